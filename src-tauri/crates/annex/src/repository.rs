@@ -1,0 +1,129 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use model::Uuid;
+
+use crate::{Error, Result};
+
+/// The one repository version that this program reads and writes.
+pub const VERSION: &str = "10";
+
+/// One git-annex repository: where its parts are, and who it is.
+///
+/// A cheap handle to share between threads; each operation opens what it needs and takes git-annex's locks itself.
+#[derive(Clone)]
+pub struct Annex {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    git_dir: PathBuf,
+    work_tree: Option<PathBuf>,
+    uuid: Uuid,
+}
+
+impl Annex {
+    /// Opens the repository whose top (or bare git directory) is `path`.
+    ///
+    /// Refused with a message, and nothing changed: no repository, not initialised by git-annex, a version other than
+    /// 10, pid locks, private repositories, SHA-256 objects.
+    pub fn open(path: &Path) -> Result<Self> {
+        let git = open_git(path)?;
+        let config = git
+            .config()
+            .and_then(|mut config| config.snapshot())
+            .map_err(Error::git("read the configuration"))?;
+        let shown = path.display();
+        let text = |name: &str| config.get_string(name).ok();
+        let uuid = text("annex.uuid").unwrap_or_default();
+        if uuid.is_empty() {
+            return Err(Error::Refused(format!(
+                "{shown} is a git repository that has no annex yet; nothing was changed. Run 'anabranch init {shown}' to make it one"
+            )));
+        }
+        let uuid = Uuid::parse(&uuid)
+            .ok_or_else(|| Error::Damaged(format!("{shown} has an annex.uuid that is not a uuid: {uuid:?}")))?;
+        match text("annex.version").as_deref() {
+            Some(VERSION) => {}
+            Some(other) => {
+                return Err(Error::Refused(format!(
+                    "{shown} has git-annex repository version {other}; only version {VERSION} is supported; nothing was changed. Run 'git annex upgrade' there"
+                )));
+            }
+            None => {
+                return Err(Error::Refused(format!(
+                    "{shown} has an annex.uuid but no annex.version; nothing was changed. Run 'git annex init' there"
+                )));
+            }
+        }
+        for setting in ["annex.pidlock", "annex.private"] {
+            if config.get_bool(setting).unwrap_or(false) {
+                return Err(Error::Refused(format!(
+                    "{shown} has {setting} set, which is not supported; nothing was changed"
+                )));
+            }
+        }
+        let git_dir = git.commondir().to_owned();
+        let work_tree = git.workdir().map(Path::to_owned);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                git_dir,
+                work_tree,
+                uuid,
+            }),
+        })
+    }
+
+    /// The annex uuid of this repository.
+    pub fn uuid(&self) -> &Uuid {
+        &self.inner.uuid
+    }
+
+    /// The git directory: `.git`, or the repository itself if bare.
+    pub fn git_dir(&self) -> &Path {
+        &self.inner.git_dir
+    }
+
+    /// The top of the work tree; none if bare.
+    pub fn work_tree(&self) -> Option<&Path> {
+        self.inner.work_tree.as_deref()
+    }
+
+    /// True if there is no work tree.
+    pub fn is_bare(&self) -> bool {
+        self.inner.work_tree.is_none()
+    }
+
+    /// `<git dir>/annex`.
+    pub fn annex_dir(&self) -> PathBuf {
+        self.inner.git_dir.join("annex")
+    }
+
+    /// `<git dir>/annex/<name>`.
+    pub fn annex_file(&self, name: &str) -> PathBuf {
+        self.inner.git_dir.join("annex").join(name)
+    }
+
+    /// A libgit2 handle of its own, for one thread.
+    pub(crate) fn git(&self) -> Result<git2::Repository> {
+        open_git(self.work_tree().unwrap_or(self.git_dir()))
+    }
+}
+
+impl fmt::Debug for Annex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ({})",
+            self.work_tree().unwrap_or(self.git_dir()).display(),
+            self.uuid()
+        )
+    }
+}
+
+fn open_git(path: &Path) -> Result<git2::Repository> {
+    let flags = git2::RepositoryOpenFlags::NO_SEARCH;
+    git2::Repository::open_ext(path, flags, std::iter::empty::<&Path>())
+        .map_err(Error::git(format!("open the repository {}", path.display())))
+}

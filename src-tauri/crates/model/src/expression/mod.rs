@@ -1,0 +1,1 @@
+//! git-annex's expression language: preferred content, `annex.largefiles`, `annex.addunlocked`.

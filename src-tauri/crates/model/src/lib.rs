@@ -1,0 +1,21 @@
+//! The nouns that all of Anabranch shares: pure values, parsed once at the edge, impossible to hold a wrong thing.
+//!
+//! Nothing here does I/O, knows the time or git. What comes from outside (a key in a symlink, a path in a tree, a
+//! uuid in a log) becomes one of these types or is refused; after that no code needs to check it again.
+
+mod cost;
+pub mod expression;
+mod key;
+mod oid;
+mod path;
+mod remote;
+mod time;
+mod uuid;
+
+pub use cost::Cost;
+pub use key::{Key, KeyError};
+pub use oid::Oid;
+pub use path::{PathError, RepoPath};
+pub use remote::RemoteName;
+pub use time::Timestamp;
+pub use uuid::Uuid;
