@@ -4,8 +4,14 @@
 //! machine), blocks, and takes git-annex's own locks. It knows nothing of syncing: it never decides that something
 //! should happen, and it is the only crate that knows git2.
 
+mod backend;
 mod error;
+pub mod hash_directory;
+pub mod naming;
+pub mod pointer;
 mod repository;
+pub mod settings;
 
+pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
 pub use error::{Error, Result};
 pub use repository::{Annex, VERSION};
