@@ -5,6 +5,7 @@
 //! should happen, and it is the only crate that knows git2.
 
 mod error;
+mod locks;
 mod repository;
 
 pub use error::{Error, Result};
