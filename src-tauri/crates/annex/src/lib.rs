@@ -9,6 +9,7 @@ mod error;
 pub mod hash_directory;
 pub mod naming;
 pub mod pointer;
+mod locks;
 mod repository;
 pub mod settings;
 
