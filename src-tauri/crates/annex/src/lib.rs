@@ -13,6 +13,7 @@ mod locks;
 pub mod naming;
 pub mod pointer;
 mod records;
+mod locks;
 mod repository;
 pub mod settings;
 
