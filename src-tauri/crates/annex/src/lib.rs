@@ -6,9 +6,13 @@
 
 mod backend;
 mod error;
+pub mod filter_process;
 pub mod hash_directory;
+pub mod init;
+mod locks;
 pub mod naming;
 pub mod pointer;
+mod records;
 mod locks;
 mod repository;
 pub mod settings;
