@@ -9,11 +9,11 @@ mod error;
 pub mod filter_process;
 pub mod hash_directory;
 pub mod init;
+mod large_files;
 mod locks;
 pub mod naming;
 pub mod pointer;
 mod records;
-mod locks;
 mod repository;
 pub mod settings;
 
