@@ -16,7 +16,9 @@ pub mod pointer;
 mod records;
 mod repository;
 pub mod settings;
+mod tenancy;
 
 pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
 pub use error::{Error, Result};
 pub use repository::{Annex, VERSION};
+pub use tenancy::{Tenancy, Tenant};

@@ -23,3 +23,13 @@ pub use event::{
     Away, Candidate, Class, ClassId, Event, Found, Heads, Looked, Merged, Outcome, Pushed, Reach, Refs, RemoteFacts,
     Root,
 };
+//! assistant
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "tests read vectors and may use any collection"
+    )
+)]

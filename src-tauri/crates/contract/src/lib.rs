@@ -10,3 +10,13 @@ mod status;
 pub use command::{Command, Reply};
 pub use problem::Problem;
 pub use status::{Change, Contact, Direction, Folder, Place, Progress, Question, State, Status, Why};
+//! contract
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "tests read vectors and may use any collection"
+    )
+)]
