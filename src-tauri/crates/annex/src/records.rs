@@ -1,5 +1,6 @@
 //! Notes single facts on the git-annex branch: through its journal, which git-annex commits like its own.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
@@ -66,6 +67,22 @@ pub(crate) fn note_present(annex: &Annex, key: &Key, now: u64) -> Result<()> {
         let time = now.max(newest.map_or(0, |(time, _)| time.saturating_add(1)));
         Some(log_of(others, &format!("{time}s 1 {}", annex.uuid()), holder))
     })
+}
+
+/// The current settings of `config.log`.
+pub(crate) fn shared_settings(annex: &Annex) -> Result<BTreeMap<String, String>> {
+    let log = current(annex, b"config.log")?;
+    let mut newest = BTreeMap::<String, (u64, String)>::new();
+    for line in log.lines().filter_map(|line| line.to_str().ok()) {
+        let mut fields = line.splitn(3, ' ');
+        if let (Some(time), Some(name), Some(value)) = (fields.next(), fields.next(), fields.next())
+            && let Some(time) = seconds(time.as_bytes())
+            && newest.get(name).is_none_or(|(other, _)| *other <= time)
+        {
+            newest.insert(name.to_owned(), (time, value.to_owned()));
+        }
+    }
+    Ok(newest.into_iter().map(|(name, (_, value))| (name, value)).collect())
 }
 
 /// Whole seconds of a timestamp, rounded up so that what replaces it is later.

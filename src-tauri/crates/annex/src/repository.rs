@@ -50,6 +50,7 @@ impl Annex {
             )));
         }
         refuse_unsupported(&config, path)?;
+        refuse_elsewhere(&git, path)?;
         if git.workdir().is_some_and(|top| top.join(".git").is_file()) {
             return Err(Error::Refused(format!(
                 "{shown} has a .git file, through which annexed links lead nowhere; nothing was changed. Run 'anabranch init {shown}', which makes it a link to the git directory"
@@ -137,6 +138,23 @@ pub(crate) fn refuse_unsupported(config: &git2::Config, path: &Path) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Refuses a directory through which git works on the files of another one: a copied `.git` file, or `core.worktree`.
+pub(crate) fn refuse_elsewhere(git: &git2::Repository, path: &Path) -> Result<()> {
+    let Some(top) = git.workdir() else {
+        return Ok(());
+    };
+    let real = |path: &Path| path.canonicalize().map_err(Error::io("examine", path));
+    let asked = real(path)?;
+    if asked == real(top)? || asked == real(git.path())? {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "the git directory of {} belongs to the files in {}; nothing was changed. Work there, or make a clone",
+        path.display(),
+        top.display()
+    )))
 }
 
 /// Opens the git repository at exactly this place.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use git2::{Repository, Signature, Time};
 
 use crate::locks::LockFile;
-use crate::repository::{open_git, refuse_unsupported};
+use crate::repository::{open_git, refuse_elsewhere, refuse_unsupported};
 use crate::{Annex, Error, Result, VERSION, records};
 
 pub use clone::clone;
@@ -38,6 +38,7 @@ pub fn init(path: &Path, description: Option<&str>, now: u64) -> Result<Annex> {
     };
     let config = git.config().map_err(Error::git("read the configuration"))?;
     refuse_unsupported(&config, path)?;
+    refuse_elsewhere(&git, path)?;
     refuse_branch(&git, path)?;
     if let Some(top) = git.workdir()
         && let Ok(reason) = fs::read_to_string(top.join(".noannex"))

@@ -1,0 +1,297 @@
+//! The content filter that git runs where git-annex is not installed: git's long-running filter protocol, version 2
+//! (gitattributes(5)).
+
+mod packets;
+mod spool;
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, BufReader, BufWriter, Cursor, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use git2::Repository;
+use model::{Key, RepoPath};
+use nix::libc;
+use tempfile::NamedTempFile;
+
+use self::packets::{Packets, write_content, write_list};
+use self::spool::Spool;
+use crate::large_files::{Attribute, attribute, is_large};
+use crate::locks::LockFile;
+use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, pointer_for};
+use crate::settings::Settings;
+use crate::{Annex, Backend, Error, Hasher, Result, hash_directory, naming, records};
+
+/// Answers git on `input` and `output` until it closes the connection.
+///
+/// What git adds (clean) is stored as an object and becomes a pointer if the file is annexed already, if its content
+/// is, or if `annex.largefiles` says so. What git checks out (smudge) gets its content if that is here. A file that
+/// cannot be filtered is reported on the standard error, and git takes it as it is.
+///
+/// # Errors
+///
+/// The connection broke, or git speaks another protocol; git then goes on without the filter.
+pub fn run(annex: &Annex, input: impl Read, output: impl Write) -> Result<()> {
+    let broken = || Error::io("talk to git about a file in", annex.git_dir());
+    let mut packets = Packets::new(BufReader::with_capacity(1 << 17, input));
+    let mut output = BufWriter::with_capacity(1 << 17, output);
+    greet(&mut packets, &mut output).map_err(broken())?;
+    let filter = Filter {
+        annex,
+        git: annex.git()?,
+        settings: Settings::read(annex, &records::shared_settings(annex)?)?,
+    };
+    while let Some(request) = packets.list().map_err(broken())? {
+        let field = |name: &[u8]| request.iter().find_map(|line| line.strip_prefix(name));
+        let path = field(b"pathname=").map(RepoPath::parse);
+        let answer = match (field(b"command="), path) {
+            (Some(b"clean"), Some(Ok(path))) => filter.clean(&path, &mut packets),
+            (Some(b"smudge"), Some(Ok(_))) => filter.smudge(&mut packets),
+            _ => {
+                while packets.next().map_err(broken())?.is_some() {}
+                Err(Failure::File(Error::Refused(
+                    "git asked for something unknown".to_owned(),
+                )))
+            }
+        };
+        match answer {
+            Ok(content) => {
+                write_list(&mut output, &["status=success"]).map_err(broken())?;
+                match write_content(&mut output, content) {
+                    Ok(()) => write_list(&mut output, &[]).map_err(broken())?,
+                    Err(_) => write_list(&mut output, &["status=error"]).map_err(broken())?,
+                }
+            }
+            Err(Failure::File(error)) => {
+                let name = field(b"pathname=").map(String::from_utf8_lossy).unwrap_or_default();
+                let _ = writeln!(io::stderr(), "anabranch: {name}: {error}");
+                write_list(&mut output, &["status=error"]).map_err(broken())?;
+            }
+            Err(Failure::Connection(error)) => return Err(broken()(error)),
+        }
+        output.flush().map_err(broken())?;
+    }
+    Ok(())
+}
+
+fn greet(packets: &mut Packets<impl Read>, output: &mut impl Write) -> io::Result<()> {
+    let closed = || io::Error::from(io::ErrorKind::UnexpectedEof);
+    let hello = packets.list()?.ok_or_else(closed)?;
+    let known = hello.first().is_some_and(|line| line == b"git-filter-client");
+    if !known || !hello.iter().any(|line| line == b"version=2") {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "git speaks another version of the filter protocol",
+        ));
+    }
+    write_list(output, &["git-filter-server", "version=2"])?;
+    output.flush()?;
+    packets.list()?.ok_or_else(closed)?;
+    write_list(output, &["capability=clean", "capability=smudge"])?;
+    output.flush()
+}
+
+/// Why a request was not answered.
+enum Failure {
+    /// This file could not be filtered; others can.
+    File(Error),
+    /// git is gone.
+    Connection(io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::File(error)
+    }
+}
+
+type Answer = std::result::Result<Box<dyn Read>, Failure>;
+
+struct Filter<'a> {
+    annex: &'a Annex,
+    git: Repository,
+    settings: Settings,
+}
+
+impl Filter<'_> {
+    fn smudge(&self, packets: &mut Packets<impl Read>) -> Answer {
+        let (_lock, content) = self.receive(packets, None)?;
+        let key = content.small().and_then(key_of_pointer);
+        if let Some(object) = key.and_then(|key| open_object(self.annex, &key)) {
+            return Ok(Box::new(object));
+        }
+        content.reader().map_err(self.scratch_error())
+    }
+
+    fn clean(&self, path: &RepoPath, packets: &mut Packets<impl Read>) -> Answer {
+        let tracked = self.tracked_key(path);
+        let name = match &tracked {
+            Ok(Some(key)) if Backend::parse(key.backend()).is_some() => key.backend().to_string(),
+            _ => self.backend(path),
+        };
+        let backend = Backend::parse(name.as_bytes()).map_or(Backend::Sha256, |(backend, _)| backend);
+        let mut hasher = Hasher::new(backend);
+        let (_lock, content) = self.receive(packets, Some(&mut hasher))?;
+        if content.small().and_then(key_of_pointer).is_some() {
+            return content.reader().map_err(self.scratch_error());
+        }
+        let (tracked, digest, size) = (tracked?, hasher.finish(), content.size());
+        let extension = naming::extension(path, self.settings.max_extension_length, self.settings.max_extensions);
+        let mut key = naming::key_for(&name, &digest, size, &extension);
+        if let Some(same) = tracked
+            .as_ref()
+            .filter(|tracked| is_same_content(tracked, &name, &digest, size))
+        {
+            key = same.clone();
+        }
+        if !self.is_to_be_annexed(path, &key, tracked.is_some(), size)? {
+            return content.reader().map_err(self.scratch_error());
+        }
+        if open_object(self.annex, &key).is_none() {
+            let file = content
+                .file(&self.annex.annex_file("othertmp"))
+                .map_err(self.scratch_error())?;
+            store(self.annex, &key, file)?;
+        }
+        records::note_present(self.annex, &key, now())?;
+        Ok(Box::new(Cursor::new(pointer_for(&key))))
+    }
+
+    /// What `git add` annexes.
+    fn is_to_be_annexed(&self, path: &RepoPath, key: &Key, tracked: bool, size: u64) -> Result<bool> {
+        if self.settings.securehashesonly && !crate::is_secure_backend(key.backend()) {
+            return Err(Error::Refused(format!(
+                "annex.securehashesonly forbids keys of the backend {}; nothing was stored",
+                key.backend()
+            )));
+        }
+        if !tracked && (!self.settings.git_add_to_annex || (path.is_dotfile() && !self.settings.dotfiles)) {
+            return Ok(false);
+        }
+        Ok(match is_large(self.annex, &self.git, &self.settings, path, size)? {
+            Some(large) => large,
+            // An annexed file that was renamed without git's knowledge comes as a new one.
+            None => tracked || open_object(self.annex, key).is_some(),
+        })
+    }
+
+    fn backend(&self, path: &RepoPath) -> String {
+        match attribute(&self.git, path, "annex.backend") {
+            Ok(Attribute::Text(name)) if Backend::parse(name.as_bytes()).is_some() => name,
+            _ => self.settings.backend.clone(),
+        }
+    }
+
+    /// The key of a file that the index has as annexed.
+    fn tracked_key(&self, path: &RepoPath) -> Result<Option<Key>> {
+        let doing = || Error::git("read the index");
+        let mut index = self.git.index().map_err(doing())?;
+        index.read(false).map_err(doing())?;
+        let Some(entry) = index.get_path(path.as_path(), 0) else {
+            return Ok(None);
+        };
+        if entry.mode & 0o170_000 == 0o160_000 {
+            return Ok(None);
+        }
+        let header = self
+            .git
+            .odb()
+            .and_then(|odb| odb.read_header(entry.id))
+            .map_err(doing())?;
+        if header.0 > MAX_POINTER {
+            return Ok(None);
+        }
+        let blob = self.git.find_blob(entry.id).map_err(doing())?;
+        Ok(match entry.mode & 0o170_000 {
+            0o120_000 => key_of_symlink(blob.content()),
+            _ => key_of_pointer(blob.content()),
+        })
+    }
+
+    /// Takes all content of a request, hashing it on its way. The lock guards the file that large content is kept in.
+    fn receive(
+        &self,
+        packets: &mut Packets<impl Read>,
+        mut hasher: Option<&mut Hasher>,
+    ) -> std::result::Result<(LockFile, Spool), Failure> {
+        let lock = LockFile::shared(&self.annex.annex_file("othertmp.lck"));
+        let scratch = self.annex.annex_file("othertmp");
+        let (mut spool, mut failure) = (Spool::new(), None);
+        // Even if it cannot be kept: git sends all of it before it listens.
+        while let Some(part) = packets.next().map_err(Failure::Connection)? {
+            if let Some(hasher) = &mut hasher {
+                hasher.update(part);
+            }
+            if failure.is_none() {
+                failure = spool.push(part, &scratch).err();
+            }
+        }
+        match failure {
+            Some(error) => Err(self.scratch_error()(error)),
+            None => Ok((lock?, spool)),
+        }
+    }
+
+    fn scratch_error(&self) -> impl FnOnce(io::Error) -> Failure {
+        let scratch = self.annex.annex_file("othertmp");
+        move |error| Failure::File(Error::io("keep content in", &scratch)(error))
+    }
+}
+
+/// A file that was not changed keeps its key, though its name may give another extension now.
+fn is_same_content(key: &Key, backend: &str, digest: &str, size: u64) -> bool {
+    let name = key.name().strip_prefix(digest.as_bytes());
+    key.backend() == backend
+        && key.size().is_none_or(|known| known == size)
+        && name.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
+}
+
+/// Opens the object of a key for reading, in either of the places where it may be.
+fn open_object(annex: &Annex, key: &Key) -> Option<File> {
+    places(annex, key).into_iter().find_map(|path| {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(path)
+            .ok()?;
+        file.metadata().is_ok_and(|metadata| metadata.is_file()).then_some(file)
+    })
+}
+
+fn places(annex: &Annex, key: &Key) -> [PathBuf; 2] {
+    use std::os::unix::ffi::OsStrExt;
+    let name = key.to_file_name();
+    let name = std::ffi::OsStr::from_bytes(&name);
+    let place = |directories: String| annex.annex_file("objects").join(directories).join(name).join(name);
+    [place(hash_directory::mixed(key)), place(hash_directory::lower(key))]
+}
+
+/// Makes hashed content the object of its key, durably, as git-annex keeps it: nobody may write to it.
+fn store(annex: &Annex, key: &Key, content: NamedTempFile) -> Result<()> {
+    let [object, _] = places(annex, key);
+    let directory = object.parent().map(PathBuf::from).unwrap_or_default();
+    let storing = || Error::io("store", &object);
+    content
+        .as_file()
+        .set_permissions(Permissions::from_mode(0o444))
+        .and_then(|()| content.as_file().sync_all())
+        .map_err(storing())?;
+    fs::create_dir_all(&directory).map_err(storing())?;
+    // It is write-protected if somebody else has stored or dropped the same content just now.
+    fs::set_permissions(&directory, Permissions::from_mode(0o755)).map_err(storing())?;
+    let stored = match content.persist_noclobber(&object) {
+        Err(failed) if failed.error.kind() != io::ErrorKind::AlreadyExists => Err(failed.error),
+        _ => directory
+            .ancestors()
+            .take(3)
+            .try_for_each(|made| File::open(made)?.sync_all()),
+    };
+    let protected = fs::set_permissions(&directory, Permissions::from_mode(0o555));
+    stored.and(protected).map_err(storing())
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
