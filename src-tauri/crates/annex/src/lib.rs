@@ -4,8 +4,13 @@
 //! machine), blocks, and takes git-annex's own locks. It knows nothing of syncing: it never decides that something
 //! should happen, and it is the only crate that knows git2.
 
+mod branch;
 mod error;
+mod identity;
+pub mod logs;
+mod objects;
 mod repository;
 
+pub use branch::{Branch, Changes, Facts, Merged, SpecialRemote, Trust};
 pub use error::{Error, Result};
 pub use repository::{Annex, VERSION};

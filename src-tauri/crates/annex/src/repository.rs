@@ -27,7 +27,7 @@ impl Annex {
     /// Opens the repository whose top (or bare git directory) is `path`.
     ///
     /// Refused with a message, and nothing changed: no repository, not initialised by git-annex, a version other than
-    /// 10, pid locks, private repositories, SHA-256 objects.
+    /// 10, pid locks, private or tuned repositories, SHA-256 objects.
     pub fn open(path: &Path) -> Result<Self> {
         let git = open_git(path)?;
         let config = git
@@ -61,6 +61,18 @@ impl Annex {
             if config.get_bool(setting).unwrap_or(false) {
                 return Err(Error::Refused(format!(
                     "{shown} has {setting} set, which is not supported; nothing was changed"
+                )));
+            }
+        }
+        let mut tuned = config
+            .entries(Some("^annex\\.tune\\."))
+            .map_err(Error::git("read the configuration"))?;
+        while let Some(setting) = tuned.next() {
+            let setting = setting.map_err(Error::git("read the configuration"))?;
+            let name = setting.name().unwrap_or_default();
+            if config.get_bool(name).unwrap_or(true) {
+                return Err(Error::Refused(format!(
+                    "{shown} has a tuned annex ({name}), which is not supported; nothing was changed"
                 )));
             }
         }
@@ -123,6 +135,7 @@ impl fmt::Debug for Annex {
 }
 
 fn open_git(path: &Path) -> Result<git2::Repository> {
+    crate::objects::write_durably();
     let flags = git2::RepositoryOpenFlags::NO_SEARCH;
     git2::Repository::open_ext(path, flags, std::iter::empty::<&Path>())
         .map_err(Error::git(format!("open the repository {}", path.display())))
