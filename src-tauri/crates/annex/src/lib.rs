@@ -14,11 +14,16 @@ mod locks;
 pub mod naming;
 pub mod pointer;
 mod records;
+mod branch;
+mod identity;
+pub mod logs;
+mod objects;
 mod repository;
 pub mod settings;
 mod tenancy;
 
 pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
+pub use branch::{Branch, Changes, Facts, Merged, SpecialRemote, Trust};
 pub use error::{Error, Result};
 pub use repository::{Annex, VERSION};
 pub use tenancy::{Tenancy, Tenant};
