@@ -6,6 +6,7 @@
 
 mod backend;
 mod error;
+pub mod exchange;
 pub mod filter_process;
 pub mod hash_directory;
 pub mod init;
@@ -20,10 +21,13 @@ pub mod logs;
 mod objects;
 mod repository;
 pub mod settings;
+mod store;
 mod tenancy;
+mod transfer;
 
 pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
 pub use branch::{Branch, Changes, Facts, Merged, SpecialRemote, Trust};
 pub use error::{Error, Result};
 pub use repository::{Annex, VERSION};
+pub use store::{Batch, ContentLock, Incoming, Ingested, Making, Store};
 pub use tenancy::{Tenancy, Tenant};
