@@ -5,13 +5,19 @@
 //! should happen, and it is the only crate that knows git2.
 
 mod backend;
+mod beneath;
 mod error;
 pub mod hash_directory;
+mod ignore;
+mod index;
+mod look;
 pub mod naming;
 pub mod pointer;
 mod repository;
 pub mod settings;
+mod stat;
 
 pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
 pub use error::{Error, Result};
+pub use look::{Candidate, Look, Removed, RootState, Scope};
 pub use repository::{Annex, VERSION};
