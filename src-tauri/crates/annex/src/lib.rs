@@ -7,17 +7,27 @@
 mod backend;
 mod beneath;
 mod error;
+pub mod exchange;
+pub mod filter_process;
 pub mod hash_directory;
 mod ignore;
 mod index;
 mod look;
+pub mod init;
+mod locks;
 pub mod naming;
 pub mod pointer;
+mod records;
 mod repository;
 pub mod settings;
 mod stat;
+mod store;
+mod tenancy;
+mod transfer;
 
 pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
 pub use error::{Error, Result};
 pub use look::{Candidate, Look, Removed, RootState, Scope};
 pub use repository::{Annex, VERSION};
+pub use store::{Batch, ContentLock, Incoming, Ingested, Making, Store};
+pub use tenancy::{Tenancy, Tenant};

@@ -29,7 +29,7 @@ impl Annex {
     /// Opens the repository whose top (or bare git directory) is `path`.
     ///
     /// Refused with a message, and nothing changed: no repository, not initialised by git-annex, a version other than
-    /// 10, pid locks, private repositories, SHA-256 objects.
+    /// 10, pid locks, private and tuned repositories, SHA-256 objects, a `.git` file in place of the directory.
     pub fn open(path: &Path) -> Result<Self> {
         let git = open_git(path)?;
         let config = git
@@ -46,25 +46,16 @@ impl Annex {
         }
         let uuid = Uuid::parse(&uuid)
             .ok_or_else(|| Error::Damaged(format!("{shown} has an annex.uuid that is not a uuid: {uuid:?}")))?;
-        match text("annex.version").as_deref() {
-            Some(VERSION) => {}
-            Some(other) => {
-                return Err(Error::Refused(format!(
-                    "{shown} has git-annex repository version {other}; only version {VERSION} is supported; nothing was changed. Run 'git annex upgrade' there"
-                )));
-            }
-            None => {
-                return Err(Error::Refused(format!(
-                    "{shown} has an annex.uuid but no annex.version; nothing was changed. Run 'git annex init' there"
-                )));
-            }
+        if text("annex.version").is_none() {
+            return Err(Error::Refused(format!(
+                "{shown} has an annex.uuid but no annex.version; nothing was changed. Run 'anabranch init {shown}' to complete it"
+            )));
         }
-        for setting in ["annex.pidlock", "annex.private"] {
-            if config.get_bool(setting).unwrap_or(false) {
-                return Err(Error::Refused(format!(
-                    "{shown} has {setting} set, which is not supported; nothing was changed"
-                )));
-            }
+        refuse_unsupported(&config, path)?;
+        if git.workdir().is_some_and(|top| top.join(".git").is_file()) {
+            return Err(Error::Refused(format!(
+                "{shown} has a .git file, through which annexed links lead nowhere; nothing was changed. Run 'anabranch init {shown}', which makes it a link to the git directory"
+            )));
         }
         let git_dir = git.commondir().to_owned();
         let work_tree = git.workdir().map(Path::to_owned);
@@ -130,7 +121,34 @@ impl fmt::Debug for Annex {
     }
 }
 
-fn open_git(path: &Path) -> Result<git2::Repository> {
+/// Refuses repositories that say in their configuration that they are of a kind that this program does not write.
+pub(crate) fn refuse_unsupported(config: &git2::Config, path: &Path) -> Result<()> {
+    let shown = path.display();
+    if let Ok(version) = config.get_string("annex.version")
+        && version != VERSION
+    {
+        return Err(Error::Refused(format!(
+            "{shown} has git-annex repository version {version}; only version {VERSION} is supported; nothing was changed. Run 'git annex upgrade' there"
+        )));
+    }
+    for setting in [
+        "annex.pidlock",
+        "annex.private",
+        "annex.tune.objecthash1",
+        "annex.tune.objecthashlower",
+        "annex.tune.branchhash1",
+    ] {
+        if config.get_bool(setting).unwrap_or(false) {
+            return Err(Error::Refused(format!(
+                "{shown} has {setting} set, which is not supported; nothing was changed"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Opens the git repository at exactly this place.
+pub(crate) fn open_git(path: &Path) -> Result<git2::Repository> {
     let flags = git2::RepositoryOpenFlags::NO_SEARCH;
     git2::Repository::open_ext(path, flags, std::iter::empty::<&Path>())
         .map_err(Error::git(format!("open the repository {}", path.display())))

@@ -1,1 +1,2 @@
-//! engine
+//! The loop: facts become events, effects become work.
+mod observations;

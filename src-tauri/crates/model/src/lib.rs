@@ -3,6 +3,15 @@
 //! Nothing here does I/O, knows the time or git. What comes from outside (a key in a symlink, a path in a tree, a
 //! uuid in a log) becomes one of these types or is refused; after that no code needs to check it again.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "tests read vectors and may use any collection"
+    )
+)]
+
 mod cost;
 pub mod expression;
 mod key;
@@ -13,6 +22,7 @@ mod time;
 mod uuid;
 
 pub use cost::Cost;
+pub use expression::Trust;
 pub use key::{Key, KeyError};
 pub use oid::Oid;
 pub use path::{PathError, RepoPath};

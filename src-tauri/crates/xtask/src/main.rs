@@ -1,1 +1,67 @@
-fn main() {}
+//! Sets up, checks and runs the project: `cargo xtask …`.
+//!
+//! `cargo xtask test` installs what the tests need and runs all of them; `cargo xtask run` builds Anabranch and runs
+//! it on folders, or on a sample when none is named.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a task talks to the person at the terminal"
+)]
+
+mod packages;
+mod place;
+mod run;
+mod sample;
+mod steps;
+mod test;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The tasks of the project.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Sets up, checks and runs Anabranch."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Installs what the tests need, then runs everything: formatting, lints, all tests, documentation.
+    Test {
+        /// Installs missing system packages without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Builds Anabranch and runs it on folders; with no folder, shows its main job on a sample.
+    Run {
+        /// The folders to keep in step: git-annex repositories, or made so by `anabranch init`.
+        folders: Vec<PathBuf>,
+        /// Installs missing system packages without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test { yes } => test::run(yes),
+        Task::Run { folders, yes } => run::run(&folders, yes),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\ncargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

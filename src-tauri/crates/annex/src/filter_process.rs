@@ -1,0 +1,1 @@
+//! git's long-running filter.

@@ -1,0 +1,331 @@
+//! The loop of one folder: facts become events, effects become work. The only owner of its [`Assistant`].
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use annex::{Annex, Tenancy};
+use assistant::guards::Question;
+use assistant::{Assistant, Effect, Event};
+use contract::{Command, Reply};
+use model::{RemoteName, RepoPath, Timestamp};
+use surroundings::{Change, Mount};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::Error;
+use crate::clock::Clock;
+use crate::socket::{self, Asked};
+use crate::status;
+use crate::watching::Watching;
+use crate::work::{self, Workshop};
+
+/// A wait longer than this is not waited for by a sync that was asked for: it is reported as waiting.
+const SOON: Duration = Duration::from_millis(900);
+/// A sync that was asked for ends after so many rounds of such waits: somebody keeps writing, or a lock is held.
+const ROUNDS: u32 = 20;
+
+/// A folder that is being kept in sync.
+pub(crate) struct Folder {
+    assistant: Assistant,
+    workshop: Arc<Workshop>,
+    clock: Clock,
+    watching: Watching,
+    changes: mpsc::UnboundedReceiver<Change>,
+    mounts: watch::Receiver<Vec<Mount>>,
+    ended: mpsc::UnboundedReceiver<Event>,
+    end: mpsc::UnboundedSender<Event>,
+    commands: mpsc::UnboundedReceiver<Asked>,
+    /// Effects under way.
+    under_way: usize,
+    examining: bool,
+    examine_again: bool,
+    /// Who waits for a sync to end, and how many rounds it has taken.
+    syncs: Vec<oneshot::Sender<Reply>>,
+    rounds: u32,
+    /// Told that the status may have changed.
+    changed: watch::Sender<()>,
+    _tenancy: Tenancy,
+}
+
+impl Folder {
+    /// Takes charge of the repository at `path`. Must be called inside a tokio runtime.
+    pub(crate) fn open(path: &Path, mounts: watch::Receiver<Vec<Mount>>) -> Result<Self, Error> {
+        let annex = Annex::open(path)?;
+        let socket = socket::socket_path(&annex)?;
+        let Some(tenancy) = annex.tend(&socket.to_string_lossy())? else {
+            let shown = path.display();
+            return Err(Error::Refused(match annex.tenant()? {
+                Some(annex::Tenant::Assistant) => format!(
+                    "git-annex's assistant runs in {shown}; nothing was started. Stop it with 'git annex assistant --stop'"
+                ),
+                Some(annex::Tenant::Engine(_)) | None => {
+                    format!("an engine already runs in {shown}; nothing was started. 'anabranch status' asks it")
+                }
+            }));
+        };
+        let clock = Clock::start();
+        let workshop = Arc::new(Workshop::open(annex, clock)?);
+        let (end, ended) = mpsc::unbounded_channel();
+        let (watching, changes) = Watching::start(&workshop)?;
+        let (ask, commands) = mpsc::unbounded_channel();
+        socket::listen(&socket, ask)?;
+        let seed = u64::from(std::process::id());
+        let assistant = Assistant::new(workshop.annex().uuid().clone(), seed, clock.now());
+        Ok(Self {
+            assistant,
+            workshop,
+            clock,
+            watching,
+            changes,
+            mounts,
+            ended,
+            end,
+            commands,
+            under_way: 0,
+            examining: false,
+            examine_again: false,
+            syncs: Vec::new(),
+            rounds: 0,
+            changed: watch::channel(()).0,
+            _tenancy: tenancy,
+        })
+    }
+
+    /// Tells whoever holds the receiver that the status may have changed.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// What can be seen of the folder now.
+    pub(crate) fn status(&self) -> contract::Folder {
+        status::of_folder(&self.assistant, &self.workshop)
+    }
+
+    /// Runs until `stop` is set; transfers under way are stopped so that they can be resumed.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        self.begin();
+        loop {
+            let wake = self.assistant.next_wake();
+            tokio::select! {
+                Some(event) = self.ended.recv() => self.took(event),
+                Some(change) = self.changes.recv() => self.noticed(change),
+                Some((command, reply)) = self.commands.recv() => self.asked(command, reply),
+                Ok(()) = self.mounts.changed() => self.places_changed(),
+                () = sleep_until(self.clock, wake) => self.handle(Event::Woke),
+                _ = stop.changed() => break,
+            }
+            // What happened meanwhile is taken in one go: a burst of changes makes one plan.
+            while let Ok(event) = self.ended.try_recv() {
+                self.took(event);
+            }
+            self.answer_syncs();
+            self.changed.send_replace(());
+        }
+        self.stop().await;
+    }
+
+    /// Does everything that can be done now, and says how things are then.
+    pub(crate) async fn run_once(mut self, stop: watch::Receiver<bool>) -> contract::Folder {
+        let (sender, receiver) = oneshot::channel();
+        self.syncs.push(sender);
+        let (end, ended) = watch::channel(false);
+        let mut stop = stop;
+        let run = self.run(ended);
+        tokio::pin!(run);
+        tokio::pin!(receiver);
+        let status = tokio::select! {
+            () = &mut run => None,
+            reply = &mut receiver => match reply {
+                Ok(Reply::Status(folder)) => Some(*folder),
+                Ok(Reply::Why(_) | Reply::Done | Reply::Refused(_)) | Err(_) => None,
+            },
+            _ = stop.changed() => None,
+        };
+        end.send_replace(true);
+        run.await;
+        status.unwrap_or_else(status::stopped)
+    }
+
+    fn begin(&mut self) {
+        let remotes = self.workshop.list_remotes();
+        self.handle(Event::RefsMoved(self.workshop.refs()));
+        self.handle(Event::RemotesListed(remotes));
+    }
+
+    fn handle(&mut self, event: Event) {
+        for effect in self.assistant.handle(self.clock.now(), event) {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Cancel { id } => self.workshop.cancel(id),
+            // The assistant holds the question; the status shows it.
+            Effect::Ask(_) | Effect::Withdraw(_) => {}
+            effect => {
+                self.under_way += 1;
+                let (workshop, end) = (Arc::clone(&self.workshop), self.end.clone());
+                let mounts = self.mounts.borrow().iter().map(|mount| mount.point.clone()).collect();
+                tokio::task::spawn_blocking(move || {
+                    // The loop may have ended; then nobody needs to know.
+                    let _ = end.send(work::perform(&workshop, effect, mounts));
+                });
+            }
+        }
+    }
+
+    fn took(&mut self, event: Event) {
+        if let Event::RefsMoved(_) | Event::CountLost(_) | Event::RemotesListed(_) = event {
+            // Facts that an examination of the git directory found.
+        } else {
+            self.under_way -= 1;
+        }
+        if let Event::Probed { .. } = event {
+            self.watching.follow(&self.workshop);
+        }
+        self.handle(event);
+    }
+
+    fn noticed(&mut self, change: Change) {
+        let mut paths: Vec<RepoPath> = Vec::new();
+        let mut git = false;
+        let mut lost = None;
+        let mut next = Some(change);
+        while let Some(change) = next {
+            match change {
+                Change::Paths(changed) => {
+                    for path in changed {
+                        match self.watching.place(&path) {
+                            Some(Place::WorkTree(path)) => paths.push(path),
+                            Some(Place::Git) => git = true,
+                            Some(Place::Remote(name)) => self.remote_moved(name),
+                            None => {}
+                        }
+                    }
+                }
+                Change::Rescan(path, _) => match self.watching.place(&path) {
+                    Some(Place::WorkTree(path)) => paths.push(path),
+                    Some(Place::Git) => git = true,
+                    Some(Place::Remote(name)) => self.remote_moved(name),
+                    None => lost = Some(()),
+                },
+            }
+            next = self.changes.try_recv().ok();
+        }
+        if lost.is_some() {
+            git = true;
+            self.handle(Event::CountLost(None));
+        }
+        if !paths.is_empty() {
+            self.handle(Event::FilesChanged(paths));
+        }
+        if git {
+            self.examine();
+        }
+    }
+
+    fn remote_moved(&mut self, name: RemoteName) {
+        let (workshop, end) = (Arc::clone(&self.workshop), self.end.clone());
+        tokio::task::spawn_blocking(move || {
+            let _ = end.send(workshop.examine_remote(name));
+        });
+        self.under_way += 1;
+    }
+
+    /// Finds out what changed in the git directory; one examination at a time, and one more if it changed meanwhile.
+    fn examine(&mut self) {
+        if std::mem::replace(&mut self.examining, true) {
+            self.examine_again = true;
+            return;
+        }
+        let (workshop, end) = (Arc::clone(&self.workshop), self.end.clone());
+        tokio::task::spawn_blocking(move || {
+            for event in workshop.examine() {
+                let _ = end.send(event);
+            }
+        });
+    }
+
+    fn places_changed(&mut self) {
+        self.handle(Event::PlacesChanged);
+    }
+
+    fn asked(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
+        let answer = match command {
+            Command::Status => Reply::Status(Box::new(self.status())),
+            Command::Why { path } => status::why(&self.assistant, &self.workshop, &path),
+            Command::Pause => {
+                self.handle(Event::Paused);
+                Reply::Done
+            }
+            Command::Resume => {
+                self.handle(Event::Resumed);
+                Reply::Done
+            }
+            Command::Sync => {
+                self.handle(Event::SyncAsked);
+                self.rounds = 0;
+                self.syncs.push(reply);
+                return;
+            }
+            Command::Answer { yes } => match self.assistant.question().copied() {
+                Some(question @ Question::ManyRemoved { .. }) => {
+                    self.handle(Event::Answered { question, yes });
+                    Reply::Done
+                }
+                None => Reply::Refused("no question is waiting for an answer".to_owned()),
+            },
+        };
+        // Whoever asked may have gone.
+        let _ = reply.send(answer);
+    }
+
+    fn answer_syncs(&mut self) {
+        if self.syncs.is_empty() || self.under_way > 0 {
+            return;
+        }
+        let soon = self.assistant.next_wake().is_some_and(|at| at <= self.clock.now() + SOON);
+        if soon && self.rounds < ROUNDS {
+            self.rounds += 1;
+            return;
+        }
+        let status = self.status();
+        for sync in self.syncs.drain(..) {
+            let _ = sync.send(Reply::Status(Box::new(status.clone())));
+        }
+    }
+
+    /// Stops what runs, and waits for it: nothing is left half-done that the next start does not know.
+    async fn stop(mut self) {
+        for effect in self.assistant.handle(self.clock.now(), Event::Paused) {
+            if let Effect::Cancel { id } = effect {
+                self.workshop.cancel(id);
+            }
+        }
+        while self.under_way > 0 {
+            match self.ended.recv().await {
+                Some(Event::RefsMoved(_) | Event::CountLost(_) | Event::RemotesListed(_)) => {}
+                Some(_) => self.under_way -= 1,
+                None => break,
+            }
+        }
+    }
+}
+
+/// Where a changed path belongs.
+pub(crate) enum Place {
+    /// A file of the folder.
+    WorkTree(RepoPath),
+    /// The git directory.
+    Git,
+    /// The git directory of a remote.
+    Remote(RemoteName),
+}
+
+async fn sleep_until(clock: Clock, at: Option<Timestamp>) {
+    match at {
+        Some(at) => tokio::time::sleep(clock.until(at)).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,186 @@
+//! System packages: which are missing, and installing them with apt.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::steps::succeed;
+
+/// A program that is needed, and where it comes from on Debian.
+pub(crate) struct Need {
+    is_there: fn() -> bool,
+    what: &'static str,
+    packages: &'static [&'static str],
+}
+
+/// What building needs: the C parts of libgit2, SQLite and the hashes are compiled here.
+pub(crate) const BUILD: &[Need] = &[
+    Need {
+        is_there: || has_program("cc"),
+        what: "a C compiler",
+        packages: &["gcc", "libc6-dev"],
+    },
+    Need {
+        is_there: || has_program("git"),
+        what: "git",
+        packages: &["git"],
+    },
+];
+
+/// What the tests need besides: pip fetches the real git-annex; the rest makes a real drive on a loop device.
+pub(crate) const TEST: &[Need] = &[
+    Need {
+        is_there: has_pip,
+        what: "python3 with pip",
+        packages: &["python3", "python3-pip"],
+    },
+    Need {
+        is_there: || has_program("mkfs.ext4"),
+        what: "mkfs.ext4",
+        packages: &["e2fsprogs"],
+    },
+    Need {
+        is_there: || has_program("losetup"),
+        what: "mount and losetup",
+        packages: &["mount"],
+    },
+    Need {
+        is_there: || has_program("udevadm"),
+        what: "udev",
+        packages: &["udev"],
+    },
+    Need {
+        is_there: || has_program("dbus-daemon"),
+        what: "dbus-daemon",
+        packages: &["dbus"],
+    },
+    Need {
+        is_there: || has_program("udisksctl"),
+        what: "UDisks2",
+        packages: &["udisks2"],
+    },
+];
+
+/// Installs what is missing.
+///
+/// Says what, and asks unless `yes` or root.
+///
+/// # Errors
+///
+/// When something is missing and cannot be installed here, or the person says no; the message names what to install.
+pub(crate) fn install(needs: &[&[Need]], yes: bool) -> Result<()> {
+    let missing: Vec<&Need> = needs
+        .iter()
+        .flat_map(|group| group.iter())
+        .filter(|need| !(need.is_there)())
+        .collect();
+    if missing.is_empty() {
+        println!("  nothing is missing");
+        return Ok(());
+    }
+    let what = missing.iter().map(|need| need.what).collect::<Vec<_>>().join(", ");
+    let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages.iter().copied()).collect();
+    println!("  missing: {what}");
+    if !has_program("apt-get") {
+        bail!("{what} missing, and there is no apt here to install it; install it and run this again");
+    }
+    let is_root = is_root();
+    let install = |arguments: &[&str]| {
+        let mut command = if is_root {
+            Command::new("apt-get")
+        } else {
+            Command::new("sudo")
+        };
+        if !is_root {
+            command.args(["--", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+        }
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        println!("  $ {}", crate::steps::shown(&command));
+        succeed(&mut command)
+    };
+    println!("  to install: {}", packages.join(" "));
+    if !is_root && !yes && !confirms()? {
+        bail!(
+            "not installed; nothing was changed. To install: sudo apt-get install {}",
+            packages.join(" ")
+        );
+    }
+    install(&["update", "-qq"])?;
+    let mut arguments = vec!["install", "--yes", "-qq", "--no-install-recommends"];
+    arguments.extend(&packages);
+    install(&arguments)?;
+    let still: Vec<&str> = missing
+        .iter()
+        .filter(|need| !(need.is_there)())
+        .map(|need| need.what)
+        .collect();
+    if !still.is_empty() {
+        bail!(
+            "apt installed the packages, but {} cannot be found yet; is it in PATH?",
+            still.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn confirms() -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        bail!("there is nobody to ask whether to install it; run this again with --yes");
+    }
+    print!("  Install with sudo apt-get? [y/N] ");
+    std::io::stdout().flush().context("the terminal is gone")?;
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .context("no answer could be read")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Whether a program is in PATH, or in a folder of the administrator's that a user's PATH on Debian leaves out.
+pub(crate) fn has_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|folder: std::path::PathBuf| is_file(&folder.join(name)))
+}
+
+fn is_file(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.is_file())
+}
+
+fn has_pip() -> bool {
+    Command::new("python3")
+        .args(["-m", "pip", "--version"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_in_path_and_an_unknown_one_is_not() {
+        assert!(has_program("sh"));
+        assert!(!has_program("no-such-program-anywhere"));
+    }
+
+    #[test]
+    fn nothing_is_installed_when_nothing_is_missing() {
+        const HERE: &[Need] = &[Need {
+            is_there: || true,
+            what: "all",
+            packages: &["no-such-package"],
+        }];
+        install(&[HERE], true).unwrap();
+    }
+}

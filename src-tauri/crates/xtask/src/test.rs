@@ -1,0 +1,69 @@
+//! `cargo xtask test`: everything that is checked, in one command.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::place::Place;
+use crate::steps::Steps;
+use crate::{packages, tools};
+
+/// Installs what is missing and runs every check; stops at the first that fails.
+///
+/// # Errors
+///
+/// When something cannot be installed, or a check fails; the steps so far are printed first.
+pub(crate) fn run(yes: bool) -> Result<()> {
+    let mut steps = Steps::new();
+    let result = everything(&mut steps, yes);
+    println!("{}", steps.summary());
+    result
+}
+
+fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
+    let place = Place::find()?;
+    steps.step("system packages", || {
+        packages::install(&[packages::BUILD, packages::TEST], yes)
+    })?;
+    let nextest = steps.step("cargo-nextest", || tools::nextest(&place))?;
+    let git_annex = steps.step("git-annex", || tools::git_annex(&place))?;
+
+    steps.command("formatting", &mut place.cargo(&["fmt", "--all", "--check"]))?;
+    let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    steps.command("lints", &mut place.cargo(&lints))?;
+    // The whole-system tests run the real program. Built for the whole workspace, so that the tests' build after it
+    // finds the same features and compiles nothing twice.
+    steps.command(
+        "the program",
+        &mut place.cargo(&["build", "--workspace", "--bin", "anabranch"]),
+    )?;
+
+    let mut tests = place.cargo(&["nextest", "run", "--workspace"]);
+    if let Some(folder) = &nextest {
+        tests.env("PATH", first_in_path(folder)?);
+    }
+    tests
+        .env("ANABRANCH_BINARY", place.target.join("debug/anabranch"))
+        .env("ANABRANCH_GIT_ANNEX", &git_annex)
+        .env("ANABRANCH_REQUIRE_GIT_ANNEX", "1");
+    steps.command("tests", &mut tests)?;
+    steps.command(
+        "examples in the documentation",
+        &mut place.cargo(&["test", "--doc", "--workspace"]),
+    )?;
+    steps.command(
+        "documentation",
+        documentation(&place).env("RUSTDOCFLAGS", "-D warnings"),
+    )
+}
+
+fn documentation(place: &Place) -> Command {
+    place.cargo(&["doc", "--workspace", "--no-deps"])
+}
+
+fn first_in_path(folder: &Path) -> Result<std::ffi::OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(PathBuf::from(folder)).chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).context("the build folder's name cannot stand in PATH")
+}

@@ -1,0 +1,128 @@
+//! The project's text: what must not stand in any file.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Written in two halves, so that this file does not hold what it looks for.
+const FORBIDDEN: &[(&str, &str, &str)] = &[
+    ("/wo", "rk/", "a path of one machine"),
+    ("../sha", "red", "a path outside the project"),
+    (
+        "#[ign",
+        "ore]",
+        "a test left out without a reason: write `#[ignore = \"because …\"]`",
+    ),
+    ("TO", "DO", "work left undone"),
+    ("FIX", "ME", "work left undone"),
+];
+
+/// Hosts that packages come from: cargo, pip, npm and apt know them; a mirror of one machine must not slip in.
+const HOSTS: &[(&str, &str)] = &[
+    ("crates", ".io"),
+    ("pypi", ".org"),
+    ("pythonhosted", ".org"),
+    ("npmjs", ".org"),
+    ("deb.debian", ".org"),
+    ("http://local", "host"),
+    ("http://127", ".0.0.1"),
+];
+
+/// Files that name hosts because a tool writes them.
+const LOCK_FILES: &[&str] = &["Cargo.lock", "package-lock.json"];
+
+/// Rust files of more than 600 lines, each with its reason.
+const LONG: &[(&str, &str)] = &[];
+
+#[test]
+fn no_file_says_what_must_not_be_said() {
+    let mut faults = Vec::new();
+    let files = texts();
+    assert!(files.len() > 50, "only {} files were found", files.len());
+    for (path, text) in &files {
+        let is_lock_file = LOCK_FILES.iter().any(|name| path.ends_with(name));
+        let forbidden = FORBIDDEN
+            .iter()
+            .map(|(head, tail, why)| (format!("{head}{tail}"), *why));
+        let hosts = HOSTS
+            .iter()
+            .map(|(head, tail)| (format!("{head}{tail}"), "a host that packages come from"));
+        for (words, why) in forbidden.chain(hosts.filter(|_| !is_lock_file)) {
+            for (number, line) in text.lines().enumerate().filter(|(_, line)| is_said(line, &words)) {
+                faults.push(format!("{}:{}: {why}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_locked_crate_comes_from_the_common_registry() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let common = format!("registry+https://github.com/rust-lang/{}{}-index", "crates", ".io");
+    for source in lock.lines().filter_map(|line| line.strip_prefix("source = ")) {
+        assert_eq!(source.trim_matches('"'), common);
+    }
+}
+
+#[test]
+fn no_rust_file_holds_more_than_one_idea_can_fill() {
+    let faults: Vec<String> = texts()
+        .into_iter()
+        .filter(|(path, _)| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(path, lines)| *lines > 600 && !LONG.iter().any(|(long, _)| path.ends_with(long)))
+        .map(|(path, lines)| {
+            format!(
+                "{} has {lines} lines: split it, or add it to LONG with a reason",
+                path.display()
+            )
+        })
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn words_are_found_as_whole_words() {
+    let word = format!("{}{}", "TO", "DO");
+    assert!(is_said(&format!("// {word}: later"), &word));
+    assert!(!is_said(&format!("a{word}b"), &word));
+}
+
+/// Whether a line holds the words, not as part of a longer word.
+fn is_said(line: &str, words: &str) -> bool {
+    let is_letter = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
+    line.match_indices(words).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + words.len()..].chars().next();
+        !(is_letter(before) && words.starts_with(char::is_alphabetic)
+            || is_letter(after) && words.ends_with(char::is_alphabetic))
+    })
+}
+
+/// Every text file of the project, by its path below the top level.
+fn texts() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            let (path, name) = (entry.path(), entry.file_name());
+            let is_built = name == ".git" || name == "target" || name == "node_modules" || name == "dist";
+            if is_built || path.join("CACHEDIR.TAG").exists() {
+                continue;
+            }
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(path);
+            } else if let Ok(text) = fs::read_to_string(&path) {
+                found.push((path.strip_prefix(root()).unwrap().to_owned(), text));
+            }
+        }
+    }
+    found
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
