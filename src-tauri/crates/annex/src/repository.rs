@@ -149,6 +149,7 @@ pub(crate) fn refuse_unsupported(config: &git2::Config, path: &Path) -> Result<(
 
 /// Opens the git repository at exactly this place.
 pub(crate) fn open_git(path: &Path) -> Result<git2::Repository> {
+    crate::objects::write_durably();
     let flags = git2::RepositoryOpenFlags::NO_SEARCH;
     git2::Repository::open_ext(path, flags, std::iter::empty::<&Path>())
         .map_err(Error::git(format!("open the repository {}", path.display())))
