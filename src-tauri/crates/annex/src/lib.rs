@@ -5,10 +5,14 @@
 //! should happen, and it is the only crate that knows git2.
 
 mod backend;
+mod beneath;
 mod error;
 pub mod exchange;
 pub mod filter_process;
 pub mod hash_directory;
+mod ignore;
+mod index;
+mod look;
 pub mod init;
 mod large_files;
 mod locks;
@@ -16,11 +20,13 @@ pub mod naming;
 pub mod pointer;
 mod records;
 mod branch;
+mod error;
 mod identity;
 pub mod logs;
 mod objects;
 mod repository;
 pub mod settings;
+mod stat;
 mod store;
 mod tenancy;
 mod transfer;
@@ -28,6 +34,7 @@ mod transfer;
 pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
 pub use branch::{Branch, Changes, Facts, Merged, SpecialRemote, Trust};
 pub use error::{Error, Result};
+pub use look::{Candidate, Look, Removed, RootState, Scope};
 pub use repository::{Annex, VERSION};
 pub use store::{Batch, ContentLock, Incoming, Ingested, Making, Store};
 pub use tenancy::{Tenancy, Tenant};
