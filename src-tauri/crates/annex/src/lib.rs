@@ -4,8 +4,18 @@
 //! machine), blocks, and takes git-annex's own locks. It knows nothing of syncing: it never decides that something
 //! should happen, and it is the only crate that knows git2.
 
+mod checkout;
 mod error;
+pub mod exchange;
+#[cfg(test)]
+mod fixture;
+mod merge;
 mod repository;
+mod standins;
+mod tree;
 
+pub use checkout::{CheckedOut, CheckoutOptions};
 pub use error::{Error, Result};
+pub use merge::{MergeOptions, MergeOutcome, Theirs};
 pub use repository::{Annex, VERSION};
+pub use tree::{Annexed, Head, RefusedPath, TreeChange};
