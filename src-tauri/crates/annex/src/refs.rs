@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use git2::{ErrorCode, Repository};
 use model::{Oid, RemoteName};
 
-use crate::tree::{git_oid, head_of, our_oid};
+use crate::tree::head::head_of;
+use crate::tree::our_oid;
 use crate::{Annex, Error, Result};
 
 /// The refs that syncing depends on.
@@ -44,22 +45,16 @@ impl Annex {
                 incoming.push((tip, name));
             }
         }
-        let annex_behind = match self.branch().unmerged(&git) {
-            Ok(tips) => {
-                let mut behind = false;
-                for tip in tips.into_iter().map(our_oid) {
-                    behind |= !merged.contains(&tip) && !is_merged(&git, tip, annex, merged)?;
-                }
-                behind
-            }
-            Err(error) => return Err(error),
-        };
+        let mut annex_behind = false;
+        for tip in self.branch().others(&git)?.into_iter().map(our_oid) {
+            annex_behind |= !merged.contains(&tip) && !is_merged(&git, tip, annex, merged)?;
+        }
         Ok(RefsState { tree: head.commit, annex, incoming, annex_behind })
     }
 
     /// True if the commit is in this repository.
     pub fn has_commit(&self, commit: Oid) -> bool {
-        self.git().is_ok_and(|git| git.find_commit(git_oid(commit)).is_ok())
+        self.git().is_ok_and(|git| git.find_commit(to_git(commit)).is_ok())
     }
 
     /// All refs and where they point, to tell whether any has moved.
@@ -108,9 +103,13 @@ fn branches(git: &Repository, branch: &str, pulled: &BTreeSet<RemoteName>) -> Re
 fn is_merged(git: &Repository, tip: Oid, head: Option<Oid>, merged: &mut BTreeSet<Oid>) -> Result<bool> {
     let Some(head) = head else { return Ok(false) };
     let is_merged = head == tip
-        || git.graph_descendant_of(git_oid(head), git_oid(tip)).map_err(Error::git("compare two branches"))?;
+        || git.graph_descendant_of(to_git(head), to_git(tip)).map_err(Error::git("compare two branches"))?;
     if is_merged {
         merged.insert(tip);
     }
     Ok(is_merged)
+}
+
+fn to_git(oid: Oid) -> git2::Oid {
+    git2::Oid::from_bytes(&oid.0).expect("because both are 20 bytes")
 }
