@@ -5,9 +5,9 @@ use git2::Oid as GitOid;
 use model::{Key, Oid, Uuid};
 
 use super::{Branch, DEEPEST, to_git, tree_of};
+use crate::Result;
 use crate::logs::{PresenceLog, key_of_location_log};
 use crate::objects::{Bulk, Entry, Tree};
-use crate::Result;
 
 /// So many different location logs are remembered while reading; most keys share theirs with many.
 const REMEMBERED: usize = 4096;
@@ -36,12 +36,7 @@ impl Branch<'_> {
 
     /// Like [`Branch::changes`], but hands out each key as it is found, and tells whether a log of the whole
     /// repository differs.
-    pub fn changes_each(
-        &self,
-        from: Option<Oid>,
-        to: Oid,
-        each: &mut dyn FnMut(Key, &[Uuid]),
-    ) -> Result<bool> {
+    pub fn changes_each(&self, from: Option<Oid>, to: Oid, each: &mut dyn FnMut(Key, &[Uuid])) -> Result<bool> {
         let repo = self.annex.git()?;
         let from = from.map(|from| tree_of(&repo, to_git(from))).transpose()?;
         let to = tree_of(&repo, to_git(to))?;

@@ -89,7 +89,9 @@ fn candidates(writer: &Writer<'_>, ours: Option<Oid>, refused: &mut Vec<String>)
             continue;
         }
         // A ref that leads to no commit (a tag of something else, a broken ref) is nobody's git-annex branch.
-        let Ok(commit) = reference.peel_to_commit() else { continue };
+        let Ok(commit) = reference.peel_to_commit() else {
+            continue;
+        };
         let id = commit.id();
         let merged = Some(id) == ours || ours.is_some_and(|ours| repo.graph_descendant_of(ours, id).unwrap_or(false));
         if !merged && !ignored.contains(&id.to_string()) && found.iter().all(|(_, other)| *other != id) {

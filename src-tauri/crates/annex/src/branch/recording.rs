@@ -98,7 +98,9 @@ impl Branch<'_> {
             merging::merge(&writer)?;
         }
         if uuids.is_empty() {
-            return writer.record(paths, &|at, content| edit(at, None, content)).map(to_model);
+            return writer
+                .record(paths, &|at, content| edit(at, None, content))
+                .map(to_model);
         }
         let reader = Reader::new(self.annex, &repo);
         for (at, path) in paths.iter().enumerate() {
@@ -116,7 +118,9 @@ impl Branch<'_> {
 /// Nothing may be written that git-annex could not read back.
 fn check(log: &str, kind: Kind, texts: &[&str]) -> Result<()> {
     if logs::kind(log.as_bytes()) != kind {
-        return Err(Error::Refused(format!("{log} is not a log that such a value is recorded in")));
+        return Err(Error::Refused(format!(
+            "{log} is not a log that such a value is recorded in"
+        )));
     }
     match texts.iter().find(|text| text.contains(['\n', '\r', '\0'])) {
         Some(text) => Err(Error::Refused(format!(

@@ -70,7 +70,10 @@ pub(super) fn apply(bulk: &mut Bulk<'_>, tree: Oid, transitions: &Transitions) -
         return tree.map_or_else(|| bulk.tree(Tree::default()), Ok);
     };
     let trust = bulk.read_tree(tree)?.get(b"trust.log").filter(|entry| entry.is_blob());
-    let trust = trust.map(|entry| bulk.read_blob(entry.id)).transpose()?.unwrap_or_default();
+    let trust = trust
+        .map(|entry| bulk.read_blob(entry.id))
+        .transpose()?
+        .unwrap_or_default();
     let log = UuidLog::parse(&trust);
     let dead: BTreeSet<Vec<u8>> = log
         .values()
@@ -141,7 +144,10 @@ fn without(content: &[u8], path: &[u8], dead: &BTreeSet<Vec<u8>>) -> Option<Vec<
         return None;
     }
     let mut kept = Vec::new();
-    for line in content.lines_with_terminator().filter(|line| !is_dead(line.trim_end_with(|c| matches!(c, '\r' | '\n')))) {
+    for line in content
+        .lines_with_terminator()
+        .filter(|line| !is_dead(line.trim_end_with(|c| matches!(c, '\r' | '\n'))))
+    {
         kept.extend_from_slice(line);
     }
     Some(kept)

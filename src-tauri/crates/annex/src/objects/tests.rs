@@ -12,7 +12,8 @@ fn rewrite(bulk: &mut Bulk<'_>, base: Option<Oid>, changes: &[(&str, Option<&str
     let paths: Vec<Vec<u8>> = changes.iter().map(|(path, _)| path.as_bytes().to_vec()).collect();
     bulk.rewrite(base, &paths, &mut |bulk, at, _| {
         let text = changes[at].1;
-        text.map(|text| Ok(Entry::file(bulk.blob(text.as_bytes())?))).transpose()
+        text.map(|text| Ok(Entry::file(bulk.blob(text.as_bytes())?)))
+            .transpose()
     })
     .unwrap()
 }
@@ -48,20 +49,39 @@ fn rewriting_gives_the_tree_that_git_would_make() {
     let base = rewrite(
         &mut bulk,
         None,
-        &[("a", Some("1")), ("a-b/x", Some("2")), ("a.c", Some("3")), ("d/e/f", Some("4"))],
+        &[
+            ("a", Some("1")),
+            ("a-b/x", Some("2")),
+            ("a.c", Some("3")),
+            ("d/e/f", Some("4")),
+        ],
     );
     let files = [("a", "1"), ("a-b/x", "2"), ("a.c", "3"), ("d/e/f", "4")];
     assert_eq!(base, Some(reference(&repo, &files)));
 
-    let swapped = rewrite(&mut bulk, base, &[("a", None), ("a/y", Some("5")), ("d", Some("6")), ("d/e/f", None)]);
+    let swapped = rewrite(
+        &mut bulk,
+        base,
+        &[("a", None), ("a/y", Some("5")), ("d", Some("6")), ("d/e/f", None)],
+    );
     let files = [("a-b/x", "2"), ("a.c", "3"), ("a/y", "5"), ("d", "6")];
     assert_eq!(swapped, Some(reference(&repo, &files)));
 
     let gone = rewrite(&mut bulk, base, &[("d/e/f", None)]);
-    assert_eq!(gone, Some(reference(&repo, &[("a", "1"), ("a-b/x", "2"), ("a.c", "3")])));
-    assert_eq!(rewrite(&mut bulk, base, &[("a", Some("1")), ("nothing/here", None)]), base);
     assert_eq!(
-        rewrite(&mut bulk, base, &[("a", None), ("a-b/x", None), ("a.c", None), ("d/e/f", None)]),
+        gone,
+        Some(reference(&repo, &[("a", "1"), ("a-b/x", "2"), ("a.c", "3")]))
+    );
+    assert_eq!(
+        rewrite(&mut bulk, base, &[("a", Some("1")), ("nothing/here", None)]),
+        base
+    );
+    assert_eq!(
+        rewrite(
+            &mut bulk,
+            base,
+            &[("a", None), ("a-b/x", None), ("a.c", None), ("d/e/f", None)]
+        ),
         None
     );
 }
@@ -75,8 +95,11 @@ fn git_accepts_what_is_written() {
         let mut names: Vec<String> = (0..count).map(|n| format!("{:03x}/file {n}", n % 301)).collect();
         names.sort();
         let texts: Vec<String> = names.iter().map(|name| name.repeat(1 + name.len() * 20)).collect();
-        let changes: Vec<(&str, Option<&str>)> =
-            names.iter().zip(&texts).map(|(name, text)| (name.as_str(), Some(text.as_str()))).collect();
+        let changes: Vec<(&str, Option<&str>)> = names
+            .iter()
+            .zip(&texts)
+            .map(|(name, text)| (name.as_str(), Some(text.as_str())))
+            .collect();
         let tree = rewrite(&mut bulk, None, &changes).unwrap();
         let first = bulk.commit(tree, &[], &signature(), "first").unwrap();
         let second = bulk.commit(tree, &[first], &signature(), "second").unwrap();
@@ -86,7 +109,9 @@ fn git_accepts_what_is_written() {
         assert_eq!(commit.message(), Some("second\n"));
         assert_eq!(commit.author().when().offset_minutes(), -90);
         repo.reference("refs/heads/x", second, false, "").unwrap();
-        let packs = std::fs::read_dir(directory.path().join("objects/pack")).unwrap().count();
+        let packs = std::fs::read_dir(directory.path().join("objects/pack"))
+            .unwrap()
+            .count();
         assert_eq!(packs, if count > FEW { 2 } else { 0 });
         let check = Command::new("git")
             .args(["fsck", "--strict", "--full"])
