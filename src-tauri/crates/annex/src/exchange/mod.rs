@@ -1,1 +1,9 @@
+//! What goes from one repository to another on this machine.
 
+mod missing;
+mod objects;
+mod refs;
+#[cfg(test)]
+mod tests;
+
+pub use refs::{Fetched, PushOptions, PushOutcome, RemoteHeads, fetch, push};
