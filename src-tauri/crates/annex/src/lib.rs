@@ -32,6 +32,7 @@ mod refs;
 mod repository;
 #[cfg(test)]
 mod scratch_repository;
+mod rules;
 pub mod settings;
 mod standins;
 mod stat;
@@ -50,6 +51,7 @@ pub use look::{Candidate, Look, Removed, RootState, Scope};
 pub use merge::{MergeOptions, MergeOutcome, Theirs};
 pub use refs::RefsState;
 pub use repository::{Annex, VERSION};
+pub use rules::Rules;
 pub use store::{Batch, ContentLock, Incoming, Ingested, Making, Store};
 pub use tenancy::{Tenancy, Tenant};
 pub use tree::{Annexed, Head, RefusedPath, TreeChange};

@@ -99,6 +99,23 @@ pub fn fetch(local: &Annex, path: &Path, name: &RemoteName, branch: &str) -> Res
     })
 }
 
+/// Which of two fetched commits contains the other; none if neither does, or both are missing.
+pub fn newest(local: &Annex, one: Option<Oid>, other: Option<Oid>) -> Result<Option<Oid>> {
+    let (Some(first), Some(second)) = (one, other) else { return Ok(one.or(other)) };
+    let git = local.git()?;
+    let contains = |new: Oid, old: Oid| {
+        let is_newer = git.graph_descendant_of(git2_oid(new), git2_oid(old));
+        is_newer.map_err(Error::git("compare commits"))
+    };
+    Ok(if first == second || contains(first, second)? {
+        one
+    } else if contains(second, first)? {
+        other
+    } else {
+        None
+    })
+}
+
 /// Pushes the branch and the git-annex branch to the remote at `path`, as `git annex sync` does:
 ///
 /// * the branch itself, where it is not checked out, else `synced/B`; fast-forward only;

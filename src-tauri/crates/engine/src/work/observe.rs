@@ -83,7 +83,7 @@ fn try_observe(workshop: &Workshop, heads: Heads) -> Result<Vec<Class>, crate::E
     if annex.work_tree().is_some() {
         // Before the observations say so: what is interrupted here is done again by the next start.
         arrived.sort();
-        annex.populate(&arrived, &workshop.settings()?)?;
+        annex.populate(&arrived, annex::settings::is_thin(annex))?;
     }
     update.commit(&Described { tree: heads.tree, annex: heads.annex, rules: digest }).map_err(failed)?;
     observations.classes().map_err(failed)

@@ -3,9 +3,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use annex::look::Look;
 use annex::settings::{RemoteSettings, Settings};
-use annex::{Annex, Error as AnnexError};
+use annex::{Annex, Error as AnnexError, Look, RefsState};
 use assistant::{Heads, Id, Refs, RemoteFacts};
 use contract::Change;
 use model::{Oid, RemoteName, Uuid};
@@ -190,17 +189,30 @@ impl Workshop {
 
     /// The refs as they are now. A repository that cannot be read has no heads, and nothing is done with it.
     pub(crate) fn refs(&self) -> Refs {
-        let mut merged = std::mem::take(&mut self.shared().merged);
-        let pulled = self.pulled();
-        let state = self.annex.refs(&pulled, &mut merged);
-        self.shared().merged = merged;
-        match state {
+        match self.read_refs() {
             Ok(state) => Refs {
                 heads: Heads { tree: state.tree, annex: state.annex },
-                unmerged: state.is_unmerged(),
+                unmerged: state.annex_behind || (!self.annex.is_bare() && !state.incoming.is_empty()),
             },
             Err(_) => Refs::default(),
         }
+    }
+
+    /// The branches that are not merged yet, with the names of their refs.
+    pub(crate) fn incoming(&self) -> Result<Vec<(Oid, String)>, AnnexError> {
+        Ok(self.read_refs()?.incoming)
+    }
+
+    fn read_refs(&self) -> Result<RefsState, AnnexError> {
+        let mut merged = std::mem::take(&mut self.shared().merged);
+        let state = self.annex.refs(&self.pulled(), &mut merged);
+        self.shared().merged.append(&mut merged);
+        state
+    }
+
+    /// True if the folder is still the one that was opened.
+    pub(crate) fn is_there(&self) -> bool {
+        self.annex.root_state().is_ok_and(|state| state == annex::RootState::Same)
     }
 
     /// Remotes that are pulled from.
