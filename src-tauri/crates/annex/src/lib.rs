@@ -5,20 +5,24 @@
 //! should happen, and it is the only crate that knows git2.
 
 mod backend;
+mod branch;
 mod error;
 pub mod filter_process;
 pub mod hash_directory;
+mod identity;
 pub mod init;
 mod large_files;
 mod locks;
+pub mod logs;
 pub mod naming;
+mod objects;
 pub mod pointer;
-mod records;
 mod repository;
 pub mod settings;
 mod tenancy;
 
 pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
+pub use branch::{Branch, Changes, Facts, Merged, SpecialRemote, Trust};
 pub use error::{Error, Result};
 pub use repository::{Annex, VERSION};
 pub use tenancy::{Tenancy, Tenant};

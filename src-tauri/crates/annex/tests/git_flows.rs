@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use annex::logs::VectorClock;
 use annex::settings::{Settings, remotes};
 use annex::{Annex, filter_process, init, pointer};
 
@@ -46,7 +47,7 @@ impl Place {
     /// Makes a repository whose filter is this very program: see `serves_git`.
     fn repository(&self, name: &str) -> (PathBuf, Annex) {
         let path = self.path(name);
-        let annex = init::init(&path, Some(name), 1_700_000_000).unwrap();
+        let annex = init::init(&path, Some(name), now()).unwrap();
         self.set_filter(&path);
         (path, annex)
     }
@@ -71,6 +72,15 @@ fn serves_git() {
     filter_process::run(&annex, std::io::stdin().lock(), output).unwrap();
 }
 
+fn now() -> VectorClock {
+    VectorClock::parse(b"1700000000s").unwrap()
+}
+
+/// A file of the git-annex branch.
+fn noted(place: &Place, at: &Path, name: &str) -> String {
+    place.git(at, &["cat-file", "blob", &format!("git-annex:{name}")])
+}
+
 fn staged(place: &Place, at: &Path, name: &str) -> String {
     place.git(at, &["cat-file", "blob", &format!(":{name}")])
 }
@@ -87,21 +97,20 @@ fn a_new_repository_is_whole() {
         place.git(&path, &["log", "--format=%s", "git-annex"]),
         "branch created\n"
     );
-    let journal = fs::read_to_string(annex.annex_file("journal/uuid.log")).unwrap();
-    assert_eq!(journal, format!("{} a timestamp=1700000000s\n", annex.uuid()));
+    let first = noted(&place, &path, "uuid.log");
+    assert_eq!(first, format!("{} a timestamp=1700000000s\n", annex.uuid()));
     let attributes = path.join(".git/info/attributes");
     assert_eq!(fs::read_to_string(&attributes).unwrap(), "\n* filter=annex\n");
 
-    let again = init::init(&path, None, 5).unwrap();
+    let again = init::init(&path, None, now()).unwrap();
     assert_eq!(again.uuid(), annex.uuid());
     assert_eq!(fs::read_to_string(&attributes).unwrap(), "\n* filter=annex\n");
+    assert_eq!(noted(&place, &path, "uuid.log"), first);
+    init::init(&path, Some("two\nlines"), now()).unwrap();
     assert_eq!(
-        fs::read_to_string(annex.annex_file("journal/uuid.log")).unwrap(),
-        journal
+        noted(&place, &path, "uuid.log"),
+        format!("{} two\\nlines timestamp=1700000001s\n", annex.uuid())
     );
-    init::init(&path, Some("two\nlines"), 5).unwrap();
-    let journal = fs::read_to_string(annex.annex_file("journal/uuid.log")).unwrap();
-    assert_eq!(journal, format!("{} two\\nlines timestamp=1700000001s\n", annex.uuid()));
 }
 
 #[test]
@@ -145,8 +154,7 @@ fn git_adds_and_checks_out_through_the_filter() {
         fs::metadata(object.parent().unwrap()).unwrap().permissions().mode() & 0o777,
         0o555
     );
-    let log = annex::hash_directory::lower(&key).replace('/', "_");
-    let log = fs::read_to_string(annex.annex_file("journal").join(format!("{log}_{key}.log"))).unwrap();
+    let log = noted(&place, &path, &format!("{}/{key}.log", annex::hash_directory::lower(&key)));
     assert!(log.ends_with(&format!(" 1 {}\n", annex.uuid())), "{log}");
     assert_eq!(fs::read_dir(annex.annex_file("othertmp")).unwrap().count(), 0);
 
@@ -200,6 +208,7 @@ fn an_unchanged_file_keeps_its_key_and_a_changed_one_its_backend() {
 fn attributes_speak_before_the_settings_of_all_clones() {
     let place = Place::new();
     let (path, annex) = place.repository("a");
+    fs::create_dir_all(annex.annex_file("journal")).unwrap();
     fs::write(
         annex.annex_file("journal/config.log"),
         "5s annex.largefiles include=*.x\n4s annex.largefiles nothing\n",
@@ -236,7 +245,7 @@ fn a_clone_has_history_and_waits_for_its_files() {
     let branch = branch.trim();
 
     let path = place.path("clone");
-    let clone = init::clone(&source, &path, false, None, 1_700_000_000).unwrap();
+    let clone = init::clone(&source, &path, false, None, now()).unwrap();
     place.set_filter(&path);
     assert_ne!(clone.uuid(), annex.uuid());
     assert_eq!(
@@ -269,7 +278,7 @@ fn a_clone_has_history_and_waits_for_its_files() {
 
     place.git(&source, &["branch", &format!("synced/{branch}")]);
     let bare = place.path("drive.git");
-    init::clone(&source, &bare, true, Some("drive"), 1_700_000_000).unwrap();
+    init::clone(&source, &bare, true, Some("drive"), now()).unwrap();
     let refs = place.git(&bare, &["for-each-ref", "--format=%(refname)"]);
     assert_eq!(refs, format!("refs/heads/git-annex\nrefs/heads/{branch}\n"));
     assert_eq!(
@@ -278,11 +287,11 @@ fn a_clone_has_history_and_waits_for_its_files() {
     );
     place.git(&bare, &["fsck", "--strict"]);
 
-    assert!(init::clone(&source, &path, false, None, 1).is_err(), "not empty");
-    assert!(init::clone(&place.path("nothing"), &place.path("x"), false, None, 1).is_err());
+    assert!(init::clone(&source, &path, false, None, now()).is_err(), "not empty");
+    assert!(init::clone(&place.path("nothing"), &place.path("x"), false, None, now()).is_err());
     assert!(!place.path("x").exists());
     assert!(
-        init::clone(&source, &source.join("inner"), false, None, 1).is_err(),
+        init::clone(&source, &source.join("inner"), false, None, now()).is_err(),
         "inside another"
     );
     assert!(!source.join("inner").exists());
@@ -300,7 +309,7 @@ fn submodules_and_work_trees_get_a_link_to_their_git_directory() {
         &["worktree", "add", "-q", linked.to_str().unwrap(), "-b", "other"],
     );
     assert!(Annex::open(&linked).is_err());
-    let opened = init::init(&linked, None, 1).unwrap();
+    let opened = init::init(&linked, None, now()).unwrap();
     assert_eq!((opened.uuid(), opened.git_dir()), (annex.uuid(), annex.git_dir()));
     assert_eq!(
         opened.work_tree().map(|top| fs::canonicalize(top).unwrap()),
@@ -315,7 +324,7 @@ fn submodules_and_work_trees_get_a_link_to_their_git_directory() {
     place.git(place.0.path(), &["init", "-q", "outer"]);
     place.git(&outer, &["submodule", "-q", "add", source.to_str().unwrap(), "sub"]);
     let sub = outer.join("sub");
-    let opened = init::init(&sub, None, 1).unwrap();
+    let opened = init::init(&sub, None, now()).unwrap();
     assert_ne!(opened.uuid(), annex.uuid());
     assert!(sub.join(".git").is_symlink());
     assert_eq!(place.git(&sub, &["status", "--porcelain"]), "");
@@ -331,7 +340,7 @@ fn submodules_and_work_trees_get_a_link_to_their_git_directory() {
     let elsewhere = place.path("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     fs::copy(copy.join(".git"), elsewhere.join(".git")).unwrap();
-    let error = init::init(&elsewhere, None, 1).unwrap_err().to_string();
+    let error = init::init(&elsewhere, None, now()).unwrap_err().to_string();
     assert!(error.contains("nothing was changed"), "{error}");
     assert!(elsewhere.join(".git").is_file());
 }
@@ -357,7 +366,7 @@ fn what_is_not_supported_is_refused_and_left_alone() {
             place.git(&path, command);
         }
         let before = fs::read_to_string(path.join(".git/config")).unwrap();
-        let error = init::init(&path, None, 1).unwrap_err().to_string();
+        let error = init::init(&path, None, now()).unwrap_err().to_string();
         assert!(
             error.contains(reason) && error.contains("nothing was changed"),
             "{error}"
@@ -366,8 +375,8 @@ fn what_is_not_supported_is_refused_and_left_alone() {
         assert!(!path.join(".git/annex").exists(), "{reason}");
     }
     let (outer, annex) = place.repository("outer");
-    assert!(init::init(&outer.join("inner/deep"), None, 1).is_err());
-    assert!(init::init(&outer.join(".git/inner"), None, 1).is_err());
+    assert!(init::init(&outer.join("inner/deep"), None, now()).is_err());
+    assert!(init::init(&outer.join(".git/inner"), None, now()).is_err());
     place.git(&outer, &["symbolic-ref", "HEAD", "refs/heads/adjusted/main(unlocked)"]);
     assert!(init::check_branch(&annex).is_err());
 
@@ -375,7 +384,7 @@ fn what_is_not_supported_is_refused_and_left_alone() {
     place.git(place.0.path(), &["init", "-q", "no"]);
     fs::write(place.path("no/.noannex"), "not here\n").unwrap();
     assert!(
-        init::init(&place.path("no"), None, 1)
+        init::init(&place.path("no"), None, now())
             .unwrap_err()
             .to_string()
             .contains("not here")

@@ -4,11 +4,11 @@
 mod packets;
 mod spool;
 
+use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufReader, BufWriter, Cursor, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use git2::Repository;
 use model::{Key, RepoPath};
@@ -19,9 +19,13 @@ use self::packets::{Packets, write_content, write_list};
 use self::spool::Spool;
 use crate::large_files::{Attribute, attribute, is_large};
 use crate::locks::LockFile;
+use crate::logs::{Presence, VectorClock};
 use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, pointer_for};
 use crate::settings::Settings;
-use crate::{Annex, Backend, Error, Hasher, Result, hash_directory, naming, records};
+use crate::{Annex, Backend, Error, Hasher, Result, hash_directory, naming};
+
+/// So many contents stored are noted on the git-annex branch at a time.
+const NOTED_TOGETHER: usize = 1000;
 
 /// Answers git on `input` and `output` until it closes the connection.
 ///
@@ -40,39 +44,11 @@ pub fn run(annex: &Annex, input: impl Read, output: impl Write) -> Result<()> {
     let filter = Filter {
         annex,
         git: annex.git()?,
-        settings: Settings::read(annex, &records::shared_settings(annex)?)?,
+        settings: Settings::read(annex, &annex.branch().facts()?.config)?,
+        stored: RefCell::new(Vec::new()),
     };
-    while let Some(request) = packets.list().map_err(broken())? {
-        let field = |name: &[u8]| request.iter().find_map(|line| line.strip_prefix(name));
-        let path = field(b"pathname=").map(RepoPath::parse);
-        let answer = match (field(b"command="), path) {
-            (Some(b"clean"), Some(Ok(path))) => filter.clean(&path, &mut packets),
-            (Some(b"smudge"), Some(Ok(_))) => filter.smudge(&mut packets),
-            _ => {
-                while packets.next().map_err(broken())?.is_some() {}
-                Err(Failure::File(Error::Refused(
-                    "git asked for something unknown".to_owned(),
-                )))
-            }
-        };
-        match answer {
-            Ok(content) => {
-                write_list(&mut output, &["status=success"]).map_err(broken())?;
-                match write_content(&mut output, content) {
-                    Ok(()) => write_list(&mut output, &[]).map_err(broken())?,
-                    Err(_) => write_list(&mut output, &["status=error"]).map_err(broken())?,
-                }
-            }
-            Err(Failure::File(error)) => {
-                let name = field(b"pathname=").map(String::from_utf8_lossy).unwrap_or_default();
-                let _ = writeln!(io::stderr(), "anabranch: {name}: {error}");
-                write_list(&mut output, &["status=error"]).map_err(broken())?;
-            }
-            Err(Failure::Connection(error)) => return Err(broken()(error)),
-        }
-        output.flush().map_err(broken())?;
-    }
-    Ok(())
+    let served = filter.serve(&mut packets, &mut output);
+    filter.note_stored().and(served)
 }
 
 fn greet(packets: &mut Packets<impl Read>, output: &mut impl Write) -> io::Result<()> {
@@ -112,9 +88,59 @@ struct Filter<'a> {
     annex: &'a Annex,
     git: Repository,
     settings: Settings,
+    /// What is here now and is not noted on the git-annex branch yet.
+    stored: RefCell<Vec<Key>>,
 }
 
 impl Filter<'_> {
+    fn serve(&self, packets: &mut Packets<impl Read>, output: &mut impl Write) -> Result<()> {
+        let broken = || Error::io("talk to git about a file in", self.annex.git_dir());
+        while let Some(request) = packets.list().map_err(broken())? {
+            let field = |name: &[u8]| request.iter().find_map(|line| line.strip_prefix(name));
+            let path = field(b"pathname=").map(RepoPath::parse);
+            let answer = match (field(b"command="), path) {
+                (Some(b"clean"), Some(Ok(path))) => self.clean(&path, packets),
+                (Some(b"smudge"), Some(Ok(_))) => self.smudge(packets),
+                _ => {
+                    while packets.next().map_err(broken())?.is_some() {}
+                    Err(Failure::File(Error::Refused(
+                        "git asked for something unknown".to_owned(),
+                    )))
+                }
+            };
+            match answer {
+                Ok(content) => {
+                    write_list(output, &["status=success"]).map_err(broken())?;
+                    match write_content(output, content) {
+                        Ok(()) => write_list(output, &[]).map_err(broken())?,
+                        Err(_) => write_list(output, &["status=error"]).map_err(broken())?,
+                    }
+                }
+                Err(Failure::File(error)) => {
+                    let name = field(b"pathname=").map(String::from_utf8_lossy).unwrap_or_default();
+                    let _ = writeln!(io::stderr(), "anabranch: {name}: {error}");
+                    write_list(output, &["status=error"]).map_err(broken())?;
+                }
+                Err(Failure::Connection(error)) => return Err(broken()(error)),
+            }
+            output.flush().map_err(broken())?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the contents of this run are here, in one commit: they have been made durable one by one.
+    fn note_stored(&self) -> Result<()> {
+        let stored = self.stored.take();
+        let changes: Vec<_> = stored
+            .into_iter()
+            .map(|key| (key, self.annex.uuid().clone(), Presence::Present))
+            .collect();
+        if !changes.is_empty() {
+            self.annex.branch().record_presence(&changes, VectorClock::now())?;
+        }
+        Ok(())
+    }
+
     fn smudge(&self, packets: &mut Packets<impl Read>) -> Answer {
         let (_lock, content) = self.receive(packets, None)?;
         let key = content.small().and_then(key_of_pointer);
@@ -154,7 +180,10 @@ impl Filter<'_> {
                 .map_err(self.scratch_error())?;
             store(self.annex, &key, file)?;
         }
-        records::note_present(self.annex, &key, now())?;
+        self.stored.borrow_mut().push(key.clone());
+        if self.stored.borrow().len() >= NOTED_TOGETHER {
+            self.note_stored()?;
+        }
         Ok(Box::new(Cursor::new(pointer_for(&key))))
     }
 
@@ -289,9 +318,4 @@ fn store(annex: &Annex, key: &Key, content: NamedTempFile) -> Result<()> {
     };
     let protected = fs::set_permissions(&directory, Permissions::from_mode(0o555));
     stored.and(protected).map_err(storing())
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use git2::{FetchOptions, Repository};
 
 use super::{adopt, configuration, create, set};
+use crate::logs::VectorClock;
 use crate::{Annex, Error, Result};
 
 /// Clones a repository on this machine: its history and its git-annex branch, no content.
@@ -15,7 +16,7 @@ use crate::{Annex, Error, Result};
 /// it has the source's branches, without those that only syncing uses.
 ///
 /// On an error nothing is left behind.
-pub fn clone(source: &Path, dest: &Path, bare: bool, description: Option<&str>, now: u64) -> Result<Annex> {
+pub fn clone(source: &Path, dest: &Path, bare: bool, description: Option<&str>, now: VectorClock) -> Result<Annex> {
     let source = Annex::open(source)?;
     let branch = branch_of(&source)?;
     let existed = dest.symlink_metadata().is_ok();
