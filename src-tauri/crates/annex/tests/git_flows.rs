@@ -154,7 +154,11 @@ fn git_adds_and_checks_out_through_the_filter() {
         fs::metadata(object.parent().unwrap()).unwrap().permissions().mode() & 0o777,
         0o555
     );
-    let log = noted(&place, &path, &format!("{}/{key}.log", annex::hash_directory::lower(&key)));
+    let log = noted(
+        &place,
+        &path,
+        &format!("{}/{key}.log", annex::hash_directory::lower(&key)),
+    );
     assert!(log.ends_with(&format!(" 1 {}\n", annex.uuid())), "{log}");
     assert_eq!(fs::read_dir(annex.annex_file("othertmp")).unwrap().count(), 0);
 

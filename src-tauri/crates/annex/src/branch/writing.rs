@@ -15,8 +15,8 @@ pub(super) struct Writer<'a> {
     _lock: File,
 }
 
-/// Makes the new content of one file from the old one; none leaves it as it is.
-pub(super) type Edit<'e> = dyn Fn(&[u8]) -> Option<Vec<u8>> + 'e;
+/// Makes the new content of the numbered file from the old one; none leaves it as it is.
+pub(super) type Edit<'e> = dyn Fn(usize, &[u8]) -> Option<Vec<u8>> + 'e;
 
 impl<'a> Writer<'a> {
     /// Waits for the lock and reads the journal.
@@ -41,7 +41,7 @@ impl<'a> Writer<'a> {
 
     /// Commits what waits in the journal and what `edit` makes of the files at `paths` (sorted, each once); nothing
     /// if that changes nothing.
-    pub(super) fn record(&self, paths: &[Vec<u8>], edit: &dyn Fn(usize, &[u8]) -> Option<Vec<u8>>) -> Result<Oid> {
+    pub(super) fn record(&self, paths: &[Vec<u8>], edit: &Edit<'_>) -> Result<Oid> {
         let old = tip(self.repo)?;
         let base = old.map(|tip| tree_of(self.repo, tip)).transpose()?;
         let mut all: Vec<Vec<u8>> = self.pending.iter().map(|pending| pending.path.clone()).collect();

@@ -49,13 +49,13 @@ impl VectorClock {
         Some(Self(if negative { -value } else { value }))
     }
 
-    /// The time to write for a change made at `self` that replaces an entry of time `old`: never less than a second
-    /// after it, whatever the clock says.
+    /// The time to write for a change made at `self` that replaces an entry of time `old`: later than it, whatever the
+    /// clock says. When the clock is not ahead of it, one second later, as git-annex does.
     #[must_use]
     pub fn after(self, old: Option<VectorClock>) -> Self {
         match old {
-            Some(old) => self.max(Self(old.0 + SECOND)),
-            None => self,
+            Some(old) if self <= old => Self(old.0 + SECOND),
+            _ => self,
         }
     }
 }

@@ -33,15 +33,15 @@ impl<'a> MapLog<'a> {
         self.entries.iter().map(|(field, (_, value))| (*field, *value))
     }
 
-    /// Sets the value of `field`; false if it is that already, and nothing is to be written.
-    pub fn set(&mut self, field: &'a [u8], value: &'a [u8], now: VectorClock) -> bool {
-        let old = self.entries.get(field);
-        if old.is_some_and(|old| old.1 == value) {
-            return false;
-        }
-        let time = now.after(old.map(|old| old.0));
+    /// The value of `field`.
+    pub fn get(&self, field: &[u8]) -> Option<&'a [u8]> {
+        self.entries.get(field).map(|(_, value)| *value)
+    }
+
+    /// Sets the value of `field`. A value that is that already becomes the newest, as in git-annex.
+    pub fn set(&mut self, field: &'a [u8], value: &'a [u8], now: VectorClock) {
+        let time = now.after(self.entries.get(field).map(|old| old.0));
         self.entries.insert(field, (time, value));
-        true
     }
 
     /// The log as git-annex writes it: one line for each field, in byte order.

@@ -14,6 +14,8 @@ mod tests;
 mod uuid_log;
 mod values;
 
+use bstr::ByteSlice;
+
 pub use clock::VectorClock;
 pub use map_log::MapLog;
 pub use merge::union;
@@ -25,10 +27,10 @@ pub(crate) use values::{normal_value, setting_text};
 
 /// The lines of a file, without their LF; a CR before it is dropped, as git-annex does when it reads a log.
 fn lines(content: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bstr::ByteSlice::lines(content)
+    content.lines().map(|line| line.trim_end_with(|c| c == '\r'))
 }
 
 /// Splits at the first space, which is dropped.
 fn split_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    bstr::ByteSlice::split_once_str(text, " ")
+    text.split_once_str(" ")
 }

@@ -39,15 +39,10 @@ impl<'a> UuidLog<'a> {
         self.entries.iter().map(|(uuid, (_, value))| (*uuid, value.as_slice()))
     }
 
-    /// Sets the value of `uuid`; false if it is that already, and nothing is to be written.
-    pub fn set(&mut self, uuid: &'a [u8], value: &[u8], now: VectorClock) -> bool {
-        let old = self.entries.get(uuid);
-        if old.is_some_and(|old| old.1 == value) {
-            return false;
-        }
-        let time = now.after(old.and_then(|old| old.0));
+    /// Sets the value of `uuid`. A value that is that already becomes the newest, as in git-annex.
+    pub fn set(&mut self, uuid: &'a [u8], value: &[u8], now: VectorClock) {
+        let time = now.after(self.entries.get(uuid).and_then(|old| old.0));
         self.entries.insert(uuid, (Some(time), value.to_vec()));
-        true
     }
 
     /// Rewrites every value, as git-annex does with those that it parses before it writes them back.

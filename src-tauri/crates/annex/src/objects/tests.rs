@@ -106,7 +106,7 @@ fn git_accepts_what_is_written() {
         assert!(repo.find_commit(second).is_err(), "nothing is visible before the end");
         bulk.finish().unwrap();
         let commit = repo.find_commit(second).unwrap();
-        assert_eq!(commit.message(), Some("second\n"));
+        assert_eq!(commit.message(), Ok("second\n"));
         assert_eq!(commit.author().when().offset_minutes(), -90);
         repo.reference("refs/heads/x", second, false, "").unwrap();
         let packs = std::fs::read_dir(directory.path().join("objects/pack"))
