@@ -5,24 +5,34 @@
 //! should happen, and it is the only crate that knows git2.
 
 mod backend;
+mod beneath;
 mod branch;
 mod error;
+pub mod exchange;
 pub mod filter_process;
 pub mod hash_directory;
 mod identity;
+mod ignore;
+mod index;
 pub mod init;
 mod large_files;
 mod locks;
 pub mod logs;
+mod look;
 pub mod naming;
 mod objects;
 pub mod pointer;
 mod repository;
 pub mod settings;
+mod stat;
+mod store;
 mod tenancy;
+mod transfer;
 
 pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
 pub use branch::{Branch, Changes, Facts, Merged, SpecialRemote, Trust};
 pub use error::{Error, Result};
+pub use look::{Candidate, Look, Removed, RootState, Scope};
 pub use repository::{Annex, VERSION};
+pub use store::{Batch, ContentLock, Incoming, Ingested, Making, Store};
 pub use tenancy::{Tenancy, Tenant};

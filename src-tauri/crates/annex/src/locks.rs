@@ -134,13 +134,24 @@ fn open(path: &Path, kind: Kind) -> Result<File> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound && !missing_directory_made => {
                 missing_directory_made = true;
-                if let Some(directory) = path.parent() {
-                    fs::create_dir_all(directory).map_err(Error::io("create the directory", directory))?;
-                }
+                make_directory_of(path)?;
             }
             Err(error) => return Err(Error::io("create the lock file", path)(error)),
         }
     }
+}
+
+/// Makes the directory of a lock file, up to and with `annex`. The git directory around that is never made: where it is
+/// missing the drive is gone, and what would be made lies on another file system.
+fn make_directory_of(path: &Path) -> Result<()> {
+    let Some(directory) = path.parent() else { return Ok(()) };
+    let annex = directory.ancestors().find(|level| level.ends_with("annex"));
+    let outcome = match annex.and_then(Path::parent) {
+        Some(git_dir) if !git_dir.is_dir() => Err(io::Error::from(io::ErrorKind::NotFound)),
+        Some(_) => fs::create_dir_all(directory),
+        None => fs::create_dir(directory),
+    };
+    outcome.map_err(Error::io("create the directory", directory))
 }
 
 /// Failing is no reason not to lock: it only concerns other users of a shared repository.

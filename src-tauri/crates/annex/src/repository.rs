@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::Uuid;
 
+use crate::look::RootId;
 use crate::{Error, Result};
 
 /// The one repository version that this program reads and writes.
@@ -21,6 +22,7 @@ struct Inner {
     git_dir: PathBuf,
     work_tree: Option<PathBuf>,
     uuid: Uuid,
+    root: Option<RootId>,
 }
 
 impl Annex {
@@ -60,6 +62,7 @@ impl Annex {
         let work_tree = git.workdir().map(Path::to_owned);
         Ok(Self {
             inner: Arc::new(Inner {
+                root: RootId::of(work_tree.as_deref().unwrap_or(&git_dir)),
                 git_dir,
                 work_tree,
                 uuid,
@@ -95,6 +98,11 @@ impl Annex {
     /// `<git dir>/annex/<name>`.
     pub fn annex_file(&self, name: &str) -> PathBuf {
         self.inner.git_dir.join("annex").join(name)
+    }
+
+    /// Which directory the top was when the repository was opened.
+    pub(crate) fn root(&self) -> Option<RootId> {
+        self.inner.root
     }
 
     /// A libgit2 handle of its own, for one thread.

@@ -7,7 +7,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use annex::logs::VectorClock;
 use annex::settings::{Settings, remotes};
 use annex::{Annex, filter_process, init, pointer};
 
@@ -47,7 +46,7 @@ impl Place {
     /// Makes a repository whose filter is this very program: see `serves_git`.
     fn repository(&self, name: &str) -> (PathBuf, Annex) {
         let path = self.path(name);
-        let annex = init::init(&path, Some(name), now()).unwrap();
+        let annex = init::init(&path, Some(name), NOW).unwrap();
         self.set_filter(&path);
         (path, annex)
     }
@@ -72,9 +71,7 @@ fn serves_git() {
     filter_process::run(&annex, std::io::stdin().lock(), output).unwrap();
 }
 
-fn now() -> VectorClock {
-    VectorClock::parse(b"1700000000s").unwrap()
-}
+const NOW: u64 = 1_700_000_000;
 
 /// A file of the git-annex branch.
 fn noted(place: &Place, at: &Path, name: &str) -> String {
@@ -102,11 +99,11 @@ fn a_new_repository_is_whole() {
     let attributes = path.join(".git/info/attributes");
     assert_eq!(fs::read_to_string(&attributes).unwrap(), "\n* filter=annex\n");
 
-    let again = init::init(&path, None, now()).unwrap();
+    let again = init::init(&path, None, NOW).unwrap();
     assert_eq!(again.uuid(), annex.uuid());
     assert_eq!(fs::read_to_string(&attributes).unwrap(), "\n* filter=annex\n");
     assert_eq!(noted(&place, &path, "uuid.log"), first);
-    init::init(&path, Some("two\nlines"), now()).unwrap();
+    init::init(&path, Some("two\nlines"), NOW).unwrap();
     assert_eq!(
         noted(&place, &path, "uuid.log"),
         format!("{} two\\nlines timestamp=1700000001s\n", annex.uuid())
@@ -249,7 +246,7 @@ fn a_clone_has_history_and_waits_for_its_files() {
     let branch = branch.trim();
 
     let path = place.path("clone");
-    let clone = init::clone(&source, &path, false, None, now()).unwrap();
+    let clone = init::clone(&source, &path, false, None, NOW).unwrap();
     place.set_filter(&path);
     assert_ne!(clone.uuid(), annex.uuid());
     assert_eq!(
@@ -281,8 +278,13 @@ fn a_clone_has_history_and_waits_for_its_files() {
     assert_eq!(remote.local_path(&path), Some(fs::canonicalize(&source).unwrap()));
 
     place.git(&source, &["branch", &format!("synced/{branch}")]);
-    let bare = place.path("drive.git");
-    init::clone(&source, &bare, true, Some("drive"), now()).unwrap();
+    let bare = place.path("my drive.git");
+    let drive = init::clone(&source, &bare, true, Some("drive"), NOW).unwrap();
+    for other in [&drive, &clone, &drive] {
+        init::add_remote(&annex, other).unwrap();
+    }
+    assert_eq!(place.git(&source, &["remote"]), "clone\nmy-drive\n");
+    place.git(&source, &["fetch", "-q", "--all"]);
     let refs = place.git(&bare, &["for-each-ref", "--format=%(refname)"]);
     assert_eq!(refs, format!("refs/heads/git-annex\nrefs/heads/{branch}\n"));
     assert_eq!(
@@ -291,11 +293,11 @@ fn a_clone_has_history_and_waits_for_its_files() {
     );
     place.git(&bare, &["fsck", "--strict"]);
 
-    assert!(init::clone(&source, &path, false, None, now()).is_err(), "not empty");
-    assert!(init::clone(&place.path("nothing"), &place.path("x"), false, None, now()).is_err());
+    assert!(init::clone(&source, &path, false, None, NOW).is_err(), "not empty");
+    assert!(init::clone(&place.path("nothing"), &place.path("x"), false, None, NOW).is_err());
     assert!(!place.path("x").exists());
     assert!(
-        init::clone(&source, &source.join("inner"), false, None, now()).is_err(),
+        init::clone(&source, &source.join("inner"), false, None, NOW).is_err(),
         "inside another"
     );
     assert!(!source.join("inner").exists());
@@ -313,7 +315,7 @@ fn submodules_and_work_trees_get_a_link_to_their_git_directory() {
         &["worktree", "add", "-q", linked.to_str().unwrap(), "-b", "other"],
     );
     assert!(Annex::open(&linked).is_err());
-    let opened = init::init(&linked, None, now()).unwrap();
+    let opened = init::init(&linked, None, NOW).unwrap();
     assert_eq!((opened.uuid(), opened.git_dir()), (annex.uuid(), annex.git_dir()));
     assert_eq!(
         opened.work_tree().map(|top| fs::canonicalize(top).unwrap()),
@@ -328,7 +330,7 @@ fn submodules_and_work_trees_get_a_link_to_their_git_directory() {
     place.git(place.0.path(), &["init", "-q", "outer"]);
     place.git(&outer, &["submodule", "-q", "add", source.to_str().unwrap(), "sub"]);
     let sub = outer.join("sub");
-    let opened = init::init(&sub, None, now()).unwrap();
+    let opened = init::init(&sub, None, NOW).unwrap();
     assert_ne!(opened.uuid(), annex.uuid());
     assert!(sub.join(".git").is_symlink());
     assert_eq!(place.git(&sub, &["status", "--porcelain"]), "");
@@ -344,7 +346,7 @@ fn submodules_and_work_trees_get_a_link_to_their_git_directory() {
     let elsewhere = place.path("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     fs::copy(copy.join(".git"), elsewhere.join(".git")).unwrap();
-    let error = init::init(&elsewhere, None, now()).unwrap_err().to_string();
+    let error = init::init(&elsewhere, None, NOW).unwrap_err().to_string();
     assert!(error.contains("nothing was changed"), "{error}");
     assert!(elsewhere.join(".git").is_file());
 }
@@ -370,7 +372,7 @@ fn what_is_not_supported_is_refused_and_left_alone() {
             place.git(&path, command);
         }
         let before = fs::read_to_string(path.join(".git/config")).unwrap();
-        let error = init::init(&path, None, now()).unwrap_err().to_string();
+        let error = init::init(&path, None, NOW).unwrap_err().to_string();
         assert!(
             error.contains(reason) && error.contains("nothing was changed"),
             "{error}"
@@ -379,8 +381,8 @@ fn what_is_not_supported_is_refused_and_left_alone() {
         assert!(!path.join(".git/annex").exists(), "{reason}");
     }
     let (outer, annex) = place.repository("outer");
-    assert!(init::init(&outer.join("inner/deep"), None, now()).is_err());
-    assert!(init::init(&outer.join(".git/inner"), None, now()).is_err());
+    assert!(init::init(&outer.join("inner/deep"), None, NOW).is_err());
+    assert!(init::init(&outer.join(".git/inner"), None, NOW).is_err());
     place.git(&outer, &["symbolic-ref", "HEAD", "refs/heads/adjusted/main(unlocked)"]);
     assert!(init::check_branch(&annex).is_err());
 
@@ -388,7 +390,7 @@ fn what_is_not_supported_is_refused_and_left_alone() {
     place.git(place.0.path(), &["init", "-q", "no"]);
     fs::write(place.path("no/.noannex"), "not here\n").unwrap();
     assert!(
-        init::init(&place.path("no"), None, now())
+        init::init(&place.path("no"), None, NOW)
             .unwrap_err()
             .to_string()
             .contains("not here")

@@ -35,6 +35,7 @@ pub struct Assistant {
     question: Option<Question>,
     /// The root was not ours at the last look.
     root: Root,
+    has_looked: bool,
     /// Merging needs the work tree's changes committed first.
     merge_blocked: bool,
     repository_failures: u32,
@@ -73,6 +74,7 @@ impl Assistant {
             restore_asked: false,
             question: None,
             root: Root::Same,
+            has_looked: false,
             merge_blocked: false,
             repository_failures: 0,
             retry_at: None,
@@ -130,9 +132,9 @@ impl Assistant {
         self.paused
     }
 
-    /// The heads of this repository as last observed.
-    pub fn heads(&self) -> &Heads {
-        &self.refs.heads
+    /// The refs of this repository as last observed.
+    pub fn refs(&self) -> &Refs {
+        &self.refs
     }
 
     /// The top of the work tree as the last look found it.
@@ -148,6 +150,16 @@ impl Assistant {
     /// What the repository could not do at the last try, in words for people.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
+    }
+
+    /// True once a look at everything and the observations after it have ended.
+    pub fn has_looked(&self) -> bool {
+        self.has_looked && (self.observed.is_some() || self.refs.heads == Heads::default())
+    }
+
+    /// True while files wait to be looked at again because they were being written.
+    pub fn is_postponed(&self) -> bool {
+        self.intake.is_postponed()
     }
 
     /// True if something in this repository is under way or due: changes not committed, branches not merged, observations
@@ -347,6 +359,7 @@ impl Assistant {
             }
         };
         self.root = found.root;
+        self.has_looked |= everything;
         let verdict = judge(&found, self.removals_confirmed);
         if let (Verdict::WithoutRemovals(_), false) = (verdict, everything) {
             // A moved directory may have been seen to leave before it was seen to arrive.
@@ -578,7 +591,9 @@ impl Assistant {
         if self.observed.is_none() {
             return;
         }
-        if self.content.wants_offer(now) {
+        // What was just transferred would be offered again by observations that do not know of it yet.
+        let fresh = self.observed == Some(self.refs.heads);
+        if fresh && self.content.wants_offer(now) {
             let lots = self.content.lots(&self.here, &self.network);
             if lots.is_empty() {
                 self.content.nothing_to_offer();

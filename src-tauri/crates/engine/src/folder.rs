@@ -1,5 +1,6 @@
 //! The loop of one folder: facts become events, effects become work. The only owner of its [`Assistant`].
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +22,8 @@ use crate::work::{self, Workshop};
 
 /// A wait longer than this is not waited for by a sync that was asked for: it is reported as waiting.
 const SOON: Duration = Duration::from_millis(900);
-/// A sync that was asked for ends after so many rounds of such waits: somebody keeps writing, or a lock is held.
-const ROUNDS: u32 = 20;
+/// A sync that was asked for ends after this long of such waits: somebody keeps writing, or a lock is held.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A folder that is being kept in sync.
 pub(crate) struct Folder {
@@ -32,16 +33,16 @@ pub(crate) struct Folder {
     watching: Watching,
     changes: mpsc::UnboundedReceiver<Change>,
     mounts: watch::Receiver<Vec<Mount>>,
-    ended: mpsc::UnboundedReceiver<Event>,
-    end: mpsc::UnboundedSender<Event>,
+    ended: mpsc::UnboundedReceiver<Ended>,
+    end: mpsc::UnboundedSender<Ended>,
     commands: mpsc::UnboundedReceiver<Asked>,
     /// Effects under way.
     under_way: usize,
     examining: bool,
     examine_again: bool,
-    /// Who waits for a sync to end, and how many rounds it has taken.
+    /// Who waits for a sync to end, and how long at the most.
     syncs: Vec<oneshot::Sender<Reply>>,
-    rounds: u32,
+    sync_until: Timestamp,
     /// Told that the status may have changed.
     changed: watch::Sender<()>,
     _tenancy: Tenancy,
@@ -85,7 +86,7 @@ impl Folder {
             examining: false,
             examine_again: false,
             syncs: Vec::new(),
-            rounds: 0,
+            sync_until: clock.now() + PATIENCE,
             changed: watch::channel(()).0,
             _tenancy: tenancy,
         })
@@ -107,7 +108,7 @@ impl Folder {
         loop {
             let wake = self.assistant.next_wake();
             tokio::select! {
-                Some(event) = self.ended.recv() => self.took(event),
+                Some(ended) = self.ended.recv() => self.took(ended),
                 Some(change) = self.changes.recv() => self.noticed(change),
                 Some((command, reply)) = self.commands.recv() => self.asked(command, reply),
                 Ok(()) = self.mounts.changed() => self.places_changed(),
@@ -115,8 +116,8 @@ impl Folder {
                 _ = stop.changed() => break,
             }
             // What happened meanwhile is taken in one go: a burst of changes makes one plan.
-            while let Ok(event) = self.ended.try_recv() {
-                self.took(event);
+            while let Ok(ended) = self.ended.try_recv() {
+                self.took(ended);
             }
             self.answer_syncs();
             self.changed.send_replace(());
@@ -164,73 +165,83 @@ impl Folder {
             // The assistant holds the question; the status shows it.
             Effect::Ask(_) | Effect::Withdraw(_) => {}
             effect => {
-                self.under_way += 1;
-                let (workshop, end) = (Arc::clone(&self.workshop), self.end.clone());
+                let workshop = Arc::clone(&self.workshop);
                 let mounts = self.mounts.borrow().iter().map(|mount| mount.point.clone()).collect();
-                tokio::task::spawn_blocking(move || {
-                    // The loop may have ended; then nobody needs to know.
-                    let _ = end.send(work::perform(&workshop, effect, mounts));
-                });
+                self.spawn(move || Ended::Effect(work::perform(&workshop, effect, mounts)));
             }
         }
     }
 
-    fn took(&mut self, event: Event) {
-        if let Event::RefsMoved(_) | Event::CountLost(_) | Event::RemotesListed(_) = event {
-            // Facts that an examination of the git directory found.
-        } else {
-            self.under_way -= 1;
+    fn spawn(&mut self, work: impl FnOnce() -> Ended + Send + 'static) {
+        self.under_way += 1;
+        let end = self.end.clone();
+        tokio::task::spawn_blocking(move || {
+            // The loop may have ended; then nobody needs to know.
+            let _ = end.send(work());
+        });
+    }
+
+    fn took(&mut self, ended: Ended) {
+        self.under_way -= 1;
+        match ended {
+            Ended::Effect(event) => {
+                let probed = matches!(event, Event::Probed { .. });
+                self.handle(event);
+                if probed {
+                    self.watching.follow(&self.workshop.reached());
+                }
+            }
+            Ended::Examined(events) => {
+                self.examining = false;
+                for event in events {
+                    self.handle(event);
+                }
+                if std::mem::take(&mut self.examine_again) {
+                    self.examine();
+                }
+            }
+            Ended::RemoteExamined(Some(name)) => self.handle(Event::RemoteRefsMoved(name)),
+            Ended::RemoteExamined(None) => {}
         }
-        if let Event::Probed { .. } = event {
-            self.watching.follow(&self.workshop);
-        }
-        self.handle(event);
     }
 
     fn noticed(&mut self, change: Change) {
-        let mut paths: Vec<RepoPath> = Vec::new();
-        let mut git = false;
-        let mut lost = None;
-        let mut next = Some(change);
-        while let Some(change) = next {
-            match change {
-                Change::Paths(changed) => {
-                    for path in changed {
-                        match self.watching.place(&path) {
-                            Some(Place::WorkTree(path)) => paths.push(path),
-                            Some(Place::Git) => git = true,
-                            Some(Place::Remote(name)) => self.remote_moved(name),
-                            None => {}
-                        }
-                    }
-                }
-                Change::Rescan(path, _) => match self.watching.place(&path) {
-                    Some(Place::WorkTree(path)) => paths.push(path),
-                    Some(Place::Git) => git = true,
-                    Some(Place::Remote(name)) => self.remote_moved(name),
-                    None => lost = Some(()),
-                },
-            }
-            next = self.changes.try_recv().ok();
+        let mut seen = Noticed::default();
+        self.sort(change, &mut seen);
+        while let Ok(change) = self.changes.try_recv() {
+            self.sort(change, &mut seen);
         }
-        if lost.is_some() {
-            git = true;
+        if seen.lost {
             self.handle(Event::CountLost(None));
         }
-        if !paths.is_empty() {
-            self.handle(Event::FilesChanged(paths));
+        if !seen.paths.is_empty() {
+            self.handle(Event::FilesChanged(seen.paths));
         }
-        if git {
+        if seen.git {
             self.examine();
+        }
+        for name in seen.remotes {
+            let workshop = Arc::clone(&self.workshop);
+            self.spawn(move || Ended::RemoteExamined(workshop.examine_remote(&name).then_some(name)));
         }
     }
 
-    fn remote_moved(&mut self, name: RemoteName) {
-        let (workshop, end) = (Arc::clone(&self.workshop), self.end.clone());
-        tokio::task::spawn_blocking(move || {
-            let _ = end.send(workshop.examine_remote(name));
-        });
-        self.under_way += 1;
+    fn sort(&self, change: Change, seen: &mut Noticed) {
+        let paths = match change {
+            Change::Paths(paths) => paths,
+            Change::Rescan(path, _) => vec![path],
+        };
+        for path in paths {
+            match self.watching.place(&path) {
+                Some(Place::WorkTree(path)) => seen.paths.push(path),
+                Some(Place::Git) => seen.git = true,
+                Some(Place::Remote(name)) => {
+                    seen.remotes.insert(name);
+                }
+                Some(Place::Top) => (seen.lost, seen.git) = (true, true),
+                None => {}
+            }
+        }
     }
 
     /// Finds out what changed in the git directory; one examination at a time, and one more if it changed meanwhile.
@@ -239,16 +250,16 @@ impl Folder {
             self.examine_again = true;
             return;
         }
-        let (workshop, end) = (Arc::clone(&self.workshop), self.end.clone());
-        tokio::task::spawn_blocking(move || {
-            for event in workshop.examine() {
-                let _ = end.send(event);
-            }
-        });
+        let (workshop, known) = (Arc::clone(&self.workshop), *self.assistant.refs());
+        self.spawn(move || Ended::Examined(workshop.examine(&known)));
     }
 
     fn places_changed(&mut self) {
         self.handle(Event::PlacesChanged);
+        // A drive may have been away for less time than it took to notice, and have been changed elsewhere.
+        for name in self.workshop.reached().into_keys() {
+            self.handle(Event::RemoteRefsMoved(name));
+        }
     }
 
     fn asked(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
@@ -265,7 +276,7 @@ impl Folder {
             }
             Command::Sync => {
                 self.handle(Event::SyncAsked);
-                self.rounds = 0;
+                self.sync_until = self.clock.now() + PATIENCE;
                 self.syncs.push(reply);
                 return;
             }
@@ -285,9 +296,9 @@ impl Folder {
         if self.syncs.is_empty() || self.under_way > 0 {
             return;
         }
-        let soon = self.assistant.next_wake().is_some_and(|at| at <= self.clock.now() + SOON);
-        if soon && self.rounds < ROUNDS {
-            self.rounds += 1;
+        let now = self.clock.now();
+        let soon = self.assistant.next_wake().is_some_and(|at| at <= now + SOON);
+        if soon && now < self.sync_until {
             return;
         }
         let status = self.status();
@@ -303,18 +314,32 @@ impl Folder {
                 self.workshop.cancel(id);
             }
         }
-        while self.under_way > 0 {
-            match self.ended.recv().await {
-                Some(Event::RefsMoved(_) | Event::CountLost(_) | Event::RemotesListed(_)) => {}
-                Some(_) => self.under_way -= 1,
-                None => break,
-            }
+        while self.under_way > 0 && self.ended.recv().await.is_some() {
+            self.under_way -= 1;
         }
     }
 }
 
+/// Work that has ended.
+enum Ended {
+    Effect(Event),
+    Examined(Vec<Event>),
+    RemoteExamined(Option<RemoteName>),
+}
+
+/// What a burst of changes was about.
+#[derive(Default)]
+struct Noticed {
+    paths: Vec<RepoPath>,
+    remotes: BTreeSet<RemoteName>,
+    git: bool,
+    lost: bool,
+}
+
 /// Where a changed path belongs.
 pub(crate) enum Place {
+    /// The top of the folder itself.
+    Top,
     /// A file of the folder.
     WorkTree(RepoPath),
     /// The git directory.

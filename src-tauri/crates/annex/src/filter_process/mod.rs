@@ -5,15 +5,10 @@ mod packets;
 mod spool;
 
 use std::cell::RefCell;
-use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufReader, BufWriter, Cursor, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::PathBuf;
 
 use git2::Repository;
 use model::{Key, RepoPath};
-use nix::libc;
-use tempfile::NamedTempFile;
 
 use self::packets::{Packets, write_content, write_list};
 use self::spool::Spool;
@@ -22,7 +17,8 @@ use crate::locks::LockFile;
 use crate::logs::{Presence, VectorClock};
 use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, pointer_for};
 use crate::settings::Settings;
-use crate::{Annex, Backend, Error, Hasher, Result, hash_directory, naming};
+use crate::store::{Making, Store};
+use crate::{Annex, Backend, Error, Hasher, Result, naming};
 
 /// So many contents stored are noted on the git-annex branch at a time.
 const NOTED_TOGETHER: usize = 1000;
@@ -45,6 +41,7 @@ pub fn run(annex: &Annex, input: impl Read, output: impl Write) -> Result<()> {
         annex,
         git: annex.git()?,
         settings: Settings::read(annex, &annex.branch().facts()?.config)?,
+        store: annex.store(),
         stored: RefCell::new(Vec::new()),
     };
     let served = filter.serve(&mut packets, &mut output);
@@ -88,6 +85,7 @@ struct Filter<'a> {
     annex: &'a Annex,
     git: Repository,
     settings: Settings,
+    store: Store<'a>,
     /// What is here now and is not noted on the git-annex branch yet.
     stored: RefCell<Vec<Key>>,
 }
@@ -142,66 +140,76 @@ impl Filter<'_> {
     }
 
     fn smudge(&self, packets: &mut Packets<impl Read>) -> Answer {
-        let (_lock, content) = self.receive(packets, None)?;
+        let (_lock, content) = self.receive(packets)?;
         let key = content.small().and_then(key_of_pointer);
-        if let Some(object) = key.and_then(|key| open_object(self.annex, &key)) {
+        if let Some(object) = key.and_then(|key| self.store.open(&key).ok()) {
             return Ok(Box::new(object));
         }
         content.reader().map_err(self.scratch_error())
     }
 
     fn clean(&self, path: &RepoPath, packets: &mut Packets<impl Read>) -> Answer {
-        let tracked = self.tracked_key(path);
-        let name = match &tracked {
-            Ok(Some(key)) if Backend::parse(key.backend()).is_some() => key.backend().to_string(),
-            _ => self.backend(path),
-        };
-        let backend = Backend::parse(name.as_bytes()).map_or(Backend::Sha256, |(backend, _)| backend);
-        let mut hasher = Hasher::new(backend);
-        let (_lock, content) = self.receive(packets, Some(&mut hasher))?;
+        let (_lock, mut content) = self.receive(packets)?;
         if content.small().and_then(key_of_pointer).is_some() {
             return content.reader().map_err(self.scratch_error());
         }
-        let (tracked, digest, size) = (tracked?, hasher.finish(), content.size());
+        let tracked = self.tracked_key(path)?;
+        let name = match &tracked {
+            Some(key) if Backend::parse(key.backend()).is_some() => key.backend().to_string(),
+            _ => self.backend(path),
+        };
+        let backend = Backend::parse(name.as_bytes()).map_or(Backend::Sha256, |(backend, _)| backend);
         let extension = naming::extension(path, self.settings.max_extension_length, self.settings.max_extensions);
-        let mut key = naming::key_for(&name, &digest, size, &extension);
-        if let Some(same) = tracked
-            .as_ref()
-            .filter(|tracked| is_same_content(tracked, &name, &digest, size))
-        {
-            key = same.clone();
-        }
-        if !self.is_to_be_annexed(path, &key, tracked.is_some(), size)? {
+        let key_of = |digest: &str, size| match &tracked {
+            Some(same) if is_same_content(same, &name, digest, size) => same.clone(),
+            _ => naming::key_for(&name, digest, size, &extension),
+        };
+        let is_annexed = match self.destination(path, tracked.is_some(), content.size())? {
+            Destination::Annex => true,
+            Destination::Git => false,
+            Destination::WhereItIs => {
+                let mut hasher = Hasher::new(backend);
+                content
+                    .each_part(&mut |part| hasher.update(part))
+                    .map_err(self.scratch_error())?;
+                self.store.is_present(&key_of(&hasher.finish(), content.size()))
+            }
+        };
+        if !is_annexed {
             return content.reader().map_err(self.scratch_error());
         }
-        if open_object(self.annex, &key).is_none() {
-            let file = content
-                .file(&self.annex.annex_file("othertmp"))
-                .map_err(self.scratch_error())?;
-            store(self.annex, &key, file)?;
+        if self.settings.securehashesonly && !backend.is_secure() {
+            return Err(Failure::File(Error::Refused(format!(
+                "annex.securehashesonly forbids keys of the backend {name}; nothing was stored"
+            ))));
         }
-        self.stored.borrow_mut().push(key.clone());
+        let file = content.file().map_err(self.scratch_error())?;
+        let making = content.path().map_or(Making::Copy, Making::Link);
+        let ingested = self.store.ingest(&file, backend, making, &|_| {})?;
+        let key = key_of(&ingested.digest, ingested.size);
+        let mut batch = self.store.batch()?;
+        batch.add(&key, ingested.incoming);
+        for (_, stored) in batch.finish() {
+            stored?;
+        }
+        let pointer = pointer_for(&key);
+        self.stored.borrow_mut().push(key);
         if self.stored.borrow().len() >= NOTED_TOGETHER {
             self.note_stored()?;
         }
-        Ok(Box::new(Cursor::new(pointer_for(&key))))
+        Ok(Box::new(Cursor::new(pointer)))
     }
 
-    /// What `git add` annexes.
-    fn is_to_be_annexed(&self, path: &RepoPath, key: &Key, tracked: bool, size: u64) -> Result<bool> {
-        if self.settings.securehashesonly && !crate::is_secure_backend(key.backend()) {
-            return Err(Error::Refused(format!(
-                "annex.securehashesonly forbids keys of the backend {}; nothing was stored",
-                key.backend()
-            )));
-        }
+    /// Where `git add` puts a file.
+    fn destination(&self, path: &RepoPath, tracked: bool, size: u64) -> Result<Destination> {
         if !tracked && (!self.settings.git_add_to_annex || (path.is_dotfile() && !self.settings.dotfiles)) {
-            return Ok(false);
+            return Ok(Destination::Git);
         }
         Ok(match is_large(self.annex, &self.git, &self.settings, path, size)? {
-            Some(large) => large,
-            // An annexed file that was renamed without git's knowledge comes as a new one.
-            None => tracked || open_object(self.annex, key).is_some(),
+            Some(true) => Destination::Annex,
+            Some(false) => Destination::Git,
+            None if tracked => Destination::Annex,
+            None => Destination::WhereItIs,
         })
     }
 
@@ -238,20 +246,13 @@ impl Filter<'_> {
         })
     }
 
-    /// Takes all content of a request, hashing it on its way. The lock guards the file that large content is kept in.
-    fn receive(
-        &self,
-        packets: &mut Packets<impl Read>,
-        mut hasher: Option<&mut Hasher>,
-    ) -> std::result::Result<(LockFile, Spool), Failure> {
+    /// Takes all content of a request. The lock guards the file that large content is kept in.
+    fn receive(&self, packets: &mut Packets<impl Read>) -> std::result::Result<(LockFile, Spool), Failure> {
         let lock = LockFile::shared(&self.annex.annex_file("othertmp.lck"));
         let scratch = self.annex.annex_file("othertmp");
         let (mut spool, mut failure) = (Spool::new(), None);
         // Even if it cannot be kept: git sends all of it before it listens.
         while let Some(part) = packets.next().map_err(Failure::Connection)? {
-            if let Some(hasher) = &mut hasher {
-                hasher.update(part);
-            }
             if failure.is_none() {
                 failure = spool.push(part, &scratch).err();
             }
@@ -276,46 +277,10 @@ fn is_same_content(key: &Key, backend: &str, digest: &str, size: u64) -> bool {
         && name.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
 }
 
-/// Opens the object of a key for reading, in either of the places where it may be.
-fn open_object(annex: &Annex, key: &Key) -> Option<File> {
-    places(annex, key).into_iter().find_map(|path| {
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(path)
-            .ok()?;
-        file.metadata().is_ok_and(|metadata| metadata.is_file()).then_some(file)
-    })
-}
-
-fn places(annex: &Annex, key: &Key) -> [PathBuf; 2] {
-    use std::os::unix::ffi::OsStrExt;
-    let name = key.to_file_name();
-    let name = std::ffi::OsStr::from_bytes(&name);
-    let place = |directories: String| annex.annex_file("objects").join(directories).join(name).join(name);
-    [place(hash_directory::mixed(key)), place(hash_directory::lower(key))]
-}
-
-/// Makes hashed content the object of its key, durably, as git-annex keeps it: nobody may write to it.
-fn store(annex: &Annex, key: &Key, content: NamedTempFile) -> Result<()> {
-    let [object, _] = places(annex, key);
-    let directory = object.parent().map(PathBuf::from).unwrap_or_default();
-    let storing = || Error::io("store", &object);
-    content
-        .as_file()
-        .set_permissions(Permissions::from_mode(0o444))
-        .and_then(|()| content.as_file().sync_all())
-        .map_err(storing())?;
-    fs::create_dir_all(&directory).map_err(storing())?;
-    // It is write-protected if somebody else has stored or dropped the same content just now.
-    fs::set_permissions(&directory, Permissions::from_mode(0o755)).map_err(storing())?;
-    let stored = match content.persist_noclobber(&object) {
-        Err(failed) if failed.error.kind() != io::ErrorKind::AlreadyExists => Err(failed.error),
-        _ => directory
-            .ancestors()
-            .take(3)
-            .try_for_each(|made| File::open(made)?.sync_all()),
-    };
-    let protected = fs::set_permissions(&directory, Permissions::from_mode(0o555));
-    stored.and(protected).map_err(storing())
+enum Destination {
+    Annex,
+    Git,
+    /// The annex if the content is there already: an annexed file that was renamed without git's knowledge comes as a
+    /// new one.
+    WhereItIs,
 }

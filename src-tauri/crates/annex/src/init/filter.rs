@@ -144,12 +144,11 @@ mod tests {
 
     use super::choose_filter;
     use crate::init::{configuration, init, set};
-    use crate::logs::VectorClock;
 
     #[test]
     fn the_filter_is_that_of_the_installed_program_unless_somebody_chose_another() {
         let directory = tempfile::tempdir().unwrap();
-        let annex = init(directory.path(), None, VectorClock::now()).unwrap();
+        let annex = init(directory.path(), None, 1).unwrap();
         let get = |name: &str| configuration(&annex.git().unwrap()).unwrap().get_string(name).ok();
         let ours = Path::new("/opt/it's here/anabranch");
         let process = "filter.annex.process";

@@ -4,6 +4,7 @@ mod clone;
 mod filter;
 mod git_file;
 mod identity;
+mod neighbour;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,19 +19,21 @@ use crate::{Annex, Error, Result, VERSION};
 pub use clone::clone;
 pub use filter::set_filter;
 pub use identity::default_description;
+pub use neighbour::add_remote;
 
 const BRANCH: &str = "refs/heads/git-annex";
 
 /// Makes `path` a git-annex repository: a new one, or the git or git-annex repository that is there.
 ///
 /// Safe to repeat, also after an interruption: what is there stays. `description` is what people see; without one, a
-/// repository that has none gets [`default_description`]. `now` is for the log. Content filters are not set: see [`set_filter`].
+/// repository that has none gets [`default_description`]. `now` is the wall-clock time in seconds since the epoch, for
+/// the log. Content filters are not set: see [`set_filter`].
 ///
 /// # Errors
 ///
 /// Refused with a message, and nothing changed: a place inside another annex, a repository of a kind that is not
 /// supported, a checked out adjusted or view branch, a `.noannex` file, a file system without symlinks or permissions.
-pub fn init(path: &Path, description: Option<&str>, now: VectorClock) -> Result<Annex> {
+pub fn init(path: &Path, description: Option<&str>, now: u64) -> Result<Annex> {
     let git = match open_git(path) {
         Ok(git) => git,
         Err(_) if !is_git_directory(path) => create(path, false)?,
@@ -123,7 +126,7 @@ fn refuse_nested(path: &Path) -> Result<()> {
 }
 
 /// Gives a git repository all that makes it an annex. The version is set last: until then it is not taken for one.
-fn adopt(git: Repository, path: &Path, description: Option<&str>, now: VectorClock) -> Result<Annex> {
+fn adopt(git: Repository, path: &Path, description: Option<&str>, now: u64) -> Result<Annex> {
     let crippled = is_crippled(git.commondir())?;
     if crippled && !git.is_bare() {
         return Err(Error::Refused(format!(
@@ -164,6 +167,7 @@ fn adopt(git: Repository, path: &Path, description: Option<&str>, now: VectorClo
         (None, None) => default_description(top),
     };
     if known.as_ref() != Some(&text) {
+        let now = VectorClock::parse(format!("{now}s").as_bytes()).unwrap_or_else(VectorClock::now);
         annex.branch().record_value("uuid.log", annex.uuid(), &text, now)?;
     }
     Ok(annex)

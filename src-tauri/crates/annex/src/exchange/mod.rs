@@ -1,0 +1,3 @@
+//! What goes from one repository to another on this machine.
+
+pub mod content;
