@@ -202,7 +202,39 @@ fn an_unchanged_file_keeps_its_key_and_a_changed_one_its_backend() {
     assert_eq!(staged(&place, &path, "a.txt"), first);
     fs::write(path.join("a.txt"), "two").unwrap();
     place.git(&path, &["add", "."]);
-    assert!(staged(&place, &path, "a.txt").starts_with("/annex/objects/SHA1-s3--"));
+    let second = staged(&place, &path, "a.txt");
+    assert!(second.starts_with("/annex/objects/SHA1-s3--"));
+
+    // A setting does not convert what is not touched, but it holds for what is.
+    place.git(&path, &["config", "annex.largefiles", "nothing"]);
+    fs::remove_file(path.join("a.txt")).unwrap();
+    fs::write(path.join("a.txt"), "two").unwrap();
+    place.git(&path, &["add", "."]);
+    assert_eq!(staged(&place, &path, "a.txt"), second);
+    fs::write(path.join("a.txt"), "three").unwrap();
+    place.git(&path, &["add", "."]);
+    assert_eq!(staged(&place, &path, "a.txt"), "three");
+}
+
+#[test]
+fn a_key_without_a_hash_is_kept_as_long_as_the_content_is_its_own() {
+    let place = Place::new();
+    let (path, annex) = place.repository("a");
+    let key = model::Key::parse(b"WORM-s3-m1--a").unwrap();
+    let object = annex.store().object_path(&key);
+    fs::create_dir_all(object.parent().unwrap()).unwrap();
+    fs::write(&object, "one").unwrap();
+    fs::write(path.join("a"), pointer::pointer_for(&key)).unwrap();
+    place.git(&path, &["add", "a"]);
+    let pointer = staged(&place, &path, "a");
+    for (content, kept) in [("one", true), ("two", false)] {
+        fs::remove_file(path.join("a")).unwrap();
+        fs::write(path.join("a"), content).unwrap();
+        place.git(&path, &["add", "a"]);
+        let now = staged(&place, &path, "a");
+        assert!(now.starts_with("/annex/objects/"), "{now}");
+        assert_eq!(now == pointer, kept, "{now}");
+    }
 }
 
 #[test]

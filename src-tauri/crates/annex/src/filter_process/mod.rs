@@ -161,18 +161,21 @@ impl Filter<'_> {
         let backend = Backend::parse(name.as_bytes()).map_or(Backend::Sha256, |(backend, _)| backend);
         let extension = naming::extension(path, self.settings.max_extension_length, self.settings.max_extensions);
         let key_of = |digest: &str, size| match &tracked {
-            Some(same) if is_same_content(same, &name, digest, size) => same.clone(),
+            Some(same) if self.is_content_of(same, &name, digest, size) => same.clone(),
             _ => naming::key_for(&name, digest, size, &extension),
         };
         let is_annexed = match self.destination(path, tracked.is_some(), content.size())? {
             Destination::Annex => true,
-            Destination::Git => false,
-            Destination::WhereItIs => {
+            Destination::Git if tracked.is_none() => false,
+            Destination::Git | Destination::WhereItIs => {
                 let mut hasher = Hasher::new(backend);
                 content
                     .each_part(&mut |part| hasher.update(part))
                     .map_err(self.scratch_error())?;
-                self.store.is_present(&key_of(&hasher.finish(), content.size()))
+                let key = key_of(&hasher.finish(), content.size());
+                tracked
+                    .as_ref()
+                    .map_or_else(|| self.store.is_present(&key), |same| *same == key)
             }
         };
         if !is_annexed {
@@ -198,6 +201,26 @@ impl Filter<'_> {
             self.note_stored()?;
         }
         Ok(Box::new(Cursor::new(pointer)))
+    }
+
+    /// True if content that hashes to `digest` is that of `key`: such a file keeps its key, though another backend may
+    /// be set now, or its name may give another extension.
+    fn is_content_of(&self, key: &Key, backend: &str, digest: &str, size: u64) -> bool {
+        if key.size().is_some_and(|known| known != size) {
+            return false;
+        }
+        if key.backend() == backend {
+            let rest = key.name().strip_prefix(digest.as_bytes());
+            return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."));
+        }
+        let Some((backend, _)) = Backend::parse(backend.as_bytes()) else {
+            return false;
+        };
+        let mut hasher = Hasher::new(backend);
+        let Ok(object) = self.store.open(key) else {
+            return false;
+        };
+        spool::each_part(object, &mut |part| hasher.update(part)).is_ok() && hasher.finish() == digest
     }
 
     /// Where `git add` puts a file.
@@ -269,16 +292,9 @@ impl Filter<'_> {
     }
 }
 
-/// A file that was not changed keeps its key, though its name may give another extension now.
-fn is_same_content(key: &Key, backend: &str, digest: &str, size: u64) -> bool {
-    let name = key.name().strip_prefix(digest.as_bytes());
-    key.backend() == backend
-        && key.size().is_none_or(|known| known == size)
-        && name.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
-}
-
 enum Destination {
     Annex,
+    /// Git, unless it is an annexed file that was not changed: settings are not there to convert files.
     Git,
     /// The annex if the content is there already: an annexed file that was renamed without git's knowledge comes as a
     /// new one.

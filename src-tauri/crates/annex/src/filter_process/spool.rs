@@ -63,13 +63,7 @@ impl Spool {
             Self::File(file, _) => file,
         };
         file.rewind()?;
-        let mut buffer = vec![0; 1 << 18];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(()),
-                length => look(&buffer[..length]),
-            }
-        }
+        each_part(file, look)
     }
 
     /// The content from its start.
@@ -106,6 +100,19 @@ impl Spool {
         match self {
             Self::Memory(_) => None,
             Self::File(file, _) => Some(file.path()),
+        }
+    }
+}
+
+/// Gives all that is left to read to `look`, in parts.
+pub(super) fn each_part(mut content: impl Read, look: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match content.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => look(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }
