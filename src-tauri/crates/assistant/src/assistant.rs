@@ -283,8 +283,15 @@ impl Assistant {
             Event::Fetched { id, refs, there } => self.fetched(now, id, refs, there),
             Event::Merged { id, refs, merged } => {
                 self.end_work(id);
+                let stands_still = self.refs == refs && refs.unmerged;
                 self.set_refs(now, refs);
                 match merged {
+                    // Something was pushed meanwhile, or cannot be merged: not to be tried in a tight loop.
+                    Merged::Done if stands_still => {
+                        self.repository_failures += 1;
+                        let pause = pacing::settle_after(self.repository_failures, self.chance.draw());
+                        self.retry_at = Some(now + pause);
+                    }
                     Merged::Done => self.tried(now, None),
                     Merged::Blocked(paths) => {
                         self.merge_blocked = true;

@@ -10,14 +10,15 @@ use assistant::guards::Question;
 use assistant::{Assistant, Effect, Event};
 use contract::{Command, Reply};
 use model::{RemoteName, RepoPath, Timestamp};
-use surroundings::{Change, Mount};
+use surroundings::{Change, Changes, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Error;
 use crate::clock::Clock;
+use crate::repository;
 use crate::socket::{self, Asked};
 use crate::status;
-use crate::watching::Watching;
+use crate::watching::{Concern, Watching};
 use crate::work::{self, Workshop};
 
 /// A wait longer than this is not waited for by a sync that was asked for: it is reported as waiting.
@@ -25,13 +26,30 @@ const SOON: Duration = Duration::from_millis(900);
 /// A sync that was asked for ends after this long of such waits: somebody keeps writing, or a lock is held.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A way to ask a running folder.
+pub(crate) struct Handle {
+    ask: mpsc::UnboundedSender<Asked>,
+}
+
+impl Handle {
+    /// What can be seen of the folder now; none if its loop has ended.
+    pub(crate) async fn status(&self) -> Option<contract::Folder> {
+        let (reply, answer) = oneshot::channel();
+        self.ask.send((Command::Status, reply)).ok()?;
+        match answer.await.ok()? {
+            Reply::Status(folder) => Some(*folder),
+            Reply::Why(_) | Reply::Done | Reply::Refused(_) => None,
+        }
+    }
+}
+
 /// A folder that is being kept in sync.
 pub(crate) struct Folder {
     assistant: Assistant,
     workshop: Arc<Workshop>,
     clock: Clock,
     watching: Watching,
-    changes: mpsc::UnboundedReceiver<Change>,
+    changes: Changes,
     mounts: watch::Receiver<Vec<Mount>>,
     ended: mpsc::UnboundedReceiver<Ended>,
     end: mpsc::UnboundedSender<Ended>,
@@ -50,7 +68,11 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Takes charge of the repository at `path`. Must be called inside a tokio runtime.
-    pub(crate) fn open(path: &Path, mounts: watch::Receiver<Vec<Mount>>) -> Result<Self, Error> {
+    pub(crate) fn open(
+        path: &Path,
+        mounts: watch::Receiver<Vec<Mount>>,
+        changed: watch::Sender<()>,
+    ) -> Result<(Self, Handle), Error> {
         let annex = Annex::open(path)?;
         let socket = socket::socket_path(&annex)?;
         let Some(tenancy) = annex.tend(&socket.to_string_lossy())? else {
@@ -65,14 +87,15 @@ impl Folder {
             }));
         };
         let clock = Clock::start();
+        repository::prepare(&annex)?;
         let workshop = Arc::new(Workshop::open(annex, clock)?);
         let (end, ended) = mpsc::unbounded_channel();
         let (watching, changes) = Watching::start(&workshop)?;
         let (ask, commands) = mpsc::unbounded_channel();
-        socket::listen(&socket, ask)?;
+        socket::listen(&socket, ask.clone())?;
         let seed = u64::from(std::process::id());
         let assistant = Assistant::new(workshop.annex().uuid().clone(), seed, clock.now());
-        Ok(Self {
+        let folder = Self {
             assistant,
             workshop,
             clock,
@@ -87,18 +110,13 @@ impl Folder {
             examine_again: false,
             syncs: Vec::new(),
             sync_until: clock.now() + PATIENCE,
-            changed: watch::channel(()).0,
+            changed,
             _tenancy: tenancy,
-        })
+        };
+        Ok((folder, Handle { ask }))
     }
 
-    /// Tells whoever holds the receiver that the status may have changed.
-    pub(crate) fn changes(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
-    }
-
-    /// What can be seen of the folder now.
-    pub(crate) fn status(&self) -> contract::Folder {
+    fn status(&self) -> contract::Folder {
         status::of_folder(&self.assistant, &self.workshop)
     }
 
@@ -109,7 +127,7 @@ impl Folder {
             let wake = self.assistant.next_wake();
             tokio::select! {
                 Some(ended) = self.ended.recv() => self.took(ended),
-                Some(change) = self.changes.recv() => self.noticed(change),
+                Some(change) = self.changes.next() => self.noticed(change),
                 Some((command, reply)) = self.commands.recv() => self.asked(command, reply),
                 Ok(()) = self.mounts.changed() => self.places_changed(),
                 () = sleep_until(self.clock, wake) => self.handle(Event::Woke),
@@ -126,25 +144,23 @@ impl Folder {
     }
 
     /// Does everything that can be done now, and says how things are then.
-    pub(crate) async fn run_once(mut self, stop: watch::Receiver<bool>) -> contract::Folder {
+    pub(crate) async fn run_once(mut self) -> contract::Folder {
         let (sender, receiver) = oneshot::channel();
         self.syncs.push(sender);
+        let workshop = Arc::clone(&self.workshop);
         let (end, ended) = watch::channel(false);
-        let mut stop = stop;
         let run = self.run(ended);
-        tokio::pin!(run);
-        tokio::pin!(receiver);
+        tokio::pin!(run, receiver);
         let status = tokio::select! {
-            () = &mut run => None,
-            reply = &mut receiver => match reply {
-                Ok(Reply::Status(folder)) => Some(*folder),
-                Ok(Reply::Why(_) | Reply::Done | Reply::Refused(_)) | Err(_) => None,
-            },
-            _ = stop.changed() => None,
+            () = &mut run => return status::unattended(&workshop),
+            reply = &mut receiver => reply,
         };
         end.send_replace(true);
         run.await;
-        status.unwrap_or_else(status::stopped)
+        match status {
+            Ok(Reply::Status(folder)) => *folder,
+            Ok(Reply::Why(_) | Reply::Done | Reply::Refused(_)) | Err(_) => status::unattended(&workshop),
+        }
     }
 
     fn begin(&mut self) {
@@ -208,9 +224,6 @@ impl Folder {
     fn noticed(&mut self, change: Change) {
         let mut seen = Noticed::default();
         self.sort(change, &mut seen);
-        while let Ok(change) = self.changes.try_recv() {
-            self.sort(change, &mut seen);
-        }
         if seen.lost {
             self.handle(Event::CountLost(None));
         }
@@ -230,15 +243,17 @@ impl Folder {
         let paths = match change {
             Change::Paths(paths) => paths,
             Change::Rescan(path, _) => vec![path],
+            Change::Blind(blind) => return self.workshop.set_blind(blind.path, Some(blind.why)),
+            Change::Sighted(path) => return self.workshop.set_blind(path, None),
         };
         for path in paths {
-            match self.watching.place(&path) {
-                Some(Place::WorkTree(path)) => seen.paths.push(path),
-                Some(Place::Git) => seen.git = true,
-                Some(Place::Remote(name)) => {
+            match self.watching.concern(&path) {
+                Some(Concern::File(path)) => seen.paths.push(path),
+                Some(Concern::Git) => seen.git = true,
+                Some(Concern::Remote(name)) => {
                     seen.remotes.insert(name);
                 }
-                Some(Place::Top) => (seen.lost, seen.git) = (true, true),
+                Some(Concern::Top) => (seen.lost, seen.git) = (true, true),
                 None => {}
             }
         }
@@ -265,7 +280,7 @@ impl Folder {
     fn asked(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
         let answer = match command {
             Command::Status => Reply::Status(Box::new(self.status())),
-            Command::Why { path } => status::why(&self.assistant, &self.workshop, &path),
+            Command::Why { path } => self.why(&path),
             Command::Pause => {
                 self.handle(Event::Paused);
                 Reply::Done
@@ -290,6 +305,13 @@ impl Folder {
         };
         // Whoever asked may have gone.
         let _ = reply.send(answer);
+    }
+
+    fn why(&self, path: &str) -> Reply {
+        let Some(path) = hex::decode(path).ok().and_then(|bytes| RepoPath::parse(&bytes).ok()) else {
+            return Reply::Refused("that is no path inside this folder".to_owned());
+        };
+        status::why(&self.workshop, &path).map_or_else(|error| Reply::Refused(error.to_string()), Reply::Why)
     }
 
     fn answer_syncs(&mut self) {
@@ -334,18 +356,6 @@ struct Noticed {
     remotes: BTreeSet<RemoteName>,
     git: bool,
     lost: bool,
-}
-
-/// Where a changed path belongs.
-pub(crate) enum Place {
-    /// The top of the folder itself.
-    Top,
-    /// A file of the folder.
-    WorkTree(RepoPath),
-    /// The git directory.
-    Git,
-    /// The git directory of a remote.
-    Remote(RemoteName),
 }
 
 async fn sleep_until(clock: Clock, at: Option<Timestamp>) {

@@ -45,7 +45,7 @@ pub fn status(path: &Path) -> Result<contract::Folder, Error> {
 /// Says of a file where it is, where it should be, and what it is waiting for.
 pub fn why(file: &Path) -> Result<Why, Error> {
     let (annex, path) = locate(file)?;
-    let asked = Command::Why { path: crate::hexadecimal(path.as_bytes()) };
+    let asked = Command::Why { path: hex::encode(path.as_bytes()) };
     match socket::ask(&annex, &asked)? {
         Some(Reply::Why(why)) => Ok(why),
         Some(other) => Err(unexpected(other)),

@@ -43,6 +43,37 @@ impl Branch<'_> {
     }
 }
 
+impl Branch<'_> {
+    /// The commits of all other git-annex branches that may be merged, merged or not.
+    pub(crate) fn others(&self, repo: &git2::Repository) -> Result<Vec<Oid>> {
+        let config = repo.config().map_err(Error::git("read the configuration"))?;
+        if !config.get_bool("annex.merge-annex-branches").unwrap_or(true) {
+            return Ok(Vec::new());
+        }
+        let ignored = transitions::ignored(self.annex)?;
+        let others = other_branches(repo)?.into_iter().map(|(_, id)| id);
+        Ok(others.filter(|id| !ignored.contains(&id.to_string())).collect())
+    }
+}
+
+/// Every ref that ends in `/git-annex` and leads to a commit, but ours.
+fn other_branches(repo: &git2::Repository) -> Result<Vec<(String, Oid)>> {
+    let failed = || Error::git("list the branches");
+    let mut found = Vec::new();
+    for reference in repo.references().map_err(failed())? {
+        let reference = reference.map_err(failed())?;
+        let Ok(name) = reference.name() else { continue };
+        // A ref that leads to no commit (a tag of something else, a broken ref) is nobody's git-annex branch.
+        if name.ends_with("/git-annex")
+            && name != REF
+            && let Ok(commit) = reference.peel_to_commit()
+        {
+            found.push((name.to_owned(), commit.id()));
+        }
+    }
+    Ok(found)
+}
+
 /// Somebody's branch that is not merged yet.
 struct Candidate {
     name: String,
@@ -79,23 +110,12 @@ pub(super) fn merge(writer: &Writer<'_>) -> Result<Vec<String>> {
 /// The refs to be merged: each commit once, and none that another of them has merged already.
 fn candidates(writer: &Writer<'_>, ours: Option<Oid>, refused: &mut Vec<String>) -> Result<Vec<Candidate>> {
     let repo = writer.repo;
-    let failed = || Error::git("list the branches");
     let ignored = transitions::ignored(writer.annex)?;
     let mut found: Vec<(String, Oid)> = Vec::new();
-    for reference in repo.references().map_err(failed())? {
-        let reference = reference.map_err(failed())?;
-        let Ok(name) = reference.name() else { continue };
-        if !name.ends_with("/git-annex") || name == REF {
-            continue;
-        }
-        // A ref that leads to no commit (a tag of something else, a broken ref) is nobody's git-annex branch.
-        let Ok(commit) = reference.peel_to_commit() else {
-            continue;
-        };
-        let id = commit.id();
+    for (name, id) in other_branches(repo)? {
         let merged = Some(id) == ours || ours.is_some_and(|ours| repo.graph_descendant_of(ours, id).unwrap_or(false));
         if !merged && !ignored.contains(&id.to_string()) && found.iter().all(|(_, other)| *other != id) {
-            found.push((name.to_owned(), id));
+            found.push((name, id));
         }
     }
     let newest = |id: Oid| {

@@ -64,6 +64,11 @@ impl Branch<'_> {
             .collect())
     }
 
+    /// True if something waits in the journal, for example of a git-annex command that has just ended.
+    pub fn has_journal(&self) -> bool {
+        std::fs::read_dir(self.annex.annex_file("journal")).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
     /// Commits what waits in the journal, if anything does, and tells the tip.
     pub fn fold(&self) -> Result<Option<Oid>> {
         let repo = self.annex.git()?;

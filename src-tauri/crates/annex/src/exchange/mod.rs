@@ -1,3 +1,4 @@
-//! What goes from one repository to another on this machine.
+//! What goes from one repository to another on this machine, without a transport between.
 
 pub mod content;
+// pub mod refs;

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -54,6 +55,7 @@ struct Shared {
     unfit: BTreeMap<String, String>,
     /// What the description of each repository is.
     descriptions: BTreeMap<Uuid, String>,
+    blind: BTreeMap<PathBuf, surroundings::Why>,
     stamps: Option<super::examine::Stamps>,
 }
 
@@ -233,6 +235,19 @@ impl Workshop {
 
     pub(crate) fn unfit(&self) -> BTreeMap<String, String> {
         self.shared().unfit.clone()
+    }
+
+    /// A part of the folder whose changes are not seen at once, and why; none if they are again.
+    pub(crate) fn set_blind(&self, path: PathBuf, why: Option<surroundings::Why>) {
+        let mut shared = self.shared();
+        match why {
+            Some(why) => shared.blind.insert(path, why),
+            None => shared.blind.remove(&path),
+        };
+    }
+
+    pub(crate) fn blind(&self) -> BTreeMap<PathBuf, surroundings::Why> {
+        self.shared().blind.clone()
     }
 
     /// Remembers the state of files in the git directory; gives back what it was.
