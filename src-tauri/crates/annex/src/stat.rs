@@ -19,6 +19,14 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
+    /// True if all but the time of the inode's last change is the same: that time changes with the number of names.
+    pub(crate) fn is_same_file(&self, other: &Stat) -> bool {
+        Stat {
+            ctime: other.ctime,
+            ..*self
+        } == *other
+    }
+
     /// True for a regular file.
     pub(crate) fn is_file(&self) -> bool {
         self.kind() == FileType::RegularFile

@@ -1,4 +1,10 @@
 //! What goes from one repository to another on this machine, without a transport between.
 
 pub mod content;
-// pub mod refs;
+mod missing;
+mod objects;
+mod refs;
+#[cfg(test)]
+mod tests;
+
+pub use refs::{Fetched, PushOptions, PushOutcome, RemoteHeads, fetch, push};

@@ -128,7 +128,11 @@ pub(crate) struct Staged {
     directory: PathBuf,
     lock: IndexLock,
     changes: BTreeMap<Box<[u8]>, Option<Entry>>,
+    is_written: bool,
 }
+
+/// The name of an index that is about to replace the one in place.
+const NEW: &str = "index.anabranch";
 
 impl Staged {
     /// Takes `index.lock` and reads the index.
@@ -146,6 +150,7 @@ impl Staged {
             directory,
             lock,
             changes: BTreeMap::new(),
+            is_written: false,
         })
     }
 
@@ -196,36 +201,47 @@ impl Staged {
         trees.complete(entries, exists, write)
     }
 
-    /// Puts the edited index in place and releases the lock.
-    pub(crate) fn commit(mut self) -> Result<()> {
-        self.apply();
-        self.replace()?;
-        drop(self.lock);
-        Ok(())
+    /// True if entries lie below a path, as if it were a directory, that have not been removed here.
+    pub(crate) fn has_below(&self, path: &[u8]) -> bool {
+        let below = [path, b"/"].concat();
+        let entries = self.index.entries();
+        let start = entries.partition_point(|entry| *entry.path < *below);
+        let mut inside = entries[start..]
+            .iter()
+            .take_while(|entry| entry.path.starts_with(&below));
+        inside.any(|entry| !matches!(self.changes.get(&entry.path), Some(None)))
     }
 
-    fn replace(&self) -> Result<()> {
-        // Only the holder of the lock writes this file, so a crash leaves at most one. It is not synced: what a power
-        // cut takes is made again from HEAD.
-        let new = self.directory.join("index.anabranch");
-        let path = self.directory.join("index");
-        let mode = fs::metadata(&path).map_or(0o644, |old| old.mode() & 0o777);
+    /// Writes the edited index beside the one in place, so that nothing can fail any more for want of space.
+    ///
+    /// Only the holder of the lock writes that file, so a crash leaves at most one. It is not synced: what a power cut
+    /// takes is made again from HEAD.
+    pub(crate) fn write(&mut self) -> Result<()> {
+        self.apply();
+        let new = self.directory.join(NEW);
+        let mode = fs::metadata(self.directory.join("index")).map_or(0o644, |old| old.mode() & 0o777);
         let _ = fs::remove_file(&new);
-        let mut file = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
+        let mut options = File::options();
+        options.write(true).create_new(true).mode(mode);
+        let written = options
             .open(&new)
-            .map_err(Error::io("create", &new))?;
-        let written = file.write_all(&self.index.content.write());
-        drop(file);
-        let placed = written
-            .map_err(Error::io("write", &new))
-            .and_then(|()| fs::rename(&new, &path).map_err(Error::io("replace", &path)));
-        if placed.is_err() {
+            .and_then(|mut file| file.write_all(&self.index.content.write()));
+        if written.is_err() {
             let _ = fs::remove_file(&new);
         }
-        placed
+        self.is_written = written.is_ok();
+        written.map_err(Error::io("write", &new))
+    }
+
+    /// Puts the edited index in place and releases the lock.
+    pub(crate) fn commit(mut self) -> Result<()> {
+        if !self.is_written || !self.changes.is_empty() {
+            self.write()?;
+        }
+        let path = self.directory.join("index");
+        fs::rename(self.directory.join(NEW), &path).map_err(Error::io("replace", &path))?;
+        drop(self.lock);
+        Ok(())
     }
 
     /// Merges the changes into the entries: one pass, however many there are.
@@ -317,6 +333,7 @@ pub(crate) fn rebuild_from_head(repository: &Repository) -> Result<()> {
         directory,
         lock,
         changes: BTreeMap::new(),
+        is_written: false,
     };
     staged.commit()
 }

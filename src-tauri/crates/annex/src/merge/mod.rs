@@ -24,9 +24,12 @@ mod resolve;
 mod tests;
 mod variant;
 
+use std::os::unix::ffi::OsStringExt;
+
 use git2::Repository;
 use model::{Oid, RepoPath};
 
+use crate::tree::raw::{self, Mode};
 use crate::tree::{Head, git2_oid, our_oid};
 use crate::{Annex, CheckoutOptions, Error, Result, standins};
 use resolve::Labels;
@@ -190,6 +193,7 @@ fn merge_one(
         }
         resolved = found.resolved;
     }
+    settle_modes(git, &mut index, our_id, their_id)?;
     let tree = index
         .write_tree_to(git)
         .and_then(|tree| git.find_tree(tree))
@@ -206,6 +210,46 @@ fn merge_one(
     progress.merged = true;
     progress.resolved.append(&mut resolved);
     Ok(None)
+}
+
+/// Merges the permissions of files that both sides gave the same content, which libgit2 leaves to chance: as git does,
+/// the side that changed them wins, and executable if there was nothing to change.
+fn settle_modes(git: &Repository, index: &mut git2::Index, ours: git2::Oid, theirs: git2::Oid) -> Result<()> {
+    let merging = || Error::git("merge the permissions of files");
+    let base = match git.merge_base(ours, theirs) {
+        Ok(base) => Some(git.find_commit(base).map_err(merging())?.tree_id()),
+        Err(error) if error.code() == git2::ErrorCode::NotFound => None,
+        Err(error) => return Err(merging()(error)),
+    };
+    let odb = git.odb().map_err(merging())?;
+    let tree = |id| git.find_commit(id).map(|commit| commit.tree_id()).map_err(merging());
+    let mut changed = std::collections::HashMap::new();
+    raw::differences(&odb, base, Some(tree(ours)?), &mut |path, old, new| {
+        if let Some(new) = new.filter(|new| new.mode != Mode::Symlink) {
+            changed.insert(path.to_vec(), (old, new));
+        }
+        Ok(())
+    })?;
+    let mut settled = Vec::new();
+    raw::differences(&odb, base, Some(tree(theirs)?), &mut |path, _, new| {
+        let (Some(new), Some((old, ours))) = (new, changed.get(path)) else {
+            return Ok(());
+        };
+        if new.id == ours.id && new.mode != ours.mode && new.mode != Mode::Symlink {
+            let was_executable = old.is_some_and(|old| old.mode == Mode::Executable);
+            let mode = if was_executable { Mode::File } else { Mode::Executable };
+            settled.push((path.to_vec(), mode));
+        }
+        Ok(())
+    })?;
+    for (path, mode) in settled {
+        let path = std::path::PathBuf::from(std::ffi::OsString::from_vec(path));
+        if let Some(mut entry) = index.get_path(&path, 0) {
+            entry.mode = mode.bits();
+            index.add(&entry).map_err(merging())?;
+        }
+    }
+    Ok(())
 }
 
 /// The message that `git merge --no-edit <ref>` writes.

@@ -54,8 +54,9 @@ pub(super) fn variants(path: &[u8], ours: &Side, theirs: &Side) -> (BString, BSt
     names
 }
 
-/// Puts the mark before the last dot of the last component; a name that would be too long for a file system loses the
-/// end of what is before the mark.
+/// Puts the mark before the last dot of the last component. A name that starts with its only dot has nothing before
+/// it, and git-annex then puts the mark after the directory (or after `.` at the top): `d/.x` becomes
+/// `d.variant-1234.x`. A name that would be too long for a file system loses the end of what is before the mark.
 fn insert(path: &[u8], mark: &[u8]) -> BString {
     let start = path.rfind_byte(b'/').map_or(0, |slash| slash + 1);
     let dot = path[start..].rfind_byte(b'.').map_or(path.len(), |dot| start + dot);
@@ -66,7 +67,11 @@ fn insert(path: &[u8], mark: &[u8]) -> BString {
     while kept < stem.len() && kept > 0 && stem[kept] & 0xc0 == 0x80 {
         kept -= 1;
     }
-    let mut name = path[..start].to_vec();
+    let mut name = match (stem.is_empty(), start) {
+        (false, _) => path[..start].to_vec(),
+        (true, 0) => b".".to_vec(),
+        (true, _) => path[..start - 1].to_vec(),
+    };
     name.extend_from_slice(&stem[..kept]);
     name.extend_from_slice(MARK);
     name.extend_from_slice(mark);
@@ -87,6 +92,10 @@ mod tests {
             ("foo", "foo.variant-5853"),
             (".foo", "..variant-5853.foo"),
             ("foo.", "foo.variant-5853."),
+            ("d/.foo", "d.variant-5853.foo"),
+            ("d.x/.foo", "d.x.variant-5853.foo"),
+            ("d/..a", "d/..variant-5853.a"),
+            ("e..b", "e..variant-5853.b"),
             ("a.b/foo", "a.b/foo.variant-5853"),
         ] {
             assert_eq!(insert(path.as_bytes(), b"5853"), marked, "{path}");
