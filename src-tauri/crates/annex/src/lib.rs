@@ -22,15 +22,11 @@ mod large_files;
 mod locks;
 pub mod logs;
 mod look;
-pub mod naming;
-mod objects;
-pub mod pointer;
 mod intake;
 mod merge;
 pub mod naming;
 mod objects;
 pub mod pointer;
-mod records;
 mod refs;
 mod repository;
 #[cfg(test)]
