@@ -27,7 +27,6 @@ mod merge;
 pub mod naming;
 mod objects;
 pub mod pointer;
-mod records;
 mod refs;
 mod repository;
 #[cfg(test)]
