@@ -277,6 +277,30 @@ fn a_tuned_branch_is_refused_and_others_are_merged() {
     assert_eq!((place.read("b").is_some(), place.read("never")), (true, None));
 }
 
+#[test]
+fn a_damaged_branch_is_refused_and_others_are_merged() {
+    let place = Place::new();
+    place.commit(REF, &[], &[("a", "1\n")]);
+    place.commit("refs/remotes/other/git-annex", &[], &[("b", "1\n")]);
+    let git = place.git();
+    let broken = format!(
+        "tree {}\nauthor X <x@e> 1 +0000\ncommitter X <x@e> 1 +0000\n\nx\n",
+        "7".repeat(40)
+    );
+    let broken = git
+        .odb()
+        .unwrap()
+        .write(git2::ObjectType::Commit, broken.as_bytes())
+        .unwrap();
+    git.reference(ORIGIN, broken, true, "").unwrap();
+    let merged = place.annex.branch().merge().unwrap();
+    assert_eq!(
+        (merged.refused.len(), place.read("b").is_some()),
+        (1, true),
+        "{merged:?}"
+    );
+}
+
 fn forgotten(extra: &str) -> String {
     format!("ForgetGitHistory 50s\n{extra}")
 }
