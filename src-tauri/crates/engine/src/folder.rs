@@ -50,7 +50,7 @@ pub(crate) struct Folder {
     clock: Clock,
     watching: Watching,
     changes: Changes,
-    mounts: watch::Receiver<Vec<Mount>>,
+    mounts: watch::Receiver<Arc<[Mount]>>,
     ended: mpsc::UnboundedReceiver<Ended>,
     end: mpsc::UnboundedSender<Ended>,
     commands: mpsc::UnboundedReceiver<Asked>,
@@ -70,7 +70,7 @@ impl Folder {
     /// Takes charge of the repository at `path`. Must be called inside a tokio runtime.
     pub(crate) fn open(
         path: &Path,
-        mounts: watch::Receiver<Vec<Mount>>,
+        mounts: watch::Receiver<Arc<[Mount]>>,
         changed: watch::Sender<()>,
     ) -> Result<(Self, Handle), Error> {
         let annex = Annex::open(path)?;

@@ -37,6 +37,7 @@ mod marker;
 mod place;
 mod plan;
 mod populate;
+mod restore;
 #[cfg(test)]
 mod tests;
 

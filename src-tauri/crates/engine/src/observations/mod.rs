@@ -18,7 +18,7 @@ use assistant::{Class, ClassId};
 use model::{Key, Oid, RepoPath, Uuid};
 use rusqlite::{Connection, OptionalExtension, params};
 
-pub(crate) use update::Update;
+pub(crate) use offer::way;
 
 /// The observations of one repository.
 pub(crate) struct Observations {

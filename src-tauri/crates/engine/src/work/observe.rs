@@ -100,7 +100,7 @@ fn concerned(workshop: &Workshop) -> BTreeSet<Uuid> {
 fn rely(trust: Trust) -> model::expression::Trust {
     match trust {
         Trust::Trusted => model::expression::Trust::Trusted,
-        Trust::Semitrusted => model::expression::Trust::Semitrusted,
+        Trust::SemiTrusted => model::expression::Trust::Semitrusted,
         Trust::Untrusted => model::expression::Trust::Untrusted,
         Trust::Dead => model::expression::Trust::Dead,
     }
