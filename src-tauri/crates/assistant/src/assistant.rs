@@ -204,8 +204,14 @@ impl Assistant {
     fn learn(&mut self, now: Timestamp, event: Event, effects: &mut Vec<Effect>) {
         match event {
             Event::FilesChanged(paths) => self.intake.changed(now, paths),
-            Event::CountLost(within) => self.intake.count_lost(now, within),
-            Event::RefsMoved(refs) => self.set_refs(now, refs),
+            Event::CountLost(within) => {
+                self.intake.count_lost(now, within);
+                self.retry_soon(now);
+            }
+            Event::RefsMoved(refs) => {
+                self.set_refs(now, refs);
+                self.retry_soon(now);
+            }
             Event::RemoteRefsMoved(name) => {
                 if let Some(remote) = self.network.remotes.get_mut(&name) {
                     remote.unfetched = true;
@@ -339,6 +345,11 @@ impl Assistant {
             self.retry_at = None;
         }
         self.trouble = failed;
+    }
+
+    /// Somebody did something to the repository: what failed before may well succeed now.
+    fn retry_soon(&mut self, now: Timestamp) {
+        self.retry_at = self.retry_at.map(|at| at.min(now + pacing::SOON));
     }
 
     fn set_refs(&mut self, now: Timestamp, refs: Refs) {
