@@ -1,6 +1,6 @@
 use model::{Timestamp, Uuid};
 
-use crate::content::{Content, WINDOW, next_batch};
+use crate::content::{Content, Lot, WINDOW, next_batch};
 use crate::effect::{Effect, Id};
 use crate::event::{Away, Event, Found, Heads, Looked, Merged, Outcome, Pushed, Reach, Refs, Root};
 use crate::guards::{Question, Verdict, judge};
@@ -177,6 +177,12 @@ impl Assistant {
     /// The classes of keys as last observed.
     pub fn classes(&self) -> &[crate::Class] {
         &self.content.classes
+    }
+
+    /// The ways in which wanted contents could travel from or to here now. None means that nothing is left to do with any
+    /// remote that can be reached.
+    pub fn lots(&self) -> Vec<Lot> {
+        self.content.lots(&self.here, &self.network)
     }
 
     /// How many transfers are under way or could start now.
