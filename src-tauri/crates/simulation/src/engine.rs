@@ -16,7 +16,7 @@ use model::{Key, RemoteName, Timestamp, Uuid};
 
 use crate::history::{Content, Entry, Files, PathNo, Tree, join_facts, join_trees};
 use crate::invariants;
-use crate::world::{Branches, RepoNo, Slot, Step, World, path_name, path_number};
+use crate::world::{Branches, Findings, RepoNo, Slot, Step, World, path_name, path_number};
 
 /// The engine was killed in the middle of something.
 pub(crate) struct Crash;
@@ -170,7 +170,19 @@ impl World {
                 .filter(|path| !arrived.contains(&here.index[path].content))
                 .count();
             if let Some(engine) = &mut here.engine {
-                engine.found = Some((id, changed, removed));
+                let kept: BTreeSet<Content> = here.files.values().copied().collect();
+                let is_gone = |(path, entry): &(&PathNo, &Entry)| {
+                    !here.files.contains_key(path) && !kept.contains(&entry.content)
+                };
+                let all_gone = here.index.iter().filter(is_gone).count();
+                let tracked = here.index.len();
+                engine.found = Some(Findings {
+                    look: id,
+                    changed,
+                    removed,
+                    all_gone,
+                    tracked,
+                });
             }
         }
         Event::Looked {
@@ -187,7 +199,7 @@ impl World {
             failed: Some(why.into()),
         };
         let found = self.repos[repo].engine.as_mut().and_then(|engine| engine.found.take());
-        let Some((_, changed, removed)) = found.filter(|(of, ..)| *of == look) else {
+        let Some(found) = found.filter(|found| found.look == look) else {
             self.violated(format!(
                 "r{repo}: ingest {id:?} of a look {look:?} that is not the last"
             ));
@@ -201,7 +213,7 @@ impl World {
         }
         let mut postponed = Vec::new();
         let mut stage = Vec::new();
-        for path in changed {
+        for path in found.changed {
             if self.repos[repo].writing.contains(&path) {
                 postponed.push(path_name(path));
             } else if let Some(&content) = self.repos[repo].files.get(&path) {
@@ -221,11 +233,13 @@ impl World {
                 self.repos[repo].index.insert(path, Entry { content, dot });
             }
         }
-        for path in removed {
+        for path in found.removed {
             if removals && !self.repos[repo].files.contains_key(&path) {
-                self.repos[repo].index.remove(&path);
-                let here = &self.repos[repo];
-                let held = invariants::no_phantom_delete(here.root, here.removed_by_user.contains(&path), path);
+                let here = &mut self.repos[repo];
+                let entry = here.index.remove(&path);
+                let moved = entry.is_some_and(|entry| here.files.values().any(|content| *content == entry.content));
+                let confirmed = moved || here.confirmed.contains(&path);
+                let held = invariants::no_phantom_delete(here.root, found.all_gone, found.tracked, confirmed);
                 self.check(held);
             }
         }
@@ -255,6 +269,7 @@ impl World {
         let held = invariants::no_unfinished_content(&files, &self.unfinished);
         let commit = self.trees.commit(parent.as_slice(), Tree { files, seen });
         self.repos[repo].heads.tree = Some(commit);
+        self.own_commits.push(commit);
         self.counts.commits += 1;
         self.note(|| format!("r{repo} commits t{commit}"));
         self.check(held);
@@ -342,7 +357,7 @@ impl World {
         let gone: Vec<_> = gone.into_iter().map(|(path, entry)| (*path, entry.content)).collect();
         for &(path, content) in &gone {
             here.files.insert(path, content);
-            here.removed_by_user.remove(&path);
+            here.confirmed.remove(&path);
         }
         let paths: Vec<_> = gone.into_iter().map(|(path, _)| path).collect();
         self.files_changed(repo, &paths);
@@ -502,7 +517,7 @@ impl World {
             match new.get(&path) {
                 Some(entry) if here.files.get(&path) != Some(&entry.content) => {
                     here.files.insert(path, entry.content);
-                    here.removed_by_user.remove(&path);
+                    here.confirmed.remove(&path);
                     written.push(path);
                 }
                 Some(_) => {}

@@ -197,14 +197,13 @@ impl World {
         here.files.insert(path, content);
         here.writing.remove(&path);
         here.ignored.remove(&path);
-        here.removed_by_user.remove(&path);
+        here.confirmed.remove(&path);
     }
 
     fn remove(&mut self, repo: RepoNo, path: PathNo) {
         let here = &mut self.repos[repo];
         here.files.remove(&path);
         here.writing.remove(&path);
-        here.removed_by_user.insert(path);
     }
 
     fn written(&mut self, repo: RepoNo, path: PathNo) {
@@ -244,7 +243,7 @@ impl World {
                 .and_then(|engine| engine.assistant.question())
                 .is_some();
             if open {
-                here.removed_by_user.extend(gone);
+                here.confirmed.extend(gone);
             }
         }
         self.tell_now(repo, Event::Answered { question, yes });

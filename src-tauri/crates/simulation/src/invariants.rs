@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use assistant::content::{Direction, WINDOW};
+use assistant::guards::{REMOVED_AT_ONCE, REMOVED_UNASKED};
 use assistant::{Assistant, Effect, Event, Id, Outcome, Reach, RemoteFacts, Root};
 use model::{Key, RemoteName, Timestamp};
 
-use crate::history::{Content, Files, PathNo};
-use crate::world::{RepoNo, World};
+use crate::history::{Content, Files};
+use crate::world::{RepoNo, Wants, World};
 
-/// At most so many transfers run at once.
+/// At most so many transfers run at once, and one more for each remote.
 const TRANSFERS: usize = 4;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub(crate) struct UnderWay {
     facts: BTreeMap<RemoteName, RemoteFacts>,
     /// What this engine delivered itself and nobody damaged since.
     delivered: BTreeSet<(Key, RemoteName)>,
+    damaged: BTreeSet<Key>,
 }
 
 /// The remote that an effect is about.
@@ -90,7 +92,9 @@ impl UnderWay {
             | Event::Offered { id, .. } => *id,
             Event::Transferred { id, outcomes, .. } => {
                 if let Some(Kind::Transfer { remote, .. }) = self.effects.get(id) {
-                    let stored = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Stored);
+                    let stored = outcomes
+                        .iter()
+                        .filter(|(key, outcome)| *outcome == Outcome::Stored && !self.damaged.contains(key));
                     self.delivered
                         .extend(stored.map(|(key, _)| (key.clone(), remote.clone())));
                 }
@@ -105,6 +109,7 @@ impl UnderWay {
 
     pub(crate) fn damaged(&mut self, key: &Key) {
         self.delivered.retain(|(delivered, _)| delivered != key);
+        self.damaged.insert(key.clone());
     }
 
     /// What may not start now, whatever else is under way.
@@ -250,7 +255,7 @@ impl UnderWay {
         if own > 1 || offers > 1 || with.values().any(|&count| count > 1) {
             return Err(format!("two of a kind at once: {:?}", self.effects));
         }
-        if transfers > TRANSFERS {
+        if transfers > TRANSFERS + self.facts.len() {
             return Err(format!("I21 bounded memory: {transfers} transfers at once"));
         }
         Ok(())
@@ -269,13 +274,15 @@ pub(crate) fn no_spin(now: Timestamp, assistant: &Assistant) -> Result<(), Strin
     }
 }
 
-/// I6: what the user did not remove, or confirm to have removed, is not committed as deleted.
-pub(crate) fn no_phantom_delete(root: Root, by_user: bool, path: PathNo) -> Result<(), String> {
-    if root == Root::Same && by_user {
+/// I6: files are committed as deleted only under our own root, and if improbably many were gone when it was looked, only
+/// those that the user confirmed.
+pub(crate) fn no_phantom_delete(root: Root, gone: usize, tracked: usize, confirmed: bool) -> Result<(), String> {
+    let improbable = gone > REMOVED_AT_ONCE || (gone >= REMOVED_UNASKED && gone * 2 > tracked);
+    if root == Root::Same && (confirmed || !improbable) {
         return Ok(());
     }
     Err(format!(
-        "I6 no phantom delete: f{path} is committed as deleted, root {root:?}, by the user: {by_user}"
+        "I6 no phantom delete: {gone} of {tracked} were gone, root {root:?}, confirmed: {confirmed}"
     ))
 }
 
@@ -315,7 +322,7 @@ impl World {
     pub(crate) fn converged(&self) -> Result<(), String> {
         for repo in 0..self.repos.len() {
             if self.repos[repo].has_engine {
-                self.in_step(repo)
+                self.in_step(repo, true)
                     .map_err(|why| format!("I9 convergence: r{repo}: {why}"))?;
             }
         }
@@ -323,7 +330,10 @@ impl World {
     }
 
     /// I9, as far as one repository can see to it.
-    pub(crate) fn in_step(&self, repo: RepoNo) -> Result<(), String> {
+    ///
+    /// A remote that may be pushed to but not fetched from, and has commits of its own, cannot be brought into step; that
+    /// is put up with if `as_far_as_possible`.
+    pub(crate) fn in_step(&self, repo: RepoNo, as_far_as_possible: bool) -> Result<(), String> {
         let here = &self.repos[repo];
         let files = self.head_files(repo);
         let contents: BTreeMap<_, _> = files.iter().map(|(path, entry)| (*path, entry.content)).collect();
@@ -356,15 +366,25 @@ impl World {
                 )
             };
             let (own, given) = (has(there.heads), has(there.synced));
-            if remote.push && !(own.0 || given.0) | !(own.1 || given.1) {
+            let diverged = !self.trees.contains(here.heads.tree, there.synced.tree)
+                || !self.annexes.contains(here.heads.annex, there.synced.annex);
+            let possible = remote.pull || !diverged || !as_far_as_possible;
+            if remote.push && possible && !(own.0 || given.0) | !(own.1 || given.1) {
                 return Err(format!("r{target} lacks its commits"));
             }
+            let facts = here.heads.annex.map(|commit| self.annexes.at(commit));
+            let said = |content: Content, of: RepoNo| {
+                let about = (content, u8::try_from(of).unwrap_or(u8::MAX));
+                facts
+                    .and_then(|facts| facts.get(&about))
+                    .is_some_and(|(_, present)| *present)
+            };
             for &content in contents.values().filter(|_| remote.content) {
                 let lacks = |of: RepoNo| self.wants(of, content) && !self.repos[of].objects.contains(&content);
-                if remote.push && self.has_good(repo, content) && lacks(target) {
+                if remote.push && self.has_good(repo, content) && lacks(target) && !said(content, target) {
                     return Err(format!("r{target} lacks c{content}"));
                 }
-                if remote.pull && self.has_good(target, content) && lacks(repo) {
+                if remote.pull && self.has_good(target, content) && lacks(repo) && said(content, target) {
                     return Err(format!("lacks c{content} of r{target}"));
                 }
             }
@@ -376,8 +396,36 @@ impl World {
     pub(crate) fn all_commits_arrived(&self) -> Result<(), String> {
         for repo in (0..self.repos.len()).filter(|&repo| self.repos[repo].has_engine) {
             let head = self.repos[repo].heads.tree;
-            if let Some(lost) = (0..self.trees.len()).find(|&commit| !self.trees.contains(head, Some(commit))) {
+            let lost = self
+                .own_commits
+                .iter()
+                .find(|commit| !self.trees.contains(head, Some(**commit)));
+            if let Some(lost) = lost {
                 return Err(format!("I9 convergence: r{repo} at {head:?} lacks commit t{lost}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// I9 for content, by what is there and not by what logs say, where every repository wants everything.
+    pub(crate) fn all_contents_arrived(&self) -> Result<(), String> {
+        if self.repos.iter().any(|repo| repo.wants != Wants::Everything) {
+            return Ok(());
+        }
+        let Some(engine) = self.repos.iter().position(|repo| repo.has_engine) else {
+            return Ok(());
+        };
+        for entry in self
+            .head_files(engine)
+            .values()
+            .filter(|entry| !self.harmed.contains(&entry.content))
+        {
+            let lacks = self
+                .repos
+                .iter()
+                .position(|repo| !repo.objects.contains(&entry.content));
+            if let Some(repo) = lacks {
+                return Err(format!("I9 convergence: r{repo} lacks c{}", entry.content));
             }
         }
         Ok(())
@@ -390,7 +438,7 @@ impl World {
                 continue;
             };
             let files = &self.trees.at(head).files;
-            for commit in 0..self.trees.len() {
+            for commit in (0..self.trees.len()).filter(|&commit| self.trees.contains(Some(head), Some(commit))) {
                 let tree = self.trees.at(commit);
                 let gone = files.values().find(|entry| {
                     tree.seen.has(entry.dot.into()) && !tree.files.values().any(|kept| kept.dot == entry.dot)
@@ -421,7 +469,7 @@ impl World {
                 && assistant.pending_transfers() == 0
                 && assistant.lots().is_empty()
                 && assistant.remotes().all(settled);
-            let truth = self.in_step(repo);
+            let truth = self.in_step(repo, false);
             if claims && truth.is_err() {
                 return Err(format!("I34 honest: r{repo} says it is in step, but {truth:?}"));
             }

@@ -62,6 +62,17 @@ pub(crate) struct Branches {
     pub(crate) annex: Option<CommitNo>,
 }
 
+/// What the last look found.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    pub(crate) look: Id,
+    pub(crate) changed: Vec<PathNo>,
+    pub(crate) removed: Vec<PathNo>,
+    /// How many files were gone, those out of the look's sight included, and how many there should have been.
+    pub(crate) all_gone: usize,
+    pub(crate) tracked: usize,
+}
+
 /// A running engine: what is lost in a crash.
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -70,8 +81,7 @@ pub(crate) struct Engine {
     pub(crate) classes: BTreeMap<u32, Vec<Content>>,
     /// When a key may be tried again with a remote, and how often it failed.
     pub(crate) backed_off: BTreeMap<(Content, Slot), (u32, Timestamp)>,
-    /// The last look's findings: changed and removed.
-    pub(crate) found: Option<(Id, Vec<PathNo>, Vec<PathNo>)>,
+    pub(crate) found: Option<Findings>,
     pub(crate) transfers: BTreeMap<Id, Transfer>,
     pub(crate) wake_at: Option<Timestamp>,
     pub(crate) under_way: UnderWay,
@@ -100,8 +110,8 @@ pub(crate) struct Repo {
     pub(crate) fetched: BTreeMap<Slot, [Branches; 2]>,
     pub(crate) objects: BTreeSet<Content>,
     pub(crate) damaged: BTreeSet<Content>,
-    /// Files that the user removed and nobody wrote since.
-    pub(crate) removed_by_user: BTreeSet<PathNo>,
+    /// Files that the user said were removed on purpose, and nobody wrote since.
+    pub(crate) confirmed: BTreeSet<PathNo>,
     pub(crate) engine: Option<Engine>,
     pub(crate) incarnation: u32,
 }
@@ -165,13 +175,14 @@ pub struct Counts {
 /// Everything there is.
 #[derive(Debug)]
 pub(crate) struct World {
-    pub(crate) seed: u64,
     pub(crate) now: Timestamp,
     pub(crate) chance: Chance,
     pub(crate) repos: Vec<Repo>,
     pub(crate) trees: Commits<Tree>,
     pub(crate) annexes: Commits<Rc<Facts>>,
     pub(crate) numbers: Numbers,
+    /// Commits that are not merges.
+    pub(crate) own_commits: Vec<CommitNo>,
     /// Contents that exist; a content that is only being written is not to be committed.
     pub(crate) contents: Vec<Key>,
     pub(crate) unfinished: BTreeSet<Content>,
@@ -210,7 +221,6 @@ pub(crate) fn path_number(path: &RepoPath) -> PathNo {
 impl World {
     pub(crate) fn new(seed: u64, tracing: bool) -> Self {
         Self {
-            seed,
             now: Timestamp(1000),
             chance: Chance::from_seed(seed),
             repos: Vec::new(),
@@ -221,6 +231,7 @@ impl World {
                 dots: 0,
                 variants: crate::history::Variants::default(),
             },
+            own_commits: Vec::new(),
             contents: Vec::new(),
             unfinished: BTreeSet::new(),
             harmed: BTreeSet::new(),
