@@ -217,7 +217,6 @@ impl Assistant {
             Event::RemoteRefsMoved(name) => {
                 if let Some(remote) = self.network.remotes.get_mut(&name) {
                     remote.unfetched = true;
-                    remote.refused = None;
                 }
             }
             Event::RemotesListed(listed) => {
@@ -502,7 +501,7 @@ impl Assistant {
                 remote.unpushed_since = None;
                 remote.succeeded();
             }
-            Pushed::Refused => remote.refused(now, self.refs.heads, chance),
+            Pushed::Refused => remote.refused(now, chance),
             Pushed::Away(away) => remote.lost(now, away, chance),
             Pushed::Failed(_) => remote.failed(now, chance),
         }
@@ -642,6 +641,8 @@ impl Assistant {
                 effects.push(Effect::Fetch { id, remote: name });
             } else if may_push && syncing::push_at(remote, &self.refs.heads, holds).is_some_and(|at| at <= now) {
                 remote.pushing = Some(id);
+                remote.offered = Some(self.refs.heads);
+                remote.unfetched &= remote.facts.pull;
                 effects.push(Effect::Push { id, remote: name });
             } else {
                 continue;
