@@ -136,9 +136,10 @@ impl Network {
         }
     }
 
-    pub(crate) fn probed(&mut self, now: Timestamp, id: Id, reach: Reach, chance: u64) {
+    /// Takes what a probe found; true if it is something else than before.
+    pub(crate) fn probed(&mut self, now: Timestamp, id: Id, reach: Reach, chance: u64) -> bool {
         let Some(remote) = self.remotes.values_mut().find(|remote| remote.probing == Some(id)) else {
-            return;
+            return false;
         };
         remote.probing = None;
         match &reach {
@@ -157,6 +158,8 @@ impl Network {
                 remote.probe_at.get_or_insert(again);
             }
         }
+        let changed = remote.reach.as_ref() != Some(&reach);
         remote.reach = Some(reach);
+        changed
     }
 }
