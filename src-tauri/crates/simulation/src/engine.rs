@@ -172,7 +172,7 @@ impl World {
             if let Some(engine) = &mut here.engine {
                 let kept: BTreeSet<Content> = here.files.values().copied().collect();
                 let is_gone = |(path, entry): &(&PathNo, &Entry)| {
-                    !here.files.contains_key(path) && !kept.contains(&entry.content)
+                    !here.files.contains_key(path) && !kept.contains(&entry.content) && !here.confirmed.contains(path)
                 };
                 let all_gone = here.index.iter().filter(is_gone).count();
                 let tracked = here.index.len();

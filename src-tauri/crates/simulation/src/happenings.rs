@@ -321,6 +321,10 @@ impl World {
 
     /// A new engine knows nothing but the repository.
     pub(crate) fn start_engine(&mut self, repo: RepoNo) {
+        let mut under_way = UnderWay::default();
+        for content in &self.harmed {
+            under_way.damaged(&self.contents[usize::from(*content)]);
+        }
         let here = &mut self.repos[repo];
         if here.engine.is_some() {
             return;
@@ -336,7 +340,7 @@ impl World {
             found: None,
             transfers: BTreeMap::new(),
             wake_at: None,
-            under_way: UnderWay::default(),
+            under_way,
         });
         let mut first = [
             Event::RefsMoved(self.refs(repo)),

@@ -107,6 +107,7 @@ impl UnderWay {
             .ok_or(format!("effect {id:?} ended twice"))
     }
 
+    /// Somebody damaged a copy: it may be delivered again.
     pub(crate) fn damaged(&mut self, key: &Key) {
         self.delivered.retain(|(delivered, _)| delivered != key);
         self.damaged.insert(key.clone());
@@ -381,10 +382,12 @@ impl World {
             };
             for &content in contents.values().filter(|_| remote.content) {
                 let lacks = |of: RepoNo| self.wants(of, content) && !self.repos[of].objects.contains(&content);
-                if remote.push && self.has_good(repo, content) && lacks(target) && !said(content, target) {
+                // What no log tells it cannot act on: a crash came before the word, or a rule keeps the word away.
+                let knows = |of: RepoNo| self.has_good(of, content) && said(content, of);
+                if remote.push && knows(repo) && lacks(target) && !said(content, target) {
                     return Err(format!("r{target} lacks c{content}"));
                 }
-                if remote.pull && self.has_good(target, content) && lacks(repo) && said(content, target) {
+                if remote.pull && knows(target) && lacks(repo) {
                     return Err(format!("lacks c{content} of r{target}"));
                 }
             }

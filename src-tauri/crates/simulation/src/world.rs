@@ -68,7 +68,8 @@ pub(crate) struct Findings {
     pub(crate) look: Id,
     pub(crate) changed: Vec<PathNo>,
     pub(crate) removed: Vec<PathNo>,
-    /// How many files were gone, those out of the look's sight included, and how many there should have been.
+    /// How many files were gone without the user's word, those out of the look's sight included, and how many there should
+    /// have been.
     pub(crate) all_gone: usize,
     pub(crate) tracked: usize,
 }

@@ -20,9 +20,10 @@ pub(crate) struct Remote {
     pub(crate) probing: Option<Id>,
     /// Its heads when it was last fetched from or pushed to.
     pub(crate) there: Option<Heads>,
-    /// Our heads that it refused, unless it has changed since.
+    /// Our heads when the last push began, and those that it refused.
+    pub(crate) offered: Option<Heads>,
     pub(crate) refused: Option<Heads>,
-    /// True if its refs may have changed since the last fetch began.
+    /// True if its refs may have changed since the last fetch began, or the last push if nothing may be fetched.
     pub(crate) unfetched: bool,
     pub(crate) fetching: Option<Id>,
     pub(crate) pushing: Option<Id>,
@@ -43,6 +44,7 @@ impl Remote {
             probe_at: Some(now),
             probing: None,
             there: None,
+            offered: None,
             refused: None,
             unfetched: true,
             fetching: None,
@@ -80,10 +82,10 @@ impl Remote {
         self.retry_at = Some(now + pacing::retry_after(self.failures, chance));
     }
 
-    pub(crate) fn refused(&mut self, now: Timestamp, heads: Heads, chance: u64) {
+    pub(crate) fn refused(&mut self, now: Timestamp, chance: u64) {
         self.failures += 1;
-        self.refused = Some(heads);
-        self.unfetched = true;
+        self.refused = self.offered;
+        self.unfetched |= self.facts.pull;
         self.retry_at = Some(now + pacing::settle_after(self.failures, chance));
     }
 
@@ -134,9 +136,10 @@ impl Network {
         }
     }
 
-    pub(crate) fn probed(&mut self, now: Timestamp, id: Id, reach: Reach, chance: u64) {
+    /// Takes what a probe found; true if it is something else than before.
+    pub(crate) fn probed(&mut self, now: Timestamp, id: Id, reach: Reach, chance: u64) -> bool {
         let Some(remote) = self.remotes.values_mut().find(|remote| remote.probing == Some(id)) else {
-            return;
+            return false;
         };
         remote.probing = None;
         match &reach {
@@ -155,6 +158,8 @@ impl Network {
                 remote.probe_at.get_or_insert(again);
             }
         }
+        let changed = remote.reach.as_ref() != Some(&reach);
         remote.reach = Some(reach);
+        changed
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn lacks(remote: &Remote, heads: &Heads) -> bool {
 /// When to push to a remote that lacks our heads; none if it does not, or while something else has to end first.
 pub(crate) fn push_at(remote: &Remote, heads: &Heads, content_under_way: bool) -> Option<Timestamp> {
     // What may not be fetched cannot be merged: the same heads would be refused for ever.
-    let in_vain = !remote.facts.pull && remote.refused.as_ref() == Some(heads);
+    let in_vain = !remote.facts.pull && !remote.unfetched && remote.refused.as_ref() == Some(heads);
     if in_vain || !lacks(remote, heads) {
         return None;
     }
