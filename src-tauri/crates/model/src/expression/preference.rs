@@ -20,7 +20,7 @@ pub struct Preference {
 /// What one stored text comes to.
 #[derive(Debug, Clone)]
 pub enum Rule {
-    /// No text, or an empty one.
+    /// No text, or one that says nothing.
     Unset,
     /// An expression that can be evaluated.
     Matching(Expression),
@@ -48,12 +48,13 @@ impl Rule {
         network: &Network,
         group_preferred: &dyn Fn(&str) -> Option<&'t str>,
     ) -> Self {
-        let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
-            return Rule::Unset;
-        };
+        let Some(text) = text else { return Rule::Unset };
         Expression::parse(text, Terms::PreferredContent)
             .and_then(|expression| expression.resolve(repository, network, group_preferred))
-            .map_or_else(Rule::Unparsable, Rule::Matching)
+            .map_or_else(Rule::Unparsable, |expression| match expression.is_empty() {
+                true => Rule::Unset,
+                false => Rule::Matching(expression),
+            })
     }
 
     fn matches(&self, facts: &Facts<'_>) -> bool {

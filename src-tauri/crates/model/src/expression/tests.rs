@@ -349,6 +349,7 @@ fn preferred_and_required_content_are_taken_together() {
         ("include=*", "not present", "", Outcome::Nothing, false),
         ("not present", "include=*", "", Outcome::Nothing, false),
         ("nothing", "include=*", "", Outcome::Either, true),
+        ("() and", "nothing", "", Outcome::Either, false),
         ("not not present or include=*", "", "", Outcome::Either, true),
         ("include=* or not or present", "", "", Outcome::Nothing, false),
         ("nothing not ) nothing", "", "", Outcome::Either, false),
@@ -404,7 +405,8 @@ fn preferred_and_required_content_are_taken_together() {
 fn an_unconfigured_repository_wants_everything_and_drops_nothing() {
     let here = uuid("here");
     let preferences = Preferences::new(&Settings {
-        preferred: BTreeMap::from([(here.clone(), "  ".to_owned())]),
+        preferred: BTreeMap::from([(here.clone(), "() and ".to_owned())]),
+        required: BTreeMap::from([(here.clone(), "  ".to_owned())]),
         ..Settings::default()
     });
     let key = Key::parse(b"SHA256-s1--a").unwrap();

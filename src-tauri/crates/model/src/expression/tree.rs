@@ -138,6 +138,11 @@ impl Expression {
         self.needs.mime
     }
 
+    /// True if it says nothing, as `()` and `and` do: git-annex takes it for no expression.
+    pub fn is_empty(&self) -> bool {
+        self.sequence.is_empty()
+    }
+
     /// True if it would want content and, once it is there, want it dropped, over and over: `present` or a balanced
     /// term within a `not`. git-annex stores such expressions, but they never match.
     pub fn is_unstable(&self) -> bool {
@@ -169,6 +174,17 @@ impl Sequence {
                 Body::Group(group) => group.each_term(negated, visit),
             }
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.operands().all(|operand| {
+            !operand.negated
+                && match &operand.body {
+                    Body::Everything => true,
+                    Body::Term(_) => false,
+                    Body::Group(group) => group.is_empty(),
+                }
+        })
     }
 
     fn present() -> Self {
