@@ -350,6 +350,7 @@ fn preferred_and_required_content_are_taken_together() {
         ("not present", "include=*", "", Outcome::Nothing, false),
         ("nothing", "include=*", "", Outcome::Either, true),
         ("() and", "nothing", "", Outcome::Either, false),
+        (") and (or)", "nothing", "", Outcome::Either, true),
         ("not not present or include=*", "", "", Outcome::Either, true),
         ("include=* or not or present", "", "", Outcome::Nothing, false),
         ("nothing not ) nothing", "", "", Outcome::Either, false),

@@ -138,7 +138,7 @@ impl Expression {
         self.needs.mime
     }
 
-    /// True if it says nothing, as `()` and `and` do: git-annex takes it for no expression.
+    /// True if it says nothing, as `()` and `and` do (but `or` does not): git-annex takes it for no expression.
     pub fn is_empty(&self) -> bool {
         self.sequence.is_empty()
     }
@@ -177,14 +177,16 @@ impl Sequence {
     }
 
     fn is_empty(&self) -> bool {
-        self.operands().all(|operand| {
-            !operand.negated
-                && match &operand.body {
-                    Body::Everything => true,
-                    Body::Term(_) => false,
-                    Body::Group(group) => group.is_empty(),
-                }
-        })
+        let has_or = self.rest.iter().any(|(operator, _)| *operator == Operator::Or);
+        !has_or
+            && self.operands().all(|operand| {
+                !operand.negated
+                    && match &operand.body {
+                        Body::Everything => true,
+                        Body::Term(_) => false,
+                        Body::Group(group) => group.is_empty(),
+                    }
+            })
     }
 
     fn present() -> Self {
