@@ -1,11 +1,11 @@
 //! Random edits, as people and programs make them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Chance;
-use crate::trees::{self, digest};
+use crate::trees::{self, Entry, digest};
 
 /// Few names, so that edits meet.
 const NAMES: &[&str] = &[
@@ -27,8 +27,8 @@ const FOLDERS: &[&str] = &["", "album", "album/2026", "work", "work/deep/er"];
 pub struct Done {
     /// One line for each edit, for a failed assertion.
     pub lines: Vec<String>,
-    /// The digests of all contents that were written and still stand in the tree.
-    pub written: BTreeSet<String>,
+    /// The contents that were written and still stand in the tree: their digests, and where.
+    pub written: BTreeMap<String, PathBuf>,
 }
 
 /// Makes random edits in a work tree.
@@ -38,12 +38,17 @@ pub struct Done {
 /// When the file system refuses.
 pub fn edit(chance: &mut Chance, root: &Path, count: usize) -> Done {
     let mut done = Done::default();
+    let mut written = BTreeSet::new();
     for _ in 0..count {
-        let line = one(chance, root, &mut done.written);
-        done.lines.push(line);
+        done.lines.push(one(chance, root, &mut written));
     }
-    let standing = trees::contents(&trees::tree(root));
-    done.written.retain(|digest| standing.contains(digest));
+    for (path, entry) in trees::tree(root) {
+        if let Entry::Content(digest) = entry
+            && written.contains(&digest)
+        {
+            done.written.insert(digest, path);
+        }
+    }
     done
 }
 
@@ -90,10 +95,11 @@ fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>) -> Stri
             let Ok(bytes) = fs::read(root.join(&from)) else {
                 return format!("copy {from:?}: no content");
             };
-            if trees::entry(&root.join(&from)) == Some(trees::Entry::Absent) {
+            if trees::entry(&root.join(&from)) == Some(Entry::Absent) {
                 return format!("copy {from:?}: no content");
             }
-            write(root, &to, &bytes, written);
+            // No new content: where it came from, the other side may rightly replace it.
+            write(root, &to, &bytes, &mut BTreeSet::new());
             format!("copy {from:?} to {to:?}")
         }
     }
@@ -146,6 +152,7 @@ mod tests {
         let ((one, done), (same, _), (other, _)) = (make(1), make(1), make(2));
         assert_eq!(one, same);
         assert_ne!(one, other);
-        assert!(done.written.is_subset(&trees::contents(&one)) && !done.written.is_empty());
+        let standing = trees::contents(&one);
+        assert!(done.written.keys().all(|digest| standing.contains(digest)) && !done.written.is_empty());
     }
 }
