@@ -1,13 +1,12 @@
 //! Doing what a plan says. Every file is looked at once more right before it is touched.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use git2::{IndexEntry, Odb};
+use git2::Odb;
 use model::RepoPath;
 use rustix::fs::{AtFlags, CWD, RenameFlags};
 use rustix::io::Errno;
@@ -16,9 +15,10 @@ use super::entry::entry;
 use super::place::{Parent, Place, Seen, look_at};
 use super::plan::{Content, Plan, Write};
 use super::{Before, Step};
-use crate::standins::{self, Incoming};
+use crate::index::Entry;
+use crate::store::found;
 use crate::tree::raw::{Blob, Mode};
-use crate::{Annex, Error, Result};
+use crate::{Error, Incoming, Result, Store};
 
 /// From this many files on, two threads write.
 const MANY: usize = 256;
@@ -29,7 +29,7 @@ const FEW: usize = 8;
 #[derive(Default)]
 pub(super) struct Done {
     pub(super) removed: Vec<RepoPath>,
-    pub(super) entries: Vec<IndexEntry>,
+    pub(super) entries: Vec<Entry>,
     /// Files that changed at the last moment and were left as they are.
     pub(super) kept: Vec<RepoPath>,
     pub(super) changed: usize,
@@ -55,7 +55,7 @@ impl Done {
 /// Changes the work tree. When this returns, what was written is on disk.
 ///
 /// `before` is called before each change that one thread makes.
-pub(super) fn act(annex: &Annex, top: &Path, plan: Plan, thin: bool, before: &mut Before<'_>) -> Result<Done> {
+pub(super) fn act(store: &Store<'_>, top: &Path, plan: Plan, thin: bool, before: &mut Before<'_>) -> Result<Done> {
     let mut done = Done::default();
     // The directories that lose a file.
     let mut left = BTreeSet::new();
@@ -66,7 +66,7 @@ pub(super) fn act(annex: &Annex, top: &Path, plan: Plan, thin: bool, before: &mu
                     make_submodule(&mut Place::open(top)?, &path)?;
                 }
                 let mut entry = entry(&path, blob, None);
-                entry.flags_extended = flags;
+                entry.extended = flags;
                 done.entries.push(entry);
             }
             None => {
@@ -128,15 +128,15 @@ pub(super) fn act(annex: &Annex, top: &Path, plan: Plan, thin: bool, before: &mu
     if writes.is_empty() {
         return Ok(done);
     }
-    standins::make_scratch_directory(annex)?;
+    let _scratch = store.hold_scratch()?;
     let few = writes.len() <= FEW;
     if writes.len() < MANY {
-        done.append(write_all(annex, top, writes, thin, few, before)?);
+        done.append(write_all(store, top, writes, thin, few, before)?);
     } else {
         let second = writes.split_off(writes.len() / 2);
         let (ours, theirs) = std::thread::scope(|scope| {
-            let other = scope.spawn(|| write_all(annex, top, second, thin, few, &mut |_| Ok(())));
-            let ours = write_all(annex, top, writes, thin, few, before);
+            let other = scope.spawn(|| write_all(store, top, second, thin, few, &mut |_| Ok(())));
+            let ours = write_all(store, top, writes, thin, few, before);
             (ours, other.join())
         });
         done.append(ours?);
@@ -155,17 +155,17 @@ fn write_out(top: &Path) -> Result<()> {
 }
 
 fn write_all(
-    annex: &Annex,
+    store: &Store<'_>,
     top: &Path,
     writes: Vec<Write>,
     thin: bool,
     durable: bool,
     before: &mut Before<'_>,
 ) -> Result<Done> {
-    let git = annex.git()?;
+    let git = store.annex().git()?;
     let odb = git.odb().map_err(Error::git("open the object database"))?;
     let mut writer = Writer {
-        annex,
+        store,
         odb: &odb,
         place: Place::open(top)?,
         thin,
@@ -186,7 +186,7 @@ fn write_all(
 }
 
 struct Writer<'a> {
-    annex: &'a Annex,
+    store: &'a Store<'a>,
     odb: &'a Odb<'a>,
     place: Place,
     thin: bool,
@@ -213,19 +213,15 @@ impl Writer<'_> {
         }
         let executable = write.blob.mode == Mode::Executable;
         let new = match &write.content {
-            Content::Symlink(target) => {
-                let new = standins::scratch(self.annex)?;
-                rustix::fs::symlinkat(target.as_slice(), CWD, new.path())
-                    .map_err(|e| Error::io("create a symlink at", new.path())(e.into()))?;
-                new
-            }
+            Content::Symlink(target) => self.store.scratch_symlink(target)?,
             Content::Annexed { key, pointer } => {
-                match standins::content_for_work_tree(self.annex, key, self.thin, executable)? {
+                match found(self.store.content_for_work_tree(key, self.thin, executable))? {
                     Some(new) => {
                         if self.durable {
-                            File::open(new.path())
+                            let path = new.path();
+                            File::open(&path)
                                 .and_then(|file| file.sync_data())
-                                .map_err(Error::io("write", new.path()))?;
+                                .map_err(Error::io("write", &path))?;
                         }
                         new
                     }
@@ -286,17 +282,12 @@ impl Writer<'_> {
     }
 
     fn file(&self, data: &[u8], executable: bool) -> Result<Incoming> {
-        let new = standins::scratch(self.annex)?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(if executable { 0o777 } else { 0o666 })
-            .open(new.path())
-            .map_err(Error::io("create", new.path()))?;
-        file.write_all(data).map_err(Error::io("write", new.path()))?;
+        let (mut file, new) = self.store.work_tree_file(executable)?;
+        let mut written = file.write_all(data);
         if self.durable {
-            file.sync_data().map_err(Error::io("write", new.path()))?;
+            written = written.and_then(|()| file.sync_data());
         }
+        written.map_err(|error| Error::io("write", &new.path())(error))?;
         Ok(new)
     }
 }

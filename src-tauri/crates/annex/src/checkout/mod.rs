@@ -43,7 +43,8 @@ mod tests;
 
 use model::{Oid, RepoPath};
 
-use crate::standins::{self, Staged};
+use crate::identity::signature;
+use crate::index::Staged;
 use crate::tree::head::head_of;
 use crate::tree::{Head, git2_oid, tree_of};
 use crate::{Annex, Error, Result};
@@ -100,7 +101,6 @@ impl Annex {
             Marker::remove(self)?;
             return Ok(None);
         }
-        standins::remove_lock_of_the_dead(self)?;
         remove_branch_lock_of_the_dead(self, &begun.branch)?;
         let options = CheckoutOptions {
             thin: self.git()?.config().and_then(|config| config.get_bool("annex.thin")).unwrap_or(false),
@@ -131,8 +131,8 @@ impl Annex {
                 "a merge or rebase is under way in {shown}; nothing was changed. Finish it there (see 'git status'), or give it up with 'git merge --abort'"
             )));
         }
-        let mut staged = Staged::begin(self)?;
-        if staged.index().has_conflicts() {
+        let mut staged = Staged::open(&git)?;
+        if staged.index().has_conflict() {
             return Err(Error::Refused(format!(
                 "{shown} has files in conflict; nothing was changed. Resolve them there (see 'git status')"
             )));
@@ -152,12 +152,11 @@ impl Annex {
         let from_tree = wanted.from.map(|from| tree_of(&git, from)).transpose()?;
         let to_tree = tree_of(&git, wanted.to)?;
         let mut place = Place::open(top)?;
-        let written_at = staged.written_at();
+        let store = self.store();
         let planner = Planner {
-            annex: self,
+            store: &store,
             odb: &odb,
             index: staged.index(),
-            written_at,
             place: &mut place,
             finishing,
         };
@@ -189,19 +188,19 @@ impl Annex {
             wanted.write(self)?;
         }
         before(Step::WorkTree)?;
-        let done = act::act(self, top, plan, options.thin, before)?;
+        let done = act::act(&store, top, plan, options.thin, before)?;
         before(Step::Index)?;
         let (changed, mut kept) = (done.changed, done.kept.clone());
         if touches {
-            change_index(staged.index(), done)?;
-            staged.finish()?;
+            change_index(&mut staged, done);
+            staged.commit()?;
         } else {
             drop(staged);
         }
         before(Step::Branch)?;
         if head.commit != Some(wanted.to) {
             let message = format!("anabranch: check out {}", wanted.to);
-            let who = standins::signature(&git)?;
+            let who = signature(&git);
             branch
                 .set_target(&reference, git2_oid(wanted.to), Some(&who), &message)
                 .and_then(|()| branch.commit())
@@ -247,21 +246,13 @@ impl Plan {
     }
 }
 
-fn change_index(index: &mut git2::Index, done: Done) -> Result<()> {
+fn change_index(staged: &mut Staged, done: Done) {
     for path in &done.removed {
-        match index.remove_path(path.as_path()) {
-            Err(error) if error.code() != git2::ErrorCode::NotFound => {
-                return Err(Error::git(format!("take {path} out of the index"))(error));
-            }
-            _ => {}
-        }
+        staged.remove(path.as_bytes());
     }
-    for entry in &done.entries {
-        index
-            .add(entry)
-            .map_err(Error::git(format!("put {} into the index", String::from_utf8_lossy(&entry.path))))?;
+    for entry in done.entries {
+        staged.put(entry);
     }
-    Ok(())
 }
 
 /// Removes the lock of a branch that a checkout held when it was cut off. git holds such a lock only for an instant, so

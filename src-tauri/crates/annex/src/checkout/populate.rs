@@ -3,15 +3,17 @@
 use std::io::Read;
 use std::path::Path;
 
-use git2::{IndexEntry, ObjectType, Oid};
+use git2::{ObjectType, Oid};
 use model::{Key, RepoPath};
 
 use super::act::replace;
 use super::entry::{entry, staged};
 use super::place::{Parent, Place, Seen, look_at};
-use crate::standins::{self, MAX_POINTER, Staged, key_of_pointer};
+use crate::index::{Entry, Staged};
+use crate::pointer::{MAX_POINTER, key_of_pointer};
 use crate::tree::raw::Mode;
-use crate::{Annex, Error, Result};
+use crate::store::found;
+use crate::{Annex, Error, Result, Store};
 
 /// From this many files on, two threads copy.
 const MANY: usize = 256;
@@ -39,15 +41,17 @@ impl Annex {
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        standins::make_scratch_directory(self)?;
-        let mut staged_index = Staged::begin(self)?;
+        let git = self.git()?;
+        let store = &self.store();
+        let _scratch = store.hold_scratch()?;
+        let mut staged_index = Staged::open(&git)?;
         let populated = if files.len() < MANY {
-            populate_all(self, top, files, thin)
+            populate_all(store, top, files, thin)
         } else {
             let (first, second) = files.split_at(files.len() / 2);
             let (ours, theirs) = std::thread::scope(|scope| {
-                let other = scope.spawn(|| populate_all(self, top, second, thin));
-                let ours = populate_all(self, top, first, thin);
+                let other = scope.spawn(|| populate_all(store, top, second, thin));
+                let ours = populate_all(store, top, first, thin);
                 (ours, other.join())
             });
             let theirs = theirs.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -60,23 +64,20 @@ impl Annex {
         if populated.is_empty() {
             return result.map(|()| Vec::new());
         }
-        let index = staged_index.index();
         for file in &populated {
-            let staged_as = index.get_path(file.path.as_path(), 0);
-            if let Some(entry) = staged_as.and_then(|old| refreshed(&old, file)) {
-                index
-                    .add(&entry)
-                    .map_err(Error::git(format!("refresh {} in the index", file.path)))?;
+            let staged_as = staged_index.index().entry(file.path.as_bytes());
+            if let Some(entry) = staged_as.and_then(|old| refreshed(old, file)) {
+                staged_index.put(entry);
             }
         }
-        staged_index.finish()?;
+        staged_index.commit()?;
         result?;
         Ok(populated.into_iter().map(|file| file.path).collect())
     }
 }
 
 /// The entry with new stat data, if it stages the pointer that was replaced.
-fn refreshed(old: &IndexEntry, file: &Populated) -> Option<IndexEntry> {
+fn refreshed(old: &Entry, file: &Populated) -> Option<Entry> {
     let blob = staged(old)?;
     let executable = match blob.mode {
         Mode::File => false,
@@ -84,21 +85,22 @@ fn refreshed(old: &IndexEntry, file: &Populated) -> Option<IndexEntry> {
         Mode::Symlink | Mode::Submodule => return None,
     };
     let same = blob.id == file.pointer && file.seen.is_executable() == executable;
-    same.then(|| IndexEntry {
-        flags_extended: old.flags_extended,
+    same.then(|| Entry {
+        flags: old.flags,
+        extended: old.extended,
         ..entry(&file.path, blob, Some(&file.seen))
     })
 }
 
 /// What was populated before the first error stays so, and must reach the index.
-fn populate_all(annex: &Annex, top: &Path, files: &[(RepoPath, Key)], thin: bool) -> (Vec<Populated>, Result<()>) {
+fn populate_all(store: &Store<'_>, top: &Path, files: &[(RepoPath, Key)], thin: bool) -> (Vec<Populated>, Result<()>) {
     let mut populated = Vec::with_capacity(files.len());
     let mut place = match Place::open(top) {
         Ok(place) => place,
         Err(error) => return (populated, Err(error)),
     };
     for (path, key) in files {
-        match populate_one(annex, &mut place, path, key, thin) {
+        match populate_one(store, &mut place, path, key, thin) {
             Ok(file) => populated.extend(file),
             Err(error) => return (populated, Err(error)),
         }
@@ -106,7 +108,13 @@ fn populate_all(annex: &Annex, top: &Path, files: &[(RepoPath, Key)], thin: bool
     (populated, Ok(()))
 }
 
-fn populate_one(annex: &Annex, place: &mut Place, path: &RepoPath, key: &Key, thin: bool) -> Result<Option<Populated>> {
+fn populate_one(
+    store: &Store<'_>,
+    place: &mut Place,
+    path: &RepoPath,
+    key: &Key,
+    thin: bool,
+) -> Result<Option<Populated>> {
     let Some(seen) = place.look(path)? else {
         return Ok(None);
     };
@@ -124,7 +132,7 @@ fn populate_one(annex: &Annex, place: &mut Place, path: &RepoPath, key: &Key, th
     if key_of_pointer(&data).as_ref() != Some(key) {
         return Ok(None);
     }
-    let Some(new) = standins::content_for_work_tree(annex, key, thin, seen.is_executable())? else {
+    let Some(new) = found(store.content_for_work_tree(key, thin, seen.is_executable()))? else {
         return Ok(None);
     };
     let pointer = Oid::hash_object(ObjectType::Blob, &data).map_err(Error::git("hash a pointer"))?;

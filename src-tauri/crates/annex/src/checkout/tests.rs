@@ -7,7 +7,7 @@ use model::{Key, Oid, RepoPath};
 use super::marker::Marker;
 use super::{CheckedOut, CheckoutOptions, Step};
 use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer};
-use crate::standins::put_object;
+use crate::fixture::put_object;
 use crate::{Annex, Error, Result};
 
 fn check_out(fixture: &Fixture, to: Oid) -> CheckedOut {
@@ -335,7 +335,7 @@ fn cut_off(annex: &Annex, wanted: &Marker, nth: usize) -> bool {
         Ok(_) => false,
         Err(Error::Damaged(_)) => {
             if annex.is_checkout_unfinished() {
-                fs::write(annex.git_dir().join("index.lock"), "").unwrap();
+                fs::write(annex.git_dir().join("index.lock"), crate::index::MARK).unwrap();
                 fs::write(annex.git_dir().join("refs/heads/main.lock"), "").unwrap();
             }
             true

@@ -10,7 +10,7 @@ use model::{Oid, RemoteName};
 
 use super::{missing::missing, objects};
 use crate::tree::{git2_oid, head::head_of, our_oid};
-use crate::{Annex, CheckoutOptions, Error, MergeOptions, MergeOutcome, Result, Theirs, standins};
+use crate::{Annex, CheckoutOptions, Error, MergeOptions, MergeOutcome, Result, Theirs};
 
 /// The branches of a remote that matter, as they are there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -250,10 +250,10 @@ fn push_git_annex(
     // A plain git repository has no journal to lock.
     let remote = Annex::open(path).ok();
     if let Some(remote) = remote.as_ref().filter(|remote| !remote.is_bare()) {
-        standins::merge_git_annex_branch(remote)?;
+        remote.branch().merge()?;
     }
     let lock = match remote.as_ref().filter(|remote| remote.annex_dir().is_dir()) {
-        Some(remote) => Some(standins::lock_journal(remote)?),
+        Some(remote) => Some(remote.branch().lock()?),
         None => None,
     };
     let now = tip(both.there, "refs/heads/git-annex")?;

@@ -180,7 +180,19 @@ fn nothing_is_forced_but_synced_git_annex() {
         assert_eq!(outcome, PushOutcome::Refused { branch: "synced/main".into() });
         assert_eq!(remote.get("refs/heads/main"), Some(theirs));
         assert_eq!(remote.get("refs/heads/synced/main"), Some(theirs));
-        assert_eq!(remote.get("refs/heads/git-annex"), Some(their_logs));
+        // Where there is a work tree, what was pushed is merged as by git-annex's `post-receive` hook.
+        let merged = remote.get("refs/heads/git-annex").unwrap();
+        let parents = match remote.annex.is_bare() {
+            true => vec![],
+            false => vec![their_logs, our_logs],
+        };
+        let git = remote.repo();
+        let found = git.find_commit(crate::tree::git2_oid(merged)).unwrap();
+        let found: Vec<Oid> = found.parent_ids().map(crate::tree::our_oid).collect();
+        match parents.is_empty() {
+            true => assert_eq!(merged, their_logs),
+            false => assert_eq!(found, parents),
+        }
         assert_eq!(remote.get("refs/heads/synced/git-annex"), Some(our_logs));
     }
 }

@@ -19,6 +19,7 @@
 //! git also guesses that a directory was renamed and moves new files along, which libgit2 does not: here a file that
 //! one side adds to a directory that the other renamed stays where it was added.
 
+mod keep;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,8 @@ use model::{Oid, RepoPath};
 
 use crate::tree::raw::{self, Mode};
 use crate::tree::{Head, git2_oid, our_oid};
-use crate::{Annex, CheckoutOptions, Error, Result, standins};
+use crate::identity::signature;
+use crate::{Annex, CheckoutOptions, Error, Result};
 use resolve::Labels;
 
 /// A commit to merge, and the ref that it was found under.
@@ -97,7 +99,8 @@ pub enum MergeOutcome {
 /// Where a chain of merges got to.
 struct Progress {
     commit: Option<Oid>,
-    merged: bool,
+    /// The merge commits made so far, in memory.
+    merged: Vec<git2::Oid>,
     resolved: Vec<RepoPath>,
 }
 
@@ -109,10 +112,11 @@ impl Annex {
     pub fn merge_into_head(&self, theirs: &[Theirs<'_>], options: &MergeOptions) -> Result<MergeOutcome> {
         self.finish_checkout()?;
         let git = self.git()?;
+        keep::in_memory(&git)?;
         let head = self.head()?;
         let mut progress = Progress {
             commit: head.commit,
-            merged: false,
+            merged: Vec::new(),
             resolved: Vec::new(),
         };
         for theirs in theirs {
@@ -123,19 +127,18 @@ impl Annex {
         let Some(commit) = progress.commit.filter(|_| progress.commit != head.commit) else {
             return Ok(MergeOutcome::UpToDate);
         };
-        if progress.merged {
-            standins::make_objects_durable(self)?;
-        }
+        let is_forward = progress.merged.is_empty();
+        keep::store(self, &git, &progress.merged)?;
         let done = self.check_out(commit, &options.checkout)?;
         if !done.blocked.is_empty() {
             return Ok(MergeOutcome::Blocked { paths: done.blocked });
         }
-        Ok(match progress.merged {
-            false => MergeOutcome::FastForwarded {
+        Ok(match is_forward {
+            true => MergeOutcome::FastForwarded {
                 commit,
                 kept: done.kept,
             },
-            true => MergeOutcome::Merged {
+            false => MergeOutcome::Merged {
                 commit,
                 resolved: progress.resolved,
                 kept: done.kept,
@@ -202,12 +205,12 @@ fn merge_one(
         true => clean_message(theirs.reference, &head.branch),
         false => "git-annex automatic merge conflict fix\n".to_owned(),
     };
-    let who = standins::signature(git)?;
+    let who = signature(git);
     let merged = git
         .commit(None, &who, &who, &message, &tree, &[&our_commit, &their_commit])
         .map_err(merging())?;
     progress.commit = Some(our_oid(merged));
-    progress.merged = true;
+    progress.merged.push(merged);
     progress.resolved.append(&mut resolved);
     Ok(None)
 }

@@ -71,6 +71,12 @@ impl Store<'_> {
         Ok(incoming)
     }
 
+    /// Makes an empty file for the work tree, with the permissions that git would give it.
+    pub(crate) fn work_tree_file(&self, executable: bool) -> Result<(fs::File, Incoming)> {
+        let mode = if executable { 0o777 } else { 0o666 };
+        self.scratch_file(mode & !umask())
+    }
+
     /// Makes everything durable that was written to the file system of the annex.
     pub fn sync(&self) -> Result<()> {
         let path = self.annex.annex_dir();
