@@ -11,8 +11,9 @@ use bstr::ByteSlice;
 use model::{Key, RepoPath};
 use rustix::fs::{AtFlags, readlinkat, statat};
 
-use super::reading::{self, Directories, unreadable};
+use super::reading::{self, unreadable};
 use super::{IntakeOptions, Postponed};
+use crate::beneath::Directories;
 use crate::look::{Candidate, Prior};
 use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, symlink_target};
 use crate::stat::Stat;

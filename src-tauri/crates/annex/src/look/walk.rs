@@ -90,8 +90,8 @@ impl<'i> Walk<'i> {
         })
     }
 
-    /// Looks, and says what was found.
-    pub(super) fn over(mut self, scope: &Scope) -> Look {
+    /// Looks, and says what was found, with the top of the work tree that it was found in.
+    pub(super) fn over(mut self, scope: &Scope) -> (Look, OwnedFd) {
         match scope {
             Scope::Everything => self.everything(),
             Scope::Paths(paths) => match targets(paths) {
@@ -109,7 +109,7 @@ impl<'i> Walk<'i> {
             }
         }
         self.look.renumbered = self.renumbered.into_iter().collect();
-        self.look
+        (self.look, self.root)
     }
 
     fn everything(&mut self) {
