@@ -116,6 +116,13 @@ impl Fixture {
         std::fs::write(path, content).unwrap();
     }
 
+    /// As [`Self::write`], as if it was done a minute ago: git trusts stat data only if it is older than the index.
+    pub(crate) fn write_before(&self, path: &str, content: &[u8]) {
+        self.write(path, content);
+        let file = std::fs::File::options().write(true).open(self.directory.path().join(path)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+    }
+
     pub(crate) fn read(&self, path: &str) -> Vec<u8> {
         std::fs::read(self.directory.path().join(path)).unwrap()
     }

@@ -6,7 +6,7 @@ use git2::{ErrorCode, Repository};
 use model::{Oid, RemoteName};
 
 use crate::tree::head::head_of;
-use crate::tree::our_oid;
+use crate::tree::{git2_oid, our_oid};
 use crate::{Annex, Error, Result};
 
 /// The refs that syncing depends on.
@@ -54,7 +54,7 @@ impl Annex {
 
     /// True if the commit is in this repository.
     pub fn has_commit(&self, commit: Oid) -> bool {
-        self.git().is_ok_and(|git| git.find_commit(to_git(commit)).is_ok())
+        self.git().is_ok_and(|git| git.find_commit(git2_oid(commit)).is_ok())
     }
 
     /// All refs and where they point, to tell whether any has moved.
@@ -103,13 +103,9 @@ fn branches(git: &Repository, branch: &str, pulled: &BTreeSet<RemoteName>) -> Re
 fn is_merged(git: &Repository, tip: Oid, head: Option<Oid>, merged: &mut BTreeSet<Oid>) -> Result<bool> {
     let Some(head) = head else { return Ok(false) };
     let is_merged = head == tip
-        || git.graph_descendant_of(to_git(head), to_git(tip)).map_err(Error::git("compare two branches"))?;
+        || git.graph_descendant_of(git2_oid(head), git2_oid(tip)).map_err(Error::git("compare two branches"))?;
     if is_merged {
         merged.insert(tip);
     }
     Ok(is_merged)
-}
-
-fn to_git(oid: Oid) -> git2::Oid {
-    git2::Oid::from_bytes(&oid.0).expect("because both are 20 bytes")
 }

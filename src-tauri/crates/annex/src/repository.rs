@@ -29,7 +29,7 @@ impl Annex {
     /// Opens the repository whose top (or bare git directory) is `path`.
     ///
     /// Refused with a message, and nothing changed: no repository, not initialised by git-annex, a version other than
-    /// 10, pid locks, private and tuned repositories, SHA-256 objects, a `.git` file in place of the directory.
+    /// 10, pid locks, private or tuned repositories, SHA-256 objects, a `.git` file in place of the directory.
     pub fn open(path: &Path) -> Result<Self> {
         let git = open_git(path)?;
         let config = git
@@ -132,16 +132,22 @@ pub(crate) fn refuse_unsupported(config: &git2::Config, path: &Path) -> Result<(
             "{shown} has git-annex repository version {version}; only version {VERSION} is supported; nothing was changed. Run 'git annex upgrade' there"
         )));
     }
-    for setting in [
-        "annex.pidlock",
-        "annex.private",
-        "annex.tune.objecthash1",
-        "annex.tune.objecthashlower",
-        "annex.tune.branchhash1",
-    ] {
+    for setting in ["annex.pidlock", "annex.private"] {
         if config.get_bool(setting).unwrap_or(false) {
             return Err(Error::Refused(format!(
                 "{shown} has {setting} set, which is not supported; nothing was changed"
+            )));
+        }
+    }
+    let mut tuned = config
+        .entries(Some("^annex\\.tune\\."))
+        .map_err(Error::git("read the configuration"))?;
+    while let Some(setting) = tuned.next() {
+        let setting = setting.map_err(Error::git("read the configuration"))?;
+        let name = setting.name().unwrap_or_default();
+        if config.get_bool(name).unwrap_or(true) {
+            return Err(Error::Refused(format!(
+                "{shown} has a tuned annex ({name}), which is not supported; nothing was changed"
             )));
         }
     }

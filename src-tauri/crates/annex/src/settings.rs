@@ -269,38 +269,16 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
     Ok(names.into_iter().filter_map(read).collect())
 }
 
+/// `annex.thin` alone, for a repository of which nothing else needs to be known.
+pub fn is_thin(annex: &Annex) -> bool {
+    snapshot(annex).and_then(|config| config.get_bool("annex.thin").map_err(Error::git("read annex.thin"))).unwrap_or(false)
+}
+
 /// Remembers which repository a remote is (`annex-uuid`), when it was first reached.
 pub fn remember_uuid(annex: &Annex, name: &RemoteName, uuid: &Uuid) -> Result<()> {
     let doing = || Error::git(format!("write the uuid of the remote {name} to the configuration"));
     let mut config = annex.git()?.config().map_err(doing())?;
     config.set_str(&format!("remote.{name}.annex-uuid"), uuid.as_str()).map_err(doing())
-}
-
-/// Adds a remote for another repository on this machine, named after its directory, unless one with its uuid is there.
-/// Says its name.
-pub fn add_remote(annex: &Annex, other: &Annex) -> Result<RemoteName> {
-    let known = remotes(annex)?;
-    if let Some(remote) = known.iter().find(|remote| remote.uuid.as_ref() == Some(other.uuid())) {
-        return Ok(remote.name.clone());
-    }
-    let place = other.work_tree().unwrap_or(other.git_dir());
-    let place = place.canonicalize().map_err(Error::io("find", place))?;
-    let text = place.to_str().ok_or_else(|| {
-        Error::Refused(format!("{} is not UTF-8, which git's configuration cannot hold", place.display()))
-    })?;
-    let stem = place.file_name().and_then(|name| name.to_str()).unwrap_or_default().trim_end_matches(".git");
-    let safe = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
-    let stem: String = stem.chars().map(safe).collect();
-    let numbered = (2..).map(|number| format!("{stem}-{number}"));
-    let free = [stem.clone()].into_iter().chain(numbered).chain(["clone".to_owned()]);
-    let taken = |name: &RemoteName| known.iter().any(|remote| remote.name == *name);
-    let name = free.take(1000).filter_map(|name| RemoteName::parse(&name)).find(|name| !taken(name));
-    let name = name.unwrap_or_else(|| RemoteName::parse("clone").expect("because it is a plain word"));
-    let doing = || Error::git(format!("add the remote {name}"));
-    let git = annex.git()?;
-    git.remote(name.as_str(), text).map_err(doing())?;
-    remember_uuid(annex, &name, other.uuid())?;
-    Ok(name)
 }
 
 fn snapshot(annex: &Annex) -> Result<git2::Config> {

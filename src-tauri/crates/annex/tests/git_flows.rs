@@ -46,7 +46,7 @@ impl Place {
     /// Makes a repository whose filter is this very program: see `serves_git`.
     fn repository(&self, name: &str) -> (PathBuf, Annex) {
         let path = self.path(name);
-        let annex = init::init(&path, Some(name), 1_700_000_000).unwrap();
+        let annex = init::init(&path, Some(name), NOW).unwrap();
         self.set_filter(&path);
         (path, annex)
     }
@@ -71,6 +71,13 @@ fn serves_git() {
     filter_process::run(&annex, std::io::stdin().lock(), output).unwrap();
 }
 
+const NOW: u64 = 1_700_000_000;
+
+/// A file of the git-annex branch.
+fn noted(place: &Place, at: &Path, name: &str) -> String {
+    place.git(at, &["cat-file", "blob", &format!("git-annex:{name}")])
+}
+
 fn staged(place: &Place, at: &Path, name: &str) -> String {
     place.git(at, &["cat-file", "blob", &format!(":{name}")])
 }
@@ -87,21 +94,20 @@ fn a_new_repository_is_whole() {
         place.git(&path, &["log", "--format=%s", "git-annex"]),
         "branch created\n"
     );
-    let journal = fs::read_to_string(annex.annex_file("journal/uuid.log")).unwrap();
-    assert_eq!(journal, format!("{} a timestamp=1700000000s\n", annex.uuid()));
+    let first = noted(&place, &path, "uuid.log");
+    assert_eq!(first, format!("{} a timestamp=1700000000s\n", annex.uuid()));
     let attributes = path.join(".git/info/attributes");
     assert_eq!(fs::read_to_string(&attributes).unwrap(), "\n* filter=annex\n");
 
-    let again = init::init(&path, None, 5).unwrap();
+    let again = init::init(&path, None, NOW).unwrap();
     assert_eq!(again.uuid(), annex.uuid());
     assert_eq!(fs::read_to_string(&attributes).unwrap(), "\n* filter=annex\n");
+    assert_eq!(noted(&place, &path, "uuid.log"), first);
+    init::init(&path, Some("two\nlines"), NOW).unwrap();
     assert_eq!(
-        fs::read_to_string(annex.annex_file("journal/uuid.log")).unwrap(),
-        journal
+        noted(&place, &path, "uuid.log"),
+        format!("{} two\\nlines timestamp=1700000001s\n", annex.uuid())
     );
-    init::init(&path, Some("two\nlines"), 5).unwrap();
-    let journal = fs::read_to_string(annex.annex_file("journal/uuid.log")).unwrap();
-    assert_eq!(journal, format!("{} two\\nlines timestamp=1700000001s\n", annex.uuid()));
 }
 
 #[test]
@@ -145,8 +151,11 @@ fn git_adds_and_checks_out_through_the_filter() {
         fs::metadata(object.parent().unwrap()).unwrap().permissions().mode() & 0o777,
         0o555
     );
-    let log = annex::hash_directory::lower(&key).replace('/', "_");
-    let log = fs::read_to_string(annex.annex_file("journal").join(format!("{log}_{key}.log"))).unwrap();
+    let log = noted(
+        &place,
+        &path,
+        &format!("{}/{key}.log", annex::hash_directory::lower(&key)),
+    );
     assert!(log.ends_with(&format!(" 1 {}\n", annex.uuid())), "{log}");
     assert_eq!(fs::read_dir(annex.annex_file("othertmp")).unwrap().count(), 0);
 
@@ -193,13 +202,46 @@ fn an_unchanged_file_keeps_its_key_and_a_changed_one_its_backend() {
     assert_eq!(staged(&place, &path, "a.txt"), first);
     fs::write(path.join("a.txt"), "two").unwrap();
     place.git(&path, &["add", "."]);
-    assert!(staged(&place, &path, "a.txt").starts_with("/annex/objects/SHA1-s3--"));
+    let second = staged(&place, &path, "a.txt");
+    assert!(second.starts_with("/annex/objects/SHA1-s3--"));
+
+    // A setting does not convert what is not touched, but it holds for what is.
+    place.git(&path, &["config", "annex.largefiles", "nothing"]);
+    fs::remove_file(path.join("a.txt")).unwrap();
+    fs::write(path.join("a.txt"), "two").unwrap();
+    place.git(&path, &["add", "."]);
+    assert_eq!(staged(&place, &path, "a.txt"), second);
+    fs::write(path.join("a.txt"), "three").unwrap();
+    place.git(&path, &["add", "."]);
+    assert_eq!(staged(&place, &path, "a.txt"), "three");
+}
+
+#[test]
+fn a_key_without_a_hash_is_kept_as_long_as_the_content_is_its_own() {
+    let place = Place::new();
+    let (path, annex) = place.repository("a");
+    let key = model::Key::parse(b"WORM-s3-m1--a").unwrap();
+    let object = annex.store().object_path(&key);
+    fs::create_dir_all(object.parent().unwrap()).unwrap();
+    fs::write(&object, "one").unwrap();
+    fs::write(path.join("a"), pointer::pointer_for(&key)).unwrap();
+    place.git(&path, &["add", "a"]);
+    let pointer = staged(&place, &path, "a");
+    for (content, kept) in [("one", true), ("two", false)] {
+        fs::remove_file(path.join("a")).unwrap();
+        fs::write(path.join("a"), content).unwrap();
+        place.git(&path, &["add", "a"]);
+        let now = staged(&place, &path, "a");
+        assert!(now.starts_with("/annex/objects/"), "{now}");
+        assert_eq!(now == pointer, kept, "{now}");
+    }
 }
 
 #[test]
 fn attributes_speak_before_the_settings_of_all_clones() {
     let place = Place::new();
     let (path, annex) = place.repository("a");
+    fs::create_dir_all(annex.annex_file("journal")).unwrap();
     fs::write(
         annex.annex_file("journal/config.log"),
         "5s annex.largefiles include=*.x\n4s annex.largefiles nothing\n",
@@ -236,7 +278,7 @@ fn a_clone_has_history_and_waits_for_its_files() {
     let branch = branch.trim();
 
     let path = place.path("clone");
-    let clone = init::clone(&source, &path, false, None, 1_700_000_000).unwrap();
+    let clone = init::clone(&source, &path, false, None, NOW).unwrap();
     place.set_filter(&path);
     assert_ne!(clone.uuid(), annex.uuid());
     assert_eq!(
@@ -268,8 +310,13 @@ fn a_clone_has_history_and_waits_for_its_files() {
     assert_eq!(remote.local_path(&path), Some(fs::canonicalize(&source).unwrap()));
 
     place.git(&source, &["branch", &format!("synced/{branch}")]);
-    let bare = place.path("drive.git");
-    init::clone(&source, &bare, true, Some("drive"), 1_700_000_000).unwrap();
+    let bare = place.path("my drive.git");
+    let drive = init::clone(&source, &bare, true, Some("drive"), NOW).unwrap();
+    for other in [&drive, &clone, &drive] {
+        init::add_remote(&annex, other).unwrap();
+    }
+    assert_eq!(place.git(&source, &["remote"]), "clone\nmy-drive\n");
+    place.git(&source, &["fetch", "-q", "--all"]);
     let refs = place.git(&bare, &["for-each-ref", "--format=%(refname)"]);
     assert_eq!(refs, format!("refs/heads/git-annex\nrefs/heads/{branch}\n"));
     assert_eq!(
@@ -278,11 +325,11 @@ fn a_clone_has_history_and_waits_for_its_files() {
     );
     place.git(&bare, &["fsck", "--strict"]);
 
-    assert!(init::clone(&source, &path, false, None, 1).is_err(), "not empty");
-    assert!(init::clone(&place.path("nothing"), &place.path("x"), false, None, 1).is_err());
+    assert!(init::clone(&source, &path, false, None, NOW).is_err(), "not empty");
+    assert!(init::clone(&place.path("nothing"), &place.path("x"), false, None, NOW).is_err());
     assert!(!place.path("x").exists());
     assert!(
-        init::clone(&source, &source.join("inner"), false, None, 1).is_err(),
+        init::clone(&source, &source.join("inner"), false, None, NOW).is_err(),
         "inside another"
     );
     assert!(!source.join("inner").exists());
@@ -300,7 +347,7 @@ fn submodules_and_work_trees_get_a_link_to_their_git_directory() {
         &["worktree", "add", "-q", linked.to_str().unwrap(), "-b", "other"],
     );
     assert!(Annex::open(&linked).is_err());
-    let opened = init::init(&linked, None, 1).unwrap();
+    let opened = init::init(&linked, None, NOW).unwrap();
     assert_eq!((opened.uuid(), opened.git_dir()), (annex.uuid(), annex.git_dir()));
     assert_eq!(
         opened.work_tree().map(|top| fs::canonicalize(top).unwrap()),
@@ -315,7 +362,7 @@ fn submodules_and_work_trees_get_a_link_to_their_git_directory() {
     place.git(place.0.path(), &["init", "-q", "outer"]);
     place.git(&outer, &["submodule", "-q", "add", source.to_str().unwrap(), "sub"]);
     let sub = outer.join("sub");
-    let opened = init::init(&sub, None, 1).unwrap();
+    let opened = init::init(&sub, None, NOW).unwrap();
     assert_ne!(opened.uuid(), annex.uuid());
     assert!(sub.join(".git").is_symlink());
     assert_eq!(place.git(&sub, &["status", "--porcelain"]), "");
@@ -331,7 +378,7 @@ fn submodules_and_work_trees_get_a_link_to_their_git_directory() {
     let elsewhere = place.path("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     fs::copy(copy.join(".git"), elsewhere.join(".git")).unwrap();
-    let error = init::init(&elsewhere, None, 1).unwrap_err().to_string();
+    let error = init::init(&elsewhere, None, NOW).unwrap_err().to_string();
     assert!(error.contains("nothing was changed"), "{error}");
     assert!(elsewhere.join(".git").is_file());
 }
@@ -357,7 +404,7 @@ fn what_is_not_supported_is_refused_and_left_alone() {
             place.git(&path, command);
         }
         let before = fs::read_to_string(path.join(".git/config")).unwrap();
-        let error = init::init(&path, None, 1).unwrap_err().to_string();
+        let error = init::init(&path, None, NOW).unwrap_err().to_string();
         assert!(
             error.contains(reason) && error.contains("nothing was changed"),
             "{error}"
@@ -366,8 +413,8 @@ fn what_is_not_supported_is_refused_and_left_alone() {
         assert!(!path.join(".git/annex").exists(), "{reason}");
     }
     let (outer, annex) = place.repository("outer");
-    assert!(init::init(&outer.join("inner/deep"), None, 1).is_err());
-    assert!(init::init(&outer.join(".git/inner"), None, 1).is_err());
+    assert!(init::init(&outer.join("inner/deep"), None, NOW).is_err());
+    assert!(init::init(&outer.join(".git/inner"), None, NOW).is_err());
     place.git(&outer, &["symbolic-ref", "HEAD", "refs/heads/adjusted/main(unlocked)"]);
     assert!(init::check_branch(&annex).is_err());
 
@@ -375,7 +422,7 @@ fn what_is_not_supported_is_refused_and_left_alone() {
     place.git(place.0.path(), &["init", "-q", "no"]);
     fs::write(place.path("no/.noannex"), "not here\n").unwrap();
     assert!(
-        init::init(&place.path("no"), None, 1)
+        init::init(&place.path("no"), None, NOW)
             .unwrap_err()
             .to_string()
             .contains("not here")

@@ -1,4 +1,5 @@
 //! The journal as the real git-annex writes it.
+#![allow(clippy::unwrap_used, reason = "all of it is for tests")]
 
 mod fixture;
 

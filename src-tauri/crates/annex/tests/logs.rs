@@ -1,4 +1,5 @@
 //! What the real git-annex makes of logs: merged, read, and written again.
+#![allow(clippy::unwrap_used, reason = "all of it is for tests")]
 
 mod fixture;
 

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::folder::Folder;
 use crate::running::{runtime, watch_mounts};
 use crate::work::Workshop;
-use crate::{socket, status};
+use crate::socket;
 
 /// Does everything in a folder that can be done now, and says how things are then. An engine that runs there does it.
 pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
@@ -21,7 +21,7 @@ pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
         Some(Reply::Status(folder)) => Ok(*folder),
         Some(other) => Err(unexpected(other)),
         None => runtime()?.block_on(async {
-            let (_mounts, table) = watch_mounts()?;
+            let table = watch_mounts()?;
             let (folder, _) = Folder::open(path, table, watch::channel(()).0)?;
             Ok(folder.run_once().await)
         }),
@@ -37,7 +37,7 @@ pub fn status(path: &Path) -> Result<contract::Folder, Error> {
         None => {
             let workshop = Workshop::open(annex, Clock::start())?;
             workshop.settings()?;
-            Ok(status::unattended(&workshop))
+            Ok(crate::status::unattended(&workshop))
         }
     }
 }
@@ -49,7 +49,7 @@ pub fn why(file: &Path) -> Result<Why, Error> {
     match socket::ask(&annex, &asked)? {
         Some(Reply::Why(why)) => Ok(why),
         Some(other) => Err(unexpected(other)),
-        None => status::why(&Workshop::open(annex, Clock::start())?, &path),
+        None => crate::status::why(&Workshop::open(annex, Clock::start())?, &path),
     }
 }
 

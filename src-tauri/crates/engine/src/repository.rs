@@ -22,7 +22,7 @@ pub fn clone(source: &Path, path: &Path, bare: bool, description: Option<&str>) 
     let original = Annex::open(source)?;
     let annex = annex::init::clone(source, path, bare, description, wall_clock())?;
     prepare(&annex)?;
-    annex::settings::add_remote(&original, &annex)?;
+    annex::init::add_remote(&original, &annex)?;
     Ok(annex.uuid().clone())
 }
 

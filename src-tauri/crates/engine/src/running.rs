@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use contract::Status;
 use surroundings::{Mount, Mounts};
@@ -23,7 +24,6 @@ pub struct Engine {
     folders: Vec<(Handle, JoinHandle<()>)>,
     stop: watch::Sender<bool>,
     changed: watch::Receiver<()>,
-    _mounts: Mounts,
 }
 
 impl Engine {
@@ -33,7 +33,7 @@ impl Engine {
     ///
     /// If one of the folders cannot be run; then none is.
     pub fn start(folders: &[PathBuf]) -> Result<Self, Error> {
-        let (mounts, table) = watch_mounts()?;
+        let table = watch_mounts()?;
         let (stop, stopped) = watch::channel(false);
         let (change, changed) = watch::channel(());
         let opened: Result<Vec<_>, _> =
@@ -42,7 +42,7 @@ impl Engine {
             let running = tokio::spawn(folder.run(stopped.clone()));
             (handle, running)
         });
-        Ok(Self { folders: folders.collect(), stop, changed, _mounts: mounts })
+        Ok(Self { folders: folders.collect(), stop, changed })
     }
 
     /// What can be seen now.
@@ -71,13 +71,15 @@ impl Engine {
     }
 }
 
-/// Watches which drives are mounted.
-pub(crate) fn watch_mounts() -> Result<(Mounts, watch::Receiver<Vec<Mount>>), Error> {
-    let mounts = Mounts::watch().map_err(|source| Error::Io {
-        doing: "watch",
-        path: PathBuf::from("/proc/self/mountinfo"),
-        source,
-    })?;
-    let table = mounts.table();
-    Ok((mounts, table))
+/// Watches which drives are mounted, until the runtime ends.
+pub(crate) fn watch_mounts() -> Result<watch::Receiver<Arc<[Mount]>>, Error> {
+    let failed = |source| Error::Io { doing: "watch", path: PathBuf::from("/proc/self/mountinfo"), source };
+    let mut mounts = Mounts::watch().map_err(failed)?;
+    let (sender, table) = watch::channel(mounts.current());
+    tokio::spawn(async move {
+        while let Some(table) = mounts.changed().await {
+            sender.send_replace(table);
+        }
+    });
+    Ok(table)
 }

@@ -83,19 +83,30 @@ impl Branch<'_> {
     /// Reads the logs of the whole repository, what waits in the journal included.
     pub fn facts(&self) -> Result<Facts> {
         let repo = self.annex.git()?;
-        let reader = Reader::new(self.annex, &repo);
-        let read = |log: &str| Ok(reader.read(log.as_bytes())?.unwrap_or_default());
+        let contents = Reader::new(self.annex, &repo).read_top(&[
+            "uuid.log",
+            "trust.log",
+            "group.log",
+            "preferred-content.log",
+            "required-content.log",
+            "group-preferred-content.log",
+            "numcopies.log",
+            "mincopies.log",
+            "config.log",
+            "remote.log",
+        ])?;
+        let read = |log: &str| contents.get(log).map_or(&[][..], Vec::as_slice);
         Ok(Facts {
-            descriptions: by_uuid(&read("uuid.log")?, str::to_owned),
-            trust: by_uuid(&read("trust.log")?, Trust::parse),
-            groups: by_uuid(&read("group.log")?, words),
-            preferred: by_uuid(&read("preferred-content.log")?, str::to_owned),
-            required: by_uuid(&read("required-content.log")?, str::to_owned),
-            group_preferred: by_field(&read("group-preferred-content.log")?),
-            numcopies: SingleLog::parse(&read("numcopies.log")?).value(),
-            mincopies: SingleLog::parse(&read("mincopies.log")?).value(),
-            config: by_field(&read("config.log")?),
-            special_remotes: by_uuid(&read("remote.log")?, special_remote),
+            descriptions: by_uuid(read("uuid.log"), str::to_owned),
+            trust: by_uuid(read("trust.log"), Trust::parse),
+            groups: by_uuid(read("group.log"), words),
+            preferred: by_uuid(read("preferred-content.log"), str::to_owned),
+            required: by_uuid(read("required-content.log"), str::to_owned),
+            group_preferred: by_field(read("group-preferred-content.log")),
+            numcopies: SingleLog::parse(read("numcopies.log")).value(),
+            mincopies: SingleLog::parse(read("mincopies.log")).value(),
+            config: by_field(read("config.log")),
+            special_remotes: by_uuid(read("remote.log"), special_remote),
         })
     }
 }

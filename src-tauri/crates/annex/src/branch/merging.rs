@@ -113,9 +113,13 @@ fn candidates(writer: &Writer<'_>, ours: Option<Oid>, refused: &mut Vec<String>)
     let ignored = transitions::ignored(writer.annex)?;
     let mut found: Vec<(String, Oid)> = Vec::new();
     for (name, id) in other_branches(repo)? {
-        let merged = Some(id) == ours || ours.is_some_and(|ours| repo.graph_descendant_of(ours, id).unwrap_or(false));
-        if !merged && !ignored.contains(&id.to_string()) && found.iter().all(|(_, other)| *other != id) {
-            found.push((name, id));
+        if Some(id) == ours || ignored.contains(&id.to_string()) || found.iter().any(|(_, other)| *other == id) {
+            continue;
+        }
+        match ours.map_or(Ok(false), |ours| repo.graph_descendant_of(ours, id)) {
+            Ok(true) => {}
+            Ok(false) => found.push((name, id)),
+            Err(problem) => refused.push(format!("{name} was not merged: {}", problem.message())),
         }
     }
     let newest = |id: Oid| {
@@ -127,32 +131,35 @@ fn candidates(writer: &Writer<'_>, ours: Option<Oid>, refused: &mut Vec<String>)
     let tuned_here = tunings(repo, ours)?;
     let mut candidates = Vec::new();
     for (name, id) in found {
-        if !tunings(repo, Some(*id))?.is_subset(&tuned_here) {
-            refused.push(format!(
-                "{name} was not merged, because that repository is tuned in another way (difference.log); nothing is \
-                 lost, but the two cannot work together"
-            ));
-            continue;
+        // One damaged branch must not keep the others from being merged.
+        match candidate(repo, name, *id, &tuned_here) {
+            Ok(candidate) => candidates.push(candidate),
+            Err(why) => refused.push(format!("{name} was not merged: {why}")),
         }
-        let transitions = match transitions::of(repo, Some(*id)) {
-            Err(Error::Refused(why)) => {
-                refused.push(format!("{name} was not merged: {why}"));
-                continue;
-            }
-            other => other?,
-        };
-        candidates.push(Candidate {
-            name: name.clone(),
-            tip: *id,
-            tree: tree_of(repo, *id)?,
-            transitions,
-        });
     }
     Ok(candidates)
 }
 
+fn candidate(repo: &git2::Repository, name: &str, tip: Oid, tuned_here: &Tunings) -> Result<Candidate> {
+    if !tunings(repo, Some(tip))?.is_subset(tuned_here) {
+        return Err(Error::Refused(
+            "that repository is tuned in another way (difference.log); nothing is lost, but the two cannot work together"
+                .to_owned(),
+        ));
+    }
+    Ok(Candidate {
+        name: name.to_owned(),
+        tip,
+        tree: tree_of(repo, tip)?,
+        transitions: transitions::of(repo, Some(tip))?,
+    })
+}
+
+/// Repositories that are tuned, and how.
+type Tunings = BTreeSet<(Vec<u8>, Vec<u8>)>;
+
 /// The lines of `difference.log` that say that a repository is tuned.
-fn tunings(repo: &git2::Repository, commit: Option<Oid>) -> Result<BTreeSet<(Vec<u8>, Vec<u8>)>> {
+fn tunings(repo: &git2::Repository, commit: Option<Oid>) -> Result<Tunings> {
     let content = read_committed(repo, commit, b"difference.log")?.unwrap_or_default();
     let log = UuidLog::parse(&content);
     Ok(log

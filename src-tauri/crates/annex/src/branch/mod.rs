@@ -15,6 +15,8 @@ mod tests;
 mod transitions;
 mod writing;
 
+use std::collections::HashMap;
+
 use git2::ErrorCode;
 use model::{Key, Oid, Uuid};
 
@@ -23,7 +25,7 @@ pub use facts::{Facts, SpecialRemote, Trust};
 pub use merging::Merged;
 
 use crate::logs::PresenceLog;
-use crate::objects::Bulk;
+use crate::objects::{Bulk, Tree};
 use crate::{Annex, Error, Result, logs};
 
 /// The one ref that is ours to move.
@@ -89,20 +91,41 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&self, path: &[u8]) -> Result<Option<Vec<u8>>> {
-        let public = self.read_public(path)?;
-        let private = private::read(self.annex, path)?;
-        Ok(match (public, private) {
-            (Some(public), Some(private)) => Some(logs::union(&public, &private)),
-            (public, private) => public.or(private),
-        })
+        // The journal is asked first: what is not there any more is in the tip that is read afterwards.
+        let public = match journal::read(self.annex, path)? {
+            Some(content) => Some(content),
+            None => read_committed(self.repo, tip(self.repo)?, path)?,
+        };
+        Ok(overlay(public, private::read(self.annex, path)?))
     }
 
-    /// The journal is asked first: what is not there any more is in the tip that is read afterwards.
-    fn read_public(&self, path: &[u8]) -> Result<Option<Vec<u8>>> {
-        match journal::read(self.annex, path)? {
-            Some(content) => Ok(Some(content)),
-            None => read_committed(self.repo, tip(self.repo)?, path),
+    /// Reads files at the top of the branch together: its top directory is large, and so is read once only.
+    fn read_top<'n>(&self, names: &[&'n str]) -> Result<HashMap<&'n str, Vec<u8>>> {
+        let journal = |name: &&str| journal::read(self.annex, name.as_bytes());
+        let waiting = names.iter().map(journal).collect::<Result<Vec<_>>>()?;
+        let bulk = Bulk::begin(self.repo)?;
+        let top = match tip(self.repo)? {
+            Some(tip) => bulk.read_tree(tree_of(self.repo, tip)?)?,
+            None => Tree::default(),
+        };
+        let mut contents = HashMap::new();
+        for (&name, waiting) in names.iter().zip(waiting) {
+            let entry = top.get(name.as_bytes()).filter(|entry| entry.is_blob());
+            let public = match (waiting, entry) {
+                (None, Some(entry)) => Some(bulk.read_blob(entry.id)?),
+                (waiting, _) => waiting,
+            };
+            let content = overlay(public, private::read(self.annex, name.as_bytes())?);
+            contents.extend(content.map(|content| (name, content)));
         }
+        Ok(contents)
+    }
+}
+
+fn overlay(public: Option<Vec<u8>>, private: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    match (public, private) {
+        (Some(public), Some(private)) => Some(logs::union(&public, &private)),
+        (public, private) => public.or(private),
     }
 }
 
@@ -114,7 +137,7 @@ fn read_committed(repo: &git2::Repository, tip: Option<git2::Oid>, path: &[u8]) 
     loop {
         let slash = rest.iter().position(|&b| b == b'/');
         let name = slash.map_or(rest, |at| &rest[..at]);
-        let entry = bulk.read_tree(directory)?.get(name);
+        let entry = bulk.find(directory, name)?;
         match (slash, entry) {
             (Some(at), Some(entry)) if entry.is_directory() => {
                 directory = entry.id;

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use super::entry::entry;
 use super::place::{Parent, Place, Seen, look_at};
 use super::plan::{Content, Plan, Write};
+use super::{Before, Step};
 use crate::standins::{self, Incoming};
 use crate::tree::raw::{Blob, Mode};
 use crate::{Annex, Error, Result};
@@ -52,8 +53,12 @@ impl Done {
 }
 
 /// Changes the work tree. When this returns, what was written is on disk.
-pub(super) fn act(annex: &Annex, top: &Path, plan: Plan, thin: bool) -> Result<Done> {
+///
+/// `before` is called before each change that one thread makes.
+pub(super) fn act(annex: &Annex, top: &Path, plan: Plan, thin: bool, before: &mut Before<'_>) -> Result<Done> {
     let mut done = Done::default();
+    // The directories that lose a file.
+    let mut left = BTreeSet::new();
     for (path, blob, flags) in plan.index_only {
         match blob {
             Some(blob) => {
@@ -64,7 +69,11 @@ pub(super) fn act(annex: &Annex, top: &Path, plan: Plan, thin: bool) -> Result<D
                 entry.flags_extended = flags;
                 done.entries.push(entry);
             }
-            None => done.removed.push(path),
+            None => {
+                // Gone already, perhaps in an attempt that was cut off before it came to the directory.
+                left.extend(path.parent());
+                done.removed.push(path);
+            }
         }
     }
     for (path, blob) in plan.kept {
@@ -76,8 +85,8 @@ pub(super) fn act(annex: &Annex, top: &Path, plan: Plan, thin: bool) -> Result<D
 
     let mut writes = plan.writes;
     let (mut place, mut target) = (Place::open(top)?, Place::open(top)?);
-    let mut left = BTreeSet::new();
     for change in plan.moves {
+        before(Step::File)?;
         left.extend(change.from.parent());
         done.removed.push(change.from.clone());
         match rename_inside(&mut place, &mut target, &change.from, &change.seen, &change.to)? {
@@ -101,6 +110,7 @@ pub(super) fn act(annex: &Annex, top: &Path, plan: Plan, thin: bool) -> Result<D
         }
     }
     for (path, seen) in plan.deletions {
+        before(Step::File)?;
         left.extend(path.parent());
         done.removed.push(path.clone());
         match delete(&mut place, &path, &seen)? {
@@ -108,6 +118,7 @@ pub(super) fn act(annex: &Annex, top: &Path, plan: Plan, thin: bool) -> Result<D
             false => done.kept.push(path),
         }
     }
+    before(Step::File)?;
     remove_empty_parents(&mut place, left)?;
     for directory in &plan.directories {
         remove_empty_directories(&place.shown(directory));
@@ -120,12 +131,12 @@ pub(super) fn act(annex: &Annex, top: &Path, plan: Plan, thin: bool) -> Result<D
     standins::make_scratch_directory(annex)?;
     let few = writes.len() <= FEW;
     if writes.len() < MANY {
-        done.append(write_all(annex, top, writes, thin, few)?);
+        done.append(write_all(annex, top, writes, thin, few, before)?);
     } else {
         let second = writes.split_off(writes.len() / 2);
         let (ours, theirs) = std::thread::scope(|scope| {
-            let other = scope.spawn(|| write_all(annex, top, second, thin, few));
-            let ours = write_all(annex, top, writes, thin, few);
+            let other = scope.spawn(|| write_all(annex, top, second, thin, few, &mut |_| Ok(())));
+            let ours = write_all(annex, top, writes, thin, few, before);
             (ours, other.join())
         });
         done.append(ours?);
@@ -143,7 +154,14 @@ fn write_out(top: &Path) -> Result<()> {
     rustix::fs::syncfs(&directory).map_err(|e| Error::io("write to disk", top)(e.into()))
 }
 
-fn write_all(annex: &Annex, top: &Path, writes: Vec<Write>, thin: bool, durable: bool) -> Result<Done> {
+fn write_all(
+    annex: &Annex,
+    top: &Path,
+    writes: Vec<Write>,
+    thin: bool,
+    durable: bool,
+    before: &mut Before<'_>,
+) -> Result<Done> {
     let git = annex.git()?;
     let odb = git.odb().map_err(Error::git("open the object database"))?;
     let mut writer = Writer {
@@ -155,6 +173,7 @@ fn write_all(annex: &Annex, top: &Path, writes: Vec<Write>, thin: bool, durable:
     };
     let mut done = Done::default();
     for write in writes {
+        before(Step::File)?;
         match writer.write(&write)? {
             Some(seen) => {
                 done.changed += 1;

@@ -37,6 +37,7 @@ mod marker;
 mod place;
 mod plan;
 mod populate;
+mod restore;
 #[cfg(test)]
 mod tests;
 
@@ -118,7 +119,7 @@ impl Annex {
         wanted: &Marker,
         options: &CheckoutOptions,
         finishing: bool,
-        before: &mut dyn FnMut(Step) -> Result<()>,
+        before: &mut Before<'_>,
     ) -> Result<CheckedOut> {
         let shown = format!("{self:?}");
         let Some(top) = self.work_tree() else {
@@ -188,7 +189,7 @@ impl Annex {
             wanted.write(self)?;
         }
         before(Step::WorkTree)?;
-        let done = act::act(self, top, plan, options.thin)?;
+        let done = act::act(self, top, plan, options.thin, before)?;
         before(Step::Index)?;
         let (changed, mut kept) = (done.changed, done.kept.clone());
         if touches {
@@ -225,10 +226,15 @@ impl Annex {
 enum Step {
     Marker,
     WorkTree,
+    /// Within the work tree.
+    File,
     Index,
     Branch,
     Done,
 }
+
+/// Called before each step.
+type Before<'a> = dyn FnMut(Step) -> Result<()> + 'a;
 
 impl Plan {
     fn touches_nothing(&self) -> bool {

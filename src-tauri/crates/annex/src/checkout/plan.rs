@@ -203,7 +203,7 @@ impl Planner<'_> {
     }
 
     /// Reads what the work tree is to have, and refuses what no file system can.
-    fn content(&self, path: &RepoPath, blob: Blob) -> Result<Content> {
+    pub(super) fn content(&self, path: &RepoPath, blob: Blob) -> Result<Content> {
         match blob.mode {
             Mode::Submodule => Ok(Content::Submodule),
             Mode::Symlink => match small_blob(self.odb, blob.id)? {

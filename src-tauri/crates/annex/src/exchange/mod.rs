@@ -7,4 +7,4 @@ mod refs;
 #[cfg(test)]
 mod tests;
 
-pub use refs::{Fetched, PushOptions, PushOutcome, RemoteHeads, fetch, push};
+pub use refs::{Fetched, PushOptions, PushOutcome, RemoteHeads, fetch, newest, push};

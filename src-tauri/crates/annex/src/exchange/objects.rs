@@ -1,6 +1,7 @@
 //! Copying git objects. Each is read through libgit2, which checks its hash, so what arrives is what its name says; all
 //! of them are on disk when the copying returns, and nothing refers to them before.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -14,9 +15,10 @@ use sha1::Sha1;
 use crate::{Error, Result};
 
 /// More objects than this go into a pack; fewer become loose files, of which git itself makes packs in time.
-const MANY: usize = 64;
-/// Up to this many files are made durable one by one; more by writing out the whole file system once.
-const FEW: usize = 4;
+///
+/// Either way each file is made durable on its own: to write out the whole file system would wait for everything that
+/// anyone else is writing.
+const MANY: usize = 32;
 
 /// Copies objects from one repository to another.
 pub(super) fn copy(from: &Repository, to: &Repository, objects: &[Oid]) -> Result<()> {
@@ -135,7 +137,6 @@ fn kind_name(kind: ObjectType) -> &'static str {
 fn write_loose(odb: &Odb<'_>, directory: &Path, objects: &[Oid]) -> Result<()> {
     let mut deflater = Deflater::new();
     let mut written = Vec::new();
-    let few = objects.len() <= FEW;
     for &id in objects {
         let name = id.to_string();
         let fan = directory.join(&name[..2]);
@@ -152,35 +153,22 @@ fn write_loose(odb: &Odb<'_>, directory: &Path, objects: &[Oid]) -> Result<()> {
         let data = deflater.deflate(&[header.as_bytes(), object.data()])?;
         let (temporary, mut file) = Temporary::create(&fan, "tmp_obj_")?;
         file.write_all(data)
-            .and_then(|()| if few { file.sync_data() } else { Ok(()) })
+            .and_then(|()| file.sync_data())
             .map_err(Error::io("write", &temporary.path))?;
         written.push((temporary, fan, path));
     }
-    if !few {
-        write_out(directory)?;
-    }
-    let mut touched = Vec::new();
+    let mut touched = BTreeSet::new();
     for (temporary, fan, path) in written {
         temporary.name(&path)?;
-        touched.push(fan);
+        touched.insert(fan);
     }
-    touched.dedup();
-    if few {
-        touched.iter().try_for_each(|fan| sync_directory(fan))
-    } else {
-        write_out(directory)
-    }
+    touched.iter().try_for_each(|fan| sync_directory(fan))
 }
 
 fn sync_directory(path: &Path) -> Result<()> {
     File::open(path)
         .and_then(|directory| directory.sync_all())
         .map_err(Error::io("write to disk", path))
-}
-
-fn write_out(path: &Path) -> Result<()> {
-    let directory = File::open(path).map_err(Error::io("open", path))?;
-    rustix::fs::syncfs(&directory).map_err(|e| Error::io("write to disk", path)(e.into()))
 }
 
 /// Writes, and remembers what a pack index needs to know.

@@ -99,6 +99,23 @@ pub fn fetch(local: &Annex, path: &Path, name: &RemoteName, branch: &str) -> Res
     })
 }
 
+/// Which of two fetched commits contains the other; none if neither does, or both are missing.
+pub fn newest(local: &Annex, one: Option<Oid>, other: Option<Oid>) -> Result<Option<Oid>> {
+    let (Some(first), Some(second)) = (one, other) else { return Ok(one.or(other)) };
+    let git = local.git()?;
+    let contains = |new: Oid, old: Oid| {
+        let is_newer = git.graph_descendant_of(git2_oid(new), git2_oid(old));
+        is_newer.map_err(Error::git("compare commits"))
+    };
+    Ok(if first == second || contains(first, second)? {
+        one
+    } else if contains(second, first)? {
+        other
+    } else {
+        None
+    })
+}
+
 /// Pushes the branch and the git-annex branch to the remote at `path`, as `git annex sync` does:
 ///
 /// * the branch itself, where it is not checked out, else `synced/B`; fast-forward only;
@@ -172,20 +189,19 @@ struct Both<'a> {
 }
 
 impl Both<'_> {
-    /// True if what the remote has at `there` contains our commit.
-    fn contains(&self, there: Oid, ours: Oid) -> Result<bool> {
-        let (there, ours) = (git2_oid(there), git2_oid(ours));
-        if there == ours {
+    /// True if one commit is the other or comes after it. A repository that knows both is asked; if there is none, the
+    /// two have nothing to do with each other as far as anyone here can tell.
+    fn contains(&self, newer: Oid, older: Oid) -> Result<bool> {
+        let (newer, older) = (git2_oid(newer), git2_oid(older));
+        if newer == older {
             return Ok(true);
         }
-        let comparing = || Error::git("compare commits");
-        if self.here.find_commit(there).is_ok() {
-            return self.here.graph_descendant_of(there, ours).map_err(comparing());
+        for git in [self.here, self.there] {
+            if git.find_commit(newer).is_ok() && git.find_commit(older).is_ok() {
+                return git.graph_descendant_of(newer, older).map_err(Error::git("compare commits"));
+            }
         }
-        match self.there.find_commit(ours) {
-            Ok(_) => self.there.graph_descendant_of(there, ours).map_err(comparing()),
-            Err(_) => Ok(false),
-        }
+        Ok(false)
     }
 
     /// Moves a branch of the remote forward; false if it is not forward, or if it moved meanwhile.

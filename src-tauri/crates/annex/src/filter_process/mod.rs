@@ -4,24 +4,24 @@
 mod packets;
 mod spool;
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::cell::RefCell;
 use std::io::{self, BufReader, BufWriter, Cursor, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use git2::Repository;
 use model::{Key, RepoPath};
-use nix::libc;
-use tempfile::NamedTempFile;
 
 use self::packets::{Packets, write_content, write_list};
 use self::spool::Spool;
 use crate::large_files::{Attribute, attribute, is_large};
 use crate::locks::LockFile;
+use crate::logs::{Presence, VectorClock};
 use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, pointer_for};
 use crate::settings::Settings;
-use crate::{Annex, Backend, Error, Hasher, Result, hash_directory, naming, records};
+use crate::store::{Making, Store};
+use crate::{Annex, Backend, Error, Hasher, Result, naming};
+
+/// So many contents stored are noted on the git-annex branch at a time.
+const NOTED_TOGETHER: usize = 1000;
 
 /// Answers git on `input` and `output` until it closes the connection.
 ///
@@ -40,39 +40,12 @@ pub fn run(annex: &Annex, input: impl Read, output: impl Write) -> Result<()> {
     let filter = Filter {
         annex,
         git: annex.git()?,
-        settings: Settings::read(annex, &records::shared_settings(annex)?)?,
+        settings: Settings::read(annex, &annex.branch().facts()?.config)?,
+        store: annex.store(),
+        stored: RefCell::new(Vec::new()),
     };
-    while let Some(request) = packets.list().map_err(broken())? {
-        let field = |name: &[u8]| request.iter().find_map(|line| line.strip_prefix(name));
-        let path = field(b"pathname=").map(RepoPath::parse);
-        let answer = match (field(b"command="), path) {
-            (Some(b"clean"), Some(Ok(path))) => filter.clean(&path, &mut packets),
-            (Some(b"smudge"), Some(Ok(_))) => filter.smudge(&mut packets),
-            _ => {
-                while packets.next().map_err(broken())?.is_some() {}
-                Err(Failure::File(Error::Refused(
-                    "git asked for something unknown".to_owned(),
-                )))
-            }
-        };
-        match answer {
-            Ok(content) => {
-                write_list(&mut output, &["status=success"]).map_err(broken())?;
-                match write_content(&mut output, content) {
-                    Ok(()) => write_list(&mut output, &[]).map_err(broken())?,
-                    Err(_) => write_list(&mut output, &["status=error"]).map_err(broken())?,
-                }
-            }
-            Err(Failure::File(error)) => {
-                let name = field(b"pathname=").map(String::from_utf8_lossy).unwrap_or_default();
-                let _ = writeln!(io::stderr(), "anabranch: {name}: {error}");
-                write_list(&mut output, &["status=error"]).map_err(broken())?;
-            }
-            Err(Failure::Connection(error)) => return Err(broken()(error)),
-        }
-        output.flush().map_err(broken())?;
-    }
-    Ok(())
+    let served = filter.serve(&mut packets, &mut output);
+    filter.note_stored().and(served)
 }
 
 fn greet(packets: &mut Packets<impl Read>, output: &mut impl Write) -> io::Result<()> {
@@ -112,67 +85,154 @@ struct Filter<'a> {
     annex: &'a Annex,
     git: Repository,
     settings: Settings,
+    store: Store<'a>,
+    /// What is here now and is not noted on the git-annex branch yet.
+    stored: RefCell<Vec<Key>>,
 }
 
 impl Filter<'_> {
+    fn serve(&self, packets: &mut Packets<impl Read>, output: &mut impl Write) -> Result<()> {
+        let broken = || Error::io("talk to git about a file in", self.annex.git_dir());
+        while let Some(request) = packets.list().map_err(broken())? {
+            let field = |name: &[u8]| request.iter().find_map(|line| line.strip_prefix(name));
+            let path = field(b"pathname=").map(RepoPath::parse);
+            let answer = match (field(b"command="), path) {
+                (Some(b"clean"), Some(Ok(path))) => self.clean(&path, packets),
+                (Some(b"smudge"), Some(Ok(_))) => self.smudge(packets),
+                _ => {
+                    while packets.next().map_err(broken())?.is_some() {}
+                    Err(Failure::File(Error::Refused(
+                        "git asked for something unknown".to_owned(),
+                    )))
+                }
+            };
+            match answer {
+                Ok(content) => {
+                    write_list(output, &["status=success"]).map_err(broken())?;
+                    match write_content(output, content) {
+                        Ok(()) => write_list(output, &[]).map_err(broken())?,
+                        Err(_) => write_list(output, &["status=error"]).map_err(broken())?,
+                    }
+                }
+                Err(Failure::File(error)) => {
+                    let name = field(b"pathname=").map(String::from_utf8_lossy).unwrap_or_default();
+                    let _ = writeln!(io::stderr(), "anabranch: {name}: {error}");
+                    write_list(output, &["status=error"]).map_err(broken())?;
+                }
+                Err(Failure::Connection(error)) => return Err(broken()(error)),
+            }
+            output.flush().map_err(broken())?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the contents of this run are here, in one commit: they have been made durable one by one.
+    fn note_stored(&self) -> Result<()> {
+        let stored = self.stored.take();
+        let changes: Vec<_> = stored
+            .into_iter()
+            .map(|key| (key, self.annex.uuid().clone(), Presence::Present))
+            .collect();
+        if !changes.is_empty() {
+            self.annex.branch().record_presence(&changes, VectorClock::now())?;
+        }
+        Ok(())
+    }
+
     fn smudge(&self, packets: &mut Packets<impl Read>) -> Answer {
-        let (_lock, content) = self.receive(packets, None)?;
+        let (_lock, content) = self.receive(packets)?;
         let key = content.small().and_then(key_of_pointer);
-        if let Some(object) = key.and_then(|key| open_object(self.annex, &key)) {
+        if let Some(object) = key.and_then(|key| self.store.open(&key).ok()) {
             return Ok(Box::new(object));
         }
         content.reader().map_err(self.scratch_error())
     }
 
     fn clean(&self, path: &RepoPath, packets: &mut Packets<impl Read>) -> Answer {
-        let tracked = self.tracked_key(path);
-        let name = match &tracked {
-            Ok(Some(key)) if Backend::parse(key.backend()).is_some() => key.backend().to_string(),
-            _ => self.backend(path),
-        };
-        let backend = Backend::parse(name.as_bytes()).map_or(Backend::Sha256, |(backend, _)| backend);
-        let mut hasher = Hasher::new(backend);
-        let (_lock, content) = self.receive(packets, Some(&mut hasher))?;
+        let (_lock, mut content) = self.receive(packets)?;
         if content.small().and_then(key_of_pointer).is_some() {
             return content.reader().map_err(self.scratch_error());
         }
-        let (tracked, digest, size) = (tracked?, hasher.finish(), content.size());
+        let tracked = self.tracked_key(path)?;
+        let name = match &tracked {
+            Some(key) if Backend::parse(key.backend()).is_some() => key.backend().to_string(),
+            _ => self.backend(path),
+        };
+        let backend = Backend::parse(name.as_bytes()).map_or(Backend::Sha256, |(backend, _)| backend);
         let extension = naming::extension(path, self.settings.max_extension_length, self.settings.max_extensions);
-        let mut key = naming::key_for(&name, &digest, size, &extension);
-        if let Some(same) = tracked
-            .as_ref()
-            .filter(|tracked| is_same_content(tracked, &name, &digest, size))
-        {
-            key = same.clone();
-        }
-        if !self.is_to_be_annexed(path, &key, tracked.is_some(), size)? {
+        let key_of = |digest: &str, size| match &tracked {
+            Some(same) if self.is_content_of(same, &name, digest, size) => same.clone(),
+            _ => naming::key_for(&name, digest, size, &extension),
+        };
+        let is_annexed = match self.destination(path, tracked.is_some(), content.size())? {
+            Destination::Annex => true,
+            Destination::Git if tracked.is_none() => false,
+            Destination::Git | Destination::WhereItIs => {
+                let mut hasher = Hasher::new(backend);
+                content
+                    .each_part(&mut |part| hasher.update(part))
+                    .map_err(self.scratch_error())?;
+                let key = key_of(&hasher.finish(), content.size());
+                tracked
+                    .as_ref()
+                    .map_or_else(|| self.store.is_present(&key), |same| *same == key)
+            }
+        };
+        if !is_annexed {
             return content.reader().map_err(self.scratch_error());
         }
-        if open_object(self.annex, &key).is_none() {
-            let file = content
-                .file(&self.annex.annex_file("othertmp"))
-                .map_err(self.scratch_error())?;
-            store(self.annex, &key, file)?;
+        if self.settings.securehashesonly && !backend.is_secure() {
+            return Err(Failure::File(Error::Refused(format!(
+                "annex.securehashesonly forbids keys of the backend {name}; nothing was stored"
+            ))));
         }
-        records::note_present(self.annex, &key, now())?;
-        Ok(Box::new(Cursor::new(pointer_for(&key))))
+        let file = content.file().map_err(self.scratch_error())?;
+        let making = content.path().map_or(Making::Copy, Making::Link);
+        let ingested = self.store.ingest(&file, backend, making, &|_| {})?;
+        let key = key_of(&ingested.digest, ingested.size);
+        let mut batch = self.store.batch()?;
+        batch.add(&key, ingested.incoming);
+        for (_, stored) in batch.finish() {
+            stored?;
+        }
+        let pointer = pointer_for(&key);
+        self.stored.borrow_mut().push(key);
+        if self.stored.borrow().len() >= NOTED_TOGETHER {
+            self.note_stored()?;
+        }
+        Ok(Box::new(Cursor::new(pointer)))
     }
 
-    /// What `git add` annexes.
-    fn is_to_be_annexed(&self, path: &RepoPath, key: &Key, tracked: bool, size: u64) -> Result<bool> {
-        if self.settings.securehashesonly && !crate::is_secure_backend(key.backend()) {
-            return Err(Error::Refused(format!(
-                "annex.securehashesonly forbids keys of the backend {}; nothing was stored",
-                key.backend()
-            )));
+    /// True if content that hashes to `digest` is that of `key`: such a file keeps its key, though another backend may
+    /// be set now, or its name may give another extension.
+    fn is_content_of(&self, key: &Key, backend: &str, digest: &str, size: u64) -> bool {
+        if key.size().is_some_and(|known| known != size) {
+            return false;
         }
+        if key.backend() == backend {
+            let rest = key.name().strip_prefix(digest.as_bytes());
+            return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."));
+        }
+        let Some((backend, _)) = Backend::parse(backend.as_bytes()) else {
+            return false;
+        };
+        let mut hasher = Hasher::new(backend);
+        let Ok(object) = self.store.open(key) else {
+            return false;
+        };
+        spool::each_part(object, &mut |part| hasher.update(part)).is_ok() && hasher.finish() == digest
+    }
+
+    /// Where `git add` puts a file.
+    fn destination(&self, path: &RepoPath, tracked: bool, size: u64) -> Result<Destination> {
         if !tracked && (!self.settings.git_add_to_annex || (path.is_dotfile() && !self.settings.dotfiles)) {
-            return Ok(false);
+            return Ok(Destination::Git);
         }
         Ok(match is_large(self.annex, &self.git, &self.settings, path, size)? {
-            Some(large) => large,
-            // An annexed file that was renamed without git's knowledge comes as a new one.
-            None => tracked || open_object(self.annex, key).is_some(),
+            Some(true) => Destination::Annex,
+            Some(false) => Destination::Git,
+            None if tracked => Destination::Annex,
+            None => Destination::WhereItIs,
         })
     }
 
@@ -209,20 +269,13 @@ impl Filter<'_> {
         })
     }
 
-    /// Takes all content of a request, hashing it on its way. The lock guards the file that large content is kept in.
-    fn receive(
-        &self,
-        packets: &mut Packets<impl Read>,
-        mut hasher: Option<&mut Hasher>,
-    ) -> std::result::Result<(LockFile, Spool), Failure> {
+    /// Takes all content of a request. The lock guards the file that large content is kept in.
+    fn receive(&self, packets: &mut Packets<impl Read>) -> std::result::Result<(LockFile, Spool), Failure> {
         let lock = LockFile::shared(&self.annex.annex_file("othertmp.lck"));
         let scratch = self.annex.annex_file("othertmp");
         let (mut spool, mut failure) = (Spool::new(), None);
         // Even if it cannot be kept: git sends all of it before it listens.
         while let Some(part) = packets.next().map_err(Failure::Connection)? {
-            if let Some(hasher) = &mut hasher {
-                hasher.update(part);
-            }
             if failure.is_none() {
                 failure = spool.push(part, &scratch).err();
             }
@@ -239,59 +292,11 @@ impl Filter<'_> {
     }
 }
 
-/// A file that was not changed keeps its key, though its name may give another extension now.
-fn is_same_content(key: &Key, backend: &str, digest: &str, size: u64) -> bool {
-    let name = key.name().strip_prefix(digest.as_bytes());
-    key.backend() == backend
-        && key.size().is_none_or(|known| known == size)
-        && name.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
-}
-
-/// Opens the object of a key for reading, in either of the places where it may be.
-fn open_object(annex: &Annex, key: &Key) -> Option<File> {
-    places(annex, key).into_iter().find_map(|path| {
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(path)
-            .ok()?;
-        file.metadata().is_ok_and(|metadata| metadata.is_file()).then_some(file)
-    })
-}
-
-fn places(annex: &Annex, key: &Key) -> [PathBuf; 2] {
-    use std::os::unix::ffi::OsStrExt;
-    let name = key.to_file_name();
-    let name = std::ffi::OsStr::from_bytes(&name);
-    let place = |directories: String| annex.annex_file("objects").join(directories).join(name).join(name);
-    [place(hash_directory::mixed(key)), place(hash_directory::lower(key))]
-}
-
-/// Makes hashed content the object of its key, durably, as git-annex keeps it: nobody may write to it.
-fn store(annex: &Annex, key: &Key, content: NamedTempFile) -> Result<()> {
-    let [object, _] = places(annex, key);
-    let directory = object.parent().map(PathBuf::from).unwrap_or_default();
-    let storing = || Error::io("store", &object);
-    content
-        .as_file()
-        .set_permissions(Permissions::from_mode(0o444))
-        .and_then(|()| content.as_file().sync_all())
-        .map_err(storing())?;
-    fs::create_dir_all(&directory).map_err(storing())?;
-    // It is write-protected if somebody else has stored or dropped the same content just now.
-    fs::set_permissions(&directory, Permissions::from_mode(0o755)).map_err(storing())?;
-    let stored = match content.persist_noclobber(&object) {
-        Err(failed) if failed.error.kind() != io::ErrorKind::AlreadyExists => Err(failed.error),
-        _ => directory
-            .ancestors()
-            .take(3)
-            .try_for_each(|made| File::open(made)?.sync_all()),
-    };
-    let protected = fs::set_permissions(&directory, Permissions::from_mode(0o555));
-    stored.and(protected).map_err(storing())
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
+enum Destination {
+    Annex,
+    /// Git, unless it is an annexed file that was not changed: settings are not there to convert files.
+    Git,
+    /// The annex if the content is there already: an annexed file that was renamed without git's knowledge comes as a
+    /// new one.
+    WhereItIs,
 }

@@ -1,6 +1,8 @@
+use std::fs::{self, File};
 use std::io::{self, Cursor, Read, Seek, Write};
 use std::path::Path;
 
+use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
 use tempfile::{Builder, NamedTempFile};
 
 /// Content up to this size stays in memory: no file is made for what goes to git anyway.
@@ -24,7 +26,9 @@ impl Spool {
                 content.extend_from_slice(part);
                 return Ok(());
             }
-            let file = scratch_file(content, scratch)?;
+            fs::create_dir_all(scratch)?;
+            let mut file = Builder::new().prefix("clean-").tempfile_in(scratch)?;
+            file.write_all(content)?;
             *self = Self::File(file, content.len() as u64);
         }
         if let Self::File(file, size) = self {
@@ -49,6 +53,19 @@ impl Spool {
         }
     }
 
+    /// Gives all parts to `look`.
+    pub(super) fn each_part(&mut self, look: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        let file = match self {
+            Self::Memory(content) => {
+                look(content);
+                return Ok(());
+            }
+            Self::File(file, _) => file,
+        };
+        file.rewind()?;
+        each_part(file, look)
+    }
+
     /// The content from its start.
     pub(super) fn reader(self) -> io::Result<Box<dyn Read>> {
         Ok(match self {
@@ -60,18 +77,42 @@ impl Spool {
         })
     }
 
-    /// The content as a file in `scratch`.
-    pub(super) fn file(self, scratch: &Path) -> io::Result<NamedTempFile> {
+    /// The content as an open file, write-protected if it has a name.
+    pub(super) fn file(&mut self) -> io::Result<File> {
         match self {
-            Self::Memory(content) => scratch_file(&content, scratch),
-            Self::File(file, _) => Ok(file),
+            Self::Memory(content) => {
+                let mut file = File::from(memfd_create("clean", MemfdFlags::CLOEXEC)?);
+                fchmod(&file, Mode::from_raw_mode(0o644))?;
+                file.write_all(content)?;
+                file.rewind()?;
+                Ok(file)
+            }
+            Self::File(file, _) => {
+                fchmod(&mut *file, Mode::from_raw_mode(0o444))?;
+                file.rewind()?;
+                file.reopen()
+            }
+        }
+    }
+
+    /// Where the content lies if it is large.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Memory(_) => None,
+            Self::File(file, _) => Some(file.path()),
         }
     }
 }
 
-fn scratch_file(content: &[u8], scratch: &Path) -> io::Result<NamedTempFile> {
-    std::fs::create_dir_all(scratch)?;
-    let mut file = Builder::new().prefix("clean-").tempfile_in(scratch)?;
-    file.write_all(content)?;
-    Ok(file)
+/// Gives all that is left to read to `look`, in parts.
+pub(super) fn each_part(mut content: impl Read, look: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match content.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => look(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }

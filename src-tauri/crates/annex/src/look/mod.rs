@@ -118,6 +118,11 @@ impl Look {
         self.added.is_empty() && self.modified.is_empty() && self.removed.is_empty() && !self.staged
     }
 
+    /// What a look at a repository without files finds.
+    pub fn of_bare() -> Self {
+        Self::empty(RootState::Same)
+    }
+
     fn empty(root: RootState) -> Self {
         Self {
             added: Vec::new(),

@@ -5,6 +5,7 @@
 //! a burst is one pack and three fsyncs, whatever its size; a handful becomes loose objects, so that packs do not
 //! pile up.
 
+mod loose;
 mod pack;
 mod rewrite;
 mod tree;
@@ -111,6 +112,16 @@ impl<'r> Bulk<'r> {
             .ok_or_else(|| Error::Damaged(format!("the git tree {id} is damaged; nothing was changed")))
     }
 
+    /// What a tree, new or old, says about one name. Cheaper than reading all of it.
+    pub(crate) fn find(&self, tree: Oid, name: &[u8]) -> Result<Option<Entry>> {
+        self.read(tree, ObjectType::Tree, |bytes| {
+            tree::items(bytes)
+                .map_while(|item| item)
+                .find(|(found, _)| *found == name)
+                .map(|(_, entry)| entry)
+        })
+    }
+
     fn read<T>(&self, id: Oid, kind: ObjectType, take: impl FnOnce(&[u8]) -> T) -> Result<T> {
         let wrong = || Error::Damaged(format!("the git object {id} is not a {kind}; nothing was changed"));
         if let Some(&at) = self.objects.get(&id) {
@@ -130,14 +141,12 @@ impl<'r> Bulk<'r> {
     }
 
     fn flush(&mut self) -> Result<()> {
+        let directory = self.repo.commondir().join("objects");
         if self.contents.len() <= FEW {
-            for (_, kind, content) in &self.contents {
-                self.odb
-                    .write(*kind, content)
-                    .map_err(Error::git("write a git object"))?;
-            }
+            let known = |id| self.odb.exists_ext(id, git2::OdbLookupFlags::NO_REFRESH);
+            loose::write(&directory, self.contents.iter().filter(|(id, ..)| !known(*id)))?;
         } else {
-            pack::write(&self.repo.commondir().join("objects/pack"), &self.contents)?;
+            pack::write(&directory.join("pack"), &self.contents)?;
             self.odb
                 .refresh()
                 .map_err(Error::git("read the list of git's pack files"))?;

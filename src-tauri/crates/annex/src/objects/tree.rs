@@ -1,5 +1,6 @@
 use std::cmp::Ordering;
 
+use bstr::ByteSlice;
 use git2::Oid;
 
 /// The mode of a regular file.
@@ -41,16 +42,11 @@ pub(crate) struct Tree {
 
 impl Tree {
     /// Reads git's format; none if damaged.
-    pub(crate) fn parse(mut bytes: &[u8]) -> Option<Self> {
-        let mut entries = Vec::new();
-        while !bytes.is_empty() {
-            let space = bytes.iter().position(|&b| b == b' ')?;
-            let mode = u32::from_str_radix(std::str::from_utf8(&bytes[..space]).ok()?, 8).ok()?;
-            bytes = &bytes[space + 1..];
-            let end = bytes.iter().position(|&b| b == 0)?;
-            let id = Oid::from_bytes(bytes.get(end + 1..end + 21)?).ok()?;
-            entries.push((bytes[..end].to_vec(), Entry { mode, id }));
-            bytes = &bytes[end + 21..];
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut entries = Vec::with_capacity(bytes.len() / 30);
+        for item in items(bytes) {
+            let (name, entry) = item?;
+            entries.push((name.to_vec(), entry));
         }
         // Trees by other programs are not always in git's order; ours must be.
         if !entries.is_sorted_by(|a, b| order(a, b).is_lt()) {
@@ -115,6 +111,29 @@ impl Tree {
         };
         search(false).or_else(|_| search(true))
     }
+}
+
+/// The entries of a tree in git's format; none, as the last, where it is damaged.
+pub(super) fn items(mut bytes: &[u8]) -> impl Iterator<Item = Option<(&[u8], Entry)>> {
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        let item = split_item(bytes);
+        bytes = item.map_or(&[], |(_, rest)| rest);
+        Some(item.map(|(item, _)| item))
+    })
+}
+
+type Item<'t> = (&'t [u8], Entry);
+
+fn split_item(bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
+    let (mode, rest) = bytes.split_once_str(" ")?;
+    let (name, rest) = rest.split_once_str("\0")?;
+    let (id, rest) = rest.split_at_checked(20)?;
+    let mode = u32::from_str_radix(std::str::from_utf8(mode).ok()?, 8).ok()?;
+    let id = Oid::from_bytes(id).ok()?;
+    Some(((name, Entry { mode, id }), rest))
 }
 
 fn order(a: &(Vec<u8>, Entry), b: &(Vec<u8>, Entry)) -> Ordering {

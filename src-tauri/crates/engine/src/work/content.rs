@@ -128,7 +128,9 @@ fn conclude(
                 Outcome::NotThere
             }
             Copied::SourceMissing | Copied::Corrupt => Outcome::Away,
-            Copied::DiskFull(why) => Outcome::Full(why),
+            Copied::DiskFull { need } => {
+                Outcome::Full(format!("no room for {need} bytes without touching the reserve (annex.diskreserve)"))
+            }
             Copied::Failed(_) if !is_there => Outcome::Away,
             Copied::Failed(error) => Outcome::Failed(error.to_string()),
         };

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use annex::exchange::refs::PushOutcome;
-use annex::merge::MergeOutcome;
+use annex::exchange::PushOutcome;
+use annex::{CheckoutOptions, MergeOptions, MergeOutcome, Theirs};
 use assistant::{Away, Event, Heads, Id, Merged, Pushed, Reach};
 use model::RemoteName;
 use remotes::{Absence, Remote};
@@ -47,7 +47,7 @@ pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
     let there = match workshop.remote(name) {
         None => Err(Away::Absent),
         Some(remote) => match remote.fetch() {
-            Ok(fetched) => Ok(Heads { tree: fetched.tree, annex: fetched.annex }),
+            Ok((tree, annex)) => Ok(Heads { tree, annex }),
             Err(error) => Err(away(&remote, &error)),
         },
     };
@@ -69,14 +69,18 @@ fn try_merge(workshop: &Workshop) -> annex::Result<Merged> {
         workshop.note(refused);
     }
     let settings = workshop.settings()?;
-    let incoming = annex.incoming(&workshop.pulled())?;
-    if incoming.is_empty() || settings.synconlyannex {
+    let incoming = workshop.incoming()?;
+    if incoming.is_empty() || settings.synconlyannex || annex.is_bare() {
         return Ok(Merged::Done);
     }
-    Ok(match annex.merge_into_head(&incoming, &settings)? {
+    let theirs: Vec<Theirs<'_>> =
+        incoming.iter().map(|(commit, reference)| Theirs { commit: *commit, reference }).collect();
+    let options =
+        MergeOptions { resolve: settings.resolvemerge, checkout: CheckoutOptions { thin: settings.thin } };
+    Ok(match annex.merge_into_head(&theirs, &options)? {
         MergeOutcome::UpToDate => Merged::Done,
-        MergeOutcome::FastForwarded { changed, .. } => {
-            workshop.note(format!("{changed} files changed elsewhere"));
+        MergeOutcome::FastForwarded { .. } => {
+            workshop.note("took over changes made elsewhere".to_owned());
             Merged::Done
         }
         MergeOutcome::Merged { resolved, .. } => {
@@ -100,8 +104,8 @@ pub(super) fn push(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
     let pushed = match workshop.remote(name) {
         None => Pushed::Away(Away::Absent),
         Some(remote) => match remote.push() {
-            Ok(PushOutcome::UpToDate | PushOutcome::Pushed) => Pushed::Done(heads),
-            Ok(PushOutcome::Refused(_)) => Pushed::Refused,
+            Ok(PushOutcome::UpToDate | PushOutcome::Pushed { .. }) => Pushed::Done(heads),
+            Ok(PushOutcome::Refused { .. }) => Pushed::Refused,
             Err(error) => match away(&remote, &error) {
                 Away::Absent => Pushed::Away(Away::Absent),
                 Away::Unusable(why) => {

@@ -21,14 +21,14 @@ pub(super) fn observe(workshop: &Workshop, id: Id) -> Event {
 fn try_observe(workshop: &Workshop, heads: Heads) -> Result<Vec<Class>, crate::Error> {
     let annex = workshop.annex();
     let failed = |source| crate::Error::Observations { path: annex.own_dir(), source };
-    let facts = annex.branch().facts()?;
+    let facts = workshop.facts()?;
     let concerned = concerned(workshop);
     let rules = Rules {
-        groups: facts.groups,
-        preferred: facts.preferred,
-        required: facts.required,
-        group_preferred: facts.group_preferred,
-        trust: facts.trust.into_iter().map(|(uuid, trust)| (uuid, rely(trust))).collect(),
+        groups: facts.groups.clone(),
+        preferred: facts.preferred.clone(),
+        required: facts.required.clone(),
+        group_preferred: facts.group_preferred.clone(),
+        trust: facts.trust.iter().map(|(uuid, trust)| (uuid.clone(), rely(*trust))).collect(),
         numcopies: facts.numcopies,
         ..Rules::default()
     };
@@ -83,7 +83,7 @@ fn try_observe(workshop: &Workshop, heads: Heads) -> Result<Vec<Class>, crate::E
     if annex.work_tree().is_some() {
         // Before the observations say so: what is interrupted here is done again by the next start.
         arrived.sort();
-        annex.populate(&arrived, &workshop.settings()?)?;
+        annex.populate(&arrived, annex::settings::is_thin(annex))?;
     }
     update.commit(&Described { tree: heads.tree, annex: heads.annex, rules: digest }).map_err(failed)?;
     observations.classes().map_err(failed)
@@ -100,7 +100,7 @@ fn concerned(workshop: &Workshop) -> BTreeSet<Uuid> {
 fn rely(trust: Trust) -> model::expression::Trust {
     match trust {
         Trust::Trusted => model::expression::Trust::Trusted,
-        Trust::Semitrusted => model::expression::Trust::Semitrusted,
+        Trust::SemiTrusted => model::expression::Trust::Semitrusted,
         Trust::Untrusted => model::expression::Trust::Untrusted,
         Trust::Dead => model::expression::Trust::Dead,
     }
