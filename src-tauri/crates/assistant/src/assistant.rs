@@ -1,13 +1,19 @@
 use model::{Timestamp, Uuid};
 
-use crate::content::{Content, WINDOW, next_batch};
-use crate::effect::{Effect, Id};
+use crate::content::{Content, Lot, WINDOW, next_batch};
+use crate::effect::{Effect, Id, Scope};
 use crate::event::{Away, Event, Found, Heads, Looked, Merged, Outcome, Pushed, Reach, Refs, Root};
 use crate::guards::{Question, Verdict, judge};
 use crate::intake::Intake;
 use crate::network::Network;
 use crate::pacing::{self, Chance};
 use crate::syncing;
+
+/// So many merges in a row may be blocked by files before it is held to be more than an edit that just came in between.
+const BLOCKED_MERGES: u32 = 3;
+
+const ROOT_GONE: &str = "The folder is not there, or another is in its place. Nothing is deleted elsewhere; it goes on when \
+                         the folder is back.";
 
 /// What a repository does by itself: one value that takes facts and gives back what to do.
 ///
@@ -20,6 +26,8 @@ pub struct Assistant {
     last_id: u64,
     paused: bool,
     refs: Refs,
+    /// Other heads were heard of since the last observing began.
+    heads_moved: bool,
     /// The heads that the observations describe; none before the first.
     observed: Option<Heads>,
     intake: Intake,
@@ -29,8 +37,8 @@ pub struct Assistant {
     at_work: Option<(Id, Work)>,
     /// A look that awaits its ingest.
     looked: Option<(Id, Found)>,
-    /// The user confirmed that the files that are gone were deleted on purpose.
-    removals_confirmed: bool,
+    /// The user confirmed that so many files that are gone were deleted on purpose.
+    removals_confirmed: usize,
     restore_asked: bool,
     question: Option<Question>,
     /// The root was not ours at the last look.
@@ -38,6 +46,13 @@ pub struct Assistant {
     has_looked: bool,
     /// Merging needs the work tree's changes committed first.
     merge_blocked: bool,
+    /// Merges in a row that were blocked.
+    merges_blocked: u32,
+    /// Merges in a row that left something unmerged and changed nothing.
+    merges_in_vain: u32,
+    /// The last work of looking, merging and observing was observing; of looking and merging, it was looking.
+    observed_last: bool,
+    looked_last: bool,
     repository_failures: u32,
     retry_at: Option<Timestamp>,
     trouble: Option<String>,
@@ -64,18 +79,23 @@ impl Assistant {
             last_id: 0,
             paused: false,
             refs: Refs::default(),
+            heads_moved: false,
             observed: None,
             intake,
             network: Network::default(),
             content: Content::default(),
             at_work: None,
             looked: None,
-            removals_confirmed: false,
+            removals_confirmed: 0,
             restore_asked: false,
             question: None,
             root: Root::Same,
             has_looked: false,
             merge_blocked: false,
+            merges_blocked: 0,
+            merges_in_vain: 0,
+            observed_last: false,
+            looked_last: false,
             repository_failures: 0,
             retry_at: None,
             trouble: None,
@@ -113,11 +133,8 @@ impl Assistant {
         };
         let git = self.network.remotes.values().flat_map(|remote| {
             let fetch = remote.retry_at.filter(|_| remote.unfetched && remote.uuid().is_some());
-            let push = syncing::push_at(remote, self.holds_push(&remote.facts.name));
-            [
-                fetch,
-                push.filter(|_| syncing::lacks(remote, &self.refs.heads) && self.may_push()),
-            ]
+            let push = syncing::push_at(remote, &self.refs.heads, self.holds_push(&remote.facts.name));
+            [fetch, push.filter(|_| self.may_push())]
         });
         let content = self.content.retry_at.filter(|_| self.content.offering.is_none());
         let wakes = probes
@@ -170,7 +187,7 @@ impl Assistant {
             || self.looked.is_some()
             || due
             || self.refs.unmerged
-            || self.observed != Some(self.refs.heads)
+            || self.is_behind()
             || self.content.offering.is_some()
     }
 
@@ -191,6 +208,12 @@ impl Assistant {
         &self.content.classes
     }
 
+    /// The ways in which wanted contents could travel from or to here now. None means that nothing is left to do with any
+    /// remote that can be reached.
+    pub fn lots(&self) -> Vec<Lot> {
+        self.content.lots(&self.here, &self.network)
+    }
+
     /// How many transfers are under way or could start now.
     pub fn pending_transfers(&self) -> usize {
         self.content
@@ -204,47 +227,47 @@ impl Assistant {
     fn learn(&mut self, now: Timestamp, event: Event, effects: &mut Vec<Effect>) {
         match event {
             Event::FilesChanged(paths) => self.intake.changed(now, paths),
-            Event::CountLost(within) => self.intake.count_lost(now, within),
-            Event::RefsMoved(refs) => self.set_refs(now, refs),
+            Event::CountLost(within) => {
+                self.intake.count_lost(now, within);
+                self.retry_soon(now);
+            }
+            Event::RefsMoved(refs) => {
+                self.set_refs(now, refs);
+                self.retry_soon(now);
+            }
             Event::RemoteRefsMoved(name) => {
                 if let Some(remote) = self.network.remotes.get_mut(&name) {
                     remote.unfetched = true;
+                    remote.refused = None;
                 }
             }
             Event::RemotesListed(listed) => {
                 self.network.list(now, listed);
                 self.note_unpushed(now);
                 self.content.facts_changed();
+                self.cancel(false, effects);
             }
             Event::PlacesChanged => {
                 self.network.look_again(now);
                 if self.root != Root::Same {
                     self.intake.count_lost(now, None);
+                    self.retry_at = None;
                 }
             }
             Event::Paused => {
                 self.paused = true;
-                for (&id, transfer) in &mut self.content.transfers {
-                    if !std::mem::replace(&mut transfer.cancelled, true) {
-                        effects.push(Effect::Cancel { id });
-                    }
-                }
+                self.cancel(true, effects);
             }
-            Event::Resumed => {
-                self.paused = false;
-                self.content.facts_changed();
-            }
+            Event::Resumed => self.resume(now),
             Event::SyncAsked => {
-                self.paused = false;
+                self.resume(now);
                 self.intake.count_lost(now, None);
                 self.network.look_again(now);
                 for remote in self.network.remotes.values_mut() {
-                    remote.unfetched = true;
                     remote.there = None;
                 }
                 self.note_unpushed(now);
                 self.retry_at = None;
-                self.content.facts_changed();
             }
             Event::Answered { question, yes } => self.answered(now, &question, yes),
             Event::Woke => {}
@@ -261,7 +284,8 @@ impl Assistant {
             } => {
                 self.end_work(id);
                 self.set_refs(now, refs);
-                self.merge_blocked = false;
+                // A file that is still being written is still in the way.
+                self.merge_blocked &= !postponed.is_empty();
                 self.intake.postpone(now, postponed);
                 let again = failed.is_some();
                 self.tried(now, failed);
@@ -283,22 +307,17 @@ impl Assistant {
             Event::Fetched { id, refs, there } => self.fetched(now, id, refs, there),
             Event::Merged { id, refs, merged } => {
                 self.end_work(id);
-                let stands_still = self.refs == refs && refs.unmerged;
+                let stands_still = merged == Merged::Done && self.refs.heads == refs.heads && refs.unmerged;
                 self.set_refs(now, refs);
-                match merged {
-                    // Something was pushed meanwhile, or cannot be merged: not to be tried in a tight loop.
-                    Merged::Done if stands_still => {
-                        self.repository_failures += 1;
-                        let pause = pacing::settle_after(self.repository_failures, self.chance.draw());
-                        self.retry_at = Some(now + pause);
-                    }
-                    Merged::Done => self.tried(now, None),
-                    Merged::Blocked(paths) => {
-                        self.merge_blocked = true;
-                        self.intake.changed(now, paths);
-                        self.tried(now, None);
-                    }
-                    Merged::Failed(why) => self.tried(now, Some(why)),
+                self.refs.unmerged |= merged != Merged::Done;
+                self.merged(now, merged);
+                if stands_still {
+                    // Something was pushed meanwhile, or is not to be merged at all: not to be tried in a tight loop.
+                    self.merges_in_vain = self.merges_in_vain.saturating_add(1);
+                    let pause = pacing::settle_after(self.merges_in_vain, self.chance.draw());
+                    self.retry_at = Some(now + pause);
+                } else {
+                    self.merges_in_vain = 0;
                 }
             }
             Event::Pushed { id, pushed } => self.pushed(now, id, pushed),
@@ -307,11 +326,18 @@ impl Assistant {
                 match classes {
                     Ok(classes) => {
                         self.observed = Some(heads);
-                        self.content.classes = classes;
-                        self.content.facts_changed();
+                        // Heads heard of before the observing began were older than what it read.
+                        if !self.heads_moved {
+                            self.refs.heads = heads;
+                            self.note_unpushed(now);
+                        }
+                        self.content.observed(id, classes);
                         self.tried(now, None);
                     }
-                    Err(why) => self.tried(now, Some(why)),
+                    Err(why) => {
+                        self.heads_moved = true;
+                        self.tried(now, Some(why));
+                    }
                 }
             }
             Event::Offered {
@@ -320,6 +346,20 @@ impl Assistant {
                 retry_at,
             } => self.content.offered(id, candidates, retry_at),
             Event::Transferred { id, refs, outcomes } => self.transferred(now, id, refs, &outcomes),
+        }
+    }
+
+    fn cancel(&mut self, all: bool, effects: &mut Vec<Effect>) {
+        let cancelled = self.content.cancel(all, &self.network);
+        effects.extend(cancelled.into_iter().map(|id| Effect::Cancel { id }));
+    }
+
+    fn resume(&mut self, now: Timestamp) {
+        self.paused = false;
+        self.content.facts_changed();
+        // What a look found before the pause may not be so any more.
+        if self.looked.take().is_some() {
+            self.intake.count_lost(now, None);
         }
     }
 
@@ -341,8 +381,22 @@ impl Assistant {
         self.trouble = failed;
     }
 
+    /// Somebody did something to the repository: what failed before may well succeed now.
+    fn retry_soon(&mut self, now: Timestamp) {
+        self.retry_at = self.retry_at.map(|at| at.min(now + pacing::SOON));
+    }
+
+    /// True if the observations may not describe the heads.
+    fn is_behind(&self) -> bool {
+        self.heads_moved
+    }
+
+    /// Takes refs as somebody read them, which may be a while ago: heads are read again by the observing that follows a
+    /// change of them, and only a merge takes back that there is something to merge.
     fn set_refs(&mut self, now: Timestamp, refs: Refs) {
-        self.refs = refs;
+        self.heads_moved |= self.refs.heads != refs.heads;
+        self.refs.heads = refs.heads;
+        self.refs.unmerged |= refs.unmerged;
         self.note_unpushed(now);
     }
 
@@ -367,12 +421,13 @@ impl Assistant {
         };
         self.root = found.root;
         self.has_looked |= everything;
-        let verdict = judge(&found, self.removals_confirmed);
-        if let (Verdict::WithoutRemovals(_), false) = (verdict, everything) {
-            // A moved directory may have been seen to leave before it was seen to arrive.
+        if found.root == Root::Same && found.removed > 0 && !everything {
+            // What moved may have been seen to leave before it was seen to arrive, and what was deleted may be the first
+            // of many: only a look at everything, when the burst is over, tells.
             self.intake.count_lost(now, None);
             return;
         }
+        let verdict = judge(&found, self.removals_confirmed);
         match (verdict, self.question) {
             (Verdict::WithoutRemovals(question), old) if old != Some(question) => {
                 self.question = Some(question);
@@ -385,17 +440,43 @@ impl Assistant {
             (Verdict::Free | Verdict::WithoutRemovals(_) | Verdict::Nothing, _) => {}
         }
         match verdict {
-            Verdict::Nothing => self.tried(now, None),
+            Verdict::Nothing => {
+                // It may come back without a word.
+                self.intake.count_lost(now, None);
+                self.tried(now, Some(ROOT_GONE.into()));
+            }
             Verdict::Free | Verdict::WithoutRemovals(_) => {
                 let removes = verdict == Verdict::Free && found.removed > 0;
                 if found.changed > 0 || found.staged || removes {
                     self.looked = Some((id, found));
                 } else {
                     self.merge_blocked = false;
+                    self.removals_confirmed = 0;
                     self.tried(now, None);
                 }
             }
         }
+    }
+
+    fn merged(&mut self, now: Timestamp, merged: Merged) {
+        let failed = match merged {
+            Merged::Done => {
+                self.merges_blocked = 0;
+                None
+            }
+            Merged::Blocked(paths) => {
+                self.merge_blocked = true;
+                self.merges_blocked = self.merges_blocked.saturating_add(1);
+                // Changed files are committed and then the merge goes on. What is in the way for another reason, as an
+                // ignored file, must not be tried at full speed.
+                let first = paths.first().map(ToString::to_string).unwrap_or_default();
+                let again = self.merges_blocked >= BLOCKED_MERGES;
+                self.intake.changed(now, paths);
+                again.then(|| format!("Changes from elsewhere wait: {first} is in their way. Nothing is lost."))
+            }
+            Merged::Failed(why) => Some(why),
+        };
+        self.tried(now, failed);
     }
 
     fn answered(&mut self, now: Timestamp, question: &Question, yes: bool) {
@@ -404,8 +485,8 @@ impl Assistant {
         }
         self.question = None;
         match question {
-            Question::ManyRemoved { .. } => {
-                self.removals_confirmed = yes;
+            Question::ManyRemoved { removed, .. } => {
+                self.removals_confirmed = if yes { *removed } else { 0 };
                 self.restore_asked = !yes;
                 self.intake.count_lost(now, None);
             }
@@ -457,7 +538,7 @@ impl Assistant {
                 remote.unpushed_since = None;
                 remote.succeeded();
             }
-            Pushed::Refused => remote.refused(now, chance),
+            Pushed::Refused => remote.refused(now, self.refs.heads, chance),
             Pushed::Away(away) => remote.lost(now, away, chance),
             Pushed::Failed(_) => remote.failed(now, chance),
         }
@@ -473,10 +554,9 @@ impl Assistant {
         if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Away)
             && let Some(remote) = self.network.remotes.get_mut(&transfer.remote)
         {
-            remote.probe_at = Some(now);
             remote.lost(now, Away::Absent, chance);
         }
-        self.content.facts_changed();
+        self.content.ended(self.last_id, &transfer, outcomes);
     }
 
     /// Starts all that is due and not under way.
@@ -487,8 +567,9 @@ impl Assistant {
             return;
         }
         self.plan_repository(now, effects);
-        self.plan_git(now, effects);
+        // Pushes wait for what content is about to be sent, so they come last.
         self.plan_content(now, effects);
+        self.plan_git(now, effects);
     }
 
     /// A back-off that is over must not wake the engine again.
@@ -523,27 +604,40 @@ impl Assistant {
         if self.at_work.is_some() || self.retry_at.is_some_and(|at| at > now) {
             return;
         }
-        let look_due = self.intake.due_at().is_some_and(|at| at <= now);
-        let behind = self.observed != Some(self.refs.heads);
         if let Some((look, found)) = self.looked.take() {
             let removals = judge(&found, self.removals_confirmed) == Verdict::Free;
-            self.removals_confirmed &= !removals;
+            self.removals_confirmed = 0;
             let id = self.start(Work::Ingest);
             effects.push(Effect::Ingest { id, look, removals });
         } else if self.restore_asked {
             self.restore_asked = false;
             let id = self.start(Work::Restore);
             effects.push(Effect::Restore { id });
-        } else if behind && self.refs.heads != Heads::default() {
+        } else {
+            self.plan_by_turns(now, effects);
+        }
+    }
+
+    /// Observes, looks or merges. Observing comes first, because transfers wait for it, but no kind is ever kept waiting by
+    /// the others: observing does not come twice in a row then, and looks and merges take turns.
+    fn plan_by_turns(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let look = self.intake.due_at().is_some_and(|at| at <= now);
+        let merge = self.wants_merge();
+        if self.is_behind() && !(self.observed_last && (look || merge)) {
+            self.observed_last = true;
+            self.heads_moved = false;
             let id = self.start(Work::Observe);
             effects.push(Effect::Observe { id });
-        } else if look_due {
+        } else if look && !(self.looked_last && merge) {
+            (self.observed_last, self.looked_last) = (false, true);
             let scope = self.intake.take(now);
-            let id = self.start(Work::Look {
-                everything: scope == crate::Scope::Everything,
-            });
+            let everything = scope == Scope::Everything;
+            let id = self.start(Work::Look { everything });
             effects.push(Effect::Look { id, scope });
-        } else if self.refs.unmerged && !self.merge_blocked && self.root == Root::Same {
+        } else if merge {
+            (self.observed_last, self.looked_last) = (false, false);
+            // What is fetched from now on may be missed by this merge.
+            self.refs.unmerged = false;
             let id = self.start(Work::Merge);
             effects.push(Effect::Merge { id });
         }
@@ -555,18 +649,19 @@ impl Assistant {
         id
     }
 
-    /// Nothing is pushed before the first look's commit and while fetched commits are not merged: it would be refused, or
-    /// have to be pushed again.
+    /// Nothing is pushed while fetched commits are being merged: it would be refused, or have to be pushed again.
     fn may_push(&self) -> bool {
-        let merging = self.refs.unmerged && !self.merge_blocked && self.retry_at.is_none();
-        !merging
+        let merging = self.at_work.is_some_and(|(_, work)| work == Work::Merge);
+        !merging && !(self.wants_merge() && self.retry_at.is_none())
+    }
+
+    fn wants_merge(&self) -> bool {
+        self.refs.unmerged && !self.merge_blocked && self.root == Root::Same
     }
 
     /// True while what will be sent to this remote first is still being found out or on its way.
     fn holds_push(&self, remote: &model::RemoteName) -> bool {
-        self.observed != Some(self.refs.heads)
-            || self.content.offering.is_some()
-            || self.content.is_sending_small(remote)
+        self.is_behind() || self.content.offering.is_some() || self.content.is_sending_small(remote)
     }
 
     fn plan_git(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -581,10 +676,7 @@ impl Assistant {
                 remote.unfetched = false;
                 remote.fetching = Some(id);
                 effects.push(Effect::Fetch { id, remote: name });
-            } else if may_push
-                && syncing::lacks(remote, &self.refs.heads)
-                && syncing::push_at(remote, holds).is_some_and(|at| at <= now)
-            {
+            } else if may_push && syncing::push_at(remote, &self.refs.heads, holds).is_some_and(|at| at <= now) {
                 remote.pushing = Some(id);
                 effects.push(Effect::Push { id, remote: name });
             } else {

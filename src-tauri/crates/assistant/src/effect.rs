@@ -6,7 +6,7 @@ use crate::content::{Direction, Lot};
 use crate::guards::Question;
 
 /// Names one effect under way; the event that ends it carries the same id.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Id(pub u64);
 
 impl fmt::Debug for Id {

@@ -58,6 +58,8 @@ pub(crate) struct Folder {
     under_way: usize,
     examining: bool,
     examine_again: bool,
+    /// Who waits until all that was under way when everything was paused has ended.
+    pauses: Vec<oneshot::Sender<Reply>>,
     /// Who waits for a sync to end, and how long at the most.
     syncs: Vec<oneshot::Sender<Reply>>,
     sync_until: Timestamp,
@@ -108,6 +110,7 @@ impl Folder {
             under_way: 0,
             examining: false,
             examine_again: false,
+            pauses: Vec::new(),
             syncs: Vec::new(),
             sync_until: clock.now() + PATIENCE,
             changed,
@@ -137,7 +140,7 @@ impl Folder {
             while let Ok(ended) = self.ended.try_recv() {
                 self.took(ended);
             }
-            self.answer_syncs();
+            self.answer();
             self.changed.send_replace(());
         }
         self.stop().await;
@@ -283,7 +286,8 @@ impl Folder {
             Command::Why { path } => self.why(&path),
             Command::Pause => {
                 self.handle(Event::Paused);
-                Reply::Done
+                self.pauses.push(reply);
+                return;
             }
             Command::Resume => {
                 self.handle(Event::Resumed);
@@ -314,8 +318,16 @@ impl Folder {
         status::why(&self.workshop, &path).map_or_else(|error| Reply::Refused(error.to_string()), Reply::Why)
     }
 
-    fn answer_syncs(&mut self) {
-        if self.syncs.is_empty() || self.under_way > 0 {
+    /// Answers those who wait for something to have ended, if it has.
+    fn answer(&mut self) {
+        if self.under_way > 0 {
+            return;
+        }
+        for pause in self.pauses.drain(..) {
+            // Whoever asked may have gone.
+            let _ = pause.send(Reply::Done);
+        }
+        if self.syncs.is_empty() {
             return;
         }
         let now = self.clock.now();

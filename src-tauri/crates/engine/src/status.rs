@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use assistant::content::Direction;
 use assistant::guards::Question;
 use assistant::{Assistant, Away, Class, Reach, RemoteView, Root};
-use contract::{Contact, Folder, Place, Problem, Progress, State, Why};
+use contract::{Contact, Folder, Place, Problem, Progress, State};
 use model::{RepoPath, Uuid};
+use surroundings::Why;
 
 use crate::work::{Underway, Workshop};
 
@@ -129,6 +130,18 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
     if let Some(trouble) = assistant.trouble() {
         problems.push(problem(format!("Something could not be done here: {trouble}."), String::new()));
     }
+    for (path, why) in workshop.blind() {
+        let why = match why {
+            Why::Overflow => "too much changed at once",
+            Why::Missing => "it is not there, or was replaced",
+            Why::WatchLimit => "the limit of watched directories (fs.inotify.max_user_watches) is reached",
+            Why::Unreadable => "it cannot be read",
+        };
+        problems.push(problem(
+            format!("Changes in {} are noticed only every 30 seconds: {why}.", path.display()),
+            "Raise the limit or make it readable.".to_owned(),
+        ));
+    }
     for (what, why) in workshop.unfit() {
         problems.push(problem(format!("{what} is left out: {why}."), "Rename it or correct it.".to_owned()));
     }
@@ -216,14 +229,14 @@ fn lacking(classes: &[Class], here: &Uuid) -> u64 {
 }
 
 /// Where a file is, where it should be, and what it is waiting for.
-pub(crate) fn why(workshop: &Workshop, path: &RepoPath) -> Result<Why, crate::Error> {
+pub(crate) fn why(workshop: &Workshop, path: &RepoPath) -> Result<contract::Why, crate::Error> {
     let directory = workshop.annex().own_dir();
     let file = workshop.observations().file(path);
     let file = file.map_err(|source| crate::Error::Observations { path: directory, source })?;
     // Reads the descriptions too.
     workshop.settings()?;
     let Some((key, have, want)) = file else {
-        return Ok(Why {
+        return Ok(contract::Why {
             path: path.to_string(),
             key: None,
             have: Vec::new(),
@@ -245,7 +258,7 @@ pub(crate) fn why(workshop: &Workshop, path: &RepoPath) -> Result<Why, crate::Er
     } else {
         format!("and it is still wanted in {}", names(&lacking).join(", "))
     };
-    Ok(Why {
+    Ok(contract::Why {
         path: path.to_string(),
         key: Some(key.to_string()),
         have: names(&have),

@@ -20,16 +20,20 @@ pub(super) fn is_large(candidate: &Candidate) -> bool {
 
 /// Takes the next transfer that may start out of the window, with its keys in the order of the window.
 ///
-/// Candidates whose remote has gone or whose key is under way are thrown away: the next offer brings them back if they
+/// Candidates whose remote has gone or may not be used so any more, or whose key is under way are thrown away: the next offer brings them back if they
 /// are still due. Candidates that have to wait for a slot stay.
 pub(crate) fn next_batch(content: &mut Content, here: &Uuid, network: &Network) -> Option<(Transfer, Vec<model::Key>)> {
     let window = std::mem::take(&mut content.window);
     let mut batch: Option<(Transfer, Vec<model::Key>)> = None;
     let mut bytes = 0;
     for candidate in window {
-        let Some(uuid) = network.remotes.get(&candidate.remote).and_then(|remote| remote.uuid()) else {
+        let remote = network.remotes.get(&candidate.remote);
+        let Some((remote, uuid)) = remote.and_then(|remote| Some((remote, remote.uuid()?))) else {
             continue;
         };
+        if !remote.allows(candidate.direction) {
+            continue;
+        }
         let destination = match candidate.direction {
             Direction::Get => here,
             Direction::Send => uuid,

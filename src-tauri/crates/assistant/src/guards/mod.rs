@@ -44,10 +44,11 @@ pub(crate) enum Verdict {
     Nothing,
 }
 
-pub(crate) fn judge(found: &Found, confirmed: bool) -> Verdict {
+/// Judges what a look at everything found; the user has confirmed that up to `confirmed` files were deleted on purpose.
+pub(crate) fn judge(found: &Found, confirmed: usize) -> Verdict {
     match found.root {
         Root::Vanished | Root::Replaced => Verdict::Nothing,
-        Root::Same if confirmed || !is_improbable(found) => Verdict::Free,
+        Root::Same if found.removed <= confirmed || !is_improbable(found) => Verdict::Free,
         Root::Same => Verdict::WithoutRemovals(Question::ManyRemoved {
             removed: found.removed,
             of: found.tracked,
@@ -86,17 +87,23 @@ mod tests {
             (500, 5000, true),
             (501, 5000, false),
         ] {
-            let verdict = judge(&found(removed, tracked), false);
+            let verdict = judge(&found(removed, tracked), 0);
             assert_eq!(verdict == Verdict::Free, free, "{removed} of {tracked}");
-            assert_eq!(judge(&found(removed, tracked), true), Verdict::Free);
+            assert_eq!(judge(&found(removed, tracked), removed), Verdict::Free);
         }
+    }
+
+    #[test]
+    fn more_than_was_confirmed_is_held() {
+        assert_eq!(judge(&found(6, 8), 6), Verdict::Free);
+        assert_ne!(judge(&found(7, 8), 6), Verdict::Free);
     }
 
     #[test]
     fn another_root_is_never_committed_even_if_confirmed() {
         for root in [Root::Vanished, Root::Replaced] {
             let found = Found { root, ..found(1, 10) };
-            assert_eq!(judge(&found, true), Verdict::Nothing);
+            assert_eq!(judge(&found, 1), Verdict::Nothing);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{RemoteName, Timestamp, Uuid};
 
+use crate::content::Direction;
 use crate::effect::Id;
 use crate::event::{Away, Heads, Reach, RemoteFacts};
 use crate::pacing;
@@ -19,12 +20,16 @@ pub(crate) struct Remote {
     pub(crate) probing: Option<Id>,
     /// Its heads when it was last fetched from or pushed to.
     pub(crate) there: Option<Heads>,
+    /// Our heads that it refused, unless it has changed since.
+    pub(crate) refused: Option<Heads>,
     /// True if its refs may have changed since the last fetch began.
     pub(crate) unfetched: bool,
     pub(crate) fetching: Option<Id>,
     pub(crate) pushing: Option<Id>,
     /// Since when our heads are not there.
     pub(crate) unpushed_since: Option<Timestamp>,
+    /// Probes in a row that did not find it.
+    pub(crate) absences: u32,
     /// Failures in a row, and when git may be tried again.
     pub(crate) failures: u32,
     pub(crate) retry_at: Option<Timestamp>,
@@ -38,10 +43,12 @@ impl Remote {
             probe_at: Some(now),
             probing: None,
             there: None,
+            refused: None,
             unfetched: true,
             fetching: None,
             pushing: None,
             unpushed_since: None,
+            absences: 0,
             failures: 0,
             retry_at: None,
         }
@@ -55,6 +62,15 @@ impl Remote {
         }
     }
 
+    /// Whether content may go this way.
+    pub(crate) fn allows(&self, direction: Direction) -> bool {
+        let way = match direction {
+            Direction::Get => self.facts.pull,
+            Direction::Send => self.facts.push,
+        };
+        self.facts.content && way
+    }
+
     pub(crate) fn may_try(&self, now: Timestamp) -> bool {
         self.retry_at.is_none_or(|at| at <= now)
     }
@@ -64,8 +80,9 @@ impl Remote {
         self.retry_at = Some(now + pacing::retry_after(self.failures, chance));
     }
 
-    pub(crate) fn refused(&mut self, now: Timestamp, chance: u64) {
+    pub(crate) fn refused(&mut self, now: Timestamp, heads: Heads, chance: u64) {
         self.failures += 1;
+        self.refused = Some(heads);
         self.unfetched = true;
         self.retry_at = Some(now + pacing::settle_after(self.failures, chance));
     }
@@ -73,6 +90,7 @@ impl Remote {
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
         self.retry_at = None;
+        self.refused = None;
     }
 
     /// It went away in the middle of something: look again soon, it may be back already.
@@ -109,8 +127,10 @@ impl Network {
     pub(crate) fn look_again(&mut self, now: Timestamp) {
         for remote in self.remotes.values_mut() {
             remote.probe_at = Some(now);
-            remote.retry_at = None;
-            remote.failures = 0;
+            remote.absences = 0;
+            // It may have been away unnoticed, and come back with news.
+            remote.unfetched = true;
+            remote.succeeded();
         }
     }
 
@@ -121,17 +141,18 @@ impl Network {
         remote.probing = None;
         match &reach {
             Reach::Here(uuid) => {
+                remote.absences = 0;
                 if remote.uuid() != Some(uuid) {
                     remote.there = None;
                     remote.unfetched = true;
-                    remote.succeeded();
+                    // Failures are kept: what is there and fails all the same is tried ever more seldom.
+                    remote.retry_at = None;
                 }
             }
             Reach::Away(_) => {
-                remote.failures += 1;
-                remote
-                    .probe_at
-                    .get_or_insert(now + pacing::retry_after(remote.failures + 5, chance));
+                remote.absences = remote.absences.saturating_add(1);
+                let again = now + pacing::retry_after(remote.absences.saturating_add(5), chance);
+                remote.probe_at.get_or_insert(again);
             }
         }
         remote.reach = Some(reach);

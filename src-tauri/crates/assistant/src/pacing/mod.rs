@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// How many transfers run at once with one remote: one for large contents and one for small ones, so that neither waits
-/// for the other.
-pub const SLOTS_PER_REMOTE: usize = 2;
-
-/// How many transfers run at once.
+/// How many transfers run at once, but for the first with each remote. With one remote run at most two: one of large
+/// contents and one of small ones, so that neither waits for the other.
 pub const SLOTS: usize = 4;
+
+/// What failed is tried again after this long at the most when its surroundings have changed.
+pub const SOON: Duration = Duration::from_secs(1);
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(300);

@@ -21,8 +21,13 @@ pub(crate) fn lacks(remote: &Remote, heads: &Heads) -> bool {
     remote.facts.push && *heads != Heads::default() && remote.there.as_ref() != Some(heads)
 }
 
-/// When to push to a remote that lacks our heads; none while something else has to end first.
-pub(crate) fn push_at(remote: &Remote, content_under_way: bool) -> Option<Timestamp> {
+/// When to push to a remote that lacks our heads; none if it does not, or while something else has to end first.
+pub(crate) fn push_at(remote: &Remote, heads: &Heads, content_under_way: bool) -> Option<Timestamp> {
+    // What may not be fetched cannot be merged: the same heads would be refused for ever.
+    let in_vain = !remote.facts.pull && remote.refused.as_ref() == Some(heads);
+    if in_vain || !lacks(remote, heads) {
+        return None;
+    }
     let busy = remote.fetching.is_some() || remote.pushing.is_some();
     let unfetched = remote.facts.pull && remote.unfetched;
     if remote.uuid().is_none() || busy || unfetched {

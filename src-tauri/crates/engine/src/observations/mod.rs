@@ -129,13 +129,6 @@ impl Observations {
         };
         Ok(())
     }
-
-    /// Files in the annex, and their bytes.
-    pub(crate) fn totals(&self) -> Result<(u64, u64)> {
-        self.db.query_row("SELECT total(keys), total(bytes) FROM classes WHERE want <> ''", [], |row| {
-            Ok((row.get::<_, f64>(0)? as u64, row.get::<_, f64>(1)? as u64))
-        })
-    }
 }
 
 /// A set of uuids as stored: sorted, separated by spaces (a uuid has none).

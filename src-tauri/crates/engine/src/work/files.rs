@@ -99,16 +99,14 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool) -> annex::Result<
         workshop.note(format!("files here: {}", parts.join(", ")));
     }
     let mut again = Vec::new();
+    let mut not_stored = None;
     for (path, why) in intake.postponed {
         match why {
             Postponed::BeingWritten | Postponed::Changed | Postponed::Vanished | Postponed::TooYoung(_) => {
                 again.push(path);
             }
             Postponed::Unreadable(why) => workshop.note_unfit(path.to_string(), why),
-            Postponed::NotStored(why) => {
-                workshop.note_unfit(path.to_string(), why);
-                again.push(path);
-            }
+            Postponed::NotStored(why) => not_stored = Some(why),
             Postponed::Held => {}
             Postponed::NeedsFilter(filter) => {
                 let why = format!("its content must pass git's filter {filter}, which 'git add' does");
@@ -116,7 +114,11 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool) -> annex::Result<
             }
         }
     }
-    Ok(again)
+    match not_stored {
+        // Most likely the disk is full: trying again at once would read all of it again.
+        Some(why) => Err(annex::Error::Refused(format!("some files could not be added yet: {why}"))),
+        None => Ok(again),
+    }
 }
 
 pub(super) fn restore(workshop: &Workshop, id: Id) -> Event {

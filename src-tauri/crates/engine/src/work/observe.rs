@@ -21,14 +21,14 @@ pub(super) fn observe(workshop: &Workshop, id: Id) -> Event {
 fn try_observe(workshop: &Workshop, heads: Heads) -> Result<Vec<Class>, crate::Error> {
     let annex = workshop.annex();
     let failed = |source| crate::Error::Observations { path: annex.own_dir(), source };
-    let facts = annex.branch().facts()?;
+    let facts = workshop.facts()?;
     let concerned = concerned(workshop);
     let rules = Rules {
-        groups: facts.groups,
-        preferred: facts.preferred,
-        required: facts.required,
-        group_preferred: facts.group_preferred,
-        trust: facts.trust.into_iter().map(|(uuid, trust)| (uuid, rely(trust))).collect(),
+        groups: facts.groups.clone(),
+        preferred: facts.preferred.clone(),
+        required: facts.required.clone(),
+        group_preferred: facts.group_preferred.clone(),
+        trust: facts.trust.iter().map(|(uuid, trust)| (uuid.clone(), rely(*trust))).collect(),
         numcopies: facts.numcopies,
         ..Rules::default()
     };

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use annex::settings::{RemoteSettings, Settings};
-use annex::{Annex, Error as AnnexError, Look, RefsState};
+use annex::{Annex, Error as AnnexError, Facts, Look, RefsState};
 use assistant::{Heads, Id, Refs, RemoteFacts};
 use contract::Change;
 use model::{Oid, RemoteName, Uuid};
@@ -52,8 +52,8 @@ struct Shared {
     recent: VecDeque<Change>,
     /// Files that could not be added, with the reason.
     unfit: BTreeMap<String, String>,
-    /// What the description of each repository is.
-    descriptions: BTreeMap<Uuid, String>,
+    /// What the git-annex branch said, and at which commit.
+    facts: Option<(Option<Oid>, Arc<Facts>)>,
     blind: BTreeMap<PathBuf, surroundings::Why>,
     stamps: Option<super::examine::Stamps>,
 }
@@ -86,14 +86,26 @@ impl Workshop {
 
     /// The settings as they are now; they may be changed by hand at any time.
     pub(crate) fn settings(&self) -> Result<Settings, AnnexError> {
-        let facts = self.annex.branch().facts()?;
-        self.shared().descriptions = facts.descriptions;
-        Settings::read(&self.annex, &facts.config)
+        Settings::read(&self.annex, &self.facts()?.config)
+    }
+
+    /// What the git-annex branch says of all repositories; read again only when the branch has moved.
+    pub(crate) fn facts(&self) -> Result<Arc<Facts>, AnnexError> {
+        let tip = self.annex.branch().tip()?;
+        if let Some((known, facts)) = &self.shared().facts
+            && *known == tip
+        {
+            return Ok(Arc::clone(facts));
+        }
+        let facts = Arc::new(self.annex.branch().facts()?);
+        self.shared().facts = Some((tip, Arc::clone(&facts)));
+        Ok(facts)
     }
 
     /// What a repository is called.
     pub(crate) fn description(&self, uuid: &Uuid) -> String {
-        self.shared().descriptions.get(uuid).cloned().unwrap_or_else(|| uuid.to_string())
+        let known = self.shared().facts.as_ref().and_then(|(_, facts)| facts.descriptions.get(uuid).cloned());
+        known.unwrap_or_else(|| uuid.to_string())
     }
 
     /// Reads the remotes of the configuration, and says which of them can be used.
