@@ -141,12 +141,12 @@ fn open(path: &Path, kind: Kind) -> Result<File> {
     }
 }
 
-/// Makes the directory of a lock file, up to and with `annex`. The git directory around that is never made: where it is
+/// Makes the directory of a lock file, up to and with `annex` or `anabranch`. The git directory around that is never made: where it is
 /// missing the drive is gone, and what would be made lies on another file system.
 fn make_directory_of(path: &Path) -> Result<()> {
     let Some(directory) = path.parent() else { return Ok(()) };
-    let annex = directory.ancestors().find(|level| level.ends_with("annex"));
-    let outcome = match annex.and_then(Path::parent) {
+    let ours = |level: &&Path| level.ends_with("annex") || level.ends_with("anabranch");
+    let outcome = match directory.ancestors().find(ours).and_then(Path::parent) {
         Some(git_dir) if !git_dir.is_dir() => Err(io::Error::from(io::ErrorKind::NotFound)),
         Some(_) => fs::create_dir_all(directory),
         None => fs::create_dir(directory),
