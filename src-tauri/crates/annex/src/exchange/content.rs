@@ -265,9 +265,13 @@ impl Transfer<'_> {
         } else {
             None
         };
-        let content = self.source.open(key).map_err(|error| match &error {
-            Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Outcome::SourceMissing,
-            _ => Outcome::Failed(error),
+        let content = self.source.open(key).map_err(|error| {
+            let missing = matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound);
+            if missing {
+                Outcome::SourceMissing
+            } else {
+                Outcome::Failed(error)
+            }
         })?;
         let onlooker = Onlooker {
             progress: &|bytes| {

@@ -311,15 +311,15 @@ fn sync_file(incoming: &Incoming) -> Result<()> {
 
 /// The same error for another file that shares its fate.
 pub(crate) fn repeat(error: &Error) -> Error {
-    match error {
-        Error::Io { doing, path, source } => Error::Io {
-            doing,
-            path: path.clone(),
-            source: match source.raw_os_error() {
-                Some(code) => io::Error::from_raw_os_error(code),
-                None => io::Error::from(source.kind()),
-            },
+    let Error::Io { doing, path, source } = error else {
+        return Error::Damaged(error.to_string());
+    };
+    Error::Io {
+        doing,
+        path: path.clone(),
+        source: match source.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::from(source.kind()),
         },
-        other => Error::Damaged(other.to_string()),
     }
 }
