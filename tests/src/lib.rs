@@ -1,1 +1,29 @@
-//! The whole system
+//! What the whole-system tests stand on: a world of their own, the real programs in it, and checks by others than us.
+//!
+//! A test makes a [`Sandbox`], repositories in it, runs `anabranch` and git-annex there, and looks at the result with
+//! [`trees`] and [`checks`]. What is random comes from a [`Chance`], whose seed is printed and can be given back.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "this code runs in tests only: it fails by panicking and tells on standard error"
+)]
+
+pub mod chance;
+pub mod checks;
+pub mod clones;
+pub mod drives;
+pub mod edits;
+pub mod engine;
+pub mod programs;
+pub mod run;
+pub mod sandbox;
+pub mod skip;
+pub mod trees;
+pub mod wait;
+
+pub use chance::Chance;
+pub use engine::Engine;
+pub use run::{attempt, run};
+pub use sandbox::Sandbox;
+pub use wait::eventually;

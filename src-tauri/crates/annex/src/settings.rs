@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use model::expression::parse_size;
 use model::{Cost, RemoteName, Uuid};
 
 use crate::{Annex, Backend, Error, Result};
@@ -268,65 +269,22 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
     Ok(names.into_iter().filter_map(read).collect())
 }
 
+/// `annex.thin` alone, for a repository of which nothing else needs to be known.
+pub fn is_thin(annex: &Annex) -> bool {
+    snapshot(annex).and_then(|config| config.get_bool("annex.thin").map_err(Error::git("read annex.thin"))).unwrap_or(false)
+}
+
+/// Remembers which repository a remote is (`annex-uuid`), when it was first reached.
+pub fn remember_uuid(annex: &Annex, name: &RemoteName, uuid: &Uuid) -> Result<()> {
+    let doing = || Error::git(format!("write the uuid of the remote {name} to the configuration"));
+    let mut config = annex.git()?.config().map_err(doing())?;
+    config.set_str(&format!("remote.{name}.annex-uuid"), uuid.as_str()).map_err(doing())
+}
+
 fn snapshot(annex: &Annex) -> Result<git2::Config> {
     annex
         .git()?
         .config()
         .and_then(|mut config| config.snapshot())
         .map_err(Error::git("read the configuration"))
-}
-
-/// Reads a size as git-annex writes them in its settings: `1 gigabyte`, `100MB`, `0.5 GiB`, `1000`.
-fn parse_size(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let number: f64 = text[..digits].parse().ok()?;
-    let unit = text[digits..].trim().to_ascii_lowercase();
-    let unit = unit
-        .strip_suffix("bytes")
-        .or(unit.strip_suffix("byte"))
-        .unwrap_or(&unit);
-    let unit = if unit.is_empty() { "b" } else { unit };
-    let scale = [("b", 0), ("k", 1), ("m", 2), ("g", 3), ("t", 4), ("p", 5), ("e", 6)];
-    let long = ["byte", "kilo", "mega", "giga", "tera", "peta", "exa"];
-    let factor = scale.iter().find_map(|&(letter, power)| {
-        let decimal = unit == letter || (power > 0 && (unit == format!("{letter}b") || unit == long[power]));
-        let binary = power > 0 && unit == format!("{letter}ib");
-        let power = i32::try_from(power).ok()?;
-        decimal
-            .then(|| 1000_f64.powi(power))
-            .or_else(|| binary.then(|| 1024_f64.powi(power)))
-    })?;
-    let bytes = number * factor;
-    // Every float below 2^63 has a place in u64; what is larger is no disk.
-    (bytes < 9.2e18).then_some(bytes as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_size;
-
-    #[test]
-    fn sizes_are_read_as_git_annex_reads_them() {
-        for (text, bytes) in [
-            ("0", 0),
-            ("1000", 1000),
-            ("100 MB", 100_000_000),
-            ("100 megabytes", 100_000_000),
-            ("1 gigabyte", 1_000_000_000),
-            ("0.5 GiB", 536_870_912),
-            ("1.5kb", 1500),
-            ("10 kib", 10_240),
-            ("7 bytes", 7),
-            ("7b", 7),
-            ("2m", 2_000_000),
-        ] {
-            assert_eq!(parse_size(text), Some(bytes), "{text}");
-        }
-        for text in ["", "MB", "-1", "1 furlong", "1.2.3", "1e9", "99999999 eb", "∞"] {
-            assert_eq!(parse_size(text), None, "{text}");
-        }
-    }
 }

@@ -51,8 +51,13 @@ impl Annex {
         if self.tenant()? == Some(Tenant::Assistant) {
             return Ok(None);
         }
-        let Some(lock) = LockFile::try_exclusive(&directory.join("engine.lock"))? else { return Ok(None) };
-        let tenancy = Tenancy { _lock: lock, note: directory.join("engine") };
+        let Some(lock) = LockFile::try_exclusive(&directory.join("engine.lock"))? else {
+            return Ok(None);
+        };
+        let tenancy = Tenancy {
+            _lock: lock,
+            note: directory.join("engine"),
+        };
         fs::write(&tenancy.note, note).map_err(Error::io("write", &tenancy.note))?;
         Ok(Some(tenancy))
     }
@@ -74,7 +79,9 @@ mod tests {
     fn repository(directory: &std::path::Path) -> Annex {
         let git = git2::Repository::init(directory).unwrap();
         let mut config = git.config().unwrap();
-        config.set_str("annex.uuid", "11111111-1111-4111-8111-111111111111").unwrap();
+        config
+            .set_str("annex.uuid", "11111111-1111-4111-8111-111111111111")
+            .unwrap();
         config.set_str("annex.version", "10").unwrap();
         Annex::open(directory).unwrap()
     }

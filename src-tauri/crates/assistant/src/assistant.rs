@@ -35,6 +35,7 @@ pub struct Assistant {
     question: Option<Question>,
     /// The root was not ours at the last look.
     root: Root,
+    has_looked: bool,
     /// Merging needs the work tree's changes committed first.
     merge_blocked: bool,
     repository_failures: u32,
@@ -73,6 +74,7 @@ impl Assistant {
             restore_asked: false,
             question: None,
             root: Root::Same,
+            has_looked: false,
             merge_blocked: false,
             repository_failures: 0,
             retry_at: None,
@@ -130,9 +132,9 @@ impl Assistant {
         self.paused
     }
 
-    /// The heads of this repository as last observed.
-    pub fn heads(&self) -> &Heads {
-        &self.refs.heads
+    /// The refs of this repository as last observed.
+    pub fn refs(&self) -> &Refs {
+        &self.refs
     }
 
     /// The top of the work tree as the last look found it.
@@ -148,6 +150,16 @@ impl Assistant {
     /// What the repository could not do at the last try, in words for people.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
+    }
+
+    /// True once a look at everything and the observations after it have ended.
+    pub fn has_looked(&self) -> bool {
+        self.has_looked && (self.observed.is_some() || self.refs.heads == Heads::default())
+    }
+
+    /// True while files wait to be looked at again because they were being written.
+    pub fn is_postponed(&self) -> bool {
+        self.intake.is_postponed()
     }
 
     /// True if something in this repository is under way or due: changes not committed, branches not merged, observations
@@ -192,8 +204,14 @@ impl Assistant {
     fn learn(&mut self, now: Timestamp, event: Event, effects: &mut Vec<Effect>) {
         match event {
             Event::FilesChanged(paths) => self.intake.changed(now, paths),
-            Event::CountLost(within) => self.intake.count_lost(now, within),
-            Event::RefsMoved(refs) => self.set_refs(now, refs),
+            Event::CountLost(within) => {
+                self.intake.count_lost(now, within);
+                self.retry_soon(now);
+            }
+            Event::RefsMoved(refs) => {
+                self.set_refs(now, refs);
+                self.retry_soon(now);
+            }
             Event::RemoteRefsMoved(name) => {
                 if let Some(remote) = self.network.remotes.get_mut(&name) {
                     remote.unfetched = true;
@@ -271,8 +289,15 @@ impl Assistant {
             Event::Fetched { id, refs, there } => self.fetched(now, id, refs, there),
             Event::Merged { id, refs, merged } => {
                 self.end_work(id);
+                let stands_still = self.refs == refs && refs.unmerged;
                 self.set_refs(now, refs);
                 match merged {
+                    // Something was pushed meanwhile, or cannot be merged: not to be tried in a tight loop.
+                    Merged::Done if stands_still => {
+                        self.repository_failures += 1;
+                        let pause = pacing::settle_after(self.repository_failures, self.chance.draw());
+                        self.retry_at = Some(now + pause);
+                    }
                     Merged::Done => self.tried(now, None),
                     Merged::Blocked(paths) => {
                         self.merge_blocked = true;
@@ -322,6 +347,11 @@ impl Assistant {
         self.trouble = failed;
     }
 
+    /// Somebody did something to the repository: what failed before may well succeed now.
+    fn retry_soon(&mut self, now: Timestamp) {
+        self.retry_at = self.retry_at.map(|at| at.min(now + pacing::SOON));
+    }
+
     fn set_refs(&mut self, now: Timestamp, refs: Refs) {
         self.refs = refs;
         self.note_unpushed(now);
@@ -347,6 +377,7 @@ impl Assistant {
             }
         };
         self.root = found.root;
+        self.has_looked |= everything;
         let verdict = judge(&found, self.removals_confirmed);
         if let (Verdict::WithoutRemovals(_), false) = (verdict, everything) {
             // A moved directory may have been seen to leave before it was seen to arrive.
@@ -578,7 +609,9 @@ impl Assistant {
         if self.observed.is_none() {
             return;
         }
-        if self.content.wants_offer(now) {
+        // What was just transferred would be offered again by observations that do not know of it yet.
+        let fresh = self.observed == Some(self.refs.heads);
+        if fresh && self.content.wants_offer(now) {
             let lots = self.content.lots(&self.here, &self.network);
             if lots.is_empty() {
                 self.content.nothing_to_offer();

@@ -7,6 +7,15 @@
 //! **Invariant:** no decision depends on the order in which unordered things are stored; the same seed and events give
 //! the same effects.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "tests read vectors and may use any collection"
+    )
+)]
+
 mod assistant;
 pub mod content;
 mod effect;
@@ -23,13 +32,3 @@ pub use event::{
     Away, Candidate, Class, ClassId, Event, Found, Heads, Looked, Merged, Outcome, Pushed, Reach, Refs, RemoteFacts,
     Root,
 };
-//! assistant
-
-#![cfg_attr(
-    test,
-    allow(
-        clippy::disallowed_methods,
-        clippy::disallowed_types,
-        reason = "tests read vectors and may use any collection"
-    )
-)]

@@ -3,15 +3,6 @@
 //! [`Status`] is a function of the engine's state, made anew whenever somebody asks; [`Command`] is everything that can
 //! be asked. File names and descriptions are text for people here: bytes that are not UTF-8 are shown replaced.
 
-mod command;
-mod problem;
-mod status;
-
-pub use command::{Command, Reply};
-pub use problem::Problem;
-pub use status::{Change, Contact, Direction, Folder, Place, Progress, Question, State, Status, Why};
-//! contract
-
 #![cfg_attr(
     test,
     allow(
@@ -20,3 +11,11 @@ pub use status::{Change, Contact, Direction, Folder, Place, Progress, Question, 
         reason = "tests read vectors and may use any collection"
     )
 )]
+
+mod command;
+mod problem;
+mod status;
+
+pub use command::{Command, Reply};
+pub use problem::Problem;
+pub use status::{Change, Contact, Direction, Folder, Place, Progress, Question, State, Status, Why};

@@ -15,8 +15,8 @@ pub struct Status {
 pub enum State {
     /// A question only the user can answer, or a problem.
     NeedsYou,
-    /// The first look has not ended.
-    Starting,
+    /// The engine does not run, or its first look has not ended.
+    Stopped,
     /// Paused by the user.
     Paused,
     /// Something is being added, merged, sent or received.

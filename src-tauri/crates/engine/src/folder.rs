@@ -1,5 +1,6 @@
 //! The loop of one folder: facts become events, effects become work. The only owner of its [`Assistant`].
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,20 +10,38 @@ use assistant::guards::Question;
 use assistant::{Assistant, Effect, Event};
 use contract::{Command, Reply};
 use model::{RemoteName, RepoPath, Timestamp};
-use surroundings::{Change, Mount};
+use surroundings::{Change, Changes, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Error;
 use crate::clock::Clock;
+use crate::repository;
 use crate::socket::{self, Asked};
 use crate::status;
-use crate::watching::Watching;
+use crate::watching::{Concern, Watching};
 use crate::work::{self, Workshop};
 
 /// A wait longer than this is not waited for by a sync that was asked for: it is reported as waiting.
 const SOON: Duration = Duration::from_millis(900);
-/// A sync that was asked for ends after so many rounds of such waits: somebody keeps writing, or a lock is held.
-const ROUNDS: u32 = 20;
+/// A sync that was asked for ends after this long of such waits: somebody keeps writing, or a lock is held.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A way to ask a running folder.
+pub(crate) struct Handle {
+    ask: mpsc::UnboundedSender<Asked>,
+}
+
+impl Handle {
+    /// What can be seen of the folder now; none if its loop has ended.
+    pub(crate) async fn status(&self) -> Option<contract::Folder> {
+        let (reply, answer) = oneshot::channel();
+        self.ask.send((Command::Status, reply)).ok()?;
+        match answer.await.ok()? {
+            Reply::Status(folder) => Some(*folder),
+            Reply::Why(_) | Reply::Done | Reply::Refused(_) => None,
+        }
+    }
+}
 
 /// A folder that is being kept in sync.
 pub(crate) struct Folder {
@@ -30,18 +49,20 @@ pub(crate) struct Folder {
     workshop: Arc<Workshop>,
     clock: Clock,
     watching: Watching,
-    changes: mpsc::UnboundedReceiver<Change>,
-    mounts: watch::Receiver<Vec<Mount>>,
-    ended: mpsc::UnboundedReceiver<Event>,
-    end: mpsc::UnboundedSender<Event>,
+    changes: Changes,
+    mounts: watch::Receiver<Arc<[Mount]>>,
+    ended: mpsc::UnboundedReceiver<Ended>,
+    end: mpsc::UnboundedSender<Ended>,
     commands: mpsc::UnboundedReceiver<Asked>,
     /// Effects under way.
     under_way: usize,
     examining: bool,
     examine_again: bool,
-    /// Who waits for a sync to end, and how many rounds it has taken.
+    /// Who waits until all that was under way when everything was paused has ended.
+    pauses: Vec<oneshot::Sender<Reply>>,
+    /// Who waits for a sync to end, and how long at the most.
     syncs: Vec<oneshot::Sender<Reply>>,
-    rounds: u32,
+    sync_until: Timestamp,
     /// Told that the status may have changed.
     changed: watch::Sender<()>,
     _tenancy: Tenancy,
@@ -49,7 +70,11 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Takes charge of the repository at `path`. Must be called inside a tokio runtime.
-    pub(crate) fn open(path: &Path, mounts: watch::Receiver<Vec<Mount>>) -> Result<Self, Error> {
+    pub(crate) fn open(
+        path: &Path,
+        mounts: watch::Receiver<Arc<[Mount]>>,
+        changed: watch::Sender<()>,
+    ) -> Result<(Self, Handle), Error> {
         let annex = Annex::open(path)?;
         let socket = socket::socket_path(&annex)?;
         let Some(tenancy) = annex.tend(&socket.to_string_lossy())? else {
@@ -64,14 +89,15 @@ impl Folder {
             }));
         };
         let clock = Clock::start();
+        repository::prepare(&annex)?;
         let workshop = Arc::new(Workshop::open(annex, clock)?);
         let (end, ended) = mpsc::unbounded_channel();
         let (watching, changes) = Watching::start(&workshop)?;
         let (ask, commands) = mpsc::unbounded_channel();
-        socket::listen(&socket, ask)?;
+        socket::listen(&socket, ask.clone())?;
         let seed = u64::from(std::process::id());
         let assistant = Assistant::new(workshop.annex().uuid().clone(), seed, clock.now());
-        Ok(Self {
+        let folder = Self {
             assistant,
             workshop,
             clock,
@@ -84,20 +110,16 @@ impl Folder {
             under_way: 0,
             examining: false,
             examine_again: false,
+            pauses: Vec::new(),
             syncs: Vec::new(),
-            rounds: 0,
-            changed: watch::channel(()).0,
+            sync_until: clock.now() + PATIENCE,
+            changed,
             _tenancy: tenancy,
-        })
+        };
+        Ok((folder, Handle { ask }))
     }
 
-    /// Tells whoever holds the receiver that the status may have changed.
-    pub(crate) fn changes(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
-    }
-
-    /// What can be seen of the folder now.
-    pub(crate) fn status(&self) -> contract::Folder {
+    fn status(&self) -> contract::Folder {
         status::of_folder(&self.assistant, &self.workshop)
     }
 
@@ -107,43 +129,41 @@ impl Folder {
         loop {
             let wake = self.assistant.next_wake();
             tokio::select! {
-                Some(event) = self.ended.recv() => self.took(event),
-                Some(change) = self.changes.recv() => self.noticed(change),
+                Some(ended) = self.ended.recv() => self.took(ended),
+                Some(change) = self.changes.next() => self.noticed(change),
                 Some((command, reply)) = self.commands.recv() => self.asked(command, reply),
                 Ok(()) = self.mounts.changed() => self.places_changed(),
                 () = sleep_until(self.clock, wake) => self.handle(Event::Woke),
                 _ = stop.changed() => break,
             }
             // What happened meanwhile is taken in one go: a burst of changes makes one plan.
-            while let Ok(event) = self.ended.try_recv() {
-                self.took(event);
+            while let Ok(ended) = self.ended.try_recv() {
+                self.took(ended);
             }
-            self.answer_syncs();
+            self.answer();
             self.changed.send_replace(());
         }
         self.stop().await;
     }
 
     /// Does everything that can be done now, and says how things are then.
-    pub(crate) async fn run_once(mut self, stop: watch::Receiver<bool>) -> contract::Folder {
+    pub(crate) async fn run_once(mut self) -> contract::Folder {
         let (sender, receiver) = oneshot::channel();
         self.syncs.push(sender);
+        let workshop = Arc::clone(&self.workshop);
         let (end, ended) = watch::channel(false);
-        let mut stop = stop;
         let run = self.run(ended);
-        tokio::pin!(run);
-        tokio::pin!(receiver);
+        tokio::pin!(run, receiver);
         let status = tokio::select! {
-            () = &mut run => None,
-            reply = &mut receiver => match reply {
-                Ok(Reply::Status(folder)) => Some(*folder),
-                Ok(Reply::Why(_) | Reply::Done | Reply::Refused(_)) | Err(_) => None,
-            },
-            _ = stop.changed() => None,
+            () = &mut run => return status::unattended(&workshop),
+            reply = &mut receiver => reply,
         };
         end.send_replace(true);
         run.await;
-        status.unwrap_or_else(status::stopped)
+        match status {
+            Ok(Reply::Status(folder)) => *folder,
+            Ok(Reply::Why(_) | Reply::Done | Reply::Refused(_)) | Err(_) => status::unattended(&workshop),
+        }
     }
 
     fn begin(&mut self) {
@@ -164,73 +184,82 @@ impl Folder {
             // The assistant holds the question; the status shows it.
             Effect::Ask(_) | Effect::Withdraw(_) => {}
             effect => {
-                self.under_way += 1;
-                let (workshop, end) = (Arc::clone(&self.workshop), self.end.clone());
+                let workshop = Arc::clone(&self.workshop);
                 let mounts = self.mounts.borrow().iter().map(|mount| mount.point.clone()).collect();
-                tokio::task::spawn_blocking(move || {
-                    // The loop may have ended; then nobody needs to know.
-                    let _ = end.send(work::perform(&workshop, effect, mounts));
-                });
+                self.spawn(move || Ended::Effect(work::perform(&workshop, effect, mounts)));
             }
         }
     }
 
-    fn took(&mut self, event: Event) {
-        if let Event::RefsMoved(_) | Event::CountLost(_) | Event::RemotesListed(_) = event {
-            // Facts that an examination of the git directory found.
-        } else {
-            self.under_way -= 1;
+    fn spawn(&mut self, work: impl FnOnce() -> Ended + Send + 'static) {
+        self.under_way += 1;
+        let end = self.end.clone();
+        tokio::task::spawn_blocking(move || {
+            // The loop may have ended; then nobody needs to know.
+            let _ = end.send(work());
+        });
+    }
+
+    fn took(&mut self, ended: Ended) {
+        self.under_way -= 1;
+        match ended {
+            Ended::Effect(event) => {
+                let probed = matches!(event, Event::Probed { .. });
+                self.handle(event);
+                if probed {
+                    self.watching.follow(&self.workshop.reached());
+                }
+            }
+            Ended::Examined(events) => {
+                self.examining = false;
+                for event in events {
+                    self.handle(event);
+                }
+                if std::mem::take(&mut self.examine_again) {
+                    self.examine();
+                }
+            }
+            Ended::RemoteExamined(Some(name)) => self.handle(Event::RemoteRefsMoved(name)),
+            Ended::RemoteExamined(None) => {}
         }
-        if let Event::Probed { .. } = event {
-            self.watching.follow(&self.workshop);
-        }
-        self.handle(event);
     }
 
     fn noticed(&mut self, change: Change) {
-        let mut paths: Vec<RepoPath> = Vec::new();
-        let mut git = false;
-        let mut lost = None;
-        let mut next = Some(change);
-        while let Some(change) = next {
-            match change {
-                Change::Paths(changed) => {
-                    for path in changed {
-                        match self.watching.place(&path) {
-                            Some(Place::WorkTree(path)) => paths.push(path),
-                            Some(Place::Git) => git = true,
-                            Some(Place::Remote(name)) => self.remote_moved(name),
-                            None => {}
-                        }
-                    }
-                }
-                Change::Rescan(path, _) => match self.watching.place(&path) {
-                    Some(Place::WorkTree(path)) => paths.push(path),
-                    Some(Place::Git) => git = true,
-                    Some(Place::Remote(name)) => self.remote_moved(name),
-                    None => lost = Some(()),
-                },
-            }
-            next = self.changes.try_recv().ok();
-        }
-        if lost.is_some() {
-            git = true;
+        let mut seen = Noticed::default();
+        self.sort(change, &mut seen);
+        if seen.lost {
             self.handle(Event::CountLost(None));
         }
-        if !paths.is_empty() {
-            self.handle(Event::FilesChanged(paths));
+        if !seen.paths.is_empty() {
+            self.handle(Event::FilesChanged(seen.paths));
         }
-        if git {
+        if seen.git {
             self.examine();
+        }
+        for name in seen.remotes {
+            let workshop = Arc::clone(&self.workshop);
+            self.spawn(move || Ended::RemoteExamined(workshop.examine_remote(&name).then_some(name)));
         }
     }
 
-    fn remote_moved(&mut self, name: RemoteName) {
-        let (workshop, end) = (Arc::clone(&self.workshop), self.end.clone());
-        tokio::task::spawn_blocking(move || {
-            let _ = end.send(workshop.examine_remote(name));
-        });
-        self.under_way += 1;
+    fn sort(&self, change: Change, seen: &mut Noticed) {
+        let paths = match change {
+            Change::Paths(paths) => paths,
+            Change::Rescan(path, _) => vec![path],
+            Change::Blind(blind) => return self.workshop.set_blind(blind.path, Some(blind.why)),
+            Change::Sighted(path) => return self.workshop.set_blind(path, None),
+        };
+        for path in paths {
+            match self.watching.concern(&path) {
+                Some(Concern::File(path)) => seen.paths.push(path),
+                Some(Concern::Git) => seen.git = true,
+                Some(Concern::Remote(name)) => {
+                    seen.remotes.insert(name);
+                }
+                Some(Concern::Top) => (seen.lost, seen.git) = (true, true),
+                None => {}
+            }
+        }
     }
 
     /// Finds out what changed in the git directory; one examination at a time, and one more if it changed meanwhile.
@@ -239,25 +268,26 @@ impl Folder {
             self.examine_again = true;
             return;
         }
-        let (workshop, end) = (Arc::clone(&self.workshop), self.end.clone());
-        tokio::task::spawn_blocking(move || {
-            for event in workshop.examine() {
-                let _ = end.send(event);
-            }
-        });
+        let (workshop, known) = (Arc::clone(&self.workshop), *self.assistant.refs());
+        self.spawn(move || Ended::Examined(workshop.examine(&known)));
     }
 
     fn places_changed(&mut self) {
         self.handle(Event::PlacesChanged);
+        // A drive may have been away for less time than it took to notice, and have been changed elsewhere.
+        for name in self.workshop.reached().into_keys() {
+            self.handle(Event::RemoteRefsMoved(name));
+        }
     }
 
     fn asked(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
         let answer = match command {
             Command::Status => Reply::Status(Box::new(self.status())),
-            Command::Why { path } => status::why(&self.assistant, &self.workshop, &path),
+            Command::Why { path } => self.why(&path),
             Command::Pause => {
                 self.handle(Event::Paused);
-                Reply::Done
+                self.pauses.push(reply);
+                return;
             }
             Command::Resume => {
                 self.handle(Event::Resumed);
@@ -265,7 +295,7 @@ impl Folder {
             }
             Command::Sync => {
                 self.handle(Event::SyncAsked);
-                self.rounds = 0;
+                self.sync_until = self.clock.now() + PATIENCE;
                 self.syncs.push(reply);
                 return;
             }
@@ -281,13 +311,28 @@ impl Folder {
         let _ = reply.send(answer);
     }
 
-    fn answer_syncs(&mut self) {
-        if self.syncs.is_empty() || self.under_way > 0 {
+    fn why(&self, path: &str) -> Reply {
+        let Some(path) = hex::decode(path).ok().and_then(|bytes| RepoPath::parse(&bytes).ok()) else {
+            return Reply::Refused("that is no path inside this folder".to_owned());
+        };
+        status::why(&self.workshop, &path).map_or_else(|error| Reply::Refused(error.to_string()), Reply::Why)
+    }
+
+    /// Answers those who wait for something to have ended, if it has.
+    fn answer(&mut self) {
+        if self.under_way > 0 {
             return;
         }
-        let soon = self.assistant.next_wake().is_some_and(|at| at <= self.clock.now() + SOON);
-        if soon && self.rounds < ROUNDS {
-            self.rounds += 1;
+        for pause in self.pauses.drain(..) {
+            // Whoever asked may have gone.
+            let _ = pause.send(Reply::Done);
+        }
+        if self.syncs.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        let soon = self.assistant.next_wake().is_some_and(|at| at <= now + SOON);
+        if soon && now < self.sync_until {
             return;
         }
         let status = self.status();
@@ -303,24 +348,26 @@ impl Folder {
                 self.workshop.cancel(id);
             }
         }
-        while self.under_way > 0 {
-            match self.ended.recv().await {
-                Some(Event::RefsMoved(_) | Event::CountLost(_) | Event::RemotesListed(_)) => {}
-                Some(_) => self.under_way -= 1,
-                None => break,
-            }
+        while self.under_way > 0 && self.ended.recv().await.is_some() {
+            self.under_way -= 1;
         }
     }
 }
 
-/// Where a changed path belongs.
-pub(crate) enum Place {
-    /// A file of the folder.
-    WorkTree(RepoPath),
-    /// The git directory.
-    Git,
-    /// The git directory of a remote.
-    Remote(RemoteName),
+/// Work that has ended.
+enum Ended {
+    Effect(Event),
+    Examined(Vec<Event>),
+    RemoteExamined(Option<RemoteName>),
+}
+
+/// What a burst of changes was about.
+#[derive(Default)]
+struct Noticed {
+    paths: Vec<RepoPath>,
+    remotes: BTreeSet<RemoteName>,
+    git: bool,
+    lost: bool,
 }
 
 async fn sleep_until(clock: Clock, at: Option<Timestamp>) {

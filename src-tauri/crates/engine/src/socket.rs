@@ -96,7 +96,7 @@ async fn serve(stream: tokio::net::UnixStream, commands: mpsc::UnboundedSender<A
 }
 
 /// Asks the engine that tends `annex`; none if there is none.
-pub fn ask(annex: &Annex, command: &Command) -> Result<Option<Reply>, Error> {
+pub(crate) fn ask(annex: &Annex, command: &Command) -> Result<Option<Reply>, Error> {
     let Some(Tenant::Engine(note)) = annex.tenant()? else { return Ok(None) };
     let path = PathBuf::from(note.trim_end());
     let failed = |source| Error::Io { doing: "talk to the engine at", path: path.clone(), source };

@@ -1,9 +1,9 @@
 use std::sync::atomic::AtomicBool;
 
 use annex::exchange::content::{Outcome, Wanted, transfer};
-use annex::exchange::refs::{Fetched, PushOutcome, fetch, push};
-use annex::{Annex, Result};
-use model::{Key, RemoteName};
+use annex::exchange::{PushOptions, PushOutcome, fetch, newest, push};
+use annex::{Annex, CheckoutOptions, Result};
+use model::{Key, Oid, RemoteName, RepoPath};
 
 /// A repository on this machine, open for exchange with ours.
 #[derive(Debug, Clone)]
@@ -36,15 +36,39 @@ impl Remote {
         &self.there
     }
 
-    /// Fetches its branches.
-    pub fn fetch(&self) -> Result<Fetched> {
-        fetch(&self.local, &self.there, &self.name)
+    /// True if the repository is still there: a drive may have been pulled out.
+    pub fn is_there(&self) -> bool {
+        self.there.is_there()
+    }
+
+    /// Fetches its branches. Says which commits it has: of the branch that is checked out here, and of the git-annex
+    /// branch; none where its own branches contradict each other.
+    pub fn fetch(&self) -> Result<(Option<Oid>, Option<Oid>)> {
+        let branch = self.local.head()?.branch;
+        let heads = fetch(&self.local, self.place(), &self.name, &branch)?.heads;
+        let tree = newest(&self.local, heads.branch, heads.synced)?;
+        let annex = newest(&self.local, heads.git_annex, heads.synced_git_annex)?;
+        Ok((tree, annex))
     }
 
     /// Pushes our branches. A work tree there that nobody tends follows, if nothing in it is uncommitted.
     pub fn push(&self) -> Result<PushOutcome> {
-        let untended = self.there.tenant()?.is_none();
-        push(&self.local, &self.there, &self.name, untended)
+        let branch = self.local.head()?.branch;
+        let options =
+            PushOptions { update_checkout: self.is_untended()?, checkout: CheckoutOptions { thin: self.is_thin() } };
+        push(&self.local, self.place(), &self.name, &branch, &options)
+    }
+
+    fn place(&self) -> &std::path::Path {
+        self.there.work_tree().unwrap_or(self.there.git_dir())
+    }
+
+    fn is_untended(&self) -> Result<bool> {
+        Ok(!self.there.is_bare() && self.there.tenant()?.is_none())
+    }
+
+    fn is_thin(&self) -> bool {
+        annex::settings::is_thin(&self.there)
     }
 
     /// Gets contents from there.
@@ -56,6 +80,17 @@ impl Remote {
     /// Sends contents there, and puts them into the files of a work tree that nobody tends.
     pub fn send(&self, contents: Contents<'_>) -> Vec<(Key, Outcome)> {
         let Contents { wanted, reserve, progress, cancelled } = contents;
-        transfer(&self.local, &self.there, wanted, reserve, progress, cancelled)
+        let outcomes = transfer(&self.local, &self.there, wanted, reserve, progress, cancelled);
+        if self.is_untended().unwrap_or(false) {
+            let arrived = |key: &Key| {
+                let outcome = outcomes.iter().find(|(other, _)| other == key).map(|(_, outcome)| outcome);
+                matches!(outcome, Some(Outcome::Stored | Outcome::AlreadyPresent))
+            };
+            let files = wanted.iter().filter_map(|wanted| Some((wanted.path.clone()?, wanted.key.clone())));
+            let files: Vec<(RepoPath, Key)> = files.filter(|(_, key)| arrived(key)).collect();
+            // The content is there; a file that could not be filled now is filled by whoever tends it next.
+            let _ = self.there.populate(&files, self.is_thin());
+        }
+        outcomes
     }
 }

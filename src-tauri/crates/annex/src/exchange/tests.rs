@@ -1,261 +1,236 @@
-#![allow(clippy::wildcard_enum_match_arm, reason = "any other outcome fails the test")]
+use std::collections::BTreeMap;
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::slice::from_ref;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use model::{Oid, RemoteName};
 
-use model::{Key, RepoPath};
+use super::{PushOptions, PushOutcome, fetch, push};
+use crate::fixture::{Fixture, Leaves, file, git_at, leaves, link, pointer};
+use crate::{Error, MergeOutcome};
 
-use super::content::{Outcome, Wanted, transfer};
-use crate::Annex;
-use crate::locks::LockFile;
-use crate::store::tests::{Top, configure, content, key_of, put, repository};
-
-const OTHER: &str = "22222222-2222-4222-8222-222222222222";
-
-struct Two {
-    _top: Top,
-    source: Annex,
-    dest: Annex,
+fn origin() -> RemoteName {
+    RemoteName::parse("origin").unwrap()
 }
 
-fn two() -> Two {
-    let top = Top::new();
-    let source = repository(&top.path().join("source"), &[]);
-    let git = git2::Repository::init_bare(top.path().join("annex")).unwrap();
-    let dest = configure(&git, &[("annex.uuid", OTHER)]);
-    Two {
-        source,
-        dest,
-        _top: top,
+fn both() -> PushOptions {
+    PushOptions {
+        update_checkout: true,
+        ..PushOptions::default()
     }
 }
 
-fn wanted(keys: &[Key]) -> Vec<Wanted> {
-    let one = |key: &Key| Wanted {
-        key: key.clone(),
-        path: Some(RepoPath::parse(b"some file").unwrap()),
-    };
-    keys.iter().map(one).collect()
+/// Many small files, some of them in directories.
+fn many(count: usize) -> Leaves {
+    (0..count)
+        .map(|n| {
+            let path = format!("d{}/f{n}", n % 7);
+            (path, pointer(&format!("SHA256E-s4096--{n:064x}")))
+        })
+        .collect()
 }
 
-fn run(two: &Two, keys: &[Key]) -> Vec<(Key, Outcome)> {
-    transfer(
-        &two.source,
-        &two.dest,
-        &wanted(keys),
-        0,
-        &|_, _| {},
-        &AtomicBool::new(false),
-    )
-}
-
-fn lock_path(annex: &Annex, below: &str, key: &Key) -> std::path::PathBuf {
-    annex.annex_file("transfer").join(below).join(format!("lck.{key}"))
-}
-
-fn files_below(directory: &Path) -> usize {
-    let Ok(entries) = fs::read_dir(directory) else { return 0 };
-    let count = |entry: fs::DirEntry| {
-        if entry.path().is_dir() {
-            files_below(&entry.path())
-        } else {
-            1
-        }
-    };
-    entries.map(|entry| count(entry.unwrap())).sum()
-}
-
-#[test]
-fn every_size_and_number_arrives() {
-    let two = two();
-    let mut contents: Vec<Vec<u8>> = (0..100).map(|seed| content(200, seed + 1)).collect();
-    contents.extend([content(0, 1), content(3 << 20, 2), content(9 << 20, 3)]);
-    let keys: Vec<Key> = contents.iter().map(|content| put(&two.source, content)).collect();
-    // Few at a time and many at once go different ways.
-    for part in [&keys[..3], &keys[..]] {
-        for (key, outcome) in run(&two, part) {
-            let expected_present = part.len() > 3 && keys[..3].contains(&key);
-            match outcome {
-                Outcome::Stored => assert!(!expected_present),
-                Outcome::AlreadyPresent => assert!(expected_present),
-                other => panic!("{key}: {other:?}"),
-            }
-        }
-    }
-    for (key, content) in keys.iter().zip(&contents) {
-        assert_eq!(&fs::read(two.dest.store().find(key).unwrap()).unwrap(), content);
-    }
-    for place in ["transfer", "tmp", "othertmp"] {
-        assert_eq!(files_below(&two.dest.annex_file(place)), 0, "{place}");
-        assert_eq!(files_below(&two.source.annex_file(place)), 0, "{place}");
-    }
-}
-
-#[test]
-fn what_the_source_lacks_or_has_wrong_is_told_and_not_stored() {
-    let two = two();
-    let missing = key_of(b"missing");
-    let good = put(&two.source, b"good");
-    let bad = put(&two.source, b"bad!");
-    let object = two.source.store().find(&bad).unwrap();
-    fs::set_permissions(&object, fs::Permissions::from_mode(0o644)).unwrap();
-    fs::write(&object, b"BAD!").unwrap();
-    let outcomes = run(&two, &[missing.clone(), good.clone(), bad.clone()]);
-    for (key, outcome) in outcomes {
-        match outcome {
-            Outcome::SourceMissing => assert_eq!(key, missing),
-            Outcome::Stored => assert_eq!(key, good),
-            Outcome::Corrupt => assert_eq!(key, bad),
-            other => panic!("{key}: {other:?}"),
-        }
-    }
-    assert!(!two.dest.store().is_present(&bad));
-    assert_eq!(fs::read(&object).unwrap(), b"BAD!");
-}
-
-#[test]
-fn a_running_download_of_another_program_is_left_alone() {
-    let two = two();
-    let keys: Vec<Key> = (0..40).map(|seed| put(&two.source, &content(50, seed + 1))).collect();
-    let large = put(&two.source, &content(2 << 20, 1));
-    let one = [large.clone()];
-    let locks = [&keys[0], &large].map(|key| LockFile::exclusive(&lock_path(&two.dest, "download/lck", key)).unwrap());
-    // Left behind by a crash: held by nobody.
-    drop(LockFile::exclusive(&lock_path(&two.dest, "download/lck", &keys[1])).unwrap());
-    let busy = |keys: &[Key]| {
-        let outcomes = run(&two, keys);
-        let busy = outcomes
-            .into_iter()
-            .filter(|(_, outcome)| matches!(outcome, Outcome::Busy));
-        busy.map(|(key, _)| key).collect::<Vec<_>>()
-    };
-    assert_eq!(busy(&keys[..2]), [keys[0].clone()]);
-    assert_eq!(busy(&keys), [keys[0].clone()]);
-    assert_eq!(busy(&one), one);
-    drop(locks);
-    let upload = format!("upload/{OTHER}");
-    let lock = LockFile::exclusive(&lock_path(&two.source, &upload, &large)).unwrap();
-    assert_eq!(busy(&one), one);
-    drop(lock);
-    assert!(busy(&[keys[0].clone(), large]).is_empty());
-}
-
-#[test]
-fn a_transfer_is_visible_to_git_annex_while_it_runs() {
-    let two = two();
-    let key = put(&two.source, &content(10 << 20, 1));
-    let files = [
-        two.dest
-            .annex_file("transfer/download")
-            .join(two.source.uuid().as_str()),
-        two.source.annex_file("transfer/upload").join(OTHER),
-    ];
-    let seen = Mutex::new(Vec::new());
-    let look = |key: &Key, bytes: u64| {
-        if bytes < 10 << 20 && seen.lock().unwrap().is_empty() {
-            // Progress is not written down more often than this.
-            std::thread::sleep(Duration::from_millis(250));
-        }
-        let read = |directory: &std::path::PathBuf| fs::read_to_string(directory.join(key.to_string())).unwrap();
-        seen.lock().unwrap().push(files.each_ref().map(read));
-    };
-    transfer(
-        &two.source,
-        &two.dest,
-        &wanted(&[key]),
-        0,
-        &look,
-        &AtomicBool::new(false),
-    );
-    let seen = seen.into_inner().unwrap();
-    for text in seen.iter().flatten() {
-        let mut lines = text.lines();
-        let first = lines.next().unwrap();
-        assert!(first.split(' ').next().unwrap().ends_with('s'), "{text:?}");
-        assert_eq!(lines.next(), Some("some file"), "{text:?}");
-        assert_eq!(lines.next(), None);
-    }
-    let with_bytes = |texts: &[String; 2]| texts.iter().all(|text| text.lines().next().unwrap().contains(' '));
-    assert!(seen.iter().any(with_bytes), "{seen:?}");
-}
-
-#[test]
-fn cancelled_content_is_resumed_later() {
-    let two = two();
-    let bytes = content(20 << 20, 1);
-    let key = put(&two.source, &bytes);
-    let cancelled = AtomicBool::new(false);
-    let stop = |_: &Key, bytes: u64| {
-        if bytes >= 5 << 20 {
-            cancelled.store(true, Ordering::Relaxed);
-        }
-    };
-    let outcomes = transfer(&two.source, &two.dest, &wanted(from_ref(&key)), 0, &stop, &cancelled);
-    assert!(matches!(outcomes[0].1, Outcome::Cancelled), "{outcomes:?}");
-    assert!(!two.dest.store().is_present(&key));
-    let left = fs::metadata(two.dest.store().partial_path(&key)).unwrap().len();
-    assert!((5 << 20..20 << 20).contains(&left), "{left}");
-    assert!(matches!(run(&two, from_ref(&key))[0].1, Outcome::Stored));
-    assert_eq!(fs::read(two.dest.store().find(&key).unwrap()).unwrap(), bytes);
-}
-
-#[test]
-fn the_reserve_of_the_destination_stays_free() {
-    let two = two();
-    let keys: Vec<Key> = (0..3).map(|seed| put(&two.source, &content(50, seed + 1))).collect();
-    let none = AtomicBool::new(false);
-    let outcomes = transfer(&two.source, &two.dest, &wanted(&keys), u64::MAX, &|_, _| {}, &none);
-    assert_eq!(outcomes.len(), 3);
-    for (key, outcome) in outcomes {
-        assert!(matches!(outcome, Outcome::DiskFull { need: 50 }), "{key}: {outcome:?}");
-    }
-}
-
-#[test]
-fn a_drive_that_is_pulled_out_fails_and_nothing_is_made_in_its_place() {
-    let two = two();
-    let keys: Vec<Key> = (0..30)
-        .map(|seed| put(&two.source, &content(2 << 20, seed + 1)))
+/// A commit on refs/heads/git-annex with `lines` log files.
+fn log_commit(fixture: &Fixture, count: usize, parents: &[Oid]) -> Oid {
+    let logs: Leaves = (0..count)
+        .map(|n| (format!("{:03x}/{:03x}/k{n}.log", n % 256, n % 199), file(&format!("1 1 u{n}\n"))))
         .collect();
-    let place = two.dest.git_dir().to_owned();
-    let pulled = |_: &Key, _: u64| drop(fs::remove_dir_all(&place));
-    let outcomes = transfer(
-        &two.source,
-        &two.dest,
-        &wanted(&keys),
-        0,
-        &pulled,
-        &AtomicBool::new(false),
-    );
-    assert_eq!(outcomes.len(), keys.len());
-    for (key, outcome) in outcomes {
-        assert!(matches!(outcome, Outcome::Failed(_)), "{key}: {outcome:?}");
-        assert!(two.source.store().is_present(&key));
-    }
-    assert!(!place.exists());
+    let commit = fixture.commit(&logs, parents, "update");
+    fixture.set("refs/heads/git-annex", commit);
+    commit
 }
 
 #[test]
-fn a_second_engine_waits_for_its_turn() {
-    let two = two();
-    let key = put(&two.source, b"hello\n");
-    let turn = two
-        .dest
-        .git_dir()
-        .join("anabranch")
-        .join(format!("from-{}.lck", two.source.uuid()));
-    let first = LockFile::exclusive(&turn).unwrap();
-    std::thread::scope(|scope| {
-        let second = scope.spawn(|| run(&two, from_ref(&key)));
-        std::thread::sleep(Duration::from_millis(100));
-        assert!(!second.is_finished());
-        assert!(!two.dest.store().is_present(&key));
-        drop(first);
-        assert!(matches!(second.join().unwrap()[0].1, Outcome::Stored));
-    });
+fn what_was_fetched_is_complete_and_tracked() {
+    for count in [3, 700] {
+        let (here, there) = (Fixture::new(), Fixture::new());
+        let first = there.start(&many(count));
+        let logs = log_commit(&there, count, &[]);
+        let fetched = fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
+        assert!(fetched.changed);
+        assert_eq!(fetched.heads.branch, Some(first));
+        assert_eq!(here.get("refs/remotes/origin/main"), Some(first));
+        assert_eq!(here.get("refs/remotes/origin/git-annex"), Some(logs));
+        assert_eq!(here.get("refs/remotes/origin/synced/main"), None);
+        here.git(&["fsck", "--strict", "--full"]);
+        assert_eq!(here.leaves(first), many(count));
+        let again = fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
+        assert!(!again.changed);
+        // Only what is new comes the second time.
+        let mut more = many(count);
+        more.insert("new".into(), file("new"));
+        let second = there.commit(&more, &[first], "second");
+        there.set("refs/heads/main", second);
+        let (a, b) = (here.repo(), there.repo());
+        let objects = super::missing::missing(&b, &a, &[crate::tree::git2_oid(second)]).unwrap();
+        assert_eq!(objects.len(), 3, "commit, top, file");
+        fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
+        here.git(&["fsck", "--strict", "--full"]);
+        assert_eq!(here.leaves(second), more);
+    }
+}
+
+#[test]
+fn commits_that_nothing_refers_to_are_not_believed_to_be_complete() {
+    let (here, there) = (Fixture::new(), Fixture::new());
+    let first = there.start(&many(5));
+    // A transfer that was cut off: the commit came, its trees did not.
+    let (a, b) = (here.repo(), there.repo());
+    super::objects::copy(&b, &a, &[crate::tree::git2_oid(first)]).unwrap();
+    fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
+    here.git(&["fsck", "--strict", "--full"]);
+}
+
+#[test]
+fn a_damaged_remote_changes_nothing() {
+    let (here, there) = (Fixture::new(), Fixture::new());
+    there.start(&leaves([("a", file("content a")), ("b", file("content b"))]));
+    let blob = there.git(&["rev-parse", "HEAD:a"]);
+    let blob = blob.trim();
+    let path = there.path().join(".git/objects").join(&blob[..2]).join(&blob[2..]);
+    let other = there.git(&["rev-parse", "HEAD:b"]);
+    let other = other.trim();
+    let other = there.path().join(".git/objects").join(&other[..2]).join(&other[2..]);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::copy(other, &path).unwrap();
+    assert!(fetch(&here.annex, &there.path(), &origin(), "main").is_err());
+    assert_eq!(here.get("refs/remotes/origin/main"), None);
+    here.git(&["fsck", "--strict", "--full"]);
+}
+
+#[test]
+fn a_bare_remote_gets_the_branches_themselves() {
+    let (here, drive) = (Fixture::new(), Fixture::bare());
+    let first = here.start(&many(3));
+    let logs = log_commit(&here, 3, &[]);
+    let outcome = push(&here.annex, &drive.path(), &origin(), "main", &both()).unwrap();
+    let PushOutcome::Pushed { refs, checkout } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(refs, ["main", "synced/git-annex", "git-annex"]);
+    assert_eq!(checkout, None);
+    for (reference, commit) in [("main", first), ("git-annex", logs), ("synced/git-annex", logs)] {
+        assert_eq!(drive.get(&format!("refs/heads/{reference}")), Some(commit), "{reference}");
+        assert_eq!(here.get(&format!("refs/remotes/origin/{reference}")), Some(commit), "{reference}");
+    }
+    assert_eq!(drive.get("refs/heads/synced/main"), None);
+    drive.git(&["fsck", "--strict", "--full"]);
+    let again = push(&here.annex, &drive.path(), &origin(), "main", &both()).unwrap();
+    assert_eq!(again, PushOutcome::UpToDate);
+}
+
+#[test]
+fn a_clone_gets_synced_branches_and_its_work_tree_follows() {
+    let (here, clone) = (Fixture::new(), Fixture::new());
+    let first = here.start(&many(3));
+    let logs = log_commit(&here, 3, &[]);
+    let quiet = PushOptions::default();
+    let outcome = push(&here.annex, &clone.path(), &origin(), "main", &quiet).unwrap();
+    let PushOutcome::Pushed { refs, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(refs, ["synced/main", "synced/git-annex", "git-annex"]);
+    assert_eq!(clone.get("refs/heads/synced/main"), Some(first));
+    assert_eq!(clone.get("refs/heads/git-annex"), Some(logs));
+    assert_eq!(clone.get("refs/heads/main"), None);
+    // Asked again with nothing new, and now with the work tree.
+    assert_eq!(push(&here.annex, &clone.path(), &origin(), "main", &quiet).unwrap(), PushOutcome::UpToDate);
+    let outcome = push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
+    let PushOutcome::Pushed { checkout: Some(checkout), .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert!(matches!(checkout, MergeOutcome::FastForwarded { .. }), "{checkout:?}");
+    assert_eq!(clone.get("refs/heads/main"), Some(first));
+    assert_eq!(clone.get("refs/heads/synced/main"), None);
+    clone.assert_clean();
+    assert_eq!(push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap(), PushOutcome::UpToDate);
+}
+
+#[test]
+fn a_work_tree_with_edits_in_the_way_is_left_alone() {
+    let (here, clone) = (Fixture::new(), Fixture::new());
+    let first = here.start(&leaves([("a", file("1"))]));
+    push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
+    clone.write("a", b"mine");
+    let second = here.commit(&leaves([("a", file("2"))]), &[first], "2");
+    here.set("refs/heads/main", second);
+    let outcome = push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
+    let PushOutcome::Pushed { checkout: Some(MergeOutcome::Blocked { paths }), .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(paths.len(), 1);
+    assert_eq!(clone.read("a"), b"mine");
+    assert_eq!(clone.get("refs/heads/main"), Some(first));
+    assert_eq!(clone.get("refs/heads/synced/main"), Some(second));
+}
+
+#[test]
+fn nothing_is_forced_but_synced_git_annex() {
+    for remote in [Fixture::new(), Fixture::bare()] {
+        let here = Fixture::new();
+        let first = here.start(&many(3));
+        let logs = log_commit(&here, 3, &[]);
+        push(&here.annex, &remote.path(), &origin(), "main", &both()).unwrap();
+        // The remote went on by itself, in both branches.
+        let theirs = remote.commit(&many(4), &[first], "theirs");
+        remote.set("refs/heads/main", theirs);
+        remote.set("refs/heads/synced/main", theirs);
+        let their_logs = log_commit(&remote, 4, &[logs]);
+        let ours = here.commit(&many(5), &[first], "ours");
+        here.set("refs/heads/main", ours);
+        let our_logs = log_commit(&here, 5, &[logs]);
+        let outcome = push(&here.annex, &remote.path(), &origin(), "main", &PushOptions::default()).unwrap();
+        assert_eq!(outcome, PushOutcome::Refused { branch: "synced/main".into() });
+        assert_eq!(remote.get("refs/heads/main"), Some(theirs));
+        assert_eq!(remote.get("refs/heads/synced/main"), Some(theirs));
+        assert_eq!(remote.get("refs/heads/git-annex"), Some(their_logs));
+        assert_eq!(remote.get("refs/heads/synced/git-annex"), Some(our_logs));
+    }
+}
+
+#[test]
+fn what_git_pushes_and_fetches_is_the_same() {
+    // git itself sees nothing left to do after our fetch, and the other way round.
+    let (here, there) = (Fixture::new(), Fixture::bare());
+    here.start(&leaves([("a", file("1")), ("l", link("a")), ("d/e", file("2"))]));
+    log_commit(&here, 2, &[]);
+    push(&here.annex, &there.path(), &origin(), "main", &both()).unwrap();
+    let url = there.path();
+    let dry = git_at(&here.path(), &["push", "--dry-run", "--porcelain", url.to_str().unwrap(), "main", "git-annex"]);
+    assert!(dry.lines().filter(|line| line.contains("refs/")).all(|line| line.starts_with('=')), "{dry}");
+}
+
+#[test]
+fn refuses_what_is_no_repository() {
+    let here = Fixture::new();
+    here.start(&many(1));
+    let nothing = tempfile::TempDir::new().unwrap();
+    let refused = fetch(&here.annex, nothing.path(), &origin(), "main");
+    assert!(matches!(refused, Err(Error::Git { .. })), "{refused:?}");
+}
+
+#[test]
+#[ignore = "measures"]
+fn measures_copying() {
+    for count in [9, 500, 13_000] {
+        let (here, there) = (Fixture::new(), Fixture::new());
+        let first = there.start(&many(1));
+        fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
+        let mut all = many(1);
+        for n in 0..count - 2 {
+            all.insert(format!("x{n}"), pointer(&format!("SHA256E-s4096--{n:060x}")));
+        }
+        let second = there.commit(&all, &[first], "many");
+        there.set("refs/heads/main", second);
+        for packed in [false, true] {
+            if packed {
+                there.git(&["gc", "-q"]);
+            }
+            let (here, _) = (Fixture::new(), ());
+            let repo = there.repo();
+            drop(repo);
+            fetch(&here.annex, &there.path(), &RemoteName::parse("warm").unwrap(), "none").unwrap();
+            let at = std::time::Instant::now();
+            fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
+            println!("{count} objects, packed {packed}: {:?}", at.elapsed());
+        }
+    }
+    let _: BTreeMap<(), ()> = BTreeMap::new();
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use git2::{FetchOptions, Repository};
 
+use super::neighbour::url_of;
 use super::{adopt, configuration, create, set};
 use crate::{Annex, Error, Result};
 
@@ -61,14 +62,9 @@ fn fetch(git: &Repository, source: &Annex, branch: &str) -> Result<()> {
     let place = source.work_tree().unwrap_or(source.git_dir());
     let place = fs::canonicalize(place).map_err(Error::io("examine", place))?;
     let doing = || Error::git(format!("clone {}", place.display()));
-    let text = place.to_str().ok_or_else(|| {
-        Error::Refused(format!(
-            "{} is not a UTF-8 path, which git's configuration cannot hold; nothing was changed. Rename it",
-            place.display()
-        ))
-    })?;
+    let text = url_of(&place)?;
     let mut config = configuration(git)?;
-    set(&mut config, "remote.origin.url", text)?;
+    set(&mut config, "remote.origin.url", &text)?;
     let refspec = if git.is_bare() {
         "+refs/heads/*:refs/heads/*"
     } else {
@@ -87,7 +83,7 @@ fn fetch(git: &Repository, source: &Annex, branch: &str) -> Result<()> {
     };
     set(&mut config, "remote.origin.annex-uuid", source.uuid().as_str())?;
     // By url: libgit2 takes a path with a colon for an ssh address.
-    git.remote_anonymous(&file_url(text))
+    git.remote_anonymous(&file_url(&text))
         .and_then(|mut remote| {
             let mut options = FetchOptions::new();
             options.download_tags(git2::AutotagOption::All);

@@ -37,6 +37,10 @@ const HOOKS: [(&str, bool, &str); 5] = [
 /// executable is `ours`. A filter that somebody has set to something else stays, and so does its absence where
 /// `annex.supportunlocked` is false. Bare repositories need none.
 pub fn set_filter(annex: &Annex, ours: &Path) -> Result<()> {
+    choose_filter(annex, ours, git_annex_is_installed())
+}
+
+fn choose_filter(annex: &Annex, ours: &Path, git_annex_is_installed: bool) -> Result<()> {
     let git = annex.git()?;
     let mut config = super::configuration(&git)?;
     if annex.is_bare() || !config.get_bool("annex.supportunlocked").unwrap_or(true) {
@@ -57,7 +61,7 @@ pub fn set_filter(annex: &Annex, ours: &Path) -> Result<()> {
     if !is_ours && !is_free && current != process_of_git_annex {
         return Ok(());
     }
-    if git_annex_is_installed() {
+    if git_annex_is_installed {
         for (setting, value) in GIT_ANNEX {
             if config.get_string(setting).ok().as_deref() != Some(value) {
                 set(&mut config, setting, value)?;
@@ -132,4 +136,44 @@ pub(super) fn add_hooks(git_dir: &Path, bare: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::choose_filter;
+    use crate::init::{configuration, init, set};
+
+    #[test]
+    fn the_filter_is_that_of_the_installed_program_unless_somebody_chose_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let annex = init(directory.path(), None, 1).unwrap();
+        let get = |name: &str| configuration(&annex.git().unwrap()).unwrap().get_string(name).ok();
+        let ours = Path::new("/opt/it's here/anabranch");
+        let process = "filter.annex.process";
+
+        choose_filter(&annex, ours, false).unwrap();
+        assert_eq!(
+            get(process).as_deref(),
+            Some(r"'/opt/it'\''s here/anabranch' filter-process")
+        );
+        assert_eq!(get("filter.annex.clean"), None);
+        choose_filter(&annex, Path::new("/usr/bin/anabranch"), false).unwrap();
+        assert_eq!(get(process).as_deref(), Some("'/usr/bin/anabranch' filter-process"));
+        choose_filter(&annex, ours, true).unwrap();
+        assert_eq!(get(process).as_deref(), Some("git-annex filter-process"));
+        assert_eq!(
+            get("filter.annex.clean").as_deref(),
+            Some("git-annex smudge --clean -- %f")
+        );
+        choose_filter(&annex, ours, false).unwrap();
+        assert!(get(process).unwrap().ends_with("anabranch' filter-process"));
+        assert_eq!(get("filter.annex.smudge"), None);
+
+        let mut config = configuration(&annex.git().unwrap()).unwrap();
+        set(&mut config, process, "/opt/other filter-process").unwrap();
+        choose_filter(&annex, ours, true).unwrap();
+        assert_eq!(get(process).as_deref(), Some("/opt/other filter-process"));
+    }
 }

@@ -49,7 +49,7 @@ pub fn default_description(top: &Path) -> String {
 
 /// Writes line breaks as git-annex does: a log has one line per repository.
 pub(super) fn one_line(description: &str) -> String {
-    description.replace('\n', "\\n")
+    description.replace('\n', "\\n").replace('\r', "\\r").replace('\0', "")
 }
 
 /// Sets an author in the repository where git knows none, since every commit needs one; as git-annex does.

@@ -4,19 +4,22 @@ mod clone;
 mod filter;
 mod git_file;
 mod identity;
+mod neighbour;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use git2::{Repository, Signature, Time};
+use git2::Repository;
 
 use crate::locks::LockFile;
-use crate::repository::{open_git, refuse_unsupported};
-use crate::{Annex, Error, Result, VERSION, records};
+use crate::logs::VectorClock;
+use crate::repository::{open_git, refuse_elsewhere, refuse_unsupported};
+use crate::{Annex, Error, Result, VERSION};
 
 pub use clone::clone;
 pub use filter::set_filter;
 pub use identity::default_description;
+pub use neighbour::add_remote;
 
 const BRANCH: &str = "refs/heads/git-annex";
 
@@ -38,6 +41,7 @@ pub fn init(path: &Path, description: Option<&str>, now: u64) -> Result<Annex> {
     };
     let config = git.config().map_err(Error::git("read the configuration"))?;
     refuse_unsupported(&config, path)?;
+    refuse_elsewhere(&git, path)?;
     refuse_branch(&git, path)?;
     if let Some(top) = git.workdir()
         && let Ok(reason) = fs::read_to_string(top.join(".noannex"))
@@ -147,7 +151,7 @@ fn adopt(git: Repository, path: &Path, description: Option<&str>, now: u64) -> R
     if config.get_string("annex.uuid").unwrap_or_default().is_empty() {
         set(&mut config, "annex.uuid", identity::new_uuid()?.as_str())?;
     }
-    make_branch(&git, now)?;
+    take_over_branch(&git)?;
     set_new(&mut config, "annex.version", VERSION)?;
     let stored = git.commondir().join("config");
     fs::File::open(&stored)
@@ -156,16 +160,21 @@ fn adopt(git: Repository, path: &Path, description: Option<&str>, now: u64) -> R
 
     let annex = Annex::open(path)?;
     let top = annex.work_tree().unwrap_or(annex.git_dir());
-    match description {
-        Some(text) => records::describe(&annex, annex.uuid(), &identity::one_line(text), now)?,
-        None if records::is_described(&annex, annex.uuid())? => {}
-        None => records::describe(&annex, annex.uuid(), &default_description(top), now)?,
+    let known = annex.branch().facts()?.descriptions.remove(annex.uuid());
+    let text = match (description, &known) {
+        (Some(text), _) => identity::one_line(text),
+        (None, Some(known)) => known.clone(),
+        (None, None) => default_description(top),
+    };
+    if known.as_ref() != Some(&text) {
+        let now = VectorClock::parse(format!("{now}s").as_bytes()).unwrap_or_else(VectorClock::now);
+        annex.branch().record_value("uuid.log", annex.uuid(), &text, now)?;
     }
     Ok(annex)
 }
 
-/// Makes the git-annex branch, from the one of a remote if there is one: their histories belong together.
-fn make_branch(git: &Repository, now: u64) -> Result<()> {
+/// Lets the git-annex branch begin with that of a remote if there is one: their histories belong together.
+fn take_over_branch(git: &Repository) -> Result<()> {
     let doing = || Error::git("make the git-annex branch");
     let _journal = LockFile::exclusive(&git.commondir().join("annex/journal.lck"))?;
     if git.find_reference(BRANCH).is_ok() {
@@ -179,20 +188,7 @@ fn make_branch(git: &Repository, now: u64) -> Result<()> {
     if let Some(commit) = theirs {
         git.reference(BRANCH, commit.id(), false, "branch created")
             .map_err(doing())?;
-        return Ok(());
     }
-    let empty = git
-        .treebuilder(None)
-        .and_then(|builder| builder.write())
-        .and_then(|id| git.find_tree(id))
-        .map_err(doing())?;
-    let author = git.signature().map_err(doing())?;
-    let time = Time::new(i64::try_from(now).unwrap_or(i64::MAX), 0);
-    let name = String::from_utf8_lossy(author.name_bytes());
-    let email = String::from_utf8_lossy(author.email_bytes());
-    let author = Signature::new(&name, &email, &time).map_err(doing())?;
-    git.commit(Some(BRANCH), &author, &author, "branch created", &empty, &[])
-        .map_err(doing())?;
     Ok(())
 }
 

@@ -65,6 +65,10 @@ impl Intake {
         }
     }
 
+    pub(crate) fn is_postponed(&self) -> bool {
+        !self.postponed.is_empty()
+    }
+
     fn note(&mut self, now: Timestamp) {
         self.first_change_at.get_or_insert(now);
         self.last_change_at = Some(now);

@@ -9,6 +9,9 @@ pub const SLOTS_PER_REMOTE: usize = 2;
 /// How many transfers run at once.
 pub const SLOTS: usize = 4;
 
+/// What failed is tried again after this long at the most when its surroundings have changed.
+pub const SOON: Duration = Duration::from_secs(1);
+
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(300);
 

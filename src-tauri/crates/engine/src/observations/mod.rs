@@ -18,7 +18,7 @@ use assistant::{Class, ClassId};
 use model::{Key, Oid, RepoPath, Uuid};
 use rusqlite::{Connection, OptionalExtension, params};
 
-pub(crate) use update::Update;
+pub(crate) use offer::way;
 
 /// The observations of one repository.
 pub(crate) struct Observations {
@@ -128,13 +128,6 @@ impl Observations {
             Some(name) => self.db.execute("DELETE FROM failures WHERE way IN (?1 || '>', ?1 || '<')", [name])?,
         };
         Ok(())
-    }
-
-    /// Files in the annex, and their bytes.
-    pub(crate) fn totals(&self) -> Result<(u64, u64)> {
-        self.db.query_row("SELECT total(keys), total(bytes) FROM classes WHERE want <> ''", [], |row| {
-            Ok((row.get::<_, f64>(0)? as u64, row.get::<_, f64>(1)? as u64))
-        })
     }
 }
 

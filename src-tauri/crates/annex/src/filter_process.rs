@@ -1,1 +1,0 @@
-//! git's long-running filter.

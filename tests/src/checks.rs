@@ -1,0 +1,122 @@
+//! Checks by programs other than ours: git and the real git-annex.
+
+use std::path::Path;
+
+use crate::{Sandbox, programs, run, trees};
+
+/// Checks a repository in every way that git and git-annex can: objects, index, contents and their logs.
+///
+/// # Panics
+///
+/// With the first thing that is not as it should be.
+#[track_caller]
+pub fn assert_whole(sandbox: &Sandbox, repository: &Path) {
+    git_fsck(sandbox, repository);
+    let git_dir = git_dir(sandbox, repository);
+    trees::objects_are_whole(&git_dir).unwrap_or_else(|fault| panic!("{fault}"));
+    assert!(
+        !git_dir.join("index.lock").exists(),
+        "a stale lock: {}",
+        git_dir.join("index.lock").display()
+    );
+    let is_bare = run(&mut sandbox.git(repository, ["rev-parse", "--is-bare-repository"])).trim() == "true";
+    if !is_bare {
+        is_clean(sandbox, repository).unwrap_or_else(|fault| panic!("{fault}"));
+    }
+    if programs::git_annex().is_some() {
+        // Without --fast: it reads every content again, and compares it and its place with the logs.
+        let fsck: &[&str] = if is_bare {
+            &["annex", "fsck", "--quiet", "--all"]
+        } else {
+            &["annex", "fsck", "--quiet"]
+        };
+        run(&mut sandbox.git(repository, fsck));
+    }
+}
+
+/// Checks git's own objects and refs.
+///
+/// # Panics
+///
+/// When git finds a fault.
+#[track_caller]
+pub fn git_fsck(sandbox: &Sandbox, repository: &Path) {
+    run(&mut sandbox.git(
+        repository,
+        ["fsck", "--full", "--strict", "--no-dangling", "--no-progress"],
+    ));
+}
+
+/// Whether `git status` finds nothing changed and nothing untracked.
+///
+/// # Errors
+///
+/// With what it found.
+pub fn is_clean(sandbox: &Sandbox, repository: &Path) -> Result<(), String> {
+    let changes = run(&mut sandbox.git(repository, ["status", "--porcelain"]));
+    if changes.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("git status in {}:\n{changes}", repository.display()))
+    }
+}
+
+/// Checks with git-annex that every file of the tree has this many copies, one of them here.
+///
+/// # Panics
+///
+/// With the files that have not.
+#[track_caller]
+pub fn assert_copies(sandbox: &Sandbox, repository: &Path, copies: usize) {
+    let at_least = format!("--copies={copies}");
+    let lacking = run(&mut sandbox.git(repository, ["annex", "find", "--not", &at_least]));
+    assert!(
+        lacking.is_empty(),
+        "fewer than {copies} copies, seen from {}:\n{lacking}",
+        repository.display()
+    );
+    let absent = run(&mut sandbox.git(repository, ["annex", "find", "--not", "--in=here"]));
+    assert!(absent.is_empty(), "not in {}:\n{absent}", repository.display());
+    run(&mut sandbox.git(repository, ["annex", "whereis", "--quiet"]));
+}
+
+/// Whether the branches of all repositories have the same tree.
+///
+/// # Errors
+///
+/// With the trees that differ.
+pub fn same_commit_tree(sandbox: &Sandbox, repositories: &[&Path]) -> Result<(), String> {
+    let trees: Vec<String> = repositories
+        .iter()
+        .map(|repository| {
+            run(&mut sandbox.git(repository, ["rev-parse", "HEAD^{tree}"]))
+                .trim()
+                .to_owned()
+        })
+        .collect();
+    if trees.iter().all(|tree| *tree == trees[0]) {
+        Ok(())
+    } else {
+        Err(format!("trees differ: {trees:?}"))
+    }
+}
+
+/// The repository's git folder.
+pub fn git_dir(sandbox: &Sandbox, repository: &Path) -> std::path::PathBuf {
+    run(&mut sandbox.git(repository, ["rev-parse", "--absolute-git-dir"]))
+        .trim()
+        .into()
+}
+
+/// How many commits a repository's branch has.
+///
+/// # Panics
+///
+/// When there is no branch.
+#[must_use]
+pub fn commits(sandbox: &Sandbox, repository: &Path) -> usize {
+    run(&mut sandbox.git(repository, ["rev-list", "--count", "HEAD"]))
+        .trim()
+        .parse()
+        .unwrap()
+}

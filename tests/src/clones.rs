@@ -1,0 +1,96 @@
+//! Making repositories, by Anabranch and by git-annex, and bringing them in step once.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Sandbox, attempt, run};
+
+/// Whose program acts on a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// `anabranch`.
+    Anabranch,
+    /// The real git-annex.
+    GitAnnex,
+}
+
+impl Actor {
+    /// Makes a repository at a name in the sandbox.
+    #[track_caller]
+    pub fn init(self, sandbox: &Sandbox, name: &str) -> PathBuf {
+        let path = sandbox.path(name);
+        match self {
+            Actor::Anabranch => {
+                run(sandbox.anabranch(["init"]).arg(&path).args(["--description", name]));
+            }
+            Actor::GitAnnex => {
+                run(sandbox.command("git").args(["init", "--quiet"]).arg(&path));
+                run(&mut sandbox.git(&path, ["annex", "init", "--quiet", name]));
+            }
+        }
+        path
+    }
+
+    /// Clones a repository to a name in the sandbox.
+    #[track_caller]
+    pub fn clone(self, sandbox: &Sandbox, source: &Path, name: &str, is_bare: bool) -> PathBuf {
+        let path = sandbox.path(name);
+        match self {
+            Actor::Anabranch => {
+                let mut clone = sandbox.anabranch(["clone"]);
+                clone.arg(source).arg(&path).args(["--description", name]);
+                if is_bare {
+                    clone.arg("--bare");
+                }
+                run(&mut clone);
+            }
+            Actor::GitAnnex => {
+                let mut clone = sandbox.command("git");
+                clone.args(["clone", "--quiet"]).args(is_bare.then_some("--bare"));
+                run(clone.arg(source).arg(&path));
+                run(&mut sandbox.git(&path, ["annex", "init", "--quiet", name]));
+            }
+        }
+        path
+    }
+
+    /// Brings a repository in step with its remotes once: adds, commits, pulls, pushes, transfers.
+    ///
+    /// It may say that something is still waiting; it must not fail in another way.
+    #[track_caller]
+    pub fn sync(self, sandbox: &Sandbox, repository: &Path) {
+        match self {
+            Actor::Anabranch => {
+                let mut sync = sandbox.anabranch(["sync"]);
+                sync.arg(repository);
+                let output = attempt(&mut sync);
+                let is_fine = matches!(output.status.code(), Some(0 | 2));
+                assert!(is_fine, "{}", crate::run::told(&sync, &output));
+            }
+            // Its exit code says too whether a push raced; only the state after all rounds counts.
+            Actor::GitAnnex => drop(attempt(&mut sandbox.git(repository, ["annex", "assist", "--quiet"]))),
+        }
+    }
+}
+
+/// Makes `remote` known in a repository under a name, unless it is known already.
+#[track_caller]
+pub fn connect(sandbox: &Sandbox, repository: &Path, name: &str, remote: &Path) {
+    let known = attempt(&mut sandbox.git(repository, ["config", "--get-regexp", r"^remote\..*\.url$"]));
+    let known = String::from_utf8_lossy(&known.stdout).into_owned();
+    let url = remote.to_str().expect("sandbox paths are text");
+    if !known
+        .lines()
+        .any(|line| line.split_once(' ').is_some_and(|(_, known)| known == url))
+    {
+        run(&mut sandbox.git(repository, ["remote", "add", name, url]));
+    }
+}
+
+/// Makes two repositories known to each other under their folders' names.
+#[track_caller]
+pub fn connect_both(sandbox: &Sandbox, left: &Path, right: &Path) {
+    for (from, to) in [(left, right), (right, left)] {
+        let name = to.file_name().expect("a repository has a name").to_string_lossy();
+        connect(sandbox, from, &name, to);
+    }
+}

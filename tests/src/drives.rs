@@ -1,0 +1,139 @@
+//! Drives and small disks, real ones as far as the machine allows.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Sandbox;
+use crate::run::{run, told};
+
+/// An ext4 drive on a loop device.
+pub struct Drive {
+    device: String,
+    mount_point: PathBuf,
+    is_mounted: bool,
+}
+
+impl Drive {
+    /// Makes and mounts a drive of some mebibytes at a name in the sandbox.
+    ///
+    /// # Errors
+    ///
+    /// With the reason why this machine cannot have one.
+    pub fn new(sandbox: &Sandbox, name: &str, mebibytes: u64) -> Result<Drive, String> {
+        let image = sandbox.path(format!("{name}.image"));
+        let file = std::fs::File::create(&image).map_err(|error| error.to_string())?;
+        file.set_len(mebibytes << 20).map_err(|error| error.to_string())?;
+        possible(sandbox.command("mkfs.ext4").args(["-q", "-L", "ANABRANCH"]).arg(&image))?;
+        let device = possible(sandbox.command("losetup").args(["--find", "--show"]).arg(&image))?
+            .trim()
+            .to_owned();
+        let mount_point = sandbox.path(name);
+        std::fs::create_dir(&mount_point).map_err(|error| error.to_string())?;
+        let mut drive = Drive {
+            device,
+            mount_point,
+            is_mounted: false,
+        };
+        possible(&mut drive.mount_command())?;
+        drive.is_mounted = true;
+        Ok(drive)
+    }
+
+    /// Where the drive is mounted.
+    #[must_use]
+    pub fn mount_point(&self) -> &Path {
+        &self.mount_point
+    }
+
+    /// The block device.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// Mounts the drive again at its place.
+    #[track_caller]
+    pub fn plug_in(&mut self) {
+        run(&mut self.mount_command());
+        self.is_mounted = true;
+    }
+
+    /// Takes the drive away as people should, also from under whoever still looks at it.
+    #[track_caller]
+    pub fn unmount(&mut self) {
+        run(Command::new("umount").arg("--lazy").arg(&self.mount_point));
+        self.is_mounted = false;
+    }
+
+    /// Pulls the drive out: from this moment every read and write of it fails, and what was not on the disk is lost.
+    #[track_caller]
+    pub fn pull_out(&mut self) {
+        // The file system's own request to shut down at once, without writing its journal (EXT4_IOC_SHUTDOWN).
+        let shut_down = "import fcntl, os, struct, sys\n\
+                         fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))";
+        run(Command::new("python3").args(["-c", shut_down]).arg(&self.mount_point));
+        self.unmount();
+    }
+
+    fn mount_command(&self) -> Command {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "ext4"]).arg(&self.device).arg(&self.mount_point);
+        mount
+    }
+}
+
+impl Drop for Drive {
+    fn drop(&mut self) {
+        if self.is_mounted {
+            let _ = Command::new("umount").arg("--lazy").arg(&self.mount_point).status();
+        }
+        let _ = Command::new("losetup").args(["--detach", &self.device]).status();
+    }
+}
+
+/// A disk in memory with room for little.
+pub struct SmallDisk {
+    mount_point: PathBuf,
+}
+
+impl SmallDisk {
+    /// Mounts a disk of some mebibytes at a name in the sandbox.
+    ///
+    /// # Errors
+    ///
+    /// With the reason why this machine cannot have one.
+    pub fn new(sandbox: &Sandbox, name: &str, mebibytes: u64) -> Result<SmallDisk, String> {
+        let mount_point = sandbox.path(name);
+        std::fs::create_dir(&mount_point).map_err(|error| error.to_string())?;
+        let size = format!("size={mebibytes}m");
+        possible(
+            sandbox
+                .command("mount")
+                .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+                .arg(&mount_point),
+        )?;
+        Ok(SmallDisk { mount_point })
+    }
+
+    /// Gives the disk more room.
+    #[track_caller]
+    pub fn grow(&self, mebibytes: u64) {
+        let size = format!("remount,size={mebibytes}m");
+        run(Command::new("mount").args(["-o", &size]).arg(&self.mount_point));
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.mount_point).status();
+    }
+}
+
+fn possible(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(told(command, &output))
+    }
+}

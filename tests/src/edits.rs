@@ -1,0 +1,151 @@
+//! Random edits, as people and programs make them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::Chance;
+use crate::trees::{self, digest};
+
+/// Few names, so that edits meet.
+const NAMES: &[&str] = &[
+    "note.txt",
+    "photo 1.jpg",
+    "-dash.md",
+    "ä ö ü.tar.gz",
+    "empty",
+    "list.csv",
+    "two  blanks",
+    "film.mkv",
+    "naïve.rs",
+    "UPPER.TXT",
+];
+const FOLDERS: &[&str] = &["", "album", "album/2026", "work", "work/deep/er"];
+
+/// What a round of edits did.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// One line for each edit, for a failed assertion.
+    pub lines: Vec<String>,
+    /// The digests of all contents that were written and still stand in the tree.
+    pub written: BTreeSet<String>,
+}
+
+/// Makes random edits in a work tree.
+///
+/// # Panics
+///
+/// When the file system refuses.
+pub fn edit(chance: &mut Chance, root: &Path, count: usize) -> Done {
+    let mut done = Done::default();
+    for _ in 0..count {
+        let line = one(chance, root, &mut done.written);
+        done.lines.push(line);
+    }
+    let standing = trees::contents(&trees::tree(root));
+    done.written.retain(|digest| standing.contains(digest));
+    done
+}
+
+fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>) -> String {
+    let existing: Vec<PathBuf> = trees::files(root).into_iter().collect();
+    match chance.below(if existing.is_empty() { 35 } else { 100 }) {
+        0..35 => {
+            let path = new_path(chance);
+            let bytes = content(chance);
+            write(root, &path, &bytes, written);
+            format!("write {path:?}, {} bytes", bytes.len())
+        }
+        35..60 => {
+            let path = chance.pick(&existing).clone();
+            let bytes = content(chance);
+            write(root, &path, &bytes, written);
+            format!("change {path:?} to {} bytes", bytes.len())
+        }
+        60..75 => {
+            let (from, to) = (chance.pick(&existing).clone(), new_path(chance));
+            let is_done = make_room(root, &to) && fs::rename(root.join(&from), root.join(&to)).is_ok();
+            format!(
+                "rename {from:?} to {to:?}{}",
+                if is_done { "" } else { ": not possible" }
+            )
+        }
+        75..90 => {
+            let path = chance.pick(&existing);
+            fs::remove_file(root.join(path)).unwrap();
+            format!("delete {path:?}")
+        }
+        90..96 => {
+            let from = *chance.pick(&FOLDERS[1..]);
+            let to = format!("moved {}", chance.below(4));
+            let is_done = !root.join(&to).exists() && fs::rename(root.join(from), root.join(&to)).is_ok();
+            format!(
+                "rename folder {from} to {to}{}",
+                if is_done { "" } else { ": not possible" }
+            )
+        }
+        _ => {
+            let (from, to) = (chance.pick(&existing).clone(), new_path(chance));
+            // Read before the room is made: it may be the same file.
+            let Ok(bytes) = fs::read(root.join(&from)) else {
+                return format!("copy {from:?}: no content");
+            };
+            if trees::entry(&root.join(&from)) == Some(trees::Entry::Absent) {
+                return format!("copy {from:?}: no content");
+            }
+            write(root, &to, &bytes, written);
+            format!("copy {from:?} to {to:?}")
+        }
+    }
+}
+
+fn new_path(chance: &mut Chance) -> PathBuf {
+    Path::new(chance.pick(FOLDERS)).join(chance.pick(NAMES))
+}
+
+fn content(chance: &mut Chance) -> Vec<u8> {
+    // Never nothing: an empty file says nothing of where its content came from.
+    let length = match chance.below(20) {
+        0 => 300_000 + chance.below(700_000),
+        1..4 => 5_000 + chance.below(60_000),
+        _ => 16 + chance.below(3_000),
+    };
+    chance.bytes(length)
+}
+
+/// Writes a file as a careful editor does, over a symlink too: aside, then renamed.
+fn write(root: &Path, path: &Path, bytes: &[u8], written: &mut BTreeSet<String>) {
+    if !make_room(root, path) {
+        return;
+    }
+    // Aside means outside the tree: a file that lives for a moment would be a chance of its own.
+    let aside = root.join(".git/edited-aside");
+    fs::write(&aside, bytes).unwrap();
+    fs::rename(&aside, root.join(path)).unwrap();
+    written.insert(digest(bytes));
+}
+
+/// Makes the folders of a path; false where a file or a folder is in the way.
+fn make_room(root: &Path, path: &Path) -> bool {
+    let full = root.join(path);
+    !full.is_dir() && full.parent().is_some_and(|folder| fs::create_dir_all(folder).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_makes_the_same_tree() {
+        let make = |seed| {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir(folder.path().join(".git")).unwrap();
+            let done = edit(&mut Chance::from_seed(seed), folder.path(), 60);
+            (trees::tree(folder.path()), done)
+        };
+        let ((one, done), (same, _), (other, _)) = (make(1), make(1), make(2));
+        assert_eq!(one, same);
+        assert_ne!(one, other);
+        assert!(done.written.is_subset(&trees::contents(&one)) && !done.written.is_empty());
+    }
+}

@@ -1,0 +1,151 @@
+//! A running engine of the real program.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::{Sandbox, eventually};
+
+/// How long an engine may take to answer, or to stop when it is asked to.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// `anabranch run` on some folders; killed when it is let go of.
+pub struct Engine {
+    process: Child,
+    log: PathBuf,
+}
+
+impl Engine {
+    /// Starts an engine and waits until it answers for its first folder.
+    #[track_caller]
+    pub fn start(sandbox: &Sandbox, folders: &[&Path]) -> Engine {
+        let mut engine = Engine::spawn(sandbox, folders);
+        eventually(PATIENCE, || {
+            if let Some(status) = engine.ended() {
+                panic!("the engine ended at once: {status}\n{}", engine.words());
+            }
+            let answer = sandbox.anabranch(["status"]).arg(folders[0]).output().unwrap();
+            if answer.status.success() {
+                Ok(())
+            } else {
+                Err(String::from_utf8_lossy(&answer.stderr).into_owned())
+            }
+        });
+        engine
+    }
+
+    /// Starts an engine and waits for nothing.
+    ///
+    /// # Panics
+    ///
+    /// When the program cannot be started.
+    pub fn spawn(sandbox: &Sandbox, folders: &[&Path]) -> Engine {
+        Engine::spawn_with(sandbox, folders, &[])
+    }
+
+    /// Starts an engine with more variables in its environment, and waits for nothing.
+    ///
+    /// # Panics
+    ///
+    /// When the program cannot be started.
+    pub fn spawn_with(sandbox: &Sandbox, folders: &[&Path], variables: &[(&str, &str)]) -> Engine {
+        let name = folders[0]
+            .file_name()
+            .expect("a folder has a name")
+            .to_string_lossy()
+            .into_owned();
+        let log = sandbox.path(format!("engine of {name}.log"));
+        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let process = sandbox
+            .anabranch(["run"])
+            .args(folders)
+            .envs(variables.iter().copied())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .expect("anabranch can be started");
+        Engine { process, log }
+    }
+
+    /// How the engine ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().unwrap()
+    }
+
+    /// Kills the engine as a power cut would: it learns nothing of it.
+    pub fn kill(mut self) {
+        self.end_now();
+    }
+
+    /// Stops all threads of the engine where they are.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets a frozen engine go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// Asks the engine to stop, as a session's end does, and waits; it must end well.
+    #[track_caller]
+    pub fn stop(mut self) {
+        self.signal(Signal::SIGTERM);
+        let asked_at = Instant::now();
+        let mut status = None;
+        while status.is_none() && asked_at.elapsed() < PATIENCE {
+            status = self.ended();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        match status {
+            Some(status) => assert!(status.success(), "the engine ended with {status}\n{}", self.words()),
+            None => panic!("the engine did not stop\n{}", self.words()),
+        }
+    }
+
+    /// The last lines that the engine wrote.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        format!(
+            "--- {}\n{}",
+            self.log.display(),
+            lines[lines.len().saturating_sub(40)..].join("\n")
+        )
+    }
+
+    /// The engine's process id.
+    #[must_use]
+    pub fn id(&self) -> Pid {
+        Pid::from_raw(self.process.id().cast_signed())
+    }
+
+    fn signal(&self, signal: Signal) {
+        // An engine that has ended cannot be signalled; who waits for it finds out.
+        let _ = kill(self.id(), signal);
+    }
+
+    fn end_now(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.end_now();
+        let words = self.words();
+        if std::thread::panicking() {
+            eprintln!("{words}");
+        } else {
+            assert!(!words.contains("panicked at"), "the engine panicked\n{words}");
+        }
+    }
+}

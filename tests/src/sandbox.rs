@@ -1,0 +1,138 @@
+//! A world of its own for one test: home, settings, runtime folder, and the programs' environment.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::programs;
+
+/// A temporary world; removed at its end, or kept when `ANABRANCH_KEEP` is set.
+pub struct Sandbox {
+    folder: Option<TempDir>,
+    path: PathBuf,
+    programs: Vec<PathBuf>,
+}
+
+impl Sandbox {
+    /// Makes a world in which `anabranch` and, if it is installed, git-annex are in PATH.
+    #[must_use]
+    pub fn new() -> Sandbox {
+        let git_annex = programs::git_annex().and_then(Path::parent).map(Path::to_owned);
+        Sandbox::with(git_annex.into_iter().collect())
+    }
+
+    /// Makes a world in which git-annex is not installed.
+    #[must_use]
+    pub fn without_git_annex() -> Sandbox {
+        Sandbox::with(Vec::new())
+    }
+
+    fn with(mut programs: Vec<PathBuf>) -> Sandbox {
+        programs.extend(programs::anabranch().parent().map(Path::to_owned));
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        // A git-annex of the machine's own would be another version than the one that the tests are made for.
+        programs.extend(
+            std::env::split_paths(&inherited)
+                .chain(["/usr/sbin".into(), "/sbin".into()])
+                .filter(|folder| !folder.join("git-annex").exists()),
+        );
+        let folder = tempfile::Builder::new().prefix("anabranch-").tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        for name in ["home", "run"] {
+            fs::create_dir(path.join(name)).unwrap();
+            fs::set_permissions(path.join(name), fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        let config = "[user]\n\tname = Test\n\temail = test@example.com\n[init]\n\tdefaultBranch = main\n\
+                      [gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
+        fs::write(path.join("home/.gitconfig"), config).unwrap();
+        Sandbox {
+            folder: Some(folder),
+            path,
+            programs,
+        }
+    }
+
+    /// A path in the world.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// A command that sees this world only, started at its top.
+    ///
+    /// # Panics
+    ///
+    /// When a folder of PATH has a colon in its name.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.path).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if ["GIT_", "XDG_", "LC_", "DBUS_", "ANABRANCH_", "CARGO", "NEXTEST"]
+                .iter()
+                .any(|start| text.starts_with(start))
+            {
+                command.env_remove(&name);
+            }
+        }
+        let home = self.path("home");
+        command
+            .env(
+                "PATH",
+                std::env::join_paths(&self.programs).expect("no folder of PATH has a colon"),
+            )
+            .env("HOME", &home)
+            .env("XDG_CONFIG_HOME", home.join(".config"))
+            .env("XDG_STATE_HOME", home.join(".local/state"))
+            .env("XDG_DATA_HOME", home.join(".local/share"))
+            .env("XDG_CACHE_HOME", home.join(".cache"))
+            .env("XDG_RUNTIME_DIR", self.path("run"))
+            // No test talks to the machine's own services by accident.
+            .env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent")
+            .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("LC_ALL", "C.UTF-8")
+            .env("TZ", "UTC");
+        command
+    }
+
+    /// An `anabranch` command.
+    pub fn anabranch<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = self.command(programs::anabranch());
+        command.args(arguments);
+        command
+    }
+
+    /// A git command in a repository; `git annex …` is the real git-annex.
+    pub fn git<A: AsRef<OsStr>>(&self, repository: &Path, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = self.command("git");
+        command.current_dir(repository).args(arguments);
+        command
+    }
+}
+
+impl Default for Sandbox {
+    fn default() -> Sandbox {
+        Sandbox::new()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let Some(folder) = self.folder.take() else { return };
+        if std::env::var_os("ANABRANCH_KEEP").is_some() {
+            eprintln!("kept: {}", folder.keep().display());
+            return;
+        }
+        // git-annex keeps its object folders read-only; whatever cannot be removed is left for the system to clean.
+        let _ = Command::new("chmod")
+            .args(["-R", "u+w"])
+            .arg(folder.path())
+            .stderr(Stdio::null())
+            .status();
+        drop(folder);
+    }
+}

@@ -1,0 +1,297 @@
+//! A real ext4 drive on a loop device: plugged in, pulled out in mid-transfer, plugged in again.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use whole_system::clones::{Actor, connect_both};
+use whole_system::drives::Drive;
+use whole_system::skip::{needs_root, skipped};
+use whole_system::{Chance, Engine, Sandbox, attempt, checks, eventually, run, trees};
+
+/// A drive of some mebibytes, or the test is left out.
+fn drive(sandbox: &Sandbox, mebibytes: u64) -> Option<Drive> {
+    if !needs_root() {
+        return None;
+    }
+    Drive::new(sandbox, "drive", mebibytes)
+        .map_err(|reason| skipped(&format!("no loop device can be mounted here: {reason}")))
+        .ok()
+}
+
+/// Whether a bare repository holds the content of all these files.
+fn holds_contents(bare: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) -> Result<(), String> {
+    let held: String = trees::objects(bare).into_keys().collect();
+    let missing = files
+        .values()
+        .filter(|bytes| !held.contains(&trees::digest(bytes)))
+        .count();
+    if missing == 0 {
+        Ok(())
+    } else {
+        Err(format!("{missing} contents are not in {}", bare.display()))
+    }
+}
+
+#[test]
+fn drive_pulled_out_in_mid_transfer_goes_on_when_it_is_back() {
+    let mut chance = Chance::new();
+    let sandbox = Sandbox::new();
+    let Some(mut drive) = drive(&sandbox, 400) else { return };
+    let laptop = Actor::Anabranch.init(&sandbox, "laptop");
+    // The reserve that git-annex keeps free is a quarter of this drive.
+    let carrier = Actor::Anabranch.clone(&sandbox, &laptop, "drive/carrier", true);
+    run(&mut sandbox.git(&carrier, ["config", "annex.diskreserve", "1 MB"]));
+    whole_system::clones::connect(&sandbox, &laptop, "carrier", &carrier);
+    let engine = Engine::start(&sandbox, &[&laptop]);
+    let mut files = BTreeMap::new();
+    let mut save = |chance: &mut Chance, name: String, length: usize| {
+        let bytes = chance.bytes(length);
+        fs::write(laptop.join(&name), &bytes).unwrap();
+        files.insert(PathBuf::from(name), bytes);
+        files.clone()
+    };
+
+    let first = save(&mut chance, "note.txt".to_owned(), 4_096);
+    eventually(Duration::from_secs(20), || holds_contents(&carrier, &first));
+
+    let partial = carrier.join("annex");
+    for round in 0..3 {
+        let before = bytes_below(&partial);
+        save(&mut chance, format!("film {round}.mkv"), 60 << 20);
+        for number in 0..20 {
+            save(&mut chance, format!("photo {round} {number}.jpg"), 30_000);
+        }
+        // In mid-transfer: as soon as some bytes are on the drive, and a random moment more.
+        eventually(Duration::from_secs(20), || {
+            if bytes_below(&partial) > before {
+                Ok(())
+            } else {
+                Err("nothing reaches the drive")
+            }
+        });
+        std::thread::sleep(Duration::from_millis(chance.below(80) as u64));
+        drive.pull_out();
+        // While it is away the laptop goes on by itself, and loses nothing.
+        let all = save(&mut chance, format!("away {round}.txt"), 2_000);
+        eventually(Duration::from_secs(30), || {
+            trees::holds(&laptop, &all).and_then(|()| checks::is_clean(&sandbox, &laptop))
+        });
+        drive.plug_in();
+        eventually(Duration::from_secs(60), || holds_contents(&carrier, &all));
+    }
+    engine.stop();
+    run(sandbox.anabranch(["sync"]).arg(&laptop));
+    checks::assert_whole(&sandbox, &laptop);
+    checks::assert_whole(&sandbox, &carrier);
+}
+
+/// The bytes of all files below a folder.
+fn bytes_below(folder: &Path) -> u64 {
+    trees::files(folder)
+        .iter()
+        .filter_map(|path| fs::metadata(folder.join(path)).ok())
+        .map(|data| data.len())
+        .sum()
+}
+
+/// A folder that lies on the drive itself: when the drive goes, its files are away, not deleted.
+#[test]
+fn drive_gone_from_under_a_folder_deletes_nothing() {
+    let sandbox = Sandbox::new();
+    let Some(mut drive) = drive(&sandbox, 64) else { return };
+    let laptop = Actor::Anabranch.init(&sandbox, "laptop");
+    let files: BTreeMap<PathBuf, Vec<u8>> = (0..30)
+        .map(|number| (PathBuf::from(format!("file {number}.txt")), vec![number as u8; 500]))
+        .collect();
+    for (path, bytes) in &files {
+        fs::write(laptop.join(path), bytes).unwrap();
+    }
+    Actor::Anabranch.sync(&sandbox, &laptop);
+    let album = Actor::Anabranch.clone(&sandbox, &laptop, "drive/album", false);
+    run(&mut sandbox.git(&album, ["config", "annex.diskreserve", "1 MB"]));
+    connect_both(&sandbox, &laptop, &album);
+    let engine = Engine::start(&sandbox, &[&laptop, &album]);
+    eventually(Duration::from_secs(20), || trees::holds(&album, &files));
+
+    for is_pulled_out in [false, true] {
+        if is_pulled_out {
+            drive.pull_out();
+        } else {
+            drive.unmount();
+        }
+        // An empty folder stands where the drive was; nothing may be concluded from that.
+        fs::write(laptop.join("while away.txt"), format!("pulled out: {is_pulled_out}\n")).unwrap();
+        eventually(Duration::from_secs(20), || checks::is_clean(&sandbox, &laptop));
+        std::thread::sleep(Duration::from_secs(2));
+        assert_eq!(
+            trees::files(&laptop).len(),
+            files.len() + 1,
+            "files were deleted because the drive went away"
+        );
+        drive.plug_in();
+        eventually(Duration::from_secs(30), || trees::same(&[&laptop, &album]));
+    }
+    engine.stop();
+    for clone in [&laptop, &album] {
+        checks::assert_whole(&sandbox, clone);
+    }
+}
+
+/// A system bus, udev and UDisks2 of this test's own, as a desktop has them.
+struct Desktop {
+    services: Vec<Child>,
+    bus: String,
+}
+
+impl Desktop {
+    fn start(sandbox: &Sandbox) -> Result<Desktop, String> {
+        let udevd = ["/lib/systemd/systemd-udevd", "/usr/lib/systemd/systemd-udevd"].map(Path::new);
+        let udevd = udevd
+            .into_iter()
+            .find(|path| path.exists())
+            .ok_or("udev is not installed")?;
+        let udisksd = ["/usr/libexec/udisks2/udisksd", "/usr/lib/udisks2/udisksd"].map(Path::new);
+        let udisksd = udisksd
+            .into_iter()
+            .find(|path| path.exists())
+            .ok_or("UDisks2 is not installed")?;
+        let address = format!("unix:path={}", sandbox.path("run/bus").display());
+        let settings = sandbox.path("bus.conf");
+        let text = format!(
+            "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \"busconfig.dtd\">\n\
+             <busconfig><type>system</type><listen>{address}</listen><auth>EXTERNAL</auth>\n\
+             <policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/><allow send_type=\"method_call\"/>\n\
+             <allow send_destination=\"*\" eavesdrop=\"true\"/><allow receive_sender=\"*\"/></policy></busconfig>\n"
+        );
+        fs::write(&settings, text).map_err(|error| error.to_string())?;
+        let mut desktop = Desktop {
+            services: Vec::new(),
+            bus: address,
+        };
+        if !is_well(Command::new("udevadm").args(["control", "--ping", "--timeout=2"])) {
+            desktop.serve(sandbox.command(udevd))?;
+        }
+        let mut bus = sandbox.command("dbus-daemon");
+        bus.args(["--nofork", "--nopidfile"])
+            .arg(format!("--config-file={}", settings.display()));
+        desktop.serve(bus)?;
+        let is_up = |look: &dyn Fn() -> bool| {
+            (0..100).any(|_| {
+                look() || {
+                    std::thread::sleep(Duration::from_millis(50));
+                    false
+                }
+            })
+        };
+        if !is_up(&|| is_well(Command::new("udevadm").args(["control", "--ping", "--timeout=1"]))) {
+            return Err("udev does not run here".to_owned());
+        }
+        if !is_up(&|| sandbox.path("run/bus").exists()) {
+            return Err("no system bus can be started here".to_owned());
+        }
+        let mut disks = sandbox.command(udisksd);
+        disks.env("DBUS_SYSTEM_BUS_ADDRESS", &desktop.bus);
+        desktop.serve(disks)?;
+        if !is_up(&|| is_well(desktop.udisksctl(sandbox).arg("status"))) {
+            return Err("UDisks2 does not answer".to_owned());
+        }
+        Ok(desktop)
+    }
+
+    fn serve(&mut self, mut command: Command) -> Result<(), String> {
+        let service = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        self.services
+            .push(service.map_err(|error| format!("{command:?}: {error}"))?);
+        Ok(())
+    }
+
+    fn udisksctl(&self, sandbox: &Sandbox) -> Command {
+        let mut command = sandbox.command("udisksctl");
+        command.env("DBUS_SYSTEM_BUS_ADDRESS", &self.bus);
+        command
+    }
+}
+
+impl Drop for Desktop {
+    fn drop(&mut self) {
+        for service in self.services.iter_mut().rev() {
+            let _ = service.kill();
+            let _ = service.wait();
+        }
+    }
+}
+
+fn is_well(command: &mut Command) -> bool {
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+#[test]
+fn drive_mounted_by_the_desktop_is_noticed() {
+    let sandbox = Sandbox::new();
+    let Some(mut drive) = drive(&sandbox, 64) else { return };
+    let desktop = match Desktop::start(&sandbox) {
+        Ok(desktop) => desktop,
+        Err(reason) => return skipped(&reason),
+    };
+    drive.unmount();
+    let mut trigger = Command::new("udevadm");
+    trigger.args(["trigger", "--action=change", "--settle", drive.device()]);
+    run(&mut trigger);
+    let mount = || {
+        let mut mount = desktop.udisksctl(&sandbox);
+        mount.args(["mount", "--no-user-interaction", "--block-device", drive.device()]);
+        let said = run(&mut mount);
+        let place = said
+            .trim()
+            .rsplit_once(" at ")
+            .map(|(_, place)| place.trim_end_matches('.').to_owned());
+        PathBuf::from(place.unwrap_or_else(|| panic!("udisksctl said: {said}")))
+    };
+    let unmount = || {
+        let mut unmount = desktop.udisksctl(&sandbox);
+        unmount.args([
+            "unmount",
+            "--force",
+            "--no-user-interaction",
+            "--block-device",
+            drive.device(),
+        ]);
+        attempt(&mut unmount)
+    };
+    let place = mount();
+    let laptop = Actor::Anabranch.init(&sandbox, "laptop");
+    let carrier = place.join("carrier");
+    run(sandbox.anabranch(["clone", "--bare"]).arg(&laptop).arg(&carrier));
+    run(&mut sandbox.git(&carrier, ["config", "annex.diskreserve", "1 MB"]));
+    whole_system::clones::connect(&sandbox, &laptop, "carrier", &carrier);
+    assert!(unmount().status.success(), "the drive cannot be unmounted");
+
+    let mut engine = Engine::spawn_with(&sandbox, &[&laptop], &[("DBUS_SYSTEM_BUS_ADDRESS", &desktop.bus)]);
+    let file = b"written while the drive was away".to_vec();
+    fs::write(laptop.join("letter.txt"), &file).unwrap();
+    eventually(Duration::from_secs(20), || checks::is_clean(&sandbox, &laptop));
+    assert!(engine.ended().is_none(), "{}", engine.words());
+    assert_eq!(mount(), place);
+    let files = BTreeMap::from([(PathBuf::from("letter.txt"), file)]);
+    eventually(Duration::from_secs(20), || holds_contents(&carrier, &files));
+    // Nobody keeps the drive busy: it can be taken out at once.
+    eventually(Duration::from_secs(10), || {
+        let output = unmount();
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    });
+    engine.stop();
+    checks::assert_whole(&sandbox, &laptop);
+}

@@ -1,0 +1,316 @@
+//! Anabranch at one end, the real git-annex at the other: after random edits on both, both have the same, and all of it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use whole_system::clones::{Actor, connect_both};
+use whole_system::skip::needs_git_annex;
+use whole_system::{Chance, Engine, Sandbox, checks, edits, eventually, run, trees};
+
+/// What may differ between two clones that are to agree.
+#[derive(Clone, Copy)]
+struct Case {
+    ours: Actor,
+    theirs: Actor,
+    /// Who makes the first repository.
+    maker: Actor,
+    is_unlocked: bool,
+    /// Whether the two know only a bare repository between them.
+    is_bare_between: bool,
+}
+
+const CASE: Case = Case {
+    ours: Actor::Anabranch,
+    theirs: Actor::GitAnnex,
+    maker: Actor::Anabranch,
+    is_unlocked: true,
+    is_bare_between: false,
+};
+
+/// The checks themselves: git-annex agrees with itself.
+#[test]
+fn git_annex_with_itself() {
+    agree(Case {
+        ours: Actor::GitAnnex,
+        maker: Actor::GitAnnex,
+        ..CASE
+    });
+}
+
+#[test]
+fn unlocked_side_by_side() {
+    agree(CASE);
+}
+
+#[test]
+fn unlocked_through_a_bare_repository() {
+    agree(Case {
+        is_bare_between: true,
+        ..CASE
+    });
+}
+
+#[test]
+fn locked_side_by_side() {
+    agree(Case {
+        maker: Actor::GitAnnex,
+        is_unlocked: false,
+        ..CASE
+    });
+}
+
+#[test]
+fn locked_through_a_bare_repository() {
+    agree(Case {
+        maker: Actor::GitAnnex,
+        is_unlocked: false,
+        is_bare_between: true,
+        ..CASE
+    });
+}
+
+#[test]
+fn two_of_ours_through_a_bare_repository() {
+    agree(Case {
+        theirs: Actor::Anabranch,
+        is_bare_between: true,
+        ..CASE
+    });
+}
+
+fn agree(case: Case) {
+    if !needs_git_annex() {
+        return;
+    }
+    let mut chance = Chance::new();
+    let sandbox = Sandbox::new();
+    let first = case.maker.init(&sandbox, "first");
+    let unlocked = case.is_unlocked.to_string();
+    run(&mut sandbox.git(&first, ["config", "annex.addunlocked", &unlocked]));
+    edits::edit(&mut chance, &first, 10);
+    case.maker.sync(&sandbox, &first);
+
+    let (ours, theirs, between);
+    if case.is_bare_between {
+        between = Some(case.maker.clone(&sandbox, &first, "between", true));
+        whole_system::clones::connect(&sandbox, &first, "between", between.as_deref().unwrap());
+        case.maker.sync(&sandbox, &first);
+        ours = case.ours.clone(&sandbox, between.as_deref().unwrap(), "ours", false);
+        theirs = case
+            .theirs
+            .clone(&sandbox, between.as_deref().unwrap(), "theirs", false);
+    } else {
+        between = None;
+        let (second, is_ours) = if case.maker == case.ours {
+            (case.theirs, true)
+        } else {
+            (case.ours, false)
+        };
+        let second = second.clone(&sandbox, &first, if is_ours { "theirs" } else { "ours" }, false);
+        connect_both(&sandbox, &first, &second);
+        (ours, theirs) = if is_ours { (first, second) } else { (second, first) };
+    }
+    for clone in [&ours, &theirs] {
+        run(&mut sandbox.git(clone, ["config", "annex.addunlocked", &unlocked]));
+    }
+    settle(&sandbox, case, &ours, &theirs, "before the first round");
+
+    for round in 1..=4 {
+        let by_us = edits::edit(&mut chance, &ours, 8);
+        let by_them = edits::edit(&mut chance, &theirs, 8);
+        let story = format!("round {round}\nours: {:#?}\ntheirs: {:#?}", by_us.lines, by_them.lines);
+        settle(&sandbox, case, &ours, &theirs, &story);
+        let standing = trees::contents(&trees::tree(&ours));
+        let lost: BTreeSet<_> = by_us
+            .written
+            .union(&by_them.written)
+            .filter(|digest| !standing.contains(*digest))
+            .collect();
+        assert!(
+            lost.is_empty(),
+            "contents that somebody had just written are gone: {lost:?}\n{story}"
+        );
+    }
+    for clone in [&ours, &theirs] {
+        checks::assert_whole(&sandbox, clone);
+        checks::assert_copies(&sandbox, clone, 2);
+    }
+    if let Some(between) = between {
+        checks::assert_whole(&sandbox, &between);
+    }
+}
+
+/// Lets both sync in turn until they agree: at most three turns each.
+fn settle(sandbox: &Sandbox, case: Case, ours: &Path, theirs: &Path, story: &str) {
+    let mut differing = String::new();
+    for _ in 0..3 {
+        case.ours.sync(sandbox, ours);
+        case.theirs.sync(sandbox, theirs);
+        let agreed = trees::same(&[ours, theirs])
+            .and_then(|()| checks::same_commit_tree(sandbox, &[ours, theirs]))
+            .and_then(|()| checks::is_clean(sandbox, ours))
+            .and_then(|()| checks::is_clean(sandbox, theirs));
+        match agreed {
+            Ok(()) => return,
+            Err(difference) => differing = difference,
+        }
+    }
+    panic!("after three turns each: {differing}\n{story}");
+}
+
+/// Without git-annex on the machine, the filter is our own; `git status`, `git add` and `git checkout` work with it.
+#[test]
+fn git_works_where_git_annex_is_not_installed() {
+    let sandbox = Sandbox::without_git_annex();
+    let first = Actor::Anabranch.init(&sandbox, "first");
+    fs::write(first.join("a file.bin"), vec![7; 40_000]).unwrap();
+    Actor::Anabranch.sync(&sandbox, &first);
+    checks::is_clean(&sandbox, &first).unwrap();
+
+    fs::write(first.join("by git.bin"), vec![8; 40_000]).unwrap();
+    run(&mut sandbox.git(&first, ["add", "by git.bin"]));
+    let staged = run(&mut sandbox.git(&first, ["show", ":by git.bin"]));
+    assert!(
+        staged.starts_with("/annex/objects/"),
+        "git add did not make a pointer: {staged}"
+    );
+    run(&mut sandbox.git(&first, ["commit", "--quiet", "--message", "by hand"]));
+
+    fs::remove_file(first.join("a file.bin")).unwrap();
+    run(&mut sandbox.git(&first, ["checkout", "--", "a file.bin"]));
+    assert_eq!(fs::read(first.join("a file.bin")).unwrap(), vec![7; 40_000]);
+    checks::is_clean(&sandbox, &first).unwrap();
+    checks::assert_whole(&sandbox, &first);
+}
+
+/// A push into a clone that nobody runs brings its files too, as git-annex's own post-receive does.
+#[test]
+fn a_push_brings_the_files_of_an_idle_clone() {
+    let sandbox = Sandbox::new();
+    let first = Actor::Anabranch.init(&sandbox, "first");
+    let second = Actor::Anabranch.clone(&sandbox, &first, "second", false);
+    connect_both(&sandbox, &first, &second);
+    fs::write(first.join("letter.txt"), "Dear all,\n").unwrap();
+    Actor::Anabranch.sync(&sandbox, &first);
+    trees::same(&[&first, &second]).unwrap();
+    assert_eq!(fs::read_to_string(second.join("letter.txt")).unwrap(), "Dear all,\n");
+    checks::assert_whole(&sandbox, &second);
+}
+
+/// A changed file that somebody has not saved to git yet is never written over by a push.
+#[test]
+fn a_push_leaves_a_changed_clone_alone() {
+    let sandbox = Sandbox::new();
+    let first = Actor::Anabranch.init(&sandbox, "first");
+    fs::write(first.join("letter.txt"), "one\n").unwrap();
+    Actor::Anabranch.sync(&sandbox, &first);
+    let second = Actor::Anabranch.clone(&sandbox, &first, "second", false);
+    Actor::Anabranch.sync(&sandbox, &second);
+    connect_both(&sandbox, &first, &second);
+    fs::write(second.join("letter.txt"), "mine, not saved to git\n").unwrap();
+    fs::write(first.join("letter.txt"), "two\n").unwrap();
+    Actor::Anabranch.sync(&sandbox, &first);
+    assert_eq!(
+        fs::read_to_string(second.join("letter.txt")).unwrap(),
+        "mine, not saved to git\n"
+    );
+    Actor::Anabranch.sync(&sandbox, &second);
+    Actor::Anabranch.sync(&sandbox, &first);
+    trees::same(&[&first, &second]).unwrap();
+    let texts: BTreeSet<String> = trees::files(&first)
+        .iter()
+        .map(|path| fs::read_to_string(first.join(path)).unwrap())
+        .collect();
+    let both = BTreeSet::from(["mine, not saved to git\n".to_owned(), "two\n".to_owned()]);
+    assert_eq!(texts, both, "a conflict keeps both");
+}
+
+/// Two engines on the two ends of one remote settle: no more commits once all is in step.
+#[test]
+fn two_engines_settle_and_then_rest() {
+    let mut chance = Chance::new();
+    let sandbox = Sandbox::new();
+    let first = Actor::Anabranch.init(&sandbox, "first");
+    let second = Actor::Anabranch.clone(&sandbox, &first, "second", false);
+    connect_both(&sandbox, &first, &second);
+    let engines = [Engine::start(&sandbox, &[&first]), Engine::start(&sandbox, &[&second])];
+    let by_first = edits::edit(&mut chance, &first, 20);
+    let by_second = edits::edit(&mut chance, &second, 20);
+    let in_step = || {
+        let standing = trees::contents(&trees::tree(&first));
+        let has_all = by_first
+            .written
+            .union(&by_second.written)
+            .all(|digest| standing.contains(digest));
+        let all = if has_all {
+            Ok(())
+        } else {
+            Err("not all contents are there yet".to_owned())
+        };
+        all.and_then(|()| trees::same(&[&first, &second]))
+            .and_then(|()| checks::same_commit_tree(&sandbox, &[&first, &second]))
+    };
+    eventually(Duration::from_secs(60), in_step);
+    // Rest: from some moment on nothing is committed for three seconds, in either clone, on either branch.
+    let heads = || [&first, &second].map(|clone| run(&mut sandbox.git(clone, ["rev-parse", "main", "git-annex"])));
+    eventually(Duration::from_secs(30), || {
+        let before = heads();
+        std::thread::sleep(Duration::from_secs(3));
+        if heads() == before {
+            Ok(())
+        } else {
+            Err("the engines do not come to rest")
+        }
+    });
+    for engine in engines {
+        engine.stop();
+    }
+    for clone in [&first, &second] {
+        checks::assert_whole(&sandbox, clone);
+    }
+}
+
+/// `git annex info` shows what we transfer while we do: the transfer locks and files are git-annex's own.
+#[test]
+fn git_annex_sees_our_transfers() {
+    if !needs_git_annex() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let first = Actor::Anabranch.init(&sandbox, "first");
+    let second = Actor::Anabranch.clone(&sandbox, &first, "second", false);
+    connect_both(&sandbox, &first, &second);
+    let engine = Engine::start(&sandbox, &[&first]);
+    let film = Chance::from_seed(1).bytes(400 << 20);
+    fs::write(first.join("film.mkv"), &film).unwrap();
+    // Frozen as soon as a transfer is there, because a look by git-annex takes longer than most transfers.
+    let transfers = [first.join(".git/annex/transfer"), second.join(".git/annex/transfer")];
+    eventually(Duration::from_secs(60), || {
+        let is_running = transfers.iter().any(|folder| {
+            trees::files(folder)
+                .iter()
+                .any(|path| !path.to_string_lossy().contains("failed") && !path.to_string_lossy().contains("lck."))
+        });
+        if is_running {
+            Ok(())
+        } else {
+            Err("no transfer was seen")
+        }
+    });
+    engine.freeze();
+    let seen: String = [&first, &second]
+        .map(|clone| run(&mut sandbox.git(clone, ["annex", "info", "--fast"])))
+        .concat();
+    engine.thaw();
+    assert!(
+        seen.contains("film.mkv") || seen.contains("SHA256E-s419430400"),
+        "git annex info saw no transfer:\n{seen}"
+    );
+    eventually(Duration::from_secs(60), || trees::same(&[&first, &second]));
+    engine.stop();
+    checks::assert_whole(&sandbox, &second);
+}
