@@ -13,7 +13,7 @@ mod pour;
 mod receive;
 mod room;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
