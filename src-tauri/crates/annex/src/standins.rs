@@ -85,7 +85,9 @@ impl Drop for Incoming {
 pub(crate) fn scratch(annex: &Annex) -> Result<Incoming> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let path = annex.annex_file("othertmp").join(format!("c{}-{number}", std::process::id()));
+    let path = annex
+        .annex_file("othertmp")
+        .join(format!("c{}-{number}", std::process::id()));
     Ok(Incoming { path, keep: false })
 }
 
@@ -97,7 +99,12 @@ pub(crate) fn make_scratch_directory(annex: &Annex) -> Result<()> {
 
 /// Replaced by `Store::content_for_work_tree`: a copy of the content, ready to be renamed into the work tree; none if
 /// the content is not here.
-pub(crate) fn content_for_work_tree(annex: &Annex, key: &Key, thin: bool, executable: bool) -> Result<Option<Incoming>> {
+pub(crate) fn content_for_work_tree(
+    annex: &Annex,
+    key: &Key,
+    thin: bool,
+    executable: bool,
+) -> Result<Option<Incoming>> {
     let Some(object) = find_object(annex, key) else {
         return Ok(None);
     };
@@ -119,7 +126,10 @@ pub(crate) fn content_for_work_tree(annex: &Annex, key: &Key, thin: bool, execut
     let copied = io::copy(&mut from, &mut to).map_err(copying())?;
     let found = from.metadata().map_err(Error::io("look at", &object))?;
     if copied != found.size() {
-        return Err(Error::Damaged(format!("{} changed while it was copied", object.display())));
+        return Err(Error::Damaged(format!(
+            "{} changed while it was copied",
+            object.display()
+        )));
     }
     if let Ok(modified) = found.modified() {
         to.set_modified(modified).map_err(copying())?;
@@ -162,12 +172,10 @@ impl Staged {
                     let found = fs::metadata(&place).map_err(Error::io("look at", &place))?;
                     Some((found.mtime(), found.mtime_nsec()))
                 }
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    match fs::remove_file(&copy) {
-                        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &copy)(e))?,
-                        _ => None,
-                    }
-                }
+                Err(e) if e.kind() == io::ErrorKind::NotFound => match fs::remove_file(&copy) {
+                    Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &copy)(e))?,
+                    _ => None,
+                },
                 Err(e) => return Err(Error::io("copy", &place)(e)),
             };
             let index = git2::Index::open(&copy).map_err(Error::git("read the index"))?;
@@ -214,15 +222,6 @@ impl Drop for Staged {
     }
 }
 
-/// Replaced by what `index.rs` does about the lock that a killed process of ours left behind.
-pub(crate) fn remove_lock_of_the_dead(annex: &Annex) -> Result<()> {
-    let lock = annex.git_dir().join("index.lock");
-    match fs::remove_file(&lock) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &lock)(e)),
-        _ => Ok(()),
-    }
-}
-
 /// Replaced by `identity::signature`.
 pub(crate) fn signature(git: &git2::Repository) -> Result<git2::Signature<'static>> {
     git.signature()
@@ -256,7 +255,9 @@ pub(crate) fn lock_journal(annex: &Annex) -> Result<File> {
 pub(crate) fn merge_git_annex_branch(annex: &Annex) -> Result<()> {
     let git = annex.git()?;
     let _lock = lock_journal(annex)?;
-    let pushed = git.refname_to_id("refs/heads/synced/git-annex").map_err(Error::git("read a ref"))?;
+    let pushed = git
+        .refname_to_id("refs/heads/synced/git-annex")
+        .map_err(Error::git("read a ref"))?;
     let forward = match git.refname_to_id("refs/heads/git-annex") {
         Ok(current) => current != pushed && git.graph_descendant_of(pushed, current).unwrap_or(false),
         Err(_) => true,
@@ -279,16 +280,13 @@ pub(crate) fn put_object(annex: &Annex, content: &[u8]) -> Key {
     let name = std::ffi::OsString::from_vec(key.to_file_name().into());
     let digest: [u8; 16] = Md5::digest(key.as_bytes()).into();
     let hex = hex::encode(digest);
-    let directory = annex
-        .annex_file("objects")
-        .join(&hex[..3])
-        .join(&hex[3..6])
-        .join(&name);
+    let directory = annex.annex_file("objects").join(&hex[..3]).join(&hex[3..6]).join(&name);
     fs::create_dir_all(&directory).unwrap();
     let mut file = File::create(directory.join(&name)).unwrap();
     file.write_all(content).unwrap();
     // As if added a while ago: git trusts the stat data of a file only if it is older than the index.
-    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60))
+        .unwrap();
     key
 }
 

@@ -61,7 +61,11 @@ fn low(number: u64) -> u32 {
     number as u32
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the index keeps the low 32 bits")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the index keeps the low 32 bits"
+)]
 fn time((seconds, nanoseconds): (i64, i64)) -> IndexTime {
     IndexTime::new(seconds as i32, nanoseconds as u32)
 }

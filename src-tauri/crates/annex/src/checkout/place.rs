@@ -28,8 +28,12 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    #[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the types differ between platforms")]
-    fn new(stat: &Stat) -> Self {
+    #[allow(
+        clippy::unnecessary_cast,
+        clippy::useless_conversion,
+        reason = "the types differ between platforms"
+    )]
+    pub(super) fn of(stat: &Stat) -> Self {
         Self {
             dev: stat.st_dev as u64,
             ino: stat.st_ino as u64,
@@ -204,7 +208,7 @@ impl Place {
 /// Looks at a file in an open directory, without following a symlink.
 pub(super) fn look_at(parent: BorrowedFd<'_>, path: &RepoPath) -> rustix::io::Result<Option<Seen>> {
     match rustix::fs::statat(parent, &**path.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(Seen::new(&stat))),
+        Ok(stat) => Ok(Some(Seen::of(&stat))),
         Err(Errno::NOENT) => Ok(None),
         Err(errno) => Err(errno),
     }
