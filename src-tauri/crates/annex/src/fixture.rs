@@ -9,15 +9,26 @@ use model::{Key, Oid};
 use sha2::Sha256;
 use tempfile::TempDir;
 
-use crate::tree::our_oid;
 use crate::Annex;
+use crate::tree::our_oid;
 
 /// What a test tree has at a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Leaf {
     File(Vec<u8>),
     Executable(Vec<u8>),
     Link(Vec<u8>),
+}
+
+impl std::fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (form, data) = match self {
+            Leaf::File(data) => ("file", data),
+            Leaf::Executable(data) => ("executable", data),
+            Leaf::Link(data) => ("link", data),
+        };
+        write!(f, "{form} {:?}", bstr::BStr::new(&data[..data.len().min(100)]))
+    }
 }
 
 /// A tree by path.
@@ -46,7 +57,9 @@ impl Fixture {
         let mut config = git.config().unwrap();
         config.set_str("user.name", "n").unwrap();
         config.set_str("user.email", "e@example.com").unwrap();
-        config.set_str("annex.uuid", "217f23d5-452b-47a9-a485-f40d19253ce3").unwrap();
+        config
+            .set_str("annex.uuid", "217f23d5-452b-47a9-a485-f40d19253ce3")
+            .unwrap();
         config.set_str("annex.version", "10").unwrap();
         config.set_str("core.fileMode", "true").unwrap();
         config.set_str("core.quotePath", "false").unwrap();
@@ -81,7 +94,10 @@ impl Fixture {
     /// Makes a commit of these files and checks it out.
     pub(crate) fn start(&self, leaves: &Leaves) -> Oid {
         let commit = self.commit(leaves, &[], "base");
-        let done = self.annex.check_out(commit, &crate::CheckoutOptions::default()).unwrap();
+        let done = self
+            .annex
+            .check_out(commit, &crate::CheckoutOptions::default())
+            .unwrap();
         assert!(done.blocked.is_empty(), "{done:?}");
         commit
     }
@@ -121,8 +137,12 @@ impl Fixture {
     /// As [`Self::write`], as if it was done a minute ago: git trusts stat data only if it is older than the index.
     pub(crate) fn write_before(&self, path: &str, content: &[u8]) {
         self.write(path, content);
-        let file = std::fs::File::options().write(true).open(self.directory.path().join(path)).unwrap();
-        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+        let file = std::fs::File::options()
+            .write(true)
+            .open(self.directory.path().join(path))
+            .unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60))
+            .unwrap();
     }
 
     pub(crate) fn read(&self, path: &str) -> Vec<u8> {

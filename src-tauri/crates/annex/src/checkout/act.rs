@@ -23,7 +23,7 @@ use crate::{Error, Incoming, Result, Store};
 /// From this many files on, two threads write.
 const MANY: usize = 256;
 /// Up to this many files are made durable one by one; more by writing out the whole file system once.
-const FEW: usize = 8;
+pub(super) const FEW: usize = 8;
 
 /// What was done, for the index.
 #[derive(Default)]
@@ -149,9 +149,17 @@ pub(super) fn act(store: &Store<'_>, top: &Path, plan: Plan, thin: bool, before:
 }
 
 /// Writes out the file system that the work tree is on.
-fn write_out(top: &Path) -> Result<()> {
+pub(super) fn write_out(top: &Path) -> Result<()> {
     let directory = File::open(top).map_err(Error::io("open", top))?;
     rustix::fs::syncfs(&directory).map_err(|e| Error::io("write to disk", top)(e.into()))
+}
+
+/// Makes the content of one file durable.
+pub(super) fn sync(new: &Incoming) -> Result<()> {
+    let path = new.path();
+    File::open(&path)
+        .and_then(|file| file.sync_data())
+        .map_err(Error::io("write", &path))
 }
 
 fn write_all(
@@ -218,10 +226,7 @@ impl Writer<'_> {
                 match found(self.store.content_for_work_tree(key, self.thin, executable))? {
                     Some(new) => {
                         if self.durable {
-                            let path = new.path();
-                            File::open(&path)
-                                .and_then(|file| file.sync_data())
-                                .map_err(Error::io("write", &path))?;
+                            sync(&new)?;
                         }
                         new
                     }
@@ -292,12 +297,38 @@ impl Writer<'_> {
     }
 }
 
-/// Renames over the file that was seen; false if it is not that file any more.
-pub(super) fn replace(new: &Incoming, parent: BorrowedFd<'_>, path: &RepoPath, seen: &Seen) -> rustix::io::Result<bool> {
+/// Puts a new file in the place of the one that was seen; false if it is not that file any more.
+///
+/// The two change places, so that nothing can slip in between looking and replacing: what came out is looked at once
+/// more, and goes back if it is not what was seen. (Of its times, only that of the last status change may differ.)
+/// As it happens, ext4 writes out a file that is renamed over another at once, one by one, and one that changes
+/// places not, which makes this the faster way for many; so whoever calls this writes out what must survive.
+pub(super) fn replace(
+    new: &Incoming,
+    parent: BorrowedFd<'_>,
+    path: &RepoPath,
+    seen: &Seen,
+) -> rustix::io::Result<bool> {
     if look_at(parent, path)?.as_ref() != Some(seen) {
         return Ok(false);
     }
-    rustix::fs::renameat(CWD, new.path(), parent, &**path.file_name())?;
+    let name = &**path.file_name();
+    let exchange = || rustix::fs::renameat_with(CWD, new.path(), parent, name, RenameFlags::EXCHANGE);
+    match exchange() {
+        Ok(()) => {}
+        Err(Errno::NOENT) => return Ok(false),
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            rustix::fs::renameat(CWD, new.path(), parent, name)?;
+            return Ok(true);
+        }
+        Err(errno) => return Err(errno),
+    }
+    let out = Seen::of(rustix::fs::statat(CWD, new.path(), AtFlags::SYMLINK_NOFOLLOW)?);
+    if out.links != seen.links || !out.is_same_file(seen) {
+        exchange()?;
+        return Ok(false);
+    }
+    rustix::fs::unlinkat(CWD, new.path(), AtFlags::empty())?;
     Ok(true)
 }
 

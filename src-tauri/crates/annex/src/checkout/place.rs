@@ -29,7 +29,7 @@ impl std::ops::Deref for Seen {
 
 impl Seen {
     #[allow(clippy::unnecessary_cast, reason = "the width differs between architectures")]
-    fn new(stat: rustix::fs::Stat) -> Self {
+    pub(super) fn of(stat: rustix::fs::Stat) -> Self {
         Self {
             links: stat.st_nlink as u64,
             stat: stat.into(),
@@ -177,7 +177,7 @@ impl Place {
 /// Looks at a file in an open directory, without following a symlink.
 pub(super) fn look_at(parent: BorrowedFd<'_>, path: &RepoPath) -> rustix::io::Result<Option<Seen>> {
     match rustix::fs::statat(parent, &**path.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(Seen::new(stat))),
+        Ok(stat) => Ok(Some(Seen::of(stat))),
         Err(Errno::NOENT) => Ok(None),
         Err(errno) => Err(errno),
     }

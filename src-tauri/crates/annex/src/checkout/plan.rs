@@ -22,7 +22,10 @@ use crate::{Error, Result, Store, Verdict, Verifier};
 pub(super) enum Content {
     Symlink(Vec<u8>),
     /// A pointer: the content of the key if it is here, else the pointer itself.
-    Annexed { key: Key, pointer: Vec<u8> },
+    Annexed {
+        key: Key,
+        pointer: Vec<u8>,
+    },
     /// What the blob says.
     Regular,
     /// Only a directory; what is in it belongs to the submodule.
@@ -311,7 +314,8 @@ impl Planner<'_> {
         plan.writes = writes;
         plan.directories.retain(|directory| !is_stuck(directory));
         let kept: Vec<Write> = kept;
-        plan.kept.extend(kept.into_iter().map(|write| (write.path, Some(write.blob))));
+        plan.kept
+            .extend(kept.into_iter().map(|write| (write.path, Some(write.blob))));
     }
 
     /// Turns a deletion and a new file with the same content into a change of name.
@@ -420,7 +424,11 @@ fn find_others(directory: &Path, path: &RepoPath, deleted: &HashSet<RepoPath>, o
             inner.extend_from_slice(entry.file_name().as_bytes());
             RepoPath::parse(&inner).ok()
         });
-        let is_directory = entry.as_ref().ok().and_then(|entry| entry.file_type().ok()).map(|kind| kind.is_dir());
+        let is_directory = entry
+            .as_ref()
+            .ok()
+            .and_then(|entry| entry.file_type().ok())
+            .map(|kind| kind.is_dir());
         match (entry, inner, is_directory) {
             (Ok(entry), Some(inner), Some(true)) => find_others(&entry.path(), &inner, deleted, others),
             (Ok(_), Some(inner), Some(false)) if deleted.contains(&inner) => {}

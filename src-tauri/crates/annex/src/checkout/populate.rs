@@ -6,7 +6,7 @@ use std::path::Path;
 use git2::{ObjectType, Oid};
 use model::{Key, RepoPath};
 
-use super::act::replace;
+use super::act::{FEW, replace, sync, write_out};
 use super::entry::{entry, staged};
 use super::place::{Parent, Place, Seen, look_at};
 use crate::index::{Entry, Staged};
@@ -32,8 +32,8 @@ impl Annex {
     /// anything else, or whose content is not here, are left alone.
     ///
     /// `index.lock` is held from before the first file changes. Busy, and nothing is changed, if another program keeps
-    /// it for more than two seconds. What is copied is not flushed to disk: the object is there, and a file that a power
-    /// cut truncates differs from its index entry, so it is looked at again.
+    /// it for more than two seconds. What was copied is on disk before the index says so: a file that a power cut
+    /// truncated would look like an edit.
     pub fn populate(&self, files: &[(RepoPath, Key)], thin: bool) -> Result<Vec<RepoPath>> {
         let Some(top) = self.work_tree() else {
             return Ok(Vec::new());
@@ -45,24 +45,25 @@ impl Annex {
         let store = &self.store();
         let _scratch = store.hold_scratch()?;
         let mut staged_index = Staged::open(&git)?;
+        let durable = files.len() <= FEW;
         let populated = if files.len() < MANY {
-            populate_all(store, top, files, thin)
+            populate_all(store, top, files, thin, durable)
         } else {
             let (first, second) = files.split_at(files.len() / 2);
             let (ours, theirs) = std::thread::scope(|scope| {
-                let other = scope.spawn(|| populate_all(store, top, second, thin));
-                let ours = populate_all(store, top, first, thin);
+                let other = scope.spawn(|| populate_all(store, top, second, thin, durable));
+                let ours = populate_all(store, top, first, thin, durable);
                 (ours, other.join())
             });
             let theirs = theirs.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (
-                [ours.0, theirs.0].into_iter().flatten().collect(),
-                ours.1.and(theirs.1),
-            )
+            ([ours.0, theirs.0].into_iter().flatten().collect(), ours.1.and(theirs.1))
         };
         let (populated, result) = populated;
         if populated.is_empty() {
             return result.map(|()| Vec::new());
+        }
+        if !durable {
+            write_out(top)?;
         }
         for file in &populated {
             let staged_as = staged_index.index().entry(file.path.as_bytes());
@@ -93,14 +94,20 @@ fn refreshed(old: &Entry, file: &Populated) -> Option<Entry> {
 }
 
 /// What was populated before the first error stays so, and must reach the index.
-fn populate_all(store: &Store<'_>, top: &Path, files: &[(RepoPath, Key)], thin: bool) -> (Vec<Populated>, Result<()>) {
+fn populate_all(
+    store: &Store<'_>,
+    top: &Path,
+    files: &[(RepoPath, Key)],
+    thin: bool,
+    durable: bool,
+) -> (Vec<Populated>, Result<()>) {
     let mut populated = Vec::with_capacity(files.len());
     let mut place = match Place::open(top) {
         Ok(place) => place,
         Err(error) => return (populated, Err(error)),
     };
     for (path, key) in files {
-        match populate_one(store, &mut place, path, key, thin) {
+        match populate_one(store, &mut place, path, key, thin, durable) {
             Ok(file) => populated.extend(file),
             Err(error) => return (populated, Err(error)),
         }
@@ -114,6 +121,7 @@ fn populate_one(
     path: &RepoPath,
     key: &Key,
     thin: bool,
+    durable: bool,
 ) -> Result<Option<Populated>> {
     let Some(seen) = place.look(path)? else {
         return Ok(None);
@@ -125,7 +133,7 @@ fn populate_one(
     let Some(file) = place.read(path)? else {
         return Ok(None);
     };
-    let mut data = Vec::with_capacity(256);
+    let mut data = Vec::with_capacity(usize::try_from(seen.size).unwrap_or(0) + 1);
     file.take(MAX_POINTER as u64 + 1)
         .read_to_end(&mut data)
         .map_err(Error::io("read", &shown))?;
@@ -135,6 +143,9 @@ fn populate_one(
     let Some(new) = found(store.content_for_work_tree(key, thin, seen.is_executable()))? else {
         return Ok(None);
     };
+    if durable {
+        sync(&new)?;
+    }
     let pointer = Oid::hash_object(ObjectType::Blob, &data).map_err(Error::git("hash a pointer"))?;
     let error = place.error("write", path);
     let Parent::Open(parent) = place.parent(path, false)? else {
