@@ -33,7 +33,6 @@ mod repository;
 mod scratch_repository;
 mod rules;
 pub mod settings;
-mod standins;
 mod stat;
 mod store;
 mod tenancy;

@@ -197,16 +197,6 @@ fn well_formed<'a>(tree: Option<&'a git2::OdbObject<'_>>) -> Result<Vec<Entry<'a
         .ok_or_else(|| malformed(tree.id()))
 }
 
-/// Finds the leaf of a tree at a path.
-pub(crate) fn lookup(git: &git2::Repository, tree: Oid, path: &std::path::Path) -> Option<Blob> {
-    let tree = git.find_tree(tree).ok()?;
-    let entry = tree.get_path(path).ok()?;
-    Some(Blob {
-        mode: Mode::from_bits(u32::try_from(entry.filemode_raw()).ok()?)?,
-        id: entry.id(),
-    })
-}
-
 /// Every leaf of a tree by path, for tests.
 #[cfg(test)]
 pub(crate) fn leaves(odb: &Odb<'_>, tree: Oid) -> std::collections::BTreeMap<Vec<u8>, Blob> {
