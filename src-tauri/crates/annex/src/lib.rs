@@ -9,6 +9,8 @@ mod error;
 pub mod exchange;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod measures;
 mod merge;
 mod repository;
 mod standins;
