@@ -23,6 +23,8 @@ mod locks;
 pub mod logs;
 mod look;
 mod intake;
+#[cfg(test)]
+mod measures;
 mod merge;
 pub mod naming;
 mod objects;
