@@ -4,8 +4,53 @@
 //! machine), blocks, and takes git-annex's own locks. It knows nothing of syncing: it never decides that something
 //! should happen, and it is the only crate that knows git2.
 
+mod backend;
+mod beneath;
+mod branch;
+mod checkout;
 mod error;
+pub mod exchange;
+pub mod filter_process;
+#[cfg(test)]
+mod fixture;
+pub mod hash_directory;
+mod identity;
+mod ignore;
+mod index;
+pub mod init;
+mod large_files;
+mod locks;
+pub mod logs;
+mod look;
+mod intake;
+mod merge;
+pub mod naming;
+mod objects;
+pub mod pointer;
+mod refs;
 mod repository;
+#[cfg(test)]
+mod scratch_repository;
+mod rules;
+pub mod settings;
+mod standins;
+mod stat;
+mod store;
+mod tenancy;
+mod transfer;
+mod tree;
 
+pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
+pub use branch::{Branch, Changes, Facts, Merged, SpecialRemote, Trust};
+pub use checkout::{CheckedOut, CheckoutOptions};
 pub use error::{Error, Result};
+pub use logs::{Presence, VectorClock};
+pub use intake::{Counts, Intake, IntakeOptions, Postponed};
+pub use look::{Candidate, Look, Removed, RootState, Scope};
+pub use merge::{MergeOptions, MergeOutcome, Theirs};
+pub use refs::RefsState;
 pub use repository::{Annex, VERSION};
+pub use rules::Rules;
+pub use store::{Batch, ContentLock, Incoming, Ingested, Making, Store};
+pub use tenancy::{Tenancy, Tenant};
+pub use tree::{Annexed, Head, RefusedPath, TreeChange};

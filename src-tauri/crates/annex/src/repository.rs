@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::Uuid;
 
+use crate::look::RootId;
 use crate::{Error, Result};
 
 /// The one repository version that this program reads and writes.
@@ -21,13 +22,14 @@ struct Inner {
     git_dir: PathBuf,
     work_tree: Option<PathBuf>,
     uuid: Uuid,
+    root: Option<RootId>,
 }
 
 impl Annex {
     /// Opens the repository whose top (or bare git directory) is `path`.
     ///
     /// Refused with a message, and nothing changed: no repository, not initialised by git-annex, a version other than
-    /// 10, pid locks, private repositories, SHA-256 objects.
+    /// 10, pid locks, private or tuned repositories, SHA-256 objects, a `.git` file in place of the directory.
     pub fn open(path: &Path) -> Result<Self> {
         let git = open_git(path)?;
         let config = git
@@ -44,30 +46,23 @@ impl Annex {
         }
         let uuid = Uuid::parse(&uuid)
             .ok_or_else(|| Error::Damaged(format!("{shown} has an annex.uuid that is not a uuid: {uuid:?}")))?;
-        match text("annex.version").as_deref() {
-            Some(VERSION) => {}
-            Some(other) => {
-                return Err(Error::Refused(format!(
-                    "{shown} has git-annex repository version {other}; only version {VERSION} is supported; nothing was changed. Run 'git annex upgrade' there"
-                )));
-            }
-            None => {
-                return Err(Error::Refused(format!(
-                    "{shown} has an annex.uuid but no annex.version; nothing was changed. Run 'git annex init' there"
-                )));
-            }
+        if text("annex.version").is_none() {
+            return Err(Error::Refused(format!(
+                "{shown} has an annex.uuid but no annex.version; nothing was changed. Run 'anabranch init {shown}' to complete it"
+            )));
         }
-        for setting in ["annex.pidlock", "annex.private"] {
-            if config.get_bool(setting).unwrap_or(false) {
-                return Err(Error::Refused(format!(
-                    "{shown} has {setting} set, which is not supported; nothing was changed"
-                )));
-            }
+        refuse_unsupported(&config, path)?;
+        refuse_elsewhere(&git, path)?;
+        if git.workdir().is_some_and(|top| top.join(".git").is_file()) {
+            return Err(Error::Refused(format!(
+                "{shown} has a .git file, through which annexed links lead nowhere; nothing was changed. Run 'anabranch init {shown}', which makes it a link to the git directory"
+            )));
         }
         let git_dir = git.commondir().to_owned();
         let work_tree = git.workdir().map(Path::to_owned);
         Ok(Self {
             inner: Arc::new(Inner {
+                root: RootId::of(work_tree.as_deref().unwrap_or(&git_dir)),
                 git_dir,
                 work_tree,
                 uuid,
@@ -105,6 +100,11 @@ impl Annex {
         self.inner.git_dir.join("annex").join(name)
     }
 
+    /// Which directory the top was when the repository was opened.
+    pub(crate) fn root(&self) -> Option<RootId> {
+        self.inner.root
+    }
+
     /// A libgit2 handle of its own, for one thread.
     pub(crate) fn git(&self) -> Result<git2::Repository> {
         open_git(self.work_tree().unwrap_or(self.git_dir()))
@@ -122,7 +122,58 @@ impl fmt::Debug for Annex {
     }
 }
 
-fn open_git(path: &Path) -> Result<git2::Repository> {
+/// Refuses repositories that say in their configuration that they are of a kind that this program does not write.
+pub(crate) fn refuse_unsupported(config: &git2::Config, path: &Path) -> Result<()> {
+    let shown = path.display();
+    if let Ok(version) = config.get_string("annex.version")
+        && version != VERSION
+    {
+        return Err(Error::Refused(format!(
+            "{shown} has git-annex repository version {version}; only version {VERSION} is supported; nothing was changed. Run 'git annex upgrade' there"
+        )));
+    }
+    for setting in ["annex.pidlock", "annex.private"] {
+        if config.get_bool(setting).unwrap_or(false) {
+            return Err(Error::Refused(format!(
+                "{shown} has {setting} set, which is not supported; nothing was changed"
+            )));
+        }
+    }
+    let mut tuned = config
+        .entries(Some("^annex\\.tune\\."))
+        .map_err(Error::git("read the configuration"))?;
+    while let Some(setting) = tuned.next() {
+        let setting = setting.map_err(Error::git("read the configuration"))?;
+        let name = setting.name().unwrap_or_default();
+        if config.get_bool(name).unwrap_or(true) {
+            return Err(Error::Refused(format!(
+                "{shown} has a tuned annex ({name}), which is not supported; nothing was changed"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a directory through which git works on the files of another one: a copied `.git` file, or `core.worktree`.
+pub(crate) fn refuse_elsewhere(git: &git2::Repository, path: &Path) -> Result<()> {
+    let Some(top) = git.workdir() else {
+        return Ok(());
+    };
+    let real = |path: &Path| path.canonicalize().map_err(Error::io("examine", path));
+    let asked = real(path)?;
+    if asked == real(top)? || asked == real(git.path())? {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "the git directory of {} belongs to the files in {}; nothing was changed. Work there, or make a clone",
+        path.display(),
+        top.display()
+    )))
+}
+
+/// Opens the git repository at exactly this place.
+pub(crate) fn open_git(path: &Path) -> Result<git2::Repository> {
+    crate::objects::write_durably();
     let flags = git2::RepositoryOpenFlags::NO_SEARCH;
     git2::Repository::open_ext(path, flags, std::iter::empty::<&Path>())
         .map_err(Error::git(format!("open the repository {}", path.display())))

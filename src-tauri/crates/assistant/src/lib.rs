@@ -1,4 +1,11 @@
-//! assistant
+//! The decisions: events in, effects out. No I/O, no clock, no threads; chance comes from a seed.
+//!
+//! Start at [`Assistant::handle`]. State here is what was *observed*; what to do is asked of it anew after every event
+//! ([`Assistant::plan`]), so nothing that has to be done can be forgotten: work that is due and not under way is started,
+//! whatever the reason it is due. Each effect carries an [`Id`] and ends in exactly one event with the same id.
+//!
+//! **Invariant:** no decision depends on the order in which unordered things are stored; the same seed and events give
+//! the same effects.
 
 #![cfg_attr(
     test,
@@ -8,3 +15,20 @@
         reason = "tests read vectors and may use any collection"
     )
 )]
+
+mod assistant;
+pub mod content;
+mod effect;
+mod event;
+pub mod guards;
+pub mod intake;
+pub mod network;
+pub mod pacing;
+pub mod syncing;
+
+pub use assistant::{Assistant, RemoteView};
+pub use effect::{Effect, Id, Scope};
+pub use event::{
+    Away, Candidate, Class, ClassId, Event, Found, Heads, Looked, Merged, Outcome, Pushed, Reach, Refs, RemoteFacts,
+    Root,
+};

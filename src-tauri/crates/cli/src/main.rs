@@ -1,1 +1,104 @@
-fn main() {}
+//! `anabranch`: the engine without a desktop, and the questions one can ask it.
+
+mod arguments;
+mod generate;
+mod view;
+mod words;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use contract::{Command, Folder, Reply};
+
+use arguments::{Arguments, Task, YesNo};
+
+/// Exit code of `sync` and `status` when something is still waiting.
+const WAITING: u8 = 2;
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody may be listening any more.
+            let _ = writeln!(std::io::stderr(), "anabranch: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Init { path, description } => {
+            let path = path.unwrap_or_else(here);
+            let uuid = engine::init(&path, description.as_deref())?;
+            print(&format!("{} is ready ({uuid}). Keep it in sync with 'anabranch run {0}'", path.display()))
+        }
+        Task::Clone { source, path, bare, description } => {
+            let path = path.map_or_else(|| name_of(&source), Ok)?;
+            let uuid = engine::clone(&source, &path, bare, description.as_deref())?;
+            print(&format!("{} is a clone of {} ({uuid})", path.display(), source.display()))
+        }
+        Task::Run { folders } => {
+            let folders = if folders.is_empty() { vec![here()] } else { folders };
+            view::run(&folders)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Sync { folder } => {
+            let folder = engine::sync(&folder.unwrap_or_else(here))?;
+            print(&words::summary(&folder))?;
+            Ok(in_step(&folder))
+        }
+        Task::Status { folder, json } => {
+            let folder = engine::status(&folder.unwrap_or_else(here))?;
+            print(&if json { serde_json::to_string_pretty(&folder)? } else { words::summary(&folder) })?;
+            Ok(in_step(&folder))
+        }
+        Task::Why { path, json } => {
+            let why = engine::why(&path)?;
+            print(&if json { serde_json::to_string_pretty(&why)? } else { why.sentence })
+        }
+        Task::Pause { folder } => ask(folder, &Command::Pause, "paused"),
+        Task::Resume { folder } => ask(folder, &Command::Resume, "going on"),
+        Task::Answer { answer, folder } => {
+            ask(folder, &Command::Answer { yes: answer == YesNo::Yes }, "the answer was taken")
+        }
+        Task::FilterProcess => {
+            engine::filter_process(&here(), std::io::stdin().lock(), std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Generate { directory } => {
+            generate::generate(&directory)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn here() -> PathBuf {
+    PathBuf::from(".")
+}
+
+fn name_of(source: &Path) -> Result<PathBuf> {
+    let source = source.canonicalize().with_context(|| format!("could not find {}", source.display()))?;
+    Ok(PathBuf::from(source.file_name().context("name the folder to make the clone in")?))
+}
+
+fn print(text: &str) -> Result<ExitCode> {
+    writeln!(std::io::stdout(), "{text}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn in_step(folder: &Folder) -> ExitCode {
+    let waits = !folder.waiting.is_empty() || folder.question.is_some() || !folder.problems.is_empty();
+    ExitCode::from(if waits { WAITING } else { 0 })
+}
+
+fn ask(folder: Option<PathBuf>, command: &Command, done: &str) -> Result<ExitCode> {
+    let folder = folder.unwrap_or_else(here);
+    match engine::ask_folder(&folder, command)? {
+        Reply::Refused(why) => bail!(why),
+        Reply::Status(_) | Reply::Why(_) | Reply::Done => print(&format!("{}: {done}", folder.display())),
+    }
+}

@@ -1,1 +1,21 @@
-//! engine
+//! The loop: facts become events, effects become work.
+//!
+//! Start at [`Engine`], which runs folders until it is stopped, or at [`sync`], which does everything once. Each folder
+//! has one loop that owns its assistant and never blocks; the work runs on threads, and ends as events.
+
+mod clock;
+mod error;
+mod folder;
+mod observations;
+mod once;
+mod repository;
+mod running;
+mod socket;
+mod status;
+mod watching;
+mod work;
+
+pub use error::Error;
+pub use once::{ask_folder, status, sync, why};
+pub use repository::{clone, filter_process, init};
+pub use running::{Engine, runtime};

@@ -22,6 +22,7 @@ mod time;
 mod uuid;
 
 pub use cost::Cost;
+pub use expression::Trust;
 pub use key::{Key, KeyError};
 pub use oid::Oid;
 pub use path::{PathError, RepoPath};

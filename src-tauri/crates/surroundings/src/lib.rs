@@ -1,1 +1,11 @@
-//! surroundings
+//! The machine around the repositories: which files change, what is mounted, which drive it is.
+//!
+//! Everything here only observes, costs nothing while nothing happens, and knows nothing of repositories.
+
+mod changes;
+mod drives;
+mod mounts;
+
+pub use changes::{Blind, Change, Changes, Place, Scope, Watch, WatchError, Why};
+pub use drives::{Drive, Drives};
+pub use mounts::{Mount, Mounts, mount_of, parse_mountinfo};

@@ -9,6 +9,7 @@
     reason = "a task talks to the person at the terminal"
 )]
 
+mod bench;
 mod packages;
 mod place;
 mod run;
@@ -42,6 +43,17 @@ enum Task {
         #[arg(long)]
         yes: bool,
     },
+    /// Measures, beside git-annex's assistant and plain programs, and prints one table.
+    Bench {
+        /// Installs missing system packages without asking.
+        #[arg(long)]
+        yes: bool,
+        /// Leaves git-annex's assistant out, which takes most of the time.
+        #[arg(long)]
+        only_ours: bool,
+        /// The rows to measure: one, many, rename, start, large, idle, memory; all if none is named.
+        rows: Vec<String>,
+    },
     /// Builds Anabranch and runs it on folders; with no folder, shows its main job on a sample.
     Run {
         /// The folders to keep in step: git-annex repositories, or made so by `anabranch init`.
@@ -55,6 +67,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { yes } => test::run(yes),
+        Task::Bench { yes, only_ours, rows } => bench::run(yes, only_ours, &rows),
         Task::Run { folders, yes } => run::run(&folders, yes),
     };
     match done {

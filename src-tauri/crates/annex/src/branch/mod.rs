@@ -1,0 +1,174 @@
+//! The git-annex branch: reading it, writing it, merging what others wrote.
+//!
+//! Everything that changes it holds `annex/journal.lck` from before reading the old tip until after the ref has moved,
+//! as git-annex does; git-annex's `index`, `index.lck` and `mergedrefs` are left alone, which makes it take up what
+//! happened here (the one exception is a transition, see [`Branch::merge`]).
+
+mod changes;
+mod facts;
+mod journal;
+mod merging;
+mod private;
+mod recording;
+#[cfg(test)]
+mod tests;
+mod transitions;
+mod writing;
+
+use std::collections::HashMap;
+
+use git2::ErrorCode;
+use model::{Key, Oid, Uuid};
+
+pub use changes::Changes;
+pub use facts::{Facts, SpecialRemote, Trust};
+pub use merging::Merged;
+
+use crate::logs::PresenceLog;
+use crate::objects::{Bulk, Tree};
+use crate::{Annex, Error, Result, logs};
+
+/// The one ref that is ours to move.
+const REF: &str = "refs/heads/git-annex";
+/// No log lies deeper than three levels; below this many, directories are carried along unread.
+const DEEPEST: usize = 32;
+
+/// The git-annex branch of one repository.
+pub struct Branch<'a> {
+    annex: &'a Annex,
+}
+
+impl Annex {
+    /// The git-annex branch.
+    pub fn branch(&self) -> Branch<'_> {
+        Branch { annex: self }
+    }
+}
+
+impl Branch<'_> {
+    /// The commit at its tip; none if there is no branch yet. Does not look at the journal.
+    pub fn tip(&self) -> Result<Option<Oid>> {
+        Ok(tip(&self.annex.git()?)?.map(to_model))
+    }
+
+    /// The newest content of one file: the journal's, else the branch's, with what is recorded privately.
+    pub fn read(&self, path: &[u8]) -> Result<Option<Vec<u8>>> {
+        let repo = self.annex.git()?;
+        Reader::new(self.annex, &repo).read(path)
+    }
+
+    /// The repositories that have the content of `key`, by the newest location log; unusable uuids left out.
+    pub fn locations(&self, key: &Key) -> Result<Vec<Uuid>> {
+        let content = self.read(&logs::location_log(key))?.unwrap_or_default();
+        Ok(PresenceLog::parse(&content)
+            .present()
+            .filter_map(Uuid::from_bytes)
+            .collect())
+    }
+
+    /// True if something waits in the journal, for example of a git-annex command that has just ended.
+    pub fn has_journal(&self) -> bool {
+        std::fs::read_dir(self.annex.annex_file("journal")).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
+    /// Commits what waits in the journal, if anything does, and tells the tip.
+    pub fn fold(&self) -> Result<Option<Oid>> {
+        let repo = self.annex.git()?;
+        let writer = writing::Writer::lock(self.annex, &repo)?;
+        Ok(writer.fold()?.map(to_model))
+    }
+}
+
+/// Reads files of the branch, overlaid by the journal, in one repository handle.
+struct Reader<'a> {
+    annex: &'a Annex,
+    repo: &'a git2::Repository,
+}
+
+impl<'a> Reader<'a> {
+    fn new(annex: &'a Annex, repo: &'a git2::Repository) -> Self {
+        Self { annex, repo }
+    }
+
+    fn read(&self, path: &[u8]) -> Result<Option<Vec<u8>>> {
+        // The journal is asked first: what is not there any more is in the tip that is read afterwards.
+        let public = match journal::read(self.annex, path)? {
+            Some(content) => Some(content),
+            None => read_committed(self.repo, tip(self.repo)?, path)?,
+        };
+        Ok(overlay(public, private::read(self.annex, path)?))
+    }
+
+    /// Reads files at the top of the branch together: its top directory is large, and so is read once only.
+    fn read_top<'n>(&self, names: &[&'n str]) -> Result<HashMap<&'n str, Vec<u8>>> {
+        let journal = |name: &&str| journal::read(self.annex, name.as_bytes());
+        let waiting = names.iter().map(journal).collect::<Result<Vec<_>>>()?;
+        let bulk = Bulk::begin(self.repo)?;
+        let top = match tip(self.repo)? {
+            Some(tip) => bulk.read_tree(tree_of(self.repo, tip)?)?,
+            None => Tree::default(),
+        };
+        let mut contents = HashMap::new();
+        for (&name, waiting) in names.iter().zip(waiting) {
+            let entry = top.get(name.as_bytes()).filter(|entry| entry.is_blob());
+            let public = match (waiting, entry) {
+                (None, Some(entry)) => Some(bulk.read_blob(entry.id)?),
+                (waiting, _) => waiting,
+            };
+            let content = overlay(public, private::read(self.annex, name.as_bytes())?);
+            contents.extend(content.map(|content| (name, content)));
+        }
+        Ok(contents)
+    }
+}
+
+fn overlay(public: Option<Vec<u8>>, private: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    match (public, private) {
+        (Some(public), Some(private)) => Some(logs::union(&public, &private)),
+        (public, private) => public.or(private),
+    }
+}
+
+fn read_committed(repo: &git2::Repository, tip: Option<git2::Oid>, path: &[u8]) -> Result<Option<Vec<u8>>> {
+    let Some(tip) = tip else { return Ok(None) };
+    let bulk = Bulk::begin(repo)?;
+    let mut directory = tree_of(repo, tip)?;
+    let mut rest = path;
+    loop {
+        let slash = rest.iter().position(|&b| b == b'/');
+        let name = slash.map_or(rest, |at| &rest[..at]);
+        let entry = bulk.find(directory, name)?;
+        match (slash, entry) {
+            (Some(at), Some(entry)) if entry.is_directory() => {
+                directory = entry.id;
+                rest = &rest[at + 1..];
+            }
+            (None, Some(entry)) if entry.is_blob() => return bulk.read_blob(entry.id).map(Some),
+            _ => return Ok(None),
+        }
+    }
+}
+
+fn tip(repo: &git2::Repository) -> Result<Option<git2::Oid>> {
+    match repo.refname_to_id(REF) {
+        Ok(id) => Ok(Some(id)),
+        Err(problem) if problem.code() == ErrorCode::NotFound => Ok(None),
+        Err(problem) => Err(Error::git("read the git-annex branch")(problem)),
+    }
+}
+
+fn tree_of(repo: &git2::Repository, commit: git2::Oid) -> Result<git2::Oid> {
+    repo.find_commit(commit)
+        .map(|commit| commit.tree_id())
+        .map_err(Error::git(format!("read the commit {commit} of the git-annex branch")))
+}
+
+fn to_model(id: git2::Oid) -> Oid {
+    let mut bytes = [0; 20];
+    bytes.copy_from_slice(id.as_bytes());
+    Oid(bytes)
+}
+
+fn to_git(id: Oid) -> git2::Oid {
+    git2::Oid::from_bytes(&id.0).expect("because both hold 20 bytes")
+}

@@ -1,0 +1,139 @@
+use std::fs::File;
+
+use git2::{ErrorCode, Oid};
+
+use super::{REF, journal, tip, tree_of};
+use crate::identity::signature;
+use crate::objects::{Bulk, Entry, Tree};
+use crate::{Annex, Error, Result};
+
+/// The right to change the branch: `journal.lck`, and what waited in the journal when it was taken.
+pub(super) struct Writer<'a> {
+    pub(super) annex: &'a Annex,
+    pub(super) repo: &'a git2::Repository,
+    pending: Vec<journal::Pending>,
+    _lock: File,
+}
+
+/// Makes the new content of the numbered file from the old one; none leaves it as it is.
+pub(super) type Edit<'e> = dyn Fn(usize, &[u8]) -> Option<Vec<u8>> + 'e;
+
+impl<'a> Writer<'a> {
+    /// Waits for the lock and reads the journal.
+    pub(super) fn lock(annex: &'a Annex, repo: &'a git2::Repository) -> Result<Self> {
+        let lock = journal::lock(annex)?;
+        let pending = journal::pending(annex)?;
+        Ok(Self {
+            annex,
+            repo,
+            pending,
+            _lock: lock,
+        })
+    }
+
+    /// Commits what waits in the journal, if anything does.
+    pub(super) fn fold(&self) -> Result<Option<Oid>> {
+        if self.pending.is_empty() {
+            return tip(self.repo);
+        }
+        self.record(&[], &|_, _| None).map(Some)
+    }
+
+    /// Commits what waits in the journal and what `edit` makes of the files at `paths` (sorted, each once); nothing
+    /// if that changes nothing.
+    pub(super) fn record(&self, paths: &[Vec<u8>], edit: &Edit<'_>) -> Result<Oid> {
+        let old = tip(self.repo)?;
+        let base = old.map(|tip| tree_of(self.repo, tip)).transpose()?;
+        let mut all: Vec<Vec<u8>> = self.pending.iter().map(|pending| pending.path.clone()).collect();
+        all.extend_from_slice(paths);
+        all.sort_unstable();
+        all.dedup();
+
+        let mut bulk = Bulk::begin(self.repo)?;
+        let tree = bulk.rewrite(base, &all, &mut |bulk, at, entry| {
+            let path = &all[at];
+            let blob = entry.filter(|entry| entry.is_blob());
+            if entry.is_some() && blob.is_none() {
+                return Ok(entry);
+            }
+            let waiting = self.pending.binary_search_by(|pending| pending.path.cmp(path)).ok();
+            let waiting = waiting.map(|at| self.pending[at].content.as_slice());
+            let edited = paths.binary_search(path).ok();
+            let content = match (waiting, blob) {
+                (Some(waiting), _) => waiting.to_vec(),
+                (None, Some(blob)) => bulk.read_blob(blob.id)?,
+                (None, None) => Vec::new(),
+            };
+            let new = edited.and_then(|at| edit(at, &content));
+            match new.as_deref().or(waiting) {
+                Some(content) => Ok(Some(Entry::file(bulk.blob(content)?))),
+                None => Ok(entry),
+            }
+        })?;
+        let tree = match tree {
+            Some(tree) => tree,
+            None => bulk.tree(Tree::default())?,
+        };
+        let (parents, subject) = match old {
+            Some(old) if base == Some(tree) => {
+                self.forget_pending()?;
+                return Ok(old);
+            }
+            Some(old) => (vec![old], self.subject()),
+            None => (Vec::new(), "branch created".to_owned()),
+        };
+        let new = self.commit(bulk, tree, &parents, old, &subject)?;
+        self.forget_pending()?;
+        Ok(new)
+    }
+
+    /// Commits a tree and moves the branch from `old` to it.
+    pub(super) fn commit(
+        &self,
+        mut bulk: Bulk<'_>,
+        tree: Oid,
+        parents: &[Oid],
+        old: Option<Oid>,
+        subject: &str,
+    ) -> Result<Oid> {
+        let new = bulk.commit(tree, parents, &signature(self.repo), subject)?;
+        bulk.finish()?;
+        self.move_branch(new, old, subject)?;
+        Ok(new)
+    }
+
+    /// Moves the branch, unless somebody without the lock has moved it meanwhile.
+    pub(super) fn move_branch(&self, new: Oid, old: Option<Oid>, subject: &str) -> Result<()> {
+        let moved = match old {
+            Some(old) => self.repo.reference_matching(REF, new, true, old, subject),
+            None => self.repo.reference(REF, new, false, subject),
+        };
+        match moved {
+            Ok(_) => Ok(()),
+            Err(problem)
+                if matches!(
+                    problem.code(),
+                    ErrorCode::Modified | ErrorCode::Exists | ErrorCode::Locked
+                ) =>
+            {
+                Err(Error::Busy(self.annex.git_dir().join(REF)))
+            }
+            Err(problem) => Err(Error::git("move the git-annex branch")(problem)),
+        }
+    }
+
+    /// The subject of an ordinary commit: `annex.commitmessage`, else git-annex's.
+    fn subject(&self) -> String {
+        let set = self
+            .repo
+            .config()
+            .and_then(|config| config.get_string("annex.commitmessage"));
+        set.ok()
+            .filter(|text| !text.trim().is_empty())
+            .unwrap_or_else(|| "update".to_owned())
+    }
+
+    fn forget_pending(&self) -> Result<()> {
+        self.pending.iter().try_for_each(journal::Pending::remove)
+    }
+}

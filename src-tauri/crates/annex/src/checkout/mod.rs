@@ -1,0 +1,281 @@
+//! Making the work tree and the index follow a commit, and giving pointer files their content.
+//!
+//! # What is never done
+//!
+//! Nothing in the work tree is overwritten or deleted unless it is the file that its index entry was made from, or holds
+//! byte for byte what git has. All is checked before anything is touched; one file in the way, and nothing is done at
+//! all. Each file is looked at once more right before it is touched. No directory is entered through a symlink, and
+//! no path is written that [`model::RepoPath`] refuses. No hook and no filter runs, and `.gitattributes` conversions
+//! (`eol`, `ident`, `working-tree-encoding`) are not made: files are the bytes that git has.
+//!
+//! # Crashes
+//!
+//! A checkout changes the work tree, then the index, then the branch. Cut off in between, the difference between
+//! work tree and index would look like the user's edits: files that came would be added under whatever key this
+//! repository makes, and files that went would be committed as deleted. So the order is:
+//!
+//! 1. `index.lock`, and the lock of the branch: from here on no commit can slip in between, and step 6 cannot fail for
+//!    want of the right old value.
+//! 2. The plan; a checkout that is blocked ends here and has touched nothing.
+//! 3. The note `<git dir>/anabranch/checkout` (from, to, branch), on disk before the first file changes.
+//! 4. The work tree: names that change, then deletions, then new content (each file complete under a temporary name,
+//!    then renamed), then all of it on disk.
+//! 5. The index, replaced by one rename, with the stat data of what was written.
+//! 6. The branch.
+//! 7. The note is removed.
+//!
+//! Whoever looks for the user's changes first calls [`Annex::finish_checkout`]: if the note is there, the same plan is
+//! made again from the same two commits and carried out. What step 4 did already is recognised: a file that is gone as
+//! it should be, or that holds what it should hold. Between steps 5 and 6 the index already agrees with the target,
+//! so only the branch moves; after 6 only the note is left. A file that the user changed since the crash cannot stop
+//! it any more: it stays as it is, over an index entry of the target without stat data, so it is found as an edit of
+//! the new version. If the branch is at neither of the two commits, someone else has gone on; the note is dropped.
+
+mod act;
+mod entry;
+mod marker;
+mod place;
+mod plan;
+mod populate;
+mod restore;
+#[cfg(test)]
+mod tests;
+
+use model::{Oid, RepoPath};
+
+use crate::standins::{self, Staged};
+use crate::tree::head::head_of;
+use crate::tree::{Head, git2_oid, tree_of};
+use crate::{Annex, Error, Result};
+use act::Done;
+use marker::Marker;
+use place::Place;
+use plan::{Plan, Planner};
+
+/// How files are checked out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CheckoutOptions {
+    /// `annex.thin`: unlocked files are hard links to their objects.
+    pub thin: bool,
+}
+
+/// What a checkout did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CheckedOut {
+    /// How many files were made, replaced, renamed or deleted.
+    pub changed: usize,
+    /// Files that stand in the way: changed or untracked. If there are any, nothing was done at all, and the answer is
+    /// to commit them first.
+    pub blocked: Vec<RepoPath>,
+    /// Files that were changed while the checkout was under way. They are as the user left them, and show as edits of
+    /// the version that was checked out.
+    pub kept: Vec<RepoPath>,
+}
+
+impl Annex {
+    /// Makes work tree, index and the branch that is checked out follow the commit `to`.
+    ///
+    /// Refused: in a bare repository, in the middle of a merge or rebase, and when the commit contains paths that no
+    /// work tree may hold.
+    pub fn check_out(&self, to: Oid, options: &CheckoutOptions) -> Result<CheckedOut> {
+        self.finish_checkout()?;
+        let head = self.head()?;
+        let wanted = Marker {
+            branch: head.branch,
+            from: head.commit,
+            to,
+        };
+        self.carry_out(&wanted, options, false, &mut |_| Ok(()))
+    }
+
+    /// Finishes a checkout that a crash interrupted; none if there is none. To be called before anything looks for
+    /// changes in the work tree.
+    pub fn finish_checkout(&self) -> Result<Option<CheckedOut>> {
+        let Some(begun) = Marker::read(self)? else {
+            return Ok(None);
+        };
+        let current = self.head().ok().filter(|head| head.branch == begun.branch);
+        let is_known = |head: &Head| head.commit == begun.from || head.commit == Some(begun.to);
+        if !current.as_ref().is_some_and(is_known) {
+            Marker::remove(self)?;
+            return Ok(None);
+        }
+        standins::remove_lock_of_the_dead(self)?;
+        remove_branch_lock_of_the_dead(self, &begun.branch)?;
+        let options = CheckoutOptions {
+            thin: self.git()?.config().and_then(|config| config.get_bool("annex.thin")).unwrap_or(false),
+        };
+        self.carry_out(&begun, &options, true, &mut |_| Ok(())).map(Some)
+    }
+
+    /// True if a checkout was begun and not finished.
+    pub fn is_checkout_unfinished(&self) -> bool {
+        Marker::read(self).is_ok_and(|marker| marker.is_some())
+    }
+
+    /// The steps of the module's documentation; `before` is called before each, so that tests can fail there.
+    fn carry_out(
+        &self,
+        wanted: &Marker,
+        options: &CheckoutOptions,
+        finishing: bool,
+        before: &mut Before<'_>,
+    ) -> Result<CheckedOut> {
+        let shown = format!("{self:?}");
+        let Some(top) = self.work_tree() else {
+            return Err(Error::Refused(format!("{shown} is bare: it has no files to check out")));
+        };
+        let git = self.git()?;
+        if git.state() != git2::RepositoryState::Clean {
+            return Err(Error::Refused(format!(
+                "a merge or rebase is under way in {shown}; nothing was changed. Finish it there (see 'git status'), or give it up with 'git merge --abort'"
+            )));
+        }
+        let mut staged = Staged::begin(self)?;
+        if staged.index().has_conflicts() {
+            return Err(Error::Refused(format!(
+                "{shown} has files in conflict; nothing was changed. Resolve them there (see 'git status')"
+            )));
+        }
+        let reference = format!("refs/heads/{}", wanted.branch);
+        let mut branch = git.transaction().map_err(Error::git("begin to move the branch"))?;
+        branch.lock_ref(&reference).map_err(|error| match error.code() {
+            git2::ErrorCode::Locked => Error::Busy(self.git_dir().join(format!("{reference}.lock"))),
+            _ => Error::git(format!("lock the branch {}", wanted.branch))(error),
+        })?;
+        let head = head_of(&git)?;
+        if head.branch != wanted.branch || (head.commit != wanted.from && head.commit != Some(wanted.to)) {
+            return Err(Error::Busy(self.git_dir().join(&reference)));
+        }
+
+        let odb = git.odb().map_err(Error::git("open the object database"))?;
+        let from_tree = wanted.from.map(|from| tree_of(&git, from)).transpose()?;
+        let to_tree = tree_of(&git, wanted.to)?;
+        let mut place = Place::open(top)?;
+        let written_at = staged.written_at();
+        let planner = Planner {
+            annex: self,
+            odb: &odb,
+            index: staged.index(),
+            written_at,
+            place: &mut place,
+            finishing,
+        };
+        let mut plan = planner.plan(from_tree, to_tree)?;
+        if let Some(refused) = plan.refused.first() {
+            return Err(Error::Refused(format!(
+                "commit {} is not checked out, because it contains {:?} ({}){}; nothing was changed. Remove that path in the repository that it came from",
+                wanted.to,
+                refused.path,
+                refused.why,
+                match plan.refused.len() {
+                    1 => String::new(),
+                    others => format!(" and {} more such paths", others - 1),
+                }
+            )));
+        }
+        if !plan.blocked.is_empty() {
+            plan.blocked.sort();
+            plan.blocked.dedup();
+            return Ok(CheckedOut {
+                blocked: plan.blocked,
+                ..CheckedOut::default()
+            });
+        }
+
+        before(Step::Marker)?;
+        let touches = !plan.touches_nothing();
+        if touches && !finishing {
+            wanted.write(self)?;
+        }
+        before(Step::WorkTree)?;
+        let done = act::act(self, top, plan, options.thin, before)?;
+        before(Step::Index)?;
+        let (changed, mut kept) = (done.changed, done.kept.clone());
+        if touches {
+            change_index(staged.index(), done)?;
+            staged.finish()?;
+        } else {
+            drop(staged);
+        }
+        before(Step::Branch)?;
+        if head.commit != Some(wanted.to) {
+            let message = format!("anabranch: check out {}", wanted.to);
+            let who = standins::signature(&git)?;
+            branch
+                .set_target(&reference, git2_oid(wanted.to), Some(&who), &message)
+                .and_then(|()| branch.commit())
+                .map_err(Error::git(format!("move the branch {}", wanted.branch)))?;
+        }
+        before(Step::Done)?;
+        if touches || finishing {
+            Marker::remove(self)?;
+        }
+        kept.sort();
+        kept.dedup();
+        Ok(CheckedOut {
+            changed,
+            blocked: Vec::new(),
+            kept,
+        })
+    }
+}
+
+/// Where a checkout may be cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Marker,
+    WorkTree,
+    /// Within the work tree.
+    File,
+    Index,
+    Branch,
+    Done,
+}
+
+/// Called before each step.
+type Before<'a> = dyn FnMut(Step) -> Result<()> + 'a;
+
+impl Plan {
+    fn touches_nothing(&self) -> bool {
+        self.deletions.is_empty()
+            && self.moves.is_empty()
+            && self.writes.is_empty()
+            && self.accepted.is_empty()
+            && self.index_only.is_empty()
+            && self.kept.is_empty()
+    }
+}
+
+fn change_index(index: &mut git2::Index, done: Done) -> Result<()> {
+    for path in &done.removed {
+        match index.remove_path(path.as_path()) {
+            Err(error) if error.code() != git2::ErrorCode::NotFound => {
+                return Err(Error::git(format!("take {path} out of the index"))(error));
+            }
+            _ => {}
+        }
+    }
+    for entry in &done.entries {
+        index
+            .add(entry)
+            .map_err(Error::git(format!("put {} into the index", String::from_utf8_lossy(&entry.path))))?;
+    }
+    Ok(())
+}
+
+/// Removes the lock of a branch that a checkout held when it was cut off. git holds such a lock only for an instant, so
+/// one that stays is nobody's.
+fn remove_branch_lock_of_the_dead(annex: &Annex, branch: &str) -> Result<()> {
+    let path = annex.git_dir().join(format!("refs/heads/{branch}.lock"));
+    for _ in 0..20 {
+        match std::fs::symlink_metadata(&path) {
+            Err(_) => return Ok(()),
+            Ok(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
+        }
+    }
+    match std::fs::remove_file(&path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(e)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,211 @@
+//! The work tree, entered one directory at a time and never through a symlink.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use bstr::ByteSlice;
+use model::RepoPath;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use crate::{Error, Result};
+
+/// What was seen of a file when something was decided about it: if this is still so, the file is still the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) dev: u64,
+    pub(super) ino: u64,
+    pub(super) mode: u32,
+    pub(super) links: u64,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) size: u64,
+    /// Seconds and nanoseconds.
+    pub(super) modified: (i64, i64),
+    /// Seconds and nanoseconds.
+    pub(super) changed: (i64, i64),
+}
+
+impl Seen {
+    #[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the types differ between platforms")]
+    fn new(stat: &Stat) -> Self {
+        Self {
+            dev: stat.st_dev as u64,
+            ino: stat.st_ino as u64,
+            mode: stat.st_mode as u32,
+            links: stat.st_nlink as u64,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+        }
+    }
+
+    fn file_type(&self) -> FileType {
+        FileType::from_raw_mode(self.mode)
+    }
+
+    pub(super) fn is_directory(&self) -> bool {
+        self.file_type() == FileType::Directory
+    }
+
+    pub(super) fn is_file(&self) -> bool {
+        self.file_type() == FileType::RegularFile
+    }
+
+    pub(super) fn is_symlink(&self) -> bool {
+        self.file_type() == FileType::Symlink
+    }
+
+    pub(super) fn is_executable(&self) -> bool {
+        self.mode & 0o100 != 0
+    }
+}
+
+/// Where the parent directory of a path is.
+pub(super) enum Parent<'a> {
+    /// Open, to be used with the file's name.
+    Open(BorrowedFd<'a>),
+    /// There is no such directory.
+    Missing,
+    /// This path is where a directory should be, but it is a file or a symlink.
+    InTheWay(RepoPath),
+}
+
+/// The work tree of a repository, with the directories from the top to the last file used kept open.
+pub(super) struct Place {
+    top: PathBuf,
+    root: OwnedFd,
+    entered: Vec<(Vec<u8>, OwnedFd)>,
+}
+
+const DIRECTORY: OFlags = OFlags::PATH
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
+impl Place {
+    pub(super) fn open(top: &Path) -> Result<Self> {
+        // The top itself may be reached through a symlink: that is how the user named it.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(top, flags, Mode::empty()).map_err(|e| Error::io("open", top)(e.into()))?;
+        Ok(Self {
+            top: top.to_owned(),
+            root,
+            entered: Vec::new(),
+        })
+    }
+
+    /// The full path, for messages.
+    pub(super) fn shown(&self, path: &RepoPath) -> PathBuf {
+        self.top.join(path.as_path())
+    }
+
+    /// For `map_err`: wraps the system's answer about a path of the work tree.
+    pub(super) fn error(&self, doing: &'static str, path: &RepoPath) -> impl FnOnce(Errno) -> Error + use<> {
+        let shown = self.shown(path);
+        move |errno| Error::io(doing, &shown)(errno.into())
+    }
+
+    /// Opens the directory that holds `path`, making it if asked.
+    pub(super) fn parent(&mut self, path: &RepoPath, make: bool) -> Result<Parent<'_>> {
+        let bytes = path.as_bytes();
+        let directories = &bytes[..bytes.rfind_byte(b'/').unwrap_or(0)];
+        let mut depth = 0;
+        let mut end = 0;
+        for name in directories.split(|&b| b == b'/').filter(|name| !name.is_empty()) {
+            end += name.len() + usize::from(depth > 0);
+            if self.entered.get(depth).is_none_or(|(entered, _)| entered != name) {
+                self.entered.truncate(depth);
+                let above = self.entered.last().map_or(self.root.as_fd(), |(_, fd)| fd.as_fd());
+                let mut opened = rustix::fs::openat(above, name, DIRECTORY, Mode::empty());
+                if make && matches!(opened, Err(Errno::NOENT)) {
+                    match rustix::fs::mkdirat(above, name, Mode::from_raw_mode(0o777)) {
+                        Ok(()) | Err(Errno::EXIST) => {}
+                        Err(errno) => return Err(self.error("create the directory of", path)(errno)),
+                    }
+                    opened = rustix::fs::openat(above, name, DIRECTORY, Mode::empty());
+                }
+                match opened {
+                    Ok(fd) => self.entered.push((name.to_vec(), fd)),
+                    Err(Errno::NOENT) => return Ok(Parent::Missing),
+                    Err(Errno::NOTDIR | Errno::LOOP) => {
+                        let what = RepoPath::parse(&bytes[..end]).unwrap_or_else(|_| path.clone());
+                        return Ok(Parent::InTheWay(what));
+                    }
+                    Err(errno) => return Err(self.error("open the directory of", path)(errno)),
+                }
+            }
+            depth += 1;
+        }
+        self.entered.truncate(depth);
+        Ok(Parent::Open(
+            self.entered.last().map_or(self.root.as_fd(), |(_, fd)| fd.as_fd()),
+        ))
+    }
+
+    /// Looks at a path without following a symlink; none if it is not there, or not in a directory.
+    pub(super) fn look(&mut self, path: &RepoPath) -> Result<Option<Seen>> {
+        let found = match self.parent(path, false)? {
+            Parent::Open(parent) => look_at(parent, path),
+            Parent::Missing | Parent::InTheWay(_) => Ok(None),
+        };
+        found.map_err(self.error("look at", path))
+    }
+
+    /// Opens a file for reading; fails if it is a symlink.
+    pub(super) fn read(&mut self, path: &RepoPath) -> Result<Option<File>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let opened = match self.parent(path, false)? {
+            Parent::Open(parent) => rustix::fs::openat(parent, &**path.file_name(), flags, Mode::empty()),
+            Parent::Missing | Parent::InTheWay(_) => return Ok(None),
+        };
+        match opened {
+            Ok(fd) => Ok(Some(fd.into())),
+            Err(Errno::NOENT | Errno::LOOP) => Ok(None),
+            Err(errno) => Err(self.error("open", path)(errno)),
+        }
+    }
+
+    /// The target of a symlink; none if it is none.
+    pub(super) fn target(&mut self, path: &RepoPath) -> Result<Option<Vec<u8>>> {
+        let read = match self.parent(path, false)? {
+            Parent::Open(parent) => rustix::fs::readlinkat(parent, &**path.file_name(), Vec::new()),
+            Parent::Missing | Parent::InTheWay(_) => return Ok(None),
+        };
+        match read {
+            Ok(target) => Ok(Some(target.into_bytes())),
+            Err(Errno::NOENT | Errno::INVAL) => Ok(None),
+            Err(errno) => Err(self.error("read the symlink", path)(errno)),
+        }
+    }
+
+    /// Removes a directory if it is empty; false if it is not, or not there.
+    pub(super) fn remove_if_empty(&mut self, path: &RepoPath) -> Result<bool> {
+        let removed = match self.parent(path, false)? {
+            Parent::Open(parent) => rustix::fs::unlinkat(parent, &**path.file_name(), AtFlags::REMOVEDIR),
+            Parent::Missing | Parent::InTheWay(_) => return Ok(false),
+        };
+        match removed {
+            Ok(()) => Ok(true),
+            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT | Errno::NOTDIR | Errno::BUSY) => Ok(false),
+            Err(errno) => Err(self.error("remove the directory", path)(errno)),
+        }
+    }
+
+    /// Forgets the open directories: after directories were removed or moved.
+    pub(super) fn leave(&mut self) {
+        self.entered.clear();
+    }
+}
+
+/// Looks at a file in an open directory, without following a symlink.
+pub(super) fn look_at(parent: BorrowedFd<'_>, path: &RepoPath) -> rustix::io::Result<Option<Seen>> {
+    match rustix::fs::statat(parent, &**path.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(Seen::new(&stat))),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}

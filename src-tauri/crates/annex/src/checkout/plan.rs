@@ -1,0 +1,421 @@
+//! What a checkout would do, decided before anything is touched.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use git2::{Index, ObjectType, Odb, Oid};
+use model::{Key, RepoPath};
+
+use super::entry::{INTENT_TO_ADD, SKIP_WORKTREE, is_unmodified, staged};
+use super::place::{Parent, Place, Seen, look_at};
+use crate::standins::{self, MAX_POINTER, key_of_pointer};
+use crate::tree::raw::{self, Blob, Mode};
+use crate::tree::{RefusedPath, small_blob};
+use crate::{Annex, Error, Result};
+
+/// What a leaf of the target tree is in the work tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Content {
+    Symlink(Vec<u8>),
+    /// A pointer: the content of the key if it is here, else the pointer itself.
+    Annexed { key: Key, pointer: Vec<u8> },
+    /// What the blob says.
+    Regular,
+    /// Only a directory; what is in it belongs to the submodule.
+    Submodule,
+}
+
+/// A file to be made or replaced.
+#[derive(Debug)]
+pub(super) struct Write {
+    pub(super) path: RepoPath,
+    pub(super) blob: Blob,
+    pub(super) content: Content,
+    /// The unmodified file that is replaced, and what it is in the index.
+    pub(super) replaces: Option<(Seen, Blob)>,
+}
+
+/// A file that only changes its name.
+#[derive(Debug)]
+pub(super) struct Move {
+    pub(super) from: RepoPath,
+    pub(super) seen: Seen,
+    pub(super) to: RepoPath,
+    pub(super) blob: Blob,
+    pub(super) content: Content,
+}
+
+/// All that a checkout does.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) deletions: Vec<(RepoPath, Seen)>,
+    pub(super) moves: Vec<Move>,
+    pub(super) writes: Vec<Write>,
+    /// Directories that must give way to a file; all that is in them is deleted.
+    pub(super) directories: Vec<RepoPath>,
+    /// What is in the work tree as the target has it.
+    pub(super) accepted: Vec<(RepoPath, Blob, Seen)>,
+    /// Paths where only the index changes, with the extended flags that stay.
+    pub(super) index_only: Vec<(RepoPath, Option<Blob>, u16)>,
+    /// Why nothing may be done at all.
+    pub(super) blocked: Vec<RepoPath>,
+    /// Paths of the target that no work tree may hold.
+    pub(super) refused: Vec<RefusedPath>,
+    /// Only when finishing: files that the user changed since, which stay as they are.
+    pub(super) kept: Vec<(RepoPath, Option<Blob>)>,
+}
+
+/// What decides.
+pub(super) struct Planner<'a> {
+    pub(super) annex: &'a Annex,
+    pub(super) odb: &'a Odb<'a>,
+    pub(super) index: &'a Index,
+    /// When the index was written.
+    pub(super) written_at: Option<(i64, i64)>,
+    pub(super) place: &'a mut Place,
+    /// True when a checkout that was interrupted is finished: it cannot be refused any more, so what changed since is
+    /// kept in the work tree instead.
+    pub(super) finishing: bool,
+}
+
+impl Planner<'_> {
+    /// Decides what leads from one tree to another.
+    pub(super) fn plan(mut self, from: Option<Oid>, to: Oid) -> Result<Plan> {
+        let mut plan = Plan::default();
+        let mut changes = Vec::new();
+        let mut unusable = Vec::new();
+        raw::differences(self.odb, from, Some(to), &mut |path, old, new| {
+            match RepoPath::parse(path) {
+                Ok(path) => changes.push((path, old, new)),
+                Err(why) => unusable.push((path.to_vec(), new, why)),
+            }
+            Ok(())
+        })?;
+        for (mut path, new, why) in unusable {
+            path.truncate(4096);
+            // What never could be written need not be removed.
+            if new.is_some() {
+                plan.refused.push(RefusedPath { path: path.into(), why });
+            }
+        }
+        changes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let mut in_the_way = HashSet::new();
+        for (path, old, new) in changes {
+            self.decide(path, old, new, &mut plan, &mut in_the_way)?;
+        }
+        self.check_the_way(&mut plan, in_the_way);
+        self.find_moves(&mut plan)?;
+        Ok(plan)
+    }
+
+    fn decide(
+        &mut self,
+        path: RepoPath,
+        old: Option<Blob>,
+        new: Option<Blob>,
+        plan: &mut Plan,
+        in_the_way: &mut HashSet<RepoPath>,
+    ) -> Result<()> {
+        let entry = self.index.get_path(path.as_path(), 0);
+        let now = entry.as_ref().and_then(staged);
+        let flags = entry.as_ref().map_or(0, |entry| entry.flags_extended);
+        let announced = flags & INTENT_TO_ADD != 0;
+        if now == new && !announced {
+            return Ok(());
+        }
+        if now != old || announced {
+            // The user staged something else; when finishing, it is too late to ask.
+            if !self.finishing {
+                plan.blocked.push(path);
+            }
+            return Ok(());
+        }
+        if flags & SKIP_WORKTREE != 0 {
+            plan.index_only.push((path, new, SKIP_WORKTREE));
+            return Ok(());
+        }
+        let content = new.map(|blob| self.content(&path, blob)).transpose()?;
+        let seen = match self.place.parent(&path, false)? {
+            Parent::Open(parent) => look_at(parent, &path),
+            Parent::Missing => Ok(None),
+            Parent::InTheWay(what) => {
+                if old.is_none() {
+                    in_the_way.insert(what);
+                }
+                Ok(None)
+            }
+        };
+        let seen = seen.map_err(self.place.error("look at", &path))?;
+        let is_submodule = |blob: Option<Blob>| blob.is_some_and(|blob| blob.mode == Mode::Submodule);
+        if is_submodule(new) && seen.is_none_or(|seen| seen.is_directory()) {
+            plan.index_only.push((path, new, 0));
+            return Ok(());
+        }
+        if is_submodule(old) && new.is_none() {
+            plan.index_only.push((path, None, 0));
+            return Ok(());
+        }
+        let unmodified = match (&entry, &seen) {
+            (Some(entry), Some(seen)) => {
+                is_unmodified(entry, seen, self.written_at)
+                    || old.map_or(Ok(false), |old| self.holds(&path, seen, old, None))?
+            }
+            _ => false,
+        };
+        match (old, new.zip(content), seen) {
+            (None, None, _) => {}
+            (None, Some((blob, content)), None) => plan.writes.push(Write {
+                path,
+                blob,
+                content,
+                replaces: None,
+            }),
+            (_, Some((blob, content)), Some(seen)) if seen.is_directory() && (old.is_none() || is_submodule(old)) => {
+                plan.directories.push(path.clone());
+                plan.writes.push(Write {
+                    path,
+                    blob,
+                    content,
+                    replaces: None,
+                });
+            }
+            (Some(_), None, None) => plan.index_only.push((path, None, 0)),
+            (Some(_), None, Some(seen)) if seen.is_directory() => plan.index_only.push((path, None, 0)),
+            (Some(_), None, Some(seen)) if unmodified => plan.deletions.push((path, seen)),
+            (Some(old), Some((blob, content)), Some(seen)) if unmodified => {
+                plan.writes.push(Write {
+                    path,
+                    blob,
+                    content,
+                    replaces: Some((seen, old)),
+                });
+            }
+            (_, Some((blob, content)), Some(seen)) if self.holds(&path, &seen, blob, Some(&content))? => {
+                plan.accepted.push((path, blob, seen));
+            }
+            _ if self.finishing => plan.kept.push((path, new)),
+            _ => plan.blocked.push(path),
+        }
+        Ok(())
+    }
+
+    /// Reads what the work tree is to have, and refuses what no file system can.
+    pub(super) fn content(&self, path: &RepoPath, blob: Blob) -> Result<Content> {
+        match blob.mode {
+            Mode::Submodule => Ok(Content::Submodule),
+            Mode::Symlink => match small_blob(self.odb, blob.id)? {
+                Some(target) if !target.is_empty() && target.len() < 4096 && !target.contains(&0) => {
+                    Ok(Content::Symlink(target))
+                }
+                _ => Err(Error::Damaged(format!(
+                    "{path} in git is a symlink with a target that no file system can hold; nothing was changed"
+                ))),
+            },
+            Mode::File | Mode::Executable => {
+                let pointer = small_blob(self.odb, blob.id)?;
+                Ok(pointer
+                    .and_then(|pointer| key_of_pointer(&pointer).map(|key| (key, pointer)))
+                    .map_or(Content::Regular, |(key, pointer)| Content::Annexed { key, pointer }))
+            }
+        }
+    }
+
+    /// True if the file in the work tree is, byte for byte, what git has (or the content that this stands for).
+    fn holds(&mut self, path: &RepoPath, seen: &Seen, blob: Blob, content: Option<&Content>) -> Result<bool> {
+        let executable = match blob.mode {
+            Mode::Symlink if seen.is_symlink() => {
+                let target = self.place.target(path)?;
+                return Ok(target.is_some_and(|target| hashes_to(&target, blob.id)));
+            }
+            Mode::Symlink | Mode::Submodule => return Ok(false),
+            Mode::File => false,
+            Mode::Executable => true,
+        };
+        if !seen.is_file() || seen.is_executable() != executable {
+            return Ok(false);
+        }
+        let Some(mut file) = self.place.read(path)? else {
+            return Ok(false);
+        };
+        let shown = self.place.shown(path);
+        if seen.size <= MAX_POINTER as u64 {
+            let mut data = Vec::new();
+            let mut part = (&mut file).take(MAX_POINTER as u64 + 1);
+            part.read_to_end(&mut data).map_err(Error::io("read", &shown))?;
+            if hashes_to(&data, blob.id) {
+                return Ok(true);
+            }
+            file = match self.place.read(path)? {
+                Some(file) => file,
+                None => return Ok(false),
+            };
+        }
+        let read;
+        let content = match content {
+            Some(content) => content,
+            None => {
+                read = self.content(path, blob)?;
+                &read
+            }
+        };
+        match content {
+            Content::Annexed { key, .. } if key.size().is_none_or(|size| size == seen.size) => {
+                match standins::find_object(self.annex, key) {
+                    Some(object) => is_same(&mut file, &object),
+                    None => standins::is_content_of(key, &mut file),
+                }
+                .map_err(Error::io("read", &shown))
+            }
+            Content::Regular if seen.size > MAX_POINTER as u64 => {
+                let reading = || format!("read the content of {path}");
+                let (size, _) = self.odb.read_header(blob.id).map_err(Error::git(reading()))?;
+                if size as u64 != seen.size {
+                    return Ok(false);
+                }
+                let mut data = Vec::new();
+                file.read_to_end(&mut data).map_err(Error::io("read", &shown))?;
+                Ok(hashes_to(&data, blob.id))
+            }
+            Content::Annexed { .. } | Content::Regular | Content::Symlink(_) | Content::Submodule => Ok(false),
+        }
+    }
+
+    /// Checks that what is where a directory or file is to be will have been deleted by then.
+    fn check_the_way(&mut self, plan: &mut Plan, in_the_way: HashSet<RepoPath>) {
+        let mut deleted: HashSet<RepoPath> = plan.deletions.iter().map(|(path, _)| path.clone()).collect();
+        // A file that turns into a submodule's directory is deleted first.
+        deleted.extend(
+            plan.writes
+                .iter()
+                .filter(|write| write.content == Content::Submodule)
+                .map(|write| write.path.clone()),
+        );
+        let mut stuck: Vec<RepoPath> = in_the_way.into_iter().filter(|path| !deleted.contains(path)).collect();
+        for directory in &plan.directories {
+            find_others(&self.place.shown(directory), directory, &deleted, &mut stuck);
+        }
+        if stuck.is_empty() {
+            return;
+        }
+        if !self.finishing {
+            stuck.sort();
+            stuck.dedup();
+            plan.blocked.append(&mut stuck);
+            return;
+        }
+        let is_stuck = |path: &RepoPath| stuck.iter().any(|other| path.is_within(other) || other.is_within(path));
+        let (kept, writes) = std::mem::take(&mut plan.writes)
+            .into_iter()
+            .partition(|write| write.replaces.is_none() && is_stuck(&write.path));
+        plan.writes = writes;
+        plan.directories.retain(|directory| !is_stuck(directory));
+        let kept: Vec<Write> = kept;
+        plan.kept.extend(kept.into_iter().map(|write| (write.path, Some(write.blob))));
+    }
+
+    /// Turns a deletion and a new file with the same content into a change of name.
+    fn find_moves(&mut self, plan: &mut Plan) -> Result<()> {
+        if plan.deletions.is_empty() || plan.writes.is_empty() {
+            return Ok(());
+        }
+        let mut sources: HashMap<Blob, Vec<usize>> = HashMap::new();
+        for (at, (path, _)) in plan.deletions.iter().enumerate().rev() {
+            if let Some(blob) = self.index.get_path(path.as_path(), 0).as_ref().and_then(staged) {
+                sources.entry(blob).or_default().push(at);
+            }
+        }
+        let deleted: HashSet<RepoPath> = plan.deletions.iter().map(|(path, _)| path.clone()).collect();
+        let directories: HashSet<RepoPath> = plan.directories.iter().cloned().collect();
+        let mut moved = HashSet::new();
+        let mut writes = Vec::with_capacity(plan.writes.len());
+        for write in std::mem::take(&mut plan.writes) {
+            let free = write.replaces.is_none()
+                && !directories.contains(&write.path)
+                && std::iter::successors(write.path.parent(), RepoPath::parent).all(|above| !deleted.contains(&above));
+            let source = match sources.get_mut(&write.blob).filter(|_| free) {
+                Some(sources) => sources.pop(),
+                None => None,
+            };
+            let source = source.filter(|&at| self.may_move(&plan.deletions[at].1, &write.content));
+            match source {
+                Some(at) => {
+                    moved.insert(at);
+                    let (from, seen) = plan.deletions[at].clone();
+                    plan.moves.push(Move {
+                        from,
+                        seen,
+                        to: write.path,
+                        blob: write.blob,
+                        content: write.content,
+                    });
+                }
+                None => writes.push(write),
+            }
+        }
+        plan.writes = writes;
+        let mut at = 0;
+        plan.deletions.retain(|_| {
+            at += 1;
+            !moved.contains(&(at - 1))
+        });
+        Ok(())
+    }
+
+    /// False for a pointer whose content has come: it is better written anew.
+    fn may_move(&self, seen: &Seen, content: &Content) -> bool {
+        match content {
+            Content::Annexed { key, pointer } => {
+                seen.size != pointer.len() as u64 || standins::find_object(self.annex, key).is_none()
+            }
+            Content::Symlink(_) | Content::Regular => true,
+            Content::Submodule => false,
+        }
+    }
+}
+
+fn hashes_to(data: &[u8], id: Oid) -> bool {
+    Oid::hash_object(ObjectType::Blob, data).is_ok_and(|hash| hash == id)
+}
+
+fn is_same(file: &mut fs::File, other: &Path) -> std::io::Result<bool> {
+    let mut other = fs::File::open(other)?;
+    let (mut ours, mut theirs) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let n = file.read(&mut ours)?;
+        if n == 0 {
+            return Ok(other.read(&mut theirs[..1])? == 0);
+        }
+        match other.read_exact(&mut theirs[..n]) {
+            Ok(()) if ours[..n] == theirs[..n] => {}
+            Ok(()) => return Ok(false),
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Finds what is below a directory and is not about to be deleted.
+fn find_others(directory: &Path, path: &RepoPath, deleted: &HashSet<RepoPath>, others: &mut Vec<RepoPath>) {
+    let Ok(entries) = fs::read_dir(directory) else {
+        others.push(path.clone());
+        return;
+    };
+    for entry in entries {
+        let inner = entry.as_ref().ok().and_then(|entry| {
+            let mut inner = path.as_bytes().to_vec();
+            inner.push(b'/');
+            inner.extend_from_slice(entry.file_name().as_bytes());
+            RepoPath::parse(&inner).ok()
+        });
+        let is_directory = entry.as_ref().ok().and_then(|entry| entry.file_type().ok()).map(|kind| kind.is_dir());
+        match (entry, inner, is_directory) {
+            (Ok(entry), Some(inner), Some(true)) => find_others(&entry.path(), &inner, deleted, others),
+            (Ok(_), Some(inner), Some(false)) if deleted.contains(&inner) => {}
+            (_, Some(inner), _) => others.push(inner),
+            _ => others.push(path.clone()),
+        }
+    }
+}

@@ -1,0 +1,532 @@
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::time::{Duration, Instant};
+
+use model::{Key, Oid, RepoPath};
+
+use super::marker::Marker;
+use super::{CheckedOut, CheckoutOptions, Step};
+use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer};
+use crate::standins::put_object;
+use crate::{Annex, Error, Result};
+
+fn check_out(fixture: &Fixture, to: Oid) -> CheckedOut {
+    fixture.annex.check_out(to, &CheckoutOptions::default()).unwrap()
+}
+
+/// Checks out one tree after the other and expects work tree, index and branch to follow.
+fn follows(from: &Leaves, to: &Leaves) -> Fixture {
+    let fixture = Fixture::new();
+    let base = fixture.start(from);
+    assert_holds(&fixture, from);
+    let next = fixture.commit(to, &[base], "next");
+    let done = check_out(&fixture, next);
+    assert_eq!((done.blocked, done.kept), (vec![], vec![]));
+    assert_holds(&fixture, to);
+    assert_eq!(fixture.get("refs/heads/main"), Some(next));
+    fixture.assert_clean();
+    fixture
+}
+
+/// Every file as expected, and no other.
+fn assert_holds(fixture: &Fixture, expected: &Leaves) {
+    let mut found = Leaves::new();
+    collect(&fixture.path(), "", &mut found);
+    assert_eq!(&found, expected);
+}
+
+fn collect(directory: &std::path::Path, prefix: &str, found: &mut Leaves) {
+    let mut empty = true;
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        empty = false;
+        if prefix.is_empty() && name == ".git" {
+            continue;
+        }
+        let path = format!("{prefix}{name}");
+        let metadata = entry.path().symlink_metadata().unwrap();
+        if metadata.is_dir() {
+            collect(&entry.path(), &format!("{path}/"), found);
+        } else if metadata.is_symlink() {
+            let target = fs::read_link(entry.path()).unwrap();
+            found.insert(path, link(target.to_str().unwrap()));
+        } else {
+            let data = fs::read(entry.path()).unwrap();
+            let executable = metadata.permissions().mode() & 0o100 != 0;
+            found.insert(path, if executable { Leaf::Executable(data) } else { Leaf::File(data) });
+        }
+    }
+    assert!(!empty || prefix.is_empty(), "{prefix} is empty and was left behind");
+}
+
+fn pointer_to(key: &Key) -> Leaf {
+    pointer(&key.to_string())
+}
+
+#[test]
+fn every_kind_of_change_is_followed() {
+    let run = |data: &str| Leaf::Executable(data.as_bytes().to_vec());
+    let from = leaves([
+        ("same", file("same")),
+        ("edited", file("old")),
+        ("gone", file("gone")),
+        ("deep/er/gone", file("x")),
+        ("bit", file("bit")),
+        ("unbit", run("unbit")),
+        ("file to link", file("a")),
+        ("link to file", link("a")),
+        ("file to directory", file("b")),
+        ("directory to file/x", file("c")),
+        ("directory to file/y/z", file("d")),
+        ("moved/1", file("one")),
+        ("moved/2", pointer("SHA256E-s9--2")),
+        ("moved/3", link("elsewhere")),
+        ("into itself", file("deeper")),
+        ("Case", file("case")),
+        ("pointer", pointer("SHA256E-s9--1")),
+    ]);
+    let to = leaves([
+        ("same", file("same")),
+        ("edited", file("new")),
+        ("bit", run("bit")),
+        ("unbit", file("unbit")),
+        ("file to link", link("b")),
+        ("link to file", file("b")),
+        ("file to directory/x", file("c2")),
+        ("file to directory/y/z", link("../x")),
+        ("directory to file", file("e")),
+        ("other/1", file("one")),
+        ("other/2", pointer("SHA256E-s9--2")),
+        ("other/3", link("elsewhere")),
+        ("into itself/into itself", file("deeper")),
+        ("case", file("case")),
+        ("pointer", pointer("SHA256E-s9--3")),
+        ("new/in/new", file("")),
+        ("na\nme\t\"-", file("odd")),
+    ]);
+    follows(&from, &to);
+    follows(&to, &from);
+    follows(&Leaves::new(), &to);
+    follows(&from, &Leaves::new());
+}
+
+#[test]
+fn annexed_files_get_their_content_if_it_is_here() {
+    let fixture = Fixture::new();
+    let key = put_object(&fixture.annex, b"content");
+    let absent = pointer("SHA256E-s5--absent");
+    let tree = leaves([
+        ("here", pointer_to(&key)),
+        ("run", Leaf::Executable(format!("/annex/objects/{key}\n").into_bytes())),
+        ("absent", absent.clone()),
+    ]);
+    let first = fixture.start(&tree);
+    let content = leaves([
+        ("here", file("content")),
+        ("run", Leaf::Executable(b"content".to_vec())),
+        ("absent", absent),
+    ]);
+    assert_holds(&fixture, &content);
+    // Without a filter, git takes the content for a change only if the stat data does not tell otherwise.
+    fixture.assert_clean();
+    // A renamed file is the same inode: nothing was copied.
+    let inode = |path: &str| fs::metadata(fixture.path().join(path)).unwrap().ino();
+    let before = inode("here");
+    let mut moved = tree.clone();
+    let leaf = moved.remove("here").unwrap();
+    moved.insert("d/there".into(), leaf);
+    let second = fixture.commit(&moved, &[first], "moved");
+    check_out(&fixture, second);
+    assert_eq!(inode("d/there"), before);
+    fixture.assert_clean();
+}
+
+#[test]
+fn nothing_of_the_users_is_overwritten_or_deleted() {
+    let from = leaves([("edited", file("1")), ("deleted", file("2")), ("gone", file("3")), ("fine", file("4"))]);
+    let to = leaves([
+        ("edited", file("new")),
+        ("deleted", file("new")),
+        ("fine", file("new")),
+        ("untracked", file("theirs")),
+        ("dir/x", file("theirs")),
+        ("place", file("theirs")),
+        ("through/x", file("theirs")),
+    ]);
+    let outside = tempfile::TempDir::new().unwrap();
+    let obstacles: [(&str, &dyn Fn(&Fixture)); 8] = [
+        ("edited", &|f| f.write("edited", b"mine")),
+        ("edited", &|f| {
+            // The same size and the same times, but not the same file.
+            let path = f.path().join("edited");
+            let times = fs::metadata(&path).unwrap();
+            let other = f.path().join("other");
+            fs::write(&other, "9").unwrap();
+            let file = fs::File::options().write(true).open(&other).unwrap();
+            file.set_modified(times.modified().unwrap()).unwrap();
+            fs::rename(other, path).unwrap();
+        }),
+        ("deleted", &|f| fs::remove_file(f.path().join("deleted")).unwrap()),
+        ("gone", &|f| f.write("gone", b"mine")),
+        ("untracked", &|f| f.write("untracked", b"mine")),
+        ("dir", &|f| f.write("dir", b"mine")),
+        ("place/mine", &|f| f.write("place/mine", b"mine")),
+        ("through", &|f| symlink(outside.path(), f.path().join("through")).unwrap()),
+    ];
+    for (path, obstacle) in obstacles {
+        let fixture = Fixture::new();
+        let base = fixture.start(&from);
+        let next = fixture.commit(&to, &[base], "next");
+        obstacle(&fixture);
+        let mut before = Leaves::new();
+        collect(&fixture.path(), "", &mut before);
+        let done = check_out(&fixture, next);
+        let blocked: Vec<_> = done.blocked.iter().map(ToString::to_string).collect();
+        assert_eq!(blocked, [path]);
+        assert_holds(&fixture, &before);
+        assert_eq!(fixture.get("refs/heads/main"), Some(base));
+        assert!(!fixture.annex.is_checkout_unfinished());
+        assert!(!fixture.exists(".git/index.lock"));
+    }
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn changes_that_are_only_staged_are_not_lost() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1"))]));
+    let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
+    fixture.write("a", b"mine");
+    fixture.git(&["add", "a"]);
+    assert_eq!(check_out(&fixture, next).blocked.len(), 1);
+    assert_eq!(fixture.git(&["diff", "--cached", "--name-only"]), "a\n");
+}
+
+#[test]
+fn untracked_files_that_are_the_same_are_accepted() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("x", file("x"))]));
+    let here = put_object(&fixture.annex, b"content");
+    let key = Key::parse(b"SHA256E-s3--ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad").unwrap();
+    fixture.write_before("plain", b"plain");
+    fixture.write_before("here", b"content");
+    fixture.write_before("absent", b"abc");
+    symlink("target", fixture.path().join("link")).unwrap();
+    let next = fixture.commit(
+        &leaves([
+            ("plain", file("plain")),
+            ("here", pointer_to(&here)),
+            ("absent", pointer_to(&key)),
+            ("link", link("target")),
+        ]),
+        &[base],
+        "next",
+    );
+    let done = check_out(&fixture, next);
+    assert_eq!(done.blocked, []);
+    assert_eq!(fixture.read("absent"), b"abc");
+    fixture.assert_clean();
+}
+
+#[test]
+fn stat_data_of_another_time_is_no_obstacle_if_the_content_is_the_same() {
+    let fixture = Fixture::new();
+    let key = put_object(&fixture.annex, b"content");
+    let base = fixture.start(&leaves([("a", file("1")), ("b", pointer_to(&key)), ("c", link("x"))]));
+    // As after `cp -a` of the whole repository.
+    for (path, data) in [("a", &b"1"[..]), ("b", b"content")] {
+        fs::remove_file(fixture.path().join(path)).unwrap();
+        fixture.write(path, data);
+    }
+    let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
+    assert_eq!(check_out(&fixture, next).blocked, []);
+    assert_holds(&fixture, &leaves([("a", file("2"))]));
+}
+
+/// Writes a tree object from raw entries.
+fn raw_tree(fixture: &Fixture, entries: &[(&str, &[u8], git2::Oid)]) -> git2::Oid {
+    let mut data = Vec::new();
+    for (mode, name, id) in entries {
+        data.extend_from_slice(mode.as_bytes());
+        data.push(b' ');
+        data.extend_from_slice(name);
+        data.push(0);
+        data.extend_from_slice(id.as_bytes());
+    }
+    let repo = fixture.repo();
+    repo.odb().unwrap().write(git2::ObjectType::Tree, &data).unwrap()
+}
+
+fn raw_commit(fixture: &Fixture, tree: git2::Oid) -> Oid {
+    let text = format!("tree {tree}\nauthor n <e> 1 +0000\ncommitter n <e> 1 +0000\n\nhostile\n");
+    let repo = fixture.repo();
+    let id = repo.odb().unwrap().write(git2::ObjectType::Commit, text.as_bytes()).unwrap();
+    crate::tree::our_oid(id)
+}
+
+#[test]
+fn hostile_trees_write_nothing_anywhere() {
+    let long = vec![b'x'; 300];
+    let outside = tempfile::TempDir::new().unwrap();
+    let target = outside.path().to_str().unwrap().to_owned();
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("mine", file("mine"))]));
+    let repo = fixture.repo();
+    let blob = repo.blob(b"#!/bin/sh\ntouch /tmp/owned\n").unwrap();
+    let evil = repo.blob(target.as_bytes()).unwrap();
+    let nothing = repo.blob(b"").unwrap();
+    let inner = raw_tree(&fixture, &[("100644", b"x", blob)]);
+    let hooks = raw_tree(&fixture, &[("40000", b"hooks", inner)]);
+    let trees: Vec<git2::Oid> = vec![
+        raw_tree(&fixture, &[("40000", b".git", hooks)]),
+        raw_tree(&fixture, &[("40000", b".GIT", hooks)]),
+        raw_tree(&fixture, &[("40000", b"git~1", hooks)]),
+        raw_tree(&fixture, &[("40000", b"..", inner)]),
+        raw_tree(&fixture, &[("40000", b".", inner)]),
+        raw_tree(&fixture, &[("100644", b"../x", blob)]),
+        raw_tree(&fixture, &[("100644", b"a/b", blob)]),
+        raw_tree(&fixture, &[("100644", b"/tmp/x", blob)]),
+        raw_tree(&fixture, &[("100644", b"", blob)]),
+        raw_tree(&fixture, &[("100644", &long, blob)]),
+        raw_tree(&fixture, &[("120000", b"d", evil), ("40000", b"d", inner)]),
+        raw_tree(&fixture, &[("120000", b"d", evil), ("100644", b"d.", blob), ("40000", b"d", inner)]),
+        raw_tree(&fixture, &[("100644", b"d", blob), ("100644", b"d", evil)]),
+        raw_tree(&fixture, &[("100644", b"z", blob), ("100644", b"a", blob)]),
+        raw_tree(&fixture, &[("120000", b"empty", nothing)]),
+        raw_tree(&fixture, &[("170000", b"odd", blob)]),
+        raw_tree(&fixture, &[("40000", b"not a tree", blob)]),
+        raw_tree(&fixture, &[("100644", b"missing", git2::Oid::from_bytes(&[7; 20]).unwrap())]),
+    ];
+    for (at, tree) in trees.into_iter().enumerate() {
+        let commit = raw_commit(&fixture, tree);
+        let refused = fixture.annex.check_out(commit, &CheckoutOptions::default());
+        assert!(refused.is_err(), "tree {at}: {refused:?}");
+        assert_holds(&fixture, &leaves([("mine", file("mine"))]));
+        assert_eq!(fixture.get("refs/heads/main"), Some(base));
+        assert!(!fixture.annex.is_checkout_unfinished());
+    }
+    assert!(!fixture.exists(".git/hooks/x"));
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+    assert_eq!(fixture.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_symlink_made_in_one_commit_is_not_followed_in_the_next() {
+    let outside = tempfile::TempDir::new().unwrap();
+    let target = outside.path().to_str().unwrap();
+    let from = leaves([("d", link(target)), ("e/x", file("x"))]);
+    let to = leaves([("d/x", file("x")), ("e", link(target))]);
+    follows(&from, &to);
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+/// Runs a checkout that is cut off before the `nth` step, leaving its locks behind as a killed process does.
+fn cut_off(annex: &Annex, wanted: &Marker, nth: usize) -> bool {
+    let mut steps = 0;
+    let result: Result<CheckedOut> = annex.carry_out(wanted, &CheckoutOptions::default(), false, &mut |_: Step| {
+        steps += 1;
+        match steps > nth {
+            true => Err(Error::Damaged("cut off".into())),
+            false => Ok(()),
+        }
+    });
+    match result {
+        Ok(_) => false,
+        Err(Error::Damaged(_)) => {
+            if annex.is_checkout_unfinished() {
+                fs::write(annex.git_dir().join("index.lock"), "").unwrap();
+                fs::write(annex.git_dir().join("refs/heads/main.lock"), "").unwrap();
+            }
+            true
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_checkout_cut_off_anywhere_is_finished() {
+    let from = leaves([
+        ("edited", file("old")),
+        ("gone", file("gone")),
+        ("bit", file("bit")),
+        ("f", file("f")),
+        ("d/x", file("c")),
+        ("moved/1", file("one")),
+        ("moved/2", pointer("SHA256E-s9--2")),
+        ("kept", file("kept")),
+    ]);
+    let to = leaves([
+        ("edited", file("new")),
+        ("bit", Leaf::Executable(b"bit".to_vec())),
+        ("f/g", file("g")),
+        ("d", file("d")),
+        ("other/1", file("one")),
+        ("other/2", pointer("SHA256E-s9--2")),
+        ("added", file("added")),
+        ("link", link("added")),
+        ("kept", file("kept")),
+    ]);
+    let mut nth = 0;
+    loop {
+        let fixture = Fixture::new();
+        let base = fixture.start(&from);
+        let next = fixture.commit(&to, &[base], "next");
+        let wanted = Marker {
+            branch: "main".into(),
+            from: Some(base),
+            to: next,
+        };
+        if !cut_off(&fixture.annex, &wanted, nth) {
+            break;
+        }
+        let begun = fixture.annex.is_checkout_unfinished();
+        let finished = fixture.annex.finish_checkout().unwrap();
+        assert_eq!(finished.is_some(), begun, "step {nth}");
+        let expected = if begun { &to } else { &from };
+        assert_holds(&fixture, expected);
+        assert_eq!(fixture.get("refs/heads/main"), Some(if begun { next } else { base }), "step {nth}");
+        fixture.assert_clean();
+        assert_eq!(fixture.annex.finish_checkout().unwrap(), None);
+        nth += 1;
+    }
+    assert!(nth > 12, "only {nth} steps");
+}
+
+#[test]
+fn edits_made_after_a_crash_stay() {
+    let from = leaves([("a", file("1")), ("b", file("1")), ("c", file("1")), ("z", file("1"))]);
+    let to = leaves([("a", file("2")), ("b", file("2")), ("z", file("2")), ("new", file("2"))]);
+    for nth in 2..9 {
+        let fixture = Fixture::new();
+        let base = fixture.start(&from);
+        let next = fixture.commit(&to, &[base], "next");
+        let wanted = Marker {
+            branch: "main".into(),
+            from: Some(base),
+            to: next,
+        };
+        assert!(cut_off(&fixture.annex, &wanted, nth), "step {nth}");
+        fixture.write("b", b"mine");
+        fixture.write("c", b"mine");
+        fixture.write("new", b"mine");
+        let done = fixture.annex.finish_checkout().unwrap();
+        assert!(done.is_some());
+        for path in ["b", "c", "new"] {
+            assert_eq!(fixture.read(path), b"mine", "step {nth}, {path}");
+        }
+        assert_eq!(fixture.read("a"), b"2");
+        assert_eq!(fixture.get("refs/heads/main"), Some(next));
+        // What git would commit now are the user's edits and nothing else.
+        assert_eq!(fixture.git(&["status", "--porcelain"]), " M b\n M new\n?? c\n", "step {nth}");
+    }
+}
+
+#[test]
+fn a_note_that_nobody_needs_is_dropped() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1"))]));
+    let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
+    let other = fixture.commit(&leaves([("a", file("1")), ("b", file("1"))]), &[base], "other");
+    let wanted = Marker {
+        branch: "main".into(),
+        from: Some(next),
+        to: other,
+    };
+    wanted.write(&fixture.annex).unwrap();
+    assert!(fixture.annex.is_checkout_unfinished());
+    assert_eq!(fixture.annex.finish_checkout().unwrap(), None);
+    assert!(!fixture.annex.is_checkout_unfinished());
+    fixture.assert_clean();
+}
+
+#[test]
+fn only_pointers_of_the_key_are_populated() {
+    let fixture = Fixture::new();
+    let absent = "SHA256E-s7--ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73";
+    let key = Key::parse(absent.as_bytes()).unwrap();
+    let names = ["a", "d/run", "edited", "other", "gone"];
+    let mut tree: Leaves = names.iter().map(|name| ((*name).to_owned(), pointer(absent))).collect();
+    tree.insert("d/run".into(), Leaf::Executable(format!("/annex/objects/{absent}\n").into_bytes()));
+    fixture.start(&tree);
+    fixture.write("edited", b"mine");
+    fixture.write("other", b"/annex/objects/SHA256E-s1--other\n");
+    fs::remove_file(fixture.path().join("gone")).unwrap();
+    let files: Vec<_> = names
+        .iter()
+        .map(|name| (RepoPath::parse(name.as_bytes()).unwrap(), key.clone()))
+        .collect();
+    assert_eq!(fixture.annex.populate(&files, false).unwrap(), []);
+    put_object(&fixture.annex, b"content");
+    let populated = fixture.annex.populate(&files, false).unwrap();
+    assert_eq!(populated.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a", "d/run"]);
+    assert_eq!(fixture.read("a"), b"content");
+    assert_eq!(fixture.read("edited"), b"mine");
+    assert_eq!(fs::metadata(fixture.path().join("d/run")).unwrap().mode() & 0o777, 0o755);
+    assert_eq!(fixture.git(&["status", "--porcelain"]), " M edited\n D gone\n M other\n");
+}
+
+#[test]
+fn refused_in_the_middle_of_a_merge_and_off_branches() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1"))]));
+    let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
+    fixture.write(".git/MERGE_HEAD", format!("{next}\n").as_bytes());
+    assert!(matches!(fixture.annex.check_out(next, &CheckoutOptions::default()), Err(Error::Refused(_))));
+    fs::remove_file(fixture.path().join(".git/MERGE_HEAD")).unwrap();
+    for head in [format!("{base}\n"), "ref: refs/heads/adjusted/main(unlocked)\n".into(), "ref: refs/heads/git-annex\n".into()] {
+        fixture.write(".git/HEAD", head.as_bytes());
+        assert!(matches!(fixture.annex.check_out(next, &CheckoutOptions::default()), Err(Error::Refused(_))), "{head}");
+    }
+    fixture.write(".git/HEAD", b"ref: refs/heads/main\n");
+    assert_eq!(check_out(&fixture, next).blocked, []);
+    fixture.assert_clean();
+}
+
+#[test]
+#[ignore = "measures"]
+fn measures_five_thousand() {
+    let fixture = Fixture::new();
+    let keys: Vec<Key> = (0..5000)
+        .map(|n| {
+            let mut data = vec![0; 4096];
+            data[..8].copy_from_slice(&u64::to_le_bytes(n));
+            put_object(&fixture.annex, &data)
+        })
+        .collect();
+    let away = |there: bool| {
+        let (a, b) = (fixture.annex.annex_file("objects"), fixture.annex.annex_file("away"));
+        if there { fs::rename(a, b) } else { fs::rename(b, a) }.unwrap();
+    };
+    let tree = |directory: &str| -> Leaves {
+        keys.iter().enumerate().map(|(n, key)| (format!("{directory}/f{n}"), pointer_to(key))).collect()
+    };
+    let base = fixture.start(&leaves([("x", file("x"))]));
+    let first = fixture.commit(&tree("d"), &[base], "1");
+    away(true);
+    let time = |what: &str, work: &dyn Fn()| {
+        std::thread::sleep(Duration::from_millis(500));
+        let at = Instant::now();
+        work();
+        println!("{what}: {:?}", at.elapsed());
+    };
+    time("5,000 pointers checked out", &|| assert_eq!(check_out(&fixture, first).changed, 5001));
+    away(false);
+    let files: Vec<_> = keys
+        .iter()
+        .enumerate()
+        .map(|(n, key)| (RepoPath::parse(format!("d/f{n}").as_bytes()).unwrap(), key.clone()))
+        .collect();
+    time("5,000 populated", &|| assert_eq!(fixture.annex.populate(&files, false).unwrap().len(), 5000));
+    let second = fixture.commit(&tree("e"), &[first], "2");
+    time("5,000 renamed", &|| assert_eq!(check_out(&fixture, second).changed, 5000));
+    let third = fixture.commit(&leaves([("x", file("x"))]), &[second], "3");
+    time("5,000 deleted", &|| assert_eq!(check_out(&fixture, third).changed, 5001));
+    let fourth = fixture.commit(&tree("f"), &[third], "4");
+    time("5,000 checked out with content", &|| assert_eq!(check_out(&fixture, fourth).changed, 5001));
+    let mut one = tree("f");
+    one.insert("one".into(), file("one"));
+    let fifth = fixture.commit(&one, &[fourth], "5");
+    time("one more", &|| assert_eq!(check_out(&fixture, fifth).changed, 1));
+    fixture.assert_clean();
+}

@@ -1,0 +1,308 @@
+//! Content copied from one repository on this machine to another.
+
+use std::fs;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use model::{Key, RepoPath};
+
+use crate::store::{Incoming, LARGE, Onlooker, SMALL, Store, Unfinished};
+use crate::transfer::TransferLock;
+use crate::{Annex, Error};
+
+/// One content that is wanted in another repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The content.
+    pub key: Key,
+    /// A file that has it, to be shown by others; decides nothing.
+    pub path: Option<RepoPath>,
+}
+
+/// How the transfer of one content ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is in the destination for good. The caller writes the logs.
+    Stored,
+    /// It was there before.
+    AlreadyPresent,
+    /// Another program is transferring it just now.
+    Busy,
+    /// The source does not have it, whatever its logs say.
+    SourceMissing,
+    /// The source's object is not what its key says. Nothing was stored; the source was not changed.
+    Corrupt,
+    /// The destination has no room for it without touching the reserve, or is full.
+    DiskFull {
+        /// The size of the content in bytes.
+        need: u64,
+    },
+    /// Something else prevented it. What is complete stays; what is not is resumed another time.
+    Failed(Error),
+    /// The caller ended it before.
+    Cancelled,
+}
+
+/// Limits of what is stored together: what is lost when the power fails, and what has to be waited for at the end.
+const TOGETHER_BYTES: u64 = 256 << 20;
+const TOGETHER: usize = 8192;
+/// Content above 1 MiB keeps its transfer locks until it is stored: three open files each.
+const TOGETHER_LOCKED: usize = 64;
+
+/// Copies the content of `wanted` from `source` to `dest`, verified, under git-annex's locks. At least `reserve` bytes
+/// are left free in `dest`. `progress` hears how many bytes of a key are there, from several threads; nothing new is
+/// begun once `cancelled` is set, and large content stops. Each key has its outcome, in no certain order.
+pub fn transfer(
+    source: &Annex,
+    dest: &Annex,
+    wanted: &[Wanted],
+    reserve: u64,
+    progress: &(dyn Fn(&Key, u64) + Sync),
+    cancelled: &AtomicBool,
+) -> Vec<(Key, Outcome)> {
+    let transfer = Transfer {
+        source: source.store(),
+        dest: dest.store(),
+        reserve,
+        progress,
+        cancelled,
+        gone: AtomicBool::new(false),
+    };
+    if let Err(error) = TransferLock::prepare(&transfer.dest) {
+        return transfer.all_failed(wanted, error);
+    }
+    let mut outcomes = Vec::with_capacity(wanted.len());
+    let mut together = Vec::new();
+    let (mut bytes, mut locked) = (0, 0);
+    let mut large = Vec::new();
+    for one in wanted {
+        let size = transfer.size_of(&one.key);
+        if size >= LARGE {
+            large.push((one, size));
+            continue;
+        }
+        if together.len() == TOGETHER || bytes + size > TOGETHER_BYTES || locked == TOGETHER_LOCKED {
+            outcomes.extend(transfer.many(&std::mem::take(&mut together), bytes));
+            (bytes, locked) = (0, 0);
+        }
+        bytes += size;
+        locked += usize::from(size > SMALL);
+        together.push((one, size));
+    }
+    outcomes.extend(transfer.many(&together, bytes));
+    for (one, size) in large {
+        outcomes.push((one.key.clone(), transfer.large(one, size)));
+    }
+    outcomes
+}
+
+struct Transfer<'a> {
+    source: Store<'a>,
+    dest: Store<'a>,
+    reserve: u64,
+    progress: &'a (dyn Fn(&Key, u64) + Sync),
+    cancelled: &'a AtomicBool,
+    /// The destination cannot be written any more: a drive that was pulled out.
+    gone: AtomicBool,
+}
+
+/// Content that has arrived and waits to be stored, with the locks that are kept until then.
+type Arrived = (Key, Incoming, Option<TransferLock>);
+
+impl Transfer<'_> {
+    fn size_of(&self, key: &Key) -> u64 {
+        key.size()
+            .or_else(|| {
+                fs::symlink_metadata(self.source.find(key)?)
+                    .ok()
+                    .map(|found| found.len())
+            })
+            .unwrap_or(0)
+    }
+
+    /// Copies contents that are stored together, on two threads: the disk has little to do with small files, the
+    /// processor much.
+    fn many(&self, wanted: &[(&Wanted, u64)], bytes: u64) -> Vec<(Key, Outcome)> {
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        if let Err(error) = self.dest.check_reserve(bytes, self.reserve) {
+            if wanted.len() == 1 {
+                return vec![(wanted[0].0.key.clone(), self.failure(error, wanted[0].1))];
+            }
+            // Perhaps not all of it is missing there, or a part has room.
+            let (first, second) = wanted.split_at(wanted.len() / 2);
+            let sum = |part: &[(&Wanted, u64)]| part.iter().map(|(_, size)| size).sum();
+            let mut outcomes = self.many(first, sum(first));
+            outcomes.extend(self.many(second, sum(second)));
+            return outcomes;
+        }
+        let next = AtomicUsize::new(0);
+        let arrived = Mutex::new(Vec::with_capacity(wanted.len()));
+        let outcomes = Mutex::new(Vec::new());
+        let work = || {
+            while let Some((one, size)) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+                match self.fetch(one, *size) {
+                    Ok((incoming, lock)) => lock_of(&arrived).push((one.key.clone(), incoming, lock)),
+                    Err(outcome) => lock_of(&outcomes).push((one.key.clone(), outcome)),
+                }
+            }
+        };
+        if wanted.len() < 16 {
+            work();
+        } else {
+            thread::scope(|scope| {
+                scope.spawn(work);
+                work();
+            });
+        }
+        let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        outcomes.extend(self.store(arrived.into_inner().unwrap_or_else(PoisonError::into_inner)));
+        outcomes
+    }
+
+    fn large(&self, wanted: &Wanted, size: u64) -> Outcome {
+        // What is there of it already takes no room any more.
+        let partial = fs::symlink_metadata(self.dest.partial_path(&wanted.key)).map_or(0, |found| found.len());
+        if let Err(error) = self.dest.check_reserve(size.saturating_sub(partial), self.reserve)
+            && !self.dest.is_present(&wanted.key)
+        {
+            return self.failure(error, size);
+        }
+        match self.fetch(wanted, size) {
+            Ok((incoming, lock)) => self
+                .store(vec![(wanted.key.clone(), incoming, lock)])
+                .pop()
+                .map_or(Outcome::Stored, |(_, outcome)| outcome),
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Copies one content to where it can be stored from. Above 1 MiB its locks come along.
+    fn fetch(&self, wanted: &Wanted, size: u64) -> Result<(Incoming, Option<TransferLock>), Outcome> {
+        let key = &wanted.key;
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(Outcome::Cancelled);
+        }
+        if self.gone.load(Ordering::Relaxed) {
+            let gone = io::Error::from(io::ErrorKind::NotFound);
+            return Err(Outcome::Failed(Error::io("write to", self.dest.annex().git_dir())(
+                gone,
+            )));
+        }
+        let full = size > SMALL;
+        let lock = TransferLock::acquire(&self.source, &self.dest, key, wanted.path.as_ref(), full)
+            .map_err(|error| self.failure(error, size))?
+            .ok_or(Outcome::Busy)?;
+        if self.dest.is_present(key) {
+            return Err(Outcome::AlreadyPresent);
+        }
+        // The open file stays readable even if the object is removed; the lock tells others to wait with that.
+        let _kept = if full {
+            self.source.lock_content_shared(key).ok().flatten()
+        } else {
+            None
+        };
+        let content = self.source.open(key).map_err(|error| match &error {
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Outcome::SourceMissing,
+            _ => Outcome::Failed(error),
+        })?;
+        let onlooker = Onlooker {
+            progress: &|bytes| {
+                (self.progress)(key, bytes);
+                lock.report(bytes);
+            },
+            cancelled: Some(self.cancelled),
+        };
+        match self.dest.copy_in_watched(&content, key, true, &onlooker) {
+            // A small one is stored without its lock, for want of thousands of open files: should somebody else store
+            // it meanwhile, it is kept as it is.
+            Ok(incoming) => Ok((incoming, full.then_some(lock))),
+            Err(Unfinished::Cancelled) => Err(Outcome::Cancelled),
+            Err(Unfinished::Wrong) => Err(Outcome::Corrupt),
+            Err(Unfinished::Reading(error)) => {
+                let path = self.source.object_path(key);
+                Err(Outcome::Failed(Error::io("read", &path)(error)))
+            }
+            Err(Unfinished::Writing(error)) => {
+                let path = self.dest.object_path(key);
+                Err(self.failure(Error::io("write", &path)(error), size))
+            }
+            Err(Unfinished::Failed(error)) => Err(self.failure(error, size)),
+        }
+    }
+
+    fn store(&self, arrived: Vec<Arrived>) -> Vec<(Key, Outcome)> {
+        if arrived.is_empty() {
+            return Vec::new();
+        }
+        let mut batch = match self.dest.batch() {
+            Ok(batch) => batch,
+            Err(error) => {
+                let outcome = |_: &Arrived| self.failure(crate::store::repeat(&error), 0);
+                return arrived.iter().map(|one| (one.0.clone(), outcome(one))).collect();
+            }
+        };
+        let mut locks = Vec::new();
+        for (key, incoming, lock) in arrived {
+            batch.add(&key, incoming);
+            locks.extend(lock);
+        }
+        let stored = batch.finish();
+        drop(locks);
+        stored
+            .into_iter()
+            .map(|(key, outcome)| match outcome {
+                Ok(()) => (key, Outcome::Stored),
+                Err(error) => {
+                    let size = key.size().unwrap_or(0);
+                    (key, self.failure(error, size))
+                }
+            })
+            .collect()
+    }
+
+    /// What a failure of the destination means for this key, and whether it means anything for those that follow.
+    fn failure(&self, error: Error, need: u64) -> Outcome {
+        if error.is_disk_full() {
+            return Outcome::DiskFull { need };
+        }
+        if matches!(&error, Error::Busy(_)) {
+            return Outcome::Busy;
+        }
+        let dead = matches!(&error, Error::Io { source, .. } if is_dead(source));
+        if dead || fs::metadata(self.dest.annex().annex_dir()).is_err() {
+            self.gone.store(true, Ordering::Relaxed);
+        }
+        Outcome::Failed(error)
+    }
+
+    fn all_failed(&self, wanted: &[Wanted], error: Error) -> Vec<(Key, Outcome)> {
+        wanted
+            .iter()
+            .map(|one| (one.key.clone(), self.failure(crate::store::repeat(&error), 0)))
+            .collect()
+    }
+}
+
+/// True for what only happens when the whole file system is in trouble.
+fn is_dead(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let dead = [
+        Errno::IO,
+        Errno::NODEV,
+        Errno::NXIO,
+        Errno::ROFS,
+        Errno::STALE,
+        Errno::NOTCONN,
+    ];
+    error
+        .raw_os_error()
+        .is_some_and(|code| dead.iter().any(|errno| errno.raw_os_error() == code))
+}
+
+fn lock_of<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

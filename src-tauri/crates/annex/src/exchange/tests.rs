@@ -1,0 +1,236 @@
+use std::collections::BTreeMap;
+
+use model::{Oid, RemoteName};
+
+use super::{PushOptions, PushOutcome, fetch, push};
+use crate::fixture::{Fixture, Leaves, file, git_at, leaves, link, pointer};
+use crate::{Error, MergeOutcome};
+
+fn origin() -> RemoteName {
+    RemoteName::parse("origin").unwrap()
+}
+
+fn both() -> PushOptions {
+    PushOptions {
+        update_checkout: true,
+        ..PushOptions::default()
+    }
+}
+
+/// Many small files, some of them in directories.
+fn many(count: usize) -> Leaves {
+    (0..count)
+        .map(|n| {
+            let path = format!("d{}/f{n}", n % 7);
+            (path, pointer(&format!("SHA256E-s4096--{n:064x}")))
+        })
+        .collect()
+}
+
+/// A commit on refs/heads/git-annex with `lines` log files.
+fn log_commit(fixture: &Fixture, count: usize, parents: &[Oid]) -> Oid {
+    let logs: Leaves = (0..count)
+        .map(|n| (format!("{:03x}/{:03x}/k{n}.log", n % 256, n % 199), file(&format!("1 1 u{n}\n"))))
+        .collect();
+    let commit = fixture.commit(&logs, parents, "update");
+    fixture.set("refs/heads/git-annex", commit);
+    commit
+}
+
+#[test]
+fn what_was_fetched_is_complete_and_tracked() {
+    for count in [3, 700] {
+        let (here, there) = (Fixture::new(), Fixture::new());
+        let first = there.start(&many(count));
+        let logs = log_commit(&there, count, &[]);
+        let fetched = fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
+        assert!(fetched.changed);
+        assert_eq!(fetched.heads.branch, Some(first));
+        assert_eq!(here.get("refs/remotes/origin/main"), Some(first));
+        assert_eq!(here.get("refs/remotes/origin/git-annex"), Some(logs));
+        assert_eq!(here.get("refs/remotes/origin/synced/main"), None);
+        here.git(&["fsck", "--strict", "--full"]);
+        assert_eq!(here.leaves(first), many(count));
+        let again = fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
+        assert!(!again.changed);
+        // Only what is new comes the second time.
+        let mut more = many(count);
+        more.insert("new".into(), file("new"));
+        let second = there.commit(&more, &[first], "second");
+        there.set("refs/heads/main", second);
+        let (a, b) = (here.repo(), there.repo());
+        let objects = super::missing::missing(&b, &a, &[crate::tree::git2_oid(second)]).unwrap();
+        assert_eq!(objects.len(), 3, "commit, top, file");
+        fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
+        here.git(&["fsck", "--strict", "--full"]);
+        assert_eq!(here.leaves(second), more);
+    }
+}
+
+#[test]
+fn commits_that_nothing_refers_to_are_not_believed_to_be_complete() {
+    let (here, there) = (Fixture::new(), Fixture::new());
+    let first = there.start(&many(5));
+    // A transfer that was cut off: the commit came, its trees did not.
+    let (a, b) = (here.repo(), there.repo());
+    super::objects::copy(&b, &a, &[crate::tree::git2_oid(first)]).unwrap();
+    fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
+    here.git(&["fsck", "--strict", "--full"]);
+}
+
+#[test]
+fn a_damaged_remote_changes_nothing() {
+    let (here, there) = (Fixture::new(), Fixture::new());
+    there.start(&leaves([("a", file("content a")), ("b", file("content b"))]));
+    let blob = there.git(&["rev-parse", "HEAD:a"]);
+    let blob = blob.trim();
+    let path = there.path().join(".git/objects").join(&blob[..2]).join(&blob[2..]);
+    let other = there.git(&["rev-parse", "HEAD:b"]);
+    let other = other.trim();
+    let other = there.path().join(".git/objects").join(&other[..2]).join(&other[2..]);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::copy(other, &path).unwrap();
+    assert!(fetch(&here.annex, &there.path(), &origin(), "main").is_err());
+    assert_eq!(here.get("refs/remotes/origin/main"), None);
+    here.git(&["fsck", "--strict", "--full"]);
+}
+
+#[test]
+fn a_bare_remote_gets_the_branches_themselves() {
+    let (here, drive) = (Fixture::new(), Fixture::bare());
+    let first = here.start(&many(3));
+    let logs = log_commit(&here, 3, &[]);
+    let outcome = push(&here.annex, &drive.path(), &origin(), "main", &both()).unwrap();
+    let PushOutcome::Pushed { refs, checkout } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(refs, ["main", "synced/git-annex", "git-annex"]);
+    assert_eq!(checkout, None);
+    for (reference, commit) in [("main", first), ("git-annex", logs), ("synced/git-annex", logs)] {
+        assert_eq!(drive.get(&format!("refs/heads/{reference}")), Some(commit), "{reference}");
+        assert_eq!(here.get(&format!("refs/remotes/origin/{reference}")), Some(commit), "{reference}");
+    }
+    assert_eq!(drive.get("refs/heads/synced/main"), None);
+    drive.git(&["fsck", "--strict", "--full"]);
+    let again = push(&here.annex, &drive.path(), &origin(), "main", &both()).unwrap();
+    assert_eq!(again, PushOutcome::UpToDate);
+}
+
+#[test]
+fn a_clone_gets_synced_branches_and_its_work_tree_follows() {
+    let (here, clone) = (Fixture::new(), Fixture::new());
+    let first = here.start(&many(3));
+    let logs = log_commit(&here, 3, &[]);
+    let quiet = PushOptions::default();
+    let outcome = push(&here.annex, &clone.path(), &origin(), "main", &quiet).unwrap();
+    let PushOutcome::Pushed { refs, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(refs, ["synced/main", "synced/git-annex", "git-annex"]);
+    assert_eq!(clone.get("refs/heads/synced/main"), Some(first));
+    assert_eq!(clone.get("refs/heads/git-annex"), Some(logs));
+    assert_eq!(clone.get("refs/heads/main"), None);
+    // Asked again with nothing new, and now with the work tree.
+    assert_eq!(push(&here.annex, &clone.path(), &origin(), "main", &quiet).unwrap(), PushOutcome::UpToDate);
+    let outcome = push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
+    let PushOutcome::Pushed { checkout: Some(checkout), .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert!(matches!(checkout, MergeOutcome::FastForwarded { .. }), "{checkout:?}");
+    assert_eq!(clone.get("refs/heads/main"), Some(first));
+    assert_eq!(clone.get("refs/heads/synced/main"), None);
+    clone.assert_clean();
+    assert_eq!(push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap(), PushOutcome::UpToDate);
+}
+
+#[test]
+fn a_work_tree_with_edits_in_the_way_is_left_alone() {
+    let (here, clone) = (Fixture::new(), Fixture::new());
+    let first = here.start(&leaves([("a", file("1"))]));
+    push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
+    clone.write("a", b"mine");
+    let second = here.commit(&leaves([("a", file("2"))]), &[first], "2");
+    here.set("refs/heads/main", second);
+    let outcome = push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
+    let PushOutcome::Pushed { checkout: Some(MergeOutcome::Blocked { paths }), .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(paths.len(), 1);
+    assert_eq!(clone.read("a"), b"mine");
+    assert_eq!(clone.get("refs/heads/main"), Some(first));
+    assert_eq!(clone.get("refs/heads/synced/main"), Some(second));
+}
+
+#[test]
+fn nothing_is_forced_but_synced_git_annex() {
+    for remote in [Fixture::new(), Fixture::bare()] {
+        let here = Fixture::new();
+        let first = here.start(&many(3));
+        let logs = log_commit(&here, 3, &[]);
+        push(&here.annex, &remote.path(), &origin(), "main", &both()).unwrap();
+        // The remote went on by itself, in both branches.
+        let theirs = remote.commit(&many(4), &[first], "theirs");
+        remote.set("refs/heads/main", theirs);
+        remote.set("refs/heads/synced/main", theirs);
+        let their_logs = log_commit(&remote, 4, &[logs]);
+        let ours = here.commit(&many(5), &[first], "ours");
+        here.set("refs/heads/main", ours);
+        let our_logs = log_commit(&here, 5, &[logs]);
+        let outcome = push(&here.annex, &remote.path(), &origin(), "main", &PushOptions::default()).unwrap();
+        assert_eq!(outcome, PushOutcome::Refused { branch: "synced/main".into() });
+        assert_eq!(remote.get("refs/heads/main"), Some(theirs));
+        assert_eq!(remote.get("refs/heads/synced/main"), Some(theirs));
+        assert_eq!(remote.get("refs/heads/git-annex"), Some(their_logs));
+        assert_eq!(remote.get("refs/heads/synced/git-annex"), Some(our_logs));
+    }
+}
+
+#[test]
+fn what_git_pushes_and_fetches_is_the_same() {
+    // git itself sees nothing left to do after our fetch, and the other way round.
+    let (here, there) = (Fixture::new(), Fixture::bare());
+    here.start(&leaves([("a", file("1")), ("l", link("a")), ("d/e", file("2"))]));
+    log_commit(&here, 2, &[]);
+    push(&here.annex, &there.path(), &origin(), "main", &both()).unwrap();
+    let url = there.path();
+    let dry = git_at(&here.path(), &["push", "--dry-run", "--porcelain", url.to_str().unwrap(), "main", "git-annex"]);
+    assert!(dry.lines().filter(|line| line.contains("refs/")).all(|line| line.starts_with('=')), "{dry}");
+}
+
+#[test]
+fn refuses_what_is_no_repository() {
+    let here = Fixture::new();
+    here.start(&many(1));
+    let nothing = tempfile::TempDir::new().unwrap();
+    let refused = fetch(&here.annex, nothing.path(), &origin(), "main");
+    assert!(matches!(refused, Err(Error::Git { .. })), "{refused:?}");
+}
+
+#[test]
+#[ignore = "measures"]
+fn measures_copying() {
+    for count in [9, 500, 13_000] {
+        let (here, there) = (Fixture::new(), Fixture::new());
+        let first = there.start(&many(1));
+        fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
+        let mut all = many(1);
+        for n in 0..count - 2 {
+            all.insert(format!("x{n}"), pointer(&format!("SHA256E-s4096--{n:060x}")));
+        }
+        let second = there.commit(&all, &[first], "many");
+        there.set("refs/heads/main", second);
+        for packed in [false, true] {
+            if packed {
+                there.git(&["gc", "-q"]);
+            }
+            let (here, _) = (Fixture::new(), ());
+            let repo = there.repo();
+            drop(repo);
+            fetch(&here.annex, &there.path(), &RemoteName::parse("warm").unwrap(), "none").unwrap();
+            let at = std::time::Instant::now();
+            fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
+            println!("{count} objects, packed {packed}: {:?}", at.elapsed());
+        }
+    }
+    let _: BTreeMap<(), ()> = BTreeMap::new();
+}

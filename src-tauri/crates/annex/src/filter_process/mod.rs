@@ -1,0 +1,302 @@
+//! The content filter that git runs where git-annex is not installed: git's long-running filter protocol, version 2
+//! (gitattributes(5)).
+
+mod packets;
+mod spool;
+
+use std::cell::RefCell;
+use std::io::{self, BufReader, BufWriter, Cursor, Read, Write};
+
+use git2::Repository;
+use model::{Key, RepoPath};
+
+use self::packets::{Packets, write_content, write_list};
+use self::spool::Spool;
+use crate::large_files::{Attribute, attribute, is_large};
+use crate::locks::LockFile;
+use crate::logs::{Presence, VectorClock};
+use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, pointer_for};
+use crate::settings::Settings;
+use crate::store::{Making, Store};
+use crate::{Annex, Backend, Error, Hasher, Result, naming};
+
+/// So many contents stored are noted on the git-annex branch at a time.
+const NOTED_TOGETHER: usize = 1000;
+
+/// Answers git on `input` and `output` until it closes the connection.
+///
+/// What git adds (clean) is stored as an object and becomes a pointer if the file is annexed already, if its content
+/// is, or if `annex.largefiles` says so. What git checks out (smudge) gets its content if that is here. A file that
+/// cannot be filtered is reported on the standard error, and git takes it as it is.
+///
+/// # Errors
+///
+/// The connection broke, or git speaks another protocol; git then goes on without the filter.
+pub fn run(annex: &Annex, input: impl Read, output: impl Write) -> Result<()> {
+    let broken = || Error::io("talk to git about a file in", annex.git_dir());
+    let mut packets = Packets::new(BufReader::with_capacity(1 << 17, input));
+    let mut output = BufWriter::with_capacity(1 << 17, output);
+    greet(&mut packets, &mut output).map_err(broken())?;
+    let filter = Filter {
+        annex,
+        git: annex.git()?,
+        settings: Settings::read(annex, &annex.branch().facts()?.config)?,
+        store: annex.store(),
+        stored: RefCell::new(Vec::new()),
+    };
+    let served = filter.serve(&mut packets, &mut output);
+    filter.note_stored().and(served)
+}
+
+fn greet(packets: &mut Packets<impl Read>, output: &mut impl Write) -> io::Result<()> {
+    let closed = || io::Error::from(io::ErrorKind::UnexpectedEof);
+    let hello = packets.list()?.ok_or_else(closed)?;
+    let known = hello.first().is_some_and(|line| line == b"git-filter-client");
+    if !known || !hello.iter().any(|line| line == b"version=2") {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "git speaks another version of the filter protocol",
+        ));
+    }
+    write_list(output, &["git-filter-server", "version=2"])?;
+    output.flush()?;
+    packets.list()?.ok_or_else(closed)?;
+    write_list(output, &["capability=clean", "capability=smudge"])?;
+    output.flush()
+}
+
+/// Why a request was not answered.
+enum Failure {
+    /// This file could not be filtered; others can.
+    File(Error),
+    /// git is gone.
+    Connection(io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::File(error)
+    }
+}
+
+type Answer = std::result::Result<Box<dyn Read>, Failure>;
+
+struct Filter<'a> {
+    annex: &'a Annex,
+    git: Repository,
+    settings: Settings,
+    store: Store<'a>,
+    /// What is here now and is not noted on the git-annex branch yet.
+    stored: RefCell<Vec<Key>>,
+}
+
+impl Filter<'_> {
+    fn serve(&self, packets: &mut Packets<impl Read>, output: &mut impl Write) -> Result<()> {
+        let broken = || Error::io("talk to git about a file in", self.annex.git_dir());
+        while let Some(request) = packets.list().map_err(broken())? {
+            let field = |name: &[u8]| request.iter().find_map(|line| line.strip_prefix(name));
+            let path = field(b"pathname=").map(RepoPath::parse);
+            let answer = match (field(b"command="), path) {
+                (Some(b"clean"), Some(Ok(path))) => self.clean(&path, packets),
+                (Some(b"smudge"), Some(Ok(_))) => self.smudge(packets),
+                _ => {
+                    while packets.next().map_err(broken())?.is_some() {}
+                    Err(Failure::File(Error::Refused(
+                        "git asked for something unknown".to_owned(),
+                    )))
+                }
+            };
+            match answer {
+                Ok(content) => {
+                    write_list(output, &["status=success"]).map_err(broken())?;
+                    match write_content(output, content) {
+                        Ok(()) => write_list(output, &[]).map_err(broken())?,
+                        Err(_) => write_list(output, &["status=error"]).map_err(broken())?,
+                    }
+                }
+                Err(Failure::File(error)) => {
+                    let name = field(b"pathname=").map(String::from_utf8_lossy).unwrap_or_default();
+                    let _ = writeln!(io::stderr(), "anabranch: {name}: {error}");
+                    write_list(output, &["status=error"]).map_err(broken())?;
+                }
+                Err(Failure::Connection(error)) => return Err(broken()(error)),
+            }
+            output.flush().map_err(broken())?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the contents of this run are here, in one commit: they have been made durable one by one.
+    fn note_stored(&self) -> Result<()> {
+        let stored = self.stored.take();
+        let changes: Vec<_> = stored
+            .into_iter()
+            .map(|key| (key, self.annex.uuid().clone(), Presence::Present))
+            .collect();
+        if !changes.is_empty() {
+            self.annex.branch().record_presence(&changes, VectorClock::now())?;
+        }
+        Ok(())
+    }
+
+    fn smudge(&self, packets: &mut Packets<impl Read>) -> Answer {
+        let (_lock, content) = self.receive(packets)?;
+        let key = content.small().and_then(key_of_pointer);
+        if let Some(object) = key.and_then(|key| self.store.open(&key).ok()) {
+            return Ok(Box::new(object));
+        }
+        content.reader().map_err(self.scratch_error())
+    }
+
+    fn clean(&self, path: &RepoPath, packets: &mut Packets<impl Read>) -> Answer {
+        let (_lock, mut content) = self.receive(packets)?;
+        if content.small().and_then(key_of_pointer).is_some() {
+            return content.reader().map_err(self.scratch_error());
+        }
+        let tracked = self.tracked_key(path)?;
+        let name = match &tracked {
+            Some(key) if Backend::parse(key.backend()).is_some() => key.backend().to_string(),
+            _ => self.backend(path),
+        };
+        let backend = Backend::parse(name.as_bytes()).map_or(Backend::Sha256, |(backend, _)| backend);
+        let extension = naming::extension(path, self.settings.max_extension_length, self.settings.max_extensions);
+        let key_of = |digest: &str, size| match &tracked {
+            Some(same) if self.is_content_of(same, &name, digest, size) => same.clone(),
+            _ => naming::key_for(&name, digest, size, &extension),
+        };
+        let is_annexed = match self.destination(path, tracked.is_some(), content.size())? {
+            Destination::Annex => true,
+            Destination::Git if tracked.is_none() => false,
+            Destination::Git | Destination::WhereItIs => {
+                let mut hasher = Hasher::new(backend);
+                content
+                    .each_part(&mut |part| hasher.update(part))
+                    .map_err(self.scratch_error())?;
+                let key = key_of(&hasher.finish(), content.size());
+                tracked
+                    .as_ref()
+                    .map_or_else(|| self.store.is_present(&key), |same| *same == key)
+            }
+        };
+        if !is_annexed {
+            return content.reader().map_err(self.scratch_error());
+        }
+        if self.settings.securehashesonly && !backend.is_secure() {
+            return Err(Failure::File(Error::Refused(format!(
+                "annex.securehashesonly forbids keys of the backend {name}; nothing was stored"
+            ))));
+        }
+        let file = content.file().map_err(self.scratch_error())?;
+        let making = content.path().map_or(Making::Copy, Making::Link);
+        let ingested = self.store.ingest(&file, backend, making, &|_| {})?;
+        let key = key_of(&ingested.digest, ingested.size);
+        let mut batch = self.store.batch()?;
+        batch.add(&key, ingested.incoming);
+        for (_, stored) in batch.finish() {
+            stored?;
+        }
+        let pointer = pointer_for(&key);
+        self.stored.borrow_mut().push(key);
+        if self.stored.borrow().len() >= NOTED_TOGETHER {
+            self.note_stored()?;
+        }
+        Ok(Box::new(Cursor::new(pointer)))
+    }
+
+    /// True if content that hashes to `digest` is that of `key`: such a file keeps its key, though another backend may
+    /// be set now, or its name may give another extension.
+    fn is_content_of(&self, key: &Key, backend: &str, digest: &str, size: u64) -> bool {
+        if key.size().is_some_and(|known| known != size) {
+            return false;
+        }
+        if key.backend() == backend {
+            let rest = key.name().strip_prefix(digest.as_bytes());
+            return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."));
+        }
+        let Some((backend, _)) = Backend::parse(backend.as_bytes()) else {
+            return false;
+        };
+        let mut hasher = Hasher::new(backend);
+        let Ok(object) = self.store.open(key) else {
+            return false;
+        };
+        spool::each_part(object, &mut |part| hasher.update(part)).is_ok() && hasher.finish() == digest
+    }
+
+    /// Where `git add` puts a file.
+    fn destination(&self, path: &RepoPath, tracked: bool, size: u64) -> Result<Destination> {
+        if !tracked && (!self.settings.git_add_to_annex || (path.is_dotfile() && !self.settings.dotfiles)) {
+            return Ok(Destination::Git);
+        }
+        Ok(match is_large(self.annex, &self.git, &self.settings, path, size)? {
+            Some(true) => Destination::Annex,
+            Some(false) => Destination::Git,
+            None if tracked => Destination::Annex,
+            None => Destination::WhereItIs,
+        })
+    }
+
+    fn backend(&self, path: &RepoPath) -> String {
+        match attribute(&self.git, path, "annex.backend") {
+            Ok(Attribute::Text(name)) if Backend::parse(name.as_bytes()).is_some() => name,
+            _ => self.settings.backend.clone(),
+        }
+    }
+
+    /// The key of a file that the index has as annexed.
+    fn tracked_key(&self, path: &RepoPath) -> Result<Option<Key>> {
+        let doing = || Error::git("read the index");
+        let mut index = self.git.index().map_err(doing())?;
+        index.read(false).map_err(doing())?;
+        let Some(entry) = index.get_path(path.as_path(), 0) else {
+            return Ok(None);
+        };
+        if entry.mode & 0o170_000 == 0o160_000 {
+            return Ok(None);
+        }
+        let header = self
+            .git
+            .odb()
+            .and_then(|odb| odb.read_header(entry.id))
+            .map_err(doing())?;
+        if header.0 > MAX_POINTER {
+            return Ok(None);
+        }
+        let blob = self.git.find_blob(entry.id).map_err(doing())?;
+        Ok(match entry.mode & 0o170_000 {
+            0o120_000 => key_of_symlink(blob.content()),
+            _ => key_of_pointer(blob.content()),
+        })
+    }
+
+    /// Takes all content of a request. The lock guards the file that large content is kept in.
+    fn receive(&self, packets: &mut Packets<impl Read>) -> std::result::Result<(LockFile, Spool), Failure> {
+        let lock = LockFile::shared(&self.annex.annex_file("othertmp.lck"));
+        let scratch = self.annex.annex_file("othertmp");
+        let (mut spool, mut failure) = (Spool::new(), None);
+        // Even if it cannot be kept: git sends all of it before it listens.
+        while let Some(part) = packets.next().map_err(Failure::Connection)? {
+            if failure.is_none() {
+                failure = spool.push(part, &scratch).err();
+            }
+        }
+        match failure {
+            Some(error) => Err(self.scratch_error()(error)),
+            None => Ok((lock?, spool)),
+        }
+    }
+
+    fn scratch_error(&self) -> impl FnOnce(io::Error) -> Failure {
+        let scratch = self.annex.annex_file("othertmp");
+        move |error| Failure::File(Error::io("keep content in", &scratch)(error))
+    }
+}
+
+enum Destination {
+    Annex,
+    /// Git, unless it is an annexed file that was not changed: settings are not there to convert files.
+    Git,
+    /// The annex if the content is there already: an annexed file that was renamed without git's knowledge comes as a
+    /// new one.
+    WhereItIs,
+}

@@ -1,0 +1,211 @@
+//! Repositories for tests, made with git2 and looked at with git itself.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use model::Oid;
+use tempfile::TempDir;
+
+use crate::tree::our_oid;
+use crate::Annex;
+
+/// What a test tree has at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Leaf {
+    File(Vec<u8>),
+    Executable(Vec<u8>),
+    Link(Vec<u8>),
+}
+
+/// A tree by path.
+pub(crate) type Leaves = BTreeMap<String, Leaf>;
+
+/// A repository of one test.
+pub(crate) struct Fixture {
+    pub(crate) directory: TempDir,
+    pub(crate) annex: Annex,
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Self {
+        Self::made(false)
+    }
+
+    pub(crate) fn bare() -> Self {
+        Self::made(true)
+    }
+
+    fn made(bare: bool) -> Self {
+        let directory = TempDir::new().unwrap();
+        let mut how = git2::RepositoryInitOptions::new();
+        how.bare(bare).initial_head("main").external_template(false);
+        let git = git2::Repository::init_opts(directory.path(), &how).unwrap();
+        let mut config = git.config().unwrap();
+        config.set_str("user.name", "n").unwrap();
+        config.set_str("user.email", "e@example.com").unwrap();
+        config.set_str("annex.uuid", "217f23d5-452b-47a9-a485-f40d19253ce3").unwrap();
+        config.set_str("annex.version", "10").unwrap();
+        config.set_str("core.fileMode", "true").unwrap();
+        config.set_str("core.quotePath", "false").unwrap();
+        let annex = Annex::open(directory.path()).unwrap();
+        std::fs::create_dir_all(annex.annex_dir()).unwrap();
+        Self { directory, annex }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().to_owned()
+    }
+
+    pub(crate) fn repo(&self) -> git2::Repository {
+        git2::Repository::open(self.directory.path()).unwrap()
+    }
+
+    /// Makes a commit of exactly these files, without touching any branch.
+    pub(crate) fn commit(&self, leaves: &Leaves, parents: &[Oid], message: &str) -> Oid {
+        commit_in(&self.repo(), leaves, parents, message)
+    }
+
+    /// Points a ref at a commit.
+    pub(crate) fn set(&self, reference: &str, commit: Oid) {
+        let id = crate::tree::git2_oid(commit);
+        self.repo().reference(reference, id, true, "test").unwrap();
+    }
+
+    pub(crate) fn get(&self, reference: &str) -> Option<Oid> {
+        self.repo().refname_to_id(reference).ok().map(our_oid)
+    }
+
+    /// Makes a commit of these files and checks it out.
+    pub(crate) fn start(&self, leaves: &Leaves) -> Oid {
+        let commit = self.commit(leaves, &[], "base");
+        let done = self.annex.check_out(commit, &crate::CheckoutOptions::default()).unwrap();
+        assert!(done.blocked.is_empty(), "{done:?}");
+        commit
+    }
+
+    /// The files of a commit.
+    pub(crate) fn leaves(&self, commit: Oid) -> Leaves {
+        let repo = self.repo();
+        let odb = repo.odb().unwrap();
+        let tree = repo.find_commit(crate::tree::git2_oid(commit)).unwrap().tree_id();
+        let all = crate::tree::raw::leaves(&odb, tree);
+        all.into_iter()
+            .map(|(path, blob)| {
+                let data = odb.read(blob.id).unwrap().data().to_vec();
+                use crate::tree::raw::Mode;
+                let leaf = match blob.mode {
+                    Mode::File => Leaf::File(data),
+                    Mode::Executable => Leaf::Executable(data),
+                    Mode::Symlink => Leaf::Link(data),
+                    Mode::Submodule => unreachable!("tests make no submodules"),
+                };
+                (String::from_utf8(path).unwrap(), leaf)
+            })
+            .collect()
+    }
+
+    /// Runs git here, without the machine's and the user's settings.
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
+        git_at(self.directory.path(), arguments)
+    }
+
+    pub(crate) fn write(&self, path: &str, content: &[u8]) {
+        let path = self.directory.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    /// As [`Self::write`], as if it was done a minute ago: git trusts stat data only if it is older than the index.
+    pub(crate) fn write_before(&self, path: &str, content: &[u8]) {
+        self.write(path, content);
+        let file = std::fs::File::options().write(true).open(self.directory.path().join(path)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+    }
+
+    pub(crate) fn read(&self, path: &str) -> Vec<u8> {
+        std::fs::read(self.directory.path().join(path)).unwrap()
+    }
+
+    pub(crate) fn exists(&self, path: &str) -> bool {
+        std::fs::symlink_metadata(self.directory.path().join(path)).is_ok()
+    }
+
+    /// Asserts that git finds nothing wrong and nothing changed.
+    pub(crate) fn assert_clean(&self) {
+        assert_eq!(self.git(&["status", "--porcelain"]), "");
+        assert!(!self.exists(".git/index.lock"));
+        assert!(!self.exists(".git/refs/heads/main.lock"));
+        self.git(&["fsck", "--strict", "--no-dangling"]);
+    }
+}
+
+pub(crate) fn git_at(directory: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(arguments)
+        .current_dir(directory)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "git {arguments:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub(crate) fn commit_in(repo: &git2::Repository, leaves: &Leaves, parents: &[Oid], message: &str) -> Oid {
+    let mut index = git2::Index::new().unwrap();
+    for (path, leaf) in leaves {
+        let (mode, data) = match leaf {
+            Leaf::File(data) => (0o100_644, data),
+            Leaf::Executable(data) => (0o100_755, data),
+            Leaf::Link(data) => (0o120_000, data),
+        };
+        let time = git2::IndexTime::new(0, 0);
+        index
+            .add(&git2::IndexEntry {
+                ctime: time,
+                mtime: time,
+                dev: 0,
+                ino: 0,
+                mode,
+                uid: 0,
+                gid: 0,
+                file_size: 0,
+                id: repo.blob(data).unwrap(),
+                flags: 0,
+                flags_extended: 0,
+                path: path.as_bytes().to_vec(),
+            })
+            .unwrap();
+    }
+    let tree = repo.find_tree(index.write_tree_to(repo).unwrap()).unwrap();
+    let who = git2::Signature::now("n", "e@example.com").unwrap();
+    let parents: Vec<_> = parents
+        .iter()
+        .map(|parent| repo.find_commit(crate::tree::git2_oid(*parent)).unwrap())
+        .collect();
+    let parents: Vec<_> = parents.iter().collect();
+    our_oid(repo.commit(None, &who, &who, message, &tree, &parents).unwrap())
+}
+
+pub(crate) fn file(content: &str) -> Leaf {
+    Leaf::File(content.as_bytes().to_vec())
+}
+
+pub(crate) fn link(target: &str) -> Leaf {
+    Leaf::Link(target.as_bytes().to_vec())
+}
+
+/// A pointer to a key that is not SHA256E of anything.
+pub(crate) fn pointer(key: &str) -> Leaf {
+    Leaf::File(format!("/annex/objects/{key}\n").into_bytes())
+}
+
+pub(crate) fn leaves<const N: usize>(all: [(&str, Leaf); N]) -> Leaves {
+    all.into_iter().map(|(path, leaf)| (path.to_owned(), leaf)).collect()
+}

@@ -1,0 +1,131 @@
+//! git's own lock of the index.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+
+use crate::{Error, Result};
+
+/// What a lock file of ours holds. git writes the new index into its lock file; this cannot be the start of one.
+const MARK: &[u8] = b"anabranch holds this while it edits the index\n";
+
+/// git's commands hold the lock for moments; what holds it longer waits for a person, as `git commit` for its message.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// `index.lock`, held: no git command changes the index meanwhile. Removed when dropped.
+///
+/// The file is locked as well, so that one that was left by a process that died can be told and is taken over.
+#[derive(Debug)]
+pub(super) struct IndexLock {
+    path: PathBuf,
+    _locked: File,
+}
+
+impl IndexLock {
+    /// Takes the lock of the index in `directory`, waiting for a moment if git has it.
+    pub(super) fn take(directory: &Path) -> Result<Self> {
+        let path = directory.join("index.lock");
+        let began = Instant::now();
+        let mut pause = Duration::from_millis(2);
+        loop {
+            let attempt = Self::create(directory, &path).map_err(Error::io("create", &path))?;
+            if let Some(locked) = attempt {
+                return Ok(Self { path, _locked: locked });
+            }
+            if remove_abandoned(&path) {
+                continue;
+            }
+            if began.elapsed() + pause > PATIENCE {
+                return Err(Error::Busy(path));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+
+    /// Creates the lock file; none if there is one. It appears with its content and its lock, not before.
+    fn create(directory: &Path, path: &Path) -> std::io::Result<Option<File>> {
+        // Costs one system call where the lock is busy, instead of a file.
+        if path.symlink_metadata().is_ok() {
+            return Ok(None);
+        }
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+        let nameless = rustix::fs::openat(CWD, directory, flags, Mode::from_raw_mode(0o644));
+        let (file, named) = match nameless {
+            Ok(file) => (File::from(file), false),
+            // The file system cannot; then a crash between these steps leaves a lock that somebody has to remove.
+            Err(_) => {
+                let mut options = OpenOptions::new();
+                options.read(true).write(true).create_new(true).mode(0o644);
+                match options.open(path) {
+                    Ok(file) => (file, true),
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        try_lock(&file);
+        (&file).write_all(MARK)?;
+        if !named {
+            let source = format!("/proc/self/fd/{}", file.as_raw_fd());
+            match rustix::fs::linkat(CWD, source, CWD, path, AtFlags::SYMLINK_FOLLOW) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::EXIST) => return Ok(None),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(Some(file))
+    }
+}
+
+impl Drop for IndexLock {
+    fn drop(&mut self) {
+        // What stays is recognised as abandoned by the next one.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Removes a lock file of this program whose process is gone. Says whether it is worth trying again at once.
+fn remove_abandoned(path: &Path) -> bool {
+    let mut options = OpenOptions::new();
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    options.read(true).write(true).custom_flags(flags.bits().cast_signed());
+    let Ok(file) = options.open(path) else {
+        return path
+            .symlink_metadata()
+            .is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    };
+    let mut content = Vec::new();
+    let is_ours = (&file)
+        .take(MARK.len() as u64 + 1)
+        .read_to_end(&mut content)
+        .is_ok_and(|_| content == MARK);
+    if !is_ours || !try_lock(&file) {
+        return false;
+    }
+    // Whoever else found it abandoned needs this lock too: while it is held, the name stays with this file.
+    let same = match (file.metadata(), path.symlink_metadata()) {
+        (Ok(ours), Ok(named)) => (ours.dev(), ours.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    };
+    same && fs::remove_file(path).is_ok()
+}
+
+fn try_lock(file: &File) -> bool {
+    let whole = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    fcntl(file, FcntlArg::F_OFD_SETLK(&whole)).is_ok()
+}

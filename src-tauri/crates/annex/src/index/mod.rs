@@ -1,0 +1,362 @@
+//! The index: what is staged for each path, and the stat data of the file that it was staged from.
+//!
+//! It is read and written here rather than by libgit2, for three reasons. libgit2 erases the sizes of entries that are
+//! as young as the index, so that `git status` has to run the filter on each; it moves all entries for each one removed,
+//! which takes minutes for a large directory; and it takes several times as long to read.
+
+mod entry;
+mod format;
+mod lock;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use git2::{ObjectType, Repository, TreeWalkMode, TreeWalkResult};
+use model::Oid;
+use rustix::fs::OFlags;
+
+pub(crate) use entry::{EXECUTABLE, Entry, GITLINK, REGULAR, SYMLINK};
+pub(crate) use tree::CachedTree;
+
+use crate::stat::FileTime;
+use crate::{Error, Result};
+use format::{Content, Fault};
+use lock::IndexLock;
+
+/// The index as it was when it was read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Index {
+    content: Content,
+    /// When the file was written: what changed since is not described by it.
+    pub(crate) written_at: FileTime,
+}
+
+impl Index {
+    /// Reads the index without its lock. One that cannot be read is replaced by what HEAD says
+    /// ([`rebuild_from_head`]).
+    pub(crate) fn read(repository: &Repository) -> Result<Self> {
+        match Self::load(repository)? {
+            Ok(index) => Ok(index),
+            Err(fault) => {
+                rebuild_from_head(repository)?;
+                Self::load(repository)?.map_err(|_| fault.told(repository))
+            }
+        }
+    }
+
+    /// There being no index is an empty one only before the first commit: git would take all files for deleted, and
+    /// the next commit would say so.
+    fn load(repository: &Repository) -> Result<std::result::Result<Self, Fault>> {
+        let path = &repository.path().join("index");
+        let mut options = File::options();
+        let flags = OFlags::NONBLOCK;
+        options.read(true).custom_flags(flags.bits().cast_signed());
+        let mut file = match options.open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(match repository.head() {
+                    Ok(_) => Err(Fault::Damaged("it is missing")),
+                    Err(_) => Ok(Self::default()),
+                });
+            }
+            Err(error) => return Err(Error::io("open", path)(error)),
+        };
+        let metadata = file.metadata().map_err(Error::io("examine", path))?;
+        let mut data = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+        file.read_to_end(&mut data).map_err(Error::io("read", path))?;
+        match Content::parse(&data) {
+            Ok(content) => Ok(Ok(Self {
+                content,
+                written_at: (metadata.mtime(), metadata.mtime_nsec() as u32),
+            })),
+            Err(Fault::Unsupported(reason)) => Err(Error::Refused(format!(
+                "{} cannot be used: {reason}; nothing was changed",
+                path.display()
+            ))),
+            Err(damage) => Ok(Err(damage)),
+        }
+    }
+
+    /// All entries, by path and stage.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.content.entries
+    }
+
+    /// The entry staged for a path; none if there is none or a conflict.
+    pub(crate) fn entry(&self, path: &[u8]) -> Option<&Entry> {
+        let entries = &self.content.entries;
+        let at = entries.binary_search_by(|entry| (&*entry.path, entry.stage()).cmp(&(path, 0)));
+        at.ok().map(|at| &entries[at])
+    }
+
+    /// True if a conflict is unresolved.
+    pub(crate) fn has_conflict(&self) -> bool {
+        self.content.entries.iter().any(|entry| entry.stage() != 0)
+    }
+
+    /// Computes the id of the tree that is staged, without writing it; none while there are conflicts.
+    pub(crate) fn staged_tree(&self, repository: &Repository) -> Result<Option<Oid>> {
+        if self.has_conflict() {
+            return Ok(None);
+        }
+        if let Some(known) = self.content.trees.root() {
+            return Ok(Some(known));
+        }
+        let odb = repository.odb().map_err(Error::git("open the objects"))?;
+        let mut trees = self.content.trees.clone();
+        let exists = |oid: Oid| odb.exists(to_git(oid));
+        let tree = trees.complete(&self.content.entries, &exists, &mut |content| {
+            git2::Oid::hash_object(ObjectType::Tree, content)
+                .map(from_git)
+                .map_err(Error::git("hash a tree"))
+        })?;
+        Ok(Some(tree))
+    }
+}
+
+/// The index under git's lock, for editing; dropped without [`Staged::commit`], nothing has changed.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    index: Index,
+    directory: PathBuf,
+    lock: IndexLock,
+    changes: BTreeMap<Box<[u8]>, Option<Entry>>,
+    is_written: bool,
+}
+
+/// The name of an index that is about to replace the one in place.
+const NEW: &str = "index.anabranch";
+
+impl Staged {
+    /// Takes `index.lock` and reads the index.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] after two seconds in which some git command held the lock; [`Error::Refused`] for split and
+    /// sparse indexes; [`Error::Damaged`] for one that cannot be read.
+    pub(crate) fn open(repository: &Repository) -> Result<Self> {
+        let directory = repository.path().to_owned();
+        let lock = IndexLock::take(&directory)?;
+        let index = Index::load(repository)?.map_err(|fault| fault.told(repository))?;
+        Ok(Self {
+            index,
+            directory,
+            lock,
+            changes: BTreeMap::new(),
+            is_written: false,
+        })
+    }
+
+    /// The index as it was read, without the changes made here.
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Stages an entry. What is staged for its path goes, and so does what cannot stand beside it: a file where the
+    /// entry needs a directory, files below it.
+    pub(crate) fn put(&mut self, entry: Entry) {
+        self.changes.insert(entry.path.clone(), Some(entry));
+    }
+
+    /// Takes a path out of the index, in all stages.
+    pub(crate) fn remove(&mut self, path: &[u8]) {
+        self.changes.insert(path.into(), None);
+    }
+
+    /// Writes all device numbers `old` as `new`: the same disk, plugged in elsewhere.
+    pub(crate) fn renumber_device(&mut self, old: u32, new: u32) {
+        for entry in &mut self.index.content.entries {
+            if entry.dev == old {
+                entry.dev = new;
+            }
+        }
+    }
+
+    /// Makes the tree of all that is staged: `write` is given the content of each tree that is new and returns its id,
+    /// `exists` tells whether an object is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] while there are unresolved conflicts.
+    pub(crate) fn write_tree(
+        &mut self,
+        exists: &dyn Fn(Oid) -> bool,
+        write: &mut dyn FnMut(&[u8]) -> Result<Oid>,
+    ) -> Result<Oid> {
+        self.apply();
+        if let Some(entry) = self.index.entries().iter().find(|entry| entry.stage() != 0) {
+            return Err(Error::Refused(format!(
+                "{} has an unresolved conflict, so nothing can be committed; nothing is lost. Put the file right and run 'git add' on it",
+                String::from_utf8_lossy(&entry.path)
+            )));
+        }
+        let Content { entries, trees, .. } = &mut self.index.content;
+        trees.complete(entries, exists, write)
+    }
+
+    /// True if entries lie below a path, as if it were a directory, that have not been removed here.
+    pub(crate) fn has_below(&self, path: &[u8]) -> bool {
+        let below = [path, b"/"].concat();
+        let entries = self.index.entries();
+        let start = entries.partition_point(|entry| *entry.path < *below);
+        let mut inside = entries[start..]
+            .iter()
+            .take_while(|entry| entry.path.starts_with(&below));
+        inside.any(|entry| !matches!(self.changes.get(&entry.path), Some(None)))
+    }
+
+    /// Writes the edited index beside the one in place, so that nothing can fail any more for want of space.
+    ///
+    /// Only the holder of the lock writes that file, so a crash leaves at most one. It is not synced: what a power cut
+    /// takes is made again from HEAD.
+    pub(crate) fn write(&mut self) -> Result<()> {
+        self.apply();
+        let new = self.directory.join(NEW);
+        let mode = fs::metadata(self.directory.join("index")).map_or(0o644, |old| old.mode() & 0o777);
+        let _ = fs::remove_file(&new);
+        let mut options = File::options();
+        options.write(true).create_new(true).mode(mode);
+        let written = options
+            .open(&new)
+            .and_then(|mut file| file.write_all(&self.index.content.write()));
+        if written.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        self.is_written = written.is_ok();
+        written.map_err(Error::io("write", &new))
+    }
+
+    /// Puts the edited index in place and releases the lock.
+    pub(crate) fn commit(mut self) -> Result<()> {
+        if !self.is_written || !self.changes.is_empty() {
+            self.write()?;
+        }
+        let path = self.directory.join("index");
+        fs::rename(self.directory.join(NEW), &path).map_err(Error::io("replace", &path))?;
+        drop(self.lock);
+        Ok(())
+    }
+
+    /// Merges the changes into the entries: one pass, however many there are.
+    fn apply(&mut self) {
+        if self.changes.is_empty() {
+            return;
+        }
+        let mut changes = std::mem::take(&mut self.changes);
+        let Content { entries, trees, .. } = &mut self.index.content;
+        let mut replaced = Vec::new();
+        for (path, change) in &changes {
+            trees.forget(path);
+            if change.is_none() {
+                continue;
+            }
+            // Files that stand where a directory must be.
+            for (at, _) in path.iter().enumerate().filter(|&(_, &b)| b == b'/') {
+                let above = &path[..at];
+                if entries.binary_search_by(|entry| (*entry.path).cmp(above)).is_ok() {
+                    replaced.push(above.to_owned());
+                }
+            }
+            // Files below what becomes a file.
+            let below = [&**path, b"/"].concat();
+            let start = entries.partition_point(|entry| *entry.path < *below);
+            let inside = entries[start..]
+                .iter()
+                .take_while(|entry| entry.path.starts_with(&below));
+            replaced.extend(inside.map(|entry| entry.path.to_vec()));
+        }
+        for path in replaced {
+            trees.forget(&path);
+            changes.entry(path.into()).or_insert(None);
+        }
+        let mut merged = Vec::with_capacity(entries.len() + changes.len());
+        let mut changes = changes.into_iter().peekable();
+        for entry in std::mem::take(entries) {
+            while let Some((_, change)) = changes.next_if(|(path, _)| *path < entry.path) {
+                merged.extend(change);
+            }
+            // All stages of a path that changed are passed over while its change is next.
+            if changes.peek().is_none_or(|(path, _)| *path != entry.path) {
+                merged.push(entry);
+            }
+        }
+        merged.extend(changes.filter_map(|(_, change)| change));
+        *entries = merged;
+    }
+}
+
+/// Replaces an index that cannot be read by what HEAD's tree says, without touching the work tree. The old one stays as
+/// `index.damaged`. Nothing is lost but the knowledge which files were staged; all files count as changed until they
+/// have been read once.
+pub(crate) fn rebuild_from_head(repository: &Repository) -> Result<()> {
+    let directory = repository.path().to_owned();
+    let lock = IndexLock::take(&directory)?;
+    let path = directory.join("index");
+    if Index::load(repository)?.is_ok() {
+        // Somebody else was faster.
+        return Ok(());
+    }
+    let mut content = Content::default();
+    if let Ok(head) = repository.head() {
+        let tree = head.peel_to_tree().map_err(Error::git("read the tree of HEAD"))?;
+        tree.walk(TreeWalkMode::PreOrder, |directory, entry| {
+            if entry.kind() != Some(ObjectType::Tree) {
+                let path = [directory.as_bytes(), entry.name_bytes()].concat();
+                let mode = entry.filemode_raw() as u32;
+                content
+                    .entries
+                    .push(Entry::without_stat(&path, mode, from_git(entry.id())));
+            }
+            TreeWalkResult::Ok
+        })
+        .map_err(Error::git("read the tree of HEAD"))?;
+    }
+    content.entries.sort_by(|a, b| a.path.cmp(&b.path));
+    // A copy: at no moment is there no index.
+    match fs::copy(&path, directory.join("index.damaged")) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io("set aside", &path)(error)),
+        _ => {}
+    }
+    let index = Index {
+        content,
+        written_at: (0, 0),
+    };
+    let staged = Staged {
+        index,
+        directory,
+        lock,
+        changes: BTreeMap::new(),
+        is_written: false,
+    };
+    staged.commit()
+}
+
+impl Fault {
+    fn told(self, repository: &Repository) -> Error {
+        let path = repository.path().join("index");
+        let (Fault::Damaged(reason) | Fault::Unsupported(reason)) = self;
+        Error::Damaged(format!(
+            "{} cannot be read: {reason}. No file and no commit is lost; it is made anew from the last commit",
+            path.display()
+        ))
+    }
+}
+
+/// The id as libgit2 has it.
+pub(crate) fn to_git(oid: Oid) -> git2::Oid {
+    git2::Oid::from_bytes(&oid.0).expect("because an id has the 20 bytes that libgit2 asks for")
+}
+
+/// The id as all others have it.
+pub(crate) fn from_git(oid: git2::Oid) -> Oid {
+    let mut bytes = [0; 20];
+    bytes.copy_from_slice(oid.as_bytes());
+    Oid(bytes)
+}

@@ -1,0 +1,137 @@
+use std::fs;
+
+use super::format::{Content, Fault};
+use super::{CachedTree, Entry, Staged, from_git};
+use crate::scratch_repository::Scratch;
+use model::Oid;
+
+fn index_of(repo: &Scratch) -> Vec<u8> {
+    fs::read(repo.path(".git/index")).unwrap()
+}
+
+fn made_by_git(version: &str) -> Scratch {
+    let repo = Scratch::new();
+    for name in [
+        "a",
+        "d/b",
+        "d/e/c",
+        "d.x",
+        "z/long/long/long/path",
+        "z/long/long/long/path2",
+        "ita",
+    ] {
+        repo.write(name, name);
+    }
+    repo.git(&["add", "a", "d", "d.x", "z"]);
+    repo.git(&["commit", "-qm", "1"]);
+    repo.git(&["update-index", "--index-version", version]);
+    repo.git(&["update-index", "--skip-worktree", "d/b"]);
+    repo.git(&["update-index", "--assume-unchanged", "d.x"]);
+    repo.git(&["add", "-N", "ita"]);
+    repo
+}
+
+#[test]
+fn reads_and_writes_as_git_does() {
+    for version in ["2", "4"] {
+        let repo = made_by_git(version);
+        let described = repo.git(&["ls-files", "--debug", "-s", "-v"]);
+        let content = Content::parse(&index_of(&repo)).unwrap();
+        assert_eq!(content.entries.len(), 7);
+        assert!(content.trees != CachedTree::default());
+        let written = content.write();
+        assert_eq!(Content::parse(&written).unwrap(), content);
+        fs::write(repo.path(".git/index"), written).unwrap();
+        assert_eq!(
+            repo.git(&["ls-files", "--debug", "-s", "-v"]),
+            described,
+            "version {version}"
+        );
+        repo.git(&["fsck", "--cache"]);
+    }
+}
+
+#[test]
+fn no_damage_passes() {
+    let repo = made_by_git("4");
+    let whole = index_of(&repo);
+    for length in 0..whole.len() {
+        assert!(Content::parse(&whole[..length]).is_err(), "cut to {length} bytes");
+    }
+    // Without its checksum, nothing must be trusted.
+    let mut bare = whole.clone();
+    let end = bare.len() - 20;
+    bare[end..].fill(0);
+    assert!(Content::parse(&bare).is_ok());
+    for at in 0..end {
+        for change in [1, 0x80, 0xff] {
+            let mut damaged = bare.clone();
+            damaged[at] ^= change;
+            if let Ok(content) = Content::parse(&damaged) {
+                let mut trees = content.trees.clone();
+                let _ = trees.complete(&content.entries, &|_| true, &mut |_| Ok(Oid([0; 20])));
+            }
+        }
+    }
+}
+
+#[test]
+fn kinds_that_are_not_edited_are_refused() {
+    let repo = made_by_git("2");
+    repo.git(&["update-index", "--split-index"]);
+    assert!(matches!(Content::parse(&index_of(&repo)), Err(Fault::Unsupported(_))));
+}
+
+#[test]
+fn edits_make_the_tree_that_git_makes() {
+    let repo = made_by_git("2");
+    repo.git(&["rm", "-q", "--cached", "ita"]);
+    let git = repo.annex.git().unwrap();
+    let blob = from_git(git.blob(b"x").unwrap());
+    let steps: [&[(&str, bool)]; 5] = [
+        &[("new/deep/file", true), ("a", false)],
+        &[("d/e", true)],
+        &[("d/e/c", true), ("d.x", false)],
+        &[("z", true), ("d", true)],
+        &[("z", false), ("d", false), ("new/deep/file", false), ("only", true)],
+    ];
+    for step in steps {
+        let mut staged = Staged::open(&git).unwrap();
+        for &(path, present) in step {
+            match present {
+                true => staged.put(Entry::without_stat(path.as_bytes(), 0o100644, blob)),
+                false => staged.remove(path.as_bytes()),
+            }
+        }
+        let odb = git.odb().unwrap();
+        let tree = staged
+            .write_tree(&|oid| odb.exists(super::to_git(oid)), &mut |content| {
+                Ok(from_git(odb.write(git2::ObjectType::Tree, content).unwrap()))
+            })
+            .unwrap();
+        staged.commit().unwrap();
+        // git trusts the trees that are cached, unless it is told not to.
+        assert_eq!(repo.git(&["write-tree"]).to_string().trim(), tree.to_string());
+        repo.git(&["update-index", "--force-remove", "no-such-file"]);
+        let flat = repo.git(&["ls-files", "-s"]);
+        repo.git(&["read-tree", &tree.to_string()]);
+        assert_eq!(repo.git(&["ls-files", "-s"]), flat);
+        repo.git(&["fsck", "--cache", "--strict"]);
+    }
+}
+
+#[test]
+fn only_one_edits() {
+    let repo = made_by_git("2");
+    let git = repo.annex.git().unwrap();
+    let staged = Staged::open(&git).unwrap();
+    let refused = std::process::Command::new("git")
+        .args(["add", "a"])
+        .current_dir(repo.top())
+        .output()
+        .unwrap();
+    assert!(!refused.status.success(), "git waits for us");
+    assert!(matches!(Staged::open(&git), Err(crate::Error::Busy(_))), "and so do we");
+    drop(staged);
+    repo.git(&["add", "a"]);
+}

@@ -1,0 +1,147 @@
+use std::fs;
+use std::path::Path;
+
+use git2::{FetchOptions, Repository};
+
+use super::neighbour::url_of;
+use super::{adopt, configuration, create, set};
+use crate::{Annex, Error, Result};
+
+/// Clones a repository on this machine: its history and its git-annex branch, no content.
+///
+/// `dest` must not exist or be empty. Hooks and filters of the source are not run and its configuration has no effect.
+/// The work tree is left to the caller: the new repository has no files, and HEAD names the source's branch, which does
+/// not exist yet. The caller merges `refs/remotes/origin/<branch>` into it, as for every sync, and so makes the files.
+/// (A branch without its files would look like a repository whose files were all deleted.) A bare clone is complete:
+/// it has the source's branches, without those that only syncing uses.
+///
+/// On an error nothing is left behind.
+pub fn clone(source: &Path, dest: &Path, bare: bool, description: Option<&str>, now: u64) -> Result<Annex> {
+    let source = Annex::open(source)?;
+    let branch = branch_of(&source)?;
+    let existed = dest.symlink_metadata().is_ok();
+    if existed {
+        let mut entries = fs::read_dir(dest).map_err(Error::io("read the directory", dest))?;
+        if entries.next().is_some() {
+            return Err(Error::Refused(format!(
+                "{} is not empty; nothing was changed. Choose another place for the clone",
+                dest.display()
+            )));
+        }
+    }
+    let made = create(dest, bare)
+        .and_then(|git| fetch(&git, &source, &branch).map(|()| git))
+        .and_then(|git| adopt(git, dest, description, now));
+    if made.is_err() {
+        discard(dest, existed);
+    }
+    made
+}
+
+/// The branch whose work the source's work tree shows.
+fn branch_of(source: &Annex) -> Result<String> {
+    let git = source.git()?;
+    let head = git
+        .find_reference("HEAD")
+        .map_err(Error::git("read HEAD of the source"))?;
+    let target = head.symbolic_target().ok().flatten().unwrap_or_default();
+    let name = target.strip_prefix("refs/heads/").unwrap_or_default();
+    let name = match name.strip_prefix("adjusted/") {
+        Some(adjusted) => adjusted.rsplit_once('(').map_or(adjusted, |(name, _)| name),
+        None => name,
+    };
+    if name.is_empty() || name.starts_with("views/") {
+        return Err(Error::Refused(format!(
+            "{source:?} has no ordinary branch checked out; nothing was changed. Check one out there with 'git checkout'"
+        )));
+    }
+    Ok(name.to_owned())
+}
+
+fn fetch(git: &Repository, source: &Annex, branch: &str) -> Result<()> {
+    let place = source.work_tree().unwrap_or(source.git_dir());
+    let place = fs::canonicalize(place).map_err(Error::io("examine", place))?;
+    let doing = || Error::git(format!("clone {}", place.display()));
+    let text = url_of(&place)?;
+    let mut config = configuration(git)?;
+    set(&mut config, "remote.origin.url", &text)?;
+    let refspec = if git.is_bare() {
+        "+refs/heads/*:refs/heads/*"
+    } else {
+        set(
+            &mut config,
+            "remote.origin.fetch",
+            "+refs/heads/*:refs/remotes/origin/*",
+        )?;
+        set(&mut config, &format!("branch.{branch}.remote"), "origin")?;
+        set(
+            &mut config,
+            &format!("branch.{branch}.merge"),
+            &format!("refs/heads/{branch}"),
+        )?;
+        "+refs/heads/*:refs/remotes/origin/*"
+    };
+    set(&mut config, "remote.origin.annex-uuid", source.uuid().as_str())?;
+    // By url: libgit2 takes a path with a colon for an ssh address.
+    git.remote_anonymous(&file_url(&text))
+        .and_then(|mut remote| {
+            let mut options = FetchOptions::new();
+            options.download_tags(git2::AutotagOption::All);
+            remote.fetch(&[refspec], Some(&mut options), None)
+        })
+        .map_err(doing())?;
+    if git.is_bare() {
+        let branches = git.references_glob("refs/heads/*").map_err(doing())?;
+        for mut reference in branches.filter_map(std::result::Result::ok) {
+            let name = reference.name_bytes();
+            let temporary = [
+                &b"refs/heads/synced/"[..],
+                b"refs/heads/adjusted/",
+                b"refs/heads/views/",
+            ];
+            if temporary.iter().any(|prefix| name.starts_with(prefix)) {
+                reference.delete().map_err(doing())?;
+            }
+        }
+    }
+    git.set_head(&format!("refs/heads/{branch}")).map_err(doing())
+}
+
+/// Writes an absolute path as a url, which libgit2 decodes again.
+fn file_url(path: &str) -> String {
+    let mut url = "file://".to_owned();
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => url.push(char::from(byte)),
+            other => url.push_str(&format!("%{other:02X}")),
+        }
+    }
+    url
+}
+
+/// Removes a clone that failed. The place did not exist or was empty: all that is there was made here.
+fn discard(dest: &Path, existed: bool) {
+    if !existed {
+        let _ = fs::remove_dir_all(dest);
+        return;
+    }
+    for name in [
+        ".git",
+        "HEAD",
+        "config",
+        "description",
+        "hooks",
+        "info",
+        "objects",
+        "refs",
+        "annex",
+        "packed-refs",
+    ] {
+        let path = dest.join(name);
+        let _ = if path.is_dir() {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
+    }
+}

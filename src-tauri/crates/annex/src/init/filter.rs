@@ -1,0 +1,179 @@
+//! What git is told to do by itself: pass files through the content filter, run git-annex's hooks.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use super::set;
+use crate::{Annex, Error, Result};
+
+const ATTRIBUTES: &str = "* filter=annex";
+
+const GIT_ANNEX: [(&str, &str); 3] = [
+    ("filter.annex.process", "git-annex filter-process"),
+    ("filter.annex.clean", "git-annex smudge --clean -- %f"),
+    ("filter.annex.smudge", "git-annex smudge -- %f"),
+];
+
+/// git-annex's hooks, with whether a bare repository has them too.
+const HOOKS: [(&str, bool, &str); 5] = [
+    ("pre-commit", false, "git annex pre-commit ."),
+    (
+        "post-receive",
+        false,
+        "if git annex post-receive --help >/dev/null 2>&1; then git annex post-receive; fi",
+    ),
+    ("post-checkout", false, "git annex smudge --update"),
+    ("post-merge", false, "git annex smudge --update"),
+    (
+        "pre-push",
+        true,
+        "if git annex pre-push --help >/dev/null 2>&1; then git annex pre-push; fi",
+    ),
+];
+
+/// Sets the content filter that git runs on annexed files: git-annex where it is installed, else this program, whose
+/// executable is `ours`. A filter that somebody has set to something else stays, and so does its absence where
+/// `annex.supportunlocked` is false. Bare repositories need none.
+pub fn set_filter(annex: &Annex, ours: &Path) -> Result<()> {
+    choose_filter(annex, ours, git_annex_is_installed())
+}
+
+fn choose_filter(annex: &Annex, ours: &Path, git_annex_is_installed: bool) -> Result<()> {
+    let git = annex.git()?;
+    let mut config = super::configuration(&git)?;
+    if annex.is_bare() || !config.get_bool("annex.supportunlocked").unwrap_or(true) {
+        return Ok(());
+    }
+    let executable = ours.to_str().filter(|text| !text.contains('\n')).ok_or_else(|| {
+        Error::Refused(format!(
+            "the program's own path {} cannot stand in git's configuration; nothing was changed. Move the program",
+            ours.display()
+        ))
+    })?;
+    let command = format!("'{}' filter-process", executable.replace('\'', r"'\''"));
+    let (process, process_of_git_annex) = GIT_ANNEX[0];
+    let current = config.get_string(process).unwrap_or_default();
+    let name = ours.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_ours = current.ends_with(&format!("{name}' filter-process"));
+    let is_free = current.is_empty() && config.get_string("filter.annex.clean").is_err();
+    if !is_ours && !is_free && current != process_of_git_annex {
+        return Ok(());
+    }
+    if git_annex_is_installed {
+        for (setting, value) in GIT_ANNEX {
+            if config.get_string(setting).ok().as_deref() != Some(value) {
+                set(&mut config, setting, value)?;
+            }
+        }
+        add_hooks(git.commondir(), false)
+    } else {
+        if current != command {
+            set(&mut config, process, &command)?;
+        }
+        // One-shot commands of a git-annex that is not here could only fail.
+        for (setting, value) in &GIT_ANNEX[1..] {
+            if config.get_string(setting).ok().as_deref() == Some(value) {
+                config
+                    .remove(setting)
+                    .map_err(Error::git(format!("remove {setting} from the configuration")))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// True if a `git-annex` that can be run is in the PATH.
+pub(super) fn git_annex_is_installed() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| {
+        fs::metadata(directory.join("git-annex"))
+            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    })
+}
+
+/// Has git pass all files through the filter named `annex`.
+pub(super) fn add_attributes(git_dir: &Path) -> Result<()> {
+    let path = git_dir.join("info/attributes");
+    let present = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(Error::io("read", &path)(error)),
+    };
+    if present.lines().any(|line| line.trim() == ATTRIBUTES) {
+        return Ok(());
+    }
+    let info = git_dir.join("info");
+    fs::create_dir_all(&info).map_err(Error::io("create the directory", &info))?;
+    fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(&path)
+        .and_then(|mut file| file.write_all(format!("\n{ATTRIBUTES}\n").as_bytes()))
+        .map_err(Error::io("write", &path))
+}
+
+/// Adds git-annex's hooks where there are none of that name.
+pub(super) fn add_hooks(git_dir: &Path, bare: bool) -> Result<()> {
+    let hooks = git_dir.join("hooks");
+    fs::create_dir_all(&hooks).map_err(Error::io("create the directory", &hooks))?;
+    for (name, in_bare, command) in HOOKS {
+        if bare && !in_bare {
+            continue;
+        }
+        let path = hooks.join(name);
+        let text = format!("#!/bin/sh\n# automatically configured by git-annex\n{command}\n");
+        let made = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o777)
+            .open(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()));
+        match made {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(Error::io("write", &path)(error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::choose_filter;
+    use crate::init::{configuration, init, set};
+
+    #[test]
+    fn the_filter_is_that_of_the_installed_program_unless_somebody_chose_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let annex = init(directory.path(), None, 1).unwrap();
+        let get = |name: &str| configuration(&annex.git().unwrap()).unwrap().get_string(name).ok();
+        let ours = Path::new("/opt/it's here/anabranch");
+        let process = "filter.annex.process";
+
+        choose_filter(&annex, ours, false).unwrap();
+        assert_eq!(
+            get(process).as_deref(),
+            Some(r"'/opt/it'\''s here/anabranch' filter-process")
+        );
+        assert_eq!(get("filter.annex.clean"), None);
+        choose_filter(&annex, Path::new("/usr/bin/anabranch"), false).unwrap();
+        assert_eq!(get(process).as_deref(), Some("'/usr/bin/anabranch' filter-process"));
+        choose_filter(&annex, ours, true).unwrap();
+        assert_eq!(get(process).as_deref(), Some("git-annex filter-process"));
+        assert_eq!(
+            get("filter.annex.clean").as_deref(),
+            Some("git-annex smudge --clean -- %f")
+        );
+        choose_filter(&annex, ours, false).unwrap();
+        assert!(get(process).unwrap().ends_with("anabranch' filter-process"));
+        assert_eq!(get("filter.annex.smudge"), None);
+
+        let mut config = configuration(&annex.git().unwrap()).unwrap();
+        set(&mut config, process, "/opt/other filter-process").unwrap();
+        choose_filter(&annex, ours, true).unwrap();
+        assert_eq!(get(process).as_deref(), Some("/opt/other filter-process"));
+    }
+}

@@ -1,0 +1,68 @@
+use git2::{ErrorCode, Repository, RepositoryState};
+
+use crate::{Error, Result};
+
+/// The branch that is checked out, and its commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Head {
+    /// `refs/heads/…`
+    pub(super) branch: String,
+    /// None before the first commit.
+    pub(super) tip: Option<git2::Oid>,
+}
+
+impl Head {
+    /// Reads HEAD; refused where a commit would not be the user's wish.
+    pub(super) fn read(git: &Repository) -> Result<Self> {
+        let doing = match git.state() {
+            RepositoryState::Clean => None,
+            RepositoryState::Merge => Some("a merge"),
+            RepositoryState::Revert | RepositoryState::RevertSequence => Some("a revert"),
+            RepositoryState::CherryPick | RepositoryState::CherryPickSequence => Some("a cherry-pick"),
+            RepositoryState::Bisect => Some("a bisection"),
+            RepositoryState::Rebase | RepositoryState::RebaseInteractive | RepositoryState::RebaseMerge => {
+                Some("a rebase")
+            }
+            RepositoryState::ApplyMailbox | RepositoryState::ApplyMailboxOrRebase => Some("applying patches"),
+        };
+        let shown = git.workdir().unwrap_or(git.path()).display();
+        if let Some(doing) = doing {
+            return Err(Error::Refused(format!(
+                "{doing} is in progress in {shown}; nothing is lost, and nothing is committed meanwhile. Finish or abort it ('git status' says how)"
+            )));
+        }
+        let head = git.find_reference("HEAD").map_err(Error::git("read HEAD"))?;
+        let Ok(Some(branch)) = head.symbolic_target() else {
+            return Err(Error::Refused(format!(
+                "no branch is checked out in {shown} (HEAD is detached); nothing is lost, and nothing is committed. Run 'git checkout BRANCH'"
+            )));
+        };
+        let name = branch.strip_prefix("refs/heads/").unwrap_or(branch);
+        if name == branch || name.starts_with("adjusted/") || name.starts_with("views/") || name == "git-annex" {
+            return Err(Error::Refused(format!(
+                "the branch {name} is checked out in {shown}, on which Anabranch does not commit; nothing is lost. Run 'git checkout' with the branch that you work on"
+            )));
+        }
+        let tip = match git.refname_to_id(branch) {
+            Ok(tip) => Some(tip),
+            Err(error) if error.code() == ErrorCode::NotFound => None,
+            Err(error) => return Err(Error::git(format!("read the branch {name}"))(error)),
+        };
+        Ok(Self {
+            branch: branch.to_owned(),
+            tip,
+        })
+    }
+
+    /// Moves the branch to a new commit, if it still is where it was.
+    pub(super) fn advance(&self, git: &Repository, commit: git2::Oid, message: &str) -> Result<()> {
+        let subject = message.lines().next().unwrap_or_default();
+        let moved = match self.tip {
+            Some(tip) => git.reference_matching(&self.branch, commit, true, tip, &format!("commit: {subject}")),
+            None => git.reference(&self.branch, commit, false, &format!("commit (initial): {subject}")),
+        };
+        moved
+            .map(drop)
+            .map_err(Error::git(format!("move the branch {}", self.branch)))
+    }
+}

@@ -1,0 +1,240 @@
+//! From changed files to one commit: content is stored, then the index, the tree and the branch follow.
+//!
+//! The order is what keeps files safe: all content is durable before a pointer to it is staged; a file of the work tree
+//! is only replaced (by the symlink of a locked file) when it still is the one that was stored; the branch moves when
+//! all it leads to is on disk; the index follows last. After a crash at any point the next look finds the same files
+//! again, and what was done already is found done.
+
+mod convert;
+mod head;
+mod links;
+mod prepare;
+mod reading;
+mod settle;
+mod stage;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use git2::Repository;
+use model::{Key, Oid, RepoPath};
+
+use crate::index::{EXECUTABLE, REGULAR, to_git};
+use crate::look::{Candidate, Look, RootState};
+use crate::pointer::{MAX_POINTER, key_of_pointer};
+use crate::settings::Settings;
+use crate::{Annex, Error, Result};
+use head::Head;
+use prepare::{Prepared, Preparing};
+use reading::Directories;
+
+/// What decides how files are taken in.
+pub struct IntakeOptions<'a> {
+    /// Backend, extensions, dotfiles, small files, thin, delay and reserve are taken from here.
+    pub settings: &'a Settings,
+    /// Whether `annex.largefiles` (setting or attribute) says that a file of this size belongs in the annex.
+    pub is_large: &'a (dyn Fn(&RepoPath, u64) -> bool + Sync),
+    /// Whether `annex.addunlocked` says that a new file of this size stays unlocked.
+    pub is_unlocked: &'a (dyn Fn(&RepoPath, u64) -> bool + Sync),
+    /// The attribute `annex.backend` of a file, which goes before the setting.
+    pub backend: &'a (dyn Fn(&RepoPath) -> Option<String> + Sync),
+    /// The commit's message, as in "git-annex in laptop".
+    pub message: &'a str,
+    /// False if no path shall be taken out of the tree.
+    pub allow_removals: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Intake {
+    /// The commit made; none if the tree is that of HEAD already.
+    pub commit: Option<Oid>,
+    /// Keys of which the content is here for good and which may be new here. The caller records them.
+    pub keys_added: Vec<Key>,
+    /// Files left for later, with the reason. They will be found again.
+    pub postponed: Vec<(RepoPath, Postponed)>,
+    /// How much was staged.
+    pub counts: Counts,
+}
+
+/// How many files were staged, by what stands for them in git.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Files of which the content went into the annex.
+    pub annexed: usize,
+    /// Files of which the content went into git.
+    pub in_git: usize,
+    /// Pointer files and symlinks, as they are.
+    pub links: usize,
+    /// Files recognised under a new name.
+    pub renamed: usize,
+    /// Paths taken out of the tree.
+    pub removed: usize,
+}
+
+/// Why a file was not staged now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Postponed {
+    /// A process has it open for writing.
+    BeingWritten,
+    /// It changed while it was looked at or read, or something else was staged for it meanwhile.
+    Changed,
+    /// It is gone.
+    Vanished,
+    /// The system refuses to read it, for this reason.
+    Unreadable(String),
+    /// It changed less than this time ago (`annex.delayadd`, or what the file system needs to date changes).
+    TooYoung(Duration),
+    /// Its content could not be stored, for this reason.
+    NotStored(String),
+    /// Tracked files lie below its name, as in a directory, and removals are not allowed now.
+    Held,
+    /// Its content must pass this filter of git (attribute `filter`) first, which only git can run: `git add` stages it.
+    NeedsFilter(String),
+}
+
+/// Below this number of files one thread is enough.
+const WORTH_A_THREAD: usize = 32;
+
+/// What a thread takes at a time, so that it stays within a directory.
+const CHUNK: usize = 16;
+
+impl Annex {
+    /// Takes in what a look has found: stores contents, stages, and makes one commit on the branch that is checked out.
+    ///
+    /// The commit's tree is that of the whole index, so it holds what the user has staged as well. Without any
+    /// difference to HEAD's tree there is no commit, but the index learns the files' stat data, so that they are not
+    /// looked into again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`], and nothing is changed, while a merge or the like is in progress, with a detached HEAD, on
+    /// adjusted and view branches, with unresolved conflicts, or when the work tree is not there any more;
+    /// [`Error::Busy`] while git holds the index. What concerns single files is in [`Intake::postponed`].
+    pub fn ingest(&self, look: Look, options: &IntakeOptions<'_>, now: SystemTime) -> Result<Intake> {
+        let mut intake = Intake::default();
+        if look.root != RootState::Same || look.is_clean() && look.renumbered.is_empty() {
+            return Ok(intake);
+        }
+        let top = self.work_tree().ok_or_else(|| self.vanished())?;
+        let git = self.git()?;
+        Head::read(&git)?;
+        check_backend(options.settings)?;
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
+        let root = rustix::fs::open(top, flags, rustix::fs::Mode::empty())
+            .map_err(|errno| Error::io("open", top)(errno.into()))?;
+        if self.root_state()? != RootState::Same {
+            return Err(self.vanished());
+        }
+        let contents = self.store();
+        let candidates: Vec<&Candidate> = look.added.iter().chain(&look.modified).collect();
+        let total = candidates.iter().map(|candidate| candidate.stat.size).sum();
+        let preparing = Preparing {
+            store: &contents,
+            options,
+            root: &root,
+            top,
+            now,
+            has_symlinks: has_symlinks(&git) && !options.settings.crippled,
+            is_roomy: contents.check_reserve(total, options.settings.diskreserve).is_ok(),
+        };
+        let was_unlocked = was_unlocked(&git, &candidates)?;
+        let mut prepared = prepare_all(&preparing, &candidates, &was_unlocked, &mut intake.postponed);
+        self.store_contents(&contents, &root, &mut prepared, &mut intake)?;
+        self.stage(&git, &root, prepared, &look, options, &mut intake)?;
+        Ok(intake)
+    }
+
+    pub(super) fn vanished(&self) -> Error {
+        let top = self.work_tree().unwrap_or(self.git_dir()).display();
+        Error::Refused(format!(
+            "{top} is not there any more, or another folder is in its place; nothing was committed and nothing is lost"
+        ))
+    }
+}
+
+fn check_backend(settings: &Settings) -> Result<()> {
+    if settings.securehashesonly && !crate::is_secure_backend(settings.backend.as_bytes()) {
+        return Err(Error::Refused(format!(
+            "annex.securehashesonly is set, and annex.backend is {}, which is not secure; nothing was changed. Correct one of them",
+            settings.backend
+        )));
+    }
+    Ok(())
+}
+
+fn has_symlinks(git: &Repository) -> bool {
+    let config = git.config().and_then(|mut config| config.snapshot());
+    config
+        .and_then(|config| config.get_bool("core.symlinks"))
+        .unwrap_or(true)
+}
+
+/// For each candidate, whether a pointer file is staged for it now: what is unlocked stays so.
+fn was_unlocked(git: &Repository, candidates: &[&Candidate]) -> Result<Vec<bool>> {
+    let odb = git.odb().map_err(Error::git("open the objects"))?;
+    let is_pointer = |candidate: &&Candidate| {
+        let prior = candidate
+            .prior
+            .filter(|prior| matches!(prior.mode, REGULAR | EXECUTABLE));
+        let Some(prior) = prior else { return false };
+        let id = to_git(prior.oid);
+        // Only the size is read of what is too large.
+        odb.read_header(id).is_ok_and(|(size, _)| size <= MAX_POINTER)
+            && odb.read(id).is_ok_and(|blob| key_of_pointer(blob.data()).is_some())
+    };
+    Ok(candidates.iter().map(is_pointer).collect())
+}
+
+/// Reads all candidates, on two threads where there are many. The order is kept.
+fn prepare_all(
+    preparing: &Preparing<'_>,
+    candidates: &[&Candidate],
+    was_unlocked: &[bool],
+    postponed: &mut Vec<(RepoPath, Postponed)>,
+) -> Vec<Prepared> {
+    let threads = match candidates.len() {
+        0..WORTH_A_THREAD => 1,
+        _ => thread::available_parallelism().map_or(1, |count| count.get().min(2)),
+    };
+    let next = AtomicUsize::new(0);
+    let outcomes = Mutex::new(Vec::with_capacity(candidates.len()));
+    let work = || {
+        let mut directories = Directories::below(preparing.root);
+        let mut done = Vec::new();
+        loop {
+            let start = next.fetch_add(CHUNK, Ordering::Relaxed);
+            let end = candidates.len().min(start + CHUNK);
+            if start >= end {
+                break;
+            }
+            for at in start..end {
+                let outcome = preparing.prepare(&mut directories, candidates[at], was_unlocked[at]);
+                done.push((at, outcome));
+            }
+        }
+        let mut all = outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        all.append(&mut done);
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut outcomes = outcomes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    outcomes.sort_unstable_by_key(|(at, _)| *at);
+    let mut prepared = Vec::with_capacity(outcomes.len());
+    for (at, outcome) in outcomes {
+        match outcome {
+            Ok(ready) => prepared.extend(ready),
+            Err(reason) => postponed.push((candidates[at].path.clone(), reason)),
+        }
+    }
+    prepared
+}

@@ -1,0 +1,244 @@
+//! What is to be staged for one file: found out by reading it, while nothing else changes.
+
+use std::fs::{File, Permissions};
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use bstr::ByteSlice;
+use model::{Key, RepoPath};
+use rustix::fs::{AtFlags, readlinkat, statat};
+
+use super::reading::{self, Directories, unreadable};
+use super::{IntakeOptions, Postponed};
+use crate::look::{Candidate, Prior};
+use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, symlink_target};
+use crate::stat::Stat;
+use crate::store::{Incoming, Making, Store};
+use crate::{Backend, naming};
+
+/// A file of the work tree, read.
+pub(super) struct Prepared {
+    pub(super) path: RepoPath,
+    pub(super) prior: Option<Prior>,
+    /// What the file was when it was found unchanged after reading.
+    pub(super) stat: Stat,
+    pub(super) content: Content,
+}
+
+/// What stands for a file in git.
+pub(super) enum Content {
+    /// The same as under the file's old name.
+    Renamed(Prior),
+    /// These bytes: a pointer file, as it is.
+    Pointer(Vec<u8>),
+    /// These bytes, for git itself to keep.
+    Git(Vec<u8>),
+    /// A symlink to this target.
+    Symlink(Vec<u8>),
+    /// An annexed symlink that leads elsewhere than it must from where it lies now: to be replaced by this target.
+    Misplaced(Vec<u8>),
+    /// The pointer to this key, or the symlink to its object.
+    Annexed(Annexed),
+}
+
+/// Content that has been hashed and waits to become an object.
+pub(super) struct Annexed {
+    pub(super) key: Key,
+    pub(super) incoming: Option<Incoming>,
+    /// The object is the same inode as the file.
+    pub(super) is_linked: bool,
+    pub(super) is_unlocked: bool,
+    /// The permissions that the file had before it was write-protected.
+    pub(super) permissions: Option<u32>,
+}
+
+/// All that reading files needs, shared by the threads that do.
+pub(super) struct Preparing<'a> {
+    pub(super) store: &'a Store<'a>,
+    pub(super) options: &'a IntakeOptions<'a>,
+    pub(super) root: &'a OwnedFd,
+    pub(super) top: &'a Path,
+    pub(super) now: SystemTime,
+    pub(super) has_symlinks: bool,
+    /// Enough space is free for all files together, so that it need not be asked for each.
+    pub(super) is_roomy: bool,
+}
+
+impl Preparing<'_> {
+    /// Reads one file. `was_unlocked` says that a pointer is staged for it now. None if it is to be left alone.
+    pub(super) fn prepare(
+        &self,
+        directories: &mut Directories<'_>,
+        candidate: &Candidate,
+        was_unlocked: bool,
+    ) -> Result<Option<Prepared>, Postponed> {
+        let path = &candidate.path;
+        let delay = self.options.settings.delayadd;
+        if !delay.is_zero() && reading::age(candidate.stat.ctime, self.now).is_some_and(|age| age < delay) {
+            return Err(Postponed::TooYoung(delay));
+        }
+        let (directory, name) = directories.of(path.as_bytes()).map_err(|_| Postponed::Vanished)?;
+        let prepared = |stat, content| Prepared {
+            path: path.clone(),
+            prior: candidate.prior,
+            stat,
+            content,
+        };
+        if candidate.stat.is_symlink() {
+            let content = self.symlink(directory, name, candidate)?;
+            return Ok(Some(prepared(candidate.stat, content)));
+        }
+        if let Some(known) = candidate.known {
+            self.check_unchanged(directory, name, &candidate.stat)?;
+            return Ok(Some(prepared(candidate.stat, Content::Renamed(known))));
+        }
+        reading::wait_until_datable(&candidate.stat, self.now)?;
+        let file = reading::open(directory, name, &candidate.stat)?;
+        if candidate.stat.size <= MAX_POINTER as u64
+            && let Some(content) = pointer_in(&file, candidate.stat.size)?
+        {
+            self.check_unchanged(directory, name, &candidate.stat)?;
+            return Ok(Some(prepared(candidate.stat, Content::Pointer(content))));
+        }
+        let size = candidate.stat.size;
+        let settings = self.options.settings;
+        if (settings.dotfiles || !path.is_dotfile()) && (self.options.is_large)(path, size) {
+            let is_unlocked = was_unlocked || !self.has_symlinks || (self.options.is_unlocked)(path, size);
+            let (stat, annexed) = self.annex(directory, name, &file, candidate, is_unlocked)?;
+            return Ok(Some(prepared(stat, Content::Annexed(annexed))));
+        }
+        if !settings.add_small_files && candidate.prior.is_none() {
+            return Ok(None);
+        }
+        let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        let read = (&file).take(size + 1).read_to_end(&mut content);
+        read.map_err(|error| Postponed::Unreadable(error.to_string()))?;
+        self.check_unchanged(directory, name, &candidate.stat)?;
+        Ok(Some(prepared(candidate.stat, Content::Git(content))))
+    }
+
+    fn symlink(&self, directory: &OwnedFd, name: &[u8], candidate: &Candidate) -> Result<Content, Postponed> {
+        let target = readlinkat(directory, name, Vec::new()).map_err(|_| Postponed::Changed)?;
+        let target = target.into_bytes();
+        self.check_unchanged(directory, name, &candidate.stat)?;
+        Ok(match key_of_symlink(&target) {
+            Some(key) => {
+                let proper = symlink_target(&candidate.path, &key);
+                match proper == target {
+                    true => Content::Symlink(target),
+                    false => Content::Misplaced(proper),
+                }
+            }
+            None => Content::Symlink(target),
+        })
+    }
+
+    /// Hashes and stores the content of a file in one pass. Returns what the file was when it was found unchanged.
+    fn annex(
+        &self,
+        directory: &OwnedFd,
+        name: &[u8],
+        file: &File,
+        candidate: &Candidate,
+        is_unlocked: bool,
+    ) -> Result<(Stat, Annexed), Postponed> {
+        let (path, seen, settings) = (&candidate.path, &candidate.stat, self.options.settings);
+        let named = (self.options.backend)(path).filter(|name| Backend::parse(name.as_bytes()).is_some());
+        let named = named.as_deref().unwrap_or(&settings.backend);
+        let Some((backend, _)) = Backend::parse(named.as_bytes()) else {
+            return Err(Postponed::NotStored(format!("its backend {named} cannot be computed")));
+        };
+        let wants_link = !is_unlocked || settings.thin && !seen.is_executable();
+        if !wants_link && !self.is_roomy {
+            let reserve = self.store.check_reserve(seen.size, settings.diskreserve);
+            reserve.map_err(|error| Postponed::NotStored(error.to_string()))?;
+        }
+        let mut expected = *seen;
+        let mut permissions = None;
+        if !is_unlocked {
+            let open = seen.mode & 0o7777;
+            // Somebody else's file cannot be protected, so it is copied.
+            if open & 0o222 != 0 && file.set_permissions(Permissions::from_mode(open & !0o222)).is_ok() {
+                permissions = Some(open);
+                expected.mode &= !0o222;
+            }
+        }
+        let is_protected = expected.mode & 0o222 == 0;
+        let outcome = (|| {
+            // A writer that came before the protection would write into the object.
+            if permissions.is_some() && reading::is_being_written(file) {
+                return Err(Postponed::BeingWritten);
+            }
+            let full = self.top.join(path.as_path());
+            let making = match wants_link && (is_unlocked || is_protected) {
+                true => Making::Link(&full),
+                false => Making::Copy,
+            };
+            let ingested = self
+                .store
+                .ingest(file, backend, making, &|_| {})
+                .map_err(|error| match error {
+                    crate::Error::Busy(_) => Postponed::Changed,
+                    other => Postponed::NotStored(other.to_string()),
+                })?;
+            let now = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|_| Postponed::Vanished)?;
+            let now = Stat::from(now);
+            // Protecting and linking change the inode's time themselves.
+            let is_touched = ingested.linked || permissions.is_some();
+            let is_same = if is_touched {
+                now.is_same_file(&expected)
+            } else {
+                now == expected
+            };
+            if !is_same || ingested.size != seen.size {
+                return Err(Postponed::Changed);
+            }
+            let extension = naming::extension(path, settings.max_extension_length, settings.max_extensions);
+            let annexed = Annexed {
+                key: naming::key_for(named, &ingested.digest, ingested.size, &extension),
+                incoming: Some(ingested.incoming),
+                is_linked: ingested.linked,
+                is_unlocked,
+                permissions,
+            };
+            Ok((now, annexed))
+        })();
+        if let (Err(_), Some(open)) = (&outcome, permissions) {
+            let _ = file.set_permissions(Permissions::from_mode(open));
+        }
+        outcome
+    }
+
+    fn check_unchanged(&self, directory: &OwnedFd, name: &[u8], seen: &Stat) -> Result<(), Postponed> {
+        match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map(Stat::from) {
+            Ok(now) if now == *seen => Ok(()),
+            Ok(_) => Err(Postponed::Changed),
+            Err(rustix::io::Errno::NOENT) => Err(Postponed::Vanished),
+            Err(errno) => Err(unreadable(errno)),
+        }
+    }
+}
+
+/// The content of a file if it is a pointer. The file's position stays at its start.
+fn pointer_in(file: &File, size: u64) -> Result<Option<Vec<u8>>, Postponed> {
+    let mut content = vec![0; usize::try_from(size).unwrap_or(MAX_POINTER)];
+    let mut filled = 0;
+    while filled < content.len() {
+        match rustix::io::pread(file, &mut content[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(unreadable(errno)),
+        }
+        // Nearly every file that is none shows it in its first line.
+        let first = content[..filled].lines().next().unwrap_or_default();
+        if !first.contains_str(b"/annex/objects/") {
+            return Ok(None);
+        }
+    }
+    content.truncate(filled);
+    Ok(key_of_pointer(&content).map(|_| content))
+}

@@ -1,0 +1,176 @@
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+
+use model::Key;
+use rustix::fs::{AtFlags, Mode, chmodat};
+
+use super::links::Scratch;
+use super::prepare::{Annexed, Content, Prepared};
+use super::reading::Directories;
+use super::{Intake, Postponed};
+use crate::pointer::{key_of_pointer, key_of_symlink, symlink_target};
+use crate::stat::Stat;
+use crate::{Annex, Result, Store};
+
+impl Annex {
+    /// Makes the contents of all files durable, then puts the symlinks of locked files in place. Files for which that
+    /// fails are postponed.
+    pub(super) fn store_contents(
+        &self,
+        contents: &Store<'_>,
+        root: &OwnedFd,
+        prepared: &mut Vec<Prepared>,
+        intake: &mut Intake,
+    ) -> Result<()> {
+        let mut batch = contents.batch()?;
+        for file in prepared.iter_mut() {
+            if let Content::Annexed(annexed) = &mut file.content
+                && let Some(incoming) = annexed.incoming.take()
+            {
+                batch.add(&annexed.key, incoming);
+            }
+        }
+        let mut stored: HashMap<Key, std::result::Result<(), String>> = HashMap::new();
+        for (key, outcome) in batch.finish() {
+            let outcome = outcome.map_err(|error| error.to_string());
+            // Two files of one content: it is enough that one could be stored.
+            let known = stored.entry(key).or_insert_with(|| Err(String::new()));
+            if known.is_err() {
+                *known = outcome;
+            }
+        }
+        let mut scratch = None;
+        let mut directories = Directories::below(root);
+        let mut kept = Vec::with_capacity(prepared.len());
+        for mut file in prepared.drain(..) {
+            let outcome = match &file.content {
+                Content::Annexed(annexed) => match stored.get(&annexed.key) {
+                    Some(Ok(())) => self.settle(contents, &mut directories, &mut scratch, &file, annexed)?,
+                    Some(Err(reason)) => Err(Postponed::NotStored(reason.clone())),
+                    None => Err(Postponed::Changed),
+                },
+                Content::Misplaced(target) => self.replace(&mut directories, &mut scratch, &file, target)?,
+                Content::Renamed(_) | Content::Pointer(_) | Content::Git(_) | Content::Symlink(_) => Ok(file.stat),
+            };
+            match outcome {
+                Ok(stat) => {
+                    file.stat = stat;
+                    kept.push(file);
+                }
+                Err(reason) => {
+                    give_back(&mut directories, &file);
+                    intake.postponed.push((file.path, reason));
+                }
+            }
+        }
+        *prepared = kept;
+        intake.keys_added = keys_added(contents, stored, prepared);
+        Ok(())
+    }
+
+    /// Makes sure that a file still is what was stored, and replaces it by a symlink if it is locked. Returns the stat
+    /// data that it has now.
+    fn settle(
+        &self,
+        contents: &Store<'_>,
+        directories: &mut Directories<'_>,
+        scratch: &mut Option<Scratch>,
+        file: &Prepared,
+        annexed: &Annexed,
+    ) -> Result<std::result::Result<Stat, Postponed>> {
+        if annexed.is_unlocked && !annexed.is_linked {
+            return Ok(Ok(file.stat));
+        }
+        let outcome = match annexed.is_unlocked {
+            true => match directories.stat(file.path.as_bytes()) {
+                Ok(now) if now.is_same_file(&file.stat) => Ok(now),
+                _ => Err(Postponed::Changed),
+            },
+            false => {
+                let target = symlink_target(&file.path, &annexed.key);
+                self.replace(directories, scratch, file, &target)?
+            }
+        };
+        if outcome.is_err() && annexed.is_linked {
+            distrust(contents, file, annexed)?;
+        }
+        Ok(outcome)
+    }
+
+    fn replace(
+        &self,
+        directories: &mut Directories<'_>,
+        scratch: &mut Option<Scratch>,
+        file: &Prepared,
+        target: &[u8],
+    ) -> Result<std::result::Result<Stat, Postponed>> {
+        let scratch = match scratch {
+            Some(scratch) => scratch,
+            none => none.insert(Scratch::open(self)?),
+        };
+        Ok(match directories.of(file.path.as_bytes()) {
+            Ok((directory, name)) => scratch.replace(directory, name, target, &|found| found.is_same_file(&file.stat)),
+            Err(_) => Err(Postponed::Vanished),
+        })
+    }
+}
+
+/// Sets aside an object that is the same inode as a file which has changed since it was hashed.
+fn distrust(contents: &Store<'_>, file: &Prepared, annexed: &Annexed) -> Result<()> {
+    let object = contents
+        .open(&annexed.key)
+        .ok()
+        .and_then(|object| object.metadata().ok());
+    let Some(object) = object else { return Ok(()) };
+    let is_the_file = (object.dev(), object.ino()) == (file.stat.dev, file.stat.ino);
+    let (seconds, nanoseconds) = file.stat.mtime;
+    let is_as_hashed =
+        object.size() == file.stat.size && (object.mtime(), object.mtime_nsec()) == (seconds, i64::from(nanoseconds));
+    if is_the_file && !is_as_hashed {
+        contents.set_bad(&annexed.key)?;
+    }
+    Ok(())
+}
+
+/// Undoes the write protection of a file that stays what it was.
+fn give_back(directories: &mut Directories<'_>, file: &Prepared) {
+    let Content::Annexed(Annexed {
+        permissions: Some(mode),
+        ..
+    }) = &file.content
+    else {
+        return;
+    };
+    let is_same = directories
+        .stat(file.path.as_bytes())
+        .is_ok_and(|now| (now.dev, now.ino) == (file.stat.dev, file.stat.ino) && now.is_file());
+    if let (true, Ok((directory, name))) = (is_same, directories.of(file.path.as_bytes())) {
+        // Nothing depends on it: the user can do the same.
+        let _ = chmodat(directory, name, Mode::from_raw_mode(*mode), AtFlags::empty());
+    }
+}
+
+/// The keys of which the content is here and that may not be recorded yet: those just stored, and those of pointers and
+/// symlinks that came with their content, or that a crash left between storing and recording.
+fn keys_added(
+    contents: &Store<'_>,
+    stored: HashMap<Key, std::result::Result<(), String>>,
+    prepared: &[Prepared],
+) -> Vec<Key> {
+    let mut keys: Vec<Key> = stored
+        .into_iter()
+        .filter_map(|(key, outcome)| outcome.is_ok().then_some(key))
+        .collect();
+    for file in prepared {
+        let key = match &file.content {
+            Content::Pointer(content) => key_of_pointer(content),
+            Content::Symlink(target) | Content::Misplaced(target) => key_of_symlink(target),
+            Content::Annexed(_) | Content::Git(_) | Content::Renamed(_) => None,
+        };
+        keys.extend(key.filter(|key| contents.is_present(key)));
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}

@@ -1,0 +1,151 @@
+use std::os::fd::OwnedFd;
+
+use git2::{ObjectType, Repository};
+use model::Oid;
+
+use super::head::Head;
+use super::prepare::{Content, Prepared};
+use super::reading::Directories;
+use super::{Intake, IntakeOptions, Postponed, convert};
+use crate::identity::signature;
+use crate::index::{EXECUTABLE, Entry, REGULAR, SYMLINK, Staged, from_git, to_git};
+use crate::look::{Look, Prior, RootState, head_tree};
+use crate::objects::Bulk;
+use crate::pointer::{pointer_for, symlink_target};
+use crate::stat::Stat;
+use crate::{Annex, Error, Result};
+
+impl Annex {
+    /// Stages files that have been read and paths that are gone, and commits.
+    pub(super) fn stage(
+        &self,
+        git: &Repository,
+        root: &OwnedFd,
+        prepared: Vec<Prepared>,
+        look: &Look,
+        options: &IntakeOptions<'_>,
+        intake: &mut Intake,
+    ) -> Result<()> {
+        let mut bulk = Bulk::begin(git)?;
+        let mut entries = Vec::with_capacity(prepared.len());
+        let trust_mode = git
+            .config()
+            .and_then(|config| config.get_bool("core.fileMode"))
+            .unwrap_or(true);
+        for mut file in prepared {
+            if let Content::Git(content) = &mut file.content
+                && let Err(reason) = convert::for_git(git, &file.path, content)
+            {
+                intake.postponed.push((file.path, reason));
+                continue;
+            }
+            let (mode, oid) = blob(&mut bulk, &file, trust_mode)?;
+            entries.push((Entry::new(file.path.as_bytes(), mode, oid, &file.stat), file));
+        }
+
+        let mut staged = Staged::open(git)?;
+        // Both may be others than before: a checkout may have come between.
+        let head = Head::read(git)?;
+        let mut is_edited = !look.renumbered.is_empty();
+        for &(old, new) in &look.renumbered {
+            staged.renumber_device(old, new);
+        }
+        // First what is gone: whether a directory may give way to a file depends on it.
+        if options.allow_removals && !look.removed.is_empty() {
+            is_edited |= self.remove(root, &mut staged, look, intake)?;
+        }
+        for (entry, file) in entries {
+            if staged.index().entry(&entry.path).map(Prior::of) != file.prior {
+                intake.postponed.push((file.path, Postponed::Changed));
+                continue;
+            }
+            if staged.has_below(&entry.path) {
+                intake.postponed.push((file.path, Postponed::Held));
+                continue;
+            }
+            count(intake, &file.content);
+            staged.put(entry);
+            is_edited = true;
+        }
+        if !is_edited && !look.staged {
+            return Ok(());
+        }
+
+        let odb = git.odb().map_err(Error::git("open the objects"))?;
+        let tree = staged.write_tree(&|oid| odb.exists(to_git(oid)), &mut |content| {
+            bulk.write(ObjectType::Tree, content.to_vec()).map(from_git)
+        })?;
+        staged.write()?;
+        let is_first_and_empty = head.tip.is_none() && staged.index().entries().is_empty();
+        if head_tree(git)? != Some(tree) && !is_first_and_empty {
+            intake.commit = Some(commit(git, bulk, &head, tree, options.message)?);
+        }
+        staged.commit()
+    }
+
+    /// Takes paths out of the index, if they are gone from the work tree that was opened and from no other. Says
+    /// whether there were any.
+    fn remove(&self, root: &OwnedFd, staged: &mut Staged, look: &Look, intake: &mut Intake) -> Result<bool> {
+        let mut directories = Directories::below(root);
+        let mut gone = Vec::with_capacity(look.removed.len());
+        for removed in &look.removed {
+            let path = removed.path.as_bytes();
+            let is_same = staged.index().entry(path).map(Prior::of) == Some(Prior::of(&removed.entry));
+            if is_same && directories.is_gone(path) {
+                gone.push(path);
+            } else {
+                intake.postponed.push((removed.path.clone(), Postponed::Changed));
+            }
+        }
+        // After looking at the files: a drive that was unplugged meanwhile took them all.
+        if self.root_state()? != RootState::Same {
+            return Err(self.vanished());
+        }
+        intake.counts.removed = gone.len();
+        for path in &gone {
+            staged.remove(path);
+        }
+        Ok(!gone.is_empty())
+    }
+}
+
+/// The mode and the blob that stand for a file.
+fn blob(bulk: &mut Bulk<'_>, file: &Prepared, trust_mode: bool) -> Result<(u32, Oid)> {
+    let mode = mode(&file.stat, file.prior, trust_mode);
+    let content = match &file.content {
+        Content::Renamed(known) => return Ok((mode, known.oid)),
+        Content::Annexed(annexed) if annexed.is_unlocked => &pointer_for(&annexed.key),
+        Content::Annexed(annexed) => &symlink_target(&file.path, &annexed.key),
+        Content::Pointer(content) | Content::Git(content) => content,
+        Content::Symlink(target) | Content::Misplaced(target) => target,
+    };
+    Ok((mode, from_git(bulk.blob(content)?)))
+}
+
+fn mode(stat: &Stat, prior: Option<Prior>, trust_mode: bool) -> u32 {
+    match prior {
+        _ if stat.is_symlink() => SYMLINK,
+        Some(prior) if !trust_mode && matches!(prior.mode, REGULAR | EXECUTABLE) => prior.mode,
+        _ if trust_mode && stat.is_executable() => EXECUTABLE,
+        _ => REGULAR,
+    }
+}
+
+fn count(intake: &mut Intake, content: &Content) {
+    let counts = &mut intake.counts;
+    match content {
+        Content::Annexed(_) => counts.annexed += 1,
+        Content::Git(_) => counts.in_git += 1,
+        Content::Renamed(_) => counts.renamed += 1,
+        Content::Pointer(_) | Content::Symlink(_) | Content::Misplaced(_) => counts.links += 1,
+    }
+}
+
+/// Makes the commit durable, then moves the branch to it.
+fn commit(git: &Repository, mut bulk: Bulk<'_>, head: &Head, tree: Oid, message: &str) -> Result<Oid> {
+    let parents: Vec<git2::Oid> = head.tip.into_iter().collect();
+    let commit = bulk.commit(to_git(tree), &parents, &signature(git), message)?;
+    bulk.finish()?;
+    head.advance(git, commit, message)?;
+    Ok(from_git(commit))
+}

@@ -1,0 +1,201 @@
+//! git-annex's lock files, taken so that git-annex notices.
+//!
+//! git-annex uses POSIX record locks over a whole file. Open-file-description locks exclude them (and each other, also
+//! between threads of one process) and end with their own descriptor; `flock` does not interoperate at all.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+
+use crate::{Error, Result};
+
+/// A lock file that this process holds; dropping it releases the lock and leaves the file.
+#[derive(Debug)]
+pub(crate) struct LockFile {
+    file: File,
+    path: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Shared,
+    Exclusive,
+}
+
+impl LockFile {
+    /// Waits until nobody else holds the lock in any way.
+    pub(crate) fn exclusive(path: &Path) -> Result<Self> {
+        Self::wait(path, Kind::Exclusive)
+    }
+
+    /// Waits until nobody else holds the lock exclusively.
+    pub(crate) fn shared(path: &Path) -> Result<Self> {
+        Self::wait(path, Kind::Shared)
+    }
+
+    /// Takes the lock alone; none if anybody holds it.
+    pub(crate) fn try_exclusive(path: &Path) -> Result<Option<Self>> {
+        Self::acquire(path, Kind::Exclusive, false)
+    }
+
+    /// Takes the lock along with other shared holders; none if somebody holds it exclusively.
+    pub(crate) fn try_shared(path: &Path) -> Result<Option<Self>> {
+        Self::acquire(path, Kind::Shared, false)
+    }
+
+    /// Lets others share what was held exclusively, without a moment in which nobody holds it.
+    pub(crate) fn make_shared(self) -> Result<Self> {
+        match set_lock(&self.file, Kind::Shared, false).map_err(Error::io("lock", &self.path))? {
+            true => Ok(self),
+            false => Err(Error::Busy(self.path)),
+        }
+    }
+
+    /// Deletes the file of a lock held exclusively and releases it.
+    pub(crate) fn remove_and_unlock(self) -> Result<()> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &self.path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Releases the lock, and deletes the file if nobody else holds it.
+    pub(crate) fn unlock_and_tidy(self) -> Result<()> {
+        let Self { file, path } = self;
+        drop(file);
+        match Self::try_exclusive(&path)? {
+            Some(alone) => alone.remove_and_unlock(),
+            None => Ok(()),
+        }
+    }
+
+    fn wait(path: &Path, kind: Kind) -> Result<Self> {
+        Self::acquire(path, kind, true)?.ok_or_else(|| Error::Busy(path.to_owned()))
+    }
+
+    fn acquire(path: &Path, kind: Kind, wait: bool) -> Result<Option<Self>> {
+        loop {
+            let file = open(path, kind)?;
+            if !set_lock(&file, kind, wait).map_err(Error::io("lock", path))? {
+                return Ok(None);
+            }
+            // Whoever held it before may have unlinked it: then this is a lock on a file that nobody will look at.
+            let ours = file.metadata().map_err(Error::io("examine", path))?;
+            match fs::symlink_metadata(path) {
+                Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
+                    return Ok(Some(Self {
+                        file,
+                        path: path.to_owned(),
+                    }));
+                }
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("examine", path)(error)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// True if somebody (also this process) holds the lock exclusively; changes nothing and creates nothing.
+pub(crate) fn is_locked_exclusively(path: &Path) -> Result<bool> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(Error::io("open", path)(error)),
+    };
+    let mut found = whole_file(Kind::Shared);
+    fcntl(&file, FcntlArg::F_OFD_GETLK(&mut found))
+        .map_err(|errno| Error::io("test the lock of", path)(errno.into()))?;
+    Ok(i32::from(found.l_type) != libc::F_UNLCK)
+}
+
+/// A lock file is as accessible as its directory: what git-annex makes of every `core.sharedRepository` and umask.
+fn open(path: &Path, kind: Kind) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(kind == Kind::Exclusive);
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let mut missing_directory_made = false;
+    loop {
+        match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other.map_err(Error::io("open the lock file", path)),
+        }
+        let mut creating = OpenOptions::new();
+        creating.read(true).write(true).create_new(true).mode(0o666);
+        match creating.open(path) {
+            Ok(file) => {
+                share_like_directory(&file, path);
+                return Ok(file);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !missing_directory_made => {
+                missing_directory_made = true;
+                make_directory_of(path)?;
+            }
+            Err(error) => return Err(Error::io("create the lock file", path)(error)),
+        }
+    }
+}
+
+/// Makes the directory of a lock file, up to and with `annex`. The git directory around that is never made: where it is
+/// missing the drive is gone, and what would be made lies on another file system.
+fn make_directory_of(path: &Path) -> Result<()> {
+    let Some(directory) = path.parent() else { return Ok(()) };
+    let annex = directory.ancestors().find(|level| level.ends_with("annex"));
+    let outcome = match annex.and_then(Path::parent) {
+        Some(git_dir) if !git_dir.is_dir() => Err(io::Error::from(io::ErrorKind::NotFound)),
+        Some(_) => fs::create_dir_all(directory),
+        None => fs::create_dir(directory),
+    };
+    outcome.map_err(Error::io("create the directory", directory))
+}
+
+/// Failing is no reason not to lock: it only concerns other users of a shared repository.
+fn share_like_directory(file: &File, path: &Path) {
+    let modes = path
+        .parent()
+        .and_then(|directory| fs::metadata(directory).ok())
+        .zip(file.metadata().ok());
+    if let Some((directory, now)) = modes {
+        let wanted = (directory.mode() | 0o200) & 0o666;
+        if wanted & !now.mode() != 0 {
+            let _ = file.set_permissions(Permissions::from_mode(wanted));
+        }
+    }
+}
+
+/// False if another holder is in the way and waiting was not asked for.
+fn set_lock(file: &File, kind: Kind, wait: bool) -> io::Result<bool> {
+    let lock = whole_file(kind);
+    loop {
+        let outcome = if wait {
+            fcntl(file, FcntlArg::F_OFD_SETLKW(&lock))
+        } else {
+            fcntl(file, FcntlArg::F_OFD_SETLK(&lock))
+        };
+        match outcome {
+            Ok(_) => return Ok(true),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN | Errno::EACCES) if !wait => return Ok(false),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+fn whole_file(kind: Kind) -> libc::flock {
+    let lock_type = match kind {
+        Kind::Shared => libc::F_RDLCK,
+        Kind::Exclusive => libc::F_WRLCK,
+    };
+    libc::flock {
+        l_type: lock_type as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}

@@ -1,0 +1,196 @@
+//! What differs between the work tree and the index, found without reading a file.
+
+mod renames;
+mod root;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use bstr::BString;
+use git2::Repository;
+use model::{Oid, RepoPath};
+
+pub use root::RootState;
+
+pub(crate) use root::RootId;
+
+use crate::index::{Entry, Index, from_git};
+use crate::stat::Stat;
+use crate::{Annex, Error, Result};
+
+/// Where to look.
+#[derive(Debug, Clone)]
+pub enum Scope {
+    /// The whole work tree.
+    Everything,
+    /// Files, or directories with all that is below them. The cost is that of these paths, whatever the work tree's size.
+    Paths(Vec<RepoPath>),
+}
+
+/// What was found. Nothing was changed; [`Annex::ingest`] takes it from here.
+#[derive(Debug)]
+pub struct Look {
+    /// Files that are not tracked and not ignored.
+    pub added: Vec<Candidate>,
+    /// Tracked files that may have changed: their stat data is not what the index says.
+    pub modified: Vec<Candidate>,
+    /// Tracked files that are gone.
+    pub removed: Vec<Removed>,
+    /// Directories and files that could not be examined, with the reason. Everything below them counts as unknown,
+    /// never as removed.
+    pub unreadable: Vec<(PathBuf, String)>,
+    /// Names that git cannot hold, with the reason.
+    pub refused: Vec<(BString, String)>,
+    /// The number of tracked files in the whole index.
+    pub tracked: usize,
+    /// True if the index holds something that HEAD's tree does not: the user (or a crash) has left something staged.
+    pub staged: bool,
+    /// Whether the work tree is still the right one. If not, nothing above says anything.
+    pub root: RootState,
+    /// Device numbers that files had when they were staged, and have now.
+    pub(crate) renumbered: Vec<(u32, u32)>,
+}
+
+/// A file that may have to be staged.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub(crate) path: RepoPath,
+    pub(crate) stat: Stat,
+    /// What is staged for the path now.
+    pub(crate) prior: Option<Prior>,
+    /// What was staged for the same file under the name that it had before.
+    pub(crate) known: Option<Prior>,
+}
+
+/// What is staged for a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Prior {
+    pub(crate) oid: Oid,
+    pub(crate) mode: u32,
+}
+
+/// A tracked file that is gone.
+#[derive(Debug, Clone)]
+pub struct Removed {
+    pub(crate) path: RepoPath,
+    pub(crate) entry: Entry,
+}
+
+impl Candidate {
+    /// The file.
+    pub fn path(&self) -> &RepoPath {
+        &self.path
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        self.stat.size
+    }
+
+    /// True if it is a file that was tracked under another name, unchanged: nothing has to be read.
+    pub fn is_renamed(&self) -> bool {
+        self.known.is_some()
+    }
+}
+
+impl Removed {
+    /// The file.
+    pub fn path(&self) -> &RepoPath {
+        &self.path
+    }
+}
+
+impl Prior {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        Self {
+            oid: entry.oid,
+            mode: entry.mode,
+        }
+    }
+}
+
+impl Look {
+    /// True if there is nothing to stage and nothing to commit.
+    pub fn is_clean(&self) -> bool {
+        self.added.is_empty() && self.modified.is_empty() && self.removed.is_empty() && !self.staged
+    }
+
+    /// What a look at a repository without files finds.
+    pub fn of_bare() -> Self {
+        Self::empty(RootState::Same)
+    }
+
+    fn empty(root: RootState) -> Self {
+        Self {
+            added: Vec::new(),
+            modified: Vec::new(),
+            removed: Vec::new(),
+            unreadable: Vec::new(),
+            refused: Vec::new(),
+            tracked: 0,
+            staged: false,
+            root,
+            renumbered: Vec::new(),
+        }
+    }
+}
+
+impl Annex {
+    /// Compares the work tree with the index by stat data: one `lstat` per file, no file is read.
+    ///
+    /// Symlinks are never followed, nested git repositories not entered, ignored files passed over unless tracked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] without a work tree, or for an index of a kind that is not supported; an index that cannot be
+    /// read is first made anew from HEAD.
+    pub fn look(&self, scope: &Scope) -> Result<Look> {
+        let Some(top) = self.work_tree() else {
+            return Err(Error::Refused(format!(
+                "{} is a bare repository: it has no files to look at",
+                self.git_dir().display()
+            )));
+        };
+        let state = self.root_state()?;
+        if state != RootState::Same {
+            return Ok(Look::empty(state));
+        }
+        let git = self.git()?;
+        let index = Index::read(&git)?;
+        let mut look = walk::Walk::new(&git, top, &index)?.over(scope);
+        look.tracked = index.entries().iter().filter(|entry| entry.stage() == 0).count();
+        look.staged = differs_from_head(&git, &index)?;
+        renames::recognise(&mut look);
+        // A drive unplugged meanwhile makes everything look deleted.
+        let state = self.root_state()?;
+        if state != RootState::Same {
+            return Ok(Look::empty(state));
+        }
+        Ok(look)
+    }
+}
+
+fn differs_from_head(git: &Repository, index: &Index) -> Result<bool> {
+    let Some(staged) = index.staged_tree(git)? else {
+        return Ok(true);
+    };
+    Ok(match head_tree(git)? {
+        Some(tree) => tree != staged,
+        None => !index.entries().is_empty(),
+    })
+}
+
+/// The tree of HEAD's commit; none before the first commit.
+pub(crate) fn head_tree(git: &Repository) -> Result<Option<Oid>> {
+    match git.head() {
+        Ok(head) => {
+            let commit = head.peel_to_commit().map_err(Error::git("read the commit of HEAD"))?;
+            Ok(Some(from_git(commit.tree_id())))
+        }
+        Err(error) if error.code() == git2::ErrorCode::UnbornBranch => Ok(None),
+        Err(error) => Err(Error::git("read HEAD")(error)),
+    }
+}

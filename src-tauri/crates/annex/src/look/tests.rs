@@ -1,0 +1,159 @@
+use std::cell::RefCell;
+
+use rustix::io::Errno;
+
+thread_local! {
+    static FAULT: RefCell<Option<(Vec<u8>, Errno)>> = const { RefCell::new(None) };
+}
+
+/// What the system refuses to a user, it grants to root; so a test says what it refuses.
+pub(super) fn seam(path: &[u8]) -> rustix::io::Result<()> {
+    let path = path.strip_suffix(b"/").unwrap_or(path);
+    FAULT.with_borrow(|fault| match fault {
+        Some((at, errno)) if at == path => Err(*errno),
+        _ => Ok(()),
+    })
+}
+
+use std::fs;
+
+use crate::index::Staged;
+use crate::scratch_repository::Scratch;
+
+fn refusing<T>(path: &str, errno: Errno, run: impl FnOnce() -> T) -> T {
+    FAULT.set(Some((path.as_bytes().to_vec(), errno)));
+    let outcome = run();
+    FAULT.set(None);
+    outcome
+}
+
+#[test]
+fn what_cannot_be_read_is_not_gone() {
+    let repo = Scratch::new();
+    for name in ["a", "d/b", "d/e/c"] {
+        repo.write(name, name);
+    }
+    repo.sync();
+    fs::remove_file(repo.path("a")).unwrap();
+    for errno in [Errno::ACCESS, Errno::IO, Errno::NOTCONN] {
+        let look = refusing("d", errno, || repo.look());
+        assert_eq!(look.unreadable.len(), 1, "{look:?}");
+        assert_eq!(look.unreadable[0].0.to_str(), Some("d"));
+        assert_eq!(look.removed.len(), 1, "only what is really gone");
+        assert!(look.added.is_empty() && look.modified.is_empty());
+    }
+    let look = refusing("", Errno::IO, || repo.look());
+    assert!(look.removed.is_empty() && look.unreadable.len() == 1);
+}
+
+#[test]
+fn an_empty_mount_point_is_not_a_deletion() {
+    let repo = Scratch::new();
+    for name in ["a", "drive/b", "drive/c"] {
+        repo.write(name, name);
+    }
+    repo.sync();
+    let device = crate::look::root::RootId::of(repo.top()).unwrap();
+    // As if the files of the drive had been staged while it was mounted.
+    let git = repo.annex.git().unwrap();
+    let mut staged = Staged::open(&git).unwrap();
+    for name in ["drive/b", "drive/c"] {
+        let mut entry = staged.index().entry(name.as_bytes()).unwrap().clone();
+        entry.dev ^= 0x55;
+        staged.put(entry);
+    }
+    staged.commit().unwrap();
+    for name in ["b", "c"] {
+        fs::remove_file(repo.path("drive").join(name)).unwrap();
+    }
+    let look = repo.look();
+    assert!(look.removed.is_empty(), "{look:?} {device:?}");
+    assert_eq!(look.unreadable[0].0.to_str(), Some("drive"));
+    // A file that is still there shows that only the number of the device has changed.
+    let mut staged = Staged::open(&git).unwrap();
+    let mut entry = staged.index().entry(b"a").unwrap().clone();
+    entry.dev ^= 0x55;
+    staged.put(entry);
+    staged.commit().unwrap();
+    let look = repo.look();
+    assert_eq!((look.removed.len(), look.renumbered.len()), (2, 1));
+    repo.ingest(look).unwrap();
+    assert!(repo.look().renumbered.is_empty(), "learnt");
+    assert_eq!(repo.names(), ["a"]);
+}
+
+#[test]
+fn paths_are_looked_at_with_what_is_below_and_nothing_else() {
+    let repo = Scratch::new();
+    for name in ["a", "d/b", "d/e/c", "d.x", "gone/f", "gone/g/h"] {
+        repo.write(name, "1");
+    }
+    repo.sync();
+    for name in ["a", "d/b", "d/e/c", "d/e/new", "d.x"] {
+        repo.write(name, "22");
+    }
+    fs::remove_dir_all(repo.path("gone")).unwrap();
+    let found = |paths: &[&str]| {
+        let look = repo.look_at(paths);
+        let mut names: Vec<String> = look
+            .added
+            .iter()
+            .chain(&look.modified)
+            .map(|c| c.path.to_string())
+            .collect();
+        names.extend(look.removed.iter().map(|removed| format!("-{}", removed.path)));
+        names.sort();
+        names.join(" ")
+    };
+    assert_eq!(found(&["a"]), "a");
+    assert_eq!(found(&["d"]), "d/b d/e/c d/e/new");
+    assert_eq!(found(&["d/e", "d/e/c", "d/e/c"]), "d/e/c d/e/new");
+    assert_eq!(found(&["no/such/path"]), "");
+    assert_eq!(
+        found(&["gone/g/h"]),
+        "-gone/f -gone/g/h",
+        "what is above is gone as well"
+    );
+    assert_eq!(found(&["d.x", "d/b", "a"]), "a d.x d/b");
+    // New rules concern all that is beside them.
+    repo.write("d/.gitignore", "new\n");
+    assert_eq!(found(&["d/.gitignore"]), "d/.gitignore d/b d/e/c");
+    assert_eq!(found(&["d/e/new"]), "", "the rules above count");
+    fs::remove_dir_all(repo.path("d")).unwrap();
+    std::os::unix::fs::symlink("/etc", repo.path("d")).unwrap();
+    assert_eq!(found(&["d/e/c"]), "-d/b -d/e/c d", "no symlink is followed");
+}
+
+#[test]
+fn what_git_was_told_not_to_look_at_is_not_looked_at() {
+    let repo = Scratch::new();
+    for name in ["skipped", "assumed", "intended"] {
+        repo.write(name, "1");
+    }
+    repo.git(&["add", "skipped", "assumed"]);
+    repo.git(&["commit", "-qm", "1"]);
+    repo.git(&["update-index", "--skip-worktree", "skipped"]);
+    repo.git(&["update-index", "--assume-unchanged", "assumed"]);
+    repo.git(&["add", "-N", "intended"]);
+    fs::remove_file(repo.path("skipped")).unwrap();
+    repo.write("assumed", "changed");
+    let look = repo.look();
+    assert!(look.removed.is_empty() && look.added.is_empty());
+    assert_eq!(look.modified.len(), 1);
+    assert_eq!(look.modified[0].path.as_bytes(), b"intended");
+    repo.ingest(look).unwrap();
+    assert_eq!(repo.git(&["ls-files", "-v"]), "h assumed\nH intended\nS skipped\n");
+}
+
+#[test]
+fn a_change_in_the_moment_of_staging_is_seen() {
+    let repo = Scratch::new();
+    for round in 0..20 {
+        let content = format!("{round:03}");
+        fs::write(repo.path("f"), &content).unwrap();
+        repo.ingest(repo.look()).unwrap();
+        // Same size, as soon as possible after.
+        fs::write(repo.path("f"), format!("{:03}", round + 500)).unwrap();
+        assert_eq!(repo.look().modified.len(), 1, "round {round}");
+    }
+}

@@ -1,0 +1,504 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Read;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use bstr::ByteSlice;
+use git2::Repository;
+use model::RepoPath;
+use rustix::fs::{AtFlags, FileType, RawDir, statat};
+use rustix::io::Errno;
+
+use super::{Candidate, Look, Prior, Removed, RootState, Scope};
+use crate::beneath::{open_child, open_directory, open_file};
+use crate::ignore::Ignore;
+use crate::index::{EXECUTABLE, Entry, GITLINK, Index, REGULAR, SYMLINK};
+use crate::stat::{FileTime, Stat};
+use crate::{Error, Result};
+
+/// Directories nested deeper are not entered: each costs an open file, and no person makes them.
+const MAX_DEPTH: usize = 400;
+
+/// A `.gitignore` larger than this is cut off: it is no list that somebody wrote.
+const MAX_RULES: u64 = 16 << 20;
+
+/// One pass over the work tree.
+pub(super) struct Walk<'i> {
+    root: OwnedFd,
+    entries: &'i [Entry],
+    written_at: FileTime,
+    trust_ctime: bool,
+    trust_mode: bool,
+    ignore: Ignore,
+    listing: Vec<MaybeUninit<u8>>,
+    /// Directories that are empty although files are tracked below them, which have another device number than the
+    /// directory has: either the files were deleted, or their file system is not mounted now.
+    emptied: Vec<(Vec<u8>, Range<usize>, u32)>,
+    renumbered: BTreeMap<u32, u32>,
+    look: Look,
+}
+
+/// What is known of a name before it is looked at.
+#[derive(Clone, Copy)]
+enum Listed {
+    Absent,
+    As(FileType),
+}
+
+/// The entries that concern one name: those of a file, and those below a directory.
+struct Tracked {
+    file: Range<usize>,
+    below: Range<usize>,
+}
+
+impl<'i> Walk<'i> {
+    pub(super) fn new(git: &Repository, top: &Path, index: &'i Index) -> Result<Self> {
+        let config = git
+            .config()
+            .and_then(|mut config| config.snapshot())
+            .map_err(Error::git("read the configuration"))?;
+        let flag = |name: &str, default| config.get_bool(name).unwrap_or(default);
+        let excludes_file = config.get_path("core.excludesFile").ok().or_else(default_excludes_file);
+        let read = |path: &Path| std::fs::read(path).unwrap_or_default();
+        let root = rustix::fs::open(
+            top,
+            rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        )
+        .map_err(|errno| Error::io("open", top)(errno.into()))?;
+        Ok(Self {
+            root,
+            entries: index.entries(),
+            written_at: index.written_at,
+            trust_ctime: flag("core.trustctime", true),
+            trust_mode: flag("core.fileMode", true),
+            ignore: Ignore::new(
+                &read(&git.commondir().join("info/exclude")),
+                &excludes_file.map(|path| read(&path)).unwrap_or_default(),
+                flag("core.ignoreCase", false),
+            ),
+            listing: vec![MaybeUninit::uninit(); 32 << 10],
+            emptied: Vec::new(),
+            renumbered: BTreeMap::new(),
+            look: Look::empty(RootState::Same),
+        })
+    }
+
+    /// Looks, and says what was found.
+    pub(super) fn over(mut self, scope: &Scope) -> Look {
+        match scope {
+            Scope::Everything => self.everything(),
+            Scope::Paths(paths) => match targets(paths) {
+                Some(paths) => paths.iter().for_each(|path| self.path(path.as_bytes())),
+                None => self.everything(),
+            },
+        }
+        for (path, range, device) in std::mem::take(&mut self.emptied) {
+            let old = self.entries[range.start].dev;
+            if self.renumbered.get(&old) == Some(&device) {
+                self.remove(range);
+            } else {
+                let reason = "it is empty, but what was there lay on another file system, which may not be mounted";
+                self.unreadable(&path, reason.to_owned());
+            }
+        }
+        self.look.renumbered = self.renumbered.into_iter().collect();
+        self.look
+    }
+
+    fn everything(&mut self) {
+        match open_directory(&self.root, b"") {
+            Ok(root) => self.directory(&root, &mut Vec::new(), 0..self.entries.len(), true, 0),
+            Err(errno) => self.unreadable(b"", told(errno)),
+        }
+    }
+
+    /// Looks at one path; where something on the way to it is no directory (any more), at that.
+    fn path(&mut self, path: &[u8]) {
+        let mut adds = true;
+        let mut at = 0;
+        let mut directory = match open_directory(&self.root, b"") {
+            Ok(root) => root,
+            Err(errno) => return self.unreadable(b"", told(errno)),
+        };
+        self.ignore.leave_to(0);
+        loop {
+            self.enter_rules(&directory, at);
+            adds &= at == 0 || statat(&directory, ".git", AtFlags::SYMLINK_NOFOLLOW).is_err();
+            let Some(end) = path[at..].find_byte(b'/').map(|slash| at + slash) else {
+                break;
+            };
+            adds &= !self.ignore.covers(&path[..end], true);
+            match open_child(&directory, &path[at..end]) {
+                Ok(child) => directory = child,
+                Err(Errno::NOENT | Errno::NOTDIR) => {
+                    return self.single(&directory, &path[..end], at, adds);
+                }
+                Err(errno) => return self.unreadable(&path[..end], told(errno)),
+            }
+            at = end + 1;
+        }
+        self.single(&directory, path, at, adds);
+    }
+
+    fn single(&mut self, directory: &OwnedFd, path: &[u8], start: usize, adds: bool) {
+        let mut path = path.to_owned();
+        let tracked = Tracked {
+            file: self.file_range(&path),
+            below: self.below(&path),
+        };
+        let depth = path.iter().filter(|&&b| b == b'/').count();
+        self.name(
+            directory,
+            &mut path,
+            start,
+            Listed::As(FileType::Unknown),
+            tracked,
+            adds,
+            depth,
+        );
+    }
+
+    /// Looks at everything in a directory. `path` is its path with a slash at the end (nothing at the top), `tracked`
+    /// the entries below it; `adds` is false where only tracked files matter.
+    fn directory(&mut self, directory: &OwnedFd, path: &mut Vec<u8>, tracked: Range<usize>, adds: bool, depth: usize) {
+        let names = match self.list(directory, path) {
+            Ok(names) => names,
+            Err(errno) => return self.unreadable(path, told(errno)),
+        };
+        if names.is_empty() && !tracked.is_empty() {
+            return self.emptied(directory, path, tracked);
+        }
+        let has = |name: &[u8]| names.binary_search_by(|(other, _)| (**other).cmp(name)).is_ok();
+        let adds = adds && (depth == 0 || !has(b".git"));
+        let rules = self.ignore.depth();
+        if has(b".gitignore") {
+            self.enter_rules(directory, path.len());
+        }
+        let start = path.len();
+        let mut is_seen = vec![false; names.len()];
+        let mut at = tracked.start;
+        while at < tracked.end {
+            let rest = &self.entries[at].path[start..];
+            let end = rest.find_byte(b'/');
+            let name = end.map_or(rest, |end| &rest[..end]);
+            path.truncate(start);
+            path.extend_from_slice(name);
+            let whole = match end {
+                Some(_) => Tracked {
+                    file: 0..0,
+                    below: self.below(path),
+                },
+                None => Tracked {
+                    file: self.same(at),
+                    below: 0..0,
+                },
+            };
+            let listed = match names.binary_search_by(|(other, _)| (**other).cmp(name)) {
+                Ok(found) => {
+                    is_seen[found] = true;
+                    Listed::As(names[found].1)
+                }
+                Err(_) => Listed::Absent,
+            };
+            at = whole.file.end.max(whole.below.end).max(at + 1);
+            self.name(directory, path, start, listed, whole, adds, depth);
+        }
+        if adds {
+            for ((name, kind), _) in names.iter().zip(is_seen).filter(|&(_, seen)| !seen) {
+                path.truncate(start);
+                path.extend_from_slice(name);
+                let nothing = Tracked {
+                    file: 0..0,
+                    below: 0..0,
+                };
+                self.name(directory, path, start, Listed::As(*kind), nothing, adds, depth);
+            }
+        }
+        path.truncate(start);
+        self.ignore.leave_to(rules);
+    }
+
+    /// Looks at one name in a directory; it begins at `start` in `path`.
+    #[allow(clippy::too_many_arguments, reason = "they are what recursion carries along")]
+    fn name(
+        &mut self,
+        directory: &OwnedFd,
+        path: &mut Vec<u8>,
+        start: usize,
+        listed: Listed,
+        tracked: Tracked,
+        adds: bool,
+        depth: usize,
+    ) {
+        let kind = match listed {
+            Listed::Absent => {
+                self.remove(tracked.file);
+                self.remove(tracked.below);
+                return;
+            }
+            Listed::As(kind) => kind,
+        };
+        if &path[start..] == b".git" {
+            return;
+        }
+        let mut found = None;
+        let kind = match kind {
+            FileType::Unknown => match self.stat(directory, path, start) {
+                Ok(stat) => {
+                    found = Some(stat);
+                    FileType::from_raw_mode(stat.mode)
+                }
+                Err(Errno::NOENT) => {
+                    self.remove(tracked.file);
+                    self.remove(tracked.below);
+                    return;
+                }
+                Err(errno) => return self.unreadable(path, told(errno)),
+            },
+            known => known,
+        };
+        match kind {
+            FileType::Directory => {
+                if self.entries[tracked.file.clone()]
+                    .iter()
+                    .any(|entry| entry.mode == GITLINK)
+                {
+                    return;
+                }
+                self.remove(tracked.file);
+                self.below_directory(directory, path, start, tracked.below, adds, depth);
+            }
+            FileType::RegularFile | FileType::Symlink => {
+                let is_new = tracked.file.is_empty();
+                self.remove(tracked.below);
+                if is_new && (!adds || self.ignore.covers(path, false)) {
+                    return;
+                }
+                let stat = match found.map_or_else(|| self.stat(directory, path, start), Ok) {
+                    Ok(stat) => stat,
+                    Err(Errno::NOENT) => return self.remove(tracked.file),
+                    Err(errno) => return self.unreadable(path, told(errno)),
+                };
+                self.file(path, stat, tracked.file);
+            }
+            _ if tracked.file.is_empty() && tracked.below.is_empty() => {}
+            _ => self.unreadable(path, "it is neither a file nor a directory now".to_owned()),
+        }
+    }
+
+    fn below_directory(
+        &mut self,
+        directory: &OwnedFd,
+        path: &mut Vec<u8>,
+        start: usize,
+        tracked: Range<usize>,
+        adds: bool,
+        depth: usize,
+    ) {
+        let mut adds = adds && !self.ignore.covers(path, true);
+        if adds && let Err(reason) = RepoPath::parse(path) {
+            self.look.refused.push((path.clone().into(), reason.to_string()));
+            adds = false;
+        }
+        if !adds && tracked.is_empty() {
+            return;
+        }
+        if depth >= MAX_DEPTH {
+            return self.unreadable(path, format!("it lies more than {MAX_DEPTH} directories deep"));
+        }
+        match open_child(directory, &path[start..]) {
+            Ok(child) => {
+                path.push(b'/');
+                self.directory(&child, path, tracked, adds, depth + 1);
+                path.pop();
+            }
+            Err(Errno::NOENT) => self.remove(tracked),
+            Err(errno) => self.unreadable(path, told(errno)),
+        }
+    }
+
+    /// Compares a file with its entry, if it has one.
+    fn file(&mut self, path: &[u8], stat: Stat, tracked: Range<usize>) {
+        let entry = match &self.entries[tracked] {
+            [] => None,
+            // The sides of a conflict wait for the user.
+            [entry] if entry.stage() == 0 => Some(entry),
+            _ => return,
+        };
+        if let Some(entry) = entry
+            && self.is_unchanged(entry, &stat)
+        {
+            if entry.dev != stat.dev as u32 && entry.dev != 0 {
+                self.renumbered.insert(entry.dev, stat.dev as u32);
+            }
+            return;
+        }
+        if !stat.is_file() && !stat.is_symlink() {
+            return self.unreadable(path, "it is neither a file nor a directory now".to_owned());
+        }
+        match RepoPath::parse(path) {
+            Ok(path) => {
+                let candidate = Candidate {
+                    path,
+                    stat,
+                    prior: entry.map(Prior::of),
+                    known: None,
+                };
+                match entry {
+                    Some(_) => self.look.modified.push(candidate),
+                    None => self.look.added.push(candidate),
+                }
+            }
+            Err(reason) => self.look.refused.push((path.into(), reason.to_string())),
+        }
+    }
+
+    fn is_unchanged(&self, entry: &Entry, stat: &Stat) -> bool {
+        if entry.mode == GITLINK || entry.is_not_looked_at() {
+            return true;
+        }
+        let mode = match () {
+            () if stat.is_symlink() => SYMLINK,
+            () if !self.trust_mode && matches!(entry.mode, REGULAR | EXECUTABLE) => entry.mode,
+            () if stat.is_executable() => EXECUTABLE,
+            () => REGULAR,
+        };
+        // What changed in the moment in which the index was written cannot be told by its time. A symlink cannot change.
+        let is_settled = stat.ctime < self.written_at || stat.is_symlink();
+        entry.mode == mode && entry.is_of(stat, self.trust_ctime) && is_settled && !entry.is_intent_to_add()
+    }
+
+    /// Takes note that files are gone; conflicts, submodules and what the user told git not to look at are not.
+    fn remove(&mut self, tracked: Range<usize>) {
+        for entry in &self.entries[tracked] {
+            if entry.stage() != 0 || entry.mode == GITLINK || entry.is_not_looked_at() {
+                continue;
+            }
+            match RepoPath::parse(&entry.path) {
+                Ok(path) => self.look.removed.push(Removed {
+                    path,
+                    entry: entry.clone(),
+                }),
+                Err(reason) => self.look.refused.push((entry.path.to_vec().into(), reason.to_string())),
+            }
+        }
+    }
+
+    fn emptied(&mut self, directory: &OwnedFd, path: &[u8], tracked: Range<usize>) {
+        match rustix::fs::fstat(directory).map(Stat::from) {
+            Ok(stat) => {
+                let device = stat.dev as u32;
+                match self.entries[tracked.clone()]
+                    .iter()
+                    .find(|entry| entry.dev != device && entry.dev != 0)
+                {
+                    Some(_) => self.emptied.push((path.to_owned(), tracked, device)),
+                    None => self.remove(tracked),
+                }
+            }
+            Err(errno) => self.unreadable(path, told(errno)),
+        }
+    }
+
+    fn unreadable(&mut self, path: &[u8], reason: String) {
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        let path = PathBuf::from(OsString::from_vec(path.to_owned()));
+        self.look.unreadable.push((path, reason));
+    }
+
+    fn stat(&self, directory: &OwnedFd, path: &[u8], start: usize) -> rustix::io::Result<Stat> {
+        #[cfg(test)]
+        super::tests::seam(path)?;
+        statat(directory, &path[start..], AtFlags::SYMLINK_NOFOLLOW).map(Stat::from)
+    }
+
+    /// All names in a directory with their kinds, sorted.
+    fn list(&mut self, directory: &OwnedFd, _path: &[u8]) -> rustix::io::Result<Vec<(Box<[u8]>, FileType)>> {
+        #[cfg(test)]
+        super::tests::seam(_path)?;
+        let mut names = Vec::new();
+        let mut listing = RawDir::new(directory, &mut self.listing);
+        while let Some(entry) = listing.next() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push((name.into(), entry.file_type()));
+            }
+        }
+        names.sort_unstable_by(|(a, _): &(Box<[u8]>, _), (b, _)| a.cmp(b));
+        Ok(names)
+    }
+
+    /// Adds the rules of a directory's `.gitignore`; as git, not if it is a symlink.
+    fn enter_rules(&mut self, directory: &OwnedFd, prefix: usize) {
+        let Ok(file) = open_file(directory, b".gitignore") else {
+            return;
+        };
+        let mut rules = Vec::new();
+        if std::fs::File::from(file)
+            .take(MAX_RULES)
+            .read_to_end(&mut rules)
+            .is_ok()
+        {
+            self.ignore.enter(prefix, &rules);
+        }
+    }
+
+    /// The entry at an index with the other stages of its path.
+    fn same(&self, at: usize) -> Range<usize> {
+        let path = &self.entries[at].path;
+        let stages = self.entries[at..].iter().take_while(|entry| entry.path == *path);
+        at..at + stages.count()
+    }
+
+    fn file_range(&self, path: &[u8]) -> Range<usize> {
+        let at = self.entries.partition_point(|entry| *entry.path < *path);
+        match self.entries.get(at) {
+            Some(entry) if *entry.path == *path => self.same(at),
+            _ => 0..0,
+        }
+    }
+
+    fn below(&self, path: &[u8]) -> Range<usize> {
+        let directory = [path, b"/"].concat();
+        let start = self.entries.partition_point(|entry| *entry.path < *directory);
+        let count = self.entries[start..].partition_point(|entry| entry.path.starts_with(&directory));
+        start..start + count
+    }
+}
+
+/// The paths without those that lie below others; none for the whole work tree. New rules in a `.gitignore` concern all
+/// that is beside and below it.
+fn targets(paths: &[RepoPath]) -> Option<Vec<RepoPath>> {
+    let mut paths: Vec<RepoPath> = paths
+        .iter()
+        .map(|path| match &**path.file_name() {
+            b".gitignore" => path.parent(),
+            _ => Some(path.clone()),
+        })
+        .collect::<Option<_>>()?;
+    // By components, so that what lies below a path comes right after it.
+    paths.sort_by(|a, b| {
+        a.as_bytes()
+            .split(|&b| b == b'/')
+            .cmp(b.as_bytes().split(|&b| b == b'/'))
+    });
+    paths.dedup_by(|path, above| path.is_within(above));
+    Some(paths)
+}
+
+fn default_excludes_file() -> Option<PathBuf> {
+    let directory = std::env::var_os("XDG_CONFIG_HOME").filter(|value| !value.is_empty());
+    let directory = directory.map(PathBuf::from);
+    let directory = directory.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")))?;
+    Some(directory.join("git/ignore"))
+}
+
+fn told(errno: Errno) -> String {
+    std::io::Error::from(errno).to_string()
+}

@@ -1,0 +1,191 @@
+//! New git objects of one burst, kept in memory until they are made durable together.
+//!
+//! libgit2 looks on disk for every object before it writes it, rescanning the pack directory each time, and its
+//! in-memory backend can only be saved by packing everything that a commit reaches. So objects are collected here:
+//! a burst is one pack and three fsyncs, whatever its size; a handful becomes loose objects, so that packs do not
+//! pile up.
+
+mod loose;
+mod pack;
+mod rewrite;
+mod tree;
+
+use std::collections::HashMap;
+use std::io;
+
+use git2::{ObjectType, Oid};
+use sha1::{Digest, Sha1};
+
+pub(crate) use tree::{DIRECTORY, Entry, Tree};
+
+use crate::{Error, Result};
+
+/// At most so many objects are written one by one.
+const FEW: usize = 12;
+/// Above so many bytes the objects collected are written at once, to bound memory.
+const MUCH: usize = 128 << 20;
+
+/// The new objects of one burst. Nothing of it exists for others before [`Bulk::finish`].
+pub(crate) struct Bulk<'r> {
+    repo: &'r git2::Repository,
+    odb: git2::Odb<'r>,
+    objects: HashMap<Oid, usize>,
+    contents: Vec<(Oid, ObjectType, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl<'r> Bulk<'r> {
+    /// Starts with no new objects; those of `repo` can be read.
+    pub(crate) fn begin(repo: &'r git2::Repository) -> Result<Self> {
+        let odb = repo.odb().map_err(Error::git("open the object database"))?;
+        Ok(Self {
+            repo,
+            odb,
+            objects: HashMap::new(),
+            contents: Vec::new(),
+            bytes: 0,
+        })
+    }
+
+    /// Adds an object and tells its id.
+    pub(crate) fn write(&mut self, kind: ObjectType, content: Vec<u8>) -> Result<Oid> {
+        let id = hash(kind, &content)?;
+        if !self.objects.contains_key(&id) {
+            self.bytes += content.len();
+            self.objects.insert(id, self.contents.len());
+            self.contents.push((id, kind, content));
+            if self.bytes > MUCH {
+                self.flush()?;
+            }
+        }
+        Ok(id)
+    }
+
+    /// Adds a blob.
+    pub(crate) fn blob(&mut self, content: &[u8]) -> Result<Oid> {
+        self.write(ObjectType::Blob, content.to_vec())
+    }
+
+    /// Adds a tree.
+    pub(crate) fn tree(&mut self, tree: Tree) -> Result<Oid> {
+        self.write(ObjectType::Tree, tree.into_bytes())
+    }
+
+    /// Adds a commit by `who`; `message` gets its final newline.
+    pub(crate) fn commit(
+        &mut self,
+        tree: Oid,
+        parents: &[Oid],
+        who: &git2::Signature<'_>,
+        message: &str,
+    ) -> Result<Oid> {
+        let mut content = format!("tree {tree}\n").into_bytes();
+        for parent in parents {
+            content.extend_from_slice(format!("parent {parent}\n").as_bytes());
+        }
+        let minutes = who.when().offset_minutes();
+        let zone = format!(
+            "{}{:02}{:02}",
+            who.when().sign(),
+            minutes.abs() / 60,
+            minutes.abs() % 60
+        );
+        for role in ["author", "committer"] {
+            content.extend_from_slice(format!("{role} ").as_bytes());
+            content.extend_from_slice(who.name_bytes());
+            content.extend_from_slice(b" <");
+            content.extend_from_slice(who.email_bytes());
+            content.extend_from_slice(format!("> {} {zone}\n", who.when().seconds()).as_bytes());
+        }
+        content.extend_from_slice(format!("\n{}\n", message.trim_end()).as_bytes());
+        self.write(ObjectType::Commit, content)
+    }
+
+    /// The content of a blob, new or old.
+    pub(crate) fn read_blob(&self, id: Oid) -> Result<Vec<u8>> {
+        self.read(id, ObjectType::Blob, <[u8]>::to_vec)
+    }
+
+    /// The entries of a tree, new or old.
+    pub(crate) fn read_tree(&self, id: Oid) -> Result<Tree> {
+        self.read(id, ObjectType::Tree, Tree::parse)?
+            .ok_or_else(|| Error::Damaged(format!("the git tree {id} is damaged; nothing was changed")))
+    }
+
+    /// What a tree, new or old, says about one name. Cheaper than reading all of it.
+    pub(crate) fn find(&self, tree: Oid, name: &[u8]) -> Result<Option<Entry>> {
+        self.read(tree, ObjectType::Tree, |bytes| {
+            tree::items(bytes)
+                .map_while(|item| item)
+                .find(|(found, _)| *found == name)
+                .map(|(_, entry)| entry)
+        })
+    }
+
+    fn read<T>(&self, id: Oid, kind: ObjectType, take: impl FnOnce(&[u8]) -> T) -> Result<T> {
+        let wrong = || Error::Damaged(format!("the git object {id} is not a {kind}; nothing was changed"));
+        if let Some(&at) = self.objects.get(&id) {
+            let (_, found, content) = &self.contents[at];
+            return (*found == kind).then(|| take(content)).ok_or_else(wrong);
+        }
+        let object = self
+            .odb
+            .read(id)
+            .map_err(Error::git(format!("read the git object {id}")))?;
+        (object.kind() == kind).then(|| take(object.data())).ok_or_else(wrong)
+    }
+
+    /// Makes all objects durable; only after this may a ref point to them.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let directory = self.repo.commondir().join("objects");
+        if self.contents.len() <= FEW {
+            let known = |id| self.odb.exists_ext(id, git2::OdbLookupFlags::NO_REFRESH);
+            loose::write(&directory, self.contents.iter().filter(|(id, ..)| !known(*id)))?;
+        } else {
+            pack::write(&directory.join("pack"), &self.contents)?;
+            self.odb
+                .refresh()
+                .map_err(Error::git("read the list of git's pack files"))?;
+        }
+        self.objects.clear();
+        self.contents.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+fn hash(kind: ObjectType, content: &[u8]) -> Result<Oid> {
+    let mut hasher = Sha1::new();
+    hasher.update(format!("{kind} {}\0", content.len()));
+    hasher.update(content);
+    Oid::from_bytes(&hasher.finalize()).map_err(Error::git("name a git object"))
+}
+
+/// Makes libgit2 fsync what it writes below the git directory (loose objects, refs, reflogs), for the whole process.
+pub(crate) fn write_durably() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        // The answer can only be that the option is unknown, which the linked version rules out.
+        // SAFETY: this option takes one int, and is set before any libgit2 object of this process exists.
+        #[allow(unsafe_code)]
+        unsafe {
+            libgit2_sys::git_libgit2_opts(libgit2_sys::GIT_OPT_ENABLE_FSYNC_GITDIR as std::ffi::c_int, 1);
+        }
+    });
+}
+
+/// For what flate2 reports of writing into memory.
+fn deflate_error(source: impl Into<io::Error>) -> Error {
+    Error::Io {
+        doing: "compress",
+        path: "git objects".into(),
+        source: source.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

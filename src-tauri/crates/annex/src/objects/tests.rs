@@ -1,0 +1,123 @@
+use std::process::Command;
+
+use git2::{Oid, Repository};
+
+use super::{Bulk, Entry, FEW};
+
+fn signature() -> git2::Signature<'static> {
+    git2::Signature::new("T", "t@e", &git2::Time::new(1_700_000_000, -90)).unwrap()
+}
+
+fn rewrite(bulk: &mut Bulk<'_>, base: Option<Oid>, changes: &[(&str, Option<&str>)]) -> Option<Oid> {
+    let paths: Vec<Vec<u8>> = changes.iter().map(|(path, _)| path.as_bytes().to_vec()).collect();
+    bulk.rewrite(base, &paths, &mut |bulk, at, _| {
+        let text = changes[at].1;
+        text.map(|text| Ok(Entry::file(bulk.blob(text.as_bytes())?)))
+            .transpose()
+    })
+    .unwrap()
+}
+
+/// The same tree, built by libgit2.
+fn reference(repo: &Repository, files: &[(&str, &str)]) -> Oid {
+    let mut index = git2::Index::new().unwrap();
+    for (path, text) in files {
+        let entry = git2::IndexEntry {
+            ctime: git2::IndexTime::new(0, 0),
+            mtime: git2::IndexTime::new(0, 0),
+            dev: 0,
+            ino: 0,
+            mode: 0o100_644,
+            uid: 0,
+            gid: 0,
+            file_size: 0,
+            id: repo.blob(text.as_bytes()).unwrap(),
+            flags: 0,
+            flags_extended: 0,
+            path: path.as_bytes().to_vec(),
+        };
+        index.add(&entry).unwrap();
+    }
+    index.write_tree_to(repo).unwrap()
+}
+
+#[test]
+fn rewriting_gives_the_tree_that_git_would_make() {
+    let directory = tempfile::tempdir().unwrap();
+    let repo = Repository::init_bare(directory.path()).unwrap();
+    let mut bulk = Bulk::begin(&repo).unwrap();
+    let base = rewrite(
+        &mut bulk,
+        None,
+        &[
+            ("a", Some("1")),
+            ("a-b/x", Some("2")),
+            ("a.c", Some("3")),
+            ("d/e/f", Some("4")),
+        ],
+    );
+    let files = [("a", "1"), ("a-b/x", "2"), ("a.c", "3"), ("d/e/f", "4")];
+    assert_eq!(base, Some(reference(&repo, &files)));
+
+    let swapped = rewrite(
+        &mut bulk,
+        base,
+        &[("a", None), ("a/y", Some("5")), ("d", Some("6")), ("d/e/f", None)],
+    );
+    let files = [("a-b/x", "2"), ("a.c", "3"), ("a/y", "5"), ("d", "6")];
+    assert_eq!(swapped, Some(reference(&repo, &files)));
+
+    let gone = rewrite(&mut bulk, base, &[("d/e/f", None)]);
+    assert_eq!(
+        gone,
+        Some(reference(&repo, &[("a", "1"), ("a-b/x", "2"), ("a.c", "3")]))
+    );
+    assert_eq!(
+        rewrite(&mut bulk, base, &[("a", Some("1")), ("nothing/here", None)]),
+        base
+    );
+    assert_eq!(
+        rewrite(
+            &mut bulk,
+            base,
+            &[("a", None), ("a-b/x", None), ("a.c", None), ("d/e/f", None)]
+        ),
+        None
+    );
+}
+
+#[test]
+fn git_accepts_what_is_written() {
+    for count in [3, FEW + 2000] {
+        let directory = tempfile::tempdir().unwrap();
+        let repo = Repository::init_bare(directory.path()).unwrap();
+        let mut bulk = Bulk::begin(&repo).unwrap();
+        let mut names: Vec<String> = (0..count).map(|n| format!("{:03x}/file {n}", n % 301)).collect();
+        names.sort();
+        let texts: Vec<String> = names.iter().map(|name| name.repeat(1 + name.len() * 20)).collect();
+        let changes: Vec<(&str, Option<&str>)> = names
+            .iter()
+            .zip(&texts)
+            .map(|(name, text)| (name.as_str(), Some(text.as_str())))
+            .collect();
+        let tree = rewrite(&mut bulk, None, &changes).unwrap();
+        let first = bulk.commit(tree, &[], &signature(), "first").unwrap();
+        let second = bulk.commit(tree, &[first], &signature(), "second").unwrap();
+        assert!(repo.find_commit(second).is_err(), "nothing is visible before the end");
+        bulk.finish().unwrap();
+        let commit = repo.find_commit(second).unwrap();
+        assert_eq!(commit.message(), Ok("second\n"));
+        assert_eq!(commit.author().when().offset_minutes(), -90);
+        repo.reference("refs/heads/x", second, false, "").unwrap();
+        let packs = std::fs::read_dir(directory.path().join("objects/pack"))
+            .unwrap()
+            .count();
+        assert_eq!(packs, if count > FEW { 2 } else { 0 });
+        let check = Command::new("git")
+            .args(["fsck", "--strict", "--full"])
+            .current_dir(directory.path())
+            .output()
+            .unwrap();
+        assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    }
+}

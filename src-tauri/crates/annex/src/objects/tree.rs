@@ -1,0 +1,151 @@
+use std::cmp::Ordering;
+
+use bstr::ByteSlice;
+use git2::Oid;
+
+/// The mode of a regular file.
+const BLOB: u32 = 0o100_644;
+/// The mode of a directory.
+pub(crate) const DIRECTORY: u32 = 0o040_000;
+
+/// What a tree says about one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Type and permissions, as git writes them.
+    pub(crate) mode: u32,
+    /// The blob, tree or (submodules) commit.
+    pub(crate) id: Oid,
+}
+
+impl Entry {
+    /// A regular file.
+    pub(crate) fn file(id: Oid) -> Self {
+        Self { mode: BLOB, id }
+    }
+
+    /// True for a directory.
+    pub(crate) fn is_directory(self) -> bool {
+        self.mode == DIRECTORY
+    }
+
+    /// True for what has a blob: a file or a symbolic link.
+    pub(crate) fn is_blob(self) -> bool {
+        matches!(self.mode & 0o170_000, 0o100_000 | 0o120_000)
+    }
+}
+
+/// One git tree, to be read and changed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tree {
+    entries: Vec<(Vec<u8>, Entry)>,
+}
+
+impl Tree {
+    /// Reads git's format; none if damaged.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut entries = Vec::with_capacity(bytes.len() / 30);
+        for item in items(bytes) {
+            let (name, entry) = item?;
+            entries.push((name.to_vec(), entry));
+        }
+        // Trees by other programs are not always in git's order; ours must be.
+        if !entries.is_sorted_by(|a, b| order(a, b).is_lt()) {
+            entries.sort_by(order);
+        }
+        Some(Self { entries })
+    }
+
+    /// Git's format.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.entries.iter().map(|(name, _)| name.len() + 28).sum());
+        for (name, entry) in &self.entries {
+            bytes.extend_from_slice(format!("{:o} ", entry.mode).as_bytes());
+            bytes.extend_from_slice(name);
+            bytes.push(0);
+            bytes.extend_from_slice(entry.id.as_bytes());
+        }
+        bytes
+    }
+
+    /// True if there are no entries.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entries, in git's order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&[u8], Entry)> {
+        self.entries.iter().map(|(name, entry)| (name.as_slice(), *entry))
+    }
+
+    /// The entry of this name, whatever it is.
+    pub(crate) fn get(&self, name: &[u8]) -> Option<Entry> {
+        self.position(name).ok().map(|at| self.entries[at].1)
+    }
+
+    /// Sets, or with none removes, what has this name.
+    pub(crate) fn set(&mut self, name: &[u8], entry: Option<Entry>) {
+        match (self.position(name), entry) {
+            (Ok(at), Some(entry)) if self.entries[at].1.is_directory() == entry.is_directory() => {
+                self.entries[at].1 = entry;
+            }
+            (Ok(at), entry) => {
+                self.entries.remove(at);
+                if entry.is_some() {
+                    self.set(name, entry);
+                }
+            }
+            (Err(_), None) => {}
+            (Err(_), Some(entry)) => {
+                let new = (name.to_vec(), entry);
+                let at = self.entries.partition_point(|old| order(old, &new).is_lt());
+                self.entries.insert(at, new);
+            }
+        }
+    }
+
+    /// A name sorts in one place as a file and in another as a directory.
+    fn position(&self, name: &[u8]) -> Result<usize, usize> {
+        let search = |directory| {
+            self.entries
+                .binary_search_by(|(old, entry)| compare(old, entry.is_directory(), name, directory))
+        };
+        search(false).or_else(|_| search(true))
+    }
+}
+
+/// The entries of a tree in git's format; none, as the last, where it is damaged.
+pub(super) fn items(mut bytes: &[u8]) -> impl Iterator<Item = Option<(&[u8], Entry)>> {
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        let item = split_item(bytes);
+        bytes = item.map_or(&[], |(_, rest)| rest);
+        Some(item.map(|(item, _)| item))
+    })
+}
+
+type Item<'t> = (&'t [u8], Entry);
+
+fn split_item(bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
+    let (mode, rest) = bytes.split_once_str(" ")?;
+    let (name, rest) = rest.split_once_str("\0")?;
+    let (id, rest) = rest.split_at_checked(20)?;
+    let mode = u32::from_str_radix(std::str::from_utf8(mode).ok()?, 8).ok()?;
+    let id = Oid::from_bytes(id).ok()?;
+    Some(((name, Entry { mode, id }), rest))
+}
+
+fn order(a: &(Vec<u8>, Entry), b: &(Vec<u8>, Entry)) -> Ordering {
+    compare(&a.0, a.1.is_directory(), &b.0, b.1.is_directory())
+}
+
+/// Git's order: by bytes, where a directory's name counts as ending in `/`.
+fn compare(a: &[u8], a_is_directory: bool, b: &[u8], b_is_directory: bool) -> Ordering {
+    let common = a.len().min(b.len());
+    let next = |name: &[u8], is_directory: bool| name.get(common).copied().or(is_directory.then_some(b'/'));
+    a[..common]
+        .cmp(&b[..common])
+        .then_with(|| next(a, a_is_directory).cmp(&next(b, b_is_directory)))
+        .then_with(|| a.len().cmp(&b.len()))
+}

@@ -1,0 +1,82 @@
+//! How an annexed file stands in git: a pointer (unlocked) or a symlink (locked).
+
+use bstr::ByteSlice;
+use model::{Key, RepoPath};
+
+use crate::hash_directory;
+
+/// No more bytes than this are ever a pointer; whoever reads a file to see if it is one need not read more.
+pub const MAX_POINTER: usize = 32768;
+
+/// What a pointer or an annexed symlink contains before its key.
+const OBJECTS: &[u8] = b"/annex/objects/";
+
+/// Returns the content of the pointer to a key, in the one form that git-annex writes.
+pub fn pointer_for(key: &Key) -> Vec<u8> {
+    let name = key.to_file_name();
+    let mut pointer = Vec::with_capacity(OBJECTS.len() + name.len() + 1);
+    pointer.extend_from_slice(OBJECTS);
+    pointer.extend_from_slice(&name);
+    pointer.push(b'\n');
+    pointer
+}
+
+/// Returns the key that a file points to, if its content is a pointer as git-annex recognises it.
+pub fn key_of_pointer(content: &[u8]) -> Option<Key> {
+    if content.len() > MAX_POINTER {
+        return None;
+    }
+    let (first, rest) = content.split_once_str(b"\n").unwrap_or((content, b""));
+    let first = first.strip_suffix(b"\r").unwrap_or(first);
+    // A newer git-annex may append lines; they are known by `/annex/`, and anything else is the user's content.
+    if !rest.is_empty() && !rest.ends_with(b"\n") {
+        return None;
+    }
+    if !rest.lines_with_terminator().all(|line| line.contains_str("/annex/")) {
+        return None;
+    }
+    first.find(OBJECTS)?;
+    let (_, name) = first.rsplit_once_str(b"/")?;
+    Key::from_file_name(name).ok()
+}
+
+/// Returns the target of the symlink at `path` to a key's object.
+pub fn symlink_target(path: &RepoPath, key: &Key) -> Vec<u8> {
+    let name = key.to_file_name();
+    let mut target = b"../".repeat(path.depth());
+    target.extend_from_slice(b".git/annex/objects/");
+    target.extend_from_slice(hash_directory::mixed(key).as_bytes());
+    for _ in 0..2 {
+        target.push(b'/');
+        target.extend_from_slice(&name);
+    }
+    target
+}
+
+/// Returns the key that a symlink with this target stands for, if git-annex takes it for annexed. The target need not
+/// lead to the object.
+pub fn key_of_symlink(target: &[u8]) -> Option<Key> {
+    key_of_pointer(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{key_of_pointer, pointer_for};
+    use model::Key;
+    use proptest::prelude::*;
+
+    proptest! {
+        // No backend makes names that end in CR, and no pointer could hold them.
+        #[test]
+        fn a_pointer_leads_back_to_its_key(name in "([^\n\0]{0,40}[^\n\r\0])?", backend in "[A-Z0-9_]{1,8}E?") {
+            if let Ok(key) = Key::parse(format!("{backend}-s7--{name}").as_bytes()) {
+                prop_assert_eq!(key_of_pointer(&pointer_for(&key)), Some(key));
+            }
+        }
+
+        #[test]
+        fn any_content_is_answered(content in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = key_of_pointer(&content);
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What the user has set for one repository: git's configuration, and what is set for all clones in `config.log`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use model::expression::parse_size;
+use model::{Cost, RemoteName, Uuid};
+
+use crate::{Annex, Backend, Error, Result};
+
+/// The settings of one repository at one moment. Names and defaults are git-annex's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `annex.backend`: names a backend that hashes (`SHA256E` if unset). A `.gitattributes` attribute overrides it.
+    pub backend: String,
+    /// `annex.maxextensionlength`, in bytes without the dot.
+    pub max_extension_length: usize,
+    /// `annex.maxextensions`.
+    pub max_extensions: usize,
+    /// `annex.largefiles` of git's configuration: an expression; overrides the attribute.
+    pub largefiles: Option<String>,
+    /// `annex.largefiles` of `config.log`: an expression for files that no attribute and no configuration speaks of.
+    pub largefiles_default: Option<String>,
+    /// `annex.addunlocked`: an expression or a boolean.
+    pub addunlocked: Option<String>,
+    /// `annex.dotfiles`: dotfiles are annexed like other files.
+    pub dotfiles: bool,
+    /// `annex.gitaddtoannex`: false if the clean filter shall never annex.
+    pub git_add_to_annex: bool,
+    /// `annex.addsmallfiles`: false if files that are not large are left untracked.
+    pub add_small_files: bool,
+    /// `annex.thin`: unlocked files are hard links to their objects.
+    pub thin: bool,
+    /// `annex.delayadd`: how long a file must lie still before it is added.
+    pub delayadd: Duration,
+    /// `annex.diskreserve`, in bytes.
+    pub diskreserve: u64,
+    /// `annex.autocommit`.
+    pub autocommit: bool,
+    /// `annex.resolvemerge`.
+    pub resolvemerge: bool,
+    /// `annex.synccontent`; none if unset, when preferred content decides.
+    pub synccontent: Option<bool>,
+    /// `annex.synconlyannex`: only the git-annex branch and content are synced.
+    pub synconlyannex: bool,
+    /// `annex.securehashesonly`: keys of other backends are refused.
+    pub securehashesonly: bool,
+    /// `annex.merge-annex-branches`.
+    pub merge_annex_branches: bool,
+    /// `annex.alwayscommit`: false if changes stay in the journal.
+    pub alwayscommit: bool,
+    /// `annex.commitmessage`: the subject of commits to the git-annex branch.
+    pub commit_message: Option<String>,
+    /// `annex.crippledfilesystem`: no symlinks and no permissions to rely on.
+    pub crippled: bool,
+}
+
+impl Settings {
+    /// Reads all settings. `config_log` holds the current value of each key in `config.log`; git's configuration
+    /// overrides it.
+    ///
+    /// # Errors
+    ///
+    /// Refused with a message where a value decides what happens to content and cannot be honoured: a backend that
+    /// this program cannot compute, a reserve or a delay that cannot be read.
+    pub fn read(annex: &Annex, config_log: &BTreeMap<String, String>) -> Result<Self> {
+        let config = snapshot(annex)?;
+        let text = |name: &str| config.get_string(name).ok().filter(|value| !value.is_empty());
+        let shared = |name: &str| config_log.get(name).filter(|value| !value.is_empty());
+        let flag = |name: &str| config.get_bool(name).ok();
+        let shared_flag = |name: &str| flag(name).or_else(|| git2::Config::parse_bool(shared(name)?.as_str()).ok());
+        let refused = |name: &str, value: &str, reason: &str| {
+            Error::Refused(format!(
+                "{name} is set to {value:?}, which {reason}; nothing was changed. Correct it with 'git config {name} …'"
+            ))
+        };
+
+        let backend = text("annex.backend").unwrap_or_else(|| "SHA256E".to_owned());
+        if Backend::parse(backend.as_bytes()).is_none() {
+            return Err(refused(
+                "annex.backend",
+                &backend,
+                "is no backend that Anabranch can compute",
+            ));
+        }
+        let number = |name: &str, default: usize| match text(name) {
+            None => Ok(default),
+            Some(value) => value
+                .trim()
+                .parse()
+                .map_err(|_| refused(name, &value, "is not a number")),
+        };
+        let delayadd = match text("annex.delayadd") {
+            None => Duration::ZERO,
+            Some(value) => value
+                .trim()
+                .parse()
+                .map(Duration::from_secs)
+                .map_err(|_| refused("annex.delayadd", &value, "is not a number of seconds"))?,
+        };
+        let diskreserve = match text("annex.diskreserve") {
+            None => 100_000_000,
+            Some(value) => parse_size(&value).ok_or_else(|| refused("annex.diskreserve", &value, "is not a size"))?,
+        };
+        Ok(Self {
+            backend,
+            max_extension_length: number("annex.maxextensionlength", 4)?,
+            max_extensions: number("annex.maxextensions", 2)?,
+            largefiles: text("annex.largefiles"),
+            largefiles_default: shared("annex.largefiles").cloned(),
+            addunlocked: text("annex.addunlocked").or_else(|| shared("annex.addunlocked").cloned()),
+            dotfiles: shared_flag("annex.dotfiles").unwrap_or(false),
+            git_add_to_annex: flag("annex.gitaddtoannex").unwrap_or(true),
+            add_small_files: flag("annex.addsmallfiles").unwrap_or(true),
+            thin: flag("annex.thin").unwrap_or(false),
+            delayadd,
+            diskreserve,
+            autocommit: shared_flag("annex.autocommit").unwrap_or(true),
+            resolvemerge: shared_flag("annex.resolvemerge").unwrap_or(true),
+            synccontent: shared_flag("annex.synccontent"),
+            synconlyannex: shared_flag("annex.synconlyannex").unwrap_or(false),
+            securehashesonly: shared_flag("annex.securehashesonly").unwrap_or(false),
+            merge_annex_branches: flag("annex.merge-annex-branches").unwrap_or(true),
+            alwayscommit: flag("annex.alwayscommit").unwrap_or(true),
+            commit_message: text("annex.commitmessage"),
+            crippled: flag("annex.crippledfilesystem").unwrap_or(false),
+        })
+    }
+}
+
+/// What git's configuration says about one remote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteSettings {
+    /// The remote's name.
+    pub name: RemoteName,
+    /// Where git fetches from, after git's `insteadOf`; none for most special remotes.
+    pub url: Option<String>,
+    /// `annex-uuid`: what was there when somebody last looked.
+    pub uuid: Option<Uuid>,
+    /// `annex-cost`, else git-annex's default for the kind of remote.
+    pub cost: Cost,
+    /// `annex-ignore`: no content is moved. Also true where a command would have to be run to know.
+    pub ignore: bool,
+    /// `annex-sync`: false if the remote is left alone. Also false where a command would have to be run to know.
+    pub sync: bool,
+    /// `annex-pull`.
+    pub pull: bool,
+    /// `annex-push`.
+    pub push: bool,
+    /// `annex-readonly`: nothing is pushed, stored or removed.
+    pub readonly: bool,
+    /// The type of a special remote, such as `directory`.
+    pub special: Option<String>,
+    /// `annex-bare`, where somebody has set it.
+    pub bare: Option<bool>,
+    /// `annex-trustlevel`: overrides `trust.log` here.
+    pub trust: Option<String>,
+    /// `annex-verify`: false if what comes from there is not verified.
+    pub verify: bool,
+    /// `annex-speculate-present`: worth asking for any key.
+    pub speculate_present: bool,
+    /// `annex-private`: nothing about it is recorded on the git-annex branch, which is not supported.
+    pub private: bool,
+}
+
+impl RemoteSettings {
+    /// Returns the directory of a remote on this machine; none if it is reached in any other way. `top` is what
+    /// relative urls are relative to: the top of the work tree, or a bare repository itself.
+    pub fn local_path(&self, top: &Path) -> Option<PathBuf> {
+        let url = self.url.as_deref().filter(|_| self.special.is_none())?;
+        if let Some(path) = url.strip_prefix("file://") {
+            return path.starts_with('/').then(|| PathBuf::from(path));
+        }
+        // As git tells an ssh address from a path: by a colon before the first slash.
+        let is_address = url.split('/').next().is_some_and(|start| start.contains(':'));
+        (!is_address && !url.is_empty()).then(|| top.join(url))
+    }
+}
+
+/// The settings `remote.<name>.annex-<type>` that mark a special remote and hold its local parameter, with its type.
+const SPECIAL: [(&str, &str); 18] = [
+    ("annex-directory", "directory"),
+    ("annex-rsyncurl", "rsync"),
+    ("annex-externaltype", "external"),
+    ("annex-s3", "S3"),
+    ("annex-glacier", "glacier"),
+    ("annex-webdav", "webdav"),
+    ("annex-rclone", "rclone"),
+    ("annex-gcrypt", "gcrypt"),
+    ("annex-bup", "bup"),
+    ("annex-buprepo", "bup"),
+    ("annex-borgrepo", "borg"),
+    ("annex-ddarrepo", "ddar"),
+    ("annex-tahoe", "tahoe"),
+    ("annex-androiddirectory", "adb"),
+    ("annex-hooktype", "hook"),
+    ("annex-git-lfs", "git-lfs"),
+    ("annex-httpalso", "httpalso"),
+    ("annex-web", "web"),
+];
+
+/// Returns the remotes that git's configuration names, in its order.
+///
+/// Left out are sections that describe no remote, and names that cannot be part of a ref.
+pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
+    let git = annex.git()?;
+    let config = snapshot(annex)?;
+    let mut names = Vec::<String>::new();
+    let doing = || Error::git("read the configuration of the remotes");
+    config
+        .entries(Some("^remote\\..*\\.(url|annex-uuid)$"))
+        .map_err(doing())?
+        .for_each(|entry| {
+            let name = entry
+                .name()
+                .ok()
+                .and_then(|name| name.strip_prefix("remote.")?.rsplit_once('.'));
+            if let Some((name, _)) = name
+                && !names.iter().any(|known| known == name)
+            {
+                names.push(name.to_owned());
+            }
+        })
+        .map_err(doing())?;
+    let read = |name: String| {
+        let text = |key: &str| {
+            let value = config.get_string(&format!("remote.{name}.{key}")).ok();
+            value.filter(|value| !value.is_empty())
+        };
+        let flag = |key: &str| config.get_bool(&format!("remote.{name}.{key}")).ok();
+        let rewritten = git
+            .find_remote(&name)
+            .ok()
+            .and_then(|remote| remote.url().ok().map(str::to_owned));
+        let special = SPECIAL
+            .iter()
+            .find(|(key, _)| text(key).is_some())
+            .map(|&(_, kind)| kind.to_owned());
+        let mut remote = RemoteSettings {
+            url: rewritten.or_else(|| text("url")),
+            uuid: text("annex-uuid").and_then(|uuid| Uuid::parse(&uuid)),
+            cost: Cost::NETWORK,
+            ignore: flag("annex-ignore").unwrap_or(false) || text("annex-ignore-command").is_some(),
+            sync: flag("annex-sync").unwrap_or(true) && text("annex-sync-command").is_none(),
+            pull: flag("annex-pull").unwrap_or(true),
+            push: flag("annex-push").unwrap_or(true),
+            readonly: flag("annex-readonly").unwrap_or(false),
+            special,
+            bare: flag("annex-bare"),
+            trust: text("annex-trustlevel"),
+            verify: flag("annex-verify").unwrap_or(true),
+            speculate_present: flag("annex-speculate-present").unwrap_or(false),
+            private: flag("annex-private").unwrap_or(false),
+            name: RemoteName::parse(&name)?,
+        };
+        if remote.special.is_none() && remote.url.is_none() {
+            remote.special = Some("unknown".to_owned());
+        }
+        let top = annex.work_tree().unwrap_or(annex.git_dir());
+        let default = match remote.special.as_deref() {
+            Some("directory") => Cost::parse("150"),
+            _ => remote.local_path(top).map(|_| Cost::LOCAL),
+        };
+        let chosen = text("annex-cost").and_then(|cost| Cost::parse(&cost));
+        remote.cost = chosen.or(default).unwrap_or(Cost::NETWORK);
+        Some(remote)
+    };
+    Ok(names.into_iter().filter_map(read).collect())
+}
+
+/// `annex.thin` alone, for a repository of which nothing else needs to be known.
+pub fn is_thin(annex: &Annex) -> bool {
+    snapshot(annex).and_then(|config| config.get_bool("annex.thin").map_err(Error::git("read annex.thin"))).unwrap_or(false)
+}
+
+/// Remembers which repository a remote is (`annex-uuid`), when it was first reached.
+pub fn remember_uuid(annex: &Annex, name: &RemoteName, uuid: &Uuid) -> Result<()> {
+    let doing = || Error::git(format!("write the uuid of the remote {name} to the configuration"));
+    let mut config = annex.git()?.config().map_err(doing())?;
+    config.set_str(&format!("remote.{name}.annex-uuid"), uuid.as_str()).map_err(doing())
+}
+
+fn snapshot(annex: &Annex) -> Result<git2::Config> {
+    annex
+        .git()?
+        .config()
+        .and_then(|mut config| config.snapshot())
+        .map_err(Error::git("read the configuration"))
+}

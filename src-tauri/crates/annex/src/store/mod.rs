@@ -1,0 +1,197 @@
+//! The content store of one repository: object files, complete and verified or not there at all.
+//!
+//! Content comes in two steps. It is made as an [`Incoming`] file ([`Store::copy_in`] for a key that is known,
+//! [`Store::ingest`] for a file whose key its hash will tell), then a [`Batch`] makes any number of them durable and
+//! gives them their final names. Only after [`Batch::finish`] may a log say that content is present.
+
+mod content_lock;
+mod ingest;
+mod insert;
+mod layout;
+mod populate;
+mod pour;
+mod receive;
+mod room;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use model::Key;
+use rustix::fs::OFlags;
+
+pub use content_lock::ContentLock;
+pub use ingest::{Ingested, Making};
+pub use insert::Batch;
+pub use room::Incoming;
+
+pub(crate) use insert::repeat;
+pub(crate) use pour::{LARGE, Onlooker, Unfinished};
+pub(crate) use receive::SMALL;
+
+use crate::{Annex, Error, Result};
+use layout::Layout;
+use room::Room;
+
+/// The object files of one repository. Made for one piece of work and then dropped: it remembers the settings that it
+/// found. Threads may share it.
+#[derive(Debug)]
+pub struct Store<'a> {
+    annex: &'a Annex,
+    layout: OnceLock<Layout>,
+    scratch: Mutex<Weak<Room>>,
+    /// Set when the file system was found unable to share blocks between files.
+    no_reflink: AtomicBool,
+}
+
+impl Annex {
+    /// The content store of this repository.
+    pub fn store(&self) -> Store<'_> {
+        Store {
+            annex: self,
+            layout: OnceLock::new(),
+            scratch: Mutex::new(Weak::new()),
+            no_reflink: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Store<'_> {
+    /// Finds the object file of `key`, in the place for this repository or that of another layout. Only a regular
+    /// file counts.
+    pub fn find(&self, key: &Key) -> Option<PathBuf> {
+        self.places(key)
+            .find(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file()))
+    }
+
+    /// True if the content of `key` is here.
+    pub fn is_present(&self, key: &Key) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// Where the object file of `key` goes in this repository, whether it is there or not.
+    pub fn object_path(&self, key: &Key) -> PathBuf {
+        self.object_path_in(&self.layout().directories(key), key)
+    }
+
+    /// Where partially transferred content of `key` is kept: its size is where the transfer resumes. Guarded by the
+    /// transfer lock of the key.
+    pub fn partial_path(&self, key: &Key) -> PathBuf {
+        let mut path = self.annex.annex_file("tmp");
+        path.push(file_name(key));
+        path
+    }
+
+    /// Opens the object file of `key` for reading; [`io::ErrorKind::NotFound`] inside the error if it is not here.
+    pub fn open(&self, key: &Key) -> Result<File> {
+        let mut missing = None;
+        for path in self.places(key) {
+            match open_regular(&path) {
+                Ok(file) => return Ok(file),
+                Err(error) => missing = missing.or(Some(Error::io("open", &path)(error))),
+            }
+        }
+        Err(missing.unwrap_or_else(|| Error::Busy(self.object_path(key))))
+    }
+
+    /// Refuses what would leave less than `reserve` bytes free (`annex.diskreserve`) after storing `need` bytes.
+    pub fn check_reserve(&self, need: u64, reserve: u64) -> Result<()> {
+        let path = self.annex.git_dir();
+        let found = rustix::fs::statvfs(path).map_err(|e| Error::io("ask for the free space of", path)(e.into()))?;
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        if need.saturating_add(reserve) > free {
+            return Err(Error::DiskReserve { need, free, reserve });
+        }
+        Ok(())
+    }
+
+    /// The repository whose store this is.
+    pub(crate) fn annex(&self) -> &Annex {
+        self.annex
+    }
+
+    /// Both places where the object of `key` is looked for, the usual one first.
+    fn places(&self, key: &Key) -> impl Iterator<Item = PathBuf> {
+        let layout = self.layout();
+        [false, true].into_iter().map(move |other| {
+            let directories = if other {
+                layout.other_directories(key)
+            } else {
+                layout.directories(key)
+            };
+            self.object_path_in(&directories, key)
+        })
+    }
+
+    fn object_path_in(&self, directories: &str, key: &Key) -> PathBuf {
+        let name = file_name(key);
+        let mut path = self.annex.annex_file("objects");
+        path.push(directories);
+        path.push(&name);
+        path.push(&name);
+        path
+    }
+
+    fn layout(&self) -> &Layout {
+        self.layout
+            .get_or_init(|| Layout::read(self.annex).unwrap_or_else(|_| Layout::usual(self.annex)))
+    }
+
+    /// The scratch directory; its lock is released when the last file made in it is done with.
+    fn scratch(&self) -> Result<Arc<Room>> {
+        let mut shared = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = shared.upgrade() {
+            return Ok(open);
+        }
+        let open = Arc::new(Room::scratch(self.annex, self.layout())?);
+        *shared = Arc::downgrade(&open);
+        Ok(open)
+    }
+
+    /// A new file in the scratch directory, for what is neither content nor in a hurry.
+    pub(crate) fn scratch_file(&self, mode: u32) -> Result<(File, Incoming)> {
+        let room = self.scratch()?;
+        let (file, name) = room.create(mode)?;
+        let incoming = Incoming {
+            room,
+            name,
+            size: 0,
+            durable: false,
+            keep: false,
+        };
+        Ok((file, incoming))
+    }
+
+    fn partials(&self) -> Result<Arc<Room>> {
+        Ok(Arc::new(Room::partials(self.annex, self.layout())?))
+    }
+
+    /// Makes `directory`, somewhere below `annex/`, as accessible as the repository is.
+    pub(crate) fn make_directory(&self, directory: &Path) -> Result<()> {
+        room::make_directory(self.annex, directory, self.layout())
+    }
+}
+
+/// The key as a file name for the file system.
+pub(crate) fn file_name(key: &Key) -> std::ffi::OsString {
+    std::ffi::OsString::from_vec(key.to_file_name().into())
+}
+
+/// Opens a file for reading only if it is a regular one: no symlink is followed, no pipe waited for.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file")),
+    }
+}

@@ -1,0 +1,102 @@
+//! Copies of objects for unlocked files of the work tree.
+
+use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use model::Key;
+use rustix::fs::{AtFlags, CWD, linkat};
+
+use super::Store;
+use super::layout::umask;
+use super::pour::{Onlooker, Unfinished, pour, read_small};
+use super::receive::{SMALL, keep_time};
+use super::room::Incoming;
+use crate::{Error, Result};
+
+impl Store<'_> {
+    /// Makes a file with the content of `key` for the work tree, which the caller renames to its place (and then says
+    /// so: [`Incoming::moved_away`]). Its modification time is that of the object; it is not synced to disk.
+    ///
+    /// With `thin` it is a hard link to the object, made writable, as `annex.thin` asks for: if no other file is
+    /// linked to that object and `executable` is false.
+    pub fn content_for_work_tree(&self, key: &Key, thin: bool, executable: bool) -> Result<Incoming> {
+        let object = self.open(key)?;
+        let path = self.object_path(key);
+        let found = object.metadata().map_err(Error::io("examine", &path))?;
+        let room = self.scratch()?;
+        let mode = work_tree_mode(found.mode(), executable);
+        if thin && !executable && found.nlink() == 1 {
+            let name = room.new_name();
+            let from = self.find(key).unwrap_or(path);
+            if linkat(CWD, &from, &room.directory, &name, AtFlags::empty()).is_ok() {
+                let incoming = Incoming {
+                    room,
+                    name,
+                    size: found.len(),
+                    durable: false,
+                    keep: false,
+                };
+                super::room::set_mode(&object, mode, &incoming.room.path)?;
+                return Ok(incoming);
+            }
+        }
+        let (dest, name) = room.create(mode)?;
+        let incoming = Incoming {
+            room,
+            name,
+            size: found.len(),
+            durable: false,
+            keep: false,
+        };
+        let copied = if found.len() <= SMALL {
+            read_small(&object, found.len())
+                .and_then(|content| dest.write_all_at(&content, 0).map_err(Unfinished::Writing))
+        } else if self.share_blocks(&object, &dest, found.len()) {
+            Ok(())
+        } else {
+            let onlooker = Onlooker {
+                progress: &|_| {},
+                cancelled: None,
+            };
+            pour(&object, &dest, 0, found.len(), None, &onlooker).map(|_| ())
+        };
+        match copied {
+            Ok(()) => {}
+            Err(Unfinished::Reading(error)) => return Err(Error::io("read", &self.object_path(key))(error)),
+            Err(Unfinished::Writing(error)) => return Err(Error::io("write", &incoming.path())(error)),
+            Err(Unfinished::Failed(error)) => return Err(error),
+            Err(Unfinished::Cancelled | Unfinished::Wrong) => return Err(Error::Busy(incoming.path())),
+        }
+        keep_time(&dest, &found);
+        Ok(incoming)
+    }
+
+    /// Makes everything durable that was written to the file system of the annex.
+    pub fn sync(&self) -> Result<()> {
+        let path = self.annex.annex_dir();
+        let outcome = fs::File::open(&path).and_then(|directory| Ok(rustix::fs::syncfs(directory)?));
+        outcome.map_err(Error::io("write to disk", &path))
+    }
+}
+
+/// As git would create it, but not readable for those from whom the object is kept.
+fn work_tree_mode(object: u32, executable: bool) -> u32 {
+    let readable = object & 0o444;
+    let execute = if executable { readable >> 2 } else { 0 };
+    (readable | readable >> 1 | execute) & !(umask() & 0o777) | 0o600
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::umask;
+    use super::work_tree_mode;
+
+    #[test]
+    fn what_was_private_stays_private() {
+        let allowed = !umask();
+        assert_eq!(work_tree_mode(0o100_444, false), 0o666 & allowed | 0o600);
+        assert_eq!(work_tree_mode(0o100_444, true), 0o777 & allowed | 0o600);
+        assert_eq!(work_tree_mode(0o100_400, false), 0o600);
+        assert_eq!(work_tree_mode(0o100_440, true) & 0o007, 0);
+    }
+}

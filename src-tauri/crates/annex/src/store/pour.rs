@@ -1,0 +1,277 @@
+//! Moving bytes from one file to another while something looks at them.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use nix::libc;
+use rustix::fs::FallocateFlags;
+
+use crate::Error;
+
+/// From this size on, hashing runs on another thread than reading and writing.
+pub(crate) const LARGE: u64 = 8 << 20;
+
+/// What moves at a time, and how many blocks travel between the two threads: small enough to stay in the cache.
+const BLOCK: usize = 512 << 10;
+const BLOCKS: usize = 6;
+
+/// How much is written before the system is asked to begin with the disk.
+const WINDOW: u64 = 16 << 20;
+
+/// Why content did not arrive as a whole.
+#[derive(Debug)]
+pub(crate) enum Unfinished {
+    /// The caller lost interest.
+    Cancelled,
+    /// The source could not be read.
+    Reading(io::Error),
+    /// The destination could not be written.
+    Writing(io::Error),
+    /// All was read, but it is not what the key says.
+    Wrong,
+    /// Something around it failed.
+    Failed(Error),
+}
+
+/// The result of moving content.
+pub(crate) type Poured<T> = Result<T, Unfinished>;
+
+impl From<Error> for Unfinished {
+    fn from(error: Error) -> Self {
+        Unfinished::Failed(error)
+    }
+}
+
+/// Whom to tell how far it is, and who may end it.
+pub(crate) struct Onlooker<'p> {
+    pub(crate) progress: &'p dyn Fn(u64),
+    pub(crate) cancelled: Option<&'p AtomicBool>,
+}
+
+impl Onlooker<'_> {
+    fn reached(&self, position: u64) -> Poured<()> {
+        (self.progress)(position);
+        match self.cancelled {
+            Some(cancelled) if cancelled.load(Ordering::Relaxed) => Err(Unfinished::Cancelled),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Takes the content as it passes by, in order.
+pub(super) type Absorb<'h> = dyn FnMut(&[u8]) + Send + 'h;
+
+/// Reads a small file of about `size` bytes in one go; what has grown meanwhile is read to its end.
+pub(super) fn read_small(source: &File, size: u64) -> Poured<Vec<u8>> {
+    let expected = usize::try_from(size).unwrap_or(0);
+    let mut content = vec![0; expected + 1];
+    let mut filled = 0;
+    loop {
+        match source.read_at(&mut content[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Unfinished::Reading(error)),
+        }
+        // The usual case: all there, and a second read that returns 0 is saved.
+        if filled == expected {
+            break;
+        }
+        if filled == content.len() {
+            content.resize(filled * 2, 0);
+        }
+    }
+    content.truncate(filled);
+    Ok(content)
+}
+
+/// Copies `source` from position `start` on to the same position of `dest`, which holds the bytes before it already, and
+/// shows every byte to `absorb`. Returns the size that `dest` has then.
+///
+/// `expected` is the size that is likely; from [`LARGE`] on it decides that a second thread absorbs, so that the whole
+/// takes as long as the slower of hashing and copying, not as long as both.
+pub(super) fn pour(
+    source: &File,
+    dest: &File,
+    start: u64,
+    expected: u64,
+    absorb: Option<&mut Absorb<'_>>,
+    onlooker: &Onlooker<'_>,
+) -> Poured<u64> {
+    let large = expected.saturating_sub(start) >= LARGE;
+    if large {
+        preallocate(dest, start, expected)?;
+    }
+    let mut to = Writer::new(dest, start);
+    let outcome = match absorb {
+        Some(absorb) if large => beside(absorb, |pass_on, next_block| {
+            loop {
+                let mut block = next_block();
+                let filled = read_block(source, to.position, &mut block)?;
+                if filled == 0 {
+                    return Ok(());
+                }
+                let outcome = to.write(&block[..filled]).and_then(|()| onlooker.reached(to.position));
+                pass_on(block, filled);
+                outcome?;
+            }
+        }),
+        mut absorb => {
+            let mut block = vec![0; BLOCK];
+            loop {
+                let filled = match read_block(source, to.position, &mut block) {
+                    Ok(0) => break Ok(()),
+                    Ok(filled) => filled,
+                    Err(why) => break Err(why),
+                };
+                if let Some(absorb) = &mut absorb {
+                    absorb(&block[..filled]);
+                }
+                if let Err(why) = to.write(&block[..filled]).and_then(|()| onlooker.reached(to.position)) {
+                    break Err(why);
+                }
+            }
+        }
+    };
+    if outcome.is_err() {
+        // Frees what was allocated beyond what is there; the rest is where the next attempt resumes.
+        let _ = dest.set_len(to.position);
+    }
+    outcome.map(|()| to.position)
+}
+
+/// Shows the first `size` bytes of `file` to `absorb`, reading on one thread and absorbing on another when it is large.
+/// Returns how many there were, which is less only if the file is shorter.
+pub(super) fn show(file: &File, size: u64, absorb: &mut Absorb<'_>, onlooker: &Onlooker<'_>) -> Poured<u64> {
+    let mut position = 0;
+    let wanted = |position: u64| usize::try_from(size - position).unwrap_or(BLOCK).min(BLOCK);
+    if size < LARGE {
+        let mut block = vec![0; wanted(0)];
+        while position < size {
+            let filled = read_block(file, position, &mut block[..wanted(position)])?;
+            if filled == 0 {
+                break;
+            }
+            absorb(&block[..filled]);
+            position += filled as u64;
+            onlooker.reached(position)?;
+        }
+        return Ok(position);
+    }
+    beside(absorb, |pass_on, next_block| {
+        while position < size {
+            let mut block = next_block();
+            let filled = read_block(file, position, &mut block[..wanted(position)])?;
+            if filled == 0 {
+                break;
+            }
+            position += filled as u64;
+            pass_on(block, filled);
+            onlooker.reached(position)?;
+        }
+        Ok(())
+    })?;
+    Ok(position)
+}
+
+/// Runs `work` here and `absorb` on another thread, with a few blocks going round between them.
+fn beside(
+    absorb: &mut Absorb<'_>,
+    work: impl FnOnce(&dyn Fn(Vec<u8>, usize), &dyn Fn() -> Vec<u8>) -> Poured<()>,
+) -> Poured<()> {
+    let (filled_to, filled_from) = sync_channel::<(Vec<u8>, usize)>(BLOCKS);
+    let (empty_to, empty_from) = sync_channel::<Vec<u8>>(BLOCKS);
+    for _ in 0..BLOCKS {
+        let _ = empty_to.try_send(vec![0; BLOCK]);
+    }
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for (block, filled) in filled_from {
+                absorb(&block[..filled]);
+                let _ = empty_to.send(block);
+            }
+        });
+        // Both ends only close when the other is done, or when absorbing panicked, which the scope hands on.
+        let outcome = work(
+            &|block, filled| {
+                let _ = filled_to.send((block, filled));
+            },
+            &|| empty_from.recv().unwrap_or_else(|_| vec![0; BLOCK]),
+        );
+        drop(filled_to);
+        outcome
+    })
+}
+
+/// Fills as much of `block` as there is: less than its length only at the end.
+fn read_block(source: &File, position: u64, block: &mut [u8]) -> Poured<usize> {
+    let mut filled = 0;
+    while filled < block.len() {
+        match source.read_at(&mut block[filled..], position + filled as u64) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Unfinished::Reading(error)),
+        }
+    }
+    Ok(filled)
+}
+
+/// Writes at the end of a file and keeps the disk busy meanwhile, so that the final sync has little left to do.
+struct Writer<'f> {
+    file: &'f File,
+    position: u64,
+    begun: u64,
+}
+
+impl<'f> Writer<'f> {
+    fn new(file: &'f File, position: u64) -> Self {
+        Self {
+            file,
+            position,
+            begun: position,
+        }
+    }
+
+    fn write(&mut self, part: &[u8]) -> Poured<()> {
+        self.file
+            .write_all_at(part, self.position)
+            .map_err(Unfinished::Writing)?;
+        self.position += part.len() as u64;
+        if self.position - self.begun >= WINDOW {
+            begin_writeback(self.file, self.begun, self.position - self.begun);
+            self.begun = self.position;
+        }
+        Ok(())
+    }
+}
+
+/// Takes the room at once: a full disk is found out before anything is copied. The size stays what is written, since
+/// that is where a transfer resumes.
+fn preallocate(dest: &File, start: u64, expected: u64) -> Poured<()> {
+    match rustix::fs::fallocate(dest, FallocateFlags::KEEP_SIZE, start, expected - start) {
+        Err(errno @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) => {
+            let _ = dest.set_len(start);
+            Err(Unfinished::Writing(errno.into()))
+        }
+        // Not every file system can; then the end of the disk is met on the way.
+        _ => Ok(()),
+    }
+}
+
+/// Asks the system to begin writing a part of the file. Only a hint: what fails here is reported by the final sync.
+#[allow(unsafe_code, reason = "neither rustix nor nix offers sync_file_range")]
+fn begin_writeback(file: &File, from: u64, length: u64) {
+    let (Ok(from), Ok(length)) = (i64::try_from(from), i64::try_from(length)) else {
+        return;
+    };
+    // SAFETY: the descriptor is open for as long as `file` is borrowed, and the call touches no memory of ours.
+    unsafe {
+        libc::sync_file_range(file.as_raw_fd(), from, length, libc::SYNC_FILE_RANGE_WRITE);
+    }
+}

@@ -1,0 +1,242 @@
+//! Content of a known key, copied from a file on this machine.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use model::Key;
+use rustix::fs::{OFlags, Timespec, Timestamps};
+
+use super::pour::{LARGE, Onlooker, Poured, Unfinished, pour, read_small, show};
+use super::room::{Incoming, set_mode};
+use super::{Store, file_name};
+use crate::{Error, Result, Verdict, Verifier};
+
+/// Up to this size content is read and written in one go, and starts anew when interrupted.
+pub(crate) const SMALL: u64 = 1 << 20;
+
+/// Below this size sharing blocks saves nothing: the content has to be read anyway.
+const WORTH_SHARING: u64 = 64 << 10;
+
+impl Store<'_> {
+    /// Copies all of `source`, the content of `key`, into an incoming file; permissions and modification time come
+    /// along. With `verify` it is compared with the key on the way. `progress` is told the bytes that are there.
+    ///
+    /// Content of more than 1 MiB goes by [`Store::partial_path`]: what an interrupted transfer left there is checked
+    /// and continued. The caller holds the transfer lock of the key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] if `source` is not the content of `key`. Nothing is stored then, and nothing partial stays.
+    pub fn copy_in(&self, source: &File, key: &Key, verify: bool, progress: &dyn Fn(u64)) -> Result<Incoming> {
+        let onlooker = Onlooker {
+            progress,
+            cancelled: None,
+        };
+        self.copy_in_watched(source, key, verify, &onlooker)
+            .map_err(|why| match why {
+                Unfinished::Failed(error) => error,
+                Unfinished::Wrong => Error::Damaged(format!(
+                    "the content found for {key} is not the content of that key; nothing was stored"
+                )),
+                Unfinished::Reading(error) => Error::Io {
+                    doing: "read the content for",
+                    path: self.object_path(key),
+                    source: error,
+                },
+                Unfinished::Writing(error) => Error::Io {
+                    doing: "write the content for",
+                    path: self.object_path(key),
+                    source: error,
+                },
+                Unfinished::Cancelled => Error::Busy(self.object_path(key)),
+            })
+    }
+
+    pub(crate) fn copy_in_watched(
+        &self,
+        source: &File,
+        key: &Key,
+        verify: bool,
+        onlooker: &Onlooker<'_>,
+    ) -> Poured<Incoming> {
+        let found = source.metadata().map_err(Unfinished::Reading)?;
+        if verify && key.size().is_some_and(|size| size != found.len()) {
+            return Err(Unfinished::Wrong);
+        }
+        if found.len() > SMALL {
+            return self.copy_in_large(source, &found, key, verify, onlooker);
+        }
+        let content = read_small(source, found.len())?;
+        if verify {
+            let mut verifier = Verifier::for_key(key);
+            verifier.update(&content);
+            judge(verifier)?;
+        }
+        let incoming = self.write_small(&content, &found)?;
+        (onlooker.progress)(incoming.size);
+        Ok(incoming)
+    }
+
+    /// Puts content into a scratch file with the permissions and time of the file that it was read from.
+    pub(super) fn write_small(&self, content: &[u8], like: &fs::Metadata) -> Poured<Incoming> {
+        let room = self.scratch()?;
+        let (file, name) = room.create(self.layout().object_mode(like.mode()))?;
+        let incoming = Incoming {
+            room,
+            name,
+            size: content.len() as u64,
+            durable: false,
+            keep: false,
+        };
+        file.write_all_at(content, 0).map_err(Unfinished::Writing)?;
+        keep_time(&file, like);
+        Ok(incoming)
+    }
+
+    fn copy_in_large(
+        &self,
+        source: &File,
+        found: &fs::Metadata,
+        key: &Key,
+        verify: bool,
+        onlooker: &Onlooker<'_>,
+    ) -> Poured<Incoming> {
+        let room = self.partials()?;
+        let mut incoming = Incoming {
+            room,
+            name: file_name(key),
+            size: found.len(),
+            durable: false,
+            keep: true,
+        };
+        let path = incoming.path();
+        let mode = self.layout().object_mode(found.mode());
+        let dest = open_partial(&path, mode | 0o200)?;
+        loop {
+            let resumed = dest.metadata().map_err(Unfinished::Writing)?.len();
+            if resumed > found.len() {
+                dest.set_len(0).map_err(Unfinished::Writing)?;
+                continue;
+            }
+            let outcome = self.fill(source, found.len(), &dest, resumed, key, verify, onlooker);
+            match outcome {
+                Ok(()) => break,
+                // Either the source is wrong or what was there before: only the first is the source's fault.
+                Err(Unfinished::Wrong) if resumed > 0 => dest.set_len(0).map_err(Unfinished::Writing)?,
+                Err(Unfinished::Wrong) => {
+                    incoming.discard();
+                    return Err(Unfinished::Wrong);
+                }
+                Err(why) => return Err(why),
+            }
+        }
+        if found.len() >= LARGE {
+            dest.sync_data().map_err(Unfinished::Writing)?;
+            incoming.durable = true;
+        }
+        set_mode(&dest, mode, &path)?;
+        keep_time(&dest, found);
+        Ok(incoming)
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the two ends of one copy, and what is known about each"
+    )]
+    fn fill(
+        &self,
+        source: &File,
+        size: u64,
+        dest: &File,
+        resumed: u64,
+        key: &Key,
+        verify: bool,
+        onlooker: &Onlooker<'_>,
+    ) -> Poured<()> {
+        let mut verifier = Verifier::for_key(key);
+        if self.share_blocks(source, dest, size) {
+            if verify {
+                show(dest, size, &mut |part| verifier.update(part), onlooker)?;
+                judge(verifier)?;
+            }
+            return Ok(());
+        }
+        if verify {
+            show(dest, resumed, &mut |part| verifier.update(part), onlooker)?;
+            pour(
+                source,
+                dest,
+                resumed,
+                size,
+                Some(&mut |part| verifier.update(part)),
+                onlooker,
+            )?;
+            judge(verifier)
+        } else {
+            pour(source, dest, resumed, size, None, onlooker).map(|_| ())
+        }
+    }
+
+    /// Makes `dest` share the blocks of `source`. False where the file system cannot, or the file is too small.
+    pub(super) fn share_blocks(&self, source: &File, dest: &File, size: u64) -> bool {
+        if size < WORTH_SHARING || self.no_reflink.load(Ordering::Relaxed) {
+            return false;
+        }
+        let shared = rustix::fs::ioctl_ficlone(dest, source).is_ok();
+        if !shared {
+            // Asked once: a store lives for one piece of work, whose files mostly come from one place.
+            self.no_reflink.store(true, Ordering::Relaxed);
+        }
+        shared
+    }
+}
+
+fn judge(verifier: Verifier) -> Poured<()> {
+    match verifier.finish() {
+        Verdict::Matches | Verdict::SizeOnly => Ok(()),
+        Verdict::Wrong => Err(Unfinished::Wrong),
+    }
+}
+
+/// git-annex carries modification times from repository to repository; a file system that cannot is no failure.
+pub(super) fn keep_time(file: &File, like: &fs::Metadata) {
+    let time = Timespec {
+        tv_sec: like.mtime(),
+        tv_nsec: like.mtime_nsec(),
+    };
+    let times = Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    let _ = rustix::fs::futimens(file, &times);
+}
+
+fn open_partial(path: &Path, mode: u32) -> Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let open = || {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(mode)
+            .custom_flags(flags.bits().cast_signed())
+            .open(path)
+    };
+    let usable = open().and_then(|file| match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::from(io::ErrorKind::PermissionDenied)),
+    });
+    match usable {
+        Ok(file) => Ok(file),
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(Error::io("create", path)(error)),
+        // A symlink, a device, or a file that was complete and write-protected when a crash came: it starts anew.
+        Err(_) => {
+            let _ = fs::remove_file(path);
+            open().map_err(Error::io("create", path))
+        }
+    }
+}

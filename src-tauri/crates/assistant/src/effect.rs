@@ -1,0 +1,117 @@
+use std::fmt;
+
+use model::{Key, RemoteName, RepoPath};
+
+use crate::content::{Direction, Lot};
+use crate::guards::Question;
+
+/// Names one effect under way; the event that ends it carries the same id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Id(pub u64);
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// Which part of the work tree to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// The whole work tree.
+    Everything,
+    /// These files and directories, each with all below it.
+    Paths(Vec<RepoPath>),
+}
+
+/// Something to be done by the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Compare the work tree with the index. Ends in [`crate::Event::Looked`].
+    Look {
+        /// This effect.
+        id: Id,
+        /// Where to look.
+        scope: Scope,
+    },
+    /// Add, stage and commit what look `look` found, then log the new content. Ends in [`crate::Event::Ingested`].
+    Ingest {
+        /// This effect.
+        id: Id,
+        /// The look whose findings are to be committed.
+        look: Id,
+        /// Whether files that are gone are committed as deleted.
+        removals: bool,
+    },
+    /// Write the files back that are gone from the work tree but still in the index. Ends in
+    /// [`crate::Event::Restored`].
+    Restore {
+        /// This effect.
+        id: Id,
+    },
+    /// Find out if a remote can be reached and which repository it is. Ends in [`crate::Event::Probed`].
+    Probe {
+        /// This effect.
+        id: Id,
+        /// The remote.
+        remote: RemoteName,
+    },
+    /// Fetch the branches of a remote. Ends in [`crate::Event::Fetched`].
+    Fetch {
+        /// This effect.
+        id: Id,
+        /// The remote.
+        remote: RemoteName,
+    },
+    /// Merge all that has been fetched or pushed here: the git-annex branch first, then the tree. Ends in
+    /// [`crate::Event::Merged`].
+    Merge {
+        /// This effect.
+        id: Id,
+    },
+    /// Push the branches to a remote. Ends in [`crate::Event::Pushed`].
+    Push {
+        /// This effect.
+        id: Id,
+        /// The remote.
+        remote: RemoteName,
+    },
+    /// Bring the observations up to date with the refs, and fill work-tree files whose content has arrived. Ends in
+    /// [`crate::Event::Observed`].
+    Observe {
+        /// This effect.
+        id: Id,
+    },
+    /// Find keys to transfer: for each lot in order, those not tried in vain too recently. Ends in
+    /// [`crate::Event::Offered`].
+    Offer {
+        /// This effect.
+        id: Id,
+        /// What could be transferred, best way first.
+        lots: Vec<Lot>,
+        /// How many candidates to return at the most.
+        limit: usize,
+    },
+    /// Transfer contents to or from a remote, then log where they are. Ends in [`crate::Event::Transferred`].
+    Transfer {
+        /// This effect.
+        id: Id,
+        /// The other end.
+        remote: RemoteName,
+        /// Which way.
+        direction: Direction,
+        /// What, in this order.
+        keys: Vec<Key>,
+    },
+    /// Stop a transfer as soon as possible; what has arrived so far is kept for resuming. The transfer's own event ends
+    /// both.
+    Cancel {
+        /// The transfer.
+        id: Id,
+    },
+    /// Put a question to the user, or show it again with new figures. Ends in [`crate::Event::Answered`], or by
+    /// [`Effect::Withdraw`].
+    Ask(Question),
+    /// Take a question back because what it is about is no longer so.
+    Withdraw(Question),
+}

@@ -1,0 +1,287 @@
+use std::collections::BTreeSet;
+
+use model::{Cost, Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
+
+use crate::content::Direction;
+use crate::effect::Id;
+use crate::guards::Question;
+
+/// The two commits that say what a repository holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Heads {
+    /// The commit of the work-tree branch.
+    pub tree: Option<Oid>,
+    /// The commit of the git-annex branch.
+    pub annex: Option<Oid>,
+}
+
+/// The refs of this repository, as far as syncing depends on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Refs {
+    /// What is checked out and logged here.
+    pub heads: Heads,
+    /// True if a fetched or pushed branch has commits that are not merged yet.
+    pub unmerged: bool,
+}
+
+/// What the configuration says of a remote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteFacts {
+    /// Its name in the configuration.
+    pub name: RemoteName,
+    /// What it costs to reach.
+    pub cost: Cost,
+    /// Git and content may be taken from it (`annex-pull`).
+    pub pull: bool,
+    /// Git and content may be sent to it (`annex-push`, not `annex-readonly`).
+    pub push: bool,
+    /// Content is exchanged with it at all (not `annex-ignore`).
+    pub content: bool,
+}
+
+/// Whether a remote can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// It is there, and it is the repository with this uuid.
+    Here(Uuid),
+    /// It is not.
+    Away(Away),
+}
+
+/// Why a remote cannot be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Away {
+    /// Nothing is at its place: a drive that is not plugged in, a disk not mounted.
+    Absent,
+    /// Something is there that cannot be used; in words for people.
+    Unusable(String),
+}
+
+/// The top of the work tree, as a look found it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Root {
+    /// The directory, file system and annex uuid are those that the engine started with.
+    Same,
+    /// The directory is not there.
+    Vanished,
+    /// Another directory or file system is in its place.
+    Replaced,
+}
+
+/// What a look found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The top of the work tree.
+    pub root: Root,
+    /// Files that are new or changed.
+    pub changed: usize,
+    /// Files that are in the index and gone from the work tree, less those found elsewhere under another name.
+    pub removed: usize,
+    /// Files in the index.
+    pub tracked: usize,
+    /// True if the index has changes that are not committed.
+    pub staged: bool,
+}
+
+/// How a look ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Looked {
+    /// The work tree was compared.
+    Found(Found),
+    /// It could not be; in words for people.
+    Failed(String),
+}
+
+/// How a merge ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Merged {
+    /// Everything is merged.
+    Done,
+    /// These work-tree files have changes that must be committed first; nothing was done.
+    Blocked(Vec<RepoPath>),
+    /// It could not be done; in words for people.
+    Failed(String),
+}
+
+/// How a push ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pushed {
+    /// The remote has these heads.
+    Done(Heads),
+    /// The remote has commits that are not merged here.
+    Refused,
+    /// The remote could not be reached any more.
+    Away(Away),
+    /// It could not be done; in words for people.
+    Failed(String),
+}
+
+/// Names keys with the same holders and the same wanters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClassId(pub u32);
+
+/// Keys with equal holders and wanters: plans are made per class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    /// Its name in the observations.
+    pub id: ClassId,
+    /// The repositories that have the content, by the location logs.
+    pub have: BTreeSet<Uuid>,
+    /// The repositories that want it.
+    pub want: BTreeSet<Uuid>,
+    /// How many keys.
+    pub keys: u64,
+    /// Their bytes, as far as known.
+    pub bytes: u64,
+}
+
+/// A key that could be transferred now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The content.
+    pub key: Key,
+    /// Its size in bytes, 0 if unknown.
+    pub size: u64,
+    /// The other end.
+    pub remote: RemoteName,
+    /// Which way.
+    pub direction: Direction,
+}
+
+/// What became of one content of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It arrived, was verified and logged.
+    Stored,
+    /// It was there already.
+    AlreadyThere,
+    /// Another program is transferring it.
+    Busy,
+    /// The transfer was cancelled.
+    Cancelled,
+    /// The remote went away.
+    Away,
+    /// The source does not have it, or has it damaged; the location log has been set right.
+    NotThere,
+    /// The destination has no room; in words for people.
+    Full(String),
+    /// It failed; in words for people.
+    Failed(String),
+}
+
+/// A fact that the engine observed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Files or directories below the top may have changed.
+    FilesChanged(Vec<RepoPath>),
+    /// Changes may have been missed, here or (none) anywhere.
+    CountLost(Option<RepoPath>),
+    /// Refs or logs of this repository may have been changed by somebody else.
+    RefsMoved(Refs),
+    /// Refs of a remote were seen to change.
+    RemoteRefsMoved(RemoteName),
+    /// The remotes of the configuration that this program can use.
+    RemotesListed(Vec<RemoteFacts>),
+    /// Something was mounted, unmounted or connected: remotes may have come or gone.
+    PlacesChanged,
+    /// The user paused everything.
+    Paused,
+    /// The user lets everything go on.
+    Resumed,
+    /// The user wants everything tried now.
+    SyncAsked,
+    /// The user answered a question.
+    Answered {
+        /// The question.
+        question: Question,
+        /// The answer.
+        yes: bool,
+    },
+    /// The time that [`crate::Assistant::next_wake`] named has come.
+    Woke,
+    /// A look ended.
+    Looked {
+        /// The effect.
+        id: Id,
+        /// How.
+        looked: Looked,
+    },
+    /// An ingest ended.
+    Ingested {
+        /// The effect.
+        id: Id,
+        /// The refs after it.
+        refs: Refs,
+        /// Files to look at again, each after a pause: being written, or changed meanwhile.
+        postponed: Vec<RepoPath>,
+        /// What could not be done, in words for people.
+        failed: Option<String>,
+    },
+    /// A restore ended.
+    Restored {
+        /// The effect.
+        id: Id,
+        /// What could not be done, in words for people.
+        failed: Option<String>,
+    },
+    /// A probe ended.
+    Probed {
+        /// The effect.
+        id: Id,
+        /// What it found.
+        reach: Reach,
+    },
+    /// A fetch ended.
+    Fetched {
+        /// The effect.
+        id: Id,
+        /// The refs here after it.
+        refs: Refs,
+        /// The heads of the remote, or why it could not be done.
+        there: Result<Heads, Away>,
+    },
+    /// A merge ended.
+    Merged {
+        /// The effect.
+        id: Id,
+        /// The refs after it.
+        refs: Refs,
+        /// How.
+        merged: Merged,
+    },
+    /// A push ended.
+    Pushed {
+        /// The effect.
+        id: Id,
+        /// How.
+        pushed: Pushed,
+    },
+    /// The observations are up to date with these heads.
+    Observed {
+        /// The effect.
+        id: Id,
+        /// The heads that were observed.
+        heads: Heads,
+        /// All keys, by who has them and who wants them; none if the observations could not be made, in words for
+        /// people.
+        classes: Result<Vec<Class>, String>,
+    },
+    /// Candidates for transfer.
+    Offered {
+        /// The effect.
+        id: Id,
+        /// In order of urgency.
+        candidates: Vec<Candidate>,
+        /// When the next key comes off its back-off, if some were held back by it.
+        retry_at: Option<Timestamp>,
+    },
+    /// A transfer ended.
+    Transferred {
+        /// The effect.
+        id: Id,
+        /// The refs after it.
+        refs: Refs,
+        /// One outcome for each key.
+        outcomes: Vec<(Key, Outcome)>,
+    },
+}

@@ -1,0 +1,109 @@
+//! Guards see every ingest before it starts, and may turn it into a question.
+//!
+//! **Invariant:** absent is not deleted. A look whose root is not the one that the engine started with, or that finds an
+//! improbable number of files gone, never leads to a commit of deletions that nobody confirmed.
+
+use crate::event::{Found, Root};
+
+/// More files than this gone at once are never taken for deleted without asking.
+pub const REMOVED_AT_ONCE: usize = 500;
+
+/// Fewer files than this gone at once are taken for deleted even if they are more than half of all.
+pub const REMOVED_UNASKED: usize = 5;
+
+/// Something that only the user can decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// Many files are gone from the folder: were they deleted on purpose? Yes commits the deletions, no writes the files
+    /// back.
+    ManyRemoved {
+        /// Files gone.
+        removed: usize,
+        /// Files that the folder had.
+        of: usize,
+    },
+}
+
+impl Question {
+    /// True if both ask the same, maybe with other figures.
+    pub fn is_same(&self, other: &Question) -> bool {
+        match (self, other) {
+            (Question::ManyRemoved { .. }, Question::ManyRemoved { .. }) => true,
+        }
+    }
+}
+
+/// What may be done with the findings of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Commit all of it.
+    Free,
+    /// Commit what is there; nothing that is gone is committed as deleted.
+    WithoutRemovals(Question),
+    /// Touch nothing: this is not the folder.
+    Nothing,
+}
+
+/// Judges what a look at everything found; the user has confirmed that up to `confirmed` files were deleted on purpose.
+pub(crate) fn judge(found: &Found, confirmed: usize) -> Verdict {
+    match found.root {
+        Root::Vanished | Root::Replaced => Verdict::Nothing,
+        Root::Same if found.removed <= confirmed || !is_improbable(found) => Verdict::Free,
+        Root::Same => Verdict::WithoutRemovals(Question::ManyRemoved {
+            removed: found.removed,
+            of: found.tracked,
+        }),
+    }
+}
+
+fn is_improbable(found: &Found) -> bool {
+    let most = found.removed.saturating_mul(2) > found.tracked;
+    found.removed > REMOVED_AT_ONCE || (most && found.removed >= REMOVED_UNASKED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Verdict, judge};
+    use crate::event::{Found, Root};
+
+    fn found(removed: usize, tracked: usize) -> Found {
+        Found {
+            root: Root::Same,
+            changed: 0,
+            removed,
+            tracked,
+            staged: false,
+        }
+    }
+
+    #[test]
+    fn many_removals_are_held_until_confirmed() {
+        for (removed, tracked, free) in [
+            (0, 0, true),
+            (1, 1, true),
+            (4, 4, true),
+            (5, 9, false),
+            (5, 10, true),
+            (500, 5000, true),
+            (501, 5000, false),
+        ] {
+            let verdict = judge(&found(removed, tracked), 0);
+            assert_eq!(verdict == Verdict::Free, free, "{removed} of {tracked}");
+            assert_eq!(judge(&found(removed, tracked), removed), Verdict::Free);
+        }
+    }
+
+    #[test]
+    fn more_than_was_confirmed_is_held() {
+        assert_eq!(judge(&found(6, 8), 6), Verdict::Free);
+        assert_ne!(judge(&found(7, 8), 6), Verdict::Free);
+    }
+
+    #[test]
+    fn another_root_is_never_committed_even_if_confirmed() {
+        for root in [Root::Vanished, Root::Replaced] {
+            let found = Found { root, ..found(1, 10) };
+            assert_eq!(judge(&found, 1), Verdict::Nothing);
+        }
+    }
+}

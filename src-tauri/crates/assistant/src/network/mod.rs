@@ -1,0 +1,165 @@
+//! The remotes: which can be reached, what they cost, what was last seen there.
+
+use std::collections::BTreeMap;
+
+use model::{RemoteName, Timestamp, Uuid};
+
+use crate::content::Direction;
+use crate::effect::Id;
+use crate::event::{Away, Heads, Reach, RemoteFacts};
+use crate::pacing;
+
+/// What is known of one remote.
+#[derive(Debug, Clone)]
+pub(crate) struct Remote {
+    pub(crate) facts: RemoteFacts,
+    /// None until it was probed.
+    pub(crate) reach: Option<Reach>,
+    /// A probe that is due no earlier than this.
+    pub(crate) probe_at: Option<Timestamp>,
+    pub(crate) probing: Option<Id>,
+    /// Its heads when it was last fetched from or pushed to.
+    pub(crate) there: Option<Heads>,
+    /// Our heads when the last push began, and those that it refused.
+    pub(crate) offered: Option<Heads>,
+    pub(crate) refused: Option<Heads>,
+    /// True if its refs may have changed since the last fetch began, or the last push if nothing may be fetched.
+    pub(crate) unfetched: bool,
+    pub(crate) fetching: Option<Id>,
+    pub(crate) pushing: Option<Id>,
+    /// Since when our heads are not there.
+    pub(crate) unpushed_since: Option<Timestamp>,
+    /// Probes in a row that did not find it.
+    pub(crate) absences: u32,
+    /// Failures in a row, and when git may be tried again.
+    pub(crate) failures: u32,
+    pub(crate) retry_at: Option<Timestamp>,
+}
+
+impl Remote {
+    fn new(facts: RemoteFacts, now: Timestamp) -> Self {
+        Self {
+            facts,
+            reach: None,
+            probe_at: Some(now),
+            probing: None,
+            there: None,
+            offered: None,
+            refused: None,
+            unfetched: true,
+            fetching: None,
+            pushing: None,
+            unpushed_since: None,
+            absences: 0,
+            failures: 0,
+            retry_at: None,
+        }
+    }
+
+    /// The repository at the other end, if it can be reached.
+    pub(crate) fn uuid(&self) -> Option<&Uuid> {
+        match &self.reach {
+            Some(Reach::Here(uuid)) => Some(uuid),
+            Some(Reach::Away(_)) | None => None,
+        }
+    }
+
+    /// Whether content may go this way.
+    pub(crate) fn allows(&self, direction: Direction) -> bool {
+        let way = match direction {
+            Direction::Get => self.facts.pull,
+            Direction::Send => self.facts.push,
+        };
+        self.facts.content && way
+    }
+
+    pub(crate) fn may_try(&self, now: Timestamp) -> bool {
+        self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    pub(crate) fn failed(&mut self, now: Timestamp, chance: u64) {
+        self.failures += 1;
+        self.retry_at = Some(now + pacing::retry_after(self.failures, chance));
+    }
+
+    pub(crate) fn refused(&mut self, now: Timestamp, chance: u64) {
+        self.failures += 1;
+        self.refused = self.offered;
+        self.unfetched |= self.facts.pull;
+        self.retry_at = Some(now + pacing::settle_after(self.failures, chance));
+    }
+
+    pub(crate) fn succeeded(&mut self) {
+        self.failures = 0;
+        self.retry_at = None;
+        self.refused = None;
+    }
+
+    /// It went away in the middle of something: look again soon, it may be back already.
+    pub(crate) fn lost(&mut self, now: Timestamp, why: Away, chance: u64) {
+        self.failures += 1;
+        self.reach = Some(Reach::Away(why));
+        self.probe_at = Some(now + pacing::retry_after(self.failures, chance));
+    }
+}
+
+/// All remotes of the configuration that can be used, by name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Network {
+    pub(crate) remotes: BTreeMap<RemoteName, Remote>,
+}
+
+impl Network {
+    pub(crate) fn list(&mut self, now: Timestamp, listed: Vec<RemoteFacts>) {
+        let mut before = std::mem::take(&mut self.remotes);
+        for facts in listed {
+            let remote = match before.remove(&facts.name) {
+                Some(remote) => Remote {
+                    facts,
+                    probe_at: Some(now),
+                    ..remote
+                },
+                None => Remote::new(facts, now),
+            };
+            self.remotes.insert(remote.facts.name.clone(), remote);
+        }
+    }
+
+    /// Drives came or went, or the user asks: every remote is looked for again at once.
+    pub(crate) fn look_again(&mut self, now: Timestamp) {
+        for remote in self.remotes.values_mut() {
+            remote.probe_at = Some(now);
+            remote.absences = 0;
+            // It may have been away unnoticed, and come back with news.
+            remote.unfetched = true;
+            remote.succeeded();
+        }
+    }
+
+    /// Takes what a probe found; true if it is something else than before.
+    pub(crate) fn probed(&mut self, now: Timestamp, id: Id, reach: Reach, chance: u64) -> bool {
+        let Some(remote) = self.remotes.values_mut().find(|remote| remote.probing == Some(id)) else {
+            return false;
+        };
+        remote.probing = None;
+        match &reach {
+            Reach::Here(uuid) => {
+                remote.absences = 0;
+                if remote.uuid() != Some(uuid) {
+                    remote.there = None;
+                    remote.unfetched = true;
+                    // Failures are kept: what is there and fails all the same is tried ever more seldom.
+                    remote.retry_at = None;
+                }
+            }
+            Reach::Away(_) => {
+                remote.absences = remote.absences.saturating_add(1);
+                let again = now + pacing::retry_after(remote.absences.saturating_add(5), chance);
+                remote.probe_at.get_or_insert(again);
+            }
+        }
+        let changed = remote.reach.as_ref() != Some(&reach);
+        remote.reach = Some(reach);
+        changed
+    }
+}

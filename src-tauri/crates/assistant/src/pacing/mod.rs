@@ -1,0 +1,62 @@
+//! Pause, slots, retry and back-off.
+
+use std::time::Duration;
+
+/// How many transfers run at once, but for the first with each remote. With one remote run at most two: one of large
+/// contents and one of small ones, so that neither waits for the other.
+pub const SLOTS: usize = 4;
+
+/// What failed is tried again after this long at the most when its surroundings have changed.
+pub const SOON: Duration = Duration::from_secs(1);
+
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(300);
+
+/// How long to wait before the next try after `failures` failures in a row: doubles from one second to five minutes, and
+/// moved by up to a quarter by `chance`, so that two ends that failed together do not try together.
+pub fn retry_after(failures: u32, chance: u64) -> Duration {
+    spread(FIRST_RETRY, LAST_RETRY, failures, chance)
+}
+
+/// As [`retry_after`], for what settles by itself in a moment: a ref that somebody else just moved, a lock that is held.
+pub fn settle_after(failures: u32, chance: u64) -> Duration {
+    spread(Duration::from_millis(20), Duration::from_secs(30), failures, chance)
+}
+
+fn spread(first: Duration, last: Duration, failures: u32, chance: u64) -> Duration {
+    let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(last);
+    let quarter = u64::try_from(doubled.as_millis() / 4).unwrap_or(u64::MAX).max(1);
+    doubled - Duration::from_millis(quarter / 2) + Duration::from_millis(chance % quarter)
+}
+
+/// Chance from a seed: the same seed gives the same numbers (SplitMix64).
+#[derive(Debug, Clone)]
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    pub(crate) fn from_seed(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LAST_RETRY, retry_after, settle_after};
+
+    #[test]
+    fn back_off_grows_and_is_bounded() {
+        for chance in [0, 1, 12345, u64::MAX] {
+            assert!(retry_after(1, chance) < retry_after(3, chance));
+            assert!(retry_after(u32::MAX, chance) <= LAST_RETRY + LAST_RETRY / 4);
+            assert!(settle_after(1, chance) < std::time::Duration::from_millis(30));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The live view of a running engine in a terminal; plain lines where there is no terminal.
+
+use std::io::{IsTerminal, Write, stdout};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use contract::{Folder, State, Status};
+use crossterm::style::{Color, Stylize, style};
+use crossterm::{cursor, execute, queue, terminal};
+use engine::Engine;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::words;
+
+/// The picture changes at most so often.
+const PACE: Duration = Duration::from_millis(250);
+
+/// Runs the engine on `folders` until it is told to stop by a signal.
+pub(crate) fn run(folders: &[PathBuf]) -> Result<()> {
+    let runtime = engine::runtime()?;
+    runtime.block_on(async {
+        let mut engine = Engine::start(folders)?;
+        let mut view = View::new();
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        loop {
+            view.show(&engine.status().await)?;
+            tokio::select! {
+                () = paced(&mut engine) => {}
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+            }
+        }
+        view.end()?;
+        engine.stop().await;
+        Ok(())
+    })
+}
+
+async fn paced(engine: &mut Engine) {
+    engine.changed().await;
+    tokio::time::sleep(PACE).await;
+}
+
+/// What is on the screen.
+struct View {
+    is_terminal: bool,
+    said: Vec<String>,
+}
+
+impl View {
+    fn new() -> Self {
+        Self { is_terminal: stdout().is_terminal(), said: Vec::new() }
+    }
+
+    fn show(&mut self, status: &Status) -> Result<()> {
+        if self.is_terminal { draw(status) } else { self.say(status) }
+    }
+
+    fn end(&self) -> Result<()> {
+        if self.is_terminal {
+            execute!(stdout(), cursor::Show)?;
+        }
+        Ok(())
+    }
+
+    /// Without a terminal, each folder's headline is a line whenever it changes.
+    fn say(&mut self, status: &Status) -> Result<()> {
+        self.said.resize(status.folders.len(), String::new());
+        for (folder, said) in status.folders.iter().zip(&mut self.said) {
+            let line = match &folder.question {
+                Some(question) => format!("{}: {}", folder.path, question.text),
+                None => format!("{}: {}", folder.path, folder.headline),
+            };
+            if *said != line {
+                writeln!(stdout(), "{line}")?;
+                *said = line;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn draw(status: &Status) -> Result<()> {
+    let (width, height) = terminal::size().unwrap_or((80, 24));
+    let lines: Vec<_> = status.folders.iter().flat_map(lines).take(usize::from(height).saturating_sub(1)).collect();
+    let mut out = stdout().lock();
+    queue!(out, cursor::Hide, cursor::MoveTo(0, 0))?;
+    for (text, color) in lines {
+        let text: String = text.chars().take(usize::from(width)).collect();
+        queue!(out, terminal::Clear(terminal::ClearType::CurrentLine))?;
+        write!(out, "{}\r\n", style(text).with(color))?;
+    }
+    queue!(out, terminal::Clear(terminal::ClearType::FromCursorDown))?;
+    out.flush()?;
+    Ok(())
+}
+
+fn lines(folder: &Folder) -> Vec<(String, Color)> {
+    let (mark, color) = match folder.state {
+        State::NeedsYou => ('!', Color::Red),
+        State::Stopped => ('○', Color::Grey),
+        State::Paused => ('‖', Color::Yellow),
+        State::Working => ('↕', Color::Cyan),
+        State::Waiting => ('•', Color::Yellow),
+        State::Safe => ('✓', Color::Green),
+    };
+    let mut lines = vec![(format!(" {mark} {}  {}", folder.path, folder.headline), color)];
+    // The first line of the summary is the headline; control characters in names must not reach the terminal.
+    let plain = |text: &str| text.replace(char::is_control, "\u{fffd}");
+    lines.extend(words::summary(folder).lines().skip(1).map(|line| (format!("   {}", plain(line)), Color::Reset)));
+    let recent = folder.recent.iter().take(5).map(|change| (format!("     · {}", plain(&change.what)), Color::DarkGrey));
+    lines.extend(recent);
+    lines.push((String::new(), Color::Reset));
+    lines
+}

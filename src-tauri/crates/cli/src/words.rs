@@ -1,0 +1,71 @@
+//! A status in words, for the terminal.
+
+use std::fmt::Write;
+
+use contract::{Contact, Direction, Folder, Progress};
+
+/// All there is to say of a folder.
+pub(crate) fn summary(folder: &Folder) -> String {
+    let mut text = format!("{}: {}\n", folder.path, folder.headline);
+    // Writing to a string cannot fail.
+    let mut line = |part: String| {
+        let _ = writeln!(text, "  {part}");
+    };
+    if let Some(question) = &folder.question {
+        line(format!("? {}", question.text));
+    }
+    for problem in &folder.problems {
+        line(format!("! {} {} {} {}", problem.what, problem.lost, problem.next, problem.remedy));
+    }
+    for place in &folder.places {
+        line(format!("{}: {}", place.name, contact(&place.contact, place.has_commits, place.wants, place.wants_bytes)));
+    }
+    for transfer in &folder.transfers {
+        line(progress(transfer));
+    }
+    for waiting in &folder.waiting {
+        line(format!("waiting: {waiting}"));
+    }
+    text.trim_end().to_owned()
+}
+
+fn contact(contact: &Contact, has_commits: bool, wants: u64, bytes: u64) -> String {
+    match contact {
+        Contact::Unknown => "being looked for".to_owned(),
+        Contact::Away(why) => format!("away: {why}"),
+        Contact::Unsupported(why) => format!("left alone: {why}"),
+        Contact::Here if wants > 0 => format!("wants {wants} files ({}) that it does not have", size(bytes)),
+        Contact::Here if !has_commits => "does not have all changes yet".to_owned(),
+        Contact::Here => "has everything that it wants".to_owned(),
+    }
+}
+
+pub(crate) fn progress(transfer: &Progress) -> String {
+    let arrow = match transfer.direction {
+        Direction::Receiving => "←",
+        Direction::Sending => "→",
+    };
+    let percent = transfer.done.saturating_mul(100).checked_div(transfer.total).unwrap_or(0).min(100);
+    let of = size(transfer.total);
+    format!("{arrow} {}  {}  {percent} % of {of}", transfer.place, transfer.what)
+}
+
+/// A size in the largest unit of 1000 that leaves a number of at least 1.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
+    match units.into_iter().find(|(_, unit)| bytes >= *unit) {
+        Some((name, unit)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_short() {
+        let sizes = [0, 999, 1000, 1999, 1_500_000, 12_345_678_901].map(size);
+        assert_eq!(sizes, ["0 bytes", "999 bytes", "1.0 kB", "1.9 kB", "1.5 MB", "12.3 GB"]);
+    }
+}

@@ -1,0 +1,144 @@
+use serde::{Deserialize, Serialize};
+
+use crate::Problem;
+
+/// Everything there is to see, at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The folders of one engine process.
+    pub folders: Vec<Folder>,
+}
+
+/// The state of a folder; the first that applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// A question only the user can answer, or a problem.
+    NeedsYou,
+    /// The engine does not run, or its first look has not ended.
+    Stopped,
+    /// Paused by the user.
+    Paused,
+    /// Something is being added, merged, sent or received.
+    Working,
+    /// Work is pending that cannot be done now: a place is away, or a try failed and will be repeated.
+    Waiting,
+    /// Nothing is pending: every place has the commits, and every file is wherever it is wanted.
+    Safe,
+}
+
+/// One folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Folder {
+    /// Where it is.
+    pub path: String,
+    /// Its annex uuid.
+    pub uuid: String,
+    /// What it is called in all clones.
+    pub description: String,
+    /// Its state.
+    pub state: State,
+    /// The state in one sentence.
+    pub headline: String,
+    /// Files in the annex, as last observed.
+    pub keys: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The other repositories that it knows.
+    pub places: Vec<Place>,
+    /// Transfers under way.
+    pub transfers: Vec<Progress>,
+    /// What waits for the user.
+    pub question: Option<Question>,
+    /// What is not as it should be.
+    pub problems: Vec<Problem>,
+    /// Why something is still waiting, one sentence each; empty if nothing is.
+    pub waiting: Vec<String>,
+    /// What happened last, newest first.
+    pub recent: Vec<Change>,
+}
+
+/// Whether a place can be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Contact {
+    /// It is being looked for.
+    Unknown,
+    /// It is there.
+    Here,
+    /// It is not there; in words for people.
+    Away(String),
+    /// It is of a kind that is not supported yet, and left alone.
+    Unsupported(String),
+}
+
+/// Another repository of the same files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// The name of the remote.
+    pub name: String,
+    /// Whether it can be reached.
+    pub contact: Contact,
+    /// True if it has our commits, as far as known.
+    pub has_commits: bool,
+    /// Contents that it wants and lacks.
+    pub wants: u64,
+    /// Their bytes.
+    pub wants_bytes: u64,
+}
+
+/// Which way a content travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// To this folder.
+    Receiving,
+    /// To the place.
+    Sending,
+}
+
+/// A transfer under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The other end.
+    pub place: String,
+    /// Which way.
+    pub direction: Direction,
+    /// The file that is moving now, or the number of files.
+    pub what: String,
+    /// Bytes arrived.
+    pub done: u64,
+    /// Bytes in all.
+    pub total: u64,
+}
+
+/// Something only the user can decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// The question in words, with what yes and no do.
+    pub text: String,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Seconds since the epoch.
+    pub at: u64,
+    /// In words.
+    pub what: String,
+}
+
+/// Where a file is, where it should be, and what it is waiting for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    /// The file.
+    pub path: String,
+    /// Its key; none if it is in git itself or unknown.
+    pub key: Option<String>,
+    /// The repositories that have it.
+    pub have: Vec<String>,
+    /// The repositories that want it.
+    pub want: Vec<String>,
+    /// All that in one sentence.
+    pub sentence: String,
+}

@@ -1,0 +1,378 @@
+//! The loop of one folder: facts become events, effects become work. The only owner of its [`Assistant`].
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use annex::{Annex, Tenancy};
+use assistant::guards::Question;
+use assistant::{Assistant, Effect, Event};
+use contract::{Command, Reply};
+use model::{RemoteName, RepoPath, Timestamp};
+use surroundings::{Change, Changes, Mount};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::Error;
+use crate::clock::Clock;
+use crate::repository;
+use crate::socket::{self, Asked};
+use crate::status;
+use crate::watching::{Concern, Watching};
+use crate::work::{self, Workshop};
+
+/// A wait longer than this is not waited for by a sync that was asked for: it is reported as waiting.
+const SOON: Duration = Duration::from_millis(900);
+/// A sync that was asked for ends after this long of such waits: somebody keeps writing, or a lock is held.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A way to ask a running folder.
+pub(crate) struct Handle {
+    ask: mpsc::UnboundedSender<Asked>,
+}
+
+impl Handle {
+    /// What can be seen of the folder now; none if its loop has ended.
+    pub(crate) async fn status(&self) -> Option<contract::Folder> {
+        let (reply, answer) = oneshot::channel();
+        self.ask.send((Command::Status, reply)).ok()?;
+        match answer.await.ok()? {
+            Reply::Status(folder) => Some(*folder),
+            Reply::Why(_) | Reply::Done | Reply::Refused(_) => None,
+        }
+    }
+}
+
+/// A folder that is being kept in sync.
+pub(crate) struct Folder {
+    assistant: Assistant,
+    workshop: Arc<Workshop>,
+    clock: Clock,
+    watching: Watching,
+    changes: Changes,
+    mounts: watch::Receiver<Arc<[Mount]>>,
+    ended: mpsc::UnboundedReceiver<Ended>,
+    end: mpsc::UnboundedSender<Ended>,
+    commands: mpsc::UnboundedReceiver<Asked>,
+    /// Effects under way.
+    under_way: usize,
+    examining: bool,
+    examine_again: bool,
+    /// Who waits until all that was under way when everything was paused has ended.
+    pauses: Vec<oneshot::Sender<Reply>>,
+    /// Who waits for a sync to end, and how long at the most.
+    syncs: Vec<oneshot::Sender<Reply>>,
+    sync_until: Timestamp,
+    /// Told that the status may have changed.
+    changed: watch::Sender<()>,
+    _tenancy: Tenancy,
+}
+
+impl Folder {
+    /// Takes charge of the repository at `path`. Must be called inside a tokio runtime.
+    pub(crate) fn open(
+        path: &Path,
+        mounts: watch::Receiver<Arc<[Mount]>>,
+        changed: watch::Sender<()>,
+    ) -> Result<(Self, Handle), Error> {
+        let annex = Annex::open(path)?;
+        let socket = socket::socket_path(&annex)?;
+        let Some(tenancy) = annex.tend(&socket.to_string_lossy())? else {
+            let shown = path.display();
+            return Err(Error::Refused(match annex.tenant()? {
+                Some(annex::Tenant::Assistant) => format!(
+                    "git-annex's assistant runs in {shown}; nothing was started. Stop it with 'git annex assistant --stop'"
+                ),
+                Some(annex::Tenant::Engine(_)) | None => {
+                    format!("an engine already runs in {shown}; nothing was started. 'anabranch status' asks it")
+                }
+            }));
+        };
+        let clock = Clock::start();
+        repository::prepare(&annex)?;
+        let workshop = Arc::new(Workshop::open(annex, clock)?);
+        let (end, ended) = mpsc::unbounded_channel();
+        let (watching, changes) = Watching::start(&workshop)?;
+        let (ask, commands) = mpsc::unbounded_channel();
+        socket::listen(&socket, ask.clone())?;
+        let seed = u64::from(std::process::id());
+        let assistant = Assistant::new(workshop.annex().uuid().clone(), seed, clock.now());
+        let folder = Self {
+            assistant,
+            workshop,
+            clock,
+            watching,
+            changes,
+            mounts,
+            ended,
+            end,
+            commands,
+            under_way: 0,
+            examining: false,
+            examine_again: false,
+            pauses: Vec::new(),
+            syncs: Vec::new(),
+            sync_until: clock.now() + PATIENCE,
+            changed,
+            _tenancy: tenancy,
+        };
+        Ok((folder, Handle { ask }))
+    }
+
+    fn status(&self) -> contract::Folder {
+        status::of_folder(&self.assistant, &self.workshop)
+    }
+
+    /// Runs until `stop` is set; transfers under way are stopped so that they can be resumed.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        self.begin();
+        loop {
+            let wake = self.assistant.next_wake();
+            tokio::select! {
+                Some(ended) = self.ended.recv() => self.took(ended),
+                Some(change) = self.changes.next() => self.noticed(change),
+                Some((command, reply)) = self.commands.recv() => self.asked(command, reply),
+                Ok(()) = self.mounts.changed() => self.places_changed(),
+                () = sleep_until(self.clock, wake) => self.handle(Event::Woke),
+                _ = stop.changed() => break,
+            }
+            // What happened meanwhile is taken in one go: a burst of changes makes one plan.
+            while let Ok(ended) = self.ended.try_recv() {
+                self.took(ended);
+            }
+            self.answer();
+            self.changed.send_replace(());
+        }
+        self.stop().await;
+    }
+
+    /// Does everything that can be done now, and says how things are then.
+    pub(crate) async fn run_once(mut self) -> contract::Folder {
+        let (sender, receiver) = oneshot::channel();
+        self.syncs.push(sender);
+        let workshop = Arc::clone(&self.workshop);
+        let (end, ended) = watch::channel(false);
+        let run = self.run(ended);
+        tokio::pin!(run, receiver);
+        let status = tokio::select! {
+            () = &mut run => return status::unattended(&workshop),
+            reply = &mut receiver => reply,
+        };
+        end.send_replace(true);
+        run.await;
+        match status {
+            Ok(Reply::Status(folder)) => *folder,
+            Ok(Reply::Why(_) | Reply::Done | Reply::Refused(_)) | Err(_) => status::unattended(&workshop),
+        }
+    }
+
+    fn begin(&mut self) {
+        let remotes = self.workshop.list_remotes();
+        self.handle(Event::RefsMoved(self.workshop.refs()));
+        self.handle(Event::RemotesListed(remotes));
+    }
+
+    fn handle(&mut self, event: Event) {
+        for effect in self.assistant.handle(self.clock.now(), event) {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Cancel { id } => self.workshop.cancel(id),
+            // The assistant holds the question; the status shows it.
+            Effect::Ask(_) | Effect::Withdraw(_) => {}
+            effect => {
+                let workshop = Arc::clone(&self.workshop);
+                let mounts = self.mounts.borrow().iter().map(|mount| mount.point.clone()).collect();
+                self.spawn(move || Ended::Effect(work::perform(&workshop, effect, mounts)));
+            }
+        }
+    }
+
+    fn spawn(&mut self, work: impl FnOnce() -> Ended + Send + 'static) {
+        self.under_way += 1;
+        let end = self.end.clone();
+        tokio::task::spawn_blocking(move || {
+            // The loop may have ended; then nobody needs to know.
+            let _ = end.send(work());
+        });
+    }
+
+    fn took(&mut self, ended: Ended) {
+        self.under_way -= 1;
+        match ended {
+            Ended::Effect(event) => {
+                let probed = matches!(event, Event::Probed { .. });
+                self.handle(event);
+                if probed {
+                    self.watching.follow(&self.workshop.reached());
+                }
+            }
+            Ended::Examined(events) => {
+                self.examining = false;
+                for event in events {
+                    self.handle(event);
+                }
+                if std::mem::take(&mut self.examine_again) {
+                    self.examine();
+                }
+            }
+            Ended::RemoteExamined(Some(name)) => self.handle(Event::RemoteRefsMoved(name)),
+            Ended::RemoteExamined(None) => {}
+        }
+    }
+
+    fn noticed(&mut self, change: Change) {
+        let mut seen = Noticed::default();
+        self.sort(change, &mut seen);
+        if seen.lost {
+            self.handle(Event::CountLost(None));
+        }
+        if !seen.paths.is_empty() {
+            self.handle(Event::FilesChanged(seen.paths));
+        }
+        if seen.git {
+            self.examine();
+        }
+        for name in seen.remotes {
+            let workshop = Arc::clone(&self.workshop);
+            self.spawn(move || Ended::RemoteExamined(workshop.examine_remote(&name).then_some(name)));
+        }
+    }
+
+    fn sort(&self, change: Change, seen: &mut Noticed) {
+        let paths = match change {
+            Change::Paths(paths) => paths,
+            Change::Rescan(path, _) => vec![path],
+            Change::Blind(blind) => return self.workshop.set_blind(blind.path, Some(blind.why)),
+            Change::Sighted(path) => return self.workshop.set_blind(path, None),
+        };
+        for path in paths {
+            match self.watching.concern(&path) {
+                Some(Concern::File(path)) => seen.paths.push(path),
+                Some(Concern::Git) => seen.git = true,
+                Some(Concern::Remote(name)) => {
+                    seen.remotes.insert(name);
+                }
+                Some(Concern::Top) => (seen.lost, seen.git) = (true, true),
+                None => {}
+            }
+        }
+    }
+
+    /// Finds out what changed in the git directory; one examination at a time, and one more if it changed meanwhile.
+    fn examine(&mut self) {
+        if std::mem::replace(&mut self.examining, true) {
+            self.examine_again = true;
+            return;
+        }
+        let (workshop, known) = (Arc::clone(&self.workshop), *self.assistant.refs());
+        self.spawn(move || Ended::Examined(workshop.examine(&known)));
+    }
+
+    fn places_changed(&mut self) {
+        self.handle(Event::PlacesChanged);
+        // A drive may have been away for less time than it took to notice, and have been changed elsewhere.
+        for name in self.workshop.reached().into_keys() {
+            self.handle(Event::RemoteRefsMoved(name));
+        }
+    }
+
+    fn asked(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
+        let answer = match command {
+            Command::Status => Reply::Status(Box::new(self.status())),
+            Command::Why { path } => self.why(&path),
+            Command::Pause => {
+                self.handle(Event::Paused);
+                self.pauses.push(reply);
+                return;
+            }
+            Command::Resume => {
+                self.handle(Event::Resumed);
+                Reply::Done
+            }
+            Command::Sync => {
+                self.handle(Event::SyncAsked);
+                self.sync_until = self.clock.now() + PATIENCE;
+                self.syncs.push(reply);
+                return;
+            }
+            Command::Answer { yes } => match self.assistant.question().copied() {
+                Some(question @ Question::ManyRemoved { .. }) => {
+                    self.handle(Event::Answered { question, yes });
+                    Reply::Done
+                }
+                None => Reply::Refused("no question is waiting for an answer".to_owned()),
+            },
+        };
+        // Whoever asked may have gone.
+        let _ = reply.send(answer);
+    }
+
+    fn why(&self, path: &str) -> Reply {
+        let Some(path) = hex::decode(path).ok().and_then(|bytes| RepoPath::parse(&bytes).ok()) else {
+            return Reply::Refused("that is no path inside this folder".to_owned());
+        };
+        status::why(&self.workshop, &path).map_or_else(|error| Reply::Refused(error.to_string()), Reply::Why)
+    }
+
+    /// Answers those who wait for something to have ended, if it has.
+    fn answer(&mut self) {
+        if self.under_way > 0 {
+            return;
+        }
+        for pause in self.pauses.drain(..) {
+            // Whoever asked may have gone.
+            let _ = pause.send(Reply::Done);
+        }
+        if self.syncs.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        let soon = self.assistant.next_wake().is_some_and(|at| at <= now + SOON);
+        if soon && now < self.sync_until {
+            return;
+        }
+        let status = self.status();
+        for sync in self.syncs.drain(..) {
+            let _ = sync.send(Reply::Status(Box::new(status.clone())));
+        }
+    }
+
+    /// Stops what runs, and waits for it: nothing is left half-done that the next start does not know.
+    async fn stop(mut self) {
+        for effect in self.assistant.handle(self.clock.now(), Event::Paused) {
+            if let Effect::Cancel { id } = effect {
+                self.workshop.cancel(id);
+            }
+        }
+        while self.under_way > 0 && self.ended.recv().await.is_some() {
+            self.under_way -= 1;
+        }
+    }
+}
+
+/// Work that has ended.
+enum Ended {
+    Effect(Event),
+    Examined(Vec<Event>),
+    RemoteExamined(Option<RemoteName>),
+}
+
+/// What a burst of changes was about.
+#[derive(Default)]
+struct Noticed {
+    paths: Vec<RepoPath>,
+    remotes: BTreeSet<RemoteName>,
+    git: bool,
+    lost: bool,
+}
+
+async fn sleep_until(clock: Clock, at: Option<Timestamp>) {
+    match at {
+        Some(at) => tokio::time::sleep(clock.until(at)).await,
+        None => std::future::pending().await,
+    }
+}

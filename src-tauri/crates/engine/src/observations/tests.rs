@@ -1,0 +1,106 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use assistant::content::{Direction, Lot};
+use model::{Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
+
+use super::{Described, Observations};
+
+fn set(names: &[&str]) -> BTreeSet<Uuid> {
+    names.iter().map(|name| Uuid::parse(name).unwrap()).collect()
+}
+
+fn key(size: u64, name: &str) -> Key {
+    Key::parse(format!("SHA256E-s{size}--{name}").as_bytes()).unwrap()
+}
+
+fn path(name: &str) -> RepoPath {
+    RepoPath::parse(name.as_bytes()).unwrap()
+}
+
+fn filled(directory: &std::path::Path) -> Observations {
+    let mut observations = Observations::open(directory).unwrap();
+    let mut update = observations.update().unwrap();
+    for (size, name) in [(5, "old"), (2 << 20, "large"), (5, "new")] {
+        update.located(&key(size, name), set(&["a"])).unwrap();
+        update.named(&path(name), Some(&key(size, name))).unwrap();
+    }
+    update.classify(|_| set(&["a", "b"])).unwrap();
+    let described = Described { tree: Some(Oid([1; 20])), annex: Some(Oid([2; 20])), rules: vec![3] };
+    update.commit(&described).unwrap();
+    assert_eq!(observations.described().unwrap(), described);
+    observations
+}
+
+fn lots(observations: &Observations) -> Vec<Lot> {
+    let remote = RemoteName::parse("b").unwrap();
+    let classes = observations.classes().unwrap();
+    classes.iter().map(|class| Lot { class: class.id, remote: remote.clone(), direction: Direction::Send }).collect()
+}
+
+fn offered(observations: &Observations, now: u64) -> Vec<String> {
+    let (candidates, _) = observations.offer(&lots(observations), 100, Timestamp(now)).unwrap();
+    candidates.iter().map(|candidate| candidate.key.name().to_string()).collect()
+}
+
+#[test]
+fn classes_count_their_keys_and_offers_come_small_and_recent_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut observations = filled(directory.path());
+    let classes = observations.classes().unwrap();
+    assert_eq!(classes.len(), 1);
+    assert_eq!((classes[0].keys, classes[0].bytes), (3, 10 + (2 << 20)));
+    assert_eq!(offered(&observations, 0), ["new", "old", "large"]);
+
+    let mut update = observations.update().unwrap();
+    update.located(&key(5, "old"), set(&["a", "b"])).unwrap();
+    update.classify(|_| set(&["a", "b"])).unwrap();
+    update.commit(&Described::default()).unwrap();
+    let sizes: Vec<_> = observations.classes().unwrap().iter().map(|class| class.keys).collect();
+    assert_eq!(sizes, [2, 1]);
+}
+
+#[test]
+fn a_file_that_goes_leaves_its_key_without_that_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut observations = filled(directory.path());
+    let mut update = observations.update().unwrap();
+    update.named(&path("old"), None).unwrap();
+    let mut seen = Vec::new();
+    update
+        .classify(|touched| {
+            seen.push((touched.key.clone(), touched.paths.clone()));
+            set(&[])
+        })
+        .unwrap();
+    update.commit(&Described::default()).unwrap();
+    assert_eq!(seen, [(key(5, "old"), Vec::new())]);
+    assert_eq!(observations.paths_of(&key(5, "new")).unwrap(), [path("new")]);
+    assert_eq!(observations.file(&path("old")).unwrap(), None);
+}
+
+#[test]
+fn a_failure_holds_its_key_back_until_its_time_or_until_the_remote_is_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let observations = filled(directory.path());
+    observations.note_failure(&key(5, "new"), "b>", 1000, |count| Duration::from_secs(u64::from(count))).unwrap();
+    assert_eq!(offered(&observations, 1500), ["old", "large"]);
+    let (_, retry_at) = observations.offer(&lots(&observations), 100, Timestamp(1500)).unwrap();
+    assert_eq!(retry_at, Some(Timestamp(2000)));
+    assert_eq!(offered(&observations, 2000), ["new", "old", "large"]);
+    observations.note_failure(&key(5, "new"), "b>", 2000, |count| Duration::from_secs(u64::from(count))).unwrap();
+    assert_eq!(offered(&observations, 3500), ["old", "large"], "the second failure holds it back for longer");
+    observations.forget_failures(Some("b")).unwrap();
+    assert_eq!(offered(&observations, 3500), ["new", "old", "large"]);
+}
+
+#[test]
+fn a_damaged_database_is_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(filled(directory.path()));
+    for damage in [&b"not a database at all, but long enough to be looked at"[..], b""] {
+        std::fs::write(directory.path().join("observations.db"), damage).unwrap();
+        let observations = Observations::open(directory.path()).unwrap();
+        assert_eq!(observations.described().unwrap(), Described::default());
+    }
+}

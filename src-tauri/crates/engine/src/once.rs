@@ -1,0 +1,85 @@
+//! What is asked from outside: of the engine that runs in a folder, or, if none does, of the folder itself.
+
+use std::path::{Path, PathBuf};
+
+use annex::Annex;
+use contract::{Command, Reply, Why};
+use model::RepoPath;
+use tokio::sync::watch;
+
+use crate::Error;
+use crate::clock::Clock;
+use crate::folder::Folder;
+use crate::running::{runtime, watch_mounts};
+use crate::work::Workshop;
+use crate::socket;
+
+/// Does everything in a folder that can be done now, and says how things are then. An engine that runs there does it.
+pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
+    let annex = Annex::open(path)?;
+    match socket::ask(&annex, &Command::Sync)? {
+        Some(Reply::Status(folder)) => Ok(*folder),
+        Some(other) => Err(unexpected(other)),
+        None => runtime()?.block_on(async {
+            let table = watch_mounts()?;
+            let (folder, _) = Folder::open(path, table, watch::channel(()).0)?;
+            Ok(folder.run_once().await)
+        }),
+    }
+}
+
+/// Says how things are in a folder.
+pub fn status(path: &Path) -> Result<contract::Folder, Error> {
+    let annex = Annex::open(path)?;
+    match socket::ask(&annex, &Command::Status)? {
+        Some(Reply::Status(folder)) => Ok(*folder),
+        Some(other) => Err(unexpected(other)),
+        None => {
+            let workshop = Workshop::open(annex, Clock::start())?;
+            workshop.settings()?;
+            Ok(crate::status::unattended(&workshop))
+        }
+    }
+}
+
+/// Says of a file where it is, where it should be, and what it is waiting for.
+pub fn why(file: &Path) -> Result<Why, Error> {
+    let (annex, path) = locate(file)?;
+    let asked = Command::Why { path: hex::encode(path.as_bytes()) };
+    match socket::ask(&annex, &asked)? {
+        Some(Reply::Why(why)) => Ok(why),
+        Some(other) => Err(unexpected(other)),
+        None => crate::status::why(&Workshop::open(annex, Clock::start())?, &path),
+    }
+}
+
+/// Asks the engine that runs in a folder.
+pub fn ask_folder(path: &Path, command: &Command) -> Result<Reply, Error> {
+    let annex = Annex::open(path)?;
+    socket::ask(&annex, command)?.ok_or_else(|| {
+        Error::Refused(format!("no engine runs in {}; start one with 'anabranch run'", path.display()))
+    })
+}
+
+fn unexpected(reply: Reply) -> Error {
+    match reply {
+        Reply::Refused(why) => Error::Refused(why),
+        Reply::Status(_) | Reply::Why(_) | Reply::Done => {
+            Error::Refused("the engine gave an answer that does not fit; is it another version?".to_owned())
+        }
+    }
+}
+
+/// The repository that a file is in, and its path there. The file itself may be a symlink, or gone.
+fn locate(file: &Path) -> Result<(Annex, RepoPath), Error> {
+    let refused = |why: &str| Error::Refused(format!("{}: {why}", file.display()));
+    let name = file.file_name().ok_or_else(|| refused("name a file"))?;
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let io = |source| Error::Io { doing: "find", path: parent.to_owned(), source };
+    let absolute: PathBuf = parent.canonicalize().map_err(io)?.join(name);
+    let top = absolute.ancestors().skip(1).find(|top| top.join(".git").exists());
+    let top = top.ok_or_else(|| refused("it is in no repository"))?;
+    let inside = absolute.strip_prefix(top).map_err(|_| refused("it is in no repository"))?;
+    let path = RepoPath::parse(inside.as_os_str().as_encoded_bytes()).map_err(|why| refused(&why.to_string()))?;
+    Ok((Annex::open(top)?, path))
+}

@@ -1,0 +1,43 @@
+//! Making and adopting repositories, and git's filter.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use annex::Annex;
+use model::Uuid;
+
+use crate::Error;
+use crate::clock::wall_clock;
+
+/// Makes `path` a repository, or adopts one that git or git-annex made there. Says its uuid.
+pub fn init(path: &Path, description: Option<&str>) -> Result<Uuid, Error> {
+    let annex = annex::init::init(path, description, wall_clock())?;
+    prepare(&annex)?;
+    Ok(annex.uuid().clone())
+}
+
+/// Makes a clone of the repository `source` at `path`, and adds the clone to the remotes of `source`, so that either end
+/// brings the other up to date. Files appear when it is synced. Says the uuid of the clone.
+pub fn clone(source: &Path, path: &Path, bare: bool, description: Option<&str>) -> Result<Uuid, Error> {
+    let original = Annex::open(source)?;
+    let annex = annex::init::clone(source, path, bare, description, wall_clock())?;
+    prepare(&annex)?;
+    annex::init::add_remote(&original, &annex)?;
+    Ok(annex.uuid().clone())
+}
+
+/// What a repository needs before it is worked on: a filter that exists on this computer.
+pub(crate) fn prepare(annex: &Annex) -> Result<(), Error> {
+    let ours = std::env::current_exe().map_err(|source| Error::Io {
+        doing: "find",
+        path: "this program".into(),
+        source,
+    })?;
+    annex::init::set_filter(annex, &ours)?;
+    Ok(())
+}
+
+/// Serves git as its filter for annexed files in the repository at `path`, until git closes `input`.
+pub fn filter_process(path: &Path, input: impl Read, output: impl Write) -> Result<(), Error> {
+    Ok(annex::filter_process::run(&Annex::open(path)?, input, output)?)
+}

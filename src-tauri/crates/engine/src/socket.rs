@@ -1,0 +1,114 @@
+//! The way to talk to a running engine: a socket in `XDG_RUNTIME_DIR`, one line of JSON each way.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use annex::{Annex, Tenant};
+use contract::{Command, Reply};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Error;
+
+/// A command and where its reply goes.
+pub(crate) type Asked = (Command, oneshot::Sender<Reply>);
+
+/// A line longer than this is no command.
+const LINE: u64 = 64 * 1024;
+
+/// Where the engine of a repository listens: a name made of its uuid and place, since two clones of one drive image may
+/// have one uuid.
+pub(crate) fn socket_path(annex: &Annex) -> Result<PathBuf, Error> {
+    let runtime = directories::BaseDirs::new().and_then(|dirs| dirs.runtime_dir().map(Path::to_owned));
+    let directory = match runtime {
+        Some(runtime) if runtime.is_dir() => runtime.join("anabranch"),
+        Some(_) | None => std::env::temp_dir().join(format!("anabranch-{}", nix::unistd::Uid::effective())),
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(&directory);
+    made.map_err(|source| Error::Io { doing: "create the directory", path: directory.clone(), source })?;
+    let meta = std::fs::symlink_metadata(&directory)
+        .map_err(|source| Error::Io { doing: "examine", path: directory.clone(), source })?;
+    let owner = std::os::unix::fs::MetadataExt::uid(&meta);
+    if !meta.is_dir() || owner != nix::unistd::Uid::effective().as_raw() || meta.permissions().mode() & 0o077 != 0 {
+        return Err(Error::Refused(format!(
+            "{} is not a directory of this user alone, so no engine listens there; remove it",
+            directory.display()
+        )));
+    }
+    let place = annex.git_dir().as_os_str().as_encoded_bytes();
+    let mark = place.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    Ok(directory.join(format!("{mark:016x}")))
+}
+
+/// Listens at `path` and hands each command to the loop of the folder.
+pub(crate) fn listen(path: &Path, commands: mpsc::UnboundedSender<Asked>) -> Result<(), Error> {
+    // The tenancy is ours, so whoever listened here before is gone.
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::Io { doing: "remove", path: path.to_owned(), source });
+        }
+        _ => {}
+    }
+    let listener =
+        UnixListener::bind(path).map_err(|source| Error::Io { doing: "listen at", path: path.to_owned(), source })?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, commands.clone()));
+        }
+    });
+    Ok(())
+}
+
+async fn serve(stream: tokio::net::UnixStream, commands: mpsc::UnboundedSender<Asked>) {
+    let (input, mut output) = stream.into_split();
+    let mut line = Vec::new();
+    let mut input = tokio::io::BufReader::new(input.take(LINE));
+    loop {
+        line.clear();
+        match input.read_until(b'\n', &mut line).await {
+            Ok(length) if length > 0 => {}
+            Ok(_) | Err(_) => return,
+        }
+        input.get_mut().set_limit(LINE);
+        let reply = match serde_json::from_slice(&line) {
+            Ok(command) => {
+                let (sender, receiver) = oneshot::channel();
+                if commands.send((command, sender)).is_err() {
+                    return;
+                }
+                receiver.await.unwrap_or_else(|_| Reply::Refused("the engine is stopping".to_owned()))
+            }
+            Err(error) => Reply::Refused(format!("that is not a command: {error}")),
+        };
+        let Ok(mut text) = serde_json::to_vec(&reply) else { return };
+        text.push(b'\n');
+        if output.write_all(&text).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Asks the engine that tends `annex`; none if there is none.
+pub(crate) fn ask(annex: &Annex, command: &Command) -> Result<Option<Reply>, Error> {
+    let Some(Tenant::Engine(note)) = annex.tenant()? else { return Ok(None) };
+    let path = PathBuf::from(note.trim_end());
+    let failed = |source| Error::Io { doing: "talk to the engine at", path: path.clone(), source };
+    let mut stream = UnixStream::connect(&path).map_err(failed)?;
+    if !matches!(command, Command::Sync) {
+        stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(failed)?;
+    }
+    let mut text = serde_json::to_vec(command).map_err(|error| Error::Refused(error.to_string()))?;
+    text.push(b'\n');
+    stream.write_all(&text).map_err(failed)?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).map_err(failed)?;
+    let reply = serde_json::from_str(&line);
+    reply.map(Some).map_err(|_| Error::Refused("the engine stopped before it answered; try again".to_owned()))
+}

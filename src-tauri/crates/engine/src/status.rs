@@ -1,0 +1,268 @@
+//! What people see: a pure function of the assistant's state and what is under way.
+
+use std::collections::BTreeSet;
+
+use assistant::content::Direction;
+use assistant::guards::Question;
+use assistant::{Assistant, Away, Class, Reach, RemoteView, Root};
+use contract::{Contact, Folder, Place, Problem, Progress, State};
+use model::{RepoPath, Uuid};
+use surroundings::Why;
+
+use crate::work::{Underway, Workshop};
+
+/// The status of a folder with a running engine.
+pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop) -> Folder {
+    let here = workshop.annex().uuid();
+    let mut folder = unattended(workshop);
+    folder.transfers = workshop.transfers().iter().map(progress).collect();
+    folder.question = assistant.question().map(question);
+    folder.problems = problems(assistant, workshop);
+    folder.places = places(assistant, workshop);
+    folder.waiting = waiting(assistant, workshop, &folder.places);
+    let classes = assistant.classes();
+    folder.keys = classes.iter().filter(|class| !class.want.is_empty()).map(|class| class.keys).sum();
+    folder.bytes = classes.iter().filter(|class| !class.want.is_empty()).map(|class| class.bytes).sum();
+    folder.state = if folder.question.is_some() || !folder.problems.is_empty() {
+        State::NeedsYou
+    } else if !assistant.has_looked() {
+        State::Stopped
+    } else if assistant.is_paused() {
+        State::Paused
+    } else if assistant.is_working() || assistant.pending_transfers() > 0 || assistant.remotes().any(|r| r.in_contact) {
+        State::Working
+    } else if !folder.waiting.is_empty() || lacking(classes, here) > 0 {
+        State::Waiting
+    } else {
+        State::Safe
+    };
+    folder.headline = headline(&folder, assistant);
+    folder
+}
+
+/// What can be said without an engine.
+pub(crate) fn unattended(workshop: &Workshop) -> Folder {
+    let annex = workshop.annex();
+    Folder {
+        path: annex.work_tree().unwrap_or(annex.git_dir()).to_string_lossy().trim_end_matches('/').to_owned(),
+        uuid: annex.uuid().to_string(),
+        description: workshop.description(annex.uuid()),
+        state: State::Stopped,
+        headline: "no engine runs here; start one with 'anabranch run'".to_owned(),
+        keys: 0,
+        bytes: 0,
+        places: Vec::new(),
+        transfers: Vec::new(),
+        question: None,
+        problems: Vec::new(),
+        waiting: Vec::new(),
+        recent: workshop.recent(),
+    }
+}
+
+fn headline(folder: &Folder, assistant: &Assistant) -> String {
+    match folder.state {
+        State::NeedsYou => match (&folder.question, folder.problems.first()) {
+            (Some(_), _) => "a question waits for your answer".to_owned(),
+            (None, Some(problem)) => problem.what.clone(),
+            (None, None) => "something needs you".to_owned(),
+        },
+        State::Stopped => "looking at all files for the first time since the start".to_owned(),
+        State::Paused => "paused; 'anabranch resume' lets it go on".to_owned(),
+        State::Working => match assistant.pending_transfers() {
+            0 => "taking in changes".to_owned(),
+            1 => "transferring 1 file".to_owned(),
+            count => format!("transferring {count} files"),
+        },
+        State::Waiting => folder.waiting.first().cloned().unwrap_or_else(|| "waiting".to_owned()),
+        State::Safe => format!("everything is in step ({} files)", folder.keys),
+    }
+}
+
+fn progress(transfer: &Underway) -> Progress {
+    let what = match transfer.files {
+        1 => transfer.what.clone(),
+        files => format!("{files} files"),
+    };
+    Progress {
+        place: transfer.remote.to_string(),
+        direction: match transfer.direction {
+            Direction::Get => contract::Direction::Receiving,
+            Direction::Send => contract::Direction::Sending,
+        },
+        what,
+        done: transfer.done,
+        total: transfer.total,
+    }
+}
+
+fn question(question: &Question) -> contract::Question {
+    match question {
+        Question::ManyRemoved { removed, of } => contract::Question {
+            text: format!(
+                "{removed} of {of} files are gone from this folder. Were they deleted on purpose? Nothing was deleted \
+                 anywhere else. 'anabranch answer yes' deletes them everywhere, 'anabranch answer no' brings them back"
+            ),
+        },
+    }
+}
+
+fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let problem = |what: String, remedy: String| Problem {
+        what,
+        lost: "Nothing is lost.".to_owned(),
+        next: "It will be looked at again by itself.".to_owned(),
+        remedy,
+    };
+    let shown = workshop.annex().work_tree().unwrap_or(workshop.annex().git_dir()).display();
+    match assistant.root() {
+        Root::Same => {}
+        Root::Vanished => problems.push(problem(
+            format!("{shown} is not there any more, so nothing is taken for deleted."),
+            "If it is on a drive, plug it in.".to_owned(),
+        )),
+        Root::Replaced => problems.push(problem(
+            format!("Another folder or drive is in the place of {shown}, so nothing is taken for deleted."),
+            "Put the right one back, or stop the engine.".to_owned(),
+        )),
+    }
+    if let Some(trouble) = assistant.trouble() {
+        problems.push(problem(format!("Something could not be done here: {trouble}."), String::new()));
+    }
+    for (path, why) in workshop.blind() {
+        let why = match why {
+            Why::Overflow => "too much changed at once",
+            Why::Missing => "it is not there, or was replaced",
+            Why::WatchLimit => "the limit of watched directories (fs.inotify.max_user_watches) is reached",
+            Why::Unreadable => "it cannot be read",
+        };
+        problems.push(problem(
+            format!("Changes in {} are noticed only every 30 seconds: {why}.", path.display()),
+            "Raise the limit or make it readable.".to_owned(),
+        ));
+    }
+    for (what, why) in workshop.unfit() {
+        problems.push(problem(format!("{what} is left out: {why}."), "Rename it or correct it.".to_owned()));
+    }
+    problems
+}
+
+fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
+    let settings = workshop.remote_settings();
+    let views: Vec<RemoteView<'_>> = assistant.remotes().collect();
+    let place = |(name, settings): (&model::RemoteName, &annex::settings::RemoteSettings)| {
+        let view = views.iter().find(|view| view.name == name);
+        let uuid = settings.uuid.as_ref();
+        let wanted = |class: &&Class| uuid.is_some_and(|uuid| class.want.contains(uuid) && !class.have.contains(uuid));
+        let lacking = || assistant.classes().iter().filter(wanted);
+        Place {
+            name: name.to_string(),
+            contact: view.map_or_else(|| unsupported(settings), contact),
+            has_commits: view.is_none_or(|view| !view.lacks_heads),
+            wants: view.map_or(0, |_| lacking().map(|class| class.keys).sum()),
+            wants_bytes: view.map_or(0, |_| lacking().map(|class| class.bytes).sum()),
+        }
+    };
+    settings.iter().map(place).collect()
+}
+
+fn unsupported(settings: &annex::settings::RemoteSettings) -> Contact {
+    Contact::Unsupported(match (settings.sync, &settings.special) {
+        (false, _) => "annex-sync is off for it".to_owned(),
+        (true, Some(special)) => format!("special remotes (this one is of type {special}) are not supported yet"),
+        (true, None) => "remotes that are not on a path of this computer are not supported yet".to_owned(),
+    })
+}
+
+fn contact(view: &RemoteView<'_>) -> Contact {
+    match view.reach {
+        None => Contact::Unknown,
+        Some(Reach::Here(_)) => Contact::Here,
+        Some(Reach::Away(Away::Absent)) => Contact::Away("not plugged in, not mounted, or moved".to_owned()),
+        Some(Reach::Away(Away::Unusable(why))) => Contact::Away(why.clone()),
+    }
+}
+
+/// Why something is still waiting, one sentence each. Empty if and only if everything is in step.
+fn waiting(assistant: &Assistant, workshop: &Workshop, places: &[Place]) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for place in places {
+        let name = &place.name;
+        let away = match &place.contact {
+            Contact::Unsupported(_) => continue,
+            Contact::Away(why) => Some(why.as_str()),
+            Contact::Unknown | Contact::Here => None,
+        };
+        match (place.wants, place.has_commits, away) {
+            (0, true, _) => {}
+            (0, false, Some(why)) => reasons.push(format!("{name} does not have all changes: it is away ({why})")),
+            (0, false, None) => reasons.push(format!("{name} does not have all changes yet")),
+            (wants, _, Some(why)) => reasons.push(format!("{wants} files for {name}: it is away ({why})")),
+            (wants, _, None) => reasons.push(format!("{wants} files for {name} are not there yet")),
+        }
+    }
+    let here = workshop.annex().uuid();
+    let reached: BTreeSet<Uuid> = workshop.reached().values().map(|remote| remote.annex().uuid().clone()).collect();
+    let missing = |class: &&Class| class.want.contains(here) && !class.have.contains(here);
+    for class in assistant.classes().iter().filter(missing) {
+        let holders: Vec<String> = class.have.iter().map(|uuid| workshop.description(uuid)).collect();
+        reasons.push(if class.have.is_empty() {
+            format!("{} files whose content nobody is known to have", class.keys)
+        } else if class.have.is_disjoint(&reached) {
+            format!("{} files that only {} has, which cannot be reached now", class.keys, holders.join(", "))
+        } else {
+            format!("{} files that have not arrived yet", class.keys)
+        });
+    }
+    let unmerged = assistant.remotes().filter(|view| view.unfetched && matches!(view.reach, Some(Reach::Here(_))));
+    reasons.extend(unmerged.map(|view| format!("the changes of {} could not be fetched yet", view.name)));
+    if assistant.is_postponed() {
+        reasons.push("files that are still being written".to_owned());
+    }
+    reasons
+}
+
+fn lacking(classes: &[Class], here: &Uuid) -> u64 {
+    let lacks = |class: &&Class| class.want.contains(here) && !class.have.contains(here);
+    classes.iter().filter(lacks).map(|class| class.keys).sum()
+}
+
+/// Where a file is, where it should be, and what it is waiting for.
+pub(crate) fn why(workshop: &Workshop, path: &RepoPath) -> Result<contract::Why, crate::Error> {
+    let directory = workshop.annex().own_dir();
+    let file = workshop.observations().file(path);
+    let file = file.map_err(|source| crate::Error::Observations { path: directory, source })?;
+    // Reads the descriptions too.
+    workshop.settings()?;
+    let Some((key, have, want)) = file else {
+        return Ok(contract::Why {
+            path: path.to_string(),
+            key: None,
+            have: Vec::new(),
+            want: Vec::new(),
+            sentence: format!(
+                "{path} is not in the annex as last observed: it is in git itself, ignored, new, or not there"
+            ),
+        });
+    };
+    let names = |set: &BTreeSet<Uuid>| set.iter().map(|uuid| workshop.description(uuid)).collect::<Vec<_>>();
+    let lacking: BTreeSet<Uuid> = want.difference(&have).cloned().collect();
+    let held = if have.is_empty() {
+        "nobody is known to have its content".to_owned()
+    } else {
+        format!("its content is in {}", names(&have).join(", "))
+    };
+    let next = if lacking.is_empty() {
+        "and that is everywhere it is wanted".to_owned()
+    } else {
+        format!("and it is still wanted in {}", names(&lacking).join(", "))
+    };
+    Ok(contract::Why {
+        path: path.to_string(),
+        key: Some(key.to_string()),
+        have: names(&have),
+        want: names(&want),
+        sentence: format!("{path}: {held}, {next}"),
+    })
+}

@@ -1,0 +1,186 @@
+//! Offers and transfers.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use annex::exchange::content::{Outcome as Copied, Wanted};
+use annex::{Presence, VectorClock};
+use assistant::content::{Direction, Lot};
+use assistant::{Event, Id, Outcome, pacing};
+use model::{Key, RemoteName, Uuid};
+use remotes::{Contents, Remote};
+
+use super::{Underway, Workshop};
+use crate::observations::way;
+
+pub(super) fn offer(workshop: &Workshop, id: Id, lots: &[Lot], limit: usize) -> Event {
+    let offered = workshop.observations().offer(lots, limit, workshop.clock.now());
+    match offered {
+        Ok((candidates, retry_at)) => Event::Offered { id, candidates, retry_at },
+        Err(error) => {
+            workshop.note(format!("could not look up what to transfer: {error}"));
+            let retry_at = Some(workshop.clock.now() + pacing::retry_after(4, 0));
+            Event::Offered { id, candidates: Vec::new(), retry_at }
+        }
+    }
+}
+
+pub(super) fn transfer(
+    workshop: &Workshop,
+    id: Id,
+    name: &RemoteName,
+    direction: Direction,
+    keys: &[Key],
+) -> Event {
+    let outcomes = match workshop.remote(name) {
+        None => keys.iter().map(|key| (key.clone(), Outcome::Away)).collect(),
+        Some(remote) => {
+            let done = run(workshop, id, &remote, name, direction, keys);
+            workshop.end_transfer(id);
+            done
+        }
+    };
+    Event::Transferred { id, refs: workshop.refs(), outcomes }
+}
+
+fn run(
+    workshop: &Workshop,
+    id: Id,
+    remote: &Remote,
+    name: &RemoteName,
+    direction: Direction,
+    keys: &[Key],
+) -> Vec<(Key, Outcome)> {
+    let all = |outcome: Outcome| keys.iter().map(|key| (key.clone(), outcome.clone())).collect();
+    let wanted: Vec<Wanted> = {
+        let observations = workshop.observations();
+        let path = |key: &Key| observations.paths_of(key).ok().and_then(|paths| paths.into_iter().next());
+        keys.iter().map(|key| Wanted { key: key.clone(), path: path(key) }).collect()
+    };
+    let reserve = match workshop.settings() {
+        Ok(settings) => settings.diskreserve,
+        Err(error) => return all(Outcome::Failed(error.to_string())),
+    };
+    let cancelled = Arc::new(AtomicBool::new(false));
+    workshop.begin_transfer(
+        id,
+        Underway {
+            remote: name.clone(),
+            direction,
+            cancelled: Arc::clone(&cancelled),
+            files: keys.len(),
+            what: String::new(),
+            done: 0,
+            total: keys.iter().filter_map(Key::size).sum(),
+        },
+    );
+    let progress = |key: &Key, bytes: u64| {
+        workshop.progress(id, |transfer| {
+            if let [only] = &wanted[..] {
+                transfer.done = bytes;
+                transfer.what = only.path.as_ref().map_or_else(|| key.to_string(), ToString::to_string);
+            } else {
+                transfer.done += bytes;
+            }
+        });
+    };
+    let contents = Contents { wanted: &wanted, reserve, progress: &progress, cancelled: &cancelled };
+    let copied = match direction {
+        Direction::Get => remote.get(contents),
+        Direction::Send => remote.send(contents),
+    };
+    conclude(workshop, remote, name, direction, copied)
+}
+
+/// Logs where contents are, and remembers failures. The contents themselves are durable already.
+fn conclude(
+    workshop: &Workshop,
+    remote: &Remote,
+    name: &RemoteName,
+    direction: Direction,
+    copied: Vec<(Key, Copied)>,
+) -> Vec<(Key, Outcome)> {
+    let (here, there) = (workshop.annex().uuid(), remote.annex().uuid());
+    let (source, destination): (&Uuid, &Uuid) = match direction {
+        Direction::Get => (there, here),
+        Direction::Send => (here, there),
+    };
+    // A source that has gone says nothing about what it holds.
+    let is_there = remote.is_there() && workshop.annex().is_there();
+    let mut changes: Vec<(Key, Uuid, Presence)> = Vec::new();
+    let mut outcomes = Vec::new();
+    let mut stored = 0;
+    for (key, copied) in copied {
+        let outcome = match copied {
+            Copied::Stored | Copied::AlreadyPresent => {
+                let new = matches!(copied, Copied::Stored);
+                stored += usize::from(new);
+                changes.push((key.clone(), destination.clone(), Presence::Present));
+                if new { Outcome::Stored } else { Outcome::AlreadyThere }
+            }
+            Copied::Busy => Outcome::Busy,
+            Copied::Cancelled => Outcome::Cancelled,
+            Copied::SourceMissing | Copied::Corrupt if is_there => {
+                if let Copied::Corrupt = copied {
+                    set_bad(workshop, remote, direction, &key);
+                }
+                changes.push((key.clone(), source.clone(), Presence::Missing));
+                Outcome::NotThere
+            }
+            Copied::SourceMissing | Copied::Corrupt => Outcome::Away,
+            Copied::DiskFull { need } => {
+                Outcome::Full(format!("no room for {need} bytes without touching the reserve (annex.diskreserve)"))
+            }
+            Copied::Failed(_) if !is_there => Outcome::Away,
+            Copied::Failed(error) => Outcome::Failed(error.to_string()),
+        };
+        outcomes.push((key, outcome));
+    }
+    if !changes.is_empty()
+        && let Err(error) = workshop.annex().branch().record_presence(&changes, VectorClock::now())
+    {
+        // The contents are there; the next try finds them there and logs them.
+        let why = error.to_string();
+        outcomes.iter_mut().for_each(|(_, outcome)| *outcome = Outcome::Failed(why.clone()));
+    }
+    if stored > 0 {
+        let (verb, preposition) = match direction {
+            Direction::Get => ("received", "from"),
+            Direction::Send => ("sent", "to"),
+        };
+        workshop.note(format!("{verb} {stored} files {preposition} {name}"));
+    }
+    remember_failures(workshop, &way(name, direction), &outcomes);
+    outcomes
+}
+
+fn set_bad(workshop: &Workshop, remote: &Remote, direction: Direction, key: &Key) {
+    let source = match direction {
+        Direction::Get => remote.annex(),
+        Direction::Send => workshop.annex(),
+    };
+    match source.store().set_bad(key) {
+        Ok(_) => workshop.note(format!("damaged content was set aside in {source:?}: {key}")),
+        Err(error) => workshop.note(format!("damaged content could not be set aside in {source:?}: {error}")),
+    }
+}
+
+fn remember_failures(workshop: &Workshop, way: &str, outcomes: &[(Key, Outcome)]) {
+    let observations = workshop.observations();
+    let now = workshop.clock.now();
+    for (key, outcome) in outcomes {
+        // Spread by the key, so that not all come back at one moment.
+        let chance = key.as_bytes().iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
+        let noted = match outcome {
+            Outcome::Busy | Outcome::AlreadyThere => {
+                observations.note_failure(key, way, now.0, |count| pacing::settle_after(count + 3, chance))
+            }
+            Outcome::NotThere | Outcome::Full(_) | Outcome::Failed(_) => {
+                observations.note_failure(key, way, now.0, |count| pacing::retry_after(count, chance))
+            }
+            Outcome::Stored | Outcome::Cancelled | Outcome::Away => Ok(()),
+        };
+        // Failures only hold back: without them the same is tried again a little sooner.
+        let _ = noted;
+    }
+}

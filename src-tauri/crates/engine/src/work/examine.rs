@@ -1,0 +1,69 @@
+//! Finds out what somebody else changed in a git directory, told apart from what this engine did itself.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use assistant::{Event, Refs};
+use model::RemoteName;
+
+use super::Workshop;
+
+/// The state of files that others may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamps {
+    config: Option<Stamp>,
+    index: Option<Stamp>,
+}
+
+type Stamp = (u64, i64, i64, u64);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let meta = path.symlink_metadata().ok()?;
+    Some((meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.size()))
+}
+
+impl Workshop {
+    fn stamps(&self) -> Stamps {
+        let directory = self.annex().git_dir();
+        Stamps { config: stamp(&directory.join("config")), index: stamp(&directory.join("index")) }
+    }
+
+    /// After own work on the index: what it is now is no news.
+    pub(crate) fn remember_stamps(&self) {
+        self.swap_stamps(self.stamps());
+    }
+
+    /// What changed in our git directory since the refs were `known`, as events.
+    pub(crate) fn examine(&self, known: &Refs) -> Vec<Event> {
+        let mut events = Vec::new();
+        let stamps = self.stamps();
+        let before = self.swap_stamps(stamps);
+        if before.is_some_and(|before| before.config != stamps.config) {
+            events.push(Event::RemotesListed(self.list_remotes()));
+        }
+        if before.is_some_and(|before| before.index != stamps.index) {
+            events.push(Event::CountLost(None));
+        }
+        // Another program left its changes in the journal: committed, they are observed like all others.
+        if self.annex().branch().has_journal()
+            && let Err(error) = self.annex().branch().fold()
+        {
+            self.note(format!("could not commit the journal: {error}"));
+        }
+        let refs = self.refs();
+        if refs != *known {
+            events.push(Event::RefsMoved(refs));
+        }
+        events
+    }
+
+    /// True if the refs of a remote are not those that were last seen there.
+    pub(crate) fn examine_remote(&self, name: &RemoteName) -> bool {
+        let Some(remote) = self.remote(name) else { return false };
+        let Ok(refs) = remote.annex().all_refs() else { return true };
+        let mut hasher = DefaultHasher::new();
+        refs.hash(&mut hasher);
+        self.see_remote(name, hasher.finish())
+    }
+}

@@ -1,0 +1,134 @@
+//! Look, ingest, restore.
+
+use std::time::SystemTime;
+
+use annex::{IntakeOptions, Look, Postponed, Presence, RootState, Rules, VectorClock};
+use assistant::{Event, Found, Id, Looked, Root, Scope};
+use model::RepoPath;
+
+use super::Workshop;
+
+pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
+    let everything = scope == Scope::Everything;
+    let looked = match try_look(workshop, scope) {
+        Err(error) => Looked::Failed(error.to_string()),
+        Ok(look) => {
+            let refused = look.refused.iter().map(|(name, why)| (name.to_string(), why.clone()));
+            let unreadable = look.unreadable.iter().map(|(path, why)| (path.display().to_string(), why.clone()));
+            workshop.set_unfit(everything, refused.chain(unreadable));
+            let found = found(&look);
+            workshop.keep_look(id, look);
+            Looked::Found(found)
+        }
+    };
+    Event::Looked { id, looked }
+}
+
+fn try_look(workshop: &Workshop, scope: Scope) -> annex::Result<Look> {
+    let annex = workshop.annex();
+    if annex.work_tree().is_none() {
+        return Ok(Look::of_bare());
+    }
+    if workshop.is_there() {
+        // A checkout that a crash cut off would look like changes by the user.
+        annex.finish_checkout()?;
+    }
+    annex.look(&match scope {
+        Scope::Everything => annex::Scope::Everything,
+        Scope::Paths(paths) => annex::Scope::Paths(paths),
+    })
+}
+
+fn found(look: &Look) -> Found {
+    let renamed = look.added.iter().chain(&look.modified).filter(|candidate| candidate.is_renamed()).count();
+    Found {
+        root: match look.root {
+            RootState::Same => Root::Same,
+            RootState::Vanished => Root::Vanished,
+            RootState::Replaced => Root::Replaced,
+        },
+        changed: look.added.len() + look.modified.len(),
+        removed: look.removed.len().saturating_sub(renamed),
+        tracked: look.tracked,
+        staged: look.staged,
+    }
+}
+
+pub(super) fn ingest(workshop: &Workshop, id: Id, look: Id, removals: bool) -> Event {
+    let Some(look) = workshop.take_look(look) else {
+        let failed = Some("what was found is not known any more".to_owned());
+        return Event::Ingested { id, refs: workshop.refs(), postponed: Vec::new(), failed };
+    };
+    let (postponed, failed) = match try_ingest(workshop, look, removals) {
+        Ok(postponed) => (postponed, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    workshop.remember_stamps();
+    Event::Ingested { id, refs: workshop.refs(), postponed, failed }
+}
+
+fn try_ingest(workshop: &Workshop, look: Look, removals: bool) -> annex::Result<Vec<RepoPath>> {
+    let annex = workshop.annex();
+    let settings = workshop.settings()?;
+    if !settings.autocommit {
+        return Ok(Vec::new());
+    }
+    let rules = Rules::of(annex, &settings)?;
+    let message = format!("git-annex in {}", workshop.description(annex.uuid()));
+    let options = IntakeOptions {
+        settings: &settings,
+        is_large: &|path, size| rules.is_large(path, size),
+        is_unlocked: &|path, size| rules.is_unlocked(path, size),
+        backend: &|path| rules.backend(path),
+        message: &message,
+        allow_removals: removals,
+    };
+    let intake = annex.ingest(look, &options, SystemTime::now())?;
+    if !intake.keys_added.is_empty() {
+        // The contents are durable: now the log may say so.
+        let here = annex.uuid().clone();
+        let present = intake.keys_added.into_iter().map(|key| (key, here.clone(), Presence::Present));
+        annex.branch().record_presence(&present.collect::<Vec<_>>(), VectorClock::now())?;
+    }
+    let counts = intake.counts;
+    let taken = counts.annexed + counts.in_git + counts.links;
+    let parts = [(taken, "added or changed"), (counts.renamed, "renamed"), (counts.removed, "removed")];
+    let parts: Vec<_> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if intake.commit.is_some() && !parts.is_empty() {
+        workshop.note(format!("files here: {}", parts.join(", ")));
+    }
+    let mut again = Vec::new();
+    let mut not_stored = None;
+    for (path, why) in intake.postponed {
+        match why {
+            Postponed::BeingWritten | Postponed::Changed | Postponed::Vanished | Postponed::TooYoung(_) => {
+                again.push(path);
+            }
+            Postponed::Unreadable(why) => workshop.note_unfit(path.to_string(), why),
+            Postponed::NotStored(why) => not_stored = Some(why),
+            Postponed::Held => {}
+            Postponed::NeedsFilter(filter) => {
+                let why = format!("its content must pass git's filter {filter}, which 'git add' does");
+                workshop.note_unfit(path.to_string(), why);
+            }
+        }
+    }
+    match not_stored {
+        // Most likely the disk is full: trying again at once would read all of it again.
+        Some(why) => Err(annex::Error::Refused(format!("some files could not be added yet: {why}"))),
+        None => Ok(again),
+    }
+}
+
+pub(super) fn restore(workshop: &Workshop, id: Id) -> Event {
+    let restored = workshop.settings().and_then(|settings| workshop.annex().restore(settings.thin));
+    workshop.remember_stamps();
+    match restored {
+        Ok(count) => {
+            workshop.note(format!("{count} files that were gone were brought back"));
+            Event::Restored { id, failed: None }
+        }
+        Err(error) => Event::Restored { id, failed: Some(error.to_string()) },
+    }
+}

@@ -1,0 +1,120 @@
+//! Probe, fetch, merge, push.
+
+use std::path::PathBuf;
+
+use annex::exchange::PushOutcome;
+use annex::{CheckoutOptions, MergeOptions, MergeOutcome, Theirs};
+use assistant::{Away, Event, Heads, Id, Merged, Pushed, Reach};
+use model::RemoteName;
+use remotes::{Absence, Remote};
+
+use super::Workshop;
+
+pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[PathBuf]) -> Event {
+    let Some(settings) = workshop.remote_settings().remove(name) else {
+        return Event::Probed { id, reach: Reach::Away(Away::Absent) };
+    };
+    let before = workshop.remote(name).map(|remote| remote.annex().uuid().clone());
+    let reach = match remotes::reach(workshop.annex(), &settings, mounts) {
+        Ok(remote) => {
+            let uuid = remote.annex().uuid().clone();
+            if before.as_ref() != Some(&uuid) {
+                let _ = workshop.observations().forget_failures(Some(name.as_str()));
+            }
+            workshop.set_reached(name, Some(remote));
+            Reach::Here(uuid)
+        }
+        Err(absence) => {
+            workshop.set_reached(name, None);
+            Reach::Away(match absence {
+                Absence::Absent(_) => Away::Absent,
+                Absence::Unusable(_) | Absence::Unsupported(_) => Away::Unusable(absence.to_string()),
+            })
+        }
+    };
+    Event::Probed { id, reach }
+}
+
+/// Why a remote that was reached a moment ago failed: because it is gone, or for a reason of its own.
+pub(super) fn away(remote: &Remote, error: &annex::Error) -> Away {
+    match remote.is_there() {
+        true => Away::Unusable(error.to_string()),
+        false => Away::Absent,
+    }
+}
+
+pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
+    let there = match workshop.remote(name) {
+        None => Err(Away::Absent),
+        Some(remote) => match remote.fetch() {
+            Ok((tree, annex)) => Ok(Heads { tree, annex }),
+            Err(error) => Err(away(&remote, &error)),
+        },
+    };
+    workshop.examine_remote(name);
+    Event::Fetched { id, refs: workshop.refs(), there }
+}
+
+pub(super) fn merge(workshop: &Workshop, id: Id) -> Event {
+    let merged = try_merge(workshop).unwrap_or_else(|error| Merged::Failed(error.to_string()));
+    workshop.remember_stamps();
+    Event::Merged { id, refs: workshop.refs(), merged }
+}
+
+fn try_merge(workshop: &Workshop) -> annex::Result<Merged> {
+    let annex = workshop.annex();
+    // Who holds a content is known before the file that names it appears.
+    let branches = annex.branch().merge()?;
+    for refused in branches.refused {
+        workshop.note(refused);
+    }
+    let settings = workshop.settings()?;
+    let incoming = workshop.incoming()?;
+    if incoming.is_empty() || settings.synconlyannex || annex.is_bare() {
+        return Ok(Merged::Done);
+    }
+    let theirs: Vec<Theirs<'_>> =
+        incoming.iter().map(|(commit, reference)| Theirs { commit: *commit, reference }).collect();
+    let options =
+        MergeOptions { resolve: settings.resolvemerge, checkout: CheckoutOptions { thin: settings.thin } };
+    Ok(match annex.merge_into_head(&theirs, &options)? {
+        MergeOutcome::UpToDate => Merged::Done,
+        MergeOutcome::FastForwarded { .. } => {
+            workshop.note("took over changes made elsewhere".to_owned());
+            Merged::Done
+        }
+        MergeOutcome::Merged { resolved, .. } => {
+            workshop.note(match resolved.len() {
+                0 => "merged changes made here and elsewhere".to_owned(),
+                count => format!("{count} files were changed here and elsewhere: both versions are kept"),
+            });
+            Merged::Done
+        }
+        MergeOutcome::Blocked { paths } => Merged::Blocked(paths),
+        MergeOutcome::Conflict { paths } => Merged::Failed(format!(
+            "{} files were changed here and elsewhere, and annex.resolvemerge is off; nothing is lost. Merge by hand \
+             with 'git merge'",
+            paths.len()
+        )),
+    })
+}
+
+pub(super) fn push(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
+    let heads = workshop.refs().heads;
+    let pushed = match workshop.remote(name) {
+        None => Pushed::Away(Away::Absent),
+        Some(remote) => match remote.push() {
+            Ok(PushOutcome::UpToDate | PushOutcome::Pushed { .. }) => Pushed::Done(heads),
+            Ok(PushOutcome::Refused { .. }) => Pushed::Refused,
+            Err(error) => match away(&remote, &error) {
+                Away::Absent => Pushed::Away(Away::Absent),
+                Away::Unusable(why) => {
+                    workshop.note(format!("could not push to {name}: {why}"));
+                    Pushed::Failed(why)
+                }
+            },
+        },
+    };
+    workshop.examine_remote(name);
+    Event::Pushed { id, pushed }
+}

@@ -1,0 +1,57 @@
+//! Effects become work: each function here does one effect, blocking, and tells how it ended as one event.
+//!
+//! **Invariant:** an effect ends in its event whatever happens, also if the work panics.
+
+mod content;
+mod examine;
+mod files;
+mod git;
+mod observe;
+mod workshop;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use assistant::{Away, Effect, Event, Id, Looked, Merged, Outcome, Pushed, Reach};
+
+pub(crate) use workshop::{Underway, Workshop};
+
+/// Does an effect. `mounts` are the places where drives are mounted now.
+pub(crate) fn perform(workshop: &Workshop, effect: Effect, mounts: Vec<PathBuf>) -> Event {
+    let done = catch_unwind(AssertUnwindSafe(|| match effect.clone() {
+        Effect::Look { id, scope } => files::look(workshop, id, scope),
+        Effect::Ingest { id, look, removals } => files::ingest(workshop, id, look, removals),
+        Effect::Restore { id } => files::restore(workshop, id),
+        Effect::Probe { id, remote } => git::probe(workshop, id, &remote, &mounts),
+        Effect::Fetch { id, remote } => git::fetch(workshop, id, &remote),
+        Effect::Merge { id } => git::merge(workshop, id),
+        Effect::Push { id, remote } => git::push(workshop, id, &remote),
+        Effect::Observe { id } => observe::observe(workshop, id),
+        Effect::Offer { id, lots, limit } => content::offer(workshop, id, &lots, limit),
+        Effect::Transfer { id, remote, direction, keys } => content::transfer(workshop, id, &remote, direction, &keys),
+        Effect::Cancel { .. } | Effect::Ask(_) | Effect::Withdraw(_) => Event::Woke,
+    }));
+    done.unwrap_or_else(|_| failed(workshop, effect, "an error in Anabranch itself; it will be tried again"))
+}
+
+/// The event that ends an effect that could not be done at all.
+fn failed(workshop: &Workshop, effect: Effect, why: &str) -> Event {
+    let refs = workshop.refs();
+    let why = || why.to_owned();
+    match effect {
+        Effect::Look { id, .. } => Event::Looked { id, looked: Looked::Failed(why()) },
+        Effect::Ingest { id, .. } => Event::Ingested { id, refs, postponed: Vec::new(), failed: Some(why()) },
+        Effect::Restore { id } => Event::Restored { id, failed: Some(why()) },
+        Effect::Probe { id, .. } => Event::Probed { id, reach: Reach::Away(Away::Unusable(why())) },
+        Effect::Fetch { id, .. } => Event::Fetched { id, refs, there: Err(Away::Unusable(why())) },
+        Effect::Merge { id } => Event::Merged { id, refs, merged: Merged::Failed(why()) },
+        Effect::Push { id, .. } => Event::Pushed { id, pushed: Pushed::Failed(why()) },
+        Effect::Observe { id } => Event::Observed { id, heads: refs.heads, classes: Err(why()) },
+        Effect::Offer { id, .. } => Event::Offered { id, candidates: Vec::new(), retry_at: None },
+        Effect::Transfer { id, keys, .. } => {
+            let outcomes = keys.into_iter().map(|key| (key, Outcome::Failed(why()))).collect();
+            Event::Transferred { id, refs, outcomes }
+        }
+        Effect::Cancel { id: Id(_) } | Effect::Ask(_) | Effect::Withdraw(_) => Event::Woke,
+    }
+}

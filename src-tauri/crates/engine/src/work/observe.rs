@@ -1,0 +1,117 @@
+//! Brings the observations up to date with the refs, and fills files whose content has arrived.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use annex::Trust;
+use assistant::{Class, Event, Heads, Id};
+use model::expression::{Preferences, Settings as Rules};
+use model::{Key, RepoPath, Uuid};
+
+use super::Workshop;
+use crate::observations::Described;
+
+pub(super) fn observe(workshop: &Workshop, id: Id) -> Event {
+    let heads = workshop.refs().heads;
+    let classes = try_observe(workshop, heads).map_err(|error| error.to_string());
+    workshop.remember_stamps();
+    Event::Observed { id, heads, classes }
+}
+
+fn try_observe(workshop: &Workshop, heads: Heads) -> Result<Vec<Class>, crate::Error> {
+    let annex = workshop.annex();
+    let failed = |source| crate::Error::Observations { path: annex.own_dir(), source };
+    let facts = workshop.facts()?;
+    let concerned = concerned(workshop);
+    let rules = Rules {
+        groups: facts.groups.clone(),
+        preferred: facts.preferred.clone(),
+        required: facts.required.clone(),
+        group_preferred: facts.group_preferred.clone(),
+        trust: facts.trust.iter().map(|(uuid, trust)| (uuid.clone(), rely(*trust))).collect(),
+        numcopies: facts.numcopies,
+        ..Rules::default()
+    };
+    let digest = digest(&rules, &concerned);
+    let preferences = Preferences::new(&rules);
+
+    let mut observations = workshop.observations();
+    let before = observations.described().map_err(failed)?;
+    let mut update = observations.update().map_err(failed)?;
+    // A commit that is gone (history was rewritten) cannot be compared with: everything is read anew.
+    let gone = |oid: Option<model::Oid>| oid.is_some_and(|oid| !annex.has_commit(oid));
+    let before = if gone(before.tree) || gone(before.annex) {
+        update.clear().map_err(failed)?;
+        Described::default()
+    } else {
+        before
+    };
+    let mut problem = None;
+    if let Some(tip) = heads.annex.filter(|_| heads.annex != before.annex) {
+        annex.branch().changes_each(before.annex, tip, &mut |key, holders| {
+            if problem.is_none() {
+                problem = update.located(&key, holders.iter().cloned().collect()).err();
+            }
+        })?;
+    }
+    if let Some(commit) = heads.tree.filter(|_| heads.tree != before.tree) {
+        annex.tree_changes(before.tree, commit, &mut |change| {
+            if problem.is_none() {
+                problem = update.named(&change.path, change.new.as_ref().map(|annexed| &annexed.key)).err();
+            }
+        })?;
+    }
+    if let Some(source) = problem {
+        return Err(failed(source));
+    }
+    if before.rules != digest {
+        update.touch_all().map_err(failed)?;
+    }
+    let here = annex.uuid();
+    let mut arrived: Vec<(RepoPath, Key)> = Vec::new();
+    let among: Vec<Uuid> = concerned.into_iter().collect();
+    let classified = update.classify(|touched| {
+        if touched.have.contains(here) && !touched.had.contains(here) {
+            arrived.extend(touched.paths.iter().map(|path| (path.clone(), touched.key.clone())));
+        }
+        if touched.paths.is_empty() {
+            return BTreeSet::new();
+        }
+        preferences.wanting(&touched.key, &touched.paths, &touched.have, &among)
+    });
+    classified.map_err(failed)?;
+    if annex.work_tree().is_some() {
+        // Before the observations say so: what is interrupted here is done again by the next start.
+        arrived.sort();
+        annex.populate(&arrived, annex::settings::is_thin(annex))?;
+    }
+    update.commit(&Described { tree: heads.tree, annex: heads.annex, rules: digest }).map_err(failed)?;
+    observations.classes().map_err(failed)
+}
+
+/// The repositories whose wishes decide what is transferred from or to here.
+fn concerned(workshop: &Workshop) -> BTreeSet<Uuid> {
+    let remotes = workshop.remote_settings();
+    let known = remotes.values().filter(|remote| remote.special.is_none() && remote.sync);
+    let uuids = known.filter_map(|remote| remote.uuid.clone());
+    uuids.chain([workshop.annex().uuid().clone()]).collect()
+}
+
+fn rely(trust: Trust) -> model::expression::Trust {
+    match trust {
+        Trust::Trusted => model::expression::Trust::Trusted,
+        Trust::SemiTrusted => model::expression::Trust::Semitrusted,
+        Trust::Untrusted => model::expression::Trust::Untrusted,
+        Trust::Dead => model::expression::Trust::Dead,
+    }
+}
+
+/// Changes when the rules or the repositories concerned change; only compared with what this same program wrote.
+fn digest(rules: &Rules, concerned: &BTreeSet<Uuid>) -> Vec<u8> {
+    let mut hasher = DefaultHasher::new();
+    let trust: BTreeMap<_, _> = rules.trust.iter().map(|(uuid, trust)| (uuid, format!("{trust:?}"))).collect();
+    (&rules.groups, &rules.preferred, &rules.required, &rules.group_preferred, trust, rules.numcopies).hash(&mut hasher);
+    concerned.hash(&mut hasher);
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    hasher.finish().to_be_bytes().to_vec()
+}

@@ -1,0 +1,281 @@
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use annex::settings::{RemoteSettings, Settings};
+use annex::{Annex, Error as AnnexError, Facts, Look, RefsState};
+use assistant::{Heads, Id, Refs, RemoteFacts};
+use contract::Change;
+use model::{Oid, RemoteName, Uuid};
+use remotes::Remote;
+
+use crate::Error;
+use crate::clock::{Clock, wall_clock};
+use crate::observations::Observations;
+
+/// How many of the last changes are remembered for people.
+const RECENT: usize = 50;
+
+/// What the work on one repository needs: the repository, what was observed, and what is under way. Shared between the
+/// loop and the threads that work.
+pub(crate) struct Workshop {
+    annex: Annex,
+    pub(crate) clock: Clock,
+    observations: Mutex<Observations>,
+    shared: Mutex<Shared>,
+}
+
+/// A transfer under way.
+#[derive(Clone)]
+pub(crate) struct Underway {
+    pub(crate) remote: RemoteName,
+    pub(crate) direction: assistant::content::Direction,
+    pub(crate) cancelled: Arc<AtomicBool>,
+    pub(crate) files: usize,
+    /// The file that is moving now.
+    pub(crate) what: String,
+    pub(crate) done: u64,
+    pub(crate) total: u64,
+}
+
+#[derive(Default)]
+struct Shared {
+    remotes: BTreeMap<RemoteName, RemoteSettings>,
+    reached: BTreeMap<RemoteName, Remote>,
+    /// What was found at each remote when its refs were last looked at.
+    seen: BTreeMap<RemoteName, u64>,
+    looks: BTreeMap<Id, Look>,
+    underway: BTreeMap<Id, Underway>,
+    /// Commits that are known to be merged; what is merged stays merged.
+    merged: BTreeSet<Oid>,
+    recent: VecDeque<Change>,
+    /// Files that could not be added, with the reason.
+    unfit: BTreeMap<String, String>,
+    /// What the git-annex branch said, and at which commit.
+    facts: Option<(Option<Oid>, Arc<Facts>)>,
+    blind: BTreeMap<PathBuf, surroundings::Why>,
+    stamps: Option<super::examine::Stamps>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Work that panicked ended as a failure; what it left is facts, each true by itself.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Workshop {
+    pub(crate) fn open(annex: Annex, clock: Clock) -> Result<Self, Error> {
+        let directory = annex.own_dir();
+        let observations = Observations::open(&directory)
+            .map_err(|source| Error::Observations { path: directory, source })?;
+        let workshop = Self { annex, clock, observations: Mutex::new(observations), shared: Mutex::default() };
+        Ok(workshop)
+    }
+
+    pub(crate) fn annex(&self) -> &Annex {
+        &self.annex
+    }
+
+    pub(crate) fn observations(&self) -> MutexGuard<'_, Observations> {
+        lock(&self.observations)
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        lock(&self.shared)
+    }
+
+    /// The settings as they are now; they may be changed by hand at any time.
+    pub(crate) fn settings(&self) -> Result<Settings, AnnexError> {
+        Settings::read(&self.annex, &self.facts()?.config)
+    }
+
+    /// What the git-annex branch says of all repositories; read again only when the branch has moved.
+    pub(crate) fn facts(&self) -> Result<Arc<Facts>, AnnexError> {
+        let tip = self.annex.branch().tip()?;
+        if let Some((known, facts)) = &self.shared().facts
+            && *known == tip
+        {
+            return Ok(Arc::clone(facts));
+        }
+        let facts = Arc::new(self.annex.branch().facts()?);
+        self.shared().facts = Some((tip, Arc::clone(&facts)));
+        Ok(facts)
+    }
+
+    /// What a repository is called.
+    pub(crate) fn description(&self, uuid: &Uuid) -> String {
+        let known = self.shared().facts.as_ref().and_then(|(_, facts)| facts.descriptions.get(uuid).cloned());
+        known.unwrap_or_else(|| uuid.to_string())
+    }
+
+    /// Reads the remotes of the configuration, and says which of them can be used.
+    pub(crate) fn list_remotes(&self) -> Vec<RemoteFacts> {
+        let listed = match annex::settings::remotes(&self.annex) {
+            Ok(listed) => listed,
+            Err(error) => {
+                self.note_unfit(".git/config".to_owned(), error.to_string());
+                return Vec::new();
+            }
+        };
+        let top = self.annex.work_tree().unwrap_or(self.annex.git_dir()).to_owned();
+        let usable = |remote: &&RemoteSettings| remote.sync && !remote.private && remote.local_path(&top).is_some();
+        let facts = listed.iter().filter(usable).map(|remote| RemoteFacts {
+            name: remote.name.clone(),
+            cost: remote.cost,
+            pull: remote.pull,
+            push: remote.push && !remote.readonly,
+            content: !remote.ignore,
+        });
+        let facts = facts.collect();
+        self.shared().remotes = listed.into_iter().map(|remote| (remote.name.clone(), remote)).collect();
+        facts
+    }
+
+    pub(crate) fn remote_settings(&self) -> BTreeMap<RemoteName, RemoteSettings> {
+        self.shared().remotes.clone()
+    }
+
+    pub(crate) fn set_reached(&self, name: &RemoteName, remote: Option<Remote>) {
+        let mut shared = self.shared();
+        match remote {
+            Some(remote) => {
+                if let Some(settings) = shared.remotes.get_mut(name) {
+                    settings.uuid = Some(remote.annex().uuid().clone());
+                }
+                shared.reached.insert(name.clone(), remote);
+            }
+            None => {
+                shared.reached.remove(name);
+                shared.seen.remove(name);
+            }
+        }
+    }
+
+    /// The remotes that were reached when they were last looked for.
+    pub(crate) fn reached(&self) -> BTreeMap<RemoteName, Remote> {
+        self.shared().reached.clone()
+    }
+
+    pub(crate) fn remote(&self, name: &RemoteName) -> Option<Remote> {
+        self.shared().reached.get(name).cloned()
+    }
+
+    /// Remembers what the refs of a remote are; true if they are not what they were.
+    pub(crate) fn see_remote(&self, name: &RemoteName, refs: u64) -> bool {
+        self.shared().seen.insert(name.clone(), refs) != Some(refs)
+    }
+
+    pub(crate) fn keep_look(&self, id: Id, look: Look) {
+        let mut shared = self.shared();
+        shared.looks.clear();
+        shared.looks.insert(id, look);
+    }
+
+    pub(crate) fn take_look(&self, id: Id) -> Option<Look> {
+        self.shared().looks.remove(&id)
+    }
+
+    pub(crate) fn begin_transfer(&self, id: Id, transfer: Underway) {
+        self.shared().underway.insert(id, transfer);
+    }
+
+    pub(crate) fn progress(&self, id: Id, change: impl FnOnce(&mut Underway)) {
+        if let Some(transfer) = self.shared().underway.get_mut(&id) {
+            change(transfer);
+        }
+    }
+
+    pub(crate) fn end_transfer(&self, id: Id) {
+        self.shared().underway.remove(&id);
+    }
+
+    pub(crate) fn cancel(&self, id: Id) {
+        if let Some(transfer) = self.shared().underway.get(&id) {
+            transfer.cancelled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn transfers(&self) -> Vec<Underway> {
+        self.shared().underway.values().cloned().collect()
+    }
+
+    /// The refs as they are now. A repository that cannot be read has no heads, and nothing is done with it.
+    pub(crate) fn refs(&self) -> Refs {
+        match self.read_refs() {
+            Ok(state) => Refs {
+                heads: Heads { tree: state.tree, annex: state.annex },
+                unmerged: state.annex_behind || (!self.annex.is_bare() && !state.incoming.is_empty()),
+            },
+            Err(_) => Refs::default(),
+        }
+    }
+
+    /// The branches that are not merged yet, with the names of their refs.
+    pub(crate) fn incoming(&self) -> Result<Vec<(Oid, String)>, AnnexError> {
+        Ok(self.read_refs()?.incoming)
+    }
+
+    fn read_refs(&self) -> Result<RefsState, AnnexError> {
+        let mut merged = std::mem::take(&mut self.shared().merged);
+        let state = self.annex.refs(&self.pulled(), &mut merged);
+        self.shared().merged.append(&mut merged);
+        state
+    }
+
+    /// True if the folder is still the one that was opened.
+    pub(crate) fn is_there(&self) -> bool {
+        self.annex.root_state().is_ok_and(|state| state == annex::RootState::Same)
+    }
+
+    /// Remotes that are pulled from.
+    pub(crate) fn pulled(&self) -> BTreeSet<RemoteName> {
+        let shared = self.shared();
+        let pulled = shared.remotes.values().filter(|remote| remote.sync && remote.pull);
+        pulled.map(|remote| remote.name.clone()).collect()
+    }
+
+    pub(crate) fn note(&self, what: String) {
+        let mut shared = self.shared();
+        shared.recent.push_front(Change { at: wall_clock(), what });
+        shared.recent.truncate(RECENT);
+    }
+
+    pub(crate) fn recent(&self) -> Vec<Change> {
+        self.shared().recent.iter().cloned().collect()
+    }
+
+    /// Something that is left out until it is changed, with the reason.
+    pub(crate) fn note_unfit(&self, what: String, why: String) {
+        self.shared().unfit.insert(what, why);
+    }
+
+    pub(crate) fn set_unfit(&self, everything: bool, unfit: impl IntoIterator<Item = (String, String)>) {
+        let mut shared = self.shared();
+        if everything {
+            shared.unfit.clear();
+        }
+        shared.unfit.extend(unfit);
+    }
+
+    pub(crate) fn unfit(&self) -> BTreeMap<String, String> {
+        self.shared().unfit.clone()
+    }
+
+    /// A part of the folder whose changes are not seen at once, and why; none if they are again.
+    pub(crate) fn set_blind(&self, path: PathBuf, why: Option<surroundings::Why>) {
+        let mut shared = self.shared();
+        match why {
+            Some(why) => shared.blind.insert(path, why),
+            None => shared.blind.remove(&path),
+        };
+    }
+
+    pub(crate) fn blind(&self) -> BTreeMap<PathBuf, surroundings::Why> {
+        self.shared().blind.clone()
+    }
+
+    /// Remembers the state of files in the git directory; gives back what it was.
+    pub(crate) fn swap_stamps(&self, stamps: super::examine::Stamps) -> Option<super::examine::Stamps> {
+        self.shared().stamps.replace(stamps)
+    }
+}

@@ -1,0 +1,134 @@
+use super::term::{Term, Terms};
+use super::tree::{Body, Operand, Operator, Sequence};
+
+/// Why a text is not an expression. Such a text is kept where it is stored: another version may know its terms.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// A word that is no term, or none that is allowed here.
+    #[error("“{0}” is not a term that can be used here")]
+    UnknownTerm(String),
+    /// A term with a value that it cannot have.
+    #[error("“{0}” has a value that does not fit")]
+    BadValue(String),
+    /// More parentheses within each other than anyone writes.
+    #[error("it has more than 200 parentheses within each other")]
+    TooDeep,
+}
+
+/// Each level is a stack frame when parsing, evaluating and freeing.
+const DEPTH_LIMIT: usize = 200;
+
+pub(super) fn parse(text: &str, terms: Terms) -> Result<Sequence, ParseError> {
+    Words {
+        rest: text,
+        terms,
+        depth: 0,
+    }
+    .sequence()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word<'a> {
+    Open,
+    Close,
+    Plain(&'a str),
+}
+
+struct Words<'a> {
+    rest: &'a str,
+    terms: Terms,
+    /// How many parentheses are open.
+    depth: usize,
+}
+
+impl<'a> Words<'a> {
+    fn peek(&mut self) -> Option<Word<'a>> {
+        // A closing parenthesis that nothing opened is ignored, wherever it stands.
+        let is_ignored = |c: char| c.is_whitespace() || (c == ')' && self.depth == 0);
+        self.rest = self.rest.trim_start_matches(is_ignored);
+        let end = self.rest.find(|c: char| c.is_whitespace() || matches!(c, '(' | ')'));
+        match self.rest.chars().next()? {
+            '(' => Some(Word::Open),
+            ')' => Some(Word::Close),
+            _ => Some(Word::Plain(&self.rest[..end.unwrap_or(self.rest.len())])),
+        }
+    }
+
+    /// Takes the next word if it is `word`.
+    fn skip(&mut self, word: Word<'_>) -> bool {
+        let found = self.peek() == Some(word);
+        if found {
+            let length = if let Word::Plain(text) = word { text.len() } else { 1 };
+            self.rest = &self.rest[length..];
+        }
+        found
+    }
+
+    /// `expr = operand { ["and" | "or"] operand }`, up to a closing parenthesis, which stays.
+    fn sequence(&mut self) -> Result<Sequence, ParseError> {
+        let mut sequence = Sequence {
+            first: self.operand()?,
+            rest: Vec::new(),
+        };
+        while !matches!(self.peek(), None | Some(Word::Close)) {
+            let operator = if self.skip(Word::Plain("or")) {
+                Operator::Or
+            } else {
+                self.skip(Word::Plain("and"));
+                Operator::And
+            };
+            sequence.rest.push((operator, self.operand()?));
+        }
+        Ok(sequence)
+    }
+
+    fn operand(&mut self) -> Result<Operand, ParseError> {
+        // An operator where an operand should be has "everything" on its left: `and` changes nothing, and with `or`
+        // the whole is everything, whatever follows. That is still read, and kept for `is_unstable`.
+        let mut everything_or = None;
+        let mut negated = false;
+        loop {
+            if self.skip(Word::Plain("not")) {
+                negated = !negated;
+            } else if self.skip(Word::Plain("or")) {
+                everything_or.get_or_insert_with(|| std::mem::take(&mut negated));
+            } else if !self.skip(Word::Plain("and")) {
+                break;
+            }
+        }
+        let body = match self.peek() {
+            None | Some(Word::Close) => Body::Everything,
+            Some(Word::Open) if self.depth >= DEPTH_LIMIT => return Err(ParseError::TooDeep),
+            Some(Word::Open) => {
+                self.skip(Word::Open);
+                self.depth += 1;
+                let group = self.sequence()?;
+                self.skip(Word::Close);
+                self.depth -= 1;
+                Body::Group(group.into())
+            }
+            Some(word @ Word::Plain(text)) => {
+                self.skip(word);
+                Body::Term(Term::parse(text, self.terms)?)
+            }
+        };
+        let operand = Operand { negated, body };
+        Ok(match everything_or {
+            None => operand,
+            Some(negated) => {
+                let everything = Operand {
+                    negated: false,
+                    body: Body::Everything,
+                };
+                let group = Sequence {
+                    first: everything,
+                    rest: vec![(Operator::Or, operand)],
+                };
+                Operand {
+                    negated,
+                    body: Body::Group(group.into()),
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,96 @@
+use std::sync::atomic::AtomicBool;
+
+use annex::exchange::content::{Outcome, Wanted, transfer};
+use annex::exchange::{PushOptions, PushOutcome, fetch, newest, push};
+use annex::{Annex, CheckoutOptions, Result};
+use model::{Key, Oid, RemoteName, RepoPath};
+
+/// A repository on this machine, open for exchange with ours.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    local: Annex,
+    there: Annex,
+    name: RemoteName,
+}
+
+/// How a transfer is to be done.
+#[derive(Clone, Copy)]
+pub struct Contents<'a> {
+    /// What, in this order, each with the file it is wanted for.
+    pub wanted: &'a [Wanted],
+    /// Bytes that must stay free where they go.
+    pub reserve: u64,
+    /// Told how many bytes of a content have arrived.
+    pub progress: &'a (dyn Fn(&Key, u64) + Sync),
+    /// Set to stop as soon as possible.
+    pub cancelled: &'a AtomicBool,
+}
+
+impl Remote {
+    pub(crate) fn new(local: Annex, there: Annex, name: RemoteName) -> Self {
+        Self { local, there, name }
+    }
+
+    /// The repository at the other end.
+    pub fn annex(&self) -> &Annex {
+        &self.there
+    }
+
+    /// True if the repository is still there: a drive may have been pulled out.
+    pub fn is_there(&self) -> bool {
+        self.there.is_there()
+    }
+
+    /// Fetches its branches. Says which commits it has: of the branch that is checked out here, and of the git-annex
+    /// branch; none where its own branches contradict each other.
+    pub fn fetch(&self) -> Result<(Option<Oid>, Option<Oid>)> {
+        let branch = self.local.head()?.branch;
+        let heads = fetch(&self.local, self.place(), &self.name, &branch)?.heads;
+        let tree = newest(&self.local, heads.branch, heads.synced)?;
+        let annex = newest(&self.local, heads.git_annex, heads.synced_git_annex)?;
+        Ok((tree, annex))
+    }
+
+    /// Pushes our branches. A work tree there that nobody tends follows, if nothing in it is uncommitted.
+    pub fn push(&self) -> Result<PushOutcome> {
+        let branch = self.local.head()?.branch;
+        let options =
+            PushOptions { update_checkout: self.is_untended()?, checkout: CheckoutOptions { thin: self.is_thin() } };
+        push(&self.local, self.place(), &self.name, &branch, &options)
+    }
+
+    fn place(&self) -> &std::path::Path {
+        self.there.work_tree().unwrap_or(self.there.git_dir())
+    }
+
+    fn is_untended(&self) -> Result<bool> {
+        Ok(!self.there.is_bare() && self.there.tenant()?.is_none())
+    }
+
+    fn is_thin(&self) -> bool {
+        annex::settings::is_thin(&self.there)
+    }
+
+    /// Gets contents from there.
+    pub fn get(&self, contents: Contents<'_>) -> Vec<(Key, Outcome)> {
+        let Contents { wanted, reserve, progress, cancelled } = contents;
+        transfer(&self.there, &self.local, wanted, reserve, progress, cancelled)
+    }
+
+    /// Sends contents there, and puts them into the files of a work tree that nobody tends.
+    pub fn send(&self, contents: Contents<'_>) -> Vec<(Key, Outcome)> {
+        let Contents { wanted, reserve, progress, cancelled } = contents;
+        let outcomes = transfer(&self.local, &self.there, wanted, reserve, progress, cancelled);
+        if self.is_untended().unwrap_or(false) {
+            let arrived = |key: &Key| {
+                let outcome = outcomes.iter().find(|(other, _)| other == key).map(|(_, outcome)| outcome);
+                matches!(outcome, Some(Outcome::Stored | Outcome::AlreadyPresent))
+            };
+            let files = wanted.iter().filter_map(|wanted| Some((wanted.path.clone()?, wanted.key.clone())));
+            let files: Vec<(RepoPath, Key)> = files.filter(|(_, key)| arrived(key)).collect();
+            // The content is there; a file that could not be filled now is filled by whoever tends it next.
+            let _ = self.there.populate(&files, self.is_thin());
+        }
+        outcomes
+    }
+}

@@ -1,0 +1,814 @@
+//! What an engine does with an effect, on repositories in memory.
+//!
+//! Each effect reads and changes the world at one moment, in small steps after any of which a crash may come; a transfer
+//! takes one moment for each key. The event that ends it travels for a while, so that it may be old when it arrives.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use assistant::content::{Direction, Lot};
+use assistant::{
+    Away, Candidate, Class, ClassId, Effect, Event, Found, Heads, Id, Looked, Merged, Outcome, Pushed, Reach, Refs,
+    Root, Scope,
+};
+use model::{Key, RemoteName, Timestamp, Uuid};
+
+use crate::history::{Content, Entry, Files, PathNo, Tree, join_facts, join_trees};
+use crate::invariants;
+use crate::world::{Branches, Findings, RepoNo, Slot, Step, World, path_name, path_number};
+
+/// The engine was killed in the middle of something.
+pub(crate) struct Crash;
+
+/// A transfer under way.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    slot: Slot,
+    direction: Direction,
+    keys: Vec<Key>,
+    /// How many keys are done, and whether the next has been begun.
+    outcomes: Vec<(Key, Outcome)>,
+    begun: bool,
+    cancelled: bool,
+}
+
+impl Transfer {
+    /// The content that is being copied right now.
+    fn at_work_on(&self) -> Option<Content> {
+        self.keys
+            .get(self.outcomes.len())
+            .filter(|_| self.begun)
+            .map(World::content_of)
+    }
+}
+
+impl World {
+    /// Carries out an effect whose time has come.
+    pub(crate) fn carry_out(&mut self, repo: RepoNo, effect: Effect) {
+        let done = match effect {
+            Effect::Look { id, scope } => Ok(self.look(repo, id, &scope)),
+            Effect::Ingest { id, look, removals } => self.ingest(repo, id, look, removals),
+            Effect::Restore { id } => Ok(self.restore(repo, id)),
+            Effect::Probe { id, remote } => Ok(self.probe(repo, id, &remote)),
+            Effect::Fetch { id, remote } => Ok(self.fetch(repo, id, &remote)),
+            Effect::Merge { id } => self.merge(repo, id),
+            Effect::Push { id, remote } => self.push(repo, id, &remote),
+            Effect::Observe { id } => Ok(self.observe(repo, id)),
+            Effect::Offer { id, lots, limit } => Ok(self.offer(repo, id, &lots, limit)),
+            Effect::Transfer {
+                id,
+                remote,
+                direction,
+                keys,
+            } => {
+                self.begin_transfer(repo, id, &remote, direction, keys);
+                return;
+            }
+            Effect::Cancel { id } => {
+                if let Some(transfer) = self.repos[repo]
+                    .engine
+                    .as_mut()
+                    .and_then(|engine| engine.transfers.get_mut(&id))
+                {
+                    transfer.cancelled = true;
+                }
+                return;
+            }
+            Effect::Ask(_) | Effect::Withdraw(_) => return,
+        };
+        if let Ok(event) = done {
+            self.tell_later(repo, event);
+        }
+    }
+
+    /// One small step; a crash may come before it.
+    fn small_step(&mut self) -> Result<(), Crash> {
+        match &mut self.until_crash {
+            Some(0) => Err(Crash),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn fails(&mut self) -> bool {
+        !self.is_calm && self.chance.one_in(20)
+    }
+
+    fn is_broken(&self, repo: RepoNo, slot: Slot) -> bool {
+        self.repos[repo].remotes[slot].is_broken
+    }
+
+    pub(crate) fn heads(&self, branches: Branches) -> Heads {
+        Heads {
+            tree: branches.tree.map(|commit| self.trees.oid(commit)),
+            annex: branches.annex.map(|commit| self.annexes.oid(commit)),
+        }
+    }
+
+    pub(crate) fn refs(&self, repo: RepoNo) -> Refs {
+        let here = &self.repos[repo];
+        let unmerged = self.incoming(repo).iter().any(|given| {
+            !self.trees.contains(here.heads.tree, given.tree) || !self.annexes.contains(here.heads.annex, given.annex)
+        });
+        Refs {
+            heads: self.heads(here.heads),
+            unmerged,
+        }
+    }
+
+    fn incoming(&self, repo: RepoNo) -> Vec<Branches> {
+        let here = &self.repos[repo];
+        here.fetched.values().flatten().copied().chain([here.synced]).collect()
+    }
+
+    pub(crate) fn head_files(&self, repo: RepoNo) -> Rc<Files> {
+        self.repos[repo]
+            .heads
+            .tree
+            .map_or_else(Rc::default, |commit| Rc::clone(&self.trees.at(commit).files))
+    }
+
+    fn look(&mut self, repo: RepoNo, id: Id, scope: &Scope) -> Event {
+        if self.fails() {
+            return Event::Looked {
+                id,
+                looked: Looked::Failed("the disk stutters".into()),
+            };
+        }
+        let staged = *self.head_files(repo) != self.repos[repo].index;
+        let here = &mut self.repos[repo];
+        let mut found = Found {
+            root: here.root,
+            changed: 0,
+            removed: 0,
+            tracked: here.index.len(),
+            staged,
+        };
+        if here.root == Root::Same {
+            let within: Option<BTreeSet<PathNo>> = match scope {
+                Scope::Everything => None,
+                Scope::Paths(paths) => Some(paths.iter().map(path_number).collect()),
+            };
+            let covers = |path: &PathNo| within.as_ref().is_none_or(|paths| paths.contains(path));
+            let differs = |(path, content): &(&PathNo, &Content)| {
+                here.index.get(path).map(|entry| entry.content) != Some(**content) && covers(path)
+            };
+            let changed: Vec<PathNo> = here.files.iter().filter(differs).map(|(path, _)| *path).collect();
+            let is_gone = |path: &&PathNo| !here.files.contains_key(path) && covers(path);
+            let removed: Vec<PathNo> = here.index.keys().filter(is_gone).copied().collect();
+            let arrived: BTreeSet<Content> = changed
+                .iter()
+                .filter_map(|path| here.files.get(path).copied())
+                .collect();
+            found.changed = changed.len();
+            found.removed = removed
+                .iter()
+                .filter(|path| !arrived.contains(&here.index[path].content))
+                .count();
+            if let Some(engine) = &mut here.engine {
+                let kept: BTreeSet<Content> = here.files.values().copied().collect();
+                let is_gone = |(path, entry): &(&PathNo, &Entry)| {
+                    !here.files.contains_key(path) && !kept.contains(&entry.content) && !here.confirmed.contains(path)
+                };
+                let all_gone = here.index.iter().filter(is_gone).count();
+                let tracked = here.index.len();
+                engine.found = Some(Findings {
+                    look: id,
+                    changed,
+                    removed,
+                    all_gone,
+                    tracked,
+                });
+            }
+        }
+        Event::Looked {
+            id,
+            looked: Looked::Found(found),
+        }
+    }
+
+    fn ingest(&mut self, repo: RepoNo, id: Id, look: Id, removals: bool) -> Result<Event, Crash> {
+        let failed = |world: &World, why: &str| Event::Ingested {
+            id,
+            refs: world.refs(repo),
+            postponed: Vec::new(),
+            failed: Some(why.into()),
+        };
+        let found = self.repos[repo].engine.as_mut().and_then(|engine| engine.found.take());
+        let Some(found) = found.filter(|found| found.look == look) else {
+            self.violated(format!(
+                "r{repo}: ingest {id:?} of a look {look:?} that is not the last"
+            ));
+            return Ok(failed(self, "nothing was found"));
+        };
+        if self.repos[repo].root != Root::Same {
+            return Ok(failed(self, "the folder is not there"));
+        }
+        if self.fails() {
+            return Ok(failed(self, "the disk is full"));
+        }
+        let mut postponed = Vec::new();
+        let mut stage = Vec::new();
+        for path in found.changed {
+            if self.repos[repo].writing.contains(&path) {
+                postponed.push(path_name(path));
+            } else if let Some(&content) = self.repos[repo].files.get(&path) {
+                self.small_step()?;
+                self.repos[repo].objects.insert(content);
+                stage.push((path, content));
+            }
+        }
+        self.small_step()?;
+        let logged: Vec<_> = stage.iter().map(|&(_, content)| (content, repo, true)).collect();
+        self.log(repo, &logged);
+        self.small_step()?;
+        for (path, content) in stage {
+            let entry = self.repos[repo].index.get(&path).copied();
+            if entry.is_none_or(|entry| entry.content != content) {
+                let dot = self.numbers.next_dot();
+                self.repos[repo].index.insert(path, Entry { content, dot });
+            }
+        }
+        for path in found.removed {
+            if removals && !self.repos[repo].files.contains_key(&path) {
+                let here = &mut self.repos[repo];
+                let entry = here.index.remove(&path);
+                let moved = entry.is_some_and(|entry| here.files.values().any(|content| *content == entry.content));
+                let confirmed = moved || here.confirmed.contains(&path);
+                let held = invariants::no_phantom_delete(here.root, found.all_gone, found.tracked, confirmed);
+                self.check(held);
+            }
+        }
+        self.small_step()?;
+        self.commit(repo);
+        Ok(Event::Ingested {
+            id,
+            refs: self.refs(repo),
+            postponed,
+            failed: None,
+        })
+    }
+
+    fn commit(&mut self, repo: RepoNo) {
+        let here = &self.repos[repo];
+        if here.index == *self.head_files(repo) {
+            return;
+        }
+        let files = Rc::new(here.index.clone());
+        let parent = here.heads.tree;
+        let mut seen = parent
+            .map(|commit| self.trees.at(commit).seen.clone())
+            .unwrap_or_default();
+        for entry in files.values() {
+            seen.add(entry.dot.into());
+        }
+        let held = invariants::no_unfinished_content(&files, &self.unfinished);
+        let commit = self.trees.commit(parent.as_slice(), Tree { files, seen });
+        self.repos[repo].heads.tree = Some(commit);
+        self.own_commits.push(commit);
+        self.counts.commits += 1;
+        self.note(|| format!("r{repo} commits t{commit}"));
+        self.check(held);
+        self.refs_changed(repo);
+    }
+
+    /// Says on the git-annex branch who has what; no commit if that is known.
+    fn log(&mut self, repo: RepoNo, said: &[(Content, RepoNo, bool)]) {
+        let parent = self.repos[repo].heads.annex;
+        let mut facts = parent
+            .map(|commit| Rc::clone(self.annexes.at(commit)))
+            .unwrap_or_default();
+        let mut changed = false;
+        for &(content, of, present) in said {
+            let truth = self.repos[of].objects.contains(&content);
+            self.check(invariants::log_is_sound(present, truth, content, of));
+            let about = (content, u8::try_from(of).unwrap_or(u8::MAX));
+            let known = facts.get(&about).copied();
+            if known.is_some_and(|(_, was)| was == present) || (known.is_none() && !present) {
+                continue;
+            }
+            let clock = known.map_or(1, |(clock, _)| clock + 1);
+            Rc::make_mut(&mut facts).insert(about, (clock, present));
+            changed = true;
+        }
+        if changed {
+            let commit = self.annexes.commit(parent.as_slice(), facts);
+            self.repos[repo].heads.annex = Some(commit);
+            self.refs_changed(repo);
+        }
+    }
+
+    /// Whoever watches this repository's refs sees them move.
+    pub(crate) fn refs_changed(&mut self, of: RepoNo) {
+        let refs = self.refs(of);
+        self.tell_later(of, Event::RefsMoved(refs));
+        for repo in 0..self.repos.len() {
+            for slot in 0..self.repos[repo].remotes.len() {
+                if self.reachable(repo, slot) == Some(of) {
+                    let name = self.repos[repo].remotes[slot].name.clone();
+                    self.tell_later(repo, Event::RemoteRefsMoved(name));
+                }
+            }
+        }
+    }
+
+    /// The watcher of a work tree sees these files change, or misses it and says later that it may have missed something.
+    pub(crate) fn files_changed(&mut self, repo: RepoNo, paths: &[PathNo]) {
+        if !self.is_calm && self.chance.one_in(12) {
+            let after = Duration::from_millis(self.chance.between(10, 3000));
+            let incarnation = self.repos[repo].incarnation;
+            let within = paths.first().filter(|_| paths.len() == 1).map(|path| path_name(*path));
+            self.schedule(
+                after,
+                Step::Tell {
+                    repo,
+                    incarnation,
+                    event: Event::CountLost(within),
+                },
+            );
+            return;
+        }
+        let times = if self.chance.one_in(12) { 2 } else { 1 };
+        for _ in 0..times {
+            self.tell_later(
+                repo,
+                Event::FilesChanged(paths.iter().map(|path| path_name(*path)).collect()),
+            );
+        }
+    }
+
+    fn restore(&mut self, repo: RepoNo, id: Id) -> Event {
+        if self.repos[repo].root != Root::Same || self.fails() {
+            return Event::Restored {
+                id,
+                failed: Some("the folder cannot be written".into()),
+            };
+        }
+        let here = &mut self.repos[repo];
+        let gone: Vec<_> = here
+            .index
+            .iter()
+            .filter(|(path, _)| !here.files.contains_key(path))
+            .collect();
+        let gone: Vec<_> = gone.into_iter().map(|(path, entry)| (*path, entry.content)).collect();
+        for &(path, content) in &gone {
+            here.files.insert(path, content);
+            here.confirmed.remove(&path);
+        }
+        let paths: Vec<_> = gone.into_iter().map(|(path, _)| path).collect();
+        self.files_changed(repo, &paths);
+        Event::Restored { id, failed: None }
+    }
+
+    fn probe(&mut self, repo: RepoNo, id: Id, remote: &RemoteName) -> Event {
+        let target = self
+            .remote_slot(repo, remote)
+            .and_then(|slot| self.reachable(repo, slot));
+        let reach = match target {
+            Some(_) if self.fails() => Reach::Away(Away::Unusable("it cannot be read".into())),
+            Some(target) => Reach::Here(self.repos[target].uuid.clone()),
+            None => Reach::Away(Away::Absent),
+        };
+        Event::Probed { id, reach }
+    }
+
+    fn fetch(&mut self, repo: RepoNo, id: Id, remote: &RemoteName) -> Event {
+        let slot = self.remote_slot(repo, remote);
+        let reached = slot.and_then(|slot| Some((slot, self.reachable(repo, slot)?)));
+        let Some((slot, target)) = reached else {
+            return Event::Fetched {
+                id,
+                refs: self.refs(repo),
+                there: Err(Away::Absent),
+            };
+        };
+        if self.fails() || self.is_broken(repo, slot) {
+            return Event::Fetched {
+                id,
+                refs: self.refs(repo),
+                there: Err(Away::Unusable("it does not answer".into())),
+            };
+        }
+        let (own, given) = (self.repos[target].heads, self.repos[target].synced);
+        self.repos[repo].fetched.insert(slot, [own, given]);
+        let newest = Branches {
+            tree: if self.trees.contains(given.tree, own.tree) {
+                given.tree
+            } else {
+                own.tree
+            },
+            annex: if self.annexes.contains(given.annex, own.annex) {
+                given.annex
+            } else {
+                own.annex
+            },
+        };
+        Event::Fetched {
+            id,
+            refs: self.refs(repo),
+            there: Ok(self.heads(newest)),
+        }
+    }
+
+    fn push(&mut self, repo: RepoNo, id: Id, remote: &RemoteName) -> Result<Event, Crash> {
+        self.counts.pushes += 1;
+        let ended = |pushed| Ok(Event::Pushed { id, pushed });
+        let slot = self.remote_slot(repo, remote);
+        let reached = slot.and_then(|slot| Some((slot, self.reachable(repo, slot)?)));
+        let Some((slot, target)) = reached else {
+            return ended(Pushed::Away(Away::Absent));
+        };
+        if self.fails() || self.is_broken(repo, slot) {
+            return ended(Pushed::Failed("a hook said no".into()));
+        }
+        let (ours, there, before) = (
+            self.repos[repo].heads,
+            self.repos[target].heads,
+            self.repos[target].synced,
+        );
+        let mut after = before;
+        let mut refused = false;
+        if self.annexes.contains(ours.annex, before.annex) {
+            after.annex = ours.annex;
+        } else {
+            refused |=
+                !self.annexes.contains(before.annex, ours.annex) && !self.annexes.contains(there.annex, ours.annex);
+        }
+        self.repos[target].synced = after;
+        let crash = self.small_step().is_err();
+        if self.trees.contains(ours.tree, before.tree) {
+            after.tree = if crash { before.tree } else { ours.tree };
+        } else {
+            refused |= !self.trees.contains(before.tree, ours.tree) && !self.trees.contains(there.tree, ours.tree);
+        }
+        self.repos[target].synced = after;
+        if after != before {
+            self.refs_changed(target);
+        }
+        match (crash, refused) {
+            (true, _) => Err(Crash),
+            (false, true) => ended(Pushed::Refused),
+            (false, false) => ended(Pushed::Done(self.heads(ours))),
+        }
+    }
+
+    fn merge(&mut self, repo: RepoNo, id: Id) -> Result<Event, Crash> {
+        self.counts.merges += 1;
+        let ended = |world: &World, merged| {
+            Ok(Event::Merged {
+                id,
+                refs: world.refs(repo),
+                merged,
+            })
+        };
+        if self.fails() {
+            return ended(self, Merged::Failed("the disk is full".into()));
+        }
+        let mut given = self.incoming(repo);
+        given.sort_by_key(|branches| (branches.tree, branches.annex));
+        let before = self.repos[repo].heads;
+        let mut annex = before.annex;
+        for theirs in given.iter().filter_map(|branches| branches.annex) {
+            annex = Some(self.annexes.merge(annex, theirs, self.reproducible, join_facts));
+        }
+        if annex != before.annex {
+            self.repos[repo].heads.annex = annex;
+            self.refs_changed(repo);
+        }
+        self.small_step()?;
+        if self.repos[repo].root != Root::Same {
+            return ended(self, Merged::Failed("the folder is not there".into()));
+        }
+        let mut tree = before.tree;
+        for theirs in given.iter().filter_map(|branches| branches.tree) {
+            let numbers = &mut self.numbers;
+            tree = Some(
+                self.trees
+                    .merge(tree, theirs, self.reproducible, |a, b| join_trees(a, b, numbers)),
+            );
+        }
+        let Some(merged) = tree.filter(|_| tree != before.tree) else {
+            return ended(self, Merged::Done);
+        };
+        let new = Rc::clone(&self.trees.at(merged).files);
+        let here = &self.repos[repo];
+        let all: BTreeSet<PathNo> = new.keys().chain(here.index.keys()).copied().collect();
+        let moves: Vec<PathNo> = all
+            .into_iter()
+            .filter(|path| new.get(path) != here.index.get(path))
+            .collect();
+        let in_the_way = |path: &&PathNo| {
+            let (work, index) = (here.files.get(path), here.index.get(path).map(|entry| &entry.content));
+            let wanted = new.get(path).map(|entry| &entry.content);
+            (work != index && work != wanted) || (here.ignored.contains(path) && wanted.is_some() && index.is_none())
+        };
+        let staged = *self.head_files(repo) != here.index;
+        let blocking: Vec<_> = moves.iter().filter(in_the_way).map(|path| path_name(*path)).collect();
+        if staged || !blocking.is_empty() {
+            return ended(self, Merged::Blocked(blocking));
+        }
+        let mut written = Vec::new();
+        for path in moves {
+            let here = &mut self.repos[repo];
+            match new.get(&path) {
+                Some(entry) if here.files.get(&path) != Some(&entry.content) => {
+                    here.files.insert(path, entry.content);
+                    here.confirmed.remove(&path);
+                    written.push(path);
+                }
+                Some(_) => {}
+                None => {
+                    here.files.remove(&path);
+                    written.push(path);
+                }
+            }
+        }
+        self.repos[repo].index = Files::clone(&new);
+        self.repos[repo].heads.tree = tree;
+        self.note(|| format!("r{repo} merges to t{merged}"));
+        self.files_changed(repo, &written);
+        self.refs_changed(repo);
+        ended(self, Merged::Done)
+    }
+
+    fn observe(&mut self, repo: RepoNo, id: Id) -> Event {
+        let heads = self.heads(self.repos[repo].heads);
+        if self.fails() {
+            return Event::Observed {
+                id,
+                heads,
+                classes: Err("the database is locked".into()),
+            };
+        }
+        let live: BTreeSet<Content> = self.head_files(repo).values().map(|entry| entry.content).collect();
+        let facts = self.repos[repo]
+            .heads
+            .annex
+            .map(|commit| Rc::clone(self.annexes.at(commit)))
+            .unwrap_or_default();
+        let mut keys: BTreeMap<Content, (u16, u16)> = live.iter().map(|content| (*content, (0, 0))).collect();
+        for (&(content, of), &(_, present)) in facts.iter() {
+            if present {
+                keys.entry(content).or_default().0 |= 1 << of;
+            }
+        }
+        let mut classes: BTreeMap<(u16, u16), Vec<Content>> = BTreeMap::new();
+        for (content, (have, _)) in keys {
+            let wanting = (0..self.repos.len()).filter(|&repo| live.contains(&content) && self.wants(repo, content));
+            let want = wanting.fold(0, |want, repo| want | 1 << repo);
+            classes.entry((have, want)).or_default().push(content);
+        }
+        let mut listed = Vec::new();
+        let mut known = BTreeMap::new();
+        for ((have, want), contents) in classes {
+            let next = u32::try_from(self.class_ids.len()).unwrap_or(u32::MAX);
+            let id = *self.class_ids.entry((have, want)).or_insert(next);
+            let uuids = |set: u16| -> BTreeSet<Uuid> {
+                (0..self.repos.len())
+                    .filter(|repo| set >> repo & 1 == 1)
+                    .map(|repo| self.repos[repo].uuid.clone())
+                    .collect()
+            };
+            listed.push(Class {
+                id: ClassId(id),
+                have: uuids(have),
+                want: uuids(want),
+                keys: contents.len() as u64,
+                bytes: 0,
+            });
+            known.insert(id, contents);
+        }
+        if let Some(engine) = &mut self.repos[repo].engine {
+            engine.classes = known;
+        }
+        Event::Observed {
+            id,
+            heads,
+            classes: Ok(listed),
+        }
+    }
+
+    fn offer(&mut self, repo: RepoNo, id: Id, lots: &[Lot], limit: usize) -> Event {
+        let now = self.now;
+        let mut candidates = Vec::new();
+        let mut retry_at: Option<Timestamp> = None;
+        let mut taken = BTreeSet::new();
+        for lot in lots {
+            let Some(slot) = self.remote_slot(repo, &lot.remote) else {
+                continue;
+            };
+            let destination = match lot.direction {
+                Direction::Get => repo,
+                Direction::Send => self.repos[repo].remotes[slot].target,
+            };
+            let Some(engine) = &self.repos[repo].engine else {
+                continue;
+            };
+            for &content in engine.classes.get(&lot.class.0).into_iter().flatten() {
+                if let Some((_, until)) = engine
+                    .backed_off
+                    .get(&(content, slot))
+                    .filter(|(_, until)| *until > now)
+                {
+                    retry_at = Some(retry_at.map_or(*until, |at| at.min(*until)));
+                } else if taken.insert((content, destination)) && candidates.len() < limit {
+                    let key = self.contents[usize::from(content)].clone();
+                    let size = key.size().unwrap_or(0);
+                    candidates.push(Candidate {
+                        key,
+                        size,
+                        remote: lot.remote.clone(),
+                        direction: lot.direction,
+                    });
+                }
+            }
+        }
+        Event::Offered {
+            id,
+            candidates,
+            retry_at,
+        }
+    }
+
+    fn begin_transfer(&mut self, repo: RepoNo, id: Id, remote: &RemoteName, direction: Direction, keys: Vec<Key>) {
+        let Some(slot) = self.remote_slot(repo, remote) else {
+            return;
+        };
+        let transfer = Transfer {
+            slot,
+            direction,
+            keys,
+            outcomes: Vec::new(),
+            begun: false,
+            cancelled: false,
+        };
+        if let Some(engine) = &mut self.repos[repo].engine {
+            engine.transfers.insert(id, transfer);
+        }
+        self.transfer_on(repo, id);
+    }
+
+    /// True if somebody is copying this content to this repository.
+    fn is_locked(&self, content: Content, destination: RepoNo) -> bool {
+        (0..self.repos.len()).any(|repo| {
+            let transfers = self.repos[repo]
+                .engine
+                .iter()
+                .flat_map(|engine| engine.transfers.values());
+            transfers
+                .filter(|transfer| transfer.at_work_on() == Some(content))
+                .any(|transfer| match transfer.direction {
+                    Direction::Get => repo == destination,
+                    Direction::Send => self.repos[repo].remotes[transfer.slot].target == destination,
+                })
+        })
+    }
+
+    /// Ends the key that is being copied and begins the next.
+    pub(crate) fn transfer_on(&mut self, repo: RepoNo, id: Id) {
+        let Some(mut transfer) = self.repos[repo]
+            .engine
+            .as_mut()
+            .and_then(|engine| engine.transfers.remove(&id))
+        else {
+            return;
+        };
+        let slot = transfer.slot;
+        let mut next = true;
+        while let Some(key) = transfer.keys.get(transfer.outcomes.len()).cloned() {
+            let outcome = match self.reachable(repo, slot) {
+                _ if transfer.cancelled => Outcome::Cancelled,
+                None => Outcome::Away,
+                Some(target) => {
+                    let (source, destination) = match transfer.direction {
+                        Direction::Get => (target, repo),
+                        Direction::Send => (repo, target),
+                    };
+                    let content = Self::content_of(&key);
+                    match self.copy(source, destination, content, transfer.begun, self.is_broken(repo, slot)) {
+                        Some(outcome) => outcome,
+                        None => {
+                            transfer.begun = true;
+                            next = false;
+                            break;
+                        }
+                    }
+                }
+            };
+            transfer.begun = false;
+            transfer.outcomes.push((key, outcome));
+        }
+        if next {
+            self.end_transfer(repo, id, transfer);
+            return;
+        }
+        let after = if self.repos[repo].remotes[slot].is_slow {
+            Duration::from_secs(3)
+        } else {
+            self.a_while()
+        };
+        if let Some(engine) = &mut self.repos[repo].engine {
+            engine.transfers.insert(id, transfer);
+        }
+        let incarnation = self.repos[repo].incarnation;
+        self.schedule(after, Step::Transfer { repo, incarnation, id });
+    }
+
+    /// Copies a content: none if it has just been begun.
+    fn copy(
+        &mut self,
+        source: RepoNo,
+        destination: RepoNo,
+        content: Content,
+        begun: bool,
+        broken: bool,
+    ) -> Option<Outcome> {
+        if self.repos[destination].objects.contains(&content) {
+            self.counts.already_there += 1;
+            return Some(Outcome::AlreadyThere);
+        }
+        if !self.repos[source].objects.contains(&content) {
+            return Some(Outcome::NotThere);
+        }
+        if broken || (self.fails() && self.chance.one_in(2)) {
+            return Some(Outcome::Failed("it broke off".into()));
+        }
+        if self.fails() && self.chance.one_in(2) {
+            return Some(Outcome::Full("no room".into()));
+        }
+        if !begun {
+            return if self.is_locked(content, destination) {
+                Some(Outcome::Busy)
+            } else {
+                None
+            };
+        }
+        if self.repos[source].damaged.contains(&content) {
+            self.repos[source].objects.remove(&content);
+            self.repos[source].damaged.remove(&content);
+            return Some(Outcome::NotThere);
+        }
+        self.repos[destination].objects.insert(content);
+        self.counts.arrived += 1;
+        self.note(|| format!("c{content} is in r{destination} now"));
+        Some(Outcome::Stored)
+    }
+
+    fn end_transfer(&mut self, repo: RepoNo, id: Id, transfer: Transfer) {
+        let target = self.repos[repo].remotes[transfer.slot].target;
+        let (source, destination) = match transfer.direction {
+            Direction::Get => (target, repo),
+            Direction::Send => (repo, target),
+        };
+        let mut said = Vec::new();
+        for (key, outcome) in &transfer.outcomes {
+            let content = Self::content_of(key);
+            let of_key = (content, transfer.slot);
+            match outcome {
+                Outcome::Stored | Outcome::AlreadyThere => said.push((content, destination, true)),
+                Outcome::NotThere => said.push((content, source, self.repos[source].objects.contains(&content))),
+                Outcome::Busy | Outcome::Full(_) | Outcome::Failed(_) | Outcome::Cancelled | Outcome::Away => {}
+            }
+            let now = self.now;
+            let Some(engine) = &mut self.repos[repo].engine else {
+                return;
+            };
+            match outcome {
+                Outcome::Stored | Outcome::AlreadyThere => {
+                    engine.backed_off.remove(&of_key);
+                }
+                Outcome::Busy | Outcome::Full(_) | Outcome::Failed(_) | Outcome::NotThere => {
+                    let (failures, _) = engine.backed_off.get(&of_key).copied().unwrap_or((0, now));
+                    let wait = Duration::from_millis((1000 << failures.min(9)).min(300_000));
+                    engine.backed_off.insert(of_key, (failures + 1, now + wait));
+                }
+                Outcome::Cancelled | Outcome::Away => {}
+            }
+        }
+        said.retain(|&(content, of, present)| self.repos[of].objects.contains(&content) == present);
+        self.log(repo, &said);
+        let refs = self.refs(repo);
+        self.tell_later(
+            repo,
+            Event::Transferred {
+                id,
+                refs,
+                outcomes: transfer.outcomes,
+            },
+        );
+    }
+
+    /// What a killed engine leaves of a transfer: contents that arrived, without a word in the log.
+    pub(crate) fn crash_in(&mut self, repo: RepoNo, effect: Effect) {
+        self.until_crash = Some(u32::try_from(self.chance.below(5)).unwrap_or(0));
+        let event_is_lost = self.repos[repo].incarnation + 1;
+        self.repos[repo].incarnation = event_is_lost;
+        self.note(|| format!("r{repo} is killed in {effect:?}"));
+        self.carry_out(repo, effect);
+        self.until_crash = None;
+    }
+}

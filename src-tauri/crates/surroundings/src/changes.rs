@@ -1,0 +1,146 @@
+//! Changes of files and directories, from the kernel.
+//!
+//! One [`Watch`] serves the whole process, since a user may have only 128 inotify instances. What it cannot see
+//! (events lost, too many directories, a place that is not there) it says, and asks for a rescan in its stead: it is
+//! never silent.
+
+mod outlet;
+#[cfg(test)]
+mod tests;
+mod watcher;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+pub use outlet::Changes;
+use watcher::{Message, Watcher};
+
+/// Something happened below a watched place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// These files or directories were made, changed, moved or removed. A directory that is gone, or has just come,
+    /// stands for everything below it (of one that has come, what is in it is also listed). Each path is there once.
+    Paths(Vec<PathBuf>),
+    /// Anything may have changed in this directory and below.
+    Rescan(PathBuf, Why),
+    /// From now on changes here are found by a [`Change::Rescan`] every 30 seconds, no sooner.
+    Blind(Blind),
+    /// Changes here are seen at once again.
+    Sighted(PathBuf),
+}
+
+/// A directory, with what is below it, that cannot be watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blind {
+    /// The directory.
+    pub path: PathBuf,
+    /// Why it cannot.
+    pub why: Why,
+}
+
+/// Why a part must be looked through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// More happened at once than the kernel or the listener could hold.
+    Overflow,
+    /// The place is not there, was replaced, or the file system below it was unmounted.
+    Missing,
+    /// The user's limit of watched directories is reached (`fs.inotify.max_user_watches`).
+    WatchLimit,
+    /// The directory cannot be read.
+    Unreadable,
+}
+
+/// A directory to watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its absolute path. It need not exist yet.
+    pub path: PathBuf,
+    /// How much of it.
+    pub scope: Scope,
+}
+
+/// How much of a directory is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Its entries only.
+    Alone,
+    /// Everything below it except what is named `.git`.
+    WorkTree,
+    /// Everything below it.
+    All,
+}
+
+/// Why nothing can be watched at all.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The kernel gave no inotify instance (`fs.inotify.max_user_instances`, or no descriptors left).
+    #[error("file changes cannot be watched; nothing is lost, but changes will not be noticed: {0}")]
+    Unavailable(String),
+    /// The thread is gone.
+    #[error("watching file changes has ended")]
+    Ended,
+}
+
+/// The watching thread. Dropping it ends the watching.
+#[derive(Debug)]
+pub struct Watch {
+    messages: SyncSender<Message>,
+}
+
+/// How stale a part that cannot be watched may become.
+const POLL_EVERY: Duration = Duration::from_secs(30);
+
+/// Messages that wait for the thread; beyond, events are dropped and everything is looked through.
+const QUEUE: usize = 16_384;
+
+impl Watch {
+    /// Starts to watch. When it returns, every change from now on will be reported.
+    pub fn new(places: impl IntoIterator<Item = Place>) -> Result<(Self, Changes), WatchError> {
+        Self::with_limits(places, usize::MAX, POLL_EVERY)
+    }
+
+    fn with_limits(
+        places: impl IntoIterator<Item = Place>,
+        most_directories: usize,
+        poll_every: Duration,
+    ) -> Result<(Self, Changes), WatchError> {
+        let (messages, inbox) = sync_channel(QUEUE);
+        let (outlet, changes) = outlet::pair();
+        let watcher = Watcher::new(messages.clone(), outlet, most_directories, poll_every)?;
+        std::thread::Builder::new()
+            .name("changes".into())
+            .spawn(move || watcher.run(&inbox))
+            .map_err(|why| WatchError::Unavailable(why.to_string()))?;
+        let watch = Self { messages };
+        for place in places {
+            watch.add(place)?;
+        }
+        Ok((watch, changes))
+    }
+
+    /// Watches one more place. When it returns, every change there from now on will be reported; a place that is not
+    /// there yet, or cannot be watched in full, is reported as [`Change::Blind`].
+    pub fn add(&self, place: Place) -> Result<(), WatchError> {
+        self.ask(|done| Message::Add(place, done))
+    }
+
+    /// Stops watching a place.
+    pub fn remove(&self, path: &Path) -> Result<(), WatchError> {
+        self.ask(|done| Message::Remove(path.to_owned(), done))
+    }
+
+    fn ask(&self, message: impl FnOnce(SyncSender<()>) -> Message) -> Result<(), WatchError> {
+        let (done, answer) = sync_channel(1);
+        self.messages.send(message(done)).map_err(|_| WatchError::Ended)?;
+        answer.recv().map_err(|_| WatchError::Ended)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // If it cannot be sent, the thread has already ended.
+        let _ = self.messages.send(Message::End);
+    }
+}

@@ -1,0 +1,264 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::{Blind, Change, Changes, Place, Scope, Watch, Why};
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn place(path: &Path, scope: Scope) -> Place {
+    Place {
+        path: path.to_owned(),
+        scope,
+    }
+}
+
+fn watch(path: &Path, scope: Scope) -> (Watch, Changes) {
+    Watch::new([place(path, scope)]).unwrap()
+}
+
+async fn next(changes: &mut Changes) -> Change {
+    tokio::time::timeout(LONG, changes.next())
+        .await
+        .expect("a change within a minute")
+        .expect("the watching goes on")
+}
+
+/// Gathers paths until all of `wanted` have come; gives all that came.
+async fn paths_until(changes: &mut Changes, wanted: impl IntoIterator<Item = PathBuf>) -> BTreeSet<PathBuf> {
+    let wanted: BTreeSet<PathBuf> = wanted.into_iter().collect();
+    let mut seen = BTreeSet::new();
+    while !wanted.is_subset(&seen) {
+        if let Change::Paths(paths) = next(changes).await {
+            seen.extend(paths);
+        }
+    }
+    seen
+}
+
+async fn until(changes: &mut Changes, wanted: &Change) {
+    while next(changes).await != *wanted {}
+}
+
+#[tokio::test]
+async fn every_kind_of_change_is_reported() {
+    let top = tempfile::tempdir().unwrap();
+    let at = |name: &str| top.path().join(name);
+    fs::create_dir(at("old")).unwrap();
+    fs::write(at("old/file"), "1").unwrap();
+    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    fs::write(at("old/file"), "2").unwrap();
+    paths_until(&mut changes, [at("old/file")]).await;
+    fs::rename(at("old/file"), at("moved")).unwrap();
+    paths_until(&mut changes, [at("old/file"), at("moved")]).await;
+    std::os::unix::fs::symlink("anywhere", at("link")).unwrap();
+    fs::hard_link(at("moved"), at("hard")).unwrap();
+    paths_until(&mut changes, [at("link"), at("hard")]).await;
+    fs::set_permissions(at("moved"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    paths_until(&mut changes, [at("moved")]).await;
+    fs::remove_file(at("hard")).unwrap();
+    fs::remove_dir(at("old")).unwrap();
+    paths_until(&mut changes, [at("hard"), at("old")]).await;
+    // The very first write into a directory made together with it.
+    fs::create_dir_all(at("a/b/c")).unwrap();
+    fs::write(at("a/b/c/deep"), "").unwrap();
+    paths_until(&mut changes, [at("a"), at("a/b/c/deep")]).await;
+    fs::write(at("a/b/c/later"), "").unwrap();
+    paths_until(&mut changes, [at("a/b/c/later")]).await;
+}
+
+#[tokio::test]
+async fn git_directories_are_not_looked_into() {
+    let top = tempfile::tempdir().unwrap();
+    let at = |name: &str| top.path().join(name);
+    fs::create_dir_all(at(".git/annex")).unwrap();
+    fs::create_dir_all(at("sub/.git")).unwrap();
+    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    fs::write(at(".git/index"), "").unwrap();
+    fs::write(at("sub/.git/index"), "").unwrap();
+    fs::create_dir_all(at("new/.git/x")).unwrap();
+    fs::write(at("new/.git/x/y"), "").unwrap();
+    fs::write(at("new/file"), "").unwrap();
+    fs::write(at("last"), "").unwrap();
+    let seen = paths_until(&mut changes, [at("last"), at("new/file")]).await;
+    assert!(
+        !seen
+            .iter()
+            .any(|path| path.components().any(|part| part.as_os_str() == ".git")),
+        "{seen:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_git_directory_can_be_a_place_of_its_own() {
+    let top = tempfile::tempdir().unwrap();
+    let at = |name: &str| top.path().join(name);
+    fs::create_dir_all(at(".git/refs/heads")).unwrap();
+    fs::create_dir_all(at(".git/objects")).unwrap();
+    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    watch.add(place(&at(".git"), Scope::Alone)).unwrap();
+    watch.add(place(&at(".git/refs"), Scope::All)).unwrap();
+    fs::write(at(".git/objects/x"), "").unwrap();
+    fs::write(at(".git/refs/heads/main"), "").unwrap();
+    fs::write(at(".git/index"), "").unwrap();
+    let seen = paths_until(&mut changes, [at(".git/refs/heads/main"), at(".git/index")]).await;
+    assert!(!seen.contains(&at(".git/objects/x")));
+    watch.remove(&at(".git/refs")).unwrap();
+    fs::write(at(".git/refs/heads/main"), "").unwrap();
+    fs::write(at(".git/HEAD"), "").unwrap();
+    let seen = paths_until(&mut changes, [at(".git/HEAD")]).await;
+    assert!(!seen.contains(&at(".git/refs/heads/main")));
+}
+
+#[tokio::test]
+async fn a_moved_directory_is_followed() {
+    let top = tempfile::tempdir().unwrap();
+    let at = |name: &str| top.path().join(name);
+    fs::create_dir_all(at("a/b")).unwrap();
+    fs::write(at("a/b/file"), "").unwrap();
+    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    fs::rename(at("a"), at("c")).unwrap();
+    paths_until(&mut changes, [at("a"), at("c"), at("c/b"), at("c/b/file")]).await;
+    fs::write(at("c/b/file"), "more").unwrap();
+    let seen = paths_until(&mut changes, [at("c/b/file")]).await;
+    assert!(!seen.contains(&at("a/b/file")));
+    // A directory of the old name is another one.
+    fs::create_dir_all(at("a/b")).unwrap();
+    fs::write(at("a/b/new"), "").unwrap();
+    paths_until(&mut changes, [at("a/b/new")]).await;
+    fs::remove_dir_all(at("c")).unwrap();
+    paths_until(&mut changes, [at("c")]).await;
+    fs::write(at("a/b/newer"), "").unwrap();
+    paths_until(&mut changes, [at("a/b/newer")]).await;
+}
+
+#[tokio::test]
+async fn the_old_names_of_many_moved_directories_can_be_used_again() {
+    let top = tempfile::tempdir().unwrap();
+    let at = |name: &str| top.path().join(name);
+    let names: Vec<String> = (0..200).map(|n| format!("a/{n}")).collect();
+    names.iter().for_each(|name| fs::create_dir_all(at(name)).unwrap());
+    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    fs::rename(at("a"), at("b")).unwrap();
+    paths_until(&mut changes, [at("b/0"), at("b/199")]).await;
+    names.iter().for_each(|name| fs::create_dir_all(at(name)).unwrap());
+    paths_until(&mut changes, names.iter().map(|name| at(name))).await;
+    names.iter().for_each(|name| fs::write(at(name).join("x"), "").unwrap());
+    paths_until(&mut changes, names.iter().map(|name| at(name).join("x"))).await;
+    fs::write(at("b/199/y"), "").unwrap();
+    paths_until(&mut changes, [at("b/199/y")]).await;
+}
+
+#[tokio::test]
+async fn what_is_beyond_the_watch_limit_is_polled() {
+    let top = tempfile::tempdir().unwrap();
+    let at = |name: &str| top.path().join(name);
+    fs::create_dir_all(at("a/deep")).unwrap();
+    fs::create_dir_all(at("b")).unwrap();
+    let places = [place(top.path(), Scope::WorkTree)];
+    let (watch, mut changes) = Watch::with_limits(places, 3, Duration::from_millis(20)).unwrap();
+    let Change::Blind(Blind { path, why }) = next(&mut changes).await else {
+        panic!()
+    };
+    assert_eq!((path.as_path(), why), (at("a/deep").as_path(), Why::WatchLimit));
+    until(&mut changes, &Change::Rescan(at("a/deep"), Why::WatchLimit)).await;
+    until(&mut changes, &Change::Rescan(at("a/deep"), Why::WatchLimit)).await;
+    // Room was made: it is watched again, and no longer polled.
+    fs::remove_dir(at("b")).unwrap();
+    until(&mut changes, &Change::Sighted(at("a/deep"))).await;
+    fs::write(at("a/deep/x"), "").unwrap();
+    paths_until(&mut changes, [at("a/deep/x")]).await;
+    // With very many, the whole place is polled.
+    for n in 0..100 {
+        fs::create_dir(top.path().join(format!("d{n}"))).unwrap();
+    }
+    until(&mut changes, &Change::Rescan(top.path().to_owned(), Why::WatchLimit)).await;
+    drop(watch);
+}
+
+#[tokio::test]
+async fn a_place_may_come_go_and_be_replaced() {
+    let top = tempfile::tempdir().unwrap();
+    let root = top.path().join("root");
+    let places = [place(&root, Scope::WorkTree)];
+    let (_watch, mut changes) = Watch::with_limits(places, usize::MAX, Duration::from_millis(20)).unwrap();
+    let gone = Change::Blind(Blind {
+        path: root.clone(),
+        why: Why::Missing,
+    });
+    until(&mut changes, &gone).await;
+    fs::create_dir(&root).unwrap();
+    until(&mut changes, &Change::Sighted(root.clone())).await;
+    fs::write(root.join("x"), "").unwrap();
+    paths_until(&mut changes, [root.join("x")]).await;
+    fs::rename(&root, top.path().join("elsewhere")).unwrap();
+    until(&mut changes, &Change::Rescan(root.clone(), Why::Missing)).await;
+    until(&mut changes, &gone).await;
+    fs::create_dir(&root).unwrap();
+    until(&mut changes, &Change::Sighted(root.clone())).await;
+    fs::write(root.join("y"), "").unwrap();
+    paths_until(&mut changes, [root.join("y")]).await;
+}
+
+#[tokio::test]
+async fn more_than_the_queues_hold_leads_to_a_rescan_and_nothing_stays_unwatched() {
+    let top = tempfile::tempdir().unwrap();
+    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    // The command of a listener that waits for the thread's answer keeps no event from being queued: the thread is
+    // held by a channel that nobody reads.
+    let (hold, release) = std::sync::mpsc::sync_channel(0);
+    let (held, started) = std::sync::mpsc::sync_channel(0);
+    watch
+        .messages
+        .send(super::Message::Hold(Box::new(move || {
+            held.send(()).unwrap();
+            let _: Result<(), _> = release.recv();
+        })))
+        .unwrap();
+    started.recv().unwrap();
+    // Permission changes are the cheapest events; equal ones in a row are merged by the kernel, so two files in turn.
+    let files = ["a", "b"].map(|name| top.path().join(name));
+    files.iter().for_each(|file| fs::write(file, "").unwrap());
+    for _ in 0..20_000 {
+        for file in &files {
+            fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+        }
+    }
+    fs::create_dir(top.path().join("unseen")).unwrap();
+    hold.send(()).unwrap();
+    until(&mut changes, &Change::Rescan(top.path().to_owned(), Why::Overflow)).await;
+    fs::write(top.path().join("unseen/x"), "").unwrap();
+    paths_until(&mut changes, [top.path().join("unseen/x")]).await;
+}
+
+#[tokio::test]
+async fn twenty_thousand_directories_are_watched_soon() {
+    let top = tempfile::tempdir().unwrap();
+    for a in 0..20 {
+        for b in 0..1000 {
+            fs::create_dir_all(top.path().join(format!("{a}/{b}"))).unwrap();
+        }
+    }
+    let started = Instant::now();
+    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let took = started.elapsed();
+    println!("20,021 directories watched after {took:?}");
+    fs::write(top.path().join("19/999/x"), "").unwrap();
+    match next(&mut changes).await {
+        Change::Paths(paths) => assert_eq!(paths, [top.path().join("19/999/x")]),
+        Change::Blind(blind) => println!("not measured: this machine's limit of watches is lower ({blind:?})"),
+        other @ (Change::Rescan(..) | Change::Sighted(_)) => panic!("{other:?}"),
+    }
+    assert!(took < Duration::from_secs(8));
+}
+
+#[tokio::test]
+async fn nothing_wakes_while_nothing_happens() {
+    let top = tempfile::tempdir().unwrap();
+    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let quiet = tokio::time::timeout(Duration::from_millis(300), changes.next()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+    drop(_watch);
+    assert_eq!(changes.next().await, None);
+}

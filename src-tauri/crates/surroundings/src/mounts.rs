@@ -1,0 +1,277 @@
+//! What is mounted where, from `/proc/self/mountinfo`: works on every Linux desktop, and on none.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use tokio::sync::watch;
+
+const MOUNTINFO: &str = "/proc/self/mountinfo";
+
+/// One mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where it is mounted.
+    pub point: PathBuf,
+    /// What is mounted: for a drive its block device, such as `/dev/sdb1`; else whatever the file system says.
+    pub device: OsString,
+    /// The type of file system, such as `ext4`, `vfat`, `fuseblk`.
+    pub fs_type: String,
+    /// The kernel's number for this mount; mounting the same again gives another one (but may reuse an old one).
+    pub id: u64,
+    /// The number of the mount that it is mounted on.
+    pub parent: u64,
+    /// Major and minor number of the device, as in `st_dev` (except on btrfs).
+    pub device_number: (u32, u32),
+    /// Which directory of the file system is mounted: `/` unless it is a bind mount or a subvolume.
+    pub root: PathBuf,
+    /// True if nothing can be written through it.
+    pub read_only: bool,
+}
+
+/// The table of mounts, kept up to date by a thread that sleeps until the kernel reports a change.
+#[derive(Debug)]
+pub struct Mounts {
+    table: watch::Receiver<Arc<[Mount]>>,
+    end: Arc<OwnedFd>,
+}
+
+impl Mounts {
+    /// Reads the table and starts to follow it.
+    pub fn watch() -> io::Result<Self> {
+        // The kernel reports changes since the opening: none is missed between the first reading and the first poll.
+        let mut file = File::open(MOUNTINFO)?;
+        let end = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
+        let (sender, table) = watch::channel(read(&mut file)?);
+        let ended = end.clone();
+        std::thread::Builder::new()
+            .name("mounts".into())
+            .spawn(move || follow(&mut file, &ended, &sender))?;
+        Ok(Self { table, end })
+    }
+
+    /// The mounts as they are now, in the order of mounting.
+    pub fn current(&self) -> Arc<[Mount]> {
+        self.table.borrow().clone()
+    }
+
+    /// Waits for a change and gives the new table. Changes in quick succession are seen as one: a drive that was
+    /// pulled out and put back has another [`Mount::id`]. None if the table can no longer be read.
+    pub async fn changed(&mut self) -> Option<Arc<[Mount]>> {
+        self.table.changed().await.ok()?;
+        Some(self.table.borrow_and_update().clone())
+    }
+}
+
+impl Drop for Mounts {
+    fn drop(&mut self) {
+        // The counter of an eventfd is full only if it was already told to end.
+        let _ = rustix::io::write(&*self.end, &1_u64.to_ne_bytes());
+    }
+}
+
+fn follow(file: &mut File, end: &OwnedFd, table: &watch::Sender<Arc<[Mount]>>) {
+    loop {
+        let mut wake = [
+            PollFd::new(&*file, PollFlags::PRI | PollFlags::ERR),
+            PollFd::new(end, PollFlags::IN),
+        ];
+        match poll(&mut wake, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return,
+        }
+        if !wake[1].revents().is_empty() {
+            return;
+        }
+        let Ok(mounts) = read(file) else { return };
+        // The kernel also reports changes that do not show in the table.
+        table.send_if_modified(|before| {
+            let differs = *before != mounts;
+            if differs {
+                *before = mounts;
+            }
+            differs
+        });
+    }
+}
+
+fn read(file: &mut File) -> io::Result<Arc<[Mount]>> {
+    let mut text = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut text)?;
+    Ok(parse_mountinfo(&text).into())
+}
+
+/// Parses the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5)); lines that do not have its form are left out.
+pub fn parse_mountinfo(text: &[u8]) -> Vec<Mount> {
+    text.split(|&byte| byte == b'\n').filter_map(parse_line).collect()
+}
+
+fn parse_line(line: &[u8]) -> Option<Mount> {
+    let mut fields = line.split(|&byte| byte == b' ');
+    let id = number(fields.next()?)?;
+    let parent = number(fields.next()?)?;
+    let (major, minor) = std::str::from_utf8(fields.next()?).ok()?.split_once(':')?;
+    let root = PathBuf::from(unescape(fields.next()?));
+    let point = PathBuf::from(unescape(fields.next()?));
+    let options = fields.next()?;
+    // Any number of optional fields, ended by a dash.
+    fields.by_ref().find(|&field| field == b"-")?;
+    let fs_type = String::from_utf8(unescape(fields.next()?).into_vec()).ok()?;
+    let device = unescape(fields.next()?);
+    let super_options = fields.next().unwrap_or_default();
+    let is_read_only = |options: &[u8]| options.split(|&byte| byte == b',').any(|option| option == b"ro");
+    point.is_absolute().then_some(Mount {
+        point,
+        device,
+        fs_type,
+        id,
+        parent,
+        device_number: (major.parse().ok()?, minor.parse().ok()?),
+        root,
+        read_only: is_read_only(options) || is_read_only(super_options),
+    })
+}
+
+fn number(field: &[u8]) -> Option<u64> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+/// Undoes the kernel's `\ooo` for space, tab, newline and backslash. Anything else stays as it is.
+fn unescape(field: &[u8]) -> OsString {
+    let mut plain = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&first, after)) = rest.split_first() {
+        match after {
+            [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', tail @ ..] if first == b'\\' => {
+                plain.push((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'));
+                rest = tail;
+            }
+            _ => {
+                plain.push(first);
+                rest = after;
+            }
+        }
+    }
+    OsString::from_vec(plain)
+}
+
+/// Finds the mount that an absolute path without symlinks is on; of several on one point the last covers the others.
+pub fn mount_of<'m>(mounts: &'m [Mount], path: &Path) -> Option<&'m Mount> {
+    let above = mounts.iter().filter(|mount| path.starts_with(&mount.point));
+    above.max_by_key(|mount| mount.point.components().count())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::Duration;
+
+    use super::*;
+
+    const SAMPLE: &[u8] = br"22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
+36 22 8:17 / /media/me/MY\040STICK rw,nosuid shared:7 master:1 - vfat /dev/sdb1 rw,uid=1000
+37 22 0:41 /sub /mnt/a\134b\011c\012d ro,relatime - btrfs /dev/sdc rw,subvol=/sub
+38 22 0:42 / /run rw - tmpfs tmpfs ro
+39 38 0:43 / /run rw - tmpfs covers rw
+40 22 0:44 / /media/mean - - rw - fuse.x /dev/fuse rw
+";
+
+    #[test]
+    fn the_kernels_table_is_understood() {
+        let mounts = parse_mountinfo(SAMPLE);
+        let points: Vec<_> = mounts.iter().map(|mount| mount.point.to_str().unwrap()).collect();
+        assert_eq!(
+            points,
+            [
+                "/",
+                "/media/me/MY STICK",
+                "/mnt/a\\b\tc\nd",
+                "/run",
+                "/run",
+                "/media/mean"
+            ]
+        );
+        let stick = &mounts[1];
+        assert_eq!((stick.id, stick.parent, stick.device_number), (36, 22, (8, 17)));
+        assert_eq!(
+            (stick.fs_type.as_str(), stick.device.to_str().unwrap(), stick.read_only),
+            ("vfat", "/dev/sdb1", false)
+        );
+        assert_eq!(
+            mounts.iter().map(|mount| mount.read_only).collect::<Vec<_>>(),
+            [false, false, true, true, false, false]
+        );
+        assert_eq!(mounts[2].root, Path::new("/sub"));
+    }
+
+    #[test]
+    fn hostile_lines_are_left_out() {
+        for line in [
+            &b""[..],
+            b"1",
+            b"1 2 3 4 5 6 7",
+            b"x 1 8:1 / /a rw - t d rw",
+            b"1 1 8 / /a rw - t d rw",
+            b"1 1 8:1 / relative rw - t d rw",
+            b"1 1 8:1 / /a rw t d rw",
+            b"1 1 8:1 / /a rw -",
+            b"99999999999999999999 1 8:1 / /a rw - t d rw",
+            b"1 1 8:1 / /a rw - \xff d rw",
+        ] {
+            assert_eq!(parse_mountinfo(line), [], "{}", line.escape_ascii());
+        }
+        let odd = parse_mountinfo(b"1 1 8:1 / /a\\\\04\\777\\ rw - t d");
+        assert_eq!(odd[0].point.as_os_str(), "/a\\\\04\\777\\");
+        let bytes = parse_mountinfo(b"1 1 8:1 / /\\377 rw - t d rw");
+        assert_eq!(bytes[0].point, PathBuf::from(OsString::from_vec(b"/\xff".to_vec())));
+    }
+
+    #[test]
+    fn a_path_is_on_the_deepest_and_last_mount() {
+        let mounts = parse_mountinfo(SAMPLE);
+        for (path, id) in [
+            ("/", 22),
+            ("/media/me", 22),
+            ("/media/me/MY STICK/x/y", 36),
+            ("/media/me/MY STICKS", 22),
+            ("/run/x", 39),
+        ] {
+            assert_eq!(mount_of(&mounts, Path::new(path)).unwrap().id, id, "{path}");
+        }
+        assert_eq!(mount_of(&mounts, Path::new("relative")), None);
+    }
+
+    #[tokio::test]
+    async fn mounting_and_unmounting_are_noticed() {
+        let mut mounts = Mounts::watch().unwrap();
+        assert!(mount_of(&mounts.current(), Path::new("/proc/self")).is_some());
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: only root can mount");
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let point = place.path().canonicalize().unwrap().join("a b");
+        std::fs::create_dir(&point).unwrap();
+        let run = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+        if !run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&point)) {
+            println!("skipped: mounting is not allowed here");
+            return;
+        }
+        // Other mounts of the machine may change meanwhile.
+        let mut wait_until = async |is_mounted: bool| {
+            while mounts.current().iter().any(|mount| mount.point == point) != is_mounted {
+                let change = tokio::time::timeout(Duration::from_secs(20), mounts.changed()).await;
+                change.expect("a change within 20 s").expect("the table can be read");
+            }
+        };
+        wait_until(true).await;
+        assert!(run(Command::new("umount").arg(&point)));
+        wait_until(false).await;
+    }
+}

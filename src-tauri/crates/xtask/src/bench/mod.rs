@@ -1,0 +1,101 @@
+//! `cargo xtask bench`: one table, each row ours, git-annex's assistant's, and what a plain program needs, in one run on
+//! one machine. The ratios count; the seconds are those of this machine.
+
+mod floor;
+mod idle;
+mod pair;
+mod rows;
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::place::Place;
+use crate::steps::Steps;
+use crate::{packages, tools};
+
+use pair::{Pair, Who};
+
+/// What one side needed for one row.
+#[derive(Debug, Clone)]
+pub(super) enum Took {
+    /// It was done after this long.
+    Time(Duration),
+    /// It was not done when patience ended; in words, how far it had come.
+    GaveUp(String),
+    /// Something else than a time.
+    Figure(f64, &'static str),
+    /// It was not asked to.
+    NotRun,
+}
+
+/// One row of the table.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) must: &'static str,
+    pub(super) floor: String,
+    pub(super) ours: Took,
+    pub(super) theirs: Took,
+    pub(super) holds: Option<bool>,
+}
+
+/// Builds in release, and measures. `only_ours` leaves git-annex out; `rows` names the rows to measure, or all.
+///
+/// # Errors
+///
+/// When something cannot be installed, built or started, or does not come into step.
+pub(crate) fn run(yes: bool, only_ours: bool, rows: &[String]) -> Result<()> {
+    let mut steps = Steps::new();
+    let place = Place::find()?;
+    steps.step("system packages", || packages::install(&[packages::BUILD, packages::TEST], yes))?;
+    steps.command("build", &mut place.cargo(&["build", "--release", "--package", "cli", "--bin", "anabranch"]))?;
+    let anabranch = place.target.join("release/anabranch");
+    let git_annex = if only_ours { None } else { Some(tools::git_annex(&place)?) };
+    let wants = |row: &str| rows.is_empty() || rows.iter().any(|wanted| wanted == row);
+
+    let mut table = Vec::new();
+    let mut ours = Pair::make(&Who::Ours(anabranch))?;
+    measure(&mut ours, &mut table, &wants)?;
+    drop(ours);
+    if let Some(git_annex) = git_annex {
+        let mut theirs = Pair::make(&Who::GitAnnex(git_annex))?;
+        measure(&mut theirs, &mut table, &wants)?;
+    }
+    print(&table);
+    Ok(())
+}
+
+fn measure(pair: &mut Pair, table: &mut Vec<Row>, wants: &dyn Fn(&str) -> bool) -> Result<()> {
+    for (name, row) in rows::ROWS {
+        if !wants(name) {
+            continue;
+        }
+        println!("\n▶ {name} ({})", pair.name());
+        let measured = row(pair)?;
+        println!("  {}", words(&measured.ours));
+        match table.iter_mut().find(|row| row.name == measured.name) {
+            Some(row) => row.theirs = measured.ours,
+            None => table.push(measured),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn words(took: &Took) -> String {
+    match took {
+        Took::Time(time) => format!("{:.3} s", time.as_secs_f64()),
+        Took::GaveUp(how_far) => how_far.clone(),
+        Took::Figure(figure, unit) => format!("{figure:.2} {unit}"),
+        Took::NotRun => "–".to_owned(),
+    }
+}
+
+fn print(table: &[Row]) {
+    println!("\n| row | ours | git-annex's assistant | floor | must be | holds |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    for row in table {
+        let holds = row.holds.map_or("–", |holds| if holds { "yes" } else { "NO" });
+        let (ours, theirs) = (words(&row.ours), words(&row.theirs));
+        println!("| {} | {ours} | {theirs} | {} | {} | {holds} |", row.name, row.floor, row.must);
+    }
+}

@@ -1,0 +1,214 @@
+//! The rows.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::pair::{Pair, wait};
+use super::{Row, Took, floor, idle};
+
+type Measure = fn(&mut Pair) -> Result<Row>;
+
+/// All rows, in the order in which they are measured: later ones use what earlier ones made.
+pub(super) const ROWS: [(&str, Measure); 7] = [
+    ("one", one),
+    ("many", many),
+    ("rename", rename),
+    ("start", start),
+    ("large", large),
+    ("idle", idle_minute),
+    ("memory", memory),
+];
+
+const MANY: usize = 5000;
+const SMALL: usize = 4096;
+const LARGE: u64 = 1 << 30;
+/// git-annex's assistant gets this long for a row.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// Bytes that are different for each number and do not compress.
+fn content(number: u64, size: usize) -> Vec<u8> {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(size + 8);
+    while bytes.len() < size {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(size);
+    bytes
+}
+
+fn has(path: &Path, content: &[u8]) -> bool {
+    fs::metadata(path).is_ok_and(|meta| meta.len() == content.len() as u64) && fs::read(path).is_ok_and(|is| is == content)
+}
+
+fn row(name: &'static str, must: &'static str, floor: String, took: Took, holds: Option<bool>) -> Row {
+    Row { name, must, floor, ours: took, theirs: Took::NotRun, holds }
+}
+
+fn took(time: Option<Duration>, how_far: impl FnOnce() -> String) -> Took {
+    time.map_or_else(|| Took::GaveUp(how_far()), Took::Time)
+}
+
+/// Until nothing moves: the last commit of both clones is the same and stays.
+fn settle(pair: &Pair) -> Result<()> {
+    if pair.is_ours() {
+        let calm = |folder: &Path| {
+            let status = pair.status(folder);
+            status.is_ok_and(|status| status.contains("\"state\": \"safe\""))
+        };
+        let done = wait(Duration::from_secs(60), || {
+            std::thread::sleep(Duration::from_millis(50));
+            calm(&pair.laptop) && calm(&pair.other)
+        });
+        ensure!(done.is_some(), "the clones do not come to rest: {}", pair.status(&pair.laptop)?);
+    } else {
+        std::thread::sleep(Duration::from_secs(5));
+    }
+    Ok(())
+}
+
+fn one(pair: &mut Pair) -> Result<Row> {
+    let count = if pair.is_ours() { 20 } else { 5 };
+    let mut times = Vec::new();
+    settle(pair)?;
+    for number in 0..count {
+        let (bytes, name) = (content(number, SMALL), format!("one-{number}"));
+        let start = Instant::now();
+        fs::write(pair.laptop.join(&name), &bytes)?;
+        let arrived = wait(PATIENCE, || has(&pair.other.join(&name), &bytes));
+        times.push(arrived.map(|_| start.elapsed()).context("one file did not arrive at all")?);
+        std::thread::sleep(Duration::from_millis(700));
+    }
+    times.sort();
+    let median = times[times.len() / 2];
+    println!("  from {:?} to {:?}", times[0], times[times.len() - 1]);
+    let holds = Some(median <= Duration::from_millis(100));
+    Ok(row("4 KiB saved → in the other clone, median", "≤ 0.1 s", String::new(), Took::Time(median), holds))
+}
+
+fn many(pair: &mut Pair) -> Result<Row> {
+    settle(pair)?;
+    let source = pair.home().join("source");
+    let scratch = pair.home().join("scratch");
+    fs::create_dir_all(&source)?;
+    let contents: Vec<Vec<u8>> = (0..MANY as u64).map(|number| content(number + 1000, SMALL)).collect();
+    for (number, bytes) in contents.iter().enumerate() {
+        fs::write(source.join(number.to_string()), bytes)?;
+    }
+    let clean = || Ok(fs::remove_dir_all(&scratch)?);
+    nix::unistd::sync();
+    let copy = floor::best(|| floor::time("cp", &[Path::new("-r"), &source, &scratch]), clean)?;
+    let plain = floor::best(|| floor::plain_files(&scratch, MANY, &contents[0]), clean)?;
+    nix::unistd::sync();
+    settle(pair)?;
+
+    let start = Instant::now();
+    floor::time("cp", &[Path::new("-r"), &source, &pair.laptop.join("many")])?;
+    let (mut next, arrived) = (0, pair.other.join("many"));
+    let all = wait(PATIENCE, || {
+        while next < MANY && has(&arrived.join(next.to_string()), &contents[next]) {
+            next += 1;
+        }
+        next == MANY
+    });
+    let time = all.map(|_| start.elapsed());
+    let holds = time.map(|time| time <= copy * 8);
+    let ratio = time.map_or(0.0, |time| time.as_secs_f64() / copy.as_secs_f64());
+    let floor = format!(
+        "cp -r {:.3} s ({ratio:.1} ×); objects and all {:.3} s",
+        copy.as_secs_f64(),
+        plain.as_secs_f64()
+    );
+    let took = took(time, || format!("{next} of {MANY} after {} s", PATIENCE.as_secs()));
+    Ok(row("5,000 × 4 KiB → all in the other clone", "≤ 8 × cp -r", floor, took, holds))
+}
+
+fn rename(pair: &mut Pair) -> Result<Row> {
+    settle(pair)?;
+    let count = |path: &Path| fs::read_dir(path).map_or(0, Iterator::count);
+    let (old, new) = (pair.other.join("many"), pair.other.join("renamed"));
+    let start = Instant::now();
+    fs::rename(pair.laptop.join("many"), pair.laptop.join("renamed"))?;
+    let time = wait(PATIENCE, || !old.exists() && count(&new) == MANY).map(|_| start.elapsed());
+    let holds = time.map(|time| time <= Duration::from_secs(2));
+    let took = took(time, || format!("{} of {MANY} after {} s", count(&new), PATIENCE.as_secs()));
+    Ok(row("directory of 5,000 files renamed → in the other clone", "≤ 2 s", String::new(), took, holds))
+}
+
+fn start(pair: &mut Pair) -> Result<Row> {
+    settle(pair)?;
+    pair.stop()?;
+    let bytes = content(77, SMALL);
+    let start = Instant::now();
+    pair.start()?;
+    fs::write(pair.laptop.join("after-start"), &bytes)?;
+    let time = wait(PATIENCE, || has(&pair.other.join("after-start"), &bytes)).map(|_| start.elapsed());
+    let holds = time.map(|time| time <= Duration::from_secs(1));
+    let took = took(time, || "not at all".to_owned());
+    Ok(row("start on 5,000 files → first synced change", "≤ 1 s", String::new(), took, holds))
+}
+
+fn large(pair: &mut Pair) -> Result<Row> {
+    settle(pair)?;
+    let (source, copy) = (pair.home().join("large"), pair.home().join("large-copy"));
+    let block = content(5, 1 << 20);
+    let mut file = fs::File::create(&source)?;
+    for number in 0..LARGE >> 20 {
+        use std::io::Write;
+        let mut block = block.clone();
+        block[..8].copy_from_slice(&number.to_le_bytes());
+        file.write_all(&block)?;
+    }
+    file.sync_all()?;
+    let openssl = floor::best(
+        || floor::time("openssl", &[Path::new("dgst"), Path::new("-sha256"), &source]),
+        || Ok(()),
+    )?;
+    let cp = floor::best(|| floor::time("cp", &[&source, &copy]), || Ok(fs::remove_file(&copy)?))?;
+    nix::unistd::sync();
+    let arrived = pair.other.join("large");
+    let start = Instant::now();
+    fs::rename(&source, pair.laptop.join("large"))?;
+    let time = wait(PATIENCE, || fs::metadata(&arrived).is_ok_and(|meta| meta.len() == LARGE)).map(|_| start.elapsed());
+    if time.is_some() {
+        floor::time("cmp", &[&pair.laptop.join("large"), &arrived]).context("the large file arrived damaged")?;
+    }
+    let least = openssl + cp;
+    let holds = time.map(|time| time.as_secs_f64() <= least.as_secs_f64() * 1.5);
+    let ratio = time.map_or(0.0, |time| time.as_secs_f64() / least.as_secs_f64());
+    let floor =
+        format!("openssl {:.2} s + cp {:.2} s ({ratio:.2} ×)", openssl.as_secs_f64(), cp.as_secs_f64());
+    let took = took(time, || "not at all".to_owned());
+    Ok(row("1 GiB → in the other clone", "≤ 1.5 × (openssl + cp)", floor, took, holds))
+}
+
+fn idle_minute(pair: &mut Pair) -> Result<Row> {
+    settle(pair)?;
+    std::thread::sleep(Duration::from_secs(12));
+    let refs = |folder: &Path| pair.output(folder, &["for-each-ref"]);
+    let (before, refs_before) = (counts(pair)?, (refs(&pair.laptop)?, refs(&pair.other)?));
+    std::thread::sleep(Duration::from_secs(60));
+    let (after, refs_after) = (counts(pair)?, (refs(&pair.laptop)?, refs(&pair.other)?));
+    let each = before.iter().zip(&after).map(|(before, after)| (after - before) as f64 / 60.0);
+    let most = each.fold(0.0, f64::max);
+    let holds = Some(most < 1.0 && refs_before == refs_after);
+    let took = Took::Figure(most, "wakeups a second");
+    let floor = if refs_before == refs_after { "no commit, no push" } else { "REFS MOVED" };
+    Ok(row("idle for a minute", "< 1 wakeup a second", floor.to_owned(), took, holds))
+}
+
+fn counts(pair: &Pair) -> Result<Vec<u64>> {
+    pair.processes().into_iter().map(idle::wakeups).collect()
+}
+
+fn memory(pair: &mut Pair) -> Result<Row> {
+    let memories: Result<Vec<f64>> = pair.processes().into_iter().map(idle::memory).collect();
+    let most = memories?.into_iter().fold(0.0, f64::max);
+    let holds = Some(most <= 60.0);
+    Ok(row("memory of one engine after all that", "≤ 60 MiB", String::new(), Took::Figure(most, "MiB"), holds))
+}
