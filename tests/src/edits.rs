@@ -29,6 +29,20 @@ pub struct Done {
     pub lines: Vec<String>,
     /// The contents that were written and still stand in the tree: their digests, and where.
     pub written: BTreeMap<String, PathBuf>,
+    /// The files and folders that were renamed, by their names before.
+    pub renamed: BTreeSet<PathBuf>,
+}
+
+impl Done {
+    /// The contents that this side has just written and that a merge with the other side must keep in the tree.
+    ///
+    /// Left aside is a file that the other side renamed at the same time, where yet another file may have come to its
+    /// new name: git-annex keeps two of three contents in the tree then, and the third in the history.
+    pub fn kept_beside<'a>(&'a self, other: &'a Done) -> impl Iterator<Item = (&'a String, &'a PathBuf)> {
+        self.written
+            .iter()
+            .filter(|(_, path)| !other.renamed.iter().any(|renamed| path.starts_with(renamed)))
+    }
 }
 
 /// Makes random edits in a work tree.
@@ -40,7 +54,8 @@ pub fn edit(chance: &mut Chance, root: &Path, count: usize) -> Done {
     let mut done = Done::default();
     let mut written = BTreeSet::new();
     for _ in 0..count {
-        done.lines.push(one(chance, root, &mut written));
+        let line = one(chance, root, &mut written, &mut done.renamed);
+        done.lines.push(line);
     }
     for (path, entry) in trees::tree(root) {
         if let Entry::Content(digest) = entry
@@ -52,7 +67,7 @@ pub fn edit(chance: &mut Chance, root: &Path, count: usize) -> Done {
     done
 }
 
-fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>) -> String {
+fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>, renamed: &mut BTreeSet<PathBuf>) -> String {
     let existing: Vec<PathBuf> = trees::files(root).into_iter().collect();
     match chance.below(if existing.is_empty() { 35 } else { 100 }) {
         0..35 => {
@@ -70,10 +85,12 @@ fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>) -> Stri
         60..75 => {
             let (from, to) = (chance.pick(&existing).clone(), new_path(chance));
             let is_done = make_room(root, &to) && fs::rename(root.join(&from), root.join(&to)).is_ok();
-            format!(
-                "rename {from:?} to {to:?}{}",
-                if is_done { "" } else { ": not possible" }
-            )
+            let line = format!("rename {from:?} to {to:?}");
+            if !is_done {
+                return format!("{line}: not possible");
+            }
+            renamed.insert(from);
+            line
         }
         75..90 => {
             let path = chance.pick(&existing);
@@ -84,10 +101,12 @@ fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>) -> Stri
             let from = *chance.pick(&FOLDERS[1..]);
             let to = format!("moved {}", chance.below(4));
             let is_done = !root.join(&to).exists() && fs::rename(root.join(from), root.join(&to)).is_ok();
-            format!(
-                "rename folder {from} to {to}{}",
-                if is_done { "" } else { ": not possible" }
-            )
+            let line = format!("rename folder {from} to {to}");
+            if !is_done {
+                return format!("{line}: not possible");
+            }
+            renamed.insert(from.into());
+            line
         }
         _ => {
             let (from, to) = (chance.pick(&existing).clone(), new_path(chance));
