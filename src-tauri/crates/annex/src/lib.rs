@@ -29,6 +29,7 @@ mod merge;
 pub mod naming;
 mod objects;
 pub mod pointer;
+mod oid;
 mod refs;
 mod repository;
 #[cfg(test)]
@@ -38,11 +39,12 @@ pub mod settings;
 mod stat;
 mod store;
 mod tenancy;
+mod tidy;
 mod transfer;
 mod tree;
 
 pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
-pub use branch::{Branch, Changes, Facts, Merged, SpecialRemote, Trust};
+pub use branch::{Branch, Changes, Facts, Merged, SpecialRemote};
 pub use checkout::{CheckedOut, CheckoutOptions};
 pub use error::{Error, Result};
 pub use logs::{Presence, VectorClock};
@@ -54,4 +56,5 @@ pub use repository::{Annex, VERSION};
 pub use rules::Rules;
 pub use store::{Batch, ContentLock, Incoming, Ingested, Making, Store};
 pub use tenancy::{Tenancy, Tenant};
+pub use tidy::ObjectFiles;
 pub use tree::{Annexed, Head, RefusedPath, TreeChange};

@@ -280,7 +280,7 @@ fn raw_commit(fixture: &Fixture, tree: git2::Oid) -> Oid {
         .unwrap()
         .write(git2::ObjectType::Commit, text.as_bytes())
         .unwrap();
-    crate::tree::our_oid(id)
+    crate::oid::from_git(id)
 }
 
 #[test]

@@ -17,7 +17,8 @@ pub use root::RootState;
 
 pub(crate) use root::RootId;
 
-use crate::index::{Entry, Index, from_git};
+use crate::index::{Entry, Index};
+use crate::oid::from_git;
 use crate::stat::Stat;
 use crate::{Annex, Error, Result};
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use annex::Trust;
 use assistant::{Class, Event, Heads, Id};
 use model::expression::{Preferences, Settings as Rules};
 use model::{Key, RepoPath, Uuid};
@@ -28,7 +27,7 @@ fn try_observe(workshop: &Workshop, heads: Heads) -> Result<Vec<Class>, crate::E
         preferred: facts.preferred.clone(),
         required: facts.required.clone(),
         group_preferred: facts.group_preferred.clone(),
-        trust: facts.trust.iter().map(|(uuid, trust)| (uuid.clone(), rely(*trust))).collect(),
+        trust: facts.trust,
         numcopies: facts.numcopies,
         ..Rules::default()
     };
@@ -95,15 +94,6 @@ fn concerned(workshop: &Workshop) -> BTreeSet<Uuid> {
     let known = remotes.values().filter(|remote| remote.special.is_none() && remote.sync);
     let uuids = known.filter_map(|remote| remote.uuid.clone());
     uuids.chain([workshop.annex().uuid().clone()]).collect()
-}
-
-fn rely(trust: Trust) -> model::expression::Trust {
-    match trust {
-        Trust::Trusted => model::expression::Trust::Trusted,
-        Trust::SemiTrusted => model::expression::Trust::Semitrusted,
-        Trust::Untrusted => model::expression::Trust::Untrusted,
-        Trust::Dead => model::expression::Trust::Dead,
-    }
 }
 
 /// Changes when the rules or the repositories concerned change; only compared with what this same program wrote.
