@@ -2,14 +2,56 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat, openat2};
+use bstr::ByteSlice;
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, openat, openat2, statat};
 use rustix::io::{Errno, Result};
+
+use crate::stat::Stat;
 
 /// How directories are opened: for listing, and never through a symlink.
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
+
+/// The directories of the work tree, opened without following symlinks. The last one stays open: files come sorted.
+pub(crate) struct Directories<'r> {
+    root: &'r OwnedFd,
+    last: Option<(Vec<u8>, Result<OwnedFd>)>,
+}
+
+impl<'r> Directories<'r> {
+    pub(crate) fn below(root: &'r OwnedFd) -> Self {
+        Self { root, last: None }
+    }
+
+    /// The directory that holds a path, and the path's last component.
+    pub(crate) fn of<'p>(&mut self, path: &'p [u8]) -> Result<(&OwnedFd, &'p [u8])> {
+        let (directory, name) = path.rsplit_once_str(b"/").unwrap_or((b"", path));
+        if self.last.as_ref().is_none_or(|(last, _)| last != directory) {
+            self.last = Some((directory.to_owned(), open_directory(self.root, directory)));
+        }
+        match &self.last {
+            Some((_, Ok(open))) => Ok((open, name)),
+            Some((_, Err(errno))) => Err(*errno),
+            None => Err(Errno::NOENT),
+        }
+    }
+
+    /// What is at a path now, a symlink itself and not what it leads to.
+    pub(crate) fn stat(&mut self, path: &[u8]) -> Result<Stat> {
+        let (directory, name) = self.of(path)?;
+        statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map(Stat::from)
+    }
+
+    /// True if no file is at a path: nothing, or a directory, or a file in place of a directory above it.
+    pub(crate) fn is_gone(&mut self, path: &[u8]) -> bool {
+        match self.stat(path) {
+            Ok(stat) => stat.is_directory(),
+            Err(errno) => matches!(errno, Errno::NOENT | Errno::NOTDIR),
+        }
+    }
+}
 
 /// Opens one directory right below another; `ENOTDIR` if a symlink has that name.
 pub(crate) fn open_child(directory: &OwnedFd, name: &[u8]) -> Result<OwnedFd> {

@@ -4,18 +4,31 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use model::Oid;
+use digest::Digest;
+use model::{Key, Oid};
+use sha2::Sha256;
 use tempfile::TempDir;
 
-use crate::tree::our_oid;
 use crate::Annex;
+use crate::tree::our_oid;
 
 /// What a test tree has at a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Leaf {
     File(Vec<u8>),
     Executable(Vec<u8>),
     Link(Vec<u8>),
+}
+
+impl std::fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (form, data) = match self {
+            Leaf::File(data) => ("file", data),
+            Leaf::Executable(data) => ("executable", data),
+            Leaf::Link(data) => ("link", data),
+        };
+        write!(f, "{form} {:?}", bstr::BStr::new(&data[..data.len().min(100)]))
+    }
 }
 
 /// A tree by path.
@@ -44,7 +57,9 @@ impl Fixture {
         let mut config = git.config().unwrap();
         config.set_str("user.name", "n").unwrap();
         config.set_str("user.email", "e@example.com").unwrap();
-        config.set_str("annex.uuid", "217f23d5-452b-47a9-a485-f40d19253ce3").unwrap();
+        config
+            .set_str("annex.uuid", "217f23d5-452b-47a9-a485-f40d19253ce3")
+            .unwrap();
         config.set_str("annex.version", "10").unwrap();
         config.set_str("core.fileMode", "true").unwrap();
         config.set_str("core.quotePath", "false").unwrap();
@@ -79,7 +94,10 @@ impl Fixture {
     /// Makes a commit of these files and checks it out.
     pub(crate) fn start(&self, leaves: &Leaves) -> Oid {
         let commit = self.commit(leaves, &[], "base");
-        let done = self.annex.check_out(commit, &crate::CheckoutOptions::default()).unwrap();
+        let done = self
+            .annex
+            .check_out(commit, &crate::CheckoutOptions::default())
+            .unwrap();
         assert!(done.blocked.is_empty(), "{done:?}");
         commit
     }
@@ -119,8 +137,12 @@ impl Fixture {
     /// As [`Self::write`], as if it was done a minute ago: git trusts stat data only if it is older than the index.
     pub(crate) fn write_before(&self, path: &str, content: &[u8]) {
         self.write(path, content);
-        let file = std::fs::File::options().write(true).open(self.directory.path().join(path)).unwrap();
-        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+        let file = std::fs::File::options()
+            .write(true)
+            .open(self.directory.path().join(path))
+            .unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60))
+            .unwrap();
     }
 
     pub(crate) fn read(&self, path: &str) -> Vec<u8> {
@@ -208,4 +230,17 @@ pub(crate) fn pointer(key: &str) -> Leaf {
 
 pub(crate) fn leaves<const N: usize>(all: [(&str, Leaf); N]) -> Leaves {
     all.into_iter().map(|(path, leaf)| (path.to_owned(), leaf)).collect()
+}
+
+/// Puts content into the store.
+pub(crate) fn put_object(annex: &Annex, content: &[u8]) -> Key {
+    let key = format!("SHA256E-s{}--{}", content.len(), hex::encode(Sha256::digest(content)));
+    let key = Key::parse(key.as_bytes()).unwrap();
+    let path = annex.store().object_path(&key);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, content).unwrap();
+    // As if added a while ago: git trusts the stat data of a file only if it is older than the index.
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+    key
 }

@@ -374,7 +374,7 @@ mod tests {
         for name in &names {
             let above = name
                 .match_indices('/')
-                .any(|(at, _)| rules.covers(name[..at].as_bytes(), true));
+                .any(|(at, _)| rules.covers(&name.as_bytes()[..at], true));
             assert_eq!(
                 above || rules.covers(name.as_bytes(), false),
                 ignored.contains(&name.as_bytes()),

@@ -23,6 +23,8 @@ mod locks;
 pub mod logs;
 mod look;
 mod intake;
+#[cfg(test)]
+mod measures;
 mod merge;
 pub mod naming;
 mod objects;
@@ -33,7 +35,6 @@ mod repository;
 mod scratch_repository;
 mod rules;
 pub mod settings;
-mod standins;
 mod stat;
 mod store;
 mod tenancy;

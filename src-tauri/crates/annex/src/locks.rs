@@ -141,12 +141,12 @@ fn open(path: &Path, kind: Kind) -> Result<File> {
     }
 }
 
-/// Makes the directory of a lock file, up to and with `annex`. The git directory around that is never made: where it is
+/// Makes the directory of a lock file, up to and with `annex` or `anabranch`. The git directory around that is never made: where it is
 /// missing the drive is gone, and what would be made lies on another file system.
 fn make_directory_of(path: &Path) -> Result<()> {
     let Some(directory) = path.parent() else { return Ok(()) };
-    let annex = directory.ancestors().find(|level| level.ends_with("annex"));
-    let outcome = match annex.and_then(Path::parent) {
+    let ours = |level: &&Path| level.ends_with("annex") || level.ends_with("anabranch");
+    let outcome = match directory.ancestors().find(ours).and_then(Path::parent) {
         Some(git_dir) if !git_dir.is_dir() => Err(io::Error::from(io::ErrorKind::NotFound)),
         Some(_) => fs::create_dir_all(directory),
         None => fs::create_dir(directory),
@@ -197,5 +197,72 @@ fn whole_file(kind: Kind) -> libc::flock {
         l_start: 0,
         l_len: 0,
         l_pid: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::{LockFile, is_locked_exclusively};
+
+    #[test]
+    fn shared_holders_exclude_the_exclusive_one_and_nobody_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("annex/some/x.lck");
+        let first = LockFile::try_shared(&path).unwrap().unwrap();
+        let second = LockFile::try_shared(&path).unwrap().unwrap();
+        assert!(LockFile::try_exclusive(&path).unwrap().is_none());
+        assert!(!is_locked_exclusively(&path).unwrap());
+        drop((first, second));
+        let alone = LockFile::try_exclusive(&path).unwrap().unwrap();
+        assert!(LockFile::try_shared(&path).unwrap().is_none());
+        assert!(is_locked_exclusively(&path).unwrap());
+        let shared = alone.make_shared().unwrap();
+        assert!(LockFile::try_shared(&path).unwrap().is_some());
+        assert!(LockFile::try_exclusive(&path).unwrap().is_none());
+        drop(shared);
+        assert!(LockFile::try_exclusive(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lock_on_an_unlinked_file_is_no_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.lck");
+        let first = LockFile::exclusive(&path).unwrap();
+        let waiting = {
+            let path = path.clone();
+            std::thread::spawn(move || LockFile::exclusive(&path).unwrap())
+        };
+        // Long enough for the other to wait for the lock on the file that is about to go.
+        std::thread::sleep(Duration::from_millis(100));
+        first.remove_and_unlock().unwrap();
+        let second = waiting.join().unwrap();
+        assert!(path.exists());
+        assert!(LockFile::try_exclusive(&path).unwrap().is_none());
+        second.unlock_and_tidy().unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn tidying_leaves_the_file_to_others_who_hold_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.lck");
+        let first = LockFile::shared(&path).unwrap();
+        let second = LockFile::shared(&path).unwrap();
+        first.unlock_and_tidy().unwrap();
+        assert!(path.exists());
+        second.unlock_and_tidy().unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn testing_creates_nothing_and_a_missing_repository_is_not_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let gone = directory.path().join("annex").join("annex");
+        assert!(!is_locked_exclusively(&gone.join("daemon.pid")).unwrap());
+        assert!(LockFile::try_exclusive(&gone.join("othertmp.lck")).is_err());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

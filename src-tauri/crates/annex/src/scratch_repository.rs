@@ -34,6 +34,7 @@ impl Scratch {
             &["config", "annex.uuid", "5f4dcc3b-5aa7-4d5c-8a3b-0c5d6e7f8a9b"],
             &["config", "annex.version", "10"],
             &["config", "annex.diskreserve", "0"],
+            &["config", "core.excludesFile", "/dev/null"],
             &["config", "filter.annex.clean", &filter],
             &["config", "filter.annex.smudge", "cat"],
         ] {

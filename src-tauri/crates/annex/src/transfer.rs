@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use model::{Key, RepoPath, Uuid};
 
 use crate::Result;
-use crate::locks::LockFile;
+use crate::locks::{LockFile, is_locked_exclusively};
 use crate::store::{Store, file_name};
 
 /// How often the progress of a transfer is written down.
@@ -42,7 +42,9 @@ impl TransferLock {
             reports: Vec::new(),
             last_report: Mutex::new(Instant::now()),
         };
-        match LockFile::try_exclusive(&downloads(dest).join(&lock_name))? {
+        let downloading = downloads(dest);
+        dest.make_directory(&downloading)?;
+        match LockFile::try_exclusive(&downloading.join(&lock_name))? {
             Some(lock) => locked.locks.push(lock),
             None => return Ok(None),
         }
@@ -69,9 +71,21 @@ impl TransferLock {
         Ok(Some(locked))
     }
 
-    /// Makes the directory of the locks that do not name a repository, once for many transfers.
-    pub(crate) fn prepare(dest: &Store<'_>) -> Result<()> {
-        dest.make_directory(&downloads(dest))
+    /// The keys that somebody downloads into `dest` just now.
+    pub(crate) fn running(dest: &Store<'_>) -> Vec<Key> {
+        let directory = downloads(dest);
+        let Ok(entries) = fs::read_dir(&directory) else {
+            return Vec::new();
+        };
+        let locked = entries.flatten().filter_map(|entry| {
+            let name = entry.file_name();
+            let key = Key::from_file_name(name.as_bytes().strip_prefix(b"lck.")?).ok()?;
+            // A lock file that a crash left behind is held by nobody.
+            is_locked_exclusively(&entry.path())
+                .is_ok_and(|locked| locked)
+                .then_some(key)
+        });
+        locked.collect()
     }
 
     /// Writes down how many bytes are there, if some time has passed since it was last done.

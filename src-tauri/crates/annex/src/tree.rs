@@ -12,7 +12,7 @@ use bstr::BString;
 use git2::Odb;
 use model::{Key, Oid, PathError, RepoPath};
 
-use crate::standins::{MAX_POINTER, key_of_pointer, key_of_symlink};
+use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink};
 use crate::{Annex, Error, Result};
 pub use head::Head;
 use raw::{Blob, Mode};

@@ -1,12 +1,12 @@
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice;
 use model::RepoPath;
-use nix::fcntl::{FcntlArg, fcntl};
 
+use crate::locks::LockFile;
 use crate::{Annex, Error, Result};
 
 /// A change that waits in the journal: the complete new content of one file of the branch.
@@ -26,33 +26,9 @@ impl Pending {
     }
 }
 
-/// Takes `journal.lck` alone, waiting for others; it is released when the file is closed.
-///
-/// An OFD lock: git-annex's `fcntl` locks see it, and threads of one process exclude each other.
-pub(super) fn lock(annex: &Annex) -> Result<File> {
-    let path = annex.annex_file("journal.lck");
-    create_directory(&annex.annex_dir())?;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(Error::io("open", &path))?;
-    let whole = nix::libc::flock {
-        l_type: nix::libc::F_WRLCK as i16,
-        l_whence: nix::libc::SEEK_SET as i16,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    };
-    loop {
-        match fcntl(&file, FcntlArg::F_OFD_SETLKW(&whole)) {
-            Ok(_) => return Ok(file),
-            Err(nix::errno::Errno::EINTR) => {}
-            Err(problem) => return Err(Error::io("lock", &path)(problem.into())),
-        }
-    }
+/// Takes `journal.lck` alone, waiting for others.
+pub(super) fn lock(annex: &Annex) -> Result<LockFile> {
+    LockFile::exclusive(&annex.annex_file("journal.lck"))
 }
 
 /// What waits in the journal, sorted by path. To be called with the lock held.
@@ -104,28 +80,21 @@ pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Writes a journal file as git-annex does: complete, under its name in `othertmp`, then renamed; and durably.
+/// Writes a journal file as git-annex does: complete, in `othertmp`, then renamed; and durably.
 pub(super) fn write_file(annex: &Annex, journal: &str, path: &[u8], content: &[u8]) -> Result<()> {
     let target = file(annex, journal, path);
-    let (temporary, directory) = (annex.annex_file("othertmp"), annex.annex_file(journal));
-    create_directory(&temporary)?;
-    create_directory(&directory)?;
-    let mut new = tempfile::NamedTempFile::new_in(&temporary).map_err(Error::io("create a file in", &temporary))?;
+    let directory = annex.annex_file(journal);
+    let store = annex.store();
+    store.make_directory(&directory)?;
+    let (mut new, incoming) = store.scratch_file(0o644)?;
     new.write_all(content)
-        .and_then(|()| new.as_file().sync_all())
-        .map_err(Error::io("write", new.path()))?;
-    new.persist(&target)
-        .map_err(|problem| Error::io("rename", &target)(problem.error))?;
+        .and_then(|()| new.sync_all())
+        .map_err(Error::io("write", &target))?;
+    std::fs::rename(incoming.path(), &target).map_err(Error::io("rename", &target))?;
+    incoming.moved_away();
     File::open(&directory)
         .and_then(|directory| directory.sync_all())
         .map_err(Error::io("make durable", &directory))
-}
-
-fn create_directory(path: &Path) -> Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .create(path)
-        .map_err(Error::io("create", path))
 }
 
 /// The name of a journal file.

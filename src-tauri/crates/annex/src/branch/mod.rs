@@ -24,6 +24,7 @@ pub use changes::Changes;
 pub use facts::{Facts, SpecialRemote, Trust};
 pub use merging::Merged;
 
+use crate::locks::LockFile;
 use crate::logs::PresenceLog;
 use crate::objects::{Bulk, Tree};
 use crate::{Annex, Error, Result, logs};
@@ -69,6 +70,11 @@ impl Branch<'_> {
     /// True if something waits in the journal, for example of a git-annex command that has just ended.
     pub fn has_journal(&self) -> bool {
         std::fs::read_dir(self.annex.annex_file("journal")).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
+    /// Takes the right to move the branch, for who moves it from another repository.
+    pub(crate) fn lock(&self) -> Result<LockFile> {
+        journal::lock(self.annex)
     }
 
     /// Commits what waits in the journal, if anything does, and tells the tip.

@@ -1,9 +1,8 @@
-use std::fs::File;
-
 use git2::{ErrorCode, Oid};
 
 use super::{REF, journal, tip, tree_of};
 use crate::identity::signature;
+use crate::locks::LockFile;
 use crate::objects::{Bulk, Entry, Tree};
 use crate::{Annex, Error, Result};
 
@@ -12,7 +11,7 @@ pub(super) struct Writer<'a> {
     pub(super) annex: &'a Annex,
     pub(super) repo: &'a git2::Repository,
     pending: Vec<journal::Pending>,
-    _lock: File,
+    _lock: LockFile,
 }
 
 /// Makes the new content of the numbered file from the old one; none leaves it as it is.

@@ -1,13 +1,12 @@
 //! Doing what a plan says. Every file is looked at once more right before it is touched.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use git2::{IndexEntry, Odb};
+use git2::Odb;
 use model::RepoPath;
 use rustix::fs::{AtFlags, CWD, RenameFlags};
 use rustix::io::Errno;
@@ -16,20 +15,21 @@ use super::entry::entry;
 use super::place::{Parent, Place, Seen, look_at};
 use super::plan::{Content, Plan, Write};
 use super::{Before, Step};
-use crate::standins::{self, Incoming};
+use crate::index::Entry;
+use crate::store::found;
 use crate::tree::raw::{Blob, Mode};
-use crate::{Annex, Error, Result};
+use crate::{Error, Incoming, Result, Store};
 
 /// From this many files on, two threads write.
 const MANY: usize = 256;
 /// Up to this many files are made durable one by one; more by writing out the whole file system once.
-const FEW: usize = 8;
+pub(super) const FEW: usize = 8;
 
 /// What was done, for the index.
 #[derive(Default)]
 pub(super) struct Done {
     pub(super) removed: Vec<RepoPath>,
-    pub(super) entries: Vec<IndexEntry>,
+    pub(super) entries: Vec<Entry>,
     /// Files that changed at the last moment and were left as they are.
     pub(super) kept: Vec<RepoPath>,
     pub(super) changed: usize,
@@ -55,7 +55,7 @@ impl Done {
 /// Changes the work tree. When this returns, what was written is on disk.
 ///
 /// `before` is called before each change that one thread makes.
-pub(super) fn act(annex: &Annex, top: &Path, plan: Plan, thin: bool, before: &mut Before<'_>) -> Result<Done> {
+pub(super) fn act(store: &Store<'_>, top: &Path, plan: Plan, thin: bool, before: &mut Before<'_>) -> Result<Done> {
     let mut done = Done::default();
     // The directories that lose a file.
     let mut left = BTreeSet::new();
@@ -66,7 +66,7 @@ pub(super) fn act(annex: &Annex, top: &Path, plan: Plan, thin: bool, before: &mu
                     make_submodule(&mut Place::open(top)?, &path)?;
                 }
                 let mut entry = entry(&path, blob, None);
-                entry.flags_extended = flags;
+                entry.extended = flags;
                 done.entries.push(entry);
             }
             None => {
@@ -128,15 +128,15 @@ pub(super) fn act(annex: &Annex, top: &Path, plan: Plan, thin: bool, before: &mu
     if writes.is_empty() {
         return Ok(done);
     }
-    standins::make_scratch_directory(annex)?;
+    let _scratch = store.hold_scratch()?;
     let few = writes.len() <= FEW;
     if writes.len() < MANY {
-        done.append(write_all(annex, top, writes, thin, few, before)?);
+        done.append(write_all(store, top, writes, thin, few, before)?);
     } else {
         let second = writes.split_off(writes.len() / 2);
         let (ours, theirs) = std::thread::scope(|scope| {
-            let other = scope.spawn(|| write_all(annex, top, second, thin, few, &mut |_| Ok(())));
-            let ours = write_all(annex, top, writes, thin, few, before);
+            let other = scope.spawn(|| write_all(store, top, second, thin, few, &mut |_| Ok(())));
+            let ours = write_all(store, top, writes, thin, few, before);
             (ours, other.join())
         });
         done.append(ours?);
@@ -149,23 +149,31 @@ pub(super) fn act(annex: &Annex, top: &Path, plan: Plan, thin: bool, before: &mu
 }
 
 /// Writes out the file system that the work tree is on.
-fn write_out(top: &Path) -> Result<()> {
+pub(super) fn write_out(top: &Path) -> Result<()> {
     let directory = File::open(top).map_err(Error::io("open", top))?;
     rustix::fs::syncfs(&directory).map_err(|e| Error::io("write to disk", top)(e.into()))
 }
 
+/// Makes the content of one file durable.
+pub(super) fn sync(new: &Incoming) -> Result<()> {
+    let path = new.path();
+    File::open(&path)
+        .and_then(|file| file.sync_data())
+        .map_err(Error::io("write", &path))
+}
+
 fn write_all(
-    annex: &Annex,
+    store: &Store<'_>,
     top: &Path,
     writes: Vec<Write>,
     thin: bool,
     durable: bool,
     before: &mut Before<'_>,
 ) -> Result<Done> {
-    let git = annex.git()?;
+    let git = store.annex().git()?;
     let odb = git.odb().map_err(Error::git("open the object database"))?;
     let mut writer = Writer {
-        annex,
+        store,
         odb: &odb,
         place: Place::open(top)?,
         thin,
@@ -186,7 +194,7 @@ fn write_all(
 }
 
 struct Writer<'a> {
-    annex: &'a Annex,
+    store: &'a Store<'a>,
     odb: &'a Odb<'a>,
     place: Place,
     thin: bool,
@@ -213,19 +221,12 @@ impl Writer<'_> {
         }
         let executable = write.blob.mode == Mode::Executable;
         let new = match &write.content {
-            Content::Symlink(target) => {
-                let new = standins::scratch(self.annex)?;
-                rustix::fs::symlinkat(target.as_slice(), CWD, new.path())
-                    .map_err(|e| Error::io("create a symlink at", new.path())(e.into()))?;
-                new
-            }
+            Content::Symlink(target) => self.store.scratch_symlink(target)?,
             Content::Annexed { key, pointer } => {
-                match standins::content_for_work_tree(self.annex, key, self.thin, executable)? {
+                match found(self.store.content_for_work_tree(key, self.thin, executable))? {
                     Some(new) => {
                         if self.durable {
-                            File::open(new.path())
-                                .and_then(|file| file.sync_data())
-                                .map_err(Error::io("write", new.path()))?;
+                            sync(&new)?;
                         }
                         new
                     }
@@ -286,27 +287,48 @@ impl Writer<'_> {
     }
 
     fn file(&self, data: &[u8], executable: bool) -> Result<Incoming> {
-        let new = standins::scratch(self.annex)?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(if executable { 0o777 } else { 0o666 })
-            .open(new.path())
-            .map_err(Error::io("create", new.path()))?;
-        file.write_all(data).map_err(Error::io("write", new.path()))?;
+        let (mut file, new) = self.store.work_tree_file(executable)?;
+        let mut written = file.write_all(data);
         if self.durable {
-            file.sync_data().map_err(Error::io("write", new.path()))?;
+            written = written.and_then(|()| file.sync_data());
         }
+        written.map_err(|error| Error::io("write", &new.path())(error))?;
         Ok(new)
     }
 }
 
-/// Renames over the file that was seen; false if it is not that file any more.
-pub(super) fn replace(new: &Incoming, parent: BorrowedFd<'_>, path: &RepoPath, seen: &Seen) -> rustix::io::Result<bool> {
+/// Puts a new file in the place of the one that was seen; false if it is not that file any more.
+///
+/// The two change places, so that nothing can slip in between looking and replacing: what came out is looked at once
+/// more, and goes back if it is not what was seen. (Of its times, only that of the last status change may differ.)
+/// As it happens, ext4 writes out a file that is renamed over another at once, one by one, and one that changes
+/// places not, which makes this the faster way for many; so whoever calls this writes out what must survive.
+pub(super) fn replace(
+    new: &Incoming,
+    parent: BorrowedFd<'_>,
+    path: &RepoPath,
+    seen: &Seen,
+) -> rustix::io::Result<bool> {
     if look_at(parent, path)?.as_ref() != Some(seen) {
         return Ok(false);
     }
-    rustix::fs::renameat(CWD, new.path(), parent, &**path.file_name())?;
+    let name = &**path.file_name();
+    let exchange = || rustix::fs::renameat_with(CWD, new.path(), parent, name, RenameFlags::EXCHANGE);
+    match exchange() {
+        Ok(()) => {}
+        Err(Errno::NOENT) => return Ok(false),
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            rustix::fs::renameat(CWD, new.path(), parent, name)?;
+            return Ok(true);
+        }
+        Err(errno) => return Err(errno),
+    }
+    let out = Seen::of(rustix::fs::statat(CWD, new.path(), AtFlags::SYMLINK_NOFOLLOW)?);
+    if out.links != seen.links || !out.is_same_file(seen) {
+        exchange()?;
+        return Ok(false);
+    }
+    rustix::fs::unlinkat(CWD, new.path(), AtFlags::empty())?;
     Ok(true)
 }
 

@@ -47,6 +47,8 @@ impl Marker {
     /// Writes the note; when this returns it is on disk.
     pub(super) fn write(&self, annex: &Annex) -> Result<()> {
         let path = Self::path(annex);
+        let directory = path.parent().unwrap_or(annex.git_dir());
+        fs::create_dir_all(directory).map_err(Error::io("create the directory", directory))?;
         let new = path.with_extension("new");
         let writing = || Error::io("write", &new);
         let from = self.from.map_or("nothing".to_owned(), |from| from.to_string());
@@ -55,7 +57,6 @@ impl Marker {
             .and_then(|()| file.sync_data())
             .map_err(writing())?;
         fs::rename(&new, &path).map_err(Error::io("write", &path))?;
-        let directory = path.parent().unwrap_or(annex.git_dir());
         File::open(directory)
             .and_then(|directory| directory.sync_all())
             .map_err(Error::io("write", directory))

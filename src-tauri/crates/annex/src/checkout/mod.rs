@@ -41,9 +41,17 @@ mod restore;
 #[cfg(test)]
 mod tests;
 
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
 use model::{Oid, RepoPath};
 
-use crate::standins::{self, Staged};
+use crate::identity::signature;
+use crate::index::Staged;
+use crate::locks::LockFile;
 use crate::tree::head::head_of;
 use crate::tree::{Head, git2_oid, tree_of};
 use crate::{Annex, Error, Result};
@@ -78,7 +86,8 @@ impl Annex {
     /// Refused: in a bare repository, in the middle of a merge or rebase, and when the commit contains paths that no
     /// work tree may hold.
     pub fn check_out(&self, to: Oid, options: &CheckoutOptions) -> Result<CheckedOut> {
-        self.finish_checkout()?;
+        let _alone = alone(self)?;
+        self.finish()?;
         let head = self.head()?;
         let wanted = Marker {
             branch: head.branch,
@@ -89,8 +98,16 @@ impl Annex {
     }
 
     /// Finishes a checkout that a crash interrupted; none if there is none. To be called before anything looks for
-    /// changes in the work tree.
+    /// changes in the work tree. Busy if the checkout is not interrupted but under way in another process.
     pub fn finish_checkout(&self) -> Result<Option<CheckedOut>> {
+        if !self.is_checkout_unfinished() {
+            return Ok(None);
+        }
+        let _alone = alone(self)?;
+        self.finish()
+    }
+
+    fn finish(&self) -> Result<Option<CheckedOut>> {
         let Some(begun) = Marker::read(self)? else {
             return Ok(None);
         };
@@ -100,10 +117,10 @@ impl Annex {
             Marker::remove(self)?;
             return Ok(None);
         }
-        standins::remove_lock_of_the_dead(self)?;
-        remove_branch_lock_of_the_dead(self, &begun.branch)?;
+        remove_lock_of_the_dead(&self.git_dir().join(format!("refs/heads/{}.lock", begun.branch)))?;
+        let config = self.git()?.config().map_err(Error::git("read the configuration"))?;
         let options = CheckoutOptions {
-            thin: self.git()?.config().and_then(|config| config.get_bool("annex.thin")).unwrap_or(false),
+            thin: config.get_bool("annex.thin").unwrap_or(false),
         };
         self.carry_out(&begun, &options, true, &mut |_| Ok(())).map(Some)
     }
@@ -131,17 +148,19 @@ impl Annex {
                 "a merge or rebase is under way in {shown}; nothing was changed. Finish it there (see 'git status'), or give it up with 'git merge --abort'"
             )));
         }
-        let mut staged = Staged::begin(self)?;
-        if staged.index().has_conflicts() {
+        let mut staged = Staged::open(&git)?;
+        if staged.index().has_conflict() {
             return Err(Error::Refused(format!(
                 "{shown} has files in conflict; nothing was changed. Resolve them there (see 'git status')"
             )));
         }
         let reference = format!("refs/heads/{}", wanted.branch);
         let mut branch = git.transaction().map_err(Error::git("begin to move the branch"))?;
-        branch.lock_ref(&reference).map_err(|error| match error.code() {
-            git2::ErrorCode::Locked => Error::Busy(self.git_dir().join(format!("{reference}.lock"))),
-            _ => Error::git(format!("lock the branch {}", wanted.branch))(error),
+        branch.lock_ref(&reference).map_err(|error| {
+            if error.code() == git2::ErrorCode::Locked {
+                return Error::Busy(self.git_dir().join(format!("{reference}.lock")));
+            }
+            Error::git(format!("lock the branch {}", wanted.branch))(error)
         })?;
         let head = head_of(&git)?;
         if head.branch != wanted.branch || (head.commit != wanted.from && head.commit != Some(wanted.to)) {
@@ -152,12 +171,11 @@ impl Annex {
         let from_tree = wanted.from.map(|from| tree_of(&git, from)).transpose()?;
         let to_tree = tree_of(&git, wanted.to)?;
         let mut place = Place::open(top)?;
-        let written_at = staged.written_at();
+        let store = self.store();
         let planner = Planner {
-            annex: self,
+            store: &store,
             odb: &odb,
             index: staged.index(),
-            written_at,
             place: &mut place,
             finishing,
         };
@@ -189,19 +207,19 @@ impl Annex {
             wanted.write(self)?;
         }
         before(Step::WorkTree)?;
-        let done = act::act(self, top, plan, options.thin, before)?;
+        let done = act::act(&store, top, plan, options.thin, before)?;
         before(Step::Index)?;
         let (changed, mut kept) = (done.changed, done.kept.clone());
         if touches {
-            change_index(staged.index(), done)?;
-            staged.finish()?;
+            change_index(&mut staged, done);
+            staged.commit()?;
         } else {
             drop(staged);
         }
         before(Step::Branch)?;
         if head.commit != Some(wanted.to) {
             let message = format!("anabranch: check out {}", wanted.to);
-            let who = standins::signature(&git)?;
+            let who = signature(&git);
             branch
                 .set_target(&reference, git2_oid(wanted.to), Some(&who), &message)
                 .and_then(|()| branch.commit())
@@ -247,35 +265,40 @@ impl Plan {
     }
 }
 
-fn change_index(index: &mut git2::Index, done: Done) -> Result<()> {
+fn change_index(staged: &mut Staged, done: Done) {
     for path in &done.removed {
-        match index.remove_path(path.as_path()) {
-            Err(error) if error.code() != git2::ErrorCode::NotFound => {
-                return Err(Error::git(format!("take {path} out of the index"))(error));
-            }
-            _ => {}
-        }
+        staged.remove(path.as_bytes());
     }
-    for entry in &done.entries {
-        index
-            .add(entry)
-            .map_err(Error::git(format!("put {} into the index", String::from_utf8_lossy(&entry.path))))?;
+    for entry in done.entries {
+        staged.put(entry);
     }
-    Ok(())
 }
 
-/// Removes the lock of a branch that a checkout held when it was cut off. git holds such a lock only for an instant, so
-/// one that stays is nobody's.
-fn remove_branch_lock_of_the_dead(annex: &Annex, branch: &str) -> Result<()> {
-    let path = annex.git_dir().join(format!("refs/heads/{branch}.lock"));
-    for _ in 0..20 {
-        match std::fs::symlink_metadata(&path) {
-            Err(_) => return Ok(()),
-            Ok(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
+/// Keeps others of ours from checking out, and from taking a checkout that is under way for an interrupted one. The
+/// system lets go of the lock when the process dies.
+fn alone(annex: &Annex) -> Result<LockFile> {
+    let path = annex.git_dir().join("anabranch").join("checkout.lck");
+    LockFile::try_exclusive(&path)?.ok_or(Error::Busy(path))
+}
+
+/// How long a lock file of git must stay before it counts as left behind by the checkout that was cut off: git itself
+/// holds one only while it works.
+const LEFT_BEHIND: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 2000 });
+
+fn remove_lock_of_the_dead(path: &Path) -> Result<()> {
+    let inode = || fs::symlink_metadata(path).ok().map(|found| found.ino());
+    let begun = Instant::now();
+    let Some(first) = inode() else {
+        return Ok(());
+    };
+    while begun.elapsed() < LEFT_BEHIND {
+        std::thread::sleep(Duration::from_millis(10));
+        if inode() != Some(first) {
+            return Ok(());
         }
     }
-    match std::fs::remove_file(&path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(e)),
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
         _ => Ok(()),
     }
 }

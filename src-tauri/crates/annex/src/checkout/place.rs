@@ -6,61 +6,34 @@ use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice;
 use model::RepoPath;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::stat::Stat;
 use crate::{Error, Result};
 
 /// What was seen of a file when something was decided about it: if this is still so, the file is still the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
-    pub(super) dev: u64,
-    pub(super) ino: u64,
-    pub(super) mode: u32,
+    pub(super) stat: Stat,
     pub(super) links: u64,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) size: u64,
-    /// Seconds and nanoseconds.
-    pub(super) modified: (i64, i64),
-    /// Seconds and nanoseconds.
-    pub(super) changed: (i64, i64),
+}
+
+impl std::ops::Deref for Seen {
+    type Target = Stat;
+
+    fn deref(&self) -> &Stat {
+        &self.stat
+    }
 }
 
 impl Seen {
-    #[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the types differ between platforms")]
-    fn new(stat: &Stat) -> Self {
+    #[allow(clippy::unnecessary_cast, reason = "the width differs between architectures")]
+    pub(super) fn of(stat: rustix::fs::Stat) -> Self {
         Self {
-            dev: stat.st_dev as u64,
-            ino: stat.st_ino as u64,
-            mode: stat.st_mode as u32,
             links: stat.st_nlink as u64,
-            uid: stat.st_uid,
-            gid: stat.st_gid,
-            size: u64::try_from(stat.st_size).unwrap_or(0),
-            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
-            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+            stat: stat.into(),
         }
-    }
-
-    fn file_type(&self) -> FileType {
-        FileType::from_raw_mode(self.mode)
-    }
-
-    pub(super) fn is_directory(&self) -> bool {
-        self.file_type() == FileType::Directory
-    }
-
-    pub(super) fn is_file(&self) -> bool {
-        self.file_type() == FileType::RegularFile
-    }
-
-    pub(super) fn is_symlink(&self) -> bool {
-        self.file_type() == FileType::Symlink
-    }
-
-    pub(super) fn is_executable(&self) -> bool {
-        self.mode & 0o100 != 0
     }
 }
 
@@ -204,7 +177,7 @@ impl Place {
 /// Looks at a file in an open directory, without following a symlink.
 pub(super) fn look_at(parent: BorrowedFd<'_>, path: &RepoPath) -> rustix::io::Result<Option<Seen>> {
     match rustix::fs::statat(parent, &**path.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(Seen::new(&stat))),
+        Ok(stat) => Ok(Some(Seen::of(stat))),
         Err(Errno::NOENT) => Ok(None),
         Err(errno) => Err(errno),
     }

@@ -6,22 +6,26 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use git2::{Index, ObjectType, Odb, Oid};
+use git2::{ObjectType, Odb, Oid};
 use model::{Key, RepoPath};
 
-use super::entry::{INTENT_TO_ADD, SKIP_WORKTREE, is_unmodified, staged};
+use super::entry::{is_unmodified, staged};
 use super::place::{Parent, Place, Seen, look_at};
-use crate::standins::{self, MAX_POINTER, key_of_pointer};
+use crate::index::{Entry, Index, SKIP_WORKTREE};
+use crate::pointer::{MAX_POINTER, key_of_pointer};
 use crate::tree::raw::{self, Blob, Mode};
 use crate::tree::{RefusedPath, small_blob};
-use crate::{Annex, Error, Result};
+use crate::{Error, Result, Store, Verdict, Verifier};
 
 /// What a leaf of the target tree is in the work tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Content {
     Symlink(Vec<u8>),
     /// A pointer: the content of the key if it is here, else the pointer itself.
-    Annexed { key: Key, pointer: Vec<u8> },
+    Annexed {
+        key: Key,
+        pointer: Vec<u8>,
+    },
     /// What the blob says.
     Regular,
     /// Only a directory; what is in it belongs to the submodule.
@@ -70,11 +74,9 @@ pub(super) struct Plan {
 
 /// What decides.
 pub(super) struct Planner<'a> {
-    pub(super) annex: &'a Annex,
+    pub(super) store: &'a Store<'a>,
     pub(super) odb: &'a Odb<'a>,
     pub(super) index: &'a Index,
-    /// When the index was written.
-    pub(super) written_at: Option<(i64, i64)>,
     pub(super) place: &'a mut Place,
     /// True when a checkout that was interrupted is finished: it cannot be refused any more, so what changed since is
     /// kept in the work tree instead.
@@ -119,10 +121,9 @@ impl Planner<'_> {
         plan: &mut Plan,
         in_the_way: &mut HashSet<RepoPath>,
     ) -> Result<()> {
-        let entry = self.index.get_path(path.as_path(), 0);
-        let now = entry.as_ref().and_then(staged);
-        let flags = entry.as_ref().map_or(0, |entry| entry.flags_extended);
-        let announced = flags & INTENT_TO_ADD != 0;
+        let entry = self.index.entry(path.as_bytes());
+        let now = entry.and_then(staged);
+        let announced = entry.is_some_and(Entry::is_intent_to_add);
         if now == new && !announced {
             return Ok(());
         }
@@ -133,7 +134,7 @@ impl Planner<'_> {
             }
             return Ok(());
         }
-        if flags & SKIP_WORKTREE != 0 {
+        if entry.is_some_and(Entry::is_left_out) {
             plan.index_only.push((path, new, SKIP_WORKTREE));
             return Ok(());
         }
@@ -158,9 +159,9 @@ impl Planner<'_> {
             plan.index_only.push((path, None, 0));
             return Ok(());
         }
-        let unmodified = match (&entry, &seen) {
+        let unmodified = match (entry, &seen) {
             (Some(entry), Some(seen)) => {
-                is_unmodified(entry, seen, self.written_at)
+                is_unmodified(entry, seen, self.index.written_at)
                     || old.map_or(Ok(false), |old| self.holds(&path, seen, old, None))?
             }
             _ => false,
@@ -263,9 +264,9 @@ impl Planner<'_> {
         };
         match content {
             Content::Annexed { key, .. } if key.size().is_none_or(|size| size == seen.size) => {
-                match standins::find_object(self.annex, key) {
+                match self.store.find(key) {
                     Some(object) => is_same(&mut file, &object),
-                    None => standins::is_content_of(key, &mut file),
+                    None => is_content_of(key, &mut file),
                 }
                 .map_err(Error::io("read", &shown))
             }
@@ -313,7 +314,8 @@ impl Planner<'_> {
         plan.writes = writes;
         plan.directories.retain(|directory| !is_stuck(directory));
         let kept: Vec<Write> = kept;
-        plan.kept.extend(kept.into_iter().map(|write| (write.path, Some(write.blob))));
+        plan.kept
+            .extend(kept.into_iter().map(|write| (write.path, Some(write.blob))));
     }
 
     /// Turns a deletion and a new file with the same content into a change of name.
@@ -323,7 +325,7 @@ impl Planner<'_> {
         }
         let mut sources: HashMap<Blob, Vec<usize>> = HashMap::new();
         for (at, (path, _)) in plan.deletions.iter().enumerate().rev() {
-            if let Some(blob) = self.index.get_path(path.as_path(), 0).as_ref().and_then(staged) {
+            if let Some(blob) = self.index.entry(path.as_bytes()).and_then(staged) {
                 sources.entry(blob).or_default().push(at);
             }
         }
@@ -368,7 +370,7 @@ impl Planner<'_> {
     fn may_move(&self, seen: &Seen, content: &Content) -> bool {
         match content {
             Content::Annexed { key, pointer } => {
-                seen.size != pointer.len() as u64 || standins::find_object(self.annex, key).is_none()
+                seen.size != pointer.len() as u64 || !self.store.is_present(key)
             }
             Content::Symlink(_) | Content::Regular => true,
             Content::Submodule => false,
@@ -378,6 +380,18 @@ impl Planner<'_> {
 
 fn hashes_to(data: &[u8], id: Oid) -> bool {
     Oid::hash_object(ObjectType::Blob, data).is_ok_and(|hash| hash == id)
+}
+
+/// True if what the file holds is proven to be the content of `key`.
+fn is_content_of(key: &Key, file: &mut fs::File) -> std::io::Result<bool> {
+    let mut verifier = Verifier::for_key(key);
+    let mut part = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut part)? {
+            0 => return Ok(verifier.finish() == Verdict::Matches),
+            n => verifier.update(&part[..n]),
+        }
+    }
 }
 
 fn is_same(file: &mut fs::File, other: &Path) -> std::io::Result<bool> {
@@ -410,7 +424,11 @@ fn find_others(directory: &Path, path: &RepoPath, deleted: &HashSet<RepoPath>, o
             inner.extend_from_slice(entry.file_name().as_bytes());
             RepoPath::parse(&inner).ok()
         });
-        let is_directory = entry.as_ref().ok().and_then(|entry| entry.file_type().ok()).map(|kind| kind.is_dir());
+        let is_directory = entry
+            .as_ref()
+            .ok()
+            .and_then(|entry| entry.file_type().ok())
+            .map(|kind| kind.is_dir());
         match (entry, inner, is_directory) {
             (Ok(entry), Some(inner), Some(true)) => find_others(&entry.path(), &inner, deleted, others),
             (Ok(_), Some(inner), Some(false)) if deleted.contains(&inner) => {}

@@ -3,15 +3,17 @@
 use std::io::Read;
 use std::path::Path;
 
-use git2::{IndexEntry, ObjectType, Oid};
+use git2::{ObjectType, Oid};
 use model::{Key, RepoPath};
 
-use super::act::replace;
+use super::act::{FEW, replace, sync, write_out};
 use super::entry::{entry, staged};
 use super::place::{Parent, Place, Seen, look_at};
-use crate::standins::{self, MAX_POINTER, Staged, key_of_pointer};
+use crate::index::{Entry, Staged};
+use crate::pointer::{MAX_POINTER, key_of_pointer};
 use crate::tree::raw::Mode;
-use crate::{Annex, Error, Result};
+use crate::store::found;
+use crate::{Annex, Error, Result, Store};
 
 /// From this many files on, two threads copy.
 const MANY: usize = 256;
@@ -30,8 +32,8 @@ impl Annex {
     /// anything else, or whose content is not here, are left alone.
     ///
     /// `index.lock` is held from before the first file changes. Busy, and nothing is changed, if another program keeps
-    /// it for more than two seconds. What is copied is not flushed to disk: the object is there, and a file that a power
-    /// cut truncates differs from its index entry, so it is looked at again.
+    /// it for more than two seconds. What was copied is on disk before the index says so: a file that a power cut
+    /// truncated would look like an edit.
     pub fn populate(&self, files: &[(RepoPath, Key)], thin: bool) -> Result<Vec<RepoPath>> {
         let Some(top) = self.work_tree() else {
             return Ok(Vec::new());
@@ -39,44 +41,44 @@ impl Annex {
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        standins::make_scratch_directory(self)?;
-        let mut staged_index = Staged::begin(self)?;
+        let git = self.git()?;
+        let store = &self.store();
+        let _scratch = store.hold_scratch()?;
+        let mut staged_index = Staged::open(&git)?;
+        let durable = files.len() <= FEW;
         let populated = if files.len() < MANY {
-            populate_all(self, top, files, thin)
+            populate_all(store, top, files, thin, durable)
         } else {
             let (first, second) = files.split_at(files.len() / 2);
             let (ours, theirs) = std::thread::scope(|scope| {
-                let other = scope.spawn(|| populate_all(self, top, second, thin));
-                let ours = populate_all(self, top, first, thin);
+                let other = scope.spawn(|| populate_all(store, top, second, thin, durable));
+                let ours = populate_all(store, top, first, thin, durable);
                 (ours, other.join())
             });
             let theirs = theirs.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (
-                [ours.0, theirs.0].into_iter().flatten().collect(),
-                ours.1.and(theirs.1),
-            )
+            ([ours.0, theirs.0].into_iter().flatten().collect(), ours.1.and(theirs.1))
         };
         let (populated, result) = populated;
         if populated.is_empty() {
             return result.map(|()| Vec::new());
         }
-        let index = staged_index.index();
+        if !durable {
+            write_out(top)?;
+        }
         for file in &populated {
-            let staged_as = index.get_path(file.path.as_path(), 0);
-            if let Some(entry) = staged_as.and_then(|old| refreshed(&old, file)) {
-                index
-                    .add(&entry)
-                    .map_err(Error::git(format!("refresh {} in the index", file.path)))?;
+            let staged_as = staged_index.index().entry(file.path.as_bytes());
+            if let Some(entry) = staged_as.and_then(|old| refreshed(old, file)) {
+                staged_index.put(entry);
             }
         }
-        staged_index.finish()?;
+        staged_index.commit()?;
         result?;
         Ok(populated.into_iter().map(|file| file.path).collect())
     }
 }
 
 /// The entry with new stat data, if it stages the pointer that was replaced.
-fn refreshed(old: &IndexEntry, file: &Populated) -> Option<IndexEntry> {
+fn refreshed(old: &Entry, file: &Populated) -> Option<Entry> {
     let blob = staged(old)?;
     let executable = match blob.mode {
         Mode::File => false,
@@ -84,21 +86,28 @@ fn refreshed(old: &IndexEntry, file: &Populated) -> Option<IndexEntry> {
         Mode::Symlink | Mode::Submodule => return None,
     };
     let same = blob.id == file.pointer && file.seen.is_executable() == executable;
-    same.then(|| IndexEntry {
-        flags_extended: old.flags_extended,
+    same.then(|| Entry {
+        flags: old.flags,
+        extended: old.extended,
         ..entry(&file.path, blob, Some(&file.seen))
     })
 }
 
 /// What was populated before the first error stays so, and must reach the index.
-fn populate_all(annex: &Annex, top: &Path, files: &[(RepoPath, Key)], thin: bool) -> (Vec<Populated>, Result<()>) {
+fn populate_all(
+    store: &Store<'_>,
+    top: &Path,
+    files: &[(RepoPath, Key)],
+    thin: bool,
+    durable: bool,
+) -> (Vec<Populated>, Result<()>) {
     let mut populated = Vec::with_capacity(files.len());
     let mut place = match Place::open(top) {
         Ok(place) => place,
         Err(error) => return (populated, Err(error)),
     };
     for (path, key) in files {
-        match populate_one(annex, &mut place, path, key, thin) {
+        match populate_one(store, &mut place, path, key, thin, durable) {
             Ok(file) => populated.extend(file),
             Err(error) => return (populated, Err(error)),
         }
@@ -106,7 +115,14 @@ fn populate_all(annex: &Annex, top: &Path, files: &[(RepoPath, Key)], thin: bool
     (populated, Ok(()))
 }
 
-fn populate_one(annex: &Annex, place: &mut Place, path: &RepoPath, key: &Key, thin: bool) -> Result<Option<Populated>> {
+fn populate_one(
+    store: &Store<'_>,
+    place: &mut Place,
+    path: &RepoPath,
+    key: &Key,
+    thin: bool,
+    durable: bool,
+) -> Result<Option<Populated>> {
     let Some(seen) = place.look(path)? else {
         return Ok(None);
     };
@@ -117,16 +133,19 @@ fn populate_one(annex: &Annex, place: &mut Place, path: &RepoPath, key: &Key, th
     let Some(file) = place.read(path)? else {
         return Ok(None);
     };
-    let mut data = Vec::with_capacity(256);
+    let mut data = Vec::with_capacity(usize::try_from(seen.size).unwrap_or(0) + 1);
     file.take(MAX_POINTER as u64 + 1)
         .read_to_end(&mut data)
         .map_err(Error::io("read", &shown))?;
     if key_of_pointer(&data).as_ref() != Some(key) {
         return Ok(None);
     }
-    let Some(new) = standins::content_for_work_tree(annex, key, thin, seen.is_executable())? else {
+    let Some(new) = found(store.content_for_work_tree(key, thin, seen.is_executable()))? else {
         return Ok(None);
     };
+    if durable {
+        sync(&new)?;
+    }
     let pointer = Oid::hash_object(ObjectType::Blob, &data).map_err(Error::git("hash a pointer"))?;
     let error = place.error("write", path);
     let Parent::Open(parent) = place.parent(path, false)? else {

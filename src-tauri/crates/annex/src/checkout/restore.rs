@@ -4,10 +4,10 @@ use model::RepoPath;
 
 use super::act::act;
 use super::change_index;
-use super::entry::{SKIP_WORKTREE, staged};
+use super::entry::staged;
 use super::place::Place;
 use super::plan::{Plan, Planner, Write};
-use crate::standins::Staged;
+use crate::index::Staged;
 use crate::tree::raw::Mode;
 use crate::{Annex, Error, Result};
 
@@ -18,20 +18,20 @@ impl Annex {
         let Some(top) = self.work_tree() else { return Ok(0) };
         let git = self.git()?;
         let odb = git.odb().map_err(Error::git("open the object database"))?;
-        let mut staged_index = Staged::begin(self)?;
-        let written_at = staged_index.written_at();
+        let mut staged_index = Staged::open(&git)?;
+        let store = self.store();
         let mut place = Place::open(top)?;
         let mut gone = Vec::new();
-        for entry in staged_index.index().iter() {
-            let Some(blob) = staged(&entry).filter(|blob| blob.mode != Mode::Submodule) else { continue };
+        let entries = staged_index.index().entries().iter();
+        for entry in entries.filter(|entry| entry.stage() == 0 && !entry.is_left_out() && !entry.is_intent_to_add()) {
+            let Some(blob) = staged(entry).filter(|blob| blob.mode != Mode::Submodule) else { continue };
             let Ok(path) = RepoPath::parse(&entry.path) else { continue };
-            let left_out = entry.flags_extended & SKIP_WORKTREE != 0;
-            if !left_out && place.look(&path)?.is_none() {
+            if place.look(&path)?.is_none() {
                 gone.push((path, blob));
             }
         }
         let planner =
-            Planner { annex: self, odb: &odb, index: staged_index.index(), written_at, place: &mut place, finishing: false };
+            Planner { store: &store, odb: &odb, index: staged_index.index(), place: &mut place, finishing: false };
         let mut plan = Plan::default();
         for (path, blob) in gone {
             let content = planner.content(&path, blob)?;
@@ -40,10 +40,10 @@ impl Annex {
         if plan.writes.is_empty() {
             return Ok(0);
         }
-        let done = act(self, top, plan, thin, &mut |_| Ok(()))?;
+        let done = act(&store, top, plan, thin, &mut |_| Ok(()))?;
         let restored = done.changed;
-        change_index(staged_index.index(), done)?;
-        staged_index.finish()?;
+        change_index(&mut staged_index, done);
+        staged_index.commit()?;
         Ok(restored)
     }
 }

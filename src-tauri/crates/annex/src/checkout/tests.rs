@@ -1,13 +1,12 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::time::{Duration, Instant};
 
 use model::{Key, Oid, RepoPath};
 
 use super::marker::Marker;
 use super::{CheckedOut, CheckoutOptions, Step};
 use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer};
-use crate::standins::put_object;
+use crate::fixture::put_object;
 use crate::{Annex, Error, Result};
 
 fn check_out(fixture: &Fixture, to: Oid) -> CheckedOut {
@@ -54,7 +53,14 @@ fn collect(directory: &std::path::Path, prefix: &str, found: &mut Leaves) {
         } else {
             let data = fs::read(entry.path()).unwrap();
             let executable = metadata.permissions().mode() & 0o100 != 0;
-            found.insert(path, if executable { Leaf::Executable(data) } else { Leaf::File(data) });
+            found.insert(
+                path,
+                if executable {
+                    Leaf::Executable(data)
+                } else {
+                    Leaf::File(data)
+                },
+            );
         }
     }
     assert!(!empty || prefix.is_empty(), "{prefix} is empty and was left behind");
@@ -133,7 +139,7 @@ fn annexed_files_get_their_content_if_it_is_here() {
     // A renamed file is the same inode: nothing was copied.
     let inode = |path: &str| fs::metadata(fixture.path().join(path)).unwrap().ino();
     let before = inode("here");
-    let mut moved = tree.clone();
+    let mut moved = tree;
     let leaf = moved.remove("here").unwrap();
     moved.insert("d/there".into(), leaf);
     let second = fixture.commit(&moved, &[first], "moved");
@@ -144,7 +150,12 @@ fn annexed_files_get_their_content_if_it_is_here() {
 
 #[test]
 fn nothing_of_the_users_is_overwritten_or_deleted() {
-    let from = leaves([("edited", file("1")), ("deleted", file("2")), ("gone", file("3")), ("fine", file("4"))]);
+    let from = leaves([
+        ("edited", file("1")),
+        ("deleted", file("2")),
+        ("gone", file("3")),
+        ("fine", file("4")),
+    ]);
     let to = leaves([
         ("edited", file("new")),
         ("deleted", file("new")),
@@ -155,7 +166,8 @@ fn nothing_of_the_users_is_overwritten_or_deleted() {
         ("through/x", file("theirs")),
     ]);
     let outside = tempfile::TempDir::new().unwrap();
-    let obstacles: [(&str, &dyn Fn(&Fixture)); 8] = [
+    type Obstacle<'a> = (&'a str, &'a dyn Fn(&Fixture));
+    let obstacles: [Obstacle<'_>; 8] = [
         ("edited", &|f| f.write("edited", b"mine")),
         ("edited", &|f| {
             // The same size and the same times, but not the same file.
@@ -172,7 +184,9 @@ fn nothing_of_the_users_is_overwritten_or_deleted() {
         ("untracked", &|f| f.write("untracked", b"mine")),
         ("dir", &|f| f.write("dir", b"mine")),
         ("place/mine", &|f| f.write("place/mine", b"mine")),
-        ("through", &|f| symlink(outside.path(), f.path().join("through")).unwrap()),
+        ("through", &|f| {
+            symlink(outside.path(), f.path().join("through")).unwrap();
+        }),
     ];
     for (path, obstacle) in obstacles {
         let fixture = Fixture::new();
@@ -261,7 +275,11 @@ fn raw_tree(fixture: &Fixture, entries: &[(&str, &[u8], git2::Oid)]) -> git2::Oi
 fn raw_commit(fixture: &Fixture, tree: git2::Oid) -> Oid {
     let text = format!("tree {tree}\nauthor n <e> 1 +0000\ncommitter n <e> 1 +0000\n\nhostile\n");
     let repo = fixture.repo();
-    let id = repo.odb().unwrap().write(git2::ObjectType::Commit, text.as_bytes()).unwrap();
+    let id = repo
+        .odb()
+        .unwrap()
+        .write(git2::ObjectType::Commit, text.as_bytes())
+        .unwrap();
     crate::tree::our_oid(id)
 }
 
@@ -290,13 +308,19 @@ fn hostile_trees_write_nothing_anywhere() {
         raw_tree(&fixture, &[("100644", b"", blob)]),
         raw_tree(&fixture, &[("100644", &long, blob)]),
         raw_tree(&fixture, &[("120000", b"d", evil), ("40000", b"d", inner)]),
-        raw_tree(&fixture, &[("120000", b"d", evil), ("100644", b"d.", blob), ("40000", b"d", inner)]),
+        raw_tree(
+            &fixture,
+            &[("120000", b"d", evil), ("100644", b"d.", blob), ("40000", b"d", inner)],
+        ),
         raw_tree(&fixture, &[("100644", b"d", blob), ("100644", b"d", evil)]),
         raw_tree(&fixture, &[("100644", b"z", blob), ("100644", b"a", blob)]),
         raw_tree(&fixture, &[("120000", b"empty", nothing)]),
         raw_tree(&fixture, &[("170000", b"odd", blob)]),
         raw_tree(&fixture, &[("40000", b"not a tree", blob)]),
-        raw_tree(&fixture, &[("100644", b"missing", git2::Oid::from_bytes(&[7; 20]).unwrap())]),
+        raw_tree(
+            &fixture,
+            &[("100644", b"missing", git2::Oid::from_bytes(&[7; 20]).unwrap())],
+        ),
     ];
     for (at, tree) in trees.into_iter().enumerate() {
         let commit = raw_commit(&fixture, tree);
@@ -335,7 +359,7 @@ fn cut_off(annex: &Annex, wanted: &Marker, nth: usize) -> bool {
         Ok(_) => false,
         Err(Error::Damaged(_)) => {
             if annex.is_checkout_unfinished() {
-                fs::write(annex.git_dir().join("index.lock"), "").unwrap();
+                fs::write(annex.git_dir().join("index.lock"), crate::index::MARK).unwrap();
                 fs::write(annex.git_dir().join("refs/heads/main.lock"), "").unwrap();
             }
             true
@@ -385,7 +409,11 @@ fn a_checkout_cut_off_anywhere_is_finished() {
         assert_eq!(finished.is_some(), begun, "step {nth}");
         let expected = if begun { &to } else { &from };
         assert_holds(&fixture, expected);
-        assert_eq!(fixture.get("refs/heads/main"), Some(if begun { next } else { base }), "step {nth}");
+        assert_eq!(
+            fixture.get("refs/heads/main"),
+            Some(if begun { next } else { base }),
+            "step {nth}"
+        );
         fixture.assert_clean();
         assert_eq!(fixture.annex.finish_checkout().unwrap(), None);
         nth += 1;
@@ -418,7 +446,11 @@ fn edits_made_after_a_crash_stay() {
         assert_eq!(fixture.read("a"), b"2");
         assert_eq!(fixture.get("refs/heads/main"), Some(next));
         // What git would commit now are the user's edits and nothing else.
-        assert_eq!(fixture.git(&["status", "--porcelain"]), " M b\n M new\n?? c\n", "step {nth}");
+        assert_eq!(
+            fixture.git(&["status", "--porcelain"]),
+            " M b\n M new\n?? c\n",
+            "step {nth}"
+        );
     }
 }
 
@@ -447,7 +479,10 @@ fn only_pointers_of_the_key_are_populated() {
     let key = Key::parse(absent.as_bytes()).unwrap();
     let names = ["a", "d/run", "edited", "other", "gone"];
     let mut tree: Leaves = names.iter().map(|name| ((*name).to_owned(), pointer(absent))).collect();
-    tree.insert("d/run".into(), Leaf::Executable(format!("/annex/objects/{absent}\n").into_bytes()));
+    tree.insert(
+        "d/run".into(),
+        Leaf::Executable(format!("/annex/objects/{absent}\n").into_bytes()),
+    );
     fixture.start(&tree);
     fixture.write("edited", b"mine");
     fixture.write("other", b"/annex/objects/SHA256E-s1--other\n");
@@ -459,11 +494,20 @@ fn only_pointers_of_the_key_are_populated() {
     assert_eq!(fixture.annex.populate(&files, false).unwrap(), []);
     put_object(&fixture.annex, b"content");
     let populated = fixture.annex.populate(&files, false).unwrap();
-    assert_eq!(populated.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a", "d/run"]);
+    assert_eq!(
+        populated.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["a", "d/run"]
+    );
     assert_eq!(fixture.read("a"), b"content");
     assert_eq!(fixture.read("edited"), b"mine");
-    assert_eq!(fs::metadata(fixture.path().join("d/run")).unwrap().mode() & 0o777, 0o755);
-    assert_eq!(fixture.git(&["status", "--porcelain"]), " M edited\n D gone\n M other\n");
+    assert_eq!(
+        fs::metadata(fixture.path().join("d/run")).unwrap().mode() & 0o777,
+        0o755
+    );
+    assert_eq!(
+        fixture.git(&["status", "--porcelain"]),
+        " M edited\n D gone\n M other\n"
+    );
 }
 
 #[test]
@@ -472,61 +516,26 @@ fn refused_in_the_middle_of_a_merge_and_off_branches() {
     let base = fixture.start(&leaves([("a", file("1"))]));
     let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
     fixture.write(".git/MERGE_HEAD", format!("{next}\n").as_bytes());
-    assert!(matches!(fixture.annex.check_out(next, &CheckoutOptions::default()), Err(Error::Refused(_))));
+    assert!(matches!(
+        fixture.annex.check_out(next, &CheckoutOptions::default()),
+        Err(Error::Refused(_))
+    ));
     fs::remove_file(fixture.path().join(".git/MERGE_HEAD")).unwrap();
-    for head in [format!("{base}\n"), "ref: refs/heads/adjusted/main(unlocked)\n".into(), "ref: refs/heads/git-annex\n".into()] {
+    for head in [
+        format!("{base}\n"),
+        "ref: refs/heads/adjusted/main(unlocked)\n".into(),
+        "ref: refs/heads/git-annex\n".into(),
+    ] {
         fixture.write(".git/HEAD", head.as_bytes());
-        assert!(matches!(fixture.annex.check_out(next, &CheckoutOptions::default()), Err(Error::Refused(_))), "{head}");
+        assert!(
+            matches!(
+                fixture.annex.check_out(next, &CheckoutOptions::default()),
+                Err(Error::Refused(_))
+            ),
+            "{head}"
+        );
     }
     fixture.write(".git/HEAD", b"ref: refs/heads/main\n");
     assert_eq!(check_out(&fixture, next).blocked, []);
-    fixture.assert_clean();
-}
-
-#[test]
-#[ignore = "measures"]
-fn measures_five_thousand() {
-    let fixture = Fixture::new();
-    let keys: Vec<Key> = (0..5000)
-        .map(|n| {
-            let mut data = vec![0; 4096];
-            data[..8].copy_from_slice(&u64::to_le_bytes(n));
-            put_object(&fixture.annex, &data)
-        })
-        .collect();
-    let away = |there: bool| {
-        let (a, b) = (fixture.annex.annex_file("objects"), fixture.annex.annex_file("away"));
-        if there { fs::rename(a, b) } else { fs::rename(b, a) }.unwrap();
-    };
-    let tree = |directory: &str| -> Leaves {
-        keys.iter().enumerate().map(|(n, key)| (format!("{directory}/f{n}"), pointer_to(key))).collect()
-    };
-    let base = fixture.start(&leaves([("x", file("x"))]));
-    let first = fixture.commit(&tree("d"), &[base], "1");
-    away(true);
-    let time = |what: &str, work: &dyn Fn()| {
-        std::thread::sleep(Duration::from_millis(500));
-        let at = Instant::now();
-        work();
-        println!("{what}: {:?}", at.elapsed());
-    };
-    time("5,000 pointers checked out", &|| assert_eq!(check_out(&fixture, first).changed, 5001));
-    away(false);
-    let files: Vec<_> = keys
-        .iter()
-        .enumerate()
-        .map(|(n, key)| (RepoPath::parse(format!("d/f{n}").as_bytes()).unwrap(), key.clone()))
-        .collect();
-    time("5,000 populated", &|| assert_eq!(fixture.annex.populate(&files, false).unwrap().len(), 5000));
-    let second = fixture.commit(&tree("e"), &[first], "2");
-    time("5,000 renamed", &|| assert_eq!(check_out(&fixture, second).changed, 5000));
-    let third = fixture.commit(&leaves([("x", file("x"))]), &[second], "3");
-    time("5,000 deleted", &|| assert_eq!(check_out(&fixture, third).changed, 5001));
-    let fourth = fixture.commit(&tree("f"), &[third], "4");
-    time("5,000 checked out with content", &|| assert_eq!(check_out(&fixture, fourth).changed, 5001));
-    let mut one = tree("f");
-    one.insert("one".into(), file("one"));
-    let fifth = fixture.commit(&one, &[fourth], "5");
-    time("one more", &|| assert_eq!(check_out(&fixture, fifth).changed, 1));
     fixture.assert_clean();
 }

@@ -5,10 +5,12 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use model::{Key, RepoPath};
 
-use crate::store::{Incoming, LARGE, Onlooker, SMALL, Store, Unfinished};
+use crate::locks::LockFile;
+use crate::store::{Incoming, LARGE, Onlooker, SMALL, Store, Unfinished, repeat};
 use crate::transfer::TransferLock;
 use crate::{Annex, Error};
 
@@ -48,8 +50,13 @@ pub enum Outcome {
 /// Limits of what is stored together: what is lost when the power fails, and what has to be waited for at the end.
 const TOGETHER_BYTES: u64 = 256 << 20;
 const TOGETHER: usize = 8192;
-/// Content above 1 MiB keeps its transfer locks until it is stored: three open files each.
+/// Content above 1 MiB keeps its transfer locks until it is stored: five open files each.
 const TOGETHER_LOCKED: usize = 64;
+/// Up to this number small contents are locked one by one as well. More are not: a lock file made and removed for each
+/// costs more than the content (ext4 passes over inodes deleted just before, all of them each time).
+const LOCKED_SINGLY: usize = 16;
+/// How often somebody who waits for the turn looks again.
+const TURN: Duration = Duration::from_millis(5);
 
 /// Copies the content of `wanted` from `source` to `dest`, verified, under git-annex's locks. At least `reserve` bytes
 /// are left free in `dest`. `progress` hears how many bytes of a key are there, from several threads; nothing new is
@@ -70,9 +77,6 @@ pub fn transfer(
         cancelled,
         gone: AtomicBool::new(false),
     };
-    if let Err(error) = TransferLock::prepare(&transfer.dest) {
-        return transfer.all_failed(wanted, error);
-    }
     let mut outcomes = Vec::with_capacity(wanted.len());
     let mut together = Vec::new();
     let (mut bytes, mut locked) = (0, 0);
@@ -84,14 +88,14 @@ pub fn transfer(
             continue;
         }
         if together.len() == TOGETHER || bytes + size > TOGETHER_BYTES || locked == TOGETHER_LOCKED {
-            outcomes.extend(transfer.many(&std::mem::take(&mut together), bytes));
+            outcomes.extend(transfer.in_turn(&std::mem::take(&mut together), bytes));
             (bytes, locked) = (0, 0);
         }
         bytes += size;
         locked += usize::from(size > SMALL);
         together.push((one, size));
     }
-    outcomes.extend(transfer.many(&together, bytes));
+    outcomes.extend(transfer.in_turn(&together, bytes));
     for (one, size) in large {
         outcomes.push((one.key.clone(), transfer.large(one, size)));
     }
@@ -108,6 +112,19 @@ struct Transfer<'a> {
     gone: AtomicBool,
 }
 
+/// How others are kept from transferring the same content.
+#[derive(Clone, Copy)]
+enum Locking<'o> {
+    /// By git-annex's locks for the key.
+    Singly,
+    /// Only other engines are, by the turn; git-annex is respected if it is transferring the key already. Should it begin
+    /// to meanwhile, both do the work, and the object that is there first is kept.
+    InTurn { others: &'o [Key] },
+}
+
+/// What is wanted, and its size.
+type Weighed<'w> = (&'w Wanted, u64);
+
 /// Content that has arrived and waits to be stored, with the locks that are kept until then.
 type Arrived = (Key, Incoming, Option<TransferLock>);
 
@@ -122,29 +139,61 @@ impl Transfer<'_> {
             .unwrap_or(0)
     }
 
-    /// Copies contents that are stored together, on two threads: the disk has little to do with small files, the
-    /// processor much.
-    fn many(&self, wanted: &[(&Wanted, u64)], bytes: u64) -> Vec<(Key, Outcome)> {
+    /// Two engines at the two ends of a remote may come upon the same contents at once: the second waits until the first
+    /// has stored its own, and then finds them there.
+    fn in_turn(&self, wanted: &[Weighed<'_>], bytes: u64) -> Vec<(Key, Outcome)> {
         if wanted.is_empty() {
             return Vec::new();
         }
+        let name = format!("from-{}.lck", self.source.annex().uuid());
+        let path = self.dest.annex().git_dir().join("anabranch").join(name);
+        loop {
+            match LockFile::try_exclusive(&path) {
+                Ok(Some(_turn)) => return self.many(wanted, bytes),
+                Ok(None) => thread::sleep(TURN),
+                Err(error) => return self.all(wanted, |size| self.failure(repeat(&error), size)),
+            }
+            if self.cancelled.load(Ordering::Relaxed) {
+                return self.all(wanted, |_| Outcome::Cancelled);
+            }
+        }
+    }
+
+    fn all(&self, wanted: &[Weighed<'_>], outcome: impl Fn(u64) -> Outcome) -> Vec<(Key, Outcome)> {
+        let outcomes = wanted.iter().map(|(one, size)| (one.key.clone(), outcome(*size)));
+        outcomes.collect()
+    }
+
+    /// Copies contents that are stored together, on two threads: the disk has little to do with small files, the
+    /// processor much.
+    fn many(&self, wanted: &[Weighed<'_>], bytes: u64) -> Vec<(Key, Outcome)> {
         if let Err(error) = self.dest.check_reserve(bytes, self.reserve) {
             if wanted.len() == 1 {
                 return vec![(wanted[0].0.key.clone(), self.failure(error, wanted[0].1))];
             }
             // Perhaps not all of it is missing there, or a part has room.
             let (first, second) = wanted.split_at(wanted.len() / 2);
-            let sum = |part: &[(&Wanted, u64)]| part.iter().map(|(_, size)| size).sum();
+            let sum = |part: &[Weighed<'_>]| part.iter().map(|(_, size)| size).sum();
             let mut outcomes = self.many(first, sum(first));
             outcomes.extend(self.many(second, sum(second)));
             return outcomes;
         }
+        let singly = wanted.len() <= LOCKED_SINGLY;
+        let others = if singly {
+            Vec::new()
+        } else {
+            TransferLock::running(&self.dest)
+        };
         let next = AtomicUsize::new(0);
         let arrived = Mutex::new(Vec::with_capacity(wanted.len()));
         let outcomes = Mutex::new(Vec::new());
         let work = || {
             while let Some((one, size)) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
-                match self.fetch(one, *size) {
+                let locking = match singly || *size > SMALL {
+                    true => Locking::Singly,
+                    false => Locking::InTurn { others: &others },
+                };
+                match self.fetch(one, *size, locking) {
                     Ok((incoming, lock)) => lock_of(&arrived).push((one.key.clone(), incoming, lock)),
                     Err(outcome) => lock_of(&outcomes).push((one.key.clone(), outcome)),
                 }
@@ -171,7 +220,7 @@ impl Transfer<'_> {
         {
             return self.failure(error, size);
         }
-        match self.fetch(wanted, size) {
+        match self.fetch(wanted, size, Locking::Singly) {
             Ok((incoming, lock)) => self
                 .store(vec![(wanted.key.clone(), incoming, lock)])
                 .pop()
@@ -180,8 +229,13 @@ impl Transfer<'_> {
         }
     }
 
-    /// Copies one content to where it can be stored from. Above 1 MiB its locks come along.
-    fn fetch(&self, wanted: &Wanted, size: u64) -> Result<(Incoming, Option<TransferLock>), Outcome> {
+    /// Copies one content to where it can be stored from. Its locks come along.
+    fn fetch(
+        &self,
+        wanted: &Wanted,
+        size: u64,
+        locking: Locking<'_>,
+    ) -> Result<(Incoming, Option<TransferLock>), Outcome> {
         let key = &wanted.key;
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(Outcome::Cancelled);
@@ -193,9 +247,15 @@ impl Transfer<'_> {
             )));
         }
         let full = size > SMALL;
-        let lock = TransferLock::acquire(&self.source, &self.dest, key, wanted.path.as_ref(), full)
-            .map_err(|error| self.failure(error, size))?
-            .ok_or(Outcome::Busy)?;
+        let lock = match locking {
+            Locking::Singly => Some(
+                TransferLock::acquire(&self.source, &self.dest, key, wanted.path.as_ref(), full)
+                    .map_err(|error| self.failure(error, size))?
+                    .ok_or(Outcome::Busy)?,
+            ),
+            Locking::InTurn { others } if others.contains(key) => return Err(Outcome::Busy),
+            Locking::InTurn { .. } => None,
+        };
         if self.dest.is_present(key) {
             return Err(Outcome::AlreadyPresent);
         }
@@ -205,21 +265,25 @@ impl Transfer<'_> {
         } else {
             None
         };
-        let content = self.source.open(key).map_err(|error| match &error {
-            Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Outcome::SourceMissing,
-            _ => Outcome::Failed(error),
+        let content = self.source.open(key).map_err(|error| {
+            let missing = matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound);
+            if missing {
+                Outcome::SourceMissing
+            } else {
+                Outcome::Failed(error)
+            }
         })?;
         let onlooker = Onlooker {
             progress: &|bytes| {
                 (self.progress)(key, bytes);
-                lock.report(bytes);
+                if let Some(lock) = &lock {
+                    lock.report(bytes);
+                }
             },
             cancelled: Some(self.cancelled),
         };
         match self.dest.copy_in_watched(&content, key, true, &onlooker) {
-            // A small one is stored without its lock, for want of thousands of open files: should somebody else store
-            // it meanwhile, it is kept as it is.
-            Ok(incoming) => Ok((incoming, full.then_some(lock))),
+            Ok(incoming) => Ok((incoming, lock)),
             Err(Unfinished::Cancelled) => Err(Outcome::Cancelled),
             Err(Unfinished::Wrong) => Err(Outcome::Corrupt),
             Err(Unfinished::Reading(error)) => {
@@ -241,7 +305,7 @@ impl Transfer<'_> {
         let mut batch = match self.dest.batch() {
             Ok(batch) => batch,
             Err(error) => {
-                let outcome = |_: &Arrived| self.failure(crate::store::repeat(&error), 0);
+                let outcome = |_: &Arrived| self.failure(repeat(&error), 0);
                 return arrived.iter().map(|one| (one.0.clone(), outcome(one))).collect();
             }
         };
@@ -278,13 +342,6 @@ impl Transfer<'_> {
         }
         Outcome::Failed(error)
     }
-
-    fn all_failed(&self, wanted: &[Wanted], error: Error) -> Vec<(Key, Outcome)> {
-        wanted
-            .iter()
-            .map(|one| (one.key.clone(), self.failure(crate::store::repeat(&error), 0)))
-            .collect()
-    }
 }
 
 /// True for what only happens when the whole file system is in trouble.
@@ -306,3 +363,6 @@ fn is_dead(error: &io::Error) -> bool {
 fn lock_of<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,10 +39,7 @@ pub(super) fn missing(from: &Repository, to: &Repository, tips: &[Oid]) -> Resul
         }
         objects.push(id);
         waiting.extend(commit.parent_ids());
-        let parents = commit
-            .parents()
-            .map(|parent| parent.tree_id())
-            .collect::<Vec<_>>();
+        let parents = commit.parents().map(|parent| parent.tree_id()).collect::<Vec<_>>();
         // A parent that cannot be read stops the walk at the latest when its turn comes.
         new_in_tree(&odb, commit.tree_id(), parents, &mut seen, &mut objects)?;
     }
@@ -134,7 +131,11 @@ impl<'a> Reachable<'a> {
         if !self.odb.exists_ext(id, git2::OdbLookupFlags::NO_REFRESH) {
             return Ok(false);
         }
-        while self.border.peek().is_some_and(|(newest, _)| *newest >= seconds.saturating_sub(SKEW)) {
+        while self
+            .border
+            .peek()
+            .is_some_and(|(newest, _)| *newest >= seconds.saturating_sub(SKEW))
+        {
             let Some((_, next)) = self.border.pop() else { break };
             let commit = self
                 .repository

@@ -69,7 +69,11 @@ impl Deflater {
             let start = self.state.total_in();
             loop {
                 let done = usize::try_from(self.state.total_in() - start).unwrap_or(usize::MAX);
-                let flush = if last { FlushCompress::Finish } else { FlushCompress::None };
+                let flush = if last {
+                    FlushCompress::Finish
+                } else {
+                    FlushCompress::None
+                };
                 let status = self
                     .state
                     .compress_vec(&part[done.min(part.len())..], &mut self.buffer, flush)
@@ -274,7 +278,10 @@ fn write_index(file: File, entries: &mut [(Oid, u32, u64)], pack: &[u8; 20]) -> 
     out.put(b"\xfftOc\0\0\0\x02")?;
     let mut before = 0;
     for first in 0..=u8::MAX {
-        before += entries[before..].iter().take_while(|(id, _, _)| id.as_bytes()[0] == first).count();
+        before += entries[before..]
+            .iter()
+            .take_while(|(id, _, _)| id.as_bytes()[0] == first)
+            .count();
         out.put(&u32::try_from(before).unwrap_or(u32::MAX).to_be_bytes())?;
     }
     for (id, _, _) in entries.iter() {

@@ -10,7 +10,7 @@ use model::{Oid, RemoteName};
 
 use super::{missing::missing, objects};
 use crate::tree::{git2_oid, head::head_of, our_oid};
-use crate::{Annex, CheckoutOptions, Error, MergeOptions, MergeOutcome, Result, Theirs, standins};
+use crate::{Annex, CheckoutOptions, Error, MergeOptions, MergeOutcome, Result, Theirs};
 
 /// The branches of a remote that matter, as they are there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -172,7 +172,11 @@ pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options
         return Ok(PushOutcome::Refused { branch });
     }
     let checkout = match commit.filter(|_| options.update_checkout && is_checked_out(&there, branch)) {
-        Some(commit) => update_checkout(path, branch, commit, options)?,
+        // The push is done; a work tree that cannot follow now (busy, in a merge, no annex) follows when its owner syncs.
+        Some(commit) => match update_checkout(path, branch, commit, options) {
+            Err(Error::Busy(_) | Error::Refused(_)) => None,
+            other => other?,
+        },
         None => None,
     };
     if pushed.is_empty() && checkout.is_none() {
@@ -198,7 +202,9 @@ impl Both<'_> {
         }
         for git in [self.here, self.there] {
             if git.find_commit(newer).is_ok() && git.find_commit(older).is_ok() {
-                return git.graph_descendant_of(newer, older).map_err(Error::git("compare commits"));
+                return git
+                    .graph_descendant_of(newer, older)
+                    .map_err(Error::git("compare commits"));
             }
         }
         Ok(false)
@@ -219,7 +225,9 @@ impl Both<'_> {
         let reference = format!("refs/heads/{branch}");
         let new_id = git2_oid(new);
         let moved = match old {
-            Some(old) => self.there.reference_matching(&reference, new_id, true, git2_oid(old), "push"),
+            Some(old) => self
+                .there
+                .reference_matching(&reference, new_id, true, git2_oid(old), "push"),
             None => self.there.reference(&reference, new_id, false, "push"),
         };
         match moved {
@@ -250,15 +258,21 @@ fn push_git_annex(
     // A plain git repository has no journal to lock.
     let remote = Annex::open(path).ok();
     if let Some(remote) = remote.as_ref().filter(|remote| !remote.is_bare()) {
-        standins::merge_git_annex_branch(remote)?;
+        remote.branch().merge()?;
     }
     let lock = match remote.as_ref().filter(|remote| remote.annex_dir().is_dir()) {
-        Some(remote) => Some(standins::lock_journal(remote)?),
+        Some(remote) => Some(remote.branch().lock()?),
         None => None,
     };
     let now = tip(both.there, "refs/heads/git-annex")?;
     let contains = match now {
-        Some(now) => now == commit || both.there.graph_descendant_of(git2_oid(now), git2_oid(commit)).unwrap_or(false),
+        Some(now) => {
+            now == commit
+                || both
+                    .there
+                    .graph_descendant_of(git2_oid(now), git2_oid(commit))
+                    .unwrap_or(false)
+        }
         None => false,
     };
     let merged = now != heads.git_annex;
@@ -266,7 +280,12 @@ fn push_git_annex(
         pushed.push(GIT_ANNEX.to_owned());
     }
     if contains && now == Some(commit) {
-        track(both.here, &format!("refs/remotes/{}/git-annex", both.name), commit, "update by push")?;
+        track(
+            both.here,
+            &format!("refs/remotes/{}/git-annex", both.name),
+            commit,
+            "update by push",
+        )?;
     }
     drop(lock);
     Ok(())
@@ -280,7 +299,10 @@ fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions
     let forward = match head_of(&git)?.commit {
         Some(current) => {
             let (new, old) = (git2_oid(commit), git2_oid(current));
-            new == old || git.graph_descendant_of(new, old).map_err(Error::git("compare commits"))?
+            new == old
+                || git
+                    .graph_descendant_of(new, old)
+                    .map_err(Error::git("compare commits"))?
         }
         None => true,
     };
@@ -312,12 +334,12 @@ fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions
 fn open(path: &Path) -> Result<Repository> {
     Repository::open_ext(path, RepositoryOpenFlags::NO_SEARCH, std::iter::empty::<&Path>()).map_err(|error| {
         let shown = path.display();
-        match error.code() {
-            ErrorCode::Owner => Error::Refused(format!(
+        if error.code() == ErrorCode::Owner {
+            return Error::Refused(format!(
                 "{shown} belongs to another user, whose settings could run programs as you; nothing was changed. If you trust it: git config --global --add safe.directory '{shown}'"
-            )),
-            _ => Error::git(format!("open the repository {shown}"))(error),
+            ));
         }
+        Error::git(format!("open the repository {shown}"))(error)
     })
 }
 
@@ -336,7 +358,9 @@ fn tip(git: &Repository, reference: &str) -> Result<Option<Oid>> {
     match git.refname_to_id(reference) {
         Ok(id) => Ok(Some(our_oid(id))),
         Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-        Err(error) => Err(Error::git(format!("read {reference} in {}", git.path().display()))(error)),
+        Err(error) => Err(Error::git(format!("read {reference} in {}", git.path().display()))(
+            error,
+        )),
     }
 }
 

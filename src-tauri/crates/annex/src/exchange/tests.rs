@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use model::{Oid, RemoteName};
 
 use super::{PushOptions, PushOutcome, fetch, push};
@@ -30,7 +28,12 @@ fn many(count: usize) -> Leaves {
 /// A commit on refs/heads/git-annex with `lines` log files.
 fn log_commit(fixture: &Fixture, count: usize, parents: &[Oid]) -> Oid {
     let logs: Leaves = (0..count)
-        .map(|n| (format!("{:03x}/{:03x}/k{n}.log", n % 256, n % 199), file(&format!("1 1 u{n}\n"))))
+        .map(|n| {
+            (
+                format!("{:03x}/{:03x}/k{n}.log", n % 256, n % 199),
+                file(&format!("1 1 u{n}\n")),
+            )
+        })
         .collect();
     let commit = fixture.commit(&logs, parents, "update");
     fixture.set("refs/heads/git-annex", commit);
@@ -107,8 +110,16 @@ fn a_bare_remote_gets_the_branches_themselves() {
     assert_eq!(refs, ["main", "synced/git-annex", "git-annex"]);
     assert_eq!(checkout, None);
     for (reference, commit) in [("main", first), ("git-annex", logs), ("synced/git-annex", logs)] {
-        assert_eq!(drive.get(&format!("refs/heads/{reference}")), Some(commit), "{reference}");
-        assert_eq!(here.get(&format!("refs/remotes/origin/{reference}")), Some(commit), "{reference}");
+        assert_eq!(
+            drive.get(&format!("refs/heads/{reference}")),
+            Some(commit),
+            "{reference}"
+        );
+        assert_eq!(
+            here.get(&format!("refs/remotes/origin/{reference}")),
+            Some(commit),
+            "{reference}"
+        );
     }
     assert_eq!(drive.get("refs/heads/synced/main"), None);
     drive.git(&["fsck", "--strict", "--full"]);
@@ -131,16 +142,26 @@ fn a_clone_gets_synced_branches_and_its_work_tree_follows() {
     assert_eq!(clone.get("refs/heads/git-annex"), Some(logs));
     assert_eq!(clone.get("refs/heads/main"), None);
     // Asked again with nothing new, and now with the work tree.
-    assert_eq!(push(&here.annex, &clone.path(), &origin(), "main", &quiet).unwrap(), PushOutcome::UpToDate);
+    assert_eq!(
+        push(&here.annex, &clone.path(), &origin(), "main", &quiet).unwrap(),
+        PushOutcome::UpToDate
+    );
     let outcome = push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
-    let PushOutcome::Pushed { checkout: Some(checkout), .. } = outcome else {
+    let PushOutcome::Pushed {
+        checkout: Some(checkout),
+        ..
+    } = outcome
+    else {
         panic!("{outcome:?}")
     };
     assert!(matches!(checkout, MergeOutcome::FastForwarded { .. }), "{checkout:?}");
     assert_eq!(clone.get("refs/heads/main"), Some(first));
     assert_eq!(clone.get("refs/heads/synced/main"), None);
     clone.assert_clean();
-    assert_eq!(push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap(), PushOutcome::UpToDate);
+    assert_eq!(
+        push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap(),
+        PushOutcome::UpToDate
+    );
 }
 
 #[test]
@@ -152,7 +173,11 @@ fn a_work_tree_with_edits_in_the_way_is_left_alone() {
     let second = here.commit(&leaves([("a", file("2"))]), &[first], "2");
     here.set("refs/heads/main", second);
     let outcome = push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
-    let PushOutcome::Pushed { checkout: Some(MergeOutcome::Blocked { paths }), .. } = outcome else {
+    let PushOutcome::Pushed {
+        checkout: Some(MergeOutcome::Blocked { paths }),
+        ..
+    } = outcome
+    else {
         panic!("{outcome:?}")
     };
     assert_eq!(paths.len(), 1);
@@ -177,10 +202,27 @@ fn nothing_is_forced_but_synced_git_annex() {
         here.set("refs/heads/main", ours);
         let our_logs = log_commit(&here, 5, &[logs]);
         let outcome = push(&here.annex, &remote.path(), &origin(), "main", &PushOptions::default()).unwrap();
-        assert_eq!(outcome, PushOutcome::Refused { branch: "synced/main".into() });
+        assert_eq!(
+            outcome,
+            PushOutcome::Refused {
+                branch: "synced/main".into()
+            }
+        );
         assert_eq!(remote.get("refs/heads/main"), Some(theirs));
         assert_eq!(remote.get("refs/heads/synced/main"), Some(theirs));
-        assert_eq!(remote.get("refs/heads/git-annex"), Some(their_logs));
+        // Where there is a work tree, what was pushed is merged as by git-annex's `post-receive` hook.
+        let merged = remote.get("refs/heads/git-annex").unwrap();
+        let parents = match remote.annex.is_bare() {
+            true => vec![],
+            false => vec![their_logs, our_logs],
+        };
+        let git = remote.repo();
+        let found = git.find_commit(crate::tree::git2_oid(merged)).unwrap();
+        let found: Vec<Oid> = found.parent_ids().map(crate::tree::our_oid).collect();
+        match parents.is_empty() {
+            true => assert_eq!(merged, their_logs),
+            false => assert_eq!(found, parents),
+        }
         assert_eq!(remote.get("refs/heads/synced/git-annex"), Some(our_logs));
     }
 }
@@ -193,8 +235,23 @@ fn what_git_pushes_and_fetches_is_the_same() {
     log_commit(&here, 2, &[]);
     push(&here.annex, &there.path(), &origin(), "main", &both()).unwrap();
     let url = there.path();
-    let dry = git_at(&here.path(), &["push", "--dry-run", "--porcelain", url.to_str().unwrap(), "main", "git-annex"]);
-    assert!(dry.lines().filter(|line| line.contains("refs/")).all(|line| line.starts_with('=')), "{dry}");
+    let dry = git_at(
+        &here.path(),
+        &[
+            "push",
+            "--dry-run",
+            "--porcelain",
+            url.to_str().unwrap(),
+            "main",
+            "git-annex",
+        ],
+    );
+    assert!(
+        dry.lines()
+            .filter(|line| line.contains("refs/"))
+            .all(|line| line.starts_with('=')),
+        "{dry}"
+    );
 }
 
 #[test]
@@ -204,33 +261,4 @@ fn refuses_what_is_no_repository() {
     let nothing = tempfile::TempDir::new().unwrap();
     let refused = fetch(&here.annex, nothing.path(), &origin(), "main");
     assert!(matches!(refused, Err(Error::Git { .. })), "{refused:?}");
-}
-
-#[test]
-#[ignore = "measures"]
-fn measures_copying() {
-    for count in [9, 500, 13_000] {
-        let (here, there) = (Fixture::new(), Fixture::new());
-        let first = there.start(&many(1));
-        fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
-        let mut all = many(1);
-        for n in 0..count - 2 {
-            all.insert(format!("x{n}"), pointer(&format!("SHA256E-s4096--{n:060x}")));
-        }
-        let second = there.commit(&all, &[first], "many");
-        there.set("refs/heads/main", second);
-        for packed in [false, true] {
-            if packed {
-                there.git(&["gc", "-q"]);
-            }
-            let (here, _) = (Fixture::new(), ());
-            let repo = there.repo();
-            drop(repo);
-            fetch(&here.annex, &there.path(), &RemoteName::parse("warm").unwrap(), "none").unwrap();
-            let at = std::time::Instant::now();
-            fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
-            println!("{count} objects, packed {packed}: {:?}", at.elapsed());
-        }
-    }
-    let _: BTreeMap<(), ()> = BTreeMap::new();
 }

@@ -10,7 +10,7 @@ pub(crate) const GITLINK: u32 = 0o160000;
 
 const STAGE: u16 = 0x3000;
 const ASSUME_VALID: u16 = 0x8000;
-const SKIP_WORKTREE: u16 = 0x4000;
+pub(crate) const SKIP_WORKTREE: u16 = 0x4000;
 const INTENT_TO_ADD: u16 = 0x2000;
 
 /// One line of the index: a path, what is staged for it, and the stat data of the work-tree file that it was staged
@@ -76,7 +76,12 @@ impl Entry {
 
     /// True if the user told git not to look at the work-tree file (`--assume-unchanged`, `--skip-worktree`, sparse).
     pub(crate) fn is_not_looked_at(&self) -> bool {
-        self.flags & ASSUME_VALID != 0 || self.extended & SKIP_WORKTREE != 0
+        self.flags & ASSUME_VALID != 0 || self.is_left_out()
+    }
+
+    /// True if the user does not want the file in the work tree (sparse checkout).
+    pub(crate) fn is_left_out(&self) -> bool {
+        self.extended & SKIP_WORKTREE != 0
     }
 
     /// True after `git add --intent-to-add`: the path is tracked and nothing is staged for it.

@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use crate::{Error, Result};
 
 /// What a lock file of ours holds. git writes the new index into its lock file; this cannot be the start of one.
-const MARK: &[u8] = b"anabranch holds this while it edits the index\n";
+pub(crate) const MARK: &[u8] = b"anabranch holds this while it edits the index\n";
 
 /// git's commands hold the lock for moments; what holds it longer waits for a person, as `git commit` for its message.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -22,7 +22,9 @@ use git2::{ObjectType, Repository, TreeWalkMode, TreeWalkResult};
 use model::Oid;
 use rustix::fs::OFlags;
 
-pub(crate) use entry::{EXECUTABLE, Entry, GITLINK, REGULAR, SYMLINK};
+pub(crate) use entry::{EXECUTABLE, Entry, GITLINK, REGULAR, SKIP_WORKTREE, SYMLINK};
+#[cfg(test)]
+pub(crate) use lock::MARK;
 pub(crate) use tree::CachedTree;
 
 use crate::stat::FileTime;
@@ -135,23 +137,33 @@ pub(crate) struct Staged {
 const NEW: &str = "index.anabranch";
 
 impl Staged {
-    /// Takes `index.lock` and reads the index.
+    /// Takes `index.lock` and reads the index. One that cannot be read is replaced by what HEAD says
+    /// ([`rebuild_from_head`]).
     ///
     /// # Errors
     ///
     /// [`Error::Busy`] after two seconds in which some git command held the lock; [`Error::Refused`] for split and
-    /// sparse indexes; [`Error::Damaged`] for one that cannot be read.
+    /// sparse indexes.
     pub(crate) fn open(repository: &Repository) -> Result<Self> {
-        let directory = repository.path().to_owned();
-        let lock = IndexLock::take(&directory)?;
-        let index = Index::load(repository)?.map_err(|fault| fault.told(repository))?;
-        Ok(Self {
-            index,
-            directory,
-            lock,
-            changes: BTreeMap::new(),
-            is_written: false,
-        })
+        let begin = || -> Result<_> {
+            let directory = repository.path().to_owned();
+            let lock = IndexLock::take(&directory)?;
+            let index = Index::load(repository)?;
+            Ok(index.map(|index| Self {
+                index,
+                directory,
+                lock,
+                changes: BTreeMap::new(),
+                is_written: false,
+            }))
+        };
+        match begin()? {
+            Ok(staged) => Ok(staged),
+            Err(_) => {
+                rebuild_from_head(repository)?;
+                begin()?.map_err(|fault| fault.told(repository))
+            }
+        }
     }
 
     /// The index as it was read, without the changes made here.

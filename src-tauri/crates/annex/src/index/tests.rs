@@ -59,7 +59,7 @@ fn no_damage_passes() {
         assert!(Content::parse(&whole[..length]).is_err(), "cut to {length} bytes");
     }
     // Without its checksum, nothing must be trusted.
-    let mut bare = whole.clone();
+    let mut bare = whole;
     let end = bare.len() - 20;
     bare[end..].fill(0);
     assert!(Content::parse(&bare).is_ok());

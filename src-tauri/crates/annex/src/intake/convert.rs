@@ -8,21 +8,19 @@ use super::Postponed;
 /// What else git does to contents on their way in (filters of the user's own, encodings, `ident`) only git can do.
 pub(super) fn for_git(git: &Repository, path: &RepoPath, content: &mut Vec<u8>) -> Result<(), Postponed> {
     let unreadable = |error: git2::Error| Postponed::Unreadable(error.message().to_owned());
+    // Whether an attribute is set or unset shows in where its value lies, so it must not be copied.
     let attribute = |name: &str| {
         let value = git.get_attr_bytes(path.as_path(), name, AttrCheckFlags::FILE_THEN_INDEX);
-        value.map(|value| value.map(<[u8]>::to_vec)).map_err(unreadable)
+        value.map(AttrValue::from_bytes).map_err(unreadable)
     };
     for name in ["filter", "working-tree-encoding", "ident"] {
-        let value = attribute(name)?;
-        match AttrValue::from_bytes(value.as_deref()) {
-            AttrValue::Unspecified | AttrValue::False | AttrValue::Bytes(b"annex") => {}
-            AttrValue::String("annex") => {}
-            AttrValue::True => return Err(Postponed::NeedsFilter(name.to_owned())),
-            AttrValue::String(value) => return Err(Postponed::NeedsFilter(value.to_owned())),
-            AttrValue::Bytes(value) => {
-                return Err(Postponed::NeedsFilter(String::from_utf8_lossy(value).into_owned()));
-            }
-        }
+        let filter = match attribute(name)? {
+            AttrValue::Unspecified | AttrValue::False | AttrValue::String("annex") => continue,
+            AttrValue::True => name.to_owned(),
+            AttrValue::String(value) => value.to_owned(),
+            AttrValue::Bytes(value) => String::from_utf8_lossy(value).into_owned(),
+        };
+        return Err(Postponed::NeedsFilter(filter));
     }
     let config = git
         .config()
@@ -32,13 +30,12 @@ pub(super) fn for_git(git: &Repository, path: &RepoPath, content: &mut Vec<u8>) 
         Ok("input") => true,
         _ => config.get_bool("core.autocrlf").unwrap_or(false),
     };
-    let text = attribute("text")?;
-    let has_eol = attribute("eol")?.is_some();
-    let (is_text, is_guessed) = match AttrValue::from_bytes(text.as_deref()) {
+    let has_eol = matches!(attribute("eol")?, AttrValue::String(_));
+    let (is_text, is_guessed) = match attribute("text")? {
         AttrValue::True => (true, false),
         AttrValue::False => (false, false),
-        AttrValue::String("auto") | AttrValue::Bytes(b"auto") => (true, true),
-        _ => (has_eol || automatic, !has_eol),
+        AttrValue::String("auto") => (true, true),
+        AttrValue::Unspecified | AttrValue::String(_) | AttrValue::Bytes(_) => (has_eol || automatic, !has_eol),
     };
     if is_text && !(is_guessed && (looks_binary(content) || was_kept_with_returns(git, path))) {
         drop_returns(content);

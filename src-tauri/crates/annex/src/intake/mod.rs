@@ -24,6 +24,7 @@ use std::time::{Duration, SystemTime};
 use git2::Repository;
 use model::{Key, Oid, RepoPath};
 
+use crate::beneath::Directories;
 use crate::index::{EXECUTABLE, REGULAR, to_git};
 use crate::look::{Candidate, Look, RootState};
 use crate::pointer::{MAX_POINTER, key_of_pointer};
@@ -31,7 +32,6 @@ use crate::settings::Settings;
 use crate::{Annex, Error, Result};
 use head::Head;
 use prepare::{Prepared, Preparing};
-use reading::Directories;
 
 /// What decides how files are taken in.
 pub struct IntakeOptions<'a> {
@@ -128,7 +128,7 @@ impl Annex {
         let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
         let root = rustix::fs::open(top, flags, rustix::fs::Mode::empty())
             .map_err(|errno| Error::io("open", top)(errno.into()))?;
-        if self.root_state()? != RootState::Same {
+        if self.root_state_by(&git) != RootState::Same {
             return Err(self.vanished());
         }
         let contents = self.store();

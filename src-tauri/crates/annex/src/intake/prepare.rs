@@ -11,13 +11,14 @@ use bstr::ByteSlice;
 use model::{Key, RepoPath};
 use rustix::fs::{AtFlags, readlinkat, statat};
 
-use super::reading::{self, Directories, unreadable};
+use super::reading::{self, unreadable};
 use super::{IntakeOptions, Postponed};
+use crate::beneath::Directories;
 use crate::look::{Candidate, Prior};
 use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, symlink_target};
 use crate::stat::Stat;
 use crate::store::{Incoming, Making, Store};
-use crate::{Backend, naming};
+use crate::{Backend, Error, naming};
 
 /// A file of the work tree, read.
 pub(super) struct Prepared {
@@ -177,13 +178,12 @@ impl Preparing<'_> {
                 true => Making::Link(&full),
                 false => Making::Copy,
             };
-            let ingested = self
-                .store
-                .ingest(file, backend, making, &|_| {})
-                .map_err(|error| match error {
-                    crate::Error::Busy(_) => Postponed::Changed,
-                    other => Postponed::NotStored(other.to_string()),
-                })?;
+            let ingested = self.store.ingest(file, backend, making, &|_| {}).map_err(|error| {
+                match matches!(error, Error::Busy(_)) {
+                    true => Postponed::Changed,
+                    false => Postponed::NotStored(error.to_string()),
+                }
+            })?;
             let now = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|_| Postponed::Vanished)?;
             let now = Stat::from(now);
             // Protecting and linking change the inode's time themselves.

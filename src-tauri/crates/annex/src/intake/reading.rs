@@ -5,54 +5,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bstr::ByteSlice;
 use nix::libc;
-use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::Postponed;
-use crate::beneath::{open_directory, open_file};
+use crate::beneath::open_file;
 use crate::stat::{FileTime, Stat};
-
-/// The directories of the work tree, opened without following symlinks. The last one stays open: files come sorted.
-pub(super) struct Directories<'r> {
-    root: &'r OwnedFd,
-    last: Option<(Vec<u8>, Result<OwnedFd, Errno>)>,
-}
-
-impl<'r> Directories<'r> {
-    pub(super) fn below(root: &'r OwnedFd) -> Self {
-        Self { root, last: None }
-    }
-
-    /// The directory that holds a path, and the path's last component.
-    pub(super) fn of<'p>(&mut self, path: &'p [u8]) -> Result<(&OwnedFd, &'p [u8]), Errno> {
-        let (directory, name) = path.rsplit_once_str(b"/").unwrap_or((b"", path));
-        if self.last.as_ref().is_none_or(|(last, _)| last != directory) {
-            self.last = Some((directory.to_owned(), open_directory(self.root, directory)));
-        }
-        match &self.last {
-            Some((_, Ok(open))) => Ok((open, name)),
-            Some((_, Err(errno))) => Err(*errno),
-            None => Err(Errno::NOENT),
-        }
-    }
-
-    /// What is at a path now, a symlink itself and not what it leads to.
-    pub(super) fn stat(&mut self, path: &[u8]) -> Result<Stat, Errno> {
-        let (directory, name) = self.of(path)?;
-        statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map(Stat::from)
-    }
-
-    /// True if no file is at a path: nothing, or a directory, or a file in place of a directory above it.
-    pub(super) fn is_gone(&mut self, path: &[u8]) -> bool {
-        match self.stat(path) {
-            Ok(stat) => stat.is_directory(),
-            Err(errno) => matches!(errno, Errno::NOENT | Errno::NOTDIR),
-        }
-    }
-}
 
 /// Opens a file that is what was seen before, and that nobody is writing.
 pub(super) fn open(directory: &OwnedFd, name: &[u8], seen: &Stat) -> Result<File, Postponed> {

@@ -7,8 +7,8 @@ use rustix::fs::{AtFlags, Mode, chmodat};
 
 use super::links::Scratch;
 use super::prepare::{Annexed, Content, Prepared};
-use super::reading::Directories;
 use super::{Intake, Postponed};
+use crate::beneath::Directories;
 use crate::pointer::{key_of_pointer, key_of_symlink, symlink_target};
 use crate::stat::Stat;
 use crate::{Annex, Result, Store};

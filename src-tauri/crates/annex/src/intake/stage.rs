@@ -5,8 +5,8 @@ use model::Oid;
 
 use super::head::Head;
 use super::prepare::{Content, Prepared};
-use super::reading::Directories;
 use super::{Intake, IntakeOptions, Postponed, convert};
+use crate::beneath::Directories;
 use crate::identity::signature;
 use crate::index::{EXECUTABLE, Entry, REGULAR, SYMLINK, Staged, from_git, to_git};
 use crate::look::{Look, Prior, RootState, head_tree};
@@ -52,7 +52,7 @@ impl Annex {
         }
         // First what is gone: whether a directory may give way to a file depends on it.
         if options.allow_removals && !look.removed.is_empty() {
-            is_edited |= self.remove(root, &mut staged, look, intake)?;
+            is_edited |= self.remove(git, root, &mut staged, look, intake)?;
         }
         for (entry, file) in entries {
             if staged.index().entry(&entry.path).map(Prior::of) != file.prior {
@@ -85,7 +85,14 @@ impl Annex {
 
     /// Takes paths out of the index, if they are gone from the work tree that was opened and from no other. Says
     /// whether there were any.
-    fn remove(&self, root: &OwnedFd, staged: &mut Staged, look: &Look, intake: &mut Intake) -> Result<bool> {
+    fn remove(
+        &self,
+        git: &Repository,
+        root: &OwnedFd,
+        staged: &mut Staged,
+        look: &Look,
+        intake: &mut Intake,
+    ) -> Result<bool> {
         let mut directories = Directories::below(root);
         let mut gone = Vec::with_capacity(look.removed.len());
         for removed in &look.removed {
@@ -98,7 +105,7 @@ impl Annex {
             }
         }
         // After looking at the files: a drive that was unplugged meanwhile took them all.
-        if self.root_state()? != RootState::Same {
+        if self.root_state_by(git) != RootState::Same {
             return Err(self.vanished());
         }
         intake.counts.removed = gone.len();

@@ -26,7 +26,7 @@ fn new_files_become_pointers_in_one_commit() {
     let repo = Scratch::new();
     repo.write("a.txt", "hello");
     repo.write("d/e/b", "hello");
-    repo.write("d/x", "");
+    repo.write("d/x", "x");
     repo.set_executable("d/x");
     let intake = repo.sync();
     assert!(intake.commit.is_some());
@@ -55,6 +55,16 @@ fn new_files_become_pointers_in_one_commit() {
     // What was done is not done again.
     let again = repo.sync();
     assert!(again.commit.is_none() && again.keys_added.is_empty());
+}
+
+/// git takes an index entry without a size for one that it has to read, so it always runs the filter on these.
+#[test]
+fn empty_files_are_annexed_too() {
+    let repo = Scratch::new();
+    repo.write("empty", "");
+    let intake = repo.sync();
+    assert_eq!((intake.counts.annexed, intake.keys_added.len()), (1, 1));
+    assert!(repo.look().is_clean());
 }
 
 #[test]

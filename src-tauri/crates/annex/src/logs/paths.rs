@@ -1,6 +1,7 @@
 use bstr::ByteSlice;
-use digest::Digest;
 use model::Key;
+
+use crate::hash_directory;
 
 /// How the lines of a file in the git-annex branch are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,8 @@ pub fn kind(path: &[u8]) -> Kind {
 
 /// The path of a key's location log.
 pub fn location_log(key: &Key) -> Vec<u8> {
-    let mut path = hash_directory(key);
+    let mut path = hash_directory::lower(key).into_bytes();
+    path.push(b'/');
     path.extend_from_slice(&key.to_file_name());
     path.extend_from_slice(b".log");
     path
@@ -62,10 +64,5 @@ pub fn location_log(key: &Key) -> Vec<u8> {
 pub fn key_of_location_log(path: &[u8]) -> Option<Key> {
     let (directory, name) = path.rsplit_once_str("/")?;
     let key = Key::from_file_name(name.strip_suffix(b".log")?).ok()?;
-    (hash_directory(&key).strip_suffix(b"/") == Some(directory)).then_some(key)
-}
-
-fn hash_directory(key: &Key) -> Vec<u8> {
-    let hash = hex::encode(md5::Md5::digest(key.without_chunk()));
-    format!("{}/{}/", &hash[..3], &hash[3..6]).into_bytes()
+    (hash_directory::lower(&key).as_bytes() == directory).then_some(key)
 }

@@ -154,18 +154,20 @@ impl Annex {
                 self.git_dir().display()
             )));
         };
-        let state = self.root_state()?;
+        let Ok(git) = self.git() else {
+            return Ok(Look::empty(self.root_state()));
+        };
+        let state = self.root_state_by(&git);
         if state != RootState::Same {
             return Ok(Look::empty(state));
         }
-        let git = self.git()?;
         let index = Index::read(&git)?;
-        let mut look = walk::Walk::new(&git, top, &index)?.over(scope);
+        let (mut look, root) = walk::Walk::new(&git, top, &index)?.over(scope);
         look.tracked = index.entries().iter().filter(|entry| entry.stage() == 0).count();
         look.staged = differs_from_head(&git, &index)?;
-        renames::recognise(&mut look);
+        renames::recognise(&mut look, &root);
         // A drive unplugged meanwhile makes everything look deleted.
-        let state = self.root_state()?;
+        let state = self.root_state_by(&git);
         if state != RootState::Same {
             return Ok(Look::empty(state));
         }

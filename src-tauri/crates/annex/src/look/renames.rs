@@ -1,10 +1,15 @@
 use std::collections::{BTreeMap, HashMap};
+use std::os::fd::OwnedFd;
 
-use super::{Look, Prior};
+use rustix::fs::{AtFlags, StatxFlags, statx};
 
-/// Finds the files that are the same as ones that are gone: same inode, size, modification time and kind. Their content
-/// need not be read again, however many a renamed directory holds.
-pub(super) fn recognise(look: &mut Look) {
+use super::{Candidate, Look, Prior};
+use crate::beneath::Directories;
+use crate::index::Entry;
+
+/// Finds the files that are the same as ones that are gone: same inode, size, modification time and kind, and not made
+/// later. Their content need not be read again, however many a renamed directory holds.
+pub(super) fn recognise(look: &mut Look, root: &OwnedFd) {
     let mut gone = HashMap::new();
     for removed in &look.removed {
         let entry = &removed.entry;
@@ -14,13 +19,31 @@ pub(super) fn recognise(look: &mut Look) {
         return;
     }
     let renumbered: BTreeMap<u32, u32> = look.renumbered.iter().copied().collect();
+    let mut directories = Directories::below(root);
     for candidate in look.added.iter_mut().chain(&mut look.modified) {
-        let stat = &candidate.stat;
-        let probe = crate::index::Entry::new(b"", 0, model::Oid([0; 20]), stat);
-        let same = gone.get(&(probe.ino, probe.mtime, probe.size)).filter(|entry| {
-            let device = renumbered.get(&entry.dev).copied().unwrap_or(entry.dev);
-            entry.is_same_inode(stat) && device == probe.dev
-        });
-        candidate.known = same.map(|entry| Prior::of(entry));
+        let probe = Entry::new(b"", 0, model::Oid([0; 20]), &candidate.stat);
+        let Some(entry) = gone.get(&(probe.ino, probe.mtime, probe.size)) else {
+            continue;
+        };
+        let device = renumbered.get(&entry.dev).copied().unwrap_or(entry.dev);
+        let is_same = device == probe.dev
+            && entry.is_same_inode(&candidate.stat)
+            && !entry.is_intent_to_add()
+            && was_there_before(&mut directories, candidate, entry);
+        candidate.known = is_same.then(|| Prior::of(entry));
     }
+}
+
+/// True if the file was made before the entry was staged. File systems give the number of a deleted file's inode to the
+/// next new one, and unpacked archives often have the same modification time throughout.
+fn was_there_before(directories: &mut Directories<'_>, candidate: &Candidate, entry: &Entry) -> bool {
+    let Ok((directory, name)) = directories.of(candidate.path.as_bytes()) else {
+        return false;
+    };
+    let wanted = StatxFlags::BTIME | StatxFlags::INO;
+    statx(directory, name, AtFlags::SYMLINK_NOFOLLOW, wanted).is_ok_and(|found| {
+        let made = (found.stx_btime.tv_sec as u32, found.stx_btime.tv_nsec);
+        let is_known = StatxFlags::from_bits_retain(found.stx_mask).contains(wanted);
+        is_known && found.stx_ino == candidate.stat.ino && made <= entry.ctime
+    })
 }

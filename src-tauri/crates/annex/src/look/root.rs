@@ -1,6 +1,8 @@
 use std::path::Path;
 
-use crate::{Annex, Result};
+use git2::Repository;
+
+use crate::Annex;
 
 /// Which directory the top of a work tree is: as long as this is the same, so is the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,23 +39,35 @@ pub enum RootState {
 impl Annex {
     /// Tells whether the work tree (or bare repository) is still the one that was opened. What is not there is never
     /// taken for deleted unless this says [`RootState::Same`] before and after looking.
-    pub fn root_state(&self) -> Result<RootState> {
-        let top = self.work_tree().unwrap_or(self.git_dir());
-        let Some(found) = RootId::of(top) else {
-            return Ok(RootState::Vanished);
-        };
-        if Some(found) != self.root() {
-            return Ok(RootState::Replaced);
+    pub fn root_state(&self) -> RootState {
+        match self.git() {
+            Ok(git) => self.root_state_by(&git),
+            Err(_) => self.top_state().unwrap_or(RootState::Vanished),
         }
-        let uuid = self.git().and_then(|git| {
-            let config = git.config().and_then(|mut config| config.snapshot());
-            let config = config.map_err(crate::Error::git("read the configuration"))?;
-            Ok(config.get_string("annex.uuid").ok())
-        });
-        Ok(match uuid {
-            Ok(Some(uuid)) if uuid == self.uuid().to_string() => RootState::Same,
-            Ok(_) => RootState::Replaced,
-            Err(_) => RootState::Vanished,
-        })
+    }
+
+    /// The same, with a handle that is open already.
+    pub(crate) fn root_state_by(&self, git: &Repository) -> RootState {
+        if let Some(wrong) = self.top_state() {
+            return wrong;
+        }
+        if !git.path().join("HEAD").exists() {
+            return RootState::Vanished;
+        }
+        // libgit2 reads the file again if it has changed.
+        let uuid = git.config().and_then(|config| config.get_string("annex.uuid"));
+        match uuid {
+            Ok(uuid) if uuid == self.uuid().as_str() => RootState::Same,
+            _ => RootState::Replaced,
+        }
+    }
+
+    /// What is wrong with the directory itself.
+    fn top_state(&self) -> Option<RootState> {
+        match RootId::of(self.work_tree().unwrap_or(self.git_dir())) {
+            None => Some(RootState::Vanished),
+            found if found != self.root() => Some(RootState::Replaced),
+            _ => None,
+        }
     }
 }

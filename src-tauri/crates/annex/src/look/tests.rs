@@ -157,3 +157,36 @@ fn a_change_in_the_moment_of_staging_is_seen() {
         assert_eq!(repo.look().modified.len(), 1, "round {round}");
     }
 }
+
+/// What an archive with one date for all its files makes of an inode that was just given up.
+#[test]
+fn a_new_file_in_an_old_inode_is_no_rename() {
+    let repo = Scratch::new();
+    let date = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
+    let write = |name: &str, content: &str| {
+        fs::write(repo.path(name), content).unwrap();
+        let file = fs::File::options().write(true).open(repo.path(name)).unwrap();
+        file.set_modified(date).unwrap();
+    };
+    for round in 0..10 {
+        write("old", "1");
+        repo.sync();
+        fs::remove_file(repo.path("old")).unwrap();
+        write("new", "2");
+        let look = repo.look();
+        assert_eq!((look.added.len(), look.removed.len()), (1, 1));
+        assert!(!look.added[0].is_renamed(), "round {round}");
+        fs::remove_file(repo.path("new")).unwrap();
+    }
+}
+
+#[test]
+fn depth_has_a_limit() {
+    let repo = Scratch::new();
+    let deep = "d/".repeat(600);
+    fs::create_dir_all(repo.path(&deep)).unwrap();
+    fs::write(repo.path(&deep).join("f"), "").unwrap();
+    repo.write("a", "a");
+    let look = repo.look();
+    assert_eq!((look.added.len(), look.unreadable.len()), (1, 1));
+}

@@ -26,6 +26,8 @@ const MAX_DEPTH: usize = 400;
 /// A `.gitignore` larger than this is cut off: it is no list that somebody wrote.
 const MAX_RULES: u64 = 16 << 20;
 
+const NEITHER: &str = "it is neither a file nor a directory now";
+
 /// One pass over the work tree.
 pub(super) struct Walk<'i> {
     root: OwnedFd,
@@ -88,8 +90,8 @@ impl<'i> Walk<'i> {
         })
     }
 
-    /// Looks, and says what was found.
-    pub(super) fn over(mut self, scope: &Scope) -> Look {
+    /// Looks, and says what was found, with the top of the work tree that it was found in.
+    pub(super) fn over(mut self, scope: &Scope) -> (Look, OwnedFd) {
         match scope {
             Scope::Everything => self.everything(),
             Scope::Paths(paths) => match targets(paths) {
@@ -107,7 +109,7 @@ impl<'i> Walk<'i> {
             }
         }
         self.look.renumbered = self.renumbered.into_iter().collect();
-        self.look
+        (self.look, self.root)
     }
 
     fn everything(&mut self) {
@@ -246,12 +248,12 @@ impl<'i> Walk<'i> {
         if &path[start..] == b".git" {
             return;
         }
-        let mut found = None;
-        let kind = match kind {
-            FileType::Unknown => match self.stat(directory, path, start) {
+        let (mut kind, mut found) = (kind, None);
+        if kind == FileType::Unknown {
+            match self.stat(directory, path, start) {
                 Ok(stat) => {
                     found = Some(stat);
-                    FileType::from_raw_mode(stat.mode)
+                    kind = FileType::from_raw_mode(stat.mode);
                 }
                 Err(Errno::NOENT) => {
                     self.remove(tracked.file);
@@ -259,9 +261,8 @@ impl<'i> Walk<'i> {
                     return;
                 }
                 Err(errno) => return self.unreadable(path, told(errno)),
-            },
-            known => known,
-        };
+            }
+        }
         match kind {
             FileType::Directory => {
                 if self.entries[tracked.file.clone()]
@@ -286,8 +287,15 @@ impl<'i> Walk<'i> {
                 };
                 self.file(path, stat, tracked.file);
             }
-            _ if tracked.file.is_empty() && tracked.below.is_empty() => {}
-            _ => self.unreadable(path, "it is neither a file nor a directory now".to_owned()),
+            FileType::Fifo
+            | FileType::Socket
+            | FileType::CharacterDevice
+            | FileType::BlockDevice
+            | FileType::Unknown => {
+                if !tracked.file.is_empty() || !tracked.below.is_empty() {
+                    self.unreadable(path, NEITHER.to_owned());
+                }
+            }
         }
     }
 
@@ -339,7 +347,7 @@ impl<'i> Walk<'i> {
             return;
         }
         if !stat.is_file() && !stat.is_symlink() {
-            return self.unreadable(path, "it is neither a file nor a directory now".to_owned());
+            return self.unreadable(path, NEITHER.to_owned());
         }
         match RepoPath::parse(path) {
             Ok(path) => {

@@ -1,8 +1,8 @@
 //! Merging what others committed into the branch that is checked out.
 //!
-//! The merge is made by libgit2 in memory: three-way, with renames found, text files merged by lines. What is left in
-//! conflict is resolved by git-annex's rules, so that a repository where git-annex resolves the same conflict gets the
-//! same tree:
+//! The merge is made in memory: what each side changed since the two parted is put together, a file that one side
+//! renamed unchanged gets the changes of the other, text files are merged by lines. What is left in conflict is
+//! resolved by git-annex's rules, so that a repository where git-annex resolves the same conflict gets the same tree:
 //!
 //! | ours and theirs | becomes |
 //! | --- | --- |
@@ -16,23 +16,26 @@
 //! must not stop, so both are kept: the path goes, and each gets a variant name made from its blob's id, the same on
 //! every side. A file in git that one side changed and the other deleted stays as it was changed.
 //!
-//! git also guesses that a directory was renamed and moves new files along, which libgit2 does not: here a file that
-//! one side adds to a directory that the other renamed stays where it was added.
+//! Where git guesses, this does not: a text file that was renamed *and* edited on one side, and edited on the other,
+//! is kept in both versions instead of merged; and a file that one side adds to a directory that the other renamed
+//! stays where it was added.
 
+mod keep;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod three_way;
 mod variant;
-
-use std::os::unix::ffi::OsStringExt;
+mod write;
 
 use git2::Repository;
 use model::{Oid, RepoPath};
 
-use crate::tree::raw::{self, Mode};
 use crate::tree::{Head, git2_oid, our_oid};
-use crate::{Annex, CheckoutOptions, Error, Result, standins};
+use crate::identity::signature;
+use crate::{Annex, CheckoutOptions, Error, Result};
 use resolve::Labels;
+use three_way::merge_trees;
 
 /// A commit to merge, and the ref that it was found under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +100,8 @@ pub enum MergeOutcome {
 /// Where a chain of merges got to.
 struct Progress {
     commit: Option<Oid>,
-    merged: bool,
+    /// The merge commits made so far, in memory.
+    merged: Vec<git2::Oid>,
     resolved: Vec<RepoPath>,
 }
 
@@ -109,10 +113,11 @@ impl Annex {
     pub fn merge_into_head(&self, theirs: &[Theirs<'_>], options: &MergeOptions) -> Result<MergeOutcome> {
         self.finish_checkout()?;
         let git = self.git()?;
+        keep::in_memory(&git)?;
         let head = self.head()?;
         let mut progress = Progress {
             commit: head.commit,
-            merged: false,
+            merged: Vec::new(),
             resolved: Vec::new(),
         };
         for theirs in theirs {
@@ -123,19 +128,18 @@ impl Annex {
         let Some(commit) = progress.commit.filter(|_| progress.commit != head.commit) else {
             return Ok(MergeOutcome::UpToDate);
         };
-        if progress.merged {
-            standins::make_objects_durable(self)?;
-        }
+        let is_forward = progress.merged.is_empty();
+        keep::store(self, &git, &progress.merged)?;
         let done = self.check_out(commit, &options.checkout)?;
         if !done.blocked.is_empty() {
             return Ok(MergeOutcome::Blocked { paths: done.blocked });
         }
-        Ok(match progress.merged {
-            false => MergeOutcome::FastForwarded {
+        Ok(match is_forward {
+            true => MergeOutcome::FastForwarded {
                 commit,
                 kept: done.kept,
             },
-            true => MergeOutcome::Merged {
+            false => MergeOutcome::Merged {
                 commit,
                 resolved: progress.resolved,
                 kept: done.kept,
@@ -171,85 +175,63 @@ fn merge_one(
         git.find_commit(our_id).map_err(merging())?,
         git.find_commit(their_id).map_err(merging())?,
     );
-    let mut how = git2::MergeOptions::new();
-    how.find_renames(true);
-    let mut index = git
-        .merge_commits(&our_commit, &their_commit, Some(&how))
-        .map_err(merging())?;
-    let mut resolved = Vec::new();
-    if index.has_conflicts() {
-        let odb = git.odb().map_err(merging())?;
-        let label = theirs.reference.replace('/', "_");
-        let labels = Labels {
-            ours: "HEAD",
-            theirs: &label,
-        };
-        if !options.resolve {
-            return Ok(Some(resolve::resolve(&mut index, &odb, &labels)?.all()));
-        }
-        let found = resolve::resolve(&mut index, &odb, &labels)?;
+    let label = theirs.reference.replace('/', "_");
+    let labels = Labels {
+        ours: "HEAD",
+        theirs: &label,
+    };
+    let base = base_tree(git, our_id, their_id, 0)?;
+    let mut found = merge_trees(git, base, our_commit.tree_id(), their_commit.tree_id(), &labels)?;
+    if !options.resolve || !found.unresolved.is_empty() {
+        found.unresolved.append(&mut found.resolved);
         if !found.unresolved.is_empty() {
+            found.unresolved.sort();
             return Ok(Some(found.unresolved));
         }
-        resolved = found.resolved;
     }
-    settle_modes(git, &mut index, our_id, their_id)?;
-    let tree = index
-        .write_tree_to(git)
-        .and_then(|tree| git.find_tree(tree))
-        .map_err(merging())?;
+    let mut resolved = found.resolved;
+    let tree = git.find_tree(found.tree).map_err(merging())?;
     let message = match resolved.is_empty() {
         true => clean_message(theirs.reference, &head.branch),
         false => "git-annex automatic merge conflict fix\n".to_owned(),
     };
-    let who = standins::signature(git)?;
+    let who = signature(git);
     let merged = git
         .commit(None, &who, &who, &message, &tree, &[&our_commit, &their_commit])
         .map_err(merging())?;
     progress.commit = Some(our_oid(merged));
-    progress.merged = true;
+    progress.merged.push(merged);
     progress.resolved.append(&mut resolved);
     Ok(None)
 }
 
-/// Merges the permissions of files that both sides gave the same content, which libgit2 leaves to chance: as git does,
-/// the side that changed them wins, and executable if there was nothing to change.
-fn settle_modes(git: &Repository, index: &mut git2::Index, ours: git2::Oid, theirs: git2::Oid) -> Result<()> {
-    let merging = || Error::git("merge the permissions of files");
-    let base = match git.merge_base(ours, theirs) {
-        Ok(base) => Some(git.find_commit(base).map_err(merging())?.tree_id()),
-        Err(error) if error.code() == git2::ErrorCode::NotFound => None,
-        Err(error) => return Err(merging()(error)),
+/// The tree that both sides started from; none if they have nothing in common.
+///
+/// After two repositories merged each other's commits, there is more than one such commit: then those are merged first.
+fn base_tree(git: &Repository, ours: git2::Oid, theirs: git2::Oid, depth: usize) -> Result<Option<git2::Oid>> {
+    const DEEPEST: usize = 8;
+    let comparing = || Error::git("find where two histories parted");
+    let mut bases = match git.merge_bases(ours, theirs) {
+        Ok(bases) => bases.to_vec(),
+        Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),
+        Err(error) => return Err(comparing()(error)),
     };
-    let odb = git.odb().map_err(merging())?;
-    let tree = |id| git.find_commit(id).map(|commit| commit.tree_id()).map_err(merging());
-    let mut changed = std::collections::HashMap::new();
-    raw::differences(&odb, base, Some(tree(ours)?), &mut |path, old, new| {
-        if let Some(new) = new.filter(|new| new.mode != Mode::Symlink) {
-            changed.insert(path.to_vec(), (old, new));
-        }
-        Ok(())
-    })?;
-    let mut settled = Vec::new();
-    raw::differences(&odb, base, Some(tree(theirs)?), &mut |path, _, new| {
-        let (Some(new), Some((old, ours))) = (new, changed.get(path)) else {
-            return Ok(());
-        };
-        if new.id == ours.id && new.mode != ours.mode && new.mode != Mode::Symlink {
-            let was_executable = old.is_some_and(|old| old.mode == Mode::Executable);
-            let mode = if was_executable { Mode::File } else { Mode::Executable };
-            settled.push((path.to_vec(), mode));
-        }
-        Ok(())
-    })?;
-    for (path, mode) in settled {
-        let path = std::path::PathBuf::from(std::ffi::OsString::from_vec(path));
-        if let Some(mut entry) = index.get_path(&path, 0) {
-            entry.mode = mode.bits();
-            index.add(&entry).map_err(merging())?;
-        }
+    // Both sides come to the same base.
+    bases.sort();
+    let tree = |id| git.find_commit(id).map(|commit| commit.tree_id()).map_err(comparing());
+    let Some((&first, others)) = bases.split_first() else {
+        return Ok(None);
+    };
+    let mut merged = tree(first)?;
+    let labels = Labels {
+        ours: "base",
+        theirs: "base",
+    };
+    for &other in others.iter().filter(|_| depth < DEEPEST) {
+        let below = base_tree(git, first, other, depth + 1)?;
+        merged = merge_trees(git, below, merged, tree(other)?, &labels)?.tree;
     }
-    Ok(())
+    Ok(Some(merged))
 }
 
 /// The message that `git merge --no-edit <ref>` writes.

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use proptest::prelude::*;
 use serde_json::Value;
 
 use super::{MergeOptions, MergeOutcome, Theirs};
@@ -39,7 +40,14 @@ fn plain(leaves: &Leaves) -> Vec<(String, String)> {
         Leaf::Link(target) => {
             let target = String::from_utf8_lossy(target).into_owned();
             let key = target.rsplit('/').next().unwrap().to_owned();
-            format!("link {}", if target.contains("/annex/objects/") { key } else { target })
+            format!(
+                "link {}",
+                if target.contains("/annex/objects/") {
+                    key
+                } else {
+                    target
+                }
+            )
         }
         Leaf::File(data) => format!("file {}", String::from_utf8_lossy(data)),
         Leaf::Executable(data) => format!("executable {}", String::from_utf8_lossy(data)),
@@ -53,18 +61,34 @@ fn merged(base: &Leaves, ours: &Leaves, theirs: &Leaves, options: &MergeOptions)
     let base = fixture.start(base);
     let ours = fixture.commit(ours, &[base], "ours");
     let theirs = fixture.commit(theirs, &[base], "theirs");
-    assert!(fixture.annex.check_out(ours, &options.checkout).unwrap().blocked.is_empty());
+    assert!(
+        fixture
+            .annex
+            .check_out(ours, &options.checkout)
+            .unwrap()
+            .blocked
+            .is_empty()
+    );
     let reference = "refs/remotes/origin/master";
     let outcome = fixture
         .annex
-        .merge_into_head(&[Theirs { commit: theirs, reference }], options)
+        .merge_into_head(
+            &[Theirs {
+                commit: theirs,
+                reference,
+            }],
+            options,
+        )
         .unwrap();
     (fixture, outcome)
 }
 
 #[test]
 fn resolves_every_conflict_as_git_annex_does() {
-    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/vectors/conflicts.json"));
+    let text = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../tests/vectors/conflicts.json"
+    ));
     let vectors: Value = serde_json::from_str(text).unwrap();
     let cases = vectors["cases"].as_array().unwrap();
     let mut wrong = Vec::new();
@@ -101,14 +125,21 @@ fn resolves_every_conflict_as_git_annex_does() {
             let expected = tree(case, "result");
             let expected_subject = case["commit_subjects"][0].as_str().unwrap();
             if plain(&result) != plain(&expected) || subject != expected_subject || found.parent_count() != 2 {
-                wrong.push(format!("{label}: {subject}: {:#?} instead of {:#?}", plain(&result), plain(&expected)));
+                wrong.push(format!(
+                    "{label}: {subject}: {:#?} instead of {:#?}",
+                    plain(&result),
+                    plain(&expected)
+                ));
             }
         } else if options.resolve {
             // git-annex stops at a conflict of two files in git; here both are kept.
             ours_alone += 1;
-            let contents = |leaves: &Leaves| leaves.values().cloned().map(|leaf| format!("{leaf:?}")).collect::<BTreeSet<_>>();
+            let contents = |leaves: &Leaves| leaves.values().map(|leaf| format!("{leaf:?}")).collect::<BTreeSet<_>>();
             let kept = contents(&result);
-            assert!(contents(&ours).is_subset(&kept) && contents(&theirs).is_subset(&kept), "{label}: {result:?}");
+            assert!(
+                contents(&ours).is_subset(&kept) && contents(&theirs).is_subset(&kept),
+                "{label}: {result:?}"
+            );
             assert!(matches!(outcome, MergeOutcome::Merged { .. }), "{label}");
         } else {
             assert!(matches!(outcome, MergeOutcome::Conflict { .. }), "{label}: {outcome:?}");
@@ -118,4 +149,245 @@ fn resolves_every_conflict_as_git_annex_does() {
     println!("conflicts.json: {run} cases run, {ours_alone} of them where git-annex has no rule, 0 not concerned");
     assert_eq!(run, 50);
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn fast_forwards_and_knows_when_there_is_nothing_to_do() {
+    let fixture = Fixture::new();
+    let theirs = fixture.commit(&leaves([("a", file("1"))]), &[], "1");
+    let next = fixture.commit(&leaves([("a", file("2"))]), &[theirs], "2");
+    let options = MergeOptions::default();
+    let merge = |commit| {
+        let reference = "refs/remotes/origin/main";
+        fixture
+            .annex
+            .merge_into_head(&[Theirs { commit, reference }], &options)
+            .unwrap()
+    };
+    // The branch has no commit yet.
+    assert!(matches!(merge(theirs), MergeOutcome::FastForwarded { commit, .. } if commit == theirs));
+    assert!(matches!(merge(next), MergeOutcome::FastForwarded { commit, .. } if commit == next));
+    assert_eq!(merge(theirs), MergeOutcome::UpToDate);
+    assert_eq!(fixture.read("a"), b"2");
+    fixture.assert_clean();
+}
+
+#[test]
+fn several_are_merged_and_checked_out_at_once() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1"))]));
+    let one = fixture.commit(&leaves([("a", file("1")), ("b", file("b"))]), &[base], "one");
+    let two = fixture.commit(&leaves([("a", file("1")), ("c", file("c"))]), &[base], "two");
+    // A history that began elsewhere.
+    let three = fixture.commit(&leaves([("d", file("d"))]), &[], "three");
+    let theirs = [
+        (one, "refs/heads/synced/main"),
+        (two, "refs/remotes/x/main"),
+        (three, "refs/remotes/y/main"),
+    ];
+    let theirs = theirs.map(|(commit, reference)| Theirs { commit, reference });
+    let outcome = fixture
+        .annex
+        .merge_into_head(&theirs, &MergeOptions::default())
+        .unwrap();
+    assert!(matches!(outcome, MergeOutcome::Merged { .. }), "{outcome:?}");
+    let all = leaves([("a", file("1")), ("b", file("b")), ("c", file("c")), ("d", file("d"))]);
+    assert_eq!(fixture.leaves(fixture.get("refs/heads/main").unwrap()), all);
+    assert_eq!(
+        fixture.git(&["log", "-1", "--format=%s"]),
+        "Merge remote-tracking branch 'refs/remotes/y/main'\n"
+    );
+    fixture.assert_clean();
+}
+
+/// What was found by comparing with git-annex on random trees: renames are followed as git follows them.
+#[test]
+fn renames_meet_other_changes() {
+    let (a, b) = ("SHA256E-s5--aa", "SHA256E-s5--bb");
+    let mark = |name: &str, key: &str| {
+        let key = model::Key::parse(key.as_bytes()).unwrap();
+        super::variant::variant(name.as_bytes(), &super::variant::Side::Annexed(key)).to_string()
+    };
+    let cases = [
+        // Renamed and deleted: in dispute under the new name.
+        (
+            leaves([("x", pointer(a))]),
+            leaves([("y", pointer(a))]),
+            leaves([]),
+            vec![(mark("y", a), pointer(a))],
+        ),
+        // Renamed, and a link made of the file: both, and the link keeps its path.
+        (
+            leaves([("x", pointer(a))]),
+            leaves([("y", pointer(a))]),
+            leaves([("x", locked("x", b))]),
+            vec![("x".to_owned(), locked("x", b)), (mark("y", a), pointer(a))],
+        ),
+        // Renamed on both sides alike.
+        (
+            leaves([("x", pointer(a))]),
+            leaves([("y", pointer(a))]),
+            leaves([("y", pointer(a))]),
+            vec![("y".to_owned(), pointer(a))],
+        ),
+        // Renamed to where the other side, which changed the file, put another one.
+        (
+            leaves([("x", pointer(a))]),
+            leaves([("y", pointer(a))]),
+            leaves([("x", pointer(a)), ("y", pointer(b))]),
+            vec![(mark("y", a), pointer(a)), (mark("y", b), pointer(b))],
+        ),
+        // A file where the other side renames within the directory: libgit2 loses the file.
+        (
+            leaves([("d/x", pointer(a))]),
+            leaves([("d", file("0"))]),
+            leaves([("d/y", pointer(a))]),
+            vec![(mark("d/y", a), pointer(a)), ("d.variant-c227".to_owned(), file("0"))],
+        ),
+    ];
+    for (base, ours, theirs, expected) in cases {
+        let expected: Leaves = expected.into_iter().collect();
+        for (one, two) in [(&ours, &theirs), (&theirs, &ours)] {
+            let (fixture, outcome) = merged(&base, one, two, &MergeOptions::default());
+            let result = fixture.leaves(fixture.get("refs/heads/main").unwrap());
+            assert_eq!(result, expected, "{base:?} {one:?} {two:?} {outcome:?}");
+            fixture.assert_clean();
+        }
+    }
+}
+
+#[test]
+fn after_crossing_merges_nothing_comes_back() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("x", pointer("SHA256E-s5--0")), ("y", file("1"))]));
+    let one = fixture.commit(
+        &leaves([("x", pointer("SHA256E-s5--1")), ("y", file("1"))]),
+        &[base],
+        "one",
+    );
+    let two = fixture.commit(&leaves([("x", pointer("SHA256E-s5--2"))]), &[base], "two");
+    let reference = "HEAD";
+    let merge = |into, from| {
+        fixture.set("refs/heads/main", into);
+        let git = fixture.repo();
+        let head = crate::tree::head::head_of(&git).unwrap();
+        let mut progress = super::Progress {
+            commit: Some(into),
+            merged: false,
+            resolved: Vec::new(),
+        };
+        let theirs = Theirs {
+            commit: from,
+            reference,
+        };
+        assert_eq!(
+            super::merge_one(&git, &head, &mut progress, &theirs, &MergeOptions::default()).unwrap(),
+            None
+        );
+        progress.commit.unwrap()
+    };
+    let (first, second) = (merge(one, two), merge(two, one));
+    assert_eq!(fixture.leaves(first), fixture.leaves(second));
+    // One of them goes on; then they meet, with two commits where they parted.
+    let mut next = fixture.leaves(first);
+    next.pop_first();
+    let third = fixture.commit(&next, &[first], "three");
+    assert_eq!(fixture.leaves(merge(third, second)), next);
+    assert_eq!(fixture.leaves(merge(second, third)), next);
+}
+
+#[test]
+fn edits_in_the_way_block_a_merge() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1")), ("b", file("1"))]));
+    let theirs = fixture.commit(&leaves([("a", file("2")), ("b", file("1"))]), &[base], "theirs");
+    let ours = fixture.commit(&leaves([("a", file("1")), ("b", file("2"))]), &[base], "ours");
+    fixture
+        .annex
+        .check_out(ours, &crate::CheckoutOptions::default())
+        .unwrap();
+    fixture.write("a", b"mine");
+    let reference = "refs/remotes/origin/main";
+    let outcome = fixture
+        .annex
+        .merge_into_head(
+            &[Theirs {
+                commit: theirs,
+                reference,
+            }],
+            &MergeOptions::default(),
+        )
+        .unwrap();
+    assert!(
+        matches!(outcome, MergeOutcome::Blocked { ref paths } if paths.len() == 1),
+        "{outcome:?}"
+    );
+    assert_eq!(fixture.get("refs/heads/main"), Some(ours));
+    assert_eq!(fixture.read("a"), b"mine");
+}
+
+/// A few paths that get into each other's way, with a few contents in every form.
+fn trees() -> impl Strategy<Value = Leaves> {
+    let path = prop::sample::select(vec!["a", "b.txt", "d/x", "d/y.variant-1.z", "d", "e/f/g", "e", ".h"]);
+    let leaf = (0..4u8, 0..3u8).prop_map(|(form, content)| {
+        let key = format!("SHA256E-s5--{content}{content}");
+        match form {
+            0 => pointer(&key),
+            1 => Leaf::Executable(format!("/annex/objects/{key}\n").into_bytes()),
+            2 => Leaf::Link(format!(".git/annex/objects/{key}/{key}").into_bytes()),
+            _ => file(&format!("{content}\n")),
+        }
+    });
+    prop::collection::vec((path, leaf), 0..6).prop_map(|all| {
+        let mut tree = Leaves::new();
+        for (path, leaf) in all {
+            // A path cannot be a file and a directory.
+            let within = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));
+            if !tree.keys().any(|other| within(other, path) || within(path, other)) {
+                tree.insert(path.to_owned(), leaf);
+            }
+        }
+        tree
+    })
+}
+
+/// The content of a file, whatever its form.
+fn content(leaf: &Leaf) -> String {
+    let (Leaf::File(data) | Leaf::Executable(data) | Leaf::Link(data)) = leaf;
+    let text = String::from_utf8_lossy(data).trim_end().to_owned();
+    text.rsplit('/').next().unwrap().to_owned()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Two repositories that merge each other's commits get the same tree, and what either side added is in it.
+    /// (Only where a file meets a directory does the name tell whose it was, in git-annex too.)
+    #[test]
+    fn both_sides_make_the_same_tree_and_nothing_is_lost(base in trees(), ours in trees(), theirs in trees()) {
+        let fixture = Fixture::new();
+        let root = fixture.commit(&base, &[], "base");
+        let one = fixture.commit(&ours, &[root], "one");
+        let two = fixture.commit(&theirs, &[root], "two");
+        let merge = |into, from| {
+            fixture.set("refs/heads/main", into);
+            let git = fixture.repo();
+            let head = crate::tree::head::head_of(&git).unwrap();
+            let mut progress = super::Progress { commit: Some(into), merged: Vec::new(), resolved: Vec::new() };
+            let theirs = Theirs { commit: from, reference: "HEAD" };
+            let stuck = super::merge_one(&git, &head, &mut progress, &theirs, &MergeOptions::default()).unwrap();
+            assert_eq!(stuck, None);
+            fixture.leaves(progress.commit.unwrap())
+        };
+        let (first, second) = (merge(one, two), merge(two, one));
+        prop_assert_eq!(&first, &second);
+        let kept: BTreeSet<_> = first.values().map(content).collect();
+        let old: BTreeSet<_> = base.values().map(content).collect();
+        for side in [&ours, &theirs] {
+            for leaf in side.values() {
+                let new = content(leaf);
+                prop_assert!(old.contains(&new) || kept.contains(&new), "{} is lost: {:?} and {:?} from {:?} made {:?}", new, plain(&ours), plain(&theirs), plain(&base), plain(&first));
+            }
+        }
+    }
 }

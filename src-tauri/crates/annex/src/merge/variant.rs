@@ -105,7 +105,10 @@ mod tests {
     #[test]
     fn names_that_would_be_too_long_still_fit() {
         let key = Key::parse(format!("SHA256E-s5--{}.txt", "a".repeat(64)).as_bytes()).unwrap();
-        for path in [format!("d/{}.txt", "ü".repeat(125)), format!("x.variant-1/{}", "y".repeat(250))] {
+        for path in [
+            format!("d/{}.txt", "ü".repeat(125)),
+            format!("x.variant-1/{}", "y".repeat(250)),
+        ] {
             let name = variant(path.as_bytes(), &Side::Annexed(key.clone()));
             assert!(RepoPath::parse(&name).is_ok(), "{name}");
             assert!(std::str::from_utf8(&name).is_ok(), "{name}");
@@ -117,7 +120,10 @@ mod tests {
         // Two keys whose md5 starts with the same four digits.
         let side = |n: u32| Side::Annexed(Key::parse(format!("SHA256E-s1--{n}").as_bytes()).unwrap());
         let first = side(0);
-        let twin = (1..10_000_000).map(side).find(|other| other.short() == first.short()).unwrap();
+        let twin = (1..10_000_000)
+            .map(side)
+            .find(|other| other.short() == first.short())
+            .unwrap();
         let (a, b) = variants(b"foo.txt", &first, &twin);
         assert_ne!(a, b);
         let (d, c) = variants(b"foo.txt", &twin, &first);

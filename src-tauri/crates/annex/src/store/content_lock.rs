@@ -83,8 +83,13 @@ impl Store<'_> {
             }
         })?;
         // Whoever had the lock before may have removed the content.
-        let locked = content.lock.is_some() && fs::symlink_metadata(&content.object).is_ok_and(|found| found.is_file());
-        Ok(locked.then_some(content))
+        if fs::symlink_metadata(&content.object).is_ok_and(|found| found.is_file()) {
+            return Ok(content.lock.is_some().then_some(content));
+        }
+        drop(content);
+        // Perhaps made again for the lock file; if not empty, it refuses to go.
+        let _ = fs::remove_dir(&directory);
+        Ok(None)
     }
 }
 

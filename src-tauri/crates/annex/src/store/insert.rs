@@ -169,32 +169,34 @@ impl Batch<'_> {
         Err(Error::Busy(self.path.join(&object)))
     }
 
-    /// True if the directory of the object was made just now. Its parents are only looked at when they are missing.
+    /// True if the directory of the object was made just now. Most new objects need their second hash directory, and
+    /// the first is there: so that is tried first, and nothing is looked at before.
     fn make_object_directory(&self, placed: &mut Placed, directory: &Path) -> std::result::Result<bool, Errno> {
         let above = self.layout.directory_mode(self.made);
-        match self.mkdir(directory, self.made) {
-            Err(Errno::NOENT) => {}
-            Err(Errno::EXIST) => return Ok(false),
-            other => return other.map(|()| placed.made_in(placed.directories.len())).map(|()| true),
-        }
-        let ends: Vec<usize> = placed
-            .directories
-            .match_indices('/')
-            .map(|(at, _)| at)
-            .chain([placed.directories.len()])
-            .collect();
-        for end in ends {
-            let level = Path::new(&placed.directories[..end]).to_owned();
-            match self.mkdir(&level, above) {
-                Ok(()) => placed.made_in(level.parent().map_or(0, |parent| parent.as_os_str().len())),
+        let first = placed.directories.find('/').unwrap_or(0);
+        loop {
+            match self.mkdir(Path::new(&placed.directories), above) {
+                Ok(()) => placed.made_in(first),
                 Err(Errno::EXIST) => {}
+                Err(Errno::NOENT) => {
+                    match self.mkdir(Path::new(&placed.directories[..first]), above) {
+                        Ok(()) => placed.made_in(0),
+                        Err(Errno::EXIST) => {}
+                        Err(errno) => return Err(errno),
+                    }
+                    continue;
+                }
                 Err(errno) => return Err(errno),
             }
-        }
-        match self.mkdir(directory, self.made) {
-            // Somebody who removes empty directories was faster: the caller tries again.
-            Err(Errno::EXIST | Errno::NOENT) => Ok(false),
-            other => other.map(|()| placed.made_in(placed.directories.len())).map(|()| true),
+            return match self.mkdir(directory, self.made) {
+                Ok(()) => {
+                    placed.made_in(placed.directories.len());
+                    Ok(true)
+                }
+                // Gone again, if somebody removes empty directories just now: the caller tries again.
+                Err(Errno::EXIST | Errno::NOENT) => Ok(false),
+                Err(errno) => Err(errno),
+            };
         }
     }
 
@@ -309,15 +311,15 @@ fn sync_file(incoming: &Incoming) -> Result<()> {
 
 /// The same error for another file that shares its fate.
 pub(crate) fn repeat(error: &Error) -> Error {
-    match error {
-        Error::Io { doing, path, source } => Error::Io {
-            doing,
-            path: path.clone(),
-            source: match source.raw_os_error() {
-                Some(code) => io::Error::from_raw_os_error(code),
-                None => io::Error::from(source.kind()),
-            },
+    let Error::Io { doing, path, source } = error else {
+        return Error::Damaged(error.to_string());
+    };
+    Error::Io {
+        doing,
+        path: path.clone(),
+        source: match source.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::from(source.kind()),
         },
-        other => Error::Damaged(other.to_string()),
     }
 }

@@ -13,7 +13,7 @@ mod pour;
 mod receive;
 mod room;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -168,6 +168,24 @@ impl Store<'_> {
         Ok((file, incoming))
     }
 
+    /// Keeps the scratch directory open and locked, so that the many files of one piece of work share one lock.
+    pub(crate) fn hold_scratch(&self) -> Result<ScratchHeld> {
+        self.scratch().map(ScratchHeld)
+    }
+
+    /// A new symlink in the scratch directory.
+    pub(crate) fn scratch_symlink(&self, target: &[u8]) -> Result<Incoming> {
+        let room = self.scratch()?;
+        let name = room.symlink(target)?;
+        Ok(Incoming {
+            room,
+            name,
+            size: target.len() as u64,
+            durable: false,
+            keep: false,
+        })
+    }
+
     fn partials(&self) -> Result<Arc<Room>> {
         Ok(Arc::new(Room::partials(self.annex, self.layout())?))
     }
@@ -175,6 +193,19 @@ impl Store<'_> {
     /// Makes `directory`, somewhere below `annex/`, as accessible as the repository is.
     pub(crate) fn make_directory(&self, directory: &Path) -> Result<()> {
         room::make_directory(self.annex, directory, self.layout())
+    }
+}
+
+/// The scratch directory, open and locked as long as this lives.
+#[must_use]
+pub(crate) struct ScratchHeld(#[allow(dead_code, reason = "holding it is its use")] Arc<Room>);
+
+/// Tells content that is not here from all other failures.
+pub(crate) fn found<T>(outcome: Result<T>) -> Result<Option<T>> {
+    match outcome {
+        Ok(content) => Ok(Some(content)),
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

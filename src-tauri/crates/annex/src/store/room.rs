@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, symlinkat, unlinkat};
 
 use super::layout::{Layout, umask};
 use crate::locks::LockFile;
@@ -74,6 +74,18 @@ impl Room {
                 }
                 Err(rustix::io::Errno::EXIST) => {}
                 Err(errno) => return Err(Error::io("create a file in", &self.path)(errno.into())),
+            }
+        }
+    }
+
+    /// A new symlink of a name that nobody else uses.
+    pub(super) fn symlink(&self, target: &[u8]) -> Result<OsString> {
+        loop {
+            let name = self.new_name();
+            match symlinkat(target, &self.directory, &name) {
+                Ok(()) => return Ok(name),
+                Err(rustix::io::Errno::EXIST) => {}
+                Err(errno) => return Err(Error::io("create a symlink in", &self.path)(errno.into())),
             }
         }
     }

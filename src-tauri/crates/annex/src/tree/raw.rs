@@ -115,12 +115,12 @@ fn is_well_formed(entries: &[Entry<'_>]) -> bool {
 /// Reads a tree object.
 pub(crate) fn read<'a>(odb: &'a Odb<'_>, id: Oid) -> Result<git2::OdbObject<'a>> {
     let object = odb.read(id).map_err(Error::git(format!("read the directory {id}")))?;
-    match object.kind() {
-        ObjectType::Tree => Ok(object),
-        _ => Err(Error::Damaged(format!(
+    if object.kind() != ObjectType::Tree {
+        return Err(Error::Damaged(format!(
             "a commit says that {id} is a directory, but it is not; nothing was changed"
-        ))),
+        )));
     }
+    Ok(object)
 }
 
 /// The answer to a malformed tree.
@@ -195,16 +195,6 @@ fn well_formed<'a>(tree: Option<&'a git2::OdbObject<'_>>) -> Result<Vec<Entry<'a
     parse(tree.data())
         .filter(|entries| is_well_formed(entries))
         .ok_or_else(|| malformed(tree.id()))
-}
-
-/// Finds the leaf of a tree at a path.
-pub(crate) fn lookup(git: &git2::Repository, tree: Oid, path: &std::path::Path) -> Option<Blob> {
-    let tree = git.find_tree(tree).ok()?;
-    let entry = tree.get_path(path).ok()?;
-    Some(Blob {
-        mode: Mode::from_bits(u32::try_from(entry.filemode_raw()).ok()?)?,
-        id: entry.id(),
-    })
 }
 
 /// Every leaf of a tree by path, for tests.

@@ -150,7 +150,7 @@ impl Rig {
 
     /// The same, but leaves these effects open.
     fn quiet_but(&mut self, classes: &[Class], stays: fn(&Effect) -> bool) {
-        let heads = *self.assistant.heads();
+        let heads = self.assistant.refs().heads;
         let refs = Refs { heads, unmerged: false };
         for _ in 0..100 {
             let Some(next) = self.open.iter().position(|effect| !stays(effect)) else {
@@ -314,7 +314,7 @@ fn heads_that_come_late_are_found_out_by_observing() {
     rig.tell(Event::RefsMoved(refs(2, false)));
     rig.observe(3, &[]);
     assert_eq!(rig.open, []);
-    assert_eq!(rig.assistant.heads(), &heads(3));
+    assert_eq!(rig.assistant.refs().heads, heads(3));
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn heads_that_come_late_do_not_hide_newer_ones() {
         merged: Merged::Done,
     });
     rig.observe(2, &[]);
-    assert_eq!(rig.assistant.heads(), &heads(2));
+    assert_eq!(rig.assistant.refs().heads, heads(2));
 }
 
 #[test]

@@ -1,0 +1,261 @@
+#![allow(clippy::wildcard_enum_match_arm, reason = "any other outcome fails the test")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::slice::from_ref;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use model::{Key, RepoPath};
+
+use super::{Outcome, Wanted, transfer};
+use crate::Annex;
+use crate::locks::LockFile;
+use crate::store::tests::{Top, configure, content, key_of, put, repository};
+
+const OTHER: &str = "22222222-2222-4222-8222-222222222222";
+
+struct Two {
+    _top: Top,
+    source: Annex,
+    dest: Annex,
+}
+
+fn two() -> Two {
+    let top = Top::new();
+    let source = repository(&top.path().join("source"), &[]);
+    let git = git2::Repository::init_bare(top.path().join("annex")).unwrap();
+    let dest = configure(&git, &[("annex.uuid", OTHER)]);
+    Two {
+        source,
+        dest,
+        _top: top,
+    }
+}
+
+fn wanted(keys: &[Key]) -> Vec<Wanted> {
+    let one = |key: &Key| Wanted {
+        key: key.clone(),
+        path: Some(RepoPath::parse(b"some file").unwrap()),
+    };
+    keys.iter().map(one).collect()
+}
+
+fn run(two: &Two, keys: &[Key]) -> Vec<(Key, Outcome)> {
+    transfer(
+        &two.source,
+        &two.dest,
+        &wanted(keys),
+        0,
+        &|_, _| {},
+        &AtomicBool::new(false),
+    )
+}
+
+fn lock_path(annex: &Annex, below: &str, key: &Key) -> std::path::PathBuf {
+    annex.annex_file("transfer").join(below).join(format!("lck.{key}"))
+}
+
+fn files_below(directory: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(directory) else { return 0 };
+    let count = |entry: fs::DirEntry| {
+        if entry.path().is_dir() {
+            files_below(&entry.path())
+        } else {
+            1
+        }
+    };
+    entries.map(|entry| count(entry.unwrap())).sum()
+}
+
+#[test]
+fn every_size_and_number_arrives() {
+    let two = two();
+    let mut contents: Vec<Vec<u8>> = (0..100).map(|seed| content(200, seed + 1)).collect();
+    contents.extend([content(0, 1), content(3 << 20, 2), content(9 << 20, 3)]);
+    let keys: Vec<Key> = contents.iter().map(|content| put(&two.source, content)).collect();
+    // Few at a time and many at once go different ways.
+    for part in [&keys[..3], &keys[..]] {
+        for (key, outcome) in run(&two, part) {
+            let expected_present = part.len() > 3 && keys[..3].contains(&key);
+            match outcome {
+                Outcome::Stored => assert!(!expected_present),
+                Outcome::AlreadyPresent => assert!(expected_present),
+                other => panic!("{key}: {other:?}"),
+            }
+        }
+    }
+    for (key, content) in keys.iter().zip(&contents) {
+        assert_eq!(&fs::read(two.dest.store().find(key).unwrap()).unwrap(), content);
+    }
+    for place in ["transfer", "tmp", "othertmp"] {
+        assert_eq!(files_below(&two.dest.annex_file(place)), 0, "{place}");
+        assert_eq!(files_below(&two.source.annex_file(place)), 0, "{place}");
+    }
+}
+
+#[test]
+fn what_the_source_lacks_or_has_wrong_is_told_and_not_stored() {
+    let two = two();
+    let missing = key_of(b"missing");
+    let good = put(&two.source, b"good");
+    let bad = put(&two.source, b"bad!");
+    let object = two.source.store().find(&bad).unwrap();
+    fs::set_permissions(&object, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&object, b"BAD!").unwrap();
+    let outcomes = run(&two, &[missing.clone(), good.clone(), bad.clone()]);
+    for (key, outcome) in outcomes {
+        match outcome {
+            Outcome::SourceMissing => assert_eq!(key, missing),
+            Outcome::Stored => assert_eq!(key, good),
+            Outcome::Corrupt => assert_eq!(key, bad),
+            other => panic!("{key}: {other:?}"),
+        }
+    }
+    assert!(!two.dest.store().is_present(&bad));
+    assert_eq!(fs::read(&object).unwrap(), b"BAD!");
+}
+
+#[test]
+fn a_running_download_of_another_program_is_left_alone() {
+    let two = two();
+    let keys: Vec<Key> = (0..40).map(|seed| put(&two.source, &content(50, seed + 1))).collect();
+    let large = put(&two.source, &content(2 << 20, 1));
+    let one = [large.clone()];
+    let locks = [&keys[0], &large].map(|key| LockFile::exclusive(&lock_path(&two.dest, "download/lck", key)).unwrap());
+    // Left behind by a crash: held by nobody.
+    drop(LockFile::exclusive(&lock_path(&two.dest, "download/lck", &keys[1])).unwrap());
+    let busy = |keys: &[Key]| {
+        let outcomes = run(&two, keys);
+        let busy = outcomes
+            .into_iter()
+            .filter(|(_, outcome)| matches!(outcome, Outcome::Busy));
+        busy.map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    assert_eq!(busy(&keys[..2]), [keys[0].clone()]);
+    assert_eq!(busy(&keys), [keys[0].clone()]);
+    assert_eq!(busy(&one), one);
+    drop(locks);
+    let upload = format!("upload/{OTHER}");
+    let lock = LockFile::exclusive(&lock_path(&two.source, &upload, &large)).unwrap();
+    assert_eq!(busy(&one), one);
+    drop(lock);
+    assert!(busy(&[keys[0].clone(), large]).is_empty());
+}
+
+#[test]
+fn a_transfer_is_visible_to_git_annex_while_it_runs() {
+    let two = two();
+    let key = put(&two.source, &content(10 << 20, 1));
+    let files = [
+        two.dest
+            .annex_file("transfer/download")
+            .join(two.source.uuid().as_str()),
+        two.source.annex_file("transfer/upload").join(OTHER),
+    ];
+    let seen = Mutex::new(Vec::new());
+    let look = |key: &Key, bytes: u64| {
+        if bytes < 10 << 20 && seen.lock().unwrap().is_empty() {
+            // Progress is not written down more often than this.
+            std::thread::sleep(Duration::from_millis(250));
+        }
+        let read = |directory: &std::path::PathBuf| fs::read_to_string(directory.join(key.to_string())).unwrap();
+        seen.lock().unwrap().push(files.each_ref().map(read));
+    };
+    transfer(
+        &two.source,
+        &two.dest,
+        &wanted(&[key]),
+        0,
+        &look,
+        &AtomicBool::new(false),
+    );
+    let seen = seen.into_inner().unwrap();
+    for text in seen.iter().flatten() {
+        let mut lines = text.lines();
+        let first = lines.next().unwrap();
+        assert!(first.split(' ').next().unwrap().ends_with('s'), "{text:?}");
+        assert_eq!(lines.next(), Some("some file"), "{text:?}");
+        assert_eq!(lines.next(), None);
+    }
+    let with_bytes = |texts: &[String; 2]| texts.iter().all(|text| text.lines().next().unwrap().contains(' '));
+    assert!(seen.iter().any(with_bytes), "{seen:?}");
+}
+
+#[test]
+fn cancelled_content_is_resumed_later() {
+    let two = two();
+    let bytes = content(20 << 20, 1);
+    let key = put(&two.source, &bytes);
+    let cancelled = AtomicBool::new(false);
+    let stop = |_: &Key, bytes: u64| {
+        if bytes >= 5 << 20 {
+            cancelled.store(true, Ordering::Relaxed);
+        }
+    };
+    let outcomes = transfer(&two.source, &two.dest, &wanted(from_ref(&key)), 0, &stop, &cancelled);
+    assert!(matches!(outcomes[0].1, Outcome::Cancelled), "{outcomes:?}");
+    assert!(!two.dest.store().is_present(&key));
+    let left = fs::metadata(two.dest.store().partial_path(&key)).unwrap().len();
+    assert!((5 << 20..20 << 20).contains(&left), "{left}");
+    assert!(matches!(run(&two, from_ref(&key))[0].1, Outcome::Stored));
+    assert_eq!(fs::read(two.dest.store().find(&key).unwrap()).unwrap(), bytes);
+}
+
+#[test]
+fn the_reserve_of_the_destination_stays_free() {
+    let two = two();
+    let keys: Vec<Key> = (0..3).map(|seed| put(&two.source, &content(50, seed + 1))).collect();
+    let none = AtomicBool::new(false);
+    let outcomes = transfer(&two.source, &two.dest, &wanted(&keys), u64::MAX, &|_, _| {}, &none);
+    assert_eq!(outcomes.len(), 3);
+    for (key, outcome) in outcomes {
+        assert!(matches!(outcome, Outcome::DiskFull { need: 50 }), "{key}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_drive_that_is_pulled_out_fails_and_nothing_is_made_in_its_place() {
+    let two = two();
+    let keys: Vec<Key> = (0..30)
+        .map(|seed| put(&two.source, &content(2 << 20, seed + 1)))
+        .collect();
+    let place = two.dest.git_dir().to_owned();
+    let pulled = |_: &Key, _: u64| drop(fs::remove_dir_all(&place));
+    let outcomes = transfer(
+        &two.source,
+        &two.dest,
+        &wanted(&keys),
+        0,
+        &pulled,
+        &AtomicBool::new(false),
+    );
+    assert_eq!(outcomes.len(), keys.len());
+    for (key, outcome) in outcomes {
+        assert!(matches!(outcome, Outcome::Failed(_)), "{key}: {outcome:?}");
+        assert!(two.source.store().is_present(&key));
+    }
+    assert!(!place.exists());
+}
+
+#[test]
+fn a_second_engine_waits_for_its_turn() {
+    let two = two();
+    let key = put(&two.source, b"hello\n");
+    let turn = two
+        .dest
+        .git_dir()
+        .join("anabranch")
+        .join(format!("from-{}.lck", two.source.uuid()));
+    let first = LockFile::exclusive(&turn).unwrap();
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| run(&two, from_ref(&key)));
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!second.is_finished());
+        assert!(!two.dest.store().is_present(&key));
+        drop(first);
+        assert!(matches!(second.join().unwrap()[0].1, Outcome::Stored));
+    });
+}
