@@ -224,7 +224,7 @@ impl Workshop {
 
     /// True if the folder is still the one that was opened.
     pub(crate) fn is_there(&self) -> bool {
-        self.annex.root_state().is_ok_and(|state| state == annex::RootState::Same)
+        self.annex.root_state() == annex::RootState::Same
     }
 
     /// Remotes that are pulled from.
