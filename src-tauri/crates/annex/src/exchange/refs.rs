@@ -102,7 +102,9 @@ pub fn fetch(local: &Annex, path: &Path, name: &RemoteName, branch: &str) -> Res
 
 /// Which of two fetched commits contains the other; none if neither does, or both are missing.
 pub fn newest(local: &Annex, one: Option<Oid>, other: Option<Oid>) -> Result<Option<Oid>> {
-    let (Some(first), Some(second)) = (one, other) else { return Ok(one.or(other)) };
+    let (Some(first), Some(second)) = (one, other) else {
+        return Ok(one.or(other));
+    };
     let git = local.git()?;
     let contains = |new: Oid, old: Oid| {
         let is_newer = git.graph_descendant_of(to_git(new), to_git(old));

@@ -26,7 +26,10 @@ fn stamp(path: &Path) -> Option<Stamp> {
 impl Workshop {
     fn stamps(&self) -> Stamps {
         let directory = self.annex().git_dir();
-        Stamps { config: stamp(&directory.join("config")), index: stamp(&directory.join("index")) }
+        Stamps {
+            config: stamp(&directory.join("config")),
+            index: stamp(&directory.join("index")),
+        }
     }
 
     /// After own work on the index: what it is now is no news.
@@ -61,7 +64,9 @@ impl Workshop {
     /// True if the refs of a remote are not those that were last seen there.
     pub(crate) fn examine_remote(&self, name: &RemoteName) -> bool {
         let Some(remote) = self.remote(name) else { return false };
-        let Ok(refs) = remote.annex().all_refs() else { return true };
+        let Ok(refs) = remote.annex().all_refs() else {
+            return true;
+        };
         let mut hasher = DefaultHasher::new();
         refs.hash(&mut hasher);
         self.see_remote(name, hasher.finish())
