@@ -8,7 +8,7 @@ use crate::event::Heads;
 use crate::network::Remote;
 
 /// How long a push waits at the most for small contents that are on their way to the same remote.
-const WAIT_FOR_CONTENT: Duration = Duration::from_secs(1);
+const WAIT_FOR_CONTENT: Duration = Duration::from_secs(3);
 
 /// Whether a remote's branches should be fetched now.
 pub(crate) fn wants_fetch(remote: &Remote, now: Timestamp) -> bool {

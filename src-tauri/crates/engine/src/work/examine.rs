@@ -4,6 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use annex::Tenant;
+use annex::settings::RemoteSettings;
 use assistant::{Event, Refs};
 use model::RemoteName;
 
@@ -59,6 +61,19 @@ impl Workshop {
             events.push(Event::RefsMoved(refs));
         }
         events
+    }
+
+    /// True if an engine tends a remote and knows this repository as one that it may push to.
+    pub(crate) fn is_pushed_to_by(&self, name: &RemoteName) -> bool {
+        let Some(remote) = self.remote(name) else { return false };
+        let is_engine = matches!(remote.annex().tenant(), Ok(Some(Tenant::Engine(_))));
+        is_engine
+            && annex::settings::remotes(remote.annex()).is_ok_and(|known| {
+                let pushes = |remote: &RemoteSettings| remote.sync && remote.push && !remote.readonly;
+                known
+                    .iter()
+                    .any(|remote| remote.uuid.as_ref() == Some(self.annex().uuid()) && pushes(remote))
+            })
     }
 
     /// True if the refs of a remote are not those that were last seen there.
