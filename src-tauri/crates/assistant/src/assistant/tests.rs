@@ -471,6 +471,10 @@ fn many_deletions_are_asked_about_and_the_rest_is_committed() {
     rig.after(2000);
     rig.look(found(0, 60, 100));
     assert!(matches!(rig.open[..], [Effect::Ingest { removals: true, .. }]));
+    rig.quiet(&[]);
+
+    rig.look_at_everything(found(0, 60, 100));
+    assert_eq!(rig.open, [Effect::Ask(question)], "one yes is for one time");
 }
 
 #[test]
