@@ -392,10 +392,12 @@ impl World {
                     .is_some_and(|(_, present)| *present)
             };
             for &content in contents.values().filter(|_| remote.content) {
-                let lacks = |of: RepoNo| self.wants(of, content) && !self.repos[of].objects.contains(&content);
+                let lacks = |of: RepoNo| {
+                    self.wants(of, content) && !self.repos[of].objects.contains(&content) && !said(content, of)
+                };
                 // What no log tells it cannot act on: a crash came before the word, or a rule keeps the word away.
                 let knows = |of: RepoNo| self.has_good(of, content) && said(content, of);
-                if remote.push && knows(repo) && lacks(target) && !said(content, target) {
+                if remote.push && knows(repo) && lacks(target) {
                     return Err(format!("r{target} lacks c{content}"));
                 }
                 if remote.pull && knows(target) && lacks(repo) {

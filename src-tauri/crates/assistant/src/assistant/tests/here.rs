@@ -1,0 +1,321 @@
+//! What is done in this repository: looks, commits, merges, questions, pauses.
+
+use super::*;
+
+#[test]
+fn heads_that_come_late_are_found_out_by_observing() {
+    let mut rig = Rig::settled(&[]);
+    rig.tell(Event::RefsMoved(refs(3, false)));
+    rig.observe(3, &[]);
+    rig.tell(Event::RefsMoved(refs(2, false)));
+    rig.observe(3, &[]);
+    assert_eq!(rig.open, []);
+    assert_eq!(rig.assistant.refs().heads, heads(3));
+}
+
+#[test]
+fn heads_that_come_late_do_not_hide_newer_ones() {
+    let mut rig = Rig::settled(&[]);
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    rig.tell(Event::RefsMoved(refs(2, false)));
+    let id = take!(rig, Merge);
+    rig.tell(Event::Merged {
+        id,
+        refs: refs(1, false),
+        merged: Merged::Done,
+    });
+    rig.observe(2, &[]);
+    assert_eq!(rig.assistant.refs().heads, heads(2));
+}
+
+#[test]
+fn a_merge_that_failed_is_tried_again() {
+    let mut rig = Rig::settled(&[]);
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    let id = take!(rig, Merge);
+    rig.tell(Event::Merged {
+        id,
+        refs: refs(1, false),
+        merged: Merged::Failed("full".into()),
+    });
+    assert_eq!((rig.open.len(), rig.assistant.trouble()), (0, Some("full")));
+    rig.after(2000);
+    take!(rig, Merge);
+}
+
+#[test]
+fn a_blocked_merge_waits_for_the_commit_and_then_goes_on() {
+    let mut rig = Rig::settled(&[]);
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    let id = take!(rig, Merge);
+    rig.tell(Event::Merged {
+        id,
+        refs: refs(1, true),
+        merged: Merged::Blocked(vec![path("a")]),
+    });
+    rig.look(found(1, 0, 10));
+    let id = take!(rig, Ingest);
+    rig.tell(Event::Ingested {
+        id,
+        refs: refs(2, true),
+        postponed: vec![],
+        failed: None,
+    });
+    rig.observe(2, &[]);
+    take!(rig, Merge);
+}
+
+#[test]
+fn a_file_in_the_way_that_is_being_written_is_waited_for_and_no_other() {
+    for (writing, merges) in [("a", false), ("b", true)] {
+        let mut rig = Rig::settled(&[]);
+        rig.tell(Event::RefsMoved(refs(1, true)));
+        let id = take!(rig, Merge);
+        rig.tell(Event::Merged {
+            id,
+            refs: refs(1, true),
+            merged: Merged::Blocked(vec![path("a")]),
+        });
+        rig.look(found(2, 0, 10));
+        let id = take!(rig, Ingest);
+        rig.tell(Event::Ingested {
+            id,
+            refs: refs(1, true),
+            postponed: vec![path(writing)],
+            failed: None,
+        });
+        assert_eq!(has!(rig, Merge), merges, "{writing}");
+    }
+}
+
+#[test]
+fn what_stays_in_the_way_of_a_merge_is_said_and_not_tried_at_full_speed() {
+    let mut rig = Rig::settled(&[]);
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    let mut merges = 0;
+    for _ in 0..600 {
+        rig.after(100);
+        if has!(rig, Merge) {
+            let id = take!(rig, Merge);
+            merges += 1;
+            rig.tell(Event::Merged {
+                id,
+                refs: refs(1, true),
+                merged: Merged::Blocked(vec![path("ignored")]),
+            });
+        }
+        rig.quiet_but(&[], |effect| matches!(effect, Effect::Merge { .. }));
+    }
+    assert!((5..12).contains(&merges), "{merges} merges in a minute");
+    assert!(rig.assistant.trouble().is_some_and(|why| why.contains("ignored")));
+    rig.after(60_000);
+    let id = take!(rig, Merge);
+    rig.tell(Event::Merged {
+        id,
+        refs: refs(1, false),
+        merged: Merged::Done,
+    });
+    assert_eq!(rig.assistant.trouble(), None);
+}
+
+#[test]
+fn deletions_are_committed_only_after_a_look_at_everything() {
+    let mut rig = Rig::settled(&[]);
+    rig.tell(Event::FilesChanged(vec![path("a")]));
+    rig.look(found(0, 1, 100));
+    assert_eq!(rig.open, [], "the rest of the burst is waited for");
+    rig.after(50);
+    assert!(matches!(
+        rig.open[..],
+        [Effect::Look {
+            scope: Scope::Everything,
+            ..
+        }]
+    ));
+    rig.look(found(0, 1, 100));
+    assert!(matches!(rig.open[..], [Effect::Ingest { removals: true, .. }]));
+}
+
+#[test]
+fn many_deletions_are_asked_about_and_the_rest_is_committed() {
+    let mut rig = Rig::settled(&[]);
+    rig.look_at_everything(found(1, 60, 100));
+    let question = Question::ManyRemoved { removed: 60, of: 100 };
+    assert_eq!(rig.open.remove(0), Effect::Ask(question));
+    assert!(matches!(rig.open[..], [Effect::Ingest { removals: false, .. }]));
+    rig.quiet(&[]);
+
+    rig.look_at_everything(found(0, 60, 100));
+    assert_eq!(rig.open, [], "it is not asked twice");
+    rig.tell(Event::Answered { question, yes: true });
+    rig.after(2000);
+    rig.look(found(0, 60, 100));
+    assert!(matches!(rig.open[..], [Effect::Ingest { removals: true, .. }]));
+    rig.quiet(&[]);
+
+    rig.look_at_everything(found(0, 60, 100));
+    assert_eq!(rig.open, [Effect::Ask(question)], "one yes is for one time");
+}
+
+#[test]
+fn a_yes_is_for_what_was_asked_and_not_for_later() {
+    let question = Question::ManyRemoved { removed: 60, of: 100 };
+    let confirmed = || {
+        let mut rig = Rig::settled(&[]);
+        rig.look_at_everything(found(0, 60, 100));
+        rig.open.clear();
+        rig.tell(Event::Answered { question, yes: true });
+
+        rig.after(2000);
+        rig
+    };
+    let mut more = confirmed();
+    more.look(found(0, 61, 100));
+    assert_eq!(more.open, [Effect::Ask(Question::ManyRemoved { removed: 61, of: 100 })]);
+
+    let mut back = confirmed();
+    back.look(found(0, 0, 100));
+    back.look_at_everything(found(0, 60, 100));
+    assert_eq!(back.open, [Effect::Ask(question)]);
+
+    let mut busy = confirmed();
+    let id = take!(busy, Look);
+    busy.open.clear();
+    busy.tell(Event::Looked {
+        id,
+        looked: Looked::Failed("slow".into()),
+    });
+    busy.after(5000);
+    busy.look(found(0, 60, 100));
+    assert!(matches!(busy.open[..], [Effect::Ingest { removals: true, .. }]));
+}
+
+#[test]
+fn a_no_writes_the_files_back() {
+    let mut rig = Rig::settled(&[]);
+    rig.look_at_everything(found(0, 60, 100));
+    rig.open.clear();
+    rig.tell(Event::Answered {
+        question: Question::ManyRemoved { removed: 60, of: 100 },
+        yes: false,
+    });
+    let id = take!(rig, Restore);
+    rig.tell(Event::Restored { id, failed: None });
+    rig.after(2000);
+    rig.look(found(0, 0, 100));
+    assert_eq!((rig.open.len(), rig.assistant.question()), (0, None));
+}
+
+#[test]
+fn an_answer_that_comes_after_the_question_was_withdrawn_does_nothing() {
+    let mut rig = Rig::settled(&[]);
+    let question = Question::ManyRemoved { removed: 60, of: 100 };
+    rig.look_at_everything(found(0, 60, 100));
+    rig.open.clear();
+    rig.look_at_everything(found(0, 0, 100));
+    assert_eq!(rig.open, [Effect::Withdraw(question)]);
+    rig.open.clear();
+    rig.tell(Event::Answered { question, yes: true });
+    rig.look_at_everything(found(0, 60, 100));
+    assert_eq!(rig.open, [Effect::Ask(question)]);
+}
+
+#[test]
+fn a_vanished_root_is_looked_for_until_it_is_back() {
+    let mut rig = Rig::settled(&[]);
+    rig.look_at_everything(Found {
+        root: Root::Vanished,
+        ..found(0, 100, 100)
+    });
+    assert_eq!((rig.open.len(), rig.assistant.root()), (0, Root::Vanished));
+    assert!(rig.assistant.trouble().is_some());
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    rig.after(2000);
+    assert!(!has!(rig, Merge), "nothing is written to another root");
+    rig.look(found(0, 0, 100));
+    take!(rig, Merge);
+    assert_eq!(rig.assistant.trouble(), None);
+}
+
+#[test]
+fn looks_and_merges_are_not_kept_waiting_by_observing() {
+    let mut rig = Rig::settled(&[]);
+    rig.tell(Event::RefsMoved(refs(2, true)));
+    rig.tell(Event::FilesChanged(vec![path("a")]));
+    let mut order = String::new();
+    for number in 3..12 {
+        // Somebody logs something all the time, and saves something all the time.
+        rig.tell(Event::RefsMoved(refs(number, true)));
+        rig.tell(Event::FilesChanged(vec![path("a")]));
+        rig.now = rig.now + Duration::from_secs(1);
+        match rig.open.remove(0) {
+            Effect::Observe { id } => {
+                order.push('o');
+                rig.tell(Event::Observed {
+                    id,
+                    heads: heads(number),
+                    classes: Ok(vec![]),
+                });
+            }
+            Effect::Look { id, .. } => {
+                order.push('l');
+                rig.tell(Event::Looked {
+                    id,
+                    looked: Looked::Found(found(0, 0, 9)),
+                });
+            }
+            Effect::Merge { id } => {
+                order.push('m');
+                rig.tell(Event::Merged {
+                    id,
+                    refs: refs(number, true),
+                    merged: Merged::Done,
+                });
+            }
+            _ => panic!("{order}"),
+        }
+    }
+    assert!(order.contains("olom") || order.contains("omol"), "{order}");
+}
+
+#[test]
+fn a_pause_stops_transfers_and_starts_nothing_but_probes() {
+    let mut rig = Rig::send_one(&["b"]);
+    rig.offer(vec![candidate(1, "b", Direction::Send)]);
+    let id = take!(rig, Transfer);
+    rig.tell(Event::Paused);
+    assert_eq!(rig.open, [Effect::Cancel { id }]);
+    rig.open.clear();
+    rig.tell(Event::Paused);
+    rig.tell(Event::FilesChanged(vec![path("a")]));
+    rig.tell(Event::RefsMoved(refs(5, true)));
+    rig.tell(Event::RemoteRefsMoved(name("b")));
+    rig.tell(Event::PlacesChanged);
+    let outcomes = vec![(key(1), Outcome::Cancelled)];
+    rig.tell(Event::Transferred {
+        id,
+        refs: refs(5, true),
+        outcomes,
+    });
+    rig.after(60_000);
+    assert!(
+        rig.open.iter().all(|effect| matches!(effect, Effect::Probe { .. })),
+        "{:?}",
+        rig.open
+    );
+    rig.open.clear();
+    rig.tell(Event::Resumed);
+    assert!(has!(rig, Merge) && has!(rig, Offer), "{:?}", rig.open);
+}
+
+#[test]
+fn findings_from_before_a_pause_are_looked_for_again() {
+    let mut rig = Rig::settled(&[]);
+    rig.tell(Event::CountLost(None));
+    rig.tell(Event::Paused);
+    rig.look(found(0, 3, 100));
+    assert_eq!(rig.open, []);
+    rig.tell(Event::Resumed);
+    rig.after(2000);
+    assert!(has!(rig, Look) && !has!(rig, Ingest));
+}

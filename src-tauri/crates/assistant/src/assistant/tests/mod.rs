@@ -1,0 +1,255 @@
+//! The smallest histories that once went wrong, or would if a rule were forgotten.
+
+#![allow(clippy::wildcard_enum_match_arm)] // A test names the one effect that it expects.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use model::{Cost, Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
+
+use super::Assistant;
+use crate::content::Direction;
+use crate::guards::Question;
+use crate::{
+    Away, Candidate, Class, ClassId, Effect, Event, Found, Heads, Looked, Merged, Outcome, Pushed, Reach, Refs,
+    RemoteFacts, Root, Scope,
+};
+
+fn uuid(name: &str) -> Uuid {
+    Uuid::parse(name).unwrap()
+}
+
+fn name(name: &str) -> RemoteName {
+    RemoteName::parse(name).unwrap()
+}
+
+fn path(name: &str) -> RepoPath {
+    RepoPath::parse(name.as_bytes()).unwrap()
+}
+
+fn key(number: u8) -> Key {
+    Key::parse(format!("SHA256E-s1--{number}").as_bytes()).unwrap()
+}
+
+fn heads(number: u8) -> Heads {
+    let oid = Some(Oid([number; 20]));
+    Heads { tree: oid, annex: oid }
+}
+
+fn refs(number: u8, unmerged: bool) -> Refs {
+    Refs {
+        heads: heads(number),
+        unmerged,
+    }
+}
+
+fn facts(remote: &str) -> RemoteFacts {
+    RemoteFacts {
+        name: name(remote),
+        cost: Cost::LOCAL,
+        pull: true,
+        push: true,
+        content: true,
+    }
+}
+
+fn found(changed: usize, removed: usize, tracked: usize) -> Found {
+    Found {
+        root: Root::Same,
+        changed,
+        removed,
+        tracked,
+        staged: false,
+    }
+}
+
+fn class(id: u32, have: &[&str], want: &[&str]) -> Class {
+    let set = |names: &[&str]| -> BTreeSet<Uuid> { names.iter().map(|name| uuid(name)).collect() };
+    Class {
+        id: ClassId(id),
+        have: set(have),
+        want: set(want),
+        keys: 1,
+        bytes: 1,
+    }
+}
+
+fn candidate(number: u8, remote: &str, direction: Direction) -> Candidate {
+    Candidate {
+        key: key(number),
+        size: 1,
+        remote: name(remote),
+        direction,
+    }
+}
+
+/// An assistant, a clock, and the effects that were not ended yet.
+struct Rig {
+    assistant: Assistant,
+    now: Timestamp,
+    open: Vec<Effect>,
+}
+
+/// The id of the first open effect that looks so, which is closed by that.
+macro_rules! take {
+    ($rig:expr, $kind:ident) => {{
+        let at = $rig
+            .open
+            .iter()
+            .position(|effect| matches!(effect, Effect::$kind { .. }));
+        let at = at.unwrap_or_else(|| panic!("no {} among {:?}", stringify!($kind), $rig.open));
+        match $rig.open.remove(at) {
+            Effect::$kind { id, .. } => id,
+            other => panic!("{other:?}"),
+        }
+    }};
+}
+
+macro_rules! has {
+    ($rig:expr, $kind:ident) => {
+        $rig.open.iter().any(|effect| matches!(effect, Effect::$kind { .. }))
+    };
+}
+
+impl Rig {
+    /// A repository with heads 1, first looked at, observed without a class, and these remotes, each reached and in step.
+    fn settled(remotes: &[&str]) -> Self {
+        let now = Timestamp(1_000_000);
+        let mut rig = Self {
+            assistant: Assistant::new(uuid("here"), 7, now),
+            now,
+            open: Vec::new(),
+        };
+        rig.tell(Event::RefsMoved(refs(1, false)));
+        rig.tell(Event::RemotesListed(
+            remotes.iter().map(|remote| facts(remote)).collect(),
+        ));
+        rig.quiet(&[]);
+        rig.after(10_000);
+        rig.quiet(&[]);
+        assert_eq!(rig.assistant.next_wake(), None);
+        assert!(!rig.assistant.is_working());
+        rig
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.open.extend(self.assistant.handle(self.now, event));
+        assert!(
+            self.assistant.next_wake().is_none_or(|at| at > self.now),
+            "it would spin"
+        );
+    }
+
+    fn after(&mut self, millis: u64) {
+        self.now = self.now + Duration::from_millis(millis);
+        self.tell(Event::Woke);
+    }
+
+    /// Ends all that is open as if all went well and nothing changed; observing finds these classes.
+    fn quiet(&mut self, classes: &[Class]) {
+        self.quiet_but(classes, |_| false);
+    }
+
+    /// The same, but leaves these effects open.
+    fn quiet_but(&mut self, classes: &[Class], stays: fn(&Effect) -> bool) {
+        let heads = self.assistant.refs().heads;
+        let refs = Refs { heads, unmerged: false };
+        for _ in 0..100 {
+            let Some(next) = self.open.iter().position(|effect| !stays(effect)) else {
+                return;
+            };
+            let event = match self.open.remove(next) {
+                Effect::Look { id, .. } => Event::Looked {
+                    id,
+                    looked: Looked::Found(found(0, 0, 100)),
+                },
+                Effect::Ingest { id, .. } => Event::Ingested {
+                    id,
+                    refs,
+                    postponed: vec![],
+                    failed: None,
+                },
+                Effect::Restore { id } => Event::Restored { id, failed: None },
+                Effect::Probe { id, remote } => Event::Probed {
+                    id,
+                    reach: Reach::Here(uuid(remote.as_str())),
+                },
+                Effect::Fetch { id, .. } => Event::Fetched {
+                    id,
+                    refs,
+                    there: Ok(heads),
+                },
+                Effect::Merge { id } => Event::Merged {
+                    id,
+                    refs,
+                    merged: Merged::Done,
+                },
+                Effect::Push { id, .. } => Event::Pushed {
+                    id,
+                    pushed: Pushed::Done(heads),
+                },
+                Effect::Observe { id } => Event::Observed {
+                    id,
+                    heads,
+                    classes: Ok(classes.to_vec()),
+                },
+                Effect::Offer { id, .. } => Event::Offered {
+                    id,
+                    candidates: vec![],
+                    retry_at: None,
+                },
+                Effect::Transfer { id, keys, .. } => {
+                    let outcomes = keys.into_iter().map(|key| (key, Outcome::Cancelled)).collect();
+                    Event::Transferred { id, refs, outcomes }
+                }
+                Effect::Cancel { .. } | Effect::Ask(_) | Effect::Withdraw(_) => Event::Woke,
+            };
+            self.tell(event);
+        }
+        panic!("it does not come to rest: {:?}", self.open);
+    }
+
+    fn look(&mut self, found: Found) {
+        let id = take!(self, Look);
+        self.tell(Event::Looked {
+            id,
+            looked: Looked::Found(found),
+        });
+    }
+
+    /// Makes the assistant look at everything and find this.
+    fn look_at_everything(&mut self, found: Found) {
+        self.tell(Event::CountLost(None));
+        self.after(2000);
+        self.look(found);
+    }
+
+    fn observe(&mut self, number: u8, classes: &[Class]) {
+        let id = take!(self, Observe);
+        self.tell(Event::Observed {
+            id,
+            heads: heads(number),
+            classes: Ok(classes.to_vec()),
+        });
+    }
+
+    fn offer(&mut self, candidates: Vec<Candidate>) {
+        let id = take!(self, Offer);
+        self.tell(Event::Offered {
+            id,
+            candidates,
+            retry_at: None,
+        });
+    }
+
+    fn send_one(remotes: &[&str]) -> Self {
+        let mut rig = Self::settled(remotes);
+        rig.tell(Event::RefsMoved(refs(2, false)));
+        let want: Vec<&str> = remotes.iter().copied().chain(["here"]).collect();
+        rig.observe(2, &[class(1, &["here"], &want)]);
+        rig
+    }
+}
+
+mod here;
+mod remotes;

@@ -1,0 +1,313 @@
+//! What is done with remotes: fetches, pushes, transfers, and waiting for what is away.
+
+use super::*;
+
+#[test]
+fn a_saved_file_goes_straight_to_the_other_end() {
+    let mut rig = Rig::settled(&["b"]);
+    rig.tell(Event::FilesChanged(vec![path("a")]));
+    let scope = Scope::Paths(vec![path("a")]);
+    assert!(
+        matches!(&rig.open[..], [Effect::Look { scope: at, .. }] if *at == scope),
+        "{:?}",
+        rig.open
+    );
+    rig.look(found(1, 0, 100));
+    let id = take!(rig, Ingest);
+    rig.tell(Event::Ingested {
+        id,
+        refs: refs(2, false),
+        postponed: vec![],
+        failed: None,
+    });
+    rig.observe(2, &[class(1, &["here"], &["here", "b"])]);
+    rig.offer(vec![candidate(1, "b", Direction::Send)]);
+    let id = take!(rig, Transfer);
+    assert!(!has!(rig, Push), "the push waits a moment for small content");
+    rig.tell(Event::Transferred {
+        id,
+        refs: refs(3, false),
+        outcomes: vec![(key(1), Outcome::Stored)],
+    });
+    rig.observe(3, &[class(2, &["here", "b"], &["here", "b"])]);
+    rig.quiet(&[]);
+    assert_eq!(rig.assistant.next_wake(), None);
+}
+
+#[test]
+fn a_push_that_waited_for_content_is_not_forgotten() {
+    let mut rig = Rig::send_one(&["b"]);
+    rig.offer(vec![candidate(1, "b", Direction::Send)]);
+    let id = take!(rig, Transfer);
+    let outcomes = vec![(key(1), Outcome::Failed("no".into()))];
+    rig.tell(Event::Transferred {
+        id,
+        refs: refs(2, false),
+        outcomes,
+    });
+    assert!(!has!(rig, Push));
+    rig.offer(vec![]);
+    assert!(has!(rig, Push));
+}
+
+#[test]
+fn a_push_does_not_wait_long_for_content() {
+    let mut rig = Rig::send_one(&["b"]);
+    rig.offer(vec![candidate(1, "b", Direction::Send)]);
+    assert!(!has!(rig, Push));
+    rig.after(1000);
+    assert!(has!(rig, Push));
+}
+
+#[test]
+fn what_is_fetched_during_a_merge_is_merged_after_it() {
+    let mut rig = Rig::settled(&["b"]);
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    let id = take!(rig, Merge);
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    rig.tell(Event::Merged {
+        id,
+        refs: refs(1, false),
+        merged: Merged::Done,
+    });
+    take!(rig, Merge);
+}
+
+#[test]
+fn what_arrived_is_not_transferred_again_before_it_is_observed() {
+    let mut rig = Rig::send_one(&["b"]);
+    rig.offer(vec![candidate(1, "b", Direction::Send)]);
+    let id = take!(rig, Transfer);
+    let outcomes = vec![(key(1), Outcome::Stored)];
+    rig.tell(Event::Transferred {
+        id,
+        refs: refs(3, false),
+        outcomes,
+    });
+    let (old, observing) = (take!(rig, Offer), take!(rig, Observe));
+    rig.tell(Event::Observed {
+        id: observing,
+        heads: heads(3),
+        classes: Ok(vec![class(2, &["here"], &["b"])]),
+    });
+    let offered = Event::Offered {
+        id: old,
+        candidates: vec![candidate(1, "b", Direction::Send)],
+        retry_at: None,
+    };
+    rig.tell(offered);
+    assert!(!has!(rig, Transfer), "the answer was made from what was known before");
+    rig.offer(vec![]);
+    rig.tell(Event::RefsMoved(refs(4, false)));
+    rig.observe(4, &[class(1, &["here"], &["b"])]);
+    rig.offer(vec![candidate(1, "b", Direction::Send)]);
+    assert!(has!(rig, Transfer), "it is gone again, and so due again");
+}
+
+#[test]
+fn a_rule_that_forbids_a_way_stops_what_is_on_it() {
+    let mut rig = Rig::send_one(&["b"]);
+    rig.offer(vec![
+        candidate(1, "b", Direction::Send),
+        candidate(2, "b", Direction::Send),
+    ]);
+    let id = take!(rig, Transfer);
+    rig.tell(Event::RemotesListed(vec![RemoteFacts {
+        push: false,
+        ..facts("b")
+    }]));
+    assert!(rig.open.contains(&Effect::Cancel { id }));
+    rig.open.clear();
+    let outcomes = vec![(key(1), Outcome::Cancelled), (key(2), Outcome::Cancelled)];
+    rig.tell(Event::Transferred {
+        id,
+        refs: refs(2, false),
+        outcomes,
+    });
+    rig.after(5000);
+    assert!(
+        !has!(rig, Transfer) && !has!(rig, Push) && !has!(rig, Offer),
+        "{:?}",
+        rig.open
+    );
+}
+
+#[test]
+fn candidates_of_a_forbidden_way_are_thrown_away() {
+    let mut rig = Rig::send_one(&["b"]);
+    let id = take!(rig, Offer);
+    rig.tell(Event::RemotesListed(vec![RemoteFacts {
+        content: false,
+        ..facts("b")
+    }]));
+    let candidates = vec![candidate(1, "b", Direction::Send)];
+    rig.tell(Event::Offered {
+        id,
+        candidates,
+        retry_at: None,
+    });
+    assert!(!has!(rig, Transfer));
+}
+
+#[test]
+fn refs_that_move_during_a_fetch_are_fetched_after_it() {
+    let mut rig = Rig::settled(&["b"]);
+    rig.tell(Event::RemoteRefsMoved(name("b")));
+    let id = take!(rig, Fetch);
+    rig.tell(Event::RemoteRefsMoved(name("b")));
+    assert!(!has!(rig, Fetch), "one at a time");
+    rig.tell(Event::Fetched {
+        id,
+        refs: refs(1, false),
+        there: Ok(heads(1)),
+    });
+    take!(rig, Fetch);
+}
+
+#[test]
+fn a_remote_that_is_there_and_fails_is_tried_ever_more_seldom() {
+    let mut rig = Rig::settled(&["b"]);
+    rig.tell(Event::RemoteRefsMoved(name("b")));
+    let mut fetches = 0;
+    for _ in 0..6000 {
+        if has!(rig, Fetch) {
+            let id = take!(rig, Fetch);
+            fetches += 1;
+            let there = Err(Away::Unusable("broken".into()));
+            rig.tell(Event::Fetched {
+                id,
+                refs: refs(1, false),
+                there,
+            });
+        }
+        rig.quiet_but(&[], |effect| matches!(effect, Effect::Fetch { .. }));
+        rig.after(100);
+    }
+    assert!((6..14).contains(&fetches), "{fetches} fetches in ten minutes");
+}
+
+#[test]
+fn a_refused_push_is_tried_again_after_a_fetch_and_a_merge() {
+    let mut rig = Rig::settled(&["b"]);
+    rig.tell(Event::RefsMoved(refs(2, false)));
+    rig.observe(2, &[]);
+    let id = take!(rig, Push);
+    rig.tell(Event::Pushed {
+        id,
+        pushed: Pushed::Refused,
+    });
+    assert_eq!(rig.open, []);
+    rig.after(40);
+    let id = take!(rig, Fetch);
+    rig.tell(Event::Fetched {
+        id,
+        refs: refs(2, true),
+        there: Ok(heads(9)),
+    });
+    assert!(!has!(rig, Push), "it would be refused again");
+    let id = take!(rig, Merge);
+    rig.tell(Event::Merged {
+        id,
+        refs: refs(3, false),
+        merged: Merged::Done,
+    });
+    rig.observe(3, &[]);
+    take!(rig, Push);
+}
+
+#[test]
+fn a_push_that_was_refused_where_nothing_may_be_fetched_waits_for_news() {
+    let mut rig = Rig::settled(&["b"]);
+    rig.tell(Event::RemotesListed(vec![RemoteFacts {
+        pull: false,
+        ..facts("b")
+    }]));
+    rig.quiet(&[]);
+    rig.tell(Event::RefsMoved(refs(2, false)));
+    rig.observe(2, &[]);
+    let id = take!(rig, Push);
+    rig.tell(Event::Pushed {
+        id,
+        pushed: Pushed::Refused,
+    });
+    rig.after(600_000);
+    assert_eq!((rig.open.len(), rig.assistant.next_wake()), (0, None));
+    assert!(rig.assistant.remotes().all(|remote| remote.lacks_heads), "and says so");
+    rig.tell(Event::RemoteRefsMoved(name("b")));
+    take!(rig, Push);
+}
+
+#[test]
+fn a_drive_that_comes_back_is_fetched_from() {
+    let mut rig = Rig::settled(&["b"]);
+    rig.tell(Event::PlacesChanged);
+    let (probe, fetch) = (take!(rig, Probe), take!(rig, Fetch));
+    rig.tell(Event::Fetched {
+        id: fetch,
+        refs: refs(1, false),
+        there: Err(Away::Absent),
+    });
+    rig.tell(Event::Probed {
+        id: probe,
+        reach: Reach::Away(Away::Absent),
+    });
+    rig.tell(Event::PlacesChanged);
+    let id = take!(rig, Probe);
+    assert!(!has!(rig, Fetch), "it is not known to be there");
+    rig.tell(Event::Probed {
+        id,
+        reach: Reach::Here(uuid("b")),
+    });
+    take!(rig, Fetch);
+}
+
+#[test]
+fn a_remote_that_is_away_is_looked_for_seldom() {
+    let mut rig = Rig::settled(&["b"]);
+    rig.tell(Event::PlacesChanged);
+    let mut probes = 0;
+    for _ in 0..3600 {
+        if has!(rig, Probe) {
+            let id = take!(rig, Probe);
+            rig.open.clear();
+            probes += 1;
+            rig.tell(Event::Probed {
+                id,
+                reach: Reach::Away(Away::Absent),
+            });
+        }
+        rig.after(1000);
+    }
+    assert!((8..25).contains(&probes), "{probes} probes in an hour");
+}
+
+#[test]
+fn a_remote_that_hangs_leaves_room_for_the_others() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let mut rig = Rig::send_one(&names);
+    let small = names.iter().map(|name| candidate(1, name, Direction::Send));
+    let large = names.iter().map(|name| Candidate {
+        size: 9 << 20,
+        ..candidate(2, name, Direction::Send)
+    });
+    rig.offer(small.chain(large).collect());
+    let with = |name: &str| {
+        let of = |effect: &&Effect| matches!(effect, Effect::Transfer { remote, .. } if remote.as_str() == name);
+        rig.open.iter().filter(of).count()
+    };
+    assert!(names.iter().all(|name| (1..=2).contains(&with(name))), "{:?}", rig.open);
+}
+
+#[test]
+fn the_same_history_gives_the_same_effects() {
+    let play = || {
+        let mut rig = Rig::send_one(&["b", "c"]);
+        rig.offer(vec![
+            candidate(1, "b", Direction::Send),
+            candidate(1, "c", Direction::Send),
+        ]);
+        rig.after(3000);
+        format!("{:?} {:?}", rig.open, rig.assistant)
+    };
+    assert_eq!(play(), play());
+}
