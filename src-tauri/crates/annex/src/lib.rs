@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod filter_process;
 #[cfg(test)]
 mod fixture;
+mod git_lock;
 pub mod hash_directory;
 mod identity;
 mod ignore;
@@ -28,6 +29,7 @@ pub mod naming;
 mod objects;
 mod oid;
 pub mod pointer;
+mod ref_lock;
 mod refs;
 mod repository;
 mod rules;

@@ -1,6 +1,7 @@
-use git2::{ErrorCode, Oid};
+use git2::Oid;
 
 use super::{REF, journal, tip, tree_of};
+use crate::ref_lock::move_ref;
 use crate::identity::{of_merge, signature};
 use crate::locks::LockFile;
 use crate::objects::{Bulk, Entry, Tree};
@@ -129,21 +130,9 @@ impl<'a> Writer<'a> {
 
     /// Moves the branch, unless somebody without the lock has moved it meanwhile.
     pub(super) fn move_branch(&self, new: Oid, old: Option<Oid>, subject: &str) -> Result<()> {
-        let moved = match old {
-            Some(old) => self.repo.reference_matching(REF, new, true, old, subject),
-            None => self.repo.reference(REF, new, false, subject),
-        };
-        match moved {
-            Ok(_) => Ok(()),
-            Err(problem)
-                if matches!(
-                    problem.code(),
-                    ErrorCode::Modified | ErrorCode::Exists | ErrorCode::Locked
-                ) =>
-            {
-                Err(Error::Busy(self.annex.git_dir().join(REF)))
-            }
-            Err(problem) => Err(Error::git("move the git-annex branch")(problem)),
+        match move_ref(self.repo, REF, old, new, subject)? {
+            true => Ok(()),
+            false => Err(Error::Busy(self.annex.git_dir().join(REF))),
         }
     }
 

@@ -49,10 +49,9 @@ use std::time::{Duration, Instant};
 
 use model::{Oid, RepoPath};
 
-use crate::identity::signature;
+use crate::ref_lock::RefLock;
 use crate::index::Staged;
 use crate::locks::LockFile;
-use crate::oid::to_git;
 use crate::tree::head::head_of;
 use crate::tree::{Head, tree_of};
 use crate::{Annex, Error, Result};
@@ -118,7 +117,6 @@ impl Annex {
             Marker::remove(self)?;
             return Ok(None);
         }
-        remove_lock_of_the_dead(&self.git_dir().join(format!("refs/heads/{}.lock", begun.branch)))?;
         let config = self.git()?.config().map_err(Error::git("read the configuration"))?;
         let options = CheckoutOptions {
             thin: config.get_bool("annex.thin").unwrap_or(false),
@@ -156,13 +154,7 @@ impl Annex {
             )));
         }
         let reference = format!("refs/heads/{}", wanted.branch);
-        let mut branch = git.transaction().map_err(Error::git("begin to move the branch"))?;
-        branch.lock_ref(&reference).map_err(|error| {
-            if error.code() == git2::ErrorCode::Locked {
-                return Error::Busy(self.git_dir().join(format!("{reference}.lock")));
-            }
-            Error::git(format!("lock the branch {}", wanted.branch))(error)
-        })?;
+        let branch = RefLock::take(&git, &reference)?;
         let head = head_of(&git)?;
         if head.branch != wanted.branch || (head.commit != wanted.from && head.commit != Some(wanted.to)) {
             return Err(Error::Busy(self.git_dir().join(&reference)));
@@ -219,12 +211,7 @@ impl Annex {
         }
         before(Step::Branch)?;
         if head.commit != Some(wanted.to) {
-            let message = format!("anabranch: check out {}", wanted.to);
-            let who = signature(&git);
-            branch
-                .set_target(&reference, to_git(wanted.to), Some(&who), &message)
-                .and_then(|()| branch.commit())
-                .map_err(Error::git(format!("move the branch {}", wanted.branch)))?;
+            branch.set(wanted.to, &format!("anabranch: check out {}", wanted.to))?;
         }
         before(Step::Done)?;
         if touches || finishing {
@@ -282,24 +269,3 @@ fn alone(annex: &Annex) -> Result<LockFile> {
     LockFile::try_exclusive(&path)?.ok_or(Error::Busy(path))
 }
 
-/// How long a lock file of git must stay before it counts as left behind by the checkout that was cut off: git itself
-/// holds one only while it works.
-const LEFT_BEHIND: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 2000 });
-
-fn remove_lock_of_the_dead(path: &Path) -> Result<()> {
-    let inode = || fs::symlink_metadata(path).ok().map(|found| found.ino());
-    let begun = Instant::now();
-    let Some(first) = inode() else {
-        return Ok(());
-    };
-    while begun.elapsed() < LEFT_BEHIND {
-        std::thread::sleep(Duration::from_millis(10));
-        if inode() != Some(first) {
-            return Ok(());
-        }
-    }
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
-        _ => Ok(()),
-    }
-}

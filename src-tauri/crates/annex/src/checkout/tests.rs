@@ -360,7 +360,7 @@ fn cut_off(annex: &Annex, wanted: &Marker, nth: usize) -> bool {
         Err(Error::Damaged(_)) => {
             if annex.is_checkout_unfinished() {
                 fs::write(annex.git_dir().join("index.lock"), crate::index::MARK).unwrap();
-                fs::write(annex.git_dir().join("refs/heads/main.lock"), "").unwrap();
+                fs::write(annex.git_dir().join("refs/heads/main.lock"), crate::index::MARK).unwrap();
             }
             true
         }

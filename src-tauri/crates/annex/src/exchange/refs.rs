@@ -9,6 +9,7 @@ use git2::{ErrorCode, Repository, RepositoryOpenFlags};
 use model::{Oid, RemoteName};
 
 use super::{missing::missing, objects};
+use crate::ref_lock::{force_ref, move_ref};
 use crate::oid::{from_git, to_git};
 use crate::tree::head::head_of;
 use crate::{Annex, CheckoutOptions, Error, MergeOptions, MergeOutcome, Result, Theirs};
@@ -227,19 +228,8 @@ impl Both<'_> {
     fn move_branch(&self, branch: &str, old: Option<Oid>, new: Oid) -> Result<bool> {
         let reference = format!("refs/heads/{branch}");
         let new_id = to_git(new);
-        let moved = match old {
-            Some(old) => self
-                .there
-                .reference_matching(&reference, new_id, true, to_git(old), "push"),
-            None => self.there.reference(&reference, new_id, false, "push"),
-        };
-        match moved {
-            Ok(_) => {}
-            Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists) => return Ok(false),
-            Err(error) if error.code() == ErrorCode::Locked => {
-                return Err(Error::Busy(self.there.commondir().join(format!("{reference}.lock"))));
-            }
-            Err(error) => return Err(Error::git(format!("move the remote's branch {branch}"))(error)),
+        if !move_ref(self.there, &reference, old.map(to_git), new_id, "push")? {
+            return Ok(false);
         }
         let tracking = format!("refs/remotes/{}/{branch}", self.name);
         track(self.here, &tracking, new, "update by push")?;
@@ -368,10 +358,7 @@ fn tip(git: &Repository, reference: &str) -> Result<Option<Oid>> {
 }
 
 fn track(git: &Repository, reference: &str, commit: Oid, why: &str) -> Result<()> {
-    match git.reference(reference, to_git(commit), true, why) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Error::git(format!("write {reference}"))(error)),
-    }
+    force_ref(git, reference, to_git(commit), why)
 }
 
 /// True if a work tree has this branch checked out, so that nobody else may move it.

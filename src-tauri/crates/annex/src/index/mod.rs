@@ -6,7 +6,6 @@
 
 mod entry;
 mod format;
-mod lock;
 mod tree;
 
 #[cfg(test)]
@@ -24,14 +23,14 @@ use rustix::fs::OFlags;
 
 pub(crate) use entry::{EXECUTABLE, Entry, GITLINK, REGULAR, SKIP_WORKTREE, SYMLINK};
 #[cfg(test)]
-pub(crate) use lock::MARK;
+pub(crate) use crate::git_lock::MARK;
 pub(crate) use tree::CachedTree;
 
 use crate::oid::{from_git, to_git};
 use crate::stat::FileTime;
 use crate::{Error, Result};
 use format::{Content, Fault};
-use lock::IndexLock;
+use crate::git_lock::GitLock;
 
 /// The index as it was when it was read.
 #[derive(Debug, Clone, Default)]
@@ -129,7 +128,7 @@ impl Index {
 pub(crate) struct Staged {
     index: Index,
     directory: PathBuf,
-    lock: IndexLock,
+    lock: GitLock,
     changes: BTreeMap<Box<[u8]>, Option<Entry>>,
     is_written: bool,
 }
@@ -148,7 +147,7 @@ impl Staged {
     pub(crate) fn open(repository: &Repository) -> Result<Self> {
         let begin = || -> Result<_> {
             let directory = repository.path().to_owned();
-            let lock = IndexLock::take(&directory)?;
+            let lock = GitLock::take(&directory, "index".as_ref())?;
             let index = Index::load(repository)?;
             Ok(index.map(|index| Self {
                 index,
@@ -310,7 +309,7 @@ impl Staged {
 /// have been read once.
 pub(crate) fn rebuild_from_head(repository: &Repository) -> Result<()> {
     let directory = repository.path().to_owned();
-    let lock = IndexLock::take(&directory)?;
+    let lock = GitLock::take(&directory, "index".as_ref())?;
     let path = directory.join("index");
     if Index::load(repository)?.is_ok() {
         // Somebody else was faster.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use git2::Repository;
 
+use crate::ref_lock::force_ref;
 use crate::locks::LockFile;
 use crate::logs::VectorClock;
 use crate::repository::{open_git, refuse_elsewhere, refuse_unsupported};
@@ -186,8 +187,7 @@ fn take_over_branch(git: &Repository) -> Result<()> {
         .filter_map(|reference| reference.ok()?.peel_to_commit().ok())
         .next();
     if let Some(commit) = theirs {
-        git.reference(BRANCH, commit.id(), false, "branch created")
-            .map_err(doing())?;
+        force_ref(git, BRANCH, commit.id(), "branch created")?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 use git2::{ErrorCode, Repository, RepositoryState};
 
+use crate::ref_lock::move_ref;
 use crate::{Error, Result};
 
 /// The branch that is checked out, and its commit.
@@ -57,12 +58,10 @@ impl Head {
     /// Moves the branch to a new commit, if it still is where it was.
     pub(super) fn advance(&self, git: &Repository, commit: git2::Oid, message: &str) -> Result<()> {
         let subject = message.lines().next().unwrap_or_default();
-        let moved = match self.tip {
-            Some(tip) => git.reference_matching(&self.branch, commit, true, tip, &format!("commit: {subject}")),
-            None => git.reference(&self.branch, commit, false, &format!("commit (initial): {subject}")),
-        };
-        moved
-            .map(drop)
-            .map_err(Error::git(format!("move the branch {}", self.branch)))
+        let what = if self.tip.is_some() { "commit" } else { "commit (initial)" };
+        match move_ref(git, &self.branch, self.tip, commit, &format!("{what}: {subject}"))? {
+            true => Ok(()),
+            false => Err(Error::Busy(git.path().join(&self.branch))),
+        }
     }
 }

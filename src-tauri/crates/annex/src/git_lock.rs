@@ -1,5 +1,6 @@
-//! git's own lock of the index.
+//! git's own locks of single files: the index and the refs.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
@@ -14,25 +15,27 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
 use crate::{Error, Result};
 
-/// What a lock file of ours holds. git writes the new index into its lock file; this cannot be the start of one.
+/// What a lock file of ours holds. git writes what is to come into its lock file; this is no index and no ref.
 pub(crate) const MARK: &[u8] = b"anabranch holds this while it edits the index\n";
 
 /// git's commands hold the lock for moments; what holds it longer waits for a person, as `git commit` for its message.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// `index.lock`, held: no git command changes the index meanwhile. Removed when dropped.
+/// `<file>.lock`, held: no git command changes the file meanwhile. Removed when dropped.
 ///
 /// The file is locked as well, so that one that was left by a process that died can be told and is taken over.
 #[derive(Debug)]
-pub(super) struct IndexLock {
+pub(crate) struct GitLock {
     path: PathBuf,
     _locked: File,
 }
 
-impl IndexLock {
-    /// Takes the lock of the index in `directory`, waiting for a moment if git has it.
-    pub(super) fn take(directory: &Path) -> Result<Self> {
-        let path = directory.join("index.lock");
+impl GitLock {
+    /// Takes the lock of the file `name` in `directory`, waiting for a moment if git has it.
+    pub(crate) fn take(directory: &Path, name: &OsStr) -> Result<Self> {
+        let mut lock = name.to_owned();
+        lock.push(".lock");
+        let path = directory.join(lock);
         let began = Instant::now();
         let mut pause = Duration::from_millis(2);
         loop {
@@ -86,7 +89,7 @@ impl IndexLock {
     }
 }
 
-impl Drop for IndexLock {
+impl Drop for GitLock {
     fn drop(&mut self) {
         // What stays is recognised as abandoned by the next one.
         let _ = fs::remove_file(&self.path);
