@@ -241,6 +241,7 @@ pub(crate) fn put_object(annex: &Annex, content: &[u8]) -> Key {
     std::fs::write(&path, content).unwrap();
     // As if added a while ago: git trusts the stat data of a file only if it is older than the index.
     let file = std::fs::File::options().write(true).open(&path).unwrap();
-    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60))
+        .unwrap();
     key
 }

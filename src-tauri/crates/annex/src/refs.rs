@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use git2::{ErrorCode, Repository};
 use model::{Oid, RemoteName};
 
-use crate::tree::head::head_of;
 use crate::oid::{from_git, to_git};
+use crate::tree::head::head_of;
 use crate::{Annex, Error, Result};
 
 /// The refs that syncing depends on.
@@ -49,7 +49,12 @@ impl Annex {
         for tip in self.branch().others(&git)?.into_iter().map(from_git) {
             annex_behind |= !merged.contains(&tip) && !is_merged(&git, tip, annex, merged)?;
         }
-        Ok(RefsState { tree: head.commit, annex, incoming, annex_behind })
+        Ok(RefsState {
+            tree: head.commit,
+            annex,
+            incoming,
+            annex_behind,
+        })
     }
 
     /// True if the commit is in this repository.
@@ -103,7 +108,9 @@ fn branches(git: &Repository, branch: &str, pulled: &BTreeSet<RemoteName>) -> Re
 fn is_merged(git: &Repository, tip: Oid, head: Option<Oid>, merged: &mut BTreeSet<Oid>) -> Result<bool> {
     let Some(head) = head else { return Ok(false) };
     let is_merged = head == tip
-        || git.graph_descendant_of(to_git(head), to_git(tip)).map_err(Error::git("compare two branches"))?;
+        || git
+            .graph_descendant_of(to_git(head), to_git(tip))
+            .map_err(Error::git("compare two branches"))?;
     if is_merged {
         merged.insert(tip);
     }

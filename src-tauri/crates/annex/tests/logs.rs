@@ -43,7 +43,12 @@ fn location_logs_merge_read_and_change_as_in_git_annex() {
     let merged = branch.merge().unwrap();
     assert!(merged.changed && merged.refused.is_empty());
     // git-annex goes on with the names of the refs, which are others in every repository.
-    assert!(vectors["merge_commit_subject"].as_str().unwrap().starts_with("merging "));
+    assert!(
+        vectors["merge_commit_subject"]
+            .as_str()
+            .unwrap()
+            .starts_with("merging ")
+    );
     assert!(fixture.subject().starts_with("merging "));
     assert!(!branch.merge().unwrap().changed, "merging again changes nothing");
 

@@ -5,10 +5,10 @@ use git2::Oid as GitOid;
 use model::{Key, Oid, Uuid};
 
 use super::{Branch, DEEPEST, tree_of};
-use crate::oid::to_git;
 use crate::Result;
 use crate::logs::{PresenceLog, key_of_location_log};
 use crate::objects::{Bulk, Entry, Tree};
+use crate::oid::to_git;
 
 /// So many different location logs are remembered while reading; most keys share theirs with many.
 const REMEMBERED: usize = 4096;

@@ -5,9 +5,9 @@ use git2::Oid;
 use super::transitions::{self, Transitions};
 use super::writing::Writer;
 use super::{Branch, DEEPEST, REF, read_committed, tip, tree_of};
-use crate::oid::from_git;
 use crate::logs::{UuidLog, union};
 use crate::objects::{Bulk, DIRECTORY, Entry, Tree};
+use crate::oid::from_git;
 use crate::{Error, Result};
 
 /// What a merge did.

@@ -4,8 +4,8 @@ use model::{Key, Oid, Uuid};
 
 use super::writing::Writer;
 use super::{Branch, Reader, merging, private, tip};
-use crate::oid::from_git;
 use crate::logs::{self, Kind, MapLog, Presence, PresenceLog, SingleLog, UuidLog, VectorClock};
+use crate::oid::from_git;
 use crate::{Error, Result};
 
 impl Branch<'_> {

@@ -6,8 +6,8 @@ use model::{Key, Oid, RepoPath};
 
 use super::marker::Marker;
 use super::{CheckedOut, CheckoutOptions, Step};
-use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer};
 use crate::fixture::put_object;
+use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer};
 use crate::{Annex, Error, Result};
 
 fn check_out(fixture: &Fixture, to: Oid) -> CheckedOut {

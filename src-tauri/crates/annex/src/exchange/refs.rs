@@ -8,7 +8,8 @@ use std::path::Path;
 use git2::{ErrorCode, Repository, RepositoryOpenFlags};
 use model::{Oid, RemoteName};
 
-use super::{missing::missing, objects};
+use super::missing::missing;
+use crate::objects::copy;
 use crate::oid::{from_git, to_git};
 use crate::tree::head::head_of;
 use crate::{Annex, CheckoutOptions, Error, MergeOptions, MergeOutcome, Result, Theirs};
@@ -89,7 +90,7 @@ pub fn fetch(local: &Annex, path: &Path, name: &RemoteName, branch: &str) -> Res
     }
     if !moved.is_empty() {
         let tips: Vec<_> = moved.iter().map(|(_, commit)| to_git(*commit)).collect();
-        objects::copy(&there, &here, &missing(&there, &here, &tips)?)?;
+        copy(&there, &here, &missing(&there, &here, &tips)?)?;
     }
     for (reference, commit) in &moved {
         track(&here, reference, *commit, &format!("fetch {name}"))?;
@@ -102,7 +103,9 @@ pub fn fetch(local: &Annex, path: &Path, name: &RemoteName, branch: &str) -> Res
 
 /// Which of two fetched commits contains the other; none if neither does, or both are missing.
 pub fn newest(local: &Annex, one: Option<Oid>, other: Option<Oid>) -> Result<Option<Oid>> {
-    let (Some(first), Some(second)) = (one, other) else { return Ok(one.or(other)) };
+    let (Some(first), Some(second)) = (one, other) else {
+        return Ok(one.or(other));
+    };
     let git = local.git()?;
     let contains = |new: Oid, old: Oid| {
         let is_newer = git.graph_descendant_of(to_git(new), to_git(old));
@@ -151,7 +154,7 @@ pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options
     let wanted_commit = lacks(heads.synced, commit)?;
     let tips: Vec<_> = [wanted_commit, git_annex].into_iter().flatten().map(to_git).collect();
     if !tips.is_empty() {
-        objects::copy(&here, &there, &missing(&here, &there, &tips)?)?;
+        copy(&here, &there, &missing(&here, &there, &tips)?)?;
     }
     if let Some(commit) = commit {
         let own = branch.to_owned();

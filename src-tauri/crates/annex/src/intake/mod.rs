@@ -26,8 +26,8 @@ use model::{Key, Oid, RepoPath};
 
 use crate::beneath::Directories;
 use crate::index::{EXECUTABLE, REGULAR};
-use crate::oid::to_git;
 use crate::look::{Candidate, Look, RootState};
+use crate::oid::to_git;
 use crate::pointer::{MAX_POINTER, key_of_pointer};
 use crate::settings::Settings;
 use crate::{Annex, Error, Result};

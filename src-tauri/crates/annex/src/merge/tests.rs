@@ -206,10 +206,7 @@ fn several_are_merged_and_checked_out_at_once() {
     assert!(matches!(outcome, MergeOutcome::Merged { .. }), "{outcome:?}");
     let all = leaves([("a", file("1")), ("b", file("b")), ("c", file("c")), ("d", file("d"))]);
     assert_eq!(fixture.leaves(fixture.get("refs/heads/main").unwrap()), all);
-    assert_eq!(
-        fixture.git(&["log", "-1", "--format=%s"]),
-        "Merge branch 'main'\n"
-    );
+    assert_eq!(fixture.git(&["log", "-1", "--format=%s"]), "Merge branch 'main'\n");
     fixture.assert_clean();
 }
 
@@ -223,9 +220,16 @@ fn whoever_merges_the_same_commits_makes_the_same_commit() {
     for count in [2, 3] {
         let merged = |ours: usize| {
             let fixture = Fixture::new();
-            fixture.repo().config().unwrap().set_str("user.name", &format!("n{ours}")).unwrap();
+            fixture
+                .repo()
+                .config()
+                .unwrap()
+                .set_str("user.name", &format!("n{ours}"))
+                .unwrap();
             let root = commit_at(&fixture, &leaves([("a", file("base"))]), &[], 0);
-            let all: Vec<_> = (0..count).map(|at| commit_at(&fixture, &trees[at], &[root], at as i64 % 2)).collect();
+            let all: Vec<_> = (0..count)
+                .map(|at| commit_at(&fixture, &trees[at], &[root], at as i64 % 2))
+                .collect();
             let options = MergeOptions::default();
             fixture.annex.check_out(all[ours], &options.checkout).unwrap();
             let others: Vec<_> = all.iter().filter(|commit| **commit != all[ours]).collect();
@@ -233,7 +237,9 @@ fn whoever_merges_the_same_commits_makes_the_same_commit() {
             let theirs: Vec<_> = others.into_iter().map(|&commit| Theirs { commit, reference }).collect();
             let outcome = fixture.annex.merge_into_head(&theirs, &options).unwrap();
             fixture.assert_clean();
-            let MergeOutcome::Merged { commit, .. } = outcome else { panic!("{outcome:?}") };
+            let MergeOutcome::Merged { commit, .. } = outcome else {
+                panic!("{outcome:?}")
+            };
             assert_eq!(fixture.get("refs/heads/main"), Some(commit));
             commit
         };
