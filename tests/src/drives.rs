@@ -1,16 +1,16 @@
 //! Drives and small disks, real ones as far as the machine allows.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::Sandbox;
 use crate::run::{run, told};
 
 /// An ext4 drive on a loop device.
 pub struct Drive {
+    image: PathBuf,
     device: String,
     mount_point: PathBuf,
-    is_mounted: bool,
 }
 
 impl Drive {
@@ -24,18 +24,15 @@ impl Drive {
         let file = std::fs::File::create(&image).map_err(|error| error.to_string())?;
         file.set_len(mebibytes << 20).map_err(|error| error.to_string())?;
         possible(sandbox.command("mkfs.ext4").args(["-q", "-L", "ANABRANCH"]).arg(&image))?;
-        let device = possible(sandbox.command("losetup").args(["--find", "--show"]).arg(&image))?
-            .trim()
-            .to_owned();
+        let device = attach(&image)?;
         let mount_point = sandbox.path(name);
         std::fs::create_dir(&mount_point).map_err(|error| error.to_string())?;
-        let mut drive = Drive {
+        let drive = Drive {
+            image,
             device,
             mount_point,
-            is_mounted: false,
         };
         possible(&mut drive.mount_command())?;
-        drive.is_mounted = true;
         Ok(drive)
     }
 
@@ -53,19 +50,20 @@ impl Drive {
 
     /// Mounts the drive again at its place.
     #[track_caller]
-    pub fn plug_in(&mut self) {
+    pub fn plug_in(&self) {
         run(&mut self.mount_command());
-        self.is_mounted = true;
     }
 
     /// Takes the drive away as people should, also from under whoever still looks at it.
     #[track_caller]
-    pub fn unmount(&mut self) {
+    pub fn unmount(&self) {
         run(Command::new("umount").arg("--lazy").arg(&self.mount_point));
-        self.is_mounted = false;
     }
 
     /// Pulls the drive out: from this moment every read and write of it fails, and what was not on the disk is lost.
+    ///
+    /// Plugged in again it is another device, as with a real drive: whoever still holds a file of the old one open gets
+    /// nothing but errors from it.
     #[track_caller]
     pub fn pull_out(&mut self) {
         // The file system's own request to shut down at once, without writing its journal (EXT4_IOC_SHUTDOWN).
@@ -73,6 +71,18 @@ impl Drive {
                          fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))";
         run(Command::new("python3").args(["-c", shut_down]).arg(&self.mount_point));
         self.unmount();
+        // What is on the disk at this moment. The old device may still be held open and must not write to the new one.
+        let image = self.image.with_extension("image again");
+        run(Command::new("cp").arg("--sparse=always").arg(&self.image).arg(&image));
+        self.detach();
+        std::fs::rename(&image, &self.image).unwrap();
+        self.device = attach(&self.image).unwrap();
+    }
+
+    fn detach(&self) {
+        // Held open, it goes when it is let go of.
+        let mut detach = Command::new("losetup");
+        let _ = detach.args(["--detach", &self.device]).stderr(Stdio::null()).status();
     }
 
     fn mount_command(&self) -> Command {
@@ -84,10 +94,13 @@ impl Drive {
 
 impl Drop for Drive {
     fn drop(&mut self) {
-        if self.is_mounted {
-            let _ = Command::new("umount").arg("--lazy").arg(&self.mount_point).status();
-        }
-        let _ = Command::new("losetup").args(["--detach", &self.device]).status();
+        // Wherever it is mounted: a desktop service chooses a place of its own. It may be nowhere, and that is no fault.
+        let mut unmount = Command::new("umount");
+        let _ = unmount
+            .args(["--lazy", "--all-targets", &self.device])
+            .stderr(Stdio::null())
+            .status();
+        self.detach();
     }
 }
 
@@ -127,6 +140,11 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("--lazy").arg(&self.mount_point).status();
     }
+}
+
+fn attach(image: &Path) -> Result<String, String> {
+    let device = possible(Command::new("losetup").args(["--find", "--show"]).arg(image))?;
+    Ok(device.trim().to_owned())
 }
 
 fn possible(command: &mut Command) -> Result<String, String> {

@@ -1,11 +1,11 @@
 //! Random edits, as people and programs make them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Chance;
-use crate::trees::{self, digest};
+use crate::trees::{self, Entry, digest};
 
 /// Few names, so that edits meet.
 const NAMES: &[&str] = &[
@@ -27,8 +27,22 @@ const FOLDERS: &[&str] = &["", "album", "album/2026", "work", "work/deep/er"];
 pub struct Done {
     /// One line for each edit, for a failed assertion.
     pub lines: Vec<String>,
-    /// The digests of all contents that were written and still stand in the tree.
-    pub written: BTreeSet<String>,
+    /// The contents that were written and still stand in the tree: their digests, and where.
+    pub written: BTreeMap<String, PathBuf>,
+    /// The files and folders that were renamed, by their names before.
+    pub renamed: BTreeSet<PathBuf>,
+}
+
+impl Done {
+    /// The contents that this side has just written and that a merge with the other side must keep in the tree.
+    ///
+    /// Left aside is a file that the other side renamed at the same time, where yet another file may have come to its
+    /// new name: git-annex keeps two of three contents in the tree then, and the third in the history.
+    pub fn kept_beside<'a>(&'a self, other: &'a Done) -> impl Iterator<Item = (&'a String, &'a PathBuf)> {
+        self.written
+            .iter()
+            .filter(|(_, path)| !other.renamed.iter().any(|renamed| path.starts_with(renamed)))
+    }
 }
 
 /// Makes random edits in a work tree.
@@ -38,16 +52,22 @@ pub struct Done {
 /// When the file system refuses.
 pub fn edit(chance: &mut Chance, root: &Path, count: usize) -> Done {
     let mut done = Done::default();
+    let mut written = BTreeSet::new();
     for _ in 0..count {
-        let line = one(chance, root, &mut done.written);
+        let line = one(chance, root, &mut written, &mut done.renamed);
         done.lines.push(line);
     }
-    let standing = trees::contents(&trees::tree(root));
-    done.written.retain(|digest| standing.contains(digest));
+    for (path, entry) in trees::tree(root) {
+        if let Entry::Content(digest) = entry
+            && written.contains(&digest)
+        {
+            done.written.insert(digest, path);
+        }
+    }
     done
 }
 
-fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>) -> String {
+fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>, renamed: &mut BTreeSet<PathBuf>) -> String {
     let existing: Vec<PathBuf> = trees::files(root).into_iter().collect();
     match chance.below(if existing.is_empty() { 35 } else { 100 }) {
         0..35 => {
@@ -65,10 +85,12 @@ fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>) -> Stri
         60..75 => {
             let (from, to) = (chance.pick(&existing).clone(), new_path(chance));
             let is_done = make_room(root, &to) && fs::rename(root.join(&from), root.join(&to)).is_ok();
-            format!(
-                "rename {from:?} to {to:?}{}",
-                if is_done { "" } else { ": not possible" }
-            )
+            let line = format!("rename {from:?} to {to:?}");
+            if !is_done {
+                return format!("{line}: not possible");
+            }
+            renamed.insert(from);
+            line
         }
         75..90 => {
             let path = chance.pick(&existing);
@@ -79,10 +101,12 @@ fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>) -> Stri
             let from = *chance.pick(&FOLDERS[1..]);
             let to = format!("moved {}", chance.below(4));
             let is_done = !root.join(&to).exists() && fs::rename(root.join(from), root.join(&to)).is_ok();
-            format!(
-                "rename folder {from} to {to}{}",
-                if is_done { "" } else { ": not possible" }
-            )
+            let line = format!("rename folder {from} to {to}");
+            if !is_done {
+                return format!("{line}: not possible");
+            }
+            renamed.insert(from.into());
+            line
         }
         _ => {
             let (from, to) = (chance.pick(&existing).clone(), new_path(chance));
@@ -90,10 +114,11 @@ fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>) -> Stri
             let Ok(bytes) = fs::read(root.join(&from)) else {
                 return format!("copy {from:?}: no content");
             };
-            if trees::entry(&root.join(&from)) == Some(trees::Entry::Absent) {
+            if trees::entry(&root.join(&from)) == Some(Entry::Absent) {
                 return format!("copy {from:?}: no content");
             }
-            write(root, &to, &bytes, written);
+            // No new content: where it came from, the other side may rightly replace it.
+            write(root, &to, &bytes, &mut BTreeSet::new());
             format!("copy {from:?} to {to:?}")
         }
     }
@@ -146,6 +171,7 @@ mod tests {
         let ((one, done), (same, _), (other, _)) = (make(1), make(1), make(2));
         assert_eq!(one, same);
         assert_ne!(one, other);
-        assert!(done.written.is_subset(&trees::contents(&one)) && !done.written.is_empty());
+        let standing = trees::contents(&one);
+        assert!(done.written.keys().all(|digest| standing.contains(digest)) && !done.written.is_empty());
     }
 }

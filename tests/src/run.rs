@@ -24,7 +24,7 @@ pub fn run(command: &mut Command) -> String {
 pub fn attempt(command: &mut Command) -> Output {
     let output = match command.output() {
         Ok(output) => output,
-        Err(error) => panic!("{command:?} could not be started: {error}"),
+        Err(error) => panic!("{} could not be started: {error}", line(command)),
     };
     let has_panicked = String::from_utf8_lossy(&output.stderr).contains("panicked at");
     assert!(
@@ -38,20 +38,26 @@ pub fn attempt(command: &mut Command) -> Output {
 /// All that a command said, for a failed assertion.
 #[must_use]
 pub fn told(command: &Command, output: &Output) -> String {
-    let mut text = String::new();
+    let mut text = line(command);
     // Writing into a String cannot fail.
-    let _ = write!(text, "$ {:?}", command.get_program());
-    for argument in command.get_args() {
-        let _ = write!(text, " {argument:?}");
-    }
-    if let Some(folder) = command.get_current_dir() {
-        let _ = write!(text, "\n  in {}", folder.display());
-    }
     let _ = write!(text, "\n  {}", output.status);
     for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
         if !bytes.is_empty() {
             let _ = write!(text, "\n--- {name}\n{}", String::from_utf8_lossy(bytes).trim_end());
         }
+    }
+    text
+}
+
+/// A command line with its folder, for people.
+fn line(command: &Command) -> String {
+    let mut text = format!("$ {:?}", command.get_program());
+    for argument in command.get_args() {
+        // Writing into a String cannot fail.
+        let _ = write!(text, " {argument:?}");
+    }
+    if let Some(folder) = command.get_current_dir() {
+        let _ = write!(text, "\n  in {}", folder.display());
     }
     text
 }

@@ -69,15 +69,6 @@ impl Sandbox {
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.path).stdin(Stdio::null());
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if ["GIT_", "XDG_", "LC_", "DBUS_", "ANABRANCH_", "CARGO", "NEXTEST"]
-                .iter()
-                .any(|start| text.starts_with(start))
-            {
-                command.env_remove(&name);
-            }
-        }
         let home = self.path("home");
         command
             .env(
@@ -123,7 +114,7 @@ impl Default for Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         let Some(folder) = self.folder.take() else { return };
-        if std::env::var_os("ANABRANCH_KEEP").is_some() {
+        if std::env::var_os("ANABRANCH_KEEP").is_some_and(|value| !value.is_empty()) {
             eprintln!("kept: {}", folder.keep().display());
             return;
         }

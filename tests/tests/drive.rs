@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -35,6 +36,25 @@ fn holds_contents(bare: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) -> Result<(),
     } else {
         Err(format!("{missing} contents are not in {}", bare.display()))
     }
+}
+
+/// The drive itself: what was synced survives being pulled out, and nothing can be written meanwhile.
+#[test]
+fn drive_comes_back_with_what_was_on_the_disk() {
+    let sandbox = Sandbox::new();
+    let Some(mut drive) = drive(&sandbox, 16) else { return };
+    let mut held = fs::File::create(drive.mount_point().join("held")).unwrap();
+    held.write_all(b"synced").unwrap();
+    held.sync_all().unwrap();
+    drive.pull_out();
+    assert!(
+        held.write_all(b"more").and_then(|()| held.sync_all()).is_err(),
+        "the drive was still there"
+    );
+    assert!(!drive.mount_point().join("held").exists());
+    drop(held);
+    drive.plug_in();
+    assert_eq!(fs::read(drive.mount_point().join("held")).unwrap(), b"synced");
 }
 
 #[test]
@@ -237,7 +257,7 @@ fn is_well(command: &mut Command) -> bool {
 #[test]
 fn drive_mounted_by_the_desktop_is_noticed() {
     let sandbox = Sandbox::new();
-    let Some(mut drive) = drive(&sandbox, 64) else { return };
+    let Some(drive) = drive(&sandbox, 64) else { return };
     let desktop = match Desktop::start(&sandbox) {
         Ok(desktop) => desktop,
         Err(reason) => return skipped(&reason),

@@ -157,13 +157,14 @@ impl World {
             }
             9 => {
                 let (from, to) = (self.chance.pick(&there), self.some_path());
-                if let Some(from) = from.filter(|from| *from != to && !self.repos[repo].writing.contains(from)) {
-                    if let Some(content) = self.repos[repo].files.get(&from).copied() {
-                        self.remove(repo, from);
-                        self.put(repo, to, content);
-                        self.files_changed(repo, &[from]);
-                        self.files_changed(repo, &[to]);
-                    }
+                let from = from.filter(|from| *from != to && !self.repos[repo].writing.contains(from));
+                if let Some(from) = from
+                    && let Some(content) = self.repos[repo].files.get(&from).copied()
+                {
+                    self.remove(repo, from);
+                    self.put(repo, to, content);
+                    self.files_changed(repo, &[from]);
+                    self.files_changed(repo, &[to]);
                 }
             }
             10 => {
@@ -207,10 +208,18 @@ impl World {
     }
 
     fn written(&mut self, repo: RepoNo, path: PathNo) {
-        if self.repos[repo].writing.remove(&path) {
-            self.write(repo, path);
-            self.files_changed(repo, &[path]);
+        if !self.repos[repo].writing.remove(&path) {
+            return;
         }
+        if self.chance.one_in(3) {
+            // Nothing more was written, so nothing is seen to change.
+            if let Some(content) = self.repos[repo].files.get(&path) {
+                self.unfinished.remove(content);
+            }
+            return;
+        }
+        self.write(repo, path);
+        self.files_changed(repo, &[path]);
     }
 
     /// Enough files that it must be asked about.
@@ -321,6 +330,10 @@ impl World {
 
     /// A new engine knows nothing but the repository.
     pub(crate) fn start_engine(&mut self, repo: RepoNo) {
+        let mut under_way = UnderWay::default();
+        for content in &self.harmed {
+            under_way.damaged(&self.contents[usize::from(*content)]);
+        }
         let here = &mut self.repos[repo];
         if here.engine.is_some() {
             return;
@@ -336,7 +349,7 @@ impl World {
             found: None,
             transfers: BTreeMap::new(),
             wake_at: None,
-            under_way: UnderWay::default(),
+            under_way,
         });
         let mut first = [
             Event::RefsMoved(self.refs(repo)),

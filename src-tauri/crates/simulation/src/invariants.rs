@@ -1,6 +1,7 @@
 //! What must hold, each as a function with a name. The numbers are those of the project's list of invariants.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use assistant::content::{Direction, WINDOW};
 use assistant::guards::{REMOVED_AT_ONCE, REMOVED_UNASKED};
@@ -107,6 +108,7 @@ impl UnderWay {
             .ok_or(format!("effect {id:?} ended twice"))
     }
 
+    /// Somebody damaged a copy: it may be delivered again.
     pub(crate) fn damaged(&mut self, key: &Key) {
         self.delivered.retain(|(delivered, _)| delivered != key);
         self.damaged.insert(key.clone());
@@ -294,6 +296,16 @@ pub(crate) fn no_unfinished_content(files: &Files, unfinished: &BTreeSet<Content
     }
 }
 
+/// I19: a merge that is blocked again and again is not tried again and again at full speed.
+pub(crate) fn no_hammering(blocked_at: &[Timestamp]) -> Result<(), String> {
+    match blocked_at {
+        [.., first, _, _, _, _, last] if last.since(*first) < Duration::from_secs(2) => {
+            Err(format!("I19 termination: merges were blocked at {blocked_at:?}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// I4: what a log says was so when it was written.
 pub(crate) fn log_is_sound(said: bool, truth: bool, content: Content, of: RepoNo) -> Result<(), String> {
     if said == truth {
@@ -381,10 +393,12 @@ impl World {
             };
             for &content in contents.values().filter(|_| remote.content) {
                 let lacks = |of: RepoNo| self.wants(of, content) && !self.repos[of].objects.contains(&content);
-                if remote.push && self.has_good(repo, content) && lacks(target) && !said(content, target) {
+                // What no log tells it cannot act on: a crash came before the word, or a rule keeps the word away.
+                let knows = |of: RepoNo| self.has_good(of, content) && said(content, of);
+                if remote.push && knows(repo) && lacks(target) && !said(content, target) {
                     return Err(format!("r{target} lacks c{content}"));
                 }
-                if remote.pull && self.has_good(target, content) && lacks(repo) && said(content, target) {
+                if remote.pull && knows(target) && lacks(repo) {
                     return Err(format!("lacks c{content} of r{target}"));
                 }
             }

@@ -1,6 +1,5 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::time::{Duration, Instant};
 
 use model::{Key, Oid, RepoPath};
 
@@ -538,66 +537,5 @@ fn refused_in_the_middle_of_a_merge_and_off_branches() {
     }
     fixture.write(".git/HEAD", b"ref: refs/heads/main\n");
     assert_eq!(check_out(&fixture, next).blocked, []);
-    fixture.assert_clean();
-}
-
-#[test]
-#[ignore = "measures"]
-fn measures_five_thousand() {
-    let fixture = Fixture::new();
-    let keys: Vec<Key> = (0..5000)
-        .map(|n| {
-            let mut data = vec![0; 4096];
-            data[..8].copy_from_slice(&u64::to_le_bytes(n));
-            put_object(&fixture.annex, &data)
-        })
-        .collect();
-    let away = |there: bool| {
-        let (a, b) = (fixture.annex.annex_file("objects"), fixture.annex.annex_file("away"));
-        if there { fs::rename(a, b) } else { fs::rename(b, a) }.unwrap();
-    };
-    let tree = |directory: &str| -> Leaves {
-        keys.iter()
-            .enumerate()
-            .map(|(n, key)| (format!("{directory}/f{n}"), pointer_to(key)))
-            .collect()
-    };
-    let base = fixture.start(&leaves([("x", file("x"))]));
-    let first = fixture.commit(&tree("d"), &[base], "1");
-    away(true);
-    let time = |what: &str, work: &dyn Fn()| {
-        std::thread::sleep(Duration::from_millis(500));
-        let at = Instant::now();
-        work();
-        println!("{what}: {:?}", at.elapsed());
-    };
-    time("5,000 pointers checked out", &|| {
-        assert_eq!(check_out(&fixture, first).changed, 5001);
-    });
-    away(false);
-    let files: Vec<_> = keys
-        .iter()
-        .enumerate()
-        .map(|(n, key)| (RepoPath::parse(format!("d/f{n}").as_bytes()).unwrap(), key.clone()))
-        .collect();
-    time("5,000 populated", &|| {
-        assert_eq!(fixture.annex.populate(&files, false).unwrap().len(), 5000);
-    });
-    let second = fixture.commit(&tree("e"), &[first], "2");
-    time("5,000 renamed", &|| {
-        assert_eq!(check_out(&fixture, second).changed, 5000);
-    });
-    let third = fixture.commit(&leaves([("x", file("x"))]), &[second], "3");
-    time("5,000 deleted", &|| {
-        assert_eq!(check_out(&fixture, third).changed, 5001);
-    });
-    let fourth = fixture.commit(&tree("f"), &[third], "4");
-    time("5,000 checked out with content", &|| {
-        assert_eq!(check_out(&fixture, fourth).changed, 5001);
-    });
-    let mut one = tree("f");
-    one.insert("one".into(), file("one"));
-    let fifth = fixture.commit(&one, &[fourth], "5");
-    time("one more", &|| assert_eq!(check_out(&fixture, fifth).changed, 1));
     fixture.assert_clean();
 }

@@ -176,7 +176,11 @@ pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options
         return Ok(PushOutcome::Refused { branch });
     }
     let checkout = match commit.filter(|_| options.update_checkout && is_checked_out(&there, branch)) {
-        Some(commit) => update_checkout(path, branch, commit, options)?,
+        // The push is done; a work tree that cannot follow now (busy, in a merge, no annex) follows when its owner syncs.
+        Some(commit) => match update_checkout(path, branch, commit, options) {
+            Err(Error::Busy(_) | Error::Refused(_)) => None,
+            other => other?,
+        },
         None => None,
     };
     if pushed.is_empty() && checkout.is_none() {

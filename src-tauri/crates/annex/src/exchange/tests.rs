@@ -264,31 +264,3 @@ fn refuses_what_is_no_repository() {
     let refused = fetch(&here.annex, nothing.path(), &origin(), "main");
     assert!(matches!(refused, Err(Error::Git { .. })), "{refused:?}");
 }
-
-#[test]
-#[ignore = "measures"]
-fn measures_copying() {
-    for count in [9, 500, 13_000] {
-        let (here, there) = (Fixture::new(), Fixture::new());
-        let first = there.start(&many(1));
-        fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
-        let mut all = many(1);
-        for n in 0..count - 2 {
-            all.insert(format!("x{n}"), pointer(&format!("SHA256E-s4096--{n:060x}")));
-        }
-        let second = there.commit(&all, &[first], "many");
-        there.set("refs/heads/main", second);
-        for packed in [false, true] {
-            if packed {
-                there.git(&["gc", "-q"]);
-            }
-            let (here, _) = (Fixture::new(), ());
-            let repo = there.repo();
-            drop(repo);
-            fetch(&here.annex, &there.path(), &RemoteName::parse("warm").unwrap(), "none").unwrap();
-            let at = std::time::Instant::now();
-            fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
-            println!("{count} objects, packed {packed}: {:?}", at.elapsed());
-        }
-    }
-}

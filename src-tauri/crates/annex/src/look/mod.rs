@@ -156,7 +156,7 @@ impl Annex {
             )));
         };
         let Ok(git) = self.git() else {
-            return Ok(Look::empty(self.root_state()));
+            return Ok(Look::empty(self.root_state()?));
         };
         let state = self.root_state_by(&git);
         if state != RootState::Same {

@@ -141,13 +141,7 @@ fn resolves_every_conflict_as_git_annex_does() {
         } else if options.resolve {
             // git-annex stops at a conflict of two files in git; here both are kept.
             ours_alone += 1;
-            let contents = |leaves: &Leaves| {
-                leaves
-                    .values()
-                    .cloned()
-                    .map(|leaf| format!("{leaf:?}"))
-                    .collect::<BTreeSet<_>>()
-            };
+            let contents = |leaves: &Leaves| leaves.values().map(|leaf| format!("{leaf:?}")).collect::<BTreeSet<_>>();
             let kept = contents(&result);
             assert!(
                 contents(&ours).is_subset(&kept) && contents(&theirs).is_subset(&kept),
@@ -208,6 +202,102 @@ fn several_are_merged_and_checked_out_at_once() {
     assert_eq!(fixture.leaves(fixture.get("refs/heads/main").unwrap()), all);
     assert_eq!(fixture.git(&["log", "-1", "--format=%s"]), "Merge branch 'main'\n");
     fixture.assert_clean();
+}
+
+/// What was found by comparing with git-annex on random trees: renames are followed as git follows them.
+#[test]
+fn renames_meet_other_changes() {
+    let (a, b) = ("SHA256E-s5--aa", "SHA256E-s5--bb");
+    let mark = |name: &str, key: &str| {
+        let key = model::Key::parse(key.as_bytes()).unwrap();
+        super::variant::variant(name.as_bytes(), &super::variant::Side::Annexed(key)).to_string()
+    };
+    let cases = [
+        // Renamed and deleted: in dispute under the new name.
+        (
+            leaves([("x", pointer(a))]),
+            leaves([("y", pointer(a))]),
+            leaves([]),
+            vec![(mark("y", a), pointer(a))],
+        ),
+        // Renamed, and a link made of the file: both, and the link keeps its path.
+        (
+            leaves([("x", pointer(a))]),
+            leaves([("y", pointer(a))]),
+            leaves([("x", locked("x", b))]),
+            vec![("x".to_owned(), locked("x", b)), (mark("y", a), pointer(a))],
+        ),
+        // Renamed on both sides alike.
+        (
+            leaves([("x", pointer(a))]),
+            leaves([("y", pointer(a))]),
+            leaves([("y", pointer(a))]),
+            vec![("y".to_owned(), pointer(a))],
+        ),
+        // Renamed to where the other side, which changed the file, put another one.
+        (
+            leaves([("x", pointer(a))]),
+            leaves([("y", pointer(a))]),
+            leaves([("x", pointer(a)), ("y", pointer(b))]),
+            vec![(mark("y", a), pointer(a)), (mark("y", b), pointer(b))],
+        ),
+        // A file where the other side renames within the directory: libgit2 loses the file.
+        (
+            leaves([("d/x", pointer(a))]),
+            leaves([("d", file("0"))]),
+            leaves([("d/y", pointer(a))]),
+            vec![(mark("d/y", a), pointer(a)), ("d.variant-c227".to_owned(), file("0"))],
+        ),
+    ];
+    for (base, ours, theirs, expected) in cases {
+        let expected: Leaves = expected.into_iter().collect();
+        for (one, two) in [(&ours, &theirs), (&theirs, &ours)] {
+            let (fixture, outcome) = merged(&base, one, two, &MergeOptions::default());
+            let result = fixture.leaves(fixture.get("refs/heads/main").unwrap());
+            assert_eq!(result, expected, "{base:?} {one:?} {two:?} {outcome:?}");
+            fixture.assert_clean();
+        }
+    }
+}
+
+#[test]
+fn after_crossing_merges_nothing_comes_back() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("x", pointer("SHA256E-s5--0")), ("y", file("1"))]));
+    let one = fixture.commit(
+        &leaves([("x", pointer("SHA256E-s5--1")), ("y", file("1"))]),
+        &[base],
+        "one",
+    );
+    let two = fixture.commit(&leaves([("x", pointer("SHA256E-s5--2"))]), &[base], "two");
+    let merge = |into: Oid, from: Oid| {
+        let git = fixture.repo();
+        let head = crate::tree::head::head_of(&git).unwrap();
+        let side = |commit, name: &str| super::Side {
+            commit: to_git(commit),
+            name: name.to_owned(),
+        };
+        match super::merge_two(
+            &git,
+            &head,
+            &side(into, "HEAD"),
+            &side(from, "theirs"),
+            &MergeOptions::default(),
+        )
+        .unwrap()
+        {
+            super::Made::Commit(commit, _) => from_git(commit),
+            super::Made::Stuck(paths) => panic!("{paths:?}"),
+        }
+    };
+    let (first, second) = (merge(one, two), merge(two, one));
+    assert_eq!(fixture.leaves(first), fixture.leaves(second));
+    // One of them goes on; then they meet, with two commits where they parted.
+    let mut next = fixture.leaves(first);
+    next.pop_first();
+    let third = fixture.commit(&next, &[first], "three");
+    assert_eq!(fixture.leaves(merge(third, second)), next);
+    assert_eq!(fixture.leaves(merge(second, third)), next);
 }
 
 #[test]

@@ -272,6 +272,18 @@ fn follow(
     if other == Some(base) {
         return;
     }
+    // Renamed on one side, and a link made a file (or the other way round) on the other: as git does, the changed file
+    // keeps the old path, and the new path is in dispute.
+    let is_link = |blob: Blob| blob.mode == Mode::Symlink;
+    if other.is_some_and(|other| is_link(other) != is_link(base)) {
+        if let Some(old) = paths.get_mut(source) {
+            old.base = None;
+        }
+        if let Some(new) = paths.get_mut(target) {
+            new.disputed = true;
+        }
+        return;
+    }
     let Some(three) = paths.get_mut(target) else {
         return;
     };

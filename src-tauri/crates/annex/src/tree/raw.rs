@@ -115,12 +115,12 @@ fn is_well_formed(entries: &[Entry<'_>]) -> bool {
 /// Reads a tree object.
 pub(crate) fn read<'a>(odb: &'a Odb<'_>, id: Oid) -> Result<git2::OdbObject<'a>> {
     let object = odb.read(id).map_err(Error::git(format!("read the directory {id}")))?;
-    match object.kind() {
-        ObjectType::Tree => Ok(object),
-        _ => Err(Error::Damaged(format!(
+    if object.kind() != ObjectType::Tree {
+        return Err(Error::Damaged(format!(
             "a commit says that {id} is a directory, but it is not; nothing was changed"
-        ))),
+        )));
     }
+    Ok(object)
 }
 
 /// The answer to a malformed tree.

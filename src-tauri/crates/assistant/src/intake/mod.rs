@@ -15,8 +15,10 @@ const QUIET: Duration = Duration::from_millis(500);
 const LULL: Duration = Duration::from_millis(30);
 /// A burst is looked at after this long even if it goes on.
 const PATIENCE: Duration = Duration::from_millis(1000);
-/// A file that was being written is looked at again after this long, unless it is seen to change before.
+/// A file that was being written is looked at again after this long, unless it is seen to change before; each time in a
+/// row after twice as long, because some files are kept open for days.
 const AGAIN: Duration = Duration::from_millis(500);
+const AGAIN_DOUBLINGS: u32 = 7;
 
 /// The part of the work tree that has not been looked at since it changed.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +27,7 @@ pub(crate) struct Intake {
     paths: BTreeSet<RepoPath>,
     postponed: BTreeSet<RepoPath>,
     postponed_until: Option<Timestamp>,
+    postponed_times: u32,
     first_change_at: Option<Timestamp>,
     last_change_at: Option<Timestamp>,
     /// When the last burst was taken; a change soon after it belongs to the same activity.
@@ -59,9 +62,12 @@ impl Intake {
 
     /// Files to be looked at again after a pause.
     pub(crate) fn postpone(&mut self, now: Timestamp, paths: Vec<RepoPath>) {
-        if !paths.is_empty() {
+        if paths.is_empty() {
+            self.postponed_times = 0;
+        } else {
             self.postponed.extend(paths);
-            self.postponed_until = Some(now + AGAIN);
+            self.postponed_until = Some(now + AGAIN * (1 << self.postponed_times.min(AGAIN_DOUBLINGS)));
+            self.postponed_times = self.postponed_times.saturating_add(1);
         }
     }
 

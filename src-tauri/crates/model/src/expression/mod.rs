@@ -25,7 +25,7 @@ pub use facts::{Details, Facts, Mime, NoDetails};
 pub use glob::Glob;
 pub use network::{Network, Settings, Trust};
 pub use parse::ParseError;
-pub use preference::{Preference, Rule};
+pub use preference::{Outcome, Preference, Rule};
 pub use preferences::{Preferences, Subject};
 pub use size::parse_size;
 pub use standard::standard_expression;

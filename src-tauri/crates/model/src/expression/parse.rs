@@ -13,25 +13,18 @@ pub enum ParseError {
     /// More parentheses within each other than anyone writes.
     #[error("it has more than 200 parentheses within each other")]
     TooDeep,
-    /// `standard` in a repository that is in none, or in several, of the standard groups.
-    #[error("“standard” needs the repository to be in exactly one standard group")]
-    NoStandardGroup,
-    /// `groupwanted` in a repository of which not exactly one group has an expression.
-    #[error("“groupwanted” needs exactly one of the repository's groups to have an expression")]
-    NoGroupExpression,
 }
 
 /// Each level is a stack frame when parsing, evaluating and freeing.
 const DEPTH_LIMIT: usize = 200;
 
 pub(super) fn parse(text: &str, terms: Terms) -> Result<Sequence, ParseError> {
-    let mut words = Words { rest: text, terms };
-    let mut sequence = words.sequence(0)?;
-    // A closing parenthesis that nothing opened is ignored, and what follows it goes on as before.
-    while words.skip(Word::Close) {
-        words.go_on(&mut sequence, 0)?;
+    Words {
+        rest: text,
+        terms,
+        depth: 0,
     }
-    Ok(sequence)
+    .sequence()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +37,15 @@ enum Word<'a> {
 struct Words<'a> {
     rest: &'a str,
     terms: Terms,
+    /// How many parentheses are open.
+    depth: usize,
 }
 
 impl<'a> Words<'a> {
     fn peek(&mut self) -> Option<Word<'a>> {
-        self.rest = self.rest.trim_start();
+        // A closing parenthesis that nothing opened is ignored, wherever it stands.
+        let is_ignored = |c: char| c.is_whitespace() || (c == ')' && self.depth == 0);
+        self.rest = self.rest.trim_start_matches(is_ignored);
         let end = self.rest.find(|c: char| c.is_whitespace() || matches!(c, '(' | ')'));
         match self.rest.chars().next()? {
             '(' => Some(Word::Open),
@@ -68,16 +65,11 @@ impl<'a> Words<'a> {
     }
 
     /// `expr = operand { ["and" | "or"] operand }`, up to a closing parenthesis, which stays.
-    fn sequence(&mut self, depth: usize) -> Result<Sequence, ParseError> {
+    fn sequence(&mut self) -> Result<Sequence, ParseError> {
         let mut sequence = Sequence {
-            first: self.operand(depth)?,
+            first: self.operand()?,
             rest: Vec::new(),
         };
-        self.go_on(&mut sequence, depth)?;
-        Ok(sequence)
-    }
-
-    fn go_on(&mut self, sequence: &mut Sequence, depth: usize) -> Result<(), ParseError> {
         while !matches!(self.peek(), None | Some(Word::Close)) {
             let operator = if self.skip(Word::Plain("or")) {
                 Operator::Or
@@ -85,32 +77,34 @@ impl<'a> Words<'a> {
                 self.skip(Word::Plain("and"));
                 Operator::And
             };
-            sequence.rest.push((operator, self.operand(depth)?));
+            sequence.rest.push((operator, self.operand()?));
         }
-        Ok(())
+        Ok(sequence)
     }
 
-    fn operand(&mut self, depth: usize) -> Result<Operand, ParseError> {
-        let mut negated = false;
+    fn operand(&mut self) -> Result<Operand, ParseError> {
         // An operator where an operand should be has "everything" on its left: `and` changes nothing, and with `or`
-        // the whole is everything, whatever follows (which is still read).
-        let mut everything = None;
+        // the whole is everything, whatever follows. That is still read, and kept for `is_unstable`.
+        let mut everything_or = None;
+        let mut negated = false;
         loop {
             if self.skip(Word::Plain("not")) {
                 negated = !negated;
             } else if self.skip(Word::Plain("or")) {
-                everything.get_or_insert(negated);
+                everything_or.get_or_insert_with(|| std::mem::take(&mut negated));
             } else if !self.skip(Word::Plain("and")) {
                 break;
             }
         }
         let body = match self.peek() {
             None | Some(Word::Close) => Body::Everything,
-            Some(Word::Open) if depth >= DEPTH_LIMIT => return Err(ParseError::TooDeep),
+            Some(Word::Open) if self.depth >= DEPTH_LIMIT => return Err(ParseError::TooDeep),
             Some(Word::Open) => {
                 self.skip(Word::Open);
-                let group = self.sequence(depth + 1)?;
+                self.depth += 1;
+                let group = self.sequence()?;
                 self.skip(Word::Close);
+                self.depth -= 1;
                 Body::Group(group.into())
             }
             Some(word @ Word::Plain(text)) => {
@@ -118,12 +112,23 @@ impl<'a> Words<'a> {
                 Body::Term(Term::parse(text, self.terms)?)
             }
         };
-        Ok(match everything {
-            Some(negated) => Operand {
-                negated,
-                body: Body::Everything,
-            },
-            None => Operand { negated, body },
+        let operand = Operand { negated, body };
+        Ok(match everything_or {
+            None => operand,
+            Some(negated) => {
+                let everything = Operand {
+                    negated: false,
+                    body: Body::Everything,
+                };
+                let group = Sequence {
+                    first: everything,
+                    rest: vec![(Operator::Or, operand)],
+                };
+                Operand {
+                    negated,
+                    body: Body::Group(group.into()),
+                }
+            }
         })
     }
 }

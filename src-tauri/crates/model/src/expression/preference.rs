@@ -13,19 +13,32 @@ use crate::Uuid;
 pub struct Preference {
     preferred: Rule,
     required: Rule,
+    /// What both come to.
+    outcome: Outcome,
 }
 
 /// What one stored text comes to.
 #[derive(Debug, Clone)]
 pub enum Rule {
-    /// No text, or an empty one.
+    /// No text, or one that says nothing.
     Unset,
     /// An expression that can be evaluated.
     Matching(Expression),
-    /// An expression that would want and drop the same content in turn: it never matches.
-    Never,
-    /// A text that cannot be understood here: the repository wants exactly what it has. The text must be kept.
-    AsItIs(ParseError),
+    /// A text that cannot be understood here. It must be kept where it is stored.
+    Unparsable(ParseError),
+}
+
+/// How git-annex takes preferred and required content together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing is configured: everything is wanted.
+    Everything,
+    /// What either matches is wanted.
+    Either,
+    /// A text cannot be understood: the repository wants exactly what it has.
+    AsItIs,
+    /// An expression would want and drop the same content in turn: nothing is wanted.
+    Nothing,
 }
 
 impl Rule {
@@ -35,31 +48,32 @@ impl Rule {
         network: &Network,
         group_preferred: &dyn Fn(&str) -> Option<&'t str>,
     ) -> Self {
-        let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
-            return Rule::Unset;
-        };
-        let expression = Expression::parse(text, Terms::PreferredContent)
-            .and_then(|expression| expression.resolve(repository, network, group_preferred));
-        match expression {
-            Err(why) => Rule::AsItIs(why),
-            Ok(expression) if expression.is_unstable() => Rule::Never,
-            Ok(expression) => Rule::Matching(expression),
-        }
+        let Some(text) = text else { return Rule::Unset };
+        Expression::parse(text, Terms::PreferredContent)
+            .and_then(|expression| expression.resolve(repository, network, group_preferred))
+            .map_or_else(Rule::Unparsable, |expression| match expression.is_empty() {
+                true => Rule::Unset,
+                false => Rule::Matching(expression),
+            })
     }
 
     fn matches(&self, facts: &Facts<'_>) -> bool {
         match self {
-            Rule::Unset | Rule::Never => false,
+            Rule::Unset => false,
             Rule::Matching(expression) => expression.matches(facts),
-            Rule::AsItIs(_) => facts.is_present(),
+            Rule::Unparsable(_) => facts.is_present(),
         }
+    }
+
+    fn is_unstable(&self) -> bool {
+        matches!(self, Rule::Matching(expression) if expression.is_unstable())
     }
 
     fn needs(&self) -> Needs {
         match self {
-            Rule::Unset | Rule::Never => Needs::default(),
+            Rule::Unset => Needs::default(),
             Rule::Matching(expression) => expression.needs(),
-            Rule::AsItIs(_) => Needs {
+            Rule::Unparsable(_) => Needs {
                 key: true,
                 holders: true,
                 ..Needs::default()
@@ -78,9 +92,17 @@ impl Preference {
         group_preferred: &dyn Fn(&str) -> Option<&'t str>,
     ) -> Self {
         let rule = |text| Rule::new(text, repository, network, group_preferred);
+        let (preferred, required) = (rule(preferred), rule(required));
+        let outcome = match (&preferred, &required) {
+            (Rule::Unset, Rule::Unset) => Outcome::Everything,
+            (Rule::Unparsable(_), _) | (_, Rule::Unparsable(_)) => Outcome::AsItIs,
+            (one, other) if one.is_unstable() || other.is_unstable() => Outcome::Nothing,
+            _ => Outcome::Either,
+        };
         Self {
-            preferred: rule(preferred),
-            required: rule(required),
+            preferred,
+            required,
+            outcome,
         }
     }
 
@@ -94,27 +116,40 @@ impl Preference {
         &self.required
     }
 
+    /// What both come to.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
     /// True if anything is configured.
     pub fn is_configured(&self) -> bool {
-        !matches!((&self.preferred, &self.required), (Rule::Unset, Rule::Unset))
+        self.outcome != Outcome::Everything
     }
 
     /// True if the repository wants the content, having it or not.
     pub fn wants(&self, facts: &Facts<'_>) -> bool {
-        !self.is_configured() || self.is_required(facts) || self.preferred.matches(facts)
+        match self.outcome {
+            Outcome::Everything => true,
+            Outcome::Either => self.required.matches(facts) || self.preferred.matches(facts),
+            Outcome::AsItIs => facts.is_present(),
+            Outcome::Nothing => false,
+        }
     }
 
-    /// True if the repository wants the content gone: it would not want it once it had dropped it.
+    /// True if the repository wants the content gone: it would not want it once it had dropped it, and it is not
+    /// required there. (If preferred content is of the kind that never matches, `git annex find --want-drop` lists
+    /// required content too; dropping it is then refused.)
     pub fn wants_to_drop(&self, facts: &Facts<'_>) -> bool {
-        !self.wants(&Facts {
+        let dropped = Facts {
             assume_dropped: true,
             ..*facts
-        })
+        };
+        !self.wants(&dropped) && !self.is_required(&dropped)
     }
 
     /// True if the content is required there.
     pub fn is_required(&self, facts: &Facts<'_>) -> bool {
-        self.required.matches(facts)
+        !self.required.is_unstable() && self.required.matches(facts)
     }
 
     /// Which facts the answers may depend on.

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::{
-    Details, Expression, Facts, Mime, Network, NoDetails, ParseError, Preferences, Settings, Subject, Terms, Trust,
+    Details, Expression, Facts, Mime, Network, NoDetails, Outcome, ParseError, Preference, Preferences, Settings,
+    Subject, Terms, Trust,
 };
 use crate::{Key, RepoPath, Uuid};
 
@@ -194,10 +195,14 @@ fn repositories_want_what_git_annex_says() {
             }
             answers += 1;
             if (get, drop) != (listed("want_get"), listed("want_drop")) {
-                let asked = format!("{} {} groups={}", case["label"], case["expr"], case["group_of_R"]);
+                let asked = format!(
+                    "{} {} {} {}",
+                    case["expr"], case["required"], case["group_of_R"], case["groupwanted"]
+                );
+                let expected = (listed("want_get"), listed("want_drop"));
                 wrong.push(format!(
-                    "{asked} {file}: ours get {get} drop {drop}, expected get {}",
-                    listed("want_get")
+                    "{asked} {file}: ours (get, drop) {:?}, expected {expected:?}",
+                    (get, drop)
                 ));
             }
         }
@@ -336,10 +341,73 @@ fn content_of_several_files_is_wanted_for_any_of_them() {
 }
 
 #[test]
+fn preferred_and_required_content_are_taken_together() {
+    // As random expressions showed that the real program does.
+    for (preferred, required, groups, outcome, wanted) in [
+        ("include=*", "unknown", "", Outcome::AsItIs, false),
+        ("unknown", "include=*", "", Outcome::AsItIs, false),
+        ("include=*", "not present", "", Outcome::Nothing, false),
+        ("not present", "include=*", "", Outcome::Nothing, false),
+        ("nothing", "include=*", "", Outcome::Either, true),
+        ("() and", "nothing", "", Outcome::Either, false),
+        (") and (or)", "nothing", "", Outcome::Either, true),
+        ("not not present or include=*", "", "", Outcome::Either, true),
+        ("include=* or not or present", "", "", Outcome::Nothing, false),
+        ("nothing not ) nothing", "", "", Outcome::Either, false),
+        ("not ) nothing", "", "", Outcome::Either, true),
+        // Without a standard group, or with two, `standard` is `present`.
+        ("standard or include=*", "", "", Outcome::Either, true),
+        ("standard", "", "client archive", Outcome::Either, false),
+        ("include=* or not standard", "", "other", Outcome::Nothing, false),
+        ("not standard or include=*", "", "client other", Outcome::Either, true),
+        // So is `groupwanted` without a group expression, but one that cannot be understood spoils the whole.
+        ("groupwanted or include=*", "", "other", Outcome::Either, true),
+        ("groupwanted or include=*", "", "broken", Outcome::AsItIs, false),
+        ("include=*", "", "broken", Outcome::Either, true),
+        ("groupwanted or include=*", "", "circular", Outcome::Either, true),
+        ("groupwanted", "", "good", Outcome::Either, true),
+        ("groupwanted", "", "good circular", Outcome::Either, false),
+    ] {
+        let here = uuid("here");
+        let text = |text: &str| BTreeMap::from([(here.clone(), text.to_owned())]);
+        let group_preferred = [
+            ("broken", "unknown"),
+            ("circular", "groupwanted"),
+            ("good", "include=*"),
+            ("other", " "),
+        ];
+        let preferences = Preferences::new(&Settings {
+            groups: BTreeMap::from([(here.clone(), groups.split_whitespace().map(str::to_owned).collect())]),
+            preferred: text(preferred),
+            required: text(required),
+            group_preferred: group_preferred
+                .map(|(group, text)| (group.to_owned(), text.to_owned()))
+                .into(),
+            ..Settings::default()
+        });
+        let key = Key::parse(b"SHA256-s1--a").unwrap();
+        let subject = Subject {
+            key: &key,
+            paths: &[path("f")],
+            holders: &BTreeSet::new(),
+            details: &NoDetails,
+        };
+        let found = preferences.of(&here).map(Preference::outcome);
+        assert_eq!(found, Some(outcome), "{preferred:?} {required:?} {groups:?}");
+        assert_eq!(
+            preferences.wants(&here, &subject),
+            wanted,
+            "{preferred:?} {required:?} {groups:?}"
+        );
+    }
+}
+
+#[test]
 fn an_unconfigured_repository_wants_everything_and_drops_nothing() {
     let here = uuid("here");
     let preferences = Preferences::new(&Settings {
-        preferred: BTreeMap::from([(here.clone(), "  ".to_owned())]),
+        preferred: BTreeMap::from([(here.clone(), "() and ".to_owned())]),
+        required: BTreeMap::from([(here.clone(), "  ".to_owned())]),
         ..Settings::default()
     });
     let key = Key::parse(b"SHA256-s1--a").unwrap();

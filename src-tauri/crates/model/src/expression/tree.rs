@@ -12,6 +12,7 @@ use crate::Uuid;
 pub struct Expression {
     sequence: Arc<Sequence>,
     needs: Needs,
+    is_unstable: bool,
 }
 
 /// Operands joined from left to right.
@@ -72,45 +73,48 @@ impl Expression {
     }
 
     fn new(sequence: Sequence) -> Self {
-        let mut needs = Needs::default();
-        sequence.each_term(false, &mut |term, _| needs.add(term));
+        let (mut needs, mut is_unstable) = (Needs::default(), false);
+        sequence.each_term(false, &mut |term, negated| {
+            needs.add(term);
+            is_unstable |= negated && matches!(term, Term::Present | Term::Balanced(_));
+        });
         Self {
             sequence: sequence.into(),
             needs,
+            is_unstable,
         }
     }
 
-    /// Replaces `standard` and `groupwanted` by what they stand for in a repository.
+    /// Replaces `standard` and `groupwanted` by what they stand for in a repository; `group_preferred` gives the
+    /// expression of a group.
     ///
-    /// `group_preferred` gives the expression of a group. Errors are those for which git-annex takes the whole
-    /// expression as unparsable.
+    /// As in git-annex, `standard` stands for `present` in a repository that is in none or several of the standard
+    /// groups, and so does `groupwanted` if not exactly one of its groups has an expression, or if that itself says
+    /// `groupwanted`. If the group's expression cannot be parsed, neither can this one.
     pub fn resolve<'t>(
         &self,
         repository: &Uuid,
         network: &Network,
         group_preferred: &dyn Fn(&str) -> Option<&'t str>,
     ) -> Result<Self, ParseError> {
-        let standard = || {
-            let mut found = network.groups(repository).filter_map(standard_expression);
-            match (found.next(), found.next()) {
-                (Some(text), None) => parse(text, Terms::PreferredContent),
-                _ => Err(ParseError::NoStandardGroup),
-            }
+        let present = || Arc::new(Sequence::present());
+        let standard = only(network.groups(repository).filter_map(standard_expression));
+        let wanted = network.groups(repository).filter_map(group_preferred);
+        let wanted = only(wanted.filter(|text| !text.trim().is_empty()));
+        let mut is_group_wanted = false;
+        self.sequence
+            .each_term(false, &mut |term, _| is_group_wanted |= *term == Term::GroupWanted);
+        let standard = match standard {
+            Some(text) => parse(text, Terms::PreferredContent)?.into(),
+            None => present(),
         };
-        let group_wanted = || {
-            let mut found = network
-                .groups(repository)
-                .filter_map(group_preferred)
-                .filter(|text| !text.trim().is_empty());
-            match (found.next(), found.next()) {
-                (Some(text), None) => {
-                    parse(text, Terms::PreferredContent)?.replace(&standard, &|| Err(ParseError::NoGroupExpression))
-                }
-                _ => Err(ParseError::NoGroupExpression),
-            }
+        let group_wanted = match wanted.filter(|_| is_group_wanted) {
+            Some(text) => parse(text, Terms::PreferredContent)?
+                .replace(&standard, &present())
+                .into(),
+            None => present(),
         };
-        let resolved = self.sequence.replace(&standard, &group_wanted)?;
-        Ok(Self::new(resolved))
+        Ok(Self::new(self.sequence.replace(&standard, &group_wanted)))
     }
 
     /// True if it matches. `standard` and `groupwanted` match everything here, as in `git annex matchexpression`:
@@ -134,19 +138,17 @@ impl Expression {
         self.needs.mime
     }
 
+    /// True if it says nothing, as `()` and `and` do (but `or` does not): git-annex takes it for no expression.
+    pub fn is_empty(&self) -> bool {
+        self.sequence.is_empty()
+    }
+
     /// True if it would want content and, once it is there, want it dropped, over and over: `present` or a balanced
     /// term within a `not`. git-annex stores such expressions, but they never match.
     pub fn is_unstable(&self) -> bool {
-        let mut unstable = false;
-        self.sequence.each_term(false, &mut |term, negated| {
-            unstable |= negated && matches!(term, Term::Present | Term::Balanced(_));
-        });
-        unstable
+        self.is_unstable
     }
 }
-
-/// Makes what a term stands for.
-type Replacement<'a> = &'a dyn Fn() -> Result<Sequence, ParseError>;
 
 impl Sequence {
     fn matches(&self, facts: &Facts<'_>) -> bool {
@@ -174,26 +176,54 @@ impl Sequence {
         }
     }
 
-    fn replace(&self, standard: Replacement<'_>, group_wanted: Replacement<'_>) -> Result<Sequence, ParseError> {
-        let operand = |operand: &Operand| -> Result<Operand, ParseError> {
+    fn is_empty(&self) -> bool {
+        let has_or = self.rest.iter().any(|(operator, _)| *operator == Operator::Or);
+        !has_or
+            && self.operands().all(|operand| {
+                !operand.negated
+                    && match &operand.body {
+                        Body::Everything => true,
+                        Body::Term(_) => false,
+                        Body::Group(group) => group.is_empty(),
+                    }
+            })
+    }
+
+    fn present() -> Self {
+        Self {
+            first: Operand {
+                negated: false,
+                body: Body::Term(Term::Present),
+            },
+            rest: Vec::new(),
+        }
+    }
+
+    fn replace(&self, standard: &Arc<Sequence>, group_wanted: &Arc<Sequence>) -> Sequence {
+        let operand = |operand: &Operand| {
             let body = match &operand.body {
                 Body::Everything => Body::Everything,
-                Body::Term(Term::Standard) => Body::Group(standard()?.into()),
-                Body::Term(Term::GroupWanted) => Body::Group(group_wanted()?.into()),
+                Body::Term(Term::Standard) => Body::Group(standard.clone()),
+                Body::Term(Term::GroupWanted) => Body::Group(group_wanted.clone()),
                 Body::Term(term) => Body::Term(term.clone()),
-                Body::Group(group) => Body::Group(group.replace(standard, group_wanted)?.into()),
+                Body::Group(group) => Body::Group(group.replace(standard, group_wanted).into()),
             };
-            Ok(Operand {
+            Operand {
                 negated: operand.negated,
                 body,
-            })
+            }
         };
-        let rest = self.rest.iter().map(|(operator, next)| Ok((*operator, operand(next)?)));
-        Ok(Sequence {
-            first: operand(&self.first)?,
-            rest: rest.collect::<Result<_, ParseError>>()?,
-        })
+        let rest = self.rest.iter().map(|(operator, next)| (*operator, operand(next)));
+        Sequence {
+            first: operand(&self.first),
+            rest: rest.collect(),
+        }
     }
+}
+
+/// The text, if there is exactly one.
+fn only<'t>(mut texts: impl Iterator<Item = &'t str>) -> Option<&'t str> {
+    texts.next().filter(|_| texts.next().is_none())
 }
 
 impl Operand {

@@ -1,0 +1,364 @@
+//! What each event changes in what is known.
+
+use model::{Key, Timestamp};
+
+use super::{Assistant, Work};
+use crate::effect::{Effect, Id};
+use crate::event::{Away, Event, Heads, Looked, Merged, Outcome, Pushed, Refs, Root};
+use crate::guards::{Question, Verdict, judge};
+use crate::{pacing, syncing};
+
+/// So many merges in a row may be blocked by files before it is held to be more than an edit that just came in between.
+const BLOCKED_MERGES: u32 = 3;
+
+const ROOT_GONE: &str = "The folder is not there, or another is in its place. Nothing is deleted elsewhere; it goes on when \
+                         the folder is back.";
+
+impl Assistant {
+    pub(super) fn learn(&mut self, now: Timestamp, event: Event, effects: &mut Vec<Effect>) {
+        match event {
+            Event::FilesChanged(paths) => self.intake.changed(now, paths),
+            Event::CountLost(within) => {
+                self.intake.count_lost(now, within);
+                self.retry_soon(now);
+            }
+            Event::RefsMoved(refs) => {
+                self.set_refs(now, refs);
+                self.retry_soon(now);
+            }
+            Event::RemoteRefsMoved(name) => {
+                if let Some(remote) = self.network.remotes.get_mut(&name) {
+                    remote.unfetched = true;
+                }
+            }
+            Event::RemotesListed(listed) => {
+                self.network.list(now, listed);
+                self.note_unpushed(now);
+                self.content.facts_changed();
+                self.cancel(false, effects);
+            }
+            Event::PlacesChanged => {
+                self.network.look_again(now);
+                if self.root != Root::Same {
+                    self.intake.count_lost(now, None);
+                    self.retry_at = None;
+                }
+            }
+            Event::Paused => {
+                self.paused = true;
+                self.cancel(true, effects);
+            }
+            Event::Resumed => self.resume(now),
+            Event::SyncAsked => {
+                self.resume(now);
+                self.intake.count_lost(now, None);
+                self.network.look_again(now);
+                for remote in self.network.remotes.values_mut() {
+                    remote.there = None;
+                }
+                self.note_unpushed(now);
+                self.retry_at = None;
+                self.merge_at = None;
+            }
+            Event::Answered { question, yes } => self.answered(now, &question, yes),
+            Event::Woke => {}
+            Event::Looked { id, looked } => {
+                if let Some(Work::Look { everything }) = self.end_work(id) {
+                    self.looked(now, id, looked, everything, effects);
+                }
+            }
+            Event::Ingested {
+                id,
+                refs,
+                postponed,
+                failed,
+            } => {
+                self.end_work(id);
+                self.set_refs(now, refs);
+                // A file in the way that is still being written is still in the way.
+                self.merge_blocked &= postponed.iter().any(|path| self.blocked_by.contains(path));
+                self.intake.postpone(now, postponed);
+                let again = failed.is_some();
+                self.tried(now, failed);
+                if again {
+                    self.intake.count_lost(now, None);
+                }
+            }
+            Event::Restored { id, failed } => {
+                self.end_work(id);
+                self.intake.count_lost(now, None);
+                self.tried(now, failed);
+            }
+            Event::Probed { id, reach } => {
+                let chance = self.chance.draw();
+                if self.network.probed(now, id, reach, chance) {
+                    self.note_unpushed(now);
+                    self.content.facts_changed();
+                }
+            }
+            Event::Fetched { id, refs, there } => self.fetched(now, id, refs, there),
+            Event::Merged { id, refs, merged } => {
+                self.end_work(id);
+                let in_vain = merged == Merged::Done && self.refs.heads == refs.heads && refs.unmerged;
+                self.set_refs(now, refs);
+                self.refs.unmerged |= merged != Merged::Done;
+                self.merged(now, merged);
+                self.merges_in_vain = if in_vain {
+                    self.merges_in_vain.saturating_add(1)
+                } else {
+                    0
+                };
+                if in_vain {
+                    // Something was pushed meanwhile, or is not to be merged at all: not to be tried in a tight loop.
+                    let pause = pacing::settle_after(self.merges_in_vain, self.chance.draw());
+                    self.merge_at = Some(now + pause);
+                }
+            }
+            Event::Pushed { id, pushed } => self.pushed(now, id, pushed),
+            Event::Observed { id, heads, classes } => {
+                self.end_work(id);
+                match classes {
+                    Ok(classes) => {
+                        self.observed = Some(heads);
+                        // Heads heard of before the observing began were older than what it read.
+                        if !self.heads_moved {
+                            self.refs.heads = heads;
+                            self.note_unpushed(now);
+                        }
+                        self.content.observed(id, classes);
+                        self.tried(now, None);
+                    }
+                    Err(why) => {
+                        self.heads_moved = true;
+                        self.tried(now, Some(why));
+                    }
+                }
+            }
+            Event::Offered {
+                id,
+                candidates,
+                retry_at,
+            } => self.content.offered(id, candidates, retry_at),
+            Event::Transferred { id, refs, outcomes } => self.transferred(now, id, refs, &outcomes),
+        }
+    }
+
+    /// Somebody did something to the repository: what failed before may well succeed now.
+    fn retry_soon(&mut self, now: Timestamp) {
+        self.retry_at = self.retry_at.map(|at| at.min(now + pacing::SOON));
+    }
+
+    fn cancel(&mut self, all: bool, effects: &mut Vec<Effect>) {
+        let cancelled = self.content.cancel(all, &self.network);
+        effects.extend(cancelled.into_iter().map(|id| Effect::Cancel { id }));
+    }
+
+    fn resume(&mut self, now: Timestamp) {
+        self.paused = false;
+        self.content.facts_changed();
+        // What a look found before the pause may not be so any more.
+        if self.looked.take().is_some() {
+            self.intake.count_lost(now, None);
+        }
+    }
+
+    fn end_work(&mut self, id: Id) -> Option<Work> {
+        let (_, work) = self.at_work.filter(|(at, _)| *at == id)?;
+        self.at_work = None;
+        Some(work)
+    }
+
+    /// Something was tried in this repository: a failure holds further work there back for a while.
+    fn tried(&mut self, now: Timestamp, failed: Option<String>) {
+        if failed.is_some() {
+            self.repository_failures += 1;
+            self.retry_at = Some(now + pacing::retry_after(self.repository_failures, self.chance.draw()));
+        } else {
+            self.repository_failures = 0;
+            self.retry_at = None;
+        }
+        self.trouble = failed;
+    }
+
+    /// True if the observations may not describe the heads.
+    pub(super) fn is_behind(&self) -> bool {
+        self.heads_moved || self.at_work.is_some_and(|(_, work)| work == Work::Observe)
+    }
+
+    /// Takes refs as somebody read them, which may be a while ago: heads are read again by the observing that follows a
+    /// change of them, and only a merge takes back that there is something to merge.
+    fn set_refs(&mut self, now: Timestamp, refs: Refs) {
+        self.heads_moved |= self.refs.heads != refs.heads;
+        self.refs.heads = refs.heads;
+        self.refs.unmerged |= refs.unmerged;
+        self.note_unpushed(now);
+    }
+
+    fn note_unpushed(&mut self, now: Timestamp) {
+        for remote in self.network.remotes.values_mut() {
+            if syncing::lacks(remote, &self.refs.heads) {
+                remote.unpushed_since.get_or_insert(now);
+            } else {
+                remote.unpushed_since = None;
+            }
+        }
+    }
+
+    fn looked(&mut self, now: Timestamp, id: Id, looked: Looked, everything: bool, effects: &mut Vec<Effect>) {
+        let found = match looked {
+            Looked::Found(found) => found,
+            Looked::Failed(why) => {
+                self.intake.count_lost(now, None);
+                self.tried(now, Some(why));
+                return;
+            }
+        };
+        self.root = found.root;
+        self.has_looked |= everything;
+        if found.root == Root::Same && found.removed > 0 && !everything {
+            // What moved may have been seen to leave before it was seen to arrive, and what was deleted may be the first
+            // of many: only a look at everything, when the burst is over, tells.
+            self.intake.count_lost(now, None);
+            return;
+        }
+        if everything && found.removed == 0 && found.root == Root::Same {
+            // What the user confirmed is not so any more; another time it is asked again.
+            self.removals_confirmed = 0;
+        }
+        let verdict = judge(&found, self.removals_confirmed);
+        match (verdict, self.question) {
+            (Verdict::WithoutRemovals(question), old) if old != Some(question) => {
+                self.question = Some(question);
+                effects.push(Effect::Ask(question));
+            }
+            (Verdict::Free, Some(question)) if everything => {
+                self.question = None;
+                effects.push(Effect::Withdraw(question));
+            }
+            (Verdict::Free | Verdict::WithoutRemovals(_) | Verdict::Nothing, _) => {}
+        }
+        match verdict {
+            Verdict::Nothing => {
+                // It may come back without a word.
+                self.intake.count_lost(now, None);
+                self.tried(now, Some(ROOT_GONE.into()));
+            }
+            Verdict::Free | Verdict::WithoutRemovals(_) => {
+                let removes = verdict == Verdict::Free && found.removed > 0;
+                if found.changed > 0 || found.staged || removes {
+                    self.looked = Some((id, found));
+                } else {
+                    self.merge_blocked = false;
+                    self.tried(now, None);
+                }
+            }
+        }
+    }
+
+    fn merged(&mut self, now: Timestamp, merged: Merged) {
+        match merged {
+            Merged::Done => {
+                self.merges_blocked = 0;
+                self.merge_trouble = None;
+                self.tried(now, None);
+            }
+            Merged::Blocked(paths) => {
+                self.merge_blocked = true;
+                self.merges_blocked = self.merges_blocked.saturating_add(1);
+                if self.merges_blocked >= BLOCKED_MERGES {
+                    let first = paths.first().map(ToString::to_string).unwrap_or_default();
+                    self.merge_trouble = Some(format!(
+                        "Changes from elsewhere wait: {first} is in their way. Nothing is lost; it goes on when that file \
+                         can be committed or is moved away."
+                    ));
+                    let failures = self.merges_blocked - BLOCKED_MERGES + 1;
+                    self.merge_at = Some(now + pacing::retry_after(failures, self.chance.draw()));
+                }
+                self.blocked_by.clone_from(&paths);
+                self.intake.changed(now, paths);
+                self.tried(now, None);
+            }
+            Merged::Failed(why) => self.tried(now, Some(why)),
+        }
+    }
+
+    fn answered(&mut self, now: Timestamp, question: &Question, yes: bool) {
+        if !self.question.as_ref().is_some_and(|asked| asked.is_same(question)) {
+            return;
+        }
+        self.question = None;
+        match question {
+            Question::ManyRemoved { removed, .. } => {
+                self.removals_confirmed = if yes { *removed } else { 0 };
+                self.restore_asked = !yes;
+                self.intake.count_lost(now, None);
+            }
+        }
+    }
+
+    fn fetched(&mut self, now: Timestamp, id: Id, refs: Refs, there: Result<Heads, Away>) {
+        let chance = self.chance.draw();
+        self.set_refs(now, refs);
+        let Some(remote) = self
+            .network
+            .remotes
+            .values_mut()
+            .find(|remote| remote.fetching == Some(id))
+        else {
+            return;
+        };
+        remote.fetching = None;
+        match there {
+            Ok(heads) => {
+                remote.there = Some(heads);
+                // A push that was refused keeps its back-off until it goes through: two ends must not race for ever.
+                if remote.retry_at.is_none_or(|at| at <= now) && !syncing::lacks(remote, &self.refs.heads) {
+                    remote.succeeded();
+                }
+            }
+            Err(away) => {
+                remote.unfetched = true;
+                remote.lost(now, away, chance);
+            }
+        }
+        self.note_unpushed(now);
+    }
+
+    fn pushed(&mut self, now: Timestamp, id: Id, pushed: Pushed) {
+        let chance = self.chance.draw();
+        let Some(remote) = self
+            .network
+            .remotes
+            .values_mut()
+            .find(|remote| remote.pushing == Some(id))
+        else {
+            return;
+        };
+        remote.pushing = None;
+        match pushed {
+            Pushed::Done(heads) => {
+                remote.there = Some(heads);
+                remote.unpushed_since = None;
+                remote.succeeded();
+            }
+            Pushed::Refused => remote.refused(now, chance),
+            Pushed::Away(away) => remote.lost(now, away, chance),
+            Pushed::Failed(_) => remote.failed(now, chance),
+        }
+        self.note_unpushed(now);
+    }
+
+    fn transferred(&mut self, now: Timestamp, id: Id, refs: Refs, outcomes: &[(Key, Outcome)]) {
+        self.set_refs(now, refs);
+        let Some(transfer) = self.content.transfers.remove(&id) else {
+            return;
+        };
+        let chance = self.chance.draw();
+        if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Away)
+            && let Some(remote) = self.network.remotes.get_mut(&transfer.remote)
+        {
+            remote.lost(now, Away::Absent, chance);
+        }
+        self.content.ended(self.last_id, &transfer, outcomes);
+    }
+}

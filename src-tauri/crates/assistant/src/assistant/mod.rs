@@ -1,0 +1,252 @@
+//! The one value that decides: what it remembers, and what can be asked of it.
+
+mod learn;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use model::{RepoPath, Timestamp, Uuid};
+
+use crate::content::{Content, Lot};
+use crate::effect::{Effect, Id};
+use crate::event::{Event, Found, Heads, Reach, Refs, Root};
+use crate::guards::Question;
+use crate::intake::Intake;
+use crate::network::Network;
+use crate::pacing::Chance;
+use crate::syncing;
+
+/// What a repository does by itself: one value that takes facts and gives back what to do.
+///
+/// Its work on its own repository (look, ingest, restore, merge, observe) goes one at a time; fetches, pushes and
+/// transfers run beside it, at most one fetch or push with each remote.
+#[derive(Debug, Clone)]
+pub struct Assistant {
+    here: Uuid,
+    chance: Chance,
+    last_id: u64,
+    paused: bool,
+    refs: Refs,
+    /// Other heads were heard of since the last observing began.
+    heads_moved: bool,
+    /// The heads that the observations describe; none before the first.
+    observed: Option<Heads>,
+    intake: Intake,
+    network: Network,
+    content: Content,
+    /// What is under way in this repository.
+    at_work: Option<(Id, Work)>,
+    /// A look that awaits its ingest.
+    looked: Option<(Id, Found)>,
+    /// The user confirmed that so many files that are gone were deleted on purpose.
+    removals_confirmed: usize,
+    restore_asked: bool,
+    question: Option<Question>,
+    /// The root was not ours at the last look.
+    root: Root,
+    /// A look at everything has ended.
+    has_looked: bool,
+    /// Merging needs the changes of these files committed first, if it is blocked.
+    merge_blocked: bool,
+    blocked_by: Vec<RepoPath>,
+    /// Merges in a row that were blocked, when to try again if they were many, and that in words for people.
+    merges_blocked: u32,
+    merge_at: Option<Timestamp>,
+    merge_trouble: Option<String>,
+    /// Merges in a row that left something unmerged and changed nothing.
+    merges_in_vain: u32,
+    /// The last work of looking, merging and observing was observing; of looking and merging, it was looking.
+    observed_last: bool,
+    looked_last: bool,
+    repository_failures: u32,
+    retry_at: Option<Timestamp>,
+    trouble: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    Look { everything: bool },
+    Ingest,
+    Restore,
+    Merge,
+    Observe,
+}
+
+impl Assistant {
+    /// An assistant for the repository `here` that knows nothing yet: its first look is at everything. `seed` spreads
+    /// its retries. It is to be told [`Event::RefsMoved`] and [`Event::RemotesListed`] first.
+    pub fn new(here: Uuid, seed: u64, now: Timestamp) -> Self {
+        let mut intake = Intake::default();
+        intake.count_lost(now, None);
+        Self {
+            here,
+            chance: Chance::from_seed(seed),
+            last_id: 0,
+            paused: false,
+            refs: Refs::default(),
+            heads_moved: false,
+            observed: None,
+            intake,
+            network: Network::default(),
+            content: Content::default(),
+            at_work: None,
+            looked: None,
+            removals_confirmed: 0,
+            restore_asked: false,
+            question: None,
+            root: Root::Same,
+            has_looked: false,
+            merge_blocked: false,
+            blocked_by: Vec::new(),
+            merges_blocked: 0,
+            merge_at: None,
+            merge_trouble: None,
+            merges_in_vain: 0,
+            observed_last: false,
+            looked_last: false,
+            repository_failures: 0,
+            retry_at: None,
+            trouble: None,
+        }
+    }
+
+    /// Takes a fact and says what to do.
+    pub fn handle(&mut self, now: Timestamp, event: Event) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.learn(now, event, &mut effects);
+        self.plan(now, &mut effects);
+        effects
+    }
+
+    /// When to be called with [`Event::Woke`] if nothing happens before; none if only an event can change anything.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        let probes = self
+            .network
+            .remotes
+            .values()
+            .filter(|remote| remote.probing.is_none())
+            .filter_map(|r| r.probe_at);
+        if self.paused {
+            return probes.min();
+        }
+        let repository = if self.at_work.is_none() {
+            let look = if self.looked.is_none() {
+                self.intake.due_at()
+            } else {
+                None
+            };
+            let look = look.map(|at| at.max(self.retry_at.unwrap_or_default()));
+            [look, self.retry_at, self.merge_at]
+        } else {
+            [None; 3]
+        };
+        let git = self.network.remotes.values().flat_map(|remote| {
+            let fetch = remote.retry_at.filter(|_| remote.unfetched && remote.uuid().is_some());
+            let push = syncing::push_at(remote, &self.refs.heads, self.holds_push(&remote.facts.name));
+            [fetch, push.filter(|_| self.may_push())]
+        });
+        let content = self.content.retry_at.filter(|_| self.content.offering.is_none());
+        let wakes = probes
+            .chain(repository.into_iter().flatten())
+            .chain(git.flatten())
+            .chain(content);
+        wakes.min()
+    }
+
+    /// True while everything is paused.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// The refs of this repository as last heard of.
+    pub fn refs(&self) -> &Refs {
+        &self.refs
+    }
+
+    /// True once a look at everything and the observations after it have ended.
+    pub fn has_looked(&self) -> bool {
+        self.has_looked && (self.observed.is_some() || self.refs.heads == Heads::default())
+    }
+
+    /// True while files wait to be looked at again because they were being written.
+    pub fn is_postponed(&self) -> bool {
+        self.intake.is_postponed()
+    }
+
+    /// The top of the work tree as the last look found it.
+    pub fn root(&self) -> Root {
+        self.root
+    }
+
+    /// The question that waits for the user.
+    pub fn question(&self) -> Option<&Question> {
+        self.question.as_ref()
+    }
+
+    /// What the repository could not do at the last try, in words for people.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref().or(self.merge_trouble.as_deref())
+    }
+
+    /// True if something in this repository is under way or due: changes not committed, branches not merged, observations
+    /// behind.
+    pub fn is_working(&self) -> bool {
+        let due = self.intake.due_at().is_some() && self.root == Root::Same;
+        self.at_work.is_some()
+            || self.looked.is_some()
+            || due
+            || self.refs.unmerged
+            || self.is_behind()
+            || self.content.offering.is_some()
+    }
+
+    /// Each remote with what is known of it.
+    pub fn remotes(&self) -> impl Iterator<Item = RemoteView<'_>> {
+        self.network.remotes.values().map(|remote| RemoteView {
+            name: &remote.facts.name,
+            reach: remote.reach.as_ref(),
+            is_probing: remote.probing.is_some() || remote.reach.is_none(),
+            lacks_heads: syncing::lacks(remote, &self.refs.heads),
+            unfetched: remote.facts.pull && remote.unfetched,
+            in_contact: remote.fetching.is_some() || remote.pushing.is_some(),
+        })
+    }
+
+    /// The classes of keys as last observed.
+    pub fn classes(&self) -> &[crate::Class] {
+        &self.content.classes
+    }
+
+    /// The ways in which wanted contents could travel from or to here now. None means that nothing is left to do with any
+    /// remote that can be reached.
+    pub fn lots(&self) -> Vec<Lot> {
+        self.content.lots(&self.here, &self.network)
+    }
+
+    /// How many transfers are under way or could start now.
+    pub fn pending_transfers(&self) -> usize {
+        self.content
+            .transfers
+            .values()
+            .map(|transfer| transfer.keys.len())
+            .sum::<usize>()
+            + self.content.window.len()
+    }
+}
+
+/// What an assistant knows of one remote.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoteView<'a> {
+    /// Its name in the configuration.
+    pub name: &'a model::RemoteName,
+    /// Whether it can be reached; none until it was probed.
+    pub reach: Option<&'a Reach>,
+    /// True while that is being found out.
+    pub is_probing: bool,
+    /// True if our commits are not known to be there.
+    pub lacks_heads: bool,
+    /// True if its commits may not have been fetched.
+    pub unfetched: bool,
+    /// True during a fetch or push.
+    pub in_contact: bool,
+}

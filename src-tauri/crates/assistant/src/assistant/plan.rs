@@ -1,0 +1,175 @@
+//! What is due and not under way, asked anew after every event.
+
+use model::{RemoteName, Timestamp};
+
+use super::{Assistant, Work};
+use crate::content::{WINDOW, next_batch};
+use crate::effect::{Effect, Id, Scope};
+use crate::event::Root;
+use crate::guards::{Verdict, judge};
+use crate::syncing;
+
+impl Assistant {
+    /// Starts all that is due and not under way.
+    pub(super) fn plan(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.forget_past_retries(now);
+        self.plan_probes(now, effects);
+        if self.paused {
+            return;
+        }
+        self.plan_repository(now, effects);
+        // Pushes wait for what content is about to be sent, so they come last.
+        self.plan_content(now, effects);
+        self.plan_git(now, effects);
+    }
+
+    /// A back-off that is over must not wake the engine again.
+    fn forget_past_retries(&mut self, now: Timestamp) {
+        let retries = self.network.remotes.values_mut().map(|remote| &mut remote.retry_at);
+        for retry_at in retries.chain([&mut self.retry_at, &mut self.merge_at]) {
+            retry_at.take_if(|at| *at <= now);
+        }
+    }
+
+    fn next_id(&mut self) -> Id {
+        self.last_id += 1;
+        Id(self.last_id)
+    }
+
+    fn plan_probes(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        for remote in self.network.remotes.values_mut() {
+            if remote.probing.is_none() && remote.probe_at.is_some_and(|at| at <= now) {
+                self.last_id += 1;
+                let id = Id(self.last_id);
+                remote.probing = Some(id);
+                remote.probe_at = None;
+                effects.push(Effect::Probe {
+                    id,
+                    remote: remote.facts.name.clone(),
+                });
+            }
+        }
+    }
+
+    fn plan_repository(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.at_work.is_some() || self.retry_at.is_some_and(|at| at > now) {
+            return;
+        }
+        if let Some((look, found)) = self.looked.take() {
+            let removals = judge(&found, self.removals_confirmed) == Verdict::Free;
+            if removals && found.removed > 0 {
+                self.removals_confirmed = 0;
+            }
+            let id = self.start(Work::Ingest);
+            effects.push(Effect::Ingest { id, look, removals });
+        } else if self.restore_asked {
+            self.restore_asked = false;
+            let id = self.start(Work::Restore);
+            effects.push(Effect::Restore { id });
+        } else {
+            self.plan_by_turns(now, effects);
+        }
+    }
+
+    /// Observes, looks or merges. Observing comes first, because transfers wait for it, but no kind is ever kept waiting by
+    /// the others: observing does not come twice in a row then, and looks and merges take turns.
+    fn plan_by_turns(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let look = self.intake.due_at().is_some_and(|at| at <= now);
+        let merge = self.wants_merge();
+        if self.is_behind() && !(self.observed_last && (look || merge)) {
+            self.observed_last = true;
+            self.heads_moved = false;
+            let id = self.start(Work::Observe);
+            effects.push(Effect::Observe { id });
+        } else if look && !(self.looked_last && merge) {
+            (self.observed_last, self.looked_last) = (false, true);
+            let scope = self.intake.take(now);
+            let everything = scope == Scope::Everything;
+            let id = self.start(Work::Look { everything });
+            effects.push(Effect::Look { id, scope });
+        } else if merge {
+            (self.observed_last, self.looked_last) = (false, false);
+            // What is fetched from now on may be missed by this merge.
+            self.refs.unmerged = false;
+            let id = self.start(Work::Merge);
+            effects.push(Effect::Merge { id });
+        }
+    }
+
+    fn start(&mut self, work: Work) -> Id {
+        let id = self.next_id();
+        self.at_work = Some((id, work));
+        id
+    }
+
+    /// Nothing is pushed while fetched commits are being merged: it would be refused, or have to be pushed again.
+    pub(super) fn may_push(&self) -> bool {
+        let merging = self.at_work.is_some_and(|(_, work)| work == Work::Merge);
+        let due = self.wants_merge() && self.retry_at.is_none();
+        !merging && !due
+    }
+
+    fn wants_merge(&self) -> bool {
+        self.refs.unmerged && !self.merge_blocked && self.merge_at.is_none() && self.root == Root::Same
+    }
+
+    /// True while what will be sent to this remote first is still being found out or on its way.
+    pub(super) fn holds_push(&self, remote: &RemoteName) -> bool {
+        self.is_behind() || self.content.offering.is_some() || self.content.is_sending_small(remote)
+    }
+
+    fn plan_git(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let names: Vec<_> = self.network.remotes.keys().cloned().collect();
+        for name in names {
+            let (holds, may_push) = (self.holds_push(&name), self.may_push());
+            let id = Id(self.last_id + 1);
+            let Some(remote) = self.network.remotes.get_mut(&name) else {
+                continue;
+            };
+            if syncing::wants_fetch(remote, now) {
+                remote.unfetched = false;
+                remote.fetching = Some(id);
+                effects.push(Effect::Fetch { id, remote: name });
+            } else if may_push && syncing::push_at(remote, &self.refs.heads, holds).is_some_and(|at| at <= now) {
+                remote.pushing = Some(id);
+                remote.offered = Some(self.refs.heads);
+                remote.unfetched &= remote.facts.pull;
+                effects.push(Effect::Push { id, remote: name });
+            } else {
+                continue;
+            }
+            self.last_id += 1;
+        }
+    }
+
+    fn plan_content(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.observed.is_none() {
+            return;
+        }
+        if self.content.wants_offer(now) {
+            let lots = self.content.lots(&self.here, &self.network);
+            if lots.is_empty() {
+                self.content.nothing_to_offer();
+            } else {
+                let id = self.next_id();
+                self.content.offer_asked(id);
+                effects.push(Effect::Offer {
+                    id,
+                    lots,
+                    limit: WINDOW,
+                });
+            }
+        }
+        while let Some((transfer, keys)) = next_batch(&mut self.content, &self.here, &self.network) {
+            let id = self.next_id();
+            let (remote, direction) = (transfer.remote.clone(), transfer.direction);
+            self.content.transfers.insert(id, transfer);
+            effects.push(Effect::Transfer {
+                id,
+                remote,
+                direction,
+                keys,
+            });
+        }
+    }
+}
