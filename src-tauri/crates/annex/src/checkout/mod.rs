@@ -41,11 +41,6 @@ mod restore;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::time::{Duration, Instant};
 
 use model::{Oid, RepoPath};
 

@@ -2,7 +2,6 @@
 
 pub mod content;
 mod missing;
-mod objects;
 mod refs;
 #[cfg(test)]
 mod tests;

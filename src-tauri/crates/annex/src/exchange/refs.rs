@@ -8,7 +8,8 @@ use std::path::Path;
 use git2::{ErrorCode, Repository, RepositoryOpenFlags};
 use model::{Oid, RemoteName};
 
-use super::{missing::missing, objects};
+use super::missing::missing;
+use crate::objects::copy;
 use crate::ref_lock::{force_ref, move_ref};
 use crate::oid::{from_git, to_git};
 use crate::tree::head::head_of;
@@ -90,7 +91,7 @@ pub fn fetch(local: &Annex, path: &Path, name: &RemoteName, branch: &str) -> Res
     }
     if !moved.is_empty() {
         let tips: Vec<_> = moved.iter().map(|(_, commit)| to_git(*commit)).collect();
-        objects::copy(&there, &here, &missing(&there, &here, &tips)?)?;
+        copy(&there, &here, &missing(&there, &here, &tips)?)?;
     }
     for (reference, commit) in &moved {
         track(&here, reference, *commit, &format!("fetch {name}"))?;
@@ -154,7 +155,7 @@ pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options
     let wanted_commit = lacks(heads.synced, commit)?;
     let tips: Vec<_> = [wanted_commit, git_annex].into_iter().flatten().map(to_git).collect();
     if !tips.is_empty() {
-        objects::copy(&here, &there, &missing(&here, &there, &tips)?)?;
+        copy(&here, &there, &missing(&here, &there, &tips)?)?;
     }
     if let Some(commit) = commit {
         let own = branch.to_owned();

@@ -179,8 +179,10 @@ fn newest(git: &Repository, head: &Head, theirs: &[Theirs<'_>]) -> Result<Vec<Si
             name: name.to_owned(),
         };
         let contains = |new: &Side, old: &Side| {
-            let is_after = || git.graph_descendant_of(new.commit, old.commit);
-            let compared = (new.commit == old.commit).then_some(Ok(true)).unwrap_or_else(is_after);
+            if new.commit == old.commit {
+                return Ok(true);
+            }
+            let compared = git.graph_descendant_of(new.commit, old.commit);
             compared.map_err(Error::git(format!("compare {} with {}", new.name, old.name)))
         };
         let mut is_new = true;

@@ -5,22 +5,24 @@
 //! a burst is one pack and three fsyncs, whatever its size; a handful becomes loose objects, so that packs do not
 //! pile up.
 
+mod deflate;
 mod loose;
 mod pack;
 mod rewrite;
+mod source;
 mod tree;
 
 use std::collections::HashMap;
-use std::io;
 
 use git2::{ObjectType, Oid};
 use sha1::{Digest, Sha1};
 
+use source::{Copied, Source};
 pub(crate) use tree::{DIRECTORY, Entry, Tree};
 
 use crate::{Error, Result};
 
-/// At most so many objects are written one by one.
+/// At most so many objects are written one by one; git packs them in time.
 const FEW: usize = 12;
 /// Above so many bytes the objects collected are written at once, to bound memory.
 const MUCH: usize = 128 << 20;
@@ -141,12 +143,10 @@ impl<'r> Bulk<'r> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let directory = self.repo.commondir().join("objects");
-        if self.contents.len() <= FEW {
-            let known = |id| self.odb.exists_ext(id, git2::OdbLookupFlags::NO_REFRESH);
-            loose::write(&directory, self.contents.iter().filter(|(id, ..)| !known(*id)))?;
-        } else {
-            pack::write(&directory.join("pack"), &self.contents)?;
+        let contents = self.contents.as_slice();
+        let is_new = |at: usize| !self.odb.exists_ext(contents[at].0, git2::OdbLookupFlags::NO_REFRESH);
+        store(self.repo, contents, &is_new)?;
+        if contents.len() > FEW {
             self.odb
                 .refresh()
                 .map_err(Error::git("read the list of git's pack files"))?;
@@ -155,6 +155,30 @@ impl<'r> Bulk<'r> {
         self.contents.clear();
         self.bytes = 0;
         Ok(())
+    }
+}
+
+/// Copies objects from one repository to another; all of them are on disk when this returns.
+pub(crate) fn copy(from: &git2::Repository, to: &git2::Repository, objects: &[Oid]) -> Result<()> {
+    if objects.is_empty() {
+        return Ok(());
+    }
+    let odb = from
+        .odb()
+        .map_err(Error::git(format!("open the objects of {}", from.path().display())))?;
+    let from = &odb;
+    store(to, &Copied { from, objects }, &|_| true)
+}
+
+/// Writes many objects as one pack, few as files of their own if they are `wanted`.
+///
+/// Each file is made durable on its own: to write out the whole file system would wait for everything that anyone else
+/// is writing.
+fn store<S: Source + ?Sized>(repo: &git2::Repository, objects: &S, wanted: &dyn Fn(usize) -> bool) -> Result<()> {
+    let directory = repo.commondir().join("objects");
+    match objects.count() <= FEW {
+        true => loose::write(&directory, objects, wanted),
+        false => pack::write(&directory.join("pack"), objects),
     }
 }
 
@@ -176,15 +200,6 @@ pub(crate) fn write_durably() {
             libgit2_sys::git_libgit2_opts(libgit2_sys::GIT_OPT_ENABLE_FSYNC_GITDIR as std::ffi::c_int, 1);
         }
     });
-}
-
-/// For what flate2 reports of writing into memory.
-fn deflate_error(source: impl Into<io::Error>) -> Error {
-    Error::Io {
-        doing: "compress",
-        path: "git objects".into(),
-        source: source.into(),
-    }
 }
 
 #[cfg(test)]

@@ -1,94 +1,90 @@
-use std::fs::{File, Permissions};
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use flate2::{Compress, Compression, Crc, FlushCompress, Status};
+use flate2::Crc;
 use git2::{ObjectType, Oid};
 use sha1::{Digest, Sha1};
+use tempfile::NamedTempFile;
 
-use super::deflate_error;
+use super::deflate::Deflater;
+use super::loose::{sync_names, temporary};
+use super::source::Source;
 use crate::{Error, Result};
 
 /// Writes one pack with its index into `directory` and makes both durable.
 ///
 /// No deltas are searched: a burst is mostly short, unlike objects, and git makes deltas when it repacks. Format:
 /// gitformat-pack(5), index version 2. The index is renamed last, as it is what makes a pack visible.
-pub(super) fn write(directory: &Path, objects: &[(Oid, ObjectType, Vec<u8>)]) -> Result<()> {
+pub(super) fn write<S: Source + ?Sized>(directory: &Path, objects: &S) -> Result<()> {
     let too_many = |_| Error::Refused("more than four billion git objects at once; nothing was changed".to_owned());
-    let count = u32::try_from(objects.len()).map_err(too_many)?;
-    let mut pack = b"PACK\0\0\0\x02".to_vec();
-    pack.extend_from_slice(&count.to_be_bytes());
-    let mut places = Vec::with_capacity(objects.len());
-    let mut deflate = Compress::new(Compression::fast(), true);
-    for (id, kind, content) in objects {
-        let start = pack.len();
-        header(&mut pack, *kind, content.len());
-        compress(&mut deflate, content, &mut pack)?;
-        let mut crc = Crc::new();
-        crc.update(&pack[start..]);
-        places.push((*id, start as u64, crc.sum()));
-    }
-    let name = Sha1::digest(&pack);
-    pack.extend_from_slice(&name);
-    places.sort_unstable_by_key(|place| place.0);
-
+    let count = u32::try_from(objects.count()).map_err(too_many)?;
     std::fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
-    let pack = store(directory, &pack)?;
-    let index = store(directory, &index(&places, &name))?;
+    let failed = || Error::io("write a pack in", directory);
+    let mut pack = Hashing::new(temporary(directory, "tmp_pack_")?);
+    pack.put(b"PACK\0\0\0\x02").map_err(failed())?;
+    pack.put(&count.to_be_bytes()).map_err(failed())?;
+    let mut places = Vec::with_capacity(objects.count());
+    let mut deflater = Deflater::new();
+    for at in 0..objects.count() {
+        let start = pack.written;
+        objects.give(at, &mut |kind, content| {
+            let header = header(kind, content.len());
+            let data = deflater.deflate(kind, &[], content)?;
+            let mut crc = Crc::new();
+            crc.update(&header);
+            crc.update(data);
+            places.push((objects.id(at), start, crc.sum()));
+            pack.put(&header).and_then(|()| pack.put(data)).map_err(failed())
+        })?;
+    }
+    let (pack, name) = pack.finish().map_err(failed())?;
+    places.sort_unstable_by_key(|place| place.0);
+    let mut index = Hashing::new(temporary(directory, "tmp_idx_")?);
+    write_index(&mut index, &places, &name).map_err(failed())?;
+    let (index, _) = index.finish().map_err(failed())?;
     for (file, end) in [(pack, "pack"), (index, "idx")] {
         let path = directory.join(format!("pack-{}.{end}", hex::encode(name)));
         file.persist(&path)
             .map_err(|problem| Error::io("rename", &path)(problem.error))?;
     }
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(Error::io("make durable", directory))
+    sync_names(directory, [directory.to_owned()])
 }
 
-fn header(pack: &mut Vec<u8>, kind: ObjectType, mut size: usize) {
+/// Kind and size of an object: seven bits at a time, the first byte with three for the kind.
+fn header(kind: ObjectType, mut size: usize) -> Vec<u8> {
     let kind: u8 = match kind {
         ObjectType::Commit => 1,
         ObjectType::Tree => 2,
         ObjectType::Tag => 4,
         ObjectType::Any | ObjectType::Blob => 3,
     };
+    let mut header = Vec::with_capacity(10);
     let mut byte = (kind << 4) | (size & 15) as u8;
     size >>= 4;
     while size > 0 {
-        pack.push(byte | 0x80);
+        header.push(byte | 0x80);
         byte = (size & 0x7f) as u8;
         size >>= 7;
     }
-    pack.push(byte);
+    header.push(byte);
+    header
 }
 
-fn compress(deflate: &mut Compress, content: &[u8], pack: &mut Vec<u8>) -> Result<()> {
-    deflate.reset();
-    loop {
-        let done = usize::try_from(deflate.total_in()).unwrap_or(content.len());
-        pack.reserve(content.len() - done + 64);
-        let status = deflate.compress_vec(&content[done..], pack, FlushCompress::Finish);
-        if status.map_err(deflate_error)? == Status::StreamEnd {
-            return Ok(());
-        }
-    }
-}
-
-fn index(places: &[(Oid, u64, u32)], pack: &[u8]) -> Vec<u8> {
-    let mut index = b"\xfftOc\0\0\0\x02".to_vec();
+fn write_index(index: &mut Hashing, places: &[(Oid, u64, u32)], pack: &[u8; 20]) -> io::Result<()> {
+    index.put(b"\xfftOc\0\0\0\x02")?;
     let mut end = 0;
     for first in 0..=u8::MAX {
         end += places[end..].partition_point(|(id, ..)| id.as_bytes()[0] <= first);
         // Not more than the count, which fits.
-        index.extend_from_slice(&(end as u32).to_be_bytes());
+        index.put(&(end as u32).to_be_bytes())?;
     }
     for (id, ..) in places {
-        index.extend_from_slice(id.as_bytes());
+        index.put(id.as_bytes())?;
     }
     for (.., crc) in places {
-        index.extend_from_slice(&crc.to_be_bytes());
+        index.put(&crc.to_be_bytes())?;
     }
+    // Offsets from 2 GiB on go into a table of their own.
     let far: Vec<u64> = places
         .iter()
         .map(|place| place.1)
@@ -102,26 +98,42 @@ fn index(places: &[(Oid, u64, u32)], pack: &[u8]) -> Vec<u8> {
             next_far += 1;
             (next_far - 1) | 1 << 31
         };
-        index.extend_from_slice(&word.to_be_bytes());
+        index.put(&word.to_be_bytes())?;
     }
     for offset in far {
-        index.extend_from_slice(&offset.to_be_bytes());
+        index.put(&offset.to_be_bytes())?;
     }
-    index.extend_from_slice(pack);
-    let sum = Sha1::digest(&index);
-    index.extend_from_slice(&sum);
-    index
+    index.put(pack)
 }
 
-/// A name that git takes for the remains of a crash, and clears away in time.
-fn store(directory: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile> {
-    let mut file = tempfile::Builder::new()
-        .prefix("tmp_pack_")
-        .permissions(Permissions::from_mode(0o444))
-        .tempfile_in(directory)
-        .map_err(Error::io("create a file in", directory))?;
-    file.write_all(content)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(Error::io("write", file.path()))?;
-    Ok(file)
+/// A file that ends with the hash of all that was written into it.
+struct Hashing {
+    file: BufWriter<NamedTempFile>,
+    hash: Sha1,
+    written: u64,
+}
+
+impl Hashing {
+    fn new(file: NamedTempFile) -> Self {
+        Self {
+            file: BufWriter::with_capacity(1 << 18, file),
+            hash: Sha1::new(),
+            written: 0,
+        }
+    }
+
+    fn put(&mut self, data: &[u8]) -> io::Result<()> {
+        self.hash.update(data);
+        self.written += data.len() as u64;
+        self.file.write_all(data)
+    }
+
+    /// Ends the file and makes it durable.
+    fn finish(mut self) -> io::Result<(NamedTempFile, [u8; 20])> {
+        let hash: [u8; 20] = self.hash.finalize().into();
+        self.file.write_all(&hash)?;
+        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.as_file().sync_data()?;
+        Ok((file, hash))
+    }
 }
