@@ -11,12 +11,20 @@ use anyhow::{Context, Result, ensure};
 pub(super) fn time(program: &str, arguments: &[&Path]) -> Result<Duration> {
     let start = Instant::now();
     let status = Command::new(program).args(arguments).stdout(Stdio::null()).status();
-    ensure!(status.with_context(|| format!("{program} could not be started"))?.success(), "{program} failed");
+    ensure!(
+        status
+            .with_context(|| format!("{program} could not be started"))?
+            .success(),
+        "{program} failed"
+    );
     Ok(start.elapsed())
 }
 
 /// The best of three runs of `run`, each undone by `undo`.
-pub(super) fn best(mut run: impl FnMut() -> Result<Duration>, mut undo: impl FnMut() -> Result<()>) -> Result<Duration> {
+pub(super) fn best(
+    mut run: impl FnMut() -> Result<Duration>,
+    mut undo: impl FnMut() -> Result<()>,
+) -> Result<Duration> {
     let mut best = Duration::MAX;
     for _ in 0..3 {
         best = best.min(run()?);
@@ -33,7 +41,9 @@ pub(super) fn plain_files(directory: &Path, count: usize, content: &[u8]) -> Res
         for number in 0..count {
             // Spread as hashes are: most of the two upper directories are new as well.
             let spread = number.wrapping_mul(2_654_435_761) % (1 << 20);
-            let objects = directory.join(clone).join(format!("{:x}/{:x}/{number}", spread >> 10, spread & 1023));
+            let objects = directory
+                .join(clone)
+                .join(format!("{:x}/{:x}/{number}", spread >> 10, spread & 1023));
             fs::create_dir_all(&objects)?;
             fs::write(objects.join("object"), content)?;
         }

@@ -9,8 +9,12 @@ pub(super) fn wakeups(process: u32) -> Result<u64> {
     let mut sum = 0;
     for thread in fs::read_dir(format!("/proc/{process}/task")).context("the engine has ended")? {
         // A thread may end between being listed and being read.
-        let Ok(status) = fs::read_to_string(thread?.path().join("status")) else { continue };
-        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        let Ok(status) = fs::read_to_string(thread?.path().join("status")) else {
+            continue;
+        };
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         sum += line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0);
     }
     Ok(sum)
@@ -19,7 +23,10 @@ pub(super) fn wakeups(process: u32) -> Result<u64> {
 /// The memory of a process that is in use, in MiB.
 pub(super) fn memory(process: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).context("the engine has ended")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no memory figure")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("no memory figure")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
 }

@@ -47,10 +47,19 @@ pub(super) struct Row {
 pub(crate) fn run(yes: bool, only_ours: bool, rows: &[String]) -> Result<()> {
     let mut steps = Steps::new();
     let place = Place::find()?;
-    steps.step("system packages", || packages::install(&[packages::BUILD, packages::TEST], yes))?;
-    steps.command("build", &mut place.cargo(&["build", "--release", "--package", "cli", "--bin", "anabranch"]))?;
+    steps.step("system packages", || {
+        packages::install(&[packages::BUILD, packages::TEST], yes)
+    })?;
+    steps.command(
+        "build",
+        &mut place.cargo(&["build", "--release", "--package", "cli", "--bin", "anabranch"]),
+    )?;
     let anabranch = place.target.join("release/anabranch");
-    let git_annex = if only_ours { None } else { Some(tools::git_annex(&place)?) };
+    let git_annex = if only_ours {
+        None
+    } else {
+        Some(tools::git_annex(&place)?)
+    };
     let wants = |row: &str| rows.is_empty() || rows.iter().any(|wanted| wanted == row);
 
     let mut table = Vec::new();
@@ -96,6 +105,9 @@ fn print(table: &[Row]) {
     for row in table {
         let holds = row.holds.map_or("–", |holds| if holds { "yes" } else { "NO" });
         let (ours, theirs) = (words(&row.ours), words(&row.theirs));
-        println!("| {} | {ours} | {theirs} | {} | {} | {holds} |", row.name, row.floor, row.must);
+        println!(
+            "| {} | {ours} | {theirs} | {} | {} | {holds} |",
+            row.name, row.floor, row.must
+        );
     }
 }

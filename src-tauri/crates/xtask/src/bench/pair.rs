@@ -32,7 +32,13 @@ impl Pair {
             Who::Ours(path) => Who::Ours(path.clone()),
             Who::GitAnnex(path) => Who::GitAnnex(path.clone()),
         };
-        let mut pair = Self { who, engines: Vec::new(), laptop, other, home };
+        let mut pair = Self {
+            who,
+            engines: Vec::new(),
+            laptop,
+            other,
+            home,
+        };
         pair.set_up()?;
         pair.start()?;
         Ok(pair)
@@ -60,7 +66,10 @@ impl Pair {
 
     fn set_up(&mut self) -> Result<()> {
         let (laptop, other) = (self.laptop.clone(), self.other.clone());
-        fs::write(self.home().join(".gitconfig"), "[user]\nname = Bench\nemail = bench@example.invalid\n")?;
+        fs::write(
+            self.home().join(".gitconfig"),
+            "[user]\nname = Bench\nemail = bench@example.invalid\n",
+        )?;
         match &self.who {
             Who::Ours(_) => {
                 self.run(&["init", path(&laptop)?])?;
@@ -95,7 +104,9 @@ impl Pair {
                 }
                 Who::GitAnnex(_) => {
                     let mut command = self.command(Path::new("git"));
-                    command.current_dir(&folder).args(["annex", "assistant", "--foreground"]);
+                    command
+                        .current_dir(&folder)
+                        .args(["annex", "assistant", "--foreground"]);
                     command
                 }
             };
@@ -118,7 +129,9 @@ impl Pair {
     }
 
     fn run(&self, arguments: &[&str]) -> Result<()> {
-        let Who::Ours(anabranch) = &self.who else { bail!("only for ours") };
+        let Who::Ours(anabranch) = &self.who else {
+            bail!("only for ours")
+        };
         done(self.command(anabranch).args(arguments))
     }
 
@@ -129,7 +142,10 @@ impl Pair {
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         let home = self.home();
-        command.env("HOME", home).env("XDG_RUNTIME_DIR", home).env("XDG_CONFIG_HOME", home.join("config"));
+        command
+            .env("HOME", home)
+            .env("XDG_RUNTIME_DIR", home)
+            .env("XDG_CONFIG_HOME", home.join("config"));
         command.env("GIT_CONFIG_NOSYSTEM", "1").stdin(Stdio::null());
         if let Who::GitAnnex(git_annex) = &self.who
             && let Some(directory) = git_annex.parent()
@@ -179,14 +195,25 @@ pub(super) fn wait(patience: Duration, mut ready: impl FnMut() -> bool) -> Optio
 impl Pair {
     /// What `anabranch status --json` prints.
     pub(super) fn status(&self, folder: &Path) -> Result<String> {
-        let Who::Ours(anabranch) = &self.who else { bail!("only for ours") };
-        let output = self.command(anabranch).arg("status").arg("--json").arg(folder).output()?;
+        let Who::Ours(anabranch) = &self.who else {
+            bail!("only for ours")
+        };
+        let output = self
+            .command(anabranch)
+            .arg("status")
+            .arg("--json")
+            .arg(folder)
+            .output()?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// What git prints.
     pub(super) fn output(&self, directory: &Path, arguments: &[&str]) -> Result<String> {
-        let output = self.command(Path::new("git")).current_dir(directory).args(arguments).output()?;
+        let output = self
+            .command(Path::new("git"))
+            .current_dir(directory)
+            .args(arguments)
+            .output()?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }

@@ -43,11 +43,19 @@ fn content(number: u64, size: usize) -> Vec<u8> {
 }
 
 fn has(path: &Path, content: &[u8]) -> bool {
-    fs::metadata(path).is_ok_and(|meta| meta.len() == content.len() as u64) && fs::read(path).is_ok_and(|is| is == content)
+    fs::metadata(path).is_ok_and(|meta| meta.len() == content.len() as u64)
+        && fs::read(path).is_ok_and(|is| is == content)
 }
 
 fn row(name: &'static str, must: &'static str, floor: String, took: Took, holds: Option<bool>) -> Row {
-    Row { name, must, floor, ours: took, theirs: Took::NotRun, holds }
+    Row {
+        name,
+        must,
+        floor,
+        ours: took,
+        theirs: Took::NotRun,
+        holds,
+    }
 }
 
 fn took(time: Option<Duration>, how_far: impl FnOnce() -> String) -> Took {
@@ -65,7 +73,11 @@ fn settle(pair: &Pair) -> Result<()> {
             std::thread::sleep(Duration::from_millis(50));
             calm(&pair.laptop) && calm(&pair.other)
         });
-        ensure!(done.is_some(), "the clones do not come to rest: {}", pair.status(&pair.laptop)?);
+        ensure!(
+            done.is_some(),
+            "the clones do not come to rest: {}",
+            pair.status(&pair.laptop)?
+        );
     } else {
         std::thread::sleep(Duration::from_secs(5));
     }
@@ -81,14 +93,24 @@ fn one(pair: &mut Pair) -> Result<Row> {
         let start = Instant::now();
         fs::write(pair.laptop.join(&name), &bytes)?;
         let arrived = wait(PATIENCE, || has(&pair.other.join(&name), &bytes));
-        times.push(arrived.map(|_| start.elapsed()).context("one file did not arrive at all")?);
+        times.push(
+            arrived
+                .map(|_| start.elapsed())
+                .context("one file did not arrive at all")?,
+        );
         std::thread::sleep(Duration::from_millis(700));
     }
     times.sort();
     let median = times[times.len() / 2];
     println!("  from {:?} to {:?}", times[0], times[times.len() - 1]);
     let holds = Some(median <= Duration::from_millis(100));
-    Ok(row("4 KiB saved → in the other clone, median", "≤ 0.1 s", String::new(), Took::Time(median), holds))
+    Ok(row(
+        "4 KiB saved → in the other clone, median",
+        "≤ 0.1 s",
+        String::new(),
+        Took::Time(median),
+        holds,
+    ))
 }
 
 fn many(pair: &mut Pair) -> Result<Row> {
@@ -125,7 +147,13 @@ fn many(pair: &mut Pair) -> Result<Row> {
         plain.as_secs_f64()
     );
     let took = took(time, || format!("{next} of {MANY} after {} s", PATIENCE.as_secs()));
-    Ok(row("5,000 × 4 KiB → all in the other clone", "≤ 8 × cp -r", floor, took, holds))
+    Ok(row(
+        "5,000 × 4 KiB → all in the other clone",
+        "≤ 8 × cp -r",
+        floor,
+        took,
+        holds,
+    ))
 }
 
 fn rename(pair: &mut Pair) -> Result<Row> {
@@ -136,8 +164,16 @@ fn rename(pair: &mut Pair) -> Result<Row> {
     fs::rename(pair.laptop.join("many"), pair.laptop.join("renamed"))?;
     let time = wait(PATIENCE, || !old.exists() && count(&new) == MANY).map(|_| start.elapsed());
     let holds = time.map(|time| time <= Duration::from_secs(2));
-    let took = took(time, || format!("{} of {MANY} after {} s", count(&new), PATIENCE.as_secs()));
-    Ok(row("directory of 5,000 files renamed → in the other clone", "≤ 2 s", String::new(), took, holds))
+    let took = took(time, || {
+        format!("{} of {MANY} after {} s", count(&new), PATIENCE.as_secs())
+    });
+    Ok(row(
+        "directory of 5,000 files renamed → in the other clone",
+        "≤ 2 s",
+        String::new(),
+        took,
+        holds,
+    ))
 }
 
 fn start(pair: &mut Pair) -> Result<Row> {
@@ -150,7 +186,13 @@ fn start(pair: &mut Pair) -> Result<Row> {
     let time = wait(PATIENCE, || has(&pair.other.join("after-start"), &bytes)).map(|_| start.elapsed());
     let holds = time.map(|time| time <= Duration::from_secs(1));
     let took = took(time, || "not at all".to_owned());
-    Ok(row("start on 5,000 files → first synced change", "≤ 1 s", String::new(), took, holds))
+    Ok(row(
+        "start on 5,000 files → first synced change",
+        "≤ 1 s",
+        String::new(),
+        took,
+        holds,
+    ))
 }
 
 fn large(pair: &mut Pair) -> Result<Row> {
@@ -174,17 +216,29 @@ fn large(pair: &mut Pair) -> Result<Row> {
     let arrived = pair.other.join("large");
     let start = Instant::now();
     fs::rename(&source, pair.laptop.join("large"))?;
-    let time = wait(PATIENCE, || fs::metadata(&arrived).is_ok_and(|meta| meta.len() == LARGE)).map(|_| start.elapsed());
+    let time = wait(PATIENCE, || {
+        fs::metadata(&arrived).is_ok_and(|meta| meta.len() == LARGE)
+    })
+    .map(|_| start.elapsed());
     if time.is_some() {
         floor::time("cmp", &[&pair.laptop.join("large"), &arrived]).context("the large file arrived damaged")?;
     }
     let least = openssl + cp;
     let holds = time.map(|time| time.as_secs_f64() <= least.as_secs_f64() * 1.5);
     let ratio = time.map_or(0.0, |time| time.as_secs_f64() / least.as_secs_f64());
-    let floor =
-        format!("openssl {:.2} s + cp {:.2} s ({ratio:.2} ×)", openssl.as_secs_f64(), cp.as_secs_f64());
+    let floor = format!(
+        "openssl {:.2} s + cp {:.2} s ({ratio:.2} ×)",
+        openssl.as_secs_f64(),
+        cp.as_secs_f64()
+    );
     let took = took(time, || "not at all".to_owned());
-    Ok(row("1 GiB → in the other clone", "≤ 1.5 × (openssl + cp)", floor, took, holds))
+    Ok(row(
+        "1 GiB → in the other clone",
+        "≤ 1.5 × (openssl + cp)",
+        floor,
+        took,
+        holds,
+    ))
 }
 
 fn idle_minute(pair: &mut Pair) -> Result<Row> {
@@ -194,12 +248,25 @@ fn idle_minute(pair: &mut Pair) -> Result<Row> {
     let (before, refs_before) = (counts(pair)?, (refs(&pair.laptop)?, refs(&pair.other)?));
     std::thread::sleep(Duration::from_secs(60));
     let (after, refs_after) = (counts(pair)?, (refs(&pair.laptop)?, refs(&pair.other)?));
-    let each = before.iter().zip(&after).map(|(before, after)| (after - before) as f64 / 60.0);
+    let each = before
+        .iter()
+        .zip(&after)
+        .map(|(before, after)| (after - before) as f64 / 60.0);
     let most = each.fold(0.0, f64::max);
     let holds = Some(most < 1.0 && refs_before == refs_after);
     let took = Took::Figure(most, "wakeups a second");
-    let floor = if refs_before == refs_after { "no commit, no push" } else { "REFS MOVED" };
-    Ok(row("idle for a minute", "< 1 wakeup a second", floor.to_owned(), took, holds))
+    let floor = if refs_before == refs_after {
+        "no commit, no push"
+    } else {
+        "REFS MOVED"
+    };
+    Ok(row(
+        "idle for a minute",
+        "< 1 wakeup a second",
+        floor.to_owned(),
+        took,
+        holds,
+    ))
 }
 
 fn counts(pair: &Pair) -> Result<Vec<u64>> {
@@ -210,5 +277,11 @@ fn memory(pair: &mut Pair) -> Result<Row> {
     let memories: Result<Vec<f64>> = pair.processes().into_iter().map(idle::memory).collect();
     let most = memories?.into_iter().fold(0.0, f64::max);
     let holds = Some(most <= 60.0);
-    Ok(row("memory of one engine after all that", "≤ 60 MiB", String::new(), Took::Figure(most, "MiB"), holds))
+    Ok(row(
+        "memory of one engine after all that",
+        "≤ 60 MiB",
+        String::new(),
+        Took::Figure(most, "MiB"),
+        holds,
+    ))
 }
