@@ -10,7 +10,7 @@ use sha2::Sha256;
 use tempfile::TempDir;
 
 use crate::Annex;
-use crate::tree::our_oid;
+use crate::oid::from_git;
 
 /// What a test tree has at a path.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,12 +83,12 @@ impl Fixture {
 
     /// Points a ref at a commit.
     pub(crate) fn set(&self, reference: &str, commit: Oid) {
-        let id = crate::tree::git2_oid(commit);
+        let id = crate::oid::to_git(commit);
         self.repo().reference(reference, id, true, "test").unwrap();
     }
 
     pub(crate) fn get(&self, reference: &str) -> Option<Oid> {
-        self.repo().refname_to_id(reference).ok().map(our_oid)
+        self.repo().refname_to_id(reference).ok().map(from_git)
     }
 
     /// Makes a commit of these files and checks it out.
@@ -106,7 +106,7 @@ impl Fixture {
     pub(crate) fn leaves(&self, commit: Oid) -> Leaves {
         let repo = self.repo();
         let odb = repo.odb().unwrap();
-        let tree = repo.find_commit(crate::tree::git2_oid(commit)).unwrap().tree_id();
+        let tree = repo.find_commit(crate::oid::to_git(commit)).unwrap().tree_id();
         let all = crate::tree::raw::leaves(&odb, tree);
         all.into_iter()
             .map(|(path, blob)| {
@@ -209,10 +209,10 @@ pub(crate) fn commit_in(repo: &git2::Repository, leaves: &Leaves, parents: &[Oid
     let who = git2::Signature::now("n", "e@example.com").unwrap();
     let parents: Vec<_> = parents
         .iter()
-        .map(|parent| repo.find_commit(crate::tree::git2_oid(*parent)).unwrap())
+        .map(|parent| repo.find_commit(crate::oid::to_git(*parent)).unwrap())
         .collect();
     let parents: Vec<_> = parents.iter().collect();
-    our_oid(repo.commit(None, &who, &who, message, &tree, &parents).unwrap())
+    from_git(repo.commit(None, &who, &who, message, &tree, &parents).unwrap())
 }
 
 pub(crate) fn file(content: &str) -> Leaf {
@@ -241,6 +241,7 @@ pub(crate) fn put_object(annex: &Annex, content: &[u8]) -> Key {
     std::fs::write(&path, content).unwrap();
     // As if added a while ago: git trusts the stat data of a file only if it is older than the index.
     let file = std::fs::File::options().write(true).open(&path).unwrap();
-    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60))
+        .unwrap();
     key
 }

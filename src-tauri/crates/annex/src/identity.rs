@@ -1,5 +1,7 @@
 use nix::unistd::{User, getuid};
 
+use crate::{Error, Result};
+
 /// Who commits: `user.name` and `user.email` of git's configuration, else the account and the machine, as git-annex
 /// does when nothing is configured.
 pub(crate) fn signature(repo: &git2::Repository) -> git2::Signature<'static> {
@@ -13,6 +15,24 @@ pub(crate) fn signature(repo: &git2::Repository) -> git2::Signature<'static> {
         let email = usable(setting("user.email")).unwrap_or_else(|| format!("{account}@{machine}"));
         git2::Signature::now(&name, &email).expect("because neither is empty nor has characters that git refuses")
     })
+}
+
+/// Who merges, and when: the committer of the newest parent, whatever side it came from.
+///
+/// Two repositories that merge the same commits apart from each other thereby make the same commit. Would each sign its
+/// own, the two merges would have to be merged again, on both sides, and so on.
+pub(crate) fn of_merge(repo: &git2::Repository, parents: &[git2::Oid]) -> Result<git2::Signature<'static>> {
+    let mut newest: Option<git2::Commit<'_>> = None;
+    for &id in parents {
+        let commit = repo
+            .find_commit(id)
+            .map_err(Error::git(format!("read the commit {id}")))?;
+        let key = |commit: &git2::Commit<'_>| (commit.committer().when().seconds(), commit.id());
+        if newest.as_ref().is_none_or(|newest| key(newest) < key(&commit)) {
+            newest = Some(commit);
+        }
+    }
+    Ok(newest.map_or_else(|| signature(repo), |commit| commit.committer().to_owned()))
 }
 
 fn usable(text: Option<String>) -> Option<String> {

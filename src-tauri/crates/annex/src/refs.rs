@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use git2::{ErrorCode, Repository};
 use model::{Oid, RemoteName};
 
+use crate::oid::{from_git, to_git};
 use crate::tree::head::head_of;
-use crate::tree::{git2_oid, our_oid};
 use crate::{Annex, Error, Result};
 
 /// The refs that syncing depends on.
@@ -46,15 +46,20 @@ impl Annex {
             }
         }
         let mut annex_behind = false;
-        for tip in self.branch().others(&git)?.into_iter().map(our_oid) {
+        for tip in self.branch().others(&git)?.into_iter().map(from_git) {
             annex_behind |= !merged.contains(&tip) && !is_merged(&git, tip, annex, merged)?;
         }
-        Ok(RefsState { tree: head.commit, annex, incoming, annex_behind })
+        Ok(RefsState {
+            tree: head.commit,
+            annex,
+            incoming,
+            annex_behind,
+        })
     }
 
     /// True if the commit is in this repository.
     pub fn has_commit(&self, commit: Oid) -> bool {
-        self.git().is_ok_and(|git| git.find_commit(git2_oid(commit)).is_ok())
+        self.git().is_ok_and(|git| git.find_commit(to_git(commit)).is_ok())
     }
 
     /// All refs and where they point, to tell whether any has moved.
@@ -78,7 +83,7 @@ impl Annex {
 
 fn commit_of(git: &Repository, name: &str) -> Result<Option<Oid>> {
     match git.refname_to_id(name) {
-        Ok(oid) => Ok(Some(our_oid(oid))),
+        Ok(oid) => Ok(Some(from_git(oid))),
         Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
         Err(error) => Err(Error::git(format!("read {name}"))(error)),
     }
@@ -103,7 +108,9 @@ fn branches(git: &Repository, branch: &str, pulled: &BTreeSet<RemoteName>) -> Re
 fn is_merged(git: &Repository, tip: Oid, head: Option<Oid>, merged: &mut BTreeSet<Oid>) -> Result<bool> {
     let Some(head) = head else { return Ok(false) };
     let is_merged = head == tip
-        || git.graph_descendant_of(git2_oid(head), git2_oid(tip)).map_err(Error::git("compare two branches"))?;
+        || git
+            .graph_descendant_of(to_git(head), to_git(tip))
+            .map_err(Error::git("compare two branches"))?;
     if is_merged {
         merged.insert(tip);
     }

@@ -40,7 +40,10 @@ impl<'a> Rules<'a> {
     /// Refused with a message if an expression cannot be understood or judged here: then nothing may be added, since it
     /// might be added in the wrong way.
     pub fn of(annex: &'a Annex, settings: &'a Settings) -> Result<Self> {
-        for (name, text) in [("annex.largefiles", &settings.largefiles), ("annex.largefiles", &settings.largefiles_default)] {
+        for (name, text) in [
+            ("annex.largefiles", &settings.largefiles),
+            ("annex.largefiles", &settings.largefiles_default),
+        ] {
             if let Some(text) = text {
                 parse(name, text)?;
             }
@@ -50,11 +53,22 @@ impl<'a> Rules<'a> {
             Some(text) => parse("annex.addunlocked", text)?,
         };
         let git = annex.git()?;
-        let everywhere = mentions_annex(git.path().join("info").join("attributes")) || git.config()
-            .and_then(|config| config.get_path("core.attributesFile"))
-            .is_ok_and(mentions_annex);
-        let attributes = Mutex::new(Attributes { git, everywhere, directories: HashMap::new() });
-        Ok(Self { annex, settings, unlocked, attributes })
+        let everywhere = mentions_annex(git.path().join("info").join("attributes"))
+            || git
+                .config()
+                .and_then(|config| config.get_path("core.attributesFile"))
+                .is_ok_and(mentions_annex);
+        let attributes = Mutex::new(Attributes {
+            git,
+            everywhere,
+            directories: HashMap::new(),
+        });
+        Ok(Self {
+            annex,
+            settings,
+            unlocked,
+            attributes,
+        })
     }
 
     /// True if a file of this size is to be annexed, false if it goes to git itself.
@@ -65,7 +79,10 @@ impl<'a> Rules<'a> {
             return true;
         }
         // An attribute that cannot be judged leaves the file where nothing is lost: in the annex.
-        is_large(self.annex, &attributes.git, self.settings, path, size).ok().flatten().unwrap_or(true)
+        is_large(self.annex, &attributes.git, self.settings, path, size)
+            .ok()
+            .flatten()
+            .unwrap_or(true)
     }
 
     /// True if a new file of this size stays unlocked.
@@ -103,11 +120,15 @@ fn parse(name: &str, text: &str) -> Result<Unlocked> {
         return Ok(Unlocked::All(all));
     }
     let refused = |reason: String| {
-        Error::Refused(format!("{name} is set to {text:?}, {reason}; nothing was added and nothing is lost. Correct the setting"))
+        Error::Refused(format!(
+            "{name} is set to {text:?}, {reason}; nothing was added and nothing is lost. Correct the setting"
+        ))
     };
     let expression = Expression::parse(text, Terms::LargeFiles).map_err(|error| refused(format!("but {error}")))?;
     if expression.needs_mime() {
-        return Err(refused("but what kind of content a file has cannot be told here yet".to_owned()));
+        return Err(refused(
+            "but what kind of content a file has cannot be told here yet".to_owned(),
+        ));
     }
     Ok(Unlocked::Some(Box::new(expression)))
 }

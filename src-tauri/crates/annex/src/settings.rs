@@ -271,14 +271,18 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
 
 /// `annex.thin` alone, for a repository of which nothing else needs to be known.
 pub fn is_thin(annex: &Annex) -> bool {
-    snapshot(annex).and_then(|config| config.get_bool("annex.thin").map_err(Error::git("read annex.thin"))).unwrap_or(false)
+    snapshot(annex)
+        .and_then(|config| config.get_bool("annex.thin").map_err(Error::git("read annex.thin")))
+        .unwrap_or(false)
 }
 
 /// Remembers which repository a remote is (`annex-uuid`), when it was first reached.
 pub fn remember_uuid(annex: &Annex, name: &RemoteName, uuid: &Uuid) -> Result<()> {
     let doing = || Error::git(format!("write the uuid of the remote {name} to the configuration"));
     let mut config = annex.git()?.config().map_err(doing())?;
-    config.set_str(&format!("remote.{name}.annex-uuid"), uuid.as_str()).map_err(doing())
+    config
+        .set_str(&format!("remote.{name}.annex-uuid"), uuid.as_str())
+        .map_err(doing())
 }
 
 fn snapshot(annex: &Annex) -> Result<git2::Config> {

@@ -12,6 +12,7 @@ use bstr::BString;
 use git2::Odb;
 use model::{Key, Oid, PathError, RepoPath};
 
+use crate::oid::to_git;
 use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink};
 use crate::{Annex, Error, Result};
 pub use head::Head;
@@ -88,7 +89,7 @@ impl Annex {
 
 /// The tree of a commit.
 pub(crate) fn tree_of(git: &git2::Repository, commit: Oid) -> Result<git2::Oid> {
-    let id = git2_oid(commit);
+    let id = to_git(commit);
     let commit = git
         .find_commit(id)
         .map_err(Error::git(format!("read the commit {commit}")))?;
@@ -122,16 +123,4 @@ pub(crate) fn small_blob(odb: &Odb<'_>, id: git2::Oid) -> Result<Option<Vec<u8>>
     }
     let object = odb.read(id).map_err(Error::git(reading()))?;
     Ok(Some(object.data().to_vec()))
-}
-
-/// Our name of an object as libgit2's.
-pub(crate) fn git2_oid(oid: Oid) -> git2::Oid {
-    git2::Oid::from_bytes(&oid.0).expect("because 20 bytes are a SHA-1 object id")
-}
-
-/// libgit2's name of an object as ours.
-pub(crate) fn our_oid(oid: git2::Oid) -> Oid {
-    let mut bytes = [0; 20];
-    bytes.copy_from_slice(oid.as_bytes());
-    Oid(bytes)
 }

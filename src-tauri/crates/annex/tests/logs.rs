@@ -3,7 +3,6 @@
 
 mod fixture;
 
-use annex::Trust;
 use annex::logs::{Presence, PresenceLog, VectorClock};
 use fixture::{Fixture, HERE, bytes, show, vectors};
 use model::{Key, Uuid};
@@ -43,7 +42,14 @@ fn location_logs_merge_read_and_change_as_in_git_annex() {
     let branch = fixture.annex.branch();
     let merged = branch.merge().unwrap();
     assert!(merged.changed && merged.refused.is_empty());
-    assert_eq!(fixture.subject(), vectors["merge_commit_subject"].as_str().unwrap());
+    // git-annex goes on with the names of the refs, which are others in every repository.
+    assert!(
+        vectors["merge_commit_subject"]
+            .as_str()
+            .unwrap()
+            .starts_with("merging ")
+    );
+    assert!(fixture.subject().starts_with("merging "));
     assert!(!branch.merge().unwrap().changed, "merging again changes nothing");
 
     for (case, path) in cases.iter().zip(&paths) {
@@ -123,10 +129,10 @@ fn operate(fixture: &Fixture, operation: &[String], here: &str, now: VectorClock
     let uuid = |text: &str| Uuid::parse(if text == "here" { here } else { text }).unwrap();
     let result = match words.as_slice() {
         ["describe", who, text] => branch.record_value("uuid.log", &uuid(who), text, now),
-        ["trust", who, "--force"] => branch.record_value("trust.log", &uuid(who), Trust::Trusted.as_str(), now),
-        ["untrust", who] => branch.record_value("trust.log", &uuid(who), Trust::Untrusted.as_str(), now),
-        ["semitrust", who] => branch.record_value("trust.log", &uuid(who), Trust::SemiTrusted.as_str(), now),
-        ["dead", who] => branch.record_value("trust.log", &uuid(who), Trust::Dead.as_str(), now),
+        ["trust", who, "--force"] => branch.record_value("trust.log", &uuid(who), "1", now),
+        ["untrust", who] => branch.record_value("trust.log", &uuid(who), "0", now),
+        ["semitrust", who] => branch.record_value("trust.log", &uuid(who), "?", now),
+        ["dead", who] => branch.record_value("trust.log", &uuid(who), "X", now),
         ["group", who, group] => {
             let mut groups = branch.facts().unwrap().groups.remove(&uuid(who)).unwrap_or_default();
             groups.insert((*group).to_owned());

@@ -34,7 +34,9 @@ pub enum Effect {
         /// Where to look.
         scope: Scope,
     },
-    /// Add, stage and commit what look `look` found, then log the new content. Ends in [`crate::Event::Ingested`].
+    /// Add what look `look` found, log the new content (in the journal at least), stage and commit. In this order: after a
+    /// crash a look finds what is not committed, but nothing would find content that is committed and not logged. The root,
+    /// and that each file is still as it was found, are checked again. Ends in [`crate::Event::Ingested`].
     Ingest {
         /// This effect.
         id: Id,
@@ -63,8 +65,9 @@ pub enum Effect {
         /// The remote.
         remote: RemoteName,
     },
-    /// Merge all that has been fetched or pushed here: the git-annex branch first, then the tree. Ends in
-    /// [`crate::Event::Merged`].
+    /// Merge all that has been fetched or pushed here: the git-annex branch first, then the tree. Two ends that merge the
+    /// same commits had better make the same commit (parents sorted, the newer one's time); it settles otherwise, later.
+    /// Ends in [`crate::Event::Merged`].
     Merge {
         /// This effect.
         id: Id,
@@ -82,17 +85,20 @@ pub enum Effect {
         /// This effect.
         id: Id,
     },
-    /// Find keys to transfer: for each lot in order, those not tried in vain too recently. Ends in
+    /// Find keys to transfer: for each lot in order, those not tried in vain with this remote too recently (every outcome
+    /// but stored, there already, cancelled and away is in vain), each once for each destination. Ends in
     /// [`crate::Event::Offered`].
     Offer {
         /// This effect.
         id: Id,
         /// What could be transferred, best way first.
         lots: Vec<Lot>,
-        /// How many candidates to return at the most.
+        /// How many candidates to return at the most. Every remote has its share, so that one with many does not crowd out
+        /// the others.
         limit: usize,
     },
-    /// Transfer contents to or from a remote, then log where they are. Ends in [`crate::Event::Transferred`].
+    /// Transfer contents to or from a remote, then log where they are. What is sent to a clone on this machine is logged
+    /// there as well, as git-annex does: our log may not get there. Ends in [`crate::Event::Transferred`].
     Transfer {
         /// This effect.
         id: Id,

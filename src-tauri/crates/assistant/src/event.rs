@@ -106,7 +106,7 @@ pub enum Merged {
 /// How a push ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pushed {
-    /// The remote has these heads.
+    /// The remote has these heads, as its own or in what was pushed to it; also if it had them, or newer ones, before.
     Done(Heads),
     /// The remote has commits that are not merged here.
     Refused,
@@ -116,7 +116,8 @@ pub enum Pushed {
     Failed(String),
 }
 
-/// Names keys with the same holders and the same wanters.
+/// Names keys with the same holders and the same wanters. An id is never given to another pair of these while the engine
+/// runs: a lot that was asked for a moment ago must not come to mean something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClassId(pub u32);
 
@@ -153,7 +154,7 @@ pub struct Candidate {
 pub enum Outcome {
     /// It arrived, was verified and logged.
     Stored,
-    /// It was there already.
+    /// It was there already; if the log did not say so, it does now.
     AlreadyThere,
     /// Another program is transferring it.
     Busy,
@@ -176,7 +177,9 @@ pub enum Event {
     FilesChanged(Vec<RepoPath>),
     /// Changes may have been missed, here or (none) anywhere.
     CountLost(Option<RepoPath>),
-    /// Refs or logs of this repository may have been changed by somebody else.
+    /// Refs or logs of this repository may have been changed by somebody else; told first of all when the engine starts.
+    /// Refs in events may be old when they arrive, in any order. Every change of refs must be followed by an event whose
+    /// refs were read after it.
     RefsMoved(Refs),
     /// Refs of a remote were seen to change.
     RemoteRefsMoved(RemoteName),
@@ -260,7 +263,7 @@ pub enum Event {
     Observed {
         /// The effect.
         id: Id,
-        /// The heads that were observed.
+        /// The heads that were observed, read when the observing began.
         heads: Heads,
         /// All keys, by who has them and who wants them; none if the observations could not be made, in words for
         /// people.
@@ -272,7 +275,7 @@ pub enum Event {
         id: Id,
         /// In order of urgency.
         candidates: Vec<Candidate>,
-        /// When the next key comes off its back-off, if some were held back by it.
+        /// When the next key comes off its back-off, if some were held back by it; later than now.
         retry_at: Option<Timestamp>,
     },
     /// A transfer ended.

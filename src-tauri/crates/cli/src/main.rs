@@ -34,12 +34,24 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Init { path, description } => {
             let path = path.unwrap_or_else(here);
             let uuid = engine::init(&path, description.as_deref())?;
-            print(&format!("{} is ready ({uuid}). Keep it in sync with 'anabranch run {0}'", path.display()))
+            print(&format!(
+                "{} is ready ({uuid}). Keep it in sync with 'anabranch run {0}'",
+                path.display()
+            ))
         }
-        Task::Clone { source, path, bare, description } => {
+        Task::Clone {
+            source,
+            path,
+            bare,
+            description,
+        } => {
             let path = path.map_or_else(|| name_of(&source), Ok)?;
             let uuid = engine::clone(&source, &path, bare, description.as_deref())?;
-            print(&format!("{} is a clone of {} ({uuid})", path.display(), source.display()))
+            print(&format!(
+                "{} is a clone of {} ({uuid})",
+                path.display(),
+                source.display()
+            ))
         }
         Task::Run { folders } => {
             let folders = if folders.is_empty() { vec![here()] } else { folders };
@@ -53,18 +65,30 @@ fn run(task: Task) -> Result<ExitCode> {
         }
         Task::Status { folder, json } => {
             let folder = engine::status(&folder.unwrap_or_else(here))?;
-            print(&if json { serde_json::to_string_pretty(&folder)? } else { words::summary(&folder) })?;
+            print(&if json {
+                serde_json::to_string_pretty(&folder)?
+            } else {
+                words::summary(&folder)
+            })?;
             Ok(in_step(&folder))
         }
         Task::Why { path, json } => {
             let why = engine::why(&path)?;
-            print(&if json { serde_json::to_string_pretty(&why)? } else { why.sentence })
+            print(&if json {
+                serde_json::to_string_pretty(&why)?
+            } else {
+                why.sentence
+            })
         }
         Task::Pause { folder } => ask(folder, &Command::Pause, "paused"),
         Task::Resume { folder } => ask(folder, &Command::Resume, "going on"),
-        Task::Answer { answer, folder } => {
-            ask(folder, &Command::Answer { yes: answer == YesNo::Yes }, "the answer was taken")
-        }
+        Task::Answer { answer, folder } => ask(
+            folder,
+            &Command::Answer {
+                yes: answer == YesNo::Yes,
+            },
+            "the answer was taken",
+        ),
         Task::FilterProcess => {
             engine::filter_process(&here(), std::io::stdin().lock(), std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
@@ -81,8 +105,12 @@ fn here() -> PathBuf {
 }
 
 fn name_of(source: &Path) -> Result<PathBuf> {
-    let source = source.canonicalize().with_context(|| format!("could not find {}", source.display()))?;
-    Ok(PathBuf::from(source.file_name().context("name the folder to make the clone in")?))
+    let source = source
+        .canonicalize()
+        .with_context(|| format!("could not find {}", source.display()))?;
+    Ok(PathBuf::from(
+        source.file_name().context("name the folder to make the clone in")?,
+    ))
 }
 
 fn print(text: &str) -> Result<ExitCode> {

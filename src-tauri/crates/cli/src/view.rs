@@ -50,11 +50,18 @@ struct View {
 
 impl View {
     fn new() -> Self {
-        Self { is_terminal: stdout().is_terminal(), said: Vec::new() }
+        Self {
+            is_terminal: stdout().is_terminal(),
+            said: Vec::new(),
+        }
     }
 
     fn show(&mut self, status: &Status) -> Result<()> {
-        if self.is_terminal { draw(status) } else { self.say(status) }
+        if self.is_terminal {
+            draw(status)
+        } else {
+            self.say(status)
+        }
     }
 
     fn end(&self) -> Result<()> {
@@ -83,7 +90,12 @@ impl View {
 
 fn draw(status: &Status) -> Result<()> {
     let (width, height) = terminal::size().unwrap_or((80, 24));
-    let lines: Vec<_> = status.folders.iter().flat_map(lines).take(usize::from(height).saturating_sub(1)).collect();
+    let lines: Vec<_> = status
+        .folders
+        .iter()
+        .flat_map(lines)
+        .take(usize::from(height).saturating_sub(1))
+        .collect();
     let mut out = stdout().lock();
     queue!(out, cursor::Hide, cursor::MoveTo(0, 0))?;
     for (text, color) in lines {
@@ -108,8 +120,17 @@ fn lines(folder: &Folder) -> Vec<(String, Color)> {
     let mut lines = vec![(format!(" {mark} {}  {}", folder.path, folder.headline), color)];
     // The first line of the summary is the headline; control characters in names must not reach the terminal.
     let plain = |text: &str| text.replace(char::is_control, "\u{fffd}");
-    lines.extend(words::summary(folder).lines().skip(1).map(|line| (format!("   {}", plain(line)), Color::Reset)));
-    let recent = folder.recent.iter().take(5).map(|change| (format!("     · {}", plain(&change.what)), Color::DarkGrey));
+    lines.extend(
+        words::summary(folder)
+            .lines()
+            .skip(1)
+            .map(|line| (format!("   {}", plain(line)), Color::Reset)),
+    );
+    let recent = folder
+        .recent
+        .iter()
+        .take(5)
+        .map(|change| (format!("     · {}", plain(&change.what)), Color::DarkGrey));
     lines.extend(recent);
     lines.push((String::new(), Color::Reset));
     lines

@@ -15,10 +15,17 @@ pub(crate) fn summary(folder: &Folder) -> String {
         line(format!("? {}", question.text));
     }
     for problem in &folder.problems {
-        line(format!("! {} {} {} {}", problem.what, problem.lost, problem.next, problem.remedy));
+        line(format!(
+            "! {} {} {} {}",
+            problem.what, problem.lost, problem.next, problem.remedy
+        ));
     }
     for place in &folder.places {
-        line(format!("{}: {}", place.name, contact(&place.contact, place.has_commits, place.wants, place.wants_bytes)));
+        line(format!(
+            "{}: {}",
+            place.name,
+            contact(&place.contact, place.has_commits, place.wants, place.wants_bytes)
+        ));
     }
     for transfer in &folder.transfers {
         line(progress(transfer));
@@ -45,7 +52,12 @@ pub(crate) fn progress(transfer: &Progress) -> String {
         Direction::Receiving => "←",
         Direction::Sending => "→",
     };
-    let percent = transfer.done.saturating_mul(100).checked_div(transfer.total).unwrap_or(0).min(100);
+    let percent = transfer
+        .done
+        .saturating_mul(100)
+        .checked_div(transfer.total)
+        .unwrap_or(0)
+        .min(100);
     let of = size(transfer.total);
     format!("{arrow} {}  {}  {percent} % of {of}", transfer.place, transfer.what)
 }

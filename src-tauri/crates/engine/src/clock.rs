@@ -25,5 +25,7 @@ impl Clock {
 
 /// The time of day in seconds since the epoch, for people.
 pub(crate) fn wall_clock() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }

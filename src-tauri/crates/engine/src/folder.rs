@@ -23,6 +23,8 @@ use crate::work::{self, Workshop};
 
 /// A wait longer than this is not waited for by a sync that was asked for: it is reported as waiting.
 const SOON: Duration = Duration::from_millis(900);
+/// How long the engine of a remote is given to push what has changed there before it is fetched.
+const TIME_TO_PUSH: Duration = Duration::from_millis(1500);
 /// A sync that was asked for ends after this long of such waits: somebody keeps writing, or a lock is held.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -58,6 +60,8 @@ pub(crate) struct Folder {
     under_way: usize,
     examining: bool,
     examine_again: bool,
+    /// Remotes whose engines are given time to push.
+    expected: BTreeSet<RemoteName>,
     /// Who waits until all that was under way when everything was paused has ended.
     pauses: Vec<oneshot::Sender<Reply>>,
     /// Who waits for a sync to end, and how long at the most.
@@ -110,6 +114,7 @@ impl Folder {
             under_way: 0,
             examining: false,
             examine_again: false,
+            expected: BTreeSet::new(),
             pauses: Vec::new(),
             syncs: Vec::new(),
             sync_until: clock.now() + PATIENCE,
@@ -221,6 +226,11 @@ impl Folder {
             }
             Ended::RemoteExamined(Some(name)) => self.handle(Event::RemoteRefsMoved(name)),
             Ended::RemoteExamined(None) => {}
+            Ended::Expected(name) => {
+                self.expected.remove(&name);
+                let workshop = Arc::clone(&self.workshop);
+                self.spawn(move || Ended::RemoteExamined(workshop.examine_remote(&name).then_some(name)));
+            }
         }
     }
 
@@ -237,8 +247,7 @@ impl Folder {
             self.examine();
         }
         for name in seen.remotes {
-            let workshop = Arc::clone(&self.workshop);
-            self.spawn(move || Ended::RemoteExamined(workshop.examine_remote(&name).then_some(name)));
+            self.remote_moved(name);
         }
     }
 
@@ -259,6 +268,23 @@ impl Folder {
                 Some(Concern::Top) => (seen.lost, seen.git) = (true, true),
                 None => {}
             }
+        }
+    }
+
+    /// Refs of a remote changed. An engine there that knows this repository pushes what it has, contents first; fetching
+    /// from it in the middle of that would do the same work twice, so it is given some time.
+    fn remote_moved(&mut self, name: RemoteName) {
+        let workshop = Arc::clone(&self.workshop);
+        if !workshop.is_pushed_to_by(&name) {
+            self.spawn(move || Ended::RemoteExamined(workshop.examine_remote(&name).then_some(name)));
+        } else if self.expected.insert(name.clone()) {
+            let end = self.end.clone();
+            self.under_way += 1;
+            tokio::spawn(async move {
+                tokio::time::sleep(TIME_TO_PUSH).await;
+                // The loop may have ended; then nobody needs to know.
+                let _ = end.send(Ended::Expected(name));
+            });
         }
     }
 
@@ -359,6 +385,8 @@ enum Ended {
     Effect(Event),
     Examined(Vec<Event>),
     RemoteExamined(Option<RemoteName>),
+    /// The time that the engine of a remote had for pushing is over.
+    Expected(RemoteName),
 }
 
 /// What a burst of changes was about.

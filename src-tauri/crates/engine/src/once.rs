@@ -11,8 +11,8 @@ use crate::Error;
 use crate::clock::Clock;
 use crate::folder::Folder;
 use crate::running::{runtime, watch_mounts};
-use crate::work::Workshop;
 use crate::socket;
+use crate::work::Workshop;
 
 /// Does everything in a folder that can be done now, and says how things are then. An engine that runs there does it.
 pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
@@ -45,7 +45,9 @@ pub fn status(path: &Path) -> Result<contract::Folder, Error> {
 /// Says of a file where it is, where it should be, and what it is waiting for.
 pub fn why(file: &Path) -> Result<Why, Error> {
     let (annex, path) = locate(file)?;
-    let asked = Command::Why { path: hex::encode(path.as_bytes()) };
+    let asked = Command::Why {
+        path: hex::encode(path.as_bytes()),
+    };
     match socket::ask(&annex, &asked)? {
         Some(Reply::Why(why)) => Ok(why),
         Some(other) => Err(unexpected(other)),
@@ -57,7 +59,10 @@ pub fn why(file: &Path) -> Result<Why, Error> {
 pub fn ask_folder(path: &Path, command: &Command) -> Result<Reply, Error> {
     let annex = Annex::open(path)?;
     socket::ask(&annex, command)?.ok_or_else(|| {
-        Error::Refused(format!("no engine runs in {}; start one with 'anabranch run'", path.display()))
+        Error::Refused(format!(
+            "no engine runs in {}; start one with 'anabranch run'",
+            path.display()
+        ))
     })
 }
 
@@ -74,12 +79,21 @@ fn unexpected(reply: Reply) -> Error {
 fn locate(file: &Path) -> Result<(Annex, RepoPath), Error> {
     let refused = |why: &str| Error::Refused(format!("{}: {why}", file.display()));
     let name = file.file_name().ok_or_else(|| refused("name a file"))?;
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let io = |source| Error::Io { doing: "find", path: parent.to_owned(), source };
+    let parent = file
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let io = |source| Error::Io {
+        doing: "find",
+        path: parent.to_owned(),
+        source,
+    };
     let absolute: PathBuf = parent.canonicalize().map_err(io)?.join(name);
     let top = absolute.ancestors().skip(1).find(|top| top.join(".git").exists());
     let top = top.ok_or_else(|| refused("it is in no repository"))?;
-    let inside = absolute.strip_prefix(top).map_err(|_| refused("it is in no repository"))?;
+    let inside = absolute
+        .strip_prefix(top)
+        .map_err(|_| refused("it is in no repository"))?;
     let path = RepoPath::parse(inside.as_os_str().as_encoded_bytes()).map_err(|why| refused(&why.to_string()))?;
     Ok((Annex::open(top)?, path))
 }

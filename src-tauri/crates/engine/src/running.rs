@@ -12,11 +12,15 @@ use crate::folder::{Folder, Handle};
 /// The runtime that engines run in: one thread for the loops, and a few for the work.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().max_blocking_threads(16).build().map_err(|source| Error::Io {
-        doing: "start the threads of",
-        path: PathBuf::from("the engine"),
-        source,
-    })
+    builder
+        .enable_all()
+        .max_blocking_threads(16)
+        .build()
+        .map_err(|source| Error::Io {
+            doing: "start the threads of",
+            path: PathBuf::from("the engine"),
+            source,
+        })
 }
 
 /// Running folders of this process.
@@ -36,13 +40,19 @@ impl Engine {
         let table = watch_mounts()?;
         let (stop, stopped) = watch::channel(false);
         let (change, changed) = watch::channel(());
-        let opened: Result<Vec<_>, _> =
-            folders.iter().map(|path| Folder::open(path, table.clone(), change.clone())).collect();
+        let opened: Result<Vec<_>, _> = folders
+            .iter()
+            .map(|path| Folder::open(path, table.clone(), change.clone()))
+            .collect();
         let folders = opened?.into_iter().map(|(folder, handle)| {
             let running = tokio::spawn(folder.run(stopped.clone()));
             (handle, running)
         });
-        Ok(Self { folders: folders.collect(), stop, changed })
+        Ok(Self {
+            folders: folders.collect(),
+            stop,
+            changed,
+        })
     }
 
     /// What can be seen now.
@@ -73,7 +83,11 @@ impl Engine {
 
 /// Watches which drives are mounted, until the runtime ends.
 pub(crate) fn watch_mounts() -> Result<watch::Receiver<Arc<[Mount]>>, Error> {
-    let failed = |source| Error::Io { doing: "watch", path: PathBuf::from("/proc/self/mountinfo"), source };
+    let failed = |source| Error::Io {
+        doing: "watch",
+        path: PathBuf::from("/proc/self/mountinfo"),
+        source,
+    };
     let mut mounts = Mounts::watch().map_err(failed)?;
     let (sender, table) = watch::channel(mounts.current());
     tokio::spawn(async move {

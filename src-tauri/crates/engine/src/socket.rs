@@ -30,9 +30,16 @@ pub(crate) fn socket_path(annex: &Annex) -> Result<PathBuf, Error> {
     };
     let mut builder = std::fs::DirBuilder::new();
     let made = builder.recursive(true).mode(0o700).create(&directory);
-    made.map_err(|source| Error::Io { doing: "create the directory", path: directory.clone(), source })?;
-    let meta = std::fs::symlink_metadata(&directory)
-        .map_err(|source| Error::Io { doing: "examine", path: directory.clone(), source })?;
+    made.map_err(|source| Error::Io {
+        doing: "create the directory",
+        path: directory.clone(),
+        source,
+    })?;
+    let meta = std::fs::symlink_metadata(&directory).map_err(|source| Error::Io {
+        doing: "examine",
+        path: directory.clone(),
+        source,
+    })?;
     let owner = std::os::unix::fs::MetadataExt::uid(&meta);
     if !meta.is_dir() || owner != nix::unistd::Uid::effective().as_raw() || meta.permissions().mode() & 0o077 != 0 {
         return Err(Error::Refused(format!(
@@ -52,12 +59,19 @@ pub(crate) fn listen(path: &Path, commands: mpsc::UnboundedSender<Asked>) -> Res
     // The tenancy is ours, so whoever listened here before is gone.
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::Io { doing: "remove", path: path.to_owned(), source });
+            return Err(Error::Io {
+                doing: "remove",
+                path: path.to_owned(),
+                source,
+            });
         }
         _ => {}
     }
-    let listener =
-        UnixListener::bind(path).map_err(|source| Error::Io { doing: "listen at", path: path.to_owned(), source })?;
+    let listener = UnixListener::bind(path).map_err(|source| Error::Io {
+        doing: "listen at",
+        path: path.to_owned(),
+        source,
+    })?;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(serve(stream, commands.clone()));
@@ -83,11 +97,15 @@ async fn serve(stream: tokio::net::UnixStream, commands: mpsc::UnboundedSender<A
                 if commands.send((command, sender)).is_err() {
                     return;
                 }
-                receiver.await.unwrap_or_else(|_| Reply::Refused("the engine is stopping".to_owned()))
+                receiver
+                    .await
+                    .unwrap_or_else(|_| Reply::Refused("the engine is stopping".to_owned()))
             }
             Err(error) => Reply::Refused(format!("that is not a command: {error}")),
         };
-        let Ok(mut text) = serde_json::to_vec(&reply) else { return };
+        let Ok(mut text) = serde_json::to_vec(&reply) else {
+            return;
+        };
         text.push(b'\n');
         if output.write_all(&text).await.is_err() {
             return;
@@ -97,9 +115,15 @@ async fn serve(stream: tokio::net::UnixStream, commands: mpsc::UnboundedSender<A
 
 /// Asks the engine that tends `annex`; none if there is none.
 pub(crate) fn ask(annex: &Annex, command: &Command) -> Result<Option<Reply>, Error> {
-    let Some(Tenant::Engine(note)) = annex.tenant()? else { return Ok(None) };
+    let Some(Tenant::Engine(note)) = annex.tenant()? else {
+        return Ok(None);
+    };
     let path = PathBuf::from(note.trim_end());
-    let failed = |source| Error::Io { doing: "talk to the engine at", path: path.clone(), source };
+    let failed = |source| Error::Io {
+        doing: "talk to the engine at",
+        path: path.clone(),
+        source,
+    };
     let mut stream = UnixStream::connect(&path).map_err(failed)?;
     if !matches!(command, Command::Sync) {
         stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(failed)?;
@@ -110,5 +134,7 @@ pub(crate) fn ask(annex: &Annex, command: &Command) -> Result<Option<Reply>, Err
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).map_err(failed)?;
     let reply = serde_json::from_str(&line);
-    reply.map(Some).map_err(|_| Error::Refused("the engine stopped before it answered; try again".to_owned()))
+    reply
+        .map(Some)
+        .map_err(|_| Error::Refused("the engine stopped before it answered; try again".to_owned()))
 }

@@ -21,8 +21,16 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop) -> Folder {
     folder.places = places(assistant, workshop);
     folder.waiting = waiting(assistant, workshop, &folder.places);
     let classes = assistant.classes();
-    folder.keys = classes.iter().filter(|class| !class.want.is_empty()).map(|class| class.keys).sum();
-    folder.bytes = classes.iter().filter(|class| !class.want.is_empty()).map(|class| class.bytes).sum();
+    folder.keys = classes
+        .iter()
+        .filter(|class| !class.want.is_empty())
+        .map(|class| class.keys)
+        .sum();
+    folder.bytes = classes
+        .iter()
+        .filter(|class| !class.want.is_empty())
+        .map(|class| class.bytes)
+        .sum();
     folder.state = if folder.question.is_some() || !folder.problems.is_empty() {
         State::NeedsYou
     } else if !assistant.has_looked() {
@@ -44,7 +52,12 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop) -> Folder {
 pub(crate) fn unattended(workshop: &Workshop) -> Folder {
     let annex = workshop.annex();
     Folder {
-        path: annex.work_tree().unwrap_or(annex.git_dir()).to_string_lossy().trim_end_matches('/').to_owned(),
+        path: annex
+            .work_tree()
+            .unwrap_or(annex.git_dir())
+            .to_string_lossy()
+            .trim_end_matches('/')
+            .to_owned(),
         uuid: annex.uuid().to_string(),
         description: workshop.description(annex.uuid()),
         state: State::Stopped,
@@ -115,7 +128,11 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
         next: "It will be looked at again by itself.".to_owned(),
         remedy,
     };
-    let shown = workshop.annex().work_tree().unwrap_or(workshop.annex().git_dir()).display();
+    let shown = workshop
+        .annex()
+        .work_tree()
+        .unwrap_or(workshop.annex().git_dir())
+        .display();
     match assistant.root() {
         Root::Same => {}
         Root::Vanished => problems.push(problem(
@@ -128,7 +145,10 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
         )),
     }
     if let Some(trouble) = assistant.trouble() {
-        problems.push(problem(format!("Something could not be done here: {trouble}."), String::new()));
+        problems.push(problem(
+            format!("Something could not be done here: {trouble}."),
+            String::new(),
+        ));
     }
     for (path, why) in workshop.blind() {
         let why = match why {
@@ -138,12 +158,18 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
             Why::Unreadable => "it cannot be read",
         };
         problems.push(problem(
-            format!("Changes in {} are noticed only every 30 seconds: {why}.", path.display()),
+            format!(
+                "Changes in {} are noticed only every 30 seconds: {why}.",
+                path.display()
+            ),
             "Raise the limit or make it readable.".to_owned(),
         ));
     }
     for (what, why) in workshop.unfit() {
-        problems.push(problem(format!("{what} is left out: {why}."), "Rename it or correct it.".to_owned()));
+        problems.push(problem(
+            format!("{what} is left out: {why}."),
+            "Rename it or correct it.".to_owned(),
+        ));
     }
     problems
 }
@@ -203,19 +229,29 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, places: &[Place]) -> Vec<
         }
     }
     let here = workshop.annex().uuid();
-    let reached: BTreeSet<Uuid> = workshop.reached().values().map(|remote| remote.annex().uuid().clone()).collect();
+    let reached: BTreeSet<Uuid> = workshop
+        .reached()
+        .values()
+        .map(|remote| remote.annex().uuid().clone())
+        .collect();
     let missing = |class: &&Class| class.want.contains(here) && !class.have.contains(here);
     for class in assistant.classes().iter().filter(missing) {
         let holders: Vec<String> = class.have.iter().map(|uuid| workshop.description(uuid)).collect();
         reasons.push(if class.have.is_empty() {
             format!("{} files whose content nobody is known to have", class.keys)
         } else if class.have.is_disjoint(&reached) {
-            format!("{} files that only {} has, which cannot be reached now", class.keys, holders.join(", "))
+            format!(
+                "{} files that only {} has, which cannot be reached now",
+                class.keys,
+                holders.join(", ")
+            )
         } else {
             format!("{} files that have not arrived yet", class.keys)
         });
     }
-    let unmerged = assistant.remotes().filter(|view| view.unfetched && matches!(view.reach, Some(Reach::Here(_))));
+    let unmerged = assistant
+        .remotes()
+        .filter(|view| view.unfetched && matches!(view.reach, Some(Reach::Here(_))));
     reasons.extend(unmerged.map(|view| format!("the changes of {} could not be fetched yet", view.name)));
     if assistant.is_postponed() {
         reasons.push("files that are still being written".to_owned());
@@ -232,7 +268,10 @@ fn lacking(classes: &[Class], here: &Uuid) -> u64 {
 pub(crate) fn why(workshop: &Workshop, path: &RepoPath) -> Result<contract::Why, crate::Error> {
     let directory = workshop.annex().own_dir();
     let file = workshop.observations().file(path);
-    let file = file.map_err(|source| crate::Error::Observations { path: directory, source })?;
+    let file = file.map_err(|source| crate::Error::Observations {
+        path: directory,
+        source,
+    })?;
     // Reads the descriptions too.
     workshop.settings()?;
     let Some((key, have, want)) = file else {

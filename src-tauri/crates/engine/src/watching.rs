@@ -40,14 +40,31 @@ impl Watching {
         };
         // Events name the real directories.
         let git_dir = annex.git_dir().canonicalize().map_err(io("find", annex.git_dir()))?;
-        let top = annex.work_tree().map(|top| top.canonicalize().map_err(io("find", top))).transpose()?;
+        let top = annex
+            .work_tree()
+            .map(|top| top.canonicalize().map_err(io("find", top)))
+            .transpose()?;
         let journal = git_dir.join("annex").join("journal");
         std::fs::create_dir_all(&journal).map_err(io("create the directory", &journal))?;
         let mut places = git_places(&git_dir);
-        places.push(Place { path: journal, scope: Scope::Alone });
-        places.extend(top.iter().map(|top| Place { path: top.clone(), scope: Scope::WorkTree }));
+        places.push(Place {
+            path: journal,
+            scope: Scope::Alone,
+        });
+        places.extend(top.iter().map(|top| Place {
+            path: top.clone(),
+            scope: Scope::WorkTree,
+        }));
         let (watch, changes) = Watch::new(places).map_err(|error| Error::Refused(error.to_string()))?;
-        Ok((Self { watch, work_tree: top, git_dir, remotes: BTreeMap::new() }, changes))
+        Ok((
+            Self {
+                watch,
+                work_tree: top,
+                git_dir,
+                remotes: BTreeMap::new(),
+            },
+            changes,
+        ))
     }
 
     /// Watches the refs of these remotes, and no others.
@@ -83,26 +100,41 @@ impl Watching {
         }
         // Names that no repository can hold are found, and reported, by a look at their directory.
         let parts: Vec<&[u8]> = inside.iter().map(|part| part.as_encoded_bytes()).collect();
-        let longest = (1..=parts.len()).rev().find_map(|end| RepoPath::parse(&parts[..end].join(&b'/')).ok());
+        let longest = (1..=parts.len())
+            .rev()
+            .find_map(|end| RepoPath::parse(&parts[..end].join(&b'/')).ok());
         Some(longest.map_or(Concern::Top, Concern::File))
     }
 }
 
 fn difference(of: &BTreeMap<RemoteName, PathBuf>, without: &BTreeMap<RemoteName, PathBuf>) -> Vec<PathBuf> {
-    of.values().filter(|directory| !without.values().any(|other| other == *directory)).cloned().collect()
+    of.values()
+        .filter(|directory| !without.values().any(|other| other == *directory))
+        .cloned()
+        .collect()
 }
 
 fn git_places(git_dir: &Path) -> Vec<Place> {
     vec![
-        Place { path: git_dir.to_owned(), scope: Scope::Alone },
-        Place { path: git_dir.join("refs"), scope: Scope::All },
+        Place {
+            path: git_dir.to_owned(),
+            scope: Scope::Alone,
+        },
+        Place {
+            path: git_dir.join("refs"),
+            scope: Scope::All,
+        },
     ]
 }
 
 /// Of a git directory, only what says something that this engine did not do itself for certain.
 fn matters(inside: &Path) -> bool {
-    let Some(first) = inside.iter().next() else { return false };
+    let Some(first) = inside.iter().next() else {
+        return false;
+    };
     let is_lock = inside.extension().is_some_and(|extension| extension == "lock");
-    let matters = ["refs", "packed-refs", "HEAD", "index", "config"].iter().any(|name| first == *name);
+    let matters = ["refs", "packed-refs", "HEAD", "index", "config"]
+        .iter()
+        .any(|name| first == *name);
     (matters && !is_lock) || inside.starts_with("annex/journal")
 }

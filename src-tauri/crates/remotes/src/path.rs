@@ -54,8 +54,10 @@ impl Remote {
     /// Pushes our branches. A work tree there that nobody tends follows, if nothing in it is uncommitted.
     pub fn push(&self) -> Result<PushOutcome> {
         let branch = self.local.head()?.branch;
-        let options =
-            PushOptions { update_checkout: self.is_untended()?, checkout: CheckoutOptions { thin: self.is_thin() } };
+        let options = PushOptions {
+            update_checkout: self.is_untended()?,
+            checkout: CheckoutOptions { thin: self.is_thin() },
+        };
         push(&self.local, self.place(), &self.name, &branch, &options)
     }
 
@@ -73,20 +75,35 @@ impl Remote {
 
     /// Gets contents from there.
     pub fn get(&self, contents: Contents<'_>) -> Vec<(Key, Outcome)> {
-        let Contents { wanted, reserve, progress, cancelled } = contents;
+        let Contents {
+            wanted,
+            reserve,
+            progress,
+            cancelled,
+        } = contents;
         transfer(&self.there, &self.local, wanted, reserve, progress, cancelled)
     }
 
     /// Sends contents there, and puts them into the files of a work tree that nobody tends.
     pub fn send(&self, contents: Contents<'_>) -> Vec<(Key, Outcome)> {
-        let Contents { wanted, reserve, progress, cancelled } = contents;
+        let Contents {
+            wanted,
+            reserve,
+            progress,
+            cancelled,
+        } = contents;
         let outcomes = transfer(&self.local, &self.there, wanted, reserve, progress, cancelled);
         if self.is_untended().unwrap_or(false) {
             let arrived = |key: &Key| {
-                let outcome = outcomes.iter().find(|(other, _)| other == key).map(|(_, outcome)| outcome);
+                let outcome = outcomes
+                    .iter()
+                    .find(|(other, _)| other == key)
+                    .map(|(_, outcome)| outcome);
                 matches!(outcome, Some(Outcome::Stored | Outcome::AlreadyPresent))
             };
-            let files = wanted.iter().filter_map(|wanted| Some((wanted.path.clone()?, wanted.key.clone())));
+            let files = wanted
+                .iter()
+                .filter_map(|wanted| Some((wanted.path.clone()?, wanted.key.clone())));
             let files: Vec<(RepoPath, Key)> = files.filter(|(_, key)| arrived(key)).collect();
             // The content is there; a file that could not be filled now is filled by whoever tends it next.
             let _ = self.there.populate(&files, self.is_thin());

@@ -77,10 +77,16 @@ fn open(path: &Path) -> Result<Annex, Absence> {
 
 /// Looks for the repository `uuid` below every mount, at each tail of its configured path.
 fn elsewhere(path: &Path, uuid: &Uuid, mounts: &[PathBuf]) -> Option<Annex> {
-    let parts: Vec<_> = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let parts: Vec<_> = path
+        .components()
+        .filter(|part| matches!(part, Component::Normal(_)))
+        .collect();
     let tails = (1..parts.len()).map(|start| parts[start..].iter().collect::<PathBuf>());
     let places = tails.flat_map(|tail| mounts.iter().map(move |mount| mount.join(&tail)));
-    places.filter(|place| place != path).filter_map(|place| open(&place).ok()).find(|there| there.uuid() == uuid)
+    places
+        .filter(|place| place != path)
+        .filter_map(|place| open(&place).ok())
+        .find(|there| there.uuid() == uuid)
 }
 
 fn kind(settings: &RemoteSettings) -> &'static str {

@@ -157,13 +157,14 @@ impl World {
             }
             9 => {
                 let (from, to) = (self.chance.pick(&there), self.some_path());
-                if let Some(from) = from.filter(|from| *from != to && !self.repos[repo].writing.contains(from)) {
-                    if let Some(content) = self.repos[repo].files.get(&from).copied() {
-                        self.remove(repo, from);
-                        self.put(repo, to, content);
-                        self.files_changed(repo, &[from]);
-                        self.files_changed(repo, &[to]);
-                    }
+                let from = from.filter(|from| *from != to && !self.repos[repo].writing.contains(from));
+                if let Some(from) = from
+                    && let Some(content) = self.repos[repo].files.get(&from).copied()
+                {
+                    self.remove(repo, from);
+                    self.put(repo, to, content);
+                    self.files_changed(repo, &[from]);
+                    self.files_changed(repo, &[to]);
                 }
             }
             10 => {
@@ -207,10 +208,18 @@ impl World {
     }
 
     fn written(&mut self, repo: RepoNo, path: PathNo) {
-        if self.repos[repo].writing.remove(&path) {
-            self.write(repo, path);
-            self.files_changed(repo, &[path]);
+        if !self.repos[repo].writing.remove(&path) {
+            return;
         }
+        if self.chance.one_in(3) {
+            // Nothing more was written, so nothing is seen to change.
+            if let Some(content) = self.repos[repo].files.get(&path) {
+                self.unfinished.remove(content);
+            }
+            return;
+        }
+        self.write(repo, path);
+        self.files_changed(repo, &[path]);
     }
 
     /// Enough files that it must be asked about.

@@ -1,6 +1,7 @@
 //! What must hold, each as a function with a name. The numbers are those of the project's list of invariants.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use assistant::content::{Direction, WINDOW};
 use assistant::guards::{REMOVED_AT_ONCE, REMOVED_UNASKED};
@@ -292,6 +293,16 @@ pub(crate) fn no_unfinished_content(files: &Files, unfinished: &BTreeSet<Content
     match files.values().find(|entry| unfinished.contains(&entry.content)) {
         Some(entry) => Err(format!("I5: the half written c{} is committed", entry.content)),
         None => Ok(()),
+    }
+}
+
+/// I19: a merge that is blocked again and again is not tried again and again at full speed.
+pub(crate) fn no_hammering(blocked_at: &[Timestamp]) -> Result<(), String> {
+    match blocked_at {
+        [.., first, _, _, _, _, last] if last.since(*first) < Duration::from_secs(2) => {
+            Err(format!("I19 termination: merges were blocked at {blocked_at:?}"))
+        }
+        _ => Ok(()),
     }
 }
 

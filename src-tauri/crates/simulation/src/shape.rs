@@ -58,6 +58,7 @@ fn repo(number: RepoNo, has_engine: bool, place: Place, wants: Wants) -> Repo {
         objects: BTreeSet::new(),
         damaged: BTreeSet::new(),
         confirmed: BTreeSet::new(),
+        blocked_at: Vec::new(),
         engine: None,
         incarnation: 0,
     }
@@ -180,7 +181,15 @@ fn live(world: &mut World, setting: Setting, drives: &[RepoNo]) {
             let Some(repo) = world.chance.pick(&engines) else {
                 continue;
             };
-            fault(world, setting, length, repo, drives);
+            fault(world, length, repo, drives);
+        }
+    }
+    if setting.rules {
+        for _ in 0..world.chance.below(4) {
+            let Some(repo) = world.chance.pick(&engines) else {
+                continue;
+            };
+            at_some_time(world, length, Happening::Rule(repo));
         }
     }
     world.run_until(Timestamp(1000 + length));
@@ -191,14 +200,14 @@ fn at_some_time(world: &mut World, length: u64, what: Happening) {
     world.schedule(after, Step::Happen(what));
 }
 
-fn fault(world: &mut World, setting: Setting, length: u64, repo: RepoNo, drives: &[RepoNo]) {
+fn fault(world: &mut World, length: u64, repo: RepoNo, drives: &[RepoNo]) {
     let (first, second) = (world.chance.between(0, length), world.chance.between(10, 3000));
     let in_turn = |world: &mut World, one: Happening, two: Happening| {
         world.schedule(Duration::from_millis(first), Step::Happen(one));
         world.schedule(Duration::from_millis(first + second), Step::Happen(two));
     };
     let slot = world.chance.below(world.repos[repo].remotes.len());
-    match world.chance.below(13) {
+    match world.chance.below(12) {
         0 | 1 => at_some_time(world, length, Happening::Crash(repo)),
         2 | 3 => {
             if let Some(drive) = world.chance.pick(drives) {
@@ -217,9 +226,8 @@ fn fault(world: &mut World, setting: Setting, length: u64, repo: RepoNo, drives:
         6 => at_some_time(world, length, Happening::Vanish(repo)),
         7 => at_some_time(world, length, Happening::Damage),
         8 => at_some_time(world, length, Happening::SyncAsked(repo)),
-        9 if setting.rules => at_some_time(world, length, Happening::Rule(repo)),
-        10 => at_some_time(world, length, Happening::Obstacle(repo)),
-        11 => {
+        9 => at_some_time(world, length, Happening::Obstacle(repo)),
+        10 => {
             if let Some(remote) = world.repos[repo].remotes.get_mut(slot) {
                 remote.is_slow = true;
             }

@@ -10,10 +10,10 @@ use assistant::{Assistant, Effect, Event, Id, RemoteFacts, Root};
 use model::{Cost, Key, RemoteName, RepoPath, Timestamp, Uuid};
 
 use crate::chance::Chance;
-use crate::engine::Transfer;
 use crate::happenings::Happening;
 use crate::history::{CommitNo, Commits, Content, Facts, Files, Numbers, PathNo, Tree};
 use crate::invariants::{self, UnderWay};
+use crate::transfers::Transfer;
 
 /// Names a repository in the world.
 pub(crate) type RepoNo = usize;
@@ -113,6 +113,8 @@ pub(crate) struct Repo {
     pub(crate) damaged: BTreeSet<Content>,
     /// Files that the user said were removed on purpose, and nobody wrote since.
     pub(crate) confirmed: BTreeSet<PathNo>,
+    /// When merges were blocked, since the last that was not.
+    pub(crate) blocked_at: Vec<Timestamp>,
     pub(crate) engine: Option<Engine>,
     pub(crate) incarnation: u32,
 }
@@ -275,7 +277,7 @@ impl World {
     /// A new content, as a user makes one.
     pub(crate) fn new_content(&mut self) -> Content {
         let number = self.contents.len();
-        let size = if number % 7 == 3 { 2 << 20 } else { 100 + number };
+        let size = if number % 4 == 3 { 2 << 20 } else { 100 + number };
         let key =
             Key::parse(format!("SHA256E-s{size}--c{number}").as_bytes()).expect("because it has the form of a key");
         self.contents.push(key);
@@ -436,29 +438,27 @@ impl World {
         if !matches!(effect, Effect::Probe { .. }) {
             self.last_substance = self.now;
         }
-        match effect {
-            Effect::Ask(question) => self.asked(repo, question),
-            Effect::Withdraw(_) => {}
-            effect => {
-                let slow = invariants::remote_of(&effect)
-                    .and_then(|name| self.remote_slot(repo, name))
-                    .is_some_and(|slot| self.repos[repo].remotes[slot].is_slow);
-                let after = if slow {
-                    Duration::from_millis(self.chance.between(1000, 9000))
-                } else {
-                    self.a_while()
-                };
-                let incarnation = self.repos[repo].incarnation;
-                self.schedule(
-                    after,
-                    Step::Do {
-                        repo,
-                        incarnation,
-                        effect,
-                    },
-                );
-            }
+        if let Effect::Ask(question) = effect {
+            self.asked(repo, question);
+            return;
         }
+        let slow = invariants::remote_of(&effect)
+            .and_then(|name| self.remote_slot(repo, name))
+            .is_some_and(|slot| self.repos[repo].remotes[slot].is_slow);
+        let after = if slow {
+            Duration::from_millis(self.chance.between(1000, 9000))
+        } else {
+            self.a_while()
+        };
+        let incarnation = self.repos[repo].incarnation;
+        self.schedule(
+            after,
+            Step::Do {
+                repo,
+                incarnation,
+                effect,
+            },
+        );
     }
 
     fn asked(&mut self, repo: RepoNo, question: Question) {
@@ -487,7 +487,7 @@ impl World {
         match self.repos[repo].wants {
             Wants::Everything => true,
             Wants::Nothing => false,
-            Wants::Half => content % 2 == 0,
+            Wants::Half => content.is_multiple_of(2),
         }
     }
 

@@ -1,5 +1,9 @@
 //! Ten thousand schedules and more. A schedule that fails says how to replay it.
 
+#![allow(clippy::print_stdout, clippy::disallowed_methods)] // What to play is asked of the environment, and shown.
+
+use std::env;
+
 use simulation::{Counts, Setting, Violation, run, starvation};
 
 const CALM: Setting = Setting {
@@ -50,7 +54,7 @@ fn explain(violation: &Violation, trace: &str) -> String {
 
 /// Plays so many schedules of a family; `ANABRANCH_TIMES=20` plays twenty times as many.
 fn play(first: u64, count: u64) -> Counts {
-    let times: u64 = std::env::var("ANABRANCH_TIMES")
+    let times: u64 = env::var("ANABRANCH_TIMES")
         .ok()
         .and_then(|times| times.parse().ok())
         .unwrap_or(1);
@@ -130,7 +134,7 @@ fn the_same_seed_gives_the_same_trace() {
 /// Plays `ANABRANCH_SEED` with its whole trace; a schedule without faults if there is none.
 #[test]
 fn replay() {
-    let seed = std::env::var("ANABRANCH_SEED")
+    let seed = env::var("ANABRANCH_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok())
         .unwrap_or(0);

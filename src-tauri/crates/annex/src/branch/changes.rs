@@ -4,10 +4,11 @@ use std::sync::Arc;
 use git2::Oid as GitOid;
 use model::{Key, Oid, Uuid};
 
-use super::{Branch, DEEPEST, to_git, tree_of};
+use super::{Branch, DEEPEST, tree_of};
 use crate::Result;
 use crate::logs::{PresenceLog, key_of_location_log};
 use crate::objects::{Bulk, Entry, Tree};
+use crate::oid::to_git;
 
 /// So many different location logs are remembered while reading; most keys share theirs with many.
 const REMEMBERED: usize = 4096;

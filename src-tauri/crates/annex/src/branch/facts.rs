@@ -1,44 +1,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::ByteSlice;
-use model::Uuid;
+use model::{Trust, Uuid};
 
 use super::{Branch, Reader};
 use crate::Result;
 use crate::logs::{MapLog, SingleLog, UuidLog, setting_text};
 
-/// How far a repository is trusted to keep what the logs say it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum Trust {
-    /// `1`: its copies count without being checked.
-    Trusted,
-    /// `?` and everything unknown: its copies count when checked.
-    #[default]
-    SemiTrusted,
-    /// `0`: its copies do not count.
-    Untrusted,
-    /// `X`: it is gone.
-    Dead,
-}
-
-impl Trust {
-    /// What `trust.log` holds for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Trusted => "1",
-            Self::SemiTrusted => "?",
-            Self::Untrusted => "0",
-            Self::Dead => "X",
-        }
-    }
-
-    fn parse(value: &str) -> Self {
-        match value {
-            "1" => Self::Trusted,
-            "0" => Self::Untrusted,
-            "X" => Self::Dead,
-            _ => Self::SemiTrusted,
-        }
+/// What a value of `trust.log` says.
+fn trust(value: &str) -> Trust {
+    match value {
+        "1" => Trust::Trusted,
+        "0" => Trust::Untrusted,
+        "X" => Trust::Dead,
+        _ => Trust::Semitrusted,
     }
 }
 
@@ -98,7 +73,7 @@ impl Branch<'_> {
         let read = |log: &str| contents.get(log).map_or(&[][..], Vec::as_slice);
         Ok(Facts {
             descriptions: by_uuid(read("uuid.log"), str::to_owned),
-            trust: by_uuid(read("trust.log"), Trust::parse),
+            trust: by_uuid(read("trust.log"), trust),
             groups: by_uuid(read("group.log"), words),
             preferred: by_uuid(read("preferred-content.log"), str::to_owned),
             required: by_uuid(read("required-content.log"), str::to_owned),

@@ -4,9 +4,10 @@ use git2::Oid;
 
 use super::transitions::{self, Transitions};
 use super::writing::Writer;
-use super::{Branch, DEEPEST, REF, read_committed, tip, to_model, tree_of};
+use super::{Branch, DEEPEST, REF, read_committed, tip, tree_of};
 use crate::logs::{UuidLog, union};
 use crate::objects::{Bulk, DIRECTORY, Entry, Tree};
+use crate::oid::from_git;
 use crate::{Error, Result};
 
 /// What a merge did.
@@ -22,7 +23,9 @@ pub struct Merged {
 
 impl Branch<'_> {
     /// Commits the journal, then merges every ref that ends in `/git-annex` and is not merged yet: by moving the
-    /// branch forward, or by one commit with all of them as parents, each file the union of its lines.
+    /// branch forward, or by one commit with all of them as parents, each file the union of its lines. That commit
+    /// depends on its parents only: repositories that merge the same branches apart from each other make the same one,
+    /// so they agree at once.
     ///
     /// `git annex forget` is honoured in both directions: what others have forgotten is not brought back, and what
     /// was forgotten here is not taken from those who still have it. When the branch is rebuilt on top of a forgetting
@@ -36,7 +39,7 @@ impl Branch<'_> {
         let refused = merge(&writer)?;
         let tip = tip(&repo)?;
         Ok(Merged {
-            tip: tip.map(to_model),
+            tip: tip.map(from_git),
             changed: tip != before,
             refused,
         })
@@ -74,9 +77,12 @@ fn other_branches(repo: &git2::Repository) -> Result<Vec<(String, Oid)>> {
     Ok(found)
 }
 
+/// Of a merge. git-annex names the refs that it merges (`merging origin/git-annex into git-annex`); these are others in
+/// every repository, and the commit is to be the same in all.
+const SUBJECT: &str = "merging git-annex branches";
+
 /// Somebody's branch that is not merged yet.
 struct Candidate {
-    name: String,
     tip: Oid,
     tree: Oid,
     transitions: Transitions,
@@ -132,7 +138,7 @@ fn candidates(writer: &Writer<'_>, ours: Option<Oid>, refused: &mut Vec<String>)
     let mut candidates = Vec::new();
     for (name, id) in found {
         // One damaged branch must not keep the others from being merged.
-        match candidate(repo, name, *id, &tuned_here) {
+        match candidate(repo, *id, &tuned_here) {
             Ok(candidate) => candidates.push(candidate),
             Err(why) => refused.push(format!("{name} was not merged: {why}")),
         }
@@ -140,7 +146,7 @@ fn candidates(writer: &Writer<'_>, ours: Option<Oid>, refused: &mut Vec<String>)
     Ok(candidates)
 }
 
-fn candidate(repo: &git2::Repository, name: &str, tip: Oid, tuned_here: &Tunings) -> Result<Candidate> {
+fn candidate(repo: &git2::Repository, tip: Oid, tuned_here: &Tunings) -> Result<Candidate> {
     if !tunings(repo, Some(tip))?.is_subset(tuned_here) {
         return Err(Error::Refused(
             "that repository is tuned in another way (difference.log); nothing is lost, but the two cannot work together"
@@ -148,7 +154,6 @@ fn candidate(repo: &git2::Repository, name: &str, tip: Oid, tuned_here: &Tunings
         ));
     }
     Ok(Candidate {
-        name: name.to_owned(),
         tip,
         tree: tree_of(repo, tip)?,
         transitions: transitions::of(repo, Some(tip))?,
@@ -171,21 +176,26 @@ fn tunings(repo: &git2::Repository, commit: Option<Oid>) -> Result<Tunings> {
 
 fn merge_plainly(writer: &Writer<'_>, ours: Option<Oid>, theirs: &[Candidate]) -> Result<()> {
     let repo = writer.repo;
-    let subject = subject(theirs);
     if let [only] = theirs {
         let forward = |ours| repo.graph_descendant_of(only.tip, ours).unwrap_or(false);
         if ours.is_none_or(forward) {
-            return writer.move_branch(only.tip, ours, &subject);
+            return writer.move_branch(only.tip, ours, SUBJECT);
         }
     }
+    let mut parents: Vec<(Oid, Oid)> = theirs.iter().map(|theirs| (theirs.tip, theirs.tree)).collect();
+    if let Some(ours) = ours {
+        parents.push((ours, tree_of(repo, ours)?));
+    }
+    // In an order that is the same in every repository: it may matter to what becomes of odd trees.
+    parents.sort_unstable();
     let mut bulk = Bulk::begin(repo)?;
-    let mut tree = ours.map(|ours| tree_of(repo, ours)).transpose()?;
-    for candidate in theirs {
-        tree = Some(union_trees(&mut bulk, tree, candidate.tree, 0)?);
+    let mut tree = None;
+    for &(_, other) in &parents {
+        tree = Some(union_trees(&mut bulk, tree, other, 0)?);
     }
     let Some(tree) = tree else { return Ok(()) };
-    let parents: Vec<Oid> = ours.into_iter().chain(theirs.iter().map(|theirs| theirs.tip)).collect();
-    writer.commit(bulk, tree, &parents, ours, &subject).map(drop)
+    let parents: Vec<Oid> = parents.into_iter().map(|(tip, _)| tip).collect();
+    writer.commit_merge(bulk, tree, &parents, ours, SUBJECT).map(drop)
 }
 
 /// Merges branches that have not all forgotten the same: those `behind` give their lines only, not their history, and
@@ -257,17 +267,6 @@ fn forget_index(writer: &Writer<'_>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// As git-annex words it: `merging origin/git-annex into git-annex`.
-fn subject(theirs: &[Candidate]) -> String {
-    let short = |name: &str| {
-        let inner = ["refs/remotes/", "refs/heads/", "refs/tags/", "refs/"];
-        let rest = inner.iter().find_map(|prefix| name.strip_prefix(prefix));
-        rest.unwrap_or(name).to_owned()
-    };
-    let names: Vec<String> = theirs.iter().map(|theirs| short(&theirs.name)).collect();
-    format!("merging {} into git-annex", names.join(" "))
 }
 
 /// The union of two trees; reads only what differs. Whatever is no file of lines on both sides stays as ours has it.

@@ -21,12 +21,13 @@ use git2::ErrorCode;
 use model::{Key, Oid, Uuid};
 
 pub use changes::Changes;
-pub use facts::{Facts, SpecialRemote, Trust};
+pub use facts::{Facts, SpecialRemote};
 pub use merging::Merged;
 
 use crate::locks::LockFile;
 use crate::logs::PresenceLog;
 use crate::objects::{Bulk, Tree};
+use crate::oid::from_git;
 use crate::{Annex, Error, Result, logs};
 
 /// The one ref that is ours to move.
@@ -49,7 +50,7 @@ impl Annex {
 impl Branch<'_> {
     /// The commit at its tip; none if there is no branch yet. Does not look at the journal.
     pub fn tip(&self) -> Result<Option<Oid>> {
-        Ok(tip(&self.annex.git()?)?.map(to_model))
+        Ok(tip(&self.annex.git()?)?.map(from_git))
     }
 
     /// The newest content of one file: the journal's, else the branch's, with what is recorded privately.
@@ -81,7 +82,7 @@ impl Branch<'_> {
     pub fn fold(&self) -> Result<Option<Oid>> {
         let repo = self.annex.git()?;
         let writer = writing::Writer::lock(self.annex, &repo)?;
-        Ok(writer.fold()?.map(to_model))
+        Ok(writer.fold()?.map(from_git))
     }
 }
 
@@ -167,14 +168,4 @@ fn tree_of(repo: &git2::Repository, commit: git2::Oid) -> Result<git2::Oid> {
     repo.find_commit(commit)
         .map(|commit| commit.tree_id())
         .map_err(Error::git(format!("read the commit {commit} of the git-annex branch")))
-}
-
-fn to_model(id: git2::Oid) -> Oid {
-    let mut bytes = [0; 20];
-    bytes.copy_from_slice(id.as_bytes());
-    Oid(bytes)
-}
-
-fn to_git(id: Oid) -> git2::Oid {
-    git2::Oid::from_bytes(&id.0).expect("because both hold 20 bytes")
 }

@@ -3,8 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Key, Oid, Uuid};
 
 use super::writing::Writer;
-use super::{Branch, Reader, merging, private, tip, to_model};
+use super::{Branch, Reader, merging, private, tip};
 use crate::logs::{self, Kind, MapLog, Presence, PresenceLog, SingleLog, UuidLog, VectorClock};
+use crate::oid::from_git;
 use crate::{Error, Result};
 
 impl Branch<'_> {
@@ -107,7 +108,7 @@ impl Branch<'_> {
         }
         writer
             .record(paths, &|at, content| edit(at, &scope(false), content))
-            .map(to_model)
+            .map(from_git)
     }
 }
 

@@ -1,7 +1,7 @@
 use git2::{ErrorCode, Oid};
 
 use super::{REF, journal, tip, tree_of};
-use crate::identity::signature;
+use crate::identity::{of_merge, signature};
 use crate::locks::LockFile;
 use crate::objects::{Bulk, Entry, Tree};
 use crate::{Annex, Error, Result};
@@ -89,13 +89,39 @@ impl<'a> Writer<'a> {
     /// Commits a tree and moves the branch from `old` to it.
     pub(super) fn commit(
         &self,
+        bulk: Bulk<'_>,
+        tree: Oid,
+        parents: &[Oid],
+        old: Option<Oid>,
+        subject: &str,
+    ) -> Result<Oid> {
+        self.commit_by(&signature(self.repo), bulk, tree, parents, old, subject)
+    }
+
+    /// Commits a merge and moves the branch from `old` to it. Whoever merges the same parents makes the same commit.
+    pub(super) fn commit_merge(
+        &self,
+        bulk: Bulk<'_>,
+        tree: Oid,
+        parents: &[Oid],
+        old: Option<Oid>,
+        subject: &str,
+    ) -> Result<Oid> {
+        let mut parents = parents.to_vec();
+        parents.sort_unstable();
+        self.commit_by(&of_merge(self.repo, &parents)?, bulk, tree, &parents, old, subject)
+    }
+
+    fn commit_by(
+        &self,
+        who: &git2::Signature<'_>,
         mut bulk: Bulk<'_>,
         tree: Oid,
         parents: &[Oid],
         old: Option<Oid>,
         subject: &str,
     ) -> Result<Oid> {
-        let new = bulk.commit(tree, parents, &signature(self.repo), subject)?;
+        let new = bulk.commit(tree, parents, who, subject)?;
         bulk.finish()?;
         self.move_branch(new, old, subject)?;
         Ok(new)

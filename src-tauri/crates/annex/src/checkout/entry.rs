@@ -3,7 +3,8 @@
 use model::RepoPath;
 
 use super::place::Seen;
-use crate::index::{Entry, from_git, to_git};
+use crate::index::Entry;
+use crate::oid::{from_git, to_git};
 use crate::stat::FileTime;
 use crate::tree::raw::{Blob, Mode};
 

@@ -52,8 +52,9 @@ use model::{Oid, RepoPath};
 use crate::identity::signature;
 use crate::index::Staged;
 use crate::locks::LockFile;
+use crate::oid::to_git;
 use crate::tree::head::head_of;
-use crate::tree::{Head, git2_oid, tree_of};
+use crate::tree::{Head, tree_of};
 use crate::{Annex, Error, Result};
 use act::Done;
 use marker::Marker;
@@ -221,7 +222,7 @@ impl Annex {
             let message = format!("anabranch: check out {}", wanted.to);
             let who = signature(&git);
             branch
-                .set_target(&reference, git2_oid(wanted.to), Some(&who), &message)
+                .set_target(&reference, to_git(wanted.to), Some(&who), &message)
                 .and_then(|()| branch.commit())
                 .map_err(Error::git(format!("move the branch {}", wanted.branch)))?;
         }

@@ -369,9 +369,7 @@ impl Planner<'_> {
     /// False for a pointer whose content has come: it is better written anew.
     fn may_move(&self, seen: &Seen, content: &Content) -> bool {
         match content {
-            Content::Annexed { key, pointer } => {
-                seen.size != pointer.len() as u64 || !self.store.is_present(key)
-            }
+            Content::Annexed { key, pointer } => seen.size != pointer.len() as u64 || !self.store.is_present(key),
             Content::Symlink(_) | Content::Regular => true,
             Content::Submodule => false,
         }

@@ -11,8 +11,8 @@ use super::entry::{entry, staged};
 use super::place::{Parent, Place, Seen, look_at};
 use crate::index::{Entry, Staged};
 use crate::pointer::{MAX_POINTER, key_of_pointer};
-use crate::tree::raw::Mode;
 use crate::store::found;
+use crate::tree::raw::Mode;
 use crate::{Annex, Error, Result, Store};
 
 /// From this many files on, two threads copy.

@@ -24,18 +24,32 @@ impl Annex {
         let mut gone = Vec::new();
         let entries = staged_index.index().entries().iter();
         for entry in entries.filter(|entry| entry.stage() == 0 && !entry.is_left_out() && !entry.is_intent_to_add()) {
-            let Some(blob) = staged(entry).filter(|blob| blob.mode != Mode::Submodule) else { continue };
-            let Ok(path) = RepoPath::parse(&entry.path) else { continue };
+            let Some(blob) = staged(entry).filter(|blob| blob.mode != Mode::Submodule) else {
+                continue;
+            };
+            let Ok(path) = RepoPath::parse(&entry.path) else {
+                continue;
+            };
             if place.look(&path)?.is_none() {
                 gone.push((path, blob));
             }
         }
-        let planner =
-            Planner { store: &store, odb: &odb, index: staged_index.index(), place: &mut place, finishing: false };
+        let planner = Planner {
+            store: &store,
+            odb: &odb,
+            index: staged_index.index(),
+            place: &mut place,
+            finishing: false,
+        };
         let mut plan = Plan::default();
         for (path, blob) in gone {
             let content = planner.content(&path, blob)?;
-            plan.writes.push(Write { path, blob, content, replaces: None });
+            plan.writes.push(Write {
+                path,
+                blob,
+                content,
+                replaces: None,
+            });
         }
         if plan.writes.is_empty() {
             return Ok(0);

@@ -5,8 +5,8 @@ use model::{Key, Oid, RepoPath};
 
 use super::marker::Marker;
 use super::{CheckedOut, CheckoutOptions, Step};
-use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer};
 use crate::fixture::put_object;
+use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer};
 use crate::{Annex, Error, Result};
 
 fn check_out(fixture: &Fixture, to: Oid) -> CheckedOut {
@@ -280,7 +280,7 @@ fn raw_commit(fixture: &Fixture, tree: git2::Oid) -> Oid {
         .unwrap()
         .write(git2::ObjectType::Commit, text.as_bytes())
         .unwrap();
-    crate::tree::our_oid(id)
+    crate::oid::from_git(id)
 }
 
 #[test]

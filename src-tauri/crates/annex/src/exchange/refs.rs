@@ -9,7 +9,8 @@ use git2::{ErrorCode, Repository, RepositoryOpenFlags};
 use model::{Oid, RemoteName};
 
 use super::{missing::missing, objects};
-use crate::tree::{git2_oid, head::head_of, our_oid};
+use crate::oid::{from_git, to_git};
+use crate::tree::head::head_of;
 use crate::{Annex, CheckoutOptions, Error, MergeOptions, MergeOutcome, Result, Theirs};
 
 /// The branches of a remote that matter, as they are there.
@@ -87,7 +88,7 @@ pub fn fetch(local: &Annex, path: &Path, name: &RemoteName, branch: &str) -> Res
         }
     }
     if !moved.is_empty() {
-        let tips: Vec<_> = moved.iter().map(|(_, commit)| git2_oid(*commit)).collect();
+        let tips: Vec<_> = moved.iter().map(|(_, commit)| to_git(*commit)).collect();
         objects::copy(&there, &here, &missing(&there, &here, &tips)?)?;
     }
     for (reference, commit) in &moved {
@@ -101,10 +102,12 @@ pub fn fetch(local: &Annex, path: &Path, name: &RemoteName, branch: &str) -> Res
 
 /// Which of two fetched commits contains the other; none if neither does, or both are missing.
 pub fn newest(local: &Annex, one: Option<Oid>, other: Option<Oid>) -> Result<Option<Oid>> {
-    let (Some(first), Some(second)) = (one, other) else { return Ok(one.or(other)) };
+    let (Some(first), Some(second)) = (one, other) else {
+        return Ok(one.or(other));
+    };
     let git = local.git()?;
     let contains = |new: Oid, old: Oid| {
-        let is_newer = git.graph_descendant_of(git2_oid(new), git2_oid(old));
+        let is_newer = git.graph_descendant_of(to_git(new), to_git(old));
         is_newer.map_err(Error::git("compare commits"))
     };
     Ok(if first == second || contains(first, second)? {
@@ -148,7 +151,7 @@ pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options
 
     // What is to be pushed is copied in one go.
     let wanted_commit = lacks(heads.synced, commit)?;
-    let tips: Vec<_> = [wanted_commit, git_annex].into_iter().flatten().map(git2_oid).collect();
+    let tips: Vec<_> = [wanted_commit, git_annex].into_iter().flatten().map(to_git).collect();
     if !tips.is_empty() {
         objects::copy(&here, &there, &missing(&here, &there, &tips)?)?;
     }
@@ -196,7 +199,7 @@ impl Both<'_> {
     /// True if one commit is the other or comes after it. A repository that knows both is asked; if there is none, the
     /// two have nothing to do with each other as far as anyone here can tell.
     fn contains(&self, newer: Oid, older: Oid) -> Result<bool> {
-        let (newer, older) = (git2_oid(newer), git2_oid(older));
+        let (newer, older) = (to_git(newer), to_git(older));
         if newer == older {
             return Ok(true);
         }
@@ -223,11 +226,11 @@ impl Both<'_> {
     /// Moves a branch of the remote; false if it is not where it was.
     fn move_branch(&self, branch: &str, old: Option<Oid>, new: Oid) -> Result<bool> {
         let reference = format!("refs/heads/{branch}");
-        let new_id = git2_oid(new);
+        let new_id = to_git(new);
         let moved = match old {
             Some(old) => self
                 .there
-                .reference_matching(&reference, new_id, true, git2_oid(old), "push"),
+                .reference_matching(&reference, new_id, true, to_git(old), "push"),
             None => self.there.reference(&reference, new_id, false, "push"),
         };
         match moved {
@@ -270,7 +273,7 @@ fn push_git_annex(
             now == commit
                 || both
                     .there
-                    .graph_descendant_of(git2_oid(now), git2_oid(commit))
+                    .graph_descendant_of(to_git(now), to_git(commit))
                     .unwrap_or(false)
         }
         None => false,
@@ -298,7 +301,7 @@ fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions
     let git = remote.git()?;
     let forward = match head_of(&git)?.commit {
         Some(current) => {
-            let (new, old) = (git2_oid(commit), git2_oid(current));
+            let (new, old) = (to_git(commit), to_git(current));
             new == old
                 || git
                     .graph_descendant_of(new, old)
@@ -322,7 +325,7 @@ fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions
     let arrived = matches!(outcome, MergeOutcome::FastForwarded { .. } | MergeOutcome::UpToDate);
     if arrived
         && let Ok(mut synced) = git.find_reference(&reference)
-        && synced.target() == Some(git2_oid(commit))
+        && synced.target() == Some(to_git(commit))
     {
         // If it moved at this moment, it stays: that is a later push.
         let _ = synced.delete();
@@ -356,7 +359,7 @@ fn heads_of(git: &Repository, branch: &str) -> Result<RemoteHeads> {
 /// The commit that a ref points to; none if there is no such ref.
 fn tip(git: &Repository, reference: &str) -> Result<Option<Oid>> {
     match git.refname_to_id(reference) {
-        Ok(id) => Ok(Some(our_oid(id))),
+        Ok(id) => Ok(Some(from_git(id))),
         Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
         Err(error) => Err(Error::git(format!("read {reference} in {}", git.path().display()))(
             error,
@@ -365,7 +368,7 @@ fn tip(git: &Repository, reference: &str) -> Result<Option<Oid>> {
 }
 
 fn track(git: &Repository, reference: &str, commit: Oid, why: &str) -> Result<()> {
-    match git.reference(reference, git2_oid(commit), true, why) {
+    match git.reference(reference, to_git(commit), true, why) {
         Ok(_) => Ok(()),
         Err(error) => Err(Error::git(format!("write {reference}"))(error)),
     }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use model::{Oid, RemoteName};
 
 use super::{PushOptions, PushOutcome, fetch, push};
@@ -62,7 +64,7 @@ fn what_was_fetched_is_complete_and_tracked() {
         let second = there.commit(&more, &[first], "second");
         there.set("refs/heads/main", second);
         let (a, b) = (here.repo(), there.repo());
-        let objects = super::missing::missing(&b, &a, &[crate::tree::git2_oid(second)]).unwrap();
+        let objects = super::missing::missing(&b, &a, &[crate::oid::to_git(second)]).unwrap();
         assert_eq!(objects.len(), 3, "commit, top, file");
         fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
         here.git(&["fsck", "--strict", "--full"]);
@@ -76,7 +78,7 @@ fn commits_that_nothing_refers_to_are_not_believed_to_be_complete() {
     let first = there.start(&many(5));
     // A transfer that was cut off: the commit came, its trees did not.
     let (a, b) = (here.repo(), there.repo());
-    super::objects::copy(&b, &a, &[crate::tree::git2_oid(first)]).unwrap();
+    super::objects::copy(&b, &a, &[crate::oid::to_git(first)]).unwrap();
     fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
     here.git(&["fsck", "--strict", "--full"]);
 }
@@ -213,12 +215,12 @@ fn nothing_is_forced_but_synced_git_annex() {
         // Where there is a work tree, what was pushed is merged as by git-annex's `post-receive` hook.
         let merged = remote.get("refs/heads/git-annex").unwrap();
         let parents = match remote.annex.is_bare() {
-            true => vec![],
-            false => vec![their_logs, our_logs],
+            true => BTreeSet::new(),
+            false => BTreeSet::from([their_logs, our_logs]),
         };
         let git = remote.repo();
-        let found = git.find_commit(crate::tree::git2_oid(merged)).unwrap();
-        let found: Vec<Oid> = found.parent_ids().map(crate::tree::our_oid).collect();
+        let found = git.find_commit(crate::oid::to_git(merged)).unwrap();
+        let found: BTreeSet<Oid> = found.parent_ids().map(crate::oid::from_git).collect();
         match parents.is_empty() {
             true => assert_eq!(merged, their_logs),
             false => assert_eq!(found, parents),

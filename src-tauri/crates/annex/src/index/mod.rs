@@ -27,6 +27,7 @@ pub(crate) use entry::{EXECUTABLE, Entry, GITLINK, REGULAR, SKIP_WORKTREE, SYMLI
 pub(crate) use lock::MARK;
 pub(crate) use tree::CachedTree;
 
+use crate::oid::{from_git, to_git};
 use crate::stat::FileTime;
 use crate::{Error, Result};
 use format::{Content, Fault};
@@ -359,16 +360,4 @@ impl Fault {
             path.display()
         ))
     }
-}
-
-/// The id as libgit2 has it.
-pub(crate) fn to_git(oid: Oid) -> git2::Oid {
-    git2::Oid::from_bytes(&oid.0).expect("because an id has the 20 bytes that libgit2 asks for")
-}
-
-/// The id as all others have it.
-pub(crate) fn from_git(oid: git2::Oid) -> Oid {
-    let mut bytes = [0; 20];
-    bytes.copy_from_slice(oid.as_bytes());
-    Oid(bytes)
 }

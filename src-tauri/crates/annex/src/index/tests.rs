@@ -1,7 +1,8 @@
 use std::fs;
 
 use super::format::{Content, Fault};
-use super::{CachedTree, Entry, Staged, from_git};
+use super::{CachedTree, Entry, Staged};
+use crate::oid::from_git;
 use crate::scratch_repository::Scratch;
 use model::Oid;
 

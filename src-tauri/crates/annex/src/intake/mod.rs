@@ -25,8 +25,9 @@ use git2::Repository;
 use model::{Key, Oid, RepoPath};
 
 use crate::beneath::Directories;
-use crate::index::{EXECUTABLE, REGULAR, to_git};
+use crate::index::{EXECUTABLE, REGULAR};
 use crate::look::{Candidate, Look, RootState};
+use crate::oid::to_git;
 use crate::pointer::{MAX_POINTER, key_of_pointer};
 use crate::settings::Settings;
 use crate::{Annex, Error, Result};

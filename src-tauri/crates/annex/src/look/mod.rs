@@ -17,7 +17,8 @@ pub use root::RootState;
 
 pub(crate) use root::RootId;
 
-use crate::index::{Entry, Index, from_git};
+use crate::index::{Entry, Index};
+use crate::oid::from_git;
 use crate::stat::Stat;
 use crate::{Annex, Error, Result};
 
@@ -155,7 +156,7 @@ impl Annex {
             )));
         };
         let Ok(git) = self.git() else {
-            return Ok(Look::empty(self.root_state()));
+            return Ok(Look::empty(self.root_state()?));
         };
         let state = self.root_state_by(&git);
         if state != RootState::Same {

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use git2::Repository;
 
-use crate::Annex;
+use crate::{Annex, Result};
 
 /// Which directory the top of a work tree is: as long as this is the same, so is the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +39,16 @@ pub enum RootState {
 impl Annex {
     /// Tells whether the work tree (or bare repository) is still the one that was opened. What is not there is never
     /// taken for deleted unless this says [`RootState::Same`] before and after looking.
-    pub fn root_state(&self) -> RootState {
-        match self.git() {
-            Ok(git) => self.root_state_by(&git),
-            Err(_) => self.top_state().unwrap_or(RootState::Vanished),
+    ///
+    /// # Errors
+    ///
+    /// The repository is there, but cannot be opened.
+    pub fn root_state(&self) -> Result<RootState> {
+        match (self.git(), self.top_state()) {
+            (_, Some(wrong)) => Ok(wrong),
+            (Ok(git), None) => Ok(self.root_state_by(&git)),
+            (Err(_), None) if !self.git_dir().join("HEAD").exists() => Ok(RootState::Vanished),
+            (Err(error), None) => Err(error),
         }
     }
 

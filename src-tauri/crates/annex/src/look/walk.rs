@@ -376,8 +376,9 @@ impl<'i> Walk<'i> {
             () if stat.is_executable() => EXECUTABLE,
             () => REGULAR,
         };
-        // What changed in the moment in which the index was written cannot be told by its time. A symlink cannot change.
-        let is_settled = stat.ctime < self.written_at || stat.is_symlink();
+        // What changed in the moment in which the index was written cannot be told by its times: a change sets both, so
+        // one of them that is older is enough. A symlink cannot change.
+        let is_settled = stat.mtime.min(stat.ctime) < self.written_at || stat.is_symlink();
         entry.mode == mode && entry.is_of(stat, self.trust_ctime) && is_settled && !entry.is_intent_to_add()
     }
 

@@ -34,8 +34,13 @@ pub(super) fn store(annex: &Annex, memory: &Repository, commits: &[Oid]) -> Resu
     };
     for &id in commits {
         let commit = keeper.copy(id)?;
-        let tree = git2::Oid::from_str(commit.get(5..45).and_then(|hex| std::str::from_utf8(hex).ok()).unwrap_or(""))
-            .map_err(Error::git("read a merge"))?;
+        let tree = git2::Oid::from_str(
+            commit
+                .get(5..45)
+                .and_then(|hex| std::str::from_utf8(hex).ok())
+                .unwrap_or(""),
+        )
+        .map_err(Error::git("read a merge"))?;
         keeper.tree(tree)?;
     }
     keeper.bulk.finish()

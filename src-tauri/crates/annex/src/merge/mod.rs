@@ -19,6 +19,15 @@
 //! Where git guesses, this does not: a text file that was renamed *and* edited on one side, and edited on the other,
 //! is kept in both versions instead of merged; and a file that one side adds to a directory that the other renamed
 //! stays where it was added.
+//!
+//! # The same commit everywhere
+//!
+//! Two repositories often merge the same two commits, each in its turn as "ours". Would they make different commits of
+//! it, both had to merge again, and again: each sync would start the next. So a merge commit says nothing of the
+//! repository that made it. Its parents are sorted by id, its author and time are those of the newest parent's
+//! committer, its message names only the branch; then the ids are equal, and both are done. More than two commits are
+//! put together in the order of their ids, whichever of them was checked out. Only a file that meets a directory gets a
+//! name that tells whose it was, as git-annex has it.
 
 mod keep;
 mod resolve;
@@ -31,9 +40,10 @@ mod write;
 use git2::Repository;
 use model::{Oid, RepoPath};
 
-use crate::tree::{Head, git2_oid, our_oid};
-use crate::identity::signature;
-use crate::{Annex, CheckoutOptions, Error, Result};
+use crate::identity::of_merge;
+use crate::oid::{from_git, to_git};
+use crate::tree::Head;
+use crate::{Annex, CheckedOut, CheckoutOptions, Error, Result};
 use resolve::Labels;
 use three_way::merge_trees;
 
@@ -42,7 +52,7 @@ use three_way::merge_trees;
 pub struct Theirs<'a> {
     /// The commit.
     pub commit: Oid,
-    /// The full ref, such as `refs/remotes/origin/synced/main`: it names the merge in its message, and files in names.
+    /// The full ref, such as `refs/remotes/origin/synced/main`: it may come to stand in the names of files.
     pub reference: &'a str,
 }
 
@@ -97,112 +107,134 @@ pub enum MergeOutcome {
     },
 }
 
-/// Where a chain of merges got to.
-struct Progress {
-    commit: Option<Oid>,
-    /// The merge commits made so far, in memory.
-    merged: Vec<git2::Oid>,
-    resolved: Vec<RepoPath>,
+/// One of the commits that are put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Side {
+    commit: git2::Oid,
+    /// The ref that it was found under.
+    name: String,
 }
 
+/// What the branch that is checked out is called in the names of files.
+const OURS: &str = "HEAD";
+
 impl Annex {
-    /// Merges commits, one after the other, into the branch that is checked out, and makes the work tree follow.
+    /// Merges commits into the branch that is checked out, and makes the work tree follow.
     ///
     /// Fast-forwards where possible. Histories that have nothing in common are merged as if both had started from an
     /// empty tree. The work tree is touched only when every merge commit exists, and then once.
     pub fn merge_into_head(&self, theirs: &[Theirs<'_>], options: &MergeOptions) -> Result<MergeOutcome> {
         self.finish_checkout()?;
         let git = self.git()?;
-        keep::in_memory(&git)?;
         let head = self.head()?;
-        let mut progress = Progress {
-            commit: head.commit,
-            merged: Vec::new(),
-            resolved: Vec::new(),
-        };
-        for theirs in theirs {
-            if let Some(paths) = merge_one(&git, &head, &mut progress, theirs, options)? {
-                return Ok(MergeOutcome::Conflict { paths });
-            }
-        }
-        let Some(commit) = progress.commit.filter(|_| progress.commit != head.commit) else {
+        let mut sides = newest(&git, &head, theirs)?;
+        sides.sort_by_key(|side| side.commit);
+        let mut merged = Vec::new();
+        let mut resolved = Vec::new();
+        let mut sides = sides.into_iter();
+        let Some(mut whole) = sides.next() else {
             return Ok(MergeOutcome::UpToDate);
         };
-        let is_forward = progress.merged.is_empty();
-        keep::store(self, &git, &progress.merged)?;
-        let done = self.check_out(commit, &options.checkout)?;
-        if !done.blocked.is_empty() {
-            return Ok(MergeOutcome::Blocked { paths: done.blocked });
+        for side in sides {
+            if merged.is_empty() {
+                keep::in_memory(&git)?;
+            }
+            let made = match merge_two(&git, &head, &whole, &side, options)? {
+                Made::Commit(commit, paths) => {
+                    resolved.extend(paths);
+                    commit
+                }
+                Made::Stuck(paths) => return Ok(MergeOutcome::Conflict { paths }),
+            };
+            merged.push(made);
+            whole.commit = made;
+            if side.name == OURS {
+                whole.name = side.name;
+            }
         }
-        Ok(match is_forward {
-            true => MergeOutcome::FastForwarded {
-                commit,
-                kept: done.kept,
-            },
-            false => MergeOutcome::Merged {
-                commit,
-                resolved: progress.resolved,
-                kept: done.kept,
-            },
+        let commit = from_git(whole.commit);
+        if head.commit == Some(commit) {
+            return Ok(MergeOutcome::UpToDate);
+        }
+        keep::store(self, &git, &merged)?;
+        let CheckedOut { blocked, kept, .. } = self.check_out(commit, &options.checkout)?;
+        if !blocked.is_empty() {
+            return Ok(MergeOutcome::Blocked { paths: blocked });
+        }
+        Ok(match merged.is_empty() {
+            true => MergeOutcome::FastForwarded { commit, kept },
+            false => MergeOutcome::Merged { commit, resolved, kept },
         })
     }
 }
 
-/// Merges one commit into where the chain is; returns the conflicts that stop it.
-fn merge_one(
-    git: &Repository,
-    head: &Head,
-    progress: &mut Progress,
-    theirs: &Theirs<'_>,
-    options: &MergeOptions,
-) -> Result<Option<Vec<RepoPath>>> {
-    let comparing = || format!("compare {} with {}", head.branch, theirs.reference);
-    let Some(ours) = progress.commit else {
-        progress.commit = Some(theirs.commit);
-        return Ok(None);
-    };
-    let (our_id, their_id) = (git2_oid(ours), git2_oid(theirs.commit));
-    let descends = |one, other| git.graph_descendant_of(one, other).map_err(Error::git(comparing()));
-    if our_id == their_id || descends(our_id, their_id)? {
-        return Ok(None);
+/// The commits that are to be put together: none that another one contains.
+fn newest(git: &Repository, head: &Head, theirs: &[Theirs<'_>]) -> Result<Vec<Side>> {
+    let ours = head.commit.map(|commit| (commit, OURS));
+    let theirs = theirs.iter().map(|theirs| (theirs.commit, theirs.reference));
+    let mut newest: Vec<Side> = Vec::new();
+    for (commit, name) in ours.into_iter().chain(theirs) {
+        let side = Side {
+            commit: to_git(commit),
+            name: name.to_owned(),
+        };
+        let contains = |new: &Side, old: &Side| {
+            let is_after = || git.graph_descendant_of(new.commit, old.commit);
+            let compared = (new.commit == old.commit).then_some(Ok(true)).unwrap_or_else(is_after);
+            compared.map_err(Error::git(format!("compare {} with {}", new.name, old.name)))
+        };
+        let mut is_new = true;
+        let mut still = Vec::with_capacity(newest.len() + 1);
+        for other in newest {
+            is_new &= !contains(&other, &side)?;
+            if !is_new || !contains(&side, &other)? {
+                still.push(other);
+            }
+        }
+        still.extend(is_new.then_some(side));
+        newest = still;
     }
-    if descends(their_id, our_id)? {
-        progress.commit = Some(theirs.commit);
-        return Ok(None);
-    }
-    let merging = || Error::git(format!("merge {} into {}", theirs.reference, head.branch));
-    let (our_commit, their_commit) = (
-        git.find_commit(our_id).map_err(merging())?,
-        git.find_commit(their_id).map_err(merging())?,
+    Ok(newest)
+}
+
+/// What came of two commits.
+enum Made {
+    /// A commit of both, and the paths that were in conflict.
+    Commit(git2::Oid, Vec<RepoPath>),
+    /// Nothing, because of conflicts at these paths.
+    Stuck(Vec<RepoPath>),
+}
+
+/// Makes a commit of two. Of which side they are it depends only where [`resolve`] has to name one.
+fn merge_two(git: &Repository, head: &Head, one: &Side, other: &Side, options: &MergeOptions) -> Result<Made> {
+    let merging = || Error::git(format!("merge {} into {}", other.name, head.branch));
+    let (first, second) = (
+        git.find_commit(one.commit).map_err(merging())?,
+        git.find_commit(other.commit).map_err(merging())?,
     );
-    let label = theirs.reference.replace('/', "_");
+    let label = |side: &Side| side.name.replace('/', "_");
     let labels = Labels {
-        ours: "HEAD",
-        theirs: &label,
+        ours: &label(one),
+        theirs: &label(other),
     };
-    let base = base_tree(git, our_id, their_id, 0)?;
-    let mut found = merge_trees(git, base, our_commit.tree_id(), their_commit.tree_id(), &labels)?;
+    let base = base_tree(git, one.commit, other.commit, 0)?;
+    let mut found = merge_trees(git, base, first.tree_id(), second.tree_id(), &labels)?;
     if !options.resolve || !found.unresolved.is_empty() {
         found.unresolved.append(&mut found.resolved);
         if !found.unresolved.is_empty() {
             found.unresolved.sort();
-            return Ok(Some(found.unresolved));
+            return Ok(Made::Stuck(found.unresolved));
         }
     }
-    let mut resolved = found.resolved;
     let tree = git.find_tree(found.tree).map_err(merging())?;
-    let message = match resolved.is_empty() {
-        true => clean_message(theirs.reference, &head.branch),
+    let message = match found.resolved.is_empty() {
+        true => format!("Merge branch '{}'\n", head.branch),
         false => "git-annex automatic merge conflict fix\n".to_owned(),
     };
-    let who = signature(git);
-    let merged = git
-        .commit(None, &who, &who, &message, &tree, &[&our_commit, &their_commit])
-        .map_err(merging())?;
-    progress.commit = Some(our_oid(merged));
-    progress.merged.push(merged);
-    progress.resolved.append(&mut resolved);
-    Ok(None)
+    let who = of_merge(git, &[one.commit, other.commit])?;
+    git.commit(None, &who, &who, &message, &tree, &[&first, &second])
+        .map(|commit| Made::Commit(commit, found.resolved))
+        .map_err(merging())
 }
 
 /// The tree that both sides started from; none if they have nothing in common.
@@ -232,17 +264,4 @@ fn base_tree(git: &Repository, ours: git2::Oid, theirs: git2::Oid, depth: usize)
         merged = merge_trees(git, below, merged, tree(other)?, &labels)?.tree;
     }
     Ok(Some(merged))
-}
-
-/// The message that `git merge --no-edit <ref>` writes.
-fn clean_message(reference: &str, branch: &str) -> String {
-    let what = if reference.starts_with("refs/remotes/") {
-        "remote-tracking branch"
-    } else {
-        "branch"
-    };
-    match branch {
-        "main" | "master" => format!("Merge {what} '{reference}'\n"),
-        _ => format!("Merge {what} '{reference}' into {branch}\n"),
-    }
 }

@@ -1,6 +1,6 @@
 use model::Oid;
 
-use super::our_oid;
+use crate::oid::from_git;
 use crate::{Annex, Error, Result};
 
 /// The branch that is checked out.
@@ -61,7 +61,7 @@ pub(crate) fn head_of(git: &git2::Repository) -> Result<Head> {
     let commit = match git.find_reference(&format!("refs/heads/{branch}")) {
         Ok(reference) => reference
             .peel_to_commit()
-            .map(|commit| Some(our_oid(commit.id())))
+            .map(|commit| Some(from_git(commit.id())))
             .map_err(Error::git(format!("read the branch {branch}")))?,
         Err(error) if error.code() == git2::ErrorCode::NotFound => None,
         Err(error) => return Err(Error::git(format!("read the branch {branch}"))(error)),

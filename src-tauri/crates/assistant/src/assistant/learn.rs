@@ -103,7 +103,11 @@ impl Assistant {
                 self.set_refs(now, refs);
                 self.refs.unmerged |= merged != Merged::Done;
                 self.merged(now, merged);
-                self.merges_in_vain = if in_vain { self.merges_in_vain.saturating_add(1) } else { 0 };
+                self.merges_in_vain = if in_vain {
+                    self.merges_in_vain.saturating_add(1)
+                } else {
+                    0
+                };
                 if in_vain {
                     // Something was pushed meanwhile, or is not to be merged at all: not to be tried in a tight loop.
                     let pause = pacing::settle_after(self.merges_in_vain, self.chance.draw());

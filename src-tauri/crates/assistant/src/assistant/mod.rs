@@ -74,7 +74,7 @@ enum Work {
 
 impl Assistant {
     /// An assistant for the repository `here` that knows nothing yet: its first look is at everything. `seed` spreads
-    /// its retries.
+    /// its retries. It is to be told [`Event::RefsMoved`] and [`Event::RemotesListed`] first.
     pub fn new(here: Uuid, seed: u64, now: Timestamp) -> Self {
         let mut intake = Intake::default();
         intake.count_lost(now, None);

@@ -4,6 +4,8 @@
 //! of work: the window of candidates is a bounded copy of the query's first answers, thrown away whenever the facts change.
 
 mod batch;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -163,3 +163,60 @@ impl Network {
         changed
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use model::{Cost, RemoteName, Timestamp, Uuid};
+
+    use super::Network;
+    use crate::effect::Id;
+    use crate::event::{Away, Heads, Reach, RemoteFacts};
+
+    /// A network of remotes that are there, each named as its uuid.
+    pub(crate) fn network(remotes: &[(&str, f64)]) -> Network {
+        let facts = |&(name, cost): &(&str, f64)| RemoteFacts {
+            name: RemoteName::parse(name).unwrap(),
+            cost: Cost::parse(&cost.to_string()).unwrap(),
+            pull: true,
+            push: true,
+            content: true,
+        };
+        let mut network = Network::default();
+        network.list(Timestamp(0), remotes.iter().map(facts).collect());
+        for remote in network.remotes.values_mut() {
+            remote.reach = Some(Reach::Here(Uuid::parse(remote.facts.name.as_str()).unwrap()));
+        }
+        network
+    }
+
+    #[test]
+    fn a_remote_that_is_listed_again_keeps_what_is_known_of_it() {
+        let mut network = network(&[("a", 100.0), ("b", 100.0)]);
+        let a = RemoteName::parse("a").unwrap();
+        network.remotes.get_mut(&a).unwrap().failures = 3;
+        let facts = network.remotes[&a].facts.clone();
+        network.list(Timestamp(5), vec![RemoteFacts { push: false, ..facts }]);
+        assert_eq!(network.remotes.len(), 1);
+        assert_eq!(
+            (network.remotes[&a].failures, network.remotes[&a].facts.push),
+            (3, false)
+        );
+        assert!(network.remotes[&a].uuid().is_some());
+    }
+
+    #[test]
+    fn another_repository_at_the_same_place_is_another_remote() {
+        let mut network = network(&[("a", 100.0)]);
+        let probe = |network: &mut Network, reach| {
+            let remote = network.remotes.values_mut().next().unwrap();
+            (remote.probing, remote.unfetched, remote.there) = (Some(Id(1)), false, Some(Heads::default()));
+            network.probed(Timestamp(0), Id(1), reach, 0)
+        };
+        assert!(!probe(&mut network, Reach::Here(Uuid::parse("a").unwrap())));
+        assert!(!network.remotes.values().next().unwrap().unfetched);
+        assert!(probe(&mut network, Reach::Here(Uuid::parse("other").unwrap())));
+        let remote = network.remotes.values().next().unwrap();
+        assert!(remote.unfetched && remote.there.is_none());
+        assert!(probe(&mut network, Reach::Away(Away::Absent)));
+    }
+}

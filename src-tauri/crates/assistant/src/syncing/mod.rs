@@ -8,7 +8,7 @@ use crate::event::Heads;
 use crate::network::Remote;
 
 /// How long a push waits at the most for small contents that are on their way to the same remote.
-const WAIT_FOR_CONTENT: Duration = Duration::from_secs(1);
+const WAIT_FOR_CONTENT: Duration = Duration::from_secs(3);
 
 /// Whether a remote's branches should be fetched now.
 pub(crate) fn wants_fetch(remote: &Remote, now: Timestamp) -> bool {
@@ -40,4 +40,78 @@ pub(crate) fn push_at(remote: &Remote, heads: &Heads, content_under_way: bool) -
         since
     };
     Some(remote.retry_at.map_or(ready, |retry| retry.max(ready)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use model::{Oid, Timestamp};
+
+    use super::{WAIT_FOR_CONTENT, lacks, push_at, wants_fetch};
+    use crate::effect::Id;
+    use crate::event::{Away, Heads, Reach};
+    use crate::network::Remote;
+    use crate::network::tests::network;
+
+    const NOW: Timestamp = Timestamp(5000);
+
+    fn heads() -> Heads {
+        Heads {
+            tree: Some(Oid([1; 20])),
+            annex: None,
+        }
+    }
+
+    /// A remote that lacks our heads since now, after this change.
+    fn remote(change: fn(&mut Remote)) -> Remote {
+        let mut remote = network(&[("a", 100.0)]).remotes.into_values().next().unwrap();
+        (remote.unfetched, remote.unpushed_since) = (false, Some(NOW));
+        change(&mut remote);
+        remote
+    }
+
+    #[test]
+    fn a_push_is_due_when_nothing_has_to_end_first() {
+        let at = |change, holds| push_at(&remote(change), &heads(), holds);
+        assert_eq!(at(|_| (), false), Some(NOW));
+        assert_eq!(at(|_| (), true), Some(NOW + WAIT_FOR_CONTENT));
+        let later = NOW + Duration::from_secs(9);
+        assert_eq!(
+            at(|remote| remote.retry_at = Some(NOW + Duration::from_secs(9)), true),
+            Some(later)
+        );
+        let blocked: [fn(&mut Remote); 7] = [
+            |remote| remote.facts.push = false,
+            |remote| remote.there = Some(heads()),
+            |remote| remote.unfetched = true,
+            |remote| remote.fetching = Some(Id(1)),
+            |remote| remote.pushing = Some(Id(1)),
+            |remote| remote.reach = Some(Reach::Away(Away::Absent)),
+            |remote| (remote.facts.pull, remote.refused) = (false, Some(heads())),
+        ];
+        for (number, change) in blocked.into_iter().enumerate() {
+            assert_eq!(at(change, false), None, "{number}");
+        }
+        assert!(
+            push_at(&remote(|_| ()), &Heads::default(), false).is_none(),
+            "nothing was committed yet"
+        );
+    }
+
+    #[test]
+    fn a_fetch_is_due_when_there_may_be_news_and_it_is_allowed() {
+        let wants = |change: fn(&mut Remote)| wants_fetch(&remote(change), NOW);
+        assert!(!wants(|_| ()));
+        assert!(wants(|remote| remote.unfetched = true));
+        assert!(!wants(|remote| (remote.unfetched, remote.facts.pull) = (true, false)));
+        assert!(!wants(
+            |remote| (remote.unfetched, remote.retry_at) = (true, Some(Timestamp(5001)))
+        ));
+        assert!(!wants(|remote| (remote.unfetched, remote.pushing) = (true, Some(Id(1)))));
+        assert!(
+            lacks(&remote(|remote| remote.reach = None), &heads()),
+            "whether or not it is there"
+        );
+    }
 }

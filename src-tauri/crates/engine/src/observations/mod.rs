@@ -40,34 +40,43 @@ impl Observations {
     /// Opens the database in `directory`, or makes it anew if it is missing, damaged or of another format.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         let path = directory.join("observations.db");
-        schema::open(&path).or_else(|_| {
-            for suffix in ["", "-wal", "-shm"] {
-                let mut name = path.clone().into_os_string();
-                name.push(suffix);
-                // What cannot be removed makes the second try fail, with the reason.
-                let _ = std::fs::remove_file(name);
-            }
-            schema::open(&path)
-        })
-        .map(|db| Self { db })
+        schema::open(&path)
+            .or_else(|_| {
+                for suffix in ["", "-wal", "-shm"] {
+                    let mut name = path.clone().into_os_string();
+                    name.push(suffix);
+                    // What cannot be removed makes the second try fail, with the reason.
+                    let _ = std::fs::remove_file(name);
+                }
+                schema::open(&path)
+            })
+            .map(|db| Self { db })
     }
 
     /// What the observations describe.
     pub(crate) fn described(&self) -> Result<Described> {
         let row = self.db.query_row("SELECT tree, annex, rules FROM about", [], |row| {
-            Ok((row.get::<_, Option<Vec<u8>>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?, row.get::<_, Vec<u8>>(2)?))
+            Ok((
+                row.get::<_, Option<Vec<u8>>>(0)?,
+                row.get::<_, Option<Vec<u8>>>(1)?,
+                row.get::<_, Vec<u8>>(2)?,
+            ))
         });
         let oid = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| bytes.try_into().ok()).map(Oid);
-        Ok(row.optional()?.map_or_else(Described::default, |(tree, annex, rules)| Described {
-            tree: oid(tree),
-            annex: oid(annex),
-            rules,
-        }))
+        Ok(row
+            .optional()?
+            .map_or_else(Described::default, |(tree, annex, rules)| Described {
+                tree: oid(tree),
+                annex: oid(annex),
+                rules,
+            }))
     }
 
     /// All classes that have keys.
     pub(crate) fn classes(&self) -> Result<Vec<Class>> {
-        let mut query = self.db.prepare_cached("SELECT id, have, want, keys, bytes FROM classes WHERE keys > 0 ORDER BY id")?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT id, have, want, keys, bytes FROM classes WHERE keys > 0 ORDER BY id")?;
         let classes = query.query_map([], |row| {
             Ok(Class {
                 id: ClassId(row.get(0)?),
@@ -82,11 +91,12 @@ impl Observations {
 
     /// Files that name `key`.
     pub(crate) fn paths_of(&self, key: &Key) -> Result<Vec<RepoPath>> {
-        let mut query = self.db.prepare_cached(
-            "SELECT path FROM paths WHERE key = (SELECT id FROM keys WHERE key = ?1) ORDER BY path",
-        )?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT path FROM paths WHERE key = (SELECT id FROM keys WHERE key = ?1) ORDER BY path")?;
         let rows = query.query_map([key.as_bytes()], |row| row.get::<_, Vec<u8>>(0))?;
-        rows.filter_map(|row| row.map(|bytes| RepoPath::parse(&bytes).ok()).transpose()).collect()
+        rows.filter_map(|row| row.map(|bytes| RepoPath::parse(&bytes).ok()).transpose())
+            .collect()
     }
 
     /// The key of a file, the repositories that have it and those that want it.
@@ -96,9 +106,15 @@ impl Observations {
              JOIN keys ON keys.id = paths.key JOIN classes ON classes.id = keys.class WHERE path = ?1",
         )?;
         let row = query.query_row([path.as_bytes()], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+            Ok((
+                row.get::<_, Vec<u8>>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, String>(2)?,
+            ))
         });
-        let Some((key, have, want)) = row.optional()? else { return Ok(None) };
+        let Some((key, have, want)) = row.optional()? else {
+            return Ok(None);
+        };
         Ok(Key::parse(&key).ok().map(|key| (key, uuids(&have), uuids(&want))))
     }
 
@@ -112,12 +128,23 @@ impl Observations {
         now: u64,
         retry_after: impl Fn(u32) -> Duration,
     ) -> Result<()> {
-        let mut query = self.db.prepare_cached("SELECT count FROM failures WHERE key = ?1 AND way = ?2")?;
-        let before: Option<u32> = query.query_row(params![key.as_bytes(), way], |row| row.get(0)).optional()?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT count FROM failures WHERE key = ?1 AND way = ?2")?;
+        let before: Option<u32> = query
+            .query_row(params![key.as_bytes(), way], |row| row.get(0))
+            .optional()?;
         let count = before.unwrap_or(0).saturating_add(1);
         let retry_at = now.saturating_add(u64::try_from(retry_after(count).as_millis()).unwrap_or(u64::MAX));
-        let mut insert = self.db.prepare_cached("INSERT OR REPLACE INTO failures VALUES (?1, ?2, ?3, ?4)")?;
-        insert.execute(params![key.as_bytes(), way, count, i64::try_from(retry_at).unwrap_or(i64::MAX)])?;
+        let mut insert = self
+            .db
+            .prepare_cached("INSERT OR REPLACE INTO failures VALUES (?1, ?2, ?3, ?4)")?;
+        insert.execute(params![
+            key.as_bytes(),
+            way,
+            count,
+            i64::try_from(retry_at).unwrap_or(i64::MAX)
+        ])?;
         Ok(())
     }
 
@@ -125,7 +152,9 @@ impl Observations {
     pub(crate) fn forget_failures(&self, remote: Option<&str>) -> Result<()> {
         match remote {
             None => self.db.execute("DELETE FROM failures", [])?,
-            Some(name) => self.db.execute("DELETE FROM failures WHERE way IN (?1 || '>', ?1 || '<')", [name])?,
+            Some(name) => self
+                .db
+                .execute("DELETE FROM failures WHERE way IN (?1 || '>', ?1 || '<')", [name])?,
         };
         Ok(())
     }

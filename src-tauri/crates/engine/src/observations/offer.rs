@@ -18,7 +18,12 @@ pub(crate) fn way(remote: &RemoteName, direction: Direction) -> String {
 impl Observations {
     /// The keys that could be transferred now: small before large, recent before old, for each lot in order, less those
     /// that failed that way too recently. Also says when the next of those may be tried again.
-    pub(crate) fn offer(&self, lots: &[Lot], limit: usize, now: Timestamp) -> Result<(Vec<Candidate>, Option<Timestamp>)> {
+    pub(crate) fn offer(
+        &self,
+        lots: &[Lot],
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<(Vec<Candidate>, Option<Timestamp>)> {
         let now = i64::try_from(now.0).unwrap_or(i64::MAX);
         let each = i64::try_from((limit / lots.len().max(1)).max(256)).unwrap_or(i64::MAX);
         let mut offered: BTreeSet<(Option<RemoteName>, Key)> = BTreeSet::new();
@@ -40,16 +45,23 @@ impl Observations {
                 let destination = (lot.direction == Direction::Send).then(|| lot.remote.clone());
                 if offered.insert((destination, key.clone())) {
                     let size = size.unsigned_abs();
-                    candidates.push(Candidate { key, size, remote: lot.remote.clone(), direction: lot.direction });
+                    candidates.push(Candidate {
+                        key,
+                        size,
+                        remote: lot.remote.clone(),
+                        direction: lot.direction,
+                    });
                 }
             }
         }
         // Stable: among contents of one kind, the order of lots and of the query stays.
         candidates.sort_by_key(|candidate| candidate.size >= 1 << 20);
         candidates.truncate(limit);
-        let retry_at = self.db.query_row("SELECT min(retry_at) FROM failures WHERE retry_at > ?1", [now], |row| {
-            row.get::<_, Option<i64>>(0)
-        })?;
+        let retry_at = self
+            .db
+            .query_row("SELECT min(retry_at) FROM failures WHERE retry_at > ?1", [now], |row| {
+                row.get::<_, Option<i64>>(0)
+            })?;
         Ok((candidates, retry_at.map(|at| Timestamp(at.unsigned_abs()))))
     }
 }

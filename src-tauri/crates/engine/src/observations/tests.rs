@@ -26,7 +26,11 @@ fn filled(directory: &std::path::Path) -> Observations {
         update.named(&path(name), Some(&key(size, name))).unwrap();
     }
     update.classify(|_| set(&["a", "b"])).unwrap();
-    let described = Described { tree: Some(Oid([1; 20])), annex: Some(Oid([2; 20])), rules: vec![3] };
+    let described = Described {
+        tree: Some(Oid([1; 20])),
+        annex: Some(Oid([2; 20])),
+        rules: vec![3],
+    };
     update.commit(&described).unwrap();
     assert_eq!(observations.described().unwrap(), described);
     observations
@@ -35,12 +39,22 @@ fn filled(directory: &std::path::Path) -> Observations {
 fn lots(observations: &Observations) -> Vec<Lot> {
     let remote = RemoteName::parse("b").unwrap();
     let classes = observations.classes().unwrap();
-    classes.iter().map(|class| Lot { class: class.id, remote: remote.clone(), direction: Direction::Send }).collect()
+    classes
+        .iter()
+        .map(|class| Lot {
+            class: class.id,
+            remote: remote.clone(),
+            direction: Direction::Send,
+        })
+        .collect()
 }
 
 fn offered(observations: &Observations, now: u64) -> Vec<String> {
     let (candidates, _) = observations.offer(&lots(observations), 100, Timestamp(now)).unwrap();
-    candidates.iter().map(|candidate| candidate.key.name().to_string()).collect()
+    candidates
+        .iter()
+        .map(|candidate| candidate.key.name().to_string())
+        .collect()
 }
 
 #[test]
@@ -83,13 +97,25 @@ fn a_file_that_goes_leaves_its_key_without_that_path() {
 fn a_failure_holds_its_key_back_until_its_time_or_until_the_remote_is_back() {
     let directory = tempfile::tempdir().unwrap();
     let observations = filled(directory.path());
-    observations.note_failure(&key(5, "new"), "b>", 1000, |count| Duration::from_secs(u64::from(count))).unwrap();
+    observations
+        .note_failure(&key(5, "new"), "b>", 1000, |count| {
+            Duration::from_secs(u64::from(count))
+        })
+        .unwrap();
     assert_eq!(offered(&observations, 1500), ["old", "large"]);
     let (_, retry_at) = observations.offer(&lots(&observations), 100, Timestamp(1500)).unwrap();
     assert_eq!(retry_at, Some(Timestamp(2000)));
     assert_eq!(offered(&observations, 2000), ["new", "old", "large"]);
-    observations.note_failure(&key(5, "new"), "b>", 2000, |count| Duration::from_secs(u64::from(count))).unwrap();
-    assert_eq!(offered(&observations, 3500), ["old", "large"], "the second failure holds it back for longer");
+    observations
+        .note_failure(&key(5, "new"), "b>", 2000, |count| {
+            Duration::from_secs(u64::from(count))
+        })
+        .unwrap();
+    assert_eq!(
+        offered(&observations, 3500),
+        ["old", "large"],
+        "the second failure holds it back for longer"
+    );
     observations.forget_failures(Some("b")).unwrap();
     assert_eq!(offered(&observations, 3500), ["new", "old", "large"]);
 }

@@ -49,7 +49,8 @@ impl Observations {
 impl Update<'_> {
     /// Forgets everything: the repository has lost the commits that were described.
     pub(crate) fn clear(&mut self) -> Result<()> {
-        self.db.execute_batch("DELETE FROM about; DELETE FROM classes; DELETE FROM keys; DELETE FROM paths;")
+        self.db
+            .execute_batch("DELETE FROM about; DELETE FROM classes; DELETE FROM keys; DELETE FROM paths;")
     }
 
     /// The location log of a key says that these repositories have it.
@@ -67,9 +68,13 @@ impl Update<'_> {
         drop(query);
         let after = key.map(|key| self.key_id(key)).transpose()?;
         if let Some(id) = after {
-            self.db.prepare_cached("INSERT OR REPLACE INTO paths VALUES (?1, ?2)")?.execute(params![path.as_bytes(), id])?;
+            self.db
+                .prepare_cached("INSERT OR REPLACE INTO paths VALUES (?1, ?2)")?
+                .execute(params![path.as_bytes(), id])?;
         } else if before.is_some() {
-            self.db.prepare_cached("DELETE FROM paths WHERE path = ?1")?.execute([path.as_bytes()])?;
+            self.db
+                .prepare_cached("DELETE FROM paths WHERE path = ?1")?
+                .execute([path.as_bytes()])?;
         }
         self.touched.extend(before.into_iter().chain(after).map(|id| (id, ())));
         Ok(())
@@ -94,7 +99,9 @@ impl Update<'_> {
             if class == touched.class {
                 continue;
             }
-            self.db.prepare_cached("UPDATE keys SET class = ?1 WHERE id = ?2")?.execute([class, touched.id])?;
+            self.db
+                .prepare_cached("UPDATE keys SET class = ?1 WHERE id = ?2")?
+                .execute([class, touched.id])?;
             for (class, sign) in [(touched.class, -1), (class, 1)] {
                 let count = self.counts.entry(class).or_default();
                 *count = (count.0 + sign, count.1 + sign * touched.size);
@@ -106,13 +113,18 @@ impl Update<'_> {
     /// Makes it so, together with what is described now.
     pub(crate) fn commit(self, described: &Described) -> Result<()> {
         for (class, (keys, bytes)) in &self.counts {
-            let mut count = self.db.prepare_cached("UPDATE classes SET keys = keys + ?2, bytes = bytes + ?3 WHERE id = ?1")?;
+            let mut count = self
+                .db
+                .prepare_cached("UPDATE classes SET keys = keys + ?2, bytes = bytes + ?3 WHERE id = ?1")?;
             count.execute([class, keys, bytes])?;
         }
         self.db.execute("DELETE FROM classes WHERE keys = 0", [])?;
         self.db.execute("DELETE FROM about", [])?;
         let (tree, annex) = (described.tree.map(|oid| oid.0), described.annex.map(|oid| oid.0));
-        self.db.execute("INSERT INTO about VALUES (?1, ?2, ?3)", params![tree, annex, described.rules])?;
+        self.db.execute(
+            "INSERT INTO about VALUES (?1, ?2, ?3)",
+            params![tree, annex, described.rules],
+        )?;
         self.db.commit()
     }
 
@@ -123,7 +135,9 @@ impl Update<'_> {
         }
         let size = i64::try_from(key.size().unwrap_or(0)).unwrap_or(i64::MAX);
         // Class 0 is none: a new key gets its class when it is classified.
-        let mut insert = self.db.prepare_cached("INSERT INTO keys (key, size, class) VALUES (?1, ?2, 0)")?;
+        let mut insert = self
+            .db
+            .prepare_cached("INSERT INTO keys (key, size, class) VALUES (?1, ?2, 0)")?;
         insert.insert(params![key.as_bytes(), size])
     }
 
@@ -132,24 +146,42 @@ impl Update<'_> {
             "SELECT keys.key, size, class, have FROM keys LEFT JOIN classes ON classes.id = class WHERE keys.id = ?1",
         )?;
         let (key, size, class, had) = query.query_row([id], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?, row.get(2)?, row.get::<_, Option<String>>(3)?))
+            Ok((
+                row.get::<_, Vec<u8>>(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get::<_, Option<String>>(3)?,
+            ))
         })?;
         let Ok(key) = Key::parse(&key) else { return Ok(None) };
         let had = uuids(&had.unwrap_or_default());
         let have = self.holders.remove(&id).unwrap_or_else(|| had.clone());
         let paths = paths(&self.db, id)?;
-        Ok(Some(Touched { id, size, class, key, paths, had, have }))
+        Ok(Some(Touched {
+            id,
+            size,
+            class,
+            key,
+            paths,
+            had,
+            have,
+        }))
     }
 
     fn class_id(&mut self, have: String, want: String) -> Result<i64> {
         if let Some(id) = self.classes.get(&(have.clone(), want.clone())) {
             return Ok(*id);
         }
-        let mut query = self.db.prepare_cached("SELECT id FROM classes WHERE have = ?1 AND want = ?2")?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT id FROM classes WHERE have = ?1 AND want = ?2")?;
         let found: Option<i64> = query.query_row([&have, &want], |row| row.get(0)).optional()?;
         let id = match found {
             Some(id) => id,
-            None => self.db.prepare_cached("INSERT INTO classes (have, want) VALUES (?1, ?2)")?.insert([&have, &want])?,
+            None => self
+                .db
+                .prepare_cached("INSERT INTO classes (have, want) VALUES (?1, ?2)")?
+                .insert([&have, &want])?,
         };
         self.classes.insert((have, want), id);
         Ok(id)
@@ -159,5 +191,6 @@ impl Update<'_> {
 fn paths(db: &Connection, key: i64) -> Result<Vec<RepoPath>> {
     let mut query = db.prepare_cached("SELECT path FROM paths WHERE key = ?1 ORDER BY path")?;
     let rows = query.query_map([key], |row| row.get::<_, Vec<u8>>(0))?;
-    rows.filter_map(|row| row.map(|bytes| RepoPath::parse(&bytes).ok()).transpose()).collect()
+    rows.filter_map(|row| row.map(|bytes| RepoPath::parse(&bytes).ok()).transpose())
+        .collect()
 }

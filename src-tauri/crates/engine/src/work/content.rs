@@ -16,22 +16,24 @@ use crate::observations::way;
 pub(super) fn offer(workshop: &Workshop, id: Id, lots: &[Lot], limit: usize) -> Event {
     let offered = workshop.observations().offer(lots, limit, workshop.clock.now());
     match offered {
-        Ok((candidates, retry_at)) => Event::Offered { id, candidates, retry_at },
+        Ok((candidates, retry_at)) => Event::Offered {
+            id,
+            candidates,
+            retry_at,
+        },
         Err(error) => {
             workshop.note(format!("could not look up what to transfer: {error}"));
             let retry_at = Some(workshop.clock.now() + pacing::retry_after(4, 0));
-            Event::Offered { id, candidates: Vec::new(), retry_at }
+            Event::Offered {
+                id,
+                candidates: Vec::new(),
+                retry_at,
+            }
         }
     }
 }
 
-pub(super) fn transfer(
-    workshop: &Workshop,
-    id: Id,
-    name: &RemoteName,
-    direction: Direction,
-    keys: &[Key],
-) -> Event {
+pub(super) fn transfer(workshop: &Workshop, id: Id, name: &RemoteName, direction: Direction, keys: &[Key]) -> Event {
     let outcomes = match workshop.remote(name) {
         None => keys.iter().map(|key| (key.clone(), Outcome::Away)).collect(),
         Some(remote) => {
@@ -40,7 +42,11 @@ pub(super) fn transfer(
             done
         }
     };
-    Event::Transferred { id, refs: workshop.refs(), outcomes }
+    Event::Transferred {
+        id,
+        refs: workshop.refs(),
+        outcomes,
+    }
 }
 
 fn run(
@@ -54,8 +60,18 @@ fn run(
     let all = |outcome: Outcome| keys.iter().map(|key| (key.clone(), outcome.clone())).collect();
     let wanted: Vec<Wanted> = {
         let observations = workshop.observations();
-        let path = |key: &Key| observations.paths_of(key).ok().and_then(|paths| paths.into_iter().next());
-        keys.iter().map(|key| Wanted { key: key.clone(), path: path(key) }).collect()
+        let path = |key: &Key| {
+            observations
+                .paths_of(key)
+                .ok()
+                .and_then(|paths| paths.into_iter().next())
+        };
+        keys.iter()
+            .map(|key| Wanted {
+                key: key.clone(),
+                path: path(key),
+            })
+            .collect()
     };
     let reserve = match workshop.settings() {
         Ok(settings) => settings.diskreserve,
@@ -84,7 +100,12 @@ fn run(
             }
         });
     };
-    let contents = Contents { wanted: &wanted, reserve, progress: &progress, cancelled: &cancelled };
+    let contents = Contents {
+        wanted: &wanted,
+        reserve,
+        progress: &progress,
+        cancelled: &cancelled,
+    };
     let copied = match direction {
         Direction::Get => remote.get(contents),
         Direction::Send => remote.send(contents),
@@ -128,9 +149,9 @@ fn conclude(
                 Outcome::NotThere
             }
             Copied::SourceMissing | Copied::Corrupt => Outcome::Away,
-            Copied::DiskFull { need } => {
-                Outcome::Full(format!("no room for {need} bytes without touching the reserve (annex.diskreserve)"))
-            }
+            Copied::DiskFull { need } => Outcome::Full(format!(
+                "no room for {need} bytes without touching the reserve (annex.diskreserve)"
+            )),
             Copied::Failed(_) if !is_there => Outcome::Away,
             Copied::Failed(error) => Outcome::Failed(error.to_string()),
         };
@@ -141,7 +162,9 @@ fn conclude(
     {
         // The contents are there; the next try finds them there and logs them.
         let why = error.to_string();
-        outcomes.iter_mut().for_each(|(_, outcome)| *outcome = Outcome::Failed(why.clone()));
+        outcomes
+            .iter_mut()
+            .for_each(|(_, outcome)| *outcome = Outcome::Failed(why.clone()));
     }
     if stored > 0 {
         let (verb, preposition) = match direction {
@@ -170,7 +193,10 @@ fn remember_failures(workshop: &Workshop, way: &str, outcomes: &[(Key, Outcome)]
     let now = workshop.clock.now();
     for (key, outcome) in outcomes {
         // Spread by the key, so that not all come back at one moment.
-        let chance = key.as_bytes().iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
+        let chance = key
+            .as_bytes()
+            .iter()
+            .fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
         let noted = match outcome {
             Outcome::Busy | Outcome::AlreadyThere => {
                 observations.note_failure(key, way, now.0, |count| pacing::settle_after(count + 3, chance))

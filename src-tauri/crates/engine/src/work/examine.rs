@@ -4,6 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use annex::Tenant;
+use annex::settings::RemoteSettings;
 use assistant::{Event, Refs};
 use model::RemoteName;
 
@@ -26,7 +28,10 @@ fn stamp(path: &Path) -> Option<Stamp> {
 impl Workshop {
     fn stamps(&self) -> Stamps {
         let directory = self.annex().git_dir();
-        Stamps { config: stamp(&directory.join("config")), index: stamp(&directory.join("index")) }
+        Stamps {
+            config: stamp(&directory.join("config")),
+            index: stamp(&directory.join("index")),
+        }
     }
 
     /// After own work on the index: what it is now is no news.
@@ -58,10 +63,25 @@ impl Workshop {
         events
     }
 
+    /// True if an engine tends a remote and knows this repository as one that it may push to.
+    pub(crate) fn is_pushed_to_by(&self, name: &RemoteName) -> bool {
+        let Some(remote) = self.remote(name) else { return false };
+        let is_engine = matches!(remote.annex().tenant(), Ok(Some(Tenant::Engine(_))));
+        is_engine
+            && annex::settings::remotes(remote.annex()).is_ok_and(|known| {
+                let pushes = |remote: &RemoteSettings| remote.sync && remote.push && !remote.readonly;
+                known
+                    .iter()
+                    .any(|remote| remote.uuid.as_ref() == Some(self.annex().uuid()) && pushes(remote))
+            })
+    }
+
     /// True if the refs of a remote are not those that were last seen there.
     pub(crate) fn examine_remote(&self, name: &RemoteName) -> bool {
         let Some(remote) = self.remote(name) else { return false };
-        let Ok(refs) = remote.annex().all_refs() else { return true };
+        let Ok(refs) = remote.annex().all_refs() else {
+            return true;
+        };
         let mut hasher = DefaultHasher::new();
         refs.hash(&mut hasher);
         self.see_remote(name, hasher.finish())

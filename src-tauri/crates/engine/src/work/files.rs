@@ -14,7 +14,10 @@ pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
         Err(error) => Looked::Failed(error.to_string()),
         Ok(look) => {
             let refused = look.refused.iter().map(|(name, why)| (name.to_string(), why.clone()));
-            let unreadable = look.unreadable.iter().map(|(path, why)| (path.display().to_string(), why.clone()));
+            let unreadable = look
+                .unreadable
+                .iter()
+                .map(|(path, why)| (path.display().to_string(), why.clone()));
             workshop.set_unfit(everything, refused.chain(unreadable));
             let found = found(&look);
             workshop.keep_look(id, look);
@@ -40,7 +43,12 @@ fn try_look(workshop: &Workshop, scope: Scope) -> annex::Result<Look> {
 }
 
 fn found(look: &Look) -> Found {
-    let renamed = look.added.iter().chain(&look.modified).filter(|candidate| candidate.is_renamed()).count();
+    let renamed = look
+        .added
+        .iter()
+        .chain(&look.modified)
+        .filter(|candidate| candidate.is_renamed())
+        .count();
     Found {
         root: match look.root {
             RootState::Same => Root::Same,
@@ -57,14 +65,24 @@ fn found(look: &Look) -> Found {
 pub(super) fn ingest(workshop: &Workshop, id: Id, look: Id, removals: bool) -> Event {
     let Some(look) = workshop.take_look(look) else {
         let failed = Some("what was found is not known any more".to_owned());
-        return Event::Ingested { id, refs: workshop.refs(), postponed: Vec::new(), failed };
+        return Event::Ingested {
+            id,
+            refs: workshop.refs(),
+            postponed: Vec::new(),
+            failed,
+        };
     };
     let (postponed, failed) = match try_ingest(workshop, look, removals) {
         Ok(postponed) => (postponed, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
     workshop.remember_stamps();
-    Event::Ingested { id, refs: workshop.refs(), postponed, failed }
+    Event::Ingested {
+        id,
+        refs: workshop.refs(),
+        postponed,
+        failed,
+    }
 }
 
 fn try_ingest(workshop: &Workshop, look: Look, removals: bool) -> annex::Result<Vec<RepoPath>> {
@@ -87,14 +105,26 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool) -> annex::Result<
     if !intake.keys_added.is_empty() {
         // The contents are durable: now the log may say so.
         let here = annex.uuid().clone();
-        let present = intake.keys_added.into_iter().map(|key| (key, here.clone(), Presence::Present));
-        annex.branch().record_presence(&present.collect::<Vec<_>>(), VectorClock::now())?;
+        let present = intake
+            .keys_added
+            .into_iter()
+            .map(|key| (key, here.clone(), Presence::Present));
+        annex
+            .branch()
+            .record_presence(&present.collect::<Vec<_>>(), VectorClock::now())?;
     }
     let counts = intake.counts;
     let taken = counts.annexed + counts.in_git + counts.links;
-    let parts = [(taken, "added or changed"), (counts.renamed, "renamed"), (counts.removed, "removed")];
-    let parts: Vec<_> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let parts = [
+        (taken, "added or changed"),
+        (counts.renamed, "renamed"),
+        (counts.removed, "removed"),
+    ];
+    let parts: Vec<_> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
     if intake.commit.is_some() && !parts.is_empty() {
         workshop.note(format!("files here: {}", parts.join(", ")));
     }
@@ -116,19 +146,26 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool) -> annex::Result<
     }
     match not_stored {
         // Most likely the disk is full: trying again at once would read all of it again.
-        Some(why) => Err(annex::Error::Refused(format!("some files could not be added yet: {why}"))),
+        Some(why) => Err(annex::Error::Refused(format!(
+            "some files could not be added yet: {why}"
+        ))),
         None => Ok(again),
     }
 }
 
 pub(super) fn restore(workshop: &Workshop, id: Id) -> Event {
-    let restored = workshop.settings().and_then(|settings| workshop.annex().restore(settings.thin));
+    let restored = workshop
+        .settings()
+        .and_then(|settings| workshop.annex().restore(settings.thin));
     workshop.remember_stamps();
     match restored {
         Ok(count) => {
             workshop.note(format!("{count} files that were gone were brought back"));
             Event::Restored { id, failed: None }
         }
-        Err(error) => Event::Restored { id, failed: Some(error.to_string()) },
+        Err(error) => Event::Restored {
+            id,
+            failed: Some(error.to_string()),
+        },
     }
 }

@@ -12,7 +12,10 @@ use super::Workshop;
 
 pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[PathBuf]) -> Event {
     let Some(settings) = workshop.remote_settings().remove(name) else {
-        return Event::Probed { id, reach: Reach::Away(Away::Absent) };
+        return Event::Probed {
+            id,
+            reach: Reach::Away(Away::Absent),
+        };
     };
     let before = workshop.remote(name).map(|remote| remote.annex().uuid().clone());
     let reach = match remotes::reach(workshop.annex(), &settings, mounts) {
@@ -52,13 +55,21 @@ pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
         },
     };
     workshop.examine_remote(name);
-    Event::Fetched { id, refs: workshop.refs(), there }
+    Event::Fetched {
+        id,
+        refs: workshop.refs(),
+        there,
+    }
 }
 
 pub(super) fn merge(workshop: &Workshop, id: Id) -> Event {
     let merged = try_merge(workshop).unwrap_or_else(|error| Merged::Failed(error.to_string()));
     workshop.remember_stamps();
-    Event::Merged { id, refs: workshop.refs(), merged }
+    Event::Merged {
+        id,
+        refs: workshop.refs(),
+        merged,
+    }
 }
 
 fn try_merge(workshop: &Workshop) -> annex::Result<Merged> {
@@ -73,10 +84,17 @@ fn try_merge(workshop: &Workshop) -> annex::Result<Merged> {
     if incoming.is_empty() || settings.synconlyannex || annex.is_bare() {
         return Ok(Merged::Done);
     }
-    let theirs: Vec<Theirs<'_>> =
-        incoming.iter().map(|(commit, reference)| Theirs { commit: *commit, reference }).collect();
-    let options =
-        MergeOptions { resolve: settings.resolvemerge, checkout: CheckoutOptions { thin: settings.thin } };
+    let theirs: Vec<Theirs<'_>> = incoming
+        .iter()
+        .map(|(commit, reference)| Theirs {
+            commit: *commit,
+            reference,
+        })
+        .collect();
+    let options = MergeOptions {
+        resolve: settings.resolvemerge,
+        checkout: CheckoutOptions { thin: settings.thin },
+    };
     Ok(match annex.merge_into_head(&theirs, &options)? {
         MergeOutcome::UpToDate => Merged::Done,
         MergeOutcome::FastForwarded { .. } => {

@@ -28,7 +28,12 @@ pub(crate) fn perform(workshop: &Workshop, effect: Effect, mounts: Vec<PathBuf>)
         Effect::Push { id, remote } => git::push(workshop, id, &remote),
         Effect::Observe { id } => observe::observe(workshop, id),
         Effect::Offer { id, lots, limit } => content::offer(workshop, id, &lots, limit),
-        Effect::Transfer { id, remote, direction, keys } => content::transfer(workshop, id, &remote, direction, &keys),
+        Effect::Transfer {
+            id,
+            remote,
+            direction,
+            keys,
+        } => content::transfer(workshop, id, &remote, direction, &keys),
         Effect::Cancel { .. } | Effect::Ask(_) | Effect::Withdraw(_) => Event::Woke,
     }));
     done.unwrap_or_else(|_| failed(workshop, effect, "an error in Anabranch itself; it will be tried again"))
@@ -39,15 +44,48 @@ fn failed(workshop: &Workshop, effect: Effect, why: &str) -> Event {
     let refs = workshop.refs();
     let why = || why.to_owned();
     match effect {
-        Effect::Look { id, .. } => Event::Looked { id, looked: Looked::Failed(why()) },
-        Effect::Ingest { id, .. } => Event::Ingested { id, refs, postponed: Vec::new(), failed: Some(why()) },
-        Effect::Restore { id } => Event::Restored { id, failed: Some(why()) },
-        Effect::Probe { id, .. } => Event::Probed { id, reach: Reach::Away(Away::Unusable(why())) },
-        Effect::Fetch { id, .. } => Event::Fetched { id, refs, there: Err(Away::Unusable(why())) },
-        Effect::Merge { id } => Event::Merged { id, refs, merged: Merged::Failed(why()) },
-        Effect::Push { id, .. } => Event::Pushed { id, pushed: Pushed::Failed(why()) },
-        Effect::Observe { id } => Event::Observed { id, heads: refs.heads, classes: Err(why()) },
-        Effect::Offer { id, .. } => Event::Offered { id, candidates: Vec::new(), retry_at: None },
+        Effect::Look { id, .. } => Event::Looked {
+            id,
+            looked: Looked::Failed(why()),
+        },
+        Effect::Ingest { id, .. } => Event::Ingested {
+            id,
+            refs,
+            postponed: Vec::new(),
+            failed: Some(why()),
+        },
+        Effect::Restore { id } => Event::Restored {
+            id,
+            failed: Some(why()),
+        },
+        Effect::Probe { id, .. } => Event::Probed {
+            id,
+            reach: Reach::Away(Away::Unusable(why())),
+        },
+        Effect::Fetch { id, .. } => Event::Fetched {
+            id,
+            refs,
+            there: Err(Away::Unusable(why())),
+        },
+        Effect::Merge { id } => Event::Merged {
+            id,
+            refs,
+            merged: Merged::Failed(why()),
+        },
+        Effect::Push { id, .. } => Event::Pushed {
+            id,
+            pushed: Pushed::Failed(why()),
+        },
+        Effect::Observe { id } => Event::Observed {
+            id,
+            heads: refs.heads,
+            classes: Err(why()),
+        },
+        Effect::Offer { id, .. } => Event::Offered {
+            id,
+            candidates: Vec::new(),
+            retry_at: None,
+        },
         Effect::Transfer { id, keys, .. } => {
             let outcomes = keys.into_iter().map(|key| (key, Outcome::Failed(why()))).collect();
             Event::Transferred { id, refs, outcomes }

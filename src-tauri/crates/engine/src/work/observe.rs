@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use annex::Trust;
 use assistant::{Class, Event, Heads, Id};
 use model::expression::{Preferences, Settings as Rules};
 use model::{Key, RepoPath, Uuid};
@@ -20,7 +19,10 @@ pub(super) fn observe(workshop: &Workshop, id: Id) -> Event {
 
 fn try_observe(workshop: &Workshop, heads: Heads) -> Result<Vec<Class>, crate::Error> {
     let annex = workshop.annex();
-    let failed = |source| crate::Error::Observations { path: annex.own_dir(), source };
+    let failed = |source| crate::Error::Observations {
+        path: annex.own_dir(),
+        source,
+    };
     let facts = workshop.facts()?;
     let concerned = concerned(workshop);
     let rules = Rules {
@@ -28,7 +30,7 @@ fn try_observe(workshop: &Workshop, heads: Heads) -> Result<Vec<Class>, crate::E
         preferred: facts.preferred.clone(),
         required: facts.required.clone(),
         group_preferred: facts.group_preferred.clone(),
-        trust: facts.trust.iter().map(|(uuid, trust)| (uuid.clone(), rely(*trust))).collect(),
+        trust: facts.trust.clone(),
         numcopies: facts.numcopies,
         ..Rules::default()
     };
@@ -57,7 +59,9 @@ fn try_observe(workshop: &Workshop, heads: Heads) -> Result<Vec<Class>, crate::E
     if let Some(commit) = heads.tree.filter(|_| heads.tree != before.tree) {
         annex.tree_changes(before.tree, commit, &mut |change| {
             if problem.is_none() {
-                problem = update.named(&change.path, change.new.as_ref().map(|annexed| &annexed.key)).err();
+                problem = update
+                    .named(&change.path, change.new.as_ref().map(|annexed| &annexed.key))
+                    .err();
             }
         })?;
     }
@@ -85,32 +89,43 @@ fn try_observe(workshop: &Workshop, heads: Heads) -> Result<Vec<Class>, crate::E
         arrived.sort();
         annex.populate(&arrived, annex::settings::is_thin(annex))?;
     }
-    update.commit(&Described { tree: heads.tree, annex: heads.annex, rules: digest }).map_err(failed)?;
+    update
+        .commit(&Described {
+            tree: heads.tree,
+            annex: heads.annex,
+            rules: digest,
+        })
+        .map_err(failed)?;
     observations.classes().map_err(failed)
 }
 
 /// The repositories whose wishes decide what is transferred from or to here.
 fn concerned(workshop: &Workshop) -> BTreeSet<Uuid> {
     let remotes = workshop.remote_settings();
-    let known = remotes.values().filter(|remote| remote.special.is_none() && remote.sync);
+    let known = remotes
+        .values()
+        .filter(|remote| remote.special.is_none() && remote.sync);
     let uuids = known.filter_map(|remote| remote.uuid.clone());
     uuids.chain([workshop.annex().uuid().clone()]).collect()
-}
-
-fn rely(trust: Trust) -> model::expression::Trust {
-    match trust {
-        Trust::Trusted => model::expression::Trust::Trusted,
-        Trust::SemiTrusted => model::expression::Trust::Semitrusted,
-        Trust::Untrusted => model::expression::Trust::Untrusted,
-        Trust::Dead => model::expression::Trust::Dead,
-    }
 }
 
 /// Changes when the rules or the repositories concerned change; only compared with what this same program wrote.
 fn digest(rules: &Rules, concerned: &BTreeSet<Uuid>) -> Vec<u8> {
     let mut hasher = DefaultHasher::new();
-    let trust: BTreeMap<_, _> = rules.trust.iter().map(|(uuid, trust)| (uuid, format!("{trust:?}"))).collect();
-    (&rules.groups, &rules.preferred, &rules.required, &rules.group_preferred, trust, rules.numcopies).hash(&mut hasher);
+    let trust: BTreeMap<_, _> = rules
+        .trust
+        .iter()
+        .map(|(uuid, trust)| (uuid, format!("{trust:?}")))
+        .collect();
+    (
+        &rules.groups,
+        &rules.preferred,
+        &rules.required,
+        &rules.group_preferred,
+        trust,
+        rules.numcopies,
+    )
+        .hash(&mut hasher);
     concerned.hash(&mut hasher);
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
     hasher.finish().to_be_bytes().to_vec()

@@ -66,9 +66,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Workshop {
     pub(crate) fn open(annex: Annex, clock: Clock) -> Result<Self, Error> {
         let directory = annex.own_dir();
-        let observations = Observations::open(&directory)
-            .map_err(|source| Error::Observations { path: directory, source })?;
-        let workshop = Self { annex, clock, observations: Mutex::new(observations), shared: Mutex::default() };
+        let observations = Observations::open(&directory).map_err(|source| Error::Observations {
+            path: directory,
+            source,
+        })?;
+        let workshop = Self {
+            annex,
+            clock,
+            observations: Mutex::new(observations),
+            shared: Mutex::default(),
+        };
         Ok(workshop)
     }
 
@@ -104,7 +111,11 @@ impl Workshop {
 
     /// What a repository is called.
     pub(crate) fn description(&self, uuid: &Uuid) -> String {
-        let known = self.shared().facts.as_ref().and_then(|(_, facts)| facts.descriptions.get(uuid).cloned());
+        let known = self
+            .shared()
+            .facts
+            .as_ref()
+            .and_then(|(_, facts)| facts.descriptions.get(uuid).cloned());
         known.unwrap_or_else(|| uuid.to_string())
     }
 
@@ -203,7 +214,10 @@ impl Workshop {
     pub(crate) fn refs(&self) -> Refs {
         match self.read_refs() {
             Ok(state) => Refs {
-                heads: Heads { tree: state.tree, annex: state.annex },
+                heads: Heads {
+                    tree: state.tree,
+                    annex: state.annex,
+                },
                 unmerged: state.annex_behind || (!self.annex.is_bare() && !state.incoming.is_empty()),
             },
             Err(_) => Refs::default(),
@@ -224,7 +238,9 @@ impl Workshop {
 
     /// True if the folder is still the one that was opened.
     pub(crate) fn is_there(&self) -> bool {
-        self.annex.root_state() == annex::RootState::Same
+        self.annex
+            .root_state()
+            .is_ok_and(|state| state == annex::RootState::Same)
     }
 
     /// Remotes that are pulled from.

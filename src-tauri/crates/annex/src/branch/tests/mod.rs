@@ -279,7 +279,7 @@ fn facts_are_what_all_clones_agree_on() {
     assert_eq!(facts.descriptions, [(uuid(A), "new one".to_owned())].into());
     assert_eq!(
         facts.trust,
-        [(uuid(A), super::Trust::SemiTrusted), (uuid(B), super::Trust::Dead)].into()
+        [(uuid(A), model::Trust::Semitrusted), (uuid(B), model::Trust::Dead)].into()
     );
     assert_eq!(
         facts.groups,

@@ -1,0 +1,110 @@
+//! Leaving the packing of objects to git.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::{Annex, Error, Result};
+
+/// What `gc.autoPackLimit` is if nobody sets it.
+const MANY_PACKS: usize = 50;
+/// What `gc.auto` is if nobody sets it: so many loose objects, which git takes from how many are in one of 256
+/// directories.
+const MANY_LOOSE: usize = 6700;
+
+/// What lies in the object database, as far as it tells whether packing is worth it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ObjectFiles {
+    /// Pack files, without those that are kept on purpose (`.keep`).
+    pub packs: usize,
+    /// About how many objects have a file of their own.
+    pub loose: usize,
+}
+
+impl ObjectFiles {
+    /// True if there are so many that git would pack them.
+    pub fn are_many(&self) -> bool {
+        self.packs > MANY_PACKS || self.loose > MANY_LOOSE
+    }
+}
+
+impl Annex {
+    /// Counts packs and loose objects. Looks into two directories only.
+    pub fn object_files(&self) -> ObjectFiles {
+        let objects = self.git_dir().join("objects");
+        let names = |directory: &str| {
+            let entries = fs::read_dir(objects.join(directory)).into_iter().flatten().flatten();
+            entries.filter_map(|entry| entry.file_name().into_string().ok())
+        };
+        let (mut packs, mut kept) = (0, 0);
+        for name in names("pack") {
+            packs += usize::from(name.ends_with(".pack"));
+            kept += usize::from(name.ends_with(".keep"));
+        }
+        ObjectFiles {
+            packs: packs - kept.min(packs),
+            // The same directory as git counts: ids are spread evenly.
+            loose: names("17").filter(|name| name.len() == 38).count() * 256,
+        }
+    }
+
+    /// Has git pack the objects if there are many: every burst of changes leaves a pack, and nobody else packs where no
+    /// git command runs. Returns whether git was asked; `git gc` decides for itself, by the user's `gc.*` settings.
+    ///
+    /// Blocks for as long as git takes, some seconds, with nothing locked that syncing needs. Where there is no git
+    /// nothing is done. To be called when there is nothing else to do.
+    pub fn tidy(&self) -> Result<bool> {
+        if !self.object_files().are_many() {
+            return Ok(false);
+        }
+        let mut git = Command::new("git");
+        // Variables that name a repository would lead git to another one.
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"GIT_") {
+                git.env_remove(name);
+            }
+        }
+        git.arg("--git-dir").arg(self.git_dir());
+        git.args(["-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"]);
+        git.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        git.current_dir(self.git_dir());
+        let output = match git.output() {
+            Ok(output) => output,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Error::io("run git in", self.git_dir())(error)),
+        };
+        if output.status.success() {
+            return Ok(true);
+        }
+        Err(Error::Refused(format!(
+            "'git gc' failed in {}; nothing is lost, git only needs more space and time there. It says: {}",
+            self.git_dir().display(),
+            String::from_utf8_lossy(&output.stderr).trim()
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fixture::{Fixture, file, leaves};
+    use crate::objects::Bulk;
+
+    #[test]
+    fn many_packs_become_few() {
+        let fixture = Fixture::new();
+        fixture.start(&leaves([("a", file("1"))]));
+        assert!(!fixture.annex.tidy().unwrap(), "nothing to do");
+        let repo = fixture.repo();
+        for pack in 0..51 {
+            let mut bulk = Bulk::begin(&repo).unwrap();
+            for object in 0..20 {
+                bulk.blob(format!("{pack} {object}").as_bytes()).unwrap();
+            }
+            bulk.finish().unwrap();
+        }
+        assert_eq!(fixture.annex.object_files().packs, 51);
+        assert!(fixture.annex.object_files().are_many());
+        assert!(fixture.annex.tidy().unwrap());
+        assert!(fixture.annex.object_files().packs < 5);
+        fixture.assert_clean();
+    }
+}
