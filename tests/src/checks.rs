@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Sandbox, programs, run, trees};
+use crate::{Sandbox, run, trees};
 
 /// Checks a repository in every way that git and git-annex can: objects, index, contents and their logs.
 ///
@@ -23,7 +23,7 @@ pub fn assert_whole(sandbox: &Sandbox, repository: &Path) {
     if !is_bare {
         is_clean(sandbox, repository).unwrap_or_else(|fault| panic!("{fault}"));
     }
-    if programs::git_annex().is_some() {
+    if sandbox.has_git_annex() {
         // Without --fast: it reads every content again, and compares it and its place with the logs.
         let fsck: &[&str] = if is_bare {
             &["annex", "fsck", "--quiet", "--all"]

@@ -28,12 +28,15 @@ impl Engine {
             if let Some(status) = engine.ended() {
                 panic!("the engine ended at once: {status}\n{}", engine.words());
             }
-            let answer = sandbox.anabranch(["status"]).arg(folders[0]).output().unwrap();
-            if answer.status.success() {
-                Ok(())
-            } else {
-                Err(String::from_utf8_lossy(&answer.stderr).into_owned())
-            }
+            let answer = sandbox
+                .anabranch(["status", "--json"])
+                .arg(folders[0])
+                .output()
+                .unwrap();
+            let answer = String::from_utf8_lossy(&answer.stdout).into_owned();
+            // Without an engine, and until it has looked at its folder once, the state is "stopped".
+            let is_up = answer.contains("\"state\"") && !answer.contains("\"state\": \"stopped\"");
+            if is_up { Ok(()) } else { Err(answer) }
         });
         engine
     }

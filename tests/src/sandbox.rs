@@ -56,6 +56,12 @@ impl Sandbox {
         }
     }
 
+    /// Whether git-annex is installed in this world.
+    #[must_use]
+    pub fn has_git_annex(&self) -> bool {
+        self.programs.iter().any(|folder| folder.join("git-annex").exists())
+    }
+
     /// A path in the world.
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.path.join(name)

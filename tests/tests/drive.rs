@@ -266,6 +266,19 @@ fn drive_mounted_by_the_desktop_is_noticed() {
     let mut trigger = Command::new("udevadm");
     trigger.args(["trigger", "--action=change", "--settle", drive.device()]);
     run(&mut trigger);
+    // UDisks2 hears of it from udev, a moment later.
+    eventually(Duration::from_secs(10), || {
+        let output = attempt(
+            desktop
+                .udisksctl(&sandbox)
+                .args(["info", "--block-device", drive.device()]),
+        );
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    });
     let mount = || {
         let mut mount = desktop.udisksctl(&sandbox);
         mount.args(["mount", "--no-user-interaction", "--block-device", drive.device()]);

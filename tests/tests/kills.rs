@@ -1,6 +1,6 @@
 //! Kill -9 at random moments: what starts again goes on, and nothing is lost.
 //!
-//! The four tests make [`KILLS`] kills each, 208 in a run. A kill falls up to 250 ms after an engine's start, while it
+//! The four tests make [`KILLS`] kills each, 208 in a run. A kill falls up to 400 ms after an engine's start, while it
 //! adds, commits, receives or merges what the test has just written.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -42,7 +42,7 @@ impl World {
     /// Starts an engine, lets it work for a random moment, and kills it.
     fn start_and_kill(&mut self, folder: &Path) {
         let engine = Engine::spawn(&self.sandbox, &[folder]);
-        std::thread::sleep(Duration::from_millis(self.chance.below(250) as u64));
+        std::thread::sleep(Duration::from_millis(self.chance.below(400) as u64));
         engine.kill();
     }
 

@@ -169,6 +169,11 @@ fn git_works_where_git_annex_is_not_installed() {
     Actor::Anabranch.sync(&sandbox, &first);
     checks::is_clean(&sandbox, &first).unwrap();
 
+    // As with git-annex, `git add` adds to git itself unless the settings say what belongs into the annex.
+    fs::write(first.join("small.txt"), "to git\n").unwrap();
+    run(&mut sandbox.git(&first, ["add", "small.txt"]));
+    assert_eq!(run(&mut sandbox.git(&first, ["show", ":small.txt"])), "to git\n");
+    run(&mut sandbox.git(&first, ["config", "annex.largefiles", "largerthan=1kb"]));
     fs::write(first.join("by git.bin"), vec![8; 40_000]).unwrap();
     run(&mut sandbox.git(&first, ["add", "by git.bin"]));
     let staged = run(&mut sandbox.git(&first, ["show", ":by git.bin"]));

@@ -13,12 +13,14 @@ use super::scene::Scene;
 /// What must be seen in the other clone, and in the drive, for a change to have arrived.
 pub(super) struct Crossing {
     files: Vec<(String, Vec<u8>)>,
+    /// Made before the change, so that hashing does not count as its time.
+    digests: BTreeSet<String>,
     gone: Option<String>,
     clone: PathBuf,
     is_for_drive: bool,
 }
 
-/// How long a change took, from its last byte written.
+/// How long a change took, from its last byte written to the last byte seen.
 pub(super) struct Times {
     pub(super) clone: Duration,
     pub(super) drive: Option<Duration>,
@@ -27,13 +29,18 @@ pub(super) struct Times {
 impl Crossing {
     /// One file with this content.
     pub(super) fn of(path: &str, content: &[u8]) -> Crossing {
-        Crossing::all(&[(path.to_owned(), content.to_vec())])
+        Crossing::all(vec![(path.to_owned(), content.to_vec())])
     }
 
     /// All of these files.
-    pub(super) fn all(files: &[(String, Vec<u8>)]) -> Crossing {
+    pub(super) fn all(files: Vec<(String, Vec<u8>)>) -> Crossing {
+        let digests = files
+            .iter()
+            .map(|(_, content)| hex::encode(Sha256::digest(content)))
+            .collect();
         Crossing {
-            files: files.to_vec(),
+            files,
+            digests,
             gone: None,
             clone: PathBuf::new(),
             is_for_drive: false,
@@ -87,17 +94,12 @@ impl Crossing {
 /// When it has not within the time; the message says where it is missing.
 pub(super) fn watch(scene: &Scene, crossing: &Crossing, at_most: Duration) -> Result<Times> {
     let began_at = Instant::now();
-    let digests: BTreeSet<String> = crossing
-        .files
-        .iter()
-        .map(|(_, content)| hex::encode(Sha256::digest(content)))
-        .collect();
     let (mut clone, mut drive) = (None, None);
     loop {
         if clone.is_none() && crossing.is_in_clone() {
             clone = Some(began_at.elapsed());
         }
-        if crossing.is_for_drive && drive.is_none() && digests.is_subset(&held_digests(&scene.drive())) {
+        if crossing.is_for_drive && drive.is_none() && crossing.digests.is_subset(&held_digests(&scene.drive())) {
             drive = Some(began_at.elapsed());
         }
         if let Some(clone) = clone

@@ -26,7 +26,7 @@ const FILM: usize = 64 << 20;
 /// is left where it is, and the message says where.
 pub(crate) fn run(anabranch: &Path, git_annex: &Path) -> Result<()> {
     let scene = Scene::make(anabranch, git_annex)?;
-    let result = show(&scene);
+    let result = perform(&scene);
     println!("\nLook around in {}", scene.folder.display());
     println!(
         "  laptop/ and desk/ are clones with all files, drive/ is a bare repository, engine.log is what the engine said"
@@ -39,7 +39,7 @@ pub(crate) fn run(anabranch: &Path, git_annex: &Path) -> Result<()> {
     result
 }
 
-fn show(scene: &Scene) -> Result<()> {
+fn perform(scene: &Scene) -> Result<()> {
     let mut engine = scene.start_engine()?;
     println!("\n{:<46} {:>10} {:>10}", "what happens", "clone", "drive");
     let told = tell(scene);
@@ -55,71 +55,59 @@ fn show(scene: &Scene) -> Result<()> {
 fn tell(scene: &Scene) -> Result<()> {
     let (laptop, desk) = (scene.laptop(), scene.desk());
     let note = noise(1, 4 << 10);
-    fs::write(laptop.join("note.txt"), &note)?;
-    arrives(
-        scene,
-        "a note of 4 KiB is saved on the laptop",
-        Crossing::of("note.txt", &note).to(&desk).and_drive(),
-    )?;
+    let crossing = Crossing::of("note.txt", &note).to(&desk).and_drive();
+    show(scene, "a note of 4 KiB is saved on the laptop", &crossing, || {
+        fs::write(laptop.join("note.txt"), &note)
+    })?;
 
     let note = noise(2, 4 << 10);
-    fs::write(laptop.join("note.txt"), &note)?;
-    arrives(
-        scene,
-        "the note is edited",
-        Crossing::of("note.txt", &note).to(&desk).and_drive(),
-    )?;
+    let crossing = Crossing::of("note.txt", &note).to(&desk).and_drive();
+    show(scene, "the note is edited", &crossing, || {
+        fs::write(laptop.join("note.txt"), &note)
+    })?;
 
-    fs::create_dir(laptop.join("album"))?;
     let photos: Vec<(String, Vec<u8>)> = (0..200)
         .map(|number| (format!("album/photo {number}.jpg"), noise(1_000 + number, 16 << 10)))
         .collect();
-    for (path, content) in &photos {
-        fs::write(laptop.join(path), content)?;
-    }
-    arrives(
-        scene,
-        "200 photos are dropped in at once",
-        Crossing::all(&photos).to(&desk).and_drive(),
-    )?;
+    let crossing = Crossing::all(photos.clone()).to(&desk).and_drive();
+    show(scene, "200 photos are dropped in at once", &crossing, || {
+        fs::create_dir(laptop.join("album"))?;
+        photos
+            .iter()
+            .try_for_each(|(path, content)| fs::write(laptop.join(path), content))
+    })?;
 
     let film = noise(3, FILM);
-    fs::write(laptop.join("film.mkv"), &film)?;
-    arrives(
-        scene,
-        "a film of 64 MiB is saved",
-        Crossing::of("film.mkv", &film).to(&desk).and_drive(),
-    )?;
+    let crossing = Crossing::of("film.mkv", &film).to(&desk).and_drive();
+    show(scene, "a film of 64 MiB is saved", &crossing, || {
+        fs::write(laptop.join("film.mkv"), &film)
+    })?;
 
-    fs::rename(laptop.join("album"), laptop.join("summer"))?;
-    let renamed: Vec<(String, Vec<u8>)> = photos
+    let renamed = photos
         .into_iter()
         .map(|(path, content)| (path.replace("album/", "summer/"), content))
         .collect();
-    arrives(
-        scene,
-        "the folder of photos is renamed",
-        Crossing::all(&renamed).without("album").to(&desk),
-    )?;
+    let crossing = Crossing::all(renamed).without("album").to(&desk);
+    show(scene, "the folder of photos is renamed", &crossing, || {
+        fs::rename(laptop.join("album"), laptop.join("summer"))
+    })?;
 
     let letter = noise(4, 9_000);
-    fs::write(desk.join("letter.odt"), &letter)?;
-    arrives(
-        scene,
-        "a letter is written at the desk",
-        Crossing::of("letter.odt", &letter).to(&laptop).and_drive(),
-    )?;
+    let crossing = Crossing::of("letter.odt", &letter).to(&laptop).and_drive();
+    show(scene, "a letter is written at the desk", &crossing, || {
+        fs::write(desk.join("letter.odt"), &letter)
+    })?;
 
-    fs::remove_file(desk.join("note.txt"))?;
-    arrives(
-        scene,
-        "the note is deleted at the desk",
-        Crossing::all(&[]).without("note.txt").to(&laptop),
-    )
+    let crossing = Crossing::all(Vec::new()).without("note.txt").to(&laptop);
+    show(scene, "the note is deleted at the desk", &crossing, || {
+        fs::remove_file(desk.join("note.txt"))
+    })
 }
 
-fn arrives(scene: &Scene, what: &str, crossing: Crossing) -> Result<()> {
-    let times = watch(scene, &crossing, Duration::from_secs(60))
+/// Makes a change, waits until it has arrived everywhere it should, and tells how long that took.
+fn show(scene: &Scene, what: &str, crossing: &Crossing, change: impl FnOnce() -> std::io::Result<()>) -> Result<()> {
+    change().with_context(|| format!("“{what}” could not be done"))?;
+    let times = watch(scene, crossing, Duration::from_secs(60))
         .with_context(|| format!("“{what}” did not arrive; nothing is lost: it is still where it was written"))?;
     let drive = times.drive.map_or_else(|| "·".to_owned(), seconds);
     println!("{what:<46} {:>10} {drive:>10}", seconds(times.clone));

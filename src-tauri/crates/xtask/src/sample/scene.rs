@@ -76,8 +76,7 @@ impl Scene {
                 .arg(&drive)
                 .args(["--description", "drive"]),
         )?;
-        output(self.git(&laptop, &["remote", "add", "desk"]).arg(&desk))?;
-        output(self.git(&laptop, &["remote", "add", "drive"]).arg(&drive))?;
+        // A clone and its source know each other already.
         output(self.git(&desk, &["remote", "add", "drive"]).arg(&drive))?;
         println!("  a laptop's folder, a desk's clone of it, and a bare clone as on a drive");
         Ok(())
@@ -149,7 +148,10 @@ impl Scene {
         };
         let began_at = Instant::now();
         loop {
-            if output(self.anabranch(&["status"]).arg(self.laptop())).is_ok() {
+            // Without an engine, and until it has looked at its folder once, the state is "stopped".
+            let status = self.anabranch(&["status", "--json"]).arg(self.laptop()).output()?;
+            let status = String::from_utf8_lossy(&status.stdout).into_owned();
+            if status.contains("\"state\"") && !status.contains("\"state\": \"stopped\"") {
                 return Ok(engine);
             }
             if let Some(status) = engine.process.try_wait()? {
