@@ -31,11 +31,15 @@ impl<'r> RefLock<'r> {
     pub(crate) fn take(git: &'r Repository, name: &str) -> Result<Self> {
         let is_name = git2::Reference::is_valid_name(name) && name.starts_with("refs/");
         if !is_name {
-            return Err(Error::Refused(format!("{name:?} is no name for a ref; nothing was changed")));
+            return Err(Error::Refused(format!(
+                "{name:?} is no name for a ref; nothing was changed"
+            )));
         }
         let file = git.commondir().join(name);
         let (Some(directory), Some(leaf)) = (file.parent(), file.file_name()) else {
-            return Err(Error::Refused(format!("{name:?} is no name for a ref; nothing was changed")));
+            return Err(Error::Refused(format!(
+                "{name:?} is no name for a ref; nothing was changed"
+            )));
         };
         let lock = match GitLock::take(directory, leaf) {
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
@@ -44,7 +48,12 @@ impl<'r> RefLock<'r> {
             }
             taken => taken?,
         };
-        Ok(Self { git, name: name.to_owned(), _lock: lock, file })
+        Ok(Self {
+            git,
+            name: name.to_owned(),
+            _lock: lock,
+            file,
+        })
     }
 
     /// Where the ref is now.
@@ -83,7 +92,10 @@ impl<'r> RefLock<'r> {
     /// Appends to the reflogs of the ref, and of HEAD if it leads here. They are a convenience: failing is no error.
     fn log(&self, old: Option<Oid>, new: Oid, why: &str) {
         let kinds = ["refs/heads/", "refs/remotes/"];
-        let wanted = self.git.config().and_then(|config| config.get_bool("core.logAllRefUpdates"));
+        let wanted = self
+            .git
+            .config()
+            .and_then(|config| config.get_bool("core.logAllRefUpdates"));
         let wanted = wanted.unwrap_or(!self.git.is_bare());
         if !wanted || !kinds.iter().any(|kind| self.name.starts_with(kind)) {
             return;
@@ -173,7 +185,10 @@ mod tests {
         assert!(move_ref(&git, name, Some(one), two, "second").unwrap());
         assert_eq!(git.refname_to_id(name).unwrap(), two);
         let log = git.reflog(name).unwrap();
-        let told: Vec<_> = log.iter().map(|entry| entry.message().unwrap().unwrap().to_owned()).collect();
+        let told: Vec<_> = log
+            .iter()
+            .map(|entry| entry.message().unwrap().unwrap().to_owned())
+            .collect();
         assert_eq!(told, ["second", "first"]);
         assert!(git.find_reference("refs/heads/deep/branch.lock").is_err());
     }
@@ -196,7 +211,13 @@ mod tests {
     fn no_ref_leads_out_of_the_git_directory() {
         let directory = tempfile::tempdir().unwrap();
         let git = git2::Repository::init(directory.path()).unwrap();
-        for name in ["refs/heads/../../x", "HEAD", "refs/heads/a..b", "refs/heads/x.lock", "/refs/heads/a"] {
+        for name in [
+            "refs/heads/../../x",
+            "HEAD",
+            "refs/heads/a..b",
+            "refs/heads/x.lock",
+            "/refs/heads/a",
+        ] {
             assert!(RefLock::take(&git, name).is_err(), "{name}");
         }
         assert_eq!(to_git(Oid([0; 20])), git2::Oid::ZERO_SHA1);

@@ -188,7 +188,16 @@ impl Folder {
             Effect::Cancel { id } => self.workshop.cancel(id),
             // The assistant holds the question; the status shows it.
             Effect::Ask(_) | Effect::Withdraw(_) => {}
-            effect => {
+            Effect::Look { .. }
+            | Effect::Ingest { .. }
+            | Effect::Restore { .. }
+            | Effect::Probe { .. }
+            | Effect::Fetch { .. }
+            | Effect::Merge { .. }
+            | Effect::Push { .. }
+            | Effect::Observe { .. }
+            | Effect::Offer { .. }
+            | Effect::Transfer { .. } => {
                 let workshop = Arc::clone(&self.workshop);
                 let mounts = self.mounts.borrow().iter().map(|mount| mount.point.clone()).collect();
                 self.spawn(move || Ended::Effect(work::perform(&workshop, effect, mounts)));

@@ -9,6 +9,7 @@ use contract::{Contact, Folder, Place, Problem, Progress, State};
 use model::{RepoPath, Uuid};
 use surroundings::Why;
 
+use crate::observations::FileFacts;
 use crate::work::{Underway, Workshop};
 
 /// The status of a folder with a running engine.
@@ -274,7 +275,7 @@ pub(crate) fn why(workshop: &Workshop, path: &RepoPath) -> Result<contract::Why,
     })?;
     // Reads the descriptions too.
     workshop.settings()?;
-    let Some((key, have, want)) = file else {
+    let Some(FileFacts { key, have, want }) = file else {
         return Ok(contract::Why {
             path: path.to_string(),
             key: None,

@@ -1,10 +1,10 @@
 use git2::Oid;
 
 use super::{REF, journal, tip, tree_of};
-use crate::ref_lock::move_ref;
 use crate::identity::{of_merge, signature};
 use crate::locks::LockFile;
 use crate::objects::{Bulk, Entry, Tree};
+use crate::ref_lock::move_ref;
 use crate::{Annex, Error, Result};
 
 /// The right to change the branch: `journal.lck`, and what waited in the journal when it was taken.

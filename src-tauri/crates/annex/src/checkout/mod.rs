@@ -41,12 +41,11 @@ mod restore;
 #[cfg(test)]
 mod tests;
 
-
 use model::{Oid, RepoPath};
 
-use crate::ref_lock::RefLock;
 use crate::index::Staged;
 use crate::locks::LockFile;
+use crate::ref_lock::RefLock;
 use crate::tree::head::head_of;
 use crate::tree::{Head, tree_of};
 use crate::{Annex, Error, Result};
@@ -263,4 +262,3 @@ fn alone(annex: &Annex) -> Result<LockFile> {
     let path = annex.git_dir().join("anabranch").join("checkout.lck");
     LockFile::try_exclusive(&path)?.ok_or(Error::Busy(path))
 }
-

@@ -10,8 +10,8 @@ use model::{Oid, RemoteName};
 
 use super::missing::missing;
 use crate::objects::copy;
-use crate::ref_lock::{force_ref, move_ref};
 use crate::oid::{from_git, to_git};
+use crate::ref_lock::{force_ref, move_ref};
 use crate::tree::head::head_of;
 use crate::{Annex, CheckoutOptions, Error, MergeOptions, MergeOutcome, Result, Theirs};
 

@@ -21,16 +21,16 @@ use git2::{ObjectType, Repository, TreeWalkMode, TreeWalkResult};
 use model::Oid;
 use rustix::fs::OFlags;
 
-pub(crate) use entry::{EXECUTABLE, Entry, GITLINK, REGULAR, SKIP_WORKTREE, SYMLINK};
 #[cfg(test)]
 pub(crate) use crate::git_lock::MARK;
+pub(crate) use entry::{EXECUTABLE, Entry, GITLINK, REGULAR, SKIP_WORKTREE, SYMLINK};
 pub(crate) use tree::CachedTree;
 
+use crate::git_lock::GitLock;
 use crate::oid::{from_git, to_git};
 use crate::stat::FileTime;
 use crate::{Error, Result};
 use format::{Content, Fault};
-use crate::git_lock::GitLock;
 
 /// The index as it was when it was read.
 #[derive(Debug, Clone, Default)]

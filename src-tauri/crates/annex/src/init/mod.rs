@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use git2::Repository;
 
-use crate::ref_lock::force_ref;
 use crate::locks::LockFile;
 use crate::logs::VectorClock;
+use crate::ref_lock::force_ref;
 use crate::repository::{open_git, refuse_elsewhere, refuse_unsupported};
 use crate::{Annex, Error, Result, VERSION};
 

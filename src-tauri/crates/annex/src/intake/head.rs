@@ -58,7 +58,11 @@ impl Head {
     /// Moves the branch to a new commit, if it still is where it was.
     pub(super) fn advance(&self, git: &Repository, commit: git2::Oid, message: &str) -> Result<()> {
         let subject = message.lines().next().unwrap_or_default();
-        let what = if self.tip.is_some() { "commit" } else { "commit (initial)" };
+        let what = if self.tip.is_some() {
+            "commit"
+        } else {
+            "commit (initial)"
+        };
         match move_ref(git, &self.branch, self.tip, commit, &format!("{what}: {subject}"))? {
             true => Ok(()),
             false => Err(Error::Busy(git.path().join(&self.branch))),

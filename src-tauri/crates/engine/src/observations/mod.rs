@@ -34,6 +34,16 @@ pub(crate) struct Described {
     pub(crate) rules: Vec<u8>,
 }
 
+/// What is known of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileFacts {
+    pub(crate) key: Key,
+    /// The repositories that have its content.
+    pub(crate) have: BTreeSet<Uuid>,
+    /// The repositories that want it.
+    pub(crate) want: BTreeSet<Uuid>,
+}
+
 pub(crate) type Result<T> = std::result::Result<T, rusqlite::Error>;
 
 impl Observations {
@@ -99,8 +109,8 @@ impl Observations {
             .collect()
     }
 
-    /// The key of a file, the repositories that have it and those that want it.
-    pub(crate) fn file(&self, path: &RepoPath) -> Result<Option<(Key, BTreeSet<Uuid>, BTreeSet<Uuid>)>> {
+    /// What is known of a file; none if it is not in the annex.
+    pub(crate) fn file(&self, path: &RepoPath) -> Result<Option<FileFacts>> {
         let mut query = self.db.prepare_cached(
             "SELECT keys.key, classes.have, classes.want FROM paths
              JOIN keys ON keys.id = paths.key JOIN classes ON classes.id = keys.class WHERE path = ?1",
@@ -115,7 +125,11 @@ impl Observations {
         let Some((key, have, want)) = row.optional()? else {
             return Ok(None);
         };
-        Ok(Key::parse(&key).ok().map(|key| (key, uuids(&have), uuids(&want))))
+        Ok(Key::parse(&key).ok().map(|key| FileFacts {
+            key,
+            have: uuids(&have),
+            want: uuids(&want),
+        }))
     }
 
     /// Remembers that a transfer failed, until the program ends or the remote comes back.

@@ -10,7 +10,8 @@ const FORMAT: i64 = 1;
 const TABLES: &str = "
 CREATE TABLE about (tree BLOB, annex BLOB, rules BLOB NOT NULL);
 CREATE TABLE classes (
-    id INTEGER PRIMARY KEY,
+    -- Never used again for another class: an assistant may still hold the number of one that is gone.
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     have TEXT NOT NULL,
     want TEXT NOT NULL,
     keys INTEGER NOT NULL DEFAULT 0,
