@@ -189,6 +189,10 @@ fn set_bad(workshop: &Workshop, remote: &Remote, direction: Direction, key: &Key
 }
 
 fn remember_failures(workshop: &Workshop, way: &str, outcomes: &[(Key, Outcome)]) {
+    let in_vain = |outcome: &Outcome| !matches!(outcome, Outcome::Stored | Outcome::Cancelled | Outcome::Away);
+    if !outcomes.iter().any(|(_, outcome)| in_vain(outcome)) {
+        return;
+    }
     let observations = workshop.observations();
     let now = workshop.clock.now();
     for (key, outcome) in outcomes {
