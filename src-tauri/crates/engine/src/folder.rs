@@ -136,7 +136,14 @@ impl Folder {
             tokio::select! {
                 Some(ended) = self.ended.recv() => self.took(ended),
                 Some(change) = self.changes.next() => self.noticed(change),
-                Some((command, reply)) = self.commands.recv() => self.asked(command, reply),
+                Some((command, reply)) = self.commands.recv() => {
+                    let only_looks = matches!(command, Command::Status | Command::Why { .. });
+                    self.asked(command, reply);
+                    if only_looks {
+                        // Who looks changes nothing, and must not be called to look again.
+                        continue;
+                    }
+                }
                 Ok(()) = self.mounts.changed() => self.places_changed(),
                 () = sleep_until(self.clock, wake) => self.handle(Event::Woke),
                 _ = stop.changed() => break,
