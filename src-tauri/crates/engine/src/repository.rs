@@ -13,6 +13,7 @@ use crate::clock::wall_clock;
 pub fn init(path: &Path, description: Option<&str>) -> Result<Uuid, Error> {
     let annex = annex::init::init(path, description, wall_clock())?;
     prepare(&annex)?;
+    annex::init::make_durable(&annex)?;
     Ok(annex.uuid().clone())
 }
 
@@ -22,6 +23,7 @@ pub fn clone(source: &Path, path: &Path, bare: bool, description: Option<&str>) 
     let original = Annex::open(source)?;
     let annex = annex::init::clone(source, path, bare, description, wall_clock())?;
     prepare(&annex)?;
+    annex::init::make_durable(&annex)?;
     annex::init::add_remote(&original, &annex)?;
     Ok(annex.uuid().clone())
 }

@@ -5,6 +5,7 @@ mod filter;
 mod git_file;
 mod identity;
 mod neighbour;
+mod sentinel;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,15 @@ pub fn init(path: &Path, description: Option<&str>, now: u64) -> Result<Annex> {
         )));
     }
     adopt(git, path, description, now)
+}
+
+/// Writes out all that making the repository wrote: a drive may be pulled out right after. By the file system as a whole,
+/// which is one wait instead of one for each of git's files.
+pub fn make_durable(annex: &Annex) -> Result<()> {
+    let git_dir = annex.git_dir();
+    fs::File::open(git_dir)
+        .and_then(|directory| Ok(rustix::fs::syncfs(directory)?))
+        .map_err(Error::io("write to disk", git_dir))
 }
 
 /// Refuses to work on a branch that git-annex computes from another one: `adjusted/…` and `views/…`.
@@ -152,6 +162,7 @@ fn adopt(git: Repository, path: &Path, description: Option<&str>, now: u64) -> R
     if config.get_string("annex.uuid").unwrap_or_default().is_empty() {
         set(&mut config, "annex.uuid", identity::new_uuid()?.as_str())?;
     }
+    sentinel::place(git.commondir())?;
     take_over_branch(&git)?;
     set_new(&mut config, "annex.version", VERSION)?;
     let stored = git.commondir().join("config");
