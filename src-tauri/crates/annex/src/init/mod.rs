@@ -57,15 +57,6 @@ pub fn init(path: &Path, description: Option<&str>, now: u64) -> Result<Annex> {
     adopt(git, path, description, now)
 }
 
-/// Writes out all that making the repository wrote: a drive may be pulled out right after. By the file system as a whole,
-/// which is one wait instead of one for each of git's files.
-pub fn make_durable(annex: &Annex) -> Result<()> {
-    let git_dir = annex.git_dir();
-    fs::File::open(git_dir)
-        .and_then(|directory| Ok(rustix::fs::syncfs(directory)?))
-        .map_err(Error::io("write to disk", git_dir))
-}
-
 /// Refuses to work on a branch that git-annex computes from another one: `adjusted/…` and `views/…`.
 pub fn check_branch(annex: &Annex) -> Result<()> {
     let git = annex.git()?;
