@@ -55,7 +55,7 @@ fn a_push_does_not_wait_long_for_content() {
     let mut rig = Rig::send_one(&["b"]);
     rig.offer(vec![candidate(1, "b", Direction::Send)]);
     assert!(!has!(rig, Push));
-    rig.after(1000);
+    rig.after(3000);
     assert!(has!(rig, Push));
 }
 
