@@ -10,6 +10,7 @@ mod offer;
 mod schema;
 mod update;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub(crate) use offer::way;
 /// The observations of one repository.
 pub(crate) struct Observations {
     db: Connection,
+    /// The highest number that a class was given.
+    last_class: Cell<u32>,
 }
 
 /// The commits that the observations describe, and the rules that the wanters were found by.
@@ -60,7 +63,26 @@ impl Observations {
                 }
                 schema::open(&path)
             })
-            .map(|db| Self { db })
+            .map(|db| Self {
+                db,
+                last_class: Cell::default(),
+            })
+    }
+
+    /// Opens the database again, or makes it anew. No class gets a number that was given before.
+    pub(crate) fn reopen(&mut self, directory: &Path) -> Result<()> {
+        let again = Self::open(directory)?;
+        let last = self.last_class.get();
+        again
+            .db
+            .execute_batch("DELETE FROM sqlite_sequence WHERE name = 'classes'")?;
+        again.db.execute(
+            "INSERT INTO sqlite_sequence VALUES ('classes', max(?1, (SELECT ifnull(max(id), 0) FROM classes)))",
+            [last],
+        )?;
+        again.last_class.set(last);
+        *self = again;
+        Ok(())
     }
 
     /// What the observations describe.
@@ -96,7 +118,10 @@ impl Observations {
                 bytes: row.get::<_, i64>(4)?.unsigned_abs(),
             })
         })?;
-        classes.collect()
+        let classes: Vec<Class> = classes.collect::<Result<_>>()?;
+        let highest = classes.iter().map(|class| class.id.0).max().unwrap_or(0);
+        self.last_class.set(self.last_class.get().max(highest));
+        Ok(classes)
     }
 
     /// Files that name `key`.
@@ -172,6 +197,21 @@ impl Observations {
         };
         Ok(())
     }
+}
+
+/// True if an error tells that the database cannot be worked with any more, and that another one might.
+pub(crate) fn is_lost(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode;
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+        )
+    )
 }
 
 /// A set of uuids as stored: sorted, separated by spaces (a uuid has none).
