@@ -53,35 +53,28 @@ impl Observations {
     /// Opens the database in `directory`, or makes it anew if it is missing, damaged or of another format.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         let path = directory.join("observations.db");
-        schema::open(&path)
-            .or_else(|_| {
-                for suffix in ["", "-wal", "-shm"] {
-                    let mut name = path.clone().into_os_string();
-                    name.push(suffix);
-                    // What cannot be removed makes the second try fail, with the reason.
-                    let _ = std::fs::remove_file(name);
-                }
-                schema::open(&path)
-            })
-            .map(|db| Self {
-                db,
-                last_class: Cell::default(),
-            })
+        let db = schema::open(&path).or_else(|_| {
+            remove(&path);
+            schema::open(&path)
+        })?;
+        Ok(Self {
+            db,
+            last_class: Cell::default(),
+        })
     }
 
-    /// Opens the database again, or makes it anew. No class gets a number that was given before.
-    pub(crate) fn reopen(&mut self, directory: &Path) -> Result<()> {
-        let again = Self::open(directory)?;
+    /// Makes the database anew; where that is not possible, in memory. No class gets a number that was given before.
+    pub(crate) fn renew(&mut self, directory: &Path) -> Result<()> {
+        let path = directory.join("observations.db");
+        // Closed first: it would share what it knows of the files with the new one, and remove them by their names.
+        self.db = schema::open(Path::new(":memory:"))?;
+        remove(&path);
+        if let Ok(db) = schema::open(&path) {
+            self.db = db;
+        }
         let last = self.last_class.get();
-        again
-            .db
-            .execute_batch("DELETE FROM sqlite_sequence WHERE name = 'classes'")?;
-        again.db.execute(
-            "INSERT INTO sqlite_sequence VALUES ('classes', max(?1, (SELECT ifnull(max(id), 0) FROM classes)))",
-            [last],
-        )?;
-        again.last_class.set(last);
-        *self = again;
+        self.db
+            .execute("INSERT INTO sqlite_sequence VALUES ('classes', ?1)", [last])?;
         Ok(())
     }
 
@@ -196,6 +189,15 @@ impl Observations {
                 .execute("DELETE FROM failures WHERE way IN (?1 || '>', ?1 || '<')", [name])?,
         };
         Ok(())
+    }
+}
+
+fn remove(path: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.to_owned().into_os_string();
+        name.push(suffix);
+        // What cannot be removed makes the next try to open it fail, with the reason.
+        let _ = std::fs::remove_file(name);
     }
 }
 

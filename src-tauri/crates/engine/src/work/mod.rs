@@ -8,6 +8,8 @@ mod files;
 mod git;
 mod observe;
 mod setbacks;
+#[cfg(test)]
+mod tests;
 mod workshop;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -12,26 +12,37 @@ use super::Workshop;
 use crate::observations::Described;
 
 pub(super) fn observe(workshop: &Workshop, id: Id) -> Event {
-    let mut heads = workshop.refs().heads;
-    let mut observed = try_observe(workshop, heads, true);
+    let (mut heads, mut observed) = observe_heads(workshop);
     if let Err(crate::Error::Observations { source, .. }) = &observed
         && workshop.renew_observations(source)
     {
-        observed = try_observe(workshop, heads, true);
+        (heads, observed) = observe_heads(workshop);
     }
-    if let Ok(Observed::Unlogged(keys)) = &observed {
-        observed = log_here(workshop, keys).and_then(|()| {
-            heads = workshop.refs().heads;
-            try_observe(workshop, heads, false)
-        });
-    }
-    let classes = match observed {
-        Ok(Observed::Classes(classes)) => Ok(classes),
-        Ok(Observed::Unlogged(_)) => Ok(Vec::new()),
-        Err(error) => Err(error.to_string()),
-    };
+    let classes = observed.map_err(|error| error.to_string());
     workshop.remember_stamps();
     Event::Observed { id, heads, classes }
+}
+
+/// Observes the heads as they are, and says which they were.
+fn observe_heads(workshop: &Workshop) -> (Heads, Result<Vec<Class>, crate::Error>) {
+    let heads = workshop.refs().heads;
+    let keys = match try_observe(workshop, heads, true) {
+        Ok(Observed::Classes(classes)) => return (heads, Ok(classes)),
+        Ok(Observed::Unlogged(keys)) => keys,
+        Err(error) => return (heads, Err(error)),
+    };
+    if let Err(error) = log_here(workshop, &keys) {
+        return (heads, Err(error));
+    }
+    let heads = workshop.refs().heads;
+    let classes = match try_observe(workshop, heads, false) {
+        Ok(Observed::Classes(classes)) => Ok(classes),
+        Ok(Observed::Unlogged(_)) => Err(crate::Error::Refused(
+            "contents that are here could not be logged".to_owned(),
+        )),
+        Err(error) => Err(error),
+    };
+    (heads, classes)
 }
 
 enum Observed {

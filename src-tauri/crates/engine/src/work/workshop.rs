@@ -98,10 +98,10 @@ impl Workshop {
         lock(&self.setbacks)
     }
 
-    /// Opens the observations anew if `error` tells that they are lost: damaged, or on a drive that was pulled out and
+    /// Makes the observations anew if `error` tells that they are lost: damaged, or on a drive that was pulled out and
     /// came back. True if they can be filled again.
     pub(crate) fn renew_observations(&self, error: &rusqlite::Error) -> bool {
-        if !observations::is_lost(error) || self.observations().reopen(&self.annex.own_dir()).is_err() {
+        if !observations::is_lost(error) || self.observations().renew(&self.annex.own_dir()).is_err() {
             return false;
         }
         self.shared().renewed = true;
