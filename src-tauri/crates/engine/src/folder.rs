@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use annex::{Annex, Tenancy};
 use assistant::guards::Question;
-use assistant::{Assistant, Effect, Event, Id};
+use assistant::{Assistant, Effect, Event, Id, Root};
 use contract::{Command, Reply};
 use model::{RemoteName, RepoPath, Timestamp};
 use surroundings::{Change, Changes, Mount};
@@ -401,7 +401,8 @@ impl Folder {
         let now = self.clock.now();
         let wakes_soon = self.assistant.next_wake().is_some_and(|at| at <= now + REST);
         let is_due = self.tidy_at.is_some_and(|at| at <= now);
-        if !is_due || self.under_way > 0 || wakes_soon || self.assistant.is_working() {
+        let rests = self.under_way == 0 && !wakes_soon && !self.assistant.is_working() && !self.assistant.is_paused();
+        if !is_due || !rests || self.assistant.root() != Root::Same {
             return;
         }
         self.tidy_at = None;

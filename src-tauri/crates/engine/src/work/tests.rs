@@ -1,4 +1,8 @@
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking"
+)]
 
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -57,7 +61,10 @@ fn content_that_is_here_and_was_never_logged_is_logged_and_fills_its_file() {
     fs::write(&file, format!("/annex/objects/{key}\n")).unwrap();
     let classes = observe(&workshop).unwrap();
     assert_eq!(fs::read(&file).unwrap(), b"one");
-    assert_eq!(workshop.annex().branch().locations(&key).unwrap(), [here.clone()]);
+    assert_eq!(
+        workshop.annex().branch().locations(&key).unwrap(),
+        std::slice::from_ref(&here)
+    );
     assert_eq!((classes.len(), classes[0].keys), (1, 1));
     assert!(classes[0].have.contains(&here));
 }
