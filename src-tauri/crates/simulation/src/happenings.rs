@@ -341,6 +341,8 @@ impl World {
         // An engine does not start on a folder that is not there.
         here.root = Root::Same;
         here.incarnation += 1;
+        // A new assistant does not know what was tried before.
+        here.blocked_at.clear();
         let seed = self.chance.draw();
         here.engine = Some(Engine {
             assistant: Assistant::new(here.uuid.clone(), seed, self.now),

@@ -113,7 +113,7 @@ pub(crate) struct Repo {
     pub(crate) damaged: BTreeSet<Content>,
     /// Files that the user said were removed on purpose, and nobody wrote since.
     pub(crate) confirmed: BTreeSet<PathNo>,
-    /// When merges were blocked, since the last that was not.
+    /// When merges were blocked, since the last that was not and since the engine started.
     pub(crate) blocked_at: Vec<Timestamp>,
     pub(crate) engine: Option<Engine>,
     pub(crate) incarnation: u32,

@@ -139,7 +139,10 @@ impl Assistant {
                 id,
                 candidates,
                 retry_at,
-            } => self.content.offered(id, candidates, retry_at),
+            } => {
+                self.content.offered(id, candidates, retry_at);
+                self.offered_for = self.observed.map(|observed| observed.tree);
+            }
             Event::Transferred { id, refs, outcomes } => self.transferred(now, id, refs, &outcomes),
         }
     }

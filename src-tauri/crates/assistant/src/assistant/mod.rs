@@ -5,7 +5,7 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use model::{RepoPath, Timestamp, Uuid};
+use model::{Oid, RepoPath, Timestamp, Uuid};
 
 use crate::content::{Content, Lot};
 use crate::effect::{Effect, Id};
@@ -31,6 +31,8 @@ pub struct Assistant {
     heads_moved: bool,
     /// The heads that the observations describe; none before the first.
     observed: Option<Heads>,
+    /// The commit whose files' contents were offered last.
+    offered_for: Option<Option<Oid>>,
     intake: Intake,
     network: Network,
     content: Content,
@@ -86,6 +88,7 @@ impl Assistant {
             refs: Refs::default(),
             heads_moved: false,
             observed: None,
+            offered_for: None,
             intake,
             network: Network::default(),
             content: Content::default(),

@@ -115,7 +115,9 @@ impl Assistant {
 
     /// True while what will be sent to this remote first is still being found out or on its way.
     pub(super) fn holds_push(&self, remote: &RemoteName) -> bool {
-        self.is_behind() || self.content.offering.is_some() || self.content.is_sending_small(remote)
+        // What the files of a commit need is known when the first offer after observing it has ended; that logs have
+        // moved since makes nothing to send.
+        self.offered_for != Some(self.refs.heads.tree) || self.content.is_sending_small(remote)
     }
 
     fn plan_git(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -150,6 +152,7 @@ impl Assistant {
             let lots = self.content.lots(&self.here, &self.network);
             if lots.is_empty() {
                 self.content.nothing_to_offer();
+                self.offered_for = self.observed.map(|observed| observed.tree);
             } else {
                 let id = self.next_id();
                 self.content.offer_asked(id);

@@ -23,7 +23,7 @@ fn filled(directory: &std::path::Path) -> Observations {
     let mut update = observations.update().unwrap();
     for (size, name) in [(5, "old"), (2 << 20, "large"), (5, "new")] {
         update.located(&key(size, name), set(&["a"])).unwrap();
-        update.named(&path(name), Some(&key(size, name))).unwrap();
+        update.named(&path(name), false, Some(&key(size, name))).unwrap();
     }
     update.classify(|_| set(&["a", "b"])).unwrap();
     let described = Described {
@@ -79,7 +79,7 @@ fn a_file_that_goes_leaves_its_key_without_that_path() {
     let directory = tempfile::tempdir().unwrap();
     let mut observations = filled(directory.path());
     let mut update = observations.update().unwrap();
-    update.named(&path("old"), None).unwrap();
+    update.named(&path("old"), true, None).unwrap();
     let mut seen = Vec::new();
     update
         .classify(|touched| {

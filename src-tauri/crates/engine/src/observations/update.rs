@@ -7,21 +7,34 @@ use super::{Described, Observations, Result, text, uuids};
 
 /// One transaction that brings the observations from one pair of commits to the next.
 ///
-/// Dropped without [`Update::commit`], nothing has happened.
+/// Dropped without [`Update::commit`], nothing has happened. Keys that are new are written once, when all is known of
+/// them: most updates are about new files.
 pub(crate) struct Update<'a> {
     db: Transaction<'a>,
-    /// Keys whose holders or files changed, by row id: their wanters have to be found again.
-    touched: BTreeMap<i64, ()>,
-    /// New holders, by row id.
-    holders: BTreeMap<i64, BTreeSet<Uuid>>,
+    /// Keys whose holders or files changed, by row: their wanters have to be found again.
+    touched: BTreeMap<i64, Change>,
+    rows: HashMap<Key, i64>,
+    last_row: i64,
     /// Keys and bytes that classes gained or lost.
     counts: BTreeMap<i64, (i64, i64)>,
     classes: HashMap<(String, String), i64>,
 }
 
+/// What changed of one key.
+#[derive(Default)]
+struct Change {
+    /// The key, if it has no row yet.
+    new: Option<Key>,
+    /// The holders, if they changed.
+    have: Option<BTreeSet<Uuid>>,
+    /// Of a key without a row, the files that name it.
+    paths: Vec<RepoPath>,
+}
+
 /// A key whose wanters are to be found.
 pub(crate) struct Touched {
-    id: i64,
+    row: i64,
+    is_new: bool,
     size: i64,
     class: i64,
     pub(crate) key: Key,
@@ -36,10 +49,12 @@ impl Observations {
     /// Begins an update.
     pub(crate) fn update(&mut self) -> Result<Update<'_>> {
         let db = self.db.transaction()?;
+        let last_row = db.query_row("SELECT coalesce(max(id), 0) FROM keys", [], |row| row.get(0))?;
         Ok(Update {
             db,
             touched: BTreeMap::new(),
-            holders: BTreeMap::new(),
+            rows: HashMap::new(),
+            last_row,
             counts: BTreeMap::new(),
             classes: HashMap::new(),
         })
@@ -55,57 +70,67 @@ impl Update<'_> {
 
     /// The location log of a key says that these repositories have it.
     pub(crate) fn located(&mut self, key: &Key, have: BTreeSet<Uuid>) -> Result<()> {
-        let id = self.key_id(key)?;
-        self.touched.insert(id, ());
-        self.holders.insert(id, have);
+        self.change(key)?.1.have = Some(have);
         Ok(())
     }
 
-    /// A file of the work tree's commit now names `key`, or no key any more.
-    pub(crate) fn named(&mut self, path: &RepoPath, key: Option<&Key>) -> Result<()> {
-        let mut query = self.db.prepare_cached("SELECT key FROM paths WHERE path = ?1")?;
-        let before: Option<i64> = query.query_row([path.as_bytes()], |row| row.get(0)).optional()?;
-        drop(query);
-        let after = key.map(|key| self.key_id(key)).transpose()?;
-        if let Some(id) = after {
-            self.db
-                .prepare_cached("INSERT OR REPLACE INTO paths VALUES (?1, ?2)")?
-                .execute(params![path.as_bytes(), id])?;
-        } else if before.is_some() {
-            self.db
-                .prepare_cached("DELETE FROM paths WHERE path = ?1")?
-                .execute([path.as_bytes()])?;
+    /// A file of the work tree's commit, which named an annexed content or none before, now names `key`, or none.
+    pub(crate) fn named(&mut self, path: &RepoPath, was_annexed: bool, key: Option<&Key>) -> Result<()> {
+        if was_annexed {
+            let mut query = self.db.prepare_cached("SELECT key FROM paths WHERE path = ?1")?;
+            let before: Option<i64> = query.query_row([path.as_bytes()], |row| row.get(0)).optional()?;
+            drop(query);
+            if let Some(row) = before {
+                let change = self.touched.entry(row).or_default();
+                change.paths.retain(|other| other != path);
+                if key.is_none() {
+                    self.db
+                        .prepare_cached("DELETE FROM paths WHERE path = ?1")?
+                        .execute([path.as_bytes()])?;
+                }
+            }
         }
-        self.touched.extend(before.into_iter().chain(after).map(|id| (id, ())));
+        if let Some(key) = key {
+            let (row, change) = self.change(key)?;
+            if change.new.is_some() {
+                change.paths.push(path.clone());
+            }
+            let mut insert = self.db.prepare_cached("INSERT OR REPLACE INTO paths VALUES (?1, ?2)")?;
+            insert.execute(params![path.as_bytes(), row])?;
+        }
         Ok(())
     }
 
     /// The rules changed: the wanters of every key have to be found again.
     pub(crate) fn touch_all(&mut self) -> Result<()> {
         let mut query = self.db.prepare("SELECT id FROM keys")?;
-        let ids = query.query_map([], |row| row.get::<_, i64>(0))?;
-        for id in ids {
-            self.touched.insert(id?, ());
+        let rows = query.query_map([], |row| row.get::<_, i64>(0))?;
+        for row in rows {
+            self.touched.entry(row?).or_default();
         }
         Ok(())
     }
 
     /// Gives each touched key to `wanting`, which says who wants it, and puts it into its class.
     pub(crate) fn classify(&mut self, mut wanting: impl FnMut(&Touched) -> BTreeSet<Uuid>) -> Result<()> {
-        for id in std::mem::take(&mut self.touched).into_keys() {
-            let Some(touched) = self.touched_key(id)? else { continue };
+        for (row, change) in std::mem::take(&mut self.touched) {
+            let Some(touched) = self.touched_key(row, change)? else {
+                continue;
+            };
             let want = wanting(&touched);
             let class = self.class_id(text(&touched.have), text(&want))?;
-            if class == touched.class {
+            if touched.is_new {
+                let mut insert = self.db.prepare_cached("INSERT INTO keys VALUES (?1, ?2, ?3, ?4)")?;
+                insert.execute(params![touched.row, touched.key.as_bytes(), touched.size, class])?;
+            } else if class != touched.class {
+                let mut update = self.db.prepare_cached("UPDATE keys SET class = ?1 WHERE id = ?2")?;
+                update.execute([class, touched.row])?;
+                drop(update);
+                self.count(touched.class, -1, touched.size);
+            } else {
                 continue;
             }
-            self.db
-                .prepare_cached("UPDATE keys SET class = ?1 WHERE id = ?2")?
-                .execute([class, touched.id])?;
-            for (class, sign) in [(touched.class, -1), (class, 1)] {
-                let count = self.counts.entry(class).or_default();
-                *count = (count.0 + sign, count.1 + sign * touched.size);
-            }
+            self.count(class, 1, touched.size);
         }
         Ok(())
     }
@@ -128,24 +153,49 @@ impl Update<'_> {
         self.db.commit()
     }
 
-    fn key_id(&mut self, key: &Key) -> Result<i64> {
-        let mut query = self.db.prepare_cached("SELECT id FROM keys WHERE key = ?1")?;
-        if let Some(id) = query.query_row([key.as_bytes()], |row| row.get(0)).optional()? {
-            return Ok(id);
-        }
-        let size = i64::try_from(key.size().unwrap_or(0)).unwrap_or(i64::MAX);
-        // Class 0 is none: a new key gets its class when it is classified.
-        let mut insert = self
-            .db
-            .prepare_cached("INSERT INTO keys (key, size, class) VALUES (?1, ?2, 0)")?;
-        insert.insert(params![key.as_bytes(), size])
+    fn count(&mut self, class: i64, keys: i64, size: i64) {
+        let count = self.counts.entry(class).or_default();
+        *count = (count.0 + keys, count.1 + keys * size);
     }
 
-    fn touched_key(&mut self, id: i64) -> Result<Option<Touched>> {
+    /// The row of a key, which is reserved if it has none, and what changed of it.
+    fn change(&mut self, key: &Key) -> Result<(i64, &mut Change)> {
+        if let Some(row) = self.rows.get(key) {
+            return Ok((*row, self.touched.entry(*row).or_default()));
+        }
+        let mut query = self.db.prepare_cached("SELECT id FROM keys WHERE key = ?1")?;
+        let found = query.query_row([key.as_bytes()], |row| row.get(0)).optional()?;
+        let row = found.unwrap_or_else(|| {
+            self.last_row += 1;
+            self.last_row
+        });
+        self.rows.insert(key.clone(), row);
+        let change = self.touched.entry(row).or_default();
+        if found.is_none() {
+            change.new = Some(key.clone());
+        }
+        Ok((row, change))
+    }
+
+    fn touched_key(&mut self, row: i64, change: Change) -> Result<Option<Touched>> {
+        if let Some(key) = change.new {
+            let size = i64::try_from(key.size().unwrap_or(0)).unwrap_or(i64::MAX);
+            let (had, have) = (BTreeSet::new(), change.have.unwrap_or_default());
+            return Ok(Some(Touched {
+                row,
+                is_new: true,
+                size,
+                class: 0,
+                key,
+                paths: change.paths,
+                had,
+                have,
+            }));
+        }
         let mut query = self.db.prepare_cached(
             "SELECT keys.key, size, class, have FROM keys LEFT JOIN classes ON classes.id = class WHERE keys.id = ?1",
         )?;
-        let (key, size, class, had) = query.query_row([id], |row| {
+        let (key, size, class, had) = query.query_row([row], |row| {
             Ok((
                 row.get::<_, Vec<u8>>(0)?,
                 row.get(1)?,
@@ -155,10 +205,11 @@ impl Update<'_> {
         })?;
         let Ok(key) = Key::parse(&key) else { return Ok(None) };
         let had = uuids(&had.unwrap_or_default());
-        let have = self.holders.remove(&id).unwrap_or_else(|| had.clone());
-        let paths = paths(&self.db, id)?;
+        let have = change.have.unwrap_or_else(|| had.clone());
+        let paths = paths(&self.db, row)?;
         Ok(Some(Touched {
-            id,
+            row,
+            is_new: false,
             size,
             class,
             key,
@@ -169,21 +220,24 @@ impl Update<'_> {
     }
 
     fn class_id(&mut self, have: String, want: String) -> Result<i64> {
-        if let Some(id) = self.classes.get(&(have.clone(), want.clone())) {
+        let names = (have, want);
+        if let Some(id) = self.classes.get(&names) {
             return Ok(*id);
         }
         let mut query = self
             .db
             .prepare_cached("SELECT id FROM classes WHERE have = ?1 AND want = ?2")?;
-        let found: Option<i64> = query.query_row([&have, &want], |row| row.get(0)).optional()?;
+        let found: Option<i64> = query.query_row([&names.0, &names.1], |row| row.get(0)).optional()?;
         let id = match found {
             Some(id) => id,
-            None => self
-                .db
-                .prepare_cached("INSERT INTO classes (have, want) VALUES (?1, ?2)")?
-                .insert([&have, &want])?,
+            None => {
+                let mut insert = self
+                    .db
+                    .prepare_cached("INSERT INTO classes (have, want) VALUES (?1, ?2)")?;
+                insert.insert([&names.0, &names.1])?
+            }
         };
-        self.classes.insert((have, want), id);
+        self.classes.insert(names, id);
         Ok(id)
     }
 }

@@ -225,6 +225,10 @@ fn damage(workshop: &Workshop, key: &Key) -> Option<Damage> {
 }
 
 fn remember_failures(workshop: &Workshop, way: &str, outcomes: &[(Key, Outcome)]) {
+    let in_vain = |outcome: &Outcome| !matches!(outcome, Outcome::Stored | Outcome::Cancelled | Outcome::Away);
+    if !outcomes.iter().any(|(_, outcome)| in_vain(outcome)) {
+        return;
+    }
     let observations = workshop.observations();
     let now = workshop.clock.now();
     for (key, outcome) in outcomes {

@@ -110,7 +110,11 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
         annex.tree_changes(before.tree, commit, &mut |change| {
             if problem.is_none() {
                 problem = update
-                    .named(&change.path, change.new.as_ref().map(|annexed| &annexed.key))
+                    .named(
+                        &change.path,
+                        change.old.is_some(),
+                        change.new.as_ref().map(|annexed| &annexed.key),
+                    )
                     .err();
             }
         })?;

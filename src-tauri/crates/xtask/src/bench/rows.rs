@@ -1,6 +1,7 @@
 //! The rows.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -122,10 +123,11 @@ fn many(pair: &mut Pair) -> Result<Row> {
     for (number, bytes) in contents.iter().enumerate() {
         fs::write(source.join(number.to_string()), bytes)?;
     }
-    let clean = || Ok(fs::remove_dir_all(&scratch)?);
     nix::unistd::sync();
-    let copy = floor::best(|| floor::time("cp", &[Path::new("-r"), &source, &scratch]), clean)?;
-    let plain = floor::best(|| floor::plain_files(&scratch, MANY, &contents[0]), clean)?;
+    let numbered = |name: &str, number: usize| scratch.join(format!("{name}-{number}"));
+    fs::create_dir_all(&scratch)?;
+    let copy = floor::best(|number| floor::time("cp", &[Path::new("-r"), &source, &numbered("copy", number)]))?;
+    let plain = floor::best(|number| floor::plain_files(&numbered("plain", number), MANY, &contents[0]))?;
     nix::unistd::sync();
     settle(pair)?;
 
@@ -195,33 +197,42 @@ fn start(pair: &mut Pair) -> Result<Row> {
     ))
 }
 
-fn large(pair: &mut Pair) -> Result<Row> {
-    settle(pair)?;
-    let (source, copy) = (pair.home().join("large"), pair.home().join("large-copy"));
-    let block = content(5, 1 << 20);
-    let mut file = fs::File::create(&source)?;
-    for number in 0..LARGE >> 20 {
-        use std::io::Write;
-        let mut block = block.clone();
-        block[..8].copy_from_slice(&number.to_le_bytes());
+/// A file of 1 GiB, different for each number.
+fn make_large(path: &Path, number: u64) -> Result<()> {
+    let mut block = content(number, 1 << 20);
+    let mut file = fs::File::create(path)?;
+    for at in 0..LARGE >> 20 {
+        block[..8].copy_from_slice(&at.to_le_bytes());
         file.write_all(&block)?;
     }
-    file.sync_all()?;
-    let openssl = floor::best(
-        || floor::time("openssl", &[Path::new("dgst"), Path::new("-sha256"), &source]),
-        || Ok(()),
-    )?;
-    let cp = floor::best(|| floor::time("cp", &[&source, &copy]), || Ok(fs::remove_file(&copy)?))?;
-    nix::unistd::sync();
-    let arrived = pair.other.join("large");
-    let start = Instant::now();
-    fs::rename(&source, pair.laptop.join("large"))?;
-    let time = wait(PATIENCE, || {
-        fs::metadata(&arrived).is_ok_and(|meta| meta.len() == LARGE)
-    })
-    .map(|_| start.elapsed());
-    if time.is_some() {
-        floor::time("cmp", &[&pair.laptop.join("large"), &arrived]).context("the large file arrived damaged")?;
+    Ok(file.sync_all()?)
+}
+
+/// Both this and its floor are the best of three: where memory was not used for a while, the first use of each page can
+/// cost more than all the rest.
+fn large(pair: &mut Pair) -> Result<Row> {
+    let (source, copy) = (pair.home().join("large"), pair.home().join("large-copy"));
+    make_large(&source, 5)?;
+    let openssl = floor::best(|_| floor::time("openssl", &[Path::new("dgst"), Path::new("-sha256"), &source]))?;
+    let cp = floor::best(|number| floor::time("cp", &[&source, &copy.with_extension(number.to_string())]))?;
+    let mut time: Option<Duration> = None;
+    for number in 0..if pair.is_ours() { 3 } else { 1 } {
+        make_large(&source, number + 6)?;
+        settle(pair)?;
+        nix::unistd::sync();
+        let name = format!("large-{number}");
+        let (left, arrived) = (pair.laptop.join(&name), pair.other.join(&name));
+        let start = Instant::now();
+        fs::rename(&source, &left)?;
+        let here = wait(PATIENCE, || {
+            fs::metadata(&arrived).is_ok_and(|meta| meta.len() == LARGE)
+        });
+        let Some(took) = here.map(|_| start.elapsed()) else {
+            break;
+        };
+        println!("  {took:?}");
+        floor::time("cmp", &[&left, &arrived]).context("the large file arrived damaged")?;
+        time = Some(time.map_or(took, |best| best.min(took)));
     }
     let least = openssl + cp;
     let holds = time.map(|time| time.as_secs_f64() <= least.as_secs_f64() * 1.5);
