@@ -100,6 +100,20 @@ impl Annex {
         self.inner.git_dir.join("annex").join(name)
     }
 
+    /// Removes the locks of git's files that a killed process of this program has left, or a drive that was pulled out;
+    /// git's commands would wait for a person to do so. Locks of others stay.
+    pub fn remove_abandoned_locks(&self) {
+        crate::git_lock::remove_all_abandoned(self.git_dir());
+    }
+
+    /// Writes out the file system that the git directory is on: one wait for all that was written there, by whomever.
+    pub fn make_durable(&self) -> Result<()> {
+        let git_dir = self.git_dir();
+        std::fs::File::open(git_dir)
+            .and_then(|directory| Ok(rustix::fs::syncfs(directory)?))
+            .map_err(Error::io("write to disk", git_dir))
+    }
+
     /// Which directory the top was when the repository was opened.
     pub(crate) fn root(&self) -> Option<RootId> {
         self.inner.root

@@ -37,6 +37,8 @@ pub struct RemoteFacts {
     pub push: bool,
     /// Content is exchanged with it at all (not `annex-ignore`).
     pub content: bool,
+    /// What was last seen there, by an earlier run perhaps: it stands until the remote is reached.
+    pub seen: Heads,
 }
 
 /// Whether a remote can be reached.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use annex::{Annex, Tenancy};
 use assistant::guards::Question;
-use assistant::{Assistant, Effect, Event};
+use assistant::{Assistant, Effect, Event, Id, Root};
 use contract::{Command, Reply};
 use model::{RemoteName, RepoPath, Timestamp};
 use surroundings::{Change, Changes, Mount};
@@ -25,6 +25,10 @@ use crate::work::{self, Workshop};
 const SOON: Duration = Duration::from_millis(900);
 /// How long the engine of a remote is given to push what has changed there before it is fetched.
 const TIME_TO_PUSH: Duration = Duration::from_millis(1500);
+/// How often git may be asked to pack its objects.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
+/// A folder that has nothing to do for so long has come to rest.
+const REST: Duration = Duration::from_secs(10);
 /// A sync that was asked for ends after this long of such waits: somebody keeps writing, or a lock is held.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -67,6 +71,8 @@ pub(crate) struct Folder {
     /// Who waits for a sync to end, and how long at the most.
     syncs: Vec<oneshot::Sender<Reply>>,
     sync_until: Timestamp,
+    /// When git may be asked to pack its objects, if the folder rests; none while it does, or if this is no engine that stays.
+    tidy_at: Option<Timestamp>,
     /// Told that the status may have changed.
     changed: watch::Sender<()>,
     _tenancy: Tenancy,
@@ -92,6 +98,7 @@ impl Folder {
                 }
             }));
         };
+        annex.remove_abandoned_locks();
         let clock = Clock::start();
         repository::prepare(&annex)?;
         let workshop = Arc::new(Workshop::open(annex, clock)?);
@@ -118,6 +125,7 @@ impl Folder {
             pauses: Vec::new(),
             syncs: Vec::new(),
             sync_until: clock.now() + PATIENCE,
+            tidy_at: Some(clock.now()),
             changed,
             _tenancy: tenancy,
         };
@@ -153,6 +161,7 @@ impl Folder {
                 self.took(ended);
             }
             self.answer();
+            self.tidy();
             self.changed.send_replace(());
         }
         self.stop().await;
@@ -162,6 +171,7 @@ impl Folder {
     pub(crate) async fn run_once(mut self) -> contract::Folder {
         let (sender, receiver) = oneshot::channel();
         self.syncs.push(sender);
+        self.tidy_at = None;
         let workshop = Arc::clone(&self.workshop);
         let (end, ended) = watch::channel(false);
         let run = self.run(ended);
@@ -222,11 +232,20 @@ impl Folder {
     }
 
     fn took(&mut self, ended: Ended) {
-        self.under_way -= 1;
+        self.under_way -= usize::from(!matches!(ended, Ended::Tidied));
         match ended {
+            Ended::Tidied => self.tidy_at = Some(self.clock.now() + TIDY_EVERY),
             Ended::Effect(event) => {
                 let probed = matches!(event, Event::Probed { .. });
+                let observed = matches!(event, Event::Observed { .. });
                 self.handle(event);
+                if self.workshop.take_renewed() && !observed {
+                    self.handle(Event::Observed {
+                        id: Id::default(),
+                        heads: self.assistant.refs().heads,
+                        classes: Err("the observations were damaged and are made anew; nothing is lost".to_owned()),
+                    });
+                }
                 if probed {
                     self.watching.follow(&self.workshop.reached());
                 }
@@ -336,6 +355,7 @@ impl Folder {
                 Reply::Done
             }
             Command::Sync => {
+                self.workshop.retry_all();
                 self.handle(Event::SyncAsked);
                 self.sync_until = self.clock.now() + PATIENCE;
                 self.syncs.push(reply);
@@ -383,6 +403,27 @@ impl Folder {
         }
     }
 
+    /// Has git pack its objects if the folder has come to rest.
+    fn tidy(&mut self) {
+        let now = self.clock.now();
+        let wakes_soon = self.assistant.next_wake().is_some_and(|at| at <= now + REST);
+        let is_due = self.tidy_at.is_some_and(|at| at <= now);
+        let rests = self.under_way == 0 && !wakes_soon && !self.assistant.is_working() && !self.assistant.is_paused();
+        if !is_due || !rests || self.assistant.root() != Root::Same {
+            return;
+        }
+        self.tidy_at = None;
+        let (workshop, end) = (Arc::clone(&self.workshop), self.end.clone());
+        // Not counted as under way: whoever asks for a sync does not wait for it.
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = workshop.annex().tidy() {
+                workshop.note(error.to_string());
+            }
+            // The loop may have ended; then nobody needs to know.
+            let _ = end.send(Ended::Tidied);
+        });
+    }
+
     /// Stops what runs, and waits for it: nothing is left half-done that the next start does not know.
     async fn stop(mut self) {
         for effect in self.assistant.handle(self.clock.now(), Event::Paused) {
@@ -390,8 +431,10 @@ impl Folder {
                 self.workshop.cancel(id);
             }
         }
-        while self.under_way > 0 && self.ended.recv().await.is_some() {
-            self.under_way -= 1;
+        while self.under_way > 0
+            && let Some(ended) = self.ended.recv().await
+        {
+            self.under_way -= usize::from(!matches!(ended, Ended::Tidied));
         }
     }
 }
@@ -401,6 +444,8 @@ enum Ended {
     Effect(Event),
     Examined(Vec<Event>),
     RemoteExamined(Option<RemoteName>),
+    /// git has packed its objects, or found nothing to pack.
+    Tidied,
     /// The time that the engine of a remote had for pushing is over.
     Expected(RemoteName),
 }

@@ -13,6 +13,8 @@ use crate::clock::wall_clock;
 pub fn init(path: &Path, description: Option<&str>) -> Result<Uuid, Error> {
     let annex = annex::init::init(path, description, wall_clock())?;
     prepare(&annex)?;
+    // A drive may be pulled out right after.
+    annex.make_durable()?;
     Ok(annex.uuid().clone())
 }
 
@@ -22,6 +24,8 @@ pub fn clone(source: &Path, path: &Path, bare: bool, description: Option<&str>) 
     let original = Annex::open(source)?;
     let annex = annex::init::clone(source, path, bare, description, wall_clock())?;
     prepare(&annex)?;
+    // A drive may be pulled out right after.
+    annex.make_durable()?;
     annex::init::add_remote(&original, &annex)?;
     Ok(annex.uuid().clone())
 }

@@ -6,11 +6,11 @@ use assistant::content::Direction;
 use assistant::guards::Question;
 use assistant::{Assistant, Away, Class, Reach, RemoteView, Root};
 use contract::{Contact, Folder, Place, Problem, Progress, State};
-use model::{RepoPath, Uuid};
+use model::{RemoteName, RepoPath, Uuid};
 use surroundings::Why;
 
 use crate::observations::FileFacts;
-use crate::work::{Underway, Workshop};
+use crate::work::{Damage, Underway, Workshop};
 
 /// The status of a folder with a running engine.
 pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop) -> Folder {
@@ -166,6 +166,7 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
             "Raise the limit or make it readable.".to_owned(),
         ));
     }
+    problems.extend(damages(workshop));
     for (what, why) in workshop.unfit() {
         problems.push(problem(
             format!("{what} is left out: {why}."),
@@ -173,6 +174,42 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
         ));
     }
     problems
+}
+
+/// Contents that were found damaged and are not made good yet.
+fn damages(workshop: &Workshop) -> Vec<Problem> {
+    let name = |uuid: &Uuid| match uuid == workshop.annex().uuid() {
+        true => "this folder".to_owned(),
+        false => workshop.description(uuid),
+    };
+    let problem = |(place, damage): (&Uuid, &Damage)| {
+        let others = damage.have.iter().filter(|uuid| *uuid != place);
+        let others: Vec<String> = others.map(name).collect();
+        let others = others.join(", ");
+        let (lost, next, remedy) = match others.is_empty() {
+            false => (
+                format!("Nothing is lost: {others} has it."),
+                format!("It will be fetched again from {others}."),
+                String::new(),
+            ),
+            true => (
+                "No other place is known to have it.".to_owned(),
+                "It will be fetched as soon as a place has it again.".to_owned(),
+                "Put another copy of the file in its place if you have one.".to_owned(),
+            ),
+        };
+        Problem {
+            what: format!(
+                "The content of {} in {} is damaged; it was set aside there, in annex/bad of the git directory.",
+                damage.path,
+                name(place)
+            ),
+            lost,
+            next,
+            remedy,
+        }
+    };
+    workshop.setbacks().damaged().map(problem).collect()
 }
 
 fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
@@ -226,7 +263,14 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, places: &[Place]) -> Vec<
             (0, false, Some(why)) => reasons.push(format!("{name} does not have all changes: it is away ({why})")),
             (0, false, None) => reasons.push(format!("{name} does not have all changes yet")),
             (wants, _, Some(why)) => reasons.push(format!("{wants} files for {name}: it is away ({why})")),
-            (wants, _, None) => reasons.push(format!("{wants} files for {name} are not there yet")),
+            (wants, _, None) => {
+                let why = RemoteName::parse(name).and_then(|name| {
+                    let setbacks = workshop.setbacks();
+                    setbacks.reason(&name, Direction::Send).map(|why| format!(": {why}"))
+                });
+                let why = why.unwrap_or_default();
+                reasons.push(format!("{wants} files for {name} are not there yet{why}"));
+            }
         }
     }
     let here = workshop.annex().uuid();
@@ -247,7 +291,10 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, places: &[Place]) -> Vec<
                 holders.join(", ")
             )
         } else {
-            format!("{} files that have not arrived yet", class.keys)
+            let setbacks = workshop.setbacks();
+            let mut failed = setbacks.reasons_to_get().map(|(name, why)| format!("{name}: {why}"));
+            let why = failed.next().map(|why| format!("; from {why}")).unwrap_or_default();
+            format!("{} files that have not arrived yet{why}", class.keys)
         });
     }
     let unmerged = assistant

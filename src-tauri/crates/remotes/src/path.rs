@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicBool;
 
 use annex::exchange::content::{Outcome, Wanted, transfer};
-use annex::exchange::{PushOptions, PushOutcome, fetch, newest, push};
+use annex::exchange::{PushOptions, PushOutcome, fetch, newest, push, tracked};
 use annex::{Annex, CheckoutOptions, Result};
 use model::{Key, Oid, RemoteName, RepoPath};
 
@@ -24,6 +24,16 @@ pub struct Contents<'a> {
     pub progress: &'a (dyn Fn(&Key, u64) + Sync),
     /// Set to stop as soon as possible.
     pub cancelled: &'a AtomicBool,
+}
+
+/// The commits that a remote had when branches were last fetched from it or pushed to it: of the branch that is checked
+/// out here, and of the git-annex branch. It need not be reached for that.
+pub fn last_seen(local: &Annex, name: &RemoteName) -> Result<(Option<Oid>, Option<Oid>)> {
+    let branch = local.head()?.branch;
+    let heads = tracked(local, name, &branch)?;
+    let tree = newest(local, heads.branch, heads.synced)?;
+    let annex = newest(local, heads.git_annex, heads.synced_git_annex)?;
+    Ok((tree, annex))
 }
 
 impl Remote {

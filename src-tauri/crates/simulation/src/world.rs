@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use assistant::guards::Question;
-use assistant::{Assistant, Effect, Event, Id, RemoteFacts, Root};
+use assistant::{Assistant, Effect, Event, Heads, Id, RemoteFacts, Root};
 use model::{Cost, Key, RemoteName, RepoPath, Timestamp, Uuid};
 
 use crate::chance::Chance;
@@ -503,6 +503,7 @@ impl World {
             pull: remote.pull,
             push: remote.push,
             content: remote.content,
+            seen: Heads::default(),
         };
         self.repos[repo].remotes.iter().map(facts).collect()
     }

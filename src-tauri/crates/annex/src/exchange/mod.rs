@@ -6,4 +6,4 @@ mod refs;
 #[cfg(test)]
 mod tests;
 
-pub use refs::{Fetched, PushOptions, PushOutcome, RemoteHeads, fetch, newest, push};
+pub use refs::{Fetched, PushOptions, PushOutcome, RemoteHeads, fetch, newest, push, tracked};

@@ -102,6 +102,18 @@ pub fn fetch(local: &Annex, path: &Path, name: &RemoteName, branch: &str) -> Res
     })
 }
 
+/// The branches of a remote as they were when they were last fetched or pushed.
+pub fn tracked(local: &Annex, name: &RemoteName, branch: &str) -> Result<RemoteHeads> {
+    let git = local.git()?;
+    let at = |what: &str| tip(&git, &format!("refs/remotes/{name}/{what}"));
+    Ok(RemoteHeads {
+        branch: at(branch)?,
+        synced: at(&format!("synced/{branch}"))?,
+        git_annex: at(GIT_ANNEX)?,
+        synced_git_annex: at(SYNCED_GIT_ANNEX)?,
+    })
+}
+
 /// Which of two fetched commits contains the other; none if neither does, or both are missing.
 pub fn newest(local: &Annex, one: Option<Oid>, other: Option<Oid>) -> Result<Option<Oid>> {
     let (Some(first), Some(second)) = (one, other) else {

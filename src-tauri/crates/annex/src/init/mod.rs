@@ -5,6 +5,7 @@ mod filter;
 mod git_file;
 mod identity;
 mod neighbour;
+mod sentinel;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -152,6 +153,7 @@ fn adopt(git: Repository, path: &Path, description: Option<&str>, now: u64) -> R
     if config.get_string("annex.uuid").unwrap_or_default().is_empty() {
         set(&mut config, "annex.uuid", identity::new_uuid()?.as_str())?;
     }
+    sentinel::place(git.commondir())?;
     take_over_branch(&git)?;
     set_new(&mut config, "annex.version", VERSION)?;
     let stored = git.commondir().join("config");

@@ -54,7 +54,8 @@ impl Assistant {
                 self.intake.count_lost(now, None);
                 self.network.look_again(now);
                 for remote in self.network.remotes.values_mut() {
-                    remote.there = None;
+                    // One that is away has what was last seen there; when it comes back it is asked.
+                    remote.there = remote.there.filter(|_| remote.uuid().is_none());
                 }
                 self.note_unpushed(now);
                 self.retry_at = None;

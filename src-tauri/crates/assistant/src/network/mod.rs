@@ -38,12 +38,13 @@ pub(crate) struct Remote {
 
 impl Remote {
     fn new(facts: RemoteFacts, now: Timestamp) -> Self {
+        let seen = facts.seen;
         Self {
             facts,
             reach: None,
             probe_at: Some(now),
             probing: None,
-            there: None,
+            there: (seen != Heads::default()).then_some(seen),
             offered: None,
             refused: None,
             unfetched: true,
@@ -166,7 +167,7 @@ impl Network {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use model::{Cost, RemoteName, Timestamp, Uuid};
+    use model::{Cost, Oid, RemoteName, Timestamp, Uuid};
 
     use super::Network;
     use crate::effect::Id;
@@ -180,6 +181,7 @@ pub(crate) mod tests {
             pull: true,
             push: true,
             content: true,
+            seen: Heads::default(),
         };
         let mut network = Network::default();
         network.list(Timestamp(0), remotes.iter().map(facts).collect());
@@ -202,6 +204,26 @@ pub(crate) mod tests {
             (3, false)
         );
         assert!(network.remotes[&a].uuid().is_some());
+    }
+
+    #[test]
+    fn what_was_seen_earlier_stands_until_the_remote_is_reached() {
+        let seen = Heads {
+            tree: Some(Oid([1; 20])),
+            annex: None,
+        };
+        let facts = network(&[("a", 100.0)]).remotes.into_values().next().unwrap().facts;
+        let mut network = Network::default();
+        network.list(Timestamp(0), vec![RemoteFacts { seen, ..facts }]);
+        let probe = |network: &mut Network, reach| {
+            let remote = network.remotes.values_mut().next().unwrap();
+            remote.probing = Some(Id(1));
+            network.probed(Timestamp(0), Id(1), reach, 0);
+            network.remotes.values().next().unwrap().there
+        };
+        assert_eq!(probe(&mut network, Reach::Away(Away::Absent)), Some(seen));
+        assert_eq!(probe(&mut network, Reach::Here(Uuid::parse("a").unwrap())), None);
+        assert!(network.remotes.values().next().unwrap().unfetched);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod offer;
 mod schema;
 mod update;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub(crate) use offer::way;
 /// The observations of one repository.
 pub(crate) struct Observations {
     db: Connection,
+    /// The highest number that a class was given.
+    last_class: Cell<u32>,
 }
 
 /// The commits that the observations describe, and the rules that the wanters were found by.
@@ -50,17 +53,29 @@ impl Observations {
     /// Opens the database in `directory`, or makes it anew if it is missing, damaged or of another format.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         let path = directory.join("observations.db");
-        schema::open(&path)
-            .or_else(|_| {
-                for suffix in ["", "-wal", "-shm"] {
-                    let mut name = path.clone().into_os_string();
-                    name.push(suffix);
-                    // What cannot be removed makes the second try fail, with the reason.
-                    let _ = std::fs::remove_file(name);
-                }
-                schema::open(&path)
-            })
-            .map(|db| Self { db })
+        let db = schema::open(&path).or_else(|_| {
+            remove(&path);
+            schema::open(&path)
+        })?;
+        Ok(Self {
+            db,
+            last_class: Cell::default(),
+        })
+    }
+
+    /// Makes the database anew; where that is not possible, in memory. No class gets a number that was given before.
+    pub(crate) fn renew(&mut self, directory: &Path) -> Result<()> {
+        let path = directory.join("observations.db");
+        // Closed first: it would share what it knows of the files with the new one, and remove them by their names.
+        self.db = schema::open(Path::new(":memory:"))?;
+        remove(&path);
+        if let Ok(db) = schema::open(&path) {
+            self.db = db;
+        }
+        let last = self.last_class.get();
+        self.db
+            .execute("INSERT INTO sqlite_sequence VALUES ('classes', ?1)", [last])?;
+        Ok(())
     }
 
     /// What the observations describe.
@@ -96,7 +111,10 @@ impl Observations {
                 bytes: row.get::<_, i64>(4)?.unsigned_abs(),
             })
         })?;
-        classes.collect()
+        let classes: Vec<Class> = classes.collect::<Result<_>>()?;
+        let highest = classes.iter().map(|class| class.id.0).max().unwrap_or(0);
+        self.last_class.set(self.last_class.get().max(highest));
+        Ok(classes)
     }
 
     /// Files that name `key`.
@@ -172,6 +190,30 @@ impl Observations {
         };
         Ok(())
     }
+}
+
+fn remove(path: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.to_owned().into_os_string();
+        name.push(suffix);
+        // What cannot be removed makes the next try to open it fail, with the reason.
+        let _ = std::fs::remove_file(name);
+    }
+}
+
+/// True if an error tells that the database cannot be worked with any more, and that another one might.
+pub(crate) fn is_lost(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode;
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+        )
+    )
 }
 
 /// A set of uuids as stored: sorted, separated by spaces (a uuid has none).

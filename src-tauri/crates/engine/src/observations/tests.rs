@@ -130,3 +130,17 @@ fn a_damaged_database_is_made_anew() {
         assert_eq!(observations.described().unwrap(), Described::default());
     }
 }
+
+#[test]
+fn a_database_that_is_made_anew_gives_no_class_an_old_number() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut observations = filled(directory.path());
+    let old = observations.classes().unwrap()[0].id;
+    observations.renew(directory.path()).unwrap();
+    assert_eq!(observations.described().unwrap(), Described::default());
+    let mut update = observations.update().unwrap();
+    update.located(&key(5, "new"), set(&["a"])).unwrap();
+    update.classify(|_| set(&["a"])).unwrap();
+    update.commit(&Described::default()).unwrap();
+    assert!(observations.classes().unwrap()[0].id > old);
+}

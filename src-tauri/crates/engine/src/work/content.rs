@@ -4,17 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use annex::exchange::content::{Outcome as Copied, Wanted};
+use annex::settings::Settings;
 use annex::{Presence, VectorClock};
 use assistant::content::{Direction, Lot};
 use assistant::{Event, Id, Outcome, pacing};
 use model::{Key, RemoteName, Uuid};
 use remotes::{Contents, Remote};
 
-use super::{Underway, Workshop};
+use super::{Damage, Underway, Workshop};
 use crate::observations::way;
 
 pub(super) fn offer(workshop: &Workshop, id: Id, lots: &[Lot], limit: usize) -> Event {
-    let offered = workshop.observations().offer(lots, limit, workshop.clock.now());
+    let observations = workshop.observations();
+    if workshop.take_retry_all() {
+        // Failures only hold back: what is not forgotten is tried again later.
+        let _ = observations.forget_failures(None);
+    }
+    let offered = observations.offer(lots, limit, workshop.clock.now());
+    drop(observations);
     match offered {
         Ok((candidates, retry_at)) => Event::Offered {
             id,
@@ -23,6 +30,7 @@ pub(super) fn offer(workshop: &Workshop, id: Id, lots: &[Lot], limit: usize) -> 
         },
         Err(error) => {
             workshop.note(format!("could not look up what to transfer: {error}"));
+            workshop.renew_observations(&error);
             let retry_at = Some(workshop.clock.now() + pacing::retry_after(4, 0));
             Event::Offered {
                 id,
@@ -73,8 +81,8 @@ fn run(
             })
             .collect()
     };
-    let reserve = match workshop.settings() {
-        Ok(settings) => settings.diskreserve,
+    let reserve = match reserve(workshop, remote, direction) {
+        Ok(reserve) => reserve,
         Err(error) => return all(Outcome::Failed(error.to_string())),
     };
     let cancelled = Arc::new(AtomicBool::new(false));
@@ -111,6 +119,16 @@ fn run(
         Direction::Send => remote.send(contents),
     };
     conclude(workshop, remote, name, direction, copied)
+}
+
+/// The bytes that must stay free where contents go: that disk's owner decides.
+fn reserve(workshop: &Workshop, remote: &Remote, direction: Direction) -> annex::Result<u64> {
+    let settings = match direction {
+        Direction::Get => workshop.settings()?,
+        // What the git-annex branch sets for all is of no concern here.
+        Direction::Send => Settings::read(remote.annex(), &workshop.facts()?.config)?,
+    };
+    Ok(settings.diskreserve)
 }
 
 /// Logs where contents are, and remembers failures. The contents themselves are durable already.
@@ -174,6 +192,7 @@ fn conclude(
         workshop.note(format!("{verb} {stored} files {preposition} {name}"));
     }
     remember_failures(workshop, &way(name, direction), &outcomes);
+    workshop.setbacks().transferred(name, direction, &outcomes);
     outcomes
 }
 
@@ -183,9 +202,26 @@ fn set_bad(workshop: &Workshop, remote: &Remote, direction: Direction, key: &Key
         Direction::Send => workshop.annex(),
     };
     match source.store().set_bad(key) {
-        Ok(_) => workshop.note(format!("damaged content was set aside in {source:?}: {key}")),
+        Ok(_) => {
+            let damage = damage(workshop, key);
+            let what = damage
+                .as_ref()
+                .map_or_else(|| key.to_string(), |damage| damage.path.to_string());
+            workshop.note(format!("damaged content of {what} was set aside in {source:?}"));
+            if let Some(damage) = damage {
+                workshop.setbacks().found_damaged(key, source.uuid(), damage);
+            }
+        }
         Err(error) => workshop.note(format!("damaged content could not be set aside in {source:?}: {error}")),
     }
+}
+
+/// A file that has the content of `key`, and who has it besides; none if it cannot be looked up.
+fn damage(workshop: &Workshop, key: &Key) -> Option<Damage> {
+    let observations = workshop.observations();
+    let path = observations.paths_of(key).ok()?.into_iter().next()?;
+    let have = observations.file(&path).ok()??.have;
+    Some(Damage { path, have })
 }
 
 fn remember_failures(workshop: &Workshop, way: &str, outcomes: &[(Key, Outcome)]) {

@@ -22,6 +22,7 @@ pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Pa
         Ok(remote) => {
             let uuid = remote.annex().uuid().clone();
             if before.as_ref() != Some(&uuid) {
+                remote.annex().remove_abandoned_locks();
                 let _ = workshop.observations().forget_failures(Some(name.as_str()));
             }
             workshop.set_reached(name, Some(remote));
@@ -51,7 +52,13 @@ pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
         None => Err(Away::Absent),
         Some(remote) => match remote.fetch() {
             Ok((tree, annex)) => Ok(Heads { tree, annex }),
-            Err(error) => Err(away(&remote, &error)),
+            Err(error) => {
+                let away = away(&remote, &error);
+                if let Away::Unusable(why) = &away {
+                    workshop.note(format!("could not fetch from {name}: {why}"));
+                }
+                Err(away)
+            }
         },
     };
     workshop.examine_remote(name);

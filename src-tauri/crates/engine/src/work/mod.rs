@@ -7,6 +7,9 @@ mod examine;
 mod files;
 mod git;
 mod observe;
+mod setbacks;
+#[cfg(test)]
+mod tests;
 mod workshop;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +17,7 @@ use std::path::PathBuf;
 
 use assistant::{Away, Effect, Event, Id, Looked, Merged, Outcome, Pushed, Reach};
 
+pub(crate) use setbacks::Damage;
 pub(crate) use workshop::{Underway, Workshop};
 
 /// Does an effect. `mounts` are the places where drives are mounted now.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use annex::{Presence, VectorClock};
 use assistant::{Class, Event, Heads, Id};
 use model::expression::{Preferences, Settings as Rules};
 use model::{Key, RepoPath, Uuid};
@@ -11,13 +12,62 @@ use super::Workshop;
 use crate::observations::Described;
 
 pub(super) fn observe(workshop: &Workshop, id: Id) -> Event {
-    let heads = workshop.refs().heads;
-    let classes = try_observe(workshop, heads).map_err(|error| error.to_string());
+    let (mut heads, mut observed) = observe_heads(workshop);
+    if let Err(crate::Error::Observations { source, .. }) = &observed
+        && workshop.renew_observations(source)
+    {
+        (heads, observed) = observe_heads(workshop);
+    }
+    let classes = observed.map_err(|error| error.to_string());
     workshop.remember_stamps();
     Event::Observed { id, heads, classes }
 }
 
-fn try_observe(workshop: &Workshop, heads: Heads) -> Result<Vec<Class>, crate::Error> {
+/// Observes the heads as they are, and says which they were.
+fn observe_heads(workshop: &Workshop) -> (Heads, Result<Vec<Class>, crate::Error>) {
+    let heads = workshop.refs().heads;
+    let keys = match try_observe(workshop, heads, true) {
+        Ok(Observed::Classes(classes)) => return (heads, Ok(classes)),
+        Ok(Observed::Unlogged(keys)) => keys,
+        Err(error) => return (heads, Err(error)),
+    };
+    if let Err(error) = log_here(workshop, &keys) {
+        return (heads, Err(error));
+    }
+    let heads = workshop.refs().heads;
+    let classes = match try_observe(workshop, heads, false) {
+        Ok(Observed::Classes(classes)) => Ok(classes),
+        Ok(Observed::Unlogged(_)) => Err(crate::Error::Refused(
+            "contents that are here could not be logged".to_owned(),
+        )),
+        Err(error) => Err(error),
+    };
+    (heads, classes)
+}
+
+enum Observed {
+    /// The observations are up to date.
+    Classes(Vec<Class>),
+    /// They are not: these contents are here, and the location log does not know yet.
+    Unlogged(Vec<Key>),
+}
+
+/// Logs contents that are in the store and were never logged: whoever stored them was killed before it could.
+fn log_here(workshop: &Workshop, keys: &[Key]) -> Result<(), crate::Error> {
+    let annex = workshop.annex();
+    // Their names may be as young as that: the log must not be on disk before them.
+    annex.make_durable()?;
+    let here = annex.uuid();
+    let present: Vec<_> = keys
+        .iter()
+        .map(|key| (key.clone(), here.clone(), Presence::Present))
+        .collect();
+    annex.branch().record_presence(&present, VectorClock::now())?;
+    Ok(())
+}
+
+/// Brings the observations up to date, unless `log` is set and there are contents to be logged first.
+fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed, crate::Error> {
     let annex = workshop.annex();
     let failed = |source| crate::Error::Observations {
         path: annex.own_dir(),
@@ -76,18 +126,33 @@ fn try_observe(workshop: &Workshop, heads: Heads) -> Result<Vec<Class>, crate::E
         update.touch_all().map_err(failed)?;
     }
     let here = annex.uuid();
+    let store = annex.store();
     let mut arrived: Vec<(RepoPath, Key)> = Vec::new();
+    let mut unlogged = Vec::new();
+    let is_damaged = workshop.setbacks().damaged().next().is_some();
     let among: Vec<Uuid> = concerned.into_iter().collect();
     let classified = update.classify(|touched| {
         if touched.have.contains(here) && !touched.had.contains(here) {
             arrived.extend(touched.paths.iter().map(|path| (path.clone(), touched.key.clone())));
         }
+        if is_damaged {
+            let mut setbacks = workshop.setbacks();
+            setbacks.observed(&touched.key, &touched.paths, &touched.had, &touched.have);
+        }
         if touched.paths.is_empty() {
             return BTreeSet::new();
+        }
+        // What the log has just begun to call missing was looked for by somebody.
+        let never_logged = !touched.have.contains(here) && !touched.had.contains(here);
+        if log && never_logged && store.is_present(&touched.key) {
+            unlogged.push(touched.key.clone());
         }
         preferences.wanting(&touched.key, &touched.paths, &touched.have, &among)
     });
     classified.map_err(failed)?;
+    if !unlogged.is_empty() {
+        return Ok(Observed::Unlogged(unlogged));
+    }
     if annex.work_tree().is_some() {
         // Before the observations say so: what is interrupted here is done again by the next start.
         arrived.sort();
@@ -100,7 +165,7 @@ fn try_observe(workshop: &Workshop, heads: Heads) -> Result<Vec<Class>, crate::E
             rules: digest,
         })
         .map_err(failed)?;
-    observations.classes().map_err(failed)
+    observations.classes().map(Observed::Classes).map_err(failed)
 }
 
 /// The repositories whose wishes decide what is transferred from or to here.

@@ -12,7 +12,8 @@ use remotes::Remote;
 
 use crate::Error;
 use crate::clock::{Clock, wall_clock};
-use crate::observations::Observations;
+use crate::observations::{self, Observations};
+use crate::work::setbacks::Setbacks;
 
 /// How many of the last changes are remembered for people.
 const RECENT: usize = 50;
@@ -23,6 +24,7 @@ pub(crate) struct Workshop {
     annex: Annex,
     pub(crate) clock: Clock,
     observations: Mutex<Observations>,
+    setbacks: Mutex<Setbacks>,
     shared: Mutex<Shared>,
 }
 
@@ -56,6 +58,10 @@ struct Shared {
     facts: Option<(Option<Oid>, Arc<Facts>)>,
     blind: BTreeMap<PathBuf, surroundings::Why>,
     stamps: Option<super::examine::Stamps>,
+    /// The observations were made anew and describe nothing yet.
+    renewed: bool,
+    /// What failed is to be tried again, however lately.
+    retry_all: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -74,6 +80,7 @@ impl Workshop {
             annex,
             clock,
             observations: Mutex::new(observations),
+            setbacks: Mutex::default(),
             shared: Mutex::default(),
         };
         Ok(workshop)
@@ -85,6 +92,34 @@ impl Workshop {
 
     pub(crate) fn observations(&self) -> MutexGuard<'_, Observations> {
         lock(&self.observations)
+    }
+
+    pub(crate) fn setbacks(&self) -> MutexGuard<'_, Setbacks> {
+        lock(&self.setbacks)
+    }
+
+    /// Makes the observations anew if `error` tells that they are lost: damaged, or on a drive that was pulled out and
+    /// came back. True if they can be filled again.
+    pub(crate) fn renew_observations(&self, error: &rusqlite::Error) -> bool {
+        if !observations::is_lost(error) || self.observations().renew(&self.annex.own_dir()).is_err() {
+            return false;
+        }
+        self.shared().renewed = true;
+        true
+    }
+
+    /// True if the observations were made anew since this was asked last.
+    pub(crate) fn take_renewed(&self) -> bool {
+        std::mem::take(&mut self.shared().renewed)
+    }
+
+    /// Lets the next offer hold nothing back for having failed.
+    pub(crate) fn retry_all(&self) {
+        self.shared().retry_all = true;
+    }
+
+    pub(crate) fn take_retry_all(&self) -> bool {
+        std::mem::take(&mut self.shared().retry_all)
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -136,10 +171,18 @@ impl Workshop {
             pull: remote.pull,
             push: remote.push && !remote.readonly,
             content: !remote.ignore,
+            seen: self.last_seen(&remote.name),
         });
         let facts = facts.collect();
         self.shared().remotes = listed.into_iter().map(|remote| (remote.name.clone(), remote)).collect();
         facts
+    }
+
+    /// The heads that a remote had when it was last fetched from or pushed to, by the refs that were left of that.
+    fn last_seen(&self, name: &RemoteName) -> Heads {
+        // What cannot be read was not seen.
+        let (tree, annex) = remotes::last_seen(&self.annex, name).unwrap_or_default();
+        Heads { tree, annex }
     }
 
     pub(crate) fn remote_settings(&self) -> BTreeMap<RemoteName, RemoteSettings> {

@@ -50,6 +50,7 @@ fn facts(remote: &str) -> RemoteFacts {
         pull: true,
         push: true,
         content: true,
+        seen: Heads::default(),
     }
 }
 

@@ -1,0 +1,139 @@
+//! What transfers met with, for people: kept until it does not matter any more, and only as long as the program runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use assistant::Outcome;
+use assistant::content::Direction;
+use model::{Key, RemoteName, RepoPath, Uuid};
+
+/// Why contents do not travel, and which were found damaged.
+#[derive(Debug, Default)]
+pub(crate) struct Setbacks {
+    /// The last content that failed each way, and why.
+    reasons: BTreeMap<(RemoteName, Direction), (Key, String)>,
+    damaged: BTreeMap<(Key, Uuid), Damage>,
+}
+
+/// A file whose content is damaged in one repository.
+#[derive(Debug, Clone)]
+pub(crate) struct Damage {
+    pub(crate) path: RepoPath,
+    /// The repositories that have the content, as last observed.
+    pub(crate) have: BTreeSet<Uuid>,
+}
+
+impl Setbacks {
+    /// A transfer ended: the last reason for which something could not be transferred stands until that content was.
+    pub(crate) fn transferred(&mut self, remote: &RemoteName, direction: Direction, outcomes: &[(Key, Outcome)]) {
+        let reason = outcomes.iter().rev().find_map(|(key, outcome)| match outcome {
+            Outcome::Full(why) | Outcome::Failed(why) => Some((key.clone(), why.clone())),
+            Outcome::Stored
+            | Outcome::AlreadyThere
+            | Outcome::Busy
+            | Outcome::Cancelled
+            | Outcome::Away
+            | Outcome::NotThere => None,
+        });
+        let way = (remote.clone(), direction);
+        if let Some(reason) = reason {
+            self.reasons.insert(way, reason);
+            return;
+        }
+        let is_there = |(key, outcome): &(Key, Outcome), failed: &Key| {
+            key == failed && matches!(outcome, Outcome::Stored | Outcome::AlreadyThere)
+        };
+        if let Some((failed, _)) = self.reasons.get(&way)
+            && outcomes.iter().any(|outcome| is_there(outcome, failed))
+        {
+            self.reasons.remove(&way);
+        }
+    }
+
+    /// Why the last content that failed this way did, if it did not go since.
+    pub(crate) fn reason(&self, remote: &RemoteName, direction: Direction) -> Option<&str> {
+        self.reasons
+            .get(&(remote.clone(), direction))
+            .map(|(_, why)| why.as_str())
+    }
+
+    /// Why any content that was to come here did not.
+    pub(crate) fn reasons_to_get(&self) -> impl Iterator<Item = (&RemoteName, &str)> {
+        let gets = self.reasons.iter().filter(|((_, way), _)| *way == Direction::Get);
+        gets.map(|((remote, _), (_, why))| (remote, why.as_str()))
+    }
+
+    /// The content of a file was found damaged in a repository, and was set aside there.
+    pub(crate) fn found_damaged(&mut self, key: &Key, place: &Uuid, damage: Damage) {
+        self.damaged.insert((key.clone(), place.clone()), damage);
+    }
+
+    /// Contents that were found damaged, each with the repository.
+    pub(crate) fn damaged(&self) -> impl Iterator<Item = (&Uuid, &Damage)> {
+        self.damaged.iter().map(|((_, place), damage)| (place, damage))
+    }
+
+    /// Takes what was observed of a key: damage is made good when the content is there again, and does not matter any
+    /// more when no file has it.
+    pub(crate) fn observed(&mut self, key: &Key, paths: &[RepoPath], had: &BTreeSet<Uuid>, have: &BTreeSet<Uuid>) {
+        let is_back = |place: &Uuid| have.contains(place) && !had.contains(place);
+        self.damaged
+            .retain(|(damaged, place), _| damaged != key || !(paths.is_empty() || is_back(place)));
+        let same = self.damaged.iter_mut().filter(|((damaged, _), _)| damaged == key);
+        same.for_each(|(_, damage)| damage.have.clone_from(have));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use assistant::Outcome;
+    use assistant::content::Direction;
+    use model::{Key, RemoteName, RepoPath, Uuid};
+
+    use super::{Damage, Setbacks};
+
+    fn key() -> Key {
+        Key::parse(b"SHA256E-s1--a").unwrap()
+    }
+
+    #[test]
+    fn the_last_reason_stands_until_that_content_goes_that_way() {
+        let remote = RemoteName::parse("drive").unwrap();
+        let mut setbacks = Setbacks::default();
+        let mut ended = |outcomes: &[(Key, Outcome)]| {
+            setbacks.transferred(&remote, Direction::Send, outcomes);
+            setbacks.reason(&remote, Direction::Send).map(str::to_owned)
+        };
+        let full = Outcome::Full("no room".to_owned());
+        let other = Key::parse(b"SHA256E-s1--b").unwrap();
+        assert_eq!(ended(&[(key(), full)]).as_deref(), Some("no room"));
+        assert_eq!(ended(&[(other, Outcome::Stored)]).as_deref(), Some("no room"));
+        assert_eq!(ended(&[(key(), Outcome::Away)]).as_deref(), Some("no room"));
+        assert_eq!(ended(&[(key(), Outcome::Stored)]), None);
+        assert_eq!(setbacks.reasons_to_get().count(), 0);
+    }
+
+    #[test]
+    fn damage_is_told_until_it_is_made_good_or_no_file_has_it() {
+        let place = Uuid::parse("u1").unwrap();
+        let path = RepoPath::parse(b"photo.jpg").unwrap();
+        let (with, without) = (BTreeSet::from([place.clone()]), BTreeSet::new());
+        let cases = [
+            // The log says that it is missing now.
+            (vec![path.clone()], &with, &without, 1),
+            (vec![path.clone()], &without, &with, 0),
+            (vec![], &without, &without, 0),
+        ];
+        for (paths, had, have, left) in cases {
+            let mut setbacks = Setbacks::default();
+            let damage = Damage {
+                path: path.clone(),
+                have: with.clone(),
+            };
+            setbacks.found_damaged(&key(), &place, damage);
+            setbacks.observed(&key(), &paths, had, have);
+            assert_eq!(setbacks.damaged().count(), left);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking"
+)]
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use annex::{IntakeOptions, Scope};
+use assistant::{Class, Effect, Event, Id};
+use model::Key;
+
+use super::{Workshop, perform};
+use crate::clock::Clock;
+
+fn workshop(directory: &std::path::Path) -> Workshop {
+    let annex = annex::init::init(directory, Some("here"), 1_700_000_000).unwrap();
+    fs::create_dir_all(annex.own_dir()).unwrap();
+    Workshop::open(annex, Clock::start()).unwrap()
+}
+
+/// Commits a new file as an ingest does that is killed before it has logged the content.
+fn commit_unlogged(workshop: &Workshop, name: &str) -> Key {
+    let annex = workshop.annex();
+    fs::write(annex.work_tree().unwrap().join(name), name).unwrap();
+    let settings = workshop.settings().unwrap();
+    let options = IntakeOptions {
+        settings: &settings,
+        is_large: &|_, _| true,
+        is_unlocked: &|_, _| true,
+        backend: &|_| None,
+        message: "test",
+        allow_removals: false,
+    };
+    let look = annex.look(&Scope::Everything).unwrap();
+    let later = SystemTime::now() + Duration::from_secs(10);
+    let mut intake = annex.ingest(look, &options, later).unwrap();
+    intake.keys_added.pop().unwrap()
+}
+
+fn observe(workshop: &Workshop) -> Result<Vec<Class>, String> {
+    match perform(workshop, Effect::Observe { id: Id(1) }, Vec::new()) {
+        Event::Observed { classes, heads, .. } => {
+            assert_eq!(heads, workshop.refs().heads);
+            classes
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn content_that_is_here_and_was_never_logged_is_logged_and_fills_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let workshop = workshop(directory.path());
+    let key = commit_unlogged(&workshop, "one");
+    let here = workshop.annex().uuid().clone();
+    assert!(workshop.annex().branch().locations(&key).unwrap().is_empty());
+    // As a checkout leaves it that came before the content.
+    let file = directory.path().join("one");
+    fs::write(&file, format!("/annex/objects/{key}\n")).unwrap();
+    let classes = observe(&workshop).unwrap();
+    assert_eq!(fs::read(&file).unwrap(), b"one");
+    assert_eq!(
+        workshop.annex().branch().locations(&key).unwrap(),
+        std::slice::from_ref(&here)
+    );
+    assert_eq!((classes.len(), classes[0].keys), (1, 1));
+    assert!(classes[0].have.contains(&here));
+}
+
+#[test]
+fn observations_that_are_damaged_while_they_are_open_are_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let workshop = workshop(directory.path());
+    commit_unlogged(&workshop, "one");
+    observe(&workshop).unwrap();
+    let own = workshop.annex().own_dir();
+    for name in ["observations.db", "observations.db-wal"] {
+        let path = own.join(name);
+        let length = fs::metadata(&path).unwrap().len().max(4096);
+        fs::write(&path, vec![0xA5; usize::try_from(length).unwrap()]).unwrap();
+    }
+    commit_unlogged(&workshop, "two");
+    // What is in memory may hide the damage for a while.
+    let classes = observe(&workshop).and_then(|_| observe(&workshop)).unwrap();
+    assert_eq!(classes.iter().map(|class| class.keys).sum::<u64>(), 2);
+}
