@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
 use annex::exchange::content::{Outcome, Wanted, transfer};
@@ -104,17 +105,16 @@ impl Remote {
         } = contents;
         let outcomes = transfer(&self.local, &self.there, wanted, reserve, progress, cancelled);
         if self.is_untended().unwrap_or(false) {
-            let arrived = |key: &Key| {
-                let outcome = outcomes
-                    .iter()
-                    .find(|(other, _)| other == key)
-                    .map(|(_, outcome)| outcome);
-                matches!(outcome, Some(Outcome::Stored | Outcome::AlreadyPresent))
-            };
-            let files = wanted
+            let is_there = |outcome: &Outcome| matches!(outcome, Outcome::Stored | Outcome::AlreadyPresent);
+            let arrived: BTreeSet<&Key> = outcomes
                 .iter()
-                .filter_map(|wanted| Some((wanted.path.clone()?, wanted.key.clone())));
-            let files: Vec<(RepoPath, Key)> = files.filter(|(_, key)| arrived(key)).collect();
+                .filter(|(_, outcome)| is_there(outcome))
+                .map(|(key, _)| key)
+                .collect();
+            let arrived = wanted.iter().filter(|wanted| arrived.contains(&wanted.key));
+            let files: Vec<(RepoPath, Key)> = arrived
+                .filter_map(|wanted| Some((wanted.path.clone()?, wanted.key.clone())))
+                .collect();
             // The content is there; a file that could not be filled now is filled by whoever tends it next.
             let _ = self.there.populate(&files, self.is_thin());
         }
