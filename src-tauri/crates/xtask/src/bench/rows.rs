@@ -27,7 +27,7 @@ const MANY: usize = 5000;
 const SMALL: usize = 4096;
 const LARGE: u64 = 1 << 30;
 /// git-annex's assistant gets this long for a row.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Bytes that are different for each number and do not compress.
 fn content(number: u64, size: usize) -> Vec<u8> {
