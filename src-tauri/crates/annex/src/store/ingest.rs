@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, linkat, statat};
 
 use super::Store;
-use super::pour::{LARGE, Onlooker, Poured, Unfinished, pour, read_small, show};
+use super::pour::{LARGE, Onlooker, Poured, Source, Unfinished, pour, read_small, show};
 use super::receive::{SMALL, keep_time};
 use super::room::Incoming;
 use crate::{Backend, Error, Hasher, Result};
@@ -119,7 +119,7 @@ impl Store<'_> {
             show(&dest, size, &mut |part| hasher.update(part), onlooker)?
         } else {
             pour(
-                source,
+                Source::File(source),
                 &dest,
                 0,
                 found.len(),

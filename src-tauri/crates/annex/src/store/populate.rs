@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::Store;
 use super::layout::umask;
-use super::pour::{Onlooker, Poured, Unfinished, pour, read_small};
+use super::pour::{LARGE, Onlooker, Poured, Source, Unfinished, pour, read_small};
 use super::receive::{SMALL, keep_time};
 use super::room::Incoming;
 use crate::{Error, Result};
@@ -55,7 +55,7 @@ impl Store<'_> {
         } else if self.share_blocks(&object, &dest, found.len()) {
             Ok(())
         } else {
-            copy_inside(&object, &dest)
+            copy_inside(&object, &dest, found.len())
         };
         match copied {
             Ok(()) => {}
@@ -82,10 +82,10 @@ impl Store<'_> {
     }
 }
 
-/// Copies without the content passing through this program; nobody waits for it to reach the disk.
-fn copy_inside(object: &File, dest: &File) -> Poured<()> {
+/// Copies without the content passing through this program, unless it is large: then past the page cache.
+fn copy_inside(object: &File, dest: &File, size: u64) -> Poured<()> {
     let (mut from, mut to) = (0, 0);
-    loop {
+    while size < LARGE {
         match rustix::fs::copy_file_range(object, Some(&mut from), dest, Some(&mut to), 64 << 20) {
             Ok(0) => return Ok(()),
             Ok(_) | Err(Errno::INTR) => {}
@@ -97,8 +97,7 @@ fn copy_inside(object: &File, dest: &File) -> Poured<()> {
         progress: &|_| {},
         cancelled: None,
     };
-    let size = object.metadata().map_err(Unfinished::Reading)?.len();
-    pour(object, dest, 0, size, None, &onlooker).map(|_| ())
+    pour(Source::Object(object), dest, 0, size, None, &onlooker).map(|_| ())
 }
 
 /// As git would create it, but not readable for those from whom the object is kept.

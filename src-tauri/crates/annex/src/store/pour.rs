@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use nix::libc;
-use rustix::fs::FallocateFlags;
+use rustix::fs::{FallocateFlags, OFlags};
 
 use crate::Error;
 
@@ -18,6 +19,9 @@ pub(crate) const LARGE: u64 = 8 << 20;
 
 /// What moves at a time, and how many blocks travel between the two threads: small enough to stay in the cache.
 const BLOCK: usize = 512 << 10;
+
+/// What direct input and output wants positions, lengths and memory to be a multiple of, on every disk so far.
+const ALIGNED: usize = 4096;
 const BLOCKS: usize = 6;
 
 /// How much is written before the system is asked to begin with the disk.
@@ -94,9 +98,11 @@ pub(super) fn read_small(source: &File, size: u64) -> Poured<Vec<u8>> {
 /// shows every byte to `absorb`. Returns the size that `dest` has then.
 ///
 /// `expected` is the size that is likely; from [`LARGE`] on it decides that a second thread absorbs, so that the whole
-/// takes as long as the slower of hashing and copying, not as long as both.
+/// takes as long as the slower of hashing and copying, not as long as both. Large content goes past the page cache where
+/// the file system can: it has to be on disk before anybody may know of it, and would push out what others use. So does
+/// reading from a `source` that is itself an object.
 pub(super) fn pour(
-    source: &File,
+    source: Source<'_>,
     dest: &File,
     start: u64,
     expected: u64,
@@ -107,12 +113,13 @@ pub(super) fn pour(
     if large {
         preallocate(dest, start, expected)?;
     }
-    let mut to = Writer::new(dest, start);
+    let mut to = Writer::new(dest, start, large);
+    let mut from = Reader::new(source, large);
     let outcome = match absorb {
         Some(absorb) if large => beside(absorb, |pass_on, next_block| {
             loop {
                 let mut block = next_block();
-                let filled = read_block(source, to.position, &mut block)?;
+                let filled = from.read(to.position, &mut block)?;
                 if filled == 0 {
                     return Ok(());
                 }
@@ -122,9 +129,9 @@ pub(super) fn pour(
             }
         }),
         mut absorb => {
-            let mut block = vec![0; BLOCK];
+            let mut block = Block::new();
             loop {
-                let filled = match read_block(source, to.position, &mut block) {
+                let filled = match from.read(to.position, &mut block) {
                     Ok(0) => break Ok(()),
                     Ok(filled) => filled,
                     Err(why) => break Err(why),
@@ -182,12 +189,12 @@ pub(super) fn show(file: &File, size: u64, absorb: &mut Absorb<'_>, onlooker: &O
 /// Runs `work` here and `absorb` on another thread, with a few blocks going round between them.
 fn beside(
     absorb: &mut Absorb<'_>,
-    work: impl FnOnce(&dyn Fn(Vec<u8>, usize), &dyn Fn() -> Vec<u8>) -> Poured<()>,
+    work: impl FnOnce(&dyn Fn(Block, usize), &dyn Fn() -> Block) -> Poured<()>,
 ) -> Poured<()> {
-    let (filled_to, filled_from) = sync_channel::<(Vec<u8>, usize)>(BLOCKS);
-    let (empty_to, empty_from) = sync_channel::<Vec<u8>>(BLOCKS);
+    let (filled_to, filled_from) = sync_channel::<(Block, usize)>(BLOCKS);
+    let (empty_to, empty_from) = sync_channel::<Block>(BLOCKS);
     for _ in 0..BLOCKS {
-        let _ = empty_to.try_send(vec![0; BLOCK]);
+        let _ = empty_to.try_send(Block::new());
     }
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -201,11 +208,98 @@ fn beside(
             &|block, filled| {
                 let _ = filled_to.send((block, filled));
             },
-            &|| empty_from.recv().unwrap_or_else(|_| vec![0; BLOCK]),
+            &|| empty_from.recv().unwrap_or_else(|_| Block::new()),
         );
         drop(filled_to);
         outcome
     })
+}
+
+/// Where content is read from.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'f> {
+    /// Somebody's file, most likely just written and still in memory.
+    File(&'f File),
+    /// An object, which was written past the page cache.
+    Object(&'f File),
+}
+
+/// A block of memory that direct input and output can use.
+struct Block {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Block {
+    fn new() -> Self {
+        let bytes = vec![0; BLOCK + ALIGNED];
+        let start = bytes.as_ptr().align_offset(ALIGNED).min(ALIGNED);
+        Self { bytes, start }
+    }
+}
+
+impl Deref for Block {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[self.start..self.start + BLOCK]
+    }
+}
+
+impl DerefMut for Block {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..self.start + BLOCK]
+    }
+}
+
+/// Makes what goes through this descriptor pass the page cache, or not. False where the file system cannot.
+fn set_direct(file: &File, direct: bool) -> bool {
+    let flags = rustix::fs::fcntl_getfl(file);
+    flags.is_ok_and(|mut flags| {
+        flags.set(OFlags::DIRECT, direct);
+        rustix::fs::fcntl_setfl(file, flags).is_ok()
+    })
+}
+
+/// Reads blocks from a file.
+struct Reader<'f> {
+    file: &'f File,
+    direct: bool,
+}
+
+impl<'f> Reader<'f> {
+    fn new(source: Source<'f>, large: bool) -> Self {
+        match source {
+            Source::File(file) => Self { file, direct: false },
+            Source::Object(file) => Self {
+                file,
+                direct: large && set_direct(file, true),
+            },
+        }
+    }
+
+    /// Fills as much of `block` as there is: less than its length only at the end.
+    fn read(&mut self, position: u64, block: &mut [u8]) -> Poured<usize> {
+        let mut filled = 0;
+        if self.direct {
+            match self.file.read_at(block, position) {
+                Ok(n) if n == block.len() => return Ok(n),
+                // The end, or a file system that refuses: the rest is read in the ordinary way.
+                Ok(n) => filled = n,
+                Err(_) => {}
+            }
+            self.direct = !set_direct(self.file, false);
+        }
+        read_block(self.file, position + filled as u64, &mut block[filled..]).map(|rest| filled + rest)
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        if self.direct {
+            set_direct(self.file, false);
+        }
+    }
 }
 
 /// Fills as much of `block` as there is: less than its length only at the end.
@@ -227,18 +321,38 @@ struct Writer<'f> {
     file: &'f File,
     position: u64,
     begun: u64,
+    direct: bool,
 }
 
 impl<'f> Writer<'f> {
-    fn new(file: &'f File, position: u64) -> Self {
+    fn new(file: &'f File, position: u64, large: bool) -> Self {
         Self {
             file,
             position,
             begun: position,
+            direct: large && position % ALIGNED as u64 == 0 && set_direct(file, true),
         }
     }
 
     fn write(&mut self, part: &[u8]) -> Poured<()> {
+        if self.direct {
+            let written = match part.len() % ALIGNED {
+                0 => self.file.write_all_at(part, self.position),
+                // The end of the content, which no disk block ends with.
+                _ => Err(io::ErrorKind::InvalidInput.into()),
+            };
+            match written {
+                Ok(()) => {
+                    self.position += part.len() as u64;
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    self.direct = !set_direct(self.file, false);
+                    self.begun = self.position;
+                }
+                Err(error) => return Err(Unfinished::Writing(error)),
+            }
+        }
         self.file
             .write_all_at(part, self.position)
             .map_err(Unfinished::Writing)?;
@@ -248,6 +362,14 @@ impl<'f> Writer<'f> {
             self.begun = self.position;
         }
         Ok(())
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        if self.direct {
+            set_direct(self.file, false);
+        }
     }
 }
 
@@ -273,5 +395,60 @@ fn begin_writeback(file: &File, from: u64, length: u64) {
     // SAFETY: the descriptor is open for as long as `file` is borrowed, and the call touches no memory of ours.
     unsafe {
         libc::sync_file_range(file.as_raw_fd(), from, length, libc::SYNC_FILE_RANGE_WRITE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+    use std::os::unix::fs::FileExt;
+
+    use super::{LARGE, Onlooker, Source, pour};
+
+    /// Past the page cache everything goes in whole disk blocks; no size and no start may lose or double a byte.
+    #[test]
+    fn large_content_arrives_whole_whatever_its_size_and_where_it_resumes() {
+        let directory = tempfile::tempdir().unwrap();
+        let onlooker = Onlooker {
+            progress: &|_| {},
+            cancelled: None,
+        };
+        for (size, start) in [
+            (LARGE, 0),
+            (LARGE + 1, 0),
+            (LARGE + 4097, 0),
+            (LARGE * 2, 4096),
+            (LARGE * 2 + 5, 777),
+        ] {
+            let content: Vec<u8> = (0..size).map(|at| (at * 31 % 251) as u8).collect();
+            for is_object in [false, true] {
+                let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+                std::fs::write(&from, &content).unwrap();
+                std::fs::write(&to, &content[..start as usize]).unwrap();
+                let source = File::open(&from).unwrap();
+                let source = if is_object {
+                    Source::Object(&source)
+                } else {
+                    Source::File(&source)
+                };
+                let dest = File::options().read(true).write(true).open(&to).unwrap();
+                let mut seen = Vec::new();
+                let mut absorb = |part: &[u8]| seen.extend_from_slice(part);
+                assert_eq!(
+                    pour(source, &dest, start, size, Some(&mut absorb), &onlooker).unwrap(),
+                    size
+                );
+                assert!(
+                    seen == content[start as usize..],
+                    "{size} from {start}: what was hashed"
+                );
+                let mut arrived = Vec::new();
+                File::open(&to).unwrap().read_to_end(&mut arrived).unwrap();
+                assert!(arrived == content, "{size} from {start}: what was written");
+                // The descriptor is as it was: unaligned writes go through it again.
+                dest.write_all_at(b"x", 3).unwrap();
+            }
+        }
     }
 }

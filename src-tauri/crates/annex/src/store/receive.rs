@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use model::Key;
 use rustix::fs::{OFlags, Timespec, Timestamps};
 
-use super::pour::{LARGE, Onlooker, Poured, Unfinished, pour, read_small, show};
+use super::pour::{LARGE, Onlooker, Poured, Source, Unfinished, pour, read_small, show};
 use super::room::{Incoming, set_mode};
 use super::{Store, file_name};
 use crate::{Error, Result, Verdict, Verifier};
@@ -167,7 +167,7 @@ impl Store<'_> {
         if verify {
             show(dest, resumed, &mut |part| verifier.update(part), onlooker)?;
             pour(
-                source,
+                Source::Object(source),
                 dest,
                 resumed,
                 size,
@@ -176,7 +176,7 @@ impl Store<'_> {
             )?;
             judge(verifier)
         } else {
-            pour(source, dest, resumed, size, None, onlooker).map(|_| ())
+            pour(Source::Object(source), dest, resumed, size, None, onlooker).map(|_| ())
         }
     }
 

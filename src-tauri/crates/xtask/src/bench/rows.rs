@@ -148,7 +148,11 @@ fn many(pair: &mut Pair) -> Result<Row> {
         copy.as_secs_f64(),
         plain.as_secs_f64()
     );
-    let took = took(time, || format!("{next} of {MANY} after {} s", PATIENCE.as_secs()));
+    let took = took(time, || {
+        let arrived = |number: &usize| has(&arrived.join(number.to_string()), &contents[*number]);
+        let count = (0..MANY).filter(arrived).count();
+        format!("{count} of {MANY} after {} s", PATIENCE.as_secs())
+    });
     Ok(row(
         "5,000 × 4 KiB → all in the other clone",
         "≤ 8 × cp -r",
