@@ -82,22 +82,29 @@ impl Store<'_> {
     }
 }
 
-/// Copies without the content passing through this program, unless it is large: then past the page cache.
+/// Copies small content without it passing through this program, and large content past the page cache.
 fn copy_inside(object: &File, dest: &File, size: u64) -> Poured<()> {
-    let (mut from, mut to) = (0, 0);
-    while size < LARGE {
-        match rustix::fs::copy_file_range(object, Some(&mut from), dest, Some(&mut to), 64 << 20) {
-            Ok(0) => return Ok(()),
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV) if to == 0 => break,
-            Err(errno) => return Err(Unfinished::Writing(errno.into())),
-        }
+    if size < LARGE && copy_by_system(object, dest)? {
+        return Ok(());
     }
     let onlooker = Onlooker {
         progress: &|_| {},
         cancelled: None,
     };
     pour(Source::Object(object), dest, 0, size, None, &onlooker).map(|_| ())
+}
+
+/// False, and nothing is copied, where the system cannot copy from one file to the other.
+fn copy_by_system(object: &File, dest: &File) -> Poured<bool> {
+    let (mut from, mut to) = (0, 0);
+    loop {
+        match rustix::fs::copy_file_range(object, Some(&mut from), dest, Some(&mut to), 64 << 20) {
+            Ok(0) => return Ok(true),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV) if to == 0 => return Ok(false),
+            Err(errno) => return Err(Unfinished::Writing(errno.into())),
+        }
+    }
 }
 
 /// As git would create it, but not readable for those from whom the object is kept.

@@ -330,7 +330,7 @@ impl<'f> Writer<'f> {
             file,
             position,
             begun: position,
-            direct: large && position % ALIGNED as u64 == 0 && set_direct(file, true),
+            direct: large && position.is_multiple_of(ALIGNED as u64) && set_direct(file, true),
         }
     }
 
