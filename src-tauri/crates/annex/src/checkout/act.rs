@@ -266,8 +266,7 @@ impl Writer<'_> {
             return Ok(None);
         };
         // A file with a second name may be the object itself, which must not become executable.
-        let is_link = old.mode == Mode::Symlink || write.blob.mode == Mode::Symlink;
-        let only_mode = old.id == write.blob.id && old.mode != write.blob.mode && !is_link;
+        let only_mode = old.id == write.blob.id && old.mode != Mode::Symlink && write.blob.mode != Mode::Symlink;
         if !only_mode || seen.links > 1 {
             return Ok(None);
         }

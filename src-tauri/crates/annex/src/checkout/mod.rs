@@ -208,6 +208,15 @@ impl Annex {
             branch.set(wanted.to, &format!("anabranch: check out {}", wanted.to))?;
         }
         before(Step::Done)?;
+        if finishing {
+            // A pointer that the attempt which was cut off has left, and whose content has come since.
+            let mut named = Vec::new();
+            self.tree_changes(wanted.from, wanted.to, &mut |change| {
+                let unlocked = change.new.filter(|annexed| !annexed.locked);
+                named.extend(unlocked.map(|annexed| (change.path, annexed.key)));
+            })?;
+            self.populate(&named, options.thin)?;
+        }
         if touches || finishing {
             Marker::remove(self)?;
         }

@@ -195,18 +195,7 @@ impl Planner<'_> {
                 });
             }
             (_, Some((blob, content)), Some(seen)) if self.holds(&path, &seen, blob, Some(&content))? => {
-                // A pointer that an attempt which was cut off has left, and whose content has come since.
-                let waits = |key: &Key, pointer: &[u8]| seen.size == pointer.len() as u64 && self.store.is_present(key);
-                if matches!(&content, Content::Annexed { key, pointer } if waits(key, pointer)) {
-                    plan.writes.push(Write {
-                        path,
-                        blob,
-                        content,
-                        replaces: Some((seen, blob)),
-                    });
-                } else {
-                    plan.accepted.push((path, blob, seen));
-                }
+                plan.accepted.push((path, blob, seen));
             }
             _ if self.finishing => plan.kept.push((path, new)),
             _ => plan.blocked.push(path),

@@ -421,6 +421,36 @@ fn a_checkout_cut_off_anywhere_is_finished() {
     assert!(nth > 12, "only {nth} steps");
 }
 
+/// The attempt that was cut off wrote a pointer; what finishes it must not take that for done when the content is there.
+#[test]
+fn a_pointer_left_by_a_crash_gets_the_content_that_has_come_since() {
+    let content = b"a photo";
+    let key = crate::fixture::put_object(&Fixture::new().annex, content);
+    let from = leaves([("a", file("1"))]);
+    let to = leaves([("a", file("1")), ("photo", pointer(&key.to_string()))]);
+    let mut left_pointers = 0;
+    for nth in 0.. {
+        let fixture = Fixture::new();
+        let base = fixture.start(&from);
+        let next = fixture.commit(&to, &[base], "next");
+        let wanted = Marker {
+            branch: "main".into(),
+            from: Some(base),
+            to: next,
+        };
+        if !cut_off(&fixture.annex, &wanted, nth) {
+            break;
+        }
+        if fixture.annex.is_checkout_unfinished() {
+            left_pointers += usize::from(fixture.exists("photo"));
+            crate::fixture::put_object(&fixture.annex, content);
+            fixture.annex.finish_checkout().unwrap();
+            assert_eq!(fixture.read("photo"), content, "step {nth}");
+        }
+    }
+    assert!(left_pointers > 0, "no step left a pointer");
+}
+
 #[test]
 fn edits_made_after_a_crash_stay() {
     let from = leaves([("a", file("1")), ("b", file("1")), ("c", file("1")), ("z", file("1"))]);
