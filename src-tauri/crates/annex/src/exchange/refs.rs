@@ -9,7 +9,7 @@ use git2::{ErrorCode, Repository, RepositoryOpenFlags};
 use model::{Oid, RemoteName};
 
 use super::missing::missing;
-use crate::objects::copy;
+use crate::objects::{copy, send};
 use crate::oid::{from_git, to_git};
 use crate::ref_lock::{force_ref, move_ref};
 use crate::tree::head::head_of;
@@ -167,7 +167,7 @@ pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options
     let wanted_commit = lacks(heads.synced, commit)?;
     let tips: Vec<_> = [wanted_commit, git_annex].into_iter().flatten().map(to_git).collect();
     if !tips.is_empty() {
-        copy(&here, &there, &missing(&here, &there, &tips)?)?;
+        send(&here, &there, &missing(&here, &there, &tips)?)?;
     }
     if let Some(commit) = commit {
         let own = branch.to_owned();

@@ -29,7 +29,7 @@ impl Source for [(Oid, ObjectType, Vec<u8>)] {
     }
 }
 
-/// Objects of another repository. libgit2 checks the hash of each as it is read, so what arrives is what its name says.
+/// Objects of another repository. The hash of each is checked as it is read, so what arrives is what its name says.
 pub(crate) struct Copied<'a> {
     pub(crate) from: &'a Odb<'a>,
     pub(crate) objects: &'a [Oid],
@@ -45,6 +45,11 @@ impl Source for Copied<'_> {
         let object = self.from.read(id).map_err(Error::git(format!(
             "read the object {id} (nothing was changed; 'git fsck' tells what is damaged)"
         )))?;
+        if super::hash(object.kind(), object.data())? != id {
+            return Err(Error::Damaged(format!(
+                "the object {id} is not what its name says; nothing was changed. 'git fsck' tells what is damaged"
+            )));
+        }
         take(object.kind(), object.data())
     }
 

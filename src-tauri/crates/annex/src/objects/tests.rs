@@ -94,7 +94,9 @@ fn git_accepts_what_is_written() {
         let mut bulk = Bulk::begin(&repo).unwrap();
         let mut names: Vec<String> = (0..count).map(|n| format!("{:03x}/file {n}", n % 301)).collect();
         names.sort();
-        let texts: Vec<String> = names.iter().map(|name| name.repeat(1 + name.len() * 20)).collect();
+        // Some short enough to be stored as they are, some just not, some long.
+        let text = |(at, name): (usize, &String)| name.repeat([1, 256 / name.len(), 257 / name.len() + 1, 500][at % 4]);
+        let texts: Vec<String> = names.iter().enumerate().map(text).collect();
         let changes: Vec<(&str, Option<&str>)> = names
             .iter()
             .zip(&texts)
@@ -120,4 +122,72 @@ fn git_accepts_what_is_written() {
             .unwrap();
         assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
     }
+}
+
+/// Two repositories, the first with a burst of 300 files committed on `refs/heads/x`; all objects, and the pack's path.
+fn with_a_pack(directory: &std::path::Path) -> (Repository, Repository, Vec<Oid>, std::path::PathBuf) {
+    let here = Repository::init_bare(directory.join("here")).unwrap();
+    let there = Repository::init_bare(directory.join("there")).unwrap();
+    let mut bulk = Bulk::begin(&here).unwrap();
+    let names: Vec<String> = (100..400).map(|number| number.to_string()).collect();
+    let changes: Vec<(&str, Option<&str>)> = names.iter().map(|name| (name.as_str(), Some(name.as_str()))).collect();
+    let tree = rewrite(&mut bulk, None, &changes).unwrap();
+    let commit = bulk.commit(tree, &[], &signature(), "burst").unwrap();
+    bulk.finish().unwrap();
+    let odb = here.odb().unwrap();
+    let mut objects = Vec::new();
+    odb.foreach(|id| {
+        objects.push(*id);
+        true
+    })
+    .unwrap();
+    assert!(objects.contains(&commit));
+    drop(odb);
+    let packs = std::fs::read_dir(here.path().join("objects/pack")).unwrap();
+    let mut packs = packs.map(|entry| entry.unwrap().path());
+    let pack = packs
+        .find(|path| path.extension().is_some_and(|end| end == "pack"))
+        .unwrap();
+    (here, there, objects, pack)
+}
+
+fn packs_of(repo: &Repository) -> Vec<std::ffi::OsString> {
+    let packs = std::fs::read_dir(repo.path().join("objects/pack")).unwrap();
+    packs.map(|entry| entry.unwrap().file_name()).collect()
+}
+
+#[test]
+fn a_pack_that_is_wanted_as_a_whole_is_sent_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let (here, there, objects, pack) = with_a_pack(directory.path());
+    super::send(&here, &there, &objects).unwrap();
+    let same = there.path().join("objects/pack").join(pack.file_name().unwrap());
+    assert_eq!(std::fs::read(&same).unwrap(), std::fs::read(&pack).unwrap());
+    let odb = there.odb().unwrap();
+    assert!(objects.iter().all(|id| odb.read(*id).is_ok()));
+}
+
+#[test]
+fn a_pack_with_more_than_is_wanted_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let (here, there, mut objects, pack) = with_a_pack(directory.path());
+    let left_out = objects.pop().unwrap();
+    super::send(&here, &there, &objects).unwrap();
+    assert!(!packs_of(&there).contains(&pack.file_name().unwrap().to_owned()));
+    let odb = there.odb().unwrap();
+    assert!(objects.iter().all(|id| odb.read(*id).is_ok()));
+    assert!(!odb.exists(left_out));
+}
+
+#[test]
+fn a_damaged_pack_is_not_sent() {
+    let directory = tempfile::tempdir().unwrap();
+    let (here, there, objects, pack) = with_a_pack(directory.path());
+    let mut bytes = std::fs::read(&pack).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::remove_file(&pack).unwrap();
+    std::fs::write(&pack, bytes).unwrap();
+    super::send(&here, &there, &objects).unwrap_err();
+    assert!(packs_of(&there).is_empty(), "{:?}", packs_of(&there));
 }
