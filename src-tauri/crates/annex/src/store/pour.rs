@@ -14,7 +14,7 @@ use rustix::fs::{FallocateFlags, OFlags};
 
 use crate::Error;
 
-/// From this size on, hashing runs on another thread than reading and writing.
+/// From this size on, reading, writing and hashing run on threads of their own.
 pub(crate) const LARGE: u64 = 8 << 20;
 
 /// What moves at a time, and how many blocks travel between the two threads: small enough to stay in the cache.
@@ -97,8 +97,8 @@ pub(super) fn read_small(source: &File, size: u64) -> Poured<Vec<u8>> {
 /// Copies `source` from position `start` on to the same position of `dest`, which holds the bytes before it already, and
 /// shows every byte to `absorb`. Returns the size that `dest` has then.
 ///
-/// `expected` is the size that is likely; from [`LARGE`] on it decides that a second thread absorbs, so that the whole
-/// takes as long as the slower of hashing and copying, not as long as both. Large content goes past the page cache where
+/// `expected` is the size that is likely; from [`LARGE`] on it decides that reading, writing and absorbing each have a
+/// thread, so that the whole takes as long as the slowest of them, not as long as all. Large content goes past the page cache where
 /// the file system can: it has to be on disk before anybody may know of it, and would push out what others use. So does
 /// reading from a `source` that is itself an object.
 pub(super) fn pour(
@@ -114,36 +114,12 @@ pub(super) fn pour(
         preallocate(dest, start, expected)?;
     }
     let mut to = Writer::new(dest, start, large);
-    let mut from = Reader::new(source, large);
-    let outcome = match absorb {
-        Some(absorb) if large => beside(absorb, |pass_on, next_block| {
-            loop {
-                let mut block = next_block();
-                let filled = from.read(to.position, &mut block)?;
-                if filled == 0 {
-                    return Ok(());
-                }
-                let outcome = to.write(&block[..filled]).and_then(|()| onlooker.reached(to.position));
-                pass_on(block, filled);
-                outcome?;
-            }
-        }),
-        mut absorb => {
-            let mut block = Block::new();
-            loop {
-                let filled = match from.read(to.position, &mut block) {
-                    Ok(0) => break Ok(()),
-                    Ok(filled) => filled,
-                    Err(why) => break Err(why),
-                };
-                if let Some(absorb) = &mut absorb {
-                    absorb(&block[..filled]);
-                }
-                if let Err(why) = to.write(&block[..filled]).and_then(|()| onlooker.reached(to.position)) {
-                    break Err(why);
-                }
-            }
-        }
+    let mut from = Reader::new(source, start, large);
+    let write = |part: &[u8]| to.write(part).and_then(|()| onlooker.reached(to.position));
+    let outcome = if large {
+        pipeline(move |block| from.read(block), write, absorb)
+    } else {
+        in_turn(move |block| from.read(block), write, absorb)
     };
     if outcome.is_err() {
         // Frees what was allocated beyond what is there; the rest is where the next attempt resumes.
@@ -152,66 +128,93 @@ pub(super) fn pour(
     outcome.map(|()| to.position)
 }
 
-/// Shows the first `size` bytes of `file` to `absorb`, reading on one thread and absorbing on another when it is large.
+/// Shows the first `size` bytes of `file` to `absorb`, reading and absorbing on threads of their own when it is large.
 /// Returns how many there were, which is less only if the file is shorter.
 pub(super) fn show(file: &File, size: u64, absorb: &mut Absorb<'_>, onlooker: &Onlooker<'_>) -> Poured<u64> {
+    let mut from = Reader::new(Source::File(file), 0, false);
+    let read = move |block: &mut Block| {
+        let most = usize::try_from(size - from.position).map_or(BLOCK, |left| left.min(BLOCK));
+        from.read(&mut block[..most])
+    };
     let mut position = 0;
-    let wanted = |position: u64| usize::try_from(size - position).unwrap_or(BLOCK).min(BLOCK);
+    let pass = |part: &[u8]| {
+        position += part.len() as u64;
+        onlooker.reached(position)
+    };
     if size < LARGE {
-        let mut block = vec![0; wanted(0)];
-        while position < size {
-            let filled = read_block(file, position, &mut block[..wanted(position)])?;
-            if filled == 0 {
-                break;
-            }
-            absorb(&block[..filled]);
-            position += filled as u64;
-            onlooker.reached(position)?;
-        }
-        return Ok(position);
+        in_turn(read, pass, Some(absorb))?;
+    } else {
+        pipeline(read, pass, Some(absorb))?;
     }
-    beside(absorb, |pass_on, next_block| {
-        while position < size {
-            let mut block = next_block();
-            let filled = read_block(file, position, &mut block[..wanted(position)])?;
-            if filled == 0 {
-                break;
-            }
-            position += filled as u64;
-            pass_on(block, filled);
-            onlooker.reached(position)?;
-        }
-        Ok(())
-    })?;
     Ok(position)
 }
 
-/// Runs `work` here and `absorb` on another thread, with a few blocks going round between them.
-fn beside(
-    absorb: &mut Absorb<'_>,
-    work: impl FnOnce(&dyn Fn(Block, usize), &dyn Fn() -> Block) -> Poured<()>,
+/// Reads, passes on and absorbs block by block.
+fn in_turn(
+    mut read: impl FnMut(&mut Block) -> Poured<usize>,
+    mut pass: impl FnMut(&[u8]) -> Poured<()>,
+    mut absorb: Option<&mut Absorb<'_>>,
 ) -> Poured<()> {
-    let (filled_to, filled_from) = sync_channel::<(Block, usize)>(BLOCKS);
+    let mut block = Block::new();
+    loop {
+        let filled = read(&mut block)?;
+        if filled == 0 {
+            return Ok(());
+        }
+        if let Some(absorb) = &mut absorb {
+            absorb(&block[..filled]);
+        }
+        pass(&block[..filled])?;
+    }
+}
+
+/// Does the same with a thread that reads and one that absorbs, and a few blocks going round: past the page cache both
+/// disks have something to do all the time, and the processor too.
+fn pipeline(
+    mut read: impl FnMut(&mut Block) -> Poured<usize> + Send,
+    mut pass: impl FnMut(&[u8]) -> Poured<()>,
+    absorb: Option<&mut Absorb<'_>>,
+) -> Poured<()> {
     let (empty_to, empty_from) = sync_channel::<Block>(BLOCKS);
+    let (filled_to, filled_from) = sync_channel::<Poured<(Block, usize)>>(BLOCKS);
     for _ in 0..BLOCKS {
         let _ = empty_to.try_send(Block::new());
     }
-    thread::scope(|scope| {
+    // Each end only closes when the others are done, or when one panicked, which the scope hands on.
+    thread::scope(move |scope| {
         scope.spawn(move || {
-            for (block, filled) in filled_from {
-                absorb(&block[..filled]);
-                let _ = empty_to.send(block);
+            for mut block in empty_from {
+                let filled = match read(&mut block) {
+                    Ok(0) => break,
+                    Ok(filled) => Ok((block, filled)),
+                    Err(why) => Err(why),
+                };
+                let is_last = filled.is_err();
+                if filled_to.send(filled).is_err() || is_last {
+                    break;
+                }
             }
         });
-        // Both ends only close when the other is done, or when absorbing panicked, which the scope hands on.
-        let outcome = work(
-            &|block, filled| {
-                let _ = filled_to.send((block, filled));
-            },
-            &|| empty_from.recv().unwrap_or_else(|_| Block::new()),
-        );
-        drop(filled_to);
-        outcome
+        let absorbing = absorb.map(|absorb| {
+            let (passed_to, passed_from) = sync_channel::<(Block, usize)>(BLOCKS);
+            let empty_to = empty_to.clone();
+            scope.spawn(move || {
+                for (block, filled) in passed_from {
+                    absorb(&block[..filled]);
+                    let _ = empty_to.send(block);
+                }
+            });
+            passed_to
+        });
+        for filled in filled_from {
+            let (block, filled) = filled?;
+            pass(&block[..filled])?;
+            match &absorbing {
+                Some(passed_to) => _ = passed_to.send((block, filled)),
+                None => _ = empty_to.send(block),
+            }
+        }
+        Ok(())
     })
 }
 
@@ -264,25 +267,37 @@ fn set_direct(file: &File, direct: bool) -> bool {
 /// Reads blocks from a file.
 struct Reader<'f> {
     file: &'f File,
+    position: u64,
     direct: bool,
 }
 
 impl<'f> Reader<'f> {
-    fn new(source: Source<'f>, large: bool) -> Self {
+    fn new(source: Source<'f>, position: u64, large: bool) -> Self {
         match source {
-            Source::File(file) => Self { file, direct: false },
+            Source::File(file) => Self {
+                file,
+                position,
+                direct: false,
+            },
             Source::Object(file) => Self {
                 file,
+                position,
                 direct: large && set_direct(file, true),
             },
         }
     }
 
     /// Fills as much of `block` as there is: less than its length only at the end.
-    fn read(&mut self, position: u64, block: &mut [u8]) -> Poured<usize> {
+    fn read(&mut self, block: &mut [u8]) -> Poured<usize> {
+        let filled = self.fill(block)?;
+        self.position += filled as u64;
+        Ok(filled)
+    }
+
+    fn fill(&mut self, block: &mut [u8]) -> Poured<usize> {
         let mut filled = 0;
         if self.direct {
-            match self.file.read_at(block, position) {
+            match self.file.read_at(block, self.position) {
                 Ok(n) if n == block.len() => return Ok(n),
                 // The end, or a file system that refuses: the rest is read in the ordinary way.
                 Ok(n) => filled = n,
@@ -290,7 +305,7 @@ impl<'f> Reader<'f> {
             }
             self.direct = !set_direct(self.file, false);
         }
-        read_block(self.file, position + filled as u64, &mut block[filled..]).map(|rest| filled + rest)
+        read_block(self.file, self.position + filled as u64, &mut block[filled..]).map(|rest| filled + rest)
     }
 }
 
