@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use bstr::{BString, ByteSlice};
-use model::RepoPath;
+use model::{Key, RepoPath};
 
 use crate::settings::Settings;
 use crate::{Annex, Intake, IntakeOptions, Look, Result, Scope};
@@ -101,7 +101,18 @@ impl Scratch {
     }
 
     pub(crate) fn ingest_deciding(&self, look: Look, is_large: &(dyn Fn(&RepoPath) -> bool + Sync)) -> Result<Intake> {
+        self.ingest_by(look, is_large, &|_| Ok(()))
+    }
+
+    /// With what decides which files are large, and what records the keys.
+    pub(crate) fn ingest_by(
+        &self,
+        look: Look,
+        is_large: &(dyn Fn(&RepoPath) -> bool + Sync),
+        record: &(dyn Fn(&[Key]) -> Result<()> + Sync),
+    ) -> Result<Intake> {
         let options = IntakeOptions {
+            record,
             settings: &self.settings,
             is_large: &|path, _| is_large(path),
             is_unlocked: &|_, _| self.unlocked,

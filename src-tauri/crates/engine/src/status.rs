@@ -1,6 +1,7 @@
 //! What people see: a pure function of the assistant's state and what is under way.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use assistant::content::Direction;
 use assistant::guards::Question;
@@ -105,7 +106,7 @@ fn progress(transfer: &Underway) -> Progress {
             Direction::Send => contract::Direction::Sending,
         },
         what,
-        done: transfer.done,
+        done: transfer.done.load(Ordering::Relaxed),
         total: transfer.total,
     }
 }

@@ -135,7 +135,11 @@ pub(super) fn act(store: &Store<'_>, top: &Path, plan: Plan, thin: bool, before:
     } else {
         let second = writes.split_off(writes.len() / 2);
         let (ours, theirs) = std::thread::scope(|scope| {
-            let other = scope.spawn(|| write_all(store, top, second, thin, few, &mut |_| Ok(())));
+            let other = scope.spawn(|| {
+                let store = &store.beside();
+                let _scratch = store.hold_scratch()?;
+                write_all(store, top, second, thin, few, &mut |_| Ok(()))
+            });
             let ours = write_all(store, top, writes, thin, few, before);
             (ours, other.join())
         });

@@ -9,8 +9,9 @@ use model::{Key, RepoPath};
 use super::act::{FEW, replace, sync, write_out};
 use super::entry::{entry, staged};
 use super::place::{Parent, Place, Seen, look_at};
-use crate::index::{Entry, Staged};
-use crate::pointer::{MAX_POINTER, key_of_pointer};
+use crate::index::{Entry, Index, Staged};
+use crate::oid::to_git;
+use crate::pointer::{MAX_POINTER, key_of_pointer, pointer_for};
 use crate::store::found;
 use crate::tree::raw::Mode;
 use crate::{Annex, Error, Result, Store};
@@ -42,6 +43,10 @@ impl Annex {
             return Ok(Vec::new());
         }
         let git = self.git()?;
+        let files = &perhaps_pointers(top, &Index::read(&git)?, files)?[..];
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
         let store = &self.store();
         let _scratch = store.hold_scratch()?;
         let mut staged_index = Staged::open(&git)?;
@@ -51,7 +56,14 @@ impl Annex {
         } else {
             let (first, second) = files.split_at(files.len() / 2);
             let (ours, theirs) = std::thread::scope(|scope| {
-                let other = scope.spawn(|| populate_all(store, top, second, thin, durable));
+                let other = scope.spawn(|| {
+                    let store = &store.beside();
+                    let held = store.hold_scratch();
+                    match held {
+                        Ok(_scratch) => populate_all(store, top, second, thin, durable),
+                        Err(error) => (Vec::new(), Err(error)),
+                    }
+                });
                 let ours = populate_all(store, top, first, thin, durable);
                 (ours, other.join())
             });
@@ -75,6 +87,26 @@ impl Annex {
         result?;
         Ok(populated.into_iter().map(|file| file.path).collect())
     }
+}
+
+/// The files that the index does not know to hold their content: those that are not as they were staged, or were staged
+/// as they stand in git. Most files whose content has come were its source, or were written with it.
+fn perhaps_pointers(top: &Path, index: &Index, files: &[(RepoPath, Key)]) -> Result<Vec<(RepoPath, Key)>> {
+    let mut place = Place::open(top)?;
+    let mut perhaps = Vec::new();
+    for (path, key) in files {
+        let seen = place.look(path)?;
+        let entry = index.entry(path.as_bytes());
+        let is_filled = entry.zip(seen).is_some_and(|(entry, seen)| {
+            let pointer = pointer_for(key);
+            let is_staged = Oid::hash_object(ObjectType::Blob, &pointer).is_ok_and(|id| id == to_git(entry.oid));
+            is_staged && seen.size != pointer.len() as u64 && entry.is_of(&seen, true)
+        });
+        if !is_filled {
+            perhaps.push((path.clone(), key.clone()));
+        }
+    }
+    Ok(perhaps)
 }
 
 /// The entry with new stat data, if it stages the pointer that was replaced.

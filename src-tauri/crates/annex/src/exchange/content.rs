@@ -187,24 +187,27 @@ impl Transfer<'_> {
         let next = AtomicUsize::new(0);
         let arrived = Mutex::new(Vec::with_capacity(wanted.len()));
         let outcomes = Mutex::new(Vec::new());
-        let work = || {
+        let work = |dest: &Store<'_>| {
+            let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
             while let Some((one, size)) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let locking = match singly || *size > SMALL {
                     true => Locking::Singly,
                     false => Locking::InTurn { others: &others },
                 };
-                match self.fetch(one, *size, locking) {
-                    Ok((incoming, lock)) => lock_of(&arrived).push((one.key.clone(), incoming, lock)),
-                    Err(outcome) => lock_of(&outcomes).push((one.key.clone(), outcome)),
+                match self.fetch(one, *size, locking, dest) {
+                    Ok((incoming, lock)) => here.push((one.key.clone(), incoming, lock)),
+                    Err(outcome) => elsewhere.push((one.key.clone(), outcome)),
                 }
             }
+            lock_of(&arrived).append(&mut here);
+            lock_of(&outcomes).append(&mut elsewhere);
         };
         if wanted.len() < 16 {
-            work();
+            work(&self.dest);
         } else {
             thread::scope(|scope| {
-                scope.spawn(work);
-                work();
+                scope.spawn(|| work(&self.dest.beside()));
+                work(&self.dest);
             });
         }
         let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -220,7 +223,7 @@ impl Transfer<'_> {
         {
             return self.failure(error, size);
         }
-        match self.fetch(wanted, size, Locking::Singly) {
+        match self.fetch(wanted, size, Locking::Singly, &self.dest) {
             Ok((incoming, lock)) => self
                 .store(vec![(wanted.key.clone(), incoming, lock)])
                 .pop()
@@ -229,12 +232,13 @@ impl Transfer<'_> {
         }
     }
 
-    /// Copies one content to where it can be stored from. Its locks come along.
+    /// Copies one content to where it can be stored from, by this thread's `dest`. Its locks come along.
     fn fetch(
         &self,
         wanted: &Wanted,
         size: u64,
         locking: Locking<'_>,
+        dest: &Store<'_>,
     ) -> Result<(Incoming, Option<TransferLock>), Outcome> {
         let key = &wanted.key;
         if self.cancelled.load(Ordering::Relaxed) {
@@ -282,7 +286,7 @@ impl Transfer<'_> {
             },
             cancelled: Some(self.cancelled),
         };
-        match self.dest.copy_in_watched(&content, key, true, &onlooker) {
+        match dest.copy_in_watched(&content, key, true, &onlooker) {
             Ok(incoming) => Ok((incoming, lock)),
             Err(Unfinished::Cancelled) => Err(Outcome::Cancelled),
             Err(Unfinished::Wrong) => Err(Outcome::Corrupt),

@@ -25,7 +25,7 @@ use git2::Repository;
 use model::{Key, Oid, RepoPath};
 
 use crate::beneath::Directories;
-use crate::index::{EXECUTABLE, REGULAR};
+use crate::index::{EXECUTABLE, REGULAR, Staged};
 use crate::look::{Candidate, Look, RootState};
 use crate::oid::to_git;
 use crate::pointer::{MAX_POINTER, key_of_pointer};
@@ -48,6 +48,8 @@ pub struct IntakeOptions<'a> {
     pub message: &'a str,
     /// False if no path shall be taken out of the tree.
     pub allow_removals: bool,
+    /// Records keys of which the content is here for good and which may be new here; while it does, files are staged.
+    pub record: &'a (dyn Fn(&[Key]) -> Result<()> + Sync),
 }
 
 /// What came of it.
@@ -55,7 +57,7 @@ pub struct IntakeOptions<'a> {
 pub struct Intake {
     /// The commit made; none if the tree is that of HEAD already.
     pub commit: Option<Oid>,
-    /// Keys of which the content is here for good and which may be new here. The caller records them.
+    /// Keys of which the content is here for good and which may be new here; they have been recorded.
     pub keys_added: Vec<Key>,
     /// Files left for later, with the reason. They will be found again.
     pub postponed: Vec<(RepoPath, Postponed)>,
@@ -147,7 +149,19 @@ impl Annex {
         let was_unlocked = was_unlocked(&git, &candidates)?;
         let mut prepared = prepare_all(&preparing, &candidates, &was_unlocked, &mut intake.postponed);
         self.store_contents(&contents, &root, &mut prepared, &mut intake)?;
-        self.stage(&git, &root, prepared, &look, options, &mut intake)?;
+        let keys = intake.keys_added.clone();
+        let (staged, recorded) = thread::scope(|scope| {
+            let beside = (!keys.is_empty()).then(|| scope.spawn(|| (options.record)(&keys)));
+            let staged = self.stage(&git, &root, prepared, &look, options, &mut intake);
+            let recorded = beside.map_or(Ok(Ok(())), thread::ScopedJoinHandle::join);
+            (
+                staged,
+                recorded.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            )
+        });
+        // Last, so that the caller can tell this change of the index from those of others.
+        staged?.map_or(Ok(()), Staged::commit)?;
+        recorded?;
         Ok(intake)
     }
 
@@ -205,7 +219,7 @@ fn prepare_all(
     };
     let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(Vec::with_capacity(candidates.len()));
-    let work = || {
+    let work = |preparing: Preparing<'_>| {
         let mut directories = Directories::below(preparing.root);
         let mut done = Vec::new();
         loop {
@@ -223,10 +237,13 @@ fn prepare_all(
         all.append(&mut done);
     };
     thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
+        if threads > 1 {
+            scope.spawn(|| {
+                let store = &preparing.store.beside();
+                work(Preparing { store, ..*preparing });
+            });
         }
-        work();
+        work(*preparing);
     });
     let mut outcomes = outcomes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     outcomes.sort_unstable_by_key(|(at, _)| *at);

@@ -57,6 +57,7 @@ pub(super) struct Annexed {
 }
 
 /// All that reading files needs, shared by the threads that do.
+#[derive(Clone, Copy)]
 pub(super) struct Preparing<'a> {
     pub(super) store: &'a Store<'a>,
     pub(super) options: &'a IntakeOptions<'a>,

@@ -17,7 +17,8 @@ use crate::stat::Stat;
 use crate::{Annex, Error, Result};
 
 impl Annex {
-    /// Stages files that have been read and paths that are gone, and commits.
+    /// Stages files that have been read and paths that are gone, and commits. What is staged is to be put in place by the
+    /// caller; none if nothing changes.
     pub(super) fn stage(
         &self,
         git: &Repository,
@@ -26,7 +27,7 @@ impl Annex {
         look: &Look,
         options: &IntakeOptions<'_>,
         intake: &mut Intake,
-    ) -> Result<()> {
+    ) -> Result<Option<Staged>> {
         let mut bulk = Bulk::begin(git)?;
         let mut entries = Vec::with_capacity(prepared.len());
         let trust_mode = git
@@ -69,7 +70,7 @@ impl Annex {
             is_edited = true;
         }
         if !is_edited && !look.staged {
-            return Ok(());
+            return Ok(None);
         }
 
         let odb = git.odb().map_err(Error::git("open the objects"))?;
@@ -81,7 +82,7 @@ impl Annex {
         if head_tree(git)? != Some(tree) && !is_first_and_empty {
             intake.commit = Some(commit(git, bulk, &head, tree, options.message)?);
         }
-        staged.commit()
+        Ok(Some(staged))
     }
 
     /// Takes paths out of the index, if they are gone from the work tree that was opened and from no other. Says

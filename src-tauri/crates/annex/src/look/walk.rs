@@ -44,6 +44,17 @@ pub(super) struct Walk<'i> {
     look: Look,
 }
 
+/// An open directory on the way to a path.
+struct Level {
+    /// Its path with a slash at the end; nothing at the top.
+    path: Vec<u8>,
+    directory: OwnedFd,
+    /// False where only tracked files matter.
+    adds: bool,
+    /// How many lists of rules were in force before those of this directory.
+    rules: usize,
+}
+
 /// What is known of a name before it is looked at.
 #[derive(Clone, Copy)]
 enum Listed {
@@ -95,7 +106,10 @@ impl<'i> Walk<'i> {
         match scope {
             Scope::Everything => self.everything(),
             Scope::Paths(paths) => match targets(paths) {
-                Some(paths) => paths.iter().for_each(|path| self.path(path.as_bytes())),
+                Some(paths) => {
+                    let mut way = Vec::new();
+                    paths.iter().for_each(|path| self.path(path.as_bytes(), &mut way));
+                }
                 None => self.everything(),
             },
         }
@@ -119,32 +133,43 @@ impl<'i> Walk<'i> {
         }
     }
 
-    /// Looks at one path; where something on the way to it is no directory (any more), at that.
-    fn path(&mut self, path: &[u8]) {
-        let mut adds = true;
-        let mut at = 0;
-        let mut directory = match open_directory(&self.root, b"") {
-            Ok(root) => root,
-            Err(errno) => return self.unreadable(b"", told(errno)),
-        };
-        self.ignore.leave_to(0);
-        loop {
-            self.enter_rules(&directory, at);
-            adds &= at == 0 || statat(&directory, ".git", AtFlags::SYMLINK_NOFOLLOW).is_err();
+    /// Looks at one path; where something on the way to it is no directory (any more), at that. `way` leads to the path
+    /// before, of which all directories that the two share are still open.
+    fn path(&mut self, path: &[u8], way: &mut Vec<Level>) {
+        while let Some(level) = way.pop_if(|level| !path.starts_with(&level.path)) {
+            self.ignore.leave_to(level.rules);
+        }
+        if way.is_empty() {
+            match open_directory(&self.root, b"") {
+                Ok(root) => way.push(self.level(root, &[], true)),
+                Err(errno) => return self.unreadable(b"", told(errno)),
+            }
+        }
+        while let Some(level) = way.last() {
+            let at = level.path.len();
             let Some(end) = path[at..].find_byte(b'/').map(|slash| at + slash) else {
-                break;
+                return self.single(&level.directory, path, at, level.adds);
             };
-            adds &= !self.ignore.covers(&path[..end], true);
-            match open_child(&directory, &path[at..end]) {
-                Ok(child) => directory = child,
-                Err(Errno::NOENT | Errno::NOTDIR) => {
-                    return self.single(&directory, &path[..end], at, adds);
-                }
+            let adds = level.adds && !self.ignore.covers(&path[..end], true);
+            match open_child(&level.directory, &path[at..end]) {
+                Ok(child) => way.push(self.level(child, &path[..=end], adds)),
+                Err(Errno::NOENT | Errno::NOTDIR) => return self.single(&level.directory, &path[..end], at, adds),
                 Err(errno) => return self.unreadable(&path[..end], told(errno)),
             }
-            at = end + 1;
         }
-        self.single(&directory, path, at, adds);
+    }
+
+    /// Enters a directory on the way to a path.
+    fn level(&mut self, directory: OwnedFd, path: &[u8], adds: bool) -> Level {
+        let rules = self.ignore.depth();
+        self.enter_rules(&directory, path.len());
+        let is_nested = !path.is_empty() && statat(&directory, ".git", AtFlags::SYMLINK_NOFOLLOW).is_ok();
+        Level {
+            path: path.to_owned(),
+            directory,
+            adds: adds && !is_nested,
+            rules,
+        }
     }
 
     fn single(&mut self, directory: &OwnedFd, path: &[u8], start: usize, adds: bool) {

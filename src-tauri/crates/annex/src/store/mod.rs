@@ -46,6 +46,8 @@ pub struct Store<'a> {
     annex: &'a Annex,
     layout: OnceLock<Layout>,
     scratch: Mutex<Weak<Room>>,
+    /// The directory within the scratch directory that is used; none for that itself.
+    scratch_name: Option<&'static str>,
     /// Set when the file system was found unable to share blocks between files.
     no_reflink: AtomicBool,
 }
@@ -57,7 +59,19 @@ impl Annex {
             annex: self,
             layout: OnceLock::new(),
             scratch: Mutex::new(Weak::new()),
+            scratch_name: None,
             no_reflink: AtomicBool::new(false),
+        }
+    }
+}
+
+impl<'a> Store<'a> {
+    /// The same store for a second thread, which makes its files in a directory of its own: two that make many files in one
+    /// directory wait for each other, on ext4 so long that they need several times as long as one alone.
+    pub(crate) fn beside(&self) -> Store<'a> {
+        Store {
+            scratch_name: Some("beside"),
+            ..self.annex.store()
         }
     }
 }
@@ -149,7 +163,7 @@ impl Store<'_> {
         if let Some(open) = shared.upgrade() {
             return Ok(open);
         }
-        let open = Arc::new(Room::scratch(self.annex, self.layout())?);
+        let open = Arc::new(Room::scratch(self.annex, self.layout(), self.scratch_name)?);
         *shared = Arc::downgrade(&open);
         Ok(open)
     }

@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{AtFlags, Mode, OFlags, openat, symlinkat, unlinkat};
 
@@ -26,10 +26,10 @@ pub(super) struct Room {
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Room {
-    /// Opens `othertmp` under its shared lock. What a crash left there is removed when nobody else uses it, as
-    /// git-annex does it.
-    pub(super) fn scratch(annex: &Annex, layout: &Layout) -> Result<Self> {
-        let path = annex.annex_file("othertmp");
+    /// Opens `othertmp`, or with a `name` a directory of this name in it, under its shared lock. What a crash left there is
+    /// removed when nobody else uses it, as git-annex does it.
+    pub(super) fn scratch(annex: &Annex, layout: &Layout, name: Option<&str>) -> Result<Self> {
+        let mut path = annex.annex_file("othertmp");
         let lock_path = annex.annex_file("othertmp.lck");
         let lock = match LockFile::try_exclusive(&lock_path)? {
             Some(alone) => {
@@ -39,6 +39,7 @@ impl Room {
             None => LockFile::shared(&lock_path)?,
         };
         // Only now: git-annex deletes the directory when it is alone.
+        path.extend(name);
         make_directory(annex, &path, layout)?;
         Self::open(path, Some(lock))
     }
@@ -92,8 +93,9 @@ impl Room {
 
     /// A name that no other file of this process has; after a crash an old file may have it.
     pub(super) fn new_name(&self) -> OsString {
+        static PROCESS: OnceLock<u32> = OnceLock::new();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        format!("anabranch-{}-{number}", std::process::id()).into()
+        format!("anabranch-{}-{number}", PROCESS.get_or_init(std::process::id)).into()
     }
 }
 

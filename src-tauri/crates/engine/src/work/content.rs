@@ -1,7 +1,7 @@
 //! Offers and transfers.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use annex::exchange::content::{Outcome as Copied, Wanted};
 use annex::settings::Settings;
@@ -13,6 +13,10 @@ use remotes::{Contents, Remote};
 
 use super::{Damage, Underway, Workshop};
 use crate::observations::way;
+
+/// Of more contents at once, a file of each is looked up only where it has more bytes than that.
+const SHOWN: usize = 16;
+const SHOWN_FROM: u64 = 1 << 20;
 
 pub(super) fn offer(workshop: &Workshop, id: Id, lots: &[Lot], limit: usize) -> Event {
     let observations = workshop.observations();
@@ -66,26 +70,12 @@ fn run(
     keys: &[Key],
 ) -> Vec<(Key, Outcome)> {
     let all = |outcome: Outcome| keys.iter().map(|key| (key.clone(), outcome.clone())).collect();
-    let wanted: Vec<Wanted> = {
-        let observations = workshop.observations();
-        let path = |key: &Key| {
-            observations
-                .paths_of(key)
-                .ok()
-                .and_then(|paths| paths.into_iter().next())
-        };
-        keys.iter()
-            .map(|key| Wanted {
-                key: key.clone(),
-                path: path(key),
-            })
-            .collect()
-    };
+    let wanted = wanted(workshop, keys);
     let reserve = match reserve(workshop, remote, direction) {
         Ok(reserve) => reserve,
         Err(error) => return all(Outcome::Failed(error.to_string())),
     };
-    let cancelled = Arc::new(AtomicBool::new(false));
+    let (cancelled, done) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicU64>::default());
     workshop.begin_transfer(
         id,
         Underway {
@@ -93,20 +83,20 @@ fn run(
             direction,
             cancelled: Arc::clone(&cancelled),
             files: keys.len(),
-            what: String::new(),
-            done: 0,
+            what: match &wanted[..] {
+                [only] => only
+                    .path
+                    .as_ref()
+                    .map_or_else(|| only.key.to_string(), ToString::to_string),
+                _ => String::new(),
+            },
+            done: Arc::clone(&done),
             total: keys.iter().filter_map(Key::size).sum(),
         },
     );
-    let progress = |key: &Key, bytes: u64| {
-        workshop.progress(id, |transfer| {
-            if let [only] = &wanted[..] {
-                transfer.done = bytes;
-                transfer.what = only.path.as_ref().map_or_else(|| key.to_string(), ToString::to_string);
-            } else {
-                transfer.done += bytes;
-            }
-        });
+    let progress = |_: &Key, bytes: u64| match &wanted[..] {
+        [_] => done.store(bytes, Ordering::Relaxed),
+        _ => _ = done.fetch_add(bytes, Ordering::Relaxed),
     };
     let contents = Contents {
         wanted: &wanted,
@@ -119,6 +109,18 @@ fn run(
         Direction::Send => remote.send(contents),
     };
     conclude(workshop, remote, name, direction, copied)
+}
+
+/// The contents with a file of each, for people: of very many nobody is told one by one.
+fn wanted(workshop: &Workshop, keys: &[Key]) -> Vec<Wanted> {
+    let observations = workshop.observations();
+    let is_shown = |key: &Key| keys.len() <= SHOWN || key.size().is_none_or(|size| size > SHOWN_FROM);
+    let path = |key: &Key| observations.paths_of(key).ok()?.into_iter().next();
+    let wanted = keys.iter().map(|key| Wanted {
+        key: key.clone(),
+        path: is_shown(key).then(|| path(key)).flatten(),
+    });
+    wanted.collect()
 }
 
 /// The bytes that must stay free where contents go: that disk's owner decides.

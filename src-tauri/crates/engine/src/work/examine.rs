@@ -34,7 +34,7 @@ impl Workshop {
         }
     }
 
-    /// After own work on the index: what it is now is no news.
+    /// Right after own work on the index: what it is now is no news. Later, it would have been taken for somebody else's.
     pub(crate) fn remember_stamps(&self) {
         self.swap_stamps(self.stamps());
     }

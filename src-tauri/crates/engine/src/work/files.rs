@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use annex::{IntakeOptions, Look, Postponed, Presence, RootState, Rules, VectorClock};
 use assistant::{Event, Found, Id, Looked, Root, Scope};
-use model::RepoPath;
+use model::{Key, RepoPath};
 
 use super::Workshop;
 
@@ -76,7 +76,6 @@ pub(super) fn ingest(workshop: &Workshop, id: Id, look: Id, removals: bool) -> E
         Ok(postponed) => (postponed, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
-    workshop.remember_stamps();
     Event::Ingested {
         id,
         refs: workshop.refs(),
@@ -93,6 +92,12 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool) -> annex::Result<
     }
     let rules = Rules::of(annex, &settings)?;
     let message = format!("git-annex in {}", workshop.description(annex.uuid()));
+    let record = |keys: &[Key]| {
+        let here = annex.uuid();
+        let present = keys.iter().map(|key| (key.clone(), here.clone(), Presence::Present));
+        let present: Vec<_> = present.collect();
+        annex.branch().record_presence(&present, VectorClock::now()).map(drop)
+    };
     let options = IntakeOptions {
         settings: &settings,
         is_large: &|path, size| rules.is_large(path, size),
@@ -100,19 +105,10 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool) -> annex::Result<
         backend: &|path| rules.backend(path),
         message: &message,
         allow_removals: removals,
+        record: &record,
     };
     let intake = annex.ingest(look, &options, SystemTime::now())?;
-    if !intake.keys_added.is_empty() {
-        // The contents are durable: now the log may say so.
-        let here = annex.uuid().clone();
-        let present = intake
-            .keys_added
-            .into_iter()
-            .map(|key| (key, here.clone(), Presence::Present));
-        annex
-            .branch()
-            .record_presence(&present.collect::<Vec<_>>(), VectorClock::now())?;
-    }
+    workshop.remember_stamps();
     let counts = intake.counts;
     let taken = counts.annexed + counts.in_git + counts.links;
     let parts = [

@@ -19,7 +19,6 @@ pub(super) fn observe(workshop: &Workshop, id: Id) -> Event {
         (heads, observed) = observe_heads(workshop);
     }
     let classes = observed.map_err(|error| error.to_string());
-    workshop.remember_stamps();
     Event::Observed { id, heads, classes }
 }
 
@@ -157,6 +156,7 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
         // Before the observations say so: what is interrupted here is done again by the next start.
         arrived.sort();
         annex.populate(&arrived, annex::settings::is_thin(annex))?;
+        workshop.remember_stamps();
     }
     update
         .commit(&Described {

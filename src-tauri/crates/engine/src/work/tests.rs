@@ -26,6 +26,7 @@ fn commit_unlogged(workshop: &Workshop, name: &str) -> Key {
     fs::write(annex.work_tree().unwrap().join(name), name).unwrap();
     let settings = workshop.settings().unwrap();
     let options = IntakeOptions {
+        record: &|_| Ok(()),
         settings: &settings,
         is_large: &|_, _| true,
         is_unlocked: &|_, _| true,

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use annex::settings::{RemoteSettings, Settings};
@@ -35,9 +35,10 @@ pub(crate) struct Underway {
     pub(crate) direction: assistant::content::Direction,
     pub(crate) cancelled: Arc<AtomicBool>,
     pub(crate) files: usize,
-    /// The file that is moving now.
+    /// The file that is moving, if it is one.
     pub(crate) what: String,
-    pub(crate) done: u64,
+    /// Bytes.
+    pub(crate) done: Arc<AtomicU64>,
     pub(crate) total: u64,
 }
 
@@ -231,12 +232,6 @@ impl Workshop {
 
     pub(crate) fn begin_transfer(&self, id: Id, transfer: Underway) {
         self.shared().underway.insert(id, transfer);
-    }
-
-    pub(crate) fn progress(&self, id: Id, change: impl FnOnce(&mut Underway)) {
-        if let Some(transfer) = self.shared().underway.get_mut(&id) {
-            change(transfer);
-        }
     }
 
     pub(crate) fn end_transfer(&self, id: Id) {
