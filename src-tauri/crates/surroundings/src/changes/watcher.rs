@@ -63,6 +63,11 @@ const MOST_STALE: usize = 20_000;
 /// Events that are passed on together, at most.
 const MOST_IN_BATCH: usize = 8192;
 
+/// Events that come in such a time after another are a burst, and are taken from the kernel that often.
+const SLICE: Duration = Duration::from_millis(2);
+/// Events less far apart were taken together.
+const SAME_READ: Duration = Duration::from_micros(20);
+
 impl Watcher {
     pub(super) fn new(
         messages: SyncSender<Message>,
@@ -442,7 +447,13 @@ fn kernel_watcher(
     let config = notify::Config::default()
         .with_event_kinds(kinds)
         .with_follow_symlinks(false);
+    let mut last = Instant::now();
     let send = move |event| {
+        // Woken for every single event of a burst, three threads would do little else: the next are taken together.
+        if SAME_READ < last.elapsed() && last.elapsed() < SLICE {
+            std::thread::sleep(SLICE);
+        }
+        last = Instant::now();
         // It must not block: the kernel's queue would overflow instead, and this thread wait for the other.
         if messages.try_send(Message::Event(generation, event)).is_err() {
             events_lost.store(true, Ordering::Release);
