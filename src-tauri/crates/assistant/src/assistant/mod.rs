@@ -57,9 +57,8 @@ pub struct Assistant {
     merge_trouble: Option<String>,
     /// Merges in a row that left something unmerged and changed nothing.
     merges_in_vain: u32,
-    /// The last work of looking, merging and observing was observing; of looking and merging, it was looking.
-    observed_last: bool,
-    looked_last: bool,
+    /// The last work of each kind that takes turns.
+    turns: [Id; 3],
     repository_failures: u32,
     retry_at: Option<Timestamp>,
     trouble: Option<String>,
@@ -72,6 +71,14 @@ enum Work {
     Restore,
     Merge,
     Observe,
+}
+
+/// The kinds of work that take turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Observe,
+    Look,
+    Merge,
 }
 
 impl Assistant {
@@ -105,8 +112,7 @@ impl Assistant {
             merge_at: None,
             merge_trouble: None,
             merges_in_vain: 0,
-            observed_last: false,
-            looked_last: false,
+            turns: [Id::default(); 3],
             repository_failures: 0,
             retry_at: None,
             trouble: None,

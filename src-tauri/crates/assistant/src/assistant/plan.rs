@@ -2,7 +2,7 @@
 
 use model::{RemoteName, Timestamp};
 
-use super::{Assistant, Work};
+use super::{Assistant, Turn, Work};
 use crate::content::{WINDOW, next_batch};
 use crate::effect::{Effect, Id, Scope};
 use crate::event::Root;
@@ -71,29 +71,46 @@ impl Assistant {
         }
     }
 
-    /// Observes, looks or merges. Observing comes first, because transfers wait for it, but no kind is ever kept waiting by
-    /// the others: observing does not come twice in a row then, and looks and merges take turns.
+    /// Merges, observes or looks. What was done the longest ago comes first, so that none is ever kept waiting by the
+    /// others; but every second turn is for merging, which brings files and makes observing due again.
     fn plan_by_turns(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let look = self.intake.due_at().is_some_and(|at| at <= now);
-        let merge = self.wants_merge();
-        if self.is_behind() && !(self.observed_last && (look || merge)) {
-            self.observed_last = true;
-            self.heads_moved = false;
-            let id = self.start(Work::Observe);
-            effects.push(Effect::Observe { id });
-        } else if look && !(self.looked_last && merge) {
-            (self.observed_last, self.looked_last) = (false, true);
-            let scope = self.intake.take(now);
-            let everything = scope == Scope::Everything;
-            let id = self.start(Work::Look { everything });
-            effects.push(Effect::Look { id, scope });
-        } else if merge {
-            (self.observed_last, self.looked_last) = (false, false);
-            // What is fetched from now on may be missed by this merge.
-            self.refs.unmerged = false;
-            let id = self.start(Work::Merge);
-            effects.push(Effect::Merge { id });
-        }
+        let due = [
+            (Turn::Observe, self.is_behind()),
+            (Turn::Look, self.intake.due_at().is_some_and(|at| at <= now)),
+            (Turn::Merge, self.wants_merge()),
+        ];
+        let last = self.turns.iter().max().copied();
+        let since = |turn: Turn| match turn {
+            Turn::Merge if last != Some(self.turns[turn as usize]) => Id::default(),
+            Turn::Merge | Turn::Observe | Turn::Look => self.turns[turn as usize],
+        };
+        let due = due.into_iter().filter(|(_, is_due)| *is_due);
+        let Some((turn, _)) = due.min_by_key(|(turn, _)| since(*turn)) else {
+            return;
+        };
+        let id = match turn {
+            Turn::Observe => {
+                self.heads_moved = false;
+                let id = self.start(Work::Observe);
+                effects.push(Effect::Observe { id });
+                id
+            }
+            Turn::Look => {
+                let scope = self.intake.take(now);
+                let everything = scope == Scope::Everything;
+                let id = self.start(Work::Look { everything });
+                effects.push(Effect::Look { id, scope });
+                id
+            }
+            Turn::Merge => {
+                // What is fetched from now on may be missed by this merge.
+                self.refs.unmerged = false;
+                let id = self.start(Work::Merge);
+                effects.push(Effect::Merge { id });
+                id
+            }
+        };
+        self.turns[turn as usize] = id;
     }
 
     fn start(&mut self, work: Work) -> Id {

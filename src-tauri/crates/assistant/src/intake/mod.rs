@@ -15,6 +15,8 @@ const QUIET: Duration = Duration::from_millis(500);
 const LULL: Duration = Duration::from_millis(30);
 /// A burst is looked at after this long even if it goes on.
 const PATIENCE: Duration = Duration::from_millis(1000);
+/// So many paths are looked at without waiting for the end of their burst: while they are committed, the next come.
+const ENOUGH: usize = 1000;
 /// A file that was being written is looked at again after this long, unless it is seen to change before; each time in a
 /// row after twice as long, because some files are kept open for days.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -91,7 +93,7 @@ impl Intake {
 
     fn burst_ends_at(&self) -> Option<Timestamp> {
         let (first, last) = (self.first_change_at?, self.last_change_at?);
-        if self.taken_at.is_none_or(|taken| first.since(taken) >= QUIET) {
+        if self.taken_at.is_none_or(|taken| first.since(taken) >= QUIET) || self.paths.len() >= ENOUGH {
             return Some(first);
         }
         Some((last + LULL).min(first + PATIENCE))
@@ -117,7 +119,7 @@ mod tests {
 
     use model::{RepoPath, Timestamp};
 
-    use super::{Intake, LULL, PATHS, PATIENCE};
+    use super::{ENOUGH, Intake, LULL, PATHS, PATIENCE};
     use crate::effect::Scope;
 
     fn path(name: &str) -> RepoPath {
@@ -150,6 +152,18 @@ mod tests {
         let later = last + Duration::from_secs(60);
         intake.changed(later, vec![path("d")]);
         assert_eq!(intake.due_at(), Some(later));
+    }
+
+    #[test]
+    fn of_a_large_burst_the_first_part_is_due_before_it_ends() {
+        let mut intake = Intake::default();
+        intake.changed(Timestamp(1000), vec![path("a")]);
+        intake.take(Timestamp(1000));
+        let soon = Timestamp(1010);
+        intake.changed(soon, (1..ENOUGH).map(|n| path(&n.to_string())).collect());
+        assert_eq!(intake.due_at(), Some(soon + LULL));
+        intake.changed(soon, vec![path("last")]);
+        assert_eq!(intake.due_at(), Some(soon));
     }
 
     #[test]
