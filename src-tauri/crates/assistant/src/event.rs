@@ -118,12 +118,12 @@ pub enum Pushed {
     Failed(String),
 }
 
-/// Names keys with the same holders and the same wanters. An id is never given to another pair of these while the engine
+/// Names keys with the same holders, wanters and barred ways. An id is never given to another set of these while the engine
 /// runs: a lot that was asked for a moment ago must not come to mean something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClassId(pub u32);
 
-/// Keys with equal holders and wanters: plans are made per class.
+/// Keys with equal holders, wanters and barred ways: plans are made per class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
     /// Its name in the observations.
@@ -132,6 +132,8 @@ pub struct Class {
     pub have: BTreeSet<Uuid>,
     /// The repositories that want it.
     pub want: BTreeSet<Uuid>,
+    /// Ways that the rules of this folder do not allow.
+    pub barred: BTreeSet<(RemoteName, Direction)>,
     /// How many keys.
     pub keys: u64,
     /// Their bytes, as far as known.
@@ -187,6 +189,8 @@ pub enum Event {
     RemoteRefsMoved(RemoteName),
     /// The remotes of the configuration that this program can use.
     RemotesListed(Vec<RemoteFacts>),
+    /// The rules of the folder are others than before.
+    RulesChanged,
     /// Something was mounted, unmounted or connected: remotes may have come or gone.
     PlacesChanged,
     /// The user paused everything.

@@ -8,6 +8,7 @@ mod error;
 mod folder;
 mod observations;
 mod once;
+mod policy;
 mod repository;
 mod running;
 mod socket;

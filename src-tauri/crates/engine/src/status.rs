@@ -15,7 +15,6 @@ use crate::work::{Damage, Underway, Workshop};
 
 /// The status of a folder with a running engine.
 pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop) -> Folder {
-    let here = workshop.annex().uuid();
     let mut folder = unattended(workshop);
     folder.transfers = workshop.transfers().iter().map(progress).collect();
     folder.question = assistant.question().map(question);
@@ -41,7 +40,7 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop) -> Folder {
         State::Paused
     } else if assistant.is_working() || assistant.pending_transfers() > 0 || assistant.remotes().any(|r| r.in_contact) {
         State::Working
-    } else if !folder.waiting.is_empty() || lacking(classes, here) > 0 {
+    } else if !folder.waiting.is_empty() {
         State::Waiting
     } else {
         State::Safe
@@ -167,6 +166,14 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
             "Raise the limit or make it readable.".to_owned(),
         ));
     }
+    if let Some(mistake) = workshop.rules().mistake {
+        problems.push(Problem {
+            what: format!("The rules of this folder cannot be read: {mistake}"),
+            lost: "Nothing is lost.".to_owned(),
+            next: "Until they can be read the rules before are in force; without any, no content moves.".to_owned(),
+            remedy: "Correct that line.".to_owned(),
+        });
+    }
     problems.extend(damages(workshop));
     for (what, why) in workshop.unfit() {
         problems.push(problem(
@@ -219,11 +226,15 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
     let place = |(name, settings): (&model::RemoteName, &annex::settings::RemoteSettings)| {
         let view = views.iter().find(|view| view.name == name);
         let uuid = settings.uuid.as_ref();
-        let wanted = |class: &&Class| uuid.is_some_and(|uuid| class.want.contains(uuid) && !class.have.contains(uuid));
+        let way = (name.clone(), Direction::Send);
+        let wanted = |class: &&Class| {
+            let wants = uuid.is_some_and(|uuid| class.want.contains(uuid) && !class.have.contains(uuid));
+            wants && !class.barred.contains(&way)
+        };
         let lacking = || assistant.classes().iter().filter(wanted);
         Place {
             name: name.to_string(),
-            contact: view.map_or_else(|| unsupported(settings), contact),
+            contact: view.map_or_else(|| unsupported(settings, workshop), contact),
             has_commits: view.is_none_or(|view| !view.lacks_heads),
             wants: view.map_or(0, |_| lacking().map(|class| class.keys).sum()),
             wants_bytes: view.map_or(0, |_| lacking().map(|class| class.bytes).sum()),
@@ -232,7 +243,10 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
     settings.iter().map(place).collect()
 }
 
-fn unsupported(settings: &annex::settings::RemoteSettings) -> Contact {
+fn unsupported(settings: &annex::settings::RemoteSettings, workshop: &Workshop) -> Contact {
+    if !workshop.rules().policy.allows_git(&settings.name) {
+        return Contact::Unsupported("a rule says that nothing is exchanged with it".to_owned());
+    }
     Contact::Unsupported(match (settings.sync, &settings.special) {
         (false, _) => "annex-sync is off for it".to_owned(),
         (true, Some(special)) => format!("special remotes (this one is of type {special}) are not supported yet"),
@@ -274,14 +288,12 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, places: &[Place]) -> Vec<
             }
         }
     }
-    let here = workshop.annex().uuid();
     let reached: BTreeSet<Uuid> = workshop
         .reached()
         .values()
         .map(|remote| remote.annex().uuid().clone())
         .collect();
-    let missing = |class: &&Class| class.want.contains(here) && !class.have.contains(here);
-    for class in assistant.classes().iter().filter(missing) {
+    for class in assistant.classes().iter().filter(|class| is_lacking(class, workshop)) {
         let holders: Vec<String> = class.have.iter().map(|uuid| workshop.description(uuid)).collect();
         reasons.push(if class.have.is_empty() {
             format!("{} files whose content nobody is known to have", class.keys)
@@ -308,9 +320,20 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, places: &[Place]) -> Vec<
     reasons
 }
 
-fn lacking(classes: &[Class], here: &Uuid) -> u64 {
-    let lacks = |class: &&Class| class.want.contains(here) && !class.have.contains(here);
-    classes.iter().filter(lacks).map(|class| class.keys).sum()
+/// True if contents are wanted here and not here, unless rules keep them from all that have them.
+fn is_lacking(class: &Class, workshop: &Workshop) -> bool {
+    let here = workshop.annex().uuid();
+    class.want.contains(here) && !class.have.contains(here) && !is_kept_away(workshop, &class.have, &class.barred)
+}
+
+/// True if rules keep a content from coming here from every place that has it.
+fn is_kept_away(workshop: &Workshop, have: &BTreeSet<Uuid>, barred: &BTreeSet<(RemoteName, Direction)>) -> bool {
+    let remotes = workshop.remote_settings();
+    let mut holders = remotes
+        .values()
+        .filter(|remote| remote.uuid.as_ref().is_some_and(|uuid| have.contains(uuid)))
+        .peekable();
+    holders.peek().is_some() && holders.all(|holder| barred.contains(&(holder.name.clone(), Direction::Get)))
 }
 
 /// Where a file is, where it should be, and what it is waiting for.
@@ -323,7 +346,13 @@ pub(crate) fn why(workshop: &Workshop, path: &RepoPath) -> Result<contract::Why,
     })?;
     // Reads the descriptions too.
     workshop.settings()?;
-    let Some(FileFacts { key, have, want }) = file else {
+    let Some(FileFacts {
+        key,
+        have,
+        want,
+        barred,
+    }) = file
+    else {
         return Ok(contract::Why {
             path: path.to_string(),
             key: None,
@@ -335,16 +364,30 @@ pub(crate) fn why(workshop: &Workshop, path: &RepoPath) -> Result<contract::Why,
         });
     };
     let names = |set: &BTreeSet<Uuid>| set.iter().map(|uuid| workshop.description(uuid)).collect::<Vec<_>>();
-    let lacking: BTreeSet<Uuid> = want.difference(&have).cloned().collect();
+    let remotes = workshop.remote_settings();
+    let is_kept = |uuid: &Uuid| {
+        if uuid == workshop.annex().uuid() {
+            return is_kept_away(workshop, &have, &barred);
+        }
+        let named = remotes.values().filter(|remote| remote.uuid.as_ref() == Some(uuid));
+        let mut ways = named.map(|remote| (remote.name.clone(), Direction::Send)).peekable();
+        ways.peek().is_some() && ways.all(|way| barred.contains(&way))
+    };
+    let (kept, lacking): (BTreeSet<Uuid>, BTreeSet<Uuid>) = want.difference(&have).cloned().partition(is_kept);
     let held = if have.is_empty() {
         "nobody is known to have its content".to_owned()
     } else {
         format!("its content is in {}", names(&have).join(", "))
     };
-    let next = if lacking.is_empty() {
-        "and that is everywhere it is wanted".to_owned()
-    } else {
-        format!("and it is still wanted in {}", names(&lacking).join(", "))
+    let next = match (lacking.is_empty(), kept.is_empty()) {
+        (true, true) => "and that is everywhere it is wanted".to_owned(),
+        (true, false) => format!("and a rule keeps it from {}", names(&kept).join(", ")),
+        (false, true) => format!("and it is still wanted in {}", names(&lacking).join(", ")),
+        (false, false) => format!(
+            "and it is still wanted in {}; a rule keeps it from {}",
+            names(&lacking).join(", "),
+            names(&kept).join(", ")
+        ),
     };
     Ok(contract::Why {
         path: path.to_string(),

@@ -8,6 +8,7 @@ use remotes::Remote;
 use surroundings::{Changes, Place, Scope, Watch};
 
 use crate::Error;
+use crate::policy;
 use crate::work::Workshop;
 
 /// What a changed path is.
@@ -47,10 +48,10 @@ impl Watching {
         let journal = git_dir.join("annex").join("journal");
         std::fs::create_dir_all(&journal).map_err(io("create the directory", &journal))?;
         let mut places = git_places(&git_dir);
-        places.push(Place {
-            path: journal,
+        places.extend([journal, git_dir.join("anabranch")].map(|path| Place {
+            path,
             scope: Scope::Alone,
-        });
+        }));
         places.extend(top.iter().map(|top| Place {
             path: top.clone(),
             scope: Scope::WorkTree,
@@ -136,5 +137,5 @@ fn matters(inside: &Path) -> bool {
     let matters = ["refs", "packed-refs", "HEAD", "index", "config"]
         .iter()
         .any(|name| first == *name);
-    (matters && !is_lock) || inside.starts_with("annex/journal")
+    (matters && !is_lock) || inside.starts_with("annex/journal") || inside == Path::new("anabranch").join(policy::FILE)
 }

@@ -559,6 +559,7 @@ impl World {
                 id: ClassId(id),
                 have: uuids(have),
                 want: uuids(want),
+                barred: BTreeSet::new(),
                 keys: contents.len() as u64,
                 bytes: 0,
             });

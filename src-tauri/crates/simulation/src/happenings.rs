@@ -295,8 +295,9 @@ impl World {
             .iter()
             .map(|remote| remote.name.clone())
             .collect();
-        match self.chance.below(5) {
+        match self.chance.below(6) {
             0 => self.tell_later(repo, Event::PlacesChanged),
+            4 => self.tell_later(repo, Event::RulesChanged),
             1 => self.tell_later(repo, Event::RefsMoved(refs)),
             2 => self.tell_later(repo, Event::Woke),
             3 => {

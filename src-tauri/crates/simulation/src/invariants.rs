@@ -79,6 +79,7 @@ impl UnderWay {
             | Event::CountLost(_)
             | Event::RefsMoved(_)
             | Event::RemoteRefsMoved(_)
+            | Event::RulesChanged
             | Event::PlacesChanged
             | Event::Answered { .. }
             | Event::Woke => return Ok(()),

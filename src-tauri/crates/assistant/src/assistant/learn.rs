@@ -37,6 +37,13 @@ impl Assistant {
                 self.content.facts_changed();
                 self.cancel(false, effects);
             }
+            Event::RulesChanged => {
+                // What the new rules allow of it goes on where it was.
+                self.rules_changed = true;
+                self.heads_moved = true;
+                self.content.forget_offer();
+                self.cancel(true, effects);
+            }
             Event::PlacesChanged => {
                 self.network.look_again(now);
                 if self.root != Root::Same {
@@ -124,6 +131,7 @@ impl Assistant {
                         // Heads heard of before the observing began were older than what it read.
                         if !self.heads_moved {
                             self.refs.heads = heads;
+                            self.rules_changed = false;
                             self.note_unpushed(now);
                         }
                         self.content.observed(id, classes);

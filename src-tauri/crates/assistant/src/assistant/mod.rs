@@ -31,6 +31,8 @@ pub struct Assistant {
     heads_moved: bool,
     /// The heads that the observations describe; none before the first.
     observed: Option<Heads>,
+    /// The observations were made by other rules than those in force.
+    rules_changed: bool,
     /// The commit whose files' contents were offered last.
     offered_for: Option<Option<Oid>>,
     intake: Intake,
@@ -95,6 +97,7 @@ impl Assistant {
             refs: Refs::default(),
             heads_moved: false,
             observed: None,
+            rules_changed: false,
             offered_for: None,
             intake,
             network: Network::default(),
@@ -154,7 +157,8 @@ impl Assistant {
             let push = syncing::push_at(remote, &self.refs.heads, self.holds_push(&remote.facts.name));
             [fetch, push.filter(|_| self.may_push())]
         });
-        let content = self.content.retry_at.filter(|_| self.content.offering.is_none());
+        let may_offer = self.content.offering.is_none() && !self.rules_changed;
+        let content = self.content.retry_at.filter(|_| may_offer);
         let wakes = probes
             .chain(repository.into_iter().flatten())
             .chain(git.flatten())

@@ -162,7 +162,7 @@ impl Assistant {
     }
 
     fn plan_content(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        if self.observed.is_none() {
+        if self.observed.is_none() || self.rules_changed {
             return;
         }
         if self.content.wants_offer(now) {

@@ -4,6 +4,7 @@
 //! of work: the window of candidates is a bounded copy of the query's first answers, thrown away whenever the facts change.
 
 mod batch;
+mod policy;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use crate::network::Network;
 use crate::pacing;
 
 pub(crate) use batch::next_batch;
+pub use policy::{Exchange, Policy, Rule};
 
 /// How many candidates are held in memory.
 pub const WINDOW: usize = 8192;
@@ -66,6 +68,8 @@ pub(crate) struct Content {
     offered_for: Option<u64>,
     pub(crate) offering: Option<Id>,
     offering_for: u64,
+    /// The answer under way is of no use any more.
+    is_void: bool,
     /// What arrived where, and the last id at that time: not to be transferred again because the observations, or an answer
     /// under way that was made of them, are from before.
     arrived: BTreeMap<(Uuid, Key), u64>,
@@ -102,10 +106,14 @@ impl Content {
                 } else {
                     (wanted && class.have.contains(uuid)).then_some(Direction::Get)
                 };
-                if let Some(direction) = direction.filter(|direction| remote.allows(*direction)) {
+                let name = &remote.facts.name;
+                let is_allowed = |direction: &Direction| {
+                    remote.allows(*direction) && !class.barred.contains(&(name.clone(), *direction))
+                };
+                if let Some(direction) = direction.filter(is_allowed) {
                     lots.push(Lot {
                         class: class.id,
-                        remote: remote.facts.name.clone(),
+                        remote: name.clone(),
                         direction,
                     });
                 }
@@ -167,6 +175,13 @@ impl Content {
         self.forget_arrived(self.observed);
     }
 
+    /// Forgets the answers of the query, also one that is under way.
+    pub(crate) fn forget_offer(&mut self) {
+        self.is_void = self.offering.is_some();
+        self.window.clear();
+        self.facts_changed();
+    }
+
     /// Forgets what the observing `of` has seen arrive.
     fn forget_arrived(&mut self, of: Id) {
         self.arrived.retain(|_, last_id| *last_id >= of.0);
@@ -178,6 +193,11 @@ impl Content {
         }
         self.offering = None;
         self.offered_for = Some(self.offering_for);
+        let candidates = if std::mem::take(&mut self.is_void) {
+            Vec::new()
+        } else {
+            candidates
+        };
         self.window = candidates.into();
         self.window.truncate(WINDOW);
         self.retry_at = retry_at;

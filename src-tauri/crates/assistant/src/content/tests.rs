@@ -34,6 +34,7 @@ fn ways(have: &[&str], want: &[&str], network: &Network) -> Vec<String> {
             id: ClassId(1),
             have: set(have),
             want: set(want),
+            barred: BTreeSet::new(),
             keys: 1,
             bytes: 1,
         }],

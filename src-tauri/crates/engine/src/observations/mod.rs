@@ -15,11 +15,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use assistant::content::Direction;
 use assistant::{Class, ClassId};
-use model::{Key, Oid, RepoPath, Uuid};
+use model::{Key, Oid, RemoteName, RepoPath, Uuid};
 use rusqlite::{Connection, OptionalExtension, params};
 
 pub(crate) use offer::way;
+pub(crate) use update::Wishes;
 
 /// The observations of one repository.
 pub(crate) struct Observations {
@@ -45,6 +47,8 @@ pub(crate) struct FileFacts {
     pub(crate) have: BTreeSet<Uuid>,
     /// The repositories that want it.
     pub(crate) want: BTreeSet<Uuid>,
+    /// Ways that the rules do not allow.
+    pub(crate) barred: BTreeSet<(RemoteName, Direction)>,
 }
 
 pub(crate) type Result<T> = std::result::Result<T, rusqlite::Error>;
@@ -101,14 +105,15 @@ impl Observations {
     pub(crate) fn classes(&self) -> Result<Vec<Class>> {
         let mut query = self
             .db
-            .prepare_cached("SELECT id, have, want, keys, bytes FROM classes WHERE keys > 0 ORDER BY id")?;
+            .prepare_cached("SELECT id, have, want, barred, keys, bytes FROM classes WHERE keys > 0 ORDER BY id")?;
         let classes = query.query_map([], |row| {
             Ok(Class {
                 id: ClassId(row.get(0)?),
                 have: uuids(&row.get::<_, String>(1)?),
                 want: uuids(&row.get::<_, String>(2)?),
-                keys: row.get::<_, i64>(3)?.unsigned_abs(),
-                bytes: row.get::<_, i64>(4)?.unsigned_abs(),
+                barred: ways(&row.get::<_, String>(3)?),
+                keys: row.get::<_, i64>(4)?.unsigned_abs(),
+                bytes: row.get::<_, i64>(5)?.unsigned_abs(),
             })
         })?;
         let classes: Vec<Class> = classes.collect::<Result<_>>()?;
@@ -130,7 +135,7 @@ impl Observations {
     /// What is known of a file; none if it is not in the annex.
     pub(crate) fn file(&self, path: &RepoPath) -> Result<Option<FileFacts>> {
         let mut query = self.db.prepare_cached(
-            "SELECT keys.key, classes.have, classes.want FROM paths
+            "SELECT keys.key, classes.have, classes.want, classes.barred FROM paths
              JOIN keys ON keys.id = paths.key JOIN classes ON classes.id = keys.class WHERE path = ?1",
         )?;
         let row = query.query_row([path.as_bytes()], |row| {
@@ -138,15 +143,17 @@ impl Observations {
                 row.get::<_, Vec<u8>>(0)?,
                 row.get::<_, String>(1)?,
                 row.get::<_, String>(2)?,
+                row.get::<_, String>(3)?,
             ))
         });
-        let Some((key, have, want)) = row.optional()? else {
+        let Some((key, have, want, barred)) = row.optional()? else {
             return Ok(None);
         };
         Ok(Key::parse(&key).ok().map(|key| FileFacts {
             key,
             have: uuids(&have),
             want: uuids(&want),
+            barred: ways(&barred),
         }))
     }
 
@@ -219,6 +226,18 @@ pub(crate) fn is_lost(error: &rusqlite::Error) -> bool {
 /// A set of uuids as stored: sorted, separated by spaces (a uuid has none).
 fn uuids(text: &str) -> BTreeSet<Uuid> {
     text.split(' ').filter_map(Uuid::parse).collect()
+}
+
+/// A set of ways as stored: as [`way`] writes them, separated by spaces (the name of a remote has none).
+fn ways(text: &str) -> BTreeSet<(RemoteName, Direction)> {
+    let parse = |way: &str| {
+        let (name, direction) = match way.strip_suffix('>') {
+            Some(name) => (name, Direction::Send),
+            None => (way.strip_suffix('<')?, Direction::Get),
+        };
+        Some((RemoteName::parse(name)?, direction))
+    };
+    text.split(' ').filter_map(parse).collect()
 }
 
 fn text(uuids: &BTreeSet<Uuid>) -> String {

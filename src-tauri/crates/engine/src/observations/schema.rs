@@ -6,7 +6,7 @@ use rusqlite::config::DbConfig;
 use super::Result;
 
 /// Raised when the tables change: a database of another format is made anew.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE about (tree BLOB, annex BLOB, rules BLOB NOT NULL);
@@ -15,9 +15,10 @@ CREATE TABLE classes (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     have TEXT NOT NULL,
     want TEXT NOT NULL,
+    barred TEXT NOT NULL,
     keys INTEGER NOT NULL DEFAULT 0,
     bytes INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (have, want)
+    UNIQUE (have, want, barred)
 );
 CREATE TABLE keys (
     id INTEGER PRIMARY KEY,

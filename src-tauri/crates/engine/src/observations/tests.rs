@@ -4,10 +4,17 @@ use std::time::Duration;
 use assistant::content::{Direction, Lot};
 use model::{Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 
-use super::{Described, Observations};
+use super::{Described, Observations, Wishes};
 
 fn set(names: &[&str]) -> BTreeSet<Uuid> {
     names.iter().map(|name| Uuid::parse(name).unwrap()).collect()
+}
+
+fn wanted(by: &[&str]) -> Wishes {
+    Wishes {
+        want: set(by),
+        ..Wishes::default()
+    }
 }
 
 fn key(size: u64, name: &str) -> Key {
@@ -25,7 +32,7 @@ fn filled(directory: &std::path::Path) -> Observations {
         update.located(&key(size, name), set(&["a"])).unwrap();
         update.named(&path(name), false, Some(&key(size, name))).unwrap();
     }
-    update.classify(|_| set(&["a", "b"])).unwrap();
+    update.classify(|_| wanted(&["a", "b"])).unwrap();
     let described = Described {
         tree: Some(Oid([1; 20])),
         annex: Some(Oid([2; 20])),
@@ -68,7 +75,7 @@ fn classes_count_their_keys_and_offers_come_small_and_recent_first() {
 
     let mut update = observations.update().unwrap();
     update.located(&key(5, "old"), set(&["a", "b"])).unwrap();
-    update.classify(|_| set(&["a", "b"])).unwrap();
+    update.classify(|_| wanted(&["a", "b"])).unwrap();
     update.commit(&Described::default()).unwrap();
     let sizes: Vec<_> = observations.classes().unwrap().iter().map(|class| class.keys).collect();
     assert_eq!(sizes, [2, 1]);
@@ -84,7 +91,7 @@ fn a_file_that_goes_leaves_its_key_without_that_path() {
     update
         .classify(|touched| {
             seen.push((touched.key.clone(), touched.paths.clone()));
-            set(&[])
+            wanted(&[])
         })
         .unwrap();
     update.commit(&Described::default()).unwrap();
@@ -140,7 +147,31 @@ fn a_database_that_is_made_anew_gives_no_class_an_old_number() {
     assert_eq!(observations.described().unwrap(), Described::default());
     let mut update = observations.update().unwrap();
     update.located(&key(5, "new"), set(&["a"])).unwrap();
-    update.classify(|_| set(&["a"])).unwrap();
+    update.classify(|_| wanted(&["a"])).unwrap();
     update.commit(&Described::default()).unwrap();
     assert!(observations.classes().unwrap()[0].id > old);
+}
+
+#[test]
+fn barred_ways_make_a_class_of_their_own_and_are_read_as_they_were_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut observations = filled(directory.path());
+    let barred = BTreeSet::from([
+        (RemoteName::parse("b").unwrap(), Direction::Send),
+        (RemoteName::parse("b").unwrap(), Direction::Get),
+        (RemoteName::parse("été/x").unwrap(), Direction::Get),
+    ]);
+    let mut update = observations.update().unwrap();
+    update.located(&key(5, "old"), set(&["a"])).unwrap();
+    let wishes = Wishes {
+        barred: barred.clone(),
+        ..wanted(&["a", "b"])
+    };
+    update.classify(|_| wishes.clone()).unwrap();
+    update.commit(&Described::default()).unwrap();
+    let classes = observations.classes().unwrap();
+    let found: Vec<_> = classes.iter().map(|class| (class.keys, class.barred.len())).collect();
+    assert_eq!(found, [(2, 0), (1, 3)]);
+    assert_eq!(classes[1].barred, barred);
+    assert_eq!(observations.file(&path("old")).unwrap().unwrap().barred, barred);
 }

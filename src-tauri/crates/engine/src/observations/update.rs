@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use model::{Key, RepoPath, Uuid};
+use assistant::content::Direction;
+use model::{Key, RemoteName, RepoPath, Uuid};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{Described, Observations, Result, text, uuids};
+use super::{Described, Observations, Result, text, uuids, way};
 
 /// One transaction that brings the observations from one pair of commits to the next.
 ///
@@ -17,7 +18,14 @@ pub(crate) struct Update<'a> {
     last_row: i64,
     /// Keys and bytes that classes gained or lost.
     counts: BTreeMap<i64, (i64, i64)>,
-    classes: HashMap<(String, String), i64>,
+    classes: HashMap<[String; 3], i64>,
+}
+
+/// Who wants a key, and how it may not travel.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wishes {
+    pub(crate) want: BTreeSet<Uuid>,
+    pub(crate) barred: BTreeSet<(RemoteName, Direction)>,
 }
 
 /// What changed of one key.
@@ -111,14 +119,19 @@ impl Update<'_> {
         Ok(())
     }
 
-    /// Gives each touched key to `wanting`, which says who wants it, and puts it into its class.
-    pub(crate) fn classify(&mut self, mut wanting: impl FnMut(&Touched) -> BTreeSet<Uuid>) -> Result<()> {
+    /// Gives each touched key to `wishes`, which says who wants it and how it may not travel, and puts it into its class.
+    pub(crate) fn classify(&mut self, mut wishes: impl FnMut(&Touched) -> Wishes) -> Result<()> {
         for (row, change) in std::mem::take(&mut self.touched) {
             let Some(touched) = self.touched_key(row, change)? else {
                 continue;
             };
-            let want = wanting(&touched);
-            let class = self.class_id(text(&touched.have), text(&want))?;
+            let wishes = wishes(&touched);
+            let barred: Vec<String> = wishes
+                .barred
+                .iter()
+                .map(|(name, direction)| way(name, *direction))
+                .collect();
+            let class = self.class_id([text(&touched.have), text(&wishes.want), barred.join(" ")])?;
             if touched.is_new {
                 let mut insert = self.db.prepare_cached("INSERT INTO keys VALUES (?1, ?2, ?3, ?4)")?;
                 insert.execute(params![touched.row, touched.key.as_bytes(), touched.size, class])?;
@@ -219,22 +232,21 @@ impl Update<'_> {
         }))
     }
 
-    fn class_id(&mut self, have: String, want: String) -> Result<i64> {
-        let names = (have, want);
+    fn class_id(&mut self, names: [String; 3]) -> Result<i64> {
         if let Some(id) = self.classes.get(&names) {
             return Ok(*id);
         }
         let mut query = self
             .db
-            .prepare_cached("SELECT id FROM classes WHERE have = ?1 AND want = ?2")?;
-        let found: Option<i64> = query.query_row([&names.0, &names.1], |row| row.get(0)).optional()?;
+            .prepare_cached("SELECT id FROM classes WHERE have = ?1 AND want = ?2 AND barred = ?3")?;
+        let found: Option<i64> = query.query_row(names.each_ref(), |row| row.get(0)).optional()?;
         let id = match found {
             Some(id) => id,
             None => {
                 let mut insert = self
                     .db
-                    .prepare_cached("INSERT INTO classes (have, want) VALUES (?1, ?2)")?;
-                insert.insert([&names.0, &names.1])?
+                    .prepare_cached("INSERT INTO classes (have, want, barred) VALUES (?1, ?2, ?3)")?;
+                insert.insert(names.each_ref())?
             }
         };
         self.classes.insert(names, id);

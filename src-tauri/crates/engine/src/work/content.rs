@@ -49,9 +49,10 @@ pub(super) fn transfer(workshop: &Workshop, id: Id, name: &RemoteName, direction
     let outcomes = match workshop.remote(name) {
         None => keys.iter().map(|key| (key.clone(), Outcome::Away)).collect(),
         Some(remote) => {
-            let done = run(workshop, id, &remote, name, direction, keys);
+            let (keys, mut outcomes) = allowed(workshop, name, direction, keys);
+            outcomes.extend(run(workshop, id, &remote, name, direction, &keys));
             workshop.end_transfer(id);
-            done
+            outcomes
         }
     };
     Event::Transferred {
@@ -59,6 +60,29 @@ pub(super) fn transfer(workshop: &Workshop, id: Id, name: &RemoteName, direction
         refs: workshop.refs(),
         outcomes,
     }
+}
+
+/// The keys that the rules, which may have changed since this was planned, still let travel; the others with what becomes of
+/// them.
+fn allowed(
+    workshop: &Workshop,
+    name: &RemoteName,
+    direction: Direction,
+    keys: &[Key],
+) -> (Vec<Key>, Vec<(Key, Outcome)>) {
+    let policy = workshop.rules().policy;
+    if policy.is_open(name, direction) {
+        return (keys.to_vec(), Vec::new());
+    }
+    let observations = workshop.observations();
+    // A content whose files cannot be looked up is held back.
+    let files = |key: &Key| observations.paths_of(key).unwrap_or_default();
+    let (allowed, barred): (Vec<Key>, Vec<Key>) = keys
+        .iter()
+        .cloned()
+        .partition(|key| policy.allows(name, direction, &files(key)));
+    let barred = barred.into_iter().map(|key| (key, Outcome::Cancelled));
+    (allowed, barred.collect())
 }
 
 fn run(

@@ -50,6 +50,10 @@ impl Workshop {
         if before.is_some_and(|before| before.index != stamps.index) {
             events.push(Event::CountLost(None));
         }
+        if self.read_rules() {
+            events.push(Event::RemotesListed(self.list_remotes()));
+            events.push(Event::RulesChanged);
+        }
         // Another program left its changes in the journal: committed, they are observed like all others.
         if self.annex().branch().has_journal()
             && let Err(error) = self.annex().branch().fold()

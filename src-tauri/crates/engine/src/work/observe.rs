@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use annex::{Presence, VectorClock};
+use assistant::content::{Direction, Policy};
 use assistant::{Class, Event, Heads, Id};
 use model::expression::{Preferences, Settings as Rules};
-use model::{Key, RepoPath, Uuid};
+use model::{Key, RemoteName, RepoPath, Uuid};
 
 use super::Workshop;
-use crate::observations::Described;
+use crate::observations::{Described, Wishes};
 
 pub(super) fn observe(workshop: &Workshop, id: Id) -> Event {
     let (mut heads, mut observed) = observe_heads(workshop);
@@ -83,7 +84,15 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
         numcopies: facts.numcopies,
         ..Rules::default()
     };
-    let digest = digest(&rules, &concerned);
+    let policy = workshop.rules().policy;
+    let remotes = workshop.remote_settings();
+    let ways = remotes
+        .keys()
+        .flat_map(|name| [Direction::Send, Direction::Get].map(|direction| (name.clone(), direction)));
+    let closed: Vec<_> = ways
+        .filter(|(name, direction)| !policy.is_open(name, *direction))
+        .collect();
+    let digest = digest(&rules, &policy, &closed, &concerned);
     let preferences = Preferences::new(&rules);
 
     let mut observations = workshop.observations();
@@ -139,14 +148,18 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
             setbacks.observed(&touched.key, &touched.paths, &touched.had, &touched.have);
         }
         if touched.paths.is_empty() {
-            return BTreeSet::new();
+            return Wishes::default();
         }
         // What the log has just begun to call missing was looked for by somebody.
         let never_logged = !touched.have.contains(here) && !touched.had.contains(here);
         if log && never_logged && store.is_present(&touched.key) {
             unlogged.push(touched.key.clone());
         }
-        preferences.wanting(&touched.key, &touched.paths, &touched.have, &among)
+        let is_barred = |(name, direction): &&(RemoteName, Direction)| !policy.allows(name, *direction, &touched.paths);
+        Wishes {
+            want: preferences.wanting(&touched.key, &touched.paths, &touched.have, &among),
+            barred: closed.iter().filter(is_barred).cloned().collect(),
+        }
     });
     classified.map_err(failed)?;
     if !unlogged.is_empty() {
@@ -179,7 +192,7 @@ fn concerned(workshop: &Workshop) -> BTreeSet<Uuid> {
 }
 
 /// Changes when the rules or the repositories concerned change; only compared with what this same program wrote.
-fn digest(rules: &Rules, concerned: &BTreeSet<Uuid>) -> Vec<u8> {
+fn digest(rules: &Rules, policy: &Policy, closed: &[(RemoteName, Direction)], concerned: &BTreeSet<Uuid>) -> Vec<u8> {
     let mut hasher = DefaultHasher::new();
     let trust: BTreeMap<_, _> = rules
         .trust
@@ -195,6 +208,8 @@ fn digest(rules: &Rules, concerned: &BTreeSet<Uuid>) -> Vec<u8> {
         rules.numcopies,
     )
         .hash(&mut hasher);
+    policy.hash(&mut hasher);
+    closed.hash(&mut hasher);
     concerned.hash(&mut hasher);
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
     hasher.finish().to_be_bytes().to_vec()

@@ -8,7 +8,8 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use annex::{IntakeOptions, Scope};
-use assistant::{Class, Effect, Event, Id};
+use assistant::content::Direction;
+use assistant::{Class, Effect, Event, Id, Outcome};
 use model::Key;
 
 use super::{Workshop, perform};
@@ -86,4 +87,46 @@ fn observations_that_are_damaged_while_they_are_open_are_made_anew() {
     // What is in memory may hide the damage for a while.
     let classes = observe(&workshop).and_then(|_| observe(&workshop)).unwrap();
     assert_eq!(classes.iter().map(|class| class.keys).sum::<u64>(), 2);
+}
+
+/// The rules may change between the plan and the start: what they forbid by then does not start.
+#[test]
+fn a_transfer_that_the_rules_forbid_does_not_start() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let remote = annex::init::init(there.path(), Some("there"), 1_700_000_000).unwrap();
+    let workshop = workshop(here.path());
+    annex::init::add_remote(workshop.annex(), &remote).unwrap();
+    let name = workshop.list_remotes().pop().unwrap().name;
+    perform(
+        &workshop,
+        Effect::Probe {
+            id: Id(1),
+            remote: name.clone(),
+        },
+        Vec::new(),
+    );
+    let keys = ["raw", "other"].map(|file| commit_unlogged(&workshop, file));
+    observe(&workshop).unwrap();
+    let transfer = || {
+        let effect = Effect::Transfer {
+            id: Id(2),
+            remote: name.clone(),
+            direction: Direction::Send,
+            keys: keys.to_vec(),
+        };
+        match perform(&workshop, effect, Vec::new()) {
+            Event::Transferred { outcomes, .. } => keys.clone().map(|key| {
+                let outcome = outcomes.iter().find(|(of, _)| *of == key);
+                outcome.map(|(_, outcome)| outcome.clone()).unwrap()
+            }),
+            other => panic!("{other:?}"),
+        }
+    };
+    let rules = workshop.annex().own_dir().join(crate::policy::FILE);
+    fs::write(&rules, "[[rule]]\ndirectory = \"raw\"\nallow = \"content-down\"\n").unwrap();
+    assert!(workshop.read_rules());
+    assert_eq!(transfer(), [Outcome::Cancelled, Outcome::Stored]);
+    fs::remove_file(&rules).unwrap();
+    assert!(workshop.read_rules());
+    assert_eq!(transfer(), [Outcome::Stored, Outcome::AlreadyThere]);
 }

@@ -13,6 +13,7 @@ use remotes::Remote;
 use crate::Error;
 use crate::clock::{Clock, wall_clock};
 use crate::observations::{self, Observations};
+use crate::policy::InForce;
 use crate::work::setbacks::Setbacks;
 
 /// How many of the last changes are remembered for people.
@@ -59,6 +60,7 @@ struct Shared {
     facts: Option<(Option<Oid>, Arc<Facts>)>,
     blind: BTreeMap<PathBuf, surroundings::Why>,
     stamps: Option<super::examine::Stamps>,
+    rules: InForce,
     /// The observations were made anew and describe nothing yet.
     renewed: bool,
     /// What failed is to be tried again, however lately.
@@ -84,6 +86,7 @@ impl Workshop {
             setbacks: Mutex::default(),
             shared: Mutex::default(),
         };
+        workshop.read_rules();
         Ok(workshop)
     }
 
@@ -127,6 +130,20 @@ impl Workshop {
         lock(&self.shared)
     }
 
+    /// The rules of the folder as they were last read.
+    pub(crate) fn rules(&self) -> InForce {
+        self.shared().rules.clone()
+    }
+
+    /// Reads the rules again; true if they are others than before.
+    pub(crate) fn read_rules(&self) -> bool {
+        let before = self.rules();
+        let now = InForce::read(&self.annex.own_dir(), &before);
+        let changed = now != before;
+        self.shared().rules = now;
+        changed
+    }
+
     /// The settings as they are now; they may be changed by hand at any time.
     pub(crate) fn settings(&self) -> Result<Settings, AnnexError> {
         Settings::read(&self.annex, &self.facts()?.config)
@@ -165,7 +182,10 @@ impl Workshop {
             }
         };
         let top = self.annex.work_tree().unwrap_or(self.annex.git_dir()).to_owned();
-        let usable = |remote: &&RemoteSettings| remote.sync && !remote.private && remote.local_path(&top).is_some();
+        let policy = self.rules().policy;
+        let usable = |remote: &&RemoteSettings| {
+            remote.sync && !remote.private && remote.local_path(&top).is_some() && policy.allows_git(&remote.name)
+        };
         let facts = listed.iter().filter(usable).map(|remote| RemoteFacts {
             name: remote.name.clone(),
             cost: remote.cost,

@@ -70,6 +70,7 @@ fn class(id: u32, have: &[&str], want: &[&str]) -> Class {
         id: ClassId(id),
         have: set(have),
         want: set(want),
+        barred: BTreeSet::new(),
         keys: 1,
         bytes: 1,
     }

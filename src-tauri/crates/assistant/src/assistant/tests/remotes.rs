@@ -309,3 +309,25 @@ fn the_same_history_gives_the_same_effects() {
     };
     assert_eq!(play(), play());
 }
+
+#[test]
+fn what_a_rule_bars_does_not_travel_and_what_a_new_rule_may_bar_stops() {
+    let mut rig = Rig::send_one(&["b"]);
+    rig.offer(vec![candidate(1, "b", Direction::Send)]);
+    let id = take!(rig, Transfer);
+    rig.tell(Event::RulesChanged);
+    assert!(rig.open.contains(&Effect::Cancel { id }), "{:?}", rig.open);
+    rig.tell(Event::Transferred {
+        id,
+        refs: refs(2, false),
+        outcomes: vec![(key(1), Outcome::Cancelled)],
+    });
+    assert!(!has!(rig, Offer), "the observations know the old rules");
+    let barred = Class {
+        barred: BTreeSet::from([(name("b"), Direction::Send)]),
+        ..class(2, &["here"], &["here", "b"])
+    };
+    rig.observe(2, &[barred]);
+    assert!(!has!(rig, Offer) && !has!(rig, Transfer));
+    assert!(rig.assistant.lots().is_empty());
+}

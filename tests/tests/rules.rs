@@ -1,0 +1,202 @@
+//! The rules of a folder: what may travel to and from a place, by directory and direction.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use whole_system::clones::{Actor, connect_both};
+use whole_system::{Chance, Engine, Sandbox, attempt, checks, eventually, run, trees};
+
+/// What came across: names each way, and contents each way, in `raw` and elsewhere.
+#[derive(Debug, PartialEq, Eq)]
+struct Crossed {
+    names: [bool; 2],
+    up: [bool; 2],
+    down: [bool; 2],
+}
+
+const ALL: [bool; 2] = [true, true];
+const NONE: [bool; 2] = [false, false];
+/// Elsewhere, not in `raw`.
+const ELSEWHERE: [bool; 2] = [false, true];
+
+fn set_rules(folder: &Path, rules: &str) {
+    // Complete when it appears, as an editor writes it.
+    let directory = folder.join(".git/anabranch");
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join("new"), rules).unwrap();
+    fs::rename(directory.join("new"), directory.join("policy.toml")).unwrap();
+}
+
+fn two_clones(sandbox: &Sandbox) -> (PathBuf, PathBuf) {
+    let first = Actor::Anabranch.init(sandbox, "first");
+    Actor::Anabranch.sync(sandbox, &first);
+    let second = Actor::Anabranch.clone(sandbox, &first, "second", false);
+    connect_both(sandbox, &first, &second);
+    (first, second)
+}
+
+/// Two clones with files of their own meet; only the first has an engine, with these rules.
+fn meet(rules: &str) -> Crossed {
+    let sandbox = Sandbox::new();
+    let (first, second) = two_clones(&sandbox);
+    for (clone, name) in [(&first, "up"), (&second, "down")] {
+        for directory in ["raw", "other"] {
+            fs::create_dir_all(clone.join(directory)).unwrap();
+            fs::write(clone.join(directory).join(name), format!("{directory} {name}")).unwrap();
+        }
+    }
+    // The second commits what it has and does nothing else.
+    set_rules(&second, "[[rule]]\nallow = \"nothing\"\n");
+    Actor::Anabranch.sync(&sandbox, &second);
+    assert!(!first.join("raw/down").exists());
+    set_rules(&first, rules);
+    for _ in 0..2 {
+        Actor::Anabranch.sync(&sandbox, &first);
+    }
+    let has_name = |clone: &Path, name: &str| {
+        let tree = run(&mut sandbox.git(clone, ["ls-tree", "-r", "--name-only", "HEAD"]));
+        tree.lines().any(|line| line == name)
+    };
+    let has_content = |clone: &Path, name: &str| {
+        ["raw", "other"].map(|directory| {
+            let content = fs::read_to_string(clone.join(directory).join(name)).unwrap_or_default();
+            content == format!("{directory} {name}")
+        })
+    };
+    for clone in [&first, &second] {
+        checks::is_clean(&sandbox, clone).unwrap();
+    }
+    Crossed {
+        names: [has_name(&second, "raw/up"), has_name(&first, "raw/down")],
+        up: has_content(&second, "up"),
+        down: has_content(&first, "down"),
+    }
+}
+
+fn crossed(names: [bool; 2], up: [bool; 2], down: [bool; 2]) -> Crossed {
+    Crossed { names, up, down }
+}
+
+#[test]
+fn without_rules_everything_crosses() {
+    assert_eq!(meet(""), crossed(ALL, ALL, ALL));
+}
+
+#[test]
+fn everything_of_a_directory_crosses_where_the_folder_is_held_back() {
+    let rules = "[[rule]]\nallow = \"git-only\"\n[[rule]]\nplace = \"second\"\ndirectory = \"other\"\n\
+                 allow = \"everything\"\n";
+    assert_eq!(meet(rules), crossed(ALL, ELSEWHERE, ELSEWHERE));
+}
+
+#[test]
+fn git_only_lets_names_cross() {
+    assert_eq!(meet("[[rule]]\nallow = \"git-only\"\n"), crossed(ALL, NONE, NONE));
+    let raw = "[[rule]]\ndirectory = \"raw\"\nallow = \"git-only\"\n";
+    assert_eq!(meet(raw), crossed(ALL, ELSEWHERE, ELSEWHERE));
+}
+
+#[test]
+fn content_up_lets_contents_go() {
+    let whole = "[[rule]]\nplace = \"second\"\nallow = \"content-up\"\n";
+    assert_eq!(meet(whole), crossed(ALL, ALL, NONE));
+    let raw = "[[rule]]\ndirectory = \"raw\"\nallow = \"content-up\"\n";
+    assert_eq!(meet(raw), crossed(ALL, ALL, ELSEWHERE));
+}
+
+#[test]
+fn content_down_lets_contents_come() {
+    let whole = "[[rule]]\nallow = \"content-down\"\n";
+    assert_eq!(meet(whole), crossed(ALL, NONE, ALL));
+    let raw = "[[rule]]\nplace = \"second\"\ndirectory = \"raw\"\nallow = \"content-down\"\n";
+    assert_eq!(meet(raw), crossed(ALL, ELSEWHERE, ALL));
+}
+
+#[test]
+fn nothing_lets_nothing_cross() {
+    let whole = "[[rule]]\nplace = \"second\"\nallow = \"nothing\"\n";
+    assert_eq!(meet(whole), crossed(NONE, NONE, NONE));
+    // Names travel as whole commits.
+    let raw = "[[rule]]\ndirectory = \"raw\"\nallow = \"nothing\"\n";
+    assert_eq!(meet(raw), crossed(ALL, ELSEWHERE, ELSEWHERE));
+    let another = "[[rule]]\nplace = \"third\"\nallow = \"nothing\"\n";
+    assert_eq!(meet(another), crossed(ALL, ALL, ALL));
+}
+
+/// A new rule stops what it forbids within a second, also in the middle; taken back, it goes on.
+#[test]
+fn a_new_rule_stops_a_transfer_under_way() {
+    let sandbox = Sandbox::new();
+    let (first, second) = two_clones(&sandbox);
+    let engine = Engine::start(&sandbox, &[&first]);
+    // It stops for want of an object in the second clone, whatever moment the rule comes at.
+    let film = Chance::from_seed(7).bytes(256 << 20);
+    fs::write(first.join("film"), &film).unwrap();
+    let partial = second.join(".git/annex/tmp");
+    let arriving = || {
+        trees::files(&partial)
+            .iter()
+            .map(|path| size(&partial.join(path)))
+            .sum::<u64>()
+    };
+    eventually(Duration::from_secs(60), || match arriving() {
+        0 => Err("nothing arrives"),
+        _ => Ok(()),
+    });
+    set_rules(&first, "[[rule]]\ndirectory = \"film\"\nallow = \"git-only\"\n");
+    let told_at = Instant::now();
+    // It exits with another code while something is waiting.
+    let status = || {
+        let told = attempt(sandbox.anabranch(["status", "--json"]).arg(&first));
+        String::from_utf8_lossy(&told.stdout).into_owned()
+    };
+    eventually(Duration::from_secs(1), || {
+        let status = status();
+        if status.contains("\"transfers\": []") && status.contains("\"state\": \"safe\"") {
+            Ok(())
+        } else {
+            Err(status)
+        }
+    });
+    let came = arriving();
+    assert!(
+        came > 0 && came < 256 << 20,
+        "{came} bytes after {:?}",
+        told_at.elapsed()
+    );
+    let why = run(sandbox.anabranch(["why"]).arg(first.join("film")));
+    assert!(why.contains("a rule keeps it from second"), "{why}");
+    assert_ne!(size(&second.join("film")), 256 << 20);
+
+    fs::remove_file(first.join(".git/anabranch/policy.toml")).unwrap();
+    eventually(Duration::from_secs(60), || trees::same(&[&first, &second]));
+    engine.stop();
+    checks::assert_whole(&sandbox, &second);
+}
+
+fn size(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |found| found.len())
+}
+
+/// While the rules cannot be read no content moves, and it is told which line is wrong.
+#[test]
+fn rules_with_a_mistake_hold_contents_back_and_are_told() {
+    let sandbox = Sandbox::new();
+    let (first, second) = two_clones(&sandbox);
+    fs::write(first.join("letter"), "Dear all,\n").unwrap();
+    set_rules(&first, "[[rule]]\nallow = \"evrything\"\n");
+    let mut sync = sandbox.anabranch(["sync"]);
+    let told = attempt(sync.arg(&first));
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(text.contains("line 2") && text.contains("evrything"), "{text}");
+    assert_ne!(
+        fs::read_to_string(second.join("letter")).unwrap_or_default(),
+        "Dear all,\n"
+    );
+    set_rules(&first, "[[rule]]\nallow = \"everything\"\n");
+    Actor::Anabranch.sync(&sandbox, &first);
+    assert_eq!(fs::read_to_string(second.join("letter")).unwrap(), "Dear all,\n");
+}
