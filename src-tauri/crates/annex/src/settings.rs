@@ -269,6 +269,44 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
     Ok(names.into_iter().filter_map(read).collect())
 }
 
+/// How many bytes a second may travel one way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bandwidth {
+    /// With all remotes together: `annex.bwlimit-upload` or `-download`, else `annex.bwlimit`.
+    pub all: Option<u64>,
+    /// With one remote: its `annex-bwlimit-upload` or `-download`, else its `annex-bwlimit`.
+    pub remote: Option<u64>,
+}
+
+/// Reads how fast contents may travel to (`upload`) or from a remote.
+///
+/// # Errors
+///
+/// Refused with a message where a limit is set that cannot be read: nothing is to travel faster than was meant.
+pub fn bandwidth(annex: &Annex, name: &RemoteName, upload: bool) -> Result<Bandwidth> {
+    let config = snapshot(annex)?;
+    let way = if upload { "upload" } else { "download" };
+    let limit = |prefix: &str| {
+        let names = [format!("{prefix}bwlimit-{way}"), format!("{prefix}bwlimit")];
+        let set = names.into_iter().find_map(|name| {
+            let value = config.get_string(&name).ok().filter(|value| !value.is_empty())?;
+            Some((name, value))
+        });
+        set.map(|(name, value)| {
+            parse_size(&value).ok_or_else(|| {
+                Error::Refused(format!(
+                    "{name} is set to {value:?}, which is not a size; nothing was transferred. Correct it with 'git config {name} …'"
+                ))
+            })
+        })
+        .transpose()
+    };
+    Ok(Bandwidth {
+        all: limit("annex.")?,
+        remote: limit(&format!("remote.{name}.annex-"))?,
+    })
+}
+
 /// `annex.thin` alone, for a repository of which nothing else needs to be known.
 pub fn is_thin(annex: &Annex) -> bool {
     snapshot(annex)

@@ -1,6 +1,10 @@
-//! Pause, slots, retry and back-off.
+//! Pause, slots, speed, retry and back-off.
+
+mod limit;
 
 use std::time::Duration;
+
+pub use limit::Limit;
 
 /// How many transfers run at once, but for the first with each remote. With one remote run at most two: one of large
 /// contents and one of small ones, so that neither waits for the other.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use annex::exchange::content::{Outcome as Copied, Wanted};
 use annex::settings::Settings;
@@ -99,6 +100,10 @@ fn run(
         Ok(reserve) => reserve,
         Err(error) => return all(Outcome::Failed(error.to_string())),
     };
+    match annex::settings::bandwidth(workshop.annex(), name, direction == Direction::Send) {
+        Ok(limits) => workshop.set_limits(name, direction, limits),
+        Err(error) => return all(Outcome::Failed(error.to_string())),
+    }
     let (cancelled, done) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicU64>::default());
     workshop.begin_transfer(
         id,
@@ -118,9 +123,15 @@ fn run(
             total: keys.iter().filter_map(Key::size).sum(),
         },
     );
-    let progress = |_: &Key, bytes: u64| match &wanted[..] {
-        [_] => done.store(bytes, Ordering::Relaxed),
-        _ => _ = done.fetch_add(bytes, Ordering::Relaxed),
+    let progress = |_: &Key, bytes: u64| {
+        let more = match &wanted[..] {
+            [_] => bytes.saturating_sub(done.swap(bytes, Ordering::Relaxed)),
+            _ => {
+                done.fetch_add(bytes, Ordering::Relaxed);
+                bytes
+            }
+        };
+        wait(workshop.passed(name, direction, more), &cancelled);
     };
     let contents = Contents {
         wanted: &wanted,
@@ -133,6 +144,16 @@ fn run(
         Direction::Send => remote.send(contents),
     };
     conclude(workshop, remote, name, direction, copied)
+}
+
+/// Waits as long as a limit asks for, unless the transfer is cancelled.
+fn wait(mut left: Duration, cancelled: &AtomicBool) {
+    const MOMENT: Duration = Duration::from_millis(50);
+    while !left.is_zero() && !cancelled.load(Ordering::Relaxed) {
+        let now = left.min(MOMENT);
+        std::thread::sleep(now);
+        left -= now;
+    }
 }
 
 /// The contents with a file of each, for people: of very many nobody is told one by one.

@@ -5,17 +5,18 @@
 )]
 
 use std::fs;
-use std::time::{Duration, SystemTime};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use annex::{IntakeOptions, Scope};
 use assistant::content::Direction;
 use assistant::{Class, Effect, Event, Id, Outcome};
-use model::Key;
+use model::{Key, RemoteName};
 
 use super::{Workshop, perform};
 use crate::clock::Clock;
 
-fn workshop(directory: &std::path::Path) -> Workshop {
+fn workshop(directory: &Path) -> Workshop {
     let annex = annex::init::init(directory, Some("here"), 1_700_000_000).unwrap();
     fs::create_dir_all(annex.own_dir()).unwrap();
     Workshop::open(annex, Clock::start()).unwrap()
@@ -89,39 +90,78 @@ fn observations_that_are_damaged_while_they_are_open_are_made_anew() {
     assert_eq!(classes.iter().map(|class| class.keys).sum::<u64>(), 2);
 }
 
+/// A workshop with a remote that was reached, and the name of that.
+fn workshop_with_a_remote(here: &Path, there: &Path) -> (Workshop, RemoteName) {
+    let remote = annex::init::init(there, Some("there"), 1_700_000_000).unwrap();
+    let workshop = workshop(here);
+    annex::init::add_remote(workshop.annex(), &remote).unwrap();
+    let name = workshop.list_remotes().pop().unwrap().name;
+    let probe = Effect::Probe {
+        id: Id(1),
+        remote: name.clone(),
+    };
+    perform(&workshop, probe, Vec::new());
+    (workshop, name)
+}
+
+/// Sends contents; the outcome of each.
+fn send(workshop: &Workshop, remote: &RemoteName, keys: &[Key]) -> Vec<Outcome> {
+    let effect = Effect::Transfer {
+        id: Id(2),
+        remote: remote.clone(),
+        direction: Direction::Send,
+        keys: keys.to_vec(),
+    };
+    let Event::Transferred { outcomes, .. } = perform(workshop, effect, Vec::new()) else {
+        panic!("a transfer ends as one")
+    };
+    let of = |key: &Key| {
+        outcomes
+            .iter()
+            .find(|(of, _)| of == key)
+            .map(|(_, outcome)| outcome.clone())
+    };
+    keys.iter().map(|key| of(key).unwrap()).collect()
+}
+
+fn configure(workshop: &Workshop, name: &str, value: &str) {
+    let path = workshop.annex().git_dir().join("config");
+    let mut config = fs::read_to_string(&path).unwrap();
+    config += &format!("[annex]\n\t{name} = {value}\n");
+    fs::write(path, config).unwrap();
+}
+
+/// No upper bound is asked for: the machine may be slow, but never faster than the limit.
+#[test]
+fn contents_travel_no_faster_than_they_may() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
+    let keys = ["a".repeat(200), "b".repeat(200)].map(|file| commit_unlogged(&workshop, &file));
+    observe(&workshop).unwrap();
+    configure(&workshop, "bwlimit-upload", "1000 bytes");
+    let begun_at = Instant::now();
+    assert_eq!(send(&workshop, &name, &keys), [Outcome::Stored, Outcome::Stored]);
+    assert!(
+        begun_at.elapsed() >= Duration::from_millis(399),
+        "{:?}",
+        begun_at.elapsed()
+    );
+    configure(&workshop, "bwlimit-upload", "fast");
+    let told = send(&workshop, &name, &keys);
+    assert!(
+        matches!(&told[0], Outcome::Failed(why) if why.contains("annex.bwlimit-upload")),
+        "{told:?}"
+    );
+}
+
 /// The rules may change between the plan and the start: what they forbid by then does not start.
 #[test]
 fn a_transfer_that_the_rules_forbid_does_not_start() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let remote = annex::init::init(there.path(), Some("there"), 1_700_000_000).unwrap();
-    let workshop = workshop(here.path());
-    annex::init::add_remote(workshop.annex(), &remote).unwrap();
-    let name = workshop.list_remotes().pop().unwrap().name;
-    perform(
-        &workshop,
-        Effect::Probe {
-            id: Id(1),
-            remote: name.clone(),
-        },
-        Vec::new(),
-    );
+    let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
     let keys = ["raw", "other"].map(|file| commit_unlogged(&workshop, file));
     observe(&workshop).unwrap();
-    let transfer = || {
-        let effect = Effect::Transfer {
-            id: Id(2),
-            remote: name.clone(),
-            direction: Direction::Send,
-            keys: keys.to_vec(),
-        };
-        match perform(&workshop, effect, Vec::new()) {
-            Event::Transferred { outcomes, .. } => keys.clone().map(|key| {
-                let outcome = outcomes.iter().find(|(of, _)| *of == key);
-                outcome.map(|(_, outcome)| outcome.clone()).unwrap()
-            }),
-            other => panic!("{other:?}"),
-        }
-    };
+    let transfer = || send(&workshop, &name, &keys);
     let rules = workshop.annex().own_dir().join(crate::policy::FILE);
     fs::write(&rules, "[[rule]]\ndirectory = \"raw\"\nallow = \"content-down\"\n").unwrap();
     assert!(workshop.read_rules());

@@ -2,9 +2,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use annex::settings::{RemoteSettings, Settings};
+use annex::settings::{Bandwidth, RemoteSettings, Settings};
 use annex::{Annex, Error as AnnexError, Facts, Look, RefsState};
+use assistant::content::Direction;
+use assistant::pacing::Limit;
 use assistant::{Heads, Id, Refs, RemoteFacts};
 use contract::Change;
 use model::{Oid, RemoteName, Uuid};
@@ -26,6 +29,8 @@ pub(crate) struct Workshop {
     pub(crate) clock: Clock,
     observations: Mutex<Observations>,
     setbacks: Mutex<Setbacks>,
+    /// How much of the line each limit has used: of all remotes, and of each.
+    limits: Mutex<BTreeMap<(Option<RemoteName>, Direction), Limit>>,
     shared: Mutex<Shared>,
 }
 
@@ -84,6 +89,7 @@ impl Workshop {
             clock,
             observations: Mutex::new(observations),
             setbacks: Mutex::default(),
+            limits: Mutex::default(),
             shared: Mutex::default(),
         };
         workshop.read_rules();
@@ -96,6 +102,23 @@ impl Workshop {
 
     pub(crate) fn observations(&self) -> MutexGuard<'_, Observations> {
         lock(&self.observations)
+    }
+
+    /// Puts limits in force, in bytes a second.
+    pub(crate) fn set_limits(&self, remote: &RemoteName, direction: Direction, limits: Bandwidth) {
+        let mut all = lock(&self.limits);
+        for (whose, rate) in [(None, limits.all), (Some(remote.clone()), limits.remote)] {
+            let limit = all.entry((whose, direction)).or_insert(Limit::new(None));
+            *limit = limit.with_rate(rate);
+        }
+    }
+
+    /// So many bytes have passed to or from a remote: how long to wait before the next do.
+    pub(crate) fn passed(&self, remote: &RemoteName, direction: Direction, bytes: u64) -> Duration {
+        let (mut all, now) = (lock(&self.limits), self.clock.now());
+        let whose = [None, Some(remote.clone())];
+        let waits = whose.map(|whose| all.get_mut(&(whose, direction)).map(|limit| limit.pass(now, bytes)));
+        waits.into_iter().flatten().max().unwrap_or_default()
     }
 
     pub(crate) fn setbacks(&self) -> MutexGuard<'_, Setbacks> {
@@ -194,7 +217,16 @@ impl Workshop {
             content: !remote.ignore,
             seen: self.last_seen(&remote.name),
         });
-        let facts = facts.collect();
+        let facts: Vec<RemoteFacts> = facts.collect();
+        for remote in &facts {
+            for direction in [Direction::Send, Direction::Get] {
+                // One that cannot be read is told when a transfer is to start, which it then does not.
+                if let Ok(limits) = annex::settings::bandwidth(&self.annex, &remote.name, direction == Direction::Send)
+                {
+                    self.set_limits(&remote.name, direction, limits);
+                }
+            }
+        }
         self.shared().remotes = listed.into_iter().map(|remote| (remote.name.clone(), remote)).collect();
         facts
     }
