@@ -14,7 +14,7 @@ use model::{RemoteName, Uuid};
 
 use crate::history::{Content, Entry, Files, PathNo, Tree, join_facts, join_trees};
 use crate::invariants;
-use crate::world::{Branches, Findings, RepoNo, Slot, Step, World, path_name, path_number};
+use crate::world::{Branches, ClassName, Findings, RepoNo, Slot, Step, World, path_name, path_number};
 
 /// The engine was killed in the middle of something.
 pub(crate) struct Crash;
@@ -538,17 +538,20 @@ impl World {
                 keys.entry(content).or_default().0 |= 1 << of;
             }
         }
-        let mut classes: BTreeMap<(u16, u16), Vec<Content>> = BTreeMap::new();
+        let mut classes: BTreeMap<ClassName, Vec<Content>> = BTreeMap::new();
         for (content, (have, _)) in keys {
             let wanting = (0..self.repos.len()).filter(|&repo| live.contains(&content) && self.wants(repo, content));
             let want = wanting.fold(0, |want, repo| want | 1 << repo);
-            classes.entry((have, want)).or_default().push(content);
+            let barred = self.repos[repo].barred.iter().filter(|(of, ..)| *of == content);
+            let barred = barred.map(|(_, slot, direction)| (*slot, *direction)).collect();
+            classes.entry((have, want, barred)).or_default().push(content);
         }
         let mut listed = Vec::new();
         let mut known = BTreeMap::new();
-        for ((have, want), contents) in classes {
+        for ((have, want, barred), contents) in classes {
             let next = u32::try_from(self.class_ids.len()).unwrap_or(u32::MAX);
-            let id = *self.class_ids.entry((have, want)).or_insert(next);
+            let id = *self.class_ids.entry((have, want, barred.clone())).or_insert(next);
+            let name = |slot: Slot| self.repos[repo].remotes[slot].name.clone();
             let uuids = |set: u16| -> BTreeSet<Uuid> {
                 (0..self.repos.len())
                     .filter(|repo| set >> repo & 1 == 1)
@@ -559,7 +562,7 @@ impl World {
                 id: ClassId(id),
                 have: uuids(have),
                 want: uuids(want),
-                barred: BTreeSet::new(),
+                barred: barred.into_iter().map(|(slot, way)| (name(slot), way)).collect(),
                 keys: contents.len() as u64,
                 bytes: 0,
             });

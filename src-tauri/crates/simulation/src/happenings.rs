@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use assistant::content::Direction;
 use assistant::guards::Question;
 use assistant::{Assistant, Event, Root};
 
-use crate::history::PathNo;
+use model::{Key, RemoteName};
+
+use crate::history::{Content, PathNo};
 use crate::invariants::UnderWay;
 use crate::world::{Engine, Place, RepoNo, Slot, Step, World};
 
@@ -274,7 +277,10 @@ impl World {
 
     fn change_rule(&mut self, repo: RepoNo) {
         let slot = self.chance.below(self.repos[repo].remotes.len());
-        let which = self.chance.below(3);
+        let which = self.chance.below(4);
+        if which == 3 {
+            return self.change_barred(repo, slot);
+        }
         let Some(remote) = self.repos[repo].remotes.get_mut(slot) else {
             return;
         };
@@ -286,6 +292,40 @@ impl World {
         *rule = !*rule;
         let facts = self.remote_facts(repo);
         self.tell_now(repo, Event::RemotesListed(facts));
+    }
+
+    /// The user writes rules for directories: some contents may not travel to or from a remote; or takes all back.
+    fn change_barred(&mut self, repo: RepoNo, slot: Slot) {
+        let direction = if self.chance.one_in(2) {
+            Direction::Get
+        } else {
+            Direction::Send
+        };
+        if !self.repos[repo].barred.is_empty() && self.chance.one_in(2) {
+            self.repos[repo].barred.clear();
+        } else if slot < self.repos[repo].remotes.len() {
+            for content in 0..self.contents.len() {
+                if self.chance.one_in(2) {
+                    self.repos[repo].barred.insert((content as Content, slot, direction));
+                }
+            }
+        }
+        self.note(|| format!("r{repo} has other rules"));
+        let barred = self.barred_keys(repo);
+        if let Some(engine) = &mut self.repos[repo].engine {
+            engine.under_way.barred = barred;
+        }
+        self.tell_now(repo, Event::RulesChanged);
+    }
+
+    fn barred_keys(&self, repo: RepoNo) -> BTreeSet<(Key, RemoteName, Direction)> {
+        let barred = self.repos[repo].barred.iter();
+        barred
+            .map(|&(content, slot, direction)| {
+                let key = self.contents[usize::from(content)].clone();
+                (key, self.repos[repo].remotes[slot].name.clone(), direction)
+            })
+            .collect()
     }
 
     fn echo(&mut self, repo: RepoNo) {
@@ -332,6 +372,7 @@ impl World {
     /// A new engine knows nothing but the repository.
     pub(crate) fn start_engine(&mut self, repo: RepoNo) {
         let mut under_way = UnderWay::default();
+        under_way.barred = self.barred_keys(repo);
         for content in &self.harmed {
             under_way.damaged(&self.contents[usize::from(*content)]);
         }

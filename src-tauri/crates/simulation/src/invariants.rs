@@ -38,6 +38,8 @@ pub(crate) struct UnderWay {
     /// What this engine delivered itself and nobody damaged since.
     delivered: BTreeSet<(Key, RemoteName)>,
     damaged: BTreeSet<Key>,
+    /// What the rules for directories forbid now.
+    pub(crate) barred: BTreeSet<(Key, RemoteName, Direction)>,
 }
 
 /// The remote that an effect is about.
@@ -153,6 +155,7 @@ impl UnderWay {
                 keys,
             } => {
                 self.policy(remote, *direction, true)?;
+                self.rules(remote, *direction, keys)?;
                 self.single_flight(remote, *direction, keys)?;
                 let (remote, direction, keys) = (remote.clone(), *direction, keys.clone());
                 (
@@ -195,6 +198,17 @@ impl UnderWay {
             Ok(())
         } else {
             Err(format!("I24 policy: {direction:?} with {remote} is forbidden"))
+        }
+    }
+
+    /// I24: nor what the rules for directories forbid.
+    fn rules(&self, remote: &RemoteName, direction: Direction, keys: &[Key]) -> Result<(), String> {
+        let is_barred = |key: &&Key| self.barred.contains(&((*key).clone(), remote.clone(), direction));
+        match keys.iter().find(is_barred) {
+            Some(key) => Err(format!(
+                "I24 policy: a rule bars {key:?} from {direction:?} with {remote}"
+            )),
+            None => Ok(()),
         }
     }
 
@@ -241,11 +255,13 @@ impl UnderWay {
                 Kind::Transfer {
                     remote,
                     direction,
+                    keys,
                     cancelled,
-                    ..
                 } => {
                     transfers += 1;
                     if !cancelled {
+                        self.rules(remote, *direction, keys)
+                            .map_err(|why| format!("{why} and goes on"))?;
                         self.policy(remote, *direction, true)
                             .map_err(|why| format!("{why} and goes on"))?;
                         if self.paused {
@@ -398,10 +414,11 @@ impl World {
                 };
                 // What no log tells it cannot act on: a crash came before the word, or a rule keeps the word away.
                 let knows = |of: RepoNo| self.has_good(of, content) && said(content, of);
-                if remote.push && knows(repo) && lacks(target) {
+                let may = |direction| !here.barred.contains(&(content, slot, direction));
+                if remote.push && may(Direction::Send) && knows(repo) && lacks(target) {
                     return Err(format!("r{target} lacks c{content}"));
                 }
-                if remote.pull && knows(target) && lacks(repo) {
+                if remote.pull && may(Direction::Get) && knows(target) && lacks(repo) {
                     return Err(format!("lacks c{content} of r{target}"));
                 }
             }

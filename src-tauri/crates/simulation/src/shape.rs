@@ -57,6 +57,7 @@ fn repo(number: RepoNo, has_engine: bool, place: Place, wants: Wants) -> Repo {
         fetched: BTreeMap::new(),
         objects: BTreeSet::new(),
         damaged: BTreeSet::new(),
+        barred: BTreeSet::new(),
         confirmed: BTreeSet::new(),
         blocked_at: Vec::new(),
         engine: None,

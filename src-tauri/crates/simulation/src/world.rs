@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
+use assistant::content::Direction;
 use assistant::guards::Question;
 use assistant::{Assistant, Effect, Event, Heads, Id, RemoteFacts, Root};
 use model::{Cost, Key, RemoteName, RepoPath, Timestamp, Uuid};
@@ -19,6 +20,8 @@ use crate::transfers::Transfer;
 pub(crate) type RepoNo = usize;
 /// Names a remote of one repository.
 pub(crate) type Slot = usize;
+/// What keys of one class have in common: who has them, who wants them, and how they may not travel.
+pub(crate) type ClassName = (u16, u16, BTreeSet<(Slot, Direction)>);
 
 /// A remote as one repository has it configured.
 #[derive(Debug, Clone)]
@@ -111,6 +114,8 @@ pub(crate) struct Repo {
     pub(crate) fetched: BTreeMap<Slot, [Branches; 2]>,
     pub(crate) objects: BTreeSet<Content>,
     pub(crate) damaged: BTreeSet<Content>,
+    /// Ways that contents may not travel, by the user's rules for directories.
+    pub(crate) barred: BTreeSet<(Content, Slot, Direction)>,
     /// Files that the user said were removed on purpose, and nobody wrote since.
     pub(crate) confirmed: BTreeSet<PathNo>,
     /// When merges were blocked, since the last that was not and since the engine started.
@@ -191,7 +196,7 @@ pub(crate) struct World {
     pub(crate) unfinished: BTreeSet<Content>,
     /// Contents whose copies were damaged by the world.
     pub(crate) harmed: BTreeSet<Content>,
-    pub(crate) class_ids: BTreeMap<(u16, u16), u32>,
+    pub(crate) class_ids: BTreeMap<ClassName, u32>,
     queue: BTreeMap<(Timestamp, u32, u64), Step>,
     serial: u64,
     /// Steps in the queue that are not wakes.
