@@ -4,6 +4,7 @@ import { mount } from 'svelte';
 
 import App from './App.svelte';
 import type { Backend } from './backend';
+import { tauri } from './backend/tauri';
 
 /** `npm run dev` shows the fake; the built window knows only the program that it is part of. */
 async function backend(): Promise<Backend> {
@@ -11,7 +12,6 @@ async function backend(): Promise<Backend> {
     const { fake } = await import('./backend/fake');
     return fake(new URLSearchParams(location.search).get('scene') ?? 'everyday');
   }
-  const { tauri } = await import('./backend/tauri');
   return tauri;
 }
 

@@ -54,10 +54,12 @@ export function happenings({ folders }: Status): Happening[] {
 }
 
 /** The kinds of contact, in the order in which places are listed. */
-export const CONTACTS = ['here', 'unknown', 'away', 'unsupported'] as const;
+const CONTACTS = ['here', 'unknown', 'away', 'unsupported'] as const;
+
+export type ContactKind = (typeof CONTACTS)[number];
 
 /** Whether a place can be reached, without the reason. */
-export function contactKind(contact: Contact): (typeof CONTACTS)[number] {
+export function contactKind(contact: Contact): ContactKind {
   if (typeof contact === 'string') {
     return contact;
   }
@@ -87,7 +89,7 @@ export interface FolderPlace {
 }
 
 /** The places of all folders by their contact; those that lack most first. */
-export function placesByContact({ folders }: Status): { kind: (typeof CONTACTS)[number]; places: FolderPlace[] }[] {
+export function placesByContact({ folders }: Status): { kind: ContactKind; places: FolderPlace[] }[] {
   const all = folders.flatMap((folder) => folder.places.map((place) => ({ place, folder: folder.path })));
   return CONTACTS.map((kind) => ({
     kind,

@@ -111,9 +111,9 @@ export const text = {
   first: {
     title: 'No folder yet',
     hint: 'Choose a folder that is to be kept safe, and tell Anabranch of it in a terminal:',
-    init: 'Make the folder ready. Nothing in it changes:',
+    init: 'Make the folder ready. Your files stay as they are:',
     initCommand: 'anabranch init ~/Photos',
     start: 'Quit Anabranch, and start it again with the folder’s path behind its name.',
-    after: 'The folder then appears here. Nothing is sent anywhere until you add a place for its copies.',
+    after: 'The folder then appears here. Nothing is sent anywhere but to the places that the folder has.',
   },
 };

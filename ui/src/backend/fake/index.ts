@@ -20,7 +20,7 @@ export function fake(name: string): Backend {
     status.folders.filter(isMoving).forEach(({ path }) =>
       change(path, (folder) => ({
         ...folder,
-        transfers: folder.transfers.map((one) => ({ ...one, done: (one.done + one.total / 200) % one.total })),
+        transfers: folder.transfers.map((one) => ({ ...one, done: Math.round(one.done + one.total / 200) % one.total })),
       })),
     );
   }

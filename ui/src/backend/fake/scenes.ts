@@ -59,7 +59,7 @@ const transfers: Partial<Folder> = {
   keys: 12_408,
   bytes: 61 * GB,
   places: [
-    place('desktop', { wants: 4, wants_bytes: 0.7 * GB }),
+    place('desktop'),
     place('backup disk', { wants: 213, wants_bytes: 19 * GB, has_commits: false }),
   ],
   transfers: [
@@ -125,9 +125,9 @@ const SCENES: Record<string, () => Folder[]> = {
   names: () => [
     folder('/home/ann/صور العائلة', {
       ...transfers,
-      places: [place('קרן הארכיון'), place('backup disk')],
+      places: [place('קרן הארכיון', { wants: 1, wants_bytes: 100_000 }), place('backup disk')],
       transfers: [
-        { place: 'קרן הארכיון', direction: 'sending', what: 'صور/رحلة البحر (2026).jpg', done: 40, total: 100 },
+        { place: 'קרן הארכיון', direction: 'sending', what: 'صور/رحلة البحر (2026).jpg', done: 40_000, total: 100_000 },
       ],
     }),
     folder(`/home/ann/${'a-very-long-name-without-any-blank-'.repeat(6)}end`, {
