@@ -23,11 +23,11 @@ const KINDS: Record<string, string> = { '.html': 'text/html', '.js': 'text/javas
 /** Where the pictures of this run are. */
 export const pictures = process.env['ANABRANCH_PICTURES'] ?? mkdtempSync(join(tmpdir(), 'anabranch-pictures-'));
 
-/** A browser with a profile of its own, and what went wrong in it. */
+/** A browser with a profile of its own. */
 export interface Browser {
   open(scene: string, page?: string, options?: BrowserContextOptions): Promise<Page>;
-  /** Errors in pages, refused styles and scripts, requests to elsewhere. */
-  faults: string[];
+  /** Closes what was opened; what went wrong in it: errors, refused styles and scripts, requests to elsewhere. */
+  end(): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -53,7 +53,6 @@ export async function start(): Promise<Browser> {
   const faults: string[] = [];
   const contexts: BrowserContext[] = [];
   return {
-    faults,
     async open(scene, page = 'folders', options = {}) {
       const context = await browser.newContext({ viewport: { width: 1100, height: 760 }, ...options });
       contexts.push(context);
@@ -82,10 +81,11 @@ export async function start(): Promise<Browser> {
       await opened.waitForSelector('h1');
       return opened;
     },
-    async close() {
-      await Promise.all(contexts.map((context) => context.close()));
-      await browser.close();
+    async end() {
+      await Promise.all(contexts.splice(0).map((context) => context.close()));
+      return faults.splice(0);
     },
+    close: () => browser.close(),
   };
 }
 
@@ -110,7 +110,9 @@ async function bundled(): Promise<string> {
 /** What axe finds wrong, one line each. */
 export async function wrongs(page: Page): Promise<string[]> {
   // By the debugger's door: the page's policy allows no script that is not its own.
-  await page.evaluate(axe.source);
+  if (!(await page.evaluate(() => 'axe' in window))) {
+    await page.evaluate(axe.source);
+  }
   return page.evaluate(async () => {
     const { axe } = window as unknown as { axe: typeof import('axe-core') };
     const { violations } = await axe.run(document, { resultTypes: ['violations'] });
