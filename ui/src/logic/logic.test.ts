@@ -63,7 +63,7 @@ describe('a status', () => {
   it('is summed up', () => {
     expect(overall({ folders: [folder('/a')] })).toBe('Your folder is safe.');
     expect(overall({ folders: [folder('/a'), folder('/b')] })).toBe('All 2 folders are safe.');
-    expect(overall({ folders: [folder('/a'), needy] })).toBe('2 folders, 1 safe.');
+    expect(overall({ folders: [folder('/a'), needy] })).toBe('2 folders: 1 needs you, 1 safe.');
     expect(needs({ folders: [folder('/a'), needy] })).toBe(2);
   });
 

@@ -1,4 +1,4 @@
-import type { Change, Contact, Folder, Place, Status } from '../contract';
+import type { Change, Contact, Folder, Place, State, Status } from '../contract';
 import { text } from '../text';
 import { sentence } from '../text/format';
 
@@ -22,10 +22,20 @@ export function headline(folder: Folder): string {
   }
 }
 
+/** All states, the most pressing first. */
+const STATES = Object.keys(text.state) as State[];
+
 /** All folders in one sentence. */
 export function overall({ folders }: Status): string {
-  const safe = folders.filter((folder) => folder.state === 'safe').length;
-  return safe === folders.length ? text.overall.safe(safe) : text.overall.some(folders.length, safe);
+  const counts = STATES.map((state) => ({ state, count: folders.filter((folder) => folder.state === state).length }));
+  const present = counts.filter(({ count }) => count > 0);
+  if (present.every(({ state }) => state === 'safe')) {
+    return text.overall.safe(folders.length);
+  }
+  return text.overall.some(
+    folders.length,
+    present.map(({ state, count }) => text.overall.state(count, state)),
+  );
 }
 
 /** How many problems and questions wait for the user. */

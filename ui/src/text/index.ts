@@ -34,8 +34,9 @@ export const text = {
   overall: {
     safe: (count: number): string =>
       plural(count, { one: 'Your folder is safe.', other: 'All # folders are safe.' }),
-    some: (count: number, safe: number): string =>
-      `${plural(count, { one: '# folder', other: '# folders' })}, ${safe} safe.`,
+    some: (count: number, states: string[]): string =>
+      `${plural(count, { one: '# folder', other: '# folders' })}: ${states.join(', ')}.`,
+    state: (count: number, state: State): string => `${count} ${text.state[state].toLowerCase()}`,
   },
   headline: {
     paused: 'Nothing is sent or received until you resume.',

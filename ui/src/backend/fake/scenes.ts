@@ -72,7 +72,7 @@ const question: Partial<Folder> = {
   state: 'needs-you',
   headline: 'a question waits for your answer',
   question: {
-    text: '640 of 900 files are gone from this folder. Were they deleted on purpose? Nothing was deleted anywhere else. Yes deletes them everywhere, no brings them back',
+    text: "640 of 900 files are gone from this folder. Were they deleted on purpose? Nothing was deleted anywhere else. 'anabranch answer yes' deletes them everywhere, 'anabranch answer no' brings them back",
   },
 };
 
