@@ -54,7 +54,9 @@ export async function start(): Promise<Browser> {
   const contexts: BrowserContext[] = [];
   return {
     async open(scene, page = 'folders', options = {}) {
-      const context = await browser.newContext({ viewport: { width: 1100, height: 760 }, ...options });
+      // Still, so that no picture and no contrast is taken in the middle of a change of colour.
+      const still = { viewport: { width: 1100, height: 760 }, reducedMotion: 'reduce' as const };
+      const context = await browser.newContext({ ...still, ...options });
       contexts.push(context);
       await context.addInitScript({ content: program });
       await context.route('**/*', (route) => {

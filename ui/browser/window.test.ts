@@ -153,7 +153,7 @@ it('the first content is there within a second', async () => {
 });
 
 it('nothing moves for those who asked for stillness', async () => {
-  const page = await browser.open('everyday', 'folders', { reducedMotion: 'reduce' });
+  const page = await browser.open('everyday');
   const moving = await page.evaluate(
     () =>
       Array.from(document.querySelectorAll('*')).filter((one) => {
