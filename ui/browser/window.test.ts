@@ -125,6 +125,16 @@ describe('by keyboard alone', () => {
   });
 });
 
+it('a question is answered by keyboard, and the focus stays with its folder', async () => {
+  const page = await browser.open('question');
+  await page.getByRole('button', { name: 'No', exact: true }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'No', exact: true }).waitFor({ state: 'detached' });
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Papers');
+  await page.keyboard.press('Tab');
+  expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Sync now: Papers');
+});
+
 it('ten thousand rows scroll with few elements, to the last', async () => {
   const page = await browser.open('large', 'activity');
   const list = page.getByRole('region', { name: 'Changes' });

@@ -64,6 +64,7 @@ describe('a status', () => {
     expect(overall({ folders: [folder('/a')] })).toBe('Your folder is safe.');
     expect(overall({ folders: [folder('/a'), folder('/b')] })).toBe('All 2 folders are safe.');
     expect(overall({ folders: [folder('/a'), needy] })).toBe('2 folders: 1 needs you, 1 safe.');
+    expect(overall({ folders: [needy, needy] })).toBe('2 folders: 2 need you.');
     expect(needs({ folders: [folder('/a'), needy] })).toBe(2);
   });
 

@@ -36,7 +36,8 @@ export const text = {
       plural(count, { one: 'Your folder is safe.', other: 'All # folders are safe.' }),
     some: (count: number, states: string[]): string =>
       `${plural(count, { one: '# folder', other: '# folders' })}: ${states.join(', ')}.`,
-    state: (count: number, state: State): string => `${count} ${text.state[state].toLowerCase()}`,
+    state: (count: number, state: State): string =>
+      state === 'needs-you' ? text.needYou(count) : `${count} ${text.state[state].toLowerCase()}`,
   },
   headline: {
     paused: 'Nothing is sent or received until you resume.',
