@@ -67,6 +67,16 @@ fn every_locked_crate_comes_from_the_common_registry() {
 }
 
 #[test]
+fn no_locked_package_of_the_window_names_where_it_came_from() {
+    let lock = fs::read_to_string(root().join("ui/package-lock.json")).unwrap();
+    assert!(lock.contains("\"integrity\""), "every package is known by its hash");
+    assert!(
+        !lock.contains("\"resolved\""),
+        "make it anew with the settings in ui/.npmrc"
+    );
+}
+
+#[test]
 fn no_rust_file_holds_more_than_one_idea_can_fill() {
     let faults: Vec<String> = texts()
         .into_iter()

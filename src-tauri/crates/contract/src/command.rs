@@ -4,6 +4,7 @@ use crate::{Folder, Why};
 
 /// Something asked of the engine of one folder. One line of JSON on its socket; one [`Reply`] line comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// How are things?
@@ -29,6 +30,7 @@ pub enum Command {
 
 /// The answer to a [`Command`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
     /// To [`Command::Status`], and to [`Command::Sync`] when it has ended.

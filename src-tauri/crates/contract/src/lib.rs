@@ -15,6 +15,8 @@
 mod command;
 mod problem;
 mod status;
+#[cfg(test)]
+mod typescript;
 
 pub use command::{Command, Reply};
 pub use problem::Problem;

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 /// Something that is not as it should be and does not go away by waiting alone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Problem {
     /// What happened.
     pub what: String,

@@ -4,6 +4,7 @@ use crate::Problem;
 
 /// Everything there is to see, at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Status {
     /// The folders of one engine process.
     pub folders: Vec<Folder>,
@@ -11,6 +12,7 @@ pub struct Status {
 
 /// The state of a folder; the first that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// A question only the user can answer, or a problem.
@@ -29,6 +31,7 @@ pub enum State {
 
 /// One folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Folder {
     /// Where it is.
     pub path: String,
@@ -60,6 +63,7 @@ pub struct Folder {
 
 /// Whether a place can be reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Contact {
     /// It is being looked for.
@@ -74,6 +78,7 @@ pub enum Contact {
 
 /// Another repository of the same files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Place {
     /// The name of the remote.
     pub name: String,
@@ -89,6 +94,7 @@ pub struct Place {
 
 /// Which way a content travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// To this folder.
@@ -99,6 +105,7 @@ pub enum Direction {
 
 /// A transfer under way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Progress {
     /// The other end.
     pub place: String,
@@ -114,6 +121,7 @@ pub struct Progress {
 
 /// Something only the user can decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Question {
     /// The question in words, with what yes and no do.
     pub text: String,
@@ -121,6 +129,7 @@ pub struct Question {
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Change {
     /// Seconds since the epoch.
     pub at: u64,
@@ -130,6 +139,7 @@ pub struct Change {
 
 /// Where a file is, where it should be, and what it is waiting for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Why {
     /// The file.
     pub path: String,

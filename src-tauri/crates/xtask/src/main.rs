@@ -17,6 +17,7 @@ mod sample;
 mod steps;
 mod test;
 mod tools;
+mod ui;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -29,6 +29,25 @@ pub(crate) const BUILD: &[Need] = &[
     },
 ];
 
+/// What building and testing the window needs. Node from elsewhere brings its own npm, which Debian packages apart.
+pub(crate) const WINDOW: &[Need] = &[
+    Need {
+        is_there: || has_program("node"),
+        what: "node",
+        packages: &["nodejs"],
+    },
+    Need {
+        is_there: || has_program("npm"),
+        what: "npm",
+        packages: &["npm"],
+    },
+    Need {
+        is_there: || is_file(Path::new("/usr/bin/chromium")),
+        what: "Chromium",
+        packages: &["chromium"],
+    },
+];
+
 /// What the tests need besides: pip fetches the real git-annex; the rest makes a real drive on a loop device.
 pub(crate) const TEST: &[Need] = &[
     Need {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::place::Place;
 use crate::steps::Steps;
-use crate::{packages, tools};
+use crate::{packages, tools, ui};
 
 /// Installs what is missing and runs every check; stops at the first that fails.
 ///
@@ -24,7 +24,7 @@ pub(crate) fn run(yes: bool) -> Result<()> {
 fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
     let place = Place::find()?;
     steps.step("system packages", || {
-        packages::install(&[packages::BUILD, packages::TEST], yes)
+        packages::install(&[packages::BUILD, packages::WINDOW, packages::TEST], yes)
     })?;
     let nextest = steps.step("cargo-nextest", || tools::nextest(&place))?;
     let git_annex = steps.step("git-annex", || tools::git_annex(&place))?;
@@ -40,6 +40,7 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
         "examples in the documentation",
         &mut place.cargo(&["test", "--doc", "--workspace"]),
     )?;
+    ui::check(steps, &place)?;
     // The whole-system tests run the real program. Built for the whole workspace, so that the tests' build after it
     // finds the same features and compiles nothing twice.
     steps.command(

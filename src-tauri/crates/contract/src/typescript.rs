@@ -1,0 +1,61 @@
+//! The window's copy of these types, in `ui/src/contract`: made from them, and compared with them.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use ts_rs::{Config, TS};
+
+use crate::{
+    Change, Command, Contact, Direction, Folder, Place, Problem, Progress, Question, Reply, State, Status, Why,
+};
+
+const FILE: &str = "../../../ui/src/contract/index.ts";
+
+const HEAD: &str = "\
+// Made from the Rust crate `contract`; never edited by hand. To make it anew after a change there:
+// ANABRANCH_WRITE=1 cargo test -p contract
+";
+
+#[test]
+fn the_window_has_these_types() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
+    let made = all();
+    if std::env::var_os("ANABRANCH_WRITE").is_some() {
+        std::fs::write(&path, &made).unwrap();
+    }
+    let has = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        has == made,
+        "{FILE} differs from the types here: make it anew with ANABRANCH_WRITE=1 cargo test -p contract"
+    );
+}
+
+fn all() -> String {
+    // JSON has one kind of number, and no count of bytes comes near 2^53.
+    let config = Config::new().with_large_int("number");
+    let mut text = HEAD.to_owned();
+    for one in [
+        declared::<Status>,
+        declared::<Folder>,
+        declared::<State>,
+        declared::<Place>,
+        declared::<Contact>,
+        declared::<Progress>,
+        declared::<Direction>,
+        declared::<Question>,
+        declared::<Problem>,
+        declared::<Change>,
+        declared::<Why>,
+        declared::<Command>,
+        declared::<Reply>,
+    ] {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "\n{}", one(&config));
+    }
+    text
+}
+
+fn declared<T: TS>(config: &Config) -> String {
+    let documentation = T::docs().unwrap_or_default();
+    format!("{documentation}export {}\n", T::decl(config))
+}

@@ -1,0 +1,27 @@
+/** Runs in the page before the window's own script: what Tauri would put there, with the fake behind it. */
+import { mockIPC } from '@tauri-apps/api/mocks';
+
+import { fake } from '../src/backend/fake';
+import type { Command, Status } from '../src/contract';
+
+interface Internals {
+  runCallback(id: number, message: { index: number; message: Status }): void;
+}
+
+const backend = fake(new URLSearchParams(location.search).get('scene') ?? 'everyday');
+
+mockIPC((command, payload) => {
+  const given = payload as { folder: string; command: Command; channel: { id: number } };
+  if (command === 'status') {
+    return backend.status();
+  }
+  if (command === 'ask') {
+    return backend.ask(given.folder, given.command);
+  }
+  if (command === 'watch') {
+    let index = 0;
+    const { runCallback } = (window as unknown as { __TAURI_INTERNALS__: Internals }).__TAURI_INTERNALS__;
+    return backend.watch((message) => runCallback(given.channel.id, { index: index++, message }));
+  }
+  throw new Error(`there is no command ${command}`);
+});

@@ -1,0 +1,175 @@
+import { join } from 'node:path';
+
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+import { scenes } from '../src/backend/fake/scenes';
+import { type Browser, pictures, start, wrongs } from './chromium';
+
+const PAGES = { folders: 'Folders', places: 'Places', activity: 'Activity', problems: 'Problems', why: 'Why?' };
+
+const LOOKS: Record<string, BrowserContextOptions> = {
+  light: { colorScheme: 'light' },
+  dark: { colorScheme: 'dark' },
+  'more contrast': { colorScheme: 'light', contrast: 'more' },
+  'more contrast, dark': { colorScheme: 'dark', contrast: 'more' },
+  'forced colours': { colorScheme: 'dark', contrast: 'more', forcedColors: 'active' },
+  // A window of 1100 × 760 at 200 %.
+  '200 %': { colorScheme: 'light', viewport: { width: 550, height: 380 }, deviceScaleFactor: 2 },
+};
+
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await start();
+  // The pictures are to be looked at, so it is said where they are.
+  process.stdout.write(`pictures: ${pictures}\n`);
+});
+
+afterAll(() => browser.close());
+
+afterEach(async () => {
+  expect(await browser.end()).toEqual([]);
+});
+
+async function picture(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: join(pictures, `${name.replaceAll(/[^a-z0-9]+/g, '-')}.png`) });
+}
+
+/** How far the page is wider than the window. */
+function overflow(page: Page): Promise<number> {
+  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+}
+
+/** The names of what Tab reaches, from where the focus is, until it leaves the page. */
+async function walk(page: Page): Promise<string[]> {
+  const names: string[] = [];
+  for (let step = 0; step < 200; step += 1) {
+    await page.keyboard.press('Tab');
+    const name = await page.evaluate(() => {
+      const on = document.activeElement;
+      if (!(on instanceof HTMLElement) || on === document.body) {
+        return null;
+      }
+      const { outlineStyle, outlineWidth } = getComputedStyle(on);
+      const isSeen = outlineStyle !== 'none' && Number.parseFloat(outlineWidth) >= 1;
+      return (on.getAttribute('aria-label') ?? on.innerText).split('\n')[0]?.trim() + (isSeen ? '' : ' (unseen)');
+    });
+    if (name === null || (names.length > 0 && name === names[0])) {
+      return names;
+    }
+    names.push(name);
+  }
+  throw new Error('Tab never leaves the page');
+}
+
+describe.each(Object.entries(LOOKS))('in %s', (look, options) => {
+  it.each(['everyday', 'problems', 'names'])(
+    'every page of the scene %s is clean for axe and no wider than the window',
+    async (scene) => {
+      const page = await browser.open(scene, 'folders', options);
+      for (const [name, title] of Object.entries(PAGES)) {
+        await page.evaluate((to) => (location.hash = to), name);
+        await page.waitForSelector(`h1:text-is("${title}")`);
+        await picture(page, `${name} ${scene} ${look}`);
+        expect(await wrongs(page)).toEqual([]);
+        expect(await overflow(page)).toBe(0);
+      }
+    },
+  );
+});
+
+it.each(scenes.filter((scene) => !['everyday', 'problems', 'names'].includes(scene)))('the scene %s is clean for axe', async (scene) => {
+  const page = await browser.open(scene);
+  await picture(page, `folders ${scene}`);
+  expect(await wrongs(page)).toEqual([]);
+});
+
+describe('by keyboard alone', () => {
+  it('every page is reached, in the order in which it is seen, with the focus in sight', async () => {
+    const page = await browser.open('problems');
+    const names = await walk(page);
+    expect(names).toEqual([
+      'Skip to content',
+      ...Object.values(PAGES),
+      'See 2 problems',
+      ...['Sync now: Papers', 'Pause: Papers'],
+      ...['Yes', 'No', 'Sync now: Notes', 'Pause: Notes'],
+    ]);
+  });
+
+  it('a page opens, its heading has the focus, and Tab goes on in it', async () => {
+    const page = await browser.open('everyday');
+    for (const step of ['Tab', 'Tab', 'Tab', 'Tab', 'Tab', 'Tab', 'Enter']) {
+      await page.keyboard.press(step);
+    }
+    await page.waitForFunction(() => document.activeElement?.textContent === 'Why?' && document.title.startsWith('Why?'));
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('why-folder');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('2026/harbour.jpg');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('text=2 copies; still on its way to backup disk.');
+    await picture(page, 'why answered');
+    expect(await wrongs(page)).toEqual([]);
+  });
+
+  it('the pages are skipped, a folder is paused, and that is told', async () => {
+    const page = await browser.open('transfers');
+    for (const step of ['Tab', 'Enter', 'Tab', 'Tab', 'Enter']) {
+      await page.keyboard.press(step);
+    }
+    await page.waitForSelector('button:text("Resume")');
+    expect(await page.getByRole('status').innerText()).toBe('Photos: Paused');
+    expect(await page.evaluate(() => document.activeElement?.textContent?.trim())).toBe('Resume');
+  });
+});
+
+it('a question is answered by keyboard, and the focus stays with its folder', async () => {
+  const page = await browser.open('question');
+  await page.getByRole('button', { name: 'No', exact: true }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'No', exact: true }).waitFor({ state: 'detached' });
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Papers');
+  await page.keyboard.press('Tab');
+  expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Sync now: Papers');
+});
+
+it('ten thousand rows scroll with few elements, to the last', async () => {
+  const page = await browser.open('large', 'activity');
+  const list = page.getByRole('region', { name: 'Changes' });
+  const rows = list.locator('li');
+  await list.focus();
+  await picture(page, 'activity large');
+  expect(await rows.count()).toBeLessThan(40);
+  const began = Date.now();
+  for (let turn = 0; turn < 50; turn += 1) {
+    await page.keyboard.press('PageDown');
+  }
+  expect(Date.now() - began).toBeLessThan(10_000);
+  await page.keyboard.press('End');
+  await page.waitForSelector('text=received IMG_9999.jpg', { strict: false });
+  expect(await rows.count()).toBeLessThan(40);
+  expect(await page.evaluate(() => document.querySelectorAll('*').length)).toBeLessThan(400);
+  expect(await wrongs(page)).toEqual([]);
+});
+
+it('the first content is there within a second', async () => {
+  const page = await browser.open('many');
+  const paint = await page.evaluate(
+    () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Number.POSITIVE_INFINITY,
+  );
+  expect(paint).toBeLessThan(1000);
+});
+
+it('nothing moves for those who asked for stillness', async () => {
+  const page = await browser.open('everyday');
+  const moving = await page.evaluate(
+    () =>
+      Array.from(document.querySelectorAll('*')).filter((one) => {
+        const { transitionDuration, animationName } = getComputedStyle(one);
+        return transitionDuration !== '0s' || animationName !== 'none';
+      }).length,
+  );
+  expect(moving).toBe(0);
+});

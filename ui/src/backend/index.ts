@@ -1,0 +1,11 @@
+import type { Command, Reply, Status } from '../contract';
+
+/** The one door to the program. */
+export interface Backend {
+  /** Everything there is to see now. */
+  status(): Promise<Status>;
+  /** Asks the engine of one folder, named by its path. Refusals are replies; it fails when nobody answers. */
+  ask(folder: string, command: Command): Promise<Reply>;
+  /** Calls back with each new status, until the function that it gives is called. */
+  watch(onStatus: (status: Status) => void): Promise<() => void>;
+}

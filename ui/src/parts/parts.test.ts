@@ -1,0 +1,119 @@
+import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+import App from '../App.svelte';
+import type { Backend } from '../backend';
+import { fake } from '../backend/fake';
+import { folder } from '../backend/fake/scenes';
+import type { Reply, Status } from '../contract';
+import Why from '../pages/Why.svelte';
+import FolderCard from './FolderCard.svelte';
+
+afterEach(cleanup);
+
+/** A program that gives one reply to everything, and remembers what it was asked. */
+function replying(reply: () => Promise<Reply>): Backend & { ask: ReturnType<typeof vi.fn<Backend['ask']>> } {
+  return {
+    status: () => Promise.resolve({ folders: [] }),
+    ask: vi.fn<Backend['ask']>(reply),
+    watch: () => Promise.resolve(() => undefined),
+  };
+}
+
+describe('a folder', () => {
+  it('is paused, or goes on', async () => {
+    const backend = replying(() => Promise.resolve('done'));
+    const { rerender } = render(FolderCard, { folder: folder('/a/Photos'), backend });
+    await fireEvent.click(screen.getByRole('button', { name: 'Pause: Photos' }));
+    await rerender({ folder: folder('/a/Photos', { state: 'paused' }), backend });
+    await fireEvent.click(screen.getByRole('button', { name: 'Resume: Photos' }));
+    expect(backend.ask.mock.calls).toEqual([
+      ['/a/Photos', 'pause'],
+      ['/a/Photos', 'resume'],
+    ]);
+  });
+
+  it('syncs once, however often it is clicked, and again afterwards', async () => {
+    let end: (reply: Reply) => void = () => undefined;
+    const backend = replying(() => new Promise((resolve) => (end = resolve)));
+    render(FolderCard, { folder: folder('/a/Photos'), backend });
+    await fireEvent.click(screen.getByRole('button', { name: 'Sync now: Photos' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Syncing…: Photos' }));
+    expect(backend.ask).toHaveBeenCalledTimes(1);
+    end('done');
+    await screen.findByRole('button', { name: 'Sync now: Photos' });
+  });
+
+  it('says why something was refused, and when nobody answers', async () => {
+    const backend = replying(() => Promise.resolve({ refused: 'it is being removed' }));
+    render(FolderCard, { folder: folder('/a/Photos'), backend });
+    await fireEvent.click(screen.getByRole('button', { name: 'Sync now: Photos' }));
+    expect((await screen.findByRole('alert')).textContent).toBe('It is being removed');
+    backend.ask.mockRejectedValueOnce(new Error('gone'));
+    await fireEvent.click(screen.getByRole('button', { name: 'Pause: Photos' }));
+    expect((await screen.findByText(/could not be asked/)).textContent).toContain('gone');
+  });
+
+  it('passes both answers on', async () => {
+    const backend = replying(() => Promise.resolve('done'));
+    render(FolderCard, { folder: folder('/a/Photos', { question: { text: 'Deleted on purpose?' } }), backend });
+    await fireEvent.click(screen.getByRole('button', { name: 'No' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Yes' }));
+    expect(backend.ask.mock.calls.map(([, command]) => command)).toEqual([
+      { answer: { yes: false } },
+      { answer: { yes: true } },
+    ]);
+  });
+});
+
+describe('why', () => {
+  const status: Status = { folders: [folder('/a/Photos'), folder('/a/Notes')] };
+
+  async function ask(path: string): Promise<void> {
+    await fireEvent.input(screen.getByLabelText('File'), { target: { value: path } });
+    await fireEvent.submit(screen.getByLabelText('File'));
+  }
+
+  it('asks the chosen folder for the bytes of the path', async () => {
+    const backend = replying(() =>
+      Promise.resolve({ why: { path: 'é', key: 'k', have: ['laptop'], want: ['laptop'], sentence: '' } }),
+    );
+    render(Why, { status, backend });
+    await fireEvent.change(screen.getByLabelText('Folder'), { target: { value: '/a/Notes' } });
+    await ask('/a/Notes/é');
+    expect(backend.ask).toHaveBeenCalledWith('/a/Notes', { why: { path: 'c3a9' } });
+    await screen.findByText('1 copy: wherever it is wanted, it is.');
+  });
+
+  it('says that a file is not known, or elsewhere, and asks nobody about the latter', async () => {
+    const backend = replying(() => Promise.resolve({ why: { path: 'x', key: null, have: [], want: [], sentence: '' } }));
+    render(Why, { status, backend });
+    await ask('x');
+    await screen.findByText(/This file is not watched over/);
+    await ask('/etc/passwd');
+    await screen.findByText('This path is not in the folder.');
+    expect(backend.ask).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('the window', () => {
+  it('says when nobody answers, and tries again', async () => {
+    const backend = fake('everyday');
+    const status = vi.spyOn(backend, 'status').mockRejectedValueOnce(new Error('no engine'));
+    render(App, { backend });
+    expect((await screen.findByRole('alert')).textContent).toContain('no engine');
+    await fireEvent.click(screen.getByRole('button', { name: 'Try again' }));
+    await screen.findByRole('heading', { name: 'Photos' });
+    expect(status).toHaveBeenCalledTimes(2);
+  });
+
+  it('stops watching when it goes', async () => {
+    const backend = fake('everyday');
+    const stop = vi.fn();
+    vi.spyOn(backend, 'watch').mockResolvedValue(stop);
+    const { unmount } = render(App, { backend });
+    await screen.findByRole('heading', { name: 'Photos' });
+    unmount();
+    expect(stop).toHaveBeenCalledTimes(1);
+  });
+});

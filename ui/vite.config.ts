@@ -1,0 +1,22 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  plugins: [svelte()],
+  // The window is loaded from the program itself, at whatever address the web view gives it.
+  base: './',
+  build: {
+    // What WebKitGTK of Debian 12 surely understands.
+    target: 'safari15',
+    // Without it a small script would be written to load the others; there are none.
+    modulePreload: false,
+    // Nothing is inlined as a data: address: the content security policy allows files only.
+    assetsInlineLimit: 0,
+  },
+  test: {
+    include: ['src/**/*.test.ts'],
+    environment: 'jsdom',
+  },
+  // Without this, tests would get Svelte's build for servers.
+  ...(process.env['VITEST'] ? { resolve: { conditions: ['browser'] } } : {}),
+});
