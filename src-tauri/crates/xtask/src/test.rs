@@ -24,7 +24,7 @@ pub(crate) fn run(yes: bool) -> Result<()> {
 fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
     let place = Place::find()?;
     steps.step("system packages", || {
-        packages::install(&[packages::BUILD, packages::TEST], yes)
+        packages::install(&[packages::BUILD, packages::DESKTOP, packages::TEST], yes)
     })?;
     let nextest = steps.step("cargo-nextest", || tools::nextest(&place))?;
     let git_annex = steps.step("git-annex", || tools::git_annex(&place))?;
@@ -40,11 +40,18 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
         "examples in the documentation",
         &mut place.cargo(&["test", "--doc", "--workspace"]),
     )?;
-    // The whole-system tests run the real program. Built for the whole workspace, so that the tests' build after it
+    // The whole-system tests run the real programs. Built for the whole workspace, so that the tests' build after it
     // finds the same features and compiles nothing twice.
     steps.command(
-        "the program",
-        &mut place.cargo(&["build", "--workspace", "--bin", "anabranch"]),
+        "the programs",
+        &mut place.cargo(&[
+            "build",
+            "--workspace",
+            "--bin",
+            "anabranch",
+            "--bin",
+            "anabranch-desktop",
+        ]),
     )?;
 
     let mut tests = place.cargo(&["nextest", "run", "--workspace"]);
@@ -57,6 +64,7 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
     tests
         .env("ANABRANCH_SKIPPED", &skipped)
         .env("ANABRANCH_BINARY", place.target.join("debug/anabranch"))
+        .env("ANABRANCH_DESKTOP_BINARY", place.target.join("debug/anabranch-desktop"))
         .env("ANABRANCH_GIT_ANNEX", &git_annex)
         .env("ANABRANCH_REQUIRE_GIT_ANNEX", "1");
     let passed = steps.command("tests", &mut tests);
