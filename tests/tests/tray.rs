@@ -27,8 +27,8 @@ fn photos(sandbox: &Sandbox) -> (PathBuf, PathBuf) {
 }
 
 /// The picture of a state, as the tray hands it on.
-fn icon(name: &str) -> (i32, Vec<u8>) {
-    let path = format!("{}/../icons/tray/light/{name}.png", env!("CARGO_MANIFEST_DIR"));
+fn icon(set: &str, name: &str) -> (i32, Vec<u8>) {
+    let path = format!("{}/../icons/tray/{set}/{name}.png", env!("CARGO_MANIFEST_DIR"));
     let file = std::io::BufReader::new(fs::File::open(path).unwrap());
     let mut reader = png::Decoder::new(file).read_info().unwrap();
     let mut points = vec![0; reader.output_buffer_size().unwrap()];
@@ -43,7 +43,7 @@ fn icon(name: &str) -> (i32, Vec<u8>) {
 /// Waits until the tray shows a state, in picture and words.
 #[track_caller]
 fn shows(tray: &TrayHost, name: &str, words: &str) {
-    let expected = icon(name);
+    let expected = icon("light", name);
     eventually(PATIENCE, || {
         let tooltip = tray.tooltip();
         match tray.picture() == expected && tooltip.contains(words) {
@@ -95,7 +95,7 @@ fn the_tray_shows_the_state_and_does_what_is_clicked() {
     ];
     assert_eq!(labels[..expected.len()], expected);
     assert_eq!(labels[labels.len() - 3..], ["---", "Open Anabranch", "Quit"]);
-    assert_eq!(desktop.windows("Anabranch"), [], "it starts without a window");
+    assert!(desktop.windows("Anabranch").is_empty(), "it starts without a window");
 
     tray.click("Photos ▸ Pause");
     shows(&tray, "paused", "Photos: paused");
@@ -159,6 +159,29 @@ fn a_tray_that_comes_late_or_again_gets_the_icon() {
 }
 
 #[test]
+fn the_picture_follows_the_colours_of_the_desktop() {
+    if !needs_desktop() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (photos, _) = photos(&sandbox);
+    let desktop = Desktop::start(&sandbox);
+    let tray = TrayHost::start(&desktop);
+    tray.has_colours(1);
+    let engine = desktop.run(&sandbox, &[&photos]);
+    let looks = |set| {
+        eventually(PATIENCE, || match tray.picture() == icon(set, "safe") {
+            true => Ok(()),
+            false => Err(format!("the picture is not of the set {set}")),
+        });
+    };
+    looks("dark");
+    tray.changes_colours(2);
+    looks("light");
+    engine.stop();
+}
+
+#[test]
 fn a_second_start_opens_the_window_of_the_first() {
     if !needs_desktop() {
         return;
@@ -167,7 +190,7 @@ fn a_second_start_opens_the_window_of_the_first() {
     let (photos, _) = photos(&sandbox);
     let desktop = Desktop::start(&sandbox);
     let engine = desktop.run(&sandbox, &[&photos]);
-    assert_eq!(desktop.windows("Anabranch"), []);
+    assert!(desktop.windows("Anabranch").is_empty());
     for _ in 0..2 {
         run(&mut desktop.program(&sandbox, &[&photos]));
         has_windows(&desktop, 1);

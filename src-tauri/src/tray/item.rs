@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use anyhow::{Context, Result};
 use tokio::sync::mpsc::UnboundedSender;
-use tray_icon::menu::{Menu, MenuEvent, MenuItem, PredefinedMenuItem, Submenu};
+use tray_icon::menu::{IsMenuItem, Menu, MenuEvent, MenuItem, PredefinedMenuItem, Submenu};
 use tray_icon::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent};
 
 use super::Tray;
@@ -117,35 +117,27 @@ fn change(item: &TrayIcon, (old, old_scheme): &Shown, (new, scheme): &Shown) -> 
 fn menu(items: &[Item]) -> Result<Menu> {
     let menu = Menu::new();
     for item in items {
-        match item {
-            Item::Words(words) => menu.append(&greyed(words))?,
-            Item::Entry(label, act) => menu.append(&entry(label, act)?)?,
-            Item::Submenu(label, items) => menu.append(&submenu(label, items)?)?,
-            Item::Separator => menu.append(&PredefinedMenuItem::separator())?,
-        }
+        menu.append(entry(item)?.as_ref())?;
     }
     Ok(menu)
 }
 
-fn submenu(label: &str, items: &[Item]) -> Result<Submenu> {
-    let menu = Submenu::new(plain(label), true);
-    for item in items {
-        match item {
-            Item::Words(words) => menu.append(&greyed(words))?,
-            Item::Entry(label, act) => menu.append(&entry(label, act)?)?,
-            Item::Submenu(label, items) => menu.append(&submenu(label, items)?)?,
-            Item::Separator => menu.append(&PredefinedMenuItem::separator())?,
+fn entry(item: &Item) -> Result<Box<dyn IsMenuItem>> {
+    Ok(match item {
+        Item::Words(words) => Box::new(MenuItem::new(plain(words), false, None)),
+        Item::Entry(label, act) => {
+            let id = serde_json::to_string(act)?;
+            Box::new(MenuItem::with_id(id, plain(label), true, None))
         }
-    }
-    Ok(menu)
-}
-
-fn greyed(words: &str) -> MenuItem {
-    MenuItem::new(plain(words), false, None)
-}
-
-fn entry(label: &str, act: &Act) -> Result<MenuItem> {
-    Ok(MenuItem::with_id(serde_json::to_string(act)?, plain(label), true, None))
+        Item::Submenu(label, items) => {
+            let submenu = Submenu::new(plain(label), true);
+            for item in items {
+                submenu.append(entry(item)?.as_ref())?;
+            }
+            Box::new(submenu)
+        }
+        Item::Separator => Box::new(PredefinedMenuItem::separator()),
+    })
 }
 
 /// An ampersand in a name is no access key.

@@ -17,10 +17,12 @@ pub(crate) enum Scheme {
 impl Scheme {
     /// 1 says dark; 2 says light, and 0 that there is no preference, which is light in practice.
     fn of(value: &Value<'_>) -> Self {
-        match value {
-            Value::Value(inner) => Self::of(inner),
-            Value::U32(1) => Self::Dark,
-            _ => Self::Light,
+        if let Value::Value(inner) = value {
+            Self::of(inner)
+        } else if *value == Value::U32(1) {
+            Self::Dark
+        } else {
+            Self::Light
         }
     }
 }

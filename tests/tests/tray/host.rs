@@ -63,6 +63,29 @@ impl Watcher {
     async fn status_notifier_item_registered(emitter: &SignalEmitter<'_>, service: &str) -> zbus::Result<()>;
 }
 
+/// Where a desktop says whether it is light or dark: 2 or 1.
+struct Portal {
+    scheme: u32,
+}
+
+#[interface(name = "org.freedesktop.portal.Settings")]
+impl Portal {
+    fn read(&self, namespace: &str, key: &str) -> OwnedValue {
+        assert_eq!((namespace, key), ("org.freedesktop.appearance", "color-scheme"));
+        self.scheme.into()
+    }
+
+    #[zbus(signal)]
+    async fn setting_changed(
+        emitter: &SignalEmitter<'_>,
+        namespace: &str,
+        key: &str,
+        value: Value<'_>,
+    ) -> zbus::Result<()>;
+}
+
+const PORTAL: &str = "/org/freedesktop/portal/desktop";
+
 /// A tray on a desktop's bus. It is there until it is let go of, as a panel until it crashes.
 pub(crate) struct TrayHost {
     runtime: Runtime,
@@ -98,6 +121,33 @@ impl TrayHost {
             connection,
             items,
         }
+    }
+
+    /// Makes the desktop one that says which colours it has, 1 for dark and 2 for light.
+    #[track_caller]
+    pub(crate) fn has_colours(&self, scheme: u32) {
+        self.runtime.block_on(async {
+            let server = self.connection.object_server();
+            assert!(server.at(PORTAL, Portal { scheme }).await.unwrap());
+            let name = "org.freedesktop.portal.Desktop";
+            self.connection.request_name(name).await.unwrap();
+        });
+    }
+
+    /// Tells that the colours are others now.
+    #[track_caller]
+    pub(crate) fn changes_colours(&self, scheme: u32) {
+        self.runtime.block_on(async {
+            let portal = self
+                .connection
+                .object_server()
+                .interface::<_, Portal>(PORTAL)
+                .await
+                .unwrap();
+            let (namespace, key) = ("org.freedesktop.appearance", "color-scheme");
+            let told = Portal::setting_changed(portal.signal_emitter(), namespace, key, Value::U32(scheme));
+            told.await.unwrap();
+        });
     }
 
     /// The bus name of the icon, once it has announced itself.
@@ -209,11 +259,13 @@ impl Drop for TrayHost {
 
 /// Takes an entry and what is in it apart.
 fn gather(value: &Value<'_>, above: &str, entries: &mut Vec<Entry>) {
-    let fields = match value {
-        Value::Structure(fields) => fields.fields(),
-        Value::Value(inner) => return gather(inner, above, entries),
-        other => panic!("that is no entry: {other:?}"),
+    if let Value::Value(inner) = value {
+        return gather(inner, above, entries);
+    }
+    let Value::Structure(fields) = value else {
+        panic!("that is no entry: {value:?}")
     };
+    let fields = fields.fields();
     let id: i32 = fields[0].try_clone().unwrap().try_into().unwrap();
     let properties: HashMap<String, OwnedValue> = fields[1].try_clone().unwrap().try_into().unwrap();
     let text = |name: &str| {

@@ -128,7 +128,9 @@ mod tests {
         let folder = Place::find().unwrap().root.join("icons");
         let made = make(&folder).unwrap();
         for (name, bytes) in &made {
-            let is_same = fs::read(folder.join(name)).is_ok_and(|found| found == *bytes);
+            // The points, not the bytes: how well they are packed depends on what else is built.
+            let points = |bytes: &[u8]| Pixmap::decode_png(bytes).unwrap().take();
+            let is_same = fs::read(folder.join(name)).is_ok_and(|found| points(&found) == points(bytes));
             assert!(is_same, "icons/{} has drifted: run cargo xtask icons", name.display());
         }
         let mut found = Vec::new();
