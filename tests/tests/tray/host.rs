@@ -102,6 +102,9 @@ struct Entry {
     is_enabled: bool,
 }
 
+/// Width, height, points.
+type Picture = (i32, i32, Vec<u8>);
+/// An entry's id, its properties, and the entries in it.
 type Layout = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
 
 impl TrayHost {
@@ -187,14 +190,14 @@ impl TrayHost {
     /// The words under the pointer.
     #[track_caller]
     pub(crate) fn tooltip(&self) -> String {
-        let (_, _, _, words): (String, Vec<(i32, i32, Vec<u8>)>, String, String) = self.property("ToolTip");
+        let (_, _, _, words): (String, Vec<Picture>, String, String) = self.property("ToolTip");
         words
     }
 
     /// The picture: its width and its bytes, each point as alpha, red, green, blue.
     #[track_caller]
     pub(crate) fn picture(&self) -> (i32, Vec<u8>) {
-        let mut pictures: Vec<(i32, i32, Vec<u8>)> = self.property("IconPixmap");
+        let mut pictures: Vec<Picture> = self.property("IconPixmap");
         assert_eq!(pictures.len(), 1);
         let (width, height, points) = pictures.remove(0);
         assert_eq!(width, height);
