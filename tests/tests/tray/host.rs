@@ -238,17 +238,23 @@ impl TrayHost {
         entries.into_iter().map(label).collect()
     }
 
-    /// Clicks an entry.
+    /// Clicks an entry. Its number changes with the menu, so a click that came too late is made again.
     #[track_caller]
     pub(crate) fn click(&self, label: &str) {
         let item = self.item();
-        self.runtime.block_on(async {
-            let (menu, entries) = self.menu(item).await.unwrap();
-            let entry = entries.iter().find(|entry| entry.label == label);
-            let entry = entry.unwrap_or_else(|| panic!("no entry {label:?}: {entries:?}"));
-            assert!(entry.is_enabled, "{label} is greyed");
-            let click = (entry.id, "clicked", Value::I32(0), 0_u32);
-            menu.call_method("Event", &click).await.unwrap();
+        eventually(PATIENCE, || {
+            self.runtime.block_on(async {
+                let (menu, entries) = self.menu(item.clone()).await.map_err(|error| error.to_string())?;
+                let entry = entries.iter().find(|entry| entry.label == label && entry.is_enabled);
+                let entry = entry.ok_or_else(|| format!("no entry {label:?} to click: {entries:?}"))?;
+                let click = (entry.id, "clicked", Value::I32(0), 0_u32);
+                match menu.call_method("Event", &click).await {
+                    Ok(_) => Ok(()),
+                    // A program that was told to quit may be gone before it answers.
+                    Err(zbus::Error::MethodError(name, ..)) if name == "org.freedesktop.DBus.Error.NoReply" => Ok(()),
+                    Err(error) => Err(error.to_string()),
+                }
+            })
         });
     }
 }
