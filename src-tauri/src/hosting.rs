@@ -15,13 +15,12 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 
 use crate::commands::Shell;
-use crate::windows;
-
 use crate::tray::Tray;
 use crate::tray::item::TrayItem;
 use crate::tray::menu::Act;
 use crate::tray::pace::{Next, Pace};
 use crate::tray::scheme;
+use crate::windows;
 
 /// The status is published at most so often.
 const PACE: Duration = Duration::from_millis(250);
@@ -47,12 +46,13 @@ pub(crate) async fn without_desktop(folders: &[PathBuf]) -> Result<()> {
 /// If a folder cannot be run.
 pub(crate) async fn with_desktop(app: &AppHandle, folders: &[PathBuf], started: &mpsc::Sender<Shell>) -> Result<()> {
     let mut signals = Signals::catch()?;
+    let (chosen, mut acts) = unbounded_channel();
+    let item = TrayItem::start(chosen)?;
     let engine = Engine::start(folders)?;
     let status = publish(&engine).await;
     // Nobody waits for it only if the application has ended already.
     let _ = started.send(Shell::new(engine.door(), status.clone()));
-    let (chosen, mut acts) = unbounded_channel();
-    let tray = tokio::spawn(show(status, TrayItem::start(chosen)?));
+    let tray = tokio::spawn(show(status, item));
     loop {
         let act = tokio::select! {
             Some(act) = acts.recv() => act,
@@ -82,9 +82,12 @@ async fn ask(door: Door, folder: String, command: contract::Command) {
 async fn open(folder: String) {
     let mut open = Command::new("xdg-open");
     open.arg(Path::new(&folder)).stdin(Stdio::null()).stdout(Stdio::null());
-    if let Err(error) = open.status().await {
-        crate::say(&format!("{folder} could not be shown: xdg-open: {error}"));
-    }
+    let why = match open.status().await {
+        Ok(status) if status.success() => return,
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    };
+    crate::say(&format!("{folder} could not be shown: xdg-open: {why}"));
 }
 
 /// The signals that ask this process to end.

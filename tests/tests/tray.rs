@@ -6,6 +6,7 @@
 mod host;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -138,6 +139,31 @@ fn a_question_is_answered_in_the_menu() {
     tray.click("Photos: a question waits for your answer ▸ No");
     shows(&tray, "safe", "Photos: everything is in step (10 files)");
     assert!(photos.join("0.jpg").exists(), "no brings the files back");
+    engine.stop();
+}
+
+#[test]
+fn a_folder_is_shown_in_the_file_manager() {
+    if !needs_desktop() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (photos, _) = photos(&sandbox);
+    let (programs, opened) = (sandbox.path("programs"), sandbox.path("opened"));
+    fs::create_dir(&programs).unwrap();
+    let script = format!("#!/bin/sh\nprintf '%s' \"$1\" > '{}'\n", opened.display());
+    fs::write(programs.join("xdg-open"), script).unwrap();
+    fs::set_permissions(programs.join("xdg-open"), fs::Permissions::from_mode(0o755)).unwrap();
+    let desktop = Desktop::start(&sandbox);
+    let tray = TrayHost::start(&desktop);
+    let mut program = desktop.program(&sandbox, &[&photos]);
+    program.env("PATH", format!("{}:/usr/bin:/bin", programs.display()));
+    let engine = Engine::spawn_program(program, sandbox.path("desktop.log"));
+    tray.click("Photos ▸ Open");
+    eventually(PATIENCE, || match fs::read_to_string(&opened) {
+        Ok(path) if Path::new(&path) == photos => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
     engine.stop();
 }
 
