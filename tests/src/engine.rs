@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -24,21 +24,27 @@ impl Engine {
     #[track_caller]
     pub fn start(sandbox: &Sandbox, folders: &[&Path]) -> Engine {
         let mut engine = Engine::spawn(sandbox, folders);
+        engine.wait_until_up(sandbox, folders[0]);
+        engine
+    }
+
+    /// Waits until the engine answers for a folder.
+    ///
+    /// # Panics
+    ///
+    /// When it ends instead, or does not answer in time.
+    #[track_caller]
+    pub fn wait_until_up(&mut self, sandbox: &Sandbox, folder: &Path) {
         eventually(PATIENCE, || {
-            if let Some(status) = engine.ended() {
-                panic!("the engine ended at once: {status}\n{}", engine.words());
+            if let Some(status) = self.ended() {
+                panic!("the engine ended at once: {status}\n{}", self.words());
             }
-            let answer = sandbox
-                .anabranch(["status", "--json"])
-                .arg(folders[0])
-                .output()
-                .unwrap();
+            let answer = sandbox.anabranch(["status", "--json"]).arg(folder).output().unwrap();
             let answer = String::from_utf8_lossy(&answer.stdout).into_owned();
             // Without an engine, and until it has looked at its folder once, the state is "stopped".
             let is_up = answer.contains("\"state\"") && !answer.contains("\"state\": \"stopped\"");
             if is_up { Ok(()) } else { Err(answer) }
         });
-        engine
     }
 
     /// Starts an engine and waits for nothing.
@@ -62,15 +68,24 @@ impl Engine {
             .to_string_lossy()
             .into_owned();
         let log = sandbox.path(format!("engine of {name}.log"));
+        let mut run = sandbox.anabranch(["run"]);
+        run.args(folders).envs(variables.iter().copied());
+        Engine::spawn_program(run, log)
+    }
+
+    /// Starts any program that hosts an engine, with all that it says in a file, and waits for nothing.
+    ///
+    /// # Panics
+    ///
+    /// When the program cannot be started.
+    #[must_use]
+    pub fn spawn_program(mut program: Command, log: PathBuf) -> Engine {
         let file = File::options().create(true).append(true).open(&log).unwrap();
-        let process = sandbox
-            .anabranch(["run"])
-            .args(folders)
-            .envs(variables.iter().copied())
+        let process = program
             .stdout(file.try_clone().unwrap())
             .stderr(file)
             .spawn()
-            .expect("anabranch can be started");
+            .expect("the program can be started");
         Engine { process, log }
     }
 
@@ -96,8 +111,18 @@ impl Engine {
 
     /// Asks the engine to stop, as a session's end does, and waits; it must end well.
     #[track_caller]
-    pub fn stop(mut self) {
+    pub fn stop(self) {
         self.signal(Signal::SIGTERM);
+        self.end();
+    }
+
+    /// Waits until the engine, which has been asked to stop, has ended; it must end well.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    #[track_caller]
+    pub fn end(mut self) {
         let asked_at = Instant::now();
         let mut status = None;
         while status.is_none() && asked_at.elapsed() < PATIENCE {

@@ -12,6 +12,7 @@
 pub mod chance;
 pub mod checks;
 pub mod clones;
+pub mod desktop;
 pub mod drives;
 pub mod edits;
 pub mod engine;
@@ -23,6 +24,7 @@ pub mod trees;
 pub mod wait;
 
 pub use chance::Chance;
+pub use desktop::Desktop;
 pub use engine::Engine;
 pub use run::{attempt, run};
 pub use sandbox::Sandbox;

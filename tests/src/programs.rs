@@ -11,21 +11,33 @@ use std::sync::OnceLock;
 /// When it cannot be built.
 pub fn anabranch() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        if let Some(path) = std::env::var_os("ANABRANCH_BINARY") {
-            return path.into();
-        }
-        // Cargo does not build another package's program for a test. Its own lock keeps several tests apart, and for
-        // all but the first there is nothing to build.
-        let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--quiet", "--workspace", "--bin", "anabranch", "--target-dir"])
-            .arg(build_folder())
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .status()
-            .expect("cargo can be started");
-        assert!(status.success(), "anabranch cannot be built");
-        build_folder().join("debug/anabranch")
-    })
+    PROGRAM.get_or_init(|| find("anabranch", "ANABRANCH_BINARY"))
+}
+
+/// The desktop program: the one that `ANABRANCH_DESKTOP_BINARY` names, else built now.
+///
+/// # Panics
+///
+/// When it cannot be built.
+pub fn anabranch_desktop() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| find("anabranch-desktop", "ANABRANCH_DESKTOP_BINARY"))
+}
+
+fn find(name: &str, variable: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable) {
+        return path.into();
+    }
+    // Cargo does not build another package's program for a test. Its own lock keeps several tests apart, and for
+    // all but the first there is nothing to build.
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--quiet", "--workspace", "--bin", name, "--target-dir"])
+        .arg(build_folder())
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .status()
+        .expect("cargo can be started");
+    assert!(status.success(), "{name} cannot be built");
+    build_folder().join("debug").join(name)
 }
 
 /// The real git-annex, when it is installed: where `ANABRANCH_GIT_ANNEX` says, else in the build folder.

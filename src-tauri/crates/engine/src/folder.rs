@@ -34,18 +34,32 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A way to ask a running folder.
 pub(crate) struct Handle {
+    path: String,
     ask: mpsc::UnboundedSender<Asked>,
 }
 
 impl Handle {
+    /// Where the folder is, as its status shows it.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// What can be seen of the folder now; none if its loop has ended.
     pub(crate) async fn status(&self) -> Option<contract::Folder> {
-        let (reply, answer) = oneshot::channel();
-        self.ask.send((Command::Status, reply)).ok()?;
-        match answer.await.ok()? {
+        match self.ask(Command::Status).await {
             Reply::Status(folder) => Some(*folder),
             Reply::Why(_) | Reply::Done | Reply::Refused(_) => None,
         }
+    }
+
+    /// Asks the loop; refused if it has ended.
+    pub(crate) async fn ask(&self, command: Command) -> Reply {
+        let (reply, answer) = oneshot::channel();
+        let stopping = || Reply::Refused("the engine is stopping".to_owned());
+        if self.ask.send((command, reply)).is_err() {
+            return stopping();
+        }
+        answer.await.unwrap_or_else(|_| stopping())
     }
 }
 
@@ -129,7 +143,8 @@ impl Folder {
             changed,
             _tenancy: tenancy,
         };
-        Ok((folder, Handle { ask }))
+        let path = status::place(folder.workshop.annex());
+        Ok((folder, Handle { path, ask }))
     }
 
     fn status(&self) -> contract::Folder {

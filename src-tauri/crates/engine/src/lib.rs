@@ -1,7 +1,8 @@
 //! The loop: facts become events, effects become work.
 //!
-//! Start at [`Engine`], which runs folders until it is stopped, or at [`sync`], which does everything once. Each folder
-//! has one loop that owns its assistant and never blocks; the work runs on threads, and ends as events.
+//! Start at [`Engine`], which runs folders until it is stopped, or at [`sync`], which does everything once; the process
+//! that hosts an engine asks its folders through a [`Door`]. Each folder has one loop that owns its assistant and never
+//! blocks; the work runs on threads, and ends as events.
 
 mod clock;
 mod error;
@@ -19,4 +20,4 @@ mod work;
 pub use error::Error;
 pub use once::{ask_folder, status, sync, why};
 pub use repository::{clone, filter_process, init};
-pub use running::{Engine, runtime};
+pub use running::{Door, Engine, runtime};

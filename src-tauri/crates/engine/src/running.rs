@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use contract::Status;
+use contract::{Command, Reply, Status};
 use surroundings::{Mount, Mounts};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -25,9 +25,9 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
 
 /// Running folders of this process.
 pub struct Engine {
-    folders: Vec<(Handle, JoinHandle<()>)>,
+    running: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
-    changed: watch::Receiver<()>,
+    door: Door,
 }
 
 impl Engine {
@@ -44,21 +44,60 @@ impl Engine {
             .iter()
             .map(|path| Folder::open(path, table.clone(), change.clone()))
             .collect();
-        let folders = opened?.into_iter().map(|(folder, handle)| {
+        let started = opened?.into_iter().map(|(folder, handle)| {
             let running = tokio::spawn(folder.run(stopped.clone()));
-            (handle, running)
+            (running, handle)
         });
+        let (running, handles): (Vec<_>, Vec<_>) = started.unzip();
         Ok(Self {
-            folders: folders.collect(),
+            running,
             stop,
-            changed,
+            door: Door {
+                folders: handles.into(),
+                changed,
+            },
         })
+    }
+
+    /// A way to ask the folders, for other parts of this process.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        self.door.clone()
     }
 
     /// What can be seen now.
     pub async fn status(&self) -> Status {
+        self.door.status().await
+    }
+
+    /// Waits until the status may have changed.
+    pub async fn changed(&mut self) {
+        self.door.changed().await;
+    }
+
+    /// Stops all folders; transfers are left so that they can be resumed.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        for running in self.running {
+            // A loop that panicked has stopped too.
+            let _ = running.await;
+        }
+    }
+}
+
+/// A way to ask the folders of an [`Engine`] from anywhere in its process. Clones ask the same folders; when the engine
+/// has stopped, all of them say so.
+#[derive(Clone)]
+pub struct Door {
+    folders: Arc<[Handle]>,
+    changed: watch::Receiver<()>,
+}
+
+impl Door {
+    /// What can be seen now.
+    pub async fn status(&self) -> Status {
         let mut folders = Vec::new();
-        for (handle, _) in &self.folders {
+        for handle in self.folders.iter() {
             folders.extend(handle.status().await);
         }
         Status { folders }
@@ -71,12 +110,12 @@ impl Engine {
         }
     }
 
-    /// Stops all folders; transfers are left so that they can be resumed.
-    pub async fn stop(self) {
-        self.stop.send_replace(true);
-        for (_, running) in self.folders {
-            // A loop that panicked has stopped too.
-            let _ = running.await;
+    /// Asks one folder, named by its path as the status shows it. The reply to [`Command::Sync`] comes when the sync has
+    /// ended; all others come at once.
+    pub async fn ask(&self, folder: &str, command: Command) -> Reply {
+        match self.folders.iter().find(|handle| handle.path() == folder) {
+            Some(handle) => handle.ask(command).await,
+            None => Reply::Refused(format!("{folder} is none of the folders that are kept in sync here")),
         }
     }
 }
@@ -96,4 +135,42 @@ pub(crate) fn watch_mounts() -> Result<watch::Receiver<Arc<[Mount]>>, Error> {
         }
     });
     Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::State;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_is_asked_by_the_path_that_its_status_shows() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().canonicalize().unwrap().join("Photos");
+        crate::init(&path, Some("photos")).unwrap();
+        runtime().unwrap().block_on(async {
+            let engine = Engine::start(std::slice::from_ref(&path)).unwrap();
+            let door = engine.door();
+            let folder = door.status().await.folders.remove(0).path;
+            assert_eq!(folder, path.to_str().unwrap());
+
+            assert_eq!(door.ask(&folder, Command::Pause).await, Reply::Done);
+            let synced = door.ask(&folder, Command::Status).await;
+            assert!(matches!(synced, Reply::Status(shown) if shown.path == folder));
+            let states = |status: Status| status.folders.iter().map(|folder| folder.state).collect::<Vec<_>>();
+            assert!(matches!(
+                states(door.status().await)[..],
+                [State::Paused | State::Stopped]
+            ));
+
+            let elsewhere = door.ask("/somewhere/else", Command::Sync).await;
+            assert!(matches!(elsewhere, Reply::Refused(why) if why.contains("/somewhere/else")));
+            let unasked = door.ask(&folder, Command::Answer { yes: true }).await;
+            assert!(matches!(unasked, Reply::Refused(_)), "no question was open");
+
+            engine.stop().await;
+            assert!(matches!(door.ask(&folder, Command::Resume).await, Reply::Refused(_)));
+            assert_eq!(door.status().await.folders, []);
+        });
+    }
 }

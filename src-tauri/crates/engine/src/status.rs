@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
+use annex::Annex;
 use assistant::content::Direction;
 use assistant::guards::Question;
 use assistant::{Assistant, Away, Class, Reach, RemoteView, Root};
@@ -49,16 +50,17 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop) -> Folder {
     folder
 }
 
+/// Where a folder is, for people; it is asked for by this name.
+pub(crate) fn place(annex: &Annex) -> String {
+    let place = annex.work_tree().unwrap_or(annex.git_dir()).to_string_lossy();
+    place.trim_end_matches('/').to_owned()
+}
+
 /// What can be said without an engine.
 pub(crate) fn unattended(workshop: &Workshop) -> Folder {
     let annex = workshop.annex();
     Folder {
-        path: annex
-            .work_tree()
-            .unwrap_or(annex.git_dir())
-            .to_string_lossy()
-            .trim_end_matches('/')
-            .to_owned(),
+        path: place(annex),
         uuid: annex.uuid().to_string(),
         description: workshop.description(annex.uuid()),
         state: State::Stopped,

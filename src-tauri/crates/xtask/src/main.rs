@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod icons;
 mod packages;
 mod place;
 mod run;
@@ -55,6 +56,8 @@ enum Task {
         /// The rows to measure: one, many, rename, start, large, idle, memory; all if none is named.
         rows: Vec<String>,
     },
+    /// Makes the pictures in `icons/` anew from their SVG sources.
+    Icons,
     /// Builds Anabranch and runs it on folders; with no folder, shows its main job on a sample.
     Run {
         /// The folders to keep in step: git-annex repositories, or made so by `anabranch init`.
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { yes } => test::run(yes),
         Task::Bench { yes, only_ours, rows } => bench::run(yes, only_ours, &rows),
+        Task::Icons => icons::run(),
         Task::Run { folders, yes } => run::run(&folders, yes),
     };
     match done {

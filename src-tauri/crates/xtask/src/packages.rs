@@ -48,7 +48,22 @@ pub(crate) const WINDOW: &[Need] = &[
     },
 ];
 
-/// What the tests need besides: pip fetches the real git-annex; the rest makes a real drive on a loop device.
+/// What building the desktop program needs besides; GTK and the rest come with it.
+pub(crate) const DESKTOP: &[Need] = &[
+    Need {
+        is_there: || has_program("pkg-config"),
+        what: "pkg-config",
+        packages: &["pkg-config"],
+    },
+    Need {
+        is_there: || has_library("webkit2gtk-4.1"),
+        what: "WebKitGTK",
+        packages: &["libwebkit2gtk-4.1-dev"],
+    },
+];
+
+/// What the tests need besides: pip fetches the real git-annex; a real drive is made on a loop device, and a desktop on a
+/// display that nobody sees.
 pub(crate) const TEST: &[Need] = &[
     Need {
         is_there: has_pip,
@@ -79,6 +94,11 @@ pub(crate) const TEST: &[Need] = &[
         is_there: || has_program("udisksctl"),
         what: "UDisks2",
         packages: &["udisks2"],
+    },
+    Need {
+        is_there: || has_program("Xvfb"),
+        what: "Xvfb",
+        packages: &["xvfb"],
     },
 ];
 
@@ -174,8 +194,16 @@ fn is_file(path: &Path) -> bool {
 }
 
 fn has_pip() -> bool {
-    Command::new("python3")
-        .args(["-m", "pip", "--version"])
+    answers("python3", &["-m", "pip", "--version"])
+}
+
+fn has_library(name: &str) -> bool {
+    answers("pkg-config", &["--exists", name])
+}
+
+fn answers(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program)
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

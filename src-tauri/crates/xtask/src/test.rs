@@ -24,12 +24,17 @@ pub(crate) fn run(yes: bool) -> Result<()> {
 fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
     let place = Place::find()?;
     steps.step("system packages", || {
-        packages::install(&[packages::BUILD, packages::WINDOW, packages::TEST], yes)
+        packages::install(
+            &[packages::BUILD, packages::WINDOW, packages::DESKTOP, packages::TEST],
+            yes,
+        )
     })?;
     let nextest = steps.step("cargo-nextest", || tools::nextest(&place))?;
     let git_annex = steps.step("git-annex", || tools::git_annex(&place))?;
 
     steps.command("formatting", &mut place.cargo(&["fmt", "--all", "--check"]))?;
+    // Before anything that builds the desktop program, which holds the window.
+    ui::check(steps, &place)?;
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     steps.command("lints", &mut place.cargo(&lints))?;
     steps.command(
@@ -40,12 +45,18 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
         "examples in the documentation",
         &mut place.cargo(&["test", "--doc", "--workspace"]),
     )?;
-    ui::check(steps, &place)?;
-    // The whole-system tests run the real program. Built for the whole workspace, so that the tests' build after it
+    // The whole-system tests run the real programs. Built for the whole workspace, so that the tests' build after it
     // finds the same features and compiles nothing twice.
     steps.command(
-        "the program",
-        &mut place.cargo(&["build", "--workspace", "--bin", "anabranch"]),
+        "the programs",
+        &mut place.cargo(&[
+            "build",
+            "--workspace",
+            "--bin",
+            "anabranch",
+            "--bin",
+            "anabranch-desktop",
+        ]),
     )?;
 
     let mut tests = place.cargo(&["nextest", "run", "--workspace"]);
@@ -58,6 +69,7 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
     tests
         .env("ANABRANCH_SKIPPED", &skipped)
         .env("ANABRANCH_BINARY", place.target.join("debug/anabranch"))
+        .env("ANABRANCH_DESKTOP_BINARY", place.target.join("debug/anabranch-desktop"))
         .env("ANABRANCH_GIT_ANNEX", &git_annex)
         .env("ANABRANCH_REQUIRE_GIT_ANNEX", "1");
     let passed = steps.command("tests", &mut tests);

@@ -1,0 +1,69 @@
+//! What the window may ask. Whatever it sends is parsed into the contract's types; the engine knows its own folders.
+
+use std::sync::{Mutex, PoisonError};
+
+use contract::{Command, Reply, Status};
+use engine::Door;
+use tauri::State;
+use tauri::async_runtime::JoinHandle;
+use tauri::ipc::Channel;
+use tokio::sync::watch;
+
+/// What the commands stand on.
+pub(crate) struct Shell {
+    door: Door,
+    status: watch::Receiver<Status>,
+    /// What tells the window of changes: one, since there is one window.
+    watcher: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Shell {
+    pub(crate) fn new(door: Door, status: watch::Receiver<Status>) -> Self {
+        Self {
+            door,
+            status,
+            watcher: Mutex::new(None),
+        }
+    }
+
+    /// The window is gone.
+    pub(crate) fn nobody_watches(&self) {
+        self.watched_by(None);
+    }
+
+    fn watched_by(&self, new: Option<JoinHandle<()>>) {
+        // Whoever panicked with the lock held left a whole value.
+        let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(old) = std::mem::replace(&mut *watcher, new) {
+            old.abort();
+        }
+    }
+}
+
+/// What can be seen now.
+#[tauri::command]
+pub(crate) async fn status(shell: State<'_, Shell>) -> Result<Status, ()> {
+    Ok(shell.door.status().await)
+}
+
+/// Asks the engine of a folder, named by its path as the status shows it.
+#[tauri::command]
+pub(crate) async fn ask(shell: State<'_, Shell>, folder: String, command: Command) -> Result<Reply, ()> {
+    Ok(shell.door.ask(&folder, command).await)
+}
+
+/// Sends the status now, and from now on whenever it has changed: at most four times a second, as it is published.
+#[tauri::command]
+pub(crate) async fn watch(shell: State<'_, Shell>, channel: Channel<Status>) -> Result<(), ()> {
+    let mut status = shell.status.clone();
+    status.mark_changed();
+    shell.watched_by(Some(tauri::async_runtime::spawn(async move {
+        while status.changed().await.is_ok() {
+            let seen = status.borrow_and_update().clone();
+            if channel.send(seen).is_err() {
+                break;
+            }
+        }
+    })));
+    Ok(())
+}

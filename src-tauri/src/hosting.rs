@@ -1,0 +1,177 @@
+//! The engine in this process: its status published, its tray shown, until it is told to stop.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use contract::{Reply, Status};
+use engine::{Door, Engine};
+use tauri::AppHandle;
+use tokio::process::Command;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::watch;
+
+use crate::commands::Shell;
+use crate::tray::Tray;
+use crate::tray::item::TrayItem;
+use crate::tray::menu::Act;
+use crate::tray::pace::{Next, Pace};
+use crate::tray::scheme;
+use crate::windows;
+
+/// The status is published at most so often.
+const PACE: Duration = Duration::from_millis(250);
+
+/// Runs the folders with no desktop, until a signal asks this process to end.
+///
+/// # Errors
+///
+/// If a folder cannot be run.
+pub(crate) async fn without_desktop(folders: &[PathBuf]) -> Result<()> {
+    let mut signals = Signals::catch()?;
+    let engine = Engine::start(folders)?;
+    signals.asked_to_end().await;
+    engine.stop().await;
+    Ok(())
+}
+
+/// Runs the folders with the tray and whatever windows somebody opens, until a signal or the menu asks to end. `started`
+/// is sent what the window's commands stand on.
+///
+/// # Errors
+///
+/// If a folder cannot be run.
+pub(crate) async fn with_desktop(app: &AppHandle, folders: &[PathBuf], started: &mpsc::Sender<Shell>) -> Result<()> {
+    let mut signals = Signals::catch()?;
+    let (chosen, mut acts) = unbounded_channel();
+    let item = TrayItem::start(chosen)?;
+    let engine = Engine::start(folders)?;
+    let status = publish(&engine).await;
+    // Nobody waits for it only if the application has ended already.
+    let _ = started.send(Shell::new(engine.door(), status.clone()));
+    let tray = tokio::spawn(show(status, item));
+    loop {
+        let act = tokio::select! {
+            Some(act) = acts.recv() => act,
+            () = signals.asked_to_end() => Act::Quit,
+        };
+        match act {
+            Act::OpenWindow => windows::open(app),
+            Act::OpenFolder(path) => drop(tokio::spawn(open(path))),
+            Act::Ask(folder, command) => drop(tokio::spawn(ask(engine.door(), folder, command))),
+            Act::Quit => break,
+        }
+    }
+    // An engine that stops has nothing to show any more.
+    tray.abort();
+    engine.stop().await;
+    Ok(())
+}
+
+/// Asks a folder what was chosen in the menu; an answer shows in its status.
+async fn ask(door: Door, folder: String, command: contract::Command) {
+    if let Reply::Refused(why) = door.ask(&folder, command).await {
+        crate::say(&format!("{folder}: {why}"));
+    }
+}
+
+/// Shows a folder in the desktop's file manager.
+async fn open(folder: String) {
+    let mut open = Command::new("xdg-open");
+    open.arg(Path::new(&folder)).stdin(Stdio::null()).stdout(Stdio::null());
+    let why = match open.status().await {
+        Ok(status) if status.success() => return,
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    };
+    crate::say(&format!("{folder} could not be shown: xdg-open: {why}"));
+}
+
+/// The signals that ask this process to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// From now on they no longer end the process by themselves.
+    fn catch() -> Result<Self> {
+        let catch = |kind| signal(kind).context("signals cannot be received");
+        Ok(Self {
+            interrupt: catch(SignalKind::interrupt())?,
+            terminate: catch(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits until the process is asked to end.
+    async fn asked_to_end(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Publishes the status of the engine's folders from now on, whenever it has changed.
+async fn publish(engine: &Engine) -> watch::Receiver<Status> {
+    let mut door = engine.door();
+    let (publish, published) = watch::channel(door.status().await);
+    tokio::spawn(async move {
+        while !publish.is_closed() {
+            // Bytes that arrive change what is seen, but make no event.
+            let is_moving = publish
+                .borrow()
+                .folders
+                .iter()
+                .any(|folder| !folder.transfers.is_empty());
+            let patience = if is_moving { PACE } else { Duration::MAX };
+            // Either way it is time to look.
+            let _ = tokio::time::timeout(patience, door.changed()).await;
+            let status = door.status().await;
+            publish.send_if_modified(|seen| {
+                let differs = *seen != status;
+                *seen = status;
+                differs
+            });
+            tokio::time::sleep(PACE).await;
+        }
+    });
+    published
+}
+
+/// Shows the status in the tray until it is no longer published.
+async fn show(mut status: watch::Receiver<Status>, item: TrayItem) {
+    let mut scheme = scheme::follow();
+    let mut pace = Pace::default();
+    let mut shown = None;
+    loop {
+        let wanted = Tray::of(&status.borrow_and_update());
+        let next = pace.next(Instant::now(), wanted);
+        let due = match next {
+            Next::Show(tray) => {
+                item.show(tray.clone(), *scheme.borrow_and_update());
+                shown = Some(tray);
+                None
+            }
+            Next::Wait(until) => Some(until),
+            Next::Rest => None,
+        };
+        tokio::select! {
+            changed = status.changed() => if changed.is_err() { break },
+            Ok(()) = scheme.changed() => if let Some(tray) = &shown {
+                item.show(tray.clone(), *scheme.borrow_and_update());
+            },
+            () = reached(due) => {}
+        }
+    }
+}
+
+async fn reached(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}

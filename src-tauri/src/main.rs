@@ -1,0 +1,121 @@
+//! Anabranch on the desktop: the engine in this process, an icon in the tray, and a window when somebody opens it.
+//!
+//! It shows [`contract::Status`] and sends [`contract::Command`]; it decides nothing. [`hosting`] runs the engine, [`tray`]
+//! and [`windows`] show it, [`commands`] is what the window may ask.
+
+mod commands;
+mod hosting;
+mod tray;
+mod windows;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use tauri::{AppHandle, Manager, RunEvent};
+use tokio::sync::oneshot;
+
+/// Keeps folders in sync across computers and drives, with an icon in the tray.
+#[derive(Debug, Parser)]
+#[command(name = "anabranch-desktop", version)]
+struct Arguments {
+    /// The folders to keep in sync: git-annex repositories.
+    folders: Vec<PathBuf>,
+    /// Open the window at once, for desktops without a tray.
+    #[arg(long)]
+    window: bool,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            say(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    let runtime = engine::runtime()?;
+    if gtk::init().is_err() {
+        say(
+            "there is no display, so there is neither tray icon nor window; the folders are kept in sync until this is \
+             stopped (ctrl-C)",
+        );
+        runtime.block_on(hosting::without_desktop(&arguments.folders))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    with_desktop(runtime, arguments)
+}
+
+fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Result<ExitCode> {
+    let Arguments { folders, window } = arguments;
+    let (begin, begun) = oneshot::channel();
+    let (started, shells) = mpsc::channel();
+    tauri::async_runtime::set(runtime.handle().clone());
+    let hosting = std::thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                // Not begun if another instance has taken over, or the application could not be made.
+                if let Ok(app) = begun.await {
+                    host(&app, &folders, started).await;
+                }
+            });
+        })
+        .context("the engine got no thread")?;
+    let app = tauri::Builder::default()
+        .plugin(tauri_plugin_single_instance::init(|app, _, _| windows::open(app)))
+        .invoke_handler(tauri::generate_handler![
+            commands::status,
+            commands::ask,
+            commands::watch
+        ])
+        .setup(move |app| {
+            // Only now is it certain that this is the first instance.
+            let _ = begin.send(app.handle().clone());
+            // An engine that could not start has said why, and ends the application.
+            if let Ok(shell) = shells.recv() {
+                app.manage(shell);
+                if window {
+                    windows::open(app.handle());
+                }
+            }
+            Ok(())
+        })
+        .build(tauri::generate_context!())
+        .context("the desktop application could not be started")?;
+    let code = app.run_return(|_, event| {
+        // It lives in the tray: the last window's end is not its own.
+        if let RunEvent::ExitRequested { api, code: None, .. } = event {
+            api.prevent_exit();
+        }
+    });
+    // An engine that panicked has said so.
+    let _ = hosting.join();
+    Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Hosts the engine; when it has ended, in whatever way, so does the application.
+async fn host(app: &AppHandle, folders: &[PathBuf], started: mpsc::Sender<commands::Shell>) {
+    struct Ends<'a>(&'a AppHandle, i32);
+    impl Drop for Ends<'_> {
+        fn drop(&mut self) {
+            self.0.exit(self.1);
+        }
+    }
+    let mut ends = Ends(app, 1);
+    match hosting::with_desktop(app, folders, &started).await {
+        Ok(()) => ends.1 = 0,
+        Err(error) => say(&format!("{error:#}")),
+    }
+}
+
+/// Tells whoever started this, if anybody listens.
+fn say(words: &str) {
+    let _ = writeln!(std::io::stderr(), "anabranch-desktop: {words}");
+}

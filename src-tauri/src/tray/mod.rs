@@ -1,0 +1,172 @@
+//! What the tray shows: [`Tray`] is a pure function of the status, [`pace`] says when, [`item`] brings it to the desktop.
+
+pub(crate) mod icon;
+pub(crate) mod item;
+pub(crate) mod menu;
+pub(crate) mod pace;
+pub(crate) mod scheme;
+
+use contract::{Folder, State, Status};
+
+use icon::Icon;
+use menu::Item;
+
+/// Folders that the tooltip has room for.
+const TOOLTIP_FOLDERS: usize = 5;
+
+/// All that the tray shows at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tray {
+    pub(crate) icon: Icon,
+    pub(crate) title: String,
+    pub(crate) tooltip: String,
+    pub(crate) menu: Vec<Item>,
+}
+
+impl Tray {
+    /// What is to be seen of this status.
+    pub(crate) fn of(status: &Status) -> Self {
+        Self {
+            icon: Icon::of(status),
+            title: "Anabranch".to_owned(),
+            tooltip: tooltip(status),
+            menu: menu::of(status),
+        }
+    }
+}
+
+/// The status in one line: the folder that matters most, or all of them if they are all well.
+fn headline(status: &Status) -> String {
+    let most_urgent = status.folders.iter().min_by_key(|folder| folder.state);
+    match most_urgent {
+        None => "No folder is kept in sync".to_owned(),
+        Some(folder) if folder.state == State::Safe && status.folders.len() > 1 => {
+            format!("Everything is in step in {} folders", status.folders.len())
+        }
+        Some(folder) => line(status, folder),
+    }
+}
+
+/// A folder in one line.
+fn line(status: &Status, folder: &Folder) -> String {
+    text(&format!("{}: {}", name(status, folder), folder.headline))
+}
+
+fn tooltip(status: &Status) -> String {
+    if status.folders.is_empty() {
+        return headline(status);
+    }
+    let mut folders: Vec<&Folder> = status.folders.iter().collect();
+    folders.sort_by_key(|folder| folder.state);
+    let shown = folders.iter().take(TOOLTIP_FOLDERS);
+    let mut lines: Vec<String> = shown.map(|folder| line(status, folder)).collect();
+    match folders.len().saturating_sub(TOOLTIP_FOLDERS) {
+        0 => {}
+        1 => lines.push("and 1 more folder".to_owned()),
+        more => lines.push(format!("and {more} more folders")),
+    }
+    // Some hosts read a tooltip as markup, some do not: these look right in both.
+    let tooltip = lines.join("\n");
+    tooltip.replace('&', "＆").replace('<', "‹").replace('>', "›")
+}
+
+/// A folder's own name; its whole path if another folder has the same.
+fn name(status: &Status, folder: &Folder) -> String {
+    let last = |folder: &Folder| folder.path.rsplit('/').next().unwrap_or_default().to_owned();
+    let own = last(folder);
+    let is_alone = status.folders.iter().filter(|other| last(other) == own).count() == 1;
+    if is_alone && !own.is_empty() {
+        own
+    } else {
+        folder.path.clone()
+    }
+}
+
+/// Text in one line that fits into a menu, whatever is in the names of files.
+fn text(words: &str) -> String {
+    const LONGEST: usize = 90;
+    let plain = words.replace(char::is_control, "\u{fffd}");
+    match plain.char_indices().nth(LONGEST) {
+        None => plain,
+        Some((end, _)) => format!("{}…", &plain[..end]),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use contract::Direction;
+
+    use super::*;
+
+    pub(crate) fn folder(path: &str, state: State) -> Folder {
+        Folder {
+            path: path.to_owned(),
+            uuid: String::new(),
+            description: String::new(),
+            state,
+            headline: format!("{state:?}"),
+            keys: 0,
+            bytes: 0,
+            places: Vec::new(),
+            transfers: Vec::new(),
+            question: None,
+            problems: Vec::new(),
+            waiting: Vec::new(),
+            recent: Vec::new(),
+        }
+    }
+
+    pub(crate) fn transfer(direction: Direction) -> contract::Progress {
+        contract::Progress {
+            place: "disk".to_owned(),
+            direction,
+            what: "a.jpg".to_owned(),
+            done: 0,
+            total: 1,
+        }
+    }
+
+    #[test]
+    fn the_tooltip_names_the_most_urgent_folders_first() {
+        let mut folders: Vec<Folder> = (1..=6)
+            .map(|number| folder(&format!("/home/ann/{number}"), State::Safe))
+            .collect();
+        folders.push(folder("/home/ann/Tom & <Ann>", State::NeedsYou));
+        let tray = Tray::of(&Status { folders });
+        let lines: Vec<&str> = tray.tooltip.lines().collect();
+        assert_eq!(lines.len(), 6);
+        assert_eq!(lines[0], "Tom ＆ ‹Ann›: NeedsYou");
+        assert_eq!(lines[5], "and 2 more folders");
+    }
+
+    #[test]
+    fn folders_of_the_same_name_are_told_apart() {
+        let folders = vec![folder("/a/Photos", State::Paused), folder("/b/Photos", State::Safe)];
+        let tray = Tray::of(&Status { folders });
+        assert_eq!(tray.tooltip, "/a/Photos: Paused\n/b/Photos: Safe");
+    }
+
+    #[test]
+    fn the_headline_is_that_of_the_folder_that_matters() {
+        let headline = |states: &[State]| {
+            let folders = states.iter().enumerate();
+            let folders = folders.map(|(number, state)| folder(&format!("/home/{number}"), *state));
+            super::headline(&Status {
+                folders: folders.collect(),
+            })
+        };
+        assert_eq!(headline(&[]), "No folder is kept in sync");
+        assert_eq!(headline(&[State::Safe]), "0: Safe");
+        assert_eq!(
+            headline(&[State::Safe, State::Safe]),
+            "Everything is in step in 2 folders"
+        );
+        assert_eq!(headline(&[State::Safe, State::Waiting, State::Paused]), "2: Paused");
+    }
+
+    #[test]
+    fn text_is_one_short_line() {
+        assert_eq!(text("a\nb\u{7}"), "a\u{fffd}b\u{fffd}");
+        assert_eq!(text(&"é".repeat(91)), format!("{}…", "é".repeat(90)));
+    }
+}
