@@ -279,3 +279,22 @@ fn a_folder_that_cannot_be_run_is_named() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("nowhere"), "{said}");
 }
+
+/// Git runs the filter of annexed files by itself: what the desktop program names as that must be able to do it.
+#[test]
+fn git_works_in_a_folder_that_the_desktop_program_adopted() {
+    if !needs_desktop() {
+        return;
+    }
+    let sandbox = Sandbox::without_git_annex();
+    let (photos, _) = photos(&sandbox);
+    run(&mut sandbox.git(&photos, ["config", "filter.annex.process", "git-annex filter-process"]));
+    let desktop = Desktop::start(&sandbox);
+    let engine = desktop.run(&sandbox, &[&photos]);
+    let filter = run(&mut sandbox.git(&photos, ["config", "filter.annex.process"]));
+    assert!(filter.trim_end().ends_with("/anabranch' filter-process"), "{filter}");
+    fs::remove_file(photos.join("a.jpg")).unwrap();
+    run(&mut sandbox.git(&photos, ["checkout", "--", "a.jpg"]));
+    assert_eq!(fs::read_to_string(photos.join("a.jpg")).unwrap(), "a picture\n");
+    engine.stop();
+}

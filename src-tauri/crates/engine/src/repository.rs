@@ -32,11 +32,14 @@ pub fn clone(source: &Path, path: &Path, bare: bool, description: Option<&str>) 
 
 /// What a repository needs before it is worked on: a filter that exists on this computer.
 pub(crate) fn prepare(annex: &Annex) -> Result<(), Error> {
-    let ours = std::env::current_exe().map_err(|source| Error::Io {
+    let this = std::env::current_exe().map_err(|source| Error::Io {
         doing: "find",
         path: "this program".into(),
         source,
     })?;
+    // Only the command line serves git as a filter. Every other program that hosts an engine lies beside it.
+    let command_line = this.with_file_name("anabranch");
+    let ours = if command_line.is_file() { command_line } else { this };
     annex::init::set_filter(annex, &ours)?;
     Ok(())
 }
