@@ -8,7 +8,7 @@ use crate::{Error, Result};
 const LARGE_TREE: usize = 16 << 10;
 
 /// Up to this size, header included, an object is stored as it is: pointers, location logs and most trees of a git-annex
-/// branch are mostly hashes, and clearing the compressor's tables for each takes several times as long as the rest.
+/// branch are mostly hashes, and clearing the compressor's tables for each takes longer than compressing it.
 const SMALL: usize = 256;
 
 /// Compresses with one state for many objects: making a new one costs more than compressing a small object.

@@ -19,7 +19,7 @@ const NAME: usize = 20;
 /// Copies the packs in `from` of which every object is among `objects` into `to`, as they are, and gives the objects that
 /// are left. A pack that is not what its checksum says is left too: reading its objects tells what is damaged.
 ///
-/// What a burst adds is one pack here. Taking it apart and packing it again costs fifty times as much.
+/// What a burst adds is one pack here; taking it apart and packing it again was the longest part of a push.
 pub(super) fn copy(from: &Path, to: &Path, objects: &[Oid]) -> Result<Vec<Oid>> {
     let mut left: HashSet<Oid> = objects.iter().copied().collect();
     let packs = match std::fs::read_dir(from) {

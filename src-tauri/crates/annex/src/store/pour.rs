@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use nix::libc;
@@ -195,27 +195,36 @@ fn pipeline(
                 }
             }
         });
-        let absorbing = absorb.map(|absorb| {
-            let (passed_to, passed_from) = sync_channel::<(Block, usize)>(BLOCKS);
-            let empty_to = empty_to.clone();
-            scope.spawn(move || {
-                for (block, filled) in passed_from {
-                    absorb(&block[..filled]);
-                    let _ = empty_to.send(block);
-                }
-            });
-            passed_to
-        });
+        // Only one of them gives blocks back to the reader: when that ends, so does the reader.
+        let next = match absorb {
+            None => Next::Reader(empty_to),
+            Some(absorb) => {
+                let (passed_to, passed_from) = sync_channel::<(Block, usize)>(BLOCKS);
+                scope.spawn(move || {
+                    for (block, filled) in passed_from {
+                        absorb(&block[..filled]);
+                        let _ = empty_to.send(block);
+                    }
+                });
+                Next::Absorber(passed_to)
+            }
+        };
         for filled in filled_from {
             let (block, filled) = filled?;
             pass(&block[..filled])?;
-            match &absorbing {
-                Some(passed_to) => _ = passed_to.send((block, filled)),
-                None => _ = empty_to.send(block),
+            match &next {
+                Next::Reader(empty_to) => _ = empty_to.send(block),
+                Next::Absorber(passed_to) => _ = passed_to.send((block, filled)),
             }
         }
         Ok(())
     })
+}
+
+/// Who gets a block that was passed on.
+enum Next {
+    Reader(SyncSender<Block>),
+    Absorber(SyncSender<(Block, usize)>),
 }
 
 /// Where content is read from.
@@ -419,7 +428,7 @@ mod tests {
     use std::io::Read;
     use std::os::unix::fs::FileExt;
 
-    use super::{LARGE, Onlooker, Source, pour};
+    use super::{LARGE, Onlooker, Source, pour, show};
 
     /// Past the page cache everything goes in whole disk blocks; no size and no start may lose or double a byte.
     #[test]
@@ -465,5 +474,18 @@ mod tests {
                 dest.write_all_at(b"x", 3).unwrap();
             }
         }
+    }
+
+    /// A thread that ends early must end the others, not leave them waiting for its blocks.
+    #[test]
+    #[should_panic(expected = "a scoped thread panicked")]
+    fn who_cannot_absorb_ends_it_all() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(LARGE * 4).unwrap();
+        let onlooker = Onlooker {
+            progress: &|_| {},
+            cancelled: None,
+        };
+        let _ = show(&file, LARGE * 4, &mut |_| panic!("no more"), &onlooker);
     }
 }

@@ -449,7 +449,7 @@ fn kernel_watcher(
         .with_follow_symlinks(false);
     let mut last = Instant::now();
     let send = move |event| {
-        // Woken for every single event of a burst, three threads would do little else: the next are taken together.
+        // Three threads would wake for every single event of a burst: the next are taken together.
         if SAME_READ < last.elapsed() && last.elapsed() < SLICE {
             std::thread::sleep(SLICE);
         }
