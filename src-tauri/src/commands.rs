@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use contract::{Command, Reply, Status};
+use contract::{Answer, Command, Reply, Request, Status};
 use engine::Door;
 use tauri::State;
 use tauri::async_runtime::JoinHandle;
@@ -50,6 +50,12 @@ pub(crate) async fn status(shell: State<'_, Shell>) -> Result<Status, ()> {
 #[tauri::command]
 pub(crate) async fn ask(shell: State<'_, Shell>, folder: String, command: Command) -> Result<Reply, ()> {
     Ok(shell.door.ask(&folder, command).await)
+}
+
+/// Asks the program as a whole.
+#[tauri::command]
+pub(crate) async fn request(shell: State<'_, Shell>, request: Request) -> Result<Answer, ()> {
+    Ok(shell.door.request(request).await)
 }
 
 /// Sends the status now, and from now on whenever it has changed: at most four times a second, as it is published.

@@ -73,6 +73,7 @@ fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Resul
         .invoke_handler(tauri::generate_handler![
             commands::status,
             commands::ask,
+            commands::request,
             commands::watch
         ])
         .setup(move |app| {

@@ -92,9 +92,7 @@ mod tests {
     fn the_highest_state_of_all_folders_wins() {
         let icon = |states: &[State]| {
             let folders = states.iter().map(|state| folder("/home/ann/Photos", *state));
-            Icon::of(&Status {
-                folders: folders.collect(),
-            })
+            Icon::of(&Status::of(folders.collect()))
         };
         assert_eq!(icon(&[]), Icon::Stopped, "without a folder nothing is kept safe");
         for (higher, (state, expected)) in STATES.iter().enumerate() {
@@ -124,7 +122,7 @@ mod tests {
             });
             let mut folders: Vec<_> = folders.collect();
             folders.push(folder("/home/ann/Notes", State::Working));
-            assert_eq!(Icon::of(&Status { folders }), Icon::Working(flow), "{directions:?}");
+            assert_eq!(Icon::of(&Status::of(folders)), Icon::Working(flow), "{directions:?}");
         }
     }
 }

@@ -68,8 +68,8 @@ fn question(status: &Status, folder: &Folder) -> Option<Item> {
     let answer = |yes| Act::Ask(folder.path.clone(), Command::Answer { yes });
     items.extend([
         Item::Separator,
-        Item::Entry("Yes".to_owned(), answer(true)),
-        Item::Entry("No".to_owned(), answer(false)),
+        Item::Entry(text(&question.yes), answer(true)),
+        Item::Entry(text(&question.no), answer(false)),
     ]);
     let label = format!("{}: a question waits for your answer", name(status, folder));
     Some(Item::Submenu(text(&label), items))
@@ -87,7 +87,10 @@ fn sentences(words: &str) -> impl Iterator<Item = String> {
 
 fn submenu(status: &Status, folder: &Folder) -> Item {
     let ask = |label: &str, command| Item::Entry(label.to_owned(), Act::Ask(folder.path.clone(), command));
-    let (pause, resume) = (ask("Pause", Command::Pause), ask("Resume", Command::Resume));
+    let (pause, resume) = (
+        ask("Pause", Command::Pause { until: None }),
+        ask("Resume", Command::Resume),
+    );
     let mut items = vec![
         Item::Words(text(&folder.headline)),
         Item::Entry("Open".to_owned(), Act::OpenFolder(folder.path.clone())),
@@ -170,7 +173,7 @@ mod tests {
 
     #[test]
     fn without_a_folder_there_is_the_window_and_quit() {
-        let menu = of(&Status { folders: Vec::new() });
+        let menu = of(&Status::default());
         assert_eq!(
             shown(&menu, 0),
             ["No folder is kept in sync", "---", "» Open Anabranch", "» Quit"]
@@ -182,7 +185,9 @@ mod tests {
     fn everything_has_its_place() {
         let photos = Folder {
             question: Some(Question {
-                text: "3 of 5 files are gone. Were they deleted on purpose? Yes deletes v1.2 everywhere".to_owned(),
+                text: "3 of 5 files are gone. Were they deleted on purpose? They are of v1.2".to_owned(),
+                yes: "Delete them".to_owned(),
+                no: "Bring them back".to_owned(),
             }),
             problems: ["one", "two", "three", "four"].map(problem).to_vec(),
             recent: vec![change(30, "sent 2 files"), change(10, "added a.jpg")],
@@ -192,9 +197,7 @@ mod tests {
             recent: vec![change(20, "received b.txt")],
             ..folder("/home/ann/Notes", State::Safe)
         };
-        let menu = of(&Status {
-            folders: vec![photos, notes],
-        });
+        let menu = of(&Status::of(vec![photos, notes]));
         assert_eq!(
             shown(&menu, 0),
             [
@@ -205,10 +208,10 @@ mod tests {
                 "Photos: a question waits for your answer ▸",
                 "  3 of 5 files are gone.",
                 "  Were they deleted on purpose?",
-                "  Yes deletes v1.2 everywhere",
+                "  They are of v1.2",
                 "  ---",
-                "  » Yes",
-                "  » No",
+                "  » Delete them",
+                "  » Bring them back",
                 "---",
                 "Photos ▸",
                 "  NeedsYou",
@@ -242,11 +245,11 @@ mod tests {
                 ask("Photos", Command::Answer { yes: false }),
                 open("Photos"),
                 ask("Photos", Command::Sync),
-                ask("Photos", Command::Pause),
+                ask("Photos", Command::Pause { until: None }),
                 ask("Photos", Command::Resume),
                 open("Notes"),
                 ask("Notes", Command::Sync),
-                ask("Notes", Command::Pause),
+                ask("Notes", Command::Pause { until: None }),
                 open("Photos"),
                 open("Notes"),
                 open("Photos"),
@@ -267,9 +270,7 @@ mod tests {
             (State::Safe, &["Open", "Sync now", "Pause"]),
         ];
         for (state, expected) in table {
-            let menu = of(&Status {
-                folders: vec![folder("/home/ann/Photos", state)],
-            });
+            let menu = of(&Status::of(vec![folder("/home/ann/Photos", state)]));
             let Some(Item::Submenu(label, items)) = menu.get(2) else {
                 panic!("no submenu: {menu:?}")
             };
@@ -289,9 +290,7 @@ mod tests {
             recent: changes(from),
             ..folder(&format!("/home/{from}"), State::Safe)
         });
-        let menu = of(&Status {
-            folders: folders.to_vec(),
-        });
+        let menu = of(&Status::of(folders.to_vec()));
         let lines = shown(&menu, 0);
         let recent: Vec<&str> = lines
             .iter()

@@ -100,19 +100,9 @@ pub(crate) mod tests {
 
     pub(crate) fn folder(path: &str, state: State) -> Folder {
         Folder {
-            path: path.to_owned(),
-            uuid: String::new(),
-            description: String::new(),
             state,
             headline: format!("{state:?}"),
-            keys: 0,
-            bytes: 0,
-            places: Vec::new(),
-            transfers: Vec::new(),
-            question: None,
-            problems: Vec::new(),
-            waiting: Vec::new(),
-            recent: Vec::new(),
+            ..Folder::at(path.to_owned())
         }
     }
 
@@ -132,7 +122,7 @@ pub(crate) mod tests {
             .map(|number| folder(&format!("/home/ann/{number}"), State::Safe))
             .collect();
         folders.push(folder("/home/ann/Tom & <Ann>", State::NeedsYou));
-        let tray = Tray::of(&Status { folders });
+        let tray = Tray::of(&Status::of(folders));
         let lines: Vec<&str> = tray.tooltip.lines().collect();
         assert_eq!(lines.len(), 6);
         assert_eq!(lines[0], "Tom ＆ ‹Ann›: NeedsYou");
@@ -142,7 +132,7 @@ pub(crate) mod tests {
     #[test]
     fn folders_of_the_same_name_are_told_apart() {
         let folders = vec![folder("/a/Photos", State::Paused), folder("/b/Photos", State::Safe)];
-        let tray = Tray::of(&Status { folders });
+        let tray = Tray::of(&Status::of(folders));
         assert_eq!(tray.tooltip, "/a/Photos: Paused\n/b/Photos: Safe");
     }
 
@@ -151,9 +141,7 @@ pub(crate) mod tests {
         let headline = |states: &[State]| {
             let folders = states.iter().enumerate();
             let folders = folders.map(|(number, state)| folder(&format!("/home/{number}"), *state));
-            super::headline(&Status {
-                folders: folders.collect(),
-            })
+            super::headline(&Status::of(folders.collect()))
         };
         assert_eq!(headline(&[]), "No folder is kept in sync");
         assert_eq!(headline(&[State::Safe]), "0: Safe");

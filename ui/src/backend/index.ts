@@ -1,4 +1,4 @@
-import type { Command, Reply, Status } from '../contract';
+import type { Answer, Command, Reply, Request, Status } from '../contract';
 
 /** The one door to the program. */
 export interface Backend {
@@ -6,6 +6,8 @@ export interface Backend {
   status(): Promise<Status>;
   /** Asks the engine of one folder, named by its path. Refusals are replies; it fails when nobody answers. */
   ask(folder: string, command: Command): Promise<Reply>;
+  /** Asks the program as a whole. */
+  request(request: Request): Promise<Answer>;
   /** Calls back with each new status, until the function that it gives is called. */
   watch(onStatus: (status: Status) => void): Promise<() => void>;
 }

@@ -8,7 +8,19 @@ export type Status = {
 /**
  * The folders of one engine process.
  */
-folders: Array<Folder>, };
+folders: Array<Folder>, 
+/**
+ * The drives that are mounted.
+ */
+drives: Array<Drive>, 
+/**
+ * What is not as it should be with the program itself, or with a folder that cannot be kept in sync.
+ */
+problems: Array<Problem>, 
+/**
+ * The settings.
+ */
+settings: Settings, };
 
 /**
  * One folder.
@@ -51,6 +63,10 @@ places: Array<Place>,
  */
 transfers: Array<Progress>, 
 /**
+ * Why it is paused; none if it is not.
+ */
+pause: Pause | null, 
+/**
  * What waits for the user.
  */
 question: Question | null, 
@@ -71,6 +87,24 @@ recent: Array<Change>, };
  * The state of a folder; the first that applies.
  */
 export type State = "needs-you" | "stopped" | "paused" | "working" | "waiting" | "safe";
+
+/**
+ * A pause.
+ */
+export type Pause = { 
+/**
+ * Who or what asked for it.
+ */
+reason: PauseReason, 
+/**
+ * When it ends by itself, seconds since the epoch; none if it does not, or nobody knows.
+ */
+until: number | null, };
+
+/**
+ * Why a folder is paused.
+ */
+export type PauseReason = "asked" | "battery" | "metered";
 
 /**
  * Another repository of the same files.
@@ -137,9 +171,17 @@ export type Direction = "receiving" | "sending";
  */
 export type Question = { 
 /**
- * The question in words, with what yes and no do.
+ * The question in words.
  */
-text: string, };
+text: string, 
+/**
+ * What yes does, as the words of a button.
+ */
+yes: string, 
+/**
+ * What no does, as the words of a button.
+ */
+no: string, };
 
 /**
  * Something that is not as it should be and does not go away by waiting alone.
@@ -176,6 +218,146 @@ at: number,
 what: string, };
 
 /**
+ * A drive that is mounted now, and that can be taken out or holds a place of some folder.
+ */
+export type Drive = { 
+/**
+ * What it is asked for by: the uuid of its file system.
+ */
+id: string, 
+/**
+ * Its label, or else its maker and model.
+ */
+name: string, 
+/**
+ * Where it is mounted.
+ */
+path: string, 
+/**
+ * The kind of its file system, such as `vfat`.
+ */
+file_system: string, 
+/**
+ * The bytes it has room for.
+ */
+bytes: number, 
+/**
+ * The bytes that are free on it.
+ */
+free: number, 
+/**
+ * What it is to this program.
+ */
+standing: Standing, 
+/**
+ * What people should know before they use it, such as the largest file it can hold; one sentence each.
+ */
+notes: Array<string>, 
+/**
+ * True if it can be unmounted from here.
+ */
+can_eject: boolean, };
+
+/**
+ * What a drive is to this program.
+ */
+export type Standing = "new" | "declined" | { "unusable": string } | { "in-use": { 
+/**
+ * Them.
+ */
+places: Array<OnDrive>, 
+/**
+ * True if everything that belongs on it is on it.
+ */
+up_to_date: boolean, } } | { "ejecting": { 
+/**
+ * What is still to be done, in words for people.
+ */
+what: string, } };
+
+/**
+ * A place on a drive.
+ */
+export type OnDrive = { 
+/**
+ * The path of the folder.
+ */
+folder: string, 
+/**
+ * The name that the folder knows the place by.
+ */
+place: string, };
+
+/**
+ * What a drive is for.
+ */
+export type Purpose = "carry" | "backup" | "archive";
+
+/**
+ * The settings of the program itself, as they are in force.
+ */
+export type Settings = { 
+/**
+ * The file that they are written in, which people may edit; empty if this process uses none.
+ */
+file: string, 
+/**
+ * Whether the program starts with the desktop; none if the user was not asked yet.
+ */
+autostart: boolean | null, 
+/**
+ * Whether ordinary notifications are shown; those about danger always are.
+ */
+notifications: boolean, 
+/**
+ * Contents sent, bytes a second, all folders together; none without limit.
+ */
+limit_up: number | null, 
+/**
+ * Contents received, bytes a second, all folders together; none without limit.
+ */
+limit_down: number | null, 
+/**
+ * Whether contents wait while this computer runs on battery.
+ */
+pause_on_battery: boolean, 
+/**
+ * Whether contents for and from other computers wait while the network costs money.
+ */
+pause_on_metered: boolean, 
+/**
+ * How the window looks.
+ */
+look: Look, 
+/**
+ * Drives that the user does not want to be asked about.
+ */
+declined: Array<Declined>, };
+
+/**
+ * How the window looks.
+ */
+export type Look = "system" | "light" | "dark";
+
+/**
+ * A drive that the user does not want to be asked about.
+ */
+export type Declined = { 
+/**
+ * The uuid of its file system.
+ */
+id: string, 
+/**
+ * What it was called.
+ */
+name: string, };
+
+/**
+ * One setting with a new value.
+ */
+export type Setting = { "autostart": boolean } | { "notifications": boolean } | { "limit-up": number | null } | { "limit-down": number | null } | { "pause-on-battery": boolean } | { "pause-on-metered": boolean } | { "look": Look };
+
+/**
  * Where a file is, where it should be, and what it is waiting for.
  */
 export type Why = { 
@@ -201,19 +383,335 @@ want: Array<string>,
 sentence: string, };
 
 /**
+ * A path inside a folder. Not every name is text.
+ */
+export type Path = { 
+/**
+ * For people: bytes that are no text are replaced.
+ */
+shown: string, 
+/**
+ * Its bytes in hexadecimal: it is asked for by these.
+ */
+bytes: string, };
+
+/**
+ * Which files of a folder are listed.
+ */
+export type Which = "all" | { "named": string } | { "wanted-by": string } | "wanted-here";
+
+/**
+ * A part of a list of files, in the order of their paths.
+ */
+export type Page = { 
+/**
+ * How many files the whole list has.
+ */
+total: number, 
+/**
+ * From the one that was asked for on, a few hundred at the most.
+ */
+files: Array<File>, };
+
+/**
+ * A file of the annex.
+ */
+export type File = { 
+/**
+ * Where it is.
+ */
+path: Path, 
+/**
+ * Its bytes; none if not known.
+ */
+bytes: number | null, 
+/**
+ * True if its content is here.
+ */
+is_here: boolean, 
+/**
+ * Copies that are known, the one here included.
+ */
+copies: number, };
+
+/**
+ * Versions of one file that were made at the same time, all of which are kept.
+ */
+export type Conflict = { 
+/**
+ * The name that the file had.
+ */
+path: Path, 
+/**
+ * The versions: two or more.
+ */
+versions: Array<Version>, };
+
+/**
+ * One version of a file in conflict.
+ */
+export type Version = { 
+/**
+ * The name under which it is kept.
+ */
+path: Path, 
+/**
+ * Its bytes; none if not known.
+ */
+bytes: number | null, 
+/**
+ * Whose commit brought it; none if not known.
+ */
+who: string | null, 
+/**
+ * When that was, seconds since the epoch.
+ */
+at: number | null, 
+/**
+ * True if its content is here.
+ */
+is_here: boolean, };
+
+/**
+ * The rules of a folder.
+ */
+export type Rules = { 
+/**
+ * In the order of the file.
+ */
+rules: Array<Rule>, 
+/**
+ * Why the file cannot be read, with its line; the rules here are then those in force.
+ */
+mistake: string | null, };
+
+/**
+ * What may travel, by place and directory. Of those that fit, the longest directory wins, then the one that names the
+ * place, then the last.
+ */
+export type Rule = { 
+/**
+ * The name of the place; none for all.
+ */
+place: string | null, 
+/**
+ * The directory, with all below it; none for the whole folder.
+ */
+directory: string | null, 
+/**
+ * What may travel.
+ */
+allow: Allow, };
+
+/**
+ * What may travel between a folder and a place.
+ */
+export type Allow = "everything" | "git-only" | "content-up" | "content-down" | "nothing";
+
+/**
+ * What rules would change, before they are set.
+ */
+export type Preview = { 
+/**
+ * What would still have to travel to and from each place.
+ */
+travels: Array<Travel>, 
+/**
+ * The fewest copies that any file would have, in this folder and the places that are known, when all that has
+ * travelled; none without files.
+ */
+fewest_copies: number | null, 
+/**
+ * How many files would have so few.
+ */
+files_with_fewest: number, };
+
+/**
+ * Contents that travel to and from a place.
+ */
+export type Travel = { 
+/**
+ * The place.
+ */
+place: string, 
+/**
+ * Files to it and their bytes.
+ */
+up: Amount, 
+/**
+ * Files from it and their bytes.
+ */
+down: Amount, 
+/**
+ * Files that it wants or that are wanted from it, and that the rules hold back.
+ */
+held_back: Amount, };
+
+/**
+ * A number of files.
+ */
+export type Amount = { 
+/**
+ * How many.
+ */
+files: number, 
+/**
+ * Their bytes, as far as known.
+ */
+bytes: number, };
+
+/**
+ * A directory or file of a folder, as a tree shows it.
+ */
+export type Branch = { 
+/**
+ * Where it is.
+ */
+path: Path, 
+/**
+ * All files below it.
+ */
+holds: Amount, 
+/**
+ * True if it has directories of its own.
+ */
+has_directories: boolean, };
+
+/**
  * Something asked of the engine of one folder. One line of JSON on its socket; one [`Reply`] line comes back.
  */
 export type Command = "status" | { "why": { 
 /**
  * The path.
  */
-path: string, } } | "pause" | "resume" | "sync" | { "answer": { 
+path: string, } } | { "pause": { 
+/**
+ * When to go on by itself, seconds since the epoch; none to wait for [`Command::Resume`].
+ */
+until: number | null, } } | "resume" | "sync" | { "answer": { 
 /**
  * Yes or no, as the question says.
  */
-yes: boolean, } };
+yes: boolean, } } | { "files": { 
+/**
+ * Which files.
+ */
+which: Which, 
+/**
+ * How many to leave out at the beginning.
+ */
+skip: number, 
+/**
+ * How many at the most; a few hundred are given at the most.
+ */
+count: number, } } | { "tree": { 
+/**
+ * Its path, as bytes in hexadecimal; empty for the folder itself.
+ */
+directory: string, } } | "rules" | { "preview-rules": { 
+/**
+ * They.
+ */
+rules: Array<Rule>, } } | { "set-rules": { 
+/**
+ * The rules that the user saw.
+ */
+before: Array<Rule>, 
+/**
+ * The new ones.
+ */
+rules: Array<Rule>, } } | "conflicts" | { "settle": { 
+/**
+ * The path of the file, as bytes in hexadecimal.
+ */
+path: string, 
+/**
+ * The path of the version to keep under the old name, as bytes in hexadecimal; none to keep all, each under a
+ * name of its own.
+ */
+keep: string | null, } };
 
 /**
  * The answer to a [`Command`].
  */
-export type Reply = { "status": Folder } | { "why": Why } | "done" | { "refused": string };
+export type Reply = { "status": Folder } | { "why": Why } | { "files": Page } | { "tree": Array<Branch> } | { "rules": Rules } | { "preview": Preview } | { "conflicts": Array<Conflict> } | "done" | { "refused": string };
+
+/**
+ * Something asked of the program as a whole, not of one folder.
+ */
+export type Request = { "inspect": { 
+/**
+ * An absolute path, or one that begins with `~/`.
+ */
+path: string, } } | "suggest" | { "add": { 
+/**
+ * An absolute path, or one that begins with `~/`.
+ */
+path: string, } } | { "clone-to": { 
+/**
+ * The folder, by its path.
+ */
+folder: string, 
+/**
+ * An absolute path, or one that begins with `~/`; nothing or an empty directory is there.
+ */
+path: string, } } | { "leave": { 
+/**
+ * The folder, by its path.
+ */
+folder: string, } } | { "use-drive": { 
+/**
+ * The drive, by its id.
+ */
+drive: string, 
+/**
+ * The folder, by its path.
+ */
+folder: string, 
+/**
+ * What the drive is for.
+ */
+purpose: Purpose, } } | { "decline-drive": { 
+/**
+ * The drive, by its id.
+ */
+drive: string, } } | { "reconsider-drive": { 
+/**
+ * The drive, by its id.
+ */
+drive: string, } } | { "eject": { 
+/**
+ * The drive, by its id.
+ */
+drive: string, } } | { "keep-drive": { 
+/**
+ * The drive, by its id.
+ */
+drive: string, } } | { "set": Setting };
+
+/**
+ * The answer to a [`Request`].
+ */
+export type Answer = { "done": string } | { "found": Found } | { "suggested": Array<string> } | { "refused": string };
+
+/**
+ * What is at a place.
+ */
+export type Found = { 
+/**
+ * The path without `~` or links.
+ */
+path: string, 
+/**
+ * What is there.
+ */
+what: AtPlace, 
+/**
+ * Files there, counted up to some thousands; none if not counted to the end.
+ */
+files: number | null, };
+
+/**
+ * What a place holds.
+ */
+export type AtPlace = "nothing" | "directory" | "git" | "annex" | "kept" | { "unusable": string };

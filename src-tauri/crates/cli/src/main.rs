@@ -80,7 +80,7 @@ fn run(task: Task) -> Result<ExitCode> {
                 why.sentence
             })
         }
-        Task::Pause { folder } => ask(folder, &Command::Pause, "paused"),
+        Task::Pause { folder } => ask(folder, &Command::Pause { until: None }, "paused"),
         Task::Resume { folder } => ask(folder, &Command::Resume, "going on"),
         Task::Answer { answer, folder } => ask(
             folder,
@@ -125,8 +125,8 @@ fn in_step(folder: &Folder) -> ExitCode {
 
 fn ask(folder: Option<PathBuf>, command: &Command, done: &str) -> Result<ExitCode> {
     let folder = folder.unwrap_or_else(here);
-    match engine::ask_folder(&folder, command)? {
-        Reply::Refused(why) => bail!(why),
-        Reply::Status(_) | Reply::Why(_) | Reply::Done => print(&format!("{}: {done}", folder.display())),
+    if let Reply::Refused(why) = engine::ask_folder(&folder, command)? {
+        bail!(why);
     }
+    print(&format!("{}: {done}", folder.display()))
 }

@@ -13,6 +13,11 @@ pub(crate) fn summary(folder: &Folder) -> String {
     };
     if let Some(question) = &folder.question {
         line(format!("? {}", question.text));
+        line(format!("  'anabranch answer yes': {}", question.yes));
+        line(format!("  'anabranch answer no': {}", question.no));
+    }
+    if folder.pause.is_some() {
+        line("'anabranch resume' lets it go on".to_owned());
     }
     for problem in &folder.problems {
         line(format!(

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Folder, Why};
+use crate::{Branch, Conflict, Folder, Page, Preview, Rule, Rules, Which, Why};
 
 /// Something asked of the engine of one folder. One line of JSON on its socket; one [`Reply`] line comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +15,11 @@ pub enum Command {
         /// The path.
         path: String,
     },
-    /// Start nothing more and stop what runs, until [`Command::Resume`].
-    Pause,
+    /// Start nothing more and stop what runs.
+    Pause {
+        /// When to go on by itself, seconds since the epoch; none to wait for [`Command::Resume`].
+        until: Option<u64>,
+    },
     /// Go on after [`Command::Pause`].
     Resume,
     /// Look at everything and try every place now; the reply comes when all is done that can be done now.
@@ -25,6 +28,44 @@ pub enum Command {
     Answer {
         /// Yes or no, as the question says.
         yes: bool,
+    },
+    /// A part of a list of files.
+    Files {
+        /// Which files.
+        which: Which,
+        /// How many to leave out at the beginning.
+        skip: u64,
+        /// How many at the most; a few hundred are given at the most.
+        count: u64,
+    },
+    /// The directories of a directory, in the order of their names.
+    Tree {
+        /// Its path, as bytes in hexadecimal; empty for the folder itself.
+        directory: String,
+    },
+    /// The rules.
+    Rules,
+    /// What these rules would change; nothing is changed.
+    PreviewRules {
+        /// They.
+        rules: Vec<Rule>,
+    },
+    /// Sets the rules, in force at once. Refused if others were written since.
+    SetRules {
+        /// The rules that the user saw.
+        before: Vec<Rule>,
+        /// The new ones.
+        rules: Vec<Rule>,
+    },
+    /// All conflicts that are not settled.
+    Conflicts,
+    /// Settles a conflict. What is not kept stays in the history.
+    Settle {
+        /// The path of the file, as bytes in hexadecimal.
+        path: String,
+        /// The path of the version to keep under the old name, as bytes in hexadecimal; none to keep all, each under a
+        /// name of its own.
+        keep: Option<String>,
     },
 }
 
@@ -37,6 +78,16 @@ pub enum Reply {
     Status(Box<Folder>),
     /// To [`Command::Why`].
     Why(Why),
+    /// To [`Command::Files`].
+    Files(Page),
+    /// To [`Command::Tree`].
+    Tree(Vec<Branch>),
+    /// To [`Command::Rules`].
+    Rules(Rules),
+    /// To [`Command::PreviewRules`].
+    Preview(Preview),
+    /// To [`Command::Conflicts`].
+    Conflicts(Vec<Conflict>),
     /// Done, or will be.
     Done,
     /// Not done; in words for people.

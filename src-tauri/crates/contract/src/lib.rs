@@ -1,7 +1,7 @@
 //! What window, tray and command line may see and ask of an engine: plain data, sent as JSON.
 //!
 //! [`Status`] is a function of the engine's state, made anew whenever somebody asks; [`Command`] is everything that can
-//! be asked. File names and descriptions are text for people here: bytes that are not UTF-8 are shown replaced.
+//! be asked of a folder, [`Request`] of the program. File names and descriptions are text for people here: bytes that are not UTF-8 are shown replaced.
 
 #![cfg_attr(
     test,
@@ -13,11 +13,23 @@
 )]
 
 mod command;
+mod drive;
+mod files;
 mod problem;
+mod request;
+mod rules;
+mod settings;
 mod status;
 #[cfg(test)]
 mod typescript;
 
 pub use command::{Command, Reply};
+pub use drive::{Drive, OnDrive, Purpose, Standing};
+pub use files::{Conflict, File, Page, Path, Version, Which};
 pub use problem::Problem;
-pub use status::{Change, Contact, Direction, Folder, Place, Progress, Question, State, Status, Why};
+pub use request::{Answer, AtPlace, Found, Request};
+pub use rules::{Allow, Amount, Branch, Preview, Rule, Rules, Travel};
+pub use settings::{Declined, Look, Setting, Settings};
+pub use status::{
+    Change, Contact, Direction, Folder, Pause, PauseReason, Place, Progress, Question, State, Status, Why,
+};

@@ -1,13 +1,19 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Problem;
+use crate::{Drive, Problem, Settings};
 
 /// Everything there is to see, at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Status {
     /// The folders of one engine process.
     pub folders: Vec<Folder>,
+    /// The drives that are mounted.
+    pub drives: Vec<Drive>,
+    /// What is not as it should be with the program itself, or with a folder that cannot be kept in sync.
+    pub problems: Vec<Problem>,
+    /// The settings.
+    pub settings: Settings,
 }
 
 /// The state of a folder; the first that applies.
@@ -19,7 +25,7 @@ pub enum State {
     NeedsYou,
     /// The engine does not run, or its first look has not ended.
     Stopped,
-    /// Paused by the user.
+    /// Paused; [`Folder::pause`] says why.
     Paused,
     /// Something is being added, merged, sent or received.
     Working,
@@ -51,6 +57,8 @@ pub struct Folder {
     pub places: Vec<Place>,
     /// Transfers under way.
     pub transfers: Vec<Progress>,
+    /// Why it is paused; none if it is not.
+    pub pause: Option<Pause>,
     /// What waits for the user.
     pub question: Option<Question>,
     /// What is not as it should be.
@@ -59,6 +67,63 @@ pub struct Folder {
     pub waiting: Vec<String>,
     /// What happened last, newest first.
     pub recent: Vec<Change>,
+}
+
+impl Status {
+    /// These folders, and nothing besides them.
+    #[must_use]
+    pub fn of(folders: Vec<Folder>) -> Self {
+        Self {
+            folders,
+            ..Self::default()
+        }
+    }
+}
+
+impl Folder {
+    /// A folder of which only its place is known.
+    #[must_use]
+    pub fn at(path: String) -> Self {
+        Self {
+            path,
+            uuid: String::new(),
+            description: String::new(),
+            state: State::Stopped,
+            headline: String::new(),
+            keys: 0,
+            bytes: 0,
+            places: Vec::new(),
+            transfers: Vec::new(),
+            pause: None,
+            question: None,
+            problems: Vec::new(),
+            waiting: Vec::new(),
+            recent: Vec::new(),
+        }
+    }
+}
+
+/// A pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Pause {
+    /// Who or what asked for it.
+    pub reason: PauseReason,
+    /// When it ends by itself, seconds since the epoch; none if it does not, or nobody knows.
+    pub until: Option<u64>,
+}
+
+/// Why a folder is paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum PauseReason {
+    /// The user said so.
+    Asked,
+    /// This computer runs on battery.
+    Battery,
+    /// The network costs money.
+    Metered,
 }
 
 /// Whether a place can be reached.
@@ -123,8 +188,12 @@ pub struct Progress {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Question {
-    /// The question in words, with what yes and no do.
+    /// The question in words.
     pub text: String,
+    /// What yes does, as the words of a button.
+    pub yes: String,
+    /// What no does, as the words of a button.
+    pub no: String,
 }
 
 /// Something that happened.

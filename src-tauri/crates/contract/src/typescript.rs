@@ -1,12 +1,14 @@
 //! The window's copy of these types, in `ui/src/contract`: made from them, and compared with them.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::Path as FilePath;
 
 use ts_rs::{Config, TS};
 
 use crate::{
-    Change, Command, Contact, Direction, Folder, Place, Problem, Progress, Question, Reply, State, Status, Why,
+    Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Direction, Drive, File,
+    Folder, Found, Look, OnDrive, Page, Path, Pause, PauseReason, Place, Preview, Problem, Progress, Purpose, Question,
+    Reply, Request, Rule, Rules, Setting, Settings, Standing, State, Status, Travel, Version, Which, Why,
 };
 
 const FILE: &str = "../../../ui/src/contract/index.ts";
@@ -18,7 +20,7 @@ const HEAD: &str = "\
 
 #[test]
 fn the_window_has_these_types() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
+    let path = FilePath::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
     let made = all();
     if std::env::var_os("ANABRANCH_WRITE").is_some() {
         std::fs::write(&path, &made).unwrap();
@@ -38,6 +40,8 @@ fn all() -> String {
         declared::<Status>,
         declared::<Folder>,
         declared::<State>,
+        declared::<Pause>,
+        declared::<PauseReason>,
         declared::<Place>,
         declared::<Contact>,
         declared::<Progress>,
@@ -45,9 +49,34 @@ fn all() -> String {
         declared::<Question>,
         declared::<Problem>,
         declared::<Change>,
+        declared::<Drive>,
+        declared::<Standing>,
+        declared::<OnDrive>,
+        declared::<Purpose>,
+        declared::<Settings>,
+        declared::<Look>,
+        declared::<Declined>,
+        declared::<Setting>,
         declared::<Why>,
+        declared::<Path>,
+        declared::<Which>,
+        declared::<Page>,
+        declared::<File>,
+        declared::<Conflict>,
+        declared::<Version>,
+        declared::<Rules>,
+        declared::<Rule>,
+        declared::<Allow>,
+        declared::<Preview>,
+        declared::<Travel>,
+        declared::<Amount>,
+        declared::<Branch>,
         declared::<Command>,
         declared::<Reply>,
+        declared::<Request>,
+        declared::<Answer>,
+        declared::<Found>,
+        declared::<AtPlace>,
     ] {
         // Writing into a String cannot fail.
         let _ = write!(text, "\n{}", one(&config));

@@ -46,10 +46,10 @@ impl Handle {
 
     /// What can be seen of the folder now; none if its loop has ended.
     pub(crate) async fn status(&self) -> Option<contract::Folder> {
-        match self.ask(Command::Status).await {
-            Reply::Status(folder) => Some(*folder),
-            Reply::Why(_) | Reply::Done | Reply::Refused(_) => None,
+        if let Reply::Status(folder) = self.ask(Command::Status).await {
+            return Some(*folder);
         }
+        None
     }
 
     /// Asks the loop; refused if it has ended.
@@ -197,10 +197,10 @@ impl Folder {
         };
         end.send_replace(true);
         run.await;
-        match status {
-            Ok(Reply::Status(folder)) => *folder,
-            Ok(Reply::Why(_) | Reply::Done | Reply::Refused(_)) | Err(_) => status::unattended(&workshop),
+        if let Ok(Reply::Status(folder)) = status {
+            return *folder;
         }
+        status::unattended(&workshop)
     }
 
     fn begin(&mut self) {
@@ -360,7 +360,7 @@ impl Folder {
         let answer = match command {
             Command::Status => Reply::Status(Box::new(self.status())),
             Command::Why { path } => self.why(&path),
-            Command::Pause => {
+            Command::Pause { until: _ } => {
                 self.handle(Event::Paused);
                 self.pauses.push(reply);
                 return;
@@ -383,6 +383,13 @@ impl Folder {
                 }
                 None => Reply::Refused("no question is waiting for an answer".to_owned()),
             },
+            Command::Files { .. }
+            | Command::Tree { .. }
+            | Command::Rules
+            | Command::PreviewRules { .. }
+            | Command::SetRules { .. }
+            | Command::Conflicts
+            | Command::Settle { .. } => Reply::Refused("not built yet".to_owned()),
         };
         // Whoever asked may have gone.
         let _ = reply.send(answer);

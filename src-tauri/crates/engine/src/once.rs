@@ -67,12 +67,11 @@ pub fn ask_folder(path: &Path, command: &Command) -> Result<Reply, Error> {
 }
 
 fn unexpected(reply: Reply) -> Error {
-    match reply {
-        Reply::Refused(why) => Error::Refused(why),
-        Reply::Status(_) | Reply::Why(_) | Reply::Done => {
-            Error::Refused("the engine gave an answer that does not fit; is it another version?".to_owned())
-        }
-    }
+    Error::Refused(if let Reply::Refused(why) = reply {
+        why
+    } else {
+        "the engine gave an answer that does not fit; is it another version?".to_owned()
+    })
 }
 
 /// The repository that a file is in, and its path there. The file itself may be a symlink, or gone.

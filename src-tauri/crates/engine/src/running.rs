@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use contract::{Command, Reply, Status};
+use contract::{Answer, Command, Reply, Request, Status};
 use surroundings::{Mount, Mounts};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -100,7 +100,7 @@ impl Door {
         for handle in self.folders.iter() {
             folders.extend(handle.status().await);
         }
-        Status { folders }
+        Status::of(folders)
     }
 
     /// Waits until the status may have changed.
@@ -117,6 +117,13 @@ impl Door {
             Some(handle) => handle.ask(command).await,
             None => Reply::Refused(format!("{folder} is none of the folders that are kept in sync here")),
         }
+    }
+}
+
+impl Door {
+    /// Asks the program as a whole.
+    pub async fn request(&self, request: Request) -> Answer {
+        Answer::Refused(format!("not built yet: {request:?}"))
     }
 }
 
@@ -154,7 +161,7 @@ mod tests {
             let folder = door.status().await.folders.remove(0).path;
             assert_eq!(folder, path.to_str().unwrap());
 
-            assert_eq!(door.ask(&folder, Command::Pause).await, Reply::Done);
+            assert_eq!(door.ask(&folder, Command::Pause { until: None }).await, Reply::Done);
             let synced = door.ask(&folder, Command::Status).await;
             assert!(matches!(synced, Reply::Status(shown) if shown.path == folder));
             let states = |status: Status| status.folders.iter().map(|folder| folder.state).collect::<Vec<_>>();

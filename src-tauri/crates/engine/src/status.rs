@@ -60,19 +60,11 @@ pub(crate) fn place(annex: &Annex) -> String {
 pub(crate) fn unattended(workshop: &Workshop) -> Folder {
     let annex = workshop.annex();
     Folder {
-        path: place(annex),
         uuid: annex.uuid().to_string(),
         description: workshop.description(annex.uuid()),
-        state: State::Stopped,
         headline: "no engine runs here; start one with 'anabranch run'".to_owned(),
-        keys: 0,
-        bytes: 0,
-        places: Vec::new(),
-        transfers: Vec::new(),
-        question: None,
-        problems: Vec::new(),
-        waiting: Vec::new(),
         recent: workshop.recent(),
+        ..Folder::at(place(annex))
     }
 }
 
@@ -84,7 +76,7 @@ fn headline(folder: &Folder, assistant: &Assistant) -> String {
             (None, None) => "something needs you".to_owned(),
         },
         State::Stopped => "looking at all files for the first time since the start".to_owned(),
-        State::Paused => "paused; 'anabranch resume' lets it go on".to_owned(),
+        State::Paused => "paused".to_owned(),
         State::Working => match assistant.pending_transfers() {
             0 => "taking in changes".to_owned(),
             1 => "transferring 1 file".to_owned(),
@@ -117,8 +109,10 @@ fn question(question: &Question) -> contract::Question {
         Question::ManyRemoved { removed, of } => contract::Question {
             text: format!(
                 "{removed} of {of} files are gone from this folder. Were they deleted on purpose? Nothing was deleted \
-                 anywhere else. 'anabranch answer yes' deletes them everywhere, 'anabranch answer no' brings them back"
+                 anywhere else."
             ),
+            yes: "Delete them everywhere".to_owned(),
+            no: "Bring them back".to_owned(),
         },
     }
 }
