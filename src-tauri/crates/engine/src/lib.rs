@@ -7,6 +7,8 @@
 mod clock;
 mod error;
 mod folder;
+mod hosting;
+mod household;
 mod observations;
 mod once;
 mod policy;

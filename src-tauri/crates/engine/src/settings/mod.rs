@@ -1,7 +1,7 @@
 //! The settings of the program, in a file that people may edit: what is in it, and how it is changed.
 
 mod edit;
-pub(crate) mod read;
+mod read;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use contract::Settings;
 use toml_edit::DocumentMut;
 
 pub(crate) use edit::Edit;
+pub(crate) use read::place;
 
 /// What a new file begins with: all that can be written in it.
 const HEAD: &str = "\
