@@ -14,8 +14,12 @@ use surroundings::{Change, Changes, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Error;
+use crate::asking::{inside, only_looks, refused};
 use crate::clock::{Clock, wall_clock};
+use crate::conflicts;
 use crate::household::{Holds, Household};
+use crate::lists;
+use crate::policy;
 use crate::repository;
 use crate::socket::{self, Asked};
 use crate::status;
@@ -173,7 +177,7 @@ impl Folder {
                 Some(ended) = self.ended.recv() => self.took(ended),
                 Some(change) = self.changes.next() => self.noticed(change),
                 Some((command, reply)) = self.commands.recv() => {
-                    let only_looks = matches!(command, Command::Status | Command::Why { .. });
+                    let only_looks = only_looks(&command);
                     self.asked(command, reply);
                     if only_looks {
                         // Who looks changes nothing, and must not be called to look again.
@@ -291,6 +295,17 @@ impl Folder {
                 if std::mem::take(&mut self.examine_again) {
                     self.examine();
                 }
+            }
+            Ended::Changed(changed, reply) => {
+                let answer = match changed {
+                    Ok(events) => {
+                        events.into_iter().for_each(|event| self.handle(event));
+                        Reply::Done
+                    }
+                    Err(error) => refused(error),
+                };
+                // Whoever asked may have gone.
+                let _ = reply.send(answer);
             }
             Ended::RemoteExamined(Some(name)) => self.handle(Event::RemoteRefsMoved(name)),
             Ended::RemoteExamined(None) => {}
@@ -435,23 +450,68 @@ impl Folder {
                 }
                 None => Reply::Refused("no question is waiting for an answer".to_owned()),
             },
-            Command::Files { .. }
-            | Command::Tree { .. }
-            | Command::Rules
-            | Command::PreviewRules { .. }
-            | Command::SetRules { .. }
-            | Command::Conflicts
-            | Command::Settle { .. } => Reply::Refused("not built yet".to_owned()),
+            Command::Files { which, skip, count } => {
+                return self.look_up(reply, move |workshop| {
+                    lists::files(workshop, &which, skip, count).map(Reply::Files)
+                });
+            }
+            Command::Tree { directory } => {
+                return self.look_up(reply, move |workshop| {
+                    let directory = (!directory.is_empty()).then(|| inside(&directory)).transpose()?;
+                    lists::tree(workshop, directory.as_ref()).map(Reply::Tree)
+                });
+            }
+            Command::Rules => Reply::Rules(policy::told(&self.workshop.rules())),
+            Command::PreviewRules { rules } => {
+                return self.look_up(reply, move |workshop| {
+                    lists::preview(workshop, policy::understood(&rules)?).map(Reply::Preview)
+                });
+            }
+            Command::SetRules { before, rules } => {
+                return self.change(reply, move |workshop| workshop.set_rules(&before, &rules));
+            }
+            Command::Conflicts => {
+                return self.look_up(reply, |workshop| conflicts::list(workshop).map(Reply::Conflicts));
+            }
+            Command::Settle { path, keep } => {
+                return self.change(reply, move |workshop| {
+                    let keep = keep.map(|keep| inside(&keep)).transpose()?;
+                    conflicts::settle(workshop, &inside(&path)?, keep.as_ref())?;
+                    Ok(Vec::new())
+                });
+            }
         };
         // Whoever asked may have gone.
         let _ = reply.send(answer);
     }
 
     fn why(&self, path: &str) -> Reply {
-        let Some(path) = hex::decode(path).ok().and_then(|bytes| RepoPath::parse(&bytes).ok()) else {
-            return Reply::Refused("that is no path inside this folder".to_owned());
-        };
-        status::why(&self.workshop, &path).map_or_else(|error| Reply::Refused(error.to_string()), Reply::Why)
+        let why = inside(path).and_then(|path| status::why(&self.workshop, &path));
+        why.map_or_else(refused, Reply::Why)
+    }
+
+    /// Answers what may take a while and changes nothing, beside the loop.
+    fn look_up(
+        &self,
+        reply: oneshot::Sender<Reply>,
+        answer: impl FnOnce(&Workshop) -> Result<Reply, Error> + Send + 'static,
+    ) {
+        let workshop = Arc::clone(&self.workshop);
+        // Not counted as under way: a sync need not wait for it, nor does the end of the loop.
+        tokio::task::spawn_blocking(move || {
+            // Whoever asked may have gone.
+            let _ = reply.send(answer(&workshop).unwrap_or_else(refused));
+        });
+    }
+
+    /// Does what was asked for, beside the loop; it is answered when the events that come of it have been handled.
+    fn change(
+        &mut self,
+        reply: oneshot::Sender<Reply>,
+        change: impl FnOnce(&Workshop) -> Result<Vec<Event>, Error> + Send + 'static,
+    ) {
+        let workshop = Arc::clone(&self.workshop);
+        self.spawn(move || Ended::Changed(change(&workshop), reply));
     }
 
     /// Answers those who wait for something to have ended, if it has.
@@ -518,6 +578,8 @@ enum Ended {
     Effect(Event),
     Examined(Vec<Event>),
     RemoteExamined(Option<RemoteName>),
+    /// What somebody asked for is done, or not; the answer goes there.
+    Changed(Result<Vec<Event>, Error>, oneshot::Sender<Reply>),
     /// git has packed its objects, or found nothing to pack.
     Tidied,
     /// The time that the engine of a remote had for pushing is over.

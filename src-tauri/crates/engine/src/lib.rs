@@ -4,11 +4,14 @@
 //! that hosts an engine asks its folders through a [`Door`]. Each folder has one loop that owns its assistant and never
 //! blocks; the work runs on threads, and ends as events.
 
+mod asking;
 mod clock;
+mod conflicts;
 mod error;
 mod folder;
 mod hosting;
 mod household;
+mod lists;
 mod observations;
 mod once;
 mod policy;

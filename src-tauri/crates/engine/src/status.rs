@@ -321,7 +321,7 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, places: &[Place]) -> Vec<
 }
 
 /// True if contents are wanted here and not here, unless rules keep them from all that have them.
-fn is_lacking(class: &Class, workshop: &Workshop) -> bool {
+pub(crate) fn is_lacking(class: &Class, workshop: &Workshop) -> bool {
     let here = workshop.annex().uuid();
     class.want.contains(here) && !class.have.contains(here) && !is_kept_away(workshop, &class.have, &class.barred)
 }

@@ -351,13 +351,13 @@ fn put_new(new: &Incoming, parent: BorrowedFd<'_>, path: &RepoPath) -> rustix::i
     }
 }
 
-enum Renamed {
+pub(super) enum Renamed {
     Done(Seen),
     SourceChanged,
     TargetExists,
 }
 
-fn rename_inside(
+pub(super) fn rename_inside(
     place: &mut Place,
     target: &mut Place,
     from: &RepoPath,
@@ -393,7 +393,7 @@ fn rename_inside(
 }
 
 /// Unlinks the file that was seen; false if it is not that file any more.
-fn delete(place: &mut Place, path: &RepoPath, seen: &Seen) -> Result<bool> {
+pub(super) fn delete(place: &mut Place, path: &RepoPath, seen: &Seen) -> Result<bool> {
     let error = place.error("remove", path);
     let Parent::Open(parent) = place.parent(path, false)? else {
         return Ok(true);

@@ -40,6 +40,7 @@ mod populate;
 mod restore;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use model::{Oid, RepoPath};
 

@@ -160,10 +160,7 @@ impl Planner<'_> {
             return Ok(());
         }
         let unmodified = match (entry, &seen) {
-            (Some(entry), Some(seen)) => {
-                is_unmodified(entry, seen, self.index.written_at)
-                    || old.map_or(Ok(false), |old| self.holds(&path, seen, old, None))?
-            }
+            (Some(entry), Some(seen)) => self.is_unmodified(&path, entry, seen)?,
             _ => false,
         };
         match (old, new.zip(content), seen) {
@@ -222,6 +219,14 @@ impl Planner<'_> {
                     .map_or(Content::Regular, |(key, pointer)| Content::Annexed { key, pointer }))
             }
         }
+    }
+
+    /// True if the file in the work tree is the one that its index entry was made from, or holds the same.
+    pub(super) fn is_unmodified(&mut self, path: &RepoPath, entry: &Entry, seen: &Seen) -> Result<bool> {
+        if is_unmodified(entry, seen, self.index.written_at) {
+            return Ok(true);
+        }
+        staged(entry).map_or(Ok(false), |blob| self.holds(path, seen, blob, None))
     }
 
     /// True if the file in the work tree is, byte for byte, what git has (or the content that this stands for).

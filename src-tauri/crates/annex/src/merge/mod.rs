@@ -46,6 +46,7 @@ use crate::tree::Head;
 use crate::{Annex, CheckedOut, CheckoutOptions, Error, Result};
 use resolve::Labels;
 use three_way::merge_trees;
+pub(crate) use variant::original;
 
 /// A commit to merge, and the ref that it was found under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

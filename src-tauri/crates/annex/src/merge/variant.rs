@@ -4,7 +4,7 @@ use bstr::{BString, ByteSlice};
 use digest::Digest;
 use git2::Oid;
 use md5::Md5;
-use model::Key;
+use model::{Key, RepoPath};
 
 /// What marks a name as one side of a conflict.
 const MARK: &[u8] = b".variant-";
@@ -79,11 +79,80 @@ fn insert(path: &[u8], mark: &[u8]) -> BString {
     name.into()
 }
 
+/// The name that a file had before it came to be in conflict; none if its name has no mark. Marks may stand one behind
+/// another, where versions of a version were kept.
+///
+/// Of a name that began with its only dot, in a directory, no trace is left: `d.variant-1234.x` is read as `d.x`. And
+/// where the mark is a whole key, its extension is taken for that of the name if this has none.
+pub(crate) fn original(path: &[u8]) -> Option<RepoPath> {
+    let mut unmarked = take_mark(path)?;
+    while let Some(further) = take_mark(&unmarked) {
+        unmarked = further;
+    }
+    RepoPath::parse(&unmarked).ok()
+}
+
+fn take_mark(path: &[u8]) -> Option<Vec<u8>> {
+    let start = path.rfind_byte(b'/').map_or(0, |slash| slash + 1);
+    let at = start + path[start..].rfind(MARK)?;
+    let (stem, rest) = (&path[start..at], &path[at + MARK.len()..]);
+    let dot = rest.rfind_byte(b'.').unwrap_or(rest.len());
+    let extension = match (is_mark(&rest[..dot]), is_mark(rest)) {
+        (true, _) => &rest[dot..],
+        (false, true) => b"",
+        (false, false) => return None,
+    };
+    let stem = if path[..at] == *b"." { b"" } else { stem };
+    Some([&path[..start], stem, extension].concat())
+}
+
+fn is_mark(text: &[u8]) -> bool {
+    let is_hex = |c: &u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
+    (matches!(text.len(), 4 | 40) && text.iter().all(is_hex)) || Key::from_file_name(text).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use model::{Key, RepoPath};
 
-    use super::{Side, insert, variant, variants};
+    use super::{Side, insert, original, variant, variants};
+
+    #[test]
+    fn the_name_before_the_conflict_is_found_again() {
+        let id = git2::Oid::from_bytes(&[7; 20]).unwrap();
+        for (path, extension) in [
+            ("foo.tar.gz", ".tar.gz"),
+            ("foo", ""),
+            (".foo", ""),
+            ("foo.", ""),
+            ("a.b/foo", ""),
+            ("d/..a", ""),
+            ("x y/ü.jpg", ".jpg"),
+        ] {
+            let key = Key::parse(format!("SHA256E-s5--ab{extension}").as_bytes()).unwrap();
+            for side in [Side::Annexed(key), Side::InGit(id)] {
+                let once = variant(path.as_bytes(), &side);
+                assert_eq!(original(&once).unwrap().as_bytes(), path.as_bytes(), "{once}");
+                let twice = variant(&once, &side);
+                assert_ne!(once, twice);
+                assert_eq!(original(&twice).unwrap().as_bytes(), path.as_bytes(), "{twice}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_only_look_like_one_are_none() {
+        for path in [
+            "foo",
+            "foo.variant-xyz.txt",
+            "foo.variant-58531",
+            ".variant-5853",
+            "a.variant-5853/foo",
+            "",
+        ] {
+            assert_eq!(original(path.as_bytes()), None, "{path}");
+        }
+    }
 
     #[test]
     fn marks_go_before_the_last_dot_of_the_name() {

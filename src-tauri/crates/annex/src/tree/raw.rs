@@ -13,7 +13,7 @@ const MOST_DIFFERENCES: usize = 10_000_000;
 const LONGEST_PATH: usize = 4096;
 
 /// What a leaf of a tree is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Mode {
     File,
     Executable,
@@ -45,7 +45,7 @@ impl Mode {
 }
 
 /// A leaf of a tree: a file, a symlink, or the commit of a submodule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Blob {
     pub(crate) mode: Mode,
     pub(crate) id: Oid,

@@ -4,6 +4,7 @@
 //! of work: the window of candidates is a bounded copy of the query's first answers, thrown away whenever the facts change.
 
 mod batch;
+mod foresight;
 mod policy;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::network::Network;
 use crate::pacing;
 
 pub(crate) use batch::next_batch;
+pub use foresight::{Ahead, Foresight, Neighbour, Sum};
 pub use policy::{Exchange, Policy, Rule};
 
 /// How many candidates are held in memory.

@@ -56,6 +56,11 @@ impl Policy {
         Self { rules }
     }
 
+    /// The rules, in the order in which they were written.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
     /// True if commits are exchanged with a remote.
     pub fn allows_git(&self, remote: &RemoteName) -> bool {
         self.exchange(remote, None) != Exchange::Nothing

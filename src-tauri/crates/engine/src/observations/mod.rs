@@ -7,6 +7,7 @@
 //! **Invariant:** no row is a plan. What is to be transferred is asked by [`Observations::offer`].
 
 mod offer;
+mod reading;
 mod schema;
 mod update;
 
@@ -21,6 +22,7 @@ use model::{Key, Oid, RemoteName, RepoPath, Uuid};
 use rusqlite::{Connection, OptionalExtension, params};
 
 pub(crate) use offer::way;
+pub(crate) use reading::{Line, Reader};
 pub(crate) use update::Wishes;
 
 /// The observations of one repository.
@@ -103,20 +105,7 @@ impl Observations {
 
     /// All classes that have keys.
     pub(crate) fn classes(&self) -> Result<Vec<Class>> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT id, have, want, barred, keys, bytes FROM classes WHERE keys > 0 ORDER BY id")?;
-        let classes = query.query_map([], |row| {
-            Ok(Class {
-                id: ClassId(row.get(0)?),
-                have: uuids(&row.get::<_, String>(1)?),
-                want: uuids(&row.get::<_, String>(2)?),
-                barred: ways(&row.get::<_, String>(3)?),
-                keys: row.get::<_, i64>(4)?.unsigned_abs(),
-                bytes: row.get::<_, i64>(5)?.unsigned_abs(),
-            })
-        })?;
-        let classes: Vec<Class> = classes.collect::<Result<_>>()?;
+        let classes = classes(&self.db)?;
         let highest = classes.iter().map(|class| class.id.0).max().unwrap_or(0);
         self.last_class.set(self.last_class.get().max(highest));
         Ok(classes)
@@ -197,6 +186,22 @@ impl Observations {
         };
         Ok(())
     }
+}
+
+fn classes(db: &Connection) -> Result<Vec<Class>> {
+    let mut query =
+        db.prepare_cached("SELECT id, have, want, barred, keys, bytes FROM classes WHERE keys > 0 ORDER BY id")?;
+    let classes = query.query_map([], |row| {
+        Ok(Class {
+            id: ClassId(row.get(0)?),
+            have: uuids(&row.get::<_, String>(1)?),
+            want: uuids(&row.get::<_, String>(2)?),
+            barred: ways(&row.get::<_, String>(3)?),
+            keys: row.get::<_, i64>(4)?.unsigned_abs(),
+            bytes: row.get::<_, i64>(5)?.unsigned_abs(),
+        })
+    })?;
+    classes.collect()
 }
 
 fn remove(path: &Path) {

@@ -7,9 +7,11 @@ use std::path::Path;
 use annex::Tenant;
 use annex::settings::RemoteSettings;
 use assistant::{Event, Refs};
+use contract::Rule;
 use model::RemoteName;
 
 use super::Workshop;
+use crate::policy;
 
 /// The state of files that others may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +53,7 @@ impl Workshop {
             events.push(Event::CountLost(None));
         }
         if self.read_rules() {
-            events.push(Event::RemotesListed(self.list_remotes()));
-            events.push(Event::RulesChanged);
+            events.extend(self.rules_changed());
         }
         // Another program left its changes in the journal: committed, they are observed like all others.
         if self.annex().branch().has_journal()
@@ -65,6 +66,18 @@ impl Workshop {
             events.push(Event::RefsMoved(refs));
         }
         events
+    }
+
+    /// What has to be said when other rules are in force. They may close a remote, or open it.
+    fn rules_changed(&self) -> [Event; 2] {
+        [Event::RemotesListed(self.list_remotes()), Event::RulesChanged]
+    }
+
+    /// Sets the rules, as the window asks for it; without waiting for the change of the file to be noticed.
+    pub(crate) fn set_rules(&self, before: &[Rule], rules: &[Rule]) -> Result<Vec<Event>, crate::Error> {
+        self.write_rules(&policy::understood(before)?, &policy::understood(rules)?)?;
+        self.read_rules();
+        Ok(self.rules_changed().into())
     }
 
     /// True if an engine tends a remote and knows this repository as one that it may push to.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use annex::settings::{Bandwidth, RemoteSettings, Settings};
 use annex::{Annex, Error as AnnexError, Facts, Look, RefsState};
-use assistant::content::Direction;
+use assistant::content::{Direction, Policy};
 use assistant::pacing::Limit;
 use assistant::{Heads, Id, Refs, RemoteFacts};
 use contract::Change;
@@ -17,7 +17,7 @@ use crate::Error;
 use crate::clock::{Clock, wall_clock};
 use crate::household::{Holds, Household};
 use crate::observations::{self, Observations};
-use crate::policy::InForce;
+use crate::policy::{self, InForce};
 use crate::work::setbacks::Setbacks;
 
 /// How many of the last changes are remembered for people.
@@ -34,6 +34,9 @@ pub(crate) struct Workshop {
     /// How much of the line each limit has used: of all remotes, and of each.
     limits: Mutex<BTreeMap<(Option<RemoteName>, Direction), Limit>>,
     shared: Mutex<Shared>,
+    /// Held while the file with the rules is read or written: what was read before it was written must not come into
+    /// force after.
+    rules_file: Mutex<()>,
 }
 
 /// A transfer under way.
@@ -94,6 +97,7 @@ impl Workshop {
             setbacks: Mutex::default(),
             limits: Mutex::default(),
             shared: Mutex::default(),
+            rules_file: Mutex::default(),
         };
         workshop.read_rules();
         Ok(workshop)
@@ -169,11 +173,18 @@ impl Workshop {
 
     /// Reads the rules again; true if they are others than before.
     pub(crate) fn read_rules(&self) -> bool {
+        let _alone = lock(&self.rules_file);
         let before = self.rules();
         let now = InForce::read(&self.annex.own_dir(), &before);
         let changed = now != before;
         self.shared().rules = now;
         changed
+    }
+
+    /// Writes other rules, which are in force when they are read again. Refused if the file does not say those `before`.
+    pub(crate) fn write_rules(&self, before: &Policy, rules: &Policy) -> Result<(), Error> {
+        let _alone = lock(&self.rules_file);
+        policy::write(&self.annex.own_dir(), before, rules)
     }
 
     /// The settings as they are now; they may be changed by hand at any time.

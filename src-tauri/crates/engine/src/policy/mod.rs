@@ -1,4 +1,6 @@
-//! The rules of a folder, read from `.git/anabranch/policy.toml`, which people write by hand.
+//! The rules of a folder, read from `.git/anabranch/policy.toml`, which people write by hand, or in the window.
+
+mod writing;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +9,8 @@ use assistant::content::{Exchange, Policy, Rule};
 use model::{RemoteName, RepoPath};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+
+pub(crate) use writing::{told, understood, write};
 
 /// The name of the file in `.git/anabranch`.
 pub(crate) const FILE: &str = "policy.toml";

@@ -1,0 +1,185 @@
+use std::fs;
+
+use super::{Conflict, Version};
+use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer, put_object};
+use crate::merge::original;
+use crate::{Error, MergeOptions, Theirs};
+
+/// A commit by somebody at some time.
+fn commit(fixture: &Fixture, leaves: &Leaves, parents: &[model::Oid], who: &str, at: i64) -> model::Oid {
+    let made = fixture.commit(leaves, parents, "by somebody");
+    let repo = fixture.repo();
+    let made = repo.find_commit(crate::oid::to_git(made)).unwrap();
+    let time = git2::Time::new(at, 0);
+    let who = git2::Signature::new(who, "e@example.com", &time).unwrap();
+    let amended = made.amend(None, Some(&who), Some(&who), None, None, None).unwrap();
+    crate::oid::from_git(amended)
+}
+
+/// Ann and Bob have changed a file that was in one form: both versions are kept. `leaf` makes the file of a key.
+fn in_conflict(path: &str, leaf: impl Fn(&str) -> Leaf) -> Fixture {
+    let fixture = Fixture::new();
+    let keys = ["SHA256E-s1--base", "SHA256E-s2--ann", "SHA256E-s3--bob"];
+    let trees = keys.map(|key| leaves([(path, leaf(key)), ("other", file("other"))]));
+    let base = commit(&fixture, &trees[0], &[], "Base", 1_000);
+    let ann = commit(&fixture, &trees[1], &[base], "Ann", 2_000);
+    let bob = commit(&fixture, &trees[2], &[base], "Bob", 3_000);
+    let done = fixture
+        .annex
+        .check_out(ann, &crate::CheckoutOptions::default())
+        .unwrap();
+    assert!(done.blocked.is_empty());
+    let reference = "refs/remotes/bob/main";
+    let theirs = [Theirs { commit: bob, reference }];
+    fixture
+        .annex
+        .merge_into_head(&theirs, &MergeOptions::default())
+        .unwrap();
+    fixture
+}
+
+fn locked(key: &str) -> Leaf {
+    link(&format!(".git/annex/objects/xx/yy/{key}/{key}"))
+}
+
+fn only(fixture: &Fixture) -> Conflict {
+    let mut all = fixture.annex.conflicts().unwrap();
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+fn told(version: &Version) -> (Option<u64>, &str, u64) {
+    let brought = version.brought.as_ref().unwrap();
+    (version.bytes, &brought.who, brought.at)
+}
+
+#[test]
+fn versions_are_found_with_who_made_them() {
+    for path in ["photo.jpg", "d/photo", ".dotfile"] {
+        for leaf in [pointer, locked] {
+            let fixture = in_conflict(path, leaf);
+            let conflict = only(&fixture);
+            assert_eq!(conflict.path.to_string(), path);
+            let mut versions: Vec<_> = conflict.versions.iter().map(told).collect();
+            versions.sort_unstable();
+            assert_eq!(versions, [(Some(2), "Ann", 2_000), (Some(3), "Bob", 3_000)]);
+            assert!(conflict.versions.iter().all(|version| !version.is_here));
+        }
+    }
+}
+
+#[test]
+fn the_one_that_kept_the_name_is_a_version_and_a_single_one_is_no_conflict() {
+    let fixture = Fixture::new();
+    let key = put_object(&fixture.annex, b"content").to_string();
+    fixture.start(&leaves([
+        ("a.txt", file("in git")),
+        ("a.variant-12ab.txt", pointer(&key)),
+        ("alone.variant-12ab.txt", pointer(&key)),
+        ("b", file("b")),
+    ]));
+    let conflict = only(&fixture);
+    let names: Vec<_> = conflict
+        .versions
+        .iter()
+        .map(|version| version.path.to_string())
+        .collect();
+    assert_eq!(names, ["a.txt", "a.variant-12ab.txt"]);
+    assert_eq!(conflict.versions[0].bytes, Some(6));
+    assert_eq!(conflict.versions[1].bytes, Some(7));
+    assert!(conflict.versions.iter().all(|version| version.is_here));
+    assert!(Fixture::bare().annex.conflicts().unwrap().is_empty());
+}
+
+/// Names of the work tree, without the git directory.
+fn names(fixture: &Fixture) -> Vec<String> {
+    let listed = fs::read_dir(fixture.path()).unwrap();
+    let mut names: Vec<_> = listed
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.retain(|name| name != ".git");
+    names.sort();
+    names
+}
+
+#[test]
+fn one_version_is_kept_under_the_old_name() {
+    for leaf in [pointer, locked] {
+        let fixture = in_conflict("photo.jpg", leaf);
+        let conflict = only(&fixture);
+        let bob = conflict
+            .versions
+            .iter()
+            .find(|version| version.bytes == Some(3))
+            .unwrap();
+        let changes = conflict.versions.iter().map(|version| {
+            let to = (version == bob).then(|| conflict.path.clone());
+            (version.path.clone(), to)
+        });
+        fixture.annex.rename_versions(&changes.collect::<Vec<_>>()).unwrap();
+        assert_eq!(names(&fixture), ["other", "photo.jpg"]);
+        let kept = fixture.path().join("photo.jpg");
+        let kept = fs::read_link(&kept).map_or_else(
+            |_| fs::read_to_string(&kept).unwrap(),
+            |target| target.to_str().unwrap().to_owned(),
+        );
+        assert!(kept.contains("SHA256E-s3--bob"), "{kept}");
+        assert!(!fixture.exists(".git/index.lock"));
+    }
+}
+
+#[test]
+fn the_one_that_has_the_name_gives_way() {
+    let fixture = Fixture::new();
+    let key = put_object(&fixture.annex, b"content").to_string();
+    fixture.start(&leaves([
+        ("a.txt", file("in git")),
+        ("a.variant-12ab.txt", pointer(&key)),
+    ]));
+    let conflict = only(&fixture);
+    let [plain, variant] = [0, 1].map(|at: usize| conflict.versions[at].path.clone());
+    fixture
+        .annex
+        .rename_versions(&[(plain.clone(), None), (variant, Some(plain))])
+        .unwrap();
+    assert_eq!(
+        (names(&fixture), fixture.read("a.txt")),
+        (vec!["a.txt".to_owned()], b"content".to_vec())
+    );
+}
+
+#[test]
+fn nothing_happens_if_a_version_was_changed_or_a_name_is_taken() {
+    let refused = |fixture: &Fixture, to: &str| {
+        let conflict = only(fixture);
+        let before = names(fixture);
+        let to = model::RepoPath::parse(to.as_bytes()).unwrap();
+        let changes = [
+            (conflict.versions[0].path.clone(), Some(to)),
+            (conflict.versions[1].path.clone(), None),
+        ];
+        let answer = fixture.annex.rename_versions(&changes);
+        let Err(Error::Refused(why)) = answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!(names(fixture), before);
+        why
+    };
+    let fixture = in_conflict("photo.jpg", pointer);
+    let second = only(&fixture).versions[1].path.to_string();
+    assert!(original(second.as_bytes()).is_some());
+    fixture.write(&second, b"edited and not committed");
+    assert!(refused(&fixture, "photo.jpg").contains(&second));
+
+    // Staged only: the commit does not have it.
+    fixture.git(&["add", &second]);
+    assert!(refused(&fixture, "photo.jpg").contains(&second));
+    fixture.git(&["reset", "--quiet", "--hard"]);
+
+    fixture.write("photo.jpg", b"somebody else's");
+    assert!(refused(&fixture, "photo.jpg").contains("another file with the name photo.jpg"));
+    assert_eq!(fixture.read("photo.jpg"), b"somebody else's");
+    assert!(refused(&fixture, "other").contains("other"));
+    fs::remove_file(fixture.path().join(&second)).unwrap();
+    assert!(refused(&fixture, "new").contains(&second));
+}

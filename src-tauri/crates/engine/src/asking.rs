@@ -1,0 +1,36 @@
+//! What commands say, and how they are refused.
+
+use contract::{Command, Reply};
+use model::RepoPath;
+
+use crate::Error;
+
+/// True if a command changes nothing.
+pub(crate) fn only_looks(command: &Command) -> bool {
+    match command {
+        Command::Status
+        | Command::Why { .. }
+        | Command::Files { .. }
+        | Command::Tree { .. }
+        | Command::Rules
+        | Command::PreviewRules { .. }
+        | Command::Conflicts => true,
+        Command::Pause { .. }
+        | Command::Resume
+        | Command::Sync
+        | Command::Answer { .. }
+        | Command::SetRules { .. }
+        | Command::Settle { .. } => false,
+    }
+}
+
+/// A path as commands name it.
+pub(crate) fn inside(path: &str) -> Result<RepoPath, Error> {
+    let path = hex::decode(path).ok().and_then(|bytes| RepoPath::parse(&bytes).ok());
+    path.ok_or_else(|| Error::Refused("that is no path inside this folder".to_owned()))
+}
+
+/// The answer to what could not be done.
+pub(crate) fn refused(error: Error) -> Reply {
+    Reply::Refused(error.to_string())
+}

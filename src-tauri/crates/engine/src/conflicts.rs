@@ -1,0 +1,211 @@
+//! Files that are kept in several versions: how they are shown, and how they are settled.
+
+use std::collections::BTreeSet;
+
+use annex::{Brought, Conflict, Version};
+use model::RepoPath;
+
+use crate::Error;
+use crate::lists::shown;
+use crate::work::Workshop;
+
+/// The longest file name that file systems take, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// All conflicts that are not settled.
+pub(crate) fn list(workshop: &Workshop) -> Result<Vec<contract::Conflict>, Error> {
+    let version = |version: Version| contract::Version {
+        path: shown(&version.path),
+        bytes: version.bytes,
+        who: version.brought.as_ref().map(|brought| brought.who.clone()),
+        at: version.brought.as_ref().map(|brought| brought.at),
+        is_here: version.is_here,
+    };
+    let conflict = |conflict: Conflict| contract::Conflict {
+        path: shown(&conflict.path),
+        versions: conflict.versions.into_iter().map(version).collect(),
+    };
+    Ok(workshop.annex().conflicts()?.into_iter().map(conflict).collect())
+}
+
+/// Settles a conflict in the work tree; what has changed there is then found and committed as any change is.
+pub(crate) fn settle(workshop: &Workshop, path: &RepoPath, keep: Option<&RepoPath>) -> Result<(), Error> {
+    let annex = workshop.annex();
+    let conflicts = annex.conflicts()?;
+    let conflict = conflicts.iter().find(|conflict| conflict.path == *path);
+    let conflict = conflict.ok_or_else(|| {
+        Error::Refused(format!(
+            "there are no longer two versions of {path}; nothing was changed"
+        ))
+    })?;
+    let changes = match keep {
+        Some(keep) => keep_one(conflict, keep).ok_or_else(|| {
+            Error::Refused(format!(
+                "{keep} is not one of the versions of {path} any more; nothing was changed"
+            ))
+        })?,
+        None => {
+            let top = annex.work_tree().unwrap_or(annex.git_dir()).to_owned();
+            keep_all(conflict, &|path| top.join(path.as_path()).symlink_metadata().is_ok())
+        }
+    };
+    annex.rename_versions(&changes)?;
+    workshop.note(match keep {
+        Some(_) => format!("one version of {path} was kept, the others are in the history"),
+        None => format!("all versions of {path} were kept, each under a name of its own"),
+    });
+    Ok(())
+}
+
+/// What becomes of each version: its new name, or none.
+type Changes = Vec<(RepoPath, Option<RepoPath>)>;
+
+/// One version gets the old name, the others go; none if it is no version.
+fn keep_one(conflict: &Conflict, keep: &RepoPath) -> Option<Changes> {
+    let mut versions = conflict.versions.iter().map(|version| &version.path);
+    versions.clone().find(|path| *path == keep)?;
+    let change = |path: &RepoPath| (path.clone(), (path == keep).then(|| conflict.path.clone()));
+    Some(versions.by_ref().map(change).collect())
+}
+
+/// Each version gets a name that says whose it is. One that has the old name has it for good.
+fn keep_all(conflict: &Conflict, is_taken: &dyn Fn(&RepoPath) -> bool) -> Changes {
+    let mut given: BTreeSet<RepoPath> = BTreeSet::new();
+    let change = |version: &Version| {
+        if version.path == conflict.path {
+            return (version.path.clone(), Some(version.path.clone()));
+        }
+        let remark = remark(version.brought.as_ref());
+        // Ends: names are never all taken. Of a name that fits nowhere the version keeps the one it has.
+        let mut names = (1_u32..).map(|number| named(&conflict.path, &remark, number));
+        let name = names.find(|name| {
+            name.as_ref()
+                .is_none_or(|name| !given.contains(name) && !is_taken(name))
+        });
+        let name = name.flatten().unwrap_or_else(|| version.path.clone());
+        given.insert(name.clone());
+        (version.path.clone(), Some(name))
+    };
+    conflict.versions.iter().map(change).collect()
+}
+
+/// Whose a version is, for a file name.
+fn remark(brought: Option<&Brought>) -> String {
+    let who = brought.map(|brought| sanitised(&brought.who)).unwrap_or_default();
+    let date = brought.and_then(|brought| {
+        let at = i64::try_from(brought.at).ok()?;
+        time::OffsetDateTime::from_unix_timestamp(at).ok()
+    });
+    let date = date.map(|at| at.date().to_string());
+    match (who.is_empty(), date) {
+        (true, None) => "version".to_owned(),
+        (true, Some(date)) => date,
+        (false, None) => format!("from {who}"),
+        (false, Some(date)) => format!("from {who}, {date}"),
+    }
+}
+
+/// A name of a person or computer as it may stand in the name of a file on any file system; not longer than is useful.
+fn sanitised(who: &str) -> String {
+    const LONGEST: usize = 40;
+    let is_fit = |c: &char| !c.is_control() && !r#"/\:*?"<>|"#.contains(*c);
+    let fit: String = who.chars().filter(is_fit).take(LONGEST).collect();
+    fit.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `photo.jpg` becomes `photo (remark).jpg`, and `photo (remark, 2).jpg` where that is taken. A stem that is too long
+/// loses its end; none if even then no name fits.
+fn named(path: &RepoPath, remark: &str, number: u32) -> Option<RepoPath> {
+    let name: &[u8] = path.file_name();
+    // What begins with its only dot has no extension.
+    let dot = name.iter().rposition(|&byte| byte == b'.').filter(|&dot| dot > 0);
+    let (mut stem, extension) = name.split_at(dot.unwrap_or(name.len()));
+    let remark = match number {
+        1 => format!(" ({remark})"),
+        _ => format!(" ({remark}, {number})"),
+    };
+    let room = LONGEST_NAME.checked_sub(remark.len() + extension.len())?;
+    // A cut in the middle of a character would make the name unreadable.
+    while stem.len() > room || (stem.len() < dot.unwrap_or(name.len()) && name[stem.len()] & 0xc0 == 0x80) {
+        stem = stem.split_last()?.1;
+    }
+    let above = path
+        .parent()
+        .map_or_else(Vec::new, |parent| [parent.as_bytes(), b"/"].concat());
+    RepoPath::parse(&[&above, stem, remark.as_bytes(), extension].concat()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(name: &str) -> RepoPath {
+        RepoPath::parse(name.as_bytes()).unwrap()
+    }
+
+    /// A conflict of these versions, each with whose it is.
+    fn conflict(of: &str, versions: &[(&str, Option<&str>)]) -> Conflict {
+        let version = |(name, who): &(&str, Option<&str>)| Version {
+            path: path(name),
+            key: None,
+            bytes: None,
+            is_here: true,
+            brought: who.map(|who| Brought {
+                who: who.to_owned(),
+                at: 1_795_500_000,
+            }),
+        };
+        Conflict {
+            path: path(of),
+            versions: versions.iter().map(version).collect(),
+        }
+    }
+
+    fn names(changes: &Changes) -> Vec<String> {
+        let name = |(_, to): &(_, Option<RepoPath>)| to.as_ref().map_or("-".to_owned(), ToString::to_string);
+        changes.iter().map(name).collect()
+    }
+
+    #[test]
+    fn the_one_that_is_kept_gets_the_name() {
+        let conflict = conflict("d/a.txt", &[("d/a.variant-1.txt", None), ("d/a.variant-2.txt", None)]);
+        let changes = keep_one(&conflict, &path("d/a.variant-2.txt")).unwrap();
+        assert_eq!(names(&changes), ["-", "d/a.txt"]);
+        assert_eq!(keep_one(&conflict, &path("d/a.txt")), None);
+    }
+
+    #[test]
+    fn all_get_names_that_say_whose_they_are() {
+        let versions = [
+            ("d/a.txt", Some("Ann")),
+            ("d/a.variant-1.txt", Some("laptop")),
+            ("d/a.variant-2.txt", Some("laptop")),
+            ("d/a.variant-3.txt", Some(" a/b:\n  c ")),
+            ("d/a.variant-4.txt", None),
+            ("d/a.variant-5.txt", Some("desk")),
+        ];
+        let taken = path("d/a (from desk, 2026-11-24).txt");
+        let changes = keep_all(&conflict("d/a.txt", &versions), &|path| *path == taken);
+        assert_eq!(
+            names(&changes),
+            [
+                "d/a.txt",
+                "d/a (from laptop, 2026-11-24).txt",
+                "d/a (from laptop, 2026-11-24, 2).txt",
+                "d/a (from ab c, 2026-11-24).txt",
+                "d/a (version).txt",
+                "d/a (from desk, 2026-11-24, 2).txt",
+            ]
+        );
+    }
+
+    #[test]
+    fn names_fit() {
+        let named = |name: &str| named(&path(name), "from Ann, 2026-11-24", 1).map(|path| path.to_string());
+        assert_eq!(named("x/.bashrc").unwrap(), "x/.bashrc (from Ann, 2026-11-24)");
+        assert_eq!(named("a.tar.gz").unwrap(), "a.tar (from Ann, 2026-11-24).gz");
+        let long = named(&format!("{}.txt", "ü".repeat(125))).unwrap();
+        assert!(long.len() <= 255 && !long.contains('\u{fffd}') && long.ends_with(" (from Ann, 2026-11-24).txt"));
+        assert_eq!(named(&format!("a.{}", "x".repeat(250))), None);
+    }
+}

@@ -1,0 +1,193 @@
+//! The long lists of the window: files, directories, and what other rules would change. Each is one walk of the
+//! observations, on a connection of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use annex::settings::RemoteSettings;
+use assistant::content::{Direction, Foresight, Neighbour, Policy, Sum};
+use assistant::{Class, ClassId};
+use contract::{Amount, Branch, File, Page, Preview, Travel, Which};
+use model::expression::Trust;
+use model::{Key, RemoteName, RepoPath, Uuid};
+
+use crate::Error;
+use crate::observations::{Line, Reader};
+use crate::status::is_lacking;
+use crate::work::Workshop;
+
+/// No more files than this are given at once.
+const MOST: u64 = 500;
+
+/// A part of a list of files.
+pub(crate) fn files(workshop: &Workshop, which: &Which, skip: u64, count: u64) -> Result<Page, Error> {
+    let reader = open(workshop)?;
+    let failed = failed(workshop);
+    let classes = reader.classes().map_err(&failed)?;
+    let chosen = chosen(workshop, which, &classes)?;
+    let facts = workshop.facts()?;
+    let is_dead = |uuid: &&Uuid| facts.trust.get(*uuid) == Some(&Trust::Dead);
+    let end = skip.saturating_add(count.min(MOST));
+    let mut page = Page {
+        total: 0,
+        files: Vec::new(),
+    };
+    let walked = reader.each_file(None, &mut |line: Line<'_>| {
+        let is_chosen = match &chosen {
+            Chosen::All => true,
+            Chosen::Named(part) => contains(line.path, part),
+            Chosen::Classes(classes) => classes.contains(&line.class),
+        };
+        if !is_chosen {
+            return;
+        }
+        if (skip..end).contains(&page.total)
+            && let (Ok(path), Ok(key)) = (RepoPath::parse(line.path), Key::parse(line.key))
+        {
+            let have = classes.get(&line.class).map(|class| &class.have);
+            let copies = have.map_or(0, |have| have.iter().filter(|uuid| !is_dead(uuid)).count());
+            page.files.push(File {
+                path: shown(&path),
+                bytes: key.size(),
+                is_here: have.is_some_and(|have| have.contains(workshop.annex().uuid())),
+                copies: copies as u64,
+            });
+        }
+        page.total += 1;
+    });
+    walked.map_err(&failed)?;
+    Ok(page)
+}
+
+/// The files that a list is about.
+enum Chosen {
+    All,
+    /// Those with this in their path, which is in small letters.
+    Named(Vec<u8>),
+    Classes(BTreeSet<ClassId>),
+}
+
+fn chosen(workshop: &Workshop, which: &Which, classes: &BTreeMap<ClassId, Class>) -> Result<Chosen, Error> {
+    let those = |is_wanted: &dyn Fn(&Class) -> bool| {
+        let wanted = classes.values().filter(|class| is_wanted(class));
+        Chosen::Classes(wanted.map(|class| class.id).collect())
+    };
+    Ok(match which {
+        Which::All => Chosen::All,
+        Which::Named(part) => Chosen::Named(part.to_ascii_lowercase().into_bytes()),
+        Which::WantedHere => those(&|class| is_lacking(class, workshop)),
+        Which::WantedBy(place) => {
+            let remotes = workshop.remote_settings();
+            let remote = RemoteName::parse(place).and_then(|name| remotes.get(&name));
+            let remote = remote.ok_or_else(|| Error::Refused(format!("this folder knows no place {place}")))?;
+            let way = (remote.name.clone(), Direction::Send);
+            those(&|class| {
+                let uuid = remote.uuid.as_ref();
+                let lacks = uuid.is_some_and(|uuid| class.want.contains(uuid) && !class.have.contains(uuid));
+                lacks && !class.barred.contains(&way)
+            })
+        }
+    })
+}
+
+/// Whatever the case of ASCII letters; `part` is in small ones.
+fn contains(path: &[u8], part: &[u8]) -> bool {
+    part.is_empty() || path.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
+}
+
+/// The directories right below a directory, or below the folder itself.
+pub(crate) fn tree(workshop: &Workshop, directory: Option<&RepoPath>) -> Result<Vec<Branch>, Error> {
+    let reader = open(workshop)?;
+    let start = directory.map_or(0, |directory| directory.as_bytes().len() + 1);
+    let mut children: BTreeMap<Vec<u8>, (Amount, bool)> = BTreeMap::new();
+    let walked = reader.each_file(directory, &mut |line: Line<'_>| {
+        let inside = &line.path[start..];
+        let mut slashes = inside.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let Some((end, _)) = slashes.next() else { return };
+        // Looked up before it is made: nearly all files are in a directory that is known.
+        let name = &inside[..end];
+        if !children.contains_key(name) {
+            children.insert(name.to_vec(), Default::default());
+        }
+        if let Some((holds, has_directories)) = children.get_mut(name) {
+            holds.files += 1;
+            holds.bytes += line.size;
+            *has_directories |= slashes.next().is_some();
+        }
+    });
+    walked.map_err(failed(workshop))?;
+    let branch = |(name, (holds, has_directories)): (Vec<u8>, _)| {
+        let above = directory.map_or_else(Vec::new, |directory| [directory.as_bytes(), b"/"].concat());
+        let path = RepoPath::parse(&[above, name].concat()).ok()?;
+        Some(Branch {
+            path: shown(&path),
+            holds,
+            has_directories,
+        })
+    };
+    Ok(children.into_iter().filter_map(branch).collect())
+}
+
+/// What rules would change.
+pub(crate) fn preview(workshop: &Workshop, policy: Policy) -> Result<Preview, Error> {
+    let reader = open(workshop)?;
+    let failed = failed(workshop);
+    let mut classes = reader.classes().map_err(&failed)?;
+    let facts = workshop.facts()?;
+    for class in classes.values_mut() {
+        class.have.retain(|uuid| facts.trust.get(uuid) != Some(&Trust::Dead));
+    }
+    let annex = workshop.annex();
+    let top = annex.work_tree().unwrap_or(annex.git_dir());
+    let remotes = workshop.remote_settings();
+    let usable = |remote: &&RemoteSettings| remote.sync && !remote.private && remote.local_path(top).is_some();
+    let neighbours = remotes.values().filter(usable).map(|remote| Neighbour {
+        name: remote.name.clone(),
+        uuid: remote.uuid.clone(),
+        cost: remote.cost,
+        sends: remote.push && !remote.readonly && !remote.ignore,
+        gets: remote.pull && !remote.ignore,
+    });
+    let mut foresight = Foresight::new(annex.uuid().clone(), policy, neighbours.collect());
+    let walked = reader.each_key(&mut |class, size, files| {
+        if let Some(class) = classes.get(&class) {
+            foresight.add(&class.have, &class.want, size, files);
+        }
+    });
+    walked.map_err(&failed)?;
+    let amount = |sum: Sum| Amount {
+        files: sum.contents,
+        bytes: sum.bytes,
+    };
+    let travels = foresight.ahead().iter().map(|ahead| Travel {
+        place: ahead.remote.name.to_string(),
+        up: amount(ahead.up),
+        down: amount(ahead.down),
+        held_back: amount(ahead.held_back),
+    });
+    let (fewest_copies, files_with_fewest) = foresight.fewest().unzip();
+    Ok(Preview {
+        travels: travels.collect(),
+        fewest_copies,
+        files_with_fewest: files_with_fewest.unwrap_or(0),
+    })
+}
+
+/// A path for people, and to be asked for by.
+pub(crate) fn shown(path: &RepoPath) -> contract::Path {
+    contract::Path {
+        shown: path.to_string(),
+        bytes: hex::encode(path.as_bytes()),
+    }
+}
+
+fn open(workshop: &Workshop) -> Result<Reader, Error> {
+    Reader::open(&workshop.annex().own_dir()).map_err(failed(workshop))
+}
+
+fn failed(workshop: &Workshop) -> impl Fn(rusqlite::Error) -> Error + use<> {
+    let path = workshop.annex().own_dir();
+    move |source| Error::Observations {
+        path: path.clone(),
+        source,
+    }
+}

@@ -1,0 +1,86 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use assistant::{Class, ClassId};
+use model::RepoPath;
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::{Result, classes};
+
+/// The observations as they are at one moment, read while others go on to write. A long list is read here: whoever
+/// holds the connection that writes keeps everybody else waiting.
+pub(crate) struct Reader {
+    db: Connection,
+}
+
+/// A file with its key.
+pub(crate) struct Line<'a> {
+    pub(crate) path: &'a [u8],
+    pub(crate) key: &'a [u8],
+    /// Bytes, 0 if not known.
+    pub(crate) size: u64,
+    pub(crate) class: ClassId,
+}
+
+impl Reader {
+    /// Opens the observations in `directory`, which must be there already.
+    pub(crate) fn open(directory: &Path) -> Result<Self> {
+        let path = directory.join("observations.db");
+        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        // All that is read is of one moment.
+        db.execute_batch("BEGIN")?;
+        Ok(Self { db })
+    }
+
+    /// All classes that have keys.
+    pub(crate) fn classes(&self) -> Result<BTreeMap<ClassId, Class>> {
+        let classes = classes(&self.db)?;
+        Ok(classes.into_iter().map(|class| (class.id, class)).collect())
+    }
+
+    /// Reports all files, or those below a directory, in the order of their paths.
+    pub(crate) fn each_file(&self, below: Option<&RepoPath>, found: &mut dyn FnMut(Line<'_>)) -> Result<()> {
+        // A directory's files lie between `d/` and `d0`: `0` follows the slash.
+        let bound = |end: &[u8]| below.map(|directory| [directory.as_bytes(), end].concat());
+        let from = bound(b"/").unwrap_or_default();
+        // No path has so many bytes.
+        let to = bound(b"0").unwrap_or_else(|| vec![0xFF; 4096]);
+        let mut query = self.db.prepare(
+            "SELECT path, keys.key, size, class FROM paths JOIN keys ON keys.id = paths.key
+             WHERE path >= ?1 AND path < ?2 ORDER BY path",
+        )?;
+        let mut rows = query.query(params![from, to])?;
+        while let Some(row) = rows.next()? {
+            found(Line {
+                path: row.get_ref(0)?.as_blob()?,
+                key: row.get_ref(1)?.as_blob()?,
+                size: row.get::<_, i64>(2)?.unsigned_abs(),
+                class: ClassId(row.get(3)?),
+            });
+        }
+        Ok(())
+    }
+
+    /// Reports all keys that files name: the class, the bytes, and the files.
+    pub(crate) fn each_key(&self, found: &mut dyn FnMut(ClassId, u64, &[RepoPath])) -> Result<()> {
+        let mut query = self.db.prepare(
+            "SELECT keys.id, class, size, path FROM paths JOIN keys ON keys.id = paths.key ORDER BY paths.key",
+        )?;
+        let mut rows = query.query([])?;
+        let mut key: Option<(i64, ClassId, u64)> = None;
+        let mut files = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id = row.get(0)?;
+            if let Some((_, class, size)) = key.filter(|(before, ..)| *before != id) {
+                found(class, size, &files);
+                files.clear();
+            }
+            key = Some((id, ClassId(row.get(1)?), row.get::<_, i64>(2)?.unsigned_abs()));
+            files.extend(RepoPath::parse(row.get_ref(3)?.as_blob()?));
+        }
+        if let Some((_, class, size)) = key {
+            found(class, size, &files);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,358 @@
+//! Rules as the window has them, and the file changed to say them.
+
+use std::fs::{File, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use assistant::content::{Exchange, Policy, Rule};
+use contract::Allow;
+use model::{RemoteName, RepoPath};
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
+
+use super::{FILE, InForce, parse};
+use crate::Error;
+
+/// The rules in force, as the window has them.
+pub(crate) fn told(in_force: &InForce) -> contract::Rules {
+    let told = |rule: &Rule| contract::Rule {
+        place: rule.remote.as_ref().map(ToString::to_string),
+        directory: rule.directory.as_ref().map(ToString::to_string),
+        allow: match rule.exchange {
+            Exchange::Everything => Allow::Everything,
+            Exchange::GitOnly => Allow::GitOnly,
+            Exchange::ContentUp => Allow::ContentUp,
+            Exchange::ContentDown => Allow::ContentDown,
+            Exchange::Nothing => Allow::Nothing,
+        },
+    };
+    contract::Rules {
+        rules: in_force.policy.rules().iter().map(told).collect(),
+        mistake: in_force.mistake.clone(),
+    }
+}
+
+/// Rules that the window has sent; refused if there is one that could not stand in the file.
+pub(crate) fn understood(rules: &[contract::Rule]) -> Result<Policy, Error> {
+    let rule = |rule: &contract::Rule| {
+        let remote = rule.place.as_ref().map(|name| {
+            RemoteName::parse(name)
+                .ok_or_else(|| Error::Refused(format!("{name:?} is not the name of a place; no rule was changed")))
+        });
+        let directory = rule.directory.as_ref().map(|path| {
+            RepoPath::parse(path.trim_end_matches('/').as_bytes()).map_err(|why| {
+                Error::Refused(format!(
+                    "{path:?} is no directory of the folder: {why}; no rule was changed"
+                ))
+            })
+        });
+        Ok(Rule {
+            remote: remote.transpose()?,
+            directory: directory.transpose()?,
+            exchange: match rule.allow {
+                Allow::Everything => Exchange::Everything,
+                Allow::GitOnly => Exchange::GitOnly,
+                Allow::ContentUp => Exchange::ContentUp,
+                Allow::ContentDown => Exchange::ContentDown,
+                Allow::Nothing => Exchange::Nothing,
+            },
+        })
+    };
+    rules.iter().map(rule).collect::<Result<_, _>>().map(Policy::new)
+}
+
+/// Writes rules into the file in `directory`, and leaves all else that stands there as it is. Refused if the rules there
+/// are not those `before`.
+pub(crate) fn write(directory: &Path, before: &Policy, rules: &Policy) -> Result<(), Error> {
+    let named = directory.join(FILE);
+    // It may be a link to where somebody keeps such files; that stays one.
+    let path = named.canonicalize().unwrap_or(named);
+    let shown = path.display();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(failed("read", &path)(error)),
+    };
+    let there = parse(&text).map_err(|why| {
+        Error::Refused(format!(
+            "{shown} has a mistake; no rule was changed. Correct it first: {}",
+            why.trim_end()
+        ))
+    })?;
+    if there != *before {
+        return Err(Error::Refused(format!(
+            "the rules in {shown} have been changed by somebody else since you saw them; they are as they were. Look at them and try again"
+        )));
+    }
+    let text = edit(&text, rules).filter(|text| parse(text).as_ref() == Ok(rules));
+    let text = text.ok_or_else(|| {
+        Error::Refused(format!(
+            "{shown} is written in a way that cannot be changed from here; no rule was changed. Change it by hand"
+        ))
+    })?;
+    replace(&path, &text)
+}
+
+/// The text with other rules. One that stays, or that only allows something else, keeps what people wrote about it.
+fn edit(text: &str, rules: &Policy) -> Option<String> {
+    let mut file: DocumentMut = text.parse().ok()?;
+    let item = file.entry("rule").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+    let old = std::mem::replace(item, Item::ArrayOfTables(ArrayOfTables::new()));
+    let before = parse(text).ok()?;
+    // An empty array is not one of tables.
+    let old = old.into_array_of_tables().unwrap_or_default();
+    let mut old: Vec<Option<Table>> = old.into_iter().map(Some).collect();
+    let mut kept: Vec<Option<Table>> = vec![None; rules.rules().len()];
+    // First those that are the same, else one might be taken for another that only allows something else.
+    let fits: [fn(&Rule, &Rule) -> bool; 2] = [
+        |old, new| old == new,
+        |old, new| (&old.remote, &old.directory) == (&new.remote, &new.directory),
+    ];
+    for fits in fits {
+        for (rule, kept) in rules.rules().iter().zip(&mut kept).filter(|(_, kept)| kept.is_none()) {
+            let mut written = before.rules().iter().zip(&mut old);
+            *kept = written
+                .find(|(other, table)| table.is_some() && fits(other, rule))
+                .and_then(|(_, table)| table.take());
+        }
+    }
+    let mut remarks: String = old.iter().flatten().map(apart).collect();
+    if file.len() == 1
+        && file.trailing().as_str().is_some_and(|text| !text.trim().is_empty())
+        && before.rules().is_empty()
+    {
+        // A file of remarks only: they stay at its top.
+        remarks = format!("{}\n", file.trailing().as_str().unwrap_or("").trim_end());
+        file.set_trailing("");
+    }
+    let mut tables = ArrayOfTables::new();
+    for (rule, kept) in rules.rules().iter().zip(kept) {
+        let mut table = kept.unwrap_or_default();
+        say(&mut table, rule);
+        // In the order of the rules, where the first of them was.
+        table.set_position(None);
+        if !remarks.is_empty() {
+            let prefix = table.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or("");
+            let prefix = format!("{}{prefix}", std::mem::take(&mut remarks));
+            table.decor_mut().set_prefix(prefix);
+        }
+        tables.push(table);
+    }
+    match tables.is_empty() {
+        true => drop(file.remove("rule")),
+        false => file["rule"] = Item::ArrayOfTables(tables),
+    }
+    Some(format!("{file}{remarks}"))
+}
+
+/// What people wrote before a rule without meaning only this one: all up to the last empty line.
+fn apart(table: &Table) -> String {
+    let prefix = table.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or("");
+    let end = prefix.rfind("\n\n").map_or(0, |at| at + 2);
+    let apart = &prefix[..end];
+    if apart.trim().is_empty() {
+        String::new()
+    } else {
+        apart.to_owned()
+    }
+}
+
+fn say(table: &mut Table, rule: &Rule) {
+    let mut put = |name: &str, text: Option<String>| match text {
+        None => drop(table.remove(name)),
+        // A directory may be written with a slash at its end.
+        Some(text)
+            if table
+                .get(name)
+                .and_then(Item::as_str)
+                .map(|old| old.trim_end_matches('/'))
+                == Some(&text) => {}
+        Some(text) => match table.get_mut(name).and_then(Item::as_value_mut) {
+            Some(old) => {
+                let decor = old.decor().clone();
+                *old = text.into();
+                *old.decor_mut() = decor;
+            }
+            None => drop(table.insert(name, value(text))),
+        },
+    };
+    let allow = match rule.exchange {
+        Exchange::Everything => "everything",
+        Exchange::GitOnly => "git-only",
+        Exchange::ContentUp => "content-up",
+        Exchange::ContentDown => "content-down",
+        Exchange::Nothing => "nothing",
+    };
+    put("place", rule.remote.as_ref().map(ToString::to_string));
+    put("directory", rule.directory.as_ref().map(ToString::to_string));
+    put("allow", Some(allow.to_owned()));
+}
+
+/// Complete under another name first: at no moment is there half a file.
+fn replace(path: &Path, text: &str) -> Result<(), Error> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory).map_err(failed("create the directory", directory))?;
+    let mode = std::fs::metadata(path).map_or(0o644, |old| old.permissions().mode() & 0o777);
+    let written = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(directory)
+        .and_then(|mut new| {
+            new.write_all(text.as_bytes())?;
+            new.as_file().sync_all()?;
+            new.persist(path).map_err(|error| error.error)
+        })
+        .and_then(|_| File::open(directory)?.sync_all());
+    written.map_err(failed("write", path))
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Io { doing, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use assistant::content::Policy;
+
+    use super::*;
+
+    const WRITTEN: &str = "\
+# The rules of the laptop.
+
+# Films are too large.
+[[rule]]
+place = \"stick\" # the small one
+directory = \"Films/\"
+allow = \"git-only\" # for now
+
+[look]
+# not ours
+colour = \"blue\"
+
+# All else
+[[rule]]
+allow = \"content-up\"
+";
+
+    fn rules(text: &str) -> Policy {
+        parse(text).unwrap()
+    }
+
+    fn edited(text: &str, new: &str) -> String {
+        let edited = edit(text, &rules(new)).unwrap();
+        assert_eq!(rules(&edited), rules(new), "{edited}");
+        edited
+    }
+
+    #[test]
+    fn what_people_wrote_stays() {
+        assert_eq!(edit(WRITTEN, &rules(WRITTEN)).unwrap().matches('#').count(), 6);
+        // One only allows something else, one is new, one is as it was.
+        let new = "[[rule]]\nplace = \"stick\"\ndirectory = \"Films\"\nallow = \"nothing\"\n\
+                   [[rule]]\nplace = \"nas\"\nallow = \"everything\"\n[[rule]]\nallow = \"content-up\"\n";
+        let text = edited(WRITTEN, new);
+        for part in [
+            "# The rules of the laptop.\n\n# Films are too large.\n[[rule]]\nplace = \"stick\" # the small one\n",
+            "directory = \"Films/\"\n",
+            "allow = \"nothing\" # for now\n",
+            "[look]\n# not ours\ncolour = \"blue\"\n",
+            "# All else\n[[rule]]\nallow = \"content-up\"\n",
+            "\n[[rule]]\nplace = \"nas\"\nallow = \"everything\"\n",
+        ] {
+            assert!(text.contains(part), "{part:?} in {text}");
+        }
+        // Without the first rule the remark about it goes, and that about the file stays.
+        let text = edited(WRITTEN, "[[rule]]\nallow = \"content-up\"\n");
+        assert!(
+            text.contains("# The rules of the laptop.") && text.contains("# All else"),
+            "{text}"
+        );
+        assert!(!text.contains("too large"), "{text}");
+        let text = edited(WRITTEN, "");
+        assert!(
+            text.contains("# The rules of the laptop.") && text.contains("# not ours"),
+            "{text}"
+        );
+        assert!(!text.contains("[[rule]]"), "{text}");
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_rules() {
+        let (one, two) = (
+            "[[rule]]\nallow = \"content-up\"\n",
+            "[[rule]]\nplace = \"nas\"\nallow = \"nothing\"\n",
+        );
+        for text in [
+            "",
+            one,
+            two,
+            "a = 1\n",
+            "rule = []\n",
+            "rule = [{ allow = \"nothing\" }]\n[x]\n",
+            WRITTEN,
+        ] {
+            edited(text, &format!("{one}{two}{one}"));
+            edited(text, &format!("{two}{one}"));
+            edited(text, "");
+        }
+        assert_eq!(edited("", one), one);
+    }
+
+    #[test]
+    fn the_file_is_changed_only_if_it_says_what_was_seen() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("anabranch");
+        let path = directory.join(FILE);
+        let (none, one) = (Policy::default(), rules("[[rule]]\nallow = \"nothing\"\n"));
+        write(&directory, &none, &one).unwrap();
+        assert_eq!(super::super::read(&directory), Ok(one.clone()));
+        let refused = |before: &Policy, part: &str| {
+            let text = fs::read_to_string(&path).unwrap();
+            let told = write(&directory, before, &Policy::default()).unwrap_err().to_string();
+            assert!(told.contains(part), "{told}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        };
+        refused(&none, "changed by somebody else");
+        fs::write(&path, "[[rule]]\nallow = \"nothin\"\n").unwrap();
+        refused(&one, "line 2");
+
+        // A link to another place stays one, and so do the permissions of what it leads to.
+        let elsewhere = place.path().join("mine.toml");
+        fs::write(&elsewhere, "# mine\n").unwrap();
+        fs::set_permissions(&elsewhere, Permissions::from_mode(0o600)).unwrap();
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        write(&directory, &none, &one).unwrap();
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+        assert!(fs::read_to_string(&elsewhere).unwrap().starts_with("# mine\n"));
+        assert_eq!(fs::metadata(&elsewhere).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing is left behind");
+    }
+
+    #[test]
+    fn rules_of_the_window_are_checked() {
+        let rule = |place: Option<&str>, directory: Option<&str>| contract::Rule {
+            place: place.map(str::to_owned),
+            directory: directory.map(str::to_owned),
+            allow: Allow::Nothing,
+        };
+        let good = [rule(Some("stick"), Some("Films/raw/")), rule(None, None)];
+        let policy = understood(&good).unwrap();
+        let in_force = InForce {
+            policy: std::sync::Arc::new(policy.clone()),
+            mistake: None,
+        };
+        assert_eq!(understood(&told(&in_force).rules).unwrap(), policy);
+        for (bad, part) in [
+            (rule(Some("a b"), None), "a b"),
+            (rule(None, Some("../x")), "leads out"),
+            (rule(None, Some("")), "not relative"),
+            (rule(None, Some(".git/x")), "git directory"),
+        ] {
+            let told = understood(&[bad]).unwrap_err().to_string();
+            assert!(told.contains(part), "{told}");
+        }
+    }
+}
