@@ -5,6 +5,7 @@
 //! blocks; the work runs on threads, and ends as events.
 
 mod clock;
+mod drives;
 mod error;
 mod folder;
 mod observations;
