@@ -104,7 +104,7 @@ until: number | null, };
 /**
  * Why a folder is paused.
  */
-export type PauseReason = "asked" | "battery" | "metered";
+export type PauseReason = "asked" | "battery";
 
 /**
  * Another repository of the same files.
@@ -318,11 +318,11 @@ limit_up: number | null,
  */
 limit_down: number | null, 
 /**
- * Whether contents wait while this computer runs on battery.
+ * Whether all folders pause while this computer runs on battery.
  */
 pause_on_battery: boolean, 
 /**
- * Whether contents for and from other computers wait while the network costs money.
+ * Whether places that are reached through a network count as away while the network costs money.
  */
 pause_on_metered: boolean, 
 /**

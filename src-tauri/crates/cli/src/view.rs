@@ -20,7 +20,7 @@ const PACE: Duration = Duration::from_millis(250);
 pub(crate) fn run(folders: &[PathBuf]) -> Result<()> {
     let runtime = engine::runtime()?;
     runtime.block_on(async {
-        let mut engine = Engine::start(folders)?;
+        let mut engine = Engine::start(folders, None)?;
         let mut view = View::new();
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         loop {

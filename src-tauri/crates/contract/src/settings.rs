@@ -14,9 +14,9 @@ pub struct Settings {
     pub limit_up: Option<u64>,
     /// Contents received, bytes a second, all folders together; none without limit.
     pub limit_down: Option<u64>,
-    /// Whether contents wait while this computer runs on battery.
+    /// Whether all folders pause while this computer runs on battery.
     pub pause_on_battery: bool,
-    /// Whether contents for and from other computers wait while the network costs money.
+    /// Whether places that are reached through a network count as away while the network costs money.
     pub pause_on_metered: bool,
     /// How the window looks.
     pub look: Look,

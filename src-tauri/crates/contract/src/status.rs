@@ -122,8 +122,6 @@ pub enum PauseReason {
     Asked,
     /// This computer runs on battery.
     Battery,
-    /// The network costs money.
-    Metered,
 }
 
 /// Whether a place can be reached.

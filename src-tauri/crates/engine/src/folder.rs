@@ -8,13 +8,14 @@ use std::time::Duration;
 use annex::{Annex, Tenancy};
 use assistant::guards::Question;
 use assistant::{Assistant, Effect, Event, Id, Root};
-use contract::{Command, Reply};
+use contract::{Command, Pause, PauseReason, Reply};
 use model::{RemoteName, RepoPath, Timestamp};
 use surroundings::{Change, Changes, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Error;
-use crate::clock::Clock;
+use crate::clock::{Clock, wall_clock};
+use crate::household::{Holds, Household};
 use crate::repository;
 use crate::socket::{self, Asked};
 use crate::status;
@@ -32,7 +33,12 @@ const REST: Duration = Duration::from_secs(10);
 /// A sync that was asked for ends after this long of such waits: somebody keeps writing, or a lock is held.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A pause that ends by itself is looked at so often: the clock that wakes this process stands still while the computer
+/// sleeps.
+const PAUSE_LOOK: Duration = Duration::from_secs(30);
+
 /// A way to ask a running folder.
+#[derive(Clone)]
 pub(crate) struct Handle {
     path: String,
     ask: mpsc::UnboundedSender<Asked>,
@@ -71,6 +77,9 @@ pub(crate) struct Folder {
     watching: Watching,
     changes: Changes,
     mounts: watch::Receiver<Arc<[Mount]>>,
+    holds: watch::Receiver<Holds>,
+    /// Why everything is paused; none if it is not.
+    pause: Option<Pause>,
     ended: mpsc::UnboundedReceiver<Ended>,
     end: mpsc::UnboundedSender<Ended>,
     commands: mpsc::UnboundedReceiver<Asked>,
@@ -98,6 +107,7 @@ impl Folder {
         path: &Path,
         mounts: watch::Receiver<Arc<[Mount]>>,
         changed: watch::Sender<()>,
+        household: &Arc<Household>,
     ) -> Result<(Self, Handle), Error> {
         let annex = Annex::open(path)?;
         let socket = socket::socket_path(&annex)?;
@@ -115,7 +125,7 @@ impl Folder {
         annex.remove_abandoned_locks();
         let clock = Clock::start();
         repository::prepare(&annex)?;
-        let workshop = Arc::new(Workshop::open(annex, clock)?);
+        let workshop = Arc::new(Workshop::open(annex, clock, Arc::clone(household))?);
         let (end, ended) = mpsc::unbounded_channel();
         let (watching, changes) = Watching::start(&workshop)?;
         let (ask, commands) = mpsc::unbounded_channel();
@@ -129,6 +139,8 @@ impl Folder {
             watching,
             changes,
             mounts,
+            holds: household.holds(),
+            pause: None,
             ended,
             end,
             commands,
@@ -148,7 +160,7 @@ impl Folder {
     }
 
     fn status(&self) -> contract::Folder {
-        status::of_folder(&self.assistant, &self.workshop)
+        status::of_folder(&self.assistant, &self.workshop, self.pause)
     }
 
     /// Runs until `stop` is set; transfers under way are stopped so that they can be resumed.
@@ -156,6 +168,7 @@ impl Folder {
         self.begin();
         loop {
             let wake = self.assistant.next_wake();
+            let pause = self.pause.and_then(|pause| pause.until);
             tokio::select! {
                 Some(ended) = self.ended.recv() => self.took(ended),
                 Some(change) = self.changes.next() => self.noticed(change),
@@ -168,6 +181,8 @@ impl Folder {
                     }
                 }
                 Ok(()) = self.mounts.changed() => self.places_changed(),
+                Ok(()) = self.holds.changed() => self.held(),
+                () = pause_ends(pause) => self.resume_if_due(),
                 () = sleep_until(self.clock, wake) => self.handle(Event::Woke),
                 _ = stop.changed() => break,
             }
@@ -207,6 +222,9 @@ impl Folder {
         let remotes = self.workshop.list_remotes();
         self.handle(Event::RefsMoved(self.workshop.refs()));
         self.handle(Event::RemotesListed(remotes));
+        if *self.holds.borrow() != Holds::default() {
+            self.held();
+        }
     }
 
     fn handle(&mut self, event: Event) {
@@ -231,8 +249,8 @@ impl Folder {
             | Effect::Offer { .. }
             | Effect::Transfer { .. } => {
                 let workshop = Arc::clone(&self.workshop);
-                let mounts = self.mounts.borrow().iter().map(|mount| mount.point.clone()).collect();
-                self.spawn(move || Ended::Effect(work::perform(&workshop, effect, mounts)));
+                let mounts = Arc::clone(&self.mounts.borrow());
+                self.spawn(move || Ended::Effect(work::perform(&workshop, effect, &mounts)));
             }
         }
     }
@@ -356,20 +374,54 @@ impl Folder {
         }
     }
 
+    /// The settings, or the circumstances, hold something that they did not hold, or the other way round.
+    fn held(&mut self) {
+        let holds = *self.holds.borrow_and_update();
+        match self.pause {
+            None if holds.battery => {
+                self.pause = Some(Pause {
+                    reason: PauseReason::Battery,
+                    until: None,
+                });
+                self.handle(Event::Paused);
+            }
+            Some(pause) if pause.reason == PauseReason::Battery && !holds.battery => self.resume(),
+            None | Some(_) => {}
+        }
+        self.handle(Event::PlacesChanged);
+    }
+
+    fn resume_if_due(&mut self) {
+        let until = self.pause.and_then(|pause| pause.until);
+        if until.is_some_and(|until| until <= wall_clock()) {
+            self.resume();
+        }
+    }
+
+    fn resume(&mut self) {
+        self.pause = None;
+        self.handle(Event::Resumed);
+    }
+
     fn asked(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
         let answer = match command {
             Command::Status => Reply::Status(Box::new(self.status())),
             Command::Why { path } => self.why(&path),
-            Command::Pause { until: _ } => {
+            Command::Pause { until } => {
+                self.pause = Some(Pause {
+                    reason: PauseReason::Asked,
+                    until,
+                });
                 self.handle(Event::Paused);
                 self.pauses.push(reply);
                 return;
             }
             Command::Resume => {
-                self.handle(Event::Resumed);
+                self.resume();
                 Reply::Done
             }
             Command::Sync => {
+                self.pause = None;
                 self.workshop.retry_all();
                 self.handle(Event::SyncAsked);
                 self.sync_until = self.clock.now() + PATIENCE;
@@ -470,6 +522,17 @@ enum Ended {
     Tidied,
     /// The time that the engine of a remote had for pushing is over.
     Expected(RemoteName),
+}
+
+/// Waits until it is time to see whether a pause is over.
+async fn pause_ends(until: Option<u64>) {
+    match until {
+        Some(until) => {
+            let left = Duration::from_secs(until.saturating_sub(wall_clock()));
+            tokio::time::sleep(left.min(PAUSE_LOOK)).await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 /// What a burst of changes was about.

@@ -1,6 +1,7 @@
 //! What is asked from outside: of the engine that runs in a folder, or, if none does, of the folder itself.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use annex::Annex;
 use contract::{Command, Reply, Why};
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 use crate::Error;
 use crate::clock::Clock;
 use crate::folder::Folder;
+use crate::household::Household;
 use crate::running::{runtime, watch_mounts};
 use crate::socket;
 use crate::work::Workshop;
@@ -22,7 +24,7 @@ pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
         Some(other) => Err(unexpected(other)),
         None => runtime()?.block_on(async {
             let table = watch_mounts()?;
-            let (folder, _) = Folder::open(path, table, watch::channel(()).0)?;
+            let (folder, _) = Folder::open(path, table, watch::channel(()).0, &alone())?;
             Ok(folder.run_once().await)
         }),
     }
@@ -35,7 +37,7 @@ pub fn status(path: &Path) -> Result<contract::Folder, Error> {
         Some(Reply::Status(folder)) => Ok(*folder),
         Some(other) => Err(unexpected(other)),
         None => {
-            let workshop = Workshop::open(annex, Clock::start())?;
+            let workshop = Workshop::open(annex, Clock::start(), alone())?;
             workshop.settings()?;
             Ok(crate::status::unattended(&workshop))
         }
@@ -51,7 +53,7 @@ pub fn why(file: &Path) -> Result<Why, Error> {
     match socket::ask(&annex, &asked)? {
         Some(Reply::Why(why)) => Ok(why),
         Some(other) => Err(unexpected(other)),
-        None => crate::status::why(&Workshop::open(annex, Clock::start())?, &path),
+        None => crate::status::why(&Workshop::open(annex, Clock::start(), alone())?, &path),
     }
 }
 
@@ -64,6 +66,11 @@ pub fn ask_folder(path: &Path, command: &Command) -> Result<Reply, Error> {
             path.display()
         ))
     })
+}
+
+/// A folder that shares nothing with others.
+fn alone() -> Arc<Household> {
+    Arc::new(Household::new())
 }
 
 fn unexpected(reply: Reply) -> Error {

@@ -3,11 +3,12 @@ use std::sync::Arc;
 
 use contract::{Answer, Command, Reply, Request, Status};
 use surroundings::{Mount, Mounts};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::Error;
-use crate::folder::{Folder, Handle};
+use crate::hosting::{Asked, Hosting, View};
+use crate::settings::SettingsFile;
 
 /// The runtime that engines run in: one thread for the loops, and a few for the work.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
@@ -23,38 +24,30 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         })
 }
 
-/// Running folders of this process.
+/// The running folders of this process.
 pub struct Engine {
-    running: Vec<JoinHandle<()>>,
+    hosting: JoinHandle<()>,
     stop: watch::Sender<bool>,
     door: Door,
 }
 
 impl Engine {
-    /// Takes charge of each folder and starts to keep it in sync. Must be called inside [`runtime`].
+    /// Takes charge of each folder and starts to keep it in sync. With settings, does the same for the folders that they
+    /// name, now and whenever they change. Must be called inside [`runtime`].
     ///
     /// # Errors
     ///
-    /// If one of the folders cannot be run; then none is.
-    pub fn start(folders: &[PathBuf]) -> Result<Self, Error> {
-        let table = watch_mounts()?;
+    /// If one of `folders` cannot be run; then none is. One of the settings that cannot is a problem in the status.
+    pub fn start(folders: &[PathBuf], settings: Option<SettingsFile>) -> Result<Self, Error> {
+        let (hosting, ways) = Hosting::begin(folders, settings, watch_mounts()?)?;
         let (stop, stopped) = watch::channel(false);
-        let (change, changed) = watch::channel(());
-        let opened: Result<Vec<_>, _> = folders
-            .iter()
-            .map(|path| Folder::open(path, table.clone(), change.clone()))
-            .collect();
-        let started = opened?.into_iter().map(|(folder, handle)| {
-            let running = tokio::spawn(folder.run(stopped.clone()));
-            (running, handle)
-        });
-        let (running, handles): (Vec<_>, Vec<_>) = started.unzip();
         Ok(Self {
-            running,
+            hosting: tokio::spawn(hosting.run(stopped)),
             stop,
             door: Door {
-                folders: handles.into(),
-                changed,
+                view: ways.view,
+                requests: ways.requests,
+                changed: ways.changed,
             },
         })
     }
@@ -78,10 +71,8 @@ impl Engine {
     /// Stops all folders; transfers are left so that they can be resumed.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        for running in self.running {
-            // A loop that panicked has stopped too.
-            let _ = running.await;
-        }
+        // A loop that panicked has stopped too.
+        let _ = self.hosting.await;
     }
 }
 
@@ -89,18 +80,25 @@ impl Engine {
 /// has stopped, all of them say so.
 #[derive(Clone)]
 pub struct Door {
-    folders: Arc<[Handle]>,
+    view: watch::Receiver<View>,
+    requests: mpsc::UnboundedSender<Asked>,
     changed: watch::Receiver<()>,
 }
 
 impl Door {
     /// What can be seen now.
     pub async fn status(&self) -> Status {
+        let view = self.view.borrow().clone();
         let mut folders = Vec::new();
-        for handle in self.folders.iter() {
+        for handle in &view.folders {
             folders.extend(handle.status().await);
         }
-        Status::of(folders)
+        Status {
+            folders,
+            drives: Vec::new(),
+            problems: view.problems,
+            settings: view.settings,
+        }
     }
 
     /// Waits until the status may have changed.
@@ -113,17 +111,27 @@ impl Door {
     /// Asks one folder, named by its path as the status shows it. The reply to [`Command::Sync`] comes when the sync has
     /// ended; all others come at once.
     pub async fn ask(&self, folder: &str, command: Command) -> Reply {
-        match self.folders.iter().find(|handle| handle.path() == folder) {
+        let handle = self
+            .view
+            .borrow()
+            .folders
+            .iter()
+            .find(|handle| handle.path() == folder)
+            .cloned();
+        match handle {
             Some(handle) => handle.ask(command).await,
             None => Reply::Refused(format!("{folder} is none of the folders that are kept in sync here")),
         }
     }
-}
 
-impl Door {
     /// Asks the program as a whole.
     pub async fn request(&self, request: Request) -> Answer {
-        Answer::Refused(format!("not built yet: {request:?}"))
+        let (reply, answer) = oneshot::channel();
+        let stopping = || Answer::Refused("the engine is stopping; nothing was changed".to_owned());
+        if self.requests.send((request, reply)).is_err() {
+            return stopping();
+        }
+        answer.await.unwrap_or_else(|_| stopping())
     }
 }
 
@@ -156,7 +164,7 @@ mod tests {
         let path = place.path().canonicalize().unwrap().join("Photos");
         crate::init(&path, Some("photos")).unwrap();
         runtime().unwrap().block_on(async {
-            let engine = Engine::start(std::slice::from_ref(&path)).unwrap();
+            let engine = Engine::start(std::slice::from_ref(&path), None).unwrap();
             let door = engine.door();
             let folder = door.status().await.folders.remove(0).path;
             assert_eq!(folder, path.to_str().unwrap());

@@ -7,7 +7,7 @@ use annex::Annex;
 use assistant::content::Direction;
 use assistant::guards::Question;
 use assistant::{Assistant, Away, Class, Reach, RemoteView, Root};
-use contract::{Contact, Folder, Place, Problem, Progress, State};
+use contract::{Contact, Folder, Pause, PauseReason, Place, Problem, Progress, State};
 use model::{RemoteName, RepoPath, Uuid};
 use surroundings::Why;
 
@@ -15,8 +15,9 @@ use crate::observations::FileFacts;
 use crate::work::{Damage, Underway, Workshop};
 
 /// The status of a folder with a running engine.
-pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop) -> Folder {
+pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Option<Pause>) -> Folder {
     let mut folder = unattended(workshop);
+    folder.pause = pause;
     folder.transfers = workshop.transfers().iter().map(progress).collect();
     folder.question = assistant.question().map(question);
     folder.problems = problems(assistant, workshop);
@@ -76,7 +77,10 @@ fn headline(folder: &Folder, assistant: &Assistant) -> String {
             (None, None) => "something needs you".to_owned(),
         },
         State::Stopped => "looking at all files for the first time since the start".to_owned(),
-        State::Paused => "paused".to_owned(),
+        State::Paused => match folder.pause.map(|pause| pause.reason) {
+            Some(PauseReason::Battery) => "paused while this computer runs on battery".to_owned(),
+            Some(PauseReason::Asked) | None => "paused".to_owned(),
+        },
         State::Working => match assistant.pending_transfers() {
             0 => "taking in changes".to_owned(),
             1 => "transferring 1 file".to_owned(),

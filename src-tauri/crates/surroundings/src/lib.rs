@@ -3,9 +3,11 @@
 //! Everything here only observes (but for [`Drives::eject`]), costs nothing while nothing happens, and knows nothing of repositories.
 
 mod changes;
+mod circumstances;
 mod drives;
 mod mounts;
 
 pub use changes::{Blind, Change, Changes, Place, Scope, Watch, WatchError, Why};
+pub use circumstances::Circumstances;
 pub use drives::{Drive, Drives, Ejected, NotEjected};
 pub use mounts::{Mount, Mounts, mount_of, parse_mountinfo};

@@ -34,6 +34,25 @@ pub struct Mount {
     pub read_only: bool,
 }
 
+impl Mount {
+    /// True if what is mounted is on another computer.
+    #[must_use]
+    pub fn is_networked(&self) -> bool {
+        const KINDS: [&str; 9] = [
+            "nfs",
+            "nfs4",
+            "cifs",
+            "smb3",
+            "9p",
+            "ceph",
+            "fuse.sshfs",
+            "fuse.rclone",
+            "fuse.gvfsd-fuse",
+        ];
+        KINDS.contains(&self.fs_type.as_str())
+    }
+}
+
 /// The table of mounts, kept up to date by a thread that sleeps until the kernel reports a change.
 #[derive(Debug)]
 pub struct Mounts {

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 
 use annex::exchange::PushOutcome;
+use annex::settings::RemoteSettings;
 use annex::{CheckoutOptions, MergeOptions, MergeOutcome, Theirs};
 use assistant::{Away, Event, Heads, Id, Merged, Pushed, Reach};
 use model::RemoteName;
 use remotes::{Absence, Remote};
+use surroundings::{Mount, mount_of};
 
 use super::Workshop;
 
-pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[PathBuf]) -> Event {
+pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Mount]) -> Event {
     let Some(settings) = workshop.remote_settings().remove(name) else {
         return Event::Probed {
             id,
@@ -18,7 +20,7 @@ pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Pa
         };
     };
     let before = workshop.remote(name).map(|remote| remote.annex().uuid().clone());
-    let reach = match remotes::reach(workshop.annex(), &settings, mounts) {
+    let reach = match reach(workshop, &settings, mounts) {
         Ok(remote) => {
             let uuid = remote.annex().uuid().clone();
             if before.as_ref() != Some(&uuid) {
@@ -37,6 +39,18 @@ pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Pa
         }
     };
     Event::Probed { id, reach }
+}
+
+fn reach(workshop: &Workshop, settings: &RemoteSettings, mounts: &[Mount]) -> Result<Remote, Absence> {
+    let points: Vec<PathBuf> = mounts.iter().map(|mount| mount.point.clone()).collect();
+    let remote = remotes::reach(workshop.annex(), settings, &points)?;
+    let is_networked = || mount_of(mounts, remote.annex().git_dir()).is_some_and(Mount::is_networked);
+    if workshop.holds().metered && is_networked() {
+        return Err(Absence::Unusable(
+            "it is reached through the network, which costs money now; the settings say to wait".to_owned(),
+        ));
+    }
+    Ok(remote)
 }
 
 /// Why a remote that was reached a moment ago failed: because it is gone, or for a reason of its own.

@@ -13,20 +13,20 @@ mod tests;
 mod workshop;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 
 use assistant::{Away, Effect, Event, Id, Looked, Merged, Outcome, Pushed, Reach};
+use surroundings::Mount;
 
 pub(crate) use setbacks::Damage;
 pub(crate) use workshop::{Underway, Workshop};
 
-/// Does an effect. `mounts` are the places where drives are mounted now.
-pub(crate) fn perform(workshop: &Workshop, effect: Effect, mounts: Vec<PathBuf>) -> Event {
+/// Does an effect. `mounts` is what is mounted now.
+pub(crate) fn perform(workshop: &Workshop, effect: Effect, mounts: &[Mount]) -> Event {
     let done = catch_unwind(AssertUnwindSafe(|| match effect.clone() {
         Effect::Look { id, scope } => files::look(workshop, id, scope),
         Effect::Ingest { id, look, removals } => files::ingest(workshop, id, look, removals),
         Effect::Restore { id } => files::restore(workshop, id),
-        Effect::Probe { id, remote } => git::probe(workshop, id, &remote, &mounts),
+        Effect::Probe { id, remote } => git::probe(workshop, id, &remote, mounts),
         Effect::Fetch { id, remote } => git::fetch(workshop, id, &remote),
         Effect::Merge { id } => git::merge(workshop, id),
         Effect::Push { id, remote } => git::push(workshop, id, &remote),

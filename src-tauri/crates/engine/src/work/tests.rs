@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use annex::{IntakeOptions, Scope};
@@ -15,11 +16,12 @@ use model::{Key, RemoteName};
 
 use super::{Workshop, perform};
 use crate::clock::Clock;
+use crate::household::Household;
 
 fn workshop(directory: &Path) -> Workshop {
     let annex = annex::init::init(directory, Some("here"), 1_700_000_000).unwrap();
     fs::create_dir_all(annex.own_dir()).unwrap();
-    Workshop::open(annex, Clock::start()).unwrap()
+    Workshop::open(annex, Clock::start(), Arc::new(Household::new())).unwrap()
 }
 
 /// Commits a new file as an ingest does that is killed before it has logged the content.
@@ -43,7 +45,7 @@ fn commit_unlogged(workshop: &Workshop, name: &str) -> Key {
 }
 
 fn observe(workshop: &Workshop) -> Result<Vec<Class>, String> {
-    match perform(workshop, Effect::Observe { id: Id(1) }, Vec::new()) {
+    match perform(workshop, Effect::Observe { id: Id(1) }, &[]) {
         Event::Observed { classes, heads, .. } => {
             assert_eq!(heads, workshop.refs().heads);
             classes
@@ -100,7 +102,7 @@ fn workshop_with_a_remote(here: &Path, there: &Path) -> (Workshop, RemoteName) {
         id: Id(1),
         remote: name.clone(),
     };
-    perform(&workshop, probe, Vec::new());
+    perform(&workshop, probe, &[]);
     (workshop, name)
 }
 
@@ -112,7 +114,7 @@ fn send(workshop: &Workshop, remote: &RemoteName, keys: &[Key]) -> Vec<Outcome> 
         direction: Direction::Send,
         keys: keys.to_vec(),
     };
-    let Event::Transferred { outcomes, .. } = perform(workshop, effect, Vec::new()) else {
+    let Event::Transferred { outcomes, .. } = perform(workshop, effect, &[]) else {
         panic!("a transfer ends as one")
     };
     let of = |key: &Key| {

@@ -15,6 +15,7 @@ use remotes::Remote;
 
 use crate::Error;
 use crate::clock::{Clock, wall_clock};
+use crate::household::{Holds, Household};
 use crate::observations::{self, Observations};
 use crate::policy::InForce;
 use crate::work::setbacks::Setbacks;
@@ -27,6 +28,7 @@ const RECENT: usize = 50;
 pub(crate) struct Workshop {
     annex: Annex,
     pub(crate) clock: Clock,
+    household: Arc<Household>,
     observations: Mutex<Observations>,
     setbacks: Mutex<Setbacks>,
     /// How much of the line each limit has used: of all remotes, and of each.
@@ -78,7 +80,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Workshop {
-    pub(crate) fn open(annex: Annex, clock: Clock) -> Result<Self, Error> {
+    pub(crate) fn open(annex: Annex, clock: Clock, household: Arc<Household>) -> Result<Self, Error> {
         let directory = annex.own_dir();
         let observations = Observations::open(&directory).map_err(|source| Error::Observations {
             path: directory,
@@ -87,6 +89,7 @@ impl Workshop {
         let workshop = Self {
             annex,
             clock,
+            household,
             observations: Mutex::new(observations),
             setbacks: Mutex::default(),
             limits: Mutex::default(),
@@ -118,7 +121,13 @@ impl Workshop {
         let (mut all, now) = (lock(&self.limits), self.clock.now());
         let whose = [None, Some(remote.clone())];
         let waits = whose.map(|whose| all.get_mut(&(whose, direction)).map(|limit| limit.pass(now, bytes)));
-        waits.into_iter().flatten().max().unwrap_or_default()
+        let together = self.household.passed(direction, bytes);
+        waits.into_iter().flatten().chain([together]).max().unwrap_or_default()
+    }
+
+    /// What is held now.
+    pub(crate) fn holds(&self) -> Holds {
+        *self.household.holds().borrow()
     }
 
     pub(crate) fn setbacks(&self) -> MutexGuard<'_, Setbacks> {

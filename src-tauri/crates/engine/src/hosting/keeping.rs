@@ -1,0 +1,187 @@
+//! Folders that are kept in sync, or should be.
+
+use std::path::{Path, PathBuf};
+
+use contract::Problem;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{Hosting, View};
+use crate::Error;
+use crate::folder::{Folder, Handle};
+
+/// A folder that is wanted.
+pub(crate) struct Kept {
+    path: PathBuf,
+    state: State,
+}
+
+enum State {
+    /// Opened, and not at work yet.
+    Opened(Box<Folder>, Handle),
+    Running {
+        handle: Handle,
+        running: JoinHandle<()>,
+        stop: watch::Sender<bool>,
+    },
+    /// Why it cannot be kept in sync now.
+    Refused(String),
+}
+
+impl Kept {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// True if this is the folder that people see under that path.
+    pub(super) fn is_shown_as(&self, folder: &str) -> bool {
+        self.path == Path::new(folder) || self.handle().is_some_and(|handle| handle.path() == folder)
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.state, State::Refused(_))
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(&self.state, State::Running { running, .. } if running.is_finished())
+    }
+
+    pub(super) fn handle(&self) -> Option<&Handle> {
+        match &self.state {
+            State::Opened(_, handle) | State::Running { handle, .. } => Some(handle),
+            State::Refused(_) => None,
+        }
+    }
+
+    /// Puts an opened folder to work.
+    pub(super) fn run(&mut self) {
+        let refused = State::Refused(String::new());
+        self.state = match std::mem::replace(&mut self.state, refused) {
+            State::Opened(folder, handle) => {
+                let (stop, stopped) = watch::channel(false);
+                State::Running {
+                    handle,
+                    running: tokio::spawn(folder.run(stopped)),
+                    stop,
+                }
+            }
+            other @ (State::Running { .. } | State::Refused(_)) => other,
+        };
+    }
+
+    /// Stops it; transfers are left so that they can be resumed.
+    pub(super) async fn stop(self) {
+        if let State::Running { running, stop, .. } = self.state {
+            stop.send_replace(true);
+            // A loop that panicked has stopped too.
+            let _ = running.await;
+        }
+    }
+
+    fn problem(&self) -> Option<Problem> {
+        let State::Refused(why) = &self.state else {
+            return None;
+        };
+        Some(Problem {
+            what: format!("{} is not kept in sync: {why}.", self.path.display()),
+            lost: "Nothing is lost.".to_owned(),
+            next: "It is tried again by itself.".to_owned(),
+            remedy: "If it is not wanted any more, leave it in the settings.".to_owned(),
+        })
+    }
+}
+
+impl Hosting {
+    /// Opens a folder that is none of those that are kept, in none of them and around none.
+    pub(super) fn open(&self, path: &Path) -> Result<Kept, Error> {
+        self.refuse_nested(path).map_err(Error::Refused)?;
+        let (folder, handle) = Folder::open(path, self.mounts.clone(), self.changed.clone(), &self.household)?;
+        Ok(Kept {
+            path: path.to_owned(),
+            state: State::Opened(Box::new(folder), handle),
+        })
+    }
+
+    /// Two folders of which one is in the other would each take the other's files for its own.
+    pub(super) fn refuse_nested(&self, path: &Path) -> Result<(), String> {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let new = real(path);
+        let others = self.kept.iter().filter(|kept| kept.path != path);
+        for other in others.map(|kept| real(&kept.path)) {
+            if other == new {
+                return Err(format!("it is the same folder as {}", other.display()));
+            }
+            if new.starts_with(&other) || other.starts_with(&new) {
+                let (inner, outer) = if new.starts_with(&other) {
+                    (new, other)
+                } else {
+                    (other, new)
+                };
+                return Err(format!(
+                    "{} lies inside {}, and of two such folders only one can be kept in sync",
+                    inner.display(),
+                    outer.display()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets why folders could not be kept, so that they are tried again.
+    pub(super) fn try_again(&mut self) {
+        self.kept.retain(|kept| !kept.is_refused());
+    }
+
+    /// Takes charge of the folders that are wanted and not kept, and lets go of those that are not wanted any more.
+    pub(super) fn keep_what_is_wanted(&mut self) {
+        let mut wanted = self.named.clone();
+        wanted.extend(
+            self.written
+                .folders
+                .iter()
+                .filter(|folder| !self.named.contains(folder))
+                .cloned(),
+        );
+        let (kept, left) = std::mem::take(&mut self.kept)
+            .into_iter()
+            .partition(|kept| wanted.contains(&kept.path) && !kept.has_ended());
+        self.kept = kept;
+        for kept in left {
+            // It ends beside what comes next; its repository cannot be opened again before.
+            tokio::spawn(kept.stop());
+        }
+        for path in wanted {
+            if self.kept.iter().all(|kept| kept.path != path) {
+                let kept = match self.open(&path) {
+                    Ok(mut kept) => {
+                        kept.run();
+                        kept
+                    }
+                    Err(error) => Kept {
+                        state: State::Refused(error.to_string().trim_end_matches('.').to_owned()),
+                        path,
+                    },
+                };
+                self.kept.push(kept);
+            }
+        }
+        self.show();
+    }
+
+    fn show(&self) {
+        let mut problems: Vec<Problem> = self.kept.iter().filter_map(Kept::problem).collect();
+        problems.extend(self.mistake.iter().map(|why| Problem {
+            what: format!("The settings cannot be read: {why}"),
+            lost: "Nothing is lost.".to_owned(),
+            next: "Until they can be read the settings before are in force.".to_owned(),
+            remedy: "Correct that line.".to_owned(),
+        }));
+        let view = View {
+            folders: self.kept.iter().filter_map(Kept::handle).cloned().collect(),
+            problems,
+            settings: self.written.settings.clone(),
+        };
+        self.view.send_replace(view);
+        self.changed.send_replace(());
+    }
+}

@@ -1,0 +1,209 @@
+//! The folders of one process: which are kept in sync, by the settings and by what was named at the start. The only
+//! owner of the settings file.
+
+mod keeping;
+mod place;
+mod requests;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::{Answer, Problem, Request};
+use surroundings::{Changes, Circumstances, Mount, Place, Scope, Watch};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::Error;
+use crate::folder::Handle;
+use crate::household::Household;
+use crate::settings::{Edit, SettingsFile, Written};
+use keeping::Kept;
+
+/// A folder that cannot be kept in sync is tried again so often.
+const RETRY: Duration = Duration::from_secs(20);
+
+/// A request and where its answer goes.
+pub(crate) type Asked = (Request, oneshot::Sender<Answer>);
+
+/// What the doors show of it.
+#[derive(Clone, Default)]
+pub(crate) struct View {
+    pub(crate) folders: Vec<Handle>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) settings: contract::Settings,
+}
+
+/// The ways into a hosting that runs.
+pub(crate) struct Ways {
+    pub(crate) view: watch::Receiver<View>,
+    pub(crate) requests: mpsc::UnboundedSender<Asked>,
+    pub(crate) changed: watch::Receiver<()>,
+}
+
+/// The folders of one process.
+pub(crate) struct Hosting {
+    household: Arc<Household>,
+    file: Option<SettingsFile>,
+    /// Folders that were named at the start, whatever the settings say.
+    named: Vec<PathBuf>,
+    /// What the settings said when they could last be read, and why they cannot be now.
+    written: Written,
+    mistake: Option<String>,
+    kept: Vec<Kept>,
+    mounts: watch::Receiver<Arc<[Mount]>>,
+    circumstances: watch::Receiver<Circumstances>,
+    /// What watches the settings file; nothing comes if there is none, or no directory for it.
+    file_changes: Option<(Watch, Changes)>,
+    requests: mpsc::UnboundedReceiver<Asked>,
+    /// Work for a request that has ended, and what is to become of it.
+    done: mpsc::UnboundedReceiver<Done>,
+    do_then: mpsc::UnboundedSender<Done>,
+    view: watch::Sender<View>,
+    changed: watch::Sender<()>,
+}
+
+/// What remains to be done when the work for a request has ended.
+pub(crate) struct Done {
+    /// The change of the settings that completes it, or why it could not be done.
+    edit: Result<Edit, String>,
+    /// What was done, in words for people.
+    words: String,
+    reply: oneshot::Sender<Answer>,
+}
+
+impl Hosting {
+    /// Takes charge of the folders that are named and of those of the settings. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// If one of those that are named cannot be run; then none is. One of the settings that cannot is a problem that
+    /// is shown.
+    pub(crate) fn begin(
+        named: &[PathBuf],
+        file: Option<SettingsFile>,
+        mounts: watch::Receiver<Arc<[Mount]>>,
+    ) -> Result<(Self, Ways), Error> {
+        let (view, seen) = watch::channel(View::default());
+        let (requests, asked) = mpsc::unbounded_channel();
+        let (do_then, done) = mpsc::unbounded_channel();
+        let (changed, noticed) = watch::channel(());
+        let circumstances = match &file {
+            Some(_) => Circumstances::watch(),
+            None => watch::channel(Circumstances::default()).1,
+        };
+        let file_changes = file.as_ref().and_then(follow);
+        let mut hosting = Self {
+            household: Arc::new(Household::new()),
+            file,
+            named: named.to_vec(),
+            written: Written::default(),
+            mistake: None,
+            kept: Vec::new(),
+            mounts,
+            circumstances,
+            file_changes,
+            requests: asked,
+            done,
+            do_then,
+            view,
+            changed,
+        };
+        hosting.read_settings();
+        for folder in named {
+            let kept = hosting.open(folder)?;
+            hosting.kept.push(kept);
+        }
+        // Only when all could be opened does one begin to work.
+        hosting.kept.iter_mut().for_each(Kept::run);
+        hosting.keep_what_is_wanted();
+        let ways = Ways {
+            view: seen,
+            requests,
+            changed: noticed,
+        };
+        Ok((hosting, ways))
+    }
+
+    /// Runs until `stop` is set; transfers under way are stopped so that they can be resumed.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        loop {
+            let is_refused = self.kept.iter().any(Kept::is_refused);
+            tokio::select! {
+                Some((request, reply)) = self.requests.recv() => self.asked(request, reply),
+                Some(done) = self.done.recv() => self.complete(done),
+                Some(()) = next(&mut self.file_changes) => {
+                    self.read_settings();
+                    self.try_again();
+                }
+                Ok(()) = self.circumstances.changed() => self.follow_settings(),
+                Ok(()) = self.mounts.changed() => self.try_again(),
+                () = tokio::time::sleep(RETRY), if is_refused => self.try_again(),
+                _ = stop.changed() => break,
+            }
+            self.keep_what_is_wanted();
+        }
+        for kept in self.kept {
+            kept.stop().await;
+        }
+    }
+
+    fn read_settings(&mut self) {
+        let Some(file) = &self.file else {
+            return;
+        };
+        match file.read() {
+            Ok(written) => {
+                self.written = written;
+                self.mistake = None;
+            }
+            Err(why) => self.mistake = Some(why),
+        }
+        self.follow_settings();
+    }
+
+    fn follow_settings(&mut self) {
+        let now = *self.circumstances.borrow_and_update();
+        self.household.follow(&self.written.settings, now);
+    }
+
+    /// Changes the settings file and puts it in force.
+    fn edit(&mut self, edit: &Edit) -> Result<(), String> {
+        let file = self.file.as_ref().ok_or_else(|| {
+            "this program was started without settings, so there is nowhere to write that to; nothing was changed"
+                .to_owned()
+        })?;
+        file.change(edit)?;
+        self.read_settings();
+        Ok(())
+    }
+
+    fn complete(&mut self, done: Done) {
+        let edited = done.edit.and_then(|edit| self.edit(&edit));
+        self.keep_what_is_wanted();
+        // Whoever asked may have gone.
+        let _ = done.reply.send(match edited {
+            Ok(()) => Answer::Done(done.words),
+            Err(why) => Answer::Refused(why),
+        });
+    }
+}
+
+/// Watches the directory of the settings file, which an editor may write anew. It is made if it is not there; where it
+/// cannot be, nothing can be written in it either.
+fn follow(file: &SettingsFile) -> Option<(Watch, Changes)> {
+    std::fs::create_dir_all(file.directory()).ok()?;
+    let place = Place {
+        path: file.directory().to_owned(),
+        scope: Scope::Alone,
+    };
+    Watch::new([place]).ok()
+}
+
+async fn next(changes: &mut Option<(Watch, Changes)>) -> Option<()> {
+    match changes {
+        Some((_, changes)) => changes.next().await.map(drop),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,115 @@
+//! What is at a place that somebody might want to keep in sync.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use annex::Annex;
+use contract::{AtPlace, Found};
+
+/// More files than these are not counted.
+const MOST: u64 = 20_000;
+
+/// Looks at an absolute path; changes nothing. `kept` are the folders that are kept in sync.
+pub(super) fn find(path: &Path, kept: &[PathBuf]) -> Found {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let what = what(&real, kept);
+    let files = match what {
+        AtPlace::Directory | AtPlace::Git => count(&real),
+        AtPlace::Nothing => Some(0),
+        AtPlace::Annex | AtPlace::Kept | AtPlace::Unusable(_) => None,
+    };
+    Found {
+        path: real.to_string_lossy().into_owned(),
+        what,
+        files,
+    }
+}
+
+fn what(path: &Path, kept: &[PathBuf]) -> AtPlace {
+    let unusable = |why: String| AtPlace::Unusable(why);
+    for other in kept {
+        let other = other.canonicalize().unwrap_or_else(|_| other.clone());
+        if other == path {
+            return AtPlace::Kept;
+        }
+        if path.starts_with(&other) {
+            return unusable(format!("It is in {}, which is kept in sync already.", other.display()));
+        }
+        if other.starts_with(path) {
+            return unusable(format!("{} is in it, which is kept in sync already.", other.display()));
+        }
+    }
+    let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
+    if path == Path::new("/") || home.is_some_and(|home| home.starts_with(path)) {
+        return unusable(
+            "It holds the settings of all programs, which change all the time. Choose a folder in it.".to_owned(),
+        );
+    }
+    if std::str::from_utf8(path.as_os_str().as_bytes()).is_err() {
+        return unusable("Its name is no text, so it cannot be written in the settings. Rename it.".to_owned());
+    }
+    match path.metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match makeable(path) {
+            Ok(()) => AtPlace::Nothing,
+            Err(why) => unusable(why),
+        },
+        Err(error) => unusable(format!("It cannot be looked at: {error}.")),
+        Ok(meta) if !meta.is_dir() => unusable("It is a file. Choose a folder.".to_owned()),
+        Ok(_) => directory(path),
+    }
+}
+
+fn directory(path: &Path) -> AtPlace {
+    match Annex::open(path) {
+        Ok(_) => AtPlace::Annex,
+        Err(_)
+            if nix::unistd::access(path, nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK).is_err() =>
+        {
+            AtPlace::Unusable("You may not write in it.".to_owned())
+        }
+        Err(_) if path.join(".git").exists() => AtPlace::Git,
+        Err(_) => AtPlace::Directory,
+    }
+}
+
+/// Whether the nearest directory above that exists can be written in.
+fn makeable(path: &Path) -> Result<(), String> {
+    let above = path.ancestors().skip(1).find(|above| above.exists());
+    let above = above.ok_or_else(|| "There is nothing above it.".to_owned())?;
+    if !above.is_dir() {
+        return Err(format!("{} is a file.", above.display()));
+    }
+    nix::unistd::access(above, nix::unistd::AccessFlags::W_OK)
+        .map_err(|_| format!("You may not make a folder in {}.", above.display()))
+}
+
+/// How many files are in a directory; none if they are too many to count now, or cannot be counted.
+fn count(path: &Path) -> Option<u64> {
+    let mut files = 0;
+    let mut directories = vec![path.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in directory.read_dir().ok()? {
+            let entry = entry.ok()?;
+            let is_directory = entry.file_type().ok()?.is_dir();
+            if is_directory && entry.file_name() != ".git" {
+                directories.push(entry.path());
+            }
+            files += u64::from(!is_directory);
+            if files > MOST {
+                return None;
+            }
+        }
+    }
+    Some(files)
+}
+
+/// The folders that git-annex's assistant is to start with the desktop, by its autostart file.
+pub(super) fn autostarted() -> Vec<PathBuf> {
+    let Some(directories) = directories::BaseDirs::new() else {
+        return Vec::new();
+    };
+    let file = directories.config_dir().join("git-annex/autostart");
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let paths = text.lines().map(PathBuf::from);
+    paths.filter(|path| path.is_absolute() && path.is_dir()).collect()
+}

@@ -1,0 +1,165 @@
+//! What is asked of the program as a whole.
+
+use std::path::{Path, PathBuf};
+
+use contract::{Answer, AtPlace, Request};
+use tokio::sync::oneshot;
+
+use super::{Done, Hosting, place};
+use crate::repository;
+use crate::settings::Edit;
+
+impl Hosting {
+    pub(super) fn asked(&mut self, request: Request, reply: oneshot::Sender<Answer>) {
+        match request {
+            Request::Inspect { path } => {
+                let kept = self.kept_paths();
+                answer_with(reply, move || {
+                    crate::settings::place(&path).map_or_else(
+                        || refused("A path begins with / or ~/."),
+                        |path| Answer::Found(place::find(&path, &kept)),
+                    )
+                });
+            }
+            Request::Suggest => {
+                let kept = self.kept_paths();
+                answer_with(reply, move || {
+                    let found = place::autostarted().into_iter();
+                    let new = found.filter(|path| place::find(path, &kept).what == AtPlace::Annex);
+                    Answer::Suggested(new.map(|path| path.to_string_lossy().into_owned()).collect())
+                });
+            }
+            Request::Add { path } => self.add(&path, reply),
+            Request::CloneTo { folder, path } => self.clone_to(folder, &path, reply),
+            Request::Leave { folder } => self.leave(&folder, reply),
+            Request::Set(setting) => self.change(&Edit::Set(setting), reply),
+            Request::ReconsiderDrive { drive } => self.change(&Edit::Reconsider(drive), reply),
+            Request::UseDrive { .. }
+            | Request::DeclineDrive { .. }
+            | Request::Eject { .. }
+            | Request::KeepDrive { .. } => {
+                send(reply, refused("not built yet"));
+            }
+        }
+    }
+
+    fn kept_paths(&self) -> Vec<PathBuf> {
+        self.kept.iter().map(|kept| kept.path().to_owned()).collect()
+    }
+
+    fn change(&mut self, edit: &Edit, reply: oneshot::Sender<Answer>) {
+        send(
+            reply,
+            match self.edit(edit) {
+                Ok(()) => Answer::Done("The settings are changed.".to_owned()),
+                Err(why) => Answer::Refused(why),
+            },
+        );
+    }
+
+    /// Makes or adopts a folder on a thread, then keeps it.
+    fn add(&self, path: &str, reply: oneshot::Sender<Answer>) {
+        let Some(path) = crate::settings::place(path) else {
+            return send(reply, refused("A path begins with / or ~/; nothing was changed."));
+        };
+        let kept = self.kept_paths();
+        self.work(reply, move || {
+            let found = place::find(&path, &kept);
+            let real = PathBuf::from(&found.path);
+            let words = match found.what {
+                AtPlace::Unusable(why) => return Err(format!("{why} Nothing was changed.")),
+                AtPlace::Kept => return Err(format!("{} is kept in sync already.", real.display())),
+                AtPlace::Annex => "It is kept in sync from now on.",
+                AtPlace::Nothing => "It was made, and is kept in sync from now on.",
+                AtPlace::Directory | AtPlace::Git => "It is kept in sync from now on; its files stay where they are.",
+            };
+            // Complete already where it is an annex, and safe to repeat.
+            repository::init(&real, None).map_err(|error| error.to_string())?;
+            Ok((Edit::Keep(real), words.to_owned()))
+        });
+    }
+
+    fn clone_to(&self, folder: String, path: &str, reply: oneshot::Sender<Answer>) {
+        let kept = self.kept_paths();
+        let Some(path) = crate::settings::place(path) else {
+            return send(reply, refused("A path begins with / or ~/; nothing was changed."));
+        };
+        if !self.kept.iter().any(|kept| kept.is_shown_as(&folder)) {
+            return send(
+                reply,
+                refused(&format!("{folder} is not kept in sync; nothing was changed.")),
+            );
+        }
+        self.work(reply, move || {
+            let found = place::find(&path, &kept);
+            match found.what {
+                AtPlace::Nothing => {}
+                AtPlace::Directory if found.files == Some(0) => {}
+                AtPlace::Unusable(why) => return Err(format!("{why} Nothing was changed.")),
+                AtPlace::Directory | AtPlace::Git | AtPlace::Annex | AtPlace::Kept => {
+                    return Err(format!(
+                        "Something is at {} already; nothing was changed. Choose another place.",
+                        found.path
+                    ));
+                }
+            }
+            let real = PathBuf::from(&found.path);
+            repository::clone(Path::new(&folder), &real, false, None).map_err(|error| error.to_string())?;
+            Ok((
+                Edit::Keep(real),
+                "The copy is made, and is filled from now on.".to_owned(),
+            ))
+        });
+    }
+
+    fn leave(&mut self, folder: &str, reply: oneshot::Sender<Answer>) {
+        let kept = self.kept.iter().find(|kept| kept.is_shown_as(folder));
+        let Some(path) = kept.map(|kept| kept.path().to_owned()) else {
+            return send(reply, refused("It is not kept in sync; nothing was changed."));
+        };
+        if self.named.contains(&path) {
+            return send(
+                reply,
+                refused("It was named when this program was started, and is kept in sync until it ends."),
+            );
+        }
+        send(
+            reply,
+            match self.edit(&Edit::Leave(path)) {
+                Ok(()) => Answer::Done("It is kept in sync no longer. Its files stay as they are.".to_owned()),
+                Err(why) => Answer::Refused(why),
+            },
+        );
+    }
+
+    /// Does `work` on a thread; the change of the settings that it gives completes the request.
+    fn work(
+        &self,
+        reply: oneshot::Sender<Answer>,
+        work: impl FnOnce() -> Result<(Edit, String), String> + Send + 'static,
+    ) {
+        let then = self.do_then.clone();
+        tokio::task::spawn_blocking(move || {
+            let (edit, words) = match work() {
+                Ok((edit, words)) => (Ok(edit), words),
+                Err(why) => (Err(why), String::new()),
+            };
+            // The program may be ending; then nobody needs to know.
+            let _ = then.send(Done { edit, words, reply });
+        });
+    }
+}
+
+/// Answers from a thread, where looking may take its time.
+fn answer_with(reply: oneshot::Sender<Answer>, look: impl FnOnce() -> Answer + Send + 'static) {
+    tokio::task::spawn_blocking(move || send(reply, look()));
+}
+
+fn send(reply: oneshot::Sender<Answer>, answer: Answer) {
+    // Whoever asked may have gone.
+    let _ = reply.send(answer);
+}
+
+fn refused(why: &str) -> Answer {
+    Answer::Refused(why.to_owned())
+}

@@ -1,0 +1,256 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use contract::{Answer, AtPlace, Command, PauseReason, Reply, Request, Setting, State, Status};
+
+use crate::running::{Door, Engine, runtime};
+use crate::settings::SettingsFile;
+
+/// A program with a settings file of its own.
+struct Program {
+    place: tempfile::TempDir,
+    engine: Engine,
+    door: Door,
+}
+
+impl Program {
+    fn start(settings: &str) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("config/settings.toml");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let settings = settings.replace("HERE", place.path().canonicalize().unwrap().to_str().unwrap());
+        fs::write(&file, settings).unwrap();
+        let engine = Engine::start(&[], Some(SettingsFile::at(file))).unwrap();
+        let door = engine.door();
+        Self { place, engine, door }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.place.path().canonicalize().unwrap().join(name)
+    }
+
+    fn shown(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    fn write_settings(&self, text: &str) {
+        let text = text.replace("HERE", &self.shown(""));
+        fs::write(self.path("config/new"), text).unwrap();
+        fs::rename(self.path("config/new"), self.path("config/settings.toml")).unwrap();
+    }
+
+    async fn add(&self, name: &str) -> Answer {
+        let path = self.shown(name);
+        self.door.request(Request::Add { path }).await
+    }
+
+    /// Waits for a status that is as it should be.
+    async fn until(&mut self, what: &str, is: impl Fn(&Status) -> bool) -> Status {
+        let wait = async {
+            loop {
+                let status = self.door.status().await;
+                if is(&status) {
+                    return status;
+                }
+                self.door.changed().await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(30), wait).await;
+        waited.unwrap_or_else(|_| panic!("{what} did not come"))
+    }
+}
+
+fn folders(status: &Status) -> Vec<&str> {
+    let paths = status.folders.iter().map(|folder| Path::new(&folder.path));
+    paths.filter_map(|path| path.file_name()?.to_str()).collect()
+}
+
+fn is_done(answer: &Answer) -> bool {
+    matches!(answer, Answer::Done(_))
+}
+
+fn refusal(answer: Answer) -> String {
+    match answer {
+        Answer::Refused(why) => why,
+        other @ (Answer::Done(_) | Answer::Found(_) | Answer::Suggested(_)) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn folders_are_added_adopted_cloned_and_left() {
+    runtime().unwrap().block_on(async {
+        let mut program = Program::start("");
+        assert_eq!(folders(&program.door.status().await), [] as [&str; 0]);
+        fs::create_dir(program.path("Photos")).unwrap();
+        fs::write(program.path("Photos/a.jpg"), "a").unwrap();
+        assert!(is_done(&program.add("Photos").await));
+        let status = program
+            .until("a safe folder", |status| {
+                status
+                    .folders
+                    .iter()
+                    .any(|folder| folder.keys == 1 && folder.state == State::Safe)
+            })
+            .await;
+        assert_eq!((folders(&status), &status.problems), (vec!["Photos"], &Vec::new()));
+        assert_eq!(fs::read_to_string(program.path("Photos/a.jpg")).unwrap(), "a");
+        assert!(refusal(program.add("Photos").await).contains("already"));
+
+        let copy = Request::CloneTo {
+            folder: program.shown("Photos"),
+            path: program.shown("elsewhere/Copy"),
+        };
+        assert!(is_done(&program.door.request(copy.clone()).await));
+        program
+            .until("the copy", |status| {
+                folders(status) == ["Photos", "Copy"] && status.folders.iter().all(|folder| folder.state == State::Safe)
+            })
+            .await;
+        assert_eq!(fs::read_to_string(program.path("elsewhere/Copy/a.jpg")).unwrap(), "a");
+        assert!(refusal(program.door.request(copy).await).contains("nothing was changed"));
+
+        let leave = |folder| Request::Leave { folder };
+        assert!(is_done(&program.door.request(leave(program.shown("Photos"))).await));
+        assert_eq!(folders(&program.door.status().await), ["Copy"]);
+        assert!(program.path("Photos/a.jpg").exists() && program.path("Photos/.git").exists());
+        refusal(program.door.request(leave(program.shown("Photos"))).await);
+        // It can be taken up again at once.
+        assert!(is_done(&program.add("Photos").await));
+        program
+            .until("it again", |status| folders(status) == ["Copy", "Photos"])
+            .await;
+        program.engine.stop().await;
+    });
+}
+
+#[test]
+fn what_is_at_a_place_is_said_before_anything_is_done() {
+    runtime().unwrap().block_on(async {
+        let program = Program::start("");
+        fs::create_dir_all(program.path("Music/live")).unwrap();
+        fs::write(program.path("Music/live/b.ogg"), "b").unwrap();
+        fs::write(program.path("file"), "").unwrap();
+        crate::init(&program.path("Kept"), None).unwrap();
+        crate::init(&program.path("Other"), None).unwrap();
+        fs::create_dir(program.path("Kept/below")).unwrap();
+        assert!(is_done(&program.add("Kept").await));
+        let look = async |name: &str| {
+            let path = program.shown(name);
+            match program.door.request(Request::Inspect { path }).await {
+                Answer::Found(found) => (found.what, found.files),
+                other @ (Answer::Done(_) | Answer::Suggested(_) | Answer::Refused(_)) => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(look("new/folder").await, (AtPlace::Nothing, Some(0)));
+        assert_eq!(look("Music").await, (AtPlace::Directory, Some(1)));
+        assert_eq!(look("Kept").await, (AtPlace::Kept, None));
+        assert_eq!(look("Other").await, (AtPlace::Annex, None));
+        for (name, part) in [
+            ("file", "a file"),
+            ("Kept/below", "kept in sync already"),
+            ("", "is in it"),
+        ] {
+            let (what, _) = look(name).await;
+            assert!(
+                matches!(&what, AtPlace::Unusable(why) if why.contains(part)),
+                "{name}: {what:?}"
+            );
+        }
+        assert!(!program.path("new").exists(), "looking makes nothing");
+        for name in ["file", "Kept/below", ""] {
+            refusal(program.add(name).await);
+        }
+        let relative = Request::Add { path: "Music".into() };
+        assert!(refusal(program.door.request(relative).await).contains("begins with"));
+        program.engine.stop().await;
+    });
+}
+
+#[test]
+fn the_file_is_obeyed_when_it_is_edited_and_a_mistake_keeps_what_was() {
+    runtime().unwrap().block_on(async {
+        let mut program = Program::start("folders = [\"HERE/A\", \"HERE/gone\"]\n");
+        let status = program.door.status().await;
+        assert_eq!(folders(&status), [] as [&str; 0]);
+        assert_eq!(status.problems.len(), 2, "{:?}", status.problems);
+        crate::init(&program.path("A"), None).unwrap();
+        crate::init(&program.path("A/inner"), None).unwrap_err();
+        program.write_settings("folders = [\"HERE/A\"]\nlook = \"dark\"\n");
+        let status = program
+            .until("the folder", |status| {
+                folders(status) == ["A"] && status.problems.is_empty()
+            })
+            .await;
+        assert_eq!(status.settings.look, contract::Look::Dark);
+
+        program.write_settings("folders = [\"HERE/A\"]\nlook = \"pink\"\n");
+        let status = program.until("the mistake", |status| !status.problems.is_empty()).await;
+        assert!(status.problems[0].what.contains("line 2"), "{:?}", status.problems);
+        assert_eq!(
+            (folders(&status), status.settings.look),
+            (vec!["A"], contract::Look::Dark)
+        );
+        let set = Request::Set(Setting::Notifications(false));
+        assert!(refusal(program.door.request(set.clone()).await).contains("correct it first"));
+
+        program.write_settings("folders = []\n");
+        let status = program.until("no folder", |status| status.folders.is_empty()).await;
+        assert_eq!(status.problems, []);
+        assert!(is_done(&program.door.request(set).await));
+        assert!(!program.door.status().await.settings.notifications);
+        program.engine.stop().await;
+    });
+}
+
+#[test]
+fn of_two_folders_in_each_other_only_one_is_kept() {
+    runtime().unwrap().block_on(async {
+        let program = Program::start("folders = [\"HERE/outer/inner\", \"HERE/outer\"]\n");
+        crate::init(&program.path("outer/inner"), None).unwrap();
+        crate::init(&program.path("outer"), None).unwrap();
+        program.write_settings("folders = [\"HERE/outer/inner\", \"HERE/outer\"]\n\n");
+        let mut program = program;
+        let status = program.until("the first", |status| folders(status) == ["inner"]).await;
+        assert!(
+            status.problems.iter().any(|one| one.what.contains("lies inside")),
+            "{:?}",
+            status.problems
+        );
+        program.engine.stop().await;
+    });
+}
+
+#[test]
+fn a_pause_ends_by_itself_and_by_asking_for_a_sync() {
+    runtime().unwrap().block_on(async {
+        let mut program = Program::start("");
+        assert!(is_done(&program.add("A").await));
+        let folder = program.shown("A");
+        program
+            .until("rest", |status| {
+                status.folders.iter().any(|one| one.state == State::Safe)
+            })
+            .await;
+        let paused = |status: &Status| status.folders[0].pause.map(|pause| pause.reason) == Some(PauseReason::Asked);
+        for until in [None, Some(u64::MAX)] {
+            assert_eq!(program.door.ask(&folder, Command::Pause { until }).await, Reply::Done);
+            let status = program.door.status().await;
+            assert!(paused(&status) && status.folders[0].state == State::Paused);
+            assert!(matches!(
+                program.door.ask(&folder, Command::Sync).await,
+                Reply::Status(_)
+            ));
+            assert_eq!(program.door.status().await.folders[0].pause, None);
+        }
+        let soon = Some(crate::clock::wall_clock() + 1);
+        assert_eq!(
+            program.door.ask(&folder, Command::Pause { until: soon }).await,
+            Reply::Done
+        );
+        program
+            .until("its end", |status| status.folders[0].pause.is_none())
+            .await;
+        program.engine.stop().await;
+    });
+}

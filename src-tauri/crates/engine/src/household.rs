@@ -1,0 +1,121 @@
+//! What the folders of one process share.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use assistant::content::Direction;
+use assistant::pacing::Limit;
+use contract::Settings;
+use surroundings::Circumstances;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+
+/// What the settings make of the circumstances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Holds {
+    /// All folders pause.
+    pub(crate) battery: bool,
+    /// Places on the network count as away.
+    pub(crate) metered: bool,
+}
+
+impl Holds {
+    pub(crate) fn of(settings: &Settings, now: Circumstances) -> Self {
+        Self {
+            battery: settings.pause_on_battery && now.on_battery,
+            metered: settings.pause_on_metered && now.metered,
+        }
+    }
+}
+
+/// What the folders of one process share.
+pub(crate) struct Household {
+    clock: Clock,
+    /// How much of the line is used: to places, and from them.
+    limits: Mutex<[Limit; 2]>,
+    holds: watch::Sender<Holds>,
+}
+
+impl Household {
+    /// Nothing is limited and nothing held.
+    pub(crate) fn new() -> Self {
+        Self {
+            clock: Clock::start(),
+            limits: Mutex::new([Limit::new(None); 2]),
+            holds: watch::Sender::default(),
+        }
+    }
+
+    /// Puts settings in force, as things are now.
+    pub(crate) fn follow(&self, settings: &Settings, now: Circumstances) {
+        // Whoever panicked with the lock held left whole limits.
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        *limits = [
+            limits[0].with_rate(settings.limit_up),
+            limits[1].with_rate(settings.limit_down),
+        ];
+        drop(limits);
+        let holds = Holds::of(settings, now);
+        self.holds
+            .send_if_modified(|before| std::mem::replace(before, holds) != holds);
+    }
+
+    /// What is held, now and from now on.
+    pub(crate) fn holds(&self) -> watch::Receiver<Holds> {
+        self.holds.subscribe()
+    }
+
+    /// So many bytes have passed: how long to wait before the next do.
+    pub(crate) fn passed(&self, direction: Direction, bytes: u64) -> Duration {
+        let which = match direction {
+            Direction::Send => 0,
+            Direction::Get => 1,
+        };
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        limits[which].pass(self.clock.now(), bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn circumstances_hold_only_what_the_settings_say() {
+        let settings = |battery, metered| Settings {
+            pause_on_battery: battery,
+            pause_on_metered: metered,
+            ..Settings::default()
+        };
+        for (wanted, is) in [(false, false), (false, true), (true, false), (true, true)] {
+            let now = Circumstances {
+                on_battery: is,
+                metered: is,
+            };
+            let both = wanted && is;
+            let held = Holds::of(&settings(wanted, false), now);
+            assert_eq!((held.battery, held.metered), (both, false));
+            let held = Holds::of(&settings(false, wanted), now);
+            assert_eq!((held.battery, held.metered), (false, both));
+        }
+    }
+
+    #[test]
+    fn all_folders_together_keep_to_the_limit() {
+        let household = Household::new();
+        let settings = Settings {
+            limit_up: Some(1000),
+            ..Settings::default()
+        };
+        assert_eq!(household.passed(Direction::Send, 5000), Duration::ZERO);
+        household.follow(&settings, Circumstances::default());
+        let first = household.passed(Direction::Send, 5000);
+        let second = household.passed(Direction::Send, 5000);
+        assert!(
+            first > Duration::from_secs(4) && second > Duration::from_secs(8),
+            "{first:?} {second:?}"
+        );
+        assert_eq!(household.passed(Direction::Get, 5000), Duration::ZERO);
+    }
+}

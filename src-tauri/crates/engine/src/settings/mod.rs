@@ -1,0 +1,231 @@
+//! The settings of the program, in a file that people may edit: what is in it, and how it is changed.
+
+mod edit;
+mod read;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use contract::Settings;
+use toml_edit::DocumentMut;
+
+pub(crate) use edit::Edit;
+pub(crate) use read::place;
+
+/// What a new file begins with: all that can be written in it.
+const HEAD: &str = "\
+# The settings of Anabranch. Whatever is changed here holds from the moment it is saved.
+#
+# folders = [\"~/Photos\"]       # what is kept in sync
+# autostart = true             # start with the desktop
+# notifications = true         # false: only those about danger
+# look = \"system\"              # of the window: system, light, dark
+# [limits]                     # a second, all folders together; each folder may have its own in git's configuration
+# upload = \"2 MB\"
+# download = \"2 MB\"
+# [pause]
+# on-battery = false           # pause all folders while this computer runs on battery
+# on-metered = true            # places on the network count as away while it costs money
+# [[declined-drive]]           # a drive that is not to be asked about
+# id = \"6F6B-D11B\"             # the uuid of its file system
+# name = \"STICK\"
+
+";
+
+/// What the file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// The folders to keep in sync, each once.
+    pub(crate) folders: Vec<PathBuf>,
+    pub(crate) settings: Settings,
+}
+
+/// The settings file of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsFile(PathBuf);
+
+impl SettingsFile {
+    /// The file of this user: `anabranch/settings.toml` in the XDG directory of configuration. None if the user has no
+    /// home.
+    #[must_use]
+    pub fn of_user() -> Option<Self> {
+        let directories = directories::BaseDirs::new()?;
+        Some(Self(directories.config_dir().join("anabranch/settings.toml")))
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.0.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Reads it; there being no file is there being no settings.
+    ///
+    /// # Errors
+    ///
+    /// In words for people, with the line of a mistake.
+    pub(crate) fn read(&self) -> Result<Written, String> {
+        let mut written =
+            read::parse(&self.text()?).map_err(|why| format!("{}: {}", self.0.display(), why.trim_end()))?;
+        written.settings.file = self.0.display().to_string();
+        Ok(written)
+    }
+
+    /// Changes one thing in it; all else stays as it was written.
+    ///
+    /// # Errors
+    ///
+    /// In words for people; then nothing was changed.
+    pub(crate) fn change(&self, edit: &Edit) -> Result<(), String> {
+        let text = self.text()?;
+        let mut document: DocumentMut = text.parse().map_err(|why: toml_edit::TomlError| {
+            let file = self.0.display();
+            format!(
+                "{file} has a mistake, so nothing was changed in it; correct it first: {}",
+                why.to_string().trim_end()
+            )
+        })?;
+        edit.make(&mut document);
+        let head = if text.is_empty() { HEAD } else { "" };
+        self.write(&format!("{head}{document}")).map_err(|why| {
+            let file = self.0.display();
+            format!("{file} could not be written, so nothing was changed: {why}")
+        })
+    }
+
+    fn text(&self) -> Result<String, String> {
+        match std::fs::read_to_string(&self.0) {
+            Ok(text) => Ok(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(format!("{} could not be read: {error}", self.0.display())),
+        }
+    }
+
+    fn write(&self, text: &str) -> std::io::Result<()> {
+        // The file may be a link to where its owner keeps it.
+        let place = self.0.canonicalize().unwrap_or_else(|_| self.0.clone());
+        let directory = place.parent().unwrap_or(Path::new("/"));
+        std::fs::create_dir_all(directory)?;
+        let mut new = tempfile::NamedTempFile::new_in(directory)?;
+        new.write_all(text.as_bytes())?;
+        new.as_file().sync_all()?;
+        new.persist(&place)?;
+        std::fs::File::open(directory)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+impl SettingsFile {
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::{Look, Setting};
+
+    use super::*;
+
+    fn file() -> (tempfile::TempDir, SettingsFile) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = SettingsFile::at(directory.path().join("anabranch/settings.toml"));
+        (directory, file)
+    }
+
+    #[test]
+    fn what_is_changed_is_read_again_and_can_be_taken_back() {
+        let (_directory, file) = file();
+        let changes = [
+            Edit::Keep("/home/ann/Photos".into()),
+            Edit::Keep("/home/ann/Notes".into()),
+            Edit::Keep("/home/ann/Photos".into()),
+            Edit::Leave("/home/ann/Notes".into()),
+            Edit::Set(Setting::Autostart(true)),
+            Edit::Set(Setting::Notifications(false)),
+            Edit::Set(Setting::LimitUp(Some(2_000_000))),
+            Edit::Set(Setting::LimitDown(Some(1_500))),
+            Edit::Set(Setting::PauseOnBattery(true)),
+            Edit::Set(Setting::PauseOnMetered(false)),
+            Edit::Set(Setting::Look(Look::Dark)),
+            Edit::Decline {
+                id: "6F6B-D11B".into(),
+                name: "STICK".into(),
+            },
+        ];
+        for change in &changes {
+            file.change(change).unwrap();
+            let text = std::fs::read_to_string(&file.0).unwrap();
+            assert!(text.starts_with(HEAD), "{change:?}: {text}");
+        }
+        let read = file.read().unwrap();
+        assert_eq!(read.folders, [PathBuf::from("/home/ann/Photos")]);
+        let expected = Settings {
+            file: file.0.display().to_string(),
+            autostart: Some(true),
+            notifications: false,
+            limit_up: Some(2_000_000),
+            limit_down: Some(1_500),
+            pause_on_battery: true,
+            pause_on_metered: false,
+            look: Look::Dark,
+            declined: vec![contract::Declined {
+                id: "6F6B-D11B".into(),
+                name: "STICK".into(),
+            }],
+        };
+        assert_eq!(read.settings, expected);
+        file.change(&Edit::Reconsider("6F6B-D11B".into())).unwrap();
+        file.change(&Edit::Set(Setting::LimitUp(None))).unwrap();
+        let read = file.read().unwrap().settings;
+        assert_eq!((read.declined, read.limit_up), (Vec::new(), None));
+        let text = std::fs::read_to_string(&file.0).unwrap();
+        assert!(
+            text.starts_with("# The settings of Anabranch") && text.contains("\"1500 B\""),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_people_wrote_stays() {
+        let (_directory, file) = file();
+        std::fs::create_dir_all(file.directory()).unwrap();
+        let text =
+            "# mine\nfolders = [\n  \"~/Photos\", # the good ones\n]\ncolour = \"blue\"\n\n[limits]\nnight = 3\n";
+        std::fs::write(&file.0, text).unwrap();
+        file.change(&Edit::Keep("/home/ann/Notes".into())).unwrap();
+        file.change(&Edit::Set(Setting::LimitUp(Some(1000)))).unwrap();
+        let text = std::fs::read_to_string(&file.0).unwrap();
+        for kept in [
+            "# mine",
+            "\"~/Photos\"",
+            "# the good ones",
+            "colour = \"blue\"",
+            "night = 3",
+        ] {
+            assert!(text.contains(kept), "{kept}: {text}");
+        }
+        assert_eq!(file.read().unwrap().folders.len(), 2);
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_line_and_nothing_is_written_over_it() {
+        let (_directory, file) = file();
+        std::fs::create_dir_all(file.directory()).unwrap();
+        for (text, part) in [
+            ("folders = [\"~/a\"]\nlook = \"pink\"\n", "line 2"),
+            ("\n[limits]\nupload = \"fast\"\n", "line 3"),
+            ("folders = [\"Photos\"]\n", "line 1"),
+            ("notifications = 3\n", "line 1"),
+            ("folders = [\n", "line 1"),
+        ] {
+            std::fs::write(&file.0, text).unwrap();
+            let told = file.read().unwrap_err();
+            assert!(
+                told.contains(part) && told.contains("settings.toml"),
+                "{text:?}: {told}"
+            );
+        }
+        let refused = file.change(&Edit::Keep("/b".into())).unwrap_err();
+        assert!(refused.contains("correct it first"), "{refused}");
+        assert_eq!(std::fs::read_to_string(&file.0).unwrap(), "folders = [\n");
+    }
+}
