@@ -5,7 +5,6 @@
 //! blocks; the work runs on threads, and ends as events.
 
 mod clock;
-#[allow(dead_code, reason = "what the program as a whole is asked for comes here")]
 mod drives;
 mod error;
 mod folder;

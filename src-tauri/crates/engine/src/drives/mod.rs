@@ -97,6 +97,12 @@ impl Drives {
         adopted
     }
 
+    /// What a drive is called; none if it is not mounted.
+    pub(crate) fn name(&self, id: &str) -> Option<String> {
+        let (_, one) = self.find(id, &[]).ok()?;
+        Some(standing::name_of(&one.drive))
+    }
+
     /// All that is mounted, and the one that is asked for by `id`.
     fn find(&self, id: &str, kept: &[Kept]) -> Result<(Vec<Mounted>, Mounted), Error> {
         let mounted = self.mounted();
