@@ -6,34 +6,114 @@ use std::process::{Command, Stdio};
 use crate::Sandbox;
 use crate::run::{run, told};
 
-/// An ext4 drive on a loop device.
+/// What a drive is formatted with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Ext4.
+    Ext4,
+    /// FAT with long names, by the kernel.
+    Fat,
+    /// exFAT, by the program that serves it where the kernel does not.
+    ExFat,
+}
+
+/// A drive on a loop device.
 pub struct Drive {
     image: PathBuf,
     device: String,
+    format: Format,
     mount_point: PathBuf,
 }
 
 impl Drive {
-    /// Makes and mounts a drive of some mebibytes at a name in the sandbox.
+    /// Makes and mounts an ext4 drive of some mebibytes at a name in the sandbox.
     ///
     /// # Errors
     ///
     /// With the reason why this machine cannot have one.
     pub fn new(sandbox: &Sandbox, name: &str, mebibytes: u64) -> Result<Drive, String> {
+        Drive::formatted(sandbox, Format::Ext4, "ANABRANCH", &sandbox.path(name), mebibytes)
+    }
+
+    /// Makes a drive with a label, and mounts it where desktops mount drives for people.
+    ///
+    /// # Errors
+    ///
+    /// With the reason why this machine cannot have one.
+    pub fn for_people(sandbox: &Sandbox, format: Format, label: &str, mebibytes: u64) -> Result<Drive, String> {
+        let user = sandbox.path("").file_name().map(PathBuf::from).unwrap_or_default();
+        let above = Path::new("/media").join(user);
+        std::fs::create_dir_all(&above).map_err(|error| error.to_string())?;
+        Drive::formatted(sandbox, format, label, &above.join(label), mebibytes)
+    }
+
+    fn formatted(
+        sandbox: &Sandbox,
+        format: Format,
+        label: &str,
+        mount_point: &Path,
+        mebibytes: u64,
+    ) -> Result<Drive, String> {
+        let name = mount_point.file_name().unwrap_or_default().to_string_lossy();
         let image = sandbox.path(format!("{name}.image"));
         let file = std::fs::File::create(&image).map_err(|error| error.to_string())?;
         file.set_len(mebibytes << 20).map_err(|error| error.to_string())?;
-        possible(sandbox.command("mkfs.ext4").args(["-q", "-L", "ANABRANCH"]).arg(&image))?;
+        let (program, options): (&str, &[&str]) = match format {
+            Format::Ext4 => ("mkfs.ext4", &["-q", "-L"]),
+            Format::Fat => ("mkfs.vfat", &["-n"]),
+            Format::ExFat => ("mkfs.exfat", &["-L"]),
+        };
+        possible(sandbox.command(program).args(options).arg(label).arg(&image))?;
+        Drive::of_image(image, format, mount_point)
+    }
+
+    /// Makes a copy of the drive bit by bit, and mounts it beside it.
+    ///
+    /// # Errors
+    ///
+    /// With the reason why this machine cannot have one.
+    pub fn copy(&self) -> Result<Drive, String> {
+        possible(&mut Command::new("sync"))?;
+        let again = |path: &Path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            path.with_file_name(format!("{name}1"))
+        };
+        let image = again(&self.image);
+        possible(Command::new("cp").arg("--sparse=always").arg(&self.image).arg(&image))?;
+        Drive::of_image(image, self.format, &again(&self.mount_point))
+    }
+
+    fn of_image(image: PathBuf, format: Format, mount_point: &Path) -> Result<Drive, String> {
         let device = attach(&image)?;
-        let mount_point = sandbox.path(name);
-        std::fs::create_dir(&mount_point).map_err(|error| error.to_string())?;
+        std::fs::create_dir(mount_point).map_err(|error| error.to_string())?;
         let drive = Drive {
             image,
             device,
-            mount_point,
+            format,
+            mount_point: mount_point.to_owned(),
         };
         possible(&mut drive.mount_command())?;
         Ok(drive)
+    }
+
+    /// Has the drive mounted at another place from now on; it must not be mounted.
+    pub fn move_to(&mut self, name: &str) {
+        // If it is not empty, it is still mounted, and the next mount tells.
+        let _ = std::fs::remove_dir(&self.mount_point);
+        self.mount_point.set_file_name(name);
+        std::fs::create_dir(&self.mount_point).unwrap();
+    }
+
+    /// Waits until udev has seen the drive.
+    pub fn settle(&self) {
+        run(Command::new("udevadm").args(["trigger", "--action=change", "--settle", &self.device]));
+    }
+
+    /// True if it is mounted at its place.
+    #[must_use]
+    pub fn is_mounted(&self) -> bool {
+        let is_mounted = Command::new("mountpoint").arg("-q").arg(&self.mount_point).status();
+        is_mounted.is_ok_and(|status| status.success())
     }
 
     /// Where the drive is mounted.
@@ -86,8 +166,14 @@ impl Drive {
     }
 
     fn mount_command(&self) -> Command {
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "ext4"]).arg(&self.device).arg(&self.mount_point);
+        let (program, options): (&str, &[&str]) = match self.format {
+            Format::Ext4 => ("mount", &["-t", "ext4"]),
+            Format::Fat => ("mount", &["-t", "vfat"]),
+            Format::ExFat => ("mount.exfat-fuse", &[]),
+        };
+        let mut mount = Command::new(program);
+        mount.args(options);
+        mount.arg(&self.device).arg(&self.mount_point);
         mount
     }
 }
@@ -101,6 +187,11 @@ impl Drop for Drive {
             .stderr(Stdio::null())
             .status();
         self.detach();
+        // In a place for people, nobody else removes what was made for it; in a sandbox it goes with that.
+        if self.mount_point.starts_with("/media") {
+            let _ = std::fs::remove_dir(&self.mount_point);
+            let _ = self.mount_point.parent().map(std::fs::remove_dir);
+        }
     }
 }
 

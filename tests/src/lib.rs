@@ -13,6 +13,7 @@ pub mod chance;
 pub mod checks;
 pub mod clones;
 pub mod desktop;
+pub mod disk_services;
 pub mod drives;
 pub mod edits;
 pub mod engine;

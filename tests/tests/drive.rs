@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use whole_system::clones::{Actor, connect_both};
+use whole_system::disk_services::DiskServices;
 use whole_system::drives::Drive;
 use whole_system::skip::{needs_root, skipped};
 use whole_system::{Chance, Engine, Sandbox, attempt, checks, eventually, run, trees};
@@ -162,104 +163,12 @@ fn drive_gone_from_under_a_folder_deletes_nothing() {
     }
 }
 
-/// A system bus, udev and UDisks2 of this test's own, as a desktop has them.
-struct Desktop {
-    services: Vec<Child>,
-    bus: String,
-}
-
-impl Desktop {
-    fn start(sandbox: &Sandbox) -> Result<Desktop, String> {
-        let udevd = ["/lib/systemd/systemd-udevd", "/usr/lib/systemd/systemd-udevd"].map(Path::new);
-        let udevd = udevd
-            .into_iter()
-            .find(|path| path.exists())
-            .ok_or("udev is not installed")?;
-        let udisksd = ["/usr/libexec/udisks2/udisksd", "/usr/lib/udisks2/udisksd"].map(Path::new);
-        let udisksd = udisksd
-            .into_iter()
-            .find(|path| path.exists())
-            .ok_or("UDisks2 is not installed")?;
-        let address = format!("unix:path={}", sandbox.path("run/bus").display());
-        let settings = sandbox.path("bus.conf");
-        let text = format!(
-            "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \"busconfig.dtd\">\n\
-             <busconfig><type>system</type><listen>{address}</listen><auth>EXTERNAL</auth>\n\
-             <policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/><allow send_type=\"method_call\"/>\n\
-             <allow send_destination=\"*\" eavesdrop=\"true\"/><allow receive_sender=\"*\"/></policy></busconfig>\n"
-        );
-        fs::write(&settings, text).map_err(|error| error.to_string())?;
-        let mut desktop = Desktop {
-            services: Vec::new(),
-            bus: address,
-        };
-        if !is_well(Command::new("udevadm").args(["control", "--ping", "--timeout=2"])) {
-            desktop.serve(sandbox.command(udevd))?;
-        }
-        let mut bus = sandbox.command("dbus-daemon");
-        bus.args(["--nofork", "--nopidfile"])
-            .arg(format!("--config-file={}", settings.display()));
-        desktop.serve(bus)?;
-        let is_up = |look: &dyn Fn() -> bool| {
-            (0..100).any(|_| {
-                look() || {
-                    std::thread::sleep(Duration::from_millis(50));
-                    false
-                }
-            })
-        };
-        if !is_up(&|| is_well(Command::new("udevadm").args(["control", "--ping", "--timeout=1"]))) {
-            return Err("udev does not run here".to_owned());
-        }
-        if !is_up(&|| sandbox.path("run/bus").exists()) {
-            return Err("no system bus can be started here".to_owned());
-        }
-        let mut disks = sandbox.command(udisksd);
-        disks.env("DBUS_SYSTEM_BUS_ADDRESS", &desktop.bus);
-        desktop.serve(disks)?;
-        if !is_up(&|| is_well(desktop.udisksctl(sandbox).arg("status"))) {
-            return Err("UDisks2 does not answer".to_owned());
-        }
-        Ok(desktop)
-    }
-
-    fn serve(&mut self, mut command: Command) -> Result<(), String> {
-        let service = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        self.services
-            .push(service.map_err(|error| format!("{command:?}: {error}"))?);
-        Ok(())
-    }
-
-    fn udisksctl(&self, sandbox: &Sandbox) -> Command {
-        let mut command = sandbox.command("udisksctl");
-        command.env("DBUS_SYSTEM_BUS_ADDRESS", &self.bus);
-        command
-    }
-}
-
-impl Drop for Desktop {
-    fn drop(&mut self) {
-        for service in self.services.iter_mut().rev() {
-            let _ = service.kill();
-            let _ = service.wait();
-        }
-    }
-}
-
-fn is_well(command: &mut Command) -> bool {
-    command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
-}
-
 #[test]
 fn drive_mounted_by_the_desktop_is_noticed() {
     let sandbox = Sandbox::new();
     let Some(drive) = drive(&sandbox, 64) else { return };
-    let desktop = match Desktop::start(&sandbox) {
-        Ok(desktop) => desktop,
+    let disks = match DiskServices::start(&sandbox) {
+        Ok(disks) => disks,
         Err(reason) => return skipped(&reason),
     };
     drive.unmount();
@@ -269,7 +178,7 @@ fn drive_mounted_by_the_desktop_is_noticed() {
     // UDisks2 hears of it from udev, a moment later.
     eventually(Duration::from_secs(10), || {
         let output = attempt(
-            desktop
+            disks
                 .udisksctl(&sandbox)
                 .args(["info", "--block-device", drive.device()]),
         );
@@ -280,7 +189,7 @@ fn drive_mounted_by_the_desktop_is_noticed() {
         }
     });
     let mount = || {
-        let mut mount = desktop.udisksctl(&sandbox);
+        let mut mount = disks.udisksctl(&sandbox);
         mount.args(["mount", "--no-user-interaction", "--block-device", drive.device()]);
         let said = run(&mut mount);
         let place = said
@@ -290,7 +199,7 @@ fn drive_mounted_by_the_desktop_is_noticed() {
         PathBuf::from(place.unwrap_or_else(|| panic!("udisksctl said: {said}")))
     };
     let unmount = || {
-        let mut unmount = desktop.udisksctl(&sandbox);
+        let mut unmount = disks.udisksctl(&sandbox);
         unmount.args([
             "unmount",
             "--force",
@@ -308,7 +217,7 @@ fn drive_mounted_by_the_desktop_is_noticed() {
     whole_system::clones::connect(&sandbox, &laptop, "carrier", &carrier);
     assert!(unmount().status.success(), "the drive cannot be unmounted");
 
-    let mut engine = Engine::spawn_with(&sandbox, &[&laptop], &[("DBUS_SYSTEM_BUS_ADDRESS", &desktop.bus)]);
+    let mut engine = Engine::spawn_with(&sandbox, &[&laptop], &[("DBUS_SYSTEM_BUS_ADDRESS", disks.bus())]);
     let file = b"written while the drive was away".to_vec();
     fs::write(laptop.join("letter.txt"), &file).unwrap();
     eventually(Duration::from_secs(20), || checks::is_clean(&sandbox, &laptop));

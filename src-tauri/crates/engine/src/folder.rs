@@ -1,8 +1,8 @@
 //! The loop of one folder: facts become events, effects become work. The only owner of its [`Assistant`].
 
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use annex::{Annex, Tenancy};
@@ -10,6 +10,7 @@ use assistant::guards::Question;
 use assistant::{Assistant, Effect, Event, Id, Root};
 use contract::{Command, Pause, PauseReason, Reply};
 use model::{RemoteName, RepoPath, Timestamp};
+use remotes::Remote;
 use surroundings::{Change, Changes, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -46,12 +47,22 @@ const PAUSE_LOOK: Duration = Duration::from_secs(30);
 pub(crate) struct Handle {
     path: String,
     ask: mpsc::UnboundedSender<Asked>,
+    /// Does not keep the repository open when the folder is left.
+    workshop: Weak<Workshop>,
 }
 
 impl Handle {
     /// Where the folder is, as its status shows it.
     pub(crate) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Where the places are that were reached when they were last looked for.
+    pub(crate) fn places(&self) -> BTreeMap<String, PathBuf> {
+        let reached = self.workshop.upgrade().map(|workshop| workshop.reached());
+        let places = reached.into_iter().flatten();
+        let place = |(name, remote): (RemoteName, Remote)| (name.to_string(), remote.annex().git_dir().to_owned());
+        places.map(place).collect()
     }
 
     /// What can be seen of the folder now; none if its loop has ended.
@@ -160,7 +171,8 @@ impl Folder {
             _tenancy: tenancy,
         };
         let path = status::place(folder.workshop.annex());
-        Ok((folder, Handle { path, ask }))
+        let workshop = Arc::downgrade(&folder.workshop);
+        Ok((folder, Handle { path, ask, workshop }))
     }
 
     fn status(&self) -> contract::Folder {

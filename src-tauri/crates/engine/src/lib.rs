@@ -7,6 +7,7 @@
 mod asking;
 mod clock;
 mod conflicts;
+mod drives;
 mod error;
 mod folder;
 mod hosting;

@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use contract::{Answer, Command, Reply, Request, Status};
+use contract::{Answer, Command, Purpose, Reply, Request, Status};
 use surroundings::{Mount, Mounts};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::Error;
+use crate::drives::{Drives, Kept};
 use crate::hosting::{Asked, Hosting, View};
 use crate::settings::SettingsFile;
 
@@ -47,6 +48,7 @@ impl Engine {
             door: Door {
                 view: ways.view,
                 requests: ways.requests,
+                drives: ways.drives,
                 changed: ways.changed,
             },
         })
@@ -82,23 +84,36 @@ impl Engine {
 pub struct Door {
     view: watch::Receiver<View>,
     requests: mpsc::UnboundedSender<Asked>,
+    drives: Drives,
     changed: watch::Receiver<()>,
 }
 
 impl Door {
     /// What can be seen now.
     pub async fn status(&self) -> Status {
+        let kept = self.kept().await;
         let view = self.view.borrow().clone();
-        let mut folders = Vec::new();
-        for handle in &view.folders {
-            folders.extend(handle.status().await);
-        }
+        let declined = view.settings.declined.iter().map(|drive| drive.id.clone()).collect();
+        let (drives, problems) = self.drives.view(&kept, &declined);
         Status {
-            folders,
-            drives: Vec::new(),
-            problems: view.problems,
+            folders: kept.into_iter().map(|kept| kept.folder).collect(),
+            drives,
+            problems: [view.problems, problems].concat(),
             settings: view.settings,
         }
+    }
+
+    async fn kept(&self) -> Vec<Kept> {
+        let handles = self.view.borrow().folders.clone();
+        let mut kept = Vec::new();
+        for handle in handles {
+            let folder = handle.status().await;
+            kept.extend(folder.map(|folder| Kept {
+                at: handle.places(),
+                folder,
+            }));
+        }
+        kept
     }
 
     /// Waits until the status may have changed.
@@ -126,6 +141,37 @@ impl Door {
 
     /// Asks the program as a whole.
     pub async fn request(&self, request: Request) -> Answer {
+        match request {
+            Request::UseDrive { drive, folder, purpose } => self.use_drive(&drive, &folder, purpose).await,
+            Request::Eject { drive } => {
+                let kept = async || self.kept().await;
+                self.drives.eject(&drive, kept, self.changed.clone()).await
+            }
+            Request::KeepDrive { drive } => self.drives.keep(&drive),
+            Request::Inspect { .. }
+            | Request::Suggest
+            | Request::Add { .. }
+            | Request::CloneTo { .. }
+            | Request::Leave { .. }
+            | Request::DeclineDrive { .. }
+            | Request::ReconsiderDrive { .. }
+            | Request::Set(_) => self.ask_hosting(request).await,
+        }
+    }
+
+    async fn use_drive(&self, drive: &str, folder: &str, purpose: Purpose) -> Answer {
+        let kept = self.kept().await;
+        let Some(path) = kept.iter().find(|kept| kept.folder.path == folder) else {
+            return Answer::Refused(format!("{folder} is not kept in sync; nothing was changed"));
+        };
+        let path = PathBuf::from(&path.folder.path);
+        match self.drives.use_for(drive, path, purpose, &kept).await {
+            Ok(words) => Answer::Done(words),
+            Err(error) => Answer::Refused(error.to_string()),
+        }
+    }
+
+    async fn ask_hosting(&self, request: Request) -> Answer {
         let (reply, answer) = oneshot::channel();
         let stopping = || Answer::Refused("the engine is stopping; nothing was changed".to_owned());
         if self.requests.send((request, reply)).is_err() {

@@ -1,3 +1,4 @@
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use annex::settings::RemoteSettings;
@@ -38,14 +39,14 @@ pub fn reach(local: &Annex, settings: &RemoteSettings, mounts: &[PathBuf]) -> Re
             Ok(there)
         }
         (Ok(there), Some(uuid)) if there.uuid() == uuid => Ok(there),
-        (Ok(other), Some(uuid)) => elsewhere(&path, uuid, mounts).ok_or_else(|| {
+        (Ok(other), Some(uuid)) => elsewhere(&path, uuid, mounts)?.ok_or_else(|| {
             let path = path.display();
             Absence::Unusable(format!(
                 "{path} holds another repository now ({} instead of {uuid}); nothing was exchanged with it",
                 other.uuid()
             ))
         }),
-        (Err(absence), Some(uuid)) => elsewhere(&path, uuid, mounts).ok_or(absence),
+        (Err(absence), Some(uuid)) => elsewhere(&path, uuid, mounts)?.ok_or(absence),
         (Err(absence), None) => Err(absence),
     }?;
     if there.uuid() == local.uuid() {
@@ -75,18 +76,41 @@ fn open(path: &Path) -> Result<Annex, Absence> {
     Annex::open(path).map_err(unusable)
 }
 
-/// Looks for the repository `uuid` below every mount, at each tail of its configured path.
-fn elsewhere(path: &Path, uuid: &Uuid, mounts: &[PathBuf]) -> Option<Annex> {
+/// Looks for the repository `uuid` below every mount, at each tail of its configured path. Found at two places, one is a copy
+/// of the other, and nobody can say which is meant.
+fn elsewhere(path: &Path, uuid: &Uuid, mounts: &[PathBuf]) -> Result<Option<Annex>, Absence> {
     let parts: Vec<_> = path
         .components()
         .filter(|part| matches!(part, Component::Normal(_)))
         .collect();
     let tails = (1..parts.len()).map(|start| parts[start..].iter().collect::<PathBuf>());
     let places = tails.flat_map(|tail| mounts.iter().map(move |mount| mount.join(&tail)));
-    places
+    let found = places
         .filter(|place| place != path)
-        .filter_map(|place| open(&place).ok())
-        .find(|there| there.uuid() == uuid)
+        .filter_map(|place| Some((open(&place).ok()?, place)))
+        .filter(|(there, _)| there.uuid() == uuid);
+    let mut first: Option<(Annex, PathBuf)> = None;
+    for (there, place) in found {
+        match &first {
+            None => first = Some((there, place)),
+            // The same directory may be seen by several mounts and tails.
+            Some((one, _)) if is_same(one.git_dir(), there.git_dir()) => {}
+            Some((_, other)) => {
+                return Err(Absence::Unusable(format!(
+                    "{} and {} are the same repository ({uuid}): one is a copy of the other, and nothing was exchanged \
+                     with either. Unplug one of them",
+                    other.display(),
+                    place.display()
+                )));
+            }
+        }
+    }
+    Ok(first.map(|(there, _)| there))
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| path.metadata().map(|found| (found.dev(), found.ino())).ok();
+    identity(one).is_some() && identity(one) == identity(other)
 }
 
 fn kind(settings: &RemoteSettings) -> &'static str {

@@ -1,6 +1,6 @@
 //! The machine around the repositories: which files change, what is mounted, which drive it is.
 //!
-//! Everything here only observes, costs nothing while nothing happens, and knows nothing of repositories.
+//! Everything here only observes (but for [`Drives::eject`]), costs nothing while nothing happens, and knows nothing of repositories.
 
 mod changes;
 mod circumstances;
@@ -9,5 +9,5 @@ mod mounts;
 
 pub use changes::{Blind, Change, Changes, Place, Scope, Watch, WatchError, Why};
 pub use circumstances::Circumstances;
-pub use drives::{Drive, Drives};
+pub use drives::{Drive, Drives, Ejected, NotEjected};
 pub use mounts::{Mount, Mounts, mount_of, parse_mountinfo};

@@ -76,6 +76,21 @@ pub(crate) const TEST: &[Need] = &[
         packages: &["e2fsprogs"],
     },
     Need {
+        is_there: || has_program("mkfs.vfat"),
+        what: "mkfs.vfat",
+        packages: &["dosfstools"],
+    },
+    Need {
+        is_there: || has_program("mkfs.exfat"),
+        what: "mkfs.exfat",
+        packages: &["exfatprogs"],
+    },
+    Need {
+        is_there: || has_program("mount.exfat-fuse"),
+        what: "exfat-fuse",
+        packages: &["exfat-fuse"],
+    },
+    Need {
         is_there: || has_program("losetup"),
         what: "mount and losetup",
         packages: &["mount"],

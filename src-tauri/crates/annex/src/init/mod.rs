@@ -21,7 +21,7 @@ use crate::{Annex, Error, Result, VERSION};
 pub use clone::clone;
 pub use filter::set_filter;
 pub use identity::default_description;
-pub use neighbour::add_remote;
+pub use neighbour::{add_remote, remote_name, set_remote};
 
 const BRANCH: &str = "refs/heads/git-annex";
 
@@ -196,21 +196,26 @@ fn take_over_branch(git: &Repository) -> Result<()> {
 
 /// True if symbolic links cannot be made or write protection has no effect, as on FAT.
 fn is_crippled(git_dir: &Path) -> Result<bool> {
-    use std::os::unix::fs::{PermissionsExt, symlink};
     let annex = git_dir.join("annex");
     fs::create_dir_all(&annex).map_err(Error::io("create the directory", &annex))?;
+    Ok(!can_hold_work_tree(&annex)?)
+}
+
+/// True if symbolic links can be made in `directory` and write protection has an effect, as a work tree needs it. Tries
+/// it, and leaves nothing behind.
+pub fn can_hold_work_tree(directory: &Path) -> Result<bool> {
+    use std::os::unix::fs::{PermissionsExt, symlink};
     let probe = tempfile::Builder::new()
         .prefix("probe-")
-        .tempdir_in(&annex)
-        .map_err(Error::io("create a directory in", &annex))?;
+        .tempdir_in(directory)
+        .map_err(Error::io("create a directory in", directory))?;
     let (link, file) = (probe.path().join("link"), probe.path().join("file"));
     if symlink("file", &link).is_err() {
-        return Ok(true);
+        return Ok(false);
     }
     fs::write(&file, b"").map_err(Error::io("write", &file))?;
-    let protected = fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).is_ok()
-        && fs::metadata(&file).is_ok_and(|metadata| metadata.permissions().mode() & 0o222 == 0);
-    Ok(!protected)
+    Ok(fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).is_ok()
+        && fs::metadata(&file).is_ok_and(|metadata| metadata.permissions().mode() & 0o222 == 0))
 }
 
 /// Opens the repository's own configuration, which all its work trees share.

@@ -1,5 +1,5 @@
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use model::RemoteName;
 
@@ -10,14 +10,29 @@ use crate::{Annex, Error, Result};
 /// Adds another repository on this machine to the remotes of `annex`, and returns its name there: that of its directory,
 /// with a number if the name is taken. A repository that is a remote already keeps its name and gets its new place.
 pub fn add_remote(annex: &Annex, other: &Annex) -> Result<RemoteName> {
-    let place = other.work_tree().unwrap_or(other.git_dir());
-    let place = fs::canonicalize(place).map_err(Error::io("examine", place))?;
-    let url = url_of(&place)?;
+    let name = remote_name(annex, other, None)?;
+    set_remote(annex, other, &name)?;
+    Ok(name)
+}
+
+/// The name that another repository has as a remote of `annex`, or that is free for it: made of `wish`, else of the name of
+/// its directory.
+pub fn remote_name(annex: &Annex, other: &Annex, wish: Option<&str>) -> Result<RemoteName> {
     let known = remotes(annex)?;
-    let name = match known.iter().find(|remote| remote.uuid.as_ref() == Some(other.uuid())) {
-        Some(remote) => remote.name.clone(),
-        None => free_name(&place, &|name| known.iter().any(|remote| remote.name.as_str() == name)),
-    };
+    if let Some(remote) = known.iter().find(|remote| remote.uuid.as_ref() == Some(other.uuid())) {
+        return Ok(remote.name.clone());
+    }
+    let place = place_of(other)?;
+    let directory = place.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let wish = wish.unwrap_or_else(|| directory.strip_suffix(".git").unwrap_or(&directory));
+    Ok(free_name(wish, &|name| {
+        known.iter().any(|remote| remote.name.as_str() == name)
+    }))
+}
+
+/// Makes another repository on this machine the remote `name` of `annex`.
+pub fn set_remote(annex: &Annex, other: &Annex, name: &RemoteName) -> Result<()> {
+    let url = url_of(&place_of(other)?)?;
     let mut config = configuration(&annex.git()?)?;
     let setting = |key: &str| format!("remote.{name}.{key}");
     set(&mut config, &setting("url"), &url)?;
@@ -26,17 +41,16 @@ pub fn add_remote(annex: &Annex, other: &Annex) -> Result<RemoteName> {
         &setting("fetch"),
         &format!("+refs/heads/*:refs/remotes/{name}/*"),
     )?;
-    set(&mut config, &setting("annex-uuid"), other.uuid().as_str())?;
-    Ok(name)
+    set(&mut config, &setting("annex-uuid"), other.uuid().as_str())
 }
 
-fn free_name(place: &Path, is_taken: &dyn Fn(&str) -> bool) -> RemoteName {
-    let directory = place
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let directory = directory.strip_suffix(".git").unwrap_or(&directory);
-    let mut stem = directory
+fn place_of(other: &Annex) -> Result<PathBuf> {
+    let place = other.work_tree().unwrap_or(other.git_dir());
+    fs::canonicalize(place).map_err(Error::io("examine", place))
+}
+
+fn free_name(wish: &str, is_taken: &dyn Fn(&str) -> bool) -> RemoteName {
+    let mut stem = wish
         .chars()
         .map(|c| {
             if c.is_alphanumeric() || matches!(c, '-' | '_') {

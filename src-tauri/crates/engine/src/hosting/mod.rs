@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::Error;
+use crate::drives::Drives;
 use crate::folder::Handle;
 use crate::household::Household;
 use crate::settings::{Edit, SettingsFile, Written};
@@ -40,12 +41,14 @@ pub(crate) struct View {
 pub(crate) struct Ways {
     pub(crate) view: watch::Receiver<View>,
     pub(crate) requests: mpsc::UnboundedSender<Asked>,
+    pub(crate) drives: Drives,
     pub(crate) changed: watch::Receiver<()>,
 }
 
 /// The folders of one process.
 pub(crate) struct Hosting {
     household: Arc<Household>,
+    drives: Drives,
     file: Option<SettingsFile>,
     /// Folders that were named at the start, whatever the settings say.
     named: Vec<PathBuf>,
@@ -99,6 +102,7 @@ impl Hosting {
         let file_changes = file.as_ref().and_then(follow);
         let mut hosting = Self {
             household: Arc::new(Household::new()),
+            drives: Drives::watch(mounts.clone(), changed.clone()),
             file,
             named: named.to_vec(),
             written: Written::default(),
@@ -125,6 +129,7 @@ impl Hosting {
         let ways = Ways {
             view: seen,
             requests,
+            drives: hosting.drives.clone(),
             changed: noticed,
         };
         Ok((hosting, ways))

@@ -34,11 +34,16 @@ impl Hosting {
             Request::Leave { folder } => self.leave(&folder, reply),
             Request::Set(setting) => self.change(&Edit::Set(setting), reply),
             Request::ReconsiderDrive { drive } => self.change(&Edit::Reconsider(drive), reply),
-            Request::UseDrive { .. }
-            | Request::DeclineDrive { .. }
-            | Request::Eject { .. }
-            | Request::KeepDrive { .. } => {
-                send(reply, refused("not built yet"));
+            Request::DeclineDrive { drive } => match self.drives.name(&drive) {
+                Some(name) => self.change(&Edit::Decline { id: drive, name }, reply),
+                None => send(
+                    reply,
+                    refused("That drive is not mounted any more; nothing was changed."),
+                ),
+            },
+            // These wait for folders, and so are answered by the door.
+            Request::UseDrive { .. } | Request::Eject { .. } | Request::KeepDrive { .. } => {
+                send(reply, refused("Drives are asked for elsewhere; nothing was changed."));
             }
         }
     }

@@ -1,0 +1,176 @@
+//! Ejecting a drive: it is brought up to date, unmounted, and switched off where that is possible.
+
+use std::path::Path;
+use std::time::Duration;
+
+use contract::{Answer, Place};
+use surroundings::{Ejected, NotEjected};
+use tokio::sync::watch;
+
+use super::Drives;
+use super::standing::{self, Kept};
+
+/// Own work on the drive that ends at this moment may still keep it busy.
+const AGAIN: Duration = Duration::from_millis(300);
+const TRIES: usize = 20;
+
+/// Marks a drive as one that is to be ejected, as long as it lives.
+struct Mark<'d> {
+    drives: &'d Drives,
+    id: String,
+}
+
+impl Drop for Mark<'_> {
+    fn drop(&mut self) {
+        self.drives.shared().ejecting.remove(&self.id);
+        self.drives.changed.send_replace(());
+    }
+}
+
+impl Drives {
+    /// Waits until nothing is left to do for a drive, then unmounts it. `kept` says how the folders are now, `changed` when
+    /// they may be otherwise. Ends early when the drive is to stay (see [`Drives::keep`]).
+    pub(crate) async fn eject(
+        &self,
+        id: &str,
+        kept: impl AsyncFn() -> Vec<Kept>,
+        mut changed: watch::Receiver<()>,
+    ) -> Answer {
+        let (stay, mut stays) = watch::channel(false);
+        if self.shared().ejecting.contains_key(id) {
+            return Answer::Refused("it is being ejected already".to_owned());
+        }
+        self.shared().ejecting.insert(id.to_owned(), stay);
+        let _mark = Mark {
+            drives: self,
+            id: id.to_owned(),
+        };
+        self.changed.send_replace(());
+        let (drive, missing) = loop {
+            changed.borrow_and_update();
+            let folders = kept().await;
+            let (mounted, one) = match self.find(id, &folders) {
+                Ok(found) => found,
+                Err(error) => return Answer::Refused(error.to_string()),
+            };
+            let own = |kept: &&Kept| {
+                one.drive
+                    .points
+                    .iter()
+                    .any(|point| Path::new(&kept.folder.path).starts_with(point))
+            };
+            if let Some(kept) = folders.iter().find(own) {
+                return Answer::Refused(format!(
+                    "{} lies on the drive itself and is kept in sync, so the drive is in use; nothing was changed. Leave that folder first",
+                    kept.folder.path
+                ));
+            }
+            let places = standing::places_on(&one, &mounted, &folders);
+            if standing::left_to_do(&places).is_none() {
+                let missing = missing(&places);
+                break (one.drive, missing);
+            }
+            tokio::select! {
+                _ = changed.changed() => {}
+                _ = stays.wait_for(|stays| *stays) => return kept_in(),
+            }
+        };
+        let mut ejected = self.around.eject(&drive).await;
+        for _ in 1..TRIES {
+            if ejected != Err(NotEjected::Busy) {
+                break;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                _ = stays.wait_for(|stays| *stays) => return kept_in(),
+            }
+            ejected = self.around.eject(&drive).await;
+        }
+        let name = standing::name_of(&drive);
+        let point = drive
+            .points
+            .first()
+            .map(|point| point.display().to_string())
+            .unwrap_or_default();
+        answer(&name, &point, ejected, &missing)
+    }
+
+    /// Lets a drive stay that was to be ejected.
+    pub(crate) fn keep(&self, id: &str) -> Answer {
+        match self.shared().ejecting.get(id) {
+            Some(stay) => {
+                stay.send_replace(true);
+                Answer::Done("the drive stays".to_owned())
+            }
+            None => Answer::Refused("it is not being ejected".to_owned()),
+        }
+    }
+}
+
+fn kept_in() -> Answer {
+    Answer::Refused("the drive stays, as you asked".to_owned())
+}
+
+/// What is not on the drive although it belongs there, in words; empty if all is.
+fn missing(places: &[(&Kept, &Place)]) -> String {
+    let files: u64 = places.iter().map(|(_, place)| place.wants).sum();
+    let lacks_commits = places.iter().any(|(_, place)| !place.has_commits);
+    match (files, lacks_commits) {
+        (0, false) => String::new(),
+        (0, true) => " The last changes are not on it; they are sent when it is back.".to_owned(),
+        (1, _) => " 1 file that belongs on it is not on it; it is sent when it is back.".to_owned(),
+        (files, _) => format!(" {files} files that belong on it are not on it; they are sent when it is back."),
+    }
+}
+
+fn answer(name: &str, point: &str, ejected: Result<Ejected, NotEjected>, missing: &str) -> Answer {
+    let refused = |why: String| Answer::Refused(format!("{why} Nothing is lost.{missing}"));
+    match ejected {
+        Ok(Ejected::SwitchedOff) => Answer::Done(format!(
+            "{name} is safe to unplug: it is unmounted and switched off.{missing}"
+        )),
+        Ok(Ejected::Unmounted) => Answer::Done(format!("{name} is safe to unplug: it is unmounted.{missing}")),
+        Err(NotEjected::NoService) => refused(format!(
+            "Nothing more is being written to {name}, but without UDisks2 it cannot be unmounted from here. Eject it in the file manager, or run: umount '{point}'."
+        )),
+        Err(NotEjected::Busy) => refused(format!(
+            "{name} is still in use by another program, so it was not unmounted. Close the files that are open on it and try again."
+        )),
+        Err(NotEjected::Slow) => refused(format!(
+            "{name} is still writing. Leave it plugged in until it has finished, then try again."
+        )),
+        Err(NotEjected::Refused(why)) => refused(format!("{name} could not be unmounted: {why}.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_end_says_whether_anything_is_lost_or_what_is_missing() {
+        let said = |ejected, missing| match answer("STICK", "/media/me/STICK", ejected, missing) {
+            Answer::Done(words) => (true, words),
+            Answer::Refused(words) => (false, words),
+            Answer::Found(_) | Answer::Suggested(_) => panic!("no answer to this"),
+        };
+        let (done, words) = said(Ok(Ejected::SwitchedOff), "");
+        assert!(done && words.contains("safe to unplug"), "{words}");
+        let (done, words) = said(Ok(Ejected::Unmounted), " 2 files are not on it.");
+        assert!(done && words.ends_with("2 files are not on it."), "{words}");
+        for why in [
+            NotEjected::NoService,
+            NotEjected::Busy,
+            NotEjected::Slow,
+            NotEjected::Refused("no".to_owned()),
+        ] {
+            let (done, words) = said(Err(why), "");
+            assert!(
+                !done && words.contains("Nothing is lost") && words.contains("STICK"),
+                "{words}"
+            );
+        }
+        let (_, words) = said(Err(NotEjected::NoService), "");
+        assert!(words.contains("umount '/media/me/STICK'"), "{words}");
+    }
+}

@@ -1,0 +1,153 @@
+//! Drives: what they are to this program, how one is taken into use, and how it is let go of.
+//!
+//! A drive is known by the uuid of its file system, what is on it by annex uuids; never by a path or a label.
+
+mod adopt;
+mod ejecting;
+mod standing;
+mod survey;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use contract::{Problem, Purpose};
+use surroundings::Mount;
+use tokio::sync::watch;
+
+use crate::Error;
+use standing::Mounted;
+use survey::Carried;
+
+pub(crate) use standing::Kept;
+
+/// The drives of this computer.
+#[derive(Clone)]
+pub(crate) struct Drives {
+    around: surroundings::Drives,
+    shared: Arc<Mutex<Shared>>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// What was found on each drive when it was mounted, by the numbers of its mounts.
+    carried: BTreeMap<Vec<u64>, Vec<Carried>>,
+    /// The drives that are to be ejected, by their ids; each with a way to say that it stays.
+    ejecting: BTreeMap<String, watch::Sender<bool>>,
+}
+
+impl Drives {
+    /// Follows the drives among `mounts`, and tells `changed` when they are others. Must be called inside a tokio runtime.
+    pub(crate) fn watch(mounts: watch::Receiver<Arc<[Mount]>>, changed: watch::Sender<()>) -> Self {
+        let drives = Self {
+            around: surroundings::Drives::watch(mounts),
+            shared: Arc::default(),
+            changed,
+        };
+        let mut around = drives.around.clone();
+        let (shared, changed) = (Arc::downgrade(&drives.shared), drives.changed.clone());
+        tokio::spawn(async move {
+            while let Some(seen) = around.changed().await {
+                let Some(shared) = shared.upgrade() else { return };
+                look_into(&shared, &seen).await;
+                changed.send_replace(());
+            }
+        });
+        drives
+    }
+
+    /// What can be seen of the drives now, and what is not as it should be with them. `declined` are ids.
+    pub(crate) fn view(&self, kept: &[Kept], declined: &BTreeSet<String>) -> (Vec<contract::Drive>, Vec<Problem>) {
+        // How full they are is measured for the next time.
+        self.around.look_again();
+        let mounted = self.mounted();
+        let ejecting = self.shared().ejecting.keys().cloned().collect();
+        let drives = standing::standings(&mounted, kept, declined, &ejecting);
+        (drives, standing::doubles(&mounted, kept))
+    }
+
+    /// Makes a place for a folder on a drive; says what was done. The folder, which watches its configuration, brings it up
+    /// to date.
+    ///
+    /// # Errors
+    ///
+    /// Says why not; nothing was changed.
+    pub(crate) async fn use_for(
+        &self,
+        id: &str,
+        folder: PathBuf,
+        purpose: Purpose,
+        kept: &[Kept],
+    ) -> Result<String, Error> {
+        let (_, one) = self.find(id, kept)?;
+        let drive = one.drive;
+        let adopted = tokio::task::spawn_blocking(move || adopt::adopt(&folder, &drive, purpose)).await;
+        let adopted = adopted.unwrap_or_else(|_| {
+            Err(Error::Refused(
+                "it failed by an error in Anabranch itself; nothing that was there was changed".to_owned(),
+            ))
+        });
+        // There is another repository on it now.
+        self.shared().carried.clear();
+        look_into(&self.shared, &self.around.current()).await;
+        self.changed.send_replace(());
+        adopted
+    }
+
+    /// What a drive is called; none if it is not mounted.
+    pub(crate) fn name(&self, id: &str) -> Option<String> {
+        let (_, one) = self.find(id, &[]).ok()?;
+        Some(standing::name_of(&one.drive))
+    }
+
+    /// All that is mounted, and the one that is asked for by `id`.
+    fn find(&self, id: &str, kept: &[Kept]) -> Result<(Vec<Mounted>, Mounted), Error> {
+        let mounted = self.mounted();
+        let one = mounted.iter().find(|one| standing::id_of(one, &mounted, kept) == id);
+        match one.cloned() {
+            Some(one) => Ok((mounted, one)),
+            None => Err(Error::Refused(
+                "that drive is not mounted any more; nothing was changed. Plug it in and try again".to_owned(),
+            )),
+        }
+    }
+
+    fn mounted(&self) -> Vec<Mounted> {
+        let seen = self.around.current();
+        let shared = self.shared();
+        let mounted = seen.iter().map(|drive| Mounted {
+            drive: drive.clone(),
+            carried: shared.carried.get(&drive.mount_ids).cloned().unwrap_or_default(),
+        });
+        mounted.collect()
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        lock(&self.shared)
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    // What is shared is facts, each true by itself.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Looks for repositories on the drives that came, and forgets those of the drives that went.
+async fn look_into(shared: &Arc<Mutex<Shared>>, seen: &Arc<[surroundings::Drive]>) {
+    let (shared, seen) = (Arc::clone(shared), Arc::clone(seen));
+    let look = move || {
+        let before = lock(&shared).carried.clone();
+        let for_people = seen.iter().filter(|drive| drive.is_removable && !drive.is_hidden);
+        let now = for_people.map(|drive| {
+            let known = before.get(&drive.mount_ids).cloned();
+            (drive.mount_ids.clone(), known.unwrap_or_else(|| survey::survey(drive)))
+        });
+        let now = now.collect();
+        lock(&shared).carried = now;
+    };
+    // If looking failed, the drives carry nothing that is known.
+    let _ = tokio::task::spawn_blocking(look).await;
+}

@@ -1,0 +1,63 @@
+//! Which annexes lie on a drive: at its root or one level below, where people and this program put them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use annex::Annex;
+use model::Uuid;
+use surroundings::Drive;
+
+/// A repository on a drive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Carried {
+    /// Its top, or the bare repository itself.
+    pub(crate) path: PathBuf,
+    pub(crate) uuid: Uuid,
+    /// The repositories that its git-annex branch has heard of.
+    pub(crate) knows: BTreeSet<Uuid>,
+}
+
+impl Carried {
+    /// True if it is a clone of the same files as a repository that is called `uuid` and has heard of `known`.
+    pub(crate) fn belongs_to(&self, uuid: &Uuid, known: &BTreeSet<Uuid>) -> bool {
+        self.knows.contains(uuid) || known.contains(&self.uuid)
+    }
+}
+
+/// Nobody keeps so many things at the root of a drive and annexes among them.
+const ENTRIES: usize = 2_000;
+
+/// Looks at a drive. What cannot be read is no repository that could be used.
+pub(crate) fn survey(drive: &Drive) -> Vec<Carried> {
+    let Some(root) = drive.points.first() else {
+        return Vec::new();
+    };
+    let entries = root.read_dir().into_iter().flatten().flatten().take(ENTRIES);
+    let mut places: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| looks_like_repository(path))
+        .collect();
+    places.sort();
+    let places = std::iter::once(root.clone())
+        .filter(|root| looks_like_repository(root))
+        .chain(places);
+    places.filter_map(|place| examine(&place)).collect()
+}
+
+/// The repositories that an annex has heard of.
+pub(crate) fn known_to(annex: &Annex) -> annex::Result<BTreeSet<Uuid>> {
+    Ok(annex.branch().facts()?.descriptions.into_keys().collect())
+}
+
+fn examine(path: &Path) -> Option<Carried> {
+    let annex = Annex::open(path).ok()?;
+    Some(Carried {
+        path: path.to_owned(),
+        uuid: annex.uuid().clone(),
+        knows: known_to(&annex).ok()?,
+    })
+}
+
+fn looks_like_repository(path: &Path) -> bool {
+    path.join(".git").is_dir() || (path.join("HEAD").is_file() && path.join("objects").is_dir())
+}
