@@ -34,12 +34,3 @@ export function driveMissing({ standing }: Drive, folders: Folder[]): { folder: 
     return { folder, what: hasAll ? text.drives.receiving : lacks(found) };
   });
 }
-
-/** What needs an answer first, what cannot be used last. */
-const ORDER: DriveKind[] = ['ejecting', 'new', 'in-use', 'declined', 'unusable'];
-
-/** Drives in the order in which they are shown. */
-export function inOrder(drives: Drive[]): Drive[] {
-  const rank = (one: Drive): number => ORDER.indexOf(driveKind(one.standing));
-  return [...drives].sort((one, other) => rank(one) - rank(other) || one.name.localeCompare(other.name));
-}

@@ -17,7 +17,7 @@ export const settings = {
   limitHint: 'All folders together. Empty: no limit.',
   notALimit: 'This is not a number above zero, so nothing was changed.',
   battery: 'Pause while this computer runs on battery',
-  metered: 'Pause other computers while the network costs money',
+  metered: 'Pause exchange with other computers while the network costs money',
   looks: 'Look',
   look: { system: 'As the desktop', light: 'Light', dark: 'Dark' } satisfies Record<Look, string>,
   declined: 'Drives that are not used',
