@@ -53,7 +53,7 @@ export async function start(): Promise<Browser> {
   const faults: string[] = [];
   const contexts: BrowserContext[] = [];
   return {
-    async open(scene, page = 'folders', options = {}) {
+    async open(scene, page = '/folders', options = {}) {
       // Still, so that no picture and no contrast is taken in the middle of a change of colour.
       const still = { viewport: { width: 1100, height: 760 }, reducedMotion: 'reduce' as const };
       const context = await browser.newContext({ ...still, ...options });
@@ -120,4 +120,36 @@ export async function wrongs(page: Page): Promise<string[]> {
     const { violations } = await axe.run(document, { resultTypes: ['violations'] });
     return violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html} ${node.failureSummary ?? ''}`));
   });
+}
+
+/** Takes a picture of what is seen, for people to look at. */
+export async function picture(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: join(pictures, `${name.replaceAll(/[^a-z0-9]+/g, '-')}.png`) });
+}
+
+/** Waits until nothing is being looked for any more. */
+export async function settled(page: Page): Promise<void> {
+  await page.waitForFunction(() => !/Reading the rules…|Looking( for conflicts)?…/.test(document.body.innerText));
+}
+
+/** The names of what Tab reaches, from where the focus is, until it leaves the page. */
+export async function walk(page: Page): Promise<string[]> {
+  const names: string[] = [];
+  for (let step = 0; step < 200; step += 1) {
+    await page.keyboard.press('Tab');
+    const name = await page.evaluate(() => {
+      const on = document.activeElement;
+      if (!(on instanceof HTMLElement) || on === document.body) {
+        return null;
+      }
+      const { outlineStyle, outlineWidth } = getComputedStyle(on);
+      const isSeen = outlineStyle !== 'none' && Number.parseFloat(outlineWidth) >= 1;
+      return (on.getAttribute('aria-label') ?? on.innerText).split('\n')[0]?.trim() + (isSeen ? '' : ' (unseen)');
+    });
+    if (name === null || (names.length > 0 && name === names[0])) {
+      return names;
+    }
+    names.push(name);
+  }
+  throw new Error('Tab never leaves the page');
 }

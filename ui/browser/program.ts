@@ -2,7 +2,7 @@
 import { mockIPC } from '@tauri-apps/api/mocks';
 
 import { fake } from '../src/backend/fake';
-import type { Command, Status } from '../src/contract';
+import type { Command, Request, Status } from '../src/contract';
 
 interface Internals {
   runCallback(id: number, message: { index: number; message: Status }): void;
@@ -11,12 +11,15 @@ interface Internals {
 const backend = fake(new URLSearchParams(location.search).get('scene') ?? 'everyday');
 
 mockIPC((command, payload) => {
-  const given = payload as { folder: string; command: Command; channel: { id: number } };
+  const given = payload as { folder: string; command: Command; request: Request; channel: { id: number } };
   if (command === 'status') {
     return backend.status();
   }
   if (command === 'ask') {
     return backend.ask(given.folder, given.command);
+  }
+  if (command === 'request') {
+    return backend.request(given.request);
   }
   if (command === 'watch') {
     let index = 0;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { folder, place } from '../backend/fake/scenes';
+import { folder, place, status } from '../backend/fake/samples';
 import { bytes, list, moment, plural, sentence } from '../text/format';
 import { below, hex } from './path';
 import { contactKind, contactReason, folderName, happenings, headline, lacks, needs, news, overall, placesByContact } from './status';
@@ -50,27 +50,28 @@ describe('words', () => {
 describe('a status', () => {
   const needy = folder('/home/ann/Papers', {
     state: 'needs-you',
-    question: { text: 'Deleted?' },
+    question: { text: 'Deleted?', yes: 'Delete', no: 'Keep' },
     problems: [{ what: 'a', lost: 'b', next: 'c', remedy: 'd' }],
   });
 
   it('speaks of the window, not of the command line', () => {
+    const now = new Date(2026, 10, 24, 15, 0);
     const paused = folder('/a', { state: 'paused', headline: "paused; 'anabranch resume' lets it go on" });
-    expect(headline(paused)).not.toContain('anabranch');
-    expect(headline(folder('/a', { state: 'working', headline: 'taking in changes' }))).toBe('Taking in changes');
+    expect(headline(paused, now)).not.toContain('anabranch');
+    expect(headline(folder('/a', { state: 'working', headline: 'taking in changes' }), now)).toBe('Taking in changes');
   });
 
   it('is summed up', () => {
-    expect(overall({ folders: [folder('/a')] })).toBe('Your folder is safe.');
-    expect(overall({ folders: [folder('/a'), folder('/b')] })).toBe('All 2 folders are safe.');
-    expect(overall({ folders: [folder('/a'), needy] })).toBe('2 folders: 1 needs you, 1 safe.');
-    expect(overall({ folders: [needy, needy] })).toBe('2 folders: 2 need you.');
-    expect(needs({ folders: [folder('/a'), needy] })).toBe(2);
+    expect(overall(status([folder('/a')]))).toBe('Your folder is safe.');
+    expect(overall(status([folder('/a'), folder('/b')]))).toBe('All 2 folders are safe.');
+    expect(overall(status([folder('/a'), needy]))).toBe('2 folders: 1 needs you, 1 safe.');
+    expect(overall(status([needy, needy]))).toBe('2 folders: 2 need you.');
+    expect(needs(status([folder('/a'), needy]))).toBe(2);
   });
 
   it('is told anew only where a state changed', () => {
-    const before = { folders: [folder('/a'), folder('/home/b')] };
-    const after = { folders: [folder('/a', { keys: 5 }), folder('/home/b', { state: 'working' }), folder('/new')] };
+    const before = status([folder('/a'), folder('/home/b')]);
+    const after = status([folder('/a', { keys: 5 }), folder('/home/b', { state: 'working' }), folder('/new')]);
     expect(news(null, before)).toBe('');
     expect(news(before, before)).toBe('');
     expect(news(before, after)).toBe('b: Working');
@@ -79,7 +80,7 @@ describe('a status', () => {
   it('gives what happened in all folders, newest first', () => {
     const at = (...times: number[]): { at: number; what: string }[] => times.map((one) => ({ at: one, what: `${one}` }));
     const folders = [folder('/a', { recent: at(9, 3) }), folder('/b', { recent: at(7, 1) })];
-    expect(happenings({ folders }).map(({ at, folder }) => `${folder} ${at}`)).toEqual(['/a 9', '/b 7', '/a 3', '/b 1']);
+    expect(happenings(status(folders)).map(({ at, folder }) => `${folder} ${at}`)).toEqual(['/a 9', '/b 7', '/a 3', '/b 1']);
   });
 
   it('gives places by contact, the neediest first', () => {
@@ -88,11 +89,11 @@ describe('a status', () => {
       folder('/a', { places: [place('x', { contact: away }), place('y')] }),
       folder('/b', { places: [place('z', { contact: away, wants: 1, wants_bytes: 5 })] }),
     ];
-    expect(placesByContact({ folders }).map(({ kind, places }) => [kind, ...places.map((one) => one.place.name)])).toEqual([
+    expect(placesByContact(status(folders)).map(({ kind, places }) => [kind, ...places.map((one) => one.place.name)])).toEqual([
       ['here', 'y'],
       ['away', 'z', 'x'],
     ]);
-    expect(placesByContact({ folders: [] })).toEqual([]);
+    expect(placesByContact(status([]))).toEqual([]);
   });
 
   it('says what a place lacks, and why it cannot be reached', () => {

@@ -10,3 +10,8 @@ export function below(folder: string, typed: string): string | undefined {
 export function hex(words: string): string {
   return Array.from(new TextEncoder().encode(words), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
+
+/** True if what is shown of a path is all of it: rules can only name what is text. */
+export function isText(path: { shown: string; bytes: string }): boolean {
+  return hex(path.shown) === path.bytes;
+}

@@ -1,6 +1,7 @@
 import type { Change, Contact, Folder, Place, State, Status } from '../contract';
 import { text } from '../text';
 import { sentence } from '../text/format';
+import { pauseSentence } from './pause';
 
 /** What a folder is called: the last part of its path. */
 export function folderName(path: string): string {
@@ -8,10 +9,10 @@ export function folderName(path: string): string {
 }
 
 /** The state of a folder in one sentence: the engine's, but for where it speaks of the command line. */
-export function headline(folder: Folder): string {
+export function headline(folder: Folder, now: Date): string {
   switch (folder.state) {
     case 'paused':
-      return text.headline.paused;
+      return pauseSentence(folder.pause, now);
     case 'safe':
       return text.headline.safe;
     case 'needs-you':
@@ -39,8 +40,8 @@ export function overall({ folders }: Status): string {
 }
 
 /** How many problems and questions wait for the user. */
-export function needs({ folders }: Status): number {
-  return folders.reduce((sum, folder) => sum + folder.problems.length + (folder.question ? 1 : 0), 0);
+export function needs({ folders, problems }: Status): number {
+  return folders.reduce((sum, folder) => sum + folder.problems.length + (folder.question ? 1 : 0), problems.length);
 }
 
 /** What a screen reader is told: the folders whose state is another one. Progress is not news. */

@@ -4,18 +4,23 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import App from '../App.svelte';
 import type { Backend } from '../backend';
 import { fake } from '../backend/fake';
-import { folder } from '../backend/fake/scenes';
+import { folder, status as statusOf } from '../backend/fake/samples';
 import type { Reply, Status } from '../contract';
+import { route } from '../logic/route';
 import Why from '../pages/Why.svelte';
 import FolderCard from './FolderCard.svelte';
 
 afterEach(cleanup);
 
+// jsdom knows no media queries.
+vi.stubGlobal('matchMedia', () => ({ matches: false, addEventListener: vi.fn(), removeEventListener: vi.fn() }));
+
 /** A program that gives one reply to everything, and remembers what it was asked. */
 function replying(reply: () => Promise<Reply>): Backend & { ask: ReturnType<typeof vi.fn<Backend['ask']>> } {
   return {
-    status: () => Promise.resolve({ folders: [] }),
+    status: () => Promise.resolve(statusOf([])),
     ask: vi.fn<Backend['ask']>(reply),
+    request: () => Promise.resolve({ refused: 'nobody asks this here' }),
     watch: () => Promise.resolve(() => undefined),
   };
 }
@@ -24,11 +29,12 @@ describe('a folder', () => {
   it('is paused, or goes on', async () => {
     const backend = replying(() => Promise.resolve('done'));
     const { rerender } = render(FolderCard, { folder: folder('/a/Photos'), backend });
-    await fireEvent.click(screen.getByRole('button', { name: 'Pause: Photos' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Pause…: Photos' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Until I resume' }));
     await rerender({ folder: folder('/a/Photos', { state: 'paused' }), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Resume: Photos' }));
     expect(backend.ask.mock.calls).toEqual([
-      ['/a/Photos', 'pause'],
+      ['/a/Photos', { pause: { until: null } }],
       ['/a/Photos', 'resume'],
     ]);
   });
@@ -50,15 +56,16 @@ describe('a folder', () => {
     await fireEvent.click(screen.getByRole('button', { name: 'Sync now: Photos' }));
     expect((await screen.findByRole('alert')).textContent).toBe('It is being removed');
     backend.ask.mockRejectedValueOnce(new Error('gone'));
-    await fireEvent.click(screen.getByRole('button', { name: 'Pause: Photos' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Pause…: Photos' }));
+    await fireEvent.click(screen.getByRole('button', { name: '1 hour' }));
     expect((await screen.findByText(/could not be asked/)).textContent).toContain('gone');
   });
 
   it('passes both answers on', async () => {
     const backend = replying(() => Promise.resolve('done'));
-    render(FolderCard, { folder: folder('/a/Photos', { question: { text: 'Deleted on purpose?' } }), backend });
-    await fireEvent.click(screen.getByRole('button', { name: 'No' }));
-    await fireEvent.click(screen.getByRole('button', { name: 'Yes' }));
+    render(FolderCard, { folder: folder('/a/Photos', { question: { text: 'Deleted on purpose?', yes: 'Delete them everywhere', no: 'Bring them back' } }), backend });
+    await fireEvent.click(screen.getByRole('button', { name: 'Bring them back' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Delete them everywhere' }));
     expect(backend.ask.mock.calls.map(([, command]) => command)).toEqual([
       { answer: { yes: false } },
       { answer: { yes: true } },
@@ -67,7 +74,7 @@ describe('a folder', () => {
 });
 
 describe('why', () => {
-  const status: Status = { folders: [folder('/a/Photos'), folder('/a/Notes')] };
+  const status: Status = statusOf([folder('/a/Photos'), folder('/a/Notes')]);
 
   async function ask(path: string): Promise<void> {
     await fireEvent.input(screen.getByLabelText('File'), { target: { value: path } });
@@ -78,7 +85,7 @@ describe('why', () => {
     const backend = replying(() =>
       Promise.resolve({ why: { path: 'é', key: 'k', have: ['laptop'], want: ['laptop'], sentence: '' } }),
     );
-    render(Why, { status, backend });
+    render(Why, { status, backend, route: route('#/why') });
     await fireEvent.change(screen.getByLabelText('Folder'), { target: { value: '/a/Notes' } });
     await ask('/a/Notes/é');
     expect(backend.ask).toHaveBeenCalledWith('/a/Notes', { why: { path: 'c3a9' } });
@@ -87,7 +94,7 @@ describe('why', () => {
 
   it('says that a file is not known, or elsewhere, and asks nobody about the latter', async () => {
     const backend = replying(() => Promise.resolve({ why: { path: 'x', key: null, have: [], want: [], sentence: '' } }));
-    render(Why, { status, backend });
+    render(Why, { status, backend, route: route('#/why') });
     await ask('x');
     await screen.findByText(/This file is not watched over/);
     await ask('/etc/passwd');

@@ -15,6 +15,11 @@ export function plural(count: number, forms: { one: string; other: string }): st
   return form.replace('#', whole.format(count));
 }
 
+/** A number of files. */
+export function files(count: number): string {
+  return plural(count, { one: '# file', other: '# files' });
+}
+
 /** Bytes in the unit that people would say, as file managers count: 1 kB is 1000 bytes. */
 export function bytes(count: number): string {
   if (count < 1000) {

@@ -1,7 +1,10 @@
 import type { State } from '../contract';
-import { bytes, list, plural } from './format';
-
-const files = (count: number): string => plural(count, { one: '# file', other: '# files' });
+import { conflicts } from './conflicts';
+import { drives } from './drives';
+import { first } from './first';
+import { bytes, files, list, plural } from './format';
+import { rules } from './rules';
+import { settings } from './settings';
 
 /** Every word of the window, but for what the engine says. */
 export const text = {
@@ -11,10 +14,15 @@ export const text = {
     label: 'Pages',
     folders: 'Folders',
     places: 'Places',
+    drives: 'Drives',
+    rules: 'Rules',
     activity: 'Activity',
     problems: 'Problems',
+    conflicts: 'Conflicts',
     why: 'Why?',
+    settings: 'Settings',
   },
+  noAnswer: 'Anabranch could not be asked:',
   needYou: (count: number): string => plural(count, { one: '# needs you', other: '# need you' }),
   loading: 'Looking…',
   failed: {
@@ -40,23 +48,48 @@ export const text = {
       state === 'needs-you' ? text.needYou(count) : `${count} ${text.state[state].toLowerCase()}`,
   },
   headline: {
-    paused: 'Nothing is sent or received until you resume.',
     safe: 'Everything is wherever it is wanted.',
   },
   size: (count: number, size: number): string => `${files(count)} · ${bytes(size)}`,
   folder: {
     sync: 'Sync now',
     syncing: 'Syncing…',
-    pause: 'Pause',
+    pause: 'Pause…',
     resume: 'Resume',
     named: (action: string, folder: string): string => `${action}: ${folder}`,
     places: 'Places',
     noPlaces: 'No other place has copies of this folder yet.',
     problems: (count: number): string => plural(count, { one: 'See the problem', other: 'See # problems' }),
     waiting: (count: number): string => plural(count, { one: '# thing is waiting', other: '# things are waiting' }),
-    noAnswer: 'It could not be asked:',
+    files: 'Show files',
+    filesOf: (place: string): string => `Files that ${place} waits for`,
+    hide: 'Hide files',
+    filesHere: 'Files that wait to come here',
   },
-  question: { title: 'A question for you', yes: 'Yes', no: 'No' },
+  pause: {
+    for: { 'half-hour': '30 minutes', hour: '1 hour', tomorrow: 'Until tomorrow', open: 'Until I resume' },
+    title: (folder: string): string => `Pause ${folder} for`,
+    open: 'Nothing is sent or received until you resume.',
+    until: (when: string): string => `Nothing is sent or received until ${when}.`,
+    battery: 'Nothing is sent or received while this computer runs on battery.',
+    metered: 'Nothing is sent to or received from other computers while the network costs money.',
+  },
+  files: {
+    looking: 'Looking…',
+    none: 'None.',
+    copies: (count: number): string => plural(count, { one: '# copy', other: '# copies' }),
+    isHere: 'here',
+    isAway: 'not here',
+    unknownSize: 'size not known',
+    total: (count: number): string => `${files(count)}`,
+  },
+  autostart: {
+    title: 'Start Anabranch when you log in?',
+    hint: 'Your folders are then kept in sync without a thought. You can change this in Settings.',
+    yes: 'Yes, start it',
+    no: 'No',
+  },
+  question: { title: 'A question for you' },
   contact: {
     unknown: 'Being looked for',
     here: 'Here',
@@ -71,8 +104,9 @@ export const text = {
     of: 'for the folder',
   },
   places: {
+    drives: 'Use a drive',
     hint: 'Where the copies of your folders are.',
-    none: 'No place yet. Clone a folder to a drive or to another folder, and it appears here.',
+    none: 'No place yet. Use a drive, or add another folder for copies.',
   },
   transfer: {
     sending: 'Sending',
@@ -88,6 +122,7 @@ export const text = {
   problems: {
     hint: 'What does not go away by waiting alone. Places that are away are no problem.',
     none: 'No problems.',
+    program: 'Anabranch itself',
     question: 'A question waits for your answer, on the page Folders.',
     lost: 'Is anything lost?',
     next: 'What happens next by itself',
@@ -97,8 +132,10 @@ export const text = {
     hint: 'Where are the copies of a file, and what does it wait for?',
     folder: 'Folder',
     file: 'File',
-    example: 'Its path in the folder, or the whole path.',
+    example: 'A part of its name, or its whole path.',
     ask: 'Ask',
+    matches: 'Files of that name',
+    noFolder: 'No folder yet.',
     outside: 'This path is not in the folder.',
     unknown:
       'This file is not watched over, as last looked: it may be new, left out on purpose, kept with the history of the folder, or not there.',
@@ -110,12 +147,9 @@ export const text = {
     has: 'Has a copy',
     wants: 'Waits for a copy',
   },
-  first: {
-    title: 'No folder yet',
-    hint: 'Choose a folder that is to be kept safe, and tell Anabranch of it in a terminal:',
-    init: 'Make the folder ready. Your files stay as they are:',
-    initCommand: 'anabranch init ~/Photos',
-    start: 'Quit Anabranch, and start it again with the folder’s path behind its name.',
-    after: 'The folder then appears here. Nothing is sent anywhere but to the places that the folder has.',
-  },
+  conflicts,
+  drives,
+  first,
+  rules,
+  settings,
 };

@@ -1,43 +1,6 @@
-import type { Change, Folder, Place, Status } from '../../contract';
-
-const GB = 1_000_000_000;
-
-function now(): number {
-  return Math.floor(Date.now() / 1000);
-}
-
-/** A folder in which all is well, with what differs. */
-export function folder(path: string, differs: Partial<Folder> = {}): Folder {
-  return {
-    path,
-    uuid: `00000000-0000-4000-8000-${String(path.length).padStart(12, '0')}`,
-    description: 'laptop',
-    state: 'safe',
-    headline: 'everything is in step (388 files)',
-    keys: 388,
-    bytes: 4.2 * GB,
-    places: [place('desktop'), place('backup disk')],
-    transfers: [],
-    question: null,
-    problems: [],
-    waiting: [],
-    recent: changes(6),
-    ...differs,
-  };
-}
-
-/** A place that is here and has everything, with what differs. */
-export function place(name: string, differs: Partial<Place> = {}): Place {
-  return { name, contact: 'here', has_commits: true, wants: 0, wants_bytes: 0, ...differs };
-}
-
-function changes(count: number): Change[] {
-  const whats = ['files here: 3 added or changed', 'sent 12 files to backup disk', 'received 4 files from desktop'];
-  return Array.from({ length: count }, (_, at) => ({
-    at: now() - 40 - at * 5_400,
-    what: whats[at % whats.length] ?? '',
-  }));
-}
+import type { Conflict, Folder, Rules, Status } from '../../contract';
+import { hex } from '../../logic/path';
+import { drive, folder, GB, now, place, settings, status } from './samples';
 
 const away: Partial<Folder> = {
   state: 'waiting',
@@ -72,7 +35,9 @@ const question: Partial<Folder> = {
   state: 'needs-you',
   headline: 'a question waits for your answer',
   question: {
-    text: "640 of 900 files are gone from this folder. Were they deleted on purpose? Nothing was deleted anywhere else. 'anabranch answer yes' deletes them everywhere, 'anabranch answer no' brings them back",
+    text: '640 of 900 files are gone from this folder. Were they deleted on purpose? Nothing was deleted anywhere else.',
+    yes: 'Delete them everywhere',
+    no: 'Bring them back',
   },
 };
 
@@ -95,52 +60,187 @@ const problems: Partial<Folder> = {
   ],
 };
 
-const SCENES: Record<string, () => Folder[]> = {
-  empty: () => [],
-  everyday: () => [
-    folder('/home/ann/Photos', transfers),
-    folder('/home/ann/Music', away),
-    folder('/home/ann/Notes', { keys: 1, bytes: 2_048, places: [place('origin')] }),
-    folder('/home/ann/Films', {
-      state: 'paused',
-      headline: 'paused',
-      places: [
-        place('archive', { contact: { unsupported: 'special remotes (this one is of type S3) are not supported yet' } }),
-        place('attic', { contact: 'unknown' }),
+const stick = drive('STICK', {
+  file_system: 'vfat',
+  bytes: 31 * GB,
+  free: 12 * GB,
+  notes: ['It can hold no file larger than 4 GB.', 'It holds no links: it carries files, but cannot be opened as a folder.'],
+});
+
+const disk = drive('backup disk', {
+  bytes: 2_000 * GB,
+  free: 1_310 * GB,
+  standing: { 'in-use': { places: [{ folder: '/home/ann/Photos', place: 'backup disk' }], up_to_date: false } },
+});
+
+const drives = [
+  stick,
+  disk,
+  drive('PHOTOS-2', {
+    standing: { 'in-use': { places: [{ folder: '/home/ann/Notes', place: 'origin' }], up_to_date: true } },
+  }),
+  drive('CARD', { standing: { unusable: 'It can only be read: its lock is on, or its file system is damaged.' } }),
+  drive('RECOVERY', { standing: 'declined', can_eject: false }),
+];
+
+function conflict(name: string, others: { who: string | null; bytes: number; is_here?: boolean }[]): Conflict {
+  const path = (shown: string): Conflict['path'] => ({ shown, bytes: hex(shown) });
+  const [, stem = name, end = ''] = /^(.*?)(\.[^.]*)?$/.exec(name) ?? [];
+  return {
+    path: path(name),
+    versions: others.map(({ who, bytes, is_here = true }, at) => ({
+      path: path(`${stem}.variant-${(0x9a3f + at * 0x1c7).toString(16)}${end}`),
+      bytes,
+      who,
+      at: who === null ? null : now() - 3_600 * (at + 1),
+      is_here,
+    })),
+  };
+}
+
+const conflicts = {
+  '/home/ann/Notes': [
+    conflict('letters/to the editor.odt', [
+      { who: 'Ann on laptop', bytes: 48_200 },
+      { who: 'Ben on desktop', bytes: 51_900 },
+    ]),
+    conflict('plan.txt', [
+      { who: 'Ann on laptop', bytes: 1_204 },
+      { who: null, bytes: 1_377, is_here: false },
+    ]),
+  ],
+};
+
+const rules: Record<string, Rules> = {
+  '/home/ann/Photos': {
+    rules: [
+      { place: 'backup disk', directory: null, allow: 'content-up' },
+      { place: 'desktop', directory: 'raw', allow: 'git-only' },
+      { place: 'old laptop', directory: null, allow: 'nothing' },
+    ],
+    mistake: null,
+  },
+};
+
+/** What a fake shows: the status, and what is only asked for. */
+export interface Scene {
+  status: Status;
+  rules?: Record<string, Rules>;
+  conflicts?: Record<string, Conflict[]>;
+}
+
+const notes = folder('/home/ann/Notes', { keys: 1, bytes: 2_048, places: [place('origin')] });
+
+const SCENES: Record<string, () => Scene> = {
+  empty: () => ({ status: status([], { drives: [stick], settings: settings({ autostart: null }) }) }),
+  // The first folder is there, and nobody said yet whether to start with the desktop.
+  asked: () => ({ status: status([notes], { settings: settings({ autostart: null }) }) }),
+  everyday: () => ({
+    status: status(
+      [
+        folder('/home/ann/Photos', transfers),
+        folder('/home/ann/Music', away),
+        notes,
+        folder('/home/ann/Films', {
+          state: 'paused',
+          headline: 'paused',
+          pause: { reason: 'battery', until: null },
+          places: [
+            place('archive', {
+              contact: { unsupported: 'special remotes (this one is of type S3) are not supported yet' },
+            }),
+            place('attic', { contact: 'unknown' }),
+          ],
+        }),
+      ],
+      { drives, settings: settings({ limit_up: 2_500_000, declined: [{ id: 'RECOVERY-1A2B', name: 'RECOVERY' }] }) },
+    ),
+    rules,
+    conflicts,
+  }),
+  many: () => ({
+    status: status(
+      Array.from({ length: 50 }, (_, at) => folder(`/home/ann/Projects/Project ${at + 1}`, at % 7 ? {} : away)),
+    ),
+  }),
+  away: () => ({ status: status([folder('/home/ann/Music', away)]) }),
+  question: () => ({ status: status([folder('/home/ann/Papers', question), folder('/home/ann/Notes')]) }),
+  problems: () => ({
+    status: status([folder('/home/ann/Papers', problems), folder('/home/ann/Notes', question)], {
+      problems: [
+        {
+          what: 'The settings file has a mistake in line 3: "look" is none of system, light, dark.',
+          lost: 'Nothing is lost.',
+          next: 'The settings from before stay in force.',
+          remedy: 'Correct the file.',
+        },
       ],
     }),
-  ],
-  many: () => Array.from({ length: 50 }, (_, at) => folder(`/home/ann/Projects/Project ${at + 1}`, at % 7 ? {} : away)),
-  away: () => [folder('/home/ann/Music', away)],
-  question: () => [folder('/home/ann/Papers', question), folder('/home/ann/Notes')],
-  problems: () => [folder('/home/ann/Papers', problems), folder('/home/ann/Notes', question)],
-  transfers: () => [folder('/home/ann/Photos', transfers)],
-  // Ten thousand files came; each is told of.
-  large: () => [
-    folder('/home/ann/Photos', {
-      keys: 10_000,
-      recent: Array.from({ length: 10_000 }, (_, at) => ({ at: now() - at * 7, what: `received IMG_${at}.jpg` })),
-    }),
-  ],
-  names: () => [
-    folder('/home/ann/صور العائلة', {
-      ...transfers,
-      places: [place('קרן הארכיון', { wants: 1, wants_bytes: 100_000 }), place('backup disk')],
-      transfers: [
-        { place: 'קרן הארכיון', direction: 'sending', what: 'صور/رحلة البحر (2026).jpg', done: 40_000, total: 100_000 },
+    rules: {
+      '/home/ann/Papers': {
+        rules: [{ place: null, directory: 'raw', allow: 'content-up' }],
+        mistake: '/home/ann/Papers/.git/anabranch/policy.toml: line 7: "sometimes" is none of the five words',
+      },
+    },
+    conflicts,
+  }),
+  transfers: () => ({ status: status([folder('/home/ann/Photos', transfers)], { drives: [disk] }) }),
+  // Ten thousand files came; each is told of. Ten thousand wait.
+  large: () => ({
+    status: status([
+      folder('/home/ann/Photos', {
+        state: 'waiting',
+        headline: '10000 files for backup disk: it is away',
+        keys: 10_000,
+        places: [place('backup disk', { contact: { away: 'not plugged in' }, wants: 10_000, wants_bytes: 42 * GB })],
+        recent: Array.from({ length: 10_000 }, (_, at) => ({ at: now() - at * 7, what: `received IMG_${at}.jpg` })),
+      }),
+    ]),
+  }),
+  names: () => ({
+    status: status(
+      [
+        folder('/home/ann/صور العائلة', {
+          ...transfers,
+          places: [place('קרן הארכיון', { wants: 1, wants_bytes: 100_000 }), place('backup disk')],
+          transfers: [
+            {
+              place: 'קרן הארכיון',
+              direction: 'sending',
+              what: 'صور/رحلة البحر (2026).jpg',
+              done: 40_000,
+              total: 100_000,
+            },
+          ],
+        }),
+        folder(`/home/ann/${'a-very-long-name-without-any-blank-'.repeat(6)}end`, {
+          places: [place('the-backup-disk-'.repeat(9), { wants: 3, wants_bytes: GB })],
+        }),
+        folder(`/home/ann/${'a long name made of words '.repeat(7)}`, problems),
       ],
-    }),
-    folder(`/home/ann/${'a-very-long-name-without-any-blank-'.repeat(6)}end`, {
-      places: [place('the-backup-disk-'.repeat(9), { wants: 3, wants_bytes: GB })],
-    }),
-    folder(`/home/ann/${'a long name made of words '.repeat(7)}`, problems),
-  ],
+      { drives: [drive('كتاب الصور'), drive('A-DRIVE-OF-A-VERY-LONG-NAME-'.repeat(4), { standing: 'declined' })] },
+    ),
+    rules: {
+      '/home/ann/صور العائلة': {
+        rules: [{ place: 'קרן הארכיון', directory: 'رحلة البحر', allow: 'content-down' }],
+        mistake: null,
+      },
+    },
+    conflicts: {
+      '/home/ann/صور العائلة': [
+        conflict('رحلة البحر.jpg', [
+          { who: 'آن', bytes: 48_200 },
+          { who: 'a very long name of a computer '.repeat(4), bytes: 51_900 },
+        ]),
+      ],
+    },
+  }),
 };
 
 /** The names of all scenes. */
 export const scenes = Object.keys(SCENES);
 
 /** A scene by its name; empty if there is none of that name. */
-export function scene(name: string): Status {
-  return { folders: SCENES[name]?.() ?? [] };
+export function scene(name: string): Scene {
+  return SCENES[name]?.() ?? { status: status([]) };
 }

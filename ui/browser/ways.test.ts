@@ -1,0 +1,265 @@
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+import { type Browser, picture, settled, start, wrongs } from './chromium';
+
+/** What people do from the first look to the last click, over the fake. */
+
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await start();
+});
+
+afterAll(() => browser.close());
+
+afterEach(async () => {
+  expect(await browser.end()).toEqual([]);
+});
+
+/** What has the focus, in words. */
+function focused(page: Page): Promise<string> {
+  return page.evaluate(() => {
+    const on = document.activeElement as HTMLElement | null;
+    return on?.getAttribute('aria-label') ?? on?.innerText.trim() ?? '';
+  });
+}
+
+/** Presses a button as somebody does who has no mouse. */
+async function press(page: Page, name: string): Promise<void> {
+  const button = page.getByRole('button', { name, exact: true });
+  await button.focus();
+  await page.keyboard.press('Enter');
+}
+
+describe('the first run', () => {
+  it('leads from nothing to a folder with a full copy on a drive, by keyboard alone', async () => {
+    const page = await browser.open('empty');
+    await page.getByRole('button', { name: '/home/ann/Library' }).waitFor();
+    await picture(page, 'first run');
+    await page.getByLabel('Folder', { exact: true }).focus();
+    await page.keyboard.type('/etc');
+    await page.waitForSelector('text=You may not write there');
+    await page.keyboard.press('Enter');
+    for (let letter = 0; letter < 4; letter += 1) {
+      await page.keyboard.press('Backspace');
+    }
+    await page.keyboard.type('~/Pictures');
+    await page.waitForSelector('text=1,204 files are there. They stay as they are.');
+    await picture(page, 'first run found');
+    expect(await wrongs(page)).toEqual([]);
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('text=Where do copies of Pictures live?');
+    await page.waitForFunction(() => document.activeElement?.id === 'first-where');
+    await picture(page, 'first run where');
+    expect(await wrongs(page)).toEqual([]);
+    await press(page, 'Use it…: STICK');
+    await page.getByRole('radio', { name: 'A full copy' }).focus();
+    await page.keyboard.press('ArrowUp');
+    expect(await page.getByRole('radio', { name: 'Carry files between computers' }).isChecked()).toBe(true);
+    await page.keyboard.press('ArrowDown');
+    await picture(page, 'first run drive');
+    expect(await wrongs(page)).toEqual([]);
+    await press(page, 'Start using it');
+    await page.waitForSelector('text=1,204 files (2.4 GB) still to come');
+    await press(page, 'Done');
+    await page.getByRole('heading', { name: 'Pictures' }).waitFor();
+    await page.waitForSelector('text=Start Anabranch when you log in?');
+    await press(page, 'No');
+    await page.getByText('Start Anabranch when you log in?').waitFor({ state: 'detached' });
+  });
+
+  it('takes over what is suggested, and every step can be left', async () => {
+    const page = await browser.open('empty');
+    await press(page, '/home/ann/Library');
+    await page.waitForSelector('text=It is taken over as it is.');
+    await press(page, 'Keep this folder');
+    await page.waitForSelector('text=Where do copies of Library live?');
+    await press(page, 'Do not keep this folder after all');
+    await page.waitForSelector('text=Which folder is to be kept safe?');
+    await page.getByLabel('Folder', { exact: true }).fill('~/New');
+    await page.waitForSelector('text=Nothing is there yet: an empty folder is made.');
+    await press(page, 'Keep this folder');
+    await page.getByLabel('Path for the copies of New').fill('/home/ann/New');
+    await page.waitForSelector('text=Something is there already.');
+    await page.getByLabel('Path for the copies of New').fill('/srv/New copy');
+    await page.waitForSelector('text=Nothing is there yet: a folder is made for the copies.');
+    await press(page, 'Keep copies there');
+    await page.waitForSelector('text=Copies of /home/ann/New are kept in /srv/New copy from now on');
+    await press(page, 'Done');
+    await page.getByRole('progressbar', { name: 'Already at New copy' }).waitFor();
+  });
+});
+
+describe('a drive', () => {
+  it('that is not to be used is not asked about, until that is taken back', async () => {
+    const page = await browser.open('everyday', '/drives');
+    await press(page, 'Not this one: STICK');
+    await page.waitForSelector('text=STICK is not used');
+    expect(await focused(page)).toBe('STICK');
+    await page.evaluate(() => (location.hash = '#/settings'));
+    await press(page, 'Ask again about STICK');
+    await page.getByRole('button', { name: 'Ask again about STICK' }).waitFor({ state: 'detached' });
+    await page.evaluate(() => (location.hash = '#/drives'));
+    await page.getByRole('button', { name: 'Use it…: STICK' }).waitFor();
+  });
+
+  it('is used for the folder that is chosen', async () => {
+    const page = await browser.open('everyday', '/drives');
+    await press(page, 'Use it…: STICK');
+    await page.getByLabel('For which folder?').selectOption('Notes');
+    await picture(page, 'drives using');
+    expect(await wrongs(page)).toEqual([]);
+    await press(page, 'Start using it');
+    await page.waitForSelector('text=Has copies of Notes.');
+    await page.evaluate(() => (location.hash = '#/places'));
+    await page.getByRole('heading', { name: 'STICK' }).waitFor();
+  });
+
+  it('is ejected when all is on it, or not after all', async () => {
+    const page = await browser.open('everyday', '/drives');
+    await press(page, 'Eject when done: backup disk');
+    await page.waitForSelector('text=213 files (19 GB) are still to come');
+    await picture(page, 'drives ejecting');
+    expect(await wrongs(page)).toEqual([]);
+    await press(page, 'Do not eject: backup disk');
+    await page.waitForSelector('text=It was not ejected, as you said');
+    await page.getByRole('button', { name: 'Eject when done: backup disk' }).waitFor();
+    await press(page, 'Eject when done: PHOTOS-2');
+    await page.waitForSelector('text=PHOTOS-2 can be unplugged now');
+    expect(await page.getByRole('heading', { name: 'PHOTOS-2' }).count()).toBe(0);
+  });
+});
+
+describe('the rules', () => {
+  it('are chosen by directory, seen before they hold, applied and taken back', async () => {
+    const page = await browser.open('everyday', '/rules');
+    await settled(page);
+    const photos = page.getByRole('region', { name: 'Photos' });
+    await photos.getByRole('button', { name: 'Choose directories…: backup disk' }).press('Enter');
+    const tree = photos.getByRole('group', { name: 'Directories whose contents travel to or from backup disk' });
+    await tree.getByRole('button', { name: 'Show the directories in 2026' }).press('Enter');
+    await tree.getByRole('checkbox', { name: 'summer' }).waitFor();
+    await picture(page, 'rules tree');
+    await tree.getByRole('checkbox', { name: 'رحلة البحر' }).press('Space');
+    await tree.getByRole('checkbox', { name: 'summer' }).press('Space');
+    const isMixed = (name: string): Promise<boolean> =>
+      tree.getByRole('checkbox', { name, exact: true }).evaluate((one) => (one as HTMLInputElement).indeterminate);
+    expect([await isMixed('2026'), await isMixed('The whole folder'), await isMixed('2025')]).toEqual([true, true, false]);
+    // All that waits for the disk lies in the directory that was left out first.
+    await photos.getByText('would be held back at backup disk').waitFor();
+    await photos.getByText('Fewest copies of a file when all that has travelled: 2').waitFor();
+    await picture(page, 'rules preview');
+    expect(await wrongs(page)).toEqual([]);
+    await photos.getByRole('button', { name: 'Apply: Photos' }).press('Enter');
+    await photos.getByText('The rules are in force.').waitFor();
+    expect(await focused(page)).toBe('Photos');
+    await picture(page, 'rules applied');
+    // What was applied is there when one comes back, with what the page cannot show.
+    await page.evaluate(() => (location.hash = '#/folders'));
+    await page.evaluate(() => (location.hash = '#/rules'));
+    await settled(page);
+    const again = page.getByRole('region', { name: 'Photos' });
+    await again.getByRole('button', { name: 'Remove what differs for 2026/summer with backup disk' }).waitFor();
+    await again.getByText('old laptop: Nothing').waitFor();
+  });
+
+  it('of a place are changed with one choice, and undone', async () => {
+    const page = await browser.open('everyday', '/rules');
+    await settled(page);
+    const notes = page.getByRole('region', { name: 'Notes' });
+    const choice = notes.getByRole('combobox', { name: 'origin' });
+    await choice.selectOption('nothing');
+    await notes.getByText('Nothing travels between this folder and origin, not even names.').waitFor();
+    await notes.getByRole('button', { name: 'Discard: Notes' }).press('Enter');
+    await notes.getByRole('combobox', { name: 'origin' }).and(notes.locator(':has(option[value=everything]:checked)')).waitFor();
+    await notes.getByRole('combobox', { name: 'origin' }).selectOption('content-down');
+    await notes.locator('button:text("Apply"):not([aria-disabled=true])').press('Enter');
+    await notes.getByRole('button', { name: 'Undo: Notes' }).press('Enter');
+    await notes.getByText('The rules are as they were before.').waitFor();
+    expect(await notes.getByRole('combobox', { name: 'origin' }).inputValue()).toBe('everything');
+  });
+
+  it('with a mistake in their file can only be read', async () => {
+    const page = await browser.open('problems', '/rules');
+    await settled(page);
+    const papers = page.getByRole('region', { name: 'Papers' });
+    await papers.getByText('line 7').waitFor();
+    expect(await papers.getByRole('combobox').evaluateAll((all) => all.every((one) => (one as HTMLSelectElement).disabled))).toBe(true);
+    expect(await papers.getByRole('button').count()).toBe(0);
+  });
+});
+
+it('conflicts are settled one by one, and all at once after one question', async () => {
+  const page = await browser.open('everyday', '/conflicts');
+  await page.getByRole('button', { name: 'Keep both versions of all…' }).press('Enter');
+  await picture(page, 'conflicts all');
+  expect(await wrongs(page)).toEqual([]);
+  await press(page, 'Cancel');
+  await page.getByRole('button', { name: /^Keep this version of letters.*Ben on desktop$/ }).press('Enter');
+  await page.waitForSelector('text=1 conflict settled.');
+  expect(await focused(page)).toBe('Notes');
+  await press(page, 'Keep both: plan.txt');
+  await page.waitForSelector('text=No conflicts.');
+});
+
+it('all conflicts are settled with one click and one confirmation', async () => {
+  const page = await browser.open('everyday', '/conflicts');
+  await page.getByRole('button', { name: 'Keep both versions of all…' }).press('Enter');
+  await press(page, 'Keep both of all');
+  await page.waitForSelector('text=2 conflicts settled.');
+  await page.waitForSelector('text=No conflicts.');
+});
+
+describe('a setting', () => {
+  it('is in force at once, and undone', async () => {
+    const page = await browser.open('everyday', '/settings', { colorScheme: 'light' });
+    const ground = (): Promise<string> => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    const before = await ground();
+    await page.getByRole('radio', { name: 'Dark' }).press('Space');
+    await page.waitForSelector('html[data-dark]');
+    expect(await ground()).not.toBe(before);
+    await picture(page, 'settings dark');
+    expect(await wrongs(page)).toEqual([]);
+    await press(page, 'Undo');
+    await page.waitForSelector('html:not([data-dark])');
+    await page.getByRole('checkbox', { name: 'Show notifications' }).press('Space');
+    await page.waitForSelector('text=Changed.');
+    await press(page, 'Undo');
+    await page.waitForFunction(() => document.querySelectorAll<HTMLInputElement>('input:checked').length === 4);
+  });
+
+  it('that is no limit is not taken', async () => {
+    const page = await browser.open('everyday', '/settings');
+    const limit = page.getByLabel('Send at most');
+    await limit.fill('fast');
+    await limit.press('Enter');
+    await page.waitForSelector('text=This is not a number above zero');
+    expect(await limit.inputValue()).toBe('2.5');
+    await limit.fill('');
+    await limit.press('Enter');
+    await page.waitForSelector('text=Changed.');
+  });
+
+  it('lets a folder go after one question', async () => {
+    const page = await browser.open('everyday', '/settings');
+    await press(page, 'Stop keeping Music…');
+    expect(await focused(page)).toBe('Keep it');
+    await picture(page, 'settings leaving');
+    await page.keyboard.press('Enter');
+    expect(await focused(page)).toBe('Stop keeping Music…');
+    await page.keyboard.press('Enter');
+    await press(page, 'Stop keeping it');
+    await page.getByRole('button', { name: 'Stop keeping Music…' }).waitFor({ state: 'detached' });
+  });
+});
+
+it('a file is found by a part of its name, and asked about', async () => {
+  const page = await browser.open('everyday', '/why');
+  await page.getByLabel('File', { exact: true }).fill('img_00077');
+  await page.getByRole('link', { name: 'IMG_00077.jpg' }).press('Enter');
+  await page.getByRole('heading', { name: 'IMG_00077.jpg' }).waitFor();
+  await page.waitForSelector('text=2 copies; still on its way to backup disk.');
+  await picture(page, 'why found');
+  expect(await wrongs(page)).toEqual([]);
+});

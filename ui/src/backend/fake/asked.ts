@@ -1,0 +1,98 @@
+import type { Command, Conflict, Folder, Reply, Rules } from '../../contract';
+import { isSame } from '../../logic/rules';
+import { page, preview, tree, words } from './files';
+
+/** What an engine knows of a folder besides its status. */
+export interface Known {
+  rules: Rules;
+  conflicts: Conflict[];
+}
+
+/** How a folder of the fake is changed. */
+export interface Changes {
+  folder(to: (folder: Folder) => Folder): void;
+  known(to: Partial<Known>): void;
+  /** Resolves after some of the fake's ticks. */
+  ticks(count: number): Promise<void>;
+}
+
+/** What a folder of the fake replies; it is then as the engine would make it. */
+export async function reply(folder: Folder, known: Known, command: Command, changes: Changes): Promise<Reply> {
+  switch (command) {
+    case 'status':
+      return { status: folder };
+    case 'resume':
+      changes.folder((one) => ({ ...one, state: 'safe', pause: null, headline: 'everything is in step' }));
+      return 'done';
+    case 'sync':
+      await changes.ticks(2);
+      return folder.state === 'paused' ? { refused: 'it is paused' } : { status: folder };
+    case 'rules':
+      return { rules: known.rules };
+    case 'conflicts':
+      return { conflicts: known.conflicts };
+  }
+  if ('pause' in command) {
+    const { until } = command.pause;
+    changes.folder((one) => ({ ...one, state: 'paused', headline: 'paused', pause: { reason: 'asked', until } }));
+    return 'done';
+  }
+  if ('answer' in command) {
+    changes.folder((one) => ({ ...one, question: null, state: 'safe', headline: 'everything is in step' }));
+    return 'done';
+  }
+  if ('files' in command) {
+    return { files: page(folder, command.files.which, command.files.skip, command.files.count) };
+  }
+  if ('tree' in command) {
+    return { tree: tree(folder, command.tree.directory) };
+  }
+  if ('preview-rules' in command) {
+    return { preview: preview(folder, command['preview-rules'].rules) };
+  }
+  if ('set-rules' in command) {
+    return setRules(known, command['set-rules'], changes);
+  }
+  if ('settle' in command) {
+    return settle(known, command.settle, changes);
+  }
+  return { why: why(folder, words(command.why.path)) };
+}
+
+function setRules(
+  { rules }: Known,
+  asked: { before: Rules['rules']; rules: Rules['rules'] },
+  { known }: Changes,
+): Reply {
+  if (rules.mistake !== null) {
+    return { refused: `the rules were not changed: ${rules.mistake}` };
+  }
+  if (!isSame(rules.rules, asked.before)) {
+    return { refused: 'the rules were changed elsewhere since you saw them; nothing was changed' };
+  }
+  known({ rules: { rules: asked.rules, mistake: null } });
+  return 'done';
+}
+
+function settle({ conflicts }: Known, { path }: { path: string }, { known }: Changes): Reply {
+  const left = conflicts.filter((one) => one.path.bytes !== path);
+  if (left.length === conflicts.length) {
+    return { refused: 'this conflict is settled already' };
+  }
+  known({ conflicts: left });
+  return 'done';
+}
+
+function why(folder: Folder, path: string): Extract<Reply, { why: unknown }>['why'] {
+  if (path.startsWith('unknown')) {
+    return { path, key: null, have: [], want: [], sentence: `${path} is not known` };
+  }
+  const places = folder.places.map((place) => place.name);
+  return {
+    path,
+    key: 'SHA256E-s3--abc.jpg',
+    have: [folder.description, ...places.slice(0, 1)],
+    want: [folder.description, ...places],
+    sentence: `${path}: its content is here`,
+  };
+}

@@ -1,0 +1,104 @@
+import type { Amount, Branch, File, Folder, Page, Path, Preview, Rule, Which } from '../../contract';
+import { hex } from '../../logic/path';
+import { carries, effective } from '../../logic/rules';
+
+/** As many as the engine gives at the most. */
+const AT_MOST = 500;
+
+/** The directories of every folder of the fake, in the order of their names. */
+const DIRECTORIES = ['2025/autumn', '2025/harbour', '2026/11', '2026/summer', 'raw', 'raw/scans', 'رحلة البحر'];
+
+interface Filed extends File {
+  directory: string;
+  wantedBy: string[];
+}
+
+/** The files of a folder: always the same for the same number. */
+function all(folder: Folder): Filed[] {
+  const size = Math.round(folder.bytes / Math.max(folder.keys, 1));
+  return Array.from({ length: folder.keys }, (_, at) => {
+    const directory = DIRECTORIES[Math.floor((at * DIRECTORIES.length) / folder.keys)] ?? '';
+    const wantedBy = folder.places.filter(({ wants }) => at >= folder.keys - wants).map(({ name }) => name);
+    return {
+      directory,
+      wantedBy,
+      path: path(`${directory}/IMG_${String(at).padStart(5, '0')}.jpg`),
+      bytes: at % 97 === 13 ? null : size,
+      is_here: true,
+      copies: 1 + folder.places.length - wantedBy.length,
+    };
+  });
+}
+
+function path(shown: string): Path {
+  return { shown, bytes: hex(shown) };
+}
+
+/** A part of a list of files. */
+export function page(folder: Folder, which: Which, skip: number, count: number): Page {
+  const found = all(folder).filter((file) => isAsked(file, which));
+  const files = found.slice(skip, skip + Math.min(count, AT_MOST));
+  return {
+    total: found.length,
+    files: files.map(({ path, bytes, is_here, copies }) => ({ path, bytes, is_here, copies })),
+  };
+}
+
+function isAsked(file: Filed, which: Which): boolean {
+  if (which === 'all') {
+    return true;
+  }
+  if (which === 'wanted-here') {
+    return !file.is_here;
+  }
+  return 'named' in which
+    ? file.path.shown.toLowerCase().includes(which.named.toLowerCase())
+    : file.wantedBy.includes(which['wanted-by']);
+}
+
+/** The directories of a directory. */
+export function tree(folder: Folder, directory: string): Branch[] {
+  const files = all(folder);
+  const above = directory === '' ? '' : `${words(directory)}/`;
+  const inside = DIRECTORIES.filter((one) => one.startsWith(above) && one !== above);
+  const names = new Set(inside.map((one) => above + (one.slice(above.length).split('/')[0] ?? '')));
+  return [...names].map((name) => ({
+    path: path(name),
+    holds: amount(files.filter((file) => file.path.shown.startsWith(`${name}/`))),
+    has_directories: DIRECTORIES.some((one) => one.startsWith(`${name}/`)),
+  }));
+}
+
+/** The text that these bytes are. */
+export function words(hexadecimal: string): string {
+  const bytes = (hexadecimal.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16));
+  return new TextDecoder().decode(new Uint8Array(bytes));
+}
+
+/** What rules would change. */
+export function preview(folder: Folder, rules: Rule[]): Preview {
+  const files = all(folder);
+  const goes = (file: Filed, place: string): boolean => {
+    const allow = effective(rules, place, file.directory);
+    return effective(rules, place, null) !== 'nothing' && carries(allow) && allow !== 'content-down';
+  };
+  const copies = files.map((file) => file.copies + file.wantedBy.filter((place) => goes(file, place)).length);
+  const fewest = copies.reduce((least, one) => Math.min(least, one), Number.POSITIVE_INFINITY);
+  return {
+    travels: folder.places.map(({ name }) => {
+      const wanted = files.filter((file) => file.wantedBy.includes(name));
+      return {
+        place: name,
+        up: amount(wanted.filter((file) => goes(file, name))),
+        down: { files: 0, bytes: 0 },
+        held_back: amount(wanted.filter((file) => !goes(file, name))),
+      };
+    }),
+    fewest_copies: files.length > 0 ? fewest : null,
+    files_with_fewest: copies.filter((one) => one === fewest).length,
+  };
+}
+
+function amount(files: File[]): Amount {
+  return { files: files.length, bytes: files.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0) };
+}

@@ -1,0 +1,151 @@
+import type { Answer, Drive, Found, Request, Standing, Status } from '../../contract';
+import { folder, place } from './samples';
+import { withSetting } from './settings';
+
+/** How the fake's program is changed. */
+export interface Changes {
+  status(to: (status: Status) => Status): void;
+  ticks(count: number): Promise<void>;
+}
+
+const HOME = '/home/ann';
+
+/** What is on the fake's disk besides the folders that are kept. */
+const DISK: Record<string, Omit<Found, 'path'>> = {
+  [`${HOME}/Pictures`]: { what: 'directory', files: 1_204 },
+  [`${HOME}/Everything`]: { what: 'directory', files: null },
+  [`${HOME}/Code`]: { what: 'git', files: 63 },
+  [`${HOME}/Library`]: { what: 'annex', files: 8_120 },
+  '/etc': { what: { unusable: 'you may not write there' }, files: null },
+};
+
+/** What the fake's program answers; it is then as the program would make it. */
+export async function answer(status: () => Status, request: Request, changes: Changes): Promise<Answer> {
+  if (request === 'suggest') {
+    const kept = status().folders.map((one) => one.path);
+    return { suggested: [`${HOME}/Library`].filter((one) => !kept.includes(one)) };
+  }
+  if ('inspect' in request) {
+    return { found: inspect(status(), request.inspect.path) };
+  }
+  if ('add' in request) {
+    return add(status(), request.add.path, changes);
+  }
+  if ('clone-to' in request) {
+    const { folder: of, path } = request['clone-to'];
+    const found = inspect(status(), path);
+    if (found.what !== 'nothing') {
+      return { refused: `something is at ${found.path} already` };
+    }
+    addPlace(changes, of, found.path.split('/').at(-1) ?? 'clone');
+    return { done: `copies of ${of} are kept in ${found.path} from now on` };
+  }
+  if ('leave' in request) {
+    const { folder: left } = request.leave;
+    changes.status((now) => ({ ...now, folders: now.folders.filter((one) => one.path !== left) }));
+    return { done: `${left} is kept in sync no longer; its files are as they were` };
+  }
+  if ('set' in request) {
+    changes.status((now) => ({ ...now, settings: withSetting(now.settings, request.set) }));
+    return { done: 'the setting is in force' };
+  }
+  return onDrive(status, request, changes);
+}
+
+type OfDrive = 'use-drive' | 'decline-drive' | 'reconsider-drive' | 'eject' | 'keep-drive';
+type DriveRequest = { [Name in OfDrive]: Extract<Request, Record<Name, unknown>> }[OfDrive];
+
+async function onDrive(status: () => Status, request: DriveRequest, changes: Changes): Promise<Answer> {
+  const [{ drive: id }] = Object.values(request) as [{ drive: string }];
+  const drive = (): Drive | undefined => status().drives.find((one) => one.id === id);
+  const asked = drive();
+  if ('reconsider-drive' in request) {
+    forget(changes, id);
+    return { done: 'you are asked about it again' };
+  }
+  if (!asked) {
+    return { refused: 'this drive is not plugged in' };
+  }
+  if ('decline-drive' in request) {
+    stand(changes, id, 'declined');
+    changes.status((now) => {
+      const declined = [...now.settings.declined, { id, name: asked.name }];
+      return { ...now, settings: { ...now.settings, declined } };
+    });
+    return { done: `${asked.name} is not used` };
+  }
+  if ('use-drive' in request) {
+    const { folder: of } = request['use-drive'];
+    await changes.ticks(2);
+    forget(changes, id);
+    stand(changes, id, { 'in-use': { places: [{ folder: of, place: asked.name }], up_to_date: false } });
+    addPlace(changes, of, asked.name);
+    return { done: `${asked.name} has copies of ${of} from now on` };
+  }
+  if ('keep-drive' in request) {
+    // Whoever ejects it sees this, and puts back what it was.
+    stand(changes, id, 'new');
+    return { done: `${asked.name} stays` };
+  }
+  return eject(asked, drive, changes);
+}
+
+async function eject(asked: Drive, now: () => Drive | undefined, changes: Changes): Promise<Answer> {
+  const { id, name, standing } = asked;
+  const isUpToDate = typeof standing === 'object' && 'in-use' in standing && standing['in-use'].up_to_date;
+  stand(changes, id, { ejecting: { what: isUpToDate ? 'unmounting' : '213 files (19 GB) are still to come' } });
+  for (let left = isUpToDate ? 4 : 400; left > 0; left -= 1) {
+    await changes.ticks(1);
+    const is = now()?.standing;
+    if (is === 'new') {
+      stand(changes, id, standing);
+      return { refused: 'it was not ejected, as you said' };
+    }
+  }
+  changes.status((status) => ({ ...status, drives: status.drives.filter((one) => one.id !== id) }));
+  return { done: `${name} can be unplugged now` };
+}
+
+function stand(changes: Changes, id: string, standing: Standing): void {
+  changes.status((now) => ({
+    ...now,
+    drives: now.drives.map((one) => (one.id === id ? { ...one, standing } : one)),
+  }));
+}
+
+function forget(changes: Changes, id: string): void {
+  changes.status((now) => ({
+    ...now,
+    drives: now.drives.map((one) => (one.id === id && one.standing === 'declined' ? { ...one, standing: 'new' } : one)),
+    settings: { ...now.settings, declined: now.settings.declined.filter((one) => one.id !== id) },
+  }));
+}
+
+function inspect(status: Status, typed: string): Found {
+  const path = typed.replace(/^~(?=\/|$)/, HOME).replace(/(?<=.)\/+$/, '');
+  if (status.folders.some((one) => one.path === path)) {
+    return { path, what: 'kept', files: null };
+  }
+  return { path, ...(DISK[path] ?? { what: path.startsWith('/') ? 'nothing' : { unusable: 'this is no whole path' }, files: 0 }) };
+}
+
+function add(status: Status, typed: string, changes: Changes): Answer {
+  const { path, what, files } = inspect(status, typed);
+  if (typeof what === 'object' || what === 'kept') {
+    return { refused: `${path} cannot be added: ${what === 'kept' ? 'it is kept already' : what.unusable}` };
+  }
+  const added = folder(path, { keys: files ?? 5_000, bytes: (files ?? 5_000) * 2_000_000, places: [], recent: [] });
+  changes.status((now) => ({ ...now, folders: [...now.folders, added] }));
+  return { done: `${path} is kept in sync from now on` };
+}
+
+function addPlace(changes: Changes, of: string, name: string): void {
+  changes.status((now) => ({
+    ...now,
+    folders: now.folders.map((one) =>
+      one.path === of
+        ? { ...one, places: [...one.places, place(name, { wants: one.keys, wants_bytes: one.bytes })] }
+        : one,
+    ),
+  }));
+}

@@ -1,0 +1,79 @@
+import type { Change, Drive, Folder, Place, Settings, Status } from '../../contract';
+
+export const GB = 1_000_000_000;
+
+/** Seconds since the epoch. */
+export function now(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+/** A folder in which all is well, with what differs. */
+export function folder(path: string, differs: Partial<Folder> = {}): Folder {
+  return {
+    path,
+    uuid: `00000000-0000-4000-8000-${String(path.length).padStart(12, '0')}`,
+    description: 'laptop',
+    state: 'safe',
+    headline: 'everything is in step (388 files)',
+    keys: 388,
+    bytes: 4.2 * GB,
+    places: [place('desktop'), place('backup disk')],
+    transfers: [],
+    pause: null,
+    question: null,
+    problems: [],
+    waiting: [],
+    recent: changes(6),
+    ...differs,
+  };
+}
+
+/** A place that is here and has everything, with what differs. */
+export function place(name: string, differs: Partial<Place> = {}): Place {
+  return { name, contact: 'here', has_commits: true, wants: 0, wants_bytes: 0, ...differs };
+}
+
+function changes(count: number): Change[] {
+  const whats = ['files here: 3 added or changed', 'sent 12 files to backup disk', 'received 4 files from desktop'];
+  return Array.from({ length: count }, (_, at) => ({
+    at: now() - 40 - at * 5_400,
+    what: whats[at % whats.length] ?? '',
+  }));
+}
+
+/** A drive that nobody has said anything about, with what differs. */
+export function drive(name: string, differs: Partial<Drive> = {}): Drive {
+  return {
+    id: `${name}-1A2B`,
+    name,
+    path: `/media/ann/${name}`,
+    file_system: 'ext4',
+    bytes: 64 * GB,
+    free: 41 * GB,
+    standing: 'new',
+    notes: [],
+    can_eject: true,
+    ...differs,
+  };
+}
+
+/** The settings of somebody who has answered what is asked once, with what differs. */
+export function settings(differs: Partial<Settings> = {}): Settings {
+  return {
+    file: '/home/ann/.config/anabranch/settings.toml',
+    autostart: true,
+    notifications: true,
+    limit_up: null,
+    limit_down: null,
+    pause_on_battery: false,
+    pause_on_metered: true,
+    look: 'system',
+    declined: [],
+    ...differs,
+  };
+}
+
+/** A status of these folders, with what differs. */
+export function status(folders: Folder[], differs: Partial<Status> = {}): Status {
+  return { folders, drives: [], problems: [], settings: settings(), ...differs };
+}

@@ -1,0 +1,27 @@
+import { plural } from './format';
+
+/** The words of the page Conflicts. */
+export const conflicts = {
+  hint: 'Two versions of a file were made at the same time. All are kept until you choose.',
+  none: 'No conflicts.',
+  looking: 'Looking for conflicts…',
+  version: (who: string | null): string => (who === null ? 'A version, nobody knows whose' : `From ${who}`),
+  when: 'Changed',
+  size: 'Size',
+  name: 'Kept as',
+  away: 'Its content is not here now.',
+  unknown: 'Not known',
+  keepThis: 'Keep this',
+  keepThisOf: (who: string | null, file: string): string =>
+    `Keep this version of ${file}${who === null ? '' : `, from ${who}`}`,
+  keepBoth: (count: number): string => (count === 2 ? 'Keep both' : 'Keep all'),
+  keepBothOf: (count: number, file: string): string => `${conflicts.keepBoth(count)}: ${file}`,
+  history: 'What is not kept stays in the history of the folder.',
+  all: 'Keep both versions of all…',
+  allTitle: (count: number): string =>
+    plural(count, { one: 'Keep both versions of # file?', other: 'Keep both versions of # files?' }),
+  allHint: 'Each version gets a name of its own. Nothing is deleted.',
+  allYes: 'Keep both of all',
+  cancel: 'Cancel',
+  settled: (count: number): string => plural(count, { one: '# conflict settled.', other: '# conflicts settled.' }),
+};
