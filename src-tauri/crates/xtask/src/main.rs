@@ -11,6 +11,7 @@
 
 mod bench;
 mod icons;
+mod package;
 mod packages;
 mod place;
 mod run;
@@ -58,6 +59,15 @@ enum Task {
     },
     /// Makes the pictures in `icons/` anew from their SVG sources.
     Icons,
+    /// Builds a Debian package and checks it.
+    Package {
+        /// Installs missing system packages without asking.
+        #[arg(long)]
+        yes: bool,
+        /// Installs the package in a clean Debian in the build folder, too, and starts it there; needs root.
+        #[arg(long = "try")]
+        try_it: bool,
+    },
     /// Builds Anabranch and runs it on folders; with no folder, shows its main job on a sample.
     Run {
         /// The folders to keep in step: git-annex repositories, or made so by `anabranch init`.
@@ -73,6 +83,7 @@ fn main() -> ExitCode {
         Task::Test { yes } => test::run(yes),
         Task::Bench { yes, only_ours, rows } => bench::run(yes, only_ours, &rows),
         Task::Icons => icons::run(),
+        Task::Package { yes, try_it } => package::run(yes, try_it),
         Task::Run { folders, yes } => run::run(&folders, yes),
     };
     match done {
