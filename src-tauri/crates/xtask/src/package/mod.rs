@@ -9,9 +9,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::packages;
 use crate::place::Place;
+use crate::run::build_desktop;
 use crate::steps::{Steps, output, succeed};
-use crate::{packages, ui};
 
 use papers::Papers;
 
@@ -33,24 +34,13 @@ pub(crate) fn run(yes: bool, try_it: bool) -> Result<()> {
 
 fn everything(steps: &mut Steps, yes: bool, try_it: bool) -> Result<PathBuf> {
     let place = Place::find()?;
-    let mut needs = vec![
-        packages::BUILD,
-        packages::WINDOW,
-        packages::DESKTOP,
-        packages::ENTRIES,
-        packages::PACKAGE,
-    ];
+    let mut needs = vec![packages::ENTRIES, packages::PACKAGE];
     if try_it {
         needs.push(packages::TRIAL);
     }
-    steps.step("system packages", || packages::install(&needs, yes))?;
+    steps.step("packing tools", || packages::install(&needs, yes))?;
     check_entries(steps, &place)?;
-    ui::build(steps, &place)?;
-    let programs = ["--bin", "anabranch", "--bin", "anabranch-desktop"];
-    steps.command(
-        "build",
-        &mut place.cargo(&[["build", "--release", "--workspace"].as_slice(), &programs].concat()),
-    )?;
+    build_desktop(steps, &place, yes)?;
     let package = steps.step("package", || pack(&place))?;
     let mut lintian = Command::new("lintian");
     // Lintian warns of being run by root, as a container's build is.
