@@ -19,6 +19,9 @@ use clap::Parser;
 use tauri::{AppHandle, Manager, RunEvent};
 use tokio::sync::oneshot;
 
+/// The name of the program's desktop entry.
+const NAME: &str = "org.anabranch.Desktop";
+
 /// Keeps folders in sync across computers and drives, with an icon in the tray.
 #[derive(Debug, Parser)]
 #[command(name = "anabranch-desktop", version)]
@@ -42,6 +45,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<ExitCode> {
     let runtime = engine::runtime()?;
+    // By this the desktop finds the entry and the icon of the program's windows.
+    gtk::glib::set_prgname(Some(NAME));
     if gtk::init().is_err() {
         say(
             "there is no display, so there is neither tray icon nor window; the folders are kept in sync until this is \
@@ -50,6 +55,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         runtime.block_on(hosting::without_desktop(&arguments.folders))?;
         return Ok(ExitCode::SUCCESS);
     }
+    gtk::gdk::set_program_class(NAME);
     with_desktop(runtime, arguments)
 }
 

@@ -23,6 +23,7 @@ pub mod sandbox;
 pub mod skip;
 pub mod trees;
 pub mod wait;
+pub mod window;
 
 pub use chance::Chance;
 pub use desktop::Desktop;

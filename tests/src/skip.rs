@@ -52,9 +52,19 @@ pub fn needs_root() -> bool {
 /// Whether there is what a desktop in a box needs; when not, the test is left out.
 #[must_use]
 pub fn needs_desktop() -> bool {
+    needs(&["dbus-daemon", "Xvfb"])
+}
+
+/// Whether there is what a window on such a desktop is used by; when not, the test is left out.
+#[must_use]
+pub fn needs_window() -> bool {
+    needs(&["dbus-daemon", "Xvfb", "WebKitWebDriver"])
+}
+
+fn needs(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let has = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
-    let missing: Vec<&str> = ["dbus-daemon", "Xvfb"].into_iter().filter(|name| !has(name)).collect();
+    let missing: Vec<&str> = programs.iter().copied().filter(|name| !has(name)).collect();
     if !missing.is_empty() {
         skipped(&format!(
             "{} not installed; `cargo xtask test` installs it",

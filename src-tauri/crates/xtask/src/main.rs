@@ -1,7 +1,7 @@
 //! Sets up, checks and runs the project: `cargo xtask …`.
 //!
 //! `cargo xtask test` installs what the tests need and runs all of them; `cargo xtask run` builds Anabranch and runs
-//! it on folders, or on a sample when none is named.
+//! it.
 
 #![allow(
     clippy::print_stdout,
@@ -10,7 +10,9 @@
 )]
 
 mod bench;
+mod display;
 mod icons;
+mod package;
 mod packages;
 mod place;
 mod run;
@@ -58,10 +60,25 @@ enum Task {
     },
     /// Makes the pictures in `icons/` anew from their SVG sources.
     Icons,
-    /// Builds Anabranch and runs it on folders; with no folder, shows its main job on a sample.
+    /// Builds a Debian package and checks it.
+    Package {
+        /// Installs missing system packages without asking.
+        #[arg(long)]
+        yes: bool,
+        /// Installs the package in a clean Debian in the build folder, too, and starts it there; needs root.
+        #[arg(long = "try")]
+        try_it: bool,
+    },
+    /// Builds Anabranch and runs it: with its tray and window where there is a display, else in the terminal.
     Run {
         /// The folders to keep in step: git-annex repositories, or made so by `anabranch init`.
         folders: Vec<PathBuf>,
+        /// Installs missing system packages without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Shows Anabranch's main job on a sample; so does `run` with neither a display nor a folder.
+    Sample {
         /// Installs missing system packages without asking.
         #[arg(long)]
         yes: bool,
@@ -73,7 +90,9 @@ fn main() -> ExitCode {
         Task::Test { yes } => test::run(yes),
         Task::Bench { yes, only_ours, rows } => bench::run(yes, only_ours, &rows),
         Task::Icons => icons::run(),
+        Task::Package { yes, try_it } => package::run(yes, try_it),
         Task::Run { folders, yes } => run::run(&folders, yes),
+        Task::Sample { yes } => run::run_sample(yes),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

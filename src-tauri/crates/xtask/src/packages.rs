@@ -29,7 +29,7 @@ pub(crate) const BUILD: &[Need] = &[
     },
 ];
 
-/// What building and testing the window needs. Node from elsewhere brings its own npm, which Debian packages apart.
+/// What building the window needs. Node from elsewhere brings its own npm, which Debian packages apart.
 pub(crate) const WINDOW: &[Need] = &[
     Need {
         is_there: || has_program("node"),
@@ -41,12 +41,14 @@ pub(crate) const WINDOW: &[Need] = &[
         what: "npm",
         packages: &["npm"],
     },
-    Need {
-        is_there: || is_file(Path::new("/usr/bin/chromium")),
-        what: "Chromium",
-        packages: &["chromium"],
-    },
 ];
+
+/// What testing the window needs besides.
+pub(crate) const BROWSER: &[Need] = &[Need {
+    is_there: || is_file(Path::new("/usr/bin/chromium")),
+    what: "Chromium",
+    packages: &["chromium"],
+}];
 
 /// What building the desktop program needs besides; GTK and the rest come with it.
 pub(crate) const DESKTOP: &[Need] = &[
@@ -115,7 +117,52 @@ pub(crate) const TEST: &[Need] = &[
         what: "Xvfb",
         packages: &["xvfb"],
     },
+    Need {
+        is_there: || has_program("WebKitWebDriver"),
+        what: "WebKitWebDriver",
+        packages: &["webkit2gtk-driver"],
+    },
 ];
+
+/// What checks the files that desktops read of the program.
+pub(crate) const ENTRIES: &[Need] = &[
+    Need {
+        is_there: || has_program("desktop-file-validate"),
+        what: "desktop-file-validate",
+        packages: &["desktop-file-utils"],
+    },
+    Need {
+        is_there: || has_program("appstreamcli"),
+        what: "appstreamcli",
+        packages: &["appstream"],
+    },
+];
+
+/// What making and checking a Debian package needs.
+pub(crate) const PACKAGE: &[Need] = &[
+    Need {
+        is_there: || has_program("dpkg-shlibdeps"),
+        what: "dpkg-shlibdeps",
+        packages: &["dpkg-dev"],
+    },
+    Need {
+        is_there: || has_program("strip"),
+        what: "strip",
+        packages: &["binutils"],
+    },
+    Need {
+        is_there: || has_program("lintian"),
+        what: "lintian",
+        packages: &["lintian"],
+    },
+];
+
+/// What making a clean Debian needs.
+pub(crate) const TRIAL: &[Need] = &[Need {
+    is_there: || has_program("mmdebstrap"),
+    what: "mmdebstrap",
+    packages: &["mmdebstrap"],
+}];
 
 /// Installs what is missing.
 ///

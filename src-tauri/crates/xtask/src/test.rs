@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::place::Place;
 use crate::steps::Steps;
-use crate::{packages, tools, ui};
+use crate::{package, packages, tools, ui};
 
 /// Installs what is missing and runs every check; stops at the first that fails.
 ///
@@ -25,7 +25,14 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
     let place = Place::find()?;
     steps.step("system packages", || {
         packages::install(
-            &[packages::BUILD, packages::WINDOW, packages::DESKTOP, packages::TEST],
+            &[
+                packages::BUILD,
+                packages::WINDOW,
+                packages::BROWSER,
+                packages::DESKTOP,
+                packages::ENTRIES,
+                packages::TEST,
+            ],
             yes,
         )
     })?;
@@ -33,6 +40,7 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
     let git_annex = steps.step("git-annex", || tools::git_annex(&place))?;
 
     steps.command("formatting", &mut place.cargo(&["fmt", "--all", "--check"]))?;
+    package::check_entries(steps, &place)?;
     // Before anything that builds the desktop program, which holds the window.
     ui::check(steps, &place)?;
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];

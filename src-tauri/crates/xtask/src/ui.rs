@@ -37,6 +37,17 @@ pub(crate) fn check(steps: &mut Steps, place: &Place) -> Result<()> {
     Ok(())
 }
 
+/// Installs the window's packages likewise, and builds it.
+///
+/// # Errors
+///
+/// When node is too old, the packages cannot be fetched, or the build fails.
+pub(crate) fn build(steps: &mut Steps, place: &Place) -> Result<()> {
+    let ui = place.root.join("ui");
+    steps.step("window: packages", || install(&ui))?;
+    steps.command("window: build", &mut npm(&ui, &["run", "--silent", "build"]))
+}
+
 fn pictures(place: &Place) -> PathBuf {
     place.target.join("window-pictures")
 }
