@@ -35,7 +35,5 @@ export function pauseSentence(pause: Pause | null, now: Date): string {
       return pause.until === null ? text.pause.open : text.pause.until(moment(pause.until, now));
     case 'battery':
       return text.pause.battery;
-    case 'metered':
-      return text.pause.metered;
   }
 }

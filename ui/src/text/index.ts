@@ -72,7 +72,6 @@ export const text = {
     open: 'Nothing is sent or received until you resume.',
     until: (when: string): string => `Nothing is sent or received until ${when}.`,
     battery: 'Nothing is sent or received while this computer runs on battery.',
-    metered: 'Nothing is sent to or received from other computers while the network costs money.',
   },
   files: {
     looking: 'Looking…',

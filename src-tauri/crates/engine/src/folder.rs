@@ -14,9 +14,11 @@ use remotes::Remote;
 use surroundings::{Change, Changes, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 
+mod pausing;
+
 use crate::Error;
 use crate::asking::{inside, only_looks, refused};
-use crate::clock::{Clock, wall_clock};
+use crate::clock::Clock;
 use crate::conflicts;
 use crate::household::{Holds, Household};
 use crate::lists;
@@ -26,6 +28,8 @@ use crate::socket::{self, Asked};
 use crate::status;
 use crate::watching::{Concern, Watching};
 use crate::work::{self, Workshop};
+
+use pausing::pause_ends;
 
 /// A wait longer than this is not waited for by a sync that was asked for: it is reported as waiting.
 const SOON: Duration = Duration::from_millis(900);
@@ -37,10 +41,6 @@ const TIDY_EVERY: Duration = Duration::from_secs(3600);
 const REST: Duration = Duration::from_secs(10);
 /// A sync that was asked for ends after this long of such waits: somebody keeps writing, or a lock is held.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A pause that ends by itself is looked at so often: the clock that wakes this process stands still while the computer
-/// sleeps.
-const PAUSE_LOOK: Duration = Duration::from_secs(30);
 
 /// A way to ask a running folder.
 #[derive(Clone)]
@@ -401,35 +401,6 @@ impl Folder {
         }
     }
 
-    /// The settings, or the circumstances, hold something that they did not hold, or the other way round.
-    fn held(&mut self) {
-        let holds = *self.holds.borrow_and_update();
-        match self.pause {
-            None if holds.battery => {
-                self.pause = Some(Pause {
-                    reason: PauseReason::Battery,
-                    until: None,
-                });
-                self.handle(Event::Paused);
-            }
-            Some(pause) if pause.reason == PauseReason::Battery && !holds.battery => self.resume(),
-            None | Some(_) => {}
-        }
-        self.handle(Event::PlacesChanged);
-    }
-
-    fn resume_if_due(&mut self) {
-        let until = self.pause.and_then(|pause| pause.until);
-        if until.is_some_and(|until| until <= wall_clock()) {
-            self.resume();
-        }
-    }
-
-    fn resume(&mut self) {
-        self.pause = None;
-        self.handle(Event::Resumed);
-    }
-
     fn asked(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
         let answer = match command {
             Command::Status => Reply::Status(Box::new(self.status())),
@@ -596,17 +567,6 @@ enum Ended {
     Tidied,
     /// The time that the engine of a remote had for pushing is over.
     Expected(RemoteName),
-}
-
-/// Waits until it is time to see whether a pause is over.
-async fn pause_ends(until: Option<u64>) {
-    match until {
-        Some(until) => {
-            let left = Duration::from_secs(until.saturating_sub(wall_clock()));
-            tokio::time::sleep(left.min(PAUSE_LOOK)).await;
-        }
-        None => std::future::pending().await,
-    }
 }
 
 /// What a burst of changes was about.
