@@ -9,6 +9,7 @@
     reason = "this code runs in tests only: it fails by panicking and tells on standard error"
 )]
 
+pub mod asking;
 pub mod chance;
 pub mod checks;
 pub mod clones;
@@ -23,6 +24,7 @@ pub mod skip;
 pub mod trees;
 pub mod wait;
 
+pub use asking::ask;
 pub use chance::Chance;
 pub use desktop::Desktop;
 pub use engine::Engine;
