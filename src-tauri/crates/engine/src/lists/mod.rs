@@ -191,3 +191,6 @@ fn failed(workshop: &Workshop) -> impl Fn(rusqlite::Error) -> Error + use<> {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests;
