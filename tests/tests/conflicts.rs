@@ -118,6 +118,7 @@ fn one_is_kept(is_unlocked: bool) {
         settle(&first, &conflict["path"]["bytes"], &desk["path"]["bytes"]),
         "done"
     );
+    assert_eq!(conflicts(&first), Vec::<Value>::new(), "it is gone at once");
     let kept = BTreeSet::from([("photo.jpg".to_owned(), "as the desk has it".to_owned())]);
     assert_eq!(album(&first), kept);
     agree(&sandbox, engine, &first, &second);
