@@ -9,6 +9,7 @@
     reason = "this code runs in tests only: it fails by panicking and tells on standard error"
 )]
 
+pub mod asking;
 pub mod chance;
 pub mod checks;
 pub mod clones;
@@ -25,6 +26,7 @@ pub mod trees;
 pub mod wait;
 pub mod window;
 
+pub use asking::ask;
 pub use chance::Chance;
 pub use desktop::Desktop;
 pub use engine::Engine;

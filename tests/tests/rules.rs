@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use whole_system::clones::{Actor, connect_both};
-use whole_system::{Chance, Engine, Sandbox, attempt, checks, eventually, run, trees};
+use whole_system::{Chance, Engine, Sandbox, ask, attempt, checks, eventually, run, trees};
 
 /// What came across: names each way, and contents each way, in `raw` and elsewhere.
 #[derive(Debug, PartialEq, Eq)]
@@ -201,4 +202,101 @@ fn rules_with_a_mistake_hold_contents_back_and_are_told() {
     set_rules(&first, "[[rule]]\nallow = \"everything\"\n");
     Actor::Anabranch.sync(&sandbox, &first);
     assert_eq!(fs::read_to_string(second.join("letter")).unwrap(), "Dear all,\n");
+}
+
+fn asked(folder: &Path, command: &Value) -> Value {
+    serde_json::from_str(&ask(folder, &command.to_string())).unwrap()
+}
+
+/// As the window does it: seen, foreseen, set, obeyed.
+#[test]
+fn rules_that_are_set_by_command_are_obeyed_at_once() {
+    let sandbox = Sandbox::new();
+    let (first, second) = two_clones(&sandbox);
+    let remark = "# written by hand\n[look]\ncolour = \"blue\"\n";
+    set_rules(&first, remark);
+    let engine = Engine::start(&sandbox, &[&first]);
+    assert_eq!(
+        asked(&first, &json!("rules")),
+        json!({"rules": {"rules": [], "mistake": null}})
+    );
+
+    let rules = json!([{"place": "second", "directory": "raw", "allow": "git-only"}]);
+    assert_eq!(
+        asked(&first, &json!({"set-rules": {"before": [], "rules": rules}})),
+        "done"
+    );
+    assert_eq!(asked(&first, &json!("rules"))["rules"]["rules"], rules);
+    let file = fs::read_to_string(first.join(".git/anabranch/policy.toml")).unwrap();
+    assert!(file.contains(remark), "{file}");
+
+    for directory in ["raw/deep", "other"] {
+        fs::create_dir_all(first.join(directory)).unwrap();
+        fs::write(first.join(directory).join("file"), directory).unwrap();
+    }
+    eventually(Duration::from_secs(30), || {
+        match fs::read_to_string(second.join("other/file")) {
+            Ok(text) if text == "other" => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    assert_ne!(
+        fs::read_to_string(second.join("raw/deep/file")).unwrap_or_default(),
+        "raw/deep"
+    );
+
+    // The lists say the same.
+    let path = |shown: &str| json!({"shown": shown, "bytes": hex::encode(shown)});
+    let files =
+        |which: Value| asked(&first, &json!({"files": {"which": which, "skip": 0, "count": 10}}))["files"].clone();
+    let file = |shown: &str, bytes: u64, copies: u64| json!({"path": path(shown), "bytes": bytes, "is_here": true, "copies": copies});
+    let all = json!({"total": 2, "files": [file("other/file", 5, 2), file("raw/deep/file", 8, 1)]});
+    eventually(Duration::from_secs(10), || match files(json!("all")) {
+        seen if seen == all => Ok(()),
+        seen => Err(seen),
+    });
+    assert_eq!(files(json!({"named": "DEEP"}))["total"], 1);
+    assert_eq!(files(json!({"wanted-by": "second"})), json!({"total": 0, "files": []}));
+    assert_eq!(files(json!("wanted-here"))["total"], 0);
+    let tree = |directory: &str| asked(&first, &json!({"tree": {"directory": hex::encode(directory)}}))["tree"].clone();
+    let branch = |shown: &str, bytes: u64, more: bool| json!({"path": path(shown), "holds": {"files": 1, "bytes": bytes}, "has_directories": more});
+    assert_eq!(tree(""), json!([branch("other", 5, false), branch("raw", 8, true)]));
+    assert_eq!(tree("raw"), json!([branch("raw/deep", 8, false)]));
+
+    // Nothing changes by being foreseen.
+    let preview = |rules: &Value| asked(&first, &json!({"preview-rules": {"rules": rules}}))["preview"].clone();
+    let none = json!({"files": 0, "bytes": 0});
+    let one = json!({"files": 1, "bytes": 8});
+    let travels = |up: &Value, held: &Value| json!([{"place": "second", "up": up, "down": none, "held_back": held}]);
+    let as_it_is = json!({"travels": travels(&none, &one), "fewest_copies": 1, "files_with_fewest": 1});
+    assert_eq!(preview(&rules), as_it_is);
+    let without = json!({"travels": travels(&one, &none), "fewest_copies": 2, "files_with_fewest": 2});
+    assert_eq!(preview(&json!([])), without);
+    assert_eq!(preview(&rules), as_it_is);
+
+    // Somebody who saw other rules changes nothing.
+    let refused = asked(&first, &json!({"set-rules": {"before": [], "rules": []}}));
+    assert!(
+        refused["refused"]
+            .as_str()
+            .unwrap()
+            .contains("changed by somebody else"),
+        "{refused}"
+    );
+    let bad = json!([{"place": null, "directory": "../x", "allow": "nothing"}]);
+    let refused = asked(&first, &json!({"set-rules": {"before": rules, "rules": bad}}));
+    assert!(refused["refused"].as_str().unwrap().contains("../x"), "{refused}");
+    assert_eq!(asked(&first, &json!("rules"))["rules"]["rules"], rules);
+
+    assert_eq!(
+        asked(&first, &json!({"set-rules": {"before": rules, "rules": []}})),
+        "done"
+    );
+    eventually(Duration::from_secs(30), || trees::same(&[&first, &second]));
+    engine.stop();
+    assert_eq!(
+        fs::read_to_string(first.join(".git/anabranch/policy.toml")).unwrap(),
+        remark
+    );
+    checks::assert_whole(&sandbox, &second);
 }

@@ -49,7 +49,16 @@ pub(crate) fn settle(workshop: &Workshop, path: &RepoPath, keep: Option<&RepoPat
             keep_all(conflict, &|path| top.join(path.as_path()).symlink_metadata().is_ok())
         }
     };
-    annex.rename_versions(&changes)?;
+    annex.rename_versions(&changes).map_err(|error| match error {
+        annex::Error::Busy(_) => Error::Refused(format!(
+            "{path} cannot be settled while the folder takes in other changes; nothing was changed. Try again in a moment"
+        )),
+        other @ (annex::Error::Io { .. }
+        | annex::Error::Git { .. }
+        | annex::Error::Damaged(_)
+        | annex::Error::Refused(_)
+        | annex::Error::DiskReserve { .. }) => other.into(),
+    })?;
     workshop.note(match keep {
         Some(_) => format!("one version of {path} was kept, the others are in the history"),
         None => format!("all versions of {path} were kept, each under a name of its own"),

@@ -52,11 +52,12 @@ pub struct Brought {
 }
 
 impl Annex {
-    /// All files that are kept in several versions, as the index has them.
+    /// All files that are kept in several versions: those of the index that are in the work tree. What the user has just
+    /// removed or renamed is settled, though not committed yet.
     pub fn conflicts(&self) -> Result<Vec<Conflict>> {
-        if self.is_bare() {
+        let Some(top) = self.work_tree() else {
             return Ok(Vec::new());
-        }
+        };
         let git = self.git()?;
         let odb = git.odb().map_err(Error::git("open the object database"))?;
         let index = Index::read(&git)?;
@@ -68,6 +69,7 @@ impl Annex {
         }
         for (path, versions) in &mut groups {
             versions.extend(index.entry(path.as_bytes()).and_then(file));
+            versions.retain(|(name, _)| top.join(name.as_path()).symlink_metadata().is_ok());
             versions.sort();
         }
         groups.retain(|_, versions| versions.len() > 1);

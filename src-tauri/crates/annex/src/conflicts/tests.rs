@@ -180,6 +180,12 @@ fn nothing_happens_if_a_version_was_changed_or_a_name_is_taken() {
     assert!(refused(&fixture, "photo.jpg").contains("another file with the name photo.jpg"));
     assert_eq!(fixture.read("photo.jpg"), b"somebody else's");
     assert!(refused(&fixture, "other").contains("other"));
+
+    let conflict = only(&fixture);
     fs::remove_file(fixture.path().join(&second)).unwrap();
-    assert!(refused(&fixture, "new").contains(&second));
+    let changes = conflict.versions.iter().map(|version| (version.path.clone(), None));
+    let answer = fixture.annex.rename_versions(&changes.collect::<Vec<_>>());
+    assert!(matches!(answer, Err(Error::Refused(why)) if why.contains(&second)));
+    assert!(fixture.exists(&conflict.versions[0].path.to_string()));
+    assert!(fixture.annex.conflicts().unwrap().is_empty(), "the user has settled it");
 }

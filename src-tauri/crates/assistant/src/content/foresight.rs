@@ -49,14 +49,16 @@ pub struct Ahead {
 #[derive(Debug, Clone)]
 pub struct Foresight {
     here: Uuid,
+    /// Repositories that are given up: what they have is no copy.
+    dead: BTreeSet<Uuid>,
     policy: Policy,
     ahead: Vec<Ahead>,
     fewest: Option<(u64, u64)>,
 }
 
 impl Foresight {
-    /// Begins with no content.
-    pub fn new(here: Uuid, policy: Policy, mut neighbours: Vec<Neighbour>) -> Self {
+    /// Begins with no content. What the `dead` repositories have counts as no copy.
+    pub fn new(here: Uuid, dead: BTreeSet<Uuid>, policy: Policy, mut neighbours: Vec<Neighbour>) -> Self {
         neighbours.sort_by_key(|neighbour| neighbour.cost);
         let ahead = neighbours.into_iter().map(|remote| Ahead {
             remote,
@@ -66,6 +68,7 @@ impl Foresight {
         });
         Self {
             here,
+            dead,
             policy,
             ahead: ahead.collect(),
             fewest: None,
@@ -81,7 +84,7 @@ impl Foresight {
         if have.contains(&self.here) {
             self.goes(&mut have, want, size, files);
         }
-        let copies = have.len() as u64;
+        let copies = have.difference(&self.dead).count() as u64;
         self.fewest = Some(match self.fewest {
             Some((fewest, contents)) if fewest < copies => (fewest, contents),
             Some((fewest, contents)) if fewest == copies => (fewest, contents + 1),
@@ -164,7 +167,12 @@ mod tests {
             gets: true,
         };
         let neighbours = vec![neighbour("usb", "200"), neighbour("nas", "100")];
-        Foresight::new(Uuid::parse("here").unwrap(), Policy::new(rules), neighbours)
+        Foresight::new(
+            Uuid::parse("here").unwrap(),
+            uuids("lost"),
+            Policy::new(rules),
+            neighbours,
+        )
     }
 
     fn add(foresight: &mut Foresight, have: &str, want: &str, file: &str) {
@@ -207,6 +215,8 @@ mod tests {
         add(&mut foresight, "usb", ALL, "c");
         assert_eq!(counts(&foresight), [[2, 1, 0], [1, 1, 0]]);
         assert_eq!(foresight.fewest(), Some((3, 3)));
+        add(&mut foresight, "here nas lost", "", "f");
+        assert_eq!(foresight.fewest(), Some((2, 1)));
         // Not wanted anywhere, and one that nobody has.
         add(&mut foresight, "elsewhere", "", "d");
         assert_eq!(foresight.fewest(), Some((1, 1)));

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use assistant::content::{Exchange, Policy, Rule};
+use contract::Allow;
 use model::{RemoteName, RepoPath};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -32,26 +33,14 @@ struct WrittenRule {
     allow: Allow,
 }
 
-/// The five words for what may be exchanged.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Allow {
-    Everything,
-    GitOnly,
-    ContentUp,
-    ContentDown,
-    Nothing,
-}
-
-impl From<Allow> for Exchange {
-    fn from(allow: Allow) -> Self {
-        match allow {
-            Allow::Everything => Exchange::Everything,
-            Allow::GitOnly => Exchange::GitOnly,
-            Allow::ContentUp => Exchange::ContentUp,
-            Allow::ContentDown => Exchange::ContentDown,
-            Allow::Nothing => Exchange::Nothing,
-        }
+/// What one of the five words lets through.
+fn exchange(allow: Allow) -> Exchange {
+    match allow {
+        Allow::Everything => Exchange::Everything,
+        Allow::GitOnly => Exchange::GitOnly,
+        Allow::ContentUp => Exchange::ContentUp,
+        Allow::ContentDown => Exchange::ContentDown,
+        Allow::Nothing => Exchange::Nothing,
     }
 }
 
@@ -107,7 +96,7 @@ fn parse(text: &str) -> Result<Policy, String> {
     let rules = written.rule.into_iter().map(|rule| Rule {
         remote: rule.place,
         directory: rule.directory,
-        exchange: rule.allow.into(),
+        exchange: exchange(rule.allow),
     });
     Ok(Policy::new(rules.collect()))
 }

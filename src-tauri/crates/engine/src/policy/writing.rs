@@ -10,7 +10,7 @@ use contract::Allow;
 use model::{RemoteName, RepoPath};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
-use super::{FILE, InForce, parse};
+use super::{FILE, InForce, exchange, parse};
 use crate::Error;
 
 /// The rules in force, as the window has them.
@@ -49,13 +49,7 @@ pub(crate) fn understood(rules: &[contract::Rule]) -> Result<Policy, Error> {
         Ok(Rule {
             remote: remote.transpose()?,
             directory: directory.transpose()?,
-            exchange: match rule.allow {
-                Allow::Everything => Exchange::Everything,
-                Allow::GitOnly => Exchange::GitOnly,
-                Allow::ContentUp => Exchange::ContentUp,
-                Allow::ContentDown => Exchange::ContentDown,
-                Allow::Nothing => Exchange::Nothing,
-            },
+            exchange: exchange(rule.allow),
         })
     };
     rules.iter().map(rule).collect::<Result<_, _>>().map(Policy::new)

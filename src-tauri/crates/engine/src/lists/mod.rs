@@ -24,8 +24,7 @@ pub(crate) fn files(workshop: &Workshop, which: &Which, skip: u64, count: u64) -
     let failed = failed(workshop);
     let classes = reader.classes().map_err(&failed)?;
     let chosen = chosen(workshop, which, &classes)?;
-    let facts = workshop.facts()?;
-    let is_dead = |uuid: &&Uuid| facts.trust.get(*uuid) == Some(&Trust::Dead);
+    let dead = dead(workshop)?;
     let end = skip.saturating_add(count.min(MOST));
     let mut page = Page {
         total: 0,
@@ -44,7 +43,7 @@ pub(crate) fn files(workshop: &Workshop, which: &Which, skip: u64, count: u64) -
             && let (Ok(path), Ok(key)) = (RepoPath::parse(line.path), Key::parse(line.key))
         {
             let have = classes.get(&line.class).map(|class| &class.have);
-            let copies = have.map_or(0, |have| have.iter().filter(|uuid| !is_dead(uuid)).count());
+            let copies = have.map_or(0, |have| have.difference(&dead).count());
             page.files.push(File {
                 path: shown(&path),
                 bytes: key.size(),
@@ -131,11 +130,7 @@ pub(crate) fn tree(workshop: &Workshop, directory: Option<&RepoPath>) -> Result<
 pub(crate) fn preview(workshop: &Workshop, policy: Policy) -> Result<Preview, Error> {
     let reader = open(workshop)?;
     let failed = failed(workshop);
-    let mut classes = reader.classes().map_err(&failed)?;
-    let facts = workshop.facts()?;
-    for class in classes.values_mut() {
-        class.have.retain(|uuid| facts.trust.get(uuid) != Some(&Trust::Dead));
-    }
+    let classes = reader.classes().map_err(&failed)?;
     let annex = workshop.annex();
     let top = annex.work_tree().unwrap_or(annex.git_dir());
     let remotes = workshop.remote_settings();
@@ -147,7 +142,7 @@ pub(crate) fn preview(workshop: &Workshop, policy: Policy) -> Result<Preview, Er
         sends: remote.push && !remote.readonly && !remote.ignore,
         gets: remote.pull && !remote.ignore,
     });
-    let mut foresight = Foresight::new(annex.uuid().clone(), policy, neighbours.collect());
+    let mut foresight = Foresight::new(annex.uuid().clone(), dead(workshop)?, policy, neighbours.collect());
     let walked = reader.each_key(&mut |class, size, files| {
         if let Some(class) = classes.get(&class) {
             foresight.add(&class.have, &class.want, size, files);
@@ -172,6 +167,13 @@ pub(crate) fn preview(workshop: &Workshop, policy: Policy) -> Result<Preview, Er
     })
 }
 
+/// Repositories that are given up: what they have is no copy.
+fn dead(workshop: &Workshop) -> Result<BTreeSet<Uuid>, Error> {
+    let facts = workshop.facts()?;
+    let dead = facts.trust.iter().filter(|(_, trust)| **trust == Trust::Dead);
+    Ok(dead.map(|(uuid, _)| uuid.clone()).collect())
+}
+
 /// A path for people, and to be asked for by.
 pub(crate) fn shown(path: &RepoPath) -> contract::Path {
     contract::Path {
@@ -191,3 +193,6 @@ fn failed(workshop: &Workshop) -> impl Fn(rusqlite::Error) -> Error + use<> {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use annex::{Annex, VectorClock};
+use assistant::content::{Direction, Policy};
+use contract::{Amount, Branch, Page, Which};
+use model::{Key, RemoteName, RepoPath, Uuid};
+
+use super::{files, preview, shown, tree};
+use crate::clock::Clock;
+use crate::observations::{Described, Wishes};
+use crate::work::Workshop;
+
+/// A folder that knows one remote.
+struct Scene {
+    _place: tempfile::TempDir,
+    workshop: Workshop,
+    remote: (RemoteName, Uuid),
+}
+
+fn scene() -> Scene {
+    let place = tempfile::tempdir().unwrap();
+    let init = |name: &str| annex::init::init(&place.path().join(name), Some(name), 1_700_000_000).unwrap();
+    let (here, there): (Annex, Annex) = (init("here"), init("there"));
+    annex::init::add_remote(&here, &there).unwrap();
+    std::fs::create_dir_all(here.own_dir()).unwrap();
+    let workshop = Workshop::open(here, Clock::start()).unwrap();
+    let name = workshop.list_remotes().pop().unwrap().name;
+    Scene {
+        _place: place,
+        workshop,
+        remote: (name, there.uuid().clone()),
+    }
+}
+
+impl Scene {
+    /// Observes files of ten bytes: where they are, whether they are here, and whether they are there. Both want all, and
+    /// what is in `barred` may not be sent.
+    fn observe(&self, all: impl IntoIterator<Item = (Vec<u8>, bool, bool)>) {
+        let here = self.workshop.annex().uuid().clone();
+        let want = BTreeSet::from([here.clone(), self.remote.1.clone()]);
+        let mut observations = self.workshop.observations();
+        let mut update = observations.update().unwrap();
+        for (at, (path, is_here, is_there)) in all.into_iter().enumerate() {
+            let key = Key::parse(format!("SHA256E-s10--{at}").as_bytes()).unwrap();
+            let here = is_here.then(|| here.clone());
+            let there = is_there.then(|| self.remote.1.clone());
+            update.located(&key, here.into_iter().chain(there).collect()).unwrap();
+            update
+                .named(&RepoPath::parse(&path).unwrap(), false, Some(&key))
+                .unwrap();
+        }
+        let way = (self.remote.0.clone(), Direction::Send);
+        let barred = RepoPath::parse(b"barred").unwrap();
+        let classified = update.classify(|touched| Wishes {
+            want: want.clone(),
+            barred: match touched.paths.iter().all(|path| path.is_within(&barred)) {
+                true => BTreeSet::from([way.clone()]),
+                false => BTreeSet::new(),
+            },
+        });
+        classified.unwrap();
+        update.commit(&Described::default()).unwrap();
+    }
+
+    fn files(&self, which: &Which) -> Page {
+        files(&self.workshop, which, 0, 100).unwrap()
+    }
+}
+
+fn names(page: &Page) -> Vec<&str> {
+    page.files.iter().map(|file| file.path.shown.as_str()).collect()
+}
+
+const NOT_TEXT: &[u8] = b"b/\xff\xfe.JPG";
+
+fn some() -> Vec<(Vec<u8>, bool, bool)> {
+    let file = |path: &[u8], is_here, is_there| (path.to_vec(), is_here, is_there);
+    vec![
+        file(b"a", true, true),
+        file(b"b-/x", true, false),
+        file(b"b/c/d/y.jpg", false, true),
+        file(NOT_TEXT, true, false),
+        file(b"barred/z", true, false),
+    ]
+}
+
+#[test]
+fn each_list_has_its_files_in_the_order_of_their_paths() {
+    let scene = scene();
+    scene.observe(some());
+    let all = scene.files(&Which::All);
+    assert_eq!(
+        names(&all),
+        ["a", "b-/x", "b/c/d/y.jpg", "b/\u{fffd}\u{fffd}.JPG", "barred/z"]
+    );
+    assert_eq!(all.total, 5);
+    let told: Vec<_> = all
+        .files
+        .iter()
+        .map(|file| (file.bytes, file.is_here, file.copies))
+        .collect();
+    assert_eq!(told[0], (Some(10), true, 2));
+    assert_eq!(told[2], (Some(10), false, 1));
+    assert_eq!(all.files[3].path.bytes, hex::encode(NOT_TEXT));
+
+    let named = |part: &str| names(&scene.files(&Which::Named(part.to_owned()))).len();
+    assert_eq!(
+        [named("JPG"), named("jpg"), named("C/d"), named("nothing"), named("")],
+        [2, 2, 1, 0, 5]
+    );
+    let place = scene.remote.0.to_string();
+    assert_eq!(
+        names(&scene.files(&Which::WantedBy(place))),
+        ["b-/x", "b/\u{fffd}\u{fffd}.JPG"]
+    );
+    assert_eq!(names(&scene.files(&Which::WantedHere)), ["b/c/d/y.jpg"]);
+    let unknown = files(&scene.workshop, &Which::WantedBy("attic".to_owned()), 0, 1).unwrap_err();
+    assert!(unknown.to_string().contains("attic"));
+
+    let part = files(&scene.workshop, &Which::All, 1, 2).unwrap();
+    assert_eq!((names(&part), part.total), (vec!["b-/x", "b/c/d/y.jpg"], 5));
+    let past = files(&scene.workshop, &Which::All, u64::MAX, u64::MAX).unwrap();
+    assert_eq!((past.files.len(), past.total), (0, 5));
+}
+
+#[test]
+fn a_repository_that_is_dead_has_no_copies() {
+    let scene = scene();
+    scene.observe(some());
+    let copies = || {
+        let seen = preview(&scene.workshop, Policy::default()).unwrap();
+        (scene.files(&Which::All).files[0].copies, seen.fewest_copies)
+    };
+    assert_eq!(copies(), (2, Some(2)));
+    let annex = scene.workshop.annex();
+    let branch = annex.branch();
+    branch
+        .record_value("trust.log", &scene.remote.1, "X", VectorClock::now())
+        .unwrap();
+    assert_eq!(copies(), (1, Some(1)));
+}
+
+#[test]
+fn a_tree_has_directories_only_with_all_below_them() {
+    let scene = scene();
+    scene.observe(some());
+    let branch = |path: &[u8], files: u64, has_directories| Branch {
+        path: shown(&RepoPath::parse(path).unwrap()),
+        holds: Amount {
+            files,
+            bytes: 10 * files,
+        },
+        has_directories,
+    };
+    let below = |directory: &[u8]| tree(&scene.workshop, RepoPath::parse(directory).ok().as_ref()).unwrap();
+    let top = [
+        branch(b"b", 2, true),
+        branch(b"b-", 1, false),
+        branch(b"barred", 1, false),
+    ];
+    assert_eq!(below(b""), top);
+    assert_eq!(below(b"b"), [branch(b"b/c", 1, true)]);
+    assert_eq!(below(b"b/c"), [branch(b"b/c/d", 1, false)]);
+    assert_eq!(below(b"b/c/d"), []);
+    assert_eq!(below(b"nowhere"), []);
+}
+
+#[test]
+fn a_preview_is_of_the_rules_that_are_asked_about() {
+    let scene = scene();
+    scene.observe(some());
+    let look = |text: &str| {
+        let rules: Vec<contract::Rule> = serde_json::from_str(text).unwrap();
+        let seen = preview(&scene.workshop, crate::policy::understood(&rules).unwrap()).unwrap();
+        let travel = &seen.travels[0];
+        let counts = [travel.up, travel.down, travel.held_back].map(|amount| {
+            assert_eq!(amount.bytes, 10 * amount.files);
+            amount.files
+        });
+        (counts, seen.fewest_copies, seen.files_with_fewest)
+    };
+    assert_eq!(look("[]"), ([3, 1, 0], Some(2), 5));
+    assert_eq!(
+        look(r#"[{"place": null, "directory": "b", "allow": "git-only"}]"#),
+        ([2, 0, 2], Some(1), 2)
+    );
+    assert_eq!(
+        look(r#"[{"place": null, "directory": null, "allow": "nothing"}]"#),
+        ([0, 0, 4], Some(1), 4)
+    );
+}
+
+#[test]
+fn without_files_there_is_nothing_to_list() {
+    let scene = scene();
+    assert_eq!(scene.files(&Which::All).total, 0);
+    assert_eq!(tree(&scene.workshop, None).unwrap(), []);
+    let seen = preview(&scene.workshop, Policy::default()).unwrap();
+    assert_eq!((seen.fewest_copies, seen.files_with_fewest), (None, 0));
+}
+
+/// A page of many files is quick, also while somebody holds the connection that writes.
+#[test]
+fn ten_thousand_files_are_listed_quickly_while_others_write() {
+    let scene = scene();
+    scene.observe((0..10_000).map(|at| (format!("d{}/file {at}.jpg", at % 100).into_bytes(), true, at % 2 == 0)));
+    let mut observations = scene.workshop.observations();
+    let mut update = observations.update().unwrap();
+    update.clear().unwrap();
+    let quickest = (0..5).map(|_| {
+        let begun_at = Instant::now();
+        let page = files(&scene.workshop, &Which::Named("file 9".to_owned()), 500, 10_000).unwrap();
+        assert_eq!((page.total, page.files.len()), (1111, 500));
+        begun_at.elapsed()
+    });
+    let quickest = quickest.min().unwrap();
+    println!("a page of 10,000 files: {quickest:?}");
+    // Twenty times what it takes here: the machine may be busy.
+    assert!(quickest < Duration::from_millis(500), "{quickest:?}");
+}

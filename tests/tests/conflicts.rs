@@ -1,0 +1,212 @@
+//! A file that was changed in two places at once: both versions are told, and settled either way, here and everywhere.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use whole_system::clones::{Actor, connect_both};
+use whole_system::skip::needs_git_annex;
+use whole_system::{Engine, Sandbox, ask, checks, eventually, run, trees};
+
+const NAME: &str = "album/photo.jpg";
+
+/// Two clones in which the same file was changed, one by `laptop` and one by `desk`, and that have merged.
+fn in_conflict(sandbox: &Sandbox, is_unlocked: bool) -> (PathBuf, PathBuf) {
+    let first = Actor::Anabranch.init(sandbox, "first");
+    run(&mut sandbox.git(&first, ["config", "annex.addunlocked", &is_unlocked.to_string()]));
+    write(&first, "as it was");
+    fs::write(first.join("other"), "something else").unwrap();
+    Actor::Anabranch.sync(sandbox, &first);
+    let second = Actor::Anabranch.clone(sandbox, &first, "second", false);
+    connect_both(sandbox, &first, &second);
+    for (clone, who) in [(&first, "laptop"), (&second, "desk")] {
+        run(&mut sandbox.git(clone, ["config", "user.name", who]));
+        run(&mut sandbox.git(clone, ["config", "annex.addunlocked", &is_unlocked.to_string()]));
+    }
+    Actor::Anabranch.sync(sandbox, &second);
+    write(&first, "as the laptop has it");
+    write(&second, "as the desk has it");
+    for clone in [&first, &second, &first, &second] {
+        Actor::Anabranch.sync(sandbox, clone);
+    }
+    assert!(!first.join(NAME).exists());
+    (first, second)
+}
+
+/// As an editor does: a locked file is a symlink, which must not be written through.
+fn write(clone: &Path, text: &str) {
+    let path = clone.join(NAME);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(clone.join(".git/new"), text).unwrap();
+    fs::rename(clone.join(".git/new"), path).unwrap();
+}
+
+fn conflicts(folder: &Path) -> Vec<Value> {
+    let reply: Value = serde_json::from_str(&ask(folder, r#""conflicts""#)).unwrap();
+    reply["conflicts"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{reply}"))
+        .clone()
+}
+
+fn settle(folder: &Path, path: &Value, keep: &Value) -> Value {
+    let command = json!({"settle": {"path": path, "keep": keep}});
+    serde_json::from_str(&ask(folder, &command.to_string())).unwrap()
+}
+
+/// The files of the album, with what they say.
+fn album(clone: &Path) -> BTreeSet<(String, String)> {
+    let listed = fs::read_dir(clone.join("album")).unwrap().map(|entry| entry.unwrap());
+    listed
+        .map(|entry| {
+            let text = fs::read_to_string(entry.path()).unwrap_or_default();
+            (entry.file_name().into_string().unwrap(), text)
+        })
+        .collect()
+}
+
+/// What was settled in the first has been committed; git-annex takes it to the second, and finds nothing wrong anywhere.
+fn agree(sandbox: &Sandbox, engine: Engine, first: &Path, second: &Path) {
+    eventually(Duration::from_secs(30), || match &conflicts(first)[..] {
+        [] => checks::is_clean(sandbox, first),
+        more => Err(format!("{more:?}")),
+    });
+    engine.stop();
+    for clone in [second, first] {
+        Actor::GitAnnex.sync(sandbox, clone);
+    }
+    trees::same(&[first, second]).unwrap();
+    checks::same_commit_tree(sandbox, &[first, second]).unwrap();
+    for clone in [first, second] {
+        checks::assert_whole(sandbox, clone);
+        checks::assert_copies(sandbox, clone, 2);
+    }
+}
+
+fn one_is_kept(is_unlocked: bool) {
+    if !needs_git_annex() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (first, second) = in_conflict(&sandbox, is_unlocked);
+    let engine = Engine::start(&sandbox, &[&first]);
+    let all = conflicts(&first);
+    assert_eq!(all.len(), 1, "{all:?}");
+    let conflict = &all[0];
+    assert_eq!(conflict["path"]["shown"], NAME);
+    let versions = conflict["versions"].as_array().unwrap();
+    let told = |version: &Value| {
+        assert_eq!(version["is_here"], true, "{version}");
+        assert!(version["at"].as_u64().is_some_and(|at| at > 1_700_000_000), "{version}");
+        (
+            version["who"].as_str().unwrap().to_owned(),
+            version["bytes"].as_u64().unwrap(),
+        )
+    };
+    let versions_told: BTreeSet<_> = versions.iter().map(told).collect();
+    assert_eq!(
+        versions_told,
+        BTreeSet::from([("laptop".into(), 20), ("desk".into(), 18)])
+    );
+
+    let desk = versions.iter().find(|version| version["who"] == "desk").unwrap();
+    assert_eq!(
+        settle(&first, &conflict["path"]["bytes"], &desk["path"]["bytes"]),
+        "done"
+    );
+    assert_eq!(conflicts(&first), Vec::<Value>::new(), "it is gone at once");
+    let kept = BTreeSet::from([("photo.jpg".to_owned(), "as the desk has it".to_owned())]);
+    assert_eq!(album(&first), kept);
+    agree(&sandbox, engine, &first, &second);
+    assert_eq!(album(&second), kept);
+    let is_link = fs::symlink_metadata(first.join(NAME)).unwrap().is_symlink();
+    assert_eq!(is_link, !is_unlocked);
+
+    // What was not kept is still in the history, with its content: brought back as anybody would.
+    let laptop = versions.iter().find(|version| version["who"] == "laptop").unwrap();
+    let name = laptop["path"]["shown"].as_str().unwrap();
+    let last = run(&mut sandbox.git(&first, ["rev-list", "-n", "1", "HEAD", "--", name]));
+    run(&mut sandbox.git(
+        &first,
+        ["checkout", "--quiet", &format!("{}^", last.trim()), "--", name],
+    ));
+    assert_eq!(fs::read_to_string(first.join(name)).unwrap(), "as the laptop has it");
+}
+
+#[test]
+fn one_version_is_kept_of_unlocked_files() {
+    one_is_kept(true);
+}
+
+#[test]
+fn one_version_is_kept_of_locked_files() {
+    one_is_kept(false);
+}
+
+fn all_are_kept(is_unlocked: bool) {
+    if !needs_git_annex() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (first, second) = in_conflict(&sandbox, is_unlocked);
+    let engine = Engine::start(&sandbox, &[&first]);
+    let conflict = conflicts(&first).remove(0);
+    assert_eq!(settle(&first, &conflict["path"]["bytes"], &Value::Null), "done");
+    agree(&sandbox, engine, &first, &second);
+    let kept: Vec<(String, String)> = album(&second).into_iter().collect();
+    for ((name, text), who) in kept.iter().zip(["desk", "laptop"]) {
+        assert!(
+            name.starts_with(&format!("photo (from {who}, 2")) && name.ends_with(").jpg"),
+            "{name}"
+        );
+        assert_eq!(*text, format!("as the {who} has it"));
+    }
+    assert_eq!(kept.len(), 2);
+}
+
+#[test]
+fn all_versions_are_kept_of_unlocked_files() {
+    all_are_kept(true);
+}
+
+#[test]
+fn all_versions_are_kept_of_locked_files() {
+    all_are_kept(false);
+}
+
+/// Somebody works on: nothing of that is taken for what was decided about.
+#[test]
+fn what_changed_meanwhile_is_left_alone() {
+    let sandbox = Sandbox::new();
+    let (first, _) = in_conflict(&sandbox, true);
+    let engine = Engine::start(&sandbox, &[&first]);
+    let conflict = conflicts(&first).remove(0);
+    let (path, versions) = (&conflict["path"]["bytes"], conflict["versions"].as_array().unwrap());
+    // The name is taken by another file, which somebody is still writing: it is not committed.
+    let _being_written = fs::File::create(first.join(NAME)).unwrap();
+    let before = album(&first);
+    let refused = settle(&first, path, &versions[0]["path"]["bytes"]);
+    let why = refused["refused"].as_str().unwrap_or_else(|| panic!("{refused}"));
+    assert!(why.contains("another file with the name album/photo.jpg"), "{why}");
+    let refused = settle(&first, path, &json!(hex::encode("other")));
+    assert!(
+        refused["refused"].as_str().unwrap().contains("not one of the versions"),
+        "{refused}"
+    );
+    let refused = settle(&first, &json!(hex::encode("other")), &Value::Null);
+    assert!(
+        refused["refused"].as_str().unwrap().contains("no longer two versions"),
+        "{refused}"
+    );
+    let refused = settle(&first, &json!("2e2e"), &Value::Null);
+    assert!(
+        refused["refused"].as_str().unwrap().contains("no path inside"),
+        "{refused}"
+    );
+    assert_eq!(album(&first), before);
+    engine.stop();
+}
