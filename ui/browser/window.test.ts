@@ -92,7 +92,7 @@ describe('by keyboard alone', () => {
     await page.keyboard.press('Tab');
     expect(await page.evaluate(() => document.activeElement?.id)).toBe('why-folder');
     await page.keyboard.press('Tab');
-    await page.keyboard.type('2026/harbour.jpg');
+    await page.keyboard.type('2025/autumn/IMG_00012.jpg');
     await page.keyboard.press('Enter');
     await page.waitForSelector('text=2 copies; still on its way to backup disk.');
     await picture(page, 'why answered');

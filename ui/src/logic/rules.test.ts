@@ -139,7 +139,9 @@ describe('a tick', () => {
 
 it('the exceptions of a place are told, and rules about places that are not known are kept', () => {
   const rules = [rule(null, 'b', 'git-only'), rule('stick', 'a', 'everything'), rule('gone', null, 'nothing')];
-  expect(exceptions(rules, 'stick')).toEqual([{ directory: 'b', allow: 'git-only' }]);
+  expect(exceptions(rules, 'stick')).toEqual([{ directory: 'b', allow: 'git-only', around: 'everything' }]);
+  const nested = [rule(null, 'b', 'git-only'), rule('stick', 'b/c', 'everything'), rule('stick', 'b/c/d', 'everything')];
+  expect(exceptions(nested, 'stick').map((one) => one.directory)).toEqual(['b', 'b/c']);
   expect(strangers(rules, PLACES)).toEqual([rules[2]]);
   expect(strangers(setTick(put(rules, 'stick', null, 'nothing'), 'disk', null, 'git-only'), PLACES)).toEqual([rules[2]]);
   expect(isSame(rules, rules.map((one) => ({ ...one })))).toBe(true);

@@ -58,18 +58,22 @@ export function setTick(rules: Rule[], place: string, directory: Directory, allo
   return next;
 }
 
-/** A directory in which something else may travel than in the whole folder. */
+/** A directory in which something else may travel than in the one around it. */
 export interface Exception {
   directory: string;
   allow: Allow;
+  /** What may travel in the one around it. */
+  around: Allow;
 }
 
 /** The directories whose own rules make a difference, in the order of their names. */
 export function exceptions(rules: Rule[], place: string): Exception[] {
-  const whole = effective(rules, place, null);
   return ruledBelow(rules, place, null)
-    .map((directory) => ({ directory, allow: effective(rules, place, directory) }))
-    .filter(({ allow }) => allow !== whole);
+    .map((directory) => {
+      const [, outer = null] = /^(.*)\/[^/]*$/.exec(directory) ?? [];
+      return { directory, allow: effective(rules, place, directory), around: effective(rules, place, outer) };
+    })
+    .filter(({ allow, around }) => allow !== around);
 }
 
 /** The rules about places that the folder does not know: they can only be kept. */

@@ -3,7 +3,7 @@ import type { Look } from '../contract';
 /** The words of the page Settings. */
 export const settings = {
   hint: 'Each change is in force at once.',
-  file: 'They are written in',
+  file: 'Settings are written in',
   fileHint: 'You may edit that file too.',
   noFile: 'This program was started without a settings file, so changes last until it ends.',
   general: 'In general',

@@ -1,6 +1,6 @@
 import type { Command, Conflict, Folder, Reply, Rules } from '../../contract';
 import { isSame } from '../../logic/rules';
-import { page, preview, tree, words } from './files';
+import { page, preview, tree, why } from './files';
 
 /** What an engine knows of a folder besides its status. */
 export interface Known {
@@ -56,7 +56,7 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
   if ('settle' in command) {
     return settle(known, command.settle, changes);
   }
-  return { why: why(folder, words(command.why.path)) };
+  return { why: why(folder, command.why.path) };
 }
 
 function setRules(
@@ -81,18 +81,4 @@ function settle({ conflicts }: Known, { path }: { path: string }, { known }: Cha
   }
   known({ conflicts: left });
   return 'done';
-}
-
-function why(folder: Folder, path: string): Extract<Reply, { why: unknown }>['why'] {
-  if (path.startsWith('unknown')) {
-    return { path, key: null, have: [], want: [], sentence: `${path} is not known` };
-  }
-  const places = folder.places.map((place) => place.name);
-  return {
-    path,
-    key: 'SHA256E-s3--abc.jpg',
-    have: [folder.description, ...places.slice(0, 1)],
-    want: [folder.description, ...places],
-    sentence: `${path}: its content is here`,
-  };
 }

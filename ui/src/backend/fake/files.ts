@@ -1,4 +1,4 @@
-import type { Amount, Branch, File, Folder, Page, Path, Preview, Rule, Which } from '../../contract';
+import type { Amount, Branch, File, Folder, Page, Path, Preview, Rule, Which, Why } from '../../contract';
 import { hex } from '../../logic/path';
 import { carries, effective } from '../../logic/rules';
 
@@ -18,7 +18,7 @@ function all(folder: Folder): Filed[] {
   const size = Math.round(folder.bytes / Math.max(folder.keys, 1));
   return Array.from({ length: folder.keys }, (_, at) => {
     const directory = DIRECTORIES[Math.floor((at * DIRECTORIES.length) / folder.keys)] ?? '';
-    const wantedBy = folder.places.filter(({ wants }) => at >= folder.keys - wants).map(({ name }) => name);
+    const wantedBy = folder.places.filter(({ wants }) => at < wants).map(({ name }) => name);
     return {
       directory,
       wantedBy,
@@ -56,6 +56,23 @@ function isAsked(file: Filed, which: Which): boolean {
     : file.wantedBy.includes(which['wanted-by']);
 }
 
+/** Where a file is and where it is still to come. */
+export function why(folder: Folder, hexadecimal: string): Why {
+  const file = all(folder).find((one) => one.path.bytes === hexadecimal);
+  const path = words(hexadecimal);
+  if (!file) {
+    return { path, key: null, have: [], want: [], sentence: `${path} is not known` };
+  }
+  const places = folder.places.map((place) => place.name);
+  return {
+    path,
+    key: 'SHA256E-s3--abc.jpg',
+    have: [folder.description, ...places.filter((place) => !file.wantedBy.includes(place))],
+    want: [folder.description, ...places],
+    sentence: `${path}: its content is here`,
+  };
+}
+
 /** The directories of a directory. */
 export function tree(folder: Folder, directory: string): Branch[] {
   const files = all(folder);
@@ -70,7 +87,7 @@ export function tree(folder: Folder, directory: string): Branch[] {
 }
 
 /** The text that these bytes are. */
-export function words(hexadecimal: string): string {
+function words(hexadecimal: string): string {
   const bytes = (hexadecimal.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16));
   return new TextDecoder().decode(new Uint8Array(bytes));
 }

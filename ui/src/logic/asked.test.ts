@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+
+import { drive, folder, place, settings } from '../backend/fake/samples';
+import { withSetting } from '../backend/fake/settings';
+import type { Setting } from '../contract';
+import { driveKind, driveMissing } from './drives';
+import { PAGE, pagesOf } from './paging';
+import { hex, isText } from './path';
+import { pauseEnd, pauseSentence } from './pause';
+import { address, PAGES, route } from './route';
+import { isDark, limit, limitWords, undo } from './settings';
+
+describe('an address', () => {
+  it('names a page, and anything else is the first', () => {
+    expect(PAGES.map((page) => route(address(page)).page)).toEqual([...PAGES]);
+    expect(['', '#', '#/', '#/nowhere', '#settings'].map((hash) => route(hash).page)).toEqual([
+      'folders',
+      'folders',
+      'folders',
+      'folders',
+      'settings',
+    ]);
+  });
+
+  it('carries a folder and a file, whatever is in their names', () => {
+    const asked = { folder: '/home/ann/a&b=c? #%/صور', file: 'c3a9' };
+    expect(route(address('why', asked))).toEqual({ page: 'why', ...asked });
+    expect(route('#/why?file=%')).toEqual({ page: 'why', folder: '', file: '%' });
+  });
+});
+
+describe('a pause', () => {
+  const now = new Date(2026, 10, 30, 23, 50);
+
+  it('ends when it says', () => {
+    const seconds = now.getTime() / 1000;
+    expect(pauseEnd('half-hour', now)).toBe(seconds + 1_800);
+    expect(pauseEnd('hour', now)).toBe(seconds + 3_600);
+    expect(pauseEnd('tomorrow', now)).toBe(new Date(2026, 11, 1, 7).getTime() / 1000);
+    expect(pauseEnd('open', now)).toBeNull();
+  });
+
+  it('says why and until when', () => {
+    const until = new Date(2026, 11, 1, 7).getTime() / 1000;
+    expect(pauseSentence({ reason: 'asked', until }, now)).toBe('Nothing is sent or received until 1 Dec, 07:00.');
+    expect(pauseSentence({ reason: 'asked', until: null }, now)).toContain('until you resume');
+    expect(pauseSentence(null, now)).toContain('until you resume');
+    expect(pauseSentence({ reason: 'battery', until: null }, now)).toContain('battery');
+    expect(pauseSentence({ reason: 'metered', until: null }, now)).toContain('costs money');
+  });
+});
+
+describe('a setting', () => {
+  it('that was changed is put back', () => {
+    const before = settings({ limit_up: 5, limit_down: null, look: 'dark' });
+    const changes: Setting[] = [
+      { autostart: false },
+      { notifications: false },
+      { 'limit-up': null },
+      { 'limit-down': 7 },
+      { 'pause-on-battery': true },
+      { 'pause-on-metered': false },
+      { look: 'light' },
+    ];
+    for (const change of changes) {
+      const after = withSetting(before, change);
+      expect(after).not.toEqual(before);
+      expect(withSetting(after, undo(change, before))).toEqual(before);
+    }
+    expect(undo({ autostart: true }, settings({ autostart: null }))).toEqual({ autostart: false });
+  });
+
+  it('of a limit is read as people write it', () => {
+    expect(['2.5', ' 2,5 ', '', '0.001', '40'].map(limit)).toEqual([2_500_000, 2_500_000, null, 1_000, 40_000_000]);
+    for (const wrong of ['0', '-1', 'fast', '1 MB', 'Infinity', 'NaN', '0.0000001', '1e300']) {
+      expect(limit(wrong), wrong).toBeUndefined();
+    }
+    expect([null, 1, 1_000, 2_500_000].map((bytes) => limit(limitWords(bytes)))).toEqual([null, 1, 1_000, 2_500_000]);
+  });
+
+  it('of the look goes before the desktop', () => {
+    expect([isDark('system', true), isDark('system', false)]).toEqual([true, false]);
+    expect([isDark('dark', false), isDark('light', true)]).toEqual([true, false]);
+  });
+});
+
+describe('a drive', () => {
+  it('is one of five things', () => {
+    expect(driveKind('new')).toBe('new');
+    expect(driveKind({ unusable: 'no' })).toBe('unusable');
+    expect(driveKind({ ejecting: { what: 'a' } })).toBe('ejecting');
+    expect(driveKind({ 'in-use': { places: [], up_to_date: true } })).toBe('in-use');
+  });
+
+  it('lacks what its places lack, and what is read from it is told', () => {
+    const places = ['/a', '/b', '/c', '/gone'].map((path) => ({ folder: path, place: 'disk' }));
+    const transfers = [{ place: 'disk', direction: 'receiving' as const, what: 'x', done: 0, total: 1 }];
+    const folders = [
+      folder('/a', { places: [place('disk', { wants: 2, wants_bytes: 4_000 })] }),
+      folder('/b', { places: [place('disk')], transfers }),
+      folder('/c', { places: [place('disk')] }),
+    ];
+    expect(driveMissing(drive('d', { standing: { 'in-use': { places, up_to_date: false } } }), folders)).toEqual([
+      { folder: '/a', what: '2 files (4.0 kB) still to come' },
+      { folder: '/b', what: 'files are still read from it' },
+    ]);
+    expect(driveMissing(drive('d'), folders)).toEqual([]);
+  });
+});
+
+describe('a long list', () => {
+  it('is asked for by the pages in sight', () => {
+    expect(pagesOf({ first: 0, end: 16 })).toEqual([0]);
+    expect(pagesOf({ first: PAGE - 1, end: PAGE + 1 })).toEqual([0, 1]);
+    expect(pagesOf({ first: PAGE, end: 2 * PAGE })).toEqual([1]);
+    expect(pagesOf({ first: 3, end: 3 })).toEqual([]);
+  });
+});
+
+it('a path is text if its bytes are those of what is shown', () => {
+  expect(isText({ shown: 'é/a', bytes: hex('é/a') })).toBe(true);
+  expect(isText({ shown: '�', bytes: 'ff' })).toBe(false);
+});

@@ -1,0 +1,212 @@
+import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+import type { Backend } from '../backend';
+import { drive, folder, settings, status } from '../backend/fake/samples';
+import type { Answer, Command, File, Reply, Request, Rule } from '../contract';
+import { hex } from '../logic/path';
+import { PAGE } from '../logic/paging';
+import Conflicts from '../pages/Conflicts.svelte';
+import Settings from '../pages/Settings.svelte';
+import DriveCard from './DriveCard.svelte';
+import FileList from './FileList.svelte';
+import FirstRun from './FirstRun.svelte';
+import RulesCard from './RulesCard.svelte';
+
+afterEach(cleanup);
+
+// jsdom lays nothing out.
+vi.stubGlobal(
+  'ResizeObserver',
+  class {
+    observe = vi.fn();
+    unobserve = vi.fn();
+    disconnect = vi.fn();
+  },
+);
+
+/** A program that answers as it is told. */
+function program(
+  reply: (command: Command) => Promise<Reply>,
+  answer: (request: Request) => Promise<Answer> = () => Promise.reject(new Error('nobody asks this here')),
+): Backend & { ask: ReturnType<typeof vi.fn<Backend['ask']>>; request: ReturnType<typeof vi.fn<Backend['request']>> } {
+  return {
+    status: () => Promise.resolve(status([])),
+    ask: vi.fn<Backend['ask']>((_, command) => reply(command)),
+    request: vi.fn<Backend['request']>(answer),
+    watch: () => Promise.resolve(() => undefined),
+  };
+}
+
+const nobody = (): Promise<never> => Promise.reject(new Error('gone'));
+
+function file(name: string): File {
+  return { path: { shown: name, bytes: hex(name) }, bytes: 1, is_here: true, copies: 1 };
+}
+
+describe('a list of files', () => {
+  it('asks for the pages in sight only, and says when nobody answers', async () => {
+    const asked: Command[] = [];
+    const backend = program((command) => {
+      asked.push(command);
+      return Promise.resolve({ files: { total: 10_000, files: [file('a.jpg')] } });
+    });
+    render(FileList, { backend, folder: '/a', which: 'all', label: 'Files' });
+    await screen.findByRole('link', { name: 'a.jpg' });
+    expect(asked).toEqual([{ files: { which: 'all', skip: 0, count: PAGE } }]);
+    cleanup();
+    render(FileList, { backend: program(nobody), folder: '/a', which: 'all', label: 'Files' });
+    expect((await screen.findByRole('alert')).textContent).toContain('could not be asked: Error: gone');
+  });
+
+  it('does not take the late page of another list for its own', async () => {
+    const ends: ((reply: Reply) => void)[] = [];
+    const backend = program(() => new Promise((end) => ends.push(end)));
+    const { rerender } = render(FileList, { backend, folder: '/a', which: { named: 'a' }, label: 'Files' });
+    await rerender({ which: { named: 'ab' } });
+    await vi.waitFor(() => expect(ends.length).toBe(2));
+    ends[1]?.({ files: { total: 1, files: [file('ab.jpg')] } });
+    await screen.findByRole('link', { name: 'ab.jpg' });
+    ends[0]?.({ files: { total: 1, files: [file('late.jpg')] } });
+    // A turn of the event loop: all that follows from the late page is then done.
+    await new Promise((turn) => setTimeout(turn));
+    expect(screen.queryByText('late.jpg')).toBeNull();
+  });
+});
+
+describe('a drive', () => {
+  const used = drive('DISK', { standing: { 'in-use': { places: [], up_to_date: false } } });
+
+  it('that could not be ejected says why', async () => {
+    const backend = program(nobody, () => Promise.resolve({ refused: 'a program still uses it; nothing is lost' }));
+    render(DriveCard, { drive: used, folders: [], backend, onsaid: vi.fn() });
+    await fireEvent.click(screen.getByRole('button', { name: 'Eject when done: DISK' }));
+    expect((await screen.findByRole('alert')).textContent).toBe('A program still uses it; nothing is lost');
+    expect(backend.request).toHaveBeenCalledWith({ eject: { drive: used.id } });
+  });
+
+  it('is kept while the answer to ejecting is still awaited', async () => {
+    const backend = program(nobody, (request) =>
+      typeof request === 'object' && 'eject' in request ? new Promise(() => undefined) : Promise.resolve({ done: 'it stays' }),
+    );
+    const onsaid = vi.fn();
+    const { rerender } = render(DriveCard, { drive: used, folders: [], backend, onsaid });
+    await fireEvent.click(screen.getByRole('button', { name: 'Eject when done: DISK' }));
+    await rerender({ drive: { ...used, standing: { ejecting: { what: 'one file is still to come' } } } });
+    await fireEvent.click(screen.getByRole('button', { name: 'Do not eject: DISK' }));
+    await vi.waitFor(() => expect(onsaid).toHaveBeenCalledWith('It stays'));
+  });
+
+  it('that cannot be ejected from here has no button that would', () => {
+    render(DriveCard, { drive: { ...used, can_eject: false }, folders: [], backend: program(nobody), onsaid: vi.fn() });
+    expect(screen.queryByRole('button')).toBeNull();
+    expect(screen.getByText(/unmount it as you usually do/)).toBeTruthy();
+  });
+});
+
+describe('the rules of a folder', () => {
+  const place: Rule = { place: 'desktop', directory: null, allow: 'git-only' };
+
+  it('are not set over those that somebody else wrote meanwhile', async () => {
+    let written: Rule[] = [];
+    const backend = program((command) => {
+      if (command === 'rules') {
+        return Promise.resolve({ rules: { rules: written, mistake: null } });
+      }
+      if (typeof command === 'object' && 'preview-rules' in command) {
+        return Promise.resolve({ preview: { travels: [], fewest_copies: 1, files_with_fewest: 3 } });
+      }
+      return Promise.resolve({ refused: 'they were changed elsewhere; nothing was changed' });
+    });
+    render(RulesCard, { folder: folder('/a/Photos'), backend });
+    await fireEvent.change(await screen.findByLabelText('desktop'), { target: { value: 'nothing' } });
+    await screen.findByText('A file with one copy is lost if that copy is.');
+    written = [place];
+    // Looking again takes nothing away from what is being chosen.
+    await fireEvent.focus(window);
+    await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
+    expect((await screen.findByRole('alert')).textContent).toContain('They were changed elsewhere');
+    expect(backend.ask).toHaveBeenCalledWith('/a/Photos', {
+      'set-rules': { before: [], rules: [{ ...place, allow: 'nothing' }] },
+    });
+    await fireEvent.click(screen.getByRole('button', { name: 'Discard: Photos' }));
+    await vi.waitFor(() => expect((screen.getByLabelText('desktop') as HTMLSelectElement).value).toBe('git-only'));
+  });
+
+  it('are not applied before it was seen what they change', async () => {
+    const backend = program((command) =>
+      command === 'rules' ? Promise.resolve({ rules: { rules: [], mistake: null } }) : new Promise(() => undefined),
+    );
+    render(RulesCard, { folder: folder('/a/Photos'), backend });
+    await fireEvent.change(await screen.findByLabelText('desktop'), { target: { value: 'nothing' } });
+    await fireEvent.click(await screen.findByRole('button', { name: 'Apply: Photos' }));
+    expect(backend.ask.mock.calls.map(([, command]) => command)).not.toContainEqual(
+      expect.objectContaining({ 'set-rules': expect.anything() }),
+    );
+  });
+
+  it('are not shown as none when nobody answers', async () => {
+    render(RulesCard, { folder: folder('/a/Photos'), backend: program(nobody) });
+    expect((await screen.findByRole('alert')).textContent).toContain('gone');
+    expect(screen.queryByRole('combobox')).toBeNull();
+  });
+});
+
+describe('a setting', () => {
+  it('that was refused is shown as it still is, with why', async () => {
+    const backend = program(nobody, () => Promise.resolve({ refused: 'the settings file can only be read' }));
+    render(Settings, { status: status([], { settings: settings({ notifications: true }) }), backend });
+    const box = screen.getByRole<HTMLInputElement>('checkbox', { name: /Show notifications/ });
+    await fireEvent.click(box);
+    expect((await screen.findByRole('alert')).textContent).toBe('The settings file can only be read');
+    expect(box.checked).toBe(true);
+    expect(screen.queryByRole('button', { name: 'Undo' })).toBeNull();
+  });
+});
+
+describe('conflicts', () => {
+  it('that could not be settled stop the others, and say how far it came', async () => {
+    const conflict = (name: string): { path: File['path']; versions: [] } => ({ path: file(name).path, versions: [] });
+    let left = ['a', 'b', 'c'];
+    const backend = program((command) => {
+      if (typeof command !== 'object' || !('settle' in command)) {
+        return Promise.resolve({ conflicts: left.map(conflict) });
+      }
+      if (command.settle.path === hex('b')) {
+        return Promise.resolve({ refused: 'b was changed meanwhile' });
+      }
+      left = left.filter((one) => hex(one) !== command.settle.path);
+      return Promise.resolve('done');
+    });
+    render(Conflicts, { status: status([folder('/a/Notes')]), backend });
+    await fireEvent.click(await screen.findByRole('button', { name: 'Keep both versions of all…' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Keep both of all' }));
+    expect((await screen.findByRole('alert')).textContent).toBe('B was changed meanwhile');
+    expect(screen.getByText('1 conflict settled.')).toBeTruthy();
+    await vi.waitFor(() => expect(screen.queryByRole('heading', { name: 'a' })).toBeNull());
+    expect(screen.getByRole('heading', { name: 'c' })).toBeTruthy();
+  });
+});
+
+describe('the first run', () => {
+  it('leaves the focus where it is when a new status comes', async () => {
+    const backend = program(nobody);
+    const first = { status: status([folder('/a/Photos', { places: [] })]), backend, added: '/a/Photos', onend: vi.fn() };
+    const { rerender } = render(FirstRun, first);
+    await vi.waitFor(() => expect(document.activeElement?.textContent).toContain('Where do copies of Photos live?'));
+    const field = screen.getByLabelText('Path for the copies of Photos');
+    field.focus();
+    await rerender({ ...first, status: status([folder('/a/Photos', { places: [], keys: 7 })]) });
+    expect(document.activeElement).toBe(field);
+  });
+
+  it('adds nothing before it is known what is there', async () => {
+    const backend = program(nobody, (request) =>
+      request === 'suggest' ? Promise.resolve({ suggested: [] }) : new Promise(() => undefined),
+    );
+    render(FirstRun, { status: status([]), backend, added: '', onend: vi.fn() });
+    await fireEvent.input(screen.getByLabelText('Folder'), { target: { value: '~/Photos' } });
+    await fireEvent.click(screen.getByRole('button', { name: 'Keep this folder' }));
+    expect(backend.request.mock.calls.filter(([asked]) => typeof asked === 'object' && 'add' in asked)).toEqual([]);
+  });
+});
