@@ -56,7 +56,7 @@ enum Task {
         /// Leaves git-annex's assistant out, which takes most of the time.
         #[arg(long)]
         only_ours: bool,
-        /// The rows to measure: one, many, rename, start, large, idle, memory; all if none is named.
+        /// The rows to measure: one, many, rename, start, large, idle, memory, desktop; all if none is named.
         rows: Vec<String>,
     },
     /// Makes the pictures in `icons/` anew from their SVG sources.
