@@ -140,7 +140,9 @@ impl Desktop {
         RustConnection::connect(Some(&self.display())).expect("the display is there")
     }
 
-    fn display(&self) -> String {
+    /// The display's name.
+    #[must_use]
+    pub fn display(&self) -> String {
         format!(":{}", self.display.said)
     }
 }

@@ -17,6 +17,7 @@ mod packages;
 mod place;
 mod run;
 mod sample;
+mod screenshots;
 mod steps;
 mod test;
 mod tools;
@@ -55,7 +56,7 @@ enum Task {
         /// Leaves git-annex's assistant out, which takes most of the time.
         #[arg(long)]
         only_ours: bool,
-        /// The rows to measure: one, many, rename, start, large, idle, memory; all if none is named.
+        /// The rows to measure: one, many, rename, start, large, idle, memory, desktop; all if none is named.
         rows: Vec<String>,
     },
     /// Makes the pictures in `icons/` anew from their SVG sources.
@@ -77,6 +78,12 @@ enum Task {
         #[arg(long)]
         yes: bool,
     },
+    /// Takes the pictures in `src-tauri/pictures` anew, of the program on a real desktop that nobody sees.
+    Screenshots {
+        /// Installs missing system packages without asking.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Shows Anabranch's main job on a sample; so does `run` with neither a display nor a folder.
     Sample {
         /// Installs missing system packages without asking.
@@ -92,6 +99,7 @@ fn main() -> ExitCode {
         Task::Icons => icons::run(),
         Task::Package { yes, try_it } => package::run(yes, try_it),
         Task::Run { folders, yes } => run::run(&folders, yes),
+        Task::Screenshots { yes } => screenshots::run(yes),
         Task::Sample { yes } => run::run_sample(yes),
     };
     match done {

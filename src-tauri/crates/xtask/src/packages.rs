@@ -64,8 +64,7 @@ pub(crate) const DESKTOP: &[Need] = &[
     },
 ];
 
-/// What the tests need besides: pip fetches the real git-annex; a real drive is made on a loop device, and a desktop on a
-/// display that nobody sees.
+/// What the tests need besides: pip fetches the real git-annex; a real drive is made on a loop device.
 pub(crate) const TEST: &[Need] = &[
     Need {
         is_there: has_pip,
@@ -103,14 +102,18 @@ pub(crate) const TEST: &[Need] = &[
         packages: &["udev"],
     },
     Need {
-        is_there: || has_program("dbus-daemon"),
-        what: "dbus-daemon",
-        packages: &["dbus"],
-    },
-    Need {
         is_there: || has_program("udisksctl"),
         what: "UDisks2",
         packages: &["udisks2"],
+    },
+];
+
+/// What a desktop needs that nobody sees.
+pub(crate) const SCREEN: &[Need] = &[
+    Need {
+        is_there: || has_program("dbus-daemon"),
+        what: "dbus-daemon",
+        packages: &["dbus"],
     },
     Need {
         is_there: || has_program("Xvfb"),
@@ -121,6 +124,25 @@ pub(crate) const TEST: &[Need] = &[
         is_there: || has_program("WebKitWebDriver"),
         what: "WebKitWebDriver",
         packages: &["webkit2gtk-driver"],
+    },
+];
+
+/// What a desktop needs besides that pictures are taken of.
+pub(crate) const PICTURES: &[Need] = &[
+    Need {
+        is_there: || has_program("xfce4-panel") && has_program("xfwm4"),
+        what: "Xfce's panel and windows",
+        packages: &["xfce4-panel", "xfconf", "xfwm4"],
+    },
+    Need {
+        is_there: || Path::new("/usr/share/icons/Adwaita").is_dir(),
+        what: "Adwaita's icons",
+        packages: &["adwaita-icon-theme"],
+    },
+    Need {
+        is_there: || Path::new("/usr/share/fonts/opentype/inter").is_dir(),
+        what: "the font Inter",
+        packages: &["fonts-inter"],
     },
 ];
 

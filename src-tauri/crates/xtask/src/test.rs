@@ -31,6 +31,7 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
                 packages::BROWSER,
                 packages::DESKTOP,
                 packages::ENTRIES,
+                packages::SCREEN,
                 packages::TEST,
             ],
             yes,

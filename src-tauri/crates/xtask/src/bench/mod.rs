@@ -11,10 +11,14 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::place::Place;
+use crate::run::build_desktop;
 use crate::steps::Steps;
 use crate::{packages, tools};
 
 use pair::{Pair, Who};
+
+/// The name of the rows of the desktop program.
+const DESKTOP: &str = "desktop";
 
 /// What one side needed for one row.
 #[derive(Debug, Clone)]
@@ -45,8 +49,19 @@ pub(super) struct Row {
 ///
 /// When something cannot be installed, built or started, or does not come into step.
 pub(crate) fn run(yes: bool, only_ours: bool, rows: &[String]) -> Result<()> {
-    let mut steps = Steps::new();
     let place = Place::find()?;
+    let wants = |row: &str| rows.is_empty() || rows.iter().any(|wanted| wanted == row);
+    if rows::ROWS.iter().any(|(name, _)| wants(name)) {
+        pairs(&place, yes, only_ours, &wants)?;
+    }
+    if wants(DESKTOP) {
+        desktop(&place, yes)?;
+    }
+    Ok(())
+}
+
+fn pairs(place: &Place, yes: bool, only_ours: bool, wants: &dyn Fn(&str) -> bool) -> Result<()> {
+    let mut steps = Steps::new();
     steps.step("system packages", || {
         packages::install(&[packages::BUILD, packages::TEST], yes)
     })?;
@@ -58,20 +73,31 @@ pub(crate) fn run(yes: bool, only_ours: bool, rows: &[String]) -> Result<()> {
     let git_annex = if only_ours {
         None
     } else {
-        Some(tools::git_annex(&place)?)
+        Some(tools::git_annex(place)?)
     };
-    let wants = |row: &str| rows.is_empty() || rows.iter().any(|wanted| wanted == row);
 
     let mut table = Vec::new();
     let mut ours = Pair::make(&Who::Ours(anabranch))?;
-    measure(&mut ours, &mut table, &wants)?;
+    measure(&mut ours, &mut table, wants)?;
     drop(ours);
     if let Some(git_annex) = git_annex {
         let mut theirs = Pair::make(&Who::GitAnnex(git_annex))?;
-        measure(&mut theirs, &mut table, &wants)?;
+        measure(&mut theirs, &mut table, wants)?;
     }
     print(&table);
     Ok(())
+}
+
+/// The desktop program has a table of its own: nothing of git-annex's is beside it.
+fn desktop(place: &Place, yes: bool) -> Result<()> {
+    let mut steps = Steps::new();
+    steps.step("system packages", || packages::install(&[packages::SCREEN], yes))?;
+    let program = build_desktop(&mut steps, place, yes)?;
+    let mut figures = place.cargo(&["run", "--quiet", "--package", "whole-system", "--example", "figures"]);
+    figures
+        .env("ANABRANCH_DESKTOP_BINARY", &program)
+        .env("ANABRANCH_BINARY", program.with_file_name("anabranch"));
+    steps.command("desktop", &mut figures)
 }
 
 fn measure(pair: &mut Pair, table: &mut Vec<Row>, wants: &dyn Fn(&str) -> bool) -> Result<()> {
