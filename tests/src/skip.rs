@@ -52,9 +52,19 @@ pub fn needs_root() -> bool {
 /// Whether there is what a desktop in a box needs; when not, the test is left out.
 #[must_use]
 pub fn needs_desktop() -> bool {
+    needs_programs(&["dbus-daemon", "Xvfb"])
+}
+
+/// Whether there is what a desktop in a box with a notification server needs; when not, the test is left out.
+#[must_use]
+pub fn needs_notification_server() -> bool {
+    needs_programs(&["dbus-daemon", "Xvfb", "dunst"])
+}
+
+fn needs_programs(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let has = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
-    let missing: Vec<&str> = ["dbus-daemon", "Xvfb"].into_iter().filter(|name| !has(name)).collect();
+    let missing: Vec<&str> = programs.iter().copied().filter(|name| !has(name)).collect();
     if !missing.is_empty() {
         skipped(&format!(
             "{} not installed; `cargo xtask test` installs it",

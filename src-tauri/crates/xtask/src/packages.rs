@@ -100,6 +100,11 @@ pub(crate) const TEST: &[Need] = &[
         what: "Xvfb",
         packages: &["xvfb"],
     },
+    Need {
+        is_there: || has_program("dunst"),
+        what: "dunst, a notification server",
+        packages: &["dunst"],
+    },
 ];
 
 /// Installs what is missing.

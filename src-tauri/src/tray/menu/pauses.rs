@@ -27,7 +27,7 @@ pub(super) fn pause(status: &Status, zone: &TimeZone) -> Option<Item> {
     {
         items.push(Item::Words(paused(*first, zone)));
     }
-    if status.folders.iter().any(|folder| asked(folder)) {
+    if status.folders.iter().any(asked) {
         items.push(entry("Resume", Act::ResumeAll));
     }
     items.extend([
