@@ -1,27 +1,26 @@
 //! The engine in this process: its status published, its tray shown, until it is told to stop.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use contract::{Reply, Status};
-use engine::{Door, Engine, SettingsFile};
+use contract::Status;
+use engine::{Engine, SettingsFile};
+use gtk::glib::TimeZone;
 use tauri::AppHandle;
-use tokio::process::Command;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 
+use crate::acts::{Act, Doer};
 use crate::autostart;
 use crate::commands::Shell;
+use crate::notices::Notices;
 use crate::tray::Tray;
 use crate::tray::item::TrayItem;
-use crate::tray::menu::Act;
 use crate::tray::pace::{Next, Pace};
 use crate::tray::scheme;
-use crate::windows;
 
 /// The status is published at most so often.
 const PACE: Duration = Duration::from_millis(250);
@@ -47,29 +46,34 @@ pub(crate) async fn without_desktop(folders: &[PathBuf]) -> Result<()> {
 /// If a folder cannot be run.
 pub(crate) async fn with_desktop(app: &AppHandle, folders: &[PathBuf], started: &mpsc::Sender<Shell>) -> Result<()> {
     let mut signals = Signals::catch()?;
-    let (chosen, mut acts) = unbounded_channel();
-    let item = TrayItem::start(chosen)?;
+    let (clicked, mut acts) = unbounded_channel();
+    let item = TrayItem::start(clicked.clone())?;
     let engine = Engine::start(folders, SettingsFile::of_user())?;
     let status = publish(&engine).await;
     // Nobody waits for it only if the application has ended already.
     let _ = started.send(Shell::new(engine.door(), status.clone()));
     let autostart = tokio::spawn(follow_autostart(status.clone()));
-    let tray = tokio::spawn(show(status, item));
+    let tray = tokio::spawn(show(status.clone(), item));
+    let notices = Notices::start(status.clone(), clicked);
+    let doer = Doer {
+        app,
+        door: engine.door(),
+        said: notices.said(),
+    };
     loop {
         let act = tokio::select! {
             Some(act) = acts.recv() => act,
             () = signals.asked_to_end() => Act::Quit,
         };
-        match act {
-            Act::OpenWindow => windows::open(app),
-            Act::OpenFolder(path) => drop(tokio::spawn(open(path))),
-            Act::Ask(folder, command) => drop(tokio::spawn(ask(engine.door(), folder, command))),
-            Act::Quit => break,
+        let seen = status.borrow().clone();
+        if !doer.begin(act, &seen) {
+            break;
         }
     }
     // An engine that stops has nothing to show any more.
     tray.abort();
     autostart.abort();
+    notices.end().await;
     engine.stop().await;
     Ok(())
 }
@@ -89,25 +93,6 @@ async fn follow_autostart(mut status: watch::Receiver<Status>) {
             return;
         }
     }
-}
-
-/// Asks a folder what was chosen in the menu; an answer shows in its status.
-async fn ask(door: Door, folder: String, command: contract::Command) {
-    if let Reply::Refused(why) = door.ask(&folder, command).await {
-        crate::say(&format!("{folder}: {why}"));
-    }
-}
-
-/// Shows a folder in the desktop's file manager.
-async fn open(folder: String) {
-    let mut open = Command::new("xdg-open");
-    open.arg(Path::new(&folder)).stdin(Stdio::null()).stdout(Stdio::null());
-    let why = match open.status().await {
-        Ok(status) if status.success() => return,
-        Ok(status) => status.to_string(),
-        Err(error) => error.to_string(),
-    };
-    crate::say(&format!("{folder} could not be shown: xdg-open: {why}"));
 }
 
 /// The signals that ask this process to end.
@@ -168,7 +153,7 @@ async fn show(mut status: watch::Receiver<Status>, item: TrayItem) {
     let mut pace = Pace::default();
     let mut shown = None;
     loop {
-        let wanted = Tray::of(&status.borrow_and_update());
+        let wanted = Tray::of(&status.borrow_and_update(), &TimeZone::local());
         let next = pace.next(Instant::now(), wanted);
         let due = match next {
             Next::Show(tray) => {

@@ -1,11 +1,13 @@
 //! Anabranch on the desktop: the engine in this process, an icon in the tray, and a window when somebody opens it.
 //!
-//! It shows [`contract::Status`] and sends [`contract::Command`]; it decides nothing. [`hosting`] runs the engine, [`tray`]
-//! and [`windows`] show it, [`commands`] is what the window may ask.
+//! It shows [`contract::Status`] and sends [`contract::Command`]; it decides nothing. [`hosting`] runs the engine, [`tray`],
+//! [`notices`] and [`windows`] show it, [`acts`] is what a click does, [`commands`] what the window may ask.
 
+mod acts;
 mod autostart;
 mod commands;
 mod hosting;
+mod notices;
 mod tray;
 mod windows;
 

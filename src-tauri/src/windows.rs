@@ -1,5 +1,6 @@
 //! The window: made when it is wanted, gone when it is closed.
 
+use serde::{Deserialize, Serialize};
 use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindowBuilder, WindowEvent};
 
 use crate::commands::Shell;
@@ -7,11 +8,45 @@ use crate::commands::Shell;
 /// The only window's label, which its capability names too.
 pub(crate) const MAIN: &str = "main";
 
+/// A page of the window that something outside of it leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Page {
+    Folders,
+    Places,
+    Drives,
+    Problems,
+    Conflicts,
+    Settings,
+}
+
+impl Page {
+    /// What the window's address ends in while it shows the page.
+    fn fragment(self) -> &'static str {
+        match self {
+            Self::Folders => "#/folders",
+            Self::Places => "#/places",
+            Self::Drives => "#/drives",
+            Self::Problems => "#/problems",
+            Self::Conflicts => "#/conflicts",
+            Self::Settings => "#/settings",
+        }
+    }
+}
+
 /// Opens the window, or brings it to the front.
 pub(crate) fn open(app: &AppHandle) {
+    open_on(app, None);
+}
+
+/// Opens the window at a page, or turns to it in the window that is open.
+pub(crate) fn open_at(app: &AppHandle, page: Page) {
+    open_on(app, Some(page));
+}
+
+fn open_on(app: &AppHandle, page: Option<Page>) {
     let handle = app.clone();
     let asked = app.run_on_main_thread(move || {
-        if let Err(error) = show(&handle) {
+        if let Err(error) = show(&handle, page.map(Page::fragment)) {
             crate::say(&format!(
                 "the window could not be opened: {error}; the folders are kept in sync all the same"
             ));
@@ -22,13 +57,17 @@ pub(crate) fn open(app: &AppHandle) {
     }
 }
 
-fn show(app: &AppHandle) -> tauri::Result<()> {
+fn show(app: &AppHandle, fragment: Option<&'static str>) -> tauri::Result<()> {
     if let Some(window) = app.get_webview_window(MAIN) {
+        if let Some(fragment) = fragment {
+            window.eval(format!("location.hash = '{fragment}'"))?;
+        }
         window.unminimize()?;
         window.show()?;
         return window.set_focus();
     }
-    let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
+    let address = format!("index.html{}", fragment.unwrap_or_default());
+    let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::App(address.into()))
         .title("Anabranch")
         .inner_size(960.0, 680.0)
         .min_inner_size(480.0, 360.0)

@@ -61,6 +61,12 @@ pub fn needs_window() -> bool {
     needs(&["dbus-daemon", "Xvfb", "WebKitWebDriver"])
 }
 
+/// Whether there is what a desktop in a box with a notification server needs; when not, the test is left out.
+#[must_use]
+pub fn needs_notification_server() -> bool {
+    needs(&["dbus-daemon", "Xvfb", "dunst"])
+}
+
 fn needs(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let has = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());

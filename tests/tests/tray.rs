@@ -95,7 +95,10 @@ fn the_tray_shows_the_state_and_does_what_is_clicked() {
         "Photos ▸ Pause".to_owned(),
     ];
     assert_eq!(labels[..expected.len()], expected);
-    assert_eq!(labels[labels.len() - 3..], ["---", "Open Anabranch", "Quit"]);
+    assert_eq!(
+        labels[labels.len() - 4..],
+        ["---", "Open Anabranch", "Settings", "Quit"]
+    );
     assert!(desktop.windows("Anabranch").is_empty(), "it starts without a window");
 
     tray.click("Photos ▸ Pause");
@@ -105,6 +108,11 @@ fn the_tray_shows_the_state_and_does_what_is_clicked() {
     tray.click("Photos ▸ Resume");
     shows(&tray, "safe", "Photos: everything is in step (2 files)");
     eventually(PATIENCE, || trees::same(&[&photos, &clone]));
+
+    tray.click("Pause ▸ For 1 hour");
+    shows(&tray, "paused", "Photos: paused");
+    tray.click("Pause ▸ Resume");
+    shows(&tray, "safe", "Photos: everything is in step (2 files)");
 
     tray.activate();
     has_windows(&desktop, 1);
@@ -136,7 +144,7 @@ fn a_question_is_answered_in_the_menu() {
         fs::remove_file(photos.join(format!("{number}.jpg"))).unwrap();
     }
     shows(&tray, "needs-you", "Photos: a question waits for your answer");
-    tray.click("Photos: a question waits for your answer ▸ No");
+    tray.click("Photos: a question waits for your answer ▸ Bring them back");
     shows(&tray, "safe", "Photos: everything is in step (10 files)");
     assert!(photos.join("0.jpg").exists(), "no brings the files back");
     engine.stop();

@@ -9,8 +9,9 @@ use tray_icon::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIc
 
 use super::Tray;
 use super::icon::Icon;
-use super::menu::{Act, Item};
+use super::menu::Item;
 use super::scheme::Scheme;
+use crate::acts::Act;
 
 /// A value and the colours to show it in.
 type Shown = (Tray, Scheme);

@@ -1,9 +1,14 @@
 //! The menu as a value. What an entry does travels with it, so that a click that comes late still does what it said.
 
-use contract::{Change, Command, Folder, State, Status};
-use serde::{Deserialize, Serialize};
+mod drives;
+mod pauses;
+
+use contract::{Change, Command, Folder, Status};
+use gtk::glib::TimeZone;
 
 use super::{headline, name, text};
+use crate::acts::Act;
+use crate::windows::Page;
 
 /// Problems that are shown.
 const PROBLEMS: usize = 3;
@@ -21,45 +26,50 @@ pub(crate) enum Item {
     Separator,
 }
 
-/// What a click does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Act {
-    OpenWindow,
-    /// Shows a folder's files.
-    OpenFolder(String),
-    /// Asks a folder's engine.
-    Ask(String, Command),
-    Quit,
-}
-
-/// The menu for this status.
-pub(crate) fn of(status: &Status) -> Vec<Item> {
+/// The menu for this status, with times as in `zone`.
+pub(crate) fn of(status: &Status, zone: &TimeZone) -> Vec<Item> {
     let mut menu = vec![Item::Words(headline(status))];
     menu.extend(problems(status));
     menu.extend(status.folders.iter().filter_map(|folder| question(status, folder)));
-    if !status.folders.is_empty() {
+    let groups = [
+        lasting(status, zone),
+        recent(status)
+            .into_iter()
+            .chain(pauses::pause(status, zone))
+            .chain(pauses::speed(status))
+            .collect(),
+        vec![
+            entry("Open Anabranch", Act::OpenWindow),
+            entry("Settings", Act::OpenPage(Page::Settings)),
+            entry("Quit", Act::Quit),
+        ],
+    ];
+    for group in groups.into_iter().filter(|group| !group.is_empty()) {
         menu.push(Item::Separator);
-        menu.extend(status.folders.iter().map(|folder| submenu(status, folder)));
-        menu.extend(recent(status));
+        menu.extend(group);
     }
-    menu.push(Item::Separator);
-    menu.push(Item::Entry("Open Anabranch".to_owned(), Act::OpenWindow));
-    menu.push(Item::Entry("Quit".to_owned(), Act::Quit));
     menu
+}
+
+/// The folders, then the drives.
+fn lasting(status: &Status, zone: &TimeZone) -> Vec<Item> {
+    let folders = status.folders.iter().map(|folder| submenu(status, folder, zone));
+    folders
+        .chain(status.drives.iter().filter_map(drives::entry_of))
+        .collect()
 }
 
 fn problems(status: &Status) -> impl Iterator<Item = Item> {
     let own = status.problems.iter().map(|problem| text(&problem.what));
-    let problems = status.folders.iter().flat_map(|folder| {
+    let of_folders = status.folders.iter().flat_map(|folder| {
         let name = name(status, folder);
         folder
             .problems
             .iter()
             .map(move |problem| text(&format!("{name}: {}", problem.what)))
     });
-    own.chain(problems)
-        .take(PROBLEMS)
-        .map(|problem| Item::Entry(problem, Act::OpenWindow))
+    let problems = own.chain(of_folders).take(PROBLEMS);
+    problems.map(|problem| Item::Entry(problem, Act::OpenPage(Page::Problems)))
 }
 
 /// The question in full, as lines to read, with both answers.
@@ -86,24 +96,24 @@ fn sentences(words: &str) -> impl Iterator<Item = String> {
     ends.map(move |end| text(words[std::mem::replace(&mut start, end)..end].trim()))
 }
 
-fn submenu(status: &Status, folder: &Folder) -> Item {
+fn submenu(status: &Status, folder: &Folder, zone: &TimeZone) -> Item {
     let ask = |label: &str, command| Item::Entry(label.to_owned(), Act::Ask(folder.path.clone(), command));
     let (pause, resume) = (
         ask("Pause", Command::Pause { until: None }),
         ask("Resume", Command::Resume),
     );
-    let mut items = vec![
-        Item::Words(text(&folder.headline)),
+    let mut items = vec![Item::Words(text(&folder.headline))];
+    items.extend(folder.pause.map(|pause| Item::Words(pauses::paused(pause, zone))));
+    items.extend([
         Item::Entry("Open".to_owned(), Act::OpenFolder(folder.path.clone())),
         ask("Sync now", Command::Sync),
-    ];
-    match folder.state {
-        State::Paused => items.push(resume),
-        // What needs the user hides whether it is paused.
-        State::NeedsYou => items.extend([pause, resume]),
-        State::Stopped | State::Working | State::Waiting | State::Safe => items.push(pause),
-    }
+    ]);
+    items.push(if folder.pause.is_some() { resume } else { pause });
     Item::Submenu(text(&name(status, folder)), items)
+}
+
+fn entry(label: &str, act: Act) -> Item {
+    Item::Entry(label.to_owned(), act)
 }
 
 /// The newest changes of all folders; a click opens the folder.
@@ -125,14 +135,19 @@ fn recent(status: &Status) -> Option<Item> {
 }
 
 #[cfg(test)]
-mod tests {
-    use contract::Question;
+pub(crate) mod tests {
+    use contract::{Pause, PauseReason, Question, State};
 
     use super::super::tests::{folder, problem};
     use super::*;
+    use crate::acts::Span;
+
+    fn menu(status: &Status) -> Vec<Item> {
+        of(status, &TimeZone::utc())
+    }
 
     /// The menu as text: two blanks for each level, `»` before what can be chosen.
-    fn shown(items: &[Item], level: usize) -> Vec<String> {
+    pub(super) fn shown(items: &[Item], level: usize) -> Vec<String> {
         let indent = "  ".repeat(level);
         let lines = items.iter().flat_map(|item| match item {
             Item::Words(words) => vec![format!("{indent}{words}")],
@@ -147,7 +162,7 @@ mod tests {
         lines.collect()
     }
 
-    fn acts(items: &[Item]) -> Vec<Act> {
+    pub(super) fn acts(items: &[Item]) -> Vec<Act> {
         let acts = items.iter().flat_map(|item| match item {
             Item::Entry(_, act) => vec![act.clone()],
             Item::Submenu(_, items) => acts(items),
@@ -165,12 +180,18 @@ mod tests {
 
     #[test]
     fn without_a_folder_there_is_the_window_and_quit() {
-        let menu = of(&Status::default());
+        let menu = menu(&Status::default());
         assert_eq!(
             shown(&menu, 0),
-            ["No folder is kept in sync", "---", "» Open Anabranch", "» Quit"]
+            [
+                "No folder is kept in sync",
+                "---",
+                "» Open Anabranch",
+                "» Settings",
+                "» Quit"
+            ]
         );
-        assert_eq!(acts(&menu), [Act::OpenWindow, Act::Quit]);
+        assert_eq!(acts(&menu), [Act::OpenWindow, Act::OpenPage(Page::Settings), Act::Quit]);
     }
 
     #[test]
@@ -189,7 +210,7 @@ mod tests {
             recent: vec![change(20, "received b.txt")],
             ..folder("/home/ann/Notes", State::Safe)
         };
-        let menu = of(&Status::of(vec![photos, notes]));
+        let menu = menu(&Status::of(vec![photos, notes]));
         assert_eq!(
             shown(&menu, 0),
             [
@@ -216,12 +237,19 @@ mod tests {
                 "  » Open",
                 "  » Sync now",
                 "  » Pause",
+                "---",
                 "Recent changes ▸",
                 "  » Photos: sent 2 files",
                 "  » Notes: received b.txt",
                 "  » Photos: added a.jpg",
+                "Pause ▸",
+                "  » For 30 minutes",
+                "  » For 1 hour",
+                "  » Until tomorrow",
+                "  » Until I resume",
                 "---",
                 "» Open Anabranch",
+                "» Settings",
                 "» Quit",
             ]
         );
@@ -230,9 +258,9 @@ mod tests {
         assert_eq!(
             acts(&menu),
             [
-                Act::OpenWindow,
-                Act::OpenWindow,
-                Act::OpenWindow,
+                Act::OpenPage(Page::Problems),
+                Act::OpenPage(Page::Problems),
+                Act::OpenPage(Page::Problems),
                 ask("Photos", Command::Answer { yes: true }),
                 ask("Photos", Command::Answer { yes: false }),
                 open("Photos"),
@@ -245,7 +273,12 @@ mod tests {
                 open("Photos"),
                 open("Notes"),
                 open("Photos"),
+                Act::PauseAll(Span::Minutes(30)),
+                Act::PauseAll(Span::Minutes(60)),
+                Act::PauseAll(Span::UntilTomorrow),
+                Act::PauseAll(Span::UntilResumed),
                 Act::OpenWindow,
+                Act::OpenPage(Page::Settings),
                 Act::Quit,
             ]
         );
@@ -254,15 +287,14 @@ mod tests {
     #[test]
     fn a_folder_offers_what_its_state_allows() {
         let table = [
-            (State::NeedsYou, &["Open", "Sync now", "Pause", "Resume"][..]),
+            (State::NeedsYou, &["Open", "Sync now", "Pause"][..]),
             (State::Stopped, &["Open", "Sync now", "Pause"]),
-            (State::Paused, &["Open", "Sync now", "Resume"]),
             (State::Working, &["Open", "Sync now", "Pause"]),
             (State::Waiting, &["Open", "Sync now", "Pause"]),
             (State::Safe, &["Open", "Sync now", "Pause"]),
         ];
         for (state, expected) in table {
-            let menu = of(&Status::of(vec![folder("/home/ann/Photos", state)]));
+            let menu = menu(&Status::of(vec![folder("/home/ann/Photos", state)]));
             let Some(Item::Submenu(label, items)) = menu.get(2) else {
                 panic!("no submenu: {menu:?}")
             };
@@ -276,13 +308,69 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_is_explained_and_ended_where_it_can_be() {
+        let until = Some(1_795_540_200);
+        let asked = PauseReason::Asked;
+        type Row = (State, PauseReason, Option<u64>, &'static [&'static str]);
+        let table: [Row; 3] = [
+            (
+                State::Paused,
+                asked,
+                until,
+                &["Paused, until Tue 17:10", "» Open", "» Sync now", "» Resume"],
+            ),
+            (
+                State::NeedsYou,
+                asked,
+                None,
+                &["Paused", "» Open", "» Sync now", "» Resume"],
+            ),
+            (
+                State::Paused,
+                PauseReason::Battery,
+                None,
+                &[
+                    "Paused while this computer runs on battery",
+                    "» Open",
+                    "» Sync now",
+                    "» Resume",
+                ],
+            ),
+        ];
+        for (state, reason, until, expected) in table {
+            let paused = Folder {
+                pause: Some(Pause { reason, until }),
+                ..folder("/home/ann/Photos", state)
+            };
+            let Some(Item::Submenu(_, items)) = menu(&Status::of(vec![paused])).into_iter().nth(2) else {
+                panic!("no submenu")
+            };
+            assert_eq!(shown(&items[1..], 0), expected);
+        }
+    }
+
+    #[test]
+    fn problems_of_the_program_come_first() {
+        let status = Status {
+            problems: vec![problem("the settings have a mistake")],
+            ..Status::of(vec![Folder {
+                problems: ["one", "two", "three"].map(problem).to_vec(),
+                ..folder("/home/ann/Photos", State::NeedsYou)
+            }])
+        };
+        let lines = shown(&menu(&status), 0);
+        let expected = ["» the settings have a mistake", "» Photos: one", "» Photos: two", "---"];
+        assert_eq!(lines[1..5], expected);
+    }
+
+    #[test]
     fn the_eight_newest_changes_are_shown() {
         let changes = |from: u64| (0..9).map(|age| change(100 - 2 * age - from, "x")).collect();
         let folders = [0, 1].map(|from| Folder {
             recent: changes(from),
             ..folder(&format!("/home/{from}"), State::Safe)
         });
-        let menu = of(&Status::of(folders.to_vec()));
+        let menu = menu(&Status::of(folders.to_vec()));
         let lines = shown(&menu, 0);
         let recent: Vec<&str> = lines
             .iter()
@@ -295,6 +383,9 @@ mod tests {
     fn what_an_entry_does_survives_the_way_through_the_desktop() {
         let acts = [
             Act::OpenWindow,
+            Act::OpenPage(Page::Drives),
+            Act::PauseAll(Span::UntilTomorrow),
+            Act::Limit(Some(7)),
             Act::OpenFolder("/home/ann/\"Photos\" & <more>".to_owned()),
             Act::Ask("/home/ann/Photos".to_owned(), Command::Answer { yes: false }),
             Act::Quit,

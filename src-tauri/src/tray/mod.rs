@@ -7,6 +7,7 @@ pub(crate) mod pace;
 pub(crate) mod scheme;
 
 use contract::{Folder, State, Status};
+use gtk::glib::TimeZone;
 
 use icon::Icon;
 use menu::Item;
@@ -24,13 +25,13 @@ pub(crate) struct Tray {
 }
 
 impl Tray {
-    /// What is to be seen of this status.
-    pub(crate) fn of(status: &Status) -> Self {
+    /// What is to be seen of this status, with times as in `zone`.
+    pub(crate) fn of(status: &Status, zone: &TimeZone) -> Self {
         Self {
             icon: Icon::of(status),
             title: "Anabranch".to_owned(),
             tooltip: tooltip(status),
-            menu: menu::of(status),
+            menu: menu::of(status, zone),
         }
     }
 }
@@ -74,7 +75,7 @@ fn tooltip(status: &Status) -> String {
 }
 
 /// A folder's own name; its whole path if another folder has the same.
-fn name(status: &Status, folder: &Folder) -> String {
+pub(crate) fn name(status: &Status, folder: &Folder) -> String {
     let last = |folder: &Folder| folder.path.rsplit('/').next().unwrap_or_default().to_owned();
     let own = last(folder);
     let is_alone = status.folders.iter().filter(|other| last(other) == own).count() == 1;
@@ -86,7 +87,7 @@ fn name(status: &Status, folder: &Folder) -> String {
 }
 
 /// Text in one line that fits into a menu, whatever is in the names of files.
-fn text(words: &str) -> String {
+pub(crate) fn text(words: &str) -> String {
     const LONGEST: usize = 90;
     let plain = words.replace(char::is_control, "\u{fffd}");
     match plain.char_indices().nth(LONGEST) {
@@ -134,7 +135,7 @@ pub(crate) mod tests {
             .map(|number| folder(&format!("/home/ann/{number}"), State::Safe))
             .collect();
         folders.push(folder("/home/ann/Tom & <Ann>", State::NeedsYou));
-        let tray = Tray::of(&Status::of(folders));
+        let tray = Tray::of(&Status::of(folders), &TimeZone::utc());
         let lines: Vec<&str> = tray.tooltip.lines().collect();
         assert_eq!(lines.len(), 6);
         assert_eq!(lines[0], "Tom ＆ ‹Ann›: NeedsYou");
@@ -144,7 +145,7 @@ pub(crate) mod tests {
     #[test]
     fn folders_of_the_same_name_are_told_apart() {
         let folders = vec![folder("/a/Photos", State::Paused), folder("/b/Photos", State::Safe)];
-        let tray = Tray::of(&Status::of(folders));
+        let tray = Tray::of(&Status::of(folders), &TimeZone::utc());
         assert_eq!(tray.tooltip, "/a/Photos: Paused\n/b/Photos: Safe");
     }
 

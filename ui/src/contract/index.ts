@@ -75,6 +75,19 @@ question: Question | null,
  */
 problems: Array<Problem>, 
 /**
+ * Contents that were found damaged, here or in a place, and are not made good yet.
+ */
+damaged: number, 
+/**
+ * Files of which both versions were kept in merges that were made here, since the program was started.
+ */
+conflicts: number, 
+/**
+ * What has no room for contents that are wanted there: names of places, and the path of this folder if it is its
+ * own disk.
+ */
+full: Array<string>, 
+/**
  * Why something is still waiting, one sentence each; empty if nothing is.
  */
 waiting: Array<string>, 

@@ -63,6 +63,13 @@ pub struct Folder {
     pub question: Option<Question>,
     /// What is not as it should be.
     pub problems: Vec<Problem>,
+    /// Contents that were found damaged, here or in a place, and are not made good yet.
+    pub damaged: u64,
+    /// Files of which both versions were kept in merges that were made here, since the program was started.
+    pub conflicts: u64,
+    /// What has no room for contents that are wanted there: names of places, and the path of this folder if it is its
+    /// own disk.
+    pub full: Vec<String>,
     /// Why something is still waiting, one sentence each; empty if nothing is.
     pub waiting: Vec<String>,
     /// What happened last, newest first.
@@ -97,6 +104,9 @@ impl Folder {
             pause: None,
             question: None,
             problems: Vec::new(),
+            damaged: 0,
+            conflicts: 0,
+            full: Vec::new(),
             waiting: Vec::new(),
             recent: Vec::new(),
         }

@@ -21,7 +21,10 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Optio
     folder.transfers = workshop.transfers().iter().map(progress).collect();
     folder.question = assistant.question().map(question);
     folder.problems = problems(assistant, workshop);
+    folder.damaged = workshop.setbacks().damaged().map(|_| 1).sum();
+    folder.conflicts = workshop.setbacks().conflicts();
     folder.places = places(assistant, workshop);
+    folder.full = full(assistant, workshop, &folder);
     folder.waiting = waiting(assistant, workshop, &folder.places);
     let classes = assistant.classes();
     folder.keys = classes
@@ -241,6 +244,23 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
         }
     };
     settings.iter().map(place).collect()
+}
+
+/// What has no room for contents that are wanted there.
+fn full(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<String> {
+    let lacks_room = |place: &Place, direction| {
+        RemoteName::parse(&place.name).is_some_and(|name| workshop.setbacks().lacks_room(&name, direction))
+    };
+    let sending = folder.places.iter().filter(|place| place.wants > 0);
+    let sending = sending.filter(|place| lacks_room(place, Direction::Send));
+    let mut full: Vec<String> = sending.map(|place| place.name.clone()).collect();
+    let mut places = folder.places.iter();
+    if places.any(|place| lacks_room(place, Direction::Get))
+        && assistant.classes().iter().any(|class| is_lacking(class, workshop))
+    {
+        full.push(folder.path.clone());
+    }
+    full
 }
 
 fn unsupported(settings: &annex::settings::RemoteSettings, workshop: &Workshop) -> Contact {

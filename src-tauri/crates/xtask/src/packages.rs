@@ -125,6 +125,11 @@ pub(crate) const SCREEN: &[Need] = &[
         what: "WebKitWebDriver",
         packages: &["webkit2gtk-driver"],
     },
+    Need {
+        is_there: || has_program("dunst"),
+        what: "dunst, a notification server",
+        packages: &["dunst"],
+    },
 ];
 
 /// What a desktop needs besides that pictures are taken of.

@@ -26,7 +26,12 @@ fn scene() -> Scene {
     let (here, there): (Annex, Annex) = (init("here"), init("there"));
     annex::init::add_remote(&here, &there).unwrap();
     std::fs::create_dir_all(here.own_dir()).unwrap();
-    let workshop = Workshop::open(here, Clock::start()).unwrap();
+    let workshop = Workshop::open(
+        here,
+        Clock::start(),
+        std::sync::Arc::new(crate::household::Household::new()),
+    )
+    .unwrap();
     let name = workshop.list_remotes().pop().unwrap().name;
     Scene {
         _place: place,

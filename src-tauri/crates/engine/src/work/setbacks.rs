@@ -1,4 +1,5 @@
-//! What transfers met with, for people: kept until it does not matter any more, and only as long as the program runs.
+//! What transfers and merges met with, for people: kept until it does not matter any more, and only as long as the
+//! program runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,12 +7,22 @@ use assistant::Outcome;
 use assistant::content::Direction;
 use model::{Key, RemoteName, RepoPath, Uuid};
 
-/// Why contents do not travel, and which were found damaged.
+/// Why contents do not travel, which were found damaged, and how often two versions of a file were kept.
 #[derive(Debug, Default)]
 pub(crate) struct Setbacks {
-    /// The last content that failed each way, and why.
-    reasons: BTreeMap<(RemoteName, Direction), (Key, String)>,
+    /// The last content that failed each way.
+    reasons: BTreeMap<(RemoteName, Direction), Failed>,
     damaged: BTreeMap<(Key, Uuid), Damage>,
+    conflicts: u64,
+}
+
+/// A content that did not travel.
+#[derive(Debug)]
+struct Failed {
+    key: Key,
+    why: String,
+    /// Where it was to go there was no room for it.
+    lacked_room: bool,
 }
 
 /// A file whose content is damaged in one repository.
@@ -26,7 +37,11 @@ impl Setbacks {
     /// A transfer ended: the last reason for which something could not be transferred stands until that content was.
     pub(crate) fn transferred(&mut self, remote: &RemoteName, direction: Direction, outcomes: &[(Key, Outcome)]) {
         let reason = outcomes.iter().rev().find_map(|(key, outcome)| match outcome {
-            Outcome::Full(why) | Outcome::Failed(why) => Some((key.clone(), why.clone())),
+            Outcome::Full(why) | Outcome::Failed(why) => Some(Failed {
+                key: key.clone(),
+                why: why.clone(),
+                lacked_room: matches!(outcome, Outcome::Full(_)),
+            }),
             Outcome::Stored
             | Outcome::AlreadyThere
             | Outcome::Busy
@@ -42,8 +57,8 @@ impl Setbacks {
         let is_there = |(key, outcome): &(Key, Outcome), failed: &Key| {
             key == failed && matches!(outcome, Outcome::Stored | Outcome::AlreadyThere)
         };
-        if let Some((failed, _)) = self.reasons.get(&way)
-            && outcomes.iter().any(|outcome| is_there(outcome, failed))
+        if let Some(failed) = self.reasons.get(&way)
+            && outcomes.iter().any(|outcome| is_there(outcome, &failed.key))
         {
             self.reasons.remove(&way);
         }
@@ -53,13 +68,19 @@ impl Setbacks {
     pub(crate) fn reason(&self, remote: &RemoteName, direction: Direction) -> Option<&str> {
         self.reasons
             .get(&(remote.clone(), direction))
-            .map(|(_, why)| why.as_str())
+            .map(|failed| failed.why.as_str())
+    }
+
+    /// True if the last content that failed this way found no room, and did not go since.
+    pub(crate) fn lacks_room(&self, remote: &RemoteName, direction: Direction) -> bool {
+        let failed = self.reasons.get(&(remote.clone(), direction));
+        failed.is_some_and(|failed| failed.lacked_room)
     }
 
     /// Why any content that was to come here did not.
     pub(crate) fn reasons_to_get(&self) -> impl Iterator<Item = (&RemoteName, &str)> {
         let gets = self.reasons.iter().filter(|((_, way), _)| *way == Direction::Get);
-        gets.map(|((remote, _), (_, why))| (remote, why.as_str()))
+        gets.map(|((remote, _), failed)| (remote, failed.why.as_str()))
     }
 
     /// The content of a file was found damaged in a repository, and was set aside there.
@@ -70,6 +91,16 @@ impl Setbacks {
     /// Contents that were found damaged, each with the repository.
     pub(crate) fn damaged(&self) -> impl Iterator<Item = (&Uuid, &Damage)> {
         self.damaged.iter().map(|((_, place), damage)| (place, damage))
+    }
+
+    /// A merge kept both versions of so many files.
+    pub(crate) fn kept_both(&mut self, files: u64) {
+        self.conflicts += files;
+    }
+
+    /// Files of which merges kept both versions.
+    pub(crate) fn conflicts(&self) -> u64 {
+        self.conflicts
     }
 
     /// Takes what was observed of a key: damage is made good when the content is there again, and does not matter any
@@ -112,6 +143,23 @@ mod tests {
         assert_eq!(ended(&[(key(), Outcome::Away)]).as_deref(), Some("no room"));
         assert_eq!(ended(&[(key(), Outcome::Stored)]), None);
         assert_eq!(setbacks.reasons_to_get().count(), 0);
+    }
+
+    #[test]
+    fn room_is_lacking_until_that_content_finds_it() {
+        let remote = RemoteName::parse("drive").unwrap();
+        let mut setbacks = Setbacks::default();
+        let steps = [
+            (Outcome::Failed("refused".to_owned()), false),
+            (Outcome::Full("no room".to_owned()), true),
+            (Outcome::Away, true),
+            (Outcome::Stored, false),
+        ];
+        for (outcome, lacks) in steps {
+            setbacks.transferred(&remote, Direction::Send, &[(key(), outcome)]);
+            assert_eq!(setbacks.lacks_room(&remote, Direction::Send), lacks);
+            assert!(!setbacks.lacks_room(&remote, Direction::Get));
+        }
     }
 
     #[test]

@@ -1,0 +1,171 @@
+//! What a click in the menu or on a notification does. It is a value, and does what it says also when it comes late.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use contract::{Answer, Command, Reply, Request, Setting, Status};
+use engine::Door;
+use gtk::glib;
+use serde::{Deserialize, Serialize};
+use tauri::AppHandle;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::notices::Said;
+use crate::windows::{self, Page};
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Act {
+    OpenWindow,
+    OpenPage(Page),
+    /// Shows a folder's files.
+    OpenFolder(String),
+    /// Asks a folder's engine.
+    Ask(String, Command),
+    /// Asks the program as a whole.
+    Request(Request),
+    PauseAll(Span),
+    ResumeAll,
+    /// Limits contents, both ways, to so many bytes a second.
+    Limit(Option<u64>),
+    Quit,
+}
+
+/// How long a pause lasts from the click on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Span {
+    Minutes(u32),
+    UntilTomorrow,
+    UntilResumed,
+}
+
+impl Span {
+    /// When it ends by itself, seconds since the epoch.
+    fn until(self, now: &glib::DateTime) -> Option<u64> {
+        let end = match self {
+            Self::UntilResumed => return None,
+            Self::Minutes(minutes) => now.add_minutes(i32::try_from(minutes).ok()?).ok()?,
+            Self::UntilTomorrow => {
+                let tomorrow = now.add_days(1).ok()?;
+                let (year, month, day) = tomorrow.ymd();
+                glib::DateTime::new(&now.timezone(), year, month, day, 0, 0, 0.0).ok()?
+            }
+        };
+        u64::try_from(end.to_unix()).ok()
+    }
+}
+
+/// What acts are done with.
+pub(crate) struct Doer<'a> {
+    pub(crate) app: &'a AppHandle,
+    pub(crate) door: Door,
+    /// What the user is to be told.
+    pub(crate) said: UnboundedSender<Said>,
+}
+
+impl Doer<'_> {
+    /// Begins an act; false if it is the end.
+    pub(crate) fn begin(&self, act: Act, status: &Status) -> bool {
+        match act {
+            Act::OpenWindow => windows::open(self.app),
+            Act::OpenPage(page) => windows::open_at(self.app, page),
+            Act::OpenFolder(path) => drop(tokio::spawn(open(path))),
+            Act::Ask(folder, command) => self.ask(folder, command),
+            Act::Request(request) => self.request([request]),
+            Act::PauseAll(span) => {
+                // Without a clock that can be read, a pause without an end is what cannot be missed.
+                let until = glib::DateTime::now_local().ok().and_then(|now| span.until(&now));
+                self.ask_all(status, &Command::Pause { until });
+            }
+            Act::ResumeAll => self.ask_all(status, &Command::Resume),
+            Act::Limit(limit) => self.request([
+                Request::Set(Setting::LimitUp(limit)),
+                Request::Set(Setting::LimitDown(limit)),
+            ]),
+            Act::Quit => return false,
+        }
+        true
+    }
+
+    fn ask_all(&self, status: &Status, command: &Command) {
+        for folder in &status.folders {
+            self.ask(folder.path.clone(), command.clone());
+        }
+    }
+
+    /// An answer shows in the folder's status; a refusal is told.
+    fn ask(&self, folder: String, command: Command) {
+        let (door, said) = (self.door.clone(), self.said.clone());
+        tokio::spawn(async move {
+            if let Reply::Refused(why) = door.ask(&folder, command).await {
+                tell(&said, folder, why);
+            }
+        });
+    }
+
+    /// One request after the other, until one is refused.
+    fn request(&self, requests: impl IntoIterator<Item = Request> + Send + 'static) {
+        let (door, said) = (self.door.clone(), self.said.clone());
+        let requests: Vec<Request> = requests.into_iter().collect();
+        tokio::spawn(async move {
+            for request in requests {
+                let is_awaited = matches!(request, Request::Eject { .. });
+                match door.request(request).await {
+                    Answer::Refused(why) => return tell(&said, "That was not done".to_owned(), why),
+                    // All else shows in the status, but a drive that is gone does not.
+                    Answer::Done(words) if is_awaited => {
+                        // Nobody listens only while the program ends.
+                        let _ = said.send(Said {
+                            title: words,
+                            body: String::new(),
+                        });
+                    }
+                    Answer::Done(_) | Answer::Found(_) | Answer::Suggested(_) => {}
+                }
+            }
+        });
+    }
+}
+
+fn tell(said: &UnboundedSender<Said>, title: String, body: String) {
+    crate::say(&format!("{title}: {body}"));
+    // Nobody listens only while the program ends.
+    let _ = said.send(Said { title, body });
+}
+
+/// Shows a folder in the desktop's file manager.
+async fn open(folder: String) {
+    let mut open = tokio::process::Command::new("xdg-open");
+    open.arg(Path::new(&folder)).stdin(Stdio::null()).stdout(Stdio::null());
+    let why = match open.status().await {
+        Ok(status) if status.success() => return,
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    };
+    crate::say(&format!("{folder} could not be shown: xdg-open: {why}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_ends_when_it_was_said() {
+        let zone = |name| glib::TimeZone::from_identifier(Some(name)).unwrap();
+        let at = |zone, day, hour, minute| glib::DateTime::new(zone, 2026, 11, day, hour, minute, 0.0).unwrap();
+        let utc = zone("UTC");
+        let east = zone("+05:30");
+        let table = [
+            (at(&utc, 24, 17, 10), Span::Minutes(30), Some(at(&utc, 24, 17, 40))),
+            (at(&utc, 24, 23, 40), Span::Minutes(60), Some(at(&utc, 25, 0, 40))),
+            (at(&utc, 24, 0, 0), Span::UntilTomorrow, Some(at(&utc, 25, 0, 0))),
+            (at(&utc, 24, 23, 59), Span::UntilTomorrow, Some(at(&utc, 25, 0, 0))),
+            (at(&east, 24, 1, 0), Span::UntilTomorrow, Some(at(&utc, 24, 18, 30))),
+            (at(&utc, 24, 17, 10), Span::UntilResumed, None),
+        ];
+        for (now, span, end) in table {
+            let end = end.map(|end| u64::try_from(end.to_unix()).unwrap());
+            assert_eq!(span.until(&now), end, "{span:?} at {now:?}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Which notices a status calls for, and in which words; whether they were told already does not matter here.
+
+use contract::{Drive, Folder, Request, Standing, Status};
+
+use super::history::{History, WEEK, is_moving};
+use super::{About, Notice, Said, Urgency};
+use crate::acts::Act;
+use crate::tray::{name, text};
+use crate::windows::Page;
+
+/// All that is true and worth a notice, the most urgent first.
+pub(super) fn of(history: &History, status: &Status, at: u64) -> Vec<Notice> {
+    let folders = || status.folders.iter();
+    let drives = || status.drives.iter();
+    let mut notices: Vec<Notice> = Vec::new();
+    notices.extend(folders().filter_map(|folder| question(status, folder)));
+    notices.extend(folders().filter_map(|folder| damage(status, folder)));
+    notices.extend(history.said().map(|(number, said)| answer(number, said)));
+    notices.extend(drives().filter_map(new_drive));
+    notices.extend(history.pulled_out().map(|(id, name)| pulled_out(id, name)));
+    notices.extend(folders().filter_map(|folder| conflicts(status, folder, history.conflicts_told(folder))));
+    notices.extend(folders().filter_map(|folder| full(status, folder)));
+    notices.extend(folders().flat_map(|folder| overdue(history, status, folder, at)));
+    notices.extend(drives().filter_map(|drive| up_to_date(status, drive)));
+    notices.extend(folders().filter_map(|folder| in_step(history, status, folder)));
+    notices
+}
+
+fn question(status: &Status, folder: &Folder) -> Option<Notice> {
+    let question = folder.question.as_ref()?;
+    let no = Act::Ask(folder.path.clone(), contract::Command::Answer { yes: false });
+    Some(Notice {
+        about: About::Question(folder.path.clone()),
+        urgency: Urgency::Critical,
+        category: "transfer.error",
+        title: format!("{}: a question waits for your answer", short(status, folder)),
+        body: question.text.clone(),
+        elsewhere: "Answer it in Anabranch's window or in the menu of its icon.".to_owned(),
+        actions: vec![page("Review…", Page::Folders), (text(&question.no), Some(no))],
+        count: 1,
+    })
+}
+
+fn damage(status: &Status, folder: &Folder) -> Option<Notice> {
+    let files = match folder.damaged {
+        0 => return None,
+        1 => "The content of a file is damaged. It was set aside".to_owned(),
+        count => format!("The contents of {count} files are damaged. They were set aside"),
+    };
+    Some(Notice {
+        about: About::Damage(folder.path.clone()),
+        urgency: Urgency::Critical,
+        category: "transfer.error",
+        title: format!("{}: damage was found", short(status, folder)),
+        body: format!("{files}; whether another copy is known is told under Problems."),
+        elsewhere: "Open Anabranch's window, page Problems.".to_owned(),
+        actions: vec![page("Details…", Page::Problems)],
+        count: folder.damaged,
+    })
+}
+
+fn answer(number: u64, said: &Said) -> Notice {
+    Notice {
+        about: About::Answer(number),
+        urgency: Urgency::Normal,
+        category: "transfer",
+        title: text(&said.title),
+        body: said.body.clone(),
+        elsewhere: String::new(),
+        actions: Vec::new(),
+        count: 1,
+    }
+}
+
+fn new_drive(drive: &Drive) -> Option<Notice> {
+    if drive.standing != Standing::New {
+        return None;
+    }
+    let decline = Request::DeclineDrive {
+        drive: drive.id.clone(),
+    };
+    Some(Notice {
+        about: About::NewDrive(drive.id.clone()),
+        urgency: Urgency::Normal,
+        category: "device.added",
+        title: text(&format!("A new drive: {}", drive.name)),
+        body:
+            "It can hold copies of your folders, or carry files between computers. Nothing is written to it unless you \
+               say so."
+                .to_owned(),
+        elsewhere: "To use it, open Anabranch's window, page Drives.".to_owned(),
+        actions: vec![
+            page("Use it…", Page::Drives),
+            ("Not this one".to_owned(), Some(Act::Request(decline))),
+        ],
+        count: 1,
+    })
+}
+
+fn pulled_out(id: &str, name: &str) -> Notice {
+    Notice {
+        about: About::PulledOut(id.to_owned()),
+        urgency: Urgency::Normal,
+        category: "device.removed",
+        title: text(&format!("{name} was taken out while files were on their way")),
+        body: "Nothing is lost. It goes on by itself when the drive is back.".to_owned(),
+        elsewhere: "What was left is told in Anabranch's window, page Places.".to_owned(),
+        actions: vec![page("What was left…", Page::Places)],
+        count: 1,
+    }
+}
+
+fn conflicts(status: &Status, folder: &Folder, told: u64) -> Option<Notice> {
+    let body = match folder.conflicts.saturating_sub(told) {
+        _ if folder.conflicts == 0 => return None,
+        1 => "A file was changed here and elsewhere at the same time. Both versions are in the folder.".to_owned(),
+        new => format!(
+            "{new} files were changed here and elsewhere at the same time. Both versions of each are in the folder."
+        ),
+    };
+    Some(Notice {
+        about: About::Conflicts(folder.path.clone()),
+        urgency: Urgency::Normal,
+        category: "transfer",
+        title: format!("{}: both versions were kept", short(status, folder)),
+        body,
+        elsewhere: "Compare them in Anabranch's window, page Conflicts.".to_owned(),
+        actions: vec![page("Compare…", Page::Conflicts), ("Later".to_owned(), None)],
+        count: folder.conflicts,
+    })
+}
+
+fn full(status: &Status, folder: &Folder) -> Option<Notice> {
+    if folder.full.is_empty() {
+        return None;
+    }
+    let own = |full: &String| match *full == folder.path {
+        true => "this computer's disk".to_owned(),
+        false => full.clone(),
+    };
+    let places: Vec<String> = folder.full.iter().map(own).collect();
+    Some(Notice {
+        about: About::Full(folder.path.clone()),
+        urgency: Urgency::Normal,
+        category: "transfer.error",
+        title: format!("{}: no room left", short(status, folder)),
+        body: format!(
+            "There is no room for files on {}. Nothing is lost: they wait until there is.",
+            places.join(", ")
+        ),
+        elsewhere: "What waits is told in Anabranch's window, page Folders.".to_owned(),
+        actions: vec![page("See what waits…", Page::Folders)],
+        count: 1,
+    })
+}
+
+fn overdue(history: &History, status: &Status, folder: &Folder, at: u64) -> Vec<Notice> {
+    let late = folder.places.iter().filter(|place| {
+        let since = history.lacks_since(folder, &place.name);
+        since.is_some_and(|since| at >= since.saturating_add(WEEK))
+    });
+    let notice = |place: &contract::Place| Notice {
+        about: About::Overdue(folder.path.clone(), place.name.clone()),
+        urgency: Urgency::Normal,
+        category: "transfer",
+        title: text(&format!("{}: files wait for {}", name(status, folder), place.name)),
+        body: match place.wants {
+            1 => format!(
+                "For a week {} has not been given all that it wants: 1 file is missing there.",
+                place.name
+            ),
+            count => format!(
+                "For a week {} has not been given all that it wants: {count} files are missing there.",
+                place.name
+            ),
+        },
+        elsewhere: "Which they are is told in Anabranch's window, page Places.".to_owned(),
+        actions: vec![page("See which…", Page::Places)],
+        count: 1,
+    };
+    late.map(notice).collect()
+}
+
+fn up_to_date(status: &Status, drive: &Drive) -> Option<Notice> {
+    let is_up_to_date = matches!(drive.standing, Standing::InUse { up_to_date: true, .. });
+    // While contents come from it, it is no time to take it out.
+    if !is_up_to_date || is_moving(status, drive) {
+        return None;
+    }
+    let eject = Request::Eject {
+        drive: drive.id.clone(),
+    };
+    let (elsewhere, actions) = match drive.can_eject {
+        true => (
+            "Before you take it out, eject it in Anabranch's window or in the menu of its icon.",
+            vec![("Eject".to_owned(), Some(Act::Request(eject)))],
+        ),
+        false => ("", Vec::new()),
+    };
+    Some(Notice {
+        about: About::UpToDate(drive.id.clone()),
+        urgency: Urgency::Low,
+        category: "transfer.complete",
+        title: text(&format!("{} is up to date", drive.name)),
+        body: "Everything that belongs on it is on it.".to_owned(),
+        elsewhere: elsewhere.to_owned(),
+        actions,
+        count: 1,
+    })
+}
+
+fn in_step(history: &History, status: &Status, folder: &Folder) -> Option<Notice> {
+    if folder.state != contract::State::Safe || !history.has_lacked(folder) {
+        return None;
+    }
+    Some(Notice {
+        about: About::InStep(folder.uuid.clone()),
+        urgency: Urgency::Low,
+        category: "transfer.complete",
+        title: format!("{} is in step", short(status, folder)),
+        body: "Every file is now wherever it is wanted.".to_owned(),
+        elsewhere: String::new(),
+        actions: vec![("Open folder".to_owned(), Some(Act::OpenFolder(folder.path.clone())))],
+        count: 1,
+    })
+}
+
+fn short(status: &Status, folder: &Folder) -> String {
+    text(&name(status, folder))
+}
+
+fn page(label: &str, page: Page) -> (String, Option<Act>) {
+    (label.to_owned(), Some(Act::OpenPage(page)))
+}

@@ -1,0 +1,180 @@
+//! The desktop program and a real notification server: what is shown, what its buttons do, and what without one.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "notices/dunst.rs"]
+mod dunst;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dunst::Dunst;
+use whole_system::clones::Actor;
+use whole_system::skip::needs_notification_server;
+use whole_system::{Desktop, Sandbox, attempt, eventually};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const FILES: u32 = 10;
+const QUESTION: &str = "CRITICAL | Photos: a question waits for your answer | ";
+
+/// A folder that is in step.
+fn photos(sandbox: &Sandbox) -> PathBuf {
+    let photos = Actor::Anabranch.init(sandbox, "Photos");
+    for number in 0..FILES {
+        fs::write(photos.join(format!("{number}.jpg")), format!("picture {number}\n")).unwrap();
+    }
+    Actor::Anabranch.sync(sandbox, &photos);
+    photos
+}
+
+fn delete_many(photos: &Path) {
+    for number in 1..FILES {
+        fs::remove_file(photos.join(format!("{number}.jpg"))).unwrap();
+    }
+}
+
+/// Waits until the folder is in a state.
+#[track_caller]
+fn is(sandbox: &Sandbox, photos: &Path, state: &str) {
+    eventually(PATIENCE, || {
+        let answer = attempt(sandbox.anabranch(["status", "--json"]).arg(photos));
+        let folder: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
+        match folder["state"] == state {
+            true => Ok(()),
+            false => Err(folder.to_string()),
+        }
+    });
+}
+
+#[test]
+fn a_question_is_shown_and_answered() {
+    if !needs_notification_server() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let photos = photos(&sandbox);
+    let desktop = Desktop::start(&sandbox);
+    let dunst = Dunst::start(&sandbox, &desktop);
+    let engine = desktop.run(&sandbox, &[&photos]);
+    is(&sandbox, &photos, "safe");
+    assert_eq!(dunst.ever(), "", "a folder that is in step is no news");
+
+    delete_many(&photos);
+    dunst.shows(&format!("{QUESTION}9 of 10 files are gone from this folder."));
+    dunst.has(1);
+    // Answered elsewhere it is taken back.
+    assert!(
+        attempt(sandbox.anabranch(["answer", "no"]).arg(&photos))
+            .status
+            .success()
+    );
+    dunst.has(0);
+    is(&sandbox, &photos, "safe");
+
+    delete_many(&photos);
+    dunst.has(1);
+    dunst.click("Bring them back");
+    is(&sandbox, &photos, "safe");
+    assert_eq!(fs::read_to_string(photos.join("9.jpg")).unwrap(), "picture 9\n");
+    dunst.has(0);
+    assert_eq!(dunst.ever().matches(QUESTION).count(), 2, "{}", dunst.ever());
+    engine.stop();
+}
+
+#[test]
+fn a_button_opens_the_window() {
+    if !needs_notification_server() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let photos = photos(&sandbox);
+    let desktop = Desktop::start(&sandbox);
+    let dunst = Dunst::start(&sandbox, &desktop);
+    let engine = desktop.run(&sandbox, &[&photos]);
+    delete_many(&photos);
+    dunst.has(1);
+    assert!(desktop.windows("Anabranch").is_empty());
+    dunst.click("Review…");
+    eventually(PATIENCE, || match desktop.windows("Anabranch").len() {
+        1 => Ok(()),
+        count => Err(format!("{count} windows")),
+    });
+    dunst.has(0);
+    engine.stop();
+}
+
+#[test]
+fn a_server_that_is_absent_late_or_gone_is_lived_with() {
+    if !needs_notification_server() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let photos = photos(&sandbox);
+    let desktop = Desktop::start(&sandbox);
+    let engine = desktop.run(&sandbox, &[&photos]);
+    delete_many(&photos);
+    is(&sandbox, &photos, "needs-you");
+    // What is true when it comes is shown, also by the next after one that crashed.
+    for _ in 0..2 {
+        let dunst = Dunst::start(&sandbox, &desktop);
+        dunst.shows(QUESTION);
+    }
+    assert!(!engine.words().contains("notification"), "{}", engine.words());
+    // A program that ends takes its notifications with it.
+    let dunst = Dunst::start(&sandbox, &desktop);
+    dunst.has(1);
+    engine.stop();
+    dunst.has(0);
+}
+
+#[test]
+fn two_versions_that_are_kept_are_told() {
+    if !needs_notification_server() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let photos = photos(&sandbox);
+    let clone = Actor::Anabranch.clone(&sandbox, &photos, "clone", false);
+    Actor::Anabranch.sync(&sandbox, &photos);
+    fs::write(photos.join("0.jpg"), "the folder's\n").unwrap();
+    fs::write(clone.join("0.jpg"), "the clone's\n").unwrap();
+    Actor::Anabranch.sync(&sandbox, &clone);
+    let desktop = Desktop::start(&sandbox);
+    let dunst = Dunst::start(&sandbox, &desktop);
+    let engine = desktop.run(&sandbox, &[&photos]);
+    dunst.shows("NORMAL | Photos: both versions were kept | A file was changed here and elsewhere at the same time.");
+    engine.stop();
+}
+
+#[test]
+fn the_first_time_in_step_is_told_once() {
+    if !needs_notification_server() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let photos = photos(&sandbox);
+    let clone = Actor::Anabranch.clone(&sandbox, &photos, "clone", false);
+    let away = sandbox.path("away");
+    let desktop = Desktop::start(&sandbox);
+    let dunst = Dunst::start(&sandbox, &desktop);
+    for (start, file) in ["a.jpg", "b.jpg"].into_iter().enumerate() {
+        fs::rename(&clone, &away).unwrap();
+        fs::write(photos.join(file), file).unwrap();
+        let engine = desktop.run(&sandbox, &[&photos]);
+        is(&sandbox, &photos, "waiting");
+        // It has seen that something is missing.
+        let record = sandbox.path("home/.local/state/anabranch/notices.json");
+        eventually(PATIENCE, || match fs::read_to_string(&record).unwrap_or_default() {
+            text if text.contains(r#""lacks_since":[[["#) => Ok(()),
+            text => Err(text),
+        });
+        fs::rename(&away, &clone).unwrap();
+        Actor::Anabranch.sync(&sandbox, &photos);
+        is(&sandbox, &photos, "safe");
+        assert!(clone.join(file).exists());
+        dunst.shows("LOW | Photos is in step | ");
+        engine.stop();
+        assert_eq!(dunst.ever().lines().count(), 1, "start {start}: {}", dunst.ever());
+    }
+}
