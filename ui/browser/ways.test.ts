@@ -111,9 +111,14 @@ describe('a drive', () => {
     await picture(page, 'drives using');
     expect(await wrongs(page)).toEqual([]);
     await press(page, 'Start using it');
-    await page.waitForSelector('text=Has copies of Notes.');
+    await page.getByRole('article', { name: 'STICK' }).getByText('Has copies of Notes.').waitFor();
+    await press(page, 'Use it for another folder…: STICK');
+    expect(await page.getByLabel('For which folder?').getByRole('option').allInnerTexts()).toEqual(['Photos', 'Music', 'Films']);
+    await press(page, 'Start using it');
+    await page.getByRole('article', { name: 'STICK' }).getByText('Has copies of Notes and Photos.').waitFor();
     await page.evaluate(() => (location.hash = '#/places'));
-    await page.getByRole('heading', { name: 'STICK' }).waitFor();
+    await page.getByRole('heading', { name: 'STICK' }).first().waitFor();
+    expect(await page.getByRole('heading', { name: 'STICK' }).count()).toBe(2);
   });
 
   it('is ejected when all is on it, or not after all', async () => {

@@ -82,6 +82,14 @@ describe('by keyboard alone', () => {
     ]);
   });
 
+  it.each(Object.keys(PAGES))('the page %s is walked through and left, with the focus in sight', async (name) => {
+    const page = await browser.open('everyday', `/${name}`);
+    await settled(page);
+    const names = await walk(page);
+    expect(names.length).toBeGreaterThan(Object.keys(PAGES).length);
+    expect(names.filter((one) => one.endsWith('(unseen)'))).toEqual([]);
+  });
+
   it('a page opens, its heading has the focus, and Tab goes on in it', async () => {
     const page = await browser.open('everyday');
     // Past the link that skips, to the last but one of the pages.

@@ -15,6 +15,12 @@ export function driveKind(standing: Standing): DriveKind {
   return 'in-use' in standing ? 'in-use' : 'ejecting';
 }
 
+/** The folders that a drive holds no copies of. */
+export function notOn({ standing }: Drive, folders: Folder[]): Folder[] {
+  const places = typeof standing === 'object' && 'in-use' in standing ? standing['in-use'].places : [];
+  return folders.filter((folder) => places.every((one) => one.folder !== folder.path));
+}
+
 /** What is still to come to or from a drive, folder by folder, in words. */
 export function driveMissing({ standing }: Drive, folders: Folder[]): { folder: string; what: string }[] {
   if (typeof standing === 'string' || !('in-use' in standing)) {

@@ -16,6 +16,7 @@ import RulesCard from './RulesCard.svelte';
 afterEach(cleanup);
 
 // jsdom lays nothing out.
+Element.prototype.scrollIntoView = vi.fn();
 vi.stubGlobal(
   'ResizeObserver',
   class {
@@ -131,6 +132,30 @@ describe('the rules of a folder', () => {
     });
     await fireEvent.click(screen.getByRole('button', { name: 'Discard: Photos' }));
     await vi.waitFor(() => expect((screen.getByLabelText('desktop') as HTMLSelectElement).value).toBe('git-only'));
+  });
+
+  it('are not undone over what somebody else wrote since', async () => {
+    let written: Rule[] = [];
+    const backend = program((command) => {
+      if (typeof command === 'object' && 'set-rules' in command) {
+        written = command['set-rules'].rules;
+        return Promise.resolve('done');
+      }
+      return Promise.resolve(
+        command === 'rules'
+          ? { rules: { rules: written, mistake: null } }
+          : { preview: { travels: [], fewest_copies: null, files_with_fewest: 0 } },
+      );
+    });
+    render(RulesCard, { folder: folder('/a/Photos'), backend });
+    await fireEvent.change(await screen.findByLabelText('desktop'), { target: { value: 'nothing' } });
+    await screen.findByText('Nothing would be left to travel.');
+    await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
+    await screen.findByRole('button', { name: 'Undo: Photos' });
+    written = [place];
+    await fireEvent.focus(window);
+    await vi.waitFor(() => expect((screen.getByLabelText('desktop') as HTMLSelectElement).value).toBe('git-only'));
+    expect(screen.queryByRole('button', { name: 'Undo: Photos' })).toBeNull();
   });
 
   it('are not applied before it was seen what they change', async () => {

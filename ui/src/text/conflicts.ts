@@ -17,6 +17,8 @@ export const conflicts = {
   keepBoth: (count: number): string => (count === 2 ? 'Keep both' : 'Keep all'),
   keepBothOf: (count: number, file: string): string => `${conflicts.keepBoth(count)}: ${file}`,
   history: 'What is not kept stays in the history of the folder.',
+  more: (count: number): string =>
+    plural(count, { one: '# more is shown when these are settled.', other: '# more are shown when these are settled.' }),
   all: 'Keep both versions of all…',
   allTitle: (count: number): string =>
     plural(count, { one: 'Keep both versions of # file?', other: 'Keep both versions of # files?' }),

@@ -23,6 +23,7 @@ export const drives = {
   use: 'Use it…',
   decline: 'Not this one',
   reconsider: 'Use it after all…',
+  useMore: 'Use it for another folder…',
   eject: 'Eject when done',
   keep: 'Do not eject',
   cannotEject: 'It cannot be ejected from here: unmount it as you usually do.',

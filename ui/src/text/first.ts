@@ -35,7 +35,6 @@ export const first = {
   later: 'Later',
   finish: 'Done',
   back: 'Do not keep this folder after all',
-  backHint: 'Its files stay as they are.',
   add: 'Add a folder…',
   addTitle: 'Add a folder',
   cancel: 'Cancel',

@@ -80,7 +80,6 @@ export const text = {
     isHere: 'here',
     isAway: 'not here',
     unknownSize: 'size not known',
-    total: (count: number): string => `${files(count)}`,
   },
   autostart: {
     title: 'Start Anabranch when you log in?',

@@ -6,7 +6,6 @@ export const rules = {
   hint: 'What may travel between each folder and each of its places. Nothing changes before you apply it.',
   none: 'No folder has a place yet, so there is nothing to rule.',
   written: 'Written to',
-  legend: (place: string): string => `What may travel to and from ${place}`,
   allow: {
     everything: '⇄ Everything',
     'content-up': '→ Only from here',
@@ -23,7 +22,6 @@ export const rules = {
   } satisfies Record<Allow, (place: string) => string>,
   except: (place: string): string => `Directories that differ with ${place}`,
   choose: 'Choose directories…',
-  chooseFor: (place: string): string => `Choose directories for ${place}`,
   fewer: 'Done choosing',
   tree: (place: string): string => `Directories whose contents travel to or from ${place}`,
   whole: 'The whole folder',

@@ -78,7 +78,8 @@ async function onDrive(status: () => Status, request: DriveRequest, changes: Cha
     const { folder: of } = request['use-drive'];
     await changes.ticks(2);
     forget(changes, id);
-    stand(changes, id, { 'in-use': { places: [{ folder: of, place: asked.name }], up_to_date: false } });
+    const before = typeof asked.standing === 'object' && 'in-use' in asked.standing ? asked.standing['in-use'].places : [];
+    stand(changes, id, { 'in-use': { places: [...before, { folder: of, place: asked.name }], up_to_date: false } });
     addPlace(changes, of, asked.name);
     return { done: `${asked.name} has copies of ${of} from now on` };
   }
