@@ -231,6 +231,8 @@ impl Folder {
     }
 
     fn begin(&mut self) {
+        // Before the configuration is read: a change of it after that is noticed.
+        self.workshop.remember_stamps();
         let remotes = self.workshop.list_remotes();
         self.handle(Event::RefsMoved(self.workshop.refs()));
         self.handle(Event::RemotesListed(remotes));

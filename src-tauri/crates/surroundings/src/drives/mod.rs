@@ -49,7 +49,7 @@ pub struct Drive {
     pub is_removable: bool,
     /// True if it is the system's own, or not for people: ignored, for booting, for recovery.
     pub is_hidden: bool,
-    /// True if UDisks2 knows it, and so can unmount it.
+    /// True if UDisks2 knows that it is mounted, and so can unmount it.
     pub can_eject: bool,
 }
 

@@ -175,6 +175,10 @@ enum Refusal {
 
 #[interface(name = "org.freedesktop.UDisks2.Filesystem")]
 impl Filesystem {
+    #[zbus(property)]
+    fn mount_points(&self) -> Vec<Vec<u8>> {
+        vec![zero_ended("/media/me/STICK"); self.places]
+    }
     fn unmount(&mut self, _options: HashMap<String, OwnedValue>) -> Result<(), Refusal> {
         if self.busy {
             return Err(Refusal::DeviceBusy("target is busy".into()));
@@ -208,6 +212,12 @@ async fn a_stick_is_described_as_udisks_has_it() {
     let Some(bus) = TestBus::start() else { return };
     let udisks = udisks(&bus.address).await;
     add(&udisks, "block_devices/sdb1", STICK).await;
+    let files = Filesystem { places: 1, busy: false };
+    udisks
+        .object_server()
+        .at(object("block_devices/sdb1"), files)
+        .await
+        .unwrap();
     let place = tempfile::tempdir().unwrap();
     for device in ["/dev/sdb1", "/dev/sdb1-link"] {
         let drives = look(&bus.bus(), &[mount(device, place.path())]).await;

@@ -8,7 +8,7 @@ use zbus::zvariant::{OwnedObjectPath, Value};
 use zbus::{Connection, Proxy};
 
 use super::in_time;
-use super::udisks::{DRIVE, SERVICE, Told, flag};
+use super::udisks::{DRIVE, FILESYSTEM, SERVICE, Told, flag};
 
 /// How a drive was let go of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(super) async fn eject(bus: &Connection, device: &OsStr) -> Result<Ejected, N
 
 async fn unmount(bus: &Connection, block: &OwnedObjectPath) -> Result<(), NotEjected> {
     for place in 0..PLACES {
-        let unmount = call(bus, block, "org.freedesktop.UDisks2.Filesystem", "Unmount");
+        let unmount = call(bus, block, FILESYSTEM, "Unmount");
         match tokio::time::timeout(TIME_TO_WRITE, unmount).await {
             // There may be another place: the next call tells.
             Ok(Ok(())) => {}
