@@ -295,7 +295,9 @@ fn drive_without_udisks_is_used_all_the_same() {
         program.use_it(&shown, &laptop, Purpose::Carry);
         let copy = drive.mount_point().join("Photos.git");
         without_reserve(sandbox, &copy);
-        eventually(PATIENCE, || holds(&copy, &files));
+        eventually(PATIENCE, || {
+            holds(&copy, &files).map_err(|why| format!("{why}\n{:#?}", program.status().folders))
+        });
         is_for(sandbox, &copy, "transfer");
         let (done, said) = words(program.ask(Request::Eject { drive: shown.id }));
         assert!(

@@ -51,6 +51,8 @@ impl Workshop {
         let before = self.renew_stamps(|_| stamps);
         if before.is_some_and(|before| before.config != stamps.config) {
             events.push(Event::RemotesListed(self.list_remotes()));
+            // What a new remote wants may be known already, without any ref that moves.
+            events.push(Event::RulesChanged);
         }
         if before.is_some_and(|before| before.index != stamps.index) {
             events.push(Event::CountLost(None));
