@@ -110,6 +110,7 @@ impl Door {
             let folder = handle.status().await;
             kept.extend(folder.map(|folder| Kept {
                 at: handle.places(),
+                repositories: handle.repositories(),
                 folder,
             }));
         }
