@@ -179,7 +179,9 @@ fn a_declined_drive_stays_declined_unless_it_is_used() {
 fn a_drive_is_up_to_date_when_nothing_is_left_either_way() {
     let see = |kept: Kept| match one(drive("STICK"), &[kept]).unwrap().standing {
         Standing::InUse { places, up_to_date } => (places, up_to_date),
-        other => panic!("{other:?}"),
+        other @ (Standing::New | Standing::Declined | Standing::Unusable(_) | Standing::Ejecting { .. }) => {
+            panic!("{other:?}")
+        }
     };
     let at = "/media/me/STICK/Photos.git";
     let (places, up_to_date) = see(kept(place("stick"), at));
