@@ -26,6 +26,12 @@ impl Shell {
         }
     }
 
+    /// True if nothing is kept in sync yet, and nothing is meant to be.
+    pub(crate) fn is_first_run(&self) -> bool {
+        let status = self.status.borrow();
+        status.folders.is_empty() && status.problems.is_empty()
+    }
+
     /// The window is gone.
     pub(crate) fn nobody_watches(&self) {
         self.watched_by(None);

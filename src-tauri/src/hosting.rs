@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use contract::{Reply, Status};
-use engine::{Door, Engine};
+use engine::{Door, Engine, SettingsFile};
 use tauri::AppHandle;
 use tokio::process::Command;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 
+use crate::autostart;
 use crate::commands::Shell;
 use crate::tray::Tray;
 use crate::tray::item::TrayItem;
@@ -32,7 +33,7 @@ const PACE: Duration = Duration::from_millis(250);
 /// If a folder cannot be run.
 pub(crate) async fn without_desktop(folders: &[PathBuf]) -> Result<()> {
     let mut signals = Signals::catch()?;
-    let engine = Engine::start(folders)?;
+    let engine = Engine::start(folders, SettingsFile::of_user())?;
     signals.asked_to_end().await;
     engine.stop().await;
     Ok(())
@@ -48,10 +49,11 @@ pub(crate) async fn with_desktop(app: &AppHandle, folders: &[PathBuf], started: 
     let mut signals = Signals::catch()?;
     let (chosen, mut acts) = unbounded_channel();
     let item = TrayItem::start(chosen)?;
-    let engine = Engine::start(folders)?;
+    let engine = Engine::start(folders, SettingsFile::of_user())?;
     let status = publish(&engine).await;
     // Nobody waits for it only if the application has ended already.
     let _ = started.send(Shell::new(engine.door(), status.clone()));
+    let autostart = tokio::spawn(follow_autostart(status.clone()));
     let tray = tokio::spawn(show(status, item));
     loop {
         let act = tokio::select! {
@@ -67,8 +69,26 @@ pub(crate) async fn with_desktop(app: &AppHandle, folders: &[PathBuf], started: 
     }
     // An engine that stops has nothing to show any more.
     tray.abort();
+    autostart.abort();
     engine.stop().await;
     Ok(())
+}
+
+/// Has the program start with the desktop, or not, as the settings say; until the user was asked, nothing is done.
+async fn follow_autostart(mut status: watch::Receiver<Status>) {
+    let mut followed = None;
+    loop {
+        let wanted = status.borrow_and_update().settings.autostart;
+        if wanted != followed {
+            followed = wanted;
+            if let Some(Err(why)) = wanted.map(autostart::follow) {
+                crate::say(&why);
+            }
+        }
+        if status.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Asks a folder what was chosen in the menu; an answer shows in its status.

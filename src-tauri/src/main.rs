@@ -3,6 +3,7 @@
 //! It shows [`contract::Status`] and sends [`contract::Command`]; it decides nothing. [`hosting`] runs the engine, [`tray`]
 //! and [`windows`] show it, [`commands`] is what the window may ask.
 
+mod autostart;
 mod commands;
 mod hosting;
 mod tray;
@@ -22,7 +23,7 @@ use tokio::sync::oneshot;
 #[derive(Debug, Parser)]
 #[command(name = "anabranch-desktop", version)]
 struct Arguments {
-    /// The folders to keep in sync: git-annex repositories.
+    /// Folders to keep in sync besides those of the settings, until this ends: git-annex repositories.
     folders: Vec<PathBuf>,
     /// Open the window at once, for desktops without a tray.
     #[arg(long)]
@@ -81,6 +82,7 @@ fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Resul
             let _ = begin.send(app.handle().clone());
             // An engine that could not start has said why, and ends the application.
             if let Ok(shell) = shells.recv() {
+                let window = window || shell.is_first_run();
                 app.manage(shell);
                 if window {
                     windows::open(app.handle());

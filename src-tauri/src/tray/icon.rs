@@ -29,8 +29,11 @@ pub(crate) enum Flow {
 }
 
 impl Icon {
-    /// The state of the folder that matters most.
+    /// The state of the folder that matters most; what is wrong with the program itself matters as much as anything.
     pub(crate) fn of(status: &Status) -> Self {
+        if !status.problems.is_empty() {
+            return Self::NeedsYou;
+        }
         match status.folders.iter().map(|folder| folder.state).min() {
             Some(State::NeedsYou) => Self::NeedsYou,
             Some(State::Stopped) | None => Self::Stopped,
@@ -95,6 +98,9 @@ mod tests {
             Icon::of(&Status::of(folders.collect()))
         };
         assert_eq!(icon(&[]), Icon::Stopped, "without a folder nothing is kept safe");
+        let mut troubled = Status::of(vec![folder("/home/ann/Photos", State::Safe)]);
+        troubled.problems = vec![super::super::tests::problem("the settings cannot be read")];
+        assert_eq!(Icon::of(&troubled), Icon::NeedsYou);
         for (higher, (state, expected)) in STATES.iter().enumerate() {
             assert_eq!(icon(&[*state]), *expected);
             for (lower, _) in &STATES[higher..] {

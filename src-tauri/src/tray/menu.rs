@@ -49,6 +49,7 @@ pub(crate) fn of(status: &Status) -> Vec<Item> {
 }
 
 fn problems(status: &Status) -> impl Iterator<Item = Item> {
+    let own = status.problems.iter().map(|problem| text(&problem.what));
     let problems = status.folders.iter().flat_map(|folder| {
         let name = name(status, folder);
         folder
@@ -56,7 +57,7 @@ fn problems(status: &Status) -> impl Iterator<Item = Item> {
             .iter()
             .map(move |problem| text(&format!("{name}: {}", problem.what)))
     });
-    problems
+    own.chain(problems)
         .take(PROBLEMS)
         .map(|problem| Item::Entry(problem, Act::OpenWindow))
 }
@@ -125,9 +126,9 @@ fn recent(status: &Status) -> Option<Item> {
 
 #[cfg(test)]
 mod tests {
-    use contract::{Problem, Question};
+    use contract::Question;
 
-    use super::super::tests::folder;
+    use super::super::tests::{folder, problem};
     use super::*;
 
     /// The menu as text: two blanks for each level, `»` before what can be chosen.
@@ -159,15 +160,6 @@ mod tests {
         Change {
             at,
             what: what.to_owned(),
-        }
-    }
-
-    fn problem(what: &str) -> Problem {
-        Problem {
-            what: what.to_owned(),
-            lost: String::new(),
-            next: String::new(),
-            remedy: String::new(),
         }
     }
 

@@ -37,6 +37,9 @@ impl Tray {
 
 /// The status in one line: the folder that matters most, or all of them if they are all well.
 fn headline(status: &Status) -> String {
+    if let Some(problem) = status.problems.first() {
+        return text(&problem.what);
+    }
     let most_urgent = status.folders.iter().min_by_key(|folder| folder.state);
     match most_urgent {
         None => "No folder is kept in sync".to_owned(),
@@ -103,6 +106,15 @@ pub(crate) mod tests {
             state,
             headline: format!("{state:?}"),
             ..Folder::at(path.to_owned())
+        }
+    }
+
+    pub(crate) fn problem(what: &str) -> contract::Problem {
+        contract::Problem {
+            what: what.to_owned(),
+            lost: String::new(),
+            next: String::new(),
+            remedy: String::new(),
         }
     }
 

@@ -147,8 +147,7 @@ impl Hosting {
             .partition(|kept| wanted.contains(&kept.path) && !kept.has_ended());
         self.kept = kept;
         for kept in left {
-            // It ends beside what comes next; its repository cannot be opened again before.
-            tokio::spawn(kept.stop());
+            self.leaving.spawn(kept.stop());
         }
         for path in wanted {
             if self.kept.iter().all(|kept| kept.path != path) {

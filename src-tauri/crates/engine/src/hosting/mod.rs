@@ -14,6 +14,7 @@ use std::time::Duration;
 use contract::{Answer, Problem, Request};
 use surroundings::{Changes, Circumstances, Mount, Place, Scope, Watch};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 use crate::Error;
 use crate::drives::Drives;
@@ -55,6 +56,8 @@ pub(crate) struct Hosting {
     written: Written,
     mistake: Option<String>,
     kept: Vec<Kept>,
+    /// Folders that are not wanted any more and have not stopped yet; until then they cannot be opened again.
+    leaving: JoinSet<()>,
     mounts: watch::Receiver<Arc<[Mount]>>,
     circumstances: watch::Receiver<Circumstances>,
     /// What watches the settings file; nothing comes if there is none, or no directory for it.
@@ -105,6 +108,7 @@ impl Hosting {
             written: Written::default(),
             mistake: None,
             kept: Vec::new(),
+            leaving: JoinSet::new(),
             mounts,
             circumstances,
             file_changes,
@@ -144,6 +148,7 @@ impl Hosting {
                 }
                 Ok(()) = self.circumstances.changed() => self.follow_settings(),
                 Ok(()) = self.mounts.changed() => self.try_again(),
+                Some(_) = self.leaving.join_next() => self.try_again(),
                 () = tokio::time::sleep(RETRY), if is_refused => self.try_again(),
                 _ = stop.changed() => break,
             }
@@ -152,6 +157,7 @@ impl Hosting {
         for kept in self.kept {
             kept.stop().await;
         }
+        self.leaving.join_all().await;
     }
 
     fn read_settings(&mut self) {

@@ -76,13 +76,16 @@ impl SettingsFile {
     /// In words for people; then nothing was changed.
     pub(crate) fn change(&self, edit: &Edit) -> Result<(), String> {
         let text = self.text()?;
-        let mut document: DocumentMut = text.parse().map_err(|why: toml_edit::TomlError| {
+        let mistaken = |why: String| {
             let file = self.0.display();
             format!(
                 "{file} has a mistake, so nothing was changed in it; correct it first: {}",
-                why.to_string().trim_end()
+                why.trim_end()
             )
-        })?;
+        };
+        read::parse(&text).map_err(mistaken)?;
+        let parsed: Result<DocumentMut, _> = text.parse();
+        let mut document = parsed.map_err(|why| mistaken(why.to_string()))?;
         edit.make(&mut document);
         let head = if text.is_empty() { HEAD } else { "" };
         self.write(&format!("{head}{document}")).map_err(|why| {
