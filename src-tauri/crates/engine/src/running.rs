@@ -145,7 +145,10 @@ impl Door {
         match request {
             Request::UseDrive { drive, folder, purpose } => self.use_drive(&drive, &folder, purpose).await,
             Request::Eject { drive } => {
-                let kept = async || self.kept().await;
+                let kept = || {
+                    let door = self.clone();
+                    async move { door.kept().await }
+                };
                 self.drives.eject(&drive, kept, self.changed.clone()).await
             }
             Request::KeepDrive { drive } => self.drives.keep(&drive),

@@ -33,10 +33,10 @@ impl Drop for Mark<'_> {
 impl Drives {
     /// Waits until nothing is left to do for a drive, then unmounts it. `kept` says how the folders are now, `changed` when
     /// they may be otherwise. Ends early when the drive is to stay (see [`Drives::keep`]).
-    pub(crate) async fn eject(
+    pub(crate) async fn eject<K: Future<Output = Vec<Kept>>>(
         &self,
         id: &str,
-        kept: impl AsyncFn() -> Vec<Kept>,
+        kept: impl Fn() -> K,
         mut changed: watch::Receiver<()>,
     ) -> Answer {
         let (stay, mut stays) = watch::channel(false);
