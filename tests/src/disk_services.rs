@@ -64,6 +64,7 @@ impl DiskServices {
         if !is_up(&|| sandbox.path("run/bus").exists()) {
             return Err("no system bus can be started here".to_owned());
         }
+        forget_mounts();
         let mut disks = sandbox.command(udisksd);
         disks.env("DBUS_SYSTEM_BUS_ADDRESS", &services.bus);
         services.serve(disks)?;
@@ -110,4 +111,21 @@ fn is_well(command: &mut Command) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+/// A UDisks2 that was ended leaves a list of what it had mounted, and the next one takes a new device of the same number for
+/// the old one. Nobody else's list is touched.
+fn forget_mounts() {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut names = processes.map(|process| fs::read_to_string(process.path().join("comm")).unwrap_or_default());
+    if !names.any(|name| name.trim() == "udisksd") {
+        // If there is none, nothing misleads.
+        for list in [
+            "/run/udisks2/mounted-fs",
+            "/var/lib/udisks2/mounted-fs-persistent",
+            "/var/lib/udisks2/mounted-fs",
+        ] {
+            let _ = fs::remove_file(list);
+        }
+    }
 }

@@ -9,6 +9,7 @@
     reason = "this code runs in tests only: it fails by panicking and tells on standard error"
 )]
 
+pub mod alone;
 pub mod asking;
 pub mod chance;
 pub mod checks;

@@ -28,7 +28,10 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What a crate's tests may use besides.
-const TEST_ARROWS: &[(&str, &[&str])] = &[("assistant", &["simulation"])];
+const TEST_ARROWS: &[(&str, &[&str])] = &[
+    ("assistant", &["simulation"]),
+    ("whole-system", &["engine", "contract"]),
+];
 
 /// These decide or name things; they do no I/O, know no clock, and get their chance from a seed.
 const PURE: &[&str] = &["assistant", "contract", "model", "simulation"];

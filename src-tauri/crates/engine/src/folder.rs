@@ -9,7 +9,7 @@ use annex::{Annex, Tenancy};
 use assistant::guards::Question;
 use assistant::{Assistant, Effect, Event, Id, Root};
 use contract::{Command, Pause, PauseReason, Reply};
-use model::{RemoteName, RepoPath, Timestamp};
+use model::{RemoteName, RepoPath, Timestamp, Uuid};
 use remotes::Remote;
 use surroundings::{Change, Changes, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -63,6 +63,15 @@ impl Handle {
         let places = reached.into_iter().flatten();
         let place = |(name, remote): (RemoteName, Remote)| (name.to_string(), remote.annex().git_dir().to_owned());
         places.map(place).collect()
+    }
+
+    /// Which repositories the places are, as far as known.
+    pub(crate) fn repositories(&self) -> BTreeMap<String, Uuid> {
+        let remotes = self.workshop.upgrade().map(|workshop| workshop.remote_settings());
+        let remotes = remotes.into_iter().flatten();
+        remotes
+            .filter_map(|(name, remote)| Some((name.to_string(), remote.uuid?)))
+            .collect()
     }
 
     /// What can be seen of the folder now; none if its loop has ended.
@@ -235,6 +244,8 @@ impl Folder {
     }
 
     fn begin(&mut self) {
+        // Before the configuration is read: a change of it after that is noticed.
+        self.workshop.remember_stamps();
         let remotes = self.workshop.list_remotes();
         self.handle(Event::RefsMoved(self.workshop.refs()));
         self.handle(Event::RemotesListed(remotes));

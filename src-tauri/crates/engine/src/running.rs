@@ -110,6 +110,7 @@ impl Door {
             let folder = handle.status().await;
             kept.extend(folder.map(|folder| Kept {
                 at: handle.places(),
+                repositories: handle.repositories(),
                 folder,
             }));
         }
@@ -144,9 +145,8 @@ impl Door {
         match request {
             Request::UseDrive { drive, folder, purpose } => self.use_drive(&drive, &folder, purpose).await,
             Request::Eject { drive } => {
-                let door = self.clone();
                 let kept = || {
-                    let door = door.clone();
+                    let door = self.clone();
                     async move { door.kept().await }
                 };
                 self.drives.eject(&drive, kept, self.changed.clone()).await

@@ -35,13 +35,14 @@ pub fn set_remote(annex: &Annex, other: &Annex, name: &RemoteName) -> Result<()>
     let url = url_of(&place_of(other)?)?;
     let mut config = configuration(&annex.git()?)?;
     let setting = |key: &str| format!("remote.{name}.{key}");
-    set(&mut config, &setting("url"), &url)?;
+    set(&mut config, &setting("annex-uuid"), other.uuid().as_str())?;
     set(
         &mut config,
         &setting("fetch"),
         &format!("+refs/heads/*:refs/remotes/{name}/*"),
     )?;
-    set(&mut config, &setting("annex-uuid"), other.uuid().as_str())
+    // Last: by its url it can be used, and an engine that notices needs the rest to be there.
+    set(&mut config, &setting("url"), &url)
 }
 
 fn place_of(other: &Annex) -> Result<PathBuf> {

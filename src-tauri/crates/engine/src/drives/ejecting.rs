@@ -1,5 +1,6 @@
 //! Ejecting a drive: it is brought up to date, unmounted, and switched off where that is possible.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use super::standing::{self, Kept};
 /// Own work on the drive that ends at this moment may still keep it busy.
 const AGAIN: Duration = Duration::from_millis(300);
 const TRIES: usize = 20;
+/// How long it takes at the most until an unmount is seen.
+const NOTICED: Duration = Duration::from_secs(2);
 
 /// Marks a drive as one that is to be ejected, as long as it lives.
 struct Mark<'d> {
@@ -30,10 +33,10 @@ impl Drop for Mark<'_> {
 impl Drives {
     /// Waits until nothing is left to do for a drive, then unmounts it. `kept` says how the folders are now, `changed` when
     /// they may be otherwise. Ends early when the drive is to stay (see [`Drives::keep`]).
-    pub(crate) async fn eject<F: Future<Output = Vec<Kept>>>(
+    pub(crate) async fn eject<K: Future<Output = Vec<Kept>>>(
         &self,
         id: &str,
-        kept: impl Fn() -> F,
+        kept: impl Fn() -> K,
         mut changed: watch::Receiver<()>,
     ) -> Answer {
         let (stay, mut stays) = watch::channel(false);
@@ -86,6 +89,9 @@ impl Drives {
             }
             ejected = self.around.eject(&drive).await;
         }
+        if ejected.is_ok() {
+            self.gone(&drive.device).await;
+        }
         let name = standing::name_of(&drive);
         let point = drive
             .points
@@ -93,6 +99,20 @@ impl Drives {
             .map(|point| point.display().to_string())
             .unwrap_or_default();
         answer(&name, &point, ejected, &missing)
+    }
+
+    /// Waits until the drive is not seen any more: what is said and what is shown are one.
+    async fn gone(&self, device: &OsStr) {
+        let mut around = self.around.clone();
+        let gone = async {
+            while around.current().iter().any(|drive| drive.device == device) {
+                if around.changed().await.is_none() {
+                    return;
+                }
+            }
+        };
+        // It is unmounted all the same; it may have been mounted again at this moment.
+        let _ = tokio::time::timeout(NOTICED, gone).await;
     }
 
     /// Lets a drive stay that was to be ejected.

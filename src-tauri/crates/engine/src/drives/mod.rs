@@ -52,7 +52,7 @@ impl Drives {
         tokio::spawn(async move {
             while let Some(seen) = around.changed().await {
                 let Some(shared) = shared.upgrade() else { return };
-                look_into(&shared, &seen).await;
+                look_into(&shared, &seen, &[]).await;
                 changed.send_replace(());
             }
         });
@@ -84,15 +84,15 @@ impl Drives {
     ) -> Result<String, Error> {
         let (_, one) = self.find(id, kept)?;
         let drive = one.drive;
+        let changed = drive.mount_ids.clone();
         let adopted = tokio::task::spawn_blocking(move || adopt::adopt(&folder, &drive, purpose)).await;
         let adopted = adopted.unwrap_or_else(|_| {
             Err(Error::Refused(
                 "it failed by an error in Anabranch itself; nothing that was there was changed".to_owned(),
             ))
         });
-        // There is another repository on it now.
-        self.shared().carried.clear();
-        look_into(&self.shared, &self.around.current()).await;
+        // There may be another repository on it now.
+        look_into(&self.shared, &self.around.current(), &changed).await;
         self.changed.send_replace(());
         adopted
     }
@@ -118,9 +118,14 @@ impl Drives {
     fn mounted(&self) -> Vec<Mounted> {
         let seen = self.around.current();
         let shared = self.shared();
-        let mounted = seen.iter().map(|drive| Mounted {
-            drive: drive.clone(),
-            carried: shared.carried.get(&drive.mount_ids).cloned().unwrap_or_default(),
+        // What was not looked into yet may be known: it is not shown as a new one.
+        let mounted = seen.iter().filter_map(|drive| {
+            let drive = drive.clone();
+            let carried = match is_looked_into(&drive) {
+                true => shared.carried.get(&drive.mount_ids)?.clone(),
+                false => Vec::new(),
+            };
+            Some(Mounted { drive, carried })
         });
         mounted.collect()
     }
@@ -135,14 +140,21 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks for repositories on the drives that came, and forgets those of the drives that went.
-async fn look_into(shared: &Arc<Mutex<Shared>>, seen: &Arc<[surroundings::Drive]>) {
-    let (shared, seen) = (Arc::clone(shared), Arc::clone(seen));
+fn is_looked_into(drive: &surroundings::Drive) -> bool {
+    drive.is_removable && !drive.is_hidden
+}
+
+/// Looks for repositories on the drives that came and on the one that was changed, and forgets those of the drives that went.
+async fn look_into(shared: &Arc<Mutex<Shared>>, seen: &Arc<[surroundings::Drive]>, changed: &[u64]) {
+    let (shared, seen, changed) = (Arc::clone(shared), Arc::clone(seen), changed.to_vec());
     let look = move || {
         let before = lock(&shared).carried.clone();
-        let for_people = seen.iter().filter(|drive| drive.is_removable && !drive.is_hidden);
+        let for_people = seen.iter().filter(|drive| is_looked_into(drive));
         let now = for_people.map(|drive| {
-            let known = before.get(&drive.mount_ids).cloned();
+            let known = before
+                .get(&drive.mount_ids)
+                .filter(|_| drive.mount_ids != changed)
+                .cloned();
             (drive.mount_ids.clone(), known.unwrap_or_else(|| survey::survey(drive)))
         });
         let now = now.collect();

@@ -17,6 +17,8 @@ pub(crate) struct Kept {
     pub(crate) folder: Folder,
     /// Where its places are that were reached, by their names.
     pub(crate) at: BTreeMap<String, PathBuf>,
+    /// Which repositories its places are, by their names, as far as known.
+    pub(crate) repositories: BTreeMap<String, Uuid>,
 }
 
 /// A drive with the repositories that were found on it.
@@ -163,7 +165,8 @@ pub(crate) fn left_to_do(places: &[(&Kept, &Place)]) -> Option<String> {
     (!words.is_empty()).then(|| words.join("; "))
 }
 
-/// The places on a drive: a path is on the drive that is mounted deepest above it.
+/// The places on a drive. One that was reached is on the drive that is mounted deepest above its path; one that was not, or
+/// not yet, is where its repository was found.
 pub(crate) fn places_on<'k>(one: &Mounted, mounted: &[Mounted], kept: &'k [Kept]) -> Vec<(&'k Kept, &'k Place)> {
     let depth = |one: &Mounted, path: &Path| {
         let above = one.drive.points.iter().filter(|point| path.starts_with(point));
@@ -176,9 +179,14 @@ pub(crate) fn places_on<'k>(one: &Mounted, mounted: &[Mounted], kept: &'k [Kept]
     let places = kept
         .iter()
         .flat_map(|kept| kept.folder.places.iter().map(move |place| (kept, place)));
-    places
-        .filter(|(kept, place)| kept.at.get(&place.name).is_some_and(|path| is_on(path)))
-        .collect()
+    let is_here = |(kept, place): &(&Kept, &Place)| match kept.at.get(&place.name) {
+        Some(path) => is_on(path),
+        None => {
+            let uuid = kept.repositories.get(&place.name);
+            one.carried.iter().any(|carried| Some(&carried.uuid) == uuid)
+        }
+    };
+    places.filter(is_here).collect()
 }
 
 fn on_drive(kept: &Kept, place: &Place) -> OnDrive {
@@ -197,6 +205,9 @@ pub(crate) fn is_up_to_date(kept: &Kept, place: &Place) -> bool {
 /// places say that the folder knows what it has to do.
 fn is_busy(kept: &Kept, place: &Place) -> bool {
     let transfers = &kept.folder.transfers;
+    if place.contact == Contact::Unknown {
+        return true;
+    }
     match kept.folder.state {
         State::Stopped => true,
         State::Working => transfers.is_empty() || transfers.iter().any(|transfer| transfer.place == place.name),

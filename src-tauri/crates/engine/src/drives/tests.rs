@@ -64,6 +64,7 @@ fn place(name: &str) -> Place {
 fn kept(place: Place, at: &str) -> Kept {
     Kept {
         at: [(place.name.clone(), PathBuf::from(at))].into(),
+        repositories: [(place.name.clone(), Uuid::parse(COPY).unwrap())].into(),
         folder: Folder {
             uuid: FOLDER.to_owned(),
             state: State::Safe,
@@ -178,7 +179,9 @@ fn a_declined_drive_stays_declined_unless_it_is_used() {
 fn a_drive_is_up_to_date_when_nothing_is_left_either_way() {
     let see = |kept: Kept| match one(drive("STICK"), &[kept]).unwrap().standing {
         Standing::InUse { places, up_to_date } => (places, up_to_date),
-        other => panic!("{other:?}"),
+        other @ (Standing::New | Standing::Declined | Standing::Unusable(_) | Standing::Ejecting { .. }) => {
+            panic!("{other:?}")
+        }
     };
     let at = "/media/me/STICK/Photos.git";
     let (places, up_to_date) = see(kept(place("stick"), at));
@@ -198,6 +201,9 @@ fn a_drive_is_up_to_date_when_nothing_is_left_either_way() {
     assert!(!change(&|kept| kept.folder.state = State::Working));
     assert!(!change(&|kept| kept.folder.transfers.push(transfer("stick"))));
     assert!(!change(&|kept| kept.folder.places[0].contact = Contact::Unknown));
+    assert!(!change(
+        &|kept| kept.folder.places[0].contact = Contact::Away("gone".to_owned())
+    ));
     assert!(change(&|kept| {
         kept.folder.state = State::Working;
         kept.folder.transfers.push(transfer("another place"));
@@ -215,6 +221,18 @@ fn a_place_is_on_the_drive_that_is_mounted_deepest_above_it() {
     assert_eq!(places_on(&all[1], &all, &folders).len(), 1);
     let beside = [kept(place("a"), "/media/me/STICKS/Photos")];
     assert_eq!(places_on(&outer, &all, &beside).len(), 0);
+}
+
+#[test]
+fn a_known_drive_is_known_before_its_place_was_reached() {
+    let mut known = kept(place("stick"), "/unreached");
+    known.at.clear();
+    known.folder.places[0].contact = Contact::Unknown;
+    let see =
+        |one: Mounted| standings(&[one], std::slice::from_ref(&known), &BTreeSet::new(), &BTreeSet::new()).remove(0);
+    let shown = see(carrying(drive("STICK"))).standing;
+    assert!(matches!(shown, Standing::InUse { up_to_date: false, .. }), "{shown:?}");
+    assert_eq!(see(plain(drive("OTHER"))).standing, Standing::New);
 }
 
 #[test]

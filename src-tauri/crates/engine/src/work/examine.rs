@@ -37,17 +37,24 @@ impl Workshop {
     }
 
     /// Right after own work on the index: what it is now is no news. Later, it would have been taken for somebody else's.
+    /// The configuration may have been changed by somebody else meanwhile: that is still news.
     pub(crate) fn remember_stamps(&self) {
-        self.swap_stamps(self.stamps());
+        let now = self.stamps();
+        self.renew_stamps(|before| Stamps {
+            config: before.map_or(now.config, |before| before.config),
+            index: now.index,
+        });
     }
 
     /// What changed in our git directory since the refs were `known`, as events.
     pub(crate) fn examine(&self, known: &Refs) -> Vec<Event> {
         let mut events = Vec::new();
         let stamps = self.stamps();
-        let before = self.swap_stamps(stamps);
+        let before = self.renew_stamps(|_| stamps);
         if before.is_some_and(|before| before.config != stamps.config) {
             events.push(Event::RemotesListed(self.list_remotes()));
+            // What a new remote wants may be known already, without any ref that moves.
+            events.push(Event::RulesChanged);
         }
         if before.is_some_and(|before| before.index != stamps.index) {
             events.push(Event::CountLost(None));

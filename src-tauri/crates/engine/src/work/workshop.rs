@@ -400,8 +400,14 @@ impl Workshop {
         self.shared().blind.clone()
     }
 
-    /// Remembers the state of files in the git directory; gives back what it was.
-    pub(crate) fn swap_stamps(&self, stamps: super::examine::Stamps) -> Option<super::examine::Stamps> {
-        self.shared().stamps.replace(stamps)
+    /// Remembers the state of files in the git directory, made of what it was; gives back that.
+    pub(crate) fn renew_stamps(
+        &self,
+        renew: impl FnOnce(Option<super::examine::Stamps>) -> super::examine::Stamps,
+    ) -> Option<super::examine::Stamps> {
+        let mut shared = self.shared();
+        let before = shared.stamps;
+        shared.stamps = Some(renew(before));
+        before
     }
 }

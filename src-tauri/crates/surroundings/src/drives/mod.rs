@@ -49,7 +49,7 @@ pub struct Drive {
     pub is_removable: bool,
     /// True if it is the system's own, or not for people: ignored, for booting, for recovery.
     pub is_hidden: bool,
-    /// True if UDisks2 knows it, and so can unmount it.
+    /// True if UDisks2 knows that it is mounted, and so can unmount it.
     pub can_eject: bool,
 }
 
@@ -122,7 +122,13 @@ impl Drives {
     /// Says why not; nothing was lost.
     pub async fn eject(&self, drive: &Drive) -> Result<Ejected, NotEjected> {
         let bus = self.bus.get().await.ok_or(NotEjected::NoService)?;
-        unmounting::eject(&bus, &drive.device).await
+        let is_mounted = || {
+            // Where the table cannot be read nobody knows better than UDisks2.
+            let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+            let table = crate::parse_mountinfo(&table);
+            table.iter().any(|mount| mount.device == drive.device)
+        };
+        unmounting::eject(&bus, &drive.device, &is_mounted).await
     }
 }
 

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use zbus::fdo::ObjectManager;
 use zbus::interface;
@@ -175,6 +176,10 @@ enum Refusal {
 
 #[interface(name = "org.freedesktop.UDisks2.Filesystem")]
 impl Filesystem {
+    #[zbus(property)]
+    fn mount_points(&self) -> Vec<Vec<u8>> {
+        vec![zero_ended("/media/me/STICK"); self.places]
+    }
     fn unmount(&mut self, _options: HashMap<String, OwnedValue>) -> Result<(), Refusal> {
         if self.busy {
             return Err(Refusal::DeviceBusy("target is busy".into()));
@@ -208,6 +213,12 @@ async fn a_stick_is_described_as_udisks_has_it() {
     let Some(bus) = TestBus::start() else { return };
     let udisks = udisks(&bus.address).await;
     add(&udisks, "block_devices/sdb1", STICK).await;
+    let files = Filesystem { places: 1, busy: false };
+    udisks
+        .object_server()
+        .at(object("block_devices/sdb1"), files)
+        .await
+        .unwrap();
     let place = tempfile::tempdir().unwrap();
     for device in ["/dev/sdb1", "/dev/sdb1-link"] {
         let drives = look(&bus.bus(), &[mount(device, place.path())]).await;
@@ -330,41 +341,29 @@ async fn an_ejected_drive_is_unmounted_everywhere_and_switched_off() {
     let Some(bus) = TestBus::start() else { return };
     let udisks = udisks(&bus.address).await;
     let connection = bus.bus().get().await.unwrap();
-    for (number, places, busy, expected) in [
-        (1, 1, false, Ok(Ejected::SwitchedOff)),
-        (2, 3, false, Ok(Ejected::SwitchedOff)),
-        (3, 1, true, Err(NotEjected::Busy)),
-        (4, 0, false, Err(NotEjected::Refused("it is not mounted".into()))),
+    let devices = ["/dev/sdb1", "/dev/sdb2", "/dev/sdb3", "/dev/sdb4", "/dev/loop7"];
+    for (device, places, busy, expected) in [
+        (devices[0], 1, false, Ok(Ejected::SwitchedOff)),
+        (devices[1], 3, false, Ok(Ejected::SwitchedOff)),
+        (devices[2], 1, true, Err(NotEjected::Busy)),
+        (
+            devices[3],
+            0,
+            false,
+            Err(NotEjected::Refused("it is not mounted".into())),
+        ),
+        (devices[4], 1, false, Ok(Ejected::Unmounted)),
     ] {
-        let device = ["", "/dev/sdb1", "/dev/sdb2", "/dev/sdb3", "/dev/sdb4"][number];
-        let name = format!("block_devices/sdb{number}");
-        add(&udisks, &name, Block { device, ..STICK }).await;
+        let drive = if device == devices[4] { "/" } else { STICK.drive };
+        let name = format!("block_devices{}", device.strip_prefix("/dev").unwrap());
+        add(&udisks, &name, Block { device, drive, ..STICK }).await;
         let files = Filesystem { places, busy };
         udisks.object_server().at(object(&name), files).await.unwrap();
-        assert_eq!(
-            unmounting::eject(&connection, OsStr::new(device)).await,
-            expected,
-            "{device}"
-        );
+        let asked = AtomicUsize::new(0);
+        let is_mounted = || asked.fetch_add(1, Ordering::Relaxed) + 1 != places || busy;
+        let ejected = unmounting::eject(&connection, OsStr::new(device), &is_mounted).await;
+        assert_eq!(ejected, expected, "{device}");
     }
-    let image = Block {
-        device: "/dev/loop7",
-        drive: "/",
-        ..STICK
-    };
-    add(&udisks, "block_devices/loop7", image).await;
-    let files = Filesystem { places: 1, busy: false };
-    udisks
-        .object_server()
-        .at(object("block_devices/loop7"), files)
-        .await
-        .unwrap();
-    let ejected = unmounting::eject(&connection, OsStr::new("/dev/loop7")).await;
-    assert_eq!(
-        ejected,
-        Ok(Ejected::Unmounted),
-        "an image file has no drive to switch off"
-    );
-    let unknown = unmounting::eject(&connection, OsStr::new("/dev/sdz9")).await;
+    let unknown = unmounting::eject(&connection, OsStr::new("/dev/sdz9"), &|| true).await;
     assert_eq!(unknown, Err(NotEjected::NoService));
 }

@@ -16,6 +16,7 @@ pub(super) const SERVICE: &str = "org.freedesktop.UDisks2";
 pub(super) const ROOT: &str = "/org/freedesktop/UDisks2";
 pub(super) const BLOCK: &str = "org.freedesktop.UDisks2.Block";
 pub(super) const DRIVE: &str = "org.freedesktop.UDisks2.Drive";
+pub(super) const FILESYSTEM: &str = "org.freedesktop.UDisks2.Filesystem";
 const PARTITION: &str = "org.freedesktop.UDisks2.Partition";
 
 type Properties = HashMap<String, OwnedValue>;
@@ -120,7 +121,9 @@ impl Told {
             is_read_only: flag(block, "ReadOnly"),
             is_removable,
             is_hidden: any_layer("HintIgnore") || is_reserved || is_system,
-            can_eject: true,
+            can_eject: self
+                .interface(path, FILESYSTEM)
+                .is_some_and(|files| !byte_strings(files, "MountPoints").is_empty()),
         })
     }
 }

@@ -8,7 +8,7 @@ use zbus::zvariant::{OwnedObjectPath, Value};
 use zbus::{Connection, Proxy};
 
 use super::in_time;
-use super::udisks::{DRIVE, SERVICE, Told, flag};
+use super::udisks::{DRIVE, FILESYSTEM, SERVICE, Told, flag};
 
 /// How a drive was let go of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +41,13 @@ const PLACES: usize = 16;
 
 type Options<'a> = HashMap<&'a str, Value<'a>>;
 
-pub(super) async fn eject(bus: &Connection, device: &OsStr) -> Result<Ejected, NotEjected> {
+/// Whether the drive is mounted anywhere.
+pub(super) type IsMounted<'a> = dyn Fn() -> bool + Sync + 'a;
+
+pub(super) async fn eject(bus: &Connection, device: &OsStr, is_mounted: &IsMounted<'_>) -> Result<Ejected, NotEjected> {
     let told = in_time(Told::by_udisks(bus)).await.ok_or(NotEjected::NoService)?;
     let block = told.block_of(device).ok_or(NotEjected::NoService)?;
-    unmount(bus, block).await?;
+    unmount(bus, block, is_mounted).await?;
 
     // An encrypted device is closed before the drive below it can be switched off.
     for layer in told.layers(block).iter().skip(1) {
@@ -71,23 +74,27 @@ pub(super) async fn eject(bus: &Connection, device: &OsStr) -> Result<Ejected, N
     }
 }
 
-async fn unmount(bus: &Connection, block: &OwnedObjectPath) -> Result<(), NotEjected> {
-    for place in 0..PLACES {
-        let unmount = call(bus, block, "org.freedesktop.UDisks2.Filesystem", "Unmount");
-        match tokio::time::timeout(TIME_TO_WRITE, unmount).await {
-            // There may be another place: the next call tells.
-            Ok(Ok(())) => {}
+async fn unmount(bus: &Connection, block: &OwnedObjectPath, is_mounted: &IsMounted<'_>) -> Result<(), NotEjected> {
+    for _ in 0..PLACES {
+        let unmount = call(bus, block, FILESYSTEM, "Unmount");
+        let error = match tokio::time::timeout(TIME_TO_WRITE, unmount).await {
+            Ok(unmounted) => unmounted.err(),
             Err(_) => return Err(NotEjected::Slow),
-            Ok(Err(zbus::Error::MethodError(name, words, _))) => {
-                let name = name.as_str();
-                let is_gone = ["NotMounted", "UnknownMethod", "UnknownObject", "UnknownInterface"];
-                return match name.rsplit('.').next().unwrap_or(name) {
-                    error if place > 0 && is_gone.contains(&error) => Ok(()),
-                    "DeviceBusy" => Err(NotEjected::Busy),
-                    _ => Err(NotEjected::Refused(words.unwrap_or_else(|| name.to_owned()))),
-                };
+        };
+        // The kernel knows at once, UDisks2 a moment later.
+        if !is_mounted() {
+            return Ok(());
+        }
+        match error {
+            // There is another place.
+            None => {}
+            Some(zbus::Error::MethodError(name, _, _)) if name.ends_with(".DeviceBusy") => {
+                return Err(NotEjected::Busy);
             }
-            Ok(Err(error)) => return Err(NotEjected::Refused(error.to_string())),
+            Some(zbus::Error::MethodError(name, words, _)) => {
+                return Err(NotEjected::Refused(words.unwrap_or_else(|| name.to_string())));
+            }
+            Some(error) => return Err(NotEjected::Refused(error.to_string())),
         }
     }
     Err(NotEjected::Busy)
