@@ -17,7 +17,7 @@ use crate::steps::{Steps, output, succeed};
 use papers::Papers;
 
 /// The project's files for Linux desktops.
-pub(crate) const LINUX: &str = "src-tauri/linux";
+const LINUX: &str = "src-tauri/linux";
 
 /// Builds everything in release, packs it and checks the package; with `try_it`, installs and starts it in a clean Debian.
 ///

@@ -51,7 +51,9 @@ pub(super) fn run(root: &Path, package: &Path) -> Result<()> {
         "sh",
         "/tmp/trial.sh",
     ]);
-    run_shown(&mut inside)
+    run_shown(&mut inside)?;
+    // One in which something went wrong is left to be looked at.
+    fs::remove_dir_all(root).with_context(|| format!("{} cannot be removed", root.display()))
 }
 
 fn run_shown(command: &mut Command) -> Result<()> {
