@@ -6,13 +6,15 @@
 mod dunst;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dunst::Dunst;
 use whole_system::clones::Actor;
-use whole_system::skip::needs_notification_server;
-use whole_system::{Desktop, Sandbox, attempt, eventually};
+use whole_system::drives::SmallDisk;
+use whole_system::skip::{needs_notification_server, needs_root, skipped};
+use whole_system::{Desktop, Sandbox, attempt, eventually, run, trees};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const FILES: u32 = 10;
@@ -177,4 +179,51 @@ fn the_first_time_in_step_is_told_once() {
         engine.stop();
         assert_eq!(dunst.ever().lines().count(), 1, "start {start}: {}", dunst.ever());
     }
+}
+
+#[test]
+fn a_full_disk_is_told_once() {
+    if !needs_notification_server() || !needs_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let disk = match SmallDisk::new(&sandbox, "small", 12) {
+        Ok(disk) => disk,
+        Err(reason) => return skipped(&format!("no disk in memory can be mounted here: {reason}")),
+    };
+    let photos = photos(&sandbox);
+    Actor::Anabranch.clone(&sandbox, &photos, "small/clone", false);
+    let desktop = Desktop::start(&sandbox);
+    let dunst = Dunst::start(&sandbox, &desktop);
+    let engine = desktop.run(&sandbox, &[&photos]);
+    dunst.shows("NORMAL | Photos: no room left | There is no room for files on clone.");
+    dunst.has(1);
+    disk.grow(200);
+    Actor::Anabranch.sync(&sandbox, &photos);
+    dunst.shows("LOW | Photos is in step | ");
+    engine.stop();
+    assert_eq!(dunst.ever().lines().count(), 2, "{}", dunst.ever());
+}
+
+#[test]
+fn damage_is_told_as_danger() {
+    if !needs_notification_server() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let photos = Actor::Anabranch.init(&sandbox, "Photos");
+    // The object is the only copy.
+    run(&mut sandbox.git(&photos, ["config", "annex.addunlocked", "false"]));
+    fs::write(photos.join("a.jpg"), "a picture\n").unwrap();
+    Actor::Anabranch.sync(&sandbox, &photos);
+    let objects = trees::objects(&photos.join(".git"));
+    let object = objects.values().next().expect("the file has an object");
+    fs::set_permissions(object, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(object, "a pictuRe\n").unwrap();
+    Actor::Anabranch.clone(&sandbox, &photos, "clone", false);
+    let desktop = Desktop::start(&sandbox);
+    let dunst = Dunst::start(&sandbox, &desktop);
+    let engine = desktop.run(&sandbox, &[&photos]);
+    dunst.shows("CRITICAL | Photos: damage was found | The content of a file is damaged.");
+    engine.stop();
 }

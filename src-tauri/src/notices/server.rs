@@ -80,7 +80,7 @@ async fn run(
     let mut owners = server.receive_owner_changed().await?;
     let (record, history) = Record::read(Record::find());
     let mut screen = Screen {
-        is_there: can_be_reached(&bus).await?,
+        presence: Presence::find(&bus).await?,
         server,
         acts,
         record,
@@ -112,18 +112,43 @@ async fn run(
     Ok(())
 }
 
-/// Whether there is a server, or the bus can start one.
-async fn can_be_reached(bus: &Connection) -> zbus::Result<bool> {
-    let bus = zbus::fdo::DBusProxy::new(bus).await?;
-    let is_there = bus.name_has_owner(NAME.try_into()?).await?;
-    let can_start = || async { bus.list_activatable_names().await };
-    Ok(is_there || can_start().await?.iter().any(|name| name.as_str() == NAME))
+/// Whether there is a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Presence {
+    is_owned: bool,
+    /// The bus starts one when it is called.
+    can_start: bool,
+    /// It was called and did not do it; another may.
+    has_failed: bool,
+}
+
+impl Presence {
+    async fn find(bus: &Connection) -> zbus::Result<Self> {
+        let bus = zbus::fdo::DBusProxy::new(bus).await?;
+        let names = bus.list_activatable_names().await?;
+        Ok(Self {
+            is_owned: bus.name_has_owner(NAME.try_into()?).await?,
+            can_start: names.iter().any(|name| name.as_str() == NAME),
+            has_failed: false,
+        })
+    }
+
+    fn can_be_called(self) -> bool {
+        (self.is_owned || self.can_start) && !self.has_failed
+    }
+
+    /// The name of the server has an owner now, or none. True if another had it before, with all that was shown; a
+    /// server that came because it was called keeps what it was called for.
+    fn changes(&mut self, is_owned: bool) -> bool {
+        self.has_failed = false;
+        std::mem::replace(&mut self.is_owned, is_owned)
+    }
 }
 
 /// What is shown, and where.
 struct Screen<'a> {
     server: Proxy<'a>,
-    is_there: bool,
+    presence: Presence,
     /// What it can do; none if it was not asked yet.
     capabilities: Option<Capabilities>,
     acts: UnboundedSender<Act>,
@@ -144,7 +169,7 @@ struct Capabilities {
 impl Screen<'_> {
     /// Shows and takes back what there is to now; returns when to come again.
     async fn catch_up(&mut self, status: &Status) -> Option<u64> {
-        if !self.is_there {
+        if !self.presence.can_be_called() {
             return None;
         }
         let (step, next) = self.history.next(status, seconds());
@@ -156,7 +181,7 @@ impl Screen<'_> {
                 Ok(id) => drop(self.ids.insert(notice.about, id)),
                 Err(error) => {
                     // It is tried again when another server comes.
-                    self.is_there = false;
+                    self.presence.has_failed = true;
                     crate::say(&format!("a notification could not be shown: {error}"));
                     return None;
                 }
@@ -251,12 +276,13 @@ impl Screen<'_> {
         ids.find(|(_, own)| **own == id).map(|(about, _)| about.clone())
     }
 
-    /// The server came, or went with all that it showed.
-    fn is_owned(&mut self, is_there: bool) {
-        self.is_there = is_there;
-        self.capabilities = None;
-        self.ids.clear();
-        self.history.is_deserted();
+    /// A server came or went.
+    fn is_owned(&mut self, is_owned: bool) {
+        if self.presence.changes(is_owned) {
+            self.capabilities = None;
+            self.ids.clear();
+            self.history.is_deserted();
+        }
     }
 
     async fn close(&mut self, about: &About) {
@@ -328,6 +354,30 @@ mod tests {
             elsewhere: "Look there.".to_owned(),
             actions: vec![("Look…".to_owned(), Some(Act::OpenWindow)), ("Later".to_owned(), None)],
             count: 1,
+        }
+    }
+
+    #[test]
+    fn what_was_shown_goes_with_the_server_that_showed_it() {
+        let absent = Presence {
+            is_owned: false,
+            can_start: false,
+            has_failed: false,
+        };
+        let can_start = Presence {
+            can_start: true,
+            ..absent
+        };
+        // Comes, is replaced, goes, comes.
+        let steps = [(true, false), (true, true), (false, true), (true, false)];
+        for (mut presence, without) in [(absent, false), (can_start, true)] {
+            assert_eq!(presence.can_be_called(), without);
+            for (is_owned, is_deserted) in steps {
+                presence.has_failed = true;
+                assert!(!presence.can_be_called());
+                assert_eq!(presence.changes(is_owned), is_deserted);
+                assert_eq!(presence.can_be_called(), is_owned || without);
+            }
         }
     }
 

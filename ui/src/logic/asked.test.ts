@@ -46,7 +46,6 @@ describe('a pause', () => {
     expect(pauseSentence({ reason: 'asked', until: null }, now)).toContain('until you resume');
     expect(pauseSentence(null, now)).toContain('until you resume');
     expect(pauseSentence({ reason: 'battery', until: null }, now)).toContain('battery');
-    expect(pauseSentence({ reason: 'metered', until: null }, now)).toContain('costs money');
   });
 });
 
