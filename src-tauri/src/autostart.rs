@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 /// The name of the entry, that of the program's own desktop entry.
 const NAME: &str = "org.anabranch.Desktop.desktop";
 
+/// The entry as it would be for a program in PATH.
+const ENTRY: &str = include_str!("../linux/autostart.desktop");
+
 /// Makes the entry be there, or not be there. Says in words for people what could not be done.
 pub(crate) fn follow(wanted: bool) -> Result<(), String> {
     let (Some(directories), Ok(program)) = (directories::BaseDirs::new(), std::env::current_exe()) else {
@@ -51,10 +54,7 @@ fn text(program: &Path) -> String {
             _ => vec![letter],
         })
         .collect();
-    format!(
-        "[Desktop Entry]\nType=Application\nName=Anabranch\nComment=Keeps folders in sync\nExec=\"{quoted}\"\n\
-         Icon=org.anabranch.Desktop\nTerminal=false\n"
-    )
+    ENTRY.replace("Exec=anabranch-desktop\n", &format!("Exec=\"{quoted}\"\n"))
 }
 
 #[cfg(test)]

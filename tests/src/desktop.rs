@@ -30,6 +30,8 @@ const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus C
 pub struct Desktop {
     bus: Server,
     display: Server,
+    /// A system bus for what is started on it.
+    system: Option<String>,
 }
 
 impl Desktop {
@@ -56,6 +58,16 @@ impl Desktop {
         Desktop {
             bus: Server::start(bus),
             display: Server::start(display),
+            system: None,
+        }
+    }
+
+    /// The same on a machine with this system bus.
+    #[must_use]
+    pub fn with_system_bus(self, address: &str) -> Desktop {
+        Desktop {
+            system: Some(address.to_owned()),
+            ..self
         }
     }
 

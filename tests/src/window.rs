@@ -172,7 +172,22 @@ impl Window {
     /// Sets the box, switch or choice of this label, as a click on the label does.
     #[track_caller]
     pub fn choose(&self, label: &str) {
-        let path = format!("//label[normalize-space()={}]", quoted(label));
+        // A label may go on with what the choice means.
+        let path = format!("//label[starts-with(normalize-space(), {})]", quoted(label));
+        eventually(PATIENCE, || {
+            let found = self.find(&path)?;
+            self.post(&format!("/element/{found}/click"), &json!({})).map(drop)
+        });
+    }
+
+    /// Chooses from the list of this label.
+    #[track_caller]
+    pub fn pick(&self, label: &str, choice: &str) {
+        let path = format!(
+            "//select[@id=//label[normalize-space()={}]/@for]/option[normalize-space()={}]",
+            quoted(label),
+            quoted(choice)
+        );
         eventually(PATIENCE, || {
             let found = self.find(&path)?;
             self.post(&format!("/element/{found}/click"), &json!({})).map(drop)

@@ -82,9 +82,9 @@ fn the_tray_shows_the_state_and_does_what_is_clicked() {
 
     assert_eq!(tray.property::<String>("Id"), "anabranch");
     assert_eq!(tray.property::<String>("Title"), "Anabranch");
-    shows(&tray, "safe", "Photos: everything is in step (1 files)");
+    shows(&tray, "safe", "Photos: everything is in step (1 file)");
     let labels = tray.labels();
-    let safe = "everything is in step (1 files)";
+    let safe = "everything is in step (1 file)";
     let expected = [
         format!("[Photos: {safe}]"),
         "---".to_owned(),

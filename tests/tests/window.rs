@@ -7,7 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use whole_system::clones::Actor;
-use whole_system::skip::needs_window;
+use whole_system::disk_services::DiskServices;
+use whole_system::drives::{Drive, Format};
+use whole_system::skip::{needs_root, needs_window, skipped};
 use whole_system::window::Window;
 use whole_system::{Desktop, Sandbox, attempt, eventually, run, trees};
 
@@ -49,9 +51,11 @@ fn the_window_shows_what_is_so_and_does_what_is_clicked() {
     window.shows("2 files ");
     eventually(PATIENCE, || trees::same(&[&photos, &clone]));
 
-    // So is what another asked for, and what is clicked inside happens outside.
-    run(sandbox.anabranch(["pause"]).arg(&photos));
+    // What is clicked inside happens outside.
+    window.click("Pause: Photos");
+    window.click("Until I resume");
     window.shows("Paused");
+    is_in_state(&sandbox, &photos, "paused");
     fs::write(photos.join("c.jpg"), "a third picture\n").unwrap();
     window.click("Resume: Photos");
     window.shows("3 files ");
@@ -82,4 +86,124 @@ fn the_window_says_of_a_file_where_it_is() {
     window.fill("File", "/etc/passwd");
     window.click("Ask");
     window.shows("This path is not in the folder.");
+}
+
+#[test]
+fn from_the_first_start_to_a_folder_that_is_in_sync() {
+    if !needs_window() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (photos, copy) = (sandbox.path("Photos"), sandbox.path("disk/Photos"));
+    fs::create_dir(&photos).unwrap();
+    fs::write(photos.join("a.jpg"), "a picture\n").unwrap();
+    let desktop = Desktop::start(&sandbox);
+    let window = Window::open(&desktop, &sandbox, &[]);
+
+    window.shows("Which folder is to be kept safe?");
+    window.fill("Folder", photos.to_str().unwrap());
+    window.shows("1 file is there. They stay as they are.");
+    window.click("Keep this folder");
+    window.shows("Where do copies of Photos live?");
+    window.fill("Path for the copies of Photos", copy.to_str().unwrap());
+    window.click("Keep copies there");
+    eventually(PATIENCE, || trees::same(&[&photos, &copy]));
+    window.click("Done");
+    window.shows("2 folders: 2 safe.");
+
+    // The program starts with the desktop if that is wanted, and keeps the folders the next time.
+    let entry = sandbox.path("home/.config/autostart/org.anabranch.Desktop.desktop");
+    assert!(!entry.exists());
+    window.click("Yes, start it");
+    eventually(PATIENCE, || match entry.exists() {
+        true => Ok(()),
+        false => Err(format!("no {}", entry.display())),
+    });
+    drop(window);
+    let window = Window::open(&desktop, &sandbox, &[]);
+    fs::write(copy.join("b.jpg"), "another picture\n").unwrap();
+    eventually(PATIENCE, || trees::same(&[&photos, &copy]));
+    window.shows("2 folders: 2 safe.");
+}
+
+#[test]
+fn a_rule_that_is_set_in_the_window_is_obeyed() {
+    if !needs_window() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let photos = Actor::Anabranch.init(&sandbox, "Photos");
+    fs::create_dir(photos.join("raw")).unwrap();
+    fs::write(photos.join("raw/a.jpg"), "a picture\n").unwrap();
+    Actor::Anabranch.sync(&sandbox, &photos);
+    let clone = Actor::Anabranch.clone(&sandbox, &photos, "clone", false);
+    let desktop = Desktop::start(&sandbox);
+    let window = Window::open(&desktop, &sandbox, &[&photos]);
+    window.shows("Your folder is safe.");
+    eventually(PATIENCE, || trees::same(&[&photos, &clone]));
+
+    window.click("Rules");
+    window.pick("clone", "Names only");
+    window.shows("What would change");
+    window.click("Apply");
+    window.shows("The rules are in force.");
+    fs::write(photos.join("raw/b.jpg"), "another picture\n").unwrap();
+    fs::write(photos.join("c.txt"), "a third file\n").unwrap();
+    let is_there = |name: &str| fs::symlink_metadata(clone.join(name)).is_ok();
+    eventually(PATIENCE, || match is_there("raw/b.jpg") && is_there("c.txt") {
+        true => Ok(()),
+        false => Err("the names have not come".to_owned()),
+    });
+    is_in_state(&sandbox, &photos, "safe");
+    let has = |name: &str, text: &str| fs::read_to_string(clone.join(name)).is_ok_and(|content| content == text);
+    assert!(!has("raw/b.jpg", "another picture\n") && !has("c.txt", "a third file\n"));
+
+    // Only what is in one directory stays here.
+    window.click("Undo");
+    eventually(PATIENCE, || trees::same(&[&photos, &clone]));
+    window.click("Choose directories…: clone");
+    window.choose("raw");
+    window.click("Apply");
+    window.shows("The rules are in force.");
+    fs::write(photos.join("raw/d.jpg"), "a fourth picture\n").unwrap();
+    fs::write(photos.join("e.txt"), "a fifth file\n").unwrap();
+    eventually(PATIENCE, || match is_there("raw/d.jpg") && has("e.txt", "a fifth file\n") {
+        true => Ok(()),
+        false => Err("what is allowed has not come".to_owned()),
+    });
+    is_in_state(&sandbox, &photos, "safe");
+    assert!(!has("raw/d.jpg", "a fourth picture\n"));
+}
+
+#[test]
+fn a_drive_is_taken_into_use_and_ejected_in_the_window() {
+    if !needs_window() || !needs_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let services = match DiskServices::start(&sandbox) {
+        Ok(services) => services,
+        Err(why) => return skipped(&why),
+    };
+    let photos = Actor::Anabranch.init(&sandbox, "Photos");
+    fs::write(photos.join("a.jpg"), "a picture\n").unwrap();
+    Actor::Anabranch.sync(&sandbox, &photos);
+    let desktop = Desktop::start(&sandbox).with_system_bus(services.bus());
+    let window = Window::open(&desktop, &sandbox, &[&photos]);
+    window.click("Drives");
+    window.shows("No drive is plugged in.");
+
+    let drive = match Drive::for_people(&sandbox, Format::Ext4, "STICK", 100) {
+        Ok(drive) => drive,
+        Err(why) => return skipped(&why),
+    };
+    drive.settle();
+    window.click("Use it…: STICK");
+    window.choose("A full copy");
+    window.click("Start using it");
+    window.shows("Everything that belongs on it is on it.");
+    eventually(PATIENCE, || trees::same(&[&photos, &drive.mount_point().join("Photos")]));
+    window.click("Eject when done: STICK");
+    window.shows("safe to unplug");
+    window.shows("No drive is plugged in.");
 }

@@ -90,6 +90,7 @@ fn headline(folder: &Folder, assistant: &Assistant) -> String {
             count => format!("transferring {count} files"),
         },
         State::Waiting => folder.waiting.first().cloned().unwrap_or_else(|| "waiting".to_owned()),
+        State::Safe if folder.keys == 1 => "everything is in step (1 file)".to_owned(),
         State::Safe => format!("everything is in step ({} files)", folder.keys),
     }
 }

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use annex::exchange::content::{Outcome, Wanted, transfer};
 use annex::exchange::{PushOptions, PushOutcome, fetch, newest, push, tracked};
@@ -12,6 +13,8 @@ pub struct Remote {
     local: Annex,
     there: Annex,
     name: RemoteName,
+    /// Held by who makes files there or fills them: a file made at the moment its content arrives is filled by neither.
+    tree: Arc<Mutex<()>>,
 }
 
 /// How a transfer is to be done.
@@ -39,7 +42,12 @@ pub fn last_seen(local: &Annex, name: &RemoteName) -> Result<(Option<Oid>, Optio
 
 impl Remote {
     pub(crate) fn new(local: Annex, there: Annex, name: RemoteName) -> Self {
-        Self { local, there, name }
+        Self {
+            local,
+            there,
+            name,
+            tree: Arc::default(),
+        }
     }
 
     /// The repository at the other end.
@@ -65,6 +73,7 @@ impl Remote {
     /// Pushes our branches. A work tree there that nobody tends follows, if nothing in it is uncommitted.
     pub fn push(&self) -> Result<PushOutcome> {
         let branch = self.local.head()?.branch;
+        let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
         let options = PushOptions {
             update_checkout: self.is_untended()?,
             checkout: CheckoutOptions { thin: self.is_thin() },
@@ -115,6 +124,7 @@ impl Remote {
             let files: Vec<(RepoPath, Key)> = arrived
                 .filter_map(|wanted| Some((wanted.path.clone()?, wanted.key.clone())))
                 .collect();
+            let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
             // The content is there; a file that could not be filled now is filled by whoever tends it next.
             let _ = self.there.populate(&files, self.is_thin());
         }

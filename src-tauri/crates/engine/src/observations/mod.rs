@@ -59,6 +59,8 @@ impl Observations {
     /// Opens the database in `directory`, or makes it anew if it is missing, damaged or of another format.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         let path = directory.join("observations.db");
+        // If it cannot be made, the database cannot be either, which says so.
+        let _ = std::fs::create_dir_all(directory);
         let db = schema::open(&path).or_else(|_| {
             remove(&path);
             schema::open(&path)
