@@ -84,6 +84,7 @@ impl Desktop {
             .env("DISPLAY", self.display())
             .env("LIBGL_ALWAYS_SOFTWARE", "1")
             .env("NO_AT_BRIDGE", "1")
+            .envs(self.system.iter().map(|bus| ("DBUS_SYSTEM_BUS_ADDRESS", bus)))
     }
 
     /// The desktop program on some folders, as it would be started on this desktop.

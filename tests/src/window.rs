@@ -180,17 +180,24 @@ impl Window {
         });
     }
 
-    /// Chooses from the list of this label.
+    /// Chooses from the list of this label. The driver has no way to a list that is open, so the page is told as the list
+    /// tells it.
     #[track_caller]
     pub fn pick(&self, label: &str, choice: &str) {
-        let path = format!(
-            "//select[@id=//label[normalize-space()={}]/@for]/option[normalize-space()={}]",
-            quoted(label),
-            quoted(choice)
-        );
+        let script = "const [label, choice] = arguments;
+            const named = [...document.querySelectorAll('label')].find((one) => one.textContent.trim() === label);
+            const list = named?.control;
+            const option = [...(list?.options ?? [])].find((one) => one.textContent.trim() === choice);
+            if (!option) { return false; }
+            list.value = option.value;
+            list.dispatchEvent(new Event('change', { bubbles: true }));
+            return true;";
         eventually(PATIENCE, || {
-            let found = self.find(&path)?;
-            self.post(&format!("/element/{found}/click"), &json!({})).map(drop)
+            let picked = self.post("/execute/sync", &json!({"script": script, "args": [label, choice]}))?;
+            match picked.as_bool() {
+                Some(true) => Ok(()),
+                Some(false) | None => Err(format!("no list {label:?} with {choice:?}")),
+            }
         });
     }
 
