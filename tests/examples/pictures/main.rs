@@ -1,5 +1,5 @@
 //! Pictures of the real program on a real desktop, which `cargo xtask screenshots` takes: a panel with the icon in its tray,
-//! the menu, and the pages of the window, in light and in dark.
+//! the menu, the notification of a new drive, and pages of the window, in light and in dark.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use screen::Screen;
 use whole_system::clones::Actor;
+use whole_system::disk_services::DiskServices;
+use whole_system::drives::{Drive, Format};
 use whole_system::window::Window;
 use whole_system::{Chance, Desktop, Sandbox, eventually, run};
 
@@ -27,6 +29,9 @@ const PANEL: &str = include_str!("xfce4-panel.xml");
 const PANEL_HEIGHT: u16 = 36;
 /// Where the panel keeps it, in a home.
 const PANEL_FILE: &str = ".config/xfce4/xfconf/xfce-perchannel-xml/xfce4-panel.xml";
+
+/// The icon of the program, which its package installs.
+const ICON: &[u8] = include_bytes!("../../../icons/application/48.png");
 
 /// How every program of GTK looks on this desktop.
 const LOOK: &str = "[Settings]\ngtk-theme-name=Adwaita\ngtk-icon-theme-name=Adwaita\ngtk-font-name=Inter 10\n\
@@ -45,9 +50,8 @@ const FONTS: &str = r#"<?xml version="1.0"?>
 /// The pages of the window by their address, each with words that it has and no page before it.
 const PAGES: &[(&str, &str)] = &[
     ("folders", "3 folders"),
-    ("places", "Where the copies of your folders are."),
-    ("activity", "What happened in your folders"),
-    ("problems", "No problems."),
+    ("rules", "What may travel between each folder"),
+    ("conflicts", "Two versions of a file were made at the same time."),
 ];
 
 fn main() {
@@ -98,6 +102,19 @@ impl Scene {
             Actor::Anabranch.sync(&sandbox, &folder);
             folder
         });
+        let settings = sandbox.path("home/.config/anabranch/settings.toml");
+        write(&settings, "autostart = false\n");
+        let icon = sandbox.path("home/.local/share/icons/hicolor/48x48/apps/org.anabranch.Desktop.png");
+        fs::create_dir_all(icon.parent().unwrap()).unwrap();
+        fs::write(icon, ICON).unwrap();
+        // A letter that was written at two places at once.
+        let both = [sandbox.path("desk/Documents"), folders[2].clone()];
+        for (documents, (who, bytes)) in both.iter().zip([("Ann at her desk", 31_000), ("Ben", 27_500)]) {
+            run(&mut sandbox.git(documents, ["config", "user.name", who]));
+            fs::write(documents.join("Letter to Aunt May.odt"), chance.bytes(bytes)).unwrap();
+        }
+        both.iter()
+            .for_each(|documents| Actor::Anabranch.sync(&sandbox, documents));
         Scene {
             sandbox,
             folders: folders.into(),
@@ -120,7 +137,8 @@ impl Scene {
             &home.join(PANEL_FILE),
             &PANEL.replace("DARK", if is_dark { "true" } else { "false" }),
         );
-        let desktop = Desktop::start(sandbox);
+        let disks = DiskServices::start(sandbox).expect("drives can be plugged in here");
+        let desktop = Desktop::start(sandbox).with_system_bus(disks.bus());
         let screen = Screen::of(&desktop);
         screen.paint(if is_dark { 0x0026_3238 } else { 0x005c_8fa0 });
         let panel = Panel::start(sandbox, &desktop);
@@ -133,13 +151,24 @@ impl Scene {
         self.folders.iter().for_each(|folder| self.is_in_state(folder, "safe"));
         let shown = screen.still("the icon", bar, |picture| picture.middle_of_change(&empty).is_some());
         let (x, y) = shown.middle_of_change(&empty).expect("it was seen");
-        let corner = screen.corner(340, 230);
+        let corner = screen.corner(340, 390);
         let before = screen.still("the tray", corner, |_| true);
         screen.click(x, y, 3);
         let menu = screen.still("the menu", corner, |picture| {
             picture.middle_of_change(&before).is_some()
         });
         save(&menu, "menu");
+        screen.point(bar.x + bar.width / 2, bar.y - bar.height);
+        screen.click(bar.x + bar.width / 2, bar.y - bar.height, 1);
+        let above = screen.top(470, 150);
+        let before = screen.still("the empty screen", above, |_| true);
+        let drive = Drive::for_people(sandbox, Format::Ext4, "HOLIDAYS", 4_000).expect("a drive can be plugged in");
+        drive.settle();
+        let notice = screen.still("the notification", above, |picture| {
+            picture.middle_of_change(&before).is_some()
+        });
+        save(&notice, "drive");
+        drop(drive);
         engine.stop();
 
         // Something to see: a stick that is away, and a folder that was paused.
@@ -228,7 +257,12 @@ impl Panel {
             let said = String::from_utf8_lossy(&answer.stderr).into_owned();
             if answer.status.success() { Ok(()) } else { Err(said) }
         });
-        processes.extend([start(&mut manager), start(&mut panel)]);
+        let notices = fs::read_dir("/usr/lib").unwrap().flatten();
+        let notices = notices
+            .map(|entry| entry.path().join("xfce4/notifyd/xfce4-notifyd"))
+            .find(|path| path.is_file());
+        let mut notices = sandbox.command(notices.expect("xfce4-notifyd is installed"));
+        processes.extend([start(&mut manager), start(&mut panel), start(&mut notices)]);
         Panel { processes }
     }
 }

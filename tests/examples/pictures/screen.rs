@@ -54,6 +54,16 @@ impl Screen {
         }
     }
 
+    /// The top of the screen at its right.
+    pub(crate) fn top(&self, width: u16, height: u16) -> Area {
+        Area {
+            x: self.width - width,
+            y: 0,
+            width,
+            height,
+        }
+    }
+
     /// The bottom of the screen, over its whole width.
     pub(crate) fn bottom(&self, height: u16) -> Area {
         self.corner(self.width, height)

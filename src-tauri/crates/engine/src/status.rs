@@ -90,8 +90,7 @@ fn headline(folder: &Folder, assistant: &Assistant) -> String {
             count => format!("transferring {count} files"),
         },
         State::Waiting => folder.waiting.first().cloned().unwrap_or_else(|| "waiting".to_owned()),
-        State::Safe if folder.keys == 1 => "everything is in step (1 file)".to_owned(),
-        State::Safe => format!("everything is in step ({} files)", folder.keys),
+        State::Safe => format!("everything is in step ({})", files(folder.keys)),
     }
 }
 
@@ -284,6 +283,23 @@ fn contact(view: &RemoteView<'_>) -> Contact {
     }
 }
 
+/// Why the last try to send to a place failed, if it did; to follow a sentence.
+fn because(workshop: &Workshop, name: &str) -> String {
+    let why = RemoteName::parse(name).and_then(|name| {
+        let setbacks = workshop.setbacks();
+        setbacks.reason(&name, Direction::Send).map(|why| format!(": {why}"))
+    });
+    why.unwrap_or_default()
+}
+
+/// So many files.
+fn files(count: u64) -> String {
+    match count {
+        1 => "1 file".to_owned(),
+        count => format!("{count} files"),
+    }
+}
+
 /// Why something is still waiting, one sentence each. Empty if and only if everything is in step.
 fn waiting(assistant: &Assistant, workshop: &Workshop, places: &[Place]) -> Vec<String> {
     let mut reasons = Vec::new();
@@ -298,14 +314,15 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, places: &[Place]) -> Vec<
             (0, true, _) => {}
             (0, false, Some(why)) => reasons.push(format!("{name} does not have all changes: it is away ({why})")),
             (0, false, None) => reasons.push(format!("{name} does not have all changes yet")),
-            (wants, _, Some(why)) => reasons.push(format!("{wants} files for {name}: it is away ({why})")),
+            (wants, _, Some(why)) => reasons.push(format!("{} for {name}: it is away ({why})", files(wants))),
+            (1, _, None) => {
+                reasons.push(format!("1 file for {name} is not there yet{}", because(workshop, name)));
+            }
             (wants, _, None) => {
-                let why = RemoteName::parse(name).and_then(|name| {
-                    let setbacks = workshop.setbacks();
-                    setbacks.reason(&name, Direction::Send).map(|why| format!(": {why}"))
-                });
-                let why = why.unwrap_or_default();
-                reasons.push(format!("{wants} files for {name} are not there yet{why}"));
+                reasons.push(format!(
+                    "{wants} files for {name} are not there yet{}",
+                    because(workshop, name)
+                ));
             }
         }
     }
@@ -317,11 +334,11 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, places: &[Place]) -> Vec<
     for class in assistant.classes().iter().filter(|class| is_lacking(class, workshop)) {
         let holders: Vec<String> = class.have.iter().map(|uuid| workshop.description(uuid)).collect();
         reasons.push(if class.have.is_empty() {
-            format!("{} files whose content nobody is known to have", class.keys)
+            format!("{} whose content nobody is known to have", files(class.keys))
         } else if class.have.is_disjoint(&reached) {
             format!(
-                "{} files that only {} has, which cannot be reached now",
-                class.keys,
+                "{} that only {} has, which cannot be reached now",
+                files(class.keys),
                 holders.join(", ")
             )
         } else {

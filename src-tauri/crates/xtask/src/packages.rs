@@ -140,6 +140,11 @@ pub(crate) const PICTURES: &[Need] = &[
         packages: &["xfce4-panel", "xfconf", "xfwm4"],
     },
     Need {
+        is_there: || Path::new("/usr/share/dbus-1/services/org.xfce.xfce4-notifyd.Notifications.service").is_file(),
+        what: "Xfce's notifications",
+        packages: &["xfce4-notifyd"],
+    },
+    Need {
         is_there: || Path::new("/usr/share/icons/Adwaita").is_dir(),
         what: "Adwaita's icons",
         packages: &["adwaita-icon-theme"],

@@ -19,6 +19,7 @@ pub(crate) fn run(yes: bool) -> Result<()> {
         packages::WINDOW,
         packages::DESKTOP,
         packages::SCREEN,
+        packages::TEST,
         packages::PICTURES,
     ];
     steps.step("system packages", || packages::install(&needs, yes))?;
