@@ -300,3 +300,24 @@ fn rules_that_are_set_by_command_are_obeyed_at_once() {
     );
     checks::assert_whole(&sandbox, &second);
 }
+
+#[test]
+fn what_comes_after_its_names_fills_the_files_of_a_clone_that_nobody_tends() {
+    let sandbox = Sandbox::new();
+    let (first, second) = two_clones(&sandbox);
+    set_rules(&first, "[[rule]]\nallow = \"git-only\"\n");
+    // Many, and two of one content.
+    for number in 0..40 {
+        fs::write(first.join(format!("{number}.txt")), format!("{}", number / 2)).unwrap();
+    }
+    Actor::Anabranch.sync(&sandbox, &first);
+    let size = |number: u32| fs::metadata(second.join(format!("{number}.txt"))).map(|found| found.len());
+    assert!(
+        (0..40).all(|number| size(number).is_ok_and(|size| size > 10)),
+        "no pointers"
+    );
+    set_rules(&first, "");
+    Actor::Anabranch.sync(&sandbox, &first);
+    trees::same(&[&first, &second]).unwrap();
+    checks::assert_whole(&sandbox, &second);
+}

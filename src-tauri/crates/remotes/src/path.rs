@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -47,6 +46,16 @@ impl Remote {
             there,
             name,
             tree: Arc::default(),
+        }
+    }
+
+    /// Takes the place of what the same remote was when it was reached before: work that began with the one and work that
+    /// begins with the other make and fill files there in turn.
+    #[must_use]
+    pub fn after(self, before: &Remote) -> Self {
+        Self {
+            tree: Arc::clone(&before.tree),
+            ..self
         }
     }
 
@@ -104,7 +113,7 @@ impl Remote {
         transfer(&self.there, &self.local, wanted, reserve, progress, cancelled)
     }
 
-    /// Sends contents there, and puts them into the files of a work tree that nobody tends.
+    /// Sends contents there.
     pub fn send(&self, contents: Contents<'_>) -> Vec<(Key, Outcome)> {
         let Contents {
             wanted,
@@ -112,22 +121,16 @@ impl Remote {
             progress,
             cancelled,
         } = contents;
-        let outcomes = transfer(&self.local, &self.there, wanted, reserve, progress, cancelled);
+        transfer(&self.local, &self.there, wanted, reserve, progress, cancelled)
+    }
+
+    /// Puts contents that are there into the files of a work tree that nobody tends; `files` is asked for them if there is
+    /// one.
+    pub fn fill(&self, files: impl FnOnce() -> Vec<(RepoPath, Key)>) {
         if self.is_untended().unwrap_or(false) {
-            let is_there = |outcome: &Outcome| matches!(outcome, Outcome::Stored | Outcome::AlreadyPresent);
-            let arrived: BTreeSet<&Key> = outcomes
-                .iter()
-                .filter(|(_, outcome)| is_there(outcome))
-                .map(|(key, _)| key)
-                .collect();
-            let arrived = wanted.iter().filter(|wanted| arrived.contains(&wanted.key));
-            let files: Vec<(RepoPath, Key)> = arrived
-                .filter_map(|wanted| Some((wanted.path.clone()?, wanted.key.clone())))
-                .collect();
             let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
             // The content is there; a file that could not be filled now is filled by whoever tends it next.
-            let _ = self.there.populate(&files, self.is_thin());
+            let _ = self.there.populate(&files(), self.is_thin());
         }
-        outcomes
     }
 }

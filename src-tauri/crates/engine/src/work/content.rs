@@ -9,7 +9,7 @@ use annex::settings::Settings;
 use annex::{Presence, VectorClock};
 use assistant::content::{Direction, Lot};
 use assistant::{Event, Id, Outcome, pacing};
-use model::{Key, RemoteName, Uuid};
+use model::{Key, RemoteName, RepoPath, Uuid};
 use remotes::{Contents, Remote};
 
 use super::{Damage, Underway, Workshop};
@@ -141,9 +141,27 @@ fn run(
     };
     let copied = match direction {
         Direction::Get => remote.get(contents),
-        Direction::Send => remote.send(contents),
+        Direction::Send => {
+            let copied = remote.send(contents);
+            remote.fill(|| files_of(workshop, &copied));
+            copied
+        }
     };
     conclude(workshop, remote, name, direction, copied)
+}
+
+/// All files whose content has arrived, in whatever number: each is to be filled where nobody else does.
+fn files_of(workshop: &Workshop, copied: &[(Key, Copied)]) -> Vec<(RepoPath, Key)> {
+    let observations = workshop.observations();
+    let is_there = |copied: &Copied| matches!(copied, Copied::Stored | Copied::AlreadyPresent);
+    let arrived = copied.iter().filter(|(_, copied)| is_there(copied));
+    arrived
+        .flat_map(|(key, _)| {
+            // What cannot be looked up is filled by whoever tends it next.
+            let paths = observations.paths_of(key).unwrap_or_default();
+            paths.into_iter().map(|path| (path, key.clone()))
+        })
+        .collect()
 }
 
 /// Waits as long as a limit asks for, unless the transfer is cancelled.

@@ -269,6 +269,10 @@ impl Workshop {
                 if let Some(settings) = shared.remotes.get_mut(name) {
                     settings.uuid = Some(remote.annex().uuid().clone());
                 }
+                let remote = match shared.reached.get(name) {
+                    Some(before) => remote.after(before),
+                    None => remote,
+                };
                 shared.reached.insert(name.clone(), remote);
             }
             None => {
