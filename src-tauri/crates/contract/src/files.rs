@@ -17,7 +17,7 @@ pub struct Path {
 pub enum Which {
     /// All.
     All,
-    /// Those whose names contain this, whatever the case of ASCII letters.
+    /// Those whose paths contain this, whatever the case of ASCII letters.
     Named(String),
     /// Those that a place wants and lacks, by its name.
     WantedBy(String),
