@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
-use crate::{Error, Result};
+use crate::{Error, Result, make_below};
 
 /// A lock file that this process holds; dropping it releases the lock and leaves the file.
 #[derive(Debug)]
@@ -146,12 +146,12 @@ fn open(path: &Path, kind: Kind) -> Result<File> {
 fn make_directory_of(path: &Path) -> Result<()> {
     let Some(directory) = path.parent() else { return Ok(()) };
     let ours = |level: &&Path| level.ends_with("annex") || level.ends_with("anabranch");
-    let outcome = match directory.ancestors().find(ours).and_then(Path::parent) {
-        Some(git_dir) if !git_dir.is_dir() => Err(io::Error::from(io::ErrorKind::NotFound)),
-        Some(_) => fs::create_dir_all(directory),
-        None => fs::create_dir(directory),
+    let git_dir = directory.ancestors().find(ours).and_then(Path::parent);
+    let Some(top) = git_dir.or(directory.parent()) else {
+        return Ok(());
     };
-    outcome.map_err(Error::io("create the directory", directory))
+    make_below(top, directory).map_err(Error::io("create the directory", directory))?;
+    Ok(())
 }
 
 /// Failing is no reason not to lock: it only concerns other users of a shared repository.

@@ -15,7 +15,7 @@ use model::Oid;
 use crate::git_lock::GitLock;
 use crate::identity::signature;
 use crate::oid::{from_git, to_git};
-use crate::{Error, Result};
+use crate::{Error, Result, make_below};
 
 /// A ref that nobody else may move, until this is dropped.
 pub(crate) struct RefLock<'r> {
@@ -43,7 +43,8 @@ impl<'r> RefLock<'r> {
         };
         let lock = match GitLock::take(directory, leaf) {
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                fs::create_dir_all(directory).map_err(Error::io("create the directory", directory))?;
+                make_below(&git.commondir().join("refs"), directory)
+                    .map_err(Error::io("create the directory", directory))?;
                 GitLock::take(directory, leaf)?
             }
             taken => taken?,
@@ -110,10 +111,10 @@ impl<'r> RefLock<'r> {
         line.extend_from_slice(who.email_bytes());
         line.extend_from_slice(format!("> {} {zone}\t{}\n", when.seconds(), why.replace('\n', " ")).as_bytes());
         let logs = self.git.commondir().join("logs");
-        append(&logs.join(&self.name), &line);
+        append(self.git.commondir(), &logs.join(&self.name), &line);
         let head = self.git.find_reference("HEAD");
         if head.is_ok_and(|head| head.symbolic_target_bytes() == Some(self.name.as_bytes())) {
-            append(&self.git.path().join("logs").join("HEAD"), &line);
+            append(self.git.path(), &self.git.path().join("logs").join("HEAD"), &line);
         }
     }
 }
@@ -139,10 +140,10 @@ pub(crate) fn force_ref(git: &Repository, name: &str, new: git2::Oid, why: &str)
     RefLock::take(git, name)?.set(from_git(new), why)
 }
 
-fn append(path: &Path, line: &[u8]) {
+fn append(git_dir: &Path, path: &Path, line: &[u8]) {
     let open = || fs::OpenOptions::new().append(true).create(true).open(path);
     let file = open().or_else(|_| {
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        make_below(git_dir, path.parent().unwrap_or(git_dir))?;
         open()
     });
     // One write: lines of several processes do not mix.
@@ -191,6 +192,21 @@ mod tests {
             .collect();
         assert_eq!(told, ["second", "first"]);
         assert!(git.find_reference("refs/heads/deep/branch.lock").is_err());
+    }
+
+    #[test]
+    fn a_ref_of_a_drive_that_is_gone_makes_nothing_where_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let top = directory.path().join("drive");
+        // Where the drive's root is the repository, what is left of it is an empty directory.
+        let git = git2::Repository::init_bare(&top).unwrap();
+        let one = commit(&git, "one");
+        fs::rename(&top, directory.path().join("gone")).unwrap();
+        assert!(force_ref(&git, "refs/heads/main", one, "too late").is_err());
+        assert!(!top.exists());
+        fs::create_dir(&top).unwrap();
+        assert!(force_ref(&git, "refs/heads/main", one, "too late").is_err());
+        assert_eq!(fs::read_dir(&top).unwrap().count(), 0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::locks::{LockFile, is_locked_exclusively};
-use crate::{Annex, Error, Result};
+use crate::{Annex, Error, Result, make_below};
 
 /// Held by the one engine of a repository; dropping it ends the tenancy.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Annex {
     /// Becomes the engine of this repository, with a note for others on how to reach it. None if somebody tends it.
     pub fn tend(&self, note: &str) -> Result<Option<Tenancy>> {
         let directory = self.own_dir();
-        fs::create_dir_all(&directory).map_err(Error::io("create the directory", &directory))?;
+        make_below(self.git_dir(), &directory).map_err(Error::io("create the directory", &directory))?;
         let private = fs::Permissions::from_mode(0o700);
         fs::set_permissions(&directory, private).map_err(Error::io("protect the directory", &directory))?;
         if self.tenant()? == Some(Tenant::Assistant) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use model::Oid;
 
-use crate::{Annex, Error, Result};
+use crate::{Annex, Error, Result, make_below};
 
 /// A checkout that was begun: the branch, and the commits it goes from and to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Marker {
     pub(super) fn write(&self, annex: &Annex) -> Result<()> {
         let path = Self::path(annex);
         let directory = path.parent().unwrap_or(annex.git_dir());
-        fs::create_dir_all(directory).map_err(Error::io("create the directory", directory))?;
+        make_below(annex.git_dir(), directory).map_err(Error::io("create the directory", directory))?;
         let new = path.with_extension("new");
         let writing = || Error::io("write", &new);
         let from = self.from.map_or("nothing".to_owned(), |from| from.to_string());

@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use super::set;
-use crate::{Annex, Error, Result};
+use crate::{Annex, Error, Result, make_below};
 
 const ATTRIBUTES: &str = "* filter=annex";
 
@@ -105,7 +105,7 @@ pub(super) fn add_attributes(git_dir: &Path) -> Result<()> {
         return Ok(());
     }
     let info = git_dir.join("info");
-    fs::create_dir_all(&info).map_err(Error::io("create the directory", &info))?;
+    make_below(git_dir, &info).map_err(Error::io("create the directory", &info))?;
     fs::OpenOptions::new()
         .append(true)
         .create(true)
@@ -117,7 +117,7 @@ pub(super) fn add_attributes(git_dir: &Path) -> Result<()> {
 /// Adds git-annex's hooks where there are none of that name.
 pub(super) fn add_hooks(git_dir: &Path, bare: bool) -> Result<()> {
     let hooks = git_dir.join("hooks");
-    fs::create_dir_all(&hooks).map_err(Error::io("create the directory", &hooks))?;
+    make_below(git_dir, &hooks).map_err(Error::io("create the directory", &hooks))?;
     for (name, in_bare, command) in HOOKS {
         if bare && !in_bare {
             continue;

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::{Error, Result};
+use crate::{Error, Result, make_below};
 
 /// Makes `annex/sentinal` and its inode cache, unless they are there: without them git-annex trusts no inode number, and
 /// takes one file for another that has the same size and time.
@@ -15,7 +15,7 @@ pub(super) fn place(git_dir: &Path) -> Result<()> {
     if cache.symlink_metadata().is_ok() {
         return Ok(());
     }
-    fs::create_dir_all(&directory).map_err(Error::io("create the directory", &directory))?;
+    make_below(git_dir, &directory).map_err(Error::io("create the directory", &directory))?;
     match fs::File::create_new(&sentinel) {
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}

@@ -21,7 +21,7 @@ use sha1::{Digest, Sha1};
 use source::{Copied, Source};
 pub(crate) use tree::{DIRECTORY, Entry, Tree};
 
-use crate::{Error, Result};
+use crate::{Error, Result, make_below};
 
 /// At most so many objects are written one by one; git packs them in time.
 const FEW: usize = 12;
@@ -179,7 +179,7 @@ pub(crate) fn send(from: &git2::Repository, to: &git2::Repository, objects: &[Oi
         return copy(from, to, objects);
     }
     let packs = |repo: &git2::Repository| repo.commondir().join("objects/pack");
-    std::fs::create_dir_all(packs(to)).map_err(Error::io("create", &packs(to)))?;
+    make_below(&to.commondir().join("objects"), &packs(to)).map_err(Error::io("create", &packs(to)))?;
     copy(from, to, &whole::copy(&packs(from), &packs(to), objects)?)
 }
 
@@ -191,7 +191,11 @@ fn store<S: Source + ?Sized>(repo: &git2::Repository, objects: &S, wanted: &dyn 
     let directory = repo.commondir().join("objects");
     match objects.count() <= FEW {
         true => loose::write(&directory, objects, wanted),
-        false => pack::write(&directory.join("pack"), objects),
+        false => {
+            let packs = directory.join("pack");
+            make_below(&directory, &packs).map_err(Error::io("create", &packs))?;
+            pack::write(&packs, objects)
+        }
     }
 }
 

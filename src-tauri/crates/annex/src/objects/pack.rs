@@ -18,7 +18,6 @@ use crate::{Error, Result};
 pub(super) fn write<S: Source + ?Sized>(directory: &Path, objects: &S) -> Result<()> {
     let too_many = |_| Error::Refused("more than four billion git objects at once; nothing was changed".to_owned());
     let count = u32::try_from(objects.count()).map_err(too_many)?;
-    std::fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
     let failed = || Error::io("write a pack in", directory);
     let mut pack = Hashing::new(temporary(directory, "tmp_pack_")?);
     pack.put(b"PACK\0\0\0\x02").map_err(failed())?;

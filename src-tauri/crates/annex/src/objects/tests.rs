@@ -180,6 +180,19 @@ fn a_pack_with_more_than_is_wanted_stays() {
 }
 
 #[test]
+fn nothing_is_made_where_a_drive_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let (here, there, objects, _) = with_a_pack(directory.path());
+    let place = there.path().to_owned();
+    std::fs::rename(&place, directory.path().join("gone")).unwrap();
+    std::fs::create_dir(&place).unwrap();
+    super::send(&here, &there, &objects).unwrap_err();
+    super::copy(&here, &there, &objects).unwrap_err();
+    super::copy(&here, &there, &objects[..1]).unwrap_err();
+    assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0);
+}
+
+#[test]
 fn a_damaged_pack_is_not_sent() {
     let directory = tempfile::tempdir().unwrap();
     let (here, there, objects, pack) = with_a_pack(directory.path());

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, symlinkat, unlinkat};
 
 use super::layout::{Layout, umask};
 use crate::locks::LockFile;
-use crate::{Annex, Error, Result};
+use crate::{Annex, Error, Result, make_below};
 
 /// An open directory for unfinished files; its lock is held as long as anything in it is in use.
 #[derive(Debug)]
@@ -150,25 +150,13 @@ pub(super) fn set_mode(file: &File, mode: u32, path: &Path) -> Result<()> {
 /// Makes a directory of the annex, and those above it, as accessible as the repository is. The git directory itself is
 /// never made: where it is missing the drive is gone.
 pub(super) fn make_directory(annex: &Annex, path: &Path, layout: &Layout) -> Result<()> {
-    match fs::create_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let Some(above) = path.parent().filter(|above| *above != annex.git_dir()) else {
-                return Err(Error::io("create the directory", path)(error));
-            };
-            make_directory(annex, above, layout)?;
-            match fs::create_dir(path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-                other => other.map_err(Error::io("create the directory", path))?,
-            }
+    for path in make_below(annex.git_dir(), path).map_err(Error::io("create the directory", path))? {
+        let made = fs::metadata(&path).map_err(Error::io("examine", &path))?.mode() & 0o7777;
+        let wanted = layout.directory_mode(made);
+        if wanted != made {
+            fs::set_permissions(&path, fs::Permissions::from_mode(wanted))
+                .map_err(Error::io("set the permissions of", &path))?;
         }
-        other => other.map_err(Error::io("create the directory", path))?,
-    }
-    let made = fs::metadata(path).map_err(Error::io("examine", path))?.mode() & 0o7777;
-    let wanted = layout.directory_mode(made);
-    if wanted != made {
-        fs::set_permissions(path, fs::Permissions::from_mode(wanted))
-            .map_err(Error::io("set the permissions of", path))?;
     }
     Ok(())
 }

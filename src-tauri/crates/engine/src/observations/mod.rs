@@ -60,7 +60,7 @@ impl Observations {
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         let path = directory.join("observations.db");
         // If it cannot be made, the database cannot be either, which says so.
-        let _ = std::fs::create_dir_all(directory);
+        let _ = std::fs::create_dir(directory);
         let db = schema::open(&path).or_else(|_| {
             remove(&path);
             schema::open(&path)

@@ -1,7 +1,7 @@
 //! Rules as the window has them, and the file changed to say them.
 
 use std::fs::{File, Permissions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -185,7 +185,13 @@ fn say(table: &mut Table, rule: &Rule) {
 /// Complete under another name first: at no moment is there half a file.
 fn replace(path: &Path, text: &str) -> Result<(), Error> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory).map_err(failed("create the directory", directory))?;
+    match std::fs::create_dir(directory) {
+        // The git directory around it is never made: where it is missing the drive is gone.
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(failed("create the directory", directory)(error))?
+        }
+        _ => {}
+    }
     let mode = std::fs::metadata(path).map_or(0o644, |old| old.permissions().mode() & 0o777);
     let written = tempfile::Builder::new()
         .permissions(Permissions::from_mode(mode))
