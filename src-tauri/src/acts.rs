@@ -136,6 +136,8 @@ fn tell(said: &UnboundedSender<Said>, title: String, body: String) {
 /// Shows a folder in the desktop's file manager.
 async fn open(folder: String) {
     let mut open = tokio::process::Command::new("xdg-open");
+    // What is said to our own windows is not said to those of others.
+    open.env_remove(crate::GTK_GRAPHICS);
     open.arg(Path::new(&folder)).stdin(Stdio::null()).stdout(Stdio::null());
     let why = match open.status().await {
         Ok(status) if status.success() => return,

@@ -12,11 +12,11 @@ pub fn make_below(top: &Path, directory: &Path) -> Result<Vec<PathBuf>> {
     if !directory.starts_with(top) {
         return Err(ErrorKind::InvalidInput.into());
     }
-    let mut made = Vec::new();
-    match directory == top {
-        true => drop(std::fs::metadata(top)?),
-        false => make(top, directory, &mut made)?,
+    if directory == top {
+        return std::fs::metadata(top).map(|_| Vec::new());
     }
+    let mut made = Vec::new();
+    make(top, directory, &mut made)?;
     Ok(made)
 }
 

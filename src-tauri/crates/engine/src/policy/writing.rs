@@ -188,7 +188,7 @@ fn replace(path: &Path, text: &str) -> Result<(), Error> {
     match std::fs::create_dir(directory) {
         // The git directory around it is never made: where it is missing the drive is gone.
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            Err(failed("create the directory", directory)(error))?
+            return Err(failed("create the directory", directory)(error));
         }
         _ => {}
     }
