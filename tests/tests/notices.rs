@@ -145,7 +145,7 @@ fn two_versions_that_are_kept_are_told() {
     let desktop = Desktop::start(&sandbox);
     let dunst = Dunst::start(&sandbox, &desktop);
     let engine = desktop.run(&sandbox, &[&photos]);
-    dunst.shows("NORMAL | Photos: both versions were kept | A file was changed here and elsewhere at the same time.");
+    dunst.shows("NORMAL | Photos: both versions were kept | A file was changed in two places at the same time.");
     engine.stop();
 }
 
@@ -179,6 +179,56 @@ fn the_first_time_in_step_is_told_once() {
         engine.stop();
         assert_eq!(dunst.ever().lines().count(), 1, "start {start}: {}", dunst.ever());
     }
+}
+
+#[test]
+fn versions_that_were_kept_elsewhere_are_told_until_one_is_left() {
+    if !needs_notification_server() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let photos = photos(&sandbox);
+    let clone = Actor::Anabranch.clone(&sandbox, &photos, "clone", false);
+    save(&clone, "as the clone has it");
+    save(&photos, "as it is here");
+    Actor::Anabranch.sync(&sandbox, &photos);
+    let desktop = Desktop::start(&sandbox);
+    let dunst = Dunst::start(&sandbox, &desktop);
+    let engine = desktop.run(&sandbox, &[&photos]);
+    is(&sandbox, &photos, "safe");
+    assert!(!dunst.ever().contains("both versions"), "{}", dunst.ever());
+
+    // It merges there, and comes here as a merge that is done.
+    Actor::Anabranch.sync(&sandbox, &clone);
+    let text = "A file was changed in two places at the same time. Both versions are in the folder.";
+    dunst.shows(&format!("NORMAL | Photos: both versions were kept | {text}"));
+    let versions: Vec<PathBuf> = trees::files(&photos)
+        .into_iter()
+        .filter(|path| path.to_string_lossy().contains(".variant-"))
+        .collect();
+    assert_eq!(versions.len(), 2, "{versions:?}");
+    fs::remove_file(photos.join(&versions[0])).unwrap();
+    eventually(PATIENCE, || {
+        let answer = attempt(sandbox.anabranch(["status", "--json"]).arg(&photos));
+        let folder: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
+        match folder["conflicts"] == 0 {
+            true => Ok(()),
+            false => Err(folder.to_string()),
+        }
+    });
+    engine.stop();
+    assert_eq!(
+        dunst.ever().matches("both versions were kept").count(),
+        1,
+        "{}",
+        dunst.ever()
+    );
+}
+
+/// As an editor does: by another file in the place of the old.
+fn save(clone: &Path, text: &str) {
+    fs::write(clone.join(".git/new"), text).unwrap();
+    fs::rename(clone.join(".git/new"), clone.join("0.jpg")).unwrap();
 }
 
 #[test]

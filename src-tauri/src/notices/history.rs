@@ -28,6 +28,8 @@ pub(super) struct History {
     /// Since when places lack what they want: the folder's path, the place's name.
     #[serde(with = "pairs")]
     lacks_since: BTreeMap<(String, String), u64>,
+    /// Since when files of folders, by their paths, have too few copies.
+    few_since: BTreeMap<String, u64>,
     /// What is on the screen.
     #[serde(skip)]
     shown: BTreeMap<About, Notice>,
@@ -90,6 +92,7 @@ impl History {
     fn live_with_clock(&mut self, at: u64) {
         let told = self.told.values_mut().map(|told| &mut told.at);
         let times = told.chain(self.lacks_since.values_mut());
+        let times = times.chain(self.few_since.values_mut());
         let times = times.chain(self.moved_at.values_mut()).chain(&mut self.last_at);
         times.for_each(|time| *time = at.min(*time));
     }
@@ -117,6 +120,7 @@ impl History {
             | About::PulledOut(_)
             | About::Conflicts(_)
             | About::Overdue(..)
+            | About::FewCopies(_)
             | About::UpToDate(_)
             | About::InStep(_) => false,
         };
@@ -133,6 +137,10 @@ impl History {
         }
         if !folder.transfers.is_empty() || folder.places.iter().any(|place| place.wants > 0) {
             self.lacked.insert(folder.uuid.clone());
+        }
+        match folder.few_copies {
+            0 => drop(self.few_since.remove(&folder.path)),
+            _ => _ = self.few_since.entry(folder.path.clone()).or_insert(at),
         }
         let lacks = |name: &str| folder.places.iter().any(|place| place.name == *name && place.wants > 0);
         self.lacks_since
@@ -208,7 +216,8 @@ impl History {
             }
         }
         later.extend(wanted.iter().filter_map(|notice| next.due_later(notice, at)));
-        let overdue = self.lacks_since.values().map(|since| since.saturating_add(WEEK));
+        let late = self.lacks_since.values().chain(self.few_since.values());
+        let overdue = late.map(|since| since.saturating_add(WEEK));
         later.extend(overdue.filter(|due| *due > at));
         step.again_at = later.into_iter().min();
         (step, next)
@@ -221,7 +230,7 @@ impl History {
         match notice.about {
             About::Conflicts(_) => notice.count > told.count && at >= told.at.saturating_add(HOUR),
             About::Damage(_) => notice.count > told.count,
-            About::Overdue(..) => at >= told.at.saturating_add(WEEK),
+            About::Overdue(..) | About::FewCopies(_) => at >= told.at.saturating_add(WEEK),
             // It is asked about more files than before.
             About::Question(_) => self.shown(&notice.about).is_some_and(|shown| shown.body != notice.body),
             About::Answer(_)
@@ -238,7 +247,7 @@ impl History {
         let told = self.told.get(&notice.about)?;
         let due = match notice.about {
             About::Conflicts(_) if notice.count > told.count => told.at.saturating_add(HOUR),
-            About::Overdue(..) => told.at.saturating_add(WEEK),
+            About::Overdue(..) | About::FewCopies(_) => told.at.saturating_add(WEEK),
             About::Conflicts(_)
             | About::Damage(_)
             | About::Question(_)
@@ -274,6 +283,10 @@ impl History {
         self.lacks_since.get(&which).copied()
     }
 
+    pub(super) fn few_since(&self, folder: &Folder) -> Option<u64> {
+        self.few_since.get(&folder.path).copied()
+    }
+
     /// What is worth writing down: two histories that are the same in this are the same to a new start.
     pub(super) fn lasting(&self) -> Self {
         let is_lasting = |about: &About| !matches!(about, About::Answer(_) | About::PulledOut(_) | About::Question(_));
@@ -282,6 +295,7 @@ impl History {
             told: told.map(|(about, told)| (about.clone(), *told)).collect(),
             lacked: self.lacked.clone(),
             lacks_since: self.lacks_since.clone(),
+            few_since: self.few_since.clone(),
             ..Self::default()
         }
     }

@@ -37,6 +37,8 @@ pub(crate) enum About {
     Full(String),
     /// Contents of a folder, by its path, that wait for a place, by its name.
     Overdue(String, String),
+    /// Files of a folder, by its path, of which there are too few copies.
+    FewCopies(String),
     /// A drive that has all that belongs on it, by its id.
     UpToDate(String),
     /// The first time that a folder, by its annex uuid, is in step.

@@ -21,6 +21,7 @@ pub(super) fn of(history: &History, status: &Status, at: u64) -> Vec<Notice> {
     notices.extend(folders().filter_map(|folder| conflicts(status, folder, history.conflicts_told(folder))));
     notices.extend(folders().filter_map(|folder| full(status, folder)));
     notices.extend(folders().flat_map(|folder| overdue(history, status, folder, at)));
+    notices.extend(folders().filter_map(|folder| few_copies(history, status, folder, at)));
     notices.extend(drives().filter_map(|drive| up_to_date(status, drive)));
     notices.extend(folders().filter_map(|folder| in_step(history, status, folder)));
     notices
@@ -113,10 +114,10 @@ fn pulled_out(id: &str, name: &str) -> Notice {
 fn conflicts(status: &Status, folder: &Folder, told: u64) -> Option<Notice> {
     let body = match folder.conflicts.saturating_sub(told) {
         _ if folder.conflicts == 0 => return None,
-        1 => "A file was changed here and elsewhere at the same time. Both versions are in the folder.".to_owned(),
-        new => format!(
-            "{new} files were changed here and elsewhere at the same time. Both versions of each are in the folder."
-        ),
+        1 => "A file was changed in two places at the same time. Both versions are in the folder.".to_owned(),
+        new => {
+            format!("{new} files were changed in two places at the same time. All versions of each are in the folder.")
+        }
     };
     Some(Notice {
         about: About::Conflicts(folder.path.clone()),
@@ -179,6 +180,27 @@ fn overdue(history: &History, status: &Status, folder: &Folder, at: u64) -> Vec<
         count: 1,
     };
     late.map(notice).collect()
+}
+
+fn few_copies(history: &History, status: &Status, folder: &Folder, at: u64) -> Option<Notice> {
+    let since = history.few_since(folder)?;
+    if at < since.saturating_add(WEEK) {
+        return None;
+    }
+    let files = match folder.few_copies {
+        1 => "1 file has".to_owned(),
+        count => format!("{count} files have"),
+    };
+    Some(Notice {
+        about: About::FewCopies(folder.path.clone()),
+        urgency: Urgency::Normal,
+        category: "transfer",
+        title: format!("{}: fewer copies than wanted", short(status, folder)),
+        body: format!("For a week {files} had fewer copies than this folder is to have. Another place would help."),
+        elsewhere: "Open Anabranch's window, page Places.".to_owned(),
+        actions: vec![page("See places…", Page::Places)],
+        count: 1,
+    })
 }
 
 fn up_to_date(status: &Status, drive: &Drive) -> Option<Notice> {

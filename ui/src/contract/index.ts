@@ -79,9 +79,13 @@ problems: Array<Problem>,
  */
 damaged: number, 
 /**
- * Files of which both versions were kept in merges that were made here, since the program was started.
+ * Files that are kept in several versions because they were changed in two places at once, and are not settled yet.
  */
 conflicts: number, 
+/**
+ * Files of which there are fewer copies than git-annex is told to keep, in repositories that count.
+ */
+few_copies: number, 
 /**
  * What has no room for contents that are wanted there: names of places, and the path of this folder if it is its
  * own disk.

@@ -60,6 +60,10 @@ export const text = {
     places: 'Places',
     noPlaces: 'No other place has copies of this folder yet.',
     problems: (count: number): string => plural(count, { one: 'See the problem', other: 'See # problems' }),
+    conflicts: (count: number): string =>
+      plural(count, { one: 'See the file of which several versions were kept', other: 'See # files of which several versions were kept' }),
+    fewCopies: (count: number): string =>
+      plural(count, { one: '# file has fewer copies than this folder is to have', other: '# files have fewer copies than this folder is to have' }),
     waiting: (count: number): string => plural(count, { one: '# thing is waiting', other: '# things are waiting' }),
     files: 'Show files',
     filesOf: (place: string): string => `Files that ${place} waits for`,

@@ -48,7 +48,7 @@ mod tree;
 pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
 pub use branch::{Branch, Changes, Facts, Merged, SpecialRemote};
 pub use checkout::{CheckedOut, CheckoutOptions};
-pub use conflicts::{Brought, Conflict, Version};
+pub use conflicts::{Brought, Conflict, Version, unversioned};
 pub use error::{Error, Result};
 pub use intake::{Counts, Intake, IntakeOptions, Postponed};
 pub use logs::{Presence, VectorClock};

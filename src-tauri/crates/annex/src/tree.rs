@@ -27,7 +27,7 @@ pub struct Annexed {
     pub locked: bool,
 }
 
-/// A path whose annexed content, or the form it is annexed in, differs between two commits.
+/// A path that came, went, or whose annexed content, or the form it is annexed in, differs between two commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreeChange {
     /// The path.
@@ -36,6 +36,8 @@ pub struct TreeChange {
     pub old: Option<Annexed>,
     /// What it is; none if it is gone or not annexed.
     pub new: Option<Annexed>,
+    /// True if there is a file at the path now, annexed or not.
+    pub is_there: bool,
 }
 
 /// A path in a tree that no work tree may hold. It is never written anywhere.
@@ -48,7 +50,8 @@ pub struct RefusedPath {
 }
 
 impl Annex {
-    /// Reports every path whose annexed key or form differs between two commits (`from` none: an empty tree).
+    /// Reports every path that came or went between two commits, or whose annexed key or form differs (`from` none: an
+    /// empty tree).
     ///
     /// Paths that are no [`RepoPath`] are not reported but returned. Blobs of more than 32,768 bytes are not read:
     /// they are never pointers. Fails if a tree is malformed (names twice, out of order, or with a slash).
@@ -76,10 +79,16 @@ impl Annex {
                     return Ok(());
                 }
             };
+            let (was_there, is_there) = (old.is_some(), new.is_some());
             let old = old.map_or(Ok(None), |blob| annexed(&odb, blob))?;
             let new = new.map_or(Ok(None), |blob| annexed(&odb, blob))?;
-            if old != new {
-                found(TreeChange { path, old, new });
+            if old != new || was_there != is_there {
+                found(TreeChange {
+                    path,
+                    old,
+                    new,
+                    is_there,
+                });
             }
             Ok(())
         })?;

@@ -65,8 +65,10 @@ pub struct Folder {
     pub problems: Vec<Problem>,
     /// Contents that were found damaged, here or in a place, and are not made good yet.
     pub damaged: u64,
-    /// Files of which both versions were kept in merges that were made here, since the program was started.
+    /// Files that are kept in several versions because they were changed in two places at once, and are not settled yet.
     pub conflicts: u64,
+    /// Files of which there are fewer copies than git-annex is told to keep, in repositories that count.
+    pub few_copies: u64,
     /// What has no room for contents that are wanted there: names of places, and the path of this folder if it is its
     /// own disk.
     pub full: Vec<String>,
@@ -106,6 +108,7 @@ impl Folder {
             problems: Vec::new(),
             damaged: 0,
             conflicts: 0,
+            few_copies: 0,
             full: Vec::new(),
             waiting: Vec::new(),
             recent: Vec::new(),

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use annex::Annex;
+use annex::{Annex, Facts};
 use assistant::content::Direction;
 use assistant::guards::Question;
 use assistant::{Assistant, Away, Class, Reach, RemoteView, Root};
 use contract::{Contact, Folder, Pause, PauseReason, Place, Problem, Progress, State};
+use model::expression::Trust;
 use model::{RemoteName, RepoPath, Uuid};
 use surroundings::Why;
 
@@ -23,6 +24,9 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Optio
     folder.problems = problems(assistant, workshop);
     folder.damaged = workshop.setbacks().damaged().map(|_| 1).sum();
     folder.conflicts = workshop.setbacks().conflicts();
+    folder.few_copies = workshop
+        .known_facts()
+        .map_or(0, |facts| few_copies(assistant.classes(), &facts));
     folder.places = places(assistant, workshop);
     folder.full = full(assistant, workshop, &folder);
     folder.waiting = waiting(assistant, workshop, &folder.places);
@@ -246,6 +250,16 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
     settings.iter().map(place).collect()
 }
 
+/// Keys that somebody wants and of which there are fewer copies than `numcopies.log` says; one where it says nothing. Only
+/// repositories that are trusted to keep what they have count. What `.gitattributes` asks for single files is not looked
+/// at.
+fn few_copies(classes: &[Class], facts: &Facts) -> u64 {
+    let wanted = usize::try_from(facts.numcopies.unwrap_or(1)).unwrap_or(usize::MAX);
+    let counts = |uuid: &&Uuid| facts.trust.get(uuid).is_none_or(|trust| *trust >= Trust::Semitrusted);
+    let is_few = |class: &&Class| !class.want.is_empty() && class.have.iter().filter(counts).count() < wanted;
+    classes.iter().filter(is_few).map(|class| class.keys).sum()
+}
+
 /// What has no room for contents that are wanted there.
 fn full(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<String> {
     let lacks_room = |place: &Place, direction| {
@@ -434,4 +448,46 @@ pub(crate) fn why(workshop: &Workshop, path: &RepoPath) -> Result<contract::Why,
         want: names(&want),
         sentence: format!("{path}: {held}, {next}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use annex::Facts;
+    use assistant::{Class, ClassId};
+    use model::Uuid;
+    use model::expression::Trust;
+
+    use super::few_copies;
+
+    #[test]
+    fn copies_are_counted_where_they_are_kept() {
+        let uuids =
+            |names: &[&str]| -> BTreeSet<Uuid> { names.iter().map(|name| Uuid::parse(name).unwrap()).collect() };
+        let class = |keys, have: &[&str], want: &[&str]| Class {
+            id: ClassId(1),
+            have: uuids(have),
+            want: uuids(want),
+            barred: BTreeSet::new(),
+            keys,
+            bytes: 0,
+        };
+        let classes = [
+            class(1, &[], &["a"]),
+            class(10, &["a"], &["a"]),
+            class(100, &["a", "b"], &["a"]),
+            class(1000, &["a", "lost"], &["a"]),
+            // Nobody wants it, or no file names it any more.
+            class(10_000, &[], &[]),
+        ];
+        let facts = |numcopies| Facts {
+            numcopies,
+            trust: [(Uuid::parse("lost").unwrap(), Trust::Dead)].into(),
+            ..Facts::default()
+        };
+        for (numcopies, few) in [(None, 1), (Some(1), 1), (Some(2), 1011), (Some(3), 1111)] {
+            assert_eq!(few_copies(&classes, &facts(numcopies)), few, "{numcopies:?}");
+        }
+    }
 }

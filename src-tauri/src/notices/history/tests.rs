@@ -154,10 +154,22 @@ fn life(states: &[(u64, Status)]) -> Vec<(u64, char, About)> {
     events
 }
 
+fn few(few_copies: u64) -> Folder {
+    Folder {
+        few_copies,
+        ..photos(State::Safe)
+    }
+}
+
 /// A history with something in every part of it that lasts.
 pub(in crate::notices) fn busy() -> History {
     let mut life = Life::default();
-    life.sees(10, &seen(&[lacking()], &[new()]));
+    let few_copies = 2;
+    let lacking = Folder {
+        few_copies,
+        ..lacking()
+    };
+    life.sees(10, &seen(&[lacking], &[new()]));
     life.acts(10);
     life.history
 }
@@ -319,6 +331,21 @@ fn each_history_gives_its_notices() {
             ],
         ),
         (
+            "too few copies for a week, weekly, and not when they came meanwhile",
+            vec![
+                (10, seen(&[few(2)], &[])),
+                (10 + 6 * day, seen(&[few(0)], &[])),
+                (20 + 6 * day, seen(&[few(2)], &[])),
+                (10 + 14 * day, seen(&[few(1)], &[])),
+                (10 + 21 * day, seen(&[few(0)], &[])),
+            ],
+            vec![
+                (20 + 13 * day, '+', About::FewCopies(path())),
+                (20 + 20 * day, '+', About::FewCopies(path())),
+                (10 + 21 * day, '-', About::FewCopies(path())),
+            ],
+        ),
+        (
             "damage, at once, and again when there is more",
             vec![
                 (10, seen(&[damaged(2)], &[])),
@@ -436,6 +463,7 @@ fn each_notice_has_its_words_and_buttons() {
     let all = Folder {
         damaged: 1,
         conflicts: 2,
+        few_copies: 2,
         full: vec!["stick".to_owned(), PATH.to_owned()],
         places: vec![place("stick", 3)],
         ..asking("9 of 10 files are gone.")
@@ -467,12 +495,14 @@ fn each_notice_has_its_words_and_buttons() {
          Nothing is written to it unless you say so. [Use it…] [Not this one]",
         "Normal device.removed | disk was taken out while files were on their way | Nothing is lost. It goes on by itself \
          when the drive is back. [What was left…]",
-        "Normal transfer | Photos: both versions were kept | 2 files were changed here and elsewhere at the same time. \
-         Both versions of each are in the folder. [Compare…] [Later]",
+        "Normal transfer | Photos: both versions were kept | 2 files were changed in two places at the same time. \
+         All versions of each are in the folder. [Compare…] [Later]",
         "Normal transfer.error | Photos: no room left | There is no room for files on stick, this computer's disk. Nothing \
          is lost: they wait until there is. [See what waits…]",
         "Normal transfer | Photos: files wait for stick | For a week stick has not been given all that it wants: 3 files \
          are missing there. [See which…]",
+        "Normal transfer | Photos: fewer copies than wanted | For a week 2 files have had fewer copies than this folder \
+         is to have. Another place would help. [See places…]",
         "Low transfer.complete | stick is up to date | Everything that belongs on it is on it. [Eject]",
         "Low transfer.complete | Photos is in step | Every file is now wherever it is wanted. [Open folder]",
     ];
@@ -489,10 +519,10 @@ fn each_notice_has_its_words_and_buttons() {
     );
     assert_eq!(act(5, 1), None);
     assert_eq!(
-        act(8, 0),
+        act(9, 0),
         Some(Act::Request(contract::Request::Eject { drive: drive() }))
     );
-    assert_eq!(act(9, 0), Some(Act::OpenFolder(PATH.to_owned())));
+    assert_eq!(act(10, 0), Some(Act::OpenFolder(PATH.to_owned())));
 }
 
 #[test]

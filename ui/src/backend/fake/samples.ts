@@ -24,6 +24,7 @@ export function folder(path: string, differs: Partial<Folder> = {}): Folder {
     problems: [],
     damaged: 0,
     conflicts: 0,
+    few_copies: 0,
     full: [],
     waiting: [],
     recent: changes(6),

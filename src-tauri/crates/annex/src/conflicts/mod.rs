@@ -42,6 +42,12 @@ pub struct Version {
     pub brought: Option<Brought>,
 }
 
+/// The name that a file had before a merge kept several versions of it, by the name of one of them; none if `path` is no
+/// such name.
+pub fn unversioned(path: &RepoPath) -> Option<RepoPath> {
+    original(path.as_bytes())
+}
+
 /// The author of a commit, and when it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brought {

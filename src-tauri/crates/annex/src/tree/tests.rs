@@ -19,8 +19,14 @@ fn changes(fixture: &Fixture, from: Option<Oid>, to: Oid) -> Vec<String> {
     };
     let refused = fixture
         .annex
-        .tree_changes(from, to, &mut |TreeChange { path, old, new }| {
-            found.push(format!("{path}: {} > {}", shown(old), shown(new)));
+        .tree_changes(from, to, &mut |TreeChange {
+                                          path,
+                                          old,
+                                          new,
+                                          is_there,
+                                      }| {
+            let here = if is_there || new.is_some() { "" } else { " (gone)" };
+            found.push(format!("{path}: {} > {}{here}", shown(old), shown(new)));
         })
         .unwrap();
     assert_eq!(refused, []);
@@ -66,15 +72,16 @@ fn reports_what_is_annexed_and_changed() {
         changes(&fixture, Some(from), to),
         [
             format!("d/x: - > {A}"),
-            format!("d: {A} > -"),
+            format!("d: {A} > - (gone)"),
             format!("form: {A} locked > {A}"),
             format!("from git: - > {B} locked"),
-            format!("gone: {B} locked > -"),
+            format!("gone: {B} locked > - (gone)"),
             format!("key: {A} > {B}"),
+            "large: - > -".to_owned(),
             format!("to git: {A} > -"),
         ]
     );
-    assert_eq!(changes(&fixture, None, from).len(), 8);
+    assert_eq!(changes(&fixture, None, from).len(), 9);
     assert_eq!(changes(&fixture, Some(to), to), Vec::<String>::new());
     assert!(Key::parse(A.as_bytes()).is_ok());
 }

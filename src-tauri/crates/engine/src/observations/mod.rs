@@ -123,6 +123,22 @@ impl Observations {
             .collect()
     }
 
+    /// How many files are kept in several versions. Of one that has a single version left under a version's name,
+    /// `is_there` says whether another has the name of the file itself.
+    pub(crate) fn conflicts(&self, is_there: &dyn Fn(&RepoPath) -> bool) -> Result<u64> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT file, count(*) FROM versions GROUP BY file")?;
+        let mut rows = query.query([])?;
+        let mut conflicts = 0;
+        while let Some(row) = rows.next()? {
+            let (file, versions): (Vec<u8>, u32) = (row.get(0)?, row.get(1)?);
+            let is_several = versions > 1 || RepoPath::parse(&file).is_ok_and(|file| is_there(&file));
+            conflicts += u64::from(is_several);
+        }
+        Ok(conflicts)
+    }
+
     /// What is known of a file; none if it is not in the annex.
     pub(crate) fn file(&self, path: &RepoPath) -> Result<Option<FileFacts>> {
         let mut query = self.db.prepare_cached(

@@ -6,7 +6,7 @@ use rusqlite::config::DbConfig;
 use super::Result;
 
 /// Raised when the tables change: a database of another format is made anew.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE about (tree BLOB, annex BLOB, rules BLOB NOT NULL);
@@ -29,6 +29,9 @@ CREATE TABLE keys (
 CREATE INDEX keys_by_class ON keys (class, (size >= 1048576), id DESC);
 CREATE TABLE paths (path BLOB PRIMARY KEY, key INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX paths_by_key ON paths (key);
+-- Files, annexed or not, whose names say that they are one of several versions of a file.
+CREATE TABLE versions (path BLOB PRIMARY KEY, file BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX versions_by_file ON versions (file);
 ";
 
 /// Failures are remembered for as long as the program runs: a new start tries everything again.

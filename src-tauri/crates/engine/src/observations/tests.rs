@@ -175,3 +175,25 @@ fn barred_ways_make_a_class_of_their_own_and_are_read_as_they_were_written() {
     assert_eq!(classes[1].barred, barred);
     assert_eq!(observations.file(&path("old")).unwrap().unwrap().barred, barred);
 }
+
+#[test]
+fn a_file_is_in_conflict_as_long_as_more_than_one_version_is_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut observations = Observations::open(directory.path()).unwrap();
+    let (one, other) = (path("a.variant-1111.jpg"), path("a.variant-2222.jpg"));
+    let (file, elsewhere) = (path("a.jpg"), path("d/a.jpg"));
+    let mut update = observations.update().unwrap();
+    for version in [&one, &other] {
+        update.versioned(version, &file, true).unwrap();
+    }
+    let alone = path("d/a.variant-3333.jpg");
+    update.versioned(&alone, &elsewhere, true).unwrap();
+    update.commit(&Described::default()).unwrap();
+    assert_eq!(observations.conflicts(&|_| false).unwrap(), 1);
+    assert_eq!(observations.conflicts(&|path| *path == elsewhere).unwrap(), 2);
+    let mut update = observations.update().unwrap();
+    update.versioned(&other, &file, false).unwrap();
+    update.commit(&Described::default()).unwrap();
+    assert_eq!(observations.conflicts(&|_| false).unwrap(), 0);
+    assert_eq!(observations.conflicts(&|path| *path == file).unwrap(), 1);
+}

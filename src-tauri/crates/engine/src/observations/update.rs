@@ -72,8 +72,9 @@ impl Observations {
 impl Update<'_> {
     /// Forgets everything: the repository has lost the commits that were described.
     pub(crate) fn clear(&mut self) -> Result<()> {
-        self.db
-            .execute_batch("DELETE FROM about; DELETE FROM classes; DELETE FROM keys; DELETE FROM paths;")
+        self.db.execute_batch(
+            "DELETE FROM about; DELETE FROM classes; DELETE FROM keys; DELETE FROM paths; DELETE FROM versions;",
+        )
     }
 
     /// The location log of a key says that these repositories have it.
@@ -107,6 +108,19 @@ impl Update<'_> {
             insert.execute(params![path.as_bytes(), row])?;
         }
         Ok(())
+    }
+
+    /// A file whose name says that it is a version of `file` came or went.
+    pub(crate) fn versioned(&mut self, path: &RepoPath, file: &RepoPath, is_there: bool) -> Result<()> {
+        let (what, values): (_, &[&[u8]]) = match is_there {
+            true => (
+                "INSERT OR REPLACE INTO versions VALUES (?1, ?2)",
+                &[path.as_bytes(), file.as_bytes()],
+            ),
+            false => ("DELETE FROM versions WHERE path = ?1", &[path.as_bytes()]),
+        };
+        let mut change = self.db.prepare_cached(what)?;
+        change.execute(rusqlite::params_from_iter(values)).map(drop)
     }
 
     /// The rules changed: the wanters of every key have to be found again.

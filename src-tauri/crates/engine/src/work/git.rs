@@ -123,7 +123,6 @@ fn try_merge(workshop: &Workshop) -> annex::Result<Merged> {
             Merged::Done
         }
         MergeOutcome::Merged { resolved, .. } => {
-            workshop.setbacks().kept_both(resolved.iter().map(|_| 1).sum());
             workshop.note(match resolved.len() {
                 0 => "merged changes made here and elsewhere".to_owned(),
                 count => format!("{count} files were changed here and elsewhere: both versions are kept"),

@@ -116,15 +116,16 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
     }
     if let Some(commit) = heads.tree.filter(|_| heads.tree != before.tree) {
         annex.tree_changes(before.tree, commit, &mut |change| {
-            if problem.is_none() {
-                problem = update
-                    .named(
-                        &change.path,
-                        change.old.is_some(),
-                        change.new.as_ref().map(|annexed| &annexed.key),
-                    )
-                    .err();
+            if problem.is_some() {
+                return;
             }
+            let key = change.new.as_ref().map(|annexed| &annexed.key);
+            let named = update.named(&change.path, change.old.is_some(), key);
+            let versioned = named.and_then(|()| match annex::unversioned(&change.path) {
+                Some(file) => update.versioned(&change.path, &file, change.is_there),
+                None => Ok(()),
+            });
+            problem = versioned.err();
         })?;
     }
     if let Some(source) = problem {
@@ -178,6 +179,7 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
             rules: digest,
         })
         .map_err(failed)?;
+    workshop.count_conflicts(&observations).map_err(failed)?;
     observations.classes().map(Observed::Classes).map_err(failed)
 }
 

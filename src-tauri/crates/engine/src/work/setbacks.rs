@@ -7,7 +7,7 @@ use assistant::Outcome;
 use assistant::content::Direction;
 use model::{Key, RemoteName, RepoPath, Uuid};
 
-/// Why contents do not travel, which were found damaged, and how often two versions of a file were kept.
+/// Why contents do not travel, which were found damaged, and how many files are kept in several versions.
 #[derive(Debug, Default)]
 pub(crate) struct Setbacks {
     /// The last content that failed each way.
@@ -93,12 +93,12 @@ impl Setbacks {
         self.damaged.iter().map(|((_, place), damage)| (place, damage))
     }
 
-    /// A merge kept both versions of so many files.
-    pub(crate) fn kept_both(&mut self, files: u64) {
-        self.conflicts += files;
+    /// So many files are kept in several versions now.
+    pub(crate) fn kept_several(&mut self, files: u64) {
+        self.conflicts = files;
     }
 
-    /// Files of which merges kept both versions.
+    /// Files that are kept in several versions.
     pub(crate) fn conflicts(&self) -> u64 {
         self.conflicts
     }

@@ -10,7 +10,7 @@ use assistant::content::{Direction, Policy};
 use assistant::pacing::Limit;
 use assistant::{Heads, Id, Refs, RemoteFacts};
 use contract::Change;
-use model::{Oid, RemoteName, Uuid};
+use model::{Oid, RemoteName, RepoPath, Uuid};
 use remotes::Remote;
 
 use crate::Error;
@@ -100,6 +100,8 @@ impl Workshop {
             rules_file: Mutex::default(),
         };
         workshop.read_rules();
+        // What cannot be counted now is counted with the first observation, or said to be damaged by it.
+        let _ = workshop.count_conflicts(&workshop.observations());
         Ok(workshop)
     }
 
@@ -146,6 +148,14 @@ impl Workshop {
         }
         self.shared().renewed = true;
         true
+    }
+
+    /// Counts the files that are kept in several versions, as it was observed.
+    pub(crate) fn count_conflicts(&self, observations: &Observations) -> Result<(), rusqlite::Error> {
+        let top = self.annex.work_tree();
+        let is_there = |path: &RepoPath| top.is_some_and(|top| top.join(path.as_path()).symlink_metadata().is_ok());
+        self.setbacks().kept_several(observations.conflicts(&is_there)?);
+        Ok(())
     }
 
     /// True if the observations were made anew since this was asked last.
@@ -205,13 +215,16 @@ impl Workshop {
         Ok(facts)
     }
 
+    /// What was read of that last; none if nothing was.
+    pub(crate) fn known_facts(&self) -> Option<Arc<Facts>> {
+        self.shared().facts.as_ref().map(|(_, facts)| Arc::clone(facts))
+    }
+
     /// What a repository is called.
     pub(crate) fn description(&self, uuid: &Uuid) -> String {
         let known = self
-            .shared()
-            .facts
-            .as_ref()
-            .and_then(|(_, facts)| facts.descriptions.get(uuid).cloned());
+            .known_facts()
+            .and_then(|facts| facts.descriptions.get(uuid).cloned());
         known.unwrap_or_else(|| uuid.to_string())
     }
 

@@ -24,6 +24,7 @@ fn whatever_happens_nothing_is_told_twice_or_too_often_or_untrue() {
             let mut folder = folders[usize::try_from(roll(6)).unwrap()].clone();
             folder.conflicts = roll(4);
             folder.damaged = roll(3) / 2;
+            folder.few_copies = roll(2);
             if roll(3) == 0 && folder.state == State::Waiting {
                 folder.full = vec!["stick".to_owned()];
             }
@@ -69,7 +70,7 @@ fn whatever_happens_nothing_is_told_twice_or_too_often_or_untrue() {
             let least = match notice.about {
                 About::NewDrive(_) | About::InStep(_) => u64::MAX,
                 About::Conflicts(_) => HOUR,
-                About::Overdue(..) => WEEK,
+                About::Overdue(..) | About::FewCopies(_) => WEEK,
                 About::Question(_)
                 | About::Damage(_)
                 | About::Answer(_)
