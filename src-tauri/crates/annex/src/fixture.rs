@@ -94,12 +94,15 @@ impl Fixture {
     /// Makes a commit of these files and checks it out.
     pub(crate) fn start(&self, leaves: &Leaves) -> Oid {
         let commit = self.commit(leaves, &[], "base");
-        let done = self
-            .annex
-            .check_out(commit, &crate::CheckoutOptions::default())
-            .unwrap();
+        let done = self.check_out(commit).unwrap();
         assert!(done.blocked.is_empty(), "{done:?}");
         commit
+    }
+
+    /// Checks out a commit in the place of what is checked out.
+    pub(crate) fn check_out(&self, to: Oid) -> crate::Result<crate::CheckedOut> {
+        let head = self.annex.head()?;
+        self.annex.check_out(&head, to, &crate::CheckoutOptions::default())
     }
 
     /// The files of a commit.

@@ -76,17 +76,17 @@ pub struct CheckedOut {
 }
 
 impl Annex {
-    /// Makes work tree, index and the branch that is checked out follow the commit `to`.
+    /// Makes work tree, index and the branch that is checked out follow the commit `to`, which was made of what `from` has.
     ///
-    /// Refused: in a bare repository, in the middle of a merge or rebase, and when the commit contains paths that no
+    /// Busy if `from` is no longer what is checked out: somebody has committed or changed to another branch since, and
+    /// what came with that would go again. Refused: in a bare repository, in the middle of a merge or rebase, and when the commit contains paths that no
     /// work tree may hold.
-    pub fn check_out(&self, to: Oid, options: &CheckoutOptions) -> Result<CheckedOut> {
+    pub(crate) fn check_out(&self, from: &Head, to: Oid, options: &CheckoutOptions) -> Result<CheckedOut> {
         let _alone = alone(self)?;
         self.finish()?;
-        let head = self.head()?;
         let wanted = Marker {
-            branch: head.branch,
-            from: head.commit,
+            branch: from.branch.clone(),
+            from: from.commit,
             to,
         };
         self.carry_out(&wanted, options, false, &mut |_| Ok(()))

@@ -10,7 +10,7 @@ use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer};
 use crate::{Annex, Error, Result};
 
 fn check_out(fixture: &Fixture, to: Oid) -> CheckedOut {
-    fixture.annex.check_out(to, &CheckoutOptions::default()).unwrap()
+    fixture.check_out(to).unwrap()
 }
 
 /// Checks out one tree after the other and expects work tree, index and branch to follow.
@@ -324,7 +324,7 @@ fn hostile_trees_write_nothing_anywhere() {
     ];
     for (at, tree) in trees.into_iter().enumerate() {
         let commit = raw_commit(&fixture, tree);
-        let refused = fixture.annex.check_out(commit, &CheckoutOptions::default());
+        let refused = fixture.check_out(commit);
         assert!(refused.is_err(), "tree {at}: {refused:?}");
         assert_holds(&fixture, &leaves([("mine", file("mine"))]));
         assert_eq!(fixture.get("refs/heads/main"), Some(base));
@@ -541,15 +541,30 @@ fn only_pointers_of_the_key_are_populated() {
 }
 
 #[test]
+fn what_was_committed_meanwhile_stays() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1"))]));
+    let decided_on = fixture.annex.head().unwrap();
+    let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
+    let mine = fixture.commit(&leaves([("a", file("1")), ("mine", file("mine"))]), &[base], "mine");
+    fixture.check_out(mine).unwrap();
+    let busy = fixture.annex.check_out(&decided_on, next, &CheckoutOptions::default());
+    assert!(matches!(busy, Err(Error::Busy(_))), "{busy:?}");
+    assert_eq!(fixture.get("refs/heads/main"), Some(mine));
+    assert_holds(&fixture, &leaves([("a", file("1")), ("mine", file("mine"))]));
+    fixture.git(&["checkout", "-q", "-b", "other", &base.to_string()]);
+    let busy = fixture.annex.check_out(&decided_on, next, &CheckoutOptions::default());
+    assert!(matches!(busy, Err(Error::Busy(_))), "{busy:?}");
+    assert_eq!(fixture.get("refs/heads/other"), Some(base));
+}
+
+#[test]
 fn refused_in_the_middle_of_a_merge_and_off_branches() {
     let fixture = Fixture::new();
     let base = fixture.start(&leaves([("a", file("1"))]));
     let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
     fixture.write(".git/MERGE_HEAD", format!("{next}\n").as_bytes());
-    assert!(matches!(
-        fixture.annex.check_out(next, &CheckoutOptions::default()),
-        Err(Error::Refused(_))
-    ));
+    assert!(matches!(fixture.check_out(next), Err(Error::Refused(_))));
     fs::remove_file(fixture.path().join(".git/MERGE_HEAD")).unwrap();
     for head in [
         format!("{base}\n"),
@@ -557,13 +572,7 @@ fn refused_in_the_middle_of_a_merge_and_off_branches() {
         "ref: refs/heads/git-annex\n".into(),
     ] {
         fixture.write(".git/HEAD", head.as_bytes());
-        assert!(
-            matches!(
-                fixture.annex.check_out(next, &CheckoutOptions::default()),
-                Err(Error::Refused(_))
-            ),
-            "{head}"
-        );
+        assert!(matches!(fixture.check_out(next), Err(Error::Refused(_))), "{head}");
     }
     fixture.write(".git/HEAD", b"ref: refs/heads/main\n");
     assert_eq!(check_out(&fixture, next).blocked, []);

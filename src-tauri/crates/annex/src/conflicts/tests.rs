@@ -24,10 +24,7 @@ fn in_conflict(path: &str, leaf: impl Fn(&str) -> Leaf) -> Fixture {
     let base = commit(&fixture, &trees[0], &[], "Base", 1_000);
     let ann = commit(&fixture, &trees[1], &[base], "Ann", 2_000);
     let bob = commit(&fixture, &trees[2], &[base], "Bob", 3_000);
-    let done = fixture
-        .annex
-        .check_out(ann, &crate::CheckoutOptions::default())
-        .unwrap();
+    let done = fixture.check_out(ann).unwrap();
     assert!(done.blocked.is_empty());
     let reference = "refs/remotes/bob/main";
     let theirs = [Theirs { commit: bob, reference }];

@@ -158,7 +158,7 @@ impl Annex {
             return Ok(MergeOutcome::UpToDate);
         }
         keep::store(self, &git, &merged)?;
-        let CheckedOut { blocked, kept, .. } = self.check_out(commit, &options.checkout)?;
+        let CheckedOut { blocked, kept, .. } = self.check_out(&head, commit, &options.checkout)?;
         if !blocked.is_empty() {
             return Ok(MergeOutcome::Blocked { paths: blocked });
         }

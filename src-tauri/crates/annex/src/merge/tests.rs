@@ -64,14 +64,7 @@ fn merged(base: &Leaves, ours: &Leaves, theirs: &Leaves, options: &MergeOptions)
     let base = fixture.start(base);
     let ours = fixture.commit(ours, &[base], "ours");
     let theirs = fixture.commit(theirs, &[base], "theirs");
-    assert!(
-        fixture
-            .annex
-            .check_out(ours, &options.checkout)
-            .unwrap()
-            .blocked
-            .is_empty()
-    );
+    assert!(fixture.check_out(ours).unwrap().blocked.is_empty());
     let reference = "refs/remotes/origin/master";
     let outcome = fixture
         .annex
@@ -321,7 +314,7 @@ fn whoever_merges_the_same_commits_makes_the_same_commit() {
                 .map(|at| commit_at(&fixture, &trees[at], &[root], at as i64 % 2))
                 .collect();
             let options = MergeOptions::default();
-            fixture.annex.check_out(all[ours], &options.checkout).unwrap();
+            fixture.check_out(all[ours]).unwrap();
             let others: Vec<_> = all.iter().filter(|commit| **commit != all[ours]).collect();
             let reference = "refs/remotes/origin/main";
             let theirs: Vec<_> = others.into_iter().map(|&commit| Theirs { commit, reference }).collect();
@@ -352,10 +345,7 @@ fn edits_in_the_way_block_a_merge() {
     let base = fixture.start(&leaves([("a", file("1")), ("b", file("1"))]));
     let theirs = fixture.commit(&leaves([("a", file("2")), ("b", file("1"))]), &[base], "theirs");
     let ours = fixture.commit(&leaves([("a", file("1")), ("b", file("2"))]), &[base], "ours");
-    fixture
-        .annex
-        .check_out(ours, &crate::CheckoutOptions::default())
-        .unwrap();
+    fixture.check_out(ours).unwrap();
     fixture.write("a", b"mine");
     let reference = "refs/remotes/origin/main";
     let outcome = fixture
