@@ -216,6 +216,12 @@ it('all conflicts are settled with one click and one confirmation', async () => 
   await press(page, 'Keep both of all');
   await page.waitForSelector('text=2 conflicts settled.');
   await page.waitForSelector('text=No conflicts.');
+  await press(page, 'Undo');
+  await page.waitForSelector('text=All versions of 2 files are back.');
+  await page.waitForSelector('text=plan.txt');
+  expect(await focused(page)).toBe('All versions of 2 files are back.');
+  expect(await page.getByRole('button', { name: 'Undo' }).count()).toBe(0);
+  expect(await wrongs(page)).toEqual([]);
 });
 
 describe('a setting', () => {

@@ -646,7 +646,11 @@ path: string,
  * The path of the version to keep under the old name, as bytes in hexadecimal; none to keep all, each under a
  * name of its own.
  */
-keep: string | null, } };
+keep: string | null, } } | { "unsettle": { 
+/**
+ * The path of the file, as bytes in hexadecimal.
+ */
+path: string, } };
 
 /**
  * The answer to a [`Command`].

@@ -207,7 +207,7 @@ describe('conflicts', () => {
     await fireEvent.click(await screen.findByRole('button', { name: 'Keep both versions of all…' }));
     await fireEvent.click(screen.getByRole('button', { name: 'Keep both of all' }));
     expect((await screen.findByRole('alert')).textContent).toBe('B was changed meanwhile');
-    expect(screen.getByText('1 conflict settled.')).toBeTruthy();
+    expect(await screen.findByText('1 conflict settled.')).toBeTruthy();
     await vi.waitFor(() => expect(screen.queryByRole('heading', { name: 'a' })).toBeNull());
     expect(screen.getByRole('heading', { name: 'c' })).toBeTruthy();
   });

@@ -26,4 +26,7 @@ export const conflicts = {
   allYes: 'Keep both of all',
   cancel: 'Cancel',
   settled: (count: number): string => plural(count, { one: '# conflict settled.', other: '# conflicts settled.' }),
+  undo: 'Undo',
+  undone: (count: number): string =>
+    plural(count, { one: 'All versions of # file are back.', other: 'All versions of # files are back.' }),
 };

@@ -67,6 +67,11 @@ pub enum Command {
         /// name of its own.
         keep: Option<String>,
     },
+    /// Takes back how a conflict was settled last: all versions are there again. Refused if what was left was changed since.
+    Unsettle {
+        /// The path of the file, as bytes in hexadecimal.
+        path: String,
+    },
 }
 
 /// The answer to a [`Command`].

@@ -20,7 +20,8 @@ pub(crate) fn only_looks(command: &Command) -> bool {
         | Command::Sync
         | Command::Answer { .. }
         | Command::SetRules { .. }
-        | Command::Settle { .. } => false,
+        | Command::Settle { .. }
+        | Command::Unsettle { .. } => false,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use annex::{Brought, Conflict, Version};
+use annex::{Brought, CheckoutOptions, Conflict, Version};
+use assistant::Event;
 use model::RepoPath;
 
 use crate::Error;
@@ -28,8 +29,8 @@ pub(crate) fn list(workshop: &Workshop) -> Result<Vec<contract::Conflict>, Error
     Ok(workshop.annex().conflicts()?.into_iter().map(conflict).collect())
 }
 
-/// Settles a conflict in the work tree; what has changed there is then found and committed as any change is.
-pub(crate) fn settle(workshop: &Workshop, path: &RepoPath, keep: Option<&RepoPath>) -> Result<(), Error> {
+/// Settles a conflict, by a commit of its own.
+pub(crate) fn settle(workshop: &Workshop, path: &RepoPath, keep: Option<&RepoPath>) -> Result<Vec<Event>, Error> {
     let annex = workshop.annex();
     let conflicts = annex.conflicts()?;
     let conflict = conflicts.iter().find(|conflict| conflict.path == *path);
@@ -49,7 +50,33 @@ pub(crate) fn settle(workshop: &Workshop, path: &RepoPath, keep: Option<&RepoPat
             keep_all(conflict, &|path| top.join(path.as_path()).symlink_metadata().is_ok())
         }
     };
-    annex.rename_versions(&changes).map_err(|error| match error {
+    annex
+        .settle_conflict(path, &changes, &options(workshop))
+        .map_err(|error| not_now(path, error))?;
+    Ok(committed(
+        workshop,
+        match keep {
+            Some(_) => format!("one version of {path} was kept, the others are in the history"),
+            None => format!("all versions of {path} were kept, each under a name of its own"),
+        },
+    ))
+}
+
+/// Brings the versions of a file back that there were before its conflict was settled last.
+pub(crate) fn unsettle(workshop: &Workshop, path: &RepoPath) -> Result<Vec<Event>, Error> {
+    let taken_back = workshop.annex().unsettle_conflict(path, &options(workshop));
+    taken_back.map_err(|error| not_now(path, error))?;
+    Ok(committed(workshop, format!("all versions of {path} are back")))
+}
+
+fn options(workshop: &Workshop) -> CheckoutOptions {
+    CheckoutOptions {
+        thin: annex::settings::is_thin(workshop.annex()),
+    }
+}
+
+fn not_now(path: &RepoPath, error: annex::Error) -> Error {
+    match error {
         annex::Error::Busy(_) => Error::Refused(format!(
             "{path} cannot be settled while the folder takes in other changes; nothing was changed. Try again in a moment"
         )),
@@ -58,12 +85,14 @@ pub(crate) fn settle(workshop: &Workshop, path: &RepoPath, keep: Option<&RepoPat
         | annex::Error::Damaged(_)
         | annex::Error::Refused(_)
         | annex::Error::DiskReserve { .. }) => other.into(),
-    })?;
-    workshop.note(match keep {
-        Some(_) => format!("one version of {path} was kept, the others are in the history"),
-        None => format!("all versions of {path} were kept, each under a name of its own"),
-    });
-    Ok(())
+    }
+}
+
+/// There is a new commit here.
+fn committed(workshop: &Workshop, what: String) -> Vec<Event> {
+    workshop.remember_stamps();
+    workshop.note(what);
+    vec![Event::RefsMoved(workshop.refs())]
 }
 
 /// What becomes of each version: its new name, or none.

@@ -470,9 +470,11 @@ impl Folder {
             Command::Settle { path, keep } => {
                 return self.change(reply, move |workshop| {
                     let keep = keep.map(|keep| inside(&keep)).transpose()?;
-                    conflicts::settle(workshop, &inside(&path)?, keep.as_ref())?;
-                    Ok(Vec::new())
+                    conflicts::settle(workshop, &inside(&path)?, keep.as_ref())
                 });
+            }
+            Command::Unsettle { path } => {
+                return self.change(reply, move |workshop| conflicts::unsettle(workshop, &inside(&path)?));
             }
         };
         // Whoever asked may have gone.

@@ -6,6 +6,8 @@ import { page, preview, tree, why } from './files';
 export interface Known {
   rules: Rules;
   conflicts: Conflict[];
+  /** Conflicts that were settled. */
+  settled: Conflict[];
 }
 
 /** How a folder of the fake is changed. */
@@ -56,6 +58,9 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
   if ('settle' in command) {
     return settle(known, command.settle, changes);
   }
+  if ('unsettle' in command) {
+    return unsettle(known, command.unsettle, changes);
+  }
   return { why: why(folder, command.why.path) };
 }
 
@@ -74,11 +79,20 @@ function setRules(
   return 'done';
 }
 
-function settle({ conflicts }: Known, { path }: { path: string }, { known }: Changes): Reply {
-  const left = conflicts.filter((one) => one.path.bytes !== path);
-  if (left.length === conflicts.length) {
+function settle({ conflicts, settled }: Known, { path }: { path: string }, { known }: Changes): Reply {
+  const one = conflicts.find((conflict) => conflict.path.bytes === path);
+  if (!one) {
     return { refused: 'this conflict is settled already' };
   }
-  known({ conflicts: left });
+  known({ conflicts: conflicts.filter((conflict) => conflict !== one), settled: [...settled, one] });
+  return 'done';
+}
+
+function unsettle({ conflicts, settled }: Known, { path }: { path: string }, { known }: Changes): Reply {
+  const one = settled.find((conflict) => conflict.path.bytes === path);
+  if (!one) {
+    return { refused: 'there is nothing to take back' };
+  }
+  known({ conflicts: [...conflicts, one], settled: settled.filter((conflict) => conflict !== one) });
   return 'done';
 }

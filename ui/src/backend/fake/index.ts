@@ -25,7 +25,8 @@ export function fake(name: string): Backend {
 
   function knownOf(path: string): Known {
     const nothing = { rules: [], mistake: null };
-    return known.get(path) ?? { rules: shown.rules?.[path] ?? nothing, conflicts: shown.conflicts?.[path] ?? [] };
+    const conflicts = shown.conflicts?.[path] ?? [];
+    return known.get(path) ?? { rules: shown.rules?.[path] ?? nothing, conflicts, settled: [] };
   }
 
   function ticks(count: number): Promise<void> {

@@ -40,7 +40,6 @@ mod populate;
 mod restore;
 #[cfg(test)]
 mod tests;
-mod versions;
 
 use model::{Oid, RepoPath};
 

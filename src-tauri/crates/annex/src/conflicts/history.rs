@@ -6,16 +6,17 @@ use git2::{Odb, Repository};
 use model::RepoPath;
 
 use super::Brought;
-use crate::tree::raw::{self, Blob};
+use crate::tree::raw::{self, Blob, Mode};
 use crate::{Error, Result};
 
 /// How many commits are looked at.
-const FAR: usize = 1000;
+pub(super) const FAR: usize = 1000;
 
 /// Finds the last commits that brought these versions, by the name that the file had and the version.
 ///
-/// A merge gives versions their names but brings none of them: what counts is the commit by which the content came to
-/// stand at one of the names.
+/// A merge gives versions their names but brings none of them, nor does it bring a version to give it another name: what
+/// counts is the commit by which the content came to stand at the name of the file, or, if there is none, at one of
+/// theirs. There it may also have been brought back.
 pub(super) fn brought(
     git: &Repository,
     odb: &Odb<'_>,
@@ -40,22 +41,46 @@ pub(super) fn brought(
         let commit = git.find_commit(id.map_err(walking())?).map_err(walking())?;
         let before = match commit.parent_count() {
             0 => None,
-            1 => Some(commit.parent(0).map_err(walking())?.tree_id()),
+            1 => Some(commit.parent(0).and_then(|parent| parent.tree()).map_err(walking())?),
             _ => continue,
         };
-        raw::differences(odb, before, Some(commit.tree_id()), &mut |name, _, now| {
-            let version = names.get(name).copied().zip(now);
-            if let Some((path, blob)) = version.filter(|version| wanted.remove(version)) {
+        raw::differences(
+            odb,
+            before.as_ref().map(git2::Tree::id),
+            Some(commit.tree_id()),
+            &mut |name, _, now| {
+                let version = names.get(name).copied().zip(now);
+                let Some((path, blob)) = version.filter(|version| wanted.contains(version)) else {
+                    return Ok(());
+                };
+                let mut siblings = conflicts[path].iter().map(|(name, _)| name).chain([path]);
+                if siblings.any(|name| stood(before.as_ref(), name, blob)) {
+                    return Ok(());
+                }
                 let author = commit.author();
                 let who = String::from_utf8_lossy(author.name_bytes()).into_owned();
                 let at = u64::try_from(author.when().seconds()).unwrap_or(0);
-                found.insert((path.clone(), blob), Brought { who, at });
-            }
-            Ok(())
-        })?;
+                let brought = Brought { who, at };
+                if name == path.as_bytes() {
+                    wanted.remove(&(path, blob));
+                    found.insert((path.clone(), blob), brought);
+                } else {
+                    found.entry((path.clone(), blob)).or_insert(brought);
+                }
+                Ok(())
+            },
+        )?;
         if wanted.is_empty() {
             break;
         }
     }
     Ok(found)
+}
+
+/// True if a tree has this file at this path.
+fn stood(tree: Option<&git2::Tree<'_>>, path: &RepoPath, blob: Blob) -> bool {
+    let entry = tree.and_then(|tree| tree.get_path(path.as_path()).ok());
+    entry.is_some_and(|entry| {
+        entry.id() == blob.id && Mode::from_bits(entry.filemode_raw().cast_unsigned()) == Some(blob.mode)
+    })
 }

@@ -4,6 +4,7 @@
 //! found again, whoever merged.
 
 mod history;
+mod settling;
 #[cfg(test)]
 mod tests;
 

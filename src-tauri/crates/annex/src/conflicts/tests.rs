@@ -99,6 +99,21 @@ fn names(fixture: &Fixture) -> Vec<String> {
     names
 }
 
+fn settle(
+    fixture: &Fixture,
+    conflict: &Conflict,
+    versions: &[(model::RepoPath, Option<model::RepoPath>)],
+) -> crate::Result<()> {
+    let options = crate::CheckoutOptions::default();
+    fixture.annex.settle_conflict(&conflict.path, versions, &options)
+}
+
+fn unsettle(fixture: &Fixture, file: &model::RepoPath) -> crate::Result<()> {
+    fixture
+        .annex
+        .unsettle_conflict(file, &crate::CheckoutOptions::default())
+}
+
 #[test]
 fn one_version_is_kept_under_the_old_name() {
     for leaf in [pointer, locked] {
@@ -113,7 +128,7 @@ fn one_version_is_kept_under_the_old_name() {
             let to = (version == bob).then(|| conflict.path.clone());
             (version.path.clone(), to)
         });
-        fixture.annex.rename_versions(&changes.collect::<Vec<_>>()).unwrap();
+        settle(&fixture, &conflict, &changes.collect::<Vec<_>>()).unwrap();
         assert_eq!(names(&fixture), ["other", "photo.jpg"]);
         let kept = fixture.path().join("photo.jpg");
         let kept = fs::read_link(&kept).map_or_else(
@@ -135,10 +150,7 @@ fn the_one_that_has_the_name_gives_way() {
     ]));
     let conflict = only(&fixture);
     let [plain, variant] = [0, 1].map(|at: usize| conflict.versions[at].path.clone());
-    fixture
-        .annex
-        .rename_versions(&[(plain.clone(), None), (variant, Some(plain))])
-        .unwrap();
+    settle(&fixture, &conflict, &[(plain.clone(), None), (variant, Some(plain))]).unwrap();
     assert_eq!(
         (names(&fixture), fixture.read("a.txt")),
         (vec!["a.txt".to_owned()], b"content".to_vec())
@@ -155,7 +167,7 @@ fn nothing_happens_if_a_version_was_changed_or_a_name_is_taken() {
             (conflict.versions[0].path.clone(), Some(to)),
             (conflict.versions[1].path.clone(), None),
         ];
-        let answer = fixture.annex.rename_versions(&changes);
+        let answer = settle(fixture, &conflict, &changes);
         let Err(Error::Refused(why)) = answer else {
             panic!("{answer:?}")
         };
@@ -181,8 +193,110 @@ fn nothing_happens_if_a_version_was_changed_or_a_name_is_taken() {
     let conflict = only(&fixture);
     fs::remove_file(fixture.path().join(&second)).unwrap();
     let changes = conflict.versions.iter().map(|version| (version.path.clone(), None));
-    let answer = fixture.annex.rename_versions(&changes.collect::<Vec<_>>());
+    let answer = settle(&fixture, &conflict, &changes.collect::<Vec<_>>());
     assert!(matches!(answer, Err(Error::Refused(why)) if why.contains(&second)));
     assert!(fixture.exists(&conflict.versions[0].path.to_string()));
     assert!(fixture.annex.conflicts().unwrap().is_empty(), "the user has settled it");
+}
+
+/// What is in the work tree and what is committed, and whether they are the same.
+fn held(fixture: &Fixture) -> Vec<String> {
+    fixture.assert_clean();
+    let commit = fixture.get("refs/heads/main").unwrap();
+    let committed = fixture.leaves(commit);
+    assert_eq!(committed.keys().cloned().collect::<Vec<_>>(), names(fixture));
+    committed
+        .iter()
+        .map(|(name, leaf)| format!("{name}: {leaf:?}"))
+        .collect()
+}
+
+#[test]
+fn what_was_settled_is_taken_back() {
+    for leaf in [pointer, locked] {
+        let fixture = in_conflict("photo.jpg", leaf);
+        let before = held(&fixture);
+        let conflict = only(&fixture);
+        let [first, second] = [0, 1].map(|at: usize| conflict.versions[at].path.clone());
+        let name = |name: &str| model::RepoPath::parse(name.as_bytes()).unwrap();
+        let settlements = [
+            vec![(first.clone(), None), (second.clone(), Some(name("photo.jpg")))],
+            vec![
+                (first.clone(), Some(name("a.jpg"))),
+                (second.clone(), Some(name("b.jpg"))),
+            ],
+        ];
+        for settlement in settlements {
+            settle(&fixture, &conflict, &settlement).unwrap();
+            assert!(fixture.annex.conflicts().unwrap().is_empty());
+            assert_ne!(held(&fixture), before);
+            unsettle(&fixture, &conflict.path).unwrap();
+            assert_eq!(held(&fixture), before);
+            assert_eq!(only(&fixture), conflict, "with whose they are");
+        }
+        // A name that the user has taken away since does not come back, nor does it keep the versions from it.
+        settle(&fixture, &conflict, &[(first, None), (second, Some(name("photo.jpg")))]).unwrap();
+        fixture.git(&["rm", "--quiet", "photo.jpg"]);
+        fixture.git(&["commit", "--quiet", "-m", "gone"]);
+        unsettle(&fixture, &conflict.path).unwrap();
+        assert_eq!(held(&fixture), before);
+    }
+}
+
+#[test]
+fn what_gave_way_gets_its_name_back() {
+    let fixture = Fixture::new();
+    let key = put_object(&fixture.annex, b"content").to_string();
+    fixture.start(&leaves([
+        ("a.txt", file("in git")),
+        ("a.variant-12ab.txt", pointer(&key)),
+        // It has the content of a version, and has had it all the time.
+        ("copy.txt", pointer(&key)),
+    ]));
+    let (before, conflict) = (held(&fixture), only(&fixture));
+    let [plain, variant] = [0, 1].map(|at: usize| conflict.versions[at].path.clone());
+    settle(&fixture, &conflict, &[(plain.clone(), None), (variant, Some(plain))]).unwrap();
+    assert_eq!(fixture.read("a.txt"), b"content");
+    unsettle(&fixture, &conflict.path).unwrap();
+    assert_eq!((held(&fixture), fixture.read("a.txt")), (before, b"in git".to_vec()));
+}
+
+#[test]
+fn what_was_changed_since_is_not_taken_back() {
+    let fixture = in_conflict("photo.jpg", pointer);
+    let conflict = only(&fixture);
+    let file = conflict.path.clone();
+    let refused = |what: &str| {
+        let answer = unsettle(&fixture, &file);
+        assert!(
+            matches!(&answer, Err(Error::Refused(why)) if why.contains(what)),
+            "{answer:?}"
+        );
+    };
+    refused("nothing to take back");
+    let changes = conflict.versions.iter().enumerate().map(|(at, version)| {
+        let to = (at == 0).then(|| file.clone());
+        (version.path.clone(), to)
+    });
+    settle(&fixture, &conflict, &changes.collect::<Vec<_>>()).unwrap();
+    // Not committed, then committed.
+    fixture.write("photo.jpg", b"edited");
+    refused("photo.jpg was changed since");
+    assert_eq!(fixture.read("photo.jpg"), b"edited");
+    fixture.git(&["-c", "filter.annex.clean=cat", "commit", "--quiet", "-am", "edited"]);
+    refused("photo.jpg was changed since");
+    assert_eq!(
+        (names(&fixture), fixture.read("photo.jpg")),
+        (vec!["other".into(), "photo.jpg".into()], b"edited".to_vec())
+    );
+    // Something else at the name of a version.
+    fixture.git(&["revert", "--no-edit", "HEAD"]);
+    let version = conflict.versions[1].path.to_string();
+    fixture.write(&version, b"mine");
+    refused(&version);
+    assert_eq!(fixture.read(&version), b"mine");
+    fixture.git(&["-c", "filter.annex.clean=cat", "add", &version]);
+    fixture.git(&["commit", "--quiet", "-m", "mine"]);
+    refused(&version);
+    assert_eq!(fixture.read(&version), b"mine");
 }
