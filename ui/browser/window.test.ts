@@ -14,6 +14,7 @@ const PAGES = {
   conflicts: 'Conflicts',
   why: 'Why?',
   settings: 'Settings',
+  help: 'Help',
 };
 
 const LOOKS: Record<string, BrowserContextOptions> = {
@@ -92,8 +93,8 @@ describe('by keyboard alone', () => {
 
   it('a page opens, its heading has the focus, and Tab goes on in it', async () => {
     const page = await browser.open('everyday');
-    // Past the link that skips, to the last but one of the pages.
-    for (const step of [...Object.keys(PAGES).map(() => 'Tab'), 'Enter']) {
+    // Past the link that skips, to the last but two of the pages.
+    for (const step of [...Object.keys(PAGES).slice(1).map(() => 'Tab'), 'Enter']) {
       await page.keyboard.press(step);
     }
     await page.waitForFunction(() => document.activeElement?.textContent === 'Why?' && document.title.startsWith('Why?'));
