@@ -83,7 +83,7 @@ describe('the first run', () => {
     await page.getByLabel('Path for the copies of New').fill('/home/ann/New');
     await page.waitForSelector('text=Something is there already.');
     await page.getByLabel('Path for the copies of New').fill('/srv/New copy');
-    await page.waitForSelector('text=Nothing is there yet: a folder is made for the copies.');
+    // At once: what is there is looked at first.
     await press(page, 'Keep copies there');
     await page.waitForSelector('text=Copies of /home/ann/New are kept in /srv/New copy from now on');
     await press(page, 'Done');
