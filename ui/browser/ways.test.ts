@@ -187,6 +187,20 @@ describe('the rules', () => {
     expect(await notes.getByRole('combobox', { name: 'origin' }).inputValue()).toBe('everything');
   });
 
+  it('end where their card ends', async () => {
+    const page = await browser.open('everyday', '/rules');
+    await settled(page);
+    const gaps = await page.evaluate(() =>
+      [...document.querySelectorAll('main > section')].map((card) => {
+        const shown = [...card.children].filter((one) => !one.classList.contains('hidden'));
+        const { paddingBottom, borderBottomWidth } = getComputedStyle(card);
+        const around = Number.parseFloat(paddingBottom) + Number.parseFloat(borderBottomWidth);
+        return card.getBoundingClientRect().bottom - around - Math.max(...shown.map((one) => one.getBoundingClientRect().bottom));
+      }),
+    );
+    expect(gaps.map((gap) => Math.round(Math.abs(gap)))).toEqual([0, 0, 0, 0]);
+  });
+
   it('with a mistake in their file can only be read', async () => {
     const page = await browser.open('problems', '/rules');
     await settled(page);
