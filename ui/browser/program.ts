@@ -2,7 +2,7 @@
 import { mockIPC } from '@tauri-apps/api/mocks';
 
 import { fake } from '../src/backend/fake';
-import { news } from '../src/backend/fake/news';
+import { difference } from '../src/backend/fake/difference';
 import type { Command, News, Request, Status } from '../src/contract';
 
 interface Internals {
@@ -27,7 +27,7 @@ mockIPC((command, payload) => {
     let sent: Status | null = null;
     const { runCallback } = (window as unknown as { __TAURI_INTERNALS__: Internals }).__TAURI_INTERNALS__;
     return backend.watch((status) => {
-      const message = structuredClone(news(sent, status));
+      const message = structuredClone(difference(sent, status));
       sent = status;
       runCallback(given.channel.id, { index: index++, message });
     });

@@ -172,6 +172,20 @@ it('of ten thousand files that wait, those in sight are asked for', async () => 
   await page.getByRole('heading', { name: 'IMG_09999.jpg' }).waitFor();
 });
 
+it('every page of fifty folders opens within a second', async () => {
+  const page = await browser.open('many');
+  for (const name of Object.keys(PAGES).reverse()) {
+    const took = await page.evaluate(async (to) => {
+      const began = performance.now();
+      location.hash = `#/${to}`;
+      await new Promise((turn) => requestAnimationFrame(() => requestAnimationFrame(turn)));
+      return performance.now() - began;
+    }, name);
+    await page.waitForSelector(`h1:text-is("${PAGES[name as keyof typeof PAGES]}")`);
+    expect(took, name).toBeLessThan(1000);
+  }
+});
+
 it('the first content is there within a second', async () => {
   const page = await browser.open('many');
   const paint = await page.evaluate(

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { news } from '../backend/fake/news';
+import { difference } from '../backend/fake/difference';
 import { drive, folder, settings, status } from '../backend/fake/samples';
 import type { Status } from '../contract';
 import { updated } from './update';
@@ -22,15 +22,15 @@ const STATUSES: Status[] = [
 it('news of each status leads to it from each other', () => {
   for (const before of STATUSES) {
     for (const after of STATUSES) {
-      expect(updated(before, structuredClone(news(before, after)))).toEqual(after);
+      expect(updated(before, structuredClone(difference(before, after)))).toEqual(after);
     }
-    expect(updated(null, news(null, before))).toEqual(before);
+    expect(updated(null, difference(null, before))).toEqual(before);
   }
 });
 
 it('news of one folder holds no other, and leaves the others as they are', () => {
   const before = status([a, b, c]);
-  const told = news(before, status([a, changed, c]));
+  const told = difference(before, status([a, changed, c]));
   expect(told).toEqual({
     changed: { folders: [{ same: 0 }, { new: changed }, { same: 2 }], drives: null, problems: null, settings: null },
   });

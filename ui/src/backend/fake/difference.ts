@@ -1,7 +1,7 @@
 import type { Entry, News, Status } from '../../contract';
 
 /** What the program tells of a status: all of it, or what is otherwise than it told last. */
-export function news(before: Status | null, after: Status): News {
+export function difference(before: Status | null, after: Status): News {
   if (!before) {
     return { whole: after };
   }
