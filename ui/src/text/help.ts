@@ -52,6 +52,8 @@ export const help = {
   noSettings: 'speed, notifications, look. This program was started without a file for them.',
   edit: 'You may edit these files: they hold from the moment you save them.',
   commands: 'In a terminal',
+  program: 'anabranch',
+  followed: 'followed by one of these:',
   commandsHint: 'After “why” comes the path of a file; after the others that of a folder, unless you are in it. “anabranch help” tells of all.',
   command: [
     ['status', 'how things are, and why something waits'],
