@@ -5,6 +5,8 @@ export default defineConfig({
   plugins: [svelte()],
   // The window is loaded from the program itself, at whatever address the web view gives it.
   base: './',
+  // The pictures of the tray are beside this folder.
+  server: { fs: { allow: ['..'] } },
   build: {
     // What WebKitGTK of Debian 12 surely understands.
     target: 'safari15',

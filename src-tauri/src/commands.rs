@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use contract::{Answer, Command, Reply, Request, Status};
+use contract::{Answer, Command, News, Reply, Request, Status, Update};
 use engine::Door;
 use tauri::State;
 use tauri::async_runtime::JoinHandle;
@@ -64,17 +64,17 @@ pub(crate) async fn request(shell: State<'_, Shell>, request: Request) -> Result
     Ok(shell.door.request(request).await)
 }
 
-/// Sends the status now, and from now on whenever it has changed: at most four times a second, as it is published.
+/// Sends the status now, and from now on what has changed in it: at most four times a second, as it is published.
 #[tauri::command]
-pub(crate) async fn watch(shell: State<'_, Shell>, channel: Channel<Status>) -> Result<(), ()> {
+pub(crate) async fn watch(shell: State<'_, Shell>, channel: Channel<News>) -> Result<(), ()> {
     let mut status = shell.status.clone();
-    status.mark_changed();
     shell.watched_by(Some(tauri::async_runtime::spawn(async move {
-        while status.changed().await.is_ok() {
+        let mut sent = status.borrow_and_update().clone();
+        let mut news = News::Whole(sent.clone());
+        while channel.send(news).is_ok() && status.changed().await.is_ok() {
             let seen = status.borrow_and_update().clone();
-            if channel.send(seen).is_err() {
-                break;
-            }
+            news = News::Changed(Update::between(&sent, &seen));
+            sent = seen;
         }
     })));
     Ok(())

@@ -20,6 +20,7 @@ pub(crate) enum Page {
     Problems,
     Conflicts,
     Settings,
+    Help,
 }
 
 impl Page {
@@ -32,6 +33,7 @@ impl Page {
             Self::Problems => "#/problems",
             Self::Conflicts => "#/conflicts",
             Self::Settings => "#/settings",
+            Self::Help => "#/help",
         }
     }
 }

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use host::TrayHost;
 use whole_system::clones::Actor;
-use whole_system::skip::needs_desktop;
+use whole_system::skip::{needs_desktop, needs_window};
+use whole_system::window::Window;
 use whole_system::{Desktop, Engine, Sandbox, attempt, eventually, programs, run, trees};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -96,8 +97,8 @@ fn the_tray_shows_the_state_and_does_what_is_clicked() {
     ];
     assert_eq!(labels[..expected.len()], expected);
     assert_eq!(
-        labels[labels.len() - 4..],
-        ["---", "Open Anabranch", "Settings", "Quit"]
+        labels[labels.len() - 5..],
+        ["---", "Open Anabranch", "Settings", "Help", "Quit"]
     );
     assert!(desktop.windows("Anabranch").is_empty(), "it starts without a window");
 
@@ -148,6 +149,21 @@ fn a_question_is_answered_in_the_menu() {
     shows(&tray, "safe", "Photos: everything is in step (10 files)");
     assert!(photos.join("0.jpg").exists(), "no brings the files back");
     engine.stop();
+}
+
+#[test]
+fn help_opens_in_the_window() {
+    if !needs_desktop() || !needs_window() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (photos, _) = photos(&sandbox);
+    let desktop = Desktop::start(&sandbox);
+    let tray = TrayHost::start(&desktop);
+    let window = Window::open(&desktop, &sandbox, &[&photos]);
+    window.shows("Your folder is safe.");
+    tray.click("Help");
+    window.shows("The sign in the tray");
 }
 
 #[test]

@@ -18,7 +18,12 @@ const ADDRESS = 'https://window.test/';
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'";
 
-const KINDS: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
+const KINDS: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+};
 
 /** Where the pictures of this run are. */
 export const pictures = process.env['ANABRANCH_PICTURES'] ?? mkdtempSync(join(tmpdir(), 'anabranch-pictures-'));

@@ -2,10 +2,11 @@
 import { mockIPC } from '@tauri-apps/api/mocks';
 
 import { fake } from '../src/backend/fake';
-import type { Command, Request, Status } from '../src/contract';
+import { difference } from '../src/backend/fake/difference';
+import type { Command, News, Request, Status } from '../src/contract';
 
 interface Internals {
-  runCallback(id: number, message: { index: number; message: Status }): void;
+  runCallback(id: number, message: { index: number; message: News }): void;
 }
 
 const backend = fake(new URLSearchParams(location.search).get('scene') ?? 'everyday');
@@ -23,8 +24,13 @@ mockIPC((command, payload) => {
   }
   if (command === 'watch') {
     let index = 0;
+    let sent: Status | null = null;
     const { runCallback } = (window as unknown as { __TAURI_INTERNALS__: Internals }).__TAURI_INTERNALS__;
-    return backend.watch((message) => runCallback(given.channel.id, { index: index++, message }));
+    return backend.watch((status) => {
+      const message = structuredClone(difference(sent, status));
+      sent = status;
+      runCallback(given.channel.id, { index: index++, message });
+    });
   }
   throw new Error(`there is no command ${command}`);
 });

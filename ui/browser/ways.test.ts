@@ -83,7 +83,7 @@ describe('the first run', () => {
     await page.getByLabel('Path for the copies of New').fill('/home/ann/New');
     await page.waitForSelector('text=Something is there already.');
     await page.getByLabel('Path for the copies of New').fill('/srv/New copy');
-    await page.waitForSelector('text=Nothing is there yet: a folder is made for the copies.');
+    // At once: what is there is looked at first.
     await press(page, 'Keep copies there');
     await page.waitForSelector('text=Copies of /home/ann/New are kept in /srv/New copy from now on');
     await press(page, 'Done');
@@ -185,6 +185,20 @@ describe('the rules', () => {
     await notes.getByRole('button', { name: 'Undo: Notes' }).press('Enter');
     await notes.getByText('The rules are as they were before.').waitFor();
     expect(await notes.getByRole('combobox', { name: 'origin' }).inputValue()).toBe('everything');
+  });
+
+  it('end where their card ends', async () => {
+    const page = await browser.open('everyday', '/rules');
+    await settled(page);
+    const gaps = await page.evaluate(() =>
+      [...document.querySelectorAll('main > section')].map((card) => {
+        const shown = [...card.children].filter((one) => !one.classList.contains('hidden'));
+        const { paddingBottom, borderBottomWidth } = getComputedStyle(card);
+        const around = Number.parseFloat(paddingBottom) + Number.parseFloat(borderBottomWidth);
+        return card.getBoundingClientRect().bottom - around - Math.max(...shown.map((one) => one.getBoundingClientRect().bottom));
+      }),
+    );
+    expect(gaps.map((gap) => Math.round(Math.abs(gap)))).toEqual([0, 0, 0, 0]);
   });
 
   it('with a mistake in their file can only be read', async () => {

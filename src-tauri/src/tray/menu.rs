@@ -41,6 +41,7 @@ pub(crate) fn of(status: &Status, zone: &TimeZone) -> Vec<Item> {
         vec![
             entry("Open Anabranch", Act::OpenWindow),
             entry("Settings", Act::OpenPage(Page::Settings)),
+            entry("Help", Act::OpenPage(Page::Help)),
             entry("Quit", Act::Quit),
         ],
     ];
@@ -188,10 +189,19 @@ pub(crate) mod tests {
                 "---",
                 "» Open Anabranch",
                 "» Settings",
+                "» Help",
                 "» Quit"
             ]
         );
-        assert_eq!(acts(&menu), [Act::OpenWindow, Act::OpenPage(Page::Settings), Act::Quit]);
+        assert_eq!(
+            acts(&menu),
+            [
+                Act::OpenWindow,
+                Act::OpenPage(Page::Settings),
+                Act::OpenPage(Page::Help),
+                Act::Quit
+            ]
+        );
     }
 
     #[test]
@@ -249,6 +259,7 @@ pub(crate) mod tests {
                 "---",
                 "» Open Anabranch",
                 "» Settings",
+                "» Help",
                 "» Quit",
             ]
         );
@@ -277,6 +288,7 @@ pub(crate) mod tests {
                 Act::PauseAll(Span::UntilResumed),
                 Act::OpenWindow,
                 Act::OpenPage(Page::Settings),
+                Act::OpenPage(Page::Help),
                 Act::Quit,
             ]
         );

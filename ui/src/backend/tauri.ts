@@ -1,6 +1,7 @@
 import { Channel, invoke } from '@tauri-apps/api/core';
 
-import type { Answer, Reply, Status } from '../contract';
+import type { Answer, News, Reply, Status } from '../contract';
+import { updated } from '../logic/update';
 import type { Backend } from '.';
 
 /** The program that this window is part of. */
@@ -9,7 +10,11 @@ export const tauri: Backend = {
   ask: (folder, command) => invoke<Reply>('ask', { folder, command }),
   request: (request) => invoke<Answer>('request', { request }),
   async watch(onStatus) {
-    const channel = new Channel<Status>(onStatus);
+    let status: Status | null = null;
+    const channel = new Channel<News>((news) => {
+      status = updated(status, news);
+      onStatus(status);
+    });
     await invoke('watch', { channel });
     return () => {
       channel.onmessage = () => undefined;

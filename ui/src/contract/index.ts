@@ -23,6 +23,37 @@ problems: Array<Problem>,
 settings: Settings, };
 
 /**
+ * What whoever watches is told: first everything, then what is otherwise.
+ */
+export type News = { "whole": Status } | { "changed": Update };
+
+/**
+ * What is to be seen otherwise than before.
+ */
+export type Update = { 
+/**
+ * All folders in their order; none if they are as they were.
+ */
+folders: Array<Entry> | null, 
+/**
+ * The drives; none if they are as they were.
+ */
+drives: Array<Drive> | null, 
+/**
+ * The problems; none if they are as they were.
+ */
+problems: Array<Problem> | null, 
+/**
+ * The settings; none if they are as they were.
+ */
+settings: Settings | null, };
+
+/**
+ * A folder in an [`Update`].
+ */
+export type Entry = { "same": number } | { "new": Folder };
+
+/**
  * One folder.
  */
 export type Folder = { 

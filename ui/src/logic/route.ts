@@ -9,6 +9,7 @@ export const PAGES = [
   'conflicts',
   'why',
   'settings',
+  'help',
 ] as const;
 
 export type PageName = (typeof PAGES)[number];

@@ -3,11 +3,13 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import type { Backend } from '../backend';
 import { drive, folder, settings, status } from '../backend/fake/samples';
-import type { Answer, Command, File, Reply, Request, Rule } from '../contract';
+import type { Answer, AtPlace, Command, File, Reply, Request, Rule } from '../contract';
 import { hex } from '../logic/path';
 import { PAGE } from '../logic/paging';
 import Conflicts from '../pages/Conflicts.svelte';
 import Settings from '../pages/Settings.svelte';
+import AddFolder from './AddFolder.svelte';
+import CopyFolder from './CopyFolder.svelte';
 import DriveCard from './DriveCard.svelte';
 import FileList from './FileList.svelte';
 import FirstRun from './FirstRun.svelte';
@@ -210,6 +212,68 @@ describe('conflicts', () => {
     expect(await screen.findByText('1 conflict settled.')).toBeTruthy();
     await vi.waitFor(() => expect(screen.queryByRole('heading', { name: 'a' })).toBeNull());
     expect(screen.getByRole('heading', { name: 'c' })).toBeTruthy();
+  });
+});
+
+describe('a path that was not looked at yet', () => {
+  /** A program that says what is at a place when it is told to, and does all else. */
+  function slow(): { backend: ReturnType<typeof program>; say: (what: AtPlace) => void; asked: () => Request[] } {
+    const ends: ((what: AtPlace) => void)[] = [];
+    const backend = program(nobody, (request) => {
+      if (request === 'suggest') {
+        return Promise.resolve({ suggested: [] });
+      }
+      return typeof request === 'object' && 'inspect' in request
+        ? new Promise((end) => ends.push((what) => end({ found: { path: `/full${request.inspect.path}`, what, files: 0 } })))
+        : Promise.resolve({ done: 'it is done' });
+    });
+    return {
+      backend,
+      say: (what) => ends.splice(0).forEach((end) => end(what)),
+      asked: () => backend.request.mock.calls.map(([one]) => one).filter((one) => one !== 'suggest' && !('inspect' in Object(one))),
+    };
+  }
+
+  const type = (label: string, path: string): Promise<boolean> =>
+    fireEvent.input(screen.getByLabelText(label), { target: { value: path } });
+
+  it('is added when that is known, if it was asked for before, and once', async () => {
+    const { backend, say, asked } = slow();
+    const onadded = vi.fn();
+    render(AddFolder, { backend, onadded });
+    await type('Folder', '/a');
+    await fireEvent.click(screen.getByRole('button', { name: 'Keep this folder' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Looking…' }));
+    expect(asked()).toEqual([]);
+    say('directory');
+    await vi.waitFor(() => expect(onadded).toHaveBeenCalledWith('/full/a'));
+    expect(asked()).toEqual([{ add: { path: '/full/a' } }]);
+  });
+
+  it('is not added if it cannot be, or another was typed since', async () => {
+    const { backend, say, asked } = slow();
+    render(AddFolder, { backend, onadded: vi.fn() });
+    const button = (name: string): Promise<HTMLElement> => screen.findByRole('button', { name });
+    await type('Folder', '/a');
+    await fireEvent.click(await button('Keep this folder'));
+    await type('Folder', '/b');
+    say('directory');
+    await fireEvent.click(await button('Keep this folder'));
+    say('kept');
+    await screen.findByText('This folder is kept already.');
+    expect((await button('Keep this folder')).getAttribute('aria-disabled')).toBe('true');
+    expect(asked()).toEqual([]);
+  });
+
+  it('gets the copies of the folder for which it was asked', async () => {
+    const { backend, say, asked } = slow();
+    const { rerender } = render(CopyFolder, { backend, folder: '/home/Photos' });
+    await type('Path for the copies of Photos', '/a');
+    await fireEvent.click(screen.getByRole('button', { name: 'Keep copies there' }));
+    await rerender({ folder: '/home/Notes' });
+    say('nothing');
+    await screen.findByText('It is done');
+    expect(asked()).toEqual([{ 'clone-to': { folder: '/home/Photos', path: '/full/a' } }]);
   });
 });
 

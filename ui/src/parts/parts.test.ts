@@ -4,9 +4,10 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import App from '../App.svelte';
 import type { Backend } from '../backend';
 import { fake } from '../backend/fake';
-import { folder, status as statusOf } from '../backend/fake/samples';
+import { folder, settings, status as statusOf } from '../backend/fake/samples';
 import type { Reply, Status } from '../contract';
 import { route } from '../logic/route';
+import Help from '../pages/Help.svelte';
 import Why from '../pages/Why.svelte';
 import FolderCard from './FolderCard.svelte';
 
@@ -100,6 +101,20 @@ describe('why', () => {
     await ask('/etc/passwd');
     await screen.findByText('This path is not in the folder.');
     expect(backend.ask).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('help', () => {
+  it('tells of each sign of the tray, and where the settings are written', async () => {
+    const { rerender } = render(Help, { status: statusOf([]) });
+    expect(screen.getAllByRole('img').map((sign) => sign.getAttribute('aria-label'))).toEqual([
+      ...['Exclamation mark', 'Empty circle', 'Two bars', 'Arrow up', 'Arrow down', 'Both arrows'],
+      ...['Dot in a circle', 'A river and its arm'],
+    ]);
+    expect(screen.getByText('/home/ann/.config/anabranch/settings.toml')).toBeTruthy();
+    await rerender({ status: statusOf([], { settings: settings({ file: '' }) }) });
+    expect(screen.queryByText('/home/ann/.config/anabranch/settings.toml')).toBeNull();
+    expect(screen.getByText(/started without a file/)).toBeTruthy();
   });
 });
 

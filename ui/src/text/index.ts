@@ -3,6 +3,7 @@ import { conflicts } from './conflicts';
 import { drives } from './drives';
 import { first } from './first';
 import { bytes, files, list, plural } from './format';
+import { help } from './help';
 import { rules } from './rules';
 import { settings } from './settings';
 
@@ -21,6 +22,7 @@ export const text = {
     conflicts: 'Conflicts',
     why: 'Why?',
     settings: 'Settings',
+    help: 'Help',
   },
   noAnswer: 'Anabranch could not be asked:',
   needYou: (count: number): string => plural(count, { one: '# needs you', other: '# need you' }),
@@ -152,6 +154,7 @@ export const text = {
   conflicts,
   drives,
   first,
+  help,
   rules,
   settings,
 };

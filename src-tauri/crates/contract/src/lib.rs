@@ -22,6 +22,7 @@ mod settings;
 mod status;
 #[cfg(test)]
 mod typescript;
+mod update;
 
 pub use command::{Command, Reply};
 pub use drive::{Drive, OnDrive, Purpose, Standing};
@@ -33,3 +34,4 @@ pub use settings::{Declined, Look, Setting, Settings};
 pub use status::{
     Change, Contact, Direction, Folder, Pause, PauseReason, Place, Progress, Question, State, Status, Why,
 };
+pub use update::{Entry, News, Update};

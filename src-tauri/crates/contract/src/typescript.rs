@@ -6,9 +6,10 @@ use std::path::Path as FilePath;
 use ts_rs::{Config, TS};
 
 use crate::{
-    Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Direction, Drive, File,
-    Folder, Found, Look, OnDrive, Page, Path, Pause, PauseReason, Place, Preview, Problem, Progress, Purpose, Question,
-    Reply, Request, Rule, Rules, Setting, Settings, Standing, State, Status, Travel, Version, Which, Why,
+    Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Direction, Drive, Entry,
+    File, Folder, Found, Look, News, OnDrive, Page, Path, Pause, PauseReason, Place, Preview, Problem, Progress,
+    Purpose, Question, Reply, Request, Rule, Rules, Setting, Settings, Standing, State, Status, Travel, Update,
+    Version, Which, Why,
 };
 
 const FILE: &str = "../../../ui/src/contract/index.ts";
@@ -38,6 +39,9 @@ fn all() -> String {
     let mut text = HEAD.to_owned();
     for one in [
         declared::<Status>,
+        declared::<News>,
+        declared::<Update>,
+        declared::<Entry>,
         declared::<Folder>,
         declared::<State>,
         declared::<Pause>,

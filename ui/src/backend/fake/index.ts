@@ -35,12 +35,13 @@ export function fake(name: string): Backend {
 
   function move(): void {
     const isMoving = (folder: Folder): boolean => folder.state !== 'paused' && folder.transfers.length > 0;
-    status.folders.filter(isMoving).forEach(({ path }) =>
-      changeFolder(path, (folder) => ({
-        ...folder,
-        transfers: folder.transfers.map((one) => ({ ...one, done: Math.round(one.done + one.total / 200) % one.total })),
-      })),
-    );
+    const moved = (folder: Folder): Folder => ({
+      ...folder,
+      transfers: folder.transfers.map((one) => ({ ...one, done: Math.round(one.done + one.total / 200) % one.total })),
+    });
+    if (status.folders.some(isMoving)) {
+      change((now) => ({ ...now, folders: now.folders.map((one) => (isMoving(one) ? moved(one) : one)) }));
+    }
   }
 
   return {

@@ -160,7 +160,9 @@ const SCENES: Record<string, () => Scene> = {
   }),
   many: () => ({
     status: status(
-      Array.from({ length: 50 }, (_, at) => folder(`/home/ann/Projects/Project ${at + 1}`, at % 7 ? {} : away)),
+      Array.from({ length: 50 }, (_, at) =>
+        folder(`/home/ann/Projects/Project ${at + 1}`, [away, transfers][at % 7] ?? {}),
+      ),
     ),
   }),
   away: () => ({ status: status([folder('/home/ann/Music', away)]) }),

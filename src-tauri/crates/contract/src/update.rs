@@ -1,0 +1,146 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Drive, Folder, Problem, Settings, Status};
+
+/// What whoever watches is told: first everything, then what is otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum News {
+    /// Everything there is to see.
+    Whole(Status),
+    /// What is otherwise than it was told last.
+    Changed(Update),
+}
+
+/// What is to be seen otherwise than before.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Update {
+    /// All folders in their order; none if they are as they were.
+    pub folders: Option<Vec<Entry>>,
+    /// The drives; none if they are as they were.
+    pub drives: Option<Vec<Drive>>,
+    /// The problems; none if they are as they were.
+    pub problems: Option<Vec<Problem>>,
+    /// The settings; none if they are as they were.
+    pub settings: Option<Settings>,
+}
+
+/// A folder in an [`Update`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Entry {
+    /// As it was: the folder that stood here in the list before, counted from 0.
+    Same(usize),
+    /// A new one, or one that is otherwise than it was.
+    New(Box<Folder>),
+}
+
+impl Update {
+    /// What leads from one status to another.
+    #[must_use]
+    pub fn between(before: &Status, after: &Status) -> Self {
+        let entry = |folder: &Folder| match before.folders.iter().position(|one| one == folder) {
+            Some(at) => Entry::Same(at),
+            None => Entry::New(Box::new(folder.clone())),
+        };
+        let folders = || after.folders.iter().map(entry).collect();
+        Self {
+            folders: (before.folders != after.folders).then(folders),
+            drives: (before.drives != after.drives).then(|| after.drives.clone()),
+            problems: (before.problems != after.problems).then(|| after.problems.clone()),
+            settings: (before.settings != after.settings).then(|| after.settings.clone()),
+        }
+    }
+
+    /// The status that this leads to. `before` is the one that it was made from.
+    #[must_use]
+    pub fn onto(self, before: &Status) -> Status {
+        let folder = |entry| match entry {
+            Entry::Same(at) => before.folders.get(at).cloned(),
+            Entry::New(folder) => Some(*folder),
+        };
+        let folders = self.folders.map(|all| all.into_iter().filter_map(folder).collect());
+        Status {
+            folders: folders.unwrap_or_else(|| before.folders.clone()),
+            drives: self.drives.unwrap_or_else(|| before.drives.clone()),
+            problems: self.problems.unwrap_or_else(|| before.problems.clone()),
+            settings: self.settings.unwrap_or_else(|| before.settings.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{Strategy, any, proptest};
+
+    use super::*;
+    use crate::Standing;
+
+    fn drive(id: u8) -> Drive {
+        Drive {
+            id: id.to_string(),
+            name: String::new(),
+            path: String::new(),
+            file_system: String::new(),
+            bytes: 0,
+            free: 0,
+            standing: Standing::New,
+            notes: Vec::new(),
+            can_eject: true,
+        }
+    }
+
+    fn problem(what: u8) -> Problem {
+        Problem {
+            what: what.to_string(),
+            lost: String::new(),
+            next: String::new(),
+            remedy: String::new(),
+        }
+    }
+
+    /// Of so few values that two statuses often have something in common, the same folder twice too.
+    fn status() -> impl Strategy<Value = Status> {
+        let folder = (0..3_u8, 0..2_u64).prop_map(|(name, keys)| Folder {
+            keys,
+            ..Folder::at(format!("/{name}"))
+        });
+        let others = (vec(0..2_u8, 0..2), vec(0..2_u8, 0..2), any::<bool>());
+        (vec(folder, 0..5), others).prop_map(|(folders, (drives, problems, notifications))| Status {
+            folders,
+            drives: drives.into_iter().map(drive).collect(),
+            problems: problems.into_iter().map(problem).collect(),
+            settings: Settings {
+                notifications,
+                ..Settings::default()
+            },
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn an_update_leads_to_the_other_status(before in status(), after in status()) {
+            let sent = serde_json::to_string(&Update::between(&before, &after)).unwrap();
+            let update: Update = serde_json::from_str(&sent).unwrap();
+            assert_eq!(update.onto(&before), after);
+        }
+
+        #[test]
+        fn what_is_as_it_was_is_not_sent(before in status(), after in status()) {
+            let update = Update::between(&before, &after);
+            assert_eq!(update.drives.is_none(), before.drives == after.drives);
+            assert_eq!(update.problems.is_none(), before.problems == after.problems);
+            assert_eq!(update.settings.is_none(), before.settings == after.settings);
+            assert_eq!(update.folders.is_none(), before.folders == after.folders);
+            for entry in update.folders.into_iter().flatten() {
+                if let Entry::New(folder) = entry {
+                    assert!(!before.folders.contains(&folder), "{folder:?} was there");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+import type { Entry, News, Status } from '../contract';
+
+/** The status after news of it. What did not change is the very same object as before, so it is not drawn anew. */
+export function updated(before: Status | null, news: News): Status {
+  if ('whole' in news) {
+    return news.whole;
+  }
+  if (!before) {
+    throw new Error('changes came before the whole');
+  }
+  const { folders, drives, problems, settings } = news.changed;
+  const folder = (entry: Entry): Status['folders'] =>
+    'new' in entry ? [entry.new] : before.folders.slice(entry.same, entry.same + 1);
+  return {
+    folders: folders?.flatMap(folder) ?? before.folders,
+    drives: drives ?? before.drives,
+    problems: problems ?? before.problems,
+    settings: settings ?? before.settings,
+  };
+}
