@@ -18,6 +18,8 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts'],
     environment: 'jsdom',
+    setupFiles: ['src/patience.ts'],
+    testTimeout: 20_000,
   },
   // Without this, tests would get Svelte's build for servers.
   ...(process.env['VITEST'] ? { resolve: { conditions: ['browser'] } } : {}),

@@ -1,4 +1,4 @@
-import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
+import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import type { Backend } from '../backend';
@@ -67,7 +67,7 @@ describe('a list of files', () => {
     const backend = program(() => new Promise((end) => ends.push(end)));
     const { rerender } = render(FileList, { backend, folder: '/a', which: { named: 'a' }, label: 'Files' });
     await rerender({ which: { named: 'ab' } });
-    await vi.waitFor(() => expect(ends.length).toBe(2));
+    await waitFor(() => expect(ends.length).toBe(2));
     ends[1]?.({ files: { total: 1, files: [file('ab.jpg')] } });
     await screen.findByRole('link', { name: 'ab.jpg' });
     ends[0]?.({ files: { total: 1, files: [file('late.jpg')] } });
@@ -97,7 +97,7 @@ describe('a drive', () => {
     await fireEvent.click(screen.getByRole('button', { name: 'Eject when done: DISK' }));
     await rerender({ drive: { ...used, standing: { ejecting: { what: 'one file is still to come' } } } });
     await fireEvent.click(screen.getByRole('button', { name: 'Do not eject: DISK' }));
-    await vi.waitFor(() => expect(onsaid).toHaveBeenCalledWith('It stays'));
+    await waitFor(() => expect(onsaid).toHaveBeenCalledWith('It stays'));
   });
 
   it('that cannot be ejected from here has no button that would', () => {
@@ -133,7 +133,7 @@ describe('the rules of a folder', () => {
       'set-rules': { before: [], rules: [{ ...place, allow: 'nothing' }] },
     });
     await fireEvent.click(screen.getByRole('button', { name: 'Discard: Photos' }));
-    await vi.waitFor(() => expect((screen.getByLabelText('desktop') as HTMLSelectElement).value).toBe('git-only'));
+    await waitFor(() => expect((screen.getByLabelText('desktop') as HTMLSelectElement).value).toBe('git-only'));
   });
 
   it('are not undone over what somebody else wrote since', async () => {
@@ -156,7 +156,7 @@ describe('the rules of a folder', () => {
     await screen.findByRole('button', { name: 'Undo: Photos' });
     written = [place];
     await fireEvent.focus(window);
-    await vi.waitFor(() => expect((screen.getByLabelText('desktop') as HTMLSelectElement).value).toBe('git-only'));
+    await waitFor(() => expect((screen.getByLabelText('desktop') as HTMLSelectElement).value).toBe('git-only'));
     expect(screen.queryByRole('button', { name: 'Undo: Photos' })).toBeNull();
   });
 
@@ -210,7 +210,7 @@ describe('conflicts', () => {
     await fireEvent.click(screen.getByRole('button', { name: 'Keep both of all' }));
     expect((await screen.findByRole('alert')).textContent).toBe('B was changed meanwhile');
     expect(await screen.findByText('1 conflict settled.')).toBeTruthy();
-    await vi.waitFor(() => expect(screen.queryByRole('heading', { name: 'a' })).toBeNull());
+    await waitFor(() => expect(screen.queryByRole('heading', { name: 'a' })).toBeNull());
     expect(screen.getByRole('heading', { name: 'c' })).toBeTruthy();
   });
 });
@@ -246,7 +246,7 @@ describe('a path that was not looked at yet', () => {
     await fireEvent.click(screen.getByRole('button', { name: 'Looking…' }));
     expect(asked()).toEqual([]);
     say('directory');
-    await vi.waitFor(() => expect(onadded).toHaveBeenCalledWith('/full/a'));
+    await waitFor(() => expect(onadded).toHaveBeenCalledWith('/full/a'));
     expect(asked()).toEqual([{ add: { path: '/full/a' } }]);
   });
 
@@ -282,7 +282,7 @@ describe('the first run', () => {
     const backend = program(nobody);
     const first = { status: status([folder('/a/Photos', { places: [] })]), backend, added: '/a/Photos', onend: vi.fn() };
     const { rerender } = render(FirstRun, first);
-    await vi.waitFor(() => expect(document.activeElement?.textContent).toContain('Where do copies of Photos live?'));
+    await waitFor(() => expect(document.activeElement?.textContent).toContain('Where do copies of Photos live?'));
     const field = screen.getByLabelText('Path for the copies of Photos');
     field.focus();
     await rerender({ ...first, status: status([folder('/a/Photos', { places: [], keys: 7 })]) });

@@ -55,9 +55,9 @@ impl Update {
         }
     }
 
-    /// The status that this leads to. `before` is the one that it was made from.
-    #[must_use]
-    pub fn onto(self, before: &Status) -> Status {
+    /// The status that this leads to, as the window makes it. `before` is the one that it was made from.
+    #[cfg(test)]
+    fn onto(self, before: &Status) -> Status {
         let folder = |entry| match entry {
             Entry::Same(at) => before.folders.get(at).cloned(),
             Entry::New(folder) => Some(*folder),
