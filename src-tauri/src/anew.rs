@@ -15,7 +15,7 @@ use tokio::sync::watch;
 /// What a program that was started anew is told: why, and what it would not know otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub(crate) struct Anew {
-    /// Why the window could not be opened.
+    /// Why the window could not be shown.
     #[arg(long, hide = true)]
     pub(crate) window_failed: Option<String>,
     /// Folders that somebody paused, each after the end of its pause in seconds since the epoch, if it has one, and a colon.

@@ -50,7 +50,7 @@ impl Shell {
             "The folders are kept in sync all the same. The reason: {}",
             why.trim_end()
         );
-        acts::tell(&self.said, "The window could not be opened".to_owned(), body);
+        acts::tell(&self.said, "The window could not be shown".to_owned(), body);
     }
 
     /// The window is gone.
