@@ -362,7 +362,7 @@ fn a_repository_of_another_version_is_refused_and_the_others_are_kept() {
     let desktop = Desktop::start(&sandbox);
     let tray = TrayHost::start(&desktop);
     let engine = Engine::spawn_program(desktop.program(&sandbox, &[]), sandbox.path("desktop.log"));
-    lists(&tray, "Old is not kept in sync:");
+    lists(&tray, "Old is not kept in sync: it has git-annex repository version 8");
     travels(&photos, "b.jpg", &clone);
 
     run(&mut sandbox.git(&old, ["config", "annex.version", "10"]));
@@ -391,7 +391,7 @@ fn of_two_folders_in_each_other_one_is_refused() {
     write_settings(&sandbox, &folders(&[&inner]));
     let tray = TrayHost::start(&desktop);
     let engine = desktop.run(&sandbox, &[&outer]);
-    lists(&tray, "outer/inner is not kept in sync");
+    lists(&tray, "outer/inner is not kept in sync: it lies inside");
     travels(&outer, "b.jpg", &clone);
     engine.stop();
 }
