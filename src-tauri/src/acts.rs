@@ -127,7 +127,8 @@ impl Doer<'_> {
     }
 }
 
-fn tell(said: &UnboundedSender<Said>, title: String, body: String) {
+/// Tells the user, and whoever started this.
+pub(crate) fn tell(said: &UnboundedSender<Said>, title: String, body: String) {
     crate::say(&format!("{title}: {body}"));
     // Nobody listens only while the program ends.
     let _ = said.send(Said { title, body });

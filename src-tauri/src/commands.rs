@@ -7,29 +7,50 @@ use engine::Door;
 use tauri::State;
 use tauri::async_runtime::JoinHandle;
 use tauri::ipc::Channel;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
+
+use crate::acts;
+use crate::notices::Said;
 
 /// What the commands stand on.
 pub(crate) struct Shell {
     door: Door,
     status: watch::Receiver<Status>,
+    /// What the user is to be told.
+    said: UnboundedSender<Said>,
     /// What tells the window of changes: one, since there is one window.
     watcher: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Shell {
-    pub(crate) fn new(door: Door, status: watch::Receiver<Status>) -> Self {
+    pub(crate) fn new(door: Door, status: watch::Receiver<Status>, said: UnboundedSender<Said>) -> Self {
         Self {
             door,
             status,
+            said,
             watcher: Mutex::new(None),
         }
+    }
+
+    /// What can be seen, whenever it has changed.
+    pub(crate) fn published(&self) -> watch::Receiver<Status> {
+        self.status.clone()
     }
 
     /// True if nothing is kept in sync yet, and nothing is meant to be.
     pub(crate) fn is_first_run(&self) -> bool {
         let status = self.status.borrow();
         status.folders.is_empty() && status.problems.is_empty()
+    }
+
+    /// There is no window, and why: whoever wanted it is told.
+    pub(crate) fn window_failed(&self, why: &str) {
+        let body = format!(
+            "The folders are kept in sync all the same. The reason: {}",
+            why.trim_end()
+        );
+        acts::tell(&self.said, "The window could not be shown".to_owned(), body);
     }
 
     /// The window is gone.

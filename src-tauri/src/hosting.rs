@@ -14,6 +14,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 
 use crate::acts::{Act, Doer};
+use crate::anew::Anew;
 use crate::autostart;
 use crate::commands::Shell;
 use crate::notices::Notices;
@@ -39,22 +40,32 @@ pub(crate) async fn without_desktop(folders: &[PathBuf]) -> Result<()> {
 }
 
 /// Runs the folders with the tray and whatever windows somebody opens, until a signal or the menu asks to end. `started`
-/// is sent what the window's commands stand on.
+/// is sent what the window's commands stand on. A program that was started anew goes on as before.
 ///
 /// # Errors
 ///
 /// If a folder cannot be run.
-pub(crate) async fn with_desktop(app: &AppHandle, folders: &[PathBuf], started: &mpsc::Sender<Shell>) -> Result<()> {
+pub(crate) async fn with_desktop(
+    app: &AppHandle,
+    folders: &[PathBuf],
+    anew: &Anew,
+    started: &mpsc::Sender<Shell>,
+) -> Result<()> {
     let mut signals = Signals::catch()?;
     let (clicked, mut acts) = unbounded_channel();
     let item = TrayItem::start(clicked.clone())?;
     let engine = Engine::start(folders, SettingsFile::of_user())?;
+    anew.pause_again(&engine.door()).await;
     let status = publish(&engine).await;
+    let notices = Notices::start(status.clone(), clicked);
+    let shell = Shell::new(engine.door(), status.clone(), notices.said());
+    if let Some(why) = &anew.window_failed {
+        shell.window_failed(why);
+    }
     // Nobody waits for it only if the application has ended already.
-    let _ = started.send(Shell::new(engine.door(), status.clone()));
+    let _ = started.send(shell);
     let autostart = tokio::spawn(follow_autostart(status.clone()));
     let tray = tokio::spawn(show(status.clone(), item));
-    let notices = Notices::start(status.clone(), clicked);
     let doer = Doer {
         app,
         door: engine.door(),

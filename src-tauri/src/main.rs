@@ -1,9 +1,11 @@
 //! Anabranch on the desktop: the engine in this process, an icon in the tray, and a window when somebody opens it.
 //!
 //! It shows [`contract::Status`] and sends [`contract::Command`]; it decides nothing. [`hosting`] runs the engine, [`tray`],
-//! [`notices`] and [`windows`] show it, [`acts`] is what a click does, [`commands`] what the window may ask.
+//! [`notices`] and [`windows`] show it, [`acts`] is what a click does, [`commands`] what the window may ask,
+//! [`anew`] what is done when the window would end all that.
 
 mod acts;
+mod anew;
 mod autostart;
 mod commands;
 mod hosting;
@@ -16,6 +18,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc;
 
+use anew::Anew;
 use anyhow::{Context, Result};
 use clap::Parser;
 use tauri::{AppHandle, Manager, RunEvent};
@@ -35,6 +38,8 @@ struct Arguments {
     /// Open the window at once, for desktops without a tray.
     #[arg(long)]
     window: bool,
+    #[command(flatten)]
+    anew: Anew,
 }
 
 fn main() -> ExitCode {
@@ -77,7 +82,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Result<ExitCode> {
-    let Arguments { folders, window } = arguments;
+    let Arguments { folders, window, anew } = arguments;
+    let named = folders.clone();
+    // What has failed is not tried again before somebody asks for it.
+    let may_open = anew.window_failed.is_none();
     let (begin, begun) = oneshot::channel();
     let (started, shells) = mpsc::channel();
     tauri::async_runtime::set(runtime.handle().clone());
@@ -87,7 +95,7 @@ fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Resul
             runtime.block_on(async {
                 // Not begun if another instance has taken over, or the application could not be made.
                 if let Ok(app) = begun.await {
-                    host(&app, &folders, started).await;
+                    host(&app, &folders, anew, started).await;
                 }
             });
         })
@@ -105,7 +113,8 @@ fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Resul
             let _ = begin.send(app.handle().clone());
             // An engine that could not start has said why, and ends the application.
             if let Ok(shell) = shells.recv() {
-                let window = window || shell.is_first_run();
+                let window = may_open && (window || shell.is_first_run());
+                anew::instead_of_the_end(named, shell.published());
                 app.manage(shell);
                 if window {
                     windows::open(app.handle());
@@ -127,7 +136,7 @@ fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Resul
 }
 
 /// Hosts the engine; when it has ended, in whatever way, so does the application.
-async fn host(app: &AppHandle, folders: &[PathBuf], started: mpsc::Sender<commands::Shell>) {
+async fn host(app: &AppHandle, folders: &[PathBuf], anew: Anew, started: mpsc::Sender<commands::Shell>) {
     struct Ends<'a>(&'a AppHandle, i32);
     impl Drop for Ends<'_> {
         fn drop(&mut self) {
@@ -135,7 +144,7 @@ async fn host(app: &AppHandle, folders: &[PathBuf], started: mpsc::Sender<comman
         }
     }
     let mut ends = Ends(app, 1);
-    match hosting::with_desktop(app, folders, &started).await {
+    match hosting::with_desktop(app, folders, &anew, &started).await {
         Ok(()) => ends.1 = 0,
         Err(error) => say(&format!("{error:#}")),
     }

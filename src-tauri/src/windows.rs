@@ -1,5 +1,9 @@
 //! The window: made when it is wanted, gone when it is closed.
 
+use std::cell::Cell;
+use std::path::PathBuf;
+
+use gtk::glib;
 use gtk::glib::object::ObjectExt as _;
 use gtk::prelude::WidgetExt as _;
 use serde::{Deserialize, Serialize};
@@ -10,6 +14,9 @@ use crate::commands::Shell;
 
 /// The only window's label, which its capability names too.
 pub(crate) const MAIN: &str = "main";
+
+/// The address of the first page.
+const START: &str = "tauri://localhost/index.html";
 
 /// A page of the window that something outside of it leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,9 +59,7 @@ fn open_on(app: &AppHandle, page: Option<Page>) {
     let handle = app.clone();
     let asked = app.run_on_main_thread(move || {
         if let Err(error) = show(&handle, page.map(Page::fragment)) {
-            crate::say(&format!(
-                "the window could not be opened: {error}; the folders are kept in sync all the same"
-            ));
+            handle.state::<Shell>().window_failed(&error.to_string());
         }
     });
     if let Err(error) = asked {
@@ -78,8 +83,13 @@ fn show(app: &AppHandle, fragment: Option<&'static str>) -> tauri::Result<()> {
         .min_inner_size(480.0, 360.0)
         // Only the program's own pages: a link in one leads nowhere else.
         .on_navigation(|url| url.scheme() == "tauri")
+        .data_directory(data_directory(app)?)
         .build()?;
-    window.with_webview(|view| lives_lightly(&view.inner()))?;
+    let handle = app.clone();
+    window.with_webview(move |view| {
+        lives_lightly(&view.inner());
+        comes_back_once(handle, &view.inner());
+    })?;
     let handle = app.clone();
     window.on_window_event(move |event| {
         if matches!(event, WindowEvent::Destroyed) {
@@ -87,6 +97,17 @@ fn show(app: &AppHandle, fragment: Option<&'static str>) -> tauri::Result<()> {
         }
     });
     Ok(())
+}
+
+/// Where the web view may keep what it wants to; nothing of it is ours. It does not start without such a place, so where nothing
+/// can be written at home it gets one that ends with the session.
+fn data_directory(app: &AppHandle) -> tauri::Result<PathBuf> {
+    let paths = app.path();
+    let usual = paths.app_local_data_dir()?;
+    if std::fs::create_dir_all(&usual).is_ok() {
+        return Ok(usual);
+    }
+    Ok(paths.runtime_dir().or_else(|_| paths.temp_dir())?.join(crate::NAME))
 }
 
 /// Makes the web view small while it is there, and go as a whole when it is closed.
@@ -107,6 +128,28 @@ fn lives_lightly(view: &WebView) {
         // SAFETY: it takes only the handlers away, which are for messages of a page that has ended.
         unsafe {
             messages.run_dispose();
+        }
+    });
+}
+
+/// A page whose process has ended leaves the window blank: it is loaded again. If that does not help, the window closes, and
+/// why is told.
+fn comes_back_once(app: AppHandle, view: &WebView) {
+    let came_back = Cell::new(false);
+    view.connect_web_process_terminated(move |view, _| {
+        if came_back.replace(true) {
+            app.state::<Shell>()
+                .window_failed("the process that shows it has ended twice");
+            let app = app.clone();
+            // Not under the hands of the view, which goes with the window.
+            glib::idle_add_local_once(move || {
+                // It may just have been closed.
+                let _ = app.get_webview_window(MAIN).map(|window| window.destroy());
+            });
+        } else {
+            crate::say("the process that shows the window has ended; the page is loaded again");
+            let address = view.uri().filter(|address| !address.is_empty());
+            view.load_uri(address.as_deref().unwrap_or(START));
         }
     });
 }

@@ -1,12 +1,15 @@
 //! A desktop in a box: a session bus and a display of the test's own, with nothing on them but what the test puts there.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use x11rb::connection::Connection as _;
-use x11rb::protocol::xproto::{AtomEnum, ClientMessageEvent, ConnectionExt as _, EventMask, MapState, Window};
+use x11rb::protocol::xproto::{
+    AtomEnum, ClientMessageEvent, ConnectionExt as _, EventMask, ImageFormat, MapState, Window,
+};
 use x11rb::rust_connection::RustConnection;
 
 use crate::{Engine, Sandbox, programs};
@@ -130,6 +133,25 @@ impl Desktop {
             }
         }
         found
+    }
+
+    /// How many colours a window that lies open has: one that is blank has next to none.
+    ///
+    /// # Panics
+    ///
+    /// When the display is gone.
+    #[must_use]
+    pub fn colours(&self, window: Window) -> usize {
+        let (display, _) = self.connect();
+        let size = display.get_geometry(window).map(|asked| asked.reply());
+        // A window may go while it is looked at.
+        let Ok(Ok(size)) = size else { return 0 };
+        let picture = display.get_image(ImageFormat::Z_PIXMAP, window, 0, 0, size.width, size.height, u32::MAX);
+        let Ok(Ok(picture)) = picture.map(|asked| asked.reply()) else {
+            return 0;
+        };
+        let colours: BTreeSet<&[u8]> = picture.data.chunks_exact(4).collect();
+        colours.len()
     }
 
     /// Closes a window as its cross does: it is asked to go.

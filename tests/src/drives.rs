@@ -159,6 +159,13 @@ impl Drive {
         self.device = attach(&self.image).unwrap();
     }
 
+    /// Turns the drive read-only, as the kernel does with one that has faults, or back.
+    #[track_caller]
+    pub fn is_read_only(&self, is_read_only: bool) {
+        let options = if is_read_only { "remount,ro" } else { "remount,rw" };
+        run(Command::new("mount").args(["-o", options]).arg(&self.mount_point));
+    }
+
     fn detach(&self) {
         // Held open, it goes when it is let go of.
         let mut detach = Command::new("losetup");
@@ -230,6 +237,33 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("--lazy").arg(&self.mount_point).status();
+    }
+}
+
+/// A folder in which nobody can write, root neither, until it is let go of.
+pub struct ReadOnly {
+    folder: PathBuf,
+}
+
+impl ReadOnly {
+    /// Makes a folder one.
+    ///
+    /// # Errors
+    ///
+    /// With the reason why this machine cannot.
+    pub fn new(folder: &Path) -> Result<ReadOnly, String> {
+        possible(Command::new("mount").arg("--bind").args([folder, folder]))?;
+        let read_only = ReadOnly {
+            folder: folder.to_owned(),
+        };
+        possible(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(folder))?;
+        Ok(read_only)
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.folder).status();
     }
 }
 

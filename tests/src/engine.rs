@@ -154,6 +154,24 @@ impl Engine {
         Pid::from_raw(self.process.id().cast_signed())
     }
 
+    /// The processes of this name that the engine's process has started and that have not ended.
+    #[must_use]
+    pub fn children(&self, name: &str) -> Vec<Pid> {
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let is_child = |process: &Path| {
+            let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+            let has = |line: String| status.lines().any(|other| other == line);
+            // The kernel shortens long names.
+            let name = &name[..name.len().min(15)];
+            has(format!("Name:\t{name}")) && has(format!("PPid:\t{}", self.id())) && !status.contains("State:\tZ")
+        };
+        let children = processes
+            .map(|process| process.path())
+            .filter(|process| is_child(process));
+        let numbers = children.filter_map(|process| process.file_name()?.to_str()?.parse().ok());
+        numbers.map(Pid::from_raw).collect()
+    }
+
     fn signal(&self, signal: Signal) {
         // An engine that has ended cannot be signalled; who waits for it finds out.
         let _ = kill(self.id(), signal);

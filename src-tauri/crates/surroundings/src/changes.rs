@@ -24,7 +24,8 @@ pub enum Change {
     Paths(Vec<PathBuf>),
     /// Anything may have changed in this directory and below.
     Rescan(PathBuf, Why),
-    /// From now on changes here are found by a [`Change::Rescan`] every 30 seconds, no sooner.
+    /// From now on changes here are found by a [`Change::Rescan`] every 30 seconds, no sooner. That a missing place comes is
+    /// seen at once, unless it is mounted.
     Blind(Blind),
     /// Changes here are seen at once again.
     Sighted(PathBuf),

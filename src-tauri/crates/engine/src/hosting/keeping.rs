@@ -82,8 +82,13 @@ impl Kept {
         let State::Refused(why) = &self.state else {
             return None;
         };
+        let path = self.path.display().to_string();
+        // Said once: where there is room for few words, the reason is to be among them.
+        let why = why
+            .strip_prefix(&path)
+            .map_or_else(|| why.clone(), |rest| format!("it{rest}"));
         Some(Problem {
-            what: format!("{} is not kept in sync: {why}.", self.path.display()),
+            what: format!("{path} is not kept in sync: {why}."),
             lost: "Nothing is lost.".to_owned(),
             next: "It is tried again by itself.".to_owned(),
             remedy: "If it is not wanted any more, leave it in the settings.".to_owned(),

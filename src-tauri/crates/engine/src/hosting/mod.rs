@@ -181,13 +181,16 @@ impl Hosting {
 
     /// Changes the settings file and puts it in force.
     fn edit(&mut self, edit: &Edit) -> Result<(), String> {
-        let file = self.file.as_ref().ok_or_else(|| {
-            "this program was started without settings, so there is nowhere to write that to; nothing was changed"
-                .to_owned()
-        })?;
-        file.change(edit)?;
+        self.changeable()?.change(edit)?;
         self.read_settings();
         Ok(())
+    }
+
+    fn changeable(&self) -> Result<&SettingsFile, String> {
+        self.file.as_ref().ok_or_else(|| {
+            "this program was started without settings, so there is nowhere to write that to; nothing was changed"
+                .to_owned()
+        })
     }
 
     fn complete(&mut self, done: Done) {

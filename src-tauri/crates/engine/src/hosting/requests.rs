@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{Done, Hosting, place};
 use crate::repository;
-use crate::settings::Edit;
+use crate::settings::{Edit, SettingsFile};
 
 impl Hosting {
     pub(super) fn asked(&mut self, request: Request, reply: oneshot::Sender<Answer>) {
@@ -67,6 +67,9 @@ impl Hosting {
         let Some(path) = crate::settings::place(path) else {
             return send(reply, refused("A path begins with / or ~/; nothing was changed."));
         };
+        let Some(reply) = self.if_settings_take_changes(reply) else {
+            return;
+        };
         let kept = self.kept_paths();
         self.work(reply, move || {
             let found = place::find(&path, &kept);
@@ -95,6 +98,9 @@ impl Hosting {
                 refused(&format!("{folder} is not kept in sync; nothing was changed.")),
             );
         }
+        let Some(reply) = self.if_settings_take_changes(reply) else {
+            return;
+        };
         self.work(reply, move || {
             let found = place::find(&path, &kept);
             match found.what {
@@ -135,6 +141,17 @@ impl Hosting {
                 Err(why) => Answer::Refused(why),
             },
         );
+    }
+
+    /// Refuses what the settings could not be told when it is done; otherwise gives the way of the answer back.
+    fn if_settings_take_changes(&self, reply: oneshot::Sender<Answer>) -> Option<oneshot::Sender<Answer>> {
+        match self.changeable().and_then(SettingsFile::takes_changes) {
+            Ok(()) => Some(reply),
+            Err(why) => {
+                send(reply, Answer::Refused(why));
+                None
+            }
+        }
     }
 
     /// Does `work` on a thread; the change of the settings that it gives completes the request.

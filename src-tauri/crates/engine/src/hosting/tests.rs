@@ -21,7 +21,21 @@ impl Program {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         let settings = settings.replace("HERE", place.path().canonicalize().unwrap().to_str().unwrap());
         fs::write(&file, settings).unwrap();
-        let engine = Engine::start(&[], Some(SettingsFile::at(file))).unwrap();
+        Self::run(place, &[])
+    }
+
+    /// A program whose settings nobody can write: not even root makes a file where processes are listed.
+    fn with_fixed_settings(folder: &str) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/proc", place.path().join("config")).unwrap();
+        let folder = place.path().join(folder);
+        crate::init(&folder, None).unwrap();
+        Self::run(place, &[folder])
+    }
+
+    fn run(place: tempfile::TempDir, named: &[PathBuf]) -> Self {
+        let file = SettingsFile::at(place.path().join("config/settings.toml"));
+        let engine = Engine::start(named, Some(file)).unwrap();
         let door = engine.door();
         Self { place, engine, door }
     }
@@ -120,6 +134,33 @@ fn folders_are_added_adopted_cloned_and_left() {
         program
             .until("it again", |status| folders(status) == ["Copy", "Photos"])
             .await;
+        program.engine.stop().await;
+    });
+}
+
+#[test]
+fn where_settings_cannot_be_written_nothing_is_half_done() {
+    runtime().unwrap().block_on(async {
+        let program = Program::with_fixed_settings("Kept");
+        fs::create_dir(program.path("Photos")).unwrap();
+        fs::write(program.path("Photos/a.jpg"), "a").unwrap();
+        let requests = [
+            Request::Add {
+                path: program.shown("Photos"),
+            },
+            Request::CloneTo {
+                folder: program.shown("Kept"),
+                path: program.shown("Copy"),
+            },
+            Request::Set(Setting::Notifications(false)),
+        ];
+        for request in requests {
+            let why = refusal(program.door.request(request).await);
+            assert!(why.contains("could not be written, so nothing was changed"), "{why}");
+        }
+        assert!(!program.path("Photos/.git").exists() && !program.path("Copy").exists());
+        let status = program.door.status().await;
+        assert_eq!((folders(&status), status.settings.notifications), (vec!["Kept"], true));
         program.engine.stop().await;
     });
 }

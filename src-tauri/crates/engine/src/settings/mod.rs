@@ -54,7 +54,7 @@ impl SettingsFile {
     }
 
     pub(crate) fn directory(&self) -> &Path {
-        self.0.parent().unwrap_or(Path::new("/"))
+        above(&self.0)
     }
 
     /// Reads it; there being no file is there being no settings.
@@ -76,22 +76,37 @@ impl SettingsFile {
     /// In words for people; then nothing was changed.
     pub(crate) fn change(&self, edit: &Edit) -> Result<(), String> {
         let text = self.text()?;
-        let mistaken = |why: String| {
-            let file = self.0.display();
-            format!(
-                "{file} has a mistake, so nothing was changed in it; correct it first: {}",
-                why.trim_end()
-            )
-        };
-        read::parse(&text).map_err(mistaken)?;
+        read::parse(&text).map_err(|why| self.mistaken(&why))?;
         let parsed: Result<DocumentMut, _> = text.parse();
-        let mut document = parsed.map_err(|why| mistaken(why.to_string()))?;
+        let mut document = parsed.map_err(|why| self.mistaken(&why.to_string()))?;
         edit.make(&mut document);
         let head = if text.is_empty() { HEAD } else { "" };
-        self.write(&format!("{head}{document}")).map_err(|why| {
-            let file = self.0.display();
-            format!("{file} could not be written, so nothing was changed: {why}")
-        })
+        self.write(&format!("{head}{document}"))
+            .map_err(|why| self.unwritten(&why))
+    }
+
+    /// Whether something could be changed in it, before more than that is done.
+    ///
+    /// # Errors
+    ///
+    /// In words for people, as from a change.
+    pub(crate) fn takes_changes(&self) -> Result<(), String> {
+        read::parse(&self.text()?).map_err(|why| self.mistaken(&why))?;
+        let new = self.new_file();
+        new.map(drop).map_err(|why| self.unwritten(&why))
+    }
+
+    fn mistaken(&self, why: &str) -> String {
+        let file = self.0.display();
+        let why = why.trim_end();
+        format!("{file} has a mistake, so nothing was changed in it; correct it first: {why}")
+    }
+
+    fn unwritten(&self, why: &std::io::Error) -> String {
+        format!(
+            "{} could not be written, so nothing was changed: {why}",
+            self.0.display()
+        )
     }
 
     fn text(&self) -> Result<String, String> {
@@ -103,16 +118,30 @@ impl SettingsFile {
     }
 
     fn write(&self, text: &str) -> std::io::Result<()> {
-        // The file may be a link to where its owner keeps it.
-        let place = self.0.canonicalize().unwrap_or_else(|_| self.0.clone());
-        let directory = place.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(directory)?;
-        let mut new = tempfile::NamedTempFile::new_in(directory)?;
+        let mut new = self.new_file()?;
         new.write_all(text.as_bytes())?;
         new.as_file().sync_all()?;
+        let place = self.place();
         new.persist(&place)?;
-        std::fs::File::open(directory)?.sync_all()
+        std::fs::File::open(above(&place))?.sync_all()
     }
+
+    /// Where it is: the file may be a link to where its owner keeps it.
+    fn place(&self) -> PathBuf {
+        self.0.canonicalize().unwrap_or_else(|_| self.0.clone())
+    }
+
+    /// An empty file beside it, which can take its place.
+    fn new_file(&self) -> std::io::Result<tempfile::NamedTempFile> {
+        let place = self.place();
+        let directory = above(&place);
+        std::fs::create_dir_all(directory)?;
+        tempfile::NamedTempFile::new_in(directory)
+    }
+}
+
+fn above(place: &Path) -> &Path {
+    place.parent().unwrap_or(Path::new("/"))
 }
 
 #[cfg(test)]

@@ -50,6 +50,11 @@ impl Workshop {
     pub(crate) fn examine(&self, known: &Refs) -> Vec<Event> {
         let mut events = Vec::new();
         let stamps = self.stamps();
+        if stamps.config.is_none() {
+            // No repository is without it, so this one has vanished for now: nothing in it was changed. When it is back, it is
+            // compared with what it was.
+            return events;
+        }
         let before = self.renew_stamps(|_| stamps);
         if before.is_some_and(|before| before.config != stamps.config) {
             events.push(Event::RemotesListed(self.list_remotes()));

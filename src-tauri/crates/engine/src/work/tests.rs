@@ -172,3 +172,23 @@ fn a_transfer_that_the_rules_forbid_does_not_start() {
     assert!(workshop.read_rules());
     assert_eq!(transfer(), [Outcome::Stored, Outcome::AlreadyThere]);
 }
+
+/// Remotes that cannot be read are not remotes that are gone.
+#[test]
+fn a_repository_that_vanished_has_changed_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (here, elsewhere) = (directory.path().join("here"), directory.path().join("elsewhere"));
+    fs::create_dir(&here).unwrap();
+    let workshop = workshop(&here);
+    let config = here.join(".git/config");
+    let mut text = fs::read_to_string(&config).unwrap();
+    text.push_str("[remote \"clone\"]\n\turl = ../clone\n");
+    fs::write(&config, text).unwrap();
+    assert_eq!(workshop.list_remotes().len(), 1);
+    let refs = workshop.refs();
+    workshop.examine(&refs);
+    fs::rename(&here, &elsewhere).unwrap();
+    assert_eq!(workshop.examine(&refs), []);
+    fs::rename(&elsewhere, &here).unwrap();
+    assert_eq!(workshop.examine(&refs), []);
+}

@@ -202,6 +202,37 @@ async fn a_place_may_come_go_and_be_replaced() {
 }
 
 #[tokio::test]
+async fn a_missing_place_that_comes_is_seen_at_once() {
+    let top = tempfile::tempdir().unwrap();
+    let above = top.path().join("above");
+    let root = above.join("between/root");
+    let never = Duration::from_secs(100_000);
+    let places = [place(&root, Scope::WorkTree)];
+    let (_watch, mut changes) = Watch::with_limits(places, usize::MAX, never).unwrap();
+    let missing = Change::Blind(Blind {
+        path: root.clone(),
+        why: Why::Missing,
+    });
+    until(&mut changes, &missing).await;
+    for _ in 0..2 {
+        fs::create_dir_all(&root).unwrap();
+        until(&mut changes, &Change::Sighted(root.clone())).await;
+        fs::write(root.join("x"), "").unwrap();
+        paths_until(&mut changes, [root.join("x")]).await;
+        fs::rename(&root, top.path().join("elsewhere")).unwrap();
+        until(&mut changes, &missing).await;
+        fs::write(above.join("between/other"), "").unwrap();
+        fs::rename(top.path().join("elsewhere"), &root).unwrap();
+        until(&mut changes, &Change::Sighted(root.clone())).await;
+        fs::write(root.join("y"), "").unwrap();
+        paths_until(&mut changes, [root.join("y")]).await;
+        // Also if the directories go that it was in.
+        fs::remove_dir_all(&above).unwrap();
+        until(&mut changes, &missing).await;
+    }
+}
+
+#[tokio::test]
 async fn more_than_the_queues_hold_leads_to_a_rescan_and_nothing_stays_unwatched() {
     let top = tempfile::tempdir().unwrap();
     let (watch, mut changes) = watch(top.path(), Scope::WorkTree);

@@ -44,6 +44,8 @@ pub(super) struct Watcher {
     /// Names under which notify may still watch a directory that was moved away.
     stale: BTreeSet<PathBuf>,
     blind: BTreeMap<PathBuf, Why>,
+    /// Directories that are watched for a missing place to come into them, or a part of the way to it.
+    awaited: BTreeSet<PathBuf>,
     /// What the listener believes to be blind.
     announced: BTreeMap<PathBuf, Why>,
     /// Paths to be passed on with the next batch.
@@ -85,6 +87,7 @@ impl Watcher {
             watched: BTreeMap::new(),
             stale: BTreeSet::new(),
             blind: BTreeMap::new(),
+            awaited: BTreeSet::new(),
             announced: BTreeMap::new(),
             paths: BTreeSet::new(),
             outlet,
@@ -117,6 +120,7 @@ impl Watcher {
             if self.events_lost.swap(false, Ordering::AcqRel) || self.stale.len() > MOST_STALE {
                 self.start_over();
             }
+            self.await_missing();
             self.flush();
         }
     }
@@ -331,6 +335,41 @@ impl Watcher {
         }
     }
 
+    /// Has the kernel tell when a missing place comes, by a watch on the nearest directory above it that is there.
+    fn await_missing(&mut self) {
+        // Until no part of a way has come while the one above it was not watched yet.
+        loop {
+            let above = self
+                .missing()
+                .filter_map(|place| place.ancestors().skip(1).find(|above| is_directory(above)));
+            let wanted: BTreeSet<PathBuf> = above.map(Path::to_owned).collect();
+            if wanted == self.awaited {
+                break;
+            }
+            for gone in self
+                .awaited
+                .difference(&wanted)
+                .filter(|gone| !self.watched.contains_key(*gone))
+            {
+                let _ = self.kernel.unwatch(gone);
+            }
+            for new in wanted.difference(&self.awaited) {
+                // Where it cannot be watched, the place is found by polling.
+                let _ = self.kernel.watch(new, RecursiveMode::NonRecursive);
+            }
+            self.awaited = wanted;
+        }
+        let here: Vec<PathBuf> = self.missing().filter(|place| is_directory(place)).cloned().collect();
+        for place in here {
+            self.revisit_places_within(&place);
+        }
+    }
+
+    fn missing(&self) -> impl Iterator<Item = &PathBuf> {
+        let missing = self.blind.iter().filter(|(_, why)| **why == Why::Missing);
+        missing.map(|(place, _)| place)
+    }
+
     /// Tries the blind directories again, and asks for each to be looked through in any case.
     fn poll(&mut self) {
         self.next_poll = Instant::now() + self.poll_every;
@@ -350,6 +389,7 @@ impl Watcher {
         self.watched.clear();
         self.stale.clear();
         self.blind.clear();
+        self.awaited.clear();
         self.paths.clear();
         self.events_lost.store(false, Ordering::Release);
         let places: Vec<_> = self.places.clone().into_iter().collect();
@@ -399,6 +439,7 @@ impl Watcher {
         let gone: Vec<PathBuf> = below.take_while(|below| below.starts_with(path)).cloned().collect();
         for (count, gone) in gone.iter().enumerate() {
             self.watched.remove(gone);
+            self.awaited.remove(gone);
             if gone == path && !self.places.contains_key(path) {
                 continue;
             }

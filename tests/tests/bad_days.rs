@@ -1,0 +1,473 @@
+//! Bad days: what the desktop program does where something is missing, broken, full or in excess. In each it says so, and
+//! whatever can still be kept in sync is.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and tells what it measured"
+)]
+
+#[allow(dead_code, reason = "other tests want more of it")]
+#[path = "notices/dunst.rs"]
+mod dunst;
+#[allow(dead_code, reason = "other tests want more of it")]
+#[path = "tray/host.rs"]
+mod host;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use dunst::Dunst;
+use host::TrayHost;
+use nix::sys::signal::{Signal, kill};
+use whole_system::clones::Actor;
+use whole_system::drives::{Drive, ReadOnly, SmallDisk};
+use whole_system::skip::{needs_desktop, needs_notification_server, needs_root, needs_window, skipped};
+use whole_system::window::Window;
+use whole_system::{Chance, Desktop, Engine, Sandbox, attempt, checks, eventually, run, trees};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A folder with one file, and a clone beside it.
+fn pair(sandbox: &Sandbox, name: &str, clone: &str) -> (PathBuf, PathBuf) {
+    let folder = Actor::Anabranch.init(sandbox, name);
+    fs::write(folder.join("a.jpg"), format!("a picture of {name}\n")).unwrap();
+    Actor::Anabranch.sync(sandbox, &folder);
+    let clone = Actor::Anabranch.clone(sandbox, &folder, clone, false);
+    (folder, clone)
+}
+
+/// Saves a file, which reaches the other folder.
+#[track_caller]
+fn travels(from: &Path, name: &str, to: &Path) {
+    fs::write(from.join(name), format!("{name} of {}\n", from.display())).unwrap();
+    eventually(PATIENCE, || trees::same(&[from, to]));
+}
+
+#[track_caller]
+fn says(engine: &Engine, words: &str) {
+    eventually(PATIENCE, || match engine.words().contains(words) {
+        true => Ok(()),
+        false => Err(format!("no {words:?} in {}", engine.words())),
+    });
+}
+
+/// Waits until an entry of the menu has these words in it.
+#[track_caller]
+fn lists(tray: &TrayHost, words: &str) {
+    eventually(PATIENCE, || {
+        let labels = tray.labels();
+        match labels.iter().any(|label| label.contains(words)) {
+            true => Ok(()),
+            false => Err(format!("no {words:?} in {labels:#?}")),
+        }
+    });
+}
+
+#[track_caller]
+fn has_windows(desktop: &Desktop, count: usize) {
+    eventually(PATIENCE, || match desktop.windows("Anabranch").len() {
+        found if found == count => Ok(()),
+        found => Err(format!("{found} windows instead of {count}")),
+    });
+}
+
+/// Waits until the window shows a page.
+#[track_caller]
+fn is_drawn(desktop: &Desktop) {
+    eventually(PATIENCE, || {
+        let colours: Vec<usize> = desktop
+            .windows("Anabranch")
+            .into_iter()
+            .map(|window| desktop.colours(window))
+            .collect();
+        match colours[..] {
+            [colours] if colours > 30 => Ok(()),
+            _ => Err(format!("windows and their colours: {colours:?}")),
+        }
+    });
+}
+
+/// The settings of the user, before a program reads them or while it does.
+fn write_settings(sandbox: &Sandbox, text: &str) {
+    let directory = sandbox.path("home/.config/anabranch");
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join("new"), text).unwrap();
+    fs::rename(directory.join("new"), directory.join("settings.toml")).unwrap();
+}
+
+fn folders(folders: &[&Path]) -> String {
+    format!("folders = {folders:?}\n")
+}
+
+/// Where the programs of the web view are.
+fn web_view() -> Option<PathBuf> {
+    let output = Command::new("pkg-config")
+        .args(["--variable=libdir", "webkit2gtk-4.1"])
+        .output();
+    let directory = String::from_utf8(output.ok()?.stdout).ok()?;
+    let directory = Path::new(directory.trim()).join("webkit2gtk-4.1");
+    directory.join("WebKitWebProcess").exists().then_some(directory)
+}
+
+#[test]
+fn without_a_web_view_the_folders_are_kept_and_later_there_is_a_window() {
+    if !needs_notification_server() || !needs_root() {
+        return;
+    }
+    let Some(web_view) = web_view() else {
+        return skipped("nobody says where the programs of the web view are");
+    };
+    let nothing = "mount -t tmpfs none \"$0\"";
+    let broken = "mount --bind /bin/false \"$0/WebKitWebProcess\"";
+    for hide in [nothing, broken] {
+        let sandbox = Sandbox::new();
+        let (photos, clone) = pair(&sandbox, "Photos", "clone");
+        let (notes, _) = pair(&sandbox, "Notes", "copy");
+        let desktop = Desktop::start(&sandbox);
+        let tray = TrayHost::start(&desktop);
+        let dunst = Dunst::start(&sandbox, &desktop);
+        // The rest of the machine keeps its web view.
+        let inner = desktop.program(&sandbox, &[&photos, &notes]);
+        let mut program = sandbox.command("unshare");
+        program.args(["--mount", "sh", "-c", &format!("{hide} && exec \"$@\"")]);
+        program.arg(&web_view).arg(inner.get_program()).args(inner.get_args());
+        desktop.on(&mut program);
+        let mut engine = Engine::spawn_program(program, sandbox.path("desktop.log"));
+        engine.wait_until_up(&sandbox, &photos);
+        tray.click("Notes ▸ Pause");
+        lists(&tray, "Notes ▸ Resume");
+
+        tray.click("Open Anabranch");
+        says(
+            &engine,
+            "The window could not be shown: The folders are kept in sync all the same.",
+        );
+        dunst.shows("NORMAL | The window could not be shown | The folders are kept in sync all the same.");
+        travels(&photos, "b.jpg", &clone);
+        lists(&tray, "Photos ▸ everything is in step (2 files)");
+        lists(&tray, "Notes ▸ Resume");
+        has_windows(&desktop, 0);
+        assert_eq!(engine.ended(), None);
+
+        let shown = match hide == nothing {
+            true => web_view.clone(),
+            false => web_view.join("WebKitWebProcess"),
+        };
+        let id = engine.id().to_string();
+        run(sandbox.command("nsenter").args(["-t", &id, "-m", "umount"]).arg(shown));
+        tray.click("Open Anabranch");
+        is_drawn(&desktop);
+        engine.stop();
+    }
+}
+
+#[test]
+fn a_window_whose_page_crashes_shows_it_again_and_then_closes() {
+    if !needs_desktop() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (photos, clone) = pair(&sandbox, "Photos", "clone");
+    let desktop = Desktop::start(&sandbox);
+    let tray = TrayHost::start(&desktop);
+    let engine = desktop.run(&sandbox, &[&photos]);
+    let crash = || {
+        let pages = engine.children("WebKitWebProcess");
+        assert_eq!(pages.len(), 1);
+        kill(pages[0], Signal::SIGKILL).unwrap();
+        pages
+    };
+    tray.click("Settings");
+    is_drawn(&desktop);
+
+    let crashed = crash();
+    says(&engine, "the page is loaded again");
+    eventually(PATIENCE, || match engine.children("WebKitWebProcess") {
+        pages if pages.len() == 1 && pages != crashed => Ok(()),
+        pages => Err(format!("{pages:?} after {crashed:?}")),
+    });
+    is_drawn(&desktop);
+    crash();
+    has_windows(&desktop, 0);
+    says(&engine, "The window could not be shown");
+    travels(&photos, "b.jpg", &clone);
+
+    tray.click("Open Anabranch");
+    is_drawn(&desktop);
+    engine.stop();
+}
+
+#[test]
+fn where_nothing_can_be_written_at_home_folders_are_kept_and_changes_refused() {
+    if !needs_window() || !needs_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (photos, clone) = pair(&sandbox, "Photos", "clone");
+    let (notes, copy) = pair(&sandbox, "Notes", "copy");
+    let new = sandbox.path("New");
+    fs::create_dir(&new).unwrap();
+    fs::write(new.join("c.jpg"), "new\n").unwrap();
+    let settings = folders(&[&notes]);
+    write_settings(&sandbox, &settings);
+    let home = match ReadOnly::new(&sandbox.path("home")) {
+        Ok(home) => home,
+        Err(why) => return skipped(&why),
+    };
+    let desktop = Desktop::start(&sandbox);
+    let window = Window::open(&desktop, &sandbox, &[&photos]);
+    window.shows("Photos");
+    travels(&photos, "b.jpg", &clone);
+    travels(&notes, "b.txt", &copy);
+
+    window.click("Settings");
+    window.choose("Show notifications");
+    window.shows("could not be written, so nothing was changed");
+    window.click("Folders");
+    window.click("Add a folder…");
+    window.shows("A path, such as ~/Photos.");
+    window.fill("Folder", new.to_str().unwrap());
+    window.shows("1 file is there.");
+    window.click("Keep this folder");
+    window.shows("could not be written, so nothing was changed");
+    assert_eq!(trees::files(&new).len(), 1, "a folder that was refused is as it was");
+    assert!(!new.join(".git").exists());
+
+    drop(home);
+    window.click("Keep this folder");
+    eventually(PATIENCE, || {
+        match fs::read_to_string(sandbox.path("home/.config/anabranch/settings.toml")) {
+            Ok(text) if text.contains("New") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+}
+
+#[test]
+fn fifty_folders_are_kept_by_one_program() {
+    if !needs_desktop() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let make = |number| {
+        let folder = Actor::Anabranch.init(&sandbox, &format!("Folder {number}"));
+        let clone = Actor::Anabranch.clone(&sandbox, &folder, &format!("clone {number}"), false);
+        (folder, clone)
+    };
+    let pairs: Vec<(PathBuf, PathBuf)> = std::thread::scope(|threads| {
+        let made = [0..12, 12..25].map(|some| threads.spawn(move || some.map(make).collect::<Vec<_>>()));
+        made.into_iter().flat_map(|some| some.join().unwrap()).collect()
+    });
+    let all: Vec<&Path> = pairs.iter().flat_map(|(folder, clone)| [&**folder, clone]).collect();
+    write_settings(&sandbox, &folders(&all));
+    let desktop = Desktop::start(&sandbox);
+    let tray = TrayHost::start(&desktop);
+    let mut engine = Engine::spawn_program(desktop.program(&sandbox, &[]), sandbox.path("desktop.log"));
+    let in_step = |files: &str| {
+        eventually(PATIENCE, || {
+            let labels = tray.labels();
+            let words = format!("▸ everything is in step ({files})]");
+            match labels.iter().filter(|label| label.ends_with(&words)).count() {
+                50 => Ok(()),
+                other => Err(format!("{other} folders are in step: {labels:#?}")),
+            }
+        })
+    };
+    engine.wait_until_up(&sandbox, all[0]);
+    let start = in_step("0 files");
+    let saved_at = Instant::now();
+    for (number, (folder, clone)) in pairs.iter().enumerate() {
+        let from = if number % 2 == 0 { folder } else { clone };
+        fs::write(from.join("b.jpg"), format!("another picture of {number}\n")).unwrap();
+    }
+    for (folder, clone) in &pairs {
+        eventually(PATIENCE, || trees::same(&[folder, clone]));
+    }
+    in_step("1 file");
+    let step = saved_at.elapsed();
+
+    let process = PathBuf::from(format!("/proc/{}", engine.id()));
+    let descriptors = fs::read_dir(process.join("fd")).unwrap().count();
+    let threads = fs::read_dir(process.join("task")).unwrap().count();
+    let status = fs::read_to_string(process.join("status")).unwrap();
+    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let memory: u64 = memory.trim().trim_end_matches(" kB").parse().unwrap();
+    // When all has come to rest, nothing is done.
+    let ticks = || {
+        let stat = fs::read_to_string(process.join("stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    let mut before = ticks();
+    eventually(PATIENCE, || {
+        std::thread::sleep(Duration::from_secs(1));
+        let used = ticks() - std::mem::replace(&mut before, ticks());
+        match used {
+            0..=1 => Ok(()),
+            _ => Err(format!("{used} ticks in a second without work")),
+        }
+    });
+    let asked_at = Instant::now();
+    engine.stop();
+    let stop = asked_at.elapsed();
+    eprintln!(
+        "50 folders: in step after {start:?}, 25 files in {step:?}, {descriptors} descriptors, {threads} threads, \
+         {memory} KiB, stopped in {stop:?}"
+    );
+    assert!(descriptors < 1000, "{descriptors} descriptors");
+    assert!(threads < 300, "{threads} threads");
+    assert!(memory < 400_000, "{memory} KiB");
+    assert!(stop < Duration::from_secs(5), "stopped in {stop:?}");
+}
+
+#[test]
+fn a_folder_that_vanishes_is_not_deleted_and_comes_back() {
+    if !needs_desktop() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (photos, clone) = pair(&sandbox, "Photos", "clone");
+    let desktop = Desktop::start(&sandbox);
+    let tray = TrayHost::start(&desktop);
+    let engine = desktop.run(&sandbox, &[&photos, &clone]);
+    lists(&tray, "Photos ▸ everything is in step (1 file)");
+
+    let elsewhere = sandbox.path("elsewhere");
+    fs::rename(&photos, &elsewhere).unwrap();
+    fs::write(clone.join("b.jpg"), "while it is away\n").unwrap();
+    eventually(PATIENCE, || checks::is_clean(&sandbox, &clone));
+    lists(&tray, "is not there any more, so nothing is taken");
+    assert_eq!(trees::files(&clone).len(), 2);
+    fs::rename(&elsewhere, &photos).unwrap();
+    eventually(PATIENCE, || trees::same(&[&photos, &clone]));
+    travels(&photos, "c.jpg", &clone);
+    lists(&tray, "Photos ▸ everything is in step (3 files)");
+    engine.stop();
+}
+
+#[test]
+fn a_repository_of_another_version_is_refused_and_the_others_are_kept() {
+    if !needs_desktop() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (photos, clone) = pair(&sandbox, "Photos", "clone");
+    let old = Actor::Anabranch.init(&sandbox, "Old");
+    run(&mut sandbox.git(&old, ["config", "annex.version", "8"]));
+    let settings = folders(&[&old, &photos]);
+    write_settings(&sandbox, &settings);
+    let desktop = Desktop::start(&sandbox);
+    let tray = TrayHost::start(&desktop);
+    let engine = Engine::spawn_program(desktop.program(&sandbox, &[]), sandbox.path("desktop.log"));
+    lists(&tray, "Old is not kept in sync: it has git-annex repository version 8");
+    travels(&photos, "b.jpg", &clone);
+
+    run(&mut sandbox.git(&old, ["config", "annex.version", "10"]));
+    write_settings(&sandbox, &format!("{settings}\n"));
+    lists(&tray, "Old ▸ everything is in step");
+    engine.stop();
+}
+
+#[test]
+fn of_two_folders_in_each_other_one_is_refused() {
+    if !needs_desktop() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let inner = Actor::Anabranch.init(&sandbox, "outer/inner");
+    let (outer, clone) = pair(&sandbox, "outer", "clone");
+    let desktop = Desktop::start(&sandbox);
+    for program in [
+        &mut desktop.program(&sandbox, &[&outer, &inner]),
+        sandbox.anabranch(["run"]).args([&inner, &outer]),
+    ] {
+        let output = attempt(program);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("lies inside"), "{said}");
+    }
+    write_settings(&sandbox, &folders(&[&inner]));
+    let tray = TrayHost::start(&desktop);
+    let engine = desktop.run(&sandbox, &[&outer]);
+    lists(&tray, "outer/inner is not kept in sync: it lies inside");
+    travels(&outer, "b.jpg", &clone);
+    engine.stop();
+}
+
+#[test]
+fn a_drive_that_is_full_is_told_and_goes_on_when_it_has_room() {
+    if !needs_desktop() || !needs_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let disk = match SmallDisk::new(&sandbox, "small", 12) {
+        Ok(disk) => disk,
+        Err(reason) => return skipped(&format!("no disk in memory can be mounted here: {reason}")),
+    };
+    let (photos, clone) = pair(&sandbox, "Photos", "clone");
+    let full = Actor::Anabranch.clone(&sandbox, &photos, "small/full", false);
+    run(&mut sandbox.git(&full, ["config", "annex.diskreserve", "1 MB"]));
+    let desktop = Desktop::start(&sandbox);
+    let tray = TrayHost::start(&desktop);
+    let engine = desktop.run(&sandbox, &[&photos]);
+    lists(&tray, "Photos ▸ everything is in step (1 file)");
+
+    fs::write(photos.join("film.mkv"), Chance::from_seed(3).bytes(20 << 20)).unwrap();
+    lists(&tray, "room");
+    travels(&photos, "b.jpg", &clone);
+    eventually(PATIENCE, || match fs::read(full.join("b.jpg")) {
+        Ok(bytes) if bytes == fs::read(photos.join("b.jpg")).unwrap() => Ok(()),
+        other => Err(format!("what has room did not come: {other:?}")),
+    });
+    disk.grow(100);
+    eventually(Duration::from_secs(60), || trees::same(&[&photos, &full]));
+    lists(&tray, "Photos ▸ everything is in step (3 files)");
+    engine.stop();
+    checks::assert_whole(&sandbox, &full);
+}
+
+#[test]
+fn drive_that_is_read_only_is_told_and_goes_on_when_it_is_not() {
+    if !needs_desktop() || !needs_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let drive = match Drive::new(&sandbox, "drive", 200) {
+        Ok(drive) => drive,
+        Err(reason) => return skipped(&format!("no loop device can be mounted here: {reason}")),
+    };
+    let (photos, clone) = pair(&sandbox, "Photos", "clone");
+    let on_drive = Actor::Anabranch.clone(&sandbox, &photos, "drive/Photos", false);
+    let carrier = Actor::Anabranch.clone(&sandbox, &photos, "drive/photos.git", true);
+    for repository in [&on_drive, &carrier] {
+        run(&mut sandbox.git(repository, ["config", "annex.diskreserve", "1 MB"]));
+    }
+    let desktop = Desktop::start(&sandbox);
+    let tray = TrayHost::start(&desktop);
+    drive.is_read_only(true);
+    let engine = desktop.run(&sandbox, &[&photos]);
+    lists(&tray, "Photos ▸ 1 file for");
+    eventually(PATIENCE, || {
+        let status = attempt(sandbox.anabranch(["status"]).arg(&photos));
+        let status = String::from_utf8_lossy(&status.stdout).into_owned();
+        let is_told = |name: &str| {
+            let mut lines = status
+                .lines()
+                .filter(|line| line.contains(&format!("waiting: 1 file for {name} ")));
+            lines.any(|line| line.contains("Read-only file system"))
+        };
+        match is_told("Photos") && is_told("photos") {
+            true => Ok(()),
+            false => Err(status),
+        }
+    });
+    travels(&photos, "b.jpg", &clone);
+    drive.is_read_only(false);
+    eventually(Duration::from_secs(60), || trees::same(&[&photos, &on_drive]));
+    lists(&tray, "Photos ▸ everything is in step (2 files)");
+    engine.stop();
+    checks::assert_whole(&sandbox, &on_drive);
+    checks::assert_whole(&sandbox, &carrier);
+}
