@@ -113,7 +113,8 @@ fn data_directory(app: &AppHandle) -> tauri::Result<PathBuf> {
 /// Makes the web view small while it is there, and go as a whole when it is closed.
 fn lives_lightly(view: &WebView) {
     if let Some(settings) = WebViewExt::settings(view) {
-        // Lists and forms need no graphics processor; with one, the window takes half as much memory again.
+        // Lists and forms need no graphics processor, also where the environment has GTK look for one. With one, the process
+        // that shows the page takes half as much memory again.
         settings.set_hardware_acceleration_policy(HardwareAccelerationPolicy::Never);
     }
     view.connect_destroy(|view| {

@@ -161,7 +161,7 @@ impl Drive {
 
     /// Turns the drive read-only, as the kernel does with one that has faults, or back.
     #[track_caller]
-    pub fn is_read_only(&self, is_read_only: bool) {
+    pub fn turn_read_only(&self, is_read_only: bool) {
         let options = if is_read_only { "remount,ro" } else { "remount,rw" };
         run(Command::new("mount").args(["-o", options]).arg(&self.mount_point));
     }

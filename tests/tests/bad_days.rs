@@ -446,7 +446,7 @@ fn drive_that_is_read_only_is_told_and_goes_on_when_it_is_not() {
     }
     let desktop = Desktop::start(&sandbox);
     let tray = TrayHost::start(&desktop);
-    drive.is_read_only(true);
+    drive.turn_read_only(true);
     let engine = desktop.run(&sandbox, &[&photos]);
     lists(&tray, "Photos ▸ 1 file for");
     eventually(PATIENCE, || {
@@ -464,7 +464,7 @@ fn drive_that_is_read_only_is_told_and_goes_on_when_it_is_not() {
         }
     });
     travels(&photos, "b.jpg", &clone);
-    drive.is_read_only(false);
+    drive.turn_read_only(false);
     eventually(Duration::from_secs(60), || trees::same(&[&photos, &on_drive]));
     lists(&tray, "Photos ▸ everything is in step (2 files)");
     engine.stop();

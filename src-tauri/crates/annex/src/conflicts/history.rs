@@ -54,7 +54,7 @@ pub(super) fn brought(
                     return Ok(());
                 };
                 let mut siblings = conflicts[path].iter().map(|(name, _)| name).chain([path]);
-                if siblings.any(|name| stood(before.as_ref(), name, blob)) {
+                if siblings.any(|name| file_at(before.as_ref(), name) == Some(blob)) {
                     return Ok(());
                 }
                 let author = commit.author();
@@ -77,10 +77,9 @@ pub(super) fn brought(
     Ok(found)
 }
 
-/// True if a tree has this file at this path.
-fn stood(tree: Option<&git2::Tree<'_>>, path: &RepoPath, blob: Blob) -> bool {
-    let entry = tree.and_then(|tree| tree.get_path(path.as_path()).ok());
-    entry.is_some_and(|entry| {
-        entry.id() == blob.id && Mode::from_bits(entry.filemode_raw().cast_unsigned()) == Some(blob.mode)
-    })
+/// The file at a path of a tree; none if there is none, or a directory.
+pub(super) fn file_at(tree: Option<&git2::Tree<'_>>, path: &RepoPath) -> Option<Blob> {
+    let entry = tree?.get_path(path.as_path()).ok()?;
+    let mode = Mode::from_bits(entry.filemode_raw().cast_unsigned())?;
+    Some(Blob { mode, id: entry.id() })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use git2::Repository;
 use model::RepoPath;
 
-use super::history::FAR;
+use super::history::{FAR, file_at};
 use crate::identity::signature;
 use crate::merge::original;
 use crate::objects::{Bulk, Entry};
@@ -175,9 +175,7 @@ impl<'g> Tree<'g> {
 
     /// The file at a path; none if there is none, or a directory.
     fn blob(&self, path: &RepoPath) -> Option<Blob> {
-        let entry = self.0.as_ref()?.get_path(path.as_path()).ok()?;
-        let mode = Mode::from_bits(entry.filemode_raw().cast_unsigned())?;
-        Some(Blob { mode, id: entry.id() })
+        file_at(self.0.as_ref(), path)
     }
 
     /// The directory that a file is in; none if there is none.
