@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use whole_system::clones::{Actor, connect_both};
+use whole_system::run::told;
 use whole_system::skip::needs_git_annex;
 use whole_system::{Chance, Engine, Sandbox, attempt, checks, edits, eventually, run, trees};
 
@@ -144,10 +145,9 @@ fn agree(case: Case) {
 
 /// Lets both sync in turn until they agree: mostly two turns each; git-annex with itself has been seen to need five.
 fn settle(sandbox: &Sandbox, case: Case, ours: &Path, theirs: &Path, story: &str) {
-    let mut differing = String::new();
+    let (mut differing, mut said) = (String::new(), [String::new(), String::new()]);
     for _ in 0..8 {
-        case.ours.sync(sandbox, ours);
-        case.theirs.sync(sandbox, theirs);
+        said = [case.ours.sync(sandbox, ours), case.theirs.sync(sandbox, theirs)];
         let agreed = trees::same(&[ours, theirs])
             .and_then(|()| checks::same_commit_tree(sandbox, &[ours, theirs]))
             .and_then(|()| checks::is_clean(sandbox, ours))
@@ -157,7 +157,13 @@ fn settle(sandbox: &Sandbox, case: Case, ours: &Path, theirs: &Path, story: &str
             Err(difference) => differing = difference,
         }
     }
-    panic!("after eight turns each: {differing}\n{story}");
+    let history =
+        [ours, theirs].map(|clone| run(&mut sandbox.git(clone, ["log", "--graph", "--oneline", "--all", "-30"])));
+    panic!(
+        "after eight turns each: {differing}\n{story}\nat last:\n{}\n{}",
+        said.join("\n"),
+        history.join("\n")
+    );
 }
 
 /// Without git-annex on the machine, the filter is our own; `git status`, `git add` and `git checkout` work with it.
@@ -202,6 +208,52 @@ fn a_push_brings_the_files_of_an_idle_clone() {
     trees::same(&[&first, &second]).unwrap();
     assert_eq!(fs::read_to_string(second.join("letter.txt")).unwrap(), "Dear all,\n");
     checks::assert_whole(&sandbox, &second);
+}
+
+/// Files that are gone are asked about, also where no engine runs; the question can be answered there.
+#[test]
+fn a_question_is_answered_without_an_engine() {
+    let sandbox = Sandbox::new();
+    let first = Actor::Anabranch.init(&sandbox, "first");
+    let second = Actor::Anabranch.clone(&sandbox, &first, "second", false);
+    connect_both(&sandbox, &first, &second);
+    fs::create_dir(first.join("photos")).unwrap();
+    for number in 0..9 {
+        fs::write(first.join(format!("photos/{number}.jpg")), [number; 500]).unwrap();
+    }
+    fs::write(first.join("letter.txt"), "Dear all,\n").unwrap();
+    Actor::Anabranch.sync(&sandbox, &first);
+    trees::same(&[&first, &second]).unwrap();
+    let whole = trees::tree(&first);
+
+    fs::remove_dir_all(first.join("photos")).unwrap();
+    let asks = || {
+        let mut command = sandbox.anabranch(["sync"]);
+        let output = attempt(command.arg(&first));
+        assert_eq!(output.status.code(), Some(2), "{}", told(&command, &output));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains("9 of 10 files are gone"), "{said}");
+        // The change from elsewhere that waits with it is not told as a trouble of its own.
+        assert!(!said.contains("in their way"), "{said}");
+    };
+    fs::write(second.join("photos/3.jpg"), "retouched\n").unwrap();
+    Actor::Anabranch.sync(&sandbox, &second);
+    for _ in 0..4 {
+        asks();
+    }
+    run(sandbox.anabranch(["answer", "no"]).arg(&first));
+    let mut retouched = whole.clone();
+    retouched.insert(
+        "photos/3.jpg".into(),
+        trees::tree(&second)[Path::new("photos/3.jpg")].clone(),
+    );
+    assert_eq!(trees::tree(&first), retouched);
+
+    fs::remove_dir_all(first.join("photos")).unwrap();
+    asks();
+    run(sandbox.anabranch(["answer", "yes"]).arg(&first));
+    trees::same(&[&first, &second]).unwrap();
+    assert_eq!(trees::files(&second), BTreeSet::from(["letter.txt".into()]));
 }
 
 /// A changed file that somebody has not saved to git yet is never written over by a push.

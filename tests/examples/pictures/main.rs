@@ -113,8 +113,9 @@ impl Scene {
             run(&mut sandbox.git(documents, ["config", "user.name", who]));
             fs::write(documents.join("Letter to Aunt May.odt"), chance.bytes(bytes)).unwrap();
         }
-        both.iter()
-            .for_each(|documents| Actor::Anabranch.sync(&sandbox, documents));
+        for documents in &both {
+            Actor::Anabranch.sync(&sandbox, documents);
+        }
         Scene {
             sandbox,
             folders: folders.into(),

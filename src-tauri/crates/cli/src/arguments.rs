@@ -69,7 +69,7 @@ pub(crate) enum Task {
         /// The folder; the current directory if left out.
         folder: Option<PathBuf>,
     },
-    /// Answer the question that 'status' shows.
+    /// Answer the question that 'sync' or 'status' shows.
     Answer {
         /// The answer.
         answer: YesNo,

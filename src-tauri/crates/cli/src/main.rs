@@ -82,13 +82,10 @@ fn run(task: Task) -> Result<ExitCode> {
         }
         Task::Pause { folder } => ask(folder, &Command::Pause { until: None }, "paused"),
         Task::Resume { folder } => ask(folder, &Command::Resume, "going on"),
-        Task::Answer { answer, folder } => ask(
-            folder,
-            &Command::Answer {
-                yes: answer == YesNo::Yes,
-            },
-            "the answer was taken",
-        ),
+        Task::Answer { answer, folder } => {
+            let folder = engine::answer(&folder.unwrap_or_else(here), answer == YesNo::Yes)?;
+            print(&words::summary(&folder))
+        }
         Task::FilterProcess => {
             engine::filter_process(&here(), std::io::stdin().lock(), std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)

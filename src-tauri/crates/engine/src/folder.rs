@@ -222,22 +222,32 @@ impl Folder {
         self.stop().await;
     }
 
-    /// Does everything that can be done now, and says how things are then.
-    pub(crate) async fn run_once(mut self) -> contract::Folder {
+    /// Does everything that can be done now, and says how things are then. A question that comes up gets the answer.
+    pub(crate) async fn run_once(mut self, handle: &Handle, answer: Option<bool>) -> contract::Folder {
         let (sender, receiver) = oneshot::channel();
         self.syncs.push(sender);
         self.tidy_at = None;
         let workshop = Arc::clone(&self.workshop);
         let (end, ended) = watch::channel(false);
         let run = self.run(ended);
-        tokio::pin!(run, receiver);
+        tokio::pin!(run);
+        let done = async {
+            let done = receiver.await.ok()?;
+            if let (Some(yes), Reply::Status(folder)) = (answer, &done)
+                && folder.question.is_some()
+            {
+                handle.ask(Command::Answer { yes }).await;
+                return Some(handle.ask(Command::Sync).await);
+            }
+            Some(done)
+        };
         let status = tokio::select! {
             () = &mut run => return status::unattended(&workshop),
-            reply = &mut receiver => reply,
+            status = done => status,
         };
         end.send_replace(true);
         run.await;
-        if let Ok(Reply::Status(folder)) = status {
+        if let Some(Reply::Status(folder)) = status {
             return *folder;
         }
         status::unattended(&workshop)

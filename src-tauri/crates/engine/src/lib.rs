@@ -25,7 +25,7 @@ mod watching;
 mod work;
 
 pub use error::Error;
-pub use once::{ask_folder, status, sync, why};
+pub use once::{answer, ask_folder, status, sync, why};
 pub use repository::{clone, filter_process, init};
 pub use running::{Door, Engine, runtime};
 pub use settings::SettingsFile;

@@ -22,12 +22,27 @@ pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
     match socket::ask(&annex, &Command::Sync)? {
         Some(Reply::Status(folder)) => Ok(*folder),
         Some(other) => Err(unexpected(other)),
-        None => runtime()?.block_on(async {
-            let table = watch_mounts()?;
-            let (folder, _) = Folder::open(path, table, watch::channel(()).0, &alone())?;
-            Ok(folder.run_once().await)
-        }),
+        None => run_once(path, None),
     }
+}
+
+/// Answers the question that waits in a folder, and says how things are then. An engine that runs there takes the answer;
+/// without one, everything is done once, and the question that comes up in it is answered.
+pub fn answer(path: &Path, yes: bool) -> Result<contract::Folder, Error> {
+    let annex = Annex::open(path)?;
+    match socket::ask(&annex, &Command::Answer { yes })? {
+        Some(Reply::Done) => status(path),
+        Some(other) => Err(unexpected(other)),
+        None => run_once(path, Some(yes)),
+    }
+}
+
+fn run_once(path: &Path, answer: Option<bool>) -> Result<contract::Folder, Error> {
+    runtime()?.block_on(async {
+        let table = watch_mounts()?;
+        let (folder, handle) = Folder::open(path, table, watch::channel(()).0, &alone())?;
+        Ok(folder.run_once(&handle, answer).await)
+    })
 }
 
 /// Says how things are in a folder.

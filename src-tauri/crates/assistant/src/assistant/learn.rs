@@ -280,8 +280,8 @@ impl Assistant {
                 if self.merges_blocked >= BLOCKED_MERGES {
                     let first = paths.first().map(ToString::to_string).unwrap_or_default();
                     self.merge_trouble = Some(format!(
-                        "Changes from elsewhere wait: {first} is in their way. Nothing is lost; it goes on when that file \
-                         can be committed or is moved away."
+                        "changes from elsewhere wait: {first} is in their way. It goes on when that file can be committed \
+                         or is moved away"
                     ));
                     let failures = self.merges_blocked - BLOCKED_MERGES + 1;
                     self.merge_at = Some(now + pacing::retry_after(failures, self.chance.draw()));

@@ -198,7 +198,9 @@ impl Assistant {
 
     /// What the repository could not do at the last try, in words for people.
     pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref().or(self.merge_trouble.as_deref())
+        // While a question waits, it is what the merge waits for.
+        let merge_trouble = self.merge_trouble.as_deref().filter(|_| self.question.is_none());
+        self.trouble.as_deref().or(merge_trouble)
     }
 
     /// True if something in this repository is under way or due: changes not committed, branches not merged, observations
