@@ -14,8 +14,8 @@ use whole_system::{Engine, Sandbox, ask, checks, eventually, run, trees};
 
 const NAME: &str = "album/photo.jpg";
 
-/// Two clones in which the same file was changed, one by `laptop` and one by `desk`, and that have merged.
-fn in_conflict(sandbox: &Sandbox, is_unlocked: bool) -> (PathBuf, PathBuf) {
+/// Two clones that are in step, one of `laptop` and one of `desk`.
+fn in_step(sandbox: &Sandbox, is_unlocked: bool) -> (PathBuf, PathBuf) {
     let first = Actor::Anabranch.init(sandbox, "first");
     run(&mut sandbox.git(&first, ["config", "annex.addunlocked", &is_unlocked.to_string()]));
     write(&first, "as it was");
@@ -28,6 +28,12 @@ fn in_conflict(sandbox: &Sandbox, is_unlocked: bool) -> (PathBuf, PathBuf) {
         run(&mut sandbox.git(clone, ["config", "annex.addunlocked", &is_unlocked.to_string()]));
     }
     Actor::Anabranch.sync(sandbox, &second);
+    (first, second)
+}
+
+/// Two clones in which the same file was changed, and that have merged.
+fn in_conflict(sandbox: &Sandbox, is_unlocked: bool) -> (PathBuf, PathBuf) {
+    let (first, second) = in_step(sandbox, is_unlocked);
     write(&first, "as the laptop has it");
     write(&second, "as the desk has it");
     for clone in [&first, &second, &first, &second] {
@@ -58,14 +64,21 @@ fn settle(folder: &Path, path: &Value, keep: &Value) -> Value {
     serde_json::from_str(&ask(folder, &command.to_string())).unwrap()
 }
 
+/// To keep this version.
+fn one(version: &Value) -> Value {
+    json!({"one": version["path"]["bytes"]})
+}
+
 fn unsettle(folder: &Path, path: &Value) -> Value {
     serde_json::from_str(&ask(folder, &json!({"unsettle": {"path": path}}).to_string())).unwrap()
 }
 
 /// The files of the album, with what they say.
 fn album(clone: &Path) -> BTreeSet<(String, String)> {
-    let listed = fs::read_dir(clone.join("album")).unwrap().map(|entry| entry.unwrap());
+    // A directory goes with its last file.
+    let listed = fs::read_dir(clone.join("album")).into_iter().flatten();
     listed
+        .map(|entry| entry.unwrap())
         .map(|entry| {
             let text = fs::read_to_string(entry.path()).unwrap_or_default();
             (entry.file_name().into_string().unwrap(), text)
@@ -119,10 +132,7 @@ fn one_is_kept(is_unlocked: bool) {
     );
 
     let desk = versions.iter().find(|version| version["who"] == "desk").unwrap();
-    assert_eq!(
-        settle(&first, &conflict["path"]["bytes"], &desk["path"]["bytes"]),
-        "done"
-    );
+    assert_eq!(settle(&first, &conflict["path"]["bytes"], &one(desk)), "done");
     assert_eq!(conflicts(&first), Vec::<Value>::new(), "it is gone at once");
     let kept = BTreeSet::from([("photo.jpg".to_owned(), "as the desk has it".to_owned())]);
     assert_eq!(album(&first), kept);
@@ -141,10 +151,7 @@ fn one_is_kept(is_unlocked: bool) {
     agree(&sandbox, engine, &first, &second, 1);
     assert_eq!(texts(&second), both);
     let engine = Engine::start(&sandbox, &[&first]);
-    assert_eq!(
-        settle(&first, &conflict["path"]["bytes"], &desk["path"]["bytes"]),
-        "done"
-    );
+    assert_eq!(settle(&first, &conflict["path"]["bytes"], &one(desk)), "done");
     agree(&sandbox, engine, &first, &second, 0);
     assert_eq!(album(&second), kept);
 
@@ -177,7 +184,7 @@ fn all_are_kept(is_unlocked: bool) {
     let (first, second) = in_conflict(&sandbox, is_unlocked);
     let engine = Engine::start(&sandbox, &[&first]);
     let conflict = conflicts(&first).remove(0);
-    assert_eq!(settle(&first, &conflict["path"]["bytes"], &Value::Null), "done");
+    assert_eq!(settle(&first, &conflict["path"]["bytes"], &json!("all")), "done");
     agree(&sandbox, engine, &first, &second, 0);
     let kept: Vec<(String, String)> = album(&second).into_iter().collect();
     for ((name, text), who) in kept.iter().zip(["desk", "laptop"]) {
@@ -200,6 +207,39 @@ fn all_versions_are_kept_of_locked_files() {
     all_are_kept(false);
 }
 
+/// Changed at one place and deleted at the other: it is kept under a name of its own, and gets its own back or goes.
+#[test]
+fn a_file_that_was_deleted_elsewhere_is_kept_or_goes() {
+    if !needs_git_annex() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (first, second) = in_step(&sandbox, true);
+    fs::remove_file(first.join(NAME)).unwrap();
+    write(&second, "as the desk has it");
+    for clone in [&first, &second, &first] {
+        Actor::Anabranch.sync(&sandbox, clone);
+    }
+    for (keep, left) in [("all", Some("photo.jpg")), ("nothing", None)] {
+        let engine = Engine::start(&sandbox, &[&first]);
+        let conflict = conflicts(&first).remove(0);
+        assert_eq!(conflict["path"]["shown"], NAME);
+        let [version] = conflict["versions"].as_array().unwrap().as_slice() else {
+            panic!("{conflict}")
+        };
+        assert_eq!(version["who"], "desk");
+        assert_eq!(settle(&first, &conflict["path"]["bytes"], &json!(keep)), "done");
+        agree(&sandbox, engine, &first, &second, 0);
+        let left = left.map(|name| (name.to_owned(), "as the desk has it".to_owned()));
+        assert_eq!(album(&second), BTreeSet::from_iter(left));
+        if keep == "all" {
+            let engine = Engine::start(&sandbox, &[&first]);
+            assert_eq!(unsettle(&first, &conflict["path"]["bytes"]), "done");
+            agree(&sandbox, engine, &first, &second, 1);
+        }
+    }
+}
+
 /// Somebody works on: nothing of that is taken for what was decided about.
 #[test]
 fn what_changed_meanwhile_is_left_alone() {
@@ -211,20 +251,20 @@ fn what_changed_meanwhile_is_left_alone() {
     // The name is taken by another file, which somebody is still writing: it is not committed.
     let _being_written = fs::File::create(first.join(NAME)).unwrap();
     let before = album(&first);
-    let refused = settle(&first, path, &versions[0]["path"]["bytes"]);
+    let refused = settle(&first, path, &one(&versions[0]));
     let why = refused["refused"].as_str().unwrap_or_else(|| panic!("{refused}"));
     assert!(why.contains("another file with the name album/photo.jpg"), "{why}");
-    let refused = settle(&first, path, &json!(hex::encode("other")));
+    let refused = settle(&first, path, &json!({"one": hex::encode("other")}));
     assert!(
         refused["refused"].as_str().unwrap().contains("not one of the versions"),
         "{refused}"
     );
-    let refused = settle(&first, &json!(hex::encode("other")), &Value::Null);
+    let refused = settle(&first, &json!(hex::encode("other")), &json!("all"));
     assert!(
-        refused["refused"].as_str().unwrap().contains("no longer two versions"),
+        refused["refused"].as_str().unwrap().contains("settled already"),
         "{refused}"
     );
-    let refused = settle(&first, &json!("2e2e"), &Value::Null);
+    let refused = settle(&first, &json!("2e2e"), &json!("all"));
     assert!(
         refused["refused"].as_str().unwrap().contains("no path inside"),
         "{refused}"

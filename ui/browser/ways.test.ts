@@ -221,7 +221,19 @@ it('conflicts are settled one by one, and all at once after one question', async
   await page.waitForSelector('text=1 conflict settled.');
   expect(await focused(page)).toBe('Notes');
   await press(page, 'Keep both: plan.txt');
+  await page.waitForSelector('text=It was changed in one place and deleted in the other');
+  await press(page, 'Give it its name back: recipes/plum cake.md');
   await page.waitForSelector('text=No conflicts.');
+});
+
+it('a file that was deleted in one place goes, and is brought back', async () => {
+  const page = await browser.open('everyday', '/conflicts');
+  await press(page, 'Delete it: recipes/plum cake.md');
+  await page.waitForSelector('text=1 conflict settled.');
+  expect(await page.getByText('plum cake').count()).toBe(0);
+  await press(page, 'Undo');
+  await page.waitForSelector('text=All versions of 1 file are back.');
+  await page.waitForSelector('text=recipes/plum cake.md');
 });
 
 it('all conflicts are settled with one click and one confirmation', async () => {
@@ -229,7 +241,6 @@ it('all conflicts are settled with one click and one confirmation', async () => 
   await page.getByRole('button', { name: 'Keep both versions of all…' }).press('Enter');
   await press(page, 'Keep both of all');
   await page.waitForSelector('text=2 conflicts settled.');
-  await page.waitForSelector('text=No conflicts.');
   await press(page, 'Undo');
   await page.waitForSelector('text=All versions of 2 files are back.');
   await page.waitForSelector('text=plan.txt');

@@ -491,7 +491,7 @@ export type Conflict = {
  */
 path: Path, 
 /**
- * The versions: two or more.
+ * The versions. A single one was changed in one place and deleted in the other, or is what the user left of several.
  */
 versions: Array<Version>, };
 
@@ -674,14 +674,18 @@ rules: Array<Rule>, } } | "conflicts" | { "settle": {
  */
 path: string, 
 /**
- * The path of the version to keep under the old name, as bytes in hexadecimal; none to keep all, each under a
- * name of its own.
+ * What becomes of the versions.
  */
-keep: string | null, } } | { "unsettle": { 
+keep: Keep, } } | { "unsettle": { 
 /**
  * The path of the file, as bytes in hexadecimal.
  */
 path: string, } };
+
+/**
+ * What is kept when a conflict is settled.
+ */
+export type Keep = "all" | { "one": string } | "nothing";
 
 /**
  * The answer to a [`Command`].

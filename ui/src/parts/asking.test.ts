@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import type { Backend } from '../backend';
 import { drive, folder, settings, status } from '../backend/fake/samples';
-import type { Answer, AtPlace, Command, File, Reply, Request, Rule } from '../contract';
+import type { Answer, AtPlace, Command, Conflict, File, Reply, Request, Rule } from '../contract';
 import { hex } from '../logic/path';
 import { PAGE } from '../logic/paging';
 import Conflicts from '../pages/Conflicts.svelte';
@@ -193,7 +193,14 @@ describe('a setting', () => {
 
 describe('conflicts', () => {
   it('that could not be settled stop the others, and say how far it came', async () => {
-    const conflict = (name: string): { path: File['path']; versions: [] } => ({ path: file(name).path, versions: [] });
+    const version = (name: string): Conflict['versions'][0] => ({
+      path: file(name).path,
+      bytes: null,
+      who: null,
+      at: null,
+      is_here: true,
+    });
+    const conflict = (name: string): Conflict => ({ path: file(name).path, versions: [version(name), version(`${name}2`)] });
     let left = ['a', 'b', 'c'];
     const backend = program((command) => {
       if (typeof command !== 'object' || !('settle' in command)) {

@@ -2,7 +2,7 @@ import { plural } from './format';
 
 /** The words of the page Conflicts. */
 export const conflicts = {
-  hint: 'Two versions of a file were made at the same time. All are kept until you choose.',
+  hint: 'These files were changed in two places at the same time. All versions are kept until you choose.',
   none: 'No conflicts.',
   looking: 'Looking for conflicts…',
   version: (who: string | null): string => (who === null ? 'A version, nobody knows whose' : `From ${who}`),
@@ -16,6 +16,11 @@ export const conflicts = {
     `Keep this version of ${file}${who === null ? '' : `, from ${who}`}`,
   keepBoth: (count: number): string => (count === 2 ? 'Keep both' : 'Keep all'),
   keepBothOf: (count: number, file: string): string => `${conflicts.keepBoth(count)}: ${file}`,
+  single: 'It was changed in one place and deleted in the other, or you took its other versions away.',
+  nameBack: 'Give it its name back',
+  nameBackOf: (file: string): string => `${conflicts.nameBack}: ${file}`,
+  deleteIt: 'Delete it',
+  deleteItOf: (file: string): string => `${conflicts.deleteIt}: ${file}`,
   history: 'What is not kept stays in the history of the folder.',
   more: (count: number): string =>
     plural(count, { one: '# more is shown when these are settled.', other: '# more are shown when these are settled.' }),

@@ -63,15 +63,27 @@ pub enum Command {
     Settle {
         /// The path of the file, as bytes in hexadecimal.
         path: String,
-        /// The path of the version to keep under the old name, as bytes in hexadecimal; none to keep all, each under a
-        /// name of its own.
-        keep: Option<String>,
+        /// What becomes of the versions.
+        keep: Keep,
     },
     /// Takes back how a conflict was settled last: all versions are there again. Refused if what was left was changed since.
     Unsettle {
         /// The path of the file, as bytes in hexadecimal.
         path: String,
     },
+}
+
+/// What is kept when a conflict is settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// All versions, each under a name of its own; a single one under the old name.
+    All,
+    /// The version at this path, as bytes in hexadecimal, under the old name.
+    One(String),
+    /// None: the file was deleted in one place, and that is what holds.
+    Nothing,
 }
 
 /// The answer to a [`Command`].

@@ -55,7 +55,7 @@ pub struct File {
 pub struct Conflict {
     /// The name that the file had.
     pub path: Path,
-    /// The versions: two or more.
+    /// The versions. A single one was changed in one place and deleted in the other, or is what the user left of several.
     pub versions: Vec<Version>,
 }
 

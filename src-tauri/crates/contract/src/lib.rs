@@ -24,7 +24,7 @@ mod status;
 mod typescript;
 mod update;
 
-pub use command::{Command, Reply};
+pub use command::{Command, Keep, Reply};
 pub use drive::{Drive, OnDrive, Purpose, Standing};
 pub use files::{Conflict, File, Page, Path, Version, Which};
 pub use problem::Problem;

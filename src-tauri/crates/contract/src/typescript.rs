@@ -7,7 +7,7 @@ use ts_rs::{Config, TS};
 
 use crate::{
     Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Direction, Drive, Entry,
-    File, Folder, Found, Look, News, OnDrive, Page, Path, Pause, PauseReason, Place, Preview, Problem, Progress,
+    File, Folder, Found, Keep, Look, News, OnDrive, Page, Path, Pause, PauseReason, Place, Preview, Problem, Progress,
     Purpose, Question, Reply, Request, Rule, Rules, Setting, Settings, Standing, State, Status, Travel, Update,
     Version, Which, Why,
 };
@@ -76,6 +76,7 @@ fn all() -> String {
         declared::<Amount>,
         declared::<Branch>,
         declared::<Command>,
+        declared::<Keep>,
         declared::<Reply>,
         declared::<Request>,
         declared::<Answer>,

@@ -1,12 +1,14 @@
-//! Files that are kept in several versions: how they are shown, and how they are settled.
+//! Conflicts: how they are shown, and how they are settled.
 
 use std::collections::BTreeSet;
 
 use annex::{Brought, CheckoutOptions, Conflict, Version};
 use assistant::Event;
+use contract::Keep;
 use model::RepoPath;
 
 use crate::Error;
+use crate::asking::inside;
 use crate::lists::shown;
 use crate::work::Workshop;
 
@@ -30,22 +32,26 @@ pub(crate) fn list(workshop: &Workshop) -> Result<Vec<contract::Conflict>, Error
 }
 
 /// Settles a conflict, by a commit of its own.
-pub(crate) fn settle(workshop: &Workshop, path: &RepoPath, keep: Option<&RepoPath>) -> Result<Vec<Event>, Error> {
+pub(crate) fn settle(workshop: &Workshop, path: &RepoPath, keep: &Keep) -> Result<Vec<Event>, Error> {
     let annex = workshop.annex();
     let conflicts = annex.conflicts()?;
     let conflict = conflicts.iter().find(|conflict| conflict.path == *path);
     let conflict = conflict.ok_or_else(|| {
         Error::Refused(format!(
-            "there are no longer two versions of {path}; nothing was changed"
+            "the conflict of {path} is settled already; nothing was changed"
         ))
     })?;
     let changes = match keep {
-        Some(keep) => keep_one(conflict, keep).ok_or_else(|| {
-            Error::Refused(format!(
-                "{keep} is not one of the versions of {path} any more; nothing was changed"
-            ))
-        })?,
-        None => {
+        Keep::One(keep) => {
+            let keep = inside(keep)?;
+            keep_one(conflict, &keep).ok_or_else(|| {
+                Error::Refused(format!(
+                    "{keep} is not one of the versions of {path} any more; nothing was changed"
+                ))
+            })?
+        }
+        Keep::Nothing => keep_none(conflict),
+        Keep::All => {
             let top = annex.work_tree().unwrap_or(annex.git_dir()).to_owned();
             keep_all(conflict, &|path| top.join(path.as_path()).symlink_metadata().is_ok())
         }
@@ -56,8 +62,9 @@ pub(crate) fn settle(workshop: &Workshop, path: &RepoPath, keep: Option<&RepoPat
     Ok(committed(
         workshop,
         match keep {
-            Some(_) => format!("one version of {path} was kept, the others are in the history"),
-            None => format!("all versions of {path} were kept, each under a name of its own"),
+            Keep::All => format!("all versions of {path} were kept, each under a name of its own"),
+            Keep::One(_) => format!("one version of {path} was kept, the others are in the history"),
+            Keep::Nothing => format!("{path} was deleted; its versions are in the history"),
         },
     ))
 }
@@ -106,8 +113,17 @@ fn keep_one(conflict: &Conflict, keep: &RepoPath) -> Option<Changes> {
     Some(versions.by_ref().map(change).collect())
 }
 
-/// Each version gets a name that says whose it is. One that has the old name has it for good.
+/// All versions go.
+fn keep_none(conflict: &Conflict) -> Changes {
+    let versions = conflict.versions.iter();
+    versions.map(|version| (version.path.clone(), None)).collect()
+}
+
+/// Each version gets a name that says whose it is. One that has the old name has it for good, a single one gets it.
 fn keep_all(conflict: &Conflict, is_taken: &dyn Fn(&RepoPath) -> bool) -> Changes {
+    if let [single] = conflict.versions.as_slice() {
+        return vec![(single.path.clone(), Some(conflict.path.clone()))];
+    }
     let mut given: BTreeSet<RepoPath> = BTreeSet::new();
     let change = |version: &Version| {
         if version.path == conflict.path {
@@ -210,6 +226,17 @@ mod tests {
         let changes = keep_one(&conflict, &path("d/a.variant-2.txt")).unwrap();
         assert_eq!(names(&changes), ["-", "d/a.txt"]);
         assert_eq!(keep_one(&conflict, &path("d/a.txt")), None);
+        assert_eq!(names(&keep_none(&conflict)), ["-", "-"]);
+    }
+
+    #[test]
+    fn a_single_one_gets_its_name_back() {
+        let conflict = conflict("d/a.txt", &[("d/a.variant-1.txt", Some("Ann"))]);
+        let versions = [
+            keep_all(&conflict, &|_| false),
+            keep_one(&conflict, &path("d/a.variant-1.txt")).unwrap(),
+        ];
+        assert_eq!(versions.map(|changes| names(&changes)), [["d/a.txt"], ["d/a.txt"]]);
     }
 
     #[test]

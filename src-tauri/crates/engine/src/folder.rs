@@ -479,8 +479,7 @@ impl Folder {
             }
             Command::Settle { path, keep } => {
                 return self.change(reply, move |workshop| {
-                    let keep = keep.map(|keep| inside(&keep)).transpose()?;
-                    conflicts::settle(workshop, &inside(&path)?, keep.as_ref())
+                    conflicts::settle(workshop, &inside(&path)?, &keep)
                 });
             }
             Command::Unsettle { path } => {

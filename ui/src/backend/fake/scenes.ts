@@ -108,6 +108,7 @@ const conflicts = {
       { who: 'Ann on laptop', bytes: 1_204 },
       { who: null, bytes: 1_377, is_here: false },
     ]),
+    conflict('recipes/plum cake.md', [{ who: 'Ben on desktop', bytes: 2_610 }]),
   ],
 };
 

@@ -19,12 +19,13 @@ use crate::tree::annexed;
 use crate::tree::raw::{Blob, Mode};
 use crate::{Annex, Error, Result};
 
-/// A file that is kept in more than one version.
+/// A file that is kept in several versions, or in one that has lost its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
     /// The name that the file had.
     pub path: RepoPath,
-    /// The versions, two or more, in the order of their names. One of them may have the name that the file had.
+    /// The versions in the order of their names. Of several, one may have the name that the file had. A single one has not:
+    /// it was changed in one place and deleted in the other, or the user took the others away.
     pub versions: Vec<Version>,
 }
 
@@ -59,8 +60,8 @@ pub struct Brought {
 }
 
 impl Annex {
-    /// All files that are kept in several versions: those of the index that are in the work tree. What the user has just
-    /// removed or renamed is settled, though not committed yet.
+    /// All conflicts, by the versions of the index that are in the work tree. What the user has just removed or renamed is
+    /// settled, though not committed yet.
     pub fn conflicts(&self) -> Result<Vec<Conflict>> {
         let Some(top) = self.work_tree() else {
             return Ok(Vec::new());
@@ -79,7 +80,7 @@ impl Annex {
             versions.retain(|(name, _)| top.join(name.as_path()).symlink_metadata().is_ok());
             versions.sort();
         }
-        groups.retain(|_, versions| versions.len() > 1);
+        groups.retain(|path, versions| versions.iter().any(|(name, _)| name != path));
         let brought = history::brought(&git, &odb, &groups)?;
         let mut conflicts = Vec::with_capacity(groups.len());
         for (path, versions) in groups {

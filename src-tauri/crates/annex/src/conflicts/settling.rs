@@ -50,6 +50,7 @@ impl Annex {
         }
         let kept = versions.iter().filter(|(_, to)| to.is_some()).count();
         let message = match kept {
+            0 => format!("deleted all versions of {file}"),
             1 => format!("kept one version of {file}"),
             _ => format!("kept all versions of {file}"),
         };
@@ -213,7 +214,8 @@ struct Settled {
     given: BTreeMap<RepoPath, Blob>,
 }
 
-/// The last commit by which a version of `file` went, of several. A merge settles nothing itself.
+/// The last commit by which a version of `file` went that had not its name, or stood beside others. A merge settles nothing
+/// itself.
 fn settled(git: &Repository, head: &Head, file: &RepoPath) -> Result<Option<Settled>> {
     if head.commit.is_none() {
         return Ok(None);
@@ -235,7 +237,8 @@ fn settled(git: &Repository, head: &Head, file: &RepoPath) -> Result<Option<Sett
         }
         let (old, new) = (files(old.as_ref(), file), files(new.as_ref(), file));
         let versions: BTreeMap<RepoPath, Blob> = old.iter().filter(|(path, _)| is_version(path)).map(owned).collect();
-        if versions.len() < 2 || versions.keys().all(|path| new.contains_key(path)) {
+        let is_conflict = versions.keys().any(|path| path != file);
+        if !is_conflict || versions.keys().all(|path| new.contains_key(path)) {
             continue;
         }
         let is_given = |(path, blob): &(&RepoPath, &Blob)| {

@@ -66,7 +66,7 @@ fn versions_are_found_with_who_made_them() {
 }
 
 #[test]
-fn the_one_that_kept_the_name_is_a_version_and_a_single_one_is_no_conflict() {
+fn the_one_that_kept_the_name_is_a_version_and_a_single_one_without_it_is_a_conflict() {
     let fixture = Fixture::new();
     let key = put_object(&fixture.annex, b"content").to_string();
     fixture.start(&leaves([
@@ -75,13 +75,14 @@ fn the_one_that_kept_the_name_is_a_version_and_a_single_one_is_no_conflict() {
         ("alone.variant-12ab.txt", pointer(&key)),
         ("b", file("b")),
     ]));
-    let conflict = only(&fixture);
-    let names: Vec<_> = conflict
-        .versions
-        .iter()
-        .map(|version| version.path.to_string())
-        .collect();
-    assert_eq!(names, ["a.txt", "a.variant-12ab.txt"]);
+    let [conflict, alone] = fixture.annex.conflicts().unwrap().try_into().unwrap();
+    let names = |conflict: &Conflict| -> Vec<String> {
+        let versions = conflict.versions.iter();
+        versions.map(|version| version.path.to_string()).collect()
+    };
+    assert_eq!(names(&conflict), ["a.txt", "a.variant-12ab.txt"]);
+    assert_eq!(alone.path.to_string(), "alone.txt");
+    assert_eq!(names(&alone), ["alone.variant-12ab.txt"]);
     assert_eq!(conflict.versions[0].bytes, Some(6));
     assert_eq!(conflict.versions[1].bytes, Some(7));
     assert!(conflict.versions.iter().all(|version| version.is_here));
@@ -196,6 +197,8 @@ fn nothing_happens_if_a_version_was_changed_or_a_name_is_taken() {
     let answer = settle(&fixture, &conflict, &changes.collect::<Vec<_>>());
     assert!(matches!(answer, Err(Error::Refused(why)) if why.contains(&second)));
     assert!(fixture.exists(&conflict.versions[0].path.to_string()));
+    assert_eq!(only(&fixture).versions.len(), 1, "what the user has left");
+    fs::remove_file(fixture.path().join(conflict.versions[0].path.as_path())).unwrap();
     assert!(fixture.annex.conflicts().unwrap().is_empty(), "the user has settled it");
 }
 
@@ -240,6 +243,30 @@ fn what_was_settled_is_taken_back() {
         fixture.git(&["commit", "--quiet", "-m", "gone"]);
         unsettle(&fixture, &conflict.path).unwrap();
         assert_eq!(held(&fixture), before);
+    }
+}
+
+#[test]
+fn a_single_version_is_settled_and_that_is_taken_back() {
+    let fixture = Fixture::new();
+    let key = put_object(&fixture.annex, b"content").to_string();
+    fixture.start(&leaves([
+        ("a.variant-12ab.txt", pointer(&key)),
+        ("other", file("other")),
+    ]));
+    let (before, conflict) = (held(&fixture), only(&fixture));
+    let version = conflict.versions[0].path.clone();
+    for (to, left) in [
+        (Some(conflict.path.clone()), vec!["a.txt", "other"]),
+        (None, vec!["other"]),
+    ] {
+        settle(&fixture, &conflict, &[(version.clone(), to)]).unwrap();
+        held(&fixture);
+        assert_eq!(names(&fixture), left);
+        assert!(fixture.annex.conflicts().unwrap().is_empty());
+        unsettle(&fixture, &conflict.path).unwrap();
+        assert_eq!(held(&fixture), before);
+        assert_eq!(fixture.read("a.variant-12ab.txt"), b"content");
     }
 }
 

@@ -125,7 +125,8 @@ fn try_merge(workshop: &Workshop) -> annex::Result<Merged> {
         MergeOutcome::Merged { resolved, .. } => {
             workshop.note(match resolved.len() {
                 0 => "merged changes made here and elsewhere".to_owned(),
-                count => format!("{count} files were changed here and elsewhere: both versions are kept"),
+                1 => "a file was changed here and elsewhere: what each made of it is kept".to_owned(),
+                count => format!("{count} files were changed here and elsewhere: what each made of them is kept"),
             });
             Merged::Done
         }
