@@ -1,7 +1,8 @@
 //! The web view gives up the whole program when it cannot start its own processes, because they are missing, crash at once, or
 //! there is no room for them. The folders are kept in sync all the same: then the program starts anew, without a window.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -86,10 +87,24 @@ fn start(arguments: &[OsString]) -> std::io::Error {
     let name = std::env::args_os().next().unwrap_or_default();
     let become_it = |program: &Path| Command::new(program).arg0(&name).args(arguments).exec();
     // A newer version may be at its place, or none for now; the one that runs can always be had.
-    if let Ok(program) = std::env::current_exe() {
+    if let Some(program) = place() {
         become_it(&program);
     }
     become_it(Path::new("/proc/self/exe"))
+}
+
+/// Where this program is installed; none if the system does not say. Another version may be there by now, or nothing.
+pub(crate) fn place() -> Option<PathBuf> {
+    Some(installed(std::env::current_exe().ok()?))
+}
+
+/// The system marks the name of a program that was replaced while it runs.
+fn installed(program: PathBuf) -> PathBuf {
+    let name = program.as_os_str().as_encoded_bytes();
+    match name.strip_suffix(b" (deleted)") {
+        Some(name) if !program.exists() => PathBuf::from(OsStr::from_bytes(name)),
+        Some(_) | None => program,
+    }
 }
 
 #[cfg(test)]
@@ -99,6 +114,15 @@ mod tests {
 
     use super::*;
     use crate::Arguments;
+
+    #[test]
+    fn a_program_that_was_replaced_is_found_at_its_place() {
+        let installed = |name: &str| installed(PathBuf::from(name));
+        assert_eq!(installed("/usr/bin/it (deleted)"), PathBuf::from("/usr/bin/it"));
+        assert_eq!(installed("/usr/bin/it"), PathBuf::from("/usr/bin/it"));
+        let odd = tempfile::Builder::new().suffix(" (deleted)").tempfile().unwrap();
+        assert_eq!(super::installed(odd.path().to_owned()), odd.path());
+    }
 
     #[test]
     fn the_same_folders_are_kept_or_paused_and_no_window_is_opened() {

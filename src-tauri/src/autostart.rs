@@ -11,7 +11,7 @@ const ENTRY: &str = include_str!("../linux/autostart.desktop");
 
 /// Makes the entry be there, or not be there. Says in words for people what could not be done.
 pub(crate) fn follow(wanted: bool) -> Result<(), String> {
-    let (Some(directories), Ok(program)) = (directories::BaseDirs::new(), std::env::current_exe()) else {
+    let (Some(directories), Some(program)) = (directories::BaseDirs::new(), crate::anew::place()) else {
         return Ok(());
     };
     let entry = directories.config_dir().join("autostart").join(NAME);
@@ -29,8 +29,7 @@ fn put(entry: &PathBuf, program: Option<&PathBuf>) -> io::Result<()> {
     match (program, there) {
         (None, None) => Ok(()),
         (None, Some(_)) => std::fs::remove_file(entry),
-        // Switched off with the desktop's own tool, which is to be respected.
-        (Some(_), Some(there)) if there.lines().any(|line| line.trim() == "Hidden=true") => Ok(()),
+        (Some(_), Some(there)) if is_switched_off(&there) => Ok(()),
         (Some(program), there) => {
             let text = text(program);
             if there.as_ref() == Some(&text) {
@@ -40,6 +39,12 @@ fn put(entry: &PathBuf, program: Option<&PathBuf>) -> io::Result<()> {
             std::fs::write(entry, text)
         }
     }
+}
+
+/// True if it was switched off with one of the desktops' own tools, which is to be respected.
+fn is_switched_off(entry: &str) -> bool {
+    let off = ["Hidden=true", "X-GNOME-Autostart-enabled=false"];
+    entry.lines().any(|line| off.contains(&line.trim()))
 }
 
 fn text(program: &Path) -> String {
@@ -74,10 +79,12 @@ mod tests {
         put(&entry, Some(&"/opt/100% $new/a".into())).unwrap();
         let text = std::fs::read_to_string(&entry).unwrap();
         assert!(text.contains("Exec=\"/opt/100%% \\\\$new/a\""), "{text}");
-        let hidden = text + "Hidden=true\n";
-        std::fs::write(&entry, &hidden).unwrap();
-        put(&entry, Some(&"/usr/bin/anabranch-desktop".into())).unwrap();
-        assert_eq!(std::fs::read_to_string(&entry).unwrap(), hidden);
+        for off in ["Hidden=true", "X-GNOME-Autostart-enabled=false"] {
+            let hidden = text.clone() + off + "\n";
+            std::fs::write(&entry, &hidden).unwrap();
+            put(&entry, Some(&"/usr/bin/anabranch-desktop".into())).unwrap();
+            assert_eq!(std::fs::read_to_string(&entry).unwrap(), hidden);
+        }
         put(&entry, None).unwrap();
         assert!(!entry.exists());
     }

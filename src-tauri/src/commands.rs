@@ -1,5 +1,6 @@
 //! What the window may ask. Whatever it sends is parsed into the contract's types; the engine knows its own folders.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use contract::{Answer, Command, News, Reply, Request, Status, Update};
@@ -51,6 +52,17 @@ impl Shell {
             why.trim_end()
         );
         acts::tell(&self.said, "The window could not be shown".to_owned(), body);
+    }
+
+    /// A folder was named when the program ran already: whoever did so is told if it is not kept in sync.
+    pub(crate) fn named_too_late(&self, folder: &Path) {
+        let status = self.status.borrow();
+        if status.folders.iter().any(|kept| Path::new(&kept.path) == folder) {
+            return;
+        }
+        let title = format!("{} is not kept in sync", folder.display());
+        let body = "Anabranch runs already. Add the folder in the window, or quit and start again.".to_owned();
+        acts::tell(&self.said, title, body);
     }
 
     /// The window is gone.

@@ -1,12 +1,13 @@
 //! The engine in this process: its status published, its tray shown, until it is told to stop.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use contract::Status;
-use engine::{Engine, SettingsFile};
+use engine::{Door, Engine, SettingsFile};
 use gtk::glib::TimeZone;
 use tauri::AppHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -26,6 +27,11 @@ use crate::tray::scheme;
 /// The status is published at most so often.
 const PACE: Duration = Duration::from_millis(250);
 
+/// How long a desktop may take after the start of its programs until its panel shows icons.
+const DESKTOP_BEGINS: Duration = Duration::from_secs(10);
+/// Where icons announce themselves.
+const TRAY_HOST: &str = "org.kde.StatusNotifierWatcher";
+
 /// Runs the folders with no desktop, until a signal asks this process to end.
 ///
 /// # Errors
@@ -34,9 +40,32 @@ const PACE: Duration = Duration::from_millis(250);
 pub(crate) async fn without_desktop(folders: &[PathBuf]) -> Result<()> {
     let mut signals = Signals::catch()?;
     let engine = Engine::start(folders, SettingsFile::of_user())?;
-    signals.asked_to_end().await;
+    tokio::select! {
+        () = signals.asked_to_end() => {}
+        () = say_problems(engine.door()) => {}
+    }
     engine.stop().await;
     Ok(())
+}
+
+/// Says every problem once, where nothing else shows them; never ends.
+async fn say_problems(mut door: Door) {
+    let mut said = BTreeSet::new();
+    loop {
+        let status = door.status().await;
+        let of_folders = status.folders.iter().flat_map(|folder| &folder.problems);
+        let problems: BTreeSet<String> = status
+            .problems
+            .iter()
+            .chain(of_folders)
+            .map(|problem| format!("{} {}", problem.what, problem.remedy))
+            .collect();
+        for problem in problems.difference(&said) {
+            crate::say(problem.trim_end());
+        }
+        said = problems;
+        door.changed().await;
+    }
 }
 
 /// Runs the folders with the tray and whatever windows somebody opens, until a signal or the menu asks to end. `started`
@@ -66,6 +95,7 @@ pub(crate) async fn with_desktop(
     let _ = started.send(shell);
     let autostart = tokio::spawn(follow_autostart(status.clone()));
     let tray = tokio::spawn(show(status.clone(), item));
+    tokio::spawn(say_without_host());
     let doer = Doer {
         app,
         door: engine.door(),
@@ -182,6 +212,27 @@ async fn show(mut status: watch::Receiver<Status>, item: TrayItem) {
             },
             () = reached(due) => {}
         }
+    }
+}
+
+/// Says, after a while for the desktop to begin, that nothing shows tray icons.
+async fn say_without_host() {
+    tokio::time::sleep(DESKTOP_BEGINS).await;
+    // Without a bus there is no icon to show either, and that is said.
+    let Ok(bus) = zbus::Connection::session().await else {
+        return;
+    };
+    let names = async {
+        zbus::fdo::DBusProxy::new(&bus)
+            .await?
+            .name_has_owner(TRAY_HOST.try_into()?)
+            .await
+    };
+    if names.await.is_ok_and(|has_owner| !has_owner) {
+        crate::say(
+            "this desktop shows no tray icons now; the folders are kept in sync all the same. Start the program once more \
+             to see its window",
+        );
     }
 }
 

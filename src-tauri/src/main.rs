@@ -21,6 +21,7 @@ use std::sync::mpsc;
 use anew::Anew;
 use anyhow::{Context, Result};
 use clap::Parser;
+use gtk::gio;
 use tauri::{AppHandle, Manager, RunEvent};
 use tokio::sync::oneshot;
 
@@ -70,15 +71,24 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     // By this the desktop finds the entry and the icon of the program's windows.
     gtk::glib::set_prgname(Some(NAME));
     if gtk::init().is_err() {
-        say(
-            "there is no display, so there is neither tray icon nor window; the folders are kept in sync until this is \
-             stopped (ctrl-C)",
-        );
+        say("there is no display, so there is neither tray icon nor window; this goes on until it is stopped (ctrl-C)");
         runtime.block_on(hosting::without_desktop(&arguments.folders))?;
         return Ok(ExitCode::SUCCESS);
     }
     gtk::gdk::set_program_class(NAME);
+    outlive_the_session_bus();
     with_desktop(runtime, arguments)
+}
+
+/// GTK's connection to the session bus would end the program together with the bus. The folders are kept in sync without it.
+fn outlive_the_session_bus() {
+    // A search for a bus where none was announced would start one.
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let is_announced = std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some()
+        || runtime.is_some_and(|directory| directory.join("bus").exists());
+    if is_announced && let Ok(bus) = gio::bus_get_sync(gio::BusType::Session, gio::Cancellable::NONE) {
+        bus.set_exit_on_close(false);
+    }
 }
 
 fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Result<ExitCode> {
@@ -101,7 +111,7 @@ fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Resul
         })
         .context("the engine got no thread")?;
     let app = tauri::Builder::default()
-        .plugin(tauri_plugin_single_instance::init(|app, _, _| windows::open(app)))
+        .plugin(tauri_plugin_single_instance::init(second_start))
         .invoke_handler(tauri::generate_handler![
             commands::status,
             commands::ask,
@@ -133,6 +143,19 @@ fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Resul
     // An engine that panicked has said so.
     let _ = hosting.join();
     Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Somebody started the program once more. Folders that were named then are not taken in on the way: that would be for good, or
+/// for as long as nobody knows.
+fn second_start(app: &AppHandle, arguments: Vec<String>, directory: String) {
+    windows::open(app);
+    let named = Arguments::try_parse_from(arguments).map(|arguments| arguments.folders);
+    if let Some(shell) = app.try_state::<commands::Shell>() {
+        for folder in named.unwrap_or_default() {
+            let folder = PathBuf::from(&directory).join(folder);
+            shell.named_too_late(&folder.canonicalize().unwrap_or(folder));
+        }
+    }
 }
 
 /// Hosts the engine; when it has ended, in whatever way, so does the application.

@@ -9,7 +9,7 @@ use tray_icon::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIc
 
 use super::Tray;
 use super::icon::Icon;
-use super::menu::Item;
+use super::menu::{Item, acts};
 use super::scheme::Scheme;
 use crate::acts::Act;
 
@@ -108,6 +108,11 @@ fn change(item: &TrayIcon, (old, old_scheme): &Shown, (new, scheme): &Shown) -> 
     }
     if old.tooltip != new.tooltip {
         item.set_tooltip(Some(&new.tooltip))?;
+    }
+    if acts(&old.menu) != acts(&new.menu) {
+        // The bus knows entries by numbers, and those of a menu of the same shape stay: a click that comes late would do what
+        // another entry says. After a menu without entries all numbers are new.
+        item.set_menu(None);
     }
     if old.menu != new.menu {
         item.set_menu(Some(Box::new(menu(&new.menu)?)));

@@ -1,4 +1,4 @@
-//! The menu as a value. What an entry does travels with it, so that a click that comes late still does what it said.
+//! The menu as a value. What an entry does travels with it, so that a click that comes late does what it said, or nothing.
 
 mod drives;
 mod pauses;
@@ -50,6 +50,16 @@ pub(crate) fn of(status: &Status, zone: &TimeZone) -> Vec<Item> {
         menu.extend(group);
     }
     menu
+}
+
+/// What the entries do, in their order.
+pub(crate) fn acts(items: &[Item]) -> Vec<&Act> {
+    let acts = items.iter().flat_map(|item| match item {
+        Item::Entry(_, act) => vec![act],
+        Item::Submenu(_, items) => acts(items),
+        Item::Words(_) | Item::Separator => Vec::new(),
+    });
+    acts.collect()
 }
 
 /// The folders, then the drives.
@@ -161,15 +171,6 @@ pub(crate) mod tests {
             }
         });
         lines.collect()
-    }
-
-    pub(super) fn acts(items: &[Item]) -> Vec<Act> {
-        let acts = items.iter().flat_map(|item| match item {
-            Item::Entry(_, act) => vec![act.clone()],
-            Item::Submenu(_, items) => acts(items),
-            Item::Words(_) | Item::Separator => Vec::new(),
-        });
-        acts.collect()
     }
 
     fn change(at: u64, what: &str) -> Change {
