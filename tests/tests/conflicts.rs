@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use whole_system::clones::{Actor, connect_both};
+use whole_system::edits::save;
 use whole_system::skip::needs_git_annex;
 use whole_system::{Engine, Sandbox, ask, checks, eventually, run, trees};
 
@@ -18,7 +19,7 @@ const NAME: &str = "album/photo.jpg";
 fn in_conflict(sandbox: &Sandbox, is_unlocked: bool) -> (PathBuf, PathBuf) {
     let first = Actor::Anabranch.init(sandbox, "first");
     run(&mut sandbox.git(&first, ["config", "annex.addunlocked", &is_unlocked.to_string()]));
-    write(&first, "as it was");
+    save(&first, NAME, "as it was");
     fs::write(first.join("other"), "something else").unwrap();
     Actor::Anabranch.sync(sandbox, &first);
     let second = Actor::Anabranch.clone(sandbox, &first, "second", false);
@@ -28,21 +29,13 @@ fn in_conflict(sandbox: &Sandbox, is_unlocked: bool) -> (PathBuf, PathBuf) {
         run(&mut sandbox.git(clone, ["config", "annex.addunlocked", &is_unlocked.to_string()]));
     }
     Actor::Anabranch.sync(sandbox, &second);
-    write(&first, "as the laptop has it");
-    write(&second, "as the desk has it");
+    save(&first, NAME, "as the laptop has it");
+    save(&second, NAME, "as the desk has it");
     for clone in [&first, &second, &first, &second] {
         Actor::Anabranch.sync(sandbox, clone);
     }
     assert!(!first.join(NAME).exists());
     (first, second)
-}
-
-/// As an editor does: a locked file is a symlink, which must not be written through.
-fn write(clone: &Path, text: &str) {
-    let path = clone.join(NAME);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(clone.join(".git/new"), text).unwrap();
-    fs::rename(clone.join(".git/new"), path).unwrap();
 }
 
 fn conflicts(folder: &Path) -> Vec<Value> {
