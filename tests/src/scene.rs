@@ -1,5 +1,6 @@
 //! What most tests of the desktop program begin with: a desktop, and somebody's pictures on it.
 
+use std::fs;
 use std::path::PathBuf;
 
 use crate::asking::is_in_state;
@@ -65,6 +66,21 @@ impl Scene {
     #[must_use]
     pub fn window(&self) -> Window {
         Window::open(&self.desktop, &self.sandbox, &[&self.photos])
+    }
+
+    /// Deletes all pictures but the first while the program stands still: it sees them gone at once, also where that takes a
+    /// while. Few that are seen to go before the others would be taken for deleted on purpose.
+    ///
+    /// # Panics
+    ///
+    /// When one cannot be deleted.
+    pub fn delete_pictures(&self, engine: &Engine) {
+        engine.freeze();
+        let pictures = (1..).map(|number| self.photos.join(format!("{number}.jpg")));
+        for picture in pictures.take_while(|picture| picture.exists()) {
+            fs::remove_file(picture).unwrap();
+        }
+        engine.thaw();
     }
 
     /// Waits until the folder is in a state.

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use whole_system::asking::status;
 use whole_system::clones::Actor;
@@ -15,12 +15,6 @@ use whole_system::{PATIENCE, Scene, attempt, eventually, run, trees};
 
 const FILES: u32 = 10;
 const QUESTION: &str = "CRITICAL | Photos: a question waits for your answer | ";
-
-fn delete_many(photos: &Path) {
-    for number in 1..FILES {
-        fs::remove_file(photos.join(format!("{number}.jpg"))).unwrap();
-    }
-}
 
 #[test]
 fn a_question_is_shown_and_answered() {
@@ -33,7 +27,7 @@ fn a_question_is_shown_and_answered() {
     scene.is("safe");
     assert_eq!(dunst.ever(), "", "a folder that is in step is no news");
 
-    delete_many(&scene.photos);
+    scene.delete_pictures(&engine);
     dunst.shows(&format!("{QUESTION}9 of 10 files are gone from this folder."));
     dunst.has(1);
     // Answered elsewhere it is taken back.
@@ -45,7 +39,7 @@ fn a_question_is_shown_and_answered() {
     dunst.has(0);
     scene.is("safe");
 
-    delete_many(&scene.photos);
+    scene.delete_pictures(&engine);
     dunst.has(1);
     dunst.click("Bring them back");
     scene.is("safe");
@@ -63,7 +57,7 @@ fn a_button_opens_the_window() {
     let scene = Scene::of_pictures(FILES);
     let dunst = scene.dunst();
     let engine = scene.run();
-    delete_many(&scene.photos);
+    scene.delete_pictures(&engine);
     dunst.has(1);
     assert!(scene.desktop.windows("Anabranch").is_empty());
     dunst.click("Review…");
@@ -79,7 +73,7 @@ fn a_server_that_is_absent_late_or_gone_is_lived_with() {
     }
     let scene = Scene::of_pictures(FILES);
     let engine = scene.run();
-    delete_many(&scene.photos);
+    scene.delete_pictures(&engine);
     scene.is("needs-you");
     // What is true when it comes is shown, also by the next after one that crashed.
     for _ in 0..2 {

@@ -120,13 +120,11 @@ fn a_question_is_answered_in_the_menu() {
     let engine = scene.run();
     shows(&tray, "safe", "Photos: everything is in step (10 files)");
 
-    for number in 0..9 {
-        fs::remove_file(scene.photos.join(format!("{number}.jpg"))).unwrap();
-    }
+    scene.delete_pictures(&engine);
     shows(&tray, "needs-you", "Photos: a question waits for your answer");
     tray.click("Photos: a question waits for your answer ▸ Bring them back");
     shows(&tray, "safe", "Photos: everything is in step (10 files)");
-    assert!(scene.photos.join("0.jpg").exists(), "no brings the files back");
+    assert!(scene.photos.join("9.jpg").exists(), "no brings the files back");
     engine.stop();
 }
 
