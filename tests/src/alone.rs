@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::disk_services::DiskServices;
-use crate::skip::{needs_root, skipped};
+use crate::skip::{needs_root, or_skipped};
 use crate::{Sandbox, programs};
 
 /// Set in the process of the test itself.
@@ -32,9 +32,8 @@ pub fn alone(services: Services, body: impl FnOnce(&Sandbox)) {
     }
     let sandbox = Sandbox::new();
     // udev is started with the rest where the machine has none.
-    let started = match DiskServices::start(&sandbox) {
-        Ok(started) => started,
-        Err(reason) => return skipped(&reason),
+    let Some(started) = or_skipped(DiskServices::start(&sandbox)) else {
+        return;
     };
     let test = std::thread::current().name().unwrap_or_default().to_owned();
     let this = std::env::current_exe().expect("a running program has a path");

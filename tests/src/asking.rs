@@ -1,10 +1,16 @@
-//! Asking a running engine as the window does: one line of JSON each way, on its socket.
+//! Asking a running engine: as the window does, by one line of JSON each way on its socket, and by `anabranch status`.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::Sandbox;
+use crate::run::{attempt, told};
+use crate::wait::{PATIENCE, eventually};
 
 /// Sends a command, and gives back the reply.
 ///
@@ -21,4 +27,25 @@ pub fn ask(folder: &Path, command: &str) -> String {
     let mut reply = String::new();
     BufReader::new(stream).read_line(&mut reply).unwrap();
     reply
+}
+
+/// How things are in a folder, as `anabranch status` says it.
+///
+/// # Errors
+///
+/// With all that it said, when that is no status.
+pub fn status(sandbox: &Sandbox, folder: &Path) -> Result<Value, String> {
+    let mut status = sandbox.anabranch(["status", "--json"]);
+    // It exits with another code while something is waiting.
+    let answer = attempt(status.arg(folder));
+    serde_json::from_slice(&answer.stdout).map_err(|_| told(&status, &answer))
+}
+
+/// Waits until a folder is in a state.
+#[track_caller]
+pub fn is_in_state(sandbox: &Sandbox, folder: &Path, state: &str) {
+    eventually(PATIENCE, || match status(sandbox, folder)? {
+        folder if folder["state"] == state => Ok(()),
+        folder => Err(format!("not {state}: {folder}")),
+    });
 }

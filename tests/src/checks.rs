@@ -1,8 +1,9 @@
 //! Checks by programs other than ours: git and the real git-annex.
 
 use std::path::Path;
+use std::time::Duration;
 
-use crate::{Sandbox, run, trees};
+use crate::{Sandbox, eventually, run, trees};
 
 /// Checks a repository in every way that git and git-annex can: objects, index, contents and their logs.
 ///
@@ -99,6 +100,23 @@ pub fn same_commit_tree(sandbox: &Sandbox, repositories: &[&Path]) -> Result<(),
     } else {
         Err(format!("trees differ: {trees:?}"))
     }
+}
+
+/// Waits until nothing was committed for three seconds in any of the repositories, on either branch.
+#[track_caller]
+pub fn come_to_rest(sandbox: &Sandbox, repositories: &[&Path], at_most: Duration) {
+    let heads = || -> Vec<String> {
+        let heads = |repository: &&Path| run(&mut sandbox.git(repository, ["rev-parse", "HEAD", "git-annex"]));
+        repositories.iter().map(heads).collect()
+    };
+    eventually(at_most, || {
+        let before = heads();
+        std::thread::sleep(Duration::from_secs(3));
+        match heads() == before {
+            true => Ok(()),
+            false => Err("they do not come to rest"),
+        }
+    });
 }
 
 /// The repository's git folder.

@@ -1,5 +1,6 @@
 //! Making repositories, by Anabranch and by git-annex, and bringing them in step once.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::{Sandbox, attempt, run};
@@ -82,6 +83,21 @@ impl Actor {
             }
         }
     }
+}
+
+/// Makes a folder of so many pictures, `0.jpg` and so on, all of them added.
+///
+/// # Panics
+///
+/// When it cannot be made.
+#[track_caller]
+pub fn pictures(sandbox: &Sandbox, name: &str, count: u32) -> PathBuf {
+    let folder = Actor::Anabranch.init(sandbox, name);
+    for number in 0..count {
+        fs::write(folder.join(format!("{number}.jpg")), format!("picture {number}\n")).unwrap();
+    }
+    Actor::Anabranch.sync(sandbox, &folder);
+    folder
 }
 
 /// Makes `remote` known in a repository under a name, unless it is known already.

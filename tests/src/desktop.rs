@@ -12,6 +12,7 @@ use x11rb::protocol::xproto::{
 };
 use x11rb::rust_connection::RustConnection;
 
+use crate::wait::{PATIENCE, eventually};
 use crate::{Engine, Sandbox, programs};
 
 /// Nothing is started by a call to this bus: no portal, no notification server, nothing of the machine's own.
@@ -45,7 +46,7 @@ impl Desktop {
     /// When one of them does not start; [`crate::skip::needs_desktop`] says whether they are installed.
     #[must_use]
     pub fn start(sandbox: &Sandbox) -> Desktop {
-        let config = sandbox.path("bus.conf");
+        let config = sandbox.path("session bus.conf");
         let runtime = sandbox.path("run");
         fs::write(
             &config,
@@ -133,6 +134,15 @@ impl Desktop {
             }
         }
         found
+    }
+
+    /// Waits until so many windows of the program are to be seen.
+    #[track_caller]
+    pub fn has_windows(&self, count: usize) {
+        eventually(PATIENCE, || match self.windows("Anabranch").len() {
+            found if found == count => Ok(()),
+            found => Err(format!("{found} windows instead of {count}")),
+        });
     }
 
     /// How many colours a window that lies open has: one that is blank has next to none.

@@ -7,6 +7,19 @@ use std::path::{Path, PathBuf};
 use crate::Chance;
 use crate::trees::{self, Entry, digest};
 
+/// Saves a file in a clone as an editor does, by another file in the place of the old: a locked file is a symlink, which
+/// must not be written through.
+///
+/// # Panics
+///
+/// When it cannot be written.
+pub fn save(clone: &Path, name: &str, text: &str) {
+    let (new, path) = (clone.join(".git/new"), clone.join(name));
+    fs::create_dir_all(path.parent().expect("it is below the clone")).unwrap();
+    fs::write(&new, text).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
 /// Few names, so that edits meet.
 const NAMES: &[&str] = &[
     "note.txt",

@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{Sandbox, eventually};
-
-/// How long an engine may take to answer, or to stop when it is asked to.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::Sandbox;
+use crate::asking::status;
+use crate::wait::{PATIENCE, eventually};
 
 /// `anabranch run` on some folders; killed when it is let go of.
 pub struct Engine {
@@ -39,11 +38,11 @@ impl Engine {
             if let Some(status) = self.ended() {
                 panic!("the engine ended at once: {status}\n{}", self.words());
             }
-            let answer = sandbox.anabranch(["status", "--json"]).arg(folder).output().unwrap();
-            let answer = String::from_utf8_lossy(&answer.stdout).into_owned();
             // Without an engine, and until it has looked at its folder once, the state is "stopped".
-            let is_up = answer.contains("\"state\"") && !answer.contains("\"state\": \"stopped\"");
-            if is_up { Ok(()) } else { Err(answer) }
+            match status(sandbox, folder)? {
+                folder if folder["state"] == "stopped" => Err(folder.to_string()),
+                _ => Ok(()),
+            }
         });
     }
 
@@ -133,6 +132,15 @@ impl Engine {
             Some(status) => assert!(status.success(), "the engine ended with {status}\n{}", self.words()),
             None => panic!("the engine did not stop\n{}", self.words()),
         }
+    }
+
+    /// Waits until the engine has written these words.
+    #[track_caller]
+    pub fn says(&self, words: &str) {
+        eventually(PATIENCE, || match self.words() {
+            said if said.contains(words) => Ok(()),
+            said => Err(format!("no {words:?} in {said}")),
+        });
     }
 
     /// The last lines that the engine wrote.

@@ -21,6 +21,12 @@ pub fn skipped(reason: &str) {
     }
 }
 
+/// What this machine could have; when it could not, the test is left out.
+pub fn or_skipped<T>(had: Result<T, String>) -> Option<T> {
+    had.map_err(|reason| skipped(&format!("this machine cannot have it: {reason}")))
+        .ok()
+}
+
 /// Whether the real git-annex is here; when it is not, the test is left out.
 ///
 /// # Panics

@@ -164,6 +164,19 @@ pub fn holds(root: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) -> Result<(), S
     }
 }
 
+/// Whether a git directory holds the contents of all these files.
+///
+/// # Errors
+///
+/// With how many it does not.
+pub fn stores(git_dir: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) -> Result<(), String> {
+    let stored: String = objects(git_dir).into_keys().collect();
+    match files.values().filter(|bytes| !stored.contains(&digest(bytes))).count() {
+        0 => Ok(()),
+        missing => Err(format!("{missing} contents are not in {}", git_dir.display())),
+    }
+}
+
 /// The keys whose objects a repository holds, with each object's path.
 ///
 /// # Panics

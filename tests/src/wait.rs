@@ -3,6 +3,9 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
+/// How long a program may take to do or show something, on a machine that has other things to do.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Looks until the condition holds; it says itself what is missing while it does not.
 ///
 /// Returns how long it took.

@@ -14,10 +14,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::{Desktop, Sandbox, eventually, programs};
-
-/// How long the window may take to show something.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::wait::{PATIENCE, eventually};
+use crate::{Desktop, Sandbox, programs};
 
 /// What WebDriver calls the name of an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";

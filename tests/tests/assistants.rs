@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use whole_system::clones::{Actor, connect_both};
 use whole_system::skip::needs_git_annex;
-use whole_system::{Chance, Engine, Sandbox, checks, eventually, run, trees};
+use whole_system::{Chance, Engine, Sandbox, checks, eventually, trees};
 
 /// git-annex's assistant, stopped when it is let go of.
 struct Assistant(Child);
@@ -62,17 +62,7 @@ fn our_engine_and_git_annex_s_assistant_do_not_fight() {
             eventually(Duration::from_secs(100), || trees::holds(clone, &files));
         }
     }
-    // Rest: from some moment on nothing is committed for three seconds, in either clone, on either branch.
-    let heads = || [&ours, &theirs].map(|clone| run(&mut sandbox.git(clone, ["rev-parse", "HEAD", "git-annex"])));
-    eventually(Duration::from_secs(40), || {
-        let before = heads();
-        std::thread::sleep(Duration::from_secs(3));
-        if heads() == before {
-            Ok(())
-        } else {
-            Err("the two do not come to rest")
-        }
-    });
+    checks::come_to_rest(&sandbox, &[&ours, &theirs], Duration::from_secs(40));
     engine.stop();
     drop(assistant);
     for clone in [&ours, &theirs] {

@@ -7,34 +7,29 @@
     reason = "a test fails by panicking, and tells what it measured"
 )]
 
-#[allow(dead_code, reason = "other tests want more of it")]
-#[path = "notices/dunst.rs"]
-mod dunst;
-#[allow(dead_code, reason = "other tests want more of it")]
-#[path = "tray/host.rs"]
-mod host;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use dunst::Dunst;
-use host::TrayHost;
 use nix::sys::signal::{Signal, kill};
-use whole_system::clones::Actor;
+use whole_system::clones::{Actor, pictures};
 use whole_system::drives::{Drive, ReadOnly, SmallDisk};
-use whole_system::skip::{needs_desktop, needs_notification_server, needs_root, needs_window, skipped};
-use whole_system::window::Window;
-use whole_system::{Chance, Desktop, Engine, Sandbox, attempt, checks, eventually, run, trees};
+use whole_system::skip::{needs_desktop, needs_notification_server, needs_root, needs_window, or_skipped, skipped};
+use whole_system::{
+    Chance, Desktop, Engine, PATIENCE, Sandbox, Scene, TrayHost, attempt, checks, eventually, run, trees,
+};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A scene with one picture, and a clone of it.
+fn with_clone() -> (Scene, PathBuf) {
+    let scene = Scene::of_pictures(1);
+    let clone = scene.cloned_to("clone");
+    (scene, clone)
+}
 
-/// A folder with one file, and a clone beside it.
+/// One more folder with one file, and a clone of it.
 fn pair(sandbox: &Sandbox, name: &str, clone: &str) -> (PathBuf, PathBuf) {
-    let folder = Actor::Anabranch.init(sandbox, name);
-    fs::write(folder.join("a.jpg"), format!("a picture of {name}\n")).unwrap();
-    Actor::Anabranch.sync(sandbox, &folder);
+    let folder = pictures(sandbox, name, 1);
     let clone = Actor::Anabranch.clone(sandbox, &folder, clone, false);
     (folder, clone)
 }
@@ -46,14 +41,6 @@ fn travels(from: &Path, name: &str, to: &Path) {
     eventually(PATIENCE, || trees::same(&[from, to]));
 }
 
-#[track_caller]
-fn says(engine: &Engine, words: &str) {
-    eventually(PATIENCE, || match engine.words().contains(words) {
-        true => Ok(()),
-        false => Err(format!("no {words:?} in {}", engine.words())),
-    });
-}
-
 /// Waits until an entry of the menu has these words in it.
 #[track_caller]
 fn lists(tray: &TrayHost, words: &str) {
@@ -63,14 +50,6 @@ fn lists(tray: &TrayHost, words: &str) {
             true => Ok(()),
             false => Err(format!("no {words:?} in {labels:#?}")),
         }
-    });
-}
-
-#[track_caller]
-fn has_windows(desktop: &Desktop, count: usize) {
-    eventually(PATIENCE, || match desktop.windows("Anabranch").len() {
-        found if found == count => Ok(()),
-        found => Err(format!("{found} windows instead of {count}")),
     });
 }
 
@@ -123,33 +102,28 @@ fn without_a_web_view_the_folders_are_kept_and_later_there_is_a_window() {
     let nothing = "mount -t tmpfs none \"$0\"";
     let broken = "mount --bind /bin/false \"$0/WebKitWebProcess\"";
     for hide in [nothing, broken] {
-        let sandbox = Sandbox::new();
-        let (photos, clone) = pair(&sandbox, "Photos", "clone");
-        let (notes, _) = pair(&sandbox, "Notes", "copy");
-        let desktop = Desktop::start(&sandbox);
-        let tray = TrayHost::start(&desktop);
-        let dunst = Dunst::start(&sandbox, &desktop);
+        let (scene, clone) = with_clone();
+        let (notes, _) = pair(&scene.sandbox, "Notes", "copy");
+        let tray = scene.tray();
+        let dunst = scene.dunst();
         // The rest of the machine keeps its web view.
-        let inner = desktop.program(&sandbox, &[&photos, &notes]);
-        let mut program = sandbox.command("unshare");
+        let inner = scene.desktop.program(&scene.sandbox, &[&scene.photos, &notes]);
+        let mut program = scene.sandbox.command("unshare");
         program.args(["--mount", "sh", "-c", &format!("{hide} && exec \"$@\"")]);
         program.arg(&web_view).arg(inner.get_program()).args(inner.get_args());
-        desktop.on(&mut program);
-        let mut engine = Engine::spawn_program(program, sandbox.path("desktop.log"));
-        engine.wait_until_up(&sandbox, &photos);
+        scene.desktop.on(&mut program);
+        let mut engine = Engine::spawn_program(program, scene.sandbox.path("desktop.log"));
+        engine.wait_until_up(&scene.sandbox, &scene.photos);
         tray.click("Notes ▸ Pause");
         lists(&tray, "Notes ▸ Resume");
 
         tray.click("Open Anabranch");
-        says(
-            &engine,
-            "The window could not be shown: The folders are kept in sync all the same.",
-        );
+        engine.says("The window could not be shown: The folders are kept in sync all the same.");
         dunst.shows("NORMAL | The window could not be shown | The folders are kept in sync all the same.");
-        travels(&photos, "b.jpg", &clone);
+        travels(&scene.photos, "b.jpg", &clone);
         lists(&tray, "Photos ▸ everything is in step (2 files)");
         lists(&tray, "Notes ▸ Resume");
-        has_windows(&desktop, 0);
+        scene.desktop.has_windows(0);
         assert_eq!(engine.ended(), None);
 
         let shown = match hide == nothing {
@@ -157,9 +131,13 @@ fn without_a_web_view_the_folders_are_kept_and_later_there_is_a_window() {
             false => web_view.join("WebKitWebProcess"),
         };
         let id = engine.id().to_string();
-        run(sandbox.command("nsenter").args(["-t", &id, "-m", "umount"]).arg(shown));
+        run(scene
+            .sandbox
+            .command("nsenter")
+            .args(["-t", &id, "-m", "umount"])
+            .arg(shown));
         tray.click("Open Anabranch");
-        is_drawn(&desktop);
+        is_drawn(&scene.desktop);
         engine.stop();
     }
 }
@@ -169,11 +147,9 @@ fn a_window_whose_page_crashes_shows_it_again_and_then_closes() {
     if !needs_desktop() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let (photos, clone) = pair(&sandbox, "Photos", "clone");
-    let desktop = Desktop::start(&sandbox);
-    let tray = TrayHost::start(&desktop);
-    let engine = desktop.run(&sandbox, &[&photos]);
+    let (scene, clone) = with_clone();
+    let tray = scene.tray();
+    let engine = scene.run();
     let crash = || {
         let pages = engine.children("WebKitWebProcess");
         assert_eq!(pages.len(), 1);
@@ -181,22 +157,22 @@ fn a_window_whose_page_crashes_shows_it_again_and_then_closes() {
         pages
     };
     tray.click("Settings");
-    is_drawn(&desktop);
+    is_drawn(&scene.desktop);
 
     let crashed = crash();
-    says(&engine, "the page is loaded again");
+    engine.says("the page is loaded again");
     eventually(PATIENCE, || match engine.children("WebKitWebProcess") {
         pages if pages.len() == 1 && pages != crashed => Ok(()),
         pages => Err(format!("{pages:?} after {crashed:?}")),
     });
-    is_drawn(&desktop);
+    is_drawn(&scene.desktop);
     crash();
-    has_windows(&desktop, 0);
-    says(&engine, "The window could not be shown");
-    travels(&photos, "b.jpg", &clone);
+    scene.desktop.has_windows(0);
+    engine.says("The window could not be shown");
+    travels(&scene.photos, "b.jpg", &clone);
 
     tray.click("Open Anabranch");
-    is_drawn(&desktop);
+    is_drawn(&scene.desktop);
     engine.stop();
 }
 
@@ -205,22 +181,19 @@ fn where_nothing_can_be_written_at_home_folders_are_kept_and_changes_refused() {
     if !needs_window() || !needs_root() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let (photos, clone) = pair(&sandbox, "Photos", "clone");
-    let (notes, copy) = pair(&sandbox, "Notes", "copy");
-    let new = sandbox.path("New");
+    let (scene, clone) = with_clone();
+    let (notes, copy) = pair(&scene.sandbox, "Notes", "copy");
+    let new = scene.sandbox.path("New");
     fs::create_dir(&new).unwrap();
     fs::write(new.join("c.jpg"), "new\n").unwrap();
     let settings = folders(&[&notes]);
-    write_settings(&sandbox, &settings);
-    let home = match ReadOnly::new(&sandbox.path("home")) {
-        Ok(home) => home,
-        Err(why) => return skipped(&why),
+    write_settings(&scene.sandbox, &settings);
+    let Some(home) = or_skipped(ReadOnly::new(&scene.sandbox.path("home"))) else {
+        return;
     };
-    let desktop = Desktop::start(&sandbox);
-    let window = Window::open(&desktop, &sandbox, &[&photos]);
+    let window = scene.window();
     window.shows("Photos");
-    travels(&photos, "b.jpg", &clone);
+    travels(&scene.photos, "b.jpg", &clone);
     travels(&notes, "b.txt", &copy);
 
     window.click("Settings");
@@ -239,7 +212,7 @@ fn where_nothing_can_be_written_at_home_folders_are_kept_and_changes_refused() {
     drop(home);
     window.click("Keep this folder");
     eventually(PATIENCE, || {
-        match fs::read_to_string(sandbox.path("home/.config/anabranch/settings.toml")) {
+        match fs::read_to_string(scene.sandbox.path("home/.config/anabranch/settings.toml")) {
             Ok(text) if text.contains("New") => Ok(()),
             other => Err(format!("{other:?}")),
         }
@@ -328,22 +301,20 @@ fn a_folder_that_vanishes_is_not_deleted_and_comes_back() {
     if !needs_desktop() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let (photos, clone) = pair(&sandbox, "Photos", "clone");
-    let desktop = Desktop::start(&sandbox);
-    let tray = TrayHost::start(&desktop);
-    let engine = desktop.run(&sandbox, &[&photos, &clone]);
+    let (scene, clone) = with_clone();
+    let tray = scene.tray();
+    let engine = scene.desktop.run(&scene.sandbox, &[&scene.photos, &clone]);
     lists(&tray, "Photos ▸ everything is in step (1 file)");
 
-    let elsewhere = sandbox.path("elsewhere");
-    fs::rename(&photos, &elsewhere).unwrap();
+    let elsewhere = scene.sandbox.path("elsewhere");
+    fs::rename(&scene.photos, &elsewhere).unwrap();
     fs::write(clone.join("b.jpg"), "while it is away\n").unwrap();
-    eventually(PATIENCE, || checks::is_clean(&sandbox, &clone));
+    eventually(PATIENCE, || checks::is_clean(&scene.sandbox, &clone));
     lists(&tray, "is not there any more, so nothing is taken");
     assert_eq!(trees::files(&clone).len(), 2);
-    fs::rename(&elsewhere, &photos).unwrap();
-    eventually(PATIENCE, || trees::same(&[&photos, &clone]));
-    travels(&photos, "c.jpg", &clone);
+    fs::rename(&elsewhere, &scene.photos).unwrap();
+    eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
+    travels(&scene.photos, "c.jpg", &clone);
     lists(&tray, "Photos ▸ everything is in step (3 files)");
     engine.stop();
 }
@@ -353,20 +324,21 @@ fn a_repository_of_another_version_is_refused_and_the_others_are_kept() {
     if !needs_desktop() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let (photos, clone) = pair(&sandbox, "Photos", "clone");
-    let old = Actor::Anabranch.init(&sandbox, "Old");
-    run(&mut sandbox.git(&old, ["config", "annex.version", "8"]));
-    let settings = folders(&[&old, &photos]);
-    write_settings(&sandbox, &settings);
-    let desktop = Desktop::start(&sandbox);
-    let tray = TrayHost::start(&desktop);
-    let engine = Engine::spawn_program(desktop.program(&sandbox, &[]), sandbox.path("desktop.log"));
+    let (scene, clone) = with_clone();
+    let old = Actor::Anabranch.init(&scene.sandbox, "Old");
+    run(&mut scene.sandbox.git(&old, ["config", "annex.version", "8"]));
+    let settings = folders(&[&old, &scene.photos]);
+    write_settings(&scene.sandbox, &settings);
+    let tray = scene.tray();
+    let engine = Engine::spawn_program(
+        scene.desktop.program(&scene.sandbox, &[]),
+        scene.sandbox.path("desktop.log"),
+    );
     lists(&tray, "Old is not kept in sync: it has git-annex repository version 8");
-    travels(&photos, "b.jpg", &clone);
+    travels(&scene.photos, "b.jpg", &clone);
 
-    run(&mut sandbox.git(&old, ["config", "annex.version", "10"]));
-    write_settings(&sandbox, &format!("{settings}\n"));
+    run(&mut scene.sandbox.git(&old, ["config", "annex.version", "10"]));
+    write_settings(&scene.sandbox, &format!("{settings}\n"));
     lists(&tray, "Old ▸ everything is in step");
     engine.stop();
 }
@@ -401,31 +373,28 @@ fn a_drive_that_is_full_is_told_and_goes_on_when_it_has_room() {
     if !needs_desktop() || !needs_root() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let disk = match SmallDisk::new(&sandbox, "small", 12) {
-        Ok(disk) => disk,
-        Err(reason) => return skipped(&format!("no disk in memory can be mounted here: {reason}")),
+    let (scene, clone) = with_clone();
+    let Some(disk) = or_skipped(SmallDisk::new(&scene.sandbox, "small", 12)) else {
+        return;
     };
-    let (photos, clone) = pair(&sandbox, "Photos", "clone");
-    let full = Actor::Anabranch.clone(&sandbox, &photos, "small/full", false);
-    run(&mut sandbox.git(&full, ["config", "annex.diskreserve", "1 MB"]));
-    let desktop = Desktop::start(&sandbox);
-    let tray = TrayHost::start(&desktop);
-    let engine = desktop.run(&sandbox, &[&photos]);
+    let full = scene.cloned_to("small/full");
+    run(&mut scene.sandbox.git(&full, ["config", "annex.diskreserve", "1 MB"]));
+    let tray = scene.tray();
+    let engine = scene.run();
     lists(&tray, "Photos ▸ everything is in step (1 file)");
 
-    fs::write(photos.join("film.mkv"), Chance::from_seed(3).bytes(20 << 20)).unwrap();
+    fs::write(scene.photos.join("film.mkv"), Chance::from_seed(3).bytes(20 << 20)).unwrap();
     lists(&tray, "room");
-    travels(&photos, "b.jpg", &clone);
+    travels(&scene.photos, "b.jpg", &clone);
     eventually(PATIENCE, || match fs::read(full.join("b.jpg")) {
-        Ok(bytes) if bytes == fs::read(photos.join("b.jpg")).unwrap() => Ok(()),
+        Ok(bytes) if bytes == fs::read(scene.photos.join("b.jpg")).unwrap() => Ok(()),
         other => Err(format!("what has room did not come: {other:?}")),
     });
     disk.grow(100);
-    eventually(Duration::from_secs(60), || trees::same(&[&photos, &full]));
+    eventually(Duration::from_secs(60), || trees::same(&[&scene.photos, &full]));
     lists(&tray, "Photos ▸ everything is in step (3 files)");
     engine.stop();
-    checks::assert_whole(&sandbox, &full);
+    checks::assert_whole(&scene.sandbox, &full);
 }
 
 #[test]
@@ -433,24 +402,21 @@ fn drive_that_is_read_only_is_told_and_goes_on_when_it_is_not() {
     if !needs_desktop() || !needs_root() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let drive = match Drive::new(&sandbox, "drive", 200) {
-        Ok(drive) => drive,
-        Err(reason) => return skipped(&format!("no loop device can be mounted here: {reason}")),
+    let (scene, clone) = with_clone();
+    let Some(drive) = or_skipped(Drive::new(&scene.sandbox, "drive", 200)) else {
+        return;
     };
-    let (photos, clone) = pair(&sandbox, "Photos", "clone");
-    let on_drive = Actor::Anabranch.clone(&sandbox, &photos, "drive/Photos", false);
-    let carrier = Actor::Anabranch.clone(&sandbox, &photos, "drive/photos.git", true);
+    let on_drive = scene.cloned_to("drive/Photos");
+    let carrier = Actor::Anabranch.clone(&scene.sandbox, &scene.photos, "drive/photos.git", true);
     for repository in [&on_drive, &carrier] {
-        run(&mut sandbox.git(repository, ["config", "annex.diskreserve", "1 MB"]));
+        run(&mut scene.sandbox.git(repository, ["config", "annex.diskreserve", "1 MB"]));
     }
-    let desktop = Desktop::start(&sandbox);
-    let tray = TrayHost::start(&desktop);
+    let tray = scene.tray();
     drive.turn_read_only(true);
-    let engine = desktop.run(&sandbox, &[&photos]);
+    let engine = scene.run();
     lists(&tray, "Photos ▸ 1 file for");
     eventually(PATIENCE, || {
-        let status = attempt(sandbox.anabranch(["status"]).arg(&photos));
+        let status = attempt(scene.sandbox.anabranch(["status"]).arg(&scene.photos));
         let status = String::from_utf8_lossy(&status.stdout).into_owned();
         let is_told = |name: &str| {
             let mut lines = status
@@ -463,11 +429,11 @@ fn drive_that_is_read_only_is_told_and_goes_on_when_it_is_not() {
             false => Err(status),
         }
     });
-    travels(&photos, "b.jpg", &clone);
+    travels(&scene.photos, "b.jpg", &clone);
     drive.turn_read_only(false);
-    eventually(Duration::from_secs(60), || trees::same(&[&photos, &on_drive]));
+    eventually(Duration::from_secs(60), || trees::same(&[&scene.photos, &on_drive]));
     lists(&tray, "Photos ▸ everything is in step (2 files)");
     engine.stop();
-    checks::assert_whole(&sandbox, &on_drive);
-    checks::assert_whole(&sandbox, &carrier);
+    checks::assert_whole(&scene.sandbox, &on_drive);
+    checks::assert_whole(&scene.sandbox, &carrier);
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use whole_system::clones::{Actor, connect_both};
+use whole_system::edits::save;
 use whole_system::skip::needs_git_annex;
 use whole_system::{Engine, Sandbox, ask, checks, eventually, run, trees};
 
@@ -18,7 +19,7 @@ const NAME: &str = "album/photo.jpg";
 fn in_step(sandbox: &Sandbox, is_unlocked: bool) -> (PathBuf, PathBuf) {
     let first = Actor::Anabranch.init(sandbox, "first");
     run(&mut sandbox.git(&first, ["config", "annex.addunlocked", &is_unlocked.to_string()]));
-    write(&first, "as it was");
+    save(&first, NAME, "as it was");
     fs::write(first.join("other"), "something else").unwrap();
     Actor::Anabranch.sync(sandbox, &first);
     let second = Actor::Anabranch.clone(sandbox, &first, "second", false);
@@ -34,21 +35,13 @@ fn in_step(sandbox: &Sandbox, is_unlocked: bool) -> (PathBuf, PathBuf) {
 /// Two clones in which the same file was changed, and that have merged.
 fn in_conflict(sandbox: &Sandbox, is_unlocked: bool) -> (PathBuf, PathBuf) {
     let (first, second) = in_step(sandbox, is_unlocked);
-    write(&first, "as the laptop has it");
-    write(&second, "as the desk has it");
+    save(&first, NAME, "as the laptop has it");
+    save(&second, NAME, "as the desk has it");
     for clone in [&first, &second, &first, &second] {
         Actor::Anabranch.sync(sandbox, clone);
     }
     assert!(!first.join(NAME).exists());
     (first, second)
-}
-
-/// As an editor does: a locked file is a symlink, which must not be written through.
-fn write(clone: &Path, text: &str) {
-    let path = clone.join(NAME);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(clone.join(".git/new"), text).unwrap();
-    fs::rename(clone.join(".git/new"), path).unwrap();
 }
 
 fn conflicts(folder: &Path) -> Vec<Value> {
@@ -216,7 +209,7 @@ fn a_file_that_was_deleted_elsewhere_is_kept_or_goes() {
     let sandbox = Sandbox::new();
     let (first, second) = in_step(&sandbox, true);
     fs::remove_file(first.join(NAME)).unwrap();
-    write(&second, "as the desk has it");
+    save(&second, NAME, "as the desk has it");
     for clone in [&first, &second, &first] {
         Actor::Anabranch.sync(&sandbox, clone);
     }

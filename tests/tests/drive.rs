@@ -12,30 +12,14 @@ use std::time::Duration;
 use whole_system::clones::{Actor, connect_both};
 use whole_system::disk_services::DiskServices;
 use whole_system::drives::Drive;
-use whole_system::skip::{needs_root, skipped};
+use whole_system::skip::{needs_root, or_skipped};
 use whole_system::{Chance, Engine, Sandbox, attempt, checks, eventually, run, trees};
 
 /// A drive of some mebibytes, or the test is left out.
 fn drive(sandbox: &Sandbox, mebibytes: u64) -> Option<Drive> {
-    if !needs_root() {
-        return None;
-    }
-    Drive::new(sandbox, "drive", mebibytes)
-        .map_err(|reason| skipped(&format!("no loop device can be mounted here: {reason}")))
-        .ok()
-}
-
-/// Whether a bare repository holds the content of all these files.
-fn holds_contents(bare: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) -> Result<(), String> {
-    let held: String = trees::objects(bare).into_keys().collect();
-    let missing = files
-        .values()
-        .filter(|bytes| !held.contains(&trees::digest(bytes)))
-        .count();
-    if missing == 0 {
-        Ok(())
-    } else {
-        Err(format!("{missing} contents are not in {}", bare.display()))
+    match needs_root() {
+        true => or_skipped(Drive::new(sandbox, "drive", mebibytes)),
+        false => None,
     }
 }
 
@@ -78,7 +62,7 @@ fn drive_pulled_out_in_mid_transfer_goes_on_when_it_is_back() {
     };
 
     let first = save(&mut chance, "note.txt".to_owned(), 4_096);
-    eventually(Duration::from_secs(20), || holds_contents(&carrier, &first));
+    eventually(Duration::from_secs(20), || trees::stores(&carrier, &first));
 
     let partial = carrier.join("annex");
     for round in 0..3 {
@@ -103,7 +87,7 @@ fn drive_pulled_out_in_mid_transfer_goes_on_when_it_is_back() {
             trees::holds(&laptop, &all).and_then(|()| checks::is_clean(&sandbox, &laptop))
         });
         drive.plug_in();
-        eventually(Duration::from_secs(60), || holds_contents(&carrier, &all));
+        eventually(Duration::from_secs(60), || trees::stores(&carrier, &all));
     }
     engine.stop();
     run(sandbox.anabranch(["sync"]).arg(&laptop));
@@ -167,9 +151,8 @@ fn drive_gone_from_under_a_folder_deletes_nothing() {
 fn drive_mounted_by_the_desktop_is_noticed() {
     let sandbox = Sandbox::new();
     let Some(drive) = drive(&sandbox, 64) else { return };
-    let disks = match DiskServices::start(&sandbox) {
-        Ok(disks) => disks,
-        Err(reason) => return skipped(&reason),
+    let Some(disks) = or_skipped(DiskServices::start(&sandbox)) else {
+        return;
     };
     drive.unmount();
     let mut trigger = Command::new("udevadm");
@@ -224,7 +207,7 @@ fn drive_mounted_by_the_desktop_is_noticed() {
     assert!(engine.ended().is_none(), "{}", engine.words());
     assert_eq!(mount(), place);
     let files = BTreeMap::from([(PathBuf::from("letter.txt"), file)]);
-    eventually(Duration::from_secs(20), || holds_contents(&carrier, &files));
+    eventually(Duration::from_secs(20), || trees::stores(&carrier, &files));
     // Nobody keeps the drive busy: it can be taken out at once.
     eventually(Duration::from_secs(10), || {
         let output = unmount();

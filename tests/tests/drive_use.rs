@@ -17,7 +17,7 @@ use engine::{Door, Engine, SettingsFile};
 use whole_system::alone::{Services, alone};
 use whole_system::clones::Actor;
 use whole_system::drives::{Drive, Format};
-use whole_system::skip::skipped;
+use whole_system::skip::{or_skipped, skipped};
 use whole_system::{Sandbox, checks, eventually, run, trees};
 
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -115,9 +115,7 @@ fn is_up_to_date(drive: &Shown) -> bool {
 
 /// A drive where desktops mount them, or the test is left out.
 fn plug(sandbox: &Sandbox, format: Format, label: &str, mebibytes: u64) -> Option<Drive> {
-    let drive = Drive::for_people(sandbox, format, label, mebibytes)
-        .map_err(|reason| skipped(&format!("no drive of this kind can be mounted here: {reason}")))
-        .ok()?;
+    let drive = or_skipped(Drive::for_people(sandbox, format, label, mebibytes))?;
     drive.settle();
     Some(drive)
 }
@@ -138,19 +136,6 @@ fn laptop(sandbox: &Sandbox) -> (PathBuf, BTreeMap<PathBuf, Vec<u8>>) {
 /// Everything fits on the small drives of these tests.
 fn without_reserve(sandbox: &Sandbox, repository: &Path) {
     run(&mut sandbox.git(repository, ["config", "annex.diskreserve", "1 MB"]));
-}
-
-fn holds(repository: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) -> Result<(), String> {
-    let held: String = trees::objects(repository).into_keys().collect();
-    let missing = files
-        .values()
-        .filter(|bytes| !held.contains(&trees::digest(bytes)))
-        .count();
-    if missing == 0 {
-        Ok(())
-    } else {
-        Err(format!("{missing} contents are not in {}", repository.display()))
-    }
 }
 
 #[track_caller]
@@ -273,7 +258,7 @@ fn drive_without_links_becomes_a_bare_repository() {
             program.use_it(&shown, &laptop, Purpose::Backup);
             let copy = drive.mount_point().join("Photos.git");
             without_reserve(sandbox, &copy);
-            eventually(PATIENCE, || holds(&copy, &files));
+            eventually(PATIENCE, || trees::stores(&copy, &files));
             program.until(label, is_up_to_date);
             is_for(sandbox, &copy, "backup");
             // Nothing can be write-protected there.
@@ -300,7 +285,7 @@ fn drive_without_udisks_is_used_all_the_same() {
         let copy = drive.mount_point().join("Photos.git");
         without_reserve(sandbox, &copy);
         eventually(PATIENCE, || {
-            holds(&copy, &files).map_err(|why| format!("{why}\n{:#?}", program.status().folders))
+            trees::stores(&copy, &files).map_err(|why| format!("{why}\n{:#?}", program.status().folders))
         });
         is_for(sandbox, &copy, "transfer");
         let (done, said) = words(program.ask(Request::Eject { drive: shown.id }));
@@ -332,7 +317,7 @@ fn drive_of_two_goes_in_mid_transfer_and_both_are_complete_in_the_end() {
             program.until(label, is_up_to_date);
         }
         // An archive holds what no other archive has.
-        let in_both = copies.iter().filter(|copy| holds(copy, &files).is_ok()).count();
+        let in_both = copies.iter().filter(|copy| trees::stores(copy, &files).is_ok()).count();
         assert_eq!(in_both, 1);
         // From now on both want everything.
         for copy in &copies {
@@ -359,12 +344,12 @@ fn drive_of_two_goes_in_mid_transfer_and_both_are_complete_in_the_end() {
             }
         });
         one.pull_out();
-        eventually(PATIENCE, || holds(&copies[1], &files));
+        eventually(PATIENCE, || trees::stores(&copies[1], &files));
         program.until("TWO", is_up_to_date);
         assert!(program.status().drives.iter().all(|drive| drive.name != "ONE"));
         one.settle();
         one.plug_in();
-        eventually(PATIENCE, || holds(&copies[0], &files));
+        eventually(PATIENCE, || trees::stores(&copies[0], &files));
         program.until("ONE", is_up_to_date);
         for copy in &copies {
             checks::assert_whole(sandbox, copy);
@@ -449,8 +434,8 @@ fn drive_with_a_clone_made_by_git_annex_is_connected_to_and_what_it_holds_stays_
         let (wanted, others): (BTreeMap<_, _>, BTreeMap<_, _>) = files
             .into_iter()
             .partition(|(path, _)| path.to_str().unwrap().ends_with("1.jpg"));
-        assert!(wanted.len() == 2 && holds(&clone.join(".git"), &wanted).is_ok());
-        assert!(holds(&clone.join(".git"), &others).is_err());
+        assert!(wanted.len() == 2 && trees::stores(&clone.join(".git"), &wanted).is_ok());
+        assert!(trees::stores(&clone.join(".git"), &others).is_err());
         let entries = drive.mount_point().read_dir().unwrap().flatten();
         let names: Vec<_> = entries
             .map(|entry| entry.file_name())

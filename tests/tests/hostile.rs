@@ -16,7 +16,7 @@ use std::process::{Output, Stdio};
 use whole_system::clones::{Actor, connect_both};
 use whole_system::drives::SmallDisk;
 use whole_system::run::told;
-use whole_system::skip::{needs_git_annex, needs_root, skipped};
+use whole_system::skip::{needs_git_annex, needs_root, or_skipped};
 use whole_system::trees::{self, Entry};
 use whole_system::{Chance, Sandbox, attempt, checks, run};
 
@@ -435,9 +435,8 @@ fn a_full_disk_is_told_and_leaves_no_half_content() {
         return;
     }
     let sandbox = Sandbox::new();
-    let disk = match SmallDisk::new(&sandbox, "small", 12) {
-        Ok(disk) => disk,
-        Err(reason) => return skipped(&format!("no disk in memory can be mounted here: {reason}")),
+    let Some(disk) = or_skipped(SmallDisk::new(&sandbox, "small", 12)) else {
+        return;
     };
     let first = Actor::Anabranch.init(&sandbox, "first");
     fs::write(first.join("ordinary.txt"), "an ordinary file\n").unwrap();

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use whole_system::asking::status;
 use whole_system::clones::{Actor, connect_both};
+use whole_system::edits::save;
 use whole_system::{Chance, Engine, Sandbox, ask, attempt, checks, eventually, run, trees};
 
 /// What came across: names each way, and contents each way, in `raw` and elsewhere.
@@ -24,11 +26,7 @@ const NONE: [bool; 2] = [false, false];
 const ELSEWHERE: [bool; 2] = [false, true];
 
 fn set_rules(folder: &Path, rules: &str) {
-    // Complete when it appears, as an editor writes it.
-    let directory = folder.join(".git/anabranch");
-    fs::create_dir_all(&directory).unwrap();
-    fs::write(directory.join("new"), rules).unwrap();
-    fs::rename(directory.join("new"), directory.join("policy.toml")).unwrap();
+    save(folder, ".git/anabranch/policy.toml", rules);
 }
 
 fn two_clones(sandbox: &Sandbox) -> (PathBuf, PathBuf) {
@@ -150,18 +148,9 @@ fn a_new_rule_stops_a_transfer_under_way() {
     });
     set_rules(&first, "[[rule]]\ndirectory = \"film\"\nallow = \"git-only\"\n");
     let told_at = Instant::now();
-    // It exits with another code while something is waiting.
-    let status = || {
-        let told = attempt(sandbox.anabranch(["status", "--json"]).arg(&first));
-        String::from_utf8_lossy(&told.stdout).into_owned()
-    };
-    eventually(Duration::from_secs(1), || {
-        let status = status();
-        if status.contains("\"transfers\": []") && status.contains("\"state\": \"safe\"") {
-            Ok(())
-        } else {
-            Err(status)
-        }
+    eventually(Duration::from_secs(1), || match status(&sandbox, &first)? {
+        folder if folder["transfers"] == json!([]) && folder["state"] == "safe" => Ok(()),
+        folder => Err(folder.to_string()),
     });
     let came = arriving();
     assert!(

@@ -2,30 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "tray/host.rs"]
-mod host;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use host::TrayHost;
-use whole_system::clones::Actor;
+use whole_system::asking::status;
+use whole_system::clones::pictures;
+use whole_system::portal::Portal;
 use whole_system::skip::{needs_desktop, needs_window};
-use whole_system::window::Window;
-use whole_system::{Desktop, Engine, Sandbox, attempt, eventually, programs, run, trees};
+use whole_system::{Desktop, Engine, PATIENCE, Sandbox, Scene, TrayHost, attempt, eventually, programs, run, trees};
 
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A folder with one file, and a clone beside it.
-fn photos(sandbox: &Sandbox) -> (PathBuf, PathBuf) {
-    let photos = Actor::Anabranch.init(sandbox, "Photos");
-    fs::write(photos.join("a.jpg"), "a picture\n").unwrap();
-    Actor::Anabranch.sync(sandbox, &photos);
-    let clone = Actor::Anabranch.clone(sandbox, &photos, "clone", false);
-    Actor::Anabranch.sync(sandbox, &photos);
-    (photos, clone)
+/// A scene with so many pictures, and a clone of them that is in step too.
+fn with_clone(count: u32) -> (Scene, PathBuf) {
+    let scene = Scene::of_pictures(count);
+    let clone = scene.cloned_to("clone");
+    scene.sync();
+    (scene, clone)
 }
 
 /// The picture of a state, as the tray hands it on.
@@ -55,18 +48,8 @@ fn shows(tray: &TrayHost, name: &str, words: &str) {
     });
 }
 
-#[track_caller]
-fn has_windows(desktop: &Desktop, count: usize) {
-    eventually(PATIENCE, || match desktop.windows("Anabranch").len() {
-        found if found == count => Ok(()),
-        found => Err(format!("{found} windows instead of {count}")),
-    });
-}
-
-fn state(sandbox: &Sandbox, folder: &Path) -> String {
-    let mut status = sandbox.anabranch(["status", "--json"]);
-    let answer = attempt(status.arg(folder));
-    let folder: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
+fn state(scene: &Scene) -> String {
+    let folder = status(&scene.sandbox, &scene.photos).unwrap();
     folder["state"].as_str().unwrap().to_owned()
 }
 
@@ -75,11 +58,9 @@ fn the_tray_shows_the_state_and_does_what_is_clicked() {
     if !needs_desktop() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let (photos, clone) = photos(&sandbox);
-    let desktop = Desktop::start(&sandbox);
-    let tray = TrayHost::start(&desktop);
-    let engine = desktop.run(&sandbox, &[&photos]);
+    let (scene, clone) = with_clone(1);
+    let tray = scene.tray();
+    let engine = scene.run();
 
     assert_eq!(tray.property::<String>("Id"), "anabranch");
     assert_eq!(tray.property::<String>("Title"), "Anabranch");
@@ -100,15 +81,18 @@ fn the_tray_shows_the_state_and_does_what_is_clicked() {
         labels[labels.len() - 5..],
         ["---", "Open Anabranch", "Settings", "Help", "Quit"]
     );
-    assert!(desktop.windows("Anabranch").is_empty(), "it starts without a window");
+    assert!(
+        scene.desktop.windows("Anabranch").is_empty(),
+        "it starts without a window"
+    );
 
     tray.click("Photos ▸ Pause");
     shows(&tray, "paused", "Photos: paused");
-    assert_eq!(state(&sandbox, &photos), "paused");
-    fs::write(photos.join("b.jpg"), "another picture\n").unwrap();
+    assert_eq!(state(&scene), "paused");
+    fs::write(scene.photos.join("b.jpg"), "another picture\n").unwrap();
     tray.click("Photos ▸ Resume");
     shows(&tray, "safe", "Photos: everything is in step (2 files)");
-    eventually(PATIENCE, || trees::same(&[&photos, &clone]));
+    eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
 
     tray.click("Pause ▸ For 1 hour");
     shows(&tray, "paused", "Photos: paused");
@@ -116,14 +100,14 @@ fn the_tray_shows_the_state_and_does_what_is_clicked() {
     shows(&tray, "safe", "Photos: everything is in step (2 files)");
 
     tray.activate();
-    has_windows(&desktop, 1);
+    scene.desktop.has_windows(1);
     tray.click("Open Anabranch");
     std::thread::sleep(Duration::from_millis(500));
-    has_windows(&desktop, 1);
+    scene.desktop.has_windows(1);
 
     tray.click("Quit");
     engine.end();
-    assert_eq!(state(&sandbox, &photos), "stopped");
+    assert_eq!(state(&scene), "stopped");
 }
 
 #[test]
@@ -131,23 +115,16 @@ fn a_question_is_answered_in_the_menu() {
     if !needs_desktop() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let (photos, _) = photos(&sandbox);
-    for number in 0..9 {
-        fs::write(photos.join(format!("{number}.jpg")), format!("picture {number}\n")).unwrap();
-    }
-    let desktop = Desktop::start(&sandbox);
-    let tray = TrayHost::start(&desktop);
-    let engine = desktop.run(&sandbox, &[&photos]);
+    let (scene, _) = with_clone(10);
+    let tray = scene.tray();
+    let engine = scene.run();
     shows(&tray, "safe", "Photos: everything is in step (10 files)");
 
-    for number in 0..9 {
-        fs::remove_file(photos.join(format!("{number}.jpg"))).unwrap();
-    }
+    scene.delete_pictures(&engine);
     shows(&tray, "needs-you", "Photos: a question waits for your answer");
     tray.click("Photos: a question waits for your answer ▸ Bring them back");
     shows(&tray, "safe", "Photos: everything is in step (10 files)");
-    assert!(photos.join("0.jpg").exists(), "no brings the files back");
+    assert!(scene.photos.join("9.jpg").exists(), "no brings the files back");
     engine.stop();
 }
 
@@ -156,11 +133,9 @@ fn help_opens_in_the_window() {
     if !needs_desktop() || !needs_window() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let (photos, _) = photos(&sandbox);
-    let desktop = Desktop::start(&sandbox);
-    let tray = TrayHost::start(&desktop);
-    let window = Window::open(&desktop, &sandbox, &[&photos]);
+    let (scene, _) = with_clone(1);
+    let tray = scene.tray();
+    let window = scene.window();
     window.shows("Your folder is safe.");
     tray.click("Help");
     window.shows("The sign in the tray");
@@ -171,21 +146,19 @@ fn a_folder_is_shown_in_the_file_manager() {
     if !needs_desktop() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let (photos, _) = photos(&sandbox);
-    let (programs, opened) = (sandbox.path("programs"), sandbox.path("opened"));
+    let (scene, _) = with_clone(1);
+    let (programs, opened) = (scene.sandbox.path("programs"), scene.sandbox.path("opened"));
     fs::create_dir(&programs).unwrap();
     let script = format!("#!/bin/sh\nprintf '%s' \"$1\" > '{}'\n", opened.display());
     fs::write(programs.join("xdg-open"), script).unwrap();
     fs::set_permissions(programs.join("xdg-open"), fs::Permissions::from_mode(0o755)).unwrap();
-    let desktop = Desktop::start(&sandbox);
-    let tray = TrayHost::start(&desktop);
-    let mut program = desktop.program(&sandbox, &[&photos]);
+    let tray = scene.tray();
+    let mut program = scene.desktop.program(&scene.sandbox, &[&scene.photos]);
     program.env("PATH", format!("{}:/usr/bin:/bin", programs.display()));
-    let engine = Engine::spawn_program(program, sandbox.path("desktop.log"));
+    let engine = Engine::spawn_program(program, scene.sandbox.path("desktop.log"));
     tray.click("Photos ▸ Open");
     eventually(PATIENCE, || match fs::read_to_string(&opened) {
-        Ok(path) if Path::new(&path) == photos => Ok(()),
+        Ok(path) if Path::new(&path) == scene.photos => Ok(()),
         other => Err(format!("{other:?}")),
     });
     engine.stop();
@@ -196,12 +169,10 @@ fn a_tray_that_comes_late_or_again_gets_the_icon() {
     if !needs_desktop() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let (photos, _) = photos(&sandbox);
-    let desktop = Desktop::start(&sandbox);
-    let engine = desktop.run(&sandbox, &[&photos]);
+    let (scene, _) = with_clone(1);
+    let engine = scene.run();
     for _ in 0..2 {
-        let tray = TrayHost::start(&desktop);
+        let tray = scene.tray();
         shows(&tray, "safe", "Photos: everything is in step");
         drop(tray);
     }
@@ -213,12 +184,10 @@ fn the_picture_follows_the_colours_of_the_desktop() {
     if !needs_desktop() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let (photos, _) = photos(&sandbox);
-    let desktop = Desktop::start(&sandbox);
-    let tray = TrayHost::start(&desktop);
-    tray.has_colours(1);
-    let engine = desktop.run(&sandbox, &[&photos]);
+    let (scene, _) = with_clone(1);
+    let tray = scene.tray();
+    let portal = Portal::start(&scene.desktop, 1);
+    let engine = scene.run();
     let looks = |set| {
         eventually(PATIENCE, || match tray.picture() == icon(set, "safe") {
             true => Ok(()),
@@ -226,7 +195,7 @@ fn the_picture_follows_the_colours_of_the_desktop() {
         });
     };
     looks("dark");
-    tray.changes_colours(2);
+    portal.changes(2);
     looks("light");
     engine.stop();
 }
@@ -236,33 +205,28 @@ fn a_second_start_opens_the_window_of_the_first() {
     if !needs_desktop() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let (photos, _) = photos(&sandbox);
-    let desktop = Desktop::start(&sandbox);
-    let engine = desktop.run(&sandbox, &[&photos]);
-    assert!(desktop.windows("Anabranch").is_empty());
+    let (scene, _) = with_clone(1);
+    let engine = scene.run();
+    assert!(scene.desktop.windows("Anabranch").is_empty());
     for _ in 0..2 {
-        run(&mut desktop.program(&sandbox, &[&photos]));
-        has_windows(&desktop, 1);
+        run(&mut scene.desktop.program(&scene.sandbox, &[&scene.photos]));
+        scene.desktop.has_windows(1);
     }
     // The last window closes, and the folder is kept in sync all the same.
-    desktop.close(desktop.windows("Anabranch")[0]);
-    has_windows(&desktop, 0);
-    assert_eq!(state(&sandbox, &photos), "safe");
+    scene.desktop.close(scene.desktop.windows("Anabranch")[0]);
+    scene.desktop.has_windows(0);
+    assert_eq!(state(&scene), "safe");
     engine.stop();
 }
 
 /// What a program that found no desktop does: it says so, and keeps the folder in sync.
 #[track_caller]
-fn goes_on(sandbox: &Sandbox, program: std::process::Command, photos: &Path, clone: &Path, says: &str) {
-    let mut engine = Engine::spawn_program(program, sandbox.path("desktop.log"));
-    engine.wait_until_up(sandbox, photos);
-    fs::write(photos.join("b.jpg"), "another picture\n").unwrap();
-    eventually(PATIENCE, || trees::same(&[photos, clone]));
-    eventually(PATIENCE, || match engine.words().contains(says) {
-        true => Ok(()),
-        false => Err(engine.words()),
-    });
+fn goes_on(scene: &Scene, program: std::process::Command, clone: &Path, says: &str) {
+    let mut engine = Engine::spawn_program(program, scene.sandbox.path("desktop.log"));
+    engine.wait_until_up(&scene.sandbox, &scene.photos);
+    fs::write(scene.photos.join("b.jpg"), "another picture\n").unwrap();
+    eventually(PATIENCE, || trees::same(&[&scene.photos, clone]));
+    engine.says(says);
     engine.stop();
 }
 
@@ -271,11 +235,13 @@ fn without_a_display_the_engine_runs() {
     if !needs_desktop() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let (photos, clone) = photos(&sandbox);
-    let mut program = sandbox.command(programs::anabranch_desktop());
-    program.arg(&photos).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
-    goes_on(&sandbox, program, &photos, &clone, "there is no display");
+    let (scene, clone) = with_clone(1);
+    let mut program = scene.sandbox.command(programs::anabranch_desktop());
+    program
+        .arg(&scene.photos)
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY");
+    goes_on(&scene, program, &clone, "there is no display");
 }
 
 #[test]
@@ -283,12 +249,10 @@ fn without_a_session_bus_the_engine_runs() {
     if !needs_desktop() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let (photos, clone) = photos(&sandbox);
-    let desktop = Desktop::start(&sandbox);
-    let mut program = desktop.program(&sandbox, &[&photos]);
+    let (scene, clone) = with_clone(1);
+    let mut program = scene.desktop.program(&scene.sandbox, &[&scene.photos]);
     program.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent");
-    goes_on(&sandbox, program, &photos, &clone, "there is no tray icon");
+    goes_on(&scene, program, &clone, "there is no tray icon");
 }
 
 #[test]
@@ -311,14 +275,14 @@ fn git_works_in_a_folder_that_the_desktop_program_adopted() {
         return;
     }
     let sandbox = Sandbox::without_git_annex();
-    let (photos, _) = photos(&sandbox);
+    let photos = pictures(&sandbox, "Photos", 1);
     run(&mut sandbox.git(&photos, ["config", "filter.annex.process", "git-annex filter-process"]));
     let desktop = Desktop::start(&sandbox);
     let engine = desktop.run(&sandbox, &[&photos]);
     let filter = run(&mut sandbox.git(&photos, ["config", "filter.annex.process"]));
     assert!(filter.trim_end().ends_with("/anabranch' filter-process"), "{filter}");
-    fs::remove_file(photos.join("a.jpg")).unwrap();
-    run(&mut sandbox.git(&photos, ["checkout", "--", "a.jpg"]));
-    assert_eq!(fs::read_to_string(photos.join("a.jpg")).unwrap(), "a picture\n");
+    fs::remove_file(photos.join("0.jpg")).unwrap();
+    run(&mut sandbox.git(&photos, ["checkout", "--", "0.jpg"]));
+    assert_eq!(fs::read_to_string(photos.join("0.jpg")).unwrap(), "picture 0\n");
     engine.stop();
 }

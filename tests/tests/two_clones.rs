@@ -307,17 +307,7 @@ fn two_engines_settle_and_then_rest() {
             .and_then(|()| checks::same_commit_tree(&sandbox, &[&first, &second]))
     };
     eventually(Duration::from_secs(60), in_step);
-    // Rest: from some moment on nothing is committed for three seconds, in either clone, on either branch.
-    let heads = || [&first, &second].map(|clone| run(&mut sandbox.git(clone, ["rev-parse", "main", "git-annex"])));
-    eventually(Duration::from_secs(30), || {
-        let before = heads();
-        std::thread::sleep(Duration::from_secs(3));
-        if heads() == before {
-            Ok(())
-        } else {
-            Err("the engines do not come to rest")
-        }
-    });
+    checks::come_to_rest(&sandbox, &[&first, &second], Duration::from_secs(30));
     for engine in engines {
         engine.stop();
     }

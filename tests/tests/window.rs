@@ -3,68 +3,44 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::path::Path;
-use std::time::Duration;
 
-use whole_system::clones::Actor;
 use whole_system::disk_services::DiskServices;
 use whole_system::drives::{Drive, Format};
-use whole_system::skip::{needs_root, needs_window, skipped};
-use whole_system::window::Window;
-use whole_system::{Desktop, Sandbox, attempt, eventually, trees};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Waits until `anabranch status` says that a folder is in this state.
-#[track_caller]
-fn is_in_state(sandbox: &Sandbox, folder: &Path, state: &str) {
-    eventually(PATIENCE, || {
-        let answer = attempt(sandbox.anabranch(["status", "--json"]).arg(folder));
-        let answer: serde_json::Value =
-            serde_json::from_slice(&answer.stdout).map_err(|error| format!("no status: {error}"))?;
-        match answer["state"].as_str() {
-            Some(found) if found == state => Ok(()),
-            found => Err(format!("{found:?} instead of {state}")),
-        }
-    });
-}
+use whole_system::skip::{needs_root, needs_window, or_skipped};
+use whole_system::{Desktop, PATIENCE, Sandbox, Scene, Window, eventually, trees};
 
 #[test]
 fn the_window_shows_what_is_so_and_does_what_is_clicked() {
     if !needs_window() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let photos = Actor::Anabranch.init(&sandbox, "Photos");
-    fs::write(photos.join("a.jpg"), "a picture\n").unwrap();
-    Actor::Anabranch.sync(&sandbox, &photos);
-    let clone = Actor::Anabranch.clone(&sandbox, &photos, "clone", false);
-    let desktop = Desktop::start(&sandbox);
-    let window = Window::open(&desktop, &sandbox, &[&photos]);
+    let scene = Scene::of_pictures(1);
+    let clone = scene.cloned_to("clone");
+    let window = scene.window();
 
     window.shows("Photos");
     window.shows("Your folder is safe.");
     window.shows("1 file ");
 
     // What happens outside is seen inside.
-    fs::write(photos.join("b.jpg"), "another picture\n").unwrap();
+    fs::write(scene.photos.join("b.jpg"), "another picture\n").unwrap();
     window.shows("2 files ");
-    eventually(PATIENCE, || trees::same(&[&photos, &clone]));
+    eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
 
     // What is clicked inside happens outside.
     window.click("Pause…: Photos");
     window.click("Until I resume");
     window.shows("Paused");
-    is_in_state(&sandbox, &photos, "paused");
-    fs::write(photos.join("c.jpg"), "a third picture\n").unwrap();
+    scene.is("paused");
+    fs::write(scene.photos.join("c.jpg"), "a third picture\n").unwrap();
     window.click("Resume: Photos");
     window.shows("3 files ");
     window.shows("Your folder is safe.");
-    is_in_state(&sandbox, &photos, "safe");
-    eventually(PATIENCE, || trees::same(&[&photos, &clone]));
+    scene.is("safe");
+    eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
 
     drop(window);
-    is_in_state(&sandbox, &photos, "stopped");
+    scene.is("stopped");
 }
 
 #[test]
@@ -72,15 +48,11 @@ fn the_window_says_of_a_file_where_it_is() {
     if !needs_window() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let photos = Actor::Anabranch.init(&sandbox, "Photos");
-    fs::write(photos.join("a.jpg"), "a picture\n").unwrap();
-    Actor::Anabranch.sync(&sandbox, &photos);
-    let desktop = Desktop::start(&sandbox);
-    let window = Window::open(&desktop, &sandbox, &[&photos]);
+    let scene = Scene::of_pictures(1);
+    let window = scene.window();
     window.shows("Your folder is safe.");
     window.click("Why?");
-    window.fill("File", "a.jpg");
+    window.fill("File", "0.jpg");
     window.click("Ask");
     window.shows("1 copy: wherever it is wanted, it is.");
     window.fill("File", "/etc/passwd");
@@ -132,50 +104,48 @@ fn a_rule_that_is_set_in_the_window_is_obeyed() {
     if !needs_window() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let photos = Actor::Anabranch.init(&sandbox, "Photos");
-    fs::create_dir(photos.join("raw")).unwrap();
-    fs::write(photos.join("raw/a.jpg"), "a picture\n").unwrap();
-    Actor::Anabranch.sync(&sandbox, &photos);
-    let clone = Actor::Anabranch.clone(&sandbox, &photos, "clone", false);
-    let desktop = Desktop::start(&sandbox);
-    let window = Window::open(&desktop, &sandbox, &[&photos]);
+    let scene = Scene::of_pictures(0);
+    fs::create_dir(scene.photos.join("raw")).unwrap();
+    fs::write(scene.photos.join("raw/a.jpg"), "a picture\n").unwrap();
+    scene.sync();
+    let clone = scene.cloned_to("clone");
+    let window = scene.window();
     window.shows("Your folder is safe.");
-    eventually(PATIENCE, || trees::same(&[&photos, &clone]));
+    eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
 
     window.click("Rules");
     window.pick("clone", "Names only");
     window.shows("Fewest copies of a file when all that has travelled: 2 (1 file).");
     window.click("Apply: Photos");
     window.shows("The rules are in force.");
-    fs::write(photos.join("raw/b.jpg"), "another picture\n").unwrap();
-    fs::write(photos.join("c.txt"), "a third file\n").unwrap();
+    fs::write(scene.photos.join("raw/b.jpg"), "another picture\n").unwrap();
+    fs::write(scene.photos.join("c.txt"), "a third file\n").unwrap();
     let is_there = |name: &str| fs::symlink_metadata(clone.join(name)).is_ok();
     eventually(PATIENCE, || match is_there("raw/b.jpg") && is_there("c.txt") {
         true => Ok(()),
         false => Err("the names have not come".to_owned()),
     });
-    is_in_state(&sandbox, &photos, "safe");
+    scene.is("safe");
     let has = |name: &str, text: &str| fs::read_to_string(clone.join(name)).is_ok_and(|content| content == text);
     assert!(!has("raw/b.jpg", "another picture\n") && !has("c.txt", "a third file\n"));
 
     // Only what is in one directory stays here.
     window.click("Undo: Photos");
-    eventually(PATIENCE, || trees::same(&[&photos, &clone]));
+    eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
     window.click("Choose directories…: clone");
     window.choose("raw");
     window.shows("Fewest copies of a file");
     window.click("Apply: Photos");
     window.shows("The rules are in force.");
-    fs::write(photos.join("raw/d.jpg"), "a fourth picture\n").unwrap();
-    fs::write(photos.join("e.txt"), "a fifth file\n").unwrap();
+    fs::write(scene.photos.join("raw/d.jpg"), "a fourth picture\n").unwrap();
+    fs::write(scene.photos.join("e.txt"), "a fifth file\n").unwrap();
     eventually(PATIENCE, || {
         match is_there("raw/d.jpg") && has("e.txt", "a fifth file\n") {
             true => Ok(()),
             false => Err("what is allowed has not come".to_owned()),
         }
     });
-    is_in_state(&sandbox, &photos, "safe");
+    scene.is("safe");
     assert!(!has("raw/d.jpg", "a fourth picture\n"));
 }
 
@@ -184,22 +154,17 @@ fn a_drive_is_taken_into_use_and_ejected_in_the_window() {
     if !needs_window() || !needs_root() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let services = match DiskServices::start(&sandbox) {
-        Ok(services) => services,
-        Err(why) => return skipped(&why),
+    let mut scene = Scene::of_pictures(1);
+    let Some(services) = or_skipped(DiskServices::start(&scene.sandbox)) else {
+        return;
     };
-    let photos = Actor::Anabranch.init(&sandbox, "Photos");
-    fs::write(photos.join("a.jpg"), "a picture\n").unwrap();
-    Actor::Anabranch.sync(&sandbox, &photos);
-    let desktop = Desktop::start(&sandbox).with_system_bus(services.bus());
-    let window = Window::open(&desktop, &sandbox, &[&photos]);
+    scene.desktop = scene.desktop.with_system_bus(services.bus());
+    let window = scene.window();
     window.click("Drives");
     window.shows("No drive is plugged in.");
 
-    let drive = match Drive::for_people(&sandbox, Format::Ext4, "STICK", 300) {
-        Ok(drive) => drive,
-        Err(why) => return skipped(&why),
+    let Some(drive) = or_skipped(Drive::for_people(&scene.sandbox, Format::Ext4, "STICK", 300)) else {
+        return;
     };
     drive.settle();
     window.click("Use it…: STICK");
@@ -207,7 +172,7 @@ fn a_drive_is_taken_into_use_and_ejected_in_the_window() {
     window.click("Start using it");
     window.shows("Everything that belongs on it is on it.");
     eventually(PATIENCE, || {
-        trees::same(&[&photos, &drive.mount_point().join("Photos")])
+        trees::same(&[&scene.photos, &drive.mount_point().join("Photos")])
     });
     window.click("Eject when done: STICK");
     window.shows("safe to unplug");

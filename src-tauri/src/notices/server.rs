@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use zbus::names::UniqueName;
 use zbus::proxy::CacheProperties;
 use zbus::zvariant::Value;
 use zbus::{Connection, Message, Proxy};
@@ -103,7 +104,7 @@ async fn run(
             }
             Some(said) = said.recv() => screen.history.say(said),
             Some(signal) = signals.next() => screen.hear(&signal).await,
-            Some(owner) = owners.next() => screen.is_owned(owner.is_some()),
+            Some(owner) = owners.next() => screen.is_owned(owner),
             () = reached(due) => {}
             _ = &mut end => break,
         }
@@ -113,9 +114,10 @@ async fn run(
 }
 
 /// Whether there is a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Presence {
-    is_owned: bool,
+    /// Who has the name of the server.
+    owner: Option<UniqueName<'static>>,
     /// The bus starts one when it is called.
     can_start: bool,
     /// It was called and did not do it; another may.
@@ -126,22 +128,29 @@ impl Presence {
     async fn find(bus: &Connection) -> zbus::Result<Self> {
         let bus = zbus::fdo::DBusProxy::new(bus).await?;
         let names = bus.list_activatable_names().await?;
+        let owner = match bus.get_name_owner(NAME.try_into()?).await {
+            Ok(owner) => Some(owner.into()),
+            Err(zbus::fdo::Error::NameHasNoOwner(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
         Ok(Self {
-            is_owned: bus.name_has_owner(NAME.try_into()?).await?,
+            owner,
             can_start: names.iter().any(|name| name.as_str() == NAME),
             has_failed: false,
         })
     }
 
-    fn can_be_called(self) -> bool {
-        (self.is_owned || self.can_start) && !self.has_failed
+    fn can_be_called(&self) -> bool {
+        (self.owner.is_some() || self.can_start) && !self.has_failed
     }
 
-    /// The name of the server has an owner now, or none. True if another had it before, with all that was shown; a
-    /// server that came because it was called keeps what it was called for.
-    fn changes(&mut self, is_owned: bool) -> bool {
+    /// The name of the server has this owner now, or none. True if another had it before, with all that was shown; a
+    /// server that came because it was called keeps what it was called for, and so does one whose coming is told after
+    /// it was found.
+    fn changes(&mut self, owner: Option<UniqueName<'static>>) -> bool {
         self.has_failed = false;
-        std::mem::replace(&mut self.is_owned, is_owned)
+        let before = std::mem::replace(&mut self.owner, owner);
+        before.is_some() && before != self.owner
     }
 }
 
@@ -277,8 +286,8 @@ impl Screen<'_> {
     }
 
     /// A server came or went.
-    fn is_owned(&mut self, is_owned: bool) {
-        if self.presence.changes(is_owned) {
+    fn is_owned(&mut self, owner: Option<UniqueName<'static>>) {
+        if self.presence.changes(owner) {
             self.capabilities = None;
             self.ids.clear();
             self.history.is_deserted();
@@ -360,23 +369,30 @@ mod tests {
     #[test]
     fn what_was_shown_goes_with_the_server_that_showed_it() {
         let absent = Presence {
-            is_owned: false,
+            owner: None,
             can_start: false,
             has_failed: false,
         };
         let can_start = Presence {
             can_start: true,
-            ..absent
+            ..absent.clone()
         };
-        // Comes, is replaced, goes, comes.
-        let steps = [(true, false), (true, true), (false, true), (true, false)];
+        // Comes, is told of again, is replaced, goes, comes.
+        let steps = [
+            (Some(":1.5"), false),
+            (Some(":1.5"), false),
+            (Some(":1.6"), true),
+            (None, true),
+            (Some(":1.7"), false),
+        ];
         for (mut presence, without) in [(absent, false), (can_start, true)] {
             assert_eq!(presence.can_be_called(), without);
-            for (is_owned, is_deserted) in steps {
+            for (owner, is_deserted) in steps {
                 presence.has_failed = true;
                 assert!(!presence.can_be_called());
-                assert_eq!(presence.changes(is_owned), is_deserted);
-                assert_eq!(presence.can_be_called(), is_owned || without);
+                let name = owner.map(|owner| owner.try_into().unwrap());
+                assert_eq!(presence.changes(name), is_deserted, "{owner:?}");
+                assert_eq!(presence.can_be_called(), owner.is_some() || without);
             }
         }
     }

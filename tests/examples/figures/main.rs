@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
+use whole_system::asking::is_in_state;
 use whole_system::clones::Actor;
-use whole_system::{Chance, Desktop, Engine, Sandbox, eventually, run};
+use whole_system::{Chance, Desktop, Engine, PATIENCE, Sandbox, run};
 
 use watcher::Watcher;
 
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the program is left alone before its memory is looked at.
 const REST: Duration = Duration::from_secs(5);
 const FILES: usize = 5_000;
@@ -51,7 +51,7 @@ fn main() {
     );
 
     let engine = desktop.run(&sandbox, &[&folder]);
-    is_safe(&sandbox, &folder);
+    is_in_state(&sandbox, &folder, "safe");
     std::thread::sleep(REST);
     row(
         "memory (PSS) without a window",
@@ -124,28 +124,12 @@ fn open_and_close(sandbox: &Sandbox, desktop: &Desktop, folder: &Path, program: 
 
 fn open(sandbox: &Sandbox, desktop: &Desktop, folder: &Path) {
     run(&mut desktop.program(sandbox, &[folder]));
-    has_windows(desktop, 1);
+    desktop.has_windows(1);
 }
 
 fn close(desktop: &Desktop) {
     desktop.close(desktop.windows("Anabranch")[0]);
-    has_windows(desktop, 0);
-}
-
-fn has_windows(desktop: &Desktop, count: usize) {
-    eventually(PATIENCE, || match desktop.windows("Anabranch").len() {
-        found if found == count => Ok(()),
-        found => Err(format!("{found} windows instead of {count}")),
-    });
-}
-
-fn is_safe(sandbox: &Sandbox, folder: &Path) {
-    eventually(PATIENCE, || {
-        let answer = sandbox.anabranch(["status", "--json"]).arg(folder).output().unwrap();
-        let answer = String::from_utf8_lossy(&answer.stdout).into_owned();
-        let is_so = answer.contains("\"state\": \"safe\"");
-        if is_so { Ok(()) } else { Err(answer) }
-    });
+    desktop.has_windows(0);
 }
 
 fn row(name: &str, figure: f64, unit: &str, limit: f64) {

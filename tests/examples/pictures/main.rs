@@ -7,22 +7,19 @@
     reason = "it fails by panicking and tells the person at the terminal"
 )]
 
-mod portal;
 mod screen;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use screen::Screen;
+use whole_system::asking::is_in_state;
 use whole_system::clones::Actor;
 use whole_system::disk_services::DiskServices;
 use whole_system::drives::{Drive, Format};
-use whole_system::window::Window;
-use whole_system::{Chance, Desktop, Sandbox, eventually, run};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use whole_system::portal::Portal;
+use whole_system::{Chance, Desktop, PATIENCE, Sandbox, Window, eventually, run};
 
 /// The panel: at the bottom, with the windows at the left and the tray at the right.
 const PANEL: &str = include_str!("xfce4-panel.xml");
@@ -143,13 +140,15 @@ impl Scene {
         let screen = Screen::of(&desktop);
         screen.paint(if is_dark { 0x0026_3238 } else { 0x005c_8fa0 });
         let panel = Panel::start(sandbox, &desktop);
-        let portal = portal::say(&desktop, is_dark);
+        let portal = Portal::start(&desktop, if is_dark { 1 } else { 2 });
         let bar = screen.bottom(PANEL_HEIGHT);
         let empty = screen.still("the panel", bar, |picture| !picture.is_plain());
 
         let paths: Vec<&Path> = self.folders.iter().map(PathBuf::as_path).collect();
         let engine = desktop.run(sandbox, &paths);
-        self.folders.iter().for_each(|folder| self.is_in_state(folder, "safe"));
+        for folder in &paths {
+            is_in_state(sandbox, folder, "safe");
+        }
         let shown = screen.still("the icon", bar, |picture| picture.middle_of_change(&empty).is_some());
         let (x, y) = shown.middle_of_change(&empty).expect("it was seen");
         let corner = screen.corner(340, 390);
@@ -181,7 +180,7 @@ impl Scene {
         )
         .unwrap();
         run(sandbox.anabranch(["pause"]).arg(&self.folders[1]));
-        self.is_in_state(&self.folders[0], "waiting");
+        is_in_state(sandbox, &self.folders[0], "waiting");
         // Away from the icon, whose words would stand before the window.
         screen.point(bar.x + bar.width / 2, bar.y + bar.height / 2);
         let mut last = None;
@@ -199,20 +198,6 @@ impl Scene {
         drop(portal);
         drop(panel);
         fs::rename(sandbox.path("stick/away"), sandbox.path("stick/Photos.git")).unwrap();
-    }
-
-    fn is_in_state(&self, folder: &Path, state: &str) {
-        eventually(PATIENCE, || {
-            let answer = self
-                .sandbox
-                .anabranch(["status", "--json"])
-                .arg(folder)
-                .output()
-                .unwrap();
-            let answer = String::from_utf8_lossy(&answer.stdout).into_owned();
-            let is_so = answer.contains(&format!("\"state\": \"{state}\""));
-            if is_so { Ok(()) } else { Err(answer) }
-        });
     }
 }
 

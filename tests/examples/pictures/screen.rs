@@ -5,14 +5,12 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use whole_system::Desktop;
+use whole_system::{Desktop, PATIENCE};
 use x11rb::connection::Connection as _;
 use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, ImageFormat, Window};
 use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
 
-/// How long something may take to appear, and then to stay as it is.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// What has not changed for so long is drawn.
 const STILL: Duration = Duration::from_millis(700);
 

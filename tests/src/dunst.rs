@@ -4,17 +4,16 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use whole_system::{Desktop, Sandbox, eventually};
 use zbus::proxy::CacheProperties;
 use zbus::{Proxy, connection};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::wait::{PATIENCE, eventually};
+use crate::{Desktop, Sandbox};
 
 /// The server; it ends, as if it had crashed, when it is let go of.
-pub(crate) struct Dunst {
+pub struct Dunst {
     runtime: Runtime,
     server: Proxy<'static>,
     process: Child,
@@ -26,8 +25,13 @@ pub(crate) struct Dunst {
 
 impl Dunst {
     /// Starts it and waits until it listens.
+    ///
+    /// # Panics
+    ///
+    /// When it does not; [`crate::skip::needs_notification_server`] says whether it is installed.
     #[track_caller]
-    pub(crate) fn start(sandbox: &Sandbox, desktop: &Desktop) -> Dunst {
+    #[must_use]
+    pub fn start(sandbox: &Sandbox, desktop: &Desktop) -> Dunst {
         let path = |name: &str| sandbox.path(format!("dunst {name}"));
         let (shown, choice) = (path("shown"), path("choice"));
         fs::write(&shown, "").unwrap();
@@ -82,7 +86,7 @@ impl Dunst {
 
     /// Waits until so many notifications are on the screen.
     #[track_caller]
-    pub(crate) fn has(&self, count: u32) {
+    pub fn has(&self, count: u32) {
         eventually(PATIENCE, || match self.count() {
             Ok(found) if found == count => Ok(()),
             found => Err(format!("{found:?} instead of {count}; ever: {}", self.ever())),
@@ -90,13 +94,14 @@ impl Dunst {
     }
 
     /// All that it ever showed: urgency, title and words.
-    pub(crate) fn ever(&self) -> String {
+    #[must_use]
+    pub fn ever(&self) -> String {
         fs::read_to_string(&self.shown).unwrap()
     }
 
     /// Waits until it has shown a notification whose line begins so.
     #[track_caller]
-    pub(crate) fn shows(&self, beginning: &str) {
+    pub fn shows(&self, beginning: &str) {
         eventually(PATIENCE, || {
             let ever = self.ever();
             match ever.lines().any(|line| line.starts_with(beginning)) {
@@ -108,7 +113,7 @@ impl Dunst {
 
     /// Chooses the button of these words.
     #[track_caller]
-    pub(crate) fn click(&self, words: &str) {
+    pub fn click(&self, words: &str) {
         fs::write(&self.choice, words).unwrap();
         self.runtime
             .block_on(self.server.call::<_, _, ()>("ContextMenuCall", &()))

@@ -2,20 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use whole_system::{Desktop, eventually};
 use zbus::message::Header;
-use zbus::object_server::SignalEmitter;
 use zbus::proxy::CacheProperties;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
 use zbus::{Connection, Proxy, connection, interface};
 
+use crate::Desktop;
+use crate::wait::{PATIENCE, eventually};
+
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
+const PATH: &str = "/StatusNotifierWatcher";
 const ITEM: &str = "org.kde.StatusNotifierItem";
-/// How long a program may take to show something.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where icons announce themselves.
 struct Watcher {
@@ -28,7 +27,7 @@ impl Watcher {
         &self,
         service: &str,
         #[zbus(header)] header: Header<'_>,
-        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+        #[zbus(connection)] bus: &Connection,
     ) -> zbus::fdo::Result<()> {
         // An icon names its bus name, or its object's path.
         let sender = header.sender().expect("the bus names senders").to_string();
@@ -38,7 +37,8 @@ impl Watcher {
             service.to_owned()
         };
         self.items.lock().unwrap().push(name.clone());
-        Self::status_notifier_item_registered(&emitter, &name).await?;
+        bus.emit_signal(None::<&str>, PATH, WATCHER, "StatusNotifierItemRegistered", &name)
+            .await?;
         Ok(())
     }
 
@@ -58,36 +58,10 @@ impl Watcher {
     fn protocol_version(&self) -> i32 {
         0
     }
-
-    #[zbus(signal)]
-    async fn status_notifier_item_registered(emitter: &SignalEmitter<'_>, service: &str) -> zbus::Result<()>;
 }
-
-/// Where a desktop says whether it is light or dark: 2 or 1.
-struct Portal {
-    scheme: u32,
-}
-
-#[interface(name = "org.freedesktop.portal.Settings")]
-impl Portal {
-    fn read(&self, namespace: &str, key: &str) -> OwnedValue {
-        assert_eq!((namespace, key), ("org.freedesktop.appearance", "color-scheme"));
-        self.scheme.into()
-    }
-
-    #[zbus(signal)]
-    async fn setting_changed(
-        emitter: &SignalEmitter<'_>,
-        namespace: &str,
-        key: &str,
-        value: Value<'_>,
-    ) -> zbus::Result<()>;
-}
-
-const PORTAL: &str = "/org/freedesktop/portal/desktop";
 
 /// A tray on a desktop's bus. It is there until it is let go of, as a panel until it crashes.
-pub(crate) struct TrayHost {
+pub struct TrayHost {
     runtime: Runtime,
     connection: Connection,
     items: Arc<Mutex<Vec<String>>>,
@@ -108,7 +82,13 @@ type Picture = (i32, i32, Vec<u8>);
 type Layout = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
 
 impl TrayHost {
-    pub(crate) fn start(desktop: &Desktop) -> TrayHost {
+    /// Makes the bus one with a tray.
+    ///
+    /// # Panics
+    ///
+    /// When it has one already.
+    #[must_use]
+    pub fn start(desktop: &Desktop) -> TrayHost {
         let runtime = Runtime::new().unwrap();
         let items = Arc::new(Mutex::new(Vec::new()));
         let watcher = Watcher {
@@ -116,7 +96,7 @@ impl TrayHost {
         };
         let connection = runtime.block_on(async {
             let address = connection::Builder::address(desktop.bus()).unwrap();
-            let serving = address.serve_at("/StatusNotifierWatcher", watcher).unwrap();
+            let serving = address.serve_at(PATH, watcher).unwrap();
             serving.name(WATCHER).unwrap().build().await.unwrap()
         });
         TrayHost {
@@ -126,36 +106,9 @@ impl TrayHost {
         }
     }
 
-    /// Makes the desktop one that says which colours it has, 1 for dark and 2 for light.
-    #[track_caller]
-    pub(crate) fn has_colours(&self, scheme: u32) {
-        self.runtime.block_on(async {
-            let server = self.connection.object_server();
-            assert!(server.at(PORTAL, Portal { scheme }).await.unwrap());
-            let name = "org.freedesktop.portal.Desktop";
-            self.connection.request_name(name).await.unwrap();
-        });
-    }
-
-    /// Tells that the colours are others now.
-    #[track_caller]
-    pub(crate) fn changes_colours(&self, scheme: u32) {
-        self.runtime.block_on(async {
-            let portal = self
-                .connection
-                .object_server()
-                .interface::<_, Portal>(PORTAL)
-                .await
-                .unwrap();
-            let (namespace, key) = ("org.freedesktop.appearance", "color-scheme");
-            let told = Portal::setting_changed(portal.signal_emitter(), namespace, key, Value::U32(scheme));
-            told.await.unwrap();
-        });
-    }
-
     /// The bus name of the icon, once it has announced itself.
     #[track_caller]
-    pub(crate) fn item(&self) -> String {
+    pub fn item(&self) -> String {
         eventually(PATIENCE, || match self.items.lock().unwrap().len() {
             0 => Err("no icon announced itself"),
             _ => Ok(()),
@@ -175,7 +128,7 @@ impl TrayHost {
 
     /// A property of the icon.
     #[track_caller]
-    pub(crate) fn property<T>(&self, name: &str) -> T
+    pub fn property<T>(&self, name: &str) -> T
     where
         T: TryFrom<OwnedValue>,
         T::Error: Into<zbus::Error>,
@@ -189,14 +142,14 @@ impl TrayHost {
 
     /// The words under the pointer.
     #[track_caller]
-    pub(crate) fn tooltip(&self) -> String {
+    pub fn tooltip(&self) -> String {
         let (_, _, _, words): (String, Vec<Picture>, String, String) = self.property("ToolTip");
         words
     }
 
     /// The picture: its width and its bytes, each point as alpha, red, green, blue.
     #[track_caller]
-    pub(crate) fn picture(&self) -> (i32, Vec<u8>) {
+    pub fn picture(&self) -> (i32, Vec<u8>) {
         let mut pictures: Vec<Picture> = self.property("IconPixmap");
         assert_eq!(pictures.len(), 1);
         let (width, height, points) = pictures.remove(0);
@@ -206,7 +159,7 @@ impl TrayHost {
 
     /// What a left click does.
     #[track_caller]
-    pub(crate) fn activate(&self) {
+    pub fn activate(&self) {
         let item = self.item();
         self.runtime.block_on(async {
             let icon = self.proxy(item, "/StatusNotifierItem".to_owned(), ITEM).await.unwrap();
@@ -228,7 +181,7 @@ impl TrayHost {
 
     /// The labels of all entries, each after those of the menus that it is in; greyed ones in brackets.
     #[track_caller]
-    pub(crate) fn labels(&self) -> Vec<String> {
+    pub fn labels(&self) -> Vec<String> {
         let item = self.item();
         let (_, entries) = self.runtime.block_on(self.menu(item)).unwrap();
         let label = |entry: Entry| match entry.is_enabled {
@@ -240,7 +193,7 @@ impl TrayHost {
 
     /// Clicks an entry. Its number changes with the menu, so a click that came too late is made again.
     #[track_caller]
-    pub(crate) fn click(&self, label: &str) {
+    pub fn click(&self, label: &str) {
         let item = self.item();
         eventually(PATIENCE, || {
             self.runtime.block_on(async {
