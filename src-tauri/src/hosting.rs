@@ -219,21 +219,19 @@ async fn show(mut status: watch::Receiver<Status>, item: TrayItem) {
 async fn say_without_host() {
     tokio::time::sleep(DESKTOP_BEGINS).await;
     // Without a bus there is no icon to show either, and that is said.
-    let Ok(bus) = zbus::Connection::session().await else {
-        return;
-    };
-    let names = async {
-        zbus::fdo::DBusProxy::new(&bus)
-            .await?
-            .name_has_owner(TRAY_HOST.try_into()?)
-            .await
-    };
-    if names.await.is_ok_and(|has_owner| !has_owner) {
+    if has_tray_host().await.is_ok_and(|has_host| !has_host) {
         crate::say(
             "this desktop shows no tray icons now; the folders are kept in sync all the same. Start the program once more \
              to see its window",
         );
     }
+}
+
+async fn has_tray_host() -> zbus::Result<bool> {
+    const BUS: &str = "org.freedesktop.DBus";
+    let session = zbus::Connection::session().await?;
+    let bus = zbus::Proxy::new(&session, BUS, "/org/freedesktop/DBus", BUS).await?;
+    bus.call("NameHasOwner", &TRAY_HOST).await
 }
 
 async fn reached(due: Option<Instant>) {

@@ -56,6 +56,24 @@ pub fn key_for(backend: &str, digest: &str, size: u64, extension: &[u8]) -> Key 
     Key::parse(&text).expect("because a hash backend, a digest and an extension that was capped make a key")
 }
 
+/// True if a key of this backend is one of this content. Its extension says nothing of that: it is of the name that the file
+/// had when it was added.
+pub(crate) fn is_of(key: &Key, backend: &str, digest: &str, size: u64) -> bool {
+    let rest = key.name().strip_prefix(digest.as_bytes());
+    key.backend() == backend
+        && key.size().is_none_or(|known| known == size)
+        && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
+}
+
+/// True if git-annex would give the content of `key` another key at this path, with its default settings: because the
+/// extension is another.
+pub(crate) fn is_of_another_name(key: &Key, path: &RepoPath) -> bool {
+    let keeps_extension = Backend::parse(key.backend().as_bytes()).is_some_and(|(_, keeps)| keeps);
+    let name: &[u8] = key.name();
+    let kept = name.find_byte(b'.').map_or(&b""[..], |dot| &name[dot..]);
+    keeps_extension && extension(path, 4, 2) != kept
+}
+
 /// Returns the WORM key of a file: `mtime` in whole seconds since the epoch.
 ///
 /// # Errors

@@ -227,7 +227,7 @@ impl Writer<'_> {
         let new = match &write.content {
             Content::Symlink(target) => self.store.scratch_symlink(target)?,
             Content::Annexed { key, pointer } => {
-                match found(self.store.content_for_work_tree(key, self.thin, executable))? {
+                match found(self.store.content_for_work_tree(key, path, self.thin, executable))? {
                     Some(new) => {
                         if self.durable {
                             sync(&new)?;

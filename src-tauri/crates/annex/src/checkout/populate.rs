@@ -172,7 +172,7 @@ fn populate_one(
     if key_of_pointer(&data).as_ref() != Some(key) {
         return Ok(None);
     }
-    let Some(new) = found(store.content_for_work_tree(key, thin, seen.is_executable()))? else {
+    let Some(new) = found(store.content_for_work_tree(key, path, thin, seen.is_executable()))? else {
         return Ok(None);
     };
     if durable {

@@ -210,8 +210,7 @@ impl Filter<'_> {
             return false;
         }
         if key.backend() == backend {
-            let rest = key.name().strip_prefix(digest.as_bytes());
-            return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."));
+            return naming::is_of(key, backend, digest, size);
         }
         let Some((backend, _)) = Backend::parse(backend.as_bytes()) else {
             return false;

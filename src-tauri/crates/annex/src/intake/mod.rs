@@ -146,8 +146,8 @@ impl Annex {
             has_symlinks: has_symlinks(&git) && !options.settings.crippled,
             is_roomy: contents.check_reserve(total, options.settings.diskreserve).is_ok(),
         };
-        let was_unlocked = was_unlocked(&git, &candidates)?;
-        let mut prepared = prepare_all(&preparing, &candidates, &was_unlocked, &mut intake.postponed);
+        let pointers = pointers(&git, &candidates)?;
+        let mut prepared = prepare_all(&preparing, &candidates, &pointers, &mut intake.postponed);
         self.store_contents(&contents, &root, &mut prepared, &mut intake)?;
         let keys = intake.keys_added.clone();
         let (staged, recorded) = thread::scope(|scope| {
@@ -190,27 +190,29 @@ fn has_symlinks(git: &Repository) -> bool {
         .unwrap_or(true)
 }
 
-/// For each candidate, whether a pointer file is staged for it now: what is unlocked stays so.
-fn was_unlocked(git: &Repository, candidates: &[&Candidate]) -> Result<Vec<bool>> {
+/// For each candidate, the key of the pointer file that is staged for it now.
+fn pointers(git: &Repository, candidates: &[&Candidate]) -> Result<Vec<Option<Key>>> {
     let odb = git.odb().map_err(Error::git("open the objects"))?;
-    let is_pointer = |candidate: &&Candidate| {
+    let pointer = |candidate: &&Candidate| {
         let prior = candidate
             .prior
             .filter(|prior| matches!(prior.mode, REGULAR | EXECUTABLE));
-        let Some(prior) = prior else { return false };
-        let id = to_git(prior.oid);
+        let id = to_git(prior?.oid);
         // Only the size is read of what is too large.
-        odb.read_header(id).is_ok_and(|(size, _)| size <= MAX_POINTER)
-            && odb.read(id).is_ok_and(|blob| key_of_pointer(blob.data()).is_some())
+        let is_small = odb.read_header(id).is_ok_and(|(size, _)| size <= MAX_POINTER);
+        is_small
+            .then(|| odb.read(id).ok())
+            .flatten()
+            .and_then(|blob| key_of_pointer(blob.data()))
     };
-    Ok(candidates.iter().map(is_pointer).collect())
+    Ok(candidates.iter().map(pointer).collect())
 }
 
 /// Reads all candidates, on two threads where there are many. The order is kept.
 fn prepare_all(
     preparing: &Preparing<'_>,
     candidates: &[&Candidate],
-    was_unlocked: &[bool],
+    pointers: &[Option<Key>],
     postponed: &mut Vec<(RepoPath, Postponed)>,
 ) -> Vec<Prepared> {
     let threads = match candidates.len() {
@@ -229,7 +231,7 @@ fn prepare_all(
                 break;
             }
             for at in start..end {
-                let outcome = preparing.prepare(&mut directories, candidates[at], was_unlocked[at]);
+                let outcome = preparing.prepare(&mut directories, candidates[at], pointers[at].as_ref());
                 done.push((at, outcome));
             }
         }

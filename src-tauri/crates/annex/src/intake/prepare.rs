@@ -70,12 +70,12 @@ pub(super) struct Preparing<'a> {
 }
 
 impl Preparing<'_> {
-    /// Reads one file. `was_unlocked` says that a pointer is staged for it now. None if it is to be left alone.
+    /// Reads one file, for which the pointer to `staged` is staged now. None if it is to be left alone.
     pub(super) fn prepare(
         &self,
         directories: &mut Directories<'_>,
         candidate: &Candidate,
-        was_unlocked: bool,
+        staged: Option<&Key>,
     ) -> Result<Option<Prepared>, Postponed> {
         let path = &candidate.path;
         let delay = self.options.settings.delayadd;
@@ -108,8 +108,8 @@ impl Preparing<'_> {
         let size = candidate.stat.size;
         let settings = self.options.settings;
         if (settings.dotfiles || !path.is_dotfile()) && (self.options.is_large)(path, size) {
-            let is_unlocked = was_unlocked || !self.has_symlinks || (self.options.is_unlocked)(path, size);
-            let (stat, annexed) = self.annex(directory, name, &file, candidate, is_unlocked)?;
+            let is_unlocked = staged.is_some() || !self.has_symlinks || (self.options.is_unlocked)(path, size);
+            let (stat, annexed) = self.annex(directory, name, &file, candidate, staged, is_unlocked)?;
             return Ok(Some(prepared(stat, Content::Annexed(annexed))));
         }
         if !settings.add_small_files && candidate.prior.is_none() {
@@ -145,6 +145,7 @@ impl Preparing<'_> {
         name: &[u8],
         file: &File,
         candidate: &Candidate,
+        staged: Option<&Key>,
         is_unlocked: bool,
     ) -> Result<(Stat, Annexed), Postponed> {
         let (path, seen, settings) = (&candidate.path, &candidate.stat, self.options.settings);
@@ -198,8 +199,13 @@ impl Preparing<'_> {
                 return Err(Postponed::Changed);
             }
             let extension = naming::extension(path, settings.max_extension_length, settings.max_extensions);
+            // Content that is the same keeps its key, under whatever name: it would have to be sent everywhere again.
+            let same = staged.filter(|key| naming::is_of(key, named, &ingested.digest, ingested.size));
             let annexed = Annexed {
-                key: naming::key_for(named, &ingested.digest, ingested.size, &extension),
+                key: same.map_or_else(
+                    || naming::key_for(named, &ingested.digest, ingested.size, &extension),
+                    Key::clone,
+                ),
                 incoming: Some(ingested.incoming),
                 is_linked: ingested.linked,
                 is_unlocked,

@@ -2,8 +2,9 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::time::{Duration, SystemTime};
 
-use model::Key;
+use model::{Key, RepoPath};
 use rustix::fs::{AtFlags, CWD, linkat};
 use rustix::io::Errno;
 
@@ -12,23 +13,31 @@ use super::layout::umask;
 use super::pour::{LARGE, Onlooker, Poured, Source, Unfinished, pour, read_small};
 use super::receive::{SMALL, keep_time};
 use super::room::Incoming;
+use crate::naming::is_of_another_name;
 use crate::{Error, Result};
 
+/// A file that is older than this is older than an index that is written now, in whole seconds.
+const SETTLED: Duration = Duration::from_secs(2);
+
 impl Store<'_> {
-    /// Makes a file with the content of `key` for the work tree, which the caller renames to its place (and then says
-    /// so: [`Incoming::moved_away`]). Its modification time is that of the object; it is not synced to disk.
+    /// Makes a file with the content of `key` for `path` in the work tree, which the caller renames to its place (and then
+    /// says so: [`Incoming::moved_away`]). It is not synced to disk.
+    ///
+    /// Its modification time is that of the object. But git has the filter read each file that is as young as the index,
+    /// in whole seconds, and git-annex's filter finds another key where the extension is another: the file would count as
+    /// modified for ever. So such a file is made older than that.
     ///
     /// With `thin` it is a hard link to the object, made writable, as `annex.thin` asks for: if no other file is
     /// linked to that object and `executable` is false.
-    pub fn content_for_work_tree(&self, key: &Key, thin: bool, executable: bool) -> Result<Incoming> {
+    pub fn content_for_work_tree(&self, key: &Key, path: &RepoPath, thin: bool, executable: bool) -> Result<Incoming> {
         let object = self.open(key)?;
-        let path = self.object_path(key);
-        let found = object.metadata().map_err(Error::io("examine", &path))?;
+        let place = self.object_path(key);
+        let found = object.metadata().map_err(Error::io("examine", &place))?;
         let room = self.scratch()?;
         let mode = work_tree_mode(found.mode(), executable);
         if thin && !executable && found.nlink() == 1 {
             let name = room.new_name();
-            let from = self.find(key).unwrap_or(path);
+            let from = self.find(key).unwrap_or(place);
             if linkat(CWD, &from, &room.directory, &name, AtFlags::empty()).is_ok() {
                 let incoming = Incoming {
                     room,
@@ -65,6 +74,11 @@ impl Store<'_> {
             Err(Unfinished::Cancelled | Unfinished::Wrong) => return Err(Error::Busy(incoming.path())),
         }
         keep_time(&dest, &found);
+        let settled = SystemTime::now() - SETTLED;
+        if is_of_another_name(key, path) && found.modified().is_ok_and(|at| at > settled) {
+            // As with the time of the object: a file system that cannot is no failure.
+            let _ = dest.set_modified(settled);
+        }
         Ok(incoming)
     }
 

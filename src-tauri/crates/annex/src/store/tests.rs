@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use model::Key;
+use model::{Key, RepoPath};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use rustix::fs::{FlockOperation, flock};
@@ -252,11 +252,46 @@ fn content_of_every_size_passes_whole() {
         assert_eq!(fs::read(received.path()).unwrap(), bytes, "{size}");
         assert_eq!(*seen.lock().unwrap(), size as u64);
         finish(&store, vec![(key.clone(), received)]);
-        let copy = store.content_for_work_tree(&key, false, false).unwrap();
+        let copy = store.content_for_work_tree(&key, &any_path(), false, false).unwrap();
         assert_eq!(fs::read(copy.path()).unwrap(), bytes, "{size}");
         assert_ne!(mode(&copy.path()) & 0o200, 0);
     }
     assert_eq!(entries(&annex.annex_file("tmp")), [""; 0]);
+}
+
+fn any_path() -> RepoPath {
+    RepoPath::parse(b"a file").unwrap()
+}
+
+/// Else git would have git-annex's filter read it, which finds a key with another extension.
+#[test]
+fn a_file_whose_name_would_give_it_another_key_is_older_than_any_index() {
+    let top = Top::new();
+    let annex = repository(top.path(), &[]);
+    let store = annex.store();
+    let source = file_with(top.path(), b"hello\n");
+    let digest = key_of(b"hello\n").name().to_string().replace(".dat", "");
+    let keys = [format!("SHA256E-s6--{digest}.tar.gz"), format!("SHA256-s6--{digest}")];
+    let [with_extension, without] = keys.map(|text| Key::parse(text.as_bytes()).unwrap());
+    for key in [&with_extension, &without] {
+        let received = store.copy_in(&source, key, true, &|_| {}).unwrap();
+        finish(&store, vec![(key.clone(), received)]);
+    }
+    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_secs();
+    for (key, name, is_young) in [
+        (&with_extension, "d.d/a.tar.gz", true),
+        (&with_extension, "a.tar.variant-12ab.gz", false),
+        (&with_extension, "a", false),
+        (&without, "a.txt", true),
+    ] {
+        let path = RepoPath::parse(name.as_bytes()).unwrap();
+        let now = seconds(SystemTime::now());
+        let copy = store.content_for_work_tree(key, &path, false, false).unwrap();
+        let made = seconds(fs::metadata(copy.path()).unwrap().modified().unwrap());
+        let object = fs::metadata(store.find(key).unwrap()).unwrap();
+        assert_eq!(made == seconds(object.modified().unwrap()), is_young, "{name}");
+        assert!(is_young || made < now, "{name}");
+    }
 }
 
 #[test]
@@ -361,10 +396,10 @@ fn linked_content_is_the_file_itself() {
         fs::metadata(&path).unwrap().ino()
     );
     // A third file must not share the inode with the second: writing to one would change the other.
-    let copy = store.content_for_work_tree(&key, true, false).unwrap();
+    let copy = store.content_for_work_tree(&key, &any_path(), true, false).unwrap();
     assert_eq!(fs::metadata(copy.path()).unwrap().nlink(), 1);
     fs::remove_file(&path).unwrap();
-    let thin = store.content_for_work_tree(&key, true, false).unwrap();
+    let thin = store.content_for_work_tree(&key, &any_path(), true, false).unwrap();
     assert_eq!(fs::metadata(thin.path()).unwrap().nlink(), 2);
     fs::write(&path, b"other").unwrap();
     let replaced = store.ingest(&source, Backend::Sha256, Making::Link(&path), &|_| {});
