@@ -16,6 +16,8 @@ pub(super) const BETWEEN: u64 = 5;
 /// A drive that goes so soon after contents travelled was taken out while they did: what was cut off may be seen to
 /// have ended before the drive is seen to be gone.
 const CUT_OFF: u64 = 5;
+/// What a server refused is brought to it again after so long: some take only so many in a while.
+const AGAIN: u64 = 60;
 
 /// What was told and seen before. Written down but for what only this process can know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +35,9 @@ pub(super) struct History {
     /// What is on the screen.
     #[serde(skip)]
     shown: BTreeMap<About, Notice>,
+    /// When the server last refused what it was to show.
+    #[serde(skip)]
+    refused_at: BTreeMap<About, u64>,
     #[serde(skip)]
     last_at: Option<u64>,
     /// When contents were last seen to travel to or from a drive, by its id.
@@ -94,6 +99,7 @@ impl History {
         let times = told.chain(self.lacks_since.values_mut());
         let times = times.chain(self.few_since.values_mut());
         let times = times.chain(self.moved_at.values_mut()).chain(&mut self.last_at);
+        let times = times.chain(self.refused_at.values_mut());
         times.for_each(|time| *time = at.min(*time));
     }
 
@@ -165,6 +171,17 @@ impl History {
         }
     }
 
+    /// The server would not show something; true if it would before. It does not count as told, and is tried again.
+    pub(super) fn is_refused(&mut self, about: About, at: u64) -> bool {
+        self.last_at = Some(at);
+        self.refused_at.insert(about, at).is_none()
+    }
+
+    /// Another server may take what one refused.
+    pub(super) fn forget_refusals(&mut self) {
+        self.refused_at.clear();
+    }
+
     /// The notification server ended, and what it showed with it: danger is to be told again.
     pub(super) fn is_deserted(&mut self) {
         self.said.clear();
@@ -196,6 +213,7 @@ impl History {
         let is_true = |about: &About| wanted.iter().any(|notice| notice.about == *about);
         step.withdraw = self.shown.keys().filter(|about| !is_true(about)).cloned().collect();
         step.withdraw.iter().for_each(|about| next.is_closed(about));
+        next.refused_at.retain(|about, _| is_true(about));
         let mut later: Vec<u64> = Vec::new();
         let free_at = self.last_at.map_or(0, |last_at| last_at + BETWEEN);
         for notice in &wanted {
@@ -203,7 +221,11 @@ impl History {
                 continue;
             }
             let can_wait = notice.urgency != Urgency::Critical || self.shown.contains_key(&notice.about);
-            if step.show.is_some() {
+            let refused_at = self.refused_at.get(&notice.about);
+            let refused_until = refused_at.map_or(0, |refused_at| refused_at + AGAIN);
+            if at < refused_until {
+                later.push(refused_until);
+            } else if step.show.is_some() {
                 later.push(at + BETWEEN);
             } else if can_wait && at < free_at {
                 later.push(free_at);
@@ -211,6 +233,7 @@ impl History {
                 let count = notice.count;
                 next.told.insert(notice.about.clone(), Told { at, count });
                 next.shown.insert(notice.about.clone(), notice.clone());
+                next.refused_at.remove(&notice.about);
                 next.last_at = Some(at);
                 step.show = Some(notice.clone());
             }

@@ -4,6 +4,7 @@ use super::*;
 use crate::acts::Act;
 use crate::tray::tests::{folder as bare, transfer};
 
+mod servers;
 mod walk;
 
 const PATH: &str = "/home/ann/Photos";
@@ -551,23 +552,6 @@ fn a_new_start_tells_nothing_twice() {
     life.sees(1010, &seen(&[asking("9 of 10?")], &[]));
     life.acts(1010);
     assert_eq!(life.shows.len(), 5);
-}
-
-#[test]
-fn a_server_that_comes_again_is_told_of_danger_only() {
-    let mut life = Life::default();
-    life.sees(10, &seen(&[asking("9 of 10?")], &[new()]));
-    life.passes(10, 100);
-    assert_eq!(life.shows.len(), 2);
-    life.history.is_deserted();
-    life.passes(100, 200);
-    assert_eq!(life.shows.len(), 3);
-    assert_eq!(life.shows[2].1.about, About::Question(PATH.to_owned()));
-    // What was closed by hand stays closed.
-    life.history.is_closed(&About::Question(PATH.to_owned()));
-    life.history.is_deserted();
-    life.passes(200, 300);
-    assert_eq!(life.shows.len(), 3);
 }
 
 #[test]
