@@ -18,6 +18,8 @@ pub(super) const BETWEEN: u64 = 5;
 const CUT_OFF: u64 = 5;
 /// What a server refused is brought to it again after so long: some take only so many in a while.
 const AGAIN: u64 = 60;
+/// The drives that are there when the program starts are seen within so long; one that comes later was not there.
+const START: u64 = 30;
 
 /// What was told and seen before. Written down but for what only this process can know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,9 @@ pub(super) struct History {
     refused_at: BTreeMap<About, u64>,
     #[serde(skip)]
     last_at: Option<u64>,
+    /// When this process first saw anything.
+    #[serde(skip)]
+    began_at: Option<u64>,
     /// When contents were last seen to travel to or from a drive, by its id.
     #[serde(skip)]
     moved_at: BTreeMap<String, u64>,
@@ -79,7 +84,13 @@ impl History {
                 self.is_gone(drive, before, at);
             }
         }
+        let began_at = *self.began_at.get_or_insert(at);
         for drive in &now.drives {
+            let has_come = before.drives.iter().all(|other| other.id != drive.id);
+            // It may have been taken out while the program did not run.
+            if has_come && at >= began_at + START {
+                self.told.remove(&About::UpToDate(drive.id.clone()));
+            }
             self.pulled_out.remove(&drive.id);
             self.told.remove(&About::PulledOut(drive.id.clone()));
             // It has moved until now also if it does no longer.
@@ -99,7 +110,7 @@ impl History {
         let times = told.chain(self.lacks_since.values_mut());
         let times = times.chain(self.few_since.values_mut());
         let times = times.chain(self.moved_at.values_mut()).chain(&mut self.last_at);
-        let times = times.chain(self.refused_at.values_mut());
+        let times = times.chain(self.refused_at.values_mut()).chain(&mut self.began_at);
         times.for_each(|time| *time = at.min(*time));
     }
 

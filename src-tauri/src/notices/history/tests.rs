@@ -5,6 +5,7 @@ use crate::acts::Act;
 use crate::tray::tests::{folder as bare, transfer};
 
 mod servers;
+mod starts;
 mod walk;
 
 const PATH: &str = "/home/ann/Photos";
@@ -524,34 +525,6 @@ fn each_notice_has_its_words_and_buttons() {
         Some(Act::Request(contract::Request::Eject { drive: drive() }))
     );
     assert_eq!(act(10, 0), Some(Act::OpenFolder(PATH.to_owned())));
-}
-
-#[test]
-fn a_new_start_tells_nothing_twice() {
-    let mut life = Life::default();
-    let status = seen(&[lacking()], &[new()]);
-    life.sees(10, &status);
-    life.passes(10, 100);
-    life.sees(100, &seen(&[photos(State::Safe)], &[in_use(true)]));
-    life.passes(100, 200);
-    assert_eq!(life.shows.len(), 3);
-    for start in 1..4 {
-        life.restarts();
-        life.sees(start * 200, &seen(&[photos(State::Stopped)], &[]));
-        life.passes(start * 200, start * 200 + 50);
-        life.sees(start * 200 + 50, &seen(&[photos(State::Safe)], &[in_use(true)]));
-        life.passes(start * 200 + 50, start * 200 + 100);
-        life.sees(start * 200 + 100, &seen(&[photos(State::Safe)], &[new()]));
-        life.passes(start * 200 + 100, start * 200 + 200);
-        assert_eq!(life.shows.len(), 3, "start {start}");
-    }
-    // But a question is open as before, and the old buttons are dead.
-    life.sees(1000, &seen(&[asking("9 of 10?")], &[]));
-    life.acts(1000);
-    life.restarts();
-    life.sees(1010, &seen(&[asking("9 of 10?")], &[]));
-    life.acts(1010);
-    assert_eq!(life.shows.len(), 5);
 }
 
 #[test]
