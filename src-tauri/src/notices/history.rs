@@ -127,10 +127,13 @@ impl History {
     }
 
     fn observe_folder(&mut self, folder: &Folder, at: u64) {
+        let lacks = |name: &str| folder.places.iter().any(|place| place.name == *name && place.wants > 0);
+        let is_busy = folder.state == State::Working || !folder.transfers.is_empty();
         let is_over = |about: &About| match about {
             About::Question(path) => *path == folder.path && folder.question.is_none(),
             // Being tried again is not yet room.
-            About::Full(path) => *path == folder.path && folder.state == State::Safe,
+            About::Full(path, disk) if disk == path => *path == folder.path && !is_busy && !folder.full.contains(disk),
+            About::Full(path, place) => *path == folder.path && !lacks(place),
             About::Damage(_)
             | About::Answer(_)
             | About::NewDrive(_)
@@ -159,7 +162,6 @@ impl History {
             0 => drop(self.few_since.remove(&folder.path)),
             _ => _ = self.few_since.entry(folder.path.clone()).or_insert(at),
         }
-        let lacks = |name: &str| folder.places.iter().any(|place| place.name == *name && place.wants > 0);
         self.lacks_since
             .retain(|(path, name), _| *path != folder.path || lacks(name));
         for place in folder.places.iter().filter(|place| place.wants > 0) {
@@ -270,7 +272,7 @@ impl History {
             About::Answer(_)
             | About::NewDrive(_)
             | About::PulledOut(_)
-            | About::Full(_)
+            | About::Full(..)
             | About::UpToDate(_)
             | About::InStep(_) => false,
         }
@@ -288,7 +290,7 @@ impl History {
             | About::Answer(_)
             | About::NewDrive(_)
             | About::PulledOut(_)
-            | About::Full(_)
+            | About::Full(..)
             | About::UpToDate(_)
             | About::InStep(_) => return None,
         };
@@ -355,7 +357,16 @@ pub(super) fn is_moving(status: &Status, drive: &Drive) -> bool {
 mod pairs {
     use std::collections::BTreeMap;
 
+    use serde::de::IgnoredAny;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Another version of the program may have written what this one does not know.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Pair<K, V> {
+        Known(K, V),
+        Unknown(IgnoredAny),
+    }
 
     pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
         map: &BTreeMap<K, V>,
@@ -370,7 +381,12 @@ mod pairs {
         V: Deserialize<'a>,
         D: Deserializer<'a>,
     {
-        Ok(Vec::<(K, V)>::deserialize(from)?.into_iter().collect())
+        let known = |pair| match pair {
+            Pair::Known(key, value) => Some((key, value)),
+            Pair::Unknown(IgnoredAny) => None,
+        };
+        let pairs = Vec::<Pair<K, V>>::deserialize(from)?;
+        Ok(pairs.into_iter().filter_map(known).collect())
     }
 }
 
