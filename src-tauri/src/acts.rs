@@ -69,7 +69,7 @@ impl Doer<'_> {
         match act {
             Act::OpenWindow => windows::open(self.app),
             Act::OpenPage(page) => windows::open_at(self.app, page),
-            Act::OpenFolder(path) => drop(tokio::spawn(open(path))),
+            Act::OpenFolder(path) => drop(tokio::spawn(open(path, self.said.clone()))),
             Act::Ask(folder, command) => self.ask(folder, command),
             Act::Request(request) => self.request([request]),
             Act::PauseAll(span) => {
@@ -109,21 +109,29 @@ impl Doer<'_> {
         let requests: Vec<Request> = requests.into_iter().collect();
         tokio::spawn(async move {
             for request in requests {
-                let is_awaited = matches!(request, Request::Eject { .. });
-                match door.request(request).await {
-                    Answer::Refused(why) => return tell(&said, "That was not done".to_owned(), why),
-                    // All else shows in the status, but a drive that is gone does not.
-                    Answer::Done(words) if is_awaited => {
-                        // Nobody listens only while the program ends.
-                        let _ = said.send(Said {
-                            title: words,
-                            body: String::new(),
-                        });
-                    }
-                    Answer::Done(_) | Answer::Found(_) | Answer::Suggested(_) => {}
+                let is_eject = matches!(request, Request::Eject { .. });
+                let answer = door.request(request).await;
+                let is_refused = matches!(answer, Answer::Refused(_));
+                if let Some((title, body)) = told(is_eject, answer) {
+                    tell(&said, title.to_owned(), body);
+                }
+                if is_refused {
+                    return;
                 }
             }
         });
+    }
+}
+
+/// What the user is told of an answer: a title, and the whole.
+fn told(is_eject: bool, answer: Answer) -> Option<(&'static str, String)> {
+    match answer {
+        // All else shows in the status, but a drive that is gone does not.
+        Answer::Done(words) if is_eject => Some(("The drive was ejected", words)),
+        Answer::Done(_) | Answer::Found(_) | Answer::Suggested(_) => None,
+        // It may also be that the user has thought better of it.
+        Answer::Refused(why) if is_eject => Some(("The drive was not ejected", why)),
+        Answer::Refused(why) => Some(("That was not done", why)),
     }
 }
 
@@ -135,7 +143,7 @@ pub(crate) fn tell(said: &UnboundedSender<Said>, title: String, body: String) {
 }
 
 /// Shows a folder in the desktop's file manager.
-async fn open(folder: String) {
+async fn open(folder: String, said: UnboundedSender<Said>) {
     let mut open = tokio::process::Command::new("xdg-open");
     // What is said to our own windows is not said to those of others.
     open.env_remove(crate::GTK_GRAPHICS);
@@ -145,11 +153,14 @@ async fn open(folder: String) {
         Ok(status) => status.to_string(),
         Err(error) => error.to_string(),
     };
-    crate::say(&format!("{folder} could not be shown: xdg-open: {why}"));
+    let body = format!("{folder}: xdg-open: {why}");
+    tell(&said, "The folder could not be shown".to_owned(), body);
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
     use super::*;
 
     #[test]
@@ -170,5 +181,40 @@ mod tests {
             let end = end.map(|end| u64::try_from(end.to_unix()).unwrap());
             assert_eq!(span.until(&now), end, "{span:?} at {now:?}");
         }
+    }
+    #[test]
+    fn what_is_told_of_an_answer_is_whole_and_true() {
+        let words =
+            "STICK is safe to unplug: it is unmounted and switched off. 2 files that belong on it are not on it.";
+        let done = || Answer::Done(words.to_owned());
+        let stays = || Answer::Refused("the drive stays, as you asked".to_owned());
+        let table = [
+            (true, done(), Some(("The drive was ejected", words))),
+            (false, done(), None),
+            (
+                true,
+                stays(),
+                Some(("The drive was not ejected", "the drive stays, as you asked")),
+            ),
+            (
+                false,
+                Answer::Refused("no room".to_owned()),
+                Some(("That was not done", "no room")),
+            ),
+        ];
+        for (is_eject, answer, expected) in table {
+            let told = told(is_eject, answer.clone());
+            let told = told.as_ref().map(|(title, body)| (*title, body.as_str()));
+            assert_eq!(told, expected, "{answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_shown_is_told_of() {
+        let (said, mut heard) = unbounded_channel();
+        open("/no/such/folder".to_owned(), said).await;
+        let told = heard.recv().await.unwrap();
+        assert_eq!(told.title, "The folder could not be shown");
+        assert!(told.body.starts_with("/no/such/folder: xdg-open: "), "{told:?}");
     }
 }

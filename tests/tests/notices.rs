@@ -216,3 +216,93 @@ fn damage_is_told_as_danger() {
     dunst.shows("CRITICAL | Photos: damage was found | The content of a file is damaged.");
     engine.stop();
 }
+
+mod refusing {
+    use std::collections::HashMap;
+    use std::sync::{Arc, Mutex};
+
+    use tokio::runtime::Runtime;
+    use whole_system::clones::Actor;
+    use whole_system::skip::needs_desktop;
+    use whole_system::{Desktop, Sandbox, eventually};
+    use zbus::zvariant::Value;
+    use zbus::{connection, fdo, interface};
+
+    use super::{PATIENCE, delete_many, photos, save};
+
+    /// A notification server that refuses the first, as one does that was asked for too many by others.
+    struct Refusing {
+        /// The titles of what it was asked to show.
+        asked: Arc<Mutex<Vec<String>>>,
+    }
+
+    #[interface(name = "org.freedesktop.Notifications")]
+    impl Refusing {
+        fn get_capabilities(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        #[allow(clippy::too_many_arguments, reason = "the desktops' specification has so many")]
+        fn notify(
+            &self,
+            _program: &str,
+            _replaces: u32,
+            _icon: &str,
+            title: &str,
+            _body: &str,
+            _actions: Vec<&str>,
+            _hints: HashMap<&str, Value<'_>>,
+            _expires: i32,
+        ) -> fdo::Result<u32> {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push(title.to_owned());
+            match asked.len() {
+                1 => Err(fdo::Error::LimitsExceeded("too many notifications".to_owned())),
+                number => Ok(u32::try_from(number).unwrap()),
+            }
+        }
+
+        fn close_notification(&self, _id: u32) {}
+    }
+
+    #[test]
+    fn a_server_that_refuses_one_is_brought_the_next() {
+        if !needs_desktop() {
+            return;
+        }
+        let sandbox = Sandbox::new();
+        let photos = photos(&sandbox);
+        let clone = Actor::Anabranch.clone(&sandbox, &photos, "clone", false);
+        Actor::Anabranch.sync(&sandbox, &photos);
+        save(&photos, "the folder's");
+        save(&clone, "the clone's");
+        Actor::Anabranch.sync(&sandbox, &clone);
+        let desktop = Desktop::start(&sandbox);
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let server = Refusing { asked: asked.clone() };
+        let runtime = Runtime::new().unwrap();
+        let _bus = runtime.block_on(async {
+            let bus = connection::Builder::address(desktop.bus()).unwrap();
+            let bus = bus.name("org.freedesktop.Notifications").unwrap();
+            let bus = bus.serve_at("/org/freedesktop/Notifications", server).unwrap();
+            bus.build().await.unwrap()
+        });
+        let is_asked = |titles: &[&str]| {
+            eventually(PATIENCE, || {
+                let asked = asked.lock().unwrap();
+                match *asked == titles {
+                    true => Ok(()),
+                    false => Err(format!("{asked:?}")),
+                }
+            });
+        };
+        let engine = desktop.run(&sandbox, &[&photos]);
+        let kept = "Photos: both versions were kept";
+        is_asked(&[kept]);
+        delete_many(&photos);
+        is_asked(&[kept, "Photos: a question waits for your answer"]);
+        let words = engine.words();
+        assert!(words.contains("too many notifications"), "{words}");
+        engine.stop();
+    }
+}

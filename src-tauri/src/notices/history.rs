@@ -16,6 +16,10 @@ pub(super) const BETWEEN: u64 = 5;
 /// A drive that goes so soon after contents travelled was taken out while they did: what was cut off may be seen to
 /// have ended before the drive is seen to be gone.
 const CUT_OFF: u64 = 5;
+/// What a server refused is brought to it again after so long: some take only so many in a while.
+const AGAIN: u64 = 60;
+/// The drives that are there when the program starts are seen within so long; one that comes later was not there.
+const START: u64 = 30;
 
 /// What was told and seen before. Written down but for what only this process can know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +37,14 @@ pub(super) struct History {
     /// What is on the screen.
     #[serde(skip)]
     shown: BTreeMap<About, Notice>,
+    /// When the server last refused what it was to show.
+    #[serde(skip)]
+    refused_at: BTreeMap<About, u64>,
     #[serde(skip)]
     last_at: Option<u64>,
+    /// When this process first saw anything.
+    #[serde(skip)]
+    began_at: Option<u64>,
     /// When contents were last seen to travel to or from a drive, by its id.
     #[serde(skip)]
     moved_at: BTreeMap<String, u64>,
@@ -74,7 +84,13 @@ impl History {
                 self.is_gone(drive, before, at);
             }
         }
+        let began_at = *self.began_at.get_or_insert(at);
         for drive in &now.drives {
+            let has_come = before.drives.iter().all(|other| other.id != drive.id);
+            // It may have been taken out while the program did not run.
+            if has_come && at >= began_at + START {
+                self.told.remove(&About::UpToDate(drive.id.clone()));
+            }
             self.pulled_out.remove(&drive.id);
             self.told.remove(&About::PulledOut(drive.id.clone()));
             // It has moved until now also if it does no longer.
@@ -94,6 +110,7 @@ impl History {
         let times = told.chain(self.lacks_since.values_mut());
         let times = times.chain(self.few_since.values_mut());
         let times = times.chain(self.moved_at.values_mut()).chain(&mut self.last_at);
+        let times = times.chain(self.refused_at.values_mut()).chain(&mut self.began_at);
         times.for_each(|time| *time = at.min(*time));
     }
 
@@ -110,10 +127,13 @@ impl History {
     }
 
     fn observe_folder(&mut self, folder: &Folder, at: u64) {
+        let lacks = |name: &str| folder.places.iter().any(|place| place.name == *name && place.wants > 0);
+        let is_busy = folder.state == State::Working || !folder.transfers.is_empty();
         let is_over = |about: &About| match about {
             About::Question(path) => *path == folder.path && folder.question.is_none(),
             // Being tried again is not yet room.
-            About::Full(path) => *path == folder.path && folder.state == State::Safe,
+            About::Full(path, disk) if disk == path => *path == folder.path && !is_busy && !folder.full.contains(disk),
+            About::Full(path, place) => *path == folder.path && !lacks(place),
             About::Damage(_)
             | About::Answer(_)
             | About::NewDrive(_)
@@ -142,7 +162,6 @@ impl History {
             0 => drop(self.few_since.remove(&folder.path)),
             _ => _ = self.few_since.entry(folder.path.clone()).or_insert(at),
         }
-        let lacks = |name: &str| folder.places.iter().any(|place| place.name == *name && place.wants > 0);
         self.lacks_since
             .retain(|(path, name), _| *path != folder.path || lacks(name));
         for place in folder.places.iter().filter(|place| place.wants > 0) {
@@ -163,6 +182,17 @@ impl History {
         if let About::Answer(number) = about {
             self.said.remove(number);
         }
+    }
+
+    /// The server would not show something; true if it would before. It does not count as told, and is tried again.
+    pub(super) fn is_refused(&mut self, about: About, at: u64) -> bool {
+        self.last_at = Some(at);
+        self.refused_at.insert(about, at).is_none()
+    }
+
+    /// Another server may take what one refused.
+    pub(super) fn forget_refusals(&mut self) {
+        self.refused_at.clear();
     }
 
     /// The notification server ended, and what it showed with it: danger is to be told again.
@@ -196,6 +226,7 @@ impl History {
         let is_true = |about: &About| wanted.iter().any(|notice| notice.about == *about);
         step.withdraw = self.shown.keys().filter(|about| !is_true(about)).cloned().collect();
         step.withdraw.iter().for_each(|about| next.is_closed(about));
+        next.refused_at.retain(|about, _| is_true(about));
         let mut later: Vec<u64> = Vec::new();
         let free_at = self.last_at.map_or(0, |last_at| last_at + BETWEEN);
         for notice in &wanted {
@@ -203,7 +234,11 @@ impl History {
                 continue;
             }
             let can_wait = notice.urgency != Urgency::Critical || self.shown.contains_key(&notice.about);
-            if step.show.is_some() {
+            let refused_at = self.refused_at.get(&notice.about);
+            let refused_until = refused_at.map_or(0, |refused_at| refused_at + AGAIN);
+            if at < refused_until {
+                later.push(refused_until);
+            } else if step.show.is_some() {
                 later.push(at + BETWEEN);
             } else if can_wait && at < free_at {
                 later.push(free_at);
@@ -211,6 +246,7 @@ impl History {
                 let count = notice.count;
                 next.told.insert(notice.about.clone(), Told { at, count });
                 next.shown.insert(notice.about.clone(), notice.clone());
+                next.refused_at.remove(&notice.about);
                 next.last_at = Some(at);
                 step.show = Some(notice.clone());
             }
@@ -236,7 +272,7 @@ impl History {
             About::Answer(_)
             | About::NewDrive(_)
             | About::PulledOut(_)
-            | About::Full(_)
+            | About::Full(..)
             | About::UpToDate(_)
             | About::InStep(_) => false,
         }
@@ -254,7 +290,7 @@ impl History {
             | About::Answer(_)
             | About::NewDrive(_)
             | About::PulledOut(_)
-            | About::Full(_)
+            | About::Full(..)
             | About::UpToDate(_)
             | About::InStep(_) => return None,
         };
@@ -321,7 +357,16 @@ pub(super) fn is_moving(status: &Status, drive: &Drive) -> bool {
 mod pairs {
     use std::collections::BTreeMap;
 
+    use serde::de::IgnoredAny;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Another version of the program may have written what this one does not know.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Pair<K, V> {
+        Known(K, V),
+        Unknown(IgnoredAny),
+    }
 
     pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
         map: &BTreeMap<K, V>,
@@ -336,7 +381,12 @@ mod pairs {
         V: Deserialize<'a>,
         D: Deserializer<'a>,
     {
-        Ok(Vec::<(K, V)>::deserialize(from)?.into_iter().collect())
+        let known = |pair| match pair {
+            Pair::Known(key, value) => Some((key, value)),
+            Pair::Unknown(IgnoredAny) => None,
+        };
+        let pairs = Vec::<Pair<K, V>>::deserialize(from)?;
+        Ok(pairs.into_iter().filter_map(known).collect())
     }
 }
 

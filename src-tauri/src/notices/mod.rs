@@ -33,8 +33,8 @@ pub(crate) enum About {
     PulledOut(String),
     /// Versions kept in a folder, by its path.
     Conflicts(String),
-    /// A disk without room in the way of a folder, by its path.
-    Full(String),
+    /// No room for contents of a folder, by its path, on a place, by its name; by the folder's path on its own disk.
+    Full(String, String),
     /// Contents of a folder, by its path, that wait for a place, by its name.
     Overdue(String, String),
     /// Files of a folder, by its path, of which there are too few copies.

@@ -78,6 +78,17 @@ mod tests {
     }
 
     #[test]
+    fn what_an_older_version_wrote_is_kept_as_far_as_it_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notices.json");
+        let mut text = serde_json::to_value(busy().lasting()).unwrap();
+        let old = serde_json::json!([{"full": "/home/ann/Photos"}, {"at": 10, "count": 1}]);
+        text["told"].as_array_mut().unwrap().insert(0, old);
+        fs::write(&path, text.to_string()).unwrap();
+        assert_eq!(Record::read(Some(path)).1, busy().lasting());
+    }
+
+    #[test]
     fn what_cannot_be_read_or_written_is_done_without() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notices.json");

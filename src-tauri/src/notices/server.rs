@@ -120,7 +120,7 @@ struct Presence {
     owner: Option<UniqueName<'static>>,
     /// The bus starts one when it is called.
     can_start: bool,
-    /// It was called and did not do it; another may.
+    /// It was called and did not come; another may.
     has_failed: bool,
 }
 
@@ -181,7 +181,8 @@ impl Screen<'_> {
         if !self.presence.can_be_called() {
             return None;
         }
-        let (step, next) = self.history.next(status, seconds());
+        let at = seconds();
+        let (step, next) = self.history.next(status, at);
         for about in &step.withdraw {
             self.close(about).await;
         }
@@ -189,10 +190,12 @@ impl Screen<'_> {
             match self.notify(&notice).await {
                 Ok(id) => drop(self.ids.insert(notice.about, id)),
                 Err(error) => {
-                    // It is tried again when another server comes.
-                    self.presence.has_failed = true;
-                    crate::say(&format!("a notification could not be shown: {error}"));
-                    return None;
+                    self.presence.has_failed = !self.presence.is_owned;
+                    if self.history.is_refused(notice.about, at) {
+                        crate::say(&format!("a notification could not be shown: {error}"));
+                    }
+                    // It may refuse this one and take others.
+                    return Some(at);
                 }
             }
         }
@@ -287,6 +290,7 @@ impl Screen<'_> {
 
     /// A server came or went.
     fn is_owned(&mut self, owner: Option<UniqueName<'static>>) {
+        self.history.forget_refusals();
         if self.presence.changes(owner) {
             self.capabilities = None;
             self.ids.clear();

@@ -19,7 +19,7 @@ pub(super) fn of(history: &History, status: &Status, at: u64) -> Vec<Notice> {
     notices.extend(drives().filter_map(new_drive));
     notices.extend(history.pulled_out().map(|(id, name)| pulled_out(id, name)));
     notices.extend(folders().filter_map(|folder| conflicts(status, folder, history.conflicts_told(folder))));
-    notices.extend(folders().filter_map(|folder| full(status, folder)));
+    notices.extend(folders().flat_map(|folder| full(status, folder)));
     notices.extend(folders().flat_map(|folder| overdue(history, status, folder, at)));
     notices.extend(folders().filter_map(|folder| few_copies(history, status, folder, at)));
     notices.extend(drives().filter_map(|drive| up_to_date(status, drive)));
@@ -131,28 +131,24 @@ fn conflicts(status: &Status, folder: &Folder, told: u64) -> Option<Notice> {
     })
 }
 
-fn full(status: &Status, folder: &Folder) -> Option<Notice> {
-    if folder.full.is_empty() {
-        return None;
-    }
-    let own = |full: &String| match *full == folder.path {
-        true => "this computer's disk".to_owned(),
-        false => full.clone(),
+fn full(status: &Status, folder: &Folder) -> Vec<Notice> {
+    let notice = |full: &String| {
+        let place = match *full == folder.path {
+            true => "this computer's disk",
+            false => full,
+        };
+        Notice {
+            about: About::Full(folder.path.clone(), full.clone()),
+            urgency: Urgency::Normal,
+            category: "transfer.error",
+            title: format!("{}: no room left", short(status, folder)),
+            body: format!("There is no room for files on {place}. Nothing is lost: they wait until there is."),
+            elsewhere: "What waits is told in Anabranch's window, page Folders.".to_owned(),
+            actions: vec![page("See what waits…", Page::Folders)],
+            count: 1,
+        }
     };
-    let places: Vec<String> = folder.full.iter().map(own).collect();
-    Some(Notice {
-        about: About::Full(folder.path.clone()),
-        urgency: Urgency::Normal,
-        category: "transfer.error",
-        title: format!("{}: no room left", short(status, folder)),
-        body: format!(
-            "There is no room for files on {}. Nothing is lost: they wait until there is.",
-            places.join(", ")
-        ),
-        elsewhere: "What waits is told in Anabranch's window, page Folders.".to_owned(),
-        actions: vec![page("See what waits…", Page::Folders)],
-        count: 1,
-    })
+    folder.full.iter().map(notice).collect()
 }
 
 fn overdue(history: &History, status: &Status, folder: &Folder, at: u64) -> Vec<Notice> {

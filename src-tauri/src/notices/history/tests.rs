@@ -4,6 +4,9 @@ use super::*;
 use crate::acts::Act;
 use crate::tray::tests::{folder as bare, transfer};
 
+mod room;
+mod servers;
+mod starts;
 mod walk;
 
 const PATH: &str = "/home/ann/Photos";
@@ -193,10 +196,6 @@ fn each_history_gives_its_notices() {
         damaged: count,
         ..photos(State::NeedsYou)
     };
-    let full = |names: &[&str], state| Folder {
-        full: names.iter().map(|name| (*name).to_owned()).collect(),
-        ..photos(state)
-    };
     let declined = || stick(Standing::Declined);
     let ejecting = || {
         stick(Standing::Ejecting {
@@ -362,21 +361,6 @@ fn each_history_gives_its_notices() {
             ],
         ),
         (
-            "a full disk, once until everything is in step",
-            vec![
-                (10, seen(&[full(&["stick"], State::Waiting)], &[])),
-                (20, seen(&[full(&[], State::Working)], &[])),
-                (30, seen(&[full(&["stick"], State::Waiting)], &[])),
-                (40, safe()),
-                (50, seen(&[full(&[PATH], State::Waiting)], &[])),
-            ],
-            vec![
-                (10, '+', About::Full(path())),
-                (20, '-', About::Full(path())),
-                (50, '+', About::Full(path())),
-            ],
-        ),
-        (
             "in step for the first time, once",
             vec![
                 (10, seen(&[photos(State::Stopped)], &[])),
@@ -497,8 +481,10 @@ fn each_notice_has_its_words_and_buttons() {
          when the drive is back. [What was left…]",
         "Normal transfer | Photos: both versions were kept | 2 files were changed in two places at the same time. \
          All versions of each are in the folder. [Compare…] [Later]",
-        "Normal transfer.error | Photos: no room left | There is no room for files on stick, this computer's disk. Nothing \
-         is lost: they wait until there is. [See what waits…]",
+        "Normal transfer.error | Photos: no room left | There is no room for files on stick. Nothing is lost: they wait \
+         until there is. [See what waits…]",
+        "Normal transfer.error | Photos: no room left | There is no room for files on this computer's disk. Nothing is \
+         lost: they wait until there is. [See what waits…]",
         "Normal transfer | Photos: files wait for stick | For a week stick has not been given all that it wants: 3 files \
          are missing there. [See which…]",
         "Normal transfer | Photos: fewer copies than wanted | For a week 2 files have had fewer copies than this folder \
@@ -519,55 +505,10 @@ fn each_notice_has_its_words_and_buttons() {
     );
     assert_eq!(act(5, 1), None);
     assert_eq!(
-        act(9, 0),
+        act(10, 0),
         Some(Act::Request(contract::Request::Eject { drive: drive() }))
     );
-    assert_eq!(act(10, 0), Some(Act::OpenFolder(PATH.to_owned())));
-}
-
-#[test]
-fn a_new_start_tells_nothing_twice() {
-    let mut life = Life::default();
-    let status = seen(&[lacking()], &[new()]);
-    life.sees(10, &status);
-    life.passes(10, 100);
-    life.sees(100, &seen(&[photos(State::Safe)], &[in_use(true)]));
-    life.passes(100, 200);
-    assert_eq!(life.shows.len(), 3);
-    for start in 1..4 {
-        life.restarts();
-        life.sees(start * 200, &seen(&[photos(State::Stopped)], &[]));
-        life.passes(start * 200, start * 200 + 50);
-        life.sees(start * 200 + 50, &seen(&[photos(State::Safe)], &[in_use(true)]));
-        life.passes(start * 200 + 50, start * 200 + 100);
-        life.sees(start * 200 + 100, &seen(&[photos(State::Safe)], &[new()]));
-        life.passes(start * 200 + 100, start * 200 + 200);
-        assert_eq!(life.shows.len(), 3, "start {start}");
-    }
-    // But a question is open as before, and the old buttons are dead.
-    life.sees(1000, &seen(&[asking("9 of 10?")], &[]));
-    life.acts(1000);
-    life.restarts();
-    life.sees(1010, &seen(&[asking("9 of 10?")], &[]));
-    life.acts(1010);
-    assert_eq!(life.shows.len(), 5);
-}
-
-#[test]
-fn a_server_that_comes_again_is_told_of_danger_only() {
-    let mut life = Life::default();
-    life.sees(10, &seen(&[asking("9 of 10?")], &[new()]));
-    life.passes(10, 100);
-    assert_eq!(life.shows.len(), 2);
-    life.history.is_deserted();
-    life.passes(100, 200);
-    assert_eq!(life.shows.len(), 3);
-    assert_eq!(life.shows[2].1.about, About::Question(PATH.to_owned()));
-    // What was closed by hand stays closed.
-    life.history.is_closed(&About::Question(PATH.to_owned()));
-    life.history.is_deserted();
-    life.passes(200, 300);
-    assert_eq!(life.shows.len(), 3);
+    assert_eq!(act(11, 0), Some(Act::OpenFolder(PATH.to_owned())));
 }
 
 #[test]
