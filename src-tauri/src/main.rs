@@ -76,19 +76,21 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     gtk::gdk::set_program_class(NAME);
-    outlive_the_session_bus();
+    let _bus = outlives_the_session_bus();
     with_desktop(runtime, arguments)
 }
 
 /// GTK's connection to the session bus would end the program together with the bus. The folders are kept in sync without it.
-fn outlive_the_session_bus() {
+/// The connection is the one that GTK gets too, for as long as somebody holds it; none without a bus.
+fn outlives_the_session_bus() -> Option<gio::DBusConnection> {
     // A search for a bus where none was announced would start one.
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let is_announced = std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some()
         || runtime.is_some_and(|directory| directory.join("bus").exists());
-    if is_announced && let Ok(bus) = gio::bus_get_sync(gio::BusType::Session, gio::Cancellable::NONE) {
-        bus.set_exit_on_close(false);
-    }
+    let bus = is_announced.then(|| gio::bus_get_sync(gio::BusType::Session, gio::Cancellable::NONE));
+    let bus = bus?.ok()?;
+    bus.set_exit_on_close(false);
+    Some(bus)
 }
 
 fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Result<ExitCode> {

@@ -75,6 +75,11 @@ impl Desktop {
         }
     }
 
+    /// Ends the session bus.
+    pub fn end_bus(&mut self) {
+        self.bus.end();
+    }
+
     /// Where the session bus is.
     #[must_use]
     pub fn bus(&self) -> &str {
@@ -211,10 +216,16 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
+impl Server {
+    fn end(&mut self) {
         // Both fail only when it has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
     }
 }

@@ -191,6 +191,27 @@ impl TrayHost {
         entries.into_iter().map(label).collect()
     }
 
+    /// The number by which the bus knows an entry now.
+    #[track_caller]
+    pub fn number(&self, label: &str) -> i32 {
+        let item = self.item();
+        let (_, entries) = self.runtime.block_on(self.menu(item)).unwrap();
+        let entry = entries.iter().find(|entry| entry.label == label);
+        entry.unwrap_or_else(|| panic!("no entry {label:?}: {entries:?}")).id
+    }
+
+    /// Clicks what has this number, if anything has.
+    #[track_caller]
+    pub fn click_number(&self, number: i32) {
+        let item = self.item();
+        self.runtime.block_on(async {
+            let (menu, _) = self.menu(item).await.unwrap();
+            let click = (number, "clicked", Value::I32(0), 0_u32);
+            // That nothing has it is an answer too.
+            let _ = menu.call_method("Event", &click).await;
+        });
+    }
+
     /// Clicks an entry. Its number changes with the menu, so a click that came too late is made again.
     #[track_caller]
     pub fn click(&self, label: &str) {

@@ -212,6 +212,11 @@ fn a_second_start_opens_the_window_of_the_first() {
         run(&mut scene.desktop.program(&scene.sandbox, &[&scene.photos]));
         scene.desktop.has_windows(1);
     }
+    // A folder that it does not keep is not dropped without a word, nor taken in on the way.
+    let other = pictures(&scene.sandbox, "Other", 1);
+    run(&mut scene.desktop.program(&scene.sandbox, &[&scene.photos, &other]));
+    engine.says("/Other is not kept in sync: Anabranch runs already.");
+    assert!(!engine.words().contains("/Photos is not kept"), "{}", engine.words());
     // The last window closes, and the folder is kept in sync all the same.
     scene.desktop.close(scene.desktop.windows("Anabranch")[0]);
     scene.desktop.has_windows(0);
@@ -242,6 +247,104 @@ fn without_a_display_the_engine_runs() {
         .env_remove("DISPLAY")
         .env_remove("WAYLAND_DISPLAY");
     goes_on(&scene, program, &clone, "there is no display");
+}
+
+#[test]
+fn without_a_display_problems_are_said() {
+    let sandbox = Sandbox::new();
+    let photos = pictures(&sandbox, "Photos", 1);
+    let settings = sandbox.path("home/.config/anabranch");
+    fs::create_dir_all(&settings).unwrap();
+    fs::write(settings.join("settings.toml"), "# Mine\nlook = \"pink\"\n").unwrap();
+    let mut program = sandbox.command(programs::anabranch_desktop());
+    program.arg(&photos).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
+    let mut engine = Engine::spawn_program(program, sandbox.path("desktop.log"));
+    engine.wait_until_up(&sandbox, &photos);
+    engine.says("line 2");
+    engine.stop();
+}
+
+#[test]
+fn a_desktop_without_a_tray_is_told_of() {
+    if !needs_desktop() {
+        return;
+    }
+    let scene = Scene::of_pictures(1);
+    let engine = scene.run();
+    engine.says("this desktop shows no tray icons now");
+    engine.stop();
+}
+
+#[test]
+fn the_end_of_the_session_bus_is_not_that_of_the_program() {
+    if !needs_desktop() {
+        return;
+    }
+    let (mut scene, clone) = with_clone(1);
+    let engine = scene.run();
+    scene.desktop.end_bus();
+    for name in ["b.jpg", "c.jpg"] {
+        fs::write(scene.photos.join(name), name).unwrap();
+        eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
+    }
+    engine.stop();
+}
+
+/// The bus knows entries by numbers, which must not come to mean another entry.
+#[test]
+fn a_late_click_does_nothing_else() {
+    if !needs_desktop() {
+        return;
+    }
+    let scene = Scene::of_pictures(1);
+    let other = pictures(&scene.sandbox, "Other", 1);
+    let (programs, opened) = (scene.sandbox.path("programs"), scene.sandbox.path("opened"));
+    fs::create_dir(&programs).unwrap();
+    let open = programs.join("xdg-open");
+    fs::write(&open, format!("#!/bin/sh\necho \"$1\" >> '{}'\n", opened.display())).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
+    let tray = scene.tray();
+    let mut program = scene.desktop.program(&scene.sandbox, &[&scene.photos, &other]);
+    let path = std::env::var("PATH").unwrap();
+    program.env("PATH", format!("{}:{path}", programs.display()));
+    let mut engine = Engine::spawn_program(program, scene.sandbox.path("desktop.log"));
+    engine.wait_until_up(&scene.sandbox, &scene.photos);
+    // As many recent changes as are shown: from now on the menu keeps its shape.
+    let recent = "Recent changes ▸ Photos: ";
+    let shown = |start: &str| {
+        tray.labels()
+            .into_iter()
+            .filter(|label| label.starts_with(start))
+            .count()
+    };
+    for number in 0..8 {
+        fs::write(scene.photos.join(format!("new {number}")), [number]).unwrap();
+        eventually(PATIENCE, || match shown(recent) {
+            count if count > usize::from(number) => Ok(()),
+            count => Err(format!("{count} changes")),
+        });
+    }
+    let label = tray
+        .labels()
+        .into_iter()
+        .find(|label| label.starts_with(recent))
+        .unwrap();
+    let first = tray.number(&label);
+    fs::write(other.join("new"), "new").unwrap();
+    eventually(PATIENCE, || match shown("Recent changes ▸ Other: ") {
+        0 => Err("no change of the other"),
+        _ => Ok(()),
+    });
+    tray.click_number(first);
+    tray.click("Photos ▸ Open");
+    eventually(PATIENCE, || {
+        fs::read_to_string(&opened).map(drop).map_err(|error| error.to_string())
+    });
+    assert_eq!(
+        fs::read_to_string(&opened).unwrap(),
+        format!("{}\n", scene.photos.display())
+    );
+    engine.stop();
 }
 
 #[test]

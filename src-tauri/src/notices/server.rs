@@ -190,7 +190,7 @@ impl Screen<'_> {
             match self.notify(&notice).await {
                 Ok(id) => drop(self.ids.insert(notice.about, id)),
                 Err(error) => {
-                    self.presence.has_failed = !self.presence.is_owned;
+                    self.presence.has_failed = self.presence.owner.is_none();
                     if self.history.is_refused(notice.about, at) {
                         crate::say(&format!("a notification could not be shown: {error}"));
                     }
