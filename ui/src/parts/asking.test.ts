@@ -2,7 +2,7 @@ import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/sv
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import type { Backend } from '../backend';
-import { drive, folder, settings, status } from '../backend/fake/samples';
+import { drive, folder, place, settings, status } from '../backend/fake/samples';
 import type { Answer, AtPlace, Command, Conflict, File, Reply, Request, Rule } from '../contract';
 import { hex } from '../logic/path';
 import { PAGE } from '../logic/paging';
@@ -13,6 +13,7 @@ import CopyFolder from './CopyFolder.svelte';
 import DriveCard from './DriveCard.svelte';
 import FileList from './FileList.svelte';
 import FirstRun from './FirstRun.svelte';
+import FolderCard from './FolderCard.svelte';
 import RulesCard from './RulesCard.svelte';
 
 afterEach(cleanup);
@@ -60,6 +61,37 @@ describe('a list of files', () => {
     cleanup();
     render(FileList, { backend: program(nobody), folder: '/a', which: 'all', label: 'Files' });
     expect((await screen.findByRole('alert')).textContent).toContain('could not be asked: Error: gone');
+  });
+
+  const stick = place('stick', { wants: 2, wants_bytes: 9 });
+  const moving = folder('/a', { state: 'working', places: [stick], recent: [{ at: 5, what: 'received 1 file from b' }] });
+  const openings: [string, () => Promise<unknown>][] = [
+    ['of a place', () => fireEvent.click(screen.getByRole('button', { name: 'Show files: stick' }))],
+    ['to come', () => fireEvent.click(screen.getByText('Files that wait to come here'))],
+  ];
+  it.each(openings)('%s is read anew when something happened, not with every progress, and stays in place', async (_, open) => {
+    const ends: ((reply: Reply) => void)[] = [];
+    const backend = program(() => new Promise((end) => ends.push(end)));
+    const { rerender } = render(FolderCard, { folder: moving, backend });
+    await open();
+    await waitFor(() => expect(ends.length).toBe(1));
+    ends[0]?.({ files: { total: 2, files: [file('a.jpg'), file('b.jpg')] } });
+    const link = await screen.findByRole('link', { name: 'a.jpg' });
+    link.focus();
+    const progress = { place: 'stick', direction: 'sending' as const, what: 'x', total: 9 };
+    for (const done of [1, 2, 3]) {
+      await rerender({ folder: { ...moving, transfers: [{ ...progress, done }] } });
+    }
+    expect(ends.length).toBe(1);
+    const happened = { ...moving, recent: [...moving.recent, ...moving.recent] };
+    await rerender({ folder: happened });
+    await waitFor(() => expect(ends.length).toBe(2));
+    expect(document.activeElement).toBe(link);
+    ends[1]?.({ files: { total: 1, files: [file('b.jpg')] } });
+    await screen.findByRole('link', { name: 'b.jpg' });
+    expect(document.activeElement).toBe(link);
+    await rerender({ folder: { ...happened, state: 'safe' } });
+    expect(document.activeElement).toBe(link);
   });
 
   it('does not take the late page of another list for its own', async () => {
