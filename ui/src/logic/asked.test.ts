@@ -72,8 +72,10 @@ describe('a setting', () => {
   it('of a limit is read as people write it', () => {
     expect(['2.5', ' 2,5 ', '', '0.001', '40'].map(limit)).toEqual([2_500_000, 2_500_000, null, 1_000, 40_000_000]);
     for (const wrong of ['0', '-1', 'fast', '1 MB', 'Infinity', 'NaN', '0.0000001', '1e300']) {
-      expect(limit(wrong), wrong).toBeUndefined();
+      expect(limit(wrong), wrong).toBe('not-a-limit');
     }
+    expect(['1,000', ' 12,500 '].map(limit)).toEqual(['unclear', 'unclear']);
+    expect(['0,125', '1.125', '1,25', '1000,250'].map(limit)).toEqual([125_000, 1_125_000, 1_250_000, 1_000_250_000]);
     expect([null, 1, 1_000, 2_500_000].map((bytes) => limit(limitWords(bytes)))).toEqual([null, 1, 1_000, 2_500_000]);
   });
 

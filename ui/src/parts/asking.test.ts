@@ -221,18 +221,45 @@ describe('a setting', () => {
     expect(box.checked).toBe(true);
     expect(screen.queryByRole('button', { name: 'Undo' })).toBeNull();
   });
+
+  it('that was refused is shown as it still is, also where it is chosen or typed', async () => {
+    const backend = program(nobody, () => Promise.resolve({ refused: 'the settings file can only be read' }));
+    render(Settings, { status: status([], { settings: settings({ look: 'light', limit_up: 2_500_000 }) }), backend });
+    await fireEvent.click(screen.getByRole('radio', { name: 'Dark' }));
+    await waitFor(() => expect(screen.getByRole<HTMLInputElement>('radio', { name: 'Light' }).checked).toBe(true));
+    const limit = screen.getByLabelText<HTMLInputElement>('Send at most');
+    await fireEvent.change(limit, { target: { value: '5' } });
+    await waitFor(() => expect(limit.value).toBe('2.5'));
+    await fireEvent.change(limit, { target: { value: '1,000' } });
+    await screen.findByText(/not clear whether the comma/);
+    expect(limit.value).toBe('2.5');
+    expect(backend.request).toHaveBeenCalledTimes(2);
+  });
+
+  it('that could not be undone can still be', async () => {
+    const answers: Answer[] = [{ done: '' }, { refused: 'it is busy' }, { done: '' }];
+    const backend = program(nobody, () => Promise.resolve(answers.shift() ?? { done: '' }));
+    render(Settings, { status: status([], { settings: settings({ look: 'light' }) }), backend });
+    await fireEvent.click(screen.getByRole('radio', { name: 'Dark' }));
+    await fireEvent.click(await screen.findByRole('button', { name: 'Undo' }));
+    expect((await screen.findByRole('alert')).textContent).toBe('It is busy');
+    await fireEvent.click(screen.getByRole('button', { name: 'Undo' }));
+    await waitFor(() => expect(screen.queryByRole('button', { name: 'Undo' })).toBeNull());
+    expect(backend.request).toHaveBeenLastCalledWith({ set: { look: 'light' } });
+  });
 });
 
 describe('conflicts', () => {
+  const version = (name: string): Conflict['versions'][0] => ({
+    path: file(name).path,
+    bytes: null,
+    who: null,
+    at: null,
+    is_here: true,
+  });
+  const conflict = (name: string): Conflict => ({ path: file(name).path, versions: [version(name), version(`${name}2`)] });
+
   it('that could not be settled stop the others, and say how far it came', async () => {
-    const version = (name: string): Conflict['versions'][0] => ({
-      path: file(name).path,
-      bytes: null,
-      who: null,
-      at: null,
-      is_here: true,
-    });
-    const conflict = (name: string): Conflict => ({ path: file(name).path, versions: [version(name), version(`${name}2`)] });
     let left = ['a', 'b', 'c'];
     const backend = program((command) => {
       if (typeof command !== 'object' || !('settle' in command)) {
