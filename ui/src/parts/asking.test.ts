@@ -192,6 +192,48 @@ describe('the rules of a folder', () => {
     expect(screen.queryByRole('button', { name: 'Undo: Photos' })).toBeNull();
   });
 
+  it('are applied once, however often it is clicked, and what is chosen meanwhile stays', async () => {
+    let end: (reply: Reply) => void = () => undefined;
+    const backend = program((command) => {
+      if (command === 'rules') {
+        return Promise.resolve({ rules: { rules: [], mistake: null } });
+      }
+      return typeof command === 'object' && 'set-rules' in command
+        ? new Promise((resolve) => (end = resolve))
+        : Promise.resolve({ preview: { travels: [], fewest_copies: null, files_with_fewest: 0 } });
+    });
+    const sets = (): Command[] =>
+      backend.ask.mock.calls.map(([, asked]) => asked).filter((asked) => typeof asked === 'object' && 'set-rules' in asked);
+    render(RulesCard, { folder: folder('/a/Photos'), backend });
+    const choice = await screen.findByLabelText<HTMLSelectElement>('desktop');
+    await fireEvent.change(choice, { target: { value: 'nothing' } });
+    await screen.findByText('Nothing would be left to travel.');
+    const apply = screen.getByRole('button', { name: 'Apply: Photos' });
+    await fireEvent.click(apply);
+    await fireEvent.click(apply);
+    expect(sets().length).toBe(1);
+    // Back to what holds as far as is known, but not when it is set.
+    await fireEvent.change(choice, { target: { value: 'everything' } });
+    end('done');
+    await screen.findByText('Nothing would be left to travel.');
+    expect(choice.value).toBe('everything');
+    await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
+    expect(sets().at(-1)).toEqual({ 'set-rules': { before: [{ ...place, allow: 'nothing' }], rules: [] } });
+  });
+
+  it('say no more that they could not be read when they were', async () => {
+    let isThere = false;
+    const backend = program(() =>
+      isThere ? Promise.resolve({ rules: { rules: [], mistake: null } }) : Promise.resolve({ refused: 'it is busy' }),
+    );
+    render(RulesCard, { folder: folder('/a/Photos'), backend });
+    await screen.findByRole('alert');
+    isThere = true;
+    await fireEvent.focus(window);
+    await screen.findByLabelText('desktop');
+    expect(screen.queryByRole('alert')).toBeNull();
+  });
+
   it('are not applied before it was seen what they change', async () => {
     const backend = program((command) =>
       command === 'rules' ? Promise.resolve({ rules: { rules: [], mistake: null } }) : new Promise(() => undefined),
