@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import type { Backend } from '../backend';
 import { drive, folder, place, settings, status } from '../backend/fake/samples';
-import type { Answer, AtPlace, Command, Conflict, File, Reply, Request, Rule } from '../contract';
+import type { Answer, AtPlace, Command, Conflict, File, Folder, Reply, Request, Rule } from '../contract';
 import { hex } from '../logic/path';
 import { PAGE } from '../logic/paging';
 import Conflicts from '../pages/Conflicts.svelte';
@@ -106,6 +106,34 @@ describe('a list of files', () => {
     // A turn of the event loop: all that follows from the late page is then done.
     await new Promise((turn) => setTimeout(turn));
     expect(screen.queryByText('late.jpg')).toBeNull();
+  });
+});
+
+describe('a place', () => {
+  it('says how long it still takes, and no more when nothing moves or all is paused', async () => {
+    vi.useFakeTimers();
+    try {
+      const stick = place('stick', { wants: 1, wants_bytes: 1_000 });
+      const progress = { place: 'stick', direction: 'sending' as const, what: 'x', total: 1_000 };
+      const at = (done: number): Folder => folder('/a', { state: 'working', places: [stick], transfers: [{ ...progress, done }] });
+      const { rerender } = render(FolderCard, { folder: at(0), backend: program(nobody) });
+      const move = async (from: number): Promise<void> => {
+        for (let second = 1; second <= 7; second += 1) {
+          await rerender({ folder: at(from + second) });
+          await vi.advanceTimersByTimeAsync(1_000);
+        }
+      };
+      await move(0);
+      expect(screen.getByText('1 file (1.0 kB) still to come, about 15 minutes left')).toBeTruthy();
+      await vi.advanceTimersByTimeAsync(20_000);
+      expect(screen.getByText('1 file (1.0 kB) still to come')).toBeTruthy();
+      await move(7);
+      expect(screen.getByText(/left/)).toBeTruthy();
+      await rerender({ folder: { ...at(14), state: 'paused', pause: { reason: 'asked', until: null } } });
+      expect(screen.queryByText(/left/)).toBeNull();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 
