@@ -36,7 +36,10 @@ describe('a pause', () => {
     const seconds = now.getTime() / 1000;
     expect(pauseEnd('half-hour', now)).toBe(seconds + 1_800);
     expect(pauseEnd('hour', now)).toBe(seconds + 3_600);
-    expect(pauseEnd('tomorrow', now)).toBe(new Date(2026, 11, 1, 7).getTime() / 1000);
+    const until = (...at: [number, number, number, number, number]): number => pauseEnd('tomorrow', new Date(...at)) ?? 0;
+    const morning = (day: number): number => new Date(2026, 11, day, 7).getTime() / 1000;
+    expect(pauseEnd('tomorrow', now)).toBe(morning(1));
+    expect([until(2026, 11, 1, 0, 0), until(2026, 11, 1, 6, 59), until(2026, 11, 1, 7, 0)]).toEqual([1, 1, 2].map(morning));
     expect(pauseEnd('open', now)).toBeNull();
   });
 
