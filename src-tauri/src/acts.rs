@@ -35,9 +35,13 @@ pub(crate) enum Act {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Span {
     Minutes(u32),
+    /// Until the next morning, as the window has it.
     UntilTomorrow,
     UntilResumed,
 }
+
+/// When tomorrow begins, for whoever pauses until then: when people get up.
+const MORNING: i32 = 7;
 
 impl Span {
     /// When it ends by itself, seconds since the epoch.
@@ -46,9 +50,10 @@ impl Span {
             Self::UntilResumed => return None,
             Self::Minutes(minutes) => now.add_minutes(i32::try_from(minutes).ok()?).ok()?,
             Self::UntilTomorrow => {
-                let tomorrow = now.add_days(1).ok()?;
-                let (year, month, day) = tomorrow.ymd();
-                glib::DateTime::new(&now.timezone(), year, month, day, 0, 0, 0.0).ok()?
+                // Whoever is still up after midnight means the morning of the same date.
+                let date = now.add_days(i32::from(now.hour() >= MORNING)).ok()?;
+                let (year, month, day) = date.ymd();
+                glib::DateTime::new(&now.timezone(), year, month, day, MORNING, 0, 0.0).ok()?
             }
         };
         u64::try_from(end.to_unix()).ok()
@@ -172,9 +177,11 @@ mod tests {
         let table = [
             (at(&utc, 24, 17, 10), Span::Minutes(30), Some(at(&utc, 24, 17, 40))),
             (at(&utc, 24, 23, 40), Span::Minutes(60), Some(at(&utc, 25, 0, 40))),
-            (at(&utc, 24, 0, 0), Span::UntilTomorrow, Some(at(&utc, 25, 0, 0))),
-            (at(&utc, 24, 23, 59), Span::UntilTomorrow, Some(at(&utc, 25, 0, 0))),
-            (at(&east, 24, 1, 0), Span::UntilTomorrow, Some(at(&utc, 24, 18, 30))),
+            (at(&utc, 24, 0, 0), Span::UntilTomorrow, Some(at(&utc, 24, 7, 0))),
+            (at(&utc, 24, 6, 59), Span::UntilTomorrow, Some(at(&utc, 24, 7, 0))),
+            (at(&utc, 24, 7, 0), Span::UntilTomorrow, Some(at(&utc, 25, 7, 0))),
+            (at(&utc, 24, 23, 59), Span::UntilTomorrow, Some(at(&utc, 25, 7, 0))),
+            (at(&east, 24, 8, 0), Span::UntilTomorrow, Some(at(&utc, 25, 1, 30))),
             (at(&utc, 24, 17, 10), Span::UntilResumed, None),
         ];
         for (now, span, end) in table {

@@ -36,7 +36,10 @@ describe('a pause', () => {
     const seconds = now.getTime() / 1000;
     expect(pauseEnd('half-hour', now)).toBe(seconds + 1_800);
     expect(pauseEnd('hour', now)).toBe(seconds + 3_600);
-    expect(pauseEnd('tomorrow', now)).toBe(new Date(2026, 11, 1, 7).getTime() / 1000);
+    const until = (...at: [number, number, number, number, number]): number => pauseEnd('tomorrow', new Date(...at)) ?? 0;
+    const morning = (day: number): number => new Date(2026, 11, day, 7).getTime() / 1000;
+    expect(pauseEnd('tomorrow', now)).toBe(morning(1));
+    expect([until(2026, 11, 1, 0, 0), until(2026, 11, 1, 6, 59), until(2026, 11, 1, 7, 0)]).toEqual([1, 1, 2].map(morning));
     expect(pauseEnd('open', now)).toBeNull();
   });
 
@@ -72,8 +75,10 @@ describe('a setting', () => {
   it('of a limit is read as people write it', () => {
     expect(['2.5', ' 2,5 ', '', '0.001', '40'].map(limit)).toEqual([2_500_000, 2_500_000, null, 1_000, 40_000_000]);
     for (const wrong of ['0', '-1', 'fast', '1 MB', 'Infinity', 'NaN', '0.0000001', '1e300']) {
-      expect(limit(wrong), wrong).toBeUndefined();
+      expect(limit(wrong), wrong).toBe('not-a-limit');
     }
+    expect(['1,000', ' 12,500 '].map(limit)).toEqual(['unclear', 'unclear']);
+    expect(['0,125', '1.125', '1,25', '1000,250'].map(limit)).toEqual([125_000, 1_125_000, 1_250_000, 1_000_250_000]);
     expect([null, 1, 1_000, 2_500_000].map((bytes) => limit(limitWords(bytes)))).toEqual([null, 1, 1_000, 2_500_000]);
   });
 

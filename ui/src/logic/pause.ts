@@ -7,7 +7,7 @@ export const PAUSES = ['half-hour', 'hour', 'tomorrow', 'open'] as const;
 
 export type PauseLength = (typeof PAUSES)[number];
 
-/** When tomorrow begins, for whoever pauses until then: when people get up. */
+/** When tomorrow begins, for whoever pauses until then: when people get up. The tray has the same rule. */
 const MORNING = 7;
 
 /** When a pause that begins now ends by itself, seconds since the epoch; none if it does not. */
@@ -18,8 +18,11 @@ export function pauseEnd(length: PauseLength, now: Date): number | null {
       return seconds + 30 * 60;
     case 'hour':
       return seconds + 60 * 60;
-    case 'tomorrow':
-      return new Date(now.getFullYear(), now.getMonth(), now.getDate() + 1, MORNING).getTime() / 1000;
+    case 'tomorrow': {
+      // Whoever is still up after midnight means the morning of the same date.
+      const date = now.getDate() + (now.getHours() < MORNING ? 0 : 1);
+      return new Date(now.getFullYear(), now.getMonth(), date, MORNING).getTime() / 1000;
+    }
     case 'open':
       return null;
   }

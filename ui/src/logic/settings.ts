@@ -8,14 +8,21 @@ export function limitWords(limit: number | null): string {
   return limit === null ? '' : String(limit / MEGABYTE);
 }
 
-/** Bytes a second of a limit as people write it; none if there is to be no limit, nothing if it is no limit. */
-export function limit(words: string): number | null | undefined {
-  const written = words.trim().replace(',', '.');
+/** Why what was written is no limit. */
+export type NoLimit = 'not-a-limit' | 'unclear';
+
+/** Bytes a second of a limit as people write it, none if there is to be no limit; or why it is no limit. */
+export function limit(words: string): number | null | NoLimit {
+  const written = words.trim();
   if (written === '') {
     return null;
   }
-  const bytes = Math.round(Number(written) * MEGABYTE);
-  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : undefined;
+  // In some languages a comma before three digits begins the fraction, in others it ends the thousands.
+  if (/^[1-9]\d{0,2},\d{3}$/.test(written)) {
+    return 'unclear';
+  }
+  const bytes = Math.round(Number(written.replace(',', '.')) * MEGABYTE);
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : 'not-a-limit';
 }
 
 /** What puts a setting back to what it was. Whoever was not asked yet whether to start with the desktop has said no then. */

@@ -53,6 +53,12 @@ export function news(before: Status | null, after: Status): string {
     .join(', ');
 }
 
+/** Another one whenever something happened in a folder: times are whole seconds, in which several things may happen. */
+export function newest({ recent }: Folder): string {
+  const last = recent.filter((change) => change.at === recent[0]?.at);
+  return last.map((change) => `${change.at} ${change.what}`).join('\n');
+}
+
 /** Something that happened, and in which folder. */
 export interface Happening extends Change {
   folder: string;

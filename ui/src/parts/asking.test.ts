@@ -2,8 +2,8 @@ import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/sv
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import type { Backend } from '../backend';
-import { drive, folder, settings, status } from '../backend/fake/samples';
-import type { Answer, AtPlace, Command, Conflict, File, Reply, Request, Rule } from '../contract';
+import { drive, folder, place, settings, status } from '../backend/fake/samples';
+import type { Answer, AtPlace, Command, Conflict, File, Folder, Reply, Request, Rule } from '../contract';
 import { hex } from '../logic/path';
 import { PAGE } from '../logic/paging';
 import Conflicts from '../pages/Conflicts.svelte';
@@ -13,6 +13,7 @@ import CopyFolder from './CopyFolder.svelte';
 import DriveCard from './DriveCard.svelte';
 import FileList from './FileList.svelte';
 import FirstRun from './FirstRun.svelte';
+import FolderCard from './FolderCard.svelte';
 import RulesCard from './RulesCard.svelte';
 
 afterEach(cleanup);
@@ -62,6 +63,37 @@ describe('a list of files', () => {
     expect((await screen.findByRole('alert')).textContent).toContain('could not be asked: Error: gone');
   });
 
+  const stick = place('stick', { wants: 2, wants_bytes: 9 });
+  const moving = folder('/a', { state: 'working', places: [stick], recent: [{ at: 5, what: 'received 1 file from b' }] });
+  const openings: [string, () => Promise<unknown>][] = [
+    ['of a place', () => fireEvent.click(screen.getByRole('button', { name: 'Show files: stick' }))],
+    ['to come', () => fireEvent.click(screen.getByText('Files that wait to come here'))],
+  ];
+  it.each(openings)('%s is read anew when something happened, not with every progress, and stays in place', async (_, open) => {
+    const ends: ((reply: Reply) => void)[] = [];
+    const backend = program(() => new Promise((end) => ends.push(end)));
+    const { rerender } = render(FolderCard, { folder: moving, backend });
+    await open();
+    await waitFor(() => expect(ends.length).toBe(1));
+    ends[0]?.({ files: { total: 2, files: [file('a.jpg'), file('b.jpg')] } });
+    const link = await screen.findByRole('link', { name: 'a.jpg' });
+    link.focus();
+    const progress = { place: 'stick', direction: 'sending' as const, what: 'x', total: 9 };
+    for (const done of [1, 2, 3]) {
+      await rerender({ folder: { ...moving, transfers: [{ ...progress, done }] } });
+    }
+    expect(ends.length).toBe(1);
+    const happened = { ...moving, recent: [...moving.recent, ...moving.recent] };
+    await rerender({ folder: happened });
+    await waitFor(() => expect(ends.length).toBe(2));
+    expect(document.activeElement).toBe(link);
+    ends[1]?.({ files: { total: 1, files: [file('b.jpg')] } });
+    await screen.findByRole('link', { name: 'b.jpg' });
+    expect(document.activeElement).toBe(link);
+    await rerender({ folder: { ...happened, state: 'safe' } });
+    expect(document.activeElement).toBe(link);
+  });
+
   it('does not take the late page of another list for its own', async () => {
     const ends: ((reply: Reply) => void)[] = [];
     const backend = program(() => new Promise((end) => ends.push(end)));
@@ -74,6 +106,34 @@ describe('a list of files', () => {
     // A turn of the event loop: all that follows from the late page is then done.
     await new Promise((turn) => setTimeout(turn));
     expect(screen.queryByText('late.jpg')).toBeNull();
+  });
+});
+
+describe('a place', () => {
+  it('says how long it still takes, and no more when nothing moves or all is paused', async () => {
+    vi.useFakeTimers();
+    try {
+      const stick = place('stick', { wants: 1, wants_bytes: 1_000 });
+      const progress = { place: 'stick', direction: 'sending' as const, what: 'x', total: 1_000 };
+      const at = (done: number): Folder => folder('/a', { state: 'working', places: [stick], transfers: [{ ...progress, done }] });
+      const { rerender } = render(FolderCard, { folder: at(0), backend: program(nobody) });
+      const move = async (from: number): Promise<void> => {
+        for (let second = 1; second <= 7; second += 1) {
+          await rerender({ folder: at(from + second) });
+          await vi.advanceTimersByTimeAsync(1_000);
+        }
+      };
+      await move(0);
+      expect(screen.getByText('1 file (1.0 kB) still to come, about 15 minutes left')).toBeTruthy();
+      await vi.advanceTimersByTimeAsync(20_000);
+      expect(screen.getByText('1 file (1.0 kB) still to come')).toBeTruthy();
+      await move(7);
+      expect(screen.getByText(/left/)).toBeTruthy();
+      await rerender({ folder: { ...at(14), state: 'paused', pause: { reason: 'asked', until: null } } });
+      expect(screen.queryByText(/left/)).toBeNull();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 
@@ -160,6 +220,48 @@ describe('the rules of a folder', () => {
     expect(screen.queryByRole('button', { name: 'Undo: Photos' })).toBeNull();
   });
 
+  it('are applied once, however often it is clicked, and what is chosen meanwhile stays', async () => {
+    let end: (reply: Reply) => void = () => undefined;
+    const backend = program((command) => {
+      if (command === 'rules') {
+        return Promise.resolve({ rules: { rules: [], mistake: null } });
+      }
+      return typeof command === 'object' && 'set-rules' in command
+        ? new Promise((resolve) => (end = resolve))
+        : Promise.resolve({ preview: { travels: [], fewest_copies: null, files_with_fewest: 0 } });
+    });
+    const sets = (): Command[] =>
+      backend.ask.mock.calls.map(([, asked]) => asked).filter((asked) => typeof asked === 'object' && 'set-rules' in asked);
+    render(RulesCard, { folder: folder('/a/Photos'), backend });
+    const choice = await screen.findByLabelText<HTMLSelectElement>('desktop');
+    await fireEvent.change(choice, { target: { value: 'nothing' } });
+    await screen.findByText('Nothing would be left to travel.');
+    const apply = screen.getByRole('button', { name: 'Apply: Photos' });
+    await fireEvent.click(apply);
+    await fireEvent.click(apply);
+    expect(sets().length).toBe(1);
+    // Back to what holds as far as is known, but not when it is set.
+    await fireEvent.change(choice, { target: { value: 'everything' } });
+    end('done');
+    await screen.findByText('Nothing would be left to travel.');
+    expect(choice.value).toBe('everything');
+    await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
+    expect(sets().at(-1)).toEqual({ 'set-rules': { before: [{ ...place, allow: 'nothing' }], rules: [] } });
+  });
+
+  it('say no more that they could not be read when they were', async () => {
+    let isThere = false;
+    const backend = program(() =>
+      isThere ? Promise.resolve({ rules: { rules: [], mistake: null } }) : Promise.resolve({ refused: 'it is busy' }),
+    );
+    render(RulesCard, { folder: folder('/a/Photos'), backend });
+    await screen.findByRole('alert');
+    isThere = true;
+    await fireEvent.focus(window);
+    await screen.findByLabelText('desktop');
+    expect(screen.queryByRole('alert')).toBeNull();
+  });
+
   it('are not applied before it was seen what they change', async () => {
     const backend = program((command) =>
       command === 'rules' ? Promise.resolve({ rules: { rules: [], mistake: null } }) : new Promise(() => undefined),
@@ -189,18 +291,45 @@ describe('a setting', () => {
     expect(box.checked).toBe(true);
     expect(screen.queryByRole('button', { name: 'Undo' })).toBeNull();
   });
+
+  it('that was refused is shown as it still is, also where it is chosen or typed', async () => {
+    const backend = program(nobody, () => Promise.resolve({ refused: 'the settings file can only be read' }));
+    render(Settings, { status: status([], { settings: settings({ look: 'light', limit_up: 2_500_000 }) }), backend });
+    await fireEvent.click(screen.getByRole('radio', { name: 'Dark' }));
+    await waitFor(() => expect(screen.getByRole<HTMLInputElement>('radio', { name: 'Light' }).checked).toBe(true));
+    const limit = screen.getByLabelText<HTMLInputElement>('Send at most');
+    await fireEvent.change(limit, { target: { value: '5' } });
+    await waitFor(() => expect(limit.value).toBe('2.5'));
+    await fireEvent.change(limit, { target: { value: '1,000' } });
+    await screen.findByText(/not clear whether the comma/);
+    expect(limit.value).toBe('2.5');
+    expect(backend.request).toHaveBeenCalledTimes(2);
+  });
+
+  it('that could not be undone can still be', async () => {
+    const answers: Answer[] = [{ done: '' }, { refused: 'it is busy' }, { done: '' }];
+    const backend = program(nobody, () => Promise.resolve(answers.shift() ?? { done: '' }));
+    render(Settings, { status: status([], { settings: settings({ look: 'light' }) }), backend });
+    await fireEvent.click(screen.getByRole('radio', { name: 'Dark' }));
+    await fireEvent.click(await screen.findByRole('button', { name: 'Undo' }));
+    expect((await screen.findByRole('alert')).textContent).toBe('It is busy');
+    await fireEvent.click(screen.getByRole('button', { name: 'Undo' }));
+    await waitFor(() => expect(screen.queryByRole('button', { name: 'Undo' })).toBeNull());
+    expect(backend.request).toHaveBeenLastCalledWith({ set: { look: 'light' } });
+  });
 });
 
 describe('conflicts', () => {
+  const version = (name: string): Conflict['versions'][0] => ({
+    path: file(name).path,
+    bytes: null,
+    who: null,
+    at: null,
+    is_here: true,
+  });
+  const conflict = (name: string): Conflict => ({ path: file(name).path, versions: [version(name), version(`${name}2`)] });
+
   it('that could not be settled stop the others, and say how far it came', async () => {
-    const version = (name: string): Conflict['versions'][0] => ({
-      path: file(name).path,
-      bytes: null,
-      who: null,
-      at: null,
-      is_here: true,
-    });
-    const conflict = (name: string): Conflict => ({ path: file(name).path, versions: [version(name), version(`${name}2`)] });
     let left = ['a', 'b', 'c'];
     const backend = program((command) => {
       if (typeof command !== 'object' || !('settle' in command)) {
@@ -219,6 +348,44 @@ describe('conflicts', () => {
     expect(await screen.findByText('1 conflict settled.')).toBeTruthy();
     await waitFor(() => expect(screen.queryByRole('heading', { name: 'a' })).toBeNull());
     expect(screen.getByRole('heading', { name: 'c' })).toBeTruthy();
+  });
+
+  it('that could not all be brought back can still be', async () => {
+    let isBusy = true;
+    const backend = program((command) => {
+      if (typeof command !== 'object' || !('unsettle' in command)) {
+        return Promise.resolve(command === 'conflicts' ? { conflicts: ['a', 'b'].map(conflict) } : 'done');
+      }
+      const isRefused = isBusy && command.unsettle.path === hex('b');
+      return Promise.resolve(isRefused ? { refused: 'b cannot be brought back now' } : 'done');
+    });
+    render(Conflicts, { status: status([folder('/a/Notes')]), backend });
+    await fireEvent.click(await screen.findByRole('button', { name: 'Keep both versions of all…' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Keep both of all' }));
+    await fireEvent.click(await screen.findByRole('button', { name: 'Undo' }));
+    expect((await screen.findByRole('alert')).textContent).toBe('B cannot be brought back now');
+    await screen.findByText('All versions of 1 file are back. 1 conflict settled.');
+    isBusy = false;
+    backend.ask.mockClear();
+    await fireEvent.click(screen.getByRole('button', { name: 'Undo' }));
+    await screen.findByText('All versions of 1 file are back.');
+    expect(backend.ask.mock.calls[0]).toEqual(['/a/Notes', { unsettle: { path: hex('b') } }]);
+    expect(screen.queryByRole('button', { name: 'Undo' })).toBeNull();
+    expect(screen.queryByRole('alert')).toBeNull();
+  });
+
+  it('that could not be read are not looked for for ever, and are read again', async () => {
+    let isThere = false;
+    const backend = program(() => Promise.resolve(isThere ? { conflicts: [] } : { refused: 'it is busy' }));
+    const notes = folder('/a/Notes');
+    const { rerender } = render(Conflicts, { status: status([notes]), backend });
+    expect((await screen.findByRole('alert')).textContent).toBe('It is busy');
+    await waitFor(() => expect(screen.queryByText('Looking for conflicts…')).toBeNull());
+    expect(screen.queryByText('No conflicts.')).toBeNull();
+    isThere = true;
+    await rerender({ status: status([{ ...notes, recent: [{ at: 1, what: 'x' }] }]) });
+    await screen.findByText('No conflicts.');
+    expect(screen.queryByRole('alert')).toBeNull();
   });
 });
 

@@ -32,12 +32,21 @@ describe('a folder', () => {
     const { rerender } = render(FolderCard, { folder: folder('/a/Photos'), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Pause…: Photos' }));
     await fireEvent.click(screen.getByRole('button', { name: 'Until I resume' }));
-    await rerender({ folder: folder('/a/Photos', { state: 'paused' }), backend });
+    await rerender({ folder: folder('/a/Photos', { state: 'paused', pause: { reason: 'asked', until: null } }), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Resume: Photos' }));
     expect(backend.ask.mock.calls).toEqual([
       ['/a/Photos', { pause: { until: null } }],
       ['/a/Photos', 'resume'],
     ]);
+  });
+
+  it.each(['needs-you', 'stopped'] as const)('that is paused says so and goes on, also where its state is %s', async (state) => {
+    const backend = replying(() => Promise.resolve('done'));
+    const paused = folder('/a/Photos', { state, headline: 'x', pause: { reason: 'asked', until: null } });
+    render(FolderCard, { folder: paused, backend });
+    expect(screen.getByText('Nothing is sent or received until you resume.')).toBeTruthy();
+    await fireEvent.click(screen.getByRole('button', { name: 'Resume: Photos' }));
+    expect(backend.ask).toHaveBeenCalledWith('/a/Photos', 'resume');
   });
 
   it('syncs once, however often it is clicked, and again afterwards', async () => {

@@ -35,6 +35,22 @@ export function bytes(count: number): string {
   return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit] ?? ''}`;
 }
 
+/** How long something still takes, as roughly as anybody can know it. */
+export function timeLeft(seconds: number): string {
+  if (seconds < 60) {
+    return 'less than a minute left';
+  }
+  const minutes = seconds / 60;
+  const round = minutes < 10 ? Math.round(minutes) : 5 * Math.round(minutes / 5);
+  if (round < 60) {
+    return plural(round, { one: 'about # minute left', other: 'about # minutes left' });
+  }
+  const hours = Math.round(minutes / 60);
+  return hours < 24
+    ? plural(hours, { one: 'about # hour left', other: 'about # hours left' })
+    : plural(Math.round(hours / 24), { one: 'about # day left', other: 'about # days left' });
+}
+
 /** A moment: the clock today, the day before that, the year where it is another one. */
 export function moment(seconds: number, now: Date): string {
   const at = new Date(seconds * 1000);

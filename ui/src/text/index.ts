@@ -102,6 +102,7 @@ export const text = {
   },
   place: {
     wants: (count: number, size: number): string => `${files(count)} (${bytes(size)}) still to come`,
+    andLeft: (lacks: string, left: string): string => `${lacks}, ${left}`,
     lacksChanges: 'The newest changes still to come',
     complete: 'Has everything that it wants',
     bar: (name: string): string => `Already at ${name}`,

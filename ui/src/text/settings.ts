@@ -1,4 +1,5 @@
 import type { Look } from '../contract';
+import type { NoLimit } from '../logic/settings';
 
 /** The words of the page Settings. */
 export const settings = {
@@ -15,7 +16,10 @@ export const settings = {
   limitDown: 'Receive at most',
   unit: 'MB a second',
   limitHint: 'All folders together. Empty: no limit.',
-  notALimit: 'This is not a number above zero, so nothing was changed.',
+  noLimit: {
+    'not-a-limit': 'This is not a number above zero, so nothing was changed.',
+    unclear: 'It is not clear whether the comma marks thousands or a fraction, so nothing was changed. Write it with a point, or without the comma.',
+  } satisfies Record<NoLimit, string>,
   battery: 'Pause while this computer runs on battery',
   metered: 'Pause exchange with other computers while the network costs money',
   looks: 'Look',
