@@ -128,6 +128,26 @@ fn from_the_first_start_to_a_folder_that_is_in_sync() {
 }
 
 #[test]
+fn a_folder_on_a_drive_that_is_away_is_no_first_run_and_can_be_let_go() {
+    if !needs_window() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let settings = sandbox.path("home/.config/anabranch/settings.toml");
+    let films = sandbox.path("stick/Films");
+    fs::create_dir_all(settings.parent().unwrap()).unwrap();
+    fs::write(&settings, format!("folders = [{:?}]\n", films.to_str().unwrap())).unwrap();
+    let desktop = Desktop::start(&sandbox);
+    let window = Window::open(&desktop, &sandbox, &[]);
+    window.shows("1 folder: 1 needs you.");
+    window.shows(films.to_str().unwrap());
+    window.click("Stop keeping Films…");
+    window.click("Stop keeping it");
+    window.shows("Which folder is to be kept safe?");
+    assert!(!fs::read_to_string(&settings).unwrap().contains("Films"));
+}
+
+#[test]
 fn a_rule_that_is_set_in_the_window_is_obeyed() {
     if !needs_window() {
         return;

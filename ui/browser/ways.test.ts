@@ -301,3 +301,22 @@ it('a file is found by a part of its name, and asked about', async () => {
   await picture(page, 'why found');
   expect(await wrongs(page)).toEqual([]);
 });
+
+it('a folder that cannot be kept is let go, and files of few copies are listed', async () => {
+  const page = await browser.open('refused');
+  await page.waitForSelector('text=3 folders: 2 need you, 1 safe.');
+  await press(page, 'Stop keeping Films…');
+  await press(page, 'Stop keeping it');
+  await page.waitForSelector('text=2 folders: 1 needs you, 1 safe.');
+  await page.evaluate(() => (location.hash = '#/problems'));
+  await press(page, 'Stop keeping old…');
+  await picture(page, 'problems leaving');
+  expect(await wrongs(page)).toEqual([]);
+  await press(page, 'Stop keeping it');
+  await page.waitForSelector('text=No problems.');
+  await page.evaluate(() => (location.hash = '#/places'));
+  await press(page, 'Show files: Notes');
+  await page.getByRole('region', { name: 'Files of Notes with fewer copies than wanted' }).getByRole('link').first().waitFor();
+  await picture(page, 'places few copies');
+  expect(await wrongs(page)).toEqual([]);
+});

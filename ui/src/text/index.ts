@@ -42,6 +42,7 @@ export const text = {
   } satisfies Record<State, string>,
   changed: (folder: string, state: string): string => `${folder}: ${state}`,
   overall: {
+    none: 'No folder is kept in sync.',
     safe: (count: number): string =>
       plural(count, { one: 'Your folder is safe.', other: 'All # folders are safe.' }),
     some: (count: number, states: string[]): string =>
@@ -66,9 +67,13 @@ export const text = {
       plural(count, { one: 'See the file of which several versions were kept', other: 'See # files of which several versions were kept' }),
     fewCopies: (count: number): string =>
       plural(count, { one: '# file has fewer copies than this folder is to have', other: '# files have fewer copies than this folder is to have' }),
+    fewCopiesTitle: 'Fewer copies than wanted',
+    fewCopiesFiles: (folder: string): string => `Files of ${folder} with fewer copies than wanted`,
+    notKept: 'Nothing is kept in sync here. It is tried again by itself.',
     waiting: (count: number): string => plural(count, { one: '# thing is waiting', other: '# things are waiting' }),
     files: 'Show files',
     filesOf: (place: string): string => `Files that ${place} waits for`,
+    at: (place: string, folder: string): string => `${place}, ${folder}`,
     hide: 'Hide files',
     filesHere: 'Files that wait to come here',
   },
@@ -131,6 +136,7 @@ export const text = {
     lost: 'Is anything lost?',
     next: 'What happens next by itself',
     remedy: 'What you can do',
+    drives: 'See the drives',
   },
   why: {
     hint: 'Where are the copies of a file, and what does it wait for?',

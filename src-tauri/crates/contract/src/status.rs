@@ -8,12 +8,24 @@ use crate::{Drive, Problem, Settings};
 pub struct Status {
     /// The folders of one engine process.
     pub folders: Vec<Folder>,
+    /// Folders that are to be kept in sync and cannot be now. Each is among the problems too.
+    pub refused: Vec<Refused>,
     /// The drives that are mounted.
     pub drives: Vec<Drive>,
     /// What is not as it should be with the program itself, or with a folder that cannot be kept in sync.
     pub problems: Vec<Problem>,
     /// The settings.
     pub settings: Settings,
+}
+
+/// A folder that is to be kept in sync and cannot be now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Refused {
+    /// Where it should be; it can be left by this path.
+    pub path: String,
+    /// Why, in words for people.
+    pub why: String,
 }
 
 /// The state of a folder; the first that applies.

@@ -7,7 +7,7 @@ use annex::{Annex, Facts};
 use assistant::content::Direction;
 use assistant::guards::Question;
 use assistant::{Assistant, Away, Class, Reach, RemoteView, Root};
-use contract::{Contact, Folder, Pause, PauseReason, Place, Problem, Progress, State};
+use contract::{Action, Contact, Folder, Pause, PauseReason, Place, Problem, Progress, State};
 use model::expression::Trust;
 use model::{RemoteName, RepoPath, Uuid};
 use surroundings::Why;
@@ -24,9 +24,10 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Optio
     folder.problems = problems(assistant, workshop);
     folder.damaged = workshop.setbacks().damaged().map(|_| 1).sum();
     folder.conflicts = workshop.setbacks().conflicts();
-    folder.few_copies = workshop
-        .known_facts()
-        .map_or(0, |facts| few_copies(assistant.classes(), &facts));
+    folder.few_copies = workshop.known_facts().map_or(0, |facts| {
+        let few = |class: &&Class| has_few_copies(class, &facts);
+        assistant.classes().iter().filter(few).map(|class| class.keys).sum()
+    });
     folder.places = places(assistant, workshop);
     folder.full = full(assistant, workshop, &folder);
     folder.waiting = waiting(assistant, workshop, &folder.places);
@@ -130,32 +131,33 @@ fn question(question: &Question) -> contract::Question {
 
 fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let problem = |what: String, remedy: String| Problem {
+    let problem = |what: String, remedy: &str, action| Problem {
         what,
         lost: "Nothing is lost.".to_owned(),
         next: "It will be looked at again by itself.".to_owned(),
-        remedy,
+        remedy: remedy.to_owned(),
+        action,
     };
-    let shown = workshop
-        .annex()
-        .work_tree()
-        .unwrap_or(workshop.annex().git_dir())
-        .display();
+    let folder = place(workshop.annex());
+    let leave = || Some(Action::Leave { folder: folder.clone() });
     match assistant.root() {
         Root::Same => {}
         Root::Vanished => problems.push(problem(
-            format!("{shown} is not there any more, so nothing is taken for deleted."),
-            "If it is on a drive, plug it in.".to_owned(),
+            format!("{folder} is not there any more, so nothing is taken for deleted."),
+            "If it is on a drive, plug it in. If it is not wanted any more, stop keeping it.",
+            leave(),
         )),
         Root::Replaced => problems.push(problem(
-            format!("Another folder or drive is in the place of {shown}, so nothing is taken for deleted."),
-            "Put the right one back, or stop the engine.".to_owned(),
+            format!("Another folder or drive is in the place of {folder}, so nothing is taken for deleted."),
+            "Put the right one back, or stop keeping it.",
+            leave(),
         )),
     }
     if let Some(trouble) = assistant.trouble() {
         problems.push(problem(
             format!("Something could not be done here: {trouble}."),
-            String::new(),
+            "",
+            Some(Action::Sync { folder: folder.clone() }),
         ));
     }
     for (path, why) in workshop.blind() {
@@ -170,7 +172,8 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
                 "Changes in {} are noticed only every 30 seconds: {why}.",
                 path.display()
             ),
-            "Raise the limit or make it readable.".to_owned(),
+            "Raise the limit or make it readable.",
+            None,
         ));
     }
     if let Some(mistake) = workshop.rules().mistake {
@@ -179,13 +182,15 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
             lost: "Nothing is lost.".to_owned(),
             next: "Until they can be read the rules before are in force; without any, no content moves.".to_owned(),
             remedy: "Correct that line.".to_owned(),
+            action: None,
         });
     }
     problems.extend(damages(workshop));
     for (what, why) in workshop.unfit() {
         problems.push(problem(
             format!("{what} is left out: {why}."),
-            "Rename it or correct it.".to_owned(),
+            "Rename it or correct it.",
+            None,
         ));
     }
     problems
@@ -222,6 +227,7 @@ fn damages(workshop: &Workshop) -> Vec<Problem> {
             lost,
             next,
             remedy,
+            action: None,
         }
     };
     workshop.setbacks().damaged().map(problem).collect()
@@ -250,14 +256,13 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
     settings.iter().map(place).collect()
 }
 
-/// Keys that somebody wants and of which there are fewer copies than `numcopies.log` says; one where it says nothing. Only
-/// repositories that are trusted to keep what they have count. What `.gitattributes` asks for single files is not looked
-/// at.
-fn few_copies(classes: &[Class], facts: &Facts) -> u64 {
+/// True if somebody wants the contents and there are fewer copies than `numcopies.log` says; one where it says nothing.
+/// Only repositories that are trusted to keep what they have count. What `.gitattributes` asks for single files is not
+/// looked at.
+pub(crate) fn has_few_copies(class: &Class, facts: &Facts) -> bool {
     let wanted = usize::try_from(facts.numcopies.unwrap_or(1)).unwrap_or(usize::MAX);
     let counts = |uuid: &&Uuid| facts.trust.get(uuid).is_none_or(|trust| *trust >= Trust::Semitrusted);
-    let is_few = |class: &&Class| !class.want.is_empty() && class.have.iter().filter(counts).count() < wanted;
-    classes.iter().filter(is_few).map(|class| class.keys).sum()
+    !class.want.is_empty() && class.have.iter().filter(counts).count() < wanted
 }
 
 /// What has no room for contents that are wanted there.
@@ -459,7 +464,7 @@ mod tests {
     use model::Uuid;
     use model::expression::Trust;
 
-    use super::few_copies;
+    use super::has_few_copies;
 
     #[test]
     fn copies_are_counted_where_they_are_kept() {
@@ -487,7 +492,8 @@ mod tests {
             ..Facts::default()
         };
         for (numcopies, few) in [(None, 1), (Some(1), 1), (Some(2), 1011), (Some(3), 1111)] {
-            assert_eq!(few_copies(&classes, &facts(numcopies)), few, "{numcopies:?}");
+            let found = classes.iter().filter(|class| has_few_copies(class, &facts(numcopies)));
+            assert_eq!(found.map(|class| class.keys).sum::<u64>(), few, "{numcopies:?}");
         }
     }
 }

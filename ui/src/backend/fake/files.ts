@@ -36,7 +36,7 @@ function path(shown: string): Path {
 
 /** A part of a list of files. */
 export function page(folder: Folder, which: Which, skip: number, count: number): Page {
-  const found = all(folder).filter((file) => isAsked(file, which));
+  const found = all(folder).filter((file, at) => isAsked(folder, file, at, which));
   const files = found.slice(skip, skip + Math.min(count, AT_MOST));
   return {
     total: found.length,
@@ -44,12 +44,15 @@ export function page(folder: Folder, which: Which, skip: number, count: number):
   };
 }
 
-function isAsked(file: Filed, which: Which): boolean {
+function isAsked(folder: Folder, file: Filed, at: number, which: Which): boolean {
   if (which === 'all') {
     return true;
   }
   if (which === 'wanted-here') {
     return !file.is_here;
+  }
+  if (which === 'few-copies') {
+    return at < folder.few_copies;
   }
   return 'named' in which
     ? file.path.shown.toLowerCase().includes(which.named.toLowerCase())

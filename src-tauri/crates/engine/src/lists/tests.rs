@@ -132,6 +132,20 @@ fn each_list_has_its_files_in_the_order_of_their_paths() {
 }
 
 #[test]
+fn files_of_few_copies_are_those_that_too_few_have() {
+    let scene = scene();
+    scene.observe(some());
+    assert_eq!(scene.files(&Which::FewCopies).total, 0);
+    let branch = scene.workshop.annex().branch();
+    branch.record_number("numcopies.log", 2, VectorClock::now()).unwrap();
+    let few = scene.files(&Which::FewCopies);
+    assert_eq!(
+        names(&few),
+        ["b-/x", "b/c/d/y.jpg", "b/\u{fffd}\u{fffd}.JPG", "barred/z"]
+    );
+}
+
+#[test]
 fn a_repository_that_is_dead_has_no_copies() {
     let scene = scene();
     scene.observe(some());
