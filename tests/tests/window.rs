@@ -82,7 +82,7 @@ fn the_window_says_of_a_file_where_it_is() {
     window.click("Why?");
     window.fill("File", "a.jpg");
     window.click("Ask");
-    window.shows("1 copy: wherever it is wanted, it is.");
+    window.shows("and that is everywhere it is wanted");
     window.fill("File", "/etc/passwd");
     window.click("Ask");
     window.shows("This path is not in the folder.");

@@ -297,9 +297,16 @@ it('a file is found by a part of its name, and asked about', async () => {
   await page.getByLabel('File', { exact: true }).fill('img_00077');
   await page.getByRole('link', { name: 'IMG_00077.jpg' }).press('Enter');
   await page.getByRole('heading', { name: 'IMG_00077.jpg' }).waitFor();
-  await page.waitForSelector('text=2 copies; still on its way to backup disk.');
+  await page.waitForSelector('text=and it is still wanted in backup disk');
   await picture(page, 'why found');
   expect(await wrongs(page)).toEqual([]);
+  // The address names that file still.
+  await page.getByLabel('File', { exact: true }).fill('/elsewhere');
+  await press(page, 'Ask');
+  await page.waitForSelector('text=This path is not in the folder.');
+  await page.getByLabel('File', { exact: true }).fill('img_00077');
+  await page.getByRole('link', { name: 'IMG_00077.jpg' }).press('Enter');
+  await page.getByRole('heading', { name: 'IMG_00077.jpg' }).waitFor();
 });
 
 it('a folder that cannot be kept is let go, and files of few copies are listed', async () => {

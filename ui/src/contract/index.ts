@@ -464,9 +464,26 @@ have: Array<string>,
  */
 want: Array<string>, 
 /**
- * All that in one sentence.
+ * Those of them that do not have it.
+ */
+missing: Array<Missing>, 
+/**
+ * All that in one sentence, which does not name the file.
  */
 sentence: string, };
+
+/**
+ * A repository that wants a content and does not have it.
+ */
+export type Missing = { 
+/**
+ * Which.
+ */
+place: string, 
+/**
+ * Why it does not, in words for people.
+ */
+reason: string, };
 
 /**
  * A path inside a folder. Not every name is text.

@@ -2,7 +2,7 @@ import type { State } from '../contract';
 import { conflicts } from './conflicts';
 import { drives } from './drives';
 import { first } from './first';
-import { bytes, files, list, plural } from './format';
+import { bytes, files, plural } from './format';
 import { help } from './help';
 import { rules } from './rules';
 import { settings } from './settings';
@@ -149,13 +149,8 @@ export const text = {
     outside: 'This path is not in the folder.',
     unknown:
       'This file is not watched over, as last looked: it may be new, left out on purpose, kept with the history of the folder, or not there.',
-    nowhere: 'No place is known to have a copy.',
-    complete: (copies: number): string =>
-      `${plural(copies, { one: '# copy', other: '# copies' })}: wherever it is wanted, it is.`,
-    missing: (copies: number, places: string[]): string =>
-      `${plural(copies, { one: '# copy', other: '# copies' })}; still on its way to ${list(places)}.`,
     has: 'Has a copy',
-    wants: 'Waits for a copy',
+    missing: 'Lacks a copy',
   },
   conflicts,
   drives,

@@ -241,6 +241,18 @@ pub struct Why {
     pub have: Vec<String>,
     /// The repositories that want it.
     pub want: Vec<String>,
-    /// All that in one sentence.
+    /// Those of them that do not have it.
+    pub missing: Vec<Missing>,
+    /// All that in one sentence, which does not name the file.
     pub sentence: String,
+}
+
+/// A repository that wants a content and does not have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Missing {
+    /// Which.
+    pub place: String,
+    /// Why it does not, in words for people.
+    pub reason: String,
 }

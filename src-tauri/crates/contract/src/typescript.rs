@@ -7,9 +7,9 @@ use ts_rs::{Config, TS};
 
 use crate::{
     Action, Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Direction, Drive,
-    Entry, File, Folder, Found, Keep, Look, News, OnDrive, Page, Path, Pause, PauseReason, Place, Preview, Problem,
-    Progress, Purpose, Question, Refused, Reply, Request, Rule, Rules, Setting, Settings, Standing, State, Status,
-    Travel, Update, Version, Which, Why,
+    Entry, File, Folder, Found, Keep, Look, Missing, News, OnDrive, Page, Path, Pause, PauseReason, Place, Preview,
+    Problem, Progress, Purpose, Question, Refused, Reply, Request, Rule, Rules, Setting, Settings, Standing, State,
+    Status, Travel, Update, Version, Which, Why,
 };
 
 const FILE: &str = "../../../ui/src/contract/index.ts";
@@ -64,6 +64,7 @@ fn all() -> String {
         declared::<Declined>,
         declared::<Setting>,
         declared::<Why>,
+        declared::<Missing>,
         declared::<Path>,
         declared::<Which>,
         declared::<Page>,

@@ -9,10 +9,9 @@ use assistant::guards::Question;
 use assistant::{Assistant, Away, Class, Reach, RemoteView, Root};
 use contract::{Action, Contact, Folder, Pause, PauseReason, Place, Problem, Progress, State};
 use model::expression::Trust;
-use model::{RemoteName, RepoPath, Uuid};
+use model::{RemoteName, Uuid};
 use surroundings::Why;
 
-use crate::observations::FileFacts;
 use crate::work::{Damage, Underway, Workshop};
 
 /// The status of a folder with a running engine.
@@ -282,7 +281,7 @@ fn full(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<Stri
     full
 }
 
-fn unsupported(settings: &annex::settings::RemoteSettings, workshop: &Workshop) -> Contact {
+pub(crate) fn unsupported(settings: &annex::settings::RemoteSettings, workshop: &Workshop) -> Contact {
     if !workshop.rules().policy.allows_git(&settings.name) {
         return Contact::Unsupported("a rule says that nothing is exchanged with it".to_owned());
     }
@@ -293,7 +292,7 @@ fn unsupported(settings: &annex::settings::RemoteSettings, workshop: &Workshop) 
     })
 }
 
-fn contact(view: &RemoteView<'_>) -> Contact {
+pub(crate) fn contact(view: &RemoteView<'_>) -> Contact {
     match view.reach {
         None => Contact::Unknown,
         Some(Reach::Here(_)) => Contact::Here,
@@ -384,75 +383,17 @@ pub(crate) fn is_lacking(class: &Class, workshop: &Workshop) -> bool {
 }
 
 /// True if rules keep a content from coming here from every place that has it.
-fn is_kept_away(workshop: &Workshop, have: &BTreeSet<Uuid>, barred: &BTreeSet<(RemoteName, Direction)>) -> bool {
+pub(crate) fn is_kept_away(
+    workshop: &Workshop,
+    have: &BTreeSet<Uuid>,
+    barred: &BTreeSet<(RemoteName, Direction)>,
+) -> bool {
     let remotes = workshop.remote_settings();
     let mut holders = remotes
         .values()
         .filter(|remote| remote.uuid.as_ref().is_some_and(|uuid| have.contains(uuid)))
         .peekable();
     holders.peek().is_some() && holders.all(|holder| barred.contains(&(holder.name.clone(), Direction::Get)))
-}
-
-/// Where a file is, where it should be, and what it is waiting for.
-pub(crate) fn why(workshop: &Workshop, path: &RepoPath) -> Result<contract::Why, crate::Error> {
-    let directory = workshop.annex().own_dir();
-    let file = workshop.observations().file(path);
-    let file = file.map_err(|source| crate::Error::Observations {
-        path: directory,
-        source,
-    })?;
-    // Reads the descriptions too.
-    workshop.settings()?;
-    let Some(FileFacts {
-        key,
-        have,
-        want,
-        barred,
-    }) = file
-    else {
-        return Ok(contract::Why {
-            path: path.to_string(),
-            key: None,
-            have: Vec::new(),
-            want: Vec::new(),
-            sentence: format!(
-                "{path} is not in the annex as last observed: it is in git itself, ignored, new, or not there"
-            ),
-        });
-    };
-    let names = |set: &BTreeSet<Uuid>| set.iter().map(|uuid| workshop.description(uuid)).collect::<Vec<_>>();
-    let remotes = workshop.remote_settings();
-    let is_kept = |uuid: &Uuid| {
-        if uuid == workshop.annex().uuid() {
-            return is_kept_away(workshop, &have, &barred);
-        }
-        let named = remotes.values().filter(|remote| remote.uuid.as_ref() == Some(uuid));
-        let mut ways = named.map(|remote| (remote.name.clone(), Direction::Send)).peekable();
-        ways.peek().is_some() && ways.all(|way| barred.contains(&way))
-    };
-    let (kept, lacking): (BTreeSet<Uuid>, BTreeSet<Uuid>) = want.difference(&have).cloned().partition(is_kept);
-    let held = if have.is_empty() {
-        "nobody is known to have its content".to_owned()
-    } else {
-        format!("its content is in {}", names(&have).join(", "))
-    };
-    let next = match (lacking.is_empty(), kept.is_empty()) {
-        (true, true) => "and that is everywhere it is wanted".to_owned(),
-        (true, false) => format!("and a rule keeps it from {}", names(&kept).join(", ")),
-        (false, true) => format!("and it is still wanted in {}", names(&lacking).join(", ")),
-        (false, false) => format!(
-            "and it is still wanted in {}; a rule keeps it from {}",
-            names(&lacking).join(", "),
-            names(&kept).join(", ")
-        ),
-    };
-    Ok(contract::Why {
-        path: path.to_string(),
-        key: Some(key.to_string()),
-        have: names(&have),
-        want: names(&want),
-        sentence: format!("{path}: {held}, {next}"),
-    })
 }
 
 #[cfg(test)]

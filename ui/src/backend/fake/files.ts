@@ -64,15 +64,18 @@ export function why(folder: Folder, hexadecimal: string): Why {
   const file = all(folder).find((one) => one.path.bytes === hexadecimal);
   const path = words(hexadecimal);
   if (!file) {
-    return { path, key: null, have: [], want: [], sentence: `${path} is not known` };
+    return { path, key: null, have: [], want: [], missing: [], sentence: 'it is not known' };
   }
   const places = folder.places.map((place) => place.name);
+  const have = [folder.description, ...places.filter((place) => !file.wantedBy.includes(place))];
+  const next = file.wantedBy.length > 0 ? `it is still wanted in ${file.wantedBy.join(', ')}` : 'that is everywhere it is wanted';
   return {
     path,
     key: 'SHA256E-s3--abc.jpg',
-    have: [folder.description, ...places.filter((place) => !file.wantedBy.includes(place))],
+    have,
     want: [folder.description, ...places],
-    sentence: `${path}: its content is here`,
+    missing: file.wantedBy.map((place) => ({ place, reason: 'it is still on its way' })),
+    sentence: `its content is in ${have.join(', ')}, and ${next}`,
   };
 }
 

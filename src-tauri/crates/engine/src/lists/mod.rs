@@ -199,4 +199,4 @@ fn failed(workshop: &Workshop) -> impl Fn(rusqlite::Error) -> Error + use<> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

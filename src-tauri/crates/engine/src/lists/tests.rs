@@ -14,13 +14,13 @@ use crate::observations::{Described, Wishes};
 use crate::work::Workshop;
 
 /// A folder that knows one remote.
-struct Scene {
+pub(crate) struct Scene {
     _place: tempfile::TempDir,
-    workshop: Workshop,
-    remote: (RemoteName, Uuid),
+    pub(crate) workshop: Workshop,
+    pub(crate) remote: (RemoteName, Uuid),
 }
 
-fn scene() -> Scene {
+pub(crate) fn scene() -> Scene {
     let place = tempfile::tempdir().unwrap();
     let init = |name: &str| annex::init::init(&place.path().join(name), Some(name), 1_700_000_000).unwrap();
     let (here, there): (Annex, Annex) = (init("here"), init("there"));
@@ -43,7 +43,7 @@ fn scene() -> Scene {
 impl Scene {
     /// Observes files of ten bytes: where they are, whether they are here, and whether they are there. Both want all, and
     /// what is in `barred` may not be sent.
-    fn observe(&self, all: impl IntoIterator<Item = (Vec<u8>, bool, bool)>) {
+    pub(crate) fn observe(&self, all: impl IntoIterator<Item = (Vec<u8>, bool, bool)>) {
         let here = self.workshop.annex().uuid().clone();
         let want = BTreeSet::from([here.clone(), self.remote.1.clone()]);
         let mut observations = self.workshop.observations();
@@ -81,7 +81,7 @@ fn names(page: &Page) -> Vec<&str> {
 
 const NOT_TEXT: &[u8] = b"b/\xff\xfe.JPG";
 
-fn some() -> Vec<(Vec<u8>, bool, bool)> {
+pub(crate) fn some() -> Vec<(Vec<u8>, bool, bool)> {
     let file = |path: &[u8], is_here, is_there| (path.to_vec(), is_here, is_there);
     vec![
         file(b"a", true, true),
