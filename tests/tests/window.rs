@@ -54,7 +54,7 @@ fn the_window_says_of_a_file_where_it_is() {
     window.click("Why?");
     window.fill("File", "0.jpg");
     window.click("Ask");
-    window.shows("1 copy: wherever it is wanted, it is.");
+    window.shows("and that is everywhere it is wanted");
     window.fill("File", "/etc/passwd");
     window.click("Ask");
     window.shows("This path is not in the folder.");
@@ -97,6 +97,26 @@ fn from_the_first_start_to_a_folder_that_is_in_sync() {
     fs::write(copy.join("b.jpg"), "another picture\n").unwrap();
     eventually(PATIENCE, || trees::same(&[&photos, &copy]));
     window.shows("All 2 folders are safe.");
+}
+
+#[test]
+fn a_folder_on_a_drive_that_is_away_is_no_first_run_and_can_be_let_go() {
+    if !needs_window() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let settings = sandbox.path("home/.config/anabranch/settings.toml");
+    let films = sandbox.path("stick/Films");
+    fs::create_dir_all(settings.parent().unwrap()).unwrap();
+    fs::write(&settings, format!("folders = [{:?}]\n", films.to_str().unwrap())).unwrap();
+    let desktop = Desktop::start(&sandbox);
+    let window = Window::open(&desktop, &sandbox, &[]);
+    window.shows("1 folder: 1 needs you.");
+    window.shows(films.to_str().unwrap());
+    window.click("Stop keeping Films…");
+    window.click("Stop keeping it");
+    window.shows("Which folder is to be kept safe?");
+    assert!(!fs::read_to_string(&settings).unwrap().contains("Films"));
 }
 
 #[test]

@@ -297,7 +297,33 @@ it('a file is found by a part of its name, and asked about', async () => {
   await page.getByLabel('File', { exact: true }).fill('img_00077');
   await page.getByRole('link', { name: 'IMG_00077.jpg' }).press('Enter');
   await page.getByRole('heading', { name: 'IMG_00077.jpg' }).waitFor();
-  await page.waitForSelector('text=2 copies; still on its way to backup disk.');
+  await page.waitForSelector('text=and it is still wanted in backup disk');
   await picture(page, 'why found');
+  expect(await wrongs(page)).toEqual([]);
+  // The address names that file still.
+  await page.getByLabel('File', { exact: true }).fill('/elsewhere');
+  await press(page, 'Ask');
+  await page.waitForSelector('text=This path is not in the folder.');
+  await page.getByLabel('File', { exact: true }).fill('img_00077');
+  await page.getByRole('link', { name: 'IMG_00077.jpg' }).press('Enter');
+  await page.getByRole('heading', { name: 'IMG_00077.jpg' }).waitFor();
+});
+
+it('a folder that cannot be kept is let go, and files of few copies are listed', async () => {
+  const page = await browser.open('refused');
+  await page.waitForSelector('text=3 folders: 2 need you, 1 safe.');
+  await press(page, 'Stop keeping Films…');
+  await press(page, 'Stop keeping it');
+  await page.waitForSelector('text=2 folders: 1 needs you, 1 safe.');
+  await page.evaluate(() => (location.hash = '#/problems'));
+  await press(page, 'Stop keeping old…');
+  await picture(page, 'problems leaving');
+  expect(await wrongs(page)).toEqual([]);
+  await press(page, 'Stop keeping it');
+  await page.waitForSelector('text=No problems.');
+  await page.evaluate(() => (location.hash = '#/places'));
+  await press(page, 'Show files: Notes');
+  await page.getByRole('region', { name: 'Files of Notes with fewer copies than wanted' }).getByRole('link').first().waitFor();
+  await picture(page, 'places few copies');
   expect(await wrongs(page)).toEqual([]);
 });

@@ -103,7 +103,7 @@ describe('by keyboard alone', () => {
     await page.keyboard.press('Tab');
     await page.keyboard.type('2025/autumn/IMG_00012.jpg');
     await page.keyboard.press('Enter');
-    await page.waitForSelector('text=2 copies; still on its way to backup disk.');
+    await page.waitForSelector('text=it is still on its way');
     await picture(page, 'why answered');
     expect(await wrongs(page)).toEqual([]);
   });

@@ -193,8 +193,8 @@ fn few_copies(history: &History, status: &Status, folder: &Folder, at: u64) -> O
         category: "transfer",
         title: format!("{}: fewer copies than wanted", short(status, folder)),
         body: format!("For a week {files} had fewer copies than this folder is to have. Another place would help."),
-        elsewhere: "Open Anabranch's window, page Places.".to_owned(),
-        actions: vec![page("See places…", Page::Places)],
+        elsewhere: "Which they are is told in Anabranch's window, page Places.".to_owned(),
+        actions: vec![page("See which…", Page::Places)],
         count: 1,
     })
 }

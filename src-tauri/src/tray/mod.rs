@@ -56,14 +56,16 @@ fn line(status: &Status, folder: &Folder) -> String {
     text(&format!("{}: {}", name(status, folder), folder.headline))
 }
 
+/// A problem of the program or of a folder that is not kept, then the folders.
 fn tooltip(status: &Status) -> String {
     if status.folders.is_empty() {
         return headline(status);
     }
     let mut folders: Vec<&Folder> = status.folders.iter().collect();
     folders.sort_by_key(|folder| folder.state);
-    let shown = folders.iter().take(TOOLTIP_FOLDERS);
-    let mut lines: Vec<String> = shown.map(|folder| line(status, folder)).collect();
+    let problem = status.problems.first().map(|problem| text(&problem.what));
+    let shown = folders.iter().take(TOOLTIP_FOLDERS).map(|folder| line(status, folder));
+    let mut lines: Vec<String> = problem.into_iter().chain(shown).collect();
     match folders.len().saturating_sub(TOOLTIP_FOLDERS) {
         0 => {}
         1 => lines.push("and 1 more folder".to_owned()),
@@ -116,6 +118,7 @@ pub(crate) mod tests {
             lost: String::new(),
             next: String::new(),
             remedy: String::new(),
+            action: None,
         }
     }
 
@@ -140,6 +143,20 @@ pub(crate) mod tests {
         assert_eq!(lines.len(), 6);
         assert_eq!(lines[0], "Tom ＆ ‹Ann›: NeedsYou");
         assert_eq!(lines[5], "and 2 more folders");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_kept_is_told_before_those_that_are_safe() {
+        let status = Status {
+            problems: vec![problem("/media/stick/Films is not kept in sync: it is not there.")],
+            ..Status::of(vec![folder("/home/ann/Notes", State::Safe)])
+        };
+        let tray = Tray::of(&status, &TimeZone::utc());
+        assert_eq!(tray.icon, Icon::NeedsYou);
+        assert_eq!(
+            tray.tooltip,
+            "/media/stick/Films is not kept in sync: it is not there.\nNotes: Safe"
+        );
     }
 
     #[test]

@@ -10,6 +10,10 @@ export type Status = {
  */
 folders: Array<Folder>, 
 /**
+ * Folders that are to be kept in sync and cannot be now. Each is among the problems too.
+ */
+refused: Array<Refused>, 
+/**
  * The drives that are mounted.
  */
 drives: Array<Drive>, 
@@ -28,6 +32,19 @@ settings: Settings, };
 export type News = { "whole": Status } | { "changed": Update };
 
 /**
+ * A folder that is to be kept in sync and cannot be now.
+ */
+export type Refused = { 
+/**
+ * Where it should be; it can be left by this path.
+ */
+path: string, 
+/**
+ * Why, in words for people.
+ */
+why: string, };
+
+/**
  * What is to be seen otherwise than before.
  */
 export type Update = { 
@@ -35,6 +52,10 @@ export type Update = {
  * All folders in their order; none if they are as they were.
  */
 folders: Array<Entry> | null, 
+/**
+ * The folders that cannot be kept in sync; none if they are as they were.
+ */
+refused: Array<Refused> | null, 
 /**
  * The drives; none if they are as they were.
  */
@@ -250,7 +271,24 @@ next: string,
 /**
  * What to do about it.
  */
-remedy: string, };
+remedy: string, 
+/**
+ * What can be done about it with one click; none if that helps nothing.
+ */
+action: Action | null, };
+
+/**
+ * What can be done about a [`Problem`].
+ */
+export type Action = { "sync": { 
+/**
+ * The folder, by its path.
+ */
+folder: string, } } | { "leave": { 
+/**
+ * The folder, by its path.
+ */
+folder: string, } } | "see-drives";
 
 /**
  * Something that happened.
@@ -426,9 +464,26 @@ have: Array<string>,
  */
 want: Array<string>, 
 /**
- * All that in one sentence.
+ * Those of them that do not have it.
+ */
+missing: Array<Missing>, 
+/**
+ * All that in one sentence, which does not name the file.
  */
 sentence: string, };
+
+/**
+ * A repository that wants a content and does not have it.
+ */
+export type Missing = { 
+/**
+ * Which.
+ */
+place: string, 
+/**
+ * Why it does not, in words for people.
+ */
+reason: string, };
 
 /**
  * A path inside a folder. Not every name is text.
@@ -446,7 +501,7 @@ bytes: string, };
 /**
  * Which files of a folder are listed.
  */
-export type Which = "all" | { "named": string } | { "wanted-by": string } | "wanted-here";
+export type Which = "all" | { "named": string } | { "wanted-by": string } | "wanted-here" | "few-copies";
 
 /**
  * A part of a list of files, in the order of their paths.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { folder, place, status } from '../backend/fake/samples';
+import { folder, place, problem, refusing, status } from '../backend/fake/samples';
 import { bytes, list, moment, plural, sentence } from '../text/format';
 import { below, hex } from './path';
 import { contactKind, contactReason, folderName, happenings, headline, lacks, needs, news, overall, placesByContact } from './status';
@@ -51,7 +51,7 @@ describe('a status', () => {
   const needy = folder('/home/ann/Papers', {
     state: 'needs-you',
     question: { text: 'Deleted?', yes: 'Delete', no: 'Keep' },
-    problems: [{ what: 'a', lost: 'b', next: 'c', remedy: 'd' }],
+    problems: [problem('a')],
   });
 
   it('speaks of the window, not of the command line', () => {
@@ -67,6 +67,9 @@ describe('a status', () => {
     expect(overall(status([folder('/a'), needy]))).toBe('2 folders: 1 needs you, 1 safe.');
     expect(overall(status([needy, needy]))).toBe('2 folders: 2 need you.');
     expect(needs(status([folder('/a'), needy]))).toBe(2);
+    const gone = [{ path: '/gone', why: 'it is not there' }];
+    expect(overall(refusing(status([folder('/a')]), gone))).toBe('2 folders: 1 needs you, 1 safe.');
+    expect(overall(refusing(status([]), gone))).toBe('1 folder: 1 needs you.');
   });
 
   it('is told anew only where a state changed', () => {

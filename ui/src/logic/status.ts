@@ -26,15 +26,19 @@ export function headline(folder: Folder, now: Date): string {
 /** All states, the most pressing first. */
 const STATES = Object.keys(text.state) as State[];
 
-/** All folders in one sentence. */
-export function overall({ folders }: Status): string {
-  const counts = STATES.map((state) => ({ state, count: folders.filter((folder) => folder.state === state).length }));
+/** All folders that are to be kept in one sentence. */
+export function overall({ folders, refused }: Status): string {
+  const states = [...folders.map((folder) => folder.state), ...refused.map((): State => 'needs-you')];
+  if (states.length === 0) {
+    return text.overall.none;
+  }
+  const counts = STATES.map((state) => ({ state, count: states.filter((one) => one === state).length }));
   const present = counts.filter(({ count }) => count > 0);
   if (present.every(({ state }) => state === 'safe')) {
-    return text.overall.safe(folders.length);
+    return text.overall.safe(states.length);
   }
   return text.overall.some(
-    folders.length,
+    states.length,
     present.map(({ state, count }) => text.overall.state(count, state)),
   );
 }

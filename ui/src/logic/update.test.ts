@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
 import { difference } from '../backend/fake/difference';
-import { drive, folder, settings, status } from '../backend/fake/samples';
+import { drive, folder, problem, refusing, settings, status } from '../backend/fake/samples';
 import type { Status } from '../contract';
 import { updated } from './update';
 
@@ -15,7 +15,8 @@ const STATUSES: Status[] = [
   status([c, a]),
   status([c, b, a, folder('/d')]),
   status([a, a]),
-  status([a, b, c], { drives: [drive('STICK')], problems: [{ what: 'it', lost: '', next: '', remedy: '' }] }),
+  status([a, b, c], { drives: [drive('STICK')], problems: [problem('it')] }),
+  refusing(status([a, b, c]), [{ path: '/gone', why: 'it is not there' }]),
   status([a, b, c], { settings: settings({ look: 'dark' }) }),
 ];
 
@@ -32,7 +33,7 @@ it('news of one folder holds no other, and leaves the others as they are', () =>
   const before = status([a, b, c]);
   const told = difference(before, status([a, changed, c]));
   expect(told).toEqual({
-    changed: { folders: [{ same: 0 }, { new: changed }, { same: 2 }], drives: null, problems: null, settings: null },
+    changed: { folders: [{ same: 0 }, { new: changed }, { same: 2 }], refused: null, drives: null, problems: null, settings: null },
   });
   const after = updated(before, told);
   expect([after.folders[0] === a, after.folders[2] === c, after.settings === before.settings]).toEqual([true, true, true]);

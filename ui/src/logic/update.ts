@@ -8,11 +8,12 @@ export function updated(before: Status | null, news: News): Status {
   if (!before) {
     throw new Error('changes came before the whole');
   }
-  const { folders, drives, problems, settings } = news.changed;
+  const { folders, refused, drives, problems, settings } = news.changed;
   const folder = (entry: Entry): Status['folders'] =>
     'new' in entry ? [entry.new] : before.folders.slice(entry.same, entry.same + 1);
   return {
     folders: folders?.flatMap(folder) ?? before.folders,
+    refused: refused ?? before.refused,
     drives: drives ?? before.drives,
     problems: problems ?? before.problems,
     settings: settings ?? before.settings,

@@ -2,11 +2,14 @@ import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/sv
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import type { Backend } from '../backend';
-import { drive, folder, place, settings, status } from '../backend/fake/samples';
+import { drive, folder, place, problem, refusing, settings, status } from '../backend/fake/samples';
 import type { Answer, AtPlace, Command, Conflict, File, Folder, Reply, Request, Rule } from '../contract';
 import { hex } from '../logic/path';
 import { PAGE } from '../logic/paging';
 import Conflicts from '../pages/Conflicts.svelte';
+import Folders from '../pages/Folders.svelte';
+import Places from '../pages/Places.svelte';
+import Problems from '../pages/Problems.svelte';
 import Settings from '../pages/Settings.svelte';
 import AddFolder from './AddFolder.svelte';
 import CopyFolder from './CopyFolder.svelte';
@@ -134,6 +137,77 @@ describe('a place', () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+});
+
+describe('a folder that cannot be kept', () => {
+  const refused = refusing(status([]), [{ path: '/media/STICK/Films', why: 'it is not there' }]);
+
+  it('is no first run, says why, and can be let go', async () => {
+    const backend = program(nobody, () => Promise.resolve({ done: 'it is left' }));
+    render(Folders, { status: refused, backend });
+    expect(screen.queryByText('Which folder is to be kept safe?')).toBeNull();
+    const card = screen.getByRole('article', { name: 'Films' });
+    expect(card.textContent).toContain('It is not there');
+    await fireEvent.click(screen.getByRole('button', { name: 'Stop keeping Films…' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Stop keeping it' }));
+    expect(backend.request).toHaveBeenCalledWith({ leave: { folder: '/media/STICK/Films' } });
+  });
+
+  it('is not forgotten where the settings cannot be read', () => {
+    const unread = status([], { problems: [problem('The settings cannot be read: line 2')] });
+    render(Folders, { status: unread, backend: program(nobody) });
+    expect(screen.getByText('No folder is kept in sync.')).toBeTruthy();
+  });
+
+  it('is among the folders of the settings', () => {
+    render(Settings, { status: refused, backend: program(nobody) });
+    expect(screen.getByRole('button', { name: 'Stop keeping Films…' })).toBeTruthy();
+  });
+});
+
+describe('a problem', () => {
+  it('has the one button that helps, and otherwise none', async () => {
+    const problems = [
+      problem('one', { action: { sync: { folder: '/a/Photos' } } }),
+      problem('two', { action: { leave: { folder: '/a/Notes' } } }),
+      problem('three', { action: 'see-drives' }),
+      problem('four'),
+    ];
+    const backend = program(
+      () => Promise.resolve({ refused: 'it is paused' }),
+      () => Promise.resolve({ done: 'it is left' }),
+    );
+    render(Problems, { status: status([], { problems }), backend });
+    expect(screen.getAllByRole('button').length).toBe(2);
+    await fireEvent.click(screen.getByRole('button', { name: 'Sync now: Photos' }));
+    expect((await screen.findByRole('alert')).textContent).toBe('It is paused');
+    expect(backend.ask).toHaveBeenCalledWith('/a/Photos', 'sync');
+    await fireEvent.click(screen.getByRole('button', { name: 'Stop keeping Notes…' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Stop keeping it' }));
+    expect(backend.request).toHaveBeenCalledWith({ leave: { folder: '/a/Notes' } });
+    expect(screen.getByRole('link', { name: 'See the drives' }).getAttribute('href')).toBe('#/drives');
+  });
+});
+
+describe('the places', () => {
+  it('list the files that wait for one, and those of few copies, and ask once while nothing changes', async () => {
+    const asked: Command[] = [];
+    const backend = program((command) => {
+      asked.push(command);
+      return Promise.resolve({ files: { total: 1, files: [file('a.jpg')] } });
+    });
+    const photos = folder('/a/Photos', { few_copies: 2, places: [place('stick', { wants: 3, wants_bytes: 5 })] });
+    const { rerender } = render(Places, { status: status([photos]), backend });
+    await fireEvent.click(screen.getByRole('button', { name: 'Show files: stick, Photos' }));
+    await screen.findByRole('region', { name: 'Files that stick waits for' });
+    await fireEvent.click(screen.getByRole('button', { name: 'Show files: Photos' }));
+    await screen.findByRole('region', { name: 'Files of Photos with fewer copies than wanted' });
+    await rerender({ status: status([structuredClone(photos)]) });
+    expect(asked).toEqual([
+      { files: { which: { 'wanted-by': 'stick' }, skip: 0, count: PAGE } },
+      { files: { which: 'few-copies', skip: 0, count: PAGE } },
+    ]);
   });
 });
 

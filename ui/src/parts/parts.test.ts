@@ -5,7 +5,7 @@ import App from '../App.svelte';
 import type { Backend } from '../backend';
 import { fake } from '../backend/fake';
 import { folder, settings, status as statusOf } from '../backend/fake/samples';
-import type { Reply, Status } from '../contract';
+import type { Command, Reply, Status, Why as Told } from '../contract';
 import { route } from '../logic/route';
 import Help from '../pages/Help.svelte';
 import Why from '../pages/Why.svelte';
@@ -13,14 +13,19 @@ import FolderCard from './FolderCard.svelte';
 
 afterEach(cleanup);
 
-// jsdom knows no media queries.
+// jsdom lays nothing out and knows no media queries.
+vi.stubGlobal('ResizeObserver', class {
+  observe = vi.fn();
+  unobserve = vi.fn();
+  disconnect = vi.fn();
+});
 vi.stubGlobal('matchMedia', () => ({ matches: false, addEventListener: vi.fn(), removeEventListener: vi.fn() }));
 
 /** A program that gives one reply to everything, and remembers what it was asked. */
-function replying(reply: () => Promise<Reply>): Backend & { ask: ReturnType<typeof vi.fn<Backend['ask']>> } {
+function replying(reply: (command: Command) => Promise<Reply>): Backend & { ask: ReturnType<typeof vi.fn<Backend['ask']>> } {
   return {
     status: () => Promise.resolve(statusOf([])),
-    ask: vi.fn<Backend['ask']>(reply),
+    ask: vi.fn<Backend['ask']>((_, command) => reply(command)),
     request: () => Promise.resolve({ refused: 'nobody asks this here' }),
     watch: () => Promise.resolve(() => undefined),
   };
@@ -86,6 +91,15 @@ describe('a folder', () => {
 describe('why', () => {
   const status: Status = statusOf([folder('/a/Photos'), folder('/a/Notes')]);
 
+  function answer(differs: Partial<Told>): Reply {
+    return { why: { path: 'a', key: 'k', have: ['laptop'], want: ['laptop'], missing: [], sentence: '', ...differs } };
+  }
+
+  /** No file has a name like that. */
+  function whole(command: Command): Reply | undefined {
+    return typeof command === 'object' && 'files' in command ? { files: { total: 0, files: [] } } : undefined;
+  }
+
   async function ask(path: string): Promise<void> {
     await fireEvent.input(screen.getByLabelText('File'), { target: { value: path } });
     await fireEvent.submit(screen.getByLabelText('File'));
@@ -93,23 +107,60 @@ describe('why', () => {
 
   it('asks the chosen folder for the bytes of the path', async () => {
     const backend = replying(() =>
-      Promise.resolve({ why: { path: 'é', key: 'k', have: ['laptop'], want: ['laptop'], sentence: '' } }),
+      Promise.resolve(answer({ path: 'é', sentence: 'its content is in laptop, and that is everywhere it is wanted' })),
     );
     render(Why, { status, backend, route: route('#/why') });
     await fireEvent.change(screen.getByLabelText('Folder'), { target: { value: '/a/Notes' } });
     await ask('/a/Notes/é');
     expect(backend.ask).toHaveBeenCalledWith('/a/Notes', { why: { path: 'c3a9' } });
-    await screen.findByText('1 copy: wherever it is wanted, it is.');
+    await screen.findByText('Its content is in laptop, and that is everywhere it is wanted');
   });
 
   it('says that a file is not known, or elsewhere, and asks nobody about the latter', async () => {
-    const backend = replying(() => Promise.resolve({ why: { path: 'x', key: null, have: [], want: [], sentence: '' } }));
+    const backend = replying((command) => Promise.resolve(whole(command) ?? answer({ path: 'x', key: null, have: [] })));
     render(Why, { status, backend, route: route('#/why') });
     await ask('x');
     await screen.findByText(/This file is not watched over/);
     await ask('/etc/passwd');
     await screen.findByText('This path is not in the folder.');
-    expect(backend.ask).toHaveBeenCalledTimes(1);
+    expect(backend.ask.mock.calls.filter(([, command]) => typeof command === 'object' && 'why' in command).length).toBe(1);
+  });
+
+  it('tells what each place waits for as the engine does, and of nothing else', async () => {
+    const sentence = 'its content is in laptop, and a rule keeps it from stick';
+    const missing = [{ place: 'stick', reason: 'a rule keeps it away' }];
+    const backend = replying((command) => Promise.resolve(whole(command) ?? answer({ sentence, missing })));
+    render(Why, { status, backend, route: route('#/why?folder=%2Fa%2FPhotos&file=61') });
+    await screen.findByText('Its content is in laptop, and a rule keeps it from stick');
+    expect(screen.getByRole('status').textContent).toContain('stick: a rule keeps it away');
+  });
+
+  it('of a part of a name shows only the files that have it', async () => {
+    const files: Reply = { files: { total: 1, files: [{ path: { shown: 'a.jpg', bytes: '61' }, bytes: 1, is_here: true, copies: 1 }] } };
+    const backend = replying((command) =>
+      Promise.resolve(typeof command === 'object' && 'files' in command ? files : answer({ path: 'a.j', key: null, have: [] })),
+    );
+    render(Why, { status, backend, route: route('#/why') });
+    await ask('a.j');
+    await screen.findByRole('link', { name: 'a.jpg' });
+    expect(screen.queryByText(/This file is not watched over/)).toBeNull();
+  });
+
+  it('does not take a late answer for that to the last question', async () => {
+    const ends: ((reply: Reply) => void)[] = [];
+    const backend = replying((command) => {
+      const files = whole(command);
+      return files ? Promise.resolve(files) : new Promise((end) => ends.push(end));
+    });
+    render(Why, { status, backend, route: route('#/why') });
+    await ask('first');
+    await ask('second');
+    ends[1]?.(answer({ path: 'second' }));
+    await screen.findByRole('heading', { name: 'second' });
+    ends[0]?.(answer({ path: 'first' }));
+    // A turn of the event loop: all that follows from the late answer is then done.
+    await new Promise((turn) => setTimeout(turn));
+    expect(screen.queryByRole('heading', { name: 'first' })).toBeNull();
   });
 });
 

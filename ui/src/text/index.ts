@@ -2,7 +2,7 @@ import type { State } from '../contract';
 import { conflicts } from './conflicts';
 import { drives } from './drives';
 import { first } from './first';
-import { bytes, files, list, plural } from './format';
+import { bytes, files, plural } from './format';
 import { help } from './help';
 import { rules } from './rules';
 import { settings } from './settings';
@@ -42,6 +42,7 @@ export const text = {
   } satisfies Record<State, string>,
   changed: (folder: string, state: string): string => `${folder}: ${state}`,
   overall: {
+    none: 'No folder is kept in sync.',
     safe: (count: number): string =>
       plural(count, { one: 'Your folder is safe.', other: 'All # folders are safe.' }),
     some: (count: number, states: string[]): string =>
@@ -66,9 +67,13 @@ export const text = {
       plural(count, { one: 'See the file of which several versions were kept', other: 'See # files of which several versions were kept' }),
     fewCopies: (count: number): string =>
       plural(count, { one: '# file has fewer copies than this folder is to have', other: '# files have fewer copies than this folder is to have' }),
+    fewCopiesTitle: 'Fewer copies than wanted',
+    fewCopiesFiles: (folder: string): string => `Files of ${folder} with fewer copies than wanted`,
+    notKept: 'Nothing is kept in sync here. It is tried again by itself.',
     waiting: (count: number): string => plural(count, { one: '# thing is waiting', other: '# things are waiting' }),
     files: 'Show files',
     filesOf: (place: string): string => `Files that ${place} waits for`,
+    at: (place: string, folder: string): string => `${place}, ${folder}`,
     hide: 'Hide files',
     filesHere: 'Files that wait to come here',
   },
@@ -132,6 +137,7 @@ export const text = {
     lost: 'Is anything lost?',
     next: 'What happens next by itself',
     remedy: 'What you can do',
+    drives: 'See the drives',
   },
   why: {
     hint: 'Where are the copies of a file, and what does it wait for?',
@@ -144,13 +150,8 @@ export const text = {
     outside: 'This path is not in the folder.',
     unknown:
       'This file is not watched over, as last looked: it may be new, left out on purpose, kept with the history of the folder, or not there.',
-    nowhere: 'No place is known to have a copy.',
-    complete: (copies: number): string =>
-      `${plural(copies, { one: '# copy', other: '# copies' })}: wherever it is wanted, it is.`,
-    missing: (copies: number, places: string[]): string =>
-      `${plural(copies, { one: '# copy', other: '# copies' })}; still on its way to ${list(places)}.`,
     has: 'Has a copy',
-    wants: 'Waits for a copy',
+    missing: 'Lacks a copy',
   },
   conflicts,
   drives,

@@ -77,7 +77,7 @@ fn run(task: Task) -> Result<ExitCode> {
             print(&if json {
                 serde_json::to_string_pretty(&why)?
             } else {
-                why.sentence
+                words::why(&why)
             })
         }
         Task::Pause { folder } => ask(folder, &Command::Pause { until: None }, "paused"),

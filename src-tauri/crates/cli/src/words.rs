@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use contract::{Contact, Direction, Folder, Progress};
+use contract::{Contact, Direction, Folder, Progress, Why};
 
 /// All there is to say of a folder.
 pub(crate) fn summary(folder: &Folder) -> String {
@@ -39,6 +39,13 @@ pub(crate) fn summary(folder: &Folder) -> String {
         line(format!("waiting: {waiting}"));
     }
     text.trim_end().to_owned()
+}
+
+/// Where a file is, and what each place that lacks it waits for.
+pub(crate) fn why(why: &Why) -> String {
+    let missing = why.missing.iter();
+    let reasons = missing.map(|missing| format!("\n  {}: {}", missing.place, missing.reason));
+    format!("{}: {}{}", why.path, why.sentence, reasons.collect::<String>())
 }
 
 fn contact(contact: &Contact, has_commits: bool, wants: u64, bytes: u64) -> String {
@@ -78,7 +85,27 @@ pub(crate) fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use super::{size, why};
+
+    #[test]
+    fn a_file_is_told_with_what_each_place_waits_for() {
+        let missing = |place: &str, reason: &str| contract::Missing {
+            place: place.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let told = why(&contract::Why {
+            path: "a.jpg".to_owned(),
+            key: None,
+            have: Vec::new(),
+            want: Vec::new(),
+            missing: vec![missing("stick", "it is away"), missing("disk", "a rule keeps it away")],
+            sentence: "its content is in laptop".to_owned(),
+        });
+        assert_eq!(
+            told,
+            "a.jpg: its content is in laptop\n  stick: it is away\n  disk: a rule keeps it away"
+        );
+    }
 
     #[test]
     fn sizes_are_short() {

@@ -23,6 +23,8 @@ pub enum Which {
     WantedBy(String),
     /// Those whose content this folder wants and lacks.
     WantedHere,
+    /// Those that [`crate::Folder::few_copies`] counts.
+    FewCopies,
 }
 
 /// A part of a list of files, in the order of their paths.

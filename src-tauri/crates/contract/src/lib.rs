@@ -27,11 +27,12 @@ mod update;
 pub use command::{Command, Keep, Reply};
 pub use drive::{Drive, OnDrive, Purpose, Standing};
 pub use files::{Conflict, File, Page, Path, Version, Which};
-pub use problem::Problem;
+pub use problem::{Action, Problem};
 pub use request::{Answer, AtPlace, Found, Request};
 pub use rules::{Allow, Amount, Branch, Preview, Rule, Rules, Travel};
 pub use settings::{Declined, Look, Setting, Settings};
 pub use status::{
-    Change, Contact, Direction, Folder, Pause, PauseReason, Place, Progress, Question, State, Status, Why,
+    Change, Contact, Direction, Folder, Missing, Pause, PauseReason, Place, Progress, Question, Refused, State, Status,
+    Why,
 };
 pub use update::{Entry, News, Update};

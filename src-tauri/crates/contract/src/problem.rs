@@ -12,4 +12,25 @@ pub struct Problem {
     pub next: String,
     /// What to do about it.
     pub remedy: String,
+    /// What can be done about it with one click; none if that helps nothing.
+    pub action: Option<Action>,
+}
+
+/// What can be done about a [`Problem`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Try everything of a folder again: [`crate::Command::Sync`].
+    Sync {
+        /// The folder, by its path.
+        folder: String,
+    },
+    /// Keep a folder in sync no longer: [`crate::Request::Leave`].
+    Leave {
+        /// The folder, by its path.
+        folder: String,
+    },
+    /// Look at the drives, where each can be ejected.
+    SeeDrives,
 }

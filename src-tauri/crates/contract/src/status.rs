@@ -8,12 +8,24 @@ use crate::{Drive, Problem, Settings};
 pub struct Status {
     /// The folders of one engine process.
     pub folders: Vec<Folder>,
+    /// Folders that are to be kept in sync and cannot be now. Each is among the problems too.
+    pub refused: Vec<Refused>,
     /// The drives that are mounted.
     pub drives: Vec<Drive>,
     /// What is not as it should be with the program itself, or with a folder that cannot be kept in sync.
     pub problems: Vec<Problem>,
     /// The settings.
     pub settings: Settings,
+}
+
+/// A folder that is to be kept in sync and cannot be now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Refused {
+    /// Where it should be; it can be left by this path.
+    pub path: String,
+    /// Why, in words for people.
+    pub why: String,
 }
 
 /// The state of a folder; the first that applies.
@@ -229,6 +241,18 @@ pub struct Why {
     pub have: Vec<String>,
     /// The repositories that want it.
     pub want: Vec<String>,
-    /// All that in one sentence.
+    /// Those of them that do not have it.
+    pub missing: Vec<Missing>,
+    /// All that in one sentence, which does not name the file.
     pub sentence: String,
+}
+
+/// A repository that wants a content and does not have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Missing {
+    /// Which.
+    pub place: String,
+    /// Why it does not, in words for people.
+    pub reason: String,
 }

@@ -6,10 +6,10 @@ use std::path::Path as FilePath;
 use ts_rs::{Config, TS};
 
 use crate::{
-    Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Direction, Drive, Entry,
-    File, Folder, Found, Keep, Look, News, OnDrive, Page, Path, Pause, PauseReason, Place, Preview, Problem, Progress,
-    Purpose, Question, Reply, Request, Rule, Rules, Setting, Settings, Standing, State, Status, Travel, Update,
-    Version, Which, Why,
+    Action, Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Direction, Drive,
+    Entry, File, Folder, Found, Keep, Look, Missing, News, OnDrive, Page, Path, Pause, PauseReason, Place, Preview,
+    Problem, Progress, Purpose, Question, Refused, Reply, Request, Rule, Rules, Setting, Settings, Standing, State,
+    Status, Travel, Update, Version, Which, Why,
 };
 
 const FILE: &str = "../../../ui/src/contract/index.ts";
@@ -40,6 +40,7 @@ fn all() -> String {
     for one in [
         declared::<Status>,
         declared::<News>,
+        declared::<Refused>,
         declared::<Update>,
         declared::<Entry>,
         declared::<Folder>,
@@ -52,6 +53,7 @@ fn all() -> String {
         declared::<Direction>,
         declared::<Question>,
         declared::<Problem>,
+        declared::<Action>,
         declared::<Change>,
         declared::<Drive>,
         declared::<Standing>,
@@ -62,6 +64,7 @@ fn all() -> String {
         declared::<Declined>,
         declared::<Setting>,
         declared::<Why>,
+        declared::<Missing>,
         declared::<Path>,
         declared::<Which>,
         declared::<Page>,

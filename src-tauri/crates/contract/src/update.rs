@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Drive, Folder, Problem, Settings, Status};
+use crate::{Drive, Folder, Problem, Refused, Settings, Status};
 
 /// What whoever watches is told: first everything, then what is otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub enum News {
 pub struct Update {
     /// All folders in their order; none if they are as they were.
     pub folders: Option<Vec<Entry>>,
+    /// The folders that cannot be kept in sync; none if they are as they were.
+    pub refused: Option<Vec<Refused>>,
     /// The drives; none if they are as they were.
     pub drives: Option<Vec<Drive>>,
     /// The problems; none if they are as they were.
@@ -49,6 +51,7 @@ impl Update {
         let folders = || after.folders.iter().map(entry).collect();
         Self {
             folders: (before.folders != after.folders).then(folders),
+            refused: (before.refused != after.refused).then(|| after.refused.clone()),
             drives: (before.drives != after.drives).then(|| after.drives.clone()),
             problems: (before.problems != after.problems).then(|| after.problems.clone()),
             settings: (before.settings != after.settings).then(|| after.settings.clone()),
@@ -65,6 +68,7 @@ impl Update {
         let folders = self.folders.map(|all| all.into_iter().filter_map(folder).collect());
         Status {
             folders: folders.unwrap_or_else(|| before.folders.clone()),
+            refused: self.refused.unwrap_or_else(|| before.refused.clone()),
             drives: self.drives.unwrap_or_else(|| before.drives.clone()),
             problems: self.problems.unwrap_or_else(|| before.problems.clone()),
             settings: self.settings.unwrap_or_else(|| before.settings.clone()),
@@ -100,6 +104,14 @@ mod tests {
             lost: String::new(),
             next: String::new(),
             remedy: String::new(),
+            action: None,
+        }
+    }
+
+    fn refused(path: u8) -> Refused {
+        Refused {
+            path: path.to_string(),
+            why: String::new(),
         }
     }
 
@@ -109,9 +121,11 @@ mod tests {
             keys,
             ..Folder::at(format!("/{name}"))
         });
-        let others = (vec(0..2_u8, 0..2), vec(0..2_u8, 0..2), any::<bool>());
-        (vec(folder, 0..5), others).prop_map(|(folders, (drives, problems, notifications))| Status {
+        let few = || vec(0..2_u8, 0..2);
+        let others = (few(), few(), few(), any::<bool>());
+        (vec(folder, 0..5), others).prop_map(|(folders, (refusals, drives, problems, notifications))| Status {
             folders,
+            refused: refusals.into_iter().map(refused).collect(),
             drives: drives.into_iter().map(drive).collect(),
             problems: problems.into_iter().map(problem).collect(),
             settings: Settings {
@@ -132,6 +146,7 @@ mod tests {
         #[test]
         fn what_is_as_it_was_is_not_sent(before in status(), after in status()) {
             let update = Update::between(&before, &after);
+            assert_eq!(update.refused.is_none(), before.refused == after.refused);
             assert_eq!(update.drives.is_none(), before.drives == after.drives);
             assert_eq!(update.problems.is_none(), before.problems == after.problems);
             assert_eq!(update.settings.is_none(), before.settings == after.settings);

@@ -491,7 +491,7 @@ impl Folder {
     }
 
     fn why(&self, path: &str) -> Reply {
-        let why = inside(path).and_then(|path| status::why(&self.workshop, &path));
+        let why = inside(path).and_then(|path| crate::why::why(&self.workshop, Some(&self.assistant), &path));
         why.map_or_else(refused, Reply::Why)
     }
 

@@ -22,6 +22,7 @@ mod settings;
 mod socket;
 mod status;
 mod watching;
+mod why;
 mod work;
 
 pub use error::Error;

@@ -68,7 +68,7 @@ pub fn why(file: &Path) -> Result<Why, Error> {
     match socket::ask(&annex, &asked)? {
         Some(Reply::Why(why)) => Ok(why),
         Some(other) => Err(unexpected(other)),
-        None => crate::status::why(&Workshop::open(annex, Clock::start(), alone())?, &path),
+        None => crate::why::why(&Workshop::open(annex, Clock::start(), alone())?, None, &path),
     }
 }
 

@@ -38,7 +38,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// If one of `folders` cannot be run; then none is. One of the settings that cannot is a problem in the status.
+    /// If one of `folders` cannot be run; then none is. One of the settings that cannot is told in the status.
     pub fn start(folders: &[PathBuf], settings: Option<SettingsFile>) -> Result<Self, Error> {
         let (hosting, ways) = Hosting::begin(folders, settings, watch_mounts()?)?;
         let (stop, stopped) = watch::channel(false);
@@ -97,6 +97,7 @@ impl Door {
         let (drives, problems) = self.drives.view(&kept, &declined);
         Status {
             folders: kept.into_iter().map(|kept| kept.folder).collect(),
+            refused: view.refused,
             drives,
             problems: [view.problems, problems].concat(),
             settings: view.settings,

@@ -7,12 +7,11 @@ use annex::{Annex, Facts};
 use assistant::content::Direction;
 use assistant::guards::Question;
 use assistant::{Assistant, Away, Class, Reach, RemoteView, Root};
-use contract::{Contact, Folder, Pause, PauseReason, Place, Problem, Progress, State};
+use contract::{Action, Contact, Folder, Pause, PauseReason, Place, Problem, Progress, State};
 use model::expression::Trust;
-use model::{RemoteName, RepoPath, Uuid};
+use model::{RemoteName, Uuid};
 use surroundings::Why;
 
-use crate::observations::FileFacts;
 use crate::work::{Damage, Underway, Workshop};
 
 /// The status of a folder with a running engine.
@@ -24,9 +23,10 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Optio
     folder.problems = problems(assistant, workshop);
     folder.damaged = workshop.setbacks().damaged().map(|_| 1).sum();
     folder.conflicts = workshop.setbacks().conflicts();
-    folder.few_copies = workshop
-        .known_facts()
-        .map_or(0, |facts| few_copies(assistant.classes(), &facts));
+    folder.few_copies = workshop.known_facts().map_or(0, |facts| {
+        let few = |class: &&Class| has_few_copies(class, &facts);
+        assistant.classes().iter().filter(few).map(|class| class.keys).sum()
+    });
     folder.places = places(assistant, workshop);
     folder.full = full(assistant, workshop, &folder);
     folder.waiting = waiting(assistant, workshop, &folder.places);
@@ -130,32 +130,33 @@ fn question(question: &Question) -> contract::Question {
 
 fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let problem = |what: String, remedy: String| Problem {
+    let problem = |what: String, remedy: &str, action| Problem {
         what,
         lost: "Nothing is lost.".to_owned(),
         next: "It will be looked at again by itself.".to_owned(),
-        remedy,
+        remedy: remedy.to_owned(),
+        action,
     };
-    let shown = workshop
-        .annex()
-        .work_tree()
-        .unwrap_or(workshop.annex().git_dir())
-        .display();
+    let folder = place(workshop.annex());
+    let leave = || Some(Action::Leave { folder: folder.clone() });
     match assistant.root() {
         Root::Same => {}
         Root::Vanished => problems.push(problem(
-            format!("{shown} is not there any more, so nothing is taken for deleted."),
-            "If it is on a drive, plug it in.".to_owned(),
+            format!("{folder} is not there any more, so nothing is taken for deleted."),
+            "If it is on a drive, plug it in. If it is not wanted any more, stop keeping it.",
+            leave(),
         )),
         Root::Replaced => problems.push(problem(
-            format!("Another folder or drive is in the place of {shown}, so nothing is taken for deleted."),
-            "Put the right one back, or stop the engine.".to_owned(),
+            format!("Another folder or drive is in the place of {folder}, so nothing is taken for deleted."),
+            "Put the right one back, or stop keeping it.",
+            leave(),
         )),
     }
     if let Some(trouble) = assistant.trouble() {
         problems.push(problem(
             format!("Something could not be done here: {trouble}."),
-            String::new(),
+            "",
+            Some(Action::Sync { folder: folder.clone() }),
         ));
     }
     for (path, why) in workshop.blind() {
@@ -170,7 +171,8 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
                 "Changes in {} are noticed only every 30 seconds: {why}.",
                 path.display()
             ),
-            "Raise the limit or make it readable.".to_owned(),
+            "Raise the limit or make it readable.",
+            None,
         ));
     }
     if let Some(mistake) = workshop.rules().mistake {
@@ -179,13 +181,15 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
             lost: "Nothing is lost.".to_owned(),
             next: "Until they can be read the rules before are in force; without any, no content moves.".to_owned(),
             remedy: "Correct that line.".to_owned(),
+            action: None,
         });
     }
     problems.extend(damages(workshop));
     for (what, why) in workshop.unfit() {
         problems.push(problem(
             format!("{what} is left out: {why}."),
-            "Rename it or correct it.".to_owned(),
+            "Rename it or correct it.",
+            None,
         ));
     }
     problems
@@ -222,6 +226,7 @@ fn damages(workshop: &Workshop) -> Vec<Problem> {
             lost,
             next,
             remedy,
+            action: None,
         }
     };
     workshop.setbacks().damaged().map(problem).collect()
@@ -250,14 +255,13 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
     settings.iter().map(place).collect()
 }
 
-/// Keys that somebody wants and of which there are fewer copies than `numcopies.log` says; one where it says nothing. Only
-/// repositories that are trusted to keep what they have count. What `.gitattributes` asks for single files is not looked
-/// at.
-fn few_copies(classes: &[Class], facts: &Facts) -> u64 {
+/// True if somebody wants the contents and there are fewer copies than `numcopies.log` says; one where it says nothing.
+/// Only repositories that are trusted to keep what they have count. What `.gitattributes` asks for single files is not
+/// looked at.
+pub(crate) fn has_few_copies(class: &Class, facts: &Facts) -> bool {
     let wanted = usize::try_from(facts.numcopies.unwrap_or(1)).unwrap_or(usize::MAX);
     let counts = |uuid: &&Uuid| facts.trust.get(uuid).is_none_or(|trust| *trust >= Trust::Semitrusted);
-    let is_few = |class: &&Class| !class.want.is_empty() && class.have.iter().filter(counts).count() < wanted;
-    classes.iter().filter(is_few).map(|class| class.keys).sum()
+    !class.want.is_empty() && class.have.iter().filter(counts).count() < wanted
 }
 
 /// What has no room for contents that are wanted there.
@@ -277,7 +281,7 @@ fn full(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<Stri
     full
 }
 
-fn unsupported(settings: &annex::settings::RemoteSettings, workshop: &Workshop) -> Contact {
+pub(crate) fn unsupported(settings: &annex::settings::RemoteSettings, workshop: &Workshop) -> Contact {
     if !workshop.rules().policy.allows_git(&settings.name) {
         return Contact::Unsupported("a rule says that nothing is exchanged with it".to_owned());
     }
@@ -288,7 +292,7 @@ fn unsupported(settings: &annex::settings::RemoteSettings, workshop: &Workshop) 
     })
 }
 
-fn contact(view: &RemoteView<'_>) -> Contact {
+pub(crate) fn contact(view: &RemoteView<'_>) -> Contact {
     match view.reach {
         None => Contact::Unknown,
         Some(Reach::Here(_)) => Contact::Here,
@@ -379,75 +383,17 @@ pub(crate) fn is_lacking(class: &Class, workshop: &Workshop) -> bool {
 }
 
 /// True if rules keep a content from coming here from every place that has it.
-fn is_kept_away(workshop: &Workshop, have: &BTreeSet<Uuid>, barred: &BTreeSet<(RemoteName, Direction)>) -> bool {
+pub(crate) fn is_kept_away(
+    workshop: &Workshop,
+    have: &BTreeSet<Uuid>,
+    barred: &BTreeSet<(RemoteName, Direction)>,
+) -> bool {
     let remotes = workshop.remote_settings();
     let mut holders = remotes
         .values()
         .filter(|remote| remote.uuid.as_ref().is_some_and(|uuid| have.contains(uuid)))
         .peekable();
     holders.peek().is_some() && holders.all(|holder| barred.contains(&(holder.name.clone(), Direction::Get)))
-}
-
-/// Where a file is, where it should be, and what it is waiting for.
-pub(crate) fn why(workshop: &Workshop, path: &RepoPath) -> Result<contract::Why, crate::Error> {
-    let directory = workshop.annex().own_dir();
-    let file = workshop.observations().file(path);
-    let file = file.map_err(|source| crate::Error::Observations {
-        path: directory,
-        source,
-    })?;
-    // Reads the descriptions too.
-    workshop.settings()?;
-    let Some(FileFacts {
-        key,
-        have,
-        want,
-        barred,
-    }) = file
-    else {
-        return Ok(contract::Why {
-            path: path.to_string(),
-            key: None,
-            have: Vec::new(),
-            want: Vec::new(),
-            sentence: format!(
-                "{path} is not in the annex as last observed: it is in git itself, ignored, new, or not there"
-            ),
-        });
-    };
-    let names = |set: &BTreeSet<Uuid>| set.iter().map(|uuid| workshop.description(uuid)).collect::<Vec<_>>();
-    let remotes = workshop.remote_settings();
-    let is_kept = |uuid: &Uuid| {
-        if uuid == workshop.annex().uuid() {
-            return is_kept_away(workshop, &have, &barred);
-        }
-        let named = remotes.values().filter(|remote| remote.uuid.as_ref() == Some(uuid));
-        let mut ways = named.map(|remote| (remote.name.clone(), Direction::Send)).peekable();
-        ways.peek().is_some() && ways.all(|way| barred.contains(&way))
-    };
-    let (kept, lacking): (BTreeSet<Uuid>, BTreeSet<Uuid>) = want.difference(&have).cloned().partition(is_kept);
-    let held = if have.is_empty() {
-        "nobody is known to have its content".to_owned()
-    } else {
-        format!("its content is in {}", names(&have).join(", "))
-    };
-    let next = match (lacking.is_empty(), kept.is_empty()) {
-        (true, true) => "and that is everywhere it is wanted".to_owned(),
-        (true, false) => format!("and a rule keeps it from {}", names(&kept).join(", ")),
-        (false, true) => format!("and it is still wanted in {}", names(&lacking).join(", ")),
-        (false, false) => format!(
-            "and it is still wanted in {}; a rule keeps it from {}",
-            names(&lacking).join(", "),
-            names(&kept).join(", ")
-        ),
-    };
-    Ok(contract::Why {
-        path: path.to_string(),
-        key: Some(key.to_string()),
-        have: names(&have),
-        want: names(&want),
-        sentence: format!("{path}: {held}, {next}"),
-    })
 }
 
 #[cfg(test)]
@@ -459,7 +405,7 @@ mod tests {
     use model::Uuid;
     use model::expression::Trust;
 
-    use super::few_copies;
+    use super::has_few_copies;
 
     #[test]
     fn copies_are_counted_where_they_are_kept() {
@@ -487,7 +433,8 @@ mod tests {
             ..Facts::default()
         };
         for (numcopies, few) in [(None, 1), (Some(1), 1), (Some(2), 1011), (Some(3), 1111)] {
-            assert_eq!(few_copies(&classes, &facts(numcopies)), few, "{numcopies:?}");
+            let found = classes.iter().filter(|class| has_few_copies(class, &facts(numcopies)));
+            assert_eq!(found.map(|class| class.keys).sum::<u64>(), few, "{numcopies:?}");
         }
     }
 }

@@ -488,7 +488,7 @@ fn each_notice_has_its_words_and_buttons() {
         "Normal transfer | Photos: files wait for stick | For a week stick has not been given all that it wants: 3 files \
          are missing there. [See which…]",
         "Normal transfer | Photos: fewer copies than wanted | For a week 2 files have had fewer copies than this folder \
-         is to have. Another place would help. [See places…]",
+         is to have. Another place would help. [See which…]",
         "Low transfer.complete | stick is up to date | Everything that belongs on it is on it. [Eject]",
         "Low transfer.complete | Photos is in step | Every file is now wherever it is wanted. [Open folder]",
     ];

@@ -15,6 +15,7 @@ export function difference(before: Status | null, after: Status): News {
   return {
     changed: {
       folders: changed('folders') && folders,
+      refused: changed('refused'),
       drives: changed('drives'),
       problems: changed('problems'),
       settings: changed('settings'),

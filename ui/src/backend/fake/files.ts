@@ -36,7 +36,7 @@ function path(shown: string): Path {
 
 /** A part of a list of files. */
 export function page(folder: Folder, which: Which, skip: number, count: number): Page {
-  const found = all(folder).filter((file) => isAsked(file, which));
+  const found = all(folder).filter((file, at) => isAsked(folder, file, at, which));
   const files = found.slice(skip, skip + Math.min(count, AT_MOST));
   return {
     total: found.length,
@@ -44,12 +44,15 @@ export function page(folder: Folder, which: Which, skip: number, count: number):
   };
 }
 
-function isAsked(file: Filed, which: Which): boolean {
+function isAsked(folder: Folder, file: Filed, at: number, which: Which): boolean {
   if (which === 'all') {
     return true;
   }
   if (which === 'wanted-here') {
     return !file.is_here;
+  }
+  if (which === 'few-copies') {
+    return at < folder.few_copies;
   }
   return 'named' in which
     ? file.path.shown.toLowerCase().includes(which.named.toLowerCase())
@@ -61,15 +64,18 @@ export function why(folder: Folder, hexadecimal: string): Why {
   const file = all(folder).find((one) => one.path.bytes === hexadecimal);
   const path = words(hexadecimal);
   if (!file) {
-    return { path, key: null, have: [], want: [], sentence: `${path} is not known` };
+    return { path, key: null, have: [], want: [], missing: [], sentence: 'it is not known' };
   }
   const places = folder.places.map((place) => place.name);
+  const have = [folder.description, ...places.filter((place) => !file.wantedBy.includes(place))];
+  const next = file.wantedBy.length > 0 ? `it is still wanted in ${file.wantedBy.join(', ')}` : 'that is everywhere it is wanted';
   return {
     path,
     key: 'SHA256E-s3--abc.jpg',
-    have: [folder.description, ...places.filter((place) => !file.wantedBy.includes(place))],
+    have,
     want: [folder.description, ...places],
-    sentence: `${path}: its content is here`,
+    missing: file.wantedBy.map((place) => ({ place, reason: 'it is still on its way' })),
+    sentence: `its content is in ${have.join(', ')}, and ${next}`,
   };
 }
 

@@ -42,7 +42,12 @@ export async function answer(status: () => Status, request: Request, changes: Ch
   }
   if ('leave' in request) {
     const { folder: left } = request.leave;
-    changes.status((now) => ({ ...now, folders: now.folders.filter((one) => one.path !== left) }));
+    changes.status((now) => ({
+      ...now,
+      folders: now.folders.filter((one) => one.path !== left),
+      refused: now.refused.filter((one) => one.path !== left),
+      problems: now.problems.filter(({ action }) => !(action instanceof Object && 'leave' in action && action.leave.folder === left)),
+    }));
     return { done: `${left} is kept in sync no longer; its files are as they were` };
   }
   if ('set' in request) {

@@ -1,4 +1,4 @@
-import type { Change, Drive, Folder, Place, Settings, Status } from '../../contract';
+import type { Change, Drive, Folder, Place, Problem, Settings, Status } from '../../contract';
 
 export const GB = 1_000_000_000;
 
@@ -45,6 +45,29 @@ function changes(count: number): Change[] {
   }));
 }
 
+/** Something wrong in which nothing is lost, with what differs. */
+export function problem(what: string, differs: Partial<Problem> = {}): Problem {
+  return {
+    what,
+    lost: 'Nothing is lost.',
+    next: 'It is tried again by itself.',
+    remedy: '',
+    action: null,
+    ...differs,
+  };
+}
+
+/** A status with folders that cannot be kept, as the program tells of them. */
+export function refusing(before: Status, refused: Status['refused']): Status {
+  const problems = refused.map(({ path, why }) =>
+    problem(`${path} is not kept in sync: ${why}.`, {
+      remedy: 'If it is not wanted any more, stop keeping it.',
+      action: { leave: { folder: path } },
+    }),
+  );
+  return { ...before, refused, problems: [...problems, ...before.problems] };
+}
+
 /** A drive that nobody has said anything about, with what differs. */
 export function drive(name: string, differs: Partial<Drive> = {}): Drive {
   return {
@@ -79,5 +102,5 @@ export function settings(differs: Partial<Settings> = {}): Settings {
 
 /** A status of these folders, with what differs. */
 export function status(folders: Folder[], differs: Partial<Status> = {}): Status {
-  return { folders, drives: [], problems: [], settings: settings(), ...differs };
+  return { folders, refused: [], drives: [], problems: [], settings: settings(), ...differs };
 }

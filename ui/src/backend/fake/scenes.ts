@@ -1,6 +1,6 @@
 import type { Conflict, Folder, Rules, Status } from '../../contract';
 import { hex } from '../../logic/path';
-import { drive, folder, GB, now, place, settings, status } from './samples';
+import { drive, folder, GB, now, place, problem, refusing, settings, status } from './samples';
 
 const away: Partial<Folder> = {
   state: 'waiting',
@@ -45,18 +45,14 @@ const problems: Partial<Folder> = {
   state: 'needs-you',
   headline: 'The content of letters/1998.pdf in backup disk is damaged; it was set aside there.',
   problems: [
-    {
-      what: 'The content of letters/1998.pdf in backup disk is damaged; it was set aside there.',
+    problem('The content of letters/1998.pdf in backup disk is damaged; it was set aside there.', {
       lost: 'Nothing is lost: laptop has it.',
       next: 'It will be fetched again from laptop.',
-      remedy: '',
-    },
-    {
-      what: 'Changes in /home/ann/Papers/scans are noticed only every 30 seconds: the limit of watched directories (fs.inotify.max_user_watches) is reached.',
-      lost: 'Nothing is lost.',
+    }),
+    problem('Something could not be done here: the index is locked.', {
       next: 'It will be looked at again by itself.',
-      remedy: 'Raise the limit or make it readable.',
-    },
+      action: { sync: { folder: '/home/ann/Papers' } },
+    }),
   ],
 };
 
@@ -159,6 +155,12 @@ const SCENES: Record<string, () => Scene> = {
     rules,
     conflicts,
   }),
+  refused: () => ({
+    status: refusing(status([folder('/home/ann/Notes', { few_copies: 3, keys: 3 })]), [
+      { path: '/media/ann/STICK/Films', why: 'it is not there' },
+      { path: '/home/ann/Notes/old', why: 'it lies inside /home/ann/Notes, and of two such folders only one can be kept in sync' },
+    ]),
+  }),
   many: () => ({
     status: status(
       Array.from({ length: 50 }, (_, at) =>
@@ -171,12 +173,15 @@ const SCENES: Record<string, () => Scene> = {
   problems: () => ({
     status: status([folder('/home/ann/Papers', problems), folder('/home/ann/Notes', question)], {
       problems: [
-        {
-          what: 'The settings file has a mistake in line 3: "look" is none of system, light, dark.',
-          lost: 'Nothing is lost.',
+        problem('The settings file has a mistake in line 3: "look" is none of system, light, dark.', {
           next: 'The settings from before stay in force.',
           remedy: 'Correct the file.',
-        },
+        }),
+        problem('/media/ann/ONE and /media/ann/TWO are the same repository at several places at once.', {
+          next: 'Neither is kept in sync as long as both are there.',
+          remedy: 'Unplug one of them.',
+          action: 'see-drives',
+        }),
       ],
     }),
     rules: {

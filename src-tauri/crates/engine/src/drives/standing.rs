@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use contract::{Contact, Folder, OnDrive, Place, Problem, Standing, State};
+use contract::{Action, Contact, Folder, OnDrive, Place, Problem, Standing, State};
 use model::Uuid;
 use surroundings::Drive;
 
@@ -141,6 +141,7 @@ pub(crate) fn doubles(mounted: &[Mounted], kept: &[Kept]) -> Vec<Problem> {
             remedy: "Unplug one of them. To use both, run 'git annex reinit' with a new uuid on one, or remove the \
                      repository from it and use it as a new drive."
                 .to_owned(),
+            action: Some(Action::SeeDrives),
         })
     };
     by_uuid.into_values().filter_map(problem).collect()

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use contract::Problem;
+use contract::{Action, Problem, Refused};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -78,7 +78,8 @@ impl Kept {
         }
     }
 
-    fn problem(&self) -> Option<Problem> {
+    /// Where it should be, and why it cannot be kept in sync; none if it is.
+    fn refused(&self) -> Option<Refused> {
         let State::Refused(why) = &self.state else {
             return None;
         };
@@ -87,12 +88,17 @@ impl Kept {
         let why = why
             .strip_prefix(&path)
             .map_or_else(|| why.clone(), |rest| format!("it{rest}"));
-        Some(Problem {
-            what: format!("{path} is not kept in sync: {why}."),
-            lost: "Nothing is lost.".to_owned(),
-            next: "It is tried again by itself.".to_owned(),
-            remedy: "If it is not wanted any more, leave it in the settings.".to_owned(),
-        })
+        Some(Refused { path, why })
+    }
+}
+
+fn problem(Refused { path, why }: &Refused) -> Problem {
+    Problem {
+        what: format!("{path} is not kept in sync: {why}."),
+        lost: "Nothing is lost.".to_owned(),
+        next: "It is tried again by itself.".to_owned(),
+        remedy: "If it is not wanted any more, stop keeping it.".to_owned(),
+        action: Some(Action::Leave { folder: path.clone() }),
     }
 }
 
@@ -173,15 +179,18 @@ impl Hosting {
     }
 
     fn show(&self) {
-        let mut problems: Vec<Problem> = self.kept.iter().filter_map(Kept::problem).collect();
+        let refused: Vec<Refused> = self.kept.iter().filter_map(Kept::refused).collect();
+        let mut problems: Vec<Problem> = refused.iter().map(problem).collect();
         problems.extend(self.mistake.iter().map(|why| Problem {
             what: format!("The settings cannot be read: {why}"),
             lost: "Nothing is lost.".to_owned(),
             next: "Until they can be read the settings before are in force.".to_owned(),
             remedy: "Correct that line.".to_owned(),
+            action: None,
         }));
         let view = View {
             folders: self.kept.iter().filter_map(Kept::handle).cloned().collect(),
+            refused,
             problems,
             settings: self.written.settings.clone(),
         };

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::{Answer, Problem, Request};
+use contract::{Answer, Problem, Refused, Request};
 use surroundings::{Changes, Circumstances, Mount, Place, Scope, Watch};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -33,6 +33,7 @@ pub(crate) type Asked = (Request, oneshot::Sender<Answer>);
 #[derive(Clone, Default)]
 pub(crate) struct View {
     pub(crate) folders: Vec<Handle>,
+    pub(crate) refused: Vec<Refused>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) settings: contract::Settings,
 }

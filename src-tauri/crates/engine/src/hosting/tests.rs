@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use contract::{Answer, AtPlace, Command, PauseReason, Reply, Request, Setting, State, Status};
+use contract::{Action, Answer, AtPlace, Command, PauseReason, Reply, Request, Setting, State, Status};
 
 use crate::running::{Door, Engine, runtime};
 use crate::settings::SettingsFile;
@@ -240,6 +240,33 @@ fn the_file_is_obeyed_when_it_is_edited_and_a_mistake_keeps_what_was() {
         assert_eq!(status.problems, []);
         assert!(is_done(&program.door.request(set).await));
         assert!(!program.door.status().await.settings.notifications);
+        program.engine.stop().await;
+    });
+}
+
+#[test]
+fn a_folder_that_cannot_be_opened_is_told_and_can_be_left() {
+    runtime().unwrap().block_on(async {
+        let mut program = Program::start("folders = [\"HERE/A\", \"HERE/unplugged\"]\n");
+        crate::init(&program.path("A"), None).unwrap();
+        program.write_settings("folders = [\"HERE/A\", \"HERE/unplugged\"]\n\n");
+        let status = program.until("the other", |status| folders(status) == ["A"]).await;
+        let [refused] = &status.refused[..] else {
+            panic!("{:?}", status.refused)
+        };
+        let folder = program.shown("unplugged");
+        assert_eq!(refused.path, folder);
+        let [problem] = &status.problems[..] else {
+            panic!("{:?}", status.problems)
+        };
+        assert!(problem.what.contains(&folder) && problem.what.contains(&refused.why));
+        assert_eq!(problem.action, Some(Action::Leave { folder: folder.clone() }));
+
+        assert!(is_done(&program.door.request(Request::Leave { folder }).await));
+        let status = program.door.status().await;
+        assert_eq!((status.refused, status.problems), (Vec::new(), Vec::new()));
+        let settings = fs::read_to_string(program.path("config/settings.toml")).unwrap();
+        assert!(!settings.contains("unplugged"), "{settings}");
         program.engine.stop().await;
     });
 }

@@ -12,7 +12,7 @@ use model::{Key, RemoteName, RepoPath, Uuid};
 
 use crate::Error;
 use crate::observations::{Line, Reader};
-use crate::status::is_lacking;
+use crate::status::{has_few_copies, is_lacking};
 use crate::work::Workshop;
 
 /// No more files than this are given at once.
@@ -74,6 +74,10 @@ fn chosen(workshop: &Workshop, which: &Which, classes: &BTreeMap<ClassId, Class>
         Which::All => Chosen::All,
         Which::Named(part) => Chosen::Named(part.to_ascii_lowercase().into_bytes()),
         Which::WantedHere => those(&|class| is_lacking(class, workshop)),
+        Which::FewCopies => {
+            let facts = workshop.facts()?;
+            those(&|class| has_few_copies(class, &facts))
+        }
         Which::WantedBy(place) => {
             let remotes = workshop.remote_settings();
             let remote = RemoteName::parse(place).and_then(|name| remotes.get(&name));
@@ -195,4 +199,4 @@ fn failed(workshop: &Workshop) -> impl Fn(rusqlite::Error) -> Error + use<> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -14,13 +14,13 @@ use crate::observations::{Described, Wishes};
 use crate::work::Workshop;
 
 /// A folder that knows one remote.
-struct Scene {
+pub(crate) struct Scene {
     _place: tempfile::TempDir,
-    workshop: Workshop,
-    remote: (RemoteName, Uuid),
+    pub(crate) workshop: Workshop,
+    pub(crate) remote: (RemoteName, Uuid),
 }
 
-fn scene() -> Scene {
+pub(crate) fn scene() -> Scene {
     let place = tempfile::tempdir().unwrap();
     let init = |name: &str| annex::init::init(&place.path().join(name), Some(name), 1_700_000_000).unwrap();
     let (here, there): (Annex, Annex) = (init("here"), init("there"));
@@ -43,7 +43,7 @@ fn scene() -> Scene {
 impl Scene {
     /// Observes files of ten bytes: where they are, whether they are here, and whether they are there. Both want all, and
     /// what is in `barred` may not be sent.
-    fn observe(&self, all: impl IntoIterator<Item = (Vec<u8>, bool, bool)>) {
+    pub(crate) fn observe(&self, all: impl IntoIterator<Item = (Vec<u8>, bool, bool)>) {
         let here = self.workshop.annex().uuid().clone();
         let want = BTreeSet::from([here.clone(), self.remote.1.clone()]);
         let mut observations = self.workshop.observations();
@@ -81,7 +81,7 @@ fn names(page: &Page) -> Vec<&str> {
 
 const NOT_TEXT: &[u8] = b"b/\xff\xfe.JPG";
 
-fn some() -> Vec<(Vec<u8>, bool, bool)> {
+pub(crate) fn some() -> Vec<(Vec<u8>, bool, bool)> {
     let file = |path: &[u8], is_here, is_there| (path.to_vec(), is_here, is_there);
     vec![
         file(b"a", true, true),
@@ -129,6 +129,20 @@ fn each_list_has_its_files_in_the_order_of_their_paths() {
     assert_eq!((names(&part), part.total), (vec!["b-/x", "b/c/d/y.jpg"], 5));
     let past = files(&scene.workshop, &Which::All, u64::MAX, u64::MAX).unwrap();
     assert_eq!((past.files.len(), past.total), (0, 5));
+}
+
+#[test]
+fn files_of_few_copies_are_those_that_too_few_have() {
+    let scene = scene();
+    scene.observe(some());
+    assert_eq!(scene.files(&Which::FewCopies).total, 0);
+    let branch = scene.workshop.annex().branch();
+    branch.record_number("numcopies.log", 2, VectorClock::now()).unwrap();
+    let few = scene.files(&Which::FewCopies);
+    assert_eq!(
+        names(&few),
+        ["b-/x", "b/c/d/y.jpg", "b/\u{fffd}\u{fffd}.JPG", "barred/z"]
+    );
 }
 
 #[test]

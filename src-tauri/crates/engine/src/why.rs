@@ -1,0 +1,266 @@
+//! Where one file is, where it should be, and what it is waiting for.
+
+use std::collections::BTreeSet;
+
+use annex::settings::RemoteSettings;
+use assistant::content::Direction;
+use assistant::{Assistant, RemoteView};
+use contract::{Contact, Missing, Why};
+use model::{RepoPath, Uuid};
+
+use crate::Error;
+use crate::observations::FileFacts;
+use crate::status::{contact, is_kept_away, unsupported};
+use crate::work::Workshop;
+
+/// Looks at what was observed of a file. Without an assistant no engine runs.
+pub(crate) fn why(workshop: &Workshop, assistant: Option<&Assistant>, path: &RepoPath) -> Result<Why, Error> {
+    let directory = workshop.annex().own_dir();
+    let file = workshop.observations().file(path);
+    let file = file.map_err(|source| Error::Observations {
+        path: directory,
+        source,
+    })?;
+    // Reads the descriptions too.
+    workshop.settings()?;
+    let Some(facts) = file else {
+        return Ok(Why {
+            path: path.to_string(),
+            key: None,
+            have: Vec::new(),
+            want: Vec::new(),
+            missing: Vec::new(),
+            sentence: "it is not in the annex as last observed: it is in git itself, ignored, new, or not there"
+                .to_owned(),
+        });
+    };
+    let names = |set: &BTreeSet<Uuid>| set.iter().map(|uuid| workshop.description(uuid)).collect::<Vec<_>>();
+    let waits = Waits {
+        workshop,
+        assistant,
+        remotes: workshop.remote_settings().into_values().collect(),
+        facts: &facts,
+    };
+    let lacking: BTreeSet<Uuid> = facts.want.difference(&facts.have).cloned().collect();
+    let missing = lacking.iter().map(|uuid| Missing {
+        place: workshop.description(uuid),
+        reason: waits.reason(uuid),
+    });
+    Ok(Why {
+        path: path.to_string(),
+        key: Some(facts.key.to_string()),
+        have: names(&facts.have),
+        want: names(&facts.want),
+        missing: missing.collect(),
+        sentence: waits.sentence(lacking),
+    })
+}
+
+/// What a content waits for.
+struct Waits<'a> {
+    workshop: &'a Workshop,
+    assistant: Option<&'a Assistant>,
+    remotes: Vec<RemoteSettings>,
+    facts: &'a FileFacts,
+}
+
+impl Waits<'_> {
+    fn sentence(&self, lacking: BTreeSet<Uuid>) -> String {
+        let names = |set: &BTreeSet<Uuid>| {
+            let names: Vec<String> = set.iter().map(|uuid| self.workshop.description(uuid)).collect();
+            names.join(", ")
+        };
+        let (kept, lacking): (BTreeSet<Uuid>, BTreeSet<Uuid>) =
+            lacking.into_iter().partition(|uuid| self.is_kept_back(uuid));
+        let held = match self.facts.have.is_empty() {
+            true => "nobody is known to have its content".to_owned(),
+            false => format!("its content is in {}", names(&self.facts.have)),
+        };
+        let next = match (lacking.is_empty(), kept.is_empty()) {
+            (true, true) => "and that is everywhere it is wanted".to_owned(),
+            (true, false) => format!("and a rule keeps it from {}", names(&kept)),
+            (false, true) => format!("and it is still wanted in {}", names(&lacking)),
+            (false, false) => format!(
+                "and it is still wanted in {}; a rule keeps it from {}",
+                names(&lacking),
+                names(&kept)
+            ),
+        };
+        format!("{held}, {next}")
+    }
+
+    /// The remotes that are this repository.
+    fn of(&self, uuid: &Uuid) -> impl Iterator<Item = &RemoteSettings> {
+        let is_it = |remote: &&RemoteSettings| remote.uuid.as_ref() == Some(uuid);
+        self.remotes.iter().filter(is_it)
+    }
+
+    fn is_here(&self, uuid: &Uuid) -> bool {
+        uuid == self.workshop.annex().uuid()
+    }
+
+    fn is_kept_back(&self, uuid: &Uuid) -> bool {
+        if self.is_here(uuid) {
+            return is_kept_away(self.workshop, &self.facts.have, &self.facts.barred);
+        }
+        let mut ways = self
+            .of(uuid)
+            .map(|remote| (remote.name.clone(), Direction::Send))
+            .peekable();
+        ways.peek().is_some() && ways.all(|way| self.facts.barred.contains(&way))
+    }
+
+    /// Why a repository that wants it does not have it.
+    fn reason(&self, uuid: &Uuid) -> String {
+        if self.is_kept_back(uuid) {
+            return "a rule keeps it away".to_owned();
+        }
+        if self.facts.have.is_empty() {
+            return "nobody is known to have it".to_owned();
+        }
+        let Some(assistant) = self.assistant else {
+            return "no engine runs here".to_owned();
+        };
+        if assistant.is_paused() {
+            return "this folder is paused".to_owned();
+        }
+        let views: Vec<RemoteView<'_>> = assistant.remotes().collect();
+        let reached = |remote: &RemoteSettings| {
+            let view = views.iter().find(|view| *view.name == remote.name);
+            view.map_or_else(|| unsupported(remote, self.workshop), contact)
+        };
+        if self.is_here(uuid) {
+            return self.reason_here(&reached);
+        }
+        let ways: Vec<_> = self.of(uuid).map(|remote| (remote, reached(remote))).collect();
+        let here = ways.iter().find(|(_, contact)| *contact == Contact::Here);
+        let Some((remote, contact)) = here.or(ways.first()) else {
+            return "this folder knows no way there; another place has to pass it on".to_owned();
+        };
+        match contact {
+            Contact::Away(why) => format!("it is away ({why})"),
+            Contact::Unsupported(why) => why.clone(),
+            Contact::Unknown => "it is being looked for".to_owned(),
+            Contact::Here if !self.facts.have.contains(self.workshop.annex().uuid()) => {
+                "this folder does not have it yet".to_owned()
+            }
+            Contact::Here => self.on_its_way(remote, Direction::Send),
+        }
+    }
+
+    fn reason_here(&self, reached: &dyn Fn(&RemoteSettings) -> Contact) -> String {
+        let mut holders = self.facts.have.iter().flat_map(|uuid| self.of(uuid));
+        match holders.find(|remote| reached(remote) == Contact::Here) {
+            Some(remote) => self.on_its_way(remote, Direction::Get),
+            None => "no place that has it can be reached now".to_owned(),
+        }
+    }
+
+    fn on_its_way(&self, remote: &RemoteSettings, direction: Direction) -> String {
+        match self.workshop.setbacks().reason(&remote.name, direction) {
+            Some(why) => format!("it is still on its way; what failed last: {why}"),
+            None => "it is still on its way".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assistant::{Away, Effect, Event, Outcome, Reach};
+    use model::{Key, Timestamp};
+
+    use super::*;
+    use crate::lists::tests::{Scene, scene, some};
+
+    fn found(scene: &Scene, assistant: Option<&Assistant>, path: &[u8]) -> (String, Vec<(String, String)>) {
+        let path = RepoPath::parse(path).unwrap();
+        let found = why(&scene.workshop, assistant, &path).unwrap();
+        let missing = found.missing.into_iter().map(|one| (one.place, one.reason));
+        (found.sentence, missing.collect())
+    }
+
+    /// An assistant that has looked for the remote.
+    fn having_found(scene: &Scene, reach: Reach) -> Assistant {
+        let now = Timestamp(1);
+        let mut assistant = Assistant::new(scene.workshop.annex().uuid().clone(), 7, now);
+        let effects = assistant.handle(now, Event::RemotesListed(scene.workshop.list_remotes()));
+        for effect in effects {
+            if let Effect::Probe { id, .. } = effect {
+                let reach = reach.clone();
+                assistant.handle(now, Event::Probed { id, reach });
+            }
+        }
+        assistant
+    }
+
+    #[test]
+    fn what_is_nowhere_missing_waits_for_nothing() {
+        let scene = scene();
+        scene.observe(some());
+        let (sentence, missing) = found(&scene, None, b"a");
+        assert!(sentence.ends_with("and that is everywhere it is wanted"), "{sentence}");
+        assert_eq!(missing, []);
+        let (sentence, missing) = found(&scene, None, b"unknown");
+        assert!(sentence.starts_with("it is not in the annex"), "{sentence}");
+        assert_eq!(missing, []);
+    }
+
+    #[test]
+    fn each_place_that_lacks_it_has_its_reason() {
+        let scene = scene();
+        scene.observe(some());
+        // It has not said yet what it is called.
+        let there = scene.remote.1.to_string();
+        let absent = having_found(&scene, Reach::Away(Away::Absent));
+        let present = having_found(&scene, Reach::Here(scene.remote.1.clone()));
+        let mut paused = having_found(&scene, Reach::Here(scene.remote.1.clone()));
+        paused.handle(Timestamp(1), Event::Paused);
+        let table: [(&[u8], Option<&Assistant>, &str, &str); 7] = [
+            (b"barred/z", Some(&present), &there, "a rule keeps it away"),
+            (b"b-/x", None, &there, "no engine runs here"),
+            (b"b-/x", Some(&paused), &there, "this folder is paused"),
+            (
+                b"b-/x",
+                Some(&absent),
+                &there,
+                "it is away (not plugged in, not mounted, or moved)",
+            ),
+            (b"b-/x", Some(&present), &there, "it is still on its way"),
+            (b"b/c/d/y.jpg", Some(&present), "here", "it is still on its way"),
+            (
+                b"b/c/d/y.jpg",
+                Some(&absent),
+                "here",
+                "no place that has it can be reached now",
+            ),
+        ];
+        for (path, assistant, place, reason) in table {
+            let (_, missing) = found(&scene, assistant, path);
+            assert_eq!(
+                missing,
+                [(place.to_owned(), reason.to_owned())],
+                "{}",
+                path.escape_ascii()
+            );
+        }
+        let key = Key::parse(b"SHA256E-s10--1").unwrap();
+        let failed = [(key, Outcome::Full("no room".to_owned()))];
+        let mut setbacks = scene.workshop.setbacks();
+        setbacks.transferred(&scene.remote.0, Direction::Send, &failed);
+        drop(setbacks);
+        let (_, missing) = found(&scene, Some(&present), b"b-/x");
+        assert_eq!(missing[0].1, "it is still on its way; what failed last: no room");
+    }
+
+    #[test]
+    fn what_a_rule_keeps_back_is_not_on_its_way() {
+        let scene = scene();
+        scene.observe(some());
+        let (sentence, _) = found(&scene, None, b"barred/z");
+        let there = &scene.remote.1;
+        assert_eq!(
+            sentence,
+            format!("its content is in here, and a rule keeps it from {there}")
+        );
+    }
+}
