@@ -1,4 +1,5 @@
-import type { Change, Drive, Folder, Place, Settings, Status } from '../../contract';
+import type { Change, Deed, Drive, Folder, Place, Settings, Status } from '../../contract';
+import { hex } from '../../logic/path';
 
 export const GB = 1_000_000_000;
 
@@ -43,6 +44,12 @@ function changes(count: number): Change[] {
     at: now() - 40 - at * 5_400,
     what: whats[at % whats.length] ?? '',
   }));
+}
+
+/** What somebody did to one file, with what differs. */
+export function deed(differs: Partial<Deed> = {}): Deed {
+  const [shown, nothing] = ['2026/11/harbour.jpg', { added: 0, changed: 0, renamed: 0, deleted: 0 }];
+  return { commit: 'c0ffee', who: 'Ann', at: now() - 40, ...nothing, names: [{ shown, bytes: hex(shown) }], ...differs };
 }
 
 /** A drive that nobody has said anything about, with what differs. */
