@@ -64,6 +64,12 @@ export function happenings({ folders }: Status): Happening[] {
   return all.sort((one, other) => other.at - one.at);
 }
 
+/** Another one whenever something has happened in a folder; as often in one second as it may. */
+export function stampOf({ recent }: Folder): string {
+  const last = recent[0]?.at ?? 0;
+  return `${last} ${recent.filter(({ at }) => at === last).length}`;
+}
+
 /** The kinds of contact, in the order in which places are listed. */
 const CONTACTS = ['here', 'unknown', 'away', 'unsupported'] as const;
 
