@@ -576,6 +576,56 @@ at: number | null,
 is_here: boolean, };
 
 /**
+ * A part of who did what in a folder, from git's history.
+ */
+export type Activity = { 
+/**
+ * What was done, newest first, a few hundred at the most.
+ */
+deeds: Array<Deed>, 
+/**
+ * How many commits to leave out to go on from here; none at the beginning of the history.
+ */
+next: number | null, };
+
+/**
+ * What one commit did.
+ */
+export type Deed = { 
+/**
+ * The commit.
+ */
+commit: string, 
+/**
+ * Whose it is.
+ */
+who: string, 
+/**
+ * When it was made, seconds since the epoch.
+ */
+at: number, 
+/**
+ * Files that came.
+ */
+added: number, 
+/**
+ * Files that became others.
+ */
+changed: number, 
+/**
+ * Files that went.
+ */
+deleted: number, 
+/**
+ * Files that went while the same came under another name.
+ */
+renamed: number, 
+/**
+ * A few of their names.
+ */
+names: Array<Path>, };
+
+/**
  * The rules of a folder.
  */
 export type Rules = { 
@@ -711,7 +761,15 @@ count: number, } } | { "tree": {
 /**
  * Its path, as bytes in hexadecimal; empty for the folder itself.
  */
-directory: string, } } | "rules" | { "preview-rules": { 
+directory: string, } } | { "activity": { 
+/**
+ * How many commits to leave out at the beginning: what [`Activity::next`] says, to go on from there.
+ */
+skip: number, 
+/**
+ * How many deeds at the most; a few hundred are given at the most.
+ */
+count: number, } } | "rules" | { "preview-rules": { 
 /**
  * They.
  */
@@ -745,7 +803,7 @@ export type Keep = "all" | { "one": string } | "nothing";
 /**
  * The answer to a [`Command`].
  */
-export type Reply = { "status": Folder } | { "why": Why } | { "files": Page } | { "tree": Array<Branch> } | { "rules": Rules } | { "preview": Preview } | { "conflicts": Array<Conflict> } | "done" | { "refused": string };
+export type Reply = { "status": Folder } | { "why": Why } | { "files": Page } | { "tree": Array<Branch> } | { "activity": Activity } | { "rules": Rules } | { "preview": Preview } | { "conflicts": Array<Conflict> } | "done" | { "refused": string };
 
 /**
  * Something asked of the program as a whole, not of one folder.

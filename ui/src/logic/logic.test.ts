@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
-import { folder, place, problem, refusing, status } from '../backend/fake/samples';
+import { deed, folder, place, problem, refusing, status } from '../backend/fake/samples';
+import { activity } from '../text/activity';
 import { bytes, list, moment, plural, sentence } from '../text/format';
+import { type History, mixed, withPart } from './activity';
 import { below, hex } from './path';
-import { contactKind, contactReason, folderName, happenings, headline, lacks, needs, news, overall, placesByContact } from './status';
+import { contactKind, contactReason, folderName, happenings, headline, lacks, needs, newest, news, overall, placesByContact } from './status';
 import { slice } from './window';
 
 describe('words', () => {
@@ -86,6 +88,12 @@ describe('a status', () => {
     expect(happenings(status(folders)).map(({ at, folder }) => `${folder} ${at}`)).toEqual(['/a 9', '/b 7', '/a 3', '/b 1']);
   });
 
+  it('has another stamp when the same happened twice in a second', () => {
+    const change = { at: 9, what: 'took over changes made elsewhere' };
+    const stamps = [[], [change], [change, change], [{ ...change, at: 10 }, change]].map((recent) => newest(folder('/a', { recent })));
+    expect(new Set(stamps).size).toBe(4);
+  });
+
   it('gives places by contact, the neediest first', () => {
     const away = { away: 'not plugged in' };
     const folders = [
@@ -142,5 +150,37 @@ describe('a long list', () => {
   it('that became shorter than it was scrolled makes no rows before its end', () => {
     expect(slice(3, 50, 10_000, 500)).toEqual({ first: 3, end: 3 });
     expect(slice(0, 50, 0, 500)).toEqual({ first: 0, end: 0 });
+  });
+});
+
+describe('who did what', () => {
+  const history = (next: number | null, ...at: number[]): History => ({
+    deeds: at.map((one) => deed({ at: one, commit: `${one}` })),
+    next,
+    trouble: '',
+  });
+  const seen = (histories: Record<string, History>): [string[], string[]] => {
+    const { rows, behind } = mixed(new Map(Object.entries(histories)));
+    return [rows.map(({ folder, at }) => `${folder}${at}`), behind];
+  };
+
+  it('is mixed as far back as it is known of all folders', () => {
+    expect(seen({})).toEqual([[], []]);
+    expect(seen({ a: history(null, 9, 3), b: history(null, 7, 1) })).toEqual([['a9', 'b7', 'a3', 'b1'], []]);
+    expect(seen({ a: history(2, 9, 5), b: history(2, 7, 1) })).toEqual([['a9', 'b7', 'a5'], ['a']]);
+    expect(seen({ a: history(2, 9, 5), b: history(2, 7, 5) })).toEqual([['a9', 'b7', 'a5', 'b5'], ['a', 'b']]);
+    expect(seen({ a: history(2, 9, 5), b: history(null) })).toEqual([['a9', 'a5'], ['a']]);
+  });
+
+  it('goes on without what is known already', () => {
+    const more = withPart({ ...history(2, 9, 8), trouble: 'gone' }, history(null, 8, 7));
+    expect([more.deeds.map(({ at }) => at), more.next, more.trouble]).toEqual([[9, 8, 7], null, '']);
+  });
+
+  it('is told in words', () => {
+    const did = deed({ added: 1, changed: 2, renamed: 1, deleted: 1_204 });
+    expect(activity.did(did)).toBe('added 1 file, changed 2 files, renamed 1 file and deleted 1,204 files');
+    expect(activity.more(did)).toBe('and 1,207 more');
+    expect(activity.more(deed({ added: 1 }))).toBe('');
   });
 });

@@ -1,4 +1,5 @@
 import type { State } from '../contract';
+import { activity } from './activity';
 import { conflicts } from './conflicts';
 import { drives } from './drives';
 import { first } from './first';
@@ -124,11 +125,7 @@ export const text = {
     amount: (done: number, total: number): string => `${bytes(done)} of ${bytes(total)}`,
     bar: (what: string): string => `Progress of ${what}`,
   },
-  activity: {
-    hint: 'What happened in your folders since Anabranch started, newest first.',
-    none: 'Nothing has happened yet.',
-    list: 'Changes',
-  },
+  activity,
   problems: {
     hint: 'What does not go away by waiting alone. Places that are away are no problem.',
     none: 'No problems.',

@@ -81,6 +81,16 @@ impl Fixture {
         commit_in(&self.repo(), leaves, parents, message)
     }
 
+    /// As [`Self::commit`], by somebody at some time.
+    pub(crate) fn commit_by(&self, leaves: &Leaves, parents: &[Oid], who: &str, at: i64) -> Oid {
+        let made = self.commit(leaves, parents, "by somebody");
+        let repo = self.repo();
+        let made = repo.find_commit(crate::oid::to_git(made)).unwrap();
+        let time = git2::Time::new(at, 0);
+        let who = git2::Signature::new(who, "e@example.com", &time).unwrap();
+        from_git(made.amend(None, Some(&who), Some(&who), None, None, None).unwrap())
+    }
+
     /// Points a ref at a commit.
     pub(crate) fn set(&self, reference: &str, commit: Oid) {
         let id = crate::oid::to_git(commit);

@@ -4,6 +4,7 @@
 //! machine), blocks, and takes git-annex's own locks. It knows nothing of syncing: it never decides that something
 //! should happen, and it is the only crate that knows git2.
 
+mod activity;
 mod backend;
 mod beneath;
 mod branch;
@@ -45,6 +46,7 @@ mod tidy;
 mod transfer;
 mod tree;
 
+pub use activity::{Activity, Deed};
 pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
 pub use branch::{Branch, Changes, Facts, Merged, SpecialRemote};
 pub use checkout::{CheckedOut, CheckoutOptions};

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Branch, Conflict, Folder, Page, Preview, Rule, Rules, Which, Why};
+use crate::{Activity, Branch, Conflict, Folder, Page, Preview, Rule, Rules, Which, Why};
 
 /// Something asked of the engine of one folder. One line of JSON on its socket; one [`Reply`] line comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,13 @@ pub enum Command {
     Tree {
         /// Its path, as bytes in hexadecimal; empty for the folder itself.
         directory: String,
+    },
+    /// A part of who did what in the folder, newest first.
+    Activity {
+        /// How many commits to leave out at the beginning: what [`Activity::next`] says, to go on from there.
+        skip: u64,
+        /// How many deeds at the most; a few hundred are given at the most.
+        count: u64,
     },
     /// The rules.
     Rules,
@@ -99,6 +106,8 @@ pub enum Reply {
     Files(Page),
     /// To [`Command::Tree`].
     Tree(Vec<Branch>),
+    /// To [`Command::Activity`].
+    Activity(Activity),
     /// To [`Command::Rules`].
     Rules(Rules),
     /// To [`Command::PreviewRules`].

@@ -12,6 +12,7 @@
     )
 )]
 
+mod activity;
 mod command;
 mod drive;
 mod files;
@@ -24,6 +25,7 @@ mod status;
 mod typescript;
 mod update;
 
+pub use activity::{Activity, Deed};
 pub use command::{Command, Keep, Reply};
 pub use drive::{Drive, OnDrive, Purpose, Standing};
 pub use files::{Conflict, File, Page, Path, Version, Which};

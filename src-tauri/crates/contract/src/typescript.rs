@@ -6,10 +6,10 @@ use std::path::Path as FilePath;
 use ts_rs::{Config, TS};
 
 use crate::{
-    Action, Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Direction, Drive,
-    Entry, File, Folder, Found, Keep, Look, Missing, News, OnDrive, Page, Path, Pause, PauseReason, Place, Preview,
-    Problem, Progress, Purpose, Question, Refused, Reply, Request, Rule, Rules, Setting, Settings, Standing, State,
-    Status, Travel, Update, Version, Which, Why,
+    Action, Activity, Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Deed,
+    Direction, Drive, Entry, File, Folder, Found, Keep, Look, Missing, News, OnDrive, Page, Path, Pause, PauseReason,
+    Place, Preview, Problem, Progress, Purpose, Question, Refused, Reply, Request, Rule, Rules, Setting, Settings,
+    Standing, State, Status, Travel, Update, Version, Which, Why,
 };
 
 const FILE: &str = "../../../ui/src/contract/index.ts";
@@ -71,6 +71,8 @@ fn all() -> String {
         declared::<File>,
         declared::<Conflict>,
         declared::<Version>,
+        declared::<Activity>,
+        declared::<Deed>,
         declared::<Rules>,
         declared::<Rule>,
         declared::<Allow>,

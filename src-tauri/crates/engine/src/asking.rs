@@ -12,6 +12,7 @@ pub(crate) fn only_looks(command: &Command) -> bool {
         | Command::Why { .. }
         | Command::Files { .. }
         | Command::Tree { .. }
+        | Command::Activity { .. }
         | Command::Rules
         | Command::PreviewRules { .. }
         | Command::Conflicts => true,

@@ -6,23 +6,20 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use annex::{Annex, Tenancy};
-use assistant::guards::Question;
 use assistant::{Assistant, Effect, Event, Id, Root};
-use contract::{Command, Pause, PauseReason, Reply};
+use contract::{Command, Pause, Reply};
 use model::{RemoteName, RepoPath, Timestamp, Uuid};
 use remotes::Remote;
 use surroundings::{Change, Changes, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 
+mod asked;
 mod pausing;
 
 use crate::Error;
-use crate::asking::{inside, only_looks, refused};
+use crate::asking::{only_looks, refused};
 use crate::clock::Clock;
-use crate::conflicts;
 use crate::household::{Holds, Household};
-use crate::lists;
-use crate::policy;
 use crate::repository;
 use crate::socket::{self, Asked};
 use crate::status;
@@ -420,103 +417,6 @@ impl Folder {
         for name in self.workshop.reached().into_keys() {
             self.handle(Event::RemoteRefsMoved(name));
         }
-    }
-
-    fn asked(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
-        let answer = match command {
-            Command::Status => Reply::Status(Box::new(self.status())),
-            Command::Why { path } => self.why(&path),
-            Command::Pause { until } => {
-                self.pause = Some(Pause {
-                    reason: PauseReason::Asked,
-                    until,
-                });
-                self.handle(Event::Paused);
-                self.pauses.push(reply);
-                return;
-            }
-            Command::Resume => {
-                self.resume();
-                Reply::Done
-            }
-            Command::Sync => {
-                self.pause = None;
-                self.workshop.retry_all();
-                self.handle(Event::SyncAsked);
-                self.sync_until = self.clock.now() + PATIENCE;
-                self.syncs.push(reply);
-                return;
-            }
-            Command::Answer { yes } => match self.assistant.question().copied() {
-                Some(question @ Question::ManyRemoved { .. }) => {
-                    self.handle(Event::Answered { question, yes });
-                    Reply::Done
-                }
-                None => Reply::Refused("no question is waiting for an answer".to_owned()),
-            },
-            Command::Files { which, skip, count } => {
-                return self.look_up(reply, move |workshop| {
-                    lists::files(workshop, &which, skip, count).map(Reply::Files)
-                });
-            }
-            Command::Tree { directory } => {
-                return self.look_up(reply, move |workshop| {
-                    let directory = (!directory.is_empty()).then(|| inside(&directory)).transpose()?;
-                    lists::tree(workshop, directory.as_ref()).map(Reply::Tree)
-                });
-            }
-            Command::Rules => Reply::Rules(policy::told(&self.workshop.rules())),
-            Command::PreviewRules { rules } => {
-                return self.look_up(reply, move |workshop| {
-                    lists::preview(workshop, policy::understood(&rules)?).map(Reply::Preview)
-                });
-            }
-            Command::SetRules { before, rules } => {
-                return self.change(reply, move |workshop| workshop.set_rules(&before, &rules));
-            }
-            Command::Conflicts => {
-                return self.look_up(reply, |workshop| conflicts::list(workshop).map(Reply::Conflicts));
-            }
-            Command::Settle { path, keep } => {
-                return self.change(reply, move |workshop| {
-                    conflicts::settle(workshop, &inside(&path)?, &keep)
-                });
-            }
-            Command::Unsettle { path } => {
-                return self.change(reply, move |workshop| conflicts::unsettle(workshop, &inside(&path)?));
-            }
-        };
-        // Whoever asked may have gone.
-        let _ = reply.send(answer);
-    }
-
-    fn why(&self, path: &str) -> Reply {
-        let why = inside(path).and_then(|path| crate::why::why(&self.workshop, Some(&self.assistant), &path));
-        why.map_or_else(refused, Reply::Why)
-    }
-
-    /// Answers what may take a while and changes nothing, beside the loop.
-    fn look_up(
-        &self,
-        reply: oneshot::Sender<Reply>,
-        answer: impl FnOnce(&Workshop) -> Result<Reply, Error> + Send + 'static,
-    ) {
-        let workshop = Arc::clone(&self.workshop);
-        // Not counted as under way: a sync need not wait for it, nor does the end of the loop.
-        tokio::task::spawn_blocking(move || {
-            // Whoever asked may have gone.
-            let _ = reply.send(answer(&workshop).unwrap_or_else(refused));
-        });
-    }
-
-    /// Does what was asked for, beside the loop; it is answered when the events that come of it have been handled.
-    fn change(
-        &mut self,
-        reply: oneshot::Sender<Reply>,
-        change: impl FnOnce(&Workshop) -> Result<Vec<Event>, Error> + Send + 'static,
-    ) {
-        let workshop = Arc::clone(&self.workshop);
-        self.spawn(move || Ended::Changed(change(&workshop), reply));
     }
 
     /// Answers those who wait for something to have ended, if it has.

@@ -311,7 +311,7 @@ fn because(workshop: &Workshop, name: &str) -> String {
 }
 
 /// So many files.
-fn files(count: u64) -> String {
+pub(crate) fn files(count: u64) -> String {
     match count {
         1 => "1 file".to_owned(),
         count => format!("{count} files"),
@@ -363,7 +363,10 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, places: &[Place]) -> Vec<
             let setbacks = workshop.setbacks();
             let mut failed = setbacks.reasons_to_get().map(|(name, why)| format!("{name}: {why}"));
             let why = failed.next().map(|why| format!("; from {why}")).unwrap_or_default();
-            format!("{} files that have not arrived yet{why}", class.keys)
+            match class.keys {
+                1 => format!("1 file that has not arrived yet{why}"),
+                count => format!("{count} files that have not arrived yet{why}"),
+            }
         });
     }
     let unmerged = assistant

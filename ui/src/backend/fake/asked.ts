@@ -1,5 +1,6 @@
 import type { Command, Conflict, Folder, Reply, Rules } from '../../contract';
 import { isSame } from '../../logic/rules';
+import { activity } from './activity';
 import { page, preview, tree, why } from './files';
 
 /** What an engine knows of a folder besides its status. */
@@ -48,6 +49,9 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
   }
   if ('tree' in command) {
     return { tree: tree(folder, command.tree.directory) };
+  }
+  if ('activity' in command) {
+    return { activity: activity(folder, command.activity.skip, command.activity.count) };
   }
   if ('preview-rules' in command) {
     return { preview: preview(folder, command['preview-rules'].rules) };

@@ -1,4 +1,5 @@
-import type { Change, Drive, Folder, Place, Problem, Settings, Status } from '../../contract';
+import type { Change, Deed, Drive, Folder, Place, Problem, Settings, Status } from '../../contract';
+import { hex } from '../../logic/path';
 
 export const GB = 1_000_000_000;
 
@@ -66,6 +67,12 @@ export function refusing(before: Status, refused: Status['refused']): Status {
     }),
   );
   return { ...before, refused, problems: [...problems, ...before.problems] };
+}
+
+/** What somebody did to one file, with what differs. */
+export function deed(differs: Partial<Deed> = {}): Deed {
+  const [shown, nothing] = ['2026/11/harbour.jpg', { added: 0, changed: 0, renamed: 0, deleted: 0 }];
+  return { commit: 'c0ffee', who: 'Ann', at: now() - 40, ...nothing, names: [{ shown, bytes: hex(shown) }], ...differs };
 }
 
 /** A drive that nobody has said anything about, with what differs. */

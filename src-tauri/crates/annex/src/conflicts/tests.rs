@@ -1,29 +1,18 @@
 use std::fs;
 
 use super::{Conflict, Version};
-use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer, put_object};
+use crate::fixture::{Fixture, Leaf, file, leaves, link, pointer, put_object};
 use crate::merge::original;
 use crate::{Error, MergeOptions, Theirs};
-
-/// A commit by somebody at some time.
-fn commit(fixture: &Fixture, leaves: &Leaves, parents: &[model::Oid], who: &str, at: i64) -> model::Oid {
-    let made = fixture.commit(leaves, parents, "by somebody");
-    let repo = fixture.repo();
-    let made = repo.find_commit(crate::oid::to_git(made)).unwrap();
-    let time = git2::Time::new(at, 0);
-    let who = git2::Signature::new(who, "e@example.com", &time).unwrap();
-    let amended = made.amend(None, Some(&who), Some(&who), None, None, None).unwrap();
-    crate::oid::from_git(amended)
-}
 
 /// Ann and Bob have changed a file that was in one form: both versions are kept. `leaf` makes the file of a key.
 fn in_conflict(path: &str, leaf: impl Fn(&str) -> Leaf) -> Fixture {
     let fixture = Fixture::new();
     let keys = ["SHA256E-s1--base", "SHA256E-s2--ann", "SHA256E-s3--bob"];
     let trees = keys.map(|key| leaves([(path, leaf(key)), ("other", file("other"))]));
-    let base = commit(&fixture, &trees[0], &[], "Base", 1_000);
-    let ann = commit(&fixture, &trees[1], &[base], "Ann", 2_000);
-    let bob = commit(&fixture, &trees[2], &[base], "Bob", 3_000);
+    let base = fixture.commit_by(&trees[0], &[], "Base", 1_000);
+    let ann = fixture.commit_by(&trees[1], &[base], "Ann", 2_000);
+    let bob = fixture.commit_by(&trees[2], &[base], "Bob", 3_000);
     let done = fixture.check_out(ann).unwrap();
     assert!(done.blocked.is_empty());
     let reference = "refs/remotes/bob/main";

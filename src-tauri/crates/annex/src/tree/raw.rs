@@ -136,33 +136,44 @@ pub(crate) type Found<'a> = dyn FnMut(&[u8], Option<Blob>, Option<Blob>) -> Resu
 /// Reports every leaf that differs between two trees, in no particular order. A file that becomes a directory is
 /// reported as gone, and what is below it as new. Fails if a tree that must be opened is malformed.
 pub(crate) fn differences(odb: &Odb<'_>, from: Option<Oid>, to: Option<Oid>, found: &mut Found<'_>) -> Result<()> {
+    differences_from_all(odb, &[from], to, found)
+}
+
+/// As [`differences`], of leaves that differ from what each of several trees has: of a merge, what none of its parents
+/// brought. What it was is told by the first tree that has it.
+pub(crate) fn differences_from_all(
+    odb: &Odb<'_>,
+    from: &[Option<Oid>],
+    to: Option<Oid>,
+    found: &mut Found<'_>,
+) -> Result<()> {
     let mut reported = 0;
     let mut path = Vec::new();
-    let mut waiting = vec![(Vec::new(), from, to)];
+    let mut waiting = vec![(Vec::new(), from.to_vec(), to)];
     while let Some((prefix, from, to)) = waiting.pop() {
-        if from == to {
+        if from.contains(&to) {
             continue;
         }
-        let from_object = from.map(|id| read(odb, id)).transpose()?;
+        let objects = from.iter().map(|id| id.map(|id| read(odb, id)).transpose());
+        let objects: Vec<_> = objects.collect::<Result<_>>()?;
         let to_object = to.map(|id| read(odb, id)).transpose()?;
-        let old = well_formed(from_object.as_ref())?;
+        let lists = objects.iter().map(|object| well_formed(object.as_ref()));
+        let lists: Vec<Vec<Entry<'_>>> = lists.collect::<Result<_>>()?;
+        let mut old: Vec<&[Entry<'_>]> = lists.iter().map(Vec::as_slice).collect();
         let new = well_formed(to_object.as_ref())?;
-        let (mut old, mut new) = (old.as_slice(), new.as_slice());
+        let mut new = new.as_slice();
+        let mut before = Vec::with_capacity(from.len());
         loop {
-            let order = match (old.first(), new.first()) {
-                (None, None) => break,
-                (Some(_), None) => std::cmp::Ordering::Less,
-                (None, Some(_)) => std::cmp::Ordering::Greater,
-                (Some(a), Some(b)) => a.order(b),
+            let firsts = old.iter().copied().chain([new]).filter_map(<[Entry<'_>]>::first);
+            let Some(next) = firsts.min_by(|a, b| a.order(b)).copied() else {
+                break;
             };
-            let before = order.is_le().then(|| old[0]);
-            let after = order.is_ge().then(|| new[0]);
-            old = &old[usize::from(before.is_some())..];
-            new = &new[usize::from(after.is_some())..];
-            let same = matches!((before, after), (Some(a), Some(b)) if a.id == b.id && a.mode == b.mode);
-            let Some(either) = before.or(after).filter(|_| !same) else {
+            before.clear();
+            before.extend(old.iter_mut().map(|entries| take_if_at(entries, &next)));
+            let after = take_if_at(&mut new, &next);
+            if before.contains(&after) {
                 continue;
-            };
+            }
             reported += 1;
             if reported > MOST_DIFFERENCES {
                 return Err(Error::Damaged(format!(
@@ -171,21 +182,30 @@ pub(crate) fn differences(odb: &Odb<'_>, from: Option<Oid>, to: Option<Oid>, fou
             }
             path.clear();
             path.extend_from_slice(&prefix);
-            path.extend_from_slice(either.name);
-            let is_directory = either.mode.is_none();
+            path.extend_from_slice(next.name);
+            let is_directory = next.mode.is_none();
             if is_directory && path.len() < LONGEST_PATH {
                 path.push(b'/');
-                waiting.push((path.clone(), before.map(|e| e.id), after.map(|e| e.id)));
+                let from = before.iter().map(|entry| entry.map(|e| e.id)).collect();
+                waiting.push((path.clone(), from, after.map(|e| e.id)));
                 continue;
             }
             let blob = |entry: Entry<'_>| Blob {
                 mode: entry.mode.unwrap_or(Mode::Submodule),
                 id: entry.id,
             };
-            found(&path, before.map(blob), after.map(blob))?;
+            let was = before.iter().find_map(|entry| *entry);
+            found(&path, was.map(blob), after.map(blob))?;
         }
     }
     Ok(())
+}
+
+/// Takes the first entry if it has the name of `next`.
+fn take_if_at<'a>(entries: &mut &[Entry<'a>], next: &Entry<'_>) -> Option<Entry<'a>> {
+    let (first, rest) = entries.split_first().filter(|(first, _)| first.order(next).is_eq())?;
+    *entries = rest;
+    Some(*first)
 }
 
 fn well_formed<'a>(tree: Option<&'a git2::OdbObject<'_>>) -> Result<Vec<Entry<'a>>> {

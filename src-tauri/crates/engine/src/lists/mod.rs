@@ -1,12 +1,12 @@
-//! The long lists of the window: files, directories, and what other rules would change. Each is one walk of the
-//! observations, on a connection of its own.
+//! The long lists of the window: files, directories, and what other rules would change, each by one walk of the
+//! observations, on a connection of its own; and who did what, by git's history.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use annex::settings::RemoteSettings;
 use assistant::content::{Direction, Foresight, Neighbour, Policy, Sum};
 use assistant::{Class, ClassId};
-use contract::{Amount, Branch, File, Page, Preview, Travel, Which};
+use contract::{Activity, Amount, Branch, Deed, File, Page, Preview, Travel, Which};
 use model::expression::Trust;
 use model::{Key, RemoteName, RepoPath, Uuid};
 
@@ -15,7 +15,7 @@ use crate::observations::{Line, Reader};
 use crate::status::{has_few_copies, is_lacking};
 use crate::work::Workshop;
 
-/// No more files than this are given at once.
+/// No more rows than this are given at once.
 const MOST: u64 = 500;
 
 /// A part of a list of files.
@@ -128,6 +128,26 @@ pub(crate) fn tree(workshop: &Workshop, directory: Option<&RepoPath>) -> Result<
         })
     };
     Ok(children.into_iter().filter_map(branch).collect())
+}
+
+/// A part of who did what.
+pub(crate) fn activity(workshop: &Workshop, skip: u64, count: u64) -> Result<Activity, Error> {
+    let rows = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let found = workshop.annex().activity(rows(skip), rows(count.min(MOST)))?;
+    let deed = |deed: annex::Deed| Deed {
+        commit: deed.commit.to_string(),
+        who: deed.who,
+        at: deed.at,
+        added: deed.added,
+        changed: deed.changed,
+        deleted: deed.deleted,
+        renamed: deed.renamed,
+        names: deed.names.iter().map(shown).collect(),
+    };
+    Ok(Activity {
+        deeds: found.deeds.into_iter().map(deed).collect(),
+        next: found.next.map(|next| next as u64),
+    })
 }
 
 /// What rules would change.

@@ -14,6 +14,7 @@ use remotes::{Contents, Remote};
 
 use super::{Damage, Underway, Workshop};
 use crate::observations::way;
+use crate::status::files;
 
 /// Of more contents at once, a file of each is looked up only where it has more bytes than that.
 const SHOWN: usize = 16;
@@ -218,7 +219,7 @@ fn conclude(
         let outcome = match copied {
             Copied::Stored | Copied::AlreadyPresent => {
                 let new = matches!(copied, Copied::Stored);
-                stored += usize::from(new);
+                stored += u64::from(new);
                 changes.push((key.clone(), destination.clone(), Presence::Present));
                 if new { Outcome::Stored } else { Outcome::AlreadyThere }
             }
@@ -254,7 +255,7 @@ fn conclude(
             Direction::Get => ("received", "from"),
             Direction::Send => ("sent", "to"),
         };
-        workshop.note(format!("{verb} {stored} files {preposition} {name}"));
+        workshop.note(format!("{verb} {} {preposition} {name}", files(stored)));
     }
     remember_failures(workshop, &way(name, direction), &outcomes);
     workshop.setbacks().transferred(name, direction, &outcomes);

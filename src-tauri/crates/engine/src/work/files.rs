@@ -156,7 +156,10 @@ pub(super) fn restore(workshop: &Workshop, id: Id) -> Event {
     workshop.remember_stamps();
     match restored {
         Ok(count) => {
-            workshop.note(format!("{count} files that were gone were brought back"));
+            workshop.note(match count {
+                1 => "a file that was gone was brought back".to_owned(),
+                _ => format!("{count} files that were gone were brought back"),
+            });
             Event::Restored { id, failed: None }
         }
         Err(error) => Event::Restored {

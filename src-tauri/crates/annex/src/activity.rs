@@ -1,0 +1,182 @@
+//! Who did what, by the commits of the branch that is checked out.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use git2::{Odb, Oid, Repository};
+use model::RepoPath;
+
+use crate::oid::{from_git, to_git};
+use crate::tree::head::head_of;
+use crate::tree::{raw, tree_of};
+use crate::{Annex, Error, Result};
+
+/// How many names are told of a commit.
+const NAMES: usize = 3;
+/// So many contents of a commit are compared to find renames; what a larger one renames is told as added and deleted.
+const COMPARED: usize = 100_000;
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deed {
+    /// The commit.
+    pub commit: model::Oid,
+    /// The author's name.
+    pub who: String,
+    /// When the author made it, seconds since the epoch.
+    pub at: u64,
+    /// Files that came.
+    pub added: u64,
+    /// Files that became others.
+    pub changed: u64,
+    /// Files that went.
+    pub deleted: u64,
+    /// Files that went while the same came elsewhere.
+    pub renamed: u64,
+    /// A few of their names; those that went are told last.
+    pub names: Vec<RepoPath>,
+}
+
+/// A part of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activity {
+    /// What was done, the newest commit first.
+    pub deeds: Vec<Deed>,
+    /// How many commits to leave out to go on from here; none at the beginning of the history.
+    pub next: Option<usize>,
+}
+
+impl Annex {
+    /// Tells what `count` commits did that did something, after the newest `skip` commits of whatever kind.
+    ///
+    /// A merge is told only if it made something that none of its parents has.
+    pub fn activity(&self, skip: usize, count: usize) -> Result<Activity> {
+        let git = self.git()?;
+        let odb = git.odb().map_err(Error::git("open the object database"))?;
+        let mut activity = Activity {
+            deeds: Vec::new(),
+            next: None,
+        };
+        let Some(head) = head_of(&git)?.commit else {
+            return Ok(activity);
+        };
+        // In the order that a walk has by itself, no more commits are read than are asked for.
+        let mut walk = git.revwalk().map_err(reading())?;
+        walk.push(to_git(head)).map_err(reading())?;
+        for (at, id) in walk.enumerate().skip(skip) {
+            if activity.deeds.len() == count {
+                activity.next = Some(at);
+                break;
+            }
+            activity.deeds.extend(deed(&git, &odb, id.map_err(reading())?)?);
+        }
+        Ok(activity)
+    }
+}
+
+fn reading() -> impl FnOnce(git2::Error) -> Error {
+    Error::git("read the history")
+}
+
+/// What a commit did; none if nothing.
+fn deed(git: &Repository, odb: &Odb<'_>, id: Oid) -> Result<Option<Deed>> {
+    let commit = git.find_commit(id).map_err(reading())?;
+    let mut before = Vec::new();
+    for parent in commit.parent_ids() {
+        before.push(Some(tree_of(git, from_git(parent))?));
+    }
+    if before.is_empty() {
+        before.push(None);
+    }
+    let mut tally = Tally::default();
+    raw::differences_from_all(odb, &before, Some(commit.tree_id()), &mut |path, old, new| {
+        match (old, new) {
+            (Some(_), Some(_)) => tally.changed(path),
+            (None, Some(new)) => tally.came(path, new.id),
+            (Some(old), None) => tally.went(path, old.id),
+            (None, None) => {}
+        }
+        Ok(())
+    })?;
+    if tally.added + tally.changed + tally.deleted + tally.renamed == 0 {
+        return Ok(None);
+    }
+    let author = commit.author();
+    let went = tally.went.into_iter().map(|(_, path)| path);
+    Ok(Some(Deed {
+        commit: from_git(id),
+        who: String::from_utf8_lossy(author.name_bytes()).into_owned(),
+        at: u64::try_from(author.when().seconds()).unwrap_or(0),
+        added: tally.added,
+        changed: tally.changed,
+        deleted: tally.deleted,
+        renamed: tally.renamed,
+        names: tally.there.into_iter().chain(went).take(NAMES).collect(),
+    }))
+}
+
+/// What the differences of a commit come to.
+#[derive(Default)]
+struct Tally {
+    added: u64,
+    changed: u64,
+    deleted: u64,
+    renamed: u64,
+    /// Of each content, how many files that have it went more than came.
+    balance: HashMap<Oid, i64>,
+    there: Vec<RepoPath>,
+    went: Vec<(Oid, RepoPath)>,
+}
+
+impl Tally {
+    fn changed(&mut self, path: &[u8]) {
+        self.changed += 1;
+        self.name(path);
+    }
+
+    fn came(&mut self, path: &[u8], content: Oid) {
+        self.name(path);
+        if self.is_renamed(content, -1) {
+            self.deleted -= 1;
+            if let Some(at) = self.went.iter().position(|(went, _)| *went == content) {
+                self.went.remove(at);
+            }
+        } else {
+            self.added += 1;
+        }
+    }
+
+    fn went(&mut self, path: &[u8], content: Oid) {
+        if self.is_renamed(content, 1) {
+            self.added -= 1;
+        } else {
+            self.deleted += 1;
+            if self.went.len() < NAMES {
+                self.went.extend(RepoPath::parse(path).ok().map(|path| (content, path)));
+            }
+        }
+    }
+
+    /// Counts a file that went (1) or came (-1); true if that makes a renamed file with one that came or went before.
+    fn is_renamed(&mut self, content: Oid, step: i64) -> bool {
+        if self.balance.len() == COMPARED && !self.balance.contains_key(&content) {
+            return false;
+        }
+        let balance = self.balance.entry(content).or_default();
+        let is_renamed = balance.signum() == -step;
+        *balance += step;
+        if *balance == 0 {
+            self.balance.remove(&content);
+        }
+        self.renamed += u64::from(is_renamed);
+        is_renamed
+    }
+
+    fn name(&mut self, path: &[u8]) {
+        if self.there.len() < NAMES {
+            self.there.extend(RepoPath::parse(path));
+        }
+    }
+}
