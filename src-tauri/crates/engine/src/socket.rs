@@ -11,6 +11,7 @@ use contract::{Command, Reply};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use crate::Error;
 
@@ -54,8 +55,8 @@ pub(crate) fn socket_path(annex: &Annex) -> Result<PathBuf, Error> {
     Ok(directory.join(format!("{mark:016x}")))
 }
 
-/// Listens at `path` and hands each command to the loop of the folder.
-pub(crate) fn listen(path: &Path, commands: mpsc::UnboundedSender<Asked>) -> Result<(), Error> {
+/// Listens at `path` and hands each command to the loop of the folder, until what it gives back is dropped.
+pub(crate) fn listen(path: &Path, commands: mpsc::UnboundedSender<Asked>) -> Result<JoinSet<()>, Error> {
     // The tenancy is ours, so whoever listened here before is gone.
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -72,12 +73,13 @@ pub(crate) fn listen(path: &Path, commands: mpsc::UnboundedSender<Asked>) -> Res
         path: path.to_owned(),
         source,
     })?;
-    tokio::spawn(async move {
+    let mut listening = JoinSet::new();
+    listening.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(serve(stream, commands.clone()));
         }
     });
-    Ok(())
+    Ok(listening)
 }
 
 async fn serve(stream: tokio::net::UnixStream, commands: mpsc::UnboundedSender<Asked>) {

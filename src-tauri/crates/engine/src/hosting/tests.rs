@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -292,6 +293,26 @@ fn a_pause_ends_by_itself_and_by_asking_for_a_sync() {
         program
             .until("its end", |status| status.folders[0].pause.is_none())
             .await;
+        program.engine.stop().await;
+    });
+}
+
+#[test]
+fn nobody_listens_for_a_folder_that_was_left() {
+    runtime().unwrap().block_on(async {
+        let program = Program::start("");
+        assert!(is_done(&program.add("A").await));
+        let socket = fs::read_to_string(program.path("A/.git/anabranch/engine")).unwrap();
+        let listens = || UnixStream::connect(socket.trim_end()).is_ok();
+        assert!(listens());
+        let folder = program.shown("A");
+        assert!(is_done(&program.door.request(Request::Leave { folder }).await));
+        let gone = async {
+            while listens() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
         program.engine.stop().await;
     });
 }
