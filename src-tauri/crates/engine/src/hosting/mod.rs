@@ -50,7 +50,7 @@ pub(crate) struct Hosting {
     household: Arc<Household>,
     drives: Drives,
     file: Option<SettingsFile>,
-    /// Folders that were named at the start, whatever the settings say.
+    /// Where the folders are that were named at the start, whatever the settings say.
     named: Vec<PathBuf>,
     /// What the settings said when they could last be read, and why they cannot be now.
     written: Written,
@@ -104,7 +104,7 @@ impl Hosting {
             household: Arc::new(Household::new()),
             drives: Drives::watch(mounts.clone(), changed.clone()),
             file,
-            named: named.to_vec(),
+            named: keeping::each_once(named),
             written: Written::default(),
             mistake: None,
             kept: Vec::new(),
@@ -119,7 +119,7 @@ impl Hosting {
             changed,
         };
         hosting.read_settings();
-        for folder in named {
+        for folder in &hosting.named {
             let kept = hosting.open(folder)?;
             hosting.kept.push(kept);
         }

@@ -298,6 +298,23 @@ fn a_pause_ends_by_itself_and_by_asking_for_a_sync() {
 }
 
 #[test]
+fn a_folder_that_is_named_otherwise_than_in_the_settings_is_one_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let (folder, link) = (place.path().join("A"), place.path().join("link"));
+    crate::init(&folder, None).unwrap();
+    std::os::unix::fs::symlink(&folder, &link).unwrap();
+    fs::create_dir(place.path().join("config")).unwrap();
+    let settings = format!("folders = [{folder:?}]\n");
+    fs::write(place.path().join("config/settings.toml"), settings).unwrap();
+    runtime().unwrap().block_on(async {
+        let program = Program::run(place, &[link.clone(), link]);
+        let status = program.door.status().await;
+        assert_eq!((folders(&status), &status.problems), (vec!["A"], &Vec::new()));
+        program.engine.stop().await;
+    });
+}
+
+#[test]
 fn nobody_listens_for_a_folder_that_was_left() {
     runtime().unwrap().block_on(async {
         let program = Program::start("");
