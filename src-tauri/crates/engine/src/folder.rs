@@ -329,6 +329,7 @@ impl Folder {
             Change::Sighted(path) => return self.workshop.set_blind(path, None),
         };
         for path in paths {
+            seen.git |= self.watching.is_of_rules(&path);
             match self.watching.concern(&path) {
                 Some(Concern::File(path)) => seen.paths.push(path),
                 Some(Concern::Git) => seen.git = true,
@@ -364,6 +365,8 @@ impl Folder {
             self.examine_again = true;
             return;
         }
+        // Before they are read: a change after that is noticed.
+        self.watching.follow_rules();
         let (workshop, known) = (Arc::clone(&self.workshop), *self.assistant.refs());
         self.spawn(move || Ended::Examined(workshop.examine(&known)));
     }

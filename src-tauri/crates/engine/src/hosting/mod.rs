@@ -1,6 +1,7 @@
 //! The folders of one process: which are kept in sync, by the settings and by what was named at the start. The only
 //! owner of the settings file.
 
+mod following;
 mod keeping;
 mod place;
 mod requests;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Answer, Problem, Request};
-use surroundings::{Changes, Circumstances, Mount, Place, Scope, Watch};
+use surroundings::{Circumstances, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -21,6 +22,7 @@ use crate::drives::Drives;
 use crate::folder::Handle;
 use crate::household::Household;
 use crate::settings::{Edit, SettingsFile, Written};
+use following::Following;
 use keeping::Kept;
 
 /// A folder that cannot be kept in sync is tried again so often.
@@ -60,8 +62,8 @@ pub(crate) struct Hosting {
     leaving: JoinSet<()>,
     mounts: watch::Receiver<Arc<[Mount]>>,
     circumstances: watch::Receiver<Circumstances>,
-    /// What watches the settings file; nothing comes if there is none, or no directory for it.
-    file_changes: Option<(Watch, Changes)>,
+    /// None if there is no settings file, or no directory for it.
+    following: Option<Following>,
     requests: mpsc::UnboundedReceiver<Asked>,
     /// Work for a request that has ended, and what is to become of it.
     done: mpsc::UnboundedReceiver<Done>,
@@ -99,7 +101,7 @@ impl Hosting {
             Some(_) => Circumstances::watch(),
             None => watch::channel(Circumstances::default()).1,
         };
-        let file_changes = file.as_ref().and_then(follow);
+        let following = file.as_ref().and_then(Following::start);
         let mut hosting = Self {
             household: Arc::new(Household::new()),
             drives: Drives::watch(mounts.clone(), changed.clone()),
@@ -111,7 +113,7 @@ impl Hosting {
             leaving: JoinSet::new(),
             mounts,
             circumstances,
-            file_changes,
+            following,
             requests: asked,
             done,
             do_then,
@@ -142,7 +144,7 @@ impl Hosting {
             tokio::select! {
                 Some((request, reply)) = self.requests.recv() => self.asked(request, reply),
                 Some(done) = self.done.recv() => self.complete(done),
-                Some(()) = next(&mut self.file_changes) => {
+                Some(()) = changed(&mut self.following) => {
                     self.read_settings();
                     self.try_again();
                 }
@@ -204,20 +206,9 @@ impl Hosting {
     }
 }
 
-/// Watches the directory of the settings file, which an editor may write anew. It is made if it is not there; where it
-/// cannot be, nothing can be written in it either.
-fn follow(file: &SettingsFile) -> Option<(Watch, Changes)> {
-    std::fs::create_dir_all(file.directory()).ok()?;
-    let place = Place {
-        path: file.directory().to_owned(),
-        scope: Scope::Alone,
-    };
-    Watch::new([place]).ok()
-}
-
-async fn next(changes: &mut Option<(Watch, Changes)>) -> Option<()> {
-    match changes {
-        Some((_, changes)) => changes.next().await.map(drop),
+async fn changed(following: &mut Option<Following>) -> Option<()> {
+    match following {
+        Some(following) => following.changed().await,
         None => std::future::pending().await,
     }
 }

@@ -53,6 +53,10 @@ impl SettingsFile {
         Some(Self(directories.config_dir().join("anabranch/settings.toml")))
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub(crate) fn directory(&self) -> &Path {
         above(&self.0)
     }
