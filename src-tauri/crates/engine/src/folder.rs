@@ -239,6 +239,9 @@ impl Folder {
             | Effect::Observe { .. }
             | Effect::Offer { .. }
             | Effect::Transfer { .. } => {
+                if let Effect::Transfer { id, .. } = effect {
+                    self.workshop.announce_transfer(id);
+                }
                 let workshop = Arc::clone(&self.workshop);
                 let mounts = Arc::clone(&self.mounts.borrow());
                 self.spawn(move || Ended::Effect(work::perform(&workshop, effect, &mounts)));

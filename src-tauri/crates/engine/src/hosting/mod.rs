@@ -156,8 +156,9 @@ impl Hosting {
             }
             self.keep_what_is_wanted();
         }
+        // All at once: each may have to wait for what it does.
         for kept in self.kept {
-            kept.stop().await;
+            self.leaving.spawn(kept.stop());
         }
         self.leaving.join_all().await;
     }
