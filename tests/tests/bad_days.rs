@@ -17,7 +17,7 @@ use whole_system::clones::{Actor, pictures};
 use whole_system::drives::{Drive, ReadOnly, SmallDisk};
 use whole_system::skip::{needs_desktop, needs_notification_server, needs_root, needs_window, or_skipped, skipped};
 use whole_system::{
-    Chance, Desktop, Engine, PATIENCE, Sandbox, Scene, TrayHost, attempt, checks, eventually, run, trees,
+    Chance, Desktop, Engine, PATIENCE, Sandbox, Scene, TrayHost, ask, attempt, checks, eventually, run, trees,
 };
 
 /// A scene with one picture, and a clone of it.
@@ -294,6 +294,43 @@ fn fifty_folders_are_kept_by_one_program() {
     assert!(threads < 300, "{threads} threads");
     assert!(memory < 400_000, "{memory} KiB");
     assert!(stop < Duration::from_secs(5), "stopped in {stop:?}");
+}
+
+/// A transfer that a limit holds back may take hours. However many there are, nothing else waits for them.
+#[test]
+fn slow_transfers_in_many_folders_hold_up_nothing_else() {
+    let sandbox = Sandbox::new();
+    let film = Chance::from_seed(4).bytes(2 << 20);
+    let folders: Vec<PathBuf> = (0..17)
+        .map(|number| {
+            let folder = Actor::Anabranch.init(&sandbox, &format!("Folder {number}"));
+            Actor::Anabranch.clone(&sandbox, &folder, &format!("clone {number}"), false);
+            run(&mut sandbox.git(&folder, ["config", "annex.bwlimit-upload", "10kb"]));
+            fs::write(folder.join("film.mkv"), &film).unwrap();
+            folder
+        })
+        .collect();
+    let all: Vec<&Path> = folders.iter().map(|folder| &**folder).collect();
+    let engine = Engine::start(&sandbox, &all);
+    for folder in &all {
+        eventually(PATIENCE, || {
+            let status = ask(folder, r#""status""#);
+            match status.contains(r#""what":"film.mkv""#) {
+                true => Ok(()),
+                false => Err(status),
+            }
+        });
+    }
+    fs::write(all[0].join("letter.txt"), "Dear all").unwrap();
+    eventually(PATIENCE, || {
+        match run(&mut sandbox.git(all[0], ["ls-tree", "HEAD", "letter.txt"])).is_empty() {
+            true => Err("it is not committed"),
+            false => Ok(()),
+        }
+    });
+    // A list of the window is answered too.
+    assert!(ask(all[0], r#""conflicts""#).contains("conflicts"));
+    engine.stop();
 }
 
 #[test]

@@ -157,6 +157,10 @@ pub(crate) mod tests {
         of(status, &TimeZone::utc())
     }
 
+    pub(super) fn acts(items: &[Item]) -> Vec<Act> {
+        super::acts(items).into_iter().cloned().collect()
+    }
+
     /// The menu as text: two blanks for each level, `»` before what can be chosen.
     pub(super) fn shown(items: &[Item], level: usize) -> Vec<String> {
         let indent = "  ".repeat(level);

@@ -23,10 +23,22 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Nobody may be listening any more.
-            let _ = writeln!(std::io::stderr(), "anabranch: {error:#}");
+            let _ = writeln!(std::io::stderr(), "anabranch: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and what led to it, which many tell themselves.
+fn told(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .reduce(|words, cause| match words.contains(&cause) {
+            true => words,
+            false => format!("{words}: {cause}"),
+        })
+        .unwrap_or_default()
 }
 
 fn run(task: Task) -> Result<ExitCode> {
@@ -126,4 +138,24 @@ fn ask(folder: Option<PathBuf>, command: &Command, done: &str) -> Result<ExitCod
         bail!(why);
     }
     print(&format!("{}: {done}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_led_to_an_error_is_told_once() {
+        let source = || std::io::Error::other("no room");
+        let path = PathBuf::from("/x");
+        let doing = "read";
+        let says_it = engine::Error::Io {
+            doing,
+            path,
+            source: source(),
+        };
+        assert_eq!(told(&says_it.into()), "could not read /x: no room");
+        let says_it_not = anyhow::Error::from(source()).context("could not find /x");
+        assert_eq!(told(&says_it_not), "could not find /x: no room");
+    }
 }

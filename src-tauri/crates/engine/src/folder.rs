@@ -1,19 +1,20 @@
 //! The loop of one folder: facts become events, effects become work. The only owner of its [`Assistant`].
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use annex::{Annex, Tenancy};
 use assistant::{Assistant, Effect, Event, Id, Root};
 use contract::{Command, Pause, Reply};
-use model::{RemoteName, RepoPath, Timestamp, Uuid};
-use remotes::Remote;
+use model::{RemoteName, RepoPath, Timestamp};
 use surroundings::{Change, Changes, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 mod asked;
+mod handle;
 mod pausing;
 
 use crate::Error;
@@ -26,6 +27,7 @@ use crate::status;
 use crate::watching::{Concern, Watching};
 use crate::work::{self, Workshop};
 
+pub(crate) use handle::Handle;
 use pausing::pause_ends;
 
 /// A wait longer than this is not waited for by a sync that was asked for: it is reported as waiting.
@@ -38,57 +40,6 @@ const TIDY_EVERY: Duration = Duration::from_secs(3600);
 const REST: Duration = Duration::from_secs(10);
 /// A sync that was asked for ends after this long of such waits: somebody keeps writing, or a lock is held.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A way to ask a running folder.
-#[derive(Clone)]
-pub(crate) struct Handle {
-    path: String,
-    ask: mpsc::UnboundedSender<Asked>,
-    /// Does not keep the repository open when the folder is left.
-    workshop: Weak<Workshop>,
-}
-
-impl Handle {
-    /// Where the folder is, as its status shows it.
-    pub(crate) fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// Where the places are that were reached when they were last looked for.
-    pub(crate) fn places(&self) -> BTreeMap<String, PathBuf> {
-        let reached = self.workshop.upgrade().map(|workshop| workshop.reached());
-        let places = reached.into_iter().flatten();
-        let place = |(name, remote): (RemoteName, Remote)| (name.to_string(), remote.annex().git_dir().to_owned());
-        places.map(place).collect()
-    }
-
-    /// Which repositories the places are, as far as known.
-    pub(crate) fn repositories(&self) -> BTreeMap<String, Uuid> {
-        let remotes = self.workshop.upgrade().map(|workshop| workshop.remote_settings());
-        let remotes = remotes.into_iter().flatten();
-        remotes
-            .filter_map(|(name, remote)| Some((name.to_string(), remote.uuid?)))
-            .collect()
-    }
-
-    /// What can be seen of the folder now; none if its loop has ended.
-    pub(crate) async fn status(&self) -> Option<contract::Folder> {
-        if let Reply::Status(folder) = self.ask(Command::Status).await {
-            return Some(*folder);
-        }
-        None
-    }
-
-    /// Asks the loop; refused if it has ended.
-    pub(crate) async fn ask(&self, command: Command) -> Reply {
-        let (reply, answer) = oneshot::channel();
-        let stopping = || Reply::Refused("the engine is stopping".to_owned());
-        if self.ask.send((command, reply)).is_err() {
-            return stopping();
-        }
-        answer.await.unwrap_or_else(|_| stopping())
-    }
-}
 
 /// A folder that is being kept in sync.
 pub(crate) struct Folder {
@@ -119,6 +70,8 @@ pub(crate) struct Folder {
     tidy_at: Option<Timestamp>,
     /// Told that the status may have changed.
     changed: watch::Sender<()>,
+    /// Listens at the socket for as long as it is there.
+    _listening: JoinSet<()>,
     _tenancy: Tenancy,
 }
 
@@ -150,7 +103,7 @@ impl Folder {
         let (end, ended) = mpsc::unbounded_channel();
         let (watching, changes) = Watching::start(&workshop)?;
         let (ask, commands) = mpsc::unbounded_channel();
-        socket::listen(&socket, ask.clone())?;
+        let listening = socket::listen(&socket, ask.clone())?;
         let seed = u64::from(std::process::id());
         let assistant = Assistant::new(workshop.annex().uuid().clone(), seed, clock.now());
         let folder = Self {
@@ -174,11 +127,12 @@ impl Folder {
             sync_until: clock.now() + PATIENCE,
             tidy_at: Some(clock.now()),
             changed,
+            _listening: listening,
             _tenancy: tenancy,
         };
         let path = status::place(folder.workshop.annex());
         let workshop = Arc::downgrade(&folder.workshop);
-        Ok((folder, Handle { path, ask, workshop }))
+        Ok((folder, Handle::new(path, ask, workshop)))
     }
 
     fn status(&self) -> contract::Folder {
@@ -282,6 +236,9 @@ impl Folder {
             | Effect::Observe { .. }
             | Effect::Offer { .. }
             | Effect::Transfer { .. } => {
+                if let Effect::Transfer { id, .. } = effect {
+                    self.workshop.announce_transfer(id);
+                }
                 let workshop = Arc::clone(&self.workshop);
                 let mounts = Arc::clone(&self.mounts.borrow());
                 self.spawn(move || Ended::Effect(work::perform(&workshop, effect, &mounts)));
@@ -372,6 +329,7 @@ impl Folder {
             Change::Sighted(path) => return self.workshop.set_blind(path, None),
         };
         for path in paths {
+            seen.git |= self.watching.is_of_rules(&path);
             match self.watching.concern(&path) {
                 Some(Concern::File(path)) => seen.paths.push(path),
                 Some(Concern::Git) => seen.git = true,
@@ -407,6 +365,8 @@ impl Folder {
             self.examine_again = true;
             return;
         }
+        // Before they are read: a change after that is noticed.
+        self.watching.follow_rules();
         let (workshop, known) = (Arc::clone(&self.workshop), *self.assistant.refs());
         self.spawn(move || Ended::Examined(workshop.examine(&known)));
     }

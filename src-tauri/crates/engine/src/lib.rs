@@ -12,6 +12,7 @@ mod error;
 mod folder;
 mod hosting;
 mod household;
+mod linked;
 mod lists;
 mod observations;
 mod once;

@@ -11,18 +11,16 @@ use crate::drives::{Drives, Kept};
 use crate::hosting::{Asked, Hosting, View};
 use crate::settings::SettingsFile;
 
-/// The runtime that engines run in: one thread for the loops, and a few for the work.
+/// The runtime that engines run in: one thread for the loops, and one for each work under way. How many of these run at once
+/// each folder decides for itself: a transfer that is held back by a limit keeps its thread for hours, and nothing else is
+/// to wait for that.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder
-        .enable_all()
-        .max_blocking_threads(16)
-        .build()
-        .map_err(|source| Error::Io {
-            doing: "start the threads of",
-            path: PathBuf::from("the engine"),
-            source,
-        })
+    builder.enable_all().build().map_err(|source| Error::Io {
+        doing: "start the threads of",
+        path: PathBuf::from("the engine"),
+        source,
+    })
 }
 
 /// The running folders of this process.

@@ -1,6 +1,6 @@
 //! The way to talk to a running engine: a socket in `XDG_RUNTIME_DIR`, one line of JSON each way.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use contract::{Command, Reply};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use crate::Error;
 
@@ -54,11 +55,11 @@ pub(crate) fn socket_path(annex: &Annex) -> Result<PathBuf, Error> {
     Ok(directory.join(format!("{mark:016x}")))
 }
 
-/// Listens at `path` and hands each command to the loop of the folder.
-pub(crate) fn listen(path: &Path, commands: mpsc::UnboundedSender<Asked>) -> Result<(), Error> {
+/// Listens at `path` and hands each command to the loop of the folder, until what it gives back is dropped.
+pub(crate) fn listen(path: &Path, commands: mpsc::UnboundedSender<Asked>) -> Result<JoinSet<()>, Error> {
     // The tenancy is ours, so whoever listened here before is gone.
     match std::fs::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
             return Err(Error::Io {
                 doing: "remove",
                 path: path.to_owned(),
@@ -72,12 +73,13 @@ pub(crate) fn listen(path: &Path, commands: mpsc::UnboundedSender<Asked>) -> Res
         path: path.to_owned(),
         source,
     })?;
-    tokio::spawn(async move {
+    let mut listening = JoinSet::new();
+    listening.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(serve(stream, commands.clone()));
         }
     });
-    Ok(())
+    Ok(listening)
 }
 
 async fn serve(stream: tokio::net::UnixStream, commands: mpsc::UnboundedSender<Asked>) {
@@ -119,22 +121,68 @@ pub(crate) fn ask(annex: &Annex, command: &Command) -> Result<Option<Reply>, Err
         return Ok(None);
     };
     let path = PathBuf::from(note.trim_end());
-    let failed = |source| Error::Io {
-        doing: "talk to the engine at",
-        path: path.clone(),
-        source,
-    };
-    let mut stream = UnixStream::connect(&path).map_err(failed)?;
-    if !matches!(command, Command::Sync) {
-        stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(failed)?;
-    }
+    let stream = UnixStream::connect(&path).map_err(|source| unheard(&path, source))?;
+    converse(stream, &path, command, patience(command)).map(Some)
+}
+
+/// How long the reply to a command may take; none if it comes only when all that is under way has ended.
+fn patience(command: &Command) -> Option<Duration> {
+    let waits = matches!(command, Command::Sync | Command::Pause { .. });
+    (!waits).then_some(Duration::from_secs(30))
+}
+
+fn converse(
+    mut stream: UnixStream,
+    path: &Path,
+    command: &Command,
+    patience: Option<Duration>,
+) -> Result<Reply, Error> {
+    let failed = |source| unheard(path, source);
+    stream.set_read_timeout(patience).map_err(failed)?;
     let mut text = serde_json::to_vec(command).map_err(|error| Error::Refused(error.to_string()))?;
     text.push(b'\n');
     stream.write_all(&text).map_err(failed)?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).map_err(failed)?;
-    let reply = serde_json::from_str(&line);
-    reply
-        .map(Some)
+    serde_json::from_str(&line)
         .map_err(|_| Error::Refused("the engine stopped before it answered; try again".to_owned()))
+}
+
+fn unheard(path: &Path, source: std::io::Error) -> Error {
+    if matches!(source.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+        return Error::Refused(
+            "the engine is busy and has not answered yet; what was asked for may still be done. Try again later"
+                .to_owned(),
+        );
+    }
+    Error::Io {
+        doing: "talk to the engine at",
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_is_busy_is_waited_for_or_said_to_be() {
+        let until = None;
+        assert_eq!(
+            patience(&Command::Pause { until }),
+            None,
+            "it waits for what is under way"
+        );
+        assert!(patience(&Command::Status).is_some());
+        let (stream, _busy) = UnixStream::pair().unwrap();
+        let asked = converse(
+            stream,
+            Path::new("/x"),
+            &Command::Resume,
+            Some(Duration::from_millis(1)),
+        );
+        let words = asked.unwrap_err().to_string();
+        assert!(words.contains("is busy") && !words.contains("os error"), "{words}");
+    }
 }

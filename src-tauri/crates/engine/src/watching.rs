@@ -8,6 +8,7 @@ use remotes::Remote;
 use surroundings::{Changes, Place, Scope, Watch};
 
 use crate::Error;
+use crate::linked::Linked;
 use crate::policy;
 use crate::work::Workshop;
 
@@ -30,6 +31,7 @@ pub(crate) struct Watching {
     git_dir: PathBuf,
     /// Git directories of the remotes that were reached.
     remotes: BTreeMap<RemoteName, PathBuf>,
+    rules: Linked,
 }
 
 impl Watching {
@@ -57,15 +59,28 @@ impl Watching {
             scope: Scope::WorkTree,
         }));
         let (watch, changes) = Watch::new(places).map_err(|error| Error::Refused(error.to_string()))?;
-        Ok((
-            Self {
-                watch,
-                work_tree: top,
-                git_dir,
-                remotes: BTreeMap::new(),
-            },
-            changes,
-        ))
+        let mut watching = Self {
+            watch,
+            work_tree: top,
+            rules: Linked::new(git_dir.join("anabranch").join(policy::FILE)),
+            git_dir,
+            remotes: BTreeMap::new(),
+        };
+        watching.follow_rules();
+        Ok((watching, changes))
+    }
+
+    /// Watches where the rules are kept, if their file is a link.
+    pub(crate) fn follow_rules(&mut self) {
+        let own = [Some(&self.git_dir), self.work_tree.as_ref()];
+        self.rules.follow(&self.watch, |directory| {
+            own.into_iter().flatten().any(|own| directory.starts_with(own))
+        });
+    }
+
+    /// True if a changed path is where the rules are kept.
+    pub(crate) fn is_of_rules(&self, path: &Path) -> bool {
+        self.rules.leads_to(path)
     }
 
     /// Watches the refs of these remotes, and no others.

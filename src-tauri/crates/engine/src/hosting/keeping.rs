@@ -115,7 +115,6 @@ impl Hosting {
 
     /// Two folders of which one is in the other would each take the other's files for its own.
     pub(super) fn refuse_nested(&self, path: &Path) -> Result<(), String> {
-        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let new = real(path);
         let others = self.kept.iter().filter(|kept| kept.path != path);
         for other in others.map(|kept| real(&kept.path)) {
@@ -150,7 +149,7 @@ impl Hosting {
             self.written
                 .folders
                 .iter()
-                .filter(|folder| !self.named.contains(folder))
+                .filter(|folder| !self.named.contains(&real(folder)))
                 .cloned(),
         );
         let (kept, left) = std::mem::take(&mut self.kept)
@@ -197,4 +196,21 @@ impl Hosting {
         self.view.send_replace(view);
         self.changed.send_replace(());
     }
+}
+
+/// Where these folders are, each once however often and however it is named.
+pub(super) fn each_once(named: &[PathBuf]) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    for folder in named.iter().map(|folder| real(folder)) {
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    folders
+}
+
+/// Where a path leads; of one that cannot be followed, as far as can be told.
+fn real(path: &Path) -> PathBuf {
+    let real = path.canonicalize().or_else(|_| std::path::absolute(path));
+    real.unwrap_or_else(|_| path.to_owned())
 }

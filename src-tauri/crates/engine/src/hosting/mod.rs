@@ -1,6 +1,7 @@
 //! The folders of one process: which are kept in sync, by the settings and by what was named at the start. The only
 //! owner of the settings file.
 
+mod following;
 mod keeping;
 mod place;
 mod requests;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Answer, Problem, Refused, Request};
-use surroundings::{Changes, Circumstances, Mount, Place, Scope, Watch};
+use surroundings::{Circumstances, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -21,6 +22,7 @@ use crate::drives::Drives;
 use crate::folder::Handle;
 use crate::household::Household;
 use crate::settings::{Edit, SettingsFile, Written};
+use following::Following;
 use keeping::Kept;
 
 /// A folder that cannot be kept in sync is tried again so often.
@@ -51,7 +53,7 @@ pub(crate) struct Hosting {
     household: Arc<Household>,
     drives: Drives,
     file: Option<SettingsFile>,
-    /// Folders that were named at the start, whatever the settings say.
+    /// Where the folders are that were named at the start, whatever the settings say.
     named: Vec<PathBuf>,
     /// What the settings said when they could last be read, and why they cannot be now.
     written: Written,
@@ -61,8 +63,8 @@ pub(crate) struct Hosting {
     leaving: JoinSet<()>,
     mounts: watch::Receiver<Arc<[Mount]>>,
     circumstances: watch::Receiver<Circumstances>,
-    /// What watches the settings file; nothing comes if there is none, or no directory for it.
-    file_changes: Option<(Watch, Changes)>,
+    /// None if there is no settings file, or no directory for it.
+    following: Option<Following>,
     requests: mpsc::UnboundedReceiver<Asked>,
     /// Work for a request that has ended, and what is to become of it.
     done: mpsc::UnboundedReceiver<Done>,
@@ -100,19 +102,19 @@ impl Hosting {
             Some(_) => Circumstances::watch(),
             None => watch::channel(Circumstances::default()).1,
         };
-        let file_changes = file.as_ref().and_then(follow);
+        let following = file.as_ref().and_then(Following::start);
         let mut hosting = Self {
             household: Arc::new(Household::new()),
             drives: Drives::watch(mounts.clone(), changed.clone()),
             file,
-            named: named.to_vec(),
+            named: keeping::each_once(named),
             written: Written::default(),
             mistake: None,
             kept: Vec::new(),
             leaving: JoinSet::new(),
             mounts,
             circumstances,
-            file_changes,
+            following,
             requests: asked,
             done,
             do_then,
@@ -120,7 +122,7 @@ impl Hosting {
             changed,
         };
         hosting.read_settings();
-        for folder in named {
+        for folder in &hosting.named {
             let kept = hosting.open(folder)?;
             hosting.kept.push(kept);
         }
@@ -143,7 +145,7 @@ impl Hosting {
             tokio::select! {
                 Some((request, reply)) = self.requests.recv() => self.asked(request, reply),
                 Some(done) = self.done.recv() => self.complete(done),
-                Some(()) = next(&mut self.file_changes) => {
+                Some(()) = changed(&mut self.following) => {
                     self.read_settings();
                     self.try_again();
                 }
@@ -155,8 +157,9 @@ impl Hosting {
             }
             self.keep_what_is_wanted();
         }
+        // All at once: each may have to wait for what it does.
         for kept in self.kept {
-            kept.stop().await;
+            self.leaving.spawn(kept.stop());
         }
         self.leaving.join_all().await;
     }
@@ -205,20 +208,9 @@ impl Hosting {
     }
 }
 
-/// Watches the directory of the settings file, which an editor may write anew. It is made if it is not there; where it
-/// cannot be, nothing can be written in it either.
-fn follow(file: &SettingsFile) -> Option<(Watch, Changes)> {
-    std::fs::create_dir_all(file.directory()).ok()?;
-    let place = Place {
-        path: file.directory().to_owned(),
-        scope: Scope::Alone,
-    };
-    Watch::new([place]).ok()
-}
-
-async fn next(changes: &mut Option<(Watch, Changes)>) -> Option<()> {
-    match changes {
-        Some((_, changes)) => changes.next().await.map(drop),
+async fn changed(following: &mut Option<Following>) -> Option<()> {
+    match following {
+        Some(following) => following.changed().await,
         None => std::future::pending().await,
     }
 }

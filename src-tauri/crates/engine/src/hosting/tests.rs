@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,6 +73,22 @@ impl Program {
         };
         let waited = tokio::time::timeout(Duration::from_secs(30), wait).await;
         waited.unwrap_or_else(|_| panic!("{what} did not come"))
+    }
+
+    /// Waits until the only rule of the only folder allows this.
+    async fn until_rule(&mut self, allow: &str) {
+        let wait = async {
+            loop {
+                let folder = self.door.status().await.folders.remove(0).path;
+                let rules = self.door.ask(&folder, Command::Rules).await;
+                if serde_json::to_string(&rules).unwrap().contains(allow) {
+                    return;
+                }
+                self.door.changed().await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(30), wait).await;
+        waited.unwrap_or_else(|_| panic!("the rule {allow:?} did not come"));
     }
 }
 
@@ -319,6 +336,106 @@ fn a_pause_ends_by_itself_and_by_asking_for_a_sync() {
         program
             .until("its end", |status| status.folders[0].pause.is_none())
             .await;
+        program.engine.stop().await;
+    });
+}
+
+#[test]
+fn a_folder_that_is_named_otherwise_than_in_the_settings_is_one_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let (folder, link) = (place.path().join("A"), place.path().join("link"));
+    crate::init(&folder, None).unwrap();
+    std::os::unix::fs::symlink(&folder, &link).unwrap();
+    fs::create_dir(place.path().join("config")).unwrap();
+    let settings = format!("folders = [{folder:?}]\n");
+    fs::write(place.path().join("config/settings.toml"), settings).unwrap();
+    runtime().unwrap().block_on(async {
+        let program = Program::run(place, &[link.clone(), link]);
+        let status = program.door.status().await;
+        assert_eq!((folders(&status), &status.problems), (vec!["A"], &Vec::new()));
+        program.engine.stop().await;
+    });
+}
+
+#[test]
+fn nobody_listens_for_a_folder_that_was_left() {
+    runtime().unwrap().block_on(async {
+        let program = Program::start("");
+        assert!(is_done(&program.add("A").await));
+        let socket = fs::read_to_string(program.path("A/.git/anabranch/engine")).unwrap();
+        let listens = || UnixStream::connect(socket.trim_end()).is_ok();
+        assert!(listens());
+        let folder = program.shown("A");
+        assert!(is_done(&program.door.request(Request::Leave { folder }).await));
+        let gone = async {
+            while listens() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
+        program.engine.stop().await;
+    });
+}
+
+#[test]
+fn files_that_are_links_are_obeyed_when_what_they_lead_to_is_edited() {
+    runtime().unwrap().block_on(async {
+        let mut program = Program::start("");
+        assert!(is_done(&program.add("A").await));
+        fs::create_dir(program.path("dotfiles")).unwrap();
+        let settings = |look: &str| format!("folders = [\"{}\"]\nlook = \"{look}\"\n", program.shown("A"));
+        let (dark, light) = (settings("dark"), settings("light"));
+        let (kept, new) = (program.path("dotfiles/settings.toml"), program.path("config/new"));
+        fs::write(&kept, dark).unwrap();
+        std::os::unix::fs::symlink(&kept, &new).unwrap();
+        fs::rename(&new, program.path("config/settings.toml")).unwrap();
+        let is = |look| move |status: &Status| status.settings.look == look;
+        program.until("dark", is(contract::Look::Dark)).await;
+        fs::write(&kept, light).unwrap();
+        program.until("light", is(contract::Look::Light)).await;
+
+        let (kept, new) = (
+            program.path("dotfiles/rules.toml"),
+            program.path("A/.git/anabranch/new"),
+        );
+        fs::write(&kept, "").unwrap();
+        std::os::unix::fs::symlink(&kept, &new).unwrap();
+        fs::rename(&new, program.path("A/.git/anabranch/policy.toml")).unwrap();
+        for allow in ["nothing", "git-only"] {
+            fs::write(&kept, format!("[[rule]]\nallow = {allow:?}\n")).unwrap();
+            program.until_rule(allow).await;
+        }
+        program.engine.stop().await;
+    });
+}
+
+/// Some programs move the old file away when they save; the folders are not let go of for that.
+#[test]
+fn settings_that_are_gone_for_a_moment_are_not_given_up() {
+    runtime().unwrap().block_on(async {
+        let mut program = Program::start("folders = [\"HERE/A\"]\n");
+        let folder = program.shown("A");
+        crate::init(Path::new(&folder), None).unwrap();
+        program.write_settings("folders = [\"HERE/A\"]\n\n");
+        program.until("it", |status| folders(status) == ["A"]).await;
+        assert_eq!(
+            program.door.ask(&folder, Command::Pause { until: None }).await,
+            Reply::Done
+        );
+
+        fs::rename(program.path("config/settings.toml"), program.path("config/backup")).unwrap();
+        let left = program.until("nothing", |status| status.folders.is_empty());
+        tokio::time::timeout(Duration::from_millis(500), left)
+            .await
+            .unwrap_err();
+        program.write_settings("folders = [\"HERE/A\"]\nlook = \"dark\"\n");
+        let status = program
+            .until("the new ones", |status| status.settings.look == contract::Look::Dark)
+            .await;
+        assert!(status.folders[0].pause.is_some(), "it is the same folder as before");
+
+        fs::remove_file(program.path("config/settings.toml")).unwrap();
+        program.until("none", |status| status.folders.is_empty()).await;
         program.engine.stop().await;
     });
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use contract::{Look, Setting};
-use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
 use super::read::place;
 
@@ -35,21 +35,21 @@ impl Edit {
                 }
             }
             Self::Decline { id, name } => {
-                let mut drive = Table::new();
-                drive.insert("id", value(id));
-                drive.insert("name", value(name));
                 let drives = document.entry("declined-drive");
-                let drives = drives.or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
-                if let Some(drives) = drives.as_array_of_tables_mut() {
-                    drives.push(drive);
+                match drives.or_insert(Item::ArrayOfTables(ArrayOfTables::new())) {
+                    Item::ArrayOfTables(drives) => drives.push(drive::<Table>(id, name)),
+                    Item::Value(Value::Array(drives)) => drives.push(drive::<InlineTable>(id, name)),
+                    Item::Value(_) | Item::Table(_) | Item::None => {}
                 }
             }
             Self::Reconsider(id) => {
-                if let Some(drives) = document
-                    .get_mut("declined-drive")
-                    .and_then(Item::as_array_of_tables_mut)
-                {
-                    drives.retain(|drive| drive.get("id").and_then(Item::as_str) != Some(id));
+                let is_other = |drive: &dyn TableLike| drive.get("id").and_then(Item::as_str) != Some(id);
+                match document.get_mut("declined-drive") {
+                    Some(Item::ArrayOfTables(drives)) => drives.retain(|drive| is_other(drive)),
+                    Some(Item::Value(Value::Array(drives))) => {
+                        drives.retain(|drive| drive.as_inline_table().is_none_or(|drive| is_other(drive)));
+                    }
+                    Some(Item::Value(_) | Item::Table(_) | Item::None) | None => {}
                 }
             }
             Self::Set(setting) => set(document, setting),
@@ -57,8 +57,15 @@ impl Edit {
     }
 }
 
+fn drive<T: TableLike + Default>(id: &str, name: &str) -> T {
+    let mut drive = T::default();
+    drive.insert("id", value(id));
+    drive.insert("name", value(name));
+    drive
+}
+
 fn keep(document: &mut DocumentMut, folder: &Path) {
-    let folders = document.entry("folders").or_insert(value(toml_edit::Array::new()));
+    let folders = document.entry("folders").or_insert(value(Array::new()));
     let Some(folders) = folders.as_array_mut() else {
         return;
     };
@@ -72,31 +79,44 @@ fn keep(document: &mut DocumentMut, folder: &Path) {
 
 fn set(document: &mut DocumentMut, setting: &Setting) {
     match *setting {
-        Setting::Autostart(on) => document["autostart"] = value(on),
-        Setting::Notifications(on) => document["notifications"] = value(on),
-        Setting::LimitUp(limit) => put(document, "limits", "upload", limit.map(|limit| value(speed(limit)))),
-        Setting::LimitDown(limit) => put(document, "limits", "download", limit.map(|limit| value(speed(limit)))),
-        Setting::PauseOnBattery(on) => put(document, "pause", "on-battery", Some(value(on))),
-        Setting::PauseOnMetered(on) => put(document, "pause", "on-metered", Some(value(on))),
+        Setting::Autostart(on) => put(document.as_table_mut(), "autostart", on),
+        Setting::Notifications(on) => put(document.as_table_mut(), "notifications", on),
+        Setting::LimitUp(limit) => put_in(document, "limits", "upload", limit.map(speed)),
+        Setting::LimitDown(limit) => put_in(document, "limits", "download", limit.map(speed)),
+        Setting::PauseOnBattery(on) => put_in(document, "pause", "on-battery", Some(on)),
+        Setting::PauseOnMetered(on) => put_in(document, "pause", "on-metered", Some(on)),
         Setting::Look(look) => {
-            document["look"] = value(match look {
+            let look = match look {
                 Look::System => "system",
                 Look::Light => "light",
                 Look::Dark => "dark",
-            });
+            };
+            put(document.as_table_mut(), "look", look);
         }
     }
 }
 
-/// Writes a key of a table, or takes it away.
-fn put(document: &mut DocumentMut, table: &str, key: &str, new: Option<Item>) {
+/// Writes a key in a table of the file, or takes it away.
+fn put_in(document: &mut DocumentMut, table: &str, key: &str, new: Option<impl Into<Value>>) {
     let table = document.entry(table).or_insert(Item::Table(Table::new()));
     let Some(table) = table.as_table_like_mut() else {
         return;
     };
     match new {
-        Some(new) => drop(table.insert(key, new)),
+        Some(new) => put(table, key, new),
         None => drop(table.remove(key)),
+    }
+}
+
+/// Writes a key; what people wrote about it stays.
+fn put(table: &mut dyn TableLike, key: &str, new: impl Into<Value>) {
+    let mut new = new.into();
+    match table.get_mut(key) {
+        Some(Item::Value(old)) => {
+            *new.decor_mut() = old.decor().clone();
+            *old = new;
+        }
+        Some(_) | None => drop(table.insert(key, Item::Value(new))),
     }
 }
 

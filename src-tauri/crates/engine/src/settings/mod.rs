@@ -53,6 +53,10 @@ impl SettingsFile {
         Some(Self(directories.config_dir().join("anabranch/settings.toml")))
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub(crate) fn directory(&self) -> &Path {
         above(&self.0)
     }
@@ -81,8 +85,9 @@ impl SettingsFile {
         let mut document = parsed.map_err(|why| self.mistaken(&why.to_string()))?;
         edit.make(&mut document);
         let head = if text.is_empty() { HEAD } else { "" };
-        self.write(&format!("{head}{document}"))
-            .map_err(|why| self.unwritten(&why))
+        let text = format!("{head}{document}");
+        read::parse(&text).map_err(|why| self.unfit(&why))?;
+        self.write(&text).map_err(|why| self.unwritten(&why))
     }
 
     /// Whether something could be changed in it, before more than that is done.
@@ -100,6 +105,14 @@ impl SettingsFile {
         let file = self.0.display();
         let why = why.trim_end();
         format!("{file} has a mistake, so nothing was changed in it; correct it first: {why}")
+    }
+
+    fn unfit(&self, why: &str) -> String {
+        let file = self.0.display();
+        format!(
+            "{file} could not be read any more with that, so nothing was changed: {}",
+            why.trim_end()
+        )
     }
 
     fn unwritten(&self, why: &std::io::Error) -> String {
@@ -236,6 +249,51 @@ mod tests {
             assert!(text.contains(kept), "{kept}: {text}");
         }
         assert_eq!(file.read().unwrap().folders.len(), 2);
+    }
+
+    #[test]
+    fn what_people_wrote_about_a_line_stays_when_it_is_changed() {
+        let (_directory, file) = file();
+        std::fs::create_dir_all(file.directory()).unwrap();
+        let text = "# how it looks\nlook = \"dark\" # for the night\n[limits]\n# slow\nupload = \"2 MB\" # the line\n";
+        std::fs::write(&file.0, text).unwrap();
+        file.change(&Edit::Set(Setting::Look(Look::Light))).unwrap();
+        file.change(&Edit::Set(Setting::LimitUp(Some(3_000_000)))).unwrap();
+        let expected = text.replace("dark", "light").replace("2 MB", "3 MB");
+        assert_eq!(std::fs::read_to_string(&file.0).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let (_directory, file) = file();
+        file.change(&Edit::Set(Setting::LimitUp(Some(1000)))).unwrap();
+        let refused = file.change(&Edit::Set(Setting::LimitUp(Some(0)))).unwrap_err();
+        assert!(refused.contains("nothing was changed"), "{refused}");
+        assert_eq!(file.read().unwrap().settings.limit_up, Some(1000));
+    }
+
+    #[test]
+    fn drives_are_declined_and_reconsidered_however_they_are_written() {
+        let (_directory, file) = file();
+        std::fs::create_dir_all(file.directory()).unwrap();
+        let decline = Edit::Decline {
+            id: "b".into(),
+            name: "B".into(),
+        };
+        let ids = || {
+            let declined = file.read().unwrap().settings.declined;
+            declined.into_iter().map(|drive| drive.id).collect::<Vec<_>>()
+        };
+        for text in [
+            "declined-drive = [{ id = \"a\", name = \"A\" }]\n",
+            "[[declined-drive]]\nid = \"a\"\nname = \"A\"\n",
+        ] {
+            std::fs::write(&file.0, text).unwrap();
+            file.change(&decline).unwrap();
+            assert_eq!(ids(), ["a", "b"], "{text}");
+            file.change(&Edit::Reconsider("a".into())).unwrap();
+            assert_eq!(ids(), ["b"], "{text}");
+        }
     }
 
     #[test]

@@ -53,10 +53,10 @@ pub(super) fn transfer(workshop: &Workshop, id: Id, name: &RemoteName, direction
         Some(remote) => {
             let (keys, mut outcomes) = allowed(workshop, name, direction, keys);
             outcomes.extend(run(workshop, id, &remote, name, direction, &keys));
-            workshop.end_transfer(id);
             outcomes
         }
     };
+    workshop.end_transfer(id);
     Event::Transferred {
         id,
         refs: workshop.refs(),
@@ -105,13 +105,12 @@ fn run(
         Ok(limits) => workshop.set_limits(name, direction, limits),
         Err(error) => return all(Outcome::Failed(error.to_string())),
     }
-    let (cancelled, done) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicU64>::default());
+    let (cancelled, done) = (workshop.announce_transfer(id), Arc::<AtomicU64>::default());
     workshop.begin_transfer(
         id,
         Underway {
             remote: name.clone(),
             direction,
-            cancelled: Arc::clone(&cancelled),
             files: keys.len(),
             what: match &wanted[..] {
                 [only] => only

@@ -156,6 +156,19 @@ fn contents_travel_no_faster_than_they_may() {
     );
 }
 
+/// A pause or a stop may come before the thread of a transfer has begun.
+#[test]
+fn a_transfer_that_is_cancelled_before_it_begins_does_not_start() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
+    let keys = [commit_unlogged(&workshop, "one")];
+    observe(&workshop).unwrap();
+    workshop.announce_transfer(Id(2));
+    workshop.cancel(Id(2));
+    assert_eq!(send(&workshop, &name, &keys), [Outcome::Cancelled]);
+    assert_eq!(send(&workshop, &name, &keys), [Outcome::Stored]);
+}
+
 /// The rules may change between the plan and the start: what they forbid by then does not start.
 #[test]
 fn a_transfer_that_the_rules_forbid_does_not_start() {

@@ -44,7 +44,6 @@ pub(crate) struct Workshop {
 pub(crate) struct Underway {
     pub(crate) remote: RemoteName,
     pub(crate) direction: assistant::content::Direction,
-    pub(crate) cancelled: Arc<AtomicBool>,
     pub(crate) files: usize,
     /// The file that is moving, if it is one.
     pub(crate) what: String,
@@ -61,6 +60,8 @@ struct Shared {
     seen: BTreeMap<RemoteName, u64>,
     looks: BTreeMap<Id, Look>,
     underway: BTreeMap<Id, Underway>,
+    /// For each transfer that is to begin or has begun: set when it is to end early.
+    cancelled: BTreeMap<Id, Arc<AtomicBool>>,
     /// Commits that are known to be merged; what is merged stays merged.
     merged: BTreeSet<Oid>,
     recent: VecDeque<Change>,
@@ -319,17 +320,24 @@ impl Workshop {
         self.shared().looks.remove(&id)
     }
 
+    /// From now on a transfer can be cancelled, also before it has begun.
+    pub(crate) fn announce_transfer(&self, id: Id) -> Arc<AtomicBool> {
+        Arc::clone(self.shared().cancelled.entry(id).or_default())
+    }
+
     pub(crate) fn begin_transfer(&self, id: Id, transfer: Underway) {
         self.shared().underway.insert(id, transfer);
     }
 
     pub(crate) fn end_transfer(&self, id: Id) {
-        self.shared().underway.remove(&id);
+        let mut shared = self.shared();
+        shared.underway.remove(&id);
+        shared.cancelled.remove(&id);
     }
 
     pub(crate) fn cancel(&self, id: Id) {
-        if let Some(transfer) = self.shared().underway.get(&id) {
-            transfer.cancelled.store(true, Ordering::Relaxed);
+        if let Some(cancelled) = self.shared().cancelled.get(&id) {
+            cancelled.store(true, Ordering::Relaxed);
         }
     }
 

@@ -1,0 +1,66 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Weak;
+
+use contract::{Command, Reply};
+use model::{RemoteName, Uuid};
+use remotes::Remote;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::socket::Asked;
+use crate::work::Workshop;
+
+/// A way to ask a running folder.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    path: String,
+    ask: mpsc::UnboundedSender<Asked>,
+    /// Does not keep the repository open when the folder is left.
+    workshop: Weak<Workshop>,
+}
+
+impl Handle {
+    pub(super) fn new(path: String, ask: mpsc::UnboundedSender<Asked>, workshop: Weak<Workshop>) -> Self {
+        Self { path, ask, workshop }
+    }
+
+    /// Where the folder is, as its status shows it.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where the places are that were reached when they were last looked for.
+    pub(crate) fn places(&self) -> BTreeMap<String, PathBuf> {
+        let reached = self.workshop.upgrade().map(|workshop| workshop.reached());
+        let places = reached.into_iter().flatten();
+        let place = |(name, remote): (RemoteName, Remote)| (name.to_string(), remote.annex().git_dir().to_owned());
+        places.map(place).collect()
+    }
+
+    /// Which repositories the places are, as far as known.
+    pub(crate) fn repositories(&self) -> BTreeMap<String, Uuid> {
+        let remotes = self.workshop.upgrade().map(|workshop| workshop.remote_settings());
+        let remotes = remotes.into_iter().flatten();
+        remotes
+            .filter_map(|(name, remote)| Some((name.to_string(), remote.uuid?)))
+            .collect()
+    }
+
+    /// What can be seen of the folder now; none if its loop has ended.
+    pub(crate) async fn status(&self) -> Option<contract::Folder> {
+        if let Reply::Status(folder) = self.ask(Command::Status).await {
+            return Some(*folder);
+        }
+        None
+    }
+
+    /// Asks the loop; refused if it has ended.
+    pub(crate) async fn ask(&self, command: Command) -> Reply {
+        let (reply, answer) = oneshot::channel();
+        let stopping = || Reply::Refused("the engine is stopping".to_owned());
+        if self.ask.send((command, reply)).is_err() {
+            return stopping();
+        }
+        answer.await.unwrap_or_else(|_| stopping())
+    }
+}

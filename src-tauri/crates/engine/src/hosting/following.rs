@@ -1,0 +1,95 @@
+//! The settings file as others change it: when it is to be read again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use surroundings::{Change, Changes, Place, Scope, Watch};
+use tokio::time::Instant;
+
+use crate::linked::Linked;
+use crate::settings::SettingsFile;
+
+/// A file that is being saved is read when nothing happened to it for so long: some programs save in several steps.
+const QUIET: Duration = Duration::from_millis(200);
+/// A file that is gone is given so long to come back: some programs move the old one away before they write the new one.
+const AWAY: Duration = Duration::from_secs(2);
+
+/// The settings file, followed by the directory that it is in: an editor may write it anew.
+pub(super) struct Following {
+    watch: Watch,
+    changes: Changes,
+    /// The file as changes name it.
+    file: PathBuf,
+    linked: Linked,
+    read_at: Option<Instant>,
+    is_gone: bool,
+}
+
+impl Following {
+    /// Makes the directory of the file if it is not there; none where it cannot be, since then nothing can be written in it
+    /// either.
+    pub(super) fn start(file: &SettingsFile) -> Option<Self> {
+        std::fs::create_dir_all(file.directory()).ok()?;
+        let directory = file.directory().canonicalize().ok()?;
+        let file = directory.join(file.path().file_name()?);
+        let place = Place {
+            path: directory,
+            scope: Scope::Alone,
+        };
+        let (watch, changes) = Watch::new([place]).ok()?;
+        let mut following = Self {
+            watch,
+            changes,
+            is_gone: !file.exists(),
+            linked: Linked::new(file.clone()),
+            file,
+            read_at: None,
+        };
+        following.follow_link();
+        Some(following)
+    }
+
+    /// Waits until the file has changed and is to be read; none when it cannot be followed any longer.
+    pub(super) async fn changed(&mut self) -> Option<()> {
+        loop {
+            tokio::select! {
+                change = self.changes.next() => {
+                    if self.is_concerned(&change?) {
+                        self.read_at = Some(Instant::now() + QUIET);
+                    }
+                }
+                () = sleep_until(self.read_at) => {
+                    self.follow_link();
+                    let was_gone = std::mem::replace(&mut self.is_gone, !self.file.exists());
+                    let may_come_back = self.is_gone && !was_gone;
+                    self.read_at = may_come_back.then(|| Instant::now() + AWAY);
+                    if !may_come_back {
+                        return Some(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_concerned(&self, change: &Change) -> bool {
+        // A directory stands for all that is in it.
+        let concerns = |path: &PathBuf| self.file.starts_with(path) || self.linked.leads_to(path);
+        match change {
+            Change::Paths(paths) => paths.iter().any(concerns),
+            Change::Rescan(path, _) => concerns(path),
+            Change::Blind(_) | Change::Sighted(_) => false,
+        }
+    }
+
+    fn follow_link(&mut self) {
+        let directory = self.file.parent();
+        self.linked.follow(&self.watch, |other| Some(other) == directory);
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
