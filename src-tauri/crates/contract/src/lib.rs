@@ -32,6 +32,6 @@ pub use request::{Answer, AtPlace, Found, Request};
 pub use rules::{Allow, Amount, Branch, Preview, Rule, Rules, Travel};
 pub use settings::{Declined, Look, Setting, Settings};
 pub use status::{
-    Change, Contact, Direction, Folder, Pause, PauseReason, Place, Progress, Question, State, Status, Why,
+    Change, Contact, Direction, Folder, Pause, PauseReason, Place, Progress, Question, State, Status, Why, Work,
 };
 pub use update::{Entry, News, Update};

@@ -9,7 +9,7 @@ use crate::{
     Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Direction, Drive, Entry,
     File, Folder, Found, Keep, Look, News, OnDrive, Page, Path, Pause, PauseReason, Place, Preview, Problem, Progress,
     Purpose, Question, Reply, Request, Rule, Rules, Setting, Settings, Standing, State, Status, Travel, Update,
-    Version, Which, Why,
+    Version, Which, Why, Work,
 };
 
 const FILE: &str = "../../../ui/src/contract/index.ts";
@@ -44,6 +44,7 @@ fn all() -> String {
         declared::<Entry>,
         declared::<Folder>,
         declared::<State>,
+        declared::<Work>,
         declared::<Pause>,
         declared::<PauseReason>,
         declared::<Place>,

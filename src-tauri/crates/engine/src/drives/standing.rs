@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use contract::{Contact, Folder, OnDrive, Place, Problem, Standing, State};
+use contract::{Contact, Folder, OnDrive, Place, Problem, Standing, Work};
 use model::Uuid;
 use surroundings::Drive;
 
@@ -198,23 +198,17 @@ fn on_drive(kept: &Kept, place: &Place) -> OnDrive {
 
 /// True if everything that belongs on it is on it, and nothing of it is still to come here.
 pub(crate) fn is_up_to_date(kept: &Kept, place: &Place) -> bool {
-    place.contact == Contact::Here && place.has_commits && place.wants == 0 && !is_busy(kept, place)
+    let has_all = place.contact == Contact::Here && place.has_commits && place.wants == 0;
+    has_all && kept.folder.work != Work::HeldUp && !is_busy(kept, place)
 }
 
-/// True if something is done with this place, or it is not known yet whether there is something to do. Transfers with other
-/// places say that the folder knows what it has to do.
+/// True if something is done with this place, or it will be known without anybody's doing whether there is something to do.
+/// Transfers with other places say that the folder knows what it has to do.
 fn is_busy(kept: &Kept, place: &Place) -> bool {
-    let transfers = &kept.folder.transfers;
-    if place.contact == Contact::Unknown {
-        return true;
-    }
-    match kept.folder.state {
-        State::Stopped => true,
-        State::Working => transfers.is_empty() || transfers.iter().any(|transfer| transfer.place == place.name),
-        State::NeedsYou | State::Paused | State::Waiting | State::Safe => {
-            transfers.iter().any(|transfer| transfer.place == place.name)
-        }
-    }
+    let folder = &kept.folder;
+    let moves = folder.transfers.iter().any(|transfer| transfer.place == place.name);
+    let knows = folder.has_looked && !folder.transfers.is_empty();
+    place.contact == Contact::Unknown || moves || (folder.work == Work::UnderWay && !knows)
 }
 
 fn knows(carried: &Carried, folder: &str) -> bool {
