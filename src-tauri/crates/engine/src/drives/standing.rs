@@ -55,10 +55,12 @@ fn original<'m>(one: &Mounted, mounted: &'m [Mounted], kept: &[Kept]) -> Option<
         .filter(|other| other.drive.device != one.drive.device)
 }
 
-/// The drives to show: those that can be taken out and are for people, and those that hold a place of theirs.
+/// The drives to show: those that can be taken out and are for people, and those that hold a place of theirs. While there
+/// are folders that are not kept although they should be (`is_refused`), a drive that carries something may be in use.
 pub(crate) fn standings(
     mounted: &[Mounted],
     kept: &[Kept],
+    is_refused: bool,
     declined: &BTreeSet<String>,
     ejecting: &BTreeSet<String>,
 ) -> Vec<contract::Drive> {
@@ -87,7 +89,7 @@ pub(crate) fn standings(
         } else if declined.contains(&id) {
             Standing::Declined
         } else {
-            unusable(one, mounted, kept).map_or(Standing::New, Standing::Unusable)
+            unusable(one, mounted, kept, is_refused).map_or(Standing::New, Standing::Unusable)
         };
         drives.push(contract::Drive {
             notes: notes(one, &standing, kept),
@@ -215,7 +217,7 @@ fn knows(carried: &Carried, folder: &str) -> bool {
     carried.knows.iter().any(|uuid| uuid.as_str() == folder)
 }
 
-fn unusable(one: &Mounted, mounted: &[Mounted], kept: &[Kept]) -> Option<String> {
+fn unusable(one: &Mounted, mounted: &[Mounted], kept: &[Kept], is_refused: bool) -> Option<String> {
     let drive = &one.drive;
     if let Some(original) = original(one, mounted, kept) {
         return Some(format!(
@@ -236,6 +238,12 @@ fn unusable(one: &Mounted, mounted: &[Mounted], kept: &[Kept]) -> Option<String>
     }
     if drive.is_read_only {
         return Some("It is write-protected.".to_owned());
+    }
+    if is_refused && !one.carried.is_empty() {
+        return Some(
+            "It carries copies of files already, perhaps of a folder that is not kept in sync now: that shows when it is."
+                .to_owned(),
+        );
     }
     (drive.free < LEAST_ROOM).then(|| "There is no room left on it.".to_owned())
 }

@@ -75,7 +75,7 @@ fn kept(place: Place, at: &str) -> Kept {
 }
 
 fn one(drive: Drive, kept: &[Kept]) -> Option<contract::Drive> {
-    standings(&[plain(drive)], kept, &BTreeSet::new(), &BTreeSet::new()).pop()
+    standings(&[plain(drive)], kept, false, &BTreeSet::new(), &BTreeSet::new()).pop()
 }
 
 fn transfer(place: &str) -> Progress {
@@ -169,7 +169,7 @@ fn what_cannot_be_used_says_why() {
 #[test]
 fn a_declined_drive_stays_declined_unless_it_is_used() {
     let declined = BTreeSet::from(["uuid-of-STICK".to_owned()]);
-    let see = |kept: &[Kept]| standings(&[plain(drive("STICK"))], kept, &declined, &BTreeSet::new()).remove(0);
+    let see = |kept: &[Kept]| standings(&[plain(drive("STICK"))], kept, false, &declined, &BTreeSet::new()).remove(0);
     assert_eq!(see(&[]).standing, Standing::Declined);
     let used = see(&[kept(place("STICK"), "/media/me/STICK/Photos.git")]);
     assert!(matches!(used.standing, Standing::InUse { .. }));
@@ -236,7 +236,8 @@ fn a_known_drive_is_known_before_its_place_was_reached() {
         standings(
             &[one],
             std::slice::from_ref(&known),
-                &BTreeSet::new(),
+            false,
+            &BTreeSet::new(),
             &BTreeSet::new(),
         )
         .remove(0)
@@ -257,7 +258,7 @@ fn a_drive_that_is_ejected_says_what_is_left() {
         "/media/me/STICK/Photos.git",
     );
     busy.folder.work = Work::UnderWay;
-    let see = |kept: &[Kept]| standings(&[plain(drive("STICK"))], kept, &BTreeSet::new(), &ejecting).remove(0);
+    let see = |kept: &[Kept]| standings(&[plain(drive("STICK"))], kept, false, &BTreeSet::new(), &ejecting).remove(0);
     let Standing::Ejecting { what } = see(std::slice::from_ref(&busy)).standing else {
         panic!()
     };
@@ -284,6 +285,22 @@ fn a_problem_of_a_folder_hides_no_work_that_a_drive_waits_for() {
 }
 
 #[test]
+fn what_a_drive_carries_is_not_new_while_a_folder_is_not_kept_though_it_should_be() {
+    let see = |one: Mounted, is_refused| {
+        standings(&[one], &[], is_refused, &BTreeSet::new(), &BTreeSet::new())
+            .remove(0)
+            .standing
+    };
+    let standing = see(carrying(drive("STICK")), true);
+    assert!(
+        matches!(&standing, Standing::Unusable(why) if why.contains("not kept in sync now")),
+        "{standing:?}"
+    );
+    assert_eq!(see(carrying(drive("STICK")), false), Standing::New);
+    assert_eq!(see(plain(drive("STICK")), true), Standing::New);
+}
+
+#[test]
 fn limits_of_a_file_system_and_a_copy_that_is_there_are_told() {
     let see = |fs_type: &str| {
         let drive = Drive {
@@ -299,6 +316,7 @@ fn limits_of_a_file_system_and_a_copy_that_is_there_are_told() {
     let shown = standings(
         &[carrying(drive("STICK"))],
         &folders,
+        false,
         &BTreeSet::new(),
         &BTreeSet::new(),
     )
@@ -312,6 +330,7 @@ fn limits_of_a_file_system_and_a_copy_that_is_there_are_told() {
     let stranger = standings(
         &[carrying(drive("STICK"))],
         &[],
+        false,
         &BTreeSet::new(),
         &BTreeSet::new(),
     )
@@ -325,7 +344,7 @@ fn a_drive_copied_bit_by_bit_is_a_problem_and_only_the_one_in_use_is_used() {
     copy.uuid = drive("STICK").uuid;
     let all = [carrying(copy), carrying(drive("STICK"))];
     let used = [kept(place("stick"), "/media/me/STICK/Photos.git")];
-    let shown = standings(&all, &used, &BTreeSet::new(), &BTreeSet::new());
+    let shown = standings(&all, &used, false, &BTreeSet::new(), &BTreeSet::new());
     assert!(
         matches!(&shown[0].standing, Standing::Unusable(why) if why.contains("/media/me/STICK,")),
         "{shown:?}"

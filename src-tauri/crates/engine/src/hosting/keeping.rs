@@ -182,6 +182,7 @@ impl Hosting {
         }));
         let view = View {
             folders: self.kept.iter().filter_map(Kept::handle).cloned().collect(),
+            is_refused: self.kept.iter().any(Kept::is_refused),
             problems,
             settings: self.written.settings.clone(),
         };

@@ -33,6 +33,8 @@ pub(crate) type Asked = (Request, oneshot::Sender<Answer>);
 #[derive(Clone, Default)]
 pub(crate) struct View {
     pub(crate) folders: Vec<Handle>,
+    /// There is a folder that should be kept and is not.
+    pub(crate) is_refused: bool,
     pub(crate) problems: Vec<Problem>,
     pub(crate) settings: contract::Settings,
 }
