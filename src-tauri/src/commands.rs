@@ -34,11 +34,6 @@ impl Shell {
         }
     }
 
-    /// What can be seen, whenever it has changed.
-    pub(crate) fn published(&self) -> watch::Receiver<Status> {
-        self.status.clone()
-    }
-
     /// True if nothing is kept in sync yet, and nothing is meant to be.
     pub(crate) fn is_first_run(&self) -> bool {
         let status = self.status.borrow();

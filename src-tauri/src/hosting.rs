@@ -15,7 +15,6 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 
 use crate::acts::{Act, Doer};
-use crate::anew::Anew;
 use crate::autostart;
 use crate::commands::Shell;
 use crate::notices::Notices;
@@ -69,7 +68,8 @@ async fn say_problems(mut door: Door) {
 }
 
 /// Runs the folders with the tray and whatever windows somebody opens, until a signal or the menu asks to end. `started`
-/// is sent what the window's commands stand on. A program that was started anew goes on as before.
+/// is sent what the window's commands stand on. `window_failed` says why the window of the program before it could not be
+/// shown.
 ///
 /// # Errors
 ///
@@ -77,18 +77,17 @@ async fn say_problems(mut door: Door) {
 pub(crate) async fn with_desktop(
     app: &AppHandle,
     folders: &[PathBuf],
-    anew: &Anew,
+    window_failed: Option<&str>,
     started: &mpsc::Sender<Shell>,
 ) -> Result<()> {
     let mut signals = Signals::catch()?;
     let (clicked, mut acts) = unbounded_channel();
     let item = TrayItem::start(clicked.clone())?;
     let engine = Engine::start(folders, SettingsFile::of_user())?;
-    anew.pause_again(&engine.door()).await;
     let status = publish(&engine).await;
     let notices = Notices::start(status.clone(), clicked);
     let shell = Shell::new(engine.door(), status.clone(), notices.said());
-    if let Some(why) = &anew.window_failed {
+    if let Some(why) = window_failed {
         shell.window_failed(why);
     }
     // Nobody waits for it only if the application has ended already.

@@ -18,7 +18,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc;
 
-use anew::Anew;
 use anyhow::{Context, Result};
 use clap::Parser;
 use gtk::gio;
@@ -39,8 +38,9 @@ struct Arguments {
     /// Open the window at once, for desktops without a tray.
     #[arg(long)]
     window: bool,
-    #[command(flatten)]
-    anew: Anew,
+    /// Why the window of the program that this goes on for could not be shown.
+    #[arg(long, hide = true)]
+    window_failed: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -94,10 +94,14 @@ fn outlives_the_session_bus() -> Option<gio::DBusConnection> {
 }
 
 fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Result<ExitCode> {
-    let Arguments { folders, window, anew } = arguments;
+    let Arguments {
+        folders,
+        window,
+        window_failed,
+    } = arguments;
     let named = folders.clone();
     // What has failed is not tried again before somebody asks for it.
-    let may_open = anew.window_failed.is_none();
+    let may_open = window_failed.is_none();
     let (begin, begun) = oneshot::channel();
     let (started, shells) = mpsc::channel();
     tauri::async_runtime::set(runtime.handle().clone());
@@ -107,7 +111,7 @@ fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Resul
             runtime.block_on(async {
                 // Not begun if another instance has taken over, or the application could not be made.
                 if let Ok(app) = begun.await {
-                    host(&app, &folders, anew, started).await;
+                    host(&app, &folders, window_failed.as_deref(), started).await;
                 }
             });
         })
@@ -126,7 +130,7 @@ fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Resul
             // An engine that could not start has said why, and ends the application.
             if let Ok(shell) = shells.recv() {
                 let window = may_open && (window || shell.is_first_run());
-                anew::instead_of_the_end(named, shell.published());
+                anew::instead_of_the_end(named);
                 app.manage(shell);
                 if window {
                     windows::open(app.handle());
@@ -161,7 +165,12 @@ fn second_start(app: &AppHandle, arguments: Vec<String>, directory: String) {
 }
 
 /// Hosts the engine; when it has ended, in whatever way, so does the application.
-async fn host(app: &AppHandle, folders: &[PathBuf], anew: Anew, started: mpsc::Sender<commands::Shell>) {
+async fn host(
+    app: &AppHandle,
+    folders: &[PathBuf],
+    window_failed: Option<&str>,
+    started: mpsc::Sender<commands::Shell>,
+) {
     struct Ends<'a>(&'a AppHandle, i32);
     impl Drop for Ends<'_> {
         fn drop(&mut self) {
@@ -169,7 +178,7 @@ async fn host(app: &AppHandle, folders: &[PathBuf], anew: Anew, started: mpsc::S
         }
     }
     let mut ends = Ends(app, 1);
-    match hosting::with_desktop(app, folders, &anew, &started).await {
+    match hosting::with_desktop(app, folders, window_failed, &started).await {
         Ok(()) => ends.1 = 0,
         Err(error) => say(&format!("{error:#}")),
     }

@@ -224,11 +224,11 @@ mod refusing {
     use tokio::runtime::Runtime;
     use whole_system::clones::Actor;
     use whole_system::skip::needs_desktop;
-    use whole_system::{Desktop, Sandbox, eventually};
+    use whole_system::{Scene, eventually};
     use zbus::zvariant::Value;
     use zbus::{connection, fdo, interface};
 
-    use super::{PATIENCE, delete_many, photos, save};
+    use super::{FILES, PATIENCE, save};
 
     /// A notification server that refuses the first, as one does that was asked for too many by others.
     struct Refusing {
@@ -270,19 +270,17 @@ mod refusing {
         if !needs_desktop() {
             return;
         }
-        let sandbox = Sandbox::new();
-        let photos = photos(&sandbox);
-        let clone = Actor::Anabranch.clone(&sandbox, &photos, "clone", false);
-        Actor::Anabranch.sync(&sandbox, &photos);
-        save(&photos, "the folder's");
-        save(&clone, "the clone's");
-        Actor::Anabranch.sync(&sandbox, &clone);
-        let desktop = Desktop::start(&sandbox);
+        let scene = Scene::of_pictures(FILES);
+        let clone = scene.cloned_to("clone");
+        scene.sync();
+        save(&scene.photos, "0.jpg", "the folder's");
+        save(&clone, "0.jpg", "the clone's");
+        Actor::Anabranch.sync(&scene.sandbox, &clone);
         let asked = Arc::new(Mutex::new(Vec::new()));
         let server = Refusing { asked: asked.clone() };
         let runtime = Runtime::new().unwrap();
         let _bus = runtime.block_on(async {
-            let bus = connection::Builder::address(desktop.bus()).unwrap();
+            let bus = connection::Builder::address(scene.desktop.bus()).unwrap();
             let bus = bus.name("org.freedesktop.Notifications").unwrap();
             let bus = bus.serve_at("/org/freedesktop/Notifications", server).unwrap();
             bus.build().await.unwrap()
@@ -296,10 +294,10 @@ mod refusing {
                 }
             });
         };
-        let engine = desktop.run(&sandbox, &[&photos]);
+        let engine = scene.run();
         let kept = "Photos: both versions were kept";
         is_asked(&[kept]);
-        delete_many(&photos);
+        scene.delete_pictures(&engine);
         is_asked(&[kept, "Photos: a question waits for your answer"]);
         let words = engine.words();
         assert!(words.contains("too many notifications"), "{words}");

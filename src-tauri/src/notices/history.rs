@@ -99,7 +99,7 @@ impl History {
             }
         }
         // A folder that has not been looked at yet says nothing about what is still true.
-        for folder in now.folders.iter().filter(|folder| folder.state != State::Stopped) {
+        for folder in now.folders.iter().filter(|folder| folder.has_looked) {
             self.observe_folder(folder, at);
         }
     }

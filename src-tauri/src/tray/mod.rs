@@ -107,6 +107,7 @@ pub(crate) mod tests {
     pub(crate) fn folder(path: &str, state: State) -> Folder {
         Folder {
             state,
+            has_looked: state != State::Stopped,
             headline: format!("{state:?}"),
             ..Folder::at(path.to_owned())
         }

@@ -99,6 +99,14 @@ state: State,
  */
 headline: string, 
 /**
+ * True once the first look since the start has ended: before that, what is counted is not all.
+ */
+has_looked: boolean, 
+/**
+ * What it has to do.
+ */
+work: Work, 
+/**
  * Files in the annex, as last observed.
  */
 keys: number, 
@@ -156,6 +164,11 @@ recent: Array<Change>, };
  * The state of a folder; the first that applies.
  */
 export type State = "needs-you" | "stopped" | "paused" | "working" | "waiting" | "safe";
+
+/**
+ * What a folder has to do, whatever its state says first.
+ */
+export type Work = "nothing" | "under-way" | "held-up";
 
 /**
  * A pause.

@@ -97,16 +97,18 @@ describe('a drive', () => {
   });
 
   it('lacks what its places lack, and what is read from it is told', () => {
-    const places = ['/a', '/b', '/c', '/gone'].map((path) => ({ folder: path, place: 'disk' }));
+    const places = ['/a', '/b', '/c', '/d', '/gone'].map((path) => ({ folder: path, place: 'disk' }));
     const transfers = [{ place: 'disk', direction: 'receiving' as const, what: 'x', done: 0, total: 1 }];
     const folders = [
       folder('/a', { places: [place('disk', { wants: 2, wants_bytes: 4_000 })] }),
       folder('/b', { places: [place('disk')], transfers }),
       folder('/c', { places: [place('disk')] }),
+      folder('/d', { places: [place('disk')], work: 'held-up' }),
     ];
     expect(driveMissing(drive('d', { standing: { 'in-use': { places, up_to_date: false } } }), folders)).toEqual([
       { folder: '/a', what: '2 files (4.0 kB) still to come' },
       { folder: '/b', what: 'files are still read from it' },
+      { folder: '/d', what: 'its last changes are not looked at yet' },
     ]);
     expect(driveMissing(drive('d'), folders)).toEqual([]);
   });

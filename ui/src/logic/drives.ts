@@ -35,7 +35,7 @@ export function driveMissing({ standing }: Drive, folders: Folder[]): { folder: 
     const isReceiving = known.transfers.some((one) => one.place === place && one.direction === 'receiving');
     const hasAll = found.wants === 0 && found.has_commits;
     if (hasAll && !isReceiving) {
-      return [];
+      return known.work === 'nothing' ? [] : [{ folder, what: text.drives.unsure }];
     }
     return { folder, what: hasAll ? text.drives.receiving : lacks(found) };
   });

@@ -20,6 +20,7 @@ export const drives = {
   upToDate: 'Everything that belongs on it is on it.',
   missing: 'Not everything that belongs on it is on it yet:',
   receiving: 'files are still read from it',
+  unsure: 'its last changes are not looked at yet',
   use: 'Use it…',
   decline: 'Not this one',
   reconsider: 'Use it after all…',

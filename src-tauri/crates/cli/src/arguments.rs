@@ -59,12 +59,12 @@ pub(crate) enum Task {
         #[arg(long)]
         json: bool,
     },
-    /// Let the running engine start nothing more, until 'resume'.
+    /// Let a folder rest until 'resume' or 'sync', whether an engine runs or not.
     Pause {
         /// The folder; the current directory if left out.
         folder: Option<PathBuf>,
     },
-    /// Let the running engine go on.
+    /// Let a folder go on that is paused.
     Resume {
         /// The folder; the current directory if left out.
         folder: Option<PathBuf>,

@@ -9,9 +9,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
-use contract::{Command, Folder, Reply};
+use contract::Folder;
 
 use arguments::{Arguments, Task, YesNo};
 
@@ -92,8 +92,16 @@ fn run(task: Task) -> Result<ExitCode> {
                 words::why(&why)
             })
         }
-        Task::Pause { folder } => ask(folder, &Command::Pause { until: None }, "paused"),
-        Task::Resume { folder } => ask(folder, &Command::Resume, "going on"),
+        Task::Pause { folder } => {
+            let folder = folder.unwrap_or_else(here);
+            engine::pause(&folder)?;
+            print(&format!("{}: paused", folder.display()))
+        }
+        Task::Resume { folder } => {
+            let folder = folder.unwrap_or_else(here);
+            engine::resume(&folder)?;
+            print(&format!("{}: going on", folder.display()))
+        }
         Task::Answer { answer, folder } => {
             let folder = engine::answer(&folder.unwrap_or_else(here), answer == YesNo::Yes)?;
             print(&words::summary(&folder))
@@ -130,14 +138,6 @@ fn print(text: &str) -> Result<ExitCode> {
 fn in_step(folder: &Folder) -> ExitCode {
     let waits = !folder.waiting.is_empty() || folder.question.is_some() || !folder.problems.is_empty();
     ExitCode::from(if waits { WAITING } else { 0 })
-}
-
-fn ask(folder: Option<PathBuf>, command: &Command, done: &str) -> Result<ExitCode> {
-    let folder = folder.unwrap_or_else(here);
-    if let Reply::Refused(why) = engine::ask_folder(&folder, command)? {
-        bail!(why);
-    }
-    print(&format!("{}: {done}", folder.display()))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub enum Command {
         /// The path.
         path: String,
     },
-    /// Start nothing more and stop what runs.
+    /// Start nothing more and stop what runs, also when the folder is opened anew.
     Pause {
         /// When to go on by itself, seconds since the epoch; none to wait for [`Command::Resume`].
         until: Option<u64>,

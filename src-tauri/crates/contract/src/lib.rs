@@ -35,6 +35,6 @@ pub use rules::{Allow, Amount, Branch, Preview, Rule, Rules, Travel};
 pub use settings::{Declined, Look, Setting, Settings};
 pub use status::{
     Change, Contact, Direction, Folder, Missing, Pause, PauseReason, Place, Progress, Question, Refused, State, Status,
-    Why,
+    Why, Work,
 };
 pub use update::{Entry, News, Update};

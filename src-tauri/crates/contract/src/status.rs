@@ -35,7 +35,7 @@ pub struct Refused {
 pub enum State {
     /// A question only the user can answer, or a problem.
     NeedsYou,
-    /// The engine does not run, or its first look has not ended.
+    /// The engine does not run, or is at its first look.
     Stopped,
     /// Paused; [`Folder::pause`] says why.
     Paused,
@@ -45,6 +45,19 @@ pub enum State {
     Waiting,
     /// Nothing is pending: every place has the commits, and every file is wherever it is wanted.
     Safe,
+}
+
+/// What a folder has to do, whatever its state says first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// Nothing; what waits for a place that is away is told in [`Folder::waiting`].
+    Nothing,
+    /// Something that is being done, or is about to be.
+    UnderWay,
+    /// Something that is not done now: it is paused, the folder is not there, or a try failed and will be repeated.
+    HeldUp,
 }
 
 /// One folder.
@@ -61,6 +74,10 @@ pub struct Folder {
     pub state: State,
     /// The state in one sentence.
     pub headline: String,
+    /// True once the first look since the start has ended: before that, what is counted is not all.
+    pub has_looked: bool,
+    /// What it has to do.
+    pub work: Work,
     /// Files in the annex, as last observed.
     pub keys: u64,
     /// Their bytes.
@@ -111,6 +128,8 @@ impl Folder {
             description: String::new(),
             state: State::Stopped,
             headline: String::new(),
+            has_looked: false,
+            work: Work::Nothing,
             keys: 0,
             bytes: 0,
             places: Vec::new(),

@@ -9,7 +9,7 @@ use crate::{
     Action, Activity, Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Deed,
     Direction, Drive, Entry, File, Folder, Found, Keep, Look, Missing, News, OnDrive, Page, Path, Pause, PauseReason,
     Place, Preview, Problem, Progress, Purpose, Question, Refused, Reply, Request, Rule, Rules, Setting, Settings,
-    Standing, State, Status, Travel, Update, Version, Which, Why,
+    Standing, State, Status, Travel, Update, Version, Which, Why, Work,
 };
 
 const FILE: &str = "../../../ui/src/contract/index.ts";
@@ -45,6 +45,7 @@ fn all() -> String {
         declared::<Entry>,
         declared::<Folder>,
         declared::<State>,
+        declared::<Work>,
         declared::<Pause>,
         declared::<PauseReason>,
         declared::<Place>,

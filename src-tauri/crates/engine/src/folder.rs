@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use annex::{Annex, Tenancy};
 use assistant::{Assistant, Effect, Event, Id, Root};
-use contract::{Command, Pause, Reply};
+use contract::{Command, Reply};
 use model::{RemoteName, RepoPath, Timestamp};
 use surroundings::{Change, Changes, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -28,7 +28,8 @@ use crate::watching::{Concern, Watching};
 use crate::work::{self, Workshop};
 
 pub(crate) use handle::Handle;
-use pausing::pause_ends;
+pub(crate) use pausing::AskedPause;
+use pausing::{Pausing, pause_ends};
 
 /// A wait longer than this is not waited for by a sync that was asked for: it is reported as waiting.
 const SOON: Duration = Duration::from_millis(900);
@@ -50,8 +51,7 @@ pub(crate) struct Folder {
     changes: Changes,
     mounts: watch::Receiver<Arc<[Mount]>>,
     holds: watch::Receiver<Holds>,
-    /// Why everything is paused; none if it is not.
-    pause: Option<Pause>,
+    pausing: Pausing,
     ended: mpsc::UnboundedReceiver<Ended>,
     end: mpsc::UnboundedSender<Ended>,
     commands: mpsc::UnboundedReceiver<Asked>,
@@ -61,8 +61,6 @@ pub(crate) struct Folder {
     examine_again: bool,
     /// Remotes whose engines are given time to push.
     expected: BTreeSet<RemoteName>,
-    /// Who waits until all that was under way when everything was paused has ended.
-    pauses: Vec<oneshot::Sender<Reply>>,
     /// Who waits for a sync to end, and how long at the most.
     syncs: Vec<oneshot::Sender<Reply>>,
     sync_until: Timestamp,
@@ -104,6 +102,7 @@ impl Folder {
         let (watching, changes) = Watching::start(&workshop)?;
         let (ask, commands) = mpsc::unbounded_channel();
         let listening = socket::listen(&socket, ask.clone())?;
+        let pausing = Pausing::read(workshop.annex());
         let seed = u64::from(std::process::id());
         let assistant = Assistant::new(workshop.annex().uuid().clone(), seed, clock.now());
         let folder = Self {
@@ -114,7 +113,7 @@ impl Folder {
             changes,
             mounts,
             holds: household.holds(),
-            pause: None,
+            pausing,
             ended,
             end,
             commands,
@@ -122,7 +121,6 @@ impl Folder {
             examining: false,
             examine_again: false,
             expected: BTreeSet::new(),
-            pauses: Vec::new(),
             syncs: Vec::new(),
             sync_until: clock.now() + PATIENCE,
             tidy_at: Some(clock.now()),
@@ -136,7 +134,7 @@ impl Folder {
     }
 
     fn status(&self) -> contract::Folder {
-        status::of_folder(&self.assistant, &self.workshop, self.pause)
+        status::of_folder(&self.assistant, &self.workshop, self.pause())
     }
 
     /// Runs until `stop` is set; transfers under way are stopped so that they can be resumed.
@@ -144,7 +142,7 @@ impl Folder {
         self.begin();
         loop {
             let wake = self.assistant.next_wake();
-            let pause = self.pause.and_then(|pause| pause.until);
+            let pause = self.pause().and_then(|pause| pause.until);
             tokio::select! {
                 Some(ended) = self.ended.recv() => self.took(ended),
                 Some(change) = self.changes.next() => self.noticed(change),
@@ -174,10 +172,14 @@ impl Folder {
     }
 
     /// Does everything that can be done now, and says how things are then. A question that comes up gets the answer.
+    /// Without one this is a sync that somebody asked for, which ends a pause.
     pub(crate) async fn run_once(mut self, handle: &Handle, answer: Option<bool>) -> contract::Folder {
         let (sender, receiver) = oneshot::channel();
         self.syncs.push(sender);
         self.tidy_at = None;
+        if answer.is_none() {
+            self.end_pause();
+        }
         let workshop = Arc::clone(&self.workshop);
         let (end, ended) = watch::channel(false);
         let run = self.run(ended);
@@ -207,12 +209,11 @@ impl Folder {
     fn begin(&mut self) {
         // Before the configuration is read: a change of it after that is noticed.
         self.workshop.remember_stamps();
+        // Before anything that would start work.
+        self.heed_pause();
         let remotes = self.workshop.list_remotes();
         self.handle(Event::RefsMoved(self.workshop.refs()));
         self.handle(Event::RemotesListed(remotes));
-        if *self.holds.borrow() != Holds::default() {
-            self.held();
-        }
     }
 
     fn handle(&mut self, event: Event) {
@@ -295,7 +296,7 @@ impl Folder {
                 let _ = reply.send(answer);
             }
             Ended::RemoteExamined(Some(name)) => self.handle(Event::RemoteRefsMoved(name)),
-            Ended::RemoteExamined(None) => {}
+            Ended::RemoteExamined(None) | Ended::PauseKept => {}
             Ended::Expected(name) => {
                 self.expected.remove(&name);
                 let workshop = Arc::clone(&self.workshop);
@@ -384,10 +385,7 @@ impl Folder {
         if self.under_way > 0 {
             return;
         }
-        for pause in self.pauses.drain(..) {
-            // Whoever asked may have gone.
-            let _ = pause.send(Reply::Done);
-        }
+        self.pausing.answer();
         if self.syncs.is_empty() {
             return;
         }
@@ -447,6 +445,8 @@ enum Ended {
     Changed(Result<Vec<Event>, Error>, oneshot::Sender<Reply>),
     /// git has packed its objects, or found nothing to pack.
     Tidied,
+    /// The file says which pause was asked for, or the folder's news why it does not.
+    PauseKept,
     /// The time that the engine of a remote had for pushing is over.
     Expected(RemoteName),
 }

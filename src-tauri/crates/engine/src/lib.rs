@@ -23,11 +23,12 @@ mod settings;
 mod socket;
 mod status;
 mod watching;
+mod whole;
 mod why;
 mod work;
 
 pub use error::Error;
-pub use once::{answer, ask_folder, status, sync, why};
+pub use once::{answer, pause, resume, status, sync, why};
 pub use repository::{clone, filter_process, init};
 pub use running::{Door, Engine, runtime};
 pub use settings::SettingsFile;

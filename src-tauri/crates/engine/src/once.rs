@@ -10,13 +10,14 @@ use tokio::sync::watch;
 
 use crate::Error;
 use crate::clock::Clock;
-use crate::folder::Folder;
+use crate::folder::{AskedPause, Folder};
 use crate::household::Household;
 use crate::running::{runtime, watch_mounts};
 use crate::socket;
 use crate::work::Workshop;
 
-/// Does everything in a folder that can be done now, and says how things are then. An engine that runs there does it.
+/// Does everything in a folder that can be done now, and says how things are then. An engine that runs there does it. A pause
+/// ends by that.
 pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
     let annex = Annex::open(path)?;
     match socket::ask(&annex, &Command::Sync)? {
@@ -27,7 +28,7 @@ pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
 }
 
 /// Answers the question that waits in a folder, and says how things are then. An engine that runs there takes the answer;
-/// without one, everything is done once, and the question that comes up in it is answered.
+/// without one, everything is done once, and the question that comes up in it is answered. A folder that is paused stays so.
 pub fn answer(path: &Path, yes: bool) -> Result<contract::Folder, Error> {
     let annex = Annex::open(path)?;
     match socket::ask(&annex, &Command::Answer { yes })? {
@@ -41,6 +42,12 @@ fn run_once(path: &Path, answer: Option<bool>) -> Result<contract::Folder, Error
     runtime()?.block_on(async {
         let table = watch_mounts()?;
         let (folder, handle) = Folder::open(path, table, watch::channel(()).0, &alone())?;
+        if answer.is_some() && folder.pause().is_some() {
+            return Err(Error::Refused(format!(
+                "{} is paused, so no question comes up; 'anabranch resume' lets it go on",
+                path.display()
+            )));
+        }
         Ok(folder.run_once(&handle, answer).await)
     })
 }
@@ -52,9 +59,13 @@ pub fn status(path: &Path) -> Result<contract::Folder, Error> {
         Some(Reply::Status(folder)) => Ok(*folder),
         Some(other) => Err(unexpected(other)),
         None => {
+            let pause = AskedPause::read(&annex).now();
             let workshop = Workshop::open(annex, Clock::start(), alone())?;
             workshop.settings()?;
-            Ok(crate::status::unattended(&workshop))
+            Ok(contract::Folder {
+                pause,
+                ..crate::status::unattended(&workshop)
+            })
         }
     }
 }
@@ -72,15 +83,28 @@ pub fn why(file: &Path) -> Result<Why, Error> {
     }
 }
 
-/// Asks the engine that runs in a folder.
-pub fn ask_folder(path: &Path, command: &Command) -> Result<Reply, Error> {
+/// Has a folder paused until somebody resumes it, whoever runs it meanwhile.
+pub fn pause(path: &Path) -> Result<(), Error> {
+    tell(path, &Command::Pause { until: None }, |pause| pause.begin(None))
+}
+
+/// Lets a folder go on that is paused.
+pub fn resume(path: &Path) -> Result<(), Error> {
+    tell(path, &Command::Resume, AskedPause::end)
+}
+
+/// Tells the engine that runs in a folder; without one, changes what the next one goes by.
+fn tell(path: &Path, command: &Command, change: impl FnOnce(&AskedPause)) -> Result<(), Error> {
     let annex = Annex::open(path)?;
-    socket::ask(&annex, command)?.ok_or_else(|| {
-        Error::Refused(format!(
-            "no engine runs in {}; start one with 'anabranch run'",
-            path.display()
-        ))
-    })
+    match socket::ask(&annex, command)? {
+        Some(Reply::Done) => Ok(()),
+        Some(other) => Err(unexpected(other)),
+        None => {
+            let pause = AskedPause::read(&annex);
+            change(&pause);
+            pause.keep()
+        }
+    }
 }
 
 /// A folder that shares nothing with others.

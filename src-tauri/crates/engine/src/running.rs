@@ -92,7 +92,7 @@ impl Door {
         let kept = self.kept().await;
         let view = self.view.borrow().clone();
         let declined = view.settings.declined.iter().map(|drive| drive.id.clone()).collect();
-        let (drives, problems) = self.drives.view(&kept, &declined);
+        let (drives, problems) = self.drives.view(&kept, !view.refused.is_empty(), &declined);
         Status {
             folders: kept.into_iter().map(|kept| kept.folder).collect(),
             refused: view.refused,

@@ -7,7 +7,7 @@ use annex::{Annex, Facts};
 use assistant::content::Direction;
 use assistant::guards::Question;
 use assistant::{Assistant, Away, Class, Reach, RemoteView, Root};
-use contract::{Action, Contact, Folder, Pause, PauseReason, Place, Problem, Progress, State};
+use contract::{Action, Contact, Folder, Pause, PauseReason, Place, Problem, Progress, State, Work};
 use model::expression::Trust;
 use model::{RemoteName, Uuid};
 use surroundings::Why;
@@ -41,13 +41,15 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Optio
         .filter(|class| !class.want.is_empty())
         .map(|class| class.bytes)
         .sum();
+    folder.has_looked = assistant.has_looked();
+    folder.work = work(assistant);
     folder.state = if folder.question.is_some() || !folder.problems.is_empty() {
         State::NeedsYou
-    } else if !assistant.has_looked() {
-        State::Stopped
     } else if assistant.is_paused() {
         State::Paused
-    } else if assistant.is_working() || assistant.pending_transfers() > 0 || assistant.remotes().any(|r| r.in_contact) {
+    } else if !folder.has_looked {
+        State::Stopped
+    } else if folder.work != Work::Nothing {
         State::Working
     } else if !folder.waiting.is_empty() {
         State::Waiting
@@ -56,6 +58,17 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Optio
     };
     folder.headline = headline(&folder, assistant);
     folder
+}
+
+fn work(assistant: &Assistant) -> Work {
+    let knows_all = assistant.has_looked() && assistant.root() == Root::Same;
+    if assistant.goes_on() {
+        Work::UnderWay
+    } else if !knows_all || assistant.is_working() || assistant.pending_transfers() > 0 {
+        Work::HeldUp
+    } else {
+        Work::Nothing
+    }
 }
 
 /// Where a folder is, for people; it is asked for by this name.

@@ -157,6 +157,14 @@ fn life(states: &[(u64, Status)]) -> Vec<(u64, char, About)> {
     events
 }
 
+/// A folder that was paused before its first look ended.
+fn unlooked() -> Folder {
+    Folder {
+        has_looked: false,
+        ..photos(State::Paused)
+    }
+}
+
 fn few(few_copies: u64) -> Folder {
     Folder {
         few_copies,
@@ -335,6 +343,7 @@ fn each_history_gives_its_notices() {
                 (10, seen(&[few(2)], &[])),
                 (10 + 6 * day, seen(&[few(0)], &[])),
                 (20 + 6 * day, seen(&[few(2)], &[])),
+                (30 + 6 * day, seen(&[unlooked()], &[])),
                 (10 + 14 * day, seen(&[few(1)], &[])),
                 (10 + 21 * day, seen(&[few(0)], &[])),
             ],

@@ -16,6 +16,8 @@ export function folder(path: string, differs: Partial<Folder> = {}): Folder {
     description: 'laptop',
     state: 'safe',
     headline: 'everything is in step (388 files)',
+    has_looked: true,
+    work: 'nothing',
     keys: 388,
     bytes: 4.2 * GB,
     places: [place('desktop'), place('backup disk')],

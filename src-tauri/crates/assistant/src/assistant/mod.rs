@@ -215,6 +215,20 @@ impl Assistant {
             || self.content.offering.is_some()
     }
 
+    /// True if something is under way, here or with a remote, or due and done by itself at once: nothing is paused, the
+    /// folder is there, and it is not to be tried again only later.
+    pub fn goes_on(&self) -> bool {
+        if self.paused || self.root != Root::Same {
+            return false;
+        }
+        let due = self.looked.is_some() || self.intake.due_at().is_some() || self.wants_merge() || self.is_behind();
+        self.at_work.is_some()
+            || due && self.retry_at.is_none()
+            || self.content.offering.is_some()
+            || self.pending_transfers() > 0
+            || self.remotes().any(|remote| remote.in_contact)
+    }
+
     /// Each remote with what is known of it.
     pub fn remotes(&self) -> impl Iterator<Item = RemoteView<'_>> {
         self.network.remotes.values().map(|remote| RemoteView {

@@ -126,7 +126,7 @@ impl Assistant {
         !merging && !due
     }
 
-    fn wants_merge(&self) -> bool {
+    pub(super) fn wants_merge(&self) -> bool {
         self.refs.unmerged && !self.merge_blocked && self.merge_at.is_none() && self.root == Root::Same
     }
 

@@ -59,13 +59,19 @@ impl Drives {
         drives
     }
 
-    /// What can be seen of the drives now, and what is not as it should be with them. `declined` are ids.
-    pub(crate) fn view(&self, kept: &[Kept], declined: &BTreeSet<String>) -> (Vec<contract::Drive>, Vec<Problem>) {
+    /// What can be seen of the drives now, and what is not as it should be with them. `is_refused` if there are folders that
+    /// should be kept and are not; `declined` are ids.
+    pub(crate) fn view(
+        &self,
+        kept: &[Kept],
+        is_refused: bool,
+        declined: &BTreeSet<String>,
+    ) -> (Vec<contract::Drive>, Vec<Problem>) {
         // How full they are is measured for the next time.
         self.around.look_again();
         let mounted = self.mounted();
         let ejecting = self.shared().ejecting.keys().cloned().collect();
-        let drives = standing::standings(&mounted, kept, declined, &ejecting);
+        let drives = standing::standings(&mounted, kept, is_refused, declined, &ejecting);
         (drives, standing::doubles(&mounted, kept))
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use contract::{Action, Contact, Folder, OnDrive, Place, Problem, Standing, State};
+use contract::{Action, Contact, Folder, OnDrive, Place, Problem, Standing, Work};
 use model::Uuid;
 use surroundings::Drive;
 
@@ -55,10 +55,12 @@ fn original<'m>(one: &Mounted, mounted: &'m [Mounted], kept: &[Kept]) -> Option<
         .filter(|other| other.drive.device != one.drive.device)
 }
 
-/// The drives to show: those that can be taken out and are for people, and those that hold a place of theirs.
+/// The drives to show: those that can be taken out and are for people, and those that hold a place of theirs. While there
+/// are folders that are not kept although they should be (`is_refused`), a drive that carries something may be in use.
 pub(crate) fn standings(
     mounted: &[Mounted],
     kept: &[Kept],
+    is_refused: bool,
     declined: &BTreeSet<String>,
     ejecting: &BTreeSet<String>,
 ) -> Vec<contract::Drive> {
@@ -87,7 +89,7 @@ pub(crate) fn standings(
         } else if declined.contains(&id) {
             Standing::Declined
         } else {
-            unusable(one, mounted, kept).map_or(Standing::New, Standing::Unusable)
+            unusable(one, mounted, kept, is_refused).map_or(Standing::New, Standing::Unusable)
         };
         drives.push(contract::Drive {
             notes: notes(one, &standing, kept),
@@ -199,30 +201,24 @@ fn on_drive(kept: &Kept, place: &Place) -> OnDrive {
 
 /// True if everything that belongs on it is on it, and nothing of it is still to come here.
 pub(crate) fn is_up_to_date(kept: &Kept, place: &Place) -> bool {
-    place.contact == Contact::Here && place.has_commits && place.wants == 0 && !is_busy(kept, place)
+    let has_all = place.contact == Contact::Here && place.has_commits && place.wants == 0;
+    has_all && kept.folder.work != Work::HeldUp && !is_busy(kept, place)
 }
 
-/// True if something is done with this place, or it is not known yet whether there is something to do. Transfers with other
-/// places say that the folder knows what it has to do.
+/// True if something is done with this place, or it will be known without anybody's doing whether there is something to do.
+/// Transfers with other places say that the folder knows what it has to do.
 fn is_busy(kept: &Kept, place: &Place) -> bool {
-    let transfers = &kept.folder.transfers;
-    if place.contact == Contact::Unknown {
-        return true;
-    }
-    match kept.folder.state {
-        State::Stopped => true,
-        State::Working => transfers.is_empty() || transfers.iter().any(|transfer| transfer.place == place.name),
-        State::NeedsYou | State::Paused | State::Waiting | State::Safe => {
-            transfers.iter().any(|transfer| transfer.place == place.name)
-        }
-    }
+    let folder = &kept.folder;
+    let moves = folder.transfers.iter().any(|transfer| transfer.place == place.name);
+    let knows = folder.has_looked && !folder.transfers.is_empty();
+    place.contact == Contact::Unknown || moves || (folder.work == Work::UnderWay && !knows)
 }
 
 fn knows(carried: &Carried, folder: &str) -> bool {
     carried.knows.iter().any(|uuid| uuid.as_str() == folder)
 }
 
-fn unusable(one: &Mounted, mounted: &[Mounted], kept: &[Kept]) -> Option<String> {
+fn unusable(one: &Mounted, mounted: &[Mounted], kept: &[Kept], is_refused: bool) -> Option<String> {
     let drive = &one.drive;
     if let Some(original) = original(one, mounted, kept) {
         return Some(format!(
@@ -243,6 +239,12 @@ fn unusable(one: &Mounted, mounted: &[Mounted], kept: &[Kept]) -> Option<String>
     }
     if drive.is_read_only {
         return Some("It is write-protected.".to_owned());
+    }
+    if is_refused && !one.carried.is_empty() {
+        return Some(
+            "It carries copies of files already, perhaps of a folder that is not kept in sync now: that shows when it is."
+                .to_owned(),
+        );
     }
     (drive.free < LEAST_ROOM).then(|| "There is no room left on it.".to_owned())
 }

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use contract::{Contact, Direction, Folder, OnDrive, Place, Progress, Standing, State};
+use contract::{Contact, Direction, Folder, OnDrive, Place, Progress, Standing, State, Work};
 use model::Uuid;
 use surroundings::Drive;
 
@@ -67,7 +67,7 @@ fn kept(place: Place, at: &str) -> Kept {
         repositories: [(place.name.clone(), Uuid::parse(COPY).unwrap())].into(),
         folder: Folder {
             uuid: FOLDER.to_owned(),
-            state: State::Safe,
+            has_looked: true,
             places: vec![place],
             ..Folder::at("/home/me/Photos".to_owned())
         },
@@ -75,7 +75,7 @@ fn kept(place: Place, at: &str) -> Kept {
 }
 
 fn one(drive: Drive, kept: &[Kept]) -> Option<contract::Drive> {
-    standings(&[plain(drive)], kept, &BTreeSet::new(), &BTreeSet::new()).pop()
+    standings(&[plain(drive)], kept, false, &BTreeSet::new(), &BTreeSet::new()).pop()
 }
 
 fn transfer(place: &str) -> Progress {
@@ -169,7 +169,7 @@ fn what_cannot_be_used_says_why() {
 #[test]
 fn a_declined_drive_stays_declined_unless_it_is_used() {
     let declined = BTreeSet::from(["uuid-of-STICK".to_owned()]);
-    let see = |kept: &[Kept]| standings(&[plain(drive("STICK"))], kept, &declined, &BTreeSet::new()).remove(0);
+    let see = |kept: &[Kept]| standings(&[plain(drive("STICK"))], kept, false, &declined, &BTreeSet::new()).remove(0);
     assert_eq!(see(&[]).standing, Standing::Declined);
     let used = see(&[kept(place("STICK"), "/media/me/STICK/Photos.git")]);
     assert!(matches!(used.standing, Standing::InUse { .. }));
@@ -197,17 +197,21 @@ fn a_drive_is_up_to_date_when_nothing_is_left_either_way() {
     };
     assert!(!change(&|kept| kept.folder.places[0].wants = 1));
     assert!(!change(&|kept| kept.folder.places[0].has_commits = false));
-    assert!(!change(&|kept| kept.folder.state = State::Stopped));
-    assert!(!change(&|kept| kept.folder.state = State::Working));
+    assert!(!change(&|kept| kept.folder.work = Work::UnderWay));
+    assert!(!change(&|kept| kept.folder.work = Work::HeldUp));
     assert!(!change(&|kept| kept.folder.transfers.push(transfer("stick"))));
     assert!(!change(&|kept| kept.folder.places[0].contact = Contact::Unknown));
     assert!(!change(
         &|kept| kept.folder.places[0].contact = Contact::Away("gone".to_owned())
     ));
-    assert!(change(&|kept| {
-        kept.folder.state = State::Working;
-        kept.folder.transfers.push(transfer("another place"));
-    }));
+    let elsewhere = |has_looked| {
+        change(&|kept| {
+            kept.folder.work = Work::UnderWay;
+            kept.folder.transfers.push(transfer("another place"));
+            kept.folder.has_looked = has_looked;
+        })
+    };
+    assert!(elsewhere(true) && !elsewhere(false));
 }
 
 #[test]
@@ -228,8 +232,16 @@ fn a_known_drive_is_known_before_its_place_was_reached() {
     let mut known = kept(place("stick"), "/unreached");
     known.at.clear();
     known.folder.places[0].contact = Contact::Unknown;
-    let see =
-        |one: Mounted| standings(&[one], std::slice::from_ref(&known), &BTreeSet::new(), &BTreeSet::new()).remove(0);
+    let see = |one: Mounted| {
+        standings(
+            &[one],
+            std::slice::from_ref(&known),
+            false,
+            &BTreeSet::new(),
+            &BTreeSet::new(),
+        )
+        .remove(0)
+    };
     let shown = see(carrying(drive("STICK"))).standing;
     assert!(matches!(shown, Standing::InUse { up_to_date: false, .. }), "{shown:?}");
     assert_eq!(see(plain(drive("OTHER"))).standing, Standing::New);
@@ -245,15 +257,47 @@ fn a_drive_that_is_ejected_says_what_is_left() {
         },
         "/media/me/STICK/Photos.git",
     );
-    busy.folder.state = State::Working;
-    let see = |kept: &[Kept]| standings(&[plain(drive("STICK"))], kept, &BTreeSet::new(), &ejecting).remove(0);
+    busy.folder.work = Work::UnderWay;
+    let see = |kept: &[Kept]| standings(&[plain(drive("STICK"))], kept, false, &BTreeSet::new(), &ejecting).remove(0);
     let Standing::Ejecting { what } = see(std::slice::from_ref(&busy)).standing else {
         panic!()
     };
     assert_eq!(what, "Photos: 3 files are still to be sent");
     // What cannot be done now keeps no drive here.
-    busy.folder.state = State::Waiting;
-    assert_eq!(left_to_do(&[(&busy, &busy.folder.places[0])]), None);
+    for work in [Work::HeldUp, Work::Nothing] {
+        busy.folder.work = work;
+        assert_eq!(left_to_do(&[(&busy, &busy.folder.places[0])]), None, "{work:?}");
+    }
+}
+
+#[test]
+fn a_problem_of_a_folder_hides_no_work_that_a_drive_waits_for() {
+    let mut kept = kept(place("stick"), "/media/me/STICK/Photos.git");
+    kept.folder.state = State::NeedsYou;
+    kept.folder.work = Work::UnderWay;
+    let words = left_to_do(&[(&kept, &kept.folder.places[0])]);
+    assert_eq!(words.as_deref(), Some("Photos: the last changes are looked at"));
+    let standing = one(drive("STICK"), &[kept]).unwrap().standing;
+    assert!(
+        matches!(standing, Standing::InUse { up_to_date: false, .. }),
+        "{standing:?}"
+    );
+}
+
+#[test]
+fn what_a_drive_carries_is_not_new_while_a_folder_is_not_kept_though_it_should_be() {
+    let see = |one: Mounted, is_refused| {
+        standings(&[one], &[], is_refused, &BTreeSet::new(), &BTreeSet::new())
+            .remove(0)
+            .standing
+    };
+    let standing = see(carrying(drive("STICK")), true);
+    assert!(
+        matches!(&standing, Standing::Unusable(why) if why.contains("not kept in sync now")),
+        "{standing:?}"
+    );
+    assert_eq!(see(carrying(drive("STICK")), false), Standing::New);
+    assert_eq!(see(plain(drive("STICK")), true), Standing::New);
 }
 
 #[test]
@@ -272,6 +316,7 @@ fn limits_of_a_file_system_and_a_copy_that_is_there_are_told() {
     let shown = standings(
         &[carrying(drive("STICK"))],
         &folders,
+        false,
         &BTreeSet::new(),
         &BTreeSet::new(),
     )
@@ -282,7 +327,14 @@ fn limits_of_a_file_system_and_a_copy_that_is_there_are_told() {
         "{:?}",
         shown.notes
     );
-    let stranger = standings(&[carrying(drive("STICK"))], &[], &BTreeSet::new(), &BTreeSet::new()).remove(0);
+    let stranger = standings(
+        &[carrying(drive("STICK"))],
+        &[],
+        false,
+        &BTreeSet::new(),
+        &BTreeSet::new(),
+    )
+    .remove(0);
     assert_eq!(stranger.notes, Vec::<String>::new());
 }
 
@@ -292,7 +344,7 @@ fn a_drive_copied_bit_by_bit_is_a_problem_and_only_the_one_in_use_is_used() {
     copy.uuid = drive("STICK").uuid;
     let all = [carrying(copy), carrying(drive("STICK"))];
     let used = [kept(place("stick"), "/media/me/STICK/Photos.git")];
-    let shown = standings(&all, &used, &BTreeSet::new(), &BTreeSet::new());
+    let shown = standings(&all, &used, false, &BTreeSet::new(), &BTreeSet::new());
     assert!(
         matches!(&shown[0].standing, Standing::Unusable(why) if why.contains("/media/me/STICK,")),
         "{shown:?}"

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use assistant::Event;
 use assistant::guards::Question;
-use contract::{Command, Pause, PauseReason, Reply};
+use contract::{Command, Reply};
 use tokio::sync::oneshot;
 
 use super::{Ended, Folder, PATIENCE};
@@ -21,21 +21,13 @@ impl Folder {
         let answer = match command {
             Command::Status => Reply::Status(Box::new(self.status())),
             Command::Why { path } => self.why(&path),
-            Command::Pause { until } => {
-                self.pause = Some(Pause {
-                    reason: PauseReason::Asked,
-                    until,
-                });
-                self.handle(Event::Paused);
-                self.pauses.push(reply);
-                return;
-            }
+            Command::Pause { until } => return self.begin_pause(until, reply),
             Command::Resume => {
                 self.resume();
                 Reply::Done
             }
             Command::Sync => {
-                self.pause = None;
+                self.end_pause();
                 self.workshop.retry_all();
                 self.handle(Event::SyncAsked);
                 self.sync_until = self.clock.now() + PATIENCE;

@@ -1,45 +1,197 @@
-//! Pauses: for a time, or for as long as the computer runs on battery.
+//! Pauses: one that somebody asked for, or for as long as the computer runs on battery.
 
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use annex::Annex;
 use assistant::Event;
-use contract::{Pause, PauseReason};
+use contract::{Pause, PauseReason, Reply};
+use tokio::sync::oneshot;
 
-use super::Folder;
+use super::{Ended, Folder};
+use crate::Error;
 use crate::clock::wall_clock;
+use crate::whole;
+
+/// The name of the file in `.git/anabranch`.
+const FILE: &str = "pause.json";
 
 /// A pause that ends by itself is looked at so often: the clock that wakes this process stands still while the computer
 /// sleeps.
 const PAUSE_LOOK: Duration = Duration::from_secs(30);
 
+/// The pause that somebody asked for. It is in a file too, so that it holds for whoever runs the folder next.
+pub(crate) struct AskedPause {
+    file: PathBuf,
+    now: Mutex<Option<Pause>>,
+    /// Held while the file is written: what was asked for last is what stays in it.
+    writing: Mutex<()>,
+}
+
+impl AskedPause {
+    /// Reads it. A file that cannot be read is a pause without an end: somebody asked for one, and sees it
+    /// and can end it. Taken for none, it would move what was to be held back.
+    pub(crate) fn read(annex: &Annex) -> Self {
+        let file = annex.own_dir().join(FILE);
+        let now = match std::fs::read(&file) {
+            Ok(text) => {
+                let read: Option<Pause> = serde_json::from_slice(&text).ok();
+                Some(asked(read.and_then(|pause| pause.until)))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(_) => Some(asked(None)),
+        };
+        Self {
+            file,
+            now: Mutex::new(now.filter(|pause| !is_over(*pause))),
+            writing: Mutex::default(),
+        }
+    }
+
+    /// The pause; none if there is none.
+    pub(crate) fn now(&self) -> Option<Pause> {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, pause: Option<Pause>) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = pause;
+    }
+
+    /// Begins one until then, or for as long as nobody ends it.
+    pub(crate) fn begin(&self, until: Option<u64>) {
+        self.set(Some(asked(until)));
+    }
+
+    /// Ends it.
+    pub(crate) fn end(&self) {
+        self.set(None);
+    }
+
+    /// Has the file say what is so now.
+    pub(crate) fn keep(&self) -> Result<(), Error> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.now() {
+            Some(pause) => {
+                let text = serde_json::to_string(&pause).map_err(|error| Error::Refused(error.to_string()))?;
+                whole::write(&self.file, &text)
+            }
+            None => whole::remove(&self.file),
+        }
+    }
+}
+
+fn asked(until: Option<u64>) -> Pause {
+    Pause {
+        reason: PauseReason::Asked,
+        until,
+    }
+}
+
+fn is_over(pause: Pause) -> bool {
+    pause.until.is_some_and(|until| until <= wall_clock())
+}
+
+/// What a folder knows of its pauses.
+pub(super) struct Pausing {
+    asked: Arc<AskedPause>,
+    /// Somebody let it go on although the settings have it paused on battery.
+    despite_battery: bool,
+    /// Who waits until all that was under way when everything was paused has ended.
+    waiting: Vec<oneshot::Sender<Reply>>,
+}
+
+impl Pausing {
+    pub(super) fn read(annex: &Annex) -> Self {
+        Self {
+            asked: Arc::new(AskedPause::read(annex)),
+            despite_battery: false,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Answers who waits: nothing is under way any more.
+    pub(super) fn answer(&mut self) {
+        for reply in self.waiting.drain(..) {
+            // Whoever asked may have gone.
+            let _ = reply.send(Reply::Done);
+        }
+    }
+}
+
 impl Folder {
+    /// Why everything is to be paused; none if it is not.
+    pub(crate) fn pause(&self) -> Option<Pause> {
+        let battery = Pause {
+            reason: PauseReason::Battery,
+            until: None,
+        };
+        let on_battery = self.holds.borrow().battery && !self.pausing.despite_battery;
+        self.pausing.asked.now().or(on_battery.then_some(battery))
+    }
+
+    /// Pauses, or goes on, as it is to be now.
+    pub(super) fn heed_pause(&mut self) {
+        match (self.pause().is_some(), self.assistant.is_paused()) {
+            (true, false) => self.handle(Event::Paused),
+            (false, true) => self.handle(Event::Resumed),
+            (true, true) | (false, false) => {}
+        }
+    }
+
     /// The settings, or the circumstances, hold something that they did not hold, or the other way round.
     pub(super) fn held(&mut self) {
         let holds = *self.holds.borrow_and_update();
-        match self.pause {
-            None if holds.battery => {
-                self.pause = Some(Pause {
-                    reason: PauseReason::Battery,
-                    until: None,
-                });
-                self.handle(Event::Paused);
-            }
-            Some(pause) if pause.reason == PauseReason::Battery && !holds.battery => self.resume(),
-            None | Some(_) => {}
-        }
+        self.pausing.despite_battery &= holds.battery;
+        self.heed_pause();
         self.handle(Event::PlacesChanged);
     }
 
-    pub(super) fn resume_if_due(&mut self) {
-        let until = self.pause.and_then(|pause| pause.until);
-        if until.is_some_and(|until| until <= wall_clock()) {
-            self.resume();
-        }
+    /// Somebody asks for a pause.
+    pub(super) fn begin_pause(&mut self, until: Option<u64>, reply: oneshot::Sender<Reply>) {
+        self.pausing.despite_battery = false;
+        self.pausing.asked.begin(until);
+        self.pausing.waiting.push(reply);
+        self.keep_pause();
+        self.heed_pause();
+    }
+
+    /// Somebody wants it to go on, whatever it is paused for.
+    pub(super) fn end_pause(&mut self) {
+        self.pausing.despite_battery = self.holds.borrow().battery;
+        self.forget_asked_pause();
     }
 
     pub(super) fn resume(&mut self) {
-        self.pause = None;
-        self.handle(Event::Resumed);
+        self.end_pause();
+        self.heed_pause();
+    }
+
+    pub(super) fn resume_if_due(&mut self) {
+        if self.pausing.asked.now().is_some_and(is_over) {
+            self.forget_asked_pause();
+            self.heed_pause();
+        }
+    }
+
+    fn forget_asked_pause(&mut self) {
+        if self.pausing.asked.now().is_some() {
+            self.pausing.asked.end();
+            self.keep_pause();
+        }
+    }
+
+    fn keep_pause(&mut self) {
+        let (workshop, pause) = (Arc::clone(&self.workshop), Arc::clone(&self.pausing.asked));
+        self.spawn(move || {
+            if let Err(error) = pause.keep() {
+                workshop.note(format!(
+                    "whether it is paused is forgotten when this program ends: {error}"
+                ));
+            }
+            Ended::PauseKept
+        });
     }
 }
 
@@ -51,5 +203,152 @@ pub(super) async fn pause_ends(until: Option<u64>) {
             tokio::time::sleep(left.min(PAUSE_LOOK)).await;
         }
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use contract::{Command, Settings, State};
+    use surroundings::Circumstances;
+    use tokio::sync::watch;
+
+    use super::super::Handle;
+    use super::*;
+    use crate::household::Household;
+    use crate::running::{runtime, watch_mounts};
+
+    fn repository() -> (tempfile::TempDir, PathBuf) {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().canonicalize().unwrap().join("Photos");
+        crate::init(&path, None).unwrap();
+        (place, path)
+    }
+
+    fn open(path: &Path, household: &Arc<Household>) -> (Folder, Handle) {
+        Folder::open(path, watch_mounts().unwrap(), watch::channel(()).0, household).unwrap()
+    }
+
+    /// Runs the folder for the time of one command, and says how it is then.
+    async fn run(path: &Path, command: Command) -> contract::Folder {
+        let (folder, handle) = open(path, &Arc::new(Household::new()));
+        let (stop, stopped) = watch::channel(false);
+        let asked = async {
+            let reply = handle.ask(command).await;
+            assert!(matches!(reply, Reply::Done | Reply::Status(_)), "{reply:?}");
+            let status = handle.status().await;
+            stop.send_replace(true);
+            status.unwrap()
+        };
+        tokio::join!(folder.run(stopped), asked).1
+    }
+
+    fn seen(folder: &contract::Folder) -> (State, Option<Pause>) {
+        (folder.state, folder.pause)
+    }
+
+    #[test]
+    fn a_pause_holds_for_whoever_runs_the_folder_next_until_somebody_ends_it() {
+        let (_place, path) = repository();
+        runtime().unwrap().block_on(async {
+            for until in [None, Some(u64::MAX)] {
+                let paused = (State::Paused, Some(asked(until)));
+                assert_eq!(seen(&run(&path, Command::Pause { until }).await), paused);
+                let again = run(&path, Command::Status).await;
+                assert_eq!(
+                    (seen(&again), again.has_looked),
+                    (paused, false),
+                    "before any look has ended"
+                );
+                for end in [Command::Resume, Command::Sync] {
+                    run(&path, Command::Pause { until }).await;
+                    assert_eq!(run(&path, end.clone()).await.pause, None);
+                    assert_eq!(run(&path, Command::Status).await.pause, None, "{end:?}");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn nothing_starts_in_a_folder_that_is_opened_in_a_pause() {
+        let (_place, path) = repository();
+        crate::pause(&path).unwrap();
+        runtime().unwrap().block_on(async {
+            let (mut folder, _handle) = open(&path, &Arc::new(Household::new()));
+            folder.begin();
+            assert_eq!(folder.under_way, 0);
+            folder.resume();
+            assert!(folder.under_way > 0);
+            folder.stop().await;
+        });
+    }
+
+    #[test]
+    fn a_pause_that_cannot_be_read_holds_until_somebody_ends_it_but_one_that_is_over_does_not() {
+        let (_place, path) = repository();
+        let file = path.join(".git/anabranch").join(FILE);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        for damaged in ["", "{", "\0\0\0\0", "{\"reason\":\"asked\",\"until\":-1}"] {
+            fs::write(&file, damaged).unwrap();
+            assert_eq!(crate::status(&path).unwrap().pause, Some(asked(None)), "{damaged:?}");
+            crate::resume(&path).unwrap();
+            assert_eq!(crate::status(&path).unwrap().pause, None, "{damaged:?}");
+        }
+        let over = format!("{{\"reason\":\"asked\",\"until\":{}}}", wall_clock());
+        fs::write(&file, over).unwrap();
+        assert_eq!(crate::status(&path).unwrap().pause, None);
+    }
+
+    #[test]
+    fn a_folder_that_no_engine_runs_is_paused_and_resumed_too() {
+        let (_place, path) = repository();
+        crate::resume(&path).unwrap();
+        crate::pause(&path).unwrap();
+        assert_eq!(crate::status(&path).unwrap().pause, Some(asked(None)));
+        let refused = crate::answer(&path, true).unwrap_err().to_string();
+        assert!(refused.contains("anabranch resume"), "{refused}");
+        assert_eq!(crate::sync(&path).unwrap().pause, None);
+        assert_eq!(crate::status(&path).unwrap().pause, None);
+    }
+
+    #[test]
+    fn a_pause_on_battery_outlasts_one_that_was_asked_for_but_nobody_who_resumes() {
+        let (_place, path) = repository();
+        let household = Arc::new(Household::new());
+        let settings = Settings {
+            pause_on_battery: true,
+            ..Settings::default()
+        };
+        let around = |on_battery, metered| household.follow(&settings, Circumstances { on_battery, metered });
+        let reason = |folder: &Folder| {
+            assert_eq!(folder.assistant.is_paused(), folder.pause().is_some());
+            folder.pause().map(|pause| pause.reason)
+        };
+        let battery = Some(PauseReason::Battery);
+        runtime().unwrap().block_on(async {
+            around(true, false);
+            let (mut folder, _handle) = open(&path, &household);
+            folder.begin();
+            assert_eq!(reason(&folder), battery);
+            for _ in 0..2 {
+                folder.begin_pause(Some(wall_clock()), oneshot::channel().0);
+                assert_eq!(reason(&folder), Some(PauseReason::Asked));
+                folder.resume_if_due();
+                assert_eq!(reason(&folder), battery);
+                folder.resume();
+                assert_eq!(reason(&folder), None);
+            }
+            around(true, true);
+            folder.held();
+            assert_eq!(reason(&folder), None, "still on battery, as when somebody resumed");
+            for on_battery in [false, true] {
+                around(on_battery, false);
+                folder.held();
+                assert_eq!(reason(&folder), battery.filter(|_| on_battery));
+            }
+            folder.stop().await;
+        });
     }
 }

@@ -1,8 +1,5 @@
 //! Rules as the window has them, and the file changed to say them.
 
-use std::fs::{File, Permissions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use assistant::content::{Exchange, Policy, Rule};
@@ -12,6 +9,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::{FILE, InForce, exchange, parse};
 use crate::Error;
+use crate::whole;
 
 /// The rules in force, as the window has them.
 pub(crate) fn told(in_force: &InForce) -> contract::Rules {
@@ -65,7 +63,10 @@ pub(crate) fn write(directory: &Path, before: &Policy, rules: &Policy) -> Result
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(failed("read", &path)(error)),
+        Err(source) => {
+            let doing = "read";
+            return Err(Error::Io { doing, path, source });
+        }
     };
     let there = parse(&text).map_err(|why| {
         Error::Refused(format!(
@@ -84,7 +85,7 @@ pub(crate) fn write(directory: &Path, before: &Policy, rules: &Policy) -> Result
             "{shown} is written in a way that cannot be changed from here; no rule was changed. Change it by hand"
         ))
     })?;
-    replace(&path, &text)
+    whole::write(&path, &text)
 }
 
 /// The text with other rules. One that stays, or that only allows something else, keeps what people wrote about it.
@@ -182,37 +183,10 @@ fn say(table: &mut Table, rule: &Rule) {
     put("allow", Some(allow.to_owned()));
 }
 
-/// Complete under another name first: at no moment is there half a file.
-fn replace(path: &Path, text: &str) -> Result<(), Error> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    match std::fs::create_dir(directory) {
-        // The git directory around it is never made: where it is missing the drive is gone.
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            return Err(failed("create the directory", directory)(error));
-        }
-        _ => {}
-    }
-    let mode = std::fs::metadata(path).map_or(0o644, |old| old.permissions().mode() & 0o777);
-    let written = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(directory)
-        .and_then(|mut new| {
-            new.write_all(text.as_bytes())?;
-            new.as_file().sync_all()?;
-            new.persist(path).map_err(|error| error.error)
-        })
-        .and_then(|_| File::open(directory)?.sync_all());
-    written.map_err(failed("write", path))
-}
-
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::Io { doing, path, source }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use assistant::content::Policy;
 
@@ -321,7 +295,7 @@ allow = \"content-up\"
         // A link to another place stays one, and so do the permissions of what it leads to.
         let elsewhere = place.path().join("mine.toml");
         fs::write(&elsewhere, "# mine\n").unwrap();
-        fs::set_permissions(&elsewhere, Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o600)).unwrap();
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
         write(&directory, &none, &one).unwrap();

@@ -309,6 +309,37 @@ fn a_pause_stops_transfers_and_starts_nothing_but_probes() {
 }
 
 #[test]
+fn what_is_held_up_does_not_go_on() {
+    let due = || {
+        let mut rig = Rig::settled(&["b"]);
+        assert!(!rig.assistant.goes_on());
+        rig.tell(Event::CountLost(None));
+        assert!(rig.assistant.goes_on() && rig.assistant.is_working());
+        rig.after(2000);
+        rig
+    };
+    let mut paused = due();
+    paused.tell(Event::Paused);
+    let mut vanished = due();
+    vanished.look(Found {
+        root: Root::Vanished,
+        ..found(0, 0, 0)
+    });
+    let mut failed = due();
+    let id = take!(failed, Look);
+    let looked = Looked::Failed("it cannot be read".into());
+    failed.tell(Event::Looked { id, looked });
+    for rig in [&paused, &failed] {
+        assert!(rig.assistant.is_working());
+    }
+    for rig in [&paused, &vanished, &failed] {
+        assert!(!rig.assistant.goes_on());
+    }
+    failed.after(3_600_000);
+    assert!(failed.assistant.goes_on());
+}
+
+#[test]
 fn findings_from_before_a_pause_are_looked_for_again() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::CountLost(None));
