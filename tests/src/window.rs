@@ -145,8 +145,20 @@ impl Window {
         let path = format!(
             "//*[self::button or self::a or self::summary][@aria-label={name} or not(@aria-label) and normalize-space()={name}]"
         );
+        self.press(&path);
+    }
+
+    /// Clicks what is found at a path as soon as it stands still: what is above it may become larger or smaller, and the click
+    /// go beside it.
+    #[track_caller]
+    fn press(&self, path: &str) {
+        let mut place = None;
         eventually(PATIENCE, || {
-            let found = self.find(&path)?;
+            let found = self.find(path)?;
+            let now = self.get(&format!("/element/{found}/rect"))?;
+            if place.replace(now.clone()) != Some(now) {
+                return Err(format!("{path} does not stand still"));
+            }
             self.post(&format!("/element/{found}/click"), &json!({})).map(drop)
         });
     }
@@ -172,10 +184,7 @@ impl Window {
     pub fn choose(&self, label: &str) {
         // A label may go on with what the choice means.
         let path = format!("//label[starts-with(normalize-space(), {})]", quoted(label));
-        eventually(PATIENCE, || {
-            let found = self.find(&path)?;
-            self.post(&format!("/element/{found}/click"), &json!({})).map(drop)
-        });
+        self.press(&path);
     }
 
     /// Chooses from the list of this label. The driver has no way to a list that is open, so the page is told as the list

@@ -130,8 +130,10 @@ fn work_tree_mode(object: u32, executable: bool) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::umask;
-    use super::work_tree_mode;
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::store::tests::{Top, file_with, finish, key_of, repository};
 
     #[test]
     fn what_was_private_stays_private() {
@@ -140,5 +142,36 @@ mod tests {
         assert_eq!(work_tree_mode(0o100_444, true), 0o777 & allowed | 0o600);
         assert_eq!(work_tree_mode(0o100_400, false), 0o600);
         assert_eq!(work_tree_mode(0o100_440, true) & 0o007, 0);
+    }
+
+    /// Else git would have git-annex's filter read it, which finds a key with another extension.
+    #[test]
+    fn a_file_whose_name_would_give_it_another_key_is_older_than_any_index() {
+        let top = Top::new();
+        let annex = repository(top.path(), &[]);
+        let store = annex.store();
+        let source = file_with(top.path(), b"hello\n");
+        let digest = key_of(b"hello\n").name().to_string().replace(".dat", "");
+        let keys = [format!("SHA256E-s6--{digest}.tar.gz"), format!("SHA256-s6--{digest}")];
+        let [with_extension, without] = keys.map(|text| Key::parse(text.as_bytes()).unwrap());
+        for key in [&with_extension, &without] {
+            let received = store.copy_in(&source, key, true, &|_| {}).unwrap();
+            finish(&store, vec![(key.clone(), received)]);
+        }
+        let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_secs();
+        for (key, name, is_young) in [
+            (&with_extension, "d.d/a.tar.gz", true),
+            (&with_extension, "a.tar.variant-12ab.gz", false),
+            (&with_extension, "a", false),
+            (&without, "a.txt", true),
+        ] {
+            let path = RepoPath::parse(name.as_bytes()).unwrap();
+            let now = seconds(SystemTime::now());
+            let copy = store.content_for_work_tree(key, &path, false, false).unwrap();
+            let made = seconds(fs::metadata(copy.path()).unwrap().modified().unwrap());
+            let object = fs::metadata(store.find(key).unwrap()).unwrap();
+            assert_eq!(made == seconds(object.modified().unwrap()), is_young, "{name}");
+            assert!(is_young || made < now, "{name}");
+        }
     }
 }

@@ -82,7 +82,7 @@ pub(crate) fn content(size: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-fn file_with(directory: &Path, content: &[u8]) -> File {
+pub(crate) fn file_with(directory: &Path, content: &[u8]) -> File {
     let path = directory.join("source");
     let _ = fs::remove_file(&path);
     fs::write(&path, content).unwrap();
@@ -100,7 +100,7 @@ pub(crate) fn put(annex: &Annex, content: &[u8]) -> Key {
     key
 }
 
-fn finish(store: &Store<'_>, entries: Vec<(Key, super::Incoming)>) {
+pub(crate) fn finish(store: &Store<'_>, entries: Vec<(Key, super::Incoming)>) {
     let mut batch = store.batch().unwrap();
     for (key, incoming) in entries {
         batch.add(&key, incoming);
@@ -261,37 +261,6 @@ fn content_of_every_size_passes_whole() {
 
 fn any_path() -> RepoPath {
     RepoPath::parse(b"a file").unwrap()
-}
-
-/// Else git would have git-annex's filter read it, which finds a key with another extension.
-#[test]
-fn a_file_whose_name_would_give_it_another_key_is_older_than_any_index() {
-    let top = Top::new();
-    let annex = repository(top.path(), &[]);
-    let store = annex.store();
-    let source = file_with(top.path(), b"hello\n");
-    let digest = key_of(b"hello\n").name().to_string().replace(".dat", "");
-    let keys = [format!("SHA256E-s6--{digest}.tar.gz"), format!("SHA256-s6--{digest}")];
-    let [with_extension, without] = keys.map(|text| Key::parse(text.as_bytes()).unwrap());
-    for key in [&with_extension, &without] {
-        let received = store.copy_in(&source, key, true, &|_| {}).unwrap();
-        finish(&store, vec![(key.clone(), received)]);
-    }
-    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_secs();
-    for (key, name, is_young) in [
-        (&with_extension, "d.d/a.tar.gz", true),
-        (&with_extension, "a.tar.variant-12ab.gz", false),
-        (&with_extension, "a", false),
-        (&without, "a.txt", true),
-    ] {
-        let path = RepoPath::parse(name.as_bytes()).unwrap();
-        let now = seconds(SystemTime::now());
-        let copy = store.content_for_work_tree(key, &path, false, false).unwrap();
-        let made = seconds(fs::metadata(copy.path()).unwrap().modified().unwrap());
-        let object = fs::metadata(store.find(key).unwrap()).unwrap();
-        assert_eq!(made == seconds(object.modified().unwrap()), is_young, "{name}");
-        assert!(is_young || made < now, "{name}");
-    }
 }
 
 #[test]
