@@ -1,4 +1,5 @@
-//! What a click in the menu or on a notification does. It is a value, and does what it says also when it comes late.
+//! What a click in the menu or on a notification does. It is a value: one that comes late
+//! does what it says, or nothing.
 
 use std::path::Path;
 use std::process::Stdio;

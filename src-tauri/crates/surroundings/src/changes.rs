@@ -1,8 +1,8 @@
 //! Changes of files and directories, from the kernel.
 //!
-//! One [`Watch`] serves the whole process, since a user may have only 128 inotify instances. What it cannot see
-//! (events lost, too many directories, a place that is not there) it says, and asks for a rescan in its stead: it is
-//! never silent.
+//! Each [`Watch`] takes one inotify instance, of which a user may have only 128: a folder has one for all that is watched
+//! for it. What it cannot see (events lost, too many directories, a place that is not there) it says, and asks for a rescan
+//! in its stead: it is never silent.
 
 mod outlet;
 #[cfg(test)]
