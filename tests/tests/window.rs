@@ -61,6 +61,24 @@ fn the_window_says_of_a_file_where_it_is() {
 }
 
 #[test]
+fn a_file_with_a_mistake_is_shown_by_the_button_of_its_problem() {
+    if !needs_window() {
+        return;
+    }
+    let scene = Scene::of_pictures(1);
+    let rules = scene.photos.join(".git/anabranch/policy.toml");
+    fs::write(&rules, "[[rule]]\nallow = \"evrything\"\n").unwrap();
+    let window = scene.window();
+    window.click("See the problem");
+    window.shows("The rules of this folder cannot be read");
+    window.click(&format!("Show it: {}", rules.display()));
+    eventually(PATIENCE, || match scene.sandbox.shown() {
+        shown if shown == [rules.clone()] => Ok(()),
+        shown => Err(format!("{shown:?}")),
+    });
+}
+
+#[test]
 fn from_the_first_start_to_a_folder_that_is_in_sync() {
     if !needs_window() {
         return;

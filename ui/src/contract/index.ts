@@ -301,7 +301,11 @@ folder: string, } } | { "leave": {
 /**
  * The folder, by its path.
  */
-folder: string, } } | "see-drives";
+folder: string, } } | "see-drives" | { "show": { 
+/**
+ * An absolute path. If nothing is there any more, what is above it is shown.
+ */
+path: string, } };
 
 /**
  * Something that happened.

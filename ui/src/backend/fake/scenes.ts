@@ -48,6 +48,7 @@ const problems: Partial<Folder> = {
     problem('The content of letters/1998.pdf in backup disk is damaged; it was set aside there.', {
       lost: 'Nothing is lost: laptop has it.',
       next: 'It will be fetched again from laptop.',
+      action: { sync: { folder: '/home/ann/Papers' } },
     }),
     problem('Something could not be done here: the index is locked.', {
       next: 'It will be looked at again by itself.',
@@ -176,6 +177,7 @@ const SCENES: Record<string, () => Scene> = {
         problem('The settings file has a mistake in line 3: "look" is none of system, light, dark.', {
           next: 'The settings from before stay in force.',
           remedy: 'Correct the file.',
+          action: { show: { path: '/home/ann/.config/anabranch/settings.toml' } },
         }),
         problem('/media/ann/ONE and /media/ann/TWO are the same repository at several places at once.', {
           next: 'Neither is kept in sync as long as both are there.',
