@@ -298,7 +298,7 @@ describe('a drive', () => {
 });
 
 describe('the rules of a folder', () => {
-  const place: Rule = { place: 'desktop', directory: null, allow: 'git-only' };
+  const rule: Rule = { place: 'desktop', directory: null, allow: 'git-only' };
 
   it('are not set over those that somebody else wrote meanwhile', async () => {
     let written: Rule[] = [];
@@ -314,13 +314,13 @@ describe('the rules of a folder', () => {
     render(RulesCard, { folder: folder('/a/Photos'), backend });
     await fireEvent.change(await screen.findByLabelText('desktop'), { target: { value: 'nothing' } });
     await screen.findByText('A file with one copy is lost if that copy is.');
-    written = [place];
+    written = [rule];
     // Looking again takes nothing away from what is being chosen.
     await fireEvent.focus(window);
     await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
     expect((await screen.findByRole('alert')).textContent).toContain('They were changed elsewhere');
     expect(backend.ask).toHaveBeenCalledWith('/a/Photos', {
-      'set-rules': { before: [], rules: [{ ...place, allow: 'nothing' }] },
+      'set-rules': { before: [], rules: [{ ...rule, allow: 'nothing' }] },
     });
     await fireEvent.click(screen.getByRole('button', { name: 'Discard: Photos' }));
     await waitFor(() => expect((screen.getByLabelText('desktop') as HTMLSelectElement).value).toBe('git-only'));
@@ -344,7 +344,7 @@ describe('the rules of a folder', () => {
     await screen.findByText('Nothing would be left to travel.');
     await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
     await screen.findByRole('button', { name: 'Undo: Photos' });
-    written = [place];
+    written = [rule];
     await fireEvent.focus(window);
     await waitFor(() => expect((screen.getByLabelText('desktop') as HTMLSelectElement).value).toBe('git-only'));
     expect(screen.queryByRole('button', { name: 'Undo: Photos' })).toBeNull();
@@ -376,7 +376,17 @@ describe('the rules of a folder', () => {
     await screen.findByText('Nothing would be left to travel.');
     expect(choice.value).toBe('everything');
     await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
-    expect(sets().at(-1)).toEqual({ 'set-rules': { before: [{ ...place, allow: 'nothing' }], rules: [] } });
+    expect(sets().at(-1)).toEqual({ 'set-rules': { before: [{ ...rule, allow: 'nothing' }], rules: [] } });
+  });
+
+  it('can open again what they have closed', async () => {
+    const closed: Rule = { place: 'desktop', directory: null, allow: 'nothing' };
+    const backend = program(() => Promise.resolve({ rules: { rules: [closed], mistake: null } }));
+    const desktop = place('desktop', { contact: { unsupported: 'a rule says that nothing is exchanged with it' } });
+    const far = place('far', { contact: { unsupported: 'it is far' } });
+    render(RulesCard, { folder: folder('/a/Photos', { places: [desktop, far] }), backend });
+    expect((await screen.findByLabelText<HTMLSelectElement>('desktop')).value).toBe('nothing');
+    expect(screen.queryByLabelText('far')).toBeNull();
   });
 
   it('say no more that they could not be read when they were', async () => {
