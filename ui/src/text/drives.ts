@@ -41,7 +41,7 @@ export const drives = {
   purpose: {
     carry: 'Carry files between computers',
     backup: 'A full copy',
-    'only-new': 'New files only',
+    'only-new': 'Only new files',
     archive: 'Old things off this computer',
   } satisfies Record<Purpose, string>,
   purposeMeans: {

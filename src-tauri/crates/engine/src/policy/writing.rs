@@ -301,6 +301,8 @@ allow = \"content-up\"
         let directory = place.path().join("anabranch");
         let path = directory.join(FILE);
         let (none, one) = (Policy::default(), rules("[[rule]]\nallow = \"nothing\"\n"));
+        write(&directory, &none, &none).unwrap();
+        assert!(!path.exists(), "nothing was said");
         write(&directory, &none, &one).unwrap();
         assert_eq!(super::super::read(&directory), Ok(one.clone()));
         let refused = |before: &Policy, part: &str| {
