@@ -6,8 +6,8 @@ use std::fs;
 
 use whole_system::disk_services::DiskServices;
 use whole_system::drives::{Drive, Format};
-use whole_system::skip::{needs_root, needs_window, or_skipped};
-use whole_system::{Desktop, PATIENCE, Sandbox, Scene, Window, eventually, trees};
+use whole_system::skip::{needs_git_annex, needs_root, needs_window, or_skipped};
+use whole_system::{Desktop, PATIENCE, Sandbox, Scene, Window, eventually, run, trees};
 
 #[test]
 fn the_window_shows_what_is_so_and_does_what_is_clicked() {
@@ -185,6 +185,34 @@ fn a_rule_that_is_set_in_the_window_is_obeyed() {
     });
     scene.is("safe");
     assert!(!has("raw/d.jpg", "a fourth picture\n"));
+}
+
+#[test]
+fn what_a_place_keeps_is_chosen_in_the_window() {
+    if !needs_window() || !needs_git_annex() {
+        return;
+    }
+    let scene = Scene::of_pictures(1);
+    let clone = scene.cloned_to("clone");
+    let git_annex = |arguments: &[&str]| {
+        let said = run(&mut scene.sandbox.git(&scene.photos, ["annex"].iter().chain(arguments)));
+        said.trim().to_owned()
+    };
+    let window = scene.window();
+    window.shows("Your folder is safe.");
+    eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
+
+    window.click("Rules");
+    window.shows("Every file of this folder belongs in clone.");
+    window.pick("Kept there", "Archive there");
+    window.shows("Nothing would be left to travel.");
+    window.click("Apply: Photos");
+    window.shows("The rules are in force.");
+    window.shows("Files that no other archive has belong in clone");
+    assert_eq!(git_annex(&["group", "clone"]), "archive");
+    // Changed outside, it is another one inside.
+    git_annex(&["wanted", "clone", "include=*.jpg"]);
+    window.shows("As set with git-annex: include=*.jpg (in archive).");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use model::{RemoteName, Uuid};
 use surroundings::Why;
 
 use crate::policy;
+use crate::wishes;
 use crate::work::{Damage, Underway, Workshop};
 
 /// The status of a folder with a running engine.
@@ -266,6 +267,7 @@ fn damages(workshop: &Workshop, folder: &str) -> Vec<Problem> {
 fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
     let settings = workshop.remote_settings();
     let views: Vec<RemoteView<'_>> = assistant.remotes().collect();
+    let facts = workshop.known_facts();
     let place = |(name, settings): (&model::RemoteName, &annex::settings::RemoteSettings)| {
         let view = views.iter().find(|view| view.name == name);
         let uuid = settings.uuid.as_ref();
@@ -281,6 +283,10 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
             has_commits: view.is_none_or(|view| !view.lacks_heads),
             wants: view.map_or(0, |_| lacking().map(|class| class.keys).sum()),
             wants_bytes: view.map_or(0, |_| lacking().map(|class| class.bytes).sum()),
+            keeps: uuid
+                .filter(|_| workshop.supports(settings))
+                .zip(facts.as_deref())
+                .map(|(uuid, facts)| wishes::told(facts, uuid)),
         }
     };
     settings.iter().map(place).collect()

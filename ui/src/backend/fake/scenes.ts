@@ -23,7 +23,7 @@ const transfers: Partial<Folder> = {
   bytes: 61 * GB,
   places: [
     place('desktop'),
-    place('backup disk', { wants: 213, wants_bytes: 19 * GB, has_commits: false }),
+    place('backup disk', { wants: 213, wants_bytes: 19 * GB, has_commits: false, keeps: { for: 'archive' } }),
   ],
   transfers: [
     { place: 'desktop', direction: 'receiving', what: '2026/11/harbour at dusk.mov', done: 0.3 * GB, total: 0.7 * GB },
@@ -127,7 +127,7 @@ export interface Scene {
   conflicts?: Record<string, Conflict[]>;
 }
 
-const notes = folder('/home/ann/Notes', { keys: 1, bytes: 2_048, places: [place('origin')] });
+const notes = folder('/home/ann/Notes', { keys: 1, bytes: 2_048, places: [place('origin', { keeps: { own: { groups: ['client'], wanted: 'standard' } } })] });
 
 const SCENES: Record<string, () => Scene> = {
   empty: () => ({ status: status([], { drives: [stick], settings: settings({ autostart: null }) }) }),
@@ -146,8 +146,9 @@ const SCENES: Record<string, () => Scene> = {
           places: [
             place('archive', {
               contact: { unsupported: 'special remotes (this one is of type S3) are not supported yet' },
+              keeps: null,
             }),
-            place('attic', { contact: 'unknown' }),
+            place('attic', { contact: 'unknown', keeps: null }),
           ],
         }),
       ],
