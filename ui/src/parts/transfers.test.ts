@@ -61,6 +61,20 @@ describe('a transfer', () => {
     expect((await screen.findByRole('alert')).textContent).toBe('That transfer has ended already; nothing was cancelled');
   });
 
+  it('moves the bar of its place, which does not go back when it has ended', async () => {
+    const backend = program(() => 'done');
+    const value = (): number => screen.getByRole<HTMLProgressElement>('progressbar', { name: 'Already at stick' }).value;
+    const whole = { bytes: 100 };
+    const { rerender } = render(FolderCard, { folder: { ...sending([{ ...film('1', 'a.mkv'), done: 0 }]), ...whole }, backend });
+    expect(value()).toBe(10);
+    await rerender({ folder: { ...sending([{ ...film('1', 'a.mkv'), done: 9 }]), ...whole } });
+    expect(value()).toBe(19);
+    await rerender({ folder: { ...sending([]), ...whole } });
+    expect(value()).toBe(19);
+    await rerender({ folder: { ...sending([], { wants: 1, wants_bytes: 81 }), ...whole } });
+    expect(value()).toBe(19);
+  });
+
   it('to the folder that was cancelled is told of with the folder', () => {
     render(FolderCard, { folder: folder('/a', { state: 'waiting', held: { files: 3, until: 1 } }), backend: program(() => 'done') });
     expect(screen.getByText(/^3 files were cancelled and go on from 1 Jan 1970/)).toBeTruthy();
