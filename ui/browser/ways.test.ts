@@ -136,6 +136,32 @@ describe('a drive', () => {
   });
 });
 
+it('a transfer is cancelled and a file put first, by keyboard alone', async () => {
+  const page = await browser.open('transfers');
+  await press(page, 'Cancel: 64 files');
+  await page.waitForSelector('text=64 files were cancelled and go on from');
+  expect(await focused(page)).toBe('backup disk');
+  await page.keyboard.press('Tab');
+  expect(await focused(page)).toBe('Show files: backup disk');
+  await page.keyboard.press('Enter');
+  const list = page.getByRole('region', { name: 'Files that backup disk waits for' });
+  await list.getByRole('button', { name: 'Next: 2025/autumn/IMG_00000.jpg' }).waitFor();
+  await list.focus();
+  for (let step = 0; step < 4; step += 1) {
+    await page.keyboard.press('Tab');
+  }
+  expect(await focused(page)).toBe('Next: 2025/autumn/IMG_00001.jpg');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('text=IMG_00001.jpg: it is the next to go to backup disk');
+  expect(await focused(page)).toBe('Next: 2025/autumn/IMG_00001.jpg');
+  await picture(page, 'folders next and cancelled');
+  expect(await wrongs(page)).toEqual([]);
+  const heights = await list.locator('li').evaluateAll((rows) => rows.map((row) => row.getBoundingClientRect().height));
+  expect(new Set(heights).size).toBe(1);
+  await press(page, 'Sync now: Photos');
+  await page.getByText('64 files were cancelled').waitFor({ state: 'detached' });
+});
+
 describe('the rules', () => {
   it('are chosen by directory, seen before they hold, applied and taken back', async () => {
     const page = await browser.open('everyday', '/rules');

@@ -125,6 +125,7 @@ pub(crate) mod tests {
 
     pub(crate) fn transfer(direction: Direction) -> contract::Progress {
         contract::Progress {
+            id: String::new(),
             place: "disk".to_owned(),
             direction,
             what: "a.jpg".to_owned(),

@@ -119,6 +119,10 @@ bytes: number,
  */
 places: Array<Place>, 
 /**
+ * Contents that it wants and lacks and whose transfer was cancelled; none if there are none.
+ */
+held: Held | null, 
+/**
  * Transfers under way.
  */
 transfers: Array<Progress>, 
@@ -215,7 +219,11 @@ wants_bytes: number,
 /**
  * What it keeps; none if that cannot be said or set: it is not supported, or nobody has seen its repository yet.
  */
-keeps: Keeps | null, };
+keeps: Keeps | null, 
+/**
+ * Those of them whose transfer was cancelled; none if there are none.
+ */
+held: Held | null, };
 
 /**
  * Whether a place can be reached.
@@ -223,9 +231,27 @@ keeps: Keeps | null, };
 export type Contact = "unknown" | "here" | { "away": string } | { "unsupported": string };
 
 /**
+ * Contents whose transfer the user cancelled. They go on by themselves after a while, and at once when they are put first
+ * or a sync is asked for.
+ */
+export type Held = { 
+/**
+ * How many.
+ */
+files: number, 
+/**
+ * When the first of them goes on, seconds since the epoch.
+ */
+until: number, };
+
+/**
  * A transfer under way.
  */
 export type Progress = { 
+/**
+ * Names it, and no other transfer ever.
+ */
+id: string, 
 /**
  * The other end.
  */
@@ -797,7 +823,19 @@ path: string, } } | { "pause": {
 /**
  * When to go on by itself, seconds since the epoch; none to wait for [`Command::Resume`].
  */
-until: number | null, } } | "resume" | "sync" | { "answer": { 
+until: number | null, } } | "resume" | "sync" | { "first": { 
+/**
+ * The path of the file, as bytes in hexadecimal.
+ */
+path: string, 
+/**
+ * The name of the place that it goes to; none for this folder.
+ */
+place: string | null, } } | { "cancel": { 
+/**
+ * What [`crate::Progress::id`] says.
+ */
+transfer: string, } } | { "answer": { 
 /**
  * Yes or no, as the question says.
  */
@@ -867,7 +905,7 @@ export type Keep = "all" | { "one": string } | "nothing";
 /**
  * The answer to a [`Command`].
  */
-export type Reply = { "status": Folder } | { "why": Why } | { "files": Page } | { "tree": Array<Branch> } | { "activity": Activity } | { "rules": Rules } | { "preview": Preview } | { "conflicts": Array<Conflict> } | "done" | { "refused": string };
+export type Reply = { "status": Folder } | { "why": Why } | { "files": Page } | { "tree": Array<Branch> } | { "activity": Activity } | { "rules": Rules } | { "preview": Preview } | { "conflicts": Array<Conflict> } | "done" | { "said": string } | { "refused": string };
 
 /**
  * Something asked of the program as a whole, not of one folder.

@@ -98,7 +98,7 @@ describe('a drive', () => {
 
   it('lacks what its places lack, and what is read from it is told', () => {
     const places = ['/a', '/b', '/c', '/d', '/gone'].map((path) => ({ folder: path, place: 'disk' }));
-    const transfers = [{ place: 'disk', direction: 'receiving' as const, what: 'x', done: 0, total: 1 }];
+    const transfers = [{ id: '1', place: 'disk', direction: 'receiving' as const, what: 'x', done: 0, total: 1 }];
     const folders = [
       folder('/a', { places: [place('disk', { wants: 2, wants_bytes: 4_000 })] }),
       folder('/b', { places: [place('disk')], transfers }),

@@ -53,7 +53,7 @@ describe('the time left', () => {
   });
 
   it('is of what a place waits for, less what has arrived there', () => {
-    const of = (name: string, direction: Direction, done: number): Progress => ({ place: name, direction, what: 'x', done, total: 9 });
+    const of = (name: string, direction: Direction, done: number): Progress => ({ id: name, place: name, direction, what: 'x', done, total: 9 });
     const transfers = [of('stick', 'sending', 2), of('stick', 'sending', 3), of('stick', 'receiving', 4), of('disk', 'sending', 5)];
     expect(bytesLeft(folder('/a', { transfers }), place('stick', { wants_bytes: 20 }))).toBe(15);
     expect(bytesLeft(folder('/a', { transfers }), place('stick', { wants_bytes: 1 }))).toBe(0);

@@ -84,7 +84,7 @@ describe('a list of files', () => {
     ends[0]?.({ files: { total: 2, files: [file('a.jpg'), file('b.jpg')] } });
     const link = await screen.findByRole('link', { name: 'a.jpg' });
     link.focus();
-    const progress = { place: 'stick', direction: 'sending' as const, what: 'x', total: 9 };
+    const progress = { id: '1', place: 'stick', direction: 'sending' as const, what: 'x', total: 9 };
     for (const done of [1, 2, 3]) {
       await rerender({ folder: { ...moving, transfers: [{ ...progress, done }] } });
     }
@@ -120,7 +120,7 @@ describe('a place', () => {
     vi.useFakeTimers();
     try {
       const stick = place('stick', { wants: 1, wants_bytes: 1_000 });
-      const progress = { place: 'stick', direction: 'sending' as const, what: 'x', total: 1_000 };
+      const progress = { id: '1', place: 'stick', direction: 'sending' as const, what: 'x', total: 1_000 };
       const at = (done: number): Folder => folder('/a', { state: 'working', places: [stick], transfers: [{ ...progress, done }] });
       const { rerender } = render(FolderCard, { folder: at(0), backend: program(nobody) });
       const move = async (from: number): Promise<void> => {

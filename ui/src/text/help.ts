@@ -41,6 +41,10 @@ export const help = {
       'take out a drive',
       'Nothing is lost, and nothing is taken for deleted. What is still to come goes on when the drive is back. “Eject when done” waits until all is on it.',
     ],
+    [
+      'cancel a transfer, or press “Next” beside a file that waits',
+      'What was cancelled keeps what has arrived of it. It goes on an hour later, or at once with “Sync now” or “Next”. “Next” lets a file travel before all others for as long as Anabranch runs.',
+    ],
     ['have no room', 'What does not fit waits where it is, and is tried again. Nothing is removed to make room, and you are told.'],
   ],
   look: 'Look closer',

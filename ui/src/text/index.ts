@@ -92,6 +92,8 @@ export const text = {
     isHere: 'here',
     isAway: 'not here',
     unknownSize: 'size not known',
+    next: 'Next',
+    said: (file: string, words: string): string => `${file}: ${words}`,
   },
   autostart: {
     title: 'Start Anabranch when you log in?',
@@ -124,6 +126,12 @@ export const text = {
     receiving: 'Receiving',
     amount: (done: number, total: number): string => `${bytes(done)} of ${bytes(total)}`,
     bar: (what: string): string => `Progress of ${what}`,
+    cancel: 'Cancel',
+    held: (count: number, when: string): string =>
+      plural(count, {
+        one: `# file was cancelled and goes on at ${when}. “Sync now” or “Next” brings it at once.`,
+        other: `# files were cancelled and go on from ${when}. “Sync now” or “Next” brings them at once.`,
+      }),
   },
   activity,
   problems: {

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use model::{Key, RemoteName, RepoPath};
+use model::{Key, RemoteName, RepoPath, Timestamp};
 
 use crate::content::{Direction, Lot};
 use crate::guards::Question;
@@ -86,7 +86,8 @@ pub enum Effect {
         id: Id,
     },
     /// Find keys to transfer: for each lot in order, those not tried in vain with this remote too recently (every outcome
-    /// but stored, there already, cancelled and away is in vain), each once for each destination. Ends in
+    /// but stored, there already, cancelled and away is in vain) and not held back by a [`Effect::Cancel`], each once for
+    /// each destination; those that the user put first are among them, however many others there are. Ends in
     /// [`crate::Event::Offered`].
     Offer {
         /// This effect.
@@ -114,6 +115,9 @@ pub enum Effect {
     Cancel {
         /// The transfer.
         id: Id,
+        /// Until then the contents of it that did not arrive are not offered for where they were going, unless the user
+        /// asks for them; none if they may be at once.
+        held_until: Option<Timestamp>,
     },
     /// Put a question to the user, or show it again with new figures. Ends in [`crate::Event::Answered`], or by
     /// [`Effect::Withdraw`].

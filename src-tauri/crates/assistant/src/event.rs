@@ -151,6 +151,8 @@ pub struct Candidate {
     pub remote: RemoteName,
     /// Which way.
     pub direction: Direction,
+    /// True if the user put it first in that way.
+    pub is_first: bool,
 }
 
 /// What became of one content of a transfer.
@@ -199,6 +201,13 @@ pub enum Event {
     Resumed,
     /// The user wants everything tried now.
     SyncAsked,
+    /// The user put a content first; offers tell which from now on.
+    FirstAsked,
+    /// The user wants a transfer stopped. One that has ended is none of it.
+    CancelAsked {
+        /// The transfer.
+        id: Id,
+    },
     /// The user answered a question.
     Answered {
         /// The question.

@@ -24,6 +24,20 @@ pub enum Command {
     Resume,
     /// Look at everything and try every place now; the reply comes when all is done that can be done now.
     Sync,
+    /// Let the content of a file be the next to travel in one way. Answered by [`Reply::Said`]; refused if it does not travel
+    /// that way at all. Holds for as long as it is wanted there and the engine runs.
+    First {
+        /// The path of the file, as bytes in hexadecimal.
+        path: String,
+        /// The name of the place that it goes to; none for this folder.
+        place: Option<String>,
+    },
+    /// Stop a transfer. What has arrived of it is kept; the rest goes on after an hour, or when it is asked for. Refused if
+    /// it has ended.
+    Cancel {
+        /// What [`crate::Progress::id`] says.
+        transfer: String,
+    },
     /// The user's answer to the question that is shown.
     Answer {
         /// Yes or no, as the question says.
@@ -122,6 +136,8 @@ pub enum Reply {
     Conflicts(Vec<Conflict>),
     /// Done, or will be.
     Done,
+    /// Done; what comes of it, in words for people.
+    Said(String),
     /// Not done; in words for people.
     Refused(String),
 }

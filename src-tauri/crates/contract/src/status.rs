@@ -84,6 +84,8 @@ pub struct Folder {
     pub bytes: u64,
     /// The other repositories that it knows.
     pub places: Vec<Place>,
+    /// Contents that it wants and lacks and whose transfer was cancelled; none if there are none.
+    pub held: Option<Held>,
     /// Transfers under way.
     pub transfers: Vec<Progress>,
     /// Why it is paused; none if it is not.
@@ -133,6 +135,7 @@ impl Folder {
             keys: 0,
             bytes: 0,
             places: Vec::new(),
+            held: None,
             transfers: Vec::new(),
             pause: None,
             question: None,
@@ -199,6 +202,19 @@ pub struct Place {
     pub wants_bytes: u64,
     /// What it keeps; none if that cannot be said or set: it is not supported, or nobody has seen its repository yet.
     pub keeps: Option<Keeps>,
+    /// Those of them whose transfer was cancelled; none if there are none.
+    pub held: Option<Held>,
+}
+
+/// Contents whose transfer the user cancelled. They go on by themselves after a while, and at once when they are put first
+/// or a sync is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Held {
+    /// How many.
+    pub files: u64,
+    /// When the first of them goes on, seconds since the epoch.
+    pub until: u64,
 }
 
 /// Which way a content travels.
@@ -216,6 +232,8 @@ pub enum Direction {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Progress {
+    /// Names it, and no other transfer ever.
+    pub id: String,
     /// The other end.
     pub place: String,
     /// Which way.

@@ -7,7 +7,7 @@ use ts_rs::{Config, TS};
 
 use crate::{
     Action, Activity, Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Deed,
-    Direction, Drive, Entry, File, Folder, Found, Keep, Keeping, Keeps, Look, Missing, News, OnDrive, Page, Path,
+    Direction, Drive, Entry, File, Folder, Found, Held, Keep, Keeping, Keeps, Look, Missing, News, OnDrive, Page, Path,
     Pause, PauseReason, Place, Preview, Problem, Progress, Purpose, Question, Refused, Reply, Request, Rule, Rules,
     Setting, Settings, Standing, State, Status, Travel, Update, Version, Which, Why, Work,
 };
@@ -50,6 +50,7 @@ fn all() -> String {
         declared::<PauseReason>,
         declared::<Place>,
         declared::<Contact>,
+        declared::<Held>,
         declared::<Progress>,
         declared::<Direction>,
         declared::<Question>,

@@ -20,6 +20,8 @@ pub(crate) fn only_looks(command: &Command) -> bool {
         | Command::Resume
         | Command::Sync
         | Command::Answer { .. }
+        | Command::First { .. }
+        | Command::Cancel { .. }
         | Command::SetRules { .. }
         | Command::Settle { .. }
         | Command::Unsettle { .. } => false,

@@ -224,7 +224,7 @@ impl Folder {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Cancel { id } => self.workshop.cancel(id),
+            Effect::Cancel { id, held_until } => self.workshop.cancel(id, held_until),
             // The assistant holds the question; the status shows it.
             Effect::Ask(_) | Effect::Withdraw(_) => {}
             Effect::Look { .. }
@@ -286,9 +286,9 @@ impl Folder {
             }
             Ended::Changed(changed, reply) => {
                 let answer = match changed {
-                    Ok(events) => {
+                    Ok((events, reply)) => {
                         events.into_iter().for_each(|event| self.handle(event));
-                        Reply::Done
+                        reply
                     }
                     Err(error) => refused(error),
                 };
@@ -424,8 +424,8 @@ impl Folder {
     /// Stops what runs, and waits for it: nothing is left half-done that the next start does not know.
     async fn stop(mut self) {
         for effect in self.assistant.handle(self.clock.now(), Event::Paused) {
-            if let Effect::Cancel { id } = effect {
-                self.workshop.cancel(id);
+            if let Effect::Cancel { id, held_until } = effect {
+                self.workshop.cancel(id, held_until);
             }
         }
         while self.under_way > 0
@@ -442,7 +442,7 @@ enum Ended {
     Examined(Vec<Event>),
     RemoteExamined(Option<RemoteName>),
     /// What somebody asked for is done, or not; the answer goes there.
-    Changed(Result<Vec<Event>, Error>, oneshot::Sender<Reply>),
+    Changed(Result<(Vec<Event>, Reply), Error>, oneshot::Sender<Reply>),
     /// git has packed its objects, or found nothing to pack.
     Tidied,
     /// The file says which pause was asked for, or the folder's news why it does not.

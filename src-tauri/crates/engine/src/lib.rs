@@ -9,6 +9,7 @@ mod clock;
 mod conflicts;
 mod drives;
 mod error;
+mod first;
 mod folder;
 mod hosting;
 mod household;

@@ -8,7 +8,7 @@ use annex::{Annex, Facts};
 use assistant::content::Direction;
 use assistant::guards::Question;
 use assistant::{Assistant, Away, Class, Reach, RemoteView, Root};
-use contract::{Action, Contact, Folder, Pause, PauseReason, Place, Problem, Progress, State, Work};
+use contract::{Action, Contact, Folder, Held, Pause, PauseReason, Place, Problem, Progress, State, Work};
 use model::expression::Trust;
 use model::{RemoteName, Uuid};
 use surroundings::Why;
@@ -31,8 +31,9 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Optio
         assistant.classes().iter().filter(few).map(|class| class.keys).sum()
     });
     folder.places = places(assistant, workshop);
+    folder.held = held_here(assistant, workshop);
     folder.full = full(assistant, workshop, &folder);
-    folder.waiting = waiting(assistant, workshop, &folder.places);
+    folder.waiting = waiting(assistant, workshop, &folder);
     let classes = assistant.classes();
     folder.keys = classes
         .iter()
@@ -114,12 +115,13 @@ fn headline(folder: &Folder, assistant: &Assistant) -> String {
     }
 }
 
-fn progress(transfer: &Underway) -> Progress {
+fn progress((id, transfer): &(String, Underway)) -> Progress {
     let what = match transfer.files {
         1 => transfer.what.clone(),
         files => format!("{files} files"),
     };
     Progress {
+        id: id.clone(),
         place: transfer.remote.to_string(),
         direction: match transfer.direction {
             Direction::Get => contract::Direction::Receiving,
@@ -277,19 +279,33 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
             wants && !class.barred.contains(&way)
         };
         let lacking = || assistant.classes().iter().filter(wanted);
+        let wants = view.map_or(0, |_| lacking().map(|class| class.keys).sum());
         Place {
             name: name.to_string(),
             contact: view.map_or_else(|| unsupported(settings, workshop), contact),
             has_commits: view.is_none_or(|view| !view.lacks_heads),
-            wants: view.map_or(0, |_| lacking().map(|class| class.keys).sum()),
+            wants,
             wants_bytes: view.map_or(0, |_| lacking().map(|class| class.bytes).sum()),
             keeps: uuid
                 .filter(|_| workshop.supports(settings))
                 .zip(facts.as_deref())
                 .map(|(uuid, facts)| wishes::told(facts, uuid)),
+            held: uuid.and_then(|uuid| held(workshop, uuid, wants)),
         }
     };
     settings.iter().map(place).collect()
+}
+
+/// What was cancelled of so many contents that a repository wants and lacks.
+fn held(workshop: &Workshop, uuid: &Uuid, wants: u64) -> Option<Held> {
+    let held = workshop.precedence().held(uuid, workshop.clock.now())?;
+    let files = held.files.min(wants);
+    (files > 0).then_some(Held { files, ..held })
+}
+
+fn held_here(assistant: &Assistant, workshop: &Workshop) -> Option<Held> {
+    let lacking = assistant.classes().iter().filter(|class| is_lacking(class, workshop));
+    held(workshop, workshop.annex().uuid(), lacking.map(|class| class.keys).sum())
 }
 
 /// True if somebody wants the contents and there are fewer copies than `numcopies.log` says; one where it says nothing.
@@ -347,6 +363,15 @@ fn because(workshop: &Workshop, name: &str) -> String {
     why.unwrap_or_default()
 }
 
+/// That transfers were cancelled, and when they go on; in words that do not grow old.
+fn cancelled(held: Held) -> String {
+    let were = match held.files {
+        1 => "was cancelled and goes on by itself",
+        _ => "were cancelled and go on by themselves",
+    };
+    format!("{were} within an hour, or at once with a sync")
+}
+
 /// So many files.
 pub(crate) fn files(count: u64) -> String {
     match count {
@@ -356,9 +381,9 @@ pub(crate) fn files(count: u64) -> String {
 }
 
 /// Why something is still waiting, one sentence each. Empty if and only if everything is in step.
-fn waiting(assistant: &Assistant, workshop: &Workshop, places: &[Place]) -> Vec<String> {
+fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<String> {
     let mut reasons = Vec::new();
-    for place in places {
+    for place in &folder.places {
         let name = &place.name;
         let away = match &place.contact {
             Contact::Unsupported(_) => continue,
@@ -370,13 +395,17 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, places: &[Place]) -> Vec<
             (0, false, Some(why)) => reasons.push(format!("{name} does not have all changes: it is away ({why})")),
             (0, false, None) => reasons.push(format!("{name} does not have all changes yet")),
             (wants, _, Some(why)) => reasons.push(format!("{} for {name}: it is away ({why})", files(wants))),
-            (1, _, None) => {
-                reasons.push(format!("1 file for {name} is not there yet{}", because(workshop, name)));
-            }
             (wants, _, None) => {
+                let are = if wants == 1 { "is" } else { "are" };
+                let held = place.held.map(|held| match held.files == wants {
+                    true => format!(": {} {}", if wants == 1 { "it" } else { "they" }, cancelled(held)),
+                    false => format!("; {} of them {}", held.files, cancelled(held)),
+                });
                 reasons.push(format!(
-                    "{wants} files for {name} are not there yet{}",
-                    because(workshop, name)
+                    "{} for {name} {are} not there yet{}{}",
+                    files(wants),
+                    because(workshop, name),
+                    held.unwrap_or_default()
                 ));
             }
         }
@@ -406,6 +435,10 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, places: &[Place]) -> Vec<
             }
         });
     }
+    reasons.extend(folder.held.map(|held| {
+        let were = cancelled(held);
+        format!("{} on the way to this folder {were}", files(held.files))
+    }));
     let unmerged = assistant
         .remotes()
         .filter(|view| view.unfetched && matches!(view.reach, Some(Reach::Here(_))));

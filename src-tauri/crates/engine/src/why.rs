@@ -157,6 +157,26 @@ impl Waits<'_> {
     }
 
     fn on_its_way(&self, remote: &RemoteSettings, direction: Direction) -> String {
+        let destination = match direction {
+            Direction::Get => Some(self.workshop.annex().uuid()),
+            Direction::Send => remote.uuid.as_ref(),
+        };
+        let (key, now) = (&self.facts.key, self.workshop.clock.now());
+        let precedence = self.workshop.precedence().clone();
+        if let Some(until) = destination.and_then(|uuid| precedence.held_until(uuid, key, now)) {
+            let minutes = until.since(now).as_secs().div_ceil(60);
+            let minutes = if minutes == 1 {
+                "1 minute".to_owned()
+            } else {
+                format!("{minutes} minutes")
+            };
+            return format!(
+                "it was cancelled; it goes on by itself in {minutes}, or at once when it is put first or with a sync"
+            );
+        }
+        if destination.is_some_and(|uuid| precedence.is_first(uuid, key)) {
+            return "it is still on its way, and goes before all others".to_owned();
+        }
         match self.workshop.setbacks().reason(&remote.name, direction) {
             Some(why) => format!("it is still on its way; what failed last: {why}"),
             None => "it is still on its way".to_owned(),
@@ -171,6 +191,7 @@ mod tests {
 
     use super::*;
     use crate::lists::tests::{Scene, scene, some};
+    use crate::work::Cancelled;
 
     fn found(scene: &Scene, assistant: Option<&Assistant>, path: &[u8]) -> (String, Vec<(String, String)>) {
         let path = RepoPath::parse(path).unwrap();
@@ -250,6 +271,25 @@ mod tests {
         drop(setbacks);
         let (_, missing) = found(&scene, Some(&present), b"b-/x");
         assert_eq!(missing[0].1, "it is still on its way; what failed last: no room");
+        let key = scene.workshop.observations().file(&RepoPath::parse(b"b-/x").unwrap());
+        let key = key.unwrap().unwrap().key;
+        scene
+            .workshop
+            .precedence()
+            .put_first(&scene.remote.1, &key, scene.workshop.clock.now());
+        let (_, missing) = found(&scene, Some(&present), b"b-/x");
+        assert_eq!(missing[0].1, "it is still on its way, and goes before all others");
+        scene.workshop.precedence().hold(Cancelled {
+            destination: scene.remote.1.clone(),
+            keys: std::sync::Arc::new([key].into()),
+            asked_at: Timestamp(u64::MAX),
+            until: scene.workshop.clock.now() + std::time::Duration::from_secs(3600),
+            shown: 0,
+        });
+        let (_, missing) = found(&scene, Some(&present), b"b-/x");
+        let words =
+            "it was cancelled; it goes on by itself in 60 minutes, or at once when it is put first or with a sync";
+        assert_eq!(missing[0].1, words);
     }
 
     #[test]

@@ -41,13 +41,14 @@ impl World {
                 self.begin_transfer(repo, id, &remote, direction, keys);
                 return;
             }
-            Effect::Cancel { id } => {
+            Effect::Cancel { id, held_until } => {
                 if let Some(transfer) = self.repos[repo]
                     .engine
                     .as_mut()
                     .and_then(|engine| engine.transfers.get_mut(&id))
                 {
                     transfer.cancelled = true;
+                    transfer.held_until = transfer.held_until.max(held_until);
                 }
                 return;
             }

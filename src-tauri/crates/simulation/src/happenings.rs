@@ -46,6 +46,10 @@ pub(crate) enum Happening {
     Pause(RepoNo),
     Resume(RepoNo),
     SyncAsked(RepoNo),
+    /// The user puts a content first.
+    First(RepoNo),
+    /// The user cancels a transfer.
+    Cancel(RepoNo),
     Answer {
         repo: RepoNo,
         question: Question,
@@ -100,7 +104,14 @@ impl World {
             }
             Happening::Pause(repo) => self.tell_now(repo, Event::Paused),
             Happening::Resume(repo) => self.tell_now(repo, Event::Resumed),
-            Happening::SyncAsked(repo) => self.tell_now(repo, Event::SyncAsked),
+            Happening::SyncAsked(repo) => {
+                if let Some(engine) = &mut self.repos[repo].engine {
+                    engine.held.clear();
+                }
+                self.tell_now(repo, Event::SyncAsked);
+            }
+            Happening::First(repo) => self.put_first(repo),
+            Happening::Cancel(repo) => self.cancel(repo),
             Happening::Answer { repo, question, yes } => self.answer(repo, question, yes),
             Happening::Damage => self.damage(),
             Happening::Rule(repo) => self.change_rule(repo),
@@ -117,6 +128,35 @@ impl World {
     fn tell_now(&mut self, repo: RepoNo, event: Event) {
         if self.repos[repo].engine.is_some() {
             self.tell(repo, event);
+        }
+    }
+
+    /// A content that may be anywhere, on its way to anywhere that the repository knows.
+    fn put_first(&mut self, repo: RepoNo) {
+        let content = self.chance.below(self.contents.len()) as Content;
+        let slot = self.chance.below(self.repos[repo].remotes.len() + 1);
+        let remote = self.repos[repo].remotes.get(slot);
+        let destination = remote.map_or(repo, |remote| remote.target);
+        if let Some(engine) = &mut self.repos[repo].engine {
+            engine.held.remove(&(content, destination));
+            engine.backed_off.remove(&(content, slot));
+            engine.firsts.insert((content, destination));
+        }
+        self.tell_now(repo, Event::FirstAsked);
+    }
+
+    /// One that is under way, or one that has just ended; mostly the next, if there is none.
+    fn cancel(&mut self, repo: RepoNo) {
+        let engine = self.repos[repo].engine.as_ref();
+        let under_way = engine.map(|engine| engine.under_way.transfers()).unwrap_or_default();
+        if let Some(id) = self.chance.pick(&under_way) {
+            self.tell_now(repo, Event::CancelAsked { id });
+            if self.chance.one_in(4) {
+                self.tell_later(repo, Event::CancelAsked { id });
+            }
+        } else if !self.chance.one_in(20) {
+            let after = Duration::from_millis(self.chance.between(5, 50));
+            self.schedule(after, Step::Happen(Happening::Cancel(repo)));
         }
     }
 
@@ -390,6 +430,8 @@ impl World {
             assistant: Assistant::new(here.uuid.clone(), seed, self.now),
             classes: BTreeMap::new(),
             backed_off: BTreeMap::new(),
+            firsts: BTreeSet::new(),
+            held: BTreeMap::new(),
             found: None,
             transfers: BTreeMap::new(),
             wake_at: None,

@@ -83,6 +83,8 @@ impl UnderWay {
             | Event::RemoteRefsMoved(_)
             | Event::RulesChanged
             | Event::PlacesChanged
+            | Event::FirstAsked
+            | Event::CancelAsked { .. }
             | Event::Answered { .. }
             | Event::Woke => return Ok(()),
             Event::Looked { id, .. }
@@ -168,7 +170,7 @@ impl UnderWay {
                     },
                 )
             }
-            Effect::Cancel { id } => {
+            Effect::Cancel { id, .. } => {
                 return match self.effects.get_mut(id) {
                     Some(Kind::Transfer { cancelled, .. }) => {
                         *cancelled = true;
@@ -278,6 +280,13 @@ impl UnderWay {
             return Err(format!("I21 bounded memory: {transfers} transfers at once"));
         }
         Ok(())
+    }
+
+    /// The transfers under way.
+    pub(crate) fn transfers(&self) -> Vec<Id> {
+        let is_transfer = |kind: &Kind| matches!(kind, Kind::Transfer { .. });
+        let transfers = self.effects.iter().filter(|(_, kind)| is_transfer(kind));
+        transfers.map(|(id, _)| *id).collect()
     }
 
     fn is_idle(&self) -> bool {

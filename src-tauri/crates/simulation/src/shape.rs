@@ -177,6 +177,12 @@ fn live(world: &mut World, setting: Setting, drives: &[RepoNo]) {
         };
         at_some_time(world, length, Happening::Edit(repo));
     }
+    for _ in 0..world.chance.below(5) {
+        if let Some(repo) = world.chance.pick(&engines) {
+            at_some_time(world, length, Happening::First(repo));
+            at_some_time(world, length, Happening::Cancel(repo));
+        }
+    }
     if setting.faults {
         for _ in 0..world.chance.below(7) {
             let Some(repo) = world.chance.pick(&engines) else {

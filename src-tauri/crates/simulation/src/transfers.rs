@@ -20,6 +20,8 @@ pub(crate) struct Transfer {
     outcomes: Vec<(Key, Outcome)>,
     begun: bool,
     pub(crate) cancelled: bool,
+    /// Until when what did not arrive is held back.
+    pub(crate) held_until: Option<Timestamp>,
 }
 
 impl Transfer {
@@ -50,12 +52,10 @@ impl World {
                 continue;
             };
             for &content in engine.classes.get(&lot.class.0).into_iter().flatten() {
-                if let Some((_, until)) = engine
-                    .backed_off
-                    .get(&(content, slot))
-                    .filter(|(_, until)| *until > now)
-                {
-                    retry_at = Some(retry_at.map_or(*until, |at| at.min(*until)));
+                let failed = engine.backed_off.get(&(content, slot)).map(|(_, until)| *until);
+                let held = engine.held.get(&(content, destination)).copied();
+                if let Some(until) = failed.max(held).filter(|until| *until > now) {
+                    retry_at = Some(retry_at.map_or(until, |at| at.min(until)));
                 } else if taken.insert((content, destination)) && candidates.len() < limit {
                     let key = self.contents[usize::from(content)].clone();
                     let size = key.size().unwrap_or(0);
@@ -64,6 +64,7 @@ impl World {
                         size,
                         remote: lot.remote.clone(),
                         direction: lot.direction,
+                        is_first: engine.firsts.contains(&(content, destination)),
                     });
                 }
             }
@@ -93,9 +94,21 @@ impl World {
             outcomes: Vec::new(),
             begun: false,
             cancelled: false,
+            held_until: None,
         };
+        let destination = match direction {
+            Direction::Get => repo,
+            Direction::Send => self.repos[repo].remotes[slot].target,
+        };
+        let now = self.now;
         if let Some(engine) = &mut self.repos[repo].engine {
+            let contents = transfer.keys.iter().map(World::content_of);
+            let until = contents.filter_map(|content| engine.held.get(&(content, destination)));
+            let is_held = until.max().is_some_and(|until| *until > now);
             engine.transfers.insert(id, transfer);
+            if is_held {
+                self.violated(format!("r{repo}: {id:?} moves what the user cancelled"));
+            }
         }
         self.transfer_on(repo, id);
     }
@@ -228,13 +241,21 @@ impl World {
             match outcome {
                 Outcome::Stored | Outcome::AlreadyThere => {
                     engine.backed_off.remove(&of_key);
+                    engine.firsts.remove(&(content, destination));
                 }
                 Outcome::Busy | Outcome::Full(_) | Outcome::Failed(_) | Outcome::NotThere => {
                     let (failures, _) = engine.backed_off.get(&of_key).copied().unwrap_or((0, now));
                     let wait = Duration::from_millis((1000 << failures.min(9)).min(300_000));
                     engine.backed_off.insert(of_key, (failures + 1, now + wait));
                 }
-                Outcome::Cancelled | Outcome::Away => {}
+                Outcome::Cancelled => {
+                    let held_until = transfer.held_until;
+                    engine
+                        .held
+                        .extend(held_until.map(|until| ((content, destination), until)));
+                    self.counts.cancelled += u64::from(held_until.is_some());
+                }
+                Outcome::Away => {}
             }
         }
         said.retain(|&(content, of, present)| self.repos[of].objects.contains(&content) == present);

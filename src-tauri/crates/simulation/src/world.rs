@@ -85,6 +85,10 @@ pub(crate) struct Engine {
     pub(crate) classes: BTreeMap<u32, Vec<Content>>,
     /// When a key may be tried again with a remote, and how often it failed.
     pub(crate) backed_off: BTreeMap<(Content, Slot), (u32, Timestamp)>,
+    /// What the user put first, and where it goes.
+    pub(crate) firsts: BTreeSet<(Content, RepoNo)>,
+    /// What the user cancelled, where it was going, and until when it is held back.
+    pub(crate) held: BTreeMap<(Content, RepoNo), Timestamp>,
     pub(crate) found: Option<Findings>,
     pub(crate) transfers: BTreeMap<Id, Transfer>,
     pub(crate) wake_at: Option<Timestamp>,
@@ -172,6 +176,8 @@ pub struct Counts {
     pub arrived: u64,
     /// Contents that a transfer found at their destination already.
     pub already_there: u64,
+    /// Contents that the user cancelled on their way.
+    pub cancelled: u64,
     /// Merges that were tried.
     pub merges: u64,
     /// Engines that were killed.
@@ -339,14 +345,15 @@ impl World {
         self.queue.values().filter_map(ours).collect()
     }
 
-    /// Lets the world go on until nothing is left to happen but looking for remotes that are away.
+    /// Lets the world go on until nothing is left to happen but looking for remotes that are away. What was cancelled goes
+    /// on after an hour.
     pub(crate) fn run_until_quiet(&mut self, most_steps: u64) {
         let last = self.counts.steps + most_steps;
         while self.violation.is_none() {
             let Some((&(at, ..), _)) = self.queue.first_key_value() else {
                 return;
             };
-            if self.busy_steps == 0 && at.since(self.last_substance) > Duration::from_secs(1000) {
+            if self.busy_steps == 0 && at.since(self.last_substance) > Duration::from_secs(4000) {
                 return;
             }
             if self.counts.steps > last {

@@ -3,6 +3,7 @@ import { untold } from '../../logic/keeps';
 import { isSame } from '../../logic/rules';
 import { activity } from './activity';
 import { page, preview, tree, why } from './files';
+import { now } from './samples';
 
 /** What an engine knows of a folder besides its status. */
 export interface Known {
@@ -30,6 +31,7 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
       return 'done';
     case 'sync':
       await changes.ticks(2);
+      changes.folder((one) => ({ ...one, held: null, places: one.places.map((place) => ({ ...place, held: null })) }));
       return folder.state === 'paused' ? { refused: 'it is paused' } : { status: folder };
     case 'rules':
       return { rules: known.rules };
@@ -40,6 +42,13 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
     const { until } = command.pause;
     changes.folder((one) => ({ ...one, state: 'paused', headline: 'paused', pause: { reason: 'asked', until } }));
     return 'done';
+  }
+  if ('first' in command) {
+    const { place } = command.first;
+    return { said: place === null ? 'it is the next to come here' : `it is the next to go to ${place}` };
+  }
+  if ('cancel' in command) {
+    return cancel(folder, command.cancel.transfer, changes);
   }
   if ('answer' in command) {
     changes.folder((one) => ({ ...one, question: null, state: 'safe', headline: 'everything is in step' }));
@@ -79,6 +88,21 @@ function keeping(folder: Folder, keeps: Keeping[]): Folder {
       keeps: keeps.find((one) => one.place === place.name)?.after ?? place.keeps,
     })),
   };
+}
+
+function cancel({ transfers }: Folder, id: string, { folder }: Changes): Reply {
+  const one = transfers.find((transfer) => transfer.id === id);
+  if (!one) {
+    return { refused: 'that transfer has ended already; nothing was cancelled' };
+  }
+  const held = { files: Number.parseInt(/^(\d+) files$/.exec(one.what)?.[1] ?? '1', 10), until: now() + 3_600 };
+  folder((all) => ({
+    ...all,
+    transfers: all.transfers.filter((transfer) => transfer.id !== id),
+    held: one.direction === 'receiving' ? held : all.held,
+    places: all.places.map((place) => (one.direction === 'sending' && place.name === one.place ? { ...place, held } : place)),
+  }));
+  return 'done';
 }
 
 function setRules(

@@ -21,6 +21,7 @@ export function folder(path: string, differs: Partial<Folder> = {}): Folder {
     keys: 388,
     bytes: 4.2 * GB,
     places: [place('desktop'), place('backup disk')],
+    held: null,
     transfers: [],
     pause: null,
     question: null,
@@ -37,7 +38,16 @@ export function folder(path: string, differs: Partial<Folder> = {}): Folder {
 
 /** A place that is here and has everything, with what differs. */
 export function place(name: string, differs: Partial<Place> = {}): Place {
-  return { name, contact: 'here', has_commits: true, wants: 0, wants_bytes: 0, keeps: { all: { groups: [] } }, ...differs };
+  return {
+    name,
+    contact: 'here',
+    has_commits: true,
+    wants: 0,
+    wants_bytes: 0,
+    keeps: { all: { groups: [] } },
+    held: null,
+    ...differs,
+  };
 }
 
 function changes(count: number): Change[] {

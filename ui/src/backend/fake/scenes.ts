@@ -26,8 +26,8 @@ const transfers: Partial<Folder> = {
     place('backup disk', { wants: 213, wants_bytes: 19 * GB, has_commits: false, keeps: { for: 'archive' } }),
   ],
   transfers: [
-    { place: 'desktop', direction: 'receiving', what: '2026/11/harbour at dusk.mov', done: 0.3 * GB, total: 0.7 * GB },
-    { place: 'backup disk', direction: 'sending', what: '64 files', done: 0.8 * GB, total: 1.9 * GB },
+    { id: '1', place: 'desktop', direction: 'receiving', what: '2026/11/harbour at dusk.mov', done: 0.3 * GB, total: 0.7 * GB },
+    { id: '2', place: 'backup disk', direction: 'sending', what: '64 files', done: 0.8 * GB, total: 1.9 * GB },
   ],
 };
 
@@ -216,6 +216,7 @@ const SCENES: Record<string, () => Scene> = {
           places: [place('קרן הארכיון', { wants: 1, wants_bytes: 100_000 }), place('backup disk')],
           transfers: [
             {
+              id: '1',
               place: 'קרן הארכיון',
               direction: 'sending',
               what: 'صور/رحلة البحر (2026).jpg',

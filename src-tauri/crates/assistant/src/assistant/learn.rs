@@ -68,6 +68,13 @@ impl Assistant {
                 self.retry_at = None;
                 self.merge_at = None;
             }
+            Event::FirstAsked => self.content.forget_offer(),
+            Event::CancelAsked { id } => {
+                if self.content.cancel_one(id) {
+                    let held_until = Some(now + pacing::CANCELLED_FOR);
+                    effects.push(Effect::Cancel { id, held_until });
+                }
+            }
             Event::Answered { question, yes } => self.answered(now, &question, yes),
             Event::Woke => {}
             Event::Looked { id, looked } => {
@@ -162,7 +169,8 @@ impl Assistant {
 
     fn cancel(&mut self, all: bool, effects: &mut Vec<Effect>) {
         let cancelled = self.content.cancel(all, &self.network);
-        effects.extend(cancelled.into_iter().map(|id| Effect::Cancel { id }));
+        let held_until = None;
+        effects.extend(cancelled.into_iter().map(|id| Effect::Cancel { id, held_until }));
     }
 
     fn resume(&mut self, now: Timestamp) {

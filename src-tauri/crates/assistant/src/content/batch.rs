@@ -1,4 +1,4 @@
-//! Small contents travel together, large ones alone.
+//! Small contents travel together, large ones alone; what the user put first does not wait for the rest of a batch.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub(super) fn is_large(candidate: &Candidate) -> bool {
 pub(crate) fn next_batch(content: &mut Content, here: &Uuid, network: &Network) -> Option<(Transfer, Vec<model::Key>)> {
     let window = std::mem::take(&mut content.window);
     let mut batch: Option<(Transfer, Vec<model::Key>)> = None;
-    let mut bytes = 0;
+    let (mut bytes, mut of_firsts) = (0, false);
     for candidate in window {
         let remote = network.remotes.get(&candidate.remote);
         let Some((remote, uuid)) = remote.and_then(|remote| Some((remote, remote.uuid()?))) else {
@@ -43,7 +43,8 @@ pub(crate) fn next_batch(content: &mut Content, here: &Uuid, network: &Network) 
         }
         let large = is_large(&candidate);
         match &mut batch {
-            None if content.has_slot(&candidate.remote, large) => {
+            None if content.has_slot(&candidate.remote, large, candidate.is_first) => {
+                of_firsts = candidate.is_first;
                 let transfer = Transfer {
                     remote: candidate.remote,
                     direction: candidate.direction,
@@ -58,6 +59,7 @@ pub(crate) fn next_batch(content: &mut Content, here: &Uuid, network: &Network) 
             Some((transfer, keys))
                 if !large
                     && !transfer.large
+                    && candidate.is_first == of_firsts
                     && transfer.remote == candidate.remote
                     && transfer.direction == candidate.direction
                     && keys.len() < BATCH

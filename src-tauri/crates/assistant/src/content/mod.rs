@@ -46,6 +46,8 @@ pub struct Lot {
     pub remote: RemoteName,
     /// Which way.
     pub direction: Direction,
+    /// The repository that they go to.
+    pub destination: Uuid,
 }
 
 /// A transfer under way.
@@ -113,10 +115,15 @@ impl Content {
                     remote.allows(*direction) && !class.barred.contains(&(name.clone(), *direction))
                 };
                 if let Some(direction) = direction.filter(is_allowed) {
+                    let destination = match direction {
+                        Direction::Get => here,
+                        Direction::Send => uuid,
+                    };
                     lots.push(Lot {
                         class: class.id,
                         remote: name.clone(),
                         direction,
+                        destination: destination.clone(),
                     });
                 }
             }
@@ -140,6 +147,12 @@ impl Content {
         cancelled
     }
 
+    /// Marks a transfer as cancelled; false if it is not under way.
+    pub(crate) fn cancel_one(&mut self, id: Id) -> bool {
+        let transfer = self.transfers.get_mut(&id);
+        transfer.map(|transfer| transfer.cancelled = true).is_some()
+    }
+
     /// Whether to ask for candidates now.
     pub(crate) fn wants_offer(&self, now: Timestamp) -> bool {
         let stale = self.offered_for != Some(self.revision) || self.retry_at.is_some_and(|at| at <= now);
@@ -161,6 +174,10 @@ impl Content {
                 .insert((transfer.destination.clone(), key.clone()), last_id);
         }
         self.facts_changed();
+        if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Cancelled) {
+            // An answer under way may not know yet what is held back.
+            self.forget_offer();
+        }
     }
 
     pub(crate) fn offer_asked(&mut self, id: Id) {
@@ -195,11 +212,13 @@ impl Content {
         }
         self.offering = None;
         self.offered_for = Some(self.offering_for);
-        let candidates = if std::mem::take(&mut self.is_void) {
+        let mut candidates = if std::mem::take(&mut self.is_void) {
             Vec::new()
         } else {
             candidates
         };
+        // Stable: among the others the order of the offer stays.
+        candidates.sort_by_key(|candidate| !candidate.is_first);
         self.window = candidates.into();
         self.window.truncate(WINDOW);
         self.retry_at = retry_at;
@@ -213,8 +232,9 @@ impl Content {
     }
 
     /// True if a transfer of this kind with this remote may start. A remote with no transfer always has a slot, so that
-    /// none has to wait for others that hang.
-    pub(crate) fn has_slot(&self, remote: &RemoteName, large: bool) -> bool {
+    /// none has to wait for others that hang. What the user put first takes either slot: while it has to wait for one,
+    /// nothing else with this remote could start.
+    pub(crate) fn has_slot(&self, remote: &RemoteName, large: bool, is_first: bool) -> bool {
         let mut kinds = self
             .transfers
             .values()
@@ -222,7 +242,7 @@ impl Content {
             .map(|transfer| transfer.large);
         let free = match (kinds.next(), kinds.next()) {
             (None, _) => true,
-            (Some(other), None) => other != large && self.transfers.len() < pacing::SLOTS,
+            (Some(other), None) => (is_first || other != large) && self.transfers.len() < pacing::SLOTS,
             (Some(_), Some(_)) => false,
         };
         free && self.arrived.len() < MOST_ARRIVED

@@ -23,6 +23,7 @@ fn candidate(number: usize, size: u64, remote: &str, direction: Direction) -> Ca
         size,
         remote: name(remote),
         direction,
+        is_first: false,
     }
 }
 
@@ -157,4 +158,42 @@ fn only_what_arrived_is_taken_as_arrived() {
     assert!(content.is_under_way(&keys[0], &uuid("here")));
     assert!(!content.is_under_way(&keys[0], &uuid("a")));
     assert!(!content.is_under_way(&keys[1], &uuid("here")));
+}
+
+fn first(candidate: Candidate) -> Candidate {
+    Candidate {
+        is_first: true,
+        ..candidate
+    }
+}
+
+#[test]
+fn what_the_user_put_first_overtakes_whatever_waits() {
+    use Direction::Send;
+    let one = network(&[("a", 100.0)]);
+    let small = |number| candidate(number, 10, "a", Send);
+    let large = |number| candidate(number, 5 << 20, "a", Send);
+    let mut content = Content {
+        offering: Some(Id(7)),
+        ..Content::default()
+    };
+    let firsts = [large(30), large(31), small(20), small(21)].map(first);
+    let offered = (0..9).map(small).chain([large(32)]).chain(firsts);
+    content.offered(Id(7), offered.collect(), None);
+    let next = |content: &mut Content| {
+        let (transfer, keys) = next_batch(content, &uuid("here"), &one)?;
+        let name = |key: &Key| key.name().to_string().parse().unwrap_or(0);
+        let names: Vec<u64> = keys.iter().map(name).collect();
+        content.transfers.insert(Id(names[0]), transfer);
+        Some(names)
+    };
+    // Both slots are theirs, whatever their sizes.
+    assert_eq!(next(&mut content), Some(vec![30]));
+    assert_eq!(next(&mut content), Some(vec![31]));
+    assert_eq!(next(&mut content), None);
+    // No other small content comes along.
+    content.transfers.remove(&Id(31));
+    assert_eq!(next(&mut content), Some(vec![20, 21]));
+    content.transfers.remove(&Id(20));
+    assert_eq!(next(&mut content).map(|names| names.len()), Some(9));
 }

@@ -13,6 +13,9 @@ pub const SLOTS: usize = 4;
 /// What failed is tried again after this long at the most when its surroundings have changed.
 pub const SOON: Duration = Duration::from_secs(1);
 
+/// What the user cancelled goes on by itself after this long.
+pub const CANCELLED_FOR: Duration = Duration::from_secs(3600);
+
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(300);
 

@@ -55,6 +55,7 @@ fn place(name: &str) -> Place {
         name: name.to_owned(),
         contact: Contact::Here,
         has_commits: true,
+        held: None,
         wants: 0,
         wants_bytes: 0,
         keeps: None,
@@ -81,6 +82,7 @@ fn one(drive: Drive, kept: &[Kept]) -> Option<contract::Drive> {
 
 fn transfer(place: &str) -> Progress {
     Progress {
+        id: String::new(),
         place: place.to_owned(),
         direction: Direction::Receiving,
         what: "a.jpg".to_owned(),

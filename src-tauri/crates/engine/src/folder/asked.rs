@@ -11,6 +11,7 @@ use super::{Ended, Folder, PATIENCE};
 use crate::Error;
 use crate::asking::{inside, refused};
 use crate::conflicts;
+use crate::first;
 use crate::lists;
 use crate::policy;
 use crate::why;
@@ -34,6 +35,20 @@ impl Folder {
                 self.syncs.push(reply);
                 return;
             }
+            Command::First { path, place } => {
+                let now = first::Now::of(&self.assistant);
+                return self.change(reply, move |workshop| {
+                    let said = first::put_first(workshop, &inside(&path)?, place.as_deref(), &now)?;
+                    Ok((vec![Event::FirstAsked], Reply::Said(said)))
+                });
+            }
+            Command::Cancel { transfer } => match self.workshop.transfer_named(&transfer) {
+                Some(id) => {
+                    self.handle(Event::CancelAsked { id });
+                    Reply::Done
+                }
+                None => Reply::Refused("that transfer has ended already; nothing was cancelled".to_owned()),
+            },
             Command::Answer { yes } => match self.assistant.question().copied() {
                 Some(question @ Question::ManyRemoved { .. }) => {
                     self.handle(Event::Answered { question, yes });
@@ -64,18 +79,20 @@ impl Folder {
                 });
             }
             Command::SetRules { before, rules, keeps } => {
-                return self.change(reply, move |workshop| workshop.set_rules(&before, &rules, &keeps));
+                return self.change(reply, move |workshop| done(workshop.set_rules(&before, &rules, &keeps)));
             }
             Command::Conflicts => {
                 return self.look_up(reply, |workshop| conflicts::list(workshop).map(Reply::Conflicts));
             }
             Command::Settle { path, keep } => {
                 return self.change(reply, move |workshop| {
-                    conflicts::settle(workshop, &inside(&path)?, &keep)
+                    done(conflicts::settle(workshop, &inside(&path)?, &keep))
                 });
             }
             Command::Unsettle { path } => {
-                return self.change(reply, move |workshop| conflicts::unsettle(workshop, &inside(&path)?));
+                return self.change(reply, move |workshop| {
+                    done(conflicts::unsettle(workshop, &inside(&path)?))
+                });
             }
         };
         // Whoever asked may have gone.
@@ -105,9 +122,14 @@ impl Folder {
     fn change(
         &mut self,
         reply: oneshot::Sender<Reply>,
-        change: impl FnOnce(&Workshop) -> Result<Vec<Event>, Error> + Send + 'static,
+        change: impl FnOnce(&Workshop) -> Result<(Vec<Event>, Reply), Error> + Send + 'static,
     ) {
         let workshop = Arc::clone(&self.workshop);
         self.spawn(move || Ended::Changed(change(&workshop), reply));
     }
+}
+
+/// What changed, without a word.
+fn done(changed: Result<Vec<Event>, Error>) -> Result<(Vec<Event>, Reply), Error> {
+    Ok((changed?, Reply::Done))
 }

@@ -171,7 +171,7 @@ pub(crate) fn preview(workshop: &Workshop, policy: Policy, keeps: &[Keeping]) ->
         gets: remote.pull && !remote.ignore,
     });
     let mut foresight = Foresight::new(here, dead(workshop)?, policy, neighbours.collect());
-    let walked = reader.each_key(&mut |key, class, size, files| {
+    let walked = reader.each_key(|key, class, size, files| {
         if let Some(class) = classes.get(&class) {
             let wants = |uuid: &Uuid, holders: &BTreeSet<Uuid>| {
                 let subject = Subject {

@@ -194,6 +194,16 @@ impl Observations {
         Ok(())
     }
 
+    /// Forgets that a content failed on its way to a remote, or to here.
+    pub(crate) fn forget_failures_of(&self, key: &Key, to: Option<&RemoteName>) -> Result<()> {
+        let way = to.map(|remote| way(remote, Direction::Send));
+        let mut delete = self
+            .db
+            .prepare_cached("DELETE FROM failures WHERE key = ?1 AND (way = ?2 OR ?2 IS NULL AND way LIKE '%<')")?;
+        delete.execute(params![key.as_bytes(), way])?;
+        Ok(())
+    }
+
     /// Forgets failures: all of them, or those of one remote that has come back.
     pub(crate) fn forget_failures(&self, remote: Option<&str>) -> Result<()> {
         match remote {

@@ -62,7 +62,7 @@ impl Reader {
     }
 
     /// Reports all keys that files name: the key, its class, the bytes, and the files.
-    pub(crate) fn each_key(&self, found: &mut dyn FnMut(&Key, ClassId, u64, &[RepoPath])) -> Result<()> {
+    pub(crate) fn each_key(&self, mut found: impl FnMut(&Key, ClassId, u64, &[RepoPath])) -> Result<()> {
         let mut query = self.db.prepare(
             "SELECT keys.id, class, size, path, keys.key FROM paths JOIN keys ON keys.id = paths.key ORDER BY paths.key",
         )?;

@@ -5,6 +5,7 @@ use assistant::content::{Direction, Lot};
 use model::{Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 
 use super::{Described, Observations, Wishes};
+use crate::work::{Cancelled, Precedence};
 
 fn set(names: &[&str]) -> BTreeSet<Uuid> {
     names.iter().map(|name| Uuid::parse(name).unwrap()).collect()
@@ -52,16 +53,28 @@ fn lots(observations: &Observations) -> Vec<Lot> {
             class: class.id,
             remote: remote.clone(),
             direction: Direction::Send,
+            destination: Uuid::parse("b").unwrap(),
         })
         .collect()
 }
 
 fn offered(observations: &Observations, now: u64) -> Vec<String> {
-    let (candidates, _) = observations.offer(&lots(observations), 100, Timestamp(now)).unwrap();
-    candidates
+    ordered(observations, now, &Precedence::default(), 100).0
+}
+
+fn ordered(
+    observations: &Observations,
+    now: u64,
+    precedence: &Precedence,
+    limit: usize,
+) -> (Vec<String>, Option<Timestamp>) {
+    let lots = lots(observations);
+    let (candidates, retry_at) = observations.offer(&lots, limit, Timestamp(now), precedence).unwrap();
+    let names = candidates
         .iter()
         .map(|candidate| candidate.key.name().to_string())
-        .collect()
+        .collect();
+    (names, retry_at)
 }
 
 #[test]
@@ -110,7 +123,7 @@ fn a_failure_holds_its_key_back_until_its_time_or_until_the_remote_is_back() {
         })
         .unwrap();
     assert_eq!(offered(&observations, 1500), ["old", "large"]);
-    let (_, retry_at) = observations.offer(&lots(&observations), 100, Timestamp(1500)).unwrap();
+    let (_, retry_at) = ordered(&observations, 1500, &Precedence::default(), 100);
     assert_eq!(retry_at, Some(Timestamp(2000)));
     assert_eq!(offered(&observations, 2000), ["new", "old", "large"]);
     observations
@@ -125,6 +138,71 @@ fn a_failure_holds_its_key_back_until_its_time_or_until_the_remote_is_back() {
     );
     observations.forget_failures(Some("b")).unwrap();
     assert_eq!(offered(&observations, 3500), ["new", "old", "large"]);
+}
+
+#[test]
+fn what_the_user_put_first_is_offered_first_and_what_was_cancelled_when_its_time_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut observations = filled(directory.path());
+    let there = Uuid::parse("b").unwrap();
+    let mut precedence = Precedence::default();
+    precedence.put_first(&there, &key(2 << 20, "large"), Timestamp(0));
+    precedence.put_first(&Uuid::parse("elsewhere").unwrap(), &key(5, "old"), Timestamp(0));
+    assert_eq!(ordered(&observations, 0, &precedence, 100).0, ["large", "new", "old"]);
+    precedence.put_first(&there, &key(5, "old"), Timestamp(0));
+    assert_eq!(
+        ordered(&observations, 0, &precedence, 2).0,
+        ["old", "large"],
+        "the last that was asked for"
+    );
+
+    observations
+        .note_failure(&key(5, "old"), "b>", 0, |_| Duration::from_secs(9))
+        .unwrap();
+    assert_eq!(ordered(&observations, 0, &precedence, 100).0, ["large", "new"]);
+    let to = RemoteName::parse("b").unwrap();
+    observations.forget_failures_of(&key(5, "old"), None).unwrap();
+    assert_eq!(
+        ordered(&observations, 0, &precedence, 100).0,
+        ["large", "new"],
+        "it is not to come here"
+    );
+    observations.forget_failures_of(&key(5, "old"), Some(&to)).unwrap();
+    assert_eq!(ordered(&observations, 0, &precedence, 100).0, ["old", "large", "new"]);
+
+    precedence.hold(Cancelled {
+        destination: there.clone(),
+        keys: std::sync::Arc::new([key(5, "old"), key(5, "new")].into()),
+        asked_at: Timestamp(u64::MAX),
+        until: Timestamp(3000),
+        shown: 0,
+    });
+    let (names, retry_at) = ordered(&observations, 2999, &precedence, 100);
+    assert_eq!((names, retry_at), (vec!["large".to_owned()], Some(Timestamp(3000))));
+    assert_eq!(
+        ordered(&observations, 3000, &precedence, 100).0,
+        ["large", "new", "old"]
+    );
+
+    // However many are held back, or are before what is first.
+    let mut update = observations.update().unwrap();
+    let many: Vec<Key> = (0..300).map(|number| key(5, &format!("many{number}"))).collect();
+    for key in &many {
+        update.located(key, set(&["a"])).unwrap();
+        update.named(&path(&key.name().to_string()), false, Some(key)).unwrap();
+    }
+    update.classify(|_| wanted(&["a", "b"])).unwrap();
+    update.commit(&Described::default()).unwrap();
+    precedence.put_first(&there, &many[0], Timestamp(0));
+    assert_eq!(ordered(&observations, 0, &precedence, 1).0, ["many0"]);
+    precedence.hold(Cancelled {
+        destination: there,
+        keys: std::sync::Arc::new(many.into_iter().collect()),
+        asked_at: Timestamp(u64::MAX),
+        until: Timestamp(3000),
+        shown: 0,
+    });
+    assert_eq!(ordered(&observations, 0, &precedence, 1).0, ["large"]);
 }
 
 #[test]

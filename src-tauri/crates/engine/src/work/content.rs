@@ -26,7 +26,8 @@ pub(super) fn offer(workshop: &Workshop, id: Id, lots: &[Lot], limit: usize) -> 
         // Failures only hold back: what is not forgotten is tried again later.
         let _ = observations.forget_failures(None);
     }
-    let offered = observations.offer(lots, limit, workshop.clock.now());
+    let precedence = workshop.precedence().clone();
+    let offered = observations.offer(lots, limit, workshop.clock.now(), &precedence);
     drop(observations);
     match offered {
         Ok((candidates, retry_at)) => Event::Offered {
@@ -147,7 +148,7 @@ fn run(
             copied
         }
     };
-    conclude(workshop, remote, name, direction, copied)
+    conclude(workshop, id, remote, name, direction, copied)
 }
 
 /// All files whose content has arrived, in whatever number: each is to be filled where nobody else does.
@@ -196,9 +197,10 @@ fn reserve(workshop: &Workshop, remote: &Remote, direction: Direction) -> annex:
     Ok(settings.diskreserve)
 }
 
-/// Logs where contents are, and remembers failures. The contents themselves are durable already.
+/// Logs where contents are, and remembers failures and what is held back. The contents themselves are durable already.
 fn conclude(
     workshop: &Workshop,
+    id: Id,
     remote: &Remote,
     name: &RemoteName,
     direction: Direction,
@@ -257,6 +259,8 @@ fn conclude(
         workshop.note(format!("{verb} {} {preposition} {name}", files(stored)));
     }
     remember_failures(workshop, &way(name, direction), &outcomes);
+    let cancelled = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Cancelled);
+    workshop.hold(id, destination, cancelled.map(|(key, _)| key.clone()).collect());
     workshop.setbacks().transferred(name, direction, &outcomes);
     outcomes
 }

@@ -7,6 +7,7 @@ mod examine;
 mod files;
 mod git;
 mod observe;
+mod precedence;
 mod setbacks;
 #[cfg(test)]
 mod tests;
@@ -14,9 +15,12 @@ mod workshop;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use assistant::{Away, Effect, Event, Id, Looked, Merged, Outcome, Pushed, Reach};
+use assistant::{Away, Effect, Event, Looked, Merged, Outcome, Pushed, Reach};
 use surroundings::Mount;
 
+#[cfg(test)]
+pub(crate) use precedence::Cancelled;
+pub(crate) use precedence::Precedence;
 pub(crate) use setbacks::Damage;
 pub(crate) use workshop::{Underway, Workshop};
 
@@ -94,6 +98,6 @@ fn failed(workshop: &Workshop, effect: Effect, why: &str) -> Event {
             let outcomes = keys.into_iter().map(|key| (key, Outcome::Failed(why()))).collect();
             Event::Transferred { id, refs, outcomes }
         }
-        Effect::Cancel { id: Id(_) } | Effect::Ask(_) | Effect::Withdraw(_) => Event::Woke,
+        Effect::Cancel { .. } | Effect::Ask(_) | Effect::Withdraw(_) => Event::Woke,
     }
 }

@@ -132,6 +132,7 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
     let mut arrived: Vec<(RepoPath, Key)> = Vec::new();
     let mut unlogged = Vec::new();
     let is_damaged = workshop.setbacks().damaged().next().is_some();
+    let is_ordered = !workshop.precedence().is_empty();
     let among: Vec<Uuid> = concerned.into_iter().collect();
     let classified = update.classify(|touched| {
         if touched.have.contains(here) && !touched.had.contains(here) {
@@ -140,6 +141,11 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
         if is_damaged {
             let mut setbacks = workshop.setbacks();
             setbacks.observed(&touched.key, &touched.paths, &touched.had, &touched.have);
+        }
+        if is_ordered {
+            workshop
+                .precedence()
+                .observed(&touched.key, &touched.paths, &touched.have);
         }
         if touched.paths.is_empty() {
             return Wishes::default();

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use annex::{IntakeOptions, Scope};
-use assistant::content::Direction;
+use assistant::content::{Direction, Lot};
 use assistant::{Class, Effect, Event, Id, Outcome};
-use model::{Key, RemoteName};
+use model::{Key, RemoteName, Uuid};
 
 use super::{Workshop, perform};
 use crate::clock::Clock;
@@ -164,9 +164,62 @@ fn a_transfer_that_is_cancelled_before_it_begins_does_not_start() {
     let keys = [commit_unlogged(&workshop, "one")];
     observe(&workshop).unwrap();
     workshop.announce_transfer(Id(2));
-    workshop.cancel(Id(2));
+    workshop.cancel(Id(2), None);
     assert_eq!(send(&workshop, &name, &keys), [Outcome::Cancelled]);
     assert_eq!(send(&workshop, &name, &keys), [Outcome::Stored]);
+}
+
+/// Only what did not arrive is held back, only where it was going, and only when a user said so.
+#[test]
+fn what_the_user_cancels_is_held_back_until_its_time_or_until_it_is_asked_for() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
+    let keys = ["one", "two"].map(|file| commit_unlogged(&workshop, file));
+    observe(&workshop).unwrap();
+    let remote = workshop.remote(&name).unwrap().annex().uuid().clone();
+    let offered = || -> Vec<Key> {
+        let classes = workshop.observations().classes().unwrap();
+        let lots = classes.iter().map(|class| Lot {
+            class: class.id,
+            remote: name.clone(),
+            direction: Direction::Send,
+            destination: remote.clone(),
+        });
+        let (id, lots, limit) = (Id(3), lots.collect(), 100);
+        let Event::Offered { candidates, .. } = perform(&workshop, Effect::Offer { id, lots, limit }, &[]) else {
+            panic!("an offer ends as one")
+        };
+        candidates.into_iter().map(|candidate| candidate.key).collect()
+    };
+    let cancel = |keys: &[Key], held_until| {
+        workshop.announce_transfer(Id(2));
+        workshop.cancel(Id(2), held_until);
+        assert!(
+            send(&workshop, &name, keys)
+                .iter()
+                .all(|outcome| *outcome == Outcome::Cancelled)
+        );
+    };
+    cancel(&keys, None);
+    assert_eq!(offered().len(), 2);
+    let now = workshop.clock.now();
+    cancel(&keys[..1], Some(now + Duration::from_secs(60)));
+    assert_eq!(offered(), keys[1..]);
+    let held = |uuid: &Uuid| workshop.precedence().held(uuid, now);
+    assert_eq!(held(&remote).map(|held| held.files), Some(1));
+    assert_eq!(held(workshop.annex().uuid()), None);
+    workshop.retry_all();
+    assert_eq!((offered().len(), held(&remote)), (2, None));
+    cancel(&keys[..1], Some(workshop.clock.now()));
+    assert_eq!(offered().len(), 2, "its time has come");
+    cancel(&keys, Some(now + Duration::from_secs(60)));
+    assert_eq!(send(&workshop, &name, &keys[..1]), [Outcome::Stored]);
+    observe(&workshop).unwrap();
+    assert_eq!(
+        held(&remote).map(|held| held.files),
+        Some(1),
+        "what has arrived is not held back"
+    );
 }
 
 /// The rules may change between the plan and the start: what they forbid by then does not start.

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use annex::settings::{Bandwidth, RemoteSettings, Settings};
 use annex::{Annex, Error as AnnexError, Facts, Look, RefsState};
@@ -10,7 +10,7 @@ use assistant::content::{Direction, Policy};
 use assistant::pacing::Limit;
 use assistant::{Heads, Id, Refs, RemoteFacts};
 use contract::Change;
-use model::{Oid, RemoteName, RepoPath, Uuid};
+use model::{Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 use remotes::Remote;
 
 use crate::Error;
@@ -18,6 +18,7 @@ use crate::clock::{Clock, wall_clock};
 use crate::household::{Holds, Household};
 use crate::observations::{self, Observations};
 use crate::policy::{self, InForce};
+use crate::work::precedence::{Cancelled, Precedence};
 use crate::work::setbacks::Setbacks;
 
 /// How many of the last changes are remembered for people.
@@ -31,12 +32,24 @@ pub(crate) struct Workshop {
     household: Arc<Household>,
     observations: Mutex<Observations>,
     setbacks: Mutex<Setbacks>,
+    precedence: Mutex<Precedence>,
+    /// When this was made: names of transfers have it in them, so that no other run gives them again.
+    made_at: SystemTime,
     /// How much of the line each limit has used: of all remotes, and of each.
     limits: Mutex<BTreeMap<(Option<RemoteName>, Direction), Limit>>,
     shared: Mutex<Shared>,
     /// Held while the file with the rules is read or written: what was read before it was written must not come into
     /// force after.
     rules_file: Mutex<()>,
+}
+
+/// How a transfer that is to begin or has begun is told to end early.
+#[derive(Default)]
+struct Ending {
+    /// Set when it is to end.
+    now: Arc<AtomicBool>,
+    /// When that was asked for, and until when what it did not bring is held back.
+    held: Option<(Timestamp, Timestamp)>,
 }
 
 /// A transfer under way.
@@ -60,8 +73,7 @@ struct Shared {
     seen: BTreeMap<RemoteName, u64>,
     looks: BTreeMap<Id, Look>,
     underway: BTreeMap<Id, Underway>,
-    /// For each transfer that is to begin or has begun: set when it is to end early.
-    cancelled: BTreeMap<Id, Arc<AtomicBool>>,
+    endings: BTreeMap<Id, Ending>,
     /// Commits that are known to be merged; what is merged stays merged.
     merged: BTreeSet<Oid>,
     recent: VecDeque<Change>,
@@ -96,6 +108,8 @@ impl Workshop {
             household,
             observations: Mutex::new(observations),
             setbacks: Mutex::default(),
+            precedence: Mutex::default(),
+            made_at: SystemTime::now(),
             limits: Mutex::default(),
             shared: Mutex::default(),
             rules_file: Mutex::default(),
@@ -164,8 +178,14 @@ impl Workshop {
         std::mem::take(&mut self.shared().renewed)
     }
 
-    /// Lets the next offer hold nothing back for having failed.
+    /// What the user said of single contents. Locked after the observations, where both are.
+    pub(crate) fn precedence(&self) -> MutexGuard<'_, Precedence> {
+        lock(&self.precedence)
+    }
+
+    /// Lets the next offer hold nothing back for having failed or been cancelled.
     pub(crate) fn retry_all(&self) {
+        self.precedence().release_all(self.clock.now());
         self.shared().retry_all = true;
     }
 
@@ -333,7 +353,7 @@ impl Workshop {
 
     /// From now on a transfer can be cancelled, also before it has begun.
     pub(crate) fn announce_transfer(&self, id: Id) -> Arc<AtomicBool> {
-        Arc::clone(self.shared().cancelled.entry(id).or_default())
+        Arc::clone(&self.shared().endings.entry(id).or_default().now)
     }
 
     pub(crate) fn begin_transfer(&self, id: Id, transfer: Underway) {
@@ -343,17 +363,50 @@ impl Workshop {
     pub(crate) fn end_transfer(&self, id: Id) {
         let mut shared = self.shared();
         shared.underway.remove(&id);
-        shared.cancelled.remove(&id);
+        shared.endings.remove(&id);
     }
 
-    pub(crate) fn cancel(&self, id: Id) {
-        if let Some(cancelled) = self.shared().cancelled.get(&id) {
-            cancelled.store(true, Ordering::Relaxed);
+    /// Has a transfer end early, and what it does not bring held back.
+    pub(crate) fn cancel(&self, id: Id, held_until: Option<Timestamp>) {
+        if let Some(ending) = self.shared().endings.get_mut(&id) {
+            ending.held = held_until.map(|until| (self.clock.now(), until)).or(ending.held);
+            ending.now.store(true, Ordering::Relaxed);
         }
     }
 
-    pub(crate) fn transfers(&self) -> Vec<Underway> {
-        self.shared().underway.values().cloned().collect()
+    /// Holds contents back that the transfer did not bring, if it was cancelled so.
+    pub(crate) fn hold(&self, id: Id, destination: &Uuid, keys: BTreeSet<Key>) {
+        let held = self.shared().endings.get(&id).and_then(|ending| ending.held);
+        if let Some((asked_at, until)) = held.filter(|_| !keys.is_empty()) {
+            self.precedence().hold(Cancelled {
+                destination: destination.clone(),
+                keys: Arc::new(keys),
+                asked_at,
+                until,
+                shown: wall_clock() + until.since(self.clock.now()).as_secs(),
+            });
+        }
+    }
+
+    /// Each transfer under way by its name.
+    pub(crate) fn transfers(&self) -> Vec<(String, Underway)> {
+        let name = |(id, transfer): (&Id, &Underway)| (self.transfer_name(*id), transfer.clone());
+        self.shared().underway.iter().map(name).collect()
+    }
+
+    /// A transfer under way by its name.
+    pub(crate) fn transfer_named(&self, name: &str) -> Option<Id> {
+        let shared = self.shared();
+        shared
+            .underway
+            .keys()
+            .find(|id| self.transfer_name(**id) == name)
+            .copied()
+    }
+
+    fn transfer_name(&self, id: Id) -> String {
+        let since = self.made_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        format!("{:x}-{}", since.as_nanos(), id.0)
     }
 
     /// The refs as they are now. A repository that cannot be read has no heads, and nothing is done with it.

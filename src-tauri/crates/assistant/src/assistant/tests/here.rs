@@ -284,7 +284,7 @@ fn a_pause_stops_transfers_and_starts_nothing_but_probes() {
     rig.offer(vec![candidate(1, "b", Direction::Send)]);
     let id = take!(rig, Transfer);
     rig.tell(Event::Paused);
-    assert_eq!(rig.open, [Effect::Cancel { id }]);
+    assert_eq!(rig.open, [stop(id)]);
     rig.open.clear();
     rig.tell(Event::Paused);
     rig.tell(Event::FilesChanged(vec![path("a")]));

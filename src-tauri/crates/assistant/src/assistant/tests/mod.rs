@@ -10,8 +10,9 @@ use model::{Cost, Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 use super::Assistant;
 use crate::content::Direction;
 use crate::guards::Question;
+use crate::pacing;
 use crate::{
-    Away, Candidate, Class, ClassId, Effect, Event, Found, Heads, Looked, Merged, Outcome, Pushed, Reach, Refs,
+    Away, Candidate, Class, ClassId, Effect, Event, Found, Heads, Id, Looked, Merged, Outcome, Pushed, Reach, Refs,
     RemoteFacts, Root, Scope,
 };
 
@@ -82,7 +83,13 @@ fn candidate(number: u8, remote: &str, direction: Direction) -> Candidate {
         size: 1,
         remote: name(remote),
         direction,
+        is_first: false,
     }
+}
+
+/// A cancelling that holds nothing back.
+fn stop(id: Id) -> Effect {
+    Effect::Cancel { id, held_until: None }
 }
 
 /// An assistant, a clock, and the effects that were not ended yet.

@@ -114,7 +114,7 @@ fn a_rule_that_forbids_a_way_stops_what_is_on_it() {
         push: false,
         ..facts("b")
     }]));
-    assert!(rig.open.contains(&Effect::Cancel { id }));
+    assert!(rig.open.contains(&stop(id)));
     rig.open.clear();
     let outcomes = vec![(key(1), Outcome::Cancelled), (key(2), Outcome::Cancelled)];
     rig.tell(Event::Transferred {
@@ -316,7 +316,7 @@ fn what_a_rule_bars_does_not_travel_and_what_a_new_rule_may_bar_stops() {
     rig.offer(vec![candidate(1, "b", Direction::Send)]);
     let id = take!(rig, Transfer);
     rig.tell(Event::RulesChanged);
-    assert!(rig.open.contains(&Effect::Cancel { id }), "{:?}", rig.open);
+    assert!(rig.open.contains(&stop(id)), "{:?}", rig.open);
     rig.tell(Event::Transferred {
         id,
         refs: refs(2, false),
@@ -330,4 +330,68 @@ fn what_a_rule_bars_does_not_travel_and_what_a_new_rule_may_bar_stops() {
     rig.observe(2, &[barred]);
     assert!(!has!(rig, Offer) && !has!(rig, Transfer));
     assert!(rig.assistant.lots().is_empty());
+}
+
+#[test]
+fn what_the_user_cancels_is_held_back_and_no_older_answer_brings_it() {
+    let mut rig = Rig::send_one(&["b"]);
+    rig.offer(vec![candidate(1, "b", Direction::Send)]);
+    let id = take!(rig, Transfer);
+    rig.tell(Event::CancelAsked { id });
+    let held = Effect::Cancel {
+        id,
+        held_until: Some(rig.now + pacing::CANCELLED_FOR),
+    };
+    assert_eq!(rig.open, [held]);
+    rig.open.clear();
+    // An offer that was asked for while it was under way does not know that it is held back.
+    rig.tell(Event::FirstAsked);
+    assert!(has!(rig, Offer), "{:?}", rig.open);
+    let outcomes = vec![(key(1), Outcome::Cancelled)];
+    let refs = refs(2, false);
+    rig.tell(Event::Transferred { id, refs, outcomes });
+    rig.offer(vec![candidate(1, "b", Direction::Send)]);
+    assert!(!has!(rig, Transfer), "{:?}", rig.open);
+    assert!(has!(rig, Offer), "{:?}", rig.open);
+    rig.offer(vec![]);
+    assert!(!rig.assistant.lots().is_empty(), "it is still to be sent");
+    rig.open.clear();
+    rig.tell(Event::CancelAsked { id });
+    assert_eq!(rig.open, [], "it has ended");
+}
+
+#[test]
+fn what_the_user_puts_first_makes_the_candidates_anew() {
+    let mut rig = Rig::send_one(&["b"]);
+    let large = |number| Candidate {
+        size: 9 << 20,
+        ..candidate(number, "b", Direction::Send)
+    };
+    rig.offer((1..=5).map(large).collect());
+    let running = take!(rig, Transfer);
+    assert!(!has!(rig, Transfer), "{:?}", rig.open);
+    rig.tell(Event::FirstAsked);
+    let refs = refs(2, false);
+    let outcomes = vec![(key(1), Outcome::Stored)];
+    rig.tell(Event::Transferred {
+        id: running,
+        refs,
+        outcomes,
+    });
+    assert!(
+        !has!(rig, Transfer),
+        "nothing starts that was found before: {:?}",
+        rig.open
+    );
+    let first = Candidate {
+        is_first: true,
+        ..large(4)
+    };
+    // That answer was under way before the transfer ended, and has what arrived.
+    rig.offer(vec![large(1), large(2), first]);
+    let keys = rig.open.iter().find_map(|effect| match effect {
+        Effect::Transfer { keys, .. } => Some(keys.clone()),
+        _ => None,
+    });
+    assert_eq!(keys, Some(vec![key(4)]));
 }

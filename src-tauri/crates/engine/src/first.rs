@@ -1,0 +1,174 @@
+//! Puts the content of a file first on its way somewhere.
+
+use std::collections::BTreeSet;
+
+use assistant::content::Direction;
+use assistant::{Assistant, Reach};
+use model::{RemoteName, RepoPath};
+
+use crate::Error;
+use crate::status::is_kept_away;
+use crate::work::Workshop;
+
+/// What decides when something can go.
+pub(crate) struct Now {
+    is_paused: bool,
+    /// The remotes that are there.
+    there: BTreeSet<RemoteName>,
+}
+
+impl Now {
+    pub(crate) fn of(assistant: &Assistant) -> Self {
+        let there = assistant
+            .remotes()
+            .filter(|view| matches!(view.reach, Some(Reach::Here(_))));
+        Self {
+            is_paused: assistant.is_paused(),
+            there: there.map(|view| view.name.clone()).collect(),
+        }
+    }
+}
+
+/// Lets the content of a file be the next that goes to a place, or comes to this folder; says when that is.
+pub(crate) fn put_first(workshop: &Workshop, path: &RepoPath, place: Option<&str>, now: &Now) -> Result<String, Error> {
+    let failed = |source| Error::Observations {
+        path: workshop.annex().own_dir(),
+        source,
+    };
+    let refused = |why: String| Err(Error::Refused(why));
+    let here = workshop.annex().uuid();
+    let remotes = workshop.remote_settings();
+    let remote = match place {
+        None => None,
+        Some(place) => match RemoteName::parse(place).and_then(|name| remotes.get(&name)) {
+            Some(remote) => Some(remote),
+            None => return refused(format!("this folder knows no place {place}")),
+        },
+    };
+    let (to, destination) = match remote {
+        None => ("this folder", Some(here)),
+        Some(remote) => (remote.name.as_str(), remote.uuid.as_ref()),
+    };
+    let facts = workshop.observations().file(path).map_err(failed)?;
+    let Some(facts) = facts else {
+        return refused(format!("{path} is not in the annex as last observed"));
+    };
+    let Some(destination) = destination.filter(|uuid| facts.want.contains(*uuid)) else {
+        return refused(format!("{path} is not wanted in {to}"));
+    };
+    if facts.have.contains(destination) {
+        return refused(format!("{path} is in {to} already"));
+    }
+    let is_barred = match remote {
+        None => is_kept_away(workshop, &facts.have, &facts.barred),
+        Some(remote) => facts.barred.contains(&(remote.name.clone(), Direction::Send)),
+    };
+    if is_barred {
+        return refused(format!("a rule keeps {path} from {to}; change the rule to let it go"));
+    }
+    let forgotten = workshop
+        .observations()
+        .forget_failures_of(&facts.key, remote.map(|remote| &remote.name));
+    forgotten.map_err(failed)?;
+    workshop
+        .precedence()
+        .put_first(destination, &facts.key, workshop.clock.now());
+    let is_there = match remote {
+        None => remotes.values().any(|holder| {
+            let has = holder.uuid.as_ref().is_some_and(|uuid| facts.have.contains(uuid));
+            has && now.there.contains(&holder.name)
+        }),
+        Some(remote) => now.there.contains(&remote.name),
+    };
+    let goes = match remote {
+        None => "to come here".to_owned(),
+        Some(_) => format!("to go to {to}"),
+    };
+    Ok(match remote {
+        Some(_) if !facts.have.contains(here) => {
+            format!("it is the next {goes} when it is here, if Anabranch is not stopped before")
+        }
+        Some(_) if !is_there => {
+            format!("it is the next {goes} when that is there again, if Anabranch is not stopped before")
+        }
+        None if !is_there => {
+            format!("it is the next {goes} when a place that has it is there again, if Anabranch is not stopped before")
+        }
+        Some(_) | None if now.is_paused => format!("it is the next {goes} when this folder is not paused any more"),
+        Some(_) | None => format!("it is the next {goes}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Key, RepoPath};
+
+    use super::{Now, put_first};
+    use crate::lists::tests::{Scene, scene, some};
+
+    /// What is said while the remote is away, there, or the folder paused.
+    fn said(scene: &Scene, path: &[u8], place: Option<&str>, when: &str) -> Result<String, String> {
+        let path = RepoPath::parse(path).unwrap();
+        let now = Now {
+            is_paused: when == "paused",
+            there: (when != "away").then(|| scene.remote.0.clone()).into_iter().collect(),
+        };
+        put_first(&scene.workshop, &path, place, &now).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_goes_nowhere_is_refused_in_words() {
+        let scene = scene();
+        scene.observe(some());
+        let name = scene.remote.0.as_str();
+        let refused: [(&[u8], _, &str); 5] = [
+            (b"barred/z", Some(name), "a rule keeps barred/z from there"),
+            (b"a", Some(name), "a is in there already"),
+            (b"b-/x", None, "b-/x is in this folder already"),
+            (b"unknown", None, "unknown is not in the annex as last observed"),
+            (b"b-/x", Some("moon"), "this folder knows no place moon"),
+        ];
+        for (path, place, words) in refused {
+            let why = said(&scene, path, place, "there").unwrap_err();
+            assert!(why.starts_with(words), "{why}");
+        }
+        assert!(scene.workshop.precedence().is_empty());
+    }
+
+    #[test]
+    fn what_is_put_first_is_remembered_and_when_it_goes_is_said() {
+        let scene = scene();
+        scene.observe(some());
+        let name = scene.remote.0.as_str();
+        let path = RepoPath::parse(b"b-/x").unwrap();
+        let key: Key = scene.workshop.observations().file(&path).unwrap().unwrap().key;
+        // How often in a row it has failed.
+        let failures = || {
+            let observations = scene.workshop.observations();
+            let failures = std::cell::Cell::new(0);
+            let count = |count| {
+                failures.set(count);
+                std::time::Duration::from_secs(60)
+            };
+            observations.note_failure(&key, &format!("{name}>"), 0, count).unwrap();
+            failures.get()
+        };
+        assert_eq!((failures(), failures()), (1, 2));
+        let later = "it is the next to go to there when that is there again, if Anabranch is not stopped before";
+        assert_eq!(said(&scene, b"b-/x", Some(name), "away").as_deref(), Ok(later));
+        assert!(scene.workshop.precedence().is_first(&scene.remote.1, &key));
+        assert_eq!(failures(), 1, "it is tried at once");
+        let here = said(&scene, b"b/c/d/y.jpg", None, "away").unwrap();
+        assert!(
+            here.starts_with("it is the next to come here when a place that has it"),
+            "{here}"
+        );
+        let now = said(&scene, b"b-/x", Some(name), "there");
+        assert_eq!(now.as_deref(), Ok("it is the next to go to there"));
+        let paused = said(&scene, b"b/c/d/y.jpg", None, "paused");
+        assert_eq!(
+            paused.as_deref(),
+            Ok("it is the next to come here when this folder is not paused any more")
+        );
+    }
+}
