@@ -211,7 +211,12 @@ wants: number,
 /**
  * Their bytes.
  */
-wants_bytes: number, };
+wants_bytes: number, 
+/**
+ * When a check (`git annex fsck`) last ran over it, seconds since the epoch; none if none is known. It may have looked
+ * at a part only.
+ */
+checked: number | null, };
 
 /**
  * Whether a place can be reached.
@@ -471,7 +476,7 @@ key: string | null,
 /**
  * The repositories that have it.
  */
-have: Array<string>, 
+have: Array<Holder>, 
 /**
  * The repositories that want it.
  */
@@ -484,6 +489,20 @@ missing: Array<Missing>,
  * All that in one sentence, which does not name the file.
  */
 sentence: string, };
+
+/**
+ * A repository that has a content.
+ */
+export type Holder = { 
+/**
+ * Which.
+ */
+place: string, 
+/**
+ * When a check (`git annex fsck`) last ran over the repository, seconds since the epoch; none if none is known. It may
+ * have looked at other contents only.
+ */
+checked: number | null, };
 
 /**
  * A repository that wants a content and does not have it.

@@ -34,7 +34,7 @@ pub use request::{Answer, AtPlace, Found, Request};
 pub use rules::{Allow, Amount, Branch, Preview, Rule, Rules, Travel};
 pub use settings::{Declined, Look, Setting, Settings};
 pub use status::{
-    Change, Contact, Direction, Folder, Missing, Pause, PauseReason, Place, Progress, Question, Refused, State, Status,
-    Why, Work,
+    Change, Contact, Direction, Folder, Holder, Missing, Pause, PauseReason, Place, Progress, Question, Refused, State,
+    Status, Why, Work,
 };
 pub use update::{Entry, News, Update};

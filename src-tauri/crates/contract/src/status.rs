@@ -197,6 +197,9 @@ pub struct Place {
     pub wants: u64,
     /// Their bytes.
     pub wants_bytes: u64,
+    /// When a check (`git annex fsck`) last ran over it, seconds since the epoch; none if none is known. It may have looked
+    /// at a part only.
+    pub checked: Option<u64>,
 }
 
 /// Which way a content travels.
@@ -257,13 +260,24 @@ pub struct Why {
     /// Its key; none if it is in git itself or unknown.
     pub key: Option<String>,
     /// The repositories that have it.
-    pub have: Vec<String>,
+    pub have: Vec<Holder>,
     /// The repositories that want it.
     pub want: Vec<String>,
     /// Those of them that do not have it.
     pub missing: Vec<Missing>,
     /// All that in one sentence, which does not name the file.
     pub sentence: String,
+}
+
+/// A repository that has a content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Holder {
+    /// Which.
+    pub place: String,
+    /// When a check (`git annex fsck`) last ran over the repository, seconds since the epoch; none if none is known. It may
+    /// have looked at other contents only.
+    pub checked: Option<u64>,
 }
 
 /// A repository that wants a content and does not have it.

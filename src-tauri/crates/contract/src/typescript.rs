@@ -7,9 +7,9 @@ use ts_rs::{Config, TS};
 
 use crate::{
     Action, Activity, Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Deed,
-    Direction, Drive, Entry, File, Folder, Found, Keep, Look, Missing, News, OnDrive, Page, Path, Pause, PauseReason,
-    Place, Preview, Problem, Progress, Purpose, Question, Refused, Reply, Request, Rule, Rules, Setting, Settings,
-    Standing, State, Status, Travel, Update, Version, Which, Why, Work,
+    Direction, Drive, Entry, File, Folder, Found, Holder, Keep, Look, Missing, News, OnDrive, Page, Path, Pause,
+    PauseReason, Place, Preview, Problem, Progress, Purpose, Question, Refused, Reply, Request, Rule, Rules, Setting,
+    Settings, Standing, State, Status, Travel, Update, Version, Which, Why, Work,
 };
 
 const FILE: &str = "../../../ui/src/contract/index.ts";
@@ -65,6 +65,7 @@ fn all() -> String {
         declared::<Declined>,
         declared::<Setting>,
         declared::<Why>,
+        declared::<Holder>,
         declared::<Missing>,
         declared::<Path>,
         declared::<Which>,

@@ -263,6 +263,7 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
             has_commits: view.is_none_or(|view| !view.lacks_heads),
             wants: view.map_or(0, |_| lacking().map(|class| class.keys).sum()),
             wants_bytes: view.map_or(0, |_| lacking().map(|class| class.bytes).sum()),
+            checked: uuid.and_then(|uuid| workshop.checked(uuid)),
         }
     };
     settings.iter().map(place).collect()

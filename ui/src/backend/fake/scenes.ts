@@ -22,8 +22,8 @@ const transfers: Partial<Folder> = {
   keys: 12_408,
   bytes: 61 * GB,
   places: [
-    place('desktop'),
-    place('backup disk', { wants: 213, wants_bytes: 19 * GB, has_commits: false }),
+    place('desktop', { checked: now() - 86_400 * 3 }),
+    place('backup disk', { wants: 213, wants_bytes: 19 * GB, has_commits: false, checked: now() - 86_400 * 400 }),
   ],
   transfers: [
     { place: 'desktop', direction: 'receiving', what: '2026/11/harbour at dusk.mov', done: 0.3 * GB, total: 0.7 * GB },

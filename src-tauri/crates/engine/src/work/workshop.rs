@@ -229,6 +229,11 @@ impl Workshop {
         known.unwrap_or_else(|| uuid.to_string())
     }
 
+    /// When a check last ran over a repository, in seconds since the epoch, as far as it is known here.
+    pub(crate) fn checked(&self, uuid: &Uuid) -> Option<u64> {
+        self.known_facts()?.checked.get(uuid).copied()
+    }
+
     /// Reads the remotes of the configuration, and says which of them can be used.
     pub(crate) fn list_remotes(&self) -> Vec<RemoteFacts> {
         let listed = match annex::settings::remotes(&self.annex) {
