@@ -115,6 +115,10 @@ keys: number,
  */
 bytes: number, 
 /**
+ * What git and git-annex are told of it; none without an engine.
+ */
+settings: FolderSettings | null, 
+/**
  * The other repositories that it knows.
  */
 places: Array<Place>, 
@@ -159,6 +163,46 @@ waiting: Array<string>,
  * What happened last, newest first.
  */
 recent: Array<Change>, };
+
+/**
+ * What git and git-annex are told of one folder, as far as the window sets it.
+ */
+export type FolderSettings = { 
+/**
+ * How many copies of each file are to be kept: `numcopies`, which all clones share.
+ */
+copies: Chosen, 
+/**
+ * How much of the folder's disk is left free: `annex.diskreserve`.
+ */
+reserve: Chosen, 
+/**
+ * Whether new files are added unlocked: `annex.addunlocked`, `true`, `false` or an expression of git-annex.
+ */
+unlocked: Chosen, };
+
+/**
+ * A setting as it is in force.
+ */
+export type Chosen = { 
+/**
+ * As it is written, whatever that means; where it is not written, what git-annex does then.
+ */
+value: string, 
+/**
+ * Where it is written.
+ */
+origin: Origin, };
+
+/**
+ * Where a [`Chosen`] setting is written.
+ */
+export type Origin = "default" | "here" | { "weaker": string } | { "stronger": string };
+
+/**
+ * One of the [`FolderSettings`] with a new value.
+ */
+export type FolderSetting = { "copies": number } | { "reserve": string | null } | { "unlocked": boolean | null };
 
 /**
  * The state of a folder; the first that applies.
@@ -813,7 +857,11 @@ before: Array<Rule>,
 /**
  * The new ones.
  */
-rules: Array<Rule>, } } | "conflicts" | { "settle": { 
+rules: Array<Rule>, } } | { "set-folder": { 
+/**
+ * The setting with its new value.
+ */
+setting: FolderSetting, } } | "conflicts" | { "settle": { 
 /**
  * The path of the file, as bytes in hexadecimal.
  */

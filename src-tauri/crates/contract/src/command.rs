@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Activity, Branch, Conflict, Folder, Page, Preview, Rule, Rules, Which, Why};
+use crate::{Activity, Branch, Conflict, Folder, FolderSetting, Page, Preview, Rule, Rules, Which, Why};
 
 /// Something asked of the engine of one folder. One line of JSON on its socket; one [`Reply`] line comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +63,11 @@ pub enum Command {
         before: Vec<Rule>,
         /// The new ones.
         rules: Vec<Rule>,
+    },
+    /// Sets one of the [`crate::FolderSettings`], in force at once.
+    SetFolder {
+        /// The setting with its new value.
+        setting: FolderSetting,
     },
     /// All conflicts that are not settled.
     Conflicts,

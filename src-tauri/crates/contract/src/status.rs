@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Drive, Problem, Settings};
+use crate::{Drive, FolderSettings, Problem, Settings};
 
 /// Everything there is to see, at one moment.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -82,6 +82,8 @@ pub struct Folder {
     pub keys: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// What git and git-annex are told of it; none without an engine.
+    pub settings: Option<FolderSettings>,
     /// The other repositories that it knows.
     pub places: Vec<Place>,
     /// Transfers under way.
@@ -132,6 +134,7 @@ impl Folder {
             work: Work::Nothing,
             keys: 0,
             bytes: 0,
+            settings: None,
             places: Vec::new(),
             transfers: Vec::new(),
             pause: None,

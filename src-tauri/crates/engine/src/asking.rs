@@ -21,6 +21,7 @@ pub(crate) fn only_looks(command: &Command) -> bool {
         | Command::Sync
         | Command::Answer { .. }
         | Command::SetRules { .. }
+        | Command::SetFolder { .. }
         | Command::Settle { .. }
         | Command::Unsettle { .. } => false,
     }

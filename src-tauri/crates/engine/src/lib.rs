@@ -10,6 +10,7 @@ mod conflicts;
 mod drives;
 mod error;
 mod folder;
+mod folder_settings;
 mod hosting;
 mod household;
 mod linked;

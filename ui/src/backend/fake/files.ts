@@ -59,6 +59,11 @@ function isAsked(folder: Folder, file: Filed, at: number, which: Which): boolean
     : file.wantedBy.includes(which['wanted-by']);
 }
 
+/** How many files have fewer copies. */
+export function ofFewCopies(folder: Folder, copies: number): number {
+  return all(folder).filter((file) => file.copies < copies).length;
+}
+
 /** Where a file is and where it is still to come. */
 export function why(folder: Folder, hexadecimal: string): Why {
   const file = all(folder).find((one) => one.path.bytes === hexadecimal);

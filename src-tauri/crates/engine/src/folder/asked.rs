@@ -11,6 +11,7 @@ use super::{Ended, Folder, PATIENCE};
 use crate::Error;
 use crate::asking::{inside, refused};
 use crate::conflicts;
+use crate::folder_settings;
 use crate::lists;
 use crate::policy;
 use crate::why;
@@ -65,6 +66,9 @@ impl Folder {
             }
             Command::SetRules { before, rules } => {
                 return self.change(reply, move |workshop| workshop.set_rules(&before, &rules));
+            }
+            Command::SetFolder { setting } => {
+                return self.change(reply, move |workshop| folder_settings::set(workshop, &setting));
             }
             Command::Conflicts => {
                 return self.look_up(reply, |workshop| conflicts::list(workshop).map(Reply::Conflicts));

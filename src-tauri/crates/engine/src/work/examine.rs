@@ -57,15 +57,14 @@ impl Workshop {
         }
         let before = self.renew_stamps(|_| stamps);
         if before.is_some_and(|before| before.config != stamps.config) {
-            events.push(Event::RemotesListed(self.list_remotes()));
-            // What a new remote wants may be known already, without any ref that moves.
-            events.push(Event::RulesChanged);
+            events.extend(self.configuration_changed());
         }
         if before.is_some_and(|before| before.index != stamps.index) {
             events.push(Event::CountLost(None));
         }
         if self.read_rules() {
-            events.extend(self.rules_changed());
+            // They may close a remote, or open it.
+            events.extend(self.configuration_changed());
         }
         // Another program left its changes in the journal: committed, they are observed like all others.
         if self.annex().branch().has_journal()
@@ -80,8 +79,9 @@ impl Workshop {
         events
     }
 
-    /// What has to be said when other rules are in force. They may close a remote, or open it.
-    fn rules_changed(&self) -> [Event; 2] {
+    /// What has to be said when other rules are in force, or the configuration is another one. What a new remote wants may
+    /// be known already, without any ref that moves.
+    pub(crate) fn configuration_changed(&self) -> [Event; 2] {
         [Event::RemotesListed(self.list_remotes()), Event::RulesChanged]
     }
 
@@ -89,7 +89,7 @@ impl Workshop {
     pub(crate) fn set_rules(&self, before: &[Rule], rules: &[Rule]) -> Result<Vec<Event>, crate::Error> {
         self.write_rules(&policy::understood(before)?, &policy::understood(rules)?)?;
         self.read_rules();
-        Ok(self.rules_changed().into())
+        Ok(self.configuration_changed().into())
     }
 
     /// True if an engine tends a remote and knows this repository as one that it may push to.
