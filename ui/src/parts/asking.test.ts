@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import type { Backend } from '../backend';
 import { deed, drive, folder, place, problem, refusing, settings, status } from '../backend/fake/samples';
-import type { Answer, AtPlace, Command, Conflict, File, Folder, Reply, Request, Rule, Status } from '../contract';
+import type { Answer, AtPlace, Command, Conflict, File, Folder, Place, Reply, Request, Rule, Status } from '../contract';
 import { hex } from '../logic/path';
 import { PAGE } from '../logic/paging';
 import Activity from '../pages/Activity.svelte';
@@ -12,6 +12,7 @@ import Folders from '../pages/Folders.svelte';
 import Places from '../pages/Places.svelte';
 import Problems from '../pages/Problems.svelte';
 import Settings from '../pages/Settings.svelte';
+import { text } from '../text';
 import AddFolder from './AddFolder.svelte';
 import CopyFolder from './CopyFolder.svelte';
 import DriveCard from './DriveCard.svelte';
@@ -42,6 +43,7 @@ function program(
     status: () => Promise.resolve(status([])),
     ask: vi.fn<Backend['ask']>((_, command) => reply(command)),
     request: vi.fn<Backend['request']>(answer),
+    show: vi.fn<Backend['show']>(() => Promise.resolve()),
     watch: () => Promise.resolve(() => undefined),
   };
 }
@@ -173,20 +175,23 @@ describe('a problem', () => {
       problem('one', { action: { sync: { folder: '/a/Photos' } } }),
       problem('two', { action: { leave: { folder: '/a/Notes' } } }),
       problem('three', { action: 'see-drives' }),
-      problem('four'),
+      problem('four', { action: { show: { path: '/a/Photos' } } }),
+      problem('five'),
     ];
     const backend = program(
       () => Promise.resolve({ refused: 'it is paused' }),
       () => Promise.resolve({ done: 'it is left' }),
     );
     render(Problems, { status: status([], { problems }), backend });
-    expect(screen.getAllByRole('button').length).toBe(2);
+    expect(screen.getAllByRole('button').length).toBe(3);
     await fireEvent.click(screen.getByRole('button', { name: 'Sync now: Photos' }));
     expect((await screen.findByRole('alert')).textContent).toBe('It is paused');
     expect(backend.ask).toHaveBeenCalledWith('/a/Photos', 'sync');
     await fireEvent.click(screen.getByRole('button', { name: 'Stop keeping Notes…' }));
     await fireEvent.click(screen.getByRole('button', { name: 'Stop keeping it' }));
     expect(backend.request).toHaveBeenCalledWith({ leave: { folder: '/a/Notes' } });
+    await fireEvent.click(screen.getByRole('button', { name: 'Show it: /a/Photos' }));
+    expect(backend.show).toHaveBeenCalledWith('/a/Photos');
     expect(screen.getByRole('link', { name: 'See the drives' }).getAttribute('href')).toBe('#/drives');
   });
 });
@@ -298,7 +303,7 @@ describe('a drive', () => {
 });
 
 describe('the rules of a folder', () => {
-  const place: Rule = { place: 'desktop', directory: null, allow: 'git-only' };
+  const rule: Rule = { place: 'desktop', directory: null, allow: 'git-only' };
 
   it('are not set over those that somebody else wrote meanwhile', async () => {
     let written: Rule[] = [];
@@ -314,13 +319,13 @@ describe('the rules of a folder', () => {
     render(RulesCard, { folder: folder('/a/Photos'), backend });
     await fireEvent.change(await screen.findByLabelText('desktop'), { target: { value: 'nothing' } });
     await screen.findByText('A file with one copy is lost if that copy is.');
-    written = [place];
+    written = [rule];
     // Looking again takes nothing away from what is being chosen.
     await fireEvent.focus(window);
     await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
     expect((await screen.findByRole('alert')).textContent).toContain('They were changed elsewhere');
     expect(backend.ask).toHaveBeenCalledWith('/a/Photos', {
-      'set-rules': { before: [], rules: [{ ...place, allow: 'nothing' }] },
+      'set-rules': { before: [], rules: [{ ...rule, allow: 'nothing' }], keeps: [] },
     });
     await fireEvent.click(screen.getByRole('button', { name: 'Discard: Photos' }));
     await waitFor(() => expect((screen.getByLabelText('desktop') as HTMLSelectElement).value).toBe('git-only'));
@@ -344,7 +349,7 @@ describe('the rules of a folder', () => {
     await screen.findByText('Nothing would be left to travel.');
     await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
     await screen.findByRole('button', { name: 'Undo: Photos' });
-    written = [place];
+    written = [rule];
     await fireEvent.focus(window);
     await waitFor(() => expect((screen.getByLabelText('desktop') as HTMLSelectElement).value).toBe('git-only'));
     expect(screen.queryByRole('button', { name: 'Undo: Photos' })).toBeNull();
@@ -376,7 +381,17 @@ describe('the rules of a folder', () => {
     await screen.findByText('Nothing would be left to travel.');
     expect(choice.value).toBe('everything');
     await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
-    expect(sets().at(-1)).toEqual({ 'set-rules': { before: [{ ...place, allow: 'nothing' }], rules: [] } });
+    expect(sets().at(-1)).toEqual({ 'set-rules': { before: [{ ...rule, allow: 'nothing' }], rules: [], keeps: [] } });
+  });
+
+  it('can open again what they have closed', async () => {
+    const closed: Rule = { place: 'desktop', directory: null, allow: 'nothing' };
+    const backend = program(() => Promise.resolve({ rules: { rules: [closed], mistake: null } }));
+    const desktop = place('desktop', { contact: { unsupported: 'a rule says that nothing is exchanged with it' } });
+    const far = place('far', { contact: { unsupported: 'it is far' }, keeps: null });
+    render(RulesCard, { folder: folder('/a/Photos', { places: [desktop, far] }), backend });
+    expect((await screen.findByLabelText<HTMLSelectElement>('desktop')).value).toBe('nothing');
+    expect(screen.queryByLabelText('far')).toBeNull();
   });
 
   it('say no more that they could not be read when they were', async () => {
@@ -408,6 +423,63 @@ describe('the rules of a folder', () => {
     render(RulesCard, { folder: folder('/a/Photos'), backend: program(nobody) });
     expect((await screen.findByRole('alert')).textContent).toContain('gone');
     expect(screen.queryByRole('combobox')).toBeNull();
+  });
+});
+
+describe('what a place keeps', () => {
+  const own = { own: { groups: ['client'], wanted: 'standard' } };
+  const preview: Reply = { preview: { travels: [], fewest_copies: 2, files_with_fewest: 3 } };
+  const stick = (keeps: Place['keeps']): Folder =>
+    folder('/a/Photos', { places: [place('stick', { keeps }), place('attic', { contact: 'unknown', keeps: null })] });
+
+  function obeying(): ReturnType<typeof program> {
+    return program((command) => {
+      if (command === 'rules') {
+        return Promise.resolve({ rules: { rules: [], mistake: null } });
+      }
+      return Promise.resolve(typeof command === 'object' && 'set-rules' in command ? 'done' : preview);
+    });
+  }
+
+  const choice = (): Promise<HTMLSelectElement> => screen.findByLabelText<HTMLSelectElement>('Kept there: stick');
+
+  it('is foreseen, set and taken back to exactly what it was', async () => {
+    const backend = obeying();
+    const { rerender } = render(RulesCard, { folder: stick(own), backend });
+    expect((await choice()).value).toBe('own');
+    expect(screen.getByText('As set with git-annex: standard (in client).')).toBeTruthy();
+    expect(screen.queryByLabelText('Kept there: attic')).toBeNull();
+    await fireEvent.change(await choice(), { target: { value: 'archive' } });
+    const change = { place: 'stick', before: own, after: { for: 'archive' } };
+    await screen.findByText(/^Nothing is removed/);
+    expect(backend.ask).toHaveBeenLastCalledWith('/a/Photos', { 'preview-rules': { rules: [], keeps: [change] } });
+    await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
+    await screen.findByText(text.rules.applied);
+    expect(backend.ask).toHaveBeenCalledWith('/a/Photos', { 'set-rules': { before: [], rules: [], keeps: [change] } });
+    // Shown before the status tells it, and not when it tells something else.
+    expect((await choice()).value).toBe('archive');
+    await rerender({ folder: stick({ for: 'carry' }), backend });
+    expect((await choice()).value).toBe('carry');
+    await rerender({ folder: stick(own), backend });
+    expect((await choice()).value).toBe('own');
+    await fireEvent.click(screen.getByRole('button', { name: 'Undo: Photos' }));
+    await screen.findByText(text.rules.undone);
+    expect(backend.ask).toHaveBeenCalledWith('/a/Photos', {
+      'set-rules': { before: [], rules: [], keeps: [{ place: 'stick', before: { for: 'archive' }, after: own }] },
+    });
+  });
+
+  it('changes nothing when it is chosen back or discarded', async () => {
+    render(RulesCard, { folder: stick({ all: { groups: [] } }), backend: obeying() });
+    expect((await choice()).value).toBe('all');
+    await fireEvent.change(await choice(), { target: { value: 'backup' } });
+    await screen.findByText(/^Nothing is removed/);
+    await fireEvent.change(await choice(), { target: { value: 'all' } });
+    expect(screen.queryByRole('button', { name: 'Apply: Photos' })).toBeNull();
+    await fireEvent.change(await choice(), { target: { value: 'only-new' } });
+    await fireEvent.click(screen.getByRole('button', { name: 'Discard: Photos' }));
+    await waitFor(async () => expect((await choice()).value).toBe('all'));
+    expect(screen.queryByRole('button', { name: 'Apply: Photos' })).toBeNull();
   });
 });
 

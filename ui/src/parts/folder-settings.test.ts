@@ -15,6 +15,7 @@ function program(reply: Reply): Backend & { ask: ReturnType<typeof vi.fn<Backend
     ask: vi.fn<Backend['ask']>(() => Promise.resolve(reply)),
     request: () => Promise.reject(new Error('nobody asks this here')),
     watch: () => Promise.resolve(() => undefined),
+    show: () => Promise.reject(new Error('nobody asks this here')),
   };
 }
 

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Drive, FolderSettings, Problem, Settings};
+use crate::{Drive, FolderSettings, Keeps, Problem, Settings};
 
 /// Everything there is to see, at one moment.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -203,6 +203,8 @@ pub struct Place {
     /// When a check (`git annex fsck`) last ran over it, seconds since the epoch; none if none is known. It may have looked
     /// at a part only.
     pub checked: Option<u64>,
+    /// What it keeps; none if that cannot be said or set: it is not supported, or nobody has seen its repository yet.
+    pub keeps: Option<Keeps>,
 }
 
 /// Which way a content travels.

@@ -7,10 +7,10 @@ use ts_rs::{Config, TS};
 
 use crate::{
     Action, Activity, Allow, Amount, Answer, AtPlace, Branch, Change, Chosen, Command, Conflict, Contact, Declined,
-    Deed, Direction, Drive, Entry, File, Folder, FolderSetting, FolderSettings, Found, Holder, Keep, Look, Missing,
-    News, OnDrive, Origin, Page, Path, Pause, PauseReason, Place, Preview, Problem, Progress, Purpose, Question,
-    Refused, Reply, Request, Rule, Rules, Setting, Settings, Standing, State, Status, Travel, Update, Version, Which,
-    Why, Work,
+    Deed, Direction, Drive, Entry, File, Folder, FolderSetting, FolderSettings, Found, Holder, Keep, Keeping, Keeps,
+    Look, Missing, News, OnDrive, Origin, Page, Path, Pause, PauseReason, Place, Preview, Problem, Progress, Purpose,
+    Question, Refused, Reply, Request, Rule, Rules, Setting, Settings, Standing, State, Status, Travel, Update,
+    Version, Which, Why, Work,
 };
 
 const FILE: &str = "../../../ui/src/contract/index.ts";
@@ -65,6 +65,7 @@ fn all() -> String {
         declared::<Standing>,
         declared::<OnDrive>,
         declared::<Purpose>,
+        declared::<Keeps>,
         declared::<Settings>,
         declared::<Look>,
         declared::<Declined>,
@@ -83,6 +84,7 @@ fn all() -> String {
         declared::<Rules>,
         declared::<Rule>,
         declared::<Allow>,
+        declared::<Keeping>,
         declared::<Preview>,
         declared::<Travel>,
         declared::<Amount>,

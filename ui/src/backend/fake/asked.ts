@@ -1,4 +1,5 @@
-import type { Command, Conflict, Folder, FolderSetting, Reply, Rules } from '../../contract';
+import type { Command, Conflict, Folder, FolderSetting, Keeping, Reply, Rules } from '../../contract';
+import { untold } from '../../logic/keeps';
 import { isSame } from '../../logic/rules';
 import { activity } from './activity';
 import { ofFewCopies, page, preview, tree, why } from './files';
@@ -56,10 +57,11 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
     return { activity: activity(folder, command.activity.skip, command.activity.count) };
   }
   if ('preview-rules' in command) {
-    return { preview: preview(folder, command['preview-rules'].rules) };
+    const { rules, keeps } = command['preview-rules'];
+    return { preview: preview(keeping(folder, keeps), rules) };
   }
   if ('set-rules' in command) {
-    return setRules(known, command['set-rules'], changes);
+    return setRules(folder, known, command['set-rules'], changes);
   }
   if ('set-folder' in command) {
     return setFolder(command['set-folder'].setting, changes);
@@ -73,10 +75,22 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
   return { why: why(folder, command.why.path) };
 }
 
+/** A folder whose places keep something else. */
+function keeping(folder: Folder, keeps: Keeping[]): Folder {
+  return {
+    ...folder,
+    places: folder.places.map((place) => ({
+      ...place,
+      keeps: keeps.find((one) => one.place === place.name)?.after ?? place.keeps,
+    })),
+  };
+}
+
 function setRules(
+  { places }: Folder,
   { rules }: Known,
-  asked: { before: Rules['rules']; rules: Rules['rules'] },
-  { known }: Changes,
+  asked: { before: Rules['rules']; rules: Rules['rules']; keeps: Keeping[] },
+  { folder, known }: Changes,
 ): Reply {
   if (rules.mistake !== null) {
     return { refused: `the rules were not changed: ${rules.mistake}` };
@@ -84,6 +98,10 @@ function setRules(
   if (!isSame(rules.rules, asked.before)) {
     return { refused: 'the rules were changed elsewhere since you saw them; nothing was changed' };
   }
+  if (untold(asked.keeps, places).length < asked.keeps.length) {
+    return { refused: 'what a place keeps was changed elsewhere since you saw it; nothing was changed' };
+  }
+  folder((one) => keeping(one, asked.keeps));
   known({ rules: { rules: asked.rules, mistake: null } });
   return 'done';
 }

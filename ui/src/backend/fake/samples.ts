@@ -38,7 +38,8 @@ export function folder(path: string, differs: Partial<Folder> = {}): Folder {
 
 /** A place that is here and has everything, with what differs. */
 export function place(name: string, differs: Partial<Place> = {}): Place {
-  return { name, contact: 'here', has_commits: true, wants: 0, wants_bytes: 0, checked: null, ...differs };
+  const nothing = { has_commits: true, wants: 0, wants_bytes: 0, checked: null };
+  return { name, contact: 'here', ...nothing, keeps: { all: { groups: [] } }, ...differs };
 }
 
 function changes(count: number): Change[] {
