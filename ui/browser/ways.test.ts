@@ -332,6 +332,36 @@ describe('a setting', () => {
     await page.waitForSelector('text=Changed.');
   });
 
+  it('of a folder is written, told of everywhere, and undone', async () => {
+    const page = await browser.open('everyday', '/settings');
+    const photos = page.getByRole('region', { name: 'Copies and space: Photos' });
+    const copies = photos.getByLabel('Copies to keep of each file');
+    await copies.fill('3');
+    await copies.press('Enter');
+    await photos.getByText('Changed.').waitFor();
+    await picture(page, 'settings folder');
+    expect(await wrongs(page)).toEqual([]);
+    await page.evaluate(() => (location.hash = '#/places'));
+    await page.waitForSelector('text=213 files have fewer copies than this folder is to have');
+    await page.evaluate(() => (location.hash = '#/settings'));
+    const notes = page.getByRole('region', { name: 'Copies and space: Notes' });
+    const reserve = notes.getByLabel('Leave free on this disk');
+    await reserve.fill('5 parsecs');
+    await reserve.press('Enter');
+    await notes.getByText('"5 parsecs" is not a size').waitFor();
+    expect(await reserve.inputValue()).toBe('100 MB');
+    await reserve.fill('2,5 GB');
+    await reserve.press('Enter');
+    await notes.getByText('Changed.').waitFor();
+    expect(await reserve.inputValue()).toBe('2.5 GB');
+    await press(page, 'Undo');
+    await notes.getByRole('button', { name: 'Undo' }).waitFor({ state: 'detached' });
+    expect(await reserve.inputValue()).toBe('100 MB');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe(await reserve.getAttribute('id'));
+    await notes.getByRole('checkbox', { name: /unlocked/ }).press('Space');
+    await notes.getByText('Changed.').waitFor();
+  });
+
   it('lets a folder go after one question', async () => {
     const page = await browser.open('everyday', '/settings');
     await press(page, 'Stop keeping Music…');

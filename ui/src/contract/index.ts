@@ -115,6 +115,10 @@ keys: number,
  */
 bytes: number, 
 /**
+ * What git and git-annex are told of it; none without an engine.
+ */
+settings: FolderSettings | null, 
+/**
  * The other repositories that it knows.
  */
 places: Array<Place>, 
@@ -163,6 +167,46 @@ waiting: Array<string>,
  * What happened last, newest first.
  */
 recent: Array<Change>, };
+
+/**
+ * What git and git-annex are told of one folder, as far as the window sets it.
+ */
+export type FolderSettings = { 
+/**
+ * How many copies of each file are to be kept: `numcopies`, which all clones share.
+ */
+copies: Chosen, 
+/**
+ * How much of the folder's disk is left free: `annex.diskreserve`.
+ */
+reserve: Chosen, 
+/**
+ * Whether new files are added unlocked: `annex.addunlocked`, `true`, `false` or an expression of git-annex.
+ */
+unlocked: Chosen, };
+
+/**
+ * A setting as it is in force.
+ */
+export type Chosen = { 
+/**
+ * As it is written, whatever that means; where it is not written, what git-annex does then.
+ */
+value: string, 
+/**
+ * Where it is written.
+ */
+origin: Origin, };
+
+/**
+ * Where a [`Chosen`] setting is written.
+ */
+export type Origin = "default" | "here" | { "weaker": string } | { "stronger": string };
+
+/**
+ * One of the [`FolderSettings`] with a new value.
+ */
+export type FolderSetting = { "copies": number } | { "reserve": string | null } | { "unlocked": boolean | null };
 
 /**
  * The state of a folder; the first that applies.
@@ -216,6 +260,11 @@ wants: number,
  * Their bytes.
  */
 wants_bytes: number, 
+/**
+ * When a check (`git annex fsck`) last ran over it, seconds since the epoch; none if none is known. It may have looked
+ * at a part only.
+ */
+checked: number | null, 
 /**
  * What it keeps; none if that cannot be said or set: it is not supported, or nobody has seen its repository yet.
  */
@@ -523,7 +572,7 @@ key: string | null,
 /**
  * The repositories that have it.
  */
-have: Array<string>, 
+have: Array<Holder>, 
 /**
  * The repositories that want it.
  */
@@ -536,6 +585,20 @@ missing: Array<Missing>,
  * All that in one sentence, which does not name the file.
  */
 sentence: string, };
+
+/**
+ * A repository that has a content.
+ */
+export type Holder = { 
+/**
+ * Which.
+ */
+place: string, 
+/**
+ * When a check (`git annex fsck`) last ran over the repository, seconds since the epoch; none if none is known. It may
+ * have looked at other contents only.
+ */
+checked: number | null, };
 
 /**
  * A repository that wants a content and does not have it.
@@ -883,7 +946,11 @@ rules: Array<Rule>,
 /**
  * The places that are to keep something else.
  */
-keeps: Array<Keeping>, } } | "conflicts" | { "settle": { 
+keeps: Array<Keeping>, } } | { "set-folder": { 
+/**
+ * The setting with its new value.
+ */
+setting: FolderSetting, } } | "conflicts" | { "settle": { 
 /**
  * The path of the file, as bytes in hexadecimal.
  */

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 
-import { drive, folder, place, settings } from '../backend/fake/samples';
-import { withSetting } from '../backend/fake/settings';
-import type { Setting } from '../contract';
+import { drive, folder, folderSettings, place, settings } from '../backend/fake/samples';
+import { withFolderSetting, withSetting } from '../backend/fake/settings';
+import type { FolderSetting, Setting } from '../contract';
 import { driveKind, driveMissing } from './drives';
 import { PAGE, pagesOf } from './paging';
 import { hex, isText } from './path';
 import { pauseEnd, pauseSentence } from './pause';
 import { address, PAGES, route } from './route';
-import { isDark, limit, limitWords, undo } from './settings';
+import { copies, isDark, isWritten, limit, limitWords, reserve, undo, undoFolder } from './settings';
 
 describe('an address', () => {
   it('names a page, and anything else is the first', () => {
@@ -85,6 +85,42 @@ describe('a setting', () => {
   it('of the look goes before the desktop', () => {
     expect([isDark('system', true), isDark('system', false)]).toEqual([true, false]);
     expect([isDark('dark', false), isDark('light', true)]).toEqual([true, false]);
+  });
+});
+
+describe('a setting of a folder', () => {
+  it('that was changed is put back to where it was written', () => {
+    const before = folderSettings({
+      copies: { value: '2', origin: 'here' },
+      reserve: { value: '7 MB', origin: 'here' },
+      unlocked: { value: 'true', origin: 'here' },
+    });
+    const changes: FolderSetting[] = [{ copies: 3 }, { reserve: '5 GB' }, { reserve: null }, { unlocked: false }];
+    for (const change of changes) {
+      const after = withFolderSetting(before, change);
+      expect([isWritten(change, before), isWritten(change, after)]).toEqual([false, true]);
+      expect(withFolderSetting(after, undoFolder(change, before))).toEqual(before);
+    }
+    // What stands elsewhere, or nowhere, is not written here by being put back.
+    const elsewhere = folderSettings({ reserve: { value: '7 MB', origin: { weaker: 'git' } } });
+    expect(undoFolder({ reserve: '5 GB' }, elsewhere)).toEqual({ reserve: null });
+    expect(undoFolder({ unlocked: true }, elsewhere)).toEqual({ unlocked: null });
+    expect(undoFolder({ copies: 3 }, elsewhere)).toEqual({ copies: 1 });
+    expect([isWritten({ reserve: '7 MB' }, elsewhere), isWritten({ reserve: null }, elsewhere)]).toEqual([false, true]);
+  });
+
+  it('is read as people write it', () => {
+    expect([' 2 ', '4294967295'].map(copies)).toEqual([{ copies: 2 }, { copies: 4_294_967_295 }]);
+    for (const wrong of ['', '0', '-1', '1.5', 'two', '4294967296', '1e3']) {
+      expect(copies(wrong), wrong).toBe('not-copies');
+    }
+    expect([' 2,5 GB ', '', '0', '10 gib'].map(reserve)).toEqual([
+      { reserve: '2.5 GB' },
+      { reserve: null },
+      { reserve: '0' },
+      { reserve: '10 gib' },
+    ]);
+    expect(['500', '2.5', '1,000 MB', '1,000'].map(reserve)).toEqual(['no-unit', 'no-unit', 'unclear', 'unclear']);
   });
 });
 

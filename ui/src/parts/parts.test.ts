@@ -93,7 +93,7 @@ describe('why', () => {
   const status: Status = statusOf([folder('/a/Photos'), folder('/a/Notes')]);
 
   function answer(differs: Partial<Told>): Reply {
-    return { why: { path: 'a', key: 'k', have: ['laptop'], want: ['laptop'], missing: [], sentence: '', ...differs } };
+    return { why: { path: 'a', key: 'k', have: [{ place: 'laptop', checked: null }], want: ['laptop'], missing: [], sentence: '', ...differs } };
   }
 
   /** No file has a name like that. */
@@ -115,6 +115,20 @@ describe('why', () => {
     await ask('/a/Notes/é');
     expect(backend.ask).toHaveBeenCalledWith('/a/Notes', { why: { path: 'c3a9' } });
     await screen.findByText('Its content is in laptop, and that is everywhere it is wanted');
+  });
+
+  it('says of each place that has it when it was checked, or that this is not known', async () => {
+    const at = new Date(2020, 4, 6, 7, 8).getTime() / 1000;
+    const have = [
+      { place: 'laptop', checked: null },
+      { place: 'disk', checked: at },
+    ];
+    render(Why, { status, backend: replying(() => Promise.resolve(answer({ have }))), route: route('#/why') });
+    await ask('/a/Photos/a');
+    const disk = await screen.findByText(/Last check: 6 May 2020, 07:08/);
+    expect(disk.closest('li')?.textContent).toContain('disk');
+    expect(screen.getByText('No check known').closest('li')?.textContent).toContain('laptop');
+    screen.getByText(/at which files is not recorded/);
   });
 
   it('says that a file is not known, or elsewhere, and asks nobody about the latter', async () => {

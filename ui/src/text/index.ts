@@ -121,6 +121,7 @@ export const text = {
     hint: 'Where the copies of your folders are.',
     none: 'No place yet. Use a drive, or add another folder for copies.',
   },
+  checked: (when: string | null): string => (when === null ? 'No check known' : `Last check: ${when}`),
   transfer: {
     sending: 'Sending',
     receiving: 'Receiving',
@@ -158,6 +159,7 @@ export const text = {
       'This file is not watched over, as last looked: it may be new, left out on purpose, kept with the history of the folder, or not there.',
     has: 'Has a copy',
     missing: 'Lacks a copy',
+    checkedHint: 'A check looks at all or some of what a place has; at which files is not recorded.',
   },
   conflicts,
   drives,

@@ -1,5 +1,7 @@
 //! What the user has set for one repository: git's configuration, and what is set for all clones in `config.log`.
 
+mod one;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +9,12 @@ use std::time::Duration;
 use model::expression::parse_size;
 use model::{Cost, RemoteName, Uuid};
 
+pub use one::{Entry, Source, as_flag, entry, set};
+
 use crate::{Annex, Backend, Error, Result};
+
+/// Bytes that stay free where nobody has set `annex.diskreserve`.
+pub const DISK_RESERVE: u64 = 100_000_000;
 
 /// The settings of one repository at one moment. Names and defaults are git-annex's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +107,7 @@ impl Settings {
                 .map_err(|_| refused("annex.delayadd", &value, "is not a number of seconds"))?,
         };
         let diskreserve = match text("annex.diskreserve") {
-            None => 100_000_000,
+            None => DISK_RESERVE,
             Some(value) => parse_size(&value).ok_or_else(|| refused("annex.diskreserve", &value, "is not a size"))?,
         };
         Ok(Self {
@@ -317,10 +324,8 @@ pub fn is_thin(annex: &Annex) -> bool {
 /// Remembers which repository a remote is (`annex-uuid`), when it was first reached.
 pub fn remember_uuid(annex: &Annex, name: &RemoteName, uuid: &Uuid) -> Result<()> {
     let doing = || Error::git(format!("write the uuid of the remote {name} to the configuration"));
-    let mut config = annex.git()?.config().map_err(doing())?;
-    config
-        .set_str(&format!("remote.{name}.annex-uuid"), uuid.as_str())
-        .map_err(doing())
+    let setting = format!("remote.{name}.annex-uuid");
+    one::edit(annex, doing, |config| config.set_str(&setting, uuid.as_str()))
 }
 
 fn snapshot(annex: &Annex) -> Result<git2::Config> {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Activity, Branch, Conflict, Folder, Keeping, Page, Preview, Rule, Rules, Which, Why};
+use crate::{Activity, Branch, Conflict, Folder, FolderSetting, Keeping, Page, Preview, Rule, Rules, Which, Why};
 
 /// Something asked of the engine of one folder. One line of JSON on its socket; one [`Reply`] line comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +83,11 @@ pub enum Command {
         /// The places that are to keep something else.
         #[serde(default)]
         keeps: Vec<Keeping>,
+    },
+    /// Sets one of the [`crate::FolderSettings`], in force at once.
+    SetFolder {
+        /// The setting with its new value.
+        setting: FolderSetting,
     },
     /// All conflicts that are not settled.
     Conflicts,

@@ -16,6 +16,7 @@ mod activity;
 mod command;
 mod drive;
 mod files;
+mod folder_settings;
 mod problem;
 mod request;
 mod rules;
@@ -29,12 +30,13 @@ pub use activity::{Activity, Deed};
 pub use command::{Command, Keep, Reply};
 pub use drive::{Drive, OnDrive, Purpose, Standing};
 pub use files::{Conflict, File, Page, Path, Version, Which};
+pub use folder_settings::{Chosen, FolderSetting, FolderSettings, Origin};
 pub use problem::{Action, Problem};
 pub use request::{Answer, AtPlace, Found, Request};
 pub use rules::{Allow, Amount, Branch, Keeping, Keeps, Preview, Rule, Rules, Travel};
 pub use settings::{Declined, Look, Setting, Settings};
 pub use status::{
-    Change, Contact, Direction, Folder, Held, Missing, Pause, PauseReason, Place, Progress, Question, Refused, State,
-    Status, Why, Work,
+    Change, Contact, Direction, Folder, Held, Holder, Missing, Pause, PauseReason, Place, Progress, Question, Refused,
+    State, Status, Why, Work,
 };
 pub use update::{Entry, News, Update};

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Drive, Keeps, Problem, Settings};
+use crate::{Drive, FolderSettings, Keeps, Problem, Settings};
 
 /// Everything there is to see, at one moment.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -82,6 +82,8 @@ pub struct Folder {
     pub keys: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// What git and git-annex are told of it; none without an engine.
+    pub settings: Option<FolderSettings>,
     /// The other repositories that it knows.
     pub places: Vec<Place>,
     /// Contents that it wants and lacks and whose transfer was cancelled; none if there are none.
@@ -134,6 +136,7 @@ impl Folder {
             work: Work::Nothing,
             keys: 0,
             bytes: 0,
+            settings: None,
             places: Vec::new(),
             held: None,
             transfers: Vec::new(),
@@ -200,6 +203,9 @@ pub struct Place {
     pub wants: u64,
     /// Their bytes.
     pub wants_bytes: u64,
+    /// When a check (`git annex fsck`) last ran over it, seconds since the epoch; none if none is known. It may have looked
+    /// at a part only.
+    pub checked: Option<u64>,
     /// What it keeps; none if that cannot be said or set: it is not supported, or nobody has seen its repository yet.
     pub keeps: Option<Keeps>,
     /// Those of them whose transfer was cancelled; none if there are none.
@@ -277,13 +283,24 @@ pub struct Why {
     /// Its key; none if it is in git itself or unknown.
     pub key: Option<String>,
     /// The repositories that have it.
-    pub have: Vec<String>,
+    pub have: Vec<Holder>,
     /// The repositories that want it.
     pub want: Vec<String>,
     /// Those of them that do not have it.
     pub missing: Vec<Missing>,
     /// All that in one sentence, which does not name the file.
     pub sentence: String,
+}
+
+/// A repository that has a content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Holder {
+    /// Which.
+    pub place: String,
+    /// When a check (`git annex fsck`) last ran over the repository, seconds since the epoch; none if none is known. It may
+    /// have looked at other contents only.
+    pub checked: Option<u64>,
 }
 
 /// A repository that wants a content and does not have it.

@@ -6,10 +6,11 @@ use std::path::Path as FilePath;
 use ts_rs::{Config, TS};
 
 use crate::{
-    Action, Activity, Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Deed,
-    Direction, Drive, Entry, File, Folder, Found, Held, Keep, Keeping, Keeps, Look, Missing, News, OnDrive, Page, Path,
-    Pause, PauseReason, Place, Preview, Problem, Progress, Purpose, Question, Refused, Reply, Request, Rule, Rules,
-    Setting, Settings, Standing, State, Status, Travel, Update, Version, Which, Why, Work,
+    Action, Activity, Allow, Amount, Answer, AtPlace, Branch, Change, Chosen, Command, Conflict, Contact, Declined,
+    Deed, Direction, Drive, Entry, File, Folder, FolderSetting, FolderSettings, Found, Held, Holder, Keep, Keeping,
+    Keeps, Look, Missing, News, OnDrive, Origin, Page, Path, Pause, PauseReason, Place, Preview, Problem, Progress,
+    Purpose, Question, Refused, Reply, Request, Rule, Rules, Setting, Settings, Standing, State, Status, Travel,
+    Update, Version, Which, Why, Work,
 };
 
 const FILE: &str = "../../../ui/src/contract/index.ts";
@@ -44,6 +45,10 @@ fn all() -> String {
         declared::<Update>,
         declared::<Entry>,
         declared::<Folder>,
+        declared::<FolderSettings>,
+        declared::<Chosen>,
+        declared::<Origin>,
+        declared::<FolderSetting>,
         declared::<State>,
         declared::<Work>,
         declared::<Pause>,
@@ -67,6 +72,7 @@ fn all() -> String {
         declared::<Declined>,
         declared::<Setting>,
         declared::<Why>,
+        declared::<Holder>,
         declared::<Missing>,
         declared::<Path>,
         declared::<Which>,

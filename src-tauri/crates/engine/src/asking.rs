@@ -23,6 +23,7 @@ pub(crate) fn only_looks(command: &Command) -> bool {
         | Command::First { .. }
         | Command::Cancel { .. }
         | Command::SetRules { .. }
+        | Command::SetFolder { .. }
         | Command::Settle { .. }
         | Command::Unsettle { .. } => false,
     }

@@ -11,6 +11,7 @@ mod drives;
 mod error;
 mod first;
 mod folder;
+mod folder_settings;
 mod hosting;
 mod household;
 mod linked;

@@ -26,10 +26,13 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Optio
     folder.problems = problems(assistant, workshop);
     folder.damaged = workshop.setbacks().damaged().map(|_| 1).sum();
     folder.conflicts = workshop.setbacks().conflicts();
-    folder.few_copies = workshop.known_facts().map_or(0, |facts| {
-        let few = |class: &&Class| has_few_copies(class, &facts);
-        assistant.classes().iter().filter(few).map(|class| class.keys).sum()
-    });
+    if let Some(facts) = workshop.known_facts() {
+        let configured = workshop.configured();
+        let copies = configured.copies(&facts);
+        let few = |class: &&Class| has_few_copies(class, copies, &facts);
+        folder.few_copies = assistant.classes().iter().filter(few).map(|class| class.keys).sum();
+        folder.settings = Some(configured.told(&facts));
+    }
     folder.places = places(assistant, workshop);
     folder.held = held_here(assistant, workshop);
     folder.full = full(assistant, workshop, &folder);
@@ -286,6 +289,7 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
             has_commits: view.is_none_or(|view| !view.lacks_heads),
             wants,
             wants_bytes: view.map_or(0, |_| lacking().map(|class| class.bytes).sum()),
+            checked: uuid.and_then(|uuid| workshop.checked(uuid)),
             keeps: uuid
                 .filter(|_| workshop.supports(settings))
                 .zip(facts.as_deref())
@@ -308,11 +312,10 @@ fn held_here(assistant: &Assistant, workshop: &Workshop) -> Option<Held> {
     held(workshop, workshop.annex().uuid(), lacking.map(|class| class.keys).sum())
 }
 
-/// True if somebody wants the contents and there are fewer copies than `numcopies.log` says; one where it says nothing.
-/// Only repositories that are trusted to keep what they have count. What `.gitattributes` asks for single files is not
-/// looked at.
-pub(crate) fn has_few_copies(class: &Class, facts: &Facts) -> bool {
-    let wanted = usize::try_from(facts.numcopies.unwrap_or(1)).unwrap_or(usize::MAX);
+/// True if somebody wants the contents and there are fewer copies than are to be kept. Only repositories that are trusted
+/// to keep what they have count. What `.gitattributes` asks for single files is not looked at.
+pub(crate) fn has_few_copies(class: &Class, copies: u32, facts: &Facts) -> bool {
+    let wanted = usize::try_from(copies).unwrap_or(usize::MAX);
     let counts = |uuid: &&Uuid| facts.trust.get(uuid).is_none_or(|trust| *trust >= Trust::Semitrusted);
     !class.want.is_empty() && class.have.iter().filter(counts).count() < wanted
 }
@@ -500,14 +503,13 @@ mod tests {
             // Nobody wants it, or no file names it any more.
             class(10_000, &[], &[]),
         ];
-        let facts = |numcopies| Facts {
-            numcopies,
+        let facts = Facts {
             trust: [(Uuid::parse("lost").unwrap(), Trust::Dead)].into(),
             ..Facts::default()
         };
-        for (numcopies, few) in [(None, 1), (Some(1), 1), (Some(2), 1011), (Some(3), 1111)] {
-            let found = classes.iter().filter(|class| has_few_copies(class, &facts(numcopies)));
-            assert_eq!(found.map(|class| class.keys).sum::<u64>(), few, "{numcopies:?}");
+        for (copies, few) in [(1, 1), (2, 1011), (3, 1111)] {
+            let found = classes.iter().filter(|class| has_few_copies(class, copies, &facts));
+            assert_eq!(found.map(|class| class.keys).sum::<u64>(), few, "{copies}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use annex::settings::RemoteSettings;
 use assistant::content::Direction;
 use assistant::{Assistant, RemoteView};
-use contract::{Contact, Missing, Why};
+use contract::{Contact, Holder, Missing, Why};
 use model::{RepoPath, Uuid};
 
 use crate::Error;
@@ -35,6 +35,10 @@ pub(crate) fn why(workshop: &Workshop, assistant: Option<&Assistant>, path: &Rep
         });
     };
     let names = |set: &BTreeSet<Uuid>| set.iter().map(|uuid| workshop.description(uuid)).collect::<Vec<_>>();
+    let holder = |uuid: &Uuid| Holder {
+        place: workshop.description(uuid),
+        checked: workshop.checked(uuid),
+    };
     let waits = Waits {
         workshop,
         assistant,
@@ -49,7 +53,7 @@ pub(crate) fn why(workshop: &Workshop, assistant: Option<&Assistant>, path: &Rep
     Ok(Why {
         path: path.to_string(),
         key: Some(facts.key.to_string()),
-        have: names(&facts.have),
+        have: facts.have.iter().map(holder).collect(),
         want: names(&facts.want),
         missing: missing.collect(),
         sentence: waits.sentence(lacking),
@@ -290,6 +294,23 @@ mod tests {
         let words =
             "it was cancelled; it goes on by itself in 60 minutes, or at once when it is put first or with a sync";
         assert_eq!(missing[0].1, words);
+    }
+
+    #[test]
+    fn each_place_that_has_it_says_when_it_was_last_checked() {
+        let scene = scene();
+        scene.observe(some());
+        let uuid = scene.remote.1.clone();
+        let at = annex::VectorClock::parse(b"1700000000.5s").unwrap();
+        let branch = scene.workshop.annex().branch();
+        branch.record_value("activity.log", &uuid, "Fsck", at).unwrap();
+        let found = why(&scene.workshop, None, &RepoPath::parse(b"a").unwrap()).unwrap();
+        let mut checked: Vec<_> = found.have.into_iter().map(|one| (one.place, one.checked)).collect();
+        checked.sort();
+        assert_eq!(
+            checked,
+            [(uuid.to_string(), Some(1_700_000_000)), ("here".to_owned(), None)]
+        );
     }
 
     #[test]

@@ -27,6 +27,7 @@ fn place(name: &str, wants: u64) -> Place {
         held: None,
         wants,
         wants_bytes: wants,
+        checked: None,
         keeps: None,
     }
 }

@@ -1,9 +1,10 @@
-import type { Command, Conflict, Folder, Keeping, Reply, Rules } from '../../contract';
+import type { Command, Conflict, Folder, FolderSetting, Keeping, Reply, Rules } from '../../contract';
 import { untold } from '../../logic/keeps';
 import { isSame } from '../../logic/rules';
 import { activity } from './activity';
-import { page, preview, tree, why } from './files';
-import { now } from './samples';
+import { ofFewCopies, page, preview, tree, why } from './files';
+import { folderSettings, now } from './samples';
+import { withFolderSetting } from './settings';
 
 /** What an engine knows of a folder besides its status. */
 export interface Known {
@@ -70,6 +71,9 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
   if ('set-rules' in command) {
     return setRules(folder, known, command['set-rules'], changes);
   }
+  if ('set-folder' in command) {
+    return setFolder(command['set-folder'].setting, changes);
+  }
   if ('settle' in command) {
     return settle(known, command.settle, changes);
   }
@@ -122,6 +126,17 @@ function setRules(
   }
   folder((one) => keeping(one, asked.keeps));
   known({ rules: { rules: asked.rules, mistake: null } });
+  return 'done';
+}
+
+function setFolder(setting: FolderSetting, { folder }: Changes): Reply {
+  if ('reserve' in setting && setting.reserve !== null && !/^\d+(\.\d+)?\s*[kmgt]?b?$/i.test(setting.reserve)) {
+    return { refused: `"${setting.reserve}" is not a size such as 500 MB or 2.5 GB; nothing was changed` };
+  }
+  folder((one) => {
+    const settings = withFolderSetting(one.settings ?? folderSettings(), setting);
+    return { ...one, settings, few_copies: ofFewCopies(one, Number(settings.copies.value)) };
+  });
   return 'done';
 }
 

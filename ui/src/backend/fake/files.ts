@@ -67,6 +67,11 @@ function isAsked(folder: Folder, file: Filed, at: number, which: Which): boolean
     : file.wantedBy.includes(which['wanted-by']);
 }
 
+/** How many files have fewer copies. */
+export function ofFewCopies(folder: Folder, copies: number): number {
+  return all(folder).filter((file) => file.copies < copies).length;
+}
+
 /** Where a file is and where it is still to come. */
 export function why(folder: Folder, hexadecimal: string): Why {
   const file = all(folder).find((one) => one.path.bytes === hexadecimal);
@@ -75,12 +80,13 @@ export function why(folder: Folder, hexadecimal: string): Why {
     return { path, key: null, have: [], want: [], missing: [], sentence: 'it is not known' };
   }
   const places = folder.places.map((place) => place.name);
-  const have = [folder.description, ...places.filter((place) => !file.wantedBy.includes(place))];
+  const holders = folder.places.filter(({ name }) => !file.wantedBy.includes(name));
+  const have = [folder.description, ...holders.map(({ name }) => name)];
   const next = file.wantedBy.length > 0 ? `it is still wanted in ${file.wantedBy.join(', ')}` : 'that is everywhere it is wanted';
   return {
     path,
     key: 'SHA256E-s3--abc.jpg',
-    have,
+    have: [{ place: folder.description, checked: null }, ...holders.map(({ name, checked }) => ({ place: name, checked }))],
     want: [folder.description, ...places],
     missing: file.wantedBy.map((place) => ({ place, reason: 'it is still on its way' })),
     sentence: `its content is in ${have.join(', ')}, and ${next}`,

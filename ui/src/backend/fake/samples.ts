@@ -1,4 +1,4 @@
-import type { Change, Deed, Drive, Folder, Place, Problem, Settings, Status } from '../../contract';
+import type { Change, Deed, Drive, Folder, FolderSettings, Place, Problem, Settings, Status } from '../../contract';
 import { hex } from '../../logic/path';
 
 export const GB = 1_000_000_000;
@@ -20,6 +20,7 @@ export function folder(path: string, differs: Partial<Folder> = {}): Folder {
     work: 'nothing',
     keys: 388,
     bytes: 4.2 * GB,
+    settings: folderSettings(),
     places: [place('desktop'), place('backup disk')],
     held: null,
     transfers: [],
@@ -44,6 +45,7 @@ export function place(name: string, differs: Partial<Place> = {}): Place {
     has_commits: true,
     wants: 0,
     wants_bytes: 0,
+    checked: null,
     keeps: { all: { groups: [] } },
     held: null,
     ...differs,
@@ -115,6 +117,16 @@ export function settings(differs: Partial<Settings> = {}): Settings {
     pause_on_metered: true,
     look: 'system',
     declined: [],
+    ...differs,
+  };
+}
+
+/** The settings of a folder of which nobody has set any, with what differs. */
+export function folderSettings(differs: Partial<FolderSettings> = {}): FolderSettings {
+  return {
+    copies: { value: '1', origin: 'default' },
+    reserve: { value: '100 MB', origin: 'default' },
+    unlocked: { value: 'false', origin: 'default' },
     ...differs,
   };
 }

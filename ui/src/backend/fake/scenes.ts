@@ -1,6 +1,6 @@
 import type { Conflict, Folder, Rules, Status } from '../../contract';
 import { hex } from '../../logic/path';
-import { drive, folder, GB, now, place, problem, refusing, settings, status } from './samples';
+import { drive, folder, folderSettings, GB, now, place, problem, refusing, settings, status } from './samples';
 
 const away: Partial<Folder> = {
   state: 'waiting',
@@ -17,13 +17,24 @@ const away: Partial<Folder> = {
 };
 
 const transfers: Partial<Folder> = {
+  settings: folderSettings({
+    copies: { value: '2', origin: 'here' },
+    reserve: { value: '5 GB', origin: { weaker: 'your settings of git (git config --global)' } },
+    unlocked: { value: 'include=*.txt', origin: 'here' },
+  }),
   state: 'working',
   headline: 'transferring 217 files',
   keys: 12_408,
   bytes: 61 * GB,
   places: [
-    place('desktop'),
-    place('backup disk', { wants: 213, wants_bytes: 19 * GB, has_commits: false, keeps: { for: 'archive' } }),
+    place('desktop', { checked: now() - 86_400 * 3 }),
+    place('backup disk', {
+      wants: 213,
+      wants_bytes: 19 * GB,
+      has_commits: false,
+      checked: now() - 86_400 * 400,
+      keeps: { for: 'archive' },
+    }),
   ],
   transfers: [
     { id: '1', place: 'desktop', direction: 'receiving', what: '2026/11/harbour at dusk.mov', done: 0.3 * GB, total: 0.7 * GB },
@@ -143,6 +154,10 @@ const SCENES: Record<string, () => Scene> = {
           state: 'paused',
           headline: 'paused',
           pause: { reason: 'battery', until: null },
+          settings: folderSettings({
+            reserve: { value: 'lots', origin: { stronger: 'a file that .git/config includes' } },
+            unlocked: { value: 'false', origin: { stronger: 'a file that .git/config includes' } },
+          }),
           places: [
             place('archive', {
               contact: { unsupported: 'special remotes (this one is of type S3) are not supported yet' },
@@ -227,6 +242,7 @@ const SCENES: Record<string, () => Scene> = {
         }),
         folder(`/home/ann/${'a-very-long-name-without-any-blank-'.repeat(6)}end`, {
           places: [place('the-backup-disk-'.repeat(9), { wants: 3, wants_bytes: GB })],
+          settings: folderSettings({ unlocked: { value: 'include=*.a-very-long-ending'.repeat(9), origin: 'here' } }),
         }),
         folder(`/home/ann/${'a long name made of words '.repeat(7)}`, problems),
       ],

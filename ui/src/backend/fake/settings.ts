@@ -1,4 +1,5 @@
-import type { Setting, Settings } from '../../contract';
+import type { FolderSetting, FolderSettings, Setting, Settings } from '../../contract';
+import { folderSettings } from './samples';
 
 /** Settings in which one is another. */
 export function withSetting(settings: Settings, setting: Setting): Settings {
@@ -21,4 +22,18 @@ export function withSetting(settings: Settings, setting: Setting): Settings {
     return { ...settings, pause_on_metered: setting['pause-on-metered'] };
   }
   return { ...settings, look: setting.look };
+}
+
+/** Settings of a folder in which one is another. */
+export function withFolderSetting(settings: FolderSettings, setting: FolderSetting): FolderSettings {
+  const none = folderSettings();
+  if ('copies' in setting) {
+    return { ...settings, copies: { value: String(setting.copies), origin: 'here' } };
+  }
+  if ('reserve' in setting) {
+    const { reserve } = setting;
+    return { ...settings, reserve: reserve === null ? none.reserve : { value: reserve, origin: 'here' } };
+  }
+  const { unlocked } = setting;
+  return { ...settings, unlocked: unlocked === null ? none.unlocked : { value: String(unlocked), origin: 'here' } };
 }

@@ -52,6 +52,9 @@ pub struct Facts {
     pub config: BTreeMap<String, String>,
     /// `remote.log`.
     pub special_remotes: BTreeMap<Uuid, SpecialRemote>,
+    /// `activity.log`: when `git annex fsck` last ran over a repository, in seconds since the epoch. It may have looked at
+    /// a part of it only, and may have found something: nothing more is recorded.
+    pub checked: BTreeMap<Uuid, u64>,
 }
 
 impl Branch<'_> {
@@ -69,6 +72,7 @@ impl Branch<'_> {
             "mincopies.log",
             "config.log",
             "remote.log",
+            "activity.log",
         ])?;
         let read = |log: &str| contents.get(log).map_or(&[][..], Vec::as_slice);
         Ok(Facts {
@@ -82,6 +86,7 @@ impl Branch<'_> {
             mincopies: SingleLog::parse(read("mincopies.log")).value(),
             config: by_field(read("config.log")),
             special_remotes: by_uuid(read("remote.log"), special_remote),
+            checked: checked(read("activity.log")),
         })
     }
 }
@@ -91,6 +96,15 @@ fn by_uuid<T>(content: &[u8], parse: impl Fn(&str) -> T) -> BTreeMap<Uuid, T> {
     log.values()
         .filter(|(_, value)| !value.is_empty())
         .filter_map(|(uuid, value)| Some((Uuid::from_bytes(uuid)?, parse(&value.to_str_lossy()))))
+        .collect()
+}
+
+/// The activity of the one kind that there is, with its time.
+fn checked(content: &[u8]) -> BTreeMap<Uuid, u64> {
+    let log = UuidLog::parse(content);
+    log.times()
+        .filter(|(_, activity, _)| *activity == b"Fsck")
+        .filter_map(|(uuid, _, time)| Some((Uuid::from_bytes(uuid)?, time.date()?)))
         .collect()
 }
 

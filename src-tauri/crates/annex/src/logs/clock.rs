@@ -4,6 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const SECOND: i128 = 1_000_000_000_000;
 /// Whole seconds with more digits than this are read as the greatest number of this many digits.
 const DIGITS: usize = 24;
+/// The last second of the year 9999: what is later is no time of a calendar.
+const LAST_DATE: u64 = 253_402_300_799;
 
 /// The time in a log line: what git-annex calls a vector clock, in picoseconds since the epoch.
 ///
@@ -47,6 +49,14 @@ impl VectorClock {
         };
         let value = whole * SECOND + fraction;
         Some(Self(if negative { -value } else { value }))
+    }
+
+    /// The wall-clock time that it is by habit, in whole seconds since the epoch; none where it cannot be one.
+    #[must_use]
+    pub fn date(self) -> Option<u64> {
+        u64::try_from(self.0.div_euclid(SECOND))
+            .ok()
+            .filter(|seconds| *seconds <= LAST_DATE)
     }
 
     /// The time to write for a change made at `self` that replaces an entry of time `old`: later than it, whatever the

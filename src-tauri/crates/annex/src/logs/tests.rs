@@ -105,6 +105,9 @@ fn only_what_git_annex_reads_is_a_clock() {
     ] {
         assert_eq!(VectorClock::parse(good.as_bytes()).unwrap().to_string(), shown);
     }
+    let dates = ["253402300799.9s", "253402300800s", "-1s", "0.5s"]
+        .map(|text| VectorClock::parse(text.as_bytes()).unwrap().date());
+    assert_eq!(dates, [Some(253_402_300_799), None, None, Some(0)]);
     assert!(VectorClock::parse("9".repeat(100).as_bytes()) > VectorClock::parse(b"99999999999s"));
 }
 

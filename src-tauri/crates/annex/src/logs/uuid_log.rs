@@ -39,6 +39,12 @@ impl<'a> UuidLog<'a> {
         self.entries.iter().map(|(uuid, (_, value))| (*uuid, value.as_slice()))
     }
 
+    /// When each value was written, in the order of the uuids' bytes; those without a time left out.
+    pub fn times(&self) -> impl Iterator<Item = (&'a [u8], &[u8], VectorClock)> {
+        let entries = self.entries.iter();
+        entries.filter_map(|(uuid, (time, value))| Some((*uuid, value.as_slice(), (*time)?)))
+    }
+
     /// Sets the value of `uuid`. A value that is that already becomes the newest, as in git-annex.
     pub fn set(&mut self, uuid: &'a [u8], value: &[u8], now: VectorClock) {
         let time = now.after(self.entries.get(uuid).and_then(|old| old.0));

@@ -58,6 +58,7 @@ fn place(name: &str) -> Place {
         held: None,
         wants: 0,
         wants_bytes: 0,
+        checked: None,
         keeps: None,
     }
 }

@@ -12,6 +12,7 @@ use crate::Error;
 use crate::asking::{inside, refused};
 use crate::conflicts;
 use crate::first;
+use crate::folder_settings;
 use crate::lists;
 use crate::policy;
 use crate::why;
@@ -80,6 +81,9 @@ impl Folder {
             }
             Command::SetRules { before, rules, keeps } => {
                 return self.change(reply, move |workshop| done(workshop.set_rules(&before, &rules, &keeps)));
+            }
+            Command::SetFolder { setting } => {
+                return self.change(reply, move |workshop| done(folder_settings::set(workshop, &setting)));
             }
             Command::Conflicts => {
                 return self.look_up(reply, |workshop| conflicts::list(workshop).map(Reply::Conflicts));

@@ -77,7 +77,8 @@ fn chosen(workshop: &Workshop, which: &Which, classes: &BTreeMap<ClassId, Class>
         Which::WantedHere => those(&|class| is_lacking(class, workshop)),
         Which::FewCopies => {
             let facts = workshop.facts()?;
-            those(&|class| has_few_copies(class, &facts))
+            let copies = workshop.configured().copies(&facts);
+            those(&|class| has_few_copies(class, copies, &facts))
         }
         Which::WantedBy(place) => {
             let remotes = workshop.remote_settings();

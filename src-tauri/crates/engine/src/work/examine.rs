@@ -57,15 +57,14 @@ impl Workshop {
         }
         let before = self.renew_stamps(|_| stamps);
         if before.is_some_and(|before| before.config != stamps.config) {
-            events.push(Event::RemotesListed(self.list_remotes()));
-            // What a new remote wants may be known already, without any ref that moves.
-            events.push(Event::RulesChanged);
+            events.extend(self.configuration_changed());
         }
         if before.is_some_and(|before| before.index != stamps.index) {
             events.push(Event::CountLost(None));
         }
         if self.read_rules() {
-            events.extend(self.rules_changed());
+            // They may close a remote, or open it.
+            events.extend(self.configuration_changed());
         }
         // Another program left its changes in the journal: committed, they are observed like all others.
         if self.annex().branch().has_journal()
@@ -80,8 +79,9 @@ impl Workshop {
         events
     }
 
-    /// What has to be said when other rules are in force. They may close a remote, or open it.
-    fn rules_changed(&self) -> [Event; 2] {
+    /// What has to be said when other rules are in force, or the configuration is another one. What a new remote wants may
+    /// be known already, without any ref that moves.
+    pub(crate) fn configuration_changed(&self) -> [Event; 2] {
         [Event::RemotesListed(self.list_remotes()), Event::RulesChanged]
     }
 
@@ -101,7 +101,7 @@ impl Workshop {
         // Who looks at the status from now on sees what was set. What cannot be read now is read when it is observed.
         let _ = self.facts();
         let mut events = vec![Event::RefsMoved(self.refs())];
-        events.extend(self.rules_changed());
+        events.extend(self.configuration_changed());
         Ok(events)
     }
 

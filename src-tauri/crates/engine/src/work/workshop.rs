@@ -15,6 +15,7 @@ use remotes::Remote;
 
 use crate::Error;
 use crate::clock::{Clock, wall_clock};
+use crate::folder_settings::Configured;
 use crate::household::{Holds, Household};
 use crate::observations::{self, Observations};
 use crate::policy::{self, InForce};
@@ -82,6 +83,7 @@ struct Shared {
     /// What the git-annex branch said, and at which commit.
     facts: Option<(Option<Oid>, Arc<Facts>)>,
     blind: BTreeMap<PathBuf, surroundings::Why>,
+    configured: Configured,
     stamps: Option<super::examine::Stamps>,
     rules: InForce,
     /// The observations were made anew and describe nothing yet.
@@ -102,6 +104,7 @@ impl Workshop {
             path: directory,
             source,
         })?;
+        let configured = Configured::read(&annex)?;
         let workshop = Self {
             annex,
             clock,
@@ -111,7 +114,10 @@ impl Workshop {
             precedence: Mutex::default(),
             made_at: SystemTime::now(),
             limits: Mutex::default(),
-            shared: Mutex::default(),
+            shared: Mutex::new(Shared {
+                configured,
+                ..Shared::default()
+            }),
             rules_file: Mutex::default(),
         };
         workshop.read_rules();
@@ -257,7 +263,17 @@ impl Workshop {
         known.unwrap_or_else(|| uuid.to_string())
     }
 
-    /// Reads the remotes of the configuration, and says which of them can be used.
+    /// When a check last ran over a repository, in seconds since the epoch, as far as it is known here.
+    pub(crate) fn checked(&self, uuid: &Uuid) -> Option<u64> {
+        self.known_facts()?.checked.get(uuid).copied()
+    }
+
+    /// What the configuration says of copies and space, as it was last read.
+    pub(crate) fn configured(&self) -> Configured {
+        self.shared().configured.clone()
+    }
+
+    /// Reads the remotes of the configuration, with what it says of copies and space, and says which of them can be used.
     pub(crate) fn list_remotes(&self) -> Vec<RemoteFacts> {
         let listed = match annex::settings::remotes(&self.annex) {
             Ok(listed) => listed,
@@ -286,8 +302,19 @@ impl Workshop {
                 }
             }
         }
+        self.read_configured();
         self.shared().remotes = listed.into_iter().map(|remote| (remote.name.clone(), remote)).collect();
         facts
+    }
+
+    /// Reads what the configuration says of copies and space. What did not fit may fit where another reserve is to be kept.
+    fn read_configured(&self) {
+        // What cannot be read is told where the remotes were read.
+        let Ok(now) = Configured::read(&self.annex) else { return };
+        let before = std::mem::replace(&mut self.shared().configured, now.clone());
+        if before.reserve != now.reserve {
+            self.retry_all();
+        }
     }
 
     /// True if a remote is of a kind that can be worked with, whatever the rules say.

@@ -293,6 +293,12 @@ fn facts_are_what_all_clones_agree_on() {
                 "1s annex.autocommit false\n2s annex.autocommit \n1s annex.foo a b\n",
             ),
             ("remote.log", &remote),
+            (
+                "activity.log",
+                &format!(
+                    "{A} Fsck timestamp=1700000000.5s\n{A} Fsck timestamp=9s\n{B} Slept timestamp=1s\n../x Fsck timestamp=1s\n"
+                ),
+            ),
         ],
     );
     place.write("journal/mincopies.log", "1s 2\n");
@@ -320,6 +326,7 @@ fn facts_are_what_all_clones_agree_on() {
         ("usb drive", "directory")
     );
     assert_eq!(special.settings["x"], "a&b&9");
+    assert_eq!(facts.checked, [(uuid(A), 1_700_000_000)].into());
 }
 
 #[test]
