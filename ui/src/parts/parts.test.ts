@@ -13,12 +13,7 @@ import FolderCard from './FolderCard.svelte';
 
 afterEach(cleanup);
 
-// jsdom lays nothing out and knows no media queries.
-vi.stubGlobal('ResizeObserver', class {
-  observe = vi.fn();
-  unobserve = vi.fn();
-  disconnect = vi.fn();
-});
+// jsdom knows no media queries.
 vi.stubGlobal('matchMedia', () => ({ matches: false, addEventListener: vi.fn(), removeEventListener: vi.fn() }));
 
 /** A program that gives one reply to everything, and remembers what it was asked. */
