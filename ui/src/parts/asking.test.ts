@@ -131,9 +131,12 @@ describe('a drive', () => {
     expect(backend.request).toHaveBeenCalledWith({ eject: { drive: used.id } });
   });
 
-  it('is kept while the answer to ejecting is still awaited', async () => {
+  it('is kept while the answer to ejecting is still awaited, which is no trouble then', async () => {
+    let end: (answer: Answer) => void = () => undefined;
     const backend = program(nobody, (request) =>
-      typeof request === 'object' && 'eject' in request ? new Promise(() => undefined) : Promise.resolve({ done: 'it stays' }),
+      typeof request === 'object' && 'eject' in request
+        ? new Promise((resolve) => (end = resolve))
+        : Promise.resolve({ done: 'it stays' }),
     );
     const onsaid = vi.fn();
     const { rerender } = render(DriveCard, { drive: used, folders: [], backend, onsaid });
@@ -141,6 +144,10 @@ describe('a drive', () => {
     await rerender({ drive: { ...used, standing: { ejecting: { what: 'one file is still to come' } } } });
     await fireEvent.click(screen.getByRole('button', { name: 'Do not eject: DISK' }));
     await waitFor(() => expect(onsaid).toHaveBeenCalledWith('It stays'));
+    end({ refused: 'the drive stays, as you asked' });
+    // A turn of the event loop: all that follows from the answer is then done.
+    await new Promise((turn) => setTimeout(turn));
+    expect(screen.queryByRole('alert')).toBeNull();
   });
 
   it('that cannot be ejected from here has no button that would', () => {

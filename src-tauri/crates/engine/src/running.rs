@@ -150,7 +150,7 @@ impl Door {
                 };
                 self.drives.eject(&drive, kept, self.changed.clone()).await
             }
-            Request::KeepDrive { drive } => self.drives.keep(&drive),
+            Request::KeepDrive { drive } => self.drives.keep(&drive, &self.kept().await).await,
             Request::Inspect { .. }
             | Request::Suggest
             | Request::Add { .. }
