@@ -230,8 +230,10 @@ mod refusing {
 
     use super::{FILES, PATIENCE, save};
 
-    /// A notification server that refuses the first, as one does that was asked for too many by others.
+    /// A notification server that does not show the first.
     struct Refusing {
+        /// It does not answer; otherwise it refuses, as one does that was asked for too many by others.
+        hangs: bool,
         /// The titles of what it was asked to show.
         asked: Arc<Mutex<Vec<String>>>,
     }
@@ -243,7 +245,7 @@ mod refusing {
         }
 
         #[allow(clippy::too_many_arguments, reason = "the desktops' specification has so many")]
-        fn notify(
+        async fn notify(
             &self,
             _program: &str,
             _replaces: u32,
@@ -254,9 +256,13 @@ mod refusing {
             _hints: HashMap<&str, Value<'_>>,
             _expires: i32,
         ) -> fdo::Result<u32> {
-            let mut asked = self.asked.lock().unwrap();
-            asked.push(title.to_owned());
-            match asked.len() {
+            let number = {
+                let mut asked = self.asked.lock().unwrap();
+                asked.push(title.to_owned());
+                asked.len()
+            };
+            match number {
+                1 if self.hangs => std::future::pending().await,
                 1 => Err(fdo::Error::LimitsExceeded("too many notifications".to_owned())),
                 number => Ok(u32::try_from(number).unwrap()),
             }
@@ -267,6 +273,15 @@ mod refusing {
 
     #[test]
     fn a_server_that_refuses_one_is_brought_the_next() {
+        is_brought_the_next(false, "too many notifications");
+    }
+
+    #[test]
+    fn a_server_that_never_answers_holds_nothing_back() {
+        is_brought_the_next(true, "the notification server does not answer");
+    }
+
+    fn is_brought_the_next(hangs: bool, why: &str) {
         if !needs_desktop() {
             return;
         }
@@ -277,7 +292,10 @@ mod refusing {
         save(&clone, "0.jpg", "the clone's");
         Actor::Anabranch.sync(&scene.sandbox, &clone);
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let server = Refusing { asked: asked.clone() };
+        let server = Refusing {
+            hangs,
+            asked: asked.clone(),
+        };
         let runtime = Runtime::new().unwrap();
         let _bus = runtime.block_on(async {
             let bus = connection::Builder::address(scene.desktop.bus()).unwrap();
@@ -300,7 +318,7 @@ mod refusing {
         scene.delete_pictures(&engine);
         is_asked(&[kept, "Photos: a question waits for your answer"]);
         let words = engine.words();
-        assert!(words.contains("too many notifications"), "{words}");
+        assert!(words.contains(why), "{words}");
         engine.stop();
     }
 }
