@@ -101,7 +101,13 @@ impl Folder {
         let (end, ended) = mpsc::unbounded_channel();
         let (watching, changes) = Watching::start(&workshop)?;
         let (ask, commands) = mpsc::unbounded_channel();
-        let listening = socket::listen(&socket, ask.clone())?;
+        let notes = Arc::downgrade(&workshop);
+        let say = move |what| {
+            if let Some(workshop) = notes.upgrade() {
+                workshop.note(what);
+            }
+        };
+        let listening = socket::listen(&socket, ask.clone(), say)?;
         let pausing = Pausing::read(workshop.annex());
         let seed = u64::from(std::process::id());
         let assistant = Assistant::new(workshop.annex().uuid().clone(), seed, clock.now());
