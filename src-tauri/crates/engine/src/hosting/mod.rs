@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::{Answer, Problem, Refused, Request};
+use contract::{Answer, Problem, Refused};
 use surroundings::{Circumstances, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -28,8 +28,8 @@ use keeping::Kept;
 /// A folder that cannot be kept in sync is tried again so often.
 const RETRY: Duration = Duration::from_secs(20);
 
-/// A request and where its answer goes.
-pub(crate) type Asked = (Request, oneshot::Sender<Answer>);
+/// Something to do with the folders, which answers whoever asks for it.
+pub(crate) type Asked = Box<dyn FnOnce(&mut Hosting) + Send>;
 
 /// What the doors show of it.
 #[derive(Clone, Default)]
@@ -51,7 +51,6 @@ pub(crate) struct Ways {
 /// The folders of one process.
 pub(crate) struct Hosting {
     household: Arc<Household>,
-    drives: Drives,
     file: Option<SettingsFile>,
     /// Where the folders are that were named at the start, whatever the settings say.
     named: Vec<PathBuf>,
@@ -103,9 +102,9 @@ impl Hosting {
             None => watch::channel(Circumstances::default()).1,
         };
         let following = file.as_ref().and_then(Following::start);
+        let drives = Drives::watch(mounts.clone(), changed.clone());
         let mut hosting = Self {
             household: Arc::new(Household::new()),
-            drives: Drives::watch(mounts.clone(), changed.clone()),
             file,
             named: keeping::each_once(named),
             written: Written::default(),
@@ -132,7 +131,7 @@ impl Hosting {
         let ways = Ways {
             view: seen,
             requests,
-            drives: hosting.drives.clone(),
+            drives,
             changed: noticed,
         };
         Ok((hosting, ways))
@@ -143,7 +142,7 @@ impl Hosting {
         loop {
             let is_refused = self.kept.iter().any(Kept::is_refused);
             tokio::select! {
-                Some((request, reply)) = self.requests.recv() => self.asked(request, reply),
+                Some(asked) = self.requests.recv() => asked(&mut self),
                 Some(done) = self.done.recv() => self.complete(done),
                 Some(()) = changed(&mut self.following) => {
                     self.read_settings();
