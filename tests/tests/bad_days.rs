@@ -389,19 +389,37 @@ fn of_two_folders_in_each_other_one_is_refused() {
     let inner = Actor::Anabranch.init(&sandbox, "outer/inner");
     let (outer, clone) = pair(&sandbox, "outer", "clone");
     let desktop = Desktop::start(&sandbox);
-    for program in [
-        &mut desktop.program(&sandbox, &[&outer, &inner]),
-        sandbox.anabranch(["run"]).args([&inner, &outer]),
-    ] {
-        let output = attempt(program);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains("lies inside"), "{said}");
-    }
+    let engine = Engine::start(&sandbox, &[&outer, &inner]);
+    engine.says("outer/inner is not kept in sync: it lies inside");
+    engine.stop();
     write_settings(&sandbox, &folders(&[&inner]));
     let tray = TrayHost::start(&desktop);
     let engine = desktop.run(&sandbox, &[&outer]);
     lists(&tray, "outer/inner is not kept in sync: it lies inside");
     travels(&outer, "b.jpg", &clone);
+    engine.stop();
+}
+
+#[test]
+fn a_folder_that_is_named_and_refused_stops_no_other() {
+    let sandbox = Sandbox::new();
+    let (first, second) = pair(&sandbox, "first", "second");
+    let old = Actor::Anabranch.init(&sandbox, "old");
+    run(&mut sandbox.git(&old, ["config", "annex.version", "8"]));
+    let output = attempt(sandbox.anabranch(["run"]).arg(&old));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && said.contains("old is not kept in sync: it has git-annex repository version 8"),
+        "{said}"
+    );
+
+    let engine = Engine::spawn(&sandbox, &[&old, &first]);
+    travels(&first, "b.jpg", &second);
+    let said = engine.words();
+    assert!(
+        said.contains("old is not kept in sync: it has git-annex repository version 8"),
+        "{said}"
+    );
     engine.stop();
 }
 

@@ -32,13 +32,14 @@ pub struct Engine {
 
 impl Engine {
     /// Takes charge of each folder and starts to keep it in sync. With settings, does the same for the folders that they
-    /// name, now and whenever they change. Must be called inside [`runtime`].
+    /// name, now and whenever they change. A folder that cannot be run is told in the status, and tried again. Must be called
+    /// inside [`runtime`].
     ///
     /// # Errors
     ///
-    /// If one of `folders` cannot be run; then none is. One of the settings that cannot is told in the status.
+    /// If it cannot be seen what is mounted.
     pub fn start(folders: &[PathBuf], settings: Option<SettingsFile>) -> Result<Self, Error> {
-        let (hosting, ways) = Hosting::begin(folders, settings, watch_mounts()?)?;
+        let (hosting, ways) = Hosting::begin(folders, settings, watch_mounts()?);
         let (stop, stopped) = watch::channel(false);
         Ok(Self {
             hosting: tokio::spawn(hosting.run(stopped)),

@@ -17,7 +17,6 @@ use surroundings::{Circumstances, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::Error;
 use crate::drives::Drives;
 use crate::folder::Handle;
 use crate::household::Household;
@@ -82,17 +81,13 @@ pub(crate) struct Done {
 }
 
 impl Hosting {
-    /// Takes charge of the folders that are named and of those of the settings. Must be called inside a tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// If one of those that are named cannot be run; then none is. One of the settings that cannot is a problem that
-    /// is shown.
+    /// Takes charge of the folders that are named and of those of the settings. One that cannot be run is a problem that is
+    /// shown. Must be called inside a tokio runtime.
     pub(crate) fn begin(
         named: &[PathBuf],
         file: Option<SettingsFile>,
         mounts: watch::Receiver<Arc<[Mount]>>,
-    ) -> Result<(Self, Ways), Error> {
+    ) -> (Self, Ways) {
         let (view, seen) = watch::channel(View::default());
         let (requests, asked) = mpsc::unbounded_channel();
         let (do_then, done) = mpsc::unbounded_channel();
@@ -121,12 +116,6 @@ impl Hosting {
             changed,
         };
         hosting.read_settings();
-        for folder in &hosting.named {
-            let kept = hosting.open(folder)?;
-            hosting.kept.push(kept);
-        }
-        // Only when all could be opened does one begin to work.
-        hosting.kept.iter_mut().for_each(Kept::run);
         hosting.keep_what_is_wanted();
         let ways = Ways {
             view: seen,
@@ -134,7 +123,7 @@ impl Hosting {
             drives,
             changed: noticed,
         };
-        Ok((hosting, ways))
+        (hosting, ways)
     }
 
     /// Runs until `stop` is set; transfers under way are stopped so that they can be resumed.

@@ -112,7 +112,7 @@ impl Hosting {
         if self.named.contains(&path) {
             return send(
                 reply,
-                refused("It was named when this program was started, and is kept in sync until it ends."),
+                refused("It was named when this program was started, and is wanted until it ends."),
             );
         }
         send(
