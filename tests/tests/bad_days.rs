@@ -7,7 +7,8 @@
     reason = "a test fails by panicking, and tells what it measured"
 )]
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -331,6 +332,39 @@ fn slow_transfers_in_many_folders_hold_up_nothing_else() {
     // A list of the window is answered too.
     assert!(ask(all[0], r#""conflicts""#).contains("conflicts"));
     engine.stop();
+}
+
+/// Whoever pauses does not wait until a film is read. It stays as it is, and is taken in when they resume.
+#[test]
+fn a_pause_ends_the_reading_of_a_large_file() {
+    let sandbox = Sandbox::new();
+    let photos = pictures(&sandbox, "Photos", 1);
+    // Locked, it is read and not copied.
+    run(&mut sandbox.git(&photos, ["config", "annex.addunlocked", "false"]));
+    Actor::Anabranch.sync(&sandbox, &photos);
+    let engine = Engine::start(&sandbox, &[&photos]);
+    let (new, film) = (sandbox.path("new"), photos.join("film.mkv"));
+    File::create(&new).unwrap().set_len(2 << 30).unwrap();
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::rename(&new, &film).unwrap();
+    eventually(PATIENCE, || {
+        let mut unfinished = fs::read_dir(photos.join(".git/annex/othertmp")).into_iter().flatten();
+        unfinished.next().map(drop).ok_or("it is not read yet")
+    });
+    run(sandbox.anabranch(["pause"]).arg(&photos));
+    assert_eq!(run(&mut sandbox.git(&photos, ["ls-files", "film.mkv"])), "");
+    let found = fs::symlink_metadata(&film).unwrap();
+    assert_eq!((found.len(), found.permissions().mode() & 0o777), (2 << 30, 0o644));
+
+    run(sandbox.anabranch(["resume"]).arg(&photos));
+    eventually(Duration::from_secs(120), || {
+        match run(&mut sandbox.git(&photos, ["ls-tree", "HEAD", "film.mkv"])).starts_with("120000") {
+            true => Ok(()),
+            false => Err("it is not committed"),
+        }
+    });
+    engine.stop();
+    checks::git_fsck(&sandbox, &photos);
 }
 
 #[test]

@@ -109,10 +109,10 @@ pub enum Effect {
         /// What, in this order.
         keys: Vec<Key>,
     },
-    /// Stop a transfer as soon as possible; what has arrived so far is kept for resuming. The transfer's own event ends
-    /// both.
+    /// Stop a transfer, or taking files in, as soon as possible; what has arrived so far is kept for resuming, what was
+    /// read so far is committed. Its own event ends both.
     Cancel {
-        /// The transfer.
+        /// What is to stop.
         id: Id,
     },
     /// Put a question to the user, or show it again with new figures. Ends in [`crate::Event::Answered`], or by

@@ -243,8 +243,8 @@ impl Folder {
             | Effect::Observe { .. }
             | Effect::Offer { .. }
             | Effect::Transfer { .. } => {
-                if let Effect::Transfer { id, .. } = effect {
-                    self.workshop.announce_transfer(id);
+                if let Effect::Transfer { id, .. } | Effect::Ingest { id, .. } = effect {
+                    self.workshop.announce(id);
                 }
                 let workshop = Arc::clone(&self.workshop);
                 let mounts = Arc::clone(&self.mounts.borrow());

@@ -174,6 +174,7 @@ impl UnderWay {
                         *cancelled = true;
                         Ok(())
                     }
+                    Some(Kind::Repository) => Ok(()),
                     other => Err(format!("{other:?} cannot be cancelled")),
                 };
             }

@@ -56,7 +56,7 @@ pub(super) fn transfer(workshop: &Workshop, id: Id, name: &RemoteName, direction
             outcomes
         }
     };
-    workshop.end_transfer(id);
+    workshop.forget(id);
     Event::Transferred {
         id,
         refs: workshop.refs(),
@@ -105,7 +105,7 @@ fn run(
         Ok(limits) => workshop.set_limits(name, direction, limits),
         Err(error) => return all(Outcome::Failed(error.to_string())),
     }
-    let (cancelled, done) = (workshop.announce_transfer(id), Arc::<AtomicU64>::default());
+    let (cancelled, done) = (workshop.announce(id), Arc::<AtomicU64>::default());
     workshop.begin_transfer(
         id,
         Underway {

@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
 use annex::{IntakeOptions, Scope};
@@ -37,6 +38,7 @@ fn commit_unlogged(workshop: &Workshop, name: &str) -> Key {
         backend: &|_| None,
         message: "test",
         allow_removals: false,
+        cancelled: &AtomicBool::new(false),
     };
     let look = annex.look(&Scope::Everything).unwrap();
     let later = SystemTime::now() + Duration::from_secs(10);
@@ -163,7 +165,7 @@ fn a_transfer_that_is_cancelled_before_it_begins_does_not_start() {
     let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
     let keys = [commit_unlogged(&workshop, "one")];
     observe(&workshop).unwrap();
-    workshop.announce_transfer(Id(2));
+    workshop.announce(Id(2));
     workshop.cancel(Id(2));
     assert_eq!(send(&workshop, &name, &keys), [Outcome::Cancelled]);
     assert_eq!(send(&workshop, &name, &keys), [Outcome::Stored]);

@@ -60,7 +60,7 @@ struct Shared {
     seen: BTreeMap<RemoteName, u64>,
     looks: BTreeMap<Id, Look>,
     underway: BTreeMap<Id, Underway>,
-    /// For each transfer that is to begin or has begun: set when it is to end early.
+    /// For each work that can be cancelled and is to begin or has begun: set when it is to end early.
     cancelled: BTreeMap<Id, Arc<AtomicBool>>,
     /// Commits that are known to be merged; what is merged stays merged.
     merged: BTreeSet<Oid>,
@@ -320,8 +320,8 @@ impl Workshop {
         self.shared().looks.remove(&id)
     }
 
-    /// From now on a transfer can be cancelled, also before it has begun.
-    pub(crate) fn announce_transfer(&self, id: Id) -> Arc<AtomicBool> {
+    /// From now on this work can be cancelled, also before it has begun.
+    pub(crate) fn announce(&self, id: Id) -> Arc<AtomicBool> {
         Arc::clone(self.shared().cancelled.entry(id).or_default())
     }
 
@@ -329,7 +329,8 @@ impl Workshop {
         self.shared().underway.insert(id, transfer);
     }
 
-    pub(crate) fn end_transfer(&self, id: Id) {
+    /// It has ended.
+    pub(crate) fn forget(&self, id: Id) {
         let mut shared = self.shared();
         shared.underway.remove(&id);
         shared.cancelled.remove(&id);
