@@ -17,6 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use assistant::{Away, Effect, Event, Id, Looked, Merged, Outcome, Pushed, Reach};
 use surroundings::Mount;
 
+pub(crate) use content::look_for_room;
 pub(crate) use setbacks::Damage;
 pub(crate) use workshop::{Underway, Workshop};
 

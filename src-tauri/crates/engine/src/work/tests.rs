@@ -15,7 +15,7 @@ use assistant::content::Direction;
 use assistant::{Class, Effect, Event, Id, Outcome};
 use model::{Key, RemoteName};
 
-use super::{Workshop, perform};
+use super::{Workshop, look_for_room, perform};
 use crate::clock::Clock;
 use crate::household::Household;
 
@@ -169,6 +169,21 @@ fn a_transfer_that_is_cancelled_before_it_begins_does_not_start() {
     workshop.cancel(Id(2));
     assert_eq!(send(&workshop, &name, &keys), [Outcome::Cancelled]);
     assert_eq!(send(&workshop, &name, &keys), [Outcome::Stored]);
+}
+
+#[test]
+fn what_found_no_room_is_tried_again_when_there_is_some() {
+    let directory = tempfile::tempdir().unwrap();
+    let workshop = workshop(directory.path());
+    configure(&workshop, "diskreserve", "0");
+    let (name, here) = (RemoteName::parse("clone").unwrap(), workshop.annex().uuid().clone());
+    for (size, has_room) in [(u64::MAX / 2, false), (1, true)] {
+        let key = Key::parse(format!("SHA256E-s{size}--a").as_bytes()).unwrap();
+        let full = [(key, Outcome::Full("no room".to_owned()))];
+        workshop.setbacks().transferred(&name, Direction::Get, &here, &full);
+        assert_eq!(look_for_room(&workshop), has_room, "{size}");
+        assert_eq!(workshop.setbacks().lacks_room(&name, Direction::Get), !has_room);
+    }
 }
 
 /// The rules may change between the plan and the start: what they forbid by then does not start.
