@@ -10,7 +10,7 @@ use whole_system::asking::status;
 use whole_system::clones::Actor;
 use whole_system::drives::SmallDisk;
 use whole_system::edits::save;
-use whole_system::skip::{needs_notification_server, needs_root, or_skipped};
+use whole_system::skip::{needs_desktop, needs_notification_server, needs_root, or_skipped};
 use whole_system::{PATIENCE, Scene, attempt, eventually, run, trees};
 
 const FILES: u32 = 10;
@@ -86,6 +86,32 @@ fn a_server_that_is_absent_late_or_gone_is_lived_with() {
     dunst.has(1);
     engine.stop();
     dunst.has(0);
+}
+
+#[test]
+fn how_long_something_is_so_is_written_down_without_a_server_too() {
+    if !needs_desktop() {
+        return;
+    }
+    let scene = Scene::of_pictures(FILES);
+    let clone = scene.cloned_to("clone");
+    let away = scene.sandbox.path("away");
+    fs::rename(&clone, &away).unwrap();
+    let engine = scene.run();
+    scene.is("waiting");
+    let record = scene.sandbox.path("home/.local/state/anabranch/notices.json");
+    let lacks = |is_lacking: bool| {
+        eventually(PATIENCE, || match fs::read_to_string(&record).unwrap_or_default() {
+            text if !text.is_empty() && text.contains(r#""lacks_since":[[["#) == is_lacking => Ok(()),
+            text => Err(text),
+        });
+    };
+    lacks(true);
+    fs::rename(&away, &clone).unwrap();
+    scene.sync();
+    scene.is("safe");
+    lacks(false);
+    engine.stop();
 }
 
 #[test]

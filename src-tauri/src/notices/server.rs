@@ -186,6 +186,8 @@ impl Screen<'_> {
     /// Shows and takes back what there is to now; returns when to come again.
     async fn catch_up(&mut self, status: &Status) -> Option<u64> {
         if !self.presence.can_be_called() {
+            // What ended meanwhile must not be taken for what lasts since then by the next start.
+            self.record.keep(&self.history);
             return None;
         }
         let at = seconds();
