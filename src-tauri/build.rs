@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::fs::write(page, NOT_BUILT)?;
     }
     println!("cargo::rerun-if-changed=../ui/dist");
-    let commands = tauri_build::AppManifest::new().commands(&["status", "ask", "request", "watch"]);
+    let commands = tauri_build::AppManifest::new().commands(&["status", "ask", "request", "show", "watch"]);
     tauri_build::try_build(tauri_build::Attributes::new().app_manifest(commands))?;
     Ok(())
 }

@@ -75,7 +75,7 @@ impl Doer<'_> {
         match act {
             Act::OpenWindow => windows::open(self.app),
             Act::OpenPage(page) => windows::open_at(self.app, page),
-            Act::OpenFolder(path) => drop(tokio::spawn(open(path, self.said.clone()))),
+            Act::OpenFolder(path) => drop(tokio::spawn(show(path, self.said.clone()))),
             Act::Ask(folder, command) => self.ask(folder, command),
             Act::Request(request) => self.request([request]),
             Act::PauseAll(span) => {
@@ -148,19 +148,21 @@ pub(crate) fn tell(said: &UnboundedSender<Said>, title: String, body: String) {
     let _ = said.send(Said { title, body });
 }
 
-/// Shows a folder in the desktop's file manager.
-async fn open(folder: String, said: UnboundedSender<Said>) {
+/// Shows a directory or file with the desktop's program for it; if nothing is there any more, what is above it.
+pub(crate) async fn show(path: String, said: UnboundedSender<Said>) {
+    let there = Path::new(&path).ancestors().find(|path| path.exists());
+    let there = there.unwrap_or(Path::new(&path));
     let mut open = tokio::process::Command::new("xdg-open");
     // What is said to our own windows is not said to those of others.
     open.env_remove(crate::GTK_GRAPHICS);
-    open.arg(Path::new(&folder)).stdin(Stdio::null()).stdout(Stdio::null());
+    open.arg(there).stdin(Stdio::null()).stdout(Stdio::null());
     let why = match open.status().await {
         Ok(status) if status.success() => return,
         Ok(status) => status.to_string(),
         Err(error) => error.to_string(),
     };
-    let body = format!("{folder}: xdg-open: {why}");
-    tell(&said, "The folder could not be shown".to_owned(), body);
+    let body = format!("{path}: xdg-open: {why}");
+    tell(&said, "That could not be shown".to_owned(), body);
 }
 
 #[cfg(test)]
@@ -218,11 +220,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_folder_that_cannot_be_shown_is_told_of() {
+    async fn what_cannot_be_shown_is_told_of() {
         let (said, mut heard) = unbounded_channel();
-        open("/no/such/folder".to_owned(), said).await;
+        show("/no/such/folder".to_owned(), said).await;
         let told = heard.recv().await.unwrap();
-        assert_eq!(told.title, "The folder could not be shown");
+        assert_eq!(told.title, "That could not be shown");
         assert!(told.body.starts_with("/no/such/folder: xdg-open: "), "{told:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use contract::{Answer, Command, News, Reply, Request, Status, Update};
+use contract::{Action, Answer, Command, News, Reply, Request, Status, Update};
 use engine::Door;
 use tauri::State;
 use tauri::async_runtime::JoinHandle;
@@ -92,6 +92,25 @@ pub(crate) async fn request(shell: State<'_, Shell>, request: Request) -> Result
     Ok(shell.door.request(request).await)
 }
 
+/// Shows a file or directory with the desktop's program for it: only one that a problem says to look at.
+#[tauri::command]
+pub(crate) async fn show(shell: State<'_, Shell>, path: String) -> Result<(), ()> {
+    if is_to_be_shown(&shell.status.borrow(), &path) {
+        tokio::spawn(acts::show(path, shell.said.clone()));
+    }
+    Ok(())
+}
+
+fn is_to_be_shown(status: &Status, path: &str) -> bool {
+    let folders = status.folders.iter().flat_map(|folder| &folder.problems);
+    let mut actions = status
+        .problems
+        .iter()
+        .chain(folders)
+        .filter_map(|problem| problem.action.as_ref());
+    actions.any(|action| matches!(action, Action::Show { path: shown } if shown == path))
+}
+
 /// Sends the status now, and from now on what has changed in it: at most four times a second, as it is published.
 #[tauri::command]
 pub(crate) async fn watch(shell: State<'_, Shell>, channel: Channel<News>) -> Result<(), ()> {
@@ -106,4 +125,33 @@ pub(crate) async fn watch(shell: State<'_, Shell>, channel: Channel<News>) -> Re
         }
     })));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::{Folder, Problem};
+
+    use super::*;
+
+    fn with(action: Option<Action>) -> Problem {
+        Problem {
+            what: "what".to_owned(),
+            lost: String::new(),
+            next: String::new(),
+            remedy: String::new(),
+            action,
+        }
+    }
+
+    #[test]
+    fn only_what_a_problem_says_to_look_at_is_shown() {
+        let show = |path: &str| with(Some(Action::Show { path: path.to_owned() }));
+        let mut folder = Folder::at("/a".to_owned());
+        folder.problems = vec![with(Some(Action::SeeDrives)), with(None), show("/a/b")];
+        let mut status = Status::of(vec![folder]);
+        status.problems = vec![show("/settings.toml")];
+        let shown =
+            ["/a/b", "/settings.toml", "/a", "/a/b/c", "/etc/passwd", ""].map(|path| is_to_be_shown(&status, path));
+        assert_eq!(shown, [true, true, false, false, false, false]);
+    }
 }

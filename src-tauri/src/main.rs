@@ -122,6 +122,7 @@ fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Resul
             commands::status,
             commands::ask,
             commands::request,
+            commands::show,
             commands::watch
         ])
         .setup(move |app| {

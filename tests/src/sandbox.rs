@@ -42,10 +42,15 @@ impl Sandbox {
         );
         let folder = tempfile::Builder::new().prefix("anabranch-").tempdir().unwrap();
         let path = folder.path().canonicalize().unwrap();
-        for name in ["home", "run"] {
+        for name in ["home", "run", "programs"] {
             fs::create_dir(path.join(name)).unwrap();
             fs::set_permissions(path.join(name), fs::Permissions::from_mode(0o700)).unwrap();
         }
+        // No file manager is there to be seen: what it would be asked to show is written down.
+        let open = format!("#!/bin/sh\necho \"$1\" >> '{}'\n", path.join("shown").display());
+        fs::write(path.join("programs/xdg-open"), open).unwrap();
+        fs::set_permissions(path.join("programs/xdg-open"), fs::Permissions::from_mode(0o755)).unwrap();
+        programs.insert(0, path.join("programs"));
         let config = "[user]\n\tname = Test\n\temail = test@example.com\n[init]\n\tdefaultBranch = main\n\
                       [gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
         fs::write(path.join("home/.gitconfig"), config).unwrap();
@@ -60,6 +65,15 @@ impl Sandbox {
     #[must_use]
     pub fn has_git_annex(&self) -> bool {
         self.programs.iter().any(|folder| folder.join("git-annex").exists())
+    }
+
+    /// What the desktop was asked to show, with any program, one after the other.
+    #[must_use]
+    pub fn shown(&self) -> Vec<PathBuf> {
+        let shown = fs::read_to_string(self.path("shown")).unwrap_or_default();
+        // Of a line without its end more is being written.
+        let lines = shown.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+        lines.map(PathBuf::from).collect()
     }
 
     /// A path in the world.

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -147,19 +146,12 @@ fn a_folder_is_shown_in_the_file_manager() {
         return;
     }
     let (scene, _) = with_clone(1);
-    let (programs, opened) = (scene.sandbox.path("programs"), scene.sandbox.path("opened"));
-    fs::create_dir(&programs).unwrap();
-    let script = format!("#!/bin/sh\nprintf '%s' \"$1\" > '{}'\n", opened.display());
-    fs::write(programs.join("xdg-open"), script).unwrap();
-    fs::set_permissions(programs.join("xdg-open"), fs::Permissions::from_mode(0o755)).unwrap();
     let tray = scene.tray();
-    let mut program = scene.desktop.program(&scene.sandbox, &[&scene.photos]);
-    program.env("PATH", format!("{}:/usr/bin:/bin", programs.display()));
-    let engine = Engine::spawn_program(program, scene.sandbox.path("desktop.log"));
+    let engine = scene.run();
     tray.click("Photos ▸ Open");
-    eventually(PATIENCE, || match fs::read_to_string(&opened) {
-        Ok(path) if Path::new(&path) == scene.photos => Ok(()),
-        other => Err(format!("{other:?}")),
+    eventually(PATIENCE, || match scene.sandbox.shown() {
+        shown if shown == [scene.photos.clone()] => Ok(()),
+        shown => Err(format!("{shown:?}")),
     });
     engine.stop();
 }
@@ -298,17 +290,8 @@ fn a_late_click_does_nothing_else() {
     }
     let scene = Scene::of_pictures(1);
     let other = pictures(&scene.sandbox, "Other", 1);
-    let (programs, opened) = (scene.sandbox.path("programs"), scene.sandbox.path("opened"));
-    fs::create_dir(&programs).unwrap();
-    let open = programs.join("xdg-open");
-    fs::write(&open, format!("#!/bin/sh\necho \"$1\" >> '{}'\n", opened.display())).unwrap();
-    fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
     let tray = scene.tray();
-    let mut program = scene.desktop.program(&scene.sandbox, &[&scene.photos, &other]);
-    let path = std::env::var("PATH").unwrap();
-    program.env("PATH", format!("{}:{path}", programs.display()));
-    let mut engine = Engine::spawn_program(program, scene.sandbox.path("desktop.log"));
-    engine.wait_until_up(&scene.sandbox, &scene.photos);
+    let engine = scene.desktop.run(&scene.sandbox, &[&scene.photos, &other]);
     // As many recent changes as are shown: from now on the menu keeps its shape.
     let recent = "Recent changes ▸ Photos: ";
     let shown = |start: &str| {
@@ -337,15 +320,11 @@ fn a_late_click_does_nothing_else() {
     });
     tray.click_number(first);
     tray.click("Photos ▸ Open");
-    // The shell makes the file before it writes.
-    eventually(PATIENCE, || match fs::read_to_string(&opened) {
-        Ok(lines) if lines.ends_with('\n') => Ok(()),
-        other => Err(format!("{other:?}")),
+    eventually(PATIENCE, || match scene.sandbox.shown() {
+        shown if shown.is_empty() => Err("nothing was shown"),
+        _ => Ok(()),
     });
-    assert_eq!(
-        fs::read_to_string(&opened).unwrap(),
-        format!("{}\n", scene.photos.display())
-    );
+    assert_eq!(scene.sandbox.shown(), [scene.photos.clone()]);
     engine.stop();
 }
 

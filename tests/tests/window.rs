@@ -6,8 +6,8 @@ use std::fs;
 
 use whole_system::disk_services::DiskServices;
 use whole_system::drives::{Drive, Format};
-use whole_system::skip::{needs_root, needs_window, or_skipped};
-use whole_system::{Desktop, PATIENCE, Sandbox, Scene, Window, eventually, trees};
+use whole_system::skip::{needs_git_annex, needs_root, needs_window, or_skipped};
+use whole_system::{Desktop, PATIENCE, Sandbox, Scene, Window, eventually, run, trees};
 
 #[test]
 fn the_window_shows_what_is_so_and_does_what_is_clicked() {
@@ -58,6 +58,24 @@ fn the_window_says_of_a_file_where_it_is() {
     window.fill("File", "/etc/passwd");
     window.click("Ask");
     window.shows("This path is not in the folder.");
+}
+
+#[test]
+fn a_file_with_a_mistake_is_shown_by_the_button_of_its_problem() {
+    if !needs_window() {
+        return;
+    }
+    let scene = Scene::of_pictures(1);
+    let rules = scene.photos.join(".git/anabranch/policy.toml");
+    fs::write(&rules, "[[rule]]\nallow = \"evrything\"\n").unwrap();
+    let window = scene.window();
+    window.click("See the problem");
+    window.shows("The rules of this folder cannot be read");
+    window.click(&format!("Show it: {}", rules.display()));
+    eventually(PATIENCE, || match scene.sandbox.shown() {
+        shown if shown == [rules.clone()] => Ok(()),
+        shown => Err(format!("{shown:?}")),
+    });
 }
 
 #[test]
@@ -167,6 +185,34 @@ fn a_rule_that_is_set_in_the_window_is_obeyed() {
     });
     scene.is("safe");
     assert!(!has("raw/d.jpg", "a fourth picture\n"));
+}
+
+#[test]
+fn what_a_place_keeps_is_chosen_in_the_window() {
+    if !needs_window() || !needs_git_annex() {
+        return;
+    }
+    let scene = Scene::of_pictures(1);
+    let clone = scene.cloned_to("clone");
+    let git_annex = |arguments: &[&str]| {
+        let said = run(&mut scene.sandbox.git(&scene.photos, ["annex"].iter().chain(arguments)));
+        said.trim().to_owned()
+    };
+    let window = scene.window();
+    window.shows("Your folder is safe.");
+    eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
+
+    window.click("Rules");
+    window.shows("Every file of this folder belongs in clone.");
+    window.pick("Kept there", "Archive there");
+    window.shows("Nothing would be left to travel.");
+    window.click("Apply: Photos");
+    window.shows("The rules are in force.");
+    window.shows("Files that no other archive has belong in clone");
+    assert_eq!(git_annex(&["group", "clone"]), "archive");
+    // Changed outside, it is another one inside.
+    git_annex(&["wanted", "clone", "include=*.jpg"]);
+    window.shows("As set with git-annex: include=*.jpg (in archive).");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import { type Browser, picture, settled, start, wrongs } from './chromium';
@@ -175,16 +175,43 @@ describe('the rules', () => {
     const page = await browser.open('everyday', '/rules');
     await settled(page);
     const notes = page.getByRole('region', { name: 'Notes' });
-    const choice = notes.getByRole('combobox', { name: 'origin' });
+    const choice = notes.getByRole('combobox', { name: 'origin', exact: true });
     await choice.selectOption('nothing');
     await notes.getByText('Nothing travels between this folder and origin, not even names.').waitFor();
     await notes.getByRole('button', { name: 'Discard: Notes' }).press('Enter');
-    await notes.getByRole('combobox', { name: 'origin' }).and(notes.locator(':has(option[value=everything]:checked)')).waitFor();
-    await notes.getByRole('combobox', { name: 'origin' }).selectOption('content-down');
+    await notes.getByRole('combobox', { name: 'origin', exact: true }).and(notes.locator(':has(option[value=everything]:checked)')).waitFor();
+    await notes.getByRole('combobox', { name: 'origin', exact: true }).selectOption('content-down');
     await notes.locator('button:text("Apply"):not([aria-disabled=true])').press('Enter');
     await notes.getByRole('button', { name: 'Undo: Notes' }).press('Enter');
     await notes.getByText('The rules are as they were before.').waitFor();
-    expect(await notes.getByRole('combobox', { name: 'origin' }).inputValue()).toBe('everything');
+    expect(await notes.getByRole('combobox', { name: 'origin', exact: true }).inputValue()).toBe('everything');
+  });
+
+  it('say what is kept in a place, by keyboard, seen before it holds, and taken back', async () => {
+    const page = await browser.open('everyday', '/rules');
+    await settled(page);
+    const photos = page.getByRole('region', { name: 'Photos' });
+    const kept = (place: string): Locator => photos.getByRole('combobox', { name: `Kept there: ${place}` });
+    expect(await kept('backup disk').inputValue()).toBe('archive');
+    // What is set with git-annex is shown as it is, and one that is not known yet has no choice.
+    const notes = page.getByRole('region', { name: 'Notes' });
+    await notes.getByText('As set with git-annex: standard (in client).').waitFor();
+    expect(await page.getByRole('combobox', { name: 'Kept there: attic' }).count()).toBe(0);
+    await kept('desktop').focus();
+    // From “Everything, as nothing is set” to “Everything”.
+    await page.keyboard.press('ArrowDown');
+    await kept('backup disk').selectOption('only-new');
+    await photos.getByText('Files that no full copy and no other place of this kind has belong in backup disk').waitFor();
+    await photos.getByText('Nothing is removed').waitFor();
+    await photos.getByText('Nothing would be left to travel.').waitFor();
+    await picture(page, 'rules keeps');
+    expect(await wrongs(page)).toEqual([]);
+    await photos.locator('button:text("Apply"):not([aria-disabled=true])').press('Enter');
+    await photos.getByText('The rules are in force.').waitFor();
+    expect([await kept('desktop').inputValue(), await kept('backup disk').inputValue()]).toEqual(['backup', 'only-new']);
+    await photos.getByRole('button', { name: 'Undo: Photos' }).press('Enter');
+    await photos.getByText('The rules are as they were before.').waitFor();
+    expect([await kept('desktop').inputValue(), await kept('backup disk').inputValue()]).toEqual(['all', 'archive']);
   });
 
   it('end where their card ends', async () => {

@@ -17,6 +17,14 @@ export async function request(backend: Backend, asked: Request): Promise<Answer>
   return backend.request(asked).catch(unanswered);
 }
 
+/** Shows a file or directory. Gives why not, as a sentence; empty if it is shown. */
+export async function show(backend: Backend, path: string): Promise<string> {
+  return backend.show(path).then(
+    () => '',
+    (error: unknown) => refusal(unanswered(error)),
+  );
+}
+
 /** What was answered, if it is of that kind. */
 export function part<From extends Reply | Answer, Key extends Keys<From> & string>(
   answer: From,

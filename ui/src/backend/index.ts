@@ -8,6 +8,8 @@ export interface Backend {
   ask(folder: string, command: Command): Promise<Reply>;
   /** Asks the program as a whole. */
   request(request: Request): Promise<Answer>;
+  /** Shows a file or directory that a problem says to look at, with the desktop's program for it. */
+  show(path: string): Promise<void>;
   /** Calls back with each new status, until the function that it gives is called. */
   watch(onStatus: (status: Status) => void): Promise<() => void>;
 }

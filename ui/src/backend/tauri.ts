@@ -9,6 +9,7 @@ export const tauri: Backend = {
   status: () => invoke<Status>('status'),
   ask: (folder, command) => invoke<Reply>('ask', { folder, command }),
   request: (request) => invoke<Answer>('request', { request }),
+  show: (path) => invoke('show', { path }),
   async watch(onStatus) {
     let status: Status | null = null;
     const channel = new Channel<News>((news) => {

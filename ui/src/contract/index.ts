@@ -211,7 +211,11 @@ wants: number,
 /**
  * Their bytes.
  */
-wants_bytes: number, };
+wants_bytes: number, 
+/**
+ * What it keeps; none if that cannot be said or set: it is not supported, or nobody has seen its repository yet.
+ */
+keeps: Keeps | null, };
 
 /**
  * Whether a place can be reached.
@@ -301,7 +305,11 @@ folder: string, } } | { "leave": {
 /**
  * The folder, by its path.
  */
-folder: string, } } | "see-drives";
+folder: string, } } | "see-drives" | { "show": { 
+/**
+ * An absolute path. If nothing is there any more, what is above it is shown.
+ */
+path: string, } };
 
 /**
  * Something that happened.
@@ -388,9 +396,27 @@ folder: string,
 place: string, };
 
 /**
- * What a drive is for.
+ * What a drive or another place is for.
  */
-export type Purpose = "carry" | "backup" | "archive";
+export type Purpose = "carry" | "backup" | "only-new" | "archive";
+
+/**
+ * What a place keeps: what it wants, as all clones of the folder know it. Groups are git-annex's standard groups; those
+ * that somebody has named are not among them.
+ */
+export type Keeps = { "for": Purpose } | { "all": { 
+/**
+ * The groups that it is in all the same.
+ */
+groups: Array<string>, } } | { "own": { 
+/**
+ * Its groups.
+ */
+groups: Array<string>, 
+/**
+ * Its preferred content; empty if only required content is set.
+ */
+wanted: string, } };
 
 /**
  * The settings of the program itself, as they are in force.
@@ -675,6 +701,23 @@ allow: Allow, };
 export type Allow = "everything" | "git-only" | "content-up" | "content-down" | "nothing";
 
 /**
+ * A place that is to keep something else.
+ */
+export type Keeping = { 
+/**
+ * The name of the place.
+ */
+place: string, 
+/**
+ * What it kept when the user last saw it.
+ */
+before: Keeps, 
+/**
+ * What it is to keep.
+ */
+after: Keeps, };
+
+/**
  * What rules would change, before they are set.
  */
 export type Preview = { 
@@ -784,9 +827,13 @@ skip: number,
  */
 count: number, } } | "rules" | { "preview-rules": { 
 /**
- * They.
+ * The rules.
  */
-rules: Array<Rule>, } } | { "set-rules": { 
+rules: Array<Rule>, 
+/**
+ * The places.
+ */
+keeps: Array<Keeping>, } } | { "set-rules": { 
 /**
  * The rules that the user saw.
  */
@@ -794,7 +841,11 @@ before: Array<Rule>,
 /**
  * The new ones.
  */
-rules: Array<Rule>, } } | "conflicts" | { "settle": { 
+rules: Array<Rule>, 
+/**
+ * The places that are to keep something else.
+ */
+keeps: Array<Keeping>, } } | "conflicts" | { "settle": { 
 /**
  * The path of the file, as bytes in hexadecimal.
  */

@@ -22,6 +22,7 @@ function replying(reply: (command: Command) => Promise<Reply>): Backend & { ask:
     status: () => Promise.resolve(statusOf([])),
     ask: vi.fn<Backend['ask']>((_, command) => reply(command)),
     request: () => Promise.resolve({ refused: 'nobody asks this here' }),
+    show: () => Promise.reject(new Error('nobody asks this here')),
     watch: () => Promise.resolve(() => undefined),
   };
 }

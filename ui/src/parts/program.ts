@@ -14,6 +14,7 @@ export function program(
     status: () => Promise.resolve(status([])),
     ask: vi.fn<Backend['ask']>((_, command) => reply(command)),
     request: vi.fn<Backend['request']>(answer),
+    show: vi.fn<Backend['show']>(() => Promise.resolve()),
     watch: () => Promise.resolve(() => undefined),
   };
 }

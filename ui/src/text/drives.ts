@@ -41,11 +41,13 @@ export const drives = {
   purpose: {
     carry: 'Carry files between computers',
     backup: 'A full copy',
+    'only-new': 'Only new files',
     archive: 'Old things off this computer',
   } satisfies Record<Purpose, string>,
   purposeMeans: {
     carry: 'Holds what is still on its way to another computer.',
     backup: 'Holds every file of the folder.',
+    'only-new': 'Holds every file that no full copy and no other place of this kind has.',
     archive: 'Holds every file that no other archive has. Nothing is removed from this computer.',
   } satisfies Record<Purpose, string>,
 };

@@ -46,7 +46,7 @@ export const help = {
   look: 'Look closer',
   why: 'tells where a file is, and what it waits for',
   problems: 'what does not go away by waiting',
-  rules: 'what may travel where. The rules of a folder are written in this file in it:',
+  rules: 'what may travel where, and what is kept there. The rules of a folder are written in this file in it:',
   rulesFile: '.git/anabranch/policy.toml',
   settings: 'speed, notifications, look. They are written in',
   noSettings: 'speed, notifications, look. This program was started without a file for them.',

@@ -135,6 +135,7 @@ export const text = {
     next: 'What happens next by itself',
     remedy: 'What you can do',
     drives: 'See the drives',
+    show: 'Show it',
   },
   why: {
     hint: 'Where are the copies of a file, and what does it wait for?',

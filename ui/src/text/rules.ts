@@ -1,9 +1,9 @@
-import type { Allow } from '../contract';
-import { bytes, files } from './format';
+import type { Allow, Purpose } from '../contract';
+import { bytes, files, list } from './format';
 
 /** The words of the page Rules. */
 export const rules = {
-  hint: 'What may travel between each folder and each of its places. Nothing changes before you apply it.',
+  hint: 'What may travel between each folder and each of its places, and what is kept there. Nothing changes before you apply it.',
   none: 'No folder has a place yet, so there is nothing to rule.',
   written: 'Written to',
   allow: {
@@ -20,6 +20,29 @@ export const rules = {
     'git-only': (place: string): string => `The names of files are known to ${place}; their contents stay where they are.`,
     nothing: (place: string): string => `Nothing travels between this folder and ${place}, not even names.`,
   } satisfies Record<Allow, (place: string) => string>,
+  kept: 'Kept there',
+  keeps: {
+    backup: 'Everything',
+    'only-new': 'Only new files',
+    archive: 'Archive there',
+    carry: 'What passes through',
+  } satisfies Record<Purpose, string>,
+  keepsMeans: {
+    backup: (place: string): string => `Every file of this folder belongs in ${place} (git-annex’s group backup).`,
+    'only-new': (place: string): string =>
+      `Files that no full copy and no other place of this kind has belong in ${place} (git-annex’s group incrementalbackup).`,
+    archive: (place: string): string =>
+      `Files that no other archive has belong in ${place} (git-annex’s group archive).`,
+    carry: (place: string): string =>
+      `Files that are still on their way to another computer belong in ${place} (git-annex’s group transfer).`,
+  } satisfies Record<Purpose, (place: string) => string>,
+  unchosen: { all: 'Everything, as nothing is set', own: 'As set with git-annex' },
+  keepsAll: (place: string): string =>
+    `Every file of this folder belongs in ${place}. For “Only new files” in another place it is no full copy.`,
+  keepsOwn: (wanted: string, groups: string[]): string => {
+    const what = wanted === '' ? 'only what is required there' : wanted;
+    return groups.length > 0 ? `As set with git-annex: ${what} (in ${list(groups)}).` : `As set with git-annex: ${what}.`;
+  },
   except: (place: string): string => `Directories that differ with ${place}`,
   choose: 'Choose directories…',
   fewer: 'Done choosing',
@@ -45,6 +68,7 @@ export const rules = {
     down: (count: number, size: number, place: string): string => `${files(count)} (${bytes(size)}) would come from ${place}`,
     held: (count: number, size: number, place: string): string =>
       `${files(count)} (${bytes(size)}) would be held back at ${place}`,
+    stays: 'Nothing is removed: what a place keeps no more and has already stays there.',
     still: 'Nothing would be left to travel.',
     copies: (copies: number, count: number): string =>
       `Fewest copies of a file when all that has travelled: ${copies} (${files(count)}).`,

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Activity, Branch, Conflict, Folder, Page, Preview, Rule, Rules, Which, Why};
+use crate::{Activity, Branch, Conflict, Folder, Keeping, Page, Preview, Rule, Rules, Which, Why};
 
 /// Something asked of the engine of one folder. One line of JSON on its socket; one [`Reply`] line comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,17 +52,23 @@ pub enum Command {
     },
     /// The rules.
     Rules,
-    /// What these rules would change; nothing is changed.
+    /// What these rules, and places that keep something else, would change; nothing is changed.
     PreviewRules {
-        /// They.
+        /// The rules.
         rules: Vec<Rule>,
+        /// The places.
+        #[serde(default)]
+        keeps: Vec<Keeping>,
     },
-    /// Sets the rules, in force at once. Refused if others were written since.
+    /// Sets the rules and what places keep, in force at once. Refused if either was changed since; then nothing is set.
     SetRules {
         /// The rules that the user saw.
         before: Vec<Rule>,
         /// The new ones.
         rules: Vec<Rule>,
+        /// The places that are to keep something else.
+        #[serde(default)]
+        keeps: Vec<Keeping>,
     },
     /// All conflicts that are not settled.
     Conflicts,

@@ -59,7 +59,7 @@ pub struct OnDrive {
     pub place: String,
 }
 
-/// What a drive is for.
+/// What a drive or another place is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
@@ -68,6 +68,8 @@ pub enum Purpose {
     Carry,
     /// Hold a full copy: git-annex's group `backup`.
     Backup,
+    /// Hold what no full copy and no other place of this kind has: git-annex's group `incrementalbackup`.
+    OnlyNew,
     /// Hold what no other archive has: git-annex's group `archive`.
     Archive,
 }

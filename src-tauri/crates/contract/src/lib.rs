@@ -31,7 +31,7 @@ pub use drive::{Drive, OnDrive, Purpose, Standing};
 pub use files::{Conflict, File, Page, Path, Version, Which};
 pub use problem::{Action, Problem};
 pub use request::{Answer, AtPlace, Found, Request};
-pub use rules::{Allow, Amount, Branch, Preview, Rule, Rules, Travel};
+pub use rules::{Allow, Amount, Branch, Keeping, Keeps, Preview, Rule, Rules, Travel};
 pub use settings::{Declined, Look, Setting, Settings};
 pub use status::{
     Change, Contact, Direction, Folder, Missing, Pause, PauseReason, Place, Progress, Question, Refused, State, Status,

@@ -33,4 +33,9 @@ pub enum Action {
     },
     /// Look at the drives, where each can be ejected.
     SeeDrives,
+    /// Look at a file or directory with the desktop's program for it.
+    Show {
+        /// An absolute path. If nothing is there any more, what is above it is shown.
+        path: String,
+    },
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Path;
+use crate::{Path, Purpose};
 
 /// The rules of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -40,6 +40,40 @@ pub enum Allow {
     ContentDown,
     /// Nothing at all.
     Nothing,
+}
+
+/// What a place keeps: what it wants, as all clones of the folder know it. Groups are git-annex's standard groups; those
+/// that somebody has named are not among them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Keeps {
+    /// What it is for says: its group, and preferred content `standard`.
+    For(Purpose),
+    /// Everything, as there is no preferred content.
+    All {
+        /// The groups that it is in all the same.
+        groups: Vec<String>,
+    },
+    /// What was set with git-annex.
+    Own {
+        /// Its groups.
+        groups: Vec<String>,
+        /// Its preferred content; empty if only required content is set.
+        wanted: String,
+    },
+}
+
+/// A place that is to keep something else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Keeping {
+    /// The name of the place.
+    pub place: String,
+    /// What it kept when the user last saw it.
+    pub before: Keeps,
+    /// What it is to keep.
+    pub after: Keeps,
 }
 
 /// What rules would change, before they are set.

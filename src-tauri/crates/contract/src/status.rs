@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Drive, Problem, Settings};
+use crate::{Drive, Keeps, Problem, Settings};
 
 /// Everything there is to see, at one moment.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -197,6 +197,8 @@ pub struct Place {
     pub wants: u64,
     /// Their bytes.
     pub wants_bytes: u64,
+    /// What it keeps; none if that cannot be said or set: it is not supported, or nobody has seen its repository yet.
+    pub keeps: Option<Keeps>,
 }
 
 /// Which way a content travels.

@@ -7,9 +7,9 @@ use ts_rs::{Config, TS};
 
 use crate::{
     Action, Activity, Allow, Amount, Answer, AtPlace, Branch, Change, Command, Conflict, Contact, Declined, Deed,
-    Direction, Drive, Entry, File, Folder, Found, Keep, Look, Missing, News, OnDrive, Page, Path, Pause, PauseReason,
-    Place, Preview, Problem, Progress, Purpose, Question, Refused, Reply, Request, Rule, Rules, Setting, Settings,
-    Standing, State, Status, Travel, Update, Version, Which, Why, Work,
+    Direction, Drive, Entry, File, Folder, Found, Keep, Keeping, Keeps, Look, Missing, News, OnDrive, Page, Path,
+    Pause, PauseReason, Place, Preview, Problem, Progress, Purpose, Question, Refused, Reply, Request, Rule, Rules,
+    Setting, Settings, Standing, State, Status, Travel, Update, Version, Which, Why, Work,
 };
 
 const FILE: &str = "../../../ui/src/contract/index.ts";
@@ -60,6 +60,7 @@ fn all() -> String {
         declared::<Standing>,
         declared::<OnDrive>,
         declared::<Purpose>,
+        declared::<Keeps>,
         declared::<Settings>,
         declared::<Look>,
         declared::<Declined>,
@@ -77,6 +78,7 @@ fn all() -> String {
         declared::<Rules>,
         declared::<Rule>,
         declared::<Allow>,
+        declared::<Keeping>,
         declared::<Preview>,
         declared::<Travel>,
         declared::<Amount>,

@@ -25,6 +25,7 @@ mod status;
 mod watching;
 mod whole;
 mod why;
+mod wishes;
 mod work;
 
 pub use error::Error;

@@ -1,6 +1,7 @@
 //! What people see: a pure function of the assistant's state and what is under way.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use annex::{Annex, Facts};
@@ -12,6 +13,8 @@ use model::expression::Trust;
 use model::{RemoteName, Uuid};
 use surroundings::Why;
 
+use crate::policy;
+use crate::wishes;
 use crate::work::{Damage, Underway, Workshop};
 
 /// The status of a folder with a running engine.
@@ -193,22 +196,34 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
             lost: "Nothing is lost.".to_owned(),
             next: "Until they can be read the rules before are in force; without any, no content moves.".to_owned(),
             remedy: "Correct that line.".to_owned(),
-            action: None,
+            action: Some(Action::Show {
+                path: workshop.annex().own_dir().join(policy::FILE).display().to_string(),
+            }),
         });
     }
-    problems.extend(damages(workshop));
+    problems.extend(damages(workshop, &folder));
     for (what, why) in workshop.unfit() {
+        let show = show_where(&folder, &what);
         problems.push(problem(
             format!("{what} is left out: {why}."),
             "Rename it or correct it.",
-            None,
+            Some(show),
         ));
     }
     problems
 }
 
+/// The directory of a file.
+fn show_where(folder: &str, file: &str) -> Action {
+    let file = Path::new(folder).join(file);
+    let directory = file.parent().unwrap_or(&file);
+    Action::Show {
+        path: directory.display().to_string(),
+    }
+}
+
 /// Contents that were found damaged and are not made good yet.
-fn damages(workshop: &Workshop) -> Vec<Problem> {
+fn damages(workshop: &Workshop, folder: &str) -> Vec<Problem> {
     let name = |uuid: &Uuid| match uuid == workshop.annex().uuid() {
         true => "this folder".to_owned(),
         false => workshop.description(uuid),
@@ -217,16 +232,20 @@ fn damages(workshop: &Workshop) -> Vec<Problem> {
         let others = damage.have.iter().filter(|uuid| *uuid != place);
         let others: Vec<String> = others.map(name).collect();
         let others = others.join(", ");
-        let (lost, next, remedy) = match others.is_empty() {
+        let (lost, next, remedy, action) = match others.is_empty() {
             false => (
                 format!("Nothing is lost: {others} has it."),
                 format!("It will be fetched again from {others}."),
                 String::new(),
+                Action::Sync {
+                    folder: folder.to_owned(),
+                },
             ),
             true => (
                 "No other place is known to have it.".to_owned(),
                 "It will be fetched as soon as a place has it again.".to_owned(),
                 "Put another copy of the file in its place if you have one.".to_owned(),
+                show_where(folder, &damage.path.to_string()),
             ),
         };
         Problem {
@@ -238,7 +257,7 @@ fn damages(workshop: &Workshop) -> Vec<Problem> {
             lost,
             next,
             remedy,
-            action: None,
+            action: Some(action),
         }
     };
     workshop.setbacks().damaged().map(problem).collect()
@@ -247,6 +266,7 @@ fn damages(workshop: &Workshop) -> Vec<Problem> {
 fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
     let settings = workshop.remote_settings();
     let views: Vec<RemoteView<'_>> = assistant.remotes().collect();
+    let facts = workshop.known_facts();
     let place = |(name, settings): (&model::RemoteName, &annex::settings::RemoteSettings)| {
         let view = views.iter().find(|view| view.name == name);
         let uuid = settings.uuid.as_ref();
@@ -262,6 +282,10 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
             has_commits: view.is_none_or(|view| !view.lacks_heads),
             wants: view.map_or(0, |_| lacking().map(|class| class.keys).sum()),
             wants_bytes: view.map_or(0, |_| lacking().map(|class| class.bytes).sum()),
+            keeps: uuid
+                .filter(|_| workshop.supports(settings))
+                .zip(facts.as_deref())
+                .map(|(uuid, facts)| wishes::told(facts, uuid)),
         }
     };
     settings.iter().map(place).collect()

@@ -26,6 +26,7 @@ fn place(name: &str, wants: u64) -> Place {
         has_commits: true,
         wants,
         wants_bytes: wants,
+        keeps: None,
     }
 }
 

@@ -1,4 +1,5 @@
-import type { Command, Conflict, Folder, Reply, Rules } from '../../contract';
+import type { Command, Conflict, Folder, Keeping, Reply, Rules } from '../../contract';
+import { untold } from '../../logic/keeps';
 import { isSame } from '../../logic/rules';
 import { activity } from './activity';
 import { page, preview, tree, why } from './files';
@@ -54,10 +55,11 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
     return { activity: activity(folder, command.activity.skip, command.activity.count) };
   }
   if ('preview-rules' in command) {
-    return { preview: preview(folder, command['preview-rules'].rules) };
+    const { rules, keeps } = command['preview-rules'];
+    return { preview: preview(keeping(folder, keeps), rules) };
   }
   if ('set-rules' in command) {
-    return setRules(known, command['set-rules'], changes);
+    return setRules(folder, known, command['set-rules'], changes);
   }
   if ('settle' in command) {
     return settle(known, command.settle, changes);
@@ -68,10 +70,22 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
   return { why: why(folder, command.why.path) };
 }
 
+/** A folder whose places keep something else. */
+function keeping(folder: Folder, keeps: Keeping[]): Folder {
+  return {
+    ...folder,
+    places: folder.places.map((place) => ({
+      ...place,
+      keeps: keeps.find((one) => one.place === place.name)?.after ?? place.keeps,
+    })),
+  };
+}
+
 function setRules(
+  { places }: Folder,
   { rules }: Known,
-  asked: { before: Rules['rules']; rules: Rules['rules'] },
-  { known }: Changes,
+  asked: { before: Rules['rules']; rules: Rules['rules']; keeps: Keeping[] },
+  { folder, known }: Changes,
 ): Reply {
   if (rules.mistake !== null) {
     return { refused: `the rules were not changed: ${rules.mistake}` };
@@ -79,6 +93,10 @@ function setRules(
   if (!isSame(rules.rules, asked.before)) {
     return { refused: 'the rules were changed elsewhere since you saw them; nothing was changed' };
   }
+  if (untold(asked.keeps, places).length < asked.keeps.length) {
+    return { refused: 'what a place keeps was changed elsewhere since you saw it; nothing was changed' };
+  }
+  folder((one) => keeping(one, asked.keeps));
   known({ rules: { rules: asked.rules, mistake: null } });
   return 'done';
 }

@@ -1,4 +1,5 @@
-import type { Amount, Branch, File, Folder, Page, Path, Preview, Rule, Which, Why } from '../../contract';
+import type { Amount, Branch, File, Folder, Page, Path, Place, Preview, Rule, Which, Why } from '../../contract';
+import { choice } from '../../logic/keeps';
 import { hex } from '../../logic/path';
 import { carries, effective } from '../../logic/rules';
 
@@ -18,16 +19,23 @@ function all(folder: Folder): Filed[] {
   const size = Math.round(folder.bytes / Math.max(folder.keys, 1));
   return Array.from({ length: folder.keys }, (_, at) => {
     const directory = DIRECTORIES[Math.floor((at * DIRECTORIES.length) / folder.keys)] ?? '';
-    const wantedBy = folder.places.filter(({ wants }) => at < wants).map(({ name }) => name);
+    const lacking = folder.places.filter((place) => at < place.wants);
+    const wantedBy = lacking.filter((place) => isWanted(folder, place)).map(({ name }) => name);
     return {
       directory,
       wantedBy,
       path: path(`${directory}/IMG_${String(at).padStart(5, '0')}.jpg`),
       bytes: at % 97 === 13 ? null : size,
       is_here: true,
-      copies: 1 + folder.places.length - wantedBy.length,
+      copies: 1 + folder.places.length - lacking.length,
     };
   });
+}
+
+/** Only new files are those that no full copy has: here one has all. */
+function isWanted(folder: Folder, { keeps }: Place): boolean {
+  const isFull = (place: Place): boolean => place.keeps !== null && choice(place.keeps) === 'backup';
+  return keeps === null || choice(keeps) !== 'only-new' || !folder.places.some(isFull);
 }
 
 function path(shown: string): Path {

@@ -58,6 +58,8 @@ export function fake(name: string): Backend {
       });
     },
     request: (request) => answer(() => status, request, { status: change, ticks }),
+    // A browser has no file manager to show it with.
+    show: () => Promise.resolve(),
     watch: (onStatus) => {
       watchers.add(onStatus);
       onStatus(status);

@@ -37,7 +37,7 @@ export function folder(path: string, differs: Partial<Folder> = {}): Folder {
 
 /** A place that is here and has everything, with what differs. */
 export function place(name: string, differs: Partial<Place> = {}): Place {
-  return { name, contact: 'here', has_commits: true, wants: 0, wants_bytes: 0, ...differs };
+  return { name, contact: 'here', has_commits: true, wants: 0, wants_bytes: 0, keeps: { all: { groups: [] } }, ...differs };
 }
 
 function changes(count: number): Change[] {

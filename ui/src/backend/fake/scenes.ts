@@ -23,7 +23,7 @@ const transfers: Partial<Folder> = {
   bytes: 61 * GB,
   places: [
     place('desktop'),
-    place('backup disk', { wants: 213, wants_bytes: 19 * GB, has_commits: false }),
+    place('backup disk', { wants: 213, wants_bytes: 19 * GB, has_commits: false, keeps: { for: 'archive' } }),
   ],
   transfers: [
     { place: 'desktop', direction: 'receiving', what: '2026/11/harbour at dusk.mov', done: 0.3 * GB, total: 0.7 * GB },
@@ -48,6 +48,7 @@ const problems: Partial<Folder> = {
     problem('The content of letters/1998.pdf in backup disk is damaged; it was set aside there.', {
       lost: 'Nothing is lost: laptop has it.',
       next: 'It will be fetched again from laptop.',
+      action: { sync: { folder: '/home/ann/Papers' } },
     }),
     problem('Something could not be done here: the index is locked.', {
       next: 'It will be looked at again by itself.',
@@ -126,7 +127,7 @@ export interface Scene {
   conflicts?: Record<string, Conflict[]>;
 }
 
-const notes = folder('/home/ann/Notes', { keys: 1, bytes: 2_048, places: [place('origin')] });
+const notes = folder('/home/ann/Notes', { keys: 1, bytes: 2_048, places: [place('origin', { keeps: { own: { groups: ['client'], wanted: 'standard' } } })] });
 
 const SCENES: Record<string, () => Scene> = {
   empty: () => ({ status: status([], { drives: [stick], settings: settings({ autostart: null }) }) }),
@@ -145,8 +146,9 @@ const SCENES: Record<string, () => Scene> = {
           places: [
             place('archive', {
               contact: { unsupported: 'special remotes (this one is of type S3) are not supported yet' },
+              keeps: null,
             }),
-            place('attic', { contact: 'unknown' }),
+            place('attic', { contact: 'unknown', keeps: null }),
           ],
         }),
       ],
@@ -176,6 +178,7 @@ const SCENES: Record<string, () => Scene> = {
         problem('The settings file has a mistake in line 3: "look" is none of system, light, dark.', {
           next: 'The settings from before stay in force.',
           remedy: 'Correct the file.',
+          action: { show: { path: '/home/ann/.config/anabranch/settings.toml' } },
         }),
         problem('/media/ann/ONE and /media/ann/TWO are the same repository at several places at once.', {
           next: 'Neither is kept in sync as long as both are there.',

@@ -39,16 +39,28 @@ impl Branch<'_> {
     /// `preferred-content.log`; an empty value unsets. Recorded again, a value becomes the newest, so this always
     /// commits (as in git-annex): compare with [`Branch::facts`] first where nothing new is to be said.
     pub fn record_value(&self, log: &str, uuid: &Uuid, value: &str, now: VectorClock) -> Result<Oid> {
-        check(log, Kind::Uuid, &[value])?;
-        let value = logs::normal_value(log.as_bytes(), value.as_bytes());
-        self.record(&[log.into()], &|_, scope, content| {
-            if !scope.holds(uuid.as_str()) {
-                return None;
-            }
+        self.record_values(&[(log, uuid, value)], now)
+    }
+
+    /// Records several such values in one commit: all of them, or none.
+    pub fn record_values(&self, values: &[(&str, &Uuid, &str)], now: VectorClock) -> Result<Oid> {
+        let mut by_log: BTreeMap<&str, Vec<(&Uuid, Vec<u8>)>> = BTreeMap::new();
+        for &(log, uuid, value) in values {
+            check(log, Kind::Uuid, &[value])?;
+            let value = logs::normal_value(log.as_bytes(), value.as_bytes());
+            by_log.entry(log).or_default().push((uuid, value));
+        }
+        let (names, values): (Vec<&str>, Vec<_>) = by_log.into_iter().unzip();
+        let paths: Vec<Vec<u8>> = names.iter().map(|log| log.as_bytes().to_vec()).collect();
+        self.record(&paths, &|at, scope, content| {
             let mut parsed = UuidLog::parse(content);
-            parsed.normalize(|value| logs::normal_value(log.as_bytes(), value));
-            parsed.set(uuid.as_str().as_bytes(), &value, now);
-            Some(parsed.to_bytes())
+            parsed.normalize(|value| logs::normal_value(names[at].as_bytes(), value));
+            let mut changed = false;
+            for (uuid, value) in values[at].iter().filter(|(uuid, _)| scope.holds(uuid.as_str())) {
+                parsed.set(uuid.as_str().as_bytes(), value, now);
+                changed = true;
+            }
+            changed.then(|| parsed.to_bytes())
         })
     }
 

@@ -43,9 +43,13 @@ pub struct Ahead {
     pub held_back: Sum,
 }
 
+/// Whether a repository wants a content that these repositories have.
+pub type Wants<'w> = dyn Fn(&Uuid, &BTreeSet<Uuid>) -> bool + 'w;
+
 /// Looks at one content after the other: where it will go under some rules, and how many copies there are then.
 ///
-/// Who wants what is taken as it is now. A content that comes here and is wanted at another remote goes on to it.
+/// Who wants a content is asked anew with every copy that it will have. One that comes here and is wanted at another remote
+/// goes on to it.
 #[derive(Debug, Clone)]
 pub struct Foresight {
     here: Uuid,
@@ -75,14 +79,15 @@ impl Foresight {
         }
     }
 
-    /// Looks at a content that these repositories have and want, and that these files name.
-    pub fn add(&mut self, have: &BTreeSet<Uuid>, want: &BTreeSet<Uuid>, size: u64, files: &[RepoPath]) {
+    /// Looks at a content that these repositories have, and that these files name. `wants` says whether a repository wants
+    /// it when others have it.
+    pub fn add(&mut self, have: &BTreeSet<Uuid>, wants: &Wants<'_>, size: u64, files: &[RepoPath]) {
         let mut have = have.clone();
-        if want.contains(&self.here) && !have.contains(&self.here) && self.comes(&have, size, files) {
+        if !have.contains(&self.here) && wants(&self.here, &have) && self.comes(&have, size, files) {
             have.insert(self.here.clone());
         }
         if have.contains(&self.here) {
-            self.goes(&mut have, want, size, files);
+            self.goes(&mut have, wants, size, files);
         }
         let copies = have.difference(&self.dead).count() as u64;
         self.fewest = Some(match self.fewest {
@@ -108,10 +113,10 @@ impl Foresight {
         false
     }
 
-    fn goes(&mut self, have: &mut BTreeSet<Uuid>, want: &BTreeSet<Uuid>, size: u64, files: &[RepoPath]) {
+    fn goes(&mut self, have: &mut BTreeSet<Uuid>, wants: &Wants<'_>, size: u64, files: &[RepoPath]) {
         for ahead in &mut self.ahead {
-            let wanting = ahead.remote.uuid.as_ref().filter(|uuid| want.contains(uuid));
-            let Some(uuid) = wanting.filter(|uuid| ahead.remote.sends && !have.contains(uuid)) else {
+            let lacking = ahead.remote.uuid.as_ref().filter(|uuid| !have.contains(uuid));
+            let Some(uuid) = lacking.filter(|uuid| ahead.remote.sends && wants(uuid, have)) else {
                 continue;
             };
             if self.policy.allows(&ahead.remote.name, Direction::Send, files) {
@@ -177,7 +182,8 @@ mod tests {
 
     fn add(foresight: &mut Foresight, have: &str, want: &str, file: &str) {
         let file = RepoPath::parse(file.as_bytes()).unwrap();
-        foresight.add(&uuids(have), &uuids(want), 10, &[file]);
+        let want = uuids(want);
+        foresight.add(&uuids(have), &|uuid, _| want.contains(uuid), 10, &[file]);
     }
 
     fn rule(of: &str, directory: &str, exchange: Exchange) -> Rule {
@@ -248,6 +254,21 @@ mod tests {
         assert_eq!(
             (counts(&foresight), foresight.fewest()),
             ([[2, 0, 1], [1, 1, 1]], Some((1, 1)))
+        );
+    }
+
+    #[test]
+    fn what_one_has_another_may_not_want_any_more() {
+        let mut foresight = foresee(vec![rule("nas", "raw", Exchange::ContentDown)]);
+        let archives = uuids("nas usb");
+        let wants = |uuid: &Uuid, have: &BTreeSet<Uuid>| !archives.contains(uuid) || have.is_disjoint(&archives);
+        for file in ["a", "raw/b"] {
+            let file = RepoPath::parse(file.as_bytes()).unwrap();
+            foresight.add(&uuids("here"), &wants, 10, &[file]);
+        }
+        assert_eq!(
+            (counts(&foresight), foresight.fewest()),
+            ([[1, 0, 1], [1, 0, 0]], Some((2, 2)))
         );
     }
 

@@ -19,7 +19,7 @@ use crate::network::Network;
 use crate::pacing;
 
 pub(crate) use batch::next_batch;
-pub use foresight::{Ahead, Foresight, Neighbour, Sum};
+pub use foresight::{Ahead, Foresight, Neighbour, Sum, Wants};
 pub use policy::{Exchange, Policy, Rule};
 
 /// How many candidates are held in memory.

@@ -5,9 +5,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use annex::Annex;
 use annex::exchange;
-use annex::{Annex, VectorClock};
-use contract::Purpose;
+use contract::{Keeps, Purpose};
 use model::Uuid;
 use surroundings::Drive;
 
@@ -16,6 +16,7 @@ use super::survey::{Carried, known_to, survey};
 use crate::Error;
 use crate::clock::wall_clock;
 use crate::repository::prepare;
+use crate::wishes;
 
 /// Bytes that a new repository needs besides the history that is copied into it.
 pub(crate) const LEAST_ROOM: u64 = 10_000_000;
@@ -108,7 +109,7 @@ fn connect(local: &Annex, clone: &Carried, drive: &Drive, purpose: Purpose) -> R
     // Somebody has said what it is for already, maybe on another computer.
     let is_decided = facts.groups.contains_key(there.uuid()) || facts.preferred.contains_key(there.uuid());
     if !is_decided {
-        record_purpose(&there, purpose)?;
+        wishes::record(&there, &[(there.uuid().clone(), Keeps::For(purpose))])?;
     }
     make_known(local, &there, drive)?;
     let kept = if is_decided {
@@ -131,7 +132,7 @@ struct Made {
 fn make(local: &Annex, folder: &Path, point: &Path, drive: &Drive, purpose: Purpose) -> Result<Made, Error> {
     let is_bare = match purpose {
         Purpose::Backup => !annex::init::can_hold_work_tree(point)?,
-        Purpose::Carry | Purpose::Archive => true,
+        Purpose::Carry | Purpose::OnlyNew | Purpose::Archive => true,
     };
     // Complete before it has its name. What a drive that was pulled out has kept of one that was not completed is made anew.
     let unfinished = point.join(format!(".anabranch-unfinished-{}", local.uuid()));
@@ -146,7 +147,7 @@ fn make(local: &Annex, folder: &Path, point: &Path, drive: &Drive, purpose: Purp
         let description = format!("{} (drive)", name_of(drive));
         let annex = annex::init::clone(folder, &unfinished, is_bare, Some(&description), wall_clock())?;
         prepare(&annex)?;
-        record_purpose(&annex, purpose)?;
+        wishes::record(&annex, &[(annex.uuid().clone(), Keeps::For(purpose))])?;
         annex.make_durable()?;
         let path = free_place(point, folder, is_bare);
         fs::rename(&unfinished, &path).map_err(io("rename", &unfinished))?;
@@ -164,20 +165,6 @@ fn make(local: &Annex, folder: &Path, point: &Path, drive: &Drive, purpose: Purp
             Err(error.into())
         }
     }
-}
-
-fn record_purpose(annex: &Annex, purpose: Purpose) -> Result<(), Error> {
-    let group = match purpose {
-        Purpose::Carry => "transfer",
-        Purpose::Backup => "backup",
-        Purpose::Archive => "archive",
-    };
-    for (log, value) in [("group.log", group), ("preferred-content.log", "standard")] {
-        annex
-            .branch()
-            .record_value(log, annex.uuid(), value, VectorClock::now())?;
-    }
-    Ok(())
 }
 
 /// Makes `there` a remote of the folder. What it is and what it wants is known here before it is a remote: else all would be

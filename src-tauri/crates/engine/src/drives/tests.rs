@@ -57,6 +57,7 @@ fn place(name: &str) -> Place {
         has_commits: true,
         wants: 0,
         wants_bytes: 0,
+        keeps: None,
     }
 }
 

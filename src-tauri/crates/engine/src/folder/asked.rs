@@ -58,13 +58,13 @@ impl Folder {
                 });
             }
             Command::Rules => Reply::Rules(policy::told(&self.workshop.rules())),
-            Command::PreviewRules { rules } => {
+            Command::PreviewRules { rules, keeps } => {
                 return self.look_up(reply, move |workshop| {
-                    lists::preview(workshop, policy::understood(&rules)?).map(Reply::Preview)
+                    lists::preview(workshop, policy::understood(&rules)?, &keeps).map(Reply::Preview)
                 });
             }
-            Command::SetRules { before, rules } => {
-                return self.change(reply, move |workshop| workshop.set_rules(&before, &rules));
+            Command::SetRules { before, rules, keeps } => {
+                return self.change(reply, move |workshop| workshop.set_rules(&before, &rules, &keeps));
             }
             Command::Conflicts => {
                 return self.look_up(reply, |workshop| conflicts::list(workshop).map(Reply::Conflicts));

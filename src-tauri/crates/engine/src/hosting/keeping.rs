@@ -171,7 +171,9 @@ impl Hosting {
             lost: "Nothing is lost.".to_owned(),
             next: "Until they can be read the settings before are in force.".to_owned(),
             remedy: "Correct that line.".to_owned(),
-            action: None,
+            action: self.file.as_ref().map(|file| Action::Show {
+                path: file.path().display().to_string(),
+            }),
         }));
         let view = View {
             folders: self.kept.iter().filter_map(Kept::handle).cloned().collect(),

@@ -245,6 +245,8 @@ fn the_file_is_obeyed_when_it_is_edited_and_a_mistake_keeps_what_was() {
         program.write_settings("folders = [\"HERE/A\"]\nlook = \"pink\"\n");
         let status = program.until("the mistake", |status| !status.problems.is_empty()).await;
         assert!(status.problems[0].what.contains("line 2"), "{:?}", status.problems);
+        let path = program.path("config/settings.toml").display().to_string();
+        assert_eq!(status.problems[0].action, Some(contract::Action::Show { path }));
         assert_eq!(
             (folders(&status), status.settings.look),
             (vec!["A"], contract::Look::Dark)

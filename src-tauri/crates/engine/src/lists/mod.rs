@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use annex::settings::RemoteSettings;
 use assistant::content::{Direction, Foresight, Neighbour, Policy, Sum};
 use assistant::{Class, ClassId};
-use contract::{Activity, Amount, Branch, Deed, File, Page, Preview, Travel, Which};
-use model::expression::Trust;
+use contract::{Activity, Amount, Branch, Deed, File, Keeping, Page, Preview, Travel, Which};
+use model::expression::{NoDetails, Preferences, Subject, Trust};
 use model::{Key, RemoteName, RepoPath, Uuid};
 
 use crate::Error;
 use crate::observations::{Line, Reader};
 use crate::status::{has_few_copies, is_lacking};
+use crate::wishes;
 use crate::work::Workshop;
 
 /// No more rows than this are given at once.
@@ -150,15 +151,18 @@ pub(crate) fn activity(workshop: &Workshop, skip: u64, count: u64) -> Result<Act
     })
 }
 
-/// What rules would change.
-pub(crate) fn preview(workshop: &Workshop, policy: Policy) -> Result<Preview, Error> {
+/// What rules would change, with places that keep something else.
+pub(crate) fn preview(workshop: &Workshop, policy: Policy, keeps: &[Keeping]) -> Result<Preview, Error> {
+    let wishes = workshop.understood(keeps)?;
+    let facts = workshop.facts()?;
+    let facts = wishes::changed(&facts, &wishes)?;
+    let preferences = Preferences::new(&wishes::settings(&facts));
     let reader = open(workshop)?;
     let failed = failed(workshop);
     let classes = reader.classes().map_err(&failed)?;
-    let annex = workshop.annex();
-    let top = annex.work_tree().unwrap_or(annex.git_dir());
+    let here = workshop.annex().uuid().clone();
     let remotes = workshop.remote_settings();
-    let usable = |remote: &&RemoteSettings| remote.sync && !remote.private && remote.local_path(top).is_some();
+    let usable = |remote: &&RemoteSettings| workshop.supports(remote);
     let neighbours = remotes.values().filter(usable).map(|remote| Neighbour {
         name: remote.name.clone(),
         uuid: remote.uuid.clone(),
@@ -166,10 +170,19 @@ pub(crate) fn preview(workshop: &Workshop, policy: Policy) -> Result<Preview, Er
         sends: remote.push && !remote.readonly && !remote.ignore,
         gets: remote.pull && !remote.ignore,
     });
-    let mut foresight = Foresight::new(annex.uuid().clone(), dead(workshop)?, policy, neighbours.collect());
-    let walked = reader.each_key(&mut |class, size, files| {
+    let mut foresight = Foresight::new(here, dead(workshop)?, policy, neighbours.collect());
+    let walked = reader.each_key(&mut |key, class, size, files| {
         if let Some(class) = classes.get(&class) {
-            foresight.add(&class.have, &class.want, size, files);
+            let wants = |uuid: &Uuid, holders: &BTreeSet<Uuid>| {
+                let subject = Subject {
+                    key,
+                    paths: files,
+                    holders,
+                    details: &NoDetails,
+                };
+                preferences.wants(uuid, &subject)
+            };
+            foresight.add(&class.have, &wants, size, files);
         }
     });
     walked.map_err(&failed)?;

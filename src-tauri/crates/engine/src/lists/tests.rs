@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use annex::{Annex, VectorClock};
 use assistant::content::{Direction, Policy};
-use contract::{Amount, Branch, Page, Which};
+use contract::{Amount, Branch, Keeps, Page, Purpose, Which};
 use model::{Key, RemoteName, RepoPath, Uuid};
 
 use super::{files, preview, shown, tree};
@@ -150,7 +150,7 @@ fn a_repository_that_is_dead_has_no_copies() {
     let scene = scene();
     scene.observe(some());
     let copies = || {
-        let seen = preview(&scene.workshop, Policy::default()).unwrap();
+        let seen = preview(&scene.workshop, Policy::default(), &[]).unwrap();
         (scene.files(&Which::All).files[0].copies, seen.fewest_copies)
     };
     assert_eq!(copies(), (2, Some(2)));
@@ -193,7 +193,7 @@ fn a_preview_is_of_the_rules_that_are_asked_about() {
     scene.observe(some());
     let look = |text: &str| {
         let rules: Vec<contract::Rule> = serde_json::from_str(text).unwrap();
-        let seen = preview(&scene.workshop, crate::policy::understood(&rules).unwrap()).unwrap();
+        let seen = preview(&scene.workshop, crate::policy::understood(&rules).unwrap(), &[]).unwrap();
         let travel = &seen.travels[0];
         let counts = [travel.up, travel.down, travel.held_back].map(|amount| {
             assert_eq!(amount.bytes, 10 * amount.files);
@@ -213,11 +213,42 @@ fn a_preview_is_of_the_rules_that_are_asked_about() {
 }
 
 #[test]
+fn a_preview_is_of_what_places_would_keep() {
+    let scene = scene();
+    scene.observe(some());
+    let keeping = |wanted: &str| contract::Keeping {
+        place: scene.remote.0.to_string(),
+        before: Keeps::All { groups: Vec::new() },
+        after: Keeps::Own {
+            groups: Vec::new(),
+            wanted: wanted.to_owned(),
+        },
+    };
+    let up = |wanted: &str| {
+        let seen = preview(&scene.workshop, Policy::default(), &[keeping(wanted)]).unwrap();
+        (seen.travels[0].up.files, seen.fewest_copies)
+    };
+    assert_eq!(up("anything"), (3, Some(2)));
+    assert_eq!(up("include=barred/*"), (1, Some(1)));
+    assert_eq!(up("nothing"), (0, Some(1)));
+    // Somebody else said so meanwhile.
+    crate::wishes::record(
+        scene.workshop.annex(),
+        &[(scene.remote.1.clone(), Keeps::For(Purpose::Archive))],
+    )
+    .unwrap();
+    let seen = preview(&scene.workshop, Policy::default(), &[]).unwrap();
+    assert_eq!(seen.travels[0].up.files, 3);
+    let refused = preview(&scene.workshop, Policy::default(), &[keeping("nothing")]).unwrap_err();
+    assert!(refused.to_string().contains("something else"), "{refused}");
+}
+
+#[test]
 fn without_files_there_is_nothing_to_list() {
     let scene = scene();
     assert_eq!(scene.files(&Which::All).total, 0);
     assert_eq!(tree(&scene.workshop, None).unwrap(), []);
-    let seen = preview(&scene.workshop, Policy::default()).unwrap();
+    let seen = preview(&scene.workshop, Policy::default(), &[]).unwrap();
     assert_eq!((seen.fewest_copies, seen.files_with_fewest), (None, 0));
 }
 

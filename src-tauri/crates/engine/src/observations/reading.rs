@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use assistant::{Class, ClassId};
-use model::RepoPath;
+use model::{Key, RepoPath};
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::{Result, classes};
@@ -61,25 +61,29 @@ impl Reader {
         Ok(())
     }
 
-    /// Reports all keys that files name: the class, the bytes, and the files.
-    pub(crate) fn each_key(&self, found: &mut dyn FnMut(ClassId, u64, &[RepoPath])) -> Result<()> {
+    /// Reports all keys that files name: the key, its class, the bytes, and the files.
+    pub(crate) fn each_key(&self, found: &mut dyn FnMut(&Key, ClassId, u64, &[RepoPath])) -> Result<()> {
         let mut query = self.db.prepare(
-            "SELECT keys.id, class, size, path FROM paths JOIN keys ON keys.id = paths.key ORDER BY paths.key",
+            "SELECT keys.id, class, size, path, keys.key FROM paths JOIN keys ON keys.id = paths.key ORDER BY paths.key",
         )?;
         let mut rows = query.query([])?;
-        let mut key: Option<(i64, ClassId, u64)> = None;
+        let mut one: Option<(i64, Key, ClassId, u64)> = None;
         let mut files = Vec::new();
         while let Some(row) = rows.next()? {
             let id = row.get(0)?;
-            if let Some((_, class, size)) = key.filter(|(before, ..)| *before != id) {
-                found(class, size, &files);
+            if one.as_ref().is_none_or(|(before, ..)| *before != id) {
+                if let Some((_, key, class, size)) = &one {
+                    found(key, *class, *size, &files);
+                }
                 files.clear();
+                let key = Key::parse(row.get_ref(4)?.as_blob()?).ok();
+                let (class, size) = (ClassId(row.get(1)?), row.get::<_, i64>(2)?.unsigned_abs());
+                one = key.map(|key| (id, key, class, size));
             }
-            key = Some((id, ClassId(row.get(1)?), row.get::<_, i64>(2)?.unsigned_abs()));
             files.extend(RepoPath::parse(row.get_ref(3)?.as_blob()?));
         }
-        if let Some((_, class, size)) = key {
-            found(class, size, &files);
+        if let Some((_, key, class, size)) = &one {
+            found(key, *class, *size, &files);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use model::{RemoteName, RepoPath};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-pub(crate) use writing::{told, understood, write};
+pub(crate) use writing::{Prepared, told, understood};
 
 /// The name of the file in `.git/anabranch`.
 pub(crate) const FILE: &str = "policy.toml";

@@ -1,6 +1,6 @@
 //! Rules as the window has them, and the file changed to say them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use assistant::content::{Exchange, Policy, Rule};
 use contract::Allow;
@@ -53,39 +53,56 @@ pub(crate) fn understood(rules: &[contract::Rule]) -> Result<Policy, Error> {
     rules.iter().map(rule).collect::<Result<_, _>>().map(Policy::new)
 }
 
-/// Writes rules into the file in `directory`, and leaves all else that stands there as it is. Refused if the rules there
-/// are not those `before`.
-pub(crate) fn write(directory: &Path, before: &Policy, rules: &Policy) -> Result<(), Error> {
-    let named = directory.join(FILE);
-    // It may be a link to where somebody keeps such files; that stays one.
-    let path = named.canonicalize().unwrap_or(named);
-    let shown = path.display();
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(source) => {
-            let doing = "read";
-            return Err(Error::Io { doing, path, source });
+/// The file with other rules in it, not saved yet.
+pub(crate) struct Prepared {
+    path: PathBuf,
+    /// None if nothing is to be changed.
+    text: Option<String>,
+}
+
+impl Prepared {
+    /// Puts rules into the file in `directory`, and leaves all else that stands there as it is. Refused if the rules there
+    /// are not those `before`.
+    pub(crate) fn new(directory: &Path, before: &Policy, rules: &Policy) -> Result<Self, Error> {
+        let named = directory.join(FILE);
+        // It may be a link to where somebody keeps such files; that stays one.
+        let path = named.canonicalize().unwrap_or(named);
+        let shown = path.display();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(source) => {
+                let doing = "read";
+                return Err(Error::Io { doing, path, source });
+            }
+        };
+        let there = parse(&text).map_err(|why| {
+            Error::Refused(format!(
+                "{shown} has a mistake; no rule was changed. Correct it first: {}",
+                why.trim_end()
+            ))
+        })?;
+        if there != *before {
+            return Err(Error::Refused(format!(
+                "the rules in {shown} have been changed by somebody else since you saw them; they are as they were. Look at them and try again"
+            )));
         }
-    };
-    let there = parse(&text).map_err(|why| {
-        Error::Refused(format!(
-            "{shown} has a mistake; no rule was changed. Correct it first: {}",
-            why.trim_end()
-        ))
-    })?;
-    if there != *before {
-        return Err(Error::Refused(format!(
-            "the rules in {shown} have been changed by somebody else since you saw them; they are as they were. Look at them and try again"
-        )));
+        if before == rules {
+            return Ok(Self { path, text: None });
+        }
+        let text = edit(&text, rules).filter(|text| parse(text).as_ref() == Ok(rules));
+        let text = text.ok_or_else(|| {
+            Error::Refused(format!(
+                "{shown} is written in a way that cannot be changed from here; no rule was changed. Change it by hand"
+            ))
+        })?;
+        Ok(Self { path, text: Some(text) })
     }
-    let text = edit(&text, rules).filter(|text| parse(text).as_ref() == Ok(rules));
-    let text = text.ok_or_else(|| {
-        Error::Refused(format!(
-            "{shown} is written in a way that cannot be changed from here; no rule was changed. Change it by hand"
-        ))
-    })?;
-    whole::write(&path, &text)
+
+    /// Saves it.
+    pub(crate) fn save(self) -> Result<(), Error> {
+        self.text.map_or(Ok(()), |text| whole::write(&self.path, &text))
+    }
 }
 
 /// The text with other rules. One that stays, or that only allows something else, keeps what people wrote about it.
@@ -214,6 +231,10 @@ allow = \"content-up\"
         parse(text).unwrap()
     }
 
+    fn write(directory: &Path, before: &Policy, rules: &Policy) -> Result<(), Error> {
+        Prepared::new(directory, before, rules)?.save()
+    }
+
     fn edited(text: &str, new: &str) -> String {
         let edited = edit(text, &rules(new)).unwrap();
         assert_eq!(rules(&edited), rules(new), "{edited}");
@@ -280,6 +301,8 @@ allow = \"content-up\"
         let directory = place.path().join("anabranch");
         let path = directory.join(FILE);
         let (none, one) = (Policy::default(), rules("[[rule]]\nallow = \"nothing\"\n"));
+        write(&directory, &none, &none).unwrap();
+        assert!(!path.exists(), "nothing was said");
         write(&directory, &none, &one).unwrap();
         assert_eq!(super::super::read(&directory), Ok(one.clone()));
         let refused = |before: &Policy, part: &str| {

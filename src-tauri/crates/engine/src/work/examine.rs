@@ -7,11 +7,11 @@ use std::path::Path;
 use annex::Tenant;
 use annex::settings::RemoteSettings;
 use assistant::{Event, Refs};
-use contract::Rule;
-use model::RemoteName;
+use contract::{Keeping, Keeps, Rule};
+use model::{RemoteName, Uuid};
 
 use super::Workshop;
-use crate::policy;
+use crate::{Error, policy, wishes};
 
 /// The state of files that others may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,11 +85,58 @@ impl Workshop {
         [Event::RemotesListed(self.list_remotes()), Event::RulesChanged]
     }
 
-    /// Sets the rules, as the window asks for it; without waiting for the change of the file to be noticed.
-    pub(crate) fn set_rules(&self, before: &[Rule], rules: &[Rule]) -> Result<Vec<Event>, crate::Error> {
-        self.write_rules(&policy::understood(before)?, &policy::understood(rules)?)?;
+    /// Sets the rules and what places keep, as the window asks for it; without waiting for the change to be noticed.
+    pub(crate) fn set_rules(&self, before: &[Rule], rules: &[Rule], keeps: &[Keeping]) -> Result<Vec<Event>, Error> {
+        let wishes = self.understood(keeps)?;
+        // Last of all that may be refused: each is set only if both are.
+        self.write_rules(
+            &policy::understood(before)?,
+            &policy::understood(rules)?,
+            || match wishes.is_empty() {
+                true => Ok(()),
+                false => wishes::record(self.annex(), &wishes),
+            },
+        )?;
         self.read_rules();
-        Ok(self.rules_changed().into())
+        // Who looks at the status from now on sees what was set. What cannot be read now is read when it is observed.
+        let _ = self.facts();
+        let mut events = vec![Event::RefsMoved(self.refs())];
+        events.extend(self.rules_changed());
+        Ok(events)
+    }
+
+    /// Which repositories are to keep what. Refused if a place cannot be told, or keeps something else by now than the
+    /// user saw.
+    pub(crate) fn understood(&self, keeps: &[Keeping]) -> Result<Vec<(Uuid, Keeps)>, Error> {
+        if keeps.is_empty() {
+            return Ok(Vec::new());
+        }
+        let remotes = self.remote_settings();
+        let facts = self.annex().branch().facts()?;
+        let understood = |keeping: &Keeping| {
+            let place = &keeping.place;
+            let refused = |why: &str| Err(Error::Refused(format!("{place} {why}")));
+            let Some(remote) = RemoteName::parse(place).and_then(|name| remotes.get(&name)) else {
+                return refused("is no place of this folder; nothing was changed");
+            };
+            if !self.supports(remote) {
+                return refused("is not supported yet, so it cannot be said what it keeps; nothing was changed");
+            }
+            let Some(uuid) = &remote.uuid else {
+                return refused(
+                    "was not reached yet, so it is not known which repository it is; nothing was changed. Connect it first",
+                );
+            };
+            if wishes::told(&facts, uuid) != keeping.before {
+                return refused(
+                    "was told to keep something else since you saw it, here or in another clone; nothing was changed. Look at it and try again",
+                );
+            }
+            Ok((uuid.clone(), keeping.after.clone()))
+        };
+        let understood: Vec<(Uuid, Keeps)> = keeps.iter().map(understood).collect::<Result<_, _>>()?;
+        wishes::changed(&facts, &understood)?;
+        Ok(understood)
     }
 
     /// True if an engine tends a remote and knows this repository as one that it may push to.

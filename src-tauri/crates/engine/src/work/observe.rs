@@ -11,6 +11,7 @@ use model::{Key, RemoteName, RepoPath, Uuid};
 
 use super::Workshop;
 use crate::observations::{Described, Wishes};
+use crate::wishes;
 
 pub(super) fn observe(workshop: &Workshop, id: Id) -> Event {
     let (mut heads, mut observed) = observe_heads(workshop);
@@ -75,15 +76,7 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
     };
     let facts = workshop.facts()?;
     let concerned = concerned(workshop);
-    let rules = Rules {
-        groups: facts.groups.clone(),
-        preferred: facts.preferred.clone(),
-        required: facts.required.clone(),
-        group_preferred: facts.group_preferred.clone(),
-        trust: facts.trust.clone(),
-        numcopies: facts.numcopies,
-        ..Rules::default()
-    };
+    let rules = wishes::settings(&facts);
     let policy = workshop.rules().policy;
     let remotes = workshop.remote_settings();
     let ways = remotes

@@ -193,9 +193,17 @@ impl Workshop {
     }
 
     /// Writes other rules, which are in force when they are read again. Refused if the file does not say those `before`.
-    pub(crate) fn write_rules(&self, before: &Policy, rules: &Policy) -> Result<(), Error> {
+    /// What is to hold only together with them is done `first`, once nothing can refuse them any more.
+    pub(crate) fn write_rules(
+        &self,
+        before: &Policy,
+        rules: &Policy,
+        first: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let _alone = lock(&self.rules_file);
-        policy::write(&self.annex.own_dir(), before, rules)
+        let prepared = policy::Prepared::new(&self.annex.own_dir(), before, rules)?;
+        first()?;
+        prepared.save()
     }
 
     /// The settings as they are now; they may be changed by hand at any time.
@@ -238,11 +246,8 @@ impl Workshop {
                 return Vec::new();
             }
         };
-        let top = self.annex.work_tree().unwrap_or(self.annex.git_dir()).to_owned();
         let policy = self.rules().policy;
-        let usable = |remote: &&RemoteSettings| {
-            remote.sync && !remote.private && remote.local_path(&top).is_some() && policy.allows_git(&remote.name)
-        };
+        let usable = |remote: &&RemoteSettings| self.supports(remote) && policy.allows_git(&remote.name);
         let facts = listed.iter().filter(usable).map(|remote| RemoteFacts {
             name: remote.name.clone(),
             cost: remote.cost,
@@ -263,6 +268,12 @@ impl Workshop {
         }
         self.shared().remotes = listed.into_iter().map(|remote| (remote.name.clone(), remote)).collect();
         facts
+    }
+
+    /// True if a remote is of a kind that can be worked with, whatever the rules say.
+    pub(crate) fn supports(&self, remote: &RemoteSettings) -> bool {
+        let top = self.annex.work_tree().unwrap_or(self.annex.git_dir());
+        remote.sync && !remote.private && remote.local_path(top).is_some()
     }
 
     /// The heads that a remote had when it was last fetched from or pushed to, by the refs that were left of that.

@@ -136,6 +136,27 @@ fn the_first_record_makes_the_branch() {
 }
 
 #[test]
+fn several_values_are_recorded_together_or_not_at_all() {
+    let place = Place::new();
+    let branch = place.annex.branch();
+    let (a, b) = (uuid(A), uuid(B));
+    let wanted = "preferred-content.log";
+    let bad = branch.record_values(&[("group.log", &a, "archive"), (wanted, &a, "two\nlines")], at("5"));
+    assert!(matches!(bad, Err(Error::Refused(_))), "{bad:?}");
+    assert_eq!(branch.tip().unwrap(), None);
+    let values = [
+        ("group.log", &a, "mine archive"),
+        (wanted, &a, "standard"),
+        ("group.log", &b, ""),
+    ];
+    let first = branch.record_values(&values, at("5")).unwrap();
+    assert_eq!(branch.tip().unwrap(), Some(first));
+    let groups = format!("{A} archive mine timestamp=5s\n{B}  timestamp=5s\n");
+    assert_eq!(place.read("group.log").unwrap(), groups);
+    assert_eq!(place.read(wanted).unwrap(), format!("{A} standard timestamp=5s\n"));
+}
+
+#[test]
 fn what_git_annex_could_not_read_back_is_refused() {
     let branch_of = Place::new();
     let branch = branch_of.annex.branch();
