@@ -35,7 +35,7 @@ const TRAY_HOST: &str = "org.kde.StatusNotifierWatcher";
 ///
 /// # Errors
 ///
-/// If a folder cannot be run.
+/// If nothing can be run.
 pub(crate) async fn without_desktop(folders: &[PathBuf]) -> Result<()> {
     let mut signals = Signals::catch()?;
     let engine = Engine::start(folders, SettingsFile::of_user())?;
@@ -73,7 +73,7 @@ async fn say_problems(mut door: Door) {
 ///
 /// # Errors
 ///
-/// If a folder cannot be run.
+/// If nothing can be run.
 pub(crate) async fn with_desktop(
     app: &AppHandle,
     folders: &[PathBuf],

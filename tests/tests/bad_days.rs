@@ -7,7 +7,8 @@
     reason = "a test fails by panicking, and tells what it measured"
 )]
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -333,6 +334,39 @@ fn slow_transfers_in_many_folders_hold_up_nothing_else() {
     engine.stop();
 }
 
+/// Whoever pauses does not wait until a film is read. It stays as it is, and is taken in when they resume.
+#[test]
+fn a_pause_ends_the_reading_of_a_large_file() {
+    let sandbox = Sandbox::new();
+    let photos = pictures(&sandbox, "Photos", 1);
+    // Locked, it is read and not copied.
+    run(&mut sandbox.git(&photos, ["config", "annex.addunlocked", "false"]));
+    Actor::Anabranch.sync(&sandbox, &photos);
+    let engine = Engine::start(&sandbox, &[&photos]);
+    let (new, film) = (sandbox.path("new"), photos.join("film.mkv"));
+    File::create(&new).unwrap().set_len(2 << 30).unwrap();
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::rename(&new, &film).unwrap();
+    eventually(PATIENCE, || {
+        let mut unfinished = fs::read_dir(photos.join(".git/annex/othertmp")).into_iter().flatten();
+        unfinished.next().map(drop).ok_or("it is not read yet")
+    });
+    run(sandbox.anabranch(["pause"]).arg(&photos));
+    assert_eq!(run(&mut sandbox.git(&photos, ["ls-files", "film.mkv"])), "");
+    let found = fs::symlink_metadata(&film).unwrap();
+    assert_eq!((found.len(), found.permissions().mode() & 0o777), (2 << 30, 0o644));
+
+    run(sandbox.anabranch(["resume"]).arg(&photos));
+    eventually(Duration::from_secs(120), || {
+        match run(&mut sandbox.git(&photos, ["ls-tree", "HEAD", "film.mkv"])).starts_with("120000") {
+            true => Ok(()),
+            false => Err("it is not committed"),
+        }
+    });
+    engine.stop();
+    checks::git_fsck(&sandbox, &photos);
+}
+
 #[test]
 fn a_folder_that_vanishes_is_not_deleted_and_comes_back() {
     if !needs_desktop() {
@@ -389,19 +423,37 @@ fn of_two_folders_in_each_other_one_is_refused() {
     let inner = Actor::Anabranch.init(&sandbox, "outer/inner");
     let (outer, clone) = pair(&sandbox, "outer", "clone");
     let desktop = Desktop::start(&sandbox);
-    for program in [
-        &mut desktop.program(&sandbox, &[&outer, &inner]),
-        sandbox.anabranch(["run"]).args([&inner, &outer]),
-    ] {
-        let output = attempt(program);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains("lies inside"), "{said}");
-    }
+    let engine = Engine::start(&sandbox, &[&outer, &inner]);
+    engine.says("outer/inner is not kept in sync: it lies inside");
+    engine.stop();
     write_settings(&sandbox, &folders(&[&inner]));
     let tray = TrayHost::start(&desktop);
     let engine = desktop.run(&sandbox, &[&outer]);
     lists(&tray, "outer/inner is not kept in sync: it lies inside");
     travels(&outer, "b.jpg", &clone);
+    engine.stop();
+}
+
+#[test]
+fn a_folder_that_is_named_and_refused_stops_no_other() {
+    let sandbox = Sandbox::new();
+    let (first, second) = pair(&sandbox, "first", "second");
+    let old = Actor::Anabranch.init(&sandbox, "old");
+    run(&mut sandbox.git(&old, ["config", "annex.version", "8"]));
+    let output = attempt(sandbox.anabranch(["run"]).arg(&old));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && said.contains("old is not kept in sync: it has git-annex repository version 8"),
+        "{said}"
+    );
+
+    let engine = Engine::spawn(&sandbox, &[&old, &first]);
+    travels(&first, "b.jpg", &second);
+    let said = engine.words();
+    assert!(
+        said.contains("old is not kept in sync: it has git-annex repository version 8"),
+        "{said}"
+    );
     engine.stop();
 }
 

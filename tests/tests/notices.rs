@@ -10,7 +10,7 @@ use whole_system::asking::status;
 use whole_system::clones::Actor;
 use whole_system::drives::SmallDisk;
 use whole_system::edits::save;
-use whole_system::skip::{needs_notification_server, needs_root, or_skipped};
+use whole_system::skip::{needs_desktop, needs_notification_server, needs_root, or_skipped};
 use whole_system::{PATIENCE, Scene, attempt, eventually, run, trees};
 
 const FILES: u32 = 10;
@@ -86,6 +86,32 @@ fn a_server_that_is_absent_late_or_gone_is_lived_with() {
     dunst.has(1);
     engine.stop();
     dunst.has(0);
+}
+
+#[test]
+fn how_long_something_is_so_is_written_down_without_a_server_too() {
+    if !needs_desktop() {
+        return;
+    }
+    let scene = Scene::of_pictures(FILES);
+    let clone = scene.cloned_to("clone");
+    let away = scene.sandbox.path("away");
+    fs::rename(&clone, &away).unwrap();
+    let engine = scene.run();
+    scene.is("waiting");
+    let record = scene.sandbox.path("home/.local/state/anabranch/notices.json");
+    let lacks = |is_lacking: bool| {
+        eventually(PATIENCE, || match fs::read_to_string(&record).unwrap_or_default() {
+            text if !text.is_empty() && text.contains(r#""lacks_since":[[["#) == is_lacking => Ok(()),
+            text => Err(text),
+        });
+    };
+    lacks(true);
+    fs::rename(&away, &clone).unwrap();
+    scene.sync();
+    scene.is("safe");
+    lacks(false);
+    engine.stop();
 }
 
 #[test]
@@ -230,8 +256,10 @@ mod refusing {
 
     use super::{FILES, PATIENCE, save};
 
-    /// A notification server that refuses the first, as one does that was asked for too many by others.
+    /// A notification server that does not show the first.
     struct Refusing {
+        /// It does not answer; otherwise it refuses, as one does that was asked for too many by others.
+        hangs: bool,
         /// The titles of what it was asked to show.
         asked: Arc<Mutex<Vec<String>>>,
     }
@@ -243,7 +271,7 @@ mod refusing {
         }
 
         #[allow(clippy::too_many_arguments, reason = "the desktops' specification has so many")]
-        fn notify(
+        async fn notify(
             &self,
             _program: &str,
             _replaces: u32,
@@ -254,9 +282,13 @@ mod refusing {
             _hints: HashMap<&str, Value<'_>>,
             _expires: i32,
         ) -> fdo::Result<u32> {
-            let mut asked = self.asked.lock().unwrap();
-            asked.push(title.to_owned());
-            match asked.len() {
+            let number = {
+                let mut asked = self.asked.lock().unwrap();
+                asked.push(title.to_owned());
+                asked.len()
+            };
+            match number {
+                1 if self.hangs => std::future::pending().await,
                 1 => Err(fdo::Error::LimitsExceeded("too many notifications".to_owned())),
                 number => Ok(u32::try_from(number).unwrap()),
             }
@@ -267,6 +299,15 @@ mod refusing {
 
     #[test]
     fn a_server_that_refuses_one_is_brought_the_next() {
+        is_brought_the_next(false, "too many notifications");
+    }
+
+    #[test]
+    fn a_server_that_never_answers_holds_nothing_back() {
+        is_brought_the_next(true, "the notification server does not answer");
+    }
+
+    fn is_brought_the_next(hangs: bool, why: &str) {
         if !needs_desktop() {
             return;
         }
@@ -277,7 +318,10 @@ mod refusing {
         save(&clone, "0.jpg", "the clone's");
         Actor::Anabranch.sync(&scene.sandbox, &clone);
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let server = Refusing { asked: asked.clone() };
+        let server = Refusing {
+            hangs,
+            asked: asked.clone(),
+        };
         let runtime = Runtime::new().unwrap();
         let _bus = runtime.block_on(async {
             let bus = connection::Builder::address(scene.desktop.bus()).unwrap();
@@ -300,7 +344,7 @@ mod refusing {
         scene.delete_pictures(&engine);
         is_asked(&[kept, "Photos: a question waits for your answer"]);
         let words = engine.words();
-        assert!(words.contains("too many notifications"), "{words}");
+        assert!(words.contains(why), "{words}");
         engine.stop();
     }
 }

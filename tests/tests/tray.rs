@@ -10,7 +10,7 @@ use whole_system::asking::status;
 use whole_system::clones::pictures;
 use whole_system::portal::Portal;
 use whole_system::skip::{needs_desktop, needs_window};
-use whole_system::{Desktop, Engine, PATIENCE, Sandbox, Scene, TrayHost, attempt, eventually, programs, run, trees};
+use whole_system::{Desktop, Engine, PATIENCE, Sandbox, Scene, TrayHost, eventually, programs, run, trees};
 
 /// A scene with so many pictures, and a clone of them that is in step too.
 fn with_clone(count: u32) -> (Scene, PathBuf) {
@@ -346,10 +346,17 @@ fn a_folder_that_cannot_be_run_is_named() {
     }
     let sandbox = Sandbox::new();
     let desktop = Desktop::start(&sandbox);
-    let output = attempt(&mut desktop.program(&sandbox, &[&sandbox.path("nowhere")]));
-    assert!(!output.status.success());
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("nowhere"), "{said}");
+    let tray = TrayHost::start(&desktop);
+    let program = desktop.program(&sandbox, &[&sandbox.path("nowhere")]);
+    let engine = Engine::spawn_program(program, sandbox.path("desktop.log"));
+    eventually(PATIENCE, || {
+        let labels = tray.labels();
+        match labels.iter().any(|label| label.contains("nowhere is not kept in sync")) {
+            true => Ok(()),
+            false => Err(format!("{labels:#?}")),
+        }
+    });
+    engine.stop();
 }
 
 /// Git runs the filter of annexed files by itself: what the desktop program names as that must be able to do it.

@@ -1,6 +1,7 @@
 //! The desktop's notification server, which may come late, end, come again, or never be there.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
 
 use contract::Status;
@@ -11,7 +12,7 @@ use tokio::task::JoinHandle;
 use zbus::names::UniqueName;
 use zbus::proxy::CacheProperties;
 use zbus::zvariant::Value;
-use zbus::{Connection, Message, Proxy};
+use zbus::{Connection, Message, Proxy, connection};
 
 use super::history::History;
 use super::record::Record;
@@ -22,6 +23,9 @@ const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
 /// The name of the program's desktop file and of its icon.
 const PROGRAM: &str = "org.anabranch.Desktop";
+/// A server that has not answered by then does not: one that hangs must not hold up what comes after. The bus may have
+/// to start it first.
+const TIME_TO_ANSWER: Duration = Duration::from_secs(10);
 /// The end of the program waits at most so long for the last notifications to be taken back.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A computer that sleeps stops the timer, but not the clock.
@@ -68,7 +72,10 @@ async fn run(
     mut said: UnboundedReceiver<Said>,
     mut end: oneshot::Receiver<()>,
 ) -> zbus::Result<()> {
-    let bus = Connection::session().await?;
+    let bus = connection::Builder::session()?
+        .method_timeout(TIME_TO_ANSWER)
+        .build()
+        .await?;
     let server: Proxy<'_> = zbus::proxy::Builder::new(&bus)
         .destination(NAME)?
         .path(PATH)?
@@ -179,6 +186,8 @@ impl Screen<'_> {
     /// Shows and takes back what there is to now; returns when to come again.
     async fn catch_up(&mut self, status: &Status) -> Option<u64> {
         if !self.presence.can_be_called() {
+            // What ended meanwhile must not be taken for what lasts since then by the next start.
+            self.record.keep(&self.history);
             return None;
         }
         let at = seconds();
@@ -192,7 +201,7 @@ impl Screen<'_> {
                 Err(error) => {
                     self.presence.has_failed = self.presence.owner.is_none();
                     if self.history.is_refused(notice.about, at) {
-                        crate::say(&format!("a notification could not be shown: {error}"));
+                        crate::say(&format!("a notification could not be shown: {}", why(&error)));
                     }
                     // It may refuse this one and take others.
                     return Some(at);
@@ -334,6 +343,15 @@ fn actions(notice: &Notice, capabilities: Capabilities) -> Vec<String> {
     numbered
         .flat_map(|(number, (label, _))| [number.to_string(), label.clone()])
         .collect()
+}
+
+fn why(error: &zbus::Error) -> String {
+    match error {
+        zbus::Error::InputOutput(error) if error.kind() == ErrorKind::TimedOut => {
+            "the notification server does not answer".to_owned()
+        }
+        error => error.to_string(),
+    }
 }
 
 /// Seconds since the epoch.

@@ -1,147 +1,19 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import type { Backend } from '../backend';
-import { deed, drive, folder, place, problem, refusing, settings, status } from '../backend/fake/samples';
-import type { Answer, AtPlace, Command, Conflict, File, Folder, Place, Reply, Request, Rule, Status } from '../contract';
-import { hex } from '../logic/path';
-import { PAGE } from '../logic/paging';
+import { deed, drive, folder, problem, refusing, settings, status } from '../backend/fake/samples';
+import type { Answer, AtPlace, Command, Reply, Request, Status } from '../contract';
 import Activity from '../pages/Activity.svelte';
-import Conflicts from '../pages/Conflicts.svelte';
 import Folders from '../pages/Folders.svelte';
-import Places from '../pages/Places.svelte';
 import Problems from '../pages/Problems.svelte';
 import Settings from '../pages/Settings.svelte';
-import { text } from '../text';
 import AddFolder from './AddFolder.svelte';
 import CopyFolder from './CopyFolder.svelte';
 import DriveCard from './DriveCard.svelte';
-import FileList from './FileList.svelte';
 import FirstRun from './FirstRun.svelte';
-import FolderCard from './FolderCard.svelte';
-import RulesCard from './RulesCard.svelte';
+import { nobody, program } from './program';
 
 afterEach(cleanup);
-
-// jsdom lays nothing out.
-Element.prototype.scrollIntoView = vi.fn();
-vi.stubGlobal(
-  'ResizeObserver',
-  class {
-    observe = vi.fn();
-    unobserve = vi.fn();
-    disconnect = vi.fn();
-  },
-);
-
-/** A program that answers as it is told. */
-function program(
-  reply: (command: Command) => Promise<Reply>,
-  answer: (request: Request) => Promise<Answer> = () => Promise.reject(new Error('nobody asks this here')),
-): Backend & { ask: ReturnType<typeof vi.fn<Backend['ask']>>; request: ReturnType<typeof vi.fn<Backend['request']>> } {
-  return {
-    status: () => Promise.resolve(status([])),
-    ask: vi.fn<Backend['ask']>((_, command) => reply(command)),
-    request: vi.fn<Backend['request']>(answer),
-    show: vi.fn<Backend['show']>(() => Promise.resolve()),
-    watch: () => Promise.resolve(() => undefined),
-  };
-}
-
-const nobody = (): Promise<never> => Promise.reject(new Error('gone'));
-
-function file(name: string): File {
-  return { path: { shown: name, bytes: hex(name) }, bytes: 1, is_here: true, copies: 1 };
-}
-
-describe('a list of files', () => {
-  it('asks for the pages in sight only, and says when nobody answers', async () => {
-    const asked: Command[] = [];
-    const backend = program((command) => {
-      asked.push(command);
-      return Promise.resolve({ files: { total: 10_000, files: [file('a.jpg')] } });
-    });
-    render(FileList, { backend, folder: '/a', which: 'all', label: 'Files' });
-    await screen.findByRole('link', { name: 'a.jpg' });
-    expect(asked).toEqual([{ files: { which: 'all', skip: 0, count: PAGE } }]);
-    cleanup();
-    render(FileList, { backend: program(nobody), folder: '/a', which: 'all', label: 'Files' });
-    expect((await screen.findByRole('alert')).textContent).toContain('could not be asked: Error: gone');
-  });
-
-  const stick = place('stick', { wants: 2, wants_bytes: 9 });
-  const moving = folder('/a', { state: 'working', places: [stick], recent: [{ at: 5, what: 'received 1 file from b' }] });
-  const openings: [string, () => Promise<unknown>][] = [
-    ['of a place', () => fireEvent.click(screen.getByRole('button', { name: 'Show files: stick' }))],
-    ['to come', () => fireEvent.click(screen.getByText('Files that wait to come here'))],
-  ];
-  it.each(openings)('%s is read anew when something happened, not with every progress, and stays in place', async (_, open) => {
-    const ends: ((reply: Reply) => void)[] = [];
-    const backend = program(() => new Promise((end) => ends.push(end)));
-    const { rerender } = render(FolderCard, { folder: moving, backend });
-    await open();
-    await waitFor(() => expect(ends.length).toBe(1));
-    ends[0]?.({ files: { total: 2, files: [file('a.jpg'), file('b.jpg')] } });
-    const link = await screen.findByRole('link', { name: 'a.jpg' });
-    link.focus();
-    const progress = { id: '1', place: 'stick', direction: 'sending' as const, what: 'x', total: 9 };
-    for (const done of [1, 2, 3]) {
-      await rerender({ folder: { ...moving, transfers: [{ ...progress, done }] } });
-    }
-    expect(ends.length).toBe(1);
-    const happened = { ...moving, recent: [...moving.recent, ...moving.recent] };
-    await rerender({ folder: happened });
-    await waitFor(() => expect(ends.length).toBe(2));
-    expect(document.activeElement).toBe(link);
-    ends[1]?.({ files: { total: 1, files: [file('b.jpg')] } });
-    await screen.findByRole('link', { name: 'b.jpg' });
-    expect(document.activeElement).toBe(link);
-    await rerender({ folder: { ...happened, state: 'safe' } });
-    expect(document.activeElement).toBe(link);
-  });
-
-  it('does not take the late page of another list for its own', async () => {
-    const ends: ((reply: Reply) => void)[] = [];
-    const backend = program(() => new Promise((end) => ends.push(end)));
-    const { rerender } = render(FileList, { backend, folder: '/a', which: { named: 'a' }, label: 'Files' });
-    await rerender({ which: { named: 'ab' } });
-    await waitFor(() => expect(ends.length).toBe(2));
-    ends[1]?.({ files: { total: 1, files: [file('ab.jpg')] } });
-    await screen.findByRole('link', { name: 'ab.jpg' });
-    ends[0]?.({ files: { total: 1, files: [file('late.jpg')] } });
-    // A turn of the event loop: all that follows from the late page is then done.
-    await new Promise((turn) => setTimeout(turn));
-    expect(screen.queryByText('late.jpg')).toBeNull();
-  });
-});
-
-describe('a place', () => {
-  it('says how long it still takes, and no more when nothing moves or all is paused', async () => {
-    vi.useFakeTimers();
-    try {
-      const stick = place('stick', { wants: 1, wants_bytes: 1_000 });
-      const progress = { id: '1', place: 'stick', direction: 'sending' as const, what: 'x', total: 1_000 };
-      const at = (done: number): Folder => folder('/a', { state: 'working', places: [stick], transfers: [{ ...progress, done }] });
-      const { rerender } = render(FolderCard, { folder: at(0), backend: program(nobody) });
-      const move = async (from: number): Promise<void> => {
-        for (let second = 1; second <= 7; second += 1) {
-          await rerender({ folder: at(from + second) });
-          await vi.advanceTimersByTimeAsync(1_000);
-        }
-      };
-      await move(0);
-      expect(screen.getByText('1 file (1.0 kB) still to come, about 15 minutes left')).toBeTruthy();
-      await vi.advanceTimersByTimeAsync(20_000);
-      expect(screen.getByText('1 file (1.0 kB) still to come')).toBeTruthy();
-      await move(7);
-      expect(screen.getByText(/left/)).toBeTruthy();
-      await rerender({ folder: { ...at(14), state: 'paused', pause: { reason: 'asked', until: null } } });
-      expect(screen.queryByText(/left/)).toBeNull();
-    } finally {
-      vi.useRealTimers();
-    }
-  });
-});
 
 describe('a folder that cannot be kept', () => {
   const refused = refusing(status([]), [{ path: '/media/STICK/Films', why: 'it is not there' }]);
@@ -193,27 +65,6 @@ describe('a problem', () => {
     await fireEvent.click(screen.getByRole('button', { name: 'Show it: /a/Photos' }));
     expect(backend.show).toHaveBeenCalledWith('/a/Photos');
     expect(screen.getByRole('link', { name: 'See the drives' }).getAttribute('href')).toBe('#/drives');
-  });
-});
-
-describe('the places', () => {
-  it('list the files that wait for one, and those of few copies, and ask once while nothing changes', async () => {
-    const asked: Command[] = [];
-    const backend = program((command) => {
-      asked.push(command);
-      return Promise.resolve({ files: { total: 1, files: [file('a.jpg')] } });
-    });
-    const photos = folder('/a/Photos', { few_copies: 2, places: [place('stick', { wants: 3, wants_bytes: 5 })] });
-    const { rerender } = render(Places, { status: status([photos]), backend });
-    await fireEvent.click(screen.getByRole('button', { name: 'Show files: stick, Photos' }));
-    await screen.findByRole('region', { name: 'Files that stick waits for' });
-    await fireEvent.click(screen.getByRole('button', { name: 'Show files: Photos' }));
-    await screen.findByRole('region', { name: 'Files of Photos with fewer copies than wanted' });
-    await rerender({ status: status([structuredClone(photos)]) });
-    expect(asked).toEqual([
-      { files: { which: { 'wanted-by': 'stick' }, skip: 0, count: PAGE } },
-      { files: { which: 'few-copies', skip: 0, count: PAGE } },
-    ]);
   });
 });
 
@@ -283,9 +134,12 @@ describe('a drive', () => {
     expect(backend.request).toHaveBeenCalledWith({ eject: { drive: used.id } });
   });
 
-  it('is kept while the answer to ejecting is still awaited', async () => {
+  it('is kept while the answer to ejecting is still awaited, which is no trouble then', async () => {
+    let end: (answer: Answer) => void = () => undefined;
     const backend = program(nobody, (request) =>
-      typeof request === 'object' && 'eject' in request ? new Promise(() => undefined) : Promise.resolve({ done: 'it stays' }),
+      typeof request === 'object' && 'eject' in request
+        ? new Promise((resolve) => (end = resolve))
+        : Promise.resolve({ done: 'it stays' }),
     );
     const onsaid = vi.fn();
     const { rerender } = render(DriveCard, { drive: used, folders: [], backend, onsaid });
@@ -293,193 +147,16 @@ describe('a drive', () => {
     await rerender({ drive: { ...used, standing: { ejecting: { what: 'one file is still to come' } } } });
     await fireEvent.click(screen.getByRole('button', { name: 'Do not eject: DISK' }));
     await waitFor(() => expect(onsaid).toHaveBeenCalledWith('It stays'));
+    end({ refused: 'the drive stays, as you asked' });
+    // A turn of the event loop: all that follows from the answer is then done.
+    await new Promise((turn) => setTimeout(turn));
+    expect(screen.queryByRole('alert')).toBeNull();
   });
 
   it('that cannot be ejected from here has no button that would', () => {
     render(DriveCard, { drive: { ...used, can_eject: false }, folders: [], backend: program(nobody), onsaid: vi.fn() });
     expect(screen.queryByRole('button')).toBeNull();
     expect(screen.getByText(/unmount it as you usually do/)).toBeTruthy();
-  });
-});
-
-describe('the rules of a folder', () => {
-  const rule: Rule = { place: 'desktop', directory: null, allow: 'git-only' };
-
-  it('are not set over those that somebody else wrote meanwhile', async () => {
-    let written: Rule[] = [];
-    const backend = program((command) => {
-      if (command === 'rules') {
-        return Promise.resolve({ rules: { rules: written, mistake: null } });
-      }
-      if (typeof command === 'object' && 'preview-rules' in command) {
-        return Promise.resolve({ preview: { travels: [], fewest_copies: 1, files_with_fewest: 3 } });
-      }
-      return Promise.resolve({ refused: 'they were changed elsewhere; nothing was changed' });
-    });
-    render(RulesCard, { folder: folder('/a/Photos'), backend });
-    await fireEvent.change(await screen.findByLabelText('desktop'), { target: { value: 'nothing' } });
-    await screen.findByText('A file with one copy is lost if that copy is.');
-    written = [rule];
-    // Looking again takes nothing away from what is being chosen.
-    await fireEvent.focus(window);
-    await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
-    expect((await screen.findByRole('alert')).textContent).toContain('They were changed elsewhere');
-    expect(backend.ask).toHaveBeenCalledWith('/a/Photos', {
-      'set-rules': { before: [], rules: [{ ...rule, allow: 'nothing' }], keeps: [] },
-    });
-    await fireEvent.click(screen.getByRole('button', { name: 'Discard: Photos' }));
-    await waitFor(() => expect((screen.getByLabelText('desktop') as HTMLSelectElement).value).toBe('git-only'));
-  });
-
-  it('are not undone over what somebody else wrote since', async () => {
-    let written: Rule[] = [];
-    const backend = program((command) => {
-      if (typeof command === 'object' && 'set-rules' in command) {
-        written = command['set-rules'].rules;
-        return Promise.resolve('done');
-      }
-      return Promise.resolve(
-        command === 'rules'
-          ? { rules: { rules: written, mistake: null } }
-          : { preview: { travels: [], fewest_copies: null, files_with_fewest: 0 } },
-      );
-    });
-    render(RulesCard, { folder: folder('/a/Photos'), backend });
-    await fireEvent.change(await screen.findByLabelText('desktop'), { target: { value: 'nothing' } });
-    await screen.findByText('Nothing would be left to travel.');
-    await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
-    await screen.findByRole('button', { name: 'Undo: Photos' });
-    written = [rule];
-    await fireEvent.focus(window);
-    await waitFor(() => expect((screen.getByLabelText('desktop') as HTMLSelectElement).value).toBe('git-only'));
-    expect(screen.queryByRole('button', { name: 'Undo: Photos' })).toBeNull();
-  });
-
-  it('are applied once, however often it is clicked, and what is chosen meanwhile stays', async () => {
-    let end: (reply: Reply) => void = () => undefined;
-    const backend = program((command) => {
-      if (command === 'rules') {
-        return Promise.resolve({ rules: { rules: [], mistake: null } });
-      }
-      return typeof command === 'object' && 'set-rules' in command
-        ? new Promise((resolve) => (end = resolve))
-        : Promise.resolve({ preview: { travels: [], fewest_copies: null, files_with_fewest: 0 } });
-    });
-    const sets = (): Command[] =>
-      backend.ask.mock.calls.map(([, asked]) => asked).filter((asked) => typeof asked === 'object' && 'set-rules' in asked);
-    render(RulesCard, { folder: folder('/a/Photos'), backend });
-    const choice = await screen.findByLabelText<HTMLSelectElement>('desktop');
-    await fireEvent.change(choice, { target: { value: 'nothing' } });
-    await screen.findByText('Nothing would be left to travel.');
-    const apply = screen.getByRole('button', { name: 'Apply: Photos' });
-    await fireEvent.click(apply);
-    await fireEvent.click(apply);
-    expect(sets().length).toBe(1);
-    // Back to what holds as far as is known, but not when it is set.
-    await fireEvent.change(choice, { target: { value: 'everything' } });
-    end('done');
-    await screen.findByText('Nothing would be left to travel.');
-    expect(choice.value).toBe('everything');
-    await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
-    expect(sets().at(-1)).toEqual({ 'set-rules': { before: [{ ...rule, allow: 'nothing' }], rules: [], keeps: [] } });
-  });
-
-  it('can open again what they have closed', async () => {
-    const closed: Rule = { place: 'desktop', directory: null, allow: 'nothing' };
-    const backend = program(() => Promise.resolve({ rules: { rules: [closed], mistake: null } }));
-    const desktop = place('desktop', { contact: { unsupported: 'a rule says that nothing is exchanged with it' } });
-    const far = place('far', { contact: { unsupported: 'it is far' }, keeps: null });
-    render(RulesCard, { folder: folder('/a/Photos', { places: [desktop, far] }), backend });
-    expect((await screen.findByLabelText<HTMLSelectElement>('desktop')).value).toBe('nothing');
-    expect(screen.queryByLabelText('far')).toBeNull();
-  });
-
-  it('say no more that they could not be read when they were', async () => {
-    let isThere = false;
-    const backend = program(() =>
-      isThere ? Promise.resolve({ rules: { rules: [], mistake: null } }) : Promise.resolve({ refused: 'it is busy' }),
-    );
-    render(RulesCard, { folder: folder('/a/Photos'), backend });
-    await screen.findByRole('alert');
-    isThere = true;
-    await fireEvent.focus(window);
-    await screen.findByLabelText('desktop');
-    expect(screen.queryByRole('alert')).toBeNull();
-  });
-
-  it('are not applied before it was seen what they change', async () => {
-    const backend = program((command) =>
-      command === 'rules' ? Promise.resolve({ rules: { rules: [], mistake: null } }) : new Promise(() => undefined),
-    );
-    render(RulesCard, { folder: folder('/a/Photos'), backend });
-    await fireEvent.change(await screen.findByLabelText('desktop'), { target: { value: 'nothing' } });
-    await fireEvent.click(await screen.findByRole('button', { name: 'Apply: Photos' }));
-    expect(backend.ask.mock.calls.map(([, command]) => command)).not.toContainEqual(
-      expect.objectContaining({ 'set-rules': expect.anything() }),
-    );
-  });
-
-  it('are not shown as none when nobody answers', async () => {
-    render(RulesCard, { folder: folder('/a/Photos'), backend: program(nobody) });
-    expect((await screen.findByRole('alert')).textContent).toContain('gone');
-    expect(screen.queryByRole('combobox')).toBeNull();
-  });
-});
-
-describe('what a place keeps', () => {
-  const own = { own: { groups: ['client'], wanted: 'standard' } };
-  const preview: Reply = { preview: { travels: [], fewest_copies: 2, files_with_fewest: 3 } };
-  const stick = (keeps: Place['keeps']): Folder =>
-    folder('/a/Photos', { places: [place('stick', { keeps }), place('attic', { contact: 'unknown', keeps: null })] });
-
-  function obeying(): ReturnType<typeof program> {
-    return program((command) => {
-      if (command === 'rules') {
-        return Promise.resolve({ rules: { rules: [], mistake: null } });
-      }
-      return Promise.resolve(typeof command === 'object' && 'set-rules' in command ? 'done' : preview);
-    });
-  }
-
-  const choice = (): Promise<HTMLSelectElement> => screen.findByLabelText<HTMLSelectElement>('Kept there: stick');
-
-  it('is foreseen, set and taken back to exactly what it was', async () => {
-    const backend = obeying();
-    const { rerender } = render(RulesCard, { folder: stick(own), backend });
-    expect((await choice()).value).toBe('own');
-    expect(screen.getByText('As set with git-annex: standard (in client).')).toBeTruthy();
-    expect(screen.queryByLabelText('Kept there: attic')).toBeNull();
-    await fireEvent.change(await choice(), { target: { value: 'archive' } });
-    const change = { place: 'stick', before: own, after: { for: 'archive' } };
-    await screen.findByText(/^Nothing is removed/);
-    expect(backend.ask).toHaveBeenLastCalledWith('/a/Photos', { 'preview-rules': { rules: [], keeps: [change] } });
-    await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
-    await screen.findByText(text.rules.applied);
-    expect(backend.ask).toHaveBeenCalledWith('/a/Photos', { 'set-rules': { before: [], rules: [], keeps: [change] } });
-    // Shown before the status tells it, and not when it tells something else.
-    expect((await choice()).value).toBe('archive');
-    await rerender({ folder: stick({ for: 'carry' }), backend });
-    expect((await choice()).value).toBe('carry');
-    await rerender({ folder: stick(own), backend });
-    expect((await choice()).value).toBe('own');
-    await fireEvent.click(screen.getByRole('button', { name: 'Undo: Photos' }));
-    await screen.findByText(text.rules.undone);
-    expect(backend.ask).toHaveBeenCalledWith('/a/Photos', {
-      'set-rules': { before: [], rules: [], keeps: [{ place: 'stick', before: { for: 'archive' }, after: own }] },
-    });
-  });
-
-  it('changes nothing when it is chosen back or discarded', async () => {
-    render(RulesCard, { folder: stick({ all: { groups: [] } }), backend: obeying() });
-    expect((await choice()).value).toBe('all');
-    await fireEvent.change(await choice(), { target: { value: 'backup' } });
-    await screen.findByText(/^Nothing is removed/);
-    await fireEvent.change(await choice(), { target: { value: 'all' } });
-    expect(screen.queryByRole('button', { name: 'Apply: Photos' })).toBeNull();
-    await fireEvent.change(await choice(), { target: { value: 'only-new' } });
-    await fireEvent.click(screen.getByRole('button', { name: 'Discard: Photos' }));
-    await waitFor(async () => expect((await choice()).value).toBe('all'));
-    expect(screen.queryByRole('button', { name: 'Apply: Photos' })).toBeNull();
   });
 });
 
@@ -518,76 +195,6 @@ describe('a setting', () => {
     await fireEvent.click(screen.getByRole('button', { name: 'Undo' }));
     await waitFor(() => expect(screen.queryByRole('button', { name: 'Undo' })).toBeNull());
     expect(backend.request).toHaveBeenLastCalledWith({ set: { look: 'light' } });
-  });
-});
-
-describe('conflicts', () => {
-  const version = (name: string): Conflict['versions'][0] => ({
-    path: file(name).path,
-    bytes: null,
-    who: null,
-    at: null,
-    is_here: true,
-  });
-  const conflict = (name: string): Conflict => ({ path: file(name).path, versions: [version(name), version(`${name}2`)] });
-
-  it('that could not be settled stop the others, and say how far it came', async () => {
-    let left = ['a', 'b', 'c'];
-    const backend = program((command) => {
-      if (typeof command !== 'object' || !('settle' in command)) {
-        return Promise.resolve({ conflicts: left.map(conflict) });
-      }
-      if (command.settle.path === hex('b')) {
-        return Promise.resolve({ refused: 'b was changed meanwhile' });
-      }
-      left = left.filter((one) => hex(one) !== command.settle.path);
-      return Promise.resolve('done');
-    });
-    render(Conflicts, { status: status([folder('/a/Notes')]), backend });
-    await fireEvent.click(await screen.findByRole('button', { name: 'Keep both versions of all…' }));
-    await fireEvent.click(screen.getByRole('button', { name: 'Keep both of all' }));
-    expect((await screen.findByRole('alert')).textContent).toBe('B was changed meanwhile');
-    expect(await screen.findByText('1 conflict settled.')).toBeTruthy();
-    await waitFor(() => expect(screen.queryByRole('heading', { name: 'a' })).toBeNull());
-    expect(screen.getByRole('heading', { name: 'c' })).toBeTruthy();
-  });
-
-  it('that could not all be brought back can still be', async () => {
-    let isBusy = true;
-    const backend = program((command) => {
-      if (typeof command !== 'object' || !('unsettle' in command)) {
-        return Promise.resolve(command === 'conflicts' ? { conflicts: ['a', 'b'].map(conflict) } : 'done');
-      }
-      const isRefused = isBusy && command.unsettle.path === hex('b');
-      return Promise.resolve(isRefused ? { refused: 'b cannot be brought back now' } : 'done');
-    });
-    render(Conflicts, { status: status([folder('/a/Notes')]), backend });
-    await fireEvent.click(await screen.findByRole('button', { name: 'Keep both versions of all…' }));
-    await fireEvent.click(screen.getByRole('button', { name: 'Keep both of all' }));
-    await fireEvent.click(await screen.findByRole('button', { name: 'Undo' }));
-    expect((await screen.findByRole('alert')).textContent).toBe('B cannot be brought back now');
-    await screen.findByText('All versions of 1 file are back. 1 conflict settled.');
-    isBusy = false;
-    backend.ask.mockClear();
-    await fireEvent.click(screen.getByRole('button', { name: 'Undo' }));
-    await screen.findByText('All versions of 1 file are back.');
-    expect(backend.ask.mock.calls[0]).toEqual(['/a/Notes', { unsettle: { path: hex('b') } }]);
-    expect(screen.queryByRole('button', { name: 'Undo' })).toBeNull();
-    expect(screen.queryByRole('alert')).toBeNull();
-  });
-
-  it('that could not be read are not looked for for ever, and are read again', async () => {
-    let isThere = false;
-    const backend = program(() => Promise.resolve(isThere ? { conflicts: [] } : { refused: 'it is busy' }));
-    const notes = folder('/a/Notes');
-    const { rerender } = render(Conflicts, { status: status([notes]), backend });
-    expect((await screen.findByRole('alert')).textContent).toBe('It is busy');
-    await waitFor(() => expect(screen.queryByText('Looking for conflicts…')).toBeNull());
-    expect(screen.queryByText('No conflicts.')).toBeNull();
-    isThere = true;
-    await rerender({ status: status([{ ...notes, recent: [{ at: 1, what: 'x' }] }]) });
-    await screen.findByText('No conflicts.');
-    expect(screen.queryByRole('alert')).toBeNull();
   });
 });
 

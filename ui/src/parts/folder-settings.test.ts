@@ -1,27 +1,16 @@
 import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 
-import type { Backend } from '../backend';
 import { folder, folderSettings, status } from '../backend/fake/samples';
-import type { Reply, Status } from '../contract';
+import type { Status } from '../contract';
 import Settings from '../pages/Settings.svelte';
+import { program } from './program';
 
 afterEach(cleanup);
 
-/** A program that always replies the same. */
-function program(reply: Reply): Backend & { ask: ReturnType<typeof vi.fn<Backend['ask']>> } {
-  return {
-    status: () => Promise.resolve(status([])),
-    ask: vi.fn<Backend['ask']>(() => Promise.resolve(reply)),
-    request: () => Promise.reject(new Error('nobody asks this here')),
-    watch: () => Promise.resolve(() => undefined),
-    show: () => Promise.reject(new Error('nobody asks this here')),
-  };
-}
-
 describe('a setting of a folder', () => {
   const notes = (differs = {}): Status => status([folder('/a/Notes', { settings: folderSettings(differs) })]);
-  const obeys = (): ReturnType<typeof program> => program('done');
+  const obeys = (): ReturnType<typeof program> => program(() => 'done');
 
   it('is set, says so when it is written, and follows what is written elsewhere, which is not undone', async () => {
     const backend = obeys();
@@ -41,7 +30,7 @@ describe('a setting of a folder', () => {
   });
 
   it('that is none or was refused is shown as it still is, with why', async () => {
-    const backend = program({ refused: '"5 parsecs" is not a size; nothing was changed' });
+    const backend = program(() => ({ refused: '"5 parsecs" is not a size; nothing was changed' }));
     render(Settings, { status: notes({ reserve: { value: '7 MB', origin: 'here' } }), backend });
     const field = screen.getByLabelText<HTMLInputElement>('Leave free on this disk');
     await fireEvent.change(field, { target: { value: '500' } });

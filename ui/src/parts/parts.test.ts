@@ -2,7 +2,6 @@ import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import App from '../App.svelte';
-import type { Backend } from '../backend';
 import { fake } from '../backend/fake';
 import { folder, settings, status as statusOf } from '../backend/fake/samples';
 import type { Command, Reply, Status, Why as Told } from '../contract';
@@ -10,31 +9,16 @@ import { route } from '../logic/route';
 import Help from '../pages/Help.svelte';
 import Why from '../pages/Why.svelte';
 import FolderCard from './FolderCard.svelte';
+import { program } from './program';
 
 afterEach(cleanup);
 
-// jsdom lays nothing out and knows no media queries.
-vi.stubGlobal('ResizeObserver', class {
-  observe = vi.fn();
-  unobserve = vi.fn();
-  disconnect = vi.fn();
-});
+// jsdom knows no media queries.
 vi.stubGlobal('matchMedia', () => ({ matches: false, addEventListener: vi.fn(), removeEventListener: vi.fn() }));
-
-/** A program that gives one reply to everything, and remembers what it was asked. */
-function replying(reply: (command: Command) => Promise<Reply>): Backend & { ask: ReturnType<typeof vi.fn<Backend['ask']>> } {
-  return {
-    status: () => Promise.resolve(statusOf([])),
-    ask: vi.fn<Backend['ask']>((_, command) => reply(command)),
-    request: () => Promise.resolve({ refused: 'nobody asks this here' }),
-    show: () => Promise.reject(new Error('nobody asks this here')),
-    watch: () => Promise.resolve(() => undefined),
-  };
-}
 
 describe('a folder', () => {
   it('is paused, or goes on', async () => {
-    const backend = replying(() => Promise.resolve('done'));
+    const backend = program(() => Promise.resolve('done'));
     const { rerender } = render(FolderCard, { folder: folder('/a/Photos'), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Pause…: Photos' }));
     await fireEvent.click(screen.getByRole('button', { name: 'Until I resume' }));
@@ -47,7 +31,7 @@ describe('a folder', () => {
   });
 
   it.each(['needs-you', 'stopped'] as const)('that is paused says so and goes on, also where its state is %s', async (state) => {
-    const backend = replying(() => Promise.resolve('done'));
+    const backend = program(() => Promise.resolve('done'));
     const paused = folder('/a/Photos', { state, headline: 'x', pause: { reason: 'asked', until: null } });
     render(FolderCard, { folder: paused, backend });
     expect(screen.getByText('Nothing is sent or received until you resume.')).toBeTruthy();
@@ -57,7 +41,7 @@ describe('a folder', () => {
 
   it('syncs once, however often it is clicked, and again afterwards', async () => {
     let end: (reply: Reply) => void = () => undefined;
-    const backend = replying(() => new Promise((resolve) => (end = resolve)));
+    const backend = program(() => new Promise((resolve) => (end = resolve)));
     render(FolderCard, { folder: folder('/a/Photos'), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Sync now: Photos' }));
     await fireEvent.click(screen.getByRole('button', { name: 'Syncing…: Photos' }));
@@ -67,7 +51,7 @@ describe('a folder', () => {
   });
 
   it('says why something was refused, and when nobody answers', async () => {
-    const backend = replying(() => Promise.resolve({ refused: 'it is being removed' }));
+    const backend = program(() => Promise.resolve({ refused: 'it is being removed' }));
     render(FolderCard, { folder: folder('/a/Photos'), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Sync now: Photos' }));
     expect((await screen.findByRole('alert')).textContent).toBe('It is being removed');
@@ -78,7 +62,7 @@ describe('a folder', () => {
   });
 
   it('passes both answers on', async () => {
-    const backend = replying(() => Promise.resolve('done'));
+    const backend = program(() => Promise.resolve('done'));
     render(FolderCard, { folder: folder('/a/Photos', { question: { text: 'Deleted on purpose?', yes: 'Delete them everywhere', no: 'Bring them back' } }), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Bring them back' }));
     await fireEvent.click(screen.getByRole('button', { name: 'Delete them everywhere' }));
@@ -107,7 +91,7 @@ describe('why', () => {
   }
 
   it('asks the chosen folder for the bytes of the path', async () => {
-    const backend = replying(() =>
+    const backend = program(() =>
       Promise.resolve(answer({ path: 'é', sentence: 'its content is in laptop, and that is everywhere it is wanted' })),
     );
     render(Why, { status, backend, route: route('#/why') });
@@ -123,7 +107,7 @@ describe('why', () => {
       { place: 'laptop', checked: null },
       { place: 'disk', checked: at },
     ];
-    render(Why, { status, backend: replying(() => Promise.resolve(answer({ have }))), route: route('#/why') });
+    render(Why, { status, backend: program(() => Promise.resolve(answer({ have }))), route: route('#/why') });
     await ask('/a/Photos/a');
     const disk = await screen.findByText(/Last check: 6 May 2020, 07:08/);
     expect(disk.closest('li')?.textContent).toContain('disk');
@@ -132,7 +116,7 @@ describe('why', () => {
   });
 
   it('says that a file is not known, or elsewhere, and asks nobody about the latter', async () => {
-    const backend = replying((command) => Promise.resolve(whole(command) ?? answer({ path: 'x', key: null, have: [] })));
+    const backend = program((command) => Promise.resolve(whole(command) ?? answer({ path: 'x', key: null, have: [] })));
     render(Why, { status, backend, route: route('#/why') });
     await ask('x');
     await screen.findByText(/This file is not watched over/);
@@ -144,7 +128,7 @@ describe('why', () => {
   it('tells what each place waits for as the engine does, and of nothing else', async () => {
     const sentence = 'its content is in laptop, and a rule keeps it from stick';
     const missing = [{ place: 'stick', reason: 'a rule keeps it away' }];
-    const backend = replying((command) => Promise.resolve(whole(command) ?? answer({ sentence, missing })));
+    const backend = program((command) => Promise.resolve(whole(command) ?? answer({ sentence, missing })));
     render(Why, { status, backend, route: route('#/why?folder=%2Fa%2FPhotos&file=61') });
     await screen.findByText('Its content is in laptop, and a rule keeps it from stick');
     expect(screen.getByRole('status').textContent).toContain('stick: a rule keeps it away');
@@ -152,7 +136,7 @@ describe('why', () => {
 
   it('of a part of a name shows only the files that have it', async () => {
     const files: Reply = { files: { total: 1, files: [{ path: { shown: 'a.jpg', bytes: '61' }, bytes: 1, is_here: true, copies: 1 }] } };
-    const backend = replying((command) =>
+    const backend = program((command) =>
       Promise.resolve(typeof command === 'object' && 'files' in command ? files : answer({ path: 'a.j', key: null, have: [] })),
     );
     render(Why, { status, backend, route: route('#/why') });
@@ -163,7 +147,7 @@ describe('why', () => {
 
   it('does not take a late answer for that to the last question', async () => {
     const ends: ((reply: Reply) => void)[] = [];
-    const backend = replying((command) => {
+    const backend = program((command) => {
       const files = whole(command);
       return files ? Promise.resolve(files) : new Promise((end) => ends.push(end));
     });

@@ -1,12 +1,12 @@
 import { cleanup, fireEvent, render, screen, within } from '@testing-library/svelte';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import type { Backend } from '../backend';
-import { folder, place, status } from '../backend/fake/samples';
-import type { Command, File, Folder, Place, Progress, Reply } from '../contract';
+import { folder, place } from '../backend/fake/samples';
+import type { File, Folder, Place, Progress, Reply } from '../contract';
 import { hex } from '../logic/path';
 import FileList from './FileList.svelte';
 import FolderCard from './FolderCard.svelte';
+import { program } from './program';
 
 afterEach(cleanup);
 
@@ -19,16 +19,6 @@ vi.stubGlobal(
     disconnect = vi.fn();
   },
 );
-
-function program(reply: (command: Command) => Reply): Backend & { ask: ReturnType<typeof vi.fn<Backend['ask']>> } {
-  return {
-    status: () => Promise.resolve(status([])),
-    ask: vi.fn<Backend['ask']>((_, command) => Promise.resolve(reply(command))),
-    request: () => Promise.reject(new Error('nobody asks this here')),
-    show: () => Promise.reject(new Error('nobody asks this here')),
-    watch: () => Promise.resolve(() => undefined),
-  };
-}
 
 const film = (id: string, what: string): Progress => ({ id, place: 'stick', direction: 'sending', what, done: 1, total: 9 });
 

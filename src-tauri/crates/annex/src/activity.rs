@@ -6,11 +6,13 @@ mod tests;
 use std::collections::HashMap;
 
 use git2::{Odb, Oid, Repository};
-use model::RepoPath;
+use model::{Key, RepoPath};
 
 use crate::oid::{from_git, to_git};
+use crate::pointer::key_of_symlink;
 use crate::tree::head::head_of;
-use crate::tree::{raw, tree_of};
+use crate::tree::raw::{self, Blob, Mode};
+use crate::tree::tree_of;
 use crate::{Annex, Error, Result};
 
 /// How many names are told of a commit.
@@ -94,12 +96,13 @@ fn deed(git: &Repository, odb: &Odb<'_>, id: Oid) -> Result<Option<Deed>> {
     raw::differences_from_all(odb, &before, Some(commit.tree_id()), &mut |path, old, new| {
         match (old, new) {
             (Some(_), Some(_)) => tally.changed(path),
-            (None, Some(new)) => tally.came(path, new.id),
-            (Some(old), None) => tally.went(path, old.id),
+            (None, Some(new)) => tally.came(path, new.into()),
+            (Some(old), None) => tally.went(path, old.into()),
             (None, None) => {}
         }
         Ok(())
     })?;
+    tally.match_links(odb);
     if tally.added + tally.changed + tally.deleted + tally.renamed == 0 {
         return Ok(None);
     }
@@ -125,9 +128,23 @@ struct Tally {
     deleted: u64,
     renamed: u64,
     /// Of each content, how many files that have it went more than came.
-    balance: HashMap<Oid, i64>,
+    balance: HashMap<Content, i64>,
     there: Vec<RepoPath>,
-    went: Vec<(Oid, RepoPath)>,
+    went: Vec<(Content, RepoPath)>,
+}
+
+/// What a file holds, whatever its mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Content {
+    id: Oid,
+    is_link: bool,
+}
+
+impl From<Blob> for Content {
+    fn from(Blob { mode, id }: Blob) -> Self {
+        let is_link = mode == Mode::Symlink;
+        Self { id, is_link }
+    }
 }
 
 impl Tally {
@@ -136,19 +153,17 @@ impl Tally {
         self.name(path);
     }
 
-    fn came(&mut self, path: &[u8], content: Oid) {
+    fn came(&mut self, path: &[u8], content: Content) {
         self.name(path);
         if self.is_renamed(content, -1) {
             self.deleted -= 1;
-            if let Some(at) = self.went.iter().position(|(went, _)| *went == content) {
-                self.went.remove(at);
-            }
+            self.unname(content);
         } else {
             self.added += 1;
         }
     }
 
-    fn went(&mut self, path: &[u8], content: Oid) {
+    fn went(&mut self, path: &[u8], content: Content) {
         if self.is_renamed(content, 1) {
             self.added -= 1;
         } else {
@@ -160,7 +175,7 @@ impl Tally {
     }
 
     /// Counts a file that went (1) or came (-1); true if that makes a renamed file with one that came or went before.
-    fn is_renamed(&mut self, content: Oid, step: i64) -> bool {
+    fn is_renamed(&mut self, content: Content, step: i64) -> bool {
         if self.balance.len() == COMPARED && !self.balance.contains_key(&content) {
             return false;
         }
@@ -172,6 +187,50 @@ impl Tally {
         }
         self.renamed += u64::from(is_renamed);
         is_renamed
+    }
+
+    /// Finds locked files that were renamed to another depth: the text of their link is another one, their key is not. Links
+    /// are read only if some went and others came.
+    fn match_links(&mut self, odb: &Odb<'_>) {
+        let links = |step: i64| {
+            let links = self
+                .balance
+                .iter()
+                .filter(move |(content, left)| content.is_link && left.signum() == step);
+            links.map(|(content, left)| (*content, left.unsigned_abs()))
+        };
+        if links(1).next().is_none() {
+            return;
+        }
+        let key = |content: Content| key_of_symlink(odb.read(content.id).ok()?.data());
+        let mut came: HashMap<Key, u64> = HashMap::new();
+        for (content, left) in links(-1) {
+            if let Some(key) = key(content) {
+                *came.entry(key).or_default() += left;
+            }
+        }
+        if came.is_empty() {
+            return;
+        }
+        let went: Vec<_> = links(1).collect();
+        for (content, left) in went {
+            let Some(unmatched) = key(content).and_then(|key| came.get_mut(&key)) else {
+                continue;
+            };
+            let renamed = left.min(*unmatched);
+            *unmatched -= renamed;
+            self.renamed += renamed;
+            self.added -= renamed;
+            self.deleted -= renamed;
+            (0..renamed).for_each(|_| self.unname(content));
+        }
+    }
+
+    /// A file of this content did not go after all.
+    fn unname(&mut self, content: Content) {
+        if let Some(at) = self.went.iter().position(|(went, _)| *went == content) {
+            self.went.remove(at);
+        }
     }
 
     fn name(&mut self, path: &[u8]) {

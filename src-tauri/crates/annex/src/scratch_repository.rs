@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use bstr::{BString, ByteSlice};
@@ -19,6 +20,7 @@ pub(crate) struct Scratch {
     pub(crate) settings: Settings,
     pub(crate) unlocked: bool,
     pub(crate) allow_removals: bool,
+    pub(crate) cancelled: AtomicBool,
 }
 
 impl Scratch {
@@ -50,6 +52,7 @@ impl Scratch {
             settings,
             unlocked: true,
             allow_removals: true,
+            cancelled: AtomicBool::new(false),
         }
     }
 
@@ -119,6 +122,7 @@ impl Scratch {
             backend: &|_| None,
             message: "git-annex in test",
             allow_removals: self.allow_removals,
+            cancelled: &self.cancelled,
         };
         self.annex.ingest(look, &options, SystemTime::now())
     }

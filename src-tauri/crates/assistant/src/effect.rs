@@ -110,10 +110,10 @@ pub enum Effect {
         /// What, in this order.
         keys: Vec<Key>,
     },
-    /// Stop a transfer as soon as possible; what has arrived so far is kept for resuming. The transfer's own event ends
-    /// both.
+    /// Stop a transfer, or taking files in, as soon as possible; what has arrived so far is kept for resuming, what was
+    /// read so far is committed. Its own event ends both.
     Cancel {
-        /// The transfer.
+        /// What is to stop.
         id: Id,
         /// Until then the contents of it that did not arrive are not offered for where they were going, unless the user
         /// asks for them; none if they may be at once.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use contract::{Folder, State, Status};
+use contract::{Folder, Refused, State, Status};
 use crossterm::style::{Color, Stylize, style};
 use crossterm::{cursor, execute, queue, terminal};
 use engine::Engine;
@@ -21,6 +21,12 @@ pub(crate) fn run(folders: &[PathBuf]) -> Result<()> {
     let runtime = engine::runtime()?;
     runtime.block_on(async {
         let mut engine = Engine::start(folders, None)?;
+        let status = engine.status().await;
+        if status.folders.is_empty() {
+            engine.stop().await;
+            let refused: Vec<String> = status.refused.iter().map(refused).collect();
+            anyhow::bail!(refused.join("\n"));
+        }
         let mut view = View::new();
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         loop {
@@ -73,19 +79,22 @@ impl View {
 
     /// Without a terminal, each folder's headline is a line whenever it changes.
     fn say(&mut self, status: &Status) -> Result<()> {
-        self.said.resize(status.folders.len(), String::new());
-        for (folder, said) in status.folders.iter().zip(&mut self.said) {
-            let line = match &folder.question {
-                Some(question) => format!("{}: {}", folder.path, question.text),
-                None => format!("{}: {}", folder.path, folder.headline),
-            };
-            if *said != line {
-                writeln!(stdout(), "{line}")?;
-                *said = line;
-            }
+        let headline = |folder: &Folder| match &folder.question {
+            Some(question) => format!("{}: {}", folder.path, question.text),
+            None => format!("{}: {}", folder.path, folder.headline),
+        };
+        let lines = status.folders.iter().map(headline);
+        let lines: Vec<String> = lines.chain(status.refused.iter().map(refused)).collect();
+        for line in lines.iter().filter(|line| !self.said.contains(line)) {
+            writeln!(stdout(), "{line}")?;
         }
+        self.said = lines;
         Ok(())
     }
+}
+
+fn refused(Refused { path, why }: &Refused) -> String {
+    format!("{path} is not kept in sync: {why}")
 }
 
 fn draw(status: &Status) -> Result<()> {
@@ -94,6 +103,12 @@ fn draw(status: &Status) -> Result<()> {
         .folders
         .iter()
         .flat_map(lines)
+        .chain(
+            status
+                .refused
+                .iter()
+                .map(|one| (plain(&format!(" ! {}", refused(one))), Color::Red)),
+        )
         .take(usize::from(height).saturating_sub(1))
         .collect();
     let mut out = stdout().lock();
@@ -108,6 +123,11 @@ fn draw(status: &Status) -> Result<()> {
     Ok(())
 }
 
+/// Control characters in names must not reach the terminal.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 fn lines(folder: &Folder) -> Vec<(String, Color)> {
     let (mark, color) = match folder.state {
         State::NeedsYou => ('!', Color::Red),
@@ -118,8 +138,7 @@ fn lines(folder: &Folder) -> Vec<(String, Color)> {
         State::Safe => ('✓', Color::Green),
     };
     let mut lines = vec![(format!(" {mark} {}  {}", folder.path, folder.headline), color)];
-    // The first line of the summary is the headline; control characters in names must not reach the terminal.
-    let plain = |text: &str| text.replace(char::is_control, "\u{fffd}");
+    // The first line of the summary is the headline.
     lines.extend(
         words::summary(folder)
             .lines()

@@ -53,7 +53,7 @@ fn contact(contact: &Contact, has_commits: bool, wants: u64, bytes: u64) -> Stri
         Contact::Unknown => "being looked for".to_owned(),
         Contact::Away(why) => format!("away: {why}"),
         Contact::Unsupported(why) => format!("left alone: {why}"),
-        Contact::Here if wants > 0 => format!("wants {wants} files ({}) that it does not have", size(bytes)),
+        Contact::Here if wants > 0 => format!("wants {} ({}) that it does not have", engine::files(wants), size(bytes)),
         Contact::Here if !has_commits => "does not have all changes yet".to_owned(),
         Contact::Here => "has everything that it wants".to_owned(),
     }
@@ -85,7 +85,14 @@ pub(crate) fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{size, why};
+    use super::{contact, size, why};
+
+    #[test]
+    fn one_file_is_one() {
+        let wants = |files| contact(&contract::Contact::Here, true, files, 2000);
+        assert_eq!(wants(1), "wants 1 file (2.0 kB) that it does not have");
+        assert_eq!(wants(2), "wants 2 files (2.0 kB) that it does not have");
+    }
 
     #[test]
     fn a_file_is_told_with_what_each_place_waits_for() {

@@ -56,7 +56,7 @@ pub enum Request {
         /// The drive, by its id.
         drive: String,
     },
-    /// Do not eject after all.
+    /// Do not eject after all. Answered when it is known whether the drive stays.
     KeepDrive {
         /// The drive, by its id.
         drive: String,

@@ -35,6 +35,8 @@ use pausing::{Pausing, pause_ends};
 const SOON: Duration = Duration::from_millis(900);
 /// How long the engine of a remote is given to push what has changed there before it is fetched.
 const TIME_TO_PUSH: Duration = Duration::from_millis(1500);
+/// While something finds no room, it is looked so often whether there is some again.
+const LOOK_FOR_ROOM: Duration = Duration::from_secs(30);
 /// How often git may be asked to pack its objects.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// A folder that has nothing to do for so long has come to rest.
@@ -66,6 +68,8 @@ pub(crate) struct Folder {
     sync_until: Timestamp,
     /// When git may be asked to pack its objects, if the folder rests; none while it does, or if this is no engine that stays.
     tidy_at: Option<Timestamp>,
+    /// When it is looked for room next; none while nothing lacks it.
+    room_at: Option<Timestamp>,
     /// Told that the status may have changed.
     changed: watch::Sender<()>,
     /// Listens at the socket for as long as it is there.
@@ -101,7 +105,13 @@ impl Folder {
         let (end, ended) = mpsc::unbounded_channel();
         let (watching, changes) = Watching::start(&workshop)?;
         let (ask, commands) = mpsc::unbounded_channel();
-        let listening = socket::listen(&socket, ask.clone())?;
+        let notes = Arc::downgrade(&workshop);
+        let say = move |what| {
+            if let Some(workshop) = notes.upgrade() {
+                workshop.note(what);
+            }
+        };
+        let listening = socket::listen(&socket, ask.clone(), say)?;
         let pausing = Pausing::read(workshop.annex());
         let seed = u64::from(std::process::id());
         let assistant = Assistant::new(workshop.annex().uuid().clone(), seed, clock.now());
@@ -124,6 +134,7 @@ impl Folder {
             syncs: Vec::new(),
             sync_until: clock.now() + PATIENCE,
             tidy_at: Some(clock.now()),
+            room_at: None,
             changed,
             _listening: listening,
             _tenancy: tenancy,
@@ -143,6 +154,8 @@ impl Folder {
         loop {
             let wake = self.assistant.next_wake();
             let pause = self.pause().and_then(|pause| pause.until);
+            let lacks_room = !self.workshop.setbacks().without_room().is_empty();
+            self.room_at = lacks_room.then(|| self.room_at.unwrap_or(self.clock.now() + LOOK_FOR_ROOM));
             tokio::select! {
                 Some(ended) = self.ended.recv() => self.took(ended),
                 Some(change) = self.changes.next() => self.noticed(change),
@@ -158,6 +171,7 @@ impl Folder {
                 Ok(()) = self.holds.changed() => self.held(),
                 () = pause_ends(pause) => self.resume_if_due(),
                 () = sleep_until(self.clock, wake) => self.handle(Event::Woke),
+                () = sleep_until(self.clock, self.room_at) => self.look_for_room(),
                 _ = stop.changed() => break,
             }
             // What happened meanwhile is taken in one go: a burst of changes makes one plan.
@@ -237,8 +251,8 @@ impl Folder {
             | Effect::Observe { .. }
             | Effect::Offer { .. }
             | Effect::Transfer { .. } => {
-                if let Effect::Transfer { id, .. } = effect {
-                    self.workshop.announce_transfer(id);
+                if let Effect::Transfer { id, .. } | Effect::Ingest { id, .. } = effect {
+                    self.workshop.announce(id);
                 }
                 let workshop = Arc::clone(&self.workshop);
                 let mounts = Arc::clone(&self.mounts.borrow());
@@ -296,7 +310,9 @@ impl Folder {
                 let _ = reply.send(answer);
             }
             Ended::RemoteExamined(Some(name)) => self.handle(Event::RemoteRefsMoved(name)),
-            Ended::RemoteExamined(None) | Ended::PauseKept => {}
+            // What is there is looked at anew, and then what can go there.
+            Ended::LookedForRoom(true) => self.handle(Event::PlacesChanged),
+            Ended::RemoteExamined(None) | Ended::PauseKept | Ended::LookedForRoom(false) => {}
             Ended::Expected(name) => {
                 self.expected.remove(&name);
                 let workshop = Arc::clone(&self.workshop);
@@ -372,6 +388,12 @@ impl Folder {
         self.spawn(move || Ended::Examined(workshop.examine(&known)));
     }
 
+    fn look_for_room(&mut self) {
+        self.room_at = None;
+        let workshop = Arc::clone(&self.workshop);
+        self.spawn(move || Ended::LookedForRoom(work::look_for_room(&workshop)));
+    }
+
     fn places_changed(&mut self) {
         self.handle(Event::PlacesChanged);
         // A drive may have been away for less time than it took to notice, and have been changed elsewhere.
@@ -443,6 +465,8 @@ enum Ended {
     RemoteExamined(Option<RemoteName>),
     /// What somebody asked for is done, or not; the answer goes there.
     Changed(Result<(Vec<Event>, Reply), Error>, oneshot::Sender<Reply>),
+    /// True if there is room where there was none.
+    LookedForRoom(bool),
     /// git has packed its objects, or found nothing to pack.
     Tidied,
     /// The file says which pause was asked for, or the folder's news why it does not.

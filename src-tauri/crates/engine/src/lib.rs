@@ -35,3 +35,4 @@ pub use once::{answer, pause, resume, status, sync, why};
 pub use repository::{clone, filter_process, init};
 pub use running::{Door, Engine, runtime};
 pub use settings::SettingsFile;
+pub use status::files;

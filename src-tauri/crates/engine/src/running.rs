@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use crate::Error;
 use crate::drives::{Drives, Kept};
 use crate::hosting::{Asked, Hosting, View};
-use crate::settings::SettingsFile;
+use crate::settings::{Edit, SettingsFile};
 
 /// The runtime that engines run in: one thread for the loops, and one for each work under way. How many of these run at once
 /// each folder decides for itself: a transfer that is held back by a limit keeps its thread for hours, and nothing else is
@@ -32,13 +32,14 @@ pub struct Engine {
 
 impl Engine {
     /// Takes charge of each folder and starts to keep it in sync. With settings, does the same for the folders that they
-    /// name, now and whenever they change. Must be called inside [`runtime`].
+    /// name, now and whenever they change. A folder that cannot be run is told in the status, and tried again. Must be called
+    /// inside [`runtime`].
     ///
     /// # Errors
     ///
-    /// If one of `folders` cannot be run; then none is. One of the settings that cannot is told in the status.
+    /// If it cannot be seen what is mounted.
     pub fn start(folders: &[PathBuf], settings: Option<SettingsFile>) -> Result<Self, Error> {
-        let (hosting, ways) = Hosting::begin(folders, settings, watch_mounts()?)?;
+        let (hosting, ways) = Hosting::begin(folders, settings, watch_mounts()?);
         let (stop, stopped) = watch::channel(false);
         Ok(Self {
             hosting: tokio::spawn(hosting.run(stopped)),
@@ -150,15 +151,27 @@ impl Door {
                 };
                 self.drives.eject(&drive, kept, self.changed.clone()).await
             }
-            Request::KeepDrive { drive } => self.drives.keep(&drive),
-            Request::Inspect { .. }
-            | Request::Suggest
-            | Request::Add { .. }
-            | Request::CloneTo { .. }
-            | Request::Leave { .. }
-            | Request::DeclineDrive { .. }
-            | Request::ReconsiderDrive { .. }
-            | Request::Set(_) => self.ask_hosting(request).await,
+            Request::KeepDrive { drive } => self.drives.keep(&drive, &self.kept().await).await,
+            Request::Inspect { path } => {
+                self.ask_hosting(move |hosting, reply| hosting.inspect(path, reply))
+                    .await
+            }
+            Request::Suggest => self.ask_hosting(|hosting, reply| hosting.suggest(reply)).await,
+            Request::Add { path } => self.ask_hosting(move |hosting, reply| hosting.add(&path, reply)).await,
+            Request::CloneTo { folder, path } => {
+                self.ask_hosting(move |hosting, reply| hosting.clone_to(folder, &path, reply))
+                    .await
+            }
+            Request::Leave { folder } => {
+                self.ask_hosting(move |hosting, reply| hosting.leave(&folder, reply))
+                    .await
+            }
+            Request::Set(setting) => self.change(Edit::Set(setting)).await,
+            Request::ReconsiderDrive { drive } => self.change(Edit::Reconsider(drive)).await,
+            Request::DeclineDrive { drive } => match self.drives.name(&drive) {
+                Some(name) => self.change(Edit::Decline { id: drive, name }).await,
+                None => Answer::Refused("That drive is not mounted any more; nothing was changed.".to_owned()),
+            },
         }
     }
 
@@ -174,10 +187,16 @@ impl Door {
         }
     }
 
-    async fn ask_hosting(&self, request: Request) -> Answer {
+    async fn change(&self, edit: Edit) -> Answer {
+        self.ask_hosting(move |hosting, reply| hosting.change(&edit, reply))
+            .await
+    }
+
+    async fn ask_hosting(&self, ask: impl FnOnce(&mut Hosting, oneshot::Sender<Answer>) + Send + 'static) -> Answer {
         let (reply, answer) = oneshot::channel();
         let stopping = || Answer::Refused("the engine is stopping; nothing was changed".to_owned());
-        if self.requests.send((request, reply)).is_err() {
+        let asked: Asked = Box::new(move |hosting: &mut Hosting| ask(hosting, reply));
+        if self.requests.send(asked).is_err() {
             return stopping();
         }
         answer.await.unwrap_or_else(|_| stopping())

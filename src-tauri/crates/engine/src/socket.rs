@@ -1,6 +1,6 @@
 //! The way to talk to a running engine: a socket in `XDG_RUNTIME_DIR`, one line of JSON each way.
 
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,9 @@ pub(crate) type Asked = (Command, oneshot::Sender<Reply>);
 
 /// A line longer than this is no command.
 const LINE: u64 = 64 * 1024;
+
+/// After whoever asks could not be taken in, it is tried again so soon.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Where the engine of a repository listens: a name made of its uuid and place, since two clones of one drive image may
 /// have one uuid.
@@ -55,8 +58,13 @@ pub(crate) fn socket_path(annex: &Annex) -> Result<PathBuf, Error> {
     Ok(directory.join(format!("{mark:016x}")))
 }
 
-/// Listens at `path` and hands each command to the loop of the folder, until what it gives back is dropped.
-pub(crate) fn listen(path: &Path, commands: mpsc::UnboundedSender<Asked>) -> Result<JoinSet<()>, Error> {
+/// Listens at `path` and hands each command to the loop of the folder, until what it gives back is dropped. `say` is told
+/// when nobody can be taken in.
+pub(crate) fn listen(
+    path: &Path,
+    commands: mpsc::UnboundedSender<Asked>,
+    say: impl Fn(String) + Send + 'static,
+) -> Result<JoinSet<()>, Error> {
     // The tenancy is ours, so whoever listened here before is gone.
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != ErrorKind::NotFound => {
@@ -75,11 +83,35 @@ pub(crate) fn listen(path: &Path, commands: mpsc::UnboundedSender<Asked>) -> Res
     })?;
     let mut listening = JoinSet::new();
     listening.spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, commands.clone()));
-        }
+        let listener = &listener;
+        let serve = |(stream, _)| drop(tokio::spawn(serve(stream, commands.clone())));
+        take_in(|| listener.accept(), serve, say).await;
     });
     Ok(listening)
+}
+
+/// Takes in whoever asks, for ever: what keeps them out, such as too many open files, passes. It is said once, until
+/// somebody could be taken in again.
+async fn take_in<S, F: Future<Output = io::Result<S>>>(
+    accept: impl Fn() -> F,
+    serve: impl Fn(S),
+    say: impl Fn(String),
+) {
+    let mut is_said = false;
+    loop {
+        match accept().await {
+            Ok(stream) => {
+                is_said = false;
+                serve(stream);
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut is_said, true) {
+                    say(format!("other programs cannot ask this engine just now: {error}"));
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
 }
 
 async fn serve(stream: tokio::net::UnixStream, commands: mpsc::UnboundedSender<Asked>) {
@@ -164,7 +196,35 @@ fn unheard(path: &Path, source: std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::{Cell, RefCell};
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_keeps_askers_out_is_waited_out_and_said_once() {
+        let (tries, said) = (Cell::new(0), RefCell::new(Vec::new()));
+        let accept = || {
+            tries.set(tries.get() + 1);
+            let number = tries.get();
+            async move {
+                match number {
+                    1 | 2 => Err(io::Error::from(nix::errno::Errno::EMFILE)),
+                    3 => Ok(()),
+                    _ => std::future::pending().await,
+                }
+            }
+        };
+        let (serve, mut served) = mpsc::unbounded_channel();
+        tokio::select! {
+            () = take_in(accept, |()| serve.send(()).unwrap(), |what| said.borrow_mut().push(what)) => panic!("nobody is taken in any more"),
+            asked = served.recv() => assert_eq!(asked, Some(())),
+        }
+        let said = said.into_inner();
+        assert!(
+            matches!(&said[..], [once] if once.contains("Too many open files")),
+            "{said:?}"
+        );
+    }
 
     #[test]
     fn an_engine_that_is_busy_is_waited_for_or_said_to_be() {

@@ -110,8 +110,7 @@ fn headline(folder: &Folder, assistant: &Assistant) -> String {
         },
         State::Working => match assistant.pending_transfers() {
             0 => "taking in changes".to_owned(),
-            1 => "transferring 1 file".to_owned(),
-            count => format!("transferring {count} files"),
+            count => format!("transferring {}", files(count as u64)),
         },
         State::Waiting => folder.waiting.first().cloned().unwrap_or_else(|| "waiting".to_owned()),
         State::Safe => format!("everything is in step ({})", files(folder.keys)),
@@ -376,7 +375,8 @@ fn cancelled(held: Held) -> String {
 }
 
 /// So many files.
-pub(crate) fn files(count: u64) -> String {
+#[must_use]
+pub fn files(count: u64) -> String {
     match count {
         1 => "1 file".to_owned(),
         count => format!("{count} files"),

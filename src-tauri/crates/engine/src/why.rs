@@ -271,7 +271,7 @@ mod tests {
         let key = Key::parse(b"SHA256E-s10--1").unwrap();
         let failed = [(key, Outcome::Full("no room".to_owned()))];
         let mut setbacks = scene.workshop.setbacks();
-        setbacks.transferred(&scene.remote.0, Direction::Send, &failed);
+        setbacks.transferred(&scene.remote.0, Direction::Send, &scene.remote.1, &failed);
         drop(setbacks);
         let (_, missing) = found(&scene, Some(&present), b"b-/x");
         assert_eq!(missing[0].1, "it is still on its way; what failed last: no room");

@@ -176,6 +176,7 @@ impl UnderWay {
                         *cancelled = true;
                         Ok(())
                     }
+                    Some(Kind::Repository) => Ok(()),
                     other => Err(format!("{other:?} cannot be cancelled")),
                 };
             }

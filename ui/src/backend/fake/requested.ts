@@ -1,4 +1,5 @@
 import type { Answer, Drive, Found, Request, Standing, Status } from '../../contract';
+import { driveKind } from '../../logic/drives';
 import { folder, place } from './samples';
 import { withSetting } from './settings';
 
@@ -68,6 +69,16 @@ async function onDrive(status: () => Status, request: DriveRequest, changes: Cha
     forget(changes, id);
     return { done: 'you are asked about it again' };
   }
+  if ('keep-drive' in request) {
+    if (!asked) {
+      return { done: 'the drive is not mounted any more; plug it in again to use it' };
+    }
+    if (driveKind(asked.standing) === 'ejecting') {
+      // Whoever ejects it sees this, and puts back what it was.
+      stand(changes, id, 'new');
+    }
+    return { done: 'the drive stays' };
+  }
   if (!asked) {
     return { refused: 'this drive is not plugged in' };
   }
@@ -88,11 +99,6 @@ async function onDrive(status: () => Status, request: DriveRequest, changes: Cha
     addPlace(changes, of, asked.name);
     return { done: `${asked.name} has copies of ${of} from now on` };
   }
-  if ('keep-drive' in request) {
-    // Whoever ejects it sees this, and puts back what it was.
-    stand(changes, id, 'new');
-    return { done: `${asked.name} stays` };
-  }
   return eject(asked, drive, changes);
 }
 
@@ -105,7 +111,7 @@ async function eject(asked: Drive, now: () => Drive | undefined, changes: Change
     const is = now()?.standing;
     if (is === 'new') {
       stand(changes, id, standing);
-      return { refused: 'it was not ejected, as you said' };
+      return { refused: 'the drive stays, as you asked' };
     }
   }
   changes.status((status) => ({ ...status, drives: status.drives.filter((one) => one.id !== id) }));

@@ -1,7 +1,8 @@
-use model::Oid;
+use model::{Key, Oid, RepoPath};
 
 use super::{Activity, Deed};
-use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, pointer};
+use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer};
+use crate::pointer::symlink_target;
 use crate::{MergeOptions, Theirs};
 
 /// Who did what, in one line.
@@ -90,6 +91,35 @@ fn what_went_and_came_elsewhere_was_renamed_as_often_as_both_happened() {
             format!("Ann 1001: {expected}"),
             "{before:?} {after:?}"
         );
+    }
+}
+
+#[test]
+fn a_locked_file_is_the_same_at_another_depth() {
+    let locked = |paths: &[(&str, &str)]| -> Leaves {
+        let target = |path: &str, key: &str| {
+            let key = Key::parse(key.as_bytes()).unwrap();
+            symlink_target(&RepoPath::parse(path.as_bytes()).unwrap(), &key)
+        };
+        let all = paths
+            .iter()
+            .map(|(path, key)| ((*path).to_owned(), Leaf::Link(target(path, key))));
+        all.chain([("l".to_owned(), link("elsewhere"))]).collect()
+    };
+    let (a, b) = ("SHA256E-s1--a", "SHA256E-s1--b");
+    for (before, after, expected) in [
+        (&[("x", a)][..], &[("d/x", a)][..], "+0 *0 -0 >1 d/x"),
+        (
+            &[("x", a), ("y", a)],
+            &[("d/x", a), ("d/e/y", a)],
+            "+0 *0 -0 >2 d/x d/e/y",
+        ),
+        (&[("x", a), ("y", a)], &[("d/x", a)], "+0 *0 -1 >1 d/x y"),
+        (&[("x", a)], &[("d/x", b)], "+1 *0 -1 >0 d/x x"),
+    ] {
+        let (fixture, _) = history(&[("Ann", locked(before)), ("Ann", locked(after))]);
+        let all = all(&fixture);
+        assert_eq!(all[0], format!("Ann 1001: {expected}"), "{before:?} {after:?}");
     }
 }
 

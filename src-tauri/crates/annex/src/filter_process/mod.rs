@@ -188,7 +188,7 @@ impl Filter<'_> {
         }
         let file = content.file().map_err(self.scratch_error())?;
         let making = content.path().map_or(Making::Copy, Making::Link);
-        let ingested = self.store.ingest(&file, backend, making, &|_| {})?;
+        let ingested = self.store.ingest(&file, backend, making, None)?;
         let key = key_of(&ingested.digest, ingested.size);
         let mut batch = self.store.batch()?;
         batch.add(&key, ingested.incoming);

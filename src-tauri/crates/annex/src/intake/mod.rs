@@ -17,7 +17,7 @@ mod stage;
 mod tests;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -50,6 +50,8 @@ pub struct IntakeOptions<'a> {
     pub allow_removals: bool,
     /// Records keys of which the content is here for good and which may be new here; while it does, files are staged.
     pub record: &'a (dyn Fn(&[Key]) -> Result<()> + Sync),
+    /// Set when it is to end soon: what is read by then is committed, the rest is postponed as it is.
+    pub cancelled: &'a AtomicBool,
 }
 
 /// What came of it.
@@ -85,7 +87,7 @@ pub struct Counts {
 pub enum Postponed {
     /// A process has it open for writing.
     BeingWritten,
-    /// It changed while it was looked at or read, or something else was staged for it meanwhile.
+    /// It changed while it was looked at or read, or something else was staged for it meanwhile; or reading it was cancelled.
     Changed,
     /// It is gone.
     Vanished,

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use bstr::ByteSlice;
@@ -77,6 +78,9 @@ impl Preparing<'_> {
         candidate: &Candidate,
         staged: Option<&Key>,
     ) -> Result<Option<Prepared>, Postponed> {
+        if self.options.cancelled.load(Ordering::Relaxed) {
+            return Err(Postponed::Changed);
+        }
         let path = &candidate.path;
         let delay = self.options.settings.delayadd;
         if !delay.is_zero() && reading::age(candidate.stat.ctime, self.now).is_some_and(|age| age < delay) {
@@ -180,7 +184,8 @@ impl Preparing<'_> {
                 true => Making::Link(&full),
                 false => Making::Copy,
             };
-            let ingested = self.store.ingest(file, backend, making, &|_| {}).map_err(|error| {
+            let cancelled = Some(self.options.cancelled);
+            let ingested = self.store.ingest(file, backend, making, cancelled).map_err(|error| {
                 match matches!(error, Error::Busy(_)) {
                     true => Postponed::Changed,
                     false => Postponed::NotStored(error.to_string()),

@@ -3,6 +3,7 @@
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use rustix::fs::{AtFlags, CWD, linkat, statat};
 
@@ -38,15 +39,16 @@ pub struct Ingested {
 
 impl Store<'_> {
     /// Reads all of `source` once, and makes an incoming object of exactly the bytes that were hashed (except when
-    /// linked: then a later write changes both, and the caller's second look at the file must find that out).
+    /// linked: then a later write changes both, and the caller's second look at the file must find that out). When it is
+    /// `cancelled` it ends between two blocks, with [`Error::Busy`] and nothing made.
     pub fn ingest(
         &self,
         source: &File,
         backend: Backend,
         making: Making<'_>,
-        progress: &dyn Fn(u64),
+        cancelled: Option<&AtomicBool>,
     ) -> Result<Ingested> {
-        self.ingest_watched(source, backend, making, progress)
+        self.ingest_watched(source, backend, making, cancelled)
             .map_err(|why| match why {
                 Unfinished::Failed(error) => error,
                 Unfinished::Reading(error) => Error::io("read a file to be added to", self.annex.git_dir())(error),
@@ -60,12 +62,12 @@ impl Store<'_> {
         source: &File,
         backend: Backend,
         making: Making<'_>,
-        progress: &dyn Fn(u64),
+        cancelled: Option<&AtomicBool>,
     ) -> Poured<Ingested> {
         let found = source.metadata().map_err(Unfinished::Reading)?;
         let onlooker = Onlooker {
-            progress,
-            cancelled: None,
+            progress: &|_| {},
+            cancelled,
         };
         let mut hasher = Hasher::new(backend);
         if let Making::Link(path) = making
@@ -83,9 +85,7 @@ impl Store<'_> {
         let incoming = if found.len() <= SMALL {
             let content = read_small(source, found.len())?;
             hasher.update(&content);
-            let incoming = self.write_small(&content, &found)?;
-            progress(incoming.size);
-            incoming
+            self.write_small(&content, &found)?
         } else {
             self.ingest_large(source, &found, &mut hasher, &onlooker)?
         };

@@ -133,7 +133,7 @@ fn an_object_is_stored_as_git_annex_stores_it() {
         .set_modified(UNIX_EPOCH + Duration::new(1_234_567_890, 123_456_789))
         .unwrap();
     let store = annex.store();
-    let made = store.ingest(&source, Backend::Sha256, Making::Copy, &|_| {}).unwrap();
+    let made = store.ingest(&source, Backend::Sha256, Making::Copy, None).unwrap();
     assert_eq!(
         made.digest,
         "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
@@ -220,7 +220,7 @@ fn many_are_stored_together() {
     let contents: Vec<Vec<u8>> = (0..200).map(|seed| content(100, seed + 1)).collect();
     let incoming = contents.iter().map(|content| {
         let made = store
-            .ingest(&file_with(top.path(), content), Backend::Sha256, Making::Copy, &|_| {})
+            .ingest(&file_with(top.path(), content), Backend::Sha256, Making::Copy, None)
             .unwrap();
         (key_of(content), made.incoming)
     });
@@ -242,7 +242,7 @@ fn content_of_every_size_passes_whole() {
         let bytes = content(size, size as u64 + 1);
         let key = key_of(&bytes);
         let source = file_with(top.path(), &bytes);
-        let made = store.ingest(&source, Backend::Sha256, Making::Copy, &|_| {}).unwrap();
+        let made = store.ingest(&source, Backend::Sha256, Making::Copy, None).unwrap();
         assert!(key.name().starts_with(made.digest.as_bytes()), "{size}");
         assert_eq!(fs::read(made.incoming.path()).unwrap(), bytes, "{size}");
         let seen = Mutex::new(0);
@@ -329,10 +329,10 @@ fn scratch_left_by_a_crash_is_removed_unless_somebody_works_there() {
     let other = LockFile::shared(&annex.annex_file("othertmp.lck")).unwrap();
     let store = annex.store();
     let source = file_with(top.path(), b"hello\n");
-    drop(store.ingest(&source, Backend::Sha256, Making::Copy, &|_| {}).unwrap());
+    drop(store.ingest(&source, Backend::Sha256, Making::Copy, None).unwrap());
     assert_eq!(entries(&scratch).len(), 2);
     drop(other);
-    let kept = store.ingest(&source, Backend::Sha256, Making::Copy, &|_| {}).unwrap();
+    let kept = store.ingest(&source, Backend::Sha256, Making::Copy, None).unwrap();
     assert_eq!(entries(&scratch).len(), 1);
     assert!(
         LockFile::try_exclusive(&annex.annex_file("othertmp.lck"))
@@ -355,7 +355,7 @@ fn linked_content_is_the_file_itself() {
     let source = file_with(top.path(), b"hello\n");
     let path = top.path().join("source");
     let made = store
-        .ingest(&source, Backend::Sha256, Making::Link(&path), &|_| {})
+        .ingest(&source, Backend::Sha256, Making::Link(&path), None)
         .unwrap();
     assert!(made.linked);
     let key = key_of(b"hello\n");
@@ -371,7 +371,7 @@ fn linked_content_is_the_file_itself() {
     let thin = store.content_for_work_tree(&key, &any_path(), true, false).unwrap();
     assert_eq!(fs::metadata(thin.path()).unwrap().nlink(), 2);
     fs::write(&path, b"other").unwrap();
-    let replaced = store.ingest(&source, Backend::Sha256, Making::Link(&path), &|_| {});
+    let replaced = store.ingest(&source, Backend::Sha256, Making::Link(&path), None);
     assert!(matches!(replaced, Err(Error::Busy(_))), "{replaced:?}");
 }
 
@@ -412,7 +412,7 @@ fn the_reserve_is_respected_and_a_missing_drive_is_not_made() {
     ));
     fs::remove_dir_all(&place).unwrap();
     let source = file_with(top.path(), b"hello\n");
-    assert!(store.ingest(&source, Backend::Sha256, Making::Copy, &|_| {}).is_err());
+    assert!(store.ingest(&source, Backend::Sha256, Making::Copy, None).is_err());
     assert!(store.batch().is_err());
     assert!(!place.exists());
 }
@@ -564,7 +564,7 @@ fn lock_files_are_respected_as_git_annex_respects_them() {
             std::thread::scope(|scope| {
                 let annex = &annex;
                 scope.spawn(move || {
-                    let made = annex.store().ingest(&source, Backend::Sha256, Making::Copy, &|_| {});
+                    let made = annex.store().ingest(&source, Backend::Sha256, Making::Copy, None);
                     done.send(made.is_ok()).unwrap();
                 });
                 let early = waiting.recv_timeout(Duration::from_millis(if blocks { 200 } else { 10_000 }));

@@ -52,8 +52,11 @@ impl Assistant {
                 }
             }
             Event::Paused => {
-                self.paused = true;
+                let was_paused = std::mem::replace(&mut self.paused, true);
                 self.cancel(true, effects);
+                // What was read by then is committed; the rest is looked at again.
+                let reading = self.at_work.filter(|(_, work)| !was_paused && *work == Work::Ingest);
+                effects.extend(reading.map(|(id, _)| Effect::Cancel { id, held_until: None }));
             }
             Event::Resumed => self.resume(now),
             Event::SyncAsked => {

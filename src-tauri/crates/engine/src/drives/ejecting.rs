@@ -68,6 +68,9 @@ impl Drives {
                     kept.folder.path
                 ));
             }
+            if *stays.borrow_and_update() {
+                return kept_in();
+            }
             let places = standing::places_on(&one, &mounted, &folders);
             if standing::left_to_do(&places).is_none() {
                 let missing = missing(&places);
@@ -115,15 +118,20 @@ impl Drives {
         let _ = tokio::time::timeout(NOTICED, gone).await;
     }
 
-    /// Lets a drive stay that was to be ejected.
-    pub(crate) fn keep(&self, id: &str) -> Answer {
-        match self.shared().ejecting.get(id) {
-            Some(stay) => {
-                stay.send_replace(true);
-                Answer::Done("the drive stays".to_owned())
-            }
-            None => Answer::Refused("it is not being ejected".to_owned()),
+    /// Lets a drive stay that was to be ejected, and says whether it does: an unmount that has begun is waited for.
+    pub(crate) async fn keep(&self, id: &str, kept: &[Kept]) -> Answer {
+        let ejecting = self.shared().ejecting.get(id).map(|stay| {
+            stay.send_replace(true);
+            stay.subscribe()
+        });
+        if let Some(mut ejecting) = ejecting {
+            while ejecting.changed().await.is_ok() {}
         }
+        // Nobody's fault, and no trouble: the click came late.
+        Answer::Done(match self.find(id, kept) {
+            Ok(_) => "the drive stays".to_owned(),
+            Err(_) => "the drive is not mounted any more; plug it in again to use it".to_owned(),
+        })
     }
 }
 
@@ -165,7 +173,30 @@ fn answer(name: &str, point: &str, ejected: Result<Ejected, NotEjected>, missing
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_became_of_a_drive_that_is_to_stay_is_said_when_it_is_known() {
+        let (_mounts, table) = watch::channel(Arc::from([]));
+        let drives = Drives::watch(table, watch::channel(()).0);
+        let late = || Answer::Done("the drive is not mounted any more; plug it in again to use it".to_owned());
+        assert_eq!(drives.keep("STICK", &[]).await, late(), "nobody ejects it");
+
+        let id = "STICK".to_owned();
+        let (stay, stays) = watch::channel(false);
+        drives.shared().ejecting.insert(id.clone(), stay);
+        let unmounting = Mark { drives: &drives, id };
+        let mut keeping = std::pin::pin!(drives.keep("STICK", &[]));
+        tokio::select! {
+            biased;
+            said = &mut keeping => panic!("{said:?} while it is being unmounted"),
+            () = std::future::ready(()) => assert!(*stays.borrow()),
+        }
+        drop(unmounting);
+        assert_eq!(keeping.await, late());
+    }
 
     #[test]
     fn every_end_says_whether_anything_is_lost_or_what_is_missing() {

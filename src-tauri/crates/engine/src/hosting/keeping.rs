@@ -17,8 +17,6 @@ pub(crate) struct Kept {
 }
 
 enum State {
-    /// Opened, and not at work yet.
-    Opened(Box<Folder>, Handle),
     Running {
         handle: Handle,
         running: JoinHandle<()>,
@@ -48,25 +46,9 @@ impl Kept {
 
     pub(super) fn handle(&self) -> Option<&Handle> {
         match &self.state {
-            State::Opened(_, handle) | State::Running { handle, .. } => Some(handle),
+            State::Running { handle, .. } => Some(handle),
             State::Refused(_) => None,
         }
-    }
-
-    /// Puts an opened folder to work.
-    pub(super) fn run(&mut self) {
-        let refused = State::Refused(String::new());
-        self.state = match std::mem::replace(&mut self.state, refused) {
-            State::Opened(folder, handle) => {
-                let (stop, stopped) = watch::channel(false);
-                State::Running {
-                    handle,
-                    running: tokio::spawn(folder.run(stopped)),
-                    stop,
-                }
-            }
-            other @ (State::Running { .. } | State::Refused(_)) => other,
-        };
     }
 
     /// Stops it; transfers are left so that they can be resumed.
@@ -92,24 +74,30 @@ impl Kept {
     }
 }
 
-fn problem(Refused { path, why }: &Refused) -> Problem {
+fn problem(Refused { path, why }: &Refused, is_named: bool) -> Problem {
+    let (remedy, action) = match is_named {
+        true => ("start this program without it", None),
+        false => ("stop keeping it", Some(Action::Leave { folder: path.clone() })),
+    };
     Problem {
         what: format!("{path} is not kept in sync: {why}."),
         lost: "Nothing is lost.".to_owned(),
         next: "It is tried again by itself.".to_owned(),
-        remedy: "If it is not wanted any more, stop keeping it.".to_owned(),
-        action: Some(Action::Leave { folder: path.clone() }),
+        remedy: format!("If it is not wanted any more, {remedy}."),
+        action,
     }
 }
 
 impl Hosting {
-    /// Opens a folder that is none of those that are kept, in none of them and around none.
-    pub(super) fn open(&self, path: &Path) -> Result<Kept, Error> {
+    /// Puts a folder to work that is none of those that are kept, in none of them and around none.
+    fn run_folder(&self, path: &Path) -> Result<State, Error> {
         self.refuse_nested(path).map_err(Error::Refused)?;
         let (folder, handle) = Folder::open(path, self.mounts.clone(), self.changed.clone(), &self.household)?;
-        Ok(Kept {
-            path: path.to_owned(),
-            state: State::Opened(Box::new(folder), handle),
+        let (stop, stopped) = watch::channel(false);
+        Ok(State::Running {
+            handle,
+            running: tokio::spawn(folder.run(stopped)),
+            stop,
         })
     }
 
@@ -161,25 +149,23 @@ impl Hosting {
         }
         for path in wanted {
             if self.kept.iter().all(|kept| kept.path != path) {
-                let kept = match self.open(&path) {
-                    Ok(mut kept) => {
-                        kept.run();
-                        kept
-                    }
-                    Err(error) => Kept {
-                        state: State::Refused(error.to_string().trim_end_matches('.').to_owned()),
-                        path,
-                    },
-                };
-                self.kept.push(kept);
+                let refused = |error: Error| State::Refused(error.to_string().trim_end_matches('.').to_owned());
+                let state = self.run_folder(&path).unwrap_or_else(refused);
+                self.kept.push(Kept { path, state });
             }
         }
         self.show();
     }
 
     fn show(&self) {
-        let refused: Vec<Refused> = self.kept.iter().filter_map(Kept::refused).collect();
-        let mut problems: Vec<Problem> = refused.iter().map(problem).collect();
+        let mut problems = Vec::new();
+        let mut all_refused = Vec::new();
+        for kept in &self.kept {
+            if let Some(refused) = kept.refused() {
+                problems.push(problem(&refused, self.named.contains(&kept.path)));
+                all_refused.push(refused);
+            }
+        }
         problems.extend(self.mistake.iter().map(|why| Problem {
             what: format!("The settings cannot be read: {why}"),
             lost: "Nothing is lost.".to_owned(),
@@ -191,7 +177,7 @@ impl Hosting {
         }));
         let view = View {
             folders: self.kept.iter().filter_map(Kept::handle).cloned().collect(),
-            refused,
+            refused: all_refused,
             problems,
             settings: self.written.settings.clone(),
         };

@@ -12,12 +12,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::{Answer, Problem, Refused, Request};
+use contract::{Answer, Problem, Refused};
 use surroundings::{Circumstances, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::Error;
 use crate::drives::Drives;
 use crate::folder::Handle;
 use crate::household::Household;
@@ -28,8 +27,8 @@ use keeping::Kept;
 /// A folder that cannot be kept in sync is tried again so often.
 const RETRY: Duration = Duration::from_secs(20);
 
-/// A request and where its answer goes.
-pub(crate) type Asked = (Request, oneshot::Sender<Answer>);
+/// Something to do with the folders, which answers whoever asks for it.
+pub(crate) type Asked = Box<dyn FnOnce(&mut Hosting) + Send>;
 
 /// What the doors show of it.
 #[derive(Clone, Default)]
@@ -51,7 +50,6 @@ pub(crate) struct Ways {
 /// The folders of one process.
 pub(crate) struct Hosting {
     household: Arc<Household>,
-    drives: Drives,
     file: Option<SettingsFile>,
     /// Where the folders are that were named at the start, whatever the settings say.
     named: Vec<PathBuf>,
@@ -83,17 +81,13 @@ pub(crate) struct Done {
 }
 
 impl Hosting {
-    /// Takes charge of the folders that are named and of those of the settings. Must be called inside a tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// If one of those that are named cannot be run; then none is. One of the settings that cannot is a problem that
-    /// is shown.
+    /// Takes charge of the folders that are named and of those of the settings. One that cannot be run is a problem that is
+    /// shown. Must be called inside a tokio runtime.
     pub(crate) fn begin(
         named: &[PathBuf],
         file: Option<SettingsFile>,
         mounts: watch::Receiver<Arc<[Mount]>>,
-    ) -> Result<(Self, Ways), Error> {
+    ) -> (Self, Ways) {
         let (view, seen) = watch::channel(View::default());
         let (requests, asked) = mpsc::unbounded_channel();
         let (do_then, done) = mpsc::unbounded_channel();
@@ -103,9 +97,9 @@ impl Hosting {
             None => watch::channel(Circumstances::default()).1,
         };
         let following = file.as_ref().and_then(Following::start);
+        let drives = Drives::watch(mounts.clone(), changed.clone());
         let mut hosting = Self {
             household: Arc::new(Household::new()),
-            drives: Drives::watch(mounts.clone(), changed.clone()),
             file,
             named: keeping::each_once(named),
             written: Written::default(),
@@ -122,20 +116,14 @@ impl Hosting {
             changed,
         };
         hosting.read_settings();
-        for folder in &hosting.named {
-            let kept = hosting.open(folder)?;
-            hosting.kept.push(kept);
-        }
-        // Only when all could be opened does one begin to work.
-        hosting.kept.iter_mut().for_each(Kept::run);
         hosting.keep_what_is_wanted();
         let ways = Ways {
             view: seen,
             requests,
-            drives: hosting.drives.clone(),
+            drives,
             changed: noticed,
         };
-        Ok((hosting, ways))
+        (hosting, ways)
     }
 
     /// Runs until `stop` is set; transfers under way are stopped so that they can be resumed.
@@ -143,7 +131,7 @@ impl Hosting {
         loop {
             let is_refused = self.kept.iter().any(Kept::is_refused);
             tokio::select! {
-                Some((request, reply)) = self.requests.recv() => self.asked(request, reply),
+                Some(asked) = self.requests.recv() => asked(&mut self),
                 Some(done) = self.done.recv() => self.complete(done),
                 Some(()) = changed(&mut self.following) => {
                     self.read_settings();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use contract::{Answer, AtPlace, Request};
+use contract::{Answer, AtPlace};
 use tokio::sync::oneshot;
 
 use super::{Done, Hosting, place};
@@ -10,49 +10,30 @@ use crate::repository;
 use crate::settings::{Edit, SettingsFile};
 
 impl Hosting {
-    pub(super) fn asked(&mut self, request: Request, reply: oneshot::Sender<Answer>) {
-        match request {
-            Request::Inspect { path } => {
-                let kept = self.kept_paths();
-                answer_with(reply, move || {
-                    crate::settings::place(&path).map_or_else(
-                        || refused("A path begins with / or ~/."),
-                        |path| Answer::Found(place::find(&path, &kept)),
-                    )
-                });
-            }
-            Request::Suggest => {
-                let kept = self.kept_paths();
-                answer_with(reply, move || {
-                    let found = place::autostarted().into_iter();
-                    let new = found.filter(|path| place::find(path, &kept).what == AtPlace::Annex);
-                    Answer::Suggested(new.map(|path| path.to_string_lossy().into_owned()).collect())
-                });
-            }
-            Request::Add { path } => self.add(&path, reply),
-            Request::CloneTo { folder, path } => self.clone_to(folder, &path, reply),
-            Request::Leave { folder } => self.leave(&folder, reply),
-            Request::Set(setting) => self.change(&Edit::Set(setting), reply),
-            Request::ReconsiderDrive { drive } => self.change(&Edit::Reconsider(drive), reply),
-            Request::DeclineDrive { drive } => match self.drives.name(&drive) {
-                Some(name) => self.change(&Edit::Decline { id: drive, name }, reply),
-                None => send(
-                    reply,
-                    refused("That drive is not mounted any more; nothing was changed."),
-                ),
-            },
-            // These wait for folders, and so are answered by the door.
-            Request::UseDrive { .. } | Request::Eject { .. } | Request::KeepDrive { .. } => {
-                send(reply, refused("Drives are asked for elsewhere; nothing was changed."));
-            }
-        }
+    pub(crate) fn inspect(&self, path: String, reply: oneshot::Sender<Answer>) {
+        let kept = self.kept_paths();
+        answer_with(reply, move || {
+            crate::settings::place(&path).map_or_else(
+                || refused("A path begins with / or ~/."),
+                |path| Answer::Found(place::find(&path, &kept)),
+            )
+        });
+    }
+
+    pub(crate) fn suggest(&self, reply: oneshot::Sender<Answer>) {
+        let kept = self.kept_paths();
+        answer_with(reply, move || {
+            let found = place::autostarted().into_iter();
+            let new = found.filter(|path| place::find(path, &kept).what == AtPlace::Annex);
+            Answer::Suggested(new.map(|path| path.to_string_lossy().into_owned()).collect())
+        });
     }
 
     fn kept_paths(&self) -> Vec<PathBuf> {
         self.kept.iter().map(|kept| kept.path().to_owned()).collect()
     }
 
-    fn change(&mut self, edit: &Edit, reply: oneshot::Sender<Answer>) {
+    pub(crate) fn change(&mut self, edit: &Edit, reply: oneshot::Sender<Answer>) {
         send(
             reply,
             match self.edit(edit) {
@@ -63,7 +44,7 @@ impl Hosting {
     }
 
     /// Makes or adopts a folder on a thread, then keeps it.
-    fn add(&self, path: &str, reply: oneshot::Sender<Answer>) {
+    pub(crate) fn add(&self, path: &str, reply: oneshot::Sender<Answer>) {
         let Some(path) = crate::settings::place(path) else {
             return send(reply, refused("A path begins with / or ~/; nothing was changed."));
         };
@@ -87,7 +68,7 @@ impl Hosting {
         });
     }
 
-    fn clone_to(&self, folder: String, path: &str, reply: oneshot::Sender<Answer>) {
+    pub(crate) fn clone_to(&self, folder: String, path: &str, reply: oneshot::Sender<Answer>) {
         let kept = self.kept_paths();
         let Some(path) = crate::settings::place(path) else {
             return send(reply, refused("A path begins with / or ~/; nothing was changed."));
@@ -123,7 +104,7 @@ impl Hosting {
         });
     }
 
-    fn leave(&mut self, folder: &str, reply: oneshot::Sender<Answer>) {
+    pub(crate) fn leave(&mut self, folder: &str, reply: oneshot::Sender<Answer>) {
         let kept = self.kept.iter().find(|kept| kept.is_shown_as(folder));
         let Some(path) = kept.map(|kept| kept.path().to_owned()) else {
             return send(reply, refused("It is not kept in sync; nothing was changed."));
@@ -131,7 +112,7 @@ impl Hosting {
         if self.named.contains(&path) {
             return send(
                 reply,
-                refused("It was named when this program was started, and is kept in sync until it ends."),
+                refused("It was named when this program was started, and is wanted until it ends."),
             );
         }
         send(

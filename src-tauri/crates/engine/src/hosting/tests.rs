@@ -360,6 +360,35 @@ fn a_folder_that_is_named_otherwise_than_in_the_settings_is_one_folder() {
 }
 
 #[test]
+fn a_folder_that_is_named_and_cannot_be_opened_is_told_and_the_others_are_kept() {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("config")).unwrap();
+    let [a, gone] = ["A", "gone"].map(|name| place.path().join(name));
+    crate::init(&a, None).unwrap();
+    runtime().unwrap().block_on(async {
+        let program = Program::run(place, &[gone.clone(), a]);
+        let status = program.door.status().await;
+        assert_eq!(folders(&status), ["A"]);
+        let folder = program.shown("gone");
+        let paths: Vec<&String> = status.refused.iter().map(|refused| &refused.path).collect();
+        assert_eq!(paths, [&folder]);
+        assert!(status.problems[0].what.contains(&folder) && status.problems[0].action.is_none());
+        assert!(refusal(program.door.request(Request::Leave { folder }).await).contains("wanted until it ends"));
+
+        crate::init(&gone, None).unwrap();
+        let set = Request::Set(Setting::Notifications(false));
+        assert!(is_done(&program.door.request(set).await));
+        let mut program = program;
+        program
+            .until("the other", |status| {
+                folders(status) == ["A", "gone"] && status.refused.is_empty()
+            })
+            .await;
+        program.engine.stop().await;
+    });
+}
+
+#[test]
 fn nobody_listens_for_a_folder_that_was_left() {
     runtime().unwrap().block_on(async {
         let program = Program::start("");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use annex::exchange::content::{Outcome as Copied, Wanted};
 use annex::settings::Settings;
-use annex::{Presence, VectorClock};
+use annex::{Annex, Presence, VectorClock};
 use assistant::content::{Direction, Lot};
 use assistant::{Event, Id, Outcome, pacing};
 use model::{Key, RemoteName, RepoPath, Uuid};
@@ -57,7 +57,7 @@ pub(super) fn transfer(workshop: &Workshop, id: Id, name: &RemoteName, direction
             outcomes
         }
     };
-    workshop.end_transfer(id);
+    workshop.forget(id);
     Event::Transferred {
         id,
         refs: workshop.refs(),
@@ -98,7 +98,11 @@ fn run(
 ) -> Vec<(Key, Outcome)> {
     let all = |outcome: Outcome| keys.iter().map(|key| (key.clone(), outcome.clone())).collect();
     let wanted = wanted(workshop, keys);
-    let reserve = match reserve(workshop, remote, direction) {
+    let to = match direction {
+        Direction::Get => workshop.annex(),
+        Direction::Send => remote.annex(),
+    };
+    let reserve = match reserve(workshop, to) {
         Ok(reserve) => reserve,
         Err(error) => return all(Outcome::Failed(error.to_string())),
     };
@@ -106,7 +110,7 @@ fn run(
         Ok(limits) => workshop.set_limits(name, direction, limits),
         Err(error) => return all(Outcome::Failed(error.to_string())),
     }
-    let (cancelled, done) = (workshop.announce_transfer(id), Arc::<AtomicU64>::default());
+    let (cancelled, done) = (workshop.announce(id), Arc::<AtomicU64>::default());
     workshop.begin_transfer(
         id,
         Underway {
@@ -188,13 +192,32 @@ fn wanted(workshop: &Workshop, keys: &[Key]) -> Vec<Wanted> {
 }
 
 /// The bytes that must stay free where contents go: that disk's owner decides.
-fn reserve(workshop: &Workshop, remote: &Remote, direction: Direction) -> annex::Result<u64> {
-    let settings = match direction {
-        Direction::Get => workshop.settings()?,
-        // What the git-annex branch sets for all is of no concern here.
-        Direction::Send => Settings::read(remote.annex(), &workshop.facts()?.config)?,
-    };
-    Ok(settings.diskreserve)
+fn reserve(workshop: &Workshop, to: &Annex) -> annex::Result<u64> {
+    Ok(Settings::read(to, &workshop.facts()?.config)?.diskreserve)
+}
+
+/// Looks whether what found no room would find it now; true if something would, which can be tried again then.
+pub(crate) fn look_for_room(workshop: &Workshop) -> bool {
+    let without = workshop.setbacks().without_room();
+    let mut is_found = false;
+    for (name, direction, key) in without {
+        let remote = workshop.remote(&name);
+        let to = match direction {
+            Direction::Get => Some(workshop.annex()),
+            Direction::Send => remote.as_ref().map(Remote::annex),
+        };
+        let (Some(to), Some(size)) = (to, key.size()) else {
+            continue;
+        };
+        let reserve = reserve(workshop, to);
+        if reserve.is_ok_and(|reserve| to.store().check_reserve(size, reserve).is_ok()) {
+            workshop.setbacks().has_room(&name, direction, &key);
+            // Failures only hold back: what is not forgotten is tried again later.
+            let _ = workshop.observations().forget_failures(Some(name.as_str()));
+            is_found = true;
+        }
+    }
+    is_found
 }
 
 /// Logs where contents are, and remembers failures and what is held back. The contents themselves are durable already.
@@ -261,7 +284,7 @@ fn conclude(
     remember_failures(workshop, &way(name, direction), &outcomes);
     let cancelled = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Cancelled);
     workshop.hold(id, destination, cancelled.map(|(key, _)| key.clone()).collect());
-    workshop.setbacks().transferred(name, direction, &outcomes);
+    workshop.setbacks().transferred(name, direction, destination, &outcomes);
     outcomes
 }
 

@@ -1,5 +1,6 @@
 //! Look, ingest, restore.
 
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use annex::{IntakeOptions, Look, Postponed, Presence, RootState, Rules, VectorClock};
@@ -72,10 +73,12 @@ pub(super) fn ingest(workshop: &Workshop, id: Id, look: Id, removals: bool) -> E
             failed,
         };
     };
-    let (postponed, failed) = match try_ingest(workshop, look, removals) {
+    let cancelled = workshop.announce(id);
+    let (postponed, failed) = match try_ingest(workshop, look, removals, &cancelled) {
         Ok(postponed) => (postponed, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
+    workshop.forget(id);
     Event::Ingested {
         id,
         refs: workshop.refs(),
@@ -84,7 +87,7 @@ pub(super) fn ingest(workshop: &Workshop, id: Id, look: Id, removals: bool) -> E
     }
 }
 
-fn try_ingest(workshop: &Workshop, look: Look, removals: bool) -> annex::Result<Vec<RepoPath>> {
+fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &AtomicBool) -> annex::Result<Vec<RepoPath>> {
     let annex = workshop.annex();
     let settings = workshop.settings()?;
     if !settings.autocommit {
@@ -106,6 +109,7 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool) -> annex::Result<
         message: &message,
         allow_removals: removals,
         record: &record,
+        cancelled,
     };
     let intake = annex.ingest(look, &options, SystemTime::now())?;
     workshop.remember_stamps();

@@ -11,6 +11,7 @@ use remotes::{Absence, Remote};
 use surroundings::{Mount, mount_of};
 
 use super::Workshop;
+use crate::status::files;
 
 pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Mount]) -> Event {
     let Some(settings) = workshop.remote_settings().remove(name) else {
@@ -132,9 +133,9 @@ fn try_merge(workshop: &Workshop) -> annex::Result<Merged> {
         }
         MergeOutcome::Blocked { paths } => Merged::Blocked(paths),
         MergeOutcome::Conflict { paths } => Merged::Failed(format!(
-            "{} files were changed here and elsewhere, and annex.resolvemerge is off; nothing is lost. Merge by hand \
-             with 'git merge'",
-            paths.len()
+            "{} changed here and elsewhere, and annex.resolvemerge is off; nothing is lost. Merge by hand with 'git \
+             merge'",
+            files(paths.len() as u64)
         )),
     })
 }

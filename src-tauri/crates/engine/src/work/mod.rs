@@ -18,6 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use assistant::{Away, Effect, Event, Looked, Merged, Outcome, Pushed, Reach};
 use surroundings::Mount;
 
+pub(crate) use content::look_for_room;
 #[cfg(test)]
 pub(crate) use precedence::Cancelled;
 pub(crate) use precedence::Precedence;

@@ -148,7 +148,7 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
                 .observed(&touched.key, &touched.paths, &touched.have);
         }
         if touched.paths.is_empty() {
-            return Wishes::default();
+            return known(workshop, &touched.key, &touched.have, Wishes::default());
         }
         // What the log has just begun to call missing was looked for by somebody.
         let never_logged = !touched.have.contains(here) && !touched.had.contains(here);
@@ -156,10 +156,11 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
             unlogged.push(touched.key.clone());
         }
         let is_barred = |(name, direction): &&(RemoteName, Direction)| !policy.allows(name, *direction, &touched.paths);
-        Wishes {
+        let wishes = Wishes {
             want: preferences.wanting(&touched.key, &touched.paths, &touched.have, &among),
             barred: closed.iter().filter(is_barred).cloned().collect(),
-        }
+        };
+        known(workshop, &touched.key, &touched.have, wishes)
     });
     classified.map_err(failed)?;
     if !unlogged.is_empty() {
@@ -180,6 +181,15 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
         .map_err(failed)?;
     workshop.count_conflicts(&observations).map_err(failed)?;
     observations.classes().map(Observed::Classes).map_err(failed)
+}
+
+/// Has it be known who wants a content now, if something of that content failed.
+fn known(workshop: &Workshop, key: &Key, have: &BTreeSet<Uuid>, wishes: Wishes) -> Wishes {
+    let mut setbacks = workshop.setbacks();
+    if setbacks.concerns(key) {
+        setbacks.wished(key, &wishes.want, have, &wishes.barred);
+    }
+    wishes
 }
 
 /// The repositories whose wishes decide what is transferred from or to here.

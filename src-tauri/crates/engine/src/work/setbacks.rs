@@ -20,6 +20,8 @@ pub(crate) struct Setbacks {
 #[derive(Debug)]
 struct Failed {
     key: Key,
+    /// Where it was to go.
+    to: Uuid,
     why: String,
     /// Where it was to go there was no room for it.
     lacked_room: bool,
@@ -34,11 +36,19 @@ pub(crate) struct Damage {
 }
 
 impl Setbacks {
-    /// A transfer ended: the last reason for which something could not be transferred stands until that content was.
-    pub(crate) fn transferred(&mut self, remote: &RemoteName, direction: Direction, outcomes: &[(Key, Outcome)]) {
+    /// A transfer ended: the last reason for which something could not be transferred stands until that content was, or is
+    /// not wanted there any more.
+    pub(crate) fn transferred(
+        &mut self,
+        remote: &RemoteName,
+        direction: Direction,
+        to: &Uuid,
+        outcomes: &[(Key, Outcome)],
+    ) {
         let reason = outcomes.iter().rev().find_map(|(key, outcome)| match outcome {
             Outcome::Full(why) | Outcome::Failed(why) => Some(Failed {
                 key: key.clone(),
+                to: to.clone(),
                 why: why.clone(),
                 lacked_room: matches!(outcome, Outcome::Full(_)),
             }),
@@ -75,6 +85,40 @@ impl Setbacks {
     pub(crate) fn lacks_room(&self, remote: &RemoteName, direction: Direction) -> bool {
         let failed = self.reasons.get(&(remote.clone(), direction));
         failed.is_some_and(|failed| failed.lacked_room)
+    }
+
+    /// The contents that found no room, and the ways that they were to go.
+    pub(crate) fn without_room(&self) -> Vec<(RemoteName, Direction, Key)> {
+        let without = self.reasons.iter().filter(|(_, failed)| failed.lacked_room);
+        without
+            .map(|((remote, direction), failed)| (remote.clone(), *direction, failed.key.clone()))
+            .collect()
+    }
+
+    /// There is room again for a content that found none.
+    pub(crate) fn has_room(&mut self, remote: &RemoteName, direction: Direction, key: &Key) {
+        self.reasons
+            .retain(|(name, way), failed| name != remote || *way != direction || failed.key != *key);
+    }
+
+    /// True if a wish for this content matters here.
+    pub(crate) fn concerns(&self, key: &Key) -> bool {
+        self.reasons.values().any(|failed| failed.key == *key)
+    }
+
+    /// Takes who wants a content, who has it, and which ways rules close to it: what is not to go that way any more has not
+    /// failed to.
+    pub(crate) fn wished(
+        &mut self,
+        key: &Key,
+        want: &BTreeSet<Uuid>,
+        have: &BTreeSet<Uuid>,
+        barred: &BTreeSet<(RemoteName, Direction)>,
+    ) {
+        self.reasons.retain(|way, failed| {
+            let is_to_go = want.contains(&failed.to) && !have.contains(&failed.to) && !barred.contains(way);
+            failed.key != *key || is_to_go
+        });
     }
 
     /// Why any content that was to come here did not.
@@ -128,12 +172,41 @@ mod tests {
         Key::parse(b"SHA256E-s1--a").unwrap()
     }
 
+    fn place() -> Uuid {
+        Uuid::parse("u1").unwrap()
+    }
+
+    #[test]
+    fn what_is_not_to_go_any_more_has_not_failed_to() {
+        let way = (RemoteName::parse("drive").unwrap(), Direction::Send);
+        let full = Outcome::Full("no room".to_owned());
+        let (here, nobody) = (BTreeSet::from([place()]), BTreeSet::new());
+        let (closed, open) = (BTreeSet::from([way.clone()]), BTreeSet::new());
+        let cases = [
+            (key(), &here, &nobody, &open, true),
+            (key(), &nobody, &nobody, &open, false),
+            (key(), &here, &here, &open, false),
+            (key(), &here, &nobody, &closed, false),
+            (Key::parse(b"SHA256E-s1--b").unwrap(), &nobody, &nobody, &open, true),
+        ];
+        for (wished, want, have, barred, lacks) in cases {
+            let mut setbacks = Setbacks::default();
+            setbacks.transferred(&way.0, way.1, &place(), &[(key(), full.clone())]);
+            setbacks.wished(&wished, want, have, barred);
+            assert_eq!(
+                setbacks.lacks_room(&way.0, way.1),
+                lacks,
+                "{wished} {want:?} {have:?} {barred:?}"
+            );
+        }
+    }
+
     #[test]
     fn the_last_reason_stands_until_that_content_goes_that_way() {
         let remote = RemoteName::parse("drive").unwrap();
         let mut setbacks = Setbacks::default();
         let mut ended = |outcomes: &[(Key, Outcome)]| {
-            setbacks.transferred(&remote, Direction::Send, outcomes);
+            setbacks.transferred(&remote, Direction::Send, &place(), outcomes);
             setbacks.reason(&remote, Direction::Send).map(str::to_owned)
         };
         let full = Outcome::Full("no room".to_owned());
@@ -156,7 +229,7 @@ mod tests {
             (Outcome::Stored, false),
         ];
         for (outcome, lacks) in steps {
-            setbacks.transferred(&remote, Direction::Send, &[(key(), outcome)]);
+            setbacks.transferred(&remote, Direction::Send, &place(), &[(key(), outcome)]);
             assert_eq!(setbacks.lacks_room(&remote, Direction::Send), lacks);
             assert!(!setbacks.lacks_room(&remote, Direction::Get));
         }

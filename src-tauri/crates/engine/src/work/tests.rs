@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
 use annex::{IntakeOptions, Scope};
@@ -14,7 +15,7 @@ use assistant::content::{Direction, Lot};
 use assistant::{Class, Effect, Event, Id, Outcome};
 use model::{Key, RemoteName, Uuid};
 
-use super::{Workshop, perform};
+use super::{Workshop, look_for_room, perform};
 use crate::clock::Clock;
 use crate::household::Household;
 
@@ -37,6 +38,7 @@ fn commit_unlogged(workshop: &Workshop, name: &str) -> Key {
         backend: &|_| None,
         message: "test",
         allow_removals: false,
+        cancelled: &AtomicBool::new(false),
     };
     let look = annex.look(&Scope::Everything).unwrap();
     let later = SystemTime::now() + Duration::from_secs(10);
@@ -163,7 +165,7 @@ fn a_transfer_that_is_cancelled_before_it_begins_does_not_start() {
     let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
     let keys = [commit_unlogged(&workshop, "one")];
     observe(&workshop).unwrap();
-    workshop.announce_transfer(Id(2));
+    workshop.announce(Id(2));
     workshop.cancel(Id(2), None);
     assert_eq!(send(&workshop, &name, &keys), [Outcome::Cancelled]);
     assert_eq!(send(&workshop, &name, &keys), [Outcome::Stored]);
@@ -192,7 +194,7 @@ fn what_the_user_cancels_is_held_back_until_its_time_or_until_it_is_asked_for() 
         candidates.into_iter().map(|candidate| candidate.key).collect()
     };
     let cancel = |keys: &[Key], held_until| {
-        workshop.announce_transfer(Id(2));
+        workshop.announce(Id(2));
         workshop.cancel(Id(2), held_until);
         assert!(
             send(&workshop, &name, keys)
@@ -220,6 +222,21 @@ fn what_the_user_cancels_is_held_back_until_its_time_or_until_it_is_asked_for() 
         Some(1),
         "what has arrived is not held back"
     );
+}
+
+#[test]
+fn what_found_no_room_is_tried_again_when_there_is_some() {
+    let directory = tempfile::tempdir().unwrap();
+    let workshop = workshop(directory.path());
+    configure(&workshop, "diskreserve", "0");
+    let (name, here) = (RemoteName::parse("clone").unwrap(), workshop.annex().uuid().clone());
+    for (size, has_room) in [(u64::MAX / 2, false), (1, true)] {
+        let key = Key::parse(format!("SHA256E-s{size}--a").as_bytes()).unwrap();
+        let full = [(key, Outcome::Full("no room".to_owned()))];
+        workshop.setbacks().transferred(&name, Direction::Get, &here, &full);
+        assert_eq!(look_for_room(&workshop), has_room, "{size}");
+        assert_eq!(workshop.setbacks().lacks_room(&name, Direction::Get), !has_room);
+    }
 }
 
 /// The rules may change between the plan and the start: what they forbid by then does not start.

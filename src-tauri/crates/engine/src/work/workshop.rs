@@ -44,7 +44,7 @@ pub(crate) struct Workshop {
     rules_file: Mutex<()>,
 }
 
-/// How a transfer that is to begin or has begun is told to end early.
+/// How work that is to begin or has begun is told to end early.
 #[derive(Default)]
 struct Ending {
     /// Set when it is to end.
@@ -378,8 +378,8 @@ impl Workshop {
         self.shared().looks.remove(&id)
     }
 
-    /// From now on a transfer can be cancelled, also before it has begun.
-    pub(crate) fn announce_transfer(&self, id: Id) -> Arc<AtomicBool> {
+    /// From now on this work can be cancelled, also before it has begun.
+    pub(crate) fn announce(&self, id: Id) -> Arc<AtomicBool> {
         Arc::clone(&self.shared().endings.entry(id).or_default().now)
     }
 
@@ -387,7 +387,8 @@ impl Workshop {
         self.shared().underway.insert(id, transfer);
     }
 
-    pub(crate) fn end_transfer(&self, id: Id) {
+    /// It has ended.
+    pub(crate) fn forget(&self, id: Id) {
         let mut shared = self.shared();
         shared.underway.remove(&id);
         shared.endings.remove(&id);

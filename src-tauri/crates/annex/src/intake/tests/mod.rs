@@ -1,3 +1,4 @@
+mod cancelling;
 mod recording;
 mod same_content;
 

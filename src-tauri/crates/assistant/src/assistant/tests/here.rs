@@ -279,6 +279,30 @@ fn looking_observing_and_merging_take_turns() {
 }
 
 #[test]
+fn a_pause_stops_taking_files_in_and_the_rest_is_looked_at_after_it() {
+    let mut rig = Rig::settled(&[]);
+    rig.tell(Event::FilesChanged(vec![path("film")]));
+    rig.look(found(1, 0, 10));
+    let id = take!(rig, Ingest);
+    rig.tell(Event::Paused);
+    assert_eq!(rig.open, [Effect::Cancel { id, held_until: None }]);
+    rig.open.clear();
+    rig.tell(Event::Paused);
+    let refs = *rig.assistant.refs();
+    rig.tell(Event::Ingested {
+        id,
+        refs,
+        postponed: vec![path("film")],
+        failed: None,
+    });
+    rig.after(60_000);
+    assert_eq!(rig.open, []);
+    rig.tell(Event::Resumed);
+    rig.after(60_000);
+    assert!(matches!(&rig.open[..], [Effect::Look { .. }]), "{:?}", rig.open);
+}
+
+#[test]
 fn a_pause_stops_transfers_and_starts_nothing_but_probes() {
     let mut rig = Rig::send_one(&["b"]);
     rig.offer(vec![candidate(1, "b", Direction::Send)]);

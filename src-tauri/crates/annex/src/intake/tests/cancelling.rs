@@ -1,0 +1,38 @@
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::Ordering;
+
+use model::RepoPath;
+
+use super::{Postponed, path};
+use crate::scratch_repository::Scratch;
+use crate::store::LARGE;
+
+#[test]
+fn a_file_whose_reading_is_cancelled_stays_as_it_is_and_is_taken_in_at_the_next_look() {
+    for unlocked in [true, false] {
+        let mut repo = Scratch::new();
+        repo.unlocked = unlocked;
+        repo.write("a", "a");
+        repo.write("film", &"film".repeat(usize::try_from(LARGE / 2).unwrap()));
+        let mode = || fs::symlink_metadata(repo.path("film")).unwrap().mode();
+        let before = mode();
+        // Asked just before it is read.
+        let is_large = |asked: &RepoPath| {
+            repo.cancelled.store(*asked == path("film"), Ordering::Relaxed);
+            true
+        };
+        let intake = repo.ingest_deciding(repo.look(), &is_large).unwrap();
+        assert_eq!(intake.postponed, [(path("film"), Postponed::Changed)]);
+        assert_eq!((intake.counts.annexed, intake.commit.is_some()), (1, true));
+        assert_eq!(mode(), before);
+        let left = fs::read_dir(repo.annex.annex_file("othertmp")).unwrap();
+        assert_eq!(left.count(), 0);
+
+        let none = repo.ingest(repo.look()).unwrap();
+        assert_eq!(none.postponed.len(), 1, "it is still cancelled");
+        repo.cancelled.store(false, Ordering::Relaxed);
+        assert_eq!(repo.sync().counts.annexed, 1);
+        repo.check();
+    }
+}
