@@ -60,7 +60,7 @@ pub use merge::{MergeOptions, MergeOutcome, Theirs};
 pub use refs::RefsState;
 pub use repository::{Annex, VERSION};
 pub use rules::Rules;
-pub use store::{Batch, ContentLock, Incoming, Ingested, Making, Store};
+pub use store::{Batch, ContentLock, Incoming, Ingested, Making, Reached, Store};
 pub use tenancy::{Tenancy, Tenant};
 pub use tidy::ObjectFiles;
 pub use tree::{Annexed, Head, RefusedPath, TreeChange};

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use annex::exchange::content::{Outcome, Wanted, transfer};
 use annex::exchange::{PushOptions, PushOutcome, fetch, newest, push, tracked};
-use annex::{Annex, CheckoutOptions, Result};
+use annex::{Annex, CheckoutOptions, Reached, Result};
 use model::{Key, Oid, RemoteName, RepoPath};
 
 /// A repository on this machine, open for exchange with ours.
@@ -23,8 +23,8 @@ pub struct Contents<'a> {
     pub wanted: &'a [Wanted],
     /// Bytes that must stay free where they go.
     pub reserve: u64,
-    /// Told how many bytes of a content have arrived.
-    pub progress: &'a (dyn Fn(&Key, u64) + Sync),
+    /// Told how far a content is.
+    pub progress: &'a (dyn Fn(&Key, Reached) + Sync),
     /// Set to stop as soon as possible.
     pub cancelled: &'a AtomicBool,
 }

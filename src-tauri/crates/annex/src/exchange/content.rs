@@ -10,7 +10,7 @@ use std::time::Duration;
 use model::{Key, RepoPath};
 
 use crate::locks::LockFile;
-use crate::store::{Incoming, LARGE, Onlooker, SMALL, Store, Unfinished, repeat};
+use crate::store::{Incoming, LARGE, Onlooker, Reached, SMALL, Store, Unfinished, repeat};
 use crate::transfer::TransferLock;
 use crate::{Annex, Error};
 
@@ -59,14 +59,14 @@ const LOCKED_SINGLY: usize = 16;
 const TURN: Duration = Duration::from_millis(5);
 
 /// Copies the content of `wanted` from `source` to `dest`, verified, under git-annex's locks. At least `reserve` bytes
-/// are left free in `dest`. `progress` hears how many bytes of a key are there, from several threads; nothing new is
-/// begun once `cancelled` is set, and large content stops. Each key has its outcome, in no certain order.
+/// are left free in `dest`. `progress` hears how far a key is, from several threads; nothing new is begun once
+/// `cancelled` is set, and large content stops. Each key has its outcome, in no certain order.
 pub fn transfer(
     source: &Annex,
     dest: &Annex,
     wanted: &[Wanted],
     reserve: u64,
-    progress: &(dyn Fn(&Key, u64) + Sync),
+    progress: &(dyn Fn(&Key, Reached) + Sync),
     cancelled: &AtomicBool,
 ) -> Vec<(Key, Outcome)> {
     let transfer = Transfer {
@@ -106,7 +106,7 @@ struct Transfer<'a> {
     source: Store<'a>,
     dest: Store<'a>,
     reserve: u64,
-    progress: &'a (dyn Fn(&Key, u64) + Sync),
+    progress: &'a (dyn Fn(&Key, Reached) + Sync),
     cancelled: &'a AtomicBool,
     /// The destination cannot be written any more: a drive that was pulled out.
     gone: AtomicBool,
@@ -278,10 +278,10 @@ impl Transfer<'_> {
             }
         })?;
         let onlooker = Onlooker {
-            progress: &|bytes| {
-                (self.progress)(key, bytes);
+            progress: &|reached| {
+                (self.progress)(key, reached);
                 if let Some(lock) = &lock {
-                    lock.report(bytes);
+                    lock.report(reached.there);
                 }
             },
             cancelled: Some(self.cancelled),

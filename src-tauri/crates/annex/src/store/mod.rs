@@ -29,6 +29,7 @@ use rustix::fs::OFlags;
 pub use content_lock::ContentLock;
 pub use ingest::{Ingested, Making};
 pub use insert::Batch;
+pub use pour::Reached;
 pub use room::Incoming;
 
 pub(crate) use insert::repeat;

@@ -51,15 +51,24 @@ impl From<Error> for Unfinished {
     }
 }
 
+/// How far a content is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// The bytes of it that are there.
+    pub there: u64,
+    /// Those of them that were moved there since it was last said; none while what is there already is read again.
+    pub moved: u64,
+}
+
 /// Whom to tell how far it is, and who may end it.
 pub(crate) struct Onlooker<'p> {
-    pub(crate) progress: &'p dyn Fn(u64),
+    pub(crate) progress: &'p dyn Fn(Reached),
     pub(crate) cancelled: Option<&'p AtomicBool>,
 }
 
 impl Onlooker<'_> {
-    fn reached(&self, position: u64) -> Poured<()> {
-        (self.progress)(position);
+    fn reached(&self, there: u64, moved: u64) -> Poured<()> {
+        (self.progress)(Reached { there, moved });
         match self.cancelled {
             Some(cancelled) if cancelled.load(Ordering::Relaxed) => Err(Unfinished::Cancelled),
             _ => Ok(()),
@@ -115,7 +124,10 @@ pub(super) fn pour(
     }
     let mut to = Writer::new(dest, start, large);
     let mut from = Reader::new(source, start, large);
-    let write = |part: &[u8]| to.write(part).and_then(|()| onlooker.reached(to.position));
+    let write = |part: &[u8]| {
+        to.write(part)
+            .and_then(|()| onlooker.reached(to.position, part.len() as u64))
+    };
     let outcome = if large {
         pipeline(move |block| from.read(block), write, absorb)
     } else {
@@ -139,7 +151,7 @@ pub(super) fn show(file: &File, size: u64, absorb: &mut Absorb<'_>, onlooker: &O
     let mut position = 0;
     let pass = |part: &[u8]| {
         position += part.len() as u64;
-        onlooker.reached(position)
+        onlooker.reached(position, 0)
     };
     if size < LARGE {
         in_turn(read, pass, Some(absorb))?;

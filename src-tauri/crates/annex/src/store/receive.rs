@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use model::Key;
 use rustix::fs::{OFlags, Timespec, Timestamps};
 
-use super::pour::{LARGE, Onlooker, Poured, Source, Unfinished, pour, read_small, show};
+use super::pour::{LARGE, Onlooker, Poured, Reached, Source, Unfinished, pour, read_small, show};
 use super::room::{Incoming, set_mode};
 use super::{Store, file_name};
 use crate::{Error, Result, Verdict, Verifier};
@@ -22,7 +22,7 @@ const WORTH_SHARING: u64 = 64 << 10;
 
 impl Store<'_> {
     /// Copies all of `source`, the content of `key`, into an incoming file; permissions and modification time come
-    /// along. With `verify` it is compared with the key on the way. `progress` is told the bytes that are there.
+    /// along. With `verify` it is compared with the key on the way. `progress` is told how far it is.
     ///
     /// Content of more than 1 MiB goes by [`Store::partial_path`]: what an interrupted transfer left there is checked
     /// and continued. The caller holds the transfer lock of the key.
@@ -30,7 +30,7 @@ impl Store<'_> {
     /// # Errors
     ///
     /// [`Error::Damaged`] if `source` is not the content of `key`. Nothing is stored then, and nothing partial stays.
-    pub fn copy_in(&self, source: &File, key: &Key, verify: bool, progress: &dyn Fn(u64)) -> Result<Incoming> {
+    pub fn copy_in(&self, source: &File, key: &Key, verify: bool, progress: &dyn Fn(Reached)) -> Result<Incoming> {
         let onlooker = Onlooker {
             progress,
             cancelled: None,
@@ -76,7 +76,10 @@ impl Store<'_> {
             judge(verifier)?;
         }
         let incoming = self.write_small(&content, &found)?;
-        (onlooker.progress)(incoming.size);
+        (onlooker.progress)(Reached {
+            there: incoming.size,
+            moved: incoming.size,
+        });
         Ok(incoming)
     }
 

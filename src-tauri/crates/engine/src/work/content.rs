@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use annex::exchange::content::{Outcome as Copied, Wanted};
 use annex::settings::Settings;
-use annex::{Annex, Presence, VectorClock};
+use annex::{Annex, Presence, Reached, VectorClock};
 use assistant::content::{Direction, Lot};
 use assistant::{Event, Id, Outcome, pacing};
 use model::{Key, RemoteName, RepoPath, Uuid};
@@ -128,15 +128,14 @@ fn run(
             total: keys.iter().filter_map(Key::size).sum(),
         },
     );
-    let progress = |_: &Key, bytes: u64| {
-        let more = match &wanted[..] {
-            [_] => bytes.saturating_sub(done.swap(bytes, Ordering::Relaxed)),
+    let progress = |_: &Key, reached: Reached| {
+        match &wanted[..] {
+            [_] => done.store(reached.there, Ordering::Relaxed),
             _ => {
-                done.fetch_add(bytes, Ordering::Relaxed);
-                bytes
+                done.fetch_add(reached.moved, Ordering::Relaxed);
             }
-        };
-        wait(workshop.passed(name, direction, more), &cancelled);
+        }
+        wait(workshop.passed(name, direction, reached.moved), &cancelled);
     };
     let contents = Contents {
         wanted: &wanted,

@@ -5,15 +5,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::slice::from_ref;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::{Key, RepoPath};
 
 use super::{Outcome, Wanted, transfer};
-use crate::Annex;
 use crate::locks::LockFile;
 use crate::store::tests::{Top, configure, content, key_of, put, repository};
+use crate::{Annex, Reached};
 
 const OTHER: &str = "22222222-2222-4222-8222-222222222222";
 
@@ -156,8 +156,8 @@ fn a_transfer_is_visible_to_git_annex_while_it_runs() {
         two.source.annex_file("transfer/upload").join(OTHER),
     ];
     let seen = Mutex::new(Vec::new());
-    let look = |key: &Key, bytes: u64| {
-        if bytes < 10 << 20 && seen.lock().unwrap().is_empty() {
+    let look = |key: &Key, reached: Reached| {
+        if reached.there < 10 << 20 && seen.lock().unwrap().is_empty() {
             // Progress is not written down more often than this.
             std::thread::sleep(Duration::from_millis(250));
         }
@@ -190,8 +190,8 @@ fn cancelled_content_is_resumed_later() {
     let bytes = content(20 << 20, 1);
     let key = put(&two.source, &bytes);
     let cancelled = AtomicBool::new(false);
-    let stop = |_: &Key, bytes: u64| {
-        if bytes >= 5 << 20 {
+    let stop = |_: &Key, reached: Reached| {
+        if reached.there >= 5 << 20 {
             cancelled.store(true, Ordering::Relaxed);
         }
     };
@@ -202,6 +202,36 @@ fn cancelled_content_is_resumed_later() {
     assert!((5 << 20..20 << 20).contains(&left), "{left}");
     assert!(matches!(run(&two, from_ref(&key))[0].1, Outcome::Stored));
     assert_eq!(fs::read(two.dest.store().find(&key).unwrap()).unwrap(), bytes);
+}
+
+/// A limit counts what is moved: neither twice, nor what an earlier transfer has left.
+#[test]
+fn what_is_moved_is_told_once() {
+    let two = two();
+    let contents = [content(10, 1), content(3 << 20, 2), content(9 << 20, 3)];
+    let keys = contents.each_ref().map(|bytes| put(&two.source, bytes));
+    let partial = two.dest.store().partial_path(&keys[2]);
+    fs::create_dir_all(partial.parent().unwrap()).unwrap();
+    fs::write(&partial, &contents[2][..8 << 20]).unwrap();
+    let moved = AtomicU64::new(0);
+    let count = |_: &Key, reached: Reached| {
+        moved.fetch_add(reached.moved, Ordering::Relaxed);
+    };
+    let outcomes = transfer(
+        &two.source,
+        &two.dest,
+        &wanted(&keys),
+        0,
+        &count,
+        &AtomicBool::new(false),
+    );
+    assert!(
+        outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Stored)),
+        "{outcomes:?}"
+    );
+    let moved = moved.into_inner();
+    // What shares blocks with its source moves nothing.
+    assert!((10..=10 + (4 << 20)).contains(&moved), "{moved}");
 }
 
 #[test]
@@ -223,7 +253,7 @@ fn a_drive_that_is_pulled_out_fails_and_nothing_is_made_in_its_place() {
         .map(|seed| put(&two.source, &content(2 << 20, seed + 1)))
         .collect();
     let place = two.dest.git_dir().to_owned();
-    let pulled = |_: &Key, _: u64| drop(fs::remove_dir_all(&place));
+    let pulled = |_: &Key, _: Reached| drop(fs::remove_dir_all(&place));
     let outcomes = transfer(
         &two.source,
         &two.dest,
