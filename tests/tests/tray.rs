@@ -324,7 +324,7 @@ fn a_late_click_does_nothing_else() {
         shown if shown.is_empty() => Err("nothing was shown"),
         _ => Ok(()),
     });
-    assert_eq!(scene.sandbox.shown(), [scene.photos.clone()]);
+    assert_eq!(scene.sandbox.shown(), [scene.photos]);
     engine.stop();
 }
 

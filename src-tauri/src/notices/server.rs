@@ -346,12 +346,12 @@ fn actions(notice: &Notice, capabilities: Capabilities) -> Vec<String> {
 }
 
 fn why(error: &zbus::Error) -> String {
-    match error {
-        zbus::Error::InputOutput(error) if error.kind() == ErrorKind::TimedOut => {
-            "the notification server does not answer".to_owned()
-        }
-        error => error.to_string(),
+    if let zbus::Error::InputOutput(error) = error
+        && error.kind() == ErrorKind::TimedOut
+    {
+        return "the notification server does not answer".to_owned();
     }
+    error.to_string()
 }
 
 /// Seconds since the epoch.
