@@ -128,8 +128,9 @@ describe('a drive', () => {
     await picture(page, 'drives ejecting');
     expect(await wrongs(page)).toEqual([]);
     await press(page, 'Do not eject: backup disk');
-    await page.waitForSelector('text=It was not ejected, as you said');
+    await page.getByRole('status').getByText('The drive stays', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Eject when done: backup disk' }).waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
     await press(page, 'Eject when done: PHOTOS-2');
     await page.waitForSelector('text=PHOTOS-2 can be unplugged now');
     expect(await page.getByRole('heading', { name: 'PHOTOS-2' }).count()).toBe(0);
