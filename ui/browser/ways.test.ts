@@ -225,10 +225,10 @@ describe('the rules', () => {
     await notes.getByText('As set with git-annex: standard (in client).').waitFor();
     expect(await page.getByRole('combobox', { name: 'Kept there: attic' }).count()).toBe(0);
     await kept('desktop').focus();
-    // From “Everything, as nothing is set” to “Everything”.
+    // From “Everything, by default” to “Everything”.
     await page.keyboard.press('ArrowDown');
     await kept('backup disk').selectOption('only-new');
-    await photos.getByText('Files that no full copy and no other place of this kind has belong in backup disk').waitFor();
+    await photos.getByText('Files that no place that was set to “Everything” and no other place of this kind has belong in backup disk').waitFor();
     await photos.getByText('Nothing is removed').waitFor();
     await photos.getByText('Nothing would be left to travel.').waitFor();
     await picture(page, 'rules keeps');

@@ -48,7 +48,7 @@ const FONTS: &str = r#"<?xml version="1.0"?>
 const PAGES: &[(&str, &str)] = &[
     ("folders", "3 folders"),
     ("rules", "What may travel between each folder"),
-    ("conflicts", "Two versions of a file were made at the same time."),
+    ("conflicts", "These files were changed in two places at the same time."),
 ];
 
 fn main() {
@@ -161,7 +161,8 @@ impl Scene {
         screen.point(bar.x + bar.width / 2, bar.y - bar.height);
         screen.click(bar.x + bar.width / 2, bar.y - bar.height, 1);
         let above = screen.top(470, 150);
-        let before = screen.still("the empty screen", above, |_| true);
+        // What is told of at the start is gone by then.
+        let before = screen.still("the empty screen", above, screen::Picture::is_plain);
         let drive = Drive::for_people(sandbox, Format::Ext4, "HOLIDAYS", 4_000).expect("a drive can be plugged in");
         drive.settle();
         let notice = screen.still("the notification", above, |picture| {

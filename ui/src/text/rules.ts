@@ -30,15 +30,15 @@ export const rules = {
   keepsMeans: {
     backup: (place: string): string => `Every file of this folder belongs in ${place} (git-annex’s group backup).`,
     'only-new': (place: string): string =>
-      `Files that no full copy and no other place of this kind has belong in ${place} (git-annex’s group incrementalbackup).`,
+      `Files that no place that was set to “Everything” and no other place of this kind has belong in ${place} (git-annex’s group incrementalbackup).`,
     archive: (place: string): string =>
       `Files that no other archive has belong in ${place} (git-annex’s group archive).`,
     carry: (place: string): string =>
       `Files that are still on their way to another computer belong in ${place} (git-annex’s group transfer).`,
   } satisfies Record<Purpose, (place: string) => string>,
-  unchosen: { all: 'Everything, as nothing is set', own: 'As set with git-annex' },
+  unchosen: { all: 'Everything, by default', own: 'As set with git-annex' },
   keepsAll: (place: string): string =>
-    `Every file of this folder belongs in ${place}. For “Only new files” in another place it is no full copy.`,
+    `Every file of this folder belongs in ${place}, as nothing else was chosen.`,
   keepsOwn: (wanted: string, groups: string[]): string => {
     const what = wanted === '' ? 'only what is required there' : wanted;
     return groups.length > 0 ? `As set with git-annex: ${what} (in ${list(groups)}).` : `As set with git-annex: ${what}.`;
