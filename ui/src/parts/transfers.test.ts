@@ -1,5 +1,5 @@
 import { cleanup, fireEvent, render, screen, within } from '@testing-library/svelte';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 
 import { folder, place } from '../backend/fake/samples';
 import type { File, Folder, Place, Progress, Reply } from '../contract';
@@ -9,16 +9,6 @@ import FolderCard from './FolderCard.svelte';
 import { program } from './program';
 
 afterEach(cleanup);
-
-// jsdom lays nothing out.
-vi.stubGlobal(
-  'ResizeObserver',
-  class {
-    observe = vi.fn();
-    unobserve = vi.fn();
-    disconnect = vi.fn();
-  },
-);
 
 const film = (id: string, what: string): Progress => ({ id, place: 'stick', direction: 'sending', what, done: 1, total: 9 });
 
