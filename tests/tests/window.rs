@@ -203,7 +203,7 @@ fn what_a_place_keeps_is_chosen_in_the_window() {
     eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
 
     window.click("Rules");
-    window.shows("Every file of this folder belongs in clone.");
+    window.shows("Every file of this folder belongs in clone, as nothing else was chosen.");
     window.pick("Kept there", "Archive there");
     window.shows("Nothing would be left to travel.");
     window.click("Apply: Photos");
