@@ -92,12 +92,14 @@ pub(crate) async fn request(shell: State<'_, Shell>, request: Request) -> Result
     Ok(shell.door.request(request).await)
 }
 
-/// Shows a file or directory with the desktop's program for it: only one that a problem says to look at.
+/// Shows a file or directory with the desktop's program for it: only one that a problem says to look at. That the desktop
+/// could not is told as other things are.
 #[tauri::command]
-pub(crate) async fn show(shell: State<'_, Shell>, path: String) -> Result<(), ()> {
-    if is_to_be_shown(&shell.status.borrow(), &path) {
-        tokio::spawn(acts::show(path, shell.said.clone()));
+pub(crate) async fn show(shell: State<'_, Shell>, path: String) -> Result<(), String> {
+    if !is_to_be_shown(&shell.status.borrow(), &path) {
+        return Err(format!("no problem names {path} any more"));
     }
+    tokio::spawn(acts::show(path, shell.said.clone()));
     Ok(())
 }
 

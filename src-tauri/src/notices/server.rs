@@ -200,6 +200,10 @@ impl Screen<'_> {
                 Ok(id) => drop(self.ids.insert(notice.about, id)),
                 Err(error) => {
                     self.presence.has_failed = self.presence.owner.is_none();
+                    if is_late(&error) {
+                        // It may show this one yet; what it is asked first next time shows no other.
+                        self.capabilities = None;
+                    }
                     if self.history.is_refused(notice.about, at) {
                         crate::say(&format!("a notification could not be shown: {}", why(&error)));
                     }
@@ -345,10 +349,13 @@ fn actions(notice: &Notice, capabilities: Capabilities) -> Vec<String> {
         .collect()
 }
 
+/// True if the server has not answered in time.
+fn is_late(error: &zbus::Error) -> bool {
+    matches!(error, zbus::Error::InputOutput(error) if error.kind() == ErrorKind::TimedOut)
+}
+
 fn why(error: &zbus::Error) -> String {
-    if let zbus::Error::InputOutput(error) = error
-        && error.kind() == ErrorKind::TimedOut
-    {
+    if is_late(error) {
         return "the notification server does not answer".to_owned();
     }
     error.to_string()

@@ -17,7 +17,7 @@ export async function request(backend: Backend, asked: Request): Promise<Answer>
   return backend.request(asked).catch(unanswered);
 }
 
-/** Shows a file or directory. Gives why not, as a sentence; empty if it is shown. */
+/** Has a file or directory shown. Gives why not, as a sentence; empty if the desktop was asked to. */
 export async function show(backend: Backend, path: string): Promise<string> {
   return backend.show(path).then(
     () => '',

@@ -21,11 +21,10 @@ export function untold(set: Keeping[], places: Place[]): Keeping[] {
 
 /** Changes with this choice for a place among them; what cannot be chosen is what it keeps already. */
 export function choose(changes: Keeping[], place: string, now: Keeps, to: Choice): Keeping[] {
-  const before = changes.find((one) => one.place === place)?.before ?? now;
   const others = changes.filter((one) => one.place !== place);
-  return to === 'all' || to === 'own' || to === choice(before)
+  return to === 'all' || to === 'own' || to === choice(now)
     ? others
-    : [...others, { place, before, after: { for: to } }];
+    : [...others, { place, before: now, after: { for: to } }];
 }
 
 /** The changes that take these back. */

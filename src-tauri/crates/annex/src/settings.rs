@@ -172,6 +172,18 @@ pub struct RemoteSettings {
 }
 
 impl RemoteSettings {
+    /// True if these settings let contents be sent there.
+    #[must_use]
+    pub fn takes_contents(&self) -> bool {
+        self.push && !self.readonly && !self.ignore
+    }
+
+    /// True if these settings let contents be got from there.
+    #[must_use]
+    pub fn gives_contents(&self) -> bool {
+        self.pull && !self.ignore
+    }
+
     /// Returns the directory of a remote on this machine; none if it is reached in any other way. `top` is what
     /// relative urls are relative to: the top of the work tree, or a bare repository itself.
     pub fn local_path(&self, top: &Path) -> Option<PathBuf> {

@@ -59,6 +59,18 @@ pub(crate) fn put_first(workshop: &Workshop, path: &RepoPath, place: Option<&str
     if facts.have.contains(destination) {
         return refused(format!("{path} is in {to} already"));
     }
+    if let Some(remote) = remote.filter(|remote| !workshop.supports(remote)) {
+        return refused(format!(
+            "{} is not supported, so nothing goes there from here",
+            remote.name
+        ));
+    }
+    if let Some(remote) = remote.filter(|remote| !remote.takes_contents()) {
+        return refused(format!(
+            "git's settings let no contents go to {} (annex-ignore, annex-readonly or annex-push)",
+            remote.name
+        ));
+    }
     let is_barred = match remote {
         None => is_kept_away(workshop, &facts.have, &facts.barred),
         Some(remote) => facts.barred.contains(&(remote.name.clone(), Direction::Send)),
@@ -76,7 +88,8 @@ pub(crate) fn put_first(workshop: &Workshop, path: &RepoPath, place: Option<&str
     let is_there = match remote {
         None => remotes.values().any(|holder| {
             let has = holder.uuid.as_ref().is_some_and(|uuid| facts.have.contains(uuid));
-            has && now.there.contains(&holder.name)
+            let may_give = holder.gives_contents() && !facts.barred.contains(&(holder.name.clone(), Direction::Get));
+            has && may_give && now.there.contains(&holder.name)
         }),
         Some(remote) => now.there.contains(&remote.name),
     };
@@ -132,6 +145,15 @@ mod tests {
             let why = said(&scene, path, place, "there").unwrap_err();
             assert!(why.starts_with(words), "{why}");
         }
+        annex::settings::set(
+            scene.workshop.annex(),
+            &format!("remote.{name}.annex-readonly"),
+            Some("true"),
+        )
+        .unwrap();
+        scene.workshop.list_remotes();
+        let why = said(&scene, b"b-/x", Some(name), "there").unwrap_err();
+        assert!(why.starts_with("git's settings let no contents go to there"), "{why}");
         assert!(scene.workshop.precedence().is_empty());
     }
 

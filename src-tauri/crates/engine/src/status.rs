@@ -446,7 +446,8 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
         .remotes()
         .filter(|view| view.unfetched && matches!(view.reach, Some(Reach::Here(_))));
     reasons.extend(unmerged.map(|view| format!("the changes of {} could not be fetched yet", view.name)));
-    if assistant.is_postponed() {
+    // A pause has cut off the taking in of others.
+    if assistant.is_postponed() && !assistant.is_paused() {
         reasons.push("files that are still being written".to_owned());
     }
     reasons

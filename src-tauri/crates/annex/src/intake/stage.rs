@@ -1,4 +1,5 @@
 use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
 
 use git2::{ObjectType, Repository};
 use model::Oid;
@@ -53,7 +54,11 @@ impl Annex {
             staged.renumber_device(old, new);
         }
         // First what is gone: whether a directory may give way to a file depends on it.
-        if options.allow_removals && !look.removed.is_empty() {
+        if options.cancelled.load(Ordering::Relaxed) {
+            // What is gone here may be there under a name that was not looked at any more.
+            let removed = look.removed.iter().map(|removed| removed.path.clone());
+            intake.postponed.extend(removed.map(|path| (path, Postponed::Changed)));
+        } else if options.allow_removals && !look.removed.is_empty() {
             is_edited |= self.remove(git, root, &mut staged, look, intake)?;
         }
         for (entry, file) in entries {

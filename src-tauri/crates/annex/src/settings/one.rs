@@ -63,6 +63,12 @@ pub fn as_flag(value: &str) -> Option<bool> {
 /// Writes a setting in `.git/config`, or takes it away there. All else in the file stays, and it stays a link if it is one.
 pub fn set(annex: &Annex, name: &str, value: Option<&str>) -> Result<()> {
     let doing = || Error::git(format!("write {name} to the configuration"));
+    if stands_without_value(&local(annex)?, name).map_err(doing())? {
+        // git reads it as yes. libgit2 ends the whole process when it compares what such a line does not have.
+        return Err(Error::Refused(format!(
+            "{name} stands in .git/config without a value; nothing was changed. Write '= true' behind it and try again"
+        )));
+    }
     edit(annex, doing, |config| match value {
         // One that stands there several times becomes the same everywhere.
         Some(value) => config.set_multivar(name, ".*", value),
@@ -73,17 +79,29 @@ pub fn set(annex: &Annex, name: &str, value: Option<&str>) -> Result<()> {
     })
 }
 
+fn local(annex: &Annex) -> Result<Config> {
+    let config = annex.git()?.config();
+    let local = config.and_then(|config| config.open_level(ConfigLevel::Local));
+    local.map_err(Error::git("open the configuration"))
+}
+
+fn stands_without_value(config: &Config, name: &str) -> std::result::Result<bool, git2::Error> {
+    let mut entries = config.multivar(name, None)?;
+    while let Some(entry) = entries.next() {
+        if !entry?.has_value() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Changes `.git/config`; on disk when this returns.
 pub(super) fn edit<Doing: FnOnce(git2::Error) -> Error>(
     annex: &Annex,
     doing: impl Fn() -> Doing,
     change: impl FnOnce(&mut Config) -> std::result::Result<(), git2::Error>,
 ) -> Result<()> {
-    let mut config = annex
-        .git()?
-        .config()
-        .and_then(|config| config.open_level(ConfigLevel::Local))
-        .map_err(doing())?;
+    let mut config = local(annex)?;
     let path = annex.git_dir().join("config");
     let before = fs::metadata(&path).map_err(Error::io("examine", &path))?;
     change(&mut config).map_err(doing())?;
@@ -152,5 +170,18 @@ mod tests {
         assert_eq!(entry(&scratch.annex, NAME).unwrap(), wanted("9", Source::Included));
         let alone = entry(&scratch.annex, "annex.addunlocked").unwrap();
         assert_eq!(alone, wanted("true", Source::Included));
+    }
+
+    #[test]
+    fn what_stands_without_a_value_is_not_written_over() {
+        let scratch = Scratch::new();
+        let config = scratch.path(".git/config");
+        let text = fs::read_to_string(&config).unwrap() + "[annex]\n\tdiskreserve\n";
+        fs::write(&config, &text).unwrap();
+        for value in [Some("5 GB"), None] {
+            let refused = set(&scratch.annex, NAME, value).unwrap_err().to_string();
+            assert!(refused.contains("without a value"), "{refused}");
+        }
+        assert_eq!(fs::read_to_string(&config).unwrap(), text);
     }
 }

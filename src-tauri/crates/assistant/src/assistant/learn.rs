@@ -46,6 +46,8 @@ impl Assistant {
             }
             Event::PlacesChanged => {
                 self.network.look_again(now);
+                // There may be room where there was none.
+                self.content.forget_offer();
                 if self.root != Root::Same {
                     self.intake.count_lost(now, None);
                     self.retry_at = None;

@@ -168,8 +168,8 @@ pub(crate) fn preview(workshop: &Workshop, policy: Policy, keeps: &[Keeping]) ->
         name: remote.name.clone(),
         uuid: remote.uuid.clone(),
         cost: remote.cost,
-        sends: remote.push && !remote.readonly && !remote.ignore,
-        gets: remote.pull && !remote.ignore,
+        sends: remote.takes_contents(),
+        gets: remote.gives_contents(),
     });
     let mut foresight = Foresight::new(here, dead(workshop)?, policy, neighbours.collect());
     let walked = reader.each_key(|key, class, size, files| {

@@ -65,6 +65,7 @@ fn found(look: &Look) -> Found {
 
 pub(super) fn ingest(workshop: &Workshop, id: Id, look: Id, removals: bool) -> Event {
     let Some(look) = workshop.take_look(look) else {
+        workshop.forget(id);
         let failed = Some("what was found is not known any more".to_owned());
         return Event::Ingested {
             id,

@@ -15,7 +15,7 @@ mod workshop;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use assistant::{Away, Effect, Event, Looked, Merged, Outcome, Pushed, Reach};
+use assistant::{Away, Effect, Event, Looked, Merged, Outcome, Pushed, Reach, pacing};
 use surroundings::Mount;
 
 pub(crate) use content::look_for_room;
@@ -52,6 +52,9 @@ pub(crate) fn perform(workshop: &Workshop, effect: Effect, mounts: &[Mount]) -> 
 fn failed(workshop: &Workshop, effect: Effect, why: &str) -> Event {
     let refs = workshop.refs();
     let why = || why.to_owned();
+    if let Effect::Ingest { id, .. } | Effect::Transfer { id, .. } = effect {
+        workshop.forget(id);
+    }
     match effect {
         Effect::Look { id, .. } => Event::Looked {
             id,
@@ -93,7 +96,7 @@ fn failed(workshop: &Workshop, effect: Effect, why: &str) -> Event {
         Effect::Offer { id, .. } => Event::Offered {
             id,
             candidates: Vec::new(),
-            retry_at: None,
+            retry_at: Some(workshop.clock.now() + pacing::retry_after(4, 0)),
         },
         Effect::Transfer { id, keys, .. } => {
             let outcomes = keys.into_iter().map(|key| (key, Outcome::Failed(why()))).collect();

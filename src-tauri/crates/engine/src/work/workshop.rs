@@ -313,7 +313,8 @@ impl Workshop {
         let Ok(now) = Configured::read(&self.annex) else { return };
         let before = std::mem::replace(&mut self.shared().configured, now.clone());
         if before.reserve != now.reserve {
-            self.retry_all();
+            // What was cancelled stays so.
+            self.shared().retry_all = true;
         }
     }
 

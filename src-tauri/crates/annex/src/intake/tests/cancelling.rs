@@ -36,3 +36,29 @@ fn a_file_whose_reading_is_cancelled_stays_as_it_is_and_is_taken_in_at_the_next_
         repo.check();
     }
 }
+
+/// Committed, the file would be gone for everybody until the next look.
+#[test]
+fn a_file_that_got_another_name_is_not_committed_as_gone_when_reading_is_cancelled() {
+    let repo = Scratch::new();
+    repo.write("a", "a");
+    repo.sync();
+    fs::rename(repo.path("a"), repo.path("z")).unwrap();
+    repo.write("film", "film");
+    let is_large = |asked: &RepoPath| {
+        repo.cancelled.store(*asked == path("film"), Ordering::Relaxed);
+        true
+    };
+    let intake = repo.ingest_deciding(repo.look(), &is_large).unwrap();
+    assert_eq!((intake.counts.removed, intake.counts.renamed), (0, 0));
+    assert!(
+        intake.postponed.contains(&(path("a"), Postponed::Changed)),
+        "{:?}",
+        intake.postponed
+    );
+    assert!(repo.git(&["ls-files"]).to_string().lines().any(|name| name == "a"));
+
+    repo.cancelled.store(false, Ordering::Relaxed);
+    assert_eq!(repo.sync().counts.renamed, 1);
+    repo.check();
+}

@@ -395,3 +395,13 @@ fn what_the_user_puts_first_makes_the_candidates_anew() {
     });
     assert_eq!(keys, Some(vec![key(4)]));
 }
+
+/// A place may have room now.
+#[test]
+fn what_could_not_go_is_offered_again_when_places_may_be_others() {
+    let mut rig = Rig::send_one(&["b"]);
+    rig.offer(Vec::new());
+    assert!(!has!(rig, Offer), "{:?}", rig.open);
+    rig.tell(Event::PlacesChanged);
+    assert!(has!(rig, Offer), "{:?}", rig.open);
+}
