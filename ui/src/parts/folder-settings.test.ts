@@ -2,7 +2,7 @@ import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/sv
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { folder, folderSettings, status } from '../backend/fake/samples';
-import type { Status } from '../contract';
+import type { Reply, Status } from '../contract';
 import Settings from '../pages/Settings.svelte';
 import { program } from './program';
 
@@ -27,6 +27,34 @@ describe('a setting of a folder', () => {
     await rerender({ status: notes({ copies: { value: '3', origin: 'here' } }), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Undo' }));
     expect(backend.ask).toHaveBeenLastCalledWith('/a/Notes', { 'set-folder': { setting: { copies: 1 } } });
+  });
+
+  it('is undone by itself, in whatever order two are answered, and a refusal stays where it belongs', async () => {
+    const ends: ((reply: Reply) => void)[] = [];
+    const backend = program(() => new Promise((end) => ends.push(end)));
+    const { rerender } = render(Settings, { status: notes(), backend });
+    const field = screen.getByLabelText<HTMLInputElement>('Copies to keep of each file');
+    await fireEvent.change(field, { target: { value: '3' } });
+    await fireEvent.click(screen.getByRole('checkbox', { name: /Add new files unlocked/ }));
+    ends[1]?.('done');
+    ends[0]?.({ refused: 'three are too many' });
+    await screen.findByText('Three are too many');
+    await waitFor(() => expect(field.value).toBe('1'));
+    await rerender({ status: notes({ unlocked: { value: 'true', origin: 'here' } }), backend });
+    await fireEvent.click(await screen.findByRole('button', { name: 'Undo' }));
+    expect(backend.ask).toHaveBeenLastCalledWith('/a/Notes', { 'set-folder': { setting: { unlocked: null } } });
+    screen.getByText('Three are too many');
+  });
+
+  it('that is not written and is emptied shows again what is in force', async () => {
+    const backend = obeys();
+    render(Settings, { status: notes(), backend });
+    const field = screen.getByLabelText<HTMLInputElement>('Leave free on this disk');
+    const before = field.value;
+    await fireEvent.change(field, { target: { value: '' } });
+    await waitFor(() => expect(field.value).toBe(before));
+    expect(backend.ask).not.toHaveBeenCalled();
+    expect(screen.queryByText('Changed.')).toBeNull();
   });
 
   it('that is none or was refused is shown as it still is, with why', async () => {

@@ -62,6 +62,30 @@ describe('the rules of a folder', () => {
     expect(screen.queryByRole('button', { name: 'Undo: Photos' })).toBeNull();
   });
 
+  it('of others are not taken back once they were read', async () => {
+    let written: Rule[] = [];
+    const backend = program((command) => {
+      if (command === 'rules') {
+        return Promise.resolve({ rules: { rules: written, mistake: null } });
+      }
+      const isSet = typeof command === 'object' && 'set-rules' in command;
+      if (isSet && written.length > 0) {
+        return Promise.resolve({ refused: 'the rules were changed by somebody else' });
+      }
+      return Promise.resolve(isSet ? 'done' : { preview: { travels: [], fewest_copies: null, files_with_fewest: 0 } });
+    });
+    render(RulesCard, { folder: folder('/a/Photos'), backend });
+    await fireEvent.change(await screen.findByLabelText('desktop'), { target: { value: 'nothing' } });
+    await screen.findByText('Nothing would be left to travel.');
+    await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
+    const undo = await screen.findByRole('button', { name: 'Undo: Photos' });
+    written = [{ place: 'desktop', directory: null, allow: 'git-only' }];
+    await fireEvent.click(undo);
+    await fireEvent.click(await screen.findByRole('button', { name: text.rules.reread }));
+    await waitFor(() => expect((screen.getByLabelText('desktop') as HTMLSelectElement).value).toBe('git-only'));
+    expect(screen.queryByRole('button', { name: 'Undo: Photos' })).toBeNull();
+  });
+
   it('are applied once, however often it is clicked, and what is chosen meanwhile stays', async () => {
     let end: (reply: Reply) => void = () => undefined;
     const backend = program((command) => {

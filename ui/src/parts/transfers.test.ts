@@ -1,5 +1,5 @@
 import { cleanup, fireEvent, render, screen, within } from '@testing-library/svelte';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { folder, place } from '../backend/fake/samples';
 import type { File, Folder, Place, Progress, Reply } from '../contract';
@@ -22,6 +22,8 @@ describe('a transfer', () => {
     const { rerender } = render(FolderCard, { folder: sending([film('1', 'a.mkv'), film('2', 'b.mkv')]), backend });
     const button = screen.getByRole('button', { name: 'Cancel: a.mkv' });
     button.focus();
+    await fireEvent.click(button);
+    // Before the status tells it.
     await fireEvent.click(button);
     expect(backend.ask.mock.calls).toEqual([['/a', { cancel: { transfer: '1' } }]]);
     const until = Math.floor(Date.now() / 1000) + 60;
@@ -54,6 +56,22 @@ describe('a transfer', () => {
     expect(value()).toBe(19);
     await rerender({ folder: { ...sending([], { wants: 1, wants_bytes: 81 }), ...whole } });
     expect(value()).toBe(19);
+  });
+
+  it('that did not bring what it was to bring moves the bar back, though no status says so', async () => {
+    vi.useFakeTimers();
+    try {
+      const value = (): number => screen.getByRole<HTMLProgressElement>('progressbar', { name: 'Already at stick' }).value;
+      const whole = { bytes: 100 };
+      const { rerender } = render(FolderCard, { folder: { ...sending([film('1', 'a.mkv')]), ...whole }, backend: program(() => 'done') });
+      await rerender({ folder: { ...sending([{ ...film('1', 'a.mkv'), done: 9 }]), ...whole } });
+      await rerender({ folder: { ...sending([]), ...whole } });
+      expect(value()).toBe(19);
+      await vi.advanceTimersByTimeAsync(40_000);
+      expect(value()).toBe(10);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('to the folder that was cancelled is told of with the folder', () => {
