@@ -55,6 +55,10 @@ pub(super) fn settle(
     let mut add = |name: BString, blob: Blob| added.insert(name, blob);
     match (ours, theirs) {
         (None, None) => {}
+        // One content is enough, wherever it goes: both sides may have it where one of them has a directory, if it was renamed.
+        (Some(ours), Some(theirs)) if ours.side == theirs.side && is_directory => {
+            add(variant(path, &ours.side), same_key(ours.blob, theirs.blob));
+        }
         (Some(ours), Some(theirs)) => match (ours.key(), theirs.key()) {
             (Some(a), Some(b)) if a == b => {
                 add(path.clone(), same_key(ours.blob, theirs.blob));

@@ -398,6 +398,46 @@ fn content(leaf: &Leaf) -> String {
     text.rsplit('/').next().unwrap().to_owned()
 }
 
+/// What each of two repositories makes of the other's commit.
+fn both_ways(base: &Leaves, ours: &Leaves, theirs: &Leaves) -> (Leaves, Leaves) {
+    let fixture = Fixture::new();
+    let root = fixture.commit(base, &[], "base");
+    let one = fixture.commit(ours, &[root], "one");
+    let two = fixture.commit(theirs, &[root], "two");
+    let merge = |into, from| {
+        fixture.set("refs/heads/main", into);
+        let git = fixture.repo();
+        let head = crate::tree::head::head_of(&git).unwrap();
+        let side = |commit| super::Side {
+            commit: to_git(commit),
+            name: "HEAD".to_owned(),
+        };
+        match super::merge_two(&git, &head, &side(into), &side(from), &MergeOptions::default()).unwrap() {
+            super::Made::Commit(commit, _) => fixture.leaves(from_git(commit)),
+            super::Made::Stuck(paths) => panic!("{paths:?}"),
+        }
+    };
+    (merge(one, two), merge(two, one))
+}
+
+/// Where one side has a directory no file of that name may be, also if a rename makes both sides have it there.
+#[test]
+fn a_file_that_was_renamed_to_the_name_of_a_directory_is_kept_beside_it() {
+    let [one, two] = ["11", "00"].map(|content| format!("/annex/objects/SHA256E-s5--{content}\n").into_bytes());
+    let base = leaves([("a", Leaf::File(two.clone())), ("e/f/g", Leaf::File(one.clone()))]);
+    let ours = leaves([("d/x", Leaf::File(two)), ("e/f/g", Leaf::Executable(one.clone()))]);
+    let theirs = leaves([("d", Leaf::Executable(one.clone()))]);
+    let (first, second) = both_ways(&base, &ours, &theirs);
+    assert_eq!(first, second);
+    let kept: Vec<_> = first.values().map(content).collect();
+    assert_eq!(kept.len(), 2, "{:?}", plain(&first));
+    assert!(
+        first
+            .iter()
+            .any(|(path, leaf)| path.starts_with("d.variant-") && *leaf == Leaf::Executable(one.clone()))
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -405,21 +445,7 @@ proptest! {
     /// (Only where a file meets a directory does the name tell whose it was, in git-annex too.)
     #[test]
     fn both_sides_make_the_same_tree_and_nothing_is_lost(base in trees(), ours in trees(), theirs in trees()) {
-        let fixture = Fixture::new();
-        let root = fixture.commit(&base, &[], "base");
-        let one = fixture.commit(&ours, &[root], "one");
-        let two = fixture.commit(&theirs, &[root], "two");
-        let merge = |into, from| {
-            fixture.set("refs/heads/main", into);
-            let git = fixture.repo();
-            let head = crate::tree::head::head_of(&git).unwrap();
-            let side = |commit| super::Side { commit: to_git(commit), name: "HEAD".to_owned() };
-            match super::merge_two(&git, &head, &side(into), &side(from), &MergeOptions::default()).unwrap() {
-                super::Made::Commit(commit, _) => fixture.leaves(from_git(commit)),
-                super::Made::Stuck(paths) => panic!("{paths:?}"),
-            }
-        };
-        let (first, second) = (merge(one, two), merge(two, one));
+        let (first, second) = both_ways(&base, &ours, &theirs);
         prop_assert_eq!(&first, &second);
         let kept: BTreeSet<_> = first.values().map(content).collect();
         let old: BTreeSet<_> = base.values().map(content).collect();
