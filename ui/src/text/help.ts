@@ -43,7 +43,7 @@ export const help = {
     ],
     [
       'cancel a transfer, or press “Next” beside a file that waits',
-      'What was cancelled keeps what has arrived of it. It goes on an hour later, or at once with “Sync now” or “Next”. “Next” lets a file travel before all others for as long as Anabranch runs.',
+      'What was cancelled keeps what has arrived of it. It goes on an hour later, or at once with “Sync now” or “Next”; where the other end keeps the folder in sync too, that may fetch it before. “Next” lets a file travel before all others for as long as Anabranch runs.',
     ],
     ['have no room', 'What does not fit waits where it is, and is tried again. Nothing is removed to make room, and you are told.'],
   ],
