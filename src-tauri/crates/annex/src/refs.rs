@@ -62,6 +62,12 @@ impl Annex {
         self.git().is_ok_and(|git| git.find_commit(to_git(commit)).is_ok())
     }
 
+    /// True if one commit is the other or comes after it; false if that cannot be told.
+    pub fn contains(&self, newer: Oid, older: Oid) -> bool {
+        let is_after = |git: Repository| git.graph_descendant_of(to_git(newer), to_git(older)).ok();
+        newer == older || self.git().ok().and_then(is_after).unwrap_or(false)
+    }
+
     /// All refs and where they point, to tell whether any has moved.
     pub fn all_refs(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         let git = self.git()?;

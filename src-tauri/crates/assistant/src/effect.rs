@@ -71,6 +71,9 @@ pub enum Effect {
     Merge {
         /// This effect.
         id: Id,
+        /// Uncommitted files that are in the way are left as they are while all others follow; without it they block the
+        /// merge.
+        partial: bool,
     },
     /// Push the branches to a remote. Ends in [`crate::Event::Pushed`].
     Push {

@@ -18,9 +18,9 @@ pub struct Heads {
 /// The refs of this repository, as far as syncing depends on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Refs {
-    /// What is checked out and logged here.
+    /// What is merged and logged here. All of it is checked out but paths that wait.
     pub heads: Heads,
-    /// True if a fetched or pushed branch has commits that are not merged yet.
+    /// True if a fetched or pushed branch has commits that are in none of these yet.
     pub unmerged: bool,
 }
 
@@ -99,6 +99,9 @@ pub enum Looked {
 pub enum Merged {
     /// Everything is merged.
     Done,
+    /// Everything is merged but these paths, which could not follow: uncommitted, open in a program, or refused by the
+    /// system. The heads are those of the whole merge, which others may have.
+    Waiting(Vec<RepoPath>),
     /// These work-tree files have changes that must be committed first; nothing was done.
     Blocked(Vec<RepoPath>),
     /// It could not be done; in words for people.

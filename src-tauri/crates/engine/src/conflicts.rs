@@ -79,6 +79,7 @@ pub(crate) fn unsettle(workshop: &Workshop, path: &RepoPath) -> Result<Vec<Event
 fn options(workshop: &Workshop) -> CheckoutOptions {
     CheckoutOptions {
         thin: annex::settings::is_thin(workshop.annex()),
+        partial: false,
     }
 }
 

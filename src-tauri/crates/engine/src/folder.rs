@@ -35,7 +35,8 @@ use pausing::{Pausing, pause_ends};
 const SOON: Duration = Duration::from_millis(900);
 /// How long the engine of a remote is given to push what has changed there before it is fetched.
 const TIME_TO_PUSH: Duration = Duration::from_millis(1500);
-/// While something finds no room, it is looked so often whether there is some again.
+/// How often to check for what nothing tells of: free space while a transfer waits for it, and old files that a program has
+/// open.
 const LOOK_FOR_ROOM: Duration = Duration::from_secs(30);
 /// How often git may be asked to pack its objects.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
@@ -68,7 +69,7 @@ pub(crate) struct Folder {
     sync_until: Timestamp,
     /// When git may be asked to pack its objects, if the folder rests; none while it does, or if this is no engine that stays.
     tidy_at: Option<Timestamp>,
-    /// When it is looked for room next; none while nothing lacks it.
+    /// When to check next for free space and for old files that were closed; none while nothing waits for either.
     room_at: Option<Timestamp>,
     /// Told that the status may have changed.
     changed: watch::Sender<()>,
@@ -154,8 +155,8 @@ impl Folder {
         loop {
             let wake = self.assistant.next_wake();
             let pause = self.pause().and_then(|pause| pause.until);
-            let lacks_room = !self.workshop.setbacks().without_room().is_empty();
-            self.room_at = lacks_room.then(|| self.room_at.unwrap_or(self.clock.now() + LOOK_FOR_ROOM));
+            let waits = !self.workshop.setbacks().without_room().is_empty() || self.workshop.has_retired();
+            self.room_at = waits.then(|| self.room_at.unwrap_or(self.clock.now() + LOOK_FOR_ROOM));
             tokio::select! {
                 Some(ended) = self.ended.recv() => self.took(ended),
                 Some(change) = self.changes.next() => self.noticed(change),
@@ -391,7 +392,10 @@ impl Folder {
     fn look_for_room(&mut self) {
         self.room_at = None;
         let workshop = Arc::clone(&self.workshop);
-        self.spawn(move || Ended::LookedForRoom(work::look_for_room(&workshop)));
+        self.spawn(move || {
+            workshop.settle_retired();
+            Ended::LookedForRoom(work::look_for_room(&workshop))
+        });
     }
 
     fn places_changed(&mut self) {

@@ -179,6 +179,15 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
             Some(Action::Sync { folder: folder.clone() }),
         ));
     }
+    for waiting in workshop.waiting() {
+        problems.push(Problem {
+            what: format!("A change from elsewhere waits for {}: {}.", waiting.path, waiting.why),
+            lost: "Nothing is lost; all other changes have arrived.".to_owned(),
+            next: "It arrives by itself as soon as that is possible.".to_owned(),
+            remedy: waiting.why.remedy().to_owned(),
+            action: Some(show_where(&folder, &waiting.path.to_string())),
+        });
+    }
     for (path, why) in workshop.blind() {
         let why = match why {
             Why::Overflow => "too much changed at once",

@@ -15,6 +15,19 @@ use crate::work::Workshop;
 
 /// Looks at what was observed of a file. Without an assistant no engine runs.
 pub(crate) fn why(workshop: &Workshop, assistant: Option<&Assistant>, path: &RepoPath) -> Result<Why, Error> {
+    let why = observed(workshop, assistant, path)?;
+    let waiting = workshop.waiting();
+    let Some(waiting) = waiting.iter().find(|waiting| waiting.path == path.as_bytes()) else {
+        return Ok(why);
+    };
+    let sentence = format!(
+        "a change from elsewhere waits for it ({}); {}",
+        waiting.why, why.sentence
+    );
+    Ok(Why { sentence, ..why })
+}
+
+fn observed(workshop: &Workshop, assistant: Option<&Assistant>, path: &RepoPath) -> Result<Why, Error> {
     let directory = workshop.annex().own_dir();
     let file = workshop.observations().file(path);
     let file = file.map_err(|source| Error::Observations {

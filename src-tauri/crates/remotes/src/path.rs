@@ -79,13 +79,18 @@ impl Remote {
         Ok((tree, annex))
     }
 
-    /// Pushes our branches. A work tree there that nobody tends follows, if nothing in it is uncommitted.
-    pub fn push(&self) -> Result<PushOutcome> {
+    /// Pushes our branches, with `commit` as that of the work tree (none for what is checked out). A work tree there that
+    /// nobody tends follows, if nothing in it is uncommitted.
+    pub fn push(&self, commit: Option<Oid>) -> Result<PushOutcome> {
         let branch = self.local.head()?.branch;
         let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
         let options = PushOptions {
             update_checkout: self.is_untended()?,
-            checkout: CheckoutOptions { thin: self.is_thin() },
+            checkout: CheckoutOptions {
+                thin: self.is_thin(),
+                partial: false,
+            },
+            commit,
         };
         push(&self.local, self.place(), &self.name, &branch, &options)
     }

@@ -12,7 +12,7 @@ use assistant::{
 };
 use model::{RemoteName, Uuid};
 
-use crate::history::{Content, Entry, Files, PathNo, Tree, join_facts, join_trees};
+use crate::history::{CommitNo, Content, Entry, Files, PathNo, Tree, join_facts, join_trees};
 use crate::invariants;
 use crate::world::{Branches, ClassName, Findings, RepoNo, Slot, Step, World, path_name, path_number};
 
@@ -28,7 +28,7 @@ impl World {
             Effect::Restore { id } => Ok(self.restore(repo, id)),
             Effect::Probe { id, remote } => Ok(self.probe(repo, id, &remote)),
             Effect::Fetch { id, remote } => Ok(self.fetch(repo, id, &remote)),
-            Effect::Merge { id } => self.merge(repo, id),
+            Effect::Merge { id, partial } => self.merge(repo, id, partial),
             Effect::Push { id, remote } => self.push(repo, id, &remote),
             Effect::Observe { id } => Ok(self.observe(repo, id)),
             Effect::Offer { id, lots, limit } => Ok(self.offer(repo, id, &lots, limit)),
@@ -86,13 +86,26 @@ impl World {
         }
     }
 
-    pub(crate) fn refs(&self, repo: RepoNo) -> Refs {
+    /// What a repository has merged: what is checked out, or, while paths wait, the merge that they wait for.
+    pub(crate) fn tip(&self, repo: RepoNo) -> Branches {
         let here = &self.repos[repo];
-        let unmerged = self.incoming(repo).iter().any(|given| {
-            !self.trees.contains(here.heads.tree, given.tree) || !self.annexes.contains(here.heads.annex, given.annex)
-        });
+        let ahead = here
+            .ahead
+            .filter(|&ahead| self.trees.contains(Some(ahead), here.heads.tree));
+        Branches {
+            tree: ahead.or(here.heads.tree),
+            ..here.heads
+        }
+    }
+
+    pub(crate) fn refs(&self, repo: RepoNo) -> Refs {
+        let tip = self.tip(repo);
+        let unmerged = self
+            .incoming(repo)
+            .iter()
+            .any(|given| !self.trees.contains(tip.tree, given.tree) || !self.annexes.contains(tip.annex, given.annex));
         Refs {
-            heads: self.heads(here.heads),
+            heads: self.heads(tip),
             unmerged,
         }
     }
@@ -404,11 +417,7 @@ impl World {
         if self.fails() || self.is_broken(repo, slot) {
             return ended(Pushed::Failed("a hook said no".into()));
         }
-        let (ours, there, before) = (
-            self.repos[repo].heads,
-            self.repos[target].heads,
-            self.repos[target].synced,
-        );
+        let (ours, there, before) = (self.tip(repo), self.repos[target].heads, self.repos[target].synced);
         let mut after = before;
         let mut refused = false;
         if self.annexes.contains(ours.annex, before.annex) {
@@ -435,7 +444,7 @@ impl World {
         }
     }
 
-    fn merge(&mut self, repo: RepoNo, id: Id) -> Result<Event, Crash> {
+    fn merge(&mut self, repo: RepoNo, id: Id, partial: bool) -> Result<Event, Crash> {
         self.counts.merges += 1;
         let ended = |world: &World, merged| {
             Ok(Event::Merged {
@@ -463,7 +472,13 @@ impl World {
             return ended(self, Merged::Failed("the folder is not there".into()));
         }
         let mut tree = before.tree;
-        for theirs in given.iter().filter_map(|branches| branches.tree) {
+        let others: Vec<_> = given.iter().filter_map(|branches| branches.tree).collect();
+        let is_newest = |one: &CommitNo| {
+            let mut others = others.iter().filter(|other| *other != one);
+            !others.any(|other| self.trees.contains(Some(*other), Some(*one)))
+        };
+        let newest: Vec<_> = others.iter().copied().filter(is_newest).collect();
+        for theirs in newest {
             let numbers = &mut self.numbers;
             tree = Some(
                 self.trees
@@ -471,6 +486,7 @@ impl World {
             );
         }
         let Some(merged) = tree.filter(|_| tree != before.tree) else {
+            self.repos[repo].ahead = None;
             return ended(self, Merged::Done);
         };
         let new = Rc::clone(&self.trees.at(merged).files);
@@ -485,18 +501,33 @@ impl World {
             let wanted = new.get(path).map(|entry| &entry.content);
             (work != index && work != wanted) || (here.ignored.contains(path) && wanted.is_some() && index.is_none())
         };
-        let staged = *self.head_files(repo) != here.index;
-        let blocking: Vec<_> = moves.iter().filter(in_the_way).map(|path| path_name(*path)).collect();
-        if staged || !blocking.is_empty() {
+        let head = self.head_files(repo);
+        let is_staged = |path: &&PathNo| head.get(path) != here.index.get(path);
+        let waiting: BTreeSet<PathNo> = moves
+            .iter()
+            .filter(|path| in_the_way(path) || is_staged(path))
+            .copied()
+            .collect();
+        let names = || waiting.iter().map(|path| path_name(*path)).collect();
+        // What is new is to be tried at once.
+        if waiting.is_empty() || here.ahead != Some(merged) || annex != before.annex {
+            self.repos[repo].blocked_at.clear();
+        }
+        if !waiting.is_empty() {
             self.repos[repo].blocked_at.push(self.now);
             let held = invariants::no_hammering(&self.repos[repo].blocked_at);
             self.check(held);
-            return ended(self, Merged::Blocked(blocking));
+            if !partial {
+                return ended(self, Merged::Blocked(names()));
+            }
         }
-        self.repos[repo].blocked_at.clear();
         let mut written = Vec::new();
-        for path in moves {
+        for path in moves.into_iter().filter(|path| !waiting.contains(path)) {
             let here = &mut self.repos[repo];
+            match new.get(&path) {
+                Some(entry) => _ = here.index.insert(path, *entry),
+                None => _ = here.index.remove(&path),
+            }
             match new.get(&path) {
                 Some(entry) if here.files.get(&path) != Some(&entry.content) => {
                     here.files.insert(path, entry.content);
@@ -510,16 +541,48 @@ impl World {
                 }
             }
         }
-        self.repos[repo].index = Files::clone(&new);
-        self.repos[repo].heads.tree = tree;
-        self.note(|| format!("r{repo} merges to t{merged}"));
+        let reached = match waiting.is_empty() {
+            true => merged,
+            false => {
+                let here = &mut self.repos[repo];
+                here.ahead = Some(merged);
+                if self.trees.contains(Some(merged), here.synced.tree) {
+                    here.synced.tree = Some(merged);
+                }
+                let files = Files::clone(&here.index);
+                let is_same = before.tree.is_some_and(|before| *self.trees.at(before).files == files);
+                match before.tree {
+                    Some(before) if is_same => before,
+                    None if files.is_empty() => {
+                        self.note(|| format!("r{repo} has t{merged} waiting"));
+                        return ended(self, Merged::Waiting(names()));
+                    }
+                    before => {
+                        let tree = Tree::partial(before.map(|before| self.trees.at(before)), files);
+                        let parents: Vec<_> = before.into_iter().collect();
+                        self.trees.commit(&parents, tree)
+                    }
+                }
+            }
+        };
+        let here = &mut self.repos[repo];
+        here.heads.tree = Some(reached);
+        if waiting.is_empty() {
+            here.ahead = None;
+            debug_assert_eq!(here.index, *new);
+        }
+        self.note(|| format!("r{repo} merges to t{merged}, and is at t{reached}"));
         self.files_changed(repo, &written);
         self.refs_changed(repo);
-        ended(self, Merged::Done)
+        match waiting.is_empty() {
+            true => ended(self, Merged::Done),
+            false => ended(self, Merged::Waiting(names())),
+        }
     }
 
     fn observe(&mut self, repo: RepoNo, id: Id) -> Event {
-        let heads = self.heads(self.repos[repo].heads);
+        let tip = self.tip(repo);
+        let heads = self.heads(tip);
         if self.fails() {
             return Event::Observed {
                 id,
@@ -527,7 +590,10 @@ impl World {
                 classes: Err("the database is locked".into()),
             };
         }
-        let live: BTreeSet<Content> = self.head_files(repo).values().map(|entry| entry.content).collect();
+        let files = tip
+            .tree
+            .map_or_else(Rc::default, |commit| Rc::clone(&self.trees.at(commit).files));
+        let live: BTreeSet<Content> = files.values().map(|entry| entry.content).collect();
         let facts = self.repos[repo]
             .heads
             .annex

@@ -425,6 +425,7 @@ impl World {
         here.incarnation += 1;
         // A new assistant does not know what was tried before.
         here.blocked_at.clear();
+        here.ahead = None;
         let seed = self.chance.draw();
         here.engine = Some(Engine {
             assistant: Assistant::new(here.uuid.clone(), seed, self.now),

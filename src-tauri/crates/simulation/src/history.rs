@@ -195,6 +195,18 @@ impl Numbers {
     }
 }
 
+impl Tree {
+    /// What a work tree that had `before` has of a merge if some paths of it wait: nothing of what they wait for was seen.
+    pub(crate) fn partial(before: Option<&Tree>, files: Files) -> Tree {
+        let mut seen = before.map(|tree| tree.seen.clone()).unwrap_or_default();
+        files.values().for_each(|entry| seen.add(usize::from(entry.dot)));
+        Tree {
+            files: Rc::new(files),
+            seen,
+        }
+    }
+}
+
 /// Keeps what either side wrote and the other has not seen; a conflict keeps both under names of their own.
 pub(crate) fn join_trees(a: &Tree, b: &Tree, numbers: &mut Numbers) -> Tree {
     let mut seen = a.seen.clone();

@@ -133,7 +133,7 @@ impl UnderWay {
             Effect::Look { id, .. }
             | Effect::Ingest { id, .. }
             | Effect::Restore { id }
-            | Effect::Merge { id }
+            | Effect::Merge { id, .. }
             | Effect::Observe { id } => (*id, Kind::Repository),
             Effect::Probe { id, remote } => (*id, Kind::Probe(remote.clone())),
             Effect::Fetch { id, remote } => {

@@ -53,6 +53,7 @@ fn repo(number: RepoNo, has_engine: bool, place: Place, wants: Wants) -> Repo {
         ignored: BTreeSet::new(),
         index: Files::new(),
         heads: Branches::default(),
+        ahead: None,
         synced: Branches::default(),
         fetched: BTreeMap::new(),
         objects: BTreeSet::new(),

@@ -112,6 +112,8 @@ pub(crate) struct Repo {
     pub(crate) index: Files,
     /// What is checked out and logged here.
     pub(crate) heads: Branches,
+    /// The last merge, if some of its paths wait to be checked out; unknown to an engine that has just started.
+    pub(crate) ahead: Option<CommitNo>,
     /// What was pushed here.
     pub(crate) synced: Branches,
     /// What was fetched from each remote: its own branches and those pushed to it.
@@ -122,7 +124,7 @@ pub(crate) struct Repo {
     pub(crate) barred: BTreeSet<(Content, Slot, Direction)>,
     /// Files that the user said were removed on purpose, and nobody wrote since.
     pub(crate) confirmed: BTreeSet<PathNo>,
-    /// When merges were blocked, since the last that was not and since the engine started.
+    /// When merges were blocked or left paths waiting, since the last that did neither and since the engine started.
     pub(crate) blocked_at: Vec<Timestamp>,
     pub(crate) engine: Option<Engine>,
     pub(crate) incarnation: u32,

@@ -8,16 +8,18 @@ use std::path::Path;
 
 use git2::Odb;
 use model::RepoPath;
-use rustix::fs::{AtFlags, CWD, RenameFlags};
+use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
 use super::entry::entry;
+use super::obstacle::{Obstacle, Waiting};
+use super::outgoing::{Outgoing, Taken};
 use super::place::{Parent, Place, Seen, look_at};
 use super::plan::{Content, Plan, Write};
 use super::{Before, Step};
 use crate::index::Entry;
 use crate::store::found;
-use crate::tree::raw::{Blob, Mode};
+use crate::tree::raw::Mode;
 use crate::{Error, Incoming, Result, Store};
 
 /// From this many files on, two threads write.
@@ -30,24 +32,24 @@ pub(super) const FEW: usize = 8;
 pub(super) struct Done {
     pub(super) removed: Vec<RepoPath>,
     pub(super) entries: Vec<Entry>,
-    /// Files that changed at the last moment and were left as they are.
-    pub(super) kept: Vec<RepoPath>,
+    /// Paths that were left as they are, with their index entries: files that changed at the last moment, or that the
+    /// system does not let go.
+    pub(super) waiting: Vec<Waiting>,
     pub(super) changed: usize,
 }
 
 impl Done {
-    fn keep(&mut self, path: RepoPath, blob: Option<Blob>) {
-        match blob {
-            Some(blob) => self.entries.push(entry(&path, blob, None)),
-            None => self.removed.push(path.clone()),
-        }
-        self.kept.push(path);
+    fn wait(&mut self, path: &RepoPath, why: Obstacle) {
+        self.waiting.push(Waiting {
+            path: path.as_bytes().into(),
+            why,
+        });
     }
 
     fn append(&mut self, mut other: Done) {
         self.removed.append(&mut other.removed);
         self.entries.append(&mut other.entries);
-        self.kept.append(&mut other.kept);
+        self.waiting.append(&mut other.waiting);
         self.changed += other.changed;
     }
 }
@@ -56,14 +58,20 @@ impl Done {
 ///
 /// `before` is called before each change that one thread makes.
 pub(super) fn act(store: &Store<'_>, top: &Path, plan: Plan, thin: bool, before: &mut Before<'_>) -> Result<Done> {
-    let mut done = Done::default();
+    let mut done = Done {
+        waiting: plan.waiting,
+        ..Done::default()
+    };
     // The directories that lose a file.
     let mut left = BTreeSet::new();
     for (path, blob, flags) in plan.index_only {
         match blob {
             Some(blob) => {
-                if blob.mode == Mode::Submodule {
-                    make_submodule(&mut Place::open(top)?, &path)?;
+                if blob.mode == Mode::Submodule
+                    && let Err(error) = make_submodule(&mut Place::open(top)?, &path)
+                {
+                    done.wait(&path, Obstacle::of(&error).ok_or(error)?);
+                    continue;
                 }
                 let mut entry = entry(&path, blob, None);
                 entry.extended = flags;
@@ -76,26 +84,26 @@ pub(super) fn act(store: &Store<'_>, top: &Path, plan: Plan, thin: bool, before:
             }
         }
     }
-    for (path, blob) in plan.kept {
-        done.keep(path, blob);
-    }
     for (path, blob, seen) in plan.accepted {
         done.entries.push(entry(&path, blob, Some(&seen)));
     }
 
     let mut writes = plan.writes;
+    // Opened before the first file is taken away, which lies there until it is deleted.
+    let _scratch = store.hold_scratch()?;
+    let mut outgoing = Outgoing::new(store);
     let (mut place, mut target) = (Place::open(top)?, Place::open(top)?);
     for change in plan.moves {
         before(Step::File)?;
-        left.extend(change.from.parent());
-        done.removed.push(change.from.clone());
-        match rename_inside(&mut place, &mut target, &change.from, &change.seen, &change.to)? {
-            Renamed::Done(seen) => {
+        match rename_inside(&mut place, &mut target, &change.from, &change.seen, &change.to, store) {
+            Ok(Renamed::Done(seen)) => {
+                left.extend(change.from.parent());
                 done.changed += 1;
+                done.removed.push(change.from);
                 done.entries.push(entry(&change.to, change.blob, Some(&seen)));
             }
-            Renamed::SourceChanged => {
-                done.kept.push(change.from);
+            Ok(Renamed::SourceChanged) => {
+                done.wait(&change.from, Obstacle::Changed);
                 writes.push(Write {
                     path: change.to,
                     blob: change.blob,
@@ -103,21 +111,25 @@ pub(super) fn act(store: &Store<'_>, top: &Path, plan: Plan, thin: bool, before:
                     replaces: None,
                 });
             }
-            Renamed::TargetExists => {
-                done.kept.push(change.from);
-                done.keep(change.to, Some(change.blob));
-            }
+            Ok(Renamed::TargetExists) => done.wait(&change.to, Obstacle::Changed),
+            Ok(Renamed::SameName) => done.wait(&change.to, Obstacle::SameName),
+            Err(error) => done.wait(&change.to, Obstacle::of(&error).ok_or(error)?),
         }
     }
     for (path, seen) in plan.deletions {
         before(Step::File)?;
-        left.extend(path.parent());
-        done.removed.push(path.clone());
-        match delete(&mut place, &path, &seen)? {
-            true => done.changed += 1,
-            false => done.kept.push(path),
+        match delete(&mut outgoing, &mut place, &path, &seen) {
+            Ok(Taken::Done) => {
+                left.extend(path.parent());
+                done.changed += 1;
+                done.removed.push(path);
+            }
+            Ok(Taken::Changed) => done.wait(&path, Obstacle::Changed),
+            Ok(Taken::Open) => done.wait(&path, Obstacle::Open),
+            Err(error) => done.wait(&path, Obstacle::of(&error).ok_or(error)?),
         }
     }
+    outgoing.finish()?;
     before(Step::File)?;
     remove_empty_parents(&mut place, left)?;
     for directory in &plan.directories {
@@ -128,7 +140,6 @@ pub(super) fn act(store: &Store<'_>, top: &Path, plan: Plan, thin: bool, before:
     if writes.is_empty() {
         return Ok(done);
     }
-    let _scratch = store.hold_scratch()?;
     let few = writes.len() <= FEW;
     if writes.len() < MANY {
         done.append(write_all(store, top, writes, thin, few, before)?);
@@ -180,6 +191,7 @@ fn write_all(
         store,
         odb: &odb,
         place: Place::open(top)?,
+        outgoing: Outgoing::new(store),
         thin,
         durable,
     };
@@ -187,13 +199,14 @@ fn write_all(
     for write in writes {
         before(Step::File)?;
         match writer.write(&write)? {
-            Some(seen) => {
+            Ok(seen) => {
                 done.changed += 1;
                 done.entries.push(entry(&write.path, write.blob, seen.as_ref()));
             }
-            None => done.keep(write.path, Some(write.blob)),
+            Err(obstacle) => done.wait(&write.path, obstacle),
         }
     }
+    writer.outgoing.finish()?;
     Ok(done)
 }
 
@@ -201,31 +214,46 @@ struct Writer<'a> {
     store: &'a Store<'a>,
     odb: &'a Odb<'a>,
     place: Place,
+    outgoing: Outgoing<'a>,
     thin: bool,
     /// Whether each file is made durable on its own.
     durable: bool,
 }
 
 impl Writer<'_> {
-    /// Makes or replaces one file. None if something else is there now, which is left alone; the inner none is for what
-    /// has no stat data.
-    fn write(&mut self, write: &Write) -> Result<Option<Option<Seen>>> {
+    /// Makes or replaces one file, or says what keeps it from being written. The inner none is for what has no stat data.
+    fn write(&mut self, write: &Write) -> Result<std::result::Result<Option<Seen>, Obstacle>> {
+        match self.try_write(write) {
+            Ok(Written::Done(seen)) => Ok(Ok(seen)),
+            Ok(Written::Waits(obstacle)) => Ok(Err(obstacle)),
+            Err(error) => Obstacle::of(&error).map(Err).ok_or(error),
+        }
+    }
+
+    fn try_write(&mut self, write: &Write) -> Result<Written> {
         let path = &write.path;
         if write.content == Content::Submodule {
-            if let Some((seen, _)) = &write.replaces
-                && !delete(&mut self.place, path, seen)?
-            {
-                return Ok(None);
+            if let Some((seen, _)) = &write.replaces {
+                match delete(&mut self.outgoing, &mut self.place, path, seen)? {
+                    Taken::Done => {}
+                    Taken::Changed => return Ok(Written::Waits(Obstacle::Changed)),
+                    Taken::Open => return Ok(Written::Waits(Obstacle::Open)),
+                }
             }
             make_submodule(&mut self.place, path)?;
-            return Ok(Some(None));
+            return Ok(Written::Done(None));
         }
         if let Some(seen) = self.change_mode(write)? {
-            return Ok(Some(Some(seen)));
+            return Ok(Written::Done(Some(seen)));
         }
         let executable = write.blob.mode == Mode::Executable;
         let new = match &write.content {
-            Content::Symlink(target) => self.store.scratch_symlink(target)?,
+            Content::Symlink(target) => match self.store.scratch_symlink(target) {
+                Err(Error::Io { source, .. }) if has_no_symlinks(&source) => {
+                    return Ok(Written::Waits(Obstacle::Refused("this disk has no symbolic links")));
+                }
+                made => made?,
+            },
             Content::Annexed { key, pointer } => {
                 match found(self.store.content_for_work_tree(key, path, self.thin, executable))? {
                     Some(new) => {
@@ -248,20 +276,26 @@ impl Writer<'_> {
         let error = self.place.error("write", path);
         let parent = match self.place.parent(path, true)? {
             Parent::Open(parent) => parent,
-            Parent::Missing | Parent::InTheWay(_) => return Ok(None),
+            Parent::Missing | Parent::InTheWay(_) => return Ok(Written::Waits(Obstacle::Changed)),
         };
-        let put = match &write.replaces {
-            Some((seen, _)) => replace(&new, parent, path, seen),
-            None => put_new(&new, parent, path),
-        };
-        match put.and_then(|put| if put { look_at(parent, path) } else { Ok(None) }) {
-            Ok(Some(seen)) => {
-                new.moved_away();
-                Ok(Some(Some(seen)))
-            }
-            Ok(None) => Ok(None),
-            Err(errno) => Err(error(errno)),
+        match &write.replaces {
+            Some((seen, _)) => match self.outgoing.replace(new, parent, path, seen) {
+                Ok(Taken::Done) => {}
+                Ok(Taken::Changed) => return Ok(Written::Waits(Obstacle::Changed)),
+                Ok(Taken::Open) => return Ok(Written::Waits(Obstacle::Open)),
+                Err(errno) => return Err(error(errno)),
+            },
+            None => match put_new(&new, parent, path) {
+                Ok(true) => new.moved_away(),
+                Ok(false) if self.place.is_folded(path)? => return Ok(Written::Waits(Obstacle::SameName)),
+                Ok(false) => return Ok(Written::Waits(Obstacle::Changed)),
+                Err(errno) => return Err(error(errno)),
+            },
         }
+        Ok(match self.place.look(path)? {
+            Some(seen) => Written::Done(Some(seen)),
+            None => Written::Waits(Obstacle::Changed),
+        })
     }
 
     /// Changes only the permissions, if that is all that differs.
@@ -301,39 +335,15 @@ impl Writer<'_> {
     }
 }
 
-/// Puts a new file in the place of the one that was seen; false if it is not that file any more.
-///
-/// The two change places, so that nothing can slip in between looking and replacing: what came out is looked at once
-/// more, and goes back if it is not what was seen. (Of its times, only that of the last status change may differ.)
-/// As it happens, ext4 writes out a file that is renamed over another at once, one by one, and one that changes
-/// places not, which makes this the faster way for many; so whoever calls this writes out what must survive.
-pub(super) fn replace(
-    new: &Incoming,
-    parent: BorrowedFd<'_>,
-    path: &RepoPath,
-    seen: &Seen,
-) -> rustix::io::Result<bool> {
-    if look_at(parent, path)?.as_ref() != Some(seen) {
-        return Ok(false);
-    }
-    let name = &**path.file_name();
-    let exchange = || rustix::fs::renameat_with(CWD, new.path(), parent, name, RenameFlags::EXCHANGE);
-    match exchange() {
-        Ok(()) => {}
-        Err(Errno::NOENT) => return Ok(false),
-        Err(Errno::INVAL | Errno::NOSYS) => {
-            rustix::fs::renameat(CWD, new.path(), parent, name)?;
-            return Ok(true);
-        }
-        Err(errno) => return Err(errno),
-    }
-    let out = Seen::of(rustix::fs::statat(CWD, new.path(), AtFlags::SYMLINK_NOFOLLOW)?);
-    if out.links != seen.links || !out.is_same_file(seen) {
-        exchange()?;
-        return Ok(false);
-    }
-    rustix::fs::unlinkat(CWD, new.path(), AtFlags::empty())?;
-    Ok(true)
+/// What came of one file.
+enum Written {
+    Done(Option<Seen>),
+    Waits(Obstacle),
+}
+
+fn has_no_symlinks(error: &std::io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|errno| matches!(errno, Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP))
 }
 
 /// Gives a new file its name; false if the name is taken.
@@ -355,6 +365,8 @@ pub(super) enum Renamed {
     Done(Seen),
     SourceChanged,
     TargetExists,
+    /// The file system takes the new name for that of another file.
+    SameName,
 }
 
 pub(super) fn rename_inside(
@@ -363,6 +375,7 @@ pub(super) fn rename_inside(
     from: &RepoPath,
     seen: &Seen,
     to: &RepoPath,
+    store: &Store<'_>,
 ) -> Result<Renamed> {
     let error = place.error("rename", from);
     let Parent::Open(old) = place.parent(from, false)? else {
@@ -373,10 +386,10 @@ pub(super) fn rename_inside(
         Ok(_) => return Ok(Renamed::SourceChanged),
         Err(errno) => return Err(error(errno)),
     }
+    let (old_name, new_name) = (&**from.file_name(), &**to.file_name());
     let Parent::Open(new) = target.parent(to, true)? else {
         return Ok(Renamed::TargetExists);
     };
-    let (old_name, new_name) = (&**from.file_name(), &**to.file_name());
     let renamed = match rustix::fs::renameat_with(old, old_name, new, new_name, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS) => match look_at(new, to) {
             Ok(None) => rustix::fs::renameat(old, old_name, new, new_name),
@@ -385,27 +398,69 @@ pub(super) fn rename_inside(
         },
         other => other,
     };
-    match renamed.and_then(|()| look_at(new, to)) {
-        Ok(Some(seen)) => Ok(Renamed::Done(seen)),
-        Ok(None) | Err(Errno::EXIST) => Ok(Renamed::TargetExists),
-        Err(errno) => Err(error(errno)),
+    match renamed {
+        Ok(()) => {}
+        Err(Errno::EXIST) => {
+            let there = look_at(new, to).map_err(error)?;
+            if !target.is_folded(to)? {
+                return Ok(Renamed::TargetExists);
+            }
+            if !there.is_some_and(|there| there == *seen) {
+                return Ok(Renamed::SameName);
+            }
+            // The same file under a name that only looks different: such a rename does nothing, so it goes by another name.
+            return rename_folded(place, target, from, to, store);
+        }
+        Err(errno) => return Err(error(errno)),
     }
+    Ok(match look_at(new, to).map_err(error)? {
+        Some(seen) => Renamed::Done(seen),
+        None => Renamed::TargetExists,
+    })
 }
 
-/// Unlinks the file that was seen; false if it is not that file any more.
-pub(super) fn delete(place: &mut Place, path: &RepoPath, seen: &Seen) -> Result<bool> {
+/// Renames a file to a name that the file system takes for the one it has.
+fn rename_folded(
+    place: &mut Place,
+    target: &mut Place,
+    from: &RepoPath,
+    to: &RepoPath,
+    store: &Store<'_>,
+) -> Result<Renamed> {
+    let error = |path| move |errno: Errno| Error::io("rename", path)(errno.into());
+    let shown = place.shown(from);
+    let (Parent::Open(old), between) = (place.parent(from, false)?, store.scratch_name()?) else {
+        return Ok(Renamed::SourceChanged);
+    };
+    rustix::fs::renameat(old, &**from.file_name(), CWD, between.path()).map_err(error(&shown))?;
+    let Parent::Open(new) = target.parent(to, true)? else {
+        rustix::fs::renameat(CWD, between.path(), old, &**from.file_name()).map_err(error(&shown))?;
+        between.moved_away();
+        return Ok(Renamed::TargetExists);
+    };
+    match rustix::fs::renameat(CWD, between.path(), new, &**to.file_name()) {
+        Ok(()) => between.moved_away(),
+        Err(errno) => {
+            rustix::fs::renameat(CWD, between.path(), old, &**from.file_name()).map_err(error(&shown))?;
+            between.moved_away();
+            return Err(error(&shown)(errno));
+        }
+    }
+    Ok(match look_at(new, to).map_err(error(&shown))? {
+        Some(seen) => Renamed::Done(seen),
+        None => Renamed::TargetExists,
+    })
+}
+
+/// Takes the file that was seen out of the work tree.
+pub(super) fn delete(outgoing: &mut Outgoing<'_>, place: &mut Place, path: &RepoPath, seen: &Seen) -> Result<Taken> {
     let error = place.error("remove", path);
     let Parent::Open(parent) = place.parent(path, false)? else {
-        return Ok(true);
+        return Ok(Taken::Done);
     };
-    let removed = match look_at(parent, path) {
-        Ok(Some(now)) if now == *seen => rustix::fs::unlinkat(parent, &**path.file_name(), AtFlags::empty()),
-        Ok(Some(_)) => return Ok(false),
-        Ok(None) => Ok(()),
-        Err(errno) => Err(errno),
-    };
-    match removed {
-        Ok(()) | Err(Errno::NOENT) => Ok(true),
+    match look_at(parent, path) {
+        Ok(Some(_)) => outgoing.delete(parent, path, seen).map_err(error),
+        Ok(None) => Ok(Taken::Done),
         Err(errno) => Err(error(errno)),
     }
 }
@@ -426,7 +481,8 @@ fn remove_empty_parents(place: &mut Place, mut directories: BTreeSet<RepoPath>) 
     // A directory sorts before what is in it.
     while let Some(directory) = directories.pop_last() {
         place.leave();
-        if place.remove_if_empty(&directory)? {
+        // One that may not be removed stays: that it is empty harms nobody.
+        if place.remove_if_empty(&directory).is_ok_and(|removed| removed) {
             directories.extend(directory.parent());
         }
     }

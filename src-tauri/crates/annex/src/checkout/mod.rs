@@ -3,10 +3,23 @@
 //! # What is never done
 //!
 //! Nothing in the work tree is overwritten or deleted unless it is the file that its index entry was made from, or holds
-//! byte for byte what git has. All is checked before anything is touched; one file in the way, and nothing is done at
-//! all. Each file is looked at once more right before it is touched. No directory is entered through a symlink, and
-//! no path is written that [`model::RepoPath`] refuses. No hook and no filter runs, and `.gitattributes` conversions
-//! (`eol`, `ident`, `working-tree-encoding`) are not made: files are the bytes that git has.
+//! byte for byte what git has, and no program has it open for writing ([`outgoing`]). Each file is looked at once more right
+//! before it is touched. No directory is entered through a symlink, and no path is written that [`model::RepoPath`]
+//! refuses. No hook and no filter runs, and `.gitattributes` conversions (`eol`, `ident`, `working-tree-encoding`) are not
+//! made: files are the bytes that git has.
+//!
+//! # Paths that wait
+//!
+//! A path that cannot follow (a file of the user's is in its place, a program has it open, the system refuses) stays as it
+//! is, with its index entry, and all others follow. The branch then moves not to the target but to a *partial commit*: its
+//! parent is where the branch was, its tree is that of the target without the changes that wait. So the work tree, the
+//! index and HEAD agree, and the target is a commit that is not merged yet: which paths wait *is* the difference between the
+//! partial commit and the merge of the two. A user who edits, renames or deletes a file that waits acts on the version that
+//! is there, and the next merge meets the act as what it is, concurrent with the target: both are kept. The target goes on
+//! to others all the same: `refs/heads/synced/BRANCH` names it.
+//!
+//! By default a checkout that meets uncommitted files touches nothing and names them: where they can be committed first,
+//! that is one commit less.
 //!
 //! # Crashes
 //!
@@ -27,38 +40,52 @@
 //! Whoever looks for the user's changes first calls [`Annex::finish_checkout`]: if the note is there, the same plan is
 //! made again from the same two commits and carried out. What step 4 did already is recognised: a file that is gone as
 //! it should be, or that holds what it should hold. Between steps 5 and 6 the index already agrees with the target,
-//! so only the branch moves; after 6 only the note is left. A file that the user changed since the crash cannot stop
-//! it any more: it stays as it is, over an index entry of the target without stat data, so it is found as an edit of
-//! the new version. If the branch is at neither of the two commits, someone else has gone on; the note is dropped.
+//! so only the branch moves; after 6 only the note is left. A file that the user changed since the crash waits, like any
+//! other that is in the way. If the branch is at neither of the two commits, someone else has gone on, or the partial commit
+//! was made; the note is dropped.
 
 mod act;
 mod entry;
 mod marker;
+mod obstacle;
+mod outgoing;
 mod place;
 mod plan;
 mod populate;
+#[cfg(test)]
+mod races;
 mod restore;
+mod retired;
 #[cfg(test)]
 mod tests;
 
+use git2::{ObjectType, Repository};
 use model::{Oid, RepoPath};
 
+use crate::identity::signature;
 use crate::index::Staged;
 use crate::locks::LockFile;
-use crate::ref_lock::RefLock;
+use crate::objects::Bulk;
+use crate::oid::{from_git, to_git};
+use crate::ref_lock::{RefLock, move_ref};
 use crate::tree::head::head_of;
 use crate::tree::{Head, tree_of};
 use crate::{Annex, Error, Result};
 use act::Done;
 use marker::Marker;
+pub use obstacle::{Obstacle, Waiting};
 use place::Place;
 use plan::{Plan, Planner};
+pub use retired::Retired;
 
 /// How files are checked out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CheckoutOptions {
     /// `annex.thin`: unlocked files are hard links to their objects.
     pub thin: bool,
+    /// Whether uncommitted files are left as they are while all others follow; without it, nothing is touched if there are
+    /// any.
+    pub partial: bool,
 }
 
 /// What a checkout did.
@@ -67,19 +94,18 @@ pub struct CheckedOut {
     /// How many files were made, replaced, renamed or deleted.
     pub changed: usize,
     /// Files that stand in the way: changed or untracked. If there are any, nothing was done at all, and the answer is
-    /// to commit them first.
+    /// to commit them first, or to check out partially.
     pub blocked: Vec<RepoPath>,
-    /// Files that were changed while the checkout was under way. They are as the user left them, and show as edits of
-    /// the version that was checked out.
-    pub kept: Vec<RepoPath>,
+    /// Paths that did not follow. They are as they were, and the branch is at a partial commit.
+    pub waiting: Vec<Waiting>,
 }
 
 impl Annex {
-    /// Makes work tree, index and the branch that is checked out follow the commit `to`, which was made of what `from` has.
+    /// Makes work tree, index and the branch that is checked out follow the commit `to`, which was made of what `from` has;
+    /// the branch itself moves there only if no path waits.
     ///
     /// Busy if `from` is no longer what is checked out: somebody has committed or changed to another branch since, and
-    /// what came with that would go again. Refused: in a bare repository, in the middle of a merge or rebase, and when the commit contains paths that no
-    /// work tree may hold.
+    /// what came with that would go again. Refused: in a bare repository, and in the middle of a merge or rebase.
     pub(crate) fn check_out(&self, from: &Head, to: Oid, options: &CheckoutOptions) -> Result<CheckedOut> {
         let _alone = alone(self)?;
         self.finish()?;
@@ -114,6 +140,7 @@ impl Annex {
         let config = self.git()?.config().map_err(Error::git("read the configuration"))?;
         let options = CheckoutOptions {
             thin: config.get_bool("annex.thin").unwrap_or(false),
+            partial: true,
         };
         self.carry_out(&begun, &options, true, &mut |_| Ok(())).map(Some)
     }
@@ -164,26 +191,13 @@ impl Annex {
             odb: &odb,
             index: staged.index(),
             place: &mut place,
-            finishing,
         };
         let mut plan = planner.plan(from_tree, to_tree)?;
-        if let Some(refused) = plan.refused.first() {
-            return Err(Error::Refused(format!(
-                "commit {} is not checked out, because it contains {:?} ({}){}; nothing was changed. Remove that path in the repository that it came from",
-                wanted.to,
-                refused.path,
-                refused.why,
-                match plan.refused.len() {
-                    1 => String::new(),
-                    others => format!(" and {} more such paths", others - 1),
-                }
-            )));
-        }
-        if !plan.blocked.is_empty() {
-            plan.blocked.sort();
-            plan.blocked.dedup();
+        if !options.partial && !plan.in_the_way.is_empty() {
+            plan.in_the_way.sort();
+            plan.in_the_way.dedup();
             return Ok(CheckedOut {
-                blocked: plan.blocked,
+                blocked: plan.in_the_way,
                 ..CheckedOut::default()
             });
         }
@@ -194,18 +208,27 @@ impl Annex {
             wanted.write(self)?;
         }
         before(Step::WorkTree)?;
-        let done = act::act(&store, top, plan, options.thin, before)?;
+        let mut done = act::act(&store, top, plan, options.thin, before)?;
         before(Step::Index)?;
-        let (changed, mut kept) = (done.changed, done.kept.clone());
+        let (changed, mut waiting) = (done.changed, std::mem::take(&mut done.waiting));
+        waiting.sort();
+        waiting.dedup();
+        change_index(&mut staged, done);
+        let reached = match waiting.is_empty() || head.commit == Some(wanted.to) {
+            true => Some(wanted.to),
+            false => {
+                publish(&git, &wanted.branch, wanted.to)?;
+                partial_commit(&git, &mut staged, &head, waiting.len())?
+            }
+        };
         if touches {
-            change_index(&mut staged, done);
             staged.commit()?;
         } else {
             drop(staged);
         }
         before(Step::Branch)?;
-        if head.commit != Some(wanted.to) {
-            branch.set(wanted.to, &format!("anabranch: check out {}", wanted.to))?;
+        if let Some(reached) = reached.filter(|_| head.commit != reached) {
+            branch.set(reached, &format!("anabranch: check out {}", wanted.to))?;
         }
         before(Step::Done)?;
         if finishing {
@@ -220,12 +243,10 @@ impl Annex {
         if touches || finishing {
             Marker::remove(self)?;
         }
-        kept.sort();
-        kept.dedup();
         Ok(CheckedOut {
             changed,
             blocked: Vec::new(),
-            kept,
+            waiting,
         })
     }
 }
@@ -252,7 +273,6 @@ impl Plan {
             && self.writes.is_empty()
             && self.accepted.is_empty()
             && self.index_only.is_empty()
-            && self.kept.is_empty()
     }
 }
 
@@ -263,6 +283,45 @@ fn change_index(staged: &mut Staged, done: Done) {
     for entry in done.entries {
         staged.put(entry);
     }
+}
+
+/// Lets others fetch a commit that is not checked out whole. A branch that somebody has just pushed on top of it stays.
+fn publish(git: &Repository, branch: &str, commit: Oid) -> Result<()> {
+    let reference = format!("refs/heads/synced/{branch}");
+    let before = git.refname_to_id(&reference).ok();
+    let is_behind = match before {
+        Some(before) if before == to_git(commit) => false,
+        Some(before) => git
+            .graph_descendant_of(to_git(commit), before)
+            .map_err(Error::git("compare commits"))?,
+        None => true,
+    };
+    if is_behind {
+        move_ref(git, &reference, before, to_git(commit), "anabranch: merged")?;
+    }
+    Ok(())
+}
+
+/// Commits what is staged on top of where the branch was: the target without the changes that wait. None if that is what the
+/// branch has already.
+fn partial_commit(git: &Repository, staged: &mut Staged, head: &Head, waiting: usize) -> Result<Option<Oid>> {
+    let odb = git.odb().map_err(Error::git("open the object database"))?;
+    let mut bulk = Bulk::begin(git)?;
+    let tree = staged.write_tree(&|oid| odb.exists(to_git(oid)), &mut |content| {
+        bulk.write(ObjectType::Tree, content.to_vec()).map(from_git)
+    })?;
+    let before = head.commit.map(|commit| tree_of(git, commit)).transpose()?;
+    if before == Some(to_git(tree)) || (before.is_none() && staged.is_empty()) {
+        return Ok(None);
+    }
+    let parents: Vec<git2::Oid> = head.commit.map(to_git).into_iter().collect();
+    let message = match waiting {
+        1 => "changes from elsewhere, without 1 file that waits\n".to_owned(),
+        waiting => format!("changes from elsewhere, without {waiting} files that wait\n"),
+    };
+    let commit = bulk.commit(to_git(tree), &parents, &signature(git), &message)?;
+    bulk.finish()?;
+    Ok(Some(from_git(commit)))
 }
 
 /// Keeps others of ours from checking out, and from taking a checkout that is under way for an interrupted one. The

@@ -10,11 +10,12 @@ use git2::{ObjectType, Odb, Oid};
 use model::{Key, RepoPath};
 
 use super::entry::{is_unmodified, staged};
+use super::obstacle::{Obstacle, Waiting};
 use super::place::{Parent, Place, Seen, look_at};
 use crate::index::{Entry, Index, SKIP_WORKTREE};
 use crate::pointer::{MAX_POINTER, key_of_pointer};
 use crate::tree::raw::{self, Blob, Mode};
-use crate::tree::{RefusedPath, small_blob};
+use crate::tree::small_blob;
 use crate::{Error, Result, Store, Verdict, Verifier};
 
 /// What a leaf of the target tree is in the work tree.
@@ -64,12 +65,10 @@ pub(super) struct Plan {
     pub(super) accepted: Vec<(RepoPath, Blob, Seen)>,
     /// Paths where only the index changes, with the extended flags that stay.
     pub(super) index_only: Vec<(RepoPath, Option<Blob>, u16)>,
-    /// Why nothing may be done at all.
-    pub(super) blocked: Vec<RepoPath>,
-    /// Paths of the target that no work tree may hold.
-    pub(super) refused: Vec<RefusedPath>,
-    /// Only when finishing: files that the user changed since, which stay as they are.
-    pub(super) kept: Vec<(RepoPath, Option<Blob>)>,
+    /// Paths that stay as they are.
+    pub(super) waiting: Vec<Waiting>,
+    /// The user's files that some of these wait for, as far as committing them first would help.
+    pub(super) in_the_way: Vec<RepoPath>,
 }
 
 /// What decides.
@@ -78,9 +77,19 @@ pub(super) struct Planner<'a> {
     pub(super) odb: &'a Odb<'a>,
     pub(super) index: &'a Index,
     pub(super) place: &'a mut Place,
-    /// True when a checkout that was interrupted is finished: it cannot be refused any more, so what changed since is
-    /// kept in the work tree instead.
-    pub(super) finishing: bool,
+}
+
+impl Plan {
+    /// Leaves a path as it is.
+    fn wait(&mut self, path: &RepoPath, why: Obstacle) {
+        if why == Obstacle::Changed {
+            self.in_the_way.push(path.clone());
+        }
+        self.waiting.push(Waiting {
+            path: path.as_bytes().into(),
+            why,
+        });
+    }
 }
 
 impl Planner<'_> {
@@ -100,13 +109,19 @@ impl Planner<'_> {
             path.truncate(4096);
             // What never could be written need not be removed.
             if new.is_some() {
-                plan.refused.push(RefusedPath { path: path.into(), why });
+                plan.waiting.push(Waiting {
+                    path: path.into(),
+                    why: Obstacle::unfit(why),
+                });
             }
         }
         changes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let mut in_the_way = HashSet::new();
         for (path, old, new) in changes {
-            self.decide(path, old, new, &mut plan, &mut in_the_way)?;
+            if let Err(error) = self.decide(&path, old, new, &mut plan, &mut in_the_way) {
+                let obstacle = Obstacle::of(&error).ok_or(error)?;
+                plan.wait(&path, obstacle);
+            }
         }
         self.check_the_way(&mut plan, in_the_way);
         self.find_moves(&mut plan)?;
@@ -115,7 +130,7 @@ impl Planner<'_> {
 
     fn decide(
         &mut self,
-        path: RepoPath,
+        path: &RepoPath,
         old: Option<Blob>,
         new: Option<Blob>,
         plan: &mut Plan,
@@ -128,19 +143,17 @@ impl Planner<'_> {
             return Ok(());
         }
         if now != old || announced {
-            // The user staged something else; when finishing, it is too late to ask.
-            if !self.finishing {
-                plan.blocked.push(path);
-            }
+            // The user staged something else.
+            plan.wait(path, Obstacle::Changed);
             return Ok(());
         }
         if entry.is_some_and(Entry::is_left_out) {
-            plan.index_only.push((path, new, SKIP_WORKTREE));
+            plan.index_only.push((path.clone(), new, SKIP_WORKTREE));
             return Ok(());
         }
-        let content = new.map(|blob| self.content(&path, blob)).transpose()?;
-        let seen = match self.place.parent(&path, false)? {
-            Parent::Open(parent) => look_at(parent, &path),
+        let content = new.map(|blob| self.content(path, blob)).transpose()?;
+        let seen = match self.place.parent(path, false)? {
+            Parent::Open(parent) => look_at(parent, path),
             Parent::Missing => Ok(None),
             Parent::InTheWay(what) => {
                 if old.is_none() {
@@ -149,53 +162,47 @@ impl Planner<'_> {
                 Ok(None)
             }
         };
-        let seen = seen.map_err(self.place.error("look at", &path))?;
+        let mut seen = seen.map_err(self.place.error("look at", path))?;
+        if old.is_none() && seen.is_some() && self.place.is_folded(path)? {
+            // Another name's file: it may be about to go.
+            seen = None;
+        }
         let is_submodule = |blob: Option<Blob>| blob.is_some_and(|blob| blob.mode == Mode::Submodule);
         if is_submodule(new) && seen.is_none_or(|seen| seen.is_directory()) {
-            plan.index_only.push((path, new, 0));
+            plan.index_only.push((path.clone(), new, 0));
             return Ok(());
         }
         if is_submodule(old) && new.is_none() {
-            plan.index_only.push((path, None, 0));
+            plan.index_only.push((path.clone(), None, 0));
             return Ok(());
         }
         let unmodified = match (entry, &seen) {
-            (Some(entry), Some(seen)) => self.is_unmodified(&path, entry, seen)?,
+            (Some(entry), Some(seen)) => self.is_unmodified(path, entry, seen)?,
             _ => false,
+        };
+        let write = |blob, content, replaces| Write {
+            path: path.clone(),
+            blob,
+            content,
+            replaces,
         };
         match (old, new.zip(content), seen) {
             (None, None, _) => {}
-            (None, Some((blob, content)), None) => plan.writes.push(Write {
-                path,
-                blob,
-                content,
-                replaces: None,
-            }),
+            (None, Some((blob, content)), None) => plan.writes.push(write(blob, content, None)),
             (_, Some((blob, content)), Some(seen)) if seen.is_directory() && (old.is_none() || is_submodule(old)) => {
                 plan.directories.push(path.clone());
-                plan.writes.push(Write {
-                    path,
-                    blob,
-                    content,
-                    replaces: None,
-                });
+                plan.writes.push(write(blob, content, None));
             }
-            (Some(_), None, None) => plan.index_only.push((path, None, 0)),
-            (Some(_), None, Some(seen)) if seen.is_directory() => plan.index_only.push((path, None, 0)),
-            (Some(_), None, Some(seen)) if unmodified => plan.deletions.push((path, seen)),
+            (Some(_), None, None) => plan.index_only.push((path.clone(), None, 0)),
+            (Some(_), None, Some(seen)) if seen.is_directory() => plan.index_only.push((path.clone(), None, 0)),
+            (Some(_), None, Some(seen)) if unmodified => plan.deletions.push((path.clone(), seen)),
             (Some(old), Some((blob, content)), Some(seen)) if unmodified => {
-                plan.writes.push(Write {
-                    path,
-                    blob,
-                    content,
-                    replaces: Some((seen, old)),
-                });
+                plan.writes.push(write(blob, content, Some((seen, old))));
             }
-            (_, Some((blob, content)), Some(seen)) if self.holds(&path, &seen, blob, Some(&content))? => {
-                plan.accepted.push((path, blob, seen));
+            (_, Some((blob, content)), Some(seen)) if self.holds(path, &seen, blob, Some(&content))? => {
+                plan.accepted.push((path.clone(), blob, seen));
             }
-            _ if self.finishing => plan.kept.push((path, new)),
-            _ => plan.blocked.push(path),
+            _ => plan.wait(path, Obstacle::Changed),
         }
         Ok(())
     }
@@ -306,21 +313,18 @@ impl Planner<'_> {
         if stuck.is_empty() {
             return;
         }
-        if !self.finishing {
-            stuck.sort();
-            stuck.dedup();
-            plan.blocked.append(&mut stuck);
-            return;
-        }
         let is_stuck = |path: &RepoPath| stuck.iter().any(|other| path.is_within(other) || other.is_within(path));
-        let (kept, writes) = std::mem::take(&mut plan.writes)
+        let (waiting, writes) = std::mem::take(&mut plan.writes)
             .into_iter()
             .partition(|write| write.replaces.is_none() && is_stuck(&write.path));
         plan.writes = writes;
         plan.directories.retain(|directory| !is_stuck(directory));
-        let kept: Vec<Write> = kept;
-        plan.kept
-            .extend(kept.into_iter().map(|write| (write.path, Some(write.blob))));
+        let waiting: Vec<Write> = waiting;
+        plan.waiting.extend(waiting.into_iter().map(|write| Waiting {
+            path: write.path.as_bytes().into(),
+            why: Obstacle::Changed,
+        }));
+        plan.in_the_way.append(&mut stuck);
     }
 
     /// Turns a deletion and a new file with the same content into a change of name.

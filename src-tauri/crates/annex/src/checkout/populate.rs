@@ -6,8 +6,10 @@ use std::path::Path;
 use git2::{ObjectType, Oid};
 use model::{Key, RepoPath};
 
-use super::act::{FEW, replace, sync, write_out};
+use super::act::{FEW, sync, write_out};
 use super::entry::{entry, staged};
+use super::obstacle::Obstacle;
+use super::outgoing::{Outgoing, Taken};
 use super::place::{Parent, Place, Seen, look_at};
 use crate::index::{Entry, Index, Staged};
 use crate::oid::to_git;
@@ -138,18 +140,22 @@ fn populate_all(
         Ok(place) => place,
         Err(error) => return (populated, Err(error)),
     };
+    let mut outgoing = Outgoing::new(store);
     for (path, key) in files {
-        match populate_one(store, &mut place, path, key, thin, durable) {
+        match populate_one(store, &mut place, &mut outgoing, path, key, thin, durable) {
             Ok(file) => populated.extend(file),
+            // It stays a pointer, which is looked for again.
+            Err(error) if Obstacle::of(&error).is_some() => {}
             Err(error) => return (populated, Err(error)),
         }
     }
-    (populated, Ok(()))
+    (populated, outgoing.finish())
 }
 
 fn populate_one(
     store: &Store<'_>,
     place: &mut Place,
+    outgoing: &mut Outgoing<'_>,
     path: &RepoPath,
     key: &Key,
     thin: bool,
@@ -183,12 +189,11 @@ fn populate_one(
     let Parent::Open(parent) = place.parent(path, false)? else {
         return Ok(None);
     };
-    match replace(&new, parent, path, &seen) {
-        Ok(true) => {}
-        Ok(false) => return Ok(None),
+    match outgoing.replace(new, parent, path, &seen) {
+        Ok(Taken::Done) => {}
+        Ok(Taken::Changed | Taken::Open) => return Ok(None),
         Err(errno) => return Err(error(errno)),
     }
-    new.moved_away();
     let now = look_at(parent, path).map_err(error)?;
     Ok(now.map(|seen| Populated {
         path: path.clone(),

@@ -39,7 +39,6 @@ impl Annex {
             odb: &odb,
             index: staged_index.index(),
             place: &mut place,
-            finishing: false,
         };
         let mut plan = Plan::default();
         for (path, blob) in gone {

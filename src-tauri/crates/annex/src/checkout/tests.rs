@@ -4,7 +4,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use model::{Key, Oid, RepoPath};
 
 use super::marker::Marker;
-use super::{CheckedOut, CheckoutOptions, Step};
+use super::outgoing::{Outgoing, Taken};
+use super::place::{Parent, Place};
+use super::{CheckedOut, CheckoutOptions, Obstacle, Retired, Step};
 use crate::fixture::put_object;
 use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer};
 use crate::{Annex, Error, Result};
@@ -20,7 +22,7 @@ fn follows(from: &Leaves, to: &Leaves) -> Fixture {
     assert_holds(&fixture, from);
     let next = fixture.commit(to, &[base], "next");
     let done = check_out(&fixture, next);
-    assert_eq!((done.blocked, done.kept), (vec![], vec![]));
+    assert_eq!((done.blocked, done.waiting), (vec![], vec![]));
     assert_holds(&fixture, to);
     assert_eq!(fixture.get("refs/heads/main"), Some(next));
     fixture.assert_clean();
@@ -206,6 +208,119 @@ fn nothing_of_the_users_is_overwritten_or_deleted() {
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
 }
 
+fn waiting(done: &CheckedOut) -> Vec<(String, Obstacle)> {
+    let waiting = done.waiting.iter();
+    waiting.map(|one| (one.path.to_string(), one.why.clone())).collect()
+}
+
+fn check_out_partially(fixture: &Fixture, to: Oid) -> CheckedOut {
+    let head = fixture.annex.head().unwrap();
+    let options = CheckoutOptions {
+        thin: false,
+        partial: true,
+    };
+    fixture.annex.check_out(&head, to, &options).unwrap()
+}
+
+#[test]
+fn one_path_waits_and_all_others_follow() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1")), ("d/f", file("1")), ("gone", file("1"))]));
+    fixture.write("d/f", b"mine");
+    fixture.write("ignored", b"mine");
+    let to = leaves([
+        ("a", file("2")),
+        ("d/f", file("2")),
+        ("d/new", file("2")),
+        ("ignored", file("2")),
+    ]);
+    let next = fixture.commit(&to, &[base], "next");
+    let done = check_out_partially(&fixture, next);
+    let expected = [("d/f", Obstacle::Changed), ("ignored", Obstacle::Changed)];
+    assert_eq!(waiting(&done), expected.map(|(path, why)| (path.to_owned(), why)));
+    let partial = fixture.get("refs/heads/main").unwrap();
+    assert_eq!(
+        fixture.leaves(partial),
+        leaves([("a", file("2")), ("d/f", file("1")), ("d/new", file("2"))])
+    );
+    assert_eq!(fixture.get("refs/heads/synced/main"), Some(next));
+    assert_eq!(fixture.git(&["status", "--porcelain"]), " M d/f\n?? ignored\n");
+    assert_eq!(
+        (fixture.read("d/f"), fixture.read("ignored")),
+        (b"mine".to_vec(), b"mine".to_vec())
+    );
+    // The same again makes no commit.
+    assert_eq!(check_out_partially(&fixture, next).changed, 0);
+    assert_eq!(fixture.get("refs/heads/main"), Some(partial));
+}
+
+#[test]
+fn a_file_that_a_program_has_open_is_not_taken_away() {
+    for (open, to) in [
+        (
+            "edited",
+            leaves([("edited", file("2")), ("gone", file("1")), ("x", file("2"))]),
+        ),
+        ("gone", leaves([("edited", file("1")), ("x", file("2"))])),
+    ] {
+        let fixture = Fixture::new();
+        let base = fixture.start(&leaves([("edited", file("1")), ("gone", file("1"))]));
+        let next = fixture.commit(&to, &[base], "next");
+        let mut writer = fs::File::options()
+            .append(true)
+            .open(fixture.path().join(open))
+            .unwrap();
+        let done = check_out(&fixture, next);
+        assert_eq!(waiting(&done), [(open.to_owned(), Obstacle::Open)]);
+        assert_eq!(fixture.read("x"), b"2", "all others arrive");
+        std::io::Write::write_all(&mut writer, b" and more").unwrap();
+        assert_eq!(fixture.read(open), b"1 and more");
+    }
+}
+
+/// A program found the file by its name just before it was taken away, and writes to it after.
+#[test]
+fn what_is_written_to_a_file_that_was_taken_away_comes_back_as_a_version() {
+    let fixture = Fixture::new();
+    fixture.write("d/f.txt", b"old");
+    let store = fixture.annex.store();
+    let path = RepoPath::parse(b"d/f.txt").unwrap();
+    let mut place = Place::open(&fixture.path()).unwrap();
+    let seen = place.look(&path).unwrap().unwrap();
+    let mut outgoing = Outgoing::new(&store);
+    let (_, new) = store.work_tree_file(false).unwrap();
+    let Parent::Open(parent) = place.parent(&path, false).unwrap() else {
+        panic!("it is there")
+    };
+    assert_eq!(outgoing.replace(new, parent, &path, &seen).unwrap(), Taken::Done);
+    let taken = fs::read_dir(fixture.path().join(".git/annex/othertmp")).unwrap();
+    let taken = taken.flatten().map(|entry| entry.path()).next().unwrap();
+    let mut writer = fs::File::options().append(true).open(taken).unwrap();
+    outgoing.finish().unwrap();
+    let now = std::time::SystemTime::now();
+    let open = fixture.annex.settle_retired(now).unwrap();
+    assert_eq!((open.open, open.brought_back), (vec![path], vec![]));
+    std::io::Write::write_all(&mut writer, b" and new").unwrap();
+    drop(writer);
+    let back = fixture.annex.settle_retired(now).unwrap().brought_back;
+    assert_eq!(back.len(), 1);
+    let name = back[0].to_string();
+    assert!(name.starts_with("d/f.variant-") && name.ends_with(".txt"), "{name}");
+    assert_eq!(fixture.read(&name), b"old and new");
+    assert_eq!(fixture.annex.settle_retired(now).unwrap(), Retired::default());
+}
+
+#[test]
+fn a_file_that_nobody_wrote_to_is_deleted() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1")), ("b", file("1"))]));
+    let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
+    assert_eq!(check_out(&fixture, next).waiting, []);
+    assert!(!fixture.exists(".git/anabranch/retired"));
+    let left = fs::read_dir(fixture.path().join(".git/annex/othertmp"));
+    assert_eq!(left.map_or(0, Iterator::count), 0);
+}
+
 #[test]
 fn changes_that_are_only_staged_are_not_lost() {
     let fixture = Fixture::new();
@@ -289,7 +404,7 @@ fn hostile_trees_write_nothing_anywhere() {
     let outside = tempfile::TempDir::new().unwrap();
     let target = outside.path().to_str().unwrap().to_owned();
     let fixture = Fixture::new();
-    let base = fixture.start(&leaves([("mine", file("mine"))]));
+    fixture.start(&leaves([("mine", file("mine"))]));
     let repo = fixture.repo();
     let blob = repo.blob(b"#!/bin/sh\ntouch /tmp/owned\n").unwrap();
     let evil = repo.blob(target.as_bytes()).unwrap();
@@ -324,10 +439,14 @@ fn hostile_trees_write_nothing_anywhere() {
     ];
     for (at, tree) in trees.into_iter().enumerate() {
         let commit = raw_commit(&fixture, tree);
-        let refused = fixture.check_out(commit);
-        assert!(refused.is_err(), "tree {at}: {refused:?}");
-        assert_holds(&fixture, &leaves([("mine", file("mine"))]));
-        assert_eq!(fixture.get("refs/heads/main"), Some(base));
+        let outcome = fixture.check_out(commit);
+        // A tree that git could not have made is refused whole; of others, what no folder may hold waits.
+        let waits = |done: &CheckedOut| !done.waiting.is_empty();
+        assert!(outcome.as_ref().map_or(true, waits), "tree {at}: {outcome:?}");
+        let mut found = Leaves::new();
+        collect(&fixture.path(), "", &mut found);
+        found.remove("mine");
+        assert_eq!(found, Leaves::new(), "tree {at}");
         assert!(!fixture.annex.is_checkout_unfinished());
     }
     assert!(!fixture.exists(".git/hooks/x"));
@@ -468,17 +587,22 @@ fn edits_made_after_a_crash_stay() {
         fixture.write("b", b"mine");
         fixture.write("c", b"mine");
         fixture.write("new", b"mine");
-        let done = fixture.annex.finish_checkout().unwrap();
-        assert!(done.is_some());
+        let done = fixture.annex.finish_checkout().unwrap().unwrap();
+        let waiting: Vec<_> = done.waiting.iter().map(|one| one.path.to_string()).collect();
+        assert_eq!(waiting, ["b", "c", "new"], "step {nth}");
         for path in ["b", "c", "new"] {
             assert_eq!(fixture.read(path), b"mine", "step {nth}, {path}");
         }
         assert_eq!(fixture.read("a"), b"2");
-        assert_eq!(fixture.get("refs/heads/main"), Some(next));
+        // A partial commit: what the user edited is what it was, so that the next merge sees who changed what.
+        let expected = leaves([("a", file("2")), ("b", file("1")), ("c", file("1")), ("z", file("2"))]);
+        let partial = fixture.get("refs/heads/main").unwrap();
+        assert_eq!(fixture.leaves(partial), expected, "step {nth}");
+        assert_eq!(fixture.get("refs/heads/synced/main"), Some(next), "step {nth}");
         // What git would commit now are the user's edits and nothing else.
         assert_eq!(
             fixture.git(&["status", "--porcelain"]),
-            " M b\n M new\n?? c\n",
+            " M b\n M c\n?? new\n",
             "step {nth}"
         );
     }

@@ -45,6 +45,9 @@ pub struct PushOptions {
     pub update_checkout: bool,
     /// How files are checked out there.
     pub checkout: CheckoutOptions,
+    /// The commit to push; none for that of the branch. It is another while paths here wait for a merge: others get the
+    /// merge.
+    pub commit: Option<Oid>,
 }
 
 /// What a push came to.
@@ -144,7 +147,10 @@ pub fn newest(local: &Annex, one: Option<Oid>, other: Option<Oid>) -> Result<Opt
 pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options: &PushOptions) -> Result<PushOutcome> {
     let (here, there) = (local.git()?, open(path)?);
     let heads = heads_of(&there, branch)?;
-    let commit = tip(&here, &format!("refs/heads/{branch}"))?;
+    let commit = match options.commit {
+        Some(commit) => Some(commit),
+        None => tip(&here, &format!("refs/heads/{branch}"))?,
+    };
     let git_annex = tip(&here, "refs/heads/git-annex")?;
     let both = Both {
         here: &here,
@@ -325,7 +331,11 @@ fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions
         ..MergeOptions::default()
     };
     let outcome = remote.merge_into_head(&[theirs], &how)?;
-    let arrived = matches!(outcome, MergeOutcome::FastForwarded { .. } | MergeOutcome::UpToDate);
+    let arrived = match &outcome {
+        MergeOutcome::UpToDate => true,
+        MergeOutcome::FastForwarded { waiting, .. } => waiting.is_empty(),
+        MergeOutcome::Merged { .. } | MergeOutcome::Blocked { .. } | MergeOutcome::Conflict { .. } => false,
+    };
     if arrived
         && let Ok(mut synced) = git.find_reference(&reference)
         && synced.target() == Some(to_git(commit))

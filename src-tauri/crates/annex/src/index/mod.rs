@@ -171,6 +171,11 @@ impl Staged {
         &self.index
     }
 
+    /// True if nothing is staged, as far as the changes made here have been applied.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.index.entries().is_empty()
+    }
+
     /// Stages an entry. What is staged for its path goes, and so does what cannot stand beside it: a file where the
     /// entry needs a directory, files below it.
     pub(crate) fn put(&mut self, entry: Entry) {

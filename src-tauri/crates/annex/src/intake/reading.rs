@@ -1,16 +1,16 @@
 //! Whether a file of the work tree can be read now and is whole.
 
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nix::libc;
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::Postponed;
 use crate::beneath::open_file;
+use crate::lease::{Writers, writers};
 use crate::stat::{FileTime, Stat};
 
 /// Opens a file that is what was seen before, and that nobody is writing.
@@ -32,31 +32,10 @@ pub(super) fn open(directory: &OwnedFd, name: &[u8], seen: &Stat) -> Result<File
     }
 }
 
-/// Chooses the signal of a descriptor; Linux has the same number for it on every architecture that Rust builds for.
-const F_SETSIG: libc::c_int = 10;
-
-/// True if any process has the file open for writing.
-///
-/// A read lease is only given where nobody does. Where there are no leases (some network file systems, other people's
-/// files) the answer is no, and the file's stat data before and after reading has to tell.
+/// True if any process has the file open for writing; false where the system cannot tell, so the file's stat data before and
+/// after reading has to.
 pub(super) fn is_being_written(file: &File) -> bool {
-    // Whoever opens the file for writing while the lease is held makes the kernel signal this process. The signal of
-    // leases, SIGIO, would end it; this one is ignored unless somebody asks for it.
-    let outcome = set(file, F_SETSIG, libc::SIGURG).and_then(|()| set(file, libc::F_SETLEASE, libc::F_RDLCK));
-    match outcome {
-        Ok(()) => {
-            // Kept longer, it would make the next writer wait.
-            let _ = set(file, libc::F_SETLEASE, libc::F_UNLCK);
-            false
-        }
-        Err(errno) => errno == nix::errno::Errno::EAGAIN,
-    }
-}
-
-#[allow(unsafe_code, reason = "neither rustix nor nix offers leases")]
-fn set(file: &File, command: libc::c_int, value: libc::c_int) -> nix::Result<()> {
-    // SAFETY: the descriptor is open for as long as `file` is borrowed, and both commands take one int.
-    nix::errno::Errno::result(unsafe { libc::fcntl(file.as_raw_fd(), command, value) }).map(drop)
+    writers(file) == Writers::Some
 }
 
 /// How long a file system may leave changes undated that records whole seconds only; FAT has steps of two.

@@ -43,10 +43,10 @@ use model::{Oid, RepoPath};
 use crate::identity::of_merge;
 use crate::oid::{from_git, to_git};
 use crate::tree::Head;
-use crate::{Annex, CheckedOut, CheckoutOptions, Error, Result};
+use crate::{Annex, CheckedOut, CheckoutOptions, Error, Result, Waiting};
 use resolve::Labels;
 use three_way::merge_trees;
-pub(crate) use variant::original;
+pub(crate) use variant::{original, versions_of};
 
 /// A commit to merge, and the ref that it was found under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,19 +82,19 @@ pub enum MergeOutcome {
     UpToDate,
     /// The branch was moved forward; no commit was made.
     FastForwarded {
-        /// Where the branch is now.
+        /// Where the branch is now, or, if paths wait, where it will be when they no longer do.
         commit: Oid,
-        /// Files that were changed meanwhile; see [`crate::CheckedOut::kept`].
-        kept: Vec<RepoPath>,
+        /// Paths that did not follow; see [`crate::CheckedOut::waiting`].
+        waiting: Vec<Waiting>,
     },
     /// One or more merge commits were made.
     Merged {
-        /// Where the branch is now.
+        /// Where the branch is now, or, if paths wait, where it will be when they no longer do.
         commit: Oid,
         /// Paths that were in conflict.
         resolved: Vec<RepoPath>,
-        /// Files that were changed meanwhile; see [`crate::CheckedOut::kept`].
-        kept: Vec<RepoPath>,
+        /// Paths that did not follow; see [`crate::CheckedOut::waiting`].
+        waiting: Vec<Waiting>,
     },
     /// Uncommitted changes are in the way; nothing was changed.
     Blocked {
@@ -158,13 +158,17 @@ impl Annex {
             return Ok(MergeOutcome::UpToDate);
         }
         keep::store(self, &git, &merged)?;
-        let CheckedOut { blocked, kept, .. } = self.check_out(&head, commit, &options.checkout)?;
+        let CheckedOut { blocked, waiting, .. } = self.check_out(&head, commit, &options.checkout)?;
         if !blocked.is_empty() {
             return Ok(MergeOutcome::Blocked { paths: blocked });
         }
         Ok(match merged.is_empty() {
-            true => MergeOutcome::FastForwarded { commit, kept },
-            false => MergeOutcome::Merged { commit, resolved, kept },
+            true => MergeOutcome::FastForwarded { commit, waiting },
+            false => MergeOutcome::Merged {
+                commit,
+                resolved,
+                waiting,
+            },
         })
     }
 }

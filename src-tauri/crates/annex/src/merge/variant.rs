@@ -54,6 +54,14 @@ pub(super) fn variants(path: &[u8], ours: &Side, theirs: &Side) -> (BString, BSt
     names
 }
 
+/// The names under which a version of a file that is not in git yet may be kept, the usual one first; `id` is that of the
+/// blob that its content would be.
+pub(crate) fn versions_of(path: &RepoPath, id: Oid) -> impl Iterator<Item = RepoPath> {
+    let side = Side::InGit(id);
+    let names = [variant(path.as_bytes(), &side), insert(path.as_bytes(), &side.long())];
+    names.into_iter().filter_map(|name| RepoPath::parse(&name).ok())
+}
+
 /// Puts the mark before the last dot of the last component. A name that starts with its only dot has nothing before
 /// it, and git-annex then puts the mark after the directory (or after `.` at the top): `d/.x` becomes
 /// `d.variant-1234.x`. A name that would be too long for a file system loses the end of what is before the mark.

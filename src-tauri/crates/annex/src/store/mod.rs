@@ -183,6 +183,19 @@ impl Store<'_> {
         Ok((file, incoming))
     }
 
+    /// A free name in the scratch directory, for a file that the caller moves there: deleted when it is dropped.
+    pub(crate) fn scratch_name(&self) -> Result<Incoming> {
+        let room = self.scratch()?;
+        let name = room.new_name();
+        Ok(Incoming {
+            room,
+            name,
+            size: 0,
+            durable: false,
+            keep: false,
+        })
+    }
+
     /// Keeps the scratch directory open and locked, so that the many files of one piece of work share one lock.
     pub(crate) fn hold_scratch(&self) -> Result<ScratchHeld> {
         self.scratch().map(ScratchHeld)

@@ -1,6 +1,6 @@
 //! What each event changes in what is known.
 
-use model::{Key, Timestamp};
+use model::{Key, RepoPath, Timestamp};
 
 use super::{Assistant, Work};
 use crate::effect::{Effect, Id};
@@ -8,16 +8,22 @@ use crate::event::{Away, Event, Heads, Looked, Merged, Outcome, Pushed, Refs, Ro
 use crate::guards::{Question, Verdict, judge};
 use crate::{pacing, syncing};
 
-/// So many merges in a row may be blocked by files before it is held to be more than an edit that just came in between.
-const BLOCKED_MERGES: u32 = 3;
-
 const ROOT_GONE: &str = "The folder is not there, or another is in its place. Nothing is deleted elsewhere; it goes on when \
                          the folder is back.";
 
 impl Assistant {
     pub(super) fn learn(&mut self, now: Timestamp, event: Event, effects: &mut Vec<Effect>) {
         match event {
-            Event::FilesChanged(paths) => self.intake.changed(now, paths),
+            Event::FilesChanged(paths) => {
+                let concerns = |path: &RepoPath| {
+                    let mut waiting = self.waiting.iter();
+                    waiting.any(|other| path.is_within(other) || other.is_within(path))
+                };
+                if paths.iter().any(concerns) {
+                    self.waiting_at = self.waiting_at.map(|at| at.min(now + pacing::SOON));
+                }
+                self.intake.changed(now, paths);
+            }
             Event::CountLost(within) => {
                 self.intake.count_lost(now, within);
                 self.retry_soon(now);
@@ -72,6 +78,7 @@ impl Assistant {
                 self.note_unpushed(now);
                 self.retry_at = None;
                 self.merge_at = None;
+                self.waiting_at = None;
             }
             Event::FirstAsked => self.content.forget_offer(),
             Event::CancelAsked { id } => {
@@ -95,8 +102,8 @@ impl Assistant {
             } => {
                 self.end_work(id);
                 self.set_refs(now, refs);
-                // A file in the way that is still being written is still in the way.
-                self.merge_blocked &= postponed.iter().any(|path| self.blocked_by.contains(path));
+                // What could not be committed, as a file that is still being written, is left as it is.
+                self.merge_blocked = false;
                 self.intake.postpone(now, postponed);
                 let again = failed.is_some();
                 self.tried(now, failed);
@@ -119,9 +126,10 @@ impl Assistant {
             Event::Fetched { id, refs, there } => self.fetched(now, id, refs, there),
             Event::Merged { id, refs, merged } => {
                 self.end_work(id);
-                let in_vain = merged == Merged::Done && self.refs.heads == refs.heads && refs.unmerged;
+                let has_merged = matches!(merged, Merged::Done | Merged::Waiting(_));
+                let in_vain = has_merged && self.refs.heads == refs.heads && refs.unmerged;
                 self.set_refs(now, refs);
-                self.refs.unmerged |= merged != Merged::Done;
+                self.refs.unmerged |= !has_merged;
                 self.merged(now, merged);
                 self.merges_in_vain = if in_vain {
                     self.merges_in_vain.saturating_add(1)
@@ -282,29 +290,30 @@ impl Assistant {
 
     fn merged(&mut self, now: Timestamp, merged: Merged) {
         match merged {
-            Merged::Done => {
-                self.merges_blocked = 0;
-                self.merge_trouble = None;
-                self.tried(now, None);
-            }
+            Merged::Done => self.followed(now, Vec::new()),
+            Merged::Waiting(paths) => self.followed(now, paths),
             Merged::Blocked(paths) => {
                 self.merge_blocked = true;
-                self.merges_blocked = self.merges_blocked.saturating_add(1);
-                if self.merges_blocked >= BLOCKED_MERGES {
-                    let first = paths.first().map(ToString::to_string).unwrap_or_default();
-                    self.merge_trouble = Some(format!(
-                        "changes from elsewhere wait: {first} is in their way. It goes on when that file can be committed \
-                         or is moved away"
-                    ));
-                    let failures = self.merges_blocked - BLOCKED_MERGES + 1;
-                    self.merge_at = Some(now + pacing::retry_after(failures, self.chance.draw()));
-                }
-                self.blocked_by.clone_from(&paths);
+                self.was_blocked = true;
                 self.intake.changed(now, paths);
                 self.tried(now, None);
             }
             Merged::Failed(why) => self.tried(now, Some(why)),
         }
+    }
+
+    /// A merge was checked out, but for these paths.
+    fn followed(&mut self, now: Timestamp, waiting: Vec<RepoPath>) {
+        self.was_blocked = false;
+        self.waits = if waiting.is_empty() {
+            0
+        } else {
+            self.waits.saturating_add(1)
+        };
+        let pause = pacing::look_again_after(self.waits, self.chance.draw());
+        self.waiting_at = (!waiting.is_empty()).then(|| now + pause);
+        self.waiting = waiting;
+        self.tried(now, None);
     }
 
     fn answered(&mut self, now: Timestamp, question: &Question, yes: bool) {

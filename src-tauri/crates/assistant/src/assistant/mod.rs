@@ -50,13 +50,15 @@ pub struct Assistant {
     root: Root,
     /// A look at everything has ended.
     has_looked: bool,
-    /// Merging needs the changes of these files committed first, if it is blocked.
+    /// Merging waits until the files in its way were looked at and committed.
     merge_blocked: bool,
-    blocked_by: Vec<RepoPath>,
-    /// Merges in a row that were blocked, when to try again if they were many, and that in words for people.
-    merges_blocked: u32,
+    /// The last merge was blocked: what is still in the way of the next is left as it is.
+    was_blocked: bool,
     merge_at: Option<Timestamp>,
-    merge_trouble: Option<String>,
+    /// Paths that the last merge could not make follow, the merges in a row that left some, and when to try again.
+    waiting: Vec<RepoPath>,
+    waits: u32,
+    waiting_at: Option<Timestamp>,
     /// Merges in a row that left something unmerged and changed nothing.
     merges_in_vain: u32,
     /// The last work of each kind that takes turns.
@@ -110,10 +112,11 @@ impl Assistant {
             root: Root::Same,
             has_looked: false,
             merge_blocked: false,
-            blocked_by: Vec::new(),
-            merges_blocked: 0,
+            was_blocked: false,
             merge_at: None,
-            merge_trouble: None,
+            waiting: Vec::new(),
+            waits: 0,
+            waiting_at: None,
             merges_in_vain: 0,
             turns: [Id::default(); 3],
             repository_failures: 0,
@@ -148,9 +151,9 @@ impl Assistant {
                 None
             };
             let look = look.map(|at| at.max(self.retry_at.unwrap_or_default()));
-            [look, self.retry_at, self.merge_at]
+            [look, self.retry_at, self.merge_at, self.waiting_at]
         } else {
-            [None; 3]
+            [None; 4]
         };
         let git = self.network.remotes.values().flat_map(|remote| {
             let fetch = remote.retry_at.filter(|_| remote.unfetched && remote.uuid().is_some());
@@ -198,9 +201,7 @@ impl Assistant {
 
     /// What the repository could not do at the last try, in words for people.
     pub fn trouble(&self) -> Option<&str> {
-        // While a question waits, it is what the merge waits for.
-        let merge_trouble = self.merge_trouble.as_deref().filter(|_| self.question.is_none());
-        self.trouble.as_deref().or(merge_trouble)
+        self.trouble.as_deref()
     }
 
     /// True if something in this repository is under way or due: changes not committed, branches not merged, observations

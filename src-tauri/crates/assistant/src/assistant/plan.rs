@@ -26,7 +26,7 @@ impl Assistant {
     /// A back-off that is over must not wake the engine again.
     fn forget_past_retries(&mut self, now: Timestamp) {
         let retries = self.network.remotes.values_mut().map(|remote| &mut remote.retry_at);
-        for retry_at in retries.chain([&mut self.retry_at, &mut self.merge_at]) {
+        for retry_at in retries.chain([&mut self.retry_at, &mut self.merge_at, &mut self.waiting_at]) {
             retry_at.take_if(|at| *at <= now);
         }
     }
@@ -105,8 +105,9 @@ impl Assistant {
             Turn::Merge => {
                 // What is fetched from now on may be missed by this merge.
                 self.refs.unmerged = false;
+                let partial = self.was_blocked || !self.waiting.is_empty();
                 let id = self.start(Work::Merge);
-                effects.push(Effect::Merge { id });
+                effects.push(Effect::Merge { id, partial });
                 id
             }
         };
@@ -127,7 +128,9 @@ impl Assistant {
     }
 
     pub(super) fn wants_merge(&self) -> bool {
-        self.refs.unmerged && !self.merge_blocked && self.merge_at.is_none() && self.root == Root::Same
+        let unmerged = self.refs.unmerged && self.merge_at.is_none();
+        let may_follow = !self.waiting.is_empty() && self.waiting_at.is_none();
+        (unmerged || may_follow) && !self.merge_blocked && self.root == Root::Same
     }
 
     /// True while what will be sent to this remote first is still being found out or on its way.

@@ -30,6 +30,11 @@ pub fn settle_after(failures: u32, chance: u64) -> Duration {
     spread(Duration::from_millis(20), Duration::from_secs(30), failures, chance)
 }
 
+/// As [`retry_after`], for paths that a checkout could not make follow: nobody may tell when they can.
+pub fn look_again_after(failures: u32, chance: u64) -> Duration {
+    spread(FIRST_RETRY, Duration::from_secs(30), failures, chance)
+}
+
 fn spread(first: Duration, last: Duration, failures: u32, chance: u64) -> Duration {
     let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(last);
     let quarter = u64::try_from(doubled.as_millis() / 4).unwrap_or(u64::MAX).max(1);

@@ -36,6 +36,7 @@ fn try_look(workshop: &Workshop, scope: Scope) -> annex::Result<Look> {
     if workshop.is_there() {
         // A checkout that a crash cut off would look like changes by the user.
         annex.finish_checkout()?;
+        workshop.settle_retired();
     }
     annex.look(&match scope {
         Scope::Everything => annex::Scope::Everything,

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use annex::exchange::PushOutcome;
 use annex::settings::RemoteSettings;
-use annex::{CheckoutOptions, MergeOptions, MergeOutcome, Theirs};
+use annex::{CheckoutOptions, MergeOptions, MergeOutcome, Theirs, Waiting};
 use assistant::{Away, Event, Heads, Id, Merged, Pushed, Reach};
-use model::RemoteName;
+use model::{Oid, RemoteName, RepoPath};
 use remotes::{Absence, Remote};
 use surroundings::{Mount, mount_of};
 
@@ -84,8 +84,9 @@ pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
     }
 }
 
-pub(super) fn merge(workshop: &Workshop, id: Id) -> Event {
-    let merged = try_merge(workshop).unwrap_or_else(|error| Merged::Failed(error.to_string()));
+pub(super) fn merge(workshop: &Workshop, id: Id, partial: bool) -> Event {
+    let merged = try_merge(workshop, partial).unwrap_or_else(|error| Merged::Failed(error.to_string()));
+    workshop.settle_retired();
     workshop.remember_stamps();
     Event::Merged {
         id,
@@ -94,7 +95,7 @@ pub(super) fn merge(workshop: &Workshop, id: Id) -> Event {
     }
 }
 
-fn try_merge(workshop: &Workshop) -> annex::Result<Merged> {
+fn try_merge(workshop: &Workshop, partial: bool) -> annex::Result<Merged> {
     let annex = workshop.annex();
     // Who holds a content is known before the file that names it appears.
     let branches = annex.branch().merge()?;
@@ -104,6 +105,7 @@ fn try_merge(workshop: &Workshop) -> annex::Result<Merged> {
     let settings = workshop.settings()?;
     let incoming = workshop.incoming()?;
     if incoming.is_empty() || settings.synconlyannex || annex.is_bare() {
+        workshop.set_waiting(None, Vec::new());
         return Ok(Merged::Done);
     }
     let theirs: Vec<Theirs<'_>> = incoming
@@ -115,21 +117,30 @@ fn try_merge(workshop: &Workshop) -> annex::Result<Merged> {
         .collect();
     let options = MergeOptions {
         resolve: settings.resolvemerge,
-        checkout: CheckoutOptions { thin: settings.thin },
+        checkout: CheckoutOptions {
+            thin: settings.thin,
+            partial,
+        },
     };
     Ok(match annex.merge_into_head(&theirs, &options)? {
-        MergeOutcome::UpToDate => Merged::Done,
-        MergeOutcome::FastForwarded { .. } => {
-            workshop.note("took over changes made elsewhere".to_owned());
+        MergeOutcome::UpToDate => {
+            workshop.set_waiting(None, Vec::new());
             Merged::Done
         }
-        MergeOutcome::Merged { resolved, .. } => {
-            workshop.note(match resolved.len() {
+        MergeOutcome::FastForwarded { commit, waiting } => {
+            followed(workshop, commit, waiting, "took over changes made elsewhere".to_owned())
+        }
+        MergeOutcome::Merged {
+            commit,
+            resolved,
+            waiting,
+        } => {
+            let what = match resolved.len() {
                 0 => "merged changes made here and elsewhere".to_owned(),
                 1 => "a file was changed here and elsewhere: what each made of it is kept".to_owned(),
                 count => format!("{count} files were changed here and elsewhere: what each made of them is kept"),
-            });
-            Merged::Done
+            };
+            followed(workshop, commit, waiting, what)
         }
         MergeOutcome::Blocked { paths } => Merged::Blocked(paths),
         MergeOutcome::Conflict { paths } => Merged::Failed(format!(
@@ -140,11 +151,28 @@ fn try_merge(workshop: &Workshop) -> annex::Result<Merged> {
     })
 }
 
+/// A merge was checked out, but for the paths that wait; the same paths again are no news.
+fn followed(workshop: &Workshop, commit: Oid, waiting: Vec<Waiting>, what: String) -> Merged {
+    let paths: Vec<RepoPath> = waiting
+        .iter()
+        .filter_map(|one| RepoPath::parse(&one.path).ok())
+        .collect();
+    let merged = match waiting.is_empty() {
+        true => Merged::Done,
+        false => Merged::Waiting(paths),
+    };
+    let ahead = (merged != Merged::Done).then_some(commit);
+    if workshop.set_waiting(ahead, waiting) {
+        workshop.note(what);
+    }
+    merged
+}
+
 pub(super) fn push(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
     let heads = workshop.refs().heads;
     let pushed = match workshop.remote(name) {
         None => Pushed::Away(Away::Absent),
-        Some(remote) => match remote.push() {
+        Some(remote) => match remote.push(heads.tree) {
             Ok(PushOutcome::UpToDate | PushOutcome::Pushed { .. }) => Pushed::Done(heads),
             Ok(PushOutcome::Refused { .. }) => Pushed::Refused,
             Err(error) => match away(&remote, &error) {

@@ -33,7 +33,7 @@ pub(crate) fn perform(workshop: &Workshop, effect: Effect, mounts: &[Mount]) -> 
         Effect::Restore { id } => files::restore(workshop, id),
         Effect::Probe { id, remote } => git::probe(workshop, id, &remote, mounts),
         Effect::Fetch { id, remote } => git::fetch(workshop, id, &remote),
-        Effect::Merge { id } => git::merge(workshop, id),
+        Effect::Merge { id, partial } => git::merge(workshop, id, partial),
         Effect::Push { id, remote } => git::push(workshop, id, &remote),
         Effect::Observe { id } => observe::observe(workshop, id),
         Effect::Offer { id, lots, limit } => content::offer(workshop, id, &lots, limit),
@@ -79,7 +79,7 @@ fn failed(workshop: &Workshop, effect: Effect, why: &str) -> Event {
             refs,
             there: Err(Away::Unusable(why())),
         },
-        Effect::Merge { id } => Event::Merged {
+        Effect::Merge { id, .. } => Event::Merged {
             id,
             refs,
             merged: Merged::Failed(why()),

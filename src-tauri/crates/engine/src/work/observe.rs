@@ -170,6 +170,7 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
         // Before the observations say so: what is interrupted here is done again by the next start.
         arrived.sort();
         annex.populate(&arrived, annex::settings::is_thin(annex))?;
+        workshop.settle_retired();
         workshop.remember_stamps();
     }
     update

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use annex::settings::{Bandwidth, RemoteSettings, Settings};
-use annex::{Annex, Error as AnnexError, Facts, Look, RefsState};
+use annex::{Annex, Error as AnnexError, Facts, Look, RefsState, Waiting};
 use assistant::content::{Direction, Policy};
 use assistant::pacing::Limit;
 use assistant::{Heads, Id, Refs, RemoteFacts};
@@ -90,6 +90,11 @@ struct Shared {
     renewed: bool,
     /// What failed is to be tried again, however lately.
     retry_all: bool,
+    /// The last merge as far as it could not be checked out: its commit, and the paths that wait.
+    ahead: Option<Oid>,
+    waiting: Vec<Waiting>,
+    /// Programs may still write to files that a checkout has taken away.
+    has_retired: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -439,17 +444,56 @@ impl Workshop {
     }
 
     /// The refs as they are now. A repository that cannot be read has no heads, and nothing is done with it.
+    ///
+    /// While paths wait, the commit of the work tree is the merge that they wait for, unless something was committed since
+    /// that is not in it yet.
     pub(crate) fn refs(&self) -> Refs {
-        match self.read_refs() {
-            Ok(state) => Refs {
-                heads: Heads {
-                    tree: state.tree,
-                    annex: state.annex,
-                },
-                unmerged: state.annex_behind || (!self.annex.is_bare() && !state.incoming.is_empty()),
+        let Ok(state) = self.read_refs() else {
+            return Refs::default();
+        };
+        let ahead = self.shared().ahead;
+        let ahead = ahead.filter(|ahead| state.tree.is_none_or(|head| self.annex.contains(*ahead, head)));
+        let is_new = |(tip, _): &(Oid, String)| !ahead.is_some_and(|ahead| self.annex.contains(ahead, *tip));
+        Refs {
+            heads: Heads {
+                tree: ahead.or(state.tree),
+                annex: state.annex,
             },
-            Err(_) => Refs::default(),
+            unmerged: state.annex_behind || (!self.annex.is_bare() && state.incoming.iter().any(is_new)),
         }
+    }
+
+    /// Remembers which paths the last merge could not make follow, and its commit; false if they are those of before.
+    pub(crate) fn set_waiting(&self, ahead: Option<Oid>, waiting: Vec<Waiting>) -> bool {
+        let mut shared = self.shared();
+        shared.ahead = ahead;
+        let is_other = waiting.is_empty() || shared.waiting != waiting;
+        shared.waiting = waiting;
+        is_other
+    }
+
+    /// Deletes old files that nobody has open any more, and brings back what was written to them.
+    pub(crate) fn settle_retired(&self) {
+        let retired = match self.annex.settle_retired(SystemTime::now()) {
+            Ok(retired) => retired,
+            Err(error) => return self.note(error.to_string()),
+        };
+        for version in &retired.brought_back {
+            self.note(format!(
+                "a program wrote to a file while it was replaced: what it wrote is kept as {version}"
+            ));
+        }
+        self.shared().has_retired = !retired.open.is_empty();
+    }
+
+    /// True if programs may still write to files that a checkout has taken away.
+    pub(crate) fn has_retired(&self) -> bool {
+        self.shared().has_retired
+    }
+
+    /// The paths that the last merge could not make follow, with the reasons.
+    pub(crate) fn waiting(&self) -> Vec<Waiting> {
+        self.shared().waiting.clone()
     }
 
     /// The branches that are not merged yet, with the names of their refs.

@@ -65,30 +65,46 @@ fn a_blocked_merge_waits_for_the_commit_and_then_goes_on() {
 }
 
 #[test]
-fn a_file_in_the_way_that_is_being_written_is_waited_for_and_no_other() {
-    for (writing, merges) in [("a", false), ("b", true)] {
-        let mut rig = Rig::settled(&[]);
-        rig.tell(Event::RefsMoved(refs(1, true)));
-        let id = take!(rig, Merge);
-        rig.tell(Event::Merged {
-            id,
-            refs: refs(1, true),
-            merged: Merged::Blocked(vec![path("a")]),
-        });
-        rig.look(found(2, 0, 10));
-        let id = take!(rig, Ingest);
-        rig.tell(Event::Ingested {
-            id,
-            refs: refs(1, true),
-            postponed: vec![path(writing)],
-            failed: None,
-        });
-        assert_eq!(has!(rig, Merge), merges, "{writing}");
-    }
+fn a_merge_that_was_blocked_is_partial_the_next_time() {
+    let mut rig = Rig::settled(&[]);
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    let id = rig.merge(false);
+    rig.tell(Event::Merged {
+        id,
+        refs: refs(1, true),
+        merged: Merged::Blocked(vec![path("a")]),
+    });
+    rig.look(found(2, 0, 10));
+    let id = take!(rig, Ingest);
+    // It is still being written: all other files follow without it.
+    rig.tell(Event::Ingested {
+        id,
+        refs: refs(1, true),
+        postponed: vec![path("a")],
+        failed: None,
+    });
+    let id = rig.merge(true);
+    rig.tell(Event::Merged {
+        id,
+        refs: refs(2, false),
+        merged: Merged::Waiting(vec![path("a")]),
+    });
+    rig.observe(2, &[]);
+    // What comes next is no longer held up by it.
+    rig.tell(Event::RefsMoved(refs(2, true)));
+    let id = rig.merge(true);
+    rig.tell(Event::Merged {
+        id,
+        refs: refs(3, false),
+        merged: Merged::Done,
+    });
+    rig.tell(Event::RefsMoved(refs(3, true)));
+    rig.observe(3, &[]);
+    rig.merge(false);
 }
 
 #[test]
-fn what_stays_in_the_way_of_a_merge_is_said_and_not_tried_at_full_speed() {
+fn paths_that_wait_are_tried_again_but_not_at_full_speed() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     let mut merges = 0;
@@ -99,22 +115,29 @@ fn what_stays_in_the_way_of_a_merge_is_said_and_not_tried_at_full_speed() {
             merges += 1;
             rig.tell(Event::Merged {
                 id,
-                refs: refs(1, true),
-                merged: Merged::Blocked(vec![path("ignored")]),
+                refs: refs(1, false),
+                merged: Merged::Waiting(vec![path("d/open")]),
             });
         }
         rig.quiet_but(&[], |effect| matches!(effect, Effect::Merge { .. }));
     }
     assert!((5..12).contains(&merges), "{merges} merges in a minute");
-    assert!(rig.assistant.trouble().is_some_and(|why| why.contains("ignored")));
-    rig.after(60_000);
-    let id = take!(rig, Merge);
+    assert!(
+        !rig.assistant.is_working(),
+        "it waits for the user, not for this program"
+    );
+    // It was closed.
+    rig.tell(Event::FilesChanged(vec![path("d")]));
+    rig.look(found(0, 0, 10));
+    rig.after(2000);
+    let id = rig.merge(true);
     rig.tell(Event::Merged {
         id,
         refs: refs(1, false),
         merged: Merged::Done,
     });
-    assert_eq!(rig.assistant.trouble(), None);
+    rig.after(120_000);
+    assert!(!has!(rig, Merge), "nothing waits any more");
 }
 
 #[test]
@@ -263,7 +286,7 @@ fn looking_observing_and_merging_take_turns() {
                     looked: Looked::Found(found(0, 0, 9)),
                 });
             }
-            Effect::Merge { id } => {
+            Effect::Merge { id, .. } => {
                 order.push('m');
                 rig.tell(Event::Merged {
                     id,

@@ -188,7 +188,7 @@ impl Rig {
                     refs,
                     there: Ok(heads),
                 },
-                Effect::Merge { id } => Event::Merged {
+                Effect::Merge { id, .. } => Event::Merged {
                     id,
                     refs,
                     merged: Merged::Done,
@@ -224,6 +224,19 @@ impl Rig {
             id,
             looked: Looked::Found(found),
         });
+    }
+
+    /// The id of the open merge, which is closed by that.
+    fn merge(&mut self, expected: bool) -> Id {
+        let at = self
+            .open
+            .iter()
+            .position(|effect| matches!(effect, Effect::Merge { .. }));
+        let at = at.unwrap_or_else(|| panic!("no merge among {:?}", self.open));
+        match self.open.remove(at) {
+            Effect::Merge { id, partial } if partial == expected => id,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Makes the assistant look at everything and find this.
