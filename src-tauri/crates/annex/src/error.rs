@@ -61,6 +61,11 @@ impl Error {
         }
     }
 
+    /// True if something is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// True if the file system is full or the quota used up.
     pub fn is_disk_full(&self) -> bool {
         match self {

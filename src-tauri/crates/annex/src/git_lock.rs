@@ -1,19 +1,20 @@
 //! git's own locks of single files: the index and the refs.
 
-use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, futimens};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, futimens, statat};
 
-use crate::{Error, Result};
+use crate::{Directory, Error, Result};
 
 /// What a lock file of ours holds. git writes what is to come into its lock file; this is no index and no ref.
 pub(crate) const MARK: &[u8] = b"anabranch holds this while it edits the index\n";
@@ -24,33 +25,42 @@ const MARKED_AT: i64 = 981_173_106;
 /// git's commands hold the lock for moments; what holds it longer waits for a person, as `git commit` for its message.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The mode of a lock file, of which the umask takes what it takes.
+const MODE: u32 = 0o644;
+
 /// `<file>.lock`, held: no git command changes the file meanwhile. Removed when dropped.
 ///
 /// The file is locked as well, so that one that was left by a process that died can be told and is taken over.
 #[derive(Debug)]
 pub(crate) struct GitLock {
-    path: PathBuf,
+    directory: Arc<Directory>,
+    name: OsString,
     _locked: File,
 }
 
 impl GitLock {
     /// Takes the lock of the file `name` in `directory`, waiting for a moment if git has it.
-    pub(crate) fn take(directory: &Path, name: &OsStr) -> Result<Self> {
+    pub(crate) fn take(directory: &Arc<Directory>, name: &OsStr) -> Result<Self> {
         let mut lock = name.to_owned();
         lock.push(".lock");
-        let path = directory.join(lock);
         let began = Instant::now();
         let mut pause = Duration::from_millis(2);
         loop {
-            let attempt = Self::create(directory, &path).map_err(Error::io("create", &path))?;
+            let path = || directory.path().join(&lock);
+            let attempt = Self::create(directory, &lock).map_err(|error| Error::io("create", &path())(error))?;
             if let Some(locked) = attempt {
-                return Ok(Self { path, _locked: locked });
+                return Ok(Self {
+                    directory: Arc::clone(directory),
+                    name: lock,
+                    _locked: locked,
+                });
             }
-            if remove_abandoned(&path) {
+            if remove_abandoned(directory, &lock) {
                 continue;
             }
             if began.elapsed() + pause > PATIENCE {
-                return Err(Error::Busy(path));
+                directory.refuse_other_than_file(&lock)?;
+                return Err(Error::Busy(path()));
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(100));
@@ -58,32 +68,29 @@ impl GitLock {
     }
 
     /// Creates the lock file; none if there is one. It appears with its content and its lock, not before.
-    fn create(directory: &Path, path: &Path) -> std::io::Result<Option<File>> {
+    fn create(directory: &Directory, name: &OsStr) -> std::io::Result<Option<File>> {
         // Costs one system call where the lock is busy, instead of a file.
-        if path.symlink_metadata().is_ok() {
+        if directory.kind(name).is_some() {
             return Ok(None);
         }
         let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-        let nameless = rustix::fs::openat(CWD, directory, flags, Mode::from_raw_mode(0o644));
+        let nameless = rustix::fs::openat(directory, ".", flags, Mode::from_raw_mode(MODE));
         let (file, named) = match nameless {
             Ok(file) => (File::from(file), false),
             // The file system cannot; then a crash between these steps leaves a lock that somebody has to remove.
-            Err(_) => {
-                let mut options = OpenOptions::new();
-                options.read(true).write(true).create_new(true).mode(0o644);
-                match options.open(path) {
-                    Ok(file) => (file, true),
-                    Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
-                    Err(error) => return Err(error),
-                }
-            }
+            Err(_) => match directory.create_new(name, MODE) {
+                Ok(file) => (file, true),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
+                Err(error) => return Err(error),
+            },
         };
         try_lock(&file);
         (&file).write_all(MARK)?;
         mark(&file)?;
         if !named {
+            directory.share(&file, MODE)?;
             let source = format!("/proc/self/fd/{}", file.as_raw_fd());
-            match rustix::fs::linkat(CWD, source, CWD, path, AtFlags::SYMLINK_FOLLOW) {
+            match rustix::fs::linkat(CWD, source, directory, name, AtFlags::SYMLINK_FOLLOW) {
                 Ok(()) => {}
                 Err(rustix::io::Errno::EXIST) => return Ok(None),
                 Err(errno) => return Err(errno.into()),
@@ -96,7 +103,7 @@ impl GitLock {
 impl Drop for GitLock {
     fn drop(&mut self) {
         // What stays is recognised as abandoned by the next one.
-        let _ = fs::remove_file(&self.path);
+        let _ = self.directory.remove(&self.name);
     }
 }
 
@@ -115,29 +122,31 @@ fn mark(file: &File) -> std::io::Result<()> {
 /// Removes the locks that a killed process of this program has left in a git directory: git's own commands wait for a
 /// person to do so. Those of git, and those that are held, stay.
 pub(crate) fn remove_all_abandoned(git_dir: &Path) {
-    remove_abandoned(&git_dir.join("index.lock"));
-    let mut directories = vec![git_dir.join("refs")];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                directories.push(path);
-            } else if path.extension() == Some(OsStr::new("lock")) {
-                remove_abandoned(&path);
+    let Ok(top) = Directory::top(git_dir) else { return };
+    remove_abandoned(&top, OsStr::new("index.lock"));
+    if let Ok(Some(refs)) = top.find("refs") {
+        remove_abandoned_below(&refs);
+    }
+}
+
+fn remove_abandoned_below(directory: &Directory) {
+    for (name, kind) in directory.names().unwrap_or_default() {
+        if kind == FileType::Directory {
+            if let Ok(Some(below)) = directory.find(&name) {
+                remove_abandoned_below(&below);
             }
+        } else if Path::new(&name).extension() == Some(OsStr::new("lock")) {
+            remove_abandoned(directory, &name);
         }
     }
 }
 
 /// Removes a lock file of this program whose process is gone. Says whether it is worth trying again at once.
-fn remove_abandoned(path: &Path) -> bool {
-    let mut options = OpenOptions::new();
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    options.read(true).write(true).custom_flags(flags.bits().cast_signed());
-    let Ok(file) = options.open(path) else {
-        return path
-            .symlink_metadata()
-            .is_err_and(|error| error.kind() == ErrorKind::NotFound);
+fn remove_abandoned(directory: &Directory, name: &OsStr) -> bool {
+    let file = match directory.open(name, true) {
+        Ok(Some(file)) => file,
+        Ok(None) => return true,
+        Err(_) => return false,
     };
     let mut content = Vec::new();
     let read = (&file).take(MARK.len() as u64 + 1).read_to_end(&mut content);
@@ -147,11 +156,11 @@ fn remove_abandoned(path: &Path) -> bool {
         return false;
     }
     // Whoever else found it abandoned needs this lock too: while it is held, the name stays with this file.
-    let same = match (file.metadata(), path.symlink_metadata()) {
-        (Ok(ours), Ok(named)) => (ours.dev(), ours.ino()) == (named.dev(), named.ino()),
+    let same = match (file.metadata(), statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)) {
+        (Ok(ours), Ok(named)) => (ours.dev(), ours.ino()) == (named.st_dev, named.st_ino),
         _ => false,
     };
-    same && fs::remove_file(path).is_ok()
+    same && directory.remove(name).is_ok_and(|removed| removed)
 }
 
 fn try_lock(file: &File) -> bool {
@@ -170,7 +179,10 @@ mod tests {
     use std::ffi::OsStr;
     use std::fs::{self, File};
 
+    use std::sync::Arc;
+
     use super::{GitLock, MARK, mark, remove_all_abandoned};
+    use crate::Directory;
 
     #[test]
     fn what_a_killed_process_or_a_pulled_drive_left_is_removed_and_nothing_else() {
@@ -183,7 +195,8 @@ mod tests {
         mark(&File::create(heads.join("synced/main.lock")).unwrap()).unwrap();
         File::create(heads.join("of git.lock")).unwrap();
         fs::write(heads.join("of git too.lock"), "0123\n").unwrap();
-        let held = GitLock::take(&heads, OsStr::new("held")).unwrap();
+        let open = Arc::new(Directory::top(&heads).unwrap());
+        let held = GitLock::take(&open, OsStr::new("held")).unwrap();
         remove_all_abandoned(git_dir);
         let mut left: Vec<_> = fs::read_dir(&heads)
             .unwrap()

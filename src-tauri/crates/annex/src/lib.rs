@@ -6,6 +6,7 @@
 
 mod activity;
 mod backend;
+mod below;
 mod beneath;
 mod branch;
 mod checkout;
@@ -40,6 +41,7 @@ mod rules;
 #[cfg(test)]
 mod scratch_repository;
 pub mod settings;
+mod sharing;
 mod stat;
 mod store;
 mod tenancy;
@@ -49,6 +51,7 @@ mod tree;
 
 pub use activity::{Activity, Deed};
 pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
+pub use below::{Directory, NewFile};
 pub use branch::{Branch, Changes, Facts, Merged, SpecialRemote};
 pub use checkout::{CheckedOut, CheckoutOptions, Obstacle, Retired, Waiting};
 pub use conflicts::{Brought, Conflict, Version, unversioned};

@@ -3,22 +3,26 @@
 //! git-annex uses POSIX record locks over a whole file. Open-file-description locks exclude them (and each other, also
 //! between threads of one process) and end with their own descriptor; `flock` does not interoperate at all.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
+use rustix::fs::{AtFlags, statat};
 
-use crate::{Error, Result, make_below};
+use crate::{Directory, Error, Result};
 
 /// A lock file that this process holds; dropping it releases the lock and leaves the file.
 #[derive(Debug)]
 pub(crate) struct LockFile {
     file: File,
-    path: PathBuf,
+    directory: Arc<Directory>,
+    name: OsString,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,70 +34,90 @@ enum Kind {
 impl LockFile {
     /// Waits until nobody else holds the lock in any way.
     pub(crate) fn exclusive(path: &Path) -> Result<Self> {
-        Self::wait(path, Kind::Exclusive)
+        let (directory, name) = place(path)?;
+        Self::acquire(&directory, name, Kind::Exclusive, true)?.ok_or_else(|| Error::Busy(path.to_owned()))
     }
 
     /// Waits until nobody else holds the lock exclusively.
     pub(crate) fn shared(path: &Path) -> Result<Self> {
-        Self::wait(path, Kind::Shared)
+        let (directory, name) = place(path)?;
+        Self::shared_in(&directory, name)
+    }
+
+    /// Waits until nobody else holds the lock `name` in a directory exclusively.
+    pub(crate) fn shared_in(directory: &Arc<Directory>, name: &OsStr) -> Result<Self> {
+        Self::acquire(directory, name, Kind::Shared, true)?.ok_or_else(|| Error::Busy(directory.path().join(name)))
     }
 
     /// Takes the lock alone; none if anybody holds it.
     pub(crate) fn try_exclusive(path: &Path) -> Result<Option<Self>> {
-        Self::acquire(path, Kind::Exclusive, false)
+        let (directory, name) = place(path)?;
+        Self::try_exclusive_in(&directory, name)
     }
 
-    /// Takes the lock along with other shared holders; none if somebody holds it exclusively.
+    /// Takes the lock `name` in a directory alone; none if anybody holds it.
+    pub(crate) fn try_exclusive_in(directory: &Arc<Directory>, name: &OsStr) -> Result<Option<Self>> {
+        Self::acquire(directory, name, Kind::Exclusive, false)
+    }
+
+    /// Takes the lock `name` in a directory along with other shared holders; none if somebody holds it exclusively.
+    pub(crate) fn try_shared_in(directory: &Arc<Directory>, name: &OsStr) -> Result<Option<Self>> {
+        Self::acquire(directory, name, Kind::Shared, false)
+    }
+
+    #[cfg(test)]
     pub(crate) fn try_shared(path: &Path) -> Result<Option<Self>> {
-        Self::acquire(path, Kind::Shared, false)
+        let (directory, name) = place(path)?;
+        Self::try_shared_in(&directory, name)
     }
 
     /// Lets others share what was held exclusively, without a moment in which nobody holds it.
     pub(crate) fn make_shared(self) -> Result<Self> {
-        match set_lock(&self.file, Kind::Shared, false).map_err(Error::io("lock", &self.path))? {
+        match set_lock(&self.file, Kind::Shared, false).map_err(Error::io("lock", &self.path()))? {
             true => Ok(self),
-            false => Err(Error::Busy(self.path)),
+            false => Err(Error::Busy(self.path())),
         }
     }
 
     /// Deletes the file of a lock held exclusively and releases it.
     pub(crate) fn remove_and_unlock(self) -> Result<()> {
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &self.path)(error)),
-            _ => Ok(()),
-        }
+        self.directory.remove(&self.name).map(drop)
     }
 
     /// Releases the lock, and deletes the file if nobody else holds it.
     pub(crate) fn unlock_and_tidy(self) -> Result<()> {
-        let Self { file, path } = self;
+        let Self { file, directory, name } = self;
         drop(file);
-        match Self::try_exclusive(&path)? {
+        match Self::try_exclusive_in(&directory, &name)? {
             Some(alone) => alone.remove_and_unlock(),
             None => Ok(()),
         }
     }
 
-    fn wait(path: &Path, kind: Kind) -> Result<Self> {
-        Self::acquire(path, kind, true)?.ok_or_else(|| Error::Busy(path.to_owned()))
+    fn path(&self) -> PathBuf {
+        self.directory.path().join(&self.name)
     }
 
-    fn acquire(path: &Path, kind: Kind, wait: bool) -> Result<Option<Self>> {
+    fn acquire(directory: &Arc<Directory>, name: &OsStr, kind: Kind, wait: bool) -> Result<Option<Self>> {
+        let path = || directory.path().join(name);
         loop {
-            let file = open(path, kind)?;
-            if !set_lock(&file, kind, wait).map_err(Error::io("lock", path))? {
+            let file = open(directory, name, kind)?;
+            if !set_lock(&file, kind, wait).map_err(|error| Error::io("lock", &path())(error))? {
                 return Ok(None);
             }
             // Whoever held it before may have unlinked it: then this is a lock on a file that nobody will look at.
-            let ours = file.metadata().map_err(Error::io("examine", path))?;
-            match fs::symlink_metadata(path) {
-                Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
+            let ours = file.metadata().map_err(|error| Error::io("examine", &path())(error))?;
+            match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(there) if (there.st_dev, there.st_ino) == (ours.dev(), ours.ino()) => {
                     return Ok(Some(Self {
                         file,
-                        path: path.to_owned(),
+                        directory: Arc::clone(directory),
+                        name: name.to_owned(),
                     }));
                 }
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("examine", path)(error)),
+                Err(errno) if errno != rustix::io::Errno::NOENT => {
+                    return Err(Error::io("examine", &path())(errno.into()));
+                }
                 _ => {}
             }
         }
@@ -102,66 +126,65 @@ impl LockFile {
 
 /// True if somebody (also this process) holds the lock exclusively; changes nothing and creates nothing.
 pub(crate) fn is_locked_exclusively(path: &Path) -> Result<bool> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(Error::io("open", path)(error)),
+    let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(false);
+    };
+    match Directory::find_below(top_of(above), above)? {
+        Some(directory) => is_locked_exclusively_in(&directory, name),
+        None => Ok(false),
+    }
+}
+
+/// True if somebody (also this process) holds the lock `name` in a directory exclusively.
+pub(crate) fn is_locked_exclusively_in(directory: &Directory, name: &OsStr) -> Result<bool> {
+    let Some(file) = directory.open(name, false)? else {
+        return Ok(false);
     };
     let mut found = whole_file(Kind::Shared);
     fcntl(&file, FcntlArg::F_OFD_GETLK(&mut found))
-        .map_err(|errno| Error::io("test the lock of", path)(errno.into()))?;
+        .map_err(|errno| Error::io("test the lock of", &directory.path().join(name))(errno.into()))?;
     Ok(i32::from(found.l_type) != libc::F_UNLCK)
 }
 
 /// A lock file is as accessible as its directory: what git-annex makes of every `core.sharedRepository` and umask.
-fn open(path: &Path, kind: Kind) -> Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(kind == Kind::Exclusive);
-    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let mut missing_directory_made = false;
+fn open(directory: &Arc<Directory>, name: &OsStr, kind: Kind) -> Result<File> {
     loop {
-        match options.open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            other => return other.map_err(Error::io("open the lock file", path)),
+        if let Some(file) = directory.open(name, kind == Kind::Exclusive)? {
+            return Ok(file);
         }
-        let mut creating = OpenOptions::new();
-        creating.read(true).write(true).create_new(true).mode(0o666);
-        match creating.open(path) {
+        match directory.create_new(name, 0o666) {
             Ok(file) => {
-                share_like_directory(&file, path);
+                share_like_directory(&file, directory);
                 return Ok(file);
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !missing_directory_made => {
-                missing_directory_made = true;
-                make_directory_of(path)?;
-            }
-            Err(error) => return Err(Error::io("create the lock file", path)(error)),
+            Err(error) => return Err(Error::io("create the lock file", &directory.path().join(name))(error)),
         }
     }
 }
 
-/// Makes the directory of a lock file, up to and with `annex` or `anabranch`. The git directory around that is never made: where it is
-/// missing the drive is gone, and what would be made lies on another file system.
-fn make_directory_of(path: &Path) -> Result<()> {
-    let Some(directory) = path.parent() else { return Ok(()) };
+/// The directory of a lock file, which is made up to and with `annex` or `anabranch`. The git directory around that is never made:
+/// where it is missing the drive is gone, and what would be made lies on another file system.
+fn place(path: &Path) -> Result<(Arc<Directory>, &OsStr)> {
+    let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Error::io("open the lock file", path)(
+            io::ErrorKind::InvalidInput.into(),
+        ));
+    };
+    Ok((Arc::new(Directory::make_below(top_of(above), above)?), name))
+}
+
+/// The git directory that a directory of lock files lies in.
+fn top_of(directory: &Path) -> &Path {
     let ours = |level: &&Path| level.ends_with("annex") || level.ends_with("anabranch");
     let git_dir = directory.ancestors().find(ours).and_then(Path::parent);
-    let Some(top) = git_dir.or(directory.parent()) else {
-        return Ok(());
-    };
-    make_below(top, directory).map_err(Error::io("create the directory", directory))?;
-    Ok(())
+    git_dir.unwrap_or(directory)
 }
 
 /// Failing is no reason not to lock: it only concerns other users of a shared repository.
-fn share_like_directory(file: &File, path: &Path) {
-    let modes = path
-        .parent()
-        .and_then(|directory| fs::metadata(directory).ok())
-        .zip(file.metadata().ok());
-    if let Some((directory, now)) = modes {
-        let wanted = (directory.mode() | 0o200) & 0o666;
+fn share_like_directory(file: &File, directory: &Directory) {
+    if let (Ok(directory), Ok(now)) = (directory.stat(), file.metadata()) {
+        let wanted = (directory.st_mode | 0o200) & 0o666;
         if wanted & !now.mode() != 0 {
             let _ = file.set_permissions(Permissions::from_mode(wanted));
         }

@@ -1,43 +1,17 @@
 //! Making directories in a repository that may go away at any moment.
 
-use std::io::{ErrorKind, Result};
-use std::path::{Path, PathBuf};
+use std::io::{Error, Result};
+use std::path::Path;
 
-/// Makes a directory and what is missing above it, and returns what was made, from the top down; nothing if it was there.
-///
-/// `top` itself is never made, nor anything above it: where it is missing, the drive that held it is gone, and whatever
-/// was made would lie on another file system, below a mount point. `NotFound` then. A `directory` that does not lie below
-/// `top` is `InvalidInput`.
-pub fn make_below(top: &Path, directory: &Path) -> Result<Vec<PathBuf>> {
-    if !directory.starts_with(top) {
-        return Err(ErrorKind::InvalidInput.into());
-    }
-    if directory == top {
-        return std::fs::metadata(top).map(|_| Vec::new());
-    }
-    let mut made = Vec::new();
-    make(top, directory, &mut made)?;
-    Ok(made)
-}
+use crate::Directory;
 
-fn make(top: &Path, directory: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
-    let create = || match std::fs::create_dir(directory) {
-        // Somebody else may make the same at the same moment.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => Ok(false),
-        Err(error) => Err(error),
-        Ok(()) => Ok(true),
-    };
-    let is_made = match (create(), directory.parent()) {
-        (Err(error), Some(above)) if error.kind() == ErrorKind::NotFound && above != top => {
-            make(top, above, made)?;
-            create()?
-        }
-        (outcome, _) => outcome?,
-    };
-    if is_made {
-        made.push(directory.to_owned());
+/// Makes a directory and what is missing above it, up to but without `top`: [`Directory::make_below`].
+pub fn make_below(top: &Path, directory: &Path) -> Result<()> {
+    match Directory::make_below(top, directory) {
+        Ok(_) => Ok(()),
+        Err(crate::Error::Io { source, .. }) => Err(source),
+        Err(error) => Err(Error::other(error.to_string())),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -56,9 +30,10 @@ mod tests {
         }
         assert!(!top.exists());
         std::fs::create_dir(&top).unwrap();
-        assert_eq!(make_below(&top, &deep).unwrap(), [top.join("a"), deep.clone()]);
-        assert_eq!(make_below(&top, &deep).unwrap(), [] as [&std::path::Path; 0]);
-        assert!(make_below(&top, &top).unwrap().is_empty());
+        for _ in 0..2 {
+            make_below(&top, &deep).unwrap();
+        }
+        make_below(&top, &top).unwrap();
         assert!(deep.is_dir());
     }
 

@@ -3,25 +3,30 @@
 //! libgit2 takes git's lock of a ref as git does, and what a killed process leaves can be told from nobody else's. The
 //! locks taken here are [`GitLock`]s: held by git's rules, and recognised as abandoned by the next one.
 
-use std::ffi::OsStr;
-use std::fs;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use git2::{ErrorCode, Repository};
 use model::Oid;
+use rustix::fs::FileType;
 
 use crate::git_lock::GitLock;
 use crate::identity::signature;
 use crate::oid::{from_git, to_git};
-use crate::{Error, Result, make_below};
+use crate::{Directory, Error, Result};
 
 /// A ref that nobody else may move, until this is dropped.
 pub(crate) struct RefLock<'r> {
     git: &'r Repository,
     name: String,
-    file: PathBuf,
+    /// The directory that all work trees share.
+    common: Directory,
+    /// Where the ref's file is, and its name there.
+    directory: Arc<Directory>,
+    leaf: OsString,
     _lock: GitLock,
 }
 
@@ -29,31 +34,33 @@ impl<'r> RefLock<'r> {
     /// Takes git's lock of the ref `name`, a full name that git allows. Busy if another program keeps it for more than a
     /// moment.
     pub(crate) fn take(git: &'r Repository, name: &str) -> Result<Self> {
-        let is_name = git2::Reference::is_valid_name(name) && name.starts_with("refs/");
-        if !is_name {
-            return Err(Error::Refused(format!(
-                "{name:?} is no name for a ref; nothing was changed"
-            )));
-        }
-        let file = git.commondir().join(name);
-        let (Some(directory), Some(leaf)) = (file.parent(), file.file_name()) else {
+        let is_name = git2::Reference::is_valid_name(name);
+        let inside = name.strip_prefix("refs/").filter(|_| is_name).map(Path::new);
+        let Some((below, leaf)) = inside.and_then(|path| Some((path.parent()?, path.file_name()?))) else {
             return Err(Error::Refused(format!(
                 "{name:?} is no name for a ref; nothing was changed"
             )));
         };
-        let lock = match GitLock::take(directory, leaf) {
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                make_below(&git.commondir().join("refs"), directory)
-                    .map_err(Error::io("create the directory", directory))?;
-                GitLock::take(directory, leaf)?
+        let common = Directory::top(git.commondir())?;
+        // Not made: where it is missing the drive is gone.
+        let missing = || common.failed("open", "refs".as_ref(), rustix::io::Errno::NOENT);
+        let refs = common.find("refs")?.ok_or_else(missing)?;
+        let mut directory = Arc::new(refs.make(below)?);
+        let lock = match GitLock::take(&directory, leaf) {
+            // git has removed it meanwhile, being empty.
+            Err(error) if error.is_not_found() => {
+                directory = Arc::new(refs.make(below)?);
+                GitLock::take(&directory, leaf)?
             }
             taken => taken?,
         };
         Ok(Self {
             git,
             name: name.to_owned(),
+            common,
+            leaf: leaf.to_owned(),
+            directory,
             _lock: lock,
-            file,
         })
     }
 
@@ -72,26 +79,29 @@ impl<'r> RefLock<'r> {
         if old == Some(new) {
             return Ok(());
         }
-        // A new file for each process and ref: whoever is killed before the rename leaves it to be overwritten.
-        let mut temporary = self.file.clone().into_os_string();
-        temporary.push(OsStr::from_bytes(b".new.lock"));
-        let temporary = PathBuf::from(temporary);
-        let written = fs::File::create(&temporary).and_then(|mut file| {
+        let logs = self.open_logs()?;
+        // Overwritten by the next one if a crash comes before the rename.
+        let mut temporary = self.leaf.clone();
+        temporary.push(".new.lock");
+        let path = self.directory.path().join(&temporary);
+        self.directory.remove(&temporary)?;
+        let written = self.directory.create_new(&temporary, 0o644).and_then(|mut file| {
             file.write_all(format!("{new}\n").as_bytes())?;
             file.sync_all()
         });
-        written.map_err(Error::io("write", &temporary))?;
-        if self.file.is_dir() {
+        written.map_err(Error::io("write", &path))?;
+        if self.directory.kind(&self.leaf) == Some(FileType::Directory) {
             // Empty directories of refs that are gone may stand where a ref is to be; others are refs of that name.
-            remove_empty(&self.file);
+            remove_empty(&self.directory, &self.leaf);
         }
-        fs::rename(&temporary, &self.file).map_err(Error::io("move the ref", &self.file))?;
-        self.log(old, new, why);
+        self.directory.rename_here(&*self.directory, &temporary, &self.leaf)?;
+        self.log(logs, old, new, why);
         Ok(())
     }
 
-    /// Appends to the reflogs of the ref, and of HEAD if it leads here. They are a convenience: failing is no error.
-    fn log(&self, old: Option<Oid>, new: Oid, why: &str) {
+    /// Opens the reflogs of the ref, and of HEAD if it leads here, where they are wanted. They are a convenience: only a
+    /// link in their place is an error.
+    fn open_logs(&self) -> Result<Vec<File>> {
         let kinds = ["refs/heads/", "refs/remotes/"];
         let wanted = self
             .git
@@ -99,8 +109,27 @@ impl<'r> RefLock<'r> {
             .and_then(|config| config.get_bool("core.logAllRefUpdates"));
         let wanted = wanted.unwrap_or(!self.git.is_bare());
         if !wanted || !kinds.iter().any(|kind| self.name.starts_with(kind)) {
-            return;
+            return Ok(Vec::new());
         }
+        let open = |top: &Directory, path: &Path| {
+            let (above, leaf) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
+            match top.make(above).and_then(|logs| logs.append(leaf, 0o644)) {
+                Err(Error::Refused(reason)) => Err(Error::Refused(reason)),
+                opened => Ok(opened.ok()),
+            }
+        };
+        let mut logs: Vec<_> = open(&self.common, &Path::new("logs").join(&self.name))?
+            .into_iter()
+            .collect();
+        let head = self.git.find_reference("HEAD");
+        if head.is_ok_and(|head| head.symbolic_target_bytes() == Some(self.name.as_bytes())) {
+            logs.extend(open(&Directory::top(self.git.path())?, Path::new("logs/HEAD"))?);
+        }
+        Ok(logs)
+    }
+
+    /// Appends to reflogs. Failing is no error.
+    fn log(&self, logs: Vec<File>, old: Option<Oid>, new: Oid, why: &str) {
         let who = signature(self.git);
         let when = who.when();
         let (hours, minutes) = (when.offset_minutes().abs() / 60, when.offset_minutes().abs() % 60);
@@ -110,11 +139,9 @@ impl<'r> RefLock<'r> {
         line.extend_from_slice(b" <");
         line.extend_from_slice(who.email_bytes());
         line.extend_from_slice(format!("> {} {zone}\t{}\n", when.seconds(), why.replace('\n', " ")).as_bytes());
-        let logs = self.git.commondir().join("logs");
-        append(self.git.commondir(), &logs.join(&self.name), &line);
-        let head = self.git.find_reference("HEAD");
-        if head.is_ok_and(|head| head.symbolic_target_bytes() == Some(self.name.as_bytes())) {
-            append(self.git.path(), &self.git.path().join("logs").join("HEAD"), &line);
+        for mut log in logs {
+            // One write: lines of several processes do not mix.
+            let _ = log.write_all(&line);
         }
     }
 }
@@ -140,23 +167,16 @@ pub(crate) fn force_ref(git: &Repository, name: &str, new: git2::Oid, why: &str)
     RefLock::take(git, name)?.set(from_git(new), why)
 }
 
-fn append(git_dir: &Path, path: &Path, line: &[u8]) {
-    let open = || fs::OpenOptions::new().append(true).create(true).open(path);
-    let file = open().or_else(|_| {
-        make_below(git_dir, path.parent().unwrap_or(git_dir))?;
-        open()
-    });
-    // One write: lines of several processes do not mix.
-    let _ = file.and_then(|mut file| file.write_all(line));
-}
-
-fn remove_empty(directory: &Path) {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-        remove_empty(&entry.path());
+fn remove_empty(directory: &Directory, name: &OsStr) {
+    if let Ok(Some(below)) = directory.find(name) {
+        for (name, kind) in below.names().unwrap_or_default() {
+            if kind == FileType::Directory {
+                remove_empty(&below, &name);
+            }
+        }
     }
     // Not empty: then the rename fails and says so.
-    let _ = fs::remove_dir(directory);
+    let _ = directory.remove_directory(name);
 }
 
 #[cfg(test)]

@@ -3,19 +3,24 @@
 //! Two that add and commit the same files at once would get in each other's way, so there is one at a time. git-annex's
 //! assistant holds `annex/daemon.pid`; an engine holds `anabranch/engine.lock`, and writes there how to reach it.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::locks::{LockFile, is_locked_exclusively};
-use crate::{Annex, Error, Result, make_below};
+use crate::sharing::Sharing;
+use crate::{Annex, Directory, Result};
 
 /// Held by the one engine of a repository; dropping it ends the tenancy.
 #[derive(Debug)]
 pub struct Tenancy {
     _lock: LockFile,
-    note: PathBuf,
+    directory: Arc<Directory>,
 }
+
+/// The file in which an engine says how to reach it, and how much of it is read.
+const NOTE: &str = "engine";
+const NOTE_LIMIT: u64 = 4096;
 
 /// Who tends a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +40,13 @@ impl Annex {
     /// Says who tends this repository now.
     pub fn tenant(&self) -> Result<Option<Tenant>> {
         if is_locked_exclusively(&self.own_dir().join("engine.lock"))? {
-            let note = fs::read_to_string(self.own_dir().join("engine")).unwrap_or_default();
-            return Ok(Some(Tenant::Engine(note)));
+            let directory = Directory::find_below(self.git_dir(), &self.own_dir())?;
+            let file = directory.and_then(|directory| directory.open(NOTE, false).ok()?);
+            let mut note = String::new();
+            // One that cannot be read, or is no text, reaches nobody.
+            let read = file.map(|file| file.take(NOTE_LIMIT).read_to_string(&mut note));
+            let note = read.is_some_and(|read| read.is_ok()).then_some(note);
+            return Ok(Some(Tenant::Engine(note.unwrap_or_default())));
         }
         let assistant = is_locked_exclusively(&self.annex_file("daemon.pid"))?;
         Ok(assistant.then_some(Tenant::Assistant))
@@ -44,21 +54,22 @@ impl Annex {
 
     /// Becomes the engine of this repository, with a note for others on how to reach it. None if somebody tends it.
     pub fn tend(&self, note: &str) -> Result<Option<Tenancy>> {
-        let directory = self.own_dir();
-        make_below(self.git_dir(), &directory).map_err(Error::io("create the directory", &directory))?;
-        let private = fs::Permissions::from_mode(0o700);
-        fs::set_permissions(&directory, private).map_err(Error::io("protect the directory", &directory))?;
+        let directory = Arc::new(Directory::make_below(self.git_dir(), &self.own_dir())?);
+        if Sharing::of_git_dir(self.git_dir()) == Sharing::Umask {
+            directory.set_mode(0o700)?;
+        }
+        directory.refuse_other_than_file(NOTE)?;
         if self.tenant()? == Some(Tenant::Assistant) {
             return Ok(None);
         }
-        let Some(lock) = LockFile::try_exclusive(&directory.join("engine.lock"))? else {
+        let Some(lock) = LockFile::try_exclusive_in(&directory, "engine.lock".as_ref())? else {
             return Ok(None);
         };
         let tenancy = Tenancy {
             _lock: lock,
-            note: directory.join("engine"),
+            directory: Arc::clone(&directory),
         };
-        fs::write(&tenancy.note, note).map_err(Error::io("write", &tenancy.note))?;
+        directory.replace(NOTE, note.as_bytes(), 0o644)?;
         Ok(Some(tenancy))
     }
 }
@@ -66,7 +77,7 @@ impl Annex {
 impl Drop for Tenancy {
     fn drop(&mut self) {
         // The lock says whether an engine runs; a note left behind misleads nobody.
-        let _ = fs::remove_file(&self.note);
+        let _ = self.directory.remove(NOTE);
     }
 }
 

@@ -1,18 +1,19 @@
 //! Transfer locks, which keep two programs from transferring the same content at once, and the files by which
 //! `git annex info` shows a running transfer.
 
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use model::{Key, RepoPath, Uuid};
 
-use crate::Result;
-use crate::locks::{LockFile, is_locked_exclusively};
+use crate::locks::{LockFile, is_locked_exclusively_in};
 use crate::store::{Store, file_name};
+use crate::{Directory, Result};
 
 /// How often the progress of a transfer is written down.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
@@ -35,53 +36,49 @@ impl TransferLock {
         path: Option<&RepoPath>,
         full: bool,
     ) -> Result<Option<Self>> {
-        let mut lock_name = std::ffi::OsString::from("lck.");
+        let mut lock_name = OsString::from("lck.");
         lock_name.push(file_name(key));
         let mut locked = Self {
             locks: Vec::new(),
             reports: Vec::new(),
             last_report: Mutex::new(Instant::now()),
         };
-        let downloading = downloads(dest);
-        dest.make_directory(&downloading)?;
-        match LockFile::try_exclusive(&downloading.join(&lock_name))? {
+        let downloading = dest.make_directory(DOWNLOADS)?;
+        match LockFile::try_exclusive_in(&downloading, &lock_name)? {
             Some(lock) => locked.locks.push(lock),
             None => return Ok(None),
         }
         if !full {
             return Ok(Some(locked));
         }
-        let receiving = directory(dest, "download", source.annex().uuid());
-        dest.make_directory(&receiving)?;
-        match LockFile::try_exclusive(&receiving.join(&lock_name))? {
+        let receiving = dest.make_directory(below("download", source.annex().uuid()))?;
+        match LockFile::try_exclusive_in(&receiving, &lock_name)? {
             Some(lock) => locked.locks.push(lock),
             None => return Ok(None),
         }
-        locked.reports.extend(Report::begin(dest, &receiving, key, path));
+        locked.reports.extend(Report::begin(dest, receiving, key, path));
         // A source that cannot be written (a read-only drive) can still be read: nobody else uploads from it either.
-        let sending = directory(source, "upload", dest.annex().uuid());
-        if source.make_directory(&sending).is_ok() {
-            match LockFile::try_exclusive(&sending.join(&lock_name)) {
+        if let Ok(sending) = source.make_directory(below("upload", dest.annex().uuid())) {
+            match LockFile::try_exclusive_in(&sending, &lock_name) {
                 Ok(Some(lock)) => locked.locks.push(lock),
                 Ok(None) => return Ok(None),
                 Err(_) => return Ok(Some(locked)),
             }
-            locked.reports.extend(Report::begin(source, &sending, key, path));
+            locked.reports.extend(Report::begin(source, sending, key, path));
         }
         Ok(Some(locked))
     }
 
     /// The keys that somebody downloads into `dest` just now.
     pub(crate) fn running(dest: &Store<'_>) -> Vec<Key> {
-        let directory = downloads(dest);
-        let Ok(entries) = fs::read_dir(&directory) else {
+        let Ok(Some(directory)) = dest.find_directory(DOWNLOADS) else {
             return Vec::new();
         };
-        let locked = entries.flatten().filter_map(|entry| {
-            let name = entry.file_name();
+        let names = directory.names().unwrap_or_default();
+        let locked = names.into_iter().filter_map(|(name, _)| {
             let key = Key::from_file_name(name.as_bytes().strip_prefix(b"lck.")?).ok()?;
             // A lock file that a crash left behind is held by nobody.
-            is_locked_exclusively(&entry.path())
+            is_locked_exclusively_in(&directory, &name)
                 .is_ok_and(|locked| locked)
                 .then_some(key)
         });
@@ -114,25 +111,26 @@ impl Drop for TransferLock {
 #[derive(Debug)]
 struct Report {
     file: File,
-    path: PathBuf,
+    directory: Arc<Directory>,
+    name: OsString,
     start: Duration,
     associated: Vec<u8>,
 }
 
 impl Report {
-    fn begin(store: &Store<'_>, directory: &std::path::Path, key: &Key, path: Option<&RepoPath>) -> Option<Self> {
+    fn begin(store: &Store<'_>, directory: Arc<Directory>, key: &Key, path: Option<&RepoPath>) -> Option<Self> {
         let (file, temporary) = store.scratch_file(0o666 & !0o022).ok()?;
         let report = Self {
             file,
-            path: directory.join(file_name(key)),
+            directory,
+            name: file_name(key),
             start: SystemTime::now().duration_since(UNIX_EPOCH).ok()?,
             associated: path
                 .map(|path| path.as_path().as_os_str().as_bytes().to_vec())
                 .unwrap_or_default(),
         };
         report.write(None);
-        fs::rename(temporary.path(), &report.path).ok()?;
-        temporary.moved_away();
+        temporary.rename_into(&report.directory, &report.name).ok()?;
         Some(report)
     }
 
@@ -151,18 +149,13 @@ impl Report {
 
 impl Drop for Report {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        let _ = self.directory.remove(&self.name);
     }
 }
 
-fn downloads(dest: &Store<'_>) -> PathBuf {
-    dest.annex().annex_file("transfer").join("download").join("lck")
-}
+/// Where the locks on downloads are, below `annex`.
+const DOWNLOADS: &str = "transfer/download/lck";
 
-fn directory(store: &Store<'_>, direction: &str, other: &Uuid) -> PathBuf {
-    store
-        .annex()
-        .annex_file("transfer")
-        .join(direction)
-        .join(other.as_str())
+fn below(direction: &str, other: &Uuid) -> PathBuf {
+    Path::new("transfer").join(direction).join(other.as_str())
 }

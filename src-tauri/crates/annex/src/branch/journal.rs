@@ -1,28 +1,29 @@
-use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bstr::ByteSlice;
 use model::RepoPath;
+use rustix::fs::FileType;
 
 use crate::locks::LockFile;
-use crate::{Annex, Error, Result};
+use crate::{Annex, Directory, Error, Result};
+
+const JOURNAL: &str = "journal";
 
 /// A change that waits in the journal: the complete new content of one file of the branch.
 pub(super) struct Pending {
     pub(super) path: Vec<u8>,
     pub(super) content: Vec<u8>,
-    file: PathBuf,
+    journal: Arc<Directory>,
+    name: OsString,
 }
 
 impl Pending {
     /// Removes the journal file, its content being committed.
     pub(super) fn remove(&self) -> Result<()> {
-        match std::fs::remove_file(&self.file) {
-            Err(problem) if problem.kind() != ErrorKind::NotFound => Err(Error::io("remove", &self.file)(problem)),
-            _ => Ok(()),
-        }
+        self.journal.remove(&self.name).map(drop)
     }
 }
 
@@ -33,68 +34,94 @@ pub(super) fn lock(annex: &Annex) -> Result<LockFile> {
 
 /// What waits in the journal, sorted by path. To be called with the lock held.
 pub(super) fn pending(annex: &Annex) -> Result<Vec<Pending>> {
-    let directory = annex.annex_file("journal");
-    let failed = || Error::io("list", &directory);
-    let entries = match std::fs::read_dir(&directory) {
-        Ok(entries) => entries,
-        Err(problem) if problem.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(problem) => return Err(failed()(problem)),
+    let Some(journal) = open(annex, JOURNAL)? else {
+        return Ok(Vec::new());
     };
+    let journal = Arc::new(journal);
     let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(failed())?;
-        let Some(path) = decode(&entry.file_name().into_vec()) else {
+    for (name, kind) in journal.names()? {
+        let Some(path) = decode(name.as_bytes()) else {
             continue;
         };
-        if !entry.file_type().map_err(failed())?.is_file() {
+        if kind != FileType::RegularFile {
             continue;
         }
-        if let Some(content) = read_file(&entry.path())? {
-            let file = entry.path();
-            found.push(Pending { path, content, file });
+        if let Some(content) = read_file(&journal, &name)? {
+            let journal = Arc::clone(&journal);
+            found.push(Pending {
+                path,
+                content,
+                journal,
+                name,
+            });
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
 }
 
-/// What the journal says about one file of the branch.
-pub(super) fn read(annex: &Annex, path: &[u8]) -> Result<Option<Vec<u8>>> {
-    read_file(&file(annex, "journal", path))
+/// True if something waits in the journal.
+pub(super) fn is_waiting(annex: &Annex) -> bool {
+    let names = open(annex, JOURNAL).and_then(|journal| journal.map_or(Ok(Vec::new()), |journal| journal.names()));
+    // One that cannot be read is for who commits what is in it to tell.
+    names.map_or(true, |names| !names.is_empty())
 }
 
-/// The file of a branch path in a journal directory.
-pub(super) fn file(annex: &Annex, journal: &str, path: &[u8]) -> PathBuf {
-    annex
-        .annex_file(journal)
-        .join(std::ffi::OsStr::from_bytes(&encode(path)))
+fn open(annex: &Annex, journal: &str) -> Result<Option<Directory>> {
+    Directory::find_below(annex.git_dir(), &annex.annex_file(journal))
+}
+
+/// One of the journals, for reading; opened when it is first asked, and asked for again while it is not there.
+pub(super) struct Reader<'a> {
+    annex: &'a Annex,
+    journal: &'static str,
+    open: std::cell::OnceCell<Directory>,
+}
+
+impl<'a> Reader<'a> {
+    /// The journal that is committed.
+    pub(super) fn of(annex: &'a Annex) -> Self {
+        Self::of_named(annex, JOURNAL)
+    }
+
+    pub(super) fn of_named(annex: &'a Annex, journal: &'static str) -> Self {
+        Self {
+            annex,
+            journal,
+            open: std::cell::OnceCell::new(),
+        }
+    }
+
+    /// What the journal says about one file of the branch.
+    pub(super) fn read(&self, path: &[u8]) -> Result<Option<Vec<u8>>> {
+        let open = match self.open.get() {
+            Some(open) => open,
+            None => match open(self.annex, self.journal)? {
+                Some(found) => self.open.get_or_init(|| found),
+                None => return Ok(None),
+            },
+        };
+        read_file(open, OsStr::from_bytes(&encode(path)))
+    }
 }
 
 /// Reads a journal file. An empty one is what a crash leaves of a file whose data had not reached the disk (git-annex
 /// does not fsync the journal, and writes no empty log): it must not replace what is known.
-pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
-    match std::fs::read(path) {
-        Ok(content) => Ok(Some(content).filter(|content| !content.is_empty())),
-        Err(problem) if matches!(problem.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => Ok(None),
-        Err(problem) => Err(Error::io("read", path)(problem)),
-    }
+fn read_file(journal: &Directory, name: &OsStr) -> Result<Option<Vec<u8>>> {
+    Ok(journal.read(name)?.filter(|content| !content.is_empty()))
 }
 
 /// Writes a journal file as git-annex does: complete, in `othertmp`, then renamed; and durably.
 pub(super) fn write_file(annex: &Annex, journal: &str, path: &[u8], content: &[u8]) -> Result<()> {
-    let target = file(annex, journal, path);
-    let directory = annex.annex_file(journal);
     let store = annex.store();
-    store.make_directory(&directory)?;
+    let directory = store.make_directory(journal)?;
+    let name = OsString::from_vec(encode(path));
     let (mut new, incoming) = store.scratch_file(0o644)?;
     new.write_all(content)
         .and_then(|()| new.sync_all())
-        .map_err(Error::io("write", &target))?;
-    std::fs::rename(incoming.path(), &target).map_err(Error::io("rename", &target))?;
-    incoming.moved_away();
-    File::open(&directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(Error::io("make durable", &directory))
+        .map_err(Error::io("write", &directory.path().join(&name)))?;
+    incoming.rename_into(&directory, &name)?;
+    directory.sync()
 }
 
 /// The name of a journal file.

@@ -8,7 +8,7 @@ use super::{Branch, DEEPEST, REF, read_committed, tip, tree_of};
 use crate::logs::{UuidLog, union};
 use crate::objects::{Bulk, DIRECTORY, Entry, Tree};
 use crate::oid::from_git;
-use crate::{Error, Result};
+use crate::{Directory, Error, Result};
 
 /// What a merge did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -257,13 +257,10 @@ fn merge_across(
 
 /// Removed before the branch moves: a crash between leaves git-annex to build its index from what the branch is then.
 fn forget_index(writer: &Writer<'_>) -> Result<()> {
-    for name in ["index", "index.lck"] {
-        let path = writer.annex.annex_file(name);
-        match std::fs::remove_file(&path) {
-            Err(problem) if problem.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", &path)(problem));
-            }
-            _ => {}
+    let annex = writer.annex;
+    if let Some(directory) = Directory::find_below(annex.git_dir(), &annex.annex_dir())? {
+        for name in ["index", "index.lck"] {
+            directory.remove(name)?;
         }
     }
     Ok(())

@@ -70,7 +70,7 @@ impl Branch<'_> {
 
     /// True if something waits in the journal, for example of a git-annex command that has just ended.
     pub fn has_journal(&self) -> bool {
-        std::fs::read_dir(self.annex.annex_file("journal")).is_ok_and(|mut entries| entries.next().is_some())
+        journal::is_waiting(self.annex)
     }
 
     /// Takes the right to move the branch, for who moves it from another repository.
@@ -88,27 +88,32 @@ impl Branch<'_> {
 
 /// Reads files of the branch, overlaid by the journal, in one repository handle.
 struct Reader<'a> {
-    annex: &'a Annex,
     repo: &'a git2::Repository,
+    journal: journal::Reader<'a>,
+    private: journal::Reader<'a>,
 }
 
 impl<'a> Reader<'a> {
     fn new(annex: &'a Annex, repo: &'a git2::Repository) -> Self {
-        Self { annex, repo }
+        Self {
+            repo,
+            journal: journal::Reader::of(annex),
+            private: private::reader(annex),
+        }
     }
 
     fn read(&self, path: &[u8]) -> Result<Option<Vec<u8>>> {
         // The journal is asked first: what is not there any more is in the tip that is read afterwards.
-        let public = match journal::read(self.annex, path)? {
+        let public = match self.journal.read(path)? {
             Some(content) => Some(content),
             None => read_committed(self.repo, tip(self.repo)?, path)?,
         };
-        Ok(overlay(public, private::read(self.annex, path)?))
+        Ok(overlay(public, self.private.read(path)?))
     }
 
     /// Reads files at the top of the branch together: its top directory is large, and so is read once only.
     fn read_top<'n>(&self, names: &[&'n str]) -> Result<HashMap<&'n str, Vec<u8>>> {
-        let journal = |name: &&str| journal::read(self.annex, name.as_bytes());
+        let journal = |name: &&str| self.journal.read(name.as_bytes());
         let waiting = names.iter().map(journal).collect::<Result<Vec<_>>>()?;
         let bulk = Bulk::begin(self.repo)?;
         let top = match tip(self.repo)? {
@@ -122,7 +127,7 @@ impl<'a> Reader<'a> {
                 (None, Some(entry)) => Some(bulk.read_blob(entry.id)?),
                 (waiting, _) => waiting,
             };
-            let content = overlay(public, private::read(self.annex, name.as_bytes())?);
+            let content = overlay(public, self.private.read(name.as_bytes())?);
             contents.extend(content.map(|content| (name, content)));
         }
         Ok(contents)

@@ -5,9 +5,9 @@ use crate::{Annex, Error, Result};
 
 const JOURNAL: &str = "journal-private";
 
-/// What is recorded about one file of the branch for this repository's eyes only.
-pub(super) fn read(annex: &Annex, path: &[u8]) -> Result<Option<Vec<u8>>> {
-    journal::read_file(&journal::file(annex, JOURNAL, path))
+/// What is recorded about files of the branch for this repository's eyes only.
+pub(super) fn reader(annex: &Annex) -> journal::Reader<'_> {
+    journal::Reader::of_named(annex, JOURNAL)
 }
 
 /// Records the complete content of one file of the branch where it is never committed.

@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::io::{ErrorKind, Write};
+use std::sync::Arc;
 
 use bstr::ByteSlice;
 use git2::Oid;
@@ -7,7 +7,7 @@ use git2::Oid;
 use super::{DEEPEST, read_committed};
 use crate::logs::{Kind, UuidLog, kind, union};
 use crate::objects::{Bulk, DIRECTORY, Entry, Tree};
-use crate::{Annex, Error, Result};
+use crate::{Annex, Directory, Error, Result};
 
 /// What was forgotten and when: the lines of `transitions.log`, each `NAME TIME`.
 pub(super) type Transitions = BTreeSet<Vec<u8>>;
@@ -173,22 +173,17 @@ pub(super) fn ignore(annex: &Annex, ids: &[String]) -> Result<()> {
     if all.len() == known {
         return Ok(());
     }
-    let (path, directory) = (annex.annex_file("ignoredrefs"), annex.annex_dir());
-    let mut file = tempfile::NamedTempFile::new_in(&directory).map_err(Error::io("create a file in", &directory))?;
+    let mut text = String::new();
     for id in &all {
-        writeln!(file, "{id}").map_err(Error::io("write", &path))?;
+        text.push_str(id);
+        text.push('\n');
     }
-    file.as_file().sync_all().map_err(Error::io("write", &path))?;
-    file.persist(&path)
-        .map(drop)
-        .map_err(|problem| Error::io("rename", &path)(problem.error))
+    let directory = Arc::new(Directory::make_below(annex.git_dir(), &annex.annex_dir())?);
+    directory.replace("ignoredrefs", text.as_bytes(), 0o644)
 }
 
 fn read(annex: &Annex, name: &str) -> Result<String> {
-    let path = annex.annex_file(name);
-    match std::fs::read(&path) {
-        Ok(content) => Ok(content.to_str_lossy().into_owned()),
-        Err(problem) if problem.kind() == ErrorKind::NotFound => Ok(String::new()),
-        Err(problem) => Err(Error::io("read", &path)(problem)),
-    }
+    let directory = Directory::find_below(annex.git_dir(), &annex.annex_dir())?;
+    let content = directory.map(|directory| directory.read(name)).transpose()?.flatten();
+    Ok(content.unwrap_or_default().to_str_lossy().into_owned())
 }

@@ -187,7 +187,8 @@ impl Filter<'_> {
             ))));
         }
         let file = content.file().map_err(self.scratch_error())?;
-        let making = content.path().map_or(Making::Copy, Making::Link);
+        let making = content.path();
+        let making = making.as_deref().map_or(Making::Copy, Making::Link);
         let ingested = self.store.ingest(&file, backend, making, None)?;
         let key = key_of(&ingested.digest, ingested.size);
         let mut batch = self.store.batch()?;
@@ -271,7 +272,7 @@ impl Filter<'_> {
     /// Takes all content of a request. The lock guards the file that large content is kept in.
     fn receive(&self, packets: &mut Packets<impl Read>) -> std::result::Result<(LockFile, Spool), Failure> {
         let lock = LockFile::shared(&self.annex.annex_file("othertmp.lck"));
-        let scratch = self.annex.annex_file("othertmp");
+        let scratch = || self.store.make_directory("othertmp")?.new_file("clean-", 0o600);
         let (mut spool, mut failure) = (Spool::new(), None);
         // Even if it cannot be kept: git sends all of it before it listens.
         while let Some(part) = packets.next().map_err(Failure::Connection)? {
@@ -280,7 +281,7 @@ impl Filter<'_> {
             }
         }
         match failure {
-            Some(error) => Err(self.scratch_error()(error)),
+            Some(error) => Err(Failure::File(error)),
             None => Ok((lock?, spool)),
         }
     }

@@ -1,9 +1,10 @@
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, Write};
-use std::path::Path;
+use std::path::PathBuf;
 
 use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
-use tempfile::{Builder, NamedTempFile};
+
+use crate::{Error, NewFile, Result};
 
 /// Content up to this size stays in memory: no file is made for what goes to git anyway.
 const IN_MEMORY: usize = 1 << 20;
@@ -11,7 +12,7 @@ const IN_MEMORY: usize = 1 << 20;
 /// Content that was sent by git, kept until it is known where it goes.
 pub(super) enum Spool {
     Memory(Vec<u8>),
-    File(NamedTempFile, u64),
+    File(NewFile, u64),
 }
 
 impl Spool {
@@ -19,20 +20,19 @@ impl Spool {
         Self::Memory(Vec::new())
     }
 
-    /// Appends a part; `scratch` is where a file is made if it gets too much.
-    pub(super) fn push(&mut self, part: &[u8], scratch: &Path) -> io::Result<()> {
+    /// Appends a part; `scratch` makes a file if it gets too much.
+    pub(super) fn push(&mut self, part: &[u8], scratch: &dyn Fn() -> Result<NewFile>) -> Result<()> {
         if let Self::Memory(content) = self {
             if content.len() + part.len() <= IN_MEMORY {
                 content.extend_from_slice(part);
                 return Ok(());
             }
-            fs::create_dir_all(scratch)?;
-            let mut file = Builder::new().prefix("clean-").tempfile_in(scratch)?;
-            file.write_all(content)?;
+            let mut file = scratch()?;
+            write(&mut file, content)?;
             *self = Self::File(file, content.len() as u64);
         }
         if let Self::File(file, size) = self {
-            file.write_all(part)?;
+            write(file, part)?;
             *size += part.len() as u64;
         }
         Ok(())
@@ -62,8 +62,8 @@ impl Spool {
             }
             Self::File(file, _) => file,
         };
-        file.rewind()?;
-        each_part(file, look)
+        file.file().rewind()?;
+        each_part(file.file(), look)
     }
 
     /// The content from its start.
@@ -71,8 +71,8 @@ impl Spool {
         Ok(match self {
             Self::Memory(content) => Box::new(Cursor::new(content)),
             Self::File(mut file, _) => {
-                file.rewind()?;
-                Box::new(file.into_file())
+                file.file().rewind()?;
+                Box::new(file.into_file()?)
             }
         })
     }
@@ -88,20 +88,25 @@ impl Spool {
                 Ok(file)
             }
             Self::File(file, _) => {
-                fchmod(&mut *file, Mode::from_raw_mode(0o444))?;
-                file.rewind()?;
+                fchmod(file.file(), Mode::from_raw_mode(0o444))?;
+                file.file().rewind()?;
                 file.reopen()
             }
         }
     }
 
     /// Where the content lies if it is large.
-    pub(super) fn path(&self) -> Option<&Path> {
+    pub(super) fn path(&self) -> Option<PathBuf> {
         match self {
             Self::Memory(_) => None,
             Self::File(file, _) => Some(file.path()),
         }
     }
+}
+
+fn write(file: &mut NewFile, part: &[u8]) -> Result<()> {
+    let written = file.file().write_all(part);
+    written.map_err(|error| Error::io("keep content in", &file.path())(error))
 }
 
 /// Gives all that is left to read to `look`, in parts.

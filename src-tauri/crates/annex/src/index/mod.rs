@@ -12,14 +12,14 @@ mod tree;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::fs::Permissions;
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::sync::Arc;
 
 use git2::{ObjectType, Repository, TreeWalkMode, TreeWalkResult};
 use model::Oid;
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, FileType, statat};
 
 #[cfg(test)]
 pub(crate) use crate::git_lock::MARK;
@@ -29,7 +29,7 @@ pub(crate) use tree::CachedTree;
 use crate::git_lock::GitLock;
 use crate::oid::{from_git, to_git};
 use crate::stat::FileTime;
-use crate::{Error, Result};
+use crate::{Directory, Error, Result};
 use format::{Content, Fault};
 
 /// The index as it was when it was read.
@@ -57,18 +57,11 @@ impl Index {
     /// the next commit would say so.
     fn load(repository: &Repository) -> Result<std::result::Result<Self, Fault>> {
         let path = &repository.path().join("index");
-        let mut options = File::options();
-        let flags = OFlags::NONBLOCK;
-        options.read(true).custom_flags(flags.bits().cast_signed());
-        let mut file = match options.open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Ok(match repository.head() {
-                    Ok(_) => Err(Fault::Damaged("it is missing")),
-                    Err(_) => Ok(Self::default()),
-                });
-            }
-            Err(error) => return Err(Error::io("open", path)(error)),
+        let Some(mut file) = Directory::top(repository.path())?.open("index", false)? else {
+            return Ok(match repository.head() {
+                Ok(_) => Err(Fault::Damaged("it is missing")),
+                Err(_) => Ok(Self::default()),
+            });
         };
         let metadata = file.metadata().map_err(Error::io("examine", path))?;
         let mut data = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
@@ -127,7 +120,7 @@ impl Index {
 #[derive(Debug)]
 pub(crate) struct Staged {
     index: Index,
-    directory: PathBuf,
+    directory: Arc<Directory>,
     lock: GitLock,
     changes: BTreeMap<Box<[u8]>, Option<Entry>>,
     is_written: bool,
@@ -146,7 +139,7 @@ impl Staged {
     /// sparse indexes.
     pub(crate) fn open(repository: &Repository) -> Result<Self> {
         let begin = || -> Result<_> {
-            let directory = repository.path().to_owned();
+            let directory = Arc::new(Directory::top(repository.path())?);
             let lock = GitLock::take(&directory, "index".as_ref())?;
             let index = Index::load(repository)?;
             Ok(index.map(|index| Self {
@@ -235,19 +228,24 @@ impl Staged {
     /// takes is made again from HEAD.
     pub(crate) fn write(&mut self) -> Result<()> {
         self.apply();
-        let new = self.directory.join(NEW);
-        let mode = fs::metadata(self.directory.join("index")).map_or(0o644, |old| old.mode() & 0o777);
-        let _ = fs::remove_file(&new);
-        let mut options = File::options();
-        options.write(true).create_new(true).mode(mode);
-        let written = options
-            .open(&new)
-            .and_then(|mut file| file.write_all(&self.index.content.write()));
+        self.directory.remove(NEW)?;
+        let written = self
+            .directory
+            .create_new(NEW, 0o644)
+            .and_then(|mut file| {
+                if let Ok(old) = statat(&self.directory, "index", AtFlags::SYMLINK_NOFOLLOW)
+                    && FileType::from_raw_mode(old.st_mode) == FileType::RegularFile
+                {
+                    file.set_permissions(Permissions::from_mode(old.st_mode & 0o777))?;
+                }
+                file.write_all(&self.index.content.write())
+            })
+            .map_err(Error::io("write", &self.directory.path().join(NEW)));
         if written.is_err() {
-            let _ = fs::remove_file(&new);
+            let _ = self.directory.remove(NEW);
         }
         self.is_written = written.is_ok();
-        written.map_err(Error::io("write", &new))
+        written
     }
 
     /// Puts the edited index in place and releases the lock.
@@ -255,8 +253,7 @@ impl Staged {
         if !self.is_written || !self.changes.is_empty() {
             self.write()?;
         }
-        let path = self.directory.join("index");
-        fs::rename(self.directory.join(NEW), &path).map_err(Error::io("replace", &path))?;
+        self.directory.rename_here(&*self.directory, NEW.as_ref(), "index")?;
         drop(self.lock);
         Ok(())
     }
@@ -313,9 +310,8 @@ impl Staged {
 /// `index.damaged`. Nothing is lost but the knowledge which files were staged; all files count as changed until they
 /// have been read once.
 pub(crate) fn rebuild_from_head(repository: &Repository) -> Result<()> {
-    let directory = repository.path().to_owned();
+    let directory = Arc::new(Directory::top(repository.path())?);
     let lock = GitLock::take(&directory, "index".as_ref())?;
-    let path = directory.join("index");
     if Index::load(repository)?.is_ok() {
         // Somebody else was faster.
         return Ok(());
@@ -337,9 +333,8 @@ pub(crate) fn rebuild_from_head(repository: &Repository) -> Result<()> {
     }
     content.entries.sort_by(|a, b| a.path.cmp(&b.path));
     // A copy: at no moment is there no index.
-    match fs::copy(&path, directory.join("index.damaged")) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io("set aside", &path)(error)),
-        _ => {}
+    if let Some(damaged) = directory.read("index")? {
+        directory.replace("index.damaged", &damaged, 0o644)?;
     }
     let index = Index {
         content,

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use bstr::ByteSlice;
+
 use super::set;
-use crate::{Annex, Error, Result, make_below};
+use crate::{Annex, Directory, Error, Result};
 
 const ATTRIBUTES: &str = "* filter=annex";
 
@@ -95,43 +97,31 @@ pub(super) fn git_annex_is_installed() -> bool {
 
 /// Has git pass all files through the filter named `annex`.
 pub(super) fn add_attributes(git_dir: &Path) -> Result<()> {
-    let path = git_dir.join("info/attributes");
-    let present = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(Error::io("read", &path)(error)),
-    };
-    if present.lines().any(|line| line.trim() == ATTRIBUTES) {
+    let info = Directory::top(git_dir)?.make("info")?;
+    let present = info.read("attributes")?.unwrap_or_default();
+    if present.lines().any(|line| line.trim_ascii() == ATTRIBUTES.as_bytes()) {
         return Ok(());
     }
-    let info = git_dir.join("info");
-    make_below(git_dir, &info).map_err(Error::io("create the directory", &info))?;
-    fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(&path)
-        .and_then(|mut file| file.write_all(format!("\n{ATTRIBUTES}\n").as_bytes()))
-        .map_err(Error::io("write", &path))
+    info.append("attributes", 0o644)?
+        .write_all(format!("\n{ATTRIBUTES}\n").as_bytes())
+        .map_err(Error::io("write", &info.path().join("attributes")))
 }
 
 /// Adds git-annex's hooks where there are none of that name.
 pub(super) fn add_hooks(git_dir: &Path, bare: bool) -> Result<()> {
-    let hooks = git_dir.join("hooks");
-    make_below(git_dir, &hooks).map_err(Error::io("create the directory", &hooks))?;
+    let hooks = Directory::top(git_dir)?.make("hooks")?;
     for (name, in_bare, command) in HOOKS {
         if bare && !in_bare {
             continue;
         }
-        let path = hooks.join(name);
         let text = format!("#!/bin/sh\n# automatically configured by git-annex\n{command}\n");
-        let made = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o777)
-            .open(&path)
+        let made = hooks
+            .create_new(name, 0o777)
             .and_then(|mut file| file.write_all(text.as_bytes()));
         match made {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(Error::io("write", &path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Error::io("write", &hooks.path().join(name))(error));
+            }
             _ => {}
         }
     }

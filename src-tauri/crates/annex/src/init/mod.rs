@@ -16,7 +16,7 @@ use crate::locks::LockFile;
 use crate::logs::VectorClock;
 use crate::ref_lock::force_ref;
 use crate::repository::{open_git, refuse_elsewhere, refuse_unsupported};
-use crate::{Annex, Error, Result, VERSION, make_below};
+use crate::{Annex, Directory, Error, Result, VERSION};
 
 pub use clone::clone;
 pub use filter::set_filter;
@@ -196,9 +196,8 @@ fn take_over_branch(git: &Repository) -> Result<()> {
 
 /// True if symbolic links cannot be made or write protection has no effect, as on FAT.
 fn is_crippled(git_dir: &Path) -> Result<bool> {
-    let annex = git_dir.join("annex");
-    make_below(git_dir, &annex).map_err(Error::io("create the directory", &annex))?;
-    Ok(!can_hold_work_tree(&annex)?)
+    let annex = Directory::top(git_dir)?.make("annex")?;
+    Ok(!can_hold_work_tree(annex.path())?)
 }
 
 /// True if symbolic links can be made in `directory` and write protection has an effect, as a work tree needs it. Tries

@@ -1,29 +1,39 @@
 //! The file by which git-annex sees whether inode numbers are still those of before.
 
-use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::{Error, Result, make_below};
+use rustix::fs::{AtFlags, statat};
+
+use crate::{Directory, Error, Result};
+
+/// git-annex's names.
+const SENTINEL: &str = "sentinal";
+const CACHE: &str = "sentinal.cache";
 
 /// Makes `annex/sentinal` and its inode cache, unless they are there: without them git-annex trusts no inode number, and
 /// takes one file for another that has the same size and time.
 pub(super) fn place(git_dir: &Path) -> Result<()> {
-    let directory = git_dir.join("annex");
-    let (sentinel, cache) = (directory.join("sentinal"), directory.join("sentinal.cache"));
-    if cache.symlink_metadata().is_ok() {
-        return Ok(());
+    let directory = Arc::new(Directory::top(git_dir)?.make("annex")?);
+    if directory.kind(CACHE).is_some() {
+        return directory.refuse_other_than_file(CACHE);
     }
-    make_below(git_dir, &directory).map_err(Error::io("create the directory", &directory))?;
-    match fs::File::create_new(&sentinel) {
+    let path = directory.path().join(SENTINEL);
+    match directory.create_new(SENTINEL, 0o644) {
         Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(Error::io("create", &sentinel)(error)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => directory.refuse_other_than_file(SENTINEL)?,
+        Err(error) => return Err(Error::io("create", &path)(error)),
     }
-    let found = fs::symlink_metadata(&sentinel).map_err(Error::io("examine", &sentinel))?;
-    let text = inode_cache(found.ino(), found.size(), found.mtime(), found.mtime_nsec());
-    fs::write(&cache, text).map_err(Error::io("write", &cache))
+    let found = statat(&directory, SENTINEL, AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(|errno| Error::io("examine", &path)(errno.into()))?;
+    let text = inode_cache(
+        found.st_ino,
+        found.st_size.unsigned_abs(),
+        found.st_mtime,
+        found.st_mtime_nsec.cast_signed(),
+    );
+    directory.replace(CACHE, text.as_bytes(), 0o644)
 }
 
 /// `<inode> <size> <seconds> <fraction>`: the fraction has no zeros at its end, and is empty for whole seconds.

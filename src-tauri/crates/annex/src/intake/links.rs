@@ -1,33 +1,30 @@
 //! Symlinks put in place of files of the work tree.
 
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, renameat, renameat_with, statat, symlinkat, unlinkat};
+use rustix::fs::{AtFlags, RenameFlags, renameat, renameat_with, statat, symlinkat, unlinkat};
 use rustix::io::Errno;
 
 use super::{Postponed, reading::unreadable};
 use crate::locks::LockFile;
 use crate::stat::Stat;
-use crate::{Annex, Error, Result};
+use crate::{Annex, Directory, Result};
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Where symlinks are made before they are put in place: git-annex's `othertmp`, under its shared lock.
 pub(super) struct Scratch {
-    directory: OwnedFd,
+    directory: Arc<Directory>,
     _lock: LockFile,
 }
 
 impl Scratch {
     pub(super) fn open(annex: &Annex) -> Result<Self> {
-        let path = annex.annex_file("othertmp");
         let lock = LockFile::shared(&annex.annex_file("othertmp.lck"))?;
-        annex.store().make_directory(&path)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory =
-            rustix::fs::open(&path, flags, Mode::empty()).map_err(|errno| Error::io("open", &path)(errno.into()))?;
+        let directory = annex.store().make_directory("othertmp")?;
         Ok(Self { directory, _lock: lock })
     }
 
@@ -58,8 +55,9 @@ impl Scratch {
         temporary: &OsString,
         is_expected: &dyn Fn(&Stat) -> bool,
     ) -> std::result::Result<Stat, Postponed> {
-        let at = |directory: &OwnedFd, name: &[u8]| statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map(Stat::from);
-        let found = at(directory, name).map_err(|errno| match errno {
+        let at =
+            |directory: BorrowedFd<'_>, name: &[u8]| statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map(Stat::from);
+        let found = at(directory.as_fd(), name).map_err(|errno| match errno {
             Errno::NOENT => Postponed::Vanished,
             other => unreadable(other),
         })?;
@@ -69,7 +67,7 @@ impl Scratch {
         match renameat_with(&self.directory, temporary, directory, name, RenameFlags::EXCHANGE) {
             Ok(()) => {
                 // Only now can nobody put another file there unseen.
-                let replaced = at(&self.directory, temporary.as_encoded_bytes()).map_err(unreadable)?;
+                let replaced = at(self.directory.as_fd(), temporary.as_encoded_bytes()).map_err(unreadable)?;
                 if !is_expected(&replaced) {
                     return Err(self.put_back(directory, name, temporary));
                 }
@@ -82,7 +80,7 @@ impl Scratch {
             Err(Errno::NOENT) => return Err(Postponed::Vanished),
             Err(errno) => return Err(Postponed::NotStored(told(errno))),
         }
-        at(directory, name).map_err(unreadable)
+        at(directory.as_fd(), name).map_err(unreadable)
     }
 }
 

@@ -14,6 +14,7 @@ mod tree;
 mod whole;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use git2::{ObjectType, Oid};
 use sha1::{Digest, Sha1};
@@ -21,7 +22,7 @@ use sha1::{Digest, Sha1};
 use source::{Copied, Source};
 pub(crate) use tree::{DIRECTORY, Entry, Tree};
 
-use crate::{Error, Result, make_below};
+use crate::{Directory, Error, Result};
 
 /// At most so many objects are written one by one; git packs them in time.
 const FEW: usize = 12;
@@ -178,9 +179,9 @@ pub(crate) fn send(from: &git2::Repository, to: &git2::Repository, objects: &[Oi
     if objects.len() <= FEW {
         return copy(from, to, objects);
     }
-    let packs = |repo: &git2::Repository| repo.commondir().join("objects/pack");
-    make_below(&to.commondir().join("objects"), &packs(to)).map_err(Error::io("create", &packs(to)))?;
-    copy(from, to, &whole::copy(&packs(from), &packs(to), objects)?)
+    let packs = Arc::new(directory(to)?.make("pack")?);
+    let left = whole::copy(&from.commondir().join("objects/pack"), &packs, objects)?;
+    copy(from, to, &left)
 }
 
 /// Writes many objects as one pack, few as files of their own if they are `wanted`.
@@ -188,15 +189,18 @@ pub(crate) fn send(from: &git2::Repository, to: &git2::Repository, objects: &[Oi
 /// Each file is made durable on its own: to write out the whole file system would wait for everything that anyone else
 /// is writing.
 fn store<S: Source + ?Sized>(repo: &git2::Repository, objects: &S, wanted: &dyn Fn(usize) -> bool) -> Result<()> {
-    let directory = repo.commondir().join("objects");
+    let directory = Arc::new(directory(repo)?);
     match objects.count() <= FEW {
         true => loose::write(&directory, objects, wanted),
-        false => {
-            let packs = directory.join("pack");
-            make_below(&directory, &packs).map_err(Error::io("create", &packs))?;
-            pack::write(&packs, objects)
-        }
+        false => pack::write(&Arc::new(directory.make("pack")?), objects),
     }
+}
+
+/// Where git's objects are. Never made: where it is missing, the drive is gone.
+fn directory(repo: &git2::Repository) -> Result<Directory> {
+    let top = Directory::top(repo.commondir())?;
+    let missing = || top.failed("open", "objects".as_ref(), rustix::io::Errno::NOENT);
+    top.find("objects")?.ok_or_else(missing)
 }
 
 fn hash(kind: ObjectType, content: &[u8]) -> Result<Oid> {

@@ -1,25 +1,24 @@
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::sync::Arc;
 
 use flate2::Crc;
 use git2::{ObjectType, Oid};
 use sha1::{Digest, Sha1};
-use tempfile::NamedTempFile;
 
 use super::deflate::Deflater;
-use super::loose::{sync_names, temporary};
+use super::loose::{OBJECT_MODE, sync_names};
 use super::source::Source;
-use crate::{Error, Result};
+use crate::{Directory, Error, NewFile, Result};
 
 /// Writes one pack with its index into `directory` and makes both durable.
 ///
 /// No deltas are searched: a burst is mostly short, unlike objects, and git makes deltas when it repacks. Format:
 /// gitformat-pack(5), index version 2. The index is renamed last, as it is what makes a pack visible.
-pub(super) fn write<S: Source + ?Sized>(directory: &Path, objects: &S) -> Result<()> {
+pub(super) fn write<S: Source + ?Sized>(directory: &Arc<Directory>, objects: &S) -> Result<()> {
     let too_many = |_| Error::Refused("more than four billion git objects at once; nothing was changed".to_owned());
     let count = u32::try_from(objects.count()).map_err(too_many)?;
-    let failed = || Error::io("write a pack in", directory);
-    let mut pack = Hashing::new(temporary(directory, "tmp_pack_")?);
+    let failed = || Error::io("write a pack in", directory.path());
+    let mut pack = Hashing::new(directory.new_file("tmp_pack_", OBJECT_MODE)?);
     pack.put(b"PACK\0\0\0\x02").map_err(failed())?;
     pack.put(&count.to_be_bytes()).map_err(failed())?;
     let mut places = Vec::with_capacity(objects.count());
@@ -38,15 +37,13 @@ pub(super) fn write<S: Source + ?Sized>(directory: &Path, objects: &S) -> Result
     }
     let (pack, name) = pack.finish().map_err(failed())?;
     places.sort_unstable_by_key(|place| place.0);
-    let mut index = Hashing::new(temporary(directory, "tmp_idx_")?);
+    let mut index = Hashing::new(directory.new_file("tmp_idx_", OBJECT_MODE)?);
     write_index(&mut index, &places, &name).map_err(failed())?;
     let (index, _) = index.finish().map_err(failed())?;
     for (file, end) in [(pack, "pack"), (index, "idx")] {
-        let path = directory.join(format!("pack-{}.{end}", hex::encode(name)));
-        file.persist(&path)
-            .map_err(|problem| Error::io("rename", &path)(problem.error))?;
+        file.rename(format!("pack-{}.{end}", hex::encode(name)))?;
     }
-    sync_names(directory, [directory.to_owned()])
+    sync_names(directory, [directory])
 }
 
 /// Kind and size of an object: seven bits at a time, the first byte with three for the kind.
@@ -107,13 +104,13 @@ fn write_index(index: &mut Hashing, places: &[(Oid, u64, u32)], pack: &[u8; 20])
 
 /// A file that ends with the hash of all that was written into it.
 struct Hashing {
-    file: BufWriter<NamedTempFile>,
+    file: BufWriter<NewFile>,
     hash: Sha1,
     written: u64,
 }
 
 impl Hashing {
-    fn new(file: NamedTempFile) -> Self {
+    fn new(file: NewFile) -> Self {
         Self {
             file: BufWriter::with_capacity(1 << 18, file),
             hash: Sha1::new(),
@@ -128,11 +125,11 @@ impl Hashing {
     }
 
     /// Ends the file and makes it durable.
-    fn finish(mut self) -> io::Result<(NamedTempFile, [u8; 20])> {
+    fn finish(mut self) -> io::Result<(NewFile, [u8; 20])> {
         let hash: [u8; 20] = self.hash.finalize().into();
         self.file.write_all(&hash)?;
-        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.as_file().sync_data()?;
+        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.file().sync_data()?;
         Ok((file, hash))
     }
 }

@@ -3,13 +3,13 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use git2::Oid;
 use sha1::{Digest, Sha1};
-use tempfile::NamedTempFile;
 
-use super::loose::{sync_names, temporary};
-use crate::{Error, Result};
+use super::loose::{OBJECT_MODE, sync_names};
+use crate::{Directory, Error, NewFile, Result};
 
 /// Where in an index of version 2 the number of objects stands, and where their names begin: gitformat-pack(5).
 const COUNT_AT: u64 = 8 + 255 * 4;
@@ -20,7 +20,7 @@ const NAME: usize = 20;
 /// are left. A pack that is not what its checksum says is left too: reading its objects tells what is damaged.
 ///
 /// What a burst adds is one pack here; taking it apart and packing it again was the longest part of a push.
-pub(super) fn copy(from: &Path, to: &Path, objects: &[Oid]) -> Result<Vec<Oid>> {
+pub(super) fn copy(from: &Path, to: &Arc<Directory>, objects: &[Oid]) -> Result<Vec<Oid>> {
     let mut left: HashSet<Oid> = objects.iter().copied().collect();
     let packs = match std::fs::read_dir(from) {
         Ok(packs) => packs,
@@ -39,7 +39,7 @@ pub(super) fn copy(from: &Path, to: &Path, objects: &[Oid]) -> Result<Vec<Oid>> 
             names.iter().for_each(|name| _ = left.remove(name));
         }
     }
-    sync_names(to, [to.to_owned()])?;
+    sync_names(to, [to])?;
     Ok(objects.iter().copied().filter(|object| left.contains(object)).collect())
 }
 
@@ -63,44 +63,37 @@ fn names(index: &Path, most: usize) -> Option<Vec<Oid>> {
 
 /// Copies a pack and its index and makes both durable, the index last, as it is what makes a pack visible. False if they
 /// are not whole, or do not belong together.
-fn copy_pack(index: &Path, to: &Path) -> Result<bool> {
+fn copy_pack(index: &Path, to: &Arc<Directory>) -> Result<bool> {
     let (Some(index_name), Some(pack)) = (index.file_name(), index.with_extension("pack").canonicalize().ok()) else {
         return Ok(false);
     };
     let Some((pack_copy, pack_sum)) = copy_checked(&pack, to, "tmp_pack_")? else {
         return Ok(false);
     };
-    let Some((index_copy, _)) = copy_checked(index, to, "tmp_idx_")? else {
+    let Some((mut index_copy, _)) = copy_checked(index, to, "tmp_idx_")? else {
         return Ok(false);
     };
     let mut of_pack = [0; NAME];
-    let length = index_copy
-        .as_file()
-        .metadata()
-        .map_err(Error::io("examine", index_copy.path()))?
-        .len();
+    let length = index_copy.file().metadata().map_err(Error::io("examine", index))?.len();
     let read = index_copy
-        .as_file()
+        .file()
         .read_exact_at(&mut of_pack, length.saturating_sub(2 * NAME as u64));
     if read.is_err() || of_pack != pack_sum {
         return Ok(false);
     }
-    let index = to.join(index_name);
-    for (file, path) in [(pack_copy, index.with_extension("pack")), (index_copy, index)] {
-        file.persist(&path)
-            .map_err(|problem| Error::io("rename", &path)(problem.error))?;
-    }
+    pack_copy.rename(Path::new(index_name).with_extension("pack").as_os_str())?;
+    index_copy.rename(index_name)?;
     Ok(true)
 }
 
 /// Copies a file that ends with the hash of all before, and makes it durable. None if that is not so, or if it cannot be
 /// read.
-fn copy_checked(from: &Path, directory: &Path, prefix: &str) -> Result<Option<(NamedTempFile, [u8; NAME])>> {
+fn copy_checked(from: &Path, directory: &Arc<Directory>, prefix: &str) -> Result<Option<(NewFile, [u8; NAME])>> {
     let opened = File::open(from).and_then(|file| Ok((file.metadata()?.len(), file)));
     let Ok((length, mut file)) = opened else {
         return Ok(None);
     };
-    let mut copy = temporary(directory, prefix)?;
+    let mut copy = directory.new_file(prefix, OBJECT_MODE)?;
     let mut hash = Sha1::new();
     let mut left = length.saturating_sub(NAME as u64);
     let mut block = vec![0; 1 << 18];
@@ -110,17 +103,15 @@ fn copy_checked(from: &Path, directory: &Path, prefix: &str) -> Result<Option<(N
             return Ok(None);
         };
         hash.update(&block[..filled]);
-        copy.write_all(&block[..filled])
-            .map_err(Error::io("write", copy.path()))?;
+        let written = copy.write_all(&block[..filled]);
+        written.map_err(|error| Error::io("write", &copy.path())(error))?;
         left -= filled as u64;
     }
     let mut sum = [0; NAME];
     if file.read_exact(&mut sum).is_err() || hash.finalize()[..] != sum {
         return Ok(None);
     }
-    copy.write_all(&sum).map_err(Error::io("write", copy.path()))?;
-    copy.as_file()
-        .sync_data()
-        .map_err(Error::io("make durable", copy.path()))?;
+    let written = copy.write_all(&sum).and_then(|()| copy.file().sync_data());
+    written.map_err(|error| Error::io("write", &copy.path())(error))?;
     Ok(Some((copy, sum)))
 }

@@ -1,16 +1,16 @@
 //! Locks on the content of one key, and what may be done to an object only under one.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use model::Key;
+use rustix::fs::FileType;
 
-use super::{Store, file_name};
+use super::Store;
 use crate::locks::LockFile;
-use crate::{Error, Result};
+use crate::{Directory, Result};
 
 /// A lock on the content of a key: while it is held, git-annex on this machine does not remove the object (shared),
 /// or nobody else relies on it (exclusive).
@@ -18,6 +18,9 @@ use crate::{Error, Result};
 pub struct ContentLock {
     lock: Option<LockFile>,
     object: PathBuf,
+    /// The directory of the object.
+    directory: Arc<Directory>,
+    name: OsString,
     exclusive: bool,
     /// The permissions that the object's directory is to have when nothing is being done in it.
     locked_down: u32,
@@ -43,89 +46,73 @@ impl Store<'_> {
         let Some(lock) = self.try_lock_content_exclusive(key)? else {
             return Ok(false);
         };
-        let bad = self.annex.annex_file("bad");
-        self.make_directory(&bad)?;
-        let target = bad.join(file_name(key));
-        with_writable(&lock.directory(), lock.locked_down, || {
-            fs::rename(&lock.object, &target).map_err(Error::io("set aside", &lock.object))
+        let bad = self.make_directory("bad")?;
+        with_writable(&lock.directory, lock.locked_down, || {
+            bad.rename_here(&lock.directory, &lock.name, &lock.name)
         })?;
-        lock.leave_no_object()?;
+        lock.leave_no_object(self)?;
         Ok(true)
     }
 
     fn lock_content(&self, key: &Key, exclusive: bool) -> Result<Option<ContentLock>> {
         let Some(object) = self.find(key) else { return Ok(None) };
-        let mut lock_path = object.clone().into_os_string();
-        lock_path.push(".lck");
-        let lock_path = PathBuf::from(lock_path);
-        let mut content = ContentLock {
-            lock: None,
-            object,
-            exclusive,
-            locked_down: 0,
+        let Some((directory, name)) = self.directory_of(&object)? else {
+            return Ok(None);
         };
-        let directory = content.directory();
-        let mode = match fs::metadata(&directory) {
-            Ok(found) => found.mode() & 0o7777,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("examine", &directory)(error)),
-        };
+        let lock_name = with_suffix(&name, ".lck");
+        let mode = directory.stat()?.st_mode & 0o7777;
         // Also what somebody else who is in the directory just now has made writable.
-        content.locked_down = match self.layout().locked_down_mode(mode) {
+        let locked_down = match self.layout().locked_down_mode(mode) {
             strict if mode & 0o200 != 0 && strict != mode => strict,
             _ => mode,
         };
-        content.lock = with_writable(&directory, content.locked_down, || {
+        let lock = with_writable(&directory, locked_down, || {
             if exclusive {
-                LockFile::try_exclusive(&lock_path)
+                LockFile::try_exclusive_in(&directory, &lock_name)
             } else {
-                LockFile::try_shared(&lock_path)
+                LockFile::try_shared_in(&directory, &lock_name)
             }
-        })?;
+        });
+        let content = ContentLock {
+            lock: match lock {
+                // The directory was removed meanwhile, and the content with it.
+                Err(error) if error.is_not_found() => None,
+                lock => lock?,
+            },
+            object,
+            directory,
+            name,
+            exclusive,
+            locked_down,
+        };
         // Whoever had the lock before may have removed the content.
-        if fs::symlink_metadata(&content.object).is_ok_and(|found| found.is_file()) {
+        if content.directory.kind(&content.name) == Some(FileType::RegularFile) {
             return Ok(content.lock.is_some().then_some(content));
         }
+        let object = content.object.clone();
         drop(content);
-        // Perhaps made again for the lock file; if not empty, it refuses to go.
-        let _ = fs::remove_dir(&directory);
+        // Perhaps left empty but for the lock file; if not empty, it refuses to go.
+        self.remove_empty(object.parent(), 1)?;
         Ok(None)
     }
-}
 
-impl ContentLock {
-    fn directory(&self) -> PathBuf {
-        self.object.parent().map(Path::to_owned).unwrap_or_default()
+    /// The directory of an object that was found, opened without following a link, and its name in there.
+    fn directory_of(&self, object: &Path) -> Result<Option<(Arc<Directory>, OsString)>> {
+        let (Some(above), Some(name)) = (object.parent(), object.file_name()) else {
+            return Ok(None);
+        };
+        let below = above.strip_prefix(self.annex.annex_dir()).unwrap_or(above);
+        Ok(self.find_directory(below)?.map(|open| (open, name.to_owned())))
     }
 
-    fn beside(&self, suffix: &str) -> PathBuf {
-        let mut path = self.object.clone().into_os_string();
-        path.push(suffix);
-        path.into()
-    }
-
-    fn is_retained(&self) -> bool {
-        let until = fs::read(self.beside(".rtm"))
-            .ok()
-            .and_then(|text| retained_until(&text));
-        until.is_some_and(|until| until > SystemTime::now())
-    }
-
-    /// Tidies up after the object was taken away: retention that has run out, the lock file, empty directories.
-    fn leave_no_object(mut self) -> Result<()> {
-        let directory = self.directory();
-        let lock = self.lock.take();
-        with_writable(&directory, self.locked_down, || {
-            let retention = self.beside(".rtm");
-            if fs::read(&retention).is_ok_and(|text| retained_until(&text).is_some()) {
-                let _ = fs::remove_file(&retention);
-                let _ = fs::remove_file(self.beside(".rtl"));
-            }
-            lock.map_or(Ok(()), LockFile::remove_and_unlock)
-        })?;
-        // Directories that hold something else refuse to go.
-        for level in directory.ancestors().take_while(|level| !level.ends_with("objects")) {
-            if fs::remove_dir(level).is_err() {
+    /// Removes a directory below `objects` and those above it, as many `levels`. Those that hold something refuse to go.
+    fn remove_empty(&self, directory: Option<&Path>, levels: usize) -> Result<()> {
+        let ancestors = directory.into_iter().flat_map(Path::ancestors);
+        for level in ancestors.take(levels) {
+            let Some((above, name)) = self.directory_of(level)? else {
+                continue;
+            };
+            if above.remove_directory(name).is_err() {
                 break;
             }
         }
@@ -133,11 +120,38 @@ impl ContentLock {
     }
 }
 
+impl ContentLock {
+    fn beside(&self, suffix: &str) -> OsString {
+        with_suffix(&self.name, suffix)
+    }
+
+    fn is_retained(&self) -> bool {
+        let text = self.directory.read(self.beside(".rtm"));
+        let until = text.ok().flatten().and_then(|text| retained_until(&text));
+        until.is_some_and(|until| until > SystemTime::now())
+    }
+
+    /// Tidies up after the object was taken away: retention that has run out, the lock file, empty directories.
+    fn leave_no_object(mut self, store: &Store<'_>) -> Result<()> {
+        let lock = self.lock.take();
+        with_writable(&self.directory, self.locked_down, || {
+            let retention = self.beside(".rtm");
+            let text = self.directory.read(&retention).ok().flatten();
+            if text.is_some_and(|text| retained_until(&text).is_some()) {
+                let _ = self.directory.remove(&retention);
+                let _ = self.directory.remove(self.beside(".rtl"));
+            }
+            lock.map_or(Ok(()), LockFile::remove_and_unlock)
+        })?;
+        store.remove_empty(self.object.parent(), 3)
+    }
+}
+
 impl Drop for ContentLock {
     fn drop(&mut self) {
         let Some(lock) = self.lock.take() else { return };
         // Failing leaves an empty lock file behind, which the next one who locks takes over.
-        let _ = with_writable(&self.directory(), self.locked_down, || {
+        let _ = with_writable(&self.directory, self.locked_down, || {
             if self.exclusive {
                 lock.remove_and_unlock()
             } else {
@@ -147,27 +161,23 @@ impl Drop for ContentLock {
     }
 }
 
+fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
+    let mut name = name.to_owned();
+    name.push(suffix);
+    name
+}
+
 /// Runs `work` while the directory can be written, and leaves it with the permissions `after`.
-fn with_writable<T>(directory: &Path, after: u32, work: impl FnOnce() -> Result<T>) -> Result<T> {
+fn with_writable<T>(directory: &Directory, after: u32, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let needed = after & 0o200 == 0;
     if needed {
-        set_mode(directory, after | 0o200)?;
+        directory.set_mode(after | 0o200)?;
     }
     let outcome = work();
     if needed {
-        set_mode(directory, after)?;
+        directory.set_mode(after)?;
     }
     outcome
-}
-
-/// A directory that is gone meanwhile needs no permissions.
-fn set_mode(directory: &Path, mode: u32) -> Result<()> {
-    match fs::set_permissions(directory, fs::Permissions::from_mode(mode)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io("set the permissions of", directory)(error))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The time in a retention file: seconds since the epoch, perhaps with a fraction, perhaps followed by `s`.

@@ -1,19 +1,20 @@
 //! Incoming content gets its final name: many at once, with two syncs for all.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use model::Key;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, chmodat, mkdirat, openat, renameat_with, statat};
 use rustix::io::Errno;
 
-use super::layout::{Layout, umask};
+use super::layout::Layout;
 use super::room::Incoming;
 use super::{Store, file_name};
-use crate::{Error, Result};
+use crate::sharing::umask;
+use crate::{Directory, Error, Result};
 
 /// From this number of files on, one sync of the file system costs less than one per file.
 const MANY: usize = 8;
@@ -24,8 +25,7 @@ const WORTH_A_THREAD: usize = 64;
 /// Content that is complete and is to become objects together.
 #[derive(Debug)]
 pub struct Batch<'a> {
-    objects: File,
-    path: std::path::PathBuf,
+    objects: Arc<Directory>,
     layout: &'a Layout,
     /// What `mkdir` gives the directories below `objects`.
     made: u32,
@@ -35,19 +35,10 @@ pub struct Batch<'a> {
 impl Store<'_> {
     /// Begins to collect content to be stored together.
     pub fn batch(&self) -> Result<Batch<'_>> {
-        let path = self.annex.annex_file("objects");
-        let objects = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.make_directory(&path)?;
-                File::open(&path)
-            }
-            other => other,
-        }
-        .map_err(Error::io("open", &path))?;
-        let inherited = objects.metadata().map_err(Error::io("examine", &path))?.mode() & 0o2000;
+        let objects = self.make_directory("objects")?;
+        let inherited = objects.stat()?.st_mode & 0o2000;
         Ok(Batch {
             objects,
-            path,
             layout: self.layout(),
             made: 0o777 & !umask() | inherited,
             entries: Vec::new(),
@@ -128,31 +119,33 @@ impl Batch<'_> {
             directories: self.layout.directories(key),
             new_from: None,
         };
-        let directory = Path::new(&placed.directories).join(name);
-        let object = directory.join(name);
-        let failed = |errno: Errno| Error::io("store", &self.path.join(&object))(errno.into());
+        let object = Path::new(&placed.directories).join(name).join(name);
+        let failed = |errno: Errno| Error::io("store", &self.objects.path().join(&object))(errno.into());
         // Others remove empty directories and lock them down whenever they like, hence the attempts.
         for _ in 0..8 {
-            let new = self.make_object_directory(&mut placed, &directory).map_err(failed)?;
+            let Some(place) = self.object_directory(&mut placed, name)? else {
+                continue;
+            };
+            let there = place.below.join(name);
             let moved = renameat_with(
                 &incoming.room.directory,
                 &incoming.name,
-                &self.objects,
-                &object,
+                &place.base,
+                &there,
                 RenameFlags::NOREPLACE,
             );
             let moved = match moved {
                 // Not every file system can refuse to replace.
                 Err(Errno::INVAL | Errno::NOSYS) if self.is_object(&object) => Err(Errno::EXIST),
                 Err(Errno::INVAL | Errno::NOSYS) => {
-                    rustix::fs::renameat(&incoming.room.directory, &incoming.name, &self.objects, &object)
+                    rustix::fs::renameat(&incoming.room.directory, &incoming.name, &place.base, &there)
                 }
                 other => other,
             };
             match moved {
                 Ok(()) => {
                     incoming.keep = true;
-                    self.lock_down(&directory).map_err(failed)?;
+                    self.lock_down(&place).map_err(failed)?;
                     return Ok(placed);
                 }
                 Err(Errno::EXIST) if self.is_object(&object) => {
@@ -160,68 +153,87 @@ impl Batch<'_> {
                     return Ok(Placed::default());
                 }
                 Err(Errno::NOENT) => {}
-                Err(Errno::ACCESS) if !new => self
-                    .chmod(&directory, self.layout.directory_mode(self.made) | 0o200)
+                Err(Errno::ACCESS) if !place.new => place
+                    .chmod(self.layout.directory_mode(self.made) | 0o200)
                     .map_err(failed)?,
                 Err(errno) => return Err(failed(errno)),
             }
         }
-        Err(Error::Busy(self.path.join(&object)))
+        Err(Error::Busy(self.objects.path().join(&object)))
     }
 
-    /// True if the directory of the object was made just now. Most new objects need their second hash directory, and
-    /// the first is there: so that is tried first, and nothing is looked at before.
-    fn make_object_directory(&self, placed: &mut Placed, directory: &Path) -> std::result::Result<bool, Errno> {
+    /// Makes the directory of an object, or opens it if it is there; none if it has gone again, as somebody removes empty
+    /// directories just now. What was made just now needs no second look; what was there before may be a link, so it is
+    /// opened without following one. Most new objects need their second hash directory, and the first is there.
+    fn object_directory(&self, placed: &mut Placed, name: &Path) -> Result<Option<Place>> {
         let above = self.layout.directory_mode(self.made);
-        let first = placed.directories.find('/').unwrap_or(0);
-        loop {
-            match self.mkdir(Path::new(&placed.directories), above) {
-                Ok(()) => placed.made_in(first),
-                Err(Errno::EXIST) => {}
-                Err(Errno::NOENT) => {
-                    match self.mkdir(Path::new(&placed.directories[..first]), above) {
-                        Ok(()) => placed.made_in(0),
-                        Err(Errno::EXIST) => {}
-                        Err(errno) => return Err(errno),
-                    }
-                    continue;
+        let split = placed.directories.find('/').unwrap_or(0);
+        let failed = |below: &Path, errno| self.objects.failed("create the directory", below, errno);
+        let first = Path::new(&placed.directories[..split]).to_owned();
+        let all = Path::new(&placed.directories).to_owned();
+        let base = match open_path(&self.objects, &first) {
+            Ok(open) => open,
+            Err(Errno::NOENT) => {
+                match self.mkdir(&self.objects, &first, above) {
+                    Ok(()) => placed.made_in(0),
+                    Err(Errno::EXIST) => {}
+                    Err(errno) => return Err(failed(&first, errno)),
                 }
-                Err(errno) => return Err(errno),
+                match open_path(&self.objects, &first) {
+                    Ok(open) => open,
+                    Err(Errno::NOENT) => return Ok(None),
+                    Err(errno) => return Err(failed(&first, errno)),
+                }
             }
-            return match self.mkdir(directory, self.made) {
+            Err(errno) => return Err(failed(&first, errno)),
+        };
+        let mut place = Place {
+            base,
+            below: PathBuf::new(),
+            new: false,
+        };
+        for (below, mode) in [(all.clone(), above), (all.join(name), self.made)] {
+            let leaf = below.file_name().unwrap_or_default();
+            let there = place.below.join(leaf);
+            match self.mkdir(&place.base, &there, mode) {
                 Ok(()) => {
-                    placed.made_in(placed.directories.len());
-                    Ok(true)
+                    placed.made_in(below.parent().map_or(0, |above| above.as_os_str().len()));
+                    place.below = there;
+                    place.new = true;
                 }
-                // Gone again, if somebody removes empty directories just now: the caller tries again.
-                Err(Errno::EXIST | Errno::NOENT) => Ok(false),
-                Err(errno) => Err(errno),
-            };
+                Err(Errno::EXIST) => match open_path(&place.base, &there) {
+                    Ok(base) => {
+                        place = Place {
+                            base,
+                            below: PathBuf::new(),
+                            new: false,
+                        };
+                    }
+                    Err(Errno::NOENT) => return Ok(None),
+                    Err(errno) => return Err(failed(&below, errno)),
+                },
+                Err(Errno::NOENT) => return Ok(None),
+                Err(errno) => return Err(failed(&below, errno)),
+            }
         }
+        Ok(Some(place))
     }
 
-    fn mkdir(&self, directory: &Path, mode: u32) -> std::result::Result<(), Errno> {
-        mkdirat(&self.objects, directory, Mode::from_raw_mode(0o777))?;
+    fn mkdir(&self, base: impl AsFd, directory: &Path, mode: u32) -> std::result::Result<(), Errno> {
+        let base = base.as_fd();
+        mkdirat(base, directory, Mode::from_raw_mode(0o777))?;
         if mode != self.made {
-            self.chmod(directory, mode)?;
+            chmod(base, directory, mode)?;
         }
         Ok(())
     }
 
-    fn lock_down(&self, directory: &Path) -> std::result::Result<(), Errno> {
+    fn lock_down(&self, place: &Place) -> std::result::Result<(), Errno> {
         let mode = self.layout.locked_down_mode(self.made);
         if mode == self.made {
             return Ok(());
         }
-        self.chmod(directory, mode)
-    }
-
-    fn chmod(&self, directory: &Path, mode: u32) -> std::result::Result<(), Errno> {
-        match chmodat(&self.objects, directory, Mode::from_raw_mode(mode), AtFlags::empty()) {
-            // File systems without permissions say so; removed meanwhile is for the caller's next step to find.
-            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOENT) => Ok(()),
-            other => other,
-        }
+        place.chmod(mode)
     }
 
     fn is_object(&self, path: &Path) -> bool {
@@ -236,18 +248,15 @@ impl Batch<'_> {
                 .filter_map(|(key, placed)| Some((key, placed.as_ref().ok()?)))
         };
         if stored().count() >= MANY {
-            return rustix::fs::syncfs(&self.objects).map_err(|e| Error::io("write to disk", &self.path)(e.into()));
+            return rustix::fs::syncfs(&self.objects)
+                .map_err(|e| Error::io("write to disk", self.objects.path())(e.into()));
         }
         for (key, placed) in stored().filter(|(_, placed)| !placed.directories.is_empty()) {
             self.sync_directory(&Path::new(&placed.directories).join(file_name(key)))?;
             let Some(new_from) = placed.new_from else { continue };
             let mut level = Some(Path::new(&placed.directories));
             while let Some(path) = level.filter(|path| path.as_os_str().len() >= new_from) {
-                self.sync_directory(if path.as_os_str().is_empty() {
-                    Path::new(".")
-                } else {
-                    path
-                })?;
+                self.sync_directory(path)?;
                 level = path.parent();
             }
         }
@@ -255,14 +264,47 @@ impl Batch<'_> {
     }
 
     fn sync_directory(&self, directory: &Path) -> Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let outcome = openat(&self.objects, directory, flags, Mode::empty()).and_then(rustix::fs::fsync);
-        match outcome {
-            // A file system that cannot sync a directory keeps names in order by itself or not at all.
-            Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
-            Err(errno) => Err(Error::io("write to disk", &self.path.join(directory))(errno.into())),
-        }
+        let missing = || self.objects.failed("write to disk", directory, Errno::NOENT);
+        self.objects.find(directory)?.ok_or_else(missing)?.sync()
     }
+}
+
+/// The directory of one object.
+struct Place {
+    /// A directory that is open, reached without following a link.
+    base: OwnedFd,
+    /// What was made below it just now.
+    below: PathBuf,
+    /// It was made just now.
+    new: bool,
+}
+
+impl Place {
+    fn chmod(&self, mode: u32) -> std::result::Result<(), Errno> {
+        let below = self.below.as_path();
+        chmod(
+            &self.base,
+            if below.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                below
+            },
+            mode,
+        )
+    }
+}
+
+fn chmod(base: impl AsFd, directory: &Path, mode: u32) -> std::result::Result<(), Errno> {
+    match chmodat(base, directory, Mode::from_raw_mode(mode), AtFlags::empty()) {
+        // File systems without permissions say so; removed meanwhile is for the caller's next step to find.
+        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOENT) => Ok(()),
+        other => other,
+    }
+}
+
+fn open_path(base: impl AsFd, directory: &Path) -> std::result::Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(base, directory, flags, Mode::empty())
 }
 
 /// Which directories got new names; nothing if the object was there already.
@@ -296,7 +338,9 @@ fn sync_content(entries: &[(Key, Incoming)]) -> Vec<Result<()>> {
     entries
         .iter()
         .map(|(_, incoming)| match outcome {
-            Err(errno) if !incoming.durable => Err(Error::io("write to disk", &incoming.room.path)(errno.into())),
+            Err(errno) if !incoming.durable => {
+                Err(Error::io("write to disk", incoming.room.directory.path())(errno.into()))
+            }
             _ => Ok(()),
         })
         .collect()

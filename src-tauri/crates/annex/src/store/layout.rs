@@ -1,10 +1,8 @@
 //! Where objects lie in one repository, and with which permissions.
 
-use std::fs;
-use std::sync::OnceLock;
-
 use model::Key;
 
+use crate::sharing::Sharing;
 use crate::{Annex, Error, Result, hash_directory};
 
 /// What the configuration of a repository says about its object files.
@@ -13,15 +11,6 @@ pub(super) struct Layout {
     lower: bool,
     crippled: bool,
     sharing: Sharing,
-}
-
-/// `core.sharedRepository`, with the effects that git-annex gives it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sharing {
-    Umask,
-    Group,
-    World,
-    Mode(u32),
 }
 
 impl Layout {
@@ -98,37 +87,6 @@ fn directories(key: &Key, lower: bool) -> String {
     } else {
         hash_directory::mixed(key)
     }
-}
-
-impl Sharing {
-    fn parse(text: &str) -> Self {
-        match text.to_ascii_lowercase().as_str() {
-            "group" | "true" | "yes" | "on" | "1" => Sharing::Group,
-            "all" | "world" | "everybody" | "2" => Sharing::World,
-            text => match u32::from_str_radix(text, 8) {
-                // git itself ignores a mode that locks the owner out.
-                Ok(mode) if mode & 0o600 == 0o600 => Sharing::Mode(mode & 0o666),
-                _ => Sharing::Umask,
-            },
-        }
-    }
-}
-
-/// The permissions that this process does not give to what it creates.
-///
-/// Read from `/proc`, since asking by `umask(2)` would change it for all threads for a moment. Where that is
-/// impossible everything is taken as withheld, which costs one more system call per file.
-pub(super) fn umask() -> u32 {
-    static UMASK: OnceLock<u32> = OnceLock::new();
-    *UMASK.get_or_init(|| {
-        fs::read_to_string("/proc/self/status")
-            .ok()
-            .and_then(|status| {
-                let line = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
-                u32::from_str_radix(line.trim(), 8).ok()
-            })
-            .unwrap_or(0o777)
-    })
 }
 
 #[cfg(test)]

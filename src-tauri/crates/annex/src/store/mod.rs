@@ -36,7 +36,7 @@ pub(crate) use insert::repeat;
 pub(crate) use pour::{LARGE, Onlooker, Unfinished};
 pub(crate) use receive::SMALL;
 
-use crate::{Annex, Error, Result};
+use crate::{Annex, Directory, Error, Result};
 use layout::Layout;
 use room::Room;
 
@@ -45,6 +45,8 @@ use room::Room;
 #[derive(Debug)]
 pub struct Store<'a> {
     annex: &'a Annex,
+    /// The git directory, opened when it is first needed.
+    top: OnceLock<Arc<Directory>>,
     layout: OnceLock<Layout>,
     scratch: Mutex<Weak<Room>>,
     /// The directory within the scratch directory that is used; none for that itself.
@@ -58,6 +60,7 @@ impl Annex {
     pub fn store(&self) -> Store<'_> {
         Store {
             annex: self,
+            top: OnceLock::new(),
             layout: OnceLock::new(),
             scratch: Mutex::new(Weak::new()),
             scratch_name: None,
@@ -164,7 +167,7 @@ impl Store<'_> {
         if let Some(open) = shared.upgrade() {
             return Ok(open);
         }
-        let open = Arc::new(Room::scratch(self.annex, self.layout(), self.scratch_name)?);
+        let open = Arc::new(Room::scratch(self)?);
         *shared = Arc::downgrade(&open);
         Ok(open)
     }
@@ -215,12 +218,35 @@ impl Store<'_> {
     }
 
     fn partials(&self) -> Result<Arc<Room>> {
-        Ok(Arc::new(Room::partials(self.annex, self.layout())?))
+        Ok(Arc::new(Room::partials(self)?))
     }
 
-    /// Makes `directory`, somewhere below `annex/`, as accessible as the repository is.
-    pub(crate) fn make_directory(&self, directory: &Path) -> Result<()> {
-        room::make_directory(self.annex, directory, self.layout())
+    fn top(&self) -> Result<&Arc<Directory>> {
+        if let Some(open) = self.top.get() {
+            return Ok(open);
+        }
+        let open = Directory::top(self.annex.git_dir())?;
+        Ok(self.top.get_or_init(|| Arc::new(open)))
+    }
+
+    /// Opens a directory below `annex/`, and makes it and those above it as accessible as the repository is. The git
+    /// directory itself is never made: where it is missing the drive is gone.
+    pub(crate) fn make_directory(&self, below: impl AsRef<Path>) -> Result<Arc<Directory>> {
+        let below = Path::new("annex").join(below);
+        let made = self
+            .top()?
+            .make_with(below, &|made| self.layout().directory_mode(made))?;
+        Ok(Arc::new(made))
+    }
+
+    /// Opens a directory below `annex/`; none if there is none.
+    pub(crate) fn find_directory(&self, below: impl AsRef<Path>) -> Result<Option<Arc<Directory>>> {
+        let found = match self.top() {
+            Ok(top) => top.find(Path::new("annex").join(below))?,
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error),
+        };
+        Ok(found.map(Arc::new))
     }
 }
 

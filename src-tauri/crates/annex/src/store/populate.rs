@@ -9,11 +9,11 @@ use rustix::fs::{AtFlags, CWD, linkat};
 use rustix::io::Errno;
 
 use super::Store;
-use super::layout::umask;
 use super::pour::{LARGE, Onlooker, Poured, Source, Unfinished, pour, read_small};
 use super::receive::{SMALL, keep_time};
 use super::room::Incoming;
 use crate::naming::is_of_another_name;
+use crate::sharing::umask;
 use crate::{Error, Result};
 
 /// A file that is older than this is older than an index that is written now, in whole seconds.
@@ -46,7 +46,7 @@ impl Store<'_> {
                     durable: false,
                     keep: false,
                 };
-                super::room::set_mode(&object, mode, &incoming.room.path)?;
+                super::room::set_mode(&object, mode, incoming.room.directory.path())?;
                 return Ok(incoming);
             }
         }

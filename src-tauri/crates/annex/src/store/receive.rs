@@ -1,18 +1,18 @@
 //! Content of a known key, copied from a file on this machine.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use model::Key;
-use rustix::fs::{OFlags, Timespec, Timestamps};
+use rustix::fs::{Timespec, Timestamps};
 
 use super::pour::{LARGE, Onlooker, Poured, Reached, Source, Unfinished, pour, read_small, show};
 use super::room::{Incoming, set_mode};
 use super::{Store, file_name};
-use crate::{Error, Result, Verdict, Verifier};
+use crate::{Directory, Error, Result, Verdict, Verifier};
 
 /// Up to this size content is read and written in one go, and starts anew when interrupted.
 pub(crate) const SMALL: u64 = 1 << 20;
@@ -116,8 +116,9 @@ impl Store<'_> {
             keep: true,
         };
         let path = incoming.path();
+        let partials = Arc::clone(&incoming.room.directory);
         let mode = self.layout().object_mode(found.mode());
-        let dest = open_partial(&path, mode | 0o200)?;
+        let dest = open_partial(&partials, &incoming.name, mode | 0o200)?;
         loop {
             let resumed = dest.metadata().map_err(Unfinished::Writing)?.len();
             if resumed > found.len() {
@@ -217,29 +218,19 @@ pub(super) fn keep_time(file: &File, like: &fs::Metadata) {
     let _ = rustix::fs::futimens(file, &times);
 }
 
-fn open_partial(path: &Path, mode: u32) -> Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let open = || {
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(mode)
-            .custom_flags(flags.bits().cast_signed())
-            .open(path)
+fn open_partial(partials: &Directory, name: &OsStr, mode: u32) -> Result<File> {
+    let create = || {
+        partials
+            .create_new(name, mode)
+            .map_err(Error::io("create", &partials.path().join(name)))
     };
-    let usable = open().and_then(|file| match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::from(io::ErrorKind::PermissionDenied)),
-    });
-    match usable {
-        Ok(file) => Ok(file),
-        Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(Error::io("create", path)(error)),
-        // A symlink, a device, or a file that was complete and write-protected when a crash came: it starts anew.
+    match partials.open(name, true) {
+        Ok(Some(file)) => Ok(file),
+        Ok(None) => create(),
+        // A link, a device, or a file that was complete and write-protected when a crash came: it starts anew.
         Err(_) => {
-            let _ = fs::remove_file(path);
-            open().map_err(Error::io("create", path))
+            partials.remove(name)?;
+            create()
         }
     }
 }

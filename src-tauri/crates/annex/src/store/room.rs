@@ -1,24 +1,23 @@
 //! The directories in which content is completed before it gets its final name: `othertmp` and `tmp`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{AtFlags, Mode, OFlags, openat, symlinkat, unlinkat};
 
-use super::layout::{Layout, umask};
+use super::Store;
 use crate::locks::LockFile;
-use crate::{Annex, Error, Result, make_below};
+use crate::sharing::umask;
+use crate::{Directory, Error, Result};
 
 /// An open directory for unfinished files; its lock is held as long as anything in it is in use.
 #[derive(Debug)]
 pub(super) struct Room {
-    pub(super) directory: File,
-    pub(super) path: PathBuf,
+    pub(super) directory: Arc<Directory>,
     _lock: Option<LockFile>,
 }
 
@@ -26,37 +25,35 @@ pub(super) struct Room {
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Room {
-    /// Opens `othertmp`, or with a `name` a directory of this name in it, under its shared lock. What a crash left there is
+    /// Opens `othertmp`, or the directory in it that the store uses, under its shared lock. What a crash left there is
     /// removed when nobody else uses it, as git-annex does it.
-    pub(super) fn scratch(annex: &Annex, layout: &Layout, name: Option<&str>) -> Result<Self> {
-        let mut path = annex.annex_file("othertmp");
-        let lock_path = annex.annex_file("othertmp.lck");
-        let lock = match LockFile::try_exclusive(&lock_path)? {
+    pub(super) fn scratch(store: &Store<'_>) -> Result<Self> {
+        let annex = store.make_directory("")?;
+        let lock_name = OsStr::new("othertmp.lck");
+        let lock = match LockFile::try_exclusive_in(&annex, lock_name)? {
             Some(alone) => {
-                empty(&path);
+                if let Some(left) = annex.find("othertmp")? {
+                    left.empty();
+                }
                 alone.make_shared()?
             }
-            None => LockFile::shared(&lock_path)?,
+            None => LockFile::shared_in(&annex, lock_name)?,
         };
         // Only now: git-annex deletes the directory when it is alone.
-        path.extend(name);
-        make_directory(annex, &path, layout)?;
-        Self::open(path, Some(lock))
+        let mut below = PathBuf::from("othertmp");
+        below.extend(store.scratch_name);
+        let mode = |made| store.layout().directory_mode(made);
+        Ok(Self {
+            directory: Arc::new(annex.make_with(below, &mode)?),
+            _lock: Some(lock),
+        })
     }
 
     /// Opens `tmp`, whose files are guarded by the transfer lock of their key.
-    pub(super) fn partials(annex: &Annex, layout: &Layout) -> Result<Self> {
-        let path = annex.annex_file("tmp");
-        make_directory(annex, &path, layout)?;
-        Self::open(path, None)
-    }
-
-    fn open(path: PathBuf, lock: Option<LockFile>) -> Result<Self> {
-        let directory = File::open(&path).map_err(Error::io("open", &path))?;
+    pub(super) fn partials(store: &Store<'_>) -> Result<Self> {
         Ok(Self {
-            directory,
-            path,
-            _lock: lock,
+            directory: store.make_directory("tmp")?,
+            _lock: None,
         })
     }
 
@@ -69,12 +66,12 @@ impl Room {
                 Ok(made) => {
                     let file = File::from(made);
                     if mode & umask() != 0 {
-                        set_mode(&file, mode, &self.path)?;
+                        set_mode(&file, mode, self.directory.path())?;
                     }
                     return Ok((file, name));
                 }
                 Err(rustix::io::Errno::EXIST) => {}
-                Err(errno) => return Err(Error::io("create a file in", &self.path)(errno.into())),
+                Err(errno) => return Err(Error::io("create a file in", self.directory.path())(errno.into())),
             }
         }
     }
@@ -86,7 +83,7 @@ impl Room {
             match symlinkat(target, &self.directory, &name) {
                 Ok(()) => return Ok(name),
                 Err(rustix::io::Errno::EXIST) => {}
-                Err(errno) => return Err(Error::io("create a symlink in", &self.path)(errno.into())),
+                Err(errno) => return Err(Error::io("create a symlink in", self.directory.path())(errno.into())),
             }
         }
     }
@@ -119,7 +116,14 @@ impl Incoming {
 
     /// Where the file lies now.
     pub fn path(&self) -> PathBuf {
-        self.room.path.join(&self.name)
+        self.room.directory.path().join(&self.name)
+    }
+
+    /// Gives the file a name in a directory, in the place of what has it.
+    pub(crate) fn rename_into(mut self, directory: &Directory, name: &OsStr) -> Result<()> {
+        directory.rename_here(&self.room.directory, &self.name, name)?;
+        self.keep = true;
+        Ok(())
     }
 
     /// Says that the file was renamed away by the caller.
@@ -145,37 +149,4 @@ impl Drop for Incoming {
 pub(super) fn set_mode(file: &File, mode: u32, path: &Path) -> Result<()> {
     file.set_permissions(fs::Permissions::from_mode(mode))
         .map_err(Error::io("set the permissions of a file in", path))
-}
-
-/// Makes a directory of the annex, and those above it, as accessible as the repository is. The git directory itself is
-/// never made: where it is missing the drive is gone.
-pub(super) fn make_directory(annex: &Annex, path: &Path, layout: &Layout) -> Result<()> {
-    for path in make_below(annex.git_dir(), path).map_err(Error::io("create the directory", path))? {
-        let made = fs::metadata(&path).map_err(Error::io("examine", &path))?.mode() & 0o7777;
-        let wanted = layout.directory_mode(made);
-        if wanted != made {
-            fs::set_permissions(&path, fs::Permissions::from_mode(wanted))
-                .map_err(Error::io("set the permissions of", &path))?;
-        }
-    }
-    Ok(())
-}
-
-/// Best effort: what cannot be removed only takes space.
-fn empty(directory: &Path) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        match fs::remove_file(&path) {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::IsADirectory | io::ErrorKind::PermissionDenied
-                ) =>
-            {
-                let _ = fs::remove_dir_all(&path);
-            }
-            _ => {}
-        }
-    }
 }

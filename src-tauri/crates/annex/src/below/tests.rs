@@ -1,0 +1,370 @@
+//! A link stands at each place below a git directory that this crate writes, makes, empties or removes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use model::{Key, Uuid};
+
+use crate::exchange::content::{Outcome, Wanted, transfer};
+use crate::index::Staged;
+use crate::logs::{Presence, VectorClock};
+use crate::objects::Bulk;
+use crate::oid::to_git;
+use crate::ref_lock::{RefLock, force_ref};
+use crate::scratch_repository::Scratch;
+use crate::store::tests::{configure, content, key_of, put};
+use crate::{Annex, Result, init};
+
+/// Our repository, and another one that it sends to.
+struct World {
+    here: Scratch,
+    there: Annex,
+    outside: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Here,
+    There,
+}
+use Side::{Here, There};
+
+/// What somebody finds who looks for the link afterwards.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// It is refused by name.
+    Refused,
+    /// It was replaced, as a file there would have been, and all else went well.
+    Replaced,
+}
+use Told::{Refused, Replaced};
+
+const OTHER: &str = "22222222-2222-4222-8222-222222222222";
+
+/// What is in git of `content(n)`'s key.
+fn small() -> Vec<Vec<u8>> {
+    (1..4).map(|seed| content(300, seed)).collect()
+}
+
+fn large() -> Vec<u8> {
+    content(3 << 20, 9)
+}
+
+/// Where the object of a key is, below the git directory: its hash directories, its directory, the object.
+fn object_of(annex: &Annex, key: &Key) -> PathBuf {
+    let path = annex.store().object_path(key);
+    path.strip_prefix(annex.git_dir()).unwrap().to_owned()
+}
+
+impl World {
+    fn new() -> Self {
+        let here = Scratch::new();
+        here.write("a", "one");
+        here.sync();
+        for content in small().iter().chain([&large()]) {
+            put(&here.annex, content);
+        }
+        let bare = git2::Repository::init_bare(here.folder.path().join("there")).unwrap();
+        let there = configure(&bare, &[("annex.uuid", OTHER)]);
+        put(&there, b"there before");
+        let outside = here.folder.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        Self { here, there, outside }
+    }
+
+    fn git_dir(&self, side: Side) -> &Path {
+        match side {
+            Here => self.here.annex.git_dir(),
+            There => self.there.git_dir(),
+        }
+    }
+
+    /// Moves what is at a path out, and puts a link to it there; what is not there is made outside.
+    fn plant(&self, side: Side, path: &Path, is_directory: bool) {
+        let at = self.git_dir(side).join(path);
+        let target = self.outside.join("precious");
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        if at.symlink_metadata().is_ok() {
+            fs::rename(&at, &target).unwrap();
+        } else if is_directory {
+            fs::create_dir(&target).unwrap();
+        } else {
+            fs::write(&target, "precious").unwrap();
+        }
+        if is_directory {
+            fs::create_dir_all(target.join("deep")).unwrap();
+            fs::write(target.join("deep/er"), "precious").unwrap();
+            fs::write(target.join("letter"), "precious").unwrap();
+        }
+        symlink(&target, &at).unwrap();
+    }
+
+    fn send(&self, contents: &[Vec<u8>]) -> std::result::Result<(), String> {
+        let wanted: Vec<_> = contents
+            .iter()
+            .map(|content| Wanted {
+                key: key_of(content),
+                path: None,
+            })
+            .collect();
+        let outcomes = transfer(
+            &self.here.annex,
+            &self.there,
+            &wanted,
+            0,
+            &|_, _| {},
+            &AtomicBool::new(false),
+        );
+        for (_, outcome) in outcomes {
+            match outcome {
+                Outcome::Stored => {}
+                Outcome::Failed(error) => return Err(error.to_string()),
+                Outcome::AlreadyPresent
+                | Outcome::Busy
+                | Outcome::SourceMissing
+                | Outcome::Corrupt
+                | Outcome::DiskFull { .. }
+                | Outcome::Cancelled => return Err(format!("{outcome:?}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn objects(&self, side: Side, count: usize) -> Result<()> {
+        let git = git2::Repository::open(self.git_dir(side)).unwrap();
+        let mut bulk = Bulk::begin(&git)?;
+        for number in 0..count {
+            bulk.blob(format!("object {number}").as_bytes())?;
+        }
+        bulk.finish()
+    }
+
+    fn set(&self, side: Side, name: &str) -> Result<()> {
+        let git = git2::Repository::open(self.git_dir(side)).unwrap();
+        if side == There {
+            git.config().unwrap().set_bool("core.logAllRefUpdates", true).unwrap();
+        }
+        let from = git2::Repository::open(self.git_dir(Here)).unwrap();
+        let head = from.head().unwrap().target().unwrap();
+        force_ref(&git, name, head, "test")
+    }
+
+    fn record(&self, uuid: &str) -> Result<()> {
+        let uuid = Uuid::parse(uuid).unwrap();
+        let presence = [(key_of(b"x"), uuid, Presence::Present)];
+        let recorded = self.here.annex.branch().record_presence(&presence, VectorClock::now());
+        recorded.map(drop)
+    }
+}
+
+/// All that is below a directory: permissions, time of the last change, content.
+fn all_below(path: &Path, found: &mut BTreeMap<PathBuf, (u32, i64, i64, Vec<u8>)>) {
+    let data = path.symlink_metadata().unwrap();
+    let content = if data.is_file() {
+        fs::read(path).unwrap()
+    } else {
+        Vec::new()
+    };
+    let facts = (data.mode(), data.mtime(), data.mtime_nsec(), content);
+    found.insert(path.to_owned(), facts);
+    if data.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            all_below(&entry.unwrap().path(), found);
+        }
+    }
+}
+
+type Act = fn(&World) -> std::result::Result<(), String>;
+
+fn words<T>(outcome: Result<T>) -> std::result::Result<(), String> {
+    outcome.map(drop).map_err(|error| error.to_string())
+}
+
+const SEND: Act = |world| world.send(&small());
+const SEND_LARGE: Act = |world| world.send(&[large()]);
+const ADD: Act = |world| {
+    let scratch = &world.here;
+    scratch.write("b", "two");
+    let intake = scratch.ingest(scratch.look()).map_err(|error| error.to_string())?;
+    match intake.postponed.first() {
+        Some((_, postponed)) => Err(format!("{postponed:?}")),
+        None => Ok(()),
+    }
+};
+const SET_BAD: Act = |world| match world.here.annex.store().set_bad(&key_of(&small()[0])) {
+    Ok(true) => Ok(()),
+    Ok(false) => Err("not set aside".to_owned()),
+    Err(error) => Err(error.to_string()),
+};
+const LOCK: Act = |world| words(world.here.annex.store().lock_content_shared(&key_of(&small()[0])));
+const RECORD: Act = |world| words(world.record(OTHER));
+const RECORD_PRIVATELY: Act = |world| {
+    let git = world.here.annex.git().unwrap();
+    let mut config = git.config().unwrap();
+    config.set_str("remote.x.annex-uuid", OTHER).unwrap();
+    config.set_bool("remote.x.annex-private", true).unwrap();
+    words(world.record(OTHER))
+};
+const TEND: Act = |world| match world.here.annex.tend("/run/socket") {
+    Ok(Some(_tenancy)) => Ok(()),
+    Ok(None) => Err("somebody tends it".to_owned()),
+    Err(error) => Err(error.to_string()),
+};
+const STAGE: Act = |world| words(Staged::open(&world.here.annex.git().unwrap()).and_then(Staged::commit));
+const REBUILD: Act = |world| {
+    fs::write(world.git_dir(Here).join("index"), "no index").unwrap();
+    STAGE(world)
+};
+const INIT: Act = |world| words(init::init(world.here.top(), None, 1));
+const FEW: Act = |world| words(world.objects(There, 3));
+const MANY: Act = |world| words(world.objects(There, 50));
+const MOVE: Act = |world| words(world.set(There, "refs/heads/x/y"));
+const MOVE_HERE: Act = |world| {
+    let name = "refs/heads/main";
+    let git = world.here.annex.git().unwrap();
+    let tree = git.head().unwrap().peel_to_commit().unwrap();
+    let who = git2::Signature::now("a", "a@b").unwrap();
+    let new = git
+        .commit(None, &who, &who, "new", &tree.tree().unwrap(), &[&tree])
+        .unwrap();
+    words(RefLock::take(&git, name).and_then(|lock| {
+        assert_ne!(lock.target()?.map(to_git), Some(new));
+        lock.set(crate::oid::from_git(new), "test")
+    }))
+};
+
+#[test]
+fn nothing_outside_is_touched_where_a_link_stands() {
+    let key = key_of(&small()[0]);
+    let sample = World::new();
+    let (ours, theirs) = (object_of(&sample.here.annex, &key), object_of(&sample.there, &key));
+    let up = |path: &Path, levels: usize| path.ancestors().nth(levels).unwrap().to_str().unwrap().to_owned();
+    let blob = git2::Oid::hash_object(git2::ObjectType::Blob, b"object 0")
+        .unwrap()
+        .to_string();
+    let name = key.to_string();
+    let receiving = format!("annex/transfer/download/{}", sample.here.annex.uuid());
+    let sending = format!("annex/transfer/upload/{OTHER}");
+    let turn = format!("anabranch/from-{}.lck", sample.here.annex.uuid());
+    let large = key_of(&large());
+    let lock_of_large = format!("annex/transfer/download/lck/lck.{large}");
+
+    let directories: Vec<(Side, String, Act)> = vec![
+        (There, "annex".into(), SEND),
+        (There, "annex/othertmp".into(), SEND),
+        (Here, "annex/othertmp".into(), ADD),
+        (There, "annex/tmp".into(), SEND_LARGE),
+        (There, "annex/objects".into(), SEND),
+        (There, up(&theirs, 3), SEND),
+        (There, up(&theirs, 2), SEND),
+        (There, up(&theirs, 1), SEND),
+        (Here, "annex/objects".into(), SET_BAD),
+        (Here, up(&ours, 3), SET_BAD),
+        (Here, up(&ours, 2), SET_BAD),
+        (Here, up(&ours, 1), SET_BAD),
+        (Here, up(&ours, 1), LOCK),
+        (Here, "annex/bad".into(), SET_BAD),
+        (There, "annex/transfer".into(), SEND),
+        (There, "annex/transfer/download".into(), SEND),
+        (There, "annex/transfer/download/lck".into(), SEND),
+        (There, receiving, SEND_LARGE),
+        (Here, "annex/journal".into(), RECORD),
+        (Here, "annex/journal-private".into(), RECORD_PRIVATELY),
+        (There, "anabranch".into(), SEND),
+        (Here, "anabranch".into(), TEND),
+        (There, "objects".into(), FEW),
+        (There, format!("objects/{}", &blob[..2]), FEW),
+        (There, "objects/pack".into(), MANY),
+        (There, "refs".into(), MOVE),
+        (There, "refs/heads".into(), MOVE),
+        (There, "refs/heads/x".into(), MOVE),
+        (There, "logs".into(), MOVE),
+        (There, "logs/refs/heads/x".into(), MOVE),
+        (Here, "annex".into(), INIT),
+        (Here, "info".into(), INIT),
+    ];
+    let files: Vec<(Side, String, Act, Told)> = vec![
+        (There, "annex/othertmp.lck".into(), SEND, Refused),
+        (There, format!("annex/tmp/{large}"), SEND_LARGE, Replaced),
+        (There, lock_of_large, SEND_LARGE, Refused),
+        (There, turn, SEND, Refused),
+        (Here, format!("{}.lck", up(&ours, 0)), SET_BAD, Refused),
+        (Here, format!("annex/bad/{name}"), SET_BAD, Replaced),
+        (Here, "annex/journal.lck".into(), RECORD, Refused),
+        (Here, "anabranch/engine".into(), TEND, Refused),
+        (Here, "anabranch/engine.lock".into(), TEND, Refused),
+        (Here, "index".into(), STAGE, Refused),
+        (Here, "index.lock".into(), STAGE, Refused),
+        (Here, "index.anabranch".into(), STAGE, Replaced),
+        (Here, "index.damaged".into(), REBUILD, Replaced),
+        (There, "refs/heads/x/y.lock".into(), MOVE, Refused),
+        (There, "refs/heads/x/y.new.lock".into(), MOVE, Replaced),
+        (There, "logs/refs/heads/x/y".into(), MOVE, Refused),
+        (Here, "logs/HEAD".into(), MOVE_HERE, Refused),
+        (Here, "annex/sentinal".into(), INIT, Refused),
+        (Here, "annex/sentinal.cache".into(), INIT, Refused),
+        (Here, "info/attributes".into(), INIT, Refused),
+    ];
+    let rows = directories
+        .into_iter()
+        .map(|(side, path, act)| (side, path, act, Refused, true))
+        .chain(
+            files
+                .into_iter()
+                .map(|(side, path, act, told)| (side, path, act, told, false)),
+        );
+    let mut wrong = Vec::new();
+    for (side, path, act, told, is_directory) in rows {
+        let world = World::new();
+        world.plant(side, Path::new(&path), is_directory);
+        let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
+        all_below(&world.outside, &mut before);
+        let outcome = act(&world);
+        all_below(&world.outside, &mut after);
+        if before != after {
+            let changed: Vec<_> = before
+                .keys()
+                .chain(after.keys())
+                .filter(|key| before.get(*key) != after.get(*key))
+                .collect();
+            wrong.push(format!("{path}: outside is touched: {changed:?} ({outcome:?})"));
+        }
+        let is_told = match (told, &outcome) {
+            (Refused, Err(words)) => words.contains(&path) && words.contains("is a link"),
+            (Replaced, outcome) => outcome.is_ok(),
+            (Refused, Ok(())) => false,
+        };
+        if !is_told {
+            wrong.push(format!("{path}: {outcome:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    // A read-only source is read all the same: its transfer locks are a courtesy.
+    let world = World::new();
+    world.plant(Here, Path::new(&sending), true);
+    assert_eq!(SEND_LARGE(&world), Ok(()));
+    assert_eq!(fs::read_dir(world.outside.join("precious")).unwrap().count(), 2);
+}
+
+/// git-annex makes `.git` a link in submodules and linked work trees, and a drive may be mounted through one.
+#[test]
+fn links_that_lead_to_the_git_directory_are_followed() {
+    let world = World::new();
+    let top = world.here.top().to_owned();
+    let moved = world.here.folder.path().join("moved");
+    fs::rename(top.join(".git"), &moved).unwrap();
+    symlink(&moved, top.join(".git")).unwrap();
+    let through = world.here.folder.path().join("through");
+    symlink(world.there.git_dir(), &through).unwrap();
+    let there = Annex::open(&through).unwrap();
+    assert_eq!(ADD(&world), Ok(()));
+    assert_eq!(RECORD(&world), Ok(()));
+    assert_eq!(TEND(&world), Ok(()));
+    let world = World { there, ..world };
+    assert_eq!(SEND(&world), Ok(()));
+    assert_eq!(FEW(&world), Ok(()));
+    assert_eq!(MOVE(&world), Ok(()));
+}
