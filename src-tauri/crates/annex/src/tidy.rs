@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use git2::ConfigLevel;
+
 use crate::{Annex, Error, Result};
 
 /// What `gc.autoPackLimit` is if nobody sets it.
@@ -50,6 +52,9 @@ impl Annex {
     /// Has git pack the objects if there are many: every burst of changes leaves a pack, and nobody else packs where no
     /// git command runs. Returns whether git was asked; `git gc` decides for itself, by the user's `gc.*` settings.
     ///
+    /// No hook runs, and no program that the repository's own configuration names: a folder on a drive may have been
+    /// prepared by somebody else.
+    ///
     /// Blocks for as long as git takes, some seconds, with nothing locked that syncing needs. Where there is no git
     /// nothing is done. To be called when there is nothing else to do.
     pub fn tidy(&self) -> Result<bool> {
@@ -63,8 +68,21 @@ impl Annex {
                 git.env_remove(name);
             }
         }
+        // What is missing in a partial clone is not fetched: the way there may be a program too.
+        git.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "none");
         git.arg("--git-dir").arg(self.git_dir());
-        git.args(["-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"]);
+        for setting in [
+            "core.hooksPath=/dev/null",
+            "core.fsmonitor=false",
+            "gc.autoDetach=false",
+        ] {
+            git.args(["-c", setting]);
+        }
+        match self.names_program()? {
+            // This cannot be switched off, and only what deletes objects asks it.
+            true => git.args(["repack", "-a", "-d", "-l", "-k", "-q"]),
+            false => git.args(["gc", "--auto", "--quiet"]),
+        };
         git.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         git.current_dir(self.git_dir());
         let output = match git.output() {
@@ -76,20 +94,35 @@ impl Annex {
             return Ok(true);
         }
         Err(Error::Refused(format!(
-            "'git gc' failed in {}; nothing is lost, git only needs more space and time there. It says: {}",
+            "git could not pack the objects in {}; nothing is lost, git only needs more space and time there. It says: {}",
             self.git_dir().display(),
             String::from_utf8_lossy(&output.stderr).trim()
         )))
+    }
+
+    /// True if the configuration of the repository itself, not the user's, names programs that say which objects are kept.
+    fn names_program(&self) -> Result<bool> {
+        let doing = || Error::git("read the configuration");
+        let config = self.git()?.config().map_err(doing())?;
+        let mut entries = config.entries(Some("^gc\\.recentobjectshook$")).map_err(doing())?;
+        while let Some(entry) = entries.next() {
+            let level = entry.map_err(doing())?.level();
+            if matches!(level, ConfigLevel::Local | ConfigLevel::Worktree | ConfigLevel::App) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use crate::fixture::{Fixture, file, leaves};
     use crate::objects::Bulk;
 
-    #[test]
-    fn many_packs_become_few() {
+    fn with_many_packs() -> Fixture {
         let fixture = Fixture::new();
         fixture.start(&leaves([("a", file("1"))]));
         assert!(!fixture.annex.tidy().unwrap(), "nothing to do");
@@ -103,8 +136,42 @@ mod tests {
         }
         assert_eq!(fixture.annex.object_files().packs, 51);
         assert!(fixture.annex.object_files().are_many());
+        fixture
+    }
+
+    #[test]
+    fn many_packs_become_few() {
+        let fixture = with_many_packs();
         assert!(fixture.annex.tidy().unwrap());
         assert!(fixture.annex.object_files().packs < 5);
         fixture.assert_clean();
+    }
+
+    /// Whoever had a drive may have written its repositories' configuration and hooks.
+    #[test]
+    fn packing_runs_no_program_of_the_repository() {
+        for setting in ["", "core.fsmonitor", "core.hooksPath", "gc.recentObjectsHook"] {
+            let fixture = with_many_packs();
+            let git_dir = fixture.annex.git_dir();
+            let (program, ran) = (git_dir.join("program"), git_dir.join("ran"));
+            let script = format!("#!/bin/sh\necho \"$0 $*\" >>'{}'\n", ran.display());
+            let hooks = git_dir.join("hooks");
+            std::fs::create_dir_all(&hooks).unwrap();
+            for path in [&program, &hooks.join("pre-auto-gc"), &git_dir.join("pre-auto-gc")] {
+                std::fs::write(path, &script).unwrap();
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            if !setting.is_empty() {
+                let value = match setting {
+                    "core.hooksPath" => git_dir,
+                    _ => program.as_path(),
+                };
+                fixture.git(&["config", setting, value.to_str().unwrap()]);
+            }
+            assert!(fixture.annex.tidy().unwrap(), "{setting}");
+            let told = std::fs::read_to_string(&ran).unwrap_or_default();
+            assert_eq!(told, "", "{setting}");
+            assert!(fixture.annex.object_files().packs < 5, "{setting}");
+        }
     }
 }
