@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-use crate::beneath::{open_child, open_directory};
+use crate::beneath::{open_child, open_directory, open_file_below};
 use crate::sharing::{Sharing, umask};
 use crate::{Error, Result};
 
@@ -176,6 +176,15 @@ impl Directory {
             Ok(file) => self.regular(name, file.into()).map(Some),
             Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
             Err(errno) => Err(self.failed("open", name.as_ref(), errno)),
+        }
+    }
+
+    /// Opens a regular file below this directory for reading, in one step; none if nothing is there.
+    pub(crate) fn open_below(&self, below: &Path) -> Result<Option<File>> {
+        match open_file_below(&self.open, below.as_os_str().as_bytes(), FILE) {
+            Ok(file) => self.regular(below.as_os_str(), file.into()).map(Some),
+            Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
+            Err(errno) => Err(self.failed("open", below, errno)),
         }
     }
 

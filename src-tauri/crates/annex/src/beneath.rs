@@ -14,6 +14,11 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 
+/// How a path of several components is followed: not through a symlink, and not out.
+const RESOLVE: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_MAGICLINKS);
+
 /// The directories of the work tree, opened without following symlinks. The last one stays open: files come sorted.
 pub(crate) struct Directories<'r> {
     root: &'r OwnedFd,
@@ -63,8 +68,7 @@ pub(crate) fn open_directory(root: &OwnedFd, path: &[u8]) -> Result<OwnedFd> {
     if path.is_empty() {
         return openat(root, ".", DIRECTORY, Mode::empty());
     }
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    match openat2(root, path, DIRECTORY, Mode::empty(), resolve) {
+    match openat2(root, path, DIRECTORY, Mode::empty(), RESOLVE) {
         // Kernels before 5.6, and sandboxes that know nothing of the call.
         Err(Errno::NOSYS | Errno::PERM) => {
             let mut components = path.split(|&b| b == b'/');
@@ -72,6 +76,18 @@ pub(crate) fn open_directory(root: &OwnedFd, path: &[u8]) -> Result<OwnedFd> {
             components.try_fold(open_child(root, first)?, |directory, name| open_child(&directory, name))
         }
         outcome => outcome.map_err(not_a_directory),
+    }
+}
+
+/// Opens the file at `path` below `root` as `flags` say, without following a symlink on the way or at its end.
+pub(crate) fn open_file_below(root: &OwnedFd, path: &[u8], flags: OFlags) -> Result<OwnedFd> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match openat2(root, path, flags, Mode::empty(), RESOLVE) {
+        Err(Errno::NOSYS | Errno::PERM) => {
+            let (above, name) = path.rsplit_once_str(b"/").unwrap_or((b"", path));
+            openat(open_directory(root, above)?, name, flags, Mode::empty())
+        }
+        outcome => outcome,
     }
 }
 

@@ -15,16 +15,14 @@ mod room;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use model::Key;
-use rustix::fs::OFlags;
 
 pub use content_lock::ContentLock;
 pub use ingest::{Ingested, Making};
@@ -108,14 +106,16 @@ impl Store<'_> {
 
     /// Opens the object file of `key` for reading; [`io::ErrorKind::NotFound`] inside the error if it is not here.
     pub fn open(&self, key: &Key) -> Result<File> {
-        let mut missing = None;
+        let top = self.top()?;
         for path in self.places(key) {
-            match open_regular(&path) {
-                Ok(file) => return Ok(file),
-                Err(error) => missing = missing.or(Some(Error::io("open", &path)(error))),
+            let below = path.strip_prefix(self.annex.git_dir()).unwrap_or(&path);
+            if let Some(file) = top.open_below(below)? {
+                return Ok(file);
             }
         }
-        Err(missing.unwrap_or_else(|| Error::Busy(self.object_path(key))))
+        Err(Error::io("open", &self.object_path(key))(
+            io::ErrorKind::NotFound.into(),
+        ))
     }
 
     /// Refuses what would leave less than `reserve` bytes free (`annex.diskreserve`) after storing `need` bytes.
@@ -266,17 +266,4 @@ pub(crate) fn found<T>(outcome: Result<T>) -> Result<Option<T>> {
 /// The key as a file name for the file system.
 pub(crate) fn file_name(key: &Key) -> std::ffi::OsString {
     std::ffi::OsString::from_vec(key.to_file_name().into())
-}
-
-/// Opens a file for reading only if it is a regular one: no symlink is followed, no pipe waited for.
-fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file")),
-    }
 }

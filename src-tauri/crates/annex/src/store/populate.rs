@@ -1,6 +1,7 @@
 //! Copies of objects for unlocked files of the work tree.
 
 use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, SystemTime};
 
@@ -37,8 +38,9 @@ impl Store<'_> {
         let mode = work_tree_mode(found.mode(), executable);
         if thin && !executable && found.nlink() == 1 {
             let name = room.new_name();
-            let from = self.find(key).unwrap_or(place);
-            if linkat(CWD, &from, &room.directory, &name, AtFlags::empty()).is_ok() {
+            // The very file that was opened, whatever has its name by now.
+            let from = format!("/proc/self/fd/{}", object.as_raw_fd());
+            if linkat(CWD, from, &room.directory, &name, AtFlags::SYMLINK_FOLLOW).is_ok() {
                 let incoming = Incoming {
                     room,
                     name,
