@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use model::{Key, Uuid};
+use model::{Key, RepoPath, Uuid};
 
 use crate::exchange::content::{Outcome, Wanted, transfer};
 use crate::index::Staged;
@@ -68,7 +68,7 @@ impl World {
             put(&here.annex, content);
         }
         let bare = git2::Repository::init_bare(here.folder.path().join("there")).unwrap();
-        let there = configure(&bare, &[("annex.uuid", OTHER)]);
+        let there = configure(&bare, &[("annex.uuid", OTHER), ("core.logAllRefUpdates", "true")]);
         put(&there, b"there before");
         let outside = here.folder.path().join("outside");
         fs::create_dir(&outside).unwrap();
@@ -144,9 +144,6 @@ impl World {
 
     fn set(&self, side: Side, name: &str) -> Result<()> {
         let git = git2::Repository::open(self.git_dir(side)).unwrap();
-        if side == There {
-            git.config().unwrap().set_bool("core.logAllRefUpdates", true).unwrap();
-        }
         let from = git2::Repository::open(self.git_dir(Here)).unwrap();
         let head = from.head().unwrap().target().unwrap();
         force_ref(&git, name, head, "test")
@@ -198,6 +195,11 @@ const SET_BAD: Act = |world| match world.here.annex.store().set_bad(&key_of(&sma
     Ok(true) => Ok(()),
     Ok(false) => Err("not set aside".to_owned()),
     Err(error) => Err(error.to_string()),
+};
+const LINK: Act = |world| {
+    let path = RepoPath::parse(b"a file").unwrap();
+    let store = world.here.annex.store();
+    words(store.content_for_work_tree(&key_of(&small()[0]), &path, true, false))
 };
 const LOCK: Act = |world| words(world.here.annex.store().lock_content_shared(&key_of(&small()[0])));
 const RECORD: Act = |world| words(world.record(OTHER));
@@ -266,6 +268,9 @@ fn nothing_outside_is_touched_where_a_link_stands() {
         (Here, up(&ours, 2), SET_BAD),
         (Here, up(&ours, 1), SET_BAD),
         (Here, up(&ours, 1), LOCK),
+        (Here, "annex/objects".into(), LINK),
+        (Here, up(&ours, 2), LINK),
+        (Here, up(&ours, 1), LINK),
         (Here, "annex/bad".into(), SET_BAD),
         (There, "annex/transfer".into(), SEND),
         (There, "annex/transfer/download".into(), SEND),
@@ -292,6 +297,7 @@ fn nothing_outside_is_touched_where_a_link_stands() {
         (There, lock_of_large, SEND_LARGE, Refused),
         (There, turn, SEND, Refused),
         (Here, format!("{}.lck", up(&ours, 0)), SET_BAD, Refused),
+        (Here, up(&ours, 0), LINK, Refused),
         (Here, format!("annex/bad/{name}"), SET_BAD, Replaced),
         (Here, "annex/journal.lck".into(), RECORD, Refused),
         (Here, "anabranch/engine".into(), TEND, Refused),
@@ -367,4 +373,44 @@ fn links_that_lead_to_the_git_directory_are_followed() {
     assert_eq!(SEND(&world), Ok(()));
     assert_eq!(FEW(&world), Ok(()));
     assert_eq!(MOVE(&world), Ok(()));
+}
+
+/// Whatever is made in a repository that a group shares, the others of the group can read, and change where its owner can.
+#[test]
+fn in_a_shared_repository_all_is_made_for_those_who_share_it() {
+    let world = World::new();
+    let shared = world.here.folder.path().join("shared.git");
+    world
+        .here
+        .git(&["init", "-q", "--bare", "--shared=group", shared.to_str().unwrap()]);
+    let config = shared.join("config");
+    world.here.git(&[
+        "config",
+        "-f",
+        config.to_str().unwrap(),
+        "core.logAllRefUpdates",
+        "true",
+    ]);
+    let there = init::init(&shared, Some("shared"), 1).unwrap();
+    let uuid = there.uuid().clone();
+    let world = World { there, ..world };
+    for act in [SEND, SEND_LARGE, FEW, MANY, MOVE] {
+        assert_eq!(act(&world), Ok(()));
+    }
+    let there = &world.there;
+    let bad = put(there, b"bad");
+    assert!(there.store().set_bad(&bad).unwrap());
+    let presence = [(bad, uuid, Presence::Missing)];
+    there.branch().record_presence(&presence, VectorClock::now()).unwrap();
+    let _tenancy = there.tend("/run/socket").unwrap().unwrap();
+    let mut found = BTreeMap::new();
+    all_below(&shared, &mut found);
+    assert!(found.len() > 60, "{}", found.len());
+    for (path, (mode, ..)) in found {
+        let wanted = match path.is_dir() {
+            true => 0o070,
+            false => (mode & 0o600) >> 3,
+        };
+        assert_eq!(mode & wanted, wanted, "{}: {mode:o}", path.display());
+    }
 }

@@ -69,7 +69,7 @@ fn choose_filter(annex: &Annex, ours: &Path, git_annex_is_installed: bool) -> Re
                 set(&mut config, setting, value)?;
             }
         }
-        add_hooks(git.commondir(), false)
+        add_hooks(git.commondir(), false)?;
     } else {
         if current != command {
             set(&mut config, process, &command)?;
@@ -82,8 +82,8 @@ fn choose_filter(annex: &Annex, ours: &Path, git_annex_is_installed: bool) -> Re
                     .map_err(Error::git(format!("remove {setting} from the configuration")))?;
             }
         }
-        Ok(())
     }
+    super::share_configuration(&git).map(drop)
 }
 
 /// True if a `git-annex` that can be run is in the PATH.

@@ -156,10 +156,7 @@ fn adopt(git: Repository, path: &Path, description: Option<&str>, now: u64) -> R
     sentinel::place(git.commondir())?;
     take_over_branch(&git)?;
     set_new(&mut config, "annex.version", VERSION)?;
-    let stored = git.commondir().join("config");
-    fs::File::open(&stored)
-        .and_then(|file| file.sync_all())
-        .map_err(Error::io("store", &stored))?;
+    store_configuration(&git)?;
 
     let annex = Annex::open(path)?;
     let top = annex.work_tree().unwrap_or(annex.git_dir());
@@ -221,6 +218,23 @@ pub fn can_hold_work_tree(directory: &Path) -> Result<bool> {
 fn configuration(git: &Repository) -> Result<git2::Config> {
     let path: PathBuf = git.commondir().join("config");
     git2::Config::open(&path).map_err(Error::git(format!("read {}", path.display())))
+}
+
+/// Gives the configuration to those who share the repository: libgit2 makes a new file of it.
+fn share_configuration(git: &Repository) -> Result<fs::File> {
+    let stored = git.commondir().join("config");
+    let file = fs::File::open(&stored).map_err(Error::io("open", &stored))?;
+    Directory::top(git.commondir())?
+        .share(&file, 0o644)
+        .map_err(|errno| Error::io("set the permissions of", &stored)(errno.into()))?;
+    Ok(file)
+}
+
+/// Writes the configuration out, for all who share the repository.
+fn store_configuration(git: &Repository) -> Result<()> {
+    let stored = git.commondir().join("config");
+    let file = share_configuration(git)?;
+    file.sync_all().map_err(Error::io("store", &stored))
 }
 
 fn set(config: &mut git2::Config, name: &str, value: &str) -> Result<()> {

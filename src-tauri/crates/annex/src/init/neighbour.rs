@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use model::RemoteName;
 
-use super::{configuration, set};
+use super::{configuration, set, store_configuration};
 use crate::settings::remotes;
 use crate::{Annex, Error, Result};
 
@@ -33,7 +33,8 @@ pub fn remote_name(annex: &Annex, other: &Annex, wish: Option<&str>) -> Result<R
 /// Makes another repository on this machine the remote `name` of `annex`.
 pub fn set_remote(annex: &Annex, other: &Annex, name: &RemoteName) -> Result<()> {
     let url = url_of(&place_of(other)?)?;
-    let mut config = configuration(&annex.git()?)?;
+    let git = annex.git()?;
+    let mut config = configuration(&git)?;
     let setting = |key: &str| format!("remote.{name}.{key}");
     set(&mut config, &setting("annex-uuid"), other.uuid().as_str())?;
     set(
@@ -42,7 +43,8 @@ pub fn set_remote(annex: &Annex, other: &Annex, name: &RemoteName) -> Result<()>
         &format!("+refs/heads/*:refs/remotes/{name}/*"),
     )?;
     // Last: by its url it can be used, and an engine that notices needs the rest to be there.
-    set(&mut config, &setting("url"), &url)
+    set(&mut config, &setting("url"), &url)?;
+    store_configuration(&git)
 }
 
 fn place_of(other: &Annex) -> Result<PathBuf> {
