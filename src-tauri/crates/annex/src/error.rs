@@ -1,5 +1,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::git_lock;
 
 /// What went wrong in one repository, in words for people.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +32,7 @@ pub enum Error {
     #[error("{0}")]
     Refused(String),
     /// Another program holds a lock that is needed; trying again later is all there is to do.
-    #[error("{} is locked by another program", .0.display())]
+    #[error("{}", busy(.0))]
     Busy(PathBuf),
     /// Not enough free space without touching the reserve (`annex.diskreserve`).
     #[error("storing {need} bytes would leave less than the reserve of {reserve} bytes free (free now: {free})")]
@@ -79,5 +82,61 @@ impl Error {
     }
 }
 
+/// Says who has a lock. git's commands have theirs for moments, so one that stays was left by one that was stopped, and
+/// only a person can tell.
+fn busy(path: &Path) -> String {
+    let shown = path.display();
+    match git_lock::age(path) {
+        None => format!("{shown} is locked by another program"),
+        Some(age) => format!(
+            "git's lock {shown} has been there for {}; nothing is lost. If no git command is running there, one that was stopped has left it: remove that file, and Anabranch goes on by itself",
+            in_words(age)
+        ),
+    }
+}
+
+fn in_words(age: Duration) -> String {
+    let seconds = age.as_secs();
+    let (count, unit) = [(86_400, "day"), (3600, "hour"), (60, "minute")]
+        .into_iter()
+        .find(|(length, _)| seconds >= *length)
+        .map_or((seconds.max(1), "second"), |(length, unit)| (seconds / length, unit));
+    match count {
+        1 => format!("1 {unit}"),
+        _ => format!("{count} {unit}s"),
+    }
+}
+
 /// The result of an operation on one repository.
 pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::{Duration, SystemTime};
+
+    use super::Error;
+
+    #[test]
+    fn a_lock_that_git_left_is_told_with_its_age() {
+        let place = tempfile::tempdir().unwrap();
+        let lock = place.path().join("index.lock");
+        let told = || Error::Busy(lock.clone()).to_string();
+        assert!(told().ends_with("index.lock is locked by another program"));
+        for (seconds, age) in [
+            (20, "20 seconds"),
+            (90, "1 minute"),
+            (3700, "1 hour"),
+            (200_000, "2 days"),
+        ] {
+            let left = SystemTime::now() - Duration::from_secs(seconds);
+            File::create(&lock).unwrap().set_modified(left).unwrap();
+            let told = told();
+            assert!(
+                told.contains(&format!("index.lock has been there for {age};")),
+                "{told}"
+            );
+            assert!(told.contains("remove that file"), "{told}");
+        }
+    }
+}

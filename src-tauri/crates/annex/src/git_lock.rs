@@ -107,6 +107,14 @@ impl Drop for GitLock {
     }
 }
 
+/// How long a lock of git has been there; none if it is no lock of git, or one of this program.
+pub(crate) fn age(path: &Path) -> Option<Duration> {
+    let found = path.symlink_metadata().ok()?;
+    let is_gits = path.extension() == Some(OsStr::new("lock")) && found.is_file() && found.mtime() != MARKED_AT;
+    // A time to come, by another clock, is none that tells anything.
+    is_gits.then(|| found.modified().ok()?.elapsed().ok()).flatten()
+}
+
 fn mark(file: &File) -> std::io::Result<()> {
     let time = Timespec {
         tv_sec: MARKED_AT,
