@@ -374,6 +374,13 @@ fn because(workshop: &Workshop, name: &str) -> String {
     why.unwrap_or_default()
 }
 
+/// Why the last push to a place failed, if it did; to follow a sentence.
+fn trouble(assistant: &Assistant, name: &str) -> String {
+    let mut remotes = assistant.remotes().filter(|view| view.name.as_str() == name);
+    let why = remotes.next().and_then(|view| view.trouble);
+    why.map(|why| format!(": {why}")).unwrap_or_default()
+}
+
 /// That transfers were cancelled, and when they go on; in words that do not grow old.
 fn cancelled(held: Held) -> String {
     let were = match held.files {
@@ -405,7 +412,10 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
         match (place.wants, place.has_commits, away) {
             (0, true, _) => {}
             (0, false, Some(why)) => reasons.push(format!("{name} does not have all changes: it is away ({why})")),
-            (0, false, None) => reasons.push(format!("{name} does not have all changes yet")),
+            (0, false, None) => reasons.push(format!(
+                "{name} does not have all changes yet{}",
+                trouble(assistant, name)
+            )),
             (wants, _, Some(why)) => reasons.push(format!("{} for {name}: it is away ({why})", files(wants))),
             (wants, _, None) => {
                 let are = if wants == 1 { "is" } else { "are" };

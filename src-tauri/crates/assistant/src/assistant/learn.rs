@@ -377,7 +377,10 @@ impl Assistant {
             }
             Pushed::Refused => remote.refused(now, chance),
             Pushed::Away(away) => remote.lost(now, away, chance),
-            Pushed::Failed(_) => remote.failed(now, chance),
+            Pushed::Failed(why) => {
+                remote.trouble = Some(why);
+                remote.failed(now, chance);
+            }
         }
         self.note_unpushed(now);
     }

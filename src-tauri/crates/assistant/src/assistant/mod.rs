@@ -239,6 +239,7 @@ impl Assistant {
             lacks_heads: syncing::lacks(remote, &self.refs.heads),
             unfetched: remote.facts.pull && remote.unfetched,
             in_contact: remote.fetching.is_some() || remote.pushing.is_some(),
+            trouble: remote.trouble.as_deref(),
         })
     }
 
@@ -279,4 +280,6 @@ pub struct RemoteView<'a> {
     pub unfetched: bool,
     /// True during a fetch or push.
     pub in_contact: bool,
+    /// Why the last push there failed, in words for people, until one succeeds.
+    pub trouble: Option<&'a str>,
 }

@@ -34,6 +34,8 @@ pub(crate) struct Remote {
     /// Failures in a row, and when git may be tried again.
     pub(crate) failures: u32,
     pub(crate) retry_at: Option<Timestamp>,
+    /// Why the last of them failed, in words for people.
+    pub(crate) trouble: Option<String>,
 }
 
 impl Remote {
@@ -54,6 +56,7 @@ impl Remote {
             absences: 0,
             failures: 0,
             retry_at: None,
+            trouble: None,
         }
     }
 
@@ -92,6 +95,7 @@ impl Remote {
 
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
+        self.trouble = None;
         self.retry_at = None;
         self.refused = None;
     }

@@ -214,6 +214,27 @@ fn a_refused_push_is_tried_again_after_a_fetch_and_a_merge() {
 }
 
 #[test]
+fn a_push_that_failed_is_told_with_its_reason_until_one_succeeds() {
+    let mut rig = Rig::settled(&["b"]);
+    rig.tell(Event::RefsMoved(refs(2, false)));
+    rig.observe(2, &[]);
+    let told = |rig: &Rig| {
+        rig.assistant
+            .remotes()
+            .find_map(|remote| remote.trouble.map(str::to_owned))
+    };
+    let id = take!(rig, Push);
+    let pushed = Pushed::Failed("somebody left a lock".to_owned());
+    rig.tell(Event::Pushed { id, pushed });
+    assert_eq!(told(&rig).as_deref(), Some("somebody left a lock"));
+    rig.after(120_000);
+    let id = take!(rig, Push);
+    let pushed = Pushed::Done(heads(2));
+    rig.tell(Event::Pushed { id, pushed });
+    assert_eq!(told(&rig), None);
+}
+
+#[test]
 fn a_push_that_was_refused_where_nothing_may_be_fetched_waits_for_news() {
     let mut rig = Rig::settled(&["b"]);
     rig.tell(Event::RemotesListed(vec![RemoteFacts {
