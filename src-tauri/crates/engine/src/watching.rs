@@ -48,7 +48,7 @@ impl Watching {
             .map(|top| top.canonicalize().map_err(io("find", top)))
             .transpose()?;
         let journal = git_dir.join("annex").join("journal");
-        annex::make_below(&git_dir, &journal).map_err(io("create the directory", &journal))?;
+        annex::Directory::make_below(&git_dir, &journal)?;
         let mut places = git_places(&git_dir);
         places.extend([journal, git_dir.join("anabranch")].map(|path| Place {
             path,

@@ -1,6 +1,5 @@
 //! Pauses: one that somebody asked for, or for as long as the computer runs on battery.
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -35,12 +34,12 @@ impl AskedPause {
     /// and can end it. Taken for none, it would move what was to be held back.
     pub(crate) fn read(annex: &Annex) -> Self {
         let file = annex.own_dir().join(FILE);
-        let now = match std::fs::read(&file) {
-            Ok(text) => {
+        let now = match whole::read(&file) {
+            Ok(Some(text)) => {
                 let read: Option<Pause> = serde_json::from_slice(&text).ok();
                 Some(asked(read.and_then(|pause| pause.until)))
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Ok(None) => None,
             Err(_) => Some(asked(None)),
         };
         Self {
@@ -296,6 +295,18 @@ mod tests {
             crate::resume(&path).unwrap();
             assert_eq!(crate::status(&path).unwrap().pause, None, "{damaged:?}");
         }
+        // So does a link, which is not followed.
+        let outside = path.with_file_name("outside");
+        fs::write(&outside, "precious").unwrap();
+        let link = || std::os::unix::fs::symlink(&outside, &file).unwrap();
+        link();
+        assert_eq!(crate::status(&path).unwrap().pause, Some(asked(None)));
+        crate::resume(&path).unwrap();
+        assert_eq!(crate::status(&path).unwrap().pause, None);
+        link();
+        crate::pause(&path).unwrap();
+        assert!(!file.is_symlink());
+        assert_eq!(fs::read_to_string(&outside).unwrap(), "precious");
         let over = format!("{{\"reason\":\"asked\",\"until\":{}}}", wall_clock());
         fs::write(&file, over).unwrap();
         assert_eq!(crate::status(&path).unwrap().pause, None);

@@ -13,7 +13,7 @@ mod update;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use assistant::content::Direction;
@@ -58,9 +58,7 @@ pub(crate) type Result<T> = std::result::Result<T, rusqlite::Error>;
 impl Observations {
     /// Opens the database in `directory`, or makes it anew if it is missing, damaged or of another format.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
-        let path = directory.join("observations.db");
-        // If it cannot be made, the database cannot be either, which says so.
-        let _ = std::fs::create_dir(directory);
+        let path = database(directory);
         let db = schema::open(&path).or_else(|_| {
             remove(&path);
             schema::open(&path)
@@ -73,7 +71,7 @@ impl Observations {
 
     /// Makes the database anew; where that is not possible, in memory. No class gets a number that was given before.
     pub(crate) fn renew(&mut self, directory: &Path) -> Result<()> {
-        let path = directory.join("observations.db");
+        let path = database(directory);
         // Closed first: it would share what it knows of the files with the new one, and remove them by their names.
         self.db = schema::open(Path::new(":memory:"))?;
         remove(&path);
@@ -232,8 +230,29 @@ fn classes(db: &Connection) -> Result<Vec<Class>> {
     classes.collect()
 }
 
+/// Makes the directory of the database, which lies in a git directory, and refuses what stands in the place of one of its
+/// files and is none: SQLite would not say which.
+pub(crate) fn prepare(directory: &Path) -> std::result::Result<(), annex::Error> {
+    let open = annex::Directory::make_below(directory.parent().unwrap_or(directory), directory)?;
+    SUFFIXES
+        .iter()
+        .try_for_each(|suffix| open.refuse_other_than_file(format!("{NAME}{suffix}")))
+}
+
+const NAME: &str = "observations.db";
+/// What SQLite appends to the names of the files that it keeps beside the database.
+const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
+/// Where the database is. SQLite is told to follow no link in its path, and there may be some that lead to the git
+/// directory.
+fn database(directory: &Path) -> PathBuf {
+    let above = directory.parent().and_then(|above| above.canonicalize().ok());
+    let real = above.zip(directory.file_name()).map(|(above, name)| above.join(name));
+    real.unwrap_or_else(|| directory.to_owned()).join(NAME)
+}
+
 fn remove(path: &Path) {
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in SUFFIXES {
         let mut name = path.to_owned().into_os_string();
         name.push(suffix);
         // What cannot be removed makes the next try to open it fail, with the reason.

@@ -25,8 +25,9 @@ pub(crate) struct Line<'a> {
 impl Reader {
     /// Opens the observations in `directory`, which must be there already.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
-        let path = directory.join("observations.db");
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let db = Connection::open_with_flags(super::database(directory), flags)?;
         // All that is read is of one moment.
         db.execute_batch("BEGIN")?;
         Ok(Self { db })

@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
 
 use super::Result;
 
@@ -46,7 +46,11 @@ CREATE TEMP TABLE failures (
 ";
 
 pub(super) fn open(path: &Path) -> Result<Connection> {
-    let db = Connection::open(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let db = Connection::open_with_flags(path, flags)?;
     // Else each new value of a parameter makes SQLite plan the statement anew, which takes longer than running it.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Power loss may damage the database, which is then made anew; waiting for the disk would buy nothing.

@@ -66,8 +66,18 @@ impl Prepared {
     pub(crate) fn new(directory: &Path, before: &Policy, rules: &Policy) -> Result<Self, Error> {
         let named = directory.join(FILE);
         // It may be a link to where somebody keeps such files; that stays one.
+        let is_link = named.is_symlink();
         let path = named.canonicalize().unwrap_or(named);
         let shown = path.display();
+        let leads_astray = || {
+            Error::Refused(format!(
+                "{} is a link to {shown}, which is no file with rules alone; no rule was changed. Remove the link",
+                directory.join(FILE).display()
+            ))
+        };
+        if is_link && path.exists() && !path.is_file() {
+            return Err(leads_astray());
+        }
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -76,6 +86,14 @@ impl Prepared {
                 return Err(Error::Io { doing, path, source });
             }
         };
+        // The git directory may have been somebody else's: a link in it must not have another file written.
+        let is_of_rules = |text: &str| {
+            let file: Result<DocumentMut, _> = text.parse();
+            file.is_ok_and(|file| file.iter().all(|(key, _)| key == "rule"))
+        };
+        if is_link && !is_of_rules(&text) {
+            return Err(leads_astray());
+        }
         let there = parse(&text).map_err(|why| {
             Error::Refused(format!(
                 "{shown} has a mistake; no rule was changed. Correct it first: {}",
@@ -326,6 +344,14 @@ allow = \"content-up\"
         assert!(fs::read_to_string(&elsewhere).unwrap().starts_with("# mine\n"));
         assert_eq!(fs::metadata(&elsewhere).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing is left behind");
+
+        // But one to a file of another kind is not followed.
+        for other in ["ssh-ed25519 AAAA ann@desk\n", "[build]\njobs = 2\n"] {
+            fs::write(&elsewhere, other).unwrap();
+            let told = write(&directory, &none, &one).unwrap_err().to_string();
+            assert!(told.contains("is a link to"), "{told}");
+            assert_eq!(fs::read_to_string(&elsewhere).unwrap(), other);
+        }
     }
 
     #[test]

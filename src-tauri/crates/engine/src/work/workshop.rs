@@ -105,6 +105,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Workshop {
     pub(crate) fn open(annex: Annex, clock: Clock, household: Arc<Household>) -> Result<Self, Error> {
         let directory = annex.own_dir();
+        observations::prepare(&directory)?;
         let observations = Observations::open(&directory).map_err(|source| Error::Observations {
             path: directory,
             source,
