@@ -340,6 +340,30 @@ pub fn remember_uuid(annex: &Annex, name: &RemoteName, uuid: &Uuid) -> Result<()
     one::edit(annex, doing, |config| config.set_str(&setting, uuid.as_str()))
 }
 
+/// The file systems on which a remote was found and taken for it, by what [`remember_filesystem`] was told.
+pub fn filesystems(annex: &Annex, name: &RemoteName) -> Result<Vec<String>> {
+    let doing = || Error::git(format!("read where the remote {name} was found before"));
+    let config = snapshot(annex)?;
+    let mut entries = config.multivar(&filesystem_setting(name), None).map_err(doing())?;
+    let mut known = Vec::new();
+    while let Some(entry) = entries.next() {
+        known.push(String::from_utf8_lossy(entry.map_err(doing())?.value_bytes()).into_owned());
+    }
+    Ok(known)
+}
+
+/// Remembers that a remote was found on this file system: whoever copies its uuid does not have that.
+pub fn remember_filesystem(annex: &Annex, name: &RemoteName, filesystem: &str) -> Result<()> {
+    let doing = || Error::git(format!("write where the remote {name} is to the configuration"));
+    let setting = filesystem_setting(name);
+    // No value is like this, so that it is added to those that are there.
+    one::edit(annex, doing, |config| config.set_multivar(&setting, "^$", filesystem))
+}
+
+fn filesystem_setting(name: &RemoteName) -> String {
+    format!("remote.{name}.anabranch-filesystem")
+}
+
 fn snapshot(annex: &Annex) -> Result<git2::Config> {
     annex
         .git()?

@@ -22,7 +22,8 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Optio
     let mut folder = unattended(workshop);
     folder.pause = pause;
     folder.transfers = workshop.transfers().iter().map(progress).collect();
-    folder.question = assistant.question().map(question);
+    let asked = assistant.question().map(question);
+    folder.question = asked.or_else(|| workshop.asks_about().map(|place| place.question()));
     folder.problems = problems(assistant, workshop);
     folder.damaged = workshop.setbacks().damaged().map(|_| 1).sum();
     folder.conflicts = workshop.setbacks().conflicts();

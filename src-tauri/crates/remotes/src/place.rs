@@ -24,7 +24,7 @@ pub enum Absence {
 /// Finds the repository of a remote and opens it.
 ///
 /// A repository is known by its uuid, not by where it is: if another one is at the configured path, or nothing, the same
-/// directory is looked for below each of `mounts` (a drive may be mounted elsewhere today). A remote that was never
+/// directory is looked for below each of `mounts`, those of drives (one may be mounted elsewhere today). A remote that was never
 /// reached is taken as it is found, and its uuid remembered in the configuration as git-annex does.
 ///
 /// # Errors

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use tokio::sync::watch;
 
+use crate::drives::link_to;
+
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
 /// One mount.
@@ -50,6 +52,28 @@ impl Mount {
             "fuse.gvfsd-fuse",
         ];
         KINDS.contains(&self.fs_type.as_str())
+    }
+
+    /// True if a drive may be mounted there: not another computer, and not what a program serves, either of which may
+    /// let wait whoever looks at it.
+    #[must_use]
+    pub fn may_be_drive(&self) -> bool {
+        // A file system that a program serves from a block device is `fuseblk`.
+        let is_served = self.fs_type == "fuse" || self.fs_type.starts_with("fuse.");
+        !self.is_networked() && !is_served && self.fs_type != "autofs"
+    }
+
+    /// What tells this file system from all others, wherever it is mounted: its uuid. None where that cannot be known.
+    #[must_use]
+    pub fn filesystem(&self) -> Option<String> {
+        let device = Path::new(&self.device).canonicalize().ok();
+        let uuid = device.and_then(|device| link_to(Path::new("/dev/disk/by-uuid"), &device));
+        uuid.or_else(|| {
+            // Where udev does not run: these make of their uuid what they answer. With most others it is the device.
+            let is_stable = matches!(self.fs_type.as_str(), "ext2" | "ext3" | "ext4" | "btrfs");
+            let found = is_stable.then(|| rustix::fs::statvfs(&self.point).ok()).flatten()?;
+            Some(format!("{:016x}", found.f_fsid))
+        })
     }
 }
 

@@ -55,7 +55,15 @@ impl Folder {
                     self.handle(Event::Answered { question, yes });
                     Reply::Done
                 }
-                None => Reply::Refused("no question is waiting for an answer".to_owned()),
+                None => match self.workshop.asks_about() {
+                    Some(asked) => {
+                        return self.change(reply, move |workshop| {
+                            workshop.confirm(&asked, yes)?;
+                            Ok((vec![Event::PlacesChanged], Reply::Done))
+                        });
+                    }
+                    None => Reply::Refused("no question is waiting for an answer".to_owned()),
+                },
             },
             Command::Files { which, skip, count } => {
                 return self.look_up(reply, move |workshop| {

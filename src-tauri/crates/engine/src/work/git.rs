@@ -34,7 +34,10 @@ pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Mo
         Err(absence) => {
             workshop.set_reached(name, None);
             Reach::Away(match absence {
-                Absence::Absent(_) => Away::Absent,
+                Absence::Absent(_) => {
+                    workshop.forget_unconfirmed(name);
+                    Away::Absent
+                }
                 Absence::Unusable(_) | Absence::Unsupported(_) => Away::Unusable(absence.to_string()),
             })
         }
@@ -43,14 +46,17 @@ pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Mo
 }
 
 fn reach(workshop: &Workshop, settings: &RemoteSettings, mounts: &[Mount]) -> Result<Remote, Absence> {
-    let points: Vec<PathBuf> = mounts.iter().map(|mount| mount.point.clone()).collect();
+    // What is mounted over the network, or served by a program, may let wait whoever looks at it.
+    let drives = mounts.iter().filter(|mount| mount.may_be_drive());
+    let points: Vec<PathBuf> = drives.map(|mount| mount.point.clone()).collect();
     let remote = remotes::reach(workshop.annex(), settings, &points)?;
-    let is_networked = || mount_of(mounts, remote.annex().git_dir()).is_some_and(Mount::is_networked);
-    if workshop.holds().metered && is_networked() {
+    let mount = mount_of(mounts, remote.annex().git_dir());
+    if workshop.holds().metered && mount.is_some_and(Mount::is_networked) {
         return Err(Absence::Unusable(
             "it is reached through the network, which costs money now; the settings say to wait".to_owned(),
         ));
     }
+    workshop.check_place(&settings.name, &remote, mount)?;
     Ok(remote)
 }
 

@@ -11,6 +11,7 @@ mod precedence;
 mod setbacks;
 #[cfg(test)]
 mod tests;
+mod unconfirmed;
 mod workshop;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

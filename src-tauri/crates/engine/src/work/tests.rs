@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use annex::{IntakeOptions, Scope};
 use assistant::content::{Direction, Lot};
-use assistant::{Class, Effect, Event, Id, Outcome};
+use assistant::{Class, Effect, Event, Id, Outcome, Reach};
 use model::{Key, RemoteName, Uuid};
 
 use super::{Workshop, look_for_room, perform};
@@ -304,4 +304,54 @@ fn no_link_among_our_own_files_is_followed() {
             false => assert_eq!(fs::read_to_string(&outside).unwrap(), "precious"),
         }
     }
+}
+
+/// Whoever has a clone knows the uuids of all its places.
+#[test]
+fn a_place_on_another_disk_than_before_is_used_only_when_it_is_confirmed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (workshop, name) = workshop_with_a_remote(&directory.path().join("here"), &directory.path().join("there"));
+    let mounts = [surroundings::Mount {
+        point: directory.path().to_owned(),
+        device: "/dev/no device".into(),
+        fs_type: "ext4".to_owned(),
+        id: 1,
+        parent: 0,
+        device_number: (0, 0),
+        root: "/".into(),
+        read_only: false,
+    }];
+    let probe = || {
+        let (id, remote) = (Id(1), name.clone());
+        match perform(&workshop, Effect::Probe { id, remote }, &mounts) {
+            Event::Probed { reach, .. } => reach,
+            other => panic!("{other:?}"),
+        }
+    };
+    let known = || annex::settings::filesystems(workshop.annex(), &name).unwrap();
+    assert_eq!(known(), [""; 0], "it was not found on any disk yet");
+    assert!(matches!(probe(), Reach::Here(_)));
+    let first = known();
+    assert_eq!(first.len(), 1);
+    assert!(matches!(probe(), Reach::Here(_)));
+    assert_eq!(known(), first);
+
+    // The disk that it was on before is away.
+    let config = workshop.annex().git_dir().join("config");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace(&first[0], "another")).unwrap();
+    let is_held = |reach: Reach| {
+        assert!(workshop.remote(&name).is_none());
+        matches!(reach, Reach::Away(assistant::Away::Unusable(why)) if why.contains("another disk"))
+    };
+    assert!(is_held(probe()));
+    let asked = workshop.asks_about().unwrap();
+    let text = asked.question().text;
+    assert!(text.contains(name.as_str()) && text.contains("there"), "{text}");
+    workshop.confirm(&asked, false).unwrap();
+    assert!(is_held(probe()));
+    assert_eq!(workshop.asks_about(), None, "it is asked once");
+    workshop.confirm(&asked, true).unwrap();
+    assert!(matches!(probe(), Reach::Here(_)));
+    assert_eq!(known(), ["another".to_owned(), first[0].clone()]);
 }

@@ -21,6 +21,7 @@ use crate::observations::{self, Observations};
 use crate::policy::{self, InForce};
 use crate::work::precedence::{Cancelled, Precedence};
 use crate::work::setbacks::Setbacks;
+use crate::work::unconfirmed::Unconfirmed;
 
 /// How many of the last changes are remembered for people.
 const RECENT: usize = 50;
@@ -39,6 +40,7 @@ pub(crate) struct Workshop {
     /// How much of the line each limit has used: of all remotes, and of each.
     limits: Mutex<BTreeMap<(Option<RemoteName>, Direction), Limit>>,
     shared: Mutex<Shared>,
+    unconfirmed: Mutex<Vec<Unconfirmed>>,
     /// Held while the file with the rules is read or written: what was read before it was written must not come into
     /// force after.
     rules_file: Mutex<()>,
@@ -124,12 +126,17 @@ impl Workshop {
                 configured,
                 ..Shared::default()
             }),
+            unconfirmed: Mutex::default(),
             rules_file: Mutex::default(),
         };
         workshop.read_rules();
         // What cannot be counted now is counted with the first observation, or said to be damaged by it.
         let _ = workshop.count_conflicts(&workshop.observations());
         Ok(workshop)
+    }
+
+    pub(super) fn unconfirmed(&self) -> MutexGuard<'_, Vec<Unconfirmed>> {
+        lock(&self.unconfirmed)
     }
 
     pub(crate) fn annex(&self) -> &Annex {

@@ -1,0 +1,99 @@
+//! Remotes that were found where they were not before.
+//!
+//! A repository is known by its uuid, which everybody can read who has a clone. Whoever copies it to another drive would be
+//! given all contents. So a remote is also known by the file systems on which it was found, and another one is asked about.
+
+use std::path::PathBuf;
+
+use annex::settings::{filesystems, remember_filesystem};
+use model::RemoteName;
+use remotes::{Absence, Remote};
+use surroundings::Mount;
+
+use super::Workshop;
+use crate::Error;
+
+/// A remote that was found on another file system than before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unconfirmed {
+    pub(crate) remote: RemoteName,
+    pub(crate) place: PathBuf,
+    filesystem: String,
+    /// The user has said that it is not the remote.
+    is_declined: bool,
+}
+
+impl Unconfirmed {
+    pub(crate) fn question(&self) -> contract::Question {
+        contract::Question {
+            text: format!(
+                "{} is on another disk than before, at {}. Did you move or copy it there? Nothing is sent there until you \
+                 say so.",
+                self.remote,
+                self.place.display()
+            ),
+            yes: "Use it".to_owned(),
+            no: "Don't use it".to_owned(),
+        }
+    }
+}
+
+impl Workshop {
+    /// Lets a remote be used that was found on a file system where it was before, or for the first time.
+    pub(super) fn check_place(&self, name: &RemoteName, remote: &Remote, mount: Option<&Mount>) -> Result<(), Absence> {
+        let place = remote.annex().work_tree().unwrap_or(remote.annex().git_dir());
+        let known = filesystems(self.annex(), name).map_err(|error| Absence::Unusable(error.to_string()))?;
+        let found = mount.and_then(Mount::filesystem);
+        let now = match (found, known.as_slice()) {
+            (None, []) => return Ok(()),
+            (Some(now), []) => {
+                // A configuration that cannot be written is no reason not to sync: it is tried again each time.
+                let _ = remember_filesystem(self.annex(), name, &now);
+                return Ok(());
+            }
+            (Some(now), known) if known.contains(&now) => {
+                self.forget_unconfirmed(name);
+                return Ok(());
+            }
+            // One that tells nothing of itself is not the one that did.
+            (now, _) => now.unwrap_or_else(|| format!("unknown, at {}", place.display())),
+        };
+        let found = Unconfirmed {
+            remote: name.clone(),
+            place: place.to_owned(),
+            filesystem: now,
+            is_declined: false,
+        };
+        let mut unconfirmed = self.unconfirmed();
+        match unconfirmed.iter_mut().find(|one| one.remote == *name) {
+            Some(same) if same.filesystem == found.filesystem => {}
+            Some(other) => *other = found,
+            None => unconfirmed.push(found),
+        }
+        Err(Absence::Unusable(format!(
+            "it was found on another disk than before, at {}, and is not used until you confirm it",
+            place.display()
+        )))
+    }
+
+    /// The remote that a question is about.
+    pub(crate) fn asks_about(&self) -> Option<Unconfirmed> {
+        self.unconfirmed().iter().find(|one| !one.is_declined).cloned()
+    }
+
+    /// Takes the answer to that question.
+    pub(crate) fn confirm(&self, asked: &Unconfirmed, yes: bool) -> Result<(), Error> {
+        if yes {
+            remember_filesystem(self.annex(), &asked.remote, &asked.filesystem)?;
+            self.forget_unconfirmed(&asked.remote);
+        } else if let Some(one) = self.unconfirmed().iter_mut().find(|one| *one == asked) {
+            one.is_declined = true;
+        }
+        Ok(())
+    }
+
+    /// Forgets the question about a remote that is not there any more, or is again where it was.
+    pub(super) fn forget_unconfirmed(&self, name: &RemoteName) {
+        self.unconfirmed().retain(|one| one.remote != *name);
+    }
+}
