@@ -14,7 +14,8 @@
 //!
 //! For two files in git whose lines cannot be merged, git-annex has no rule and stops until the user decides. A sync
 //! must not stop, so both are kept: the path goes, and each gets a variant name made from its blob's id, the same on
-//! every side. A file in git that one side changed and the other deleted stays as it was changed.
+//! every side. A file in git that one side changed and the other deleted stays as it was changed. Of a
+//! [control file](control), the rules of both hold on, at its own path.
 //!
 //! Where git guesses, this does not: a text file that was renamed *and* edited on one side, and edited on the other,
 //! is kept in both versions instead of merged; and a file that one side adds to a directory that the other renamed
@@ -29,6 +30,7 @@
 //! put together in the order of their ids, whichever of them was checked out. Only a file that meets a directory gets a
 //! name that tells whose it was, as git-annex has it.
 
+mod control;
 mod keep;
 mod resolve;
 #[cfg(test)]
@@ -46,6 +48,8 @@ use crate::tree::Head;
 use crate::{Annex, CheckedOut, CheckoutOptions, Error, Result, Waiting};
 use resolve::Labels;
 use three_way::merge_trees;
+
+pub use control::is_control_file;
 pub(crate) use variant::{original, versions_of};
 
 /// A commit to merge, and the ref that it was found under.

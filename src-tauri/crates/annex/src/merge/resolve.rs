@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use bstr::BString;
-use git2::Odb;
+use git2::{ObjectType, Odb};
 use model::Key;
 
+use super::control::{Control, union};
+use super::three_way::LARGEST_TEXT;
 use super::variant::{Side, variant, variants};
-use crate::Result;
 use crate::tree::annexed;
 use crate::tree::raw::{Blob, Mode};
+use crate::{Error, Result};
 
 /// How one side of a merge is called in names: `HEAD`, or the merged ref with `/` as `_`.
 pub(super) struct Labels<'a> {
@@ -31,6 +33,12 @@ impl Version {
             Side::Annexed(key) => Some(key),
             Side::InGit(_) => None,
         }
+    }
+
+    /// True for a regular file with its lines in git.
+    fn lies_in_git(&self) -> bool {
+        let is_file = matches!(self.blob.mode, Mode::File | Mode::Executable);
+        is_file && self.key().is_none()
     }
 }
 
@@ -80,6 +88,55 @@ pub(super) fn settle(
         (Some(one), None) => settle_one(path, one, is_directory, labels.ours, &mut add),
         (None, Some(one)) => settle_one(path, one, is_directory, labels.theirs, &mut add),
     }
+}
+
+/// Decides about a control file. One version is always at its path: the union where git has the lines of both, else the
+/// one that git reads. Only a version that rules nothing, or of which the lines are not in git, stands beside it.
+pub(super) fn settle_control(
+    odb: &Odb<'_>,
+    path: &BString,
+    control: Control,
+    ours: Option<Version>,
+    theirs: Option<Version>,
+    added: &mut BTreeMap<BString, Blob>,
+) -> Result<()> {
+    let (one, other) = match (ours, theirs) {
+        (None, None) => return Ok(()),
+        (Some(only), None) | (None, Some(only)) => {
+            added.insert(path.clone(), only.blob);
+            return Ok(());
+        }
+        (Some(ours), Some(theirs)) => (ours, theirs),
+    };
+    if one.side == other.side {
+        added.insert(path.clone(), same_key(one.blob, other.blob));
+        return Ok(());
+    }
+    let read = |version: &Version| odb.read(version.blob.id).map_err(Error::git("read a file to merge"));
+    if one.lies_in_git() && other.lies_in_git() {
+        let (a, b) = (read(&one)?, read(&other)?);
+        if a.len().max(b.len()) <= LARGEST_TEXT {
+            let both = union(control, a.data(), b.data());
+            let id = odb
+                .write(ObjectType::Blob, &both)
+                .map_err(Error::git("write a merged file"))?;
+            let mode = one.blob.mode.min(other.blob.mode);
+            added.insert(path.clone(), Blob { mode, id });
+            return Ok(());
+        }
+    }
+    // The same one on both sides.
+    let weight = |version: &Version| {
+        let is_link = version.blob.mode == Mode::Symlink;
+        (version.lies_in_git(), !is_link, version.blob)
+    };
+    let (kept, beside) = match weight(&one) > weight(&other) {
+        true => (one, other),
+        false => (other, one),
+    };
+    added.insert(path.clone(), kept.blob);
+    added.insert(variant(path, &beside.side), beside.blob);
+    Ok(())
 }
 
 /// Decides about a file that only one side has.

@@ -438,6 +438,76 @@ fn a_file_that_was_renamed_to_the_name_of_a_directory_is_kept_beside_it() {
     );
 }
 
+/// Rules under another name rule nothing: files that both sides keep out would be committed, and shared.
+#[test]
+fn a_control_file_in_conflict_stays_one_file_at_its_path() {
+    let (a, b) = ("SHA256E-s5--aa", "SHA256E-s5--bb");
+    let link = |target: &str| Leaf::Link(target.as_bytes().to_vec());
+    let key = |name: &str| model::Key::parse(name.as_bytes()).unwrap();
+    let beside =
+        |key: model::Key| super::variant::variant(b".gitignore", &super::variant::Side::Annexed(key)).to_string();
+    let at = |leaf: Leaf| leaves([(".gitignore", leaf), ("d/.gitattributes", file("*.md x\n"))]);
+    let union = |text: &str| at(file(text));
+    let nothing = leaves([("d/.gitattributes", file("*.md x\n"))]);
+    for (base, ours, theirs, expected) in [
+        // Both change it, both add it, one removes it.
+        (
+            at(file("*.key\n")),
+            at(file("*.key\n*.log\n")),
+            at(file("*.key\n*.tmp\n")),
+            union("*.key\n*.log\n*.tmp\n"),
+        ),
+        (leaves([]), at(file("a\n")), at(file("b\n")), union("a\nb\n")),
+        (at(file("a\n")), at(file("a\nb\n")), nothing.clone(), union("a\nb\n")),
+        (at(pointer(a)), at(pointer(b)), nothing, at(pointer(b))),
+        // Only one of them rules anything: git follows no link here, and reads no pointer.
+        (leaves([]), at(file("a\n")), at(pointer(a)), {
+            let mut tree = union("a\n");
+            tree.insert(beside(key(a)), pointer(a));
+            tree
+        }),
+        (leaves([]), at(pointer(a)), at(locked(".gitignore", b)), {
+            let mut tree = at(pointer(a));
+            tree.insert(beside(key(b)), locked(".gitignore", b));
+            tree
+        }),
+        (leaves([]), at(file("a\n")), at(link("x")), {
+            let mut tree = union("a\n");
+            tree.insert("..variant-c1b0.gitignore".to_owned(), link("x"));
+            tree
+        }),
+        // Taken out of force on one side, changed on the other.
+        (at(file("a\n")), leaves([("old", file("a\n"))]), at(file("a\nb\n")), {
+            let mut tree = leaves([(".gitignore", file("a\nb\n"))]);
+            tree.insert("old".to_owned(), file("a\n"));
+            tree
+        }),
+        // Renamed together with its directory.
+        (
+            leaves([("p/.gitignore", file("a\n")), ("p/x", file("x"))]),
+            leaves([("q/.gitignore", file("a\n")), ("q/x", file("x"))]),
+            leaves([("p/.gitignore", file("a\nb\n")), ("p/x", file("x"))]),
+            leaves([("q/.gitignore", file("a\nb\n")), ("q/x", file("x"))]),
+        ),
+    ] {
+        let (first, second) = both_ways(&base, &ours, &theirs);
+        assert_eq!(first, second);
+        assert_eq!(first, expected, "{ours:?} and {theirs:?}");
+    }
+}
+
+#[test]
+fn a_union_of_rules_is_told_as_a_conflict() {
+    let [base, ours, theirs] = ["a\n", "a\nb\n", "a\nc\n"].map(|text| leaves([(".gitignore", file(text))]));
+    let (fixture, outcome) = merged(&base, &ours, &theirs, &MergeOptions::default());
+    let MergeOutcome::Merged { resolved, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(resolved, [model::RepoPath::parse(b".gitignore").unwrap()]);
+    assert_eq!(fixture.read(".gitignore"), b"a\nb\nc\n");
+    fixture.assert_clean();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 

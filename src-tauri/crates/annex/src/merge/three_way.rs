@@ -10,13 +10,14 @@ use bstr::{BStr, BString, ByteSlice};
 use git2::{ObjectType, Oid, Repository};
 use model::RepoPath;
 
-use super::resolve::{Labels, Version, settle, version};
+use super::control::{Control, control, keeps_ignored};
+use super::resolve::{Labels, Version, settle, settle_control, version};
 use super::write::write_changes;
 use crate::tree::raw::{self, Blob, Mode};
 use crate::{Error, Result};
 
 /// Text files larger than this are not merged by lines.
-const LARGEST_TEXT: usize = 16 << 20;
+pub(super) const LARGEST_TEXT: usize = 16 << 20;
 
 /// A path, as far as the sides are not agreed on it: what it was, and is on each side.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,7 +77,7 @@ pub(super) fn merge_trees(
     let mut conflicts = Vec::new();
     let mut unresolved = Vec::new();
     for (path, three) in &paths {
-        match clean(git, three)? {
+        match clean(git, control(path), three)? {
             Some(blob) => {
                 result.insert(path.clone(), blob);
             }
@@ -115,14 +116,11 @@ pub(super) fn merge_trees(
         };
         let version =
             |blob: Option<Blob>| -> Result<Option<Version>> { blob.map(|blob| version(&odb, blob)).transpose() };
-        settle(
-            &path,
-            version(ours)?,
-            version(theirs)?,
-            is_directory,
-            labels,
-            &mut settled,
-        );
+        let (ours, theirs) = (version(ours)?, version(theirs)?);
+        match control(&path).filter(|_| !is_directory) {
+            Some(control) => settle_control(&odb, &path, control, ours, theirs, &mut settled)?,
+            None => settle(&path, ours, theirs, is_directory, labels, &mut settled),
+        }
     }
     result.extend(settled.into_iter().map(|(path, blob)| (path, Some(blob))));
     for path in result.keys() {
@@ -148,7 +146,7 @@ impl Three {
 }
 
 /// What becomes of a path that is not in conflict; none if it is.
-fn clean(git: &Repository, three: &Three) -> Result<Option<Option<Blob>>> {
+fn clean(git: &Repository, control: Option<Control>, three: &Three) -> Result<Option<Option<Blob>>> {
     let Three {
         base,
         ours,
@@ -179,7 +177,7 @@ fn clean(git: &Repository, three: &Three) -> Result<Option<Option<Blob>>> {
     } else if unchanged(ours) {
         theirs.id
     } else {
-        match merged_text(git, base, ours, theirs)? {
+        match merged_text(git, control, base, ours, theirs)? {
             Some(id) => id,
             None => return Ok(None),
         }
@@ -199,7 +197,13 @@ fn merged_mode(base: Option<Blob>, ours: Blob, theirs: Blob) -> Mode {
 }
 
 /// Merges two text files by lines; none if they conflict, are not text, or one of them is annexed.
-fn merged_text(git: &Repository, base: Option<Blob>, ours: Blob, theirs: Blob) -> Result<Option<Oid>> {
+fn merged_text(
+    git: &Repository,
+    control: Option<Control>,
+    base: Option<Blob>,
+    ours: Blob,
+    theirs: Blob,
+) -> Result<Option<Oid>> {
     let odb = git.odb().map_err(Error::git("open the object database"))?;
     for side in [ours, theirs] {
         let (size, _) = odb.read_header(side.id).map_err(Error::git("read a file to merge"))?;
@@ -214,21 +218,30 @@ fn merged_text(git: &Repository, base: Option<Blob>, ours: Blob, theirs: Blob) -
     if [&old, &one, &two].iter().any(|object| is_binary(object.data())) {
         return Ok(None);
     }
+    let Some(merged) = merge_lines(old.data(), one.data(), two.data())? else {
+        return Ok(None);
+    };
+    let loses_rules = control == Some(Control::Ignore) && !keeps_ignored(old.data(), one.data(), two.data(), &merged);
+    if loses_rules {
+        return Ok(None);
+    }
+    odb.write(ObjectType::Blob, &merged)
+        .map(Some)
+        .map_err(Error::git("write a merged file"))
+}
+
+/// Merges texts that differ by lines; none if they conflict.
+pub(super) fn merge_lines(base: &[u8], ours: &[u8], theirs: &[u8]) -> Result<Option<Vec<u8>>> {
     let (mut a, mut b, mut c) = (
         git2::MergeFileInput::new(),
         git2::MergeFileInput::new(),
         git2::MergeFileInput::new(),
     );
-    a.content(old.data());
-    b.content(one.data());
-    c.content(two.data());
+    a.content(base);
+    b.content(ours);
+    c.content(theirs);
     let merged = git2::merge_file(&a, &b, &c, None).map_err(Error::git("merge a file"))?;
-    if !merged.is_automergeable() {
-        return Ok(None);
-    }
-    odb.write(ObjectType::Blob, merged.content())
-        .map(Some)
-        .map_err(Error::git("write a merged file"))
+    Ok(merged.is_automergeable().then(|| merged.content().to_vec()))
 }
 
 /// Lets a change of one side follow a file that the other side renamed. Only exact renames count: a pointer or link of
@@ -323,6 +336,8 @@ fn renames(paths: &BTreeMap<BString, Three>, side: fn(&Three) -> Option<Blob>) -
         return found;
     }
     let name = |path: &BString| path.rsplit(|&b| b == b'/').next().unwrap_or_default().to_vec();
+    // A control file that gets another name is none any more: that is no place for a change of it.
+    let stays_control = |from: &[u8], to: &[u8]| control(from) == control(to);
     // Files that keep their name are paired first.
     for same_name in [true, false] {
         for (path, three) in paths {
@@ -337,7 +352,7 @@ fn renames(paths: &BTreeMap<BString, Three>, side: fn(&Three) -> Option<Blob>) -
             }
             let target = candidates
                 .iter()
-                .find(|target| !same_name || name(target) == name(path))
+                .find(|target| stays_control(path, target) && (!same_name || name(target) == name(path)))
                 .copied();
             if let Some(target) = target {
                 candidates.remove(target);

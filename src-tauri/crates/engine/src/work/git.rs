@@ -134,20 +134,13 @@ fn try_merge(workshop: &Workshop, partial: bool) -> annex::Result<Merged> {
             Merged::Done
         }
         MergeOutcome::FastForwarded { commit, waiting } => {
-            followed(workshop, commit, waiting, "took over changes made elsewhere".to_owned())
+            followed(workshop, commit, waiting, vec!["took over changes made elsewhere".to_owned()])
         }
         MergeOutcome::Merged {
             commit,
             resolved,
             waiting,
-        } => {
-            let what = match resolved.len() {
-                0 => "merged changes made here and elsewhere".to_owned(),
-                1 => "a file was changed here and elsewhere: what each made of it is kept".to_owned(),
-                count => format!("{count} files were changed here and elsewhere: what each made of them is kept"),
-            };
-            followed(workshop, commit, waiting, what)
-        }
+        } => followed(workshop, commit, waiting, told(resolved)),
         MergeOutcome::Blocked { paths } => Merged::Blocked(paths),
         MergeOutcome::Conflict { paths } => Merged::Failed(format!(
             "{} changed here and elsewhere, and annex.resolvemerge is off; nothing is lost. Merge by hand with 'git \
@@ -157,8 +150,30 @@ fn try_merge(workshop: &Workshop, partial: bool) -> annex::Result<Merged> {
     })
 }
 
+/// A merge in words for people: one sentence for each of its kinds of conflicts.
+fn told(resolved: Vec<RepoPath>) -> Vec<String> {
+    let (rules, files): (Vec<_>, Vec<_>) = resolved.into_iter().partition(annex::is_control_file);
+    let rule = |path: &RepoPath| match &**path.file_name() {
+        b".gitignore" => format!(
+            "{path} was changed here and elsewhere: it ignores what either version ignores, and an exception (!) that \
+             only one of them had is a comment now"
+        ),
+        _ => format!("{path} was changed here and elsewhere: it has the lines of both versions"),
+    };
+    let mut told: Vec<String> = rules.iter().map(rule).collect();
+    match (files.len(), told.len()) {
+        (0, 0) => told.push("merged changes made here and elsewhere".to_owned()),
+        (0, _) => {}
+        (1, _) => told.push("a file was changed here and elsewhere: what each made of it is kept".to_owned()),
+        (count, _) => told.push(format!(
+            "{count} files were changed here and elsewhere: what each made of them is kept"
+        )),
+    }
+    told
+}
+
 /// A merge was checked out, but for the paths that wait; the same paths again are no news.
-fn followed(workshop: &Workshop, commit: Oid, waiting: Vec<Waiting>, what: String) -> Merged {
+fn followed(workshop: &Workshop, commit: Oid, waiting: Vec<Waiting>, told: Vec<String>) -> Merged {
     let paths: Vec<RepoPath> = waiting
         .iter()
         .filter_map(|one| RepoPath::parse(&one.path).ok())
@@ -169,7 +184,7 @@ fn followed(workshop: &Workshop, commit: Oid, waiting: Vec<Waiting>, what: Strin
     };
     let ahead = (merged != Merged::Done).then_some(commit);
     if workshop.set_waiting(ahead, waiting) {
-        workshop.note(what);
+        told.into_iter().for_each(|what| workshop.note(what));
     }
     merged
 }
