@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, CWD, linkat};
 use rustix::io::Errno;
 
 use super::Store;
-use super::pour::{LARGE, Onlooker, Poured, Source, Unfinished, pour, read_small};
+use super::pour::{LARGE, Onlooker, Poured, Source, Unfinished, has_holes, pour, read_small};
 use super::receive::{SMALL, keep_time};
 use super::room::Incoming;
 use crate::naming::is_of_another_name;
@@ -100,7 +100,7 @@ impl Store<'_> {
 
 /// Copies small content without it passing through this program, and large content past the page cache.
 fn copy_inside(object: &File, dest: &File, size: u64) -> Poured<()> {
-    if size < LARGE && copy_by_system(object, dest)? {
+    if size < LARGE && !has_holes(object) && copy_by_system(object, dest)? {
         return Ok(());
     }
     let onlooker = Onlooker {

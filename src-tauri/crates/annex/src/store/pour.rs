@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
@@ -110,6 +110,8 @@ pub(super) fn read_small(source: &File, size: u64) -> Poured<Vec<u8>> {
 /// thread, so that the whole takes as long as the slowest of them, not as long as all. Large content goes past the page cache where
 /// the file system can: it has to be on disk before anybody may know of it, and would push out what others use. So does
 /// reading from a `source` that is itself an object.
+///
+/// Of a `source` with holes, what is zeros becomes a hole again: a disk image takes no more room than it did.
 pub(super) fn pour(
     source: Source<'_>,
     dest: &File,
@@ -119,10 +121,11 @@ pub(super) fn pour(
     onlooker: &Onlooker<'_>,
 ) -> Poured<u64> {
     let large = expected.saturating_sub(start) >= LARGE;
-    if large {
+    let has_holes = source.has_holes();
+    if large && !has_holes {
         preallocate(dest, start, expected)?;
     }
-    let mut to = Writer::new(dest, start, large);
+    let mut to = Writer::new(dest, start, large, has_holes);
     let mut from = Reader::new(source, start, large);
     let write = |part: &[u8]| {
         to.write(part)
@@ -133,11 +136,17 @@ pub(super) fn pour(
     } else {
         in_turn(move |block| from.read(block), write, absorb)
     };
-    if outcome.is_err() {
-        // Frees what was allocated beyond what is there; the rest is where the next attempt resumes.
-        let _ = dest.set_len(to.position);
+    match outcome {
+        // A hole at the end was not written.
+        Ok(()) if has_holes => dest.set_len(to.position).map_err(Unfinished::Writing)?,
+        Ok(()) => {}
+        Err(why) => {
+            // Frees what was allocated beyond what is there; the rest is where the next attempt resumes.
+            let _ = dest.set_len(to.position);
+            return Err(why);
+        }
     }
-    outcome.map(|()| to.position)
+    Ok(to.position)
 }
 
 /// Shows the first `size` bytes of `file` to `absorb`, reading and absorbing on threads of their own when it is large.
@@ -246,6 +255,19 @@ pub(super) enum Source<'f> {
     File(&'f File),
     /// An object, which was written past the page cache.
     Object(&'f File),
+}
+
+impl Source<'_> {
+    fn has_holes(self) -> bool {
+        let (Source::File(file) | Source::Object(file)) = self;
+        has_holes(file)
+    }
+}
+
+/// True for a file that takes less room than its size.
+pub(super) fn has_holes(file: &File) -> bool {
+    file.metadata()
+        .is_ok_and(|found| found.blocks().saturating_mul(512) < found.len())
 }
 
 /// A block of memory that direct input and output can use.
@@ -358,19 +380,39 @@ struct Writer<'f> {
     position: u64,
     begun: u64,
     direct: bool,
+    leaves_holes: bool,
 }
 
+static ZEROS: [u8; ALIGNED] = [0; ALIGNED];
+
 impl<'f> Writer<'f> {
-    fn new(file: &'f File, position: u64, large: bool) -> Self {
+    fn new(file: &'f File, position: u64, large: bool, leaves_holes: bool) -> Self {
         Self {
             file,
             position,
             begun: position,
             direct: large && position.is_multiple_of(ALIGNED as u64) && set_direct(file, true),
+            leaves_holes,
         }
     }
 
     fn write(&mut self, part: &[u8]) -> Poured<()> {
+        if !self.leaves_holes {
+            return self.put(part);
+        }
+        let mut rest = part;
+        while !rest.is_empty() {
+            let (length, is_hole) = run(rest);
+            match is_hole {
+                true => self.position += length as u64,
+                false => self.put(&rest[..length])?,
+            }
+            rest = &rest[length..];
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, part: &[u8]) -> Poured<()> {
         if self.direct {
             let written = match part.len() % ALIGNED {
                 0 => self.file.write_all_at(part, self.position),
@@ -399,6 +441,18 @@ impl<'f> Writer<'f> {
         }
         Ok(())
     }
+}
+
+/// How many bytes at the beginning are all of chunks of zeros, or all of others.
+fn run(part: &[u8]) -> (usize, bool) {
+    let is_zeros = |chunk: &[u8]| *chunk == ZEROS[..chunk.len()];
+    let mut chunks = part.chunks(ALIGNED);
+    let Some(first) = chunks.next() else {
+        return (0, false);
+    };
+    let is_hole = is_zeros(first);
+    let more = chunks.take_while(|chunk| is_zeros(chunk) == is_hole);
+    (first.len() + more.map(<[u8]>::len).sum::<usize>(), is_hole)
 }
 
 impl Drop for Writer<'_> {

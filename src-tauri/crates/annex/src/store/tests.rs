@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -401,6 +401,73 @@ fn bad_content_is_set_aside_unless_it_is_locked() {
     assert_eq!(entries(&annex.annex_file("bad")).len(), 1);
     assert!(!store.set_bad(&key).unwrap());
     assert!(store.lock_content_shared(&key).unwrap().is_none());
+}
+
+/// A disk image, say: mostly holes, of which one is at the end, with a little data here and there.
+#[test]
+fn holes_stay_holes_on_the_way_in_between_repositories_and_out() {
+    const SIZE: u64 = 24 << 20;
+    let (top, other) = (Top::new(), Top::new());
+    let (annex, other) = (repository(top.path(), &[]), repository(other.path(), &[]));
+    for (size, places) in [
+        (SIZE, &[0, 5_000_000, 17_000_001][..]),
+        (SIZE + 777, &[]),
+        (3 << 20, &[1_000_000]),
+    ] {
+        let path = top.path().join("image");
+        let image = File::options()
+            .create(true)
+            .truncate(true)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .unwrap();
+        image.set_len(size).unwrap();
+        for &place in places {
+            image.write_all_at(&content(70_000, place), place).unwrap();
+        }
+        let content = fs::read(&path).unwrap();
+        let most = image.metadata().unwrap().blocks() + 64;
+        let key = key_of(&content);
+        let check = |file: &Path| {
+            let found = fs::metadata(file).unwrap();
+            assert!(fs::read(file).unwrap() == content, "{file:?}");
+            assert!(
+                found.blocks() <= most,
+                "{file:?} takes {} blocks instead of {most}",
+                found.blocks()
+            );
+        };
+        let store = annex.store();
+        let made = store.ingest(&image, Backend::Sha256, Making::Copy, None).unwrap();
+        assert_eq!(made.size, size);
+        finish(&store, vec![(key.clone(), made.incoming)]);
+        check(&store.find(&key).unwrap());
+        let store = other.store();
+        // An interrupted transfer goes on from any place.
+        let partial = store.partial_path(&key);
+        fs::create_dir_all(partial.parent().unwrap()).unwrap();
+        fs::write(&partial, &content[..1_234_567]).unwrap();
+        let received = store
+            .copy_in(&annex.store().open(&key).unwrap(), &key, true, &|_| {})
+            .unwrap();
+        finish(&store, vec![(key.clone(), received)]);
+        let object = store.find(&key).unwrap();
+        assert!(fs::read(&object).unwrap() == content);
+        assert!(fs::metadata(&object).unwrap().blocks() <= most + 1_234_567 / 512);
+        assert!(store.set_bad(&key).unwrap());
+        let received = store
+            .copy_in(&annex.store().open(&key).unwrap(), &key, true, &|_| {})
+            .unwrap();
+        finish(&store, vec![(key.clone(), received)]);
+        check(&store.find(&key).unwrap());
+        check(
+            &store
+                .content_for_work_tree(&key, &any_path(), false, false)
+                .unwrap()
+                .path(),
+        );
+    }
 }
 
 #[test]
