@@ -260,7 +260,7 @@ impl Transfer<'_> {
             Locking::InTurn { others } if others.contains(key) => return Err(Outcome::Busy),
             Locking::InTurn { .. } => None,
         };
-        if self.dest.is_present(key) {
+        if self.dest.holds(key).map_err(|error| self.failure(error, size))? {
             return Err(Outcome::AlreadyPresent);
         }
         // The open file stays readable even if the object is removed; the lock tells others to wait with that.

@@ -142,7 +142,7 @@ impl Filter<'_> {
     fn smudge(&self, packets: &mut Packets<impl Read>) -> Answer {
         let (_lock, content) = self.receive(packets)?;
         let key = content.small().and_then(key_of_pointer);
-        if let Some(object) = key.and_then(|key| self.store.open(&key).ok()) {
+        if let Some(object) = key.and_then(|key| self.store.open_sound(&key).ok()) {
             return Ok(Box::new(object));
         }
         content.reader().map_err(self.scratch_error())

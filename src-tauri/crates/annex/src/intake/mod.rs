@@ -8,6 +8,7 @@
 mod convert;
 mod head;
 mod links;
+mod overwritten;
 mod prepare;
 mod reading;
 mod settle;
@@ -151,6 +152,8 @@ impl Annex {
         let pointers = pointers(&git, &candidates)?;
         let mut prepared = prepare_all(&preparing, &candidates, &pointers, &mut intake.postponed);
         self.store_contents(&contents, &root, &mut prepared, &mut intake)?;
+        let store = (&contents, options.settings.thin);
+        self.set_aside_overwritten(&git, &root, store, &look, (&candidates, &pointers), &intake)?;
         let keys = intake.keys_added.clone();
         let (staged, recorded) = thread::scope(|scope| {
             let beside = (!keys.is_empty()).then(|| scope.spawn(|| (options.record)(&keys)));
@@ -199,15 +202,18 @@ fn pointers(git: &Repository, candidates: &[&Candidate]) -> Result<Vec<Option<Ke
         let prior = candidate
             .prior
             .filter(|prior| matches!(prior.mode, REGULAR | EXECUTABLE));
-        let id = to_git(prior?.oid);
-        // Only the size is read of what is too large.
-        let is_small = odb.read_header(id).is_ok_and(|(size, _)| size <= MAX_POINTER);
-        is_small
-            .then(|| odb.read(id).ok())
-            .flatten()
-            .and_then(|blob| key_of_pointer(blob.data()))
+        key_of_blob(&odb, prior?.oid)
     };
     Ok(candidates.iter().map(pointer).collect())
+}
+
+/// The key of a pointer file in git.
+fn key_of_blob(odb: &git2::Odb<'_>, id: Oid) -> Option<Key> {
+    let id = to_git(id);
+    // Only the size is read of what is too large.
+    let is_small = odb.read_header(id).is_ok_and(|(size, _)| size <= MAX_POINTER);
+    let blob = is_small.then(|| odb.read(id).ok()).flatten()?;
+    key_of_pointer(blob.data())
 }
 
 /// Reads all candidates, on two threads where there are many. The order is kept.

@@ -40,15 +40,22 @@ impl Store<'_> {
         Ok(lock.filter(|lock| !lock.is_retained()))
     }
 
-    /// Moves an object that is not the content of its key to `annex/bad`. False if it is locked or not here; nothing
-    /// is changed then. The caller logs the content as missing.
+    /// Moves an object that is not the content of its key to `annex/bad`, or only takes it away if it is there under
+    /// another name too, as the file of the work tree that it was made from. False if it is locked or not here; nothing is
+    /// changed then. The caller logs the content as missing.
     pub fn set_bad(&self, key: &Key) -> Result<bool> {
         let Some(lock) = self.try_lock_content_exclusive(key)? else {
             return Ok(false);
         };
-        let bad = self.make_directory("bad")?;
-        with_writable(&lock.directory, lock.locked_down, || {
-            bad.rename_here(&lock.directory, &lock.name, &lock.name)
+        let found = statat(&lock.directory, &lock.name, AtFlags::SYMLINK_NOFOLLOW);
+        let is_elsewhere = found.is_ok_and(|found| found.st_nlink > 1);
+        let bad = match is_elsewhere {
+            true => None,
+            false => Some(self.make_directory("bad")?),
+        };
+        with_writable(&lock.directory, lock.locked_down, || match &bad {
+            Some(bad) => bad.rename_here(&lock.directory, &lock.name, &lock.name),
+            None => lock.directory.remove(&lock.name).map(drop),
         })?;
         lock.leave_no_object(self)?;
         Ok(true)

@@ -25,6 +25,7 @@ const WORTH_A_THREAD: usize = 64;
 /// Content that is complete and is to become objects together.
 #[derive(Debug)]
 pub struct Batch<'a> {
+    store: &'a Store<'a>,
     objects: Arc<Directory>,
     layout: &'a Layout,
     /// What `mkdir` gives the directories below `objects`.
@@ -38,6 +39,7 @@ impl Store<'_> {
         let objects = self.make_directory("objects")?;
         let inherited = objects.stat()?.st_mode & 0o2000;
         Ok(Batch {
+            store: self,
             objects,
             layout: self.layout(),
             made: 0o777 & !umask() | inherited,
@@ -63,7 +65,8 @@ impl Batch<'_> {
     }
 
     /// Makes all content durable, gives each its final name, and makes the names durable. For each key: `Ok` if its
-    /// content is here for good (an object that was there already is kept); only then may a log say so.
+    /// content is here for good (an object that was there already is kept, if it is that content); only then may a log
+    /// say so.
     pub fn finish(mut self) -> Vec<(Key, Result<()>)> {
         let entries = std::mem::take(&mut self.entries);
         let synced = sync_content(&entries);
@@ -111,7 +114,7 @@ impl Batch<'_> {
         let name = file_name(key);
         let name = Path::new(&name);
         let elsewhere = Path::new(&self.layout.other_directories(key)).join(name).join(name);
-        if self.is_object(&elsewhere) {
+        if self.is_object(&elsewhere) && self.is_kept(key, &elsewhere, &incoming)? {
             incoming.discard();
             return Ok(Placed::default());
         }
@@ -149,8 +152,10 @@ impl Batch<'_> {
                     return Ok(placed);
                 }
                 Err(Errno::EXIST) if self.is_object(&object) => {
-                    incoming.discard();
-                    return Ok(Placed::default());
+                    if self.is_kept(key, &object, &incoming)? {
+                        incoming.discard();
+                        return Ok(Placed::default());
+                    }
                 }
                 Err(Errno::NOENT) => {}
                 Err(Errno::ACCESS) if !place.new => place
@@ -234,6 +239,16 @@ impl Batch<'_> {
             return Ok(());
         }
         place.chmod(mode)
+    }
+
+    /// True if the object that is there already stays: it is the same file as what comes, or has the content of its key.
+    fn is_kept(&self, key: &Key, object: &Path, incoming: &Incoming) -> Result<bool> {
+        let there = statat(&self.objects, object, AtFlags::SYMLINK_NOFOLLOW);
+        let comes = statat(&incoming.room.directory, &incoming.name, AtFlags::SYMLINK_NOFOLLOW);
+        match (there, comes) {
+            (Ok(there), Ok(comes)) if (there.st_dev, there.st_ino) == (comes.st_dev, comes.st_ino) => Ok(true),
+            _ => self.store.holds(key),
+        }
     }
 
     fn is_object(&self, path: &Path) -> bool {

@@ -12,6 +12,7 @@ mod populate;
 mod pour;
 mod receive;
 mod room;
+mod soundness;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -37,6 +38,7 @@ pub(crate) use receive::SMALL;
 use crate::{Annex, Directory, Error, Result};
 use layout::Layout;
 use room::Room;
+use soundness::has_size_of;
 
 /// The object files of one repository. Made for one piece of work and then dropped: it remembers the settings that it
 /// found. Threads may share it.
@@ -86,9 +88,11 @@ impl Store<'_> {
             .find(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file()))
     }
 
-    /// True if the content of `key` is here.
+    /// True if the content of `key` is here, as far as its size tells.
     pub fn is_present(&self, key: &Key) -> bool {
-        self.find(key).is_some()
+        let has_size = |found: fs::Metadata| found.is_file() && has_size_of(key, &found);
+        self.places(key)
+            .any(|path| fs::symlink_metadata(path).is_ok_and(has_size))
     }
 
     /// Where the object file of `key` goes in this repository, whether it is there or not.

@@ -28,10 +28,12 @@ impl Store<'_> {
     /// in whole seconds, and git-annex's filter finds another key where the extension is another: the file would count as
     /// modified for ever. So such a file is made older than that.
     ///
+    /// An object that is not the content of `key` is none: it is set aside.
+    ///
     /// With `thin` it is a hard link to the object, made writable, as `annex.thin` asks for: if no other file is
     /// linked to that object and `executable` is false.
     pub fn content_for_work_tree(&self, key: &Key, path: &RepoPath, thin: bool, executable: bool) -> Result<Incoming> {
-        let object = self.open(key)?;
+        let object = self.open_sound(key)?;
         let place = self.object_path(key);
         let found = object.metadata().map_err(Error::io("examine", &place))?;
         let room = self.scratch()?;

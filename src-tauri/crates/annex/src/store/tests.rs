@@ -470,6 +470,45 @@ fn holes_stay_holes_on_the_way_in_between_repositories_and_out() {
     }
 }
 
+/// As a program does that writes into a thin file, which is the same inode as the object.
+pub(crate) fn overwrite(store: &Store<'_>, key: &Key, content: &[u8]) {
+    let object = store.find(key).unwrap();
+    fs::set_permissions(&object, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&object, content).unwrap();
+}
+
+#[test]
+fn an_object_that_is_another_is_neither_used_nor_kept() {
+    let top = Top::new();
+    let annex = repository(top.path(), &[]);
+    let store = annex.store();
+    for overwritten in [&b"HELLO\n"[..], b"", b"longer than it was"] {
+        let key = put(&annex, b"hello\n");
+        overwrite(&store, &key, overwritten);
+        assert_eq!(
+            store.is_present(&key),
+            overwritten.len() == 6,
+            "a size that is wrong shows at once"
+        );
+        for thin in [false, true] {
+            let placed = store.content_for_work_tree(&key, &any_path(), thin, false);
+            assert!(matches!(super::found(placed), Ok(None)));
+        }
+        assert!(store.find(&key).is_none());
+        assert_eq!(
+            fs::read(annex.annex_file("bad").join(super::file_name(&key))).unwrap(),
+            overwritten
+        );
+
+        put(&annex, b"hello\n");
+        overwrite(&store, &key, overwritten);
+        put(&annex, b"hello\n");
+        assert_eq!(fs::read(store.find(&key).unwrap()).unwrap(), b"hello\n");
+        assert!(store.holds(&key).unwrap());
+        assert!(store.set_bad(&key).unwrap());
+    }
+}
+
 #[test]
 fn the_reserve_is_respected_and_a_missing_drive_is_not_made() {
     let top = Top::new();

@@ -12,7 +12,7 @@ use model::{Key, RepoPath};
 
 use super::{Outcome, Wanted, transfer};
 use crate::locks::LockFile;
-use crate::store::tests::{Top, configure, content, key_of, put, repository};
+use crate::store::tests::{Top, configure, content, key_of, overwrite, put, repository};
 use crate::{Annex, Reached};
 
 const OTHER: &str = "22222222-2222-4222-8222-222222222222";
@@ -93,6 +93,20 @@ fn every_size_and_number_arrives() {
     for place in ["transfer", "tmp", "othertmp"] {
         assert_eq!(files_below(&two.dest.annex_file(place)), 0, "{place}");
         assert_eq!(files_below(&two.source.annex_file(place)), 0, "{place}");
+    }
+}
+
+#[test]
+fn an_object_of_the_destination_that_is_another_is_replaced() {
+    let two = two();
+    let key = put(&two.source, b"good");
+    put(&two.dest, b"good");
+    for other in [&b"GOOD"[..], b""] {
+        overwrite(&two.dest.store(), &key, other);
+        let outcomes = run(&two, from_ref(&key));
+        assert!(matches!(outcomes[0].1, Outcome::Stored), "{outcomes:?}");
+        assert_eq!(fs::read(two.dest.store().find(&key).unwrap()).unwrap(), b"good");
+        assert!(matches!(run(&two, from_ref(&key))[0].1, Outcome::AlreadyPresent));
     }
 }
 

@@ -1,4 +1,5 @@
 mod cancelling;
+mod overwritten;
 mod recording;
 mod same_content;
 
