@@ -4,9 +4,19 @@ use model::RepoPath;
 use super::Postponed;
 
 /// Turns the content of a file into what git keeps of it: line ends as `.gitattributes` and `core.autocrlf` say.
+pub(super) fn for_git(git: &Repository, path: &RepoPath, content: &mut Vec<u8>) -> Result<(), Postponed> {
+    let mut characters = Characters::default();
+    characters.count(content);
+    if changes(git, path, &characters)? {
+        drop_returns(content);
+    }
+    Ok(())
+}
+
+/// True if git keeps a file of such characters with other line ends.
 ///
 /// What else git does to contents on their way in (filters of the user's own, encodings, `ident`) only git can do.
-pub(super) fn for_git(git: &Repository, path: &RepoPath, content: &mut Vec<u8>) -> Result<(), Postponed> {
+pub(super) fn changes(git: &Repository, path: &RepoPath, characters: &Characters) -> Result<bool, Postponed> {
     let unreadable = |error: git2::Error| Postponed::Unreadable(error.message().to_owned());
     // Whether an attribute is set or unset shows in where its value lies, so it must not be copied.
     let attribute = |name: &str| {
@@ -37,21 +47,39 @@ pub(super) fn for_git(git: &Repository, path: &RepoPath, content: &mut Vec<u8>) 
         AttrValue::String("auto") => (true, true),
         AttrValue::Unspecified | AttrValue::String(_) | AttrValue::Bytes(_) => (has_eol || automatic, !has_eol),
     };
-    if is_text && !(is_guessed && (looks_binary(content) || was_kept_with_returns(git, path))) {
-        drop_returns(content);
-    }
-    Ok(())
+    let is_left = || is_guessed && (characters.look_binary() || was_kept_with_returns(git, path));
+    Ok(is_text && characters.pairs > 0 && !is_left())
 }
 
-/// As git guesses it: a NUL, a lone return, or too many characters that no text has.
-fn looks_binary(content: &[u8]) -> bool {
-    let lone_return = content
-        .iter()
-        .enumerate()
-        .any(|(at, &b)| b == b'\r' && content.get(at + 1) != Some(&b'\n'));
-    let is_odd = |b: &&u8| matches!(**b, 0..=7 | 11 | 14..=26 | 28..=31 | 127);
-    let odd = content.iter().filter(is_odd).count();
-    lone_return || content.contains(&0) || (content.len() - odd) >> 7 < odd
+/// What decides whether a content is text.
+#[derive(Debug, Default)]
+pub(super) struct Characters {
+    all: u64,
+    odd: u64,
+    nuls: u64,
+    returns: u64,
+    /// Returns before a line feed.
+    pairs: u64,
+    ends_with_return: bool,
+}
+
+impl Characters {
+    /// Takes the next part of the content.
+    pub(super) fn count(&mut self, part: &[u8]) {
+        self.all += part.len() as u64;
+        for &byte in part {
+            self.odd += u64::from(matches!(byte, 0..=7 | 11 | 14..=26 | 28..=31 | 127));
+            self.nuls += u64::from(byte == 0);
+            self.pairs += u64::from(self.ends_with_return && byte == b'\n');
+            self.ends_with_return = byte == b'\r';
+            self.returns += u64::from(self.ends_with_return);
+        }
+    }
+
+    /// As git guesses it: a NUL, a lone return, or too many characters that no text has.
+    fn look_binary(&self) -> bool {
+        self.returns > self.pairs || self.nuls > 0 || (self.all - self.odd) >> 7 < self.odd
+    }
 }
 
 /// What git has with its returns keeps them, where nobody said that it is text.

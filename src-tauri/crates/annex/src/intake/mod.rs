@@ -18,7 +18,7 @@ mod stage;
 mod tests;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -148,6 +148,7 @@ impl Annex {
             now,
             has_symlinks: has_symlinks(&git) && !options.settings.crippled,
             is_roomy: contents.check_reserve(total, options.settings.diskreserve).is_ok(),
+            in_memory: &AtomicU64::new(0),
         };
         let pointers = pointers(&git, &candidates)?;
         let mut prepared = prepare_all(&preparing, &candidates, &pointers, &mut intake.postponed);

@@ -1,21 +1,23 @@
 //! What is to be staged for one file: found out by reading it, while nothing else changes.
 
 use std::fs::{File, Permissions};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use bstr::ByteSlice;
 use model::{Key, RepoPath};
 use rustix::fs::{AtFlags, readlinkat, statat};
 
+use super::convert::Characters;
 use super::reading::{self, unreadable};
 use super::{IntakeOptions, Postponed};
 use crate::beneath::Directories;
 use crate::look::{Candidate, Prior};
+use crate::objects::{LARGE, Made};
 use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, symlink_target};
 use crate::stat::Stat;
 use crate::store::{Incoming, Making, Store};
@@ -38,6 +40,8 @@ pub(super) enum Content {
     Pointer(Vec<u8>),
     /// These bytes, for git itself to keep.
     Git(Vec<u8>),
+    /// The same, too many for memory: a blob already, with what decides about line ends.
+    LargeGit(Made, Characters),
     /// A symlink to this target.
     Symlink(Vec<u8>),
     /// An annexed symlink that leads elsewhere than it must from where it lies now: to be replaced by this target.
@@ -68,7 +72,12 @@ pub(super) struct Preparing<'a> {
     pub(super) has_symlinks: bool,
     /// Enough space is free for all files together, so that it need not be asked for each.
     pub(super) is_roomy: bool,
+    /// The bytes of files for git that are in memory.
+    pub(super) in_memory: &'a AtomicU64,
 }
+
+/// So many bytes of files for git are kept in memory; those that are read after become blobs at once.
+const MOST_IN_MEMORY: u64 = 64 << 20;
 
 impl Preparing<'_> {
     /// Reads one file, for which the pointer to `staged` is staged now. None if it is to be left alone.
@@ -119,11 +128,42 @@ impl Preparing<'_> {
         if !settings.add_small_files && candidate.prior.is_none() {
             return Ok(None);
         }
+        if size >= LARGE || self.in_memory.fetch_add(size, Ordering::Relaxed) > MOST_IN_MEMORY {
+            let content = self.large(&file, size)?;
+            self.check_unchanged(directory, name, &candidate.stat)?;
+            return Ok(Some(prepared(candidate.stat, content)));
+        }
         let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         let read = (&file).take(size + 1).read_to_end(&mut content);
         read.map_err(|error| Postponed::Unreadable(error.to_string()))?;
         self.check_unchanged(directory, name, &candidate.stat)?;
         Ok(Some(prepared(candidate.stat, Content::Git(content))))
+    }
+
+    /// Makes a blob of a file in parts.
+    fn large(&self, file: &File, size: u64) -> Result<Content, Postponed> {
+        let mut characters = Characters::default();
+        let mut source = Counted {
+            file,
+            characters: &mut characters,
+            cancelled: self.options.cancelled,
+        };
+        let objects = self.store.annex().git_dir().join("objects");
+        match Made::of(&objects, &mut source, size) {
+            Ok(Ok(made)) => Ok(Content::LargeGit(made, characters)),
+            Ok(Err(error)) => {
+                let is_changed = [
+                    ErrorKind::UnexpectedEof,
+                    ErrorKind::InvalidData,
+                    ErrorKind::ConnectionAborted,
+                ];
+                Err(match is_changed.contains(&error.kind()) {
+                    true => Postponed::Changed,
+                    false => Postponed::Unreadable(error.to_string()),
+                })
+            }
+            Err(error) => Err(Postponed::NotStored(error.to_string())),
+        }
     }
 
     fn symlink(&self, directory: &OwnedFd, name: &[u8], candidate: &Candidate) -> Result<Content, Postponed> {
@@ -231,6 +271,24 @@ impl Preparing<'_> {
             Err(rustix::io::Errno::NOENT) => Err(Postponed::Vanished),
             Err(errno) => Err(unreadable(errno)),
         }
+    }
+}
+
+/// A file that is read while its characters are counted, unless that is cancelled.
+struct Counted<'f> {
+    file: &'f File,
+    characters: &'f mut Characters,
+    cancelled: &'f AtomicBool,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, part: &mut [u8]) -> std::io::Result<usize> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        let filled = self.file.read(part)?;
+        self.characters.count(&part[..filled]);
+        Ok(filled)
     }
 }
 

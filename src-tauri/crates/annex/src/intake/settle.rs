@@ -51,7 +51,11 @@ impl Annex {
                     None => Err(Postponed::Changed),
                 },
                 Content::Misplaced(target) => self.replace(&mut directories, &mut scratch, &file, target)?,
-                Content::Renamed(_) | Content::Pointer(_) | Content::Git(_) | Content::Symlink(_) => Ok(file.stat),
+                Content::Renamed(_)
+                | Content::Pointer(_)
+                | Content::Git(_)
+                | Content::LargeGit(..)
+                | Content::Symlink(_) => Ok(file.stat),
             };
             match outcome {
                 Ok(stat) => {
@@ -166,7 +170,7 @@ fn keys_added(
         let key = match &file.content {
             Content::Pointer(content) => key_of_pointer(content),
             Content::Symlink(target) | Content::Misplaced(target) => key_of_symlink(target),
-            Content::Annexed(_) | Content::Git(_) | Content::Renamed(_) => None,
+            Content::Annexed(_) | Content::Git(_) | Content::LargeGit(..) | Content::Renamed(_) => None,
         };
         keys.extend(key.filter(|key| contents.is_present(key)));
     }

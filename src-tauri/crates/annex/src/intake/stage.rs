@@ -1,12 +1,13 @@
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use git2::{ObjectType, Repository};
-use model::Oid;
+use model::{Oid, RepoPath};
 
 use super::head::Head;
 use super::prepare::{Content, Prepared};
-use super::{Intake, IntakeOptions, Postponed, convert};
+use super::{Counts, Intake, IntakeOptions, Postponed, convert};
 use crate::beneath::Directories;
 use crate::identity::signature;
 use crate::index::{EXECUTABLE, Entry, REGULAR, SYMLINK, Staged};
@@ -35,15 +36,35 @@ impl Annex {
             .config()
             .and_then(|config| config.get_bool("core.fileMode"))
             .unwrap_or(true);
+        let objects = self.git_dir().join("objects");
         for mut file in prepared {
-            if let Content::Git(content) = &mut file.content
-                && let Err(reason) = convert::for_git(git, &file.path, content)
-            {
+            let ready = match &mut file.content {
+                Content::Git(content) => convert::for_git(git, &file.path, content),
+                Content::LargeGit(made, characters) => match convert::changes(git, &file.path, characters) {
+                    Ok(true) => {
+                        let mut content = made.content()?;
+                        let ready = convert::for_git(git, &file.path, &mut content);
+                        file.content = Content::Git(content);
+                        ready
+                    }
+                    Ok(false) => Ok(()),
+                    Err(reason) => Err(reason),
+                },
+                Content::Renamed(_)
+                | Content::Pointer(_)
+                | Content::Symlink(_)
+                | Content::Misplaced(_)
+                | Content::Annexed(_) => Ok(()),
+            };
+            if let Err(reason) = ready {
                 intake.postponed.push((file.path, reason));
                 continue;
             }
-            let (mode, oid) = blob(&mut bulk, &file, trust_mode)?;
-            entries.push((Entry::new(file.path.as_bytes(), mode, oid, &file.stat), file));
+            let mode = mode(&file.stat, file.prior, trust_mode);
+            let counted = counted(&file.content);
+            let oid = blob(&mut bulk, &objects, &file.path, file.content)?;
+            let entry = Entry::new(file.path.as_bytes(), mode, oid, &file.stat);
+            entries.push((entry, file.path, file.prior, counted));
         }
 
         let mut staged = Staged::open(git)?;
@@ -61,16 +82,16 @@ impl Annex {
         } else if options.allow_removals && !look.removed.is_empty() {
             is_edited |= self.remove(git, root, &mut staged, look, intake)?;
         }
-        for (entry, file) in entries {
-            if staged.index().entry(&entry.path).map(Prior::of) != file.prior {
-                intake.postponed.push((file.path, Postponed::Changed));
+        for (entry, path, prior, counted) in entries {
+            if staged.index().entry(&entry.path).map(Prior::of) != prior {
+                intake.postponed.push((path, Postponed::Changed));
                 continue;
             }
             if staged.has_below(&entry.path) {
-                intake.postponed.push((file.path, Postponed::Held));
+                intake.postponed.push((path, Postponed::Held));
                 continue;
             }
-            count(intake, &file.content);
+            *counted(&mut intake.counts) += 1;
             staged.put(entry);
             is_edited = true;
         }
@@ -123,17 +144,17 @@ impl Annex {
     }
 }
 
-/// The mode and the blob that stand for a file.
-fn blob(bulk: &mut Bulk<'_>, file: &Prepared, trust_mode: bool) -> Result<(u32, Oid)> {
-    let mode = mode(&file.stat, file.prior, trust_mode);
-    let content = match &file.content {
-        Content::Renamed(known) => return Ok((mode, known.oid)),
-        Content::Annexed(annexed) if annexed.is_unlocked => &pointer_for(&annexed.key),
-        Content::Annexed(annexed) => &symlink_target(&file.path, &annexed.key),
+/// The blob that stands for a file.
+fn blob(bulk: &mut Bulk<'_>, objects: &Path, path: &RepoPath, content: Content) -> Result<Oid> {
+    let content = match content {
+        Content::Renamed(known) => return Ok(known.oid),
+        Content::LargeGit(made, _) => return made.keep(objects).map(from_git),
+        Content::Annexed(annexed) if annexed.is_unlocked => pointer_for(&annexed.key),
+        Content::Annexed(annexed) => symlink_target(path, &annexed.key),
         Content::Pointer(content) | Content::Git(content) => content,
         Content::Symlink(target) | Content::Misplaced(target) => target,
     };
-    Ok((mode, from_git(bulk.blob(content)?)))
+    bulk.write(ObjectType::Blob, content).map(from_git)
 }
 
 fn mode(stat: &Stat, prior: Option<Prior>, trust_mode: bool) -> u32 {
@@ -145,13 +166,13 @@ fn mode(stat: &Stat, prior: Option<Prior>, trust_mode: bool) -> u32 {
     }
 }
 
-fn count(intake: &mut Intake, content: &Content) {
-    let counts = &mut intake.counts;
+/// As what a file counts.
+fn counted(content: &Content) -> fn(&mut Counts) -> &mut usize {
     match content {
-        Content::Annexed(_) => counts.annexed += 1,
-        Content::Git(_) => counts.in_git += 1,
-        Content::Renamed(_) => counts.renamed += 1,
-        Content::Pointer(_) | Content::Symlink(_) | Content::Misplaced(_) => counts.links += 1,
+        Content::Annexed(_) => |counts| &mut counts.annexed,
+        Content::Git(_) | Content::LargeGit(..) => |counts| &mut counts.in_git,
+        Content::Renamed(_) => |counts| &mut counts.renamed,
+        Content::Pointer(_) | Content::Symlink(_) | Content::Misplaced(_) => |counts| &mut counts.links,
     }
 }
 

@@ -6,6 +6,7 @@
 //! pile up.
 
 mod deflate;
+mod large;
 mod loose;
 mod pack;
 mod rewrite;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use git2::{ObjectType, Oid};
 use sha1::{Digest, Sha1};
 
+pub(crate) use large::{LARGE, Made, each_part};
 use source::{Copied, Source};
 pub(crate) use tree::{DIRECTORY, Entry, Tree};
 
@@ -169,7 +171,18 @@ pub(crate) fn copy(from: &git2::Repository, to: &git2::Repository, objects: &[Oi
     let odb = from
         .odb()
         .map_err(Error::git(format!("open the objects of {}", from.path().display())))?;
-    let from = &odb;
+    let directory = |repo: &git2::Repository| repo.commondir().join("objects");
+    let (here, there) = (directory(from), directory(to));
+    let mut rest = Vec::with_capacity(objects.len());
+    for &object in objects {
+        if !large::copy(&here, &there, object)? {
+            rest.push(object);
+        }
+    }
+    if rest.is_empty() {
+        return Ok(());
+    }
+    let (from, objects) = (&odb, rest.as_slice());
     store(to, &Copied { from, objects }, &|_| true)
 }
 

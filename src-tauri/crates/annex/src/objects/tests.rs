@@ -1,6 +1,7 @@
 use std::process::Command;
 
 use git2::{Oid, Repository};
+use sha1::Digest;
 
 use super::{Bulk, Entry, FEW};
 
@@ -203,4 +204,90 @@ fn a_damaged_pack_is_not_sent() {
     std::fs::write(&pack, bytes).unwrap();
     super::send(&here, &there, &objects).unwrap_err();
     assert!(packs_of(&there).is_empty(), "{:?}", packs_of(&there));
+}
+
+/// The most memory that this process has had at once since it was last asked to forget.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+/// A file that git keeps, larger than memory maybe: into the repository, to another, and out again.
+#[test]
+fn a_large_blob_passes_through_memory_in_parts() {
+    const SIZE: u64 = 96 << 20;
+    let directory = tempfile::tempdir().unwrap();
+    let [here, there] = ["here", "there"].map(|name| Repository::init_bare(directory.path().join(name)).unwrap());
+    let objects = |repo: &Repository| repo.path().join("objects");
+    let text = "a line of a long file\n".repeat(100_000).into_bytes();
+    let path = directory.path().join("file");
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&path).unwrap());
+    for _ in 0..SIZE / text.len() as u64 + 1 {
+        std::io::Write::write_all(&mut file, &text).unwrap();
+    }
+    let file = file.into_inner().unwrap();
+    file.set_len(SIZE).unwrap();
+
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = peak();
+    let mut source = std::fs::File::open(&path).unwrap();
+    let made = super::Made::of(&objects(&here), &mut source, SIZE).unwrap().unwrap();
+    let id = made.keep(&objects(&here)).unwrap();
+    super::copy(&here, &there, &[id]).unwrap();
+    let mut hash = sha1::Sha1::new();
+    hash.update(format!("blob {SIZE}\0"));
+    super::each_part(&there.odb().unwrap(), &objects(&there), id, &mut |part| {
+        hash.update(part);
+        Ok(())
+    })
+    .unwrap()
+    .unwrap();
+    let grown = peak().saturating_sub(before);
+    assert_eq!(hash.finalize()[..], *id.as_bytes());
+    assert!(grown < SIZE / 4, "{grown} bytes of memory for a file of {SIZE}");
+    let git = |args: &[&str]| {
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(there.path())
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(git(&["hash-object", path.to_str().unwrap()]).trim(), id.to_string());
+    git(&["fsck", "--strict", "--full"]);
+    assert_eq!(git(&["cat-file", "-s", &id.to_string()]).trim(), SIZE.to_string());
+}
+
+#[test]
+fn a_large_blob_that_is_damaged_is_not_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    let [here, there] = ["here", "there"].map(|name| Repository::init_bare(directory.path().join(name)).unwrap());
+    let objects = here.path().join("objects");
+    let size = super::LARGE + 5;
+    let made = |byte: u8| {
+        let mut source = std::io::Read::take(std::io::repeat(byte), size);
+        super::Made::of(&objects, &mut source, size)
+            .unwrap()
+            .unwrap()
+            .keep(&objects)
+            .unwrap()
+    };
+    let name = |id: Oid| objects.join(&id.to_string()[..2]).join(&id.to_string()[2..]);
+    let (id, other) = (made(b'a'), made(b'b'));
+    std::fs::remove_file(name(id)).unwrap();
+    std::fs::copy(name(other), name(id)).unwrap();
+    assert!(super::copy(&here, &there, &[id]).is_err());
+    let whole = std::fs::read(name(other)).unwrap();
+    std::fs::remove_file(name(other)).unwrap();
+    std::fs::write(name(other), &whole[..whole.len() / 2]).unwrap();
+    assert!(super::copy(&here, &there, &[other]).is_err());
+    assert!(there.odb().unwrap().read(id).is_err());
+    // A file that is shorter or longer than was said was changed meanwhile.
+    for (given, said) in [(size, size + 1), (size + 1, size)] {
+        let mut source = std::io::Read::take(std::io::repeat(b'c'), given);
+        assert!(super::Made::of(&objects, &mut source, said).unwrap().is_err());
+    }
 }

@@ -392,6 +392,33 @@ fn line_ends_and_filters_of_files_in_git() {
     assert_eq!(ours, repo.git(&["ls-files", "-s"]), "git stages the same");
 }
 
+/// Too large for memory, these become blobs while they are read.
+#[test]
+fn large_files_for_git_are_what_git_would_make_of_them() {
+    let repo = Scratch::new();
+    repo.git(&["config", "core.autocrlf", "input"]);
+    let text = "a line\r\n".repeat(1 << 20);
+    for (name, content) in [
+        (".text", text.clone()),
+        (".binary", format!("{text}\0")),
+        (".plain", text.replace('\r', "")),
+        (".empty", String::new()),
+    ] {
+        repo.write(name, &content);
+    }
+    let intake = repo.sync();
+    assert_eq!(intake.counts.in_git, 4);
+    for (_, content, name) in repo.staged() {
+        let expected = match name.to_string().as_str() {
+            ".binary" => format!("{text}\0"),
+            ".empty" => continue,
+            _ => text.replace('\r', ""),
+        };
+        assert!(content == expected, "{name}");
+    }
+    repo.check();
+}
+
 #[test]
 fn what_is_ignored_or_of_another_repository_is_left_alone() {
     let repo = Scratch::new();
