@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
@@ -18,6 +18,7 @@ use super::place::{Parent, Place, Seen, look_at};
 use super::plan::{Content, Plan, Write};
 use super::{Before, Step};
 use crate::index::Entry;
+use crate::objects::each_part;
 use crate::store::found;
 use crate::tree::raw::Mode;
 use crate::{Error, Incoming, Result, Store};
@@ -266,11 +267,10 @@ impl Writer<'_> {
                 }
             }
             Content::Regular | Content::Submodule => {
-                let object = self
-                    .odb
-                    .read(write.blob.id)
-                    .map_err(Error::git(format!("read the content of {path}")))?;
-                self.file(object.data(), executable)?
+                let objects = self.store.annex().git_dir().join("objects");
+                let (mut file, new) = self.store.work_tree_file(executable)?;
+                let written = each_part(self.odb, &objects, write.blob.id, &mut |part| file.write_all(part))?;
+                self.written(written, &file, new)?
             }
         };
         let error = self.place.error("write", path);
@@ -326,7 +326,11 @@ impl Writer<'_> {
 
     fn file(&self, data: &[u8], executable: bool) -> Result<Incoming> {
         let (mut file, new) = self.store.work_tree_file(executable)?;
-        let mut written = file.write_all(data);
+        let written = file.write_all(data);
+        self.written(written, &file, new)
+    }
+
+    fn written(&self, mut written: io::Result<()>, file: &File, new: Incoming) -> Result<Incoming> {
         if self.durable {
             written = written.and_then(|()| file.sync_data());
         }
