@@ -1,7 +1,12 @@
-//! Blobs of files that git keeps whatever their size: they pass through memory in parts, as loose objects.
+//! Blobs of files that git keeps whatever their size: they pass through memory in parts.
+//!
+//! libgit2 reads objects as a whole. So loose objects are read here, and what packs hold as it is. (Of a delta git makes
+//! two at most of such a size, below `core.bigFileThreshold`; these are still read as a whole.)
 
+use std::cmp::Ordering;
 use std::fs::{self, File};
-use std::io::{self, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -70,7 +75,7 @@ impl Made {
         let mut content = Vec::new();
         let path = self.file.path();
         let read = File::open(path).and_then(|file| {
-            let opened = Loose::of(file)?.ok_or(ErrorKind::InvalidData)?;
+            let opened = Opened::of(file)?.ok_or(ErrorKind::InvalidData)?;
             opened.take(u64::MAX).read_to_end(&mut content)
         });
         read.map_err(Error::io("read", path))?;
@@ -84,14 +89,14 @@ impl Made {
     }
 }
 
-/// A loose object that is being read: its content, in parts.
-struct Loose<R> {
+/// An object that is being read: its content, in parts.
+struct Opened<R> {
     kind: Vec<u8>,
     size: u64,
     inflated: ZlibDecoder<BufReader<R>>,
 }
 
-impl<R: Read> Loose<R> {
+impl<R: Read> Opened<R> {
     /// Reads the header; none if there is none.
     fn of(file: R) -> io::Result<Option<Self>> {
         let mut inflated = ZlibDecoder::new(BufReader::with_capacity(BUFFER, file));
@@ -109,7 +114,7 @@ impl<R: Read> Loose<R> {
     }
 }
 
-impl<R: Read> Read for Loose<R> {
+impl<R: Read> Read for Opened<R> {
     fn read(&mut self, part: &mut [u8]) -> io::Result<usize> {
         self.inflated.read(part)
     }
@@ -120,11 +125,91 @@ fn name_of(objects: &Path, id: Oid) -> PathBuf {
     objects.join(&name[..2]).join(&name[2..])
 }
 
-/// Opens a blob that is too large for memory, if it is a loose object among `objects`.
-fn open(objects: &Path, id: Oid) -> Option<Loose<File>> {
-    let file = File::open(name_of(objects, id)).ok()?;
-    let loose = Loose::of(file).ok()??;
-    (loose.kind == b"blob" && loose.size >= LARGE).then_some(loose)
+/// Opens a blob, if it is a loose object among `objects` or lies in one of their packs as it is.
+fn open(objects: &Path, id: Oid) -> Option<Opened<File>> {
+    let blob = match File::open(name_of(objects, id)) {
+        Ok(file) => Opened::of(file).ok()??,
+        Err(_) => packed(&objects.join("pack"), id)?,
+    };
+    (blob.kind == b"blob").then_some(blob)
+}
+
+/// True for a blob that is too large for memory.
+fn is_large(odb: &Odb<'_>, id: Oid) -> bool {
+    let header = odb.read_header(id);
+    header.is_ok_and(|(size, kind)| kind == ObjectType::Blob && size as u64 >= LARGE)
+}
+
+/// Finds a blob in packs: gitformat-pack(5).
+fn packed(packs: &Path, id: Oid) -> Option<Opened<File>> {
+    const BLOB: u8 = 3;
+    for index in fs::read_dir(packs).ok()?.flatten().map(|entry| entry.path()) {
+        if index.extension().is_none_or(|end| end != "idx") {
+            continue;
+        }
+        let Some(offset) = offset_in(&index, id) else { continue };
+        let mut pack = File::open(index.with_extension("pack")).ok()?;
+        pack.seek(SeekFrom::Start(offset)).ok()?;
+        let mut pack = BufReader::with_capacity(BUFFER, pack);
+        let mut next = || {
+            let mut byte = [0];
+            pack.read_exact(&mut byte).ok().map(|()| byte[0])
+        };
+        // Kind and size, seven bits at a time, the first byte with three for the kind.
+        let mut byte = next()?;
+        let kind = byte >> 4 & 7;
+        let (mut size, mut shift) = (u64::from(byte & 15), 4);
+        while byte & 0x80 != 0 {
+            byte = next()?;
+            size |= u64::from(byte & 0x7f).checked_shl(shift)?;
+            shift += 7;
+        }
+        return (kind == BLOB).then(|| Opened {
+            kind: b"blob".to_vec(),
+            size,
+            inflated: ZlibDecoder::new(pack),
+        });
+    }
+    None
+}
+
+/// Where an object begins in the pack of an index of version 2; none if it is not there.
+fn offset_in(index: &Path, id: Oid) -> Option<u64> {
+    const NAMES_AT: u64 = 8 + 256 * 4;
+    let file = File::open(index).ok()?;
+    let word = |at: u64| {
+        let mut word = [0; 4];
+        file.read_exact_at(&mut word, at)
+            .ok()
+            .map(|()| u32::from_be_bytes(word))
+    };
+    let upto = |byte: u64| word(8 + byte * 4).map(u64::from);
+    let first = u64::from(id.as_bytes()[0]);
+    let (mut low, mut high) = (if first == 0 { 0 } else { upto(first - 1)? }, upto(first)?);
+    if word(0)? != 0xff74_4f63 || word(4)? != 2 {
+        return None;
+    }
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let mut name = [0; 20];
+        file.read_exact_at(&mut name, NAMES_AT + middle * 20).ok()?;
+        match name[..].cmp(id.as_bytes()) {
+            Ordering::Less => low = middle + 1,
+            Ordering::Greater => high = middle,
+            Ordering::Equal => {
+                let count = upto(255)?;
+                let offsets_at = NAMES_AT + count * 24;
+                let offset = word(offsets_at + middle * 4)?;
+                if offset >> 31 == 0 {
+                    return Some(u64::from(offset));
+                }
+                let far_at = offsets_at + count * 4 + u64::from(offset & 0x7fff_ffff) * 8;
+                let (high, low) = (word(far_at)?, word(far_at + 4)?);
+                return Some(u64::from(high) << 32 | u64::from(low));
+            }
+        }
+    }
+    None
 }
 
 /// Shows the content of a blob to `take`, in parts if it is too large for memory.
@@ -135,7 +220,7 @@ pub(crate) fn each_part(
     take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<io::Result<()>> {
     let reading = || format!("read the file content {id}");
-    let Some(mut large) = open(objects, id) else {
+    let Some(mut large) = is_large(odb, id).then(|| open(objects, id)).flatten() else {
         let object = odb.read(id).map_err(Error::git(reading()))?;
         return Ok(take(object.data()));
     };
@@ -151,7 +236,7 @@ pub(crate) fn each_part(
             }
             Ok(_) => return Err(damaged(id)),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::io("read", &name_of(objects, id))(error)),
+            Err(error) => return Err(unreadable(objects, id, error)),
         }
     }
 }
@@ -162,33 +247,52 @@ fn damaged(id: Oid) -> Error {
     ))
 }
 
-/// Copies a blob that is too large for memory from one directory of objects to another, if it is loose there. It is
-/// checked, and on disk when this returns. False if there is no such blob.
-pub(super) fn copy(from: &Path, to: &Path, id: Oid) -> Result<bool> {
-    if open(from, id).is_none() {
+/// What went wrong in reading an object.
+fn unreadable(objects: &Path, id: Oid, error: io::Error) -> Error {
+    // So says who inflates it.
+    let is_damaged = [
+        ErrorKind::InvalidInput,
+        ErrorKind::InvalidData,
+        ErrorKind::UnexpectedEof,
+    ];
+    match is_damaged.contains(&error.kind()) {
+        true => damaged(id),
+        false => Error::io("read an object in", objects)(error),
+    }
+}
+
+/// Copies a blob that is too large for memory from one directory of objects to another. It is checked, and on disk when
+/// this returns. False if it is none, or cannot be read in parts.
+pub(super) fn copy(odb: &Odb<'_>, from: &Path, to: &Path, id: Oid) -> Result<bool> {
+    if !is_large(odb, id) {
         return Ok(false);
     }
-    let source = name_of(from, id);
-    let mut copy = temporary(to, "tmp_obj_")?;
-    let failed = Error::io("copy", &source);
-    let read = File::open(&source).and_then(|file| {
-        let both = Both { file, copy: &mut copy };
-        let mut inflated = ZlibDecoder::new(BufReader::with_capacity(BUFFER, both));
-        let (mut hash, mut part) = (Sha1::new(), vec![0; PART]);
-        loop {
-            match inflated.read(&mut part) {
-                Ok(0) => break Ok(hash.finalize()),
-                Ok(filled) => hash.update(&part[..filled]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
-            }
+    let Some(mut blob) = open(from, id) else {
+        return Ok(false);
+    };
+    let Ok(file) = File::open(name_of(from, id)) else {
+        let size = blob.size;
+        let made = Made::of(to, &mut blob, size)?.map_err(|error| unreadable(from, id, error))?;
+        if made.id != id {
+            return Err(damaged(id));
         }
-    });
-    match read {
-        Ok(hash) if hash[..] == *id.as_bytes() => place(copy, to, id).map(|()| true),
-        Ok(_) => Err(damaged(id)),
-        Err(error) if error.kind() == ErrorKind::InvalidInput => Err(damaged(id)),
-        Err(error) => Err(failed(error)),
+        return made.keep(to).map(|_| true);
+    };
+    let mut copy = temporary(to, "tmp_obj_")?;
+    let both = Both { file, copy: &mut copy };
+    let mut inflated = ZlibDecoder::new(BufReader::with_capacity(BUFFER, both));
+    let (mut hash, mut part) = (Sha1::new(), vec![0; PART]);
+    loop {
+        match inflated.read(&mut part) {
+            Ok(0) => break,
+            Ok(filled) => hash.update(&part[..filled]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(from, id, error)),
+        }
+    }
+    match hash.finalize()[..] == *id.as_bytes() {
+        true => place(copy, to, id).map(|()| true),
+        false => Err(damaged(id)),
     }
 }
 

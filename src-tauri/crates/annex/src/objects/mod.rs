@@ -175,7 +175,7 @@ pub(crate) fn copy(from: &git2::Repository, to: &git2::Repository, objects: &[Oi
     let (here, there) = (directory(from), directory(to));
     let mut rest = Vec::with_capacity(objects.len());
     for &object in objects {
-        if !large::copy(&here, &there, object)? {
+        if !large::copy(&odb, &here, &there, object)? {
             rest.push(object);
         }
     }
