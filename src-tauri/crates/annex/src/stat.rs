@@ -1,9 +1,17 @@
 //! What the system says about a file without reading it.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use rustix::fs::{FileType, RawMode};
 
 /// A moment as the file system records it: seconds and nanoseconds since the epoch.
 pub(crate) type FileTime = (i64, u32);
+
+/// How long ago a moment was; none if it lies ahead, as after the clock was set back.
+pub(crate) fn age((seconds, nanoseconds): FileTime, now: SystemTime) -> Option<Duration> {
+    let since_epoch = Duration::new(u64::try_from(seconds).ok()?, nanoseconds);
+    now.duration_since(UNIX_EPOCH.checked_add(since_epoch)?).ok()
+}
 
 /// All that tells whether a file is still the one that was looked at: equal data, equal file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -83,6 +83,8 @@ pub struct Found {
     pub tracked: usize,
     /// True if the index has changes that are not committed.
     pub staged: bool,
+    /// New directories that are still being filled, of which nothing is counted above.
+    pub filling: Vec<RepoPath>,
 }
 
 /// How a look ended.

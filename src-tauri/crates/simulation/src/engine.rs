@@ -137,6 +137,7 @@ impl World {
             removed: 0,
             tracked: here.index.len(),
             staged,
+            filling: Vec::new(),
         };
         if here.root == Root::Same {
             let within: Option<BTreeSet<PathNo>> = match scope {

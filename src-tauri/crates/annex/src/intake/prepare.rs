@@ -19,7 +19,7 @@ use crate::beneath::Directories;
 use crate::look::{Candidate, Prior};
 use crate::objects::{LARGE, Made};
 use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, symlink_target};
-use crate::stat::Stat;
+use crate::stat::{Stat, age};
 use crate::store::{Incoming, Making, Store};
 use crate::{Backend, Error, naming};
 
@@ -92,7 +92,7 @@ impl Preparing<'_> {
         }
         let path = &candidate.path;
         let delay = self.options.settings.delayadd;
-        if !delay.is_zero() && reading::age(candidate.stat.ctime, self.now).is_some_and(|age| age < delay) {
+        if !delay.is_zero() && age(candidate.stat.ctime, self.now).is_some_and(|age| age < delay) {
             return Err(Postponed::TooYoung(delay));
         }
         let (directory, name) = directories.of(path.as_bytes()).map_err(|_| Postponed::Vanished)?;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::Postponed;
 use crate::beneath::open_file;
 use crate::lease::{Writers, writers};
-use crate::stat::{FileTime, Stat};
+use crate::stat::{Stat, age};
 
 /// Opens a file that is what was seen before, and that nobody is writing.
 pub(super) fn open(directory: &OwnedFd, name: &[u8], seen: &Stat) -> Result<File, Postponed> {
@@ -57,12 +57,6 @@ pub(super) fn wait_until_datable(stat: &Stat, now: SystemTime) -> Result<(), Pos
         thread::sleep(Duration::from_millis(1));
     }
     Ok(())
-}
-
-/// How long ago a moment was; none if it lies ahead, as after the clock was set back.
-pub(super) fn age((seconds, nanoseconds): FileTime, now: SystemTime) -> Option<Duration> {
-    let since_epoch = Duration::new(u64::try_from(seconds).ok()?, nanoseconds);
-    now.duration_since(UNIX_EPOCH.checked_add(since_epoch)?).ok()
 }
 
 pub(super) fn unreadable(errno: Errno) -> Postponed {

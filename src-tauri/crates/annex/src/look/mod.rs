@@ -1,5 +1,6 @@
 //! What differs between the work tree and the index, found without reading a file.
 
+mod filling;
 mod renames;
 mod root;
 mod walk;
@@ -7,7 +8,9 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use bstr::BString;
 use git2::Repository;
@@ -49,6 +52,9 @@ pub struct Look {
     pub tracked: usize,
     /// True if the index holds something that HEAD's tree does not: the user (or a crash) has left something staged.
     pub staged: bool,
+    /// New directories of which the files were left out, because others were made there just now: they are to be looked at
+    /// when that has ended.
+    pub filling: Vec<RepoPath>,
     /// Whether the work tree is still the right one. If not, nothing above says anything.
     pub root: RootState,
     /// Device numbers that files had when they were staged, and have now.
@@ -133,6 +139,7 @@ impl Look {
             refused: Vec::new(),
             tracked: 0,
             staged: false,
+            filling: Vec::new(),
             root,
             renumbered: Vec::new(),
         }
@@ -149,6 +156,18 @@ impl Annex {
     /// [`Error::Refused`] without a work tree, or for an index of a kind that is not supported; an index that cannot be
     /// read is first made anew from HEAD.
     pub fn look(&self, scope: &Scope) -> Result<Look> {
+        self.look_with(scope, |_, _, _| {})
+    }
+
+    /// As [`Annex::look`], but leaves out the files of new directories that are still being filled: the rules that say which
+    /// of them are ignored may not be there yet.
+    pub fn look_at_what_is_complete(&self, scope: &Scope, now: SystemTime) -> Result<Look> {
+        self.look_with(scope, |look, entries, root| {
+            look.filling = filling::hold_back(look, entries, root, now);
+        })
+    }
+
+    fn look_with(&self, scope: &Scope, then: impl FnOnce(&mut Look, &[Entry], &OwnedFd)) -> Result<Look> {
         let Some(top) = self.work_tree() else {
             return Err(Error::Refused(format!(
                 "{} is a bare repository: it has no files to look at",
@@ -167,6 +186,7 @@ impl Annex {
         look.tracked = index.entries().iter().filter(|entry| entry.stage() == 0).count();
         look.staged = differs_from_head(&git, &index)?;
         renames::recognise(&mut look, &root);
+        then(&mut look, index.entries(), &root);
         // A drive unplugged meanwhile makes everything look deleted.
         let state = self.root_state_by(&git);
         if state != RootState::Same {

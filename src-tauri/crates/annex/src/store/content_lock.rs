@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use model::Key;
-use rustix::fs::FileType;
+use rustix::fs::{AtFlags, FileType, statat};
 
 use super::Store;
 use crate::locks::LockFile;

@@ -248,6 +248,7 @@ impl Assistant {
         };
         self.root = found.root;
         self.has_looked |= everything;
+        self.intake.wait_for(now, found.filling.clone());
         if found.root == Root::Same && found.removed > 0 && !everything {
             // What moved may have been seen to leave before it was seen to arrive, and what was deleted may be the first
             // of many: only a look at everything, when the burst is over, tells.

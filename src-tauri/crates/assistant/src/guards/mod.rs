@@ -73,6 +73,7 @@ mod tests {
             removed,
             tracked,
             staged: false,
+            filling: Vec::new(),
         }
     }
 

@@ -21,6 +21,10 @@ const ENOUGH: usize = 1000;
 /// row after twice as long, because some files are kept open for days.
 const AGAIN: Duration = Duration::from_millis(500);
 const AGAIN_DOUBLINGS: u32 = 7;
+/// A new directory is looked at when this long nothing was put into it.
+const CALM: Duration = Duration::from_millis(100);
+/// A new directory is looked at this often even if files still come: the look knows how long they may wait.
+const FILLED: Duration = Duration::from_secs(5);
 
 /// The part of the work tree that has not been looked at since it changed.
 #[derive(Debug, Clone, Default)]
@@ -34,18 +38,47 @@ pub(crate) struct Intake {
     last_change_at: Option<Timestamp>,
     /// When the last burst was taken; a change soon after it belongs to the same activity.
     taken_at: Option<Timestamp>,
+    /// New directories that are looked at when nothing is put into them any more.
+    filling: BTreeSet<RepoPath>,
+    filling_since: Option<Timestamp>,
+    /// Changes in them since they were last looked at, and after how many it is time to see whether they are many files of
+    /// one directory: each time twice as many.
+    filled: usize,
+    filled_enough: usize,
 }
 
 impl Intake {
     pub(crate) fn changed(&mut self, now: Timestamp, paths: Vec<RepoPath>) {
+        let before = self.paths.len();
         for path in paths {
             self.postponed.remove(&path);
-            self.paths.insert(path);
+            if self.filling.iter().any(|directory| path.is_within(directory)) {
+                self.filled += 1;
+            } else {
+                self.paths.insert(path);
+            }
         }
         if self.paths.len() > PATHS {
             self.count_lost(now, None);
         }
-        self.note(now);
+        if self.paths.len() > before {
+            self.note(now);
+        }
+        self.last_change_at = Some(now);
+    }
+
+    /// Directories to be looked at when they are complete: none, if nothing has to wait.
+    pub(crate) fn wait_for(&mut self, now: Timestamp, directories: Vec<RepoPath>) {
+        self.filling.extend(directories);
+        if self.filling.is_empty() {
+            self.filling_since = None;
+            return;
+        }
+        if self.filling_since.is_none_or(|since| now >= since + FILLED) {
+            self.filling_since = Some(now);
+            self.filled_enough = ENOUGH;
+        }
+        self.last_change_at = Some(now);
     }
 
     pub(crate) fn count_lost(&mut self, now: Timestamp, within: Option<RepoPath>) {
@@ -88,7 +121,18 @@ impl Intake {
             .then(|| self.burst_ends_at())
             .flatten();
         let again = self.postponed_until.filter(|_| !self.postponed.is_empty());
-        burst.into_iter().chain(again).min()
+        burst.into_iter().chain(again).chain(self.filled_at()).min()
+    }
+
+    fn filled_at(&self) -> Option<Timestamp> {
+        let (since, last) = (self.filling_since?, self.last_change_at?);
+        if self.filling.is_empty() {
+            return None;
+        }
+        match self.filled >= self.filled_enough {
+            true => Some(since),
+            false => Some((last + CALM).min(since + FILLED)),
+        }
     }
 
     fn burst_ends_at(&self) -> Option<Timestamp> {
@@ -106,6 +150,12 @@ impl Intake {
         self.postponed_until = None;
         let mut paths = std::mem::take(&mut self.paths);
         paths.append(&mut self.postponed);
+        if !self.filling.is_empty() {
+            paths.append(&mut self.filling);
+            if std::mem::take(&mut self.filled) >= self.filled_enough {
+                self.filled_enough = self.filled_enough.saturating_mul(2);
+            }
+        }
         if std::mem::take(&mut self.everything) {
             return Scope::Everything;
         }
@@ -119,7 +169,7 @@ mod tests {
 
     use model::{RepoPath, Timestamp};
 
-    use super::{ENOUGH, Intake, LULL, PATHS, PATIENCE};
+    use super::{CALM, ENOUGH, FILLED, Intake, LULL, PATHS, PATIENCE};
     use crate::effect::Scope;
 
     fn path(name: &str) -> RepoPath {
@@ -164,6 +214,54 @@ mod tests {
         assert_eq!(intake.due_at(), Some(soon + LULL));
         intake.changed(soon, vec![path("last")]);
         assert_eq!(intake.due_at(), Some(soon));
+    }
+
+    #[test]
+    fn a_new_directory_is_looked_at_when_nothing_is_put_into_it_any_more() {
+        let mut intake = Intake::default();
+        let start = Timestamp(1000);
+        intake.changed(start, vec![path("p")]);
+        intake.take(start);
+        intake.wait_for(start, vec![path("p")]);
+        let mut last = start;
+        for n in 1..100 {
+            last = start + Duration::from_millis(10 * n);
+            intake.changed(last, vec![path(&format!("p/{n}"))]);
+            assert_eq!(intake.due_at(), Some(last + CALM));
+        }
+        // Meanwhile others are looked at, and what waits with them.
+        intake.changed(last, vec![path("other")]);
+        assert_eq!(intake.due_at(), Some(last));
+        assert_eq!(intake.take(last), Scope::Paths(vec![path("other"), path("p")]));
+        intake.wait_for(last, vec![path("p")]);
+        // Not for ever.
+        for n in 100..600 {
+            last = start + Duration::from_millis(10 * n);
+            intake.changed(last, vec![path("p/again")]);
+        }
+        assert_eq!(intake.due_at(), Some(start + FILLED));
+        intake.take(last);
+        intake.wait_for(last, Vec::new());
+        assert_eq!(intake.due_at(), None);
+        intake.changed(last, vec![path("p/x")]);
+        assert_eq!(intake.take(last), Scope::Paths(vec![path("p/x")]));
+    }
+
+    #[test]
+    fn a_new_directory_that_gets_many_files_is_looked_at_before_it_is_complete() {
+        let mut intake = Intake::default();
+        let start = Timestamp(1000);
+        let files = |count: usize| (0..count).map(|n| path(&format!("p/{n}"))).collect();
+        intake.wait_for(start, vec![path("p")]);
+        intake.changed(start, files(ENOUGH));
+        assert_eq!(intake.due_at(), Some(start));
+        assert_eq!(intake.take(start), Scope::Paths(vec![path("p")]));
+        // It waits all the same: the next time not after so many.
+        intake.wait_for(start, vec![path("p")]);
+        intake.changed(start, files(ENOUGH));
+        assert_eq!(intake.due_at(), Some(start + CALM));
+        intake.changed(start, files(ENOUGH));
+        assert_eq!(intake.due_at(), Some(start));
     }
 
     #[test]

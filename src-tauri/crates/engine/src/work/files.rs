@@ -38,10 +38,11 @@ fn try_look(workshop: &Workshop, scope: Scope) -> annex::Result<Look> {
         annex.finish_checkout()?;
         workshop.settle_retired();
     }
-    annex.look(&match scope {
+    let scope = match scope {
         Scope::Everything => annex::Scope::Everything,
         Scope::Paths(paths) => annex::Scope::Paths(paths),
-    })
+    };
+    annex.look_at_what_is_complete(&scope, SystemTime::now())
 }
 
 fn found(look: &Look) -> Found {
@@ -61,6 +62,7 @@ fn found(look: &Look) -> Found {
         removed: look.removed.len().saturating_sub(renamed),
         tracked: look.tracked,
         staged: look.staged,
+        filling: look.filling.clone(),
     }
 }
 

@@ -62,6 +62,7 @@ fn found(changed: usize, removed: usize, tracked: usize) -> Found {
         removed,
         tracked,
         staged: false,
+        filling: Vec::new(),
     }
 }
 
