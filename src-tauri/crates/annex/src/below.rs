@@ -413,9 +413,15 @@ impl NewFile {
     }
 
     /// Gives it a name in its directory, in the place of what has it.
-    pub fn rename(mut self, name: impl AsRef<OsStr>) -> Result<()> {
+    pub fn rename(self, name: impl AsRef<OsStr>) -> Result<()> {
+        let directory = Arc::clone(&self.directory);
+        self.rename_into(&directory, name)
+    }
+
+    /// Gives it a name in another directory of the same file system, in the place of what has it.
+    pub(crate) fn rename_into(mut self, directory: &Directory, name: impl AsRef<OsStr>) -> Result<()> {
         let Some(own) = self.name.take() else { return Ok(()) };
-        let renamed = self.directory.rename_here(&self.directory.open, &own, name);
+        let renamed = directory.rename_here(&self.directory.open, &own, name);
         if renamed.is_err() {
             self.name = Some(own);
         }

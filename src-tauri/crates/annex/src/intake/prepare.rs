@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
@@ -17,7 +18,7 @@ use super::reading::{self, unreadable};
 use super::{IntakeOptions, Postponed};
 use crate::beneath::Directories;
 use crate::look::{Candidate, Prior};
-use crate::objects::{LARGE, Made};
+use crate::objects::{LARGE, Made, directory};
 use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, symlink_target};
 use crate::stat::{Stat, age};
 use crate::store::{Incoming, Making, Store};
@@ -148,8 +149,13 @@ impl Preparing<'_> {
             characters: &mut characters,
             cancelled: self.options.cancelled,
         };
-        let objects = self.store.annex().git_dir().join("objects");
-        match Made::of(&objects, &mut source, size) {
+        let made = self
+            .store
+            .annex()
+            .git()
+            .and_then(|git| directory(&git))
+            .and_then(|objects| Made::of(&Arc::new(objects), &mut source, size));
+        match made {
             Ok(Ok(made)) => Ok(Content::LargeGit(made, characters)),
             Ok(Err(error)) => {
                 let is_changed = [

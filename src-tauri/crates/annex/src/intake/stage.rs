@@ -1,5 +1,4 @@
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use git2::{ObjectType, Repository};
@@ -36,7 +35,6 @@ impl Annex {
             .config()
             .and_then(|config| config.get_bool("core.fileMode"))
             .unwrap_or(true);
-        let objects = self.git_dir().join("objects");
         for mut file in prepared {
             let ready = match &mut file.content {
                 Content::Git(content) => convert::for_git(git, &file.path, content),
@@ -62,7 +60,7 @@ impl Annex {
             }
             let mode = mode(&file.stat, file.prior, trust_mode);
             let counted = counted(&file.content);
-            let oid = blob(&mut bulk, &objects, &file.path, file.content)?;
+            let oid = blob(&mut bulk, &file.path, file.content)?;
             let entry = Entry::new(file.path.as_bytes(), mode, oid, &file.stat);
             entries.push((entry, file.path, file.prior, counted));
         }
@@ -145,10 +143,10 @@ impl Annex {
 }
 
 /// The blob that stands for a file.
-fn blob(bulk: &mut Bulk<'_>, objects: &Path, path: &RepoPath, content: Content) -> Result<Oid> {
+fn blob(bulk: &mut Bulk<'_>, path: &RepoPath, content: Content) -> Result<Oid> {
     let content = match content {
         Content::Renamed(known) => return Ok(known.oid),
-        Content::LargeGit(made, _) => return made.keep(objects).map(from_git),
+        Content::LargeGit(made, _) => return made.keep().map(from_git),
         Content::Annexed(annexed) if annexed.is_unlocked => pointer_for(&annexed.key),
         Content::Annexed(annexed) => symlink_target(path, &annexed.key),
         Content::Pointer(content) | Content::Git(content) => content,

@@ -8,16 +8,16 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::loose::{OBJECT_MODE, sync_names};
+use crate::{Directory, Error, NewFile, Result};
 use flate2::Compression;
 use flate2::bufread::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use git2::{ObjectType, Odb, Oid};
+use rustix::fs::{AtFlags, statat};
 use sha1::{Digest, Sha1};
-use tempfile::NamedTempFile;
-
-use super::loose::{sync_names, temporary};
-use crate::{Error, Result};
 
 /// From this size on a blob is not read as a whole.
 pub(crate) const LARGE: u64 = 4 << 20;
@@ -33,17 +33,19 @@ const LONGEST_HEADER: usize = 32;
 /// A blob that was made of a file in parts, and is not among the objects yet.
 pub(crate) struct Made {
     id: Oid,
-    file: NamedTempFile,
+    objects: Arc<Directory>,
+    file: NewFile,
 }
 
 impl Made {
     /// Makes a blob of the `size` bytes that `source` gives, somewhere in the directory `objects`. The inner error is that
     /// of the source; it is also one to give another number of bytes.
-    pub(crate) fn of(objects: &Path, source: &mut dyn Read, size: u64) -> Result<io::Result<Self>> {
-        let file = temporary(objects, "tmp_obj_")?;
-        let failed = Error::io("write", file.path());
+    pub(crate) fn of(objects: &Arc<Directory>, source: &mut dyn Read, size: u64) -> Result<io::Result<Self>> {
+        let mut file = objects.new_file("tmp_obj_", OBJECT_MODE)?;
+        let path = file.path();
+        let failed = Error::io("write", &path);
         let mut hash = Sha1::new();
-        let mut deflated = ZlibEncoder::new(file.as_file(), Compression::fast());
+        let mut deflated = ZlibEncoder::new(file.file(), Compression::fast());
         let header = format!("{} {size}\0", ObjectType::Blob);
         hash.update(&header);
         let mut outcome = deflated.write_all(header.as_bytes());
@@ -67,24 +69,24 @@ impl Made {
             return Ok(Err(ErrorKind::UnexpectedEof.into()));
         }
         let id = Oid::from_bytes(&hash.finalize()).map_err(Error::git("name a git object"))?;
-        Ok(Ok(Self { id, file }))
+        let objects = Arc::clone(objects);
+        Ok(Ok(Self { id, objects, file }))
     }
 
     /// All of its bytes, for what must be seen as a whole.
     pub(crate) fn content(&self) -> Result<Vec<u8>> {
         let mut content = Vec::new();
-        let path = self.file.path();
-        let read = File::open(path).and_then(|file| {
+        let read = self.file.reopen().and_then(|file| {
             let opened = Opened::of(file)?.ok_or(ErrorKind::InvalidData)?;
             opened.take(u64::MAX).read_to_end(&mut content)
         });
-        read.map_err(Error::io("read", path))?;
+        read.map_err(Error::io("read", &self.file.path()))?;
         Ok(content)
     }
 
-    /// Gives it its name among the `objects`, and makes both durable.
-    pub(crate) fn keep(self, objects: &Path) -> Result<Oid> {
-        place(self.file, objects, self.id)?;
+    /// Gives it its name among the objects, and makes both durable.
+    pub(crate) fn keep(self) -> Result<Oid> {
+        place(self.file, &self.objects, self.id)?;
         Ok(self.id)
     }
 }
@@ -263,7 +265,7 @@ fn unreadable(objects: &Path, id: Oid, error: io::Error) -> Error {
 
 /// Copies a blob that is too large for memory from one directory of objects to another. It is checked, and on disk when
 /// this returns. False if it is none, or cannot be read in parts.
-pub(super) fn copy(odb: &Odb<'_>, from: &Path, to: &Path, id: Oid) -> Result<bool> {
+pub(super) fn copy(odb: &Odb<'_>, from: &Path, to: &Arc<Directory>, id: Oid) -> Result<bool> {
     if !is_large(odb, id) {
         return Ok(false);
     }
@@ -276,9 +278,9 @@ pub(super) fn copy(odb: &Odb<'_>, from: &Path, to: &Path, id: Oid) -> Result<boo
         if made.id != id {
             return Err(damaged(id));
         }
-        return made.keep(to).map(|_| true);
+        return made.keep().map(|_| true);
     };
-    let mut copy = temporary(to, "tmp_obj_")?;
+    let mut copy = to.new_file("tmp_obj_", OBJECT_MODE)?;
     let both = Both { file, copy: &mut copy };
     let mut inflated = ZlibDecoder::new(BufReader::with_capacity(BUFFER, both));
     let (mut hash, mut part) = (Sha1::new(), vec![0; PART]);
@@ -299,7 +301,7 @@ pub(super) fn copy(odb: &Odb<'_>, from: &Path, to: &Path, id: Oid) -> Result<boo
 /// Copies what is read from it.
 struct Both<'c> {
     file: File,
-    copy: &'c mut NamedTempFile,
+    copy: &'c mut NewFile,
 }
 
 impl Read for Both<'_> {
@@ -311,21 +313,16 @@ impl Read for Both<'_> {
 }
 
 /// Gives a loose object its name and makes both durable. One that is there already is kept.
-fn place(file: NamedTempFile, objects: &Path, id: Oid) -> Result<()> {
-    let path = name_of(objects, id);
+fn place(mut file: NewFile, objects: &Arc<Directory>, id: Oid) -> Result<()> {
+    let name = id.to_string();
+    let (inside, name) = name.split_at(2);
+    let inside = Arc::new(objects.make(inside)?);
     // An empty one is what a crash leaves of an object that git wrote without fsync.
-    if fs::symlink_metadata(&path).is_ok_and(|found| found.len() > 0) {
+    if statat(&inside, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|found| found.st_size > 0) {
         return Ok(());
     }
-    file.as_file().sync_data().map_err(Error::io("make durable", &path))?;
-    let inside = path.parent().unwrap_or(objects).to_owned();
-    match fs::create_dir(&inside) {
-        Err(problem) if problem.kind() != ErrorKind::AlreadyExists => {
-            return Err(Error::io("create", &inside)(problem));
-        }
-        _ => {}
-    }
-    file.persist(&path)
-        .map_err(|problem| Error::io("rename", &path)(problem.error))?;
-    sync_names(objects, [inside, objects.to_owned()])
+    let synced = file.file().sync_data();
+    synced.map_err(|error| Error::io("make durable", &file.path())(error))?;
+    file.rename_into(&inside, name)?;
+    sync_names(objects, [&inside, objects])
 }

@@ -171,8 +171,7 @@ pub(crate) fn copy(from: &git2::Repository, to: &git2::Repository, objects: &[Oi
     let odb = from
         .odb()
         .map_err(Error::git(format!("open the objects of {}", from.path().display())))?;
-    let directory = |repo: &git2::Repository| repo.commondir().join("objects");
-    let (here, there) = (directory(from), directory(to));
+    let (here, there) = (from.commondir().join("objects"), Arc::new(directory(to)?));
     let mut rest = Vec::with_capacity(objects.len());
     for &object in objects {
         if !large::copy(&odb, &here, &there, object)? {
@@ -210,7 +209,7 @@ fn store<S: Source + ?Sized>(repo: &git2::Repository, objects: &S, wanted: &dyn 
 }
 
 /// Where git's objects are. Never made: where it is missing, the drive is gone.
-fn directory(repo: &git2::Repository) -> Result<Directory> {
+pub(crate) fn directory(repo: &git2::Repository) -> Result<Directory> {
     let top = Directory::top(repo.commondir())?;
     let missing = || top.failed("open", "objects".as_ref(), rustix::io::Errno::NOENT);
     top.find("objects")?.ok_or_else(missing)

@@ -232,8 +232,8 @@ fn a_large_blob_passes_through_memory_in_parts() {
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = peak();
     let mut source = std::fs::File::open(&path).unwrap();
-    let made = super::Made::of(&objects(&here), &mut source, SIZE).unwrap().unwrap();
-    let id = made.keep(&objects(&here)).unwrap();
+    let made = super::Made::of(&kept(&here), &mut source, SIZE).unwrap().unwrap();
+    let id = made.keep().unwrap();
     super::copy(&here, &there, &[id]).unwrap();
     let mut hash = sha1::Sha1::new();
     hash.update(format!("blob {SIZE}\0"));
@@ -271,6 +271,10 @@ fn a_large_blob_passes_through_memory_in_parts() {
     assert_eq!(git(&["cat-file", "-s", &id.to_string()]).trim(), SIZE.to_string());
 }
 
+fn kept(repo: &Repository) -> std::sync::Arc<crate::Directory> {
+    std::sync::Arc::new(super::directory(repo).unwrap())
+}
+
 #[test]
 fn a_large_blob_that_is_damaged_is_not_taken() {
     let directory = tempfile::tempdir().unwrap();
@@ -279,10 +283,10 @@ fn a_large_blob_that_is_damaged_is_not_taken() {
     let size = super::LARGE + 5;
     let made = |byte: u8| {
         let mut source = std::io::Read::take(std::io::repeat(byte), size);
-        super::Made::of(&objects, &mut source, size)
+        super::Made::of(&kept(&here), &mut source, size)
             .unwrap()
             .unwrap()
-            .keep(&objects)
+            .keep()
             .unwrap()
     };
     let name = |id: Oid| objects.join(&id.to_string()[..2]).join(&id.to_string()[2..]);
@@ -298,6 +302,6 @@ fn a_large_blob_that_is_damaged_is_not_taken() {
     // A file that is shorter or longer than was said was changed meanwhile.
     for (given, said) in [(size, size + 1), (size + 1, size)] {
         let mut source = std::io::Read::take(std::io::repeat(b'c'), given);
-        assert!(super::Made::of(&objects, &mut source, said).unwrap().is_err());
+        assert!(super::Made::of(&kept(&here), &mut source, said).unwrap().is_err());
     }
 }

@@ -133,9 +133,12 @@ fn try_merge(workshop: &Workshop, partial: bool) -> annex::Result<Merged> {
             workshop.set_waiting(None, Vec::new());
             Merged::Done
         }
-        MergeOutcome::FastForwarded { commit, waiting } => {
-            followed(workshop, commit, waiting, vec!["took over changes made elsewhere".to_owned()])
-        }
+        MergeOutcome::FastForwarded { commit, waiting } => followed(
+            workshop,
+            commit,
+            waiting,
+            vec!["took over changes made elsewhere".to_owned()],
+        ),
         MergeOutcome::Merged {
             commit,
             resolved,
