@@ -6,7 +6,7 @@ use bstr::ByteSlice;
 
 /// A pattern of git, ready to be compared with a path.
 #[derive(Debug, Clone)]
-struct Pattern {
+pub(crate) struct Pattern {
     tokens: Vec<Token>,
     /// No token but [`Token::Byte`] is in it.
     is_literal: bool,
@@ -119,10 +119,15 @@ impl Patterns {
 
 impl Pattern {
     fn parse(line: &[u8], fold_case: bool) -> Option<Self> {
-        if line.starts_with(b"#") {
-            return None;
+        match line.starts_with(b"#") {
+            true => None,
+            false => Self::of(without_trailing_spaces(line), fold_case),
         }
-        let mut text = without_trailing_spaces(line);
+    }
+
+    /// Reads a pattern that has nothing around it; none if it can match nothing. A path that it is compared with must be in
+    /// lower case if `fold_case` is true.
+    pub(crate) fn of(mut text: &[u8], fold_case: bool) -> Option<Self> {
         let negated = text.starts_with(b"!");
         if negated {
             text = &text[1..];
@@ -152,7 +157,8 @@ impl Pattern {
         })
     }
 
-    fn matches(&self, path: &[u8], is_directory: bool) -> bool {
+    /// True if it matches `path`, relative to the directory that the pattern is of. That the pattern is negated is not considered.
+    pub(crate) fn matches(&self, path: &[u8], is_directory: bool) -> bool {
         if self.directories_only && !is_directory {
             return false;
         }

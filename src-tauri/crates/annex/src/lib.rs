@@ -5,6 +5,7 @@
 //! should happen, and it is the only crate that knows git2.
 
 mod activity;
+mod attributes;
 mod backend;
 mod below;
 mod beneath;
