@@ -1,84 +1,102 @@
 //! Which files are to be annexed by what `annex.largefiles` says.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use git2::{AttrCheckFlags, AttrValue, Repository};
 use model::RepoPath;
-use model::expression::{self, Expression, Facts, Network, NoDetails, Terms};
+use model::expression::{self, Details, Expression, Facts, Mime, Network, Terms};
 
+use crate::Annex;
+use crate::attributes::{Attribute, Attributes};
 use crate::settings::Settings;
-use crate::{Annex, Error, Result};
+
+/// Tells what kind of content a file has, or why that cannot be told.
+pub(crate) type MimeOf<'a> = &'a dyn Fn() -> Result<Mime, String>;
 
 /// True if the file is to be annexed, false if it is to go to git; none where nothing is set for it. Git's configuration
 /// comes first, then the attribute, then `config.log`.
+///
+/// # Errors
+///
+/// The reason, in words for people, why it cannot be decided.
 pub(crate) fn is_large(
     annex: &Annex,
-    git: &Repository,
+    attributes: &Attributes,
     settings: &Settings,
     path: &RepoPath,
     size: u64,
-) -> Result<Option<bool>> {
+    mime: MimeOf<'_>,
+) -> Result<Option<bool>, String> {
+    let decide = |text: &str| {
+        Rule::parse("annex.largefiles", text)?
+            .is_for(annex, path, size, mime)
+            .map(Some)
+    };
     if let Some(text) = &settings.largefiles {
-        return matches(annex, text, path, size).map(Some);
+        return decide(text);
     }
-    match attribute(git, path, "annex.largefiles")? {
-        Attribute::Text(text) => matches(annex, &text, path, size).map(Some),
-        Attribute::Bool(large) => Ok(Some(large)),
-        Attribute::None => {
-            let text = settings.largefiles_default.as_deref();
-            text.map(|text| matches(annex, text, path, size)).transpose()
+    let [attribute] = attributes.of(path, ["annex.largefiles"])?;
+    match attribute {
+        Attribute::Text(text) => decide(&text.to_string()),
+        Attribute::Set => Ok(Some(true)),
+        Attribute::Unset => Ok(Some(false)),
+        Attribute::None => settings.largefiles_default.as_deref().map_or(Ok(None), decide),
+    }
+}
+
+/// A setting that is true or false for all files, or an expression.
+pub(crate) enum Rule {
+    All(bool),
+    Some(String, Box<Expression>),
+}
+
+impl Rule {
+    /// Reads the setting `name`; a text that cannot be understood is the reason to wait.
+    pub(crate) fn parse(name: &str, text: &str) -> Result<Self, String> {
+        if let Ok(all) = git2::Config::parse_bool(text) {
+            return Ok(Self::All(all));
+        }
+        match Expression::parse(text, Terms::LargeFiles) {
+            Ok(expression) => Ok(Self::Some(name.to_owned(), Box::new(expression))),
+            Err(error) => Err(format!("{name} is set to {text:?}, but {error}; correct the setting")),
+        }
+    }
+
+    /// True if a file of this size is meant.
+    pub(crate) fn is_for(&self, annex: &Annex, path: &RepoPath, size: u64, mime: MimeOf<'_>) -> Result<bool, String> {
+        let (name, expression) = match self {
+            Self::All(all) => return Ok(*all),
+            Self::Some(name, expression) => (name, expression),
+        };
+        let details = Asked {
+            mime,
+            failure: RefCell::new(None),
+        };
+        let is_match = expression.matches(&Facts {
+            path: Some(path),
+            key: None,
+            size: Some(size),
+            repository: annex.uuid(),
+            holders: &BTreeSet::new(),
+            assume_dropped: false,
+            network: &Network::new(&expression::Settings::default()),
+            details: &details,
+        });
+        match details.failure.take() {
+            Some(why) => Err(format!("{name} asks what kind of content it has, but {why}")),
+            None => Ok(is_match),
         }
     }
 }
 
-/// What `.gitattributes` says about a file.
-pub(crate) enum Attribute {
-    /// Nothing.
-    None,
-    /// Set or unset without a value.
-    Bool(bool),
-    /// A value.
-    Text(String),
+/// Asks for the kind of content when a term needs it, and remembers that it could not be told.
+struct Asked<'a> {
+    mime: MimeOf<'a>,
+    failure: RefCell<Option<String>>,
 }
 
-/// Looks up an attribute of a file.
-pub(crate) fn attribute(git: &Repository, path: &RepoPath, name: &str) -> Result<Attribute> {
-    let flags = AttrCheckFlags::FILE_THEN_INDEX;
-    let value = git
-        .get_attr_bytes(path.as_path(), name, flags)
-        .map_err(Error::git(format!("read the attributes of {path}")))?;
-    Ok(match AttrValue::from_bytes(value) {
-        AttrValue::True => Attribute::Bool(true),
-        AttrValue::False => Attribute::Bool(false),
-        AttrValue::String(text) => Attribute::Text(text.to_owned()),
-        AttrValue::Bytes(text) => Attribute::Text(String::from_utf8_lossy(text).into_owned()),
-        AttrValue::Unspecified => Attribute::None,
-    })
-}
-
-fn matches(annex: &Annex, text: &str, path: &RepoPath, size: u64) -> Result<bool> {
-    if let Ok(all) = git2::Config::parse_bool(text) {
-        return Ok(all);
+impl Details for Asked<'_> {
+    fn mime(&self, _path: &RepoPath) -> Option<Mime> {
+        (self.mime)().map_err(|why| self.failure.replace(Some(why))).ok()
     }
-    let refused = |reason: String| {
-        Error::Refused(format!(
-            "annex.largefiles is set to {text:?}, {reason}; {path} was left as it is. Correct the setting",
-        ))
-    };
-    let expression = Expression::parse(text, Terms::LargeFiles).map_err(|error| refused(format!("but {error}")))?;
-    if expression.needs_mime() {
-        return Err(refused(
-            "but what kind of content a file has cannot be told here yet".to_owned(),
-        ));
-    }
-    Ok(expression.matches(&Facts {
-        path: Some(path),
-        key: None,
-        size: Some(size),
-        repository: annex.uuid(),
-        holders: &BTreeSet::new(),
-        assume_dropped: false,
-        network: &Network::new(&expression::Settings::default()),
-        details: &NoDetails,
-    }))
 }

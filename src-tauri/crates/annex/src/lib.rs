@@ -29,6 +29,7 @@ mod lease;
 mod locks;
 pub mod logs;
 mod look;
+mod magic;
 mod make_below;
 mod merge;
 pub mod naming;

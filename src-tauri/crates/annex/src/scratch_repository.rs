@@ -12,7 +12,7 @@ use bstr::{BString, ByteSlice};
 use model::{Key, RepoPath};
 
 use crate::settings::Settings;
-use crate::{Annex, Intake, IntakeOptions, Look, Result, Scope};
+use crate::{Annex, Intake, IntakeOptions, Look, Result, Rules, Scope};
 
 pub(crate) struct Scratch {
     pub(crate) folder: tempfile::TempDir,
@@ -117,14 +117,31 @@ impl Scratch {
         let options = IntakeOptions {
             record,
             settings: &self.settings,
-            is_large: &|path, _| is_large(path),
-            is_unlocked: &|_, _| self.unlocked,
-            backend: &|_| None,
+            is_large: &|path, _, _| Ok(Some(is_large(path))),
+            is_unlocked: &|_, _, _| Ok(self.unlocked),
+            backend: &|_| Ok(None),
             message: "git-annex in test",
             allow_removals: self.allow_removals,
             cancelled: &self.cancelled,
         };
         self.annex.ingest(look, &options, SystemTime::now())
+    }
+
+    /// By the rules of the repository, as they are now.
+    pub(crate) fn ingest_by_rules(&self) -> Intake {
+        let settings = Settings::read(&self.annex, &BTreeMap::new()).unwrap();
+        let rules = Rules::of(&self.annex, &settings).unwrap();
+        let options = IntakeOptions {
+            record: &|_| Ok(()),
+            settings: &settings,
+            is_large: &|path, size, file| rules.is_large(path, size, file),
+            is_unlocked: &|path, size, file| rules.is_unlocked(path, size, file),
+            backend: &|path| rules.backend(path),
+            message: "git-annex in test",
+            allow_removals: self.allow_removals,
+            cancelled: &self.cancelled,
+        };
+        self.annex.ingest(self.look(), &options, SystemTime::now()).unwrap()
     }
 
     /// Looks at everything and takes it in; nothing must be left over.

@@ -12,9 +12,11 @@ use model::{Key, RepoPath};
 
 use self::packets::{Packets, write_content, write_list};
 use self::spool::Spool;
-use crate::large_files::{Attribute, attribute, is_large};
+use crate::attributes::{Attribute, Attributes};
+use crate::large_files::is_large;
 use crate::locks::LockFile;
 use crate::logs::{Presence, VectorClock};
+use crate::magic::mime_of;
 use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, pointer_for};
 use crate::settings::Settings;
 use crate::store::{Making, Store};
@@ -40,6 +42,7 @@ pub fn run(annex: &Annex, input: impl Read, output: impl Write) -> Result<()> {
     let filter = Filter {
         annex,
         git: annex.git()?,
+        attributes: Attributes::of_work_tree(annex)?,
         settings: Settings::read(annex, &annex.branch().facts()?.config)?,
         store: annex.store(),
         stored: RefCell::new(Vec::new()),
@@ -84,6 +87,7 @@ type Answer = std::result::Result<Box<dyn Read>, Failure>;
 struct Filter<'a> {
     annex: &'a Annex,
     git: Repository,
+    attributes: Attributes,
     settings: Settings,
     store: Store<'a>,
     /// What is here now and is not noted on the git-annex branch yet.
@@ -156,7 +160,7 @@ impl Filter<'_> {
         let tracked = self.tracked_key(path)?;
         let name = match &tracked {
             Some(key) if Backend::parse(key.backend()).is_some() => key.backend().to_string(),
-            _ => self.backend(path),
+            _ => self.backend(path)?,
         };
         let backend = Backend::parse(name.as_bytes()).map_or(Backend::Sha256, |(backend, _)| backend);
         let extension = naming::extension(path, self.settings.max_extension_length, self.settings.max_extensions);
@@ -164,7 +168,7 @@ impl Filter<'_> {
             Some(same) if self.is_content_of(same, &name, digest, size) => same.clone(),
             _ => naming::key_for(&name, digest, size, &extension),
         };
-        let is_annexed = match self.destination(path, tracked.is_some(), content.size())? {
+        let is_annexed = match self.destination(path, tracked.is_some(), &mut content)? {
             Destination::Annex => true,
             Destination::Git if tracked.is_none() => false,
             Destination::Git | Destination::WhereItIs => {
@@ -224,11 +228,15 @@ impl Filter<'_> {
     }
 
     /// Where `git add` puts a file.
-    fn destination(&self, path: &RepoPath, tracked: bool, size: u64) -> Result<Destination> {
+    fn destination(&self, path: &RepoPath, tracked: bool, content: &mut Spool) -> Result<Destination> {
         if !tracked && (!self.settings.git_add_to_annex || (path.is_dotfile() && !self.settings.dotfiles)) {
             return Ok(Destination::Git);
         }
-        Ok(match is_large(self.annex, &self.git, &self.settings, path, size)? {
+        let size = content.size();
+        let content = RefCell::new(content);
+        let mime = || mime_of(&content.borrow_mut().file().map_err(|error| error.to_string())?);
+        let large = is_large(self.annex, &self.attributes, &self.settings, path, size, &mime);
+        Ok(match large.map_err(Error::Refused)? {
             Some(true) => Destination::Annex,
             Some(false) => Destination::Git,
             None if tracked => Destination::Annex,
@@ -236,11 +244,12 @@ impl Filter<'_> {
         })
     }
 
-    fn backend(&self, path: &RepoPath) -> String {
-        match attribute(&self.git, path, "annex.backend") {
-            Ok(Attribute::Text(name)) if Backend::parse(name.as_bytes()).is_some() => name,
-            _ => self.settings.backend.clone(),
-        }
+    fn backend(&self, path: &RepoPath) -> Result<String> {
+        let [backend] = self.attributes.of(path, ["annex.backend"]).map_err(Error::Refused)?;
+        Ok(match backend {
+            Attribute::Text(name) if Backend::parse(&name).is_some() => name.to_string(),
+            Attribute::Text(_) | Attribute::None | Attribute::Set | Attribute::Unset => self.settings.backend.clone(),
+        })
     }
 
     /// The key of a file that the index has as annexed.

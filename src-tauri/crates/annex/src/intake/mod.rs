@@ -17,6 +17,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -35,16 +36,23 @@ use crate::{Annex, Error, Result};
 use head::Head;
 use prepare::{Prepared, Preparing};
 
+/// An answer, or the reason, in words for people, why there is none.
+type Reasoned<T> = std::result::Result<T, String>;
+
+/// Answers for an open file of this path and size.
+type Ask<'a, T> = dyn Fn(&RepoPath, u64, &File) -> Reasoned<T> + Sync + 'a;
+
 /// What decides how files are taken in.
 pub struct IntakeOptions<'a> {
     /// Backend, extensions, dotfiles, small files, thin, delay and reserve are taken from here.
     pub settings: &'a Settings,
-    /// Whether `annex.largefiles` (setting or attribute) says that a file of this size belongs in the annex.
-    pub is_large: &'a (dyn Fn(&RepoPath, u64) -> bool + Sync),
+    /// Whether `annex.largefiles` (setting or attribute) says that a file of this size belongs in the annex; none if
+    /// nothing is set for it. An error is the reason for which the file waits, here and below.
+    pub is_large: &'a Ask<'a, Option<bool>>,
     /// Whether `annex.addunlocked` says that a new file of this size stays unlocked.
-    pub is_unlocked: &'a (dyn Fn(&RepoPath, u64) -> bool + Sync),
+    pub is_unlocked: &'a Ask<'a, bool>,
     /// The attribute `annex.backend` of a file, which goes before the setting.
-    pub backend: &'a (dyn Fn(&RepoPath) -> Option<String> + Sync),
+    pub backend: &'a (dyn Fn(&RepoPath) -> Reasoned<Option<String>> + Sync),
     /// The commit's message, as in "git-annex in laptop".
     pub message: &'a str,
     /// False if no path shall be taken out of the tree.
@@ -102,6 +110,8 @@ pub enum Postponed {
     Held,
     /// Its content must pass this filter of git (attribute `filter`) first, which only git can run: `git add` stages it.
     NeedsFilter(String),
+    /// The settings and attributes do not say where it belongs, for this reason.
+    Undecided(String),
 }
 
 /// Below this number of files one thread is enough.

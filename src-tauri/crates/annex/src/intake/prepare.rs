@@ -12,11 +12,13 @@ use std::time::SystemTime;
 use bstr::ByteSlice;
 use model::{Key, RepoPath};
 use rustix::fs::{AtFlags, readlinkat, statat};
+use sha1::{Digest, Sha1};
 
 use super::convert::Characters;
 use super::reading::{self, unreadable};
 use super::{IntakeOptions, Postponed};
 use crate::beneath::Directories;
+use crate::index::{EXECUTABLE, REGULAR};
 use crate::look::{Candidate, Prior};
 use crate::objects::{LARGE, Made, directory};
 use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, symlink_target};
@@ -121,9 +123,12 @@ impl Preparing<'_> {
         }
         let size = candidate.stat.size;
         let settings = self.options.settings;
-        if (settings.dotfiles || !path.is_dotfile()) && (self.options.is_large)(path, size) {
-            let is_unlocked = staged.is_some() || !self.has_symlinks || (self.options.is_unlocked)(path, size);
-            let (stat, annexed) = self.annex(directory, name, &file, candidate, staged, is_unlocked)?;
+        if (settings.dotfiles || !path.is_dotfile()) && self.is_large(&file, candidate, staged)? {
+            let is_unlocked = staged.is_some()
+                || !self.has_symlinks
+                || (self.options.is_unlocked)(path, size, &file).map_err(Postponed::Undecided)?;
+            let backend = self.backend(path)?;
+            let (stat, annexed) = self.annex((directory, name), &file, candidate, staged, &backend, is_unlocked)?;
             return Ok(Some(prepared(stat, Content::Annexed(annexed))));
         }
         if !settings.add_small_files && candidate.prior.is_none() {
@@ -172,6 +177,33 @@ impl Preparing<'_> {
         }
     }
 
+    /// True if a file is to be annexed. One that git itself keeps stays there until `annex.largefiles` says otherwise of it,
+    /// and as long as it is only touched, as with git-annex's own filter.
+    fn is_large(&self, file: &File, candidate: &Candidate, staged: Option<&Key>) -> Result<bool, Postponed> {
+        let size = candidate.stat.size;
+        let kept_in_git = candidate
+            .prior
+            .filter(|prior| staged.is_none() && matches!(prior.mode, REGULAR | EXECUTABLE));
+        let said = (self.options.is_large)(&candidate.path, size, file).map_err(Postponed::Undecided)?;
+        match (said, kept_in_git) {
+            (None, kept) => Ok(kept.is_none()),
+            (Some(true), Some(prior)) => {
+                let mut hasher = Sha1::new();
+                hasher.update(format!("blob {size}\0"));
+                each_part(file, &mut |part| hasher.update(part))?;
+                Ok(hasher.finalize()[..] != prior.oid.0)
+            }
+            (Some(large), _) => Ok(large),
+        }
+    }
+
+    /// The backend for new content at a path.
+    fn backend(&self, path: &RepoPath) -> Result<String, Postponed> {
+        let attribute = (self.options.backend)(path).map_err(Postponed::Undecided)?;
+        let named = attribute.filter(|name| Backend::parse(name.as_bytes()).is_some());
+        Ok(named.unwrap_or_else(|| self.options.settings.backend.clone()))
+    }
+
     fn symlink(&self, directory: &OwnedFd, name: &[u8], candidate: &Candidate) -> Result<Content, Postponed> {
         let target = readlinkat(directory, name, Vec::new()).map_err(|_| Postponed::Changed)?;
         let target = target.into_bytes();
@@ -191,16 +223,14 @@ impl Preparing<'_> {
     /// Hashes and stores the content of a file in one pass. Returns what the file was when it was found unchanged.
     fn annex(
         &self,
-        directory: &OwnedFd,
-        name: &[u8],
+        (directory, name): (&OwnedFd, &[u8]),
         file: &File,
         candidate: &Candidate,
         staged: Option<&Key>,
+        named: &str,
         is_unlocked: bool,
     ) -> Result<(Stat, Annexed), Postponed> {
         let (path, seen, settings) = (&candidate.path, &candidate.stat, self.options.settings);
-        let named = (self.options.backend)(path).filter(|name| Backend::parse(name.as_bytes()).is_some());
-        let named = named.as_deref().unwrap_or(&settings.backend);
         let Some((backend, _)) = Backend::parse(named.as_bytes()) else {
             return Err(Postponed::NotStored(format!("its backend {named} cannot be computed")));
         };
@@ -295,6 +325,22 @@ impl Read for Counted<'_> {
         let filled = self.file.read(part)?;
         self.characters.count(&part[..filled]);
         Ok(filled)
+    }
+}
+
+/// Gives all of a file to `look`, in parts. The file's position stays at its start.
+fn each_part(file: &File, look: &mut dyn FnMut(&[u8])) -> Result<(), Postponed> {
+    let (mut buffer, mut at) = (vec![0; 1 << 18], 0);
+    loop {
+        match rustix::io::pread(file, &mut buffer[..], at) {
+            Ok(0) => return Ok(()),
+            Ok(n) => {
+                look(&buffer[..n]);
+                at += n as u64;
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(unreadable(errno)),
+        }
     }
 }
 

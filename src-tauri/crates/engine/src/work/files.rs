@@ -1,5 +1,6 @@
 //! Look, ingest, restore.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
@@ -107,8 +108,8 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
     };
     let options = IntakeOptions {
         settings: &settings,
-        is_large: &|path, size| rules.is_large(path, size),
-        is_unlocked: &|path, size| rules.is_unlocked(path, size),
+        is_large: &|path, size, file| rules.is_large(path, size, file),
+        is_unlocked: &|path, size, file| rules.is_unlocked(path, size, file),
         backend: &|path| rules.backend(path),
         message: &message,
         allow_removals: removals,
@@ -134,6 +135,7 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
     }
     let mut again = Vec::new();
     let mut not_stored = None;
+    let mut waiting: BTreeMap<String, Vec<RepoPath>> = BTreeMap::new();
     for (path, why) in intake.postponed {
         match why {
             Postponed::BeingWritten | Postponed::Changed | Postponed::Vanished | Postponed::TooYoung(_) => {
@@ -144,9 +146,22 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
             Postponed::Held => {}
             Postponed::NeedsFilter(filter) => {
                 let why = format!("its content must pass git's filter {filter}, which 'git add' does");
-                workshop.note_unfit(path.to_string(), why);
+                waiting.entry(why).or_default().push(path);
             }
+            Postponed::Undecided(why) => waiting.entry(why).or_default().push(path),
         }
+    }
+    for (why, paths) in waiting {
+        // One line for all: a rule may concern every file of a folder.
+        let first = &paths[0];
+        workshop.note_unfit(
+            match paths.len() - 1 {
+                0 => first.to_string(),
+                1 => format!("{first} and another file"),
+                others => format!("{first} and {others} other files"),
+            },
+            why,
+        );
     }
     match not_stored {
         // Most likely the disk is full: trying again at once would read all of it again.

@@ -33,9 +33,9 @@ fn commit_unlogged(workshop: &Workshop, name: &str) -> Key {
     let options = IntakeOptions {
         record: &|_| Ok(()),
         settings: &settings,
-        is_large: &|_, _| true,
-        is_unlocked: &|_, _| true,
-        backend: &|_| None,
+        is_large: &|_, _, _| Ok(None),
+        is_unlocked: &|_, _, _| Ok(true),
+        backend: &|_| Ok(None),
         message: "test",
         allow_removals: false,
         cancelled: &AtomicBool::new(false),

@@ -49,9 +49,8 @@ pub trait Details {
         None
     }
 
-    /// What the file's content is. Anabranch has no such database: a caller that cannot tell must refuse an expression
-    /// of which [`Expression::needs_mime`](super::Expression::needs_mime) is true, since `mimetype=` and
-    /// `mimeencoding=` match nothing here.
+    /// What kind of content the file has. Where nobody can tell, `mimetype=` and `mimeencoding=` match nothing: the
+    /// caller must not believe the outcome then.
     fn mime(&self, _path: &RepoPath) -> Option<Mime> {
         None
     }

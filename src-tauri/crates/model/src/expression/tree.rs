@@ -133,11 +133,6 @@ impl Expression {
         self.needs.holders
     }
 
-    /// True if `mimetype=` or `mimeencoding=` occurs, which match nothing unless [`Details`](super::Details) can tell.
-    pub fn needs_mime(&self) -> bool {
-        self.needs.mime
-    }
-
     /// True if it says nothing, as `()` and `and` do (but `or` does not): git-annex takes it for no expression.
     pub fn is_empty(&self) -> bool {
         self.sequence.is_empty()

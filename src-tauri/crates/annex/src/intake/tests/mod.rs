@@ -1,6 +1,7 @@
 mod cancelling;
 mod overwritten;
 mod recording;
+mod rules;
 mod same_content;
 
 use std::ffi::OsStr;
