@@ -6,6 +6,7 @@ mod spool;
 
 use std::cell::RefCell;
 use std::io::{self, BufReader, BufWriter, Cursor, Read, Write};
+use std::os::unix::fs::MetadataExt;
 
 use git2::Repository;
 use model::{Key, RepoPath};
@@ -224,6 +225,10 @@ impl Filter<'_> {
         let Ok(object) = self.store.open(key) else {
             return false;
         };
+        // An object that is also a file of the work tree changes with it.
+        if object.metadata().is_ok_and(|found| found.nlink() > 1) {
+            return false;
+        }
         spool::each_part(object, &mut |part| hasher.update(part)).is_ok() && hasher.finish() == digest
     }
 

@@ -3,7 +3,7 @@
 use std::fs::{File, Permissions};
 use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,10 +21,10 @@ use crate::beneath::Directories;
 use crate::index::{EXECUTABLE, REGULAR};
 use crate::look::{Candidate, Prior};
 use crate::objects::{LARGE, Made, directory};
-use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, symlink_target};
+use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, pointer_for, symlink_target};
 use crate::stat::{Stat, age};
 use crate::store::{Incoming, Making, Store};
-use crate::{Backend, Error, naming};
+use crate::{Backend, Error, Verdict, Verifier, naming};
 
 /// A file of the work tree, read.
 pub(super) struct Prepared {
@@ -127,7 +127,18 @@ impl Preparing<'_> {
             let is_unlocked = staged.is_some()
                 || !self.has_symlinks
                 || (self.options.is_unlocked)(path, size, &file).map_err(Postponed::Undecided)?;
-            let backend = self.backend(path)?;
+            let mut backend = self.backend(path)?;
+            if let Some(key) = staged
+                && *key.backend() != backend
+                && self.is_content_of(key, &file, &candidate.stat)?
+            {
+                // It was only touched: under another key it would have to be sent everywhere again.
+                if self.store.is_present(key) {
+                    self.check_unchanged(directory, name, &candidate.stat)?;
+                    return Ok(Some(prepared(candidate.stat, Content::Pointer(pointer_for(key)))));
+                }
+                backend = key.backend().to_string();
+            }
             let (stat, annexed) = self.annex((directory, name), &file, candidate, staged, &backend, is_unlocked)?;
             return Ok(Some(prepared(stat, Content::Annexed(annexed))));
         }
@@ -202,6 +213,36 @@ impl Preparing<'_> {
         let attribute = (self.options.backend)(path).map_err(Postponed::Undecided)?;
         let named = attribute.filter(|name| Backend::parse(name.as_bytes()).is_some());
         Ok(named.unwrap_or_else(|| self.options.settings.backend.clone()))
+    }
+
+    /// True if a file holds the content of a key: by its hash, or, where the key has none, because it is the same as the
+    /// object.
+    fn is_content_of(&self, key: &Key, file: &File, seen: &Stat) -> Result<bool, Postponed> {
+        if key.size().is_some_and(|size| size != seen.size) {
+            return Ok(false);
+        }
+        let mut verifier = Verifier::for_key(key);
+        each_part(file, &mut |part| verifier.update(part))?;
+        match verifier.finish() {
+            Verdict::Matches => return Ok(true),
+            Verdict::Wrong => return Ok(false),
+            Verdict::SizeOnly => {}
+        }
+        let Ok(object) = self.store.open(key) else {
+            return Ok(false);
+        };
+        let found = rustix::fs::fstat(&object).map(Stat::from).map_err(unreadable)?;
+        // A file that is the object itself is the same however it was changed.
+        if found.size != seen.size || (found.dev, found.ino) == (seen.dev, seen.ino) {
+            return Ok(false);
+        }
+        let (mut at, mut is_same, mut theirs) = (0, true, Vec::new());
+        each_part(file, &mut |part| {
+            theirs.resize(part.len(), 0);
+            is_same &= object.read_exact_at(&mut theirs, at).is_ok() && theirs == part;
+            at += part.len() as u64;
+        })?;
+        Ok(is_same)
     }
 
     fn symlink(&self, directory: &OwnedFd, name: &[u8], candidate: &Candidate) -> Result<Content, Postponed> {

@@ -4,7 +4,8 @@ use std::fs;
 
 use bstr::ByteSlice;
 
-use super::{Postponed, path};
+use super::{Postponed, key, path};
+use crate::Backend;
 use crate::scratch_repository::Scratch;
 
 fn repository() -> Scratch {
@@ -101,4 +102,50 @@ fn a_file_that_git_keeps_stays_there_when_it_is_edited() {
     repo.write("main.c", "int main(){return 1;}");
     repo.ingest_by_rules();
     assert!(is_annexed(&repo, "main.c"));
+}
+
+/// Stages a pointer to a key that git-annex has made, as it does: its object is here, the file is too.
+fn stage_as_git_annex(repo: &Scratch, name: &str, content: &str, text: &str) {
+    let key = key(text);
+    let object = repo.annex.store().object_path(&key);
+    fs::create_dir_all(object.parent().unwrap()).unwrap();
+    fs::write(object, content).unwrap();
+    repo.write(name, &format!("/annex/objects/{text}\n"));
+    repo.git(&["-c", "filter.annex.clean=", "add", name]);
+    repo.write(name, content);
+}
+
+#[test]
+fn a_file_that_was_only_touched_keeps_the_key_of_another_backend() {
+    let repo = repository();
+    let mut keys = Vec::new();
+    for (name, keeps) in [("SHA512E", ".txt"), ("SHA1", ""), ("MD5E", ".txt"), ("BLAKE2B256", "")] {
+        let mut hasher = crate::Hasher::new(Backend::parse(name.as_bytes()).unwrap().0);
+        hasher.update(b"hello");
+        keys.push(format!("{name}-s5--{}{keeps}", hasher.finish()));
+    }
+    keys.push("VURL--annex-compute-sing-program".to_owned());
+    keys.push("WORM-s5-m1--a.txt".to_owned());
+    for text in keys {
+        for is_here in [true, false] {
+            let has_hash = !text.starts_with("VURL") && !text.starts_with("WORM");
+            if !is_here && !has_hash {
+                continue;
+            }
+            stage_as_git_annex(&repo, "a.txt", "hello", &text);
+            if !is_here {
+                fs::remove_file(repo.annex.store().object_path(&key(&text))).unwrap();
+            }
+            repo.ingest_by_rules();
+            assert_eq!(staged(&repo, "a.txt"), format!("/annex/objects/{text}\n"));
+            assert!(repo.annex.store().is_present(&key(&text)));
+            assert!(repo.look().is_clean());
+        }
+        repo.write("a.txt", "hellO");
+        repo.ingest_by_rules();
+        assert!(
+            staged(&repo, "a.txt").starts_with("/annex/objects/SHA256E-s5--"),
+            "{text}"
+        );
+    }
 }
