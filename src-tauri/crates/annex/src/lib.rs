@@ -12,6 +12,7 @@ mod beneath;
 mod branch;
 mod checkout;
 mod conflicts;
+mod conversions;
 mod error;
 pub mod exchange;
 pub mod filter_process;

@@ -41,7 +41,7 @@ impl<'a> Rules<'a> {
             annex,
             settings,
             unlocked,
-            attributes: Attributes::of_work_tree(annex)?,
+            attributes: Attributes::of_work_tree(annex, &annex.git()?)?,
         })
     }
 

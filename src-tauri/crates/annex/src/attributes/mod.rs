@@ -4,12 +4,13 @@
 //! libgit2 can tell too, but reads the files of all directories again for each path, and cannot leave out the line in
 //! `.git/info/attributes` with which git-annex hides all other filters.
 
+mod filters;
 mod parse;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -23,6 +24,8 @@ use git2::Repository;
 use model::RepoPath;
 use rustix::fs::OFlags;
 
+pub(crate) use self::filters::with_filters;
+use self::filters::{has_filters, hidden, without_filters};
 use self::parse::{Line, State, Subject, parse};
 use crate::{Annex, Error, Result};
 
@@ -51,8 +54,11 @@ pub(crate) struct Attributes {
     fold_case: bool,
     /// For all files: git's own, those of the system, those of the user. What comes later goes first.
     shared: Vec<Vec<Line>>,
-    /// `.git/info/attributes`, without git-annex's line.
+    /// `.git/info/attributes`, without git-annex's line and the filters shown below it.
     info: Vec<Line>,
+    /// Those of them that git-annex's line hides.
+    hidden: Vec<Line>,
+    has_shown_filters: bool,
     directories: Mutex<HashMap<BString, Lines>>,
 }
 
@@ -67,16 +73,14 @@ enum Source {
 
 impl Attributes {
     /// The attributes that hold for files of the work tree.
-    pub(crate) fn of_work_tree(annex: &Annex) -> Result<Self> {
-        let git = annex.git()?;
+    pub(crate) fn of_work_tree(annex: &Annex, git: &Repository) -> Result<Self> {
         let top = annex.work_tree().unwrap_or(annex.git_dir()).to_owned();
-        Self::read(&git, Source::WorkTree(top))
+        Self::read(git, Source::WorkTree(top))
     }
 
     /// The attributes that hold for files of a tree that is being checked out.
-    pub(crate) fn of_tree(annex: &Annex, tree: git2::Oid) -> Result<Self> {
-        let git = annex.git()?;
-        Self::read(&annex.git()?, Source::Tree(Box::new(Mutex::new(git)), tree))
+    pub(crate) fn of_tree(annex: &Annex, git: &Repository, tree: git2::Oid) -> Result<Self> {
+        Self::read(git, Source::Tree(Box::new(Mutex::new(annex.git()?)), tree))
     }
 
     fn read(git: &Repository, source: Source) -> Result<Self> {
@@ -85,11 +89,13 @@ impl Attributes {
             .and_then(|mut config| config.snapshot())
             .map_err(Error::git("read the configuration"))?;
         let fold_case = config.get_bool("core.ignorecase").unwrap_or(false);
-        let lines = |path: Option<PathBuf>| -> Result<Vec<Line>> {
+        let content = |path: Option<PathBuf>| -> Result<Vec<u8>> {
             let Some(path) = path else { return Ok(Vec::new()) };
             let content = read_file(&path, true).map_err(Error::io("read", &path))?;
-            Ok(parse(&without_annex(&content.unwrap_or_default()), true, fold_case))
+            Ok(content.unwrap_or_default())
         };
+        let lines = |path| Ok(parse(&content(path)?, true, fold_case));
+        let info = content(Some(git.commondir().join("info/attributes")))?;
         let users = config.get_path("core.attributesFile").ok().or_else(default_file);
         Ok(Self {
             shared: vec![
@@ -97,11 +103,49 @@ impl Attributes {
                 lines(system_file())?,
                 lines(users)?,
             ],
-            info: lines(Some(git.commondir().join("info/attributes")))?,
+            info: parse(&without_annex(&info), true, fold_case),
+            hidden: hidden(&info, fold_case),
+            has_shown_filters: has_filters(&info),
             source,
             fold_case,
             directories: Mutex::new(HashMap::new()),
         })
+    }
+
+    /// True if a file of the tree that was asked for so far says something.
+    pub(crate) fn are_in_tree(&self) -> bool {
+        let directories = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+        directories.values().flatten().any(|lines| !lines.is_empty())
+    }
+
+    /// The attributes files above these files, where a tree is asked about.
+    pub(crate) fn blobs_above<'p>(
+        &self,
+        files: impl Iterator<Item = &'p RepoPath>,
+    ) -> std::result::Result<HashMap<Vec<u8>, git2::Oid>, git2::Error> {
+        let mut blobs = HashMap::new();
+        let Source::Tree(git, tree) = &self.source else {
+            return Ok(blobs);
+        };
+        let git = git.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = HashSet::new();
+        for file in files {
+            for directory in file.as_path().ancestors().skip(1) {
+                if !seen.insert(directory.to_owned()) {
+                    break;
+                }
+                let path = directory.join(".gitattributes");
+                if let Some(blob) = find_blob(&git, *tree, &path)? {
+                    blobs.insert(path.as_os_str().as_bytes().to_vec(), blob);
+                }
+            }
+        }
+        Ok(blobs)
+    }
+
+    /// True if files outside of the tree say something.
+    pub(crate) fn are_shared(&self) -> bool {
+        !self.info.is_empty() || self.shared[1..].iter().any(|lines| !lines.is_empty())
     }
 
     /// What is said of a file.
@@ -237,22 +281,27 @@ fn read_file(path: &Path, follows: bool) -> std::io::Result<Option<Vec<u8>>> {
 
 fn read_blob(git: &Repository, tree: git2::Oid, directory: &[u8]) -> std::result::Result<Option<Vec<u8>>, git2::Error> {
     let path = Path::new(OsStr::from_bytes(directory)).join(".gitattributes");
-    let entry = match git.find_tree(tree)?.get_path(&path) {
+    let Some(blob) = find_blob(git, tree, &path)? else {
+        return Ok(None);
+    };
+    git.find_blob(blob).map(|blob| Some(blob.content().to_vec()))
+}
+
+/// The blob of a regular file.
+fn find_blob(git: &Repository, tree: git2::Oid, path: &Path) -> std::result::Result<Option<git2::Oid>, git2::Error> {
+    let entry = match git.find_tree(tree)?.get_path(path) {
         Ok(entry) => entry,
         Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     let is_file = entry.kind() == Some(git2::ObjectType::Blob) && entry.filemode() & 0o170_000 == 0o100_000;
-    if !is_file {
-        return Ok(None);
-    }
-    git.find_blob(entry.id()).map(|blob| Some(blob.content().to_vec()))
+    Ok(is_file.then(|| entry.id()))
 }
 
-/// What others than git-annex have written into `.git/info/attributes`.
+/// What others than git-annex and Anabranch have written into `.git/info/attributes`.
 fn without_annex(content: &[u8]) -> Vec<u8> {
     let is_others = |line: &&[u8]| line.trim_ascii() != ANNEX_LINE.as_bytes();
-    bstr::join(b"\n", content.split(|&b| b == b'\n').filter(is_others))
+    bstr::join(b"\n", without_filters(content).split(|&b| b == b'\n').filter(is_others))
 }
 
 /// The user's own file where git's configuration names none.

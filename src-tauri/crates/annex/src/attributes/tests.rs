@@ -23,7 +23,7 @@ fn compare(repo: &Scratch, paths: &[&str]) {
     // git is to see what Anabranch sees: all but git-annex's line.
     let info = repo.path(".git/info/attributes");
     let hidden = fs::read(&info).unwrap();
-    let attributes = Attributes::of_work_tree(&repo.annex).unwrap();
+    let attributes = Attributes::of_work_tree(&repo.annex, &repo.annex.git().unwrap()).unwrap();
     fs::write(&info, super::without_annex(&hidden)).unwrap();
     let asked = [&["check-attr", "-z"][..], &NAMES, &["--"], paths].concat();
     let expected = repo.git(&asked);
@@ -81,7 +81,7 @@ fn a_link_in_place_of_the_file_is_passed_over() {
     let repo = Scratch::new();
     repo.write("real", "* text\n");
     std::os::unix::fs::symlink("real", repo.path(".gitattributes")).unwrap();
-    let attributes = Attributes::of_work_tree(&repo.annex).unwrap();
+    let attributes = Attributes::of_work_tree(&repo.annex, &repo.annex.git().unwrap()).unwrap();
     let [text] = attributes.of(&RepoPath::parse(b"a").unwrap(), ["text"]).unwrap();
     assert_eq!(text, Attribute::None);
 }

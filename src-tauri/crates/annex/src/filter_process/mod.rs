@@ -40,10 +40,11 @@ pub fn run(annex: &Annex, input: impl Read, output: impl Write) -> Result<()> {
     let mut packets = Packets::new(BufReader::with_capacity(1 << 17, input));
     let mut output = BufWriter::with_capacity(1 << 17, output);
     greet(&mut packets, &mut output).map_err(broken())?;
+    let git = annex.git()?;
     let filter = Filter {
         annex,
-        git: annex.git()?,
-        attributes: Attributes::of_work_tree(annex)?,
+        attributes: Attributes::of_work_tree(annex, &git)?,
+        git,
         settings: Settings::read(annex, &annex.branch().facts()?.config)?,
         store: annex.store(),
         stored: RefCell::new(Vec::new()),

@@ -8,9 +8,9 @@ use std::path::Path;
 use bstr::ByteSlice;
 
 use super::set;
+use crate::attributes::{ANNEX_LINE, Attributes};
+use crate::conversions::show_filters;
 use crate::{Annex, Directory, Error, Result};
-
-const ATTRIBUTES: &str = "* filter=annex";
 
 const GIT_ANNEX: [(&str, &str); 3] = [
     ("filter.annex.process", "git-annex filter-process"),
@@ -99,12 +99,28 @@ pub(super) fn git_annex_is_installed() -> bool {
 pub(super) fn add_attributes(git_dir: &Path) -> Result<()> {
     let info = Directory::top(git_dir)?.make("info")?;
     let present = info.read("attributes")?.unwrap_or_default();
-    if present.lines().any(|line| line.trim_ascii() == ATTRIBUTES.as_bytes()) {
+    if present.lines().any(|line| line.trim_ascii() == ANNEX_LINE.as_bytes()) {
         return Ok(());
     }
     info.append("attributes", 0o644)?
-        .write_all(format!("\n{ATTRIBUTES}\n").as_bytes())
+        .write_all(format!("\n{ANNEX_LINE}\n").as_bytes())
         .map_err(Error::io("write", &info.path().join("attributes")))
+}
+
+/// Has git go on passing files through the filters that the repository's own attributes ask for.
+pub(super) fn keep_filters(annex: &Annex) -> Result<()> {
+    match annex.is_bare() {
+        true => Ok(()),
+        false => show_filters(annex, &Attributes::of_work_tree(annex, &annex.git()?)?),
+    }
+}
+
+/// Has git go on passing files through the filters that the repository's own attributes ask for.
+pub(super) fn keep_filters(annex: &Annex) -> Result<()> {
+    match annex.is_bare() {
+        true => Ok(()),
+        false => show_filters(annex, &Attributes::of_work_tree(annex, &annex.git()?)?),
+    }
 }
 
 /// Adds git-annex's hooks where there are none of that name.

@@ -5,7 +5,6 @@
 //! all it leads to is on disk; the index follows last. After a crash at any point the next look finds the same files
 //! again, and what was done already is found done.
 
-mod convert;
 mod head;
 mod links;
 mod overwritten;
@@ -27,6 +26,7 @@ use git2::Repository;
 use model::{Key, Oid, RepoPath};
 
 use crate::beneath::Directories;
+use crate::conversions::Conversions;
 use crate::index::{EXECUTABLE, REGULAR, Staged};
 use crate::look::{Candidate, Look, RootState};
 use crate::oid::to_git;
@@ -108,8 +108,8 @@ pub enum Postponed {
     NotStored(String),
     /// Tracked files lie below its name, as in a directory, and removals are not allowed now.
     Held,
-    /// Its content must pass this filter of git (attribute `filter`) first, which only git can run: `git add` stages it.
-    NeedsFilter(String),
+    /// git keeps it in a form of its own, by filters or conversions, and cannot make that form, for this reason.
+    Unconverted(String),
     /// The settings and attributes do not say where it belongs, for this reason.
     Undecided(String),
 }
@@ -148,10 +148,12 @@ impl Annex {
             return Err(self.vanished());
         }
         let contents = self.store();
+        let conversions = Conversions::of_work_tree(self)?;
         let candidates: Vec<&Candidate> = look.added.iter().chain(&look.modified).collect();
         let total = candidates.iter().map(|candidate| candidate.stat.size).sum();
         let preparing = Preparing {
             store: &contents,
+            conversions: &conversions,
             options,
             root: &root,
             top,
@@ -168,7 +170,7 @@ impl Annex {
         let keys = intake.keys_added.clone();
         let (staged, recorded) = thread::scope(|scope| {
             let beside = (!keys.is_empty()).then(|| scope.spawn(|| (options.record)(&keys)));
-            let staged = self.stage(&git, &root, prepared, &look, options, &mut intake);
+            let staged = self.stage(&git, &root, &conversions, prepared, &look, options, &mut intake);
             let recorded = beside.map_or(Ok(Ok(())), thread::ScopedJoinHandle::join);
             (
                 staged,

@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use bstr::ByteSlice;
-use model::{Key, RepoPath};
+use model::{Key, Oid, RepoPath};
 use rustix::fs::{AtFlags, readlinkat, statat};
 use sha1::{Digest, Sha1};
 
-use super::convert::Characters;
 use super::reading::{self, unreadable};
 use super::{IntakeOptions, Postponed};
 use crate::beneath::Directories;
+use crate::conversions::{Conversion, Conversions};
 use crate::index::{EXECUTABLE, REGULAR};
 use crate::look::{Candidate, Prior};
 use crate::objects::{LARGE, Made, directory};
@@ -43,8 +43,10 @@ pub(super) enum Content {
     Pointer(Vec<u8>),
     /// These bytes, for git itself to keep.
     Git(Vec<u8>),
-    /// The same, too many for memory: a blob already, with what decides about line ends.
-    LargeGit(Made, Characters),
+    /// The same, too many for memory: a blob already.
+    LargeGit(Made),
+    /// What git makes of the file, by filters and conversions of its own; none until it has.
+    ByGit(Conversion, Option<Oid>),
     /// A symlink to this target.
     Symlink(Vec<u8>),
     /// An annexed symlink that leads elsewhere than it must from where it lies now: to be replaced by this target.
@@ -68,6 +70,7 @@ pub(super) struct Annexed {
 #[derive(Clone, Copy)]
 pub(super) struct Preparing<'a> {
     pub(super) store: &'a Store<'a>,
+    pub(super) conversions: &'a Conversions,
     pub(super) options: &'a IntakeOptions<'a>,
     pub(super) root: &'a OwnedFd,
     pub(super) top: &'a Path,
@@ -109,12 +112,22 @@ impl Preparing<'_> {
             let content = self.symlink(directory, name, candidate)?;
             return Ok(Some(prepared(candidate.stat, content)));
         }
-        if let Some(known) = candidate.known {
+        let conversion = self.conversions.of(path).map_err(Postponed::Undecided)?;
+        let must_be_read = conversion.changes_on_the_way_in() || self.may_have_been_converted(candidate);
+        if let Some(known) = candidate.known.filter(|_| !must_be_read) {
             self.check_unchanged(directory, name, &candidate.stat)?;
             return Ok(Some(prepared(candidate.stat, Content::Renamed(known))));
         }
         reading::wait_until_datable(&candidate.stat, self.now)?;
         let file = reading::open(directory, name, &candidate.stat)?;
+        let settings = self.options.settings;
+        let is_wanted_in_git = settings.add_small_files || candidate.prior.is_some();
+        if conversion.is_gits() {
+            return match self.conversions.obstacle(&conversion) {
+                Some(why) => Err(Postponed::Unconverted(why)),
+                None => Ok(is_wanted_in_git.then(|| prepared(candidate.stat, Content::ByGit(conversion, None)))),
+            };
+        }
         if candidate.stat.size <= MAX_POINTER as u64
             && let Some(content) = pointer_in(&file, candidate.stat.size)?
         {
@@ -122,7 +135,6 @@ impl Preparing<'_> {
             return Ok(Some(prepared(candidate.stat, Content::Pointer(content))));
         }
         let size = candidate.stat.size;
-        let settings = self.options.settings;
         if (settings.dotfiles || !path.is_dotfile()) && self.is_large(&file, candidate, staged)? {
             let is_unlocked = staged.is_some()
                 || !self.has_symlinks
@@ -142,8 +154,11 @@ impl Preparing<'_> {
             let (stat, annexed) = self.annex((directory, name), &file, candidate, staged, &backend, is_unlocked)?;
             return Ok(Some(prepared(stat, Content::Annexed(annexed))));
         }
-        if !settings.add_small_files && candidate.prior.is_none() {
+        if !is_wanted_in_git {
             return Ok(None);
+        }
+        if conversion.changes_on_the_way_in() {
+            return Ok(Some(prepared(candidate.stat, Content::ByGit(conversion, None))));
         }
         if size >= LARGE || self.in_memory.fetch_add(size, Ordering::Relaxed) > MOST_IN_MEMORY {
             let content = self.large(&file, size)?;
@@ -159,10 +174,8 @@ impl Preparing<'_> {
 
     /// Makes a blob of a file in parts.
     fn large(&self, file: &File, size: u64) -> Result<Content, Postponed> {
-        let mut characters = Characters::default();
-        let mut source = Counted {
+        let mut source = Cancellable {
             file,
-            characters: &mut characters,
             cancelled: self.options.cancelled,
         };
         let made = self
@@ -172,7 +185,7 @@ impl Preparing<'_> {
             .and_then(|git| directory(&git))
             .and_then(|objects| Made::of(&Arc::new(objects), &mut source, size));
         match made {
-            Ok(Ok(made)) => Ok(Content::LargeGit(made, characters)),
+            Ok(Ok(made)) => Ok(Content::LargeGit(made)),
             Ok(Err(error)) => {
                 let is_changed = [
                     ErrorKind::UnexpectedEof,
@@ -186,6 +199,13 @@ impl Preparing<'_> {
             }
             Err(error) => Err(Postponed::NotStored(error.to_string())),
         }
+    }
+
+    /// True if git may have other bytes of a renamed file than the file has: it was converted under the name that it had.
+    fn may_have_been_converted(&self, candidate: &Candidate) -> bool {
+        candidate.known.is_some_and(|known| {
+            matches!(known.mode, REGULAR | EXECUTABLE) && self.conversions.may_have_made(known.oid)
+        })
     }
 
     /// True if a file is to be annexed. One that git itself keeps stays there until `annex.largefiles` says otherwise of it,
@@ -351,21 +371,18 @@ impl Preparing<'_> {
     }
 }
 
-/// A file that is read while its characters are counted, unless that is cancelled.
-struct Counted<'f> {
+/// A file that is read until that is cancelled.
+struct Cancellable<'f> {
     file: &'f File,
-    characters: &'f mut Characters,
     cancelled: &'f AtomicBool,
 }
 
-impl Read for Counted<'_> {
+impl Read for Cancellable<'_> {
     fn read(&mut self, part: &mut [u8]) -> std::io::Result<usize> {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(ErrorKind::ConnectionAborted.into());
         }
-        let filled = self.file.read(part)?;
-        self.characters.count(&part[..filled]);
-        Ok(filled)
+        self.file.read(part)
     }
 }
 

@@ -54,7 +54,8 @@ impl Annex {
                 Content::Renamed(_)
                 | Content::Pointer(_)
                 | Content::Git(_)
-                | Content::LargeGit(..)
+                | Content::LargeGit(_)
+                | Content::ByGit(..)
                 | Content::Symlink(_) => Ok(file.stat),
             };
             match outcome {
@@ -170,7 +171,11 @@ fn keys_added(
         let key = match &file.content {
             Content::Pointer(content) => key_of_pointer(content),
             Content::Symlink(target) | Content::Misplaced(target) => key_of_symlink(target),
-            Content::Annexed(_) | Content::Git(_) | Content::LargeGit(..) | Content::Renamed(_) => None,
+            Content::Annexed(_)
+            | Content::Git(_)
+            | Content::LargeGit(_)
+            | Content::ByGit(..)
+            | Content::Renamed(_) => None,
         };
         keys.extend(key.filter(|key| contents.is_present(key)));
     }

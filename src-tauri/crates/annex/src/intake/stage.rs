@@ -6,8 +6,9 @@ use model::{Oid, RepoPath};
 
 use super::head::Head;
 use super::prepare::{Content, Prepared};
-use super::{Counts, Intake, IntakeOptions, Postponed, convert};
+use super::{Counts, Intake, IntakeOptions, Postponed};
 use crate::beneath::Directories;
+use crate::conversions::Conversions;
 use crate::identity::signature;
 use crate::index::{EXECUTABLE, Entry, REGULAR, SYMLINK, Staged};
 use crate::look::{Look, Prior, RootState, head_tree};
@@ -24,7 +25,8 @@ impl Annex {
         &self,
         git: &Repository,
         root: &OwnedFd,
-        prepared: Vec<Prepared>,
+        conversions: &Conversions,
+        mut prepared: Vec<Prepared>,
         look: &Look,
         options: &IntakeOptions<'_>,
         intake: &mut Intake,
@@ -35,29 +37,8 @@ impl Annex {
             .config()
             .and_then(|config| config.get_bool("core.fileMode"))
             .unwrap_or(true);
-        for mut file in prepared {
-            let ready = match &mut file.content {
-                Content::Git(content) => convert::for_git(git, &file.path, content),
-                Content::LargeGit(made, characters) => match convert::changes(git, &file.path, characters) {
-                    Ok(true) => {
-                        let mut content = made.content()?;
-                        let ready = convert::for_git(git, &file.path, &mut content);
-                        file.content = Content::Git(content);
-                        ready
-                    }
-                    Ok(false) => Ok(()),
-                    Err(reason) => Err(reason),
-                },
-                Content::Renamed(_)
-                | Content::Pointer(_)
-                | Content::Symlink(_)
-                | Content::Misplaced(_)
-                | Content::Annexed(_) => Ok(()),
-            };
-            if let Err(reason) = ready {
-                intake.postponed.push((file.path, reason));
-                continue;
-            }
+        convert(root, conversions, &mut prepared, intake)?;
+        for file in prepared {
             let mode = mode(&file.stat, file.prior, trust_mode);
             let counted = counted(&file.content);
             let oid = blob(&mut bulk, &file.path, file.content)?;
@@ -142,11 +123,56 @@ impl Annex {
     }
 }
 
+/// Has git store what only git can, all together. Files for which that fails are postponed.
+fn convert(root: &OwnedFd, conversions: &Conversions, prepared: &mut Vec<Prepared>, intake: &mut Intake) -> Result<()> {
+    // Which filters there are may be new, also for the user's own git.
+    let is_changed = |file: &Prepared| file.path.file_name() == ".gitattributes";
+    if conversions.has_shown_filters() || prepared.iter().any(is_changed) {
+        conversions.show_filters()?;
+    }
+    let files: Vec<_> = prepared
+        .iter()
+        .filter_map(|file| match &file.content {
+            Content::ByGit(conversion, _) => Some((&file.path, conversion.clone())),
+            Content::Renamed(_)
+            | Content::Pointer(_)
+            | Content::Git(_)
+            | Content::LargeGit(_)
+            | Content::Symlink(_)
+            | Content::Misplaced(_)
+            | Content::Annexed(_) => None,
+        })
+        .collect();
+    let mut stored = conversions.store(&files)?;
+    let mut directories = Directories::below(root);
+    let mut kept = Vec::with_capacity(prepared.len());
+    for mut file in prepared.drain(..) {
+        if let Content::ByGit(_, staged) = &mut file.content {
+            let is_same = directories.stat(file.path.as_bytes()).is_ok_and(|now| now == file.stat);
+            *staged = match stored.remove(&file.path) {
+                Some(Ok(oid)) if is_same => Some(oid),
+                Some(Err(why)) if is_same => {
+                    intake.postponed.push((file.path, Postponed::Unconverted(why)));
+                    continue;
+                }
+                Some(Ok(_) | Err(_)) | None => {
+                    intake.postponed.push((file.path, Postponed::Changed));
+                    continue;
+                }
+            };
+        }
+        kept.push(file);
+    }
+    *prepared = kept;
+    Ok(())
+}
+
 /// The blob that stands for a file.
 fn blob(bulk: &mut Bulk<'_>, path: &RepoPath, content: Content) -> Result<Oid> {
     let content = match content {
-        Content::Renamed(known) => return Ok(known.oid),
-        Content::LargeGit(made, _) => return made.keep().map(from_git),
+        Content::Renamed(Prior { oid, .. }) | Content::ByGit(_, Some(oid)) => return Ok(oid),
+        Content::ByGit(_, None) => return Err(Error::Refused(format!("{path} was not stored by git"))),
+        Content::LargeGit(made) => return made.keep().map(from_git),
         Content::Annexed(annexed) if annexed.is_unlocked => pointer_for(&annexed.key),
         Content::Annexed(annexed) => symlink_target(path, &annexed.key),
         Content::Pointer(content) | Content::Git(content) => content,
@@ -168,7 +194,7 @@ fn mode(stat: &Stat, prior: Option<Prior>, trust_mode: bool) -> u32 {
 fn counted(content: &Content) -> fn(&mut Counts) -> &mut usize {
     match content {
         Content::Annexed(_) => |counts| &mut counts.annexed,
-        Content::Git(_) | Content::LargeGit(..) => |counts| &mut counts.in_git,
+        Content::Git(_) | Content::LargeGit(_) | Content::ByGit(..) => |counts| &mut counts.in_git,
         Content::Renamed(_) => |counts| &mut counts.renamed,
         Content::Pointer(_) | Content::Symlink(_) | Content::Misplaced(_) => |counts| &mut counts.links,
     }

@@ -144,11 +144,7 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
             Postponed::Unreadable(why) => workshop.note_unfit(path.to_string(), why),
             Postponed::NotStored(why) => not_stored = Some(why),
             Postponed::Held => {}
-            Postponed::NeedsFilter(filter) => {
-                let why = format!("its content must pass git's filter {filter}, which 'git add' does");
-                waiting.entry(why).or_default().push(path);
-            }
-            Postponed::Undecided(why) => waiting.entry(why).or_default().push(path),
+            Postponed::Unconverted(why) | Postponed::Undecided(why) => waiting.entry(why).or_default().push(path),
         }
     }
     for (why, paths) in waiting {

@@ -1,4 +1,5 @@
 mod cancelling;
+mod conversions;
 mod overwritten;
 mod recording;
 mod rules;
@@ -370,30 +371,7 @@ fn small_and_dotfiles_go_to_git() {
 }
 
 #[test]
-fn line_ends_and_filters_of_files_in_git() {
-    let repo = Scratch::new();
-    fs::remove_file(repo.path(".git/info/attributes")).unwrap();
-    repo.write(
-        ".gitattributes",
-        "*.txt text\n*.auto text=auto\n*.secret filter=crypt\n",
-    );
-    repo.write("a.txt", "one\r\ntwo\r\n");
-    repo.write("b.auto", "one\r\ntwo\r\n");
-    repo.write("c.auto", "one\r\n\0two\r\n");
-    repo.write("d.secret", "plain");
-    repo.write("e", "one\r\n");
-    let intake = repo.ingest_deciding(repo.look(), &|_| false).unwrap();
-    assert_eq!(
-        intake.postponed,
-        [(path("d.secret"), Postponed::NeedsFilter("crypt".to_owned()))]
-    );
-    let ours = repo.git(&["ls-files", "-s"]);
-    repo.git(&["rm", "-rq", "--cached", "."]);
-    repo.git(&["add", ".gitattributes", "a.txt", "b.auto", "c.auto", "e"]);
-    assert_eq!(ours, repo.git(&["ls-files", "-s"]), "git stages the same");
-}
-
-/// Too large for memory, these become blobs while they are read.
+/// Too large for memory, these become blobs while they are read, or are git's to convert.
 #[test]
 fn large_files_for_git_are_what_git_would_make_of_them() {
     let repo = Scratch::new();

@@ -1,0 +1,72 @@
+//! Keeping git-annex's line in `.git/info/attributes` from hiding the filters that `.gitattributes` asks for.
+//!
+//! What stands there goes before every `.gitattributes`, so with `* filter=annex` alone git itself would store what
+//! git-crypt or Git LFS is to pass as it is. So the filters that others ask for are repeated below that line.
+
+use std::fs;
+use std::io::Write;
+
+use bstr::ByteSlice;
+
+use super::{Conversion, Conversions};
+use crate::attributes::{self, Attributes};
+use crate::index::Index;
+use crate::{Annex, Error, Result};
+
+impl Conversion {
+    /// The name of the filter that governs the file, unless it is git-annex's.
+    pub(super) fn filter(&self) -> Option<&[u8]> {
+        self.filter.as_ref().map(|name| name.as_bytes())
+    }
+}
+
+impl Conversions {
+    /// Has git see the filters of all attributes files that are known: those in the index, and those that were asked about
+    /// here.
+    pub(crate) fn show_filters(&self) -> Result<()> {
+        show_filters(&self.annex, &self.attributes)
+    }
+
+    /// True if git was shown filters, which may be others now.
+    pub(crate) fn has_shown_filters(&self) -> bool {
+        self.attributes.has_shown_filters()
+    }
+}
+
+/// Has git see the filters that the attributes files of the index ask for.
+pub(crate) fn show_filters(annex: &Annex, attributes: &Attributes) -> Result<()> {
+    let git = annex.git()?;
+    let path = git.commondir().join("info/attributes");
+    let present = match fs::read(&path) {
+        Ok(present) => present,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io("read", &path)(error)),
+    };
+    let index = Index::read(&git)?;
+    let names = index
+        .entries()
+        .iter()
+        .filter_map(|entry| match entry.path.rsplit_once_str("/") {
+            Some((directory, b".gitattributes")) => Some(directory),
+            _ => (*entry.path == *b".gitattributes").then_some(&b""[..]),
+        });
+    let lines = attributes.filters(names).map_err(|why| {
+        Error::Refused(format!(
+            "{why}, so it is not known which filters of git it asks for; nothing was added and nothing is lost"
+        ))
+    })?;
+    let wanted = attributes::with_filters(&present, &lines);
+    if wanted == present {
+        return Ok(());
+    }
+    let written = (|| {
+        let mut new = tempfile::Builder::new()
+            .prefix("attributes-")
+            .tempfile_in(git.commondir().join("info"))?;
+        new.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
+        new.write_all(&wanted)?;
+        new.as_file().sync_data()?;
+        new.persist(&path).map_err(|error| error.error).map(drop)
+    })();
+    written.map_err(Error::io("write", &path))
+}
