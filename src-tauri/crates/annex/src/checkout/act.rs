@@ -13,10 +13,11 @@ use rustix::io::Errno;
 
 use super::entry::entry;
 use super::obstacle::{Obstacle, Waiting};
-use super::outgoing::{Outgoing, Taken};
 use super::place::{Parent, Place, Seen, look_at};
 use super::plan::{Content, Plan, Write};
+use super::taken_away::{Taken, TakenAway};
 use super::{Before, Step};
+use crate::conversions::Outgoing;
 use crate::index::Entry;
 use crate::objects::each_part;
 use crate::store::found;
@@ -58,11 +59,22 @@ impl Done {
 /// Changes the work tree. When this returns, what was written is on disk.
 ///
 /// `before` is called before each change that one thread makes.
-pub(super) fn act(store: &Store<'_>, top: &Path, plan: Plan, thin: bool, before: &mut Before<'_>) -> Result<Done> {
+pub(super) fn act(
+    store: &Store<'_>,
+    outgoing: &Outgoing,
+    top: &Path,
+    plan: Plan,
+    thin: bool,
+    before: &mut Before<'_>,
+) -> Result<Done> {
     let mut done = Done {
         waiting: plan.waiting,
         ..Done::default()
     };
+    outgoing.prepare_all(plan.writes.iter().map(|write| {
+        let blob = (write.content == Content::Regular).then_some(write.blob.id);
+        (&write.path, blob)
+    }))?;
     // The directories that lose a file.
     let mut left = BTreeSet::new();
     for (path, blob, flags) in plan.index_only {
@@ -92,7 +104,7 @@ pub(super) fn act(store: &Store<'_>, top: &Path, plan: Plan, thin: bool, before:
     let mut writes = plan.writes;
     // Opened before the first file is taken away, which lies there until it is deleted.
     let _scratch = store.hold_scratch()?;
-    let mut outgoing = Outgoing::new(store);
+    let mut taken_away = TakenAway::new(store);
     let (mut place, mut target) = (Place::open(top)?, Place::open(top)?);
     for change in plan.moves {
         before(Step::File)?;
@@ -119,7 +131,7 @@ pub(super) fn act(store: &Store<'_>, top: &Path, plan: Plan, thin: bool, before:
     }
     for (path, seen) in plan.deletions {
         before(Step::File)?;
-        match delete(&mut outgoing, &mut place, &path, &seen) {
+        match delete(&mut taken_away, &mut place, &path, &seen) {
             Ok(Taken::Done) => {
                 left.extend(path.parent());
                 done.changed += 1;
@@ -130,7 +142,7 @@ pub(super) fn act(store: &Store<'_>, top: &Path, plan: Plan, thin: bool, before:
             Err(error) => done.wait(&path, Obstacle::of(&error).ok_or(error)?),
         }
     }
-    outgoing.finish()?;
+    taken_away.finish()?;
     before(Step::File)?;
     remove_empty_parents(&mut place, left)?;
     for directory in &plan.directories {
@@ -143,16 +155,16 @@ pub(super) fn act(store: &Store<'_>, top: &Path, plan: Plan, thin: bool, before:
     }
     let few = writes.len() <= FEW;
     if writes.len() < MANY {
-        done.append(write_all(store, top, writes, thin, few, before)?);
+        done.append(write_all((store, outgoing), top, writes, thin, few, before)?);
     } else {
         let second = writes.split_off(writes.len() / 2);
         let (ours, theirs) = std::thread::scope(|scope| {
             let other = scope.spawn(|| {
                 let store = &store.beside();
                 let _scratch = store.hold_scratch()?;
-                write_all(store, top, second, thin, few, &mut |_| Ok(()))
+                write_all((store, outgoing), top, second, thin, few, &mut |_| Ok(()))
             });
-            let ours = write_all(store, top, writes, thin, few, before);
+            let ours = write_all((store, outgoing), top, writes, thin, few, before);
             (ours, other.join())
         });
         done.append(ours?);
@@ -179,7 +191,7 @@ pub(super) fn sync(new: &Incoming) -> Result<()> {
 }
 
 fn write_all(
-    store: &Store<'_>,
+    (store, outgoing): (&Store<'_>, &Outgoing),
     top: &Path,
     writes: Vec<Write>,
     thin: bool,
@@ -190,9 +202,10 @@ fn write_all(
     let odb = git.odb().map_err(Error::git("open the object database"))?;
     let mut writer = Writer {
         store,
+        outgoing,
         odb: &odb,
         place: Place::open(top)?,
-        outgoing: Outgoing::new(store),
+        taken_away: TakenAway::new(store),
         thin,
         durable,
     };
@@ -207,15 +220,16 @@ fn write_all(
             Err(obstacle) => done.wait(&write.path, obstacle),
         }
     }
-    writer.outgoing.finish()?;
+    writer.taken_away.finish()?;
     Ok(done)
 }
 
 struct Writer<'a> {
     store: &'a Store<'a>,
+    outgoing: &'a Outgoing,
     odb: &'a Odb<'a>,
     place: Place,
-    outgoing: Outgoing<'a>,
+    taken_away: TakenAway<'a>,
     thin: bool,
     /// Whether each file is made durable on its own.
     durable: bool,
@@ -235,7 +249,7 @@ impl Writer<'_> {
         let path = &write.path;
         if write.content == Content::Submodule {
             if let Some((seen, _)) = &write.replaces {
-                match delete(&mut self.outgoing, &mut self.place, path, seen)? {
+                match delete(&mut self.taken_away, &mut self.place, path, seen)? {
                     Taken::Done => {}
                     Taken::Changed => return Ok(Written::Waits(Obstacle::Changed)),
                     Taken::Open => return Ok(Written::Waits(Obstacle::Open)),
@@ -266,12 +280,15 @@ impl Writer<'_> {
                     None => self.file(pointer, executable)?,
                 }
             }
-            Content::Regular | Content::Submodule => {
-                let objects = self.store.annex().git_dir().join("objects");
-                let (mut file, new) = self.store.work_tree_file(executable)?;
-                let written = each_part(self.odb, &objects, write.blob.id, &mut |part| file.write_all(part))?;
-                self.written(written, &file, new)?
-            }
+            Content::Regular | Content::Submodule => match self.outgoing.file(path, write.blob.id)? {
+                Some(converted) => self.copy(&converted, executable)?,
+                None => {
+                    let objects = self.store.annex().git_dir().join("objects");
+                    let (mut file, new) = self.store.work_tree_file(executable)?;
+                    let written = each_part(self.odb, &objects, write.blob.id, &mut |part| file.write_all(part))?;
+                    self.written(written, &file, new)?
+                }
+            },
         };
         let error = self.place.error("write", path);
         let parent = match self.place.parent(path, true)? {
@@ -279,7 +296,7 @@ impl Writer<'_> {
             Parent::Missing | Parent::InTheWay(_) => return Ok(Written::Waits(Obstacle::Changed)),
         };
         match &write.replaces {
-            Some((seen, _)) => match self.outgoing.replace(new, parent, path, seen) {
+            Some((seen, _)) => match self.taken_away.replace(new, parent, path, seen) {
                 Ok(Taken::Done) => {}
                 Ok(Taken::Changed) => return Ok(Written::Waits(Obstacle::Changed)),
                 Ok(Taken::Open) => return Ok(Written::Waits(Obstacle::Open)),
@@ -322,6 +339,17 @@ impl Writer<'_> {
         rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(mode & 0o7777))
             .map_err(self.place.error("change the permissions of", path))?;
         self.place.look(path)
+    }
+
+    /// A new file with the bytes of another.
+    fn copy(&self, from: &Path, executable: bool) -> Result<Incoming> {
+        let (mut file, new) = self.store.work_tree_file(executable)?;
+        let mut copied = File::open(from).and_then(|mut from| std::io::copy(&mut from, &mut file));
+        if self.durable {
+            copied = copied.and_then(|size| file.sync_data().map(|()| size));
+        }
+        copied.map_err(|error| Error::io("write", &new.path())(error))?;
+        Ok(new)
     }
 
     fn file(&self, data: &[u8], executable: bool) -> Result<Incoming> {
@@ -457,13 +485,13 @@ fn rename_folded(
 }
 
 /// Takes the file that was seen out of the work tree.
-pub(super) fn delete(outgoing: &mut Outgoing<'_>, place: &mut Place, path: &RepoPath, seen: &Seen) -> Result<Taken> {
+pub(super) fn delete(taken_away: &mut TakenAway<'_>, place: &mut Place, path: &RepoPath, seen: &Seen) -> Result<Taken> {
     let error = place.error("remove", path);
     let Parent::Open(parent) = place.parent(path, false)? else {
         return Ok(Taken::Done);
     };
     match look_at(parent, path) {
-        Ok(Some(_)) => outgoing.delete(parent, path, seen).map_err(error),
+        Ok(Some(_)) => taken_away.delete(parent, path, seen).map_err(error),
         Ok(None) => Ok(Taken::Done),
         Err(errno) => Err(error(errno)),
     }

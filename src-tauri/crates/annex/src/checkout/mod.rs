@@ -3,10 +3,10 @@
 //! # What is never done
 //!
 //! Nothing in the work tree is overwritten or deleted unless it is the file that its index entry was made from, or holds
-//! byte for byte what git has, and no program has it open for writing ([`outgoing`]). Each file is looked at once more right
-//! before it is touched. No directory is entered through a symlink, and no path is written that [`model::RepoPath`]
-//! refuses. No hook and no filter runs, and `.gitattributes` conversions (`eol`, `ident`, `working-tree-encoding`) are not
-//! made: files are the bytes that git has.
+//! byte for byte what git has, and no program has it open for writing ([`taken_away`]). Each file is looked at once more
+//! right before it is touched. No directory is entered through a symlink, and no path is written that [`model::RepoPath`]
+//! refuses. No hook runs. What git converts on its way out, by filters, encodings, line ends or `ident`, git converts here
+//! too ([`Outgoing`]): files are the bytes that git would check out.
 //!
 //! # Paths that wait
 //!
@@ -48,7 +48,6 @@ mod act;
 mod entry;
 mod marker;
 mod obstacle;
-mod outgoing;
 mod place;
 mod plan;
 mod populate;
@@ -56,12 +55,14 @@ mod populate;
 mod races;
 mod restore;
 mod retired;
+mod taken_away;
 #[cfg(test)]
 mod tests;
 
 use git2::{ObjectType, Repository};
 use model::{Oid, RepoPath};
 
+use crate::conversions::Outgoing;
 use crate::identity::signature;
 use crate::index::Staged;
 use crate::locks::LockFile;
@@ -186,8 +187,10 @@ impl Annex {
         let to_tree = tree_of(&git, wanted.to)?;
         let mut place = Place::open(top)?;
         let store = self.store();
+        let outgoing = Outgoing::of_tree(self, Some(to_tree));
         let planner = Planner {
             store: &store,
+            outgoing: &outgoing,
             odb: &odb,
             index: staged.index(),
             place: &mut place,
@@ -208,7 +211,7 @@ impl Annex {
             wanted.write(self)?;
         }
         before(Step::WorkTree)?;
-        let mut done = act::act(&store, top, plan, options.thin, before)?;
+        let mut done = act::act(&store, &outgoing, top, plan, options.thin, before)?;
         before(Step::Index)?;
         let (changed, mut waiting) = (done.changed, std::mem::take(&mut done.waiting));
         waiting.sort();

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use git2::{ObjectType, Odb, Oid};
 use model::{Key, RepoPath};
@@ -12,6 +12,7 @@ use model::{Key, RepoPath};
 use super::entry::{is_unmodified, staged};
 use super::obstacle::{Obstacle, Waiting};
 use super::place::{Parent, Place, Seen, look_at};
+use crate::conversions::Outgoing;
 use crate::index::{Entry, Index, SKIP_WORKTREE};
 use crate::pointer::{MAX_POINTER, key_of_pointer};
 use crate::tree::raw::{self, Blob, Mode};
@@ -74,6 +75,7 @@ pub(super) struct Plan {
 /// What decides.
 pub(super) struct Planner<'a> {
     pub(super) store: &'a Store<'a>,
+    pub(super) outgoing: &'a Outgoing,
     pub(super) odb: &'a Odb<'a>,
     pub(super) index: &'a Index,
     pub(super) place: &'a mut Place,
@@ -236,7 +238,7 @@ impl Planner<'_> {
         staged(entry).map_or(Ok(false), |blob| self.holds(path, seen, blob, None))
     }
 
-    /// True if the file in the work tree is, byte for byte, what git has (or the content that this stands for).
+    /// True if the file in the work tree is, byte for byte, what git would check out (or the content that this stands for).
     fn holds(&mut self, path: &RepoPath, seen: &Seen, blob: Blob, content: Option<&Content>) -> Result<bool> {
         let executable = match blob.mode {
             Mode::Symlink if seen.is_symlink() => {
@@ -254,6 +256,9 @@ impl Planner<'_> {
             return Ok(false);
         };
         let shown = self.place.shown(path);
+        if let Some(converted) = self.converted(path, blob, content)? {
+            return is_same(&mut file, &converted).map_err(Error::io("read", &shown));
+        }
         if seen.size <= MAX_POINTER as u64 {
             let mut data = Vec::new();
             let mut part = (&mut file).take(MAX_POINTER as u64 + 1);
@@ -293,6 +298,21 @@ impl Planner<'_> {
                 Ok(hashes_to(&data, blob.id))
             }
             Content::Annexed { .. } | Content::Regular | Content::Symlink(_) | Content::Submodule => Ok(false),
+        }
+    }
+
+    /// What git would check out, where that is not what it has.
+    fn converted(&self, path: &RepoPath, blob: Blob, content: Option<&Content>) -> Result<Option<PathBuf>> {
+        if !self.outgoing.converts(path)? {
+            return Ok(None);
+        }
+        let is_regular = match content {
+            Some(content) => *content == Content::Regular,
+            None => self.content(path, blob)? == Content::Regular,
+        };
+        match is_regular {
+            true => self.outgoing.file(path, blob.id),
+            false => Ok(None),
         }
     }
 
@@ -350,7 +370,10 @@ impl Planner<'_> {
                 Some(sources) => sources.pop(),
                 None => None,
             };
-            let source = source.filter(|&at| self.may_move(&plan.deletions[at].1, &write.content));
+            let source = match source {
+                Some(at) => self.may_move(&plan.deletions[at], &write)?.then_some(at),
+                None => None,
+            };
             match source {
                 Some(at) => {
                     moved.insert(at);
@@ -375,13 +398,15 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// False for a pointer whose content has come: it is better written anew.
-    fn may_move(&self, seen: &Seen, content: &Content) -> bool {
-        match content {
+    /// False for a pointer whose content has come, which is better written anew, and for a file that git may convert
+    /// otherwise under the other name.
+    fn may_move(&self, (from, seen): &(RepoPath, Seen), write: &Write) -> Result<bool> {
+        Ok(match &write.content {
             Content::Annexed { key, pointer } => seen.size != pointer.len() as u64 || !self.store.is_present(key),
-            Content::Symlink(_) | Content::Regular => true,
+            Content::Symlink(_) => true,
+            Content::Regular => self.outgoing.keeps_bytes([from, &write.path])?,
             Content::Submodule => false,
-        }
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use model::{Key, RepoPath};
 use super::act::{FEW, sync, write_out};
 use super::entry::{entry, staged};
 use super::obstacle::Obstacle;
-use super::outgoing::{Outgoing, Taken};
+use super::taken_away::{Taken, TakenAway};
 use super::place::{Parent, Place, Seen, look_at};
 use crate::index::{Entry, Index, Staged};
 use crate::oid::to_git;
@@ -140,22 +140,22 @@ fn populate_all(
         Ok(place) => place,
         Err(error) => return (populated, Err(error)),
     };
-    let mut outgoing = Outgoing::new(store);
+    let mut taken_away = TakenAway::new(store);
     for (path, key) in files {
-        match populate_one(store, &mut place, &mut outgoing, path, key, thin, durable) {
+        match populate_one(store, &mut place, &mut taken_away, path, key, thin, durable) {
             Ok(file) => populated.extend(file),
             // It stays a pointer, which is looked for again.
             Err(error) if Obstacle::of(&error).is_some() => {}
             Err(error) => return (populated, Err(error)),
         }
     }
-    (populated, outgoing.finish())
+    (populated, taken_away.finish())
 }
 
 fn populate_one(
     store: &Store<'_>,
     place: &mut Place,
-    outgoing: &mut Outgoing<'_>,
+    taken_away: &mut TakenAway<'_>,
     path: &RepoPath,
     key: &Key,
     thin: bool,
@@ -189,7 +189,7 @@ fn populate_one(
     let Parent::Open(parent) = place.parent(path, false)? else {
         return Ok(None);
     };
-    match outgoing.replace(new, parent, path, &seen) {
+    match taken_away.replace(new, parent, path, &seen) {
         Ok(Taken::Done) => {}
         Ok(Taken::Changed | Taken::Open) => return Ok(None),
         Err(errno) => return Err(error(errno)),

@@ -7,6 +7,7 @@ use super::change_index;
 use super::entry::staged;
 use super::place::Place;
 use super::plan::{Plan, Planner, Write};
+use crate::conversions::Outgoing;
 use crate::index::Staged;
 use crate::tree::raw::Mode;
 use crate::{Annex, Error, Result};
@@ -34,8 +35,11 @@ impl Annex {
                 gone.push((path, blob));
             }
         }
+        let tree = crate::look::head_tree(&git)?.map(crate::oid::to_git);
+        let outgoing = Outgoing::of_tree(self, tree);
         let planner = Planner {
             store: &store,
+            outgoing: &outgoing,
             odb: &odb,
             index: staged_index.index(),
             place: &mut place,
@@ -53,7 +57,7 @@ impl Annex {
         if plan.writes.is_empty() {
             return Ok(0);
         }
-        let done = act(&store, top, plan, thin, &mut |_| Ok(()))?;
+        let done = act(&store, &outgoing, top, plan, thin, &mut |_| Ok(()))?;
         let restored = done.changed;
         change_index(&mut staged_index, done);
         staged_index.commit()?;

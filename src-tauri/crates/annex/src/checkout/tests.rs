@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use model::{Key, Oid, RepoPath};
 
 use super::marker::Marker;
-use super::outgoing::{Outgoing, Taken};
+use super::taken_away::{Taken, TakenAway};
 use super::place::{Parent, Place};
 use super::{CheckedOut, CheckoutOptions, Obstacle, Retired, Step};
 use crate::fixture::put_object;
@@ -287,16 +287,16 @@ fn what_is_written_to_a_file_that_was_taken_away_comes_back_as_a_version() {
     let path = RepoPath::parse(b"d/f.txt").unwrap();
     let mut place = Place::open(&fixture.path()).unwrap();
     let seen = place.look(&path).unwrap().unwrap();
-    let mut outgoing = Outgoing::new(&store);
+    let mut taken_away = TakenAway::new(&store);
     let (_, new) = store.work_tree_file(false).unwrap();
     let Parent::Open(parent) = place.parent(&path, false).unwrap() else {
         panic!("it is there")
     };
-    assert_eq!(outgoing.replace(new, parent, &path, &seen).unwrap(), Taken::Done);
+    assert_eq!(taken_away.replace(new, parent, &path, &seen).unwrap(), Taken::Done);
     let taken = fs::read_dir(fixture.path().join(".git/annex/othertmp")).unwrap();
     let taken = taken.flatten().map(|entry| entry.path()).next().unwrap();
     let mut writer = fs::File::options().append(true).open(taken).unwrap();
-    outgoing.finish().unwrap();
+    taken_away.finish().unwrap();
     let now = std::time::SystemTime::now();
     let open = fixture.annex.settle_retired(now).unwrap();
     assert_eq!((open.open, open.brought_back), (vec![path], vec![]));

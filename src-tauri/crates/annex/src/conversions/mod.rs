@@ -4,7 +4,10 @@
 //! out. Here is decided for which files it has to be asked: for those alone a process is started, one for all of a batch.
 
 mod hidden;
+mod outgoing;
 mod program;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -14,6 +17,7 @@ use model::{Oid, RepoPath};
 
 use crate::attributes::{Attribute, Attributes};
 pub(crate) use hidden::show_filters;
+pub(crate) use outgoing::Outgoing;
 
 use crate::index::{Entry, Index};
 use crate::oid::to_git;

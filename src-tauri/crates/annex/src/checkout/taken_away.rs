@@ -32,8 +32,8 @@ pub(super) enum Taken {
     Open,
 }
 
-/// The files that were taken away and are not deleted yet. [`Outgoing::finish`] deletes them.
-pub(super) struct Outgoing<'a> {
+/// The files that were taken away and are not deleted yet. [`TakenAway::finish`] deletes them.
+pub(super) struct TakenAway<'a> {
     store: &'a Store<'a>,
     files: Vec<Old>,
 }
@@ -56,7 +56,7 @@ enum Holder {
     Unknown,
 }
 
-impl<'a> Outgoing<'a> {
+impl<'a> TakenAway<'a> {
     pub(super) fn new(store: &'a Store<'a>) -> Self {
         Self {
             store,
@@ -203,7 +203,7 @@ impl<'a> Outgoing<'a> {
     }
 }
 
-impl Drop for Outgoing<'_> {
+impl Drop for TakenAway<'_> {
     /// After an error, too, nothing is deleted that somebody may write to: what cannot be retired stays in the scratch
     /// directory for as long as this process lives.
     fn drop(&mut self) {
