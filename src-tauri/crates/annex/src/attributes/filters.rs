@@ -15,12 +15,8 @@ const PREFIX: &str = "anabranch-";
 
 impl Attributes {
     /// The lines that say of each file which filter it has, by all attributes files but what stands below git-annex's line:
-    /// of the directories named here, and of those that were asked about.
-    ///
-    /// # Errors
-    ///
-    /// The reason why it cannot be known.
-    pub(crate) fn filters<'n>(&self, directories: impl Iterator<Item = &'n [u8]>) -> Result<Vec<u8>, String> {
+    /// of the directories named here, and of those that were asked about. A file that cannot be read says nothing, as to git.
+    pub(crate) fn filters<'n>(&self, directories: impl Iterator<Item = &'n [u8]>) -> Vec<u8> {
         let mut all: BTreeSet<BString> = directories.map(BString::from).collect();
         let asked = self
             .directories
@@ -36,8 +32,8 @@ impl Attributes {
             .map(|lines| (BString::default(), lines.clone()))
             .collect();
         for directory in all {
-            let lines = self.directory(&directory)?;
-            files.push((directory, lines.to_vec()));
+            let lines = self.directory(&directory).map(|lines| lines.to_vec());
+            files.push((directory, lines.unwrap_or_default()));
         }
         files.push((BString::default(), self.hidden.clone()));
         let concerned = concerned(&files);
@@ -61,7 +57,7 @@ impl Attributes {
                 text.push(b'\n');
             }
         }
-        Ok(text)
+        text
     }
 
     /// True if filters were repeated below git-annex's line when it was read.

@@ -37,9 +37,14 @@ const HOOKS: [(&str, bool, &str); 5] = [
 
 /// Sets the content filter that git runs on annexed files: git-annex where it is installed, else this program, whose
 /// executable is `ours`. A filter that somebody has set to something else stays, and so does its absence where
-/// `annex.supportunlocked` is false. Bare repositories need none.
+/// `annex.supportunlocked` is false. Bare repositories need none. The filters that the repository's own attributes ask for
+/// go on to work.
 pub fn set_filter(annex: &Annex, ours: &Path) -> Result<()> {
-    choose_filter(annex, ours, git_annex_is_installed())
+    choose_filter(annex, ours, git_annex_is_installed())?;
+    match annex.is_bare() {
+        true => Ok(()),
+        false => show_filters(annex, &Attributes::of_work_tree(annex, &annex.git()?)?),
+    }
 }
 
 fn choose_filter(annex: &Annex, ours: &Path, git_annex_is_installed: bool) -> Result<()> {
@@ -105,14 +110,6 @@ pub(super) fn add_attributes(git_dir: &Path) -> Result<()> {
     info.append("attributes", 0o644)?
         .write_all(format!("\n{ANNEX_LINE}\n").as_bytes())
         .map_err(Error::io("write", &info.path().join("attributes")))
-}
-
-/// Has git go on passing files through the filters that the repository's own attributes ask for.
-pub(super) fn keep_filters(annex: &Annex) -> Result<()> {
-    match annex.is_bare() {
-        true => Ok(()),
-        false => show_filters(annex, &Attributes::of_work_tree(annex, &annex.git()?)?),
-    }
 }
 
 /// Has git go on passing files through the filters that the repository's own attributes ask for.

@@ -159,7 +159,6 @@ fn adopt(git: Repository, path: &Path, description: Option<&str>, now: u64) -> R
     store_configuration(&git)?;
 
     let annex = Annex::open(path)?;
-    filter::keep_filters(&annex)?;
     let top = annex.work_tree().unwrap_or(annex.git_dir());
     let known = annex.branch().facts()?.descriptions.remove(annex.uuid());
     let text = match (description, &known) {
