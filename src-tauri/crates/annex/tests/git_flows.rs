@@ -110,6 +110,21 @@ fn a_new_repository_is_whole() {
     );
 }
 
+/// The line that makes git run it hides all other filters until they are shown below it.
+#[test]
+fn a_new_rule_for_another_filter_holds_at_once() {
+    let place = Place::new();
+    let (path, _) = place.repository("a");
+    place.git(&path, &["config", "annex.largefiles", "anything"]);
+    place.git(&path, &["config", "filter.crypt.clean", "tr a-zA-Z n-za-mN-ZA-M"]);
+    fs::write(path.join(".gitattributes"), "*.yml filter=crypt\n").unwrap();
+    fs::write(path.join("secrets.yml"), "password").unwrap();
+    place.git(&path, &["add", "."]);
+    assert_eq!(staged(&place, &path, "secrets.yml"), "cnffjbeq");
+    let seen = place.git(&path, &["check-attr", "filter", "secrets.yml", "other"]);
+    assert_eq!(seen, "secrets.yml: filter: crypt\nother: filter: annex\n");
+}
+
 #[test]
 fn git_adds_and_checks_out_through_the_filter() {
     let place = Place::new();

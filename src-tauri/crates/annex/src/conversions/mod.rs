@@ -66,6 +66,11 @@ pub(crate) struct Conversion {
 }
 
 impl Conversion {
+    /// True if a filter governs the file that is not git-annex's.
+    pub(crate) fn has_filter(&self) -> bool {
+        self.filter.is_some()
+    }
+
     /// True if git itself has to keep the file: a pointer in its place would be converted as well.
     pub(crate) fn is_gits(&self) -> bool {
         self.filter.is_some() || self.encoding

@@ -78,6 +78,28 @@ impl Conversions {
         Ok(outcomes)
     }
 
+    /// What git makes of content for a path on its way in.
+    pub(crate) fn clean(&self, path: &RepoPath, content: fs::File) -> Result<Vec<u8>> {
+        self.show_filters()?;
+        let repository = self.annex.git()?;
+        let mut git = self.git(&repository.path().join("index"), &[]);
+        git.args(["hash-object", "-w", "--stdin", "--path"]).arg(path.as_path());
+        let output = git
+            .stdin(content)
+            .output()
+            .map_err(Error::io("run git in", self.annex.git_dir()))?;
+        let id = output
+            .stdout
+            .to_str()
+            .ok()
+            .and_then(|id| git2::Oid::from_str(id.trim()).ok());
+        let Some(id) = id.filter(|_| output.status.success()) else {
+            return Err(self.failed("hash-object", &output));
+        };
+        let blob = repository.find_blob(id).map_err(Error::git("read what git has made"))?;
+        Ok(blob.content().to_vec())
+    }
+
     /// Stages files in an index of their own; where git gives up, those that it gives up on get the reason.
     fn add(
         &self,

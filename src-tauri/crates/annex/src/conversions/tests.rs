@@ -72,7 +72,10 @@ fn files_are_what_git_would_check_out() {
     second.remove("a.bat");
     second.insert("a.sh".to_owned(), file("one\ntwo\n"));
     second.insert("d.secret".to_owned(), file("cnffjbeq gjb\n"));
-    second.insert("sub/.gitattributes".to_owned(), file("*.bat -text\nx eol=crlf\n*.new text eol=crlf\n"));
+    second.insert(
+        "sub/.gitattributes".to_owned(),
+        file("*.bat -text\nx eol=crlf\n*.new text eol=crlf\n"),
+    );
     second.insert("sub/n.new".to_owned(), file("one\n"));
     let second = fixture.commit(&second, &[first_commit], "second");
     compare_with_git(&fixture, second);

@@ -14,6 +14,7 @@ use model::{Key, RepoPath};
 use self::packets::{Packets, write_content, write_list};
 use self::spool::Spool;
 use crate::attributes::{Attribute, Attributes};
+use crate::conversions::Conversions;
 use crate::large_files::is_large;
 use crate::locks::LockFile;
 use crate::logs::{Presence, VectorClock};
@@ -44,6 +45,7 @@ pub fn run(annex: &Annex, input: impl Read, output: impl Write) -> Result<()> {
     let filter = Filter {
         annex,
         attributes: Attributes::of_work_tree(annex, &git)?,
+        conversions: Conversions::of_work_tree(annex)?,
         git,
         settings: Settings::read(annex, &annex.branch().facts()?.config)?,
         store: annex.store(),
@@ -90,6 +92,7 @@ struct Filter<'a> {
     annex: &'a Annex,
     git: Repository,
     attributes: Attributes,
+    conversions: Conversions,
     settings: Settings,
     store: Store<'a>,
     /// What is here now and is not noted on the git-annex branch yet.
@@ -156,6 +159,15 @@ impl Filter<'_> {
 
     fn clean(&self, path: &RepoPath, packets: &mut Packets<impl Read>) -> Answer {
         let (_lock, mut content) = self.receive(packets)?;
+        let conversion = self.conversions.of(path).map_err(Error::Refused)?;
+        if conversion.has_filter() {
+            // git asks here because git-annex's line still hides that filter: the rule is new.
+            if let Some(why) = self.conversions.obstacle(&conversion) {
+                return Err(Failure::File(Error::Refused(why)));
+            }
+            let file = content.file().map_err(self.scratch_error())?;
+            return Ok(Box::new(Cursor::new(self.conversions.clean(path, file)?)));
+        }
         if content.small().and_then(key_of_pointer).is_some() {
             return content.reader().map_err(self.scratch_error());
         }
