@@ -4,8 +4,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use model::{Key, Oid, RepoPath};
 
 use super::marker::Marker;
-use super::taken_away::{Taken, TakenAway};
 use super::place::{Parent, Place};
+use super::taken_away::{Taken, TakenAway};
 use super::{CheckedOut, CheckoutOptions, Obstacle, Retired, Step};
 use crate::fixture::put_object;
 use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer};

@@ -31,7 +31,7 @@ fn found(fixture: &Fixture, names: &[&str]) -> BTreeMap<String, Vec<u8>> {
 /// Checks a commit out, and compares with what git itself checks out of it.
 fn compare_with_git(fixture: &Fixture, to: Oid) {
     let done = fixture.check_out(to).unwrap();
-    assert!(done.blocked.is_empty() && done.kept.is_empty(), "{done:?}");
+    assert!(done.blocked.is_empty() && done.waiting.is_empty(), "{done:?}");
     let names: Vec<String> = fixture.leaves(to).into_keys().collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let ours = found(fixture, &names);

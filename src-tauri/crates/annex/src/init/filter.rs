@@ -112,14 +112,6 @@ pub(super) fn add_attributes(git_dir: &Path) -> Result<()> {
         .map_err(Error::io("write", &info.path().join("attributes")))
 }
 
-/// Has git go on passing files through the filters that the repository's own attributes ask for.
-pub(super) fn keep_filters(annex: &Annex) -> Result<()> {
-    match annex.is_bare() {
-        true => Ok(()),
-        false => show_filters(annex, &Attributes::of_work_tree(annex, &annex.git()?)?),
-    }
-}
-
 /// Adds git-annex's hooks where there are none of that name.
 pub(super) fn add_hooks(git_dir: &Path, bare: bool) -> Result<()> {
     let hooks = Directory::top(git_dir)?.make("hooks")?;

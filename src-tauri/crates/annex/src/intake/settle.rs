@@ -171,11 +171,9 @@ fn keys_added(
         let key = match &file.content {
             Content::Pointer(content) => key_of_pointer(content),
             Content::Symlink(target) | Content::Misplaced(target) => key_of_symlink(target),
-            Content::Annexed(_)
-            | Content::Git(_)
-            | Content::LargeGit(_)
-            | Content::ByGit(..)
-            | Content::Renamed(_) => None,
+            Content::Annexed(_) | Content::Git(_) | Content::LargeGit(_) | Content::ByGit(..) | Content::Renamed(_) => {
+                None
+            }
         };
         keys.extend(key.filter(|key| contents.is_present(key)));
     }

@@ -73,17 +73,6 @@ impl Made {
         Ok(Ok(Self { id, objects, file }))
     }
 
-    /// All of its bytes, for what must be seen as a whole.
-    pub(crate) fn content(&self) -> Result<Vec<u8>> {
-        let mut content = Vec::new();
-        let read = self.file.reopen().and_then(|file| {
-            let opened = Opened::of(file)?.ok_or(ErrorKind::InvalidData)?;
-            opened.take(u64::MAX).read_to_end(&mut content)
-        });
-        read.map_err(Error::io("read", &self.file.path()))?;
-        Ok(content)
-    }
-
     /// Gives it its name among the objects, and makes both durable.
     pub(crate) fn keep(self) -> Result<Oid> {
         place(self.file, &self.objects, self.id)?;

@@ -370,7 +370,6 @@ fn small_and_dotfiles_go_to_git() {
     assert_eq!(repo.names(), [".hidden/x", "large", "small"]);
 }
 
-#[test]
 /// Too large for memory, these become blobs while they are read, or are git's to convert.
 #[test]
 fn large_files_for_git_are_what_git_would_make_of_them() {
