@@ -31,6 +31,19 @@ impl Annex {
     /// Refused with a message, and nothing changed: no repository, not initialised by git-annex, a version other than
     /// 10, pid locks, private or tuned repositories, SHA-256 objects, a `.git` file in place of the directory.
     pub fn open(path: &Path) -> Result<Self> {
+        let annex = Self::open_for_filter(path)?;
+        if annex.work_tree().is_some_and(|top| top.join(".git").is_file()) {
+            let shown = path.display();
+            return Err(Error::Refused(format!(
+                "{shown} has a .git file, through which annexed links lead nowhere; nothing was changed. Run 'anabranch init {shown}', which makes it a link to the git directory"
+            )));
+        }
+        Ok(annex)
+    }
+
+    /// As [`Self::open`], also where `.git` is a file: `git worktree add` passes files through the filter before anybody
+    /// could have made it a link, and no link is followed for that.
+    pub fn open_for_filter(path: &Path) -> Result<Self> {
         let git = open_git(path)?;
         let config = git
             .config()
@@ -53,11 +66,6 @@ impl Annex {
         }
         refuse_unsupported(&config, path)?;
         refuse_elsewhere(&git, path)?;
-        if git.workdir().is_some_and(|top| top.join(".git").is_file()) {
-            return Err(Error::Refused(format!(
-                "{shown} has a .git file, through which annexed links lead nowhere; nothing was changed. Run 'anabranch init {shown}', which makes it a link to the git directory"
-            )));
-        }
         let git_dir = git.commondir().to_owned();
         let work_tree = git.workdir().map(Path::to_owned);
         Ok(Self {

@@ -66,7 +66,7 @@ impl Place {
 #[test]
 #[ignore = "git runs this as its filter"]
 fn serves_git() {
-    let annex = Annex::open(Path::new(".")).unwrap();
+    let annex = Annex::open_for_filter(Path::new(".")).unwrap();
     let output = fs::OpenOptions::new().write(true).open("/dev/fd/3").unwrap();
     filter_process::run(&annex, std::io::stdin().lock(), output).unwrap();
 }
@@ -348,6 +348,26 @@ fn a_clone_has_history_and_waits_for_its_files() {
         "inside another"
     );
     assert!(!source.join("inner").exists());
+}
+
+#[test]
+fn git_makes_work_trees_with_the_content_of_their_files() {
+    let place = Place::new();
+    let (source, _) = place.repository("source");
+    fs::write(source.join("f"), "content").unwrap();
+    place.git(&source, &["config", "annex.largefiles", "anything"]);
+    place.git(&source, &["add", "f"]);
+    place.git(&source, &["commit", "-q", "-m", "one"]);
+    assert!(pointer::key_of_pointer(staged(&place, &source, "f").as_bytes()).is_some());
+    let linked = place.path("linked");
+    let said = place.git(
+        &source,
+        &["worktree", "add", "-q", linked.to_str().unwrap(), "-b", "other"],
+    );
+    assert_eq!(said, "");
+    assert_eq!(fs::read_to_string(linked.join("f")).unwrap(), "content");
+    assert_eq!(place.git(&linked, &["status", "--porcelain"]), "");
+    assert_eq!(place.git(&source, &["status", "--porcelain"]), "");
 }
 
 #[test]

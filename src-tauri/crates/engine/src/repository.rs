@@ -46,5 +46,9 @@ pub(crate) fn prepare(annex: &Annex) -> Result<(), Error> {
 
 /// Serves git as its filter for annexed files in the repository at `path`, until git closes `input`.
 pub fn filter_process(path: &Path, input: impl Read, output: impl Write) -> Result<(), Error> {
-    Ok(annex::filter_process::run(&Annex::open(path)?, input, output)?)
+    Ok(annex::filter_process::run(
+        &Annex::open_for_filter(path)?,
+        input,
+        output,
+    )?)
 }

@@ -87,8 +87,28 @@ fn choose_filter(annex: &Annex, ours: &Path, git_annex_is_installed: bool) -> Re
                     .map_err(Error::git(format!("remove {setting} from the configuration")))?;
             }
         }
+        remove_failing_hooks(git.commondir())?;
     }
     super::share_configuration(&git).map(drop)
+}
+
+/// Removes those of git-annex's hooks that do nothing but fail without it, and let `git commit` fail. They come back where
+/// it is installed. Hooks that somebody has changed stay.
+fn remove_failing_hooks(git_dir: &Path) -> Result<()> {
+    let Some(hooks) = Directory::top(git_dir)?.find("hooks")? else {
+        return Ok(());
+    };
+    for (name, _, command) in HOOKS.iter().filter(|(_, _, command)| !command.starts_with("if ")) {
+        if hooks.read(name)?.is_some_and(|text| text == text_of(command).as_bytes()) {
+            hooks.remove(name)?;
+        }
+    }
+    Ok(())
+}
+
+/// A hook as git-annex writes it.
+fn text_of(command: &str) -> String {
+    format!("#!/bin/sh\n# automatically configured by git-annex\n{command}\n")
 }
 
 /// True if a `git-annex` that can be run is in the PATH.
@@ -119,7 +139,7 @@ pub(super) fn add_hooks(git_dir: &Path, bare: bool) -> Result<()> {
         if bare && !in_bare {
             continue;
         }
-        let text = format!("#!/bin/sh\n# automatically configured by git-annex\n{command}\n");
+        let text = text_of(command);
         let made = hooks
             .create_new(name, 0o777)
             .and_then(|mut file| file.write_all(text.as_bytes()));
@@ -162,7 +182,18 @@ mod tests {
             get("filter.annex.clean").as_deref(),
             Some("git-annex smudge --clean -- %f")
         );
+        let hooks = annex.git_dir().join("hooks");
+        assert!(hooks.join("pre-commit").exists() && hooks.join("post-merge").exists());
+        std::fs::write(hooks.join("post-merge"), "#!/bin/sh\nmine\n").unwrap();
         choose_filter(&annex, ours, false).unwrap();
+        let is_there = |name: &&str| hooks.join(name).exists();
+        let all = ["pre-commit", "post-checkout", "post-merge", "post-receive", "pre-push"];
+        let left: Vec<_> = all.into_iter().filter(is_there).collect();
+        assert_eq!(
+            left,
+            ["post-merge", "post-receive", "pre-push"],
+            "what would fail is gone"
+        );
         assert!(get(process).unwrap().ends_with("anabranch' filter-process"));
         assert_eq!(get("filter.annex.smudge"), None);
 
