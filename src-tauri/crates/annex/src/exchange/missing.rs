@@ -1,6 +1,8 @@
 //! Which objects another repository lacks.
 
 use std::collections::{BinaryHeap, HashSet};
+use std::fs;
+use std::io::ErrorKind;
 
 use git2::{Oid, Repository};
 
@@ -21,21 +23,20 @@ pub(super) fn missing(from: &Repository, to: &Repository, tips: &[Oid]) -> Resul
     let mut seen = HashSet::new();
     let mut waiting = tips.to_vec();
     let odb = from.odb().map_err(Error::git("open the object database"))?;
+    let borders = borders(from)?;
     while let Some(id) = waiting.pop() {
         if !seen.insert(id) {
             continue;
         }
-        let commit = from.find_commit(id).map_err(|error| {
-            let shown = from.path().display();
-            match from.is_shallow() {
-                true => Error::Refused(format!(
-                    "{shown} has only a part of its history (a shallow clone), so it cannot be synced with; nothing was changed. Run 'git fetch --unshallow' there"
-                )),
-                false => Error::git(format!("read the commit {id} in {shown}"))(error),
-            }
-        })?;
+        let commit = from
+            .find_commit(id)
+            .map_err(Error::git(format!("read the commit {id} in {}", from.path().display())))?;
         if reachable.contains(id, commit.time().seconds())? {
             continue;
+        }
+        // What came before it is not here, and would be missing there: git says that such a commit has parents.
+        if borders.contains(&id) {
+            return Err(shallow(from));
         }
         objects.push(id);
         waiting.extend(commit.parent_ids());
@@ -44,6 +45,24 @@ pub(super) fn missing(from: &Repository, to: &Repository, tips: &[Oid]) -> Resul
         new_in_tree(&odb, commit.tree_id(), parents, &mut seen, &mut objects)?;
     }
     Ok(objects)
+}
+
+/// The commits of a shallow clone whose parents it does not have.
+fn borders(git: &Repository) -> Result<HashSet<Oid>> {
+    let path = git.commondir().join("shallow");
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(text.lines().filter_map(|line| Oid::from_str(line).ok()).collect()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(HashSet::new()),
+        Err(error) => Err(Error::io("read", &path)(error)),
+    }
+}
+
+/// Says that a repository has only a part of its history.
+pub(crate) fn shallow(git: &Repository) -> Error {
+    let shown = git.workdir().unwrap_or(git.path()).display();
+    Error::Refused(format!(
+        "{shown} has only a part of its history (a shallow clone), and another repository needs all of it; nothing was changed. Run 'git fetch --unshallow' there"
+    ))
 }
 
 /// Collects what a tree has that none of the trees at the same place in the parents have.

@@ -1,13 +1,17 @@
 //! Fetching from and pushing to a repository on this machine, as `git fetch` and git-annex's three pushes do, without a
-//! transport: both object databases are at hand. No hook runs; what git-annex's `post-receive` would do is done here.
+//! transport: both object databases are at hand. What git-annex's `post-receive` hook would do is done here; a repository
+//! that has other hooks is pushed to by the `git` program, which runs them.
 //!
 //! A repository that belongs to another user is refused by libgit2, as by git, unless `safe.directory` lists it.
 
-use std::path::Path;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Repository, RepositoryOpenFlags};
 use model::{Oid, RemoteName};
 
+use super::by_git::{self, Moved};
 use super::missing::missing;
 use crate::objects::{copy, send};
 use crate::oid::{from_git, to_git};
@@ -29,12 +33,14 @@ pub struct RemoteHeads {
 }
 
 /// What a fetch brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
     /// True if any `refs/remotes/NAME/…` moved.
     pub changed: bool,
     /// Where they are now.
     pub heads: RemoteHeads,
+    /// The branch on which the files of the remote are, if it is another one.
+    pub other_branch: Option<String>,
 }
 
 /// How to push.
@@ -102,7 +108,51 @@ pub fn fetch(local: &Annex, path: &Path, name: &RemoteName, branch: &str) -> Res
     Ok(Fetched {
         changed: !moved.is_empty(),
         heads,
+        other_branch: other_branch(&there, branch, heads.branch)?,
     })
+}
+
+/// The branch on which the files of a repository are, if that is another one than `branch`, so that its files and those
+/// of `branch` never meet. In a bare repository it is the one that HEAD names, or the one of `main` and `master` that
+/// `branch` is not, if its commits are not in `branch`.
+fn other_branch(there: &Repository, branch: &str, ours: Option<Oid>) -> Result<Option<String>> {
+    let head = there.find_reference("HEAD").map_err(Error::git("read HEAD"))?;
+    let named = head
+        .symbolic_target_bytes()
+        .and_then(|name| name.strip_prefix(b"refs/heads/"));
+    let named = named
+        .and_then(|name| std::str::from_utf8(name).ok())
+        .map(name_of_adjusted);
+    let other = match named {
+        Some(named) if named != branch => named,
+        Some(_) | None if !there.is_bare() => return Ok(None),
+        Some(_) | None => match branch {
+            "main" => "master",
+            "master" => "main",
+            _ => return Ok(None),
+        },
+    };
+    let Some(commit) = tip(there, &format!("refs/heads/{other}"))? else {
+        return Ok(None);
+    };
+    let is_merged = match ours {
+        Some(ours) if named != Some(other) => {
+            ours == commit
+                || there
+                    .graph_descendant_of(to_git(ours), to_git(commit))
+                    .map_err(Error::git("compare two branches"))?
+        }
+        Some(_) | None => false,
+    };
+    Ok((!is_merged).then(|| other.to_owned()))
+}
+
+/// The branch that git-annex made an adjusted branch from; other branches stay what they are.
+fn name_of_adjusted(branch: &str) -> &str {
+    match branch.strip_prefix("adjusted/") {
+        Some(adjusted) => adjusted.rsplit_once('(').map_or(adjusted, |(name, _)| name),
+        None => branch,
+    }
 }
 
 /// The branches of a remote as they were when they were last fetched or pushed.
@@ -153,9 +203,12 @@ pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options
     };
     let git_annex = tip(&here, "refs/heads/git-annex")?;
     let both = Both {
+        local,
+        path,
         here: &here,
         there: &there,
         name,
+        has_hooks: by_git::has_hooks(&there),
     };
 
     let lacks = |there: Option<Oid>, ours: Option<Oid>| -> Result<Option<Oid>> {
@@ -173,22 +226,32 @@ pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options
     let wanted_commit = lacks(heads.synced, commit)?;
     let tips: Vec<_> = [wanted_commit, git_annex].into_iter().flatten().map(to_git).collect();
     if !tips.is_empty() {
-        send(&here, &there, &missing(&here, &there, &tips)?)?;
+        let objects = missing(&here, &there, &tips)?;
+        // The git program brings them itself, to where hooks may refuse them.
+        if !both.has_hooks {
+            send(&here, &there, &objects)?;
+        }
     }
     if let Some(commit) = commit {
         let own = branch.to_owned();
         let synced = format!("synced/{branch}");
-        if !is_checked_out(&there, branch) && both.advance(&own, heads.branch, commit)? {
-            pushed.push(own);
-        } else if let Some(commit) = wanted_commit {
-            match both.advance(&synced, heads.synced, commit)? {
-                true => pushed.push(synced),
-                false => refused = Some(synced),
-            }
+        // What does not let its own branch be moved may take the other, as git-annex tries it.
+        let moved = match is_checked_out_anywhere(&there, branch)? {
+            true => Moved::No,
+            false => both.advance(&own, heads.branch, commit)?,
+        };
+        match (moved, wanted_commit) {
+            (Moved::Yes, _) => pushed.push(own),
+            (Moved::No | Moved::Declined(_), Some(commit)) => match both.advance(&synced, heads.synced, commit)? {
+                Moved::Yes => pushed.push(synced),
+                Moved::No => refused = Some(synced),
+                Moved::Declined(why) => return Err(Error::Refused(why)),
+            },
+            (Moved::No | Moved::Declined(_), None) => {}
         }
     }
     if let Some(git_annex) = git_annex {
-        push_git_annex(&both, path, &heads, git_annex, &mut pushed)?;
+        push_git_annex(&both, &heads, git_annex, &mut pushed)?;
     }
 
     if let Some(branch) = refused {
@@ -210,9 +273,12 @@ pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options
 
 /// The two ends of a push.
 struct Both<'a> {
+    local: &'a Annex,
+    path: &'a Path,
     here: &'a Repository,
     there: &'a Repository,
     name: &'a RemoteName,
+    has_hooks: bool,
 }
 
 impl Both<'_> {
@@ -233,46 +299,53 @@ impl Both<'_> {
         Ok(false)
     }
 
-    /// Moves a branch of the remote forward; false if it is not forward, or if it moved meanwhile.
-    fn advance(&self, branch: &str, old: Option<Oid>, new: Oid) -> Result<bool> {
+    /// Moves a branch of the remote forward.
+    fn advance(&self, branch: &str, old: Option<Oid>, new: Oid) -> Result<Moved> {
         if let Some(old) = old
             && !self.contains(new, old)?
         {
-            return Ok(false);
+            return Ok(Moved::No);
         }
-        self.move_branch(branch, old, new)
+        self.move_branch(branch, old, new, false)
     }
 
-    /// Moves a branch of the remote; false if it is not where it was.
-    fn move_branch(&self, branch: &str, old: Option<Oid>, new: Oid) -> Result<bool> {
+    /// Moves a branch of the remote, if it is where it was.
+    fn move_branch(&self, branch: &str, old: Option<Oid>, new: Oid, forced: bool) -> Result<Moved> {
         let reference = format!("refs/heads/{branch}");
-        let new_id = to_git(new);
-        if !move_ref(self.there, &reference, old.map(to_git), new_id, "push")? {
-            return Ok(false);
+        let moved = match self.has_hooks {
+            true => by_git::push(self.local, self.path, branch, old, new, forced)?,
+            false => match move_ref(self.there, &reference, old.map(to_git), to_git(new), "push")? {
+                true => Moved::Yes,
+                false => Moved::No,
+            },
+        };
+        if moved == Moved::Yes {
+            let tracking = format!("refs/remotes/{}/{branch}", self.name);
+            track(self.here, &tracking, new, "update by push")?;
         }
-        let tracking = format!("refs/remotes/{}/{branch}", self.name);
-        track(self.here, &tracking, new, "update by push")?;
-        Ok(true)
+        Ok(moved)
     }
 }
 
-fn push_git_annex(
-    both: &Both<'_>,
-    path: &Path,
-    heads: &RemoteHeads,
-    commit: Oid,
-    pushed: &mut Vec<String>,
-) -> Result<()> {
+fn push_git_annex(both: &Both<'_>, heads: &RemoteHeads, commit: Oid, pushed: &mut Vec<String>) -> Result<()> {
     let synced = SYNCED_GIT_ANNEX;
-    if heads.synced_git_annex != Some(commit) && both.move_branch(synced, heads.synced_git_annex, commit)? {
-        pushed.push(synced.to_owned());
+    if heads.synced_git_annex != Some(commit) {
+        match both.move_branch(synced, heads.synced_git_annex, commit, true)? {
+            Moved::Yes => pushed.push(synced.to_owned()),
+            Moved::No => {}
+            Moved::Declined(why) => return Err(Error::Refused(why)),
+        }
     }
     // A plain git repository has no journal to lock.
-    let remote = Annex::open(path).ok();
+    let remote = Annex::open(both.path).ok();
     if let Some(remote) = remote.as_ref().filter(|remote| !remote.is_bare()) {
         remote.branch().merge()?;
     }
-    let lock = match remote.as_ref().filter(|remote| remote.annex_dir().is_dir()) {
+    // A hook there may be git-annex's, which takes this lock itself.
+    let lock = match remote
+        .as_ref()
+        .filter(|remote| remote.annex_dir().is_dir() && !both.has_hooks)
+    {
         Some(remote) => Some(remote.branch().lock()?),
         None => None,
     };
@@ -288,8 +361,15 @@ fn push_git_annex(
         None => false,
     };
     let merged = now != heads.git_annex;
-    if (!contains && both.advance(GIT_ANNEX, now, commit)?) || merged {
-        pushed.push(GIT_ANNEX.to_owned());
+    let moved = match contains {
+        true => Moved::No,
+        false => both.advance(GIT_ANNEX, now, commit)?,
+    };
+    match moved {
+        Moved::Declined(why) => return Err(Error::Refused(why)),
+        Moved::Yes => pushed.push(GIT_ANNEX.to_owned()),
+        Moved::No if merged => pushed.push(GIT_ANNEX.to_owned()),
+        Moved::No => {}
     }
     if contains && now == Some(commit) {
         track(
@@ -384,9 +464,43 @@ fn track(git: &Repository, reference: &str, commit: Oid, why: &str) -> Result<()
     force_ref(git, reference, to_git(commit), why)
 }
 
-/// True if a work tree has this branch checked out, so that nobody else may move it.
+/// True if the work tree of the repository itself has this branch checked out.
 fn is_checked_out(git: &Repository, branch: &str) -> bool {
     let head = git.find_reference("HEAD").ok();
     let target = head.as_ref().and_then(|head| head.symbolic_target_bytes());
     !git.is_bare() && target.is_some_and(|target| target == format!("refs/heads/{branch}").as_bytes())
+}
+
+/// True if any work tree of a repository has this branch checked out, or a rebase or bisection of it under way, so that
+/// nobody else may move it: the first work tree, or one that `git worktree` made.
+fn is_checked_out_anywhere(git: &Repository, branch: &str) -> Result<bool> {
+    let common = git.commondir();
+    let linked = common.join("worktrees");
+    let mut git_dirs = Vec::new();
+    match fs::read_dir(&linked) {
+        Ok(entries) => {
+            for entry in entries {
+                git_dirs.push(entry.map_err(Error::io("read the directory", &linked))?.path());
+            }
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+        Err(error) => return Err(Error::io("read the directory", &linked)(error)),
+    }
+    // A bare repository has a HEAD as well, and no work tree of its own.
+    let config = git.config().and_then(|config| config.get_bool("core.bare"));
+    if !config.unwrap_or(git.is_bare()) {
+        git_dirs.push(common.to_owned());
+    }
+    let full = format!("refs/heads/{branch}");
+    let says = |path: &Path| fs::read(path).unwrap_or_default();
+    let has = |git_dir: &PathBuf| {
+        let head = says(&git_dir.join("HEAD"));
+        head.strip_prefix(b"ref:")
+            .is_some_and(|target| target.trim_ascii() == full.as_bytes())
+            || ["rebase-merge/head-name", "rebase-apply/head-name"]
+                .iter()
+                .any(|file| says(&git_dir.join(file)).trim_ascii() == full.as_bytes())
+            || says(&git_dir.join("BISECT_START")).trim_ascii() == branch.as_bytes()
+    };
+    Ok(git_dirs.iter().any(has))
 }

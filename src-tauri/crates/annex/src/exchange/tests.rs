@@ -264,3 +264,168 @@ fn refuses_what_is_no_repository() {
     let refused = fetch(&here.annex, nothing.path(), &origin(), "main");
     assert!(matches!(refused, Err(Error::Git { .. })), "{refused:?}");
 }
+
+/// A hook that git would run in a bare repository.
+fn hook(there: &Fixture, name: &str, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let hooks = there.annex.git_dir().join("hooks");
+    std::fs::create_dir_all(&hooks).unwrap();
+    let path = hooks.join(name);
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn hooks_of_the_remote_run_as_git_runs_them() {
+    let (here, drive) = (Fixture::new(), Fixture::bare());
+    let first = here.start(&many(20));
+    let logs = log_commit(&here, 3, &[]);
+    let send = || push(&here.annex, &drive.path(), &origin(), "main", &both());
+
+    hook(&drive, "pre-receive", "#!/bin/sh\necho 'only on Sundays' >&2\nexit 1\n");
+    let refused = send();
+    assert!(
+        matches!(&refused, Err(Error::Refused(why)) if why.contains("a hook there refused it: only on Sundays")),
+        "{refused:?}"
+    );
+    assert_eq!(drive.get("refs/heads/main"), None);
+    assert_eq!(here.get("refs/remotes/origin/main"), None);
+
+    // One branch is protected: it goes beside it, as with git-annex.
+    hook(&drive, "pre-receive", "#!/bin/sh\nexit 0\n");
+    hook(&drive, "update", "#!/bin/sh\n[ \"$1\" != refs/heads/main ]\n");
+    send().unwrap();
+    assert_eq!(drive.get("refs/heads/main"), None);
+    assert_eq!(drive.get("refs/heads/synced/main"), Some(first));
+    assert_eq!(drive.get("refs/heads/git-annex"), Some(logs));
+
+    std::fs::remove_file(drive.path().join("hooks/update")).unwrap();
+    hook(&drive, "post-receive", "#!/bin/sh\ncat >>deployed\n");
+    let second = here.commit(&many(21), &[first], "second");
+    here.set("refs/heads/main", second);
+    send().unwrap();
+    assert_eq!(drive.get("refs/heads/main"), Some(second));
+    assert_eq!(here.get("refs/remotes/origin/main"), Some(second));
+    let deployed = String::from_utf8(drive.read("deployed")).unwrap();
+    assert_eq!(deployed, format!("{} {second} refs/heads/main\n", Oid([0; 20])));
+    drive.git(&["fsck", "--strict", "--full"]);
+    assert_eq!(send().unwrap(), PushOutcome::UpToDate);
+}
+
+#[test]
+fn only_hooks_of_somebody_call_for_git() {
+    let drive = Fixture::bare();
+    let has_hooks = || super::by_git::has_hooks(&drive.repo());
+    assert!(!has_hooks());
+    let of_git_annex = "#!/bin/sh\n# automatically configured by git-annex\nif git annex post-receive --help \
+                        >/dev/null 2>&1; then git annex post-receive; fi\n";
+    hook(&drive, "post-receive", of_git_annex);
+    hook(&drive, "pre-commit", "#!/bin/sh\n");
+    assert!(!has_hooks());
+    hook(&drive, "post-receive", &format!("{of_git_annex}deploy\n"));
+    assert!(has_hooks());
+    drive.git(&["config", "core.hooksPath", "elsewhere"]);
+    assert!(!has_hooks());
+    std::fs::rename(drive.path().join("hooks"), drive.path().join("elsewhere")).unwrap();
+    assert!(has_hooks(), "relative to the git directory");
+}
+
+#[test]
+fn a_branch_that_a_linked_work_tree_has_is_not_moved_under_it() {
+    for there in [Fixture::bare(), Fixture::new()] {
+        let here = Fixture::new();
+        let first = here.start(&many(3));
+        push(&here.annex, &there.path(), &origin(), "main", &both()).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let tree = place.path().join("tree");
+        if !there.annex.is_bare() {
+            there.git(&["checkout", "--quiet", "-b", "other"]);
+        }
+        there.git(&["worktree", "add", "--quiet", tree.to_str().unwrap(), "main"]);
+        let second = here.commit(&many(4), &[first], "second");
+        here.set("refs/heads/main", second);
+        push(&here.annex, &there.path(), &origin(), "main", &both()).unwrap();
+        assert_eq!(there.get("refs/heads/main"), Some(first));
+        assert_eq!(there.get("refs/heads/synced/main"), Some(second));
+        git_at(&tree, &["checkout", "--quiet", "--detach"]);
+        let third = here.commit(&many(5), &[second], "third");
+        here.set("refs/heads/main", third);
+        push(&here.annex, &there.path(), &origin(), "main", &both()).unwrap();
+        assert_eq!(there.get("refs/heads/main"), Some(third));
+    }
+}
+
+#[test]
+fn a_shallow_clone_is_not_spread_as_if_it_were_whole() {
+    let (origin_of_it, place) = (Fixture::new(), tempfile::tempdir().unwrap());
+    let first = origin_of_it.start(&many(2));
+    let second = origin_of_it.commit(&many(3), &[first], "second");
+    origin_of_it.set("refs/heads/main", second);
+    let clone = place.path().join("clone");
+    let url = format!("file://{}", origin_of_it.path().display());
+    git_at(
+        place.path(),
+        &["clone", "--quiet", "--depth=1", &url, clone.to_str().unwrap()],
+    );
+    for (name, value) in [
+        ("annex.uuid", "317f23d5-452b-47a9-a485-f40d19253ce3"),
+        ("annex.version", "10"),
+        ("user.name", "n"),
+        ("user.email", "e@example.com"),
+    ] {
+        git_at(&clone, &["config", name, value]);
+    }
+    let shallow = crate::Annex::open(&clone).unwrap();
+    let is_told = |error: Error| error.to_string().contains("git fetch --unshallow");
+    let drive = Fixture::bare();
+    let refused = push(&shallow, &drive.path(), &origin(), "main", &both());
+    assert!(refused.is_err_and(is_told));
+    assert_eq!(drive.get("refs/heads/main"), None);
+    let fetched = fetch(&drive.annex, &clone, &origin(), "main");
+    assert!(fetched.is_err_and(is_told));
+    let cloned = crate::init::clone(&clone, &place.path().join("copy"), true, None, 1);
+    assert!(cloned.is_err_and(is_told));
+    // To where it came from it goes on.
+    git_at(&clone, &["commit", "--quiet", "--allow-empty", "--message=third"]);
+    let third = git_at(&clone, &["rev-parse", "HEAD"]);
+    push(
+        &shallow,
+        &origin_of_it.path(),
+        &origin(),
+        "main",
+        &PushOptions::default(),
+    )
+    .unwrap();
+    let synced = origin_of_it.get("refs/heads/synced/main").unwrap();
+    assert_eq!(synced.to_string(), third.trim());
+}
+
+#[test]
+fn the_branch_of_the_other_end_is_told_if_it_is_another() {
+    let here = Fixture::new();
+    let first = here.start(&many(2));
+    let seen = |there: &Fixture, branch: &str| {
+        fetch(&here.annex, &there.path(), &origin(), branch)
+            .unwrap()
+            .other_branch
+    };
+    let clone = Fixture::new();
+    push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
+    assert_eq!(seen(&clone, "main"), None);
+    assert_eq!(seen(&clone, "work").as_deref(), Some("main"));
+    clone.git(&["checkout", "--quiet", "-b", "adjusted/work(unlocked)"]);
+    clone.git(&["branch", "work"]);
+    assert_eq!(seen(&clone, "main").as_deref(), Some("work"));
+    assert_eq!(seen(&clone, "work"), None);
+
+    let drive = Fixture::bare();
+    assert_eq!(seen(&drive, "work"), None, "HEAD names a branch that is not there yet");
+    push(&here.annex, &drive.path(), &origin(), "main", &both()).unwrap();
+    assert_eq!(seen(&drive, "main"), None);
+    assert_eq!(seen(&drive, "master").as_deref(), Some("main"));
+    drive.set("refs/heads/master", first);
+    assert_eq!(seen(&drive, "main"), None, "all of it is in main");
+    let theirs = drive.commit(&many(3), &[], "theirs");
+    drive.set("refs/heads/master", theirs);
+    assert_eq!(seen(&drive, "main").as_deref(), Some("master"));
+}

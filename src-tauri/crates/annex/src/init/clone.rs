@@ -5,6 +5,7 @@ use git2::{FetchOptions, Repository};
 
 use super::neighbour::url_of;
 use super::{adopt, configuration, create, set};
+use crate::exchange::shallow;
 use crate::{Annex, Error, Result};
 
 /// Clones a repository on this machine: its history and its git-annex branch, no content.
@@ -18,6 +19,10 @@ use crate::{Annex, Error, Result};
 /// On an error nothing is left behind.
 pub fn clone(source: &Path, dest: &Path, bare: bool, description: Option<&str>, now: u64) -> Result<Annex> {
     let source = Annex::open(source)?;
+    let git = source.git()?;
+    if git.is_shallow() {
+        return Err(shallow(&git));
+    }
     let branch = branch_of(&source)?;
     let existed = dest.symlink_metadata().is_ok();
     if existed {
