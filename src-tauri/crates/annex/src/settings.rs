@@ -1,5 +1,6 @@
 //! What the user has set for one repository: git's configuration, and what is set for all clones in `config.log`.
 
+mod address;
 mod one;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use model::expression::parse_size;
 use model::{Cost, RemoteName, Uuid};
 
+pub use address::as_git_finds;
 pub use one::{Entry, Source, as_flag, entry, set};
 
 use crate::{Annex, Backend, Error, Result};
@@ -143,6 +145,8 @@ pub struct RemoteSettings {
     pub name: RemoteName,
     /// Where git fetches from, after git's `insteadOf`; none for most special remotes.
     pub url: Option<String>,
+    /// Where git pushes to: its `url`, unless `pushurl`, `pushInsteadOf` or a second `url` say otherwise.
+    pub push_urls: Vec<String>,
     /// `annex-uuid`: what was there when somebody last looked.
     pub uuid: Option<Uuid>,
     /// `annex-cost`, else git-annex's default for the kind of remote.
@@ -175,7 +179,7 @@ impl RemoteSettings {
     /// True if these settings let contents be sent there.
     #[must_use]
     pub fn takes_contents(&self) -> bool {
-        self.push && !self.readonly && !self.ignore
+        self.push && !self.readonly && !self.ignore && self.is_pushed_to()
     }
 
     /// True if these settings let contents be got from there.
@@ -184,16 +188,42 @@ impl RemoteSettings {
         self.pull && !self.ignore
     }
 
+    /// True if contents may be sent there as far as git's configuration goes: it is one of the places that git pushes to.
+    #[must_use]
+    pub fn is_pushed_to(&self) -> bool {
+        let Some(url) = &self.url else { return true };
+        self.push_urls.iter().any(|other| address::are_same(url, other))
+    }
+
     /// Returns the directory of a remote on this machine; none if it is reached in any other way. `top` is what
-    /// relative urls are relative to: the top of the work tree, or a bare repository itself.
+    /// relative urls are relative to: the top of the work tree, or a bare repository itself. git may find the
+    /// repository at a longer path: see [`as_git_finds`].
     pub fn local_path(&self, top: &Path) -> Option<PathBuf> {
         let url = self.url.as_deref().filter(|_| self.special.is_none())?;
-        if let Some(path) = url.strip_prefix("file://") {
-            return path.starts_with('/').then(|| PathBuf::from(path));
+        address::local_path(url, top)
+    }
+
+    /// Returns the directories that git pushes to, if they are others than the one that it fetches from.
+    ///
+    /// # Errors
+    ///
+    /// Refused with a message where one of them is not on this machine.
+    pub fn pushes_elsewhere(&self, top: &Path) -> Result<Option<Vec<PathBuf>>> {
+        let Some(url) = &self.url else { return Ok(None) };
+        if let [only] = self.push_urls.as_slice()
+            && address::are_same(url, only)
+        {
+            return Ok(None);
         }
-        // As git tells an ssh address from a path: by a colon before the first slash.
-        let is_address = url.split('/').next().is_some_and(|start| start.contains(':'));
-        (!is_address && !url.is_empty()).then(|| top.join(url))
+        let path = |url: &String| {
+            address::local_path(url, top).ok_or_else(|| {
+                Error::Refused(format!(
+                    "the configuration (pushurl or pushInsteadOf) sends pushes to {url}, which is not on this computer and not supported yet; nothing was pushed. 'git push {}' does it",
+                    self.name
+                ))
+            })
+        };
+        self.push_urls.iter().map(path).collect::<Result<_>>().map(Some)
     }
 }
 
@@ -242,22 +272,21 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
             }
         })
         .map_err(doing())?;
-    let read = |name: String| {
+    let mut addresses = address::addresses(&config)?;
+    let mut read = |name: String| {
         let text = |key: &str| {
             let value = config.get_string(&format!("remote.{name}.{key}")).ok();
             value.filter(|value| !value.is_empty())
         };
         let flag = |key: &str| config.get_bool(&format!("remote.{name}.{key}")).ok();
-        let rewritten = git
-            .find_remote(&name)
-            .ok()
-            .and_then(|remote| remote.url().ok().map(str::to_owned));
+        let addresses = addresses.remove(&name).unwrap_or_default();
         let special = SPECIAL
             .iter()
             .find(|(key, _)| text(key).is_some())
             .map(|&(_, kind)| kind.to_owned());
         let mut remote = RemoteSettings {
-            url: rewritten.or_else(|| text("url")),
+            url: addresses.fetch.into_iter().next(),
+            push_urls: addresses.push,
             uuid: text("annex-uuid").and_then(|uuid| Uuid::parse(&uuid)),
             cost: Cost::NETWORK,
             ignore: flag("annex-ignore").unwrap_or(false) || text("annex-ignore-command").is_some(),

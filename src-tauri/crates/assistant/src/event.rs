@@ -37,6 +37,9 @@ pub struct RemoteFacts {
     pub push: bool,
     /// Content is exchanged with it at all (not `annex-ignore`).
     pub content: bool,
+    /// Content may be sent to it as far as its address goes: it is a place that git pushes to, not one that git only
+    /// fetches from.
+    pub send: bool,
     /// What was last seen there, by an earlier run perhaps: it stands until the remote is reached.
     pub seen: Heads,
 }

@@ -9,5 +9,5 @@
 mod path;
 mod place;
 
-pub use path::{Contents, Remote, last_seen};
+pub use path::{Contents, Fetched, Remote, last_seen};
 pub use place::{Absence, reach};

@@ -1,8 +1,10 @@
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use annex::exchange::content::{Outcome, Wanted, transfer};
 use annex::exchange::{PushOptions, PushOutcome, fetch, newest, push, tracked};
+use annex::settings::{RemoteSettings, as_git_finds};
 use annex::{Annex, CheckoutOptions, Reached, Result};
 use model::{Key, Oid, RemoteName, RepoPath};
 
@@ -11,9 +13,22 @@ use model::{Key, Oid, RemoteName, RepoPath};
 pub struct Remote {
     local: Annex,
     there: Annex,
-    name: RemoteName,
+    settings: RemoteSettings,
     /// Held by who makes files there or fills them: a file made at the moment its content arrives is filled by neither.
     tree: Arc<Mutex<()>>,
+}
+
+/// What a remote had when it was fetched from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its commit of the branch that is checked out here; none if it has none, or its own branches contradict each other.
+    pub tree: Option<Oid>,
+    /// Its commit of the git-annex branch, likewise.
+    pub annex: Option<Oid>,
+    /// The branch that is checked out here.
+    pub branch: String,
+    /// The branch on which its files are, if that is another one.
+    pub other_branch: Option<String>,
 }
 
 /// How a transfer is to be done.
@@ -40,11 +55,11 @@ pub fn last_seen(local: &Annex, name: &RemoteName) -> Result<(Option<Oid>, Optio
 }
 
 impl Remote {
-    pub(crate) fn new(local: Annex, there: Annex, name: RemoteName) -> Self {
+    pub(crate) fn new(local: Annex, there: Annex, settings: RemoteSettings) -> Self {
         Self {
             local,
             there,
-            name,
+            settings,
             tree: Arc::default(),
         }
     }
@@ -69,42 +84,64 @@ impl Remote {
         self.there.is_there()
     }
 
-    /// Fetches its branches. Says which commits it has: of the branch that is checked out here, and of the git-annex
-    /// branch; none where its own branches contradict each other.
-    pub fn fetch(&self) -> Result<(Option<Oid>, Option<Oid>)> {
+    /// Fetches its branches.
+    pub fn fetch(&self) -> Result<Fetched> {
         let branch = self.local.head()?.branch;
-        let heads = fetch(&self.local, self.place(), &self.name, &branch)?.heads;
-        let tree = newest(&self.local, heads.branch, heads.synced)?;
-        let annex = newest(&self.local, heads.git_annex, heads.synced_git_annex)?;
-        Ok((tree, annex))
+        let fetched = fetch(&self.local, place_of(&self.there), &self.settings.name, &branch)?;
+        let heads = fetched.heads;
+        Ok(Fetched {
+            tree: newest(&self.local, heads.branch, heads.synced)?,
+            annex: newest(&self.local, heads.git_annex, heads.synced_git_annex)?,
+            other_branch: fetched.other_branch,
+            branch,
+        })
     }
 
-    /// Pushes our branches, with `commit` as that of the work tree (none for what is checked out). A work tree there that
-    /// nobody tends follows, if nothing in it is uncommitted.
+    /// Pushes our branches to where git would push them, which is another place where the configuration says so, with
+    /// `commit` as that of the work tree (none for what is checked out). A work tree there that nobody tends follows, if
+    /// nothing in it is uncommitted.
     pub fn push(&self, commit: Option<Oid>) -> Result<PushOutcome> {
         let branch = self.local.head()?.branch;
         let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
+        let push_there = || self.push_to(place_of(&self.there), Some(&self.there), &branch, commit);
+        let top = place_of(&self.local);
+        let Some(places) = self.settings.pushes_elsewhere(top)? else {
+            return push_there();
+        };
+        let own = self.settings.local_path(top);
+        let mut all = PushOutcome::UpToDate;
+        for place in places {
+            let pushed = if own.as_ref() == Some(&place) {
+                push_there()
+            } else {
+                let place = as_git_finds(&place);
+                self.push_to(&place, Annex::open(&place).ok().as_ref(), &branch, commit)
+            };
+            match pushed? {
+                PushOutcome::UpToDate => {}
+                pushed @ PushOutcome::Pushed { .. } => all = pushed,
+                refused @ PushOutcome::Refused { .. } => return Ok(refused),
+            }
+        }
+        Ok(all)
+    }
+
+    fn push_to(
+        &self,
+        place: &Path,
+        there: Option<&Annex>,
+        branch: &str,
+        commit: Option<Oid>,
+    ) -> Result<PushOutcome> {
         let options = PushOptions {
-            update_checkout: self.is_untended()?,
+            update_checkout: there.map(is_untended).transpose()?.unwrap_or(false),
             checkout: CheckoutOptions {
-                thin: self.is_thin(),
+                thin: there.is_some_and(annex::settings::is_thin),
                 partial: false,
             },
             commit,
         };
-        push(&self.local, self.place(), &self.name, &branch, &options)
-    }
-
-    fn place(&self) -> &std::path::Path {
-        self.there.work_tree().unwrap_or(self.there.git_dir())
-    }
-
-    fn is_untended(&self) -> Result<bool> {
-        Ok(!self.there.is_bare() && self.there.tenant()?.is_none())
-    }
-
-    fn is_thin(&self) -> bool {
-        annex::settings::is_thin(&self.there)
+        push(&self.local, place, &self.settings.name, branch, &options)
     }
 
     /// Gets contents from there.
@@ -132,10 +169,20 @@ impl Remote {
     /// Puts contents that are there into the files of a work tree that nobody tends; `files` is asked for them if there is
     /// one.
     pub fn fill(&self, files: impl FnOnce() -> Vec<(RepoPath, Key)>) {
-        if self.is_untended().unwrap_or(false) {
+        if is_untended(&self.there).unwrap_or(false) {
             let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
             // The content is there; a file that could not be filled now is filled by whoever tends it next.
-            let _ = self.there.populate(&files(), self.is_thin());
+            let _ = self.there.populate(&files(), annex::settings::is_thin(&self.there));
         }
     }
+}
+
+/// The top of a repository: of its work tree, or itself if it has none.
+fn place_of(annex: &Annex) -> &Path {
+    annex.work_tree().unwrap_or(annex.git_dir())
+}
+
+/// True if a repository has a work tree that nobody tends.
+fn is_untended(annex: &Annex) -> Result<bool> {
+    Ok(!annex.is_bare() && annex.tenant()?.is_none())
 }

@@ -1,7 +1,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use annex::settings::RemoteSettings;
+use annex::settings::{RemoteSettings, as_git_finds};
 use annex::{Annex, Error};
 use model::Uuid;
 
@@ -33,6 +33,7 @@ pub enum Absence {
 pub fn reach(local: &Annex, settings: &RemoteSettings, mounts: &[PathBuf]) -> Result<Remote, Absence> {
     let top = local.work_tree().unwrap_or(local.git_dir());
     let path = settings.local_path(top).ok_or(Absence::Unsupported(kind(settings)))?;
+    let path = as_git_finds(&path);
     let there = match (open(&path), &settings.uuid) {
         (Ok(there), None) => {
             annex::settings::remember_uuid(local, &settings.name, there.uuid()).map_err(unusable)?;
@@ -56,14 +57,16 @@ pub fn reach(local: &Annex, settings: &RemoteSettings, mounts: &[PathBuf]) -> Re
             path.display()
         )));
     }
-    Ok(Remote::new(local.clone(), there, settings.name.clone()))
+    Ok(Remote::new(local.clone(), there, settings.clone()))
 }
 
 fn unusable(error: Error) -> Absence {
     Absence::Unusable(error.to_string())
 }
 
+/// Opens the repository that git finds at a path.
 fn open(path: &Path) -> Result<Annex, Absence> {
+    let path = &as_git_finds(path);
     match path.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Absence::Absent(path.to_owned())),
         Err(error) => return Err(Absence::Unusable(format!("{} cannot be read: {error}", path.display()))),

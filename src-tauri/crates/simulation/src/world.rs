@@ -517,6 +517,7 @@ impl World {
             pull: remote.pull,
             push: remote.push,
             content: remote.content,
+            send: true,
             seen: Heads::default(),
         };
         self.repos[repo].remotes.iter().map(facts).collect()

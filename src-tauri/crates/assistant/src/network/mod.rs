@@ -72,7 +72,7 @@ impl Remote {
     pub(crate) fn allows(&self, direction: Direction) -> bool {
         let way = match direction {
             Direction::Get => self.facts.pull,
-            Direction::Send => self.facts.push,
+            Direction::Send => self.facts.push && self.facts.send,
         };
         self.facts.content && way
     }
@@ -185,6 +185,7 @@ pub(crate) mod tests {
             pull: true,
             push: true,
             content: true,
+            send: true,
             seen: Heads::default(),
         };
         let mut network = Network::default();

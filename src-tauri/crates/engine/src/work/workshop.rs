@@ -303,6 +303,7 @@ impl Workshop {
             pull: remote.pull,
             push: remote.push && !remote.readonly,
             content: !remote.ignore,
+            send: remote.is_pushed_to(),
             seen: self.last_seen(&remote.name),
         });
         let facts: Vec<RemoteFacts> = facts.collect();

@@ -51,6 +51,7 @@ fn facts(remote: &str) -> RemoteFacts {
         pull: true,
         push: true,
         content: true,
+        send: true,
         seen: Heads::default(),
     }
 }
