@@ -18,6 +18,9 @@ use crate::{Annex, Backend, Error, Result};
 /// Bytes that stay free where nobody has set `annex.diskreserve`.
 pub const DISK_RESERVE: u64 = 100_000_000;
 
+/// The type of a special remote of which the configuration does not say it.
+pub const UNKNOWN_SPECIAL: &str = "unknown";
+
 /// The settings of one repository at one moment. Names and defaults are git-annex's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -228,7 +231,7 @@ impl RemoteSettings {
 }
 
 /// The settings `remote.<name>.annex-<type>` that mark a special remote and hold its local parameter, with its type.
-const SPECIAL: [(&str, &str); 18] = [
+const SPECIAL: [(&str, &str); 20] = [
     ("annex-directory", "directory"),
     ("annex-rsyncurl", "rsync"),
     ("annex-externaltype", "external"),
@@ -247,13 +250,14 @@ const SPECIAL: [(&str, &str); 18] = [
     ("annex-git-lfs", "git-lfs"),
     ("annex-httpalso", "httpalso"),
     ("annex-web", "web"),
+    ("annex-compute", "compute"),
+    ("annex-mask", "mask"),
 ];
 
 /// Returns the remotes that git's configuration names, in its order.
 ///
 /// Left out are sections that describe no remote, and names that cannot be part of a ref.
 pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
-    let git = annex.git()?;
     let config = snapshot(annex)?;
     let mut names = Vec::<String>::new();
     let doing = || Error::git("read the configuration of the remotes");
@@ -303,7 +307,7 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
             name: RemoteName::parse(&name)?,
         };
         if remote.special.is_none() && remote.url.is_none() {
-            remote.special = Some("unknown".to_owned());
+            remote.special = Some(UNKNOWN_SPECIAL.to_owned());
         }
         let top = annex.work_tree().unwrap_or(annex.git_dir());
         let default = match remote.special.as_deref() {
@@ -314,7 +318,7 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
         remote.cost = chosen.or(default).unwrap_or(Cost::NETWORK);
         Some(remote)
     };
-    Ok(names.into_iter().filter_map(read).collect())
+    Ok(names.into_iter().filter_map(&mut read).collect())
 }
 
 /// How many bytes a second may travel one way.

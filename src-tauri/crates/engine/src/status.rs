@@ -179,6 +179,8 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
             "",
             Some(Action::Sync { folder: folder.clone() }),
         ));
+    } else if let Some(why) = workshop.unsynced() {
+        problems.push(problem(format!("Nothing is synced here: {why}."), "", None));
     }
     for waiting in workshop.waiting() {
         problems.push(Problem {
@@ -352,9 +354,23 @@ pub(crate) fn unsupported(settings: &annex::settings::RemoteSettings, workshop: 
     }
     Contact::Unsupported(match (settings.sync, &settings.special) {
         (false, _) => "annex-sync is off for it".to_owned(),
-        (true, Some(special)) => format!("special remotes (this one is of type {special}) are not supported yet"),
+        (true, Some(special)) => match kind_of(special, settings, workshop) {
+            Some(kind) => format!("special remotes (this one is of type {kind}) are not supported yet"),
+            None => "special remotes are not supported yet".to_owned(),
+        },
         (true, None) => "remotes that are not on a path of this computer are not supported yet".to_owned(),
     })
+}
+
+/// The type of a special remote: what the configuration says, else the git-annex branch, which names kinds that are newer
+/// than this program.
+fn kind_of(special: &str, settings: &annex::settings::RemoteSettings, workshop: &Workshop) -> Option<String> {
+    if special != annex::settings::UNKNOWN_SPECIAL {
+        return Some(special.to_owned());
+    }
+    let facts = workshop.known_facts()?;
+    let described = facts.special_remotes.get(settings.uuid.as_ref()?)?;
+    Some(described.kind.clone()).filter(|kind| !kind.is_empty())
 }
 
 pub(crate) fn contact(view: &RemoteView<'_>) -> Contact {
@@ -380,6 +396,14 @@ fn trouble(assistant: &Assistant, name: &str) -> String {
     let mut remotes = assistant.remotes().filter(|view| view.name.as_str() == name);
     let why = remotes.next().and_then(|view| view.trouble);
     why.map(|why| format!(": {why}")).unwrap_or_default()
+}
+
+/// That the files of a place are on another branch, so that they never meet those here.
+fn other_branch((here, there): &(String, String), name: &str) -> String {
+    format!(
+        "{name} is on the branch {there} and this folder on {here}, so neither gets the other's files. Nothing is lost. \
+         Run 'git checkout {there}' here, or 'git checkout {here}' there"
+    )
 }
 
 /// That transfers were cancelled, and when they go on; in words that do not grow old.
@@ -466,6 +490,10 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
         .remotes()
         .filter(|view| view.unfetched && matches!(view.reach, Some(Reach::Here(_))));
     reasons.extend(unmerged.map(|view| format!("the changes of {} could not be fetched yet", view.name)));
+    for view in assistant.remotes() {
+        let branches = workshop.other_branch(view.name);
+        reasons.extend(branches.map(|branches| other_branch(&branches, view.name.as_str())));
+    }
     // A pause has cut off the taking in of others.
     if assistant.is_postponed() && !assistant.is_paused() {
         reasons.push("files that are still being written".to_owned());

@@ -72,7 +72,13 @@ pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
     let there = match workshop.remote(name) {
         None => Err(Away::Absent),
         Some(remote) => match remote.fetch() {
-            Ok((tree, annex)) => Ok(Heads { tree, annex }),
+            Ok(fetched) => {
+                workshop.set_other_branch(name, fetched.other_branch.map(|there| (fetched.branch, there)));
+                Ok(Heads {
+                    tree: fetched.tree,
+                    annex: fetched.annex,
+                })
+            }
             Err(error) => {
                 let away = away(&remote, &error);
                 if let Away::Unusable(why) = &away {

@@ -85,8 +85,12 @@ struct Shared {
     /// What the git-annex branch said, and at which commit.
     facts: Option<(Option<Oid>, Arc<Facts>)>,
     blind: BTreeMap<PathBuf, surroundings::Why>,
+    /// Remotes whose files are on another branch than ours when they were last fetched from: our branch and theirs.
+    other_branches: BTreeMap<RemoteName, (String, String)>,
     configured: Configured,
     stamps: Option<super::examine::Stamps>,
+    /// Why no branch can be synced, if it is so: an adjusted branch or none is checked out.
+    unsynced: Option<String>,
     rules: InForce,
     /// The observations were made anew and describe nothing yet.
     renewed: bool,
@@ -505,6 +509,11 @@ impl Workshop {
         self.shared().waiting.clone()
     }
 
+    /// Why no branch of this folder can be synced now, if it is so; in words for people.
+    pub(crate) fn unsynced(&self) -> Option<String> {
+        self.shared().unsynced.clone()
+    }
+
     /// The branches that are not merged yet, with the names of their refs.
     pub(crate) fn incoming(&self) -> Result<Vec<(Oid, String)>, AnnexError> {
         Ok(self.read_refs()?.incoming)
@@ -513,7 +522,12 @@ impl Workshop {
     fn read_refs(&self) -> Result<RefsState, AnnexError> {
         let mut merged = std::mem::take(&mut self.shared().merged);
         let state = self.annex.refs(&self.pulled(), &mut merged);
-        self.shared().merged.append(&mut merged);
+        let mut shared = self.shared();
+        shared.merged.append(&mut merged);
+        shared.unsynced = match &state {
+            Err(AnnexError::Refused(why)) => Some(why.clone()),
+            Ok(_) | Err(_) => None,
+        };
         state
     }
 
@@ -569,6 +583,20 @@ impl Workshop {
 
     pub(crate) fn blind(&self) -> BTreeMap<PathBuf, surroundings::Why> {
         self.shared().blind.clone()
+    }
+
+    /// Remembers which branch is checked out here and which at a remote, if they are not the same.
+    pub(crate) fn set_other_branch(&self, name: &RemoteName, branches: Option<(String, String)>) {
+        let mut shared = self.shared();
+        match branches {
+            Some(branches) => shared.other_branches.insert(name.clone(), branches),
+            None => shared.other_branches.remove(name),
+        };
+    }
+
+    /// Our branch and the one that a remote has, if they were not the same when it was last fetched from.
+    pub(crate) fn other_branch(&self, name: &RemoteName) -> Option<(String, String)> {
+        self.shared().other_branches.get(name).cloned()
     }
 
     /// Remembers the state of files in the git directory, made of what it was; gives back that.
