@@ -90,13 +90,34 @@ pub struct Found {
     pub filling: Vec<RepoPath>,
 }
 
+/// Why something could not be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Another program holds a lock that is needed, which most let go of in a moment; in words for people.
+    Busy(String),
+    /// Anything else; in words for people.
+    Other(String),
+}
+
+impl From<String> for Failure {
+    fn from(why: String) -> Self {
+        Self::Other(why)
+    }
+}
+
+impl From<&str> for Failure {
+    fn from(why: &str) -> Self {
+        Self::Other(why.to_owned())
+    }
+}
+
 /// How a look ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Looked {
     /// The work tree was compared.
     Found(Found),
-    /// It could not be; in words for people.
-    Failed(String),
+    /// It could not be.
+    Failed(Failure),
 }
 
 /// How a merge ended.
@@ -109,8 +130,8 @@ pub enum Merged {
     Waiting(Vec<RepoPath>),
     /// These work-tree files have changes that must be committed first; nothing was done.
     Blocked(Vec<RepoPath>),
-    /// It could not be done; in words for people.
-    Failed(String),
+    /// It could not be done.
+    Failed(Failure),
 }
 
 /// How a push ended.
@@ -122,8 +143,8 @@ pub enum Pushed {
     Refused,
     /// The remote could not be reached any more.
     Away(Away),
-    /// It could not be done; in words for people.
-    Failed(String),
+    /// It could not be done.
+    Failed(Failure),
 }
 
 /// Names keys with the same holders, wanters and barred ways. An id is never given to another set of these while the engine
@@ -240,15 +261,15 @@ pub enum Event {
         refs: Refs,
         /// Files to look at again, each after a pause: being written, or changed meanwhile.
         postponed: Vec<RepoPath>,
-        /// What could not be done, in words for people.
-        failed: Option<String>,
+        /// Why something could not be done, if it could not.
+        failed: Option<Failure>,
     },
     /// A restore ended.
     Restored {
         /// The effect.
         id: Id,
-        /// What could not be done, in words for people.
-        failed: Option<String>,
+        /// Why something could not be done, if it could not.
+        failed: Option<Failure>,
     },
     /// A probe ended.
     Probed {
@@ -288,9 +309,8 @@ pub enum Event {
         id: Id,
         /// The heads that were observed, read when the observing began.
         heads: Heads,
-        /// All keys, by who has them and who wants them; none if the observations could not be made, in words for
-        /// people.
-        classes: Result<Vec<Class>, String>,
+        /// All keys, by who has them and who wants them; or why the observations could not be made.
+        classes: Result<Vec<Class>, Failure>,
     },
     /// Candidates for transfer.
     Offered {

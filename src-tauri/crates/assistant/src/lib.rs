@@ -29,6 +29,6 @@ pub mod syncing;
 pub use assistant::{Assistant, RemoteView};
 pub use effect::{Effect, Id, Scope};
 pub use event::{
-    Away, Candidate, Class, ClassId, Event, Found, Heads, Looked, Merged, Outcome, Pushed, Reach, Refs, RemoteFacts,
-    Root,
+    Away, Candidate, Class, ClassId, Event, Failure, Found, Heads, Looked, Merged, Outcome, Pushed, Reach, Refs,
+    RemoteFacts, Root,
 };

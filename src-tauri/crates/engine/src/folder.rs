@@ -283,7 +283,7 @@ impl Folder {
                     self.handle(Event::Observed {
                         id: Id::default(),
                         heads: self.assistant.refs().heads,
-                        classes: Err("the observations were damaged and are made anew; nothing is lost".to_owned()),
+                        classes: Err("the observations were damaged and are made anew; nothing is lost".into()),
                     });
                 }
                 if probed {
@@ -416,7 +416,7 @@ impl Folder {
             return;
         }
         let now = self.clock.now();
-        let soon = self.assistant.next_wake().is_some_and(|at| at <= now + SOON);
+        let soon = self.assistant.next_wake().is_some_and(|at| at <= now + SOON) || self.assistant.waits_for_lock();
         if soon && now < self.sync_until {
             return;
         }

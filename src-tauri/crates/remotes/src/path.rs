@@ -126,13 +126,7 @@ impl Remote {
         Ok(all)
     }
 
-    fn push_to(
-        &self,
-        place: &Path,
-        there: Option<&Annex>,
-        branch: &str,
-        commit: Option<Oid>,
-    ) -> Result<PushOutcome> {
+    fn push_to(&self, place: &Path, there: Option<&Annex>, branch: &str, commit: Option<Oid>) -> Result<PushOutcome> {
         let options = PushOptions {
             update_checkout: there.map(is_untended).transpose()?.unwrap_or(false),
             checkout: CheckoutOptions {

@@ -99,7 +99,10 @@ fn remove_failing_hooks(git_dir: &Path) -> Result<()> {
         return Ok(());
     };
     for (name, _, command) in HOOKS.iter().filter(|(_, _, command)| !command.starts_with("if ")) {
-        if hooks.read(name)?.is_some_and(|text| text == text_of(command).as_bytes()) {
+        if hooks
+            .read(name)?
+            .is_some_and(|text| text == text_of(command).as_bytes())
+        {
             hooks.remove(name)?;
         }
     }

@@ -4,9 +4,12 @@ use model::{Key, RepoPath, Timestamp};
 
 use super::{Assistant, Work};
 use crate::effect::{Effect, Id};
-use crate::event::{Away, Event, Heads, Looked, Merged, Outcome, Pushed, Refs, Root};
+use crate::event::{Away, Event, Failure, Heads, Looked, Merged, Outcome, Pushed, Refs, Root};
 use crate::guards::{Question, Verdict, judge};
 use crate::{pacing, syncing};
+
+/// A lock that was held at so many tries in a row, seven seconds or more, is told.
+const BUSY_FOR_LONG: u32 = 12;
 
 const ROOT_GONE: &str = "The folder is not there, or another is in its place. Nothing is deleted elsewhere; it goes on when \
                          the folder is back.";
@@ -201,16 +204,27 @@ impl Assistant {
         Some(work)
     }
 
-    /// Something was tried in this repository: a failure holds further work there back for a while.
-    fn tried(&mut self, now: Timestamp, failed: Option<String>) {
-        if failed.is_some() {
-            self.repository_failures += 1;
-            self.retry_at = Some(now + pacing::retry_after(self.repository_failures, self.chance.draw()));
-        } else {
+    /// Something was tried in this repository: a failure holds further work there back for a while. A lock is no trouble
+    /// before it was held for long: programs let go of it in a moment.
+    fn tried(&mut self, now: Timestamp, failed: Option<Failure>) {
+        self.waits_for_lock = matches!(failed, Some(Failure::Busy(_)));
+        let Some(failure) = failed else {
             self.repository_failures = 0;
             self.retry_at = None;
-        }
-        self.trouble = failed;
+            self.trouble = None;
+            return;
+        };
+        self.repository_failures = self.repository_failures.saturating_add(1);
+        let (failures, chance) = (self.repository_failures, self.chance.draw());
+        let (pause, trouble) = match failure {
+            Failure::Busy(why) => (
+                pacing::lock_after(failures, chance),
+                (failures >= BUSY_FOR_LONG).then_some(why),
+            ),
+            Failure::Other(why) => (pacing::retry_after(failures, chance), Some(why)),
+        };
+        self.retry_at = Some(now + pause);
+        self.trouble = trouble;
     }
 
     /// True if the observations may not describe the heads.
@@ -378,7 +392,11 @@ impl Assistant {
             }
             Pushed::Refused => remote.refused(now, chance),
             Pushed::Away(away) => remote.lost(now, away, chance),
-            Pushed::Failed(why) => {
+            Pushed::Failed(Failure::Busy(why)) => {
+                remote.trouble = Some(why);
+                remote.waits_for_lock(now, chance);
+            }
+            Pushed::Failed(Failure::Other(why)) => {
                 remote.trouble = Some(why);
                 remote.failed(now, chance);
             }

@@ -64,6 +64,8 @@ pub struct Assistant {
     /// The last work of each kind that takes turns.
     turns: [Id; 3],
     repository_failures: u32,
+    /// The last try failed because of a lock.
+    waits_for_lock: bool,
     retry_at: Option<Timestamp>,
     trouble: Option<String>,
 }
@@ -120,6 +122,7 @@ impl Assistant {
             merges_in_vain: 0,
             turns: [Id::default(); 3],
             repository_failures: 0,
+            waits_for_lock: false,
             retry_at: None,
             trouble: None,
         }
@@ -202,6 +205,11 @@ impl Assistant {
     /// What the repository could not do at the last try, in words for people.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
+    }
+
+    /// True while this repository waits for a lock that another program holds, and is tried again by itself soon.
+    pub fn waits_for_lock(&self) -> bool {
+        self.waits_for_lock && self.retry_at.is_some()
     }
 
     /// True if something in this repository is under way or due: changes not committed, branches not merged, observations

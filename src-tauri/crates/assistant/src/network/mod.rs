@@ -86,6 +86,11 @@ impl Remote {
         self.retry_at = Some(now + pacing::retry_after(self.failures, chance));
     }
 
+    pub(crate) fn waits_for_lock(&mut self, now: Timestamp, chance: u64) {
+        self.failures += 1;
+        self.retry_at = Some(now + pacing::lock_after(self.failures, chance));
+    }
+
     pub(crate) fn refused(&mut self, now: Timestamp, chance: u64) {
         self.failures += 1;
         self.refused = self.offered;

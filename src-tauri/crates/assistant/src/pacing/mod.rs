@@ -18,6 +18,8 @@ pub const CANCELLED_FOR: Duration = Duration::from_secs(3600);
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(300);
+const LOCK_RETRY: Duration = Duration::from_millis(850);
+const TRIES_FOR_LOCK: u32 = 30;
 
 /// How long to wait before the next try after `failures` failures in a row: doubles from one second to five minutes, and
 /// moved by up to a quarter by `chance`, so that two ends that failed together do not try together.
@@ -25,7 +27,7 @@ pub fn retry_after(failures: u32, chance: u64) -> Duration {
     spread(FIRST_RETRY, LAST_RETRY, failures, chance)
 }
 
-/// As [`retry_after`], for what settles by itself in a moment: a ref that somebody else just moved, a lock that is held.
+/// As [`retry_after`], for what settles by itself in a moment: a ref that somebody else just moved.
 pub fn settle_after(failures: u32, chance: u64) -> Duration {
     spread(Duration::from_millis(20), Duration::from_secs(30), failures, chance)
 }
@@ -33,6 +35,16 @@ pub fn settle_after(failures: u32, chance: u64) -> Duration {
 /// As [`retry_after`], for paths that a checkout could not make follow: nobody may tell when they can.
 pub fn look_again_after(failures: u32, chance: u64) -> Duration {
     spread(FIRST_RETRY, Duration::from_secs(30), failures, chance)
+}
+
+/// As [`retry_after`], for a lock that another program holds: at least once a second for the first twenty seconds, then
+/// every half a minute.
+pub fn lock_after(failures: u32, chance: u64) -> Duration {
+    let last = match failures {
+        0..TRIES_FOR_LOCK => LOCK_RETRY,
+        TRIES_FOR_LOCK.. => Duration::from_secs(30),
+    };
+    spread(Duration::from_millis(20), last, failures, chance)
 }
 
 fn spread(first: Duration, last: Duration, failures: u32, chance: u64) -> Duration {

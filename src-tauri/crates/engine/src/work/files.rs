@@ -8,12 +8,12 @@ use annex::{IntakeOptions, Look, Postponed, Presence, RootState, Rules, VectorCl
 use assistant::{Event, Found, Id, Looked, Root, Scope};
 use model::{Key, RepoPath};
 
-use super::Workshop;
+use super::{Workshop, failure};
 
 pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
     let everything = scope == Scope::Everything;
     let looked = match try_look(workshop, scope) {
-        Err(error) => Looked::Failed(error.to_string()),
+        Err(error) => Looked::Failed(failure(&error)),
         Ok(look) => {
             let refused = look.refused.iter().map(|(name, why)| (name.to_string(), why.clone()));
             let unreadable = look
@@ -70,7 +70,7 @@ fn found(look: &Look) -> Found {
 pub(super) fn ingest(workshop: &Workshop, id: Id, look: Id, removals: bool) -> Event {
     let Some(look) = workshop.take_look(look) else {
         workshop.forget(id);
-        let failed = Some("what was found is not known any more".to_owned());
+        let failed = Some("what was found is not known any more".into());
         return Event::Ingested {
             id,
             refs: workshop.refs(),
@@ -81,7 +81,7 @@ pub(super) fn ingest(workshop: &Workshop, id: Id, look: Id, removals: bool) -> E
     let cancelled = workshop.announce(id);
     let (postponed, failed) = match try_ingest(workshop, look, removals, &cancelled) {
         Ok(postponed) => (postponed, None),
-        Err(error) => (Vec::new(), Some(error.to_string())),
+        Err(error) => (Vec::new(), Some(failure(&error))),
     };
     workshop.forget(id);
     Event::Ingested {
@@ -183,7 +183,7 @@ pub(super) fn restore(workshop: &Workshop, id: Id) -> Event {
         }
         Err(error) => Event::Restored {
             id,
-            failed: Some(error.to_string()),
+            failed: Some(failure(&error)),
         },
     }
 }

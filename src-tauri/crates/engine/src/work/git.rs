@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use annex::exchange::PushOutcome;
 use annex::settings::RemoteSettings;
 use annex::{CheckoutOptions, MergeOptions, MergeOutcome, Theirs, Waiting};
-use assistant::{Away, Event, Heads, Id, Merged, Pushed, Reach};
+use assistant::{Away, Event, Failure, Heads, Id, Merged, Pushed, Reach};
 use model::{Oid, RemoteName, RepoPath};
 use remotes::{Absence, Remote};
 use surroundings::{Mount, mount_of};
 
-use super::Workshop;
+use super::{Workshop, failure};
 use crate::status::files;
 
 pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Mount]) -> Event {
@@ -97,7 +97,7 @@ pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
 }
 
 pub(super) fn merge(workshop: &Workshop, id: Id, partial: bool) -> Event {
-    let merged = try_merge(workshop, partial).unwrap_or_else(|error| Merged::Failed(error.to_string()));
+    let merged = try_merge(workshop, partial).unwrap_or_else(|error| Merged::Failed(failure(&error)));
     workshop.settle_retired();
     workshop.remember_stamps();
     Event::Merged {
@@ -151,11 +151,11 @@ fn try_merge(workshop: &Workshop, partial: bool) -> annex::Result<Merged> {
             waiting,
         } => followed(workshop, commit, waiting, told(resolved)),
         MergeOutcome::Blocked { paths } => Merged::Blocked(paths),
-        MergeOutcome::Conflict { paths } => Merged::Failed(format!(
+        MergeOutcome::Conflict { paths } => Merged::Failed(Failure::Other(format!(
             "{} changed here and elsewhere, and annex.resolvemerge is off; nothing is lost. Merge by hand with 'git \
              merge'",
             files(paths.len() as u64)
-        )),
+        ))),
     })
 }
 
@@ -209,7 +209,7 @@ pub(super) fn push(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
                 Away::Absent => Pushed::Away(Away::Absent),
                 Away::Unusable(why) => {
                     workshop.note(format!("could not push to {name}: {why}"));
-                    Pushed::Failed(why)
+                    Pushed::Failed(failure(&error))
                 }
             },
         },

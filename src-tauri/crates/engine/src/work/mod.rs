@@ -16,7 +16,7 @@ mod workshop;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use assistant::{Away, Effect, Event, Looked, Merged, Outcome, Pushed, Reach, pacing};
+use assistant::{Away, Effect, Event, Failure, Looked, Merged, Outcome, Pushed, Reach, pacing};
 use surroundings::Mount;
 
 pub(crate) use content::look_for_room;
@@ -49,27 +49,40 @@ pub(crate) fn perform(workshop: &Workshop, effect: Effect, mounts: &[Mount]) -> 
     done.unwrap_or_else(|_| failed(workshop, effect, "an error in Anabranch itself; it will be tried again"))
 }
 
+/// Why work in a repository failed, for the assistant.
+fn failure(error: &annex::Error) -> Failure {
+    match error {
+        annex::Error::Busy(_) => Failure::Busy(error.to_string()),
+        annex::Error::Io { .. }
+        | annex::Error::Git { .. }
+        | annex::Error::Damaged(_)
+        | annex::Error::Refused(_)
+        | annex::Error::DiskReserve { .. } => Failure::Other(error.to_string()),
+    }
+}
+
 /// The event that ends an effect that could not be done at all.
 fn failed(workshop: &Workshop, effect: Effect, why: &str) -> Event {
     let refs = workshop.refs();
     let why = || why.to_owned();
+    let failure = || Failure::Other(why());
     if let Effect::Ingest { id, .. } | Effect::Transfer { id, .. } = effect {
         workshop.forget(id);
     }
     match effect {
         Effect::Look { id, .. } => Event::Looked {
             id,
-            looked: Looked::Failed(why()),
+            looked: Looked::Failed(failure()),
         },
         Effect::Ingest { id, .. } => Event::Ingested {
             id,
             refs,
             postponed: Vec::new(),
-            failed: Some(why()),
+            failed: Some(failure()),
         },
         Effect::Restore { id } => Event::Restored {
             id,
-            failed: Some(why()),
+            failed: Some(failure()),
         },
         Effect::Probe { id, .. } => Event::Probed {
             id,
@@ -83,16 +96,16 @@ fn failed(workshop: &Workshop, effect: Effect, why: &str) -> Event {
         Effect::Merge { id, .. } => Event::Merged {
             id,
             refs,
-            merged: Merged::Failed(why()),
+            merged: Merged::Failed(failure()),
         },
         Effect::Push { id, .. } => Event::Pushed {
             id,
-            pushed: Pushed::Failed(why()),
+            pushed: Pushed::Failed(failure()),
         },
         Effect::Observe { id } => Event::Observed {
             id,
             heads: refs.heads,
-            classes: Err(why()),
+            classes: Err(failure()),
         },
         Effect::Offer { id, .. } => Event::Offered {
             id,

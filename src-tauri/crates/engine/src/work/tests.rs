@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use annex::{IntakeOptions, Scope};
 use assistant::content::{Direction, Lot};
-use assistant::{Class, Effect, Event, Id, Outcome, Reach};
+use assistant::{Class, Effect, Event, Failure, Id, Outcome, Reach};
 use model::{Key, RemoteName, Uuid};
 
 use super::{Workshop, look_for_room, perform};
@@ -46,7 +46,7 @@ fn commit_unlogged(workshop: &Workshop, name: &str) -> Key {
     intake.keys_added.pop().unwrap()
 }
 
-fn observe(workshop: &Workshop) -> Result<Vec<Class>, String> {
+fn observe(workshop: &Workshop) -> Result<Vec<Class>, Failure> {
     match perform(workshop, Effect::Observe { id: Id(1) }, &[]) {
         Event::Observed { classes, heads, .. } => {
             assert_eq!(heads, workshop.refs().heads);

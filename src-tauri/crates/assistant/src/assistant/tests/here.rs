@@ -1,6 +1,7 @@
 //! What is done in this repository: looks, commits, merges, questions, pauses.
 
 use super::*;
+use crate::event::Failure;
 
 #[test]
 fn heads_that_come_late_are_found_out_by_observing() {
@@ -396,4 +397,30 @@ fn findings_from_before_a_pause_are_looked_for_again() {
     rig.tell(Event::Resumed);
     rig.after(2000);
     assert!(has!(rig, Look) && !has!(rig, Ingest));
+}
+
+#[test]
+fn a_lock_that_is_held_is_tried_again_soon_and_told_only_when_it_stays() {
+    let mut rig = Rig::settled(&[]);
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    let mut tries = 0;
+    while rig.assistant.trouble().is_none() {
+        let id = take!(rig, Merge);
+        rig.tell(Event::Merged {
+            id,
+            refs: refs(1, true),
+            merged: Merged::Failed(Failure::Busy("locked".into())),
+        });
+        tries += 1;
+        assert!(rig.assistant.waits_for_lock());
+        rig.after(1000);
+    }
+    assert!((5..30).contains(&tries), "{tries}");
+    let id = take!(rig, Merge);
+    rig.tell(Event::Merged {
+        id,
+        refs: refs(1, false),
+        merged: Merged::Done,
+    });
+    assert!(rig.assistant.trouble().is_none() && !rig.assistant.waits_for_lock());
 }
