@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Nobody may be listening any more.
-            let _ = writeln!(std::io::stderr(), "anabranch: {}", told(&error));
+            let _ = writeln!(std::io::stderr(), "anabranch: {}", words::plain(&told(&error)));
             ExitCode::FAILURE
         }
     }
@@ -46,7 +46,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Init { path, description } => {
             let path = path.unwrap_or_else(here);
             let uuid = engine::init(&path, description.as_deref())?;
-            print(&format!(
+            line(&format!(
                 "{} is ready ({uuid}). Keep it in sync with 'anabranch run {0}'",
                 path.display()
             ))
@@ -59,7 +59,7 @@ fn run(task: Task) -> Result<ExitCode> {
         } => {
             let path = path.map_or_else(|| name_of(&source), Ok)?;
             let uuid = engine::clone(&source, &path, bare, description.as_deref())?;
-            print(&format!(
+            line(&format!(
                 "{} is a clone of {} ({uuid})",
                 path.display(),
                 source.display()
@@ -78,7 +78,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Status { folder, json } => {
             let folder = engine::status(&folder.unwrap_or_else(here))?;
             print(&if json {
-                serde_json::to_string_pretty(&folder)?
+                words::json(&serde_json::to_string_pretty(&folder)?)
             } else {
                 words::summary(&folder)
             })?;
@@ -87,7 +87,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Why { path, json } => {
             let why = engine::why(&path)?;
             print(&if json {
-                serde_json::to_string_pretty(&why)?
+                words::json(&serde_json::to_string_pretty(&why)?)
             } else {
                 words::why(&why)
             })
@@ -95,12 +95,12 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Pause { folder } => {
             let folder = folder.unwrap_or_else(here);
             engine::pause(&folder)?;
-            print(&format!("{}: paused", folder.display()))
+            line(&format!("{}: paused", folder.display()))
         }
         Task::Resume { folder } => {
             let folder = folder.unwrap_or_else(here);
             engine::resume(&folder)?;
-            print(&format!("{}: going on", folder.display()))
+            line(&format!("{}: going on", folder.display()))
         }
         Task::Answer { answer, folder } => {
             let folder = engine::answer(&folder.unwrap_or_else(here), answer == YesNo::Yes)?;
@@ -130,6 +130,12 @@ fn name_of(source: &Path) -> Result<PathBuf> {
     ))
 }
 
+/// Prints one line, in which there may be names.
+fn line(text: &str) -> Result<ExitCode> {
+    print(&words::plain(text))
+}
+
+/// Prints text of which every line is fit for a terminal.
 fn print(text: &str) -> Result<ExitCode> {
     writeln!(std::io::stdout(), "{text}")?;
     Ok(ExitCode::SUCCESS)

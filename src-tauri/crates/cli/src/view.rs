@@ -11,7 +11,7 @@ use crossterm::{cursor, execute, queue, terminal};
 use engine::Engine;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::words;
+use crate::words::{self, plain};
 
 /// The picture changes at most so often.
 const PACE: Duration = Duration::from_millis(250);
@@ -25,7 +25,7 @@ pub(crate) fn run(folders: &[PathBuf]) -> Result<()> {
         if status.folders.is_empty() {
             engine.stop().await;
             let refused: Vec<String> = status.refused.iter().map(refused).collect();
-            anyhow::bail!(refused.join("\n"));
+            anyhow::bail!(refused.join("; "));
         }
         let mut view = View::new();
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -84,7 +84,8 @@ impl View {
             None => format!("{}: {}", folder.path, folder.headline),
         };
         let lines = status.folders.iter().map(headline);
-        let lines: Vec<String> = lines.chain(status.refused.iter().map(refused)).collect();
+        let lines = lines.chain(status.refused.iter().map(refused));
+        let lines: Vec<String> = lines.map(|line| plain(&line)).collect();
         for line in lines.iter().filter(|line| !self.said.contains(line)) {
             writeln!(stdout(), "{line}")?;
         }
@@ -123,11 +124,6 @@ fn draw(status: &Status) -> Result<()> {
     Ok(())
 }
 
-/// Control characters in names must not reach the terminal.
-fn plain(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
-}
-
 fn lines(folder: &Folder) -> Vec<(String, Color)> {
     let (mark, color) = match folder.state {
         State::NeedsYou => ('!', Color::Red),
@@ -137,13 +133,14 @@ fn lines(folder: &Folder) -> Vec<(String, Color)> {
         State::Waiting => ('•', Color::Yellow),
         State::Safe => ('✓', Color::Green),
     };
-    let mut lines = vec![(format!(" {mark} {}  {}", folder.path, folder.headline), color)];
+    let first = format!(" {mark} {}  {}", folder.path, folder.headline);
+    let mut lines = vec![(plain(&first), color)];
     // The first line of the summary is the headline.
     lines.extend(
         words::summary(folder)
             .lines()
             .skip(1)
-            .map(|line| (format!("   {}", plain(line)), Color::Reset)),
+            .map(|line| (format!("   {line}"), Color::Reset)),
     );
     let recent = folder
         .recent

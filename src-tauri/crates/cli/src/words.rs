@@ -6,10 +6,10 @@ use contract::{Contact, Direction, Folder, Progress, Why};
 
 /// All there is to say of a folder.
 pub(crate) fn summary(folder: &Folder) -> String {
-    let mut text = format!("{}: {}\n", folder.path, folder.headline);
+    let mut text = plain(&format!("{}: {}", folder.path, folder.headline)) + "\n";
     // Writing to a string cannot fail.
     let mut line = |part: String| {
-        let _ = writeln!(text, "  {part}");
+        let _ = writeln!(text, "  {}", plain(&part));
     };
     if let Some(question) = &folder.question {
         line(format!("? {}", question.text));
@@ -38,14 +38,35 @@ pub(crate) fn summary(folder: &Folder) -> String {
     for waiting in &folder.waiting {
         line(format!("waiting: {waiting}"));
     }
+    for note in &folder.notes {
+        line(format!("note: {note}"));
+    }
     text.trim_end().to_owned()
 }
 
 /// Where a file is, and what each place that lacks it waits for.
 pub(crate) fn why(why: &Why) -> String {
     let missing = why.missing.iter();
-    let reasons = missing.map(|missing| format!("\n  {}: {}", missing.place, missing.reason));
-    format!("{}: {}{}", why.path, why.sentence, reasons.collect::<String>())
+    let reasons = missing.map(|missing| format!("\n  {}", plain(&format!("{}: {}", missing.place, missing.reason))));
+    let first = plain(&format!("{}: {}", why.path, why.sentence));
+    format!("{first}{}", reasons.collect::<String>())
+}
+
+/// A text of one line, as it may go to a terminal: names may hold control characters, and characters that turn the
+/// direction of what follows.
+pub(crate) fn plain(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.replace(|c: char| c.is_control() || turns(c), "\u{fffd}")
+}
+
+/// The same JSON with every control character escaped, also those that JSON allows as they are.
+pub(crate) fn json(text: &str) -> String {
+    let escaped = |c: char| match c.is_control() && c != '\n' {
+        // None of them is beyond the first 65,536.
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 fn contact(contact: &Contact, has_commits: bool, wants: u64, bytes: u64) -> String {
@@ -85,7 +106,58 @@ pub(crate) fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{contact, size, why};
+    use super::{contact, json, plain, size, summary, why};
+
+    const EVIL: &str = "evil\u{1b}]0;owned\u{7}\u{9b}31m\n\u{202e}red";
+
+    fn is_harmless(text: &str) -> bool {
+        !text.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}')
+    }
+
+    #[test]
+    fn no_control_character_of_a_name_reaches_the_terminal() {
+        let evil = || EVIL.to_owned();
+        let mut folder = contract::Folder::at(evil());
+        folder.headline = evil();
+        folder.waiting = vec![evil()];
+        folder.notes = vec![evil()];
+        folder.problems = vec![contract::Problem {
+            what: evil(),
+            lost: String::new(),
+            next: String::new(),
+            remedy: evil(),
+            action: None,
+        }];
+        folder.question = Some(contract::Question {
+            text: evil(),
+            yes: evil(),
+            no: evil(),
+        });
+        let told = summary(&folder);
+        assert!(is_harmless(&told), "{told:?}");
+        assert_eq!(told.lines().count(), 7, "no name begins a line: {told}");
+        let told = why(&contract::Why {
+            path: evil(),
+            key: None,
+            have: Vec::new(),
+            want: Vec::new(),
+            missing: vec![contract::Missing {
+                place: evil(),
+                reason: evil(),
+            }],
+            sentence: evil(),
+        });
+        assert!(is_harmless(&told), "{told:?}");
+        assert_eq!(told.lines().count(), 2);
+        assert_eq!(plain(EVIL).chars().count(), EVIL.chars().count());
+    }
+
+    #[test]
+    fn json_is_exact_and_has_no_control_characters() {
+        let text = json(&serde_json::to_string_pretty(&[EVIL, "ä"]).unwrap());
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&text).unwrap(), [EVIL, "ä"]);
+    }
 
     #[test]
     fn one_file_is_one() {
