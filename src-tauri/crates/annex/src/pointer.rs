@@ -1,5 +1,7 @@
 //! How an annexed file stands in git: a pointer (unlocked) or a symlink (locked).
 
+use std::ops::RangeInclusive;
+
 use bstr::ByteSlice;
 use model::{Key, RepoPath};
 
@@ -7,6 +9,9 @@ use crate::hash_directory;
 
 /// No more bytes than this are ever a pointer; whoever reads a file to see if it is one need not read more.
 pub const MAX_POINTER: usize = 32768;
+
+/// The sizes of pointers as they are written: a key names a file, so it is no longer than 255 bytes.
+pub(crate) const POINTER_SIZES: RangeInclusive<u64> = 20..=300;
 
 /// What a pointer or an annexed symlink contains before its key.
 const OBJECTS: &[u8] = b"/annex/objects/";
@@ -53,6 +58,18 @@ pub fn symlink_target(path: &RepoPath, key: &Key) -> Vec<u8> {
     target
 }
 
+/// True if a symlink at `path` with this target leads to where the objects of its repository are.
+pub(crate) fn leads_to_objects(path: &RepoPath, target: &[u8]) -> bool {
+    let mut above = target;
+    for _ in 0..path.depth() {
+        match above.strip_prefix(b"../") {
+            Some(rest) => above = rest,
+            None => return false,
+        }
+    }
+    above.starts_with(b".git/annex/objects/")
+}
+
 /// Returns the key that a symlink with this target stands for, if git-annex takes it for annexed. The target need not
 /// lead to the object.
 pub fn key_of_symlink(target: &[u8]) -> Option<Key> {
@@ -61,9 +78,24 @@ pub fn key_of_symlink(target: &[u8]) -> Option<Key> {
 
 #[cfg(test)]
 mod tests {
-    use super::{key_of_pointer, pointer_for};
-    use model::Key;
+    use super::{key_of_pointer, leads_to_objects, pointer_for, symlink_target};
+    use model::{Key, RepoPath};
     use proptest::prelude::*;
+
+    #[test]
+    fn a_symlink_that_was_moved_leads_nowhere() {
+        let key = Key::parse(b"SHA256E-s5--abc.txt").unwrap();
+        let path = |path: &str| RepoPath::parse(path.as_bytes()).unwrap();
+        for (made, moved, leads) in [
+            ("a", "b", true),
+            ("a", "d/a", false),
+            ("d/a", "a", false),
+            ("d/a", "e/a", true),
+        ] {
+            let target = symlink_target(&path(made), &key);
+            assert_eq!(leads_to_objects(&path(moved), &target), leads, "{made} {moved}");
+        }
+    }
 
     proptest! {
         // No backend makes names that end in CR, and no pointer could hold them.

@@ -30,11 +30,11 @@ use crate::conversions::Conversions;
 use crate::index::{EXECUTABLE, REGULAR, Staged};
 use crate::look::{Candidate, Look, RootState};
 use crate::oid::to_git;
-use crate::pointer::{MAX_POINTER, key_of_pointer};
+use crate::pointer::{MAX_POINTER, POINTER_SIZES, key_of_pointer};
 use crate::settings::Settings;
-use crate::{Annex, Error, Result};
+use crate::{Annex, Error, Result, Store};
 use head::Head;
-use prepare::{Prepared, Preparing};
+use prepare::{Content, Prepared, Preparing};
 
 /// An answer, or the reason, in words for people, why there is none.
 type Reasoned<T> = std::result::Result<T, String>;
@@ -70,6 +70,8 @@ pub struct Intake {
     pub commit: Option<Oid>,
     /// Keys of which the content is here for good and which may be new here; they have been recorded.
     pub keys_added: Vec<Key>,
+    /// Files that were taken in as pointers although their content is here: for [`Annex::populate`].
+    pub unfilled: Vec<(RepoPath, Key)>,
     /// Files left for later, with the reason. They will be found again.
     pub postponed: Vec<(RepoPath, Postponed)>,
     /// How much was staged.
@@ -167,6 +169,7 @@ impl Annex {
         self.store_contents(&contents, &root, &mut prepared, &mut intake)?;
         let store = (&contents, options.settings.thin);
         self.set_aside_overwritten(&git, &root, store, &look, (&candidates, &pointers), &intake)?;
+        intake.unfilled = unfilled(&git, &contents, &prepared)?;
         let keys = intake.keys_added.clone();
         let (staged, recorded) = thread::scope(|scope| {
             let beside = (!keys.is_empty()).then(|| scope.spawn(|| (options.record)(&keys)));
@@ -227,6 +230,32 @@ fn key_of_blob(odb: &git2::Odb<'_>, id: Oid) -> Option<Key> {
     let is_small = odb.read_header(id).is_ok_and(|(size, _)| size <= MAX_POINTER);
     let blob = is_small.then(|| odb.read(id).ok()).flatten()?;
     key_of_pointer(blob.data())
+}
+
+/// The pointer files among what was read, and among what was renamed unread, whose content is here.
+fn unfilled(git: &Repository, store: &Store<'_>, prepared: &[Prepared]) -> Result<Vec<(RepoPath, Key)>> {
+    let odb = git.odb().map_err(Error::git("open the objects"))?;
+    let key = |file: &Prepared| match &file.content {
+        Content::Pointer(content) => key_of_pointer(content),
+        Content::Renamed(known)
+            if matches!(known.mode, REGULAR | EXECUTABLE) && POINTER_SIZES.contains(&file.stat.size) =>
+        {
+            let id = to_git(known.oid);
+            // A file that holds its content has that content's size.
+            let is_as_in_git = odb.read_header(id).is_ok_and(|(size, _)| size as u64 == file.stat.size);
+            let blob = is_as_in_git.then(|| odb.read(id).ok()).flatten();
+            blob.and_then(|blob| key_of_pointer(blob.data()))
+        }
+        Content::Renamed(_)
+        | Content::Git(_)
+        | Content::LargeGit(_)
+        | Content::ByGit(..)
+        | Content::Symlink(_)
+        | Content::Misplaced(_)
+        | Content::Annexed(_) => None,
+    };
+    let found = prepared.iter().filter_map(|file| Some((file.path.clone(), key(file)?)));
+    Ok(found.filter(|(_, key)| store.is_present(key)).collect())
 }
 
 /// Reads all candidates, on two threads where there are many. The order is kept.

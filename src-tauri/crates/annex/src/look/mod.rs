@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use bstr::BString;
 use git2::Repository;
-use model::{Oid, RepoPath};
+use model::{Key, Oid, RepoPath};
 
 pub use root::RootState;
 
@@ -39,7 +39,8 @@ pub enum Scope {
 pub struct Look {
     /// Files that are not tracked and not ignored.
     pub added: Vec<Candidate>,
-    /// Tracked files that may have changed: their stat data is not what the index says.
+    /// Tracked files that may have changed: their stat data is not what the index says. Annexed symlinks that do not lead
+    /// to the objects from where they lie are among them.
     pub modified: Vec<Candidate>,
     /// Tracked files that are gone.
     pub removed: Vec<Removed>,
@@ -48,6 +49,8 @@ pub struct Look {
     pub unreadable: Vec<(PathBuf, String)>,
     /// Names that git cannot hold, with the reason.
     pub refused: Vec<(BString, String)>,
+    /// Unchanged pointer files whose content is here: for [`Annex::populate`].
+    pub unfilled: Vec<(RepoPath, Key)>,
     /// The number of tracked files in the whole index.
     pub tracked: usize,
     /// True if the index holds something that HEAD's tree does not: the user (or a crash) has left something staged.
@@ -137,6 +140,7 @@ impl Look {
             removed: Vec::new(),
             unreadable: Vec::new(),
             refused: Vec::new(),
+            unfilled: Vec::new(),
             tracked: 0,
             staged: false,
             filling: Vec::new(),
@@ -147,7 +151,8 @@ impl Look {
 }
 
 impl Annex {
-    /// Compares the work tree with the index by stat data: one `lstat` per file, no file is read.
+    /// Compares the work tree with the index by stat data: one `lstat` per file, no file is read. Of symlinks, and of
+    /// files that are as small as a pointer, git's copy is read.
     ///
     /// Symlinks are never followed, nested git repositories not entered, ignored files passed over unless tracked.
     ///
@@ -182,7 +187,7 @@ impl Annex {
             return Ok(Look::empty(state));
         }
         let index = Index::read(&git)?;
-        let (mut look, root) = walk::Walk::new(&git, top, &index)?.over(scope);
+        let (mut look, root) = walk::Walk::new(self, &git, top, &index)?.over(scope);
         look.tracked = index.entries().iter().filter(|entry| entry.stage() == 0).count();
         look.staged = differs_from_head(&git, &index)?;
         renames::recognise(&mut look, &root);

@@ -16,6 +16,7 @@ pub(super) fn seam(path: &[u8]) -> rustix::io::Result<()> {
 }
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::index::Staged;
 use crate::scratch_repository::Scratch;
@@ -189,4 +190,73 @@ fn depth_has_a_limit() {
     repo.write("a", "a");
     let look = repo.look();
     assert_eq!((look.added.len(), look.unreadable.len()), (1, 1));
+}
+
+/// The pointer files whose content is here, as a look says, or what is taken in of it if git's index is as young as they are.
+fn unfilled(repo: &Scratch, paths: Option<&[&str]>) -> Vec<String> {
+    let look = paths.map_or_else(|| repo.look(), |paths| repo.look_at(paths));
+    let mut found = look.unfilled.clone();
+    found.extend(repo.ingest(look).unwrap().unfilled);
+    found.sort();
+    found.dedup();
+    found.into_iter().map(|(path, _)| path.to_string()).collect()
+}
+
+#[test]
+fn a_pointer_whose_content_is_here_is_found() {
+    let repo = Scratch::new();
+    for name in ["a", "d/b", "absent"] {
+        repo.write(name, &format!("the content of {name}"));
+    }
+    repo.sync();
+    assert_eq!(unfilled(&repo, None), [""; 0]);
+    for name in ["a", "d/b", "absent"] {
+        fs::remove_file(repo.path(name)).unwrap();
+    }
+    let (_, pointer, _) = repo.staged().remove(1);
+    let key = crate::pointer::key_of_pointer(&pointer).unwrap();
+    let object = repo.annex.store().object_path(&key);
+    fs::set_permissions(object.parent().unwrap(), PermissionsExt::from_mode(0o755)).unwrap();
+    fs::remove_file(object).unwrap();
+    // As git does in a stash, a revert or a rebase, where a filter gives it no content.
+    repo.git(&["checkout", "--", "."]);
+    assert_eq!(unfilled(&repo, Some(&["d/b"])), ["d/b"]);
+    assert_eq!(unfilled(&repo, None), ["a", "d/b"]);
+    assert_eq!(unfilled(&repo, None), ["a", "d/b"], "until they are filled");
+    // Under a new name, before anybody has looked.
+    fs::rename(repo.path("d/b"), repo.path("c")).unwrap();
+    assert_eq!(unfilled(&repo, None), ["a", "c"]);
+    let files = repo.look().unfilled;
+    assert_eq!(repo.annex.populate(&files, false).unwrap().len(), 2);
+    assert_eq!(fs::read(repo.path("c")).unwrap(), b"the content of d/b");
+    assert_eq!(unfilled(&repo, None), [""; 0]);
+    assert_eq!(repo.git(&["diff", "HEAD", "--stat"]), "");
+}
+
+#[test]
+fn a_file_that_git_keeps_and_that_is_as_small_as_a_pointer_is_none() {
+    let repo = Scratch::new();
+    repo.write("a", &"not a pointer ".repeat(10));
+    repo.ingest_deciding(repo.look(), &|_| false).unwrap();
+    assert_eq!(unfilled(&repo, None), [""; 0]);
+}
+
+/// `git mv` knows nothing of where a symlink leads.
+#[test]
+fn a_locked_file_that_git_moved_leads_to_its_content_again() {
+    for paths in [None, Some(&["d"][..])] {
+        let mut repo = Scratch::new();
+        repo.unlocked = false;
+        repo.write("a", "1");
+        repo.write("stays", "2");
+        repo.sync();
+        fs::create_dir(repo.path("d")).unwrap();
+        repo.git(&["mv", "a", "d/a"]);
+        repo.git(&["commit", "-qm", "moved"]);
+        let look = paths.map_or_else(|| repo.look(), |paths| repo.look_at(paths));
+        assert_eq!(look.modified.len(), 1, "{look:?}");
+        repo.ingest(look).unwrap();
+        assert_eq!(fs::read(repo.path("d/a")).unwrap(), b"1");
+        repo.check();
+    }
 }

@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice;
-use git2::Repository;
-use model::RepoPath;
+use git2::{Odb, OdbObject, Repository};
+use model::{Key, RepoPath};
 use rustix::fs::{AtFlags, FileType, RawDir, statat};
 use rustix::io::Errno;
 
@@ -17,8 +17,10 @@ use super::{Candidate, Look, Prior, Removed, RootState, Scope};
 use crate::beneath::{open_child, open_directory, open_file};
 use crate::ignore::Ignore;
 use crate::index::{EXECUTABLE, Entry, GITLINK, Index, REGULAR, SYMLINK};
+use crate::oid::to_git;
+use crate::pointer::{POINTER_SIZES, key_of_pointer, key_of_symlink, leads_to_objects};
 use crate::stat::{FileTime, Stat};
-use crate::{Error, Result};
+use crate::{Annex, Error, Result, Store};
 
 /// Directories nested deeper are not entered: each costs an open file, and no person makes them.
 const MAX_DEPTH: usize = 400;
@@ -31,6 +33,8 @@ const NEITHER: &str = "it is neither a file nor a directory now";
 /// One pass over the work tree.
 pub(super) struct Walk<'i> {
     root: OwnedFd,
+    store: Store<'i>,
+    objects: Odb<'i>,
     entries: &'i [Entry],
     written_at: FileTime,
     trust_ctime: bool,
@@ -69,7 +73,7 @@ struct Tracked {
 }
 
 impl<'i> Walk<'i> {
-    pub(super) fn new(git: &Repository, top: &Path, index: &'i Index) -> Result<Self> {
+    pub(super) fn new(annex: &'i Annex, git: &'i Repository, top: &Path, index: &'i Index) -> Result<Self> {
         let config = git
             .config()
             .and_then(|mut config| config.snapshot())
@@ -85,6 +89,8 @@ impl<'i> Walk<'i> {
         .map_err(|errno| Error::io("open", top)(errno.into()))?;
         Ok(Self {
             root,
+            store: annex.store(),
+            objects: git.odb().map_err(Error::git("open the objects"))?,
             entries: index.entries(),
             written_at: index.written_at,
             trust_ctime: flag("core.trustctime", true),
@@ -369,6 +375,9 @@ impl<'i> Walk<'i> {
             if entry.dev != stat.dev as u32 && entry.dev != 0 {
                 self.renumbered.insert(entry.dev, stat.dev as u32);
             }
+            if let Ok(path) = RepoPath::parse(path) {
+                self.stand_in(path, entry, stat);
+            }
             return;
         }
         if !stat.is_file() && !stat.is_symlink() {
@@ -389,6 +398,54 @@ impl<'i> Walk<'i> {
             }
             Err(reason) => self.look.refused.push((path.into(), reason.to_string())),
         }
+    }
+
+    /// Finds out whether an unchanged file that stands for a content is as it should be: a pointer holds its content when
+    /// that is here, and a symlink leads to the objects. git leaves both otherwise when it moves or writes files.
+    fn stand_in(&mut self, path: RepoPath, entry: &Entry, stat: Stat) {
+        if entry.is_not_looked_at() {
+            return;
+        }
+        match entry.mode {
+            SYMLINK => {
+                let is_misplaced = self.blob(entry).is_some_and(|target| {
+                    key_of_symlink(target.data()).is_some() && !leads_to_objects(&path, target.data())
+                });
+                if is_misplaced {
+                    self.look.modified.push(Candidate {
+                        path,
+                        stat,
+                        prior: Some(Prior::of(entry)),
+                        known: None,
+                    });
+                }
+            }
+            REGULAR | EXECUTABLE => {
+                if let Some(key) = self.pointer(entry)
+                    && self.store.is_present(&key)
+                {
+                    self.look.unfilled.push((path, key));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The key that a file stands for which is the pointer itself.
+    fn pointer(&self, entry: &Entry) -> Option<Key> {
+        if !POINTER_SIZES.contains(&u64::from(entry.size)) {
+            return None;
+        }
+        let (size, _) = self.objects.read_header(to_git(entry.oid)).ok()?;
+        // A file that holds its content has that content's size.
+        (size == entry.size as usize)
+            .then(|| self.blob(entry))
+            .flatten()
+            .and_then(|blob| key_of_pointer(blob.data()))
+    }
+
+    fn blob(&self, entry: &Entry) -> Option<OdbObject<'_>> {
+        self.objects.read(to_git(entry.oid)).ok()
     }
 
     fn is_unchanged(&self, entry: &Entry, stat: &Stat) -> bool {

@@ -21,9 +21,14 @@ pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
                 .iter()
                 .map(|(path, why)| (path.display().to_string(), why.clone()));
             workshop.set_unfit(everything, refused.chain(unreadable));
-            let found = found(&look);
-            workshop.keep_look(id, look);
-            Looked::Found(found)
+            match fill(workshop, &look.unfilled) {
+                Err(error) => Looked::Failed(error.to_string()),
+                Ok(()) => {
+                    let found = found(&look);
+                    workshop.keep_look(id, look);
+                    Looked::Found(found)
+                }
+            }
         }
     };
     Event::Looked { id, looked }
@@ -44,6 +49,34 @@ fn try_look(workshop: &Workshop, scope: Scope) -> annex::Result<Look> {
         Scope::Paths(paths) => annex::Scope::Paths(paths),
     };
     annex.look_at_what_is_complete(&scope, SystemTime::now())
+}
+
+/// Gives pointer files their content that is here. One that cannot be written is told, and keeps no other waiting.
+///
+/// Busy if another program keeps the index.
+fn fill(workshop: &Workshop, files: &[(RepoPath, Key)]) -> annex::Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let annex = workshop.annex();
+    let thin = annex::settings::is_thin(annex);
+    let filled = match annex.populate(files, thin) {
+        Ok(_) => Ok(()),
+        Err(busy @ annex::Error::Busy(_)) => Err(busy),
+        Err(_) => files
+            .iter()
+            .try_for_each(|file| match annex.populate(std::slice::from_ref(file), thin) {
+                Ok(_) => Ok(()),
+                Err(busy @ annex::Error::Busy(_)) => Err(busy),
+                Err(error) => {
+                    let why = format!("its content is here, and cannot be put in its place ({error})");
+                    workshop.note_unfit(file.0.to_string(), why);
+                    Ok(())
+                }
+            }),
+    };
+    workshop.remember_stamps();
+    filled
 }
 
 fn found(look: &Look) -> Found {
@@ -118,6 +151,10 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
     };
     let intake = annex.ingest(look, &options, SystemTime::now())?;
     workshop.remember_stamps();
+    let mut again = Vec::new();
+    if fill(workshop, &intake.unfilled).is_err() {
+        again.extend(intake.unfilled.into_iter().map(|(path, _)| path));
+    }
     let counts = intake.counts;
     let taken = counts.annexed + counts.in_git + counts.links;
     let parts = [
@@ -133,7 +170,6 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
     if intake.commit.is_some() && !parts.is_empty() {
         workshop.note(format!("files here: {}", parts.join(", ")));
     }
-    let mut again = Vec::new();
     let mut not_stored = None;
     let mut waiting: BTreeMap<String, Vec<RepoPath>> = BTreeMap::new();
     for (path, why) in intake.postponed {
