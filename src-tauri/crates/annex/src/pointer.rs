@@ -45,6 +45,23 @@ pub fn key_of_pointer(content: &[u8]) -> Option<Key> {
     Key::from_file_name(name).ok()
 }
 
+/// True if a file that begins so was a pointer and has been edited, in the belief that it was the content. `staged` is the
+/// key that it had.
+pub(crate) fn is_edited_pointer(start: &[u8], staged: Option<&Key>) -> bool {
+    let pointer = staged.map(pointer_for).unwrap_or_default();
+    let line = pointer.strip_suffix(b"\n").unwrap_or(&pointer);
+    if start.len() >= b"/annex/".len() && start.len() < line.len() && line.starts_with(start) {
+        // Cut off, it may look like the pointer to another key.
+        return true;
+    }
+    if key_of_pointer(start).is_some() {
+        return false;
+    }
+    let first = start.lines().next().unwrap_or_default();
+    let begins = first.starts_with(OBJECTS) && (staged.is_some() || key_of_pointer(first).is_some());
+    begins || !line.is_empty() && start.contains_str(line)
+}
+
 /// Returns the target of the symlink at `path` to a key's object.
 pub fn symlink_target(path: &RepoPath, key: &Key) -> Vec<u8> {
     let name = key.to_file_name();
@@ -78,9 +95,38 @@ pub fn key_of_symlink(target: &[u8]) -> Option<Key> {
 
 #[cfg(test)]
 mod tests {
-    use super::{key_of_pointer, leads_to_objects, pointer_for, symlink_target};
+    use super::{is_edited_pointer, key_of_pointer, leads_to_objects, pointer_for, symlink_target};
     use model::{Key, RepoPath};
     use proptest::prelude::*;
+
+    #[test]
+    fn an_edited_pointer_is_known() {
+        let key = Key::parse(b"SHA256E-s5--abc.txt").unwrap();
+        let pointer = String::from_utf8(pointer_for(&key)).unwrap();
+        let line = pointer.trim_end();
+        // Of a file that was a pointer: appended to, put before, edited within, cut off, filled up.
+        for edited in [
+            format!("{pointer}dear diary\n"),
+            format!("title\n{pointer}"),
+            line.replace("abc", "xyz/"),
+            line[..line.len() - 4].to_owned() + "/",
+            line[..12].to_owned(),
+            line[..line.len() - 4].to_owned(),
+            format!("{pointer}\0\0\0"),
+        ] {
+            assert!(is_edited_pointer(edited.as_bytes(), Some(&key)), "{edited:?}");
+        }
+        for pointer in [&pointer, line, "/annex/objects/SHA256E-s5--other\n"] {
+            assert!(!is_edited_pointer(pointer.as_bytes(), Some(&key)), "{pointer:?}");
+        }
+        // Of a new file.
+        assert!(is_edited_pointer(format!("{pointer}dear diary").as_bytes(), None));
+        for other in ["", "new content", "/annex", "see /annex/objects/ of git-annex"] {
+            assert!(!is_edited_pointer(other.as_bytes(), Some(&key)), "{other:?}");
+            assert!(!is_edited_pointer(other.as_bytes(), None), "{other:?}");
+        }
+        assert!(!is_edited_pointer(b"/annex/objects/ holds the objects\n", None));
+    }
 
     #[test]
     fn a_symlink_that_was_moved_leads_nowhere() {

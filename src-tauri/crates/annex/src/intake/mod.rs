@@ -110,6 +110,8 @@ pub enum Postponed {
     NotStored(String),
     /// Tracked files lie below its name, as in a directory, and removals are not allowed now.
     Held,
+    /// It is a pointer that somebody has edited, in the belief that it was the content.
+    EditedPointer,
     /// git keeps it in a form of its own, by filters or conversions, and cannot make that form, for this reason.
     Unconverted(String),
     /// The settings and attributes do not say where it belongs, for this reason.

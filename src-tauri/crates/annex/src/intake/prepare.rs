@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use bstr::ByteSlice;
 use model::{Key, Oid, RepoPath};
 use rustix::fs::{AtFlags, readlinkat, statat};
 use sha1::{Digest, Sha1};
@@ -21,7 +20,9 @@ use crate::conversions::{Conversion, Conversions};
 use crate::index::{EXECUTABLE, REGULAR};
 use crate::look::{Candidate, Prior};
 use crate::objects::{LARGE, Made, directory};
-use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, pointer_for, symlink_target};
+use crate::pointer::{
+    MAX_POINTER, is_edited_pointer, key_of_pointer, key_of_symlink, pointer_for, symlink_target,
+};
 use crate::stat::{Stat, age};
 use crate::store::{Incoming, Making, Store};
 use crate::{Backend, Error, Verdict, Verifier, naming};
@@ -122,17 +123,19 @@ impl Preparing<'_> {
         let file = reading::open(directory, name, &candidate.stat)?;
         let settings = self.options.settings;
         let is_wanted_in_git = settings.add_small_files || candidate.prior.is_some();
+        let start = start_of(&file, candidate.stat.size)?;
+        if is_edited_pointer(&start, staged) {
+            return Err(Postponed::EditedPointer);
+        }
         if conversion.is_gits() {
             return match self.conversions.obstacle(&conversion) {
                 Some(why) => Err(Postponed::Unconverted(why)),
                 None => Ok(is_wanted_in_git.then(|| prepared(candidate.stat, Content::ByGit(conversion, None)))),
             };
         }
-        if candidate.stat.size <= MAX_POINTER as u64
-            && let Some(content) = pointer_in(&file, candidate.stat.size)?
-        {
+        if candidate.stat.size <= MAX_POINTER as u64 && key_of_pointer(&start).is_some() {
             self.check_unchanged(directory, name, &candidate.stat)?;
-            return Ok(Some(prepared(candidate.stat, Content::Pointer(content))));
+            return Ok(Some(prepared(candidate.stat, Content::Pointer(start))));
         }
         let size = candidate.stat.size;
         if (settings.dotfiles || !path.is_dotfile()) && self.is_large(&file, candidate, staged)? {
@@ -402,9 +405,10 @@ fn each_part(file: &File, look: &mut dyn FnMut(&[u8])) -> Result<(), Postponed> 
     }
 }
 
-/// The content of a file if it is a pointer. The file's position stays at its start.
-fn pointer_in(file: &File, size: u64) -> Result<Option<Vec<u8>>, Postponed> {
-    let mut content = vec![0; usize::try_from(size).unwrap_or(MAX_POINTER)];
+/// The start of a file, as much as can be a pointer. The file's position stays at its start.
+fn start_of(file: &File, size: u64) -> Result<Vec<u8>, Postponed> {
+    let most = usize::try_from(size).unwrap_or(MAX_POINTER).min(MAX_POINTER);
+    let mut content = vec![0; most];
     let mut filled = 0;
     while filled < content.len() {
         match rustix::io::pread(file, &mut content[filled..], filled as u64) {
@@ -413,12 +417,7 @@ fn pointer_in(file: &File, size: u64) -> Result<Option<Vec<u8>>, Postponed> {
             Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(unreadable(errno)),
         }
-        // Nearly every file that is none shows it in its first line.
-        let first = content[..filled].lines().next().unwrap_or_default();
-        if !first.contains_str(b"/annex/objects/") {
-            return Ok(None);
-        }
     }
     content.truncate(filled);
-    Ok(key_of_pointer(&content).map(|_| content))
+    Ok(content)
 }

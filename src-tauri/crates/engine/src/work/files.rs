@@ -180,6 +180,13 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
             Postponed::Unreadable(why) => workshop.note_unfit(path.to_string(), why),
             Postponed::NotStored(why) => not_stored = Some(why),
             Postponed::Held => {}
+            Postponed::EditedPointer => {
+                let why = format!(
+                    "a program changed it before its content had come, so it holds a placeholder and that change. Copy the \
+                     change to another file, then run 'git restore {path}'"
+                );
+                workshop.note_unfit(path.to_string(), why);
+            }
             Postponed::Unconverted(why) | Postponed::Undecided(why) => waiting.entry(why).or_default().push(path),
         }
     }

@@ -601,3 +601,28 @@ fn something_staged_meanwhile_is_not_overwritten() {
     assert_eq!(intake.postponed, [(path("a"), Postponed::Changed)]);
     assert_eq!(repo.staged()[0].1, "a");
 }
+
+/// A program that appends to a file whose content has not come yet appends to the pointer.
+#[test]
+fn a_pointer_that_was_edited_is_never_committed() {
+    let repo = Scratch::new();
+    let pointer = format!("/annex/objects/{HELLO}\n");
+    repo.write("diary", &pointer);
+    repo.write("cut", &pointer);
+    repo.sync();
+    let staged = repo.staged();
+    repo.write("diary", &format!("{pointer}dear diary\n"));
+    repo.write("cut", &pointer[..30]);
+    repo.write("copy", &format!("{pointer}dear diary\n"));
+    let intake = repo.ingest(repo.look()).unwrap();
+    let names: Vec<_> = intake.postponed.iter().map(|(path, _)| path.to_string()).collect();
+    assert_eq!(names, ["copy", "cut", "diary"]);
+    assert!(intake.postponed.iter().all(|(_, why)| *why == Postponed::EditedPointer));
+    assert_eq!(intake.commit, None);
+    assert_eq!(repo.staged(), staged);
+    // Another content in its place is an edit as any other.
+    repo.write("diary", "a new one");
+    repo.write("cut", "");
+    fs::remove_file(repo.path("copy")).unwrap();
+    repo.sync();
+}
