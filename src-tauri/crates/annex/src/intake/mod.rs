@@ -27,10 +27,10 @@ use model::{Key, Oid, RepoPath};
 
 use crate::beneath::Directories;
 use crate::conversions::Conversions;
-use crate::index::{EXECUTABLE, REGULAR, Staged};
+use crate::index::{EXECUTABLE, REGULAR, SYMLINK, Staged};
 use crate::look::{Candidate, Look, RootState};
 use crate::oid::to_git;
-use crate::pointer::{MAX_POINTER, POINTER_SIZES, key_of_pointer};
+use crate::pointer::{MAX_POINTER, POINTER_SIZES, key_of_pointer, key_of_symlink};
 use crate::settings::Settings;
 use crate::{Annex, Error, Result, Store};
 use head::Head;
@@ -166,11 +166,11 @@ impl Annex {
             is_roomy: contents.check_reserve(total, options.settings.diskreserve).is_ok(),
             in_memory: &AtomicU64::new(0),
         };
-        let pointers = pointers(&git, &candidates)?;
-        let mut prepared = prepare_all(&preparing, &candidates, &pointers, &mut intake.postponed);
+        let staged = staged_keys(&git, &candidates)?;
+        let mut prepared = prepare_all(&preparing, &candidates, &staged, &mut intake.postponed);
         self.store_contents(&contents, &root, &mut prepared, &mut intake)?;
         let store = (&contents, options.settings.thin);
-        self.set_aside_overwritten(&git, &root, store, &look, (&candidates, &pointers), &intake)?;
+        self.set_aside_overwritten(&git, &root, store, &look, (&candidates, &staged), &intake)?;
         intake.unfilled = unfilled(&git, &contents, &prepared)?;
         let keys = intake.keys_added.clone();
         let (staged, recorded) = thread::scope(|scope| {
@@ -213,25 +213,38 @@ fn has_symlinks(git: &Repository) -> bool {
         .unwrap_or(true)
 }
 
-/// For each candidate, the key of the pointer file that is staged for it now.
-fn pointers(git: &Repository, candidates: &[&Candidate]) -> Result<Vec<Option<Key>>> {
+/// What is staged for a candidate now, if it stands for a content.
+enum StagedAs {
+    Pointer(Key),
+    Symlink(Key),
+}
+
+/// For each candidate, what is staged for it now.
+fn staged_keys(git: &Repository, candidates: &[&Candidate]) -> Result<Vec<Option<StagedAs>>> {
     let odb = git.odb().map_err(Error::git("open the objects"))?;
-    let pointer = |candidate: &&Candidate| {
-        let prior = candidate
-            .prior
-            .filter(|prior| matches!(prior.mode, REGULAR | EXECUTABLE));
-        key_of_blob(&odb, prior?.oid)
+    let staged = |candidate: &&Candidate| {
+        let prior = candidate.prior.filter(|_| candidate.stat.is_file())?;
+        let blob = small_blob(&odb, prior.oid)?;
+        match prior.mode {
+            REGULAR | EXECUTABLE => key_of_pointer(&blob).map(StagedAs::Pointer),
+            SYMLINK => key_of_symlink(&blob).map(StagedAs::Symlink),
+            _ => None,
+        }
     };
-    Ok(candidates.iter().map(pointer).collect())
+    Ok(candidates.iter().map(staged).collect())
+}
+
+/// The content of a blob that may be a pointer or a symlink.
+fn small_blob(odb: &git2::Odb<'_>, id: Oid) -> Option<Vec<u8>> {
+    let id = to_git(id);
+    // Only the size is read of what is too large.
+    let is_small = odb.read_header(id).is_ok_and(|(size, _)| size <= MAX_POINTER);
+    Some(is_small.then(|| odb.read(id).ok()).flatten()?.data().to_vec())
 }
 
 /// The key of a pointer file in git.
 fn key_of_blob(odb: &git2::Odb<'_>, id: Oid) -> Option<Key> {
-    let id = to_git(id);
-    // Only the size is read of what is too large.
-    let is_small = odb.read_header(id).is_ok_and(|(size, _)| size <= MAX_POINTER);
-    let blob = is_small.then(|| odb.read(id).ok()).flatten()?;
-    key_of_pointer(blob.data())
+    key_of_pointer(&small_blob(odb, id)?)
 }
 
 /// The pointer files among what was read, and among what was renamed unread, whose content is here.
@@ -264,7 +277,7 @@ fn unfilled(git: &Repository, store: &Store<'_>, prepared: &[Prepared]) -> Resul
 fn prepare_all(
     preparing: &Preparing<'_>,
     candidates: &[&Candidate],
-    pointers: &[Option<Key>],
+    staged: &[Option<StagedAs>],
     postponed: &mut Vec<(RepoPath, Postponed)>,
 ) -> Vec<Prepared> {
     let threads = match candidates.len() {
@@ -283,7 +296,7 @@ fn prepare_all(
                 break;
             }
             for at in start..end {
-                let outcome = preparing.prepare(&mut directories, candidates[at], pointers[at].as_ref());
+                let outcome = preparing.prepare(&mut directories, candidates[at], staged[at].as_ref());
                 done.push((at, outcome));
             }
         }

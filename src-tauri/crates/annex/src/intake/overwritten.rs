@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use git2::{ObjectType, Repository};
 use model::Key;
 
-use super::{Intake, key_of_blob};
+use super::{Intake, StagedAs, key_of_blob};
 use crate::beneath::{Directories, open_file};
 use crate::index::{EXECUTABLE, Index, REGULAR};
 use crate::look::{Candidate, Look};
@@ -25,7 +25,7 @@ impl Annex {
         root: &OwnedFd,
         (contents, thin): (&Store<'_>, bool),
         look: &Look,
-        (candidates, before): (&[&Candidate], &[Option<Key>]),
+        (candidates, before): (&[&Candidate], &[Option<StagedAs>]),
         intake: &Intake,
     ) -> Result<()> {
         let is_new = |key: &Key| intake.keys_added.binary_search(key).is_ok();
@@ -36,7 +36,11 @@ impl Annex {
             .iter()
             .zip(before)
             .filter(|(candidate, _)| !waits.contains(&candidate.path));
-        suspects.extend(changed.filter_map(|(_, key)| key.clone()).filter(|key| !is_new(key)));
+        let pointed_to = changed.filter_map(|(_, staged)| match staged {
+            Some(StagedAs::Pointer(key)) => Some(key.clone()),
+            Some(StagedAs::Symlink(_)) | None => None,
+        });
+        suspects.extend(pointed_to.filter(|key| !is_new(key)));
         if thin {
             let odb = git.odb().map_err(Error::git("open the objects"))?;
             let moved: BTreeSet<_> = candidates

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, readlinkat, statat};
 use sha1::{Digest, Sha1};
 
 use super::reading::{self, unreadable};
-use super::{IntakeOptions, Postponed};
+use super::{IntakeOptions, Postponed, StagedAs};
 use crate::beneath::Directories;
 use crate::conversions::{Conversion, Conversions};
 use crate::index::{EXECUTABLE, REGULAR};
@@ -87,12 +87,12 @@ pub(super) struct Preparing<'a> {
 const MOST_IN_MEMORY: u64 = 64 << 20;
 
 impl Preparing<'_> {
-    /// Reads one file, for which the pointer to `staged` is staged now. None if it is to be left alone.
+    /// Reads one file, for which `staged` is staged now. None if it is to be left alone.
     pub(super) fn prepare(
         &self,
         directories: &mut Directories<'_>,
         candidate: &Candidate,
-        staged: Option<&Key>,
+        staged: Option<&StagedAs>,
     ) -> Result<Option<Prepared>, Postponed> {
         if self.options.cancelled.load(Ordering::Relaxed) {
             return Err(Postponed::Changed);
@@ -123,6 +123,12 @@ impl Preparing<'_> {
         let file = reading::open(directory, name, &candidate.stat)?;
         let settings = self.options.settings;
         let is_wanted_in_git = settings.add_small_files || candidate.prior.is_some();
+        let staged = match staged {
+            Some(StagedAs::Pointer(key)) => Some(key),
+            // The user has unlocked it: git-annex puts the content in place before it stages the pointer.
+            Some(StagedAs::Symlink(key)) if self.is_content_of(key, &file, &candidate.stat)? => Some(key),
+            Some(StagedAs::Symlink(_)) | None => None,
+        };
         let start = start_of(&file, candidate.stat.size)?;
         if is_edited_pointer(&start, staged) {
             return Err(Postponed::EditedPointer);

@@ -626,3 +626,29 @@ fn a_pointer_that_was_edited_is_never_committed() {
     fs::remove_file(repo.path("copy")).unwrap();
     repo.sync();
 }
+
+/// git-annex puts the content in place before it stages the pointer.
+#[test]
+fn a_file_that_was_unlocked_stays_so() {
+    let mut repo = Scratch::new();
+    repo.unlocked = false;
+    for name in ["unlocked", "edited", "other"] {
+        repo.write(name, "hello");
+    }
+    repo.sync();
+    for (name, content) in [("unlocked", "hello"), ("edited", "another content"), ("other", "other")] {
+        fs::remove_file(repo.path(name)).unwrap();
+        repo.write(name, content);
+    }
+    repo.sync();
+    for name in ["edited", "other"] {
+        assert!(repo.path(name).is_symlink(), "{name}: as annex.addunlocked says");
+    }
+    assert!(!repo.path("unlocked").is_symlink());
+    let staged = repo.staged();
+    assert_eq!(
+        (&*staged[2].0, staged[2].1.to_string()),
+        ("100644", format!("/annex/objects/{HELLO}\n"))
+    );
+    repo.check();
+}
