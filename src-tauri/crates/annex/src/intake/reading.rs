@@ -11,6 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::Postponed;
 use crate::beneath::open_file;
 use crate::lease::{Writers, writers};
+use crate::look::told;
 use crate::stat::{Stat, age};
 
 /// Opens a file that is what was seen before, and that nobody is writing.
@@ -60,5 +61,5 @@ pub(super) fn wait_until_datable(stat: &Stat, now: SystemTime) -> Result<(), Pos
 }
 
 pub(super) fn unreadable(errno: Errno) -> Postponed {
-    Postponed::Unreadable(std::io::Error::from(errno).to_string())
+    Postponed::Unreadable(told(errno))
 }

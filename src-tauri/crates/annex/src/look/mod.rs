@@ -18,6 +18,8 @@ use model::{Key, Oid, RepoPath};
 
 pub use root::RootState;
 
+pub(crate) use walk::told;
+
 pub(crate) use root::RootId;
 
 use crate::index::{Entry, Index};

@@ -590,6 +590,14 @@ fn default_excludes_file() -> Option<PathBuf> {
     Some(directory.join("git/ignore"))
 }
 
-fn told(errno: Errno) -> String {
-    std::io::Error::from(errno).to_string()
+/// The system's answer in words for people.
+pub(crate) fn told(errno: Errno) -> String {
+    match errno {
+        Errno::ACCESS | Errno::PERM => "you have no permission to read it".to_owned(),
+        Errno::IO => "its disk reports an error".to_owned(),
+        other => {
+            let words = std::io::Error::from(other).to_string();
+            words.split(" (os error").next().unwrap_or(&words).to_owned()
+        }
+    }
 }

@@ -11,7 +11,10 @@ use model::{Key, RepoPath};
 use super::{Workshop, failure};
 
 pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
-    let everything = scope == Scope::Everything;
+    let within = match &scope {
+        Scope::Everything => None,
+        Scope::Paths(paths) => Some(paths.clone()),
+    };
     let looked = match try_look(workshop, scope) {
         Err(error) => Looked::Failed(failure(&error)),
         Ok(look) => {
@@ -20,7 +23,7 @@ pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
                 .unreadable
                 .iter()
                 .map(|(path, why)| (path.display().to_string(), why.clone()));
-            workshop.set_unfit(everything, refused.chain(unreadable));
+            workshop.set_unfit(within.as_deref(), refused.chain(unreadable));
             match fill(workshop, &look.unfilled) {
                 Err(error) => Looked::Failed(error.to_string()),
                 Ok(()) => {

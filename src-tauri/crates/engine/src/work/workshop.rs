@@ -108,6 +108,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Forgets what is told of these paths and of all below them, or of everything.
+fn forget_within<T>(told: &mut BTreeMap<String, T>, within: Option<&[RepoPath]>) {
+    let Some(paths) = within else {
+        told.clear();
+        return;
+    };
+    for path in paths {
+        if told.is_empty() {
+            break;
+        }
+        let path = path.to_string();
+        let below = format!("{path}/");
+        told.retain(|what, _| *what != path && !what.starts_with(&below));
+    }
+}
+
 impl Workshop {
     pub(crate) fn open(annex: Annex, clock: Clock, household: Arc<Household>) -> Result<Self, Error> {
         let directory = annex.own_dir();
@@ -560,11 +576,11 @@ impl Workshop {
         self.shared().unfit.insert(what, why);
     }
 
-    pub(crate) fn set_unfit(&self, everything: bool, unfit: impl IntoIterator<Item = (String, String)>) {
+    /// What a look at these paths, or at everything, found to be left out. Of what it found in order nothing is told any
+    /// more.
+    pub(crate) fn set_unfit(&self, within: Option<&[RepoPath]>, unfit: impl IntoIterator<Item = (String, String)>) {
         let mut shared = self.shared();
-        if everything {
-            shared.unfit.clear();
-        }
+        forget_within(&mut shared.unfit, within);
         shared.unfit.extend(unfit);
     }
 
