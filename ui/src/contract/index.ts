@@ -164,6 +164,10 @@ full: Array<string>,
  */
 waiting: Array<string>, 
 /**
+ * What is left alone, or noticed late, as long as it is as it is; one sentence each. Nothing waits for it.
+ */
+notes: Array<string>, 
+/**
  * What happened last, newest first.
  */
 recent: Array<Change>, };

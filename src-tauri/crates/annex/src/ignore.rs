@@ -14,6 +14,8 @@ pub(crate) struct Pattern {
     directories_only: bool,
     /// Compared with the last component alone, since there is no slash in it.
     name_only: bool,
+    /// Where it stands in its file, from 1.
+    line: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,16 +36,37 @@ enum Token {
     Rest,
 }
 
+/// The pattern that decides about a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub(crate) file: RulesFile,
+    /// From 1.
+    pub(crate) line: usize,
+    /// It says that the path is not ignored.
+    negated: bool,
+}
+
+/// The file that a pattern stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RulesFile {
+    /// The `.gitignore` of the directory whose path, its slash included, is so long a part of the path.
+    Gitignore(usize),
+    /// `.git/info/exclude`.
+    Exclude,
+    /// `core.excludesFile`.
+    ExcludesFile,
+}
+
 /// The patterns of one file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Patterns(Vec<Pattern>);
 
 /// All patterns that apply in one directory of the work tree.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ignore {
     fold_case: bool,
     /// For the whole work tree: the ones that decide first come first.
-    shared: Vec<Patterns>,
+    shared: [(RulesFile, Patterns); 2],
     /// `.gitignore` files from the top down to here, each with the length of its directory's path (its slash included).
     levels: Vec<(usize, Patterns)>,
 }
@@ -54,7 +77,10 @@ impl Ignore {
         let read = |content| Patterns::parse(content, fold_case);
         Self {
             fold_case,
-            shared: vec![read(exclude), read(excludes_file)],
+            shared: [
+                (RulesFile::Exclude, read(exclude)),
+                (RulesFile::ExcludesFile, read(excludes_file)),
+            ],
             levels: Vec::new(),
         }
     }
@@ -78,6 +104,11 @@ impl Ignore {
     /// True if git ignores an untracked file or directory at `path`. That no directory above it is ignored is the
     /// caller's to know.
     pub(crate) fn covers(&self, path: &[u8], is_directory: bool) -> bool {
+        self.rule(path, is_directory).is_some()
+    }
+
+    /// The rule by which git ignores it.
+    pub(crate) fn rule(&self, path: &[u8], is_directory: bool) -> Option<Rule> {
         let folded;
         let path = match self.fold_case {
             true => {
@@ -86,12 +117,18 @@ impl Ignore {
             }
             false => path,
         };
-        let levels = self.levels.iter().rev().map(|(prefix, patterns)| (*prefix, patterns));
-        let shared = self.shared.iter().map(|patterns| (0, patterns));
-        levels
-            .chain(shared)
-            .find_map(|(prefix, patterns)| patterns.verdict(path.get(prefix..)?, is_directory))
-            .unwrap_or(false)
+        let levels = self.levels.iter().rev();
+        let levels = levels.map(|(prefix, patterns)| (RulesFile::Gitignore(*prefix), *prefix, patterns));
+        let shared = self.shared.iter().map(|(file, patterns)| (*file, 0, patterns));
+        let found = levels.chain(shared).find_map(|(file, prefix, patterns)| {
+            let pattern = patterns.deciding(path.get(prefix..)?, is_directory)?;
+            Some(Rule {
+                file,
+                line: pattern.line,
+                negated: pattern.negated,
+            })
+        });
+        found.filter(|rule| !rule.negated)
     }
 }
 
@@ -101,28 +138,25 @@ impl Patterns {
         Self(
             content
                 .lines()
-                .filter_map(|line| Pattern::parse(line, fold_case))
+                .zip(1..)
+                .filter_map(|(text, line)| Pattern::parse(text, line, fold_case))
                 .collect(),
         )
     }
 
     /// The last pattern that matches decides; none if none does.
-    fn verdict(&self, path: &[u8], is_directory: bool) -> Option<bool> {
-        let matching = self
-            .0
-            .iter()
-            .rev()
-            .find(|pattern| pattern.matches(path, is_directory))?;
-        Some(!matching.negated)
+    fn deciding(&self, path: &[u8], is_directory: bool) -> Option<&Pattern> {
+        self.0.iter().rev().find(|pattern| pattern.matches(path, is_directory))
     }
 }
 
 impl Pattern {
-    fn parse(line: &[u8], fold_case: bool) -> Option<Self> {
-        match line.starts_with(b"#") {
+    fn parse(text: &[u8], line: usize, fold_case: bool) -> Option<Self> {
+        let pattern = match text.starts_with(b"#") {
             true => None,
-            false => Self::of(without_trailing_spaces(line), fold_case),
-        }
+            false => Self::of(without_trailing_spaces(text), fold_case),
+        };
+        pattern.map(|pattern| Self { line, ..pattern })
     }
 
     /// Reads a pattern that has nothing around it; none if it can match nothing. A path that it is compared with must be in
@@ -154,6 +188,7 @@ impl Pattern {
             negated,
             directories_only,
             name_only,
+            line: 1,
         })
     }
 
@@ -339,7 +374,7 @@ mod tests {
     use std::io::Write;
     use std::process::{Command, Stdio};
 
-    use super::Ignore;
+    use super::{Ignore, RulesFile};
 
     const RULES: &[u8] = b"# a comment\r\n\\#literal\n*.o\n!keep.o\n/top\nbuild/\nfoo/bar\n**/deep\nabc/**\na/**/z\n\
         [a-c]x\n[!a-c]y\n[[:digit:]]n\nsp \nesc\\ \n*a*a*b\nw?ld\nx**y\n!\n/\n[unclosed\ntrail\\\nb\\*c\n[]]q\n[^]-]r\nmid/*/end\n";
@@ -406,6 +441,11 @@ mod tests {
         assert!(!rules.covers(b"d/X.tmp", false) && rules.covers(b"d/y.Tmp", false));
         assert!(rules.covers(b"d/anchored", false) && !rules.covers(b"d/e/anchored", false));
         assert!(rules.covers(b"global", false));
+        let rule = |path: &[u8]| rules.rule(path, false).map(|rule| (rule.file, rule.line));
+        assert_eq!(rule(b"d/y.tmp"), Some((RulesFile::Gitignore(0), 2)));
+        assert_eq!(rule(b"d/x.tmp"), None);
+        assert_eq!(rule(b"d/anchored"), Some((RulesFile::Gitignore(2), 2)));
+        assert_eq!(rule(b"d/global"), Some((RulesFile::ExcludesFile, 1)));
         rules.leave_to(1);
         assert!(rules.covers(b"d/x.tmp", false));
     }

@@ -61,7 +61,7 @@ pub use conflicts::{Brought, Conflict, Version, unversioned};
 pub use error::{Error, Result};
 pub use intake::{Counts, Intake, IntakeOptions, Postponed};
 pub use logs::{Presence, VectorClock};
-pub use look::{Candidate, Look, Removed, RootState, Scope};
+pub use look::{Candidate, Look, Nested, Removed, RootState, Scope, Standing};
 pub use make_below::make_below;
 pub use merge::{MergeOptions, MergeOutcome, Theirs, is_control_file};
 pub use refs::RefsState;

@@ -107,6 +107,8 @@ pub struct Folder {
     pub full: Vec<String>,
     /// Why something is still waiting, one sentence each; empty if nothing is.
     pub waiting: Vec<String>,
+    /// What is left alone, or noticed late, as long as it is as it is; one sentence each. Nothing waits for it.
+    pub notes: Vec<String>,
     /// What happened last, newest first.
     pub recent: Vec<Change>,
 }
@@ -148,6 +150,7 @@ impl Folder {
             few_copies: 0,
             full: Vec::new(),
             waiting: Vec::new(),
+            notes: Vec::new(),
             recent: Vec::new(),
         }
     }

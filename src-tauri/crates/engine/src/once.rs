@@ -134,11 +134,16 @@ fn locate(file: &Path) -> Result<(Annex, RepoPath), Error> {
         source,
     };
     let absolute: PathBuf = parent.canonicalize().map_err(io)?.join(name);
-    let top = absolute.ancestors().skip(1).find(|top| top.join(".git").exists());
-    let top = top.ok_or_else(|| refused("it is in no repository"))?;
+    let mut tops = absolute.ancestors().skip(1).filter(|top| top.join(".git").exists());
+    let nearest = tops.next().ok_or_else(|| refused("it is in no repository"))?;
+    let (top, annex) = match Annex::open(nearest) {
+        Ok(annex) => (nearest, annex),
+        // A repository that git alone keeps may lie in one that is synced.
+        Err(error) => tops.find_map(|top| Some((top, Annex::open(top).ok()?))).ok_or(error)?,
+    };
     let inside = absolute
         .strip_prefix(top)
         .map_err(|_| refused("it is in no repository"))?;
     let path = RepoPath::parse(inside.as_os_str().as_encoded_bytes()).map_err(|why| refused(&why.to_string()))?;
-    Ok((Annex::open(top)?, path))
+    Ok((annex, path))
 }

@@ -17,6 +17,9 @@ use crate::policy;
 use crate::wishes;
 use crate::work::{Damage, Underway, Workshop};
 
+/// So many nested repositories are named besides the first.
+const NAMED: usize = 9;
+
 /// The status of a folder with a running engine.
 pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Option<Pause>) -> Folder {
     let mut folder = unattended(workshop);
@@ -38,6 +41,7 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Optio
     folder.held = held_here(assistant, workshop);
     folder.full = full(assistant, workshop, &folder);
     folder.waiting = waiting(assistant, workshop, &folder);
+    folder.notes = notes(workshop);
     let classes = assistant.classes();
     folder.keys = classes
         .iter()
@@ -496,9 +500,47 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
     }
     // A pause has cut off the taking in of others.
     if assistant.is_postponed() && !assistant.is_paused() {
-        reasons.push("files that are still being written".to_owned());
+        let mut postponed = assistant.postponed();
+        let first = postponed.next().map(ToString::to_string).unwrap_or_default();
+        reasons.push(match postponed.count() {
+            0 => format!("{first} is still being written"),
+            1 => format!("{first} and 1 more file are still being written"),
+            others => format!("{first} and {others} more files are still being written"),
+        });
     }
     reasons
+}
+
+/// What is left alone.
+fn notes(workshop: &Workshop) -> Vec<String> {
+    let (whole, parts): (Vec<_>, Vec<_>) = workshop.nested().into_iter().partition(|(_, one)| one.tracked == 0);
+    let mut notes = Vec::new();
+    match &whole[..] {
+        [] => {}
+        [(name, _)] => notes.push(format!(
+            "{name} is a git repository of its own, so its files are not synced. To sync it, add it as a folder"
+        )),
+        [first, rest @ ..] => {
+            let mut names: Vec<&str> = rest.iter().map(|(name, _)| &**name).take(NAMED).collect();
+            let more = rest.len() - names.len();
+            names.insert(0, &first.0);
+            let more = match more {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            notes.push(format!(
+                "{}{more} are git repositories of their own, so their files are not synced. To sync one, add it as a folder",
+                names.join(", ")
+            ));
+        }
+    }
+    notes.extend(parts.into_iter().map(|(name, one)| {
+        format!(
+            "{name} has become a git repository of its own: {} in it that were synced before still are, new ones are not",
+            files(one.tracked as u64)
+        )
+    }));
+    notes
 }
 
 /// True if contents are wanted here and not here, unless rules keep them from all that have them.

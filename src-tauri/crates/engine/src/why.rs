@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use annex::Standing;
 use annex::settings::RemoteSettings;
 use assistant::content::Direction;
 use assistant::{Assistant, RemoteView};
@@ -36,6 +37,8 @@ fn observed(workshop: &Workshop, assistant: Option<&Assistant>, path: &RepoPath)
     })?;
     // Reads the descriptions too.
     workshop.settings()?;
+    let standing = workshop.annex().standing(path);
+    let standing = standing.unwrap_or_else(|error| Standing::Unreadable(error.to_string()));
     let Some(facts) = file else {
         return Ok(Why {
             path: path.to_string(),
@@ -43,8 +46,7 @@ fn observed(workshop: &Workshop, assistant: Option<&Assistant>, path: &RepoPath)
             have: Vec::new(),
             want: Vec::new(),
             missing: Vec::new(),
-            sentence: "it is not in the annex as last observed: it is in git itself, ignored, new, or not there"
-                .to_owned(),
+            sentence: left_out(workshop, path).unwrap_or_else(|| outside(&standing)),
         });
     };
     let names = |set: &BTreeSet<Uuid>| set.iter().map(|uuid| workshop.description(uuid)).collect::<Vec<_>>();
@@ -69,8 +71,67 @@ fn observed(workshop: &Workshop, assistant: Option<&Assistant>, path: &RepoPath)
         have: facts.have.iter().map(holder).collect(),
         want: names(&facts.want),
         missing: missing.collect(),
-        sentence: waits.sentence(lacking),
+        sentence: match left_out(workshop, path).or_else(|| unread(&standing)) {
+            Some(here) => format!("{here}; of its last version, {}", waits.sentence(lacking)),
+            None => waits.sentence(lacking),
+        },
     })
+}
+
+/// Why the last look, or the last taking in, left a file out.
+fn left_out(workshop: &Workshop, path: &RepoPath) -> Option<String> {
+    let why = workshop.unfit().remove(&path.to_string())?;
+    Some(format!("it is left out: {why}"))
+}
+
+/// Why a file that is in the annex is not taken in as it is now; none if it is.
+fn unread(standing: &Standing) -> Option<String> {
+    match standing {
+        Standing::BeingWritten
+        | Standing::EditedPointer
+        | Standing::Deleted
+        | Standing::Special(_)
+        | Standing::Directory
+        | Standing::Unreadable(_) => Some(outside(standing)),
+        // Where it was in a commit but is not any more, the observations are about to follow.
+        Standing::Tracked
+        | Standing::New
+        | Standing::Gone
+        | Standing::Ignored { .. }
+        | Standing::Nested(_)
+        | Standing::Passing => None,
+    }
+}
+
+/// How it stands with a path that is not in the annex.
+fn outside(standing: &Standing) -> String {
+    match standing {
+        Standing::Tracked => "git itself keeps it: it is synced with every commit".to_owned(),
+        Standing::New => "it is new: it is added as soon as an engine looks at it".to_owned(),
+        Standing::BeingWritten => {
+            "a program has it open for writing; it is taken in as soon as that program closes it".to_owned()
+        }
+        Standing::EditedPointer => {
+            "a program changed it before its content had come, so it holds a placeholder and that \
+                                    change, and is not synced. Copy the change to another file, then run 'git restore' \
+                                    on this one"
+                .to_owned()
+        }
+        Standing::Deleted => "it was deleted here, and that is not committed yet".to_owned(),
+        Standing::Gone => "it is not there, and no file of that name is synced".to_owned(),
+        Standing::Ignored { by, line } => format!("it is ignored, by line {line} of {}", by.display()),
+        Standing::Nested(repository) => {
+            let repository = repository.display();
+            format!("{repository} is a git repository of its own, so nothing new in it is synced")
+        }
+        Standing::Directory => "it is a directory; ask about a file in it".to_owned(),
+        Standing::Special(kind) => format!("it is no regular file but {kind}, which cannot be synced"),
+        Standing::Passing => {
+            "the file system keeps it for a program that has it open, and removes it by itself; it is not synced"
+                .to_owned()
+        }
+        Standing::Unreadable(why) => format!("it cannot be read: {why}"),
+    }
 }
 
 /// What a content waits for.
@@ -239,7 +300,7 @@ mod tests {
         assert!(sentence.ends_with("and that is everywhere it is wanted"), "{sentence}");
         assert_eq!(missing, []);
         let (sentence, missing) = found(&scene, None, b"unknown");
-        assert!(sentence.starts_with("it is not in the annex"), "{sentence}");
+        assert_eq!(sentence, "it is not there, and no file of that name is synced");
         assert_eq!(missing, []);
     }
 

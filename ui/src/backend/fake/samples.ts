@@ -32,6 +32,7 @@ export function folder(path: string, differs: Partial<Folder> = {}): Folder {
     few_copies: 0,
     full: [],
     waiting: [],
+    notes: [],
     recent: changes(6),
     ...differs,
   };

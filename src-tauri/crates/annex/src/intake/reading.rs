@@ -35,7 +35,7 @@ pub(super) fn open(directory: &OwnedFd, name: &[u8], seen: &Stat) -> Result<File
 
 /// True if any process has the file open for writing; false where the system cannot tell, so the file's stat data before and
 /// after reading has to.
-pub(super) fn is_being_written(file: &File) -> bool {
+pub(crate) fn is_being_written(file: &File) -> bool {
     writers(file) == Writers::Some
 }
 

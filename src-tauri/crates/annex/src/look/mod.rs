@@ -18,6 +18,7 @@ use model::{Key, Oid, RepoPath};
 
 pub use root::RootState;
 
+pub use walk::Standing;
 pub(crate) use walk::told;
 
 pub(crate) use root::RootId;
@@ -51,6 +52,8 @@ pub struct Look {
     pub unreadable: Vec<(PathBuf, String)>,
     /// Names that git cannot hold, with the reason.
     pub refused: Vec<(BString, String)>,
+    /// Directories that are git repositories of their own. Untracked files in them are left alone.
+    pub nested: Vec<Nested>,
     /// Unchanged pointer files whose content is here: for [`Annex::populate`].
     pub unfilled: Vec<(RepoPath, Key)>,
     /// The number of tracked files in the whole index.
@@ -64,6 +67,15 @@ pub struct Look {
     pub root: RootState,
     /// Device numbers that files had when they were staged, and have now.
     pub(crate) renumbered: Vec<(u32, u32)>,
+}
+
+/// A git repository in the work tree of another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nested {
+    /// Its directory.
+    pub path: PathBuf,
+    /// How many files below are tracked all the same, as they were before the directory became a repository.
+    pub tracked: usize,
 }
 
 /// A file that may have to be staged.
@@ -142,6 +154,7 @@ impl Look {
             removed: Vec::new(),
             unreadable: Vec::new(),
             refused: Vec::new(),
+            nested: Vec::new(),
             unfilled: Vec::new(),
             tracked: 0,
             staged: false,
@@ -200,6 +213,22 @@ impl Annex {
             return Ok(Look::empty(state));
         }
         Ok(look)
+    }
+}
+
+impl Annex {
+    /// Says how it stands with one path, for people who ask why it is not synced.
+    ///
+    /// # Errors
+    ///
+    /// As [`Annex::look`].
+    pub fn standing(&self, path: &RepoPath) -> Result<Standing> {
+        let Some(top) = self.work_tree() else {
+            return Ok(Standing::Gone);
+        };
+        let git = self.git()?;
+        let index = Index::read(&git)?;
+        walk::Walk::new(self, &git, top, &index)?.standing(path)
     }
 }
 

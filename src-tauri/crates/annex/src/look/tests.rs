@@ -18,8 +18,10 @@ pub(super) fn seam(path: &[u8]) -> rustix::io::Result<()> {
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use super::{Nested, Standing};
 use crate::index::Staged;
 use crate::scratch_repository::Scratch;
+use model::RepoPath;
 
 fn refusing<T>(path: &str, errno: Errno, run: impl FnOnce() -> T) -> T {
     FAULT.set(Some((path.as_bytes().to_vec(), errno)));
@@ -259,4 +261,106 @@ fn a_locked_file_that_git_moved_leads_to_its_content_again() {
         assert_eq!(fs::read(repo.path("d/a")).unwrap(), b"1");
         repo.check();
     }
+}
+
+#[test]
+fn a_nested_repository_is_told_once_and_its_new_files_are_left_alone() {
+    let repo = Scratch::new();
+    repo.write("project/tracked", "1");
+    repo.write(".gitignore", "ignored/\n");
+    repo.sync();
+    for name in ["project/.git/HEAD", "project/d/e/.git/HEAD", "ignored/.git/HEAD"] {
+        repo.write(name, "ref: refs/heads/main\n");
+    }
+    repo.write("project/new", "2");
+    repo.write("project/d/new", "2");
+    let project = Nested {
+        path: "project".into(),
+        tracked: 1,
+    };
+    let looks = [
+        repo.look(),
+        repo.look_at(&["project"]),
+        repo.look_at(&["project/new", "project/d/new", "project/tracked"]),
+    ];
+    for look in looks {
+        assert_eq!(look.nested, [project.clone()], "once, and not what lies in it");
+        assert!(look.is_clean(), "{look:?}");
+    }
+    repo.write("project/tracked", "22");
+    fs::remove_dir_all(repo.path("project/.git")).unwrap();
+    let look = repo.look();
+    let nested: Vec<_> = look
+        .nested
+        .iter()
+        .map(|nested| nested.path.display().to_string())
+        .collect();
+    assert_eq!(nested, ["project/d/e"]);
+    assert_eq!((look.added.len(), look.modified.len()), (2, 1));
+}
+
+/// Where a file system cannot remove a file that is open, it gives it such a name until it is closed.
+#[test]
+fn what_a_file_system_keeps_for_an_open_file_is_no_document() {
+    let repo = Scratch::new();
+    for name in [".fuse_hidden0000000a00000001", "d/.nfs000000000000000a00000001"] {
+        repo.write(name, "1");
+        assert_eq!(
+            repo.annex.standing(&RepoPath::parse(name.as_bytes()).unwrap()).unwrap(),
+            Standing::Passing
+        );
+    }
+    assert!(repo.look().is_clean());
+    assert!(repo.look_at(&["d"]).is_clean());
+    repo.write(".nfs-notes", "1");
+    repo.write(".fuse_hidden", "1");
+    assert_eq!(repo.look().added.len(), 2);
+}
+
+#[test]
+fn how_it_stands_with_a_path_is_told() {
+    let repo = Scratch::new();
+    repo.write("kept", "1");
+    repo.write("deleted", "1");
+    repo.sync();
+    repo.write("d/.gitignore", "# mine\n\n*.log\n");
+    repo.write(".git/info/exclude", "out/\n");
+    for name in [
+        "d/x.log",
+        "out/a/b",
+        "new",
+        "open",
+        "code/.git/HEAD",
+        "code/c/d",
+        "plain/f",
+    ] {
+        repo.write(name, "1");
+    }
+    fs::remove_file(repo.path("deleted")).unwrap();
+    let pipe = std::process::Command::new("mkfifo").arg(repo.path("pipe")).status();
+    assert!(pipe.unwrap().success());
+    let socket = std::os::unix::net::UnixListener::bind(repo.path("socket")).unwrap();
+    let open = fs::File::options().append(true).open(repo.path("open")).unwrap();
+    let ignored = |by: &str, line| Standing::Ignored { by: by.into(), line };
+    for (path, standing) in [
+        ("kept", Standing::Tracked),
+        ("deleted", Standing::Deleted),
+        ("d/x.log", ignored("d/.gitignore", 3)),
+        ("out/a/b", ignored(".git/info/exclude", 1)),
+        ("out", ignored(".git/info/exclude", 1)),
+        ("new", Standing::New),
+        ("open", Standing::BeingWritten),
+        ("code", Standing::Nested("code".into())),
+        ("code/c/d", Standing::Nested("code".into())),
+        ("code/c/gone", Standing::Nested("code".into())),
+        ("plain", Standing::Directory),
+        ("plain/gone", Standing::Gone),
+        ("kept/below", Standing::Gone),
+        ("pipe", Standing::Special("a pipe (fifo)")),
+        ("socket", Standing::Special("a socket")),
+    ] {
+        let found = repo.annex.standing(&RepoPath::parse(path.as_bytes()).unwrap()).unwrap();
+        assert_eq!(found, standing, "{path}");
+    }
+    drop((open, socket));
 }

@@ -1,3 +1,5 @@
+mod standing;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Read;
@@ -13,7 +15,7 @@ use model::{Key, RepoPath};
 use rustix::fs::{AtFlags, FileType, RawDir, statat};
 use rustix::io::Errno;
 
-use super::{Candidate, Look, Prior, Removed, RootState, Scope};
+use super::{Candidate, Look, Nested, Prior, Removed, RootState, Scope};
 use crate::beneath::{open_child, open_directory, open_file};
 use crate::ignore::Ignore;
 use crate::index::{EXECUTABLE, Entry, GITLINK, Index, REGULAR, SYMLINK};
@@ -21,6 +23,8 @@ use crate::oid::to_git;
 use crate::pointer::{POINTER_SIZES, key_of_pointer, key_of_symlink, leads_to_objects};
 use crate::stat::{FileTime, Stat};
 use crate::{Annex, Error, Result, Store};
+
+pub use standing::Standing;
 
 /// Directories nested deeper are not entered: each costs an open file, and no person makes them.
 const MAX_DEPTH: usize = 400;
@@ -40,6 +44,7 @@ pub(super) struct Walk<'i> {
     trust_ctime: bool,
     trust_mode: bool,
     ignore: Ignore,
+    excludes_file: Option<PathBuf>,
     listing: Vec<MaybeUninit<u8>>,
     /// Directories that are empty although files are tracked below them, which have another device number than the
     /// directory has: either the files were deleted, or their file system is not mounted now.
@@ -97,9 +102,10 @@ impl<'i> Walk<'i> {
             trust_mode: flag("core.fileMode", true),
             ignore: Ignore::new(
                 &read(&git.commondir().join("info/exclude")),
-                &excludes_file.map(|path| read(&path)).unwrap_or_default(),
+                &excludes_file.as_deref().map(read).unwrap_or_default(),
                 flag("core.ignoreCase", false),
             ),
+            excludes_file,
             listing: vec![MaybeUninit::uninit(); 32 << 10],
             emptied: Vec::new(),
             renumbered: BTreeMap::new(),
@@ -128,6 +134,8 @@ impl<'i> Walk<'i> {
                 self.unreadable(&path, reason.to_owned());
             }
         }
+        self.look.nested.sort();
+        self.look.nested.dedup();
         self.look.renumbered = self.renumbered.into_iter().collect();
         (self.look, self.root)
     }
@@ -169,7 +177,11 @@ impl<'i> Walk<'i> {
     fn level(&mut self, directory: OwnedFd, path: &[u8], adds: bool) -> Level {
         let rules = self.ignore.depth();
         self.enter_rules(&directory, path.len());
-        let is_nested = !path.is_empty() && statat(&directory, ".git", AtFlags::SYMLINK_NOFOLLOW).is_ok();
+        let is_nested = !path.is_empty() && has_repository(&directory);
+        if is_nested && adds {
+            let above = path.strip_suffix(b"/").unwrap_or(path);
+            self.nested(path, self.below(above));
+        }
         Level {
             path: path.to_owned(),
             directory,
@@ -207,7 +219,11 @@ impl<'i> Walk<'i> {
             return self.emptied(directory, path, tracked);
         }
         let has = |name: &[u8]| names.binary_search_by(|(other, _)| (**other).cmp(name)).is_ok();
-        let adds = adds && (depth == 0 || !has(b".git"));
+        let is_nested = depth > 0 && has(b".git");
+        if is_nested && adds {
+            self.nested(path, tracked.clone());
+        }
+        let adds = adds && !is_nested;
         let rules = self.ignore.depth();
         if has(b".gitignore") {
             self.enter_rules(directory, path.len());
@@ -308,7 +324,8 @@ impl<'i> Walk<'i> {
             FileType::RegularFile | FileType::Symlink => {
                 let is_new = tracked.file.is_empty();
                 self.remove(tracked.below);
-                if is_new && (!adds || self.ignore.covers(path, false)) {
+                let is_left_alone = || is_of_file_system(&path[start..]) || self.ignore.covers(path, false);
+                if is_new && (!adds || is_left_alone()) {
                     return;
                 }
                 let stat = match found.map_or_else(|| self.stat(directory, path, start), Ok) {
@@ -496,6 +513,14 @@ impl<'i> Walk<'i> {
         }
     }
 
+    /// Takes note of a directory that is a repository of its own.
+    fn nested(&mut self, path: &[u8], tracked: Range<usize>) {
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        let path = PathBuf::from(OsString::from_vec(path.to_owned()));
+        let tracked = tracked.len();
+        self.look.nested.push(Nested { path, tracked });
+    }
+
     fn unreadable(&mut self, path: &[u8], reason: String) {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         let path = PathBuf::from(OsString::from_vec(path.to_owned()));
@@ -581,6 +606,19 @@ fn targets(paths: &[RepoPath]) -> Option<Vec<RepoPath>> {
     });
     paths.dedup_by(|path, above| path.is_within(above));
     Some(paths)
+}
+
+fn has_repository(directory: &OwnedFd) -> bool {
+    statat(directory, ".git", AtFlags::SYMLINK_NOFOLLOW).is_ok()
+}
+
+/// True for the name that a file system gives a deleted file which a program still has open: `.fuse_hidden` or `.nfs` and a
+/// number. It goes when the program closes it.
+fn is_of_file_system(name: &[u8]) -> bool {
+    let number = name
+        .strip_prefix(b".fuse_hidden")
+        .or_else(|| name.strip_prefix(b".nfs"));
+    number.is_some_and(|number| number.len() >= 16 && number.iter().all(u8::is_ascii_hexdigit))
 }
 
 fn default_excludes_file() -> Option<PathBuf> {

@@ -192,6 +192,11 @@ impl Assistant {
         self.intake.is_postponed()
     }
 
+    /// The files that wait so.
+    pub fn postponed(&self) -> impl Iterator<Item = &RepoPath> {
+        self.intake.postponed()
+    }
+
     /// The top of the work tree as the last look found it.
     pub fn root(&self) -> Root {
         self.root

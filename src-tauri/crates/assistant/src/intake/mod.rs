@@ -110,6 +110,10 @@ impl Intake {
         !self.postponed.is_empty()
     }
 
+    pub(crate) fn postponed(&self) -> impl Iterator<Item = &RepoPath> {
+        self.postponed.iter()
+    }
+
     fn note(&mut self, now: Timestamp) {
         self.first_change_at.get_or_insert(now);
         self.last_change_at = Some(now);

@@ -24,6 +24,7 @@ pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
                 .iter()
                 .map(|(path, why)| (path.display().to_string(), why.clone()));
             workshop.set_unfit(within.as_deref(), refused.chain(unreadable));
+            workshop.set_nested(within.as_deref(), &look.nested);
             match fill(workshop, &look.unfilled) {
                 Err(error) => Looked::Failed(error.to_string()),
                 Ok(()) => {

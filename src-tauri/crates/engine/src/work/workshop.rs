@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use annex::settings::{Bandwidth, RemoteSettings, Settings};
-use annex::{Annex, Error as AnnexError, Facts, Look, RefsState, Waiting};
+use annex::{Annex, Error as AnnexError, Facts, Look, Nested, RefsState, Waiting};
 use assistant::content::{Direction, Policy};
 use assistant::pacing::Limit;
 use assistant::{Heads, Id, Refs, RemoteFacts};
@@ -82,6 +82,8 @@ struct Shared {
     recent: VecDeque<Change>,
     /// Files that could not be added, with the reason.
     unfit: BTreeMap<String, String>,
+    /// Directories that are repositories of their own.
+    nested: BTreeMap<String, Nested>,
     /// What the git-annex branch said, and at which commit.
     facts: Option<(Option<Oid>, Arc<Facts>)>,
     blind: BTreeMap<PathBuf, surroundings::Why>,
@@ -582,6 +584,18 @@ impl Workshop {
         let mut shared = self.shared();
         forget_within(&mut shared.unfit, within);
         shared.unfit.extend(unfit);
+    }
+
+    /// Which directories a look at these paths, or at everything, found to be repositories of their own.
+    pub(crate) fn set_nested(&self, within: Option<&[RepoPath]>, nested: &[Nested]) {
+        let mut shared = self.shared();
+        forget_within(&mut shared.nested, within);
+        let named = nested.iter().map(|one| (one.path.display().to_string(), one.clone()));
+        shared.nested.extend(named);
+    }
+
+    pub(crate) fn nested(&self) -> BTreeMap<String, Nested> {
+        self.shared().nested.clone()
     }
 
     pub(crate) fn unfit(&self) -> BTreeMap<String, String> {

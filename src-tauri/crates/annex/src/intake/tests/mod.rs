@@ -16,7 +16,7 @@ use model::{Key, RepoPath};
 
 use super::{Counts, Postponed};
 use crate::scratch_repository::Scratch;
-use crate::{Error, RootState};
+use crate::{Error, RootState, Standing};
 
 const HELLO: &str = "SHA256E-s5--2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
@@ -620,11 +620,13 @@ fn a_pointer_that_was_edited_is_never_committed() {
     assert!(intake.postponed.iter().all(|(_, why)| *why == Postponed::EditedPointer));
     assert_eq!(intake.commit, None);
     assert_eq!(repo.staged(), staged);
+    assert_eq!(repo.annex.standing(&path("diary")).unwrap(), Standing::EditedPointer);
     // Another content in its place is an edit as any other.
     repo.write("diary", "a new one");
     repo.write("cut", "");
     fs::remove_file(repo.path("copy")).unwrap();
     repo.sync();
+    assert_eq!(repo.annex.standing(&path("diary")).unwrap(), Standing::Tracked);
 }
 
 /// git-annex puts the content in place before it stages the pointer.

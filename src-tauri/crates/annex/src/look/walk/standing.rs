@@ -1,0 +1,161 @@
+//! Why one path is not synced, or not now.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use bstr::ByteSlice;
+use model::RepoPath;
+use rustix::fs::{AtFlags, FileType, statat};
+use rustix::io::Errno;
+
+use super::{Walk, has_repository, is_of_file_system, told};
+use crate::Result;
+use crate::beneath::{open_child, open_directory, open_file};
+use crate::ignore::{Rule, RulesFile};
+use crate::index::Entry;
+use crate::intake::is_being_written;
+use crate::pointer::{MAX_POINTER, is_edited_pointer, key_of_pointer};
+use crate::stat::Stat;
+
+/// How it stands with a path in the work tree, the index and the rules of what is ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is tracked, and nothing keeps it from being taken in as it is.
+    Tracked,
+    /// It is not tracked, and nothing keeps it from being added.
+    New,
+    /// A process has it open for writing.
+    BeingWritten,
+    /// It is a pointer that a program has edited before its content came.
+    EditedPointer,
+    /// It is tracked, and gone from the work tree.
+    Deleted,
+    /// It is neither there nor tracked.
+    Gone,
+    /// git ignores it, or a directory that it is in.
+    Ignored {
+        /// The file that says so, from the top of the work tree if it is in it.
+        by: PathBuf,
+        /// The line there, from 1.
+        line: usize,
+    },
+    /// This directory is a git repository of its own; the path is it or lies in it.
+    Nested(PathBuf),
+    /// It is a directory.
+    Directory,
+    /// It is no file, but this.
+    Special(&'static str),
+    /// The file system keeps it for a program that has it open, and removes it by itself.
+    Passing,
+    /// The system does not let it be read, for this reason.
+    Unreadable(String),
+}
+
+impl Walk<'_> {
+    /// Says how it stands with one path.
+    pub(in crate::look) fn standing(mut self, path: &RepoPath) -> Result<Standing> {
+        let path = path.as_bytes();
+        let entry = self.entries[self.file_range(path)].first();
+        let is_new = entry.is_none() && self.below(path).is_empty();
+        let absent = match is_new {
+            true => Standing::Gone,
+            false => Standing::Deleted,
+        };
+        let mut directory = match open_directory(&self.root, b"") {
+            Ok(root) => root,
+            Err(errno) => return Ok(Standing::Unreadable(told(errno))),
+        };
+        self.enter_rules(&directory, 0);
+        let mut start = 0;
+        while let Some(end) = path[start..].find_byte(b'/').map(|slash| start + slash) {
+            let above = &path[..end];
+            if is_new && let Some(rule) = self.ignore.rule(above, true) {
+                return Ok(self.ignored(rule, path));
+            }
+            directory = match open_child(&directory, &path[start..end]) {
+                Ok(child) => child,
+                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(absent),
+                Err(errno) => return Ok(Standing::Unreadable(told(errno))),
+            };
+            if is_new && has_repository(&directory) {
+                return Ok(Standing::Nested(shown(above)));
+            }
+            start = end + 1;
+            self.enter_rules(&directory, start);
+        }
+        let name = &path[start..];
+        let stat = match statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => return Ok(absent),
+            Err(errno) => return Ok(Standing::Unreadable(told(errno))),
+        };
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        let special = match kind {
+            FileType::Fifo => Some("a pipe (fifo)"),
+            FileType::Socket => Some("a socket"),
+            FileType::CharacterDevice | FileType::BlockDevice => Some("a device"),
+            FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::Unknown => None,
+        };
+        if let Some(special) = special {
+            return Ok(Standing::Special(special));
+        }
+        let is_directory = kind == FileType::Directory;
+        if is_new && let Some(rule) = self.ignore.rule(path, is_directory) {
+            return Ok(self.ignored(rule, path));
+        }
+        if is_directory {
+            let is_nested = open_child(&directory, name).is_ok_and(|inside| has_repository(&inside));
+            return Ok(match is_nested {
+                true => Standing::Nested(shown(path)),
+                false => Standing::Directory,
+            });
+        }
+        if is_new && is_of_file_system(name) {
+            return Ok(Standing::Passing);
+        }
+        if kind == FileType::RegularFile {
+            match open_file(&directory, name) {
+                Ok(file) => {
+                    if let Some(standing) = self.of_file(&File::from(file), entry, &stat.into()) {
+                        return Ok(standing);
+                    }
+                }
+                Err(errno) => return Ok(Standing::Unreadable(told(errno))),
+            }
+        }
+        Ok(match is_new {
+            true => Standing::New,
+            false => Standing::Tracked,
+        })
+    }
+
+    /// What only a file itself tells.
+    fn of_file(&self, file: &File, entry: Option<&Entry>, stat: &Stat) -> Option<Standing> {
+        if is_being_written(file) {
+            return Some(Standing::BeingWritten);
+        }
+        if entry.is_some_and(|entry| self.is_unchanged(entry, stat)) {
+            return None;
+        }
+        let mut start = vec![0; usize::try_from(stat.size).unwrap_or(MAX_POINTER).min(MAX_POINTER)];
+        let read = rustix::io::pread(file, &mut start, 0).ok()?;
+        start.truncate(read);
+        let staged = entry.and_then(|entry| self.blob(entry));
+        let staged = staged.and_then(|blob| key_of_pointer(blob.data()));
+        is_edited_pointer(&start, staged.as_ref()).then_some(Standing::EditedPointer)
+    }
+
+    fn ignored(&self, rule: Rule, path: &[u8]) -> Standing {
+        let by = match rule.file {
+            RulesFile::Gitignore(prefix) => shown(&[&path[..prefix], b".gitignore"].concat()),
+            RulesFile::Exclude => PathBuf::from(".git/info/exclude"),
+            RulesFile::ExcludesFile => self.excludes_file.clone().unwrap_or_default(),
+        };
+        Standing::Ignored { by, line: rule.line }
+    }
+}
+
+fn shown(path: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    PathBuf::from(std::ffi::OsString::from_vec(path.to_owned()))
+}
