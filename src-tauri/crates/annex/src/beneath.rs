@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use bstr::ByteSlice;
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, openat, openat2, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, RawDir, ResolveFlags, openat, openat2, statat};
 use rustix::io::{Errno, Result};
 
 use crate::stat::Stat;
@@ -49,13 +49,77 @@ impl<'r> Directories<'r> {
         statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map(Stat::from)
     }
 
-    /// True if no file is at a path: nothing, or a directory, or a file in place of a directory above it.
+    /// True if no file is at a path: nothing, or a directory, or a file in place of a directory above it. A file that a
+    /// file system finds by another spelling of its name is not there.
     pub(crate) fn is_gone(&mut self, path: &[u8]) -> bool {
         match self.stat(path) {
-            Ok(stat) => stat.is_directory(),
+            Ok(stat) => stat.is_directory() || !self.is_spelt_so(path),
             Err(errno) => matches!(errno, Errno::NOENT | Errno::NOTDIR),
         }
     }
+}
+
+impl Directories<'_> {
+    /// True if a path that is there is listed under exactly this name, in directories that are as well.
+    fn is_spelt_so(&self, path: &[u8]) -> bool {
+        let Ok(mut directory) = open_directory(self.root, b"") else {
+            return true;
+        };
+        let mut names = path.split(|&b| b == b'/').peekable();
+        while let Some(name) = names.next() {
+            if !is_spelt_so(&directory, name) {
+                return false;
+            }
+            if names.peek().is_some() {
+                match open_child(&directory, name) {
+                    Ok(child) => directory = child,
+                    Err(_) => return true,
+                }
+            }
+        }
+        true
+    }
+}
+
+/// False if a name that is found in a directory is there only because its file system takes several spellings for one.
+pub(crate) fn is_spelt_so(directory: &OwnedFd, name: &[u8]) -> bool {
+    let Some(other) = other_spelling(name) else { return true };
+    // Nearly always, there is nothing of the other spelling. The number of its inode tells nothing: FUSE may give one file a
+    // number for each spelling.
+    if statat(directory, other, AtFlags::SYMLINK_NOFOLLOW).is_err() {
+        return true;
+    }
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 8 << 10];
+    let Ok(listed) = open_child(directory, b".") else {
+        return true;
+    };
+    let mut listing = RawDir::new(&listed, &mut buffer);
+    while let Some(entry) = listing.next() {
+        match entry {
+            Ok(entry) if entry.file_name().to_bytes() == name => return true,
+            Ok(_) => {}
+            Err(_) => return true,
+        }
+    }
+    false
+}
+
+/// A name with the case of its first letter changed; none if it has no letter.
+fn other_spelling(name: &[u8]) -> Option<Vec<u8>> {
+    let mut other = Vec::with_capacity(name.len() + 2);
+    for (start, end, letter) in name.char_indices() {
+        let changed = match letter.is_uppercase() {
+            true => letter.to_lowercase().to_string(),
+            false => letter.to_uppercase().to_string(),
+        };
+        if letter != char::REPLACEMENT_CHARACTER && changed.as_bytes() != &name[start..end] {
+            other.extend_from_slice(changed.as_bytes());
+            other.extend_from_slice(&name[end..]);
+            return Some(other);
+        }
+        other.extend_from_slice(&name[start..end]);
+    }
+    None
 }
 
 /// Opens one directory right below another; `ENOTDIR` if a symlink has that name.
@@ -101,5 +165,27 @@ fn not_a_directory(errno: Errno) -> Errno {
     match errno {
         Errno::LOOP => Errno::NOTDIR,
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::other_spelling;
+
+    #[test]
+    fn another_spelling_differs_in_the_case_of_one_letter() {
+        for (name, other) in [
+            ("readme", Some("Readme")),
+            ("Readme", Some("readme")),
+            ("1-a", Some("1-A")),
+            ("\u{e9}t\u{e9}", Some("\u{c9}t\u{e9}")),
+            ("123.\u{4e2d}", None),
+        ] {
+            assert_eq!(
+                other_spelling(name.as_bytes()),
+                other.map(|other| other.as_bytes().to_vec())
+            );
+        }
+        assert_eq!(other_spelling(b"\xff\xfea"), Some(b"\xff\xfeA".to_vec()));
     }
 }

@@ -21,11 +21,18 @@ pub(crate) struct Scratch {
     pub(crate) unlocked: bool,
     pub(crate) allow_removals: bool,
     pub(crate) cancelled: AtomicBool,
+    /// How much later than now files are taken in: some file systems date changes by steps of two seconds.
+    pub(crate) later: Duration,
 }
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// In a directory of a file system of its own.
+    pub(crate) fn within(directory: &Path) -> Self {
+        let folder = tempfile::tempdir_in(directory).unwrap();
         let top = folder.path().join("top");
         fs::create_dir(&top).unwrap();
         let filter = format!("echo ran >> {}; cat", folder.path().join("filtered").display());
@@ -53,6 +60,7 @@ impl Scratch {
             unlocked: true,
             allow_removals: true,
             cancelled: AtomicBool::new(false),
+            later: Duration::ZERO,
         }
     }
 
@@ -124,7 +132,7 @@ impl Scratch {
             allow_removals: self.allow_removals,
             cancelled: &self.cancelled,
         };
-        self.annex.ingest(look, &options, SystemTime::now())
+        self.annex.ingest(look, &options, SystemTime::now() + self.later)
     }
 
     /// By the rules of the repository, as they are now.

@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, FileType, RawDir, statat};
 use rustix::io::Errno;
 
 use super::{Candidate, Look, Nested, Prior, Removed, RootState, Scope};
-use crate::beneath::{open_child, open_directory, open_file};
+use crate::beneath::{is_spelt_so, open_child, open_directory, open_file};
 use crate::ignore::Ignore;
 use crate::index::{EXECUTABLE, Entry, GITLINK, Index, REGULAR, SYMLINK};
 use crate::oid::to_git;
@@ -166,6 +166,9 @@ impl<'i> Walk<'i> {
             };
             let adds = level.adds && !self.ignore.covers(&path[..end], true);
             match open_child(&level.directory, &path[at..end]) {
+                Ok(_) if !is_spelt_so(&level.directory, &path[at..end]) => {
+                    return self.single(&level.directory, &path[..end], at, adds);
+                }
                 Ok(child) => way.push(self.level(child, &path[..=end], adds)),
                 Err(Errno::NOENT | Errno::NOTDIR) => return self.single(&level.directory, &path[..end], at, adds),
                 Err(errno) => return self.unreadable(&path[..end], told(errno)),
@@ -197,15 +200,11 @@ impl<'i> Walk<'i> {
             below: self.below(&path),
         };
         let depth = path.iter().filter(|&&b| b == b'/').count();
-        self.name(
-            directory,
-            &mut path,
-            start,
-            Listed::As(FileType::Unknown),
-            tracked,
-            adds,
-            depth,
-        );
+        let listed = match is_spelt_so(directory, &path[start..]) {
+            true => Listed::As(FileType::Unknown),
+            false => Listed::Absent,
+        };
+        self.name(directory, &mut path, start, listed, tracked, adds, depth);
     }
 
     /// Looks at everything in a directory. `path` is its path with a slash at the end (nothing at the top), `tracked`
