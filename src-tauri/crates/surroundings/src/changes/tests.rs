@@ -293,3 +293,16 @@ async fn nothing_wakes_while_nothing_happens() {
     drop(_watch);
     assert_eq!(changes.next().await, None);
 }
+
+/// `truncate(2)` opens and closes nothing.
+#[tokio::test]
+async fn a_file_cut_by_its_name_is_reported() {
+    let top = tempfile::tempdir().unwrap();
+    let file = top.path().join("file");
+    fs::write(&file, "long text").unwrap();
+    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    for length in [4, 2] {
+        nix::unistd::truncate(&file, length).unwrap();
+        paths_until(&mut changes, [file.clone()]).await;
+    }
+}

@@ -50,11 +50,29 @@ pub(super) struct Watcher {
     announced: BTreeMap<PathBuf, Why>,
     /// Paths to be passed on with the next batch.
     paths: BTreeSet<PathBuf>,
+    /// Files that were written to and not closed since.
+    unclosed: BTreeMap<PathBuf, Unclosed>,
     outlet: Outlet,
     most_directories: usize,
     poll_every: Duration,
     next_poll: Instant,
 }
+
+/// A file that was written to, and that nobody was seen to close: it is open, or was changed by its name.
+struct Unclosed {
+    /// When it is to be reported; none if it has been since.
+    due: Option<Instant>,
+    /// How long it must have rested for that.
+    rest: Duration,
+}
+
+/// A file that was changed and not closed is reported when it has rested so long, each time it is not closed for twice as
+/// long: a program may keep it open for days.
+const REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(64);
+
+/// Beyond so many, those that have been reported are forgotten.
+const MOST_UNCLOSED: usize = 4096;
 
 /// Above so many blind directories in a place, the whole place is polled instead.
 const MOST_BLIND: usize = 32;
@@ -90,6 +108,7 @@ impl Watcher {
             awaited: BTreeSet::new(),
             announced: BTreeMap::new(),
             paths: BTreeSet::new(),
+            unclosed: BTreeMap::new(),
             outlet,
             most_directories,
             poll_every,
@@ -99,11 +118,10 @@ impl Watcher {
 
     pub(super) fn run(mut self, inbox: &Receiver<Message>) {
         loop {
-            // Without a blind directory there is nothing to wake for but messages.
-            let first = if self.blind.is_empty() {
-                inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
-                inbox.recv_timeout(self.next_poll.saturating_duration_since(Instant::now()))
+            // Mostly there is nothing to wake for but messages.
+            let first = match self.wakes_at() {
+                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
             match first {
                 Ok(message) => {
@@ -114,15 +132,25 @@ impl Watcher {
                         }
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => self.poll(),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            if !self.blind.is_empty() && self.next_poll <= Instant::now() {
+                self.poll();
+            }
+            self.report_unclosed();
             if self.events_lost.swap(false, Ordering::AcqRel) || self.stale.len() > MOST_STALE {
                 self.start_over();
             }
             self.await_missing();
             self.flush();
         }
+    }
+
+    fn wakes_at(&self) -> Option<Instant> {
+        let poll = (!self.blind.is_empty()).then_some(self.next_poll);
+        let unclosed = self.unclosed.values().filter_map(|file| file.due);
+        unclosed.chain(poll).min()
     }
 
     fn handle(&mut self, message: Message) -> std::ops::ControlFlow<()> {
@@ -157,9 +185,55 @@ impl Watcher {
             self.on_arrival(path, event.kind == EventKind::Create(CreateKind::File));
         } else if event.kind.is_remove() || renamed(RenameMode::From) {
             self.on_departure(path);
+        } else if let EventKind::Modify(ModifyKind::Data(_)) = event.kind {
+            self.on_writing(path);
         } else if !renamed(RenameMode::Both) && !matches!(event.kind, EventKind::Access(AccessKind::Open(_))) {
             // Both halves of a rename have also come as From and To.
-            self.report(path);
+            if let EventKind::Access(AccessKind::Close(_)) = event.kind {
+                self.unclosed.remove(path);
+            }
+            let scope = self.report(path);
+            if let Some(scope) = scope
+                && self.blind.get(path) == Some(&Why::Unreadable)
+            {
+                // It may be readable now.
+                self.blind.remove(path);
+                self.enter(path.to_owned(), scope, true);
+            }
+        }
+    }
+
+    /// Somebody writes to a file. That is reported when it is closed; but a file can also be cut by its name, without ever
+    /// being open.
+    fn on_writing(&mut self, path: &Path) {
+        if self.scope_of(path) != Some(Scope::WorkTree) {
+            return;
+        }
+        if self.unclosed.len() > MOST_UNCLOSED {
+            self.unclosed.retain(|_, file| file.due.is_some());
+        }
+        let file = self
+            .unclosed
+            .entry(path.to_owned())
+            .or_insert(Unclosed { due: None, rest: REST });
+        file.due = Some(Instant::now() + file.rest);
+    }
+
+    fn report_unclosed(&mut self) {
+        if self.unclosed.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let mut rested = Vec::new();
+        for (path, file) in &mut self.unclosed {
+            if file.due.is_some_and(|due| due <= now) {
+                file.due = None;
+                file.rest = (file.rest * 2).min(LONGEST_REST);
+                rested.push(path.clone());
+            }
+        }
+        for path in rested {
+            self.report(&path);
         }
     }
 
@@ -177,6 +251,7 @@ impl Watcher {
     }
 
     fn on_departure(&mut self, path: &Path) {
+        self.unclosed.remove(path);
         let scope = self.report(path);
         let was_directory = self.forget(path);
         self.revisit_places_within(path);
@@ -193,13 +268,16 @@ impl Watcher {
 
     /// Notes a path for the listener, unless it is out of scope. Gives the scope it is in, if any.
     fn report(&mut self, path: &Path) -> Option<Scope> {
-        let around = path.parent().and_then(|parent| self.watched.get(parent)).copied();
-        let scope = around.or_else(|| self.watched.get(path).copied())?;
-        if around.is_some() && is_excluded(scope, path) {
-            return None;
-        }
+        let scope = self.scope_of(path)?;
         self.paths.insert(path.to_owned());
         Some(scope)
+    }
+
+    fn scope_of(&self, path: &Path) -> Option<Scope> {
+        let around = path.parent().and_then(|parent| self.watched.get(parent)).copied();
+        let scope = around.or_else(|| self.watched.get(path).copied())?;
+        let is_out = around.is_some() && is_excluded(scope, path);
+        (!is_out).then_some(scope)
     }
 
     /// Watches a directory and, as its scope says, those below it; notes what it finds there if `report` says so.
@@ -482,6 +560,7 @@ fn kernel_watcher(
     // Without opens and reads: our own walks would be reported, and overflow the queue.
     let kinds = EventKindMask::CREATE
         | EventKindMask::REMOVE
+        | EventKindMask::MODIFY_DATA
         | EventKindMask::MODIFY_NAME
         | EventKindMask::MODIFY_META
         | EventKindMask::ACCESS_CLOSE;
