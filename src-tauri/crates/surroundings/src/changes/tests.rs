@@ -306,3 +306,17 @@ async fn a_file_cut_by_its_name_is_reported() {
         paths_until(&mut changes, [file.clone()]).await;
     }
 }
+
+#[tokio::test]
+async fn a_directory_that_becomes_a_repository_is_reported() {
+    let top = tempfile::tempdir().unwrap();
+    let project = top.path().join("project");
+    fs::create_dir(&project).unwrap();
+    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    fs::create_dir(project.join(".git")).unwrap();
+    paths_until(&mut changes, [project.clone()]).await;
+    fs::write(project.join(".git/index"), "").unwrap();
+    fs::remove_dir_all(project.join(".git")).unwrap();
+    let seen = paths_until(&mut changes, [project.clone()]).await;
+    assert_eq!(seen, [project].into());
+}

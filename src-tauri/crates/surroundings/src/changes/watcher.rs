@@ -238,6 +238,7 @@ impl Watcher {
     }
 
     fn on_arrival(&mut self, path: &Path, is_file: bool) {
+        self.report_nesting(path);
         if let Some(scope) = self.report(path)
             && !is_file
             && scope != Scope::Alone
@@ -251,6 +252,7 @@ impl Watcher {
     }
 
     fn on_departure(&mut self, path: &Path) {
+        self.report_nesting(path);
         self.unclosed.remove(path);
         let scope = self.report(path);
         let was_directory = self.forget(path);
@@ -278,6 +280,15 @@ impl Watcher {
         let scope = around.or_else(|| self.watched.get(path).copied())?;
         let is_out = around.is_some() && is_excluded(scope, path);
         (!is_out).then_some(scope)
+    }
+
+    /// When a `.git` comes or goes below the top, the directory that it is in has become, or was, a repository of its own.
+    fn report_nesting(&mut self, path: &Path) {
+        let Some(directory) = path.parent() else { return };
+        let is_in_tree = self.watched.get(directory) == Some(&Scope::WorkTree) && !self.places.contains_key(directory);
+        if is_in_tree && is_excluded(Scope::WorkTree, path) {
+            self.paths.insert(directory.to_owned());
+        }
     }
 
     /// Watches a directory and, as its scope says, those below it; notes what it finds there if `report` says so.
