@@ -197,6 +197,8 @@ fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
     }
     for (path, why) in workshop.blind() {
         let why = match why {
+            // That is as it must be there: a note tells it.
+            Why::Elsewhere => continue,
             Why::Overflow => "too much changed at once",
             Why::Missing => "it is not there, or was replaced",
             Why::WatchLimit => "the limit of watched directories (fs.inotify.max_user_watches) is reached",
@@ -511,7 +513,7 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
     reasons
 }
 
-/// What is left alone.
+/// What is left alone, or noticed late.
 fn notes(workshop: &Workshop) -> Vec<String> {
     let (whole, parts): (Vec<_>, Vec<_>) = workshop.nested().into_iter().partition(|(_, one)| one.tracked == 0);
     let mut notes = Vec::new();
@@ -534,6 +536,35 @@ fn notes(workshop: &Workshop) -> Vec<String> {
             ));
         }
     }
+    let mut elsewhere = BTreeSet::new();
+    let reached = workshop.reached();
+    let own = [workshop.annex().work_tree(), Some(workshop.annex().git_dir())];
+    for (path, _) in workshop.blind().into_iter().filter(|(_, why)| *why == Why::Elsewhere) {
+        let is_of = |directory: &Path| {
+            directory
+                .canonicalize()
+                .is_ok_and(|directory| path.starts_with(directory))
+        };
+        if own.iter().flatten().any(|directory| is_of(directory)) {
+            let top = workshop.annex().work_tree().and_then(|top| top.canonicalize().ok());
+            let inside = top.and_then(|top| path.strip_prefix(top).ok().map(Path::to_owned));
+            let inside = inside.filter(|inside| {
+                inside
+                    .components()
+                    .next()
+                    .is_some_and(|first| first.as_os_str() != ".git")
+            });
+            elsewhere.insert(inside.map_or_else(|| "this folder".to_owned(), |inside| inside.display().to_string()));
+        }
+        let remotes = reached.iter().filter(|(_, remote)| is_of(remote.annex().git_dir()));
+        elsewhere.extend(remotes.map(|(name, _)| name.to_string()));
+    }
+    notes.extend(elsewhere.into_iter().map(|place| {
+        format!(
+            "changes that others make in {place} are noticed only every 30 seconds, or less often if it is large: its file \
+             system (on a network, or made by a program) does not tell of them"
+        )
+    }));
     notes.extend(parts.into_iter().map(|(name, one)| {
         format!(
             "{name} has become a git repository of its own: {} in it that were synced before still are, new ones are not",

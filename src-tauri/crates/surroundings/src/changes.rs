@@ -24,8 +24,8 @@ pub enum Change {
     Paths(Vec<PathBuf>),
     /// Anything may have changed in this directory and below.
     Rescan(PathBuf, Why),
-    /// From now on changes here are found by a [`Change::Rescan`] every 30 seconds, no sooner. That a missing place comes is
-    /// seen at once, unless it is mounted.
+    /// From now on changes here are found by a [`Change::Rescan`] every 30 seconds, or, where looking takes long, less often.
+    /// That a missing place comes is seen at once, unless it is mounted.
     Blind(Blind),
     /// Changes here are seen at once again.
     Sighted(PathBuf),
@@ -51,6 +51,8 @@ pub enum Why {
     WatchLimit,
     /// The directory cannot be read.
     Unreadable,
+    /// The directory is on a file system that others change unseen; changes made through it here are seen at once.
+    Elsewhere,
 }
 
 /// A directory to watch.

@@ -34,6 +34,8 @@ pub struct Mount {
     pub root: PathBuf,
     /// True if nothing can be written through it.
     pub read_only: bool,
+    /// The directories that an overlay is made of.
+    pub layers: Vec<PathBuf>,
 }
 
 impl Mount {
@@ -74,6 +76,22 @@ impl Mount {
             let found = is_stable.then(|| rustix::fs::statvfs(&self.point).ok()).flatten()?;
             Some(format!("{:016x}", found.f_fsid))
         })
+    }
+
+    /// True if files in it can change without the kernel telling: by other computers, by the program that is the file
+    /// system, or in the directories that it shows.
+    #[must_use]
+    pub fn changes_unseen(&self) -> bool {
+        const KINDS: [&str; 14] = [
+            "9p", "afs", "beegfs", "ceph", "cifs", "fuse", "gfs2", "lustre", "nfs", "nfs4", "ocfs2", "smb3", "vboxsf",
+            "virtiofs",
+        ];
+        match self.fs_type.as_str() {
+            // Nobody can change the layers of a container's overlay from within.
+            "overlay" => self.layers.iter().any(|layer| layer.is_dir()),
+            // `fuseblk`, a disk that only this kernel writes, is none of them.
+            kind => kind.starts_with("fuse.") || KINDS.contains(&kind),
+        }
     }
 }
 
@@ -168,6 +186,10 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
     let fs_type = String::from_utf8(unescape(fields.next()?).into_vec()).ok()?;
     let device = unescape(fields.next()?);
     let super_options = fields.next().unwrap_or_default();
+    let layers = match fs_type.as_str() {
+        "overlay" => layers(super_options),
+        _ => Vec::new(),
+    };
     let is_read_only = |options: &[u8]| options.split(|&byte| byte == b',').any(|option| option == b"ro");
     point.is_absolute().then_some(Mount {
         point,
@@ -178,7 +200,21 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
         device_number: (major.parse().ok()?, minor.parse().ok()?),
         root,
         read_only: is_read_only(options) || is_read_only(super_options),
+        layers,
     })
+}
+
+/// The layers that the options of an overlay name: `lowerdir=/a:/b,upperdir=/c`, or one `lowerdir+=` for each.
+fn layers(options: &[u8]) -> Vec<PathBuf> {
+    let mut layers = Vec::new();
+    for option in options.split(|&byte| byte == b',') {
+        let mut parts = option.splitn(2, |&byte| byte == b'=');
+        if let (Some(b"lowerdir" | b"lowerdir+" | b"upperdir"), Some(paths)) = (parts.next(), parts.next()) {
+            let paths = paths.split(|&byte| byte == b':').filter(|path| path.starts_with(b"/"));
+            layers.extend(paths.map(|path| PathBuf::from(unescape(path))));
+        }
+    }
+    layers
 }
 
 fn number(field: &[u8]) -> Option<u64> {
@@ -202,6 +238,13 @@ fn unescape(field: &[u8]) -> OsString {
         }
     }
     OsString::from_vec(plain)
+}
+
+/// The mounts as they are now; none if the table cannot be read.
+pub(crate) fn mounts_now() -> Vec<Mount> {
+    std::fs::read(MOUNTINFO)
+        .map(|text| parse_mountinfo(&text))
+        .unwrap_or_default()
 }
 
 /// Finds the mount that an absolute path without symlinks is on; of several on one point the last covers the others.
@@ -251,6 +294,31 @@ mod tests {
             [false, false, true, true, false, false]
         );
         assert_eq!(mounts[2].root, Path::new("/sub"));
+    }
+
+    #[test]
+    fn where_others_change_files_unseen_is_known() {
+        let layer = tempfile::tempdir().unwrap();
+        let here = layer.path().display();
+        for (kind, options, unseen) in [
+            ("ext4", "rw", false),
+            ("btrfs", "rw", false),
+            ("vfat", "rw", false),
+            ("fuseblk", "rw", false),
+            ("nfs4", "rw", true),
+            ("cifs", "rw", true),
+            ("fuse.sshfs", "rw", true),
+            ("fuse.bindfs", "rw", true),
+            ("fuse.mergerfs", "rw", true),
+            ("fuse", "rw", true),
+            ("overlay", "rw,lowerdir=/no/such:/nor/such,upperdir=/no", false),
+            ("overlay", &format!("rw,lowerdir=/no/such:{here},upperdir=/no"), true),
+            ("overlay", &format!("rw,lowerdir+={here}"), true),
+        ] {
+            let line = format!("36 22 8:17 / /mnt rw - {kind} x {options}");
+            let mount = parse_mountinfo(line.as_bytes()).remove(0);
+            assert_eq!(mount.changes_unseen(), unseen, "{kind} {options}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use notify::{
 
 use super::outlet::Outlet;
 use super::{Blind, Change, Place, Scope, WatchError, Why};
+use crate::mounts::{mount_of, mounts_now};
 
 /// What the thread is told.
 pub(super) enum Message {
@@ -73,6 +74,9 @@ const LONGEST_REST: Duration = Duration::from_secs(64);
 
 /// Beyond so many, those that have been reported are forgotten.
 const MOST_UNCLOSED: usize = 4096;
+
+/// The polling takes no more than such a part of the time.
+const POLLING_PART: u32 = 10;
 
 /// Above so many blind directories in a place, the whole place is polled instead.
 const MOST_BLIND: usize = 32;
@@ -159,7 +163,8 @@ impl Watcher {
             Message::Event(..) => {}
             Message::Add(place, done) => {
                 self.places.insert(place.path.clone(), place.scope);
-                self.enter(place.path, place.scope, false);
+                self.enter(place.path.clone(), place.scope, false);
+                self.note_elsewhere(&place.path);
                 let _ = done.send(());
             }
             Message::Remove(path, done) => {
@@ -288,6 +293,24 @@ impl Watcher {
         let is_in_tree = self.watched.get(directory) == Some(&Scope::WorkTree) && !self.places.contains_key(directory);
         if is_in_tree && is_excluded(Scope::WorkTree, path) {
             self.paths.insert(directory.to_owned());
+        }
+    }
+
+    /// Takes note of the file systems at and below a place that others change unseen: what is on them is polled too.
+    fn note_elsewhere(&mut self, place: &Path) {
+        let mounts = mounts_now();
+        let own = mount_of(&mounts, place).filter(|mount| mount.changes_unseen());
+        if own.is_some() {
+            return self.make_blind(place.to_owned(), Why::Elsewhere);
+        }
+        if self.places.get(place) == Some(&Scope::Alone) {
+            return;
+        }
+        let below = mounts
+            .iter()
+            .filter(|mount| mount.point != place && mount.point.starts_with(place));
+        for mount in below.filter(|mount| mount.changes_unseen()) {
+            self.make_blind(mount.point.clone(), Why::Elsewhere);
         }
     }
 
@@ -420,6 +443,7 @@ impl Watcher {
         for (place, scope) in within {
             self.forget(&place);
             self.enter(place.clone(), scope, false);
+            self.note_elsewhere(&place);
             self.outlet.put(Change::Rescan(place, Why::Missing));
         }
     }
@@ -461,7 +485,7 @@ impl Watcher {
 
     /// Tries the blind directories again, and asks for each to be looked through in any case.
     fn poll(&mut self) {
-        self.next_poll = Instant::now() + self.poll_every;
+        let started = Instant::now();
         for (path, why) in std::mem::take(&mut self.blind) {
             let scope = path.ancestors().find_map(|above| self.places.get(above)).copied();
             if let Some(scope) = scope {
@@ -470,6 +494,12 @@ impl Watcher {
                 self.outlet.put(Change::Rescan(path, why));
             }
         }
+        let places: Vec<PathBuf> = self.places.keys().cloned().collect();
+        for place in places {
+            self.note_elsewhere(&place);
+        }
+        let now = Instant::now();
+        self.next_poll = now + self.poll_every.max((now - started) * POLLING_PART);
     }
 
     /// Begins anew after events were lost: directories may have come and gone unseen.
@@ -487,6 +517,7 @@ impl Watcher {
                 self.kernel = kernel;
                 for (path, scope) in &places {
                     self.enter(path.clone(), *scope, false);
+                    self.note_elsewhere(path);
                 }
             }
             Err(_) => {
