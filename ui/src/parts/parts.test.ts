@@ -115,11 +115,11 @@ describe('why', () => {
     screen.getByText(/at which files is not recorded/);
   });
 
-  it('says that a file is not known, or elsewhere, and asks nobody about the latter', async () => {
-    const backend = program((command) => Promise.resolve(whole(command) ?? answer({ path: 'x', key: null, have: [] })));
+  it('says why a file is not synced, or that it is elsewhere, and asks nobody about the latter', async () => {
+    const backend = program((command) => Promise.resolve(whole(command) ?? answer({ path: 'x', key: null, have: [], sentence: 'it is ignored, by line 1 of .gitignore' })));
     render(Why, { status, backend, route: route('#/why') });
     await ask('x');
-    await screen.findByText(/This file is not watched over/);
+    await screen.findByText('It is ignored, by line 1 of .gitignore');
     await ask('/etc/passwd');
     await screen.findByText('This path is not in the folder.');
     expect(backend.ask.mock.calls.filter(([, command]) => typeof command === 'object' && 'why' in command).length).toBe(1);
@@ -137,12 +137,12 @@ describe('why', () => {
   it('of a part of a name shows only the files that have it', async () => {
     const files: Reply = { files: { total: 1, files: [{ path: { shown: 'a.jpg', bytes: '61' }, bytes: 1, is_here: true, copies: 1 }] } };
     const backend = program((command) =>
-      Promise.resolve(typeof command === 'object' && 'files' in command ? files : answer({ path: 'a.j', key: null, have: [] })),
+      Promise.resolve(typeof command === 'object' && 'files' in command ? files : answer({ path: 'a.j', key: null, have: [], sentence: 'it is not there' })),
     );
     render(Why, { status, backend, route: route('#/why') });
     await ask('a.j');
     await screen.findByRole('link', { name: 'a.jpg' });
-    expect(screen.queryByText(/This file is not watched over/)).toBeNull();
+    expect(screen.queryByText('It is not there')).toBeNull();
   });
 
   it('does not take a late answer for that to the last question', async () => {

@@ -155,8 +155,6 @@ export const text = {
     matches: 'Files of that name',
     noFolder: 'No folder yet.',
     outside: 'This path is not in the folder.',
-    unknown:
-      'This file is not watched over, as last looked: it may be new, left out on purpose, kept with the history of the folder, or not there.',
     has: 'Has a copy',
     missing: 'Lacks a copy',
     checkedHint: 'A check looks at all or some of what a place has; at which files is not recorded.',

@@ -77,7 +77,7 @@ export function why(folder: Folder, hexadecimal: string): Why {
   const file = all(folder).find((one) => one.path.bytes === hexadecimal);
   const path = words(hexadecimal);
   if (!file) {
-    return { path, key: null, have: [], want: [], missing: [], sentence: 'it is not known' };
+    return { path, key: null, have: [], want: [], missing: [], sentence: 'it is not there, and no file of that name is synced' };
   }
   const places = folder.places.map((place) => place.name);
   const holders = folder.places.filter(({ name }) => !file.wantedBy.includes(name));
