@@ -603,7 +603,34 @@ mod tests {
     use model::Uuid;
     use model::expression::Trust;
 
-    use super::has_few_copies;
+    use super::{has_few_copies, notes};
+
+    #[test]
+    fn nested_repositories_are_named_once() {
+        let scene = crate::lists::tests::scene();
+        let told = |nested: &[(&str, usize)]| {
+            let nested = nested.iter().map(|&(path, tracked)| annex::Nested {
+                path: path.into(),
+                tracked,
+            });
+            scene.workshop.set_nested(None, &nested.collect::<Vec<_>>());
+            notes(&scene.workshop)
+        };
+        assert_eq!(told(&[]), [""; 0]);
+        let one = "code/x is a git repository of its own, so its files are not synced. To sync it, add it as a folder";
+        assert_eq!(told(&[("code/x", 0)]), [one]);
+        let part = "y has become a git repository of its own: 30 files in it that were synced before still are, new ones \
+                    are not";
+        assert_eq!(told(&[("code/x", 0), ("y", 30)]), [one, part]);
+        let many: Vec<String> = (10..50).map(|n| format!("r{n}")).collect();
+        let many: Vec<(&str, usize)> = many.iter().map(|name| (name.as_str(), 0)).collect();
+        let told = told(&many);
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0].starts_with("r10, r11, r12, r13, r14, r15, r16, r17, r18, r19 and 30 more are git"),
+            "{told:?}"
+        );
+    }
 
     #[test]
     fn copies_are_counted_where_they_are_kept() {

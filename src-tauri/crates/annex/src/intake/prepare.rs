@@ -20,9 +20,7 @@ use crate::conversions::{Conversion, Conversions};
 use crate::index::{EXECUTABLE, REGULAR};
 use crate::look::{Candidate, Prior};
 use crate::objects::{LARGE, Made, directory};
-use crate::pointer::{
-    MAX_POINTER, is_edited_pointer, key_of_pointer, key_of_symlink, pointer_for, symlink_target,
-};
+use crate::pointer::{MAX_POINTER, is_edited_pointer, key_of_pointer, key_of_symlink, pointer_for, symlink_target};
 use crate::stat::{Stat, age};
 use crate::store::{Incoming, Making, Store};
 use crate::{Backend, Error, Verdict, Verifier, naming};

@@ -26,7 +26,7 @@ pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
             workshop.set_unfit(within.as_deref(), refused.chain(unreadable));
             workshop.set_nested(within.as_deref(), &look.nested);
             match fill(workshop, &look.unfilled) {
-                Err(error) => Looked::Failed(error.to_string()),
+                Err(error) => Looked::Failed(failure(&error)),
                 Ok(()) => {
                     let found = found(&look);
                     workshop.keep_look(id, look);

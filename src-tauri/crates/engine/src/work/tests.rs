@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use annex::{IntakeOptions, Scope};
 use assistant::content::{Direction, Lot};
-use assistant::{Class, Effect, Event, Failure, Id, Outcome, Reach};
-use model::{Key, RemoteName, Uuid};
+use assistant::{Class, Effect, Event, Failure, Id, Looked, Outcome, Reach};
+use model::{Key, RemoteName, RepoPath, Uuid};
 
 use super::{Workshop, look_for_room, perform};
 use crate::clock::Clock;
@@ -320,6 +320,7 @@ fn a_place_on_another_disk_than_before_is_used_only_when_it_is_confirmed() {
         device_number: (0, 0),
         root: "/".into(),
         read_only: false,
+        layers: Vec::new(),
     }];
     let probe = || {
         let (id, remote) = (Id(1), name.clone());
@@ -354,4 +355,72 @@ fn a_place_on_another_disk_than_before_is_used_only_when_it_is_confirmed() {
     workshop.confirm(&asked, true).unwrap();
     assert!(matches!(probe(), Reach::Here(_)));
     assert_eq!(known(), ["another".to_owned(), first[0].clone()]);
+}
+
+/// Looks, and takes in what was found. Gives the names of files that were postponed.
+fn look_and_ingest(workshop: &Workshop, id: u64, paths: &[&str]) -> Vec<String> {
+    let paths = paths.iter().map(|path| RepoPath::parse(path.as_bytes()).unwrap());
+    let scope = assistant::Scope::Paths(paths.collect());
+    match perform(workshop, Effect::Look { id: Id(id), scope }, &[]) {
+        Event::Looked {
+            looked: Looked::Found(_),
+            ..
+        } => {}
+        other => panic!("{other:?}"),
+    }
+    let ingest = Effect::Ingest {
+        id: Id(id + 1),
+        look: Id(id),
+        removals: true,
+    };
+    match perform(workshop, ingest, &[]) {
+        Event::Ingested {
+            postponed,
+            failed: None,
+            ..
+        } => postponed.iter().map(ToString::to_string).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// As git leaves it after a stash or a revert.
+#[test]
+fn a_pointer_whose_content_is_here_is_filled_when_it_is_looked_at() {
+    let directory = tempfile::tempdir().unwrap();
+    let workshop = workshop(directory.path());
+    let key = commit_unlogged(&workshop, "one");
+    let file = directory.path().join("one");
+    for (id, name) in [(1, "one"), (3, "moved")] {
+        fs::rename(&file, directory.path().join(name)).unwrap();
+        let file = directory.path().join(name);
+        fs::write(&file, format!("/annex/objects/{key}\n")).unwrap();
+        assert_eq!(look_and_ingest(&workshop, id, &["one", "moved"]), [""; 0]);
+        assert_eq!(fs::read(&file).unwrap(), b"one", "{name}");
+    }
+}
+
+#[test]
+fn a_problem_goes_when_its_cause_goes() {
+    let directory = tempfile::tempdir().unwrap();
+    let workshop = workshop(directory.path());
+    let key = commit_unlogged(&workshop, "one");
+    let write = |name: &str| {
+        fs::create_dir_all(directory.path().join("d")).unwrap();
+        fs::write(
+            directory.path().join(name),
+            format!("/annex/objects/{key}\nand one line\n"),
+        )
+        .unwrap();
+    };
+    let told = || workshop.unfit().into_keys().collect::<Vec<_>>();
+    write("d/copy");
+    write("other");
+    look_and_ingest(&workshop, 1, &["d", "other"]);
+    assert_eq!(told(), ["d/copy", "other"]);
+    fs::write(directory.path().join("d/copy"), "a content of its own").unwrap();
+    look_and_ingest(&workshop, 3, &["d"]);
+    assert_eq!(told(), ["other"], "what was not looked at is still so");
+    fs::remove_file(directory.path().join("other")).unwrap();
+    look_and_ingest(&workshop, 5, &["other"]);
+    assert_eq!(told(), [""; 0]);
 }
