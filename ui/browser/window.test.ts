@@ -78,7 +78,7 @@ describe('by keyboard alone', () => {
       ...Object.values(PAGES),
       'See 2 problems',
       ...['Sync now: Papers', 'Pause…: Papers'],
-      ...['Delete them everywhere', 'Bring them back', 'Sync now: Notes', 'Pause…: Notes'],
+      ...['Delete them', 'Bring them back', 'Sync now: Notes', 'Pause…: Notes'],
       'Add a folder…',
     ]);
   });

@@ -29,7 +29,11 @@ pub(super) fn of(history: &History, status: &Status, at: u64) -> Vec<Notice> {
 
 fn question(status: &Status, folder: &Folder) -> Option<Notice> {
     let question = folder.question.as_ref()?;
-    let no = Act::Ask(folder.path.clone(), contract::Command::Answer { yes: false });
+    let no = contract::Command::Answer {
+        question: Some(question.id.clone()),
+        yes: false,
+    };
+    let no = Act::Ask(folder.path.clone(), no);
     Some(Notice {
         about: About::Question(folder.path.clone()),
         urgency: Urgency::Critical,

@@ -87,7 +87,10 @@ fn problems(status: &Status) -> impl Iterator<Item = Item> {
 fn question(status: &Status, folder: &Folder) -> Option<Item> {
     let question = folder.question.as_ref()?;
     let mut items: Vec<Item> = sentences(&question.text).map(Item::Words).collect();
-    let answer = |yes| Act::Ask(folder.path.clone(), Command::Answer { yes });
+    let answer = |yes| {
+        let question = Some(question.id.clone());
+        Act::Ask(folder.path.clone(), Command::Answer { question, yes })
+    };
     items.extend([
         Item::Separator,
         Item::Entry(text(&question.yes), answer(true)),
@@ -213,6 +216,7 @@ pub(crate) mod tests {
     fn everything_has_its_place() {
         let photos = Folder {
             question: Some(Question {
+                id: "removed".to_owned(),
                 text: "3 of 5 files are gone. Were they deleted on purpose? They are of v1.2".to_owned(),
                 yes: "Delete them".to_owned(),
                 no: "Bring them back".to_owned(),
@@ -269,6 +273,10 @@ pub(crate) mod tests {
             ]
         );
         let ask = |folder: &str, command| Act::Ask(format!("/home/ann/{folder}"), command);
+        let answer = |yes| Command::Answer {
+            question: Some("removed".to_owned()),
+            yes,
+        };
         let open = |folder: &str| Act::OpenFolder(format!("/home/ann/{folder}"));
         assert_eq!(
             acts(&menu),
@@ -276,8 +284,8 @@ pub(crate) mod tests {
                 Act::OpenPage(Page::Problems),
                 Act::OpenPage(Page::Problems),
                 Act::OpenPage(Page::Problems),
-                ask("Photos", Command::Answer { yes: true }),
-                ask("Photos", Command::Answer { yes: false }),
+                ask("Photos", answer(true)),
+                ask("Photos", answer(false)),
                 open("Photos"),
                 ask("Photos", Command::Sync),
                 ask("Photos", Command::Pause { until: None }),
@@ -402,7 +410,13 @@ pub(crate) mod tests {
             Act::PauseAll(Span::UntilTomorrow),
             Act::Limit(Some(7)),
             Act::OpenFolder("/home/ann/\"Photos\" & <more>".to_owned()),
-            Act::Ask("/home/ann/Photos".to_owned(), Command::Answer { yes: false }),
+            Act::Ask(
+                "/home/ann/Photos".to_owned(),
+                Command::Answer {
+                    question: None,
+                    yes: false,
+                },
+            ),
             Act::Quit,
         ];
         for act in acts {

@@ -336,6 +336,10 @@ export type Direction = "receiving" | "sending";
  */
 export type Question = { 
 /**
+ * Names what it is about: another question, and one about more of the same, has another name.
+ */
+id: string, 
+/**
  * The question in words.
  */
 text: string, 
@@ -903,6 +907,10 @@ place: string | null, } } | { "cancel": {
  * What [`crate::Progress::id`] says.
  */
 transfer: string, } } | { "answer": { 
+/**
+ * Which question, by its name; none for the one that is shown now.
+ */
+question: string | null, 
 /**
  * Yes or no, as the question says.
  */

@@ -63,12 +63,12 @@ describe('a folder', () => {
 
   it('passes both answers on', async () => {
     const backend = program(() => Promise.resolve('done'));
-    render(FolderCard, { folder: folder('/a/Photos', { question: { text: 'Deleted on purpose?', yes: 'Delete them everywhere', no: 'Bring them back' } }), backend });
+    render(FolderCard, { folder: folder('/a/Photos', { question: { id: 'removed', text: 'Deleted on purpose?', yes: 'Delete them', no: 'Bring them back' } }), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Bring them back' }));
-    await fireEvent.click(screen.getByRole('button', { name: 'Delete them everywhere' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Delete them' }));
     expect(backend.ask.mock.calls.map(([, command]) => command)).toEqual([
-      { answer: { yes: false } },
-      { answer: { yes: true } },
+      { answer: { question: 'removed', yes: false } },
+      { answer: { question: 'removed', yes: true } },
     ]);
   });
 });

@@ -83,7 +83,7 @@ fn reading() -> impl FnOnce(git2::Error) -> Error {
 }
 
 /// What a commit did; none if nothing.
-fn deed(git: &Repository, odb: &Odb<'_>, id: Oid) -> Result<Option<Deed>> {
+pub(crate) fn deed(git: &Repository, odb: &Odb<'_>, id: Oid) -> Result<Option<Deed>> {
     let commit = git.find_commit(id).map_err(reading())?;
     let mut before = Vec::new();
     for parent in commit.parent_ids() {

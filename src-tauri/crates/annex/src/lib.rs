@@ -63,7 +63,7 @@ pub use intake::{Counts, Intake, IntakeOptions, Postponed};
 pub use logs::{Presence, VectorClock};
 pub use look::{Candidate, Look, Nested, Removed, RootState, Scope, Standing};
 pub use make_below::make_below;
-pub use merge::{MergeOptions, MergeOutcome, Theirs, is_control_file};
+pub use merge::{MergeOptions, MergeOutcome, Removals, Theirs, is_control_file};
 pub use refs::RefsState;
 pub use repository::{Annex, VERSION};
 pub use rules::Rules;

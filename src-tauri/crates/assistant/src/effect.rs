@@ -1,6 +1,6 @@
 use std::fmt;
 
-use model::{Key, RemoteName, RepoPath, Timestamp};
+use model::{Key, Oid, RemoteName, RepoPath, Timestamp};
 
 use crate::content::{Direction, Lot};
 use crate::guards::Question;
@@ -22,6 +22,15 @@ pub enum Scope {
     Everything,
     /// These files and directories, each with all below it.
     Paths(Vec<RepoPath>),
+}
+
+/// The user's word on a commit that deletes many files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said {
+    /// The commit: exactly this one. What comes on top of it is judged by itself.
+    pub commit: Oid,
+    /// True to delete the files here; false to keep them, and bring them back everywhere.
+    pub yes: bool,
 }
 
 /// Something to be done by the engine.
@@ -67,13 +76,16 @@ pub enum Effect {
     },
     /// Merge all that has been fetched or pushed here: the git-annex branch first, then the tree. Two ends that merge the
     /// same commits had better make the same commit (parents sorted, the newer one's time); it settles otherwise, later.
-    /// Ends in [`crate::Event::Merged`].
+    /// Commits that delete an improbable number of files ([`crate::guards::is_improbable`]) are held: they are merged only if
+    /// the user said yes, all others are. Ends in [`crate::Event::Merged`].
     Merge {
         /// This effect.
         id: Id,
         /// Uncommitted files that are in the way are left as they are while all others follow; without it they block the
         /// merge.
         partial: bool,
+        /// What the user said of deletions that were held; first of all, it is done.
+        said: Option<Said>,
     },
     /// Push the branches to a remote. Ends in [`crate::Event::Pushed`].
     Push {

@@ -20,7 +20,7 @@ pub struct Heads {
 pub struct Refs {
     /// What is merged and logged here. All of it is checked out but paths that wait.
     pub heads: Heads,
-    /// True if a fetched or pushed branch has commits that are in none of these yet.
+    /// True if a fetched or pushed branch has commits that are in none of these yet, nor held for the user to decide.
     pub unmerged: bool,
 }
 
@@ -132,6 +132,23 @@ pub enum Merged {
     Blocked(Vec<RepoPath>),
     /// It could not be done.
     Failed(Failure),
+}
+
+/// Deletions that arrived and that nobody has confirmed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletions {
+    /// The commit that is held: the tip of the history that deletes the files.
+    pub commit: Oid,
+    /// Files that it would delete here.
+    pub removed: usize,
+    /// Files that the folder has.
+    pub of: usize,
+    /// Who deleted them, as far as it is known.
+    pub who: Option<String>,
+    /// In which repository that was done, by its description.
+    pub place: Option<String>,
+    /// When, in seconds since the epoch.
+    pub at: Option<u64>,
 }
 
 /// How a push ended.
@@ -295,6 +312,9 @@ pub enum Event {
         refs: Refs,
         /// How.
         merged: Merged,
+        /// What was held for the user to decide; not merged, and no part of [`Refs::unmerged`] while it is held. If more
+        /// than one history was, one of them.
+        held: Option<Deletions>,
     },
     /// A push ended.
     Pushed {

@@ -27,8 +27,8 @@ pub mod pacing;
 pub mod syncing;
 
 pub use assistant::{Assistant, RemoteView};
-pub use effect::{Effect, Id, Scope};
+pub use effect::{Effect, Id, Said, Scope};
 pub use event::{
-    Away, Candidate, Class, ClassId, Event, Failure, Found, Heads, Looked, Merged, Outcome, Pushed, Reach, Refs,
-    RemoteFacts, Root,
+    Away, Candidate, Class, ClassId, Deletions, Event, Failure, Found, Heads, Looked, Merged, Outcome, Pushed, Reach,
+    Refs, RemoteFacts, Root,
 };

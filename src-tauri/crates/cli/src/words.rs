@@ -129,6 +129,7 @@ mod tests {
             action: None,
         }];
         folder.question = Some(contract::Question {
+            id: "removed".to_owned(),
             text: evil(),
             yes: evil(),
             no: evil(),

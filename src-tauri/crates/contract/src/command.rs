@@ -38,8 +38,10 @@ pub enum Command {
         /// What [`crate::Progress::id`] says.
         transfer: String,
     },
-    /// The user's answer to the question that is shown.
+    /// The user's answer to a question. Refused if it is not open any more.
     Answer {
+        /// Which question, by its name; none for the one that is shown now.
+        question: Option<String>,
         /// Yes or no, as the question says.
         yes: bool,
     },

@@ -259,6 +259,8 @@ pub struct Progress {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Question {
+    /// Names what it is about: another question, and one about more of the same, has another name.
+    pub id: String,
     /// The question in words.
     pub text: String,
     /// What yes does, as the words of a button.

@@ -204,7 +204,7 @@ impl Folder {
             if let (Some(yes), Reply::Status(folder)) = (answer, &done)
                 && folder.question.is_some()
             {
-                handle.ask(Command::Answer { yes }).await;
+                handle.ask(Command::Answer { question: None, yes }).await;
                 return Some(handle.ask(Command::Sync).await);
             }
             Some(done)

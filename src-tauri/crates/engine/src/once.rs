@@ -31,7 +31,7 @@ pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
 /// without one, everything is done once, and the question that comes up in it is answered. A folder that is paused stays so.
 pub fn answer(path: &Path, yes: bool) -> Result<contract::Folder, Error> {
     let annex = Annex::open(path)?;
-    match socket::ask(&annex, &Command::Answer { yes })? {
+    match socket::ask(&annex, &Command::Answer { question: None, yes })? {
         Some(Reply::Done) => status(path),
         Some(other) => Err(unexpected(other)),
         None => run_once(path, Some(yes)),

@@ -248,7 +248,15 @@ mod tests {
 
             let elsewhere = door.ask("/somewhere/else", Command::Sync).await;
             assert!(matches!(elsewhere, Reply::Refused(why) if why.contains("/somewhere/else")));
-            let unasked = door.ask(&folder, Command::Answer { yes: true }).await;
+            let unasked = door
+                .ask(
+                    &folder,
+                    Command::Answer {
+                        question: None,
+                        yes: true,
+                    },
+                )
+                .await;
             assert!(matches!(unasked, Reply::Refused(_)), "no question was open");
 
             engine.stop().await;

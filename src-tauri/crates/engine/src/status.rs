@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 use annex::{Annex, Facts};
 use assistant::content::Direction;
-use assistant::guards::Question;
-use assistant::{Assistant, Away, Class, Reach, RemoteView, Root};
+use assistant::guards::{About, Question};
+use assistant::{Assistant, Away, Class, Deletions, Reach, RemoteView, Root};
 use contract::{Action, Contact, Folder, Held, Pause, PauseReason, Place, Problem, Progress, State, Work};
 use model::expression::Trust;
 use model::{RemoteName, Uuid};
@@ -25,7 +25,7 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Optio
     let mut folder = unattended(workshop);
     folder.pause = pause;
     folder.transfers = workshop.transfers().iter().map(progress).collect();
-    let asked = assistant.question().map(question);
+    let asked = assistant.questions().first().map(question);
     folder.question = asked.or_else(|| workshop.asks_about().map(|place| place.question()));
     folder.problems = problems(assistant, workshop);
     folder.damaged = workshop.setbacks().damaged().map(|_| 1).sum();
@@ -140,17 +140,60 @@ fn progress((id, transfer): &(String, Underway)) -> Progress {
     }
 }
 
+/// What a question is called, for an answer that may come late.
+pub(crate) fn name_of_question(question: &Question) -> String {
+    match question.about() {
+        About::Removed => "removed".to_owned(),
+        About::Deleted(commit) => format!("deleted-{commit}"),
+    }
+}
+
 fn question(question: &Question) -> contract::Question {
+    let id = name_of_question(question);
     match question {
+        Question::ManyDeleted(deletions) => contract::Question {
+            id,
+            text: deleted_elsewhere(deletions),
+            yes: "Delete them here too".to_owned(),
+            no: "Keep them and bring them back".to_owned(),
+        },
         Question::ManyRemoved { removed, of } => contract::Question {
+            id,
             text: format!(
                 "{removed} of {of} files are gone from this folder. Were they deleted on purpose? Nothing was deleted \
                  anywhere else."
             ),
-            yes: "Delete them everywhere".to_owned(),
+            yes: "Delete them".to_owned(),
             no: "Bring them back".to_owned(),
         },
     }
+}
+
+/// Who deleted how many files, where and when, as far as it is known.
+fn deleted_elsewhere(deletions: &Deletions) -> String {
+    let Deletions {
+        removed,
+        of,
+        who,
+        place,
+        at,
+        commit: _,
+    } = deletions;
+    let who = who
+        .as_deref()
+        .filter(|who| !who.trim().is_empty())
+        .unwrap_or("Somebody");
+    let place = place.as_ref().map(|place| format!(" in {place}")).unwrap_or_default();
+    let at = at.and_then(|at| time::OffsetDateTime::from_unix_timestamp(i64::try_from(at).ok()?).ok());
+    let at = at.map(|at| {
+        let (day, month, year) = (at.day(), at.month(), at.year());
+        format!(" on {day} {month} {year} at {:02}:{:02} UTC", at.hour(), at.minute())
+    });
+    let at = at.unwrap_or_default();
+    format!(
+        "{who} deleted {removed} of the {of} files of this folder{place}{at}. Should they be deleted here too? Nothing was \
+         deleted here yet."
+    )
 }
 
 fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {

@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use assistant::guards::is_improbable;
 use assistant::{
-    Away, Class, ClassId, Effect, Event, Found, Heads, Id, Looked, Merged, Pushed, Reach, Refs, Root, Scope,
+    Away, Class, ClassId, Deletions, Effect, Event, Found, Heads, Id, Looked, Merged, Pushed, Reach, Refs, Root, Said,
+    Scope,
 };
 use model::{RemoteName, Uuid};
 
-use crate::history::{CommitNo, Content, Entry, Files, PathNo, Tree, join_facts, join_trees};
+use crate::history::{CommitNo, Content, Entry, Files, PathNo, Tree, gone, join_facts, join_trees};
 use crate::invariants;
 use crate::world::{Branches, ClassName, Findings, RepoNo, Slot, Step, World, path_name, path_number};
 
@@ -28,7 +30,7 @@ impl World {
             Effect::Restore { id } => Ok(self.restore(repo, id)),
             Effect::Probe { id, remote } => Ok(self.probe(repo, id, &remote)),
             Effect::Fetch { id, remote } => Ok(self.fetch(repo, id, &remote)),
-            Effect::Merge { id, partial } => self.merge(repo, id, partial),
+            Effect::Merge { id, partial, said } => self.merge(repo, id, partial, said),
             Effect::Push { id, remote } => self.push(repo, id, &remote),
             Effect::Observe { id } => Ok(self.observe(repo, id)),
             Effect::Offer { id, lots, limit } => Ok(self.offer(repo, id, &lots, limit)),
@@ -99,11 +101,15 @@ impl World {
     }
 
     pub(crate) fn refs(&self, repo: RepoNo) -> Refs {
-        let tip = self.tip(repo);
-        let unmerged = self
-            .incoming(repo)
-            .iter()
-            .any(|given| !self.trees.contains(tip.tree, given.tree) || !self.annexes.contains(tip.annex, given.annex));
+        let (here, tip) = (&self.repos[repo], self.tip(repo));
+        let is_held = |tree: CommitNo| {
+            let held = here.engine.as_ref().map(|engine| &engine.held_deletions);
+            held.is_some_and(|held| held.contains(&(here.heads.tree, tree)))
+        };
+        let unmerged = self.incoming(repo).iter().any(|given| {
+            let is_due = !self.trees.contains(tip.tree, given.tree) && !given.tree.is_some_and(is_held);
+            is_due || !self.annexes.contains(tip.annex, given.annex)
+        });
         Refs {
             heads: self.heads(tip),
             unmerged,
@@ -445,17 +451,21 @@ impl World {
         }
     }
 
-    fn merge(&mut self, repo: RepoNo, id: Id, partial: bool) -> Result<Event, Crash> {
+    fn merge(&mut self, repo: RepoNo, id: Id, partial: bool, said: Option<Said>) -> Result<Event, Crash> {
         self.counts.merges += 1;
-        let ended = |world: &World, merged| {
+        let ended = |world: &World, merged, held| {
             Ok(Event::Merged {
                 id,
                 refs: world.refs(repo),
                 merged,
+                held,
             })
         };
+        if let Some(engine) = &mut self.repos[repo].engine {
+            engine.held_deletions.clear();
+        }
         if self.fails() {
-            return ended(self, Merged::Failed("the disk is full".into()));
+            return ended(self, Merged::Failed("the disk is full".into()), None);
         }
         let mut given = self.incoming(repo);
         given.sort_by_key(|branches| (branches.tree, branches.annex));
@@ -470,25 +480,12 @@ impl World {
         }
         self.small_step()?;
         if self.repos[repo].root != Root::Same {
-            return ended(self, Merged::Failed("the folder is not there".into()));
+            return ended(self, Merged::Failed("the folder is not there".into()), None);
         }
-        let mut tree = before.tree;
-        let others: Vec<_> = given.iter().filter_map(|branches| branches.tree).collect();
-        let is_newest = |one: &CommitNo| {
-            let mut others = others.iter().filter(|other| *other != one);
-            !others.any(|other| self.trees.contains(Some(*other), Some(*one)))
-        };
-        let newest: Vec<_> = others.iter().copied().filter(is_newest).collect();
-        for theirs in newest {
-            let numbers = &mut self.numbers;
-            tree = Some(
-                self.trees
-                    .merge(tree, theirs, self.reproducible, |a, b| join_trees(a, b, numbers)),
-            );
-        }
+        let (tree, kept, held) = self.merged_trees(repo, &given, said);
         let Some(merged) = tree.filter(|_| tree != before.tree) else {
             self.repos[repo].ahead = None;
-            return ended(self, Merged::Done);
+            return ended(self, Merged::Done, held);
         };
         let new = Rc::clone(&self.trees.at(merged).files);
         let here = &self.repos[repo];
@@ -516,12 +513,16 @@ impl World {
         }
         if !waiting.is_empty() {
             self.repos[repo].blocked_at.push(self.now);
-            let held = invariants::no_hammering(&self.repos[repo].blocked_at);
-            self.check(held);
+            let held_back = invariants::no_hammering(&self.repos[repo].blocked_at);
+            self.check(held_back);
             if !partial {
-                return ended(self, Merged::Blocked(names()));
+                return ended(self, Merged::Blocked(names()), held);
             }
         }
+        let all = self.head_files(repo);
+        let yes = said.filter(|said| said.yes && self.agreed.contains(&(repo, said.commit)));
+        let is_agreed = invariants::no_unasked_deletion(gone(&all, &new).len(), all.len(), yes.is_some());
+        self.check(is_agreed);
         let mut written = Vec::new();
         for path in moves.into_iter().filter(|path| !waiting.contains(path)) {
             let here = &mut self.repos[repo];
@@ -556,7 +557,7 @@ impl World {
                     Some(before) if is_same => before,
                     None if files.is_empty() => {
                         self.note(|| format!("r{repo} has t{merged} waiting"));
-                        return ended(self, Merged::Waiting(names()));
+                        return ended(self, Merged::Waiting(names()), held);
                     }
                     before => {
                         let tree = Tree::partial(before.map(|before| self.trees.at(before)), files);
@@ -566,6 +567,7 @@ impl World {
                 }
             }
         };
+        self.own_commits.extend(kept);
         let here = &mut self.repos[repo];
         here.heads.tree = Some(reached);
         if waiting.is_empty() {
@@ -576,9 +578,91 @@ impl World {
         self.files_changed(repo, &written);
         self.refs_changed(repo);
         match waiting.is_empty() {
-            true => ended(self, Merged::Done),
-            false => ended(self, Merged::Waiting(names())),
+            true => ended(self, Merged::Done, held),
+            false => ended(self, Merged::Waiting(names()), held),
         }
+    }
+
+    /// Merges what was given, but for what deletes many files without the user's word, which is told. Between the two: the
+    /// commit by which files were kept.
+    fn merged_trees(
+        &mut self,
+        repo: RepoNo,
+        given: &[Branches],
+        said: Option<Said>,
+    ) -> (Option<CommitNo>, Option<CommitNo>, Option<Deletions>) {
+        let before = self.repos[repo].heads.tree;
+        let given: Vec<CommitNo> = given.iter().filter_map(|branches| branches.tree).collect();
+        let is_newest = |one: &CommitNo| {
+            let mut others = given.iter().filter(|other| *other != one);
+            !others.any(|other| self.trees.contains(Some(*other), Some(*one)))
+        };
+        let given: Vec<CommitNo> = given.iter().copied().filter(is_newest).collect();
+        let mut tree = before;
+        let said = said.and_then(|said| Some((self.trees.named(said.commit)?, said.yes)));
+        if let Some((theirs, yes)) = said
+            && given
+                .iter()
+                .any(|given| self.trees.contains(Some(*given), Some(theirs)))
+        {
+            tree = Some(match yes {
+                true => self.merge_tree(tree, theirs),
+                false => self.keep_files(tree, theirs),
+            });
+        }
+        let kept = tree.filter(|_| said.is_some_and(|(_, yes)| !yes) && tree != before);
+        let files = tree.map_or_else(Rc::default, |commit| Rc::clone(&self.trees.at(commit).files));
+        let mut held = Vec::new();
+        for theirs in given {
+            let merged = self.merge_tree(tree, theirs);
+            let removed = gone(&files, &self.trees.at(merged).files).len();
+            if is_improbable(removed, files.len()) {
+                held.push((theirs, removed));
+            } else {
+                tree = Some(merged);
+            }
+        }
+        if let Some(engine) = &mut self.repos[repo].engine {
+            engine.held_deletions = held.iter().map(|(theirs, _)| (before, *theirs)).collect();
+        }
+        let deletions = held.first().map(|&(theirs, removed)| Deletions {
+            commit: self.trees.oid(theirs),
+            removed,
+            of: files.len(),
+            who: None,
+            place: None,
+            at: None,
+        });
+        (tree, kept, deletions)
+    }
+
+    fn merge_tree(&mut self, ours: Option<CommitNo>, theirs: CommitNo) -> CommitNo {
+        let numbers = &mut self.numbers;
+        self.trees
+            .merge(ours, theirs, self.reproducible, |a, b| join_trees(a, b, numbers))
+    }
+
+    /// Merges a commit and writes the files again that it deletes.
+    fn keep_files(&mut self, ours: Option<CommitNo>, theirs: CommitNo) -> CommitNo {
+        let merged = self.merge_tree(ours, theirs);
+        let Some(ours) = ours.filter(|ours| *ours != merged) else {
+            return merged;
+        };
+        let (before, tree) = (Rc::clone(&self.trees.at(ours).files), self.trees.at(merged).clone());
+        let (mut files, mut seen) = (Files::clone(&tree.files), tree.seen);
+        for (path, entry) in gone(&before, &tree.files) {
+            let dot = self.numbers.next_dot();
+            seen.add(dot.into());
+            files.insert(path, Entry { dot, ..entry });
+        }
+        let parents = match merged == theirs {
+            true => vec![theirs],
+            false => vec![ours, theirs],
+        };
+        let files = Rc::new(files);
+        let commit = self.trees.commit(&parents, Tree { files, seen });
+        self.counts.commits += 1;
+        commit
     }
 
     fn observe(&mut self, repo: RepoNo, id: Id) -> Event {

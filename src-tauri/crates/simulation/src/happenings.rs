@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use assistant::content::Direction;
-use assistant::guards::Question;
+use assistant::guards::{About, Question};
 use assistant::{Assistant, Event, Root};
 
 use model::{Key, RemoteName};
@@ -285,17 +285,19 @@ impl World {
     }
 
     fn answer(&mut self, repo: RepoNo, question: Question, yes: bool) {
-        if yes {
-            let here = &mut self.repos[repo];
-            let gone = here.index.keys().filter(|path| !here.files.contains_key(path));
-            let gone: Vec<_> = gone.copied().collect();
-            let open = here
-                .engine
-                .as_ref()
-                .and_then(|engine| engine.assistant.question())
-                .is_some();
-            if open {
-                here.confirmed.extend(gone);
+        let here = &mut self.repos[repo];
+        let questions = here.engine.as_ref().map(|engine| engine.assistant.questions());
+        let is_open = questions.is_some_and(|open| open.iter().any(|open| open.is_same(&question)));
+        if yes && is_open {
+            match question.about() {
+                About::Removed => {
+                    let gone = here.index.keys().filter(|path| !here.files.contains_key(path));
+                    let gone: Vec<_> = gone.copied().collect();
+                    here.confirmed.extend(gone);
+                }
+                About::Deleted(commit) => {
+                    self.agreed.insert((repo, commit));
+                }
             }
         }
         self.tell_now(repo, Event::Answered { question, yes });
@@ -434,6 +436,7 @@ impl World {
             firsts: BTreeSet::new(),
             held: BTreeMap::new(),
             found: None,
+            held_deletions: BTreeSet::new(),
             transfers: BTreeMap::new(),
             wake_at: None,
             under_way,

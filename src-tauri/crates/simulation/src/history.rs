@@ -99,6 +99,11 @@ impl<T> Commits<T> {
         Oid(bytes)
     }
 
+    /// The commit of that name.
+    pub(crate) fn named(&self, oid: Oid) -> Option<CommitNo> {
+        (0..self.len()).find(|commit| self.oid(*commit) == oid)
+    }
+
     /// True if `older` is `newer` or one of its ancestors.
     pub(crate) fn contains(&self, newer: Option<CommitNo>, older: Option<CommitNo>) -> bool {
         match (newer, older) {
@@ -205,6 +210,15 @@ impl Tree {
             seen,
         }
     }
+}
+
+/// The files of one tree whose content is nowhere in another.
+pub(crate) fn gone(before: &Files, after: &Files) -> Files {
+    let is_gone = |(path, entry): &(&PathNo, &Entry)| {
+        !after.contains_key(path) && !after.values().any(|kept| kept.content == entry.content)
+    };
+    let gone = before.iter().filter(is_gone);
+    gone.map(|(path, entry)| (*path, *entry)).collect()
 }
 
 /// Keeps what either side wrote and the other has not seen; a conflict keeps both under names of their own.

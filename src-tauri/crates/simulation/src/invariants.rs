@@ -315,6 +315,17 @@ pub(crate) fn no_phantom_delete(root: Root, gone: usize, tracked: usize, confirm
     ))
 }
 
+/// I6, of deletions that arrive: a work tree loses many files at once only if its own user agreed to exactly that.
+pub(crate) fn no_unasked_deletion(gone: usize, of: usize, agreed: bool) -> Result<(), String> {
+    let improbable = gone > REMOVED_AT_ONCE || (gone >= REMOVED_UNASKED && gone * 2 > of);
+    if agreed || !improbable {
+        return Ok(());
+    }
+    Err(format!(
+        "I6 no phantom delete: a merge deleted {gone} of {of} files, and nobody was asked"
+    ))
+}
+
 /// What is still being written is not committed.
 pub(crate) fn no_unfinished_content(files: &Files, unfinished: &BTreeSet<Content>) -> Result<(), String> {
     match files.values().find(|entry| unfinished.contains(&entry.content)) {
@@ -509,6 +520,7 @@ impl World {
                 None => false,
             };
             let claims = !assistant.is_working()
+                && assistant.questions().is_empty()
                 && assistant.trouble().is_none()
                 && assistant.pending_transfers() == 0
                 && assistant.lots().is_empty()

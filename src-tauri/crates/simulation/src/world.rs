@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use assistant::content::Direction;
-use assistant::guards::Question;
+use assistant::guards::{About, Question};
 use assistant::{Assistant, Effect, Event, Heads, Id, RemoteFacts, Root};
-use model::{Cost, Key, RemoteName, RepoPath, Timestamp, Uuid};
+use model::{Cost, Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 
 use crate::chance::Chance;
 use crate::happenings::Happening;
@@ -90,6 +90,8 @@ pub(crate) struct Engine {
     /// What the user cancelled, where it was going, and until when it is held back.
     pub(crate) held: BTreeMap<(Content, RepoNo), Timestamp>,
     pub(crate) found: Option<Findings>,
+    /// Commits whose deletions wait for the user, each with the commit that was checked out when that was found.
+    pub(crate) held_deletions: BTreeSet<(Option<CommitNo>, CommitNo)>,
     pub(crate) transfers: BTreeMap<Id, Transfer>,
     pub(crate) wake_at: Option<Timestamp>,
     pub(crate) under_way: UnderWay,
@@ -186,6 +188,8 @@ pub struct Counts {
     pub crashes: u64,
     /// Deletions that were asked about.
     pub questions: u64,
+    /// Deletions that arrived and were asked about.
+    pub held: u64,
 }
 
 /// Everything there is.
@@ -199,6 +203,8 @@ pub(crate) struct World {
     pub(crate) numbers: Numbers,
     /// Commits that are not merges.
     pub(crate) own_commits: Vec<CommitNo>,
+    /// Commits whose deletions a user wants, and in which repository.
+    pub(crate) agreed: BTreeSet<(RepoNo, Oid)>,
     /// Contents that exist; a content that is only being written is not to be committed.
     pub(crate) contents: Vec<Key>,
     pub(crate) unfinished: BTreeSet<Content>,
@@ -248,6 +254,7 @@ impl World {
                 variants: crate::history::Variants::default(),
             },
             own_commits: Vec::new(),
+            agreed: BTreeSet::new(),
             contents: Vec::new(),
             unfinished: BTreeSet::new(),
             harmed: BTreeSet::new(),
@@ -476,7 +483,10 @@ impl World {
     }
 
     fn asked(&mut self, repo: RepoNo, question: Question) {
-        self.counts.questions += 1;
+        match question.about() {
+            About::Removed => self.counts.questions += 1,
+            About::Deleted(_) => self.counts.held += 1,
+        }
         let after = Duration::from_millis(self.chance.between(50, 4000));
         let yes = self.chance.one_in(2);
         self.schedule(after, Step::Happen(Happening::Answer { repo, question, yes }));

@@ -71,6 +71,7 @@ fn play(first: u64, count: u64) -> Counts {
                 all.merges += counts.merges;
                 all.crashes += counts.crashes;
                 all.questions += counts.questions;
+                all.held += counts.held;
             }
             Err(violation) => {
                 let (_, trace) = run(seed, setting(seed), true);
@@ -92,7 +93,7 @@ fn calm_worlds_come_into_step() {
 #[test]
 fn faults_are_survived_1() {
     let done = play(100_000, 2500);
-    assert!(done.crashes > 500 && done.questions > 50, "{done:?}");
+    assert!(done.crashes > 500 && done.questions > 50 && done.held > 50, "{done:?}");
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn sending() -> Folder {
 fn asking(text: &str) -> Folder {
     Folder {
         question: Some(Question {
+            id: "removed".to_owned(),
             text: text.to_owned(),
             yes: "Delete them".to_owned(),
             no: "Bring them back".to_owned(),
@@ -509,7 +510,13 @@ fn each_notice_has_its_words_and_buttons() {
     let drive = || "1234".to_owned();
     assert_eq!(
         act(0, 1),
-        Some(Act::Ask(PATH.to_owned(), contract::Command::Answer { yes: false }))
+        Some(Act::Ask(
+            PATH.to_owned(),
+            contract::Command::Answer {
+                question: Some("removed".to_owned()),
+                yes: false
+            }
+        ))
     );
     assert_eq!(
         act(3, 1),

@@ -46,8 +46,9 @@ const question: Partial<Folder> = {
   state: 'needs-you',
   headline: 'a question waits for your answer',
   question: {
+    id: 'removed',
     text: '640 of 900 files are gone from this folder. Were they deleted on purpose? Nothing was deleted anywhere else.',
-    yes: 'Delete them everywhere',
+    yes: 'Delete them',
     no: 'Bring them back',
   },
 };

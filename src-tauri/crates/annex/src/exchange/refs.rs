@@ -414,7 +414,10 @@ fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions
     let arrived = match &outcome {
         MergeOutcome::UpToDate => true,
         MergeOutcome::FastForwarded { waiting, .. } => waiting.is_empty(),
-        MergeOutcome::Merged { .. } | MergeOutcome::Blocked { .. } | MergeOutcome::Conflict { .. } => false,
+        MergeOutcome::Merged { .. }
+        | MergeOutcome::Blocked { .. }
+        | MergeOutcome::Removes(_)
+        | MergeOutcome::Conflict { .. } => false,
     };
     if arrived
         && let Ok(mut synced) = git.find_reference(&reference)

@@ -32,6 +32,7 @@
 
 mod control;
 mod keep;
+mod removals;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ use crate::identity::of_merge;
 use crate::oid::{from_git, to_git};
 use crate::tree::Head;
 use crate::{Annex, CheckedOut, CheckoutOptions, Error, Result, Waiting};
+pub use removals::Removals;
 use resolve::Labels;
 use three_way::merge_trees;
 
@@ -62,19 +64,22 @@ pub struct Theirs<'a> {
 }
 
 /// How to merge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MergeOptions {
+#[derive(Clone, Copy)]
+pub struct MergeOptions<'a> {
     /// `annex.resolvemerge`: false leaves conflicts to the user.
     pub resolve: bool,
     /// How files are checked out.
     pub checkout: CheckoutOptions,
+    /// Whether a merge may delete so many of so many files.
+    pub may_remove: &'a dyn Fn(usize, usize) -> bool,
 }
 
-impl Default for MergeOptions {
+impl Default for MergeOptions<'_> {
     fn default() -> Self {
         Self {
             resolve: true,
             checkout: CheckoutOptions::default(),
+            may_remove: &|_, _| true,
         }
     }
 }
@@ -105,6 +110,8 @@ pub enum MergeOutcome {
         /// Where.
         paths: Vec<RepoPath>,
     },
+    /// It would delete more files than it may; nothing was changed.
+    Removes(Removals),
     /// There are conflicts that are not to be resolved here; nothing was changed.
     Conflict {
         /// Where.
@@ -128,7 +135,7 @@ impl Annex {
     ///
     /// Fast-forwards where possible. Histories that have nothing in common are merged as if both had started from an
     /// empty tree. The work tree is touched only when every merge commit exists, and then once.
-    pub fn merge_into_head(&self, theirs: &[Theirs<'_>], options: &MergeOptions) -> Result<MergeOutcome> {
+    pub fn merge_into_head(&self, theirs: &[Theirs<'_>], options: &MergeOptions<'_>) -> Result<MergeOutcome> {
         self.finish_checkout()?;
         let git = self.git()?;
         let head = self.head()?;
@@ -160,6 +167,9 @@ impl Annex {
         let commit = from_git(whole.commit);
         if head.commit == Some(commit) {
             return Ok(MergeOutcome::UpToDate);
+        }
+        if let Some(removals) = removals::forbidden(&git, &head, whole.commit, options)? {
+            return Ok(MergeOutcome::Removes(removals));
         }
         keep::store(self, &git, &merged)?;
         let CheckedOut { blocked, waiting, .. } = self.check_out(&head, commit, &options.checkout)?;
@@ -217,7 +227,7 @@ enum Made {
 }
 
 /// Makes a commit of two. Of which side they are it depends only where [`resolve`] has to name one.
-fn merge_two(git: &Repository, head: &Head, one: &Side, other: &Side, options: &MergeOptions) -> Result<Made> {
+fn merge_two(git: &Repository, head: &Head, one: &Side, other: &Side, options: &MergeOptions<'_>) -> Result<Made> {
     let merging = || Error::git(format!("merge {} into {}", other.name, head.branch));
     let (first, second) = (
         git.find_commit(one.commit).map_err(merging())?,

@@ -3,9 +3,9 @@
 use model::{Key, RepoPath, Timestamp};
 
 use super::{Assistant, Work};
-use crate::effect::{Effect, Id};
-use crate::event::{Away, Event, Failure, Heads, Looked, Merged, Outcome, Pushed, Refs, Root};
-use crate::guards::{Question, Verdict, judge};
+use crate::effect::{Effect, Id, Said};
+use crate::event::{Away, Deletions, Event, Failure, Heads, Looked, Merged, Outcome, Pushed, Refs, Root};
+use crate::guards::{About, Question, Verdict, judge};
 use crate::{pacing, syncing};
 
 /// A lock that was held at so many tries in a row, seven seconds or more, is told.
@@ -127,12 +127,13 @@ impl Assistant {
                 }
             }
             Event::Fetched { id, refs, there } => self.fetched(now, id, refs, there),
-            Event::Merged { id, refs, merged } => {
+            Event::Merged { id, refs, merged, held } => {
                 self.end_work(id);
                 let has_merged = matches!(merged, Merged::Done | Merged::Waiting(_));
                 let in_vain = has_merged && self.refs.heads == refs.heads && refs.unmerged;
                 self.set_refs(now, refs);
                 self.refs.unmerged |= !has_merged;
+                self.held(held, has_merged, effects);
                 self.merged(now, merged);
                 self.merges_in_vain = if in_vain {
                     self.merges_in_vain.saturating_add(1)
@@ -274,16 +275,10 @@ impl Assistant {
             self.removals_confirmed = 0;
         }
         let verdict = judge(&found, self.removals_confirmed);
-        match (verdict, self.question) {
-            (Verdict::WithoutRemovals(question), old) if old != Some(question) => {
-                self.question = Some(question);
-                effects.push(Effect::Ask(question));
-            }
-            (Verdict::Free, Some(question)) if everything => {
-                self.question = None;
-                effects.push(Effect::Withdraw(question));
-            }
-            (Verdict::Free | Verdict::WithoutRemovals(_) | Verdict::Nothing, _) => {}
+        match &verdict {
+            Verdict::WithoutRemovals(question) => self.ask(question.clone(), effects),
+            Verdict::Free if everything => self.withdraw(|about| *about == About::Removed, effects),
+            Verdict::Free | Verdict::Nothing => {}
         }
         match verdict {
             Verdict::Nothing => {
@@ -332,17 +327,58 @@ impl Assistant {
     }
 
     fn answered(&mut self, now: Timestamp, question: &Question, yes: bool) {
-        if !self.question.as_ref().is_some_and(|asked| asked.is_same(question)) {
+        let Some(at) = self.questions.iter().position(|asked| asked.is_same(question)) else {
             return;
-        }
-        self.question = None;
+        };
+        self.questions.remove(at);
         match question {
             Question::ManyRemoved { removed, .. } => {
                 self.removals_confirmed = if yes { *removed } else { 0 };
                 self.restore_asked = !yes;
                 self.intake.count_lost(now, None);
             }
+            Question::ManyDeleted(deletions) => {
+                let commit = deletions.commit;
+                self.said = Some(Said { commit, yes });
+                self.refs.unmerged = true;
+                self.merge_at = None;
+            }
         }
+    }
+
+    /// Takes what a merge left for the user to decide.
+    fn held(&mut self, held: Option<Deletions>, is_done: bool, effects: &mut Vec<Effect>) {
+        let is_answered = |said: &Said| held.as_ref().is_some_and(|held| held.commit == said.commit);
+        if self.said.as_ref().is_some_and(is_answered) {
+            // The answer came while that merge was under way.
+            self.refs.unmerged = true;
+            return;
+        }
+        if is_done {
+            self.said = None;
+        }
+        let stays = held.as_ref().map(|held| About::Deleted(held.commit));
+        if is_done || held.is_some() {
+            let is_over = |about: &About| matches!(about, About::Deleted(_)) && Some(about) != stays.as_ref();
+            self.withdraw(is_over, effects);
+        }
+        if let Some(held) = held.filter(|_| self.said.is_none()) {
+            self.ask(Question::ManyDeleted(held), effects);
+        }
+    }
+
+    fn ask(&mut self, question: Question, effects: &mut Vec<Effect>) {
+        match self.questions.iter_mut().find(|asked| asked.is_same(&question)) {
+            Some(asked) if *asked == question => return,
+            Some(asked) => asked.clone_from(&question),
+            None => self.questions.push(question.clone()),
+        }
+        effects.push(Effect::Ask(question));
+    }
+
+    fn withdraw(&mut self, is_over: impl Fn(&About) -> bool, effects: &mut Vec<Effect>) {
+        let over = self.questions.extract_if(.., |question| is_over(&question.about()));
+        effects.extend(over.map(Effect::Withdraw));
     }
 
     fn fetched(&mut self, now: Timestamp, id: Id, refs: Refs, there: Result<Heads, Away>) {

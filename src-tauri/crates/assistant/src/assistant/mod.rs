@@ -8,9 +8,9 @@ mod tests;
 use model::{Oid, RepoPath, Timestamp, Uuid};
 
 use crate::content::{Content, Lot};
-use crate::effect::{Effect, Id};
+use crate::effect::{Effect, Id, Said};
 use crate::event::{Event, Found, Heads, Reach, Refs, Root};
-use crate::guards::Question;
+use crate::guards::{About, Question};
 use crate::intake::Intake;
 use crate::network::Network;
 use crate::pacing::Chance;
@@ -45,7 +45,10 @@ pub struct Assistant {
     /// The user confirmed that so many files that are gone were deleted on purpose.
     removals_confirmed: usize,
     restore_asked: bool,
-    question: Option<Question>,
+    /// What waits for the user, the longest first.
+    questions: Vec<Question>,
+    /// What the user said of deletions that a merge held, until a merge has done it.
+    said: Option<Said>,
     /// The root was not ours at the last look.
     root: Root,
     /// A look at everything has ended.
@@ -110,7 +113,8 @@ impl Assistant {
             looked: None,
             removals_confirmed: 0,
             restore_asked: false,
-            question: None,
+            questions: Vec::new(),
+            said: None,
             root: Root::Same,
             has_looked: false,
             merge_blocked: false,
@@ -160,7 +164,7 @@ impl Assistant {
         };
         let git = self.network.remotes.values().flat_map(|remote| {
             let fetch = remote.retry_at.filter(|_| remote.unfetched && remote.uuid().is_some());
-            let push = syncing::push_at(remote, &self.refs.heads, self.holds_push(&remote.facts.name));
+            let push = syncing::push_at(remote, &self.refs.heads, self.before_push(&remote.facts.name));
             [fetch, push.filter(|_| self.may_push())]
         });
         let may_offer = self.content.offering.is_none() && !self.rules_changed;
@@ -202,9 +206,15 @@ impl Assistant {
         self.root
     }
 
-    /// The question that waits for the user.
-    pub fn question(&self) -> Option<&Question> {
-        self.question.as_ref()
+    /// The questions that wait for the user, the oldest first.
+    pub fn questions(&self) -> &[Question] {
+        &self.questions
+    }
+
+    /// True if commits from elsewhere wait for an answer.
+    fn holds_deletions(&self) -> bool {
+        let is_of_deletions = |question: &Question| matches!(question.about(), About::Deleted(_));
+        self.questions.iter().any(is_of_deletions)
     }
 
     /// What the repository could not do at the last try, in words for people.

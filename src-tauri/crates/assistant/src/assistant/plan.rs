@@ -7,7 +7,7 @@ use crate::content::{WINDOW, next_batch};
 use crate::effect::{Effect, Id, Scope};
 use crate::event::Root;
 use crate::guards::{Verdict, judge};
-use crate::syncing;
+use crate::syncing::{self, Before};
 
 impl Assistant {
     /// Starts all that is due and not under way.
@@ -107,7 +107,8 @@ impl Assistant {
                 self.refs.unmerged = false;
                 let partial = self.was_blocked || !self.waiting.is_empty();
                 let id = self.start(Work::Merge);
-                effects.push(Effect::Merge { id, partial });
+                let said = self.said;
+                effects.push(Effect::Merge { id, partial, said });
                 id
             }
         };
@@ -133,17 +134,20 @@ impl Assistant {
         (unmerged || may_follow) && !self.merge_blocked && self.root == Root::Same
     }
 
-    /// True while what will be sent to this remote first is still being found out or on its way.
-    pub(super) fn holds_push(&self, remote: &RemoteName) -> bool {
-        // What the files of a commit need is known when the first offer after observing it has ended; that logs have
-        // moved since makes nothing to send.
-        self.offered_for != Some(self.refs.heads.tree) || self.content.is_sending_small(remote)
+    /// What keeps a push to this remote waiting.
+    pub(super) fn before_push(&self, remote: &RemoteName) -> Before {
+        Before {
+            // What the files of a commit need is known when the first offer after observing it has ended; that logs have
+            // moved since makes nothing to send.
+            content: self.offered_for != Some(self.refs.heads.tree) || self.content.is_sending_small(remote),
+            merge: self.holds_deletions(),
+        }
     }
 
     fn plan_git(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let names: Vec<_> = self.network.remotes.keys().cloned().collect();
         for name in names {
-            let (holds, may_push) = (self.holds_push(&name), self.may_push());
+            let (before, may_push) = (self.before_push(&name), self.may_push());
             let id = Id(self.last_id + 1);
             let Some(remote) = self.network.remotes.get_mut(&name) else {
                 continue;
@@ -152,7 +156,7 @@ impl Assistant {
                 remote.unfetched = false;
                 remote.fetching = Some(id);
                 effects.push(Effect::Fetch { id, remote: name });
-            } else if may_push && syncing::push_at(remote, &self.refs.heads, holds).is_some_and(|at| at <= now) {
+            } else if may_push && syncing::push_at(remote, &self.refs.heads, before).is_some_and(|at| at <= now) {
                 remote.pushing = Some(id);
                 remote.offered = Some(self.refs.heads);
                 remote.unfetched &= remote.facts.pull;

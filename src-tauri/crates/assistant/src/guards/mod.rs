@@ -1,9 +1,12 @@
-//! Guards see every ingest before it starts, and may turn it into a question.
+//! Guards see every ingest before it starts and every merge before it is checked out, and may turn it into a question.
 //!
 //! **Invariant:** absent is not deleted. A look whose root is not the one that the engine started with, or that finds an
-//! improbable number of files gone, never leads to a commit of deletions that nobody confirmed.
+//! improbable number of files gone, never leads to a commit of deletions that nobody confirmed. Nor does a merge delete an
+//! improbable number of files here that nobody here confirmed.
 
-use crate::event::{Found, Root};
+use model::Oid;
+
+use crate::event::{Deletions, Found, Root};
 
 /// More files than this gone at once are never taken for deleted without asking.
 pub const REMOVED_AT_ONCE: usize = 500;
@@ -12,7 +15,7 @@ pub const REMOVED_AT_ONCE: usize = 500;
 pub const REMOVED_UNASKED: usize = 5;
 
 /// Something that only the user can decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
     /// Many files are gone from the folder: were they deleted on purpose? Yes commits the deletions, no writes the files
     /// back.
@@ -22,19 +25,37 @@ pub enum Question {
         /// Files that the folder had.
         of: usize,
     },
+    /// Commits from elsewhere delete many files of this folder: is that wanted? Yes merges them, no keeps the files and brings
+    /// them back everywhere.
+    ManyDeleted(Deletions),
+}
+
+/// What a question is about. A question about the same may come with other figures.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// Files that are gone from the folder.
+    Removed,
+    /// The deletions of this commit. One that deletes more of the same is another.
+    Deleted(Oid),
 }
 
 impl Question {
+    /// What it is about.
+    pub fn about(&self) -> About {
+        match self {
+            Question::ManyRemoved { .. } => About::Removed,
+            Question::ManyDeleted(deletions) => About::Deleted(deletions.commit),
+        }
+    }
+
     /// True if both ask the same, maybe with other figures.
     pub fn is_same(&self, other: &Question) -> bool {
-        match (self, other) {
-            (Question::ManyRemoved { .. }, Question::ManyRemoved { .. }) => true,
-        }
+        self.about() == other.about()
     }
 }
 
 /// What may be done with the findings of a look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Commit all of it.
     Free,
@@ -48,7 +69,7 @@ pub(crate) enum Verdict {
 pub(crate) fn judge(found: &Found, confirmed: usize) -> Verdict {
     match found.root {
         Root::Vanished | Root::Replaced => Verdict::Nothing,
-        Root::Same if found.removed <= confirmed || !is_improbable(found) => Verdict::Free,
+        Root::Same if found.removed <= confirmed || !is_improbable(found.removed, found.tracked) => Verdict::Free,
         Root::Same => Verdict::WithoutRemovals(Question::ManyRemoved {
             removed: found.removed,
             of: found.tracked,
@@ -56,9 +77,10 @@ pub(crate) fn judge(found: &Found, confirmed: usize) -> Verdict {
     }
 }
 
-fn is_improbable(found: &Found) -> bool {
-    let most = found.removed.saturating_mul(2) > found.tracked;
-    found.removed > REMOVED_AT_ONCE || (most && found.removed >= REMOVED_UNASKED)
+/// True if so many of so many files are not taken for deleted on purpose without asking, here or elsewhere.
+pub fn is_improbable(removed: usize, of: usize) -> bool {
+    let most = removed.saturating_mul(2) > of;
+    removed > REMOVED_AT_ONCE || (most && removed >= REMOVED_UNASKED)
 }
 
 #[cfg(test)]

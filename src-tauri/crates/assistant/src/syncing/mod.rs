@@ -21,10 +21,20 @@ pub(crate) fn lacks(remote: &Remote, heads: &Heads) -> bool {
     remote.facts.push && *heads != Heads::default() && remote.there.as_ref() != Some(heads)
 }
 
+/// What keeps a push waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Before {
+    /// What will be sent to the remote first is still being found out or on its way.
+    pub(crate) content: bool,
+    /// Commits from elsewhere are not merged before the user has answered.
+    pub(crate) merge: bool,
+}
+
 /// When to push to a remote that lacks our heads; none if it does not, or while something else has to end first.
-pub(crate) fn push_at(remote: &Remote, heads: &Heads, content_under_way: bool) -> Option<Timestamp> {
-    // What may not be fetched cannot be merged: the same heads would be refused for ever.
-    let in_vain = !remote.facts.pull && !remote.unfetched && remote.refused.as_ref() == Some(heads);
+pub(crate) fn push_at(remote: &Remote, heads: &Heads, before: Before) -> Option<Timestamp> {
+    // What may not be fetched, or waits for an answer, is not merged: the same heads would be refused for ever.
+    let is_merged = remote.facts.pull && !before.merge;
+    let in_vain = !is_merged && !remote.unfetched && remote.refused.as_ref() == Some(heads);
     if in_vain || !lacks(remote, heads) {
         return None;
     }
@@ -34,7 +44,7 @@ pub(crate) fn push_at(remote: &Remote, heads: &Heads, content_under_way: bool) -
         return None;
     }
     let since = remote.unpushed_since?;
-    let ready = if content_under_way {
+    let ready = if before.content {
         since + WAIT_FOR_CONTENT
     } else {
         since
@@ -48,7 +58,7 @@ mod tests {
 
     use model::{Oid, Timestamp};
 
-    use super::{WAIT_FOR_CONTENT, lacks, push_at, wants_fetch};
+    use super::{Before, WAIT_FOR_CONTENT, lacks, push_at, wants_fetch};
     use crate::effect::Id;
     use crate::event::{Away, Heads, Reach};
     use crate::network::Remote;
@@ -73,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_push_is_due_when_nothing_has_to_end_first() {
-        let at = |change, holds| push_at(&remote(change), &heads(), holds);
+        let at = |change, content| push_at(&remote(change), &heads(), Before { content, merge: false });
         assert_eq!(at(|_| (), false), Some(NOW));
         assert_eq!(at(|_| (), true), Some(NOW + WAIT_FOR_CONTENT));
         let later = NOW + Duration::from_secs(9);
@@ -93,10 +103,19 @@ mod tests {
         for (number, change) in blocked.into_iter().enumerate() {
             assert_eq!(at(change, false), None, "{number}");
         }
+        let nothing = Before {
+            content: false,
+            merge: false,
+        };
         assert!(
-            push_at(&remote(|_| ()), &Heads::default(), false).is_none(),
+            push_at(&remote(|_| ()), &Heads::default(), nothing).is_none(),
             "nothing was committed yet"
         );
+        let held = Before { merge: true, ..nothing };
+        let refused = remote(|remote| remote.refused = Some(heads()));
+        assert_eq!(push_at(&refused, &heads(), held), None, "it would be refused again");
+        assert_eq!(push_at(&refused, &heads(), nothing), Some(NOW));
+        assert_eq!(push_at(&remote(|_| ()), &heads(), held), Some(NOW), "others take it");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::first;
 use crate::folder_settings;
 use crate::lists;
 use crate::policy;
+use crate::status;
 use crate::why;
 use crate::work::Workshop;
 
@@ -50,21 +51,30 @@ impl Folder {
                 }
                 None => Reply::Refused("that transfer has ended already; nothing was cancelled".to_owned()),
             },
-            Command::Answer { yes } => match self.assistant.question().copied() {
-                Some(question @ Question::ManyRemoved { .. }) => {
-                    self.handle(Event::Answered { question, yes });
-                    Reply::Done
-                }
-                None => match self.workshop.asks_about() {
-                    Some(asked) => {
-                        return self.change(reply, move |workshop| {
-                            workshop.confirm(&asked, yes)?;
-                            Ok((vec![Event::PlacesChanged], Reply::Done))
-                        });
+            Command::Answer { question, yes } => {
+                let is_meant = |asked: &&Question| {
+                    question
+                        .as_ref()
+                        .is_none_or(|name| *name == status::name_of_question(asked))
+                };
+                match self.assistant.questions().iter().find(is_meant).cloned() {
+                    Some(question) => {
+                        self.handle(Event::Answered { question, yes });
+                        Reply::Done
                     }
-                    None => Reply::Refused("no question is waiting for an answer".to_owned()),
-                },
-            },
+                    None => match self.workshop.asks_about() {
+                        Some(asked) if question.is_none_or(|name| name == asked.name()) => {
+                            return self.change(reply, move |workshop| {
+                                workshop.confirm(&asked, yes)?;
+                                Ok((vec![Event::PlacesChanged], Reply::Done))
+                            });
+                        }
+                        Some(_) | None => {
+                            Reply::Refused("that question is not open any more; nothing was changed".to_owned())
+                        }
+                    },
+                }
+            }
             Command::Files { which, skip, count } => {
                 return self.look_up(reply, move |workshop| {
                     lists::files(workshop, &which, skip, count).map(Reply::Files)

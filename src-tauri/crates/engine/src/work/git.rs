@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use annex::exchange::PushOutcome;
 use annex::settings::RemoteSettings;
-use annex::{CheckoutOptions, MergeOptions, MergeOutcome, Theirs, Waiting};
-use assistant::{Away, Event, Failure, Heads, Id, Merged, Pushed, Reach};
+use annex::{CheckoutOptions, MergeOptions, MergeOutcome, Removals, Theirs, Waiting};
+use assistant::guards::is_improbable;
+use assistant::{Away, Deletions, Event, Failure, Heads, Id, Merged, Pushed, Reach, Said};
 use model::{Oid, RemoteName, RepoPath};
 use remotes::{Absence, Remote};
 use surroundings::{Mount, mount_of};
@@ -96,18 +97,24 @@ pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
     }
 }
 
-pub(super) fn merge(workshop: &Workshop, id: Id, partial: bool) -> Event {
-    let merged = try_merge(workshop, partial).unwrap_or_else(|error| Merged::Failed(failure(&error)));
+pub(super) fn merge(workshop: &Workshop, id: Id, partial: bool, said: Option<Said>) -> Event {
+    let mut held = Vec::new();
+    let merged = try_merge(workshop, partial, said, &mut held).unwrap_or_else(|error| Merged::Failed(failure(&error)));
     workshop.settle_retired();
     workshop.remember_stamps();
+    workshop.hold_deletions(held.iter().map(|(head, deletions)| (*head, deletions.commit)));
     Event::Merged {
         id,
         refs: workshop.refs(),
         merged,
+        held: held.into_iter().next().map(|(_, deletions)| deletions),
     }
 }
 
-fn try_merge(workshop: &Workshop, partial: bool) -> annex::Result<Merged> {
+/// Commits that are held, each with what was checked out when that was found.
+type Held = Vec<(Option<Oid>, Deletions)>;
+
+fn try_merge(workshop: &Workshop, partial: bool, said: Option<Said>, held: &mut Held) -> annex::Result<Merged> {
     let annex = workshop.annex();
     // Who holds a content is known before the file that names it appears.
     let branches = annex.branch().merge()?;
@@ -115,26 +122,112 @@ fn try_merge(workshop: &Workshop, partial: bool) -> annex::Result<Merged> {
         workshop.note(refused);
     }
     let settings = workshop.settings()?;
-    let incoming = workshop.incoming()?;
-    if incoming.is_empty() || settings.synconlyannex || annex.is_bare() {
+    if settings.synconlyannex || annex.is_bare() {
         workshop.set_waiting(None, Vec::new());
         return Ok(Merged::Done);
     }
-    let theirs: Vec<Theirs<'_>> = incoming
-        .iter()
-        .map(|(commit, reference)| Theirs {
-            commit: *commit,
-            reference,
-        })
-        .collect();
+    let unconfirmed = |removed, of| !is_improbable(removed, of);
     let options = MergeOptions {
         resolve: settings.resolvemerge,
         checkout: CheckoutOptions {
             thin: settings.thin,
             partial,
         },
+        may_remove: &unconfirmed,
     };
-    Ok(match annex.merge_into_head(&theirs, &options)? {
+    if let Some(said) = said {
+        match confirmed(workshop, said, &options)? {
+            Merged::Done => {}
+            Merged::Waiting(_) => {}
+            undone @ (Merged::Blocked(_) | Merged::Failed(_)) => return Ok(undone),
+        }
+    }
+    let incoming = workshop.incoming()?;
+    if incoming.is_empty() {
+        workshop.set_waiting(None, Vec::new());
+        return Ok(Merged::Done);
+    }
+    let mut theirs: Vec<Theirs<'_>> = incoming
+        .iter()
+        .map(|(commit, reference)| Theirs {
+            commit: *commit,
+            reference,
+        })
+        .collect();
+    theirs.sort_by_key(|theirs| theirs.commit);
+    match merged(workshop, annex.merge_into_head(&theirs, &options)?) {
+        Ok(merged) => return Ok(merged),
+        Err(removals) if theirs.len() == 1 => {
+            held.extend(theirs.iter().map(|theirs| hold(theirs.commit, &removals)));
+            return Ok(Merged::Done);
+        }
+        Err(_) => {}
+    }
+    // One history that deletes much does not keep the others waiting.
+    let mut all = Merged::Done;
+    for theirs in theirs {
+        match merged(workshop, annex.merge_into_head(&[theirs], &options)?) {
+            Ok(Merged::Done) => {}
+            Ok(waiting @ Merged::Waiting(_)) => all = waiting,
+            Ok(undone @ (Merged::Blocked(_) | Merged::Failed(_))) => return Ok(undone),
+            Err(removals) => held.push(hold(theirs.commit, &removals)),
+        }
+    }
+    Ok(all)
+}
+
+fn hold(commit: Oid, removals: &Removals) -> (Option<Oid>, Deletions) {
+    let deletions = Deletions {
+        commit,
+        removed: removals.removed,
+        of: removals.of,
+        who: removals.deed.as_ref().map(|deed| deed.who.clone()),
+        place: removals.made_in.clone(),
+        at: removals.deed.as_ref().map(|deed| deed.at),
+    };
+    (removals.head, deletions)
+}
+
+/// Does what the user said of a commit that deletes many files. One that no branch leads to any more is not merged.
+fn confirmed(workshop: &Workshop, said: Said, options: &MergeOptions<'_>) -> annex::Result<Merged> {
+    let annex = workshop.annex();
+    let Some(reference) = workshop.leads_to(said.commit)? else {
+        return Ok(Merged::Done);
+    };
+    let theirs = Theirs {
+        commit: said.commit,
+        reference: &reference,
+    };
+    let outcome = match said.yes {
+        true => {
+            let options = MergeOptions {
+                may_remove: &|_, _| true,
+                ..*options
+            };
+            annex.merge_into_head(&[theirs], &options)?
+        }
+        false => {
+            let message = format!("git-annex in {}", workshop.description(annex.uuid()));
+            let outcome = annex.merge_and_keep_files(&theirs, &message, options)?;
+            if matches!(outcome, MergeOutcome::Merged { .. }) {
+                workshop.note("kept the files that were deleted elsewhere; they come back there".to_owned());
+                return Ok(Merged::Done);
+            }
+            outcome
+        }
+    };
+    let is_free = |removals: Box<Removals>| {
+        Merged::Failed(Failure::Other(format!(
+            "{} would be deleted although all were to be kept",
+            files(removals.removed as u64)
+        )))
+    };
+    Ok(merged(workshop, outcome).unwrap_or_else(is_free))
+}
+
+/// How a merge ended, or what it would delete.
+fn merged(workshop: &Workshop, outcome: MergeOutcome) -> Result<Merged, Box<Removals>> {
+    Ok(match outcome {
         MergeOutcome::UpToDate => {
             workshop.set_waiting(None, Vec::new());
             Merged::Done
@@ -151,6 +244,7 @@ fn try_merge(workshop: &Workshop, partial: bool) -> annex::Result<Merged> {
             waiting,
         } => followed(workshop, commit, waiting, told(resolved)),
         MergeOutcome::Blocked { paths } => Merged::Blocked(paths),
+        MergeOutcome::Removes(removals) => return Err(Box::new(removals)),
         MergeOutcome::Conflict { paths } => Merged::Failed(Failure::Other(format!(
             "{} changed here and elsewhere, and annex.resolvemerge is off; nothing is lost. Merge by hand with 'git \
              merge'",

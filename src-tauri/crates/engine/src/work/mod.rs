@@ -34,7 +34,7 @@ pub(crate) fn perform(workshop: &Workshop, effect: Effect, mounts: &[Mount]) -> 
         Effect::Restore { id } => files::restore(workshop, id),
         Effect::Probe { id, remote } => git::probe(workshop, id, &remote, mounts),
         Effect::Fetch { id, remote } => git::fetch(workshop, id, &remote),
-        Effect::Merge { id, partial } => git::merge(workshop, id, partial),
+        Effect::Merge { id, partial, said } => git::merge(workshop, id, partial, said),
         Effect::Push { id, remote } => git::push(workshop, id, &remote),
         Effect::Observe { id } => observe::observe(workshop, id),
         Effect::Offer { id, lots, limit } => content::offer(workshop, id, &lots, limit),
@@ -97,6 +97,7 @@ fn failed(workshop: &Workshop, effect: Effect, why: &str) -> Event {
             id,
             refs,
             merged: Merged::Failed(failure()),
+            held: None,
         },
         Effect::Push { id, .. } => Event::Pushed {
             id,

@@ -24,8 +24,14 @@ pub(crate) struct Unconfirmed {
 }
 
 impl Unconfirmed {
+    /// What the question is called, for an answer that may come late.
+    pub(crate) fn name(&self) -> String {
+        format!("disk-{}-{}", self.remote, self.filesystem)
+    }
+
     pub(crate) fn question(&self) -> contract::Question {
         contract::Question {
+            id: self.name(),
             text: format!(
                 "{} is on another disk than before, at {}. Did you move or copy it there? Nothing is sent there until you \
                  say so.",

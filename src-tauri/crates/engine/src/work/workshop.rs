@@ -79,6 +79,9 @@ struct Shared {
     endings: BTreeMap<Id, Ending>,
     /// Commits that are known to be merged; what is merged stays merged.
     merged: BTreeSet<Oid>,
+    /// Commits that are not merged before the user has said so, each with the commit that it was judged against: with
+    /// another one checked out, it is judged anew.
+    held: BTreeSet<(Option<Oid>, Oid)>,
     recent: VecDeque<Change>,
     /// Files that could not be added, with the reason.
     unfit: BTreeMap<String, String>,
@@ -482,16 +485,33 @@ impl Workshop {
         let Ok(state) = self.read_refs() else {
             return Refs::default();
         };
-        let ahead = self.shared().ahead;
+        let (ahead, held) = {
+            let shared = self.shared();
+            (shared.ahead, shared.held.clone())
+        };
         let ahead = ahead.filter(|ahead| state.tree.is_none_or(|head| self.annex.contains(*ahead, head)));
-        let is_new = |(tip, _): &(Oid, String)| !ahead.is_some_and(|ahead| self.annex.contains(ahead, *tip));
+        let is_due = |(tip, _): &(Oid, String)| {
+            let is_there = ahead.is_some_and(|ahead| self.annex.contains(ahead, *tip));
+            !is_there && !held.contains(&(state.tree, *tip))
+        };
         Refs {
             heads: Heads {
                 tree: ahead.or(state.tree),
                 annex: state.annex,
             },
-            unmerged: state.annex_behind || (!self.annex.is_bare() && state.incoming.iter().any(is_new)),
+            unmerged: state.annex_behind || (!self.annex.is_bare() && state.incoming.iter().any(is_due)),
         }
+    }
+
+    /// Remembers which commits wait for the user's word, instead of those before.
+    pub(crate) fn hold_deletions(&self, held: impl IntoIterator<Item = (Option<Oid>, Oid)>) {
+        self.shared().held = held.into_iter().collect();
+    }
+
+    /// The ref of a branch to be merged that contains this commit; none if there is none.
+    pub(crate) fn leads_to(&self, commit: Oid) -> Result<Option<String>, AnnexError> {
+        let mut incoming = self.incoming()?.into_iter();
+        Ok(incoming.find_map(|(tip, reference)| self.annex.contains(tip, commit).then_some(reference)))
     }
 
     /// Remembers which paths the last merge could not make follow, and its commit; false if they are those of before.

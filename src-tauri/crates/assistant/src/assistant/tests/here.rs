@@ -24,6 +24,7 @@ fn heads_that_come_late_do_not_hide_newer_ones() {
         id,
         refs: refs(1, false),
         merged: Merged::Done,
+        held: None,
     });
     rig.observe(2, &[]);
     assert_eq!(rig.assistant.refs().heads, heads(2));
@@ -38,6 +39,7 @@ fn a_merge_that_failed_is_tried_again() {
         id,
         refs: refs(1, false),
         merged: Merged::Failed("full".into()),
+        held: None,
     });
     assert_eq!((rig.open.len(), rig.assistant.trouble()), (0, Some("full")));
     rig.after(2000);
@@ -53,6 +55,7 @@ fn a_blocked_merge_waits_for_the_commit_and_then_goes_on() {
         id,
         refs: refs(1, true),
         merged: Merged::Blocked(vec![path("a")]),
+        held: None,
     });
     rig.look(found(1, 0, 10));
     let id = take!(rig, Ingest);
@@ -74,6 +77,7 @@ fn a_merge_that_was_blocked_is_partial_the_next_time() {
         id,
         refs: refs(1, true),
         merged: Merged::Blocked(vec![path("a")]),
+        held: None,
     });
     rig.look(found(2, 0, 10));
     let id = take!(rig, Ingest);
@@ -89,6 +93,7 @@ fn a_merge_that_was_blocked_is_partial_the_next_time() {
         id,
         refs: refs(2, false),
         merged: Merged::Waiting(vec![path("a")]),
+        held: None,
     });
     rig.observe(2, &[]);
     // What comes next is no longer held up by it.
@@ -98,6 +103,7 @@ fn a_merge_that_was_blocked_is_partial_the_next_time() {
         id,
         refs: refs(3, false),
         merged: Merged::Done,
+        held: None,
     });
     rig.tell(Event::RefsMoved(refs(3, true)));
     rig.observe(3, &[]);
@@ -118,6 +124,7 @@ fn paths_that_wait_are_tried_again_but_not_at_full_speed() {
                 id,
                 refs: refs(1, false),
                 merged: Merged::Waiting(vec![path("d/open")]),
+                held: None,
             });
         }
         rig.quiet_but(&[], |effect| matches!(effect, Effect::Merge { .. }));
@@ -136,6 +143,7 @@ fn paths_that_wait_are_tried_again_but_not_at_full_speed() {
         id,
         refs: refs(1, false),
         merged: Merged::Done,
+        held: None,
     });
     rig.after(120_000);
     assert!(!has!(rig, Merge), "nothing waits any more");
@@ -164,13 +172,16 @@ fn many_deletions_are_asked_about_and_the_rest_is_committed() {
     let mut rig = Rig::settled(&[]);
     rig.look_at_everything(found(1, 60, 100));
     let question = Question::ManyRemoved { removed: 60, of: 100 };
-    assert_eq!(rig.open.remove(0), Effect::Ask(question));
+    assert_eq!(rig.open.remove(0), Effect::Ask(question.clone()));
     assert!(matches!(rig.open[..], [Effect::Ingest { removals: false, .. }]));
     rig.quiet(&[]);
 
     rig.look_at_everything(found(0, 60, 100));
     assert_eq!(rig.open, [], "it is not asked twice");
-    rig.tell(Event::Answered { question, yes: true });
+    rig.tell(Event::Answered {
+        question: question.clone(),
+        yes: true,
+    });
     rig.after(2000);
     rig.look(found(0, 60, 100));
     assert!(matches!(rig.open[..], [Effect::Ingest { removals: true, .. }]));
@@ -187,7 +198,10 @@ fn a_yes_is_for_what_was_asked_and_not_for_later() {
         let mut rig = Rig::settled(&[]);
         rig.look_at_everything(found(0, 60, 100));
         rig.open.clear();
-        rig.tell(Event::Answered { question, yes: true });
+        rig.tell(Event::Answered {
+            question: question.clone(),
+            yes: true,
+        });
 
         rig.after(2000);
         rig
@@ -199,7 +213,7 @@ fn a_yes_is_for_what_was_asked_and_not_for_later() {
     let mut back = confirmed();
     back.look(found(0, 0, 100));
     back.look_at_everything(found(0, 60, 100));
-    assert_eq!(back.open, [Effect::Ask(question)]);
+    assert_eq!(back.open, [Effect::Ask(question.clone())]);
 
     let mut busy = confirmed();
     let id = take!(busy, Look);
@@ -226,7 +240,7 @@ fn a_no_writes_the_files_back() {
     rig.tell(Event::Restored { id, failed: None });
     rig.after(2000);
     rig.look(found(0, 0, 100));
-    assert_eq!((rig.open.len(), rig.assistant.question()), (0, None));
+    assert_eq!((rig.open.len(), rig.assistant.questions().len()), (0, 0));
 }
 
 #[test]
@@ -236,9 +250,12 @@ fn an_answer_that_comes_after_the_question_was_withdrawn_does_nothing() {
     rig.look_at_everything(found(0, 60, 100));
     rig.open.clear();
     rig.look_at_everything(found(0, 0, 100));
-    assert_eq!(rig.open, [Effect::Withdraw(question)]);
+    assert_eq!(rig.open, [Effect::Withdraw(question.clone())]);
     rig.open.clear();
-    rig.tell(Event::Answered { question, yes: true });
+    rig.tell(Event::Answered {
+        question: question.clone(),
+        yes: true,
+    });
     rig.look_at_everything(found(0, 60, 100));
     assert_eq!(rig.open, [Effect::Ask(question)]);
 }
@@ -293,6 +310,7 @@ fn looking_observing_and_merging_take_turns() {
                     id,
                     refs: refs(number, true),
                     merged: Merged::Done,
+                    held: None,
                 });
             }
             _ => panic!("{order}"),
@@ -410,6 +428,7 @@ fn a_lock_that_is_held_is_tried_again_soon_and_told_only_when_it_stays() {
             id,
             refs: refs(1, true),
             merged: Merged::Failed(Failure::Busy("locked".into())),
+            held: None,
         });
         tries += 1;
         assert!(rig.assistant.waits_for_lock());
@@ -421,6 +440,107 @@ fn a_lock_that_is_held_is_tried_again_soon_and_told_only_when_it_stays() {
         id,
         refs: refs(1, false),
         merged: Merged::Done,
+        held: None,
     });
     assert!(rig.assistant.trouble().is_none() && !rig.assistant.waits_for_lock());
+}
+
+fn deletions(commit: u8) -> Deletions {
+    Deletions {
+        commit: Oid([commit; 20]),
+        removed: 60,
+        of: 100,
+        who: None,
+        place: None,
+        at: None,
+    }
+}
+
+/// Ends the merge under way, which found nothing or this to be asked.
+fn merge(rig: &mut Rig, merged: Merged, held: Option<Deletions>) {
+    let id = take!(rig, Merge);
+    let refs = refs(1, false);
+    rig.tell(Event::Merged { id, refs, merged, held });
+}
+
+#[test]
+fn deletions_that_arrive_are_asked_about_and_all_else_goes_on() {
+    let mut rig = Rig::settled(&["a"]);
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    merge(&mut rig, Merged::Done, Some(deletions(7)));
+    let question = Question::ManyDeleted(deletions(7));
+    assert_eq!(rig.open, [Effect::Ask(question.clone())]);
+    assert!(!rig.assistant.is_working(), "it waits for the user");
+    rig.open.clear();
+
+    rig.look_at_everything(found(1, 0, 100));
+    assert!(
+        matches!(rig.open[..], [Effect::Ingest { .. }]),
+        "what is done here goes on"
+    );
+    rig.quiet(&[]);
+
+    let mut kept = rig.assistant.clone();
+    let said = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Merge { said, .. } => *said,
+            _ => None,
+        })
+    };
+    let commit = Oid([7; 20]);
+    let no = Event::Answered {
+        question: question.clone(),
+        yes: false,
+    };
+    assert_eq!(said(&kept.handle(rig.now, no)), Some(Said { commit, yes: false }));
+    rig.tell(Event::Answered { question, yes: true });
+    assert_eq!(said(&rig.open), Some(Said { commit, yes: true }));
+    merge(&mut rig, Merged::Done, None);
+    assert_eq!(rig.assistant.questions(), []);
+
+    rig.quiet(&[]);
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    assert_eq!(said(&rig.open), None, "one yes is for one time");
+    merge(&mut rig, Merged::Done, Some(deletions(8)));
+    assert_eq!(rig.open, [Effect::Ask(Question::ManyDeleted(deletions(8)))]);
+}
+
+#[test]
+fn an_answer_holds_for_the_commit_that_was_asked_about_and_until_it_is_done() {
+    let mut rig = Rig::settled(&[]);
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    merge(&mut rig, Merged::Done, Some(deletions(7)));
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    merge(&mut rig, Merged::Done, Some(deletions(8)));
+    let (old, new) = (Question::ManyDeleted(deletions(7)), Question::ManyDeleted(deletions(8)));
+    let asked = [
+        Effect::Ask(old.clone()),
+        Effect::Withdraw(old.clone()),
+        Effect::Ask(new.clone()),
+    ];
+    assert_eq!(rig.open, asked);
+    rig.open.clear();
+    rig.tell(Event::Answered {
+        question: old,
+        yes: true,
+    });
+    assert!(!has!(rig, Merge), "that question is not open any more");
+
+    // A merge that began before the answer finds the same once more.
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    rig.tell(Event::Answered {
+        question: new,
+        yes: true,
+    });
+    merge(&mut rig, Merged::Done, Some(deletions(8)));
+    assert!(!rig.open.iter().any(|effect| matches!(effect, Effect::Ask(_))));
+    merge(&mut rig, Merged::Failed("full".into()), None);
+    rig.after(60_000);
+    let commit = Oid([8; 20]);
+    let said = Some(Said { commit, yes: true });
+    assert!(
+        rig.open
+            .iter()
+            .any(|effect| matches!(effect, Effect::Merge { said: again, .. } if *again == said))
+    );
 }

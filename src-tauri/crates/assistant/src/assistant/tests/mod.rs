@@ -12,8 +12,8 @@ use crate::content::Direction;
 use crate::guards::Question;
 use crate::pacing;
 use crate::{
-    Away, Candidate, Class, ClassId, Effect, Event, Found, Heads, Id, Looked, Merged, Outcome, Pushed, Reach, Refs,
-    RemoteFacts, Root, Scope,
+    Away, Candidate, Class, ClassId, Deletions, Effect, Event, Found, Heads, Id, Looked, Merged, Outcome, Pushed,
+    Reach, Refs, RemoteFacts, Root, Said, Scope,
 };
 
 fn uuid(name: &str) -> Uuid {
@@ -194,6 +194,7 @@ impl Rig {
                     id,
                     refs,
                     merged: Merged::Done,
+                    held: None,
                 },
                 Effect::Push { id, .. } => Event::Pushed {
                     id,

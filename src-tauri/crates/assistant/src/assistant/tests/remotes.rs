@@ -67,6 +67,7 @@ fn what_is_fetched_during_a_merge_is_merged_after_it() {
         id,
         refs: refs(1, false),
         merged: Merged::Done,
+        held: None,
     });
     take!(rig, Merge);
 }
@@ -208,6 +209,7 @@ fn a_refused_push_is_tried_again_after_a_fetch_and_a_merge() {
         id,
         refs: refs(3, false),
         merged: Merged::Done,
+        held: None,
     });
     rig.observe(3, &[]);
     take!(rig, Push);
