@@ -92,7 +92,7 @@ fn agree(case: Case) {
     let first = case.maker.init(&sandbox, "first");
     let unlocked = case.is_unlocked.to_string();
     run(&mut sandbox.git(&first, ["config", "annex.addunlocked", &unlocked]));
-    fs::write(first.join("always here.txt"), "A branch needs a file to begin with.\n").unwrap();
+    fs::write(first.join(edits::ALWAYS_HERE), "A branch needs a file to begin with.\n").unwrap();
     edits::edit(&mut chance, &first, 10);
     case.maker.sync(&sandbox, &first);
 
@@ -253,6 +253,115 @@ fn a_question_is_answered_without_an_engine() {
     run(sandbox.anabranch(["answer", "yes"]).arg(&first));
     trees::same(&[&first, &second]).unwrap();
     assert_eq!(trees::files(&second), BTreeSet::from(["letter.txt".into()]));
+}
+
+/// Many deletions that arrive are asked about before they are in the folder, again after each start, and again when there
+/// are more of them; everything else goes on.
+#[test]
+fn many_deletions_that_arrive_are_asked_about() {
+    let sandbox = Sandbox::new();
+    let first = Actor::Anabranch.init(&sandbox, "first");
+    let second = Actor::Anabranch.clone(&sandbox, &first, "second", false);
+    connect_both(&sandbox, &first, &second);
+    fs::create_dir(first.join("photos")).unwrap();
+    for number in 0..9 {
+        fs::write(first.join(format!("photos/{number}.jpg")), [number; 500]).unwrap();
+    }
+    Actor::Anabranch.sync(&sandbox, &first);
+    trees::same(&[&first, &second]).unwrap();
+    let photos = trees::tree(&first);
+
+    let delete = |count: usize| {
+        for number in 0..count {
+            run(&mut sandbox.git(&second, ["rm", "--quiet", &format!("photos/{number}.jpg")]));
+        }
+        run(&mut sandbox.git(&second, ["commit", "--quiet", "--message", "git-annex in a bad day"]));
+    };
+    let sync = || {
+        let mut command = sandbox.anabranch(["sync"]);
+        let output = attempt(command.arg(&first));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), said)
+    };
+    let asks = |figures: &str| {
+        let (code, said) = sync();
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(figures) && said.contains("in a bad day"), "{said}");
+    };
+    delete(6);
+    asks("deleted 6 of the 9 files");
+    fs::write(first.join("letter.txt"), "Dear all,\n").unwrap();
+    asks("deleted 6 of the 10 files");
+    checks::is_clean(&sandbox, &first).unwrap();
+    let mut wanted = photos;
+    wanted.insert(
+        "letter.txt".into(),
+        trees::tree(&first)[Path::new("letter.txt")].clone(),
+    );
+    assert_eq!(trees::tree(&first), wanted);
+
+    run(sandbox.anabranch(["answer", "no"]).arg(&first));
+    assert_eq!(sync().0, Some(0));
+    assert_eq!(trees::tree(&first), wanted);
+    trees::same(&[&first, &second]).unwrap();
+    for clone in [&first, &second] {
+        checks::assert_whole(&sandbox, clone);
+    }
+
+    delete(9);
+    asks("deleted 9 of the 10 files");
+    run(sandbox.anabranch(["answer", "yes"]).arg(&first));
+    assert_eq!(trees::files(&first), BTreeSet::from(["letter.txt".into()]));
+    assert_eq!(sync().0, Some(0));
+    trees::same(&[&first, &second]).unwrap();
+}
+
+/// What git-annex enabled by itself, and nobody has found to be right, keeps everything here, as git-annex does.
+#[test]
+fn nothing_is_sent_while_a_remote_is_not_verified() {
+    let sandbox = Sandbox::new();
+    let first = Actor::Anabranch.init(&sandbox, "first");
+    let second = Actor::Anabranch.clone(&sandbox, &first, "second", false);
+    connect_both(&sandbox, &first, &second);
+    let set = |name: &str, value: &str| run(&mut sandbox.git(&first, ["config", name, value]));
+    let enable = || {
+        set("remote.shared.annex-rsyncurl", "host.example:photos");
+        set("remote.shared.annex-uuid", "b2b8f4a1-1d0a-4a5c-9b65-5d2f3f6c7a10");
+        set("remote.shared.annex-verified", "automatic");
+    };
+    let asks = || {
+        let mut command = sandbox.anabranch(["sync"]);
+        let output = attempt(command.arg(&first));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains("shared") && said.contains("host.example:photos"),
+            "{said}"
+        );
+    };
+    let exists = |name: &str| second.join(name).symlink_metadata().is_ok();
+    for (name, answer) in [("one.txt", "yes"), ("two.txt", "no")] {
+        enable();
+        fs::write(first.join(name), name).unwrap();
+        fs::write(second.join(format!("from second, {name}")), name).unwrap();
+        run(&mut sandbox.git(&second, ["add", "."]));
+        run(&mut sandbox.git(&second, ["commit", "--quiet", "--message", name]));
+        asks();
+        assert!(!exists(name), "neither commits nor contents are sent");
+        assert!(
+            first.join(format!("from second, {name}")).exists(),
+            "what comes from there is taken"
+        );
+        run(sandbox.anabranch(["answer", answer]).arg(&first));
+        Actor::Anabranch.sync(&sandbox, &first);
+        assert!(exists(name));
+        let listed = run(&mut sandbox.git(&first, ["config", "--list", "--local"]));
+        let is_verified = listed.contains("remote.shared.annex-verified=verified");
+        assert_eq!(
+            (is_verified, listed.contains("remote.shared.")),
+            (answer == "yes", answer == "yes")
+        );
+    }
 }
 
 /// A changed file that somebody has not saved to git yet is never written over by a push.

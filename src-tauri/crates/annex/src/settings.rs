@@ -15,6 +15,9 @@ pub use one::{Entry, Source, as_flag, entry, set};
 
 use crate::{Annex, Backend, Error, Result};
 
+/// What `annex-verified` says of a special remote that somebody has found right.
+const VERIFIED: &str = "verified";
+
 /// Bytes that stay free where nobody has set `annex.diskreserve`.
 pub const DISK_RESERVE: u64 = 100_000_000;
 
@@ -174,6 +177,11 @@ pub struct RemoteSettings {
     pub verify: bool,
     /// `annex-speculate-present`: worth asking for any key.
     pub speculate_present: bool,
+    /// Where a special remote is, by the setting that holds that, such as a directory or an url.
+    pub place: Option<String>,
+    /// A special remote that git-annex has enabled (`annex-verified` says how) and that nobody has said to be the right one
+    /// (`git annex verifyremote`). Until then git-annex sends nothing from here, to whatever remote: it could leak there.
+    pub unverified: bool,
     /// `annex-private`: nothing about it is recorded on the git-annex branch, which is not supported.
     pub private: bool,
 }
@@ -284,10 +292,8 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
         };
         let flag = |key: &str| config.get_bool(&format!("remote.{name}.{key}")).ok();
         let addresses = addresses.remove(&name).unwrap_or_default();
-        let special = SPECIAL
-            .iter()
-            .find(|(key, _)| text(key).is_some())
-            .map(|&(_, kind)| kind.to_owned());
+        let mark = SPECIAL.iter().find(|(key, _)| text(key).is_some());
+        let special = mark.map(|&(_, kind)| kind.to_owned());
         let mut remote = RemoteSettings {
             url: addresses.fetch.into_iter().next(),
             push_urls: addresses.push,
@@ -303,6 +309,9 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
             trust: text("annex-trustlevel"),
             verify: flag("annex-verify").unwrap_or(true),
             speculate_present: flag("annex-speculate-present").unwrap_or(false),
+            place: mark.and_then(|(key, _)| text(key)).filter(|value| value != "true"),
+            // A version of git-annex that knows nothing of this has written nothing.
+            unverified: text("annex-verified").is_some_and(|verified| verified != VERIFIED),
             private: flag("annex-private").unwrap_or(false),
             name: RemoteName::parse(&name)?,
         };
@@ -319,6 +328,30 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
         Some(remote)
     };
     Ok(names.into_iter().filter_map(&mut read).collect())
+}
+
+/// Says that a special remote is the right one, as `git annex verifyremote --safe` does.
+pub fn verify(annex: &Annex, name: &RemoteName) -> Result<()> {
+    set(annex, &format!("remote.{name}.annex-verified"), Some(VERIFIED))
+}
+
+/// Removes a remote from the configuration of this repository, as git-annex advises where a special remote is not the right
+/// one. What is in it stays.
+pub fn remove(annex: &Annex, name: &RemoteName) -> Result<()> {
+    let doing = || Error::git(format!("remove the remote {name} from the configuration"));
+    let section = format!("remote.{name}.");
+    let mut settings = Vec::new();
+    snapshot(annex)?
+        .entries(Some("^remote\\."))
+        .map_err(doing())?
+        .for_each(|entry| {
+            let name = entry.name().unwrap_or_default();
+            if name.starts_with(&section) && !settings.iter().any(|known| known == name) {
+                settings.push(name.to_owned());
+            }
+        })
+        .map_err(doing())?;
+    settings.iter().try_for_each(|setting| set(annex, setting, None))
 }
 
 /// How many bytes a second may travel one way.

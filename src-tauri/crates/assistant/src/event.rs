@@ -33,7 +33,7 @@ pub struct RemoteFacts {
     pub cost: Cost,
     /// Git and content may be taken from it (`annex-pull`).
     pub pull: bool,
-    /// Git and content may be sent to it (`annex-push`, not `annex-readonly`).
+    /// Git and content may be sent to it (`annex-push`, not `annex-readonly`, and no remote is unverified).
     pub push: bool,
     /// Content is exchanged with it at all (not `annex-ignore`).
     pub content: bool,
@@ -237,6 +237,9 @@ pub enum Event {
     RemoteRefsMoved(RemoteName),
     /// The remotes of the configuration that this program can use.
     RemotesListed(Vec<RemoteFacts>),
+    /// The special remotes of the configuration that nobody has said to be right: until somebody has, no remote is listed as
+    /// one that may be sent to. Told before the remotes are listed.
+    UnverifiedListed(BTreeSet<RemoteName>),
     /// The rules of the folder are others than before.
     RulesChanged,
     /// Something was mounted, unmounted or connected: remotes may have come or gone.

@@ -228,6 +228,7 @@ impl Folder {
         self.heed_pause();
         let remotes = self.workshop.list_remotes();
         self.handle(Event::RefsMoved(self.workshop.refs()));
+        self.handle(Event::UnverifiedListed(self.workshop.unverified()));
         self.handle(Event::RemotesListed(remotes));
     }
 

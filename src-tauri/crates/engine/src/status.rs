@@ -25,7 +25,7 @@ pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Optio
     let mut folder = unattended(workshop);
     folder.pause = pause;
     folder.transfers = workshop.transfers().iter().map(progress).collect();
-    let asked = assistant.questions().first().map(question);
+    let asked = assistant.questions().first().map(|asked| question(asked, workshop));
     folder.question = asked.or_else(|| workshop.asks_about().map(|place| place.question()));
     folder.problems = problems(assistant, workshop);
     folder.damaged = workshop.setbacks().damaged().map(|_| 1).sum();
@@ -145,10 +145,11 @@ pub(crate) fn name_of_question(question: &Question) -> String {
     match question.about() {
         About::Removed => "removed".to_owned(),
         About::Deleted(commit) => format!("deleted-{commit}"),
+        About::Remote(remote) => format!("unverified-{remote}"),
     }
 }
 
-fn question(question: &Question) -> contract::Question {
+fn question(question: &Question, workshop: &Workshop) -> contract::Question {
     let id = name_of_question(question);
     match question {
         Question::ManyDeleted(deletions) => contract::Question {
@@ -156,6 +157,12 @@ fn question(question: &Question) -> contract::Question {
             text: deleted_elsewhere(deletions),
             yes: "Delete them here too".to_owned(),
             no: "Keep them and bring them back".to_owned(),
+        },
+        Question::Unverified(remote) => contract::Question {
+            id,
+            text: unverified(remote, workshop),
+            yes: "It is the right place".to_owned(),
+            no: "Remove it from this folder".to_owned(),
         },
         Question::ManyRemoved { removed, of } => contract::Question {
             id,
@@ -167,6 +174,21 @@ fn question(question: &Question) -> contract::Question {
             no: "Bring them back".to_owned(),
         },
     }
+}
+
+/// Which special remote git-annex enabled, and what that keeps from going on.
+fn unverified(name: &RemoteName, workshop: &Workshop) -> String {
+    let remotes = workshop.remote_settings();
+    let remote = remotes.get(name);
+    let kind = remote.and_then(|remote| remote.special.clone());
+    let kind = kind.map(|kind| format!(", of type {kind}")).unwrap_or_default();
+    let place = remote.and_then(|remote| remote.place.as_ref());
+    let place = place.map(|place| format!(", at {place}")).unwrap_or_default();
+    format!(
+        "Somebody who made this folder's repository set up the place {name}{kind}{place}, and git-annex enabled it by \
+         itself. Is it where you expect it? Until you answer, nothing is sent from this folder to any place: it could get \
+         into the wrong hands."
+    )
 }
 
 /// Who deleted how many files, where and when, as far as it is known.

@@ -298,6 +298,7 @@ impl World {
                 About::Deleted(commit) => {
                     self.agreed.insert((repo, commit));
                 }
+                About::Remote(_) => {}
             }
         }
         self.tell_now(repo, Event::Answered { question, yes });

@@ -81,6 +81,7 @@ impl UnderWay {
             | Event::CountLost(_)
             | Event::RefsMoved(_)
             | Event::RemoteRefsMoved(_)
+            | Event::UnverifiedListed(_)
             | Event::RulesChanged
             | Event::PlacesChanged
             | Event::FirstAsked

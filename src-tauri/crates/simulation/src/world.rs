@@ -486,6 +486,7 @@ impl World {
         match question.about() {
             About::Removed => self.counts.questions += 1,
             About::Deleted(_) => self.counts.held += 1,
+            About::Remote(_) => {}
         }
         let after = Duration::from_millis(self.chance.between(50, 4000));
         let yes = self.chance.one_in(2);

@@ -46,6 +46,15 @@ impl Assistant {
                 self.content.facts_changed();
                 self.cancel(false, effects);
             }
+            Event::UnverifiedListed(remotes) => {
+                self.withdraw(
+                    |about| matches!(about, About::Remote(remote) if !remotes.contains(remote)),
+                    effects,
+                );
+                for remote in remotes {
+                    self.ask(Question::Unverified(remote), effects);
+                }
+            }
             Event::RulesChanged => {
                 // What the new rules allow of it goes on where it was.
                 self.rules_changed = true;
@@ -343,6 +352,8 @@ impl Assistant {
                 self.refs.unmerged = true;
                 self.merge_at = None;
             }
+            // The configuration says what became of it.
+            Question::Unverified(_) => {}
         }
     }
 

@@ -4,7 +4,7 @@
 //! improbable number of files gone, never leads to a commit of deletions that nobody confirmed. Nor does a merge delete an
 //! improbable number of files here that nobody here confirmed.
 
-use model::Oid;
+use model::{Oid, RemoteName};
 
 use crate::event::{Deletions, Found, Root};
 
@@ -28,6 +28,9 @@ pub enum Question {
     /// Commits from elsewhere delete many files of this folder: is that wanted? Yes merges them, no keeps the files and brings
     /// them back everywhere.
     ManyDeleted(Deletions),
+    /// git-annex has enabled a special remote by itself: is it the right one? Until that is answered, nothing is sent from
+    /// here, to no remote. The answer becomes a fact of the configuration, not an [`crate::Event::Answered`].
+    Unverified(RemoteName),
 }
 
 /// What a question is about. A question about the same may come with other figures.
@@ -37,6 +40,8 @@ pub enum About {
     Removed,
     /// The deletions of this commit. One that deletes more of the same is another.
     Deleted(Oid),
+    /// A special remote.
+    Remote(RemoteName),
 }
 
 impl Question {
@@ -45,6 +50,7 @@ impl Question {
         match self {
             Question::ManyRemoved { .. } => About::Removed,
             Question::ManyDeleted(deletions) => About::Deleted(deletions.commit),
+            Question::Unverified(remote) => About::Remote(remote.clone()),
         }
     }
 

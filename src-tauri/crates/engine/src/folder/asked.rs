@@ -58,6 +58,9 @@ impl Folder {
                         .is_none_or(|name| *name == status::name_of_question(asked))
                 };
                 match self.assistant.questions().iter().find(is_meant).cloned() {
+                    Some(Question::Unverified(remote)) => {
+                        return self.change(reply, move |workshop| done(workshop.verify(&remote, yes)));
+                    }
                     Some(question) => {
                         self.handle(Event::Answered { question, yes });
                         Reply::Done

@@ -81,8 +81,23 @@ impl Workshop {
 
     /// What has to be said when other rules are in force, or the configuration is another one. What a new remote wants may
     /// be known already, without any ref that moves.
-    pub(crate) fn configuration_changed(&self) -> [Event; 2] {
-        [Event::RemotesListed(self.list_remotes()), Event::RulesChanged]
+    pub(crate) fn configuration_changed(&self) -> [Event; 3] {
+        let listed = self.list_remotes();
+        let unverified = self.unverified();
+        [
+            Event::UnverifiedListed(unverified),
+            Event::RemotesListed(listed),
+            Event::RulesChanged,
+        ]
+    }
+
+    /// Does what the user said of a special remote that git-annex enabled.
+    pub(crate) fn verify(&self, remote: &RemoteName, is_right: bool) -> Result<Vec<Event>, Error> {
+        match is_right {
+            true => annex::settings::verify(self.annex(), remote)?,
+            false => annex::settings::remove(self.annex(), remote)?,
+        }
+        Ok(self.configuration_changed().into())
     }
 
     /// Sets the rules and what places keep, as the window asks for it; without waiting for the change to be noticed.

@@ -11,6 +11,7 @@ mod precedence;
 mod setbacks;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod unconfirmed;
 mod workshop;
 

@@ -21,6 +21,7 @@ use crate::observations::{self, Observations};
 use crate::policy::{self, InForce};
 use crate::work::precedence::{Cancelled, Precedence};
 use crate::work::setbacks::Setbacks;
+use crate::work::trust;
 use crate::work::unconfirmed::Unconfirmed;
 
 /// How many of the last changes are remembered for people.
@@ -87,8 +88,8 @@ struct Shared {
     unfit: BTreeMap<String, String>,
     /// Directories that are repositories of their own.
     nested: BTreeMap<String, Nested>,
-    /// What the git-annex branch said, and at which commit.
-    facts: Option<(Option<Oid>, Arc<Facts>)>,
+    /// What the git-annex branch said, and at which commit; none if it is to be read again.
+    facts: Option<(Option<Option<Oid>>, Arc<Facts>)>,
     blind: BTreeMap<PathBuf, surroundings::Why>,
     /// Remotes whose files are on another branch than ours when they were last fetched from: our branch and theirs.
     other_branches: BTreeMap<RemoteName, (String, String)>,
@@ -275,16 +276,19 @@ impl Workshop {
         Settings::read(&self.annex, &self.facts()?.config)
     }
 
-    /// What the git-annex branch says of all repositories; read again only when the branch has moved.
+    /// What the git-annex branch says of all repositories, and how far they are trusted here; read again only when the branch
+    /// has moved, or the remotes are others.
     pub(crate) fn facts(&self) -> Result<Arc<Facts>, AnnexError> {
         let tip = self.annex.branch().tip()?;
         if let Some((known, facts)) = &self.shared().facts
-            && *known == tip
+            && *known == Some(tip)
         {
             return Ok(Arc::clone(facts));
         }
-        let facts = Arc::new(self.annex.branch().facts()?);
-        self.shared().facts = Some((tip, Arc::clone(&facts)));
+        let mut facts = self.annex.branch().facts()?;
+        facts.trust = trust::in_force(&facts, self.remote_settings().values());
+        let facts = Arc::new(facts);
+        self.shared().facts = Some((Some(tip), Arc::clone(&facts)));
         Ok(facts)
     }
 
@@ -321,12 +325,13 @@ impl Workshop {
             }
         };
         let policy = self.rules().policy;
+        let is_verified = !listed.iter().any(|remote| remote.unverified);
         let usable = |remote: &&RemoteSettings| self.supports(remote) && policy.allows_git(&remote.name);
         let facts = listed.iter().filter(usable).map(|remote| RemoteFacts {
             name: remote.name.clone(),
             cost: remote.cost,
             pull: remote.pull,
-            push: remote.push && !remote.readonly,
+            push: remote.push && !remote.readonly && is_verified,
             content: !remote.ignore,
             send: remote.is_pushed_to(),
             seen: self.last_seen(&remote.name),
@@ -342,8 +347,23 @@ impl Workshop {
             }
         }
         self.read_configured();
-        self.shared().remotes = listed.into_iter().map(|remote| (remote.name.clone(), remote)).collect();
+        {
+            let mut shared = self.shared();
+            shared.remotes = listed.into_iter().map(|remote| (remote.name.clone(), remote)).collect();
+            if let Some((_, facts)) = &mut shared.facts {
+                // They may be trusted otherwise.
+                let facts = Arc::clone(facts);
+                shared.facts = Some((None, facts));
+            }
+        }
         facts
+    }
+
+    /// Special remotes that git-annex enabled and nobody has said to be right.
+    pub(crate) fn unverified(&self) -> BTreeSet<RemoteName> {
+        let shared = self.shared();
+        let unverified = shared.remotes.values().filter(|remote| remote.unverified);
+        unverified.map(|remote| remote.name.clone()).collect()
     }
 
     /// Reads what the configuration says of copies and space. What did not fit may fit where another reserve is to be kept.
