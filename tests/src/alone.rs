@@ -32,7 +32,7 @@ pub fn alone(services: Services, body: impl FnOnce(&Sandbox)) {
     }
     let sandbox = Sandbox::new();
     // udev is started with the rest where the machine has none.
-    let Some(started) = or_skipped(DiskServices::start(&sandbox)) else {
+    let Some(started) = or_skipped("UDisks2", DiskServices::start(&sandbox)) else {
         return;
     };
     let test = std::thread::current().name().unwrap_or_default().to_owned();

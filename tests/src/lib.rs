@@ -26,6 +26,7 @@ pub mod run;
 pub mod sandbox;
 pub mod scene;
 pub mod skip;
+mod skipped;
 pub mod tray;
 pub mod trees;
 pub mod wait;

@@ -1,48 +1,28 @@
 //! Tests that cannot run on a machine say so, and why.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-
-/// Says that a test is left out here, and why.
-///
-/// The line goes to standard error and, because a runner hides what a passing test says, to the file that
-/// `ANABRANCH_SKIPPED` names.
-pub fn skipped(reason: &str) {
-    let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    let line = format!("{test}: left out here: {reason}\n");
-    eprint!("{line}");
-    if let Some(path) = std::env::var_os("ANABRANCH_SKIPPED") {
-        // A list that cannot be written must not fail the test that only wanted to be left out.
-        let _ = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .and_then(|mut list| list.write_all(line.as_bytes()));
-    }
-}
+pub use crate::skipped::{lacks, skipped};
 
 /// What this machine could have; when it could not, the test is left out.
-pub fn or_skipped<T>(had: Result<T, String>) -> Option<T> {
-    had.map_err(|reason| skipped(&format!("this machine cannot have it: {reason}")))
+///
+/// # Panics
+///
+/// When it could not and `ANABRANCH_REQUIRE_…` says that it can, as for all that is asked for here.
+pub fn or_skipped<T>(what: &str, had: Result<T, String>) -> Option<T> {
+    had.map_err(|reason| lacks(what, &format!("this machine cannot have it: {reason}")))
         .ok()
 }
 
 /// Whether the real git-annex is here; when it is not, the test is left out.
-///
-/// # Panics
-///
-/// When it is not here and `ANABRANCH_REQUIRE_GIT_ANNEX` says that it must be, as `cargo xtask test` does.
 #[must_use]
 pub fn needs_git_annex() -> bool {
-    if crate::programs::git_annex().is_some() {
-        return true;
+    let is_here = crate::programs::git_annex().is_some();
+    if !is_here {
+        lacks(
+            "git-annex",
+            "the real git-annex is not installed; `cargo xtask test` installs it",
+        );
     }
-    assert!(
-        std::env::var_os("ANABRANCH_REQUIRE_GIT_ANNEX").is_none(),
-        "git-annex is not installed"
-    );
-    skipped("the real git-annex is not installed; `cargo xtask test` installs it");
-    false
+    is_here
 }
 
 /// Whether this runs as root, who alone can mount; when not, the test is left out.
@@ -50,7 +30,7 @@ pub fn needs_git_annex() -> bool {
 pub fn needs_root() -> bool {
     let is_root = nix::unistd::geteuid().is_root();
     if !is_root {
-        skipped("only root can mount a disk");
+        lacks("root", "only root can mount a disk");
     }
     is_root
 }
@@ -76,12 +56,12 @@ pub fn needs_notification_server() -> bool {
 fn needs(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let has = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
-    let missing: Vec<&str> = programs.iter().copied().filter(|name| !has(name)).collect();
-    if !missing.is_empty() {
-        skipped(&format!(
-            "{} not installed; `cargo xtask test` installs it",
-            missing.join(", ")
-        ));
+    let missing = programs.iter().find(|name| !has(name));
+    if let Some(missing) = missing {
+        lacks(
+            missing,
+            &format!("{missing} is not installed; `cargo xtask test` installs it"),
+        );
     }
-    missing.is_empty()
+    missing.is_none()
 }

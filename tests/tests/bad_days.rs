@@ -189,7 +189,7 @@ fn where_nothing_can_be_written_at_home_folders_are_kept_and_changes_refused() {
     fs::write(new.join("c.jpg"), "new\n").unwrap();
     let settings = folders(&[&notes]);
     write_settings(&scene.sandbox, &settings);
-    let Some(home) = or_skipped(ReadOnly::new(&scene.sandbox.path("home"))) else {
+    let Some(home) = or_skipped("mount", ReadOnly::new(&scene.sandbox.path("home"))) else {
         return;
     };
     let window = scene.window();
@@ -463,7 +463,7 @@ fn a_drive_that_is_full_is_told_and_goes_on_when_it_has_room() {
         return;
     }
     let (scene, clone) = with_clone();
-    let Some(disk) = or_skipped(SmallDisk::new(&scene.sandbox, "small", 12)) else {
+    let Some(disk) = or_skipped("mount", SmallDisk::new(&scene.sandbox, "small", 12)) else {
         return;
     };
     let full = scene.cloned_to("small/full");
@@ -492,7 +492,7 @@ fn drive_that_is_read_only_is_told_and_goes_on_when_it_is_not() {
         return;
     }
     let (scene, clone) = with_clone();
-    let Some(drive) = or_skipped(Drive::new(&scene.sandbox, "drive", 200)) else {
+    let Some(drive) = or_skipped("mount", Drive::new(&scene.sandbox, "drive", 200)) else {
         return;
     };
     let on_drive = scene.cloned_to("drive/Photos");

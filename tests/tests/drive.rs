@@ -18,7 +18,7 @@ use whole_system::{Chance, Engine, Sandbox, attempt, checks, eventually, run, tr
 /// A drive of some mebibytes, or the test is left out.
 fn drive(sandbox: &Sandbox, mebibytes: u64) -> Option<Drive> {
     match needs_root() {
-        true => or_skipped(Drive::new(sandbox, "drive", mebibytes)),
+        true => or_skipped("mount", Drive::new(sandbox, "drive", mebibytes)),
         false => None,
     }
 }
@@ -151,7 +151,7 @@ fn drive_gone_from_under_a_folder_deletes_nothing() {
 fn drive_mounted_by_the_desktop_is_noticed() {
     let sandbox = Sandbox::new();
     let Some(drive) = drive(&sandbox, 64) else { return };
-    let Some(disks) = or_skipped(DiskServices::start(&sandbox)) else {
+    let Some(disks) = or_skipped("UDisks2", DiskServices::start(&sandbox)) else {
         return;
     };
     drive.unmount();

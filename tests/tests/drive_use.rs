@@ -17,7 +17,7 @@ use engine::{Door, Engine, SettingsFile};
 use whole_system::alone::{Services, alone};
 use whole_system::clones::Actor;
 use whole_system::drives::{Drive, Format};
-use whole_system::skip::{or_skipped, skipped};
+use whole_system::skip::{lacks, or_skipped};
 use whole_system::{Sandbox, checks, eventually, run, trees};
 
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -115,7 +115,7 @@ fn is_up_to_date(drive: &Shown) -> bool {
 
 /// A drive where desktops mount them, or the test is left out.
 fn plug(sandbox: &Sandbox, format: Format, label: &str, mebibytes: u64) -> Option<Drive> {
-    let drive = or_skipped(Drive::for_people(sandbox, format, label, mebibytes))?;
+    let drive = or_skipped("mount", Drive::for_people(sandbox, format, label, mebibytes))?;
     drive.settle();
     Some(drive)
 }
@@ -327,7 +327,7 @@ fn drive_of_two_goes_in_mid_transfer_and_both_are_complete_in_the_end() {
             }
         }
         if !sandbox.has_git_annex() {
-            return skipped("git-annex is not installed");
+            return lacks("git-annex", "git-annex is not installed");
         }
         // git-annex leaves it to the system when what it writes is on the drive.
         run(&mut std::process::Command::new("sync"));

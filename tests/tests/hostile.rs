@@ -435,7 +435,7 @@ fn a_full_disk_is_told_and_leaves_no_half_content() {
         return;
     }
     let sandbox = Sandbox::new();
-    let Some(disk) = or_skipped(SmallDisk::new(&sandbox, "small", 12)) else {
+    let Some(disk) = or_skipped("mount", SmallDisk::new(&sandbox, "small", 12)) else {
         return;
     };
     let first = Actor::Anabranch.init(&sandbox, "first");

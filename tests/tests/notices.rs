@@ -205,7 +205,7 @@ fn a_full_disk_is_told_once() {
         return;
     }
     let scene = Scene::of_pictures(FILES);
-    let Some(disk) = or_skipped(SmallDisk::new(&scene.sandbox, "small", 12)) else {
+    let Some(disk) = or_skipped("mount", SmallDisk::new(&scene.sandbox, "small", 12)) else {
         return;
     };
     scene.cloned_to("small/clone");

@@ -221,7 +221,7 @@ fn a_drive_is_taken_into_use_and_ejected_in_the_window() {
         return;
     }
     let mut scene = Scene::of_pictures(1);
-    let Some(services) = or_skipped(DiskServices::start(&scene.sandbox)) else {
+    let Some(services) = or_skipped("UDisks2", DiskServices::start(&scene.sandbox)) else {
         return;
     };
     scene.desktop = scene.desktop.with_system_bus(services.bus());
@@ -229,7 +229,7 @@ fn a_drive_is_taken_into_use_and_ejected_in_the_window() {
     window.click("Drives");
     window.shows("No drive is plugged in.");
 
-    let Some(drive) = or_skipped(Drive::for_people(&scene.sandbox, Format::Ext4, "STICK", 300)) else {
+    let Some(drive) = or_skipped("mount", Drive::for_people(&scene.sandbox, Format::Ext4, "STICK", 300)) else {
         return;
     };
     drive.settle();

@@ -131,8 +131,7 @@ mod tests {
             .stdout(Stdio::piped())
             .spawn();
         let Ok(mut daemon) = daemon else {
-            println!("skipped: dbus-daemon is not installed");
-            return;
+            return crate::skipped::lacks("dbus-daemon", "dbus-daemon is not installed");
         };
         let mut address = String::new();
         BufReader::new(daemon.stdout.take().unwrap())

@@ -6,6 +6,9 @@ mod changes;
 mod circumstances;
 mod drives;
 mod mounts;
+#[cfg(test)]
+#[path = "../../../../tests/src/skipped.rs"]
+mod skipped;
 
 pub use changes::{Blind, Change, Changes, Place, Scope, Watch, WatchError, Why};
 pub use circumstances::Circumstances;

@@ -363,16 +363,14 @@ mod tests {
         let mut mounts = Mounts::watch().unwrap();
         assert!(mount_of(&mounts.current(), Path::new("/proc/self")).is_some());
         if !rustix::process::geteuid().is_root() {
-            println!("skipped: only root can mount");
-            return;
+            return crate::skipped::lacks("root", "only root can mount");
         }
         let place = tempfile::tempdir().unwrap();
         let point = place.path().canonicalize().unwrap().join("a b");
         std::fs::create_dir(&point).unwrap();
         let run = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
         if !run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&point)) {
-            println!("skipped: mounting is not allowed here");
-            return;
+            return crate::skipped::lacks("mount", "mounting is not allowed here");
         }
         // Other mounts of the machine may change meanwhile.
         let mut wait_until = async |is_mounted: bool| {

@@ -24,7 +24,7 @@ impl TestBus {
             .stdout(Stdio::piped())
             .spawn();
         let Ok(mut daemon) = command else {
-            println!("skipped: dbus-daemon is not installed");
+            crate::skipped::lacks("dbus-daemon", "dbus-daemon is not installed");
             return None;
         };
         let mut address = String::new();
