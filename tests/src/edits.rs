@@ -20,6 +20,9 @@ pub fn save(clone: &Path, name: &str, text: &str) {
     fs::rename(new, path).unwrap();
 }
 
+/// A file that random edits leave alone, so that a tree never comes to hold nothing at all.
+pub const ALWAYS_HERE: &str = "always here.txt";
+
 /// Few names, so that edits meet.
 const NAMES: &[&str] = &[
     "note.txt",
@@ -81,7 +84,8 @@ pub fn edit(chance: &mut Chance, root: &Path, count: usize) -> Done {
 }
 
 fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>, renamed: &mut BTreeSet<PathBuf>) -> String {
-    let existing: Vec<PathBuf> = trees::files(root).into_iter().collect();
+    let existing = trees::files(root).into_iter();
+    let existing: Vec<PathBuf> = existing.filter(|path| path != Path::new(ALWAYS_HERE)).collect();
     match chance.below(if existing.is_empty() { 35 } else { 100 }) {
         0..35 => {
             let path = new_path(chance);
