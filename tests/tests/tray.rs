@@ -100,8 +100,12 @@ fn the_tray_shows_the_state_and_does_what_is_clicked() {
 
     tray.activate();
     scene.desktop.has_windows(1);
+    // What is clicked is done in turn: when the last shows, the first is done.
     tray.click("Open Anabranch");
-    std::thread::sleep(Duration::from_millis(500));
+    tray.click("Photos ▸ Pause");
+    shows(&tray, "paused", "Photos: paused");
+    tray.click("Photos ▸ Resume");
+    shows(&tray, "safe", "Photos: everything is in step (2 files)");
     scene.desktop.has_windows(1);
 
     tray.click("Quit");

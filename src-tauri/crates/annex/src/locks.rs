@@ -226,9 +226,22 @@ fn whole_file(kind: Kind) -> libc::flock {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::time::Duration;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+    use std::time::{Duration, Instant};
 
     use super::{LockFile, is_locked_exclusively};
+
+    /// Returns when somebody waits for the lock on a file, as the kernel lists it.
+    fn await_waiter(path: &Path) {
+        let file = format!(":{} ", fs::metadata(path).unwrap().ino());
+        let begun = Instant::now();
+        let waits = |line: &str| line.contains(" -> ") && line.contains(&file);
+        while !fs::read_to_string("/proc/locks").unwrap().lines().any(waits) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "nobody waits for {path:?}");
+            std::thread::yield_now();
+        }
+    }
 
     #[test]
     fn shared_holders_exclude_the_exclusive_one_and_nobody_else() {
@@ -258,8 +271,8 @@ mod tests {
             let path = path.clone();
             std::thread::spawn(move || LockFile::exclusive(&path).unwrap())
         };
-        // Long enough for the other to wait for the lock on the file that is about to go.
-        std::thread::sleep(Duration::from_millis(100));
+        // The other has come to wait for the lock on the file that is about to go.
+        await_waiter(&path);
         first.remove_and_unlock().unwrap();
         let second = waiting.join().unwrap();
         assert!(path.exists());
