@@ -59,6 +59,7 @@ mod tests {
 
     fn remote(name: &str, special: Option<&str>, trust: Option<&str>) -> RemoteSettings {
         RemoteSettings {
+            push_urls: Vec::new(),
             name: RemoteName::parse(name).unwrap(),
             url: None,
             uuid: Some(uuid(name)),
