@@ -39,7 +39,14 @@ const SETTINGS: [(&str, &str); 6] = [
 impl Conversions {
     /// Has git read files of the work tree and store them, as `git add` does, but stages nothing. What is stored is on disk.
     /// The caller has to see for itself whether the files have changed meanwhile.
-    pub(crate) fn store(&self, files: &[(&RepoPath, Conversion)]) -> Result<HashMap<RepoPath, Stored>> {
+    pub(crate) fn store(&self, files: &[(&RepoPath, Conversion)]) -> HashMap<RepoPath, Stored> {
+        self.try_to_store(files).unwrap_or_else(|error| {
+            let why = |(path, _): &(&RepoPath, Conversion)| ((*path).clone(), Err(error.to_string()));
+            files.iter().map(why).collect()
+        })
+    }
+
+    fn try_to_store(&self, files: &[(&RepoPath, Conversion)]) -> Result<HashMap<RepoPath, Stored>> {
         let mut outcomes = HashMap::new();
         if files.is_empty() {
             return Ok(outcomes);
@@ -180,11 +187,13 @@ impl Conversions {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
-        let mut child = started.map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::Refused(
-                "some files are to be converted as .gitattributes asks, which only git can do, and git is not installed; nothing was added and nothing is lost. Install git".to_owned(),
-            ),
-            _ => Error::io("run git in", self.annex.git_dir())(error),
+        let mut child = started.map_err(|error| {
+            if error.kind() == std::io::ErrorKind::NotFound {
+                return Error::Refused(
+                    "only git can convert it as .gitattributes asks, and git is not installed".to_owned(),
+                );
+            }
+            Error::io("run git in", self.annex.git_dir())(error)
         })?;
         let mut stdin = child.stdin.take().expect("because it is piped");
         let output = std::thread::scope(|scope| {

@@ -68,7 +68,7 @@ fn files_are_what_git_would_check_out() {
     assert_eq!(fixture.read("d.secret"), "password\n".as_bytes());
 
     // Another version of files, of rules, and a name under which another rule holds.
-    let mut second = first.clone();
+    let mut second = first;
     second.remove("a.bat");
     second.insert("a.sh".to_owned(), file("one\ntwo\n"));
     second.insert("d.secret".to_owned(), file("cnffjbeq gjb\n"));

@@ -174,10 +174,11 @@ impl Annex {
         let store = (&contents, options.settings.thin);
         self.set_aside_overwritten(&git, &root, store, &look, (&candidates, &staged), &intake)?;
         intake.unfilled = unfilled(&git, &contents, &prepared)?;
+        stage::convert(&root, &conversions, &mut prepared, &mut intake);
         let keys = intake.keys_added.clone();
         let (staged, recorded) = thread::scope(|scope| {
             let beside = (!keys.is_empty()).then(|| scope.spawn(|| (options.record)(&keys)));
-            let staged = self.stage(&git, &root, &conversions, prepared, &look, options, &mut intake);
+            let staged = self.stage(&git, &root, prepared, &look, options, &mut intake);
             let recorded = beside.map_or(Ok(Ok(())), thread::ScopedJoinHandle::join);
             (
                 staged,

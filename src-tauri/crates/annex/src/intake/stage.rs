@@ -25,8 +25,7 @@ impl Annex {
         &self,
         git: &Repository,
         root: &OwnedFd,
-        conversions: &Conversions,
-        mut prepared: Vec<Prepared>,
+        prepared: Vec<Prepared>,
         look: &Look,
         options: &IntakeOptions<'_>,
         intake: &mut Intake,
@@ -37,7 +36,6 @@ impl Annex {
             .config()
             .and_then(|config| config.get_bool("core.fileMode"))
             .unwrap_or(true);
-        convert(root, conversions, &mut prepared, intake)?;
         for file in prepared {
             let mode = mode(&file.stat, file.prior, trust_mode);
             let counted = counted(&file.content);
@@ -124,11 +122,12 @@ impl Annex {
 }
 
 /// Has git store what only git can, all together. Files for which that fails are postponed.
-fn convert(root: &OwnedFd, conversions: &Conversions, prepared: &mut Vec<Prepared>, intake: &mut Intake) -> Result<()> {
+pub(super) fn convert(root: &OwnedFd, conversions: &Conversions, prepared: &mut Vec<Prepared>, intake: &mut Intake) {
     // Which filters there are may be new, also for the user's own git.
     let is_changed = |file: &Prepared| file.path.file_name() == ".gitattributes";
     if conversions.has_shown_filters() || prepared.iter().any(is_changed) {
-        conversions.show_filters()?;
+        // Where that fails, the files that need it wait; it is tried again for them.
+        let _ = conversions.show_filters();
     }
     let files: Vec<_> = prepared
         .iter()
@@ -143,7 +142,7 @@ fn convert(root: &OwnedFd, conversions: &Conversions, prepared: &mut Vec<Prepare
             | Content::Annexed(_) => None,
         })
         .collect();
-    let mut stored = conversions.store(&files)?;
+    let mut stored = conversions.store(&files);
     let mut directories = Directories::below(root);
     let mut kept = Vec::with_capacity(prepared.len());
     for mut file in prepared.drain(..) {
@@ -164,7 +163,6 @@ fn convert(root: &OwnedFd, conversions: &Conversions, prepared: &mut Vec<Prepare
         kept.push(file);
     }
     *prepared = kept;
-    Ok(())
 }
 
 /// The blob that stands for a file.

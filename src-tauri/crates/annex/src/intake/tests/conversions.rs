@@ -148,9 +148,11 @@ fn without_its_filter_a_file_waits() {
     let reasons: Vec<_> = intake
         .postponed
         .iter()
-        .map(|(path, why)| match why {
-            Postponed::Unconverted(why) => (path.clone(), why.as_str()),
-            other => panic!("{other:?}"),
+        .map(|(path, why)| {
+            let Postponed::Unconverted(why) = why else {
+                panic!("{why:?}")
+            };
+            (path.clone(), why.as_str())
         })
         .collect();
     let why = |name: &str| reasons.iter().find(|(file, _)| *file == path(name)).unwrap().1;
