@@ -177,7 +177,9 @@ impl Scene {
                 MergeOutcome::FastForwarded { waiting, .. } | MergeOutcome::Merged { waiting, .. } => {
                     assert_eq!(waiting, []);
                 }
-                other @ (MergeOutcome::Blocked { .. } | MergeOutcome::Conflict { .. }) => panic!("{other:?}"),
+                other @ (MergeOutcome::Blocked { .. } | MergeOutcome::Removes(_) | MergeOutcome::Conflict { .. }) => {
+                    panic!("{other:?}")
+                }
             }
         }
         assert_eq!(git(&["status", "--porcelain"]), "");
