@@ -20,6 +20,7 @@ pub mod drives;
 pub mod dunst;
 pub mod edits;
 pub mod engine;
+pub mod forgetful;
 pub mod portal;
 pub mod programs;
 pub mod run;
