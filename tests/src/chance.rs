@@ -32,6 +32,12 @@ impl Chance {
         Chance { state: seed }
     }
 
+    /// A seed that gives the numbers that come next.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.state
+    }
+
     /// The next number.
     pub fn number(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);

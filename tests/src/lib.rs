@@ -22,6 +22,7 @@ pub mod edits;
 pub mod engine;
 pub mod forgetful;
 pub mod portal;
+pub mod power_cuts;
 pub mod programs;
 pub mod run;
 pub mod sandbox;

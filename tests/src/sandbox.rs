@@ -61,6 +61,12 @@ impl Sandbox {
         }
     }
 
+    /// Whether a world is kept at its end, for somebody to look at.
+    #[must_use]
+    pub fn is_kept() -> bool {
+        std::env::var_os("ANABRANCH_KEEP").is_some_and(|value| !value.is_empty())
+    }
+
     /// Whether git-annex is installed in this world.
     #[must_use]
     pub fn has_git_annex(&self) -> bool {
@@ -134,7 +140,7 @@ impl Default for Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         let Some(folder) = self.folder.take() else { return };
-        if std::env::var_os("ANABRANCH_KEEP").is_some_and(|value| !value.is_empty()) {
+        if Sandbox::is_kept() {
             eprintln!("kept: {}", folder.keep().display());
             return;
         }

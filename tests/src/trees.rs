@@ -177,7 +177,7 @@ pub fn stores(git_dir: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) -> Result<(), 
     }
 }
 
-/// The keys whose objects a repository holds, with each object's path.
+/// The keys whose objects a repository holds, with each object's path. Beside an object there may be the lock of its content.
 ///
 /// # Panics
 ///
@@ -187,6 +187,7 @@ pub fn objects(git_dir: &Path) -> BTreeMap<String, PathBuf> {
     let root = git_dir.join("annex/objects");
     files(&root)
         .into_iter()
+        .filter(|path| path.extension().is_none_or(|end| end != "lck"))
         .map(|path| {
             (
                 path.file_name().unwrap().to_string_lossy().into_owned(),

@@ -15,6 +15,7 @@ mod icons;
 mod package;
 mod packages;
 mod place;
+mod power_cuts;
 mod run;
 mod sample;
 mod screenshots;
@@ -70,6 +71,15 @@ enum Task {
         #[arg(long = "try")]
         try_it: bool,
     },
+    /// Cuts the power while Anabranch works, on a disk that forgets what was not synced, and looks at what is left.
+    Powercuts {
+        /// Installs missing system packages without asking.
+        #[arg(long)]
+        yes: bool,
+        /// How often.
+        #[arg(default_value_t = 2_000)]
+        cuts: usize,
+    },
     /// Builds Anabranch and runs it: with its tray and window where there is a display, else in the terminal.
     Run {
         /// The folders to keep in step: git-annex repositories, or made so by `anabranch init`.
@@ -98,6 +108,7 @@ fn main() -> ExitCode {
         Task::Bench { yes, only_ours, rows } => bench::run(yes, only_ours, &rows),
         Task::Icons => icons::run(),
         Task::Package { yes, try_it } => package::run(yes, try_it),
+        Task::Powercuts { yes, cuts } => power_cuts::run(yes, cuts),
         Task::Run { folders, yes } => run::run(&folders, yes),
         Task::Screenshots { yes } => screenshots::run(yes),
         Task::Sample { yes } => run::run_sample(yes),

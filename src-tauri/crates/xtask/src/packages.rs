@@ -108,6 +108,13 @@ pub(crate) const TEST: &[Need] = &[
     },
 ];
 
+/// What mounting a file system of the tests' own needs for who is not root.
+pub(crate) const FUSE: &[Need] = &[Need {
+    is_there: || has_program("fusermount3") || has_program("fusermount"),
+    what: "FUSE",
+    packages: &["fuse3"],
+}];
+
 /// What a desktop needs that nobody sees.
 pub(crate) const SCREEN: &[Need] = &[
     Need {

@@ -41,6 +41,7 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
                 packages::BROWSER,
                 packages::DESKTOP,
                 packages::ENTRIES,
+                packages::FUSE,
                 packages::SCREEN,
                 packages::TEST,
             ],

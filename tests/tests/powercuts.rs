@@ -1,0 +1,23 @@
+//! The power is cut while Anabranch works: what was promised is there, and all becomes right again by itself.
+//!
+//! A short form of `cargo xtask powercuts`.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use whole_system::Chance;
+use whole_system::power_cuts::cut_many;
+use whole_system::skip::or_skipped;
+
+/// How many cuts there are.
+const CUTS: usize = 40;
+
+#[test]
+fn a_power_cut_loses_nothing_that_was_promised() {
+    if !std::path::Path::new("/dev/fuse").exists() {
+        return whole_system::skip::skipped("there is no /dev/fuse");
+    }
+    let faults = or_skipped(cut_many(&mut Chance::new(), CUTS, 2, &|_| {}));
+    let Some(faults) = faults else { return };
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    assert!(told.is_empty(), "{} of {CUTS}:\n{}", told.len(), told.join("\n"));
+}
