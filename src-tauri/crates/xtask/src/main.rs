@@ -12,6 +12,7 @@
 mod bench;
 mod display;
 mod icons;
+mod mutants;
 mod package;
 mod packages;
 mod place;
@@ -62,6 +63,14 @@ enum Task {
     },
     /// Makes the pictures in `icons/` anew from their SVG sources.
     Icons,
+    /// Breaks the code that nothing may be lost by, one line at a time, and tells what no test noticed. Takes hours.
+    Mutants {
+        /// Installs missing system packages without asking.
+        #[arg(long)]
+        yes: bool,
+        /// The files to break, as paths or patterns below the project's top; all that are guarded if none is named.
+        files: Vec<String>,
+    },
     /// Builds a Debian package and checks it.
     Package {
         /// Installs missing system packages without asking.
@@ -107,6 +116,7 @@ fn main() -> ExitCode {
         Task::Test { yes } => test::run(yes),
         Task::Bench { yes, only_ours, rows } => bench::run(yes, only_ours, &rows),
         Task::Icons => icons::run(),
+        Task::Mutants { yes, files } => mutants::run(yes, &files),
         Task::Package { yes, try_it } => package::run(yes, try_it),
         Task::Powercuts { yes, cuts } => power_cuts::run(yes, cuts),
         Task::Run { folders, yes } => run::run(&folders, yes),

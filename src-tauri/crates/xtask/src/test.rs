@@ -1,6 +1,5 @@
 //! `cargo xtask test`: everything that is checked, in one command.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -81,7 +80,7 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
 
     let mut tests = place.cargo(&["nextest", "run", "--workspace"]);
     if let Some(folder) = &nextest {
-        tests.env("PATH", first_in_path(folder)?);
+        tests.env("PATH", tools::first_in_path([folder])?);
     }
     // A runner hides what a passing test says; what was left out, and why, must be seen.
     let skipped = place.target.join("skipped.txt");
@@ -101,10 +100,4 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
 
 fn documentation(place: &Place) -> Command {
     place.cargo(&["doc", "--workspace", "--no-deps"])
-}
-
-fn first_in_path(folder: &Path) -> Result<std::ffi::OsString> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(PathBuf::from(folder)).chain(std::env::split_paths(&path));
-    std::env::join_paths(folders).context("the build folder's name cannot stand in PATH")
 }

@@ -1,5 +1,7 @@
-//! Programs that are installed into the build folder, never into the system: cargo-nextest and the real git-annex.
+//! Programs that are installed into the build folder, never into the system: cargo-nextest, cargo-mutants and the real
+//! git-annex.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
@@ -10,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::place::Place;
 use crate::steps::{shown, succeed};
 
+const MUTANTS: &str = "27.1.0";
 const NEXTEST: &str = "0.9.143";
 const GIT_ANNEX: &str = "10.20261026";
 
@@ -19,29 +22,54 @@ const GIT_ANNEX: &str = "10.20261026";
 ///
 /// When it is not there and cannot be built.
 pub(crate) fn nextest(place: &Place) -> Result<Option<PathBuf>> {
-    if answers(place.cargo(&["nextest", "--version"])) {
-        println!("  cargo-nextest is installed");
+    of_cargo(place, "nextest", NEXTEST)
+}
+
+/// Finds cargo-mutants, or builds it; the folder to put first in PATH if it had to be built.
+///
+/// # Errors
+///
+/// When it is not there and cannot be built.
+pub(crate) fn mutants(place: &Place) -> Result<Option<PathBuf>> {
+    of_cargo(place, "mutants", MUTANTS)
+}
+
+fn of_cargo(place: &Place, name: &str, version: &str) -> Result<Option<PathBuf>> {
+    let program = format!("cargo-{name}");
+    if answers(place.cargo(&[name, "--version"])) {
+        println!("  {program} is installed");
         return Ok(None);
     }
-    let folder = place.tools().join("nextest");
+    let folder = place.tools().join(name);
     let programs = folder.join("bin");
-    if !answers(Command::new(programs.join("cargo-nextest")).arg("--version")) {
+    if !answers(Command::new(programs.join(&program)).args([name, "--version"])) {
         // Its speed does not matter; the release build takes three times as long.
         let mut install = place.cargo(&[
             "install",
             "--locked",
             "--debug",
             "--version",
-            NEXTEST,
-            "cargo-nextest",
+            version,
+            &program,
             "--root",
         ]);
         install.arg(&folder).env_remove("CARGO_TARGET_DIR");
         println!("  $ {}", shown(&install));
         succeed(&mut install)?;
     }
-    println!("  cargo-nextest {NEXTEST} is in {}", programs.display());
+    println!("  {program} {version} is in {}", programs.display());
     Ok(Some(programs))
+}
+
+/// PATH with these folders before all others.
+///
+/// # Errors
+///
+/// When a folder's name cannot stand in it.
+pub(crate) fn first_in_path<'a>(folders: impl IntoIterator<Item = &'a PathBuf>) -> Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = folders.into_iter().cloned().chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).context("the build folder's name cannot stand in PATH")
 }
 
 /// Finds the real git-annex in the build folder, or fetches it; its path.
