@@ -4,13 +4,15 @@ use std::os::unix::fs::MetadataExt;
 
 use model::Key;
 use rustix::fs::{AtFlags, Mode, chmodat};
+use rustix::io::Errno;
 
 use super::links::Scratch;
 use super::prepare::{Annexed, Content, Prepared};
 use super::{Intake, Postponed};
-use crate::beneath::Directories;
+use crate::beneath::{Directories, open_file};
 use crate::pointer::{key_of_pointer, key_of_symlink, symlink_target};
 use crate::stat::Stat;
+use crate::store::MANY;
 use crate::{Annex, Result, Store};
 
 impl Annex {
@@ -23,6 +25,7 @@ impl Annex {
         prepared: &mut Vec<Prepared>,
         intake: &mut Intake,
     ) -> Result<()> {
+        sync_files(root, prepared, intake);
         let mut batch = contents.batch()?;
         for file in prepared.iter_mut() {
             if let Content::Annexed(annexed) = &mut file.content
@@ -119,6 +122,46 @@ impl Annex {
             Err(_) => Err(Postponed::Vanished),
         })
     }
+}
+
+/// Makes the files themselves durable that are about to be committed; those that cannot be are postponed. Whoever saved them
+/// may not have: after a power cut an empty file would be found where the commit has content, taken for an edit, committed,
+/// and brought to everybody.
+fn sync_files(root: &OwnedFd, prepared: &mut Vec<Prepared>, intake: &mut Intake) {
+    let waits = |file: &Prepared| match &file.content {
+        // What is the same inode is made durable as an object.
+        Content::Annexed(annexed) => !annexed.is_linked,
+        Content::Git(_) | Content::Pointer(_) => true,
+        Content::Renamed(_) | Content::Symlink(_) | Content::Misplaced(_) => false,
+    };
+    let all = match prepared.iter().filter(|file| waits(file)).count() {
+        0 => return,
+        few if few < MANY => None,
+        _ => Some(rustix::fs::syncfs(root)),
+    };
+    let mut directories = Directories::below(root);
+    prepared.retain(|file| {
+        let synced = match all {
+            _ if !waits(file) => Ok(()),
+            Some(outcome) => outcome,
+            None => sync_file(&mut directories, file),
+        };
+        match synced {
+            // One that is gone is found out later.
+            Ok(()) | Err(Errno::NOENT) => true,
+            Err(errno) => {
+                give_back(&mut directories, file);
+                let reason = Postponed::NotStored(std::io::Error::from(errno).to_string());
+                intake.postponed.push((file.path.clone(), reason));
+                false
+            }
+        }
+    });
+}
+
+fn sync_file(directories: &mut Directories<'_>, file: &Prepared) -> rustix::io::Result<()> {
+    let (directory, name) = directories.of(file.path.as_bytes())?;
+    rustix::fs::fdatasync(open_file(directory, name)?)
 }
 
 /// Sets aside an object that is the same inode as a file which has changed since it was hashed.

@@ -17,7 +17,7 @@ use crate::sharing::umask;
 use crate::{Directory, Error, Result};
 
 /// From this number of files on, one sync of the file system costs less than one per file.
-const MANY: usize = 8;
+pub(crate) const MANY: usize = 8;
 
 /// From this number on, two threads place faster than one.
 const WORTH_A_THREAD: usize = 64;

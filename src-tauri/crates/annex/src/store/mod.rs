@@ -31,7 +31,7 @@ pub use insert::Batch;
 pub use pour::Reached;
 pub use room::Incoming;
 
-pub(crate) use insert::repeat;
+pub(crate) use insert::{MANY, repeat};
 pub(crate) use pour::{LARGE, Onlooker, Unfinished};
 pub(crate) use receive::SMALL;
 
