@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, mkdirat, openat, renameat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat, mkdirat, openat, renameat, renameat_with, statat, unlinkat,
+};
 use rustix::io::Errno;
 
 use crate::beneath::{open_child, open_directory, open_file_below};
@@ -416,6 +418,17 @@ impl NewFile {
     pub fn rename(self, name: impl AsRef<OsStr>) -> Result<()> {
         let directory = Arc::clone(&self.directory);
         self.rename_into(&directory, name)
+    }
+
+    /// Gives it a name in its directory that nothing has; `AlreadyExists` if something has it.
+    pub(crate) fn rename_new(mut self, name: impl AsRef<OsStr>) -> io::Result<File> {
+        let own = self.name.take().unwrap_or_default();
+        let directory = &self.directory.open;
+        if let Err(errno) = renameat_with(directory, &own, directory, name.as_ref(), RenameFlags::NOREPLACE) {
+            self.name = Some(own);
+            return Err(errno.into());
+        }
+        self.file.try_clone()
     }
 
     /// Gives it a name in another directory of the same file system, in the place of what has it.

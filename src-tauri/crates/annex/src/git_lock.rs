@@ -68,35 +68,42 @@ impl GitLock {
     }
 
     /// Creates the lock file; none if there is one. It appears with its content and its lock, not before.
-    fn create(directory: &Directory, name: &OsStr) -> std::io::Result<Option<File>> {
+    fn create(directory: &Arc<Directory>, name: &OsStr) -> std::io::Result<Option<File>> {
         // Costs one system call where the lock is busy, instead of a file.
         if directory.kind(name).is_some() {
             return Ok(None);
         }
         let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
         let nameless = rustix::fs::openat(directory, ".", flags, Mode::from_raw_mode(MODE));
-        let (file, named) = match nameless {
-            Ok(file) => (File::from(file), false),
-            // The file system cannot; then a crash between these steps leaves a lock that somebody has to remove.
-            Err(_) => match directory.create_new(name, MODE) {
-                Ok(file) => (file, true),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
-                Err(error) => return Err(error),
-            },
+        let Ok(file) = nameless.map(File::from) else {
+            return Self::create_named(directory, name);
         };
-        try_lock(&file);
-        (&file).write_all(MARK)?;
-        mark(&file)?;
-        if !named {
-            directory.share(&file, MODE)?;
-            let source = format!("/proc/self/fd/{}", file.as_raw_fd());
-            match rustix::fs::linkat(CWD, source, directory, name, AtFlags::SYMLINK_FOLLOW) {
-                Ok(()) => {}
-                Err(rustix::io::Errno::EXIST) => return Ok(None),
-                Err(errno) => return Err(errno.into()),
-            }
+        hold(&file)?;
+        directory.share(&file, MODE)?;
+        let source = format!("/proc/self/fd/{}", file.as_raw_fd());
+        match rustix::fs::linkat(CWD, source, directory, name, AtFlags::SYMLINK_FOLLOW) {
+            Ok(()) => Ok(Some(file)),
+            Err(rustix::io::Errno::EXIST) => Ok(None),
+            Err(errno) => Err(errno.into()),
         }
-        Ok(Some(file))
+    }
+
+    /// The same where there are no nameless files: under another name first. What a crash or a power cut leaves of that is
+    /// no lock, and once the lock has its name, it has its mark.
+    fn create_named(directory: &Arc<Directory>, name: &OsStr) -> std::io::Result<Option<File>> {
+        let mut new = directory.new_file("", MODE).map_err(std::io::Error::other)?;
+        hold(new.file())?;
+        match new.rename_new(name) {
+            Ok(file) => return Ok(Some(file)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
+            // The file system cannot rename so; then a crash right now leaves a lock that somebody has to remove.
+            Err(_) => {}
+        }
+        match directory.create_new(name, MODE) {
+            Ok(file) => hold(&file).map(|()| Some(file)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -113,6 +120,14 @@ pub(crate) fn age(path: &Path) -> Option<Duration> {
     let is_gits = path.extension() == Some(OsStr::new("lock")) && found.is_file() && found.mtime() != MARKED_AT;
     // A time to come, by another clock, is none that tells anything.
     is_gits.then(|| found.modified().ok()?.elapsed().ok()).flatten()
+}
+
+/// Locks a new file and marks it as one of this program.
+fn hold(file: &File) -> std::io::Result<()> {
+    try_lock(file);
+    let mut writer = file;
+    writer.write_all(MARK)?;
+    mark(file)
 }
 
 fn mark(file: &File) -> std::io::Result<()> {
@@ -189,8 +204,27 @@ mod tests {
 
     use std::sync::Arc;
 
-    use super::{GitLock, MARK, mark, remove_all_abandoned};
+    use super::{GitLock, MARK, mark, remove_all_abandoned, try_lock};
     use crate::Directory;
+
+    #[test]
+    fn without_nameless_files_a_lock_has_its_mark_as_soon_as_it_has_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("index.lock");
+        let (open, name) = (Arc::new(Directory::top(directory.path()).unwrap()), OsStr::new("index.lock"));
+        let held = GitLock::create_named(&open, name).unwrap().unwrap();
+        assert!(GitLock::create_named(&open, name).unwrap().is_none());
+        assert_eq!(fs::read(&path).unwrap(), MARK);
+        let other = File::options().read(true).write(true).open(&path).unwrap();
+        assert!(!try_lock(&other), "it is not locked");
+        assert_eq!(
+            fs::read_dir(directory.path()).unwrap().count(),
+            1,
+            "another file was left"
+        );
+        drop(held);
+        assert!(GitLock::take(&open, OsStr::new("index")).is_ok(), "not taken over");
+    }
 
     #[test]
     fn what_a_killed_process_or_a_pulled_drive_left_is_removed_and_nothing_else() {
