@@ -137,12 +137,12 @@ impl Store<'_> {
                 Err(why) => return Err(why),
             }
         }
+        set_mode(&dest, mode, &path)?;
+        keep_time(&dest, found);
         if found.len() >= LARGE {
             dest.sync_data().map_err(Unfinished::Writing)?;
             incoming.durable = true;
         }
-        set_mode(&dest, mode, &path)?;
-        keep_time(&dest, found);
         Ok(incoming)
     }
 
