@@ -12,6 +12,7 @@ use fuser::{
     ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, Request, TimeOrNow, WriteFlags,
 };
 use nix::libc;
+use nix::mount::{MntFlags, umount2};
 
 use super::disk::{Attributes, Content, Disk, Ino, Kind, Name, Node, Record, Recording, Synced};
 use super::survive::Rules;
@@ -105,9 +106,12 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        if let Some(session) = self.session.take()
-            && let Err(error) = session.umount_and_join()
-        {
+        let Some(session) = self.session.take() else { return };
+        // At once, also while some other program of the machine looks into it, as programs do that watch mounts. Who is not
+        // root has to ask, and to wait.
+        if umount2(&self.path, MntFlags::MNT_DETACH).is_ok() {
+            drop(session);
+        } else if let Err(error) = session.umount_and_join() {
             eprintln!("{} could not be unmounted: {error}", self.path.display());
         }
     }
