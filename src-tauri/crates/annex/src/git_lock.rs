@@ -211,7 +211,10 @@ mod tests {
     fn without_nameless_files_a_lock_has_its_mark_as_soon_as_it_has_its_name() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("index.lock");
-        let (open, name) = (Arc::new(Directory::top(directory.path()).unwrap()), OsStr::new("index.lock"));
+        let (open, name) = (
+            Arc::new(Directory::top(directory.path()).unwrap()),
+            OsStr::new("index.lock"),
+        );
         let held = GitLock::create_named(&open, name).unwrap().unwrap();
         assert!(GitLock::create_named(&open, name).unwrap().is_none());
         assert_eq!(fs::read(&path).unwrap(), MARK);

@@ -131,7 +131,7 @@ fn sync_files(root: &OwnedFd, prepared: &mut Vec<Prepared>, intake: &mut Intake)
     let waits = |file: &Prepared| match &file.content {
         // What is the same inode is made durable as an object.
         Content::Annexed(annexed) => !annexed.is_linked,
-        Content::Git(_) | Content::Pointer(_) => true,
+        Content::Git(_) | Content::LargeGit(_) | Content::ByGit(..) | Content::Pointer(_) => true,
         Content::Renamed(_) | Content::Symlink(_) | Content::Misplaced(_) => false,
     };
     let all = match prepared.iter().filter(|file| waits(file)).count() {
