@@ -14,9 +14,9 @@ const CUTS: usize = 40;
 #[test]
 fn a_power_cut_loses_nothing_that_was_promised() {
     if !std::path::Path::new("/dev/fuse").exists() {
-        return whole_system::skip::skipped("there is no /dev/fuse");
+        return whole_system::skip::lacks("fuse", "there is no /dev/fuse");
     }
-    let faults = or_skipped(cut_many(&mut Chance::new(), CUTS, 2, &|_| {}));
+    let faults = or_skipped("fuse", cut_many(&mut Chance::new(), CUTS, 2, &|_| {}));
     let Some(faults) = faults else { return };
     let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
     assert!(told.is_empty(), "{} of {CUTS}:\n{}", told.len(), told.join("\n"));

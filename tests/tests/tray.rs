@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use whole_system::asking::status;
 use whole_system::clones::pictures;

@@ -8,6 +8,7 @@ mod drives;
 mod mounts;
 #[cfg(test)]
 #[path = "../../../../tests/src/skipped.rs"]
+#[allow(unreachable_pub, reason = "it is shared with the whole-system tests")]
 mod skipped;
 
 pub use changes::{Blind, Change, Changes, Place, Scope, Watch, WatchError, Why};

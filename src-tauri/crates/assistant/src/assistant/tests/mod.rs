@@ -237,7 +237,7 @@ impl Rig {
             .position(|effect| matches!(effect, Effect::Merge { .. }));
         let at = at.unwrap_or_else(|| panic!("no merge among {:?}", self.open));
         match self.open.remove(at) {
-            Effect::Merge { id, partial } if partial == expected => id,
+            Effect::Merge { id, partial, .. } if partial == expected => id,
             other => panic!("{other:?}"),
         }
     }

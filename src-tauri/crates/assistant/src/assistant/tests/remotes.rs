@@ -226,7 +226,7 @@ fn a_push_that_failed_is_told_with_its_reason_until_one_succeeds() {
             .find_map(|remote| remote.trouble.map(str::to_owned))
     };
     let id = take!(rig, Push);
-    let pushed = Pushed::Failed("somebody left a lock".to_owned());
+    let pushed = Pushed::Failed("somebody left a lock".into());
     rig.tell(Event::Pushed { id, pushed });
     assert_eq!(told(&rig).as_deref(), Some("somebody left a lock"));
     rig.after(120_000);
