@@ -5,22 +5,22 @@
 //! comes back to the work tree under the name of a version, so that both are kept. Where the system cannot tell who has it
 //! open, it comes back as soon as it was written to, still the same file to the program, and is deleted after a day.
 
-use std::fs::{self, OpenOptions};
+use std::ffi::OsStr;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use git2::ObjectType;
 use model::RepoPath;
-use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, RenameFlags};
 use rustix::io::Errno;
 
 use super::place::{Parent, Place, Seen};
 use crate::lease::{Writers, writers};
 use crate::merge::versions_of;
 use crate::stat::FileTime;
-use crate::{Annex, Error, Incoming, Result, make_below};
+use crate::{Annex, Directory, Error, Incoming, Result};
 
 /// For so long a file may be written to that nobody can be asked about.
 const UNKNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -34,44 +34,35 @@ pub struct Retired {
     pub brought_back: Vec<RepoPath>,
 }
 
-fn directory(annex: &Annex) -> PathBuf {
+fn path(annex: &Annex) -> PathBuf {
     annex.own_dir().join("retired")
 }
 
 /// Sets a file aside that lies in the scratch directory and was this when it was taken from its place; none for one that is
 /// to come back in any case.
 pub(super) fn retire(annex: &Annex, file: &Incoming, path: &RepoPath, seen: Option<&Seen>) -> Result<()> {
-    let directory = directory(annex);
-    make_below(annex.git_dir(), &directory).map_err(Error::io("create the directory", &directory))?;
+    let directory = Directory::make_below(annex.git_dir(), &self::path(annex))?;
     let named = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_nanos();
     for number in named.. {
-        let (to, note) = (
-            directory.join(format!("{number:x}")),
-            directory.join(format!("{number:x}.path")),
-        );
-        let flags = OFlags::NOFOLLOW.bits().cast_signed();
-        let made = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .custom_flags(flags)
-            .open(&note);
-        let mut made = match made {
+        let (to, note) = (format!("{number:x}"), format!("{number:x}.path"));
+        let writing = || Error::io("write", directory.path());
+        let mut made = match directory.create_new(&note, 0o600) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            made => made.map_err(Error::io("write", &note))?,
+            made => made.map_err(writing())?,
         };
         let (size, (seconds, nanoseconds)) = seen.map_or((u64::MAX, (0, 0)), |seen| (seen.size, seen.mtime));
         let mut text = format!("{size} {seconds} {nanoseconds}\n").into_bytes();
         text.extend_from_slice(path.as_bytes());
-        made.write_all(&text).map_err(Error::io("write", &note))?;
-        return rustix::fs::renameat_with(CWD, file.path(), CWD, &to, RenameFlags::NOREPLACE)
+        made.write_all(&text).map_err(writing())?;
+        return rustix::fs::renameat_with(CWD, file.path(), &directory, &to, RenameFlags::NOREPLACE)
             .or_else(|errno| match errno {
-                Errno::INVAL | Errno::NOSYS => rustix::fs::renameat(CWD, file.path(), CWD, &to),
+                Errno::INVAL | Errno::NOSYS => rustix::fs::renameat(CWD, file.path(), &directory, &to),
                 errno => Err(errno),
             })
-            .map_err(|errno| Error::io("set aside", &to)(errno.into()));
+            .map_err(|errno| Error::io("set aside", &file.path())(errno.into()));
     }
     Ok(())
 }
@@ -81,24 +72,23 @@ impl Annex {
     /// look at a directory where there are none.
     pub fn settle_retired(&self, now: SystemTime) -> Result<Retired> {
         let mut retired = Retired::default();
-        let directory = directory(self);
-        let (Some(top), Ok(found)) = (self.work_tree(), fs::read_dir(&directory)) else {
+        let (Some(top), Some(directory)) = (self.work_tree(), Directory::find_below(self.git_dir(), &path(self))?)
+        else {
             return Ok(retired);
         };
-        for note in found
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some())
-        {
-            let file = note.with_extension("");
-            let Some((path, size, mtime)) = read_note(&note) else {
+        for (note, _) in directory.names()? {
+            let Some(name) = note.as_encoded_bytes().strip_suffix(b".path") else {
                 continue;
             };
-            match settle(top, &file, &path, size, mtime, now)? {
-                Settled::Open => retired.open.push(path),
-                Settled::Done => remove(&note)?,
+            let name = OsStr::from_bytes(name);
+            let Some(about) = directory.read(&note)?.and_then(|text| parse(&text)) else {
+                continue;
+            };
+            match settle(top, &directory, name, &about, now)? {
+                Settled::Open => retired.open.push(about.path),
+                Settled::Done => _ = directory.remove(&note)?,
                 Settled::BroughtBack(version) => {
-                    remove(&note)?;
+                    directory.remove(&note)?;
                     retired.brought_back.push(version);
                 }
             }
@@ -107,33 +97,40 @@ impl Annex {
     }
 }
 
+/// What a note says.
+struct About {
+    path: RepoPath,
+    size: u64,
+    mtime: FileTime,
+}
+
 enum Settled {
     Open,
     Done,
     BroughtBack(RepoPath),
 }
 
-fn settle(top: &Path, file: &Path, path: &RepoPath, size: u64, mtime: FileTime, now: SystemTime) -> Result<Settled> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let opened = match OpenOptions::new().read(true).custom_flags(flags).open(file) {
+fn settle(top: &Path, directory: &Directory, name: &OsStr, about: &About, now: SystemTime) -> Result<Settled> {
+    let Some(opened) = directory.open(name, false)? else {
         // Killed before it was set aside, or after it came back.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Settled::Done),
-        opened => opened.map_err(Error::io("open", file))?,
+        return Ok(Settled::Done);
     };
+    let file = directory.path().join(name);
     let seen = rustix::fs::fstat(&opened).map(Seen::of);
-    let seen = seen.map_err(|errno| Error::io("examine", file)(errno.into()))?;
-    let is_written = (seen.size, seen.mtime) != (size, mtime);
+    let seen = seen.map_err(|errno| Error::io("examine", &file)(errno.into()))?;
+    let is_written = (seen.size, seen.mtime) != (about.size, about.mtime);
     let is_old = || {
         let (seconds, _) = seen.ctime;
         let at = UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
         now.duration_since(at).is_ok_and(|age| age > UNKNOWN_FOR)
     };
+    let remove = || directory.remove(name).map(|_| Settled::Done);
     match (writers(&opened), is_written) {
         (Writers::Some, _) => Ok(Settled::Open),
-        (Writers::None, false) => remove(file).map(|()| Settled::Done),
-        (Writers::Unknown, false) if is_old() => remove(file).map(|()| Settled::Done),
+        (Writers::None, false) => remove(),
+        (Writers::Unknown, false) if is_old() => remove(),
         (Writers::Unknown, false) => Ok(Settled::Open),
-        (Writers::None | Writers::Unknown, true) => bring_back(top, file, path),
+        (Writers::None | Writers::Unknown, true) => bring_back(top, &file, &about.path),
     }
 }
 
@@ -171,19 +168,12 @@ fn bring_back(top: &Path, file: &Path, path: &RepoPath) -> Result<Settled> {
     Ok(Settled::Open)
 }
 
-/// The path, size and time of a retired file; none of a note that was cut off, whose file was never retired.
-fn read_note(note: &Path) -> Option<(RepoPath, u64, FileTime)> {
-    let text = fs::read(note).ok()?;
+/// None for a note that was cut off, whose file was never retired.
+fn parse(text: &[u8]) -> Option<About> {
     let line = text.iter().position(|&byte| byte == b'\n')?;
     let mut numbers = std::str::from_utf8(&text[..line]).ok()?.split(' ');
     let size = numbers.next()?.parse().ok()?;
     let mtime = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
-    Some((RepoPath::parse(&text[line + 1..]).ok()?, size, mtime))
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
-        _ => Ok(()),
-    }
+    let path = RepoPath::parse(&text[line + 1..]).ok()?;
+    Some(About { path, size, mtime })
 }

@@ -240,7 +240,7 @@ impl Scratch {
     pub(super) fn new(annex: &Annex) -> Result<Self> {
         let path = annex.annex_file("othertmp");
         let lock = LockFile::shared(&annex.annex_file("othertmp.lck"))?;
-        annex.store().make_directory(&path)?;
+        annex.store().make_directory("othertmp")?;
         tempfile::Builder::new()
             .prefix("anabranch-git-")
             .tempdir_in(&path)
