@@ -8,7 +8,7 @@ mod drives;
 mod mounts;
 #[cfg(test)]
 #[path = "../../../../tests/src/skipped.rs"]
-#[allow(unreachable_pub, reason = "it is shared with the whole-system tests")]
+#[expect(unreachable_pub, reason = "it is public in the crate of the whole-system tests")]
 mod skipped;
 
 pub use changes::{Blind, Change, Changes, Place, Scope, Watch, WatchError, Why};
