@@ -8,15 +8,14 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat, mkdirat, openat, renameat, renameat_with, statat, unlinkat,
-};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{linkat, mkdirat, openat, renameat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::beneath::{open_child, open_directory, open_file_below};
@@ -248,6 +247,22 @@ impl Directory {
     /// Makes a file of a name that nothing has; `AlreadyExists` if something has it.
     pub(crate) fn create_new(&self, name: impl AsRef<OsStr>, mode: u32) -> io::Result<File> {
         Ok(self.create(name.as_ref(), OFlags::RDWR, mode)?)
+    }
+
+    /// Makes a file that has no name yet; none where the file system has no such files.
+    pub(crate) fn nameless(&self, mode: u32) -> io::Result<Option<File>> {
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+        let Ok(made) = openat(&self.open, ".", flags, Mode::from_raw_mode(mode)) else {
+            return Ok(None);
+        };
+        self.share(&made, mode)?;
+        Ok(Some(made.into()))
+    }
+
+    /// Gives a file of [`Self::nameless`] a name that nothing has; `AlreadyExists` if something has it.
+    pub(crate) fn give_name(&self, file: &File, name: impl AsRef<OsStr>) -> io::Result<()> {
+        let source = format!("/proc/self/fd/{}", file.as_raw_fd());
+        Ok(linkat(CWD, source, &self.open, name.as_ref(), AtFlags::SYMLINK_FOLLOW)?)
     }
 
     /// A new file of a name of its own that begins with `prefix`; deleted unless it is given another name.

@@ -3,7 +3,6 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, futimens, statat};
+use rustix::fs::{AtFlags, FileType, Timespec, Timestamps, futimens, statat};
 
 use crate::{Directory, Error, Result};
 
@@ -41,6 +40,11 @@ pub(crate) struct GitLock {
 impl GitLock {
     /// Takes the lock of the file `name` in `directory`, waiting for a moment if git has it.
     pub(crate) fn take(directory: &Arc<Directory>, name: &OsStr) -> Result<Self> {
+        Self::take_within(PATIENCE, directory, name)
+    }
+
+    /// As [`Self::take`], waiting no longer than `patience`.
+    pub(crate) fn take_within(patience: Duration, directory: &Arc<Directory>, name: &OsStr) -> Result<Self> {
         let mut lock = name.to_owned();
         lock.push(".lock");
         let began = Instant::now();
@@ -58,7 +62,7 @@ impl GitLock {
             if remove_abandoned(directory, &lock) {
                 continue;
             }
-            if began.elapsed() + pause > PATIENCE {
+            if began.elapsed() + pause > patience {
                 directory.refuse_other_than_file(&lock)?;
                 return Err(Error::Busy(path()));
             }
@@ -73,18 +77,14 @@ impl GitLock {
         if directory.kind(name).is_some() {
             return Ok(None);
         }
-        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-        let nameless = rustix::fs::openat(directory, ".", flags, Mode::from_raw_mode(MODE));
-        let Ok(file) = nameless.map(File::from) else {
+        let Some(file) = directory.nameless(MODE)? else {
             return Self::create_named(directory, name);
         };
         hold(&file)?;
-        directory.share(&file, MODE)?;
-        let source = format!("/proc/self/fd/{}", file.as_raw_fd());
-        match rustix::fs::linkat(CWD, source, directory, name, AtFlags::SYMLINK_FOLLOW) {
+        match directory.give_name(&file, name) {
             Ok(()) => Ok(Some(file)),
-            Err(rustix::io::Errno::EXIST) => Ok(None),
-            Err(errno) => Err(errno.into()),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -16,7 +16,10 @@ use rustix::fs::FileType;
 use crate::git_lock::GitLock;
 use crate::identity::signature;
 use crate::oid::{from_git, to_git};
-use crate::{Directory, Error, Result};
+use crate::{Directory, Error, NewFile, Result};
+
+/// The mode of a ref's file, of which the umask takes what it takes.
+const MODE: u32 = 0o644;
 
 /// A ref that nobody else may move, until this is dropped.
 pub(crate) struct RefLock<'r> {
@@ -75,26 +78,38 @@ impl<'r> RefLock<'r> {
 
     /// Moves the ref. What it leads to must be on disk.
     pub(crate) fn set(&self, new: Oid, why: &str) -> Result<()> {
+        self.replace(new, why, || {
+            // Overwritten by the next one if a crash comes before the rename.
+            let mut temporary = self.leaf.clone();
+            temporary.push(".new.lock");
+            let path = self.directory.path().join(&temporary);
+            self.directory.remove(&temporary)?;
+            let made = self.directory.create_new(&temporary, MODE);
+            made.and_then(|file| write(&file, new))
+                .map_err(Error::io("write", &path))?;
+            Ok(move || self.directory.rename_here(&*self.directory, &temporary, &self.leaf))
+        })
+    }
+
+    /// As [`Self::set`], with a file that is on disk already: what takes longest is done before the lock is taken.
+    pub(crate) fn set_prepared(&self, prepared: PreparedRef, why: &str) -> Result<()> {
+        let PreparedRef { new, file } = prepared;
+        self.replace(new, why, || Ok(|| file.rename_into(&self.directory, &self.leaf)))
+    }
+
+    /// Moves the ref, if it is not there: `make` makes the file, and what it returns gives that the name of the ref.
+    fn replace<R: FnOnce() -> Result<()>>(&self, new: Oid, why: &str, make: impl FnOnce() -> Result<R>) -> Result<()> {
         let old = self.target()?;
         if old == Some(new) {
             return Ok(());
         }
         let logs = self.open_logs()?;
-        // Overwritten by the next one if a crash comes before the rename.
-        let mut temporary = self.leaf.clone();
-        temporary.push(".new.lock");
-        let path = self.directory.path().join(&temporary);
-        self.directory.remove(&temporary)?;
-        let written = self.directory.create_new(&temporary, 0o644).and_then(|mut file| {
-            file.write_all(format!("{new}\n").as_bytes())?;
-            file.sync_all()
-        });
-        written.map_err(Error::io("write", &path))?;
+        let rename = make()?;
         if self.directory.kind(&self.leaf) == Some(FileType::Directory) {
             // Empty directories of refs that are gone may stand where a ref is to be; others are refs of that name.
             remove_empty(&self.directory, &self.leaf);
         }
-        self.directory.rename_here(&*self.directory, &temporary, &self.leaf)?;
+        rename()?;
         self.log(logs, old, new, why);
         Ok(())
     }
@@ -146,6 +161,29 @@ impl<'r> RefLock<'r> {
     }
 }
 
+/// The file of a ref, on disk before anybody locks the ref.
+pub(crate) struct PreparedRef {
+    new: Oid,
+    file: NewFile,
+}
+
+impl PreparedRef {
+    /// Makes the file among the objects, where `git gc` removes what a crash leaves of such a name. It has a name from the
+    /// start: on btrfs most kernels sync nothing of a file that has none.
+    pub(crate) fn new(git: &Repository, new: Oid) -> Result<Self> {
+        let objects = Arc::new(crate::objects::directory(git)?);
+        let mut file = objects.new_file("tmp_ref_", MODE)?;
+        let path = file.path();
+        write(file.file(), new).map_err(Error::io("write", &path))?;
+        Ok(Self { new, file })
+    }
+}
+
+fn write(mut file: &File, new: Oid) -> std::io::Result<()> {
+    file.write_all(format!("{new}\n").as_bytes())?;
+    file.sync_all()
+}
+
 /// Moves a ref if it is where it is expected. False, and nothing is changed, if it is not.
 pub(crate) fn move_ref(
     git: &Repository,
@@ -183,9 +221,9 @@ fn remove_empty(directory: &Directory, name: &OsStr) {
 mod tests {
     use std::fs;
 
-    use super::{RefLock, force_ref, move_ref};
+    use super::{PreparedRef, RefLock, force_ref, move_ref};
     use crate::git_lock::MARK;
-    use crate::oid::to_git;
+    use crate::oid::{from_git, to_git};
     use model::Oid;
 
     fn commit(git: &git2::Repository, message: &str) -> git2::Oid {
@@ -199,6 +237,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let git = git2::Repository::init(directory.path()).unwrap();
         let (one, two) = (commit(&git, "one"), commit(&git, "two"));
+        let early = "refs/heads/early";
+        fs::create_dir_all(git.path().join("refs/heads/early/gone")).unwrap();
+        for commit in [one, two] {
+            let prepared = PreparedRef::new(&git, from_git(commit)).unwrap();
+            let lock = RefLock::take(&git, early).unwrap();
+            lock.set_prepared(prepared, "prepared").unwrap();
+            assert_eq!(git.refname_to_id(early).unwrap(), commit);
+        }
+        assert_eq!(git.reflog(early).unwrap().len(), 2);
+        drop(PreparedRef::new(&git, from_git(one)).unwrap());
+        let left = fs::read_dir(git.path().join("objects")).unwrap();
+        let mut left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert!(left.all(|name| !name.starts_with("tmp_")), "nothing is left");
         let name = "refs/heads/deep/branch";
         assert!(move_ref(&git, name, None, one, "first").unwrap());
         assert!(!move_ref(&git, name, None, two, "not expected").unwrap());

@@ -12,10 +12,11 @@ mod tree;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fs::Permissions;
+use std::fs::{File, Metadata, Permissions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::sync::Arc;
+use std::time::Duration;
 
 use git2::{ObjectType, Repository, TreeWalkMode, TreeWalkResult};
 use model::Oid;
@@ -38,6 +39,45 @@ pub(crate) struct Index {
     content: Content,
     /// When the file was written: what changed since is not described by it.
     pub(crate) written_at: FileTime,
+    /// Which file this was; none if there was none.
+    file: Option<IndexFile>,
+}
+
+/// Tells one state of the index file from every other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct IndexFile {
+    inode: u64,
+    size: u64,
+    modified: FileTime,
+    /// The checksum that ends the file.
+    checksum: [u8; 20],
+}
+
+impl IndexFile {
+    fn of(metadata: &Metadata, end: &[u8]) -> Self {
+        Self {
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec() as u32),
+            checksum: end.last_chunk().copied().unwrap_or_default(),
+        }
+    }
+
+    /// Reads the end of the index file that is in place now; none if there is none.
+    fn in_place(directory: &Directory) -> Result<Option<Self>> {
+        let Some(file) = directory.open("index", false)? else {
+            return Ok(None);
+        };
+        let read = || -> std::io::Result<Self> {
+            let metadata = file.metadata()?;
+            let mut end = [0; 20];
+            file.read_at(&mut end, metadata.size().saturating_sub(20))?;
+            Ok(Self::of(&metadata, &end))
+        };
+        read()
+            .map(Some)
+            .map_err(Error::io("read", &directory.path().join("index")))
+    }
 }
 
 impl Index {
@@ -70,6 +110,7 @@ impl Index {
             Ok(content) => Ok(Ok(Self {
                 content,
                 written_at: (metadata.mtime(), metadata.mtime_nsec() as u32),
+                file: Some(IndexFile::of(&metadata, &data)),
             })),
             Err(Fault::Unsupported(reason)) => Err(Error::Refused(format!(
                 "{} cannot be used: {reason}; nothing was changed",
@@ -116,18 +157,34 @@ impl Index {
     }
 }
 
-/// The index under git's lock, for editing; dropped without [`Staged::commit`], nothing has changed.
+/// The index while it is edited; dropped without [`Staged::commit`], nothing has changed.
+///
+/// git's commands fail at once where somebody holds the lock of the index. What takes long can be done with a
+/// [`Staged::draft`], and [`Staged::take_lock`] tells if the index is still the one that was read.
 #[derive(Debug)]
 pub(crate) struct Staged {
     index: Index,
     directory: Arc<Directory>,
-    lock: GitLock,
+    /// None while it is a draft.
+    lock: Option<GitLock>,
     changes: BTreeMap<Box<[u8]>, Option<Entry>>,
+    made: Option<Made>,
     is_written: bool,
+}
+
+/// A new index that holds all changes and has no name.
+#[derive(Debug)]
+enum Made {
+    OnDisk(File),
+    /// Where the file system has no files without a name.
+    InMemory(Vec<u8>),
 }
 
 /// The name of an index that is about to replace the one in place.
 const NEW: &str = "index.anabranch";
+
+/// The mode of an index where there was none, of which the umask takes what it takes.
+const MODE: u32 = 0o644;
 
 impl Staged {
     /// Takes `index.lock` and reads the index. One that cannot be read is replaced by what HEAD says
@@ -142,13 +199,7 @@ impl Staged {
             let directory = Arc::new(Directory::top(repository.path())?);
             let lock = GitLock::take(&directory, "index".as_ref())?;
             let index = Index::load(repository)?;
-            Ok(index.map(|index| Self {
-                index,
-                directory,
-                lock,
-                changes: BTreeMap::new(),
-                is_written: false,
-            }))
+            Ok(index.map(|index| Self::new(index, directory, Some(lock))))
         };
         match begin()? {
             Ok(staged) => Ok(staged),
@@ -157,6 +208,38 @@ impl Staged {
                 begin()?.map_err(|fault| fault.told(repository))
             }
         }
+    }
+
+    /// Reads the index without its lock, to be edited as a draft. One that cannot be read is replaced as by [`Self::open`].
+    pub(crate) fn draft(repository: &Repository) -> Result<Self> {
+        let directory = Arc::new(Directory::top(repository.path())?);
+        Ok(Self::new(Index::read(repository)?, directory, None))
+    }
+
+    fn new(index: Index, directory: Arc<Directory>, lock: Option<GitLock>) -> Self {
+        Self {
+            index,
+            directory,
+            lock,
+            changes: BTreeMap::new(),
+            made: None,
+            is_written: false,
+        }
+    }
+
+    /// Takes `index.lock` for a draft. False if the index is not the one that was read any more: the draft is worth
+    /// nothing then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] after `patience` in which somebody else held it.
+    pub(crate) fn take_lock(&mut self, patience: Duration) -> Result<bool> {
+        // What was read under the lock is still so, also on a file system that gives a file another inode number.
+        if self.lock.is_some() {
+            return Ok(true);
+        }
+        self.lock = Some(GitLock::take_within(patience, &self.directory, "index".as_ref())?);
+        Ok(IndexFile::in_place(&self.directory)? == self.index.file)
     }
 
     /// The index as it was read, without the changes made here.
@@ -222,33 +305,65 @@ impl Staged {
         inside.any(|entry| !matches!(self.changes.get(&entry.path), Some(None)))
     }
 
-    /// Writes the edited index beside the one in place, so that nothing can fail any more for want of space.
+    /// Makes the new file, so that a draft has nothing to do but name it once it is locked.
     ///
-    /// Only the holder of the lock writes that file, so a crash leaves at most one. It is not synced: what a power cut
-    /// takes is made again from HEAD.
-    pub(crate) fn write(&mut self) -> Result<()> {
+    /// It is not synced: what a power cut takes is made again from HEAD.
+    pub(crate) fn prepare(&mut self) -> Result<()> {
+        if self.made.is_some() && self.changes.is_empty() {
+            return Ok(());
+        }
         self.apply();
+        let content = self.index.content.write();
+        let made = self.directory.nameless(MODE).and_then(|nameless| match nameless {
+            Some(file) => self.fill(&file, &content).map(|()| Made::OnDisk(file)),
+            None => Ok(Made::InMemory(content)),
+        });
+        self.made = Some(made.map_err(Error::io("write", &self.directory.path().join(NEW)))?);
+        Ok(())
+    }
+
+    fn fill(&self, mut file: &File, content: &[u8]) -> std::io::Result<()> {
+        if let Ok(old) = statat(&self.directory, "index", AtFlags::SYMLINK_NOFOLLOW)
+            && FileType::from_raw_mode(old.st_mode) == FileType::RegularFile
+        {
+            file.set_permissions(Permissions::from_mode(old.st_mode & 0o777))?;
+        }
+        file.write_all(content)
+    }
+
+    /// Puts the new file beside the one in place, so that nothing can fail any more for want of space.
+    ///
+    /// Only the holder of the lock makes a file of that name, so a crash leaves at most one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] for a draft whose lock was not taken.
+    pub(crate) fn write(&mut self) -> Result<()> {
+        if self.lock.is_none() {
+            return Err(Error::Busy(self.directory.path().join("index")));
+        }
+        self.prepare()?;
         self.directory.remove(NEW)?;
-        let written = self
-            .directory
-            .create_new(NEW, 0o644)
-            .and_then(|mut file| {
-                if let Ok(old) = statat(&self.directory, "index", AtFlags::SYMLINK_NOFOLLOW)
-                    && FileType::from_raw_mode(old.st_mode) == FileType::RegularFile
-                {
-                    file.set_permissions(Permissions::from_mode(old.st_mode & 0o777))?;
-                }
-                file.write_all(&self.index.content.write())
-            })
-            .map_err(Error::io("write", &self.directory.path().join(NEW)));
+        let written = match self.made.take() {
+            Some(Made::OnDisk(file)) => self.directory.give_name(&file, NEW),
+            Some(Made::InMemory(content)) => self
+                .directory
+                .create_new(NEW, MODE)
+                .and_then(|file| self.fill(&file, &content)),
+            None => Ok(()),
+        };
         if written.is_err() {
             let _ = self.directory.remove(NEW);
         }
         self.is_written = written.is_ok();
-        written
+        written.map_err(Error::io("write", &self.directory.path().join(NEW)))
     }
 
     /// Puts the edited index in place and releases the lock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] for a draft whose lock was not taken.
     pub(crate) fn commit(mut self) -> Result<()> {
         if !self.is_written || !self.changes.is_empty() {
             self.write()?;
@@ -339,15 +454,9 @@ pub(crate) fn rebuild_from_head(repository: &Repository) -> Result<()> {
     let index = Index {
         content,
         written_at: (0, 0),
+        file: None,
     };
-    let staged = Staged {
-        index,
-        directory,
-        lock,
-        changes: BTreeMap::new(),
-        is_written: false,
-    };
-    staged.commit()
+    Staged::new(index, directory, Some(lock)).commit()
 }
 
 impl Fault {

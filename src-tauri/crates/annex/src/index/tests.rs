@@ -1,4 +1,5 @@
 use std::fs;
+use std::time::Duration;
 
 use super::format::{Content, Fault};
 use super::{CachedTree, Entry, Staged};
@@ -135,4 +136,40 @@ fn only_one_edits() {
     assert!(matches!(Staged::open(&git), Err(crate::Error::Busy(_))), "and so do we");
     drop(staged);
     repo.git(&["add", "a"]);
+}
+
+#[test]
+fn a_draft_locks_nothing_and_is_put_in_place_only_over_the_index_it_was_made_from() {
+    let repo = made_by_git("2");
+    let git = repo.annex.git().unwrap();
+    let blob = from_git(git.blob(b"x").unwrap());
+    let names = || {
+        let names = fs::read_dir(git.path()).unwrap();
+        let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let draft = || {
+        let mut draft = Staged::draft(&git).unwrap();
+        draft.put(Entry::without_stat(b"new", 0o100644, blob));
+        draft.prepare().unwrap();
+        draft
+    };
+    let before = names();
+    let mut late = draft();
+    assert_eq!(names(), before, "nothing is left by whoever is killed now");
+    repo.write("own", "own");
+    repo.git(&["-c", "filter.annex.clean=", "add", "own"]);
+    assert!(!late.take_lock(Duration::ZERO).unwrap());
+    drop(late);
+    assert!(
+        matches!(draft().commit(), Err(crate::Error::Busy(_))),
+        "it is not locked"
+    );
+    let mut good = draft();
+    assert!(good.take_lock(Duration::ZERO).unwrap());
+    good.commit().unwrap();
+    assert_eq!(names(), before);
+    let staged = repo.git(&["ls-files"]).to_string();
+    assert!(staged.contains("new\n") && staged.contains("own\n"), "{staged}");
 }

@@ -1,6 +1,7 @@
 use git2::{ErrorCode, Repository, RepositoryState};
 
-use crate::ref_lock::move_ref;
+use crate::oid::to_git;
+use crate::ref_lock::RefLock;
 use crate::{Error, Result};
 
 /// The branch that is checked out, and its commit.
@@ -55,17 +56,18 @@ impl Head {
         })
     }
 
-    /// Moves the branch to a new commit, if it still is where it was.
-    pub(super) fn advance(&self, git: &Repository, commit: git2::Oid, message: &str) -> Result<()> {
+    /// Locks the branch; none if it is not where it was any more.
+    pub(super) fn lock<'r>(&self, git: &'r Repository) -> Result<Option<RefLock<'r>>> {
+        let lock = RefLock::take(git, &self.branch)?;
+        Ok((lock.target()?.map(to_git) == self.tip).then_some(lock))
+    }
+
+    /// What the reflog says of a new commit.
+    pub(super) fn deed(&self, message: &str) -> String {
         let subject = message.lines().next().unwrap_or_default();
-        let what = if self.tip.is_some() {
-            "commit"
-        } else {
-            "commit (initial)"
-        };
-        match move_ref(git, &self.branch, self.tip, commit, &format!("{what}: {subject}"))? {
-            true => Ok(()),
-            false => Err(Error::Busy(git.path().join(&self.branch))),
+        match self.tip {
+            Some(_) => format!("commit: {subject}"),
+            None => format!("commit (initial): {subject}"),
         }
     }
 }

@@ -27,7 +27,7 @@ use model::{Key, Oid, RepoPath};
 
 use crate::beneath::Directories;
 use crate::conversions::Conversions;
-use crate::index::{EXECUTABLE, REGULAR, SYMLINK, Staged};
+use crate::index::{EXECUTABLE, REGULAR, SYMLINK};
 use crate::look::{Candidate, Look, RootState};
 use crate::oid::to_git;
 use crate::pointer::{MAX_POINTER, POINTER_SIZES, key_of_pointer, key_of_symlink};
@@ -37,6 +37,7 @@ use head::Head;
 pub(crate) use reading::is_being_written;
 
 use prepare::{Content, Prepared, Preparing};
+use stage::Staging;
 
 /// An answer, or the reason, in words for people, why there is none.
 type Reasoned<T> = std::result::Result<T, String>;
@@ -178,7 +179,8 @@ impl Annex {
         let keys = intake.keys_added.clone();
         let (staged, recorded) = thread::scope(|scope| {
             let beside = (!keys.is_empty()).then(|| scope.spawn(|| (options.record)(&keys)));
-            let staged = self.stage(&git, &root, prepared, &look, options, &mut intake);
+            let staged = Staging::begin(self, &git, &root, prepared, &look, options)
+                .and_then(|mut staging| Ok((staging.draft()?, staging)));
             let recorded = beside.map_or(Ok(Ok(())), thread::ScopedJoinHandle::join);
             (
                 staged,
@@ -186,7 +188,11 @@ impl Annex {
             )
         });
         // Last, so that the caller can tell this change of the index from those of others.
-        staged?.map_or(Ok(()), Staged::commit)?;
+        let (draft, mut staging) = staged?;
+        let outcome = staging.put_in_place(draft)?;
+        intake.commit = outcome.commit;
+        intake.counts = outcome.counts;
+        intake.postponed.extend(outcome.postponed);
         recorded?;
         Ok(intake)
     }

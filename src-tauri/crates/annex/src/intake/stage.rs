@@ -1,5 +1,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use git2::{ObjectType, Repository};
 use model::{Oid, RepoPath};
@@ -15,23 +17,77 @@ use crate::look::{Look, Prior, RootState, head_tree};
 use crate::objects::Bulk;
 use crate::oid::{from_git, to_git};
 use crate::pointer::{pointer_for, symlink_target};
+use crate::ref_lock::PreparedRef;
 use crate::stat::Stat;
 use crate::{Annex, Error, Result};
 
-impl Annex {
-    /// Stages files that have been read and paths that are gone, and commits. What is staged is to be put in place by the
-    /// caller; none if nothing changes.
-    pub(super) fn stage(
-        &self,
-        git: &Repository,
-        root: &OwnedFd,
+/// How often a draft is made without the lock of the index. If others changed the index each time, the next draft is made
+/// under the lock.
+const DRAFTS: usize = 3;
+
+/// How long another program may hold the lock of the index.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How much of that the branch stays locked at a time: git waits a tenth of a second for the lock of a branch.
+const WITH_BRANCH: Duration = Duration::from_millis(30);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Files that have been read and paths that are gone, on the way into the index and a commit.
+pub(super) struct Staging<'a> {
+    annex: &'a Annex,
+    git: &'a Repository,
+    root: &'a OwnedFd,
+    look: &'a Look,
+    options: &'a IntakeOptions<'a>,
+    bulk: Bulk<'a>,
+    files: Vec<Stored>,
+}
+
+/// A file whose blob has been made.
+struct Stored {
+    entry: Entry,
+    path: RepoPath,
+    prior: Option<Prior>,
+    counted: fn(&mut Counts) -> &mut usize,
+}
+
+/// An edited index and the commit for it, not in place yet.
+pub(super) struct Draft {
+    /// None if the index stays as it is.
+    staged: Option<Staged>,
+    head: Head,
+    outcome: Outcome,
+}
+
+/// How putting a draft in place went.
+enum Tried {
+    Done(Outcome),
+    /// Another program holds the index; the draft may still be good.
+    Busy(Box<Draft>, Error),
+    /// The index or the branch is another than the draft was made from.
+    Changed,
+}
+
+/// What staging comes to if it is put in place.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) commit: Option<Oid>,
+    pub(super) counts: Counts,
+    pub(super) postponed: Vec<(RepoPath, Postponed)>,
+}
+
+impl<'a> Staging<'a> {
+    /// Makes the blobs of all files.
+    pub(super) fn begin(
+        annex: &'a Annex,
+        git: &'a Repository,
+        root: &'a OwnedFd,
         prepared: Vec<Prepared>,
-        look: &Look,
-        options: &IntakeOptions<'_>,
-        intake: &mut Intake,
-    ) -> Result<Option<Staged>> {
+        look: &'a Look,
+        options: &'a IntakeOptions<'a>,
+    ) -> Result<Self> {
         let mut bulk = Bulk::begin(git)?;
-        let mut entries = Vec::with_capacity(prepared.len());
+        let mut files = Vec::with_capacity(prepared.len());
         let trust_mode = git
             .config()
             .and_then(|config| config.get_bool("core.fileMode"))
@@ -41,11 +97,95 @@ impl Annex {
             let counted = counted(&file.content);
             let oid = blob(&mut bulk, &file.path, file.content)?;
             let entry = Entry::new(file.path.as_bytes(), mode, oid, &file.stat);
-            entries.push((entry, file.path, file.prior, counted));
+            files.push(Stored {
+                entry,
+                path: file.path,
+                prior: file.prior,
+                counted,
+            });
         }
+        Ok(Self {
+            annex,
+            git,
+            root,
+            look,
+            options,
+            bulk,
+            files,
+        })
+    }
 
-        let mut staged = Staged::open(git)?;
-        // Both may be others than before: a checkout may have come between.
+    /// Makes the index and the commit without the lock of the index.
+    pub(super) fn draft(&mut self) -> Result<Draft> {
+        let staged = Staged::draft(self.git)?;
+        self.edit(staged)
+    }
+
+    /// Moves the branch and puts the index in place, under the locks of both. If somebody has changed either since the
+    /// draft was made, another draft is made first.
+    pub(super) fn put_in_place(&mut self, mut draft: Draft) -> Result<Outcome> {
+        let (began, mut drafts) = (Instant::now(), 1);
+        loop {
+            draft = match self.try_put_in_place(draft)? {
+                Tried::Done(outcome) => return Ok(outcome),
+                Tried::Busy(_, busy) if began.elapsed() > PATIENCE => return Err(busy),
+                Tried::Busy(draft, _) => {
+                    thread::sleep(PAUSE);
+                    *draft
+                }
+                Tried::Changed if drafts < DRAFTS => {
+                    drafts += 1;
+                    self.draft()?
+                }
+                Tried::Changed if drafts == DRAFTS => {
+                    drafts += 1;
+                    let staged = Staged::open(self.git)?;
+                    self.edit(staged)?
+                }
+                // The index was locked, so only the branch can have moved.
+                Tried::Changed => return Err(Error::Busy(self.git.path().join("HEAD"))),
+            };
+        }
+    }
+
+    /// The branch is locked first: git waits for a branch and not for the index.
+    fn try_put_in_place(&self, mut draft: Draft) -> Result<Tried> {
+        let Some(staged) = &mut draft.staged else {
+            return Ok(Tried::Done(draft.outcome));
+        };
+        let branch = match draft.outcome.commit {
+            Some(commit) => {
+                let prepared = PreparedRef::new(self.git, commit)?;
+                let Some(lock) = draft.head.lock(self.git)? else {
+                    return Ok(Tried::Changed);
+                };
+                Some((lock, prepared))
+            }
+            None => None,
+        };
+        let is_current = match staged.take_lock(WITH_BRANCH) {
+            Ok(is_current) => is_current,
+            Err(busy @ Error::Busy(_)) => {
+                drop(branch);
+                return Ok(Tried::Busy(Box::new(draft), busy));
+            }
+            Err(error) => return Err(error),
+        };
+        if !is_current || Head::read(self.git)? != draft.head {
+            return Ok(Tried::Changed);
+        }
+        staged.write()?;
+        if let Some((lock, prepared)) = branch {
+            lock.set_prepared(prepared, &draft.head.deed(self.options.message))?;
+        }
+        draft.staged.take().map_or(Ok(()), Staged::commit)?;
+        Ok(Tried::Done(draft.outcome))
+    }
+
+    fn edit(&mut self, mut staged: Staged) -> Result<Draft> {
+        let (git, look, options) = (self.git, self.look, self.options);
+        let mut outcome = Outcome::default();
+        // It may be another than before: a checkout may have come between.
         let head = Head::read(git)?;
         let mut is_edited = !look.renumbered.is_empty();
         for &(old, new) in &look.renumbered {
@@ -55,65 +195,62 @@ impl Annex {
         if options.cancelled.load(Ordering::Relaxed) {
             // What is gone here may be there under a name that was not looked at any more.
             let removed = look.removed.iter().map(|removed| removed.path.clone());
-            intake.postponed.extend(removed.map(|path| (path, Postponed::Changed)));
+            outcome.postponed.extend(removed.map(|path| (path, Postponed::Changed)));
         } else if options.allow_removals && !look.removed.is_empty() {
-            is_edited |= self.remove(git, root, &mut staged, look, intake)?;
+            is_edited |= self.remove(&mut staged, &mut outcome)?;
         }
-        for (entry, path, prior, counted) in entries {
-            if staged.index().entry(&entry.path).map(Prior::of) != prior {
-                intake.postponed.push((path, Postponed::Changed));
+        for file in &self.files {
+            let path = &file.entry.path;
+            if staged.index().entry(path).map(Prior::of) != file.prior {
+                outcome.postponed.push((file.path.clone(), Postponed::Changed));
                 continue;
             }
-            if staged.has_below(&entry.path) {
-                intake.postponed.push((path, Postponed::Held));
+            if staged.has_below(path) {
+                outcome.postponed.push((file.path.clone(), Postponed::Held));
                 continue;
             }
-            *counted(&mut intake.counts) += 1;
-            staged.put(entry);
+            *(file.counted)(&mut outcome.counts) += 1;
+            staged.put(file.entry.clone());
             is_edited = true;
         }
         if !is_edited && !look.staged {
-            return Ok(None);
+            let staged = None;
+            return Ok(Draft { staged, head, outcome });
         }
 
+        let bulk = &mut self.bulk;
         let odb = git.odb().map_err(Error::git("open the objects"))?;
         let tree = staged.write_tree(&|oid| odb.exists(to_git(oid)), &mut |content| {
             bulk.write(ObjectType::Tree, content.to_vec()).map(from_git)
         })?;
-        staged.write()?;
+        staged.prepare()?;
         let is_first_and_empty = head.tip.is_none() && staged.index().entries().is_empty();
         if head_tree(git)? != Some(tree) && !is_first_and_empty {
-            intake.commit = Some(commit(git, bulk, &head, tree, options.message)?);
+            outcome.commit = Some(commit(git, bulk, &head, tree, options.message)?);
         }
-        Ok(Some(staged))
+        let staged = Some(staged);
+        Ok(Draft { staged, head, outcome })
     }
 
     /// Takes paths out of the index, if they are gone from the work tree that was opened and from no other. Says
     /// whether there were any.
-    fn remove(
-        &self,
-        git: &Repository,
-        root: &OwnedFd,
-        staged: &mut Staged,
-        look: &Look,
-        intake: &mut Intake,
-    ) -> Result<bool> {
-        let mut directories = Directories::below(root);
-        let mut gone = Vec::with_capacity(look.removed.len());
-        for removed in &look.removed {
+    fn remove(&self, staged: &mut Staged, outcome: &mut Outcome) -> Result<bool> {
+        let mut directories = Directories::below(self.root);
+        let mut gone = Vec::with_capacity(self.look.removed.len());
+        for removed in &self.look.removed {
             let path = removed.path.as_bytes();
             let is_same = staged.index().entry(path).map(Prior::of) == Some(Prior::of(&removed.entry));
             if is_same && directories.is_gone(path) {
                 gone.push(path);
             } else {
-                intake.postponed.push((removed.path.clone(), Postponed::Changed));
+                outcome.postponed.push((removed.path.clone(), Postponed::Changed));
             }
         }
         // After looking at the files: a drive that was unplugged meanwhile took them all.
-        if self.root_state_by(git) != RootState::Same {
-            return Err(self.vanished());
+        if self.annex.root_state_by(self.git) != RootState::Same {
+            return Err(self.annex.vanished());
         }
-        intake.counts.removed = gone.len();
+        outcome.counts.removed = gone.len();
         for path in &gone {
             staged.remove(path);
         }
@@ -198,11 +335,10 @@ fn counted(content: &Content) -> fn(&mut Counts) -> &mut usize {
     }
 }
 
-/// Makes the commit durable, then moves the branch to it.
-fn commit(git: &Repository, mut bulk: Bulk<'_>, head: &Head, tree: Oid, message: &str) -> Result<Oid> {
+/// Makes a commit, durable with all that it leads to.
+fn commit(git: &Repository, bulk: &mut Bulk<'_>, head: &Head, tree: Oid, message: &str) -> Result<Oid> {
     let parents: Vec<git2::Oid> = head.tip.into_iter().collect();
     let commit = bulk.commit(to_git(tree), &parents, &signature(git), message)?;
-    bulk.finish()?;
-    head.advance(git, commit, message)?;
+    bulk.save()?;
     Ok(from_git(commit))
 }

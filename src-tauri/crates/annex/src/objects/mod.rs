@@ -143,6 +143,11 @@ impl<'r> Bulk<'r> {
 
     /// Makes all objects durable; only after this may a ref point to them.
     pub(crate) fn finish(mut self) -> Result<()> {
+        self.save()
+    }
+
+    /// As [`Self::finish`], for a burst that may get more objects.
+    pub(crate) fn save(&mut self) -> Result<()> {
         self.flush()
     }
 
