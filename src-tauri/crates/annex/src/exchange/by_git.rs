@@ -136,12 +136,14 @@ fn run(local: &Annex, path: &Path, options: &[String], refspec: &str) -> Result<
     git.args(["--recurse-submodules=no", "--receive-pack=git-receive-pack"]);
     git.args(options).arg("--").arg(address(path)).arg(refspec);
     git.stdin(Stdio::null()).current_dir(local.git_dir());
-    git.output().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Error::Refused(format!(
-            "{} has hooks, which only the git program can run, and it is not installed; nothing was pushed. Install git",
-            path.display()
-        )),
-        _ => Error::io("run git in", local.git_dir())(error),
+    git.output().map_err(|error| {
+        if error.kind() == ErrorKind::NotFound {
+            return Error::Refused(format!(
+                "{} has hooks, which only the git program can run, and it is not installed; nothing was pushed. Install git",
+                path.display()
+            ));
+        }
+        Error::io("run git in", local.git_dir())(error)
     })
 }
 
