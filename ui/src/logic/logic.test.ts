@@ -52,7 +52,7 @@ describe('words', () => {
 describe('a status', () => {
   const needy = folder('/home/ann/Papers', {
     state: 'needs-you',
-    question: { text: 'Deleted?', yes: 'Delete', no: 'Keep' },
+    question: { id: 'removed', text: 'Deleted?', yes: 'Delete', no: 'Keep' },
     problems: [problem('a')],
   });
 

@@ -344,6 +344,8 @@ impl Folder {
         let paths = match change {
             Change::Paths(paths) => paths,
             Change::Rescan(path, _) => vec![path],
+            // Each file system keeps this for its own repairs.
+            Change::Blind(blind) if annex::is_lost_and_found(self.workshop.annex(), &blind.path) => return,
             Change::Blind(blind) => return self.workshop.set_blind(blind.path, Some(blind.why)),
             Change::Sighted(path) => return self.workshop.set_blind(path, None),
         };

@@ -9,7 +9,7 @@ mod walk;
 mod tests;
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use bstr::BString;
@@ -230,6 +230,12 @@ impl Annex {
         let index = Index::read(&git)?;
         walk::Walk::new(self, &git, top, &index)?.standing(path)
     }
+}
+
+/// True for the directory at the top of a work tree that a file system keeps for its own repairs: that it cannot be read
+/// concerns nobody.
+pub fn is_lost_and_found(annex: &Annex, path: &Path) -> bool {
+    annex.work_tree().is_some_and(|top| path == top.join("lost+found"))
 }
 
 fn differs_from_head(git: &Repository, index: &Index) -> Result<bool> {

@@ -32,6 +32,9 @@ const MAX_DEPTH: usize = 400;
 /// A `.gitignore` larger than this is cut off: it is no list that somebody wrote.
 const MAX_RULES: u64 = 16 << 20;
 
+/// What each file system keeps at its top for its own repairs, readable for root alone.
+const LOST_AND_FOUND: &[u8] = b"lost+found";
+
 const NEITHER: &str = "it is neither a file nor a directory now";
 
 /// One pass over the work tree.
@@ -522,6 +525,9 @@ impl<'i> Walk<'i> {
 
     fn unreadable(&mut self, path: &[u8], reason: String) {
         let path = path.strip_suffix(b"/").unwrap_or(path);
+        if path == LOST_AND_FOUND && self.below(path).is_empty() {
+            return;
+        }
         let path = PathBuf::from(OsString::from_vec(path.to_owned()));
         self.look.unreadable.push((path, reason));
     }

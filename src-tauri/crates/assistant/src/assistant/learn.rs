@@ -1,5 +1,7 @@
 //! What each event changes in what is known.
 
+use std::time::Duration;
+
 use model::{Key, RepoPath, Timestamp};
 
 use super::{Assistant, Work};
@@ -8,8 +10,8 @@ use crate::event::{Away, Deletions, Event, Failure, Heads, Looked, Merged, Outco
 use crate::guards::{About, Question, Verdict, judge};
 use crate::{pacing, syncing};
 
-/// A lock that was held at so many tries in a row, seven seconds or more, is told.
-const BUSY_FOR_LONG: u32 = 12;
+/// A lock that is held for so long is told.
+const HELD_FOR_LONG: Duration = Duration::from_secs(7);
 
 const ROOT_GONE: &str = "The folder is not there, or another is in its place. Nothing is deleted elsewhere; it goes on when \
                          the folder is back.";
@@ -217,7 +219,10 @@ impl Assistant {
     /// Something was tried in this repository: a failure holds further work there back for a while. A lock is no trouble
     /// before it was held for long: programs let go of it in a moment.
     fn tried(&mut self, now: Timestamp, failed: Option<Failure>) {
-        self.waits_for_lock = matches!(failed, Some(Failure::Busy(_)));
+        self.locked_since = match failed {
+            Some(Failure::Busy(_)) => self.locked_since.or(Some(now)),
+            Some(Failure::Other(_)) | None => None,
+        };
         let Some(failure) = failed else {
             self.repository_failures = 0;
             self.retry_at = None;
@@ -229,7 +234,9 @@ impl Assistant {
         let (pause, trouble) = match failure {
             Failure::Busy(why) => (
                 pacing::lock_after(failures, chance),
-                (failures >= BUSY_FOR_LONG).then_some(why),
+                self.locked_since
+                    .is_some_and(|since| now.since(since) >= HELD_FOR_LONG)
+                    .then_some(why),
             ),
             Failure::Other(why) => (pacing::retry_after(failures, chance), Some(why)),
         };

@@ -68,7 +68,7 @@ pub struct Assistant {
     turns: [Id; 3],
     repository_failures: u32,
     /// The last try failed because of a lock.
-    waits_for_lock: bool,
+    locked_since: Option<Timestamp>,
     retry_at: Option<Timestamp>,
     trouble: Option<String>,
 }
@@ -126,7 +126,7 @@ impl Assistant {
             merges_in_vain: 0,
             turns: [Id::default(); 3],
             repository_failures: 0,
-            waits_for_lock: false,
+            locked_since: None,
             retry_at: None,
             trouble: None,
         }
@@ -224,7 +224,7 @@ impl Assistant {
 
     /// True while this repository waits for a lock that another program holds, and is tried again by itself soon.
     pub fn waits_for_lock(&self) -> bool {
-        self.waits_for_lock && self.retry_at.is_some()
+        self.locked_since.is_some() && self.retry_at.is_some()
     }
 
     /// True if something in this repository is under way or due: changes not committed, branches not merged, observations
