@@ -1,6 +1,6 @@
 //! Opening what lies in a work tree without ever following a symlink in it.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use bstr::ByteSlice;
 use rustix::fs::{AtFlags, Mode, OFlags, RawDir, ResolveFlags, openat, openat2, statat};
@@ -82,7 +82,7 @@ impl Directories<'_> {
 }
 
 /// False if a name that is found in a directory is there only because its file system takes several spellings for one.
-pub(crate) fn is_spelt_so(directory: &OwnedFd, name: &[u8]) -> bool {
+pub(crate) fn is_spelt_so(directory: impl AsFd + Copy, name: &[u8]) -> bool {
     let Some(other) = other_spelling(name) else { return true };
     // Nearly always, there is nothing of the other spelling. The number of its inode tells nothing: FUSE may give one file a
     // number for each spelling.
@@ -90,7 +90,7 @@ pub(crate) fn is_spelt_so(directory: &OwnedFd, name: &[u8]) -> bool {
         return true;
     }
     let mut buffer = [std::mem::MaybeUninit::uninit(); 8 << 10];
-    let Ok(listed) = open_child(directory, b".") else {
+    let Ok(listed) = openat(directory, ".", DIRECTORY, Mode::empty()) else {
         return true;
     };
     let mut listing = RawDir::new(&listed, &mut buffer);

@@ -42,15 +42,21 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new() -> Self {
-        Self::made(false)
+        Self::made(false, TempDir::new().unwrap())
     }
 
     pub(crate) fn bare() -> Self {
-        Self::made(true)
+        Self::made(true, TempDir::new().unwrap())
     }
 
-    fn made(bare: bool) -> Self {
-        let directory = TempDir::new().unwrap();
+    /// In a directory of a file system of its own.
+    pub(crate) fn within(directory: &Path) -> Self {
+        let fixture = Self::made(false, TempDir::new_in(directory).unwrap());
+        fixture.git(&["config", "core.fileMode", "false"]);
+        fixture
+    }
+
+    fn made(bare: bool, directory: TempDir) -> Self {
         let mut how = git2::RepositoryInitOptions::new();
         how.bare(bare).initial_head("main").external_template(false);
         let git = git2::Repository::init_opts(directory.path(), &how).unwrap();

@@ -45,6 +45,10 @@ mod rules;
 mod scratch_repository;
 pub mod settings;
 mod sharing;
+#[cfg(test)]
+#[path = "../../../../tests/src/skipped.rs"]
+#[expect(unreachable_pub, reason = "it is public in the crate of the whole-system tests")]
+mod skipped;
 mod stat;
 mod store;
 mod tenancy;

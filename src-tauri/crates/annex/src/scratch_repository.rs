@@ -12,6 +12,7 @@ use bstr::{BString, ByteSlice};
 use model::{Key, RepoPath};
 
 use crate::settings::Settings;
+use crate::skipped::lacks;
 use crate::{Annex, Intake, IntakeOptions, Look, Result, Rules, Scope};
 
 pub(crate) struct Scratch {
@@ -207,4 +208,53 @@ fn git_in(top: &Path, home: &Path, args: &[&str]) -> BString {
         output.stdout.as_bstr()
     );
     output.stdout.into()
+}
+
+/// A file system for the time of a test that takes `X` and `x` for one name.
+pub(crate) struct Folding {
+    place: tempfile::TempDir,
+    device: String,
+}
+
+impl Folding {
+    /// None, said aloud, where it cannot be had.
+    pub(crate) fn mount() -> Option<Self> {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        fs::File::create(at("image")).unwrap().set_len(64 << 20).unwrap();
+        fs::create_dir(at("mounted")).unwrap();
+        let run = |program: &str, args: &[&str]| {
+            let output = Command::new(program).args(args).current_dir(place.path()).output();
+            output
+                .ok()
+                .filter(|output| output.status.success())
+                .map(|output| output.stdout)
+        };
+        let device = run("mkfs.exfat", &["image"]).and_then(|_| run("losetup", &["-f", "--show", "image"]));
+        let device = device
+            .map(|name| String::from_utf8(name).unwrap().trim().to_owned())
+            .unwrap_or_default();
+        let is_mounted = !device.is_empty() && run("mount.exfat-fuse", &[&device, "mounted"]).is_some();
+        let folding = Self { place, device };
+        if !is_mounted {
+            lacks(
+                "mount",
+                "no file system that folds case can be mounted here (it needs root and exfat-fuse)",
+            );
+            return None;
+        }
+        Some(folding)
+    }
+
+    /// Its top.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.place.path().join("mounted")
+    }
+}
+
+impl Drop for Folding {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.place.path().join("mounted")).output();
+        let _ = Command::new("losetup").args(["-d", &self.device]).output();
+    }
 }

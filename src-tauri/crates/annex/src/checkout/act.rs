@@ -11,7 +11,7 @@ use model::RepoPath;
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
-use super::entry::entry;
+use super::entry::{entry, trusts_mode};
 use super::obstacle::{Obstacle, Waiting};
 use super::place::{Parent, Place, Seen, look_at};
 use super::plan::{Content, Plan, Write};
@@ -208,6 +208,7 @@ fn write_all(
         taken_away: TakenAway::new(store),
         thin,
         durable,
+        trust_mode: trusts_mode(&git),
     };
     let mut done = Done::default();
     for write in writes {
@@ -233,6 +234,7 @@ struct Writer<'a> {
     thin: bool,
     /// Whether each file is made durable on its own.
     durable: bool,
+    trust_mode: bool,
 }
 
 impl Writer<'_> {
@@ -331,6 +333,9 @@ impl Writer<'_> {
         };
         if self.place.look(path)?.as_ref() != Some(seen) {
             return Ok(None);
+        }
+        if !self.trust_mode {
+            return Ok(Some(*seen));
         }
         let mode = match write.blob.mode {
             Mode::Executable => seen.mode | (seen.mode & 0o444) >> 2,
@@ -433,14 +438,14 @@ pub(super) fn rename_inside(
     match renamed {
         Ok(()) => {}
         Err(Errno::EXIST) => {
-            let there = look_at(new, to).map_err(error)?;
             if !target.is_folded(to)? {
                 return Ok(Renamed::TargetExists);
             }
-            if !there.is_some_and(|there| there == *seen) {
+            // Their numbers tell nothing: FUSE may give one file a number for each spelling.
+            if !is_same_spelling(from, to) {
                 return Ok(Renamed::SameName);
             }
-            // The same file under a name that only looks different: such a rename does nothing, so it goes by another name.
+            // The file itself: such a rename may do nothing, so it goes by another name.
             return rename_folded(place, target, from, to, store);
         }
         Err(errno) => return Err(error(errno)),
@@ -449,6 +454,12 @@ pub(super) fn rename_inside(
         Some(seen) => Renamed::Done(seen),
         None => Renamed::TargetExists,
     })
+}
+
+/// True if two paths differ in case only.
+fn is_same_spelling(one: &RepoPath, other: &RepoPath) -> bool {
+    let folded = |path: &RepoPath| path.to_string().to_lowercase();
+    folded(one) == folded(other)
 }
 
 /// Renames a file to a name that the file system takes for the one it has.

@@ -20,10 +20,12 @@ pub(super) fn staged(entry: &Entry) -> Option<Blob> {
 ///
 /// An entry that is not older than the index itself (`written_at`) proves nothing: the file may have changed within the
 /// same tick of the clock.
-pub(super) fn is_unmodified(entry: &Entry, seen: &Seen, written_at: FileTime) -> bool {
+/// Whether a file is executable is looked at only with `trust_mode`: git's `core.fileMode`, false where the file system has
+/// no such permission.
+pub(super) fn is_unmodified(entry: &Entry, seen: &Seen, written_at: FileTime, trust_mode: bool) -> bool {
     let same_kind = match Mode::from_bits(entry.mode) {
-        Some(Mode::File) => !seen.is_executable(),
-        Some(Mode::Executable) => seen.is_executable(),
+        Some(Mode::File) => !trust_mode || !seen.is_executable(),
+        Some(Mode::Executable) => !trust_mode || seen.is_executable(),
         Some(Mode::Symlink) => true,
         Some(Mode::Submodule) | None => false,
     };
@@ -37,4 +39,12 @@ pub(super) fn entry(path: &RepoPath, blob: Blob, seen: Option<&Seen>) -> Entry {
         Some(seen) => Entry::new(path.as_bytes(), mode, id, seen),
         None => Entry::without_stat(path.as_bytes(), mode, id),
     }
+}
+
+/// Whether the file system keeps permissions, as git found when it made the repository (`core.fileMode`).
+pub(super) fn trusts_mode(git: &git2::Repository) -> bool {
+    let config = git.config().and_then(|mut config| config.snapshot());
+    config
+        .and_then(|config| config.get_bool("core.fileMode"))
+        .unwrap_or(true)
 }

@@ -73,6 +73,7 @@ use crate::tree::head::head_of;
 use crate::tree::{Head, tree_of};
 use crate::{Annex, Error, Result};
 use act::Done;
+use entry::trusts_mode;
 use marker::Marker;
 pub use obstacle::{Obstacle, Waiting};
 use place::Place;
@@ -194,6 +195,7 @@ impl Annex {
             odb: &odb,
             index: staged.index(),
             place: &mut place,
+            trust_mode: trusts_mode(&git),
         };
         let mut plan = planner.plan(from_tree, to_tree)?;
         if !options.partial && !plan.in_the_way.is_empty() {

@@ -9,6 +9,7 @@ use model::RepoPath;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::beneath::is_spelt_so;
 use crate::stat::Stat;
 use crate::{Error, Result};
 
@@ -128,18 +129,16 @@ impl Place {
         found.map_err(self.error("look at", path))
     }
 
-    /// True if what is found at `path` has another name there: the file system folds case, or takes two spellings of a
-    /// letter for one. Only a listing tells; it is read where a name that differs in case leads to the same file.
+    /// True if what is found at `path` has another name there: the file system takes several spellings for one.
     pub(super) fn is_folded(&mut self, path: &RepoPath) -> Result<bool> {
-        let above = path.parent();
-        let (name, seen) = (path.file_name().to_vec(), self.look(path)?);
-        let Parent::Open(parent) = self.parent(path, false)? else {
-            return Ok(false);
+        let is_spelt_so = match self.parent(path, false)? {
+            Parent::Open(parent) => is_spelt_so(parent, path.file_name()),
+            Parent::Missing | Parent::InTheWay(_) => true,
         };
-        if may_fold(parent, &name, seen.as_ref()) && !is_listed(parent, &name).map_err(self.error("list", path))? {
-            return Ok(true);
+        match path.parent() {
+            Some(above) if is_spelt_so => self.is_folded(&above),
+            _ => Ok(!is_spelt_so),
         }
-        above.map_or(Ok(false), |above| self.is_folded(&above))
     }
 
     /// Opens a file for reading; fails if it is a symlink.
@@ -186,32 +185,6 @@ impl Place {
     pub(super) fn leave(&mut self) {
         self.entered.clear();
     }
-}
-
-/// False where a file cannot have been found by another name than its own: the name with its case swapped leads to
-/// nothing, or elsewhere. What is not ASCII may fold in other ways.
-fn may_fold(parent: BorrowedFd<'_>, name: &[u8], seen: Option<&Seen>) -> bool {
-    let swap = |&byte: &u8| match byte.is_ascii_uppercase() {
-        true => byte.to_ascii_lowercase(),
-        false => byte.to_ascii_uppercase(),
-    };
-    let swapped: Vec<u8> = name.iter().map(swap).collect();
-    if swapped == name || !name.is_ascii() {
-        return !name.is_ascii();
-    }
-    let other = rustix::fs::statat(parent, &*swapped, AtFlags::SYMLINK_NOFOLLOW).map(Seen::of);
-    other.is_ok_and(|other| seen.is_some_and(|seen| (seen.dev, seen.ino) == (other.dev, other.ino)))
-}
-
-fn is_listed(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<bool> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let listed = rustix::fs::Dir::new(rustix::fs::openat(parent, ".", flags, Mode::empty())?)?;
-    for entry in listed {
-        if entry?.file_name().to_bytes() == name {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Looks at a file in an open directory, without following a symlink.

@@ -79,6 +79,7 @@ pub(super) struct Planner<'a> {
     pub(super) odb: &'a Odb<'a>,
     pub(super) index: &'a Index,
     pub(super) place: &'a mut Place,
+    pub(super) trust_mode: bool,
 }
 
 impl Plan {
@@ -232,7 +233,7 @@ impl Planner<'_> {
 
     /// True if the file in the work tree is the one that its index entry was made from, or holds the same.
     pub(super) fn is_unmodified(&mut self, path: &RepoPath, entry: &Entry, seen: &Seen) -> Result<bool> {
-        if is_unmodified(entry, seen, self.index.written_at) {
+        if is_unmodified(entry, seen, self.index.written_at, self.trust_mode) {
             return Ok(true);
         }
         staged(entry).map_or(Ok(false), |blob| self.holds(path, seen, blob, None))
@@ -249,7 +250,7 @@ impl Planner<'_> {
             Mode::File => false,
             Mode::Executable => true,
         };
-        if !seen.is_file() || seen.is_executable() != executable {
+        if !seen.is_file() || self.trust_mode && seen.is_executable() != executable {
             return Ok(false);
         }
         let Some(mut file) = self.place.read(path)? else {

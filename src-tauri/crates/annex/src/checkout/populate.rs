@@ -7,7 +7,7 @@ use git2::{ObjectType, Oid};
 use model::{Key, RepoPath};
 
 use super::act::{FEW, sync, write_out};
-use super::entry::{entry, staged};
+use super::entry::{entry, staged, trusts_mode};
 use super::obstacle::Obstacle;
 use super::place::{Parent, Place, Seen, look_at};
 use super::taken_away::{Taken, TakenAway};
@@ -79,9 +79,10 @@ impl Annex {
         if !durable {
             write_out(top)?;
         }
+        let trust_mode = trusts_mode(&git);
         for file in &populated {
             let staged_as = staged_index.index().entry(file.path.as_bytes());
-            if let Some(entry) = staged_as.and_then(|old| refreshed(old, file)) {
+            if let Some(entry) = staged_as.and_then(|old| refreshed(old, file, trust_mode)) {
                 staged_index.put(entry);
             }
         }
@@ -112,14 +113,14 @@ fn perhaps_pointers(top: &Path, index: &Index, files: &[(RepoPath, Key)]) -> Res
 }
 
 /// The entry with new stat data, if it stages the pointer that was replaced.
-fn refreshed(old: &Entry, file: &Populated) -> Option<Entry> {
+fn refreshed(old: &Entry, file: &Populated, trust_mode: bool) -> Option<Entry> {
     let blob = staged(old)?;
     let executable = match blob.mode {
         Mode::File => false,
         Mode::Executable => true,
         Mode::Symlink | Mode::Submodule => return None,
     };
-    let same = blob.id == file.pointer && file.seen.is_executable() == executable;
+    let same = blob.id == file.pointer && (!trust_mode || file.seen.is_executable() == executable);
     same.then(|| Entry {
         flags: old.flags,
         extended: old.extended,

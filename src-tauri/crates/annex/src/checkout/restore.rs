@@ -4,7 +4,7 @@ use model::RepoPath;
 
 use super::act::act;
 use super::change_index;
-use super::entry::staged;
+use super::entry::{staged, trusts_mode};
 use super::place::Place;
 use super::plan::{Plan, Planner, Write};
 use crate::conversions::Outgoing;
@@ -43,6 +43,7 @@ impl Annex {
             odb: &odb,
             index: staged_index.index(),
             place: &mut place,
+            trust_mode: trusts_mode(&git),
         };
         let mut plan = Plan::default();
         for (path, blob) in gone {

@@ -9,6 +9,7 @@ use super::taken_away::{Taken, TakenAway};
 use super::{CheckedOut, CheckoutOptions, Obstacle, Retired, Step};
 use crate::fixture::put_object;
 use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer};
+use crate::scratch_repository::Folding;
 use crate::{Annex, Error, Result};
 
 fn check_out(fixture: &Fixture, to: Oid) -> CheckedOut {
@@ -319,6 +320,63 @@ fn a_file_that_nobody_wrote_to_is_deleted() {
     assert!(!fixture.exists(".git/anabranch/retired"));
     let left = fs::read_dir(fixture.path().join(".git/annex/othertmp"));
     assert_eq!(left.map_or(0, Iterator::count), 0);
+}
+
+/// Names that differ in case only are one name there.
+#[test]
+fn where_names_fold_nothing_is_overwritten_and_case_only_renames_follow() {
+    let Some(folding) = Folding::mount() else { return };
+    let fixture = Fixture::within(&folding.path());
+    let listed = |below: &str| {
+        let names = fs::read_dir(fixture.path().join(below)).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| name != ".git").collect();
+        names.sort();
+        names
+    };
+    let first = fixture.start(&leaves([
+        ("readme", file("lower")),
+        ("x", file("x")),
+        ("d/f", file("f")),
+    ]));
+    let both = leaves([
+        ("readme", file("lower")),
+        ("README", file("upper")),
+        ("x", file("x")),
+        ("d/f", file("f")),
+        ("news", file("news")),
+    ]);
+    let second = fixture.commit(&both, &[first], "second");
+    let done = check_out(&fixture, second);
+    assert_eq!(waiting(&done), [("README".to_owned(), Obstacle::SameName)]);
+    assert_eq!(fixture.read("readme"), b"lower");
+    assert_eq!(listed(""), ["d", "news", "readme", "x"]);
+    let partial = fixture.get("refs/heads/main").unwrap();
+    let renamed = leaves([
+        ("readme", file("lower")),
+        ("X", file("x")),
+        ("d/F", file("f")),
+        ("news", file("news")),
+    ]);
+    let third = fixture.commit(&renamed, &[partial], "third");
+    assert_eq!(waiting(&check_out(&fixture, third)), []);
+    assert_eq!(
+        (listed(""), listed("d")),
+        (
+            vec!["X".into(), "d".into(), "news".into(), "readme".into()],
+            vec!["F".into()]
+        )
+    );
+    assert_eq!((fixture.read("X"), fixture.read("d/F")), (b"x".to_vec(), b"f".to_vec()));
+    // Another content under the new name.
+    let mut replaced = renamed.clone();
+    replaced.remove("X");
+    replaced.insert("x".into(), file("another"));
+    let fourth = fixture.commit(&replaced, &[third], "fourth");
+    check_out(&fixture, fourth);
+    check_out(&fixture, fourth);
+    assert_eq!(fixture.read("x"), b"another");
+    assert_eq!(fixture.get("refs/heads/main"), Some(fourth));
 }
 
 #[test]

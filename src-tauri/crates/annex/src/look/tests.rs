@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use super::{Nested, Standing};
 use crate::index::Staged;
-use crate::scratch_repository::Scratch;
+use crate::scratch_repository::{Folding, Scratch};
 use model::RepoPath;
 
 fn refusing<T>(path: &str, errno: Errno, run: impl FnOnce() -> T) -> T {
@@ -374,51 +374,10 @@ fn how_it_stands_with_a_path_is_told() {
     drop((open, socket));
 }
 
-/// A file system for the time of a test that takes `X` and `x` for one name.
-struct Folding {
-    place: tempfile::TempDir,
-    device: String,
-}
-
-impl Folding {
-    /// None, said aloud, where it cannot be had.
-    fn mount() -> Option<Self> {
-        let place = tempfile::tempdir().unwrap();
-        let at = |name: &str| place.path().join(name);
-        fs::File::create(at("image")).unwrap().set_len(64 << 20).unwrap();
-        fs::create_dir(at("mounted")).unwrap();
-        let run = |program: &str, args: &[&str]| {
-            let output = Command::new(program).args(args).current_dir(place.path()).output();
-            output
-                .ok()
-                .filter(|output| output.status.success())
-                .map(|output| output.stdout)
-        };
-        let device = run("mkfs.exfat", &["image"]).and_then(|_| run("losetup", &["-f", "--show", "image"]));
-        let device = device
-            .map(|name| String::from_utf8(name).unwrap().trim().to_owned())
-            .unwrap_or_default();
-        let is_mounted = !device.is_empty() && run("mount.exfat-fuse", &[&device, "mounted"]).is_some();
-        let folding = Self { place, device };
-        if !is_mounted {
-            println!("skipped: no file system that folds case can be mounted here (it needs root and exfat-fuse)");
-            return None;
-        }
-        Some(folding)
-    }
-}
-
-impl Drop for Folding {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.place.path().join("mounted")).output();
-        let _ = Command::new("losetup").args(["-d", &self.device]).output();
-    }
-}
-
 #[test]
 fn a_name_is_there_only_as_it_is_listed() {
     let Some(folding) = Folding::mount() else { return };
-    let mut repo = Scratch::within(&folding.place.path().join("mounted"));
+    let mut repo = Scratch::within(&folding.path());
     repo.later = Duration::from_secs(10);
     for name in ["X", "Dir/file", "y"] {
         repo.write(name, name);
