@@ -294,6 +294,19 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_that_cannot_be_removed_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.lck");
+        let gone = LockFile::exclusive(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        gone.remove_and_unlock().unwrap();
+        let lock = LockFile::exclusive(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        lock.remove_and_unlock().unwrap_err();
+    }
+
+    #[test]
     fn testing_creates_nothing_and_a_missing_repository_is_not_made() {
         let directory = tempfile::tempdir().unwrap();
         let gone = directory.path().join("annex").join("annex");
