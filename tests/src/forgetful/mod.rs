@@ -2,7 +2,7 @@
 //!
 //! A [`Mounted`] disk is a FUSE file system in memory that records everything done to it. A [`Recording`] gives the disk
 //! that survives a cut at any of its moments, again and again, each time another one: one run of a program is enough for
-//! any number of cuts. What may survive is in [`survive`], with the reasons.
+//! any number of cuts. What may survive is in `survive`, with the reasons.
 
 mod disk;
 mod mounted;
