@@ -225,8 +225,8 @@ fn whole_file(kind: Kind) -> libc::flock {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::MetadataExt;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::path::Path;
     use std::time::{Duration, Instant};
 
@@ -291,6 +291,76 @@ mod tests {
         assert!(path.exists());
         second.unlock_and_tidy().unwrap();
         assert!(!path.exists());
+    }
+
+    /// Waits until somebody waits for the lock of this file.
+    fn is_waited_for(path: &Path) {
+        let ino = format!(":{} ", fs::metadata(path).unwrap().ino());
+        let waits = |line: &str| line.contains("->") && line.contains(&ino);
+        while !fs::read_to_string("/proc/locks").unwrap().lines().any(waits) {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_lock_on_a_file_that_was_replaced_is_no_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.lck");
+        let first = LockFile::exclusive(&path).unwrap();
+        let waiting = {
+            let path = path.clone();
+            std::thread::spawn(move || LockFile::exclusive(&path).unwrap())
+        };
+        is_waited_for(&path);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "").unwrap();
+        drop(first);
+        let second = waiting.join().unwrap();
+        assert!(LockFile::try_exclusive(&path).unwrap().is_none());
+        drop(second);
+    }
+
+    #[test]
+    fn a_lock_is_as_accessible_as_its_directory() {
+        let top = tempfile::tempdir().unwrap();
+        fs::write(top.path().join("usual"), "").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        let usual = mode(&top.path().join("usual"));
+        for (directory, wanted) in [(0o770, 0o660), (0o777, 0o666), (0o700, usual)] {
+            let path = top.path().join(format!("{directory:o}"));
+            fs::create_dir(&path).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(directory)).unwrap();
+            let lock = LockFile::exclusive(&path.join("x.lck")).unwrap();
+            assert_eq!(mode(&lock.path), wanted, "in a directory of {directory:o}");
+        }
+    }
+
+    #[test]
+    fn no_lock_is_taken_through_a_symlink_or_below_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("file"), directory.path().join("x.lck"));
+        fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        LockFile::try_shared(&link).unwrap_err();
+        LockFile::try_exclusive(&file.join("x.lck")).unwrap_err();
+        is_locked_exclusively(&file.join("x.lck")).unwrap_err();
+    }
+
+    #[test]
+    fn many_make_the_same_lock_file_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        for round in 0..200 {
+            let path = directory.path().join(format!("{round}.lck"));
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        start.wait();
+                        assert!(LockFile::try_shared(&path).unwrap().is_some());
+                    });
+                }
+            });
+        }
     }
 
     #[test]
