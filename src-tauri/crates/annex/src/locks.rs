@@ -331,7 +331,7 @@ mod tests {
             fs::create_dir(&path).unwrap();
             fs::set_permissions(&path, Permissions::from_mode(directory)).unwrap();
             let lock = LockFile::exclusive(&path.join("x.lck")).unwrap();
-            assert_eq!(mode(&lock.path), wanted, "in a directory of {directory:o}");
+            assert_eq!(mode(&lock.path()), wanted, "in a directory of {directory:o}");
         }
     }
 

@@ -154,26 +154,46 @@ pub(super) fn act(
         return Ok(done);
     }
     let few = writes.len() <= FEW;
-    if writes.len() < MANY {
-        done.append(write_all((store, outgoing), top, writes, thin, few, before)?);
-    } else {
-        let second = writes.split_off(writes.len() / 2);
-        let (ours, theirs) = std::thread::scope(|scope| {
-            let other = scope.spawn(|| {
-                let store = &store.beside();
-                let _scratch = store.hold_scratch()?;
-                write_all((store, outgoing), top, second, thin, few, &mut |_| Ok(()))
-            });
-            let ours = write_all((store, outgoing), top, writes, thin, few, before);
-            (ours, other.join())
-        });
-        done.append(ours?);
-        done.append(theirs.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+    let how = How {
+        outgoing,
+        top,
+        thin,
+        durable: few,
+    };
+    let made = in_two(store, writes, &|store, writes| how.make_all(store, writes))?;
+    if !few {
+        // Before any of them gets its name: after a power cut an empty file under a final name would count as an edit.
+        write_out(top)?;
     }
+    let made: Vec<_> = made.into_iter().flatten().collect();
+    done.append(how.place_all(store, made, before)?);
     if !few {
         write_out(top)?;
     }
     Ok(done)
+}
+
+/// Does something with many files on two threads, each with a scratch directory of its own.
+pub(super) fn in_two<T: Send, R: Send>(
+    store: &Store<'_>,
+    mut items: Vec<T>,
+    work: &(dyn Fn(&Store<'_>, Vec<T>) -> Result<R> + Sync),
+) -> Result<Vec<R>> {
+    if items.len() < MANY {
+        return work(store, items).map(|done| vec![done]);
+    }
+    let second = items.split_off(items.len() / 2);
+    let (ours, theirs) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let store = &store.beside();
+            let _scratch = store.hold_scratch()?;
+            work(store, second)
+        });
+        let ours = work(store, items);
+        (ours, other.join())
+    });
+    let theirs = theirs.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    Ok(vec![ours?, theirs?])
 }
 
 /// Writes out the file system that the work tree is on.
@@ -190,91 +210,98 @@ pub(super) fn sync(new: &Incoming) -> Result<()> {
         .map_err(Error::io("write", &path))
 }
 
-fn write_all(
-    (store, outgoing): (&Store<'_>, &Outgoing),
-    top: &Path,
-    writes: Vec<Write>,
-    thin: bool,
-    durable: bool,
-    before: &mut Before<'_>,
-) -> Result<Done> {
-    let git = store.annex().git()?;
-    let odb = git.odb().map_err(Error::git("open the object database"))?;
-    let mut writer = Writer {
-        store,
-        outgoing,
-        odb: &odb,
-        place: Place::open(top)?,
-        taken_away: TakenAway::new(store),
-        thin,
-        durable,
-        trust_mode: trusts_mode(&git),
-    };
-    let mut done = Done::default();
-    for write in writes {
-        before(Step::File)?;
-        match writer.write(&write)? {
-            Ok(seen) => {
-                done.changed += 1;
-                done.entries.push(entry(&write.path, write.blob, seen.as_ref()));
-            }
-            Err(obstacle) => done.wait(&write.path, obstacle),
-        }
-    }
-    writer.taken_away.finish()?;
-    Ok(done)
-}
-
-struct Writer<'a> {
-    store: &'a Store<'a>,
+/// What all files of a checkout have in common.
+struct How<'a> {
     outgoing: &'a Outgoing,
-    odb: &'a Odb<'a>,
-    place: Place,
-    taken_away: TakenAway<'a>,
+    top: &'a Path,
     thin: bool,
     /// Whether each file is made durable on its own.
     durable: bool,
-    trust_mode: bool,
 }
 
-impl Writer<'_> {
-    /// Makes or replaces one file, or says what keeps it from being written. The inner none is for what has no stat data.
-    fn write(&mut self, write: &Write) -> Result<std::result::Result<Option<Seen>, Obstacle>> {
-        match self.try_write(write) {
-            Ok(Written::Done(seen)) => Ok(Ok(seen)),
-            Ok(Written::Waits(obstacle)) => Ok(Err(obstacle)),
-            Err(error) => Obstacle::of(&error).map(Err).ok_or(error),
-        }
+/// A file that is to be put in place.
+enum Made {
+    /// It is complete.
+    New(Incoming),
+    /// Nothing had to be made: only permissions change, or a directory is made for a submodule.
+    InPlace,
+    Waits(Obstacle),
+}
+
+impl How<'_> {
+    /// Makes all files, without touching the work tree.
+    fn make_all(&self, store: &Store<'_>, writes: Vec<Write>) -> Result<Vec<(Write, Made)>> {
+        let git = store.annex().git()?;
+        let odb = git.odb().map_err(Error::git("open the object database"))?;
+        let maker = Maker {
+            store,
+            how: self,
+            odb: &odb,
+        };
+        let make = |write| maker.make(&write).map(|made| (write, made));
+        writes.into_iter().map(make).collect()
     }
 
-    fn try_write(&mut self, write: &Write) -> Result<Written> {
-        let path = &write.path;
-        if write.content == Content::Submodule {
-            if let Some((seen, _)) = &write.replaces {
-                match delete(&mut self.taken_away, &mut self.place, path, seen)? {
-                    Taken::Done => {}
-                    Taken::Changed => return Ok(Written::Waits(Obstacle::Changed)),
-                    Taken::Open => return Ok(Written::Waits(Obstacle::Open)),
+    /// Puts all files in place.
+    fn place_all(&self, store: &Store<'_>, made: Vec<(Write, Made)>, before: &mut Before<'_>) -> Result<Done> {
+        let mut placing = Placing {
+            place: Place::open(self.top)?,
+            taken_away: TakenAway::new(store),
+            trust_mode: trusts_mode(&store.annex().git()?),
+        };
+        let mut done = Done::default();
+        for (write, made) in made {
+            before(Step::File)?;
+            let placed = match placing.put(&write, made) {
+                Ok(placed) => placed,
+                Err(error) => Err(Obstacle::of(&error).ok_or(error)?),
+            };
+            match placed {
+                Ok(seen) => {
+                    done.changed += 1;
+                    done.entries.push(entry(&write.path, write.blob, seen.as_ref()));
                 }
+                Err(obstacle) => done.wait(&write.path, obstacle),
             }
-            make_submodule(&mut self.place, path)?;
-            return Ok(Written::Done(None));
         }
-        if let Some(seen) = self.change_mode(write)? {
-            return Ok(Written::Done(Some(seen)));
+        placing.taken_away.finish()?;
+        Ok(done)
+    }
+}
+
+/// True if all that differs are the permissions.
+fn is_only_mode(write: &Write) -> bool {
+    // A file with a second name may be the object itself, which must not become executable.
+    write.replaces.as_ref().is_some_and(|(seen, old)| {
+        let is_link = old.mode == Mode::Symlink || write.blob.mode == Mode::Symlink;
+        old.id == write.blob.id && !is_link && seen.links <= 1
+    })
+}
+
+struct Maker<'a> {
+    store: &'a Store<'a>,
+    how: &'a How<'a>,
+    odb: &'a Odb<'a>,
+}
+
+impl Maker<'_> {
+    fn make(&self, write: &Write) -> Result<Made> {
+        let path = &write.path;
+        if write.content == Content::Submodule || is_only_mode(write) {
+            return Ok(Made::InPlace);
         }
         let executable = write.blob.mode == Mode::Executable;
-        let new = match &write.content {
+        Ok(Made::New(match &write.content {
             Content::Symlink(target) => match self.store.scratch_symlink(target) {
                 Err(Error::Io { source, .. }) if has_no_symlinks(&source) => {
-                    return Ok(Written::Waits(Obstacle::Refused("this disk has no symbolic links")));
+                    return Ok(Made::Waits(Obstacle::Refused("this disk has no symbolic links")));
                 }
                 made => made?,
             },
             Content::Annexed { key, pointer } => {
-                match found(self.store.content_for_work_tree(key, path, self.thin, executable))? {
+                match found(self.store.content_for_work_tree(key, path, self.how.thin, executable))? {
                     Some(new) => {
-                        if self.durable {
+                        if self.how.durable {
                             sync(&new)?;
                         }
                         new
@@ -282,7 +309,7 @@ impl Writer<'_> {
                     None => self.file(pointer, executable)?,
                 }
             }
-            Content::Regular | Content::Submodule => match self.outgoing.file(path, write.blob.id)? {
+            Content::Regular | Content::Submodule => match self.how.outgoing.file(path, write.blob.id)? {
                 Some(converted) => self.copy(&converted, executable)?,
                 None => {
                     let objects = self.store.annex().git_dir().join("objects");
@@ -291,42 +318,90 @@ impl Writer<'_> {
                     self.written(written, &file, new)?
                 }
             },
+        }))
+    }
+
+    /// A new file with the bytes of another.
+    fn copy(&self, from: &Path, executable: bool) -> Result<Incoming> {
+        let (mut file, new) = self.store.work_tree_file(executable)?;
+        let mut copied = File::open(from).and_then(|mut from| std::io::copy(&mut from, &mut file));
+        if self.how.durable {
+            copied = copied.and_then(|size| file.sync_data().map(|()| size));
+        }
+        copied.map_err(|error| Error::io("write", &new.path())(error))?;
+        Ok(new)
+    }
+
+    fn file(&self, data: &[u8], executable: bool) -> Result<Incoming> {
+        let (mut file, new) = self.store.work_tree_file(executable)?;
+        let written = file.write_all(data);
+        self.written(written, &file, new)
+    }
+
+    fn written(&self, mut written: io::Result<()>, file: &File, new: Incoming) -> Result<Incoming> {
+        if self.how.durable {
+            written = written.and_then(|()| file.sync_data());
+        }
+        written.map_err(|error| Error::io("write", &new.path())(error))?;
+        Ok(new)
+    }
+}
+
+struct Placing<'a> {
+    place: Place,
+    taken_away: TakenAway<'a>,
+    trust_mode: bool,
+}
+
+impl Placing<'_> {
+    /// Gives a file its place, or says what keeps it from that. The inner none is for what has no stat data.
+    fn put(&mut self, write: &Write, made: Made) -> Result<std::result::Result<Option<Seen>, Obstacle>> {
+        let path = &write.path;
+        let new = match made {
+            Made::New(new) => new,
+            Made::Waits(obstacle) => return Ok(Err(obstacle)),
+            Made::InPlace if write.content == Content::Submodule => return self.put_submodule(write),
+            Made::InPlace => return Ok(self.change_mode(write)?.map(Some).ok_or(Obstacle::Changed)),
         };
         let error = self.place.error("write", path);
         let parent = match self.place.parent(path, true)? {
             Parent::Open(parent) => parent,
-            Parent::Missing | Parent::InTheWay(_) => return Ok(Written::Waits(Obstacle::Changed)),
+            Parent::Missing | Parent::InTheWay(_) => return Ok(Err(Obstacle::Changed)),
         };
         match &write.replaces {
             Some((seen, _)) => match self.taken_away.replace(new, parent, path, seen) {
                 Ok(Taken::Done) => {}
-                Ok(Taken::Changed) => return Ok(Written::Waits(Obstacle::Changed)),
-                Ok(Taken::Open) => return Ok(Written::Waits(Obstacle::Open)),
+                Ok(Taken::Changed) => return Ok(Err(Obstacle::Changed)),
+                Ok(Taken::Open) => return Ok(Err(Obstacle::Open)),
                 Err(errno) => return Err(error(errno)),
             },
             None => match put_new(&new, parent, path) {
                 Ok(true) => new.moved_away(),
-                Ok(false) if self.place.is_folded(path)? => return Ok(Written::Waits(Obstacle::SameName)),
-                Ok(false) => return Ok(Written::Waits(Obstacle::Changed)),
+                Ok(false) if self.place.is_folded(path)? => return Ok(Err(Obstacle::SameName)),
+                Ok(false) => return Ok(Err(Obstacle::Changed)),
                 Err(errno) => return Err(error(errno)),
             },
         }
-        Ok(match self.place.look(path)? {
-            Some(seen) => Written::Done(Some(seen)),
-            None => Written::Waits(Obstacle::Changed),
-        })
+        Ok(self.place.look(path)?.map(Some).ok_or(Obstacle::Changed))
     }
 
-    /// Changes only the permissions, if that is all that differs.
+    fn put_submodule(&mut self, write: &Write) -> Result<std::result::Result<Option<Seen>, Obstacle>> {
+        if let Some((seen, _)) = &write.replaces {
+            match delete(&mut self.taken_away, &mut self.place, &write.path, seen)? {
+                Taken::Done => {}
+                Taken::Changed => return Ok(Err(Obstacle::Changed)),
+                Taken::Open => return Ok(Err(Obstacle::Open)),
+            }
+        }
+        make_submodule(&mut self.place, &write.path)?;
+        Ok(Ok(None))
+    }
+
+    /// Changes only the permissions; none if the file is another by now.
     fn change_mode(&mut self, write: &Write) -> Result<Option<Seen>> {
-        let Some((seen, old)) = &write.replaces else {
+        let Some((seen, _)) = &write.replaces else {
             return Ok(None);
         };
-        // A file with a second name may be the object itself, which must not become executable.
-        let only_mode = old.id == write.blob.id && old.mode != Mode::Symlink && write.blob.mode != Mode::Symlink;
-        if !only_mode || seen.links > 1 {
-            return Ok(None);
-        }
         let path = &write.path;
         let Some(file) = self.place.read(path)? else {
             return Ok(None);
@@ -345,37 +420,6 @@ impl Writer<'_> {
             .map_err(self.place.error("change the permissions of", path))?;
         self.place.look(path)
     }
-
-    /// A new file with the bytes of another.
-    fn copy(&self, from: &Path, executable: bool) -> Result<Incoming> {
-        let (mut file, new) = self.store.work_tree_file(executable)?;
-        let mut copied = File::open(from).and_then(|mut from| std::io::copy(&mut from, &mut file));
-        if self.durable {
-            copied = copied.and_then(|size| file.sync_data().map(|()| size));
-        }
-        copied.map_err(|error| Error::io("write", &new.path())(error))?;
-        Ok(new)
-    }
-
-    fn file(&self, data: &[u8], executable: bool) -> Result<Incoming> {
-        let (mut file, new) = self.store.work_tree_file(executable)?;
-        let written = file.write_all(data);
-        self.written(written, &file, new)
-    }
-
-    fn written(&self, mut written: io::Result<()>, file: &File, new: Incoming) -> Result<Incoming> {
-        if self.durable {
-            written = written.and_then(|()| file.sync_data());
-        }
-        written.map_err(|error| Error::io("write", &new.path())(error))?;
-        Ok(new)
-    }
-}
-
-/// What came of one file.
-enum Written {
-    Done(Option<Seen>),
-    Waits(Obstacle),
 }
 
 fn has_no_symlinks(error: &std::io::Error) -> bool {

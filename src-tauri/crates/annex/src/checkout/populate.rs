@@ -6,7 +6,7 @@ use std::path::Path;
 use git2::{ObjectType, Oid};
 use model::{Key, RepoPath};
 
-use super::act::{FEW, sync, write_out};
+use super::act::{FEW, in_two, sync, write_out};
 use super::entry::{entry, staged, trusts_mode};
 use super::obstacle::Obstacle;
 use super::place::{Parent, Place, Seen, look_at};
@@ -16,10 +16,7 @@ use crate::oid::to_git;
 use crate::pointer::{MAX_POINTER, key_of_pointer, pointer_for};
 use crate::store::found;
 use crate::tree::raw::Mode;
-use crate::{Annex, Error, Result, Store};
-
-/// From this many files on, two threads copy.
-const MANY: usize = 256;
+use crate::{Annex, Error, Incoming, Result, Store};
 
 /// A pointer file that got its content.
 struct Populated {
@@ -53,26 +50,14 @@ impl Annex {
         let _scratch = store.hold_scratch()?;
         let mut staged_index = Staged::open(&git)?;
         let durable = files.len() <= FEW;
-        let populated = if files.len() < MANY {
-            populate_all(store, top, files, thin, durable)
-        } else {
-            let (first, second) = files.split_at(files.len() / 2);
-            let (ours, theirs) = std::thread::scope(|scope| {
-                let other = scope.spawn(|| {
-                    let store = &store.beside();
-                    let held = store.hold_scratch();
-                    match held {
-                        Ok(_scratch) => populate_all(store, top, second, thin, durable),
-                        Err(error) => (Vec::new(), Err(error)),
-                    }
-                });
-                let ours = populate_all(store, top, first, thin, durable);
-                (ours, other.join())
-            });
-            let theirs = theirs.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            ([ours.0, theirs.0].into_iter().flatten().collect(), ours.1.and(theirs.1))
-        };
-        let (populated, result) = populated;
+        let made = in_two(store, files.to_vec(), &|store, files| {
+            make_all(store, top, &files, thin, durable)
+        })?;
+        if !durable {
+            // Before any of them gets its name: after a power cut an empty file would look like an edit.
+            write_out(top)?;
+        }
+        let (populated, result) = place_all(store, top, made.into_iter().flatten().collect());
         if populated.is_empty() {
             return result.map(|()| Vec::new());
         }
@@ -128,40 +113,36 @@ fn refreshed(old: &Entry, file: &Populated, trust_mode: bool) -> Option<Entry> {
     })
 }
 
-/// What was populated before the first error stays so, and must reach the index.
-fn populate_all(
-    store: &Store<'_>,
-    top: &Path,
-    files: &[(RepoPath, Key)],
-    thin: bool,
-    durable: bool,
-) -> (Vec<Populated>, Result<()>) {
-    let mut populated = Vec::with_capacity(files.len());
-    let mut place = match Place::open(top) {
-        Ok(place) => place,
-        Err(error) => return (populated, Err(error)),
-    };
-    let mut taken_away = TakenAway::new(store);
-    for (path, key) in files {
-        match populate_one(store, &mut place, &mut taken_away, path, key, thin, durable) {
-            Ok(file) => populated.extend(file),
-            // It stays a pointer, which is looked for again.
-            Err(error) if Obstacle::of(&error).is_some() => {}
-            Err(error) => return (populated, Err(error)),
-        }
-    }
-    (populated, taken_away.finish())
+/// A pointer file as it was seen, and its content as a file that is complete.
+struct Made {
+    path: RepoPath,
+    seen: Seen,
+    pointer: Oid,
+    new: Incoming,
 }
 
-fn populate_one(
-    store: &Store<'_>,
-    place: &mut Place,
-    taken_away: &mut TakenAway<'_>,
-    path: &RepoPath,
-    key: &Key,
-    thin: bool,
-    durable: bool,
-) -> Result<Option<Populated>> {
+/// Makes the contents of all files that are exactly the pointer of their key, without touching them.
+fn make_all(store: &Store<'_>, top: &Path, files: &[(RepoPath, Key)], thin: bool, durable: bool) -> Result<Vec<Made>> {
+    let mut place = Place::open(top)?;
+    let mut all = Vec::with_capacity(files.len());
+    for (path, key) in files {
+        match make(store, &mut place, path, key, thin) {
+            Ok(Some(made)) => {
+                if durable {
+                    sync(&made.new)?;
+                }
+                all.push(made);
+            }
+            Ok(None) => {}
+            // It stays a pointer, which is looked for again.
+            Err(error) if Obstacle::of(&error).is_some() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
+fn make(store: &Store<'_>, place: &mut Place, path: &RepoPath, key: &Key, thin: bool) -> Result<Option<Made>> {
     let Some(seen) = place.look(path)? else {
         return Ok(None);
     };
@@ -179,26 +160,52 @@ fn populate_one(
     if key_of_pointer(&data).as_ref() != Some(key) {
         return Ok(None);
     }
-    let Some(new) = found(store.content_for_work_tree(key, path, thin, seen.is_executable()))? else {
-        return Ok(None);
-    };
-    if durable {
-        sync(&new)?;
-    }
     let pointer = Oid::hash_object(ObjectType::Blob, &data).map_err(Error::git("hash a pointer"))?;
-    let error = place.error("write", path);
-    let Parent::Open(parent) = place.parent(path, false)? else {
+    let new = found(store.content_for_work_tree(key, path, thin, seen.is_executable()))?;
+    Ok(new.map(|new| Made {
+        path: path.clone(),
+        seen,
+        pointer,
+        new,
+    }))
+}
+
+/// Puts the contents in the place of the pointers. What was populated before the first error stays so, and must reach the
+/// index.
+fn place_all(store: &Store<'_>, top: &Path, made: Vec<Made>) -> (Vec<Populated>, Result<()>) {
+    let mut populated = Vec::with_capacity(made.len());
+    let mut place = match Place::open(top) {
+        Ok(place) => place,
+        Err(error) => return (populated, Err(error)),
+    };
+    let mut taken_away = TakenAway::new(store);
+    for made in made {
+        match put(&mut place, &mut taken_away, made) {
+            Ok(file) => populated.extend(file),
+            // It stays a pointer, which is looked for again.
+            Err(error) if Obstacle::of(&error).is_some() => {}
+            Err(error) => return (populated, Err(error)),
+        }
+    }
+    (populated, taken_away.finish())
+}
+
+fn put(place: &mut Place, taken_away: &mut TakenAway<'_>, made: Made) -> Result<Option<Populated>> {
+    let Made {
+        path,
+        seen,
+        pointer,
+        new,
+    } = made;
+    let error = place.error("write", &path);
+    let Parent::Open(parent) = place.parent(&path, false)? else {
         return Ok(None);
     };
-    match taken_away.replace(new, parent, path, &seen) {
+    match taken_away.replace(new, parent, &path, &seen) {
         Ok(Taken::Done) => {}
         Ok(Taken::Changed | Taken::Open) => return Ok(None),
         Err(errno) => return Err(error(errno)),
     }
-    let now = look_at(parent, path).map_err(error)?;
-    Ok(now.map(|seen| Populated {
-        path: path.clone(),
-        seen,
-        pointer,
-    }))
+    let now = look_at(parent, &path).map_err(error)?;
+    Ok(now.map(|seen| Populated { path, seen, pointer }))
 }
