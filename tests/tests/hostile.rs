@@ -249,6 +249,9 @@ fn trees_made_to_escape_are_refused() {
         let inner = put(&sandbox, &first, "tree", &inner);
         let mut outer = format!("40000 {name}\0").into_bytes();
         outer.extend(hex(&inner));
+        let ordinary = run(&mut sandbox.git(&first, ["rev-parse", "main:ordinary.txt"]));
+        outer.extend(b"100644 ordinary.txt\0");
+        outer.extend(hex(ordinary.trim()));
         let outer = put(&sandbox, &first, "tree", &outer);
         let commit = run(&mut sandbox.git(&first, ["commit-tree", &outer, "-p", "main", "-m", "evil"]));
         run(&mut sandbox.git(&first, ["update-ref", "refs/heads/main", commit.trim()]));

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use tokio::sync::watch;
 
-use crate::drives::link_to;
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
@@ -68,14 +67,16 @@ impl Mount {
     /// What tells this file system from all others, wherever it is mounted: its uuid. None where that cannot be known.
     #[must_use]
     pub fn filesystem(&self) -> Option<String> {
-        let device = Path::new(&self.device).canonicalize().ok();
-        let uuid = device.and_then(|device| link_to(Path::new("/dev/disk/by-uuid"), &device));
-        uuid.or_else(|| {
-            // Where udev does not run: these make of their uuid what they answer. With most others it is the device.
-            let is_stable = matches!(self.fs_type.as_str(), "ext2" | "ext3" | "ext4" | "btrfs");
-            let found = is_stable.then(|| rustix::fs::statvfs(&self.point).ok()).flatten()?;
-            Some(format!("{:016x}", found.f_fsid))
-        })
+        // These make of their uuid what they answer, whether udev runs or not. With most others it is the device.
+        if matches!(self.fs_type.as_str(), "ext2" | "ext3" | "ext4" | "btrfs") {
+            let found = rustix::fs::statvfs(&self.point).ok()?;
+            return Some(format!("{:016x}", found.f_fsid));
+        }
+        // udev's links by uuid lead to one device only, where another is its copy.
+        let (major, minor) = self.device_number;
+        let known = std::fs::read_to_string(format!("/run/udev/data/b{major}:{minor}")).ok()?;
+        let uuid = known.lines().find_map(|line| line.strip_prefix("E:ID_FS_UUID="))?;
+        Some(uuid.to_owned())
     }
 
     /// True if files in it can change without the kernel telling: by other computers, by the program that is the file

@@ -58,7 +58,7 @@ fn model(disk: &Path) -> String {
 }
 
 /// The name of the link in `directory` that leads to `device`, as udev wrote it.
-pub(crate) fn link_to(directory: &Path, device: &Path) -> Option<String> {
+fn link_to(directory: &Path, device: &Path) -> Option<String> {
     let links = fs::read_dir(directory).ok()?.flatten();
     let mut leading = links.filter(|link| link.path().canonicalize().is_ok_and(|target| target == device));
     unescape(leading.next()?.file_name().as_bytes()).into_string().ok()

@@ -20,7 +20,6 @@ use zbus::Connection;
 use crate::Mount;
 use udisks::Told;
 
-pub(crate) use kernel::link_to;
 pub use unmounting::{Ejected, NotEjected};
 
 /// A file system on a block device that is mounted now.
