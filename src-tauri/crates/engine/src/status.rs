@@ -1,5 +1,7 @@
 //! What people see: a pure function of the assistant's state and what is under way.
 
+mod problems;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -16,6 +18,7 @@ use surroundings::Why;
 use crate::policy;
 use crate::wishes;
 use crate::work::{Damage, Underway, Workshop};
+use problems::problems;
 
 /// So many nested repositories are named besides the first.
 const NAMED: usize = 9;
@@ -216,139 +219,6 @@ fn deleted_elsewhere(deletions: &Deletions) -> String {
         "{who} deleted {removed} of the {of} files of this folder{place}{at}. Should they be deleted here too? Nothing was \
          deleted here yet."
     )
-}
-
-fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let problem = |what: String, remedy: &str, action| Problem {
-        what,
-        lost: "Nothing is lost.".to_owned(),
-        next: "It will be looked at again by itself.".to_owned(),
-        remedy: remedy.to_owned(),
-        action,
-    };
-    let folder = place(workshop.annex());
-    let leave = || Some(Action::Leave { folder: folder.clone() });
-    match assistant.root() {
-        Root::Same => {}
-        Root::Vanished => problems.push(problem(
-            format!("{folder} is not there any more, so nothing is taken for deleted."),
-            "If it is on a drive, plug it in. If it is not wanted any more, stop keeping it.",
-            leave(),
-        )),
-        Root::Replaced => problems.push(problem(
-            format!("Another folder or drive is in the place of {folder}, so nothing is taken for deleted."),
-            "Put the right one back, or stop keeping it.",
-            leave(),
-        )),
-    }
-    if let Some(trouble) = assistant.trouble() {
-        problems.push(problem(
-            format!("Something could not be done here: {trouble}."),
-            "",
-            Some(Action::Sync { folder: folder.clone() }),
-        ));
-    } else if let Some(why) = workshop.unsynced() {
-        problems.push(problem(format!("Nothing is synced here: {why}."), "", None));
-    }
-    for waiting in workshop.waiting() {
-        problems.push(Problem {
-            what: format!("A change from elsewhere waits for {}: {}.", waiting.path, waiting.why),
-            lost: "Nothing is lost; all other changes have arrived.".to_owned(),
-            next: "It arrives by itself as soon as that is possible.".to_owned(),
-            remedy: waiting.why.remedy().to_owned(),
-            action: Some(show_where(&folder, &waiting.path.to_string())),
-        });
-    }
-    for (path, why) in workshop.blind() {
-        let why = match why {
-            // That is as it must be there: a note tells it.
-            Why::Elsewhere => continue,
-            Why::Overflow => "too much changed at once",
-            Why::Missing => "it is not there, or was replaced",
-            Why::WatchLimit => "the limit of watched directories (fs.inotify.max_user_watches) is reached",
-            Why::Unreadable => "it cannot be read",
-        };
-        problems.push(problem(
-            format!(
-                "Changes in {} are noticed only every 30 seconds: {why}.",
-                path.display()
-            ),
-            "Raise the limit or make it readable.",
-            None,
-        ));
-    }
-    if let Some(mistake) = workshop.rules().mistake {
-        problems.push(Problem {
-            what: format!("The rules of this folder cannot be read: {mistake}"),
-            lost: "Nothing is lost.".to_owned(),
-            next: "Until they can be read the rules before are in force; without any, no content moves.".to_owned(),
-            remedy: "Correct that line.".to_owned(),
-            action: Some(Action::Show {
-                path: workshop.annex().own_dir().join(policy::FILE).display().to_string(),
-            }),
-        });
-    }
-    problems.extend(damages(workshop, &folder));
-    for (what, why) in workshop.unfit() {
-        let show = show_where(&folder, &what);
-        problems.push(problem(
-            format!("{what} is left out: {why}."),
-            "Rename it or correct it.",
-            Some(show),
-        ));
-    }
-    problems
-}
-
-/// The directory of a file.
-fn show_where(folder: &str, file: &str) -> Action {
-    let file = Path::new(folder).join(file);
-    let directory = file.parent().unwrap_or(&file);
-    Action::Show {
-        path: directory.display().to_string(),
-    }
-}
-
-/// Contents that were found damaged and are not made good yet.
-fn damages(workshop: &Workshop, folder: &str) -> Vec<Problem> {
-    let name = |uuid: &Uuid| match uuid == workshop.annex().uuid() {
-        true => "this folder".to_owned(),
-        false => workshop.description(uuid),
-    };
-    let problem = |(place, damage): (&Uuid, &Damage)| {
-        let others = damage.have.iter().filter(|uuid| *uuid != place);
-        let others: Vec<String> = others.map(name).collect();
-        let others = others.join(", ");
-        let (lost, next, remedy, action) = match others.is_empty() {
-            false => (
-                format!("Nothing is lost: {others} has it."),
-                format!("It will be fetched again from {others}."),
-                String::new(),
-                Action::Sync {
-                    folder: folder.to_owned(),
-                },
-            ),
-            true => (
-                "No other place is known to have it.".to_owned(),
-                "It will be fetched as soon as a place has it again.".to_owned(),
-                "Put another copy of the file in its place if you have one.".to_owned(),
-                show_where(folder, &damage.path.to_string()),
-            ),
-        };
-        Problem {
-            what: format!(
-                "The content of {} in {} is damaged; it was set aside there, in annex/bad of the git directory.",
-                damage.path,
-                name(place)
-            ),
-            lost,
-            next,
-            remedy,
-            action: Some(action),
-        }
-    };
-    workshop.setbacks().damaged().map(problem).collect()
 }
 
 fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use tokio::sync::watch;
 
-
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
 /// One mount.

@@ -1,5 +1,7 @@
 #![allow(clippy::print_stdout, reason = "a vector test reports how many cases it ran")]
 
+mod bad;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
@@ -17,6 +19,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::{Making, Store};
 use crate::locks::LockFile;
 use crate::{Annex, Backend, Error, Hasher};
+pub(crate) use bad::overwrite;
 
 /// A temporary directory that can be deleted although objects in it are locked down.
 pub(crate) struct Top(tempfile::TempDir);
@@ -378,135 +381,6 @@ fn linked_content_is_the_file_itself() {
     fs::write(&path, b"other").unwrap();
     let replaced = store.ingest(&source, Backend::Sha256, Making::Link(&path), None);
     assert!(matches!(replaced, Err(Error::Busy(_))), "{replaced:?}");
-}
-
-#[test]
-fn bad_content_is_set_aside_unless_it_is_locked() {
-    let top = Top::new();
-    let annex = repository(top.path(), &[]);
-    let store = annex.store();
-    let key = put(&annex, b"hello\n");
-    let object = store.find(&key).unwrap();
-    let lock = store.lock_content_shared(&key).unwrap().unwrap();
-    let second = store.lock_content_shared(&key).unwrap().unwrap();
-    assert_eq!(mode(object.parent().unwrap()) & 0o222, 0);
-    assert!(!store.set_bad(&key).unwrap());
-    drop(lock);
-    assert!(!store.set_bad(&key).unwrap());
-    drop(second);
-    assert_eq!(entries(object.parent().unwrap()).len(), 1, "no lock file stays");
-    assert!(store.set_bad(&key).unwrap());
-    assert!(!store.is_present(&key));
-    assert_eq!(entries(&annex.annex_file("objects")), [""; 0]);
-    assert_eq!(entries(&annex.annex_file("bad")).len(), 1);
-    assert!(!store.set_bad(&key).unwrap());
-    assert!(store.lock_content_shared(&key).unwrap().is_none());
-}
-
-/// A disk image, say: mostly holes, of which one is at the end, with a little data here and there.
-#[test]
-fn holes_stay_holes_on_the_way_in_between_repositories_and_out() {
-    const SIZE: u64 = 24 << 20;
-    let (top, other) = (Top::new(), Top::new());
-    let (annex, other) = (repository(top.path(), &[]), repository(other.path(), &[]));
-    for (size, places) in [
-        (SIZE, &[0, 5_000_000, 17_000_001][..]),
-        (SIZE + 777, &[]),
-        (3 << 20, &[1_000_000]),
-    ] {
-        let path = top.path().join("image");
-        let image = File::options()
-            .create(true)
-            .truncate(true)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .unwrap();
-        image.set_len(size).unwrap();
-        for &place in places {
-            image.write_all_at(&content(70_000, place), place).unwrap();
-        }
-        let content = fs::read(&path).unwrap();
-        let most = image.metadata().unwrap().blocks() + 64;
-        let key = key_of(&content);
-        let check = |file: &Path| {
-            let found = fs::metadata(file).unwrap();
-            assert!(fs::read(file).unwrap() == content, "{file:?}");
-            assert!(
-                found.blocks() <= most,
-                "{file:?} takes {} blocks instead of {most}",
-                found.blocks()
-            );
-        };
-        let store = annex.store();
-        let made = store.ingest(&image, Backend::Sha256, Making::Copy, None).unwrap();
-        assert_eq!(made.size, size);
-        finish(&store, vec![(key.clone(), made.incoming)]);
-        check(&store.find(&key).unwrap());
-        let store = other.store();
-        // An interrupted transfer goes on from any place.
-        let partial = store.partial_path(&key);
-        fs::create_dir_all(partial.parent().unwrap()).unwrap();
-        fs::write(&partial, &content[..1_234_567]).unwrap();
-        let received = store
-            .copy_in(&annex.store().open(&key).unwrap(), &key, true, &|_| {})
-            .unwrap();
-        finish(&store, vec![(key.clone(), received)]);
-        let object = store.find(&key).unwrap();
-        assert!(fs::read(&object).unwrap() == content);
-        assert!(fs::metadata(&object).unwrap().blocks() <= most + 1_234_567 / 512);
-        assert!(store.set_bad(&key).unwrap());
-        let received = store
-            .copy_in(&annex.store().open(&key).unwrap(), &key, true, &|_| {})
-            .unwrap();
-        finish(&store, vec![(key.clone(), received)]);
-        check(&store.find(&key).unwrap());
-        check(
-            &store
-                .content_for_work_tree(&key, &any_path(), false, false)
-                .unwrap()
-                .path(),
-        );
-    }
-}
-
-/// As a program does that writes into a thin file, which is the same inode as the object.
-pub(crate) fn overwrite(store: &Store<'_>, key: &Key, content: &[u8]) {
-    let object = store.find(key).unwrap();
-    fs::set_permissions(&object, fs::Permissions::from_mode(0o644)).unwrap();
-    fs::write(&object, content).unwrap();
-}
-
-#[test]
-fn an_object_that_is_another_is_neither_used_nor_kept() {
-    let top = Top::new();
-    let annex = repository(top.path(), &[]);
-    let store = annex.store();
-    for overwritten in [&b"HELLO\n"[..], b"", b"longer than it was"] {
-        let key = put(&annex, b"hello\n");
-        overwrite(&store, &key, overwritten);
-        assert_eq!(
-            store.is_present(&key),
-            overwritten.len() == 6,
-            "a size that is wrong shows at once"
-        );
-        for thin in [false, true] {
-            let placed = store.content_for_work_tree(&key, &any_path(), thin, false);
-            assert!(matches!(super::found(placed), Ok(None)));
-        }
-        assert!(store.find(&key).is_none());
-        assert_eq!(
-            fs::read(annex.annex_file("bad").join(super::file_name(&key))).unwrap(),
-            overwritten
-        );
-
-        put(&annex, b"hello\n");
-        overwrite(&store, &key, overwritten);
-        put(&annex, b"hello\n");
-        assert_eq!(fs::read(store.find(&key).unwrap()).unwrap(), b"hello\n");
-        assert!(store.holds(&key).unwrap());
-        assert!(store.set_bad(&key).unwrap());
-    }
 }
 
 #[test]

@@ -1,3 +1,5 @@
+mod merging;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -495,98 +497,6 @@ impl Workshop {
     fn transfer_name(&self, id: Id) -> String {
         let since = self.made_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         format!("{:x}-{}", since.as_nanos(), id.0)
-    }
-
-    /// The refs as they are now. A repository that cannot be read has no heads, and nothing is done with it.
-    ///
-    /// While paths wait, the commit of the work tree is the merge that they wait for, unless something was committed since
-    /// that is not in it yet.
-    pub(crate) fn refs(&self) -> Refs {
-        let Ok(state) = self.read_refs() else {
-            return Refs::default();
-        };
-        let (ahead, held) = {
-            let shared = self.shared();
-            (shared.ahead, shared.held.clone())
-        };
-        let ahead = ahead.filter(|ahead| state.tree.is_none_or(|head| self.annex.contains(*ahead, head)));
-        let is_due = |(tip, _): &(Oid, String)| {
-            let is_there = ahead.is_some_and(|ahead| self.annex.contains(ahead, *tip));
-            !is_there && !held.contains(&(state.tree, *tip))
-        };
-        Refs {
-            heads: Heads {
-                tree: ahead.or(state.tree),
-                annex: state.annex,
-            },
-            unmerged: state.annex_behind || (!self.annex.is_bare() && state.incoming.iter().any(is_due)),
-        }
-    }
-
-    /// Remembers which commits wait for the user's word, instead of those before.
-    pub(crate) fn hold_deletions(&self, held: impl IntoIterator<Item = (Option<Oid>, Oid)>) {
-        self.shared().held = held.into_iter().collect();
-    }
-
-    /// The ref of a branch to be merged that contains this commit; none if there is none.
-    pub(crate) fn leads_to(&self, commit: Oid) -> Result<Option<String>, AnnexError> {
-        let mut incoming = self.incoming()?.into_iter();
-        Ok(incoming.find_map(|(tip, reference)| self.annex.contains(tip, commit).then_some(reference)))
-    }
-
-    /// Remembers which paths the last merge could not make follow, and its commit; false if they are those of before.
-    pub(crate) fn set_waiting(&self, ahead: Option<Oid>, waiting: Vec<Waiting>) -> bool {
-        let mut shared = self.shared();
-        shared.ahead = ahead;
-        let is_other = waiting.is_empty() || shared.waiting != waiting;
-        shared.waiting = waiting;
-        is_other
-    }
-
-    /// Deletes old files that nobody has open any more, and brings back what was written to them.
-    pub(crate) fn settle_retired(&self) {
-        let retired = match self.annex.settle_retired(SystemTime::now()) {
-            Ok(retired) => retired,
-            Err(error) => return self.note(error.to_string()),
-        };
-        for version in &retired.brought_back {
-            self.note(format!(
-                "a program wrote to a file while it was replaced: what it wrote is kept as {version}"
-            ));
-        }
-        self.shared().has_retired = !retired.open.is_empty();
-    }
-
-    /// True if programs may still write to files that a checkout has taken away.
-    pub(crate) fn has_retired(&self) -> bool {
-        self.shared().has_retired
-    }
-
-    /// The paths that the last merge could not make follow, with the reasons.
-    pub(crate) fn waiting(&self) -> Vec<Waiting> {
-        self.shared().waiting.clone()
-    }
-
-    /// Why no branch of this folder can be synced now, if it is so; in words for people.
-    pub(crate) fn unsynced(&self) -> Option<String> {
-        self.shared().unsynced.clone()
-    }
-
-    /// The branches that are not merged yet, with the names of their refs.
-    pub(crate) fn incoming(&self) -> Result<Vec<(Oid, String)>, AnnexError> {
-        Ok(self.read_refs()?.incoming)
-    }
-
-    fn read_refs(&self) -> Result<RefsState, AnnexError> {
-        let mut merged = std::mem::take(&mut self.shared().merged);
-        let state = self.annex.refs(&self.pulled(), &mut merged);
-        let mut shared = self.shared();
-        shared.merged.append(&mut merged);
-        shared.unsynced = match &state {
-            Err(AnnexError::Refused(why)) => Some(why.clone()),
-            Ok(_) | Err(_) => None,
-        };
-        state
     }
 
     /// True if the folder is still the one that was opened.

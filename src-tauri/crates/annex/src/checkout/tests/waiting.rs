@@ -1,0 +1,173 @@
+//! Paths that cannot follow, and files that a program has open.
+
+use super::*;
+
+fn waiting(done: &CheckedOut) -> Vec<(String, Obstacle)> {
+    let waiting = done.waiting.iter();
+    waiting.map(|one| (one.path.to_string(), one.why.clone())).collect()
+}
+
+fn check_out_partially(fixture: &Fixture, to: Oid) -> CheckedOut {
+    let head = fixture.annex.head().unwrap();
+    let options = CheckoutOptions {
+        thin: false,
+        partial: true,
+    };
+    fixture.annex.check_out(&head, to, &options).unwrap()
+}
+
+#[test]
+fn one_path_waits_and_all_others_follow() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1")), ("d/f", file("1")), ("gone", file("1"))]));
+    fixture.write("d/f", b"mine");
+    fixture.write("ignored", b"mine");
+    let to = leaves([
+        ("a", file("2")),
+        ("d/f", file("2")),
+        ("d/new", file("2")),
+        ("ignored", file("2")),
+    ]);
+    let next = fixture.commit(&to, &[base], "next");
+    let done = check_out_partially(&fixture, next);
+    let expected = [("d/f", Obstacle::Changed), ("ignored", Obstacle::Changed)];
+    assert_eq!(waiting(&done), expected.map(|(path, why)| (path.to_owned(), why)));
+    let partial = fixture.get("refs/heads/main").unwrap();
+    assert_eq!(
+        fixture.leaves(partial),
+        leaves([("a", file("2")), ("d/f", file("1")), ("d/new", file("2"))])
+    );
+    assert_eq!(fixture.get("refs/heads/synced/main"), Some(next));
+    assert_eq!(fixture.git(&["status", "--porcelain"]), " M d/f\n?? ignored\n");
+    assert_eq!(
+        (fixture.read("d/f"), fixture.read("ignored")),
+        (b"mine".to_vec(), b"mine".to_vec())
+    );
+    // The same again makes no commit.
+    assert_eq!(check_out_partially(&fixture, next).changed, 0);
+    assert_eq!(fixture.get("refs/heads/main"), Some(partial));
+}
+
+#[test]
+fn a_file_that_a_program_has_open_is_not_taken_away() {
+    for (open, to) in [
+        (
+            "edited",
+            leaves([("edited", file("2")), ("gone", file("1")), ("x", file("2"))]),
+        ),
+        ("gone", leaves([("edited", file("1")), ("x", file("2"))])),
+    ] {
+        let fixture = Fixture::new();
+        let base = fixture.start(&leaves([("edited", file("1")), ("gone", file("1"))]));
+        let next = fixture.commit(&to, &[base], "next");
+        let mut writer = fs::File::options()
+            .append(true)
+            .open(fixture.path().join(open))
+            .unwrap();
+        let done = check_out(&fixture, next);
+        assert_eq!(waiting(&done), [(open.to_owned(), Obstacle::Open)]);
+        assert_eq!(fixture.read("x"), b"2", "all others arrive");
+        std::io::Write::write_all(&mut writer, b" and more").unwrap();
+        assert_eq!(fixture.read(open), b"1 and more");
+    }
+}
+
+/// A program found the file by its name just before it was taken away, and writes to it after.
+#[test]
+fn what_is_written_to_a_file_that_was_taken_away_comes_back_as_a_version() {
+    let fixture = Fixture::new();
+    fixture.write("d/f.txt", b"old");
+    let store = fixture.annex.store();
+    let path = RepoPath::parse(b"d/f.txt").unwrap();
+    let mut place = Place::open(&fixture.path()).unwrap();
+    let seen = place.look(&path).unwrap().unwrap();
+    let mut taken_away = TakenAway::new(&store);
+    let (_, new) = store.work_tree_file(false).unwrap();
+    let Parent::Open(parent) = place.parent(&path, false).unwrap() else {
+        panic!("it is there")
+    };
+    assert_eq!(taken_away.replace(new, parent, &path, &seen).unwrap(), Taken::Done);
+    let taken = fs::read_dir(fixture.path().join(".git/annex/othertmp")).unwrap();
+    let taken = taken.flatten().map(|entry| entry.path()).next().unwrap();
+    let mut writer = fs::File::options().append(true).open(taken).unwrap();
+    taken_away.finish().unwrap();
+    let now = std::time::SystemTime::now();
+    let open = fixture.annex.settle_retired(now).unwrap();
+    assert_eq!((open.open, open.brought_back), (vec![path], vec![]));
+    std::io::Write::write_all(&mut writer, b" and new").unwrap();
+    drop(writer);
+    let back = fixture.annex.settle_retired(now).unwrap().brought_back;
+    assert_eq!(back.len(), 1);
+    let name = back[0].to_string();
+    assert!(name.starts_with("d/f.variant-") && name.ends_with(".txt"), "{name}");
+    assert_eq!(fixture.read(&name), b"old and new");
+    assert_eq!(fixture.annex.settle_retired(now).unwrap(), Retired::default());
+}
+
+#[test]
+fn a_file_that_nobody_wrote_to_is_deleted() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1")), ("b", file("1"))]));
+    let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
+    assert_eq!(check_out(&fixture, next).waiting, []);
+    assert!(!fixture.exists(".git/anabranch/retired"));
+    let left = fs::read_dir(fixture.path().join(".git/annex/othertmp"));
+    assert_eq!(left.map_or(0, Iterator::count), 0);
+}
+
+/// Names that differ in case only are one name there.
+#[test]
+fn where_names_fold_nothing_is_overwritten_and_case_only_renames_follow() {
+    let Some(folding) = Folding::mount() else { return };
+    let fixture = Fixture::within(&folding.path());
+    let listed = |below: &str| {
+        let names = fs::read_dir(fixture.path().join(below)).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| name != ".git").collect();
+        names.sort();
+        names
+    };
+    let first = fixture.start(&leaves([
+        ("readme", file("lower")),
+        ("x", file("x")),
+        ("d/f", file("f")),
+    ]));
+    let both = leaves([
+        ("readme", file("lower")),
+        ("README", file("upper")),
+        ("x", file("x")),
+        ("d/f", file("f")),
+        ("news", file("news")),
+    ]);
+    let second = fixture.commit(&both, &[first], "second");
+    let done = check_out(&fixture, second);
+    assert_eq!(waiting(&done), [("README".to_owned(), Obstacle::SameName)]);
+    assert_eq!(fixture.read("readme"), b"lower");
+    assert_eq!(listed(""), ["d", "news", "readme", "x"]);
+    let partial = fixture.get("refs/heads/main").unwrap();
+    let renamed = leaves([
+        ("readme", file("lower")),
+        ("X", file("x")),
+        ("d/F", file("f")),
+        ("news", file("news")),
+    ]);
+    let third = fixture.commit(&renamed, &[partial], "third");
+    assert_eq!(waiting(&check_out(&fixture, third)), []);
+    assert_eq!(
+        (listed(""), listed("d")),
+        (
+            vec!["X".into(), "d".into(), "news".into(), "readme".into()],
+            vec!["F".into()]
+        )
+    );
+    assert_eq!((fixture.read("X"), fixture.read("d/F")), (b"x".to_vec(), b"f".to_vec()));
+    // Another content under the new name.
+    let mut replaced = renamed;
+    replaced.remove("X");
+    replaced.insert("x".into(), file("another"));
+    let fourth = fixture.commit(&replaced, &[third], "fourth");
+    check_out(&fixture, fourth);
+    check_out(&fixture, fourth);
+    assert_eq!(fixture.read("x"), b"another");
+    assert_eq!(fixture.get("refs/heads/main"), Some(fourth));
+}

@@ -1,0 +1,117 @@
+//! What is not taken in, or not now.
+
+use super::*;
+
+#[test]
+fn an_index_that_cannot_be_read_deletes_nothing() {
+    for damage in 0..3 {
+        let repo = Scratch::new();
+        repo.write("a", "a");
+        repo.write("b", "b");
+        repo.sync();
+        let index = repo.path(".git/index");
+        match damage {
+            0 => File::options().write(true).open(&index).unwrap().set_len(100).unwrap(),
+            1 => File::options().write(true).open(&index).unwrap().set_len(0).unwrap(),
+            _ => fs::remove_file(&index).unwrap(),
+        }
+        let intake = repo.sync();
+        assert!(intake.commit.is_none());
+        assert_eq!(repo.path(".git/index.damaged").exists(), damage < 2);
+        repo.check();
+    }
+}
+
+#[test]
+fn refuses_where_a_commit_is_not_the_users_wish() {
+    let repo = Scratch::new();
+    repo.write("a", "a");
+    repo.sync();
+    repo.write("b", "b");
+    let refused = |what: &str| match repo.ingest(repo.look()) {
+        Err(Error::Refused(message)) => assert!(message.contains("nothing is lost"), "{message}"),
+        other => panic!("{what}: {other:?}"),
+    };
+    let head = repo.git(&["rev-parse", "HEAD"]).to_string();
+    fs::write(repo.path(".git/MERGE_HEAD"), &head).unwrap();
+    refused("merge");
+    fs::remove_file(repo.path(".git/MERGE_HEAD")).unwrap();
+    repo.git(&["checkout", "-q", "--detach"]);
+    refused("detached");
+    repo.git(&["checkout", "-q", "-b", "adjusted/main(unlocked)"]);
+    refused("adjusted");
+    repo.git(&["checkout", "-q", "main"]);
+    repo.git(&[
+        "update-index",
+        "--add",
+        "--cacheinfo",
+        &format!("100644,{},c", repo.git(&["hash-object", "-w", "a"]).to_string().trim()),
+    ]);
+    let blob = repo.git(&["hash-object", "-w", "a"]).to_string();
+    let conflict = format!("100644 {0} 1\tx\n100644 {0} 2\tx\n", blob.trim());
+    fs::write(repo.folder.path().join("info"), conflict).unwrap();
+    let command = format!(
+        "git update-index --index-info < {}",
+        repo.folder.path().join("info").display()
+    );
+    assert!(
+        std::process::Command::new("sh")
+            .args(["-c", &command])
+            .current_dir(repo.top())
+            .status()
+            .unwrap()
+            .success()
+    );
+    refused("conflict");
+    assert_eq!(repo.git(&["rev-parse", "HEAD"]).to_string(), head);
+    assert!(!repo.path(".git/index.lock").exists());
+}
+
+#[test]
+fn a_root_that_is_gone_deletes_nothing() {
+    let repo = Scratch::new();
+    repo.write("a", "a");
+    repo.sync();
+    fs::remove_file(repo.path("a")).unwrap();
+    let look = repo.look();
+    let away = repo.folder.path().join("away");
+    fs::rename(repo.top(), &away).unwrap();
+    assert_eq!(repo.look().root, RootState::Vanished);
+    fs::create_dir(repo.top()).unwrap();
+    assert_eq!(repo.look().root, RootState::Replaced);
+    assert!(repo.ingest(look).is_err());
+    fs::remove_dir(repo.top()).unwrap();
+    fs::rename(&away, repo.top()).unwrap();
+    let look = repo.look();
+    assert_eq!((look.root, look.removed.len()), (RootState::Same, 1));
+    repo.git(&["config", "annex.uuid", "00000000-0000-4000-8000-000000000000"]);
+    assert_eq!(repo.look().root, RootState::Replaced);
+}
+
+#[test]
+fn the_index_is_shared_with_git() {
+    let repo = Scratch::new();
+    repo.write("a", "a");
+    fs::write(repo.path(".git/index.lock"), "").unwrap();
+    assert!(matches!(repo.ingest(repo.look()), Err(Error::Busy(_))));
+    // A lock of this program that no process holds was left by one that died.
+    fs::write(
+        repo.path(".git/index.lock"),
+        "anabranch holds this while it edits the index\n",
+    )
+    .unwrap();
+    repo.sync();
+    repo.check();
+}
+
+#[test]
+fn a_file_that_must_lie_still_waits() {
+    let mut repo = Scratch::new();
+    repo.settings.delayadd = Duration::from_secs(60);
+    repo.write("a", "a");
+    let intake = repo.ingest(repo.look()).unwrap();
+    assert_eq!(
+        intake.postponed,
+        [(path("a"), Postponed::TooYoung(Duration::from_secs(60)))]
+    );
+}
