@@ -267,10 +267,15 @@ impl Directory {
 
     /// A new file of a name of its own that begins with `prefix`; deleted unless it is given another name.
     pub fn new_file(self: &Arc<Self>, prefix: &str, mode: u32) -> Result<NewFile> {
+        self.new_file_between(prefix, "", mode)
+    }
+
+    /// The same of a name that also ends in `suffix`.
+    pub(crate) fn new_file_between(self: &Arc<Self>, prefix: &str, suffix: &str, mode: u32) -> Result<NewFile> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let name = OsString::from(format!("{prefix}anabranch-{}-{number}", std::process::id()));
+            let name = OsString::from(format!("{prefix}anabranch-{}-{number}{suffix}", std::process::id()));
             match self.create(&name, OFlags::RDWR, mode) {
                 Ok(file) => {
                     return Ok(NewFile {

@@ -89,9 +89,12 @@ impl GitLock {
     }
 
     /// The same where there are no nameless files: under another name first. What a crash or a power cut leaves of that is
-    /// no lock, and once the lock has its name, it has its mark.
+    /// no lock, and once the lock has its name, it has its mark. That name ends as locks do, as git takes all others below
+    /// `refs` for refs.
     fn create_named(directory: &Arc<Directory>, name: &OsStr) -> std::io::Result<Option<File>> {
-        let mut new = directory.new_file("", MODE).map_err(std::io::Error::other)?;
+        let mut new = directory
+            .new_file_between("", ".lock", MODE)
+            .map_err(std::io::Error::other)?;
         hold(new.file())?;
         match new.rename_new(name) {
             Ok(file) => return Ok(Some(file)),
