@@ -95,6 +95,8 @@ pub struct Found {
 pub enum Failure {
     /// Another program holds a lock that is needed, which most let go of in a moment; in words for people.
     Busy(String),
+    /// The repository is not where it was, so that it is to be looked for; in words for people.
+    Gone(String),
     /// Anything else; in words for people.
     Other(String),
 }

@@ -221,7 +221,7 @@ impl Assistant {
     fn tried(&mut self, now: Timestamp, failed: Option<Failure>) {
         self.locked_since = match failed {
             Some(Failure::Busy(_)) => self.locked_since.or(Some(now)),
-            Some(Failure::Other(_)) | None => None,
+            Some(Failure::Gone(_) | Failure::Other(_)) | None => None,
         };
         let Some(failure) = failed else {
             self.repository_failures = 0;
@@ -238,6 +238,11 @@ impl Assistant {
                     .is_some_and(|since| now.since(since) >= HELD_FOR_LONG)
                     .then_some(why),
             ),
+            Failure::Gone(why) => {
+                // Only a look tells that, and what becomes of it.
+                self.intake.count_lost(now, None);
+                (pacing::retry_after(failures, chance), Some(why))
+            }
             Failure::Other(why) => (pacing::retry_after(failures, chance), Some(why)),
         };
         self.retry_at = Some(now + pause);
@@ -450,7 +455,7 @@ impl Assistant {
                 remote.trouble = Some(why);
                 remote.waits_for_lock(now, chance);
             }
-            Pushed::Failed(Failure::Other(why)) => {
+            Pushed::Failed(Failure::Gone(why) | Failure::Other(why)) => {
                 remote.trouble = Some(why);
                 remote.failed(now, chance);
             }

@@ -16,7 +16,7 @@ pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
         Scope::Paths(paths) => Some(paths.clone()),
     };
     let looked = match try_look(workshop, scope) {
-        Err(error) => Looked::Failed(failure(&error)),
+        Err(error) => Looked::Failed(failure(workshop, &error)),
         Ok(look) => {
             let refused = look.refused.iter().map(|(name, why)| (name.to_string(), why.clone()));
             let unreadable = look
@@ -26,7 +26,7 @@ pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
             workshop.set_unfit(within.as_deref(), refused.chain(unreadable));
             workshop.set_nested(within.as_deref(), &look.nested);
             match fill(workshop, &look.unfilled) {
-                Err(error) => Looked::Failed(failure(&error)),
+                Err(error) => Looked::Failed(failure(workshop, &error)),
                 Ok(()) => {
                     let found = found(&look);
                     workshop.keep_look(id, look);
@@ -118,7 +118,7 @@ pub(super) fn ingest(workshop: &Workshop, id: Id, look: Id, removals: bool) -> E
     let cancelled = workshop.announce(id);
     let (postponed, failed) = match try_ingest(workshop, look, removals, &cancelled) {
         Ok(postponed) => (postponed, None),
-        Err(error) => (Vec::new(), Some(failure(&error))),
+        Err(error) => (Vec::new(), Some(failure(workshop, &error))),
     };
     workshop.forget(id);
     Event::Ingested {
@@ -230,7 +230,7 @@ pub(super) fn restore(workshop: &Workshop, id: Id) -> Event {
         }
         Err(error) => Event::Restored {
             id,
-            failed: Some(failure(&error)),
+            failed: Some(failure(workshop, &error)),
         },
     }
 }

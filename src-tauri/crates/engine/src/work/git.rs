@@ -99,7 +99,8 @@ pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
 
 pub(super) fn merge(workshop: &Workshop, id: Id, partial: bool, said: Option<Said>) -> Event {
     let mut held = Vec::new();
-    let merged = try_merge(workshop, partial, said, &mut held).unwrap_or_else(|error| Merged::Failed(failure(&error)));
+    let merged =
+        try_merge(workshop, partial, said, &mut held).unwrap_or_else(|error| Merged::Failed(failure(workshop, &error)));
     workshop.settle_retired();
     workshop.remember_stamps();
     workshop.hold_deletions(held.iter().map(|(head, deletions)| (*head, deletions.commit)));
@@ -303,7 +304,7 @@ pub(super) fn push(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
                 Away::Absent => Pushed::Away(Away::Absent),
                 Away::Unusable(why) => {
                     workshop.note(format!("could not push to {name}: {why}"));
-                    Pushed::Failed(failure(&error))
+                    Pushed::Failed(failure(workshop, &error))
                 }
             },
         },

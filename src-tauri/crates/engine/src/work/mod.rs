@@ -51,14 +51,22 @@ pub(crate) fn perform(workshop: &Workshop, effect: Effect, mounts: &[Mount]) -> 
 }
 
 /// Why work in a repository failed, for the assistant.
-fn failure(error: &annex::Error) -> Failure {
+fn failure(workshop: &Workshop, error: &annex::Error) -> Failure {
     match error {
         annex::Error::Busy(_) => Failure::Busy(error.to_string()),
         annex::Error::Io { .. }
         | annex::Error::Git { .. }
         | annex::Error::Damaged(_)
         | annex::Error::Refused(_)
-        | annex::Error::DiskReserve { .. } => Failure::Other(error.to_string()),
+        | annex::Error::DiskReserve { .. } => no_lock(workshop, error.to_string()),
+    }
+}
+
+/// The same of an error that is no lock.
+fn no_lock(workshop: &Workshop, why: String) -> Failure {
+    match workshop.is_there() {
+        true => Failure::Other(why),
+        false => Failure::Gone(why),
     }
 }
 

@@ -5,11 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use annex::{Presence, VectorClock};
 use assistant::content::{Direction, Policy};
-use assistant::{Class, Event, Failure, Heads, Id};
+use assistant::{Class, Event, Heads, Id};
 use model::expression::{Preferences, Settings as Rules};
 use model::{Key, RemoteName, RepoPath, Uuid};
 
-use super::{Workshop, failure};
+use super::{Workshop, failure, no_lock};
 use crate::observations::{Described, Wishes};
 use crate::wishes;
 
@@ -21,9 +21,9 @@ pub(super) fn observe(workshop: &Workshop, id: Id) -> Event {
         (heads, observed) = observe_heads(workshop);
     }
     let classes = observed.map_err(|error| match error {
-        crate::Error::Annex(error) => failure(&error),
+        crate::Error::Annex(error) => failure(workshop, &error),
         crate::Error::Observations { .. } | crate::Error::Io { .. } | crate::Error::Refused(_) => {
-            Failure::Other(error.to_string())
+            no_lock(workshop, error.to_string())
         }
     });
     Event::Observed { id, heads, classes }

@@ -278,6 +278,25 @@ fn a_vanished_root_is_looked_for_until_it_is_back() {
 }
 
 #[test]
+fn a_root_that_is_found_gone_by_other_work_is_looked_for() {
+    let mut rig = Rig::settled(&[]);
+    rig.tell(Event::RefsMoved(refs(1, true)));
+    let id = take!(rig, Merge);
+    rig.tell(Event::Merged {
+        id,
+        refs: refs(1, true),
+        merged: Merged::Failed(Failure::Gone("there is no such folder".into())),
+        held: None,
+    });
+    rig.after(2000);
+    rig.look_at_everything(Found {
+        root: Root::Vanished,
+        ..found(0, 100, 100)
+    });
+    assert_eq!(rig.assistant.root(), Root::Vanished);
+}
+
+#[test]
 fn looking_observing_and_merging_take_turns() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::RefsMoved(refs(2, true)));
