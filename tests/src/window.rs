@@ -148,10 +148,13 @@ impl Window {
         self.press(&path);
     }
 
-    /// Clicks what is found at a path as soon as it stands still: what is above it may become larger or smaller, and the click
-    /// go beside it.
+    /// Clicks what is found at a path, until it is hit: what is above it may become larger or smaller, or it be drawn anew, and
+    /// the click go beside it.
     #[track_caller]
     fn press(&self, path: &str) {
+        let script = "const [target] = arguments;
+            window.isHit = false;
+            target.addEventListener('click', () => { window.isHit = true; }, { capture: true, once: true });";
         let mut place = None;
         eventually(PATIENCE, || {
             let found = self.find(path)?;
@@ -159,7 +162,13 @@ impl Window {
             if place.replace(now.clone()) != Some(now) {
                 return Err(format!("{path} does not stand still"));
             }
-            self.post(&format!("/element/{found}/click"), &json!({})).map(drop)
+            let target = json!({ELEMENT: found});
+            self.post("/execute/sync", &json!({"script": script, "args": [target]}))?;
+            self.post(&format!("/element/{found}/click"), &json!({}))?;
+            match self.run("return window.isHit;")?.as_bool() {
+                Some(false) => Err(format!("the click did not hit {path}")),
+                Some(true) | None => Ok(()),
+            }
         });
     }
 
