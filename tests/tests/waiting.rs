@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use whole_system::asking::status;
 use whole_system::clones::{Actor, connect_both};
-use whole_system::{Engine, Sandbox, checks, eventually, run, trees};
+use whole_system::{Engine, Sandbox, attempt, checks, eventually, run, trees};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -66,6 +66,48 @@ fn an_ignored_file_in_the_way_waits_alone() {
     for clone in [&first, &second] {
         checks::assert_whole(&sandbox, clone);
     }
+}
+
+#[test]
+fn what_is_changed_back_while_a_path_waits_stays_changed_back() {
+    let sandbox = Sandbox::new();
+    let (first, second) = two(&sandbox);
+    fs::write(first.join("edited.txt"), "1\n").unwrap();
+    fs::write(first.join("moved.txt"), "1\n").unwrap();
+    for clone in [&first, &second, &first] {
+        Actor::Anabranch.sync(&sandbox, clone);
+    }
+    let open = fs::File::options()
+        .append(true)
+        .open(second.join("ledger.txt"))
+        .unwrap();
+    let before = trees::files(&first);
+
+    // Only the first one acts, and does not hear of the other in between.
+    run(&mut sandbox.git(&first, ["config", "remote.second.annex-pull", "false"]));
+    fs::write(first.join("edited.txt"), "2\n").unwrap();
+    fs::rename(first.join("moved.txt"), sandbox.path("away.txt")).unwrap();
+    fs::write(first.join("new.txt"), "1\n").unwrap();
+    fs::write(first.join("ledger.txt"), "page one, corrected\n").unwrap();
+    run(&mut sandbox.anabranch(["sync", first.to_str().unwrap()]));
+    holds(&second.join("new.txt"), "1\n");
+    fs::write(first.join("edited.txt"), "1\n").unwrap();
+    fs::rename(sandbox.path("away.txt"), first.join("moved.txt")).unwrap();
+    fs::remove_file(first.join("new.txt")).unwrap();
+    // It says that the other does not have all changes yet.
+    attempt(&mut sandbox.anabranch(["sync", first.to_str().unwrap()]));
+
+    drop(open);
+    run(&mut sandbox.git(&first, ["config", "--unset", "remote.second.annex-pull"]));
+    for clone in [&second, &first, &second] {
+        Actor::Anabranch.sync(&sandbox, clone);
+    }
+    assert_eq!(trees::files(&first), before);
+    holds(&first.join("edited.txt"), "1\n");
+    holds(&second.join("edited.txt"), "1\n");
+    holds(&second.join("moved.txt"), "1\n");
+    assert!(!second.join("new.txt").exists());
+    holds(&second.join("ledger.txt"), "page one, corrected\n");
 }
 
 #[test]

@@ -13,10 +13,10 @@
 //! A path that cannot follow (a file of the user's is in its place, a program has it open, the system refuses) stays as it
 //! is, with its index entry, and all others follow. The branch then moves not to the target but to a *partial commit*: its
 //! parent is where the branch was, its tree is that of the target without the changes that wait. So the work tree, the
-//! index and HEAD agree, and the target is a commit that is not merged yet: which paths wait *is* the difference between the
-//! partial commit and the merge of the two. A user who edits, renames or deletes a file that waits acts on the version that
-//! is there, and the next merge meets the act as what it is, concurrent with the target: both are kept. The target goes on
-//! to others all the same: `refs/heads/synced/BRANCH` names it.
+//! index and HEAD agree, and which paths wait *is* the difference between the partial commit and the merge of it with the
+//! target. A user who edits, renames or deletes a file that waits acts on the version that
+//! is there, and the next merge meets the act as what it is, concurrent with the target: both are kept. The merge goes on to
+//! others all the same: `refs/heads/synced/BRANCH` names it before the branch moves.
 //!
 //! By default a checkout that meets uncommitted files touches nothing and names them: where they can be committed first,
 //! that is one commit less.
@@ -100,6 +100,8 @@ pub struct CheckedOut {
     pub blocked: Vec<RepoPath>,
     /// Paths that did not follow. They are as they were, and the branch is at a partial commit.
     pub waiting: Vec<Waiting>,
+    /// Where the branch is now, or, if paths wait, where it will be when they no longer do; none if nothing was done.
+    pub ahead: Option<Oid>,
 }
 
 impl Annex {
@@ -219,11 +221,17 @@ impl Annex {
         waiting.sort();
         waiting.dedup();
         change_index(&mut staged, done);
-        let reached = match waiting.is_empty() || head.commit == Some(wanted.to) {
-            true => Some(wanted.to),
+        let partial = match waiting.is_empty() || head.commit == Some(wanted.to) {
+            true => Partial {
+                reached: Some(wanted.to),
+                ahead: wanted.to,
+            },
             false => {
-                publish(&git, &wanted.branch, wanted.to)?;
-                partial_commit(&git, &mut staged, &head, waiting.len())?
+                let reference = format!("refs/heads/synced/{}", wanted.branch);
+                let synced = git.refname_to_id(&reference).ok();
+                let partial = partial_commit(&git, &mut staged, &head, wanted.to, synced, waiting.len())?;
+                publish(&git, &reference, synced, partial.ahead)?;
+                partial
             }
         };
         if touches {
@@ -232,7 +240,7 @@ impl Annex {
             drop(staged);
         }
         before(Step::Branch)?;
-        if let Some(reached) = reached.filter(|_| head.commit != reached) {
+        if let Some(reached) = partial.reached.filter(|reached| head.commit != Some(*reached)) {
             branch.set(reached, &format!("anabranch: check out {}", wanted.to))?;
         }
         before(Step::Done)?;
@@ -252,6 +260,7 @@ impl Annex {
             changed,
             blocked: Vec::new(),
             waiting,
+            ahead: Some(partial.ahead),
         })
     }
 }
@@ -290,26 +299,27 @@ fn change_index(staged: &mut Staged, done: Done) {
     }
 }
 
-/// Lets others fetch a commit that is not checked out whole. A branch that somebody has just pushed on top of it stays.
-fn publish(git: &Repository, branch: &str, commit: Oid) -> Result<()> {
-    let reference = format!("refs/heads/synced/{branch}");
-    let before = git.refname_to_id(&reference).ok();
-    let is_behind = match before {
-        Some(before) if before == to_git(commit) => false,
-        Some(before) => git
-            .graph_descendant_of(to_git(commit), before)
-            .map_err(Error::git("compare commits"))?,
-        None => true,
-    };
-    if is_behind {
-        move_ref(git, &reference, before, to_git(commit), "anabranch: merged")?;
-    }
-    Ok(())
+/// What is left of a checkout of which paths wait.
+struct Partial {
+    /// What the branch is to be at; none if it stays where it is.
+    reached: Option<Oid>,
+    /// What others are to have, and the branch when no path waits any more.
+    ahead: Oid,
 }
 
-/// Commits what is staged on top of where the branch was: the target without the changes that wait. None if that is what the
+/// Commits what is staged on top of where the branch was: `to` without the changes that wait. Nothing new if that is what the
 /// branch has already.
-fn partial_commit(git: &Repository, staged: &mut Staged, head: &Head, waiting: usize) -> Result<Option<Oid>> {
+///
+/// That commit has what others changed, and not their commits. Were it met by itself, what they changed back since would
+/// look as if it had been changed here. So there is no moment in which it can be had without a merge of it with `to`.
+fn partial_commit(
+    git: &Repository,
+    staged: &mut Staged,
+    head: &Head,
+    to: Oid,
+    synced: Option<git2::Oid>,
+    waiting: usize,
+) -> Result<Partial> {
     let odb = git.odb().map_err(Error::git("open the object database"))?;
     let mut bulk = Bulk::begin(git)?;
     let tree = staged.write_tree(&|oid| odb.exists(to_git(oid)), &mut |content| {
@@ -317,16 +327,52 @@ fn partial_commit(git: &Repository, staged: &mut Staged, head: &Head, waiting: u
     })?;
     let before = head.commit.map(|commit| tree_of(git, commit)).transpose()?;
     if before == Some(to_git(tree)) || (before.is_none() && staged.is_empty()) {
-        return Ok(None);
+        return Ok(Partial {
+            reached: None,
+            ahead: to,
+        });
     }
     let parents: Vec<git2::Oid> = head.commit.map(to_git).into_iter().collect();
     let message = match waiting {
         1 => "changes from elsewhere, without 1 file that waits\n".to_owned(),
         waiting => format!("changes from elsewhere, without {waiting} files that wait\n"),
     };
-    let commit = bulk.commit(to_git(tree), &parents, &signature(git), &message)?;
+    let who = signature(git);
+    let reached = bulk.commit(to_git(tree), &parents, &who, &message)?;
+    let whole = tree_of(git, to)?;
+    // An attempt that was cut off may have published another partial commit with the same changes.
+    let other = match synced {
+        Some(synced) if tree_of(git, from_git(synced))? == whole && descends(git, synced, to_git(to))? => synced,
+        Some(_) | None => to_git(to),
+    };
+    let mut parents = [reached, other];
+    parents.sort();
+    let message = format!("Merge branch '{}'\n", head.branch);
+    let ahead = bulk.commit(whole, &parents, &who, &message)?;
     bulk.finish()?;
-    Ok(Some(from_git(commit)))
+    Ok(Partial {
+        reached: Some(from_git(reached)),
+        ahead: from_git(ahead),
+    })
+}
+
+/// Lets others fetch a commit that is not checked out whole. A branch that somebody has just pushed on top of it stays.
+fn publish(git: &Repository, reference: &str, before: Option<git2::Oid>, commit: Oid) -> Result<()> {
+    let commit = to_git(commit);
+    let is_behind = match before {
+        Some(before) => before != commit && descends(git, commit, before)?,
+        None => true,
+    };
+    if is_behind {
+        move_ref(git, reference, before, commit, "anabranch: merged")?;
+    }
+    Ok(())
+}
+
+/// True if a commit is another one, or has it in its history.
+fn descends(git: &Repository, commit: git2::Oid, from: git2::Oid) -> Result<bool> {
+    let descends = || git.graph_descendant_of(commit, from);
+    Ok(commit == from || descends().map_err(Error::git("compare commits"))?)
 }
 
 /// Keeps others of ours from checking out, and from taking a checkout that is under way for an interrupted one. The

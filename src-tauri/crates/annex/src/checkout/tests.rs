@@ -1,5 +1,6 @@
 mod waiting;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
@@ -30,6 +31,15 @@ fn follows(from: &Leaves, to: &Leaves) -> Fixture {
     assert_eq!(fixture.get("refs/heads/main"), Some(next));
     fixture.assert_clean();
     fixture
+}
+
+/// What others get while paths wait, and of which commits that is a merge.
+fn published(fixture: &Fixture) -> (Leaves, BTreeSet<Oid>) {
+    let published = fixture.get("refs/heads/synced/main").unwrap();
+    let repo = fixture.repo();
+    let commit = repo.find_commit(crate::oid::to_git(published)).unwrap();
+    let parents = commit.parent_ids().map(crate::oid::from_git).collect();
+    (fixture.leaves(published), parents)
 }
 
 /// Every file as expected, and no other.
@@ -488,7 +498,11 @@ fn edits_made_after_a_crash_stay() {
         let expected = leaves([("a", file("2")), ("b", file("1")), ("c", file("1")), ("z", file("2"))]);
         let partial = fixture.get("refs/heads/main").unwrap();
         assert_eq!(fixture.leaves(partial), expected, "step {nth}");
-        assert_eq!(fixture.get("refs/heads/synced/main"), Some(next), "step {nth}");
+        assert_eq!(
+            published(&fixture),
+            (to.clone(), BTreeSet::from([partial, next])),
+            "step {nth}"
+        );
         // What git would commit now are the user's edits and nothing else.
         assert_eq!(
             fixture.git(&["status", "--porcelain"]),

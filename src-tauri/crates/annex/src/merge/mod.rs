@@ -172,10 +172,16 @@ impl Annex {
             return Ok(MergeOutcome::Removes(removals));
         }
         keep::store(self, &git, &merged)?;
-        let CheckedOut { blocked, waiting, .. } = self.check_out(&head, commit, &options.checkout)?;
+        let CheckedOut {
+            blocked,
+            waiting,
+            ahead,
+            ..
+        } = self.check_out(&head, commit, &options.checkout)?;
         if !blocked.is_empty() {
             return Ok(MergeOutcome::Blocked { paths: blocked });
         }
+        let commit = ahead.unwrap_or(commit);
         Ok(match merged.is_empty() {
             true => MergeOutcome::FastForwarded { commit, waiting },
             false => MergeOutcome::Merged {

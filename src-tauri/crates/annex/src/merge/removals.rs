@@ -203,12 +203,17 @@ impl Annex {
         let made = commit_of(&git, &ours, &theirs, is_forward, found.tree, message)?;
         keep::store(self, &git, &[made])?;
         let commit = from_git(made);
-        let CheckedOut { blocked, waiting, .. } = self.check_out(&head, commit, &options.checkout)?;
+        let CheckedOut {
+            blocked,
+            waiting,
+            ahead,
+            ..
+        } = self.check_out(&head, commit, &options.checkout)?;
         if !blocked.is_empty() {
             return Ok(MergeOutcome::Blocked { paths: blocked });
         }
         Ok(MergeOutcome::Merged {
-            commit,
+            commit: ahead.unwrap_or(commit),
             resolved: found.resolved,
             waiting,
         })

@@ -1,6 +1,7 @@
 //! Paths that cannot follow, and files that a program has open.
 
 use super::*;
+use crate::{MergeOptions, Theirs};
 
 fn waiting(done: &CheckedOut) -> Vec<(String, Obstacle)> {
     let waiting = done.waiting.iter();
@@ -37,7 +38,7 @@ fn one_path_waits_and_all_others_follow() {
         fixture.leaves(partial),
         leaves([("a", file("2")), ("d/f", file("1")), ("d/new", file("2"))])
     );
-    assert_eq!(fixture.get("refs/heads/synced/main"), Some(next));
+    assert_eq!(published(&fixture), (to, BTreeSet::from([partial, next])));
     assert_eq!(fixture.git(&["status", "--porcelain"]), " M d/f\n?? ignored\n");
     assert_eq!(
         (fixture.read("d/f"), fixture.read("ignored")),
@@ -46,6 +47,27 @@ fn one_path_waits_and_all_others_follow() {
     // The same again makes no commit.
     assert_eq!(check_out_partially(&fixture, next).changed, 0);
     assert_eq!(fixture.get("refs/heads/main"), Some(partial));
+}
+
+#[test]
+fn what_is_changed_back_elsewhere_while_a_path_waits_stays_changed_back() {
+    let fixture = Fixture::new();
+    let from = leaves([("edited", file("1")), ("gone", file("1")), ("waits", file("1"))]);
+    let base = fixture.start(&from);
+    fixture.write("waits", b"mine");
+    let to = leaves([("edited", file("2")), ("new", file("1")), ("waits", file("2"))]);
+    let next = fixture.commit(&to, &[base], "next");
+    check_out_partially(&fixture, next);
+    fixture.write("waits", b"1");
+    let back = fixture.commit(&from, &[next], "changed back");
+    let synced = fixture.get("refs/heads/synced/main").unwrap();
+    let theirs = [(back, "refs/remotes/origin/main"), (synced, "refs/heads/synced/main")]
+        .map(|(commit, reference)| Theirs { commit, reference });
+    fixture
+        .annex
+        .merge_into_head(&theirs, &MergeOptions::default())
+        .unwrap();
+    assert_holds(&fixture, &from);
 }
 
 #[test]
