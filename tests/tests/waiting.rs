@@ -111,6 +111,38 @@ fn what_is_changed_back_while_a_path_waits_stays_changed_back() {
 }
 
 #[test]
+fn a_file_arrives_where_the_directory_of_a_submodule_was_removed() {
+    let sandbox = Sandbox::new();
+    let (first, second) = two(&sandbox);
+    let other = Actor::Anabranch.init(&sandbox, "other");
+    fs::write(other.join("a.txt"), "a\n").unwrap();
+    Actor::Anabranch.sync(&sandbox, &other);
+    let other = other.to_str().unwrap();
+    let add = [
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "add",
+        "-q",
+        other,
+        "sub",
+    ];
+    run(&mut sandbox.git(&first, add));
+    run(&mut sandbox.git(&first, ["commit", "-qm", "a submodule"]));
+    for clone in [&first, &second] {
+        Actor::Anabranch.sync(&sandbox, clone);
+    }
+    fs::remove_dir(second.join("sub")).unwrap();
+    run(&mut sandbox.git(&first, ["rm", "-qf", "sub"]));
+    fs::write(first.join("sub"), "a file\n").unwrap();
+    for clone in [&first, &second] {
+        Actor::Anabranch.sync(&sandbox, clone);
+    }
+    holds(&second.join("sub"), "a file\n");
+    assert_eq!(run(&mut sandbox.git(&second, ["status", "--porcelain"])), "");
+}
+
+#[test]
 fn a_file_that_a_program_has_open_waits_until_it_is_closed() {
     let sandbox = Sandbox::new();
     let (first, second) = two(&sandbox);

@@ -191,7 +191,9 @@ impl Planner<'_> {
         };
         match (old, new.zip(content), seen) {
             (None, None, _) => {}
-            (None, Some((blob, content)), None) => plan.writes.push(write(blob, content, None)),
+            (_, Some((blob, content)), None) if old.is_none() || is_submodule(old) => {
+                plan.writes.push(write(blob, content, None));
+            }
             (_, Some((blob, content)), Some(seen)) if seen.is_directory() && (old.is_none() || is_submodule(old)) => {
                 plan.directories.push(path.clone());
                 plan.writes.push(write(blob, content, None));
