@@ -99,11 +99,11 @@ impl Remote {
 
     /// Pushes our branches to where git would push them, which is another place where the configuration says so, with
     /// `commit` as that of the work tree (none for what is checked out). A work tree there that nobody tends follows, if
-    /// nothing in it is uncommitted.
-    pub fn push(&self, commit: Option<Oid>) -> Result<PushOutcome> {
+    /// nothing in it is uncommitted and it may lose so many of so many files.
+    pub fn push(&self, commit: Option<Oid>, may_remove: fn(usize, usize) -> bool) -> Result<PushOutcome> {
         let branch = self.local.head()?.branch;
         let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
-        let push_there = || self.push_to(place_of(&self.there), Some(&self.there), &branch, commit);
+        let push_there = || self.push_to(place_of(&self.there), Some(&self.there), &branch, commit, may_remove);
         let top = place_of(&self.local);
         let Some(places) = self.settings.pushes_elsewhere(top)? else {
             return push_there();
@@ -115,7 +115,7 @@ impl Remote {
                 push_there()
             } else {
                 let place = as_git_finds(&place);
-                self.push_to(&place, Annex::open(&place).ok().as_ref(), &branch, commit)
+                self.push_to(&place, Annex::open(&place).ok().as_ref(), &branch, commit, may_remove)
             };
             match pushed? {
                 PushOutcome::UpToDate => {}
@@ -126,13 +126,21 @@ impl Remote {
         Ok(all)
     }
 
-    fn push_to(&self, place: &Path, there: Option<&Annex>, branch: &str, commit: Option<Oid>) -> Result<PushOutcome> {
+    fn push_to(
+        &self,
+        place: &Path,
+        there: Option<&Annex>,
+        branch: &str,
+        commit: Option<Oid>,
+        may_remove: fn(usize, usize) -> bool,
+    ) -> Result<PushOutcome> {
         let options = PushOptions {
             update_checkout: there.map(is_untended).transpose()?.unwrap_or(false),
             checkout: CheckoutOptions {
                 thin: there.is_some_and(annex::settings::is_thin),
                 partial: false,
             },
+            may_remove: Some(may_remove),
             commit,
         };
         push(&self.local, place, &self.settings.name, branch, &options)

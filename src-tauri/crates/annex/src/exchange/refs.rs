@@ -44,13 +44,16 @@ pub struct Fetched {
 }
 
 /// How to push.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct PushOptions {
     /// Also bring the remote's work tree up to date, if that is a fast-forward and nothing is in the way. To be asked
     /// for only if no engine and no git-annex assistant runs there.
     pub update_checkout: bool,
     /// How files are checked out there.
     pub checkout: CheckoutOptions,
+    /// Whether its work tree may lose so many of so many files; none if any. What may not be lost is asked for when the
+    /// remote is synced.
+    pub may_remove: Option<fn(usize, usize) -> bool>,
     /// The commit to push; none for that of the branch. It is another while paths here wait for a merge: others get the
     /// merge.
     pub commit: Option<Oid>,
@@ -406,8 +409,14 @@ fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions
         commit,
         reference: &reference,
     };
+    let any = |_, _| true;
+    let may_remove = options
+        .may_remove
+        .as_ref()
+        .map(|may| may as &dyn Fn(usize, usize) -> bool);
     let how = MergeOptions {
         checkout: options.checkout,
+        may_remove: may_remove.unwrap_or(&any),
         ..MergeOptions::default()
     };
     let outcome = remote.merge_into_head(&[theirs], &how)?;

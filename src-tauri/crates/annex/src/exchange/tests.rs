@@ -167,6 +167,27 @@ fn a_clone_gets_synced_branches_and_its_work_tree_follows() {
 }
 
 #[test]
+fn a_work_tree_that_would_lose_too_many_files_is_left_alone() {
+    let (here, clone) = (Fixture::new(), Fixture::new());
+    let first = here.start(&many(3));
+    push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
+    let less = here.commit(&many(1), &[first], "less");
+    here.check_out(less).unwrap();
+    let careful = PushOptions {
+        may_remove: Some(|removed, of| (removed, of) != (2, 3)),
+        ..both()
+    };
+    let outcome = push(&here.annex, &clone.path(), &origin(), "main", &careful).unwrap();
+    let PushOutcome::Pushed { checkout, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert!(matches!(checkout, Some(MergeOutcome::Removes(_))), "{checkout:?}");
+    assert_eq!(clone.get("refs/heads/main"), Some(first));
+    assert_eq!(clone.get("refs/heads/synced/main"), Some(less));
+    clone.assert_clean();
+}
+
+#[test]
 fn a_work_tree_with_edits_in_the_way_is_left_alone() {
     let (here, clone) = (Fixture::new(), Fixture::new());
     let first = here.start(&leaves([("a", file("1"))]));

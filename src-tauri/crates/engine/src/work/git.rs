@@ -297,7 +297,7 @@ pub(super) fn push(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
     let heads = workshop.refs().heads;
     let pushed = match workshop.remote(name) {
         None => Pushed::Away(Away::Absent),
-        Some(remote) => match remote.push(heads.tree) {
+        Some(remote) => match remote.push(heads.tree, |removed, of| !is_improbable(removed, of)) {
             Ok(PushOutcome::UpToDate | PushOutcome::Pushed { .. }) => Pushed::Done(heads),
             Ok(PushOutcome::Refused { .. }) => Pushed::Refused,
             Err(error) => match away(&remote, &error) {
