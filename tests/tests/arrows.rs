@@ -68,6 +68,7 @@ const TOP_LEVEL: &[&str] = &[
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "README.md",
+    "findings",
     "icons",
     "src-tauri",
     "tests",
