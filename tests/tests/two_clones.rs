@@ -251,8 +251,15 @@ fn a_question_is_answered_without_an_engine() {
     fs::remove_dir_all(first.join("photos")).unwrap();
     asks();
     run(sandbox.anabranch(["answer", "yes"]).arg(&first));
+    assert_eq!(trees::files(&first), BTreeSet::from(["letter.txt".into()]));
+    // Of the other it was not said.
+    assert_eq!(trees::tree(&second), retouched);
+    let mut command = sandbox.anabranch(["sync"]);
+    let output = attempt(command.arg(&second));
+    assert_eq!(output.status.code(), Some(2), "{}", told(&command, &output));
+    assert_eq!(trees::tree(&second), retouched);
+    run(sandbox.anabranch(["answer", "yes"]).arg(&second));
     trees::same(&[&first, &second]).unwrap();
-    assert_eq!(trees::files(&second), BTreeSet::from(["letter.txt".into()]));
 }
 
 /// Many deletions that arrive are asked about before they are in the folder, again after each start, and again when there

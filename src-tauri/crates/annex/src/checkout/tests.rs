@@ -33,15 +33,6 @@ fn follows(from: &Leaves, to: &Leaves) -> Fixture {
     fixture
 }
 
-/// What others get while paths wait, and of which commits that is a merge.
-fn published(fixture: &Fixture) -> (Leaves, BTreeSet<Oid>) {
-    let published = fixture.get("refs/heads/synced/main").unwrap();
-    let repo = fixture.repo();
-    let commit = repo.find_commit(crate::oid::to_git(published)).unwrap();
-    let parents = commit.parent_ids().map(crate::oid::from_git).collect();
-    (fixture.leaves(published), parents)
-}
-
 /// Every file as expected, and no other.
 fn assert_holds(fixture: &Fixture, expected: &Leaves) {
     let mut found = Leaves::new();
@@ -499,7 +490,7 @@ fn edits_made_after_a_crash_stay() {
         let partial = fixture.get("refs/heads/main").unwrap();
         assert_eq!(fixture.leaves(partial), expected, "step {nth}");
         assert_eq!(
-            published(&fixture),
+            waiting::published(&fixture),
             (to.clone(), BTreeSet::from([partial, next])),
             "step {nth}"
         );

@@ -17,6 +17,15 @@ fn check_out_partially(fixture: &Fixture, to: Oid) -> CheckedOut {
     fixture.annex.check_out(&head, to, &options).unwrap()
 }
 
+/// What others get while paths wait, and of which commits that is a merge.
+pub(super) fn published(fixture: &Fixture) -> (Leaves, BTreeSet<Oid>) {
+    let published = fixture.get("refs/heads/synced/main").unwrap();
+    let repo = fixture.repo();
+    let commit = repo.find_commit(crate::oid::to_git(published)).unwrap();
+    let parents = commit.parent_ids().map(crate::oid::from_git).collect();
+    (fixture.leaves(published), parents)
+}
+
 #[test]
 fn one_path_waits_and_all_others_follow() {
     let fixture = Fixture::new();
