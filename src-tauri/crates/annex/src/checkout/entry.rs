@@ -20,8 +20,8 @@ pub(super) fn staged(entry: &Entry) -> Option<Blob> {
 ///
 /// An entry that is not older than the index itself (`written_at`) proves nothing: the file may have changed within the
 /// same tick of the clock.
-/// Whether a file is executable is looked at only with `trust_mode`: git's `core.fileMode`, false where the file system has
-/// no such permission.
+/// The executable bit counts only with `trust_mode`: git's `core.fileMode`, false where the file system has no such
+/// permission.
 pub(super) fn is_unmodified(entry: &Entry, seen: &Seen, written_at: FileTime, trust_mode: bool) -> bool {
     let same_kind = match Mode::from_bits(entry.mode) {
         Some(Mode::File) => !trust_mode || !seen.is_executable(),

@@ -311,7 +311,7 @@ struct Partial {
 /// branch has already.
 ///
 /// That commit has what others changed, and not their commits. Were it met by itself, what they changed back since would
-/// look as if it had been changed here. So there is no moment in which it can be had without a merge of it with `to`.
+/// look as if it had been changed here. So a merge of it with `to` is made too, to be published first.
 fn partial_commit(
     git: &Repository,
     staged: &mut Staged,
@@ -356,7 +356,8 @@ fn partial_commit(
     })
 }
 
-/// Lets others fetch a commit that is not checked out whole. A branch that somebody has just pushed on top of it stays.
+/// Lets others fetch a commit that is not checked out whole. Where somebody has pushed another commit onto the branch since,
+/// that one stays, and the next merge joins the two.
 fn publish(git: &Repository, reference: &str, before: Option<git2::Oid>, commit: Oid) -> Result<()> {
     let commit = to_git(commit);
     let is_behind = match before {

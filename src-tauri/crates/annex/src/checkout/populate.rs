@@ -134,7 +134,7 @@ fn make_all(store: &Store<'_>, top: &Path, files: &[(RepoPath, Key)], thin: bool
                 all.push(made);
             }
             Ok(None) => {}
-            // It stays a pointer, which is looked for again.
+            // It stays a pointer; the next scan tries again.
             Err(error) if Obstacle::of(&error).is_some() => {}
             Err(error) => return Err(error),
         }
@@ -182,7 +182,7 @@ fn place_all(store: &Store<'_>, top: &Path, made: Vec<Made>) -> (Vec<Populated>,
     for made in made {
         match put(&mut place, &mut taken_away, made) {
             Ok(file) => populated.extend(file),
-            // It stays a pointer, which is looked for again.
+            // It stays a pointer; the next scan tries again.
             Err(error) if Obstacle::of(&error).is_some() => {}
             Err(error) => return (populated, Err(error)),
         }

@@ -87,7 +87,7 @@ fn scene(form: Form, theirs: Change) -> Scene {
 }
 
 impl Scene {
-    /// True if the user acted on the old version; if the checkout has come to the file already, it is too late.
+    /// True if the user acted on the old version; false if the checkout had already replaced it.
     fn act(&self, act: Act) -> bool {
         let path = self.fixture.path().join("f");
         if !self.is_old() {

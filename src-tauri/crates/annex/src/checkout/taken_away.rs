@@ -66,10 +66,10 @@ impl<'a> TakenAway<'a> {
 
     /// Puts a new file in the place of the one that was seen.
     ///
-    /// The two change places, so that nothing can slip in between looking and replacing: what came out is looked at once
-    /// more, and goes back if it is not what was seen. (Of its times, only that of the last status change may differ.)
-    /// As it happens, ext4 writes out a file that is renamed over another at once, one by one, and one that changes
-    /// places not, which makes this the faster way for many; so whoever calls this writes out what must survive.
+    /// The two files are exchanged, so that no edit can slip in between check and replacement: the file that came out is
+    /// checked once more, and goes back if it is not the one that was seen. (Of its times, only that of the last status change may differ.)
+    /// ext4 writes a file to disk at once when it is renamed over another, but not when the two are exchanged. This is
+    /// faster for many files, and the caller has to sync what must survive.
     pub(super) fn replace(
         &mut self,
         new: Incoming,

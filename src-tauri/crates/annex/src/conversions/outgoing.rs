@@ -119,7 +119,7 @@ impl Outgoing {
     fn conversions(&self) -> Result<Option<&Conversions>> {
         let Some(tree) = self.tree else { return Ok(None) };
         if self.conversions.get().is_none() {
-            // Two threads may come here at once; one of them is in vain.
+            // If two threads do this at once, the first result stays.
             let _ = self.conversions.set(Conversions::of_tree(&self.annex, tree)?);
         }
         Ok(self.conversions.get())

@@ -1,6 +1,6 @@
 //! Pushing by the `git` program, to a repository whose hooks a push must run.
 //!
-//! Hooks are the other end's: whoever pushes to a path runs them, as its owner expects. git-annex's own `post-receive`
+//! Hooks belong to the other repository: a push to its path runs them, as its owner expects. git-annex's own `post-receive`
 //! hook is none of them, because what it does is done here. Nothing of this repository's configuration runs.
 
 use std::io::ErrorKind;

@@ -51,8 +51,8 @@ pub struct PushOptions {
     pub update_checkout: bool,
     /// How files are checked out there.
     pub checkout: CheckoutOptions,
-    /// Whether its work tree may lose so many of so many files; none if any. What may not be lost is asked for when the
-    /// remote is synced.
+    /// Whether the push may delete this many, of that many files, from its work tree; none if any number. If not, the work
+    /// tree stays, and the remote's next sync asks.
     pub may_remove: Option<fn(usize, usize) -> bool>,
     /// The commit to push; none for that of the branch. It is another while paths here wait for a merge: others get the
     /// merge.

@@ -157,7 +157,7 @@ fn a_draft_locks_nothing_and_is_put_in_place_only_over_the_index_it_was_made_fro
     };
     let before = names();
     let mut late = draft();
-    assert_eq!(names(), before, "nothing is left by whoever is killed now");
+    assert_eq!(names(), before, "a process killed now leaves nothing");
     repo.write("own", "own");
     repo.git(&["-c", "filter.annex.clean=", "add", "own"]);
     assert!(!late.take_lock(Duration::ZERO).unwrap());
