@@ -265,11 +265,13 @@ fn fifty_folders_are_kept_by_one_program() {
 
     let process = PathBuf::from(format!("/proc/{}", engine.id()));
     let descriptors = fs::read_dir(process.join("fd")).unwrap().count();
-    let threads = fs::read_dir(process.join("task")).unwrap().count();
+    let threads = || fs::read_dir(process.join("task")).unwrap().count();
+    let at_work = threads();
     let status = fs::read_to_string(process.join("status")).unwrap();
     let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     let memory: u64 = memory.trim().trim_end_matches(" kB").parse().unwrap();
-    // When all has come to rest, nothing is done.
+    // When all has come to rest, nothing is done. Work has a thread each, so only then does their number say something: a few
+    // for each folder.
     let ticks = || {
         let stat = fs::read_to_string(process.join("stat")).unwrap();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
@@ -279,20 +281,20 @@ fn fifty_folders_are_kept_by_one_program() {
     eventually(PATIENCE, || {
         std::thread::sleep(Duration::from_secs(1));
         let used = ticks() - std::mem::replace(&mut before, ticks());
-        match used {
-            0..=1 => Ok(()),
-            _ => Err(format!("{used} ticks in a second without work")),
+        match (used, threads()) {
+            (0..=1, 0..150) => Ok(()),
+            (_, threads) => Err(format!("{used} ticks in a second without work, {threads} threads")),
         }
     });
+    let at_rest = threads();
     let asked_at = Instant::now();
     engine.stop();
     let stop = asked_at.elapsed();
     eprintln!(
-        "50 folders: in step after {start:?}, 25 files in {step:?}, {descriptors} descriptors, {threads} threads, \
-         {memory} KiB, stopped in {stop:?}"
+        "50 folders: in step after {start:?}, 25 files in {step:?}, {descriptors} descriptors, {at_work} threads at work \
+         and {at_rest} at rest, {memory} KiB, stopped in {stop:?}"
     );
     assert!(descriptors < 1000, "{descriptors} descriptors");
-    assert!(threads < 300, "{threads} threads");
     assert!(memory < 400_000, "{memory} KiB");
     assert!(stop < Duration::from_secs(5), "stopped in {stop:?}");
 }

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use contract::{Answer, Command, Purpose, Reply, Request, Status};
 use surroundings::{Mount, Mounts};
@@ -13,9 +14,11 @@ use crate::settings::{Edit, SettingsFile};
 
 /// The runtime that engines run in: one thread for the loops, and one for each work under way. How many of these run at once
 /// each folder decides for itself: a transfer that is held back by a limit keeps its thread for hours, and nothing else is
-/// to wait for that.
+/// to wait for that. A thread without work ends after a second, so that many folders that change at once cost threads only
+/// while they do.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.thread_keep_alive(Duration::from_secs(1));
     builder.enable_all().build().map_err(|source| Error::Io {
         doing: "start the threads of",
         path: PathBuf::from("the engine"),
