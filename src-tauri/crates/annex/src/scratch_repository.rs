@@ -217,30 +217,43 @@ pub(crate) struct Folding {
 }
 
 impl Folding {
-    /// None, said aloud, where it cannot be had.
+    /// One that lists names as they were given. None, said aloud, where it cannot be had.
     pub(crate) fn mount() -> Option<Self> {
+        Self::mount_as(&["mkfs.exfat"], &["mount.exfat-fuse"])
+    }
+
+    /// One that lists all names in lower case. None, said aloud, where it cannot be had.
+    pub(crate) fn mount_lower_case() -> Option<Self> {
+        let mount = ["lowntfs-3g", "-o", "permissions,ignore_case"];
+        Self::mount_as(&["mkfs.ntfs", "-F", "-q"], &mount)
+    }
+
+    fn mount_as(format: &[&str], mount: &[&str]) -> Option<Self> {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
         fs::File::create(at("image")).unwrap().set_len(64 << 20).unwrap();
         fs::create_dir(at("mounted")).unwrap();
-        let run = |program: &str, args: &[&str]| {
-            let output = Command::new(program).args(args).current_dir(place.path()).output();
+        let run = |command: &[&str], more: &[&str]| {
+            let (program, args) = command.split_first()?;
+            let mut command = Command::new(program);
+            let output = command.args(args).args(more).current_dir(place.path()).output();
             output
                 .ok()
                 .filter(|output| output.status.success())
                 .map(|output| output.stdout)
         };
-        let device = run("mkfs.exfat", &["image"]).and_then(|_| run("losetup", &["-f", "--show", "image"]));
+        let device = run(format, &["image"]).and_then(|_| run(&["losetup", "-f", "--show"], &["image"]));
         let device = device
             .map(|name| String::from_utf8(name).unwrap().trim().to_owned())
             .unwrap_or_default();
-        let is_mounted = !device.is_empty() && run("mount.exfat-fuse", &[&device, "mounted"]).is_some();
+        let is_mounted = !device.is_empty() && run(mount, &[&device, "mounted"]).is_some();
         let folding = Self { place, device };
         if !is_mounted {
-            lacks(
-                "mount",
-                "no file system that folds case can be mounted here (it needs root and exfat-fuse)",
+            let lacking = format!(
+                "no file system that folds case can be mounted here (it needs root and {})",
+                mount[0]
             );
+            lacks("mount", &lacking);
             return None;
         }
         Some(folding)

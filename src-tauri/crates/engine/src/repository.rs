@@ -30,8 +30,9 @@ pub fn clone(source: &Path, path: &Path, bare: bool, description: Option<&str>) 
     Ok(annex.uuid().clone())
 }
 
-/// What a repository needs before it is worked on: a filter that exists on this computer.
+/// What a repository needs before it is worked on: names that stay as they are, and a filter that exists on this computer.
 pub(crate) fn prepare(annex: &Annex) -> Result<(), Error> {
+    annex::init::check_names(annex)?;
     let this = std::env::current_exe().map_err(|source| Error::Io {
         doing: "find",
         path: "this program".into(),

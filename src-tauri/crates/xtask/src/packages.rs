@@ -92,6 +92,11 @@ pub(crate) const TEST: &[Need] = &[
         packages: &["exfat-fuse"],
     },
     Need {
+        is_there: || has_program("lowntfs-3g"),
+        what: "lowntfs-3g",
+        packages: &["ntfs-3g"],
+    },
+    Need {
         is_there: || has_program("losetup"),
         what: "mount and losetup",
         packages: &["mount"],

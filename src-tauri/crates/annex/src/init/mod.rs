@@ -34,11 +34,15 @@ const BRANCH: &str = "refs/heads/git-annex";
 /// # Errors
 ///
 /// Refused with a message, and nothing changed: a place inside another annex, a repository of a kind that is not
-/// supported, a checked out adjusted or view branch, a `.noannex` file, a file system without symlinks or permissions.
+/// supported, a checked out adjusted or view branch, a `.noannex` file, a file system that cannot hold a work tree.
 pub fn init(path: &Path, description: Option<&str>, now: u64) -> Result<Annex> {
     let git = match open_git(path) {
         Ok(git) => git,
-        Err(_) if !is_git_directory(path) => create(path, false)?,
+        Err(_) if !is_git_directory(path) => {
+            let there = path.ancestors().find(|above| above.is_dir());
+            refuse_unfit(there.unwrap_or(path), path)?;
+            create(path, false)?
+        }
         Err(error) => return Err(error),
     };
     let config = git.config().map_err(Error::git("read the configuration"))?;
@@ -57,12 +61,17 @@ pub fn init(path: &Path, description: Option<&str>, now: u64) -> Result<Annex> {
     adopt(git, path, description, now)
 }
 
-/// Refuses to work on a branch that git-annex computes from another one: `adjusted/…` and `views/…`.
-pub fn check_branch(annex: &Annex) -> Result<()> {
-    let git = annex.git()?;
-    refuse_branch(&git, annex.work_tree().unwrap_or(annex.git_dir()))
+/// Refuses to work where files are listed under other names than they were given, which a mount can begin at any time.
+pub fn check_names(annex: &Annex) -> Result<()> {
+    let Some(top) = annex.work_tree() else { return Ok(()) };
+    // Where nothing can be tried, because the disk is full or read-only, nothing can be renamed either.
+    match Directory::top(annex.git_dir()).and_then(|git_dir| keeps_names(git_dir.make("annex")?.path())) {
+        Ok(false) => Err(unfit(top, RENAMES)),
+        Ok(true) | Err(_) => Ok(()),
+    }
 }
 
+/// Refuses to work on a branch that git-annex computes from another one: `adjusted/…` and `views/…`.
 fn refuse_branch(git: &Repository, path: &Path) -> Result<()> {
     let head = git.find_reference("HEAD").ok();
     let branch = head.as_ref().and_then(|head| head.symbolic_target().ok().flatten());
@@ -129,13 +138,11 @@ fn refuse_nested(path: &Path) -> Result<()> {
 
 /// Gives a git repository all that makes it an annex. The version is set last: until then it is not taken for one.
 fn adopt(git: Repository, path: &Path, description: Option<&str>, now: u64) -> Result<Annex> {
-    let crippled = is_crippled(git.commondir())?;
-    if crippled && !git.is_bare() {
-        return Err(Error::Refused(format!(
-            "{} is on a file system without symbolic links or permissions, where only repositories without a work tree are supported yet; nothing was changed. Make a bare repository there with 'anabranch clone --bare'",
-            path.display()
-        )));
+    let annex = Directory::top(git.commondir())?.make("annex")?;
+    if !git.is_bare() {
+        refuse_unfit(annex.path(), path)?;
     }
+    let crippled = !has_links_and_permissions(annex.path())?;
     let git = git_file::make_link(git)?;
     let mut config = configuration(&git)?;
     identity::give_author(&git, &mut config)?;
@@ -191,20 +198,39 @@ fn take_over_branch(git: &Repository) -> Result<()> {
     Ok(())
 }
 
-/// True if symbolic links cannot be made or write protection has no effect, as on FAT.
-fn is_crippled(git_dir: &Path) -> Result<bool> {
-    let annex = Directory::top(git_dir)?.make("annex")?;
-    Ok(!can_hold_work_tree(annex.path())?)
+/// Refuses a work tree at `path` where the file system of `directory` cannot hold one. Tries it, and leaves nothing behind.
+fn refuse_unfit(directory: &Path, path: &Path) -> Result<()> {
+    match (has_links_and_permissions(directory)?, keeps_names(directory)?) {
+        (true, true) => Ok(()),
+        (false, _) => Err(unfit(path, "without symbolic links or permissions")),
+        (true, false) => Err(unfit(path, RENAMES)),
+    }
 }
 
-/// True if symbolic links can be made in `directory` and write protection has an effect, as a work tree needs it. Tries
-/// it, and leaves nothing behind.
+const RENAMES: &str = "that lists files under other names than they were given (in lower case, for instance)";
+
+fn unfit(path: &Path, lacks: &str) -> Error {
+    Error::Refused(format!(
+        "{} is on a file system {lacks}, where only repositories without a work tree are supported yet; nothing was changed. Make a bare repository there with 'anabranch clone --bare'",
+        path.display()
+    ))
+}
+
+/// True if a work tree can lie in `directory`: symbolic links can be made there, write protection has an effect, and files
+/// are listed under the names that they were given. Tries it, and leaves nothing behind.
 pub fn can_hold_work_tree(directory: &Path) -> Result<bool> {
+    Ok(has_links_and_permissions(directory)? && keeps_names(directory)?)
+}
+
+fn probe(directory: &Path) -> Result<tempfile::TempDir> {
+    let made = tempfile::Builder::new().prefix("probe-").tempdir_in(directory);
+    made.map_err(Error::io("create a directory in", directory))
+}
+
+/// False if symbolic links cannot be made or write protection has no effect, as on FAT.
+fn has_links_and_permissions(directory: &Path) -> Result<bool> {
     use std::os::unix::fs::{PermissionsExt, symlink};
-    let probe = tempfile::Builder::new()
-        .prefix("probe-")
-        .tempdir_in(directory)
-        .map_err(Error::io("create a directory in", directory))?;
+    let probe = probe(directory)?;
     let (link, file) = (probe.path().join("link"), probe.path().join("file"));
     if symlink("file", &link).is_err() {
         return Ok(false);
@@ -212,6 +238,17 @@ pub fn can_hold_work_tree(directory: &Path) -> Result<bool> {
     fs::write(&file, b"").map_err(Error::io("write", &file))?;
     Ok(fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).is_ok()
         && fs::metadata(&file).is_ok_and(|metadata| metadata.permissions().mode() & 0o222 == 0))
+}
+
+/// False if files are listed under other names than they were given: in lower case, as by `lowntfs-3g` with `ignore_case`,
+/// or decomposed, as by HFS+. There every such file would be taken for one that was renamed.
+fn keeps_names(directory: &Path) -> Result<bool> {
+    const GIVEN: &str = "Caf\u{e9}";
+    let probe = probe(directory)?;
+    let file = probe.path().join(GIVEN);
+    fs::write(&file, b"").map_err(Error::io("write", &file))?;
+    let mut listed = fs::read_dir(probe.path()).map_err(Error::io("read the directory", probe.path()))?;
+    Ok(listed.any(|entry| entry.is_ok_and(|entry| entry.file_name() == GIVEN)))
 }
 
 /// Opens the repository's own configuration, which all its work trees share.
@@ -247,5 +284,33 @@ fn set_new(config: &mut git2::Config, name: &str, value: &str) -> Result<()> {
     match config.get_string(name) {
         Ok(_) => Ok(()),
         Err(_) => set(config, name, value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch_repository::Folding;
+
+    #[test]
+    fn where_names_do_not_stay_as_they_are_no_work_tree_is_made() {
+        let Some(folding) = Folding::mount_lower_case() else {
+            return;
+        };
+        let at = |name: &str| folding.path().join(name);
+        let there = |path: &Path| fs::read_dir(path).unwrap().count();
+        fs::create_dir(at("photos")).unwrap();
+        fs::write(at("photos/picture.jpg"), "a picture").unwrap();
+        let why = init(&at("photos"), None, 1).unwrap_err().to_string();
+        assert!(why.contains("under other names"), "{why}");
+        assert_eq!(there(&at("photos")), 1, "nothing was changed");
+
+        let elsewhere = tempfile::tempdir().unwrap();
+        let source = elsewhere.path().join("photos");
+        init(&source, None, 1).unwrap();
+        let why = clone(&source, &at("clone"), false, None, 1).unwrap_err().to_string();
+        assert!(why.contains("under other names"), "{why}");
+        assert_eq!(there(&folding.path()), 1, "nothing was left behind");
+        clone(&source, &at("bare"), true, None, 1).unwrap();
     }
 }
