@@ -22,7 +22,10 @@ pub(crate) const MARK: &[u8] = b"anabranch holds this while it edits the index\n
 const MARKED_AT: i64 = 981_173_106;
 
 /// git's commands hold the lock for moments; what holds it longer waits for a person, as `git commit` for its message.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long nobody has had a lock if no other git command follows: one of a script takes some ten milliseconds to its lock.
+const REST: Duration = Duration::from_millis(50);
 
 /// The mode of a lock file, of which the umask takes what it takes.
 const MODE: u32 = 0o644;
@@ -68,6 +71,37 @@ impl GitLock {
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+
+    /// As [`Self::take_within`], but where somebody has the lock, not right after them: a git command is often followed by
+    /// another, which fails if it meets ours. In the second half of `patience` it is taken at any moment.
+    pub(crate) fn take_at_rest(patience: Duration, directory: &Arc<Directory>, name: &OsStr) -> Result<Self> {
+        let began = Instant::now();
+        let half = began + patience / 2;
+        loop {
+            let may_rest = Instant::now() < half;
+            let left = match may_rest {
+                true => Duration::ZERO,
+                false => patience.saturating_sub(began.elapsed()),
+            };
+            match Self::take_within(left, directory, name) {
+                Err(Error::Busy(_)) if may_rest => Self::wait_for_rest(half, directory, name),
+                other => return other,
+            }
+        }
+    }
+
+    /// Waits until nobody has had the lock for a while, but not beyond `until`.
+    pub(crate) fn wait_for_rest(until: Instant, directory: &Arc<Directory>, name: &OsStr) {
+        let mut lock = name.to_owned();
+        lock.push(".lock");
+        let mut free_since = Instant::now();
+        while Instant::now() < until && free_since.elapsed() < REST {
+            thread::sleep(REST / 10);
+            if directory.kind(&lock).is_some() {
+                free_since = Instant::now();
+            }
         }
     }
 
@@ -206,9 +240,36 @@ mod tests {
     use std::fs::{self, File};
 
     use std::sync::Arc;
+    use std::thread;
+    use std::time::{Duration, Instant};
 
-    use super::{GitLock, MARK, mark, remove_all_abandoned, try_lock};
+    use super::{GitLock, MARK, PATIENCE, REST, mark, remove_all_abandoned, try_lock};
     use crate::Directory;
+
+    #[test]
+    fn a_lock_is_not_taken_between_two_git_commands() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = Arc::new(Directory::top(directory.path()).unwrap());
+        let path = directory.path().join("index.lock");
+        File::create_new(&path).unwrap();
+        thread::scope(|scope| {
+            let ours = scope.spawn(|| GitLock::take_at_rest(PATIENCE, &open, OsStr::new("index")).unwrap());
+            for _ in 0..5 {
+                thread::sleep(Duration::from_millis(20));
+                fs::remove_file(&path).unwrap();
+                let removed_at = Instant::now();
+                thread::sleep(REST / 5);
+                let next = File::create_new(&path);
+                // On a machine that was busy elsewhere meanwhile, it was no rest of ours that was too short.
+                if removed_at.elapsed() > REST / 2 {
+                    break;
+                }
+                next.unwrap();
+            }
+            fs::remove_file(&path).unwrap();
+            ours.join().unwrap();
+        });
+    }
 
     #[test]
     fn without_nameless_files_a_lock_has_its_mark_as_soon_as_it_has_its_name() {

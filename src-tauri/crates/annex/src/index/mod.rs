@@ -16,7 +16,7 @@ use std::fs::{File, Metadata, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use git2::{ObjectType, Repository, TreeWalkMode, TreeWalkResult};
 use model::Oid;
@@ -24,6 +24,7 @@ use rustix::fs::{AtFlags, FileType, statat};
 
 #[cfg(test)]
 pub(crate) use crate::git_lock::MARK;
+pub(crate) use crate::git_lock::PATIENCE;
 pub(crate) use entry::{EXECUTABLE, Entry, GITLINK, REGULAR, SKIP_WORKTREE, SYMLINK};
 pub(crate) use tree::CachedTree;
 
@@ -197,7 +198,7 @@ impl Staged {
     pub(crate) fn open(repository: &Repository) -> Result<Self> {
         let begin = || -> Result<_> {
             let directory = Arc::new(Directory::top(repository.path())?);
-            let lock = GitLock::take(&directory, "index".as_ref())?;
+            let lock = GitLock::take_at_rest(PATIENCE, &directory, "index".as_ref())?;
             let index = Index::load(repository)?;
             Ok(index.map(|index| Self::new(index, directory, Some(lock))))
         };
@@ -214,6 +215,14 @@ impl Staged {
     pub(crate) fn draft(repository: &Repository) -> Result<Self> {
         let directory = Arc::new(Directory::top(repository.path())?);
         Ok(Self::new(Index::read(repository)?, directory, None))
+    }
+
+    /// [`Self::open`] if `locked` is true, else [`Self::draft`].
+    pub(crate) fn draft_unless(locked: bool, repository: &Repository) -> Result<Self> {
+        match locked {
+            true => Self::open(repository),
+            false => Self::draft(repository),
+        }
     }
 
     fn new(index: Index, directory: Arc<Directory>, lock: Option<GitLock>) -> Self {
@@ -238,8 +247,13 @@ impl Staged {
         if self.lock.is_some() {
             return Ok(true);
         }
-        self.lock = Some(GitLock::take_within(patience, &self.directory, "index".as_ref())?);
+        self.lock = Some(GitLock::take_at_rest(patience, &self.directory, "index".as_ref())?);
         Ok(IndexFile::in_place(&self.directory)? == self.index.file)
+    }
+
+    /// Waits until nobody has had `index.lock` for a while, but not beyond `until`.
+    pub(crate) fn wait_for_rest(&self, until: Instant) {
+        GitLock::wait_for_rest(until, &self.directory, "index".as_ref());
     }
 
     /// The index as it was read, without the changes made here.

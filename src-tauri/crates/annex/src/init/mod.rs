@@ -39,8 +39,9 @@ pub fn init(path: &Path, description: Option<&str>, now: u64) -> Result<Annex> {
     let git = match open_git(path) {
         Ok(git) => git,
         Err(_) if !is_git_directory(path) => {
-            let there = path.ancestors().find(|above| above.is_dir());
-            refuse_unfit(there.unwrap_or(path), path)?;
+            let whole = std::path::absolute(path).map_err(Error::io("find", path))?;
+            let there = whole.ancestors().find(|above| above.is_dir());
+            refuse_unfit(there.unwrap_or(&whole), path)?;
             create(path, false)?
         }
         Err(error) => return Err(error),

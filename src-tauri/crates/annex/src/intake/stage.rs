@@ -12,7 +12,7 @@ use super::{Counts, Intake, IntakeOptions, Postponed};
 use crate::beneath::Directories;
 use crate::conversions::Conversions;
 use crate::identity::signature;
-use crate::index::{EXECUTABLE, Entry, REGULAR, SYMLINK, Staged};
+use crate::index::{EXECUTABLE, Entry, PATIENCE, REGULAR, SYMLINK, Staged};
 use crate::look::{Look, Prior, RootState, head_tree};
 use crate::objects::Bulk;
 use crate::oid::{from_git, to_git};
@@ -25,10 +25,8 @@ use crate::{Annex, Error, Result};
 /// under the lock.
 const DRAFTS: usize = 3;
 
-/// How long another program may hold the lock of the index.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How much of that the branch stays locked at a time: git waits a tenth of a second for the lock of a branch.
+/// How much of the patience for the index the branch stays locked at a time: git waits a tenth of a second for the lock of a
+/// branch.
 const WITH_BRANCH: Duration = Duration::from_millis(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -125,12 +123,20 @@ impl<'a> Staging<'a> {
     /// draft was made, another draft is made first.
     pub(super) fn put_in_place(&mut self, mut draft: Draft) -> Result<Outcome> {
         let (began, mut drafts) = (Instant::now(), 1);
+        let half = began + PATIENCE / 2;
         loop {
-            draft = match self.try_put_in_place(draft)? {
+            let with_branch = match Instant::now() < half {
+                true => Duration::ZERO,
+                false => WITH_BRANCH,
+            };
+            draft = match self.try_put_in_place(draft, with_branch)? {
                 Tried::Done(outcome) => return Ok(outcome),
                 Tried::Busy(_, busy) if began.elapsed() > PATIENCE => return Err(busy),
                 Tried::Busy(draft, _) => {
-                    thread::sleep(PAUSE);
+                    match &draft.staged {
+                        Some(staged) if Instant::now() < half => staged.wait_for_rest(half),
+                        Some(_) | None => thread::sleep(PAUSE),
+                    }
                     *draft
                 }
                 Tried::Changed if drafts < DRAFTS => {
@@ -148,8 +154,8 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// The branch is locked first: git waits for a branch and not for the index.
-    fn try_put_in_place(&self, mut draft: Draft) -> Result<Tried> {
+    /// The branch is locked first, and while the lock of the index is waited for: git waits for a branch and not for the index.
+    fn try_put_in_place(&self, mut draft: Draft, with_branch: Duration) -> Result<Tried> {
         let Some(staged) = &mut draft.staged else {
             return Ok(Tried::Done(draft.outcome));
         };
@@ -163,7 +169,7 @@ impl<'a> Staging<'a> {
             }
             None => None,
         };
-        let is_current = match staged.take_lock(WITH_BRANCH) {
+        let is_current = match staged.take_lock(with_branch) {
             Ok(is_current) => is_current,
             Err(busy @ Error::Busy(_)) => {
                 drop(branch);
