@@ -147,6 +147,11 @@ impl Fixture {
         git_at(self.directory.path(), arguments)
     }
 
+    /// False if git fails.
+    pub(crate) fn try_git(&self, arguments: &[&str]) -> bool {
+        output_of_git(self.directory.path(), arguments).status.success()
+    }
+
     pub(crate) fn write(&self, path: &str, content: &[u8]) {
         let path = self.directory.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -182,13 +187,7 @@ impl Fixture {
 }
 
 pub(crate) fn git_at(directory: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git")
-        .args(arguments)
-        .current_dir(directory)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .output()
-        .unwrap();
+    let output = output_of_git(directory, arguments);
     assert!(
         output.status.success(),
         "git {arguments:?}: {}{}",
@@ -196,6 +195,16 @@ pub(crate) fn git_at(directory: &Path, arguments: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn output_of_git(directory: &Path, arguments: &[&str]) -> std::process::Output {
+    Command::new("git")
+        .args(arguments)
+        .current_dir(directory)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .output()
+        .unwrap()
 }
 
 pub(crate) fn commit_in(repo: &git2::Repository, leaves: &Leaves, parents: &[Oid], message: &str) -> Oid {

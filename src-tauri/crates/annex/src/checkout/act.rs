@@ -15,6 +15,7 @@ use super::entry::{entry, trusts_mode};
 use super::obstacle::{Obstacle, Waiting};
 use super::place::{Parent, Place, Seen, look_at};
 use super::plan::{Content, Plan, Write};
+use super::rename::{Renamed, rename_inside};
 use super::taken_away::{Taken, TakenAway};
 use super::{Before, Step};
 use crate::conversions::Outgoing;
@@ -56,121 +57,135 @@ impl Done {
     }
 }
 
-/// Changes the work tree. When this returns, what was written is on disk.
-///
-/// `before` is called before each change that one thread makes.
-pub(super) fn act(
-    store: &Store<'_>,
-    outgoing: &Outgoing,
-    top: &Path,
+/// A plan, and all files that it puts in place, complete and on disk.
+pub(super) struct Ready<'a> {
+    how: How<'a>,
     plan: Plan,
-    thin: bool,
-    before: &mut Before<'_>,
-) -> Result<Done> {
-    let mut done = Done {
-        waiting: plan.waiting,
-        ..Done::default()
-    };
-    outgoing.prepare_all(plan.writes.iter().map(|write| {
-        let blob = (write.content == Content::Regular).then_some(write.blob.id);
-        (&write.path, blob)
-    }))?;
-    // The directories that lose a file.
-    let mut left = BTreeSet::new();
-    for (path, blob, flags) in plan.index_only {
-        match blob {
-            Some(blob) => {
-                if blob.mode == Mode::Submodule
-                    && let Err(error) = make_submodule(&mut Place::open(top)?, &path)
-                {
-                    done.wait(&path, Obstacle::of(&error).ok_or(error)?);
-                    continue;
+    made: Vec<(Write, Made)>,
+}
+
+impl<'a> Ready<'a> {
+    /// Makes the files of a plan, without touching the work tree.
+    pub(super) fn make(
+        store: &Store<'_>,
+        outgoing: &'a Outgoing,
+        top: &'a Path,
+        mut plan: Plan,
+        thin: bool,
+    ) -> Result<Self> {
+        outgoing.prepare_all(plan.writes.iter().map(|write| {
+            let blob = (write.content == Content::Regular).then_some(write.blob.id);
+            (&write.path, blob)
+        }))?;
+        let writes = std::mem::take(&mut plan.writes);
+        let how = How {
+            outgoing,
+            top,
+            thin,
+            durable: writes.len() <= FEW,
+        };
+        let made = in_two(store, writes, &|store, writes| how.make_all(store, writes))?;
+        if !how.durable {
+            // Before any of them gets its name: after a power cut an empty file under a final name would count as an edit.
+            write_out(top)?;
+        }
+        let made = made.into_iter().flatten().collect();
+        Ok(Self { how, plan, made })
+    }
+
+    /// Changes the work tree. When this returns, what was written is on disk.
+    ///
+    /// `before` is called before each change that one thread makes.
+    pub(super) fn act(self, store: &Store<'_>, before: &mut Before<'_>) -> Result<Done> {
+        let Self { how, plan, mut made } = self;
+        let top = how.top;
+        let mut done = Done {
+            waiting: plan.waiting,
+            ..Done::default()
+        };
+        // The directories that lose a file.
+        let mut left = BTreeSet::new();
+        for (path, blob, flags) in plan.index_only {
+            match blob {
+                Some(blob) => {
+                    if blob.mode == Mode::Submodule
+                        && let Err(error) = make_submodule(&mut Place::open(top)?, &path)
+                    {
+                        done.wait(&path, Obstacle::of(&error).ok_or(error)?);
+                        continue;
+                    }
+                    let mut entry = entry(&path, blob, None);
+                    entry.extended = flags;
+                    done.entries.push(entry);
                 }
-                let mut entry = entry(&path, blob, None);
-                entry.extended = flags;
-                done.entries.push(entry);
-            }
-            None => {
-                // Gone already, perhaps in an attempt that was cut off before it came to the directory.
-                left.extend(path.parent());
-                done.removed.push(path);
+                None => {
+                    // Gone already, perhaps in an attempt that was cut off before it came to the directory.
+                    left.extend(path.parent());
+                    done.removed.push(path);
+                }
             }
         }
-    }
-    for (path, blob, seen) in plan.accepted {
-        done.entries.push(entry(&path, blob, Some(&seen)));
-    }
+        for (path, blob, seen) in plan.accepted {
+            done.entries.push(entry(&path, blob, Some(&seen)));
+        }
 
-    let mut writes = plan.writes;
-    // Opened before the first file is taken away, which lies there until it is deleted.
-    let _scratch = store.hold_scratch()?;
-    let mut taken_away = TakenAway::new(store);
-    let (mut place, mut target) = (Place::open(top)?, Place::open(top)?);
-    for change in plan.moves {
-        before(Step::File)?;
-        match rename_inside(&mut place, &mut target, &change.from, &change.seen, &change.to, store) {
-            Ok(Renamed::Done(seen)) => {
-                left.extend(change.from.parent());
-                done.changed += 1;
-                done.removed.push(change.from);
-                done.entries.push(entry(&change.to, change.blob, Some(&seen)));
+        let mut unmade = Vec::new();
+        let mut taken_away = TakenAway::new(store);
+        let (mut place, mut target) = (Place::open(top)?, Place::open(top)?);
+        for change in plan.moves {
+            before(Step::File)?;
+            match rename_inside(&mut place, &mut target, &change.from, &change.seen, &change.to, store) {
+                Ok(Renamed::Done(seen)) => {
+                    left.extend(change.from.parent());
+                    done.changed += 1;
+                    done.removed.push(change.from);
+                    done.entries.push(entry(&change.to, change.blob, Some(&seen)));
+                }
+                Ok(Renamed::SourceChanged) => {
+                    done.wait(&change.from, Obstacle::Changed);
+                    unmade.push(Write {
+                        path: change.to,
+                        blob: change.blob,
+                        content: change.content,
+                        replaces: None,
+                    });
+                }
+                Ok(Renamed::TargetExists) => done.wait(&change.to, Obstacle::Changed),
+                Ok(Renamed::SameName) => done.wait(&change.to, Obstacle::SameName),
+                Err(error) => done.wait(&change.to, Obstacle::of(&error).ok_or(error)?),
             }
-            Ok(Renamed::SourceChanged) => {
-                done.wait(&change.from, Obstacle::Changed);
-                writes.push(Write {
-                    path: change.to,
-                    blob: change.blob,
-                    content: change.content,
-                    replaces: None,
-                });
-            }
-            Ok(Renamed::TargetExists) => done.wait(&change.to, Obstacle::Changed),
-            Ok(Renamed::SameName) => done.wait(&change.to, Obstacle::SameName),
-            Err(error) => done.wait(&change.to, Obstacle::of(&error).ok_or(error)?),
         }
-    }
-    for (path, seen) in plan.deletions {
-        before(Step::File)?;
-        match delete(&mut taken_away, &mut place, &path, &seen) {
-            Ok(Taken::Done) => {
-                left.extend(path.parent());
-                done.changed += 1;
-                done.removed.push(path);
+        for (path, seen) in plan.deletions {
+            before(Step::File)?;
+            match delete(&mut taken_away, &mut place, &path, &seen) {
+                Ok(Taken::Done) => {
+                    left.extend(path.parent());
+                    done.changed += 1;
+                    done.removed.push(path);
+                }
+                Ok(Taken::Changed) => done.wait(&path, Obstacle::Changed),
+                Ok(Taken::Open) => done.wait(&path, Obstacle::Open),
+                Err(error) => done.wait(&path, Obstacle::of(&error).ok_or(error)?),
             }
-            Ok(Taken::Changed) => done.wait(&path, Obstacle::Changed),
-            Ok(Taken::Open) => done.wait(&path, Obstacle::Open),
-            Err(error) => done.wait(&path, Obstacle::of(&error).ok_or(error)?),
         }
-    }
-    taken_away.finish()?;
-    before(Step::File)?;
-    remove_empty_parents(&mut place, left)?;
-    for directory in &plan.directories {
-        remove_empty_directories(&place.shown(directory));
-    }
-    place.leave();
+        taken_away.finish()?;
+        before(Step::File)?;
+        remove_empty_parents(&mut place, left)?;
+        for directory in &plan.directories {
+            remove_empty_directories(&place.shown(directory));
+        }
+        place.leave();
 
-    if writes.is_empty() {
-        return Ok(done);
+        made.extend(How { durable: true, ..how }.make_all(store, unmade)?);
+        if made.is_empty() {
+            return Ok(done);
+        }
+        done.append(how.place_all(store, made, before)?);
+        if !how.durable {
+            write_out(top)?;
+        }
+        Ok(done)
     }
-    let few = writes.len() <= FEW;
-    let how = How {
-        outgoing,
-        top,
-        thin,
-        durable: few,
-    };
-    let made = in_two(store, writes, &|store, writes| how.make_all(store, writes))?;
-    if !few {
-        // Before any of them gets its name: after a power cut an empty file under a final name would count as an edit.
-        write_out(top)?;
-    }
-    let made: Vec<_> = made.into_iter().flatten().collect();
-    done.append(how.place_all(store, made, before)?);
-    if !few {
-        write_out(top)?;
-    }
-    Ok(done)
 }
 
 /// Does something with many files on two threads, each with a scratch directory of its own.
@@ -211,6 +226,7 @@ pub(super) fn sync(new: &Incoming) -> Result<()> {
 }
 
 /// What all files of a checkout have in common.
+#[derive(Clone, Copy)]
 struct How<'a> {
     outgoing: &'a Outgoing,
     top: &'a Path,
@@ -310,7 +326,8 @@ impl Maker<'_> {
                 }
             }
             Content::Regular | Content::Submodule => match self.how.outgoing.file(path, write.blob.id)? {
-                Some(converted) => self.copy(&converted, executable)?,
+                Some(Ok(converted)) => self.copy(&converted, executable)?,
+                Some(Err(why)) => return Ok(Made::Waits(Obstacle::Unconverted(why))),
                 None => {
                     let objects = self.store.annex().git_dir().join("objects");
                     let (mut file, new) = self.store.work_tree_file(executable)?;
@@ -440,103 +457,6 @@ fn put_new(new: &Incoming, parent: BorrowedFd<'_>, path: &RepoPath) -> rustix::i
         Err(Errno::INVAL | Errno::NOSYS) => Ok(false),
         Err(errno) => Err(errno),
     }
-}
-
-pub(super) enum Renamed {
-    Done(Seen),
-    SourceChanged,
-    TargetExists,
-    /// The file system takes the new name for that of another file.
-    SameName,
-}
-
-pub(super) fn rename_inside(
-    place: &mut Place,
-    target: &mut Place,
-    from: &RepoPath,
-    seen: &Seen,
-    to: &RepoPath,
-    store: &Store<'_>,
-) -> Result<Renamed> {
-    let error = place.error("rename", from);
-    let Parent::Open(old) = place.parent(from, false)? else {
-        return Ok(Renamed::SourceChanged);
-    };
-    match look_at(old, from) {
-        Ok(now) if now.as_ref() == Some(seen) => {}
-        Ok(_) => return Ok(Renamed::SourceChanged),
-        Err(errno) => return Err(error(errno)),
-    }
-    let (old_name, new_name) = (&**from.file_name(), &**to.file_name());
-    let Parent::Open(new) = target.parent(to, true)? else {
-        return Ok(Renamed::TargetExists);
-    };
-    let renamed = match rustix::fs::renameat_with(old, old_name, new, new_name, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS) => match look_at(new, to) {
-            Ok(None) => rustix::fs::renameat(old, old_name, new, new_name),
-            Ok(Some(_)) => Err(Errno::EXIST),
-            Err(errno) => Err(errno),
-        },
-        other => other,
-    };
-    match renamed {
-        Ok(()) => {}
-        Err(Errno::EXIST) => {
-            if !target.is_folded(to)? {
-                return Ok(Renamed::TargetExists);
-            }
-            // Their numbers tell nothing: FUSE may give one file a number for each spelling.
-            if !is_same_spelling(from, to) {
-                return Ok(Renamed::SameName);
-            }
-            // The file itself: such a rename may do nothing, so it goes by another name.
-            return rename_folded(place, target, from, to, store);
-        }
-        Err(errno) => return Err(error(errno)),
-    }
-    Ok(match look_at(new, to).map_err(error)? {
-        Some(seen) => Renamed::Done(seen),
-        None => Renamed::TargetExists,
-    })
-}
-
-/// True if two paths differ in case only.
-fn is_same_spelling(one: &RepoPath, other: &RepoPath) -> bool {
-    let folded = |path: &RepoPath| path.to_string().to_lowercase();
-    folded(one) == folded(other)
-}
-
-/// Renames a file to a name that the file system takes for the one it has.
-fn rename_folded(
-    place: &mut Place,
-    target: &mut Place,
-    from: &RepoPath,
-    to: &RepoPath,
-    store: &Store<'_>,
-) -> Result<Renamed> {
-    let error = |path| move |errno: Errno| Error::io("rename", path)(errno.into());
-    let shown = place.shown(from);
-    let (Parent::Open(old), between) = (place.parent(from, false)?, store.scratch_name()?) else {
-        return Ok(Renamed::SourceChanged);
-    };
-    rustix::fs::renameat(old, &**from.file_name(), CWD, between.path()).map_err(error(&shown))?;
-    let Parent::Open(new) = target.parent(to, true)? else {
-        rustix::fs::renameat(CWD, between.path(), old, &**from.file_name()).map_err(error(&shown))?;
-        between.moved_away();
-        return Ok(Renamed::TargetExists);
-    };
-    match rustix::fs::renameat(CWD, between.path(), new, &**to.file_name()) {
-        Ok(()) => between.moved_away(),
-        Err(errno) => {
-            rustix::fs::renameat(CWD, between.path(), old, &**from.file_name()).map_err(error(&shown))?;
-            between.moved_away();
-            return Err(error(&shown)(errno));
-        }
-    }
-    Ok(match look_at(new, to).map_err(error(&shown))? {
-        Some(seen) => Renamed::Done(seen),
-        None => Renamed::TargetExists,
-    })
 }
 
 /// Takes the file that was seen out of the work tree.

@@ -27,12 +27,12 @@
 //! work tree and index would look like the user's edits: files that came would be added under whatever key this
 //! repository makes, and files that went would be committed as deleted. So the order is:
 //!
-//! 1. `index.lock`, and the lock of the branch: from here on no commit can slip in between, and step 6 cannot fail for
-//!    want of the right old value.
-//! 2. The plan; a checkout that is blocked ends here and has touched nothing.
-//! 3. The note `<git dir>/anabranch/checkout` (from, to, branch), on disk before the first file changes.
-//! 4. The work tree: names that change, then deletions, then new content (each file complete under a temporary name,
-//!    then renamed), then all of it on disk.
+//! 1. The plan; a checkout that is blocked ends here and has touched nothing. The note `<git dir>/anabranch/checkout`
+//!    (from, to, branch), on disk before the first file changes.
+//! 2. The new files, complete and on disk under temporary names.
+//! 3. `index.lock`, and the lock of the branch: from here on no commit can slip in between, and step 6 cannot fail for
+//!    want of the right old value. If the index is not the one that was planned with, the plan is made anew.
+//! 4. The work tree: names that change, then deletions, then new files, which are renamed, then all of it on disk.
 //! 5. The index, replaced by one rename, with the stat data of what was written.
 //! 6. The branch.
 //! 7. The note is removed.
@@ -53,32 +53,38 @@ mod plan;
 mod populate;
 #[cfg(test)]
 mod races;
+mod rename;
 mod restore;
 mod retired;
 mod taken_away;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+
 use git2::{ObjectType, Repository};
 use model::{Oid, RepoPath};
 
 use crate::conversions::Outgoing;
 use crate::identity::signature;
-use crate::index::Staged;
+use crate::index::{PATIENCE, Staged};
 use crate::locks::LockFile;
 use crate::objects::Bulk;
 use crate::oid::{from_git, to_git};
 use crate::ref_lock::{RefLock, move_ref};
 use crate::tree::head::head_of;
 use crate::tree::{Head, tree_of};
-use crate::{Annex, Error, Result};
-use act::Done;
+use crate::{Annex, Error, Result, Store};
+use act::{Done, Ready};
 use entry::trusts_mode;
 use marker::Marker;
 pub use obstacle::{Obstacle, Waiting};
 use place::Place;
 use plan::{Plan, Planner};
 pub use retired::Retired;
+
+/// How often a checkout is planned without the lock of the index, before it is planned under it.
+const DRAFTS: usize = 3;
 
 /// How files are checked out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -172,50 +178,42 @@ impl Annex {
                 "a merge or rebase is under way in {shown}; nothing was changed. Finish it there (see 'git status'), or give it up with 'git merge --abort'"
             )));
         }
-        let mut staged = Staged::open(&git)?;
-        if staged.index().has_conflict() {
-            return Err(Error::Refused(format!(
-                "{shown} has files in conflict; nothing was changed. Resolve them there (see 'git status')"
-            )));
-        }
-        let reference = format!("refs/heads/{}", wanted.branch);
-        let branch = RefLock::take(&git, &reference)?;
-        let head = head_of(&git)?;
-        if head.branch != wanted.branch || (head.commit != wanted.from && head.commit != Some(wanted.to)) {
-            return Err(Error::Busy(self.git_dir().join(&reference)));
-        }
-
-        let odb = git.odb().map_err(Error::git("open the object database"))?;
-        let from_tree = wanted.from.map(|from| tree_of(&git, from)).transpose()?;
-        let to_tree = tree_of(&git, wanted.to)?;
-        let mut place = Place::open(top)?;
         let store = self.store();
-        let outgoing = Outgoing::of_tree(self, Some(to_tree));
-        let planner = Planner {
+        // Opened before the first file is made or taken away, which lies there until it has its place or is deleted.
+        let _scratch = store.hold_scratch()?;
+        let to_tree = tree_of(&git, wanted.to)?;
+        let beginning = Beginning {
+            annex: self,
+            git: &git,
+            top,
             store: &store,
-            outgoing: &outgoing,
-            odb: &odb,
-            index: staged.index(),
-            place: &mut place,
-            trust_mode: trusts_mode(&git),
+            outgoing: &Outgoing::of_tree(self, Some(to_tree)),
+            wanted,
+            options,
+            finishing,
         };
-        let mut plan = planner.plan(from_tree, to_tree)?;
-        if !options.partial && !plan.in_the_way.is_empty() {
-            plan.in_the_way.sort();
-            plan.in_the_way.dedup();
-            return Ok(CheckedOut {
-                blocked: plan.in_the_way,
-                ..CheckedOut::default()
-            });
-        }
-
-        before(Step::Marker)?;
-        let touches = !plan.touches_nothing();
-        if touches && !finishing {
-            wanted.write(self)?;
-        }
+        let mut noted = false;
+        let begun = match beginning.begin(&mut noted, before) {
+            Ok(Ok(begun)) => begun,
+            nothing_done => {
+                if noted {
+                    Marker::remove(self)?;
+                }
+                return nothing_done.map(|blocked| CheckedOut {
+                    blocked: blocked.err().unwrap_or_default(),
+                    ..CheckedOut::default()
+                });
+            }
+        };
+        let Begun {
+            mut staged,
+            branch,
+            head,
+            ready,
+            touches,
+        } = begun;
         before(Step::WorkTree)?;
-        let mut done = act::act(&store, &outgoing, top, plan, options.thin, before)?;
+        let mut done = ready.act(&store, before)?;
         before(Step::Index)?;
         let (changed, mut waiting) = (done.changed, std::mem::take(&mut done.waiting));
         waiting.sort();
@@ -262,6 +260,104 @@ impl Annex {
             waiting,
             ahead: Some(partial.ahead),
         })
+    }
+}
+
+/// A checkout before it touches anything.
+struct Beginning<'a> {
+    annex: &'a Annex,
+    git: &'a Repository,
+    top: &'a Path,
+    store: &'a Store<'a>,
+    outgoing: &'a Outgoing,
+    wanted: &'a Marker,
+    options: &'a CheckoutOptions,
+    finishing: bool,
+}
+
+/// A checkout that holds its locks and has all that it will put in place.
+struct Begun<'a> {
+    staged: Staged,
+    branch: RefLock<'a>,
+    head: Head,
+    ready: Ready<'a>,
+    /// Whether anything but the branch changes.
+    touches: bool,
+}
+
+impl<'a> Beginning<'a> {
+    /// Plans, makes the files, and takes the locks last: a git command of the user's fails if it meets that of the index. If
+    /// the index is another by then, it plans anew. `noted` becomes true with the note of step 2. The inner error is what
+    /// stands in the way.
+    fn begin(
+        &self,
+        noted: &mut bool,
+        before: &mut Before<'_>,
+    ) -> Result<std::result::Result<Begun<'a>, Vec<RepoPath>>> {
+        self.head()?;
+        let mut drafts = 0;
+        loop {
+            drafts += 1;
+            let mut staged = Staged::draft_unless(drafts > DRAFTS, self.git)?;
+            let mut plan = self.plan(&staged)?;
+            if !self.options.partial && !plan.in_the_way.is_empty() {
+                plan.in_the_way.sort();
+                plan.in_the_way.dedup();
+                return Ok(Err(plan.in_the_way));
+            }
+            before(Step::Marker)?;
+            let touches = !plan.touches_nothing();
+            if touches && !self.finishing && !*noted {
+                self.wanted.write(self.annex)?;
+                *noted = true;
+            }
+            let ready = Ready::make(self.store, self.outgoing, self.top, plan, self.options.thin)?;
+            if !staged.take_lock(PATIENCE)? {
+                continue;
+            }
+            let branch = RefLock::take(self.git, &self.reference())?;
+            return Ok(Ok(Begun {
+                staged,
+                branch,
+                head: self.head()?,
+                ready,
+                touches,
+            }));
+        }
+    }
+
+    fn plan(&self, staged: &Staged) -> Result<Plan> {
+        if staged.index().has_conflict() {
+            return Err(Error::Refused(format!(
+                "{:?} has files in conflict; nothing was changed. Resolve them there (see 'git status')",
+                self.annex
+            )));
+        }
+        let odb = self.git.odb().map_err(Error::git("open the object database"))?;
+        let from = self.wanted.from.map(|from| tree_of(self.git, from)).transpose()?;
+        let planner = Planner {
+            store: self.store,
+            outgoing: self.outgoing,
+            odb: &odb,
+            index: staged.index(),
+            place: &mut Place::open(self.top)?,
+            trust_mode: trusts_mode(self.git),
+        };
+        planner.plan(from, tree_of(self.git, self.wanted.to)?)
+    }
+
+    fn reference(&self) -> String {
+        format!("refs/heads/{}", self.wanted.branch)
+    }
+
+    /// What is checked out; busy if it is none of what the checkout is about.
+    fn head(&self) -> Result<Head> {
+        let head = head_of(self.git)?;
+        let is_known = head.commit == self.wanted.from || head.commit == Some(self.wanted.to);
+        match head.branch == self.wanted.branch && is_known {
+            true => Ok(head),
+            false => Err(Error::Busy(self.annex.git_dir().join(self.reference()))),
+        }
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Obstacle {
     SameName,
     /// No work tree may hold a file of this name.
     Unfit(String),
+    /// git cannot convert it as `.gitattributes` asks; what git says.
+    Unconverted(String),
     /// The system refuses; in words for people.
     Refused(&'static str),
 }
@@ -65,6 +67,7 @@ impl Obstacle {
             Obstacle::Open => "Close it in the program that has it open.",
             Obstacle::SameName => "Rename one of the two files.",
             Obstacle::Unfit(_) => "Rename it in the folder that it came from.",
+            Obstacle::Unconverted(_) => "Correct the filter, or the line in .gitattributes.",
             Obstacle::Refused(_) => {
                 "Make it possible to write there, or rename the file in the folder that it came from."
             }
@@ -79,6 +82,7 @@ impl fmt::Display for Obstacle {
             Obstacle::Open => out.write_str("a program has it open for writing"),
             Obstacle::SameName => out.write_str("this disk takes its name for that of another file"),
             Obstacle::Unfit(why) => write!(out, "no folder may hold a file of this name: {why}"),
+            Obstacle::Unconverted(why) => write!(out, "git cannot convert it as .gitattributes asks: {why}"),
             Obstacle::Refused(why) => out.write_str(why),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use git2::{ObjectType, Odb, Oid};
 use model::{Key, RepoPath};
@@ -12,7 +12,7 @@ use model::{Key, RepoPath};
 use super::entry::{is_unmodified, staged};
 use super::obstacle::{Obstacle, Waiting};
 use super::place::{Parent, Place, Seen, look_at};
-use crate::conversions::Outgoing;
+use crate::conversions::{Converted, Outgoing};
 use crate::index::{Entry, Index, SKIP_WORKTREE};
 use crate::pointer::{MAX_POINTER, key_of_pointer};
 use crate::tree::raw::{self, Blob, Mode};
@@ -259,8 +259,10 @@ impl Planner<'_> {
             return Ok(false);
         };
         let shown = self.place.shown(path);
-        if let Some(converted) = self.converted(path, blob, content)? {
-            return is_same(&mut file, &converted).map_err(Error::io("read", &shown));
+        match self.converted(path, blob, content)? {
+            Some(Ok(converted)) => return is_same(&mut file, &converted).map_err(Error::io("read", &shown)),
+            Some(Err(_)) => return Ok(false),
+            None => {}
         }
         if seen.size <= MAX_POINTER as u64 {
             let mut data = Vec::new();
@@ -305,7 +307,7 @@ impl Planner<'_> {
     }
 
     /// What git would check out, where that is not what it has.
-    fn converted(&self, path: &RepoPath, blob: Blob, content: Option<&Content>) -> Result<Option<PathBuf>> {
+    fn converted(&self, path: &RepoPath, blob: Blob, content: Option<&Content>) -> Result<Option<Converted>> {
         if !self.outgoing.converts(path)? {
             return Ok(None);
         }

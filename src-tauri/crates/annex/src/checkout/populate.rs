@@ -11,7 +11,7 @@ use super::entry::{entry, staged, trusts_mode};
 use super::obstacle::Obstacle;
 use super::place::{Parent, Place, Seen, look_at};
 use super::taken_away::{Taken, TakenAway};
-use crate::index::{Entry, Index, Staged};
+use crate::index::{Entry, Index, PATIENCE, Staged};
 use crate::oid::to_git;
 use crate::pointer::{MAX_POINTER, key_of_pointer, pointer_for};
 use crate::store::found;
@@ -32,8 +32,8 @@ impl Annex {
     /// anything else, or whose content is not here, are left alone.
     ///
     /// `index.lock` is held from before the first file changes. Busy, and nothing is changed, if another program keeps
-    /// it for more than two seconds. What was copied is on disk before the index says so: a file that a power cut
-    /// truncated would look like an edit.
+    /// it for more than two seconds. What was copied is on disk before it gets its name: a file that a power cut
+    /// truncated would look like an edit. A name that a power cut takes leaves the pointer, which is filled again.
     pub fn populate(&self, files: &[(RepoPath, Key)], thin: bool) -> Result<Vec<RepoPath>> {
         let Some(top) = self.work_tree() else {
             return Ok(Vec::new());
@@ -42,27 +42,27 @@ impl Annex {
             return Ok(Vec::new());
         }
         let git = self.git()?;
-        let files = &perhaps_pointers(top, &Index::read(&git)?, files)?[..];
+        let mut staged_index = Staged::draft(&git)?;
+        let files = &perhaps_pointers(top, staged_index.index(), files)?[..];
         if files.is_empty() {
             return Ok(Vec::new());
         }
         let store = &self.store();
         let _scratch = store.hold_scratch()?;
-        let mut staged_index = Staged::open(&git)?;
         let durable = files.len() <= FEW;
         let made = in_two(store, files.to_vec(), &|store, files| {
             make_all(store, top, &files, thin, durable)
         })?;
         if !durable {
-            // Before any of them gets its name: after a power cut an empty file would look like an edit.
             write_out(top)?;
+        }
+        if !staged_index.take_lock(PATIENCE)? {
+            drop(staged_index);
+            staged_index = Staged::open(&git)?;
         }
         let (populated, result) = place_all(store, top, made.into_iter().flatten().collect());
         if populated.is_empty() {
             return result.map(|()| Vec::new());
-        }
-        if !durable {
-            write_out(top)?;
         }
         let trust_mode = trusts_mode(&git);
         for file in &populated {

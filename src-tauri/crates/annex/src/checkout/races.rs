@@ -35,16 +35,25 @@ enum Act {
     Renames,
     MakesADirectory,
     MakesItExecutable,
+    /// The rest is done with git, which fails where the index is locked.
+    EditsAndStages,
+    EditsAndCommits,
+    GitMoves,
+    GitRemoves,
 }
 
 const THEIRS: [Change; 3] = [Change::Edited, Change::Deleted, Change::Renamed];
-const ACTS: [Act; 6] = [
+const ACTS: [Act; 10] = [
     Act::Edits,
     Act::Replaces,
     Act::Deletes,
     Act::Renames,
     Act::MakesADirectory,
     Act::MakesItExecutable,
+    Act::EditsAndStages,
+    Act::EditsAndCommits,
+    Act::GitMoves,
+    Act::GitRemoves,
 ];
 
 struct Scene {
@@ -110,6 +119,18 @@ impl Scene {
                 fs::create_dir(&path).unwrap();
                 fs::write(path.join("inner"), "mine").unwrap();
             }
+            Act::EditsAndStages | Act::EditsAndCommits => {
+                if path.is_symlink() {
+                    fs::remove_file(&path).unwrap();
+                }
+                fs::write(&path, "mine").unwrap();
+                let has_staged = self.fixture.try_git(&["add", "f"]);
+                if has_staged && act == Act::EditsAndCommits {
+                    self.fixture.git(&["commit", "-q", "-m", "the user's"]);
+                }
+            }
+            Act::GitMoves => return self.fixture.try_git(&["mv", "f", "h"]),
+            Act::GitRemoves => return self.fixture.try_git(&["rm", "-q", "-f", "f"]),
             Act::MakesItExecutable if path.is_symlink() => {}
             Act::MakesItExecutable => fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap(),
         }
@@ -147,6 +168,8 @@ impl Scene {
         });
         match outcome {
             Ok(_) => {}
+            // The user has committed: this is decided anew.
+            Err(Error::Busy(_)) if act == Act::EditsAndCommits => {}
             Err(Error::Damaged(_)) => _ = self.fixture.annex.finish_checkout().unwrap(),
             Err(other) => panic!("{other}"),
         }
@@ -215,10 +238,13 @@ fn play(form: Form) {
                 if matches!(theirs, Change::Edited) {
                     assert!(has(&files, &scene.new), "theirs is lost: {told}");
                 }
-                if matches!(act, Act::Edits | Act::Replaces | Act::MakesADirectory) {
+                if matches!(
+                    act,
+                    Act::Edits | Act::Replaces | Act::MakesADirectory | Act::EditsAndStages | Act::EditsAndCommits
+                ) {
                     assert!(has(&files, &file("mine")), "the user's is lost: {told}");
                 }
-                if matches!(act, Act::Renames) && !matches!(theirs, Change::Edited) {
+                if matches!(act, Act::Renames | Act::GitMoves) && !matches!(theirs, Change::Edited) {
                     // git itself, without a filter, commits the content and not its pointer.
                     let old = [&scene.old, &file("the old version")];
                     assert!(old.iter().any(|old| has(&files, old)), "the old one is lost: {told}");

@@ -1,16 +1,19 @@
 //! Bringing back files that are gone from the work tree.
 
+use std::path::Path;
+
+use git2::Repository;
 use model::RepoPath;
 
-use super::act::act;
-use super::change_index;
+use super::act::Ready;
 use super::entry::{staged, trusts_mode};
 use super::place::Place;
 use super::plan::{Plan, Planner, Write};
+use super::{DRAFTS, change_index};
 use crate::conversions::Outgoing;
-use crate::index::Staged;
+use crate::index::{Index, PATIENCE, Staged};
 use crate::tree::raw::Mode;
-use crate::{Annex, Error, Result};
+use crate::{Annex, Error, Result, Store};
 
 impl Annex {
     /// Writes back the files that are in the index and gone from the work tree, and says how many. Files that are there
@@ -18,50 +21,66 @@ impl Annex {
     pub fn restore(&self, thin: bool) -> Result<usize> {
         let Some(top) = self.work_tree() else { return Ok(0) };
         let git = self.git()?;
-        let odb = git.odb().map_err(Error::git("open the object database"))?;
-        let mut staged_index = Staged::open(&git)?;
         let store = self.store();
-        let mut place = Place::open(top)?;
-        let mut gone = Vec::new();
-        let entries = staged_index.index().entries().iter();
-        for entry in entries.filter(|entry| entry.stage() == 0 && !entry.is_left_out() && !entry.is_intent_to_add()) {
-            let Some(blob) = staged(entry).filter(|blob| blob.mode != Mode::Submodule) else {
-                continue;
-            };
-            let Ok(path) = RepoPath::parse(&entry.path) else {
-                continue;
-            };
-            if place.look(&path)?.is_none() {
-                gone.push((path, blob));
-            }
-        }
+        let _scratch = store.hold_scratch()?;
         let tree = crate::look::head_tree(&git)?.map(crate::oid::to_git);
         let outgoing = Outgoing::of_tree(self, tree);
-        let planner = Planner {
-            store: &store,
-            outgoing: &outgoing,
-            odb: &odb,
-            index: staged_index.index(),
-            place: &mut place,
-            trust_mode: trusts_mode(&git),
+        let mut drafts = 0;
+        let (mut staged_index, ready) = loop {
+            drafts += 1;
+            let mut staged_index = Staged::draft_unless(drafts > DRAFTS, &git)?;
+            let plan = plan(&git, &store, &outgoing, top, staged_index.index())?;
+            if plan.writes.is_empty() {
+                return Ok(0);
+            }
+            let ready = Ready::make(&store, &outgoing, top, plan, thin)?;
+            if staged_index.take_lock(PATIENCE)? {
+                break (staged_index, ready);
+            }
         };
-        let mut plan = Plan::default();
-        for (path, blob) in gone {
-            let content = planner.content(&path, blob)?;
-            plan.writes.push(Write {
-                path,
-                blob,
-                content,
-                replaces: None,
-            });
-        }
-        if plan.writes.is_empty() {
-            return Ok(0);
-        }
-        let done = act(&store, &outgoing, top, plan, thin, &mut |_| Ok(()))?;
+        let done = ready.act(&store, &mut |_| Ok(()))?;
         let restored = done.changed;
         change_index(&mut staged_index, done);
         staged_index.commit()?;
         Ok(restored)
     }
+}
+
+fn plan(git: &Repository, store: &Store<'_>, outgoing: &Outgoing, top: &Path, index: &Index) -> Result<Plan> {
+    let odb = git.odb().map_err(Error::git("open the object database"))?;
+    let mut place = Place::open(top)?;
+    let mut gone = Vec::new();
+    for entry in index.entries() {
+        if entry.stage() != 0 || entry.is_left_out() || entry.is_intent_to_add() {
+            continue;
+        }
+        let Some(blob) = staged(entry).filter(|blob| blob.mode != Mode::Submodule) else {
+            continue;
+        };
+        let Ok(path) = RepoPath::parse(&entry.path) else {
+            continue;
+        };
+        if place.look(&path)?.is_none() {
+            gone.push((path, blob));
+        }
+    }
+    let planner = Planner {
+        store,
+        outgoing,
+        odb: &odb,
+        index,
+        place: &mut place,
+        trust_mode: trusts_mode(git),
+    };
+    let mut plan = Plan::default();
+    for (path, blob) in gone {
+        let content = planner.content(&path, blob)?;
+        plan.writes.push(Write {
+            path,
+            blob,
+            content,
+            replaces: None,
+        });
+    }
+    Ok(plan)
 }

@@ -1,3 +1,4 @@
+mod locks;
 mod waiting;
 
 use std::collections::BTreeSet;

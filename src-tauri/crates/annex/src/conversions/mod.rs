@@ -17,7 +17,7 @@ use model::{Oid, RepoPath};
 
 use crate::attributes::{Attribute, Attributes};
 pub(crate) use hidden::show_filters;
-pub(crate) use outgoing::Outgoing;
+pub(crate) use outgoing::{Converted, Outgoing};
 
 use crate::index::{Entry, Index};
 use crate::oid::to_git;

@@ -20,9 +20,12 @@ pub(crate) struct Outgoing {
     made: Mutex<Made>,
 }
 
+/// The file that git has written, or why it could not.
+pub(crate) type Converted = std::result::Result<PathBuf, String>;
+
 #[derive(Default)]
 struct Made {
-    files: HashMap<(RepoPath, Oid), PathBuf>,
+    files: HashMap<(RepoPath, Oid), Converted>,
     scratches: Vec<Scratch>,
 }
 
@@ -103,8 +106,8 @@ impl Outgoing {
         self.convert(conversions, converted)
     }
 
-    /// The file that holds what git would check out of a blob at a path; none if that is the blob itself.
-    pub(crate) fn file(&self, path: &RepoPath, blob: Oid) -> Result<Option<PathBuf>> {
+    /// The file that holds what git would check out of a blob at a path, or why git cannot; none if that is the blob itself.
+    pub(crate) fn file(&self, path: &RepoPath, blob: Oid) -> Result<Option<Converted>> {
         let find = || {
             let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
             made.files.get(&(path.clone(), blob)).cloned()
@@ -147,9 +150,11 @@ impl Outgoing {
             }
             let index = scratch.path().join(if is_filtered { "filtered" } else { "plain" });
             write_index(&index, conversions, &files)?;
-            conversions.check_out(&paths, &index, &out, is_filtered)?;
+            let mut failed = HashMap::new();
+            conversions.check_out(&paths, &index, &out, is_filtered, &mut failed)?;
             for (path, blob, _) in files {
-                made.insert((path.clone(), blob), out.join(path.as_path()));
+                let converted = failed.remove(path).map_or(Ok(out.join(path.as_path())), Err);
+                made.insert((path.clone(), blob), converted);
             }
         }
         let mut all = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -170,9 +175,17 @@ impl Conversions {
             || conversion.returns
     }
 
-    /// Has git write files below `out`. Those with filters are made with the work tree at hand, where their programs may
-    /// be; the others without, so that only the attributes in the index hold.
-    fn check_out(&self, paths: &[&RepoPath], index: &Path, out: &Path, is_filtered: bool) -> Result<()> {
+    /// Has git write files below `out`; where git gives up, those that it gives up on get the reason. Those with filters are
+    /// made with the work tree at hand, where their programs may be; the others without, so that only the attributes in the
+    /// index hold.
+    fn check_out(
+        &self,
+        paths: &[&RepoPath],
+        index: &Path,
+        out: &Path,
+        is_filtered: bool,
+        failed: &mut HashMap<RepoPath, String>,
+    ) -> Result<()> {
         let mut git = self.git(index, &[]);
         if is_filtered {
             let mut prefix = std::ffi::OsString::from("--prefix=");
@@ -188,14 +201,12 @@ impl Conversions {
             return Ok(());
         }
         if let [path] = paths {
-            return Err(Error::Refused(format!(
-                "{path} came and cannot be written, since git cannot convert it as .gitattributes asks: {}; nothing is lost. It is tried again. Correct the filter",
-                reason(&output)
-            )));
+            failed.insert((*path).clone(), reason(&output));
+            return Ok(());
         }
         let (first, second) = paths.split_at(paths.len() / 2);
-        self.check_out(first, index, out, is_filtered)?;
-        self.check_out(second, index, out, is_filtered)
+        self.check_out(first, index, out, is_filtered, failed)?;
+        self.check_out(second, index, out, is_filtered, failed)
     }
 }
 

@@ -1,0 +1,34 @@
+use super::*;
+
+#[test]
+fn the_index_is_locked_while_files_are_put_in_place_and_no_longer() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1")), ("b", file("1"))]));
+    let next = fixture.commit(&leaves([("a", file("2")), ("b", file("1"))]), &[base], "next");
+    let wanted = Marker {
+        branch: "main".into(),
+        from: Some(base),
+        to: next,
+    };
+    let mut locked = Vec::new();
+    let options = CheckoutOptions::default();
+    let done = fixture.annex.carry_out(&wanted, &options, false, &mut |step: Step| {
+        locked.push((step, fixture.exists(".git/index.lock")));
+        // What the user stages until then is in the index that is put in place.
+        if locked.len() == 1 {
+            fixture.write("mine", b"mine");
+            fixture.git(&["add", "mine"]);
+        }
+        Ok(())
+    });
+    assert_eq!(done.unwrap().changed, 1);
+    let is_locked =
+        |(step, is_locked): &(Step, bool)| *is_locked == matches!(step, Step::WorkTree | Step::File | Step::Index);
+    assert!(locked.iter().all(is_locked), "{locked:?}");
+    assert_eq!(
+        locked.iter().filter(|(step, _)| *step == Step::Marker).count(),
+        2,
+        "it was planned anew"
+    );
+    assert_eq!(fixture.git(&["status", "--porcelain"]), "A  mine\n");
+}
