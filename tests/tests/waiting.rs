@@ -96,6 +96,9 @@ fn what_is_changed_back_while_a_path_waits_stays_changed_back() {
     fs::remove_file(first.join("new.txt")).unwrap();
     // It says that the other does not have all changes yet.
     attempt(&mut sandbox.anabranch(["sync", first.to_str().unwrap()]));
+    // No engine runs that would know what it waits for.
+    let why = run(&mut sandbox.anabranch(["why", second.join("ledger.txt").to_str().unwrap()]));
+    assert!(why.contains("a change of it from elsewhere is here"), "{why}");
 
     drop(open);
     run(&mut sandbox.git(&first, ["config", "--unset", "remote.second.annex-pull"]));
@@ -108,6 +111,8 @@ fn what_is_changed_back_while_a_path_waits_stays_changed_back() {
     holds(&second.join("moved.txt"), "1\n");
     assert!(!second.join("new.txt").exists());
     holds(&second.join("ledger.txt"), "page one, corrected\n");
+    let answered = attempt(&mut sandbox.anabranch(["answer", "yes", second.to_str().unwrap()]));
+    assert_eq!(answered.status.code(), Some(1), "no question was open: {answered:?}");
 }
 
 #[test]
@@ -150,11 +155,12 @@ fn a_file_that_a_program_has_open_waits_until_it_is_closed() {
     let ledger = second.join("ledger.txt");
     holds(&ledger, "page one\n");
     let mut writer = fs::File::options().append(true).open(&ledger).unwrap();
+    writer.write_all(b"page two\n").unwrap();
     fs::write(first.join("ledger.txt"), "page one, corrected\n").unwrap();
     problem(&sandbox, &second, &["ledger.txt", "open for writing"], true);
     fs::write(first.join("news.txt"), "news\n").unwrap();
     holds(&second.join("news.txt"), "news\n");
-    writer.write_all(b"page two\n").unwrap();
+    writer.write_all(b"page three\n").unwrap();
     drop(writer);
 
     problem(&sandbox, &second, &["ledger.txt"], false);
@@ -164,7 +170,7 @@ fn a_file_that_a_program_has_open_waits_until_it_is_closed() {
         .filter(|path| path.to_string_lossy().starts_with("ledger"))
         .map(|path| fs::read_to_string(first.join(path)).unwrap())
         .collect();
-    for text in ["page one, corrected\n", "page one\npage two\n"] {
+    for text in ["page one, corrected\n", "page one\npage two\npage three\n"] {
         assert!(
             texts.iter().any(|found| found == text),
             "{text:?} is in none of {texts:?}"

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use git2::{ErrorCode, Repository};
-use model::{Oid, RemoteName};
+use model::{Oid, RemoteName, RepoPath};
 
 use crate::oid::{from_git, to_git};
 use crate::tree::head::head_of;
@@ -66,6 +66,30 @@ impl Annex {
     pub fn contains(&self, newer: Oid, older: Oid) -> bool {
         let is_after = |git: Repository| git.graph_descendant_of(to_git(newer), to_git(older)).ok();
         newer == older || self.git().ok().and_then(is_after).unwrap_or(false)
+    }
+
+    /// True if the branch in which merges wait until they can be checked out (`synced/BRANCH`) comes after the commit that
+    /// is checked out, and has something else at a path.
+    pub fn lacks_change(&self, path: &RepoPath) -> Result<bool> {
+        let git = self.git()?;
+        let head = head_of(&git)?;
+        let synced = commit_of(&git, &format!("refs/heads/synced/{}", head.branch))?;
+        let (Some(head), Some(synced)) = (head.commit, synced) else {
+            return Ok(false);
+        };
+        if head == synced || !self.contains(synced, head) {
+            return Ok(false);
+        }
+        let at = |commit| -> Result<Option<(i32, git2::Oid)>> {
+            let tree = git.find_commit(to_git(commit)).and_then(|commit| commit.tree());
+            let tree = tree.map_err(Error::git("read a tree"))?;
+            match tree.get_path(path.as_path()) {
+                Ok(entry) => Ok(Some((entry.filemode(), entry.id()))),
+                Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+                Err(error) => Err(Error::git("read a tree")(error)),
+            }
+        };
+        Ok(at(head)? != at(synced)?)
     }
 
     /// All refs and where they point, to tell whether any has moved.

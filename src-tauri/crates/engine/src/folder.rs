@@ -188,7 +188,7 @@ impl Folder {
 
     /// Does everything that can be done now, and says how things are then. A question that comes up gets the answer.
     /// Without one this is a sync that somebody asked for, which ends a pause.
-    pub(crate) async fn run_once(mut self, handle: &Handle, answer: Option<bool>) -> contract::Folder {
+    pub(crate) async fn run_once(mut self, handle: &Handle, answer: Option<bool>) -> Result<contract::Folder, Error> {
         let (sender, receiver) = oneshot::channel();
         self.syncs.push(sender);
         self.tidy_at = None;
@@ -201,24 +201,24 @@ impl Folder {
         tokio::pin!(run);
         let done = async {
             let done = receiver.await.ok()?;
-            if let (Some(yes), Reply::Status(folder)) = (answer, &done)
-                && folder.question.is_some()
-            {
-                handle.ask(Command::Answer { question: None, yes }).await;
-                return Some(handle.ask(Command::Sync).await);
+            let Some(yes) = answer else { return Some(done) };
+            let answered = handle.ask(Command::Answer { question: None, yes }).await;
+            if answered != Reply::Done {
+                return Some(answered);
             }
-            Some(done)
+            Some(handle.ask(Command::Sync).await)
         };
         let status = tokio::select! {
-            () = &mut run => return status::unattended(&workshop),
+            () = &mut run => return Ok(status::unattended(&workshop)),
             status = done => status,
         };
         end.send_replace(true);
         run.await;
-        if let Some(Reply::Status(folder)) = status {
-            return *folder;
+        match status {
+            Some(Reply::Status(folder)) => Ok(*folder),
+            Some(Reply::Refused(why)) => Err(Error::Refused(why)),
+            _ => Ok(status::unattended(&workshop)),
         }
-        status::unattended(&workshop)
     }
 
     fn begin(&mut self) {

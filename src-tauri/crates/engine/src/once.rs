@@ -29,6 +29,10 @@ pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
 
 /// Answers the question that waits in a folder, and says how things are then. An engine that runs there takes the answer;
 /// without one, everything is done once, and the question that comes up in it is answered. A folder that is paused stays so.
+///
+/// # Errors
+///
+/// Refused if no question is open.
 pub fn answer(path: &Path, yes: bool) -> Result<contract::Folder, Error> {
     let annex = Annex::open(path)?;
     match socket::ask(&annex, &Command::Answer { question: None, yes })? {
@@ -48,7 +52,7 @@ fn run_once(path: &Path, answer: Option<bool>) -> Result<contract::Folder, Error
                 path.display()
             )));
         }
-        Ok(folder.run_once(&handle, answer).await)
+        folder.run_once(&handle, answer).await
     })
 }
 

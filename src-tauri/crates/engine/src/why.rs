@@ -18,13 +18,15 @@ use crate::work::Workshop;
 pub(crate) fn why(workshop: &Workshop, assistant: Option<&Assistant>, path: &RepoPath) -> Result<Why, Error> {
     let why = observed(workshop, assistant, path)?;
     let waiting = workshop.waiting();
-    let Some(waiting) = waiting.iter().find(|waiting| waiting.path == path.as_bytes()) else {
-        return Ok(why);
+    let waits = match waiting.iter().find(|waiting| waiting.path == path.as_bytes()) {
+        Some(waiting) => format!("a change from elsewhere waits for it ({})", waiting.why),
+        // The reason is known to the engine that tried.
+        None if workshop.annex().lacks_change(path)? => {
+            "a change of it from elsewhere is here and not in it yet".to_owned()
+        }
+        None => return Ok(why),
     };
-    let sentence = format!(
-        "a change from elsewhere waits for it ({}); {}",
-        waiting.why, why.sentence
-    );
+    let sentence = format!("{waits}; {}", why.sentence);
     Ok(Why { sentence, ..why })
 }
 

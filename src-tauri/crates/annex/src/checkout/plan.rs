@@ -14,6 +14,7 @@ use super::obstacle::{Obstacle, Waiting};
 use super::place::{Parent, Place, Seen, look_at};
 use crate::conversions::{Converted, Outgoing};
 use crate::index::{Entry, Index, SKIP_WORKTREE};
+use crate::lease::{Writers, writers};
 use crate::pointer::{MAX_POINTER, key_of_pointer};
 use crate::tree::raw::{self, Blob, Mode};
 use crate::tree::small_blob;
@@ -207,7 +208,15 @@ impl Planner<'_> {
             (_, Some((blob, content)), Some(seen)) if self.holds(path, &seen, blob, Some(&content))? => {
                 plan.accepted.push((path.clone(), blob, seen));
             }
-            _ => plan.wait(path, Obstacle::Changed),
+            (_, _, seen) => {
+                let open = match seen {
+                    Some(seen) if seen.is_file() => self.place.read(path)?,
+                    Some(_) | None => None,
+                };
+                // Until it is closed, nobody can commit it.
+                let is_written = open.is_some_and(|file| writers(&file) == Writers::Some);
+                plan.wait(path, if is_written { Obstacle::Open } else { Obstacle::Changed });
+            }
         }
         Ok(())
     }

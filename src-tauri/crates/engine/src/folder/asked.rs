@@ -73,7 +73,7 @@ impl Folder {
                             });
                         }
                         Some(_) | None => {
-                            Reply::Refused("that question is not open any more; nothing was changed".to_owned())
+                            Reply::Refused("no such question is open (any more); it was not answered".to_owned())
                         }
                     },
                 }
