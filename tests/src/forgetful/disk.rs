@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -141,6 +142,18 @@ impl Disk {
         self.entries(directory)?.get(name).copied()
     }
 
+    /// The content of a file, by its path from the top; none if there is no such file.
+    #[must_use]
+    pub fn read(&self, path: &Path) -> Option<&[u8]> {
+        let found = path
+            .iter()
+            .try_fold(ROOT, |directory, name| self.find(directory, name))?;
+        match &self.nodes.get(&found)?.kind {
+            Kind::File(data) => Some(data),
+            Kind::Directory(_) | Kind::Symlink(_) => None,
+        }
+    }
+
     /// Changes names; how many names each node has is kept in step, except for directories.
     pub(super) fn rename(&mut self, names: &[Name]) {
         for Name {
@@ -212,6 +225,14 @@ impl Recording {
     pub fn sync_points(&self) -> Vec<usize> {
         let at = |(at, record): (usize, &Record)| matches!(record, Record::Sync(_)).then_some([at, at + 1]);
         self.records.iter().enumerate().filter_map(at).flatten().collect()
+    }
+
+    /// The first moment from `from` on right before a name changed that is one of those, here or in whatever directory.
+    #[must_use]
+    pub fn next_naming(&self, from: usize, is_meant: &dyn Fn(&OsStr) -> bool) -> Option<usize> {
+        let is_it =
+            |record: &Record| matches!(record, Record::Names(names) if names.iter().any(|name| is_meant(&name.name)));
+        self.records.iter().skip(from).position(is_it).map(|at| from + at)
     }
 
     /// One line for each thing that happened before a moment, the last ones, to find a fault by.

@@ -8,6 +8,7 @@ mod campaign;
 mod survival;
 mod workload;
 
+use std::ffi::OsStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -128,6 +129,27 @@ impl Pair {
             }
         }
         Ok(faults)
+    }
+
+    /// Checks files out once, and cuts the power so many times right before the first of them changes. How many of the disks
+    /// do not hold the note of the checkout by which the next start finishes it.
+    ///
+    /// # Errors
+    ///
+    /// In words, when this machine cannot mount such a disk or watch system calls.
+    ///
+    /// # Panics
+    ///
+    /// When no file is checked out.
+    pub fn cut_before_files_change(&self, rules: Rules, cuts: usize, chance: &mut Chance) -> Result<usize, String> {
+        let (recording, _) = self.record(Workload::Checkout, rules, chance)?;
+        let noted = recording.next_naming(0, &|name| name == "checkout").unwrap();
+        let is_file = |name: &OsStr| name.to_string_lossy().ends_with(".jpg");
+        let changed = recording.next_naming(noted, &is_file).unwrap();
+        let note = Path::new("second/.git/anabranch/checkout");
+        let lacks = |disk: &Disk| disk.read(note).is_none_or(|note| !note.starts_with(b"from "));
+        let disks = (0..cuts).map(|_| recording.cut(changed, rules, chance));
+        Ok(disks.filter(lacks).count())
     }
 
     /// Runs a workload on the disk; what happened, and from when on what must survive.

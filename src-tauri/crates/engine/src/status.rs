@@ -216,8 +216,8 @@ fn deleted_elsewhere(deletions: &Deletions) -> String {
     });
     let at = at.unwrap_or_default();
     format!(
-        "{who} deleted {removed} of the {of} files of this folder{place}{at}. Should they be deleted here too? Nothing was \
-         deleted here yet."
+        "{who} deleted {removed} of the {of} files of this folder{place}{at}. Should they be deleted here too? Until \
+         you answer, nothing is deleted here, and what was changed there since waits as well."
     )
 }
 
