@@ -58,6 +58,9 @@ enum Task {
         /// Leaves git-annex's assistant out, which takes most of the time.
         #[arg(long)]
         only_ours: bool,
+        /// Measures another build of anabranch beside it, in the place of git-annex's assistant.
+        #[arg(long, value_name = "BINARY", conflicts_with = "only_ours")]
+        beside: Option<PathBuf>,
         /// The rows to measure: one, many, rename, start, large, idle, memory, desktop; all if none is named.
         rows: Vec<String>,
     },
@@ -114,7 +117,12 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { yes } => test::run(yes),
-        Task::Bench { yes, only_ours, rows } => bench::run(yes, only_ours, &rows),
+        Task::Bench {
+            yes,
+            only_ours,
+            beside,
+            rows,
+        } => bench::run(yes, only_ours, beside.as_deref(), &rows),
         Task::Icons => icons::run(),
         Task::Mutants { yes, files } => mutants::run(yes, &files),
         Task::Package { yes, try_it } => package::run(yes, try_it),

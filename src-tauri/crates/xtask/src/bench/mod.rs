@@ -6,6 +6,7 @@ mod idle;
 mod pair;
 mod rows;
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -43,16 +44,17 @@ pub(super) struct Row {
     pub(super) holds: Option<bool>,
 }
 
-/// Builds in release, and measures. `only_ours` leaves git-annex out; `rows` names the rows to measure, or all.
+/// Builds in release, and measures. `only_ours` leaves git-annex out, `beside` is another build of ours to measure in its
+/// place; `rows` names the rows to measure, or all.
 ///
 /// # Errors
 ///
 /// When something cannot be installed, built or started, or does not come into step.
-pub(crate) fn run(yes: bool, only_ours: bool, rows: &[String]) -> Result<()> {
+pub(crate) fn run(yes: bool, only_ours: bool, beside: Option<&Path>, rows: &[String]) -> Result<()> {
     let place = Place::find()?;
     let wants = |row: &str| rows.is_empty() || rows.iter().any(|wanted| wanted == row);
     if rows::ROWS.iter().any(|(name, _)| wants(name)) {
-        pairs(&place, yes, only_ours, &wants)?;
+        pairs(&place, yes, only_ours, beside, &wants)?;
     }
     if wants(DESKTOP) {
         desktop(&place, yes)?;
@@ -60,7 +62,7 @@ pub(crate) fn run(yes: bool, only_ours: bool, rows: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn pairs(place: &Place, yes: bool, only_ours: bool, wants: &dyn Fn(&str) -> bool) -> Result<()> {
+fn pairs(place: &Place, yes: bool, only_ours: bool, beside: Option<&Path>, wants: &dyn Fn(&str) -> bool) -> Result<()> {
     let mut steps = Steps::new();
     steps.step("system packages", || {
         packages::install(&[packages::BUILD, packages::TEST], yes)
@@ -70,21 +72,25 @@ fn pairs(place: &Place, yes: bool, only_ours: bool, wants: &dyn Fn(&str) -> bool
         &mut place.cargo(&["build", "--release", "--package", "cli", "--bin", "anabranch"]),
     )?;
     let anabranch = place.target.join("release/anabranch");
-    let git_annex = if only_ours {
-        None
-    } else {
-        Some(tools::git_annex(place)?)
+    let other = match beside {
+        Some(build) => Some(Who::Ours(build.to_owned())),
+        None if only_ours => None,
+        None => Some(Who::GitAnnex(tools::git_annex(place)?)),
     };
 
     let mut table = Vec::new();
     let mut ours = Pair::make(&Who::Ours(anabranch))?;
     measure(&mut ours, &mut table, wants)?;
     drop(ours);
-    if let Some(git_annex) = git_annex {
-        let mut theirs = Pair::make(&Who::GitAnnex(git_annex))?;
+    if let Some(other) = other {
+        let mut theirs = Pair::make(&other)?;
         measure(&mut theirs, &mut table, wants)?;
     }
-    print(&table);
+    let name = match beside {
+        Some(_) => "the other build",
+        None => "git-annex's assistant",
+    };
+    print(&table, name);
     Ok(())
 }
 
@@ -125,8 +131,8 @@ pub(super) fn words(took: &Took) -> String {
     }
 }
 
-fn print(table: &[Row]) {
-    println!("\n| row | ours | git-annex's assistant | floor | must be | holds |");
+fn print(table: &[Row], other: &str) {
+    println!("\n| row | ours | {other} | floor | must be | holds |");
     println!("| --- | --- | --- | --- | --- | --- |");
     for row in table {
         let holds = row.holds.map_or("–", |holds| if holds { "yes" } else { "NO" });
