@@ -1,6 +1,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "any other outcome fails the test")]
 
 use std::fs;
+use std::mem::MaybeUninit;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::slice::from_ref;
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::{Key, RepoPath};
+use rustix::fs::inotify;
 
 use super::{Outcome, Wanted, transfer};
 use crate::locks::LockFile;
@@ -294,10 +296,19 @@ fn a_second_engine_waits_for_its_turn() {
         .join("anabranch")
         .join(format!("from-{}.lck", two.source.uuid()));
     let first = LockFile::exclusive(&turn).unwrap();
+    let opened = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&opened, &turn, inotify::WatchFlags::OPEN).unwrap();
     std::thread::scope(|scope| {
         let second = scope.spawn(|| run(&two, from_ref(&key)));
-        std::thread::sleep(Duration::from_millis(100));
-        assert!(!second.is_finished());
+        // It has come again: it waits.
+        let (mut room, mut tries) = ([MaybeUninit::uninit(); 4096], 0);
+        while tries < 2 && !second.is_finished() {
+            let mut events = inotify::Reader::new(&opened, &mut room);
+            while events.next().is_ok() {
+                tries += 1;
+            }
+            std::thread::yield_now();
+        }
         assert!(!two.dest.store().is_present(&key));
         drop(first);
         assert!(matches!(second.join().unwrap()[0].1, Outcome::Stored));
