@@ -11,6 +11,7 @@ use super::entry::{entry, staged, trusts_mode};
 use super::obstacle::Obstacle;
 use super::place::{Parent, Place, Seen, look_at};
 use super::taken_away::{Taken, TakenAway};
+use super::{Before, Step};
 use crate::index::{Entry, Index, PATIENCE, Staged};
 use crate::oid::to_git;
 use crate::pointer::{MAX_POINTER, key_of_pointer, pointer_for};
@@ -35,6 +36,16 @@ impl Annex {
     /// it for more than two seconds. What was copied is on disk before it gets its name: a file that a power cut
     /// truncated would look like an edit. A name that a power cut takes leaves the pointer, which is filled again.
     pub fn populate(&self, files: &[(RepoPath, Key)], thin: bool) -> Result<Vec<RepoPath>> {
+        self.populate_by_steps(files, thin, &mut |_| Ok(()))
+    }
+
+    /// `before` is called before each step, so that tests can act there.
+    pub(super) fn populate_by_steps(
+        &self,
+        files: &[(RepoPath, Key)],
+        thin: bool,
+        before: &mut Before<'_>,
+    ) -> Result<Vec<RepoPath>> {
         let Some(top) = self.work_tree() else {
             return Ok(Vec::new());
         };
@@ -56,14 +67,17 @@ impl Annex {
         if !durable {
             write_out(top)?;
         }
+        before(Step::Marker)?;
         if !staged_index.take_lock(PATIENCE)? {
             drop(staged_index);
             staged_index = Staged::open(&git)?;
         }
+        before(Step::WorkTree)?;
         let (populated, result) = place_all(store, top, made.into_iter().flatten().collect());
         if populated.is_empty() {
             return result.map(|()| Vec::new());
         }
+        before(Step::Index)?;
         let trust_mode = trusts_mode(&git);
         for file in &populated {
             let staged_as = staged_index.index().entry(file.path.as_bytes());

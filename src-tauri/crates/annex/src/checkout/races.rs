@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use model::Oid;
+use model::{Oid, RepoPath};
 
 use super::marker::Marker;
 use super::{CheckoutOptions, Step};
@@ -56,6 +56,46 @@ const ACTS: [Act; 10] = [
     Act::GitRemoves,
 ];
 
+impl Act {
+    /// Does it to the file `f`; false if git refuses.
+    fn on(self, fixture: &Fixture) -> bool {
+        let path = fixture.path().join("f");
+        match self {
+            Act::Edits if path.is_symlink() => {
+                fs::remove_file(&path).unwrap();
+                symlink("mine", &path).unwrap();
+            }
+            Act::Edits => fs::write(&path, "mine").unwrap(),
+            Act::Replaces => {
+                fs::write(fixture.path().join("made"), "mine").unwrap();
+                fs::rename(fixture.path().join("made"), &path).unwrap();
+            }
+            Act::Deletes => fs::remove_file(&path).unwrap(),
+            Act::Renames => fs::rename(&path, fixture.path().join("h")).unwrap(),
+            Act::MakesADirectory => {
+                fs::remove_file(&path).unwrap();
+                fs::create_dir(&path).unwrap();
+                fs::write(path.join("inner"), "mine").unwrap();
+            }
+            Act::EditsAndStages | Act::EditsAndCommits => {
+                if path.is_symlink() {
+                    fs::remove_file(&path).unwrap();
+                }
+                fs::write(&path, "mine").unwrap();
+                let has_staged = fixture.try_git(&["add", "f"]);
+                if has_staged && self == Act::EditsAndCommits {
+                    fixture.git(&["commit", "-q", "-m", "the user's"]);
+                }
+            }
+            Act::GitMoves => return fixture.try_git(&["mv", "f", "h"]),
+            Act::GitRemoves => return fixture.try_git(&["rm", "-q", "-f", "f"]),
+            Act::MakesItExecutable if path.is_symlink() => {}
+            Act::MakesItExecutable => fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap(),
+        }
+        true
+    }
+}
+
 struct Scene {
     fixture: Fixture,
     base: Oid,
@@ -98,43 +138,7 @@ fn scene(form: Form, theirs: Change) -> Scene {
 impl Scene {
     /// True if the user acted on the old version; false if the checkout had already replaced it.
     fn act(&self, act: Act) -> bool {
-        let path = self.fixture.path().join("f");
-        if !self.is_old() {
-            return false;
-        }
-        match act {
-            Act::Edits if path.is_symlink() => {
-                fs::remove_file(&path).unwrap();
-                symlink("mine", &path).unwrap();
-            }
-            Act::Edits => fs::write(&path, "mine").unwrap(),
-            Act::Replaces => {
-                fs::write(self.fixture.path().join("made"), "mine").unwrap();
-                fs::rename(self.fixture.path().join("made"), &path).unwrap();
-            }
-            Act::Deletes => fs::remove_file(&path).unwrap(),
-            Act::Renames => fs::rename(&path, self.fixture.path().join("h")).unwrap(),
-            Act::MakesADirectory => {
-                fs::remove_file(&path).unwrap();
-                fs::create_dir(&path).unwrap();
-                fs::write(path.join("inner"), "mine").unwrap();
-            }
-            Act::EditsAndStages | Act::EditsAndCommits => {
-                if path.is_symlink() {
-                    fs::remove_file(&path).unwrap();
-                }
-                fs::write(&path, "mine").unwrap();
-                let has_staged = self.fixture.try_git(&["add", "f"]);
-                if has_staged && act == Act::EditsAndCommits {
-                    self.fixture.git(&["commit", "-q", "-m", "the user's"]);
-                }
-            }
-            Act::GitMoves => return self.fixture.try_git(&["mv", "f", "h"]),
-            Act::GitRemoves => return self.fixture.try_git(&["rm", "-q", "-f", "f"]),
-            Act::MakesItExecutable if path.is_symlink() => {}
-            Act::MakesItExecutable => fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap(),
-        }
-        true
+        self.is_old() && act.on(&self.fixture)
     }
 
     fn is_old(&self) -> bool {
@@ -268,4 +272,53 @@ fn an_act_on_an_unlocked_file_between_plan_and_end_is_merged_as_concurrent() {
 #[test]
 fn an_act_on_a_locked_file_between_plan_and_end_is_merged_as_concurrent() {
     play(Form::Locked);
+}
+
+/// The user's acts on a pointer file while it is filled: what the user made stays, and git sees nothing else.
+#[test]
+fn an_act_on_a_pointer_that_is_being_filled_stays() {
+    for (act, at) in ACTS.into_iter().flat_map(|act| (0..3).map(move |at| (act, at))) {
+        let fixture = Fixture::new();
+        let content = b"the content that has come";
+        let key = put_object(&Fixture::new().annex, content);
+        fixture.start(&leaves([("a", file("1")), ("f", pointer(&key.to_string()))]));
+        assert_eq!(put_object(&fixture.annex, content), key);
+        let (mut steps, mut acted) = (0, false);
+        let files = [(RepoPath::parse(b"f").unwrap(), key.clone())];
+        let filled = fixture.annex.populate_by_steps(&files, false, &mut |_: Step| {
+            if steps == at {
+                acted = act.on(&fixture);
+            }
+            steps += 1;
+            Ok(())
+        });
+        filled.unwrap();
+        let told = format!("the user {act:?} at step {at}");
+        let path = fixture.path().join("f");
+        let holds = |name: &str, found: &[&[u8]]| {
+            let data = fs::read(fixture.path().join(name)).unwrap_or_default();
+            assert!(
+                found.contains(&data.as_slice()),
+                "{told}: {name} has {:?}",
+                bstr::BStr::new(&data)
+            );
+        };
+        let in_git = format!("/annex/objects/{key}\n");
+        let old: [&[u8]; 2] = [in_git.as_bytes(), content];
+        match act {
+            Act::Edits | Act::Replaces | Act::EditsAndStages | Act::EditsAndCommits => holds("f", &[b"mine"]),
+            Act::MakesADirectory => holds("f/inner", &[b"mine"]),
+            Act::Renames => holds("h", &old),
+            Act::GitMoves if acted => holds("h", &old),
+            Act::Deletes => assert!(!path.exists(), "{told}"),
+            Act::GitRemoves if acted => assert!(!path.exists(), "{told}"),
+            Act::GitMoves | Act::GitRemoves => holds("f", &[content]),
+            Act::MakesItExecutable => {
+                let mode = fs::metadata(&path).unwrap().permissions().mode();
+                assert_eq!(mode & 0o111, 0o111, "{told}");
+                holds("f", &old);
+            }
+        }
+        assert!(!fixture.exists(".git/index.lock"), "{told}");
+    }
 }
