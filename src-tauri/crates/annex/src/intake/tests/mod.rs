@@ -1,6 +1,7 @@
 mod cancelling;
 mod conversions;
 mod overwritten;
+mod races;
 mod recording;
 mod refusing;
 mod rules;

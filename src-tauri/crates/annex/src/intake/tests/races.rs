@@ -1,0 +1,150 @@
+//! What a user does to a file between the look that found it and the end of taking it in: it counts, and nothing else does.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs;
+
+use model::Key;
+
+use crate::scratch_repository::Scratch;
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    New,
+    Edited,
+    Renamed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Edits,
+    Replaces,
+    Deletes,
+    Renames,
+    MakesADirectory,
+    MakesItExecutable,
+    GitAdds,
+    GitCommits,
+    GitMoves,
+    GitRemoves,
+}
+
+const ACTS: [Act; 10] = [
+    Act::Edits,
+    Act::Replaces,
+    Act::Deletes,
+    Act::Renames,
+    Act::MakesADirectory,
+    Act::MakesItExecutable,
+    Act::GitAdds,
+    Act::GitCommits,
+    Act::GitMoves,
+    Act::GitRemoves,
+];
+
+/// Brings the file `f` into the form in which it is found.
+fn prepare(repo: &Scratch, found: Found) {
+    if found != Found::New {
+        repo.write(if found == Found::Renamed { "before" } else { "f" }, "old");
+        repo.sync();
+    }
+    match found {
+        Found::New | Found::Edited => repo.write("f", "found"),
+        Found::Renamed => fs::rename(repo.path("before"), repo.path("f")).unwrap(),
+    }
+}
+
+impl Act {
+    /// Does it, and says what the user has then, by name.
+    fn on(self, repo: &Scratch, content: &str) -> BTreeMap<&'static str, String> {
+        let path = repo.path("f");
+        let unfiltered = |arguments: &[&str]| {
+            let mut all = vec!["-c", "filter.annex.clean="];
+            all.extend(arguments);
+            repo.git(&all);
+        };
+        match self {
+            Act::Edits => repo.write("f", "mine"),
+            Act::Replaces => {
+                repo.write("f.part", "mine");
+                fs::rename(repo.path("f.part"), &path).unwrap();
+            }
+            Act::Deletes => fs::remove_file(&path).unwrap(),
+            Act::Renames => fs::rename(&path, repo.path("h")).unwrap(),
+            Act::MakesADirectory => {
+                fs::remove_file(&path).unwrap();
+                repo.write("f/inner", "mine");
+            }
+            Act::MakesItExecutable => repo.set_executable("f"),
+            Act::GitAdds => {
+                repo.write("f", "mine");
+                unfiltered(&["add", "f"]);
+            }
+            Act::GitCommits => {
+                repo.write("f", "mine");
+                unfiltered(&["add", "f"]);
+                unfiltered(&["commit", "--quiet", "--message=own"]);
+            }
+            Act::GitMoves => {
+                unfiltered(&["add", "f"]);
+                unfiltered(&["mv", "f", "h"]);
+            }
+            Act::GitRemoves => {
+                unfiltered(&["add", "f"]);
+                unfiltered(&["rm", "--quiet", "--force", "f"]);
+            }
+        }
+        let one = |name, text: &str| BTreeMap::from([(name, text.to_owned())]);
+        match self {
+            Act::Edits | Act::Replaces | Act::GitAdds | Act::GitCommits => one("f", "mine"),
+            Act::Deletes | Act::GitRemoves => BTreeMap::new(),
+            Act::Renames | Act::GitMoves => one("h", content),
+            Act::MakesADirectory => one("f/inner", "mine"),
+            Act::MakesItExecutable => one("f", content),
+        }
+    }
+}
+
+#[test]
+fn an_act_between_look_and_commit_counts() {
+    for (found, act) in [Found::New, Found::Edited, Found::Renamed]
+        .into_iter()
+        .flat_map(|found| ACTS.map(|act| (found, act)))
+    {
+        for (is_large, while_recorded) in [(true, false), (true, true), (false, false)] {
+            let told = format!("{found:?}, the user {act:?}, large {is_large}, while it is recorded {while_recorded}");
+            let repo = Scratch::new();
+            prepare(&repo, found);
+            // What makes that something is recorded.
+            repo.write("beside", &told);
+            let look = repo.look();
+            let content = if found == Found::Renamed { "old" } else { "found" };
+            let expected = std::sync::Mutex::new(None);
+            if !while_recorded {
+                *expected.lock().unwrap() = Some(act.on(&repo, content));
+            }
+            let record = |_: &[Key]| {
+                expected.lock().unwrap().get_or_insert_with(|| act.on(&repo, content));
+                Ok(())
+            };
+            let sort = |path: &model::RepoPath| is_large || path.as_bytes() == b"beside";
+            repo.ingest_by(look, &sort, &record)
+                .unwrap_or_else(|error| panic!("{told}: {error}"));
+            let mut rounds = Cell::new(0);
+            while !repo.look().is_clean() {
+                *rounds.get_mut() += 1;
+                assert!(rounds.get() < 5, "{told}: it does not come to rest");
+                repo.ingest_deciding(repo.look(), &sort).unwrap();
+            }
+            let mut expected = expected.into_inner().unwrap().unwrap();
+            expected.insert("beside", told.clone());
+            let names: Vec<String> = expected.keys().map(ToString::to_string).collect();
+            assert_eq!(repo.names(), names, "{told}");
+            for (name, text) in expected {
+                assert_eq!(fs::read_to_string(repo.path(name)).unwrap(), text, "{told}: {name}");
+            }
+            repo.check();
+        }
+    }
+}
