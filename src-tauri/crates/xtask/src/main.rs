@@ -66,7 +66,7 @@ enum Task {
     },
     /// Makes the pictures in `icons/` anew from their SVG sources.
     Icons,
-    /// Breaks the code that nothing may be lost by, one line at a time, and tells what no test noticed. Takes hours.
+    /// Breaks the code that nothing may be lost by, one line at a time, and tells what no test noticed. Takes an hour.
     Mutants {
         /// Installs missing system packages without asking.
         #[arg(long)]
