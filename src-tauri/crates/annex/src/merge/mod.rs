@@ -172,19 +172,30 @@ impl Annex {
             return Ok(MergeOutcome::Removes(removals));
         }
         keep::store(self, &git, &merged)?;
+        self.check_out_merge(&head, commit, (!merged.is_empty()).then_some(resolved), options)
+    }
+
+    /// Checks a merge out; without `resolved`, nothing had to be merged for it.
+    fn check_out_merge(
+        &self,
+        head: &Head,
+        commit: Oid,
+        resolved: Option<Vec<RepoPath>>,
+        options: &MergeOptions<'_>,
+    ) -> Result<MergeOutcome> {
         let CheckedOut {
             blocked,
             waiting,
             ahead,
             ..
-        } = self.check_out(&head, commit, &options.checkout)?;
+        } = self.check_out(head, commit, &options.checkout)?;
         if !blocked.is_empty() {
             return Ok(MergeOutcome::Blocked { paths: blocked });
         }
         let commit = ahead.unwrap_or(commit);
-        Ok(match merged.is_empty() {
-            true => MergeOutcome::FastForwarded { commit, waiting },
-            false => MergeOutcome::Merged {
+        Ok(match resolved {
+            None => MergeOutcome::FastForwarded { commit, waiting },
+            Some(resolved) => MergeOutcome::Merged {
                 commit,
                 resolved,
                 waiting,

@@ -15,7 +15,7 @@ use crate::identity::signature;
 use crate::oid::{from_git, to_git};
 use crate::tree::raw::{self, Blob, Mode};
 use crate::tree::{Head, annexed, tree_of};
-use crate::{Annex, CheckedOut, Error, Result};
+use crate::{Annex, Error, Result};
 
 /// So many commits are read at the most to find the one that deleted the files.
 const COMMITS_READ: usize = 1000;
@@ -202,21 +202,7 @@ impl Annex {
         let found = merge_trees(&git, base, before, tree_of(&git, from_git(theirs.commit))?, &labels)?;
         let made = commit_of(&git, &ours, &theirs, is_forward, found.tree, message)?;
         keep::store(self, &git, &[made])?;
-        let commit = from_git(made);
-        let CheckedOut {
-            blocked,
-            waiting,
-            ahead,
-            ..
-        } = self.check_out(&head, commit, &options.checkout)?;
-        if !blocked.is_empty() {
-            return Ok(MergeOutcome::Blocked { paths: blocked });
-        }
-        Ok(MergeOutcome::Merged {
-            commit: ahead.unwrap_or(commit),
-            resolved: found.resolved,
-            waiting,
-        })
+        self.check_out_merge(&head, from_git(made), Some(found.resolved), options)
     }
 }
 
