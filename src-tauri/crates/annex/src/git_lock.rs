@@ -252,6 +252,7 @@ mod tests {
         let open = Arc::new(Directory::top(directory.path()).unwrap());
         let path = directory.path().join("index.lock");
         File::create_new(&path).unwrap();
+        let began = Instant::now();
         thread::scope(|scope| {
             let ours = scope.spawn(|| GitLock::take_at_rest(PATIENCE, &open, OsStr::new("index")).unwrap());
             for _ in 0..5 {
@@ -261,12 +262,13 @@ mod tests {
                 thread::sleep(REST / 5);
                 let next = File::create_new(&path);
                 // On a machine that was busy elsewhere meanwhile, it was no rest of ours that was too short.
-                if removed_at.elapsed() > REST / 2 {
+                if removed_at.elapsed() > REST / 2 || began.elapsed() > PATIENCE / 4 {
                     break;
                 }
                 next.unwrap();
             }
-            fs::remove_file(&path).unwrap();
+            // Not there if ours was faster than a busy machine.
+            let _ = fs::remove_file(&path);
             ours.join().unwrap();
         });
     }
