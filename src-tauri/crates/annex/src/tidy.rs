@@ -4,8 +4,9 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use git2::ConfigLevel;
+use rustix::fs::FileType;
 
-use crate::{Annex, Error, Result};
+use crate::{Annex, Directory, Error, Result};
 
 /// What `gc.autoPackLimit` is if nobody sets it.
 const MANY_PACKS: usize = 50;
@@ -61,6 +62,7 @@ impl Annex {
         if !self.object_files().are_many() {
             return Ok(false);
         }
+        self.refuse_links()?;
         let mut git = Command::new("git");
         // Variables that name a repository would lead git to another one.
         for (name, _) in std::env::vars_os() {
@@ -98,6 +100,33 @@ impl Annex {
             self.git_dir().display(),
             String::from_utf8_lossy(&output.stderr).trim()
         )))
+    }
+
+    /// Refuses directories of objects, refs and logs that are links: git follows them, and what it packs or finds useless may
+    /// be another repository's.
+    fn refuse_links(&self) -> Result<()> {
+        let top = Directory::top(self.git()?.commondir())?;
+        if let Some(objects) = top.find("objects")? {
+            for (name, kind) in objects.names()? {
+                if kind == FileType::Symlink {
+                    objects.find(&name)?;
+                }
+            }
+        }
+        let mut inside: Vec<Directory> = Vec::new();
+        for name in ["refs", "logs"] {
+            inside.extend(top.find(name)?);
+        }
+        while let Some(directory) = inside.pop() {
+            for (name, kind) in directory.names()? {
+                // A ref may be a link in old repositories, and git replaces the link.
+                let leads_to_directory = || directory.path().join(&name).is_dir();
+                if kind == FileType::Directory || kind == FileType::Symlink && leads_to_directory() {
+                    inside.extend(directory.find(&name)?);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// True if the configuration of the repository itself, not the user's, names programs that say which objects are kept.
@@ -145,6 +174,31 @@ mod tests {
         assert!(fixture.annex.tidy().unwrap());
         assert!(fixture.annex.object_files().packs < 5);
         fixture.assert_clean();
+    }
+
+    /// git would pack, and then remove, what lies where they lead.
+    #[test]
+    fn nothing_is_packed_through_links() {
+        for below in [
+            "objects",
+            "objects/pack",
+            "objects/17",
+            "refs",
+            "refs/heads",
+            "logs",
+            "logs/refs",
+        ] {
+            let fixture = with_many_packs();
+            let (at, outside) = (fixture.annex.git_dir().join(below), tempfile::tempdir().unwrap());
+            let target = outside.path().join("precious");
+            match at.exists() {
+                true => std::fs::rename(&at, &target).unwrap(),
+                false => std::fs::create_dir(&target).unwrap(),
+            }
+            std::os::unix::fs::symlink(&target, &at).unwrap();
+            let told = fixture.annex.tidy().unwrap_err().to_string();
+            assert!(told.contains(below) && told.contains("is a link"), "{told}");
+        }
     }
 
     /// Whoever had a drive may have written its repositories' configuration and hooks.

@@ -220,6 +220,12 @@ const REBUILD: Act = |world| {
     fs::write(world.git_dir(Here).join("index"), "no index").unwrap();
     STAGE(world)
 };
+const BEGIN: Act = |world| {
+    // Another filter that git is to be shown.
+    world.here.write(".gitattributes", "*.secret filter=crypt\n");
+    world.here.git(&["add", ".gitattributes"]);
+    words(init::set_filter(&world.here.annex, Path::new("anabranch")))
+};
 const INIT: Act = |world| words(init::init(world.here.top(), None, 1));
 const FEW: Act = |world| words(world.objects(There, 3));
 const MANY: Act = |world| words(world.objects(There, 50));
@@ -290,6 +296,7 @@ fn nothing_outside_is_touched_where_a_link_stands() {
         (There, "logs/refs/heads/x".into(), MOVE),
         (Here, "annex".into(), INIT),
         (Here, "info".into(), INIT),
+        (Here, "info".into(), BEGIN),
     ];
     let files: Vec<(Side, String, Act, Told)> = vec![
         (There, "annex/othertmp.lck".into(), SEND, Refused),
@@ -313,6 +320,7 @@ fn nothing_outside_is_touched_where_a_link_stands() {
         (Here, "annex/sentinal".into(), INIT, Refused),
         (Here, "annex/sentinal.cache".into(), INIT, Refused),
         (Here, "info/attributes".into(), INIT, Refused),
+        (Here, "info/attributes".into(), BEGIN, Refused),
     ];
     let rows = directories
         .into_iter()

@@ -3,15 +3,15 @@
 //! What stands there goes before every `.gitattributes`, so with `* filter=annex` alone git itself would store what
 //! git-crypt or Git LFS is to pass as it is. So the filters that others ask for are repeated below that line.
 
-use std::fs;
-use std::io::Write;
+use std::sync::Arc;
 
 use bstr::ByteSlice;
+use rustix::fs::{AtFlags, statat};
 
 use super::{Conversion, Conversions};
 use crate::attributes::{self, Attributes};
 use crate::index::Index;
-use crate::{Annex, Error, Result};
+use crate::{Annex, Directory, Result};
 
 impl Conversion {
     /// The name of the filter that governs the file, unless it is git-annex's.
@@ -36,11 +36,11 @@ impl Conversions {
 /// Has git see the filters that the attributes files of the index ask for.
 pub(crate) fn show_filters(annex: &Annex, attributes: &Attributes) -> Result<()> {
     let git = annex.git()?;
-    let path = git.commondir().join("info/attributes");
-    let present = match fs::read(&path) {
-        Ok(present) => present,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::io("read", &path)(error)),
+    let Some(info) = Directory::top(git.commondir())?.find("info")?.map(Arc::new) else {
+        return Ok(());
+    };
+    let Some(present) = info.read("attributes")? else {
+        return Ok(());
     };
     let index = Index::read(&git)?;
     let names = index
@@ -55,14 +55,6 @@ pub(crate) fn show_filters(annex: &Annex, attributes: &Attributes) -> Result<()>
     if wanted == present {
         return Ok(());
     }
-    let written = (|| {
-        let mut new = tempfile::Builder::new()
-            .prefix("attributes-")
-            .tempfile_in(git.commondir().join("info"))?;
-        new.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
-        new.write_all(&wanted)?;
-        new.as_file().sync_data()?;
-        new.persist(&path).map_err(|error| error.error).map(drop)
-    })();
-    written.map_err(Error::io("write", &path))
+    let mode = statat(&info, "attributes", AtFlags::SYMLINK_NOFOLLOW).map_or(0o644, |stat| stat.st_mode & 0o777);
+    info.replace("attributes", &wanted, mode)
 }

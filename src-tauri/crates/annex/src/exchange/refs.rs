@@ -17,7 +17,7 @@ use crate::objects::{copy, send};
 use crate::oid::{from_git, to_git};
 use crate::ref_lock::{force_ref, move_ref};
 use crate::tree::head::head_of;
-use crate::{Annex, CheckoutOptions, Error, MergeOptions, MergeOutcome, Result, Theirs};
+use crate::{Annex, CheckoutOptions, Directory, Error, MergeOptions, MergeOutcome, Result, Theirs};
 
 /// The branches of a remote that matter, as they are there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -428,7 +428,12 @@ fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions
         | MergeOutcome::Removes(_)
         | MergeOutcome::Conflict { .. } => false,
     };
+    // libgit2 removes the ref and its log by their paths, through links as well.
+    let top = Directory::top(git.commondir())?;
+    let above = Path::new(&reference).parent().unwrap_or(Path::new("refs"));
+    let no_link_leads_there = top.find(above).is_ok() && top.find(Path::new("logs").join(above)).is_ok();
     if arrived
+        && no_link_leads_there
         && let Ok(mut synced) = git.find_reference(&reference)
         && synced.target() == Some(to_git(commit))
     {

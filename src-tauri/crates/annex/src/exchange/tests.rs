@@ -167,6 +167,26 @@ fn a_clone_gets_synced_branches_and_its_work_tree_follows() {
 }
 
 #[test]
+fn no_log_is_removed_through_a_link() {
+    let (here, clone) = (Fixture::new(), Fixture::new());
+    let first = here.start(&many(3));
+    let quiet = PushOptions::default();
+    push(&here.annex, &clone.path(), &origin(), "main", &quiet).unwrap();
+    let (logs, outside) = (
+        clone.path().join(".git/logs/refs/heads/synced"),
+        tempfile::tempdir().unwrap(),
+    );
+    let precious = outside.path().join("main");
+    let _ = std::fs::remove_dir_all(&logs);
+    std::fs::write(&precious, "precious").unwrap();
+    std::fs::create_dir_all(logs.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(outside.path(), &logs).unwrap();
+    push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
+    assert_eq!(clone.get("refs/heads/main"), Some(first));
+    assert_eq!(std::fs::read(&precious).unwrap(), b"precious");
+}
+
+#[test]
 fn a_work_tree_that_would_lose_too_many_files_is_left_alone() {
     let (here, clone) = (Fixture::new(), Fixture::new());
     let first = here.start(&many(3));
