@@ -273,3 +273,18 @@ pub(crate) fn put_object(annex: &Annex, content: &[u8]) -> Key {
         .unwrap();
     key
 }
+
+/// Does something as somebody who may not do what the permissions of files forbid, as root may: on a thread of its own.
+pub(crate) fn not_as_root<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let mut may = capabilities(None).unwrap();
+            may.effective
+                .remove(CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH);
+            set_capabilities(None, may).unwrap();
+            work()
+        });
+        other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

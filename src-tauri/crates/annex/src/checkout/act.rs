@@ -152,7 +152,11 @@ impl<'a> Ready<'a> {
                 }
                 Ok(Renamed::TargetExists) => done.wait(&change.to, Obstacle::Changed),
                 Ok(Renamed::SameName) => done.wait(&change.to, Obstacle::SameName),
-                Err(error) => done.wait(&change.to, Obstacle::of(&error).ok_or(error)?),
+                Err(error) => {
+                    let why = Obstacle::of(&error).ok_or(error)?;
+                    done.wait(&change.from, why.clone());
+                    done.wait(&change.to, why);
+                }
             }
         }
         for (path, seen) in plan.deletions {

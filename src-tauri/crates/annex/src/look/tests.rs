@@ -410,3 +410,16 @@ fn a_name_is_there_only_as_it_is_listed() {
     assert_eq!(repo.names(), ["dir/file", "x", "y"]);
     assert!(repo.look_at(&["X", "x", "Dir/file", "dir/file"]).removed.is_empty());
 }
+
+/// `lost+found` of ext4 belongs to root; nobody else can read it, and nobody needs to.
+#[test]
+fn the_lost_and_found_at_the_top_of_a_drive_may_be_unreadable() {
+    let repo = Scratch::new();
+    repo.write("d/x", "x");
+    for (directory, is_told) in [("lost+found", false), ("d/lost+found", true)] {
+        fs::create_dir(repo.path(directory)).unwrap();
+        let look = refusing(directory, Errno::ACCESS, || repo.look());
+        assert_eq!(!look.unreadable.is_empty(), is_told, "{directory}: {look:?}");
+        assert_eq!(look.added.len(), 1);
+    }
+}

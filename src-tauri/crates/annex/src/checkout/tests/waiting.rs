@@ -1,6 +1,7 @@
 //! Paths that cannot follow, and files that a program has open.
 
 use super::*;
+use crate::fixture::not_as_root;
 use crate::{MergeOptions, Theirs};
 
 fn waiting(done: &CheckedOut) -> Vec<(String, Obstacle)> {
@@ -144,6 +145,46 @@ fn a_file_that_nobody_wrote_to_is_deleted() {
     assert!(!fixture.exists(".git/anabranch/retired"));
     let left = fs::read_dir(fixture.path().join(".git/annex/othertmp"));
     assert_eq!(left.map_or(0, Iterator::count), 0);
+}
+
+#[test]
+fn only_what_may_not_be_changed_waits() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([
+        ("Archive/edited", file("1")),
+        ("Archive/gone", file("2")),
+        ("Archive/moved", file("3")),
+        ("keep", file("1")),
+    ]));
+    let to = leaves([
+        ("Archive/edited", file("4")),
+        ("Archive/new", file("5")),
+        ("keep", file("2")),
+        ("moved", file("3")),
+    ]);
+    let next = fixture.commit(&to, &[base], "next");
+    let archive = fixture.path().join("Archive");
+    let permit = |mode| fs::set_permissions(&archive, fs::Permissions::from_mode(mode)).unwrap();
+    permit(0o555);
+    let done = not_as_root(|| check_out_partially(&fixture, next));
+    let why = Obstacle::Refused("you have no permission to change it");
+    let names = [
+        "Archive/edited",
+        "Archive/gone",
+        "Archive/moved",
+        "Archive/new",
+        "moved",
+    ];
+    assert_eq!(waiting(&done), names.map(|name| (name.to_owned(), why.clone())));
+    assert_eq!(
+        (fixture.read("Archive/edited"), fixture.read("keep")),
+        (b"1".to_vec(), b"2".to_vec())
+    );
+    permit(0o755);
+    let done = not_as_root(|| check_out_partially(&fixture, done.ahead.unwrap()));
+    assert_eq!(waiting(&done), []);
+    assert_eq!(fixture.leaves(fixture.get("refs/heads/main").unwrap()), to);
+    assert!(fixture.exists("moved") && !fixture.exists("Archive/gone"));
 }
 
 /// Names that differ in case only are one name there.
