@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 
 use model::{Key, RepoPath, Uuid};
 
@@ -12,11 +13,11 @@ use crate::exchange::content::{Outcome, Wanted, transfer};
 use crate::index::Staged;
 use crate::logs::{Presence, VectorClock};
 use crate::objects::Bulk;
-use crate::oid::to_git;
+use crate::oid::{from_git, to_git};
 use crate::ref_lock::{RefLock, force_ref};
 use crate::scratch_repository::Scratch;
 use crate::store::tests::{configure, content, key_of, put};
-use crate::{Annex, Result, init};
+use crate::{Annex, CheckoutOptions, Result, init};
 
 /// Our repository, and another one that it sends to.
 struct World {
@@ -226,6 +227,23 @@ const BEGIN: Act = |world| {
     world.here.git(&["add", ".gitattributes"]);
     words(init::set_filter(&world.here.annex, Path::new("anabranch")))
 };
+const HOOKS: Act = |world| words(init::add_hooks(world.git_dir(Here), false));
+const CHECK_OUT: Act = |world| {
+    let git = world.here.annex.git().unwrap();
+    let tip = git.head().unwrap().peel_to_commit().unwrap();
+    let mut tree = git.treebuilder(None).unwrap();
+    tree.insert("a", git.blob(b"another").unwrap(), 0o100_644).unwrap();
+    let tree = git.find_tree(tree.write().unwrap()).unwrap();
+    let who = git2::Signature::now("a", "a@b").unwrap();
+    let to = git.commit(None, &who, &who, "new", &tree, &[&tip]).unwrap();
+    let head = world.here.annex.head().unwrap();
+    let done = world
+        .here
+        .annex
+        .check_out(&head, from_git(to), &CheckoutOptions::default());
+    words(done.map(|done| assert_eq!(done.changed, 1)))
+};
+const SETTLE: Act = |world| words(world.here.annex.settle_retired(SystemTime::now()));
 const INIT: Act = |world| words(init::init(world.here.top(), None, 1));
 const FEW: Act = |world| words(world.objects(There, 3));
 const MANY: Act = |world| words(world.objects(There, 50));
@@ -240,7 +258,7 @@ const MOVE_HERE: Act = |world| {
         .unwrap();
     words(RefLock::take(&git, name).and_then(|lock| {
         assert_ne!(lock.target()?.map(to_git), Some(new));
-        lock.set(crate::oid::from_git(new), "test")
+        lock.set(from_git(new), "test")
     }))
 };
 
@@ -259,6 +277,11 @@ fn nothing_outside_is_touched_where_a_link_stands() {
     let turn = format!("anabranch/from-{}.lck", sample.here.annex.uuid());
     let large = key_of(&large());
     let lock_of_large = format!("annex/transfer/download/lck/lck.{large}");
+
+    let report = format!("{receiving}/{large}");
+    let lock_of_report = format!("{receiving}/lck.{large}");
+    let of_x = crate::hash_directory::lower(&key_of(b"x"));
+    let journal = format!("annex/journal/{}_{}.log", of_x.replace('/', "_"), key_of(b"x"));
 
     let directories: Vec<(Side, String, Act)> = vec![
         (There, "annex".into(), SEND),
@@ -295,6 +318,10 @@ fn nothing_outside_is_touched_where_a_link_stands() {
         (There, "logs".into(), MOVE),
         (There, "logs/refs/heads/x".into(), MOVE),
         (Here, "annex".into(), INIT),
+        (Here, "anabranch".into(), CHECK_OUT),
+        (Here, "annex/othertmp".into(), CHECK_OUT),
+        (Here, "anabranch/retired".into(), SETTLE),
+        (Here, "hooks".into(), HOOKS),
         (Here, "info".into(), INIT),
         (Here, "info".into(), BEGIN),
     ];
@@ -317,6 +344,13 @@ fn nothing_outside_is_touched_where_a_link_stands() {
         (There, "refs/heads/x/y.new.lock".into(), MOVE, Replaced),
         (There, "logs/refs/heads/x/y".into(), MOVE, Refused),
         (Here, "logs/HEAD".into(), MOVE_HERE, Refused),
+        (Here, "anabranch/checkout".into(), CHECK_OUT, Refused),
+        (Here, "anabranch/checkout.lck".into(), CHECK_OUT, Refused),
+        (Here, "hooks/pre-commit".into(), HOOKS, Replaced),
+        (There, report, SEND_LARGE, Replaced),
+        (There, lock_of_report, SEND_LARGE, Refused),
+        (Here, journal, RECORD, Replaced),
+        (There, format!("objects/{}/{}", &blob[..2], &blob[2..]), FEW, Replaced),
         (Here, "annex/sentinal".into(), INIT, Refused),
         (Here, "annex/sentinal.cache".into(), INIT, Refused),
         (Here, "info/attributes".into(), INIT, Refused),

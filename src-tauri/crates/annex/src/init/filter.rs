@@ -136,7 +136,7 @@ pub(super) fn add_attributes(git_dir: &Path) -> Result<()> {
 }
 
 /// Adds git-annex's hooks where there are none of that name.
-pub(super) fn add_hooks(git_dir: &Path, bare: bool) -> Result<()> {
+pub(crate) fn add_hooks(git_dir: &Path, bare: bool) -> Result<()> {
     let hooks = Directory::top(git_dir)?.make("hooks")?;
     for (name, in_bare, command) in HOOKS {
         if bare && !in_bare {

@@ -19,6 +19,8 @@ use crate::repository::{open_git, refuse_elsewhere, refuse_unsupported};
 use crate::{Annex, Directory, Error, Result, VERSION};
 
 pub use clone::clone;
+#[cfg(test)]
+pub(crate) use filter::add_hooks;
 pub use filter::set_filter;
 pub use identity::default_description;
 pub use neighbour::{add_remote, remote_name, set_remote};
