@@ -129,7 +129,8 @@ fn candidates(writer: &Writer<'_>, ours: Option<Oid>, refused: &mut Vec<String>)
         }
     }
     let newest = |id: Oid| {
-        let newer = |&(_, other): &(String, Oid)| other != id && repo.graph_descendant_of(other, id).unwrap_or(false);
+        // No commit comes after itself.
+        let newer = |&(_, other): &(String, Oid)| repo.graph_descendant_of(other, id).unwrap_or(false);
         !found.iter().any(newer)
     };
     let found: Vec<_> = found.iter().filter(|(_, id)| newest(*id)).collect();
@@ -271,17 +272,13 @@ pub(super) fn union_trees(bulk: &mut Bulk<'_>, ours: Option<Oid>, theirs: Oid, d
     let Some(ours) = ours.filter(|ours| *ours != theirs) else {
         return Ok(theirs);
     };
-    if depth > DEEPEST {
-        return Ok(ours);
-    }
     let mut tree: Tree = bulk.read_tree(ours)?;
     let other = bulk.read_tree(theirs)?;
     let mut changed = false;
     for (name, new) in other.entries() {
         let merged = match tree.get(name) {
             None => new,
-            Some(old) if old == new => continue,
-            Some(old) if old.is_directory() && new.is_directory() => Entry {
+            Some(old) if old.is_directory() && new.is_directory() && depth < DEEPEST => Entry {
                 mode: DIRECTORY,
                 id: union_trees(bulk, Some(old.id), new.id, depth + 1)?,
             },
