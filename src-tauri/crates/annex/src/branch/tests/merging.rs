@@ -1,5 +1,9 @@
+use git2::Oid;
+
 use super::{A, B, ORIGIN, Place, log};
-use crate::branch::REF;
+use crate::branch::{DEEPEST, REF};
+use crate::objects::{Bulk, DIRECTORY, Entry, Tree};
+use crate::oid::from_git;
 
 #[test]
 fn branches_are_merged_by_moving_forward_or_by_one_commit() {
@@ -35,10 +39,25 @@ fn branches_are_merged_by_moving_forward_or_by_one_commit() {
     assert_eq!(place.read("d/y").as_deref(), Some("y\n"));
     assert_eq!((place.read("b").as_deref(), place.read("never")), (Some(""), None));
     assert!(!branch.merge().unwrap().changed);
+    let git = place.git();
+    let mut others = branch.others(&git).unwrap();
+    others.sort_unstable();
+    let mut unmerged = [one, two];
+    unmerged.sort_unstable();
+    assert_eq!(others, unmerged, "not the one that is ignored");
+
+    let older = place.commit("refs/heads/synced/git-annex", &[two], &[("y", "1\n")]);
+    place.commit(ORIGIN, &[place.tip(), older], &[("z", "1\n")]);
+    let newer = place.commit("refs/remotes/other/git-annex", &[one], &[("x", "1\n")]);
+    let mut wanted = [place.tip(), place.git().refname_to_id(ORIGIN).unwrap(), newer];
+    wanted.sort_unstable();
+    branch.merge().unwrap();
+    assert_eq!(place.parents(), wanted, "what one of them has merged is no parent");
 
     place.commit(ORIGIN, &[place.tip()], &[("z", "1\n")]);
     place.config("annex.merge-annex-branches", "false");
     assert!(!branch.merge().unwrap().changed);
+    assert_eq!(branch.others(&git).unwrap(), []);
 }
 
 #[test]
@@ -75,6 +94,7 @@ fn a_file_in_the_place_of_a_directory_does_not_stop_a_merge() {
         (read("a/b").as_deref(), read("c").as_deref(), read("e").as_deref()),
         (Some("1\n"), Some("1\n"), Some("2\n"))
     );
+    assert_eq!((read("a"), read("c/d")), (None, None));
 }
 
 #[test]
@@ -177,7 +197,9 @@ fn what_others_forgot_is_not_brought_back() {
 fn with_nothing_of_our_own_the_forgetting_branch_is_taken_as_it_is() {
     let place = Place::new();
     place.commit(REF, &[], &[("a", "1\n")]);
-    let theirs = place.commit(ORIGIN, &[], &[("a", "1\n"), ("transitions.log", &forgotten(""))]);
+    // In git-annex's order, which is not that of a merge.
+    let transitions = forgotten("ForgetDeadRemotes 50s\n");
+    let theirs = place.commit(ORIGIN, &[], &[("a", "1\n"), ("transitions.log", &transitions)]);
     place.annex.branch().merge().unwrap();
     assert_eq!(place.tip(), theirs);
 }
@@ -186,13 +208,26 @@ fn with_nothing_of_our_own_the_forgetting_branch_is_taken_as_it_is() {
 fn what_was_forgotten_here_is_not_taken_from_those_who_have_it() {
     let place = Place::new();
     let branch = place.annex.branch();
-    let ours = place.commit(REF, &[], &[("a", "2\n"), ("transitions.log", &forgotten(""))]);
+    let trust = format!("{B} X timestamp=9s\n");
+    let of_dead = format!("{B} x timestamp=1s\n");
+    let ours = place.commit(
+        REF,
+        &[],
+        &[
+            ("a", "2\n"),
+            ("transitions.log", &forgotten("")),
+            ("trust.log", &trust),
+            ("group.log", &of_dead),
+        ],
+    );
     let theirs = place.commit(ORIGIN, &[], &[("a", "1\n2\n"), ("b", "new\n")]);
     let known = place.commit("refs/remotes/known/git-annex", &[], &[("never", "x\n")]);
     place.write("mergedrefs", &format!("{known}\trefs/remotes/known/git-annex\n"));
     place.write("index", "x");
     assert!(branch.merge().unwrap().changed);
     assert_eq!(place.parents(), [ours]);
+    assert_eq!(place.subject(), "continuing transition forget git history");
+    assert_eq!(place.read("group.log"), Some(of_dead), "only the history was forgotten");
     assert_eq!(place.read("b").as_deref(), Some("new\n"));
     assert_eq!(place.read("never"), None, "git-annex has merged it before");
     let ignored = std::fs::read_to_string(place.annex.annex_file("ignoredrefs")).unwrap();
@@ -239,6 +274,62 @@ fn two_who_forgot_on_their_own_come_together() {
     let theirs = two.tip();
     one.annex.branch().merge().unwrap();
     assert!(one.parents().contains(&theirs));
+}
+
+#[test]
+fn of_several_who_forgot_on_their_own_one_is_built_upon_and_the_others_give_their_lines() {
+    let place = Place::new();
+    place.commit(REF, &[], &[("transitions.log", "ForgetGitHistory 1s\n"), ("a", "1\n")]);
+    let mut others = Vec::new();
+    for (name, transitions) in [("1", ""), ("2", "2s"), ("3", "3s"), ("4", "4s")] {
+        let line = format!("ForgetGitHistory {transitions}\n");
+        let mut files = vec![(name, "1\n")];
+        if !transitions.is_empty() {
+            files.push(("transitions.log", &line));
+        }
+        others.push(place.commit(&format!("refs/remotes/{name}/git-annex"), &[], &files));
+    }
+    // What git-annex has merged already it was told the lines of, but not what was forgotten there.
+    place.write("mergedrefs", &format!("{}\trefs/remotes/4/git-annex\n", others[3]));
+    place.annex.branch().merge().unwrap();
+    assert_eq!(place.parents(), [others[1]], "the first that forgot something");
+    let lines = |name| place.read(name).is_some();
+    assert_eq!(["a", "1", "2", "3", "4"].map(lines), [true, true, true, true, false]);
+    assert_eq!(
+        place.read("transitions.log").unwrap(),
+        "ForgetGitHistory 1s\nForgetGitHistory 2s\nForgetGitHistory 3s\nForgetGitHistory 4s\n"
+    );
+}
+
+/// Whoever makes a branch can nest directories without end.
+#[test]
+fn directories_that_are_deeper_than_any_log_are_carried_along_unread() {
+    let place = Place::new();
+    // Were it read, that it is not there would be told.
+    let deep = |unread: u8| {
+        let git = place.git();
+        let mut bulk = Bulk::begin(&git).unwrap();
+        let mut id = Oid::from_bytes(&[unread; 20]).unwrap();
+        for _ in 0..=DEEPEST {
+            let mut tree = Tree::default();
+            tree.set(b"d", Some(Entry { mode: DIRECTORY, id }));
+            id = bulk.tree(tree).unwrap();
+        }
+        bulk.finish().unwrap();
+        id
+    };
+    let ours = place.commit_upon(Some(deep(7)), REF, &[], &[]);
+    let files = [
+        ("transitions.log", "ForgetDeadRemotes 1s\n".to_owned()),
+        ("trust.log", format!("{B} X timestamp=1s\n")),
+    ];
+    let files = files.each_ref().map(|(name, content)| (*name, content.as_str()));
+    let theirs = place.commit_upon(Some(deep(8)), ORIGIN, &[], &files);
+    let branch = place.annex.branch();
+    let changes = branch.changes(Some(from_git(ours)), from_git(theirs)).unwrap();
+    assert_eq!(changes.locations, []);
+    let merged = branch.merge().unwrap();
+    assert!(merged.changed && merged.refused.is_empty(), "{merged:?}");
 }
 
 #[test]

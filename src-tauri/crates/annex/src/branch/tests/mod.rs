@@ -3,7 +3,7 @@ mod merging;
 use std::path::Path;
 
 use git2::{Oid, Repository, Signature};
-use model::{Key, Uuid};
+use model::{Key, Trust, Uuid};
 
 use super::REF;
 use crate::logs::{Presence, VectorClock, location_log};
@@ -12,6 +12,8 @@ use crate::{Annex, Error};
 
 const A: &str = "aaaaaaaa-0000-0000-0000-000000000000";
 const B: &str = "bbbbbbbb-0000-0000-0000-000000000000";
+const C: &str = "cccccccc-0000-0000-0000-000000000000";
+const D: &str = "dddddddd-0000-0000-0000-000000000000";
 const ORIGIN: &str = "refs/remotes/origin/git-annex";
 
 struct Place {
@@ -46,13 +48,18 @@ impl Place {
 
     /// Commits exactly `files` on `reference`.
     fn commit(&self, reference: &str, parents: &[Oid], files: &[(&str, &str)]) -> Oid {
+        self.commit_upon(None, reference, parents, files)
+    }
+
+    /// Commits a tree with `files` changed.
+    fn commit_upon(&self, tree: Option<Oid>, reference: &str, parents: &[Oid], files: &[(&str, &str)]) -> Oid {
         let repo = self.git();
         let mut bulk = Bulk::begin(&repo).unwrap();
         let mut files = files.to_vec();
         files.sort_unstable();
         let paths: Vec<Vec<u8>> = files.iter().map(|(path, _)| path.as_bytes().to_vec()).collect();
         let tree = bulk
-            .rewrite(None, &paths, &mut |bulk, at, _| {
+            .rewrite(tree, &paths, &mut |bulk, at, _| {
                 Ok(Some(Entry::file(bulk.blob(files[at].1.as_bytes())?)))
             })
             .unwrap()
@@ -157,6 +164,19 @@ fn several_values_are_recorded_together_or_not_at_all() {
 }
 
 #[test]
+fn a_value_that_is_recorded_again_becomes_the_newest_except_in_the_configuration() {
+    let place = Place::new();
+    let record = |log| {
+        let branch = place.annex.branch();
+        branch.record_field(log, "a", "b", at("5")).unwrap();
+        branch.record_field(log, "a", "b", at("9")).unwrap();
+        place.read(log).unwrap()
+    };
+    assert_eq!(record("group-preferred-content.log"), "9s a b\n");
+    assert_eq!(record("config.log"), "5s a b\n");
+}
+
+#[test]
 fn what_git_annex_could_not_read_back_is_refused() {
     let branch_of = Place::new();
     let branch = branch_of.annex.branch();
@@ -199,6 +219,29 @@ fn odd_names_in_the_journal_are_left_alone() {
         assert!(place.exists(&format!("journal/{name}")), "{name}");
     }
     assert!(!place.exists("journal/a__b_c__d.log"));
+}
+
+#[test]
+fn what_waits_in_the_journal_is_seen() {
+    let place = Place::new();
+    let branch = place.annex.branch();
+    assert!(!branch.has_journal());
+    place.write("journal/uuid.log", "x\n");
+    assert!(branch.has_journal());
+    branch.fold().unwrap();
+    assert!(!branch.has_journal());
+    std::fs::remove_dir(place.annex.annex_file("journal")).unwrap();
+    place.write("journal", "");
+    assert!(branch.has_journal(), "whoever commits it tells why that cannot be");
+}
+
+#[test]
+fn a_branch_that_cannot_be_read_is_not_taken_for_none() {
+    let place = Place::new();
+    std::fs::write(place.git().path().join(REF), "damaged").unwrap();
+    let branch = place.annex.branch();
+    branch.tip().unwrap_err();
+    branch.record_number("numcopies.log", 2, at("5")).unwrap_err();
 }
 
 #[test]
@@ -276,7 +319,10 @@ fn facts_are_what_all_clones_agree_on() {
                 "uuid.log",
                 &format!("{A} old timestamp=1s\n{A} new one timestamp=2s\n../x bad timestamp=1s\n"),
             ),
-            ("trust.log", &format!("{A} 9 timestamp=1s\n{B} X timestamp=1s\n")),
+            (
+                "trust.log",
+                &format!("{A} 9 timestamp=1s\n{B} X timestamp=1s\n{C} 1 timestamp=1s\n{D} 0 timestamp=1s\n"),
+            ),
             (
                 "group.log",
                 &format!("{A} client  backup timestamp=1s\n{B}  timestamp=1s\n"),
@@ -306,7 +352,13 @@ fn facts_are_what_all_clones_agree_on() {
     assert_eq!(facts.descriptions, [(uuid(A), "new one".to_owned())].into());
     assert_eq!(
         facts.trust,
-        [(uuid(A), model::Trust::Semitrusted), (uuid(B), model::Trust::Dead)].into()
+        [
+            (uuid(A), Trust::Semitrusted),
+            (uuid(B), Trust::Dead),
+            (uuid(C), Trust::Trusted),
+            (uuid(D), Trust::Untrusted)
+        ]
+        .into()
     );
     assert_eq!(
         facts.groups,
