@@ -35,6 +35,18 @@ pub(crate) fn of_merge(repo: &git2::Repository, parents: &[git2::Oid]) -> Result
     Ok(newest.map_or_else(|| signature(repo), |commit| commit.committer().to_owned()))
 }
 
+/// A time as git writes it in commits and reflogs: `1577836800 -0130`.
+pub(crate) fn written(when: git2::Time) -> String {
+    let minutes = when.offset_minutes().abs();
+    format!(
+        "{} {}{:02}{:02}",
+        when.seconds(),
+        when.sign(),
+        minutes / 60,
+        minutes % 60
+    )
+}
+
 fn usable(text: Option<String>) -> Option<String> {
     let refused = |c: char| c.is_control() || matches!(c, '<' | '>');
     let text = text?.replace(refused, "");

@@ -14,7 +14,7 @@ use model::Oid;
 use rustix::fs::FileType;
 
 use crate::git_lock::GitLock;
-use crate::identity::signature;
+use crate::identity::{signature, written};
 use crate::oid::{from_git, to_git};
 use crate::{Directory, Error, NewFile, Result};
 
@@ -146,14 +146,11 @@ impl<'r> RefLock<'r> {
     /// Appends to reflogs. Failing is no error.
     fn log(&self, logs: Vec<File>, old: Option<Oid>, new: Oid, why: &str) {
         let who = signature(self.git);
-        let when = who.when();
-        let (hours, minutes) = (when.offset_minutes().abs() / 60, when.offset_minutes().abs() % 60);
-        let zone = format!("{}{hours:02}{minutes:02}", when.sign());
         let mut line = format!("{} {new} ", old.unwrap_or(Oid([0; 20]))).into_bytes();
         line.extend_from_slice(who.name_bytes());
         line.extend_from_slice(b" <");
         line.extend_from_slice(who.email_bytes());
-        line.extend_from_slice(format!("> {} {zone}\t{}\n", when.seconds(), why.replace('\n', " ")).as_bytes());
+        line.extend_from_slice(format!("> {}\t{}\n", written(who.when()), why.replace('\n', " ")).as_bytes());
         for mut log in logs {
             // One write: lines of several processes do not mix.
             let _ = log.write_all(&line);

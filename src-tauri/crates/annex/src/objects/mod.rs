@@ -24,6 +24,7 @@ pub(crate) use large::{LARGE, Made, each_part};
 use source::{Copied, Source};
 pub(crate) use tree::{DIRECTORY, Entry, Tree};
 
+use crate::identity::written;
 use crate::{Directory, Error, Result};
 
 /// At most so many objects are written one by one; git packs them in time.
@@ -89,19 +90,12 @@ impl<'r> Bulk<'r> {
         for parent in parents {
             content.extend_from_slice(format!("parent {parent}\n").as_bytes());
         }
-        let minutes = who.when().offset_minutes();
-        let zone = format!(
-            "{}{:02}{:02}",
-            who.when().sign(),
-            minutes.abs() / 60,
-            minutes.abs() % 60
-        );
         for role in ["author", "committer"] {
             content.extend_from_slice(format!("{role} ").as_bytes());
             content.extend_from_slice(who.name_bytes());
             content.extend_from_slice(b" <");
             content.extend_from_slice(who.email_bytes());
-            content.extend_from_slice(format!("> {} {zone}\n", who.when().seconds()).as_bytes());
+            content.extend_from_slice(format!("> {}\n", written(who.when())).as_bytes());
         }
         content.extend_from_slice(format!("\n{}\n", message.trim_end()).as_bytes());
         self.write(ObjectType::Commit, content)
