@@ -141,14 +141,15 @@ impl Annex {
     /// [`Error::Busy`] while git holds the index. What concerns single files is in [`Intake::postponed`].
     pub fn ingest(&self, look: Look, options: &IntakeOptions<'_>, now: SystemTime) -> Result<Intake> {
         let mut intake = Intake::default();
-        if look.root != RootState::Same || look.is_clean() && look.renumbered.is_empty() {
+        // One at a place that is not there any more, or is another's, has found nothing.
+        if look.is_clean() && look.renumbered.is_empty() {
             return Ok(intake);
         }
         let top = self.work_tree().ok_or_else(|| self.vanished())?;
         let git = self.git()?;
         Head::read(&git)?;
         check_backend(options.settings)?;
-        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
+        let flags = rustix::fs::OFlags::DIRECTORY.union(rustix::fs::OFlags::CLOEXEC);
         let root = rustix::fs::open(top, flags, rustix::fs::Mode::empty())
             .map_err(|errno| Error::io("open", top)(errno.into()))?;
         if self.root_state_by(&git) != RootState::Same {
@@ -261,9 +262,7 @@ fn unfilled(git: &Repository, store: &Store<'_>, prepared: &[Prepared]) -> Resul
     let odb = git.odb().map_err(Error::git("open the objects"))?;
     let key = |file: &Prepared| match &file.content {
         Content::Pointer(content) => key_of_pointer(content),
-        Content::Renamed(known)
-            if matches!(known.mode, REGULAR | EXECUTABLE) && POINTER_SIZES.contains(&file.stat.size) =>
-        {
+        Content::Renamed(known) if POINTER_SIZES.contains(&file.stat.size) => {
             let id = to_git(known.oid);
             // A file that holds its content has that content's size.
             let is_as_in_git = odb.read_header(id).is_ok_and(|(size, _)| size as u64 == file.stat.size);
