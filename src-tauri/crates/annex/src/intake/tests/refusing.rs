@@ -105,6 +105,22 @@ fn the_index_is_shared_with_git() {
 }
 
 #[test]
+fn a_backend_that_is_not_secure_is_refused_where_only_secure_ones_are_wanted() {
+    let mut repo = Scratch::new();
+    repo.settings.securehashesonly = true;
+    repo.settings.backend = "MD5E".to_owned();
+    repo.write("a", "a");
+    let refused = repo.ingest(repo.look());
+    assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+    repo.settings.backend = "SHA512E".to_owned();
+    assert_eq!(repo.sync().counts.annexed, 1);
+    repo.settings.securehashesonly = false;
+    repo.settings.backend = "MD5E".to_owned();
+    repo.write("b", "b");
+    assert_eq!(repo.sync().counts.annexed, 1);
+}
+
+#[test]
 fn a_file_that_must_lie_still_waits() {
     let mut repo = Scratch::new();
     repo.settings.delayadd = Duration::from_secs(60);

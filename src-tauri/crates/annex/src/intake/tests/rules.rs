@@ -37,6 +37,19 @@ fn the_users_own_attributes_hold() {
 }
 
 #[test]
+fn files_stay_unlocked_where_there_are_no_symlinks() {
+    for (wanted, crippled, unlocked) in [("true", false, false), ("false", false, true), ("true", true, true)] {
+        let mut repo = Scratch::new();
+        repo.unlocked = false;
+        repo.git(&["config", "core.symlinks", wanted]);
+        repo.settings.crippled = crippled;
+        repo.write("a", "a");
+        repo.sync();
+        assert_eq!(!repo.path("a").is_symlink(), unlocked, "{wanted}, {crippled}");
+    }
+}
+
+#[test]
 fn a_rule_that_cannot_be_understood_makes_its_files_wait() {
     let repo = repository();
     repo.write(
