@@ -115,10 +115,8 @@ impl LockFile {
                         name: name.to_owned(),
                     }));
                 }
-                Err(errno) if errno != rustix::io::Errno::NOENT => {
-                    return Err(Error::io("examine", &path())(errno.into()));
-                }
-                _ => {}
+                Ok(_) | Err(rustix::io::Errno::NOENT) => {}
+                Err(errno) => return Err(Error::io("examine", &path())(errno.into())),
             }
         }
     }
@@ -203,7 +201,7 @@ fn set_lock(file: &File, kind: Kind, wait: bool) -> io::Result<bool> {
         match outcome {
             Ok(_) => return Ok(true),
             Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN | Errno::EACCES) if !wait => return Ok(false),
+            Err(Errno::EAGAIN | Errno::EACCES) => return Ok(false),
             Err(errno) => return Err(errno.into()),
         }
     }
