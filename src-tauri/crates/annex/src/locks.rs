@@ -223,12 +223,15 @@ fn whole_file(kind: Kind) -> libc::flock {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::path::Path;
+    use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     use super::{LockFile, is_locked_exclusively};
+    use crate::Directory;
 
     /// Returns when somebody waits for the lock on a file, as the kernel lists it.
     fn await_waiter(path: &Path) {
@@ -291,15 +294,6 @@ mod tests {
         assert!(!path.exists());
     }
 
-    /// Waits until somebody waits for the lock of this file.
-    fn is_waited_for(path: &Path) {
-        let ino = format!(":{} ", fs::metadata(path).unwrap().ino());
-        let waits = |line: &str| line.contains("->") && line.contains(&ino);
-        while !fs::read_to_string("/proc/locks").unwrap().lines().any(waits) {
-            std::thread::yield_now();
-        }
-    }
-
     #[test]
     fn a_lock_on_a_file_that_was_replaced_is_no_lock() {
         let directory = tempfile::tempdir().unwrap();
@@ -309,7 +303,7 @@ mod tests {
             let path = path.clone();
             std::thread::spawn(move || LockFile::exclusive(&path).unwrap())
         };
-        is_waited_for(&path);
+        await_waiter(&path);
         fs::remove_file(&path).unwrap();
         fs::write(&path, "").unwrap();
         drop(first);
@@ -372,6 +366,14 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         lock.remove_and_unlock().unwrap_err();
+    }
+
+    #[test]
+    fn no_lock_is_taken_in_a_directory_that_was_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let gone = Arc::new(Directory::make_below(directory.path(), &directory.path().join("gone")).unwrap());
+        fs::remove_dir(directory.path().join("gone")).unwrap();
+        LockFile::try_exclusive_in(&gone, OsStr::new("x.lck")).unwrap_err();
     }
 
     #[test]

@@ -263,6 +263,44 @@ mod tests {
     }
 
     #[test]
+    fn a_ref_that_cannot_be_read_stays_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let git = git2::Repository::init(directory.path()).unwrap();
+        let one = commit(&git, "one");
+        let name = "refs/heads/main";
+        let file = git.path().join(name);
+        fs::write(&file, "damaged").unwrap();
+        move_ref(&git, name, None, one, "over it").unwrap_err();
+        force_ref(&git, name, one, "over it").unwrap_err();
+        assert_eq!(fs::read(&file).unwrap(), b"damaged");
+    }
+
+    #[test]
+    fn moves_are_logged_where_git_would() {
+        for (bare, setting, name, logged) in [
+            (false, None, "refs/heads/a", true),
+            (false, None, "refs/remotes/b/a", true),
+            (false, None, "refs/annex/a", false),
+            (false, Some(false), "refs/heads/a", false),
+            (true, None, "refs/heads/a", false),
+            (true, Some(true), "refs/heads/a", true),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let mut options = git2::RepositoryInitOptions::new();
+            let git = git2::Repository::init_opts(directory.path(), options.bare(bare)).unwrap();
+            let mut config = git.config().unwrap();
+            // libgit2 sets it where it makes a repository.
+            let _ = config.remove("core.logAllRefUpdates");
+            if let Some(setting) = setting {
+                config.set_bool("core.logAllRefUpdates", setting).unwrap();
+            }
+            force_ref(&git, name, commit(&git, "one"), "told").unwrap();
+            let log = git.path().join("logs").join(name);
+            assert_eq!(log.exists(), logged, "bare {bare}, {setting:?}, {name}");
+        }
+    }
+
+    #[test]
     fn a_ref_of_a_drive_that_is_gone_makes_nothing_where_it_was() {
         let directory = tempfile::tempdir().unwrap();
         let top = directory.path().join("drive");
