@@ -91,7 +91,9 @@ pub fn is_improbable(removed: usize, of: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Verdict, judge};
+    use model::RemoteName;
+
+    use super::{Question, Verdict, judge};
     use crate::event::{Found, Root};
 
     fn found(removed: usize, tracked: usize) -> Found {
@@ -126,6 +128,15 @@ mod tests {
     fn more_than_was_confirmed_is_held() {
         assert_eq!(judge(&found(6, 8), 6), Verdict::Free);
         assert_ne!(judge(&found(7, 8), 6), Verdict::Free);
+    }
+
+    #[test]
+    fn a_question_with_other_figures_is_the_same_and_one_about_something_else_is_another() {
+        let removed = |removed| Question::ManyRemoved { removed, of: 9 };
+        let unverified = |name: &str| Question::Unverified(RemoteName::parse(name).unwrap());
+        assert!(removed(5).is_same(&removed(6)));
+        assert!(!removed(5).is_same(&unverified("a")));
+        assert!(!unverified("a").is_same(&unverified("b")));
     }
 
     #[test]
