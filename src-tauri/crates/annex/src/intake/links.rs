@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{AtFlags, RenameFlags, renameat, renameat_with, statat, symlinkat, unlinkat};
 use rustix::io::Errno;
 
-use super::{Postponed, reading::unreadable};
+use super::Postponed;
+use super::reading::{not_stored, unreadable};
 use crate::locks::LockFile;
 use crate::stat::Stat;
 use crate::{Annex, Directory, Result};
@@ -41,7 +42,7 @@ impl Scratch {
         let temporary = OsString::from(format!("anabranch-link-{}-{number}", std::process::id()));
         let temporary = &temporary;
         let _ = unlinkat(&self.directory, temporary, AtFlags::empty());
-        symlinkat(target, &self.directory, temporary).map_err(|errno| Postponed::NotStored(told(errno)))?;
+        symlinkat(target, &self.directory, temporary).map_err(not_stored)?;
         let outcome = self.exchange(directory, name, temporary, is_expected);
         // The symlink, or what it has replaced: known to be expected.
         let _ = unlinkat(&self.directory, temporary, AtFlags::empty());
@@ -74,11 +75,10 @@ impl Scratch {
             }
             // The file system cannot exchange.
             Err(Errno::INVAL | Errno::NOSYS) => {
-                renameat(&self.directory, temporary, directory, name)
-                    .map_err(|errno| Postponed::NotStored(told(errno)))?;
+                renameat(&self.directory, temporary, directory, name).map_err(not_stored)?;
             }
             Err(Errno::NOENT) => return Err(Postponed::Vanished),
-            Err(errno) => return Err(Postponed::NotStored(told(errno))),
+            Err(errno) => return Err(not_stored(errno)),
         }
         at(directory.as_fd(), name).map_err(unreadable)
     }
@@ -99,8 +99,4 @@ impl Scratch {
         }
         Postponed::Changed
     }
-}
-
-fn told(errno: Errno) -> String {
-    std::io::Error::from(errno).to_string()
 }

@@ -63,3 +63,7 @@ pub(super) fn wait_until_datable(stat: &Stat, now: SystemTime) -> Result<(), Pos
 pub(super) fn unreadable(errno: Errno) -> Postponed {
     Postponed::Unreadable(told(errno))
 }
+
+pub(super) fn not_stored(errno: Errno) -> Postponed {
+    Postponed::NotStored(std::io::Error::from(errno).to_string())
+}

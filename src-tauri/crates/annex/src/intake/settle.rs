@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::links::Scratch;
 use super::prepare::{Annexed, Content, Prepared};
+use super::reading::not_stored;
 use super::{Intake, Postponed};
 use crate::beneath::{Directories, open_file};
 use crate::pointer::{key_of_pointer, key_of_symlink, symlink_target};
@@ -151,8 +152,7 @@ fn sync_files(root: &OwnedFd, prepared: &mut Vec<Prepared>, intake: &mut Intake)
             Ok(()) | Err(Errno::NOENT) => true,
             Err(errno) => {
                 give_back(&mut directories, file);
-                let reason = Postponed::NotStored(std::io::Error::from(errno).to_string());
-                intake.postponed.push((file.path.clone(), reason));
+                intake.postponed.push((file.path.clone(), not_stored(errno)));
                 false
             }
         }
