@@ -13,6 +13,11 @@ pub(crate) fn age((seconds, nanoseconds): FileTime, now: SystemTime) -> Option<D
     now.duration_since(UNIX_EPOCH.checked_add(since_epoch)?).ok()
 }
 
+/// True if a moment is less than this long ago; false if it lies ahead.
+pub(crate) fn is_younger(moment: FileTime, now: SystemTime, than: Duration) -> bool {
+    age(moment, now).is_some_and(|age| age < than)
+}
+
 /// All that tells whether a file is still the one that was looked at: equal data, equal file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stat {
@@ -74,5 +79,23 @@ impl From<rustix::fs::Stat> for Stat {
             mtime: (stat.st_mtime as i64, stat.st_mtime_nsec as u32),
             ctime: (stat.st_ctime as i64, stat.st_ctime_nsec as u32),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::is_younger;
+
+    #[test]
+    fn a_moment_is_younger_only_while_less_time_has_passed() {
+        let after = |milliseconds: u64| {
+            let now = UNIX_EPOCH + Duration::from_millis(5_000 + milliseconds);
+            is_younger((5, 0), now, Duration::from_millis(2))
+        };
+        assert_eq!([0, 1, 2, 3].map(after), [true, true, false, false]);
+        assert!(!is_younger((5, 0), UNIX_EPOCH, Duration::from_secs(9)), "it lies ahead");
+        assert!(!is_younger((5, 0), UNIX_EPOCH + Duration::from_secs(5), Duration::ZERO));
     }
 }

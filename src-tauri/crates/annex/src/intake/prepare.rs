@@ -21,7 +21,7 @@ use crate::index::{EXECUTABLE, REGULAR};
 use crate::look::{Candidate, Prior};
 use crate::objects::{LARGE, Made, directory};
 use crate::pointer::{MAX_POINTER, is_edited_pointer, key_of_pointer, key_of_symlink, pointer_for, symlink_target};
-use crate::stat::{Stat, age};
+use crate::stat::{Stat, is_younger};
 use crate::store::{Incoming, Making, Store};
 use crate::{Backend, Error, Verdict, Verifier, naming};
 
@@ -97,7 +97,7 @@ impl Preparing<'_> {
         }
         let path = &candidate.path;
         let delay = self.options.settings.delayadd;
-        if !delay.is_zero() && age(candidate.stat.ctime, self.now).is_some_and(|age| age < delay) {
+        if is_younger(candidate.stat.ctime, self.now, delay) {
             return Err(Postponed::TooYoung(delay));
         }
         let (directory, name) = directories.of(path.as_bytes()).map_err(|_| Postponed::Vanished)?;
@@ -167,16 +167,21 @@ impl Preparing<'_> {
         if conversion.changes_on_the_way_in() {
             return Ok(Some(prepared(candidate.stat, Content::ByGit(conversion, None))));
         }
-        if size >= LARGE || self.in_memory.fetch_add(size, Ordering::Relaxed) > MOST_IN_MEMORY {
+        if !self.stays_in_memory(size) {
             let content = self.large(&file, size)?;
             self.check_unchanged(directory, name, &candidate.stat)?;
             return Ok(Some(prepared(candidate.stat, content)));
         }
         let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-        let read = (&file).take(size + 1).read_to_end(&mut content);
+        let read = (&file).take(size).read_to_end(&mut content);
         read.map_err(|error| Postponed::Unreadable(error.to_string()))?;
         self.check_unchanged(directory, name, &candidate.stat)?;
         Ok(Some(prepared(candidate.stat, Content::Git(content))))
+    }
+
+    /// True if a file for git of this size is kept in memory until the blobs are made.
+    fn stays_in_memory(&self, size: u64) -> bool {
+        size < LARGE && self.in_memory.fetch_add(size, Ordering::Relaxed) <= MOST_IN_MEMORY
     }
 
     /// Makes a blob of a file in parts.
@@ -210,9 +215,9 @@ impl Preparing<'_> {
 
     /// True if git may have other bytes of a renamed file than the file has: it was converted under the name that it had.
     fn may_have_been_converted(&self, candidate: &Candidate) -> bool {
-        candidate.known.is_some_and(|known| {
-            matches!(known.mode, REGULAR | EXECUTABLE) && self.conversions.may_have_made(known.oid)
-        })
+        candidate
+            .known
+            .is_some_and(|known| self.conversions.may_have_made(known.oid))
     }
 
     /// True if a file is to be annexed. One that git itself keeps stays there until `annex.largefiles` says otherwise of it,
@@ -414,7 +419,7 @@ fn start_of(file: &File, size: u64) -> Result<Vec<u8>, Postponed> {
     let most = usize::try_from(size).unwrap_or(MAX_POINTER).min(MAX_POINTER);
     let mut content = vec![0; most];
     let mut filled = 0;
-    while filled < content.len() {
+    loop {
         match rustix::io::pread(file, &mut content[filled..], filled as u64) {
             Ok(0) => break,
             Ok(n) => filled += n,

@@ -12,7 +12,7 @@ use super::Postponed;
 use crate::beneath::open_file;
 use crate::lease::{Writers, writers};
 use crate::look::told;
-use crate::stat::{Stat, age};
+use crate::stat::{FileTime, Stat, is_younger};
 
 /// Opens a file that is what was seen before, and that nobody is writing.
 pub(super) fn open(directory: &OwnedFd, name: &[u8], seen: &Stat) -> Result<File, Postponed> {
@@ -45,19 +45,28 @@ const COARSE: Duration = Duration::from_secs(2);
 /// Waits until a change of the file would show in its time: until the clock that dates changes has gone on since the
 /// last one. That takes no more than a tick of the kernel.
 pub(super) fn wait_until_datable(stat: &Stat, now: SystemTime) -> Result<(), Postponed> {
-    if stat.ctime.1 == 0 && stat.mtime.1 == 0 && age(stat.ctime, now).is_some_and(|age| age < COARSE) {
+    if (stat.ctime.1, stat.mtime.1) == (0, 0) && is_younger(stat.ctime, now, COARSE) {
         return Err(Postponed::TooYoung(COARSE));
     }
     for _ in 0..20 {
-        let clock = clock_gettime(ClockId::RealtimeCoarse);
-        let clock = (clock.tv_sec, clock.tv_nsec as u32);
-        // Far ahead: the clock was set back since. Nothing is gained by waiting.
-        if stat.ctime < clock || stat.ctime.0 > clock.0 + 1 {
+        if !passes_soon(clock(), stat.ctime) {
             break;
         }
         thread::sleep(Duration::from_millis(1));
     }
     Ok(())
+}
+
+/// The clock that dates changes.
+fn clock() -> FileTime {
+    let clock = clock_gettime(ClockId::RealtimeCoarse);
+    (clock.tv_sec, clock.tv_nsec as u32)
+}
+
+/// True if the clock passes a moment soon, and has not yet. Where that is far ahead the clock was set back since, and nothing
+/// is gained by waiting.
+fn passes_soon(clock: FileTime, moment: FileTime) -> bool {
+    clock <= moment && moment.0 <= clock.0 + 1
 }
 
 pub(super) fn unreadable(errno: Errno) -> Postponed {
@@ -66,4 +75,45 @@ pub(super) fn unreadable(errno: Errno) -> Postponed {
 
 pub(super) fn not_stored(errno: Errno) -> Postponed {
     Postponed::NotStored(std::io::Error::from(errno).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use super::{COARSE, clock, passes_soon, wait_until_datable};
+    use crate::intake::Postponed;
+    use crate::stat::Stat;
+
+    #[test]
+    fn a_young_file_that_is_dated_in_whole_seconds_waits() {
+        let file = rustix::fs::stat("/").map(Stat::from).unwrap();
+        let waits = |changed, modified, seconds: u64| {
+            let file = Stat {
+                ctime: (5, changed),
+                mtime: (5, modified),
+                ..file
+            };
+            let outcome = wait_until_datable(&file, UNIX_EPOCH + Duration::from_secs(5 + seconds));
+            outcome == Err(Postponed::TooYoung(COARSE))
+        };
+        assert!(waits(0, 0, 1));
+        assert!(!waits(0, 0, 2) && !waits(1, 0, 1) && !waits(0, 1, 1));
+    }
+
+    #[test]
+    fn a_change_after_the_wait_has_another_time() {
+        let file = rustix::fs::stat("/").map(Stat::from).unwrap();
+        let file = Stat { ctime: clock(), ..file };
+        wait_until_datable(&file, SystemTime::now()).unwrap();
+        assert!(clock() > file.ctime);
+    }
+
+    #[test]
+    fn a_moment_passes_soon_unless_it_has_passed_or_is_far_ahead() {
+        let of = |moment| passes_soon((5, 500), moment);
+        assert!(!of((4, 900)) && !of((5, 499)));
+        assert!(of((5, 500)) && of((5, 501)) && of((6, 900)));
+        assert!(!of((7, 0)));
+    }
 }
