@@ -1,6 +1,7 @@
 //! What is not taken in, or not now.
 
 use super::*;
+use crate::intake::head::Head;
 
 #[test]
 fn an_index_that_cannot_be_read_deletes_nothing() {
@@ -38,8 +39,15 @@ fn refuses_where_a_commit_is_not_the_users_wish() {
     fs::remove_file(repo.path(".git/MERGE_HEAD")).unwrap();
     repo.git(&["checkout", "-q", "--detach"]);
     refused("detached");
-    repo.git(&["checkout", "-q", "-b", "adjusted/main(unlocked)"]);
-    refused("adjusted");
+    for branch in [
+        "heads/adjusted/main(unlocked)",
+        "heads/views/a",
+        "heads/git-annex",
+        "other/main",
+    ] {
+        repo.git(&["symbolic-ref", "HEAD", &format!("refs/{branch}")]);
+        refused(branch);
+    }
     repo.git(&["checkout", "-q", "main"]);
     repo.git(&[
         "update-index",
@@ -65,6 +73,14 @@ fn refuses_where_a_commit_is_not_the_users_wish() {
     refused("conflict");
     assert_eq!(repo.git(&["rev-parse", "HEAD"]).to_string(), head);
     assert!(!repo.path(".git/index.lock").exists());
+}
+
+#[test]
+fn a_branch_that_cannot_be_read_is_not_taken_for_a_new_one() {
+    let repo = Scratch::new();
+    fs::write(repo.path(".git/refs/heads/main"), "damaged").unwrap();
+    let read = Head::read(&repo.annex.git().unwrap());
+    assert!(matches!(read, Err(Error::Git { .. })), "{read:?}");
 }
 
 #[test]
