@@ -3,6 +3,7 @@
 //! Hooks belong to the other repository: a push to its path runs them, as its owner expects. git-annex's own `post-receive`
 //! hook is none of them, because what it does is done here. Nothing of this repository's configuration runs.
 
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -120,12 +121,8 @@ pub(super) fn push(
 
 fn run(local: &Annex, path: &Path, options: &[String], refspec: &str) -> Result<Output> {
     let mut git = Command::new("git");
-    // Variables that name a repository would lead git to another one; those that name settings are the user's.
-    for (name, _) in std::env::vars_os() {
-        let bytes = name.as_encoded_bytes();
-        if bytes.starts_with(b"GIT_") && !bytes.starts_with(b"GIT_CONFIG_") {
-            git.env_remove(name);
-        }
+    for (name, _) in std::env::vars_os().filter(|(name, _)| leads_elsewhere(name)) {
+        git.env_remove(name);
     }
     git.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", "file");
     git.env("LC_ALL", "C");
@@ -145,6 +142,12 @@ fn run(local: &Annex, path: &Path, options: &[String], refspec: &str) -> Result<
         }
         Error::io("run git in", local.git_dir())(error)
     })
+}
+
+/// True for a variable that may name another repository; those that name settings are the user's.
+fn leads_elsewhere(variable: &OsStr) -> bool {
+    let name = variable.as_encoded_bytes();
+    name.starts_with(b"GIT_") && !name.starts_with(b"GIT_CONFIG_")
 }
 
 /// A path that git takes for nothing else. It is absolute: git works in another directory than the caller.
@@ -170,4 +173,20 @@ fn in_one_line(said: &str) -> String {
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ").chars().take(TOLD).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{in_one_line, leads_elsewhere};
+
+    #[test]
+    fn variables_of_git_lead_elsewhere_unless_they_are_settings() {
+        let names = ["GIT_DIR", "GIT_CONFIG_GLOBAL", "PATH"];
+        assert_eq!(names.map(|name| leads_elsewhere(name.as_ref())), [true, false, false]);
+    }
+
+    #[test]
+    fn what_a_program_said_is_one_line_of_words() {
+        assert_eq!(in_one_line(" a\u{1b}[1m \n\n b\0c\t"), "a [1m b c");
+    }
 }

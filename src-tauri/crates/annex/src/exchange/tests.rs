@@ -362,7 +362,13 @@ fn only_hooks_of_somebody_call_for_git() {
                         >/dev/null 2>&1; then git annex post-receive; fi\n";
     hook(&drive, "post-receive", of_git_annex);
     hook(&drive, "pre-commit", "#!/bin/sh\n");
-    assert!(!has_hooks());
+    let hooks = drive.path().join("hooks");
+    std::fs::write(hooks.join("update"), "#!/bin/sh\n").unwrap();
+    std::fs::create_dir(hooks.join("pre-receive")).unwrap();
+    assert!(
+        !has_hooks(),
+        "git runs neither what is no file nor what must not be run"
+    );
     hook(&drive, "post-receive", &format!("{of_git_annex}deploy\n"));
     assert!(has_hooks());
     drive.git(&["config", "core.hooksPath", "elsewhere"]);
