@@ -348,3 +348,39 @@ fn commit(git: &Repository, bulk: &mut Bulk<'_>, head: &Head, tree: Oid, message
     bulk.save()?;
     Ok(from_git(commit))
 }
+
+#[cfg(test)]
+mod tests {
+    use model::Oid;
+
+    use super::mode;
+    use crate::index::{EXECUTABLE, REGULAR, SYMLINK};
+    use crate::look::Prior;
+    use crate::stat::Stat;
+
+    #[test]
+    fn a_file_is_executable_as_the_file_system_says_or_else_as_it_was_staged() {
+        let file = rustix::fs::stat("/").map(Stat::from).unwrap();
+        for (found, prior, trust_mode, expected) in [
+            (0o100_755, None, true, EXECUTABLE),
+            (0o100_644, Some(EXECUTABLE), true, REGULAR),
+            (0o100_755, Some(REGULAR), true, EXECUTABLE),
+            (0o100_755, None, false, REGULAR),
+            (0o100_644, Some(EXECUTABLE), false, EXECUTABLE),
+            (0o100_755, Some(REGULAR), false, REGULAR),
+            (0o100_755, Some(SYMLINK), false, REGULAR),
+            (0o120_777, Some(REGULAR), false, SYMLINK),
+        ] {
+            let stat = Stat { mode: found, ..file };
+            let prior = prior.map(|mode| Prior {
+                oid: Oid([0; 20]),
+                mode,
+            });
+            assert_eq!(
+                mode(&stat, prior, trust_mode),
+                expected,
+                "{found:o}, {prior:?}, {trust_mode}"
+            );
+        }
+    }
+}

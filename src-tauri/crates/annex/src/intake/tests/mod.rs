@@ -309,11 +309,13 @@ fn thin_files_are_their_objects() {
     repo.settings.thin = true;
     repo.write("a", "hello");
     repo.sync();
-    let object = repo.annex.store().find(&key(HELLO)).unwrap();
-    assert_eq!(
-        fs::metadata(object).unwrap().ino(),
-        fs::metadata(repo.path("a")).unwrap().ino()
-    );
+    let object = fs::metadata(repo.annex.store().find(&key(HELLO)).unwrap()).unwrap();
+    assert_eq!(object.ino(), fs::metadata(repo.path("a")).unwrap().ino());
+    repo.write("tool", "tool");
+    repo.set_executable("tool");
+    repo.sync();
+    let tool = fs::metadata(repo.path("tool")).unwrap();
+    assert_eq!(tool.nlink(), 1, "an object must not be executable");
     // Linking changes the file's ctime, which may fall into the tick in which the index is written.
     let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
     let index = fs::File::options().write(true).open(repo.path(".git/index")).unwrap();

@@ -137,6 +137,22 @@ fn a_backend_that_is_not_secure_is_refused_where_only_secure_ones_are_wanted() {
 }
 
 #[test]
+fn where_no_room_is_left_only_what_needs_none_is_taken_in() {
+    let mut repo = Scratch::new();
+    repo.settings.diskreserve = u64::MAX;
+    repo.write("a", "a");
+    let intake = repo.ingest(repo.look()).unwrap();
+    assert!(
+        matches!(&intake.postponed[..], [(_, Postponed::NotStored(_))]),
+        "{:?}",
+        intake.postponed
+    );
+    // The object is the file itself, of which a symlink takes the place.
+    repo.unlocked = false;
+    assert_eq!(repo.sync().counts.annexed, 1);
+}
+
+#[test]
 fn a_file_that_must_lie_still_waits() {
     let mut repo = Scratch::new();
     repo.settings.delayadd = Duration::from_secs(60);

@@ -1,6 +1,7 @@
 //! What settings and attributes say of the files that are taken in.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use bstr::ByteSlice;
 
@@ -117,6 +118,17 @@ fn a_file_that_git_keeps_stays_there_when_it_is_edited() {
     assert!(is_annexed(&repo, "main.c"));
 }
 
+#[test]
+fn a_file_in_the_place_of_a_symlink_is_new() {
+    let repo = repository();
+    symlink("elsewhere", repo.path("a")).unwrap();
+    repo.ingest_by_rules();
+    fs::remove_file(repo.path("a")).unwrap();
+    repo.write("a", "content");
+    repo.ingest_by_rules();
+    assert!(is_annexed(&repo, "a"));
+}
+
 /// Stages a pointer to a key that git-annex has made, as it does: its object is here, the file is too.
 fn stage_as_git_annex(repo: &Scratch, name: &str, content: &str, text: &str) {
     let key = key(text);
@@ -161,4 +173,18 @@ fn a_file_that_was_only_touched_keeps_the_key_of_another_backend() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn what_was_edited_is_told_from_an_object_without_a_hash() {
+    let repo = repository();
+    // More than is compared at a time.
+    let long: String = (0..100_000).map(|number| number.to_string()).collect();
+    let key = "VURL--annex-compute-sing-program";
+    stage_as_git_annex(&repo, "a.txt", &long, key);
+    repo.ingest_by_rules();
+    assert_eq!(staged(&repo, "a.txt"), format!("/annex/objects/{key}\n"));
+    repo.write("a.txt", &long[..long.len() - 1]);
+    repo.ingest_by_rules();
+    assert!(staged(&repo, "a.txt").starts_with("/annex/objects/SHA256E-"));
 }
