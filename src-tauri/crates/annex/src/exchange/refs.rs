@@ -354,13 +354,7 @@ fn push_git_annex(both: &Both<'_>, heads: &RemoteHeads, commit: Oid, pushed: &mu
     };
     let now = tip(both.there, "refs/heads/git-annex")?;
     let contains = match now {
-        Some(now) => {
-            now == commit
-                || both
-                    .there
-                    .graph_descendant_of(to_git(now), to_git(commit))
-                    .unwrap_or(false)
-        }
+        Some(now) => both.contains(now, commit)?,
         None => false,
     };
     let merged = now != heads.git_annex;
@@ -374,7 +368,7 @@ fn push_git_annex(both: &Both<'_>, heads: &RemoteHeads, commit: Oid, pushed: &mu
         Moved::No if merged => pushed.push(GIT_ANNEX.to_owned()),
         Moved::No => {}
     }
-    if contains && now == Some(commit) {
+    if now == Some(commit) {
         track(
             both.here,
             &format!("refs/remotes/{}/git-annex", both.name),
