@@ -78,8 +78,7 @@ pub fn transfer(
         gone: AtomicBool::new(false),
     };
     let mut outcomes = Vec::with_capacity(wanted.len());
-    let mut together = Vec::new();
-    let (mut bytes, mut locked) = (0, 0);
+    let mut together = Together::default();
     let mut large = Vec::new();
     for one in wanted {
         let size = transfer.size_of(&one.key);
@@ -87,19 +86,38 @@ pub fn transfer(
             large.push((one, size));
             continue;
         }
-        if together.len() == TOGETHER || bytes + size > TOGETHER_BYTES || locked == TOGETHER_LOCKED {
-            outcomes.extend(transfer.in_turn(&std::mem::take(&mut together), bytes));
-            (bytes, locked) = (0, 0);
+        if together.is_full(size) {
+            let Together { wanted, bytes, .. } = std::mem::take(&mut together);
+            outcomes.extend(transfer.in_turn(&wanted, bytes));
         }
-        bytes += size;
-        locked += usize::from(size > SMALL);
-        together.push((one, size));
+        together.add(one, size);
     }
-    outcomes.extend(transfer.in_turn(&together, bytes));
+    outcomes.extend(transfer.in_turn(&together.wanted, together.bytes));
     for (one, size) in large {
         outcomes.push((one.key.clone(), transfer.large(one, size)));
     }
     outcomes
+}
+
+/// What is stored together.
+#[derive(Default)]
+struct Together<'w> {
+    wanted: Vec<Weighed<'w>>,
+    bytes: u64,
+    locked: usize,
+}
+
+impl<'w> Together<'w> {
+    /// True if there is no place for one more of this size.
+    fn is_full(&self, size: u64) -> bool {
+        self.wanted.len() == TOGETHER || self.bytes + size > TOGETHER_BYTES || self.locked == TOGETHER_LOCKED
+    }
+
+    fn add(&mut self, one: &'w Wanted, size: u64) {
+        self.wanted.push((one, size));
+        self.bytes += size;
+        self.locked += usize::from(size > SMALL);
+    }
 }
 
 struct Transfer<'a> {

@@ -1,5 +1,6 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "any other outcome fails the test")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::mem::MaybeUninit;
 use std::os::unix::fs::PermissionsExt;
@@ -12,10 +13,11 @@ use std::time::Duration;
 use model::{Key, RepoPath};
 use rustix::fs::inotify;
 
-use super::{Outcome, Wanted, transfer};
+use super::{Outcome, TOGETHER, TOGETHER_BYTES, TOGETHER_LOCKED, Together, Transfer, Wanted, transfer};
 use crate::locks::LockFile;
+use crate::store::SMALL;
 use crate::store::tests::{Top, configure, content, key_of, overwrite, put, repository};
-use crate::{Annex, Reached};
+use crate::{Annex, Error, Reached};
 
 const OTHER: &str = "22222222-2222-4222-8222-222222222222";
 
@@ -96,6 +98,54 @@ fn every_size_and_number_arrives() {
         assert_eq!(files_below(&two.dest.annex_file(place)), 0, "{place}");
         assert_eq!(files_below(&two.source.annex_file(place)), 0, "{place}");
     }
+}
+
+#[test]
+fn what_is_stored_together_has_limits() {
+    let wanted = wanted(&[key_of(b"one")]);
+    let is_full = |sizes: &[(usize, u64)], next: u64| {
+        let mut together = Together::default();
+        for (count, size) in sizes {
+            (0..*count).for_each(|_| together.add(&wanted[0], *size));
+        }
+        together.is_full(next)
+    };
+    assert!(!is_full(&[(TOGETHER - 1, 1)], 1) && is_full(&[(TOGETHER, 1)], 1));
+    assert!(!is_full(&[(1, SMALL), (TOGETHER_LOCKED - 1, SMALL + 1)], 1));
+    assert!(is_full(&[(TOGETHER_LOCKED, SMALL + 1)], 1));
+    let most = TOGETHER_BYTES - 12;
+    assert!(!is_full(&[(2, 6), (1, most)], 0) && is_full(&[(2, 6), (1, most)], 1));
+    assert!(!is_full(&[(2, 5), (1, most)], 2) && is_full(&[(2, 5), (1, most)], 3));
+}
+
+#[test]
+fn among_many_only_what_is_not_small_is_locked_and_shown() {
+    let two = two();
+    let mut keys: Vec<Key> = (0..20).map(|seed| put(&two.source, &content(50, seed + 1))).collect();
+    let small = usize::try_from(SMALL).unwrap();
+    keys.extend([small, small + 1].map(|size| put(&two.source, &content(size, 1))));
+    let few = [small, small + 1].map(|size| put(&two.source, &content(size, 2)));
+    let shown = two
+        .dest
+        .annex_file("transfer/download")
+        .join(two.source.uuid().as_str());
+    let seen = |keys: &[Key]| {
+        let (locked, told) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
+        let look = |key: &Key, _: Reached| {
+            if lock_path(&two.dest, "download/lck", key).exists() {
+                locked.lock().unwrap().insert(key.clone());
+            }
+            if shown.join(key.to_string()).exists() {
+                told.lock().unwrap().insert(key.clone());
+            }
+        };
+        let none = AtomicBool::new(false);
+        transfer(&two.source, &two.dest, &wanted(keys), 0, &look, &none);
+        (locked.into_inner().unwrap(), told.into_inner().unwrap())
+    };
+    let set = |keys: &[Key]| keys.iter().cloned().collect();
+    assert_eq!(seen(&keys), (set(&keys[21..]), set(&keys[21..])));
+    assert_eq!(seen(&few), (set(&few), set(&few[1..])), "few are locked in any case");
 }
 
 #[test]
@@ -260,6 +310,43 @@ fn the_reserve_of_the_destination_stays_free() {
     for (key, outcome) in outcomes {
         assert!(matches!(outcome, Outcome::DiskFull { need: 50 }), "{key}: {outcome:?}");
     }
+    let large = put(&two.source, &content(9 << 20, 1));
+    let full = || {
+        transfer(
+            &two.source,
+            &two.dest,
+            &wanted(from_ref(&large)),
+            u64::MAX,
+            &|_, _| {},
+            &none,
+        )
+    };
+    assert!(matches!(full()[0].1, Outcome::DiskFull { need: 9_437_184 }));
+    run(&two, from_ref(&large));
+    assert!(matches!(full()[0].1, Outcome::AlreadyPresent), "it needs no room");
+}
+
+#[test]
+fn a_file_system_in_trouble_or_without_the_repository_is_gone() {
+    let two = two();
+    let (progress, cancelled) = (|_: &Key, _: Reached| {}, AtomicBool::new(false));
+    let is_gone_after = |code: i32| {
+        let transfer = Transfer {
+            source: two.source.store(),
+            dest: two.dest.store(),
+            reserve: 0,
+            progress: &progress,
+            cancelled: &cancelled,
+            gone: AtomicBool::new(false),
+        };
+        let error = std::io::Error::from_raw_os_error(code);
+        transfer.failure(Error::io("write", two.dest.git_dir())(error), 1);
+        transfer.gone.into_inner()
+    };
+    fs::create_dir_all(two.dest.annex_dir()).unwrap();
+    assert!(is_gone_after(nix::libc::EIO) && !is_gone_after(nix::libc::ENOENT));
+    fs::remove_dir_all(two.dest.annex_dir()).unwrap();
+    assert!(is_gone_after(nix::libc::ENOENT));
 }
 
 #[test]
