@@ -4,7 +4,7 @@
 //! hook is none of them, because what it does is done here. Nothing of this repository's configuration runs.
 
 use std::ffi::OsStr;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -133,15 +133,17 @@ fn run(local: &Annex, path: &Path, options: &[String], refspec: &str) -> Result<
     git.args(["--recurse-submodules=no", "--receive-pack=git-receive-pack"]);
     git.args(options).arg("--").arg(address(path)).arg(refspec);
     git.stdin(Stdio::null()).current_dir(local.git_dir());
-    git.output().map_err(|error| {
-        if error.kind() == ErrorKind::NotFound {
-            return Error::Refused(format!(
-                "{} has hooks, which only the git program can run, and it is not installed; nothing was pushed. Install git",
-                path.display()
-            ));
-        }
-        Error::io("run git in", local.git_dir())(error)
-    })
+    git.output().map_err(|error| not_run(error, local, path))
+}
+
+fn not_run(error: io::Error, local: &Annex, path: &Path) -> Error {
+    if error.kind() == ErrorKind::NotFound {
+        return Error::Refused(format!(
+            "{} has hooks, which only the git program can run, and it is not installed; nothing was pushed. Install git",
+            path.display()
+        ));
+    }
+    Error::io("run git in", local.git_dir())(error)
 }
 
 /// True for a variable that may name another repository; those that name settings are the user's.
@@ -177,7 +179,19 @@ fn in_one_line(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{in_one_line, leads_elsewhere};
+    use std::io::{Error as IoError, ErrorKind};
+
+    use super::{in_one_line, leads_elsewhere, not_run};
+    use crate::Error;
+    use crate::fixture::Fixture;
+
+    #[test]
+    fn only_a_git_that_is_not_there_is_to_be_installed() {
+        let (here, drive) = (Fixture::new(), Fixture::bare());
+        let told = |kind: ErrorKind| not_run(IoError::from(kind), &here.annex, &drive.path());
+        assert!(matches!(told(ErrorKind::NotFound), Error::Refused(_)));
+        assert!(matches!(told(ErrorKind::PermissionDenied), Error::Io { .. }));
+    }
 
     #[test]
     fn variables_of_git_lead_elsewhere_unless_they_are_settings() {

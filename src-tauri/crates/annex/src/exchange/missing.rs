@@ -167,3 +167,18 @@ impl<'a> Reachable<'a> {
         Ok(self.seen.contains(&id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::borders;
+    use crate::fixture::Fixture;
+
+    #[test]
+    fn borders_that_cannot_be_read_are_not_taken_for_none() {
+        let here = Fixture::new();
+        let git = here.repo();
+        assert!(borders(&git).unwrap().is_empty());
+        std::fs::create_dir(git.path().join("shallow")).unwrap();
+        borders(&git).unwrap_err();
+    }
+}

@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 
 use model::{Oid, RemoteName};
 
-use super::{PushOptions, PushOutcome, fetch, push};
-use crate::fixture::{Fixture, Leaves, file, git_at, leaves, link, pointer};
-use crate::{Error, MergeOutcome};
+use super::{PushOptions, PushOutcome, fetch, newest, push, tracked};
+use crate::fixture::{Fixture, Leaves, file, git_at, leaves, link, pointer, put_object};
+use crate::{CheckoutOptions, Error, MergeOutcome};
 
 fn origin() -> RemoteName {
     RemoteName::parse("origin").unwrap()
@@ -66,9 +67,43 @@ fn what_was_fetched_is_complete_and_tracked() {
         let (a, b) = (here.repo(), there.repo());
         let objects = super::missing::missing(&b, &a, &[crate::oid::to_git(second)]).unwrap();
         assert_eq!(objects.len(), 3, "commit, top, file");
-        fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
+        let fetched = fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
         here.git(&["fsck", "--strict", "--full"]);
         assert_eq!(here.leaves(second), more);
+        assert_eq!(tracked(&here.annex, &origin(), "main").unwrap(), fetched.heads);
+        let missing = |tip| {
+            let objects = super::missing::missing(&b, &a, &[crate::oid::to_git(tip)]);
+            objects.unwrap().len()
+        };
+        assert_eq!(missing(first), 0, "it came before what is there");
+        let upon = |parent, leaves: &Leaves| missing(there.commit(leaves, &[parent], "third"));
+        assert_eq!(upon(second, &more), 1, "a commit that changes nothing is alone");
+        let mut aside = many(count);
+        aside.insert("aside".into(), file("aside"));
+        assert_eq!(
+            upon(first, &aside),
+            3,
+            "what comes after an old commit needs nothing older"
+        );
+    }
+}
+
+#[test]
+fn of_two_commits_the_one_that_contains_the_other_is_the_newest() {
+    let here = Fixture::new();
+    let first = here.start(&many(1));
+    let second = here.commit(&many(2), &[first], "second");
+    let aside = here.commit(&many(3), &[first], "aside");
+    for (one, other, expected) in [
+        (Some(first), Some(second), Some(second)),
+        (Some(second), Some(first), Some(second)),
+        (Some(first), Some(first), Some(first)),
+        (None, Some(first), Some(first)),
+        (Some(first), None, Some(first)),
+        (Some(second), Some(aside), None),
+        (None, None, None),
+    ] {
+        assert_eq!(newest(&here.annex, one, other).unwrap(), expected, "{one:?}, {other:?}");
     }
 }
 
@@ -127,6 +162,15 @@ fn a_bare_remote_gets_the_branches_themselves() {
     drive.git(&["fsck", "--strict", "--full"]);
     let again = push(&here.annex, &drive.path(), &origin(), "main", &both()).unwrap();
     assert_eq!(again, PushOutcome::UpToDate);
+    // Their logs went on meanwhile, and nobody there merges.
+    let theirs = log_commit(&drive, 4, &[logs]);
+    log_commit(&here, 5, &[logs]);
+    let outcome = push(&here.annex, &drive.path(), &origin(), "main", &both()).unwrap();
+    let PushOutcome::Pushed { refs, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(refs, ["synced/git-annex"]);
+    assert_eq!(drive.get("refs/heads/git-annex"), Some(theirs));
 }
 
 #[test]
@@ -142,6 +186,7 @@ fn a_clone_gets_synced_branches_and_its_work_tree_follows() {
     assert_eq!(refs, ["synced/main", "synced/git-annex", "git-annex"]);
     assert_eq!(clone.get("refs/heads/synced/main"), Some(first));
     assert_eq!(clone.get("refs/heads/git-annex"), Some(logs));
+    assert_eq!(here.get("refs/remotes/origin/git-annex"), Some(logs));
     assert_eq!(clone.get("refs/heads/main"), None);
     // Asked again with nothing new, and now with the work tree.
     assert_eq!(
@@ -205,6 +250,39 @@ fn a_work_tree_that_would_lose_too_many_files_is_left_alone() {
     assert_eq!(clone.get("refs/heads/main"), Some(first));
     assert_eq!(clone.get("refs/heads/synced/main"), Some(less));
     clone.assert_clean();
+}
+
+#[test]
+fn a_work_tree_that_has_commits_of_its_own_is_left_to_its_owner() {
+    let (here, clone) = (Fixture::new(), Fixture::new());
+    let first = here.start(&many(3));
+    push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
+    let theirs = clone.commit(&many(4), &[first], "theirs");
+    clone.check_out(theirs).unwrap();
+    let ours = here.commit(&many(5), &[first], "ours");
+    here.set("refs/heads/main", ours);
+    let outcome = push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
+    let refs = vec!["synced/main".to_owned()];
+    assert_eq!(outcome, PushOutcome::Pushed { refs, checkout: None });
+    assert_eq!(clone.get("refs/heads/main"), Some(theirs));
+}
+
+#[test]
+fn a_work_tree_is_brought_up_to_date_in_the_way_that_is_asked_for() {
+    let (here, clone) = (Fixture::new(), Fixture::new());
+    let key = put_object(&clone.annex, b"content");
+    here.start(&leaves([("a", pointer(&key.to_string()))]));
+    let thin = CheckoutOptions {
+        thin: true,
+        ..CheckoutOptions::default()
+    };
+    let options = PushOptions {
+        checkout: thin,
+        ..both()
+    };
+    push(&here.annex, &clone.path(), &origin(), "main", &options).unwrap();
+    let file = std::fs::metadata(clone.path().join("a")).unwrap();
+    assert_eq!((file.len(), file.nlink()), (7, 2), "it is a link to the object");
 }
 
 #[test]
@@ -306,6 +384,22 @@ fn refuses_what_is_no_repository() {
     assert!(matches!(refused, Err(Error::Git { .. })), "{refused:?}");
 }
 
+#[test]
+fn a_remote_that_cannot_be_read_is_not_taken_for_an_empty_one() {
+    let (here, there) = (Fixture::new(), Fixture::new());
+    there.start(&many(1));
+    let heads = there.path().join(".git/refs/heads");
+    std::fs::create_dir(heads.join("synced")).unwrap();
+    std::fs::write(heads.join("synced/main"), "damaged").unwrap();
+    let refused = fetch(&here.annex, &there.path(), &origin(), "main");
+    assert!(matches!(refused, Err(Error::Git { .. })), "{refused:?}");
+    std::fs::remove_file(heads.join("synced/main")).unwrap();
+    here.start(&many(2));
+    std::os::unix::fs::symlink("worktrees", there.path().join(".git/worktrees")).unwrap();
+    let refused = push(&here.annex, &there.path(), &origin(), "main", &both());
+    assert!(matches!(refused, Err(Error::Io { .. })), "{refused:?}");
+}
+
 /// A hook that git would run in a bare repository.
 fn hook(there: &Fixture, name: &str, text: &str) {
     use std::os::unix::fs::PermissionsExt;
@@ -321,6 +415,8 @@ fn hooks_of_the_remote_run_as_git_runs_them() {
     let (here, drive) = (Fixture::new(), Fixture::bare());
     let first = here.start(&many(20));
     let logs = log_commit(&here, 3, &[]);
+    // git-annex's own hook would take this lock.
+    let _journal = drive.annex.branch().lock().unwrap();
     let send = || push(&here.annex, &drive.path(), &origin(), "main", &both());
 
     hook(&drive, "pre-receive", "#!/bin/sh\necho 'only on Sundays' >&2\nexit 1\n");
@@ -351,6 +447,15 @@ fn hooks_of_the_remote_run_as_git_runs_them() {
     assert_eq!(deployed, format!("{} {second} refs/heads/main\n", Oid([0; 20])));
     drive.git(&["fsck", "--strict", "--full"]);
     assert_eq!(send().unwrap(), PushOutcome::UpToDate);
+
+    hook(&drive, "post-receive", "#!/bin/sh\nkill -9 $PPID\n");
+    let third = here.commit(&many(22), &[second], "third");
+    here.set("refs/heads/main", third);
+    let refused = send();
+    assert!(
+        matches!(&refused, Err(Error::Refused(why)) if why.contains("git could not push")),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -397,6 +502,11 @@ fn a_branch_that_a_linked_work_tree_has_is_not_moved_under_it() {
         git_at(&tree, &["checkout", "--quiet", "--detach"]);
         let third = here.commit(&many(5), &[second], "third");
         here.set("refs/heads/main", third);
+        let bisected = there.annex.git_dir().join("worktrees/tree/BISECT_START");
+        std::fs::write(&bisected, "main\n").unwrap();
+        push(&here.annex, &there.path(), &origin(), "main", &both()).unwrap();
+        assert_eq!(there.get("refs/heads/main"), Some(first));
+        std::fs::remove_file(&bisected).unwrap();
         push(&here.annex, &there.path(), &origin(), "main", &both()).unwrap();
         assert_eq!(there.get("refs/heads/main"), Some(third));
     }
@@ -458,7 +568,8 @@ fn the_branch_of_the_other_end_is_told_if_it_is_another() {
     };
     let clone = Fixture::new();
     push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
-    assert_eq!(seen(&clone, "main"), None);
+    clone.set("refs/heads/master", clone.commit(&many(4), &[], "old"));
+    assert_eq!(seen(&clone, "main"), None, "its files are on main");
     assert_eq!(seen(&clone, "work").as_deref(), Some("main"));
     clone.git(&["checkout", "--quiet", "-b", "adjusted/work(unlocked)"]);
     clone.git(&["branch", "work"]);
@@ -475,4 +586,6 @@ fn the_branch_of_the_other_end_is_told_if_it_is_another() {
     let theirs = drive.commit(&many(3), &[], "theirs");
     drive.set("refs/heads/master", theirs);
     assert_eq!(seen(&drive, "main").as_deref(), Some("master"));
+    drive.git(&["symbolic-ref", "HEAD", "refs/heads/master"]);
+    assert_eq!(seen(&drive, "master").as_deref(), Some("main"));
 }
