@@ -9,7 +9,7 @@ use model::Key;
 
 use super::{Intake, StagedAs, key_of_blob};
 use crate::beneath::{Directories, open_file};
-use crate::index::{EXECUTABLE, Index, REGULAR};
+use crate::index::Index;
 use crate::look::{Candidate, Look};
 use crate::oid::from_git;
 use crate::pointer::pointer_for;
@@ -49,7 +49,7 @@ impl Annex {
                 .map(|known| known.oid)
                 .collect();
             let gone = look.removed.iter().map(|removed| &removed.entry);
-            let gone = gone.filter(|entry| matches!(entry.mode, REGULAR | EXECUTABLE) && !moved.contains(&entry.oid));
+            let gone = gone.filter(|entry| !moved.contains(&entry.oid));
             suspects.extend(
                 gone.filter_map(|entry| key_of_blob(&odb, entry.oid))
                     .filter(|key| !is_new(key)),
@@ -83,7 +83,7 @@ impl Annex {
                     .iter()
                     .any(|candidate| *candidate.path.as_bytes() == *entry.path)
             };
-            entry.oid == from_git(pointer) && matches!(entry.mode, REGULAR | EXECUTABLE) && !is_changed()
+            entry.oid == from_git(pointer) && !is_changed()
         });
         for entry in others {
             let file = directories
