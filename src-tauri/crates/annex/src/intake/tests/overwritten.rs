@@ -3,7 +3,8 @@ use std::io::Write;
 
 use model::Key;
 
-use crate::logs::{Presence, VectorClock};
+use super::{HELLO, key};
+use crate::logs::{Presence, VectorClock, location_log};
 use crate::scratch_repository::Scratch;
 
 fn thin() -> Scratch {
@@ -92,4 +93,16 @@ fn an_object_that_was_changed_before_its_file_was_removed_does_not_count() {
         1,
         "it may be the only copy of what was written last"
     );
+}
+
+#[test]
+fn content_that_was_never_here_is_not_told_to_be_missing() {
+    let repo = thin();
+    let pointer = format!("/annex/objects/{HELLO}\n");
+    repo.write("a", &pointer);
+    repo.sync();
+    repo.write("a", "a new one");
+    repo.sync();
+    let log = location_log(&key(HELLO));
+    assert_eq!(repo.annex.branch().read(&log).unwrap(), None);
 }
