@@ -167,7 +167,7 @@ impl Preparing<'_> {
         if conversion.changes_on_the_way_in() {
             return Ok(Some(prepared(candidate.stat, Content::ByGit(conversion, None))));
         }
-        if !self.stays_in_memory(size) {
+        if self.is_blob_at_once(size) {
             let content = self.large(&file, size)?;
             self.check_unchanged(directory, name, &candidate.stat)?;
             return Ok(Some(prepared(candidate.stat, content)));
@@ -179,9 +179,9 @@ impl Preparing<'_> {
         Ok(Some(prepared(candidate.stat, Content::Git(content))))
     }
 
-    /// True if a file for git of this size is kept in memory until the blobs are made.
-    fn stays_in_memory(&self, size: u64) -> bool {
-        size < LARGE && self.in_memory.fetch_add(size, Ordering::Relaxed) <= MOST_IN_MEMORY
+    /// True if a file for git of this size is not kept in memory until the blobs are made.
+    fn is_blob_at_once(&self, size: u64) -> bool {
+        size >= LARGE || self.in_memory.fetch_add(size, Ordering::Relaxed) > MOST_IN_MEMORY
     }
 
     /// Makes a blob of a file in parts.
