@@ -21,10 +21,6 @@ use crate::ref_lock::PreparedRef;
 use crate::stat::Stat;
 use crate::{Annex, Error, Result};
 
-/// How often a draft is made without the lock of the index. If others changed the index each time, the next draft is made
-/// under the lock.
-const DRAFTS: usize = 3;
-
 /// How much of the patience for the index the branch stays locked at a time: git waits a tenth of a second for the lock of a
 /// branch.
 const WITH_BRANCH: Duration = Duration::from_millis(30);
@@ -119,37 +115,34 @@ impl<'a> Staging<'a> {
         self.edit(staged)
     }
 
+    fn draft_under_lock(&mut self) -> Result<Draft> {
+        let staged = Staged::open(self.git)?;
+        self.edit(staged)
+    }
+
     /// Moves the branch and puts the index in place, under the locks of both. If somebody has changed either since the
-    /// draft was made, another draft is made first.
+    /// draft was made, another draft is made first; if they do so each time, at last under the lock of the index.
     pub(super) fn put_in_place(&mut self, mut draft: Draft) -> Result<Outcome> {
-        let (began, mut drafts) = (Instant::now(), 1);
-        let half = began + PATIENCE / 2;
+        let began = Instant::now();
+        let others: [fn(&mut Self) -> Result<Draft>; 3] = [Self::draft, Self::draft, Self::draft_under_lock];
+        let mut others = others.into_iter();
         loop {
-            let with_branch = match Instant::now() < half {
-                true => Duration::ZERO,
-                false => WITH_BRANCH,
-            };
+            let with_branch = rest_of_first_half(began).map_or(WITH_BRANCH, |_| Duration::ZERO);
             draft = match self.try_put_in_place(draft, with_branch)? {
                 Tried::Done(outcome) => return Ok(outcome),
                 Tried::Busy(_, busy) if began.elapsed() > PATIENCE => return Err(busy),
                 Tried::Busy(draft, _) => {
-                    match &draft.staged {
-                        Some(staged) if Instant::now() < half => staged.wait_for_rest(half),
-                        Some(_) | None => thread::sleep(PAUSE),
+                    match (&draft.staged, rest_of_first_half(began)) {
+                        (Some(staged), Some(half)) => staged.wait_for_rest(half),
+                        (Some(_) | None, _) => thread::sleep(PAUSE),
                     }
                     *draft
                 }
-                Tried::Changed if drafts < DRAFTS => {
-                    drafts += 1;
-                    self.draft()?
-                }
-                Tried::Changed if drafts == DRAFTS => {
-                    drafts += 1;
-                    let staged = Staged::open(self.git)?;
-                    self.edit(staged)?
-                }
-                // The index was locked, so only the branch can have moved.
-                Tried::Changed => return Err(Error::Busy(self.git.path().join("HEAD"))),
+                Tried::Changed => match others.next() {
+                    Some(make) => make(self)?,
+                    // The index was locked, so only the branch can have moved.
+                    None => return Err(Error::Busy(self.git.path().join("HEAD"))),
+                },
             };
         }
     }
@@ -262,6 +255,12 @@ impl<'a> Staging<'a> {
         }
         Ok(!gone.is_empty())
     }
+}
+
+/// When the first half of the patience for the index ends, until it does.
+fn rest_of_first_half(began: Instant) -> Option<Instant> {
+    let half = began + PATIENCE / 2;
+    (Instant::now() < half).then_some(half)
 }
 
 /// Has git store what only git can, all together. Files for which that fails are postponed.
