@@ -317,7 +317,7 @@ impl Preparing<'_> {
         if !is_unlocked {
             let open = seen.mode & 0o7777;
             // Somebody else's file cannot be protected, so it is copied.
-            if open & 0o222 != 0 && file.set_permissions(Permissions::from_mode(open & !0o222)).is_ok() {
+            if file.set_permissions(Permissions::from_mode(open & !0o222)).is_ok() {
                 permissions = Some(open);
                 expected.mode &= !0o222;
             }

@@ -101,7 +101,7 @@ impl Annex {
                 self.replace(directories, scratch, file, &target)?
             }
         };
-        if outcome.is_err() && annexed.is_linked {
+        if outcome.is_err() {
             distrust(contents, file, annexed)?;
         }
         Ok(outcome)
