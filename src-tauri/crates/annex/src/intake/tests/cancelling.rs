@@ -62,3 +62,24 @@ fn a_file_that_got_another_name_is_not_committed_as_gone_when_reading_is_cancell
     assert_eq!(repo.sync().counts.renamed, 1);
     repo.check();
 }
+
+#[test]
+fn a_large_file_for_git_is_read_until_that_is_cancelled() {
+    let repo = Scratch::new();
+    let film = "film".repeat(usize::try_from(crate::objects::LARGE / 2).unwrap());
+    repo.write("film", &film);
+    let repo = &repo;
+    let for_git = |is_cancelled| {
+        move |_: &RepoPath| {
+            repo.cancelled.store(is_cancelled, Ordering::Relaxed);
+            false
+        }
+    };
+    let intake = repo.ingest_deciding(repo.look(), &for_git(true)).unwrap();
+    assert_eq!(intake.postponed, [(path("film"), Postponed::Changed)]);
+    repo.cancelled.store(false, Ordering::Relaxed);
+    let intake = repo.ingest_deciding(repo.look(), &for_git(false)).unwrap();
+    assert_eq!((intake.counts.in_git, intake.postponed.len()), (1, 0));
+    assert!(repo.staged()[0].1 == film, "it is as it was");
+    repo.check();
+}

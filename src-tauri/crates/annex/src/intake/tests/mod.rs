@@ -177,6 +177,7 @@ fn a_file_that_is_being_written_waits() {
     let intake = repo.ingest(repo.look()).unwrap();
     assert_eq!(intake.postponed, [(path("a"), Postponed::BeingWritten)]);
     assert!(intake.commit.is_none() && intake.keys_added.is_empty());
+    assert!(!repo.path(".git/index").exists(), "nothing was staged");
     writer.write_all(b" and half").unwrap();
     drop(writer);
     repo.make_old(&repo.path("a"));

@@ -2,10 +2,14 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
 use model::Key;
 
+use super::{HELLO, Postponed, key, path};
 use crate::scratch_repository::Scratch;
 
 /// What was found.
@@ -146,5 +150,69 @@ fn an_act_between_look_and_commit_counts() {
             }
             repo.check();
         }
+    }
+}
+
+#[test]
+fn a_renamed_file_that_is_changed_after_the_look_waits() {
+    let repo = Scratch::new();
+    repo.write("before", "old");
+    repo.sync();
+    fs::rename(repo.path("before"), repo.path("f")).unwrap();
+    let look = repo.look();
+    repo.write("f", "mine");
+    let intake = repo.ingest(look).unwrap();
+    assert_eq!(intake.postponed, [(path("f"), Postponed::Changed)]);
+}
+
+#[test]
+fn a_file_that_has_come_back_is_not_taken_out() {
+    let repo = Scratch::new();
+    repo.write("f", "old");
+    repo.sync();
+    fs::remove_file(repo.path("f")).unwrap();
+    let look = repo.look();
+    repo.write("f", "new");
+    let intake = repo.ingest(look).unwrap();
+    assert_eq!(intake.postponed, [(path("f"), Postponed::Changed)]);
+    assert_eq!(repo.names(), ["f"]);
+}
+
+/// Its object is the file itself, and holds what is written into that.
+#[test]
+fn a_file_that_is_changed_once_it_was_read_waits_and_an_object_that_is_another_does_not_stay() {
+    for (unlocked, is_replaced) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut repo = Scratch::new();
+        repo.settings.thin = true;
+        repo.unlocked = unlocked;
+        repo.write("a", "hello");
+        repo.write("b", "b");
+        let other = repo.folder.path().join("other");
+        fs::write(&other, "other").unwrap();
+        let set_mode = |file: &Path, mode| fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
+        let mode = || fs::metadata(repo.path("a")).unwrap().mode() & 0o777;
+        set_mode(&other, 0o600);
+        set_mode(&repo.path("a"), 0o640);
+        // When the second file is asked about, the first has been read.
+        let act = |asked: &model::RepoPath| {
+            if asked.as_bytes() != b"b" {
+                return true;
+            }
+            if is_replaced {
+                fs::rename(&other, repo.path("a")).unwrap();
+            } else {
+                let protected = mode();
+                set_mode(&repo.path("a"), 0o600);
+                let mut file = fs::File::options().write(true).open(repo.path("a")).unwrap();
+                set_mode(&repo.path("a"), protected);
+                file.write_all(b"HELLO").unwrap();
+            }
+            true
+        };
+        let intake = repo.ingest_deciding(repo.look(), &act).unwrap();
+        let told = format!("unlocked {unlocked}, replaced {is_replaced}");
+        assert_eq!(intake.postponed, [(path("a"), Postponed::Changed)], "{told}");
+        assert_eq!(repo.annex.store().find(&key(HELLO)).is_some(), is_replaced, "{told}");
+        assert_eq!(mode(), if is_replaced { 0o600 } else { 0o640 }, "{told}");
     }
 }

@@ -1,5 +1,9 @@
 //! What is not taken in, or not now.
 
+use std::mem::MaybeUninit;
+
+use rustix::fs::inotify;
+
 use super::*;
 use crate::intake::head::Head;
 
@@ -121,6 +125,28 @@ fn the_index_is_shared_with_git() {
 }
 
 #[test]
+fn git_is_waited_for_while_it_has_the_index() {
+    let repo = Scratch::new();
+    repo.write("a", "a");
+    let lock = repo.path(".git/index.lock");
+    fs::write(&lock, "").unwrap();
+    let branches = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&branches, repo.path(".git/refs/heads"), inotify::WatchFlags::DELETE).unwrap();
+    std::thread::scope(|scope| {
+        let intake = scope.spawn(|| repo.ingest(repo.look()));
+        // It had the branch, could not have the index, and has let the branch go.
+        let (mut room, mut has_tried) = ([MaybeUninit::uninit(); 4096], false);
+        while !has_tried && !intake.is_finished() {
+            has_tried = inotify::Reader::new(&branches, &mut room).next().is_ok();
+            std::thread::yield_now();
+        }
+        fs::remove_file(&lock).unwrap();
+        assert!(intake.join().unwrap().unwrap().commit.is_some());
+    });
+    repo.check();
+}
+
+#[test]
 fn a_backend_that_is_not_secure_is_refused_where_only_secure_ones_are_wanted() {
     let mut repo = Scratch::new();
     repo.settings.securehashesonly = true;
@@ -149,7 +175,9 @@ fn where_no_room_is_left_only_what_needs_none_is_taken_in() {
     );
     // The object is the file itself, of which a symlink takes the place.
     repo.unlocked = false;
+    let file = fs::metadata(repo.path("a")).unwrap().ino();
     assert_eq!(repo.sync().counts.annexed, 1);
+    assert_eq!(fs::metadata(repo.path("a")).unwrap().ino(), file);
 }
 
 #[test]
