@@ -314,8 +314,10 @@ fn prepare_all(
     thread::scope(|scope| {
         if threads > 1 {
             scope.spawn(|| {
-                let store = &preparing.store.beside();
-                work(Preparing { store, ..*preparing });
+                let store = preparing.store.beside();
+                let mut preparing = *preparing;
+                preparing.store = &store;
+                work(preparing);
             });
         }
         work(*preparing);
