@@ -165,6 +165,30 @@ fn without_its_filter_a_file_waits() {
     assert!(why("c.wide").contains("BOM is required"), "{}", why("c.wide"));
 }
 
+#[test]
+fn filters_are_shown_to_git_as_soon_as_a_rule_asks_for_them() {
+    let repo = repository();
+    repo.write(".gitattributes", "*.yml filter=crypt\n");
+    repo.sync();
+    repo.write("secrets.yml", "password");
+    repo.git(&["add", "secrets.yml"]);
+    assert_eq!(staged(&repo, "secrets.yml"), "cnffjbeq");
+}
+
+#[test]
+fn a_file_that_changes_while_git_converts_it_waits() {
+    let repo = repository();
+    repo.write(".gitattributes", "*.a filter=edits\n*.b filter=fails\n");
+    let edit = |name: &str| format!("cat; echo mine >> '{}'", repo.path(name).display());
+    repo.git(&["config", "filter.edits.clean", &edit("f.a")]);
+    repo.git(&["config", "filter.fails.clean", &format!("{}; false", edit("f.b"))]);
+    repo.write("f.a", "found");
+    repo.write("f.b", "found");
+    let intake = repo.ingest(repo.look()).unwrap();
+    let changed = |name| (path(name), Postponed::Changed);
+    assert_eq!(intake.postponed, [changed("f.a"), changed("f.b")]);
+}
+
 /// The user's own lines in the same file keep their place in the order.
 #[test]
 fn filters_in_the_file_that_hides_them_hold() {
