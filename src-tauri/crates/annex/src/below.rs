@@ -19,6 +19,7 @@ use rustix::fs::{linkat, mkdirat, openat, renameat, renameat_with, statat, unlin
 use rustix::io::Errno;
 
 use crate::beneath::{open_child, open_directory, open_file_below};
+use crate::durable::sync_directory;
 use crate::sharing::{Sharing, umask};
 use crate::{Error, Result};
 
@@ -370,7 +371,7 @@ impl Directory {
 
     /// Makes what happened to names here durable.
     pub fn sync(&self) -> Result<()> {
-        match rustix::fs::fsync(&self.open) {
+        match sync_directory(&self.open) {
             // A file system that cannot sync a directory keeps names in order by itself or not at all.
             Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
             Err(errno) => Err(Error::io("write to disk", &self.path)(errno.into())),

@@ -13,6 +13,7 @@ mod branch;
 mod checkout;
 mod conflicts;
 mod conversions;
+mod durable;
 mod error;
 pub mod exchange;
 pub mod filter_process;

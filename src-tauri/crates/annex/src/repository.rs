@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::Uuid;
 
+use crate::durable::sync_file_system;
 use crate::look::RootId;
 use crate::{Error, Result};
 
@@ -118,7 +119,7 @@ impl Annex {
     pub fn make_durable(&self) -> Result<()> {
         let git_dir = self.git_dir();
         std::fs::File::open(git_dir)
-            .and_then(|directory| Ok(rustix::fs::syncfs(directory)?))
+            .and_then(|directory| Ok(sync_file_system(directory)?))
             .map_err(Error::io("write to disk", git_dir))
     }
 

@@ -19,6 +19,7 @@ use super::rename::{Renamed, rename_inside};
 use super::taken_away::{Taken, TakenAway};
 use super::{Before, Step};
 use crate::conversions::Outgoing;
+use crate::durable::{sync_file, sync_file_system};
 use crate::index::Entry;
 use crate::objects::each_part;
 use crate::store::found;
@@ -218,14 +219,14 @@ pub(super) fn in_two<T: Send, R: Send>(
 /// Writes out the file system that the work tree is on.
 pub(super) fn write_out(top: &Path) -> Result<()> {
     let directory = File::open(top).map_err(Error::io("open", top))?;
-    rustix::fs::syncfs(&directory).map_err(|e| Error::io("write to disk", top)(e.into()))
+    sync_file_system(&directory).map_err(|e| Error::io("write to disk", top)(e.into()))
 }
 
 /// Makes the content of one file durable.
 pub(super) fn sync(new: &Incoming) -> Result<()> {
     let path = new.path();
     File::open(&path)
-        .and_then(|file| file.sync_data())
+        .and_then(|file| Ok(sync_file(&file)?))
         .map_err(Error::io("write", &path))
 }
 
@@ -347,7 +348,7 @@ impl Maker<'_> {
         let (mut file, new) = self.store.work_tree_file(executable)?;
         let mut copied = File::open(from).and_then(|mut from| std::io::copy(&mut from, &mut file));
         if self.how.durable {
-            copied = copied.and_then(|size| file.sync_data().map(|()| size));
+            copied = copied.and_then(|size| Ok(sync_file(&file).map(|()| size)?));
         }
         copied.map_err(|error| Error::io("write", &new.path())(error))?;
         Ok(new)
@@ -361,7 +362,7 @@ impl Maker<'_> {
 
     fn written(&self, mut written: io::Result<()>, file: &File, new: Incoming) -> Result<Incoming> {
         if self.how.durable {
-            written = written.and_then(|()| file.sync_data());
+            written = written.and_then(|()| Ok(sync_file(file)?));
         }
         written.map_err(|error| Error::io("write", &new.path())(error))?;
         Ok(new)

@@ -1,4 +1,5 @@
 mod crashes;
+mod durable;
 mod locks;
 mod waiting;
 

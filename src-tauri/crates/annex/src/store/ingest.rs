@@ -11,6 +11,7 @@ use super::Store;
 use super::pour::{LARGE, Onlooker, Poured, Source, Unfinished, pour, read_small, show};
 use super::receive::{SMALL, keep_time};
 use super::room::Incoming;
+use crate::durable::sync_file;
 use crate::{Backend, Error, Hasher, Result};
 
 /// How the object is to be made from the file.
@@ -129,7 +130,7 @@ impl Store<'_> {
         };
         keep_time(&dest, found);
         if incoming.size >= LARGE {
-            dest.sync_data().map_err(Unfinished::Writing)?;
+            sync_file(&dest).map_err(|errno| Unfinished::Writing(errno.into()))?;
             incoming.durable = true;
         }
         Ok(incoming)

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use super::layout::Layout;
 use super::room::Incoming;
 use super::{Store, file_name};
+use crate::durable::{sync_file, sync_file_system};
 use crate::sharing::umask;
 use crate::{Directory, Error, Result};
 
@@ -263,7 +264,7 @@ impl Batch<'_> {
                 .filter_map(|(key, placed)| Some((key, placed.as_ref().ok()?)))
         };
         if stored().count() >= MANY {
-            return rustix::fs::syncfs(&self.objects)
+            return sync_file_system(&self.objects)
                 .map_err(|e| Error::io("write to disk", self.objects.path())(e.into()));
         }
         for (key, placed) in stored().filter(|(_, placed)| !placed.directories.is_empty()) {
@@ -342,14 +343,14 @@ fn sync_content(entries: &[(Key, Incoming)]) -> Vec<Result<()>> {
     if waiting.clone().count() < MANY {
         return entries
             .iter()
-            .map(|(_, incoming)| if incoming.durable { Ok(()) } else { sync_file(incoming) })
+            .map(|(_, incoming)| if incoming.durable { Ok(()) } else { sync_one(incoming) })
             .collect();
     }
     // The directory was opened before anything was written, so an error of any of the writes is reported here.
     let outcome = waiting
         .clone()
         .next()
-        .map_or(Ok(()), |(_, incoming)| rustix::fs::syncfs(&incoming.room.directory));
+        .map_or(Ok(()), |(_, incoming)| sync_file_system(&incoming.room.directory));
     entries
         .iter()
         .map(|(_, incoming)| match outcome {
@@ -361,10 +362,10 @@ fn sync_content(entries: &[(Key, Incoming)]) -> Vec<Result<()>> {
         .collect()
 }
 
-fn sync_file(incoming: &Incoming) -> Result<()> {
+fn sync_one(incoming: &Incoming) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(&incoming.room.directory, &incoming.name, flags, Mode::empty())
-        .and_then(rustix::fs::fdatasync)
+        .and_then(sync_file)
         .map_err(|errno| Error::io("write to disk", &incoming.path())(errno.into()))
 }
 

@@ -91,13 +91,6 @@ impl Store<'_> {
         let mode = if executable { 0o777 } else { 0o666 };
         self.scratch_file(mode & !umask())
     }
-
-    /// Makes everything durable that was written to the file system of the annex.
-    pub fn sync(&self) -> Result<()> {
-        let path = self.annex.annex_dir();
-        let outcome = fs::File::open(&path).and_then(|directory| Ok(rustix::fs::syncfs(directory)?));
-        outcome.map_err(Error::io("write to disk", &path))
-    }
 }
 
 /// Copies small content without it passing through this program, and large content past the page cache.

@@ -12,6 +12,7 @@ use rustix::fs::{Timespec, Timestamps};
 use super::pour::{LARGE, Onlooker, Poured, Reached, Source, Unfinished, pour, read_small, show};
 use super::room::{Incoming, set_mode};
 use super::{Store, file_name};
+use crate::durable::sync_file;
 use crate::{Directory, Error, Result, Verdict, Verifier};
 
 /// Up to this size content is read and written in one go, and starts anew when interrupted.
@@ -140,7 +141,7 @@ impl Store<'_> {
         set_mode(&dest, mode, &path)?;
         keep_time(&dest, found);
         if found.len() >= LARGE {
-            dest.sync_data().map_err(Unfinished::Writing)?;
+            sync_file(&dest).map_err(|errno| Unfinished::Writing(errno.into()))?;
             incoming.durable = true;
         }
         Ok(incoming)

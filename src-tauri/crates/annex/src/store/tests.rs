@@ -1,6 +1,7 @@
 #![allow(clippy::print_stdout, reason = "a vector test reports how many cases it ran")]
 
 mod bad;
+mod durable;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
