@@ -109,12 +109,6 @@ impl<'a> Ready<'a> {
         for (path, blob, flags) in plan.index_only {
             match blob {
                 Some(blob) => {
-                    if blob.mode == Mode::Submodule
-                        && let Err(error) = make_submodule(&mut Place::open(top)?, &path)
-                    {
-                        done.wait(&path, Obstacle::of(&error).ok_or(error)?);
-                        continue;
-                    }
                     let mut entry = entry(&path, blob, None);
                     entry.extended = flags;
                     done.entries.push(entry);
@@ -415,8 +409,18 @@ impl Placing<'_> {
                 Taken::Open => return Ok(Err(Obstacle::Open)),
             }
         }
-        make_submodule(&mut self.place, &write.path)?;
-        Ok(Ok(None))
+        let error = self.place.error("create the directory", &write.path);
+        let Parent::Open(parent) = self.place.parent(&write.path, true)? else {
+            return Ok(Err(Obstacle::Changed));
+        };
+        match rustix::fs::mkdirat(
+            parent,
+            &**write.path.file_name(),
+            rustix::fs::Mode::from_raw_mode(0o777),
+        ) {
+            Ok(()) | Err(Errno::EXIST) => Ok(Ok(None)),
+            Err(errno) => Err(error(errno)),
+        }
     }
 
     /// Changes only the permissions; none if the file is another by now.
@@ -473,17 +477,6 @@ pub(super) fn delete(taken_away: &mut TakenAway<'_>, place: &mut Place, path: &R
     match look_at(parent, path) {
         Ok(Some(_)) => taken_away.delete(parent, path, seen).map_err(error),
         Ok(None) => Ok(Taken::Done),
-        Err(errno) => Err(error(errno)),
-    }
-}
-
-fn make_submodule(place: &mut Place, path: &RepoPath) -> Result<()> {
-    let error = place.error("create the directory", path);
-    let Parent::Open(parent) = place.parent(path, true)? else {
-        return Ok(());
-    };
-    match rustix::fs::mkdirat(parent, &**path.file_name(), rustix::fs::Mode::from_raw_mode(0o777)) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(errno) => Err(error(errno)),
     }
 }

@@ -172,14 +172,6 @@ impl Planner<'_> {
             seen = None;
         }
         let is_submodule = |blob: Option<Blob>| blob.is_some_and(|blob| blob.mode == Mode::Submodule);
-        if is_submodule(new) && seen.is_none_or(|seen| seen.is_directory()) {
-            plan.index_only.push((path.clone(), new, 0));
-            return Ok(());
-        }
-        if is_submodule(old) && new.is_none() {
-            plan.index_only.push((path.clone(), None, 0));
-            return Ok(());
-        }
         let unmodified = match (entry, &seen) {
             (Some(entry), Some(seen)) => self.is_unmodified(path, entry, seen)?,
             _ => false,
@@ -192,6 +184,10 @@ impl Planner<'_> {
         };
         match (old, new.zip(content), seen) {
             (None, None, _) => {}
+            (_, Some((blob, content @ Content::Submodule)), seen) if seen.is_none_or(|seen| seen.is_directory()) => {
+                plan.writes.push(write(blob, content, None));
+            }
+            (Some(_), None, _) if is_submodule(old) => plan.index_only.push((path.clone(), None, 0)),
             (_, Some((blob, content)), None) if old.is_none() || is_submodule(old) => {
                 plan.writes.push(write(blob, content, None));
             }

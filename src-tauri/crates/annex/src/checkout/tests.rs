@@ -1,6 +1,7 @@
 mod crashes;
 mod durable;
 mod locks;
+mod submodules;
 mod waiting;
 
 use std::collections::BTreeSet;

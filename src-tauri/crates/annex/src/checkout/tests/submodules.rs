@@ -1,0 +1,90 @@
+//! Submodules: a checkout makes only their directories.
+
+use super::*;
+use crate::oid::{from_git, to_git};
+
+/// Commits these files and a submodule.
+fn commit_with_submodule(fixture: &Fixture, all: &Leaves, submodule: &str, parents: &[Oid]) -> Oid {
+    let without = fixture.commit(all, parents, "without");
+    let repo = fixture.repo();
+    let tree = repo.find_commit(to_git(without)).unwrap().tree().unwrap();
+    let id = git2::Oid::from_bytes(&[7; 20]).unwrap();
+    let tree = git2::build::TreeUpdateBuilder::new()
+        .upsert(submodule, id, git2::FileMode::Commit)
+        .create_updated(&repo, &tree)
+        .unwrap();
+    let tree = repo.find_tree(tree).unwrap();
+    let commit = repo.find_commit(to_git(without)).unwrap();
+    from_git(commit.amend(None, None, None, None, None, Some(&tree)).unwrap())
+}
+
+fn is_empty_directory(fixture: &Fixture, path: &str) -> bool {
+    fs::read_dir(fixture.path().join(path)).is_ok_and(|mut names| names.next().is_none())
+}
+
+#[test]
+fn a_submodule_is_an_empty_directory_whatever_was_there() {
+    let with = |path: &str, leaf: Leaf| {
+        let mut all = leaves([("kept", file("kept"))]);
+        all.insert(path.to_owned(), leaf);
+        all
+    };
+    let fixture = Fixture::new();
+    let kept = leaves([("kept", file("kept"))]);
+    let mut last = fixture.start(&kept);
+    for before in [
+        kept.clone(),
+        with("d/sub", file("a file")),
+        with("d/sub", link("elsewhere")),
+        with("d/sub/inner", file("in a directory")),
+        with("d", file("above")),
+    ] {
+        last = fixture.commit(&before, &[last], "before");
+        assert_eq!(check_out(&fixture, last).waiting, []);
+        assert_holds(&fixture, &before);
+        last = commit_with_submodule(&fixture, &kept, "d/sub", &[last]);
+        let done = check_out(&fixture, last);
+        assert_eq!((done.blocked, done.waiting), (vec![], vec![]), "{before:?}");
+        assert!(is_empty_directory(&fixture, "d/sub"), "{before:?}");
+        assert!(fixture.git(&["ls-files", "-s", "d/sub"]).starts_with("160000 "));
+        fixture.assert_clean();
+    }
+}
+
+#[test]
+fn what_is_in_a_submodule_stays_when_it_goes() {
+    let fixture = Fixture::new();
+    let kept = leaves([("kept", file("kept"))]);
+    let base = commit_with_submodule(&fixture, &kept, "sub", &[]);
+    check_out(&fixture, base);
+    fixture.write("sub/inner", b"theirs");
+    let next = fixture.commit(&kept, &[base], "next");
+    assert_eq!(check_out(&fixture, next).waiting, []);
+    assert_eq!(fixture.read("sub/inner"), b"theirs");
+    assert_eq!(fixture.git(&["ls-files"]), "kept\n");
+}
+
+#[test]
+fn a_file_that_was_edited_does_not_give_way_to_a_submodule() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("sub", file("1"))]));
+    let next = commit_with_submodule(&fixture, &Leaves::new(), "sub", &[base]);
+    let wanted = Marker {
+        branch: "main".into(),
+        from: Some(base),
+        to: next,
+    };
+    let options = CheckoutOptions::default();
+    let done = fixture.annex.carry_out(&wanted, &options, false, &mut |step| {
+        if step == Step::WorkTree {
+            fixture.write("sub", b"mine");
+        }
+        Ok(())
+    });
+    let waiting = done.unwrap().waiting;
+    assert_eq!(
+        waiting.iter().map(|one| &one.why).collect::<Vec<_>>(),
+        [&Obstacle::Changed]
+    );
+    assert_eq!(fixture.read("sub"), b"mine");
+}
