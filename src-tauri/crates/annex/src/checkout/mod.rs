@@ -457,7 +457,7 @@ fn partial_commit(
 fn publish(git: &Repository, reference: &str, before: Option<git2::Oid>, commit: Oid) -> Result<()> {
     let commit = to_git(commit);
     let is_behind = match before {
-        Some(before) => before != commit && descends(git, commit, before)?,
+        Some(before) => descends(git, commit, before)?,
         None => true,
     };
     if is_behind {
@@ -466,10 +466,10 @@ fn publish(git: &Repository, reference: &str, before: Option<git2::Oid>, commit:
     Ok(())
 }
 
-/// True if a commit is another one, or has it in its history.
+/// True if a commit has another one in its history.
 fn descends(git: &Repository, commit: git2::Oid, from: git2::Oid) -> Result<bool> {
-    let descends = || git.graph_descendant_of(commit, from);
-    Ok(commit == from || descends().map_err(Error::git("compare commits"))?)
+    git.graph_descendant_of(commit, from)
+        .map_err(Error::git("compare commits"))
 }
 
 /// Keeps others of ours from checking out, and from taking a checkout that is under way for an interrupted one. The

@@ -167,3 +167,48 @@ fn a_note_that_nobody_needs_is_dropped() {
     assert!(!fixture.annex.is_checkout_unfinished());
     fixture.assert_clean();
 }
+
+/// Cut off, a partial checkout has told others of its commit already; the next one goes on from there.
+#[test]
+fn what_others_were_told_of_before_a_crash_is_in_what_they_are_told_of_next() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1")), ("waits", file("1"))]));
+    fixture.write("waits", b"mine");
+    let to = leaves([("a", file("2")), ("waits", file("2"))]);
+    let next = fixture.commit(&to, &[base], "next");
+    let wanted = Marker {
+        branch: "main".into(),
+        from: Some(base),
+        to: next,
+    };
+    let options = CheckoutOptions {
+        partial: true,
+        thin: false,
+    };
+    let cut_off = fixture
+        .annex
+        .carry_out(&wanted, &options, false, &mut |step| match step == Step::Branch {
+            true => Err(Error::Damaged("cut off".into())),
+            false => Ok(()),
+        });
+    assert!(cut_off.is_err());
+    let told = fixture.get("refs/heads/synced/main").unwrap();
+    fixture.annex.finish_checkout().unwrap();
+    let partial = fixture.get("refs/heads/main").unwrap();
+    assert_ne!(partial, base);
+    assert_eq!(waiting::published(&fixture), (to, BTreeSet::from([partial, told])));
+}
+
+#[test]
+fn what_others_pushed_meanwhile_stays_beside_a_partial_checkout() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1")), ("waits", file("1"))]));
+    fixture.write("waits", b"mine");
+    let to = leaves([("a", file("2")), ("waits", file("2"))]);
+    let next = fixture.commit(&to, &[base], "next");
+    let pushed = fixture.commit(&leaves([("a", file("3"))]), &[next], "pushed");
+    fixture.set("refs/heads/synced/main", pushed);
+    waiting::check_out_partially(&fixture, next);
+    assert_ne!(fixture.get("refs/heads/main"), Some(base));
+    assert_eq!(fixture.get("refs/heads/synced/main"), Some(pushed));
+}

@@ -9,7 +9,7 @@ fn waiting(done: &CheckedOut) -> Vec<(String, Obstacle)> {
     waiting.map(|one| (one.path.to_string(), one.why.clone())).collect()
 }
 
-fn check_out_partially(fixture: &Fixture, to: Oid) -> CheckedOut {
+pub(super) fn check_out_partially(fixture: &Fixture, to: Oid) -> CheckedOut {
     let head = fixture.annex.head().unwrap();
     let options = CheckoutOptions {
         thin: false,
