@@ -1,6 +1,7 @@
 mod crashes;
 mod durable;
 mod locks;
+mod sparing;
 mod submodules;
 mod waiting;
 
@@ -107,7 +108,7 @@ fn every_kind_of_change_is_followed() {
         ("edited", file("new")),
         ("bit", run("bit")),
         ("unbit", file("unbit")),
-        ("file to link", link("b")),
+        ("file to link", link("a")),
         ("link to file", file("b")),
         ("file to directory/x", file("c2")),
         ("file to directory/y/z", link("../x")),

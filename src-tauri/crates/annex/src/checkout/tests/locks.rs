@@ -1,4 +1,5 @@
 use super::*;
+use crate::checkout::DRAFTS;
 
 #[test]
 fn the_index_is_locked_while_files_are_put_in_place_and_no_longer() {
@@ -31,4 +32,30 @@ fn the_index_is_locked_while_files_are_put_in_place_and_no_longer() {
         "it was planned anew"
     );
     assert_eq!(fixture.git(&["status", "--porcelain"]), "A  mine\n");
+}
+
+#[test]
+fn a_checkout_whose_index_changes_all_the_time_is_planned_under_the_lock_at_last() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1"))]));
+    let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
+    let wanted = Marker {
+        branch: "main".into(),
+        from: Some(base),
+        to: next,
+    };
+    let mut staged = Vec::new();
+    let options = CheckoutOptions::default();
+    let done = fixture.annex.carry_out(&wanted, &options, false, &mut |step: Step| {
+        if step == Step::Marker {
+            let name = staged.len().to_string();
+            fixture.write(&name, b"mine");
+            staged.push(fixture.try_git(&["add", &name]));
+        }
+        Ok(())
+    });
+    assert_eq!(done.unwrap().changed, 1);
+    let mut expected = vec![true; DRAFTS];
+    expected.push(false);
+    assert_eq!(staged, expected);
 }

@@ -187,6 +187,67 @@ fn only_what_may_not_be_changed_waits() {
     assert!(fixture.exists("moved") && !fixture.exists("Archive/gone"));
 }
 
+#[test]
+fn a_file_that_comes_at_the_last_moment_is_one_of_the_users() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1"))]));
+    let next = fixture.commit(&leaves([("a", file("1")), ("new", file("2"))]), &[base], "next");
+    let wanted = Marker {
+        branch: "main".into(),
+        from: Some(base),
+        to: next,
+    };
+    let options = CheckoutOptions::default();
+    let done = fixture.annex.carry_out(&wanted, &options, false, &mut |step| {
+        if step == Step::WorkTree {
+            fixture.write("new", b"mine");
+        }
+        Ok(())
+    });
+    assert_eq!(waiting(&done.unwrap()), [("new".to_owned(), Obstacle::Changed)]);
+    assert_eq!(fixture.read("new"), b"mine");
+}
+
+#[test]
+fn directories_without_files_give_way_to_a_file() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1"))]));
+    fs::create_dir_all(fixture.path().join("new/empty/inner")).unwrap();
+    let to = leaves([("a", file("1")), ("new", file("2"))]);
+    let next = fixture.commit(&to, &[base], "next");
+    assert_eq!(check_out(&fixture, next).waiting, []);
+    assert_holds(&fixture, &to);
+}
+
+/// What goes wrong with everything is not an obstacle of one path.
+#[test]
+fn only_a_disk_that_has_no_symlinks_lets_them_wait() {
+    let all = leaves([("a", file("1"))]);
+    let mut to = all.clone();
+    to.insert("link".into(), link("a"));
+    let fixture = Fixture::new();
+    let base = fixture.start(&all);
+    let next = fixture.commit(&to, &[base], "next");
+    let wanted = Marker {
+        branch: "main".into(),
+        from: Some(base),
+        to: next,
+    };
+    let options = CheckoutOptions::default();
+    let done = fixture.annex.carry_out(&wanted, &options, false, &mut |_| {
+        let _ = fs::remove_dir(fixture.path().join(".git/annex/othertmp"));
+        Ok(())
+    });
+    assert!(matches!(done, Err(Error::Io { .. })), "{done:?}");
+
+    let Some(without) = Folding::mount() else { return };
+    let fixture = Fixture::within(&without.path());
+    let base = fixture.start(&all);
+    let next = fixture.commit(&to, &[base], "next");
+    let why = Obstacle::Refused("this disk has no symbolic links");
+    assert_eq!(waiting(&check_out(&fixture, next)), [("link".to_owned(), why)]);
+}
+
 /// Names that differ in case only are one name there.
 #[test]
 fn where_names_fold_nothing_is_overwritten_and_case_only_renames_follow() {

@@ -1,0 +1,90 @@
+//! A checkout does no more than it must, and says what it did.
+
+use super::*;
+
+#[test]
+fn every_file_that_was_made_replaced_renamed_or_deleted_is_counted() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([
+        ("edited", file("1")),
+        ("gone/1", file("g1")),
+        ("gone/2", file("g2")),
+        ("old/1", file("m1")),
+        ("old/2", file("m2")),
+    ]));
+    let to = leaves([
+        ("edited", file("2")),
+        ("new/1", file("m1")),
+        ("new/2", file("m2")),
+        ("new/3", file("n3")),
+        ("new/4", file("n4")),
+    ]);
+    let next = fixture.commit(&to, &[base], "next");
+    assert_eq!(check_out(&fixture, next).changed, 7);
+}
+
+#[test]
+fn a_commit_of_the_same_files_moves_only_the_branch() {
+    let fixture = Fixture::new();
+    let all = leaves([("a", file("1"))]);
+    let base = fixture.start(&all);
+    let index = || fs::metadata(fixture.path().join(".git/index")).unwrap().ino();
+    let before = index();
+    let next = fixture.commit(&all, &[base], "next");
+    check_out(&fixture, next);
+    assert_eq!(fixture.get("refs/heads/main"), Some(next));
+    assert_eq!(index(), before);
+}
+
+#[test]
+fn where_only_permissions_change_the_file_stays_the_same() {
+    for (old, new) in [(0o640, 0o750), (0o654, 0o755)] {
+        let fixture = Fixture::new();
+        let base = fixture.start(&leaves([("f", file("1"))]));
+        let path = fixture.path().join("f");
+        fs::set_permissions(&path, fs::Permissions::from_mode(old)).unwrap();
+        let before = fs::metadata(&path).unwrap().ino();
+        let next = fixture.commit(&leaves([("f", Leaf::Executable(b"1".to_vec()))]), &[base], "next");
+        assert_eq!(check_out(&fixture, next).waiting, []);
+        let now = fs::metadata(&path).unwrap();
+        assert_eq!((now.ino(), now.mode() & 0o7777), (before, new));
+        fixture.assert_clean();
+        let last = fixture.commit(&leaves([("f", file("1"))]), &[next], "last");
+        check_out(&fixture, last);
+        let now = fs::metadata(&path).unwrap();
+        assert_eq!((now.ino(), now.mode() & 0o7777), (before, new & !0o111));
+    }
+}
+
+/// It may be the object itself.
+#[test]
+fn a_file_that_has_another_name_gets_its_permissions_as_a_new_file() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("f", file("1"))]));
+    let other = tempfile::tempdir_in(fixture.path().join(".git")).unwrap();
+    let other = other.path().join("other");
+    fs::hard_link(fixture.path().join("f"), &other).unwrap();
+    let next = fixture.commit(&leaves([("f", Leaf::Executable(b"1".to_vec()))]), &[base], "next");
+    assert_eq!(check_out(&fixture, next).waiting, []);
+    assert_eq!(fs::metadata(&other).unwrap().mode() & 0o111, 0);
+    assert_holds(&fixture, &leaves([("f", Leaf::Executable(b"1".to_vec()))]));
+}
+
+/// Its content is gone from the store, and its key proves nothing: only the stat data tells that nobody edited it.
+#[test]
+fn a_file_with_the_stat_data_of_its_index_entry_is_not_read() {
+    let fixture = Fixture::new();
+    let key = put_object(&fixture.annex, b"content");
+    let worm = Key::parse(b"WORM-s7-m1--content").unwrap();
+    let object = fixture.annex.store().object_path(&worm);
+    fs::create_dir_all(object.parent().unwrap()).unwrap();
+    fs::rename(fixture.annex.store().find(&key).unwrap(), &object).unwrap();
+    let executable = Leaf::Executable(format!("/annex/objects/{worm}\n").into_bytes());
+    let base = fixture.start(&leaves([("plain", pointer_to(&worm)), ("run", executable)]));
+    assert_eq!(fixture.read("plain"), b"content");
+    fs::remove_file(object).unwrap();
+    let next = fixture.commit(&leaves([("plain", file("2"))]), &[base], "next");
+    let done = check_out(&fixture, next);
+    assert_eq!((done.blocked, done.waiting), (vec![], vec![]));
+    assert_holds(&fixture, &leaves([("plain", file("2"))]));
+}
