@@ -156,7 +156,7 @@ pub(crate) fn open_file_below(root: &OwnedFd, path: &[u8], flags: OFlags) -> Res
 }
 
 /// Opens a file for reading without following a symlink and without waiting for the other end of a pipe.
-pub(crate) fn open_file(directory: &OwnedFd, name: &[u8]) -> Result<OwnedFd> {
+pub(crate) fn open_file(directory: impl AsFd, name: &[u8]) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     openat(directory, name, flags, Mode::empty())
 }

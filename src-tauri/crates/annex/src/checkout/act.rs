@@ -173,7 +173,6 @@ impl<'a> Ready<'a> {
         for directory in &plan.directories {
             remove_empty_directories(&place.shown(directory));
         }
-        place.leave();
 
         made.extend(How { durable: true, ..how }.make_all(store, unmade)?);
         if made.is_empty() {
@@ -485,7 +484,6 @@ pub(super) fn delete(taken_away: &mut TakenAway<'_>, place: &mut Place, path: &R
 fn remove_empty_parents(place: &mut Place, mut directories: BTreeSet<RepoPath>) -> Result<()> {
     // A directory sorts before what is in it.
     while let Some(directory) = directories.pop_last() {
-        place.leave();
         // One that may not be removed stays: that it is empty harms nobody.
         if place.remove_if_empty(&directory).is_ok_and(|removed| removed) {
             directories.extend(directory.parent());

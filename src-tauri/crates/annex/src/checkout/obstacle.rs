@@ -87,3 +87,54 @@ impl fmt::Display for Obstacle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_lets_a_path_wait_if_it_concerns_that_path_alone() {
+        let of = |errno: Errno| Obstacle::of(&Error::io("write", Path::new("f"))(errno.into()));
+        let permission = "you have no permission to change it";
+        let unfit = "this disk cannot hold a file of its name";
+        for (errnos, why) in [
+            (&[Errno::ACCESS, Errno::PERM][..], Some(Obstacle::Refused(permission))),
+            (
+                &[Errno::INVAL, Errno::ILSEQ, Errno::OVERFLOW],
+                Some(Obstacle::Refused(unfit)),
+            ),
+            (
+                &[Errno::NAMETOOLONG],
+                Some(Obstacle::Refused("its name is too long for this disk")),
+            ),
+            (&[Errno::BUSY], Some(Obstacle::Refused("a disk is mounted there"))),
+            (&[Errno::TXTBSY], Some(Obstacle::Open)),
+            (
+                &[Errno::EXIST, Errno::ISDIR, Errno::NOTDIR, Errno::NOTEMPTY, Errno::LOOP],
+                Some(Obstacle::Changed),
+            ),
+            (&[Errno::NOSPC, Errno::IO, Errno::ROFS, Errno::NODEV], None),
+        ] {
+            for errno in errnos {
+                assert_eq!(of(*errno), why, "{errno}");
+            }
+        }
+        assert_eq!(Obstacle::of(&Error::Damaged("a tree".into())), None);
+    }
+
+    #[test]
+    fn each_obstacle_has_a_sentence_that_says_what_to_do() {
+        for obstacle in [
+            Obstacle::Changed,
+            Obstacle::Open,
+            Obstacle::SameName,
+            Obstacle::Unfit("a name".into()),
+            Obstacle::Unconverted("no such program".into()),
+            Obstacle::Refused("a disk is mounted there"),
+        ] {
+            assert!(obstacle.remedy().ends_with('.'), "{obstacle}");
+        }
+    }
+}

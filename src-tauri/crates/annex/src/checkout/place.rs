@@ -9,7 +9,7 @@ use model::RepoPath;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::beneath::is_spelt_so;
+use crate::beneath::{is_spelt_so, open_file};
 use crate::stat::Stat;
 use crate::{Error, Result};
 
@@ -63,7 +63,7 @@ const DIRECTORY: OFlags = OFlags::PATH
 impl Place {
     pub(super) fn open(top: &Path) -> Result<Self> {
         // The top itself may be reached through a symlink: that is how the user named it.
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
         let root = rustix::fs::open(top, flags, Mode::empty()).map_err(|e| Error::io("open", top)(e.into()))?;
         Ok(Self {
             top: top.to_owned(),
@@ -143,9 +143,8 @@ impl Place {
 
     /// Opens a file for reading; fails if it is a symlink.
     pub(super) fn read(&mut self, path: &RepoPath) -> Result<Option<File>> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = match self.parent(path, false)? {
-            Parent::Open(parent) => rustix::fs::openat(parent, &**path.file_name(), flags, Mode::empty()),
+            Parent::Open(parent) => open_file(parent, path.file_name()),
             Parent::Missing | Parent::InTheWay(_) => return Ok(None),
         };
         match opened {
@@ -179,11 +178,6 @@ impl Place {
             Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT | Errno::NOTDIR | Errno::BUSY) => Ok(false),
             Err(errno) => Err(self.error("remove the directory", path)(errno)),
         }
-    }
-
-    /// Forgets the open directories: after directories were removed or moved.
-    pub(super) fn leave(&mut self) {
-        self.entered.clear();
     }
 }
 

@@ -249,11 +249,11 @@ impl Planner<'_> {
     /// True if the file in the work tree is, byte for byte, what git would check out (or the content that this stands for).
     fn holds(&mut self, path: &RepoPath, seen: &Seen, blob: Blob, content: Option<&Content>) -> Result<bool> {
         let executable = match blob.mode {
-            Mode::Symlink if seen.is_symlink() => {
+            Mode::Symlink => {
                 let target = self.place.target(path)?;
                 return Ok(target.is_some_and(|target| hashes_to(&target, blob.id)));
             }
-            Mode::Symlink | Mode::Submodule => return Ok(false),
+            Mode::Submodule => return Ok(false),
             Mode::File => false,
             Mode::Executable => true,
         };
@@ -271,7 +271,7 @@ impl Planner<'_> {
         }
         if seen.size <= MAX_POINTER as u64 {
             let mut data = Vec::new();
-            let mut part = (&mut file).take(MAX_POINTER as u64 + 1);
+            let mut part = (&mut file).take(MAX_POINTER as u64);
             part.read_to_end(&mut data).map_err(Error::io("read", &shown))?;
             if hashes_to(&data, blob.id) {
                 return Ok(true);
@@ -297,7 +297,7 @@ impl Planner<'_> {
                 }
                 .map_err(Error::io("read", &shown))
             }
-            Content::Regular if seen.size > MAX_POINTER as u64 => {
+            Content::Regular => {
                 let reading = || format!("read the content of {path}");
                 let (size, _) = self.odb.read_header(blob.id).map_err(Error::git(reading()))?;
                 if size as u64 != seen.size {
@@ -307,7 +307,7 @@ impl Planner<'_> {
                 file.read_to_end(&mut data).map_err(Error::io("read", &shown))?;
                 Ok(hashes_to(&data, blob.id))
             }
-            Content::Annexed { .. } | Content::Regular | Content::Symlink(_) | Content::Submodule => Ok(false),
+            Content::Annexed { .. } | Content::Symlink(_) | Content::Submodule => Ok(false),
         }
     }
 
@@ -328,14 +328,7 @@ impl Planner<'_> {
 
     /// Checks that what is where a directory or file is to be will have been deleted by then.
     fn check_the_way(&mut self, plan: &mut Plan, in_the_way: HashSet<RepoPath>) {
-        let mut deleted: HashSet<RepoPath> = plan.deletions.iter().map(|(path, _)| path.clone()).collect();
-        // A file that turns into a submodule's directory is deleted first.
-        deleted.extend(
-            plan.writes
-                .iter()
-                .filter(|write| write.content == Content::Submodule)
-                .map(|write| write.path.clone()),
-        );
+        let deleted: HashSet<RepoPath> = plan.deletions.iter().map(|(path, _)| path.clone()).collect();
         let mut stuck: Vec<RepoPath> = in_the_way.into_iter().filter(|path| !deleted.contains(path)).collect();
         for directory in &plan.directories {
             find_others(&self.place.shown(directory), directory, &deleted, &mut stuck);
@@ -359,7 +352,7 @@ impl Planner<'_> {
 
     /// Turns a deletion and a new file with the same content into a change of name.
     fn find_moves(&mut self, plan: &mut Plan) -> Result<()> {
-        if plan.deletions.is_empty() || plan.writes.is_empty() {
+        if plan.deletions.is_empty() {
             return Ok(());
         }
         let mut sources: HashMap<Blob, Vec<usize>> = HashMap::new();
@@ -438,17 +431,14 @@ fn is_content_of(key: &Key, file: &mut fs::File) -> std::io::Result<bool> {
 
 fn is_same(file: &mut fs::File, other: &Path) -> std::io::Result<bool> {
     let mut other = fs::File::open(other)?;
-    let (mut ours, mut theirs) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let (mut ours, mut theirs) = (vec![0; 1 << 16], Vec::new());
     loop {
         let n = file.read(&mut ours)?;
-        if n == 0 {
-            return Ok(other.read(&mut theirs[..1])? == 0);
-        }
-        match other.read_exact(&mut theirs[..n]) {
-            Ok(()) if ours[..n] == theirs[..n] => {}
-            Ok(()) => return Ok(false),
-            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(false),
-            Err(e) => return Err(e),
+        theirs.clear();
+        // At the end of the one, nothing must be left of the other.
+        (&mut other).take(n.max(1) as u64).read_to_end(&mut theirs)?;
+        if n == 0 || theirs != ours[..n] {
+            return Ok(theirs == ours[..n]);
         }
     }
 }

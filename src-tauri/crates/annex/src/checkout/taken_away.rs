@@ -10,11 +10,12 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use model::RepoPath;
-use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, RenameFlags};
 use rustix::io::Errno;
 
 use super::place::{Seen, look_at};
 use super::retired;
+use crate::beneath::open_file;
 use crate::lease::{Lease, Writers, writers};
 use crate::{Incoming, Store};
 
@@ -242,9 +243,7 @@ fn holder(parent: BorrowedFd<'_>, path: &RepoPath, seen: &Seen) -> rustix::io::R
     if !seen.is_file() || seen.links > 1 {
         return Ok(Ok(Holder::Nobody));
     }
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let opened = rustix::fs::openat(parent, &**path.file_name(), flags, rustix::fs::Mode::empty());
-    let Ok(file) = opened.map(File::from) else {
+    let Ok(file) = open_file(parent, path.file_name()).map(File::from) else {
         return Ok(Ok(Holder::Unknown));
     };
     if !rustix::fs::fstat(file.as_fd()).is_ok_and(|now| Seen::of(now) == *seen) {

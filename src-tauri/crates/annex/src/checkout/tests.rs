@@ -173,12 +173,13 @@ fn nothing_of_the_users_is_overwritten_or_deleted() {
         ("fine", file("new")),
         ("untracked", file("theirs")),
         ("dir/x", file("theirs")),
+        ("deep/dir/x", file("theirs")),
         ("place", file("theirs")),
         ("through/x", file("theirs")),
     ]);
     let outside = tempfile::TempDir::new().unwrap();
     type Obstacle<'a> = (&'a str, &'a dyn Fn(&Fixture));
-    let obstacles: [Obstacle<'_>; 8] = [
+    let obstacles: [Obstacle<'_>; 9] = [
         ("edited", &|f| f.write("edited", b"mine")),
         ("edited", &|f| {
             // The same size and the same times, but not the same file.
@@ -194,6 +195,7 @@ fn nothing_of_the_users_is_overwritten_or_deleted() {
         ("gone", &|f| f.write("gone", b"mine")),
         ("untracked", &|f| f.write("untracked", b"mine")),
         ("dir", &|f| f.write("dir", b"mine")),
+        ("deep/dir", &|f| f.write("deep/dir", b"mine")),
         ("place/mine", &|f| f.write("place/mine", b"mine")),
         ("through", &|f| {
             symlink(outside.path(), f.path().join("through")).unwrap();
@@ -237,9 +239,15 @@ fn untracked_files_that_are_the_same_are_accepted() {
     fixture.write_before("plain", b"plain");
     fixture.write_before("here", b"content");
     fixture.write_before("absent", b"abc");
+    let large = "x".repeat(40_000);
+    fixture.write_before("large", large.as_bytes());
+    fixture.write_before("converted.txt", b"1\r\n2\r\n");
     symlink("target", fixture.path().join("link")).unwrap();
     let next = fixture.commit(
         &leaves([
+            (".gitattributes", file("*.txt text eol=crlf\n")),
+            ("converted.txt", file("1\n2\n")),
+            ("large", file(&large)),
             ("plain", file("plain")),
             ("here", pointer_to(&here)),
             ("absent", pointer_to(&key)),
@@ -252,6 +260,78 @@ fn untracked_files_that_are_the_same_are_accepted() {
     assert_eq!(done.blocked, []);
     assert_eq!(fixture.read("absent"), b"abc");
     fixture.assert_clean();
+}
+
+#[test]
+fn untracked_files_that_are_not_quite_the_same_are_in_the_way() {
+    let here = b"content";
+    let absent = "SHA256E-s3--ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let large = "x".repeat(40_000);
+    for (path, content) in [
+        ("here", "CONTENT"),
+        ("absent", "abd"),
+        ("plain", "Plain"),
+        ("run", "run"),
+        ("large", &large.replacen('x', "y", 1)),
+        ("large", &large[1..]),
+        ("a.txt", "1\r\n2\r\n3"),
+        ("a.txt", "1\r\n2\r\nand more"),
+        ("a.txt", "1\r\n2\r\r"),
+        ("link", "target"),
+    ] {
+        let fixture = Fixture::new();
+        let base = fixture.start(&leaves([("x", file("x"))]));
+        let key = put_object(&fixture.annex, here);
+        let to = leaves([
+            (".gitattributes", file("*.txt text eol=crlf\n")),
+            ("here", pointer_to(&key)),
+            ("absent", pointer(absent)),
+            ("plain", file("plain")),
+            ("run", Leaf::Executable(b"run".to_vec())),
+            ("large", file(&large)),
+            ("a.txt", file("1\n2\n")),
+            ("link", link("target")),
+        ]);
+        let next = fixture.commit(&to, &[base], "next");
+        fixture.write(path, content.as_bytes());
+        let blocked: Vec<_> = check_out(&fixture, next)
+            .blocked
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(blocked, [path], "{content:.20?}");
+    }
+}
+
+#[test]
+fn a_symlink_that_no_file_system_can_hold_is_damage() {
+    for (target, is_right) in [
+        ("x".repeat(4095), true),
+        ("x".repeat(4096), false),
+        ("a\0b".into(), false),
+        (String::new(), false),
+    ] {
+        let fixture = Fixture::new();
+        let base = fixture.start(&leaves([("x", file("x"))]));
+        let next = fixture.commit(&leaves([("l", link(&target))]), &[base], "next");
+        let outcome = fixture.check_out(next);
+        match is_right {
+            true => assert_eq!(outcome.unwrap().waiting, []),
+            false => assert!(matches!(outcome, Err(Error::Damaged(_))), "{outcome:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_pointer_that_is_renamed_gets_the_content_that_has_come_since() {
+    let fixture = Fixture::new();
+    let content = b"content";
+    let key = put_object(&Fixture::new().annex, content);
+    let base = fixture.start(&leaves([("old", pointer_to(&key))]));
+    put_object(&fixture.annex, content);
+    let next = fixture.commit(&leaves([("new", pointer_to(&key))]), &[base], "next");
+    check_out(&fixture, next);
+    assert_holds(&fixture, &leaves([("new", file("content"))]));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -13,6 +14,7 @@ use rustix::io::Errno;
 use super::layout::Layout;
 use super::room::Incoming;
 use super::{Store, file_name};
+use crate::beneath::open_file;
 use crate::durable::{sync_file, sync_file_system};
 use crate::sharing::umask;
 use crate::{Directory, Error, Result};
@@ -318,9 +320,14 @@ fn chmod(base: impl AsFd, directory: &Path, mode: u32) -> std::result::Result<()
     }
 }
 
+/// How directories are opened: to be used and not read, and never through a link.
+const DIRECTORY: OFlags = OFlags::PATH
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
 fn open_path(base: impl AsFd, directory: &Path) -> std::result::Result<OwnedFd, Errno> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    openat(base, directory, flags, Mode::empty())
+    openat(base, directory, DIRECTORY, Mode::empty())
 }
 
 /// Which directories got new names; nothing if the object was there already.
@@ -363,8 +370,7 @@ fn sync_content(entries: &[(Key, Incoming)]) -> Vec<Result<()>> {
 }
 
 fn sync_one(incoming: &Incoming) -> Result<()> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    openat(&incoming.room.directory, &incoming.name, flags, Mode::empty())
+    open_file(&incoming.room.directory, incoming.name.as_bytes())
         .and_then(sync_file)
         .map_err(|errno| Error::io("write to disk", &incoming.path())(errno.into()))
 }

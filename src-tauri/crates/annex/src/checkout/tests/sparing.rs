@@ -70,9 +70,9 @@ fn a_file_that_has_another_name_gets_its_permissions_as_a_new_file() {
     assert_holds(&fixture, &leaves([("f", Leaf::Executable(b"1".to_vec()))]));
 }
 
-/// Its content is gone from the store, and its key proves nothing: only the stat data tells that nobody edited it.
-#[test]
-fn a_file_with_the_stat_data_of_its_index_entry_is_not_read() {
+/// Checks out `plain` and `run`, which are annexed and not in the store any more, under a key that proves nothing: only their
+/// stat data tells that nobody edited them.
+fn with_unproven_files() -> (Fixture, Oid) {
     let fixture = Fixture::new();
     let key = put_object(&fixture.annex, b"content");
     let worm = Key::parse(b"WORM-s7-m1--content").unwrap();
@@ -83,8 +83,47 @@ fn a_file_with_the_stat_data_of_its_index_entry_is_not_read() {
     let base = fixture.start(&leaves([("plain", pointer_to(&worm)), ("run", executable)]));
     assert_eq!(fixture.read("plain"), b"content");
     fs::remove_file(object).unwrap();
-    let next = fixture.commit(&leaves([("plain", file("2"))]), &[base], "next");
-    let done = check_out(&fixture, next);
-    assert_eq!((done.blocked, done.waiting), (vec![], vec![]));
-    assert_holds(&fixture, &leaves([("plain", file("2"))]));
+    (fixture, base)
+}
+
+#[test]
+fn a_file_with_the_stat_data_of_its_index_entry_is_not_read() {
+    let (fixture, base) = with_unproven_files();
+    let to = leaves([("plain", file("2"))]);
+    let next = fixture.commit(&to, &[base], "next");
+    assert_eq!(check_out(&fixture, next).blocked, []);
+    assert_holds(&fixture, &to);
+}
+
+#[test]
+fn permissions_that_are_not_those_of_the_index_count_where_they_are_kept() {
+    for are_kept in [true, false] {
+        let (fixture, _) = with_unproven_files();
+        fixture.git(&["config", "core.fileMode", &are_kept.to_string()]);
+        fixture.git(&["update-index", "--chmod=+x", "plain"]);
+        fixture.git(&["update-index", "--chmod=-x", "run"]);
+        fixture.git(&["commit", "-q", "-m", "other permissions"]);
+        let base = fixture.get("refs/heads/main").unwrap();
+        let next = fixture.commit(&leaves([("plain", file("2"))]), &[base], "next");
+        let blocked = check_out(&fixture, next).blocked;
+        let blocked: Vec<_> = blocked.iter().map(ToString::to_string).collect();
+        let expected: &[&str] = if are_kept { &["plain", "run"] } else { &[] };
+        assert_eq!(blocked, expected);
+    }
+}
+
+#[test]
+fn a_filter_of_the_users_sees_each_file_that_git_itself_keeps_and_no_other() {
+    let fixture = Fixture::new();
+    let log = fixture.path().join(".git/log");
+    let filter = format!("echo %f >> {}; cat", log.display());
+    fixture.git(&["config", "filter.log.smudge", &filter]);
+    let all = leaves([
+        (".gitattributes", file("*.f filter=log\n")),
+        ("annexed.f", pointer("SHA256E-s5--absent")),
+        ("git.f", file("1")),
+        ("link.f", link("git.f")),
+    ]);
+    fixture.start(&all);
+    assert_eq!(fs::read_to_string(log).unwrap(), "git.f\n");
 }

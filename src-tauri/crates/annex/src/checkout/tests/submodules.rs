@@ -52,16 +52,38 @@ fn a_submodule_is_an_empty_directory_whatever_was_there() {
 }
 
 #[test]
-fn what_is_in_a_submodule_stays_when_it_goes() {
+fn what_is_in_the_place_of_a_submodule_stays_when_it_comes_and_when_it_goes() {
     let fixture = Fixture::new();
     let kept = leaves([("kept", file("kept"))]);
-    let base = commit_with_submodule(&fixture, &kept, "sub", &[]);
-    check_out(&fixture, base);
+    let base = fixture.start(&kept);
     fixture.write("sub/inner", b"theirs");
-    let next = fixture.commit(&kept, &[base], "next");
-    assert_eq!(check_out(&fixture, next).waiting, []);
-    assert_eq!(fixture.read("sub/inner"), b"theirs");
+    let with = commit_with_submodule(&fixture, &kept, "sub", &[base]);
+    assert_eq!(check_out(&fixture, with).waiting, []);
+    assert_eq!(fixture.git(&["ls-files"]), "kept\nsub\n");
+    let without = fixture.commit(&kept, &[with], "without");
+    assert_eq!(check_out(&fixture, without).waiting, []);
     assert_eq!(fixture.git(&["ls-files"]), "kept\n");
+    assert_eq!(fixture.read("sub/inner"), b"theirs");
+
+    let fixture = Fixture::new();
+    let with = commit_with_submodule(&fixture, &kept, "sub", &[]);
+    check_out(&fixture, with);
+    fs::remove_dir(fixture.path().join("sub")).unwrap();
+    fixture.write("sub", b"mine");
+    let without = fixture.commit(&kept, &[with], "without");
+    let done = check_out(&fixture, without);
+    assert_eq!((done.blocked, done.waiting), (vec![], vec![]));
+    assert_eq!(fixture.read("sub"), b"mine");
+}
+
+#[test]
+fn a_submodule_comes_in_the_place_of_a_file_that_is_gone() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("sub", file("1"))]));
+    fs::remove_file(fixture.path().join("sub")).unwrap();
+    let next = commit_with_submodule(&fixture, &Leaves::new(), "sub", &[base]);
+    assert_eq!(check_out(&fixture, next).blocked, []);
+    assert!(is_empty_directory(&fixture, "sub"));
 }
 
 #[test]

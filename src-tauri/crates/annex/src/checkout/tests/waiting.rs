@@ -107,33 +107,105 @@ fn a_file_that_a_program_has_open_is_not_taken_away() {
 /// A program found the file by its name just before it was taken away, and writes to it after.
 #[test]
 fn what_is_written_to_a_file_that_was_taken_away_comes_back_as_a_version() {
+    // Also when the checkout ends with an error.
+    for is_finished in [true, false] {
+        let fixture = Fixture::new();
+        fixture.write("d/f.txt", b"old");
+        let store = fixture.annex.store();
+        let path = RepoPath::parse(b"d/f.txt").unwrap();
+        let mut place = Place::open(&fixture.path()).unwrap();
+        let seen = place.look(&path).unwrap().unwrap();
+        let mut taken_away = TakenAway::new(&store);
+        let (_, new) = store.work_tree_file(false).unwrap();
+        let Parent::Open(parent) = place.parent(&path, false).unwrap() else {
+            panic!("it is there")
+        };
+        assert_eq!(taken_away.replace(new, parent, &path, &seen).unwrap(), Taken::Done);
+        let taken = fs::read_dir(fixture.path().join(".git/annex/othertmp")).unwrap();
+        let taken = taken.flatten().map(|entry| entry.path()).next().unwrap();
+        let mut writer = fs::File::options().append(true).open(taken).unwrap();
+        match is_finished {
+            true => taken_away.finish().unwrap(),
+            false => drop(taken_away),
+        }
+        let now = std::time::SystemTime::now();
+        let open = fixture.annex.settle_retired(now).unwrap();
+        assert_eq!((open.open, open.brought_back), (vec![path], vec![]));
+        std::io::Write::write_all(&mut writer, b" and new").unwrap();
+        drop(writer);
+        let back = fixture.annex.settle_retired(now).unwrap().brought_back;
+        assert_eq!(back.len(), 1);
+        let name = back[0].to_string();
+        assert!(name.starts_with("d/f.variant-") && name.ends_with(".txt"), "{name}");
+        assert_eq!(fixture.read(&name), b"old and new");
+        assert_eq!(fixture.annex.settle_retired(now).unwrap(), Retired::default());
+    }
+}
+
+#[test]
+fn what_is_written_to_an_edited_file_lets_it_wait_until_it_is_closed() {
     let fixture = Fixture::new();
-    fixture.write("d/f.txt", b"old");
+    let base = fixture.start(&leaves([("a", file("1"))]));
+    let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
+    fixture.write("a", b"mine");
+    let _writer = fs::File::options().append(true).open(fixture.path().join("a")).unwrap();
+    let done = check_out(&fixture, next);
+    assert_eq!(
+        (done.blocked.clone(), waiting(&done)),
+        (vec![], vec![("a".to_owned(), Obstacle::Open)])
+    );
+}
+
+/// The file that was to be renamed goes, as in the commit, and its new name waits.
+#[test]
+fn what_is_stuck_is_neither_renamed_nor_half_removed() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("old", file("moved")), ("a", file("1"))]));
+    let to = leaves([
+        ("a", file("1")),
+        ("file/x", file("moved")),
+        ("free", file("2")),
+        ("new", file("2")),
+        ("stuck", file("2")),
+    ]);
+    let next = fixture.commit(&to, &[base], "next");
+    fixture.write("file", b"mine");
+    fixture.write("stuck/mine", b"mine");
+    for empty in ["stuck/empty", "free/empty"] {
+        fs::create_dir_all(fixture.path().join(empty)).unwrap();
+    }
+    let done = check_out_partially(&fixture, next);
+    assert_eq!(
+        waiting(&done),
+        ["file/x", "stuck"].map(|path| (path.to_owned(), Obstacle::Changed))
+    );
+    assert!(!fixture.exists("old"));
+    assert!(fixture.exists("stuck/empty"));
+    assert_eq!(
+        (fixture.read("free"), fixture.read("new")),
+        (b"2".to_vec(), b"2".to_vec())
+    );
+}
+
+#[test]
+fn what_cannot_be_kept_for_its_writer_is_not_deleted() {
+    let fixture = Fixture::new();
+    fixture.write("f", b"old");
+    fixture.write(".git/anabranch/retired", b"in the way");
     let store = fixture.annex.store();
-    let path = RepoPath::parse(b"d/f.txt").unwrap();
+    let path = RepoPath::parse(b"f").unwrap();
     let mut place = Place::open(&fixture.path()).unwrap();
     let seen = place.look(&path).unwrap().unwrap();
     let mut taken_away = TakenAway::new(&store);
-    let (_, new) = store.work_tree_file(false).unwrap();
     let Parent::Open(parent) = place.parent(&path, false).unwrap() else {
         panic!("it is there")
     };
-    assert_eq!(taken_away.replace(new, parent, &path, &seen).unwrap(), Taken::Done);
+    assert_eq!(taken_away.delete(parent, &path, &seen).unwrap(), Taken::Done);
     let taken = fs::read_dir(fixture.path().join(".git/annex/othertmp")).unwrap();
     let taken = taken.flatten().map(|entry| entry.path()).next().unwrap();
-    let mut writer = fs::File::options().append(true).open(taken).unwrap();
-    taken_away.finish().unwrap();
-    let now = std::time::SystemTime::now();
-    let open = fixture.annex.settle_retired(now).unwrap();
-    assert_eq!((open.open, open.brought_back), (vec![path], vec![]));
-    std::io::Write::write_all(&mut writer, b" and new").unwrap();
-    drop(writer);
-    let back = fixture.annex.settle_retired(now).unwrap().brought_back;
-    assert_eq!(back.len(), 1);
-    let name = back[0].to_string();
-    assert!(name.starts_with("d/f.variant-") && name.ends_with(".txt"), "{name}");
-    assert_eq!(fixture.read(&name), b"old and new");
-    assert_eq!(fixture.annex.settle_retired(now).unwrap(), Retired::default());
+    let _writer = fs::File::options().append(true).open(&taken).unwrap();
+    assert!(taken_away.finish().is_err());
+    assert!(taken.exists());
 }
 
 #[test]
@@ -219,9 +291,9 @@ fn directories_without_files_give_way_to_a_file() {
     assert_holds(&fixture, &to);
 }
 
-/// What goes wrong with everything is not an obstacle of one path.
+/// What goes wrong otherwise is not an obstacle of one path.
 #[test]
-fn only_a_disk_that_has_no_symlinks_lets_them_wait() {
+fn what_a_disk_cannot_hold_waits() {
     let all = leaves([("a", file("1"))]);
     let mut to = all.clone();
     to.insert("link".into(), link("a"));
@@ -264,8 +336,11 @@ fn where_names_fold_nothing_is_overwritten_and_case_only_renames_follow() {
         ("readme", file("lower")),
         ("x", file("x")),
         ("d/f", file("f")),
+        ("moved", file("moved")),
     ]));
     let both = leaves([
+        ("X", file("moved")),
+        ("D/f", file("upper")),
         ("readme", file("lower")),
         ("README", file("upper")),
         ("x", file("x")),
@@ -274,9 +349,18 @@ fn where_names_fold_nothing_is_overwritten_and_case_only_renames_follow() {
     ]);
     let second = fixture.commit(&both, &[first], "second");
     let done = check_out(&fixture, second);
-    assert_eq!(waiting(&done), [("README".to_owned(), Obstacle::SameName)]);
-    assert_eq!(fixture.read("readme"), b"lower");
-    assert_eq!(listed(""), ["d", "news", "readme", "x"]);
+    let same_name = |path: &str| (path.to_owned(), Obstacle::SameName);
+    assert_eq!(waiting(&done), ["D/f", "README", "X"].map(same_name));
+    assert_eq!(
+        (fixture.read("readme"), fixture.read("d/f")),
+        (b"lower".to_vec(), b"f".to_vec())
+    );
+    assert_eq!(
+        fixture.read("x"),
+        b"x",
+        "the file that was to get its name is gone or waits"
+    );
+    assert_eq!(listed(""), ["d", "moved", "news", "readme", "x"]);
     let partial = fixture.get("refs/heads/main").unwrap();
     let renamed = leaves([
         ("readme", file("lower")),
