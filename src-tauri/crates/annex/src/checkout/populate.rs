@@ -160,14 +160,14 @@ fn make(store: &Store<'_>, place: &mut Place, path: &RepoPath, key: &Key, thin: 
     let Some(seen) = place.look(path)? else {
         return Ok(None);
     };
-    if !seen.is_file() || seen.size > MAX_POINTER as u64 {
+    if !seen.is_file() {
         return Ok(None);
     }
     let shown = place.shown(path);
     let Some(file) = place.read(path)? else {
         return Ok(None);
     };
-    let mut data = Vec::with_capacity(usize::try_from(seen.size).unwrap_or(0) + 1);
+    let mut data = Vec::new();
     file.take(MAX_POINTER as u64 + 1)
         .read_to_end(&mut data)
         .map_err(Error::io("read", &shown))?;

@@ -9,7 +9,7 @@ use super::act::Ready;
 use super::entry::{staged, trusts_mode};
 use super::place::Place;
 use super::plan::{Plan, Planner, Write};
-use super::{DRAFTS, change_index};
+use super::{Before, DRAFTS, Step, change_index};
 use crate::conversions::Outgoing;
 use crate::index::{Index, PATIENCE, Staged};
 use crate::tree::raw::Mode;
@@ -19,6 +19,11 @@ impl Annex {
     /// Writes back the files that are in the index and gone from the work tree, and says how many. Files that are there
     /// in any form are left alone, and so is what the index leaves out of the work tree on purpose.
     pub fn restore(&self, thin: bool) -> Result<usize> {
+        self.restore_by_steps(thin, &mut |_| Ok(()))
+    }
+
+    /// `before` is called before each step, so that tests can act there.
+    pub(super) fn restore_by_steps(&self, thin: bool, before: &mut Before<'_>) -> Result<usize> {
         let Some(top) = self.work_tree() else { return Ok(0) };
         let git = self.git()?;
         let store = self.store();
@@ -33,12 +38,13 @@ impl Annex {
             if plan.writes.is_empty() {
                 return Ok(0);
             }
+            before(Step::Marker)?;
             let ready = Ready::make(&store, &outgoing, top, plan, thin)?;
             if staged_index.take_lock(PATIENCE)? {
                 break (staged_index, ready);
             }
         };
-        let done = ready.act(&store, &mut |_| Ok(()))?;
+        let done = ready.act(&store, before)?;
         let restored = done.changed;
         change_index(&mut staged_index, done);
         staged_index.commit()?;

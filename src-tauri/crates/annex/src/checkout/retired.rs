@@ -119,18 +119,30 @@ fn settle(top: &Path, directory: &Directory, name: &OsStr, about: &About, now: S
     let seen = rustix::fs::fstat(&opened).map(Seen::of);
     let seen = seen.map_err(|errno| Error::io("examine", &file)(errno.into()))?;
     let is_written = (seen.size, seen.mtime) != (about.size, about.mtime);
-    let is_old = || {
-        let (seconds, _) = seen.ctime;
-        let at = UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-        now.duration_since(at).is_ok_and(|age| age > UNKNOWN_FOR)
-    };
-    let remove = || directory.remove(name).map(|_| Settled::Done);
-    match (writers(&opened), is_written) {
-        (Writers::Some, _) => Ok(Settled::Open),
-        (Writers::None, false) => remove(),
-        (Writers::Unknown, false) if is_old() => remove(),
-        (Writers::Unknown, false) => Ok(Settled::Open),
-        (Writers::None | Writers::Unknown, true) => bring_back(top, &file, &about.path),
+    let (seconds, _) = seen.ctime;
+    let at = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    let age = now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(at);
+    match fate(writers(&opened), is_written, age) {
+        Fate::Waits => Ok(Settled::Open),
+        Fate::Goes => directory.remove(name).map(|_| Settled::Done),
+        Fate::ComesBack => bring_back(top, &file, &about.path),
+    }
+}
+
+/// What becomes of a retired file.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    Waits,
+    Goes,
+    ComesBack,
+}
+
+fn fate(writers: Writers, is_written: bool, age: Duration) -> Fate {
+    match (writers, is_written) {
+        (Writers::Some, _) => Fate::Waits,
+        (Writers::None | Writers::Unknown, true) => Fate::ComesBack,
+        (Writers::Unknown, false) if age <= UNKNOWN_FOR => Fate::Waits,
+        (Writers::None | Writers::Unknown, false) => Fate::Goes,
     }
 }
 
@@ -176,4 +188,29 @@ fn parse(text: &[u8]) -> Option<About> {
     let mtime = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
     let path = RepoPath::parse(&text[line + 1..]).ok()?;
     Some(About { path, size, mtime })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retired_file_waits_for_its_writers_and_a_day_for_those_that_cannot_be_seen() {
+        let (day, later) = (UNKNOWN_FOR, UNKNOWN_FOR + Duration::from_secs(1));
+        for (writers, is_written, age, expected) in [
+            (Writers::Some, false, later, Fate::Waits),
+            (Writers::Some, true, later, Fate::Waits),
+            (Writers::None, false, Duration::ZERO, Fate::Goes),
+            (Writers::None, true, Duration::ZERO, Fate::ComesBack),
+            (Writers::Unknown, true, Duration::ZERO, Fate::ComesBack),
+            (Writers::Unknown, false, day, Fate::Waits),
+            (Writers::Unknown, false, later, Fate::Goes),
+        ] {
+            assert_eq!(
+                fate(writers, is_written, age),
+                expected,
+                "{writers:?} {is_written} {age:?}"
+            );
+        }
+    }
 }

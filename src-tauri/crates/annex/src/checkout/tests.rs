@@ -1,6 +1,8 @@
 mod crashes;
 mod durable;
+mod filling;
 mod locks;
+mod restoring;
 mod sparing;
 mod submodules;
 mod waiting;

@@ -1,0 +1,124 @@
+//! Contents that come after their pointers.
+
+use super::*;
+use crate::pointer::MAX_POINTER;
+
+const CONTENT: &[u8] = b"content";
+
+/// A repository with pointers of these names; the content has come since.
+fn with_pointers(names: &[&str]) -> (Fixture, Vec<(RepoPath, Key)>) {
+    let fixture = Fixture::new();
+    let key = put_object(&Fixture::new().annex, CONTENT);
+    fixture.start(
+        &names
+            .iter()
+            .map(|name| ((*name).to_owned(), pointer_to(&key)))
+            .collect(),
+    );
+    put_object(&fixture.annex, CONTENT);
+    let path = |name: &&str| RepoPath::parse(name.as_bytes()).unwrap();
+    let files = names.iter().map(|name| (path(name), key.clone())).collect();
+    (fixture, files)
+}
+
+fn fill(fixture: &Fixture, files: &[(RepoPath, Key)]) -> Vec<String> {
+    let filled = fixture.annex.populate(files, false).unwrap();
+    filled.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_git_was_told_of_a_pointer_it_is_told_of_its_content() {
+    let (fixture, files) = with_pointers(&["assumed", "plain"]);
+    fixture.git(&["update-index", "--assume-unchanged", "assumed"]);
+    fixture.git(&["update-index", "--skip-worktree", "plain"]);
+    assert_eq!(fill(&fixture, &files), ["assumed", "plain"]);
+    assert_eq!(fixture.git(&["ls-files", "-v"]), "h assumed\nS plain\n");
+}
+
+#[test]
+fn what_the_user_staged_is_not_taken_for_the_content() {
+    let (fixture, files) = with_pointers(&["a"]);
+    fixture.write("a.new", b"mine");
+    let mine = fixture.git(&["hash-object", "-w", "a.new"]);
+    fs::remove_file(fixture.path().join("a.new")).unwrap();
+    fixture.git(&["update-index", "--cacheinfo", &format!("100644,{},a", mine.trim())]);
+    assert_eq!(fill(&fixture, &files), ["a"]);
+    assert_eq!(fixture.git(&["status", "--porcelain"]), "MM a\n");
+}
+
+#[test]
+fn a_pointer_with_other_permissions_than_the_index_says_is_filled_and_stays_changed() {
+    let (fixture, files) = with_pointers(&["a"]);
+    let path = fixture.path().join("a");
+    let size = format!("size: {}\t", fs::metadata(&path).unwrap().len());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(fill(&fixture, &files), ["a"]);
+    assert_eq!(fixture.read("a"), CONTENT);
+    let entry = fixture.git(&["ls-files", "--debug", "a"]);
+    assert!(entry.contains(&size), "{entry}");
+}
+
+/// A newer git-annex may append lines to a pointer.
+#[test]
+fn a_file_is_a_pointer_up_to_the_size_that_git_annex_reads() {
+    for (more, is_filled) in [("", true), ("\n", false)] {
+        let (fixture, files) = with_pointers(&["a"]);
+        let mut text = String::from_utf8(fixture.read("a")).unwrap();
+        let rest = MAX_POINTER - text.len() - "/annex/\n".len();
+        text += &format!("/annex/{}\n{more}", "x".repeat(rest));
+        fixture.write("a", text.as_bytes());
+        assert_eq!(!fill(&fixture, &files).is_empty(), is_filled);
+    }
+}
+
+/// A file that something is mounted on, as it stands for all that the system refuses of one path alone.
+struct Bound(std::path::PathBuf);
+
+impl Bound {
+    /// None, said aloud, where nothing can be mounted.
+    fn mount(from: &std::path::Path, onto: std::path::PathBuf) -> Option<Self> {
+        let status = std::process::Command::new("mount")
+            .arg("--bind")
+            .args([from, &onto])
+            .status();
+        if !status.is_ok_and(|status| status.success()) {
+            crate::skipped::lacks("mount", "nothing can be mounted here (it needs root)");
+            return None;
+        }
+        Some(Self(onto))
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_filled_does_not_hold_up_others() {
+    let (fixture, mut files) = with_pointers(&["a", "b", "c"]);
+    let copy = tempfile::tempdir().unwrap();
+    let copy = copy.path().join("copy");
+    fs::copy(fixture.path().join("a"), &copy).unwrap();
+    let Some(_pointer) = Bound::mount(&copy, fixture.path().join("a")) else {
+        return;
+    };
+    // A damaged object is set aside.
+    let damaged = put_object(&fixture.annex, b"damaged");
+    let Some(_object) = Bound::mount(&copy, fixture.annex.store().find(&damaged).unwrap()) else {
+        return;
+    };
+    files[1].1 = damaged.clone();
+    fixture.write("b", format!("/annex/objects/{damaged}\n").as_bytes());
+    assert_eq!(fill(&fixture, &files), ["c"]);
+}
+
+#[test]
+fn what_cannot_be_logged_ends_the_filling() {
+    let (fixture, files) = with_pointers(&["a"]);
+    let object = fixture.annex.store().find(&files[0].1).unwrap();
+    fs::write(object, b"CONTENT").unwrap();
+    fixture.write(".git/refs/heads/git-annex", b"not a commit\n");
+    assert!(fixture.annex.populate(&files, false).is_err());
+}
