@@ -70,7 +70,7 @@ impl Store<'_> {
         let mode = directory.stat()?.st_mode & 0o7777;
         // Also what somebody else who is in the directory just now has made writable.
         let locked_down = match self.layout().locked_down_mode(mode) {
-            strict if mode & 0o200 != 0 && strict != mode => strict,
+            strict if mode & 0o200 != 0 => strict,
             _ => mode,
         };
         let lock = with_writable(&directory, locked_down, || {
@@ -208,7 +208,8 @@ fn retained_until(text: &[u8]) -> Option<SystemTime> {
 
 #[cfg(test)]
 mod tests {
-    use super::retained_until;
+    use super::{retained_until, with_writable};
+    use crate::Directory;
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
@@ -220,6 +221,18 @@ mod tests {
         for garbage in [&b""[..], b"abc", b"s", b"-5s", b"1.s", b"\xff"] {
             assert_eq!(retained_until(garbage), None, "{garbage:?}");
         }
-        assert!(retained_until(b"99999999999999999999999s").is_some());
+        assert!(retained_until(b"99999999999999999999999s") > at(1 << 39));
+    }
+
+    #[test]
+    fn a_directory_can_be_written_only_while_something_is_done_in_it() {
+        let top = tempfile::tempdir().unwrap();
+        let directory = Directory::top(top.path()).unwrap();
+        let mode = || directory.stat().unwrap().st_mode & 0o7777;
+        for (after, meanwhile) in [(0o555, 0o755), (0o700, 0o700)] {
+            directory.set_mode(after).unwrap();
+            assert_eq!(with_writable(&directory, after, || Ok(mode())).unwrap(), meanwhile);
+            assert_eq!(mode(), after);
+        }
     }
 }

@@ -57,16 +57,6 @@ impl Batch<'_> {
         self.entries.push((key.clone(), incoming));
     }
 
-    /// The number of contents added.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// True if there is nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Makes all content durable, gives each its final name, and makes the names durable. For each key: `Ok` if its
     /// content is here for good (an object that was there already is kept, if it is that content); only then may a log
     /// say so.
@@ -161,7 +151,7 @@ impl Batch<'_> {
                     }
                 }
                 Err(Errno::NOENT) => {}
-                Err(Errno::ACCESS) if !place.new => place
+                Err(Errno::ACCESS) => place
                     .chmod(self.layout.directory_mode(self.made) | 0o200)
                     .map_err(failed)?,
                 Err(errno) => return Err(failed(errno)),
@@ -198,7 +188,6 @@ impl Batch<'_> {
         let mut place = Place {
             base,
             below: PathBuf::new(),
-            new: false,
         };
         for (below, mode) in [(all.clone(), above), (all.join(name), self.made)] {
             let leaf = below.file_name().unwrap_or_default();
@@ -207,14 +196,12 @@ impl Batch<'_> {
                 Ok(()) => {
                     placed.made_in(below.parent().map_or(0, |above| above.as_os_str().len()));
                     place.below = there;
-                    place.new = true;
                 }
                 Err(Errno::EXIST) => match open_path(&place.base, &there) {
                     Ok(base) => {
                         place = Place {
                             base,
                             below: PathBuf::new(),
-                            new: false,
                         };
                     }
                     Err(Errno::NOENT) => return Ok(None),
@@ -293,8 +280,6 @@ struct Place {
     base: OwnedFd,
     /// What was made below it just now.
     below: PathBuf,
-    /// It was made just now.
-    new: bool,
 }
 
 impl Place {
@@ -360,11 +345,9 @@ fn sync_content(entries: &[(Key, Incoming)]) -> Vec<Result<()>> {
         .map_or(Ok(()), |(_, incoming)| sync_file_system(&incoming.room.directory));
     entries
         .iter()
-        .map(|(_, incoming)| match outcome {
-            Err(errno) if !incoming.durable => {
-                Err(Error::io("write to disk", incoming.room.directory.path())(errno.into()))
-            }
-            _ => Ok(()),
+        .map(|(_, incoming)| match (outcome, incoming.durable) {
+            (Ok(()), _) | (Err(_), true) => Ok(()),
+            (Err(errno), false) => Err(Error::io("write to disk", incoming.room.directory.path())(errno.into())),
         })
         .collect()
 }

@@ -105,14 +105,14 @@ fn copy_inside(object: &File, dest: &File, size: u64) -> Poured<()> {
     pour(Source::Object(object), dest, 0, size, None, &onlooker).map(|_| ())
 }
 
-/// False, and nothing is copied, where the system cannot copy from one file to the other.
+/// False where the system cannot copy from one file to the other.
 fn copy_by_system(object: &File, dest: &File) -> Poured<bool> {
     let (mut from, mut to) = (0, 0);
     loop {
         match rustix::fs::copy_file_range(object, Some(&mut from), dest, Some(&mut to), 64 << 20) {
             Ok(0) => return Ok(true),
             Ok(_) | Err(Errno::INTR) => {}
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV) if to == 0 => return Ok(false),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV) => return Ok(false),
             Err(errno) => return Err(Unfinished::Writing(errno.into())),
         }
     }

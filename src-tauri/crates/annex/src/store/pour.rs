@@ -138,8 +138,7 @@ pub(super) fn pour(
     };
     match outcome {
         // A hole at the end was not written.
-        Ok(()) if has_holes => dest.set_len(to.position).map_err(Unfinished::Writing)?,
-        Ok(()) => {}
+        Ok(()) => dest.set_len(to.position).map_err(Unfinished::Writing)?,
         Err(why) => {
             // Frees what was allocated beyond what is there; the rest is where the next attempt resumes.
             let _ = dest.set_len(to.position);
@@ -494,7 +493,32 @@ mod tests {
     use std::io::Read;
     use std::os::unix::fs::FileExt;
 
-    use super::{LARGE, Onlooker, Source, pour, show};
+    use super::{LARGE, Onlooker, Source, pour, read_small, show};
+
+    #[test]
+    fn a_small_file_is_read_whole_whatever_size_was_expected() {
+        let file = tempfile::tempfile().unwrap();
+        let content: Vec<u8> = (0..200).collect();
+        file.write_all_at(&content, 0).unwrap();
+        for expected in [0, 1, 99, 199, 200, 201, 1000] {
+            assert_eq!(read_small(&file, expected).unwrap(), content, "{expected}");
+        }
+    }
+
+    #[test]
+    fn no_more_of_a_file_is_shown_than_was_asked_for() {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&[1; 200], 0).unwrap();
+        let onlooker = Onlooker {
+            progress: &|_| {},
+            cancelled: None,
+        };
+        for (size, expected) in [(0, 0), (120, 120), (200, 200), (201, 200)] {
+            let mut seen = 0;
+            let shown = show(&file, size, &mut |part| seen += part.len(), &onlooker).unwrap();
+            assert_eq!((shown, seen as u64), (expected, expected), "{size}");
+        }
+    }
 
     /// Past the page cache everything goes in whole disk blocks; no size and no start may lose or double a byte.
     #[test]

@@ -17,7 +17,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Making, Store};
+use super::{Making, Store, found};
 use crate::locks::LockFile;
 use crate::{Annex, Backend, Error, Hasher};
 pub(crate) use bad::overwrite;
@@ -174,7 +174,9 @@ fn objects_of_the_other_layout_count_and_symlinks_do_not() {
     let annex = repository(top.path(), &[]);
     let store = annex.store();
     let key = key_of(b"hello\n");
-    let elsewhere = store.places(&key).nth(1).unwrap();
+    let name = crate::store::file_name(&key);
+    let elsewhere = annex.annex_file("objects").join(crate::hash_directory::lower(&key));
+    let elsewhere = elsewhere.join(&name).join(name);
     fs::create_dir_all(elsewhere.parent().unwrap()).unwrap();
     fs::write(top.path().join("real"), b"hello\n").unwrap();
     symlink(top.path().join("real"), &elsewhere).unwrap();
@@ -211,7 +213,8 @@ fn an_object_that_is_there_is_kept_and_a_thing_in_its_place_is_not_replaced() {
         .unwrap();
     let mut batch = store.batch().unwrap();
     batch.add(&other, incoming);
-    assert!(batch.finish()[0].1.is_err());
+    let outcome = &batch.finish()[0].1;
+    assert!(matches!(outcome, Err(Error::Io { .. })), "{outcome:?}");
     assert!(store.object_path(&other).is_dir());
     assert_eq!(entries(&annex.annex_file("othertmp")), [""; 0]);
 }
@@ -392,6 +395,19 @@ fn the_reserve_is_respected_and_a_missing_drive_is_not_made() {
     let annex = configure(&git, &[]);
     let store = annex.store();
     assert!(store.check_reserve(1, 0).is_ok());
+    let free = || match store.check_reserve(1, u64::MAX) {
+        Err(Error::DiskReserve { free, .. }) => free,
+        other => panic!("{other:?}"),
+    };
+    // All that is free may be stored; others use the disk meanwhile.
+    let outcome = loop {
+        let before = free();
+        let outcome = store.check_reserve(before - 1, 1);
+        if free() == before {
+            break outcome;
+        }
+    };
+    assert!(outcome.is_ok(), "{outcome:?}");
     assert!(matches!(
         store.check_reserve(1, u64::MAX),
         Err(Error::DiskReserve { need: 1, .. })
@@ -401,6 +417,16 @@ fn the_reserve_is_respected_and_a_missing_drive_is_not_made() {
     assert!(store.ingest(&source, Backend::Sha256, Making::Copy, None).is_err());
     assert!(store.batch().is_err());
     assert!(!place.exists());
+    // Content is not here where there is no repository; where something else is, nobody can tell.
+    assert!(matches!(annex.store().find_directory("objects"), Ok(None)));
+    fs::write(&place, "a file").unwrap();
+    assert!(annex.store().find_directory("objects").is_err());
+    let error = |kind: std::io::ErrorKind| Error::io("open", &place)(kind.into());
+    assert!(matches!(
+        found::<()>(Err(error(std::io::ErrorKind::NotFound))),
+        Ok(None)
+    ));
+    assert!(found::<()>(Err(error(std::io::ErrorKind::PermissionDenied))).is_err());
 }
 
 /// The lists of `locks.json`, in which an outside process holds a lock or leaves a retention file and git-annex runs.

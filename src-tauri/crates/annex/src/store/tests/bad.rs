@@ -25,6 +25,54 @@ fn bad_content_is_set_aside_unless_it_is_locked() {
     assert!(store.lock_content_shared(&key).unwrap().is_none());
 }
 
+#[test]
+fn a_bad_object_of_the_other_layout_does_not_stand_for_good_content() {
+    let top = Top::new();
+    let annex = repository(top.path(), &[]);
+    let key = key_of(b"hello\n");
+    let elsewhere = annex.store().places(&key).nth(1).unwrap();
+    fs::create_dir_all(elsewhere.parent().unwrap()).unwrap();
+    fs::write(&elsewhere, b"HELLO\n").unwrap();
+    put(&annex, b"hello\n");
+    let object = annex.store().find(&key).unwrap();
+    assert_eq!(fs::read(object).unwrap(), b"hello\n");
+}
+
+#[test]
+fn bad_content_that_is_a_file_of_the_users_too_is_only_taken_away() {
+    let top = Top::new();
+    let annex = repository(top.path(), &[]);
+    let store = annex.store();
+    let key = put(&annex, b"hello\n");
+    let other = top.path().join("thin");
+    fs::hard_link(store.find(&key).unwrap(), &other).unwrap();
+    assert!(store.set_bad(&key).unwrap());
+    assert_eq!(entries(&annex.annex_file("bad")), [""; 0]);
+    assert_eq!(fs::read(other).unwrap(), b"hello\n");
+}
+
+#[test]
+fn the_directory_of_an_object_is_locked_down_again_and_otherwise_left_as_it_is() {
+    for (shared, before, after) in [
+        ("umask", 0o555, 0o555),
+        ("umask", 0o755, 0o555),
+        ("umask", 0o500, 0o500),
+        ("0660", 0o555, 0o555),
+        ("0660", 0o755, 0o2570),
+    ] {
+        let top = Top::new();
+        let annex = repository(top.path(), &[("core.sharedRepository", shared)]);
+        let key = put(&annex, b"hello\n");
+        let store = annex.store();
+        let directory = store.find(&key).unwrap().parent().unwrap().to_owned();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(before)).unwrap();
+        let lock = store.lock_content_shared(&key).unwrap().unwrap();
+        assert_eq!(mode(&directory), after, "{shared} {before:o}");
+        drop(lock);
+        assert_eq!(mode(&directory), after, "{shared} {before:o}");
+    }
+}
+
 /// A disk image, say: mostly holes, of which one is at the end, with a little data here and there.
 #[test]
 fn holes_stay_holes_on_the_way_in_between_repositories_and_out() {
