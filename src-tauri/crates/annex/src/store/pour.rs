@@ -85,11 +85,9 @@ pub(super) fn read_small(source: &File, size: u64) -> Poured<Vec<u8>> {
     let mut content = vec![0; expected + 1];
     let mut filled = 0;
     loop {
-        match source.read_at(&mut content[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Unfinished::Reading(error)),
+        match read_some(source, filled as u64, &mut content[filled..])? {
+            0 => break,
+            n => filled += n,
         }
         // The usual case: all there, and a second read that returns 0 is saved.
         if filled == expected {
@@ -363,14 +361,22 @@ impl Drop for Reader<'_> {
 fn read_block(source: &File, position: u64, block: &mut [u8]) -> Poured<usize> {
     let mut filled = 0;
     while filled < block.len() {
-        match source.read_at(&mut block[filled..], position + filled as u64) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Unfinished::Reading(error)),
+        match read_some(source, position + filled as u64, &mut block[filled..])? {
+            0 => break,
+            n => filled += n,
         }
     }
     Ok(filled)
+}
+
+/// Reads once; 0 at the end.
+fn read_some(source: &File, position: u64, block: &mut [u8]) -> Poured<usize> {
+    loop {
+        match source.read_at(block, position) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome.map_err(Unfinished::Reading),
+        }
+    }
 }
 
 /// Writes at the end of a file and keeps the disk busy meanwhile, so that the final sync has little left to do.
@@ -488,94 +494,4 @@ fn begin_writeback(file: &File, from: u64, length: u64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs::File;
-    use std::io::Read;
-    use std::os::unix::fs::FileExt;
-
-    use super::{LARGE, Onlooker, Source, pour, read_small, show};
-
-    #[test]
-    fn a_small_file_is_read_whole_whatever_size_was_expected() {
-        let file = tempfile::tempfile().unwrap();
-        let content: Vec<u8> = (0..200).collect();
-        file.write_all_at(&content, 0).unwrap();
-        for expected in [0, 1, 99, 199, 200, 201, 1000] {
-            assert_eq!(read_small(&file, expected).unwrap(), content, "{expected}");
-        }
-    }
-
-    #[test]
-    fn no_more_of_a_file_is_shown_than_was_asked_for() {
-        let file = tempfile::tempfile().unwrap();
-        file.write_all_at(&[1; 200], 0).unwrap();
-        let onlooker = Onlooker {
-            progress: &|_| {},
-            cancelled: None,
-        };
-        for (size, expected) in [(0, 0), (120, 120), (200, 200), (201, 200)] {
-            let mut seen = 0;
-            let shown = show(&file, size, &mut |part| seen += part.len(), &onlooker).unwrap();
-            assert_eq!((shown, seen as u64), (expected, expected), "{size}");
-        }
-    }
-
-    /// Past the page cache everything goes in whole disk blocks; no size and no start may lose or double a byte.
-    #[test]
-    fn large_content_arrives_whole_whatever_its_size_and_where_it_resumes() {
-        let directory = tempfile::tempdir().unwrap();
-        let onlooker = Onlooker {
-            progress: &|_| {},
-            cancelled: None,
-        };
-        for (size, start) in [
-            (LARGE, 0),
-            (LARGE + 1, 0),
-            (LARGE + 4097, 0),
-            (LARGE * 2, 4096),
-            (LARGE * 2 + 5, 777),
-        ] {
-            let content: Vec<u8> = (0..size).map(|at| (at * 31 % 251) as u8).collect();
-            for is_object in [false, true] {
-                let (from, to) = (directory.path().join("from"), directory.path().join("to"));
-                std::fs::write(&from, &content).unwrap();
-                std::fs::write(&to, &content[..start as usize]).unwrap();
-                let source = File::open(&from).unwrap();
-                let source = if is_object {
-                    Source::Object(&source)
-                } else {
-                    Source::File(&source)
-                };
-                let dest = File::options().read(true).write(true).open(&to).unwrap();
-                let mut seen = Vec::new();
-                let mut absorb = |part: &[u8]| seen.extend_from_slice(part);
-                assert_eq!(
-                    pour(source, &dest, start, size, Some(&mut absorb), &onlooker).unwrap(),
-                    size
-                );
-                assert!(
-                    seen == content[start as usize..],
-                    "{size} from {start}: what was hashed"
-                );
-                let mut arrived = Vec::new();
-                File::open(&to).unwrap().read_to_end(&mut arrived).unwrap();
-                assert!(arrived == content, "{size} from {start}: what was written");
-                // The descriptor is as it was: unaligned writes go through it again.
-                dest.write_all_at(b"x", 3).unwrap();
-            }
-        }
-    }
-
-    /// A thread that ends early must end the others, not leave them waiting for its blocks.
-    #[test]
-    #[should_panic(expected = "a scoped thread panicked")]
-    fn who_cannot_absorb_ends_it_all() {
-        let file = tempfile::tempfile().unwrap();
-        file.set_len(LARGE * 4).unwrap();
-        let onlooker = Onlooker {
-            progress: &|_| {},
-            cancelled: None,
-        };
-        let _ = show(&file, LARGE * 4, &mut |_| panic!("no more"), &onlooker);
-    }
-}
+mod tests;

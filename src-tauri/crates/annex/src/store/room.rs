@@ -24,6 +24,13 @@ pub(super) struct Room {
 /// Tells apart the files of all threads of this process.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
+/// How a file is made that nobody else has.
+const NEW: OFlags = OFlags::RDWR
+    .union(OFlags::CREATE)
+    .union(OFlags::EXCL)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NOFOLLOW);
+
 impl Room {
     /// Opens `othertmp`, or the directory in it that the store uses, under its shared lock. What a crash left there is
     /// removed when nobody else uses it, as git-annex does it.
@@ -61,8 +68,7 @@ impl Room {
     pub(super) fn create(&self, mode: u32) -> Result<(File, OsString)> {
         loop {
             let name = self.new_name();
-            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            match openat(&self.directory, &name, flags, Mode::from_raw_mode(mode)) {
+            match openat(&self.directory, &name, NEW, Mode::from_raw_mode(mode)) {
                 Ok(made) => {
                     let file = File::from(made);
                     if mode & umask() != 0 {

@@ -2,6 +2,7 @@
 
 mod bad;
 mod durable;
+mod receiving;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -257,6 +258,7 @@ fn content_of_every_size_passes_whole() {
             .copy_in(&source, &key, true, &|reached| *seen.lock().unwrap() = reached.there)
             .unwrap();
         assert_eq!(fs::read(received.path()).unwrap(), bytes, "{size}");
+        assert_eq!(received.path() == store.partial_path(&key), size > mib, "{size}");
         assert_eq!(*seen.lock().unwrap(), size as u64);
         finish(&store, vec![(key.clone(), received)]);
         let copy = store.content_for_work_tree(&key, &any_path(), false, false).unwrap();
@@ -268,67 +270,6 @@ fn content_of_every_size_passes_whole() {
 
 fn any_path() -> RepoPath {
     RepoPath::parse(b"a file").unwrap()
-}
-
-#[test]
-fn a_partial_transfer_is_continued_and_a_wrong_one_begun_anew() {
-    let top = Top::new();
-    let annex = repository(top.path(), &[]);
-    let store = annex.store();
-    let bytes = content((12 << 20) + 3, 7);
-    let key = key_of(&bytes);
-    let source = file_with(top.path(), &bytes);
-    let partial = store.partial_path(&key);
-    fs::create_dir_all(partial.parent().unwrap()).unwrap();
-    let mut wrong = bytes.clone();
-    wrong[5] ^= 1;
-    let longer = [&bytes[..], b"x"].concat();
-    for (left, continued) in [
-        (&bytes[..9 << 20], true),
-        (&bytes, true),
-        (&wrong[..9 << 20], false),
-        (&longer, false),
-    ] {
-        fs::write(&partial, left).unwrap();
-        let before = fs::metadata(&partial).unwrap().ino();
-        let seen = Mutex::new(Vec::new());
-        let received = store
-            .copy_in(&source, &key, true, &|reached| seen.lock().unwrap().push(reached))
-            .unwrap();
-        assert_eq!(fs::read(received.path()).unwrap(), bytes);
-        assert_eq!(received.path(), partial);
-        assert_eq!(fs::metadata(&partial).unwrap().ino(), before);
-        let seen = seen.into_inner().unwrap();
-        let restarted = seen.windows(2).filter(|pair| pair[1].there < pair[0].there).count();
-        assert_eq!(restarted == 0, continued || left.len() > bytes.len(), "{seen:?}");
-        if continued {
-            // What shares blocks moves nothing.
-            let moved: u64 = seen.iter().map(|reached| reached.moved).sum();
-            assert!(moved <= (bytes.len() - left.len()) as u64, "{seen:?}");
-        }
-        received.discard();
-    }
-    symlink(top.path().join("elsewhere"), &partial).unwrap();
-    store.copy_in(&source, &key, true, &|_| {}).unwrap();
-    assert!(!top.path().join("elsewhere").exists());
-}
-
-#[test]
-fn what_does_not_match_its_key_is_not_stored() {
-    let top = Top::new();
-    let annex = repository(top.path(), &[]);
-    let store = annex.store();
-    for size in [100, 2 << 20, 9 << 20] {
-        let bytes = content(size, 3);
-        let mut wrong = bytes.clone();
-        wrong[size - 1] ^= 1;
-        for wrong in [&wrong[..], &bytes[..size - 1]] {
-            let outcome = store.copy_in(&file_with(top.path(), wrong), &key_of(&bytes), true, &|_| {});
-            assert!(matches!(outcome, Err(Error::Damaged(_))), "{size}: {outcome:?}");
-        }
-    }
-    assert_eq!(entries(&annex.annex_file("tmp")), [""; 0]);
-    assert_eq!(entries(&annex.annex_file("othertmp")), [""; 0]);
 }
 
 #[test]

@@ -140,6 +140,20 @@ fn holes_stay_holes_on_the_way_in_between_repositories_and_out() {
     }
 }
 
+/// The room is taken at once, so that a full disk is found out before anything is copied.
+#[test]
+fn zeros_that_take_room_take_it_in_the_store_too() {
+    let top = Top::new();
+    let annex = repository(top.path(), &[]);
+    let store = annex.store();
+    let zeros = vec![0; 9 << 20];
+    let source = file_with(top.path(), &zeros);
+    source.sync_all().unwrap();
+    let made = store.ingest(&source, Backend::Sha256, Making::Copy, None).unwrap();
+    let found = fs::metadata(made.incoming.path()).unwrap();
+    assert!(found.blocks() * 512 >= found.len(), "{} blocks", found.blocks());
+}
+
 /// As a program does that writes into a thin file, which is the same inode as the object.
 pub(crate) fn overwrite(store: &Store<'_>, key: &Key, content: &[u8]) {
     let object = store.find(key).unwrap();
