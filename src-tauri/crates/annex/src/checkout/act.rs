@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::entry::{entry, trusts_mode};
 use super::obstacle::{Obstacle, Waiting};
-use super::place::{Parent, Place, Seen, look_at};
+use super::place::{Parent, Place, Seen, look_at, meant};
 use super::plan::{Content, Plan, Write};
 use super::rename::{Renamed, rename_inside};
 use super::taken_away::{Taken, TakenAway};
@@ -418,7 +418,7 @@ impl Placing<'_> {
             rustix::fs::Mode::from_raw_mode(0o777),
         ) {
             Ok(()) | Err(Errno::EXIST) => Ok(Ok(None)),
-            Err(errno) => Err(error(errno)),
+            Err(errno) => Err(error(meant(parent, errno))),
         }
     }
 
@@ -454,17 +454,20 @@ fn has_no_symlinks(error: &std::io::Error) -> bool {
 
 /// Gives a new file its name; false if the name is taken.
 fn put_new(new: &Incoming, parent: BorrowedFd<'_>, path: &RepoPath) -> rustix::io::Result<bool> {
-    match rustix::fs::renameat_with(CWD, new.path(), parent, &**path.file_name(), RenameFlags::NOREPLACE) {
+    let put = match rustix::fs::renameat_with(CWD, new.path(), parent, &**path.file_name(), RenameFlags::NOREPLACE) {
         Ok(()) => Ok(true),
         Err(Errno::EXIST) => Ok(false),
         // The file system cannot promise it; then looking first is the best there is.
         Err(Errno::INVAL | Errno::NOSYS) if look_at(parent, path)?.is_none() => {
-            rustix::fs::renameat(CWD, new.path(), parent, &**path.file_name())?;
-            Ok(true)
+            rustix::fs::renameat(CWD, new.path(), parent, &**path.file_name()).map(|()| true)
         }
         Err(Errno::INVAL | Errno::NOSYS) => Ok(false),
         Err(errno) => Err(errno),
-    }
+    };
+    put.map_err(|errno| match new.path().symlink_metadata() {
+        Ok(_) => meant(parent, errno),
+        Err(_) => errno,
+    })
 }
 
 /// Takes the file that was seen out of the work tree.

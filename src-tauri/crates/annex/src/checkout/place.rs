@@ -98,7 +98,7 @@ impl Place {
                 if make && matches!(opened, Err(Errno::NOENT)) {
                     match rustix::fs::mkdirat(above, name, Mode::from_raw_mode(0o777)) {
                         Ok(()) | Err(Errno::EXIST) => {}
-                        Err(errno) => return Err(self.error("create the directory of", path)(errno)),
+                        Err(errno) => return Err(self.error("create the directory of", path)(meant(above, errno))),
                     }
                     opened = rustix::fs::openat(above, name, DIRECTORY, Mode::empty());
                 }
@@ -181,11 +181,36 @@ impl Place {
     }
 }
 
+/// What the system means that gives nothing a name in a directory. exFAT over FUSE says of a name that it cannot hold that it
+/// is not there; that is so where the directory itself has gone.
+pub(super) fn meant(directory: BorrowedFd<'_>, errno: Errno) -> Errno {
+    let is_there = || rustix::fs::fstat(directory).is_ok_and(|found| found.st_nlink > 0);
+    match errno {
+        Errno::NOENT if is_there() => Errno::INVAL,
+        errno => errno,
+    }
+}
+
 /// Looks at a file in an open directory, without following a symlink.
 pub(super) fn look_at(parent: BorrowedFd<'_>, path: &RepoPath) -> rustix::io::Result<Option<Seen>> {
     match rustix::fs::statat(parent, &**path.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(Seen::of(stat))),
         Err(Errno::NOENT) => Ok(None),
         Err(errno) => Err(errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_cannot_be_made_is_unfit_unless_its_directory_has_gone() {
+        let top = tempfile::tempdir().unwrap();
+        let place = Place::open(top.path()).unwrap();
+        assert_eq!(meant(place.root.as_fd(), Errno::NOENT), Errno::INVAL);
+        assert_eq!(meant(place.root.as_fd(), Errno::NOSPC), Errno::NOSPC);
+        drop(top);
+        assert_eq!(meant(place.root.as_fd(), Errno::NOENT), Errno::NOENT);
     }
 }

@@ -4,7 +4,7 @@ use model::RepoPath;
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
-use super::place::{Parent, Place, Seen, look_at};
+use super::place::{Parent, Place, Seen, look_at, meant};
 use crate::{Error, Result, Store};
 
 pub(super) enum Renamed {
@@ -57,7 +57,8 @@ pub(super) fn rename_inside(
             // The file itself: such a rename may do nothing, so it goes by another name.
             return rename_folded(place, target, from, to, store);
         }
-        Err(errno) => return Err(error(errno)),
+        // The file that was to be renamed has just been seen.
+        Err(errno) => return Err(error(meant(new, errno))),
     }
     Ok(match look_at(new, to).map_err(error)? {
         Some(seen) => Renamed::Done(seen),

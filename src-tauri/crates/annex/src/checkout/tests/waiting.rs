@@ -314,10 +314,26 @@ fn what_a_disk_cannot_hold_waits() {
 
     let Some(without) = Folding::mount() else { return };
     let fixture = Fixture::within(&without.path());
+    let mut all = all;
+    all.insert("old".into(), file("moved"));
     let base = fixture.start(&all);
+    for (path, content) in [("a:b", "2"), ("d:e/x", "2"), ("m:n", "moved"), ("new", "2")] {
+        to.insert(path.into(), file(content));
+    }
     let next = fixture.commit(&to, &[base], "next");
-    let why = Obstacle::Refused("this disk has no symbolic links");
-    assert_eq!(waiting(&check_out(&fixture, next)), [("link".to_owned(), why)]);
+    let unfit = "this disk cannot hold a file of its name";
+    let expected = [
+        ("a:b", unfit),
+        ("d:e/x", unfit),
+        ("link", "this disk has no symbolic links"),
+        ("m:n", unfit),
+    ];
+    let expected = expected.map(|(path, why)| (path.to_owned(), Obstacle::Refused(why)));
+    assert_eq!(waiting(&check_out(&fixture, next)), expected);
+    assert_eq!(
+        (fixture.read("new"), fixture.read("old")),
+        (b"2".to_vec(), b"moved".to_vec())
+    );
 }
 
 /// Names that differ in case only are one name there.
