@@ -148,8 +148,13 @@ impl<'a> Ready<'a> {
                 Ok(Renamed::TargetExists) => done.wait(&change.to, Obstacle::Changed),
                 Ok(Renamed::SameName) => done.wait(&change.to, Obstacle::SameName),
                 Err(error) => {
+                    let is_denied =
+                        matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied);
                     let why = Obstacle::of(&error).ok_or(error)?;
-                    done.wait(&change.from, why.clone());
+                    if is_denied {
+                        // Perhaps it is the old name that may not go.
+                        done.wait(&change.from, why.clone());
+                    }
                     done.wait(&change.to, why);
                 }
             }
