@@ -48,3 +48,25 @@ pub(super) fn trusts_mode(git: &git2::Repository) -> bool {
         .and_then(|config| config.get_bool("core.fileMode"))
         .unwrap_or(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_proves_nothing_of_a_file_that_is_as_young_as_the_index() {
+        let file = tempfile::tempfile().unwrap();
+        let seen = Seen::of(rustix::fs::fstat(file.as_fd()).unwrap());
+        let path = RepoPath::parse(b"f").unwrap();
+        let blob = Blob {
+            mode: Mode::File,
+            id: git2::Oid::ZERO_SHA1,
+        };
+        let entry = entry(&path, blob, Some(&seen));
+        let (seconds, nanoseconds) = seen.mtime;
+        assert!(!is_unmodified(&entry, &seen, seen.mtime, true));
+        assert!(is_unmodified(&entry, &seen, (seconds + 1, nanoseconds), true));
+    }
+}

@@ -251,3 +251,29 @@ fn holder(parent: BorrowedFd<'_>, path: &RepoPath, seen: &Seen) -> rustix::io::R
     }
     Ok(Ok(Holder::File(file)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::fixture::Fixture;
+
+    #[test]
+    fn a_file_that_was_taken_away_is_seen_to_be_another() {
+        let fixture = Fixture::new();
+        let store = fixture.annex.store();
+        let (mut file, taken) = store.work_tree_file(false).unwrap();
+        let seen = || rustix::fs::statat(CWD, taken.path(), AtFlags::SYMLINK_NOFOLLOW).map(Seen::of);
+        let before = seen().unwrap();
+        assert!(is_seen(&taken, &before));
+        let other = fixture.path().join("other");
+        std::fs::hard_link(taken.path(), &other).unwrap();
+        assert!(!is_seen(&taken, &before), "it has got another name");
+        std::fs::remove_file(other).unwrap();
+        assert!(is_seen(&taken, &before), "and has lost it again");
+        file.write_all(b"written").unwrap();
+        assert!(!is_seen(&taken, &before), "it was written to");
+        assert!(is_seen(&taken, &seen().unwrap()));
+    }
+}

@@ -268,10 +268,11 @@ fn untracked_files_that_are_the_same_are_accepted() {
 fn untracked_files_that_are_not_quite_the_same_are_in_the_way() {
     let here = b"content";
     let absent = "SHA256E-s3--ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-    let large = "x".repeat(40_000);
+    let large = "x".repeat(140_000);
     for (path, content) in [
         ("here", "CONTENT"),
         ("absent", "abd"),
+        ("big", &format!("{}y", &large[1..])),
         ("plain", "Plain"),
         ("run", "run"),
         ("large", &large.replacen('x', "y", 1)),
@@ -284,9 +285,11 @@ fn untracked_files_that_are_not_quite_the_same_are_in_the_way() {
         let fixture = Fixture::new();
         let base = fixture.start(&leaves([("x", file("x"))]));
         let key = put_object(&fixture.annex, here);
+        let big = put_object(&fixture.annex, large.as_bytes());
         let to = leaves([
             (".gitattributes", file("*.txt text eol=crlf\n")),
             ("here", pointer_to(&key)),
+            ("big", pointer_to(&big)),
             ("absent", pointer(absent)),
             ("plain", file("plain")),
             ("run", Leaf::Executable(b"run".to_vec())),

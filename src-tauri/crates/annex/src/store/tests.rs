@@ -301,6 +301,15 @@ fn scratch_left_by_a_crash_is_removed_unless_somebody_works_there() {
 }
 
 #[test]
+fn a_second_thread_makes_its_files_in_a_directory_of_its_own() {
+    let top = Top::new();
+    let annex = repository(top.path(), &[]);
+    let store = annex.store();
+    let of = |store: &Store<'_>| store.scratch_file(0o600).unwrap().1.path().parent().unwrap().to_owned();
+    assert_eq!(of(&store.beside()), of(&store).join("beside"));
+}
+
+#[test]
 fn linked_content_is_the_file_itself() {
     let top = Top::new();
     let annex = repository(top.path(), &[]);

@@ -115,6 +115,20 @@ fn a_file_that_cannot_be_filled_does_not_hold_up_others() {
 }
 
 #[test]
+fn what_is_staged_while_contents_are_made_stays() {
+    let (fixture, files) = with_pointers(&["a"]);
+    let filled = fixture.annex.populate_by_steps(&files, false, &mut |step| {
+        if step == Step::Marker {
+            fixture.write("mine", b"mine");
+            fixture.git(&["add", "mine"]);
+        }
+        Ok(())
+    });
+    assert_eq!(filled.unwrap().len(), 1);
+    assert_eq!(fixture.git(&["status", "--porcelain"]), "A  mine\n");
+}
+
+#[test]
 fn what_cannot_be_logged_ends_the_filling() {
     let (fixture, files) = with_pointers(&["a"]);
     let object = fixture.annex.store().find(&files[0].1).unwrap();

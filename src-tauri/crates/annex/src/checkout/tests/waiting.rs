@@ -208,11 +208,27 @@ fn what_cannot_be_kept_for_its_writer_is_not_deleted() {
     assert!(taken.exists());
 }
 
+/// The one who writes has the other name's file.
+#[test]
+fn a_file_that_has_another_name_is_taken_away_from_whoever_writes_to_it() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1"))]));
+    let other = fixture.path().join(".git/other");
+    fs::hard_link(fixture.path().join("a"), &other).unwrap();
+    let _writer = fs::File::options().append(true).open(&other).unwrap();
+    let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
+    assert_eq!(check_out(&fixture, next).waiting, []);
+    assert_eq!(
+        (fixture.read("a"), fs::read(other).unwrap()),
+        (b"2".to_vec(), b"1".to_vec())
+    );
+}
+
 #[test]
 fn a_file_that_nobody_wrote_to_is_deleted() {
     let fixture = Fixture::new();
-    let base = fixture.start(&leaves([("a", file("1")), ("b", file("1"))]));
-    let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
+    let base = fixture.start(&leaves([("a", file("1")), ("b", file("1")), ("link", link("a"))]));
+    let next = fixture.commit(&leaves([("a", file("2")), ("link", link("b"))]), &[base], "next");
     assert_eq!(check_out(&fixture, next).waiting, []);
     assert!(!fixture.exists(".git/anabranch/retired"));
     let left = fs::read_dir(fixture.path().join(".git/annex/othertmp"));
