@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_retired_file_waits_for_its_writers_and_a_day_for_those_that_cannot_be_seen() {
-        let (day, later) = (UNKNOWN_FOR, UNKNOWN_FOR + Duration::from_secs(1));
+        let (day, later) = (Duration::from_secs(86_400), Duration::from_secs(86_401));
         for (writers, is_written, age, expected) in [
             (Writers::Some, false, later, Fate::Waits),
             (Writers::Some, true, later, Fate::Waits),

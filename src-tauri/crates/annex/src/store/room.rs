@@ -115,11 +115,6 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// The size of the content in bytes.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
     /// Where the file lies now.
     pub fn path(&self) -> PathBuf {
         self.room.directory.path().join(&self.name)

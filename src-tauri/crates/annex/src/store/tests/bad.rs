@@ -140,6 +140,35 @@ fn holes_stay_holes_on_the_way_in_between_repositories_and_out() {
     }
 }
 
+/// As somebody leaves it who made it writable for a moment.
+#[test]
+fn a_write_protected_object_that_has_another_name_or_size_is_not_believed() {
+    let top = Top::new();
+    let annex = repository(top.path(), &[]);
+    let store = annex.store();
+    for (is_linked, overwritten) in [(true, &b"HELLO\n"[..]), (false, b"longer than it was")] {
+        let key = put(&annex, b"hello\n");
+        let object = store.find(&key).unwrap();
+        if is_linked {
+            fs::hard_link(&object, top.path().join("thin")).unwrap();
+        }
+        overwrite(&store, &key, overwritten);
+        fs::set_permissions(&object, fs::Permissions::from_mode(0o444)).unwrap();
+        assert!(!store.holds(&key).unwrap(), "{is_linked}");
+    }
+}
+
+#[test]
+fn a_scratch_file_has_exactly_the_permissions_that_are_asked_for() {
+    let top = Top::new();
+    let annex = repository(top.path(), &[]);
+    let store = annex.store();
+    for wanted in [0o600, 0o444, 0o777] {
+        let (_file, incoming) = store.scratch_file(wanted).unwrap();
+        assert_eq!(mode(&incoming.path()), wanted);
+    }
+}
+
 /// The room is taken at once, so that a full disk is found out before anything is copied.
 #[test]
 fn zeros_that_take_room_take_it_in_the_store_too() {
