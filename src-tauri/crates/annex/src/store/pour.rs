@@ -24,8 +24,8 @@ const BLOCK: usize = 512 << 10;
 const ALIGNED: usize = 4096;
 const BLOCKS: usize = 6;
 
-/// How much is written before the system is asked to begin with the disk.
-const WINDOW: u64 = 16 << 20;
+/// How much is written before the system is asked to begin with the disk: 16 MiB.
+const WINDOW: u64 = 16_777_216;
 
 /// Why content did not arrive as a whole.
 #[derive(Debug)]

@@ -18,8 +18,8 @@ use crate::{Directory, Error, Result, Verdict, Verifier};
 /// Up to this size content is read and written in one go, and starts anew when interrupted.
 pub(crate) const SMALL: u64 = 1 << 20;
 
-/// Below this size sharing blocks saves nothing: the content has to be read anyway.
-const WORTH_SHARING: u64 = 64 << 10;
+/// Below this size sharing blocks saves nothing: the content has to be read anyway. 64 KiB.
+const WORTH_SHARING: u64 = 65_536;
 
 impl Store<'_> {
     /// Copies all of `source`, the content of `key`, into an incoming file; permissions and modification time come
