@@ -11,6 +11,7 @@ use super::prepare::{Annexed, Content, Prepared};
 use super::reading::not_stored;
 use super::{Intake, Postponed};
 use crate::beneath::{Directories, open_file};
+use crate::durable::{sync_file, sync_file_system};
 use crate::pointer::{key_of_pointer, key_of_symlink, symlink_target};
 use crate::stat::Stat;
 use crate::store::MANY;
@@ -138,14 +139,14 @@ fn sync_files(root: &OwnedFd, prepared: &mut Vec<Prepared>, intake: &mut Intake)
     let all = match prepared.iter().filter(|file| waits(file)).count() {
         0 => return,
         few if few < MANY => None,
-        _ => Some(rustix::fs::syncfs(root)),
+        _ => Some(sync_file_system(root)),
     };
     let mut directories = Directories::below(root);
     prepared.retain(|file| {
         let synced = match all {
             _ if !waits(file) => Ok(()),
             Some(outcome) => outcome,
-            None => sync_file(&mut directories, file),
+            None => sync(&mut directories, file),
         };
         match synced {
             // One that is gone is found out later.
@@ -159,9 +160,9 @@ fn sync_files(root: &OwnedFd, prepared: &mut Vec<Prepared>, intake: &mut Intake)
     });
 }
 
-fn sync_file(directories: &mut Directories<'_>, file: &Prepared) -> rustix::io::Result<()> {
+fn sync(directories: &mut Directories<'_>, file: &Prepared) -> rustix::io::Result<()> {
     let (directory, name) = directories.of(file.path.as_bytes())?;
-    rustix::fs::fdatasync(open_file(directory, name)?)
+    sync_file(open_file(directory, name)?)
 }
 
 /// Sets aside an object that is the same inode as a file which has changed since it was hashed.

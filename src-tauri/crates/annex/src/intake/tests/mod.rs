@@ -1,5 +1,6 @@
 mod cancelling;
 mod conversions;
+mod durable;
 mod overwritten;
 mod races;
 mod recording;
