@@ -1,4 +1,4 @@
-//! Making durable what was written. Tests see no power cut; so they are told what was made durable, and when.
+//! Syncing to disk. Unit tests cannot cut the power, so under test every sync is recorded.
 
 use std::os::fd::AsFd;
 

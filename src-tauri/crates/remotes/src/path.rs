@@ -98,8 +98,8 @@ impl Remote {
     }
 
     /// Pushes our branches to where git would push them, which is another place where the configuration says so, with
-    /// `commit` as that of the work tree (none for what is checked out). A work tree there that nobody tends follows, if
-    /// nothing in it is uncommitted and it may lose so many of so many files.
+    /// `commit` as that of the work tree (none for what is checked out). A work tree there that no engine runs in
+    /// follows, if it has no uncommitted files and `may_remove` allows its deletions (so many, of so many files).
     pub fn push(&self, commit: Option<Oid>, may_remove: fn(usize, usize) -> bool) -> Result<PushOutcome> {
         let branch = self.local.head()?.branch;
         let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);

@@ -31,7 +31,7 @@
 //!    (from, to, branch), on disk before the first file changes.
 //! 2. The new files, complete and on disk under temporary names.
 //! 3. `index.lock`, and the lock of the branch: from here on no commit can slip in between, and step 6 cannot fail for
-//!    want of the right old value. If the index is not the one that was planned with, the plan is made anew.
+//!    want of the right old value. If the index has changed since the plan, a new plan is made.
 //! 4. The work tree: names that change, then deletions, then new files, which are renamed, then all of it on disk.
 //! 5. The index, replaced by one rename, with the stat data of what was written.
 //! 6. The branch.
@@ -287,7 +287,7 @@ struct Begun<'a> {
 
 impl<'a> Beginning<'a> {
     /// Plans, makes the files, and takes the locks last: a git command of the user's fails if it meets that of the index. If
-    /// the index is another by then, it plans anew. `noted` becomes true with the note of step 2. The inner error is what
+    /// the index has changed by then, it plans again. `noted` becomes true with the note of step 2. The inner error is what
     /// stands in the way.
     fn begin(
         &self,

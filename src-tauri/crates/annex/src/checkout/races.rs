@@ -172,7 +172,7 @@ impl Scene {
         });
         match outcome {
             Ok(_) => {}
-            // The user has committed: this is decided anew.
+            // The user has committed, so the checkout is decided again.
             Err(Error::Busy(_)) if act == Act::EditsAndCommits => {}
             Err(Error::Damaged(_)) => _ = self.fixture.annex.finish_checkout().unwrap(),
             Err(other) => panic!("{other}"),
@@ -279,7 +279,7 @@ fn an_act_on_a_locked_file_between_plan_and_end_is_merged_as_concurrent() {
 fn an_act_on_a_pointer_that_is_being_filled_stays() {
     for (act, at) in ACTS.into_iter().flat_map(|act| (0..3).map(move |at| (act, at))) {
         let fixture = Fixture::new();
-        let content = b"the content that has come";
+        let content = b"content that arrived later";
         let key = put_object(&Fixture::new().annex, content);
         fixture.start(&leaves([("a", file("1")), ("f", pointer(&key.to_string()))]));
         assert_eq!(put_object(&fixture.annex, content), key);

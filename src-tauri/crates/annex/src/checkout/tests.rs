@@ -83,6 +83,15 @@ fn pointer_to(key: &Key) -> Leaf {
     pointer(&key.to_string())
 }
 
+/// A checkout of the branch `main` from one commit to another.
+fn of_main(from: Oid, to: Oid) -> Marker {
+    Marker {
+        branch: "main".into(),
+        from: Some(from),
+        to,
+    }
+}
+
 #[test]
 fn every_kind_of_change_is_followed() {
     let run = |data: &str| Leaf::Executable(data.as_bytes().to_vec());

@@ -232,7 +232,10 @@ fn what_waits_in_the_journal_is_seen() {
     assert!(!branch.has_journal());
     std::fs::remove_dir(place.annex.annex_file("journal")).unwrap();
     place.write("journal", "");
-    assert!(branch.has_journal(), "whoever commits it tells why that cannot be");
+    assert!(
+        branch.has_journal(),
+        "the commit reports why the journal cannot be read"
+    );
 }
 
 #[test]

@@ -53,11 +53,7 @@ fn a_checkout_cut_off_anywhere_is_finished() {
         let fixture = Fixture::new();
         let base = fixture.start(&from);
         let next = fixture.commit(&to, &[base], "next");
-        let wanted = Marker {
-            branch: "main".into(),
-            from: Some(base),
-            to: next,
-        };
+        let wanted = of_main(base, next);
         if !cut_off(&fixture.annex, &wanted, nth) {
             break;
         }
@@ -90,11 +86,7 @@ fn a_pointer_left_by_a_crash_gets_the_content_that_has_come_since() {
         let fixture = Fixture::new();
         let base = fixture.start(&from);
         let next = fixture.commit(&to, &[base], "next");
-        let wanted = Marker {
-            branch: "main".into(),
-            from: Some(base),
-            to: next,
-        };
+        let wanted = of_main(base, next);
         if !cut_off(&fixture.annex, &wanted, nth) {
             break;
         }
@@ -116,11 +108,7 @@ fn edits_made_after_a_crash_stay() {
         let fixture = Fixture::new();
         let base = fixture.start(&from);
         let next = fixture.commit(&to, &[base], "next");
-        let wanted = Marker {
-            branch: "main".into(),
-            from: Some(base),
-            to: next,
-        };
+        let wanted = of_main(base, next);
         assert!(cut_off(&fixture.annex, &wanted, nth), "step {nth}");
         fixture.write("b", b"mine");
         fixture.write("c", b"mine");
@@ -156,11 +144,7 @@ fn a_note_that_nobody_needs_is_dropped() {
     let base = fixture.start(&leaves([("a", file("1"))]));
     let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
     let other = fixture.commit(&leaves([("a", file("1")), ("b", file("1"))]), &[base], "other");
-    let wanted = Marker {
-        branch: "main".into(),
-        from: Some(next),
-        to: other,
-    };
+    let wanted = of_main(next, other);
     wanted.write(&fixture.annex).unwrap();
     assert!(fixture.annex.is_checkout_unfinished());
     assert_eq!(fixture.annex.finish_checkout().unwrap(), None);
@@ -176,11 +160,7 @@ fn what_others_were_told_of_before_a_crash_is_in_what_they_are_told_of_next() {
     fixture.write("waits", b"mine");
     let to = leaves([("a", file("2")), ("waits", file("2"))]);
     let next = fixture.commit(&to, &[base], "next");
-    let wanted = Marker {
-        branch: "main".into(),
-        from: Some(base),
-        to: next,
-    };
+    let wanted = of_main(base, next);
     let options = CheckoutOptions {
         partial: true,
         thin: false,

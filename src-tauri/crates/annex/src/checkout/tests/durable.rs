@@ -85,11 +85,7 @@ fn a_file_that_is_made_late_is_on_disk_before_it_gets_its_name() {
     let mut to: Leaves = (0..=FEW).map(|at| (at.to_string(), file("new"))).collect();
     to.insert("renamed".into(), file("moved"));
     let next = fixture.commit(&to, &[base], "next");
-    let wanted = Marker {
-        branch: "main".into(),
-        from: Some(base),
-        to: next,
-    };
+    let wanted = of_main(base, next);
     let options = CheckoutOptions::default();
     let done = fixture.annex.carry_out(&wanted, &options, false, &mut |step| {
         if step == Step::WorkTree {

@@ -5,7 +5,7 @@ use crate::pointer::MAX_POINTER;
 
 const CONTENT: &[u8] = b"content";
 
-/// A repository with pointers of these names; the content has come since.
+/// A repository with pointer files of these names, whose content arrived after the checkout.
 fn with_pointers(names: &[&str]) -> (Fixture, Vec<(RepoPath, Key)>) {
     let fixture = Fixture::new();
     let key = put_object(&Fixture::new().annex, CONTENT);

@@ -6,11 +6,7 @@ fn the_index_is_locked_while_files_are_put_in_place_and_no_longer() {
     let fixture = Fixture::new();
     let base = fixture.start(&leaves([("a", file("1")), ("b", file("1"))]));
     let next = fixture.commit(&leaves([("a", file("2")), ("b", file("1"))]), &[base], "next");
-    let wanted = Marker {
-        branch: "main".into(),
-        from: Some(base),
-        to: next,
-    };
+    let wanted = of_main(base, next);
     let mut locked = Vec::new();
     let options = CheckoutOptions::default();
     let done = fixture.annex.carry_out(&wanted, &options, false, &mut |step: Step| {
@@ -29,7 +25,7 @@ fn the_index_is_locked_while_files_are_put_in_place_and_no_longer() {
     assert_eq!(
         locked.iter().filter(|(step, _)| *step == Step::Marker).count(),
         2,
-        "it was planned anew"
+        "the checkout plans again"
     );
     assert_eq!(fixture.git(&["status", "--porcelain"]), "A  mine\n");
 }
@@ -39,11 +35,7 @@ fn a_checkout_whose_index_changes_all_the_time_is_planned_under_the_lock_at_last
     let fixture = Fixture::new();
     let base = fixture.start(&leaves([("a", file("1"))]));
     let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
-    let wanted = Marker {
-        branch: "main".into(),
-        from: Some(base),
-        to: next,
-    };
+    let wanted = of_main(base, next);
     let mut staged = Vec::new();
     let options = CheckoutOptions::default();
     let done = fixture.annex.carry_out(&wanted, &options, false, &mut |step: Step| {

@@ -91,11 +91,7 @@ fn a_file_that_was_edited_does_not_give_way_to_a_submodule() {
     let fixture = Fixture::new();
     let base = fixture.start(&leaves([("sub", file("1"))]));
     let next = commit_with_submodule(&fixture, &Leaves::new(), "sub", &[base]);
-    let wanted = Marker {
-        branch: "main".into(),
-        from: Some(base),
-        to: next,
-    };
+    let wanted = of_main(base, next);
     let options = CheckoutOptions::default();
     let done = fixture.annex.carry_out(&wanted, &options, false, &mut |step| {
         if step == Step::WorkTree {

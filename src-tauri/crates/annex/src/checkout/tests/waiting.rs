@@ -210,7 +210,7 @@ fn what_cannot_be_kept_for_its_writer_is_not_deleted() {
 
 /// The one who writes has the other name's file.
 #[test]
-fn a_file_that_has_another_name_is_taken_away_from_whoever_writes_to_it() {
+fn a_hard_linked_file_is_replaced_although_a_program_writes_to_it() {
     let fixture = Fixture::new();
     let base = fixture.start(&leaves([("a", file("1"))]));
     let other = fixture.path().join(".git/other");
@@ -280,11 +280,7 @@ fn a_file_that_comes_at_the_last_moment_is_one_of_the_users() {
     let fixture = Fixture::new();
     let base = fixture.start(&leaves([("a", file("1"))]));
     let next = fixture.commit(&leaves([("a", file("1")), ("new", file("2"))]), &[base], "next");
-    let wanted = Marker {
-        branch: "main".into(),
-        from: Some(base),
-        to: next,
-    };
+    let wanted = of_main(base, next);
     let options = CheckoutOptions::default();
     let done = fixture.annex.carry_out(&wanted, &options, false, &mut |step| {
         if step == Step::WorkTree {
@@ -316,11 +312,7 @@ fn what_a_disk_cannot_hold_waits() {
     let fixture = Fixture::new();
     let base = fixture.start(&all);
     let next = fixture.commit(&to, &[base], "next");
-    let wanted = Marker {
-        branch: "main".into(),
-        from: Some(base),
-        to: next,
-    };
+    let wanted = of_main(base, next);
     let options = CheckoutOptions::default();
     let done = fixture.annex.carry_out(&wanted, &options, false, &mut |_| {
         let _ = fs::remove_dir(fixture.path().join(".git/annex/othertmp"));

@@ -387,7 +387,7 @@ fn a_second_engine_waits_for_its_turn() {
     inotify::add_watch(&opened, &turn, inotify::WatchFlags::OPEN).unwrap();
     std::thread::scope(|scope| {
         let second = scope.spawn(|| run(&two, from_ref(&key)));
-        // It has come again: it waits.
+        // The second try shows that it waits for its turn.
         let (mut room, mut tries) = ([MaybeUninit::uninit(); 4096], 0);
         while tries < 2 && !second.is_finished() {
             let mut events = inotify::Reader::new(&opened, &mut room);
