@@ -168,16 +168,12 @@ impl Annex {
         finishing: bool,
         before: &mut Before<'_>,
     ) -> Result<CheckedOut> {
-        let shown = format!("{self:?}");
         let Some(top) = self.work_tree() else {
-            return Err(Error::Refused(format!("{shown} is bare: it has no files to check out")));
+            return Err(Error::Refused(format!(
+                "{self:?} is bare: it has no files to check out"
+            )));
         };
         let git = self.git()?;
-        if git.state() != git2::RepositoryState::Clean {
-            return Err(Error::Refused(format!(
-                "a merge or rebase is under way in {shown}; nothing was changed. Finish it there (see 'git status'), or give it up with 'git merge --abort'"
-            )));
-        }
         let store = self.store();
         // Opened before the first file is made or taken away, which lies there until it has its place or is deleted.
         let _scratch = store.hold_scratch()?;
@@ -251,7 +247,7 @@ impl Annex {
             })?;
             self.populate(&named, options.thin)?;
         }
-        if touches || finishing {
+        if noted || finishing {
             Marker::remove(self)?;
         }
         Ok(CheckedOut {
@@ -350,8 +346,14 @@ impl<'a> Beginning<'a> {
         format!("refs/heads/{}", self.wanted.branch)
     }
 
-    /// What is checked out; busy if it is none of what the checkout is about.
+    /// What is checked out; busy if it is none of what the checkout is about, refused in the middle of a merge.
     fn head(&self) -> Result<Head> {
+        if self.git.state() != git2::RepositoryState::Clean {
+            return Err(Error::Refused(format!(
+                "a merge or rebase is under way in {:?}; nothing was changed. Finish it there (see 'git status'), or give it up with 'git merge --abort'",
+                self.annex
+            )));
+        }
         let head = head_of(self.git)?;
         let is_known = head.commit == self.wanted.from || head.commit == Some(self.wanted.to);
         match head.branch == self.wanted.branch && is_known {

@@ -51,3 +51,54 @@ fn a_checkout_whose_index_changes_all_the_time_is_planned_under_the_lock_at_last
     expected.push(false);
     assert_eq!(staged, expected);
 }
+
+#[test]
+fn a_user_who_fast_forwards_first_leaves_no_note_behind() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1"))]));
+    let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
+    let mut plans = 0;
+    let options = CheckoutOptions::default();
+    let done = fixture
+        .annex
+        .carry_out(&of_main(base, next), &options, false, &mut |step: Step| {
+            plans += usize::from(step == Step::Marker);
+            match (step, plans) {
+                // The first plan writes the note.
+                (Step::Marker, 1) => {
+                    fixture.write("mine", b"mine");
+                    fixture.git(&["add", "mine"]);
+                }
+                (Step::Marker, 2) => _ = fixture.git(&["merge", "-q", "--ff-only", &next.to_string()]),
+                _ => {}
+            }
+            Ok(())
+        });
+    assert_eq!(done.unwrap().changed, 0);
+    assert!(!fixture.annex.is_checkout_unfinished());
+}
+
+#[test]
+fn a_merge_that_the_user_begins_meanwhile_is_not_checked_out_over() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("a", file("1"))]));
+    let next = fixture.commit(&leaves([("a", file("2"))]), &[base], "next");
+    let other = fixture.commit(&leaves([("a", file("1")), ("b", file("1"))]), &[base], "other");
+    let options = CheckoutOptions::default();
+    let mut acted = false;
+    let done = fixture
+        .annex
+        .carry_out(&of_main(base, next), &options, false, &mut |_: Step| {
+            if !std::mem::replace(&mut acted, true) {
+                fixture.git(&["merge", "-q", "--no-commit", "--no-ff", &other.to_string()]);
+            }
+            Ok(())
+        });
+    assert!(matches!(done, Err(Error::Refused(_))), "{done:?}");
+    assert!(!fixture.annex.is_checkout_unfinished());
+    assert_eq!(
+        (fixture.get("refs/heads/main"), fixture.read("a")),
+        (Some(base), b"1".to_vec())
+    );
+    assert!(fixture.exists(".git/MERGE_HEAD"));
+}
