@@ -7,6 +7,7 @@ use model::RepoPath;
 
 use super::act::Ready;
 use super::entry::{staged, trusts_mode};
+use super::obstacle::Obstacle;
 use super::place::Place;
 use super::plan::{Plan, Planner, Write};
 use super::{Before, DRAFTS, Step, change_index};
@@ -46,9 +47,19 @@ impl Annex {
         };
         let done = ready.act(&store, before)?;
         let restored = done.changed;
+        // A file that has come back meanwhile is the user's.
+        let missing = done.waiting.iter().find(|waiting| waiting.why != Obstacle::Changed);
+        let missing = missing.map(|waiting| {
+            Error::Refused(format!(
+                "{} could not be brought back: {}. {} Nothing is lost: git and the annex still have it",
+                waiting.path,
+                waiting.why,
+                waiting.why.remedy()
+            ))
+        });
         change_index(&mut staged_index, done);
         staged_index.commit()?;
-        Ok(restored)
+        missing.map_or(Ok(restored), Err)
     }
 }
 

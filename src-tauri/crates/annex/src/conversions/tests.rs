@@ -151,3 +151,27 @@ fn a_filter_that_must_not_fail_and_does_holds_up_its_own_files_only() {
     assert_eq!(done.waiting, []);
     assert_eq!(fixture.read("d.secret"), b"password\n");
 }
+
+#[test]
+fn a_file_that_cannot_be_brought_back_is_told() {
+    let fixture = repository();
+    let files = leaves([
+        (".gitattributes", file(ATTRIBUTES)),
+        ("d.secret", file("cnffjbeq\n")),
+        ("e", file("plain\n")),
+    ]);
+    let commit = fixture.commit(&files, &[], "one");
+    fixture.start(&leaves([]));
+    fixture.check_out(commit).unwrap();
+    fixture.git(&["config", "filter.crypt.smudge", "false"]);
+    fixture.git(&["config", "filter.crypt.required", "true"]);
+    for name in ["d.secret", "e"] {
+        fs::remove_file(fixture.path().join(name)).unwrap();
+    }
+    let told = fixture.annex.restore(false).unwrap_err().to_string();
+    assert!(
+        told.contains("d.secret") && told.contains("smudge filter crypt failed"),
+        "{told}"
+    );
+    assert_eq!(fixture.read("e"), b"plain\n");
+}
