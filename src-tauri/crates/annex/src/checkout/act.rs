@@ -63,6 +63,8 @@ pub(super) struct Ready<'a> {
     how: How<'a>,
     plan: Plan,
     made: Vec<(Write, Made)>,
+    /// Files for which the disk has no room before others are deleted.
+    unmade: Vec<Write>,
 }
 
 impl<'a> Ready<'a> {
@@ -85,20 +87,45 @@ impl<'a> Ready<'a> {
             thin,
             durable: writes.len() <= FEW,
         };
-        let made = in_two(store, writes, &|store, writes| how.make_all(store, writes))?;
+        let unmade = match plan.deletions.is_empty() {
+            true => Vec::new(),
+            false => writes.clone(),
+        };
+        let made = match in_two(store, writes, &|store, writes| how.make_all(store, writes)) {
+            Err(error) if error.is_disk_full() && !unmade.is_empty() => {
+                let made = Vec::new();
+                return Ok(Self {
+                    how,
+                    plan,
+                    made,
+                    unmade,
+                });
+            }
+            made => made?,
+        };
         if !how.durable {
             // Before any of them gets its name: after a power cut an empty file under a final name would count as an edit.
             write_out(top)?;
         }
         let made = made.into_iter().flatten().collect();
-        Ok(Self { how, plan, made })
+        Ok(Self {
+            how,
+            plan,
+            made,
+            unmade: Vec::new(),
+        })
     }
 
     /// Changes the work tree. When this returns, what was written is on disk.
     ///
     /// `before` is called before each change that one thread makes.
     pub(super) fn act(self, store: &Store<'_>, before: &mut Before<'_>) -> Result<Done> {
-        let Self { how, plan, mut made } = self;
+        let Self {
+            how,
+            plan,
+            mut made,
+            mut unmade,
+        } = self;
         let top = how.top;
         let mut done = Done {
             waiting: plan.waiting,
@@ -124,7 +151,6 @@ impl<'a> Ready<'a> {
             done.entries.push(entry(&path, blob, Some(&seen)));
         }
 
-        let mut unmade = Vec::new();
         let mut taken_away = TakenAway::new(store);
         let (mut place, mut target) = (Place::open(top)?, Place::open(top)?);
         for change in plan.moves {

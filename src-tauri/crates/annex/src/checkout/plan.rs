@@ -36,7 +36,7 @@ pub(super) enum Content {
 }
 
 /// A file to be made or replaced.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Write {
     pub(super) path: RepoPath,
     pub(super) blob: Blob,

@@ -412,3 +412,27 @@ fn where_names_fold_nothing_is_overwritten_and_case_only_renames_follow() {
     assert_eq!(fixture.read("x"), b"another");
     assert_eq!(fixture.get("refs/heads/main"), Some(fourth));
 }
+
+#[test]
+fn where_new_files_have_no_room_the_old_ones_are_deleted_first() {
+    let disk = tempfile::tempdir().unwrap();
+    let mut mount = std::process::Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(disk.path());
+    if !mount.status().is_ok_and(|status| status.success()) {
+        return crate::skipped::lacks("mount", "nothing can be mounted here (it needs root)");
+    }
+    let fixture = Fixture::within(disk.path());
+    let large = |byte: &str| byte.repeat(10 << 20);
+    let base = fixture.start(&leaves([("old", file(&large("1")))]));
+    let next = fixture.commit(&leaves([("new", file(&large("2")))]), &[base], "next");
+    let done = fixture.check_out(next);
+    let found = (
+        fixture.exists("old"),
+        fs::read(fixture.path().join("new")).map(|data| data.len()).ok(),
+    );
+    drop(fixture);
+    let unmounted = std::process::Command::new("umount").arg(disk.path()).status();
+    assert!(unmounted.unwrap().success());
+    assert_eq!(done.unwrap().waiting, []);
+    assert_eq!(found, (false, Some(10 << 20)));
+}
