@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use git2::Odb;
-use model::RepoPath;
+use model::{Key, RepoPath};
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
@@ -23,7 +23,7 @@ use crate::durable::{sync_file, sync_file_system};
 use crate::index::Entry;
 use crate::objects::each_part;
 use crate::store::found;
-use crate::tree::raw::Mode;
+use crate::tree::raw::{Blob, Mode};
 use crate::{Error, Incoming, Result, Store};
 
 /// From this many files on, two threads write.
@@ -39,10 +39,22 @@ pub(super) struct Done {
     /// Paths that were left as they are, with their index entries: files that changed at the last moment, or that the
     /// system does not let go.
     pub(super) waiting: Vec<Waiting>,
+    /// Unlocked files that are pointers, because their contents were not here when they were made.
+    pub(super) pointers: Vec<(RepoPath, Key)>,
     pub(super) changed: usize,
 }
 
 impl Done {
+    fn put(&mut self, path: &RepoPath, blob: Blob, content: &Content, seen: Option<&Seen>) {
+        self.changed += 1;
+        self.entries.push(entry(path, blob, seen));
+        if let (Content::Annexed { key, pointer }, Some(seen)) = (content, seen)
+            && seen.size == pointer.len() as u64
+        {
+            self.pointers.push((path.clone(), key.clone()));
+        }
+    }
+
     fn wait(&mut self, path: &RepoPath, why: Obstacle) {
         self.waiting.push(Waiting {
             path: path.as_bytes().into(),
@@ -54,6 +66,7 @@ impl Done {
         self.removed.append(&mut other.removed);
         self.entries.append(&mut other.entries);
         self.waiting.append(&mut other.waiting);
+        self.pointers.append(&mut other.pointers);
         self.changed += other.changed;
     }
 }
@@ -158,9 +171,8 @@ impl<'a> Ready<'a> {
             match rename_inside(&mut place, &mut target, &change.from, &change.seen, &change.to, store) {
                 Ok(Renamed::Done(seen)) => {
                     left.extend(change.from.parent());
-                    done.changed += 1;
                     done.removed.push(change.from);
-                    done.entries.push(entry(&change.to, change.blob, Some(&seen)));
+                    done.put(&change.to, change.blob, &change.content, Some(&seen));
                 }
                 Ok(Renamed::SourceChanged) => {
                     done.wait(&change.from, Obstacle::Changed);
@@ -302,10 +314,7 @@ impl How<'_> {
                 Err(error) => Err(Obstacle::of(&error).ok_or(error)?),
             };
             match placed {
-                Ok(seen) => {
-                    done.changed += 1;
-                    done.entries.push(entry(&write.path, write.blob, seen.as_ref()));
-                }
+                Ok(seen) => done.put(&write.path, write.blob, &write.content, seen.as_ref()),
                 Err(obstacle) => done.wait(&write.path, obstacle),
             }
         }

@@ -211,7 +211,8 @@ impl Annex {
         before(Step::WorkTree)?;
         let mut done = ready.act(&store, before)?;
         before(Step::Index)?;
-        let (changed, mut waiting) = (done.changed, std::mem::take(&mut done.waiting));
+        let (changed, mut pointers) = (done.changed, std::mem::take(&mut done.pointers));
+        let mut waiting = std::mem::take(&mut done.waiting);
         waiting.sort();
         waiting.dedup();
         change_index(&mut staged, done);
@@ -239,14 +240,15 @@ impl Annex {
         }
         before(Step::Done)?;
         if finishing {
-            // A pointer that the attempt which was cut off has left, and whose content has come since.
-            let mut named = Vec::new();
+            // Pointers that the attempt which was cut off has left.
             self.tree_changes(wanted.from, wanted.to, &mut |change| {
                 let unlocked = change.new.filter(|annexed| !annexed.locked);
-                named.extend(unlocked.map(|annexed| (change.path, annexed.key)));
+                pointers.extend(unlocked.map(|annexed| (change.path, annexed.key)));
             })?;
-            self.populate(&named, options.thin)?;
         }
+        // A content that came since its pointer was made was given to the files that the index had until now.
+        pointers.retain(|(_, key)| store.is_present(key));
+        self.populate(&pointers, options.thin)?;
         if noted || finishing {
             Marker::remove(self)?;
         }

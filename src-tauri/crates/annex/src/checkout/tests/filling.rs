@@ -71,6 +71,30 @@ fn a_file_is_a_pointer_up_to_the_size_that_git_annex_reads() {
     }
 }
 
+/// Whoever stored it has looked for pointers where the index had them until then.
+#[test]
+fn a_content_that_comes_while_its_pointers_are_put_in_place_fills_them() {
+    let fixture = Fixture::new();
+    let key = put_object(&Fixture::new().annex, CONTENT);
+    let leaf = || pointer_to(&key);
+    let base = fixture.start(&leaves([("old name", leaf()), ("replaced", file("x"))]));
+    let to = leaves([("new name", leaf()), ("replaced", leaf()), ("new", leaf())]);
+    let next = fixture.commit(&to, &[base], "next");
+    let arrive = &mut |step| {
+        if step == Step::WorkTree {
+            put_object(&fixture.annex, CONTENT);
+        }
+        Ok(())
+    };
+    let options = CheckoutOptions::default();
+    let done = fixture.annex.carry_out(&of_main(base, next), &options, false, arrive);
+    assert_eq!(done.unwrap().changed, 3);
+    for name in ["new name", "replaced", "new"] {
+        assert_eq!(fixture.read(name), CONTENT, "{name}");
+    }
+    fixture.assert_clean();
+}
+
 /// A file that something is mounted on, as it stands for all that the system refuses of one path alone.
 struct Bound(std::path::PathBuf);
 
