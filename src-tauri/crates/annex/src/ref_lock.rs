@@ -49,6 +49,10 @@ impl<'r> RefLock<'r> {
         let missing = || common.failed("open", "refs".as_ref(), rustix::io::Errno::NOENT);
         let refs = common.find("refs")?.ok_or_else(missing)?;
         let mut directory = Arc::new(refs.make(below)?);
+        // libgit2 would read what a link leads to.
+        if directory.kind(leaf) == Some(FileType::Symlink) {
+            directory.refuse_other_than_file(leaf)?;
+        }
         let lock = match GitLock::take(&directory, leaf) {
             // git has removed it meanwhile, being empty.
             Err(error) if error.is_not_found() => {

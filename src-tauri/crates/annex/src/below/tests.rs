@@ -244,6 +244,41 @@ const CHECK_OUT: Act = |world| {
     words(done.map(|done| assert_eq!(done.changed, 1)))
 };
 const SETTLE: Act = |world| words(world.here.annex.settle_retired(SystemTime::now()));
+/// The first of these two is a note, and both are as a checkout leaves them.
+const RETIRED: [(&str, &str); 2] = [
+    ("anabranch/retired/5.path", "7 1 1\na"),
+    ("anabranch/retired/5", "written to since"),
+];
+const SETTLE_ONE: Act = |world| {
+    for (name, text) in RETIRED {
+        let path = world.git_dir(Here).join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if path.symlink_metadata().is_err() {
+            fs::write(path, text).unwrap();
+        }
+    }
+    SETTLE(world)
+};
+/// Merges a branch that has forgotten its history, and one that has not.
+const FORGET: Act = |world| {
+    let git = world.here.annex.git().unwrap();
+    let who = git2::Signature::now("a", "a@b").unwrap();
+    for (name, file, text) in [
+        (
+            "refs/remotes/one/git-annex",
+            "transitions.log",
+            "ForgetGitHistory 50s\n",
+        ),
+        ("refs/remotes/two/git-annex", "other.log", "1\n"),
+    ] {
+        let mut tree = git.treebuilder(None).unwrap();
+        tree.insert(file, git.blob(text.as_bytes()).unwrap(), 0o100_644)
+            .unwrap();
+        let tree = git.find_tree(tree.write().unwrap()).unwrap();
+        git.commit(Some(name), &who, &who, "theirs", &tree, &[]).unwrap();
+    }
+    words(world.here.annex.branch().merge().map(|merged| assert!(merged.changed)))
+};
 const INIT: Act = |world| words(init::init(world.here.top(), None, 1));
 const FEW: Act = |world| words(world.objects(There, 3));
 const MANY: Act = |world| words(world.objects(There, 50));
@@ -340,12 +375,18 @@ fn nothing_outside_is_touched_where_a_link_stands() {
         (Here, "index.lock".into(), STAGE, Refused),
         (Here, "index.anabranch".into(), STAGE, Replaced),
         (Here, "index.damaged".into(), REBUILD, Replaced),
+        (There, "refs/heads/x/y".into(), MOVE, Refused),
         (There, "refs/heads/x/y.lock".into(), MOVE, Refused),
         (There, "refs/heads/x/y.new.lock".into(), MOVE, Replaced),
         (There, "logs/refs/heads/x/y".into(), MOVE, Refused),
         (Here, "logs/HEAD".into(), MOVE_HERE, Refused),
         (Here, "anabranch/checkout".into(), CHECK_OUT, Refused),
         (Here, "anabranch/checkout.lck".into(), CHECK_OUT, Refused),
+        (Here, RETIRED[0].0.into(), SETTLE_ONE, Refused),
+        (Here, RETIRED[1].0.into(), SETTLE_ONE, Refused),
+        (Here, "annex/index".into(), FORGET, Replaced),
+        (Here, "annex/index.lck".into(), FORGET, Replaced),
+        (Here, "annex/ignoredrefs".into(), FORGET, Refused),
         (Here, "hooks/pre-commit".into(), HOOKS, Replaced),
         (There, report, SEND_LARGE, Replaced),
         (There, lock_of_report, SEND_LARGE, Refused),
