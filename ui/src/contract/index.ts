@@ -257,6 +257,10 @@ contact: Contact,
  */
 has_commits: boolean, 
 /**
+ * Why no contents are sent to it, if git's settings say so; in words for people.
+ */
+takes_nothing: string | null, 
+/**
  * Contents that it wants and lacks.
  */
 wants: number, 

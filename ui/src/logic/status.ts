@@ -100,6 +100,9 @@ export function lacks(place: Place): string {
   if (place.wants > 0) {
     return text.place.wants(place.wants, place.wants_bytes);
   }
+  if (place.takes_nothing) {
+    return sentence(place.takes_nothing);
+  }
   return place.has_commits ? text.place.complete : text.place.lacksChanges;
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use contract::{Contact, Direction, Folder, Progress, Why};
+use contract::{Contact, Direction, Folder, Place, Progress, Why};
 
 /// All there is to say of a folder.
 pub(crate) fn summary(folder: &Folder) -> String {
@@ -26,11 +26,7 @@ pub(crate) fn summary(folder: &Folder) -> String {
         ));
     }
     for place in &folder.places {
-        line(format!(
-            "{}: {}",
-            place.name,
-            contact(&place.contact, place.has_commits, place.wants, place.wants_bytes)
-        ));
+        line(format!("{}: {}", place.name, standing(place)));
     }
     for transfer in &folder.transfers {
         line(progress(transfer));
@@ -69,14 +65,18 @@ pub(crate) fn json(text: &str) -> String {
     text.chars().map(escaped).collect()
 }
 
-fn contact(contact: &Contact, has_commits: bool, wants: u64, bytes: u64) -> String {
-    match contact {
+fn standing(place: &Place) -> String {
+    let (wants, bytes) = (place.wants, place.wants_bytes);
+    match &place.contact {
         Contact::Unknown => "being looked for".to_owned(),
         Contact::Away(why) => format!("away: {why}"),
         Contact::Unsupported(why) => format!("left alone: {why}"),
         Contact::Here if wants > 0 => format!("wants {} ({}) that it does not have", engine::files(wants), size(bytes)),
-        Contact::Here if !has_commits => "does not have all changes yet".to_owned(),
-        Contact::Here => "has everything that it wants".to_owned(),
+        Contact::Here if !place.has_commits => "does not have all changes yet".to_owned(),
+        Contact::Here => match &place.takes_nothing {
+            Some(why) => why.clone(),
+            None => "has everything that it wants".to_owned(),
+        },
     }
 }
 
@@ -106,7 +106,9 @@ pub(crate) fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{contact, json, plain, size, summary, why};
+    use contract::{Contact, Place};
+
+    use super::{json, plain, size, standing, summary, why};
 
     const EVIL: &str = "evil\u{1b}]0;owned\u{7}\u{9b}31m\n\u{202e}red";
 
@@ -162,7 +164,19 @@ mod tests {
 
     #[test]
     fn one_file_is_one() {
-        let wants = |files| contact(&contract::Contact::Here, true, files, 2000);
+        let wants = |wants| {
+            standing(&Place {
+                name: "stick".to_owned(),
+                contact: Contact::Here,
+                has_commits: true,
+                takes_nothing: None,
+                wants,
+                wants_bytes: 2000,
+                checked: None,
+                keeps: None,
+                held: None,
+            })
+        };
         assert_eq!(wants(1), "wants 1 file (2.0 kB) that it does not have");
         assert_eq!(wants(2), "wants 2 files (2.0 kB) that it does not have");
     }

@@ -202,6 +202,8 @@ pub struct Place {
     pub contact: Contact,
     /// True if it has our commits, as far as known.
     pub has_commits: bool,
+    /// Why no contents are sent to it, if git's settings say so; in words for people.
+    pub takes_nothing: Option<String>,
     /// Contents that it wants and lacks.
     pub wants: u64,
     /// Their bytes.

@@ -7,7 +7,7 @@ use assistant::{Assistant, Reach};
 use model::{RemoteName, RepoPath};
 
 use crate::Error;
-use crate::status::is_kept_away;
+use crate::status::{is_kept_away, takes_nothing};
 use crate::work::Workshop;
 
 /// What decides when something can go.
@@ -65,11 +65,8 @@ pub(crate) fn put_first(workshop: &Workshop, path: &RepoPath, place: Option<&str
             remote.name
         ));
     }
-    if let Some(remote) = remote.filter(|remote| !remote.takes_contents()) {
-        return refused(format!(
-            "git's settings let no contents go to {} (annex-ignore, annex-readonly or annex-push)",
-            remote.name
-        ));
+    if let Some((remote, why)) = remote.and_then(|remote| Some((remote, takes_nothing(remote)?))) {
+        return refused(format!("no contents are sent to {}: {why}", remote.name));
     }
     let is_barred = match remote {
         None => is_kept_away(workshop, &facts.have, &facts.barred),
@@ -153,7 +150,7 @@ mod tests {
         .unwrap();
         scene.workshop.list_remotes();
         let why = said(&scene, b"b-/x", Some(name), "there").unwrap_err();
-        assert!(why.starts_with("git's settings let no contents go to there"), "{why}");
+        assert!(why.starts_with("no contents are sent to there: annex-"), "{why}");
         assert!(scene.workshop.precedence().is_empty());
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use annex::settings::RemoteSettings;
 use annex::{Annex, Facts};
 use assistant::content::Direction;
 use assistant::guards::{About, Question};
@@ -225,7 +226,7 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
     let settings = workshop.remote_settings();
     let views: Vec<RemoteView<'_>> = assistant.remotes().collect();
     let facts = workshop.known_facts();
-    let place = |(name, settings): (&model::RemoteName, &annex::settings::RemoteSettings)| {
+    let place = |(name, settings): (&model::RemoteName, &RemoteSettings)| {
         let view = views.iter().find(|view| view.name == name);
         let uuid = settings.uuid.as_ref();
         let way = (name.clone(), Direction::Send);
@@ -233,12 +234,15 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
             let wants = uuid.is_some_and(|uuid| class.want.contains(uuid) && !class.have.contains(uuid));
             wants && !class.barred.contains(&way)
         };
-        let lacking = || assistant.classes().iter().filter(wanted);
+        // What may not be sent there is not waited for.
+        let classes = || assistant.classes().iter().filter(|_| settings.takes_contents());
+        let lacking = || classes().filter(wanted);
         let wants = view.map_or(0, |_| lacking().map(|class| class.keys).sum());
         Place {
             name: name.to_string(),
             contact: view.map_or_else(|| unsupported(settings, workshop), contact),
             has_commits: view.is_none_or(|view| !view.lacks_heads),
+            takes_nothing: takes_nothing(settings).map(|why| format!("no contents are sent to it: {why}")),
             wants,
             wants_bytes: view.map_or(0, |_| lacking().map(|class| class.bytes).sum()),
             checked: uuid.and_then(|uuid| workshop.checked(uuid)),
@@ -289,7 +293,7 @@ fn full(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<Stri
     full
 }
 
-pub(crate) fn unsupported(settings: &annex::settings::RemoteSettings, workshop: &Workshop) -> Contact {
+pub(crate) fn unsupported(settings: &RemoteSettings, workshop: &Workshop) -> Contact {
     if !workshop.rules().policy.allows_git(&settings.name) {
         return Contact::Unsupported("a rule says that nothing is exchanged with it".to_owned());
     }
@@ -305,13 +309,25 @@ pub(crate) fn unsupported(settings: &annex::settings::RemoteSettings, workshop: 
 
 /// The type of a special remote: what the configuration says, else the git-annex branch, which names kinds that are newer
 /// than this program.
-fn kind_of(special: &str, settings: &annex::settings::RemoteSettings, workshop: &Workshop) -> Option<String> {
+fn kind_of(special: &str, settings: &RemoteSettings, workshop: &Workshop) -> Option<String> {
     if special != annex::settings::UNKNOWN_SPECIAL {
         return Some(special.to_owned());
     }
     let facts = workshop.known_facts()?;
     let described = facts.special_remotes.get(settings.uuid.as_ref()?)?;
     Some(described.kind.clone()).filter(|kind| !kind.is_empty())
+}
+
+/// Why no contents are sent to a place, if git's settings say so.
+pub(crate) fn takes_nothing(settings: &RemoteSettings) -> Option<&'static str> {
+    let why = match settings {
+        settings if settings.takes_contents() => return None,
+        RemoteSettings { ignore: true, .. } => "annex-ignore is set for it",
+        RemoteSettings { readonly: true, .. } => "annex-readonly is set for it",
+        RemoteSettings { push: false, .. } => "annex-push is off for it",
+        RemoteSettings { .. } => "git pushes to another address than it fetches from (pushurl or pushInsteadOf)",
+    };
+    Some(why)
 }
 
 pub(crate) fn contact(view: &RemoteView<'_>) -> Contact {
@@ -413,6 +429,12 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
                 files(class.keys),
                 holders.join(", ")
             )
+        } else if !gives(workshop, class) {
+            format!(
+                "{} that only {} has, from where git's settings let no contents come (annex-ignore or annex-pull)",
+                files(class.keys),
+                holders.join(", ")
+            )
         } else {
             let setbacks = workshop.setbacks();
             let mut failed = setbacks.reasons_to_get().map(|(name, why)| format!("{name}: {why}"));
@@ -507,6 +529,13 @@ fn notes(workshop: &Workshop) -> Vec<String> {
         )
     }));
     notes
+}
+
+/// True if a place that has the contents gives any, as far as git's settings go.
+fn gives(workshop: &Workshop, class: &Class) -> bool {
+    let remotes = workshop.remote_settings();
+    let has = |remote: &&RemoteSettings| remote.uuid.as_ref().is_some_and(|uuid| class.have.contains(uuid));
+    remotes.values().filter(has).any(RemoteSettings::gives_contents)
 }
 
 /// True if contents are wanted here and not here, unless rules keep them from all that have them.

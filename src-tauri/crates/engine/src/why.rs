@@ -11,7 +11,7 @@ use model::{RepoPath, Uuid};
 
 use crate::Error;
 use crate::observations::FileFacts;
-use crate::status::{contact, is_kept_away, unsupported};
+use crate::status::{contact, is_kept_away, takes_nothing, unsupported};
 use crate::work::Workshop;
 
 /// Looks at what was observed of a file. Without an assistant no engine runs.
@@ -224,7 +224,10 @@ impl Waits<'_> {
             Contact::Here if !self.facts.have.contains(self.workshop.annex().uuid()) => {
                 "this folder does not have it yet".to_owned()
             }
-            Contact::Here => self.on_its_way(remote, Direction::Send),
+            Contact::Here => match takes_nothing(remote) {
+                Some(why) => format!("no contents are sent there: {why}"),
+                None => self.on_its_way(remote, Direction::Send),
+            },
         }
     }
 

@@ -24,6 +24,7 @@ fn place(name: &str, wants: u64) -> Place {
         name: name.to_owned(),
         contact: contract::Contact::Here,
         has_commits: true,
+        takes_nothing: None,
         held: None,
         wants,
         wants_bytes: wants,

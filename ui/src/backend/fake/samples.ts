@@ -44,6 +44,7 @@ export function place(name: string, differs: Partial<Place> = {}): Place {
     name,
     contact: 'here',
     has_commits: true,
+    takes_nothing: null,
     wants: 0,
     wants_bytes: 0,
     checked: null,

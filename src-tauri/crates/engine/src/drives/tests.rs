@@ -55,6 +55,7 @@ fn place(name: &str) -> Place {
         name: name.to_owned(),
         contact: Contact::Here,
         has_commits: true,
+        takes_nothing: None,
         held: None,
         wants: 0,
         wants_bytes: 0,
