@@ -240,6 +240,38 @@ impl Drop for SmallDisk {
     }
 }
 
+/// A folder seen at another place by way of a program, as one on another computer is: of changes in the folder itself
+/// nothing is told there.
+pub struct Share {
+    mount_point: PathBuf,
+}
+
+impl Share {
+    /// Shows a folder at a name in the sandbox.
+    ///
+    /// # Errors
+    ///
+    /// With the reason why this machine cannot.
+    pub fn new(sandbox: &Sandbox, folder: &Path, name: &str) -> Result<Share, String> {
+        let mount_point = sandbox.path(name);
+        std::fs::create_dir(&mount_point).map_err(|error| error.to_string())?;
+        possible(sandbox.command("bindfs").arg(folder).arg(&mount_point))?;
+        Ok(Share { mount_point })
+    }
+
+    /// Where the folder is seen.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.mount_point
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.mount_point).status();
+    }
+}
+
 /// A folder in which nobody can write, root neither, until it is let go of.
 pub struct ReadOnly {
     folder: PathBuf,

@@ -52,6 +52,21 @@ fn here(value: &str) -> Value {
 }
 
 #[test]
+fn the_users_own_attributes_hold_where_git_looks_for_them() {
+    let sandbox = Sandbox::new();
+    let (first, _) = two_clones(&sandbox);
+    let own = sandbox.path("home/.config/git/attributes");
+    fs::create_dir_all(own.parent().unwrap()).unwrap();
+    fs::write(&own, "*.md annex.largefiles=nothing\n").unwrap();
+    fs::write(first.join("note.md"), "a note\n").unwrap();
+    fs::write(first.join("photo"), "a photo\n").unwrap();
+    Actor::Anabranch.sync(&sandbox, &first);
+    let stored = |name: &str| run(&mut sandbox.git(&first, ["show", &format!("HEAD:{name}")]));
+    assert_eq!(stored("note.md"), "a note\n");
+    assert!(stored("photo").contains("annex"), "{}", stored("photo"));
+}
+
+#[test]
 fn copies_are_set_here_and_elsewhere_and_both_agree() {
     if !needs_git_annex() {
         return;

@@ -97,6 +97,11 @@ pub(crate) const TEST: &[Need] = &[
         packages: &["ntfs-3g"],
     },
     Need {
+        is_there: || has_program("bindfs"),
+        what: "bindfs",
+        packages: &["bindfs"],
+    },
+    Need {
         is_there: || has_program("losetup"),
         what: "mount and losetup",
         packages: &["mount"],

@@ -484,6 +484,22 @@ fn a_control_file_in_conflict_stays_one_file_at_its_path() {
             tree.insert("old".to_owned(), file("a\n"));
             tree
         }),
+        // The other files that rule what git does.
+        (
+            leaves([]),
+            leaves([
+                (".gitattributes", file("*.md x\n")),
+                (".gitmodules", file("[submodule \"a\"]\n")),
+            ]),
+            leaves([
+                (".gitattributes", file("*.md y\n")),
+                (".gitmodules", file("[submodule \"b\"]\n")),
+            ]),
+            leaves([
+                (".gitattributes", file("*.md x\n*.md y\n")),
+                (".gitmodules", file("[submodule \"a\"]\n[submodule \"b\"]\n")),
+            ]),
+        ),
         // Renamed together with its directory.
         (
             leaves([("p/.gitignore", file("a\n")), ("p/x", file("x"))]),
