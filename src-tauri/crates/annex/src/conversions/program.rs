@@ -26,8 +26,11 @@ const KEPT: [&str; 4] = [
     "GIT_ATTR_NOSYSTEM",
 ];
 
-/// git-annex's filter has no part in it, and what git stores is on disk before a commit leads to it.
-const SETTINGS: [(&str, &str); 6] = [
+/// git-annex's filter has no part in it, what git stores is on disk before a commit leads to it, and of the programs that a
+/// repository's configuration names none runs but the filters that are asked for.
+const SETTINGS: [(&str, &str); 8] = [
+    ("core.hooksPath", "/dev/null"),
+    ("core.fsmonitor", "false"),
     ("filter.annex.process", ""),
     ("filter.annex.clean", ""),
     ("filter.annex.smudge", ""),
@@ -163,6 +166,9 @@ impl Conversions {
         }
         let top = self.annex.work_tree().unwrap_or(self.annex.git_dir());
         git.current_dir(top)
+            // What is missing in a partial clone is not fetched: the way there may be a program too.
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .env("GIT_ALLOW_PROTOCOL", "none")
             .env("LC_ALL", "C.UTF-8")
             .env("GIT_INDEX_FILE", index);
         git.arg("--git-dir")

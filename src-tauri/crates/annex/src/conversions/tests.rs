@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use model::Oid;
 
@@ -79,6 +80,32 @@ fn files_are_what_git_would_check_out() {
     second.insert("sub/n.new".to_owned(), file("one\n"));
     let second = fixture.commit(&second, &[first_commit], "second");
     compare_with_git(&fixture, second);
+}
+
+/// Somebody else may have written that configuration: the folder may be on a drive.
+#[test]
+fn no_program_of_the_configuration_runs_but_the_filters() {
+    let fixture = repository();
+    let first = leaves([(".gitattributes", file(ATTRIBUTES)), ("a.bat", file("one\n"))]);
+    let commit = fixture.commit(&first, &[], "first");
+    fixture.start(&leaves([]));
+    let monitor = format!("touch '{0}/ran'; touch '{0}/ran too'; false", fixture.path().display());
+    fixture.git(&["config", "core.fsmonitor", &monitor]);
+    let hooks = fixture.path().join(".git/hooks");
+    fs::create_dir_all(&hooks).unwrap();
+    for name in ["post-index-change", "post-checkout"] {
+        fs::write(hooks.join(name), format!("#!/bin/sh\n{monitor}\n")).unwrap();
+        fs::set_permissions(hooks.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    fixture.check_out(commit).unwrap();
+    assert_eq!(fixture.read("a.bat"), b"one\r\n");
+    let path = model::RepoPath::parse(b"d.secret").unwrap();
+    fixture.write("d.secret", b"password\n");
+    let conversions = super::Conversions::of_work_tree(&fixture.annex).unwrap();
+    let conversion = conversions.of(&path).unwrap();
+    let stored = conversions.store(&[(&path, conversion)]);
+    assert!(stored[&path].is_ok(), "{stored:?}");
+    assert!(!fixture.exists("ran") && !fixture.exists("ran too"));
 }
 
 /// What is there is compared as git would check it out.

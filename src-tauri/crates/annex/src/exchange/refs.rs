@@ -380,6 +380,21 @@ fn push_git_annex(both: &Both<'_>, heads: &RemoteHeads, commit: Oid, pushed: &mu
     Ok(())
 }
 
+/// True if the configuration of the repository itself names programs that files are to pass through. They run for whoever
+/// keeps that repository, and never because somebody pushes to it.
+fn has_filters_of_its_own(git: &git2::Repository) -> Result<bool> {
+    let doing = || Error::git("read the configuration");
+    let config = git.config().map_err(doing())?;
+    let entries = config.entries(Some("^filter\\..*\\.(clean|smudge|process)$"));
+    let mut has = false;
+    let each = |entry: &git2::ConfigEntry<'_>| {
+        let is_own = matches!(entry.level(), git2::ConfigLevel::Local | git2::ConfigLevel::Worktree);
+        has |= is_own && !entry.name_bytes().starts_with(b"filter.annex.");
+    };
+    entries.map_err(doing())?.for_each(each).map_err(doing())?;
+    Ok(has)
+}
+
 /// Brings the work tree of a repository on this machine up to date, and removes `synced/B` there, as git-annex does when
 /// it has merged it.
 fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions) -> Result<Option<MergeOutcome>> {
@@ -395,7 +410,7 @@ fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions
         }
         None => true,
     };
-    if !forward {
+    if !forward || has_filters_of_its_own(&git)? {
         return Ok(None);
     }
     let reference = format!("refs/heads/synced/{branch}");

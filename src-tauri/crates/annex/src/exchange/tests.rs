@@ -285,6 +285,24 @@ fn a_work_tree_is_brought_up_to_date_in_the_way_that_is_asked_for() {
     assert_eq!((file.len(), file.nlink()), (7, 2), "it is a link to the object");
 }
 
+/// They are programs that whoever wrote its configuration chose.
+#[test]
+fn a_work_tree_with_filters_of_its_own_is_left_to_its_owner() {
+    let (here, there) = (Fixture::new(), Fixture::new());
+    let first = there.start(&leaves([("a", file("1"))]));
+    fetch(&here.annex, &there.path(), &origin(), "main").unwrap();
+    here.set("refs/heads/main", first);
+    let filter = format!("touch '{}/ran'; cat", there.path().display());
+    there.git(&["config", "filter.x.smudge", &filter]);
+    let to = leaves([("a", file("2")), (".gitattributes", file("a filter=x\n"))]);
+    let second = here.commit(&to, &[first], "second");
+    here.set("refs/heads/main", second);
+    let pushed = push(&here.annex, &there.path(), &origin(), "main", &both()).unwrap();
+    assert!(matches!(pushed, PushOutcome::Pushed { .. }), "{pushed:?}");
+    assert_eq!(there.get("refs/heads/synced/main"), Some(second));
+    assert_eq!((there.read("a"), there.exists("ran")), (b"1".to_vec(), false));
+}
+
 #[test]
 fn a_work_tree_with_edits_in_the_way_is_left_alone() {
     let (here, clone) = (Fixture::new(), Fixture::new());
