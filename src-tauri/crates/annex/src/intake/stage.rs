@@ -174,10 +174,12 @@ impl<'a> Staging<'a> {
             return Ok(Tried::Changed);
         }
         staged.write()?;
+        // Cut off in between, what the index has and the branch has not is staged, and committed next time. The other way
+        // round it would look as if somebody had staged that it goes.
+        draft.staged.take().map_or(Ok(()), Staged::commit)?;
         if let Some((lock, prepared)) = branch {
             lock.set_prepared(prepared, &draft.head.deed(self.options.message))?;
         }
-        draft.staged.take().map_or(Ok(()), Staged::commit)?;
         Ok(Tried::Done(draft.outcome))
     }
 
