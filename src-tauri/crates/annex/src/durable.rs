@@ -43,8 +43,11 @@ pub(crate) mod told {
         FileSystem,
     }
 
+    type Act = Box<dyn FnOnce()>;
+
     thread_local! {
         static ALL: RefCell<Vec<Synced>> = const { RefCell::new(Vec::new()) };
+        static ACT: RefCell<Option<Act>> = const { RefCell::new(None) };
     }
 
     impl Synced {
@@ -69,6 +72,16 @@ pub(crate) mod told {
 
     pub(super) fn note(synced: Synced) {
         ALL.with_borrow_mut(|all| all.push(synced));
+        if matches!(synced, Synced::Directory(_))
+            && let Some(act) = ACT.take()
+        {
+            act();
+        }
+    }
+
+    /// Does something when this thread next makes the names in a directory durable, before it does.
+    pub(crate) fn before_next_directory(act: impl FnOnce() + 'static) {
+        ACT.set(Some(Box::new(act)));
     }
 
     /// What this thread made durable since it was asked last, in order.

@@ -210,6 +210,27 @@ fn git_in(top: &Path, home: &Path, args: &[&str]) -> BString {
     output.stdout.into()
 }
 
+/// A file that something is mounted on, as it stands for all that the system refuses of one path alone.
+pub(crate) struct Bound(PathBuf);
+
+impl Bound {
+    /// None, said aloud, where nothing can be mounted.
+    pub(crate) fn mount(from: &Path, onto: PathBuf) -> Option<Self> {
+        let status = Command::new("mount").arg("--bind").args([from, &onto]).status();
+        if !status.is_ok_and(|status| status.success()) {
+            lacks("mount", "nothing can be mounted here (it needs root)");
+            return None;
+        }
+        Some(Self(onto))
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
 /// A file system for the time of a test that takes `X` and `x` for one name.
 pub(crate) struct Folding {
     place: tempfile::TempDir,

@@ -80,8 +80,10 @@ use entry::trusts_mode;
 use marker::Marker;
 pub use obstacle::{Obstacle, Waiting};
 use place::Place;
+pub(crate) use place::look_at;
 use plan::{Plan, Planner};
 pub use retired::Retired;
+pub(crate) use taken_away::{Taken, TakenAway};
 
 /// How often a checkout is planned without the lock of the index, before it is planned under it.
 const DRAFTS: usize = 3;

@@ -15,9 +15,9 @@ use crate::{Error, Result};
 
 /// What was seen of a file when something was decided about it: if this is still so, the file is still the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) stat: Stat,
-    pub(super) links: u64,
+pub(crate) struct Seen {
+    pub(crate) stat: Stat,
+    pub(crate) links: u64,
 }
 
 impl std::ops::Deref for Seen {
@@ -30,7 +30,7 @@ impl std::ops::Deref for Seen {
 
 impl Seen {
     #[allow(clippy::unnecessary_cast, reason = "the width differs between architectures")]
-    pub(super) fn of(stat: rustix::fs::Stat) -> Self {
+    pub(crate) fn of(stat: rustix::fs::Stat) -> Self {
         Self {
             links: stat.st_nlink as u64,
             stat: stat.into(),
@@ -192,7 +192,7 @@ pub(super) fn meant(directory: BorrowedFd<'_>, errno: Errno) -> Errno {
 }
 
 /// Looks at a file in an open directory, without following a symlink.
-pub(super) fn look_at(parent: BorrowedFd<'_>, path: &RepoPath) -> rustix::io::Result<Option<Seen>> {
+pub(crate) fn look_at(parent: BorrowedFd<'_>, path: &RepoPath) -> rustix::io::Result<Option<Seen>> {
     match rustix::fs::statat(parent, &**path.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(Seen::of(stat))),
         Err(Errno::NOENT) => Ok(None),

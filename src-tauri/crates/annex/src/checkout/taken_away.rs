@@ -1,4 +1,4 @@
-//! Files that a checkout takes out of the work tree, and the programs that still have them open.
+//! Files that are taken out of the work tree, and the programs that still have them open.
 //!
 //! A program that has a file open for writing writes into the file, not to its name: once the name leads elsewhere, what it
 //! writes is in no file that anybody sees. So a file is taken away only under a lease, which the system gives where
@@ -24,7 +24,7 @@ const AT_ONCE: usize = 64;
 
 /// What became of a file that was to be taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(crate) enum Taken {
     /// It is gone from its place.
     Done,
     /// Another file is there than was seen, or none; nothing was changed.
@@ -34,7 +34,7 @@ pub(super) enum Taken {
 }
 
 /// The files that were taken away and are not deleted yet. [`TakenAway::finish`] deletes them.
-pub(super) struct TakenAway<'a> {
+pub(crate) struct TakenAway<'a> {
     store: &'a Store<'a>,
     files: Vec<Old>,
 }
@@ -58,7 +58,7 @@ enum Holder {
 }
 
 impl<'a> TakenAway<'a> {
-    pub(super) fn new(store: &'a Store<'a>) -> Self {
+    pub(crate) fn new(store: &'a Store<'a>) -> Self {
         Self {
             store,
             files: Vec::new(),
@@ -71,7 +71,7 @@ impl<'a> TakenAway<'a> {
     /// checked once more, and goes back if it is not the one that was seen. (Of its times, only that of the last status change may differ.)
     /// ext4 writes a file to disk at once when it is renamed over another, but not when the two are exchanged. This is
     /// faster for many files, and the caller has to sync what must survive.
-    pub(super) fn replace(
+    pub(crate) fn replace(
         &mut self,
         new: Incoming,
         parent: BorrowedFd<'_>,
@@ -114,7 +114,7 @@ impl<'a> TakenAway<'a> {
     }
 
     /// Takes the file that was seen out of the work tree.
-    pub(super) fn delete(&mut self, parent: BorrowedFd<'_>, path: &RepoPath, seen: &Seen) -> Result<Taken, Errno> {
+    pub(crate) fn delete(&mut self, parent: BorrowedFd<'_>, path: &RepoPath, seen: &Seen) -> Result<Taken, Errno> {
         let name = &**path.file_name();
         let holder = match holder(parent, path, seen)? {
             Ok(holder) => holder,
@@ -176,7 +176,7 @@ impl<'a> TakenAway<'a> {
     }
 
     /// Deletes what was taken away; what somebody may still write to is retired.
-    pub(super) fn finish(mut self) -> crate::Result<()> {
+    pub(crate) fn finish(mut self) -> crate::Result<()> {
         self.flush()
     }
 

@@ -6,7 +6,6 @@
 //! again, and what was done already is found done.
 
 mod head;
-mod links;
 mod overwritten;
 mod prepare;
 mod reading;

@@ -1,16 +1,17 @@
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
+use std::fs::Metadata;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
 use model::Key;
-use rustix::fs::{AtFlags, Mode, chmodat};
+use rustix::fs::{AtFlags, Mode, chmodat, statat};
 use rustix::io::Errno;
 
-use super::links::Scratch;
 use super::prepare::{Annexed, Content, Prepared};
-use super::reading::not_stored;
+use super::reading::{not_stored, unreadable};
 use super::{Intake, Postponed};
 use crate::beneath::{Directories, open_file};
+use crate::checkout::{Taken, TakenAway, look_at};
 use crate::durable::{sync_file, sync_file_system};
 use crate::pointer::{key_of_pointer, key_of_symlink, symlink_target};
 use crate::stat::Stat;
@@ -45,17 +46,18 @@ impl Annex {
                 *known = outcome;
             }
         }
-        let mut scratch = None;
+        let mut taken_away = TakenAway::new(contents);
         let mut directories = Directories::below(root);
         let mut kept = Vec::with_capacity(prepared.len());
+        objects_first(contents, prepared);
         for mut file in prepared.drain(..) {
             let outcome = match &file.content {
                 Content::Annexed(annexed) => match stored.get(&annexed.key) {
-                    Some(Ok(())) => self.settle(contents, &mut directories, &mut scratch, &file, annexed)?,
+                    Some(Ok(())) => settle(contents, &mut directories, &mut taken_away, &file, annexed)?,
                     Some(Err(reason)) => Err(Postponed::NotStored(reason.clone())),
                     None => Err(Postponed::Changed),
                 },
-                Content::Misplaced(target) => self.replace(&mut directories, &mut scratch, &file, target)?,
+                Content::Misplaced(target) => replace(contents, &mut directories, &mut taken_away, &file, target)?,
                 Content::Renamed(_)
                 | Content::Pointer(_)
                 | Content::Git(_)
@@ -69,61 +71,100 @@ impl Annex {
                     kept.push(file);
                 }
                 Err(reason) => {
+                    if let Content::Annexed(annexed) = &file.content
+                        && distrust(contents, &mut directories, &file, annexed)?
+                    {
+                        // Another file with this content has to give it once more.
+                        stored.remove(&annexed.key);
+                    }
                     give_back(&mut directories, &file);
                     intake.postponed.push((file.path, reason));
                 }
             }
         }
+        taken_away.finish()?;
         *prepared = kept;
         intake.keys_added = keys_added(contents, stored, prepared);
         Ok(())
     }
+}
 
-    /// Makes sure that a file still is what was stored, and replaces it by a symlink if it is locked. Returns the stat
-    /// data that it has now.
-    fn settle(
-        &self,
-        contents: &Store<'_>,
-        directories: &mut Directories<'_>,
-        scratch: &mut Option<Scratch>,
-        file: &Prepared,
-        annexed: &Annexed,
-    ) -> Result<std::result::Result<Stat, Postponed>> {
-        if annexed.is_unlocked && !annexed.is_linked {
-            return Ok(Ok(file.stat));
-        }
-        let outcome = match annexed.is_unlocked {
-            true => match directories.stat(file.path.as_bytes()) {
-                Ok(now) if now.is_same_file(&file.stat) => Ok(now),
-                _ => Err(Postponed::Changed),
-            },
-            false => {
-                let target = symlink_target(&file.path, &annexed.key);
-                self.replace(directories, scratch, file, &target)?
-            }
-        };
-        if outcome.is_err() {
-            distrust(contents, file, annexed)?;
-        }
-        Ok(outcome)
+/// Of several files with one content, the object is one; what becomes of it decides about the others.
+fn objects_first(contents: &Store<'_>, prepared: &mut [Prepared]) {
+    let key_of = |file: &Prepared| match &file.content {
+        Content::Annexed(annexed) => Some(annexed.key.clone()),
+        Content::Renamed(_)
+        | Content::Pointer(_)
+        | Content::Git(_)
+        | Content::LargeGit(_)
+        | Content::ByGit(..)
+        | Content::Symlink(_)
+        | Content::Misplaced(_) => None,
+    };
+    let mut counts: HashMap<Key, usize> = HashMap::new();
+    for key in prepared.iter().filter_map(key_of) {
+        *counts.entry(key).or_default() += 1;
     }
+    let is_object = |file: &Prepared| {
+        let shared = key_of(file).filter(|key| counts.get(key).is_some_and(|count| *count > 1));
+        shared.is_some_and(|key| object_of(contents, &key, file).is_some())
+    };
+    if counts.values().any(|count| *count > 1) {
+        prepared.sort_by_cached_key(|file| !is_object(file));
+    }
+}
 
-    fn replace(
-        &self,
-        directories: &mut Directories<'_>,
-        scratch: &mut Option<Scratch>,
-        file: &Prepared,
-        target: &[u8],
-    ) -> Result<std::result::Result<Stat, Postponed>> {
-        let scratch = match scratch {
-            Some(scratch) => scratch,
-            none => none.insert(Scratch::open(self)?),
-        };
-        Ok(match directories.of(file.path.as_bytes()) {
-            Ok((directory, name)) => scratch.replace(directory, name, target, &|found| found.is_same_file(&file.stat)),
-            Err(_) => Err(Postponed::Vanished),
-        })
+/// Makes sure that a file still is what was stored, and replaces it by a symlink if it is locked. Returns the stat data that
+/// it has now.
+fn settle(
+    contents: &Store<'_>,
+    directories: &mut Directories<'_>,
+    taken_away: &mut TakenAway<'_>,
+    file: &Prepared,
+    annexed: &Annexed,
+) -> Result<std::result::Result<Stat, Postponed>> {
+    match (annexed.is_unlocked, annexed.is_linked) {
+        (true, false) => Ok(Ok(file.stat)),
+        (true, true) => Ok(match directories.stat(file.path.as_bytes()) {
+            Ok(now) if now.is_same_file(&file.stat) => Ok(now),
+            _ => Err(Postponed::Changed),
+        }),
+        (false, _) => {
+            let target = symlink_target(&file.path, &annexed.key);
+            replace(contents, directories, taken_away, file, &target)
+        }
     }
+}
+
+/// Puts a symlink in the place of a file, if that is still the one that was prepared.
+fn replace(
+    contents: &Store<'_>,
+    directories: &mut Directories<'_>,
+    taken_away: &mut TakenAway<'_>,
+    file: &Prepared,
+    target: &[u8],
+) -> Result<std::result::Result<Stat, Postponed>> {
+    let Ok((directory, name)) = directories.of(file.path.as_bytes()) else {
+        return Ok(Err(Postponed::Vanished));
+    };
+    let seen = match look_at(directory.as_fd(), &file.path) {
+        Ok(Some(seen)) if seen.is_same_file(&file.stat) => seen,
+        Ok(Some(_)) => return Ok(Err(Postponed::Changed)),
+        Ok(None) => return Ok(Err(Postponed::Vanished)),
+        Err(errno) => return Ok(Err(unreadable(errno))),
+    };
+    let link = match contents.scratch_symlink(target) {
+        Ok(link) => link,
+        Err(error) => return Ok(Err(Postponed::NotStored(error.to_string()))),
+    };
+    Ok(match taken_away.replace(link, directory.as_fd(), &file.path, &seen) {
+        Ok(Taken::Done) => statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map(Stat::from)
+            .map_err(unreadable),
+        Ok(Taken::Changed) => Err(Postponed::Changed),
+        Ok(Taken::Open) => Err(Postponed::BeingWritten),
+        Err(errno) => Err(not_stored(errno)),
+    })
 }
 
 /// Makes the files themselves durable that are about to be committed; those that cannot be are postponed. Whoever saved them
@@ -165,21 +206,31 @@ fn sync(directories: &mut Directories<'_>, file: &Prepared) -> rustix::io::Resul
     sync_file(open_file(directory, name)?)
 }
 
-/// Sets aside an object that is the same inode as a file which has changed since it was hashed.
-fn distrust(contents: &Store<'_>, file: &Prepared, annexed: &Annexed) -> Result<()> {
-    let object = contents
-        .open(&annexed.key)
-        .ok()
-        .and_then(|object| object.metadata().ok());
-    let Some(object) = object else { return Ok(()) };
-    let is_the_file = (object.dev(), object.ino()) == (file.stat.dev, file.stat.ino);
+/// Sets an object aside that is the same inode as a file which could not be settled: one that has changed since it was
+/// hashed, or one that is to be locked and still lies where anybody may change it. True if it did.
+fn distrust(
+    contents: &Store<'_>,
+    directories: &mut Directories<'_>,
+    file: &Prepared,
+    annexed: &Annexed,
+) -> Result<bool> {
+    let Some(object) = object_of(contents, &annexed.key, file) else {
+        return Ok(false);
+    };
     let (seconds, nanoseconds) = file.stat.mtime;
     let is_as_hashed =
         object.size() == file.stat.size && (object.mtime(), object.mtime_nsec()) == (seconds, i64::from(nanoseconds));
-    if is_the_file && !is_as_hashed {
-        contents.set_bad(&annexed.key)?;
-    }
-    Ok(())
+    let may_change = !annexed.is_unlocked
+        && directories
+            .stat(file.path.as_bytes())
+            .is_ok_and(|now| (now.dev, now.ino) == (file.stat.dev, file.stat.ino));
+    Ok((!is_as_hashed || may_change) && contents.set_bad(&annexed.key)?)
+}
+
+/// The object of a key, if it is the same inode as a file was when that was prepared.
+fn object_of(contents: &Store<'_>, key: &Key, file: &Prepared) -> Option<Metadata> {
+    let object = contents.open(key).ok()?.metadata().ok()?;
+    ((object.dev(), object.ino()) == (file.stat.dev, file.stat.ino)).then_some(object)
 }
 
 /// Undoes the write protection of a file that stays what it was.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::pointer::MAX_POINTER;
+use crate::scratch_repository::Bound;
 
 const CONTENT: &[u8] = b"content";
 
@@ -93,30 +94,6 @@ fn a_content_that_comes_while_its_pointers_are_put_in_place_fills_them() {
         assert_eq!(fixture.read(name), CONTENT, "{name}");
     }
     fixture.assert_clean();
-}
-
-/// A file that something is mounted on, as it stands for all that the system refuses of one path alone.
-struct Bound(std::path::PathBuf);
-
-impl Bound {
-    /// None, said aloud, where nothing can be mounted.
-    fn mount(from: &std::path::Path, onto: std::path::PathBuf) -> Option<Self> {
-        let status = std::process::Command::new("mount")
-            .arg("--bind")
-            .args([from, &onto])
-            .status();
-        if !status.is_ok_and(|status| status.success()) {
-            crate::skipped::lacks("mount", "nothing can be mounted here (it needs root)");
-            return None;
-        }
-        Some(Self(onto))
-    }
-}
-
-impl Drop for Bound {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg(&self.0).status();
-    }
 }
 
 #[test]

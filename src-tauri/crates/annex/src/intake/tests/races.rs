@@ -10,7 +10,8 @@ use std::path::Path;
 use model::Key;
 
 use super::{HELLO, Postponed, key, path};
-use crate::scratch_repository::Scratch;
+use crate::durable::told;
+use crate::scratch_repository::{Bound, Scratch};
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,4 +216,63 @@ fn a_file_that_is_changed_once_it_was_read_waits_and_an_object_that_is_another_d
         assert_eq!(repo.annex.store().find(&key(HELLO)).is_some(), is_replaced, "{told}");
         assert_eq!(mode(), if is_replaced { 0o600 } else { 0o640 }, "{told}");
     }
+}
+
+/// The object of both was the first one.
+#[test]
+fn a_file_with_the_content_of_one_that_is_changed_meanwhile_waits_and_is_taken_in_next() {
+    let mut repo = Scratch::new();
+    repo.settings.thin = true;
+    for name in ["a", "b"] {
+        repo.write(name, "hello");
+    }
+    let changed = repo.path("a");
+    let look = repo.look();
+    // When the objects have their names.
+    told::before_next_directory(move || {
+        let mut file = fs::File::options().write(true).open(changed).unwrap();
+        file.write_all(b"HELLO").unwrap();
+    });
+    let intake = repo.ingest(look).unwrap();
+    let waits = [path("a"), path("b")].map(|path| (path, Postponed::Changed));
+    assert_eq!(intake.postponed, waits);
+    assert_eq!(intake.keys_added, []);
+    repo.sync();
+    for (name, content) in [("a", "HELLO"), ("b", "hello")] {
+        assert_eq!(fs::read_to_string(repo.path(name)).unwrap(), content);
+    }
+    assert!(repo.annex.store().is_present(&key(HELLO)));
+    assert!(repo.look().is_clean());
+}
+
+/// It stays where anybody may change it, and must not be the object meanwhile.
+#[test]
+fn a_locked_file_that_cannot_be_replaced_is_no_object() {
+    let mut repo = Scratch::new();
+    repo.unlocked = false;
+    repo.write("a", "hello");
+    repo.write("b", "b");
+    let bound = std::sync::Mutex::new(None);
+    let act = |asked: &model::RepoPath| {
+        if asked.as_bytes() == b"b" {
+            *bound.lock().unwrap() = Some(Bound::mount(&repo.path("a"), repo.path("a")));
+        }
+        true
+    };
+    let intake = repo.ingest_deciding(repo.look(), &act).unwrap();
+    let Some(bound) = bound.into_inner().unwrap().unwrap() else {
+        return;
+    };
+    assert!(
+        matches!(&intake.postponed[..], [(_, Postponed::NotStored(_))]),
+        "{:?}",
+        intake.postponed
+    );
+    assert!(repo.annex.store().find(&key(HELLO)).is_none());
+    assert_eq!(intake.keys_added.len(), 1, "{:?}", intake.keys_added);
+    drop(bound);
+    repo.sync();
+    assert!(repo.path("a").is_symlink());
+    assert_eq!(fs::read_to_string(repo.path("a")).unwrap(), "hello");
+    repo.check();
 }
