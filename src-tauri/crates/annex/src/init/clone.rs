@@ -38,7 +38,7 @@ pub fn clone(source: &Path, dest: &Path, bare: bool, description: Option<&str>, 
         .and_then(|git| fetch(&git, &source, &branch).map(|()| git))
         .and_then(|git| adopt(git, dest, description, now));
     if made.is_err() {
-        discard(dest, existed);
+        discard(dest, bare, existed);
     }
     made
 }
@@ -124,14 +124,10 @@ fn file_url(path: &str) -> String {
     url
 }
 
-/// Removes a clone that failed. The place did not exist or was empty: all that is there was made here.
-fn discard(dest: &Path, existed: bool) {
-    if !existed {
-        let _ = fs::remove_dir_all(dest);
-        return;
-    }
-    for name in [
-        ".git",
+/// Removes a clone that failed; files that somebody has put into its work tree meanwhile stay.
+fn discard(dest: &Path, bare: bool, existed: bool) {
+    const BARE: [&str; 10] = [
+        "FETCH_HEAD",
         "HEAD",
         "config",
         "description",
@@ -141,12 +137,52 @@ fn discard(dest: &Path, existed: bool) {
         "refs",
         "annex",
         "packed-refs",
-    ] {
+    ];
+    for name in if bare { &BARE[..] } else { &[".git"] } {
         let path = dest.join(name);
         let _ = if path.is_dir() {
             fs::remove_dir_all(&path)
         } else {
             fs::remove_file(&path)
         };
+    }
+    if !existed {
+        let _ = fs::remove_dir(dest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, file, leaves};
+
+    #[test]
+    fn of_a_clone_that_failed_nothing_is_left_but_the_files_of_others() {
+        let source = Fixture::new();
+        source.start(&leaves([("a", file("a"))]));
+        let place = tempfile::tempdir().unwrap();
+        for bare in [false, true] {
+            for existed in [false, true] {
+                let dest = place.path().join(format!("{bare} {existed}"));
+                if existed {
+                    fs::create_dir(&dest).unwrap();
+                }
+                clone(&source.path(), &dest, bare, None, 1).unwrap();
+                discard(&dest, bare, existed);
+                let left: Vec<_> = fs::read_dir(&dest)
+                    .into_iter()
+                    .flatten()
+                    .map(|entry| entry.unwrap().file_name())
+                    .collect();
+                assert!(left.is_empty(), "bare {bare}, existed {existed}: {left:?}");
+            }
+        }
+        let dest = place.path().join("used");
+        clone(&source.path(), &dest, false, None, 1).unwrap();
+        for name in ["config", "photo"] {
+            fs::write(dest.join(name), "of the user").unwrap();
+        }
+        discard(&dest, false, false);
+        assert_eq!(fs::read_dir(&dest).unwrap().count(), 2);
     }
 }
