@@ -423,3 +423,51 @@ fn the_lost_and_found_at_the_top_of_a_drive_may_be_unreadable() {
         assert_eq!(look.added.len(), 1);
     }
 }
+
+/// What it ignores may be what must never be shared.
+#[test]
+fn nothing_is_added_where_it_is_not_known_what_is_ignored() {
+    let repo = Scratch::new();
+    repo.write(".gitignore", "*.key\n");
+    repo.write("d/.gitignore", "*.pem\n");
+    repo.sync();
+    for name in ["a", "d/b", "d/e/c", "f/g"] {
+        repo.write(name, name);
+    }
+    let added = |look: &super::Look| {
+        let mut added: Vec<String> = look.added.iter().map(|one| one.path.to_string()).collect();
+        added.sort_unstable();
+        added
+    };
+    for (file, errno, others) in [
+        (".gitignore", Errno::ACCESS, &[][..]),
+        ("d/.gitignore", Errno::IO, &["a", "f/g"]),
+        ("d/.gitignore", Errno::NOENT, &["a", "d/b", "d/e/c", "f/g"]),
+    ] {
+        let look = refusing(file, errno, || repo.look());
+        assert_eq!(added(&look), others, "{file}");
+        let look = refusing(file, errno, || repo.look_at(&["a", "d/b", "d/e/c", "f/g"]));
+        assert_eq!(added(&look), others, "{file}, looked at alone");
+        assert_eq!(look.unreadable.is_empty(), errno == Errno::NOENT, "{look:?}");
+    }
+    let open = fs::File::options()
+        .append(true)
+        .open(repo.path("d/.gitignore"))
+        .unwrap();
+    let look = repo.look();
+    assert_eq!(added(&look), ["a", "f/g"]);
+    assert_eq!(look.unreadable[0].0, std::path::Path::new("d/.gitignore"), "{look:?}");
+    drop(open);
+    assert_eq!(repo.look().added.len(), 4);
+    // No file, as far as git is concerned.
+    for directory in ["info/exclude", "own"] {
+        let _ = fs::remove_file(repo.top().join(".git").join(directory));
+        fs::create_dir_all(repo.top().join(".git").join(directory)).unwrap();
+    }
+    repo.git(&[
+        "config",
+        "core.excludesFile",
+        repo.top().join(".git/own").to_str().unwrap(),
+    ]);
+    assert_eq!(repo.look().added.len(), 4);
+}

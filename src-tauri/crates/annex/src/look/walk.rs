@@ -3,7 +3,7 @@ mod standing;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -20,6 +20,7 @@ use super::{Candidate, Look, Nested, Prior, Removed, RootState, Scope};
 use crate::beneath::{is_spelt_so, open_child, open_directory, open_file};
 use crate::ignore::Ignore;
 use crate::index::{EXECUTABLE, Entry, GITLINK, Index, REGULAR, SYMLINK};
+use crate::lease::{Writers, writers};
 use crate::oid::to_git;
 use crate::pointer::{POINTER_SIZES, key_of_pointer, key_of_symlink, leads_to_objects};
 use crate::stat::{FileTime, Stat};
@@ -89,7 +90,18 @@ impl<'i> Walk<'i> {
             .map_err(Error::git("read the configuration"))?;
         let flag = |name: &str, default| config.get_bool(name).unwrap_or(default);
         let excludes_file = config.get_path("core.excludesFile").ok().or_else(default_excludes_file);
-        let read = |path: &Path| std::fs::read(path).unwrap_or_default();
+        // As long as it is not known what they ignore, nothing can be looked at.
+        let read = |path: &Path| match std::fs::read(path) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory
+                ) =>
+            {
+                Ok(Vec::new())
+            }
+            read => read.map_err(Error::io("read", path)),
+        };
         let root = rustix::fs::open(
             top,
             rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC,
@@ -105,8 +117,8 @@ impl<'i> Walk<'i> {
             trust_ctime: flag("core.trustctime", true),
             trust_mode: flag("core.fileMode", true),
             ignore: Ignore::new(
-                &read(&git.commondir().join("info/exclude")),
-                &excludes_file.as_deref().map(read).unwrap_or_default(),
+                &read(&git.commondir().join("info/exclude"))?,
+                &excludes_file.as_deref().map(read).transpose()?.unwrap_or_default(),
                 flag("core.ignoreCase", false),
             ),
             excludes_file,
@@ -183,7 +195,7 @@ impl<'i> Walk<'i> {
     /// Enters a directory on the way to a path.
     fn level(&mut self, directory: OwnedFd, path: &[u8], adds: bool) -> Level {
         let rules = self.ignore.depth();
-        self.enter_rules(&directory, path.len());
+        let adds = self.enter_rules(&directory, path, adds);
         let is_nested = !path.is_empty() && has_repository(&directory);
         if is_nested && adds {
             let above = path.strip_suffix(b"/").unwrap_or(path);
@@ -226,10 +238,10 @@ impl<'i> Walk<'i> {
         if is_nested && adds {
             self.nested(path, tracked.clone());
         }
-        let adds = adds && !is_nested;
         let rules = self.ignore.depth();
+        let mut adds = adds && !is_nested;
         if has(b".gitignore") {
-            self.enter_rules(directory, path.len());
+            adds = self.enter_rules(directory, path, adds);
         }
         let start = path.len();
         let mut is_seen = vec![false; names.len()];
@@ -492,19 +504,45 @@ impl<'i> Walk<'i> {
         Ok(names)
     }
 
-    /// Adds the rules of a directory's `.gitignore`; as git, not if it is a symlink.
-    fn enter_rules(&mut self, directory: &OwnedFd, prefix: usize) {
-        let Ok(file) = open_file(directory, b".gitignore") else {
-            return;
-        };
-        let mut rules = Vec::new();
-        if std::fs::File::from(file)
-            .take(MAX_RULES)
-            .read_to_end(&mut rules)
-            .is_ok()
-        {
-            self.ignore.enter(prefix, &rules);
+    /// Adds the rules of the `.gitignore` in the directory at `path`. Says whether new files there are to be added, which
+    /// `adds` says of those above: not while it is not known which of them are ignored.
+    fn enter_rules(&mut self, directory: &OwnedFd, path: &[u8], adds: bool) -> bool {
+        let file = [path, b".gitignore"].concat();
+        match self.rules(directory, &file) {
+            Ok(rules) => {
+                self.ignore.enter(path.len(), &rules);
+                adds
+            }
+            Err(why) => {
+                if adds {
+                    self.unreadable(&file, format!("{why}, so nothing new beside and below it is synced"));
+                }
+                false
+            }
         }
+    }
+
+    /// What a `.gitignore` says; as git, nothing if it is a symlink. Else why that is not known.
+    fn rules(&self, directory: &OwnedFd, path: &[u8]) -> std::result::Result<Vec<u8>, String> {
+        let start = path.len() - b".gitignore".len();
+        let found = match self.stat(directory, path, start) {
+            Err(Errno::NOENT) => return Ok(Vec::new()),
+            found => found.map_err(told)?,
+        };
+        if !found.is_file() {
+            return Ok(Vec::new());
+        }
+        let file = match open_file(directory, &path[start..]) {
+            Err(Errno::NOENT) => return Ok(Vec::new()),
+            file => std::fs::File::from(file.map_err(told)?),
+        };
+        if writers(&file) == Writers::Some {
+            return Err("a program is writing it".to_owned());
+        }
+        let mut rules = Vec::new();
+        let read = file.take(MAX_RULES).read_to_end(&mut rules);
+        let failed = |error: std::io::Error| told(Errno::from_io_error(&error).unwrap_or(Errno::IO));
+        read.map(|_| rules).map_err(failed)
     }
 
     /// The entry at an index with the other stages of its path.

@@ -1,6 +1,7 @@
 //! Why one path is not synced, or not now.
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use bstr::ByteSlice;
@@ -65,8 +66,10 @@ impl Walk<'_> {
             Ok(root) => root,
             Err(errno) => return Ok(Standing::Unreadable(told(errno))),
         };
-        self.enter_rules(&directory, 0);
         let mut start = 0;
+        if let Some(standing) = self.enter(&directory, &path[..start], is_new) {
+            return Ok(standing);
+        }
         while let Some(end) = path[start..].find_byte(b'/').map(|slash| start + slash) {
             let above = &path[..end];
             if is_new && let Some(rule) = self.ignore.rule(above, true) {
@@ -81,7 +84,9 @@ impl Walk<'_> {
                 return Ok(Standing::Nested(shown(above)));
             }
             start = end + 1;
-            self.enter_rules(&directory, start);
+            if let Some(standing) = self.enter(&directory, &path[..start], is_new) {
+                return Ok(standing);
+            }
         }
         let name = &path[start..];
         let stat = match statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -127,6 +132,15 @@ impl Walk<'_> {
             true => Standing::New,
             false => Standing::Tracked,
         })
+    }
+
+    /// Enters a directory on the way to a path; how it stands with that if it is new and what is ignored there is not known.
+    fn enter(&mut self, directory: &OwnedFd, path: &[u8], is_new: bool) -> Option<Standing> {
+        if self.enter_rules(directory, path, is_new) || !is_new {
+            return None;
+        }
+        let (rules, why) = self.look.unreadable.pop()?;
+        Some(Standing::Unreadable(format!("of {}, {why}", rules.display())))
     }
 
     /// What only a file itself tells.
