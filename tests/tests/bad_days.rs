@@ -528,3 +528,25 @@ fn drive_that_is_read_only_is_told_and_goes_on_when_it_is_not() {
     checks::assert_whole(&scene.sandbox, &on_drive);
     checks::assert_whole(&scene.sandbox, &carrier);
 }
+
+/// 64 contents at once, to each of two drives, are more than 1,024 open files.
+#[test]
+fn an_engine_may_open_as_many_files_as_the_system_lets_it() {
+    let sandbox = Sandbox::new();
+    let folder = Actor::Anabranch.init(&sandbox, "folder");
+    let mut engine = sandbox.command("prlimit");
+    engine
+        .arg("--nofile=256:2000")
+        .arg(whole_system::programs::anabranch())
+        .arg("run")
+        .arg(&folder);
+    let mut engine = Engine::spawn_program(engine, sandbox.path("engine.log"));
+    engine.wait_until_up(&sandbox, &folder);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", engine.id())).unwrap();
+    let open = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(
+        open.split_whitespace().skip(3).take(2).collect::<Vec<_>>(),
+        ["2000", "2000"]
+    );
+    engine.stop();
+}

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Answer, Command, Purpose, Reply, Request, Status};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use surroundings::{Mount, Mounts};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -16,7 +17,17 @@ use crate::settings::{Edit, SettingsFile};
 /// each folder decides for itself: a transfer that is held back by a limit keeps its thread for hours, and nothing else is
 /// to wait for that. A thread without work ends after a second, so that many folders that change at once cost threads only
 /// while they do.
+///
+/// Each content that is transferred keeps nine files open, and sessions begin with a limit of 1,024 for programs that cannot
+/// deal with more: it is raised to what this process may have.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    // Where that is refused, a transfer that finds the limit reached is tried again.
+    let _ = setrlimit(Resource::Nofile, raised);
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.thread_keep_alive(Duration::from_secs(1));
     builder.enable_all().build().map_err(|source| Error::Io {
