@@ -9,6 +9,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -31,22 +33,40 @@ enum Kind {
     Exclusive,
 }
 
+/// So long somebody else may hold a lock that is waited for. Whoever holds one of these has it for moments; a program that was
+/// stopped with one in its hand is told as one that is busy, and waited for again later.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(2);
+
 impl LockFile {
-    /// Waits until nobody else holds the lock in any way.
+    /// Waits until nobody else holds the lock in any way. Busy if that takes longer than [`PATIENCE`].
     pub(crate) fn exclusive(path: &Path) -> Result<Self> {
         let (directory, name) = place(path)?;
-        Self::acquire(&directory, name, Kind::Exclusive, true)?.ok_or_else(|| Error::Busy(path.to_owned()))
+        Self::wait(&directory, name, Kind::Exclusive, PATIENCE)
     }
 
-    /// Waits until nobody else holds the lock exclusively.
+    /// Waits until nobody else holds the lock exclusively. Busy as [`Self::exclusive`].
     pub(crate) fn shared(path: &Path) -> Result<Self> {
         let (directory, name) = place(path)?;
         Self::shared_in(&directory, name)
     }
 
-    /// Waits until nobody else holds the lock `name` in a directory exclusively.
+    /// Waits until nobody else holds the lock `name` in a directory exclusively. Busy as [`Self::exclusive`].
     pub(crate) fn shared_in(directory: &Arc<Directory>, name: &OsStr) -> Result<Self> {
-        Self::acquire(directory, name, Kind::Shared, true)?.ok_or_else(|| Error::Busy(directory.path().join(name)))
+        Self::wait(directory, name, Kind::Shared, PATIENCE)
+    }
+
+    fn wait(directory: &Arc<Directory>, name: &OsStr, kind: Kind, patience: Duration) -> Result<Self> {
+        let began = Instant::now();
+        loop {
+            if let Some(lock) = Self::acquire(directory, name, kind)? {
+                return Ok(lock);
+            }
+            if began.elapsed() >= patience {
+                return Err(Error::Busy(directory.path().join(name)));
+            }
+            thread::sleep(PAUSE);
+        }
     }
 
     /// Takes the lock alone; none if anybody holds it.
@@ -57,12 +77,12 @@ impl LockFile {
 
     /// Takes the lock `name` in a directory alone; none if anybody holds it.
     pub(crate) fn try_exclusive_in(directory: &Arc<Directory>, name: &OsStr) -> Result<Option<Self>> {
-        Self::acquire(directory, name, Kind::Exclusive, false)
+        Self::acquire(directory, name, Kind::Exclusive)
     }
 
     /// Takes the lock `name` in a directory along with other shared holders; none if somebody holds it exclusively.
     pub(crate) fn try_shared_in(directory: &Arc<Directory>, name: &OsStr) -> Result<Option<Self>> {
-        Self::acquire(directory, name, Kind::Shared, false)
+        Self::acquire(directory, name, Kind::Shared)
     }
 
     #[cfg(test)]
@@ -73,7 +93,7 @@ impl LockFile {
 
     /// Lets others share what was held exclusively, without a moment in which nobody holds it.
     pub(crate) fn make_shared(self) -> Result<Self> {
-        match set_lock(&self.file, Kind::Shared, false).map_err(Error::io("lock", &self.path()))? {
+        match set_lock(&self.file, Kind::Shared).map_err(Error::io("lock", &self.path()))? {
             true => Ok(self),
             false => Err(Error::Busy(self.path())),
         }
@@ -98,11 +118,13 @@ impl LockFile {
         self.directory.path().join(&self.name)
     }
 
-    fn acquire(directory: &Arc<Directory>, name: &OsStr, kind: Kind, wait: bool) -> Result<Option<Self>> {
+    fn acquire(directory: &Arc<Directory>, name: &OsStr, kind: Kind) -> Result<Option<Self>> {
         let path = || directory.path().join(name);
         loop {
             let file = open(directory, name, kind)?;
-            if !set_lock(&file, kind, wait).map_err(|error| Error::io("lock", &path())(error))? {
+            #[cfg(test)]
+            tests::opened();
+            if !set_lock(&file, kind).map_err(|error| Error::io("lock", &path())(error))? {
                 return Ok(None);
             }
             // Whoever held it before may have unlinked it: then this is a lock on a file that nobody will look at.
@@ -189,21 +211,12 @@ fn share_like_directory(file: &File, directory: &Directory) {
     }
 }
 
-/// False if another holder is in the way and waiting was not asked for.
-fn set_lock(file: &File, kind: Kind, wait: bool) -> io::Result<bool> {
-    let lock = whole_file(kind);
-    loop {
-        let outcome = if wait {
-            fcntl(file, FcntlArg::F_OFD_SETLKW(&lock))
-        } else {
-            fcntl(file, FcntlArg::F_OFD_SETLK(&lock))
-        };
-        match outcome {
-            Ok(_) => return Ok(true),
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN | Errno::EACCES) => return Ok(false),
-            Err(errno) => return Err(errno.into()),
-        }
+/// False if another holder is in the way.
+fn set_lock(file: &File, kind: Kind) -> io::Result<bool> {
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&whole_file(kind))) {
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(errno) => Err(errno.into()),
     }
 }
 
@@ -223,24 +236,30 @@ fn whole_file(kind: Kind) -> libc::flock {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::ffi::OsStr;
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::path::Path;
-    use std::sync::Arc;
-    use std::time::{Duration, Instant};
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+    use std::time::Duration;
 
-    use super::{LockFile, is_locked_exclusively};
-    use crate::Directory;
+    use super::{Kind, LockFile, is_locked_exclusively};
+    use crate::{Directory, Error};
 
-    /// Returns when somebody waits for the lock on a file, as the kernel lists it.
-    fn await_waiter(path: &Path) {
-        let file = format!(":{} ", fs::metadata(path).unwrap().ino());
-        let begun = Instant::now();
-        let waits = |line: &str| line.contains(" -> ") && line.contains(&file);
-        while !fs::read_to_string("/proc/locks").unwrap().lines().any(waits) {
-            assert!(begun.elapsed() < Duration::from_secs(20), "nobody waits for {path:?}");
-            std::thread::yield_now();
+    thread_local! {
+        static MEANWHILE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+    }
+
+    /// Does something as soon as this thread has opened a lock file, and before it locks it.
+    fn meanwhile(act: impl FnOnce() + 'static) {
+        MEANWHILE.set(Some(Box::new(act)));
+    }
+
+    pub(super) fn opened() {
+        if let Some(act) = MEANWHILE.take() {
+            act();
         }
     }
 
@@ -268,18 +287,33 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.lck");
         let first = LockFile::exclusive(&path).unwrap();
-        let waiting = {
-            let path = path.clone();
-            std::thread::spawn(move || LockFile::exclusive(&path).unwrap())
-        };
-        // The other has come to wait for the lock on the file that is about to go.
-        await_waiter(&path);
-        first.remove_and_unlock().unwrap();
-        let second = waiting.join().unwrap();
+        meanwhile(|| first.remove_and_unlock().unwrap());
+        let second = LockFile::exclusive(&path).unwrap();
         assert!(path.exists());
         assert!(LockFile::try_exclusive(&path).unwrap().is_none());
         second.unlock_and_tidy().unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_lock_that_somebody_keeps_is_not_waited_for_for_ever() {
+        let top = tempfile::tempdir().unwrap();
+        let directory = Arc::new(Directory::top(top.path()).unwrap());
+        let name = OsStr::new("x.lck");
+        let kept = LockFile::try_exclusive_in(&directory, name).unwrap();
+        for kind in [Kind::Shared, Kind::Exclusive] {
+            let busy = LockFile::wait(&directory, name, kind, Duration::from_millis(20)).unwrap_err();
+            assert!(matches!(busy, Error::Busy(path) if path == top.path().join("x.lck")));
+        }
+        let (told, waited) = mpsc::channel();
+        let other = Arc::clone(&directory);
+        let waiting = thread::spawn(move || {
+            meanwhile(move || told.send(()).unwrap());
+            LockFile::wait(&other, OsStr::new("x.lck"), Kind::Exclusive, Duration::from_secs(60)).is_ok()
+        });
+        waited.recv().unwrap();
+        drop(kept);
+        assert!(waiting.join().unwrap());
     }
 
     #[test]
@@ -299,15 +333,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.lck");
         let first = LockFile::exclusive(&path).unwrap();
-        let waiting = {
-            let path = path.clone();
-            std::thread::spawn(move || LockFile::exclusive(&path).unwrap())
-        };
-        await_waiter(&path);
-        fs::remove_file(&path).unwrap();
-        fs::write(&path, "").unwrap();
-        drop(first);
-        let second = waiting.join().unwrap();
+        let replaced = path.clone();
+        meanwhile(move || {
+            fs::remove_file(&replaced).unwrap();
+            fs::write(&replaced, "").unwrap();
+            drop(first);
+        });
+        let second = LockFile::exclusive(&path).unwrap();
         assert!(LockFile::try_exclusive(&path).unwrap().is_none());
         drop(second);
     }
