@@ -106,10 +106,11 @@ impl Batch<'_> {
     fn place(&self, key: &Key, mut incoming: Incoming) -> Result<Placed> {
         let name = file_name(key);
         let name = Path::new(&name);
-        let elsewhere = Path::new(&self.layout.other_directories(key)).join(name).join(name);
+        let other_directories = self.layout.other_directories(key);
+        let elsewhere = Path::new(&other_directories).join(name).join(name);
         if self.is_object(&elsewhere) && self.is_kept(key, &elsewhere, &incoming)? {
             incoming.discard();
-            return Ok(Placed::default());
+            return Ok(Placed::found(other_directories));
         }
         let mut placed = Placed {
             directories: self.layout.directories(key),
@@ -147,7 +148,7 @@ impl Batch<'_> {
                 Err(Errno::EXIST) if self.is_object(&object) => {
                     if self.is_kept(key, &object, &incoming)? {
                         incoming.discard();
-                        return Ok(Placed::default());
+                        return Ok(Placed::found(placed.directories));
                     }
                 }
                 Err(Errno::NOENT) => {}
@@ -256,7 +257,7 @@ impl Batch<'_> {
             return sync_file_system(&self.objects)
                 .map_err(|e| Error::io("write to disk", self.objects.path())(e.into()));
         }
-        for (key, placed) in stored().filter(|(_, placed)| !placed.directories.is_empty()) {
+        for (key, placed) in stored() {
             self.sync_directory(&Path::new(&placed.directories).join(file_name(key)))?;
             let Some(new_from) = placed.new_from else { continue };
             let mut level = Some(Path::new(&placed.directories));
@@ -315,15 +316,23 @@ fn open_path(base: impl AsFd, directory: &Path) -> std::result::Result<OwnedFd, 
     openat(base, directory, DIRECTORY, Mode::empty())
 }
 
-/// Which directories got new names; nothing if the object was there already.
-#[derive(Debug, Default)]
+/// Where an object is, and which directories on the way to it got new names.
+#[derive(Debug)]
 struct Placed {
     directories: String,
-    /// Length of the shortest prefix of `directories` in which a directory was made.
+    /// Length of the shortest prefix of `directories` in which a directory was made, or may have been.
     new_from: Option<usize>,
 }
 
 impl Placed {
+    /// Of an object that was there already. Whoever stored it may have been killed before its names were on disk.
+    fn found(directories: String) -> Self {
+        Self {
+            directories,
+            new_from: Some(0),
+        }
+    }
+
     fn made_in(&mut self, length: usize) {
         self.new_from = Some(self.new_from.map_or(length, |shortest| shortest.min(length)));
     }

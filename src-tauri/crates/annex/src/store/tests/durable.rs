@@ -35,6 +35,27 @@ fn content_is_on_disk_before_its_name_and_so_are_all_directories_that_got_a_new_
 }
 
 #[test]
+fn the_names_of_an_object_that_was_there_are_on_disk_too() {
+    for layout in [&[][..], &[("annex.crippledfilesystem", "true")]] {
+        let top = Top::new();
+        let annex = repository(top.path(), &[]);
+        let store = annex.store();
+        finish(&store, vec![ingest(&store, top.path(), b"hello\n")]);
+        let object = store.find(&key_of(b"hello\n")).unwrap();
+        for (name, value) in layout {
+            annex.git().unwrap().config().unwrap().set_str(name, value).unwrap();
+        }
+        let annex = crate::Annex::open(top.path()).unwrap();
+        let store = annex.store();
+        let again = ingest(&store, top.path(), b"hello\n");
+        told::all();
+        finish(&store, vec![again]);
+        let synced = told::all();
+        assert!(synced.ends_with(&directories(&object)), "{synced:?}");
+    }
+}
+
+#[test]
 fn many_contents_are_on_disk_together_and_then_all_their_names() {
     let top = Top::new();
     let annex = repository(top.path(), &[]);
