@@ -16,6 +16,7 @@ use std::fs::{File, Metadata, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use git2::{ObjectType, Repository, TreeWalkMode, TreeWalkResult};
@@ -173,6 +174,26 @@ pub(crate) struct Staged {
     is_written: bool,
 }
 
+/// Takes `index.lock`, unless HEAD is about to move: `git checkout` puts the index of the other branch in place first, and
+/// what is in it then belongs to no commit of the branch that HEAD still names.
+fn lock(directory: &Arc<Directory>, patience: Duration) -> Result<GitLock> {
+    const HEAD_LOCK: &str = "HEAD.lock";
+    const PAUSE: Duration = Duration::from_millis(5);
+    let began = Instant::now();
+    loop {
+        let left = patience.saturating_sub(began.elapsed());
+        let lock = GitLock::take_at_rest(left, directory, "index".as_ref())?;
+        if directory.kind(HEAD_LOCK).is_none() {
+            return Ok(lock);
+        }
+        drop(lock);
+        if began.elapsed() >= patience {
+            return Err(Error::Busy(directory.path().join(HEAD_LOCK)));
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
 /// A new index that holds all changes and has no name.
 #[derive(Debug)]
 enum Made {
@@ -198,7 +219,7 @@ impl Staged {
     pub(crate) fn open(repository: &Repository) -> Result<Self> {
         let begin = || -> Result<_> {
             let directory = Arc::new(Directory::top(repository.path())?);
-            let lock = GitLock::take_at_rest(PATIENCE, &directory, "index".as_ref())?;
+            let lock = lock(&directory, PATIENCE)?;
             let index = Index::load(repository)?;
             Ok(index.map(|index| Self::new(index, directory, Some(lock))))
         };
@@ -247,7 +268,7 @@ impl Staged {
         if self.lock.is_some() {
             return Ok(true);
         }
-        self.lock = Some(GitLock::take_at_rest(patience, &self.directory, "index".as_ref())?);
+        self.lock = Some(lock(&self.directory, patience)?);
         Ok(IndexFile::in_place(&self.directory)? == self.index.file)
     }
 

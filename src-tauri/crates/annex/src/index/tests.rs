@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::format::{Content, Fault};
 use super::{CachedTree, Entry, Staged};
+use crate::Error;
 use crate::oid::from_git;
 use crate::scratch_repository::Scratch;
 use model::Oid;
@@ -51,6 +52,22 @@ fn reads_and_writes_as_git_does() {
         );
         repo.git(&["fsck", "--cache"]);
     }
+}
+
+/// Between the index and HEAD a `git checkout` may take its time.
+#[test]
+fn the_index_is_not_locked_while_head_is_about_to_move() {
+    let repo = made_by_git("2");
+    let git = repo.annex.git().unwrap();
+    let head_lock = repo.path(".git/HEAD.lock");
+    fs::write(&head_lock, "").unwrap();
+    let mut draft = Staged::draft(&git).unwrap();
+    let patience = Duration::from_millis(20);
+    let busy = draft.take_lock(patience).unwrap_err();
+    assert!(matches!(busy, Error::Busy(path) if path.ends_with("HEAD.lock")));
+    assert!(!repo.path(".git/index.lock").exists());
+    fs::remove_file(&head_lock).unwrap();
+    assert!(draft.take_lock(patience).unwrap());
 }
 
 #[test]
