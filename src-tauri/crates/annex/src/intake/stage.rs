@@ -202,7 +202,9 @@ impl<'a> Staging<'a> {
         }
         for file in &self.files {
             let path = &file.entry.path;
-            if staged.index().entry(path).map(Prior::of) != file.prior {
+            let now = staged.index().entry(path);
+            // Since the look, git may have been told not to look at it, as by `git sparse-checkout`.
+            if now.map(Prior::of) != file.prior || now.is_some_and(Entry::is_not_looked_at) {
                 outcome.postponed.push((file.path.clone(), Postponed::Changed));
                 continue;
             }
@@ -240,8 +242,8 @@ impl<'a> Staging<'a> {
         let mut gone = Vec::with_capacity(self.look.removed.len());
         for removed in &self.look.removed {
             let path = removed.path.as_bytes();
-            let is_same = staged.index().entry(path).map(Prior::of) == Some(Prior::of(&removed.entry));
-            if is_same && directories.is_gone(path) {
+            let is_same = |entry: &Entry| Prior::of(entry) == Prior::of(&removed.entry) && !entry.is_not_looked_at();
+            if staged.index().entry(path).is_some_and(is_same) && directories.is_gone(path) {
                 gone.push(path);
             } else {
                 outcome.postponed.push((removed.path.clone(), Postponed::Changed));

@@ -179,6 +179,24 @@ fn a_file_that_has_come_back_is_not_taken_out() {
     assert_eq!(repo.names(), ["f"]);
 }
 
+/// `git sparse-checkout` removes the files before the index says that they are left out.
+#[test]
+fn a_file_that_git_has_left_out_since_the_look_is_not_taken_out() {
+    let repo = Scratch::new();
+    for name in ["d/a", "e/b"] {
+        repo.write(name, name);
+    }
+    repo.sync();
+    fs::remove_file(repo.path("e/b")).unwrap();
+    repo.write("d/a", "mine");
+    let look = repo.look();
+    repo.git(&["update-index", "--skip-worktree", "e/b", "d/a"]);
+    let intake = repo.ingest(look).unwrap();
+    assert_eq!(intake.postponed.len(), 2, "{:?}", intake.postponed);
+    assert!(intake.commit.is_none());
+    assert_eq!(repo.names(), ["d/a", "e/b"]);
+}
+
 /// Its object is the file itself, and holds what is written into that.
 #[test]
 fn a_file_that_is_changed_once_it_was_read_waits_and_an_object_that_is_another_does_not_stay() {
