@@ -17,7 +17,7 @@ use crate::objects::{copy, send};
 use crate::oid::{from_git, to_git};
 use crate::ref_lock::{force_ref, move_ref};
 use crate::tree::head::head_of;
-use crate::{Annex, CheckoutOptions, Directory, Error, MergeOptions, MergeOutcome, Result, Theirs};
+use crate::{Annex, CheckoutOptions, Directory, Error, MergeOptions, MergeOutcome, Removals, Result, Theirs};
 
 /// The branches of a remote that matter, as they are there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub enum PushOutcome {
         refs: Vec<String>,
         /// What became of the remote's work tree, if that was asked for and possible.
         checkout: Option<MergeOutcome>,
+        /// Why the remote's work tree does not have all that was pushed, if that was asked for; in words for people.
+        behind: Option<String>,
     },
     /// A branch there has commits that are not here (or moved at this moment): fetch and merge first. Other branches
     /// may have been pushed.
@@ -214,6 +216,7 @@ pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options
         has_hooks: by_git::has_hooks(&there),
     };
 
+    let ours = commit;
     let lacks = |there: Option<Oid>, ours: Option<Oid>| -> Result<Option<Oid>> {
         match (ours, there) {
             (Some(ours), Some(there)) if both.contains(there, ours)? => Ok(None),
@@ -260,18 +263,47 @@ pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options
     if let Some(branch) = refused {
         return Ok(PushOutcome::Refused { branch });
     }
-    let checkout = match commit.filter(|_| options.update_checkout && is_checked_out(&there, branch)) {
-        // The push is done; a work tree that cannot follow now (busy, in a merge, no annex) follows when its owner syncs.
-        Some(commit) => match update_checkout(path, branch, commit, options) {
-            Err(Error::Busy(_) | Error::Refused(_)) => None,
-            other => other?,
+    let (checkout, behind) = match commit.filter(|_| options.update_checkout) {
+        Some(commit) if is_checked_out(&there, branch) => match update_checkout(path, branch, commit, options) {
+            Ok(outcome) => {
+                let behind = outcome.as_ref().and_then(behind);
+                (outcome, behind)
+            }
+            // The push is done; it follows at the next one, or when its owner syncs.
+            Err(why @ (Error::Busy(_) | Error::Refused(_))) => (None, Some(why.to_string())),
+            Err(error) => return Err(error),
         },
-        None => None,
+        Some(_) | None => (None, None),
     };
-    if pushed.is_empty() && checkout.is_none() {
+    let behind = match ours.filter(|_| options.update_checkout && behind.is_none()) {
+        Some(ours) => both.detached(ours)?,
+        None => behind,
+    };
+    if pushed.is_empty() && checkout.is_none() && behind.is_none() {
         return Ok(PushOutcome::UpToDate);
     }
-    Ok(PushOutcome::Pushed { refs: pushed, checkout })
+    Ok(PushOutcome::Pushed {
+        refs: pushed,
+        checkout,
+        behind,
+    })
+}
+
+/// Why a work tree does not have all of what was merged into its branch, if it does not.
+fn behind(outcome: &MergeOutcome) -> Option<String> {
+    match outcome {
+        MergeOutcome::UpToDate => None,
+        MergeOutcome::FastForwarded { waiting, .. } | MergeOutcome::Merged { waiting, .. } => {
+            let first = waiting.first()?;
+            Some(format!("{} there waits: {}", first.path, first.why))
+        }
+        MergeOutcome::Blocked { paths } | MergeOutcome::Conflict { paths } => paths.first().map(|first| {
+            format!("{first} was changed there and is not committed. Commit that there, or run 'anabranch sync' there")
+        }),
+        MergeOutcome::Removes(Removals { removed, of, .. }) => Some(format!(
+            "{removed} of its {of} files would be deleted there, which it asks about first. Run 'anabranch sync' there"
+        )),
+    }
 }
 
 /// The two ends of a push.
@@ -285,6 +317,16 @@ struct Both<'a> {
 }
 
 impl Both<'_> {
+    /// Why a work tree that no branch is checked out in does not have what a commit has, if it does not.
+    fn detached(&self, commit: Oid) -> Result<Option<String>> {
+        if self.there.is_bare() || !self.there.head_detached().unwrap_or(false) {
+            return Ok(None);
+        }
+        let at = self.there.refname_to_id("HEAD").map_err(Error::git("read HEAD"))?;
+        let why = "no branch is checked out there (a detached HEAD). Run 'git checkout BRANCH' there";
+        Ok((!self.contains(from_git(at), commit)?).then(|| why.to_owned()))
+    }
+
     /// True if one commit is the other or comes after it. A repository that knows both is asked; if there is none, the
     /// two have nothing to do with each other as far as anyone here can tell.
     fn contains(&self, newer: Oid, older: Oid) -> Result<bool> {
@@ -410,8 +452,13 @@ fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions
         }
         None => true,
     };
-    if !forward || has_filters_of_its_own(&git)? {
+    if !forward {
         return Ok(None);
+    }
+    if has_filters_of_its_own(&git)? {
+        return Err(Error::Refused(
+            "its configuration has filters of its own, which are programs and run only for whoever keeps it. Run 'anabranch sync' there".to_owned(),
+        ));
     }
     let reference = format!("refs/heads/synced/{branch}");
     let theirs = Theirs {

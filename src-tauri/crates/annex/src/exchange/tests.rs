@@ -18,6 +18,15 @@ fn both() -> PushOptions {
     }
 }
 
+/// Why the work tree there is behind.
+fn behind(outcome: PushOutcome) -> Option<String> {
+    match outcome {
+        PushOutcome::Pushed { behind, .. } => behind,
+        PushOutcome::UpToDate => None,
+        PushOutcome::Refused { .. } => panic!("{outcome:?}"),
+    }
+}
+
 /// Many small files, some of them in directories.
 fn many(count: usize) -> Leaves {
     (0..count)
@@ -141,7 +150,7 @@ fn a_bare_remote_gets_the_branches_themselves() {
     let first = here.start(&many(3));
     let logs = log_commit(&here, 3, &[]);
     let outcome = push(&here.annex, &drive.path(), &origin(), "main", &both()).unwrap();
-    let PushOutcome::Pushed { refs, checkout } = outcome else {
+    let PushOutcome::Pushed { refs, checkout, .. } = outcome else {
         panic!("{outcome:?}")
     };
     assert_eq!(refs, ["main", "synced/git-annex", "git-annex"]);
@@ -243,10 +252,11 @@ fn a_work_tree_that_would_lose_too_many_files_is_left_alone() {
         ..both()
     };
     let outcome = push(&here.annex, &clone.path(), &origin(), "main", &careful).unwrap();
-    let PushOutcome::Pushed { checkout, .. } = outcome else {
+    let PushOutcome::Pushed { checkout, behind, .. } = outcome else {
         panic!("{outcome:?}")
     };
     assert!(matches!(checkout, Some(MergeOutcome::Removes(_))), "{checkout:?}");
+    assert!(behind.unwrap().starts_with("2 of its 3 files would be deleted there"));
     assert_eq!(clone.get("refs/heads/main"), Some(first));
     assert_eq!(clone.get("refs/heads/synced/main"), Some(less));
     clone.assert_clean();
@@ -263,7 +273,12 @@ fn a_work_tree_that_has_commits_of_its_own_is_left_to_its_owner() {
     here.set("refs/heads/main", ours);
     let outcome = push(&here.annex, &clone.path(), &origin(), "main", &both()).unwrap();
     let refs = vec!["synced/main".to_owned()];
-    assert_eq!(outcome, PushOutcome::Pushed { refs, checkout: None });
+    let pushed = PushOutcome::Pushed {
+        refs,
+        checkout: None,
+        behind: None,
+    };
+    assert_eq!(outcome, pushed);
     assert_eq!(clone.get("refs/heads/main"), Some(theirs));
 }
 
@@ -285,6 +300,59 @@ fn a_work_tree_is_brought_up_to_date_in_the_way_that_is_asked_for() {
     assert_eq!((file.len(), file.nlink()), (7, 2), "it is a link to the object");
 }
 
+/// The commits are there, and its files are not: it is told until they are.
+#[test]
+fn a_work_tree_that_could_not_follow_is_told_and_follows_at_the_next_push() {
+    let push = |here: &Fixture, there: &Fixture| {
+        let outcome = push(&here.annex, &there.path(), &origin(), "main", &both()).unwrap();
+        behind(outcome)
+    };
+    type Act = fn(&Fixture);
+    let acts: [(Act, Act, &str); 4] = [
+        (
+            |there| there.write(".git/index.lock", b""),
+            |there| std::fs::remove_file(there.path().join(".git/index.lock")).unwrap(),
+            "index.lock",
+        ),
+        (
+            |there| there.write("a", b"mine"),
+            |there| drop(there.git(&["checkout", "-q", "a"])),
+            "a was changed there and is not committed",
+        ),
+        (
+            |there| drop(there.git(&["checkout", "-q", "--detach"])),
+            |there| drop(there.git(&["checkout", "-q", "main"])),
+            "no branch is checked out there",
+        ),
+        (
+            |there| {
+                there.write(
+                    ".git/MERGE_HEAD",
+                    format!("{}\n", there.get("refs/heads/main").unwrap()).as_bytes(),
+                )
+            },
+            |there| std::fs::remove_file(there.path().join(".git/MERGE_HEAD")).unwrap(),
+            "a merge or rebase is under way",
+        ),
+    ];
+    for (hinder, free, words) in acts {
+        let (here, there) = (Fixture::new(), Fixture::new());
+        let first = here.start(&leaves([("a", file("1"))]));
+        assert_eq!(push(&here, &there), None);
+        hinder(&there);
+        let second = here.commit(&leaves([("a", file("2"))]), &[first], "2");
+        here.check_out(second).unwrap();
+        for _ in 0..2 {
+            let told = push(&here, &there).unwrap_or_else(|| panic!("{words}: nothing is told"));
+            assert!(told.contains(words), "{told}");
+        }
+        free(&there);
+        assert_eq!(push(&here, &there), None, "{words}");
+        assert_eq!(there.read("a"), b"2", "{words}");
+        there.assert_clean();
+    }
+}
+
 /// They are programs that whoever wrote its configuration chose.
 #[test]
 fn a_work_tree_with_filters_of_its_own_is_left_to_its_owner() {
@@ -297,8 +365,8 @@ fn a_work_tree_with_filters_of_its_own_is_left_to_its_owner() {
     let to = leaves([("a", file("2")), (".gitattributes", file("a filter=x\n"))]);
     let second = here.commit(&to, &[first], "second");
     here.set("refs/heads/main", second);
-    let pushed = push(&here.annex, &there.path(), &origin(), "main", &both()).unwrap();
-    assert!(matches!(pushed, PushOutcome::Pushed { .. }), "{pushed:?}");
+    let why = behind(push(&here.annex, &there.path(), &origin(), "main", &both()).unwrap());
+    assert!(why.unwrap().starts_with("its configuration has filters of its own"));
     assert_eq!(there.get("refs/heads/synced/main"), Some(second));
     assert_eq!((there.read("a"), there.exists("ran")), (b"1".to_vec(), false));
 }

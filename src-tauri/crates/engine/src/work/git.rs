@@ -298,6 +298,8 @@ pub(super) fn push(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
     let pushed = match workshop.remote(name) {
         None => Pushed::Away(Away::Absent),
         Some(remote) => match remote.push(heads.tree, |removed, of| !is_improbable(removed, of)) {
+            // The commits are there; its files are tried again.
+            Ok(PushOutcome::Pushed { behind: Some(why), .. }) => Pushed::Failed(Failure::Other(why)),
             Ok(PushOutcome::UpToDate | PushOutcome::Pushed { .. }) => Pushed::Done(heads),
             Ok(PushOutcome::Refused { .. }) => Pushed::Refused,
             Err(error) => match away(&remote, &error) {
