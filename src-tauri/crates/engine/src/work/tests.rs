@@ -306,29 +306,32 @@ fn no_link_among_our_own_files_is_followed() {
     }
 }
 
-/// Whoever has a clone knows the uuids of all its places.
-#[test]
-fn a_place_on_another_disk_than_before_is_used_only_when_it_is_confirmed() {
-    let directory = tempfile::tempdir().unwrap();
-    let (workshop, name) = workshop_with_a_remote(&directory.path().join("here"), &directory.path().join("there"));
-    let mounts = [surroundings::Mount {
-        point: directory.path().to_owned(),
+/// Looks for a remote, with a file system of this kind mounted at a place.
+fn probe_on(workshop: &Workshop, name: &RemoteName, point: &Path, fs_type: &str) -> Reach {
+    let mount = surroundings::Mount {
+        point: point.to_owned(),
         device: "/dev/no device".into(),
-        fs_type: "ext4".to_owned(),
+        fs_type: fs_type.to_owned(),
         id: 1,
         parent: 0,
         device_number: (0, 0),
         root: "/".into(),
         read_only: false,
         layers: Vec::new(),
-    }];
-    let probe = || {
-        let (id, remote) = (Id(1), name.clone());
-        match perform(&workshop, Effect::Probe { id, remote }, &mounts) {
-            Event::Probed { reach, .. } => reach,
-            other => panic!("{other:?}"),
-        }
     };
+    let (id, remote) = (Id(1), name.clone());
+    match perform(workshop, Effect::Probe { id, remote }, &[mount]) {
+        Event::Probed { reach, .. } => reach,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Whoever has a clone knows the uuids of all its places.
+#[test]
+fn a_place_on_another_disk_than_before_is_used_only_when_it_is_confirmed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (workshop, name) = workshop_with_a_remote(&directory.path().join("here"), &directory.path().join("there"));
+    let probe = || probe_on(&workshop, &name, directory.path(), "ext4");
     let known = || annex::settings::filesystems(workshop.annex(), &name).unwrap();
     assert_eq!(known(), [""; 0], "it was not found on any disk yet");
     assert!(matches!(probe(), Reach::Here(_)));
@@ -355,6 +358,20 @@ fn a_place_on_another_disk_than_before_is_used_only_when_it_is_confirmed() {
     workshop.confirm(&asked, true).unwrap();
     assert!(matches!(probe(), Reach::Here(_)));
     assert_eq!(known(), ["another".to_owned(), first[0].clone()]);
+}
+
+#[test]
+fn a_disk_without_an_id_is_asked_about_once_for_each_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let (workshop, name) = workshop_with_a_remote(&directory.path().join("here"), &directory.path().join("there"));
+    let probe = |fs_type| probe_on(&workshop, &name, directory.path(), fs_type);
+    assert!(matches!(probe("ext4"), Reach::Here(_)));
+    assert!(matches!(probe("tmpfs"), Reach::Away(_)));
+    workshop.confirm(&workshop.asks_about().unwrap(), true).unwrap();
+    let known = annex::settings::filesystems(workshop.annex(), &name).unwrap();
+    assert!(matches!(probe("tmpfs"), Reach::Here(_)));
+    assert_eq!(workshop.asks_about(), None);
+    assert_eq!(annex::settings::filesystems(workshop.annex(), &name).unwrap(), known);
 }
 
 /// Looks, and takes in what was found. Gives the names of files that were postponed.

@@ -50,20 +50,19 @@ impl Workshop {
         let place = remote.annex().work_tree().unwrap_or(remote.annex().git_dir());
         let known = filesystems(self.annex(), name).map_err(|error| Absence::Unusable(error.to_string()))?;
         let found = mount.and_then(Mount::filesystem);
-        let now = match (found, known.as_slice()) {
-            (None, []) => return Ok(()),
-            (Some(now), []) => {
+        if known.is_empty() {
+            if let Some(now) = found {
                 // A configuration that cannot be written is no reason not to sync: it is tried again each time.
                 let _ = remember_filesystem(self.annex(), name, &now);
-                return Ok(());
             }
-            (Some(now), known) if known.contains(&now) => {
-                self.forget_unconfirmed(name);
-                return Ok(());
-            }
-            // One that tells nothing of itself is not the one that did.
-            (now, _) => now.unwrap_or_else(|| format!("unknown, at {}", place.display())),
-        };
+            return Ok(());
+        }
+        // One that tells nothing of itself is not the one that did, but the user may say that this place is right.
+        let now = found.unwrap_or_else(|| format!("unknown, at {}", place.display()));
+        if known.contains(&now) {
+            self.forget_unconfirmed(name);
+            return Ok(());
+        }
         let found = Unconfirmed {
             remote: name.clone(),
             place: place.to_owned(),
