@@ -241,3 +241,37 @@ fn changes_behind_a_mount_are_found_in_the_time_that_is_told() {
     });
     engine.stop();
 }
+
+#[test]
+fn changes_in_a_remote_behind_a_mount_are_found_in_the_time_that_is_told() {
+    if !needs_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let server = sandbox.path("server");
+    fs::create_dir(&server).unwrap();
+    let Some(_share) = or_skipped("mount", Share::new(&sandbox, &server, "share")) else {
+        return;
+    };
+    let there = folder(&sandbox, "share/there");
+    let here = Actor::Anabranch.clone(&sandbox, &there, "here", false);
+    Actor::Anabranch.sync(&sandbox, &here);
+    let engine = Engine::start(&sandbox, &[&here]);
+    eventually(Duration::from_secs(20), || {
+        let notes = status(&sandbox, &here)?["notes"].to_string();
+        let words = "changes that others make in origin are noticed only every 30 seconds";
+        notes.contains(words).then_some(()).ok_or(notes)
+    });
+    let real = server.join("there");
+    // Nobody pushes to the folder: it has to find the change itself.
+    run(&mut sandbox.git(&real, ["config", "remote.here.annex-push", "false"]));
+    fs::write(real.join("news"), "from another computer\n").unwrap();
+    Actor::Anabranch.sync(&sandbox, &real);
+    eventually(Duration::from_secs(60), || {
+        match fs::read_to_string(here.join("news")) {
+            Ok(text) if text == "from another computer\n" => Ok(()),
+            found => Err(format!("{found:?}")),
+        }
+    });
+    engine.stop();
+}

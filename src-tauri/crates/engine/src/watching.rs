@@ -146,11 +146,35 @@ fn git_places(git_dir: &Path) -> Vec<Place> {
 /// Of a git directory, only what says something that this engine did not do itself for certain.
 fn matters(inside: &Path) -> bool {
     let Some(first) = inside.iter().next() else {
-        return false;
+        // Anything in it may have changed: what cannot be watched is polled as a whole.
+        return true;
     };
     let is_lock = inside.extension().is_some_and(|extension| extension == "lock");
     let matters = ["refs", "packed-refs", "HEAD", "index", "config"]
         .iter()
         .any(|name| first == *name);
     (matters && !is_lock) || inside.starts_with("annex/journal") || inside == Path::new("anabranch").join(policy::FILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::matters;
+
+    #[test]
+    fn changes_that_others_make_in_a_git_directory_matter() {
+        for (inside, expected) in [
+            ("", true),
+            ("HEAD", true),
+            ("refs/heads/main", true),
+            ("annex/journal/x", true),
+            ("anabranch/policy.toml", true),
+            ("refs/heads/main.lock", false),
+            ("objects/ab", false),
+            ("anabranch/observations.db", false),
+        ] {
+            assert_eq!(matters(Path::new(inside)), expected, "{inside:?}");
+        }
+    }
 }
