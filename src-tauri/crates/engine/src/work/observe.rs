@@ -104,6 +104,12 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
     } else {
         before
     };
+    // A head that cannot be read (none is checked out during a rebase) leaves what is described of it as it is: it is
+    // compared with that when it is back.
+    let heads = Heads {
+        tree: heads.tree.or(before.tree),
+        annex: heads.annex.or(before.annex),
+    };
     let mut problem = None;
     if let Some(tip) = heads.annex.filter(|_| heads.annex != before.annex) {
         annex.branch().changes_each(before.annex, tip, &mut |key, holders| {

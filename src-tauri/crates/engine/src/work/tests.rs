@@ -94,6 +94,30 @@ fn observations_that_are_damaged_while_they_are_open_are_made_anew() {
     assert_eq!(classes.iter().map(|class| class.keys).sum::<u64>(), 2);
 }
 
+/// As a rebase leaves it for a while.
+#[test]
+fn files_that_went_while_no_branch_was_checked_out_are_not_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let workshop = workshop(directory.path());
+    commit_unlogged(&workshop, "one");
+    let first = workshop.refs().heads.tree.unwrap();
+    commit_unlogged(&workshop, "two");
+    observe(&workshop).unwrap();
+    let head = directory.path().join(".git/HEAD");
+    let branch = fs::read_to_string(&head).unwrap();
+    fs::write(&head, format!("{first}\n")).unwrap();
+    observe(&workshop).unwrap();
+    let reference = branch.trim().strip_prefix("ref: ").unwrap();
+    fs::write(directory.path().join(".git").join(reference), format!("{first}\n")).unwrap();
+    fs::write(&head, &branch).unwrap();
+    observe(&workshop).unwrap();
+    let is_known = |name: &[u8]| {
+        let path = RepoPath::parse(name).unwrap();
+        workshop.observations().file(&path).unwrap().is_some()
+    };
+    assert_eq!([b"one", b"two"].map(|name| is_known(name)), [true, false]);
+}
+
 /// A workshop with a remote that was reached, and the name of that.
 fn workshop_with_a_remote(here: &Path, there: &Path) -> (Workshop, RemoteName) {
     let remote = annex::init::init(there, Some("there"), 1_700_000_000).unwrap();
