@@ -66,7 +66,7 @@ pub use conflicts::{Brought, Conflict, Version, unversioned};
 pub use error::{Error, Result};
 pub use intake::{Counts, Intake, IntakeOptions, Postponed};
 pub use logs::{Presence, VectorClock};
-pub use look::{Candidate, Look, Nested, Removed, RootState, Scope, Standing, is_lost_and_found};
+pub use look::{Candidate, Look, Nested, Removed, RootState, Scope, Standing, is_lost_and_found, looked_at};
 pub use make_below::make_below;
 pub use merge::{MergeOptions, MergeOutcome, Removals, Theirs, is_control_file};
 pub use refs::RefsState;

@@ -82,8 +82,7 @@ fn observed(workshop: &Workshop, assistant: Option<&Assistant>, path: &RepoPath)
 
 /// Why the last look, or the last taking in, left a file out.
 fn left_out(workshop: &Workshop, path: &RepoPath) -> Option<String> {
-    let why = workshop.unfit().remove(&path.to_string())?;
-    Some(format!("it is left out: {why}"))
+    workshop.left_out(path).map(|why| format!("it is left out: {why}"))
 }
 
 /// Why a file that is in the annex is not taken in as it is now; none if it is.

@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -99,6 +100,13 @@ fn is_git_directory(component: &[u8]) -> bool {
     let stem = plain.split(|&b| b == b':').next().unwrap_or_default();
     let stem = stem.trim_end_with(|c| c == ' ' || c == '.');
     stem.eq_ignore_ascii_case(b".git") || stem.eq_ignore_ascii_case(b"git~1")
+}
+
+/// It has the order of its bytes, so that what lies below a directory is a range of a sorted set.
+impl Borrow<[u8]> for RepoPath {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl fmt::Display for RepoPath {

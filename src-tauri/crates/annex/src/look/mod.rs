@@ -18,8 +18,8 @@ use model::{Key, Oid, RepoPath};
 
 pub use root::RootState;
 
-pub use walk::Standing;
 pub(crate) use walk::told;
+pub use walk::{Standing, looked_at};
 
 pub(crate) use root::RootId;
 

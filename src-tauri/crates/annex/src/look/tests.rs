@@ -123,6 +123,7 @@ fn paths_are_looked_at_with_what_is_below_and_nothing_else() {
     // New rules concern all that is beside them.
     repo.write("d/.gitignore", "new\n");
     assert_eq!(found(&["d/.gitignore"]), "d/.gitignore d/b d/e/c");
+    assert_eq!(found(&["d/.gitattributes"]), "d/.gitignore d/b d/e/c");
     assert_eq!(found(&["d/e/new"]), "", "the rules above count");
     fs::remove_dir_all(repo.path("d")).unwrap();
     std::os::unix::fs::symlink("/etc", repo.path("d")).unwrap();

@@ -133,7 +133,7 @@ impl<'i> Walk<'i> {
     pub(super) fn over(mut self, scope: &Scope) -> (Look, OwnedFd) {
         match scope {
             Scope::Everything => self.everything(),
-            Scope::Paths(paths) => match targets(paths) {
+            Scope::Paths(paths) => match looked_at(paths) {
                 Some(paths) => {
                     let mut way = Vec::new();
                     paths.iter().for_each(|path| self.path(path.as_bytes(), &mut way));
@@ -568,13 +568,13 @@ impl<'i> Walk<'i> {
     }
 }
 
-/// The paths without those that lie below others; none for the whole work tree. New rules in a `.gitignore` concern all
-/// that is beside and below it.
-fn targets(paths: &[RepoPath]) -> Option<Vec<RepoPath>> {
+/// What a look at these paths looks at: the paths without those that lie below others; none for the whole work tree. New
+/// rules in a `.gitignore` or `.gitattributes` concern all that is beside and below it.
+pub fn looked_at(paths: &[RepoPath]) -> Option<Vec<RepoPath>> {
     let mut paths: Vec<RepoPath> = paths
         .iter()
         .map(|path| match &**path.file_name() {
-            b".gitignore" => path.parent(),
+            b".gitignore" | b".gitattributes" => path.parent(),
             _ => Some(path.clone()),
         })
         .collect::<Option<_>>()?;

@@ -73,6 +73,18 @@ pub(super) fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Proble
         });
     }
     problems.extend(damages(workshop, &folder));
+    for (why, first, count) in workshop.undecided() {
+        let are = match count - 1 {
+            0 => "is".to_owned(),
+            1 => "and another file are".to_owned(),
+            others => format!("and {others} other files are"),
+        };
+        problems.push(problem(
+            format!("{first} {are} left out: {why}."),
+            "Correct the setting or the rule.",
+            Some(show_where(&folder, &first.to_string())),
+        ));
+    }
     for (what, why) in workshop.unfit() {
         let show = show_where(&folder, &what);
         problems.push(problem(

@@ -58,6 +58,9 @@ impl Workshop {
         let before = self.renew_stamps(|_| stamps);
         if before.is_some_and(|before| before.config != stamps.config) {
             events.extend(self.configuration_changed());
+            if self.has_undecided() {
+                events.push(Event::CountLost(None));
+            }
         }
         if before.is_some_and(|before| before.index != stamps.index) {
             events.push(Event::CountLost(None));

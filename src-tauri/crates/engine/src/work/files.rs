@@ -1,6 +1,5 @@
 //! Look, ingest, restore.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
@@ -13,7 +12,7 @@ use super::{Workshop, failure};
 pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
     let within = match &scope {
         Scope::Everything => None,
-        Scope::Paths(paths) => Some(paths.clone()),
+        Scope::Paths(paths) => annex::looked_at(paths),
     };
     let looked = match try_look(workshop, scope) {
         Err(error) => Looked::Failed(failure(workshop, &error)),
@@ -175,7 +174,6 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
         workshop.note(format!("files here: {}", parts.join(", ")));
     }
     let mut not_stored = None;
-    let mut waiting: BTreeMap<String, Vec<RepoPath>> = BTreeMap::new();
     for (path, why) in intake.postponed {
         match why {
             Postponed::BeingWritten | Postponed::Changed | Postponed::Vanished | Postponed::TooYoung(_) => {
@@ -191,20 +189,8 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
                 );
                 workshop.note_unfit(path.to_string(), why);
             }
-            Postponed::Unconverted(why) | Postponed::Undecided(why) => waiting.entry(why).or_default().push(path),
+            Postponed::Unconverted(why) | Postponed::Undecided(why) => workshop.note_undecided(path, why),
         }
-    }
-    for (why, paths) in waiting {
-        // One line for all: a rule may concern every file of a folder.
-        let first = &paths[0];
-        workshop.note_unfit(
-            match paths.len() - 1 {
-                0 => first.to_string(),
-                1 => format!("{first} and another file"),
-                others => format!("{first} and {others} other files"),
-            },
-            why,
-        );
     }
     match not_stored {
         // Most likely the disk is full: trying again at once would read all of it again.

@@ -13,6 +13,7 @@ mod setbacks;
 mod tests;
 mod trust;
 mod unconfirmed;
+mod undecided;
 mod workshop;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

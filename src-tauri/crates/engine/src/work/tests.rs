@@ -441,6 +441,34 @@ fn a_pointer_whose_content_is_here_is_filled_when_it_is_looked_at() {
 }
 
 #[test]
+fn files_that_a_rule_kept_out_are_taken_in_when_it_is_corrected() {
+    let directory = tempfile::tempdir().unwrap();
+    let workshop = workshop(directory.path());
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let path = |name: &str| RepoPath::parse(name.as_bytes()).unwrap();
+    let is_in = |name: &str| workshop.annex().standing(&path(name)).unwrap() == annex::Standing::Tracked;
+    write(".gitattributes", "* annex.largefiles=(nonsense\n");
+    write("a", "a");
+    write("b", "b");
+    look_and_ingest(&workshop, 1, &[".gitattributes", "a", "b"]);
+    assert!(!is_in("a"));
+    let told = workshop.undecided();
+    assert_eq!((told.len(), &told[0].1, told[0].2), (1, &path("a"), 2));
+    assert!(workshop.left_out(&path("b")).unwrap().contains("nonsense"));
+
+    let refs = workshop.refs();
+    workshop.examine(&refs);
+    assert_eq!(workshop.examine(&refs), []);
+    configure(&workshop, "unknown", "other");
+    assert!(workshop.examine(&refs).contains(&Event::CountLost(None)));
+
+    write(".gitattributes", "* annex.largefiles=anything\n");
+    look_and_ingest(&workshop, 5, &[".gitattributes"]);
+    assert_eq!((is_in("a"), is_in("b")), (true, true));
+    assert_eq!((workshop.undecided(), workshop.left_out(&path("b"))), (vec![], None));
+}
+
+#[test]
 fn a_problem_goes_when_its_cause_goes() {
     let directory = tempfile::tempdir().unwrap();
     let workshop = workshop(directory.path());

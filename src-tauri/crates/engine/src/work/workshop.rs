@@ -25,6 +25,7 @@ use crate::work::precedence::{Cancelled, Precedence};
 use crate::work::setbacks::Setbacks;
 use crate::work::trust;
 use crate::work::unconfirmed::Unconfirmed;
+use crate::work::undecided::Undecided;
 
 /// How many of the last changes are remembered for people.
 const RECENT: usize = 50;
@@ -88,6 +89,8 @@ struct Shared {
     recent: VecDeque<Change>,
     /// Files that could not be added, with the reason.
     unfit: BTreeMap<String, String>,
+    /// Files that a setting or a rule keeps from being added.
+    undecided: Undecided,
     /// Directories that are repositories of their own.
     nested: BTreeMap<String, Nested>,
     /// What the git-annex branch said, and at which commit; none if it is to be read again.
@@ -532,6 +535,7 @@ impl Workshop {
     /// more.
     pub(crate) fn set_unfit(&self, within: Option<&[RepoPath]>, unfit: impl IntoIterator<Item = (String, String)>) {
         let mut shared = self.shared();
+        shared.undecided.forget_within(within);
         forget_within(&mut shared.unfit, within);
         shared.unfit.extend(unfit);
     }
@@ -546,6 +550,28 @@ impl Workshop {
 
     pub(crate) fn nested(&self) -> BTreeMap<String, Nested> {
         self.shared().nested.clone()
+    }
+
+    /// Takes note of a file that waits until a setting or a rule is corrected.
+    pub(crate) fn note_undecided(&self, path: RepoPath, why: String) {
+        self.shared().undecided.add(path, why);
+    }
+
+    /// Why such files wait, each reason with the first of them and their number.
+    pub(crate) fn undecided(&self) -> Vec<(String, RepoPath, usize)> {
+        self.shared().undecided.reasons()
+    }
+
+    /// True while such files wait.
+    pub(super) fn has_undecided(&self) -> bool {
+        !self.shared().undecided.is_empty()
+    }
+
+    /// Why the last look, or the last taking in, left a file out.
+    pub(crate) fn left_out(&self, path: &RepoPath) -> Option<String> {
+        let shared = self.shared();
+        let undecided = shared.undecided.why(path).map(ToOwned::to_owned);
+        undecided.or_else(|| shared.unfit.get(&path.to_string()).cloned())
     }
 
     pub(crate) fn unfit(&self) -> BTreeMap<String, String> {
