@@ -20,7 +20,8 @@ pub struct Heads {
 pub struct Refs {
     /// What is merged and logged here. All of it is checked out but paths that wait.
     pub heads: Heads,
-    /// True if a fetched or pushed branch has commits that are in none of these yet, nor held for the user to decide.
+    /// True if a fetched or pushed branch has commits that are in none of these yet, nor held for the user to decide; and if
+    /// one that was held is no longer to be merged.
     pub unmerged: bool,
 }
 

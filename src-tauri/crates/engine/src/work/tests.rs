@@ -118,6 +118,33 @@ fn files_that_went_while_no_branch_was_checked_out_are_not_kept() {
     assert_eq!([b"one", b"two"].map(|name| is_known(name)), [true, false]);
 }
 
+#[test]
+fn a_commit_that_is_held_is_due_again_when_its_branch_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let workshop = workshop(directory.path());
+    let [first, second] = ["one", "two"].map(|name| {
+        commit_unlogged(&workshop, name);
+        workshop.refs().heads.tree.unwrap()
+    });
+    let head = fs::read_to_string(directory.path().join(".git/HEAD")).unwrap();
+    let branch = head.trim().strip_prefix("ref: refs/heads/").unwrap();
+    let heads = directory.path().join(".git/refs/heads");
+    fs::write(heads.join(branch), format!("{first}\n")).unwrap();
+    let incoming = heads.join("synced").join(branch);
+    fs::create_dir_all(incoming.parent().unwrap()).unwrap();
+    fs::write(&incoming, format!("{second}\n")).unwrap();
+    assert!(workshop.refs().unmerged);
+    workshop.hold_deletions([(Some(first), second)]);
+    assert!(!workshop.refs().unmerged, "it waits for the user");
+    fs::remove_file(&incoming).unwrap();
+    assert!(workshop.refs().unmerged);
+    let (id, partial, said) = (Id(1), false, None);
+    match perform(&workshop, Effect::Merge { id, partial, said }, &[]) {
+        Event::Merged { refs, held, .. } => assert_eq!((refs.unmerged, held), (false, None)),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A workshop with a remote that was reached, and the name of that.
 fn workshop_with_a_remote(here: &Path, there: &Path) -> (Workshop, RemoteName) {
     let remote = annex::init::init(there, Some("there"), 1_700_000_000).unwrap();

@@ -19,12 +19,18 @@ impl Workshop {
             let is_there = ahead.is_some_and(|ahead| self.annex.contains(ahead, *tip));
             !is_there && !held.contains(&(state.tree, *tip))
         };
+        // The user merged one by hand, or its branch is gone: a merge takes the question back.
+        let is_over = |held: &(Option<Oid>, Oid)| {
+            let mut incoming = state.incoming.iter();
+            held.0 != state.tree || !incoming.any(|(tip, _)| *tip == held.1)
+        };
+        let is_unmerged = state.incoming.iter().any(is_due) || held.iter().any(is_over);
         Refs {
             heads: Heads {
                 tree: ahead.or(state.tree),
                 annex: state.annex,
             },
-            unmerged: state.annex_behind || (!self.annex.is_bare() && state.incoming.iter().any(is_due)),
+            unmerged: state.annex_behind || (!self.annex.is_bare() && is_unmerged),
         }
     }
 
