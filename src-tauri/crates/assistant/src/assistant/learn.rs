@@ -291,6 +291,10 @@ impl Assistant {
             self.intake.count_lost(now, None);
             return;
         }
+        if !everything && self.questions.iter().any(|asked| asked.about() == About::Removed) {
+            // Files that the user is asked about may be back.
+            self.intake.count_lost(now, None);
+        }
         if everything && found.removed == 0 && found.root == Root::Same {
             // What the user confirmed is not so any more; another time it is asked again.
             self.removals_confirmed = 0;

@@ -261,6 +261,20 @@ fn an_answer_that_comes_after_the_question_was_withdrawn_does_nothing() {
 }
 
 #[test]
+fn the_question_goes_when_the_files_are_moved_back() {
+    let mut rig = Rig::settled(&[]);
+    rig.look_at_everything(found(0, 60, 100));
+    rig.open.clear();
+    rig.after(2000);
+    rig.tell(Event::FilesChanged(vec![path("a")]));
+    rig.look(found(0, 0, 100));
+    rig.after(2000);
+    rig.look(found(0, 0, 100));
+    let question = Question::ManyRemoved { removed: 60, of: 100 };
+    assert_eq!(rig.open, [Effect::Withdraw(question)]);
+}
+
+#[test]
 fn a_vanished_root_is_looked_for_until_it_is_back() {
     let mut rig = Rig::settled(&[]);
     rig.look_at_everything(Found {
