@@ -425,6 +425,20 @@ fn a_disk_without_an_id_is_asked_about_once_for_each_place() {
     assert_eq!(annex::settings::filesystems(workshop.annex(), &name).unwrap(), known);
 }
 
+#[test]
+fn nobody_asks_about_the_disk_of_a_remote_that_was_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (workshop, name) = workshop_with_a_remote(&directory.path().join("here"), &directory.path().join("there"));
+    let probe = |fs_type| probe_on(&workshop, &name, directory.path(), fs_type);
+    assert!(matches!(probe("ext4"), Reach::Here(_)));
+    assert!(matches!(probe("tmpfs"), Reach::Away(_)));
+    workshop.list_remotes();
+    assert!(workshop.asks_about().is_some());
+    annex::settings::remove(workshop.annex(), &name).unwrap();
+    workshop.list_remotes();
+    assert_eq!(workshop.asks_about(), None);
+}
+
 /// Looks, and takes in what was found. Gives the names of files that were postponed.
 fn look_and_ingest(workshop: &Workshop, id: u64, paths: &[&str]) -> Vec<String> {
     let paths = paths.iter().map(|path| RepoPath::parse(path.as_bytes()).unwrap());

@@ -351,6 +351,8 @@ impl Workshop {
                 }
             }
         }
+        self.unconfirmed()
+            .retain(|one| facts.iter().any(|remote| remote.name == one.remote));
         self.read_configured();
         {
             let mut shared = self.shared();
