@@ -34,8 +34,10 @@ pub struct RemoteFacts {
     pub cost: Cost,
     /// Git and content may be taken from it (`annex-pull`).
     pub pull: bool,
-    /// Git and content may be sent to it (`annex-push`, not `annex-readonly`, and no remote is unverified).
+    /// Git and content may be sent to it (`annex-push`, not `annex-readonly`).
     pub push: bool,
+    /// No special remote waits for the user to say that it is the right one: until then nothing is sent, to no remote.
+    pub verified: bool,
     /// Content is exchanged with it at all (not `annex-ignore`).
     pub content: bool,
     /// Content may be sent to it as far as its address goes: it is a place that git pushes to, not one that git only

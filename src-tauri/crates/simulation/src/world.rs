@@ -527,6 +527,7 @@ impl World {
             cost: remote.cost,
             pull: remote.pull,
             push: remote.push,
+            verified: true,
             content: remote.content,
             send: true,
             seen: Heads::default(),

@@ -424,7 +424,7 @@ impl Assistant {
             Ok(heads) => {
                 remote.there = Some(heads);
                 // A push that was refused keeps its back-off until it goes through: two ends must not race for ever.
-                if remote.retry_at.is_none_or(|at| at <= now) && !syncing::lacks(remote, &self.refs.heads) {
+                if remote.retry_at.is_none_or(|at| at <= now) && !syncing::is_to_push(remote, &self.refs.heads) {
                     remote.succeeded();
                 }
             }

@@ -72,7 +72,7 @@ impl Remote {
     pub(crate) fn allows(&self, direction: Direction) -> bool {
         let way = match direction {
             Direction::Get => self.facts.pull,
-            Direction::Send => self.facts.push && self.facts.send,
+            Direction::Send => self.facts.push && self.facts.verified && self.facts.send,
         };
         self.facts.content && way
     }
@@ -189,6 +189,7 @@ pub(crate) mod tests {
             cost: Cost::parse(&cost.to_string()).unwrap(),
             pull: true,
             push: true,
+            verified: true,
             content: true,
             send: true,
             seen: Heads::default(),

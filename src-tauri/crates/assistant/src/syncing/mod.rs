@@ -21,6 +21,11 @@ pub(crate) fn lacks(remote: &Remote, heads: &Heads) -> bool {
     remote.facts.push && *heads != Heads::default() && remote.there.as_ref() != Some(heads)
 }
 
+/// Whether they are to be pushed there.
+pub(crate) fn is_to_push(remote: &Remote, heads: &Heads) -> bool {
+    remote.facts.verified && lacks(remote, heads)
+}
+
 /// What keeps a push waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Before {
@@ -30,12 +35,13 @@ pub(crate) struct Before {
     pub(crate) merge: bool,
 }
 
-/// When to push to a remote that lacks our heads; none if it does not, or while something else has to end first.
+/// When to push to a remote that lacks our heads; none if it does not, if nothing may be sent, or while something else has to
+/// end first.
 pub(crate) fn push_at(remote: &Remote, heads: &Heads, before: Before) -> Option<Timestamp> {
     // What may not be fetched, or waits for an answer, is not merged: the same heads would be refused for ever.
     let is_merged = remote.facts.pull && !before.merge;
     let in_vain = !is_merged && !remote.unfetched && remote.refused.as_ref() == Some(heads);
-    if in_vain || !lacks(remote, heads) {
+    if in_vain || !is_to_push(remote, heads) {
         return None;
     }
     let busy = remote.fetching.is_some() || remote.pushing.is_some();

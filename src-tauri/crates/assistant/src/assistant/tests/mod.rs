@@ -50,6 +50,7 @@ fn facts(remote: &str) -> RemoteFacts {
         cost: Cost::LOCAL,
         pull: true,
         push: true,
+        verified: true,
         content: true,
         send: true,
         seen: Heads::default(),

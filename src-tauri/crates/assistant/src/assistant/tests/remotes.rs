@@ -132,6 +132,23 @@ fn a_rule_that_forbids_a_way_stops_what_is_on_it() {
 }
 
 #[test]
+fn nothing_is_sent_while_a_remote_is_unverified_and_what_is_lacking_is_told() {
+    let mut rig = Rig::send_one(&["b"]);
+    let listed = |verified| {
+        let facts = RemoteFacts { verified, ..facts("b") };
+        Event::RemotesListed(vec![facts])
+    };
+    rig.tell(listed(false));
+    rig.quiet(&[class(1, &["here"], &["b"])]);
+    rig.after(60_000);
+    rig.quiet(&[]);
+    assert_eq!(rig.assistant.lots(), []);
+    assert!(rig.assistant.remotes().all(|remote| remote.lacks_heads));
+    rig.tell(listed(true));
+    assert!(has!(rig, Push));
+}
+
+#[test]
 fn candidates_of_a_forbidden_way_are_thrown_away() {
     let mut rig = Rig::send_one(&["b"]);
     let id = take!(rig, Offer);
