@@ -92,10 +92,12 @@ impl Annex {
         Ok(at(head)? != at(synced)?)
     }
 
-    /// All refs and where they point, to tell whether any has moved.
+    /// All refs and where they point, and what is checked out, to tell whether any has moved.
     pub fn all_refs(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         let git = self.git()?;
-        let mut all = Vec::new();
+        let head = git.find_reference("HEAD").map_err(Error::git("read HEAD"))?;
+        let branch = head.symbolic_target_bytes().unwrap_or_default().to_vec();
+        let mut all = vec![(b"HEAD".to_vec(), branch)];
         for reference in git.references().map_err(Error::git("list the refs"))? {
             let reference = reference.map_err(Error::git("list the refs"))?;
             let target = reference.target().map(|oid| oid.as_bytes().to_vec());

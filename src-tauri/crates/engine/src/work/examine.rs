@@ -79,6 +79,10 @@ impl Workshop {
         if refs != *known {
             events.push(Event::RefsMoved(refs));
         }
+        if let Ok(head) = self.annex().head() {
+            let fetched_for_another = self.on_other_branches(&head.branch);
+            events.extend(fetched_for_another.into_iter().map(Event::RemoteRefsMoved));
+        }
         events
     }
 

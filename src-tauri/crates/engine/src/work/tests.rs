@@ -159,6 +159,28 @@ fn workshop_with_a_remote(here: &Path, there: &Path) -> (Workshop, RemoteName) {
     (workshop, name)
 }
 
+/// The user has made the branches of a folder and a remote the same, at either end.
+#[test]
+fn another_branch_checked_out_at_either_end_is_news() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
+    workshop.examine_remote(&name);
+    assert!(!workshop.examine_remote(&name));
+    let check_out = |at: &Path| fs::write(at.join(".git/HEAD"), "ref: refs/heads/other\n").unwrap();
+    check_out(there.path());
+    assert!(workshop.examine_remote(&name));
+
+    let ours = workshop.annex().head().unwrap().branch;
+    workshop.set_other_branch(&name, Some((ours, "other".to_owned())));
+    let is_news = || {
+        let events = workshop.examine(&workshop.refs());
+        events.contains(&Event::RemoteRefsMoved(name.clone()))
+    };
+    assert!(!is_news());
+    check_out(here.path());
+    assert!(is_news());
+}
+
 /// Sends contents; the outcome of each.
 fn send(workshop: &Workshop, remote: &RemoteName, keys: &[Key]) -> Vec<Outcome> {
     let effect = Effect::Transfer {

@@ -603,6 +603,13 @@ impl Workshop {
         };
     }
 
+    /// The remotes that were on another branch than ours when that was another one than this.
+    pub(super) fn on_other_branches(&self, ours: &str) -> Vec<RemoteName> {
+        let shared = self.shared();
+        let before = shared.other_branches.iter().filter(|(_, (here, _))| here != ours);
+        before.map(|(name, _)| name.clone()).collect()
+    }
+
     /// Our branch and the one that a remote has, if they were not the same when it was last fetched from.
     pub(crate) fn other_branch(&self, name: &RemoteName) -> Option<(String, String)> {
         self.shared().other_branches.get(name).cloned()
