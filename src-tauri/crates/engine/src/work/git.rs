@@ -70,6 +70,8 @@ pub(super) fn away(remote: &Remote, error: &annex::Error) -> Away {
 }
 
 pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
+    // Before it: what changes there meanwhile is still news.
+    workshop.examine_remote(name);
     let there = match workshop.remote(name) {
         None => Err(Away::Absent),
         Some(remote) => match remote.fetch() {
@@ -89,7 +91,6 @@ pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
             }
         },
     };
-    workshop.examine_remote(name);
     Event::Fetched {
         id,
         refs: workshop.refs(),
