@@ -38,6 +38,8 @@ pub(super) struct Watcher {
     kernel: RecommendedWatcher,
     /// Counts the watchers made: after an overflow a new one is made, and what the old one still says is stale.
     generation: u64,
+    /// Events were lost, and there is no new watcher yet.
+    must_start_over: bool,
     messages: SyncSender<Message>,
     /// Set if an event was dropped because too many wait.
     events_lost: Arc<AtomicBool>,
@@ -105,6 +107,7 @@ impl Watcher {
         Ok(Self {
             kernel: kernel_watcher(0, messages.clone(), events_lost.clone())?,
             generation: 0,
+            must_start_over: false,
             messages,
             events_lost,
             places: BTreeMap::new(),

@@ -39,6 +39,9 @@ impl Watcher {
 
     /// Tries the blind directories again, and asks for each to be looked through in any case.
     pub(super) fn poll(&mut self) {
+        if self.must_start_over {
+            return self.start_over();
+        }
         let started = Instant::now();
         for (path, why) in std::mem::take(&mut self.blind) {
             let scope = path.ancestors().find_map(|above| self.places.get(above)).copied();
@@ -56,19 +59,22 @@ impl Watcher {
         self.next_poll = now + self.poll_every.max((now - started) * POLLING_PART);
     }
 
-    /// Begins anew after events were lost: directories may have come and gone unseen.
+    /// Begins anew after events were lost: directories may have come and gone unseen. Without another watcher of the kernel
+    /// the one before is kept, and the places are polled until there is one.
     pub(super) fn start_over(&mut self) {
-        self.generation += 1;
-        self.watched.clear();
+        let generation = self.generation + 1;
         self.stale.clear();
         self.blind.clear();
-        self.awaited.clear();
         self.paths.clear();
         self.events_lost.store(false, Ordering::Release);
         let places: Vec<_> = self.places.clone().into_iter().collect();
-        match kernel_watcher(self.generation, self.messages.clone(), self.events_lost.clone()) {
+        let kernel = kernel_watcher(generation, self.messages.clone(), self.events_lost.clone());
+        self.must_start_over = kernel.is_err();
+        match kernel {
             Ok(kernel) => {
-                self.kernel = kernel;
+                (self.kernel, self.generation) = (kernel, generation);
+                self.watched.clear();
+                self.awaited.clear();
                 for (path, scope) in &places {
                     self.enter(path.clone(), *scope, false);
                     self.note_elsewhere(path);
