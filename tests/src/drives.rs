@@ -215,7 +215,7 @@ impl SmallDisk {
     /// With the reason why this machine cannot have one.
     pub fn new(sandbox: &Sandbox, name: &str, mebibytes: u64) -> Result<SmallDisk, String> {
         let mount_point = sandbox.path(name);
-        std::fs::create_dir(&mount_point).map_err(|error| error.to_string())?;
+        std::fs::create_dir_all(&mount_point).map_err(|error| error.to_string())?;
         let size = format!("size={mebibytes}m");
         possible(
             sandbox

@@ -11,7 +11,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use whole_system::asking::status;
 use whole_system::clones::Actor;
-use whole_system::drives::Share;
+use whole_system::drives::{Share, SmallDisk};
 use whole_system::run::told;
 use whole_system::skip::{needs_root, or_skipped};
 use whole_system::{Engine, Sandbox, attempt, eventually, run};
@@ -273,5 +273,36 @@ fn changes_in_a_remote_behind_a_mount_are_found_in_the_time_that_is_told() {
             found => Err(format!("{found:?}")),
         }
     });
+    engine.stop();
+}
+
+#[test]
+fn a_disk_that_is_mounted_in_the_folder_is_seen_and_its_going_deletes_nothing() {
+    if !needs_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let here = folder(&sandbox, "here");
+    let clone = Actor::Anabranch.clone(&sandbox, &here, "clone", false);
+    Actor::Anabranch.sync(&sandbox, &here);
+    fs::create_dir(here.join("disk")).unwrap();
+    let engine = Engine::start(&sandbox, &[&here]);
+    let Some(disk) = or_skipped("mount", SmallDisk::new(&sandbox, "here/disk", 12)) else {
+        return;
+    };
+    for name in ["disk/a", "disk/b"] {
+        fs::write(here.join(name), name).unwrap();
+        eventually(Duration::from_secs(20), || match fs::read_to_string(clone.join(name)) {
+            Ok(text) if text == name => Ok(()),
+            found => Err(format!("{found:?}")),
+        });
+    }
+    drop(disk);
+    let mut sync = sandbox.anabranch(["sync"]);
+    sync.arg(&here);
+    has(&complains(sync), &["disk is left out: it is empty"]);
+    for name in ["disk/a", "disk/b"] {
+        assert_eq!(fs::read_to_string(clone.join(name)).unwrap(), name);
+    }
     engine.stop();
 }

@@ -86,6 +86,7 @@ impl Folder {
         changed: watch::Sender<()>,
         household: &Arc<Household>,
     ) -> Result<(Self, Handle), Error> {
+        let before = Arc::clone(&mounts.borrow());
         let annex = Annex::open(path)?;
         let socket = socket::socket_path(&annex)?;
         let Some(tenancy) = annex.tend(&socket.to_string_lossy())? else {
@@ -104,7 +105,7 @@ impl Folder {
         repository::prepare(&annex)?;
         let workshop = Arc::new(Workshop::open(annex, clock, Arc::clone(household))?);
         let (end, ended) = mpsc::unbounded_channel();
-        let (watching, changes) = Watching::start(&workshop)?;
+        let (watching, changes) = Watching::start(&workshop, &before)?;
         let (ask, commands) = mpsc::unbounded_channel();
         let notes = Arc::downgrade(&workshop);
         let say = move |what| {
@@ -402,6 +403,8 @@ impl Folder {
     }
 
     fn places_changed(&mut self) {
+        let mounts = Arc::clone(&self.mounts.borrow());
+        self.watching.follow_mounts(&mounts);
         self.handle(Event::PlacesChanged);
         // A drive may have been away for less time than it took to notice, and have been changed elsewhere.
         for name in self.workshop.reached().into_keys() {

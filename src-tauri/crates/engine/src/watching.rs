@@ -1,11 +1,11 @@
 //! Which changes of files concern a folder, and what they concern.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use model::{RemoteName, RepoPath};
 use remotes::Remote;
-use surroundings::{Changes, Place, Scope, Watch};
+use surroundings::{Changes, Mount, Place, Scope, Watch};
 
 use crate::Error;
 use crate::linked::Linked;
@@ -31,11 +31,14 @@ pub(crate) struct Watching {
     git_dir: PathBuf,
     /// Git directories of the remotes that were reached.
     remotes: BTreeMap<RemoteName, PathBuf>,
+    /// What is mounted in the folder: where, and the number of the mount.
+    mounted: BTreeSet<(PathBuf, u64)>,
     rules: Linked,
 }
 
 impl Watching {
-    pub(crate) fn start(workshop: &Workshop) -> Result<(Self, Changes), Error> {
+    /// Begins to watch; `mounts` is what was mounted before that.
+    pub(crate) fn start(workshop: &Workshop, mounts: &[Mount]) -> Result<(Self, Changes), Error> {
         let annex = workshop.annex();
         let io = |doing, path: &Path| {
             let path = path.to_owned();
@@ -65,7 +68,9 @@ impl Watching {
             rules: Linked::new(git_dir.join("anabranch").join(policy::FILE)),
             git_dir,
             remotes: BTreeMap::new(),
+            mounted: BTreeSet::new(),
         };
+        watching.mounted = watching.mounted_inside(mounts);
         watching.follow_rules();
         Ok((watching, changes))
     }
@@ -98,6 +103,25 @@ impl Watching {
             let _ = self.watch.add(place);
         }
         self.remotes = wanted;
+    }
+
+    /// Watches what was mounted in the folder since it was last looked for, and has it looked at.
+    pub(crate) fn follow_mounts(&mut self, mounts: &[Mount]) {
+        let now = self.mounted_inside(mounts);
+        for (point, _) in now.difference(&self.mounted) {
+            // A watch that has ended is noticed when its changes end.
+            let _ = self.watch.mounted(point);
+        }
+        self.mounted = now;
+    }
+
+    fn mounted_inside(&self, mounts: &[Mount]) -> BTreeSet<(PathBuf, u64)> {
+        let Some(top) = &self.work_tree else {
+            return BTreeSet::new();
+        };
+        let is_inside = |mount: &&Mount| mount.point != *top && mount.point.starts_with(top);
+        let inside = mounts.iter().filter(is_inside);
+        inside.map(|mount| (mount.point.clone(), mount.id)).collect()
     }
 
     /// What a changed path concerns; none if it is of no interest.

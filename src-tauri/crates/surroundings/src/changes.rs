@@ -45,7 +45,7 @@ pub struct Blind {
 pub enum Why {
     /// More happened at once than the kernel or the listener could hold.
     Overflow,
-    /// The place is not there, was replaced, or the file system below it was unmounted.
+    /// The place is not there, was replaced, or a file system was mounted there or unmounted.
     Missing,
     /// The user's limit of watched directories is reached (`fs.inotify.max_user_watches`).
     WatchLimit,
@@ -132,6 +132,13 @@ impl Watch {
     /// Stops watching a place.
     pub fn remove(&self, path: &Path) -> Result<(), WatchError> {
         self.ask(|done| Message::Remove(path.to_owned(), done))
+    }
+
+    /// Watches a directory again because something was mounted there: what was watched is covered by it. Then comes a
+    /// [`Change::Rescan`] of it. Does not wait for that. Of a directory that is not in a watched place nothing comes.
+    pub fn mounted(&self, path: &Path) -> Result<(), WatchError> {
+        let message = Message::Mounted(path.to_owned());
+        self.messages.send(message).map_err(|_| WatchError::Ended)
     }
 
     fn ask(&self, message: impl FnOnce(SyncSender<()>) -> Message) -> Result<(), WatchError> {

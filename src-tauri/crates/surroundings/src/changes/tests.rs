@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::{Blind, Change, Changes, Place, Scope, Watch, Why};
@@ -199,6 +200,32 @@ async fn a_place_may_come_go_and_be_replaced() {
     until(&mut changes, &Change::Sighted(root.clone())).await;
     fs::write(root.join("y"), "").unwrap();
     paths_until(&mut changes, [root.join("y")]).await;
+}
+
+#[tokio::test]
+async fn what_is_mounted_in_a_place_is_watched() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::skipped::lacks("root", "only root can mount");
+    }
+    let top = tempfile::tempdir().unwrap();
+    let disk = top.path().canonicalize().unwrap().join("disk");
+    fs::create_dir_all(disk.join("covered")).unwrap();
+    let (watch, mut changes) = watch(disk.parent().unwrap(), Scope::WorkTree);
+    let run = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+    if !run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&disk)) {
+        return crate::skipped::lacks("mount", "mounting is not allowed here");
+    }
+    fs::create_dir(disk.join("directory")).unwrap();
+    watch.mounted(&disk).unwrap();
+    until(&mut changes, &Change::Rescan(disk.clone(), Why::Missing)).await;
+    for name in ["file", "directory/file"] {
+        fs::write(disk.join(name), "").unwrap();
+        paths_until(&mut changes, [disk.join(name)]).await;
+    }
+    assert!(run(Command::new("umount").arg(&disk)));
+    paths_until(&mut changes, [disk.clone()]).await;
+    fs::write(disk.join("covered/file"), "").unwrap();
+    paths_until(&mut changes, [disk.join("covered/file")]).await;
 }
 
 #[tokio::test]

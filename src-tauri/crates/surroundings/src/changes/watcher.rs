@@ -24,6 +24,8 @@ pub(super) enum Message {
     Event(u64, notify::Result<Event>),
     Add(Place, SyncSender<()>),
     Remove(PathBuf, SyncSender<()>),
+    /// Something was mounted there.
+    Mounted(PathBuf),
     End,
     /// Keeps the thread busy.
     #[cfg(test)]
@@ -176,6 +178,7 @@ impl Watcher {
                 self.remove(&path);
                 let _ = done.send(());
             }
+            Message::Mounted(path) => self.on_mount(path),
             Message::End => return std::ops::ControlFlow::Break(()),
             #[cfg(test)]
             Message::Hold(hold) => hold(),
@@ -276,6 +279,18 @@ impl Watcher {
         {
             self.enter(path.to_owned(), scope, true);
         }
+    }
+
+    fn on_mount(&mut self, path: PathBuf) {
+        let Some(scope) = self.scope_of(&path).filter(|scope| *scope != Scope::Alone) else {
+            return;
+        };
+        self.forget(&path);
+        // The directory that was watched under this name is covered, not gone.
+        let _ = self.kernel.unwatch(&path);
+        self.enter(path.clone(), scope, false);
+        self.note_elsewhere(&path);
+        self.outlet.put(Change::Rescan(path, Why::Missing));
     }
 
     /// Notes a path for the listener, unless it is out of scope. Gives the scope it is in, if any.
