@@ -5,7 +5,7 @@
 )]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use annex::{IntakeOptions, Scope};
 use assistant::content::{Direction, Lot};
 use assistant::{Class, Effect, Event, Failure, Id, Looked, Outcome, Reach};
-use model::{Key, RemoteName, RepoPath, Uuid};
+use model::{Key, Oid, RemoteName, RepoPath, Uuid};
 
 use super::{Workshop, look_for_room, perform};
 use crate::clock::Clock;
@@ -118,21 +118,27 @@ fn files_that_went_while_no_branch_was_checked_out_are_not_kept() {
     assert_eq!([b"one", b"two"].map(|name| is_known(name)), [true, false]);
 }
 
+/// Commits twice and goes back to the first commit, with the second pushed here by somebody. Gives both, and the file of the
+/// ref that was pushed.
+fn with_incoming(workshop: &Workshop) -> (Oid, Oid, PathBuf) {
+    let [first, second] = ["one", "two"].map(|name| {
+        commit_unlogged(workshop, name);
+        workshop.refs().heads.tree.unwrap()
+    });
+    let branch = workshop.annex().head().unwrap().branch;
+    let heads = workshop.annex().git_dir().join("refs/heads");
+    fs::write(heads.join(&branch), format!("{first}\n")).unwrap();
+    let incoming = heads.join("synced").join(branch);
+    fs::create_dir_all(incoming.parent().unwrap()).unwrap();
+    fs::write(&incoming, format!("{second}\n")).unwrap();
+    (first, second, incoming)
+}
+
 #[test]
 fn a_commit_that_is_held_is_due_again_when_its_branch_is_gone() {
     let directory = tempfile::tempdir().unwrap();
     let workshop = workshop(directory.path());
-    let [first, second] = ["one", "two"].map(|name| {
-        commit_unlogged(&workshop, name);
-        workshop.refs().heads.tree.unwrap()
-    });
-    let head = fs::read_to_string(directory.path().join(".git/HEAD")).unwrap();
-    let branch = head.trim().strip_prefix("ref: refs/heads/").unwrap();
-    let heads = directory.path().join(".git/refs/heads");
-    fs::write(heads.join(branch), format!("{first}\n")).unwrap();
-    let incoming = heads.join("synced").join(branch);
-    fs::create_dir_all(incoming.parent().unwrap()).unwrap();
-    fs::write(&incoming, format!("{second}\n")).unwrap();
+    let (first, second, incoming) = with_incoming(&workshop);
     assert!(workshop.refs().unmerged);
     workshop.hold_deletions([(Some(first), second)]);
     assert!(!workshop.refs().unmerged, "it waits for the user");
@@ -143,6 +149,16 @@ fn a_commit_that_is_held_is_due_again_when_its_branch_is_gone() {
         Event::Merged { refs, held, .. } => assert_eq!((refs.unmerged, held), (false, None)),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn where_only_the_git_annex_branch_is_synced_nothing_else_is_due() {
+    let directory = tempfile::tempdir().unwrap();
+    let workshop = workshop(directory.path());
+    with_incoming(&workshop);
+    assert!(workshop.refs().unmerged);
+    configure(&workshop, "synconlyannex", "true");
+    assert!(!workshop.refs().unmerged);
 }
 
 /// A workshop with a remote that was reached, and the name of that.

@@ -24,13 +24,15 @@ impl Workshop {
             let mut incoming = state.incoming.iter();
             held.0 != state.tree || !incoming.any(|(tip, _)| *tip == held.1)
         };
-        let is_unmerged = state.incoming.iter().any(is_due) || held.iter().any(is_over);
+        let is_due = state.incoming.iter().any(is_due) || held.iter().any(is_over);
+        // With that setting only the git-annex branch is merged.
+        let is_merged_here = || !self.annex.is_bare() && !self.settings().is_ok_and(|settings| settings.synconlyannex);
         Refs {
             heads: Heads {
                 tree: ahead.or(state.tree),
                 annex: state.annex,
             },
-            unmerged: state.annex_behind || (!self.annex.is_bare() && is_unmerged),
+            unmerged: state.annex_behind || (is_due && is_merged_here()),
         }
     }
 
