@@ -88,6 +88,33 @@ fn an_empty_mount_point_is_not_a_deletion() {
 }
 
 #[test]
+fn files_that_a_mount_hides_are_not_deleted() {
+    let repo = Scratch::new();
+    for name in ["a", "drive/b", "drive/c/d"] {
+        repo.write(name, name);
+    }
+    repo.sync();
+    let drive = repo.path("drive");
+    let run = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+    if !run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&drive)) {
+        return crate::skipped::lacks("mount", "nothing can be mounted here (it needs root)");
+    }
+    for name in ["drive/e", "drive/f"] {
+        repo.write(name, name);
+    }
+    let looks = [repo.look(), repo.look_at(&["drive/b"])];
+    let [everything, one] = looks.map(|look| (look.added.len(), look.removed.len(), look.unreadable));
+    repo.sync();
+    fs::remove_file(repo.path("drive/e")).unwrap();
+    let gone: Vec<String> = repo.look().removed.iter().map(|gone| gone.path.to_string()).collect();
+    assert!(run(Command::new("umount").arg(&drive)));
+    assert_eq!((everything.0, everything.1), (2, 0));
+    assert!(everything.2.iter().all(|(path, _)| path.to_str() == Some("drive")));
+    assert_eq!((one.0, one.1, one.2.len()), (0, 0, 1));
+    assert_eq!(gone, ["drive/e"], "what was on it is");
+}
+
+#[test]
 fn paths_are_looked_at_with_what_is_below_and_nothing_else() {
     let repo = Scratch::new();
     for name in ["a", "d/b", "d/e/c", "d.x", "gone/f", "gone/g/h"] {

@@ -51,9 +51,9 @@ pub(super) struct Walk<'i> {
     ignore: Ignore,
     excludes_file: Option<PathBuf>,
     listing: Vec<MaybeUninit<u8>>,
-    /// Directories that are empty although files are tracked below them, which have another device number than the
-    /// directory has: either the files were deleted, or their file system is not mounted now.
-    emptied: Vec<(Vec<u8>, Range<usize>, u32)>,
+    /// Directories that lack tracked files, which have another device number than the directory has, and what to tell of
+    /// it: either the files were deleted, or their file system is not mounted now, or one is that hides them.
+    emptied: Vec<(Vec<u8>, Range<usize>, u32, &'static str)>,
     renumbered: BTreeMap<u32, u32>,
     look: Look,
 }
@@ -141,12 +141,11 @@ impl<'i> Walk<'i> {
                 None => self.everything(),
             },
         }
-        for (path, range, device) in std::mem::take(&mut self.emptied) {
+        for (path, range, device, reason) in std::mem::take(&mut self.emptied) {
             let old = self.entries[range.start].dev;
             if self.renumbered.get(&old) == Some(&device) {
                 self.remove(range);
             } else {
-                let reason = "it is empty, but what was there lay on another file system, which may not be mounted";
                 self.unreadable(&path, reason.to_owned());
             }
         }
@@ -300,11 +299,7 @@ impl<'i> Walk<'i> {
         depth: usize,
     ) {
         let kind = match listed {
-            Listed::Absent => {
-                self.remove(tracked.file);
-                self.remove(tracked.below);
-                return;
-            }
+            Listed::Absent => return self.absent(directory, &path[..start], tracked),
             Listed::As(kind) => kind,
         };
         if &path[start..] == b".git" {
@@ -317,11 +312,7 @@ impl<'i> Walk<'i> {
                     found = Some(stat);
                     kind = FileType::from_raw_mode(stat.mode);
                 }
-                Err(Errno::NOENT) => {
-                    self.remove(tracked.file);
-                    self.remove(tracked.below);
-                    return;
-                }
+                Err(Errno::NOENT) => return self.absent(directory, &path[..start], tracked),
                 Err(errno) => return self.unreadable(path, told(errno)),
             }
         }
@@ -448,16 +439,41 @@ impl<'i> Walk<'i> {
         }
     }
 
+    /// Takes note that files are gone from a directory, unless a file system is mounted there that may hide them.
+    fn absent(&mut self, directory: &OwnedFd, path: &[u8], tracked: Tracked) {
+        let device = |directory: &OwnedFd| rustix::fs::fstat(directory).map(|stat| Stat::from(stat).dev as u32);
+        for tracked in [tracked.file, tracked.below] {
+            if tracked.is_empty() {
+                continue;
+            }
+            match (device(&self.root), device(directory)) {
+                (Ok(top), Ok(device)) if device != top && self.lay_elsewhere(&tracked, device) => {
+                    let reason = "what was there lay on another file system than the one that is mounted there now";
+                    self.emptied.push((path.to_owned(), tracked, device, reason));
+                }
+                (Ok(_), Ok(_)) => self.remove(tracked),
+                (Err(errno), _) | (_, Err(errno)) => self.unreadable(path, told(errno)),
+            }
+        }
+    }
+
+    /// True if some of these entries were staged from another device.
+    fn lay_elsewhere(&self, tracked: &Range<usize>, device: u32) -> bool {
+        let mut entries = self.entries[tracked.clone()].iter();
+        entries.any(|entry| entry.dev != device && entry.dev != 0)
+    }
+
     fn emptied(&mut self, directory: &OwnedFd, path: &[u8], tracked: Range<usize>) {
         match rustix::fs::fstat(directory).map(Stat::from) {
             Ok(stat) => {
                 let device = stat.dev as u32;
-                match self.entries[tracked.clone()]
-                    .iter()
-                    .find(|entry| entry.dev != device && entry.dev != 0)
-                {
-                    Some(_) => self.emptied.push((path.to_owned(), tracked, device)),
-                    None => self.remove(tracked),
+                match self.lay_elsewhere(&tracked, device) {
+                    true => {
+                        let reason =
+                            "it is empty, but what was there lay on another file system, which may not be mounted";
+                        self.emptied.push((path.to_owned(), tracked, device, reason));
+                    }
+                    false => self.remove(tracked),
                 }
             }
             Err(errno) => self.unreadable(path, told(errno)),
