@@ -72,8 +72,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     gtk::glib::set_prgname(Some(NAME));
     if gtk::init().is_err() {
         say("there is no display, so there is neither tray icon nor window; this goes on until it is stopped (ctrl-C)");
-        runtime.block_on(hosting::without_desktop(&arguments.folders))?;
-        return Ok(ExitCode::SUCCESS);
+        let outcome = runtime.block_on(hosting::without_desktop(&arguments.folders));
+        runtime.shutdown_background();
+        return outcome.map(|()| ExitCode::SUCCESS);
     }
     gtk::gdk::set_program_class(NAME);
     let _bus = outlives_the_session_bus();
@@ -114,6 +115,7 @@ fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Resul
                     host(&app, &folders, window_failed.as_deref(), started).await;
                 }
             });
+            runtime.shutdown_background();
         })
         .context("the engine got no thread")?;
     let app = tauri::Builder::default()

@@ -550,3 +550,33 @@ fn an_engine_may_open_as_many_files_as_the_system_lets_it() {
     );
     engine.stop();
 }
+
+/// A hook of somebody's may wait for an answer that never comes.
+#[test]
+fn an_engine_ends_though_a_hook_does_not() {
+    let sandbox = Sandbox::new();
+    let folder = pictures(&sandbox, "folder", 1);
+    let bare = Actor::Anabranch.clone(&sandbox, &folder, "bare.git", true);
+    Actor::Anabranch.sync(&sandbox, &folder);
+    let (began, may_end) = (sandbox.path("began"), sandbox.path("may end"));
+    let hook = bare.join("hooks/pre-receive");
+    let text = format!(
+        "#!/bin/sh\ntouch '{}'\nwhile ! [ -e '{}' ]; do sleep 0.1; done\n",
+        began.display(),
+        may_end.display()
+    );
+    fs::write(&hook, text).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let engine = Engine::start(&sandbox, &[&folder]);
+    fs::write(folder.join("new.jpg"), "new\n").unwrap();
+    eventually(PATIENCE, || match began.exists() {
+        true => Ok(()),
+        false => Err("the hook does not run".to_owned()),
+    });
+    engine.stop();
+    File::create(&may_end).unwrap();
+    fs::remove_file(&hook).unwrap();
+    Actor::Anabranch.sync(&sandbox, &folder);
+    let tip = |repository: &Path| run(&mut sandbox.git(repository, ["rev-parse", "main"]));
+    assert_eq!(tip(&folder), tip(&bare));
+}

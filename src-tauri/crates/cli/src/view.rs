@@ -19,28 +19,32 @@ const PACE: Duration = Duration::from_millis(250);
 /// Runs the engine on `folders` until it is told to stop by a signal.
 pub(crate) fn run(folders: &[PathBuf]) -> Result<()> {
     let runtime = engine::runtime()?;
-    runtime.block_on(async {
-        let mut engine = Engine::start(folders, None)?;
-        let status = engine.status().await;
-        if status.folders.is_empty() {
-            engine.stop().await;
-            let refused: Vec<String> = status.refused.iter().map(refused).collect();
-            anyhow::bail!(refused.join("; "));
-        }
-        let mut view = View::new();
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        loop {
-            view.show(&engine.status().await)?;
-            tokio::select! {
-                () = paced(&mut engine) => {}
-                _ = interrupt.recv() => break,
-                _ = terminate.recv() => break,
-            }
-        }
-        view.end()?;
+    let outcome = runtime.block_on(keep(folders));
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn keep(folders: &[PathBuf]) -> Result<()> {
+    let mut engine = Engine::start(folders, None)?;
+    let status = engine.status().await;
+    if status.folders.is_empty() {
         engine.stop().await;
-        Ok(())
-    })
+        let refused: Vec<String> = status.refused.iter().map(refused).collect();
+        anyhow::bail!(refused.join("; "));
+    }
+    let mut view = View::new();
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    loop {
+        view.show(&engine.status().await)?;
+        tokio::select! {
+            () = paced(&mut engine) => {}
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        }
+    }
+    view.end()?;
+    engine.stop().await;
+    Ok(())
 }
 
 async fn paced(engine: &mut Engine) {

@@ -13,6 +13,9 @@ use crate::drives::{Drives, Kept};
 use crate::hosting::{Asked, Hosting, View};
 use crate::settings::{Edit, SettingsFile};
 
+/// How long the end of what is under way is waited for.
+const STOPPING: Duration = Duration::from_secs(10);
+
 /// The runtime that engines run in: one thread for the loops, and one for each work under way. How many of these run at once
 /// each folder decides for itself: a transfer that is held back by a limit keeps its thread for hours, and nothing else is
 /// to wait for that. A thread without work ends after a second, so that many folders that change at once cost threads only
@@ -83,11 +86,12 @@ impl Engine {
         self.door.changed().await;
     }
 
-    /// Stops all folders; transfers are left so that they can be resumed.
+    /// Stops all folders. What is under way is waited for, but no longer than ten seconds: a hook or a filter of somebody's may
+    /// never end, and whatever is cut off goes on at the next start. Whoever calls this ends the runtime without waiting.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         // A loop that panicked has stopped too.
-        let _ = self.hosting.await;
+        let _ = tokio::time::timeout(STOPPING, self.hosting).await;
     }
 }
 
