@@ -60,7 +60,29 @@ fn branch_of(source: &Annex) -> Result<String> {
             "{source:?} has no ordinary branch checked out; nothing was changed. Check one out there with 'git checkout'"
         )));
     }
+    if git.find_reference(&format!("refs/heads/{name}")).is_err()
+        && source.is_bare()
+        && let Some(only) = only_branch(&git)?
+    {
+        return Ok(only);
+    }
     Ok(name.to_owned())
+}
+
+/// The branch of files in a bare repository that has one only. HEAD there names the branch that whoever made it had in mind,
+/// and not the one that was pushed.
+fn only_branch(git: &Repository) -> Result<Option<String>> {
+    let doing = || Error::git("list the branches of the source");
+    let branches = git.branches(Some(git2::BranchType::Local)).map_err(doing())?;
+    let mut names = Vec::new();
+    for branch in branches {
+        let (branch, _) = branch.map_err(doing())?;
+        let name = branch.name().ok().flatten().unwrap_or_default();
+        if !name.is_empty() && name != "git-annex" && !name.starts_with("synced/") {
+            names.push(name.to_owned());
+        }
+    }
+    Ok((names.len() == 1).then(|| names.remove(0)))
 }
 
 fn fetch(git: &Repository, source: &Annex, branch: &str) -> Result<()> {
@@ -155,6 +177,16 @@ fn discard(dest: &Path, bare: bool, existed: bool) {
 mod tests {
     use super::*;
     use crate::fixture::{Fixture, file, leaves};
+
+    #[test]
+    fn of_a_bare_repository_the_branch_that_is_there_is_taken() {
+        let (files, bare) = (Fixture::new(), Fixture::bare());
+        files.start(&leaves([("a", file("a"))]));
+        files.git(&["push", "-q", bare.path().to_str().unwrap(), "HEAD:files"]);
+        assert_eq!(branch_of(&bare.annex).unwrap(), "files");
+        files.git(&["push", "-q", bare.path().to_str().unwrap(), "HEAD:others"]);
+        assert_eq!(branch_of(&bare.annex).unwrap(), "main", "nobody can tell");
+    }
 
     #[test]
     fn of_a_clone_that_failed_nothing_is_left_but_the_files_of_others() {
