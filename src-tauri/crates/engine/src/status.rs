@@ -242,7 +242,9 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
             name: name.to_string(),
             contact: view.map_or_else(|| unsupported(settings, workshop), contact),
             has_commits: view.is_none_or(|view| !view.lacks_heads),
-            takes_nothing: takes_nothing(settings).map(|why| format!("no contents are sent to it: {why}")),
+            takes_nothing: takes_nothing(settings)
+                .or_else(|| kept_by_rules(workshop, &settings.name))
+                .map(|why| format!("no contents are sent to it: {why}")),
             wants,
             wants_bytes: view.map_or(0, |_| lacking().map(|class| class.bytes).sum()),
             checked: uuid.and_then(|uuid| workshop.checked(uuid)),
@@ -316,6 +318,16 @@ fn kind_of(special: &str, settings: &RemoteSettings, workshop: &Workshop) -> Opt
     let facts = workshop.known_facts()?;
     let described = facts.special_remotes.get(settings.uuid.as_ref()?)?;
     Some(described.kind.clone()).filter(|kind| !kind.is_empty())
+}
+
+/// Why no contents are sent to a place, if the rules let none through.
+fn kept_by_rules(workshop: &Workshop, name: &RemoteName) -> Option<&'static str> {
+    let rules = workshop.rules();
+    let why = match rules.mistake {
+        Some(_) => "the rules cannot be read",
+        None => "a rule says so",
+    };
+    rules.policy.is_closed(name, Direction::Send).then_some(why)
 }
 
 /// Why no contents are sent to a place, if git's settings say so.
@@ -493,6 +505,14 @@ fn notes(workshop: &Workshop) -> Vec<String> {
             ));
         }
     }
+    let (rules, settings) = (workshop.rules(), workshop.remote_settings());
+    let named = rules.policy.rules().iter().filter_map(|rule| rule.remote.as_ref());
+    let unknown: BTreeSet<&RemoteName> = named.filter(|name| !settings.contains_key(name)).collect();
+    notes.extend(unknown.iter().map(|name| {
+        format!(
+            "a rule names the place {name}, which this folder does not have; 'git remote' tells the names of its places"
+        )
+    }));
     let mut elsewhere = BTreeSet::new();
     let reached = workshop.reached();
     let own = [workshop.annex().work_tree(), Some(workshop.annex().git_dir())];
@@ -567,7 +587,7 @@ mod tests {
     use model::Uuid;
     use model::expression::Trust;
 
-    use super::{has_few_copies, notes};
+    use super::{has_few_copies, kept_by_rules, notes};
 
     #[test]
     fn nested_repositories_are_named_once() {
@@ -593,6 +613,26 @@ mod tests {
         assert!(
             told[0].starts_with("r10, r11, r12, r13, r14, r15, r16, r17, r18, r19 and 30 more are git"),
             "{told:?}"
+        );
+    }
+
+    #[test]
+    fn a_rule_about_a_place_that_is_not_there_is_told() {
+        let scene = crate::lists::tests::scene();
+        let directory = scene.workshop.annex().own_dir();
+        let rules =
+            "[[rule]]\nplace = \"there\"\nallow = \"content-down\"\n[[rule]]\nplace = \"stik\"\nallow = \"nothing\"\n";
+        std::fs::write(directory.join(crate::policy::FILE), rules).unwrap();
+        scene.workshop.read_rules();
+        let notes = notes(&scene.workshop);
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].starts_with("a rule names the place stik, which this folder does not have"));
+        assert_eq!(kept_by_rules(&scene.workshop, &scene.remote.0), Some("a rule says so"));
+        std::fs::write(directory.join(crate::policy::FILE), "[[rule]\n").unwrap();
+        scene.workshop.read_rules();
+        assert_eq!(
+            kept_by_rules(&scene.workshop, &scene.remote.0),
+            Some("the rules cannot be read")
         );
     }
 

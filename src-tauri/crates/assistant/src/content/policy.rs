@@ -78,6 +78,12 @@ impl Policy {
         concerned.all(|rule| rule.exchange.allows(direction))
     }
 
+    /// True if no content at all may travel that way.
+    pub fn is_closed(&self, remote: &RemoteName, direction: Direction) -> bool {
+        let concerned = || self.rules.iter().filter(|rule| rule.concerns(remote));
+        concerned().any(|rule| rule.directory.is_none()) && concerned().all(|rule| !rule.exchange.allows(direction))
+    }
+
     /// What may be exchanged of a file, or, for none, of the folder as a whole.
     fn exchange(&self, remote: &RemoteName, file: Option<&RepoPath>) -> Exchange {
         let concerned = self.rules.iter().filter(|rule| {
@@ -210,6 +216,9 @@ mod tests {
             let direction: Direction = if up { Send } else { Get };
             if policy.is_open(&remote("usb"), direction) {
                 prop_assert!(policy.allows(&remote("usb"), direction, &[path(file)]));
+            }
+            if policy.is_closed(&remote("usb"), direction) {
+                prop_assert!(!policy.allows(&remote("usb"), direction, &[path(file)]));
             }
         }
     }
