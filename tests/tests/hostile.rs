@@ -12,13 +12,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use whole_system::clones::{Actor, connect_both};
 use whole_system::drives::SmallDisk;
 use whole_system::run::told;
 use whole_system::skip::{needs_git_annex, needs_root, or_skipped};
 use whole_system::trees::{self, Entry};
-use whole_system::{Chance, Sandbox, attempt, checks, run};
+use whole_system::{Chance, Engine, PATIENCE, Sandbox, attempt, checks, eventually, run};
 
 /// Two clones of ours that know each other.
 fn two(sandbox: &Sandbox) -> (PathBuf, PathBuf) {
@@ -474,6 +475,41 @@ fn a_full_disk_is_told_and_leaves_no_half_content() {
         sync(&sandbox, clone);
     }
     trees::same(&[&first, &second]).unwrap();
+    checks::assert_whole(&sandbox, &second);
+}
+
+#[test]
+fn a_file_without_room_for_its_object_waits_alone_until_there_is_room() {
+    if !needs_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let Some(disk) = or_skipped("mount", SmallDisk::new(&sandbox, "small", 14)) else {
+        return;
+    };
+    let first = Actor::Anabranch.init(&sandbox, "small/first");
+    run(&mut sandbox.git(&first, ["config", "annex.diskreserve", "1 MB"]));
+    let second = Actor::Anabranch.clone(&sandbox, &first, "second", false);
+    let engine = Engine::start(&sandbox, &[&first, &second]);
+    fs::write(first.join("film.mkv"), Chance::from_seed(3).bytes(8 << 20)).unwrap();
+    let problems = || whole_system::asking::status(&sandbox, &first).map(|folder| folder["problems"].to_string());
+    eventually(PATIENCE, || match problems()? {
+        told if told.contains("film.mkv is left out") => Ok(()),
+        told => Err(told),
+    });
+    let has = |name: &str| match second.join(name).metadata() {
+        Ok(found) if found.len() > 1000 || name == "note.txt" => Ok(()),
+        found => Err(format!("{name}: {found:?}")),
+    };
+    fs::write(first.join("note.txt"), "small enough\n").unwrap();
+    eventually(PATIENCE, || has("note.txt"));
+    disk.grow(100);
+    eventually(Duration::from_secs(60), || has("film.mkv"));
+    eventually(PATIENCE, || match problems()? {
+        none if none == "[]" => Ok(()),
+        told => Err(told),
+    });
+    engine.stop();
     checks::assert_whole(&sandbox, &second);
 }
 

@@ -156,7 +156,9 @@ impl Folder {
         loop {
             let wake = self.assistant.next_wake();
             let pause = self.pause().and_then(|pause| pause.until);
-            let waits = !self.workshop.setbacks().without_room().is_empty() || self.workshop.has_retired();
+            let waits = !self.workshop.setbacks().without_room().is_empty()
+                || self.workshop.has_retired()
+                || !self.workshop.unstored().is_empty();
             self.room_at = waits.then(|| self.room_at.unwrap_or(self.clock.now() + LOOK_FOR_ROOM));
             tokio::select! {
                 Some(ended) = self.ended.recv() => self.took(ended),
@@ -395,6 +397,10 @@ impl Folder {
 
     fn look_for_room(&mut self) {
         self.room_at = None;
+        let unstored = self.workshop.files_to_store();
+        if !unstored.is_empty() {
+            self.handle(Event::FilesChanged(unstored));
+        }
         let workshop = Arc::clone(&self.workshop);
         self.spawn(move || {
             workshop.settle_retired();

@@ -73,7 +73,20 @@ pub(super) fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Proble
         });
     }
     problems.extend(damages(workshop, &folder));
-    for (why, first, count) in workshop.undecided() {
+    let undecided = workshop.undecided().into_iter();
+    let undecided = undecided.map(|waits| (waits, "Correct the setting or the rule."));
+    let unstored = workshop.unstored().into_iter();
+    let unstored = unstored.map(|waits| (waits, "Make room, or let it be changed."));
+    let all: Vec<_> = undecided.chain(unstored).collect();
+    let more: usize = all.iter().skip(NAMED).map(|((_, _, count), _)| count).sum();
+    if more > 0 {
+        let what = format!(
+            "{} more are left out for other reasons ('anabranch why FILE' tells them).",
+            files(more as u64)
+        );
+        problems.push(problem(what, "", None));
+    }
+    for ((why, first, count), remedy) in all.into_iter().take(NAMED) {
         let are = match count - 1 {
             0 => "is".to_owned(),
             1 => "and another file are".to_owned(),
@@ -81,7 +94,7 @@ pub(super) fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Proble
         };
         problems.push(problem(
             format!("{first} {are} left out: {why}."),
-            "Correct the setting or the rule.",
+            remedy,
             Some(show_where(&folder, &first.to_string())),
         ));
     }

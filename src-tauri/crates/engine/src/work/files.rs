@@ -173,14 +173,13 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
     if intake.commit.is_some() && !parts.is_empty() {
         workshop.note(format!("files here: {}", parts.join(", ")));
     }
-    let mut not_stored = None;
     for (path, why) in intake.postponed {
         match why {
             Postponed::BeingWritten | Postponed::Changed | Postponed::Vanished | Postponed::TooYoung(_) => {
                 again.push(path);
             }
             Postponed::Unreadable(why) => workshop.note_unfit(path.to_string(), why),
-            Postponed::NotStored(why) => not_stored = Some(why),
+            Postponed::NotStored(why) => workshop.note_unstored(path, why),
             Postponed::Held => {}
             Postponed::EditedPointer => {
                 let why = format!(
@@ -192,13 +191,7 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
             Postponed::Unconverted(why) | Postponed::Undecided(why) => workshop.note_undecided(path, why),
         }
     }
-    match not_stored {
-        // Most likely the disk is full: trying again at once would read all of it again.
-        Some(why) => Err(annex::Error::Refused(format!(
-            "some files could not be added yet: {why}"
-        ))),
-        None => Ok(again),
-    }
+    Ok(again)
 }
 
 pub(super) fn restore(workshop: &Workshop, id: Id) -> Event {

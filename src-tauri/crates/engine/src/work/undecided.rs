@@ -1,11 +1,12 @@
-//! Files that a setting or a rule keeps from being taken in.
+//! Files that something keeps from being taken in, which may concern very many of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Included};
 
 use model::RepoPath;
 
-/// Files that wait until a setting or a rule is corrected, by the reason: one rule may concern every file of a folder.
+/// Files that wait until a setting or a rule is corrected, or until they can be stored, by the reason: one may concern every
+/// file of a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Undecided(BTreeMap<String, BTreeSet<RepoPath>>);
 
@@ -45,6 +46,11 @@ impl Undecided {
         reasons.find_map(|(why, files)| files.contains(path).then_some(why.as_str()))
     }
 
+    /// All of them.
+    pub(crate) fn paths(&self) -> Vec<RepoPath> {
+        self.0.values().flatten().cloned().collect()
+    }
+
     /// Each reason, with the first file that it concerns and their number.
     pub(crate) fn reasons(&self) -> Vec<(String, RepoPath, usize)> {
         let first =
@@ -61,6 +67,16 @@ mod tests {
 
     fn path(name: &str) -> RepoPath {
         RepoPath::parse(name.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn all_that_wait_are_listed() {
+        let mut undecided = Undecided::default();
+        for (path, why) in [("b", "1"), ("a", "2"), ("c", "1")] {
+            undecided.add(RepoPath::parse(path.as_bytes()).unwrap(), why.to_owned());
+        }
+        let paths: Vec<String> = undecided.paths().iter().map(ToString::to_string).collect();
+        assert_eq!(paths, ["b", "c", "a"]);
     }
 
     #[test]

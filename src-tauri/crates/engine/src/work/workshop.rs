@@ -91,6 +91,8 @@ struct Shared {
     unfit: BTreeMap<String, String>,
     /// Files that a setting or a rule keeps from being added.
     undecided: Undecided,
+    /// Files that could not be stored: most likely the disk is full, so they are tried again in a while.
+    unstored: Undecided,
     /// Directories that are repositories of their own.
     nested: BTreeMap<String, Nested>,
     /// What the git-annex branch said, and at which commit; none if it is to be read again.
@@ -539,6 +541,7 @@ impl Workshop {
     pub(crate) fn set_unfit(&self, within: Option<&[RepoPath]>, unfit: impl IntoIterator<Item = (String, String)>) {
         let mut shared = self.shared();
         shared.undecided.forget_within(within);
+        shared.unstored.forget_within(within);
         forget_within(&mut shared.unfit, within);
         shared.unfit.extend(unfit);
     }
@@ -565,6 +568,21 @@ impl Workshop {
         self.shared().undecided.reasons()
     }
 
+    /// Takes note of a file that could not be stored.
+    pub(crate) fn note_unstored(&self, path: RepoPath, why: String) {
+        self.shared().unstored.add(path, why);
+    }
+
+    /// Why such files are not stored, each reason with the first of them and their number.
+    pub(crate) fn unstored(&self) -> Vec<(String, RepoPath, usize)> {
+        self.shared().unstored.reasons()
+    }
+
+    /// The files that could not be stored.
+    pub(crate) fn files_to_store(&self) -> Vec<RepoPath> {
+        self.shared().unstored.paths()
+    }
+
     /// True while such files wait.
     pub(super) fn has_undecided(&self) -> bool {
         !self.shared().undecided.is_empty()
@@ -574,7 +592,10 @@ impl Workshop {
     pub(crate) fn left_out(&self, path: &RepoPath) -> Option<String> {
         let shared = self.shared();
         let undecided = shared.undecided.why(path).map(ToOwned::to_owned);
-        undecided.or_else(|| shared.unfit.get(&path.to_string()).cloned())
+        let unstored = || shared.unstored.why(path).map(ToOwned::to_owned);
+        undecided
+            .or_else(unstored)
+            .or_else(|| shared.unfit.get(&path.to_string()).cloned())
     }
 
     pub(crate) fn unfit(&self) -> BTreeMap<String, String> {
