@@ -1,5 +1,6 @@
 //! What people see: a pure function of the assistant's state and what is under way.
 
+mod notes;
 mod problems;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use surroundings::Why;
 use crate::policy;
 use crate::wishes;
 use crate::work::{Damage, Underway, Workshop};
+use notes::notes;
 use problems::problems;
 
 /// So many nested repositories are named besides the first.
@@ -482,75 +484,6 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
     reasons
 }
 
-/// What is left alone, or noticed late.
-fn notes(workshop: &Workshop) -> Vec<String> {
-    let (whole, parts): (Vec<_>, Vec<_>) = workshop.nested().into_iter().partition(|(_, one)| one.tracked == 0);
-    let mut notes = Vec::new();
-    match &whole[..] {
-        [] => {}
-        [(name, _)] => notes.push(format!(
-            "{name} is a git repository of its own, so its files are not synced. To sync it, add it as a folder"
-        )),
-        [first, rest @ ..] => {
-            let mut names: Vec<&str> = rest.iter().map(|(name, _)| &**name).take(NAMED).collect();
-            let more = rest.len() - names.len();
-            names.insert(0, &first.0);
-            let more = match more {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            notes.push(format!(
-                "{}{more} are git repositories of their own, so their files are not synced. To sync one, add it as a folder",
-                names.join(", ")
-            ));
-        }
-    }
-    let (rules, settings) = (workshop.rules(), workshop.remote_settings());
-    let named = rules.policy.rules().iter().filter_map(|rule| rule.remote.as_ref());
-    let unknown: BTreeSet<&RemoteName> = named.filter(|name| !settings.contains_key(name)).collect();
-    notes.extend(unknown.iter().map(|name| {
-        format!(
-            "a rule names the place {name}, which this folder does not have; 'git remote' tells the names of its places"
-        )
-    }));
-    let mut elsewhere = BTreeSet::new();
-    let reached = workshop.reached();
-    let own = [workshop.annex().work_tree(), Some(workshop.annex().git_dir())];
-    for (path, _) in workshop.blind().into_iter().filter(|(_, why)| *why == Why::Elsewhere) {
-        let is_of = |directory: &Path| {
-            directory
-                .canonicalize()
-                .is_ok_and(|directory| path.starts_with(directory))
-        };
-        if own.iter().flatten().any(|directory| is_of(directory)) {
-            let top = workshop.annex().work_tree().and_then(|top| top.canonicalize().ok());
-            let inside = top.and_then(|top| path.strip_prefix(top).ok().map(Path::to_owned));
-            let inside = inside.filter(|inside| {
-                inside
-                    .components()
-                    .next()
-                    .is_some_and(|first| first.as_os_str() != ".git")
-            });
-            elsewhere.insert(inside.map_or_else(|| "this folder".to_owned(), |inside| inside.display().to_string()));
-        }
-        let remotes = reached.iter().filter(|(_, remote)| is_of(remote.annex().git_dir()));
-        elsewhere.extend(remotes.map(|(name, _)| name.to_string()));
-    }
-    notes.extend(elsewhere.into_iter().map(|place| {
-        format!(
-            "changes that others make in {place} are noticed only every 30 seconds, or less often if it is large: its file \
-             system (on a network, or made by a program) does not tell of them"
-        )
-    }));
-    notes.extend(parts.into_iter().map(|(name, one)| {
-        format!(
-            "{name} has become a git repository of its own: {} in it that were synced before still are, new ones are not",
-            files(one.tracked as u64)
-        )
-    }));
-    notes
-}
-
 /// True if a place that has the contents gives any, as far as git's settings go.
 fn gives(workshop: &Workshop, class: &Class) -> bool {
     let remotes = workshop.remote_settings();
@@ -587,54 +520,7 @@ mod tests {
     use model::Uuid;
     use model::expression::Trust;
 
-    use super::{has_few_copies, kept_by_rules, notes};
-
-    #[test]
-    fn nested_repositories_are_named_once() {
-        let scene = crate::lists::tests::scene();
-        let told = |nested: &[(&str, usize)]| {
-            let nested = nested.iter().map(|&(path, tracked)| annex::Nested {
-                path: path.into(),
-                tracked,
-            });
-            scene.workshop.set_nested(None, &nested.collect::<Vec<_>>());
-            notes(&scene.workshop)
-        };
-        assert_eq!(told(&[]), [""; 0]);
-        let one = "code/x is a git repository of its own, so its files are not synced. To sync it, add it as a folder";
-        assert_eq!(told(&[("code/x", 0)]), [one]);
-        let part = "y has become a git repository of its own: 30 files in it that were synced before still are, new ones \
-                    are not";
-        assert_eq!(told(&[("code/x", 0), ("y", 30)]), [one, part]);
-        let many: Vec<String> = (10..50).map(|n| format!("r{n}")).collect();
-        let many: Vec<(&str, usize)> = many.iter().map(|name| (name.as_str(), 0)).collect();
-        let told = told(&many);
-        assert_eq!(told.len(), 1);
-        assert!(
-            told[0].starts_with("r10, r11, r12, r13, r14, r15, r16, r17, r18, r19 and 30 more are git"),
-            "{told:?}"
-        );
-    }
-
-    #[test]
-    fn a_rule_about_a_place_that_is_not_there_is_told() {
-        let scene = crate::lists::tests::scene();
-        let directory = scene.workshop.annex().own_dir();
-        let rules =
-            "[[rule]]\nplace = \"there\"\nallow = \"content-down\"\n[[rule]]\nplace = \"stik\"\nallow = \"nothing\"\n";
-        std::fs::write(directory.join(crate::policy::FILE), rules).unwrap();
-        scene.workshop.read_rules();
-        let notes = notes(&scene.workshop);
-        assert_eq!(notes.len(), 1, "{notes:?}");
-        assert!(notes[0].starts_with("a rule names the place stik, which this folder does not have"));
-        assert_eq!(kept_by_rules(&scene.workshop, &scene.remote.0), Some("a rule says so"));
-        std::fs::write(directory.join(crate::policy::FILE), "[[rule]\n").unwrap();
-        scene.workshop.read_rules();
-        assert_eq!(
-            kept_by_rules(&scene.workshop, &scene.remote.0),
-            Some("the rules cannot be read")
-        );
-    }
+    use super::has_few_copies;
 
     #[test]
     fn copies_are_counted_where_they_are_kept() {

@@ -1,9 +1,10 @@
 mod pointers;
+mod rules;
 mod standing;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -17,10 +18,9 @@ use rustix::fs::{AtFlags, FileType, RawDir, statat};
 use rustix::io::Errno;
 
 use super::{Candidate, Look, Nested, Prior, Removed, RootState, Scope};
-use crate::beneath::{is_spelt_so, open_child, open_directory, open_file};
+use crate::beneath::{is_spelt_so, open_child, open_directory};
 use crate::ignore::Ignore;
 use crate::index::{EXECUTABLE, Entry, GITLINK, Index, REGULAR, SYMLINK};
-use crate::lease::{Writers, writers};
 use crate::oid::to_git;
 use crate::pointer::{POINTER_SIZES, key_of_pointer, key_of_symlink, leads_to_objects};
 use crate::stat::{FileTime, Stat};
@@ -30,9 +30,6 @@ pub use standing::Standing;
 
 /// Directories nested deeper are not entered: each costs an open file, and no person makes them.
 const MAX_DEPTH: usize = 400;
-
-/// A `.gitignore` larger than this is cut off: it is no list that somebody wrote.
-const MAX_RULES: u64 = 16 << 20;
 
 /// What each file system keeps at its top for its own repairs, readable for root alone.
 const LOST_AND_FOUND: &[u8] = b"lost+found";
@@ -518,47 +515,6 @@ impl<'i> Walk<'i> {
         }
         names.sort_unstable_by(|(a, _): &(Box<[u8]>, _), (b, _)| a.cmp(b));
         Ok(names)
-    }
-
-    /// Adds the rules of the `.gitignore` in the directory at `path`. Says whether new files there are to be added, which
-    /// `adds` says of those above: not while it is not known which of them are ignored.
-    fn enter_rules(&mut self, directory: &OwnedFd, path: &[u8], adds: bool) -> bool {
-        let file = [path, b".gitignore"].concat();
-        match self.rules(directory, &file) {
-            Ok(rules) => {
-                self.ignore.enter(path.len(), &rules);
-                adds
-            }
-            Err(why) => {
-                if adds {
-                    self.unreadable(&file, format!("{why}, so nothing new beside and below it is synced"));
-                }
-                false
-            }
-        }
-    }
-
-    /// What a `.gitignore` says; as git, nothing if it is a symlink. Else why that is not known.
-    fn rules(&self, directory: &OwnedFd, path: &[u8]) -> std::result::Result<Vec<u8>, String> {
-        let start = path.len() - b".gitignore".len();
-        let found = match self.stat(directory, path, start) {
-            Err(Errno::NOENT) => return Ok(Vec::new()),
-            found => found.map_err(told)?,
-        };
-        if !found.is_file() {
-            return Ok(Vec::new());
-        }
-        let file = match open_file(directory, &path[start..]) {
-            Err(Errno::NOENT) => return Ok(Vec::new()),
-            file => std::fs::File::from(file.map_err(told)?),
-        };
-        if writers(&file) == Writers::Some {
-            return Err("a program is writing it".to_owned());
-        }
-        let mut rules = Vec::new();
-        let read = file.take(MAX_RULES).read_to_end(&mut rules);
-        let failed = |error: std::io::Error| told(Errno::from_io_error(&error).unwrap_or(Errno::IO));
-        read.map(|_| rules).map_err(failed)
     }
 
     /// The entry at an index with the other stages of its path.
