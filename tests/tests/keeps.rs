@@ -162,6 +162,8 @@ fn what_a_place_keeps_is_foreseen_set_and_obeyed() {
     }
     let scene = Scene::new();
     assert_eq!([scene.keeps("second"), scene.keeps("third")], [all(), all()]);
+    // The files arrive before it is observed that they did.
+    scene.is_in_step();
     let to = |place: &str, purpose: &str| keeping(place, &all(), &of(purpose));
     assert_eq!(scene.foreseen(&[]), [0, 1]);
     assert_eq!(scene.foreseen(&[to("third", "archive")]), [0, 1]);
