@@ -52,7 +52,10 @@ pub(super) struct Row {
 /// When something cannot be installed, built or started, or does not come into step.
 pub(crate) fn run(yes: bool, only_ours: bool, beside: Option<&Path>, rows: &[String]) -> Result<()> {
     let place = Place::find()?;
-    let wants = |row: &str| rows.is_empty() || rows.iter().any(|wanted| wanted == row);
+    let is_named = |row: &str| rows.iter().any(|wanted| wanted == row);
+    // The files of `many` are what the others work on.
+    let is_needed = |row: &str| row == "many" && (is_named("rename") || is_named("start"));
+    let wants = |row: &str| rows.is_empty() || is_named(row) || is_needed(row);
     if rows::ROWS.iter().any(|(name, _)| wants(name)) {
         pairs(&place, yes, only_ours, beside, &wants)?;
     }
