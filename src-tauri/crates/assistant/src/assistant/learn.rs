@@ -8,6 +8,7 @@ use super::{Assistant, Work};
 use crate::effect::{Effect, Id, Said};
 use crate::event::{Away, Deletions, Event, Failure, Heads, Looked, Merged, Outcome, Pushed, Refs, Root};
 use crate::guards::{About, Question, Verdict, judge};
+use crate::network::Remote;
 use crate::{pacing, syncing};
 
 /// A lock that is held for so long is told.
@@ -40,6 +41,7 @@ impl Assistant {
             Event::RemoteRefsMoved(name) => {
                 if let Some(remote) = self.network.remotes.get_mut(&name) {
                     remote.unfetched = true;
+                    remote.has_news();
                 }
             }
             Event::RemotesListed(listed) => {
@@ -257,7 +259,10 @@ impl Assistant {
     /// Takes refs as somebody read them, which may be a while ago: heads are read again by the observing that follows a
     /// change of them, and only a merge takes back that there is something to merge.
     fn set_refs(&mut self, now: Timestamp, refs: Refs) {
-        self.heads_moved |= self.refs.heads != refs.heads;
+        if self.refs.heads != refs.heads {
+            self.heads_moved = true;
+            self.network.remotes.values_mut().for_each(Remote::has_news);
+        }
         self.refs.heads = refs.heads;
         self.refs.unmerged |= refs.unmerged;
         self.note_unpushed(now);

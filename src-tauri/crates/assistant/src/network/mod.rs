@@ -98,6 +98,14 @@ impl Remote {
         self.retry_at = Some(now + pacing::settle_after(self.failures, chance));
     }
 
+    /// Something has changed here or there: it is tried at once, whatever failed before. A push that was refused keeps its
+    /// back-off: two ends must not race for ever.
+    pub(crate) fn has_news(&mut self) {
+        if self.refused.is_none() {
+            self.retry_at = None;
+        }
+    }
+
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
         self.trouble = None;

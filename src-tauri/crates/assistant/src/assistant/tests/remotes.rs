@@ -253,6 +253,31 @@ fn a_push_that_failed_is_told_with_its_reason_until_one_succeeds() {
     assert_eq!(told(&rig), None);
 }
 
+/// A file in the way there must not keep later changes back.
+#[test]
+fn news_go_at_once_to_a_place_where_the_last_push_failed() {
+    let mut rig = Rig::settled(&["b"]);
+    let fail = |rig: &mut Rig| {
+        for _ in 0..12 {
+            let id = take!(rig, Push);
+            let pushed = Pushed::Failed("a file there is in the way".into());
+            rig.tell(Event::Pushed { id, pushed });
+            rig.after(600_000);
+        }
+        let id = take!(rig, Push);
+        let pushed = Pushed::Failed("a file there is in the way".into());
+        rig.tell(Event::Pushed { id, pushed });
+    };
+    rig.tell(Event::RefsMoved(refs(2, false)));
+    rig.observe(2, &[]);
+    fail(&mut rig);
+    rig.tell(Event::RefsMoved(refs(3, false)));
+    rig.observe(3, &[]);
+    fail(&mut rig);
+    rig.tell(Event::RemoteRefsMoved(name("b")));
+    take!(rig, Fetch);
+}
+
 #[test]
 fn a_push_that_was_refused_where_nothing_may_be_fetched_waits_for_news() {
     let mut rig = Rig::settled(&["b"]);
