@@ -139,7 +139,11 @@ fn locate(file: &Path) -> Result<(Annex, RepoPath), Error> {
     };
     let absolute: PathBuf = parent.canonicalize().map_err(io)?.join(name);
     let mut tops = absolute.ancestors().skip(1).filter(|top| top.join(".git").exists());
-    let nearest = tops.next().ok_or_else(|| refused("it is in no repository"))?;
+    let nowhere = || match absolute.join(".git").exists() {
+        true => refused("it is a repository itself; name a file in it"),
+        false => refused("it is in no repository"),
+    };
+    let nearest = tops.next().ok_or_else(nowhere)?;
     let (top, annex) = match Annex::open(nearest) {
         Ok(annex) => (nearest, annex),
         // A repository that git alone keeps may lie in one that is synced.
@@ -150,4 +154,24 @@ fn locate(file: &Path) -> Result<(Annex, RepoPath), Error> {
         .map_err(|_| refused("it is in no repository"))?;
     let path = RepoPath::parse(inside.as_os_str().as_encoded_bytes()).map_err(|why| refused(&why.to_string()))?;
     Ok((annex, path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_in_a_repository_are_found() {
+        let place = tempfile::tempdir().unwrap();
+        let told = |path: &Path| locate(path).unwrap_err().to_string();
+        assert!(told(&place.path().join("a")).ends_with("it is in no repository"));
+        let folder = place.path().join("folder");
+        annex::init::init(&folder, None, 1).unwrap();
+        assert!(told(&folder).ends_with("it is a repository itself; name a file in it"));
+        let (found, path) = locate(&folder.join("a")).unwrap();
+        assert_eq!(
+            (found.work_tree(), path.to_string()),
+            (Some(&*folder.canonicalize().unwrap()), "a".to_owned())
+        );
+    }
 }
