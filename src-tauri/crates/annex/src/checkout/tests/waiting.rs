@@ -436,3 +436,25 @@ fn where_new_files_have_no_room_the_old_ones_are_deleted_first() {
     assert_eq!(done.unwrap().waiting, []);
     assert_eq!(found, (false, Some(10 << 20)));
 }
+
+#[test]
+fn nothing_is_deleted_for_files_that_cannot_be_made() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("gone", file("gone"))]));
+    // Too long for a pointer, so that only its size is read before it is made.
+    let text: String = (0..9999_u64)
+        .map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string())
+        .collect();
+    let next = fixture.commit(&leaves([("new", file(&text))]), &[base], "next");
+    let blob = fixture.git(&["rev-parse", &format!("{next}:new")]);
+    let (directory, name) = blob.trim().split_at(2);
+    let object = fixture.path().join(".git/objects").join(directory).join(name);
+    let mut damaged = fs::read(&object).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle..middle + 100].fill(0xff);
+    fs::remove_file(&object).unwrap();
+    fs::write(&object, damaged).unwrap();
+    fixture.check_out(next).unwrap_err();
+    assert_eq!(fixture.read("gone"), b"gone");
+    assert!(!fixture.exists("new"));
+}

@@ -294,3 +294,28 @@ fn a_locked_file_that_cannot_be_replaced_is_no_object() {
     assert_eq!(fs::read_to_string(repo.path("a")).unwrap(), "hello");
     repo.check();
 }
+
+#[test]
+fn no_file_is_replaced_by_an_object_that_another_file_may_change() {
+    let mut repo = Scratch::new();
+    repo.unlocked = false;
+    repo.write("seed", "hello");
+    repo.sync();
+    fs::remove_file(repo.path("seed")).unwrap();
+    repo.write("a", "hello");
+    fs::hard_link(repo.annex.store().find(&key(HELLO)).unwrap(), repo.path("b")).unwrap();
+    let bound = std::sync::Mutex::new(None);
+    let act = |asked: &model::RepoPath| {
+        if asked.as_bytes() == b"b" {
+            *bound.lock().unwrap() = Some(Bound::mount(&repo.path("b"), repo.path("b")));
+        }
+        true
+    };
+    let intake = repo.ingest_deciding(repo.look(), &act).unwrap();
+    let Some(_bound) = bound.into_inner().unwrap().unwrap() else {
+        return;
+    };
+    assert_eq!(intake.postponed.len(), 2, "{:?}", intake.postponed);
+    assert!(!repo.path("a").is_symlink());
+    assert_eq!(fs::read_to_string(repo.path("a")).unwrap(), "hello");
+}
