@@ -453,7 +453,8 @@ fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions
         None => true,
     };
     if !forward {
-        return Ok(None);
+        let why = "it has commits that are not here yet. They are merged first, here or by 'anabranch sync' there";
+        return Err(Error::Refused(why.to_owned()));
     }
     if has_filters_of_its_own(&git)? {
         return Err(Error::Refused(
