@@ -33,8 +33,8 @@ enum Kind {
     Exclusive,
 }
 
-/// So long somebody else may hold a lock that is waited for. Whoever holds one of these has it for moments; a program that was
-/// stopped with one in its hand is told as one that is busy, and waited for again later.
+/// How long to wait for a lock. Programs hold these locks for moments. If one was stopped while it held a lock, the caller
+/// reports the lock as busy and tries again later.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(2);
 

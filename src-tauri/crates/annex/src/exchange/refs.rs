@@ -422,8 +422,8 @@ fn push_git_annex(both: &Both<'_>, heads: &RemoteHeads, commit: Oid, pushed: &mu
     Ok(())
 }
 
-/// True if the configuration of the repository itself names programs that files are to pass through. They run for whoever
-/// keeps that repository, and never because somebody pushes to it.
+/// True if the repository's own configuration names filters. They are programs: the owner of the repository may run them, a
+/// push to it may not.
 fn has_filters_of_its_own(git: &git2::Repository) -> Result<bool> {
     let doing = || Error::git("read the configuration");
     let config = git.config().map_err(doing())?;
@@ -458,7 +458,7 @@ fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions
     }
     if has_filters_of_its_own(&git)? {
         return Err(Error::Refused(
-            "its configuration has filters of its own, which are programs and run only for whoever keeps it. Run 'anabranch sync' there".to_owned(),
+            "its configuration has filters of its own, and filters are programs that only its owner may run. Run 'anabranch sync' there".to_owned(),
         ));
     }
     let reference = format!("refs/heads/synced/{branch}");

@@ -69,8 +69,7 @@ fn branch_of(source: &Annex) -> Result<String> {
     Ok(name.to_owned())
 }
 
-/// The branch of files in a bare repository that has one only. HEAD there names the branch that whoever made it had in mind,
-/// and not the one that was pushed.
+/// The only branch of a bare repository, apart from git-annex's own. HEAD there may name a branch that nobody ever pushed.
 fn only_branch(git: &Repository) -> Result<Option<String>> {
     let doing = || Error::git("list the branches of the source");
     let branches = git.branches(Some(git2::BranchType::Local)).map_err(doing())?;

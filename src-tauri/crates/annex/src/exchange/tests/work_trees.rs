@@ -69,7 +69,7 @@ fn a_work_tree_is_brought_up_to_date_in_the_way_that_is_asked_for() {
     assert_eq!((file.len(), file.nlink()), (7, 2), "it is a link to the object");
 }
 
-/// The commits are there, and its files are not: it is told until they are.
+/// The remote has the commits, but not the files: each push says so until it has both.
 #[test]
 fn a_work_tree_that_could_not_follow_is_told_and_follows_at_the_next_push() {
     let push = |here: &Fixture, there: &Fixture| {
@@ -120,7 +120,7 @@ fn a_work_tree_that_could_not_follow_is_told_and_follows_at_the_next_push() {
     }
 }
 
-/// They are programs that whoever wrote its configuration chose.
+/// A filter is a program, and somebody else may have written that configuration.
 #[test]
 fn a_work_tree_with_filters_of_its_own_is_left_to_its_owner() {
     let (here, there) = (Fixture::new(), Fixture::new());

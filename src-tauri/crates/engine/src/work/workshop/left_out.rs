@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Forgets what is told of these paths and of all below them, or of everything.
+/// Removes the entries of these paths and of all paths below them; without paths, removes all entries.
 fn forget_within<T>(told: &mut BTreeMap<String, T>, within: Option<&[RepoPath]>) {
     let Some(paths) = within else {
         told.clear();
@@ -24,8 +24,7 @@ impl Workshop {
         self.shared().unfit.insert(what, why);
     }
 
-    /// What a look at these paths, or at everything, found to be left out. Of what it found in order nothing is told any
-    /// more.
+    /// Replaces the entries of these paths, or all entries, with those that the last look found.
     pub(crate) fn set_unfit(&self, within: Option<&[RepoPath]>, unfit: impl IntoIterator<Item = (String, String)>) {
         let mut shared = self.shared();
         shared.undecided.forget_within(within);
