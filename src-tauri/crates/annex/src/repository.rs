@@ -196,8 +196,5 @@ pub(crate) fn refuse_elsewhere(git: &git2::Repository, path: &Path) -> Result<()
 
 /// Opens the git repository at exactly this place.
 pub(crate) fn open_git(path: &Path) -> Result<git2::Repository> {
-    crate::objects::set_up_git();
-    let flags = git2::RepositoryOpenFlags::NO_SEARCH;
-    git2::Repository::open_ext(path, flags, std::iter::empty::<&Path>())
-        .map_err(Error::git(format!("open the repository {}", path.display())))
+    crate::objects::open(path).map_err(Error::git(format!("open the repository {}", path.display())))
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use git2::{ErrorCode, Repository, RepositoryOpenFlags};
+use git2::{ErrorCode, Repository};
 use model::{Oid, RemoteName};
 
 use super::by_git::{self, Moved};
@@ -502,7 +502,7 @@ fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions
 
 /// Opens a repository at exactly this path.
 fn open(path: &Path) -> Result<Repository> {
-    Repository::open_ext(path, RepositoryOpenFlags::NO_SEARCH, std::iter::empty::<&Path>()).map_err(|error| {
+    crate::objects::open(path).map_err(|error| {
         let shown = path.display();
         if error.code() == ErrorCode::Owner {
             return Error::Refused(format!(

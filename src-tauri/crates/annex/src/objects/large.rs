@@ -81,15 +81,16 @@ impl Made {
 }
 
 /// An object that is being read: its content, in parts.
-struct Opened<R> {
-    kind: Vec<u8>,
-    size: u64,
+pub(super) struct Opened<R> {
+    pub(super) kind: Vec<u8>,
+    /// In bytes, as the header says.
+    pub(super) size: u64,
     inflated: ZlibDecoder<BufReader<R>>,
 }
 
 impl<R: Read> Opened<R> {
     /// Reads the header; none if there is none.
-    fn of(file: R) -> io::Result<Option<Self>> {
+    pub(super) fn of(file: R) -> io::Result<Option<Self>> {
         let mut inflated = ZlibDecoder::new(BufReader::with_capacity(BUFFER, file));
         let mut header = Vec::new();
         let mut byte = [0];
@@ -111,7 +112,8 @@ impl<R: Read> Read for Opened<R> {
     }
 }
 
-fn name_of(objects: &Path, id: Oid) -> PathBuf {
+/// Where a loose object of this name would be.
+pub(super) fn name_of(objects: &Path, id: Oid) -> PathBuf {
     let name = id.to_string();
     objects.join(&name[..2]).join(&name[2..])
 }
@@ -240,16 +242,20 @@ fn damaged(id: Oid) -> Error {
 
 /// What went wrong in reading an object.
 fn unreadable(objects: &Path, id: Oid, error: io::Error) -> Error {
-    // So says who inflates it.
-    let is_damaged = [
+    match is_damage(&error) {
+        true => damaged(id),
+        false => Error::io("read an object in", objects)(error),
+    }
+}
+
+/// True if an object was read, but is none: so says who inflates it.
+pub(super) fn is_damage(error: &io::Error) -> bool {
+    let kinds = [
         ErrorKind::InvalidInput,
         ErrorKind::InvalidData,
         ErrorKind::UnexpectedEof,
     ];
-    match is_damaged.contains(&error.kind()) {
-        true => damaged(id),
-        false => Error::io("read an object in", objects)(error),
-    }
+    kinds.contains(&error.kind())
 }
 
 /// Copies a blob that is too large for memory from one directory of objects to another. It is checked, and on disk when

@@ -5,6 +5,7 @@
 //! a burst is one pack and three fsyncs, whatever its size; a handful becomes loose objects, so that packs do not
 //! pile up.
 
+mod backend;
 mod deflate;
 mod large;
 mod loose;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use git2::{ObjectType, Oid};
 use sha1::{Digest, Sha1};
 
+pub(crate) use backend::open;
 pub(crate) use large::{LARGE, Made, each_part};
 use source::{Copied, Source};
 pub(crate) use tree::{DIRECTORY, Entry, Tree};
@@ -224,7 +226,7 @@ fn hash(kind: ObjectType, content: &[u8]) -> Result<Oid> {
 /// Makes libgit2 fsync what it writes below the git directory (loose objects, refs, reflogs), and read objects as git does,
 /// for the whole process: git checks an object's hash where it comes from elsewhere, and so does [`copy`], not each time
 /// that it is read.
-pub(crate) fn set_up_git() {
+fn set_up_git() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         git2::opts::strict_hash_verification(false);

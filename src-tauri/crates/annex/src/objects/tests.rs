@@ -305,3 +305,68 @@ fn a_large_blob_that_is_damaged_is_not_taken() {
         assert!(super::Made::of(&kept(&here), &mut source, said).unwrap().is_err());
     }
 }
+
+#[test]
+fn a_loose_object_that_is_cut_off_is_told_and_not_waited_for() {
+    use std::os::unix::fs::symlink;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_path_buf();
+    let repo = Repository::init_bare(&path).unwrap();
+    let blob = repo.blob(&[7; 100]).unwrap();
+    let mut tree = repo.treebuilder(None).unwrap();
+    for at in 0..200 {
+        tree.insert(format!("{at}"), blob, 0o100_644).unwrap();
+    }
+    let tree = tree.write().unwrap();
+    let found = repo.find_tree(tree).unwrap();
+    let message = "m".repeat(500);
+    let commit = repo
+        .commit(None, &signature(), &signature(), &message, &found, &[])
+        .unwrap();
+    let whole: Vec<(Oid, std::path::PathBuf, Vec<u8>)> = [commit, tree, blob]
+        .into_iter()
+        .map(|id| (id, super::large::name_of(&path.join("objects"), id)))
+        .map(|(id, name)| (id, name.clone(), std::fs::read(name).unwrap()))
+        .collect();
+    // In a thread: where this fails, it has no end.
+    let (tell, told) = std::sync::mpsc::channel();
+    let reading = std::thread::spawn(move || {
+        let read = || {
+            let git = super::open(&path).unwrap();
+            let commit = git.find_commit(commit).and_then(|commit| commit.tree());
+            let blob = git.find_blob(blob);
+            commit.and(blob).map(|blob| blob.content().to_vec())
+        };
+        assert_eq!(read().unwrap(), [7; 100]);
+        for (_, name, bytes) in &whole {
+            for kept in 0..bytes.len() - 4 {
+                std::fs::remove_file(name).unwrap();
+                std::fs::write(name, &bytes[..kept]).unwrap();
+                let error = read().unwrap_err();
+                assert!(error.message().contains("is cut off or damaged"), "{kept}: {error}");
+            }
+            std::fs::remove_file(name).unwrap();
+            rustix::fs::mknodat(
+                rustix::fs::CWD,
+                name,
+                rustix::fs::FileType::Fifo,
+                rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+                0,
+            )
+            .unwrap();
+            assert!(read().is_err());
+            std::fs::remove_file(name).unwrap();
+            symlink("nowhere", name).unwrap();
+            assert_eq!(read().unwrap_err().code(), git2::ErrorCode::NotFound);
+            std::fs::remove_file(name).unwrap();
+            std::fs::write(name, bytes).unwrap();
+            assert_eq!(read().unwrap(), [7; 100]);
+        }
+        tell.send(()).unwrap();
+    });
+    let patience = std::time::Duration::from_secs(60);
+    if told.recv_timeout(patience) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+        panic!("the reading has no end");
+    }
+    reading.join().unwrap();
+}

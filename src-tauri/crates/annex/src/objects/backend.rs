@@ -1,0 +1,192 @@
+//! How libgit2 reads the loose objects of the repositories that are opened here.
+//!
+//! libgit2 up to 1.9.7 never ends to read a loose object that is cut off in its middle, which is what a power cut can leave
+//! of one that git wrote without fsync (a later libgit2 fails: pull request 7346 there). It also waits for ever for a writer
+//! where a FIFO has an object's name. So it asks what is below for loose objects: after its packs, before its own reading.
+
+use std::ffi::{CString, c_int, c_void};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use git2::{Binding, Error, ObjectType, Oid, Repository, RepositoryOpenFlags};
+use libgit2_sys as raw;
+
+use super::large::{Opened, is_damage, name_of};
+use super::set_up_git;
+
+/// That of the packs in libgit2: of two that are alike, the one that was added first is asked first.
+const PRIORITY: c_int = 2;
+
+/// Opens the git repository at exactly this path.
+pub(crate) fn open(path: &Path) -> Result<Repository, Error> {
+    set_up_git();
+    let git = Repository::open_ext(path, RepositoryOpenFlags::NO_SEARCH, std::iter::empty::<&Path>())?;
+    add_to(&git)?;
+    Ok(git)
+}
+
+/// The first member is what libgit2 knows of it, so that a pointer to the one is a pointer to the other.
+#[repr(C)]
+struct Backend {
+    head: raw::git_odb_backend,
+    objects: PathBuf,
+}
+
+#[allow(unsafe_code)]
+fn add_to(git: &Repository) -> Result<(), Error> {
+    let mut odb = std::ptr::null_mut();
+    // SAFETY: the repository is open; what is got is freed below.
+    let got = unsafe { raw::git_repository_odb(&raw mut odb, git.raw()) };
+    answer(got)?;
+    let backend = Box::into_raw(Box::new(Backend {
+        head: raw::git_odb_backend {
+            version: raw::GIT_ODB_BACKEND_VERSION,
+            odb: std::ptr::null_mut(),
+            read: Some(read),
+            read_prefix: None,
+            read_header: Some(read_header),
+            write: None,
+            writestream: None,
+            readstream: None,
+            exists: None,
+            exists_prefix: None,
+            refresh: None,
+            foreach: None,
+            writepack: None,
+            writemidx: None,
+            freshen: None,
+            free: Some(free),
+        },
+        objects: git.commondir().join("objects"),
+    }));
+    // SAFETY: both are valid. libgit2 keeps the backend until it frees its objects, and frees it then, unless it refuses it
+    // here; the objects stay as long as the repository.
+    unsafe {
+        let added = raw::git_odb_add_backend(odb, backend.cast(), PRIORITY);
+        if added < 0 {
+            drop(Box::from_raw(backend));
+        }
+        raw::git_odb_free(odb);
+        answer(added)
+    }
+}
+
+fn answer(code: c_int) -> Result<(), Error> {
+    match code {
+        0.. => Ok(()),
+        code => Err(Error::last_error(code)),
+    }
+}
+
+#[allow(unsafe_code)]
+extern "C" fn free(backend: *mut raw::git_odb_backend) {
+    // SAFETY: libgit2 frees what `add_to` made, once.
+    drop(unsafe { Box::from_raw(backend.cast::<Backend>()) });
+}
+
+/// See `git_odb_backend` in libgit2's `sys/odb_backend.h`.
+#[allow(unsafe_code)]
+extern "C" fn read_header(
+    size: *mut usize,
+    kind: *mut raw::git_object_t,
+    backend: *mut raw::git_odb_backend,
+    id: *const raw::git_oid,
+) -> c_int {
+    // SAFETY: libgit2 hands over a backend of ours, the name of an object, and places for what it asks for.
+    unsafe {
+        let (objects, id) = (&(*backend.cast::<Backend>()).objects, Binding::from_raw(id));
+        match header(objects, id) {
+            Ok(None) => raw::GIT_ENOTFOUND,
+            Ok(Some((found, opened))) => {
+                *size = opened.size as usize;
+                *kind = found.raw();
+                0
+            }
+            Err(error) => refuse(objects, id, &error),
+        }
+    }
+}
+
+/// As [`read_header`], and the content.
+#[allow(unsafe_code)]
+extern "C" fn read(
+    data: *mut *mut c_void,
+    size: *mut usize,
+    kind: *mut raw::git_object_t,
+    backend: *mut raw::git_odb_backend,
+    id: *const raw::git_oid,
+) -> c_int {
+    // SAFETY: as above. What is allocated is libgit2's from then on, and as long as what is copied there, with a zero behind
+    // it, as libgit2 has it of its own objects.
+    unsafe {
+        let (objects, id) = (&(*backend.cast::<Backend>()).objects, Binding::from_raw(id));
+        let content = match content(objects, id) {
+            Ok(None) => return raw::GIT_ENOTFOUND,
+            Ok(Some((found, content))) => {
+                *kind = found.raw();
+                content
+            }
+            Err(error) => return refuse(objects, id, &error),
+        };
+        let place = raw::git_odb_backend_data_alloc(backend, content.len() + 1);
+        if place.is_null() {
+            return raw::GIT_ERROR;
+        }
+        std::ptr::copy_nonoverlapping(content.as_ptr(), place.cast(), content.len());
+        place.cast::<u8>().add(content.len()).write(0);
+        *data = place;
+        *size = content.len();
+        0
+    }
+}
+
+/// Tells libgit2 why an object cannot be read.
+#[allow(unsafe_code)]
+fn refuse(objects: &Path, id: Oid, error: &io::Error) -> c_int {
+    let path = name_of(objects, id);
+    let message = match is_damage(error) {
+        true => format!(
+            "{} is cut off or damaged; 'git fsck' tells what is damaged",
+            path.display()
+        ),
+        false => format!("{}: {error}", path.display()),
+    };
+    let message = CString::new(message).unwrap_or_default();
+    // SAFETY: libgit2 copies the message.
+    unsafe { raw::git_error_set_str(raw::GIT_ERROR_ODB as c_int, message.as_ptr()) };
+    raw::GIT_ERROR
+}
+
+/// Opens a loose object and reads its header; none if there is no such object.
+fn header(objects: &Path, id: Oid) -> io::Result<Option<(ObjectType, Opened<File>)>> {
+    let no_waiting = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = File::options()
+        .read(true)
+        .custom_flags(no_waiting)
+        .open(name_of(objects, id));
+    let file = match file {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let opened = Opened::of(file)?.ok_or(ErrorKind::InvalidData)?;
+    let kind = std::str::from_utf8(&opened.kind).ok().and_then(ObjectType::from_str);
+    Ok(Some((kind.ok_or(ErrorKind::InvalidData)?, opened)))
+}
+
+/// Reads a loose object; none if there is no such object.
+fn content(objects: &Path, id: Oid) -> io::Result<Option<(ObjectType, Vec<u8>)>> {
+    /// A header that lies about the size does not make the program ask for so much memory at once.
+    const AT_FIRST: u64 = 1 << 20;
+    let Some((kind, opened)) = header(objects, id)? else {
+        return Ok(None);
+    };
+    let size = opened.size;
+    let mut content = Vec::with_capacity(size.min(AT_FIRST) as usize);
+    opened.take(size.saturating_add(1)).read_to_end(&mut content)?;
+    match content.len() as u64 == size {
+        true => Ok(Some((kind, content))),
+        false => Err(ErrorKind::UnexpectedEof.into()),
+    }
+}
