@@ -177,12 +177,15 @@ pub fn newest(local: &Annex, one: Option<Oid>, other: Option<Oid>) -> Result<Opt
     let (Some(first), Some(second)) = (one, other) else {
         return Ok(one.or(other));
     };
+    if first == second {
+        return Ok(one);
+    }
     let git = local.git()?;
     let contains = |new: Oid, old: Oid| {
         let is_newer = git.graph_descendant_of(to_git(new), to_git(old));
         is_newer.map_err(Error::git("compare commits"))
     };
-    Ok(if first == second || contains(first, second)? {
+    Ok(if contains(first, second)? {
         one
     } else if contains(second, first)? {
         other
