@@ -42,7 +42,10 @@ pub(crate) fn show_filters(annex: &Annex, attributes: &Attributes) -> Result<()>
     let Some(present) = info.read("attributes")? else {
         return Ok(());
     };
-    let index = Index::read(&git)?;
+    let index = match Index::may_name(&git, b".gitattributes")? {
+        true => Index::read(&git)?,
+        false => Index::default(),
+    };
     let names = index
         .entries()
         .iter()

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bstr::ByteSlice;
 use git2::{ObjectType, Repository, TreeWalkMode, TreeWalkResult};
 use model::Oid;
 use rustix::fs::{AtFlags, FileType, statat};
@@ -93,6 +94,16 @@ impl Index {
                 Self::load(repository)?.map_err(|_| fault.told(repository))
             }
         }
+    }
+
+    /// False if no path in the index ends in `name`; much cheaper than to read it.
+    pub(crate) fn may_name(repository: &Repository, name: &[u8]) -> Result<bool> {
+        let Some(data) = Directory::top(repository.path())?.read("index")? else {
+            return Ok(false);
+        };
+        // Paths stand there as they are only before version 4: gitformat-index(5).
+        let is_plain = matches!(data.get(4..8), Some([0, 0, 0, 2 | 3]));
+        Ok(!is_plain || data.contains_str(name))
     }
 
     /// There being no index is an empty one only before the first commit: git would take all files for deleted, and

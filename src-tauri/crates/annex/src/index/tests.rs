@@ -2,10 +2,11 @@ use std::fs;
 use std::time::Duration;
 
 use super::format::{Content, Fault};
-use super::{CachedTree, Entry, Staged};
+use super::{CachedTree, Entry, Index, Staged};
 use crate::Error;
 use crate::oid::from_git;
 use crate::scratch_repository::Scratch;
+use bstr::ByteSlice;
 use model::Oid;
 
 fn index_of(repo: &Scratch) -> Vec<u8> {
@@ -52,6 +53,20 @@ fn reads_and_writes_as_git_does() {
         );
         repo.git(&["fsck", "--cache"]);
     }
+}
+
+#[test]
+fn that_no_path_ends_in_a_name_is_known_without_reading_all() {
+    let may_name = |repo: &Scratch, name: &str| Index::may_name(&repo.annex.git().unwrap(), name.as_bytes()).unwrap();
+    let repo = made_by_git("2");
+    assert!(may_name(&repo, "path2"));
+    assert!(!may_name(&repo, "path3"));
+    // There the second path is only what it has more than the first.
+    let repo = made_by_git("4");
+    assert!(!index_of(&repo).contains_str("path2"));
+    assert!(may_name(&repo, "path2"));
+    fs::remove_file(repo.path(".git/index")).unwrap();
+    assert!(!may_name(&repo, "path"));
 }
 
 /// Between the index and HEAD a `git checkout` may take its time.
