@@ -11,7 +11,7 @@ use model::expression::parse_size;
 use model::{Cost, RemoteName, Uuid};
 
 pub use address::as_git_finds;
-pub use one::{Entry, Source, as_flag, entry, set};
+pub use one::{Entry, Source, as_flag, entries, entry, set};
 
 use crate::{Annex, Backend, Error, Result};
 

@@ -27,10 +27,11 @@ pub(crate) struct Configured {
 
 impl Configured {
     pub(crate) fn read(annex: &Annex) -> Result<Self, annex::Error> {
+        let [copies, reserve, unlocked] = settings::entries(annex, [COPIES, RESERVE, UNLOCKED])?;
         Ok(Self {
-            copies: settings::entry(annex, COPIES)?,
-            reserve: settings::entry(annex, RESERVE)?,
-            unlocked: settings::entry(annex, UNLOCKED)?,
+            copies,
+            reserve,
+            unlocked,
         })
     }
 

@@ -34,7 +34,20 @@ pub enum Source {
 
 /// Reads a setting; none if nobody has set it. As elsewhere, an empty value sets nothing.
 pub fn entry(annex: &Annex, name: &str) -> Result<Option<Entry>> {
+    read(&snapshot(annex)?, name)
+}
+
+/// As [`entry`], for several at one moment.
+pub fn entries<const N: usize>(annex: &Annex, names: [&str; N]) -> Result<[Option<Entry>; N]> {
     let config = snapshot(annex)?;
+    let mut found = [const { None }; N];
+    for (found, name) in found.iter_mut().zip(names) {
+        *found = read(&config, name)?;
+    }
+    Ok(found)
+}
+
+fn read(config: &Config, name: &str) -> Result<Option<Entry>> {
     let entry = match config.get_entry(name) {
         Ok(entry) => entry,
         Err(problem) if problem.code() == ErrorCode::NotFound => return Ok(None),
