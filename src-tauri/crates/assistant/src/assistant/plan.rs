@@ -136,10 +136,14 @@ impl Assistant {
 
     /// What keeps a push to this remote waiting.
     pub(super) fn before_push(&self, remote: &RemoteName) -> Before {
+        // Its two commits come one after the other, and what its files need is known after both.
+        let is_ingesting = self.at_work.is_some_and(|(_, work)| work == Work::Ingest);
         Before {
             // What the files of a commit need is known when the first offer after observing it has ended; that logs have
             // moved since makes nothing to send.
-            content: self.offered_for != Some(self.refs.heads.tree) || self.content.is_sending_small(remote),
+            content: is_ingesting
+                || self.offered_for != Some(self.refs.heads.tree)
+                || self.content.is_sending_small(remote),
             merge: self.holds_deletions(),
         }
     }

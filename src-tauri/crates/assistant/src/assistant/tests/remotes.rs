@@ -14,6 +14,11 @@ fn a_saved_file_goes_straight_to_the_other_end() {
     );
     rig.look(found(1, 0, 100));
     let id = take!(rig, Ingest);
+    // The log of the content is committed before the file.
+    let mut refs_meanwhile = refs(1, false);
+    refs_meanwhile.heads.annex = heads(2).annex;
+    rig.tell(Event::RefsMoved(refs_meanwhile));
+    assert!(!has!(rig, Push), "half of it is not worth a push");
     rig.tell(Event::Ingested {
         id,
         refs: refs(2, false),
