@@ -1,37 +1,6 @@
-use std::fmt;
+use model::{Key, RemoteName, Timestamp};
 
-use model::{Key, Oid, RemoteName, RepoPath, Timestamp};
-
-use crate::content::{Direction, Lot};
-use crate::guards::Question;
-
-/// Names one effect under way; the event that ends it carries the same id.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Id(pub u64);
-
-impl fmt::Debug for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
-    }
-}
-
-/// Which part of the work tree to look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// The whole work tree.
-    Everything,
-    /// These files and directories, each with all below it.
-    Paths(Vec<RepoPath>),
-}
-
-/// The user's word on a commit that deletes many files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Said {
-    /// The commit: exactly this one. What comes on top of it is judged by itself.
-    pub commit: Oid,
-    /// True to delete the files here; false to keep them, and bring them back everywhere.
-    pub yes: bool,
-}
+use crate::facts::{Direction, Id, Lot, Question, Said, Scope};
 
 /// Something to be done by the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,6 +20,7 @@ mod assistant;
 pub mod content;
 mod effect;
 mod event;
+mod facts;
 pub mod guards;
 pub mod intake;
 pub mod network;
@@ -27,8 +28,9 @@ pub mod pacing;
 pub mod syncing;
 
 pub use assistant::{Assistant, RemoteView};
-pub use effect::{Effect, Id, Said, Scope};
-pub use event::{
-    Away, Candidate, Class, ClassId, Deletions, Event, Failure, Found, Heads, Looked, Merged, Outcome, Pushed, Reach,
-    Refs, RemoteFacts, Root,
+pub use effect::Effect;
+pub use event::Event;
+pub use facts::{
+    About, Away, Candidate, Class, ClassId, Deletions, Direction, Failure, Found, Heads, Id, Looked, Lot, Merged,
+    Outcome, Pushed, Question, Reach, Refs, RemoteFacts, Root, Said, Scope,
 };

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use assistant::content::Direction;
-use assistant::{Assistant, Reach};
+use assistant::{Assistant, Direction, Reach};
 use model::{RemoteName, RepoPath};
 
 use crate::Error;

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use assistant::content::Direction;
+use assistant::Direction;
 use assistant::pacing::Limit;
 use contract::Settings;
 use surroundings::Circumstances;

@@ -9,9 +9,7 @@ use std::sync::atomic::Ordering;
 
 use annex::settings::RemoteSettings;
 use annex::{Annex, Facts};
-use assistant::content::Direction;
-use assistant::guards::{About, Question};
-use assistant::{Assistant, Away, Class, Deletions, Reach, RemoteView, Root};
+use assistant::{About, Assistant, Away, Class, Deletions, Direction, Question, Reach, RemoteView, Root};
 use contract::{Action, Contact, Folder, Held, Pause, PauseReason, Place, Problem, Progress, State, Work};
 use model::expression::Trust;
 use model::{RemoteName, Uuid};

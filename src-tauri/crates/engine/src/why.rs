@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use annex::Standing;
 use annex::settings::RemoteSettings;
-use assistant::content::Direction;
-use assistant::{Assistant, RemoteView};
+use assistant::{Assistant, Direction, RemoteView};
 use contract::{Contact, Holder, Missing, Why};
 use model::{RepoPath, Uuid};
 

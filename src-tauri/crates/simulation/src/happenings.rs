@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use assistant::content::Direction;
-use assistant::guards::{About, Question};
-use assistant::{Assistant, Event, Root};
+use assistant::{About, Assistant, Direction, Event, Question, Root};
 
 use model::{Key, RemoteName};
 

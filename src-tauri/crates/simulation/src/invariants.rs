@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use assistant::content::{Direction, WINDOW};
+use assistant::content::WINDOW;
 use assistant::guards::{REMOVED_AT_ONCE, REMOVED_UNASKED};
-use assistant::{Assistant, Effect, Event, Id, Outcome, Reach, RemoteFacts, Root};
+use assistant::{Assistant, Direction, Effect, Event, Id, Outcome, Reach, RemoteFacts, Root};
 use model::{Key, RemoteName, Timestamp};
 
 use crate::history::{Content, Files};

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use assistant::content::{Direction, Lot};
-use assistant::{Candidate, Event, Id, Outcome};
+use assistant::{Candidate, Direction, Event, Id, Lot, Outcome};
 use model::{Key, RemoteName, Timestamp};
 
 use crate::history::Content;

@@ -5,9 +5,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
-use assistant::content::Direction;
-use assistant::guards::{About, Question};
-use assistant::{Assistant, Effect, Event, Heads, Id, RemoteFacts, Root};
+use assistant::{About, Assistant, Direction, Effect, Event, Heads, Id, Question, RemoteFacts, Root};
 use model::{Cost, Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 
 use crate::chance::Chance;

@@ -5,9 +5,12 @@ use std::time::Duration;
 use model::{Key, RepoPath, Timestamp};
 
 use super::{Assistant, Work};
-use crate::effect::{Effect, Id, Said};
-use crate::event::{Away, Deletions, Event, Failure, Heads, Looked, Merged, Outcome, Pushed, Refs, Root};
-use crate::guards::{About, Question, Verdict, judge};
+use crate::effect::Effect;
+use crate::event::Event;
+use crate::facts::{
+    About, Away, Deletions, Failure, Heads, Id, Looked, Merged, Outcome, Pushed, Question, Refs, Root, Said,
+};
+use crate::guards::{Verdict, judge};
 use crate::network::Remote;
 use crate::{pacing, syncing};
 

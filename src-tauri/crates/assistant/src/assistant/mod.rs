@@ -7,10 +7,10 @@ mod tests;
 
 use model::{Oid, RepoPath, Timestamp, Uuid};
 
-use crate::content::{Content, Lot};
-use crate::effect::{Effect, Id, Said};
-use crate::event::{Event, Found, Heads, Reach, Refs, Root};
-use crate::guards::{About, Question};
+use crate::content::Content;
+use crate::effect::Effect;
+use crate::event::Event;
+use crate::facts::{About, Found, Heads, Id, Lot, Question, Reach, Refs, Root, Said};
 use crate::intake::Intake;
 use crate::network::Network;
 use crate::pacing::Chance;

@@ -4,8 +4,8 @@ use model::{RemoteName, Timestamp};
 
 use super::{Assistant, Turn, Work};
 use crate::content::{WINDOW, next_batch};
-use crate::effect::{Effect, Id, Scope};
-use crate::event::Root;
+use crate::effect::Effect;
+use crate::facts::{Id, Root, Scope};
 use crate::guards::{Verdict, judge};
 use crate::syncing::{self, Before};
 

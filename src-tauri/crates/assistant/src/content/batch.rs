@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use model::Uuid;
 
-use super::{Content, Direction, Transfer};
-use crate::event::Candidate;
+use super::{Content, Transfer};
+use crate::facts::{Candidate, Direction};
 use crate::network::Network;
 
 /// Contents of at least this many bytes are transferred one at a time.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use model::{Cost, RemoteName, RepoPath, Uuid};
 
-use super::{Direction, Policy};
+use super::Policy;
+use crate::facts::Direction;
 
 /// A remote, as far as contents can travel to and from it apart from any rules.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,8 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::{Key, RemoteName, Timestamp, Uuid};
 
-use crate::effect::Id;
-use crate::event::{Candidate, Class, ClassId, Outcome};
+use crate::facts::{Candidate, Class, Direction, Id, Lot, Outcome};
 use crate::network::Network;
 use crate::pacing;
 
@@ -27,28 +26,6 @@ pub const WINDOW: usize = 8192;
 
 /// Nothing is started while more than this has arrived since the last observing: then observing must be failing.
 const MOST_ARRIVED: usize = 8 * WINDOW;
-
-/// Which way a content goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Direction {
-    /// From the remote to here.
-    Get,
-    /// From here to the remote.
-    Send,
-}
-
-/// One way of transferring the keys of one class.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lot {
-    /// The keys.
-    pub class: ClassId,
-    /// The other end.
-    pub remote: RemoteName,
-    /// Which way.
-    pub direction: Direction,
-    /// The repository that they go to.
-    pub destination: Uuid,
-}
 
 /// A transfer under way.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use model::{RemoteName, RepoPath};
 
-use super::Direction;
+use crate::facts::Direction;
 
 /// What may be exchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,7 +120,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Exchange, Policy, Rule};
-    use crate::content::Direction::{self, Get, Send};
+    use crate::facts::Direction::{self, Get, Send};
 
     fn remote(name: &str) -> RemoteName {
         RemoteName::parse(name).unwrap()

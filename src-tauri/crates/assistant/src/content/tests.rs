@@ -3,8 +3,7 @@ use std::collections::BTreeSet;
 use model::{Key, RemoteName, Uuid};
 
 use super::{Content, Direction, next_batch};
-use crate::effect::Id;
-use crate::event::{Away, Candidate, Class, ClassId, Outcome, Reach};
+use crate::facts::{Away, Candidate, Class, ClassId, Id, Outcome, Reach};
 use crate::network::Network;
 use crate::network::tests::network;
 

@@ -4,61 +4,13 @@
 //! improbable number of files gone, never leads to a commit of deletions that nobody confirmed. Nor does a merge delete an
 //! improbable number of files here that nobody here confirmed.
 
-use model::{Oid, RemoteName};
-
-use crate::event::{Deletions, Found, Root};
+use crate::facts::{Found, Question, Root};
 
 /// More files than this gone at once are never taken for deleted without asking.
 pub const REMOVED_AT_ONCE: usize = 500;
 
 /// Fewer files than this gone at once are taken for deleted even if they are more than half of all.
 pub const REMOVED_UNASKED: usize = 5;
-
-/// Something that only the user can decide.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
-    /// Many files are gone from the folder: were they deleted on purpose? Yes commits the deletions, no writes the files
-    /// back.
-    ManyRemoved {
-        /// Files gone.
-        removed: usize,
-        /// Files that the folder had.
-        of: usize,
-    },
-    /// Commits from elsewhere delete many files of this folder: is that wanted? Yes merges them, no keeps the files and brings
-    /// them back everywhere.
-    ManyDeleted(Deletions),
-    /// git-annex has enabled a special remote by itself: is it the right one? Until that is answered, nothing is sent from
-    /// here, to no remote. The answer becomes a fact of the configuration, not an [`crate::Event::Answered`].
-    Unverified(RemoteName),
-}
-
-/// What a question is about. A question about the same may come with other figures.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum About {
-    /// Files that are gone from the folder.
-    Removed,
-    /// The deletions of this commit. One that deletes more of the same is another.
-    Deleted(Oid),
-    /// A special remote.
-    Remote(RemoteName),
-}
-
-impl Question {
-    /// What it is about.
-    pub fn about(&self) -> About {
-        match self {
-            Question::ManyRemoved { .. } => About::Removed,
-            Question::ManyDeleted(deletions) => About::Deleted(deletions.commit),
-            Question::Unverified(remote) => About::Remote(remote.clone()),
-        }
-    }
-
-    /// True if both ask the same, maybe with other figures.
-    pub fn is_same(&self, other: &Question) -> bool {
-        self.about() == other.about()
-    }
-}
 
 /// What may be done with the findings of a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,8 +45,8 @@ pub fn is_improbable(removed: usize, of: usize) -> bool {
 mod tests {
     use model::RemoteName;
 
-    use super::{Question, Verdict, judge};
-    use crate::event::{Found, Root};
+    use super::{Verdict, judge};
+    use crate::facts::{Found, Question, Root};
 
     fn found(removed: usize, tracked: usize) -> Found {
         Found {

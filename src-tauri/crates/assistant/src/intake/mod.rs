@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::{RepoPath, Timestamp};
 
-use crate::effect::Scope;
+use crate::facts::Scope;
 
 /// Changed paths remembered one by one; beyond that, the whole work tree is looked at.
 const PATHS: usize = 20_000;
@@ -174,7 +174,7 @@ mod tests {
     use model::{RepoPath, Timestamp};
 
     use super::{CALM, ENOUGH, FILLED, Intake, LULL, PATHS, PATIENCE};
-    use crate::effect::Scope;
+    use crate::facts::Scope;
 
     fn path(name: &str) -> RepoPath {
         RepoPath::parse(name.as_bytes()).unwrap()

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{RemoteName, Timestamp, Uuid};
 
-use crate::content::Direction;
-use crate::effect::Id;
-use crate::event::{Away, Heads, Reach, RemoteFacts};
+use crate::facts::{Away, Direction, Heads, Id, Reach, RemoteFacts};
 use crate::pacing;
 
 /// What is known of one remote.
@@ -187,8 +185,7 @@ pub(crate) mod tests {
     use model::{Cost, Oid, RemoteName, Timestamp, Uuid};
 
     use super::Network;
-    use crate::effect::Id;
-    use crate::event::{Away, Heads, Reach, RemoteFacts};
+    use crate::facts::{Away, Heads, Id, Reach, RemoteFacts};
 
     /// A network of remotes that are there, each named as its uuid.
     pub(crate) fn network(remotes: &[(&str, f64)]) -> Network {

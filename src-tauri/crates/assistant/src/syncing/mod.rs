@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use crate::event::Heads;
+use crate::facts::Heads;
 use crate::network::Remote;
 
 /// How long a push waits at the most for small contents that are on their way to the same remote.
@@ -65,8 +65,7 @@ mod tests {
     use model::{Oid, Timestamp};
 
     use super::{Before, WAIT_FOR_CONTENT, lacks, push_at, wants_fetch};
-    use crate::effect::Id;
-    use crate::event::{Away, Heads, Reach};
+    use crate::facts::{Away, Heads, Id, Reach};
     use crate::network::Remote;
     use crate::network::tests::network;
 

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use assistant::Event;
-use assistant::guards::Question;
+use assistant::{Event, Question};
 use contract::{Command, Reply};
 use tokio::sync::oneshot;
 

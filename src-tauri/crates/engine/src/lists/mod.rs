@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use annex::settings::RemoteSettings;
-use assistant::content::{Direction, Foresight, Neighbour, Policy, Sum};
-use assistant::{Class, ClassId};
+use assistant::content::{Foresight, Neighbour, Policy, Sum};
+use assistant::{Class, ClassId, Direction};
 use contract::{Activity, Amount, Branch, Deed, File, Keeping, Page, Preview, Travel, Which};
 use model::expression::{NoDetails, Preferences, Subject, Trust};
 use model::{Key, RemoteName, RepoPath, Uuid};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use annex::{Annex, VectorClock};
-use assistant::content::{Direction, Policy};
+use assistant::Direction;
+use assistant::content::Policy;
 use contract::{Amount, Branch, Keeps, Page, Purpose, Which};
 use model::{Key, RemoteName, RepoPath, Uuid};
 

@@ -16,8 +16,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use assistant::content::Direction;
-use assistant::{Class, ClassId};
+use assistant::{Class, ClassId, Direction};
 use model::{Key, Oid, RemoteName, RepoPath, Uuid};
 use rusqlite::{Connection, OptionalExtension, params};
 

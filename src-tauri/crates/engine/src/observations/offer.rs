@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 
-use assistant::Candidate;
-use assistant::content::{Direction, Lot};
+use assistant::{Candidate, Direction, Lot};
 use model::{Key, RemoteName, Timestamp, Uuid};
 use rusqlite::{OptionalExtension, params};
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use assistant::content::{Direction, Lot};
+use assistant::{Direction, Lot};
 use model::{Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 
 use super::{Described, Observations, Wishes};

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use assistant::content::Direction;
+use assistant::Direction;
 use model::{Key, RemoteName, RepoPath, Uuid};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 

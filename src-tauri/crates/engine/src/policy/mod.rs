@@ -119,7 +119,7 @@ fn directory<'de, D: Deserializer<'de>>(written: D) -> Result<Option<RepoPath>, 
 
 #[cfg(test)]
 mod tests {
-    use assistant::content::Direction::{Get, Send};
+    use assistant::Direction::{Get, Send};
     use assistant::content::{Exchange, Policy, Rule};
     use model::{RemoteName, RepoPath};
 

@@ -7,8 +7,7 @@ use std::time::Duration;
 use annex::exchange::content::{Outcome as Copied, Wanted};
 use annex::settings::Settings;
 use annex::{Annex, Presence, Reached, VectorClock};
-use assistant::content::{Direction, Lot};
-use assistant::{Event, Id, Outcome, pacing};
+use assistant::{Direction, Event, Id, Lot, Outcome, pacing};
 use model::{Key, RemoteName, RepoPath, Uuid};
 use remotes::{Contents, Remote};
 

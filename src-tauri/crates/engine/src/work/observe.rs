@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use annex::{Presence, VectorClock};
-use assistant::content::{Direction, Policy};
-use assistant::{Class, Event, Heads, Id};
+use assistant::content::Policy;
+use assistant::{Class, Direction, Event, Heads, Id};
 use model::expression::{Preferences, Settings as Rules};
 use model::{Key, RemoteName, RepoPath, Uuid};
 

@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use assistant::Outcome;
-use assistant::content::Direction;
+use assistant::{Direction, Outcome};
 use model::{Key, RemoteName, RepoPath, Uuid};
 
 /// Why contents do not travel, which were found damaged, and how many files are kept in several versions.
@@ -162,8 +161,7 @@ impl Setbacks {
 mod tests {
     use std::collections::BTreeSet;
 
-    use assistant::Outcome;
-    use assistant::content::Direction;
+    use assistant::{Direction, Outcome};
     use model::{Key, RemoteName, RepoPath, Uuid};
 
     use super::{Damage, Setbacks};

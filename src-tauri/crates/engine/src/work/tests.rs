@@ -11,8 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
 use annex::{IntakeOptions, Scope};
-use assistant::content::{Direction, Lot};
-use assistant::{Class, Effect, Event, Failure, Id, Looked, Outcome, Reach};
+use assistant::{Class, Direction, Effect, Event, Failure, Id, Looked, Lot, Outcome, Reach};
 use model::{Key, Oid, RemoteName, RepoPath, Uuid};
 
 use super::{Workshop, look_for_room, perform};

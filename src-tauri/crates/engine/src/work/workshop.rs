@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use annex::settings::{Bandwidth, RemoteSettings, Settings};
 use annex::{Annex, Error as AnnexError, Facts, Look, Nested, RefsState, Waiting};
-use assistant::content::{Direction, Policy};
+use assistant::content::Policy;
 use assistant::pacing::Limit;
-use assistant::{Heads, Id, Refs, RemoteFacts};
+use assistant::{Direction, Heads, Id, Refs, RemoteFacts};
 use contract::Change;
 use model::{Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 use remotes::Remote;
@@ -64,7 +64,7 @@ struct Ending {
 #[derive(Clone)]
 pub(crate) struct Underway {
     pub(crate) remote: RemoteName,
-    pub(crate) direction: assistant::content::Direction,
+    pub(crate) direction: assistant::Direction,
     pub(crate) files: usize,
     /// The file that is moving, if it is one.
     pub(crate) what: String,

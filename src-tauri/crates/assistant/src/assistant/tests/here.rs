@@ -1,7 +1,7 @@
 //! What is done in this repository: looks, commits, merges, questions, pauses.
 
 use super::*;
-use crate::event::Failure;
+use crate::facts::Failure;
 
 #[test]
 fn heads_that_come_late_are_found_out_by_observing() {

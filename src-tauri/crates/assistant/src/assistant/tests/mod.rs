@@ -8,8 +8,7 @@ use std::time::Duration;
 use model::{Cost, Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 
 use super::Assistant;
-use crate::content::Direction;
-use crate::guards::Question;
+use crate::facts::{Direction, Question};
 use crate::pacing;
 use crate::{
     Away, Candidate, Class, ClassId, Deletions, Effect, Event, Found, Heads, Id, Looked, Merged, Outcome, Pushed,
