@@ -33,6 +33,23 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
     ("whole-system", &["engine", "contract"]),
 ];
 
+/// The rooms of the engine; each may use those before it. What lies at its top by itself is a room too.
+const ROOMS: &[&str] = &[
+    "error",
+    "clock",
+    "words",
+    "linked",
+    "whole",
+    "repository",
+    "observations",
+    "rules",
+    "work",
+    "views",
+    "folder",
+    "drives",
+    "process",
+];
+
 /// These decide or name things; they do no I/O, know no clock, and get their chance from a seed.
 const PURE: &[&str] = &["assistant", "contract", "model", "simulation"];
 
@@ -104,6 +121,83 @@ fn every_crate_depends_only_on_what_its_arrows_allow() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_room_of_the_engine_uses_only_rooms_below_it() {
+    let top = root().join("src-tauri/crates/engine/src");
+    let mut faults = Vec::new();
+    let mut seen = BTreeSet::new();
+    for path in rust_files(&top) {
+        let name = path.strip_prefix(&top).unwrap();
+        let room = name.components().next().unwrap().as_os_str().to_str().unwrap();
+        let room = room.trim_end_matches(".rs");
+        if room == "lib" {
+            continue;
+        }
+        let Some(rank) = ROOMS.iter().position(|known| *known == room) else {
+            faults.push(format!("{} is in no room: add it to ROOMS", name.display()));
+            continue;
+        };
+        seen.insert(room.to_owned());
+        let text = std::fs::read_to_string(&path).unwrap();
+        for used in rooms_used(&text) {
+            match ROOMS.iter().position(|known| *known == used) {
+                Some(other) if other > rank => {
+                    faults.push(format!(
+                        "{} uses the room {used}, which is above {room}",
+                        name.display()
+                    ));
+                }
+                Some(_) | None => {}
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    let missing: Vec<_> = ROOMS.iter().filter(|room| !seen.contains(**room)).collect();
+    assert!(missing.is_empty(), "no such rooms: {missing:?}");
+}
+
+#[test]
+fn rooms_are_seen_wherever_they_are_named() {
+    let text = "use crate::{Error, views::lists};\nuse crate::process::settings;\nfn f() { crate::drives::g() }\n\
+                #[cfg(test)]\nmod tests { use crate::folder::Folder; }\n";
+    assert_eq!(rooms_used(text), ["Error", "drives", "process", "views"]);
+}
+
+/// What is named after `crate::` in a file, its tests aside.
+fn rooms_used(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let code = code.split("#[cfg(test)]\npub(crate) mod tests {").next().unwrap();
+    let is_name = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut used = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        let names = match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap(),
+            None => rest.split(|letter| !is_name(letter)).next().unwrap(),
+        };
+        let firsts = names.split(',').map(|name| name.trim().split("::").next().unwrap());
+        used.extend(firsts.filter(|name| !name.is_empty()).map(str::to_owned));
+    }
+    used.into_iter().collect()
+}
+
+/// All Rust files below a directory but those that hold nothing but tests.
+fn rust_files(top: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    let mut waiting = vec![top.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        for entry in std::fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+                found.push(path);
+            }
+        }
+    }
+    found
 }
 
 #[test]

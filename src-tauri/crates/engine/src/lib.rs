@@ -4,35 +4,21 @@
 //! that hosts an engine asks its folders through a [`Door`]. Each folder has one loop that owns its assistant and never
 //! blocks; the work runs on threads, and ends as events.
 
-mod asking;
 mod clock;
-mod conflicts;
 mod drives;
 mod error;
-mod first;
 mod folder;
-mod folder_settings;
-mod hosting;
-mod household;
 mod linked;
-mod lists;
 mod observations;
-mod once;
-mod policy;
+mod process;
 mod repository;
-mod running;
-mod settings;
-mod socket;
-mod status;
-mod watching;
+mod rules;
+mod views;
 mod whole;
-mod why;
-mod wishes;
+mod words;
 mod work;
 
 pub use error::Error;
-pub use once::{answer, pause, resume, status, sync, why};
+pub use process::{Door, Engine, SettingsFile, answer, pause, resume, runtime, status, sync, why};
 pub use repository::{clone, filter_process, init};
-pub use running::{Door, Engine, runtime};
-pub use settings::SettingsFile;
-pub use status::files;
+pub use words::files;

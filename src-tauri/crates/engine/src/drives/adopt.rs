@@ -16,7 +16,7 @@ use super::survey::{Carried, known_to, survey};
 use crate::Error;
 use crate::clock::wall_clock;
 use crate::repository::prepare;
-use crate::wishes;
+use crate::rules::wishes;
 
 /// Bytes that a new repository needs besides the history that is copied into it.
 pub(crate) const LEAST_ROOM: u64 = 10_000_000;

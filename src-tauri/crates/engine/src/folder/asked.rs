@@ -6,16 +6,16 @@ use assistant::{Event, Question};
 use contract::{Command, Reply};
 use tokio::sync::oneshot;
 
+use super::asking::{inside, refused};
+use super::conflicts;
+use super::first;
+use super::settings;
 use super::{Ended, Folder, PATIENCE};
 use crate::Error;
-use crate::asking::{inside, refused};
-use crate::conflicts;
-use crate::first;
-use crate::folder_settings;
-use crate::lists;
-use crate::policy;
-use crate::status;
-use crate::why;
+use crate::rules::policy;
+use crate::views::lists;
+use crate::views::status;
+use crate::views::why;
 use crate::work::Workshop;
 
 impl Folder {
@@ -103,7 +103,7 @@ impl Folder {
                 return self.change(reply, move |workshop| done(workshop.set_rules(&before, &rules, &keeps)));
             }
             Command::SetFolder { setting } => {
-                return self.change(reply, move |workshop| done(folder_settings::set(workshop, &setting)));
+                return self.change(reply, move |workshop| done(settings::set(workshop, &setting)));
             }
             Command::Conflicts => {
                 return self.look_up(reply, |workshop| conflicts::list(workshop).map(Reply::Conflicts));

@@ -7,7 +7,7 @@ use model::{RemoteName, Uuid};
 use remotes::Remote;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::socket::Asked;
+use super::socket::Asked;
 use crate::work::Workshop;
 
 /// A way to ask a running folder.

@@ -216,8 +216,8 @@ mod tests {
 
     use super::super::Handle;
     use super::*;
-    use crate::household::Household;
-    use crate::running::{runtime, watch_mounts};
+    use crate::process::running::{runtime, watch_mounts};
+    use crate::work::household::Household;
 
     fn repository() -> (tempfile::TempDir, PathBuf) {
         let place = tempfile::tempdir().unwrap();

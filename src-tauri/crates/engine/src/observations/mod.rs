@@ -7,8 +7,10 @@
 //! **Invariant:** no row is a plan. What is to be transferred is asked by [`Observations::offer`].
 
 mod offer;
+mod precedence;
 mod reading;
 mod schema;
+mod setbacks;
 mod update;
 
 use std::cell::Cell;
@@ -21,7 +23,9 @@ use model::{Key, Oid, RemoteName, RepoPath, Uuid};
 use rusqlite::{Connection, OptionalExtension, params};
 
 pub(crate) use offer::way;
+pub(crate) use precedence::{Cancelled, Precedence};
 pub(crate) use reading::{Line, Reader};
+pub(crate) use setbacks::{Damage, Setbacks};
 pub(crate) use update::Wishes;
 
 /// The observations of one repository.

@@ -5,7 +5,7 @@ use model::{Key, RemoteName, Timestamp, Uuid};
 use rusqlite::{OptionalExtension, params};
 
 use super::{Observations, Result};
-use crate::work::Precedence;
+use crate::observations::Precedence;
 
 /// The way of a transfer, as failures are remembered by: the remote's name and `>` (sending) or `<` (getting).
 pub(crate) fn way(remote: &RemoteName, direction: Direction) -> String {

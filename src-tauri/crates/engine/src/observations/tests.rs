@@ -4,8 +4,8 @@ use std::time::Duration;
 use assistant::{Direction, Lot};
 use model::{Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 
+use super::{Cancelled, Precedence};
 use super::{Described, Observations, Wishes};
-use crate::work::{Cancelled, Precedence};
 
 fn set(names: &[&str]) -> BTreeSet<Uuid> {
     names.iter().map(|name| Uuid::parse(name).unwrap()).collect()

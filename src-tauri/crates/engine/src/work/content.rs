@@ -11,9 +11,10 @@ use assistant::{Direction, Event, Id, Lot, Outcome, pacing};
 use model::{Key, RemoteName, RepoPath, Uuid};
 use remotes::{Contents, Remote};
 
-use super::{Damage, Underway, Workshop};
+use super::{Underway, Workshop};
+use crate::observations::Damage;
 use crate::observations::way;
-use crate::status::files;
+use crate::words::files;
 
 /// Of more contents at once, a file of each is looked up only where it has more bytes than that.
 const SHOWN: usize = 16;

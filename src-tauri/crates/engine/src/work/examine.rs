@@ -11,7 +11,9 @@ use contract::{Keeping, Keeps, Rule};
 use model::{RemoteName, Uuid};
 
 use super::Workshop;
-use crate::{Error, policy, wishes};
+use crate::Error;
+use crate::rules::policy;
+use crate::rules::wishes;
 
 /// The state of files that others may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use remotes::{Absence, Remote};
 use surroundings::{Mount, mount_of};
 
 use super::{Workshop, failure};
-use crate::status::files;
+use crate::words::files;
 
 pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Mount]) -> Event {
     let Some(settings) = workshop.remote_settings().remove(name) else {

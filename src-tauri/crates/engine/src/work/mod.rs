@@ -6,9 +6,8 @@ mod content;
 mod examine;
 mod files;
 mod git;
+pub(crate) mod household;
 mod observe;
-mod precedence;
-mod setbacks;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -22,10 +21,6 @@ use assistant::{Away, Effect, Event, Failure, Looked, Merged, Outcome, Pushed, R
 use surroundings::Mount;
 
 pub(crate) use content::look_for_room;
-#[cfg(test)]
-pub(crate) use precedence::Cancelled;
-pub(crate) use precedence::Precedence;
-pub(crate) use setbacks::Damage;
 pub(crate) use workshop::{Underway, Workshop};
 
 /// Does an effect. `mounts` is what is mounted now.

@@ -11,7 +11,7 @@ use model::{Key, RemoteName, RepoPath, Uuid};
 
 use super::{Workshop, failure, no_lock};
 use crate::observations::{Described, Wishes};
-use crate::wishes;
+use crate::rules::wishes;
 
 pub(super) fn observe(workshop: &Workshop, id: Id) -> Event {
     let (mut heads, mut observed) = observe_heads(workshop);

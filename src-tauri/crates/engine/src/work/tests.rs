@@ -16,7 +16,7 @@ use model::{Key, Oid, RemoteName, RepoPath, Uuid};
 
 use super::{Workshop, look_for_room, perform};
 use crate::clock::Clock;
-use crate::household::Household;
+use crate::work::household::Household;
 
 fn workshop(directory: &Path) -> Workshop {
     let annex = annex::init::init(directory, Some("here"), 1_700_000_000).unwrap();
@@ -335,7 +335,7 @@ fn a_transfer_that_the_rules_forbid_does_not_start() {
     let keys = ["raw", "other"].map(|file| commit_unlogged(&workshop, file));
     observe(&workshop).unwrap();
     let transfer = || send(&workshop, &name, &keys);
-    let rules = workshop.annex().own_dir().join(crate::policy::FILE);
+    let rules = workshop.annex().own_dir().join(crate::rules::policy::FILE);
     fs::write(&rules, "[[rule]]\ndirectory = \"raw\"\nallow = \"content-down\"\n").unwrap();
     assert!(workshop.read_rules());
     assert_eq!(transfer(), [Outcome::Cancelled, Outcome::Stored]);

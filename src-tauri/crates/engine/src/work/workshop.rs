@@ -18,12 +18,11 @@ use remotes::Remote;
 
 use crate::Error;
 use crate::clock::{Clock, wall_clock};
-use crate::folder_settings::Configured;
-use crate::household::{Holds, Household};
 use crate::observations::{self, Observations};
-use crate::policy::{self, InForce};
-use crate::work::precedence::{Cancelled, Precedence};
-use crate::work::setbacks::Setbacks;
+use crate::observations::{Cancelled, Precedence, Setbacks};
+use crate::rules::configured::Configured;
+use crate::rules::policy::{self, InForce};
+use crate::work::household::{Holds, Household};
 use crate::work::trust;
 use crate::work::unconfirmed::Unconfirmed;
 use crate::work::undecided::Undecided;

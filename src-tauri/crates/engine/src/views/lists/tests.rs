@@ -30,7 +30,7 @@ pub(crate) fn scene() -> Scene {
     let workshop = Workshop::open(
         here,
         Clock::start(),
-        std::sync::Arc::new(crate::household::Household::new()),
+        std::sync::Arc::new(crate::work::household::Household::new()),
     )
     .unwrap();
     let name = workshop.list_remotes().pop().unwrap().name;
@@ -194,7 +194,7 @@ fn a_preview_is_of_the_rules_that_are_asked_about() {
     scene.observe(some());
     let look = |text: &str| {
         let rules: Vec<contract::Rule> = serde_json::from_str(text).unwrap();
-        let seen = preview(&scene.workshop, crate::policy::understood(&rules).unwrap(), &[]).unwrap();
+        let seen = preview(&scene.workshop, crate::rules::policy::understood(&rules).unwrap(), &[]).unwrap();
         let travel = &seen.travels[0];
         let counts = [travel.up, travel.down, travel.held_back].map(|amount| {
             assert_eq!(amount.bytes, 10 * amount.files);
@@ -233,7 +233,7 @@ fn a_preview_is_of_what_places_would_keep() {
     assert_eq!(up("include=barred/*"), (1, Some(1)));
     assert_eq!(up("nothing"), (0, Some(1)));
     // Somebody else said so meanwhile.
-    crate::wishes::record(
+    crate::rules::wishes::record(
         scene.workshop.annex(),
         &[(scene.remote.1.clone(), Keeps::For(Purpose::Archive))],
     )

@@ -6,7 +6,7 @@ use assistant::{Assistant, Direction, Reach};
 use model::{RemoteName, RepoPath};
 
 use crate::Error;
-use crate::status::{is_kept_away, takes_nothing};
+use crate::views::status::{is_kept_away, takes_nothing};
 use crate::work::Workshop;
 
 /// What decides when something can go.
@@ -113,7 +113,7 @@ mod tests {
     use model::{Key, RepoPath};
 
     use super::{Now, put_first};
-    use crate::lists::tests::{Scene, scene, some};
+    use crate::views::lists::tests::{Scene, scene, some};
 
     /// What is said while the remote is away, there, or the folder paused.
     fn said(scene: &Scene, path: &[u8], place: Option<&str>, when: &str) -> Result<String, String> {

@@ -7,9 +7,9 @@ use assistant::Event;
 use contract::Keep;
 use model::RepoPath;
 
+use super::asking::inside;
 use crate::Error;
-use crate::asking::inside;
-use crate::lists::shown;
+use crate::views::lists::shown;
 use crate::work::Workshop;
 
 /// The longest file name that file systems take, in bytes.

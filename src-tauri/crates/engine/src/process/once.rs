@@ -8,13 +8,13 @@ use contract::{Command, Reply, Why};
 use model::RepoPath;
 use tokio::sync::watch;
 
+use super::running::{runtime, watch_mounts};
 use crate::Error;
 use crate::clock::Clock;
+use crate::folder::socket;
 use crate::folder::{AskedPause, Folder};
-use crate::household::Household;
-use crate::running::{runtime, watch_mounts};
-use crate::socket;
 use crate::work::Workshop;
+use crate::work::household::Household;
 
 /// Does everything in a folder that can be done now, and says how things are then. An engine that runs there does it. A pause
 /// ends by that.
@@ -68,7 +68,7 @@ pub fn status(path: &Path) -> Result<contract::Folder, Error> {
             workshop.settings()?;
             Ok(contract::Folder {
                 pause,
-                ..crate::status::unattended(&workshop)
+                ..crate::views::status::unattended(&workshop)
             })
         }
     }
@@ -83,7 +83,7 @@ pub fn why(file: &Path) -> Result<Why, Error> {
     match socket::ask(&annex, &asked)? {
         Some(Reply::Why(why)) => Ok(why),
         Some(other) => Err(unexpected(other)),
-        None => crate::why::why(&Workshop::open(annex, Clock::start(), alone())?, None, &path),
+        None => crate::views::why::why(&Workshop::open(annex, Clock::start(), alone())?, None, &path),
     }
 }
 

@@ -6,14 +6,14 @@ use contract::{Answer, AtPlace};
 use tokio::sync::oneshot;
 
 use super::{Done, Hosting, place};
+use crate::process::settings::{Edit, SettingsFile};
 use crate::repository;
-use crate::settings::{Edit, SettingsFile};
 
 impl Hosting {
     pub(crate) fn inspect(&self, path: String, reply: oneshot::Sender<Answer>) {
         let kept = self.kept_paths();
         answer_with(reply, move || {
-            crate::settings::place(&path).map_or_else(
+            crate::process::settings::place(&path).map_or_else(
                 || refused("A path begins with / or ~/."),
                 |path| Answer::Found(place::find(&path, &kept)),
             )
@@ -45,7 +45,7 @@ impl Hosting {
 
     /// Makes or adopts a folder on a thread, then keeps it.
     pub(crate) fn add(&self, path: &str, reply: oneshot::Sender<Answer>) {
-        let Some(path) = crate::settings::place(path) else {
+        let Some(path) = crate::process::settings::place(path) else {
             return send(reply, refused("A path begins with / or ~/; nothing was changed."));
         };
         let Some(reply) = self.if_settings_take_changes(reply) else {
@@ -70,7 +70,7 @@ impl Hosting {
 
     pub(crate) fn clone_to(&self, folder: String, path: &str, reply: oneshot::Sender<Answer>) {
         let kept = self.kept_paths();
-        let Some(path) = crate::settings::place(path) else {
+        let Some(path) = crate::process::settings::place(path) else {
             return send(reply, refused("A path begins with / or ~/; nothing was changed."));
         };
         if !self.kept.iter().any(|kept| kept.is_shown_as(&folder)) {

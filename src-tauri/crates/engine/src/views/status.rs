@@ -15,9 +15,11 @@ use model::expression::Trust;
 use model::{RemoteName, Uuid};
 use surroundings::Why;
 
-use crate::policy;
-use crate::wishes;
-use crate::work::{Damage, Underway, Workshop};
+use crate::observations::Damage;
+use crate::rules::policy;
+use crate::rules::wishes;
+use crate::words::files;
+use crate::work::{Underway, Workshop};
 use notes::notes;
 use problems::problems;
 
@@ -382,15 +384,6 @@ fn cancelled(held: Held) -> String {
         _ => "were cancelled and go on by themselves",
     };
     format!("{were} within an hour, or at once with a sync")
-}
-
-/// So many files.
-#[must_use]
-pub fn files(count: u64) -> String {
-    match count {
-        1 => "1 file".to_owned(),
-        count => format!("{count} files"),
-    }
 }
 
 /// Why something is still waiting, one sentence each. Empty if and only if everything is in step.

@@ -12,8 +12,8 @@ use model::{Key, RemoteName, RepoPath, Uuid};
 
 use crate::Error;
 use crate::observations::{Line, Reader};
-use crate::status::{has_few_copies, is_lacking};
-use crate::wishes;
+use crate::rules::wishes;
+use crate::views::status::{has_few_copies, is_lacking};
 use crate::work::Workshop;
 
 /// No more rows than this are given at once.

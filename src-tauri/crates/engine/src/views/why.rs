@@ -8,9 +8,9 @@ use assistant::{Assistant, Direction, RemoteView};
 use contract::{Contact, Holder, Missing, Why};
 use model::{RepoPath, Uuid};
 
+use super::status::{contact, is_kept_away, takes_nothing, unsupported};
 use crate::Error;
 use crate::observations::FileFacts;
-use crate::status::{contact, is_kept_away, takes_nothing, unsupported};
 use crate::work::Workshop;
 
 /// Looks at what was observed of a file. Without an assistant no engine runs.
@@ -271,8 +271,8 @@ mod tests {
     use model::{Key, Timestamp};
 
     use super::*;
-    use crate::lists::tests::{Scene, scene, some};
-    use crate::work::Cancelled;
+    use crate::observations::Cancelled;
+    use crate::views::lists::tests::{Scene, scene, some};
 
     fn found(scene: &Scene, assistant: Option<&Assistant>, path: &[u8]) -> (String, Vec<(String, String)>) {
         let path = RepoPath::parse(path).unwrap();

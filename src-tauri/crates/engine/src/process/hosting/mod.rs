@@ -19,8 +19,8 @@ use tokio::task::JoinSet;
 
 use crate::drives::Drives;
 use crate::folder::Handle;
-use crate::household::Household;
-use crate::settings::{Edit, SettingsFile, Written};
+use crate::process::settings::{Edit, SettingsFile, Written};
+use crate::work::household::Household;
 use following::Following;
 use keeping::Kept;
 

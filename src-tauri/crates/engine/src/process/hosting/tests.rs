@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use contract::{Action, Answer, AtPlace, Command, PauseReason, Reply, Request, Setting, State, Status};
 
-use crate::running::{Door, Engine, runtime};
-use crate::settings::SettingsFile;
+use crate::process::running::{Door, Engine, runtime};
+use crate::process::settings::SettingsFile;
 
 /// A program with a settings file of its own.
 struct Program {

@@ -9,7 +9,7 @@ use surroundings::{Changes, Mount, Place, Scope, Watch};
 
 use crate::Error;
 use crate::linked::Linked;
-use crate::policy;
+use crate::rules::policy;
 use crate::work::Workshop;
 
 /// What a changed path is.

@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn nested_repositories_are_named_once() {
-        let scene = crate::lists::tests::scene();
+        let scene = crate::views::lists::tests::scene();
         let told = |nested: &[(&str, usize)]| {
             let nested = nested.iter().map(|&(path, tracked)| annex::Nested {
                 path: path.into(),
@@ -104,17 +104,17 @@ mod tests {
 
     #[test]
     fn a_rule_about_a_place_that_is_not_there_is_told() {
-        let scene = crate::lists::tests::scene();
+        let scene = crate::views::lists::tests::scene();
         let directory = scene.workshop.annex().own_dir();
         let rules =
             "[[rule]]\nplace = \"there\"\nallow = \"content-down\"\n[[rule]]\nplace = \"stik\"\nallow = \"nothing\"\n";
-        std::fs::write(directory.join(crate::policy::FILE), rules).unwrap();
+        std::fs::write(directory.join(crate::rules::policy::FILE), rules).unwrap();
         scene.workshop.read_rules();
         let notes = notes(&scene.workshop);
         assert_eq!(notes.len(), 1, "{notes:?}");
         assert!(notes[0].starts_with("a rule names the place stik, which this folder does not have"));
         assert_eq!(kept_by_rules(&scene.workshop, &scene.remote.0), Some("a rule says so"));
-        std::fs::write(directory.join(crate::policy::FILE), "[[rule]\n").unwrap();
+        std::fs::write(directory.join(crate::rules::policy::FILE), "[[rule]\n").unwrap();
         scene.workshop.read_rules();
         assert_eq!(
             kept_by_rules(&scene.workshop, &scene.remote.0),

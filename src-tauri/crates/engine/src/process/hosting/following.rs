@@ -7,7 +7,7 @@ use surroundings::{Change, Changes, Place, Scope, Watch};
 use tokio::time::Instant;
 
 use crate::linked::Linked;
-use crate::settings::SettingsFile;
+use crate::process::settings::SettingsFile;
 
 /// A file that is being saved is read when nothing happened to it for so long: some programs save in several steps.
 const QUIET: Duration = Duration::from_millis(200);

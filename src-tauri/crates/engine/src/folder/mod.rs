@@ -14,17 +14,24 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 mod asked;
+mod asking;
+mod conflicts;
+mod first;
 mod handle;
 mod pausing;
+mod settings;
+pub(crate) mod socket;
+mod watching;
+
+use asking::{only_looks, refused};
+use socket::Asked;
+use watching::{Concern, Watching};
 
 use crate::Error;
-use crate::asking::{only_looks, refused};
 use crate::clock::Clock;
-use crate::household::{Holds, Household};
 use crate::repository;
-use crate::socket::{self, Asked};
-use crate::status;
-use crate::watching::{Concern, Watching};
+use crate::views::status;
+use crate::work::household::{Holds, Household};
 use crate::work::{self, Workshop};
 
 pub(crate) use handle::Handle;

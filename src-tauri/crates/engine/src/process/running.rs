@@ -8,10 +8,10 @@ use surroundings::{Mount, Mounts};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::hosting::{Asked, Hosting, View};
+use super::settings::{Edit, SettingsFile};
 use crate::Error;
 use crate::drives::{Drives, Kept};
-use crate::hosting::{Asked, Hosting, View};
-use crate::settings::{Edit, SettingsFile};
 
 /// How long the end of what is under way is waited for.
 const STOPPING: Duration = Duration::from_secs(10);

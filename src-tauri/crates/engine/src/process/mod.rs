@@ -1,0 +1,10 @@
+//! One process: which folders it keeps, what the settings say, and who asks it from outside.
+
+mod hosting;
+mod once;
+pub(crate) mod running;
+mod settings;
+
+pub use once::{answer, pause, resume, status, sync, why};
+pub use running::{Door, Engine, runtime};
+pub use settings::SettingsFile;

@@ -1,0 +1,167 @@
+//! What git and git-annex are told of one folder: copies, space, and how files are added. Anybody may change it at any time.
+
+use annex::settings::{self, DISK_RESERVE, Entry, Source};
+use annex::{Annex, Facts};
+use contract::{Chosen, FolderSettings, Origin};
+
+pub(crate) const COPIES: &str = "annex.numcopies";
+pub(crate) const RESERVE: &str = "annex.diskreserve";
+pub(crate) const UNLOCKED: &str = "annex.addunlocked";
+
+const OF_ALL: &str = "what 'git annex config' says for all clones";
+
+/// What git's configuration says of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Configured {
+    /// Old-fashioned, but where the git-annex branch says nothing git-annex goes by it when it checks and drops (not in
+    /// expressions such as `lackingcopies=1`).
+    copies: Option<Entry>,
+    pub(crate) reserve: Option<Entry>,
+    unlocked: Option<Entry>,
+}
+
+impl Configured {
+    pub(crate) fn read(annex: &Annex) -> Result<Self, annex::Error> {
+        let [copies, reserve, unlocked] = settings::entries(annex, [COPIES, RESERVE, UNLOCKED])?;
+        Ok(Self {
+            copies,
+            reserve,
+            unlocked,
+        })
+    }
+
+    /// The copies that are to be kept of each file.
+    pub(crate) fn copies(&self, facts: &Facts) -> u32 {
+        let here = || self.copies.as_ref().and_then(number);
+        facts.numcopies.or_else(here).unwrap_or(1)
+    }
+
+    /// All of it, for people.
+    pub(crate) fn told(&self, facts: &Facts) -> FolderSettings {
+        let chosen = |value: &str, origin| Chosen {
+            value: value.to_owned(),
+            origin,
+        };
+        let configured = |entry: &Entry| chosen(&entry.value, origin(entry.source));
+        let unlocked = |value: &str, origin| match settings::as_flag(value) {
+            Some(is_so) => chosen(flag(is_so), origin),
+            None => chosen(value, origin),
+        };
+        let for_this_clone = |entry: &Entry| {
+            number(entry)?;
+            let place = format!("{COPIES} in {}, for this clone only", place(entry.source));
+            Some(chosen(&entry.value, Origin::Weaker(place)))
+        };
+        let copies = match facts.numcopies {
+            Some(copies) => chosen(&copies.to_string(), Origin::Here),
+            None => {
+                let here = self.copies.as_ref().and_then(for_this_clone);
+                here.unwrap_or_else(|| chosen("1", Origin::Default))
+            }
+        };
+        let unlocked = match (&self.unlocked, facts.config.get(UNLOCKED)) {
+            (Some(entry), _) => unlocked(&entry.value, origin(entry.source)),
+            (None, Some(value)) => unlocked(value, Origin::Weaker(OF_ALL.to_owned())),
+            (None, None) => chosen("false", Origin::Default),
+        };
+        let default = || chosen(&format!("{} MB", DISK_RESERVE / 1_000_000), Origin::Default);
+        FolderSettings {
+            copies,
+            reserve: self.reserve.as_ref().map_or_else(default, configured),
+            unlocked,
+        }
+    }
+}
+
+/// git-annex takes no copies at all for no setting.
+fn number(entry: &Entry) -> Option<u32> {
+    entry.value.trim().parse().ok().filter(|copies| *copies > 0)
+}
+
+pub(crate) fn flag(is_so: bool) -> &'static str {
+    if is_so { "true" } else { "false" }
+}
+
+pub(crate) fn origin(source: Source) -> Origin {
+    match source {
+        Source::Repository => Origin::Here,
+        Source::System | Source::User => Origin::Weaker(place(source).to_owned()),
+        Source::Included | Source::WorkTree => Origin::Stronger(place(source).to_owned()),
+    }
+}
+
+fn place(source: Source) -> &'static str {
+    match source {
+        Source::System => "git's settings for this computer (git config --system)",
+        Source::User => "your settings of git (git config --global)",
+        Source::Repository => ".git/config",
+        Source::Included => "a file that .git/config includes",
+        Source::WorkTree => "git's settings for this work tree (git config --worktree)",
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    fn entry(value: &str, source: Source) -> Option<Entry> {
+        Some(Entry {
+            value: value.to_owned(),
+            source,
+        })
+    }
+
+    /// The value, and where it is written if somebody wrote it.
+    pub(crate) fn words(chosen: &Chosen) -> (&str, Option<&str>) {
+        let place = match &chosen.origin {
+            Origin::Default => None,
+            Origin::Here => Some("here"),
+            Origin::Weaker(place) | Origin::Stronger(place) => Some(place.as_str()),
+        };
+        (&chosen.value, place)
+    }
+
+    #[test]
+    fn each_setting_is_told_with_where_it_is_written() {
+        let none = Configured::default().told(&Facts::default());
+        let told = [&none.copies, &none.reserve, &none.unlocked].map(words);
+        assert_eq!(told, [("1", None), ("100 MB", None), ("false", None)]);
+
+        let configured = Configured {
+            copies: entry("3", Source::User),
+            reserve: entry("lots", Source::Repository),
+            unlocked: entry("include=*.txt", Source::Included),
+        };
+        let mut facts = Facts::default();
+        facts.config.insert(UNLOCKED.to_owned(), "yes".to_owned());
+        let told = configured.told(&facts);
+        let place = "annex.numcopies in your settings of git (git config --global), for this clone only";
+        assert_eq!(words(&told.copies), ("3", Some(place)));
+        assert_eq!(words(&told.reserve), ("lots", Some("here")));
+        assert_eq!(
+            words(&told.unlocked),
+            ("include=*.txt", Some("a file that .git/config includes"))
+        );
+        assert_eq!(configured.copies(&facts), 3);
+
+        // What all clones agree on goes before what one of them says of copies, and after it elsewhere.
+        facts.numcopies = Some(2);
+        assert_eq!(words(&configured.told(&facts).copies), ("2", Some("here")));
+        assert_eq!(configured.copies(&facts), 2);
+        let unset = Configured::default().told(&facts);
+        assert_eq!(words(&unset.unlocked), ("true", Some(OF_ALL)));
+    }
+
+    #[test]
+    fn a_number_of_copies_that_is_none_is_not_heeded() {
+        for value in ["0", "-1", "many", ""] {
+            let configured = Configured {
+                copies: entry(value, Source::Repository),
+                ..Configured::default()
+            };
+            assert_eq!(configured.copies(&Facts::default()), 1, "{value:?}");
+            let told = configured.told(&Facts::default());
+            assert_eq!(words(&told.copies), ("1", None), "{value:?}");
+        }
+    }
+}
