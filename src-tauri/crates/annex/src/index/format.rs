@@ -44,19 +44,36 @@ pub(crate) enum Fault {
 
 use Fault::{Damaged, Unsupported};
 
+/// What stands before the checksum of an index, if that is right.
+fn body(data: &[u8]) -> Result<&[u8], Fault> {
+    let Some((body, checksum)) = data.split_last_chunk::<CHECKSUM>() else {
+        return Err(Damaged("it is too short"));
+    };
+    if body.len() < HEADER || !body.starts_with(b"DIRC") {
+        return Err(Damaged("it does not start as an index does"));
+    }
+    // All zero: written with `index.skipHash`.
+    if *checksum != [0; CHECKSUM] && Sha1::digest(body)[..] != *checksum {
+        return Err(Damaged("its checksum is wrong"));
+    }
+    Ok(body)
+}
+
+/// True if every path of an index stands in it as it is: not before version 4 are they abbreviated, and only an extension
+/// says that some stand elsewhere, or for all that is below them.
+pub(super) fn is_plain(data: &[u8]) -> bool {
+    let is_known = data.last_chunk() != Some(&[0; CHECKSUM]);
+    is_known
+        && body(data).is_ok_and(|body| {
+            let elsewhere = |name: &[u8]| body.contains_str(name);
+            matches!(body[4..8], [0, 0, 0, 2 | 3]) && !elsewhere(b"link") && !elsewhere(b"sdir")
+        })
+}
+
 impl Content {
     /// Reads an index.
     pub(crate) fn parse(data: &[u8]) -> Result<Self, Fault> {
-        let Some((body, checksum)) = data.split_last_chunk::<CHECKSUM>() else {
-            return Err(Damaged("it is too short"));
-        };
-        if body.len() < HEADER || !body.starts_with(b"DIRC") {
-            return Err(Damaged("it does not start as an index does"));
-        }
-        // All zero: written with `index.skipHash`.
-        if *checksum != [0; CHECKSUM] && Sha1::digest(body)[..] != *checksum {
-            return Err(Damaged("its checksum is wrong"));
-        }
+        let body = body(data)?;
         let mut input = Input(&body[4..]);
         let version = input.u32()?;
         if !(2..=4).contains(&version) {

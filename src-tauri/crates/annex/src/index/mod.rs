@@ -96,14 +96,10 @@ impl Index {
         }
     }
 
-    /// False if no path in the index ends in `name`; much cheaper than to read it.
+    /// False if no path in the index ends in `name`; much cheaper than to read it, and true where only that tells.
     pub(crate) fn may_name(repository: &Repository, name: &[u8]) -> Result<bool> {
-        let Some(data) = Directory::top(repository.path())?.read("index")? else {
-            return Ok(false);
-        };
-        // Paths stand there as they are only before version 4: gitformat-index(5).
-        let is_plain = matches!(data.get(4..8), Some([0, 0, 0, 2 | 3]));
-        Ok(!is_plain || data.contains_str(name))
+        let data = Directory::top(repository.path())?.read("index")?;
+        Ok(data.is_none_or(|data| !format::is_plain(&data) || data.contains_str(name)))
     }
 
     /// There being no index is an empty one only before the first commit: git would take all files for deleted, and

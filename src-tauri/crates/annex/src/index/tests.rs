@@ -65,8 +65,22 @@ fn that_no_path_ends_in_a_name_is_known_without_reading_all() {
     let repo = made_by_git("4");
     assert!(!index_of(&repo).contains_str("path2"));
     assert!(may_name(&repo, "path2"));
+    // Nothing is known of what is split, sparse, damaged or not there.
+    for setting in [
+        &["update-index", "--split-index"][..],
+        &["sparse-checkout", "set", "--cone", "--sparse-index", "d"],
+    ] {
+        let repo = made_by_git("2");
+        repo.git(setting);
+        assert!(may_name(&repo, "path3"), "{setting:?}");
+    }
+    let repo = made_by_git("2");
+    let mut data = index_of(&repo);
+    data.truncate(100);
+    fs::write(repo.path(".git/index"), data).unwrap();
+    assert!(may_name(&repo, "path3"));
     fs::remove_file(repo.path(".git/index")).unwrap();
-    assert!(!may_name(&repo, "path"));
+    assert!(may_name(&repo, "path3"));
 }
 
 /// Between the index and HEAD a `git checkout` may take its time.
