@@ -2,18 +2,21 @@
 //!
 //! libgit2 up to 1.9.7 never ends to read a loose object that is cut off in its middle, which is what a power cut can leave
 //! of one that git wrote without fsync (a later libgit2 fails: pull request 7346 there). It also waits for ever for a writer
-//! where a FIFO has an object's name. So it asks what is below for loose objects: after its packs, before its own reading.
+//! where a FIFO has an object's name. So it asks what is below for loose objects, those of alternates too: after its packs,
+//! before its own reading.
 
-use std::ffi::{CString, c_int, c_void};
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::ffi::{CString, OsStr, c_int, c_void};
+use std::fs::{self, File};
+use std::io::{self, BufReader, ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use git2::{Binding, Error, ObjectType, Oid, Repository, RepositoryOpenFlags};
 use libgit2_sys as raw;
 
-use super::large::{Opened, is_damage, name_of};
+use super::inflated::{BUFFER, Opened};
+use super::large::{is_damage, name_of};
 use super::set_up_git;
 
 /// That of the packs in libgit2: of two that are alike, the one that was added first is asked first.
@@ -31,7 +34,8 @@ pub(crate) fn open(path: &Path) -> Result<Repository, Error> {
 #[repr(C)]
 struct Backend {
     head: raw::git_odb_backend,
-    objects: PathBuf,
+    /// The directory of the repository's own objects, then those of its alternates.
+    objects: Vec<PathBuf>,
 }
 
 #[allow(unsafe_code)]
@@ -53,13 +57,14 @@ fn add_to(git: &Repository) -> Result<(), Error> {
             exists: None,
             exists_prefix: None,
             refresh: None,
-            foreach: None,
+            // Asked without a look whether it is there.
+            foreach: Some(each),
             writepack: None,
             writemidx: None,
             freshen: None,
             free: Some(free),
         },
-        objects: git.commondir().join("objects"),
+        objects: with_alternates(git.commondir().join("objects")),
     }));
     // SAFETY: both are valid. libgit2 keeps the backend until it frees its objects, and frees it then, unless it refuses it
     // here; the objects stay as long as the repository.
@@ -86,6 +91,15 @@ extern "C" fn free(backend: *mut raw::git_odb_backend) {
     drop(unsafe { Box::from_raw(backend.cast::<Backend>()) });
 }
 
+/// libgit2's own backend lists the loose objects.
+extern "C" fn each(
+    _backend: *mut raw::git_odb_backend,
+    _tell: raw::git_odb_foreach_cb,
+    _payload: *mut c_void,
+) -> c_int {
+    0
+}
+
 /// See `git_odb_backend` in libgit2's `sys/odb_backend.h`.
 #[allow(unsafe_code)]
 extern "C" fn read_header(
@@ -97,14 +111,14 @@ extern "C" fn read_header(
     // SAFETY: libgit2 hands over a backend of ours, the name of an object, and places for what it asks for.
     unsafe {
         let (objects, id) = (&(*backend.cast::<Backend>()).objects, Binding::from_raw(id));
-        match header(objects, id) {
+        match first(objects, id, header) {
             Ok(None) => raw::GIT_ENOTFOUND,
             Ok(Some((found, opened))) => {
                 *size = opened.size as usize;
                 *kind = found.raw();
                 0
             }
-            Err(error) => refuse(objects, id, &error),
+            Err(problem) => refuse(&problem),
         }
     }
 }
@@ -122,13 +136,13 @@ extern "C" fn read(
     // it, as libgit2 has it of its own objects.
     unsafe {
         let (objects, id) = (&(*backend.cast::<Backend>()).objects, Binding::from_raw(id));
-        let content = match content(objects, id) {
+        let content = match first(objects, id, content) {
             Ok(None) => return raw::GIT_ENOTFOUND,
             Ok(Some((found, content))) => {
                 *kind = found.raw();
                 content
             }
-            Err(error) => return refuse(objects, id, &error),
+            Err(problem) => return refuse(&problem),
         };
         let place = raw::git_odb_backend_data_alloc(backend, content.len() + 1);
         if place.is_null() {
@@ -144,14 +158,11 @@ extern "C" fn read(
 
 /// Tells libgit2 why an object cannot be read.
 #[allow(unsafe_code)]
-fn refuse(objects: &Path, id: Oid, error: &io::Error) -> c_int {
-    let path = name_of(objects, id);
-    let message = match is_damage(error) {
-        true => format!(
-            "{} is cut off or damaged; 'git fsck' tells what is damaged",
-            path.display()
-        ),
-        false => format!("{}: {error}", path.display()),
+fn refuse(problem: &Problem) -> c_int {
+    let path = problem.path.display();
+    let message = match is_damage(&problem.error) {
+        true => format!("{path} is cut off or damaged; 'git fsck' tells what is damaged"),
+        false => format!("{path}: {}", problem.error),
     };
     let message = CString::new(message).unwrap_or_default();
     // SAFETY: libgit2 copies the message.
@@ -159,27 +170,69 @@ fn refuse(objects: &Path, id: Oid, error: &io::Error) -> c_int {
     raw::GIT_ERROR
 }
 
+/// A loose object that cannot be read.
+struct Problem {
+    path: PathBuf,
+    error: io::Error,
+}
+
+/// A directory of objects, and those that its `info/alternates` name, as far as libgit2 follows them.
+fn with_alternates(objects: PathBuf) -> Vec<PathBuf> {
+    const DEEPEST: usize = 5;
+    let mut all = vec![objects];
+    let mut generation = 0..1;
+    for _ in 0..DEEPEST {
+        for at in generation.clone() {
+            let Ok(text) = fs::read(all[at].join("info/alternates")) else {
+                continue;
+            };
+            for line in text.split(|byte| *byte == b'\n') {
+                let named = all[at].join(OsStr::from_bytes(line.trim_ascii_end()));
+                if !line.is_empty() && line[0] != b'#' && !all.contains(&named) {
+                    all.push(named);
+                }
+            }
+        }
+        generation = generation.end..all.len();
+    }
+    all
+}
+
+/// Asks one directory after the other for an object; a problem with it in one does not hide it in the next.
+fn first<T>(directories: &[PathBuf], id: Oid, ask: fn(&Path) -> io::Result<Option<T>>) -> Result<Option<T>, Problem> {
+    let mut problem = None;
+    for objects in directories {
+        let path = name_of(objects, id);
+        match ask(&path) {
+            Ok(None) => {}
+            Ok(found) => return Ok(found),
+            Err(error) => problem = problem.or(Some(Problem { path, error })),
+        }
+    }
+    match problem {
+        None => Ok(None),
+        Some(problem) => Err(problem),
+    }
+}
+
 /// Opens a loose object and reads its header; none if there is no such object.
-fn header(objects: &Path, id: Oid) -> io::Result<Option<(ObjectType, Opened<File>)>> {
+fn header(path: &Path) -> io::Result<Option<(ObjectType, Opened<BufReader<File>>)>> {
     let no_waiting = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    let file = File::options()
-        .read(true)
-        .custom_flags(no_waiting)
-        .open(name_of(objects, id));
+    let file = File::options().read(true).custom_flags(no_waiting).open(path);
     let file = match file {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
-    let opened = Opened::of(file)?.ok_or(ErrorKind::InvalidData)?;
+    let opened = Opened::of(BufReader::with_capacity(BUFFER, file))?.ok_or(ErrorKind::InvalidData)?;
     let kind = std::str::from_utf8(&opened.kind).ok().and_then(ObjectType::from_str);
     Ok(Some((kind.ok_or(ErrorKind::InvalidData)?, opened)))
 }
 
 /// Reads a loose object; none if there is no such object.
-fn content(objects: &Path, id: Oid) -> io::Result<Option<(ObjectType, Vec<u8>)>> {
+fn content(path: &Path) -> io::Result<Option<(ObjectType, Vec<u8>)>> {
     /// A header that lies about the size does not make the program ask for so much memory at once.
     const AT_FIRST: u64 = 1 << 20;
-    let Some((kind, opened)) = header(objects, id)? else {
+    let Some((kind, opened)) = header(path)? else {
         return Ok(None);
     };
     let size = opened.size;

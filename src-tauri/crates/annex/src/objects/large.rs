@@ -10,10 +10,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::inflated::{BUFFER, Inflated, Opened};
 use super::loose::{OBJECT_MODE, sync_names};
 use crate::{Directory, Error, NewFile, Result};
 use flate2::Compression;
-use flate2::bufread::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use git2::{ObjectType, Odb, Oid};
 use rustix::fs::{AtFlags, statat};
@@ -24,11 +24,6 @@ pub(crate) const LARGE: u64 = 4 << 20;
 
 /// What passes through memory at a time.
 const PART: usize = 256 << 10;
-/// What is read at a time of what is compressed; of most objects only the header is wanted.
-const BUFFER: usize = 16 << 10;
-
-/// No header of a loose object is longer: a kind, a size, and a zero.
-const LONGEST_HEADER: usize = 32;
 
 /// A blob that was made of a file in parts, and is not among the objects yet.
 pub(crate) struct Made {
@@ -80,38 +75,6 @@ impl Made {
     }
 }
 
-/// An object that is being read: its content, in parts.
-pub(super) struct Opened<R> {
-    pub(super) kind: Vec<u8>,
-    /// In bytes, as the header says.
-    pub(super) size: u64,
-    inflated: ZlibDecoder<BufReader<R>>,
-}
-
-impl<R: Read> Opened<R> {
-    /// Reads the header; none if there is none.
-    pub(super) fn of(file: R) -> io::Result<Option<Self>> {
-        let mut inflated = ZlibDecoder::new(BufReader::with_capacity(BUFFER, file));
-        let mut header = Vec::new();
-        let mut byte = [0];
-        while header.len() < LONGEST_HEADER && inflated.read(&mut byte)? == 1 {
-            if byte == [0] {
-                let text = std::str::from_utf8(&header).ok().and_then(|text| text.split_once(' '));
-                let parsed = text.and_then(|(kind, size)| Some((kind.into(), size.parse().ok()?)));
-                return Ok(parsed.map(|(kind, size)| Self { kind, size, inflated }));
-            }
-            header.push(byte[0]);
-        }
-        Ok(None)
-    }
-}
-
-impl<R: Read> Read for Opened<R> {
-    fn read(&mut self, part: &mut [u8]) -> io::Result<usize> {
-        self.inflated.read(part)
-    }
-}
-
 /// Where a loose object of this name would be.
 pub(super) fn name_of(objects: &Path, id: Oid) -> PathBuf {
     let name = id.to_string();
@@ -119,9 +82,9 @@ pub(super) fn name_of(objects: &Path, id: Oid) -> PathBuf {
 }
 
 /// Opens a blob, if it is a loose object among `objects` or lies in one of their packs as it is.
-fn open(objects: &Path, id: Oid) -> Option<Opened<File>> {
+fn open(objects: &Path, id: Oid) -> Option<Opened<BufReader<File>>> {
     let blob = match File::open(name_of(objects, id)) {
-        Ok(file) => Opened::of(file).ok()??,
+        Ok(file) => Opened::of(BufReader::with_capacity(BUFFER, file)).ok()??,
         Err(_) => packed(&objects.join("pack"), id)?,
     };
     (blob.kind == b"blob").then_some(blob)
@@ -134,7 +97,7 @@ fn is_large(odb: &Odb<'_>, id: Oid) -> bool {
 }
 
 /// Finds a blob in packs: gitformat-pack(5).
-fn packed(packs: &Path, id: Oid) -> Option<Opened<File>> {
+fn packed(packs: &Path, id: Oid) -> Option<Opened<BufReader<File>>> {
     const BLOB: u8 = 3;
     for index in fs::read_dir(packs).ok()?.flatten().map(|entry| entry.path()) {
         if index.extension().is_none_or(|end| end != "idx") {
@@ -157,11 +120,7 @@ fn packed(packs: &Path, id: Oid) -> Option<Opened<File>> {
             size |= u64::from(byte & 0x7f).checked_shl(shift)?;
             shift += 7;
         }
-        return (kind == BLOB).then(|| Opened {
-            kind: b"blob".to_vec(),
-            size,
-            inflated: ZlibDecoder::new(pack),
-        });
+        return (kind == BLOB).then(|| Opened::packed(b"blob", size, pack));
     }
     None
 }
@@ -277,7 +236,7 @@ pub(super) fn copy(odb: &Odb<'_>, from: &Path, to: &Arc<Directory>, id: Oid) -> 
     };
     let mut copy = to.new_file("tmp_obj_", OBJECT_MODE)?;
     let both = Both { file, copy: &mut copy };
-    let mut inflated = ZlibDecoder::new(BufReader::with_capacity(BUFFER, both));
+    let mut inflated = Inflated::of(BufReader::with_capacity(BUFFER, both));
     let (mut hash, mut part) = (Sha1::new(), vec![0; PART]);
     loop {
         match inflated.read(&mut part) {

@@ -7,6 +7,7 @@
 
 mod backend;
 mod deflate;
+mod inflated;
 mod large;
 mod loose;
 mod pack;
