@@ -17,7 +17,7 @@ const SKEW: i64 = 86_400;
 ///
 /// What the branches of `to` lead to is complete there, and nothing else is: a commit that is merely lying about may
 /// have come from a transfer that was cut off.
-pub(super) fn missing(from: &Repository, to: &Repository, tips: &[Oid]) -> Result<Vec<Oid>> {
+pub(crate) fn missing(from: &Repository, to: &Repository, tips: &[Oid]) -> Result<Vec<Oid>> {
     let mut reachable = Reachable::new(to)?;
     let mut objects = Vec::new();
     let mut seen = HashSet::new();

@@ -7,5 +7,5 @@ mod refs;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use missing::shallow;
+pub(crate) use missing::{missing, shallow};
 pub use refs::{Fetched, PushOptions, PushOutcome, RemoteHeads, fetch, newest, push, tracked};

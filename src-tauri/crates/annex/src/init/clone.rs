@@ -1,12 +1,12 @@
 use std::fs;
 use std::path::Path;
 
-use git2::{FetchOptions, Repository};
+use git2::{ObjectType, Repository, TreeWalkMode, TreeWalkResult};
 
 use super::neighbour::url_of;
 use super::{adopt, configuration, create, set};
-use crate::exchange::shallow;
-use crate::{Annex, Error, Result};
+use crate::exchange::{missing, shallow};
+use crate::{Annex, Error, Result, objects};
 
 /// Clones a repository on this machine: its history and its git-annex branch, no content.
 ///
@@ -91,8 +91,8 @@ fn fetch(git: &Repository, source: &Annex, branch: &str) -> Result<()> {
     let text = url_of(&place)?;
     let mut config = configuration(git)?;
     set(&mut config, "remote.origin.url", &text)?;
-    let refspec = if git.is_bare() {
-        "+refs/heads/*:refs/heads/*"
+    let heads = if git.is_bare() {
+        "refs/heads/"
     } else {
         set(
             &mut config,
@@ -105,44 +105,76 @@ fn fetch(git: &Repository, source: &Annex, branch: &str) -> Result<()> {
             &format!("branch.{branch}.merge"),
             &format!("refs/heads/{branch}"),
         )?;
-        "+refs/heads/*:refs/remotes/origin/*"
+        "refs/remotes/origin/"
     };
     set(&mut config, "remote.origin.annex-uuid", source.uuid().as_str())?;
-    // By url: libgit2 takes a path with a colon for an ssh address.
-    git.remote_anonymous(&file_url(&text))
-        .and_then(|mut remote| {
-            let mut options = FetchOptions::new();
-            options.download_tags(git2::AutotagOption::All);
-            remote.fetch(&[refspec], Some(&mut options), None)
-        })
-        .map_err(doing())?;
-    if git.is_bare() {
-        let branches = git.references_glob("refs/heads/*").map_err(doing())?;
-        for mut reference in branches.filter_map(std::result::Result::ok) {
-            let name = reference.name_bytes();
-            let temporary = [
-                &b"refs/heads/synced/"[..],
-                b"refs/heads/adjusted/",
-                b"refs/heads/views/",
-            ];
-            if temporary.iter().any(|prefix| name.starts_with(prefix)) {
-                reference.delete().map_err(doing())?;
-            }
-        }
-    }
+    bring(git, &source.git()?, heads)?;
     git.set_head(&format!("refs/heads/{branch}")).map_err(doing())
 }
 
-/// Writes an absolute path as a url, which libgit2 decodes again.
-fn file_url(path: &str) -> String {
-    let mut url = "file://".to_owned();
-    for byte in path.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => url.push(char::from(byte)),
-            other => url.push_str(&format!("%{other:02X}")),
+/// Brings the branches of a repository, as those of the clone or as what was fetched (`heads` says where they go), the tags,
+/// and all that these lead to.
+fn bring(git: &Repository, source: &Repository, heads: &str) -> Result<()> {
+    let doing = || Error::git(format!("read the branches and tags of {}", source.path().display()));
+    let (mut named, mut commits, mut objects) = (Vec::new(), Vec::new(), Vec::new());
+    for reference in source.references().map_err(doing())? {
+        let reference = reference.map_err(doing())?;
+        let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
+        let name = match name.strip_prefix("refs/heads/") {
+            Some(branch) if git.is_bare() && is_temporary(branch) => continue,
+            Some(branch) => format!("{heads}{branch}"),
+            None if name.starts_with("refs/tags/") => name,
+            None => continue,
+        };
+        if name.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(Error::Refused(format!(
+                "{} has a branch or tag whose name is not UTF-8 ({name}); nothing was changed. Rename it there",
+                source.path().display()
+            )));
         }
+        let Some(target) = reference.resolve().map_err(doing())?.target() else {
+            continue;
+        };
+        let mut object = source.find_object(target, None).map_err(doing())?;
+        while let Some(tag) = object.as_tag() {
+            objects.push(tag.id());
+            object = tag.target().map_err(doing())?;
+        }
+        match object.kind() {
+            Some(ObjectType::Commit) => commits.push(object.id()),
+            Some(ObjectType::Tree) => objects.extend(below(&object.peel_to_tree().map_err(doing())?).map_err(doing())?),
+            _ => objects.push(object.id()),
+        }
+        named.push((name, target));
     }
-    url
+    objects.extend(missing(source, git, &commits)?);
+    objects.sort_unstable();
+    objects.dedup();
+    objects::send(source, git, &objects)?;
+    for (name, target) in named {
+        let made = git.reference(&name, target, true, "clone");
+        made.map_err(Error::git(format!("make the ref {name}")))?;
+    }
+    Ok(())
+}
+
+/// True for the branches that only syncing and adjusting use.
+fn is_temporary(branch: &str) -> bool {
+    ["synced/", "adjusted/", "views/"]
+        .iter()
+        .any(|prefix| branch.starts_with(prefix))
+}
+
+/// A tree and all that is in it.
+fn below(tree: &git2::Tree<'_>) -> std::result::Result<Vec<git2::Oid>, git2::Error> {
+    let mut all = vec![tree.id()];
+    tree.walk(TreeWalkMode::PreOrder, |_, entry| {
+        if entry.kind() != Some(ObjectType::Commit) {
+            all.push(entry.id());
+        }
+        TreeWalkResult::Ok
+    })?;
+    Ok(all)
 }
 
 /// Removes a clone that failed; files that somebody has put into its work tree meanwhile stay.
@@ -215,5 +247,74 @@ mod tests {
         }
         discard(&dest, false, false);
         assert_eq!(fs::read_dir(&dest).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn branches_and_tags_come_with_all_that_they_lead_to() {
+        let source = Fixture::new();
+        source.start(&leaves([("a", file("a")), ("d/b", file("b"))]));
+        for command in [
+            &["tag", "light"][..],
+            &["tag", "-a", "-m", "m", "heavy", "HEAD"],
+            &["tag", "-a", "-m", "m", "twice", "heavy"],
+            &["tag", "tree", "HEAD^{tree}"],
+            &["branch", "synced/main"],
+            &["branch", "other"],
+        ] {
+            source.git(command);
+        }
+        let blob = source.git(&["hash-object", "-w", "--stdin"]);
+        source.git(&["tag", "blob", blob.trim()]);
+        let place = tempfile::tempdir().unwrap();
+        for bare in [false, true] {
+            let dest = place.path().join(format!("{bare}"));
+            let made = clone(&source.path(), &dest, bare, None, 1).unwrap();
+            let git = |arguments: &[&str]| {
+                let output = std::process::Command::new("git")
+                    .arg("-C")
+                    .arg(made.git_dir())
+                    .args(arguments)
+                    .output();
+                let output = output.unwrap();
+                assert!(output.status.success(), "{output:?}");
+                String::from_utf8(output.stdout).unwrap()
+            };
+            git(&["fsck", "--full", "--strict"]);
+            let refs = git(&[
+                "for-each-ref",
+                "--format=%(refname)",
+                "refs/tags",
+                "refs/heads",
+                "refs/remotes",
+            ]);
+            let heads = if bare { "refs/heads" } else { "refs/remotes/origin" };
+            let mut wanted = vec![format!("{heads}/main"), format!("{heads}/other")];
+            wanted.extend((!bare).then(|| format!("{heads}/synced/main")));
+            wanted.extend(["blob", "heavy", "light", "tree", "twice"].map(|tag| format!("refs/tags/{tag}")));
+            for name in &wanted {
+                assert!(refs.lines().any(|line| line == name), "{name} is not in {refs}");
+            }
+            assert_eq!(refs.contains("synced/main"), !bare, "{refs}");
+            for tag in ["blob", "heavy", "light", "tree", "twice"] {
+                let name = format!("refs/tags/{tag}");
+                assert_eq!(git(&["rev-parse", &name]), source.git(&["rev-parse", &name]));
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_source_with_an_object_that_is_cut_off_there_is_no_clone() {
+        let source = Fixture::new();
+        source.start(&leaves([("a", file(&"words ".repeat(2000)))]));
+        let blob = source.git(&["rev-parse", "HEAD:a"]);
+        let (directory, name) = blob.trim().split_at(2);
+        let object = source.path().join(".git/objects").join(directory).join(name);
+        let whole = fs::read(&object).unwrap();
+        fs::remove_file(&object).unwrap();
+        fs::write(&object, &whole[..whole.len() / 2]).unwrap();
+        let dest = source.path().with_extension("clone");
+        let error = clone(&source.path(), &dest, false, None, 1).unwrap_err();
+        assert!(error.to_string().contains("cut off"), "{error}");
+        assert!(!dest.exists());
     }
 }
