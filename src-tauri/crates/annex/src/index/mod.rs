@@ -33,6 +33,7 @@ pub(crate) use tree::CachedTree;
 use crate::git_lock::GitLock;
 use crate::oid::{from_git, to_git};
 use crate::stat::FileTime;
+use crate::tree::head::commit_of;
 use crate::{Directory, Error, Result};
 use format::{Content, Fault};
 
@@ -475,7 +476,8 @@ pub(crate) fn rebuild_from_head(repository: &Repository) -> Result<()> {
     }
     let mut content = Content::default();
     if let Ok(head) = repository.head() {
-        let tree = head.peel_to_tree().map_err(Error::git("read the tree of HEAD"))?;
+        let commit = commit_of(repository, &head).map_err(Error::git("read the commit of HEAD"))?;
+        let tree = commit.tree().map_err(Error::git("read the tree of HEAD"))?;
         tree.walk(TreeWalkMode::PreOrder, |directory, entry| {
             if entry.kind() != Some(ObjectType::Tree) {
                 let path = [directory.as_bytes(), entry.name_bytes()].concat();

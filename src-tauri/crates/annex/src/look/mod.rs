@@ -26,6 +26,7 @@ pub(crate) use root::RootId;
 use crate::index::{Entry, Index};
 use crate::oid::from_git;
 use crate::stat::Stat;
+use crate::tree::head::commit_of;
 use crate::{Annex, Error, Result};
 
 /// Where to look.
@@ -252,7 +253,7 @@ fn differs_from_head(git: &Repository, index: &Index) -> Result<bool> {
 pub(crate) fn head_tree(git: &Repository) -> Result<Option<Oid>> {
     match git.head() {
         Ok(head) => {
-            let commit = head.peel_to_commit().map_err(Error::git("read the commit of HEAD"))?;
+            let commit = commit_of(git, &head).map_err(Error::git("read the commit of HEAD"))?;
             Ok(Some(from_git(commit.tree_id())))
         }
         Err(error) if error.code() == git2::ErrorCode::UnbornBranch => Ok(None),

@@ -59,12 +59,22 @@ pub(crate) fn head_of(git: &git2::Repository) -> Result<Head> {
         )));
     }
     let commit = match git.find_reference(&format!("refs/heads/{branch}")) {
-        Ok(reference) => reference
-            .peel_to_commit()
+        Ok(reference) => commit_of(git, &reference)
             .map(|commit| Some(from_git(commit.id())))
             .map_err(Error::git(format!("read the branch {branch}")))?,
         Err(error) if error.code() == git2::ErrorCode::NotFound => None,
         Err(error) => return Err(Error::git(format!("read the branch {branch}"))(error)),
     };
     Ok(Head { branch, commit })
+}
+
+/// The commit of a branch. Unlike libgit2's own words for this, an error says which object cannot be read.
+pub(crate) fn commit_of<'r>(
+    git: &'r git2::Repository,
+    branch: &git2::Reference<'r>,
+) -> std::result::Result<git2::Commit<'r>, git2::Error> {
+    match branch.target() {
+        Some(commit) => git.find_commit(commit),
+        None => branch.peel_to_commit(),
+    }
 }
