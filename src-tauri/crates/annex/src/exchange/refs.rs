@@ -322,7 +322,7 @@ struct Both<'a> {
 impl Both<'_> {
     /// Why a work tree that no branch is checked out in does not have what a commit has, if it does not.
     fn detached(&self, commit: Oid) -> Result<Option<String>> {
-        if self.there.is_bare() || !self.there.head_detached().unwrap_or(false) {
+        if !self.there.head_detached().unwrap_or(false) {
             return Ok(None);
         }
         let at = self.there.refname_to_id("HEAD").map_err(Error::git("read HEAD"))?;

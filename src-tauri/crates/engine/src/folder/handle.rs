@@ -33,8 +33,9 @@ impl Handle {
     pub(crate) fn places(&self) -> BTreeMap<String, PathBuf> {
         let reached = self.workshop.upgrade().map(|workshop| workshop.reached());
         let places = reached.into_iter().flatten();
-        let place = |(name, remote): (RemoteName, Remote)| (name.to_string(), remote.annex().git_dir().to_owned());
-        places.map(place).collect()
+        let place =
+            |(name, remote): (RemoteName, Remote)| Some((name.to_string(), remote.directories()?.git_dir.clone()));
+        places.filter_map(place).collect()
     }
 
     /// Which repositories the places are, as far as known.

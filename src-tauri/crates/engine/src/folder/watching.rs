@@ -92,7 +92,7 @@ impl Watching {
     pub(crate) fn follow(&mut self, reached: &BTreeMap<RemoteName, Remote>) {
         let wanted: BTreeMap<RemoteName, PathBuf> = reached
             .iter()
-            .filter_map(|(name, remote)| Some((name.clone(), remote.annex().git_dir().canonicalize().ok()?)))
+            .filter_map(|(name, remote)| Some((name.clone(), remote.git()?.watched()?.canonicalize().ok()?)))
             .collect();
         let (gone, new): (Vec<_>, Vec<_>) = (difference(&self.remotes, &wanted), difference(&wanted, &self.remotes));
         // A watch that has ended is noticed when its changes end.

@@ -422,7 +422,7 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
     let reached: BTreeSet<Uuid> = workshop
         .reached()
         .values()
-        .map(|remote| remote.annex().uuid().clone())
+        .map(|remote| remote.uuid().clone())
         .collect();
     for class in assistant.classes().iter().filter(|class| is_lacking(class, workshop)) {
         let holders: Vec<String> = class.have.iter().map(|uuid| workshop.description(uuid)).collect();

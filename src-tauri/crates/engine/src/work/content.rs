@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use annex::exchange::content::{Outcome as Copied, Wanted};
 use annex::settings::Settings;
-use annex::{Annex, Presence, Reached, VectorClock};
+use annex::{Presence, Reached, VectorClock};
 use assistant::{Direction, Event, Id, Lot, Outcome, pacing};
 use model::{Key, RemoteName, RepoPath, Uuid};
-use remotes::{Contents, Remote};
+use remotes::{Contents, Failed, Remote, Travel};
 
 use super::{Underway, Workshop};
 use crate::observations::Damage;
-use crate::observations::way;
+use crate::observations::way as named;
 use crate::words::files;
 
 /// Of more contents at once, a file of each is looked up only where it has more bytes than that.
@@ -49,11 +49,21 @@ pub(super) fn offer(workshop: &Workshop, id: Id, lots: &[Lot], limit: usize) -> 
 }
 
 pub(super) fn transfer(workshop: &Workshop, id: Id, name: &RemoteName, direction: Direction, keys: &[Key]) -> Event {
-    let outcomes = match workshop.remote(name) {
+    let remote = workshop.remote(name);
+    let outcomes = match remote
+        .as_ref()
+        .and_then(|remote| Some((remote.uuid(), remote.contents()?)))
+    {
         None => keys.iter().map(|key| (key.clone(), Outcome::Away)).collect(),
-        Some(remote) => {
+        Some((uuid, contents)) => {
             let (keys, mut outcomes) = allowed(workshop, name, direction, keys);
-            outcomes.extend(run(workshop, id, &remote, name, direction, &keys));
+            let way = Way {
+                name,
+                uuid,
+                contents,
+                direction,
+            };
+            outcomes.extend(run(workshop, id, &way, &keys));
             outcomes
         }
     };
@@ -88,22 +98,20 @@ fn allowed(
     (allowed, barred.collect())
 }
 
-fn run(
-    workshop: &Workshop,
-    id: Id,
-    remote: &Remote,
-    name: &RemoteName,
+/// Between which repositories contents travel, and which way.
+struct Way<'r> {
+    name: &'r RemoteName,
+    uuid: &'r Uuid,
+    contents: &'r dyn Contents,
     direction: Direction,
-    keys: &[Key],
-) -> Vec<(Key, Outcome)> {
+}
+
+fn run(workshop: &Workshop, id: Id, way: &Way<'_>, keys: &[Key]) -> Vec<(Key, Outcome)> {
+    let (name, direction) = (way.name, way.direction);
     let all = |outcome: Outcome| keys.iter().map(|key| (key.clone(), outcome.clone())).collect();
     let wanted = wanted(workshop, keys);
-    let to = match direction {
-        Direction::Get => workshop.annex(),
-        Direction::Send => remote.annex(),
-    };
-    let reserve = match reserve(workshop, to) {
-        Ok(reserve) => reserve,
+    let facts = match workshop.facts() {
+        Ok(facts) => facts,
         Err(error) => return all(Outcome::Failed(error.to_string())),
     };
     match annex::settings::bandwidth(workshop.annex(), name, direction == Direction::Send) {
@@ -137,30 +145,25 @@ fn run(
         }
         wait(workshop.passed(name, direction, reached.moved), &cancelled);
     };
-    let contents = Contents {
+    let travel = Travel {
         wanted: &wanted,
-        reserve,
+        config: &facts.config,
         progress: &progress,
         cancelled: &cancelled,
+        files: &|keys| files_of(workshop, keys),
     };
     let copied = match direction {
-        Direction::Get => remote.get(contents),
-        Direction::Send => {
-            let copied = remote.send(contents);
-            remote.fill(|| files_of(workshop, &copied));
-            copied
-        }
+        Direction::Get => way.contents.retrieve(workshop.annex(), &travel),
+        Direction::Send => way.contents.store(workshop.annex(), &travel),
     };
-    conclude(workshop, id, remote, name, direction, copied)
+    conclude(workshop, id, way, copied)
 }
 
-/// All files whose content has arrived, in whatever number: each is to be filled where nobody else does.
-fn files_of(workshop: &Workshop, copied: &[(Key, Copied)]) -> Vec<(RepoPath, Key)> {
+/// All files that have one of these contents, in whatever number.
+fn files_of(workshop: &Workshop, keys: &[Key]) -> Vec<(RepoPath, Key)> {
     let observations = workshop.observations();
-    let is_there = |copied: &Copied| matches!(copied, Copied::Stored | Copied::AlreadyPresent);
-    let arrived = copied.iter().filter(|(_, copied)| is_there(copied));
-    arrived
-        .flat_map(|(key, _)| {
+    keys.iter()
+        .flat_map(|key| {
             // What cannot be looked up is filled by whoever tends it next.
             let paths = observations.paths_of(key).unwrap_or_default();
             paths.into_iter().map(|path| (path, key.clone()))
@@ -190,26 +193,26 @@ fn wanted(workshop: &Workshop, keys: &[Key]) -> Vec<Wanted> {
     wanted.collect()
 }
 
-/// The bytes that must stay free where contents go: that disk's owner decides.
-fn reserve(workshop: &Workshop, to: &Annex) -> annex::Result<u64> {
-    Ok(Settings::read(to, &workshop.facts()?.config)?.diskreserve)
-}
-
 /// Looks whether what found no room would find it now; true if something would, which can be tried again then.
 pub(crate) fn look_for_room(workshop: &Workshop) -> bool {
     let without = workshop.setbacks().without_room();
     let mut is_found = false;
     for (name, direction, key) in without {
-        let remote = workshop.remote(&name);
-        let to = match direction {
-            Direction::Get => Some(workshop.annex()),
-            Direction::Send => remote.as_ref().map(Remote::annex),
-        };
-        let (Some(to), Some(size)) = (to, key.size()) else {
+        let (Some(size), Ok(facts)) = (key.size(), workshop.facts()) else {
             continue;
         };
-        let reserve = reserve(workshop, to);
-        if reserve.is_ok_and(|reserve| to.store().check_reserve(size, reserve).is_ok()) {
+        let has_room = match direction {
+            Direction::Get => Settings::read(workshop.annex(), &facts.config).is_ok_and(|settings| {
+                let store = workshop.annex().store();
+                store.check_reserve(size, settings.diskreserve).is_ok()
+            }),
+            Direction::Send => {
+                let remote = workshop.remote(&name);
+                let contents = remote.as_ref().and_then(Remote::contents);
+                contents.is_some_and(|contents| contents.has_room(size, &facts.config))
+            }
+        };
+        if has_room {
             workshop.setbacks().has_room(&name, direction, &key);
             // Failures only hold back: what is not forgotten is tried again later.
             let _ = workshop.observations().forget_failures(Some(name.as_str()));
@@ -220,21 +223,15 @@ pub(crate) fn look_for_room(workshop: &Workshop) -> bool {
 }
 
 /// Logs where contents are, and remembers failures and what is held back. The contents themselves are durable already.
-fn conclude(
-    workshop: &Workshop,
-    id: Id,
-    remote: &Remote,
-    name: &RemoteName,
-    direction: Direction,
-    copied: Vec<(Key, Copied)>,
-) -> Vec<(Key, Outcome)> {
-    let (here, there) = (workshop.annex().uuid(), remote.annex().uuid());
+fn conclude(workshop: &Workshop, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied)>) -> Vec<(Key, Outcome)> {
+    let (name, direction) = (way.name, way.direction);
+    let (here, there) = (workshop.annex().uuid(), way.uuid);
     let (source, destination): (&Uuid, &Uuid) = match direction {
         Direction::Get => (there, here),
         Direction::Send => (here, there),
     };
     // A source that has gone says nothing about what it holds.
-    let is_there = remote.is_there() && workshop.annex().is_there();
+    let is_there = way.contents.is_there() && workshop.annex().is_there();
     let mut changes: Vec<(Key, Uuid, Presence)> = Vec::new();
     let mut outcomes = Vec::new();
     let mut stored = 0;
@@ -250,7 +247,7 @@ fn conclude(
             Copied::Cancelled => Outcome::Cancelled,
             Copied::SourceMissing | Copied::Corrupt if is_there => {
                 if let Copied::Corrupt = copied {
-                    set_bad(workshop, remote, direction, &key);
+                    set_aside(workshop, way, &key);
                 }
                 changes.push((key.clone(), source.clone(), Presence::Missing));
                 Outcome::NotThere
@@ -280,30 +277,34 @@ fn conclude(
         };
         workshop.note(format!("{verb} {} {preposition} {name}", files(stored)));
     }
-    remember_failures(workshop, &way(name, direction), &outcomes);
+    remember_failures(workshop, &named(name, direction), &outcomes);
     let cancelled = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Cancelled);
     workshop.hold(id, destination, cancelled.map(|(key, _)| key.clone()).collect());
     workshop.setbacks().transferred(name, direction, destination, &outcomes);
     outcomes
 }
 
-fn set_bad(workshop: &Workshop, remote: &Remote, direction: Direction, key: &Key) {
-    let source = match direction {
-        Direction::Get => remote.annex(),
-        Direction::Send => workshop.annex(),
+/// Takes the content away that was found damaged where it came from.
+fn set_aside(workshop: &Workshop, way: &Way<'_>, key: &Key) {
+    let (source, uuid, done) = match way.direction {
+        Direction::Get => (way.name.as_str(), way.uuid, way.contents.set_aside(key)),
+        Direction::Send => {
+            let done = workshop.annex().store().set_bad(key).map(drop);
+            ("this folder", workshop.annex().uuid(), done.map_err(Failed::from))
+        }
     };
-    match source.store().set_bad(key) {
-        Ok(_) => {
+    match done {
+        Ok(()) => {
             let damage = damage(workshop, key);
             let what = damage
                 .as_ref()
                 .map_or_else(|| key.to_string(), |damage| damage.path.to_string());
-            workshop.note(format!("damaged content of {what} was set aside in {source:?}"));
+            workshop.note(format!("damaged content of {what} was set aside in {source}"));
             if let Some(damage) = damage {
-                workshop.setbacks().found_damaged(key, source.uuid(), damage);
+                workshop.setbacks().found_damaged(key, uuid, damage);
             }
         }
-        Err(error) => workshop.note(format!("damaged content could not be set aside in {source:?}: {error}")),
+        Err(error) => workshop.note(format!("damaged content could not be set aside in {source}: {error}")),
     }
 }
 

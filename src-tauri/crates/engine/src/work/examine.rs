@@ -1,14 +1,12 @@
 //! Finds out what somebody else changed in a git directory, told apart from what this engine did itself.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use annex::Tenant;
-use annex::settings::RemoteSettings;
 use assistant::{Event, Refs};
 use contract::{Keeping, Keeps, Rule};
 use model::{RemoteName, Uuid};
+use remotes::Remote;
 
 use super::Workshop;
 use crate::Error;
@@ -165,25 +163,17 @@ impl Workshop {
 
     /// True if an engine tends a remote and knows this repository as one that it may push to.
     pub(crate) fn is_pushed_to_by(&self, name: &RemoteName) -> bool {
-        let Some(remote) = self.remote(name) else { return false };
-        let is_engine = matches!(remote.annex().tenant(), Ok(Some(Tenant::Engine(_))));
-        is_engine
-            && annex::settings::remotes(remote.annex()).is_ok_and(|known| {
-                let pushes = |remote: &RemoteSettings| remote.sync && remote.push && !remote.readonly;
-                known
-                    .iter()
-                    .any(|remote| remote.uuid.as_ref() == Some(self.annex().uuid()) && pushes(remote))
-            })
+        let remote = self.remote(name);
+        let git = remote.as_ref().and_then(Remote::git);
+        git.is_some_and(|git| git.pushes_to(self.annex().uuid()))
     }
 
     /// True if the refs of a remote are not those that were last seen there.
     pub(crate) fn examine_remote(&self, name: &RemoteName) -> bool {
-        let Some(remote) = self.remote(name) else { return false };
-        let Ok(refs) = remote.annex().all_refs() else {
-            return true;
-        };
-        let mut hasher = DefaultHasher::new();
-        refs.hash(&mut hasher);
-        self.see_remote(name, hasher.finish())
+        match self.remote(name).as_ref().and_then(Remote::git).map(|git| git.state()) {
+            None => false,
+            Some(None) => true,
+            Some(Some(state)) => self.see_remote(name, state),
+        }
     }
 }

@@ -8,10 +8,10 @@ use annex::{CheckoutOptions, MergeOptions, MergeOutcome, Removals, Theirs, Waiti
 use assistant::guards::is_improbable;
 use assistant::{Away, Deletions, Event, Failure, Heads, Id, Merged, Pushed, Reach, Said};
 use model::{Oid, RemoteName, RepoPath};
-use remotes::{Absence, Remote};
+use remotes::{Failed, Remote};
 use surroundings::{Mount, mount_of};
 
-use super::{Workshop, failure};
+use super::{Workshop, failure, no_lock};
 use crate::words::files;
 
 pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Mount]) -> Event {
@@ -21,60 +21,68 @@ pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Mo
             reach: Reach::Away(Away::Absent),
         };
     };
-    let before = workshop.remote(name).map(|remote| remote.annex().uuid().clone());
-    let reach = match reach(workshop, &settings, mounts) {
+    let before = workshop.remote(name);
+    let reach = match reach(workshop, &settings, mounts, before.as_ref()) {
         Ok(remote) => {
-            let uuid = remote.annex().uuid().clone();
-            if before.as_ref() != Some(&uuid) {
-                remote.annex().remove_abandoned_locks();
+            let uuid = remote.uuid().clone();
+            if before.is_none_or(|before| *before.uuid() != uuid) {
+                if let Some(git) = remote.git() {
+                    git.clear_up();
+                }
                 let _ = workshop.observations().forget_failures(Some(name.as_str()));
             }
             workshop.set_reached(name, Some(remote));
             Reach::Here(uuid)
         }
-        Err(absence) => {
+        Err(failed) => {
             workshop.set_reached(name, None);
-            Reach::Away(match absence {
-                Absence::Absent(_) => {
-                    workshop.forget_unconfirmed(name);
-                    Away::Absent
-                }
-                Absence::Unusable(_) | Absence::Unsupported(_) => Away::Unusable(absence.to_string()),
-            })
+            let away = away(failed);
+            if away == Away::Absent {
+                workshop.forget_unconfirmed(name);
+            }
+            Reach::Away(away)
         }
     };
     Event::Probed { id, reach }
 }
 
-fn reach(workshop: &Workshop, settings: &RemoteSettings, mounts: &[Mount]) -> Result<Remote, Absence> {
+fn reach(
+    workshop: &Workshop,
+    settings: &RemoteSettings,
+    mounts: &[Mount],
+    before: Option<&Remote>,
+) -> Result<Remote, Failed> {
     // What is mounted over the network, or served by a program, may let wait whoever looks at it.
     let drives = mounts.iter().filter(|mount| mount.may_be_drive());
     let points: Vec<PathBuf> = drives.map(|mount| mount.point.clone()).collect();
-    let remote = remotes::reach(workshop.annex(), settings, &points)?;
-    let mount = mount_of(mounts, remote.annex().git_dir());
+    let remote = remotes::reach(workshop.annex(), settings, &points, before)?;
+    let Some(directories) = remote.directories() else {
+        return Ok(remote);
+    };
+    let mount = mount_of(mounts, &directories.git_dir);
     if workshop.holds().metered && mount.is_some_and(Mount::is_networked) {
-        return Err(Absence::Unusable(
+        return Err(Failed::Refused(
             "it is reached through the network, which costs money now; the settings say to wait".to_owned(),
         ));
     }
-    workshop.check_place(&settings.name, &remote, mount)?;
+    workshop.check_place(&settings.name, &directories.top, mount)?;
     Ok(remote)
 }
 
-/// Why a remote that was reached a moment ago failed: because it is gone, or for a reason of its own.
-pub(super) fn away(remote: &Remote, error: &annex::Error) -> Away {
-    match remote.is_there() {
-        true => Away::Unusable(error.to_string()),
-        false => Away::Absent,
+/// A failure, as a reason for which a remote counts as away.
+fn away(failed: Failed) -> Away {
+    match failed {
+        Failed::Away => Away::Absent,
+        Failed::Busy(why) | Failed::Full(why) | Failed::Refused(why) | Failed::Broken(why) => Away::Unusable(why),
     }
 }
 
 pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
     // Before it: what changes there meanwhile is still news.
     workshop.examine_remote(name);
-    let there = match workshop.remote(name) {
+    let there = match workshop.remote(name).as_ref().and_then(Remote::git) {
         None => Err(Away::Absent),
-        Some(remote) => match remote.fetch() {
+        Some(git) => match git.fetch(workshop.annex()) {
             Ok(fetched) => {
                 workshop.set_other_branch(name, fetched.other_branch.map(|there| (fetched.branch, there)));
                 Ok(Heads {
@@ -82,8 +90,8 @@ pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
                     annex: fetched.annex,
                 })
             }
-            Err(error) => {
-                let away = away(&remote, &error);
+            Err(failed) => {
+                let away = away(failed);
                 if let Away::Unusable(why) = &away {
                     workshop.note(format!("could not fetch from {name}: {why}"));
                 }
@@ -296,20 +304,26 @@ fn followed(workshop: &Workshop, commit: Oid, waiting: Vec<Waiting>, told: Vec<S
 
 pub(super) fn push(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
     let heads = workshop.refs().heads;
-    let pushed = match workshop.remote(name) {
+    let may_remove = |removed, of| !is_improbable(removed, of);
+    let pushed = match workshop.remote(name).as_ref().and_then(Remote::git) {
         None => Pushed::Away(Away::Absent),
-        Some(remote) => match remote.push(heads.tree, |removed, of| !is_improbable(removed, of)) {
+        Some(git) => match git.push(workshop.annex(), heads.tree, may_remove) {
             // The commits are there; its files are tried again.
             Ok(PushOutcome::Pushed { behind: Some(why), .. }) => Pushed::Failed(Failure::Other(why)),
             Ok(PushOutcome::UpToDate | PushOutcome::Pushed { .. }) => Pushed::Done(heads),
             Ok(PushOutcome::Refused { .. }) => Pushed::Refused,
-            Err(error) => match away(&remote, &error) {
-                Away::Absent => Pushed::Away(Away::Absent),
-                Away::Unusable(why) => {
-                    workshop.note(format!("could not push to {name}: {why}"));
-                    Pushed::Failed(failure(workshop, &error))
+            Err(failed) => {
+                if failed != Failed::Away {
+                    workshop.note(format!("could not push to {name}: {failed}"));
                 }
-            },
+                match failed {
+                    Failed::Away => Pushed::Away(Away::Absent),
+                    Failed::Busy(why) => Pushed::Failed(Failure::Busy(why)),
+                    Failed::Full(why) | Failed::Refused(why) | Failed::Broken(why) => {
+                        Pushed::Failed(no_lock(workshop, why))
+                    }
+                }
+            }
         },
     };
     workshop.examine_remote(name);

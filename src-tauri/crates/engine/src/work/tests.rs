@@ -266,7 +266,7 @@ fn what_the_user_cancels_is_held_back_until_its_time_or_until_it_is_asked_for() 
     let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
     let keys = ["one", "two"].map(|file| commit_unlogged(&workshop, file));
     observe(&workshop).unwrap();
-    let remote = workshop.remote(&name).unwrap().annex().uuid().clone();
+    let remote = workshop.remote(&name).unwrap().uuid().clone();
     let offered = || -> Vec<Key> {
         let classes = workshop.observations().classes().unwrap();
         let lots = classes.iter().map(|class| Lot {

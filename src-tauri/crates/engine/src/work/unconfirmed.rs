@@ -3,11 +3,11 @@
 //! A repository is known by its uuid, which everybody can read who has a clone. Whoever copies it to another drive would be
 //! given all contents. So a remote is also known by the file systems on which it was found, and another one is asked about.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use annex::settings::{filesystems, remember_filesystem};
 use model::RemoteName;
-use remotes::{Absence, Remote};
+use remotes::Failed;
 use surroundings::Mount;
 
 use super::Workshop;
@@ -46,9 +46,8 @@ impl Unconfirmed {
 
 impl Workshop {
     /// Lets a remote be used that was found on a file system where it was before, or for the first time.
-    pub(super) fn check_place(&self, name: &RemoteName, remote: &Remote, mount: Option<&Mount>) -> Result<(), Absence> {
-        let place = remote.annex().work_tree().unwrap_or(remote.annex().git_dir());
-        let known = filesystems(self.annex(), name).map_err(|error| Absence::Unusable(error.to_string()))?;
+    pub(super) fn check_place(&self, name: &RemoteName, place: &Path, mount: Option<&Mount>) -> Result<(), Failed> {
+        let known = filesystems(self.annex(), name)?;
         let found = mount.and_then(Mount::filesystem);
         if known.is_empty() {
             if let Some(now) = found {
@@ -75,7 +74,7 @@ impl Workshop {
             Some(other) => *other = found,
             None => unconfirmed.push(found),
         }
-        Err(Absence::Unusable(format!(
+        Err(Failed::Refused(format!(
             "it was found on another disk than before, at {}, and is not used until you confirm it",
             place.display()
         )))

@@ -393,12 +393,8 @@ impl Workshop {
         match remote {
             Some(remote) => {
                 if let Some(settings) = shared.remotes.get_mut(name) {
-                    settings.uuid = Some(remote.annex().uuid().clone());
+                    settings.uuid = Some(remote.uuid().clone());
                 }
-                let remote = match shared.reached.get(name) {
-                    Some(before) => remote.after(before),
-                    None => remote,
-                };
                 shared.reached.insert(name.clone(), remote);
             }
             None => {

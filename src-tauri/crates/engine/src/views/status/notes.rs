@@ -53,7 +53,10 @@ pub(super) fn notes(workshop: &Workshop) -> Vec<String> {
             });
             elsewhere.insert(inside.map_or_else(|| "this folder".to_owned(), |inside| inside.display().to_string()));
         }
-        let remotes = reached.iter().filter(|(_, remote)| is_of(remote.annex().git_dir()));
+        let remotes = reached.iter().filter(|(_, remote)| {
+            let watched = remote.git().and_then(|git| git.watched());
+            watched.is_some_and(is_of)
+        });
         elsewhere.extend(remotes.map(|(name, _)| name.to_string()));
     }
     notes.extend(elsewhere.into_iter().map(|place| {

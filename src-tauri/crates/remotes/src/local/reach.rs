@@ -1,25 +1,15 @@
+//! Finding a repository by its path and its uuid.
+
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
+use annex::Annex;
 use annex::settings::{RemoteSettings, as_git_finds};
-use annex::{Annex, Error};
 use model::Uuid;
 
-use crate::Remote;
-
-/// Why a remote cannot be reached.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Absence {
-    /// Nothing is at its place.
-    #[error("nothing is at {}", .0.display())]
-    Absent(PathBuf),
-    /// Something is there that cannot be used; in words for people.
-    #[error("{0}")]
-    Unusable(String),
-    /// It is of a kind that is not supported yet.
-    #[error("{0} are not supported yet")]
-    Unsupported(&'static str),
-}
+use super::{Local, top_of};
+use crate::{Directories, Failed, Remote};
 
 /// Finds the repository of a remote and opens it.
 ///
@@ -27,22 +17,30 @@ pub enum Absence {
 /// directory is looked for below each of `mounts`, those of drives (one may be mounted elsewhere today). A remote that was never
 /// reached is taken as it is found, and its uuid remembered in the configuration as git-annex does.
 ///
+/// Work that began with the remote as it was reached `before` and work that begins with this one make and fill files there
+/// in turn.
+///
 /// # Errors
 ///
 /// Says why it cannot be reached; nothing was changed.
-pub fn reach(local: &Annex, settings: &RemoteSettings, mounts: &[PathBuf]) -> Result<Remote, Absence> {
-    let top = local.work_tree().unwrap_or(local.git_dir());
-    let path = settings.local_path(top).ok_or(Absence::Unsupported(kind(settings)))?;
+pub fn reach(
+    local: &Annex,
+    settings: &RemoteSettings,
+    mounts: &[PathBuf],
+    before: Option<&Remote>,
+) -> Result<Remote, Failed> {
+    let unsupported = || Failed::Refused(format!("{} are not supported yet", kind(settings)));
+    let path = settings.local_path(top_of(local)).ok_or_else(unsupported)?;
     let path = as_git_finds(&path);
     let there = match (open(&path), &settings.uuid) {
         (Ok(there), None) => {
-            annex::settings::remember_uuid(local, &settings.name, there.uuid()).map_err(unusable)?;
+            annex::settings::remember_uuid(local, &settings.name, there.uuid()).map_err(Failed::from)?;
             Ok(there)
         }
         (Ok(there), Some(uuid)) if there.uuid() == uuid => Ok(there),
         (Ok(other), Some(uuid)) => elsewhere(&path, uuid, mounts)?.ok_or_else(|| {
             let path = path.display();
-            Absence::Unusable(format!(
+            Failed::Refused(format!(
                 "{path} holds another repository now ({} instead of {uuid}); nothing was exchanged with it",
                 other.uuid()
             ))
@@ -51,37 +49,51 @@ pub fn reach(local: &Annex, settings: &RemoteSettings, mounts: &[PathBuf]) -> Re
         (Err(absence), None) => Err(absence),
     }?;
     if there.uuid() == local.uuid() {
-        return Err(Absence::Unusable(format!(
+        return Err(Failed::Refused(format!(
             "{} has the same uuid as this repository: a copy of it was made with its git directory; nothing was \
              exchanged with it. Run 'git annex reinit' or make a clone instead",
             path.display()
         )));
     }
-    Ok(Remote::new(local.clone(), there, settings.clone()))
-}
-
-fn unusable(error: Error) -> Absence {
-    Absence::Unusable(error.to_string())
+    let tree = before.map(|before| Arc::clone(&before.tree)).unwrap_or_default();
+    let directories = Directories {
+        top: top_of(&there).to_owned(),
+        git_dir: there.git_dir().to_owned(),
+    };
+    let uuid = there.uuid().clone();
+    let opened = Arc::new(Local {
+        there,
+        settings: settings.clone(),
+        tree: Arc::clone(&tree),
+    });
+    Ok(Remote {
+        name: settings.name.clone(),
+        uuid,
+        directories: Some(directories),
+        git: Some(Arc::clone(&opened) as _),
+        contents: Some(opened),
+        tree,
+    })
 }
 
 /// Opens the repository that git finds at a path.
-fn open(path: &Path) -> Result<Annex, Absence> {
+fn open(path: &Path) -> Result<Annex, Failed> {
     let path = &as_git_finds(path);
     match path.symlink_metadata() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Absence::Absent(path.to_owned())),
-        Err(error) => return Err(Absence::Unusable(format!("{} cannot be read: {error}", path.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Failed::Away),
+        Err(error) => return Err(Failed::Refused(format!("{} cannot be read: {error}", path.display()))),
         // The mount point of a drive that is not plugged in is an empty directory.
         Ok(_) if path.read_dir().is_ok_and(|mut entries| entries.next().is_none()) => {
-            return Err(Absence::Absent(path.to_owned()));
+            return Err(Failed::Away);
         }
         Ok(_) => {}
     }
-    Annex::open(path).map_err(unusable)
+    Annex::open(path).map_err(Failed::from)
 }
 
 /// Looks for the repository `uuid` below every mount, at each tail of its configured path. Found at two places, one is a copy
 /// of the other, and nobody can say which is meant.
-fn elsewhere(path: &Path, uuid: &Uuid, mounts: &[PathBuf]) -> Result<Option<Annex>, Absence> {
+fn elsewhere(path: &Path, uuid: &Uuid, mounts: &[PathBuf]) -> Result<Option<Annex>, Failed> {
     let parts: Vec<_> = path
         .components()
         .filter(|part| matches!(part, Component::Normal(_)))
@@ -99,7 +111,7 @@ fn elsewhere(path: &Path, uuid: &Uuid, mounts: &[PathBuf]) -> Result<Option<Anne
             // The same directory may be seen by several mounts and tails.
             Some((one, _)) if is_same(one.git_dir(), there.git_dir()) => {}
             Some((_, other)) => {
-                return Err(Absence::Unusable(format!(
+                return Err(Failed::Refused(format!(
                     "{} and {} are the same repository ({uuid}): one is a copy of the other, and nothing was exchanged \
                      with either. Unplug one of them",
                     other.display(),

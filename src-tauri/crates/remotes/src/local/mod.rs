@@ -1,0 +1,198 @@
+//! A repository on a path of this machine. It is opened directly, and acted in as that repository: its locks, its journal,
+//! its branches.
+
+pub(crate) mod reach;
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use annex::exchange::content::{Outcome, transfer};
+use annex::exchange::{PushOptions, PushOutcome, fetch, newest, push, tracked};
+use annex::settings::{RemoteSettings, Settings, as_git_finds};
+use annex::{Annex, CheckoutOptions, Tenant};
+use model::{Key, Oid, RemoteName, Uuid};
+
+use crate::{Contents, Failed, Fetched, Git, Travel};
+
+/// A repository on this machine, open for exchange with ours.
+struct Local {
+    there: Annex,
+    settings: RemoteSettings,
+    tree: Arc<Mutex<()>>,
+}
+
+/// The commits that a remote had when branches were last fetched from it or pushed to it: of the branch that is checked
+/// out here, and of the git-annex branch. It need not be reached for that.
+pub fn last_seen(local: &Annex, name: &RemoteName) -> annex::Result<(Option<Oid>, Option<Oid>)> {
+    let branch = local.head()?.branch;
+    let heads = tracked(local, name, &branch)?;
+    let tree = newest(local, heads.branch, heads.synced)?;
+    let annex = newest(local, heads.git_annex, heads.synced_git_annex)?;
+    Ok((tree, annex))
+}
+
+impl Local {
+    /// What became of something that was done there: if it failed and the repository has gone, that is why.
+    fn ended<T>(&self, done: annex::Result<T>) -> Result<T, Failed> {
+        done.map_err(|error| match self.there.is_there() {
+            true => error.into(),
+            false => Failed::Away,
+        })
+    }
+
+    fn push_to_all(
+        &self,
+        from: &Annex,
+        commit: Option<Oid>,
+        may_remove: fn(usize, usize) -> bool,
+    ) -> annex::Result<PushOutcome> {
+        let branch = from.head()?.branch;
+        let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
+        let push_to = |place: &Path, there: Option<&Annex>| {
+            let options = PushOptions {
+                update_checkout: there.map(is_untended).transpose()?.unwrap_or(false),
+                checkout: CheckoutOptions {
+                    thin: there.is_some_and(annex::settings::is_thin),
+                    partial: false,
+                },
+                may_remove: Some(may_remove),
+                commit,
+            };
+            push(from, place, &self.settings.name, &branch, &options)
+        };
+        let push_there = || push_to(top_of(&self.there), Some(&self.there));
+        let top = top_of(from);
+        let Some(places) = self.settings.pushes_elsewhere(top)? else {
+            return push_there();
+        };
+        let own = self.settings.local_path(top);
+        let mut all = PushOutcome::UpToDate;
+        for place in places {
+            let pushed = if own.as_ref() == Some(&place) {
+                push_there()
+            } else {
+                let place = as_git_finds(&place);
+                push_to(&place, Annex::open(&place).ok().as_ref())
+            };
+            match pushed? {
+                PushOutcome::UpToDate => {}
+                pushed @ PushOutcome::Pushed { .. } => all = pushed,
+                refused @ PushOutcome::Refused { .. } => return Ok(refused),
+            }
+        }
+        Ok(all)
+    }
+}
+
+impl Git for Local {
+    fn fetch(&self, into: &Annex) -> Result<Fetched, Failed> {
+        let fetched = || {
+            let branch = into.head()?.branch;
+            let fetched = fetch(into, top_of(&self.there), &self.settings.name, &branch)?;
+            let heads = fetched.heads;
+            Ok(Fetched {
+                tree: newest(into, heads.branch, heads.synced)?,
+                annex: newest(into, heads.git_annex, heads.synced_git_annex)?,
+                other_branch: fetched.other_branch,
+                branch,
+            })
+        };
+        self.ended(fetched())
+    }
+
+    fn push(
+        &self,
+        from: &Annex,
+        commit: Option<Oid>,
+        may_remove: fn(usize, usize) -> bool,
+    ) -> Result<PushOutcome, Failed> {
+        self.ended(self.push_to_all(from, commit, may_remove))
+    }
+
+    fn state(&self) -> Option<u64> {
+        let refs = self.there.all_refs().ok()?;
+        let mut hasher = DefaultHasher::new();
+        refs.hash(&mut hasher);
+        Some(hasher.finish())
+    }
+
+    fn watched(&self) -> Option<&Path> {
+        Some(self.there.git_dir())
+    }
+
+    fn pushes_to(&self, uuid: &Uuid) -> bool {
+        let is_engine = matches!(self.there.tenant(), Ok(Some(Tenant::Engine(_))));
+        let pushes = |remote: &RemoteSettings| remote.sync && remote.push && !remote.readonly;
+        let is_one = |remote: &RemoteSettings| remote.uuid.as_ref() == Some(uuid) && pushes(remote);
+        is_engine && annex::settings::remotes(&self.there).is_ok_and(|known| known.iter().any(is_one))
+    }
+
+    fn clear_up(&self) {
+        self.there.remove_abandoned_locks();
+    }
+}
+
+impl Contents for Local {
+    fn store(&self, from: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
+        let sent = carry(from, &self.there, travel);
+        if is_untended(&self.there).unwrap_or(false) {
+            let is_here = |outcome: &Outcome| matches!(outcome, Outcome::Stored | Outcome::AlreadyPresent);
+            let arrived = sent.iter().filter(|(_, outcome)| is_here(outcome));
+            let arrived: Vec<Key> = arrived.map(|(key, _)| key.clone()).collect();
+            let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
+            // The content is there; a file that could not be filled now is filled by whoever tends it next.
+            let _ = self
+                .there
+                .populate(&(travel.files)(&arrived), annex::settings::is_thin(&self.there));
+        }
+        sent
+    }
+
+    fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
+        carry(&self.there, into, travel)
+    }
+
+    fn has_room(&self, bytes: u64, config: &BTreeMap<String, String>) -> bool {
+        let settings = Settings::read(&self.there, config);
+        settings.is_ok_and(|settings| self.there.store().check_reserve(bytes, settings.diskreserve).is_ok())
+    }
+
+    fn set_aside(&self, key: &Key) -> Result<(), Failed> {
+        self.ended(self.there.store().set_bad(key).map(drop))
+    }
+
+    fn is_there(&self) -> bool {
+        self.there.is_there()
+    }
+}
+
+/// Copies contents. Whoever owns the disk that they go to says how much of it is to stay free.
+fn carry(from: &Annex, to: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
+    let Travel {
+        wanted,
+        config,
+        progress,
+        cancelled,
+        ..
+    } = *travel;
+    match Settings::read(to, config) {
+        Ok(settings) => transfer(from, to, wanted, settings.diskreserve, progress, cancelled),
+        Err(error) => {
+            let why = error.to_string();
+            let failed = || Outcome::Failed(annex::Error::Refused(why.clone()));
+            wanted.iter().map(|wanted| (wanted.key.clone(), failed())).collect()
+        }
+    }
+}
+
+/// The top of a repository: of its work tree, or itself if it has none.
+fn top_of(annex: &Annex) -> &Path {
+    annex.work_tree().unwrap_or(annex.git_dir())
+}
+
+/// True if a repository has a work tree that nobody tends.
+fn is_untended(annex: &Annex) -> annex::Result<bool> {
+    Ok(!annex.is_bare() && annex.tenant()?.is_none())
+}

@@ -1,0 +1,144 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use annex::exchange::PushOutcome;
+use annex::exchange::content::{Outcome, Wanted};
+use annex::{Annex, Reached};
+use model::{Key, Oid, RemoteName, RepoPath, Uuid};
+
+use crate::Failed;
+
+/// Another repository that was reached. Cheap to clone.
+#[derive(Clone)]
+pub struct Remote {
+    pub(crate) name: RemoteName,
+    pub(crate) uuid: Uuid,
+    pub(crate) directories: Option<Directories>,
+    pub(crate) git: Option<Arc<dyn Git>>,
+    pub(crate) contents: Option<Arc<dyn Contents>>,
+    /// Held by who makes files there or fills them: a file made at the moment its content arrives is filled by neither.
+    pub(crate) tree: Arc<Mutex<()>>,
+}
+
+/// Where a repository lies on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directories {
+    /// The top of its work tree, or itself if it has none.
+    pub top: PathBuf,
+    /// Its git directory.
+    pub git_dir: PathBuf,
+}
+
+/// A remote with a git repository.
+pub trait Git: Send + Sync {
+    /// Fetches its branches.
+    fn fetch(&self, into: &Annex) -> Result<Fetched, Failed>;
+
+    /// Pushes our branches to where git would push them, which is another place where the configuration says so, with
+    /// `commit` as that of the work tree (none for what is checked out). A work tree there that no engine runs in
+    /// follows, if it has no uncommitted files and `may_remove` allows its deletions (so many, of so many files).
+    fn push(
+        &self,
+        from: &Annex,
+        commit: Option<Oid>,
+        may_remove: fn(usize, usize) -> bool,
+    ) -> Result<PushOutcome, Failed>;
+
+    /// What its refs are, as one number that is another when they are others; none if they cannot be read.
+    fn state(&self) -> Option<u64>;
+
+    /// The git directory in which a change of its refs can be seen; none if it cannot be seen from here.
+    fn watched(&self) -> Option<&Path>;
+
+    /// True if an engine tends it and knows the repository `uuid` as one that it may push to.
+    fn pushes_to(&self, uuid: &Uuid) -> bool;
+
+    /// Removes what was left there by this program when it was cut off, and keeps others waiting.
+    fn clear_up(&self);
+}
+
+/// A remote that holds contents.
+pub trait Contents: Send + Sync {
+    /// Sends contents there, and has them appear in files there if nobody else does.
+    fn store(&self, from: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)>;
+
+    /// Gets contents from there.
+    fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)>;
+
+    /// True if so many bytes more would find room there, without those that are to stay free. `config` is what
+    /// `git annex config` says for all clones.
+    fn has_room(&self, bytes: u64, config: &BTreeMap<String, String>) -> bool;
+
+    /// Takes a content away that is not what its key says.
+    fn set_aside(&self, key: &Key) -> Result<(), Failed>;
+
+    /// True if it is still there: a drive may have been pulled out.
+    fn is_there(&self) -> bool;
+}
+
+/// What a remote had when it was fetched from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its commit of the branch that is checked out here; none if it has none, or its own branches contradict each other.
+    pub tree: Option<Oid>,
+    /// Its commit of the git-annex branch, likewise.
+    pub annex: Option<Oid>,
+    /// The branch that is checked out here.
+    pub branch: String,
+    /// The branch on which its files are, if that is another one.
+    pub other_branch: Option<String>,
+}
+
+/// Tells the files that have one of some contents.
+pub type FilesOf<'a> = dyn Fn(&[Key]) -> Vec<(RepoPath, Key)> + 'a;
+
+/// How contents are to travel.
+#[derive(Clone, Copy)]
+pub struct Travel<'a> {
+    /// What, in this order, each with the file it is wanted for.
+    pub wanted: &'a [Wanted],
+    /// What `git annex config` says for all clones.
+    pub config: &'a BTreeMap<String, String>,
+    /// Told how far a content is.
+    pub progress: &'a (dyn Fn(&Key, Reached) + Sync),
+    /// Set to stop as soon as possible.
+    pub cancelled: &'a AtomicBool,
+    /// All files that have one of these contents.
+    pub files: &'a FilesOf<'a>,
+}
+
+impl Remote {
+    /// Its name in the configuration.
+    pub fn name(&self) -> &RemoteName {
+        &self.name
+    }
+
+    /// Which repository it is.
+    pub fn uuid(&self) -> &Uuid {
+        &self.uuid
+    }
+
+    /// Where it lies on this machine; none if it does not.
+    pub fn directories(&self) -> Option<&Directories> {
+        self.directories.as_ref()
+    }
+
+    /// What can be done with its git repository; none if it has none.
+    pub fn git(&self) -> Option<&dyn Git> {
+        self.git.as_deref()
+    }
+
+    /// What can be done with the contents that it holds; none if it holds none.
+    pub fn contents(&self) -> Option<&dyn Contents> {
+        self.contents.as_deref()
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.uuid)
+    }
+}
