@@ -103,6 +103,48 @@ fn no_file_holds_more_than_one_idea_can_fill() {
 }
 
 #[test]
+fn every_invariant_names_what_checks_it() {
+    let list = fs::read_to_string(root().join("src-tauri/INVARIANTS.md")).unwrap();
+    let (mut faults, mut numbers) = (Vec::new(), Vec::new());
+    for row in list.lines().filter(|line| line.starts_with("| I")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [number, _, checked] = cells[..] else {
+            faults.push(format!("a row has {} cells: {row}", cells.len()));
+            continue;
+        };
+        numbers.push(number.to_owned());
+        let named: Vec<&str> = checked.split('`').skip(1).step_by(2).collect();
+        if named.is_empty() && !checked.starts_with("Not yet") {
+            faults.push(format!("{number} names nothing that checks it"));
+        }
+        for one in named {
+            let (file, function) = one.rsplit_once("::").unwrap_or((one, ""));
+            let top = if file.starts_with("tests/") {
+                ""
+            } else {
+                "src-tauri/crates"
+            };
+            let text = fs::read_to_string(root().join(top).join(file)).unwrap_or_default();
+            if !text.contains(&format!("fn {function}(")) {
+                faults.push(format!("{number} names {one}, which is not there"));
+            }
+        }
+    }
+    assert!(numbers.len() > 40, "only {} rows were found", numbers.len());
+    // Where one is broken, the simulation says its number.
+    let simulation = Path::new("src-tauri/crates/simulation");
+    for (path, text) in texts().iter().filter(|(path, _)| path.starts_with(simulation)) {
+        for word in text.split(|letter: char| !letter.is_alphanumeric()) {
+            let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            if word.strip_prefix('I').is_some_and(is_number) && !numbers.iter().any(|known| known == word) {
+                faults.push(format!("{}: there is no {word}", path.display()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
 fn words_are_found_as_whole_words() {
     let word = format!("{}{}", "TO", "DO");
     assert!(is_said(&format!("// {word}: later"), &word));

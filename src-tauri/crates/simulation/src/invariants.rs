@@ -1,4 +1,4 @@
-//! What must hold, each as a function with a name. The numbers are those of the project's list of invariants.
+//! What must hold, each as a function with a name. The numbers are those of `src-tauri/INVARIANTS.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
