@@ -1,6 +1,7 @@
 //! Files that a merge would delete: counted before anything is checked out, and kept if the user wants that.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use bstr::{BStr, BString, ByteSlice};
 use git2::{Odb, Repository, Sort};
@@ -23,7 +24,7 @@ const COMMITS_READ: usize = 1000;
 /// The files that a merge would delete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removals {
-    /// How many. A file whose content is elsewhere in the merged tree is not deleted but renamed.
+    /// How many. A file whose content is elsewhere in the merged tree does not count.
     pub removed: usize,
     /// How many files there are.
     pub of: usize,
@@ -53,7 +54,8 @@ pub(super) fn forbidden(
     if (options.may_remove)(gone.files.len(), of) {
         return Ok(None);
     }
-    gone.leave_out_renamed(&odb, after)?;
+    gone.leave_out_renamed(&odb)?;
+    gone.leave_out_copies(&odb, after)?;
     let removed = gone.files.len();
     if (options.may_remove)(removed, of) {
         return Ok(None);
@@ -90,32 +92,49 @@ impl Gone {
             }
             Ok(())
         })?;
-        let came: HashSet<git2::Oid> = gone.came.iter().map(|blob| blob.id).collect();
-        gone.files.retain(|(_, blob)| !came.contains(&blob.id));
+        gone.leave_out_moved(&|blob| Ok(Some(blob.id)))?;
         Ok(gone)
     }
 
-    /// Leaves out what is elsewhere in the other tree in another form, or was there before. Reads all of that tree.
-    fn leave_out_renamed(&mut self, odb: &Odb<'_>, after: git2::Oid) -> Result<()> {
+    /// Leaves out what came in another form at another path. (A file that git keeps may be annexed, and the reverse.)
+    fn leave_out_renamed(&mut self, odb: &Odb<'_>) -> Result<()> {
         let key = |blob: Blob| -> Result<Option<Key>> { Ok(annexed(odb, blob)?.map(|annexed| annexed.key)) };
-        let mut keys = HashSet::new();
-        for blob in &self.came {
-            keys.extend(key(*blob)?);
+        self.leave_out_moved(&key)
+    }
+
+    /// Leaves out each file for which one came with the same content: one for one, of several that are alike the first.
+    fn leave_out_moved<C: Eq + Hash>(&mut self, content: &dyn Fn(Blob) -> Result<Option<C>>) -> Result<()> {
+        let mut came: HashMap<C, Vec<Blob>> = HashMap::new();
+        let mut others = Vec::new();
+        for blob in std::mem::take(&mut self.came) {
+            match content(blob)? {
+                Some(content) => came.entry(content).or_default().push(blob),
+                None => others.push(blob),
+            }
         }
-        let mut wanted: HashSet<git2::Oid> = self.files.iter().map(|(_, blob)| blob.id).collect();
+        let mut left = Vec::new();
+        for (path, blob) in std::mem::take(&mut self.files) {
+            let moved = content(blob)?.and_then(|content| came.get_mut(&content)?.pop());
+            if moved.is_none() {
+                left.push((path, blob));
+            }
+        }
+        self.files = left;
+        self.came = others;
+        self.came.extend(came.into_values().flatten());
+        Ok(())
+    }
+
+    /// Leaves out what has the same content as a file that stays: nothing is lost by that. Reads all of the other tree.
+    fn leave_out_copies(&mut self, odb: &Odb<'_>, after: git2::Oid) -> Result<()> {
+        let mut alone: HashSet<git2::Oid> = self.files.iter().map(|(_, blob)| blob.id).collect();
         raw::differences(odb, None, Some(after), &mut |_, _, new| {
             if let Some(new) = new {
-                wanted.remove(&new.id);
+                alone.remove(&new.id);
             }
             Ok(())
         })?;
-        let mut files = Vec::new();
-        for (path, blob) in std::mem::take(&mut self.files) {
-            if wanted.contains(&blob.id) && !key(blob)?.is_some_and(|key| keys.contains(&key)) {
-                files.push((path, blob));
-            }
-        }
-        self.files = files;
+        self.files.retain(|(_, blob)| alone.contains(&blob.id));
         Ok(())
     }
 }
@@ -189,7 +208,7 @@ impl Annex {
         };
         let (before, after) = (tree_of(&git, current)?, tree_of(&git, from_git(merged))?);
         let mut gone = Gone::between(&odb, before, after)?;
-        gone.leave_out_renamed(&odb, after)?;
+        gone.leave_out_renamed(&odb)?;
         gone.files.sort();
         let never: Vec<(&BStr, Option<Blob>)> = gone.files.iter().map(|(path, _)| (path.as_bstr(), None)).collect();
         let base = base_tree(&git, ours.commit, theirs.commit, 0)?;

@@ -108,6 +108,34 @@ fn deleted_files_can_be_kept() {
 }
 
 #[test]
+fn a_deleted_file_is_kept_although_another_has_its_content() {
+    let mut base = ten_files();
+    base.insert("copy".into(), base["d/9"].clone());
+    for name in ["one", "two"] {
+        base.insert(name.into(), file("the same"));
+    }
+    let fixture = Fixture::new();
+    let root = fixture.start(&base);
+    let theirs: Leaves = [("copy", base["copy"].clone()), ("moved", file("the same"))]
+        .map(|(name, leaf)| (name.to_owned(), leaf))
+        .into();
+    let deletes = fixture.commit(&theirs, &[root], "theirs");
+    let what = Theirs {
+        commit: deletes,
+        reference: "refs/heads/synced/main",
+    };
+    let outcome = fixture.annex.merge_and_keep_files(&what, "kept", &GUARDED).unwrap();
+    let MergeOutcome::Merged { commit, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    // One of the two was moved; which, nobody can say.
+    let mut wanted = base.clone();
+    wanted.insert("moved".into(), file("the same"));
+    wanted.remove("one");
+    assert_eq!(fixture.leaves(commit), wanted);
+}
+
+#[test]
 fn a_file_is_kept_although_its_directory_became_a_file() {
     let base = ten_files();
     let theirs: Leaves = [("d".to_owned(), file("now a file"))].into();
