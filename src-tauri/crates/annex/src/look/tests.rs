@@ -359,7 +359,9 @@ fn how_it_stands_with_a_path_is_told() {
     let repo = Scratch::new();
     repo.write("kept", "1");
     repo.write("deleted", "1");
+    repo.write("changed", "1");
     repo.sync();
+    repo.write("changed", "22");
     repo.write("d/.gitignore", "# mine\n\n*.log\n");
     repo.write(".git/info/exclude", "out/\n");
     for name in [
@@ -382,6 +384,7 @@ fn how_it_stands_with_a_path_is_told() {
     for (path, standing) in [
         ("kept", Standing::Tracked),
         ("deleted", Standing::Deleted),
+        ("changed", Standing::Changed),
         ("d/x.log", ignored("d/.gitignore", 3)),
         ("out/a/b", ignored(".git/info/exclude", 1)),
         ("out", ignored(".git/info/exclude", 1)),

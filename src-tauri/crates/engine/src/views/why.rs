@@ -89,6 +89,7 @@ fn unread(standing: &Standing) -> Option<String> {
     match standing {
         Standing::BeingWritten
         | Standing::EditedPointer
+        | Standing::Changed
         | Standing::Deleted
         | Standing::Special(_)
         | Standing::Directory
@@ -107,6 +108,7 @@ fn unread(standing: &Standing) -> Option<String> {
 fn outside(standing: &Standing) -> String {
     match standing {
         Standing::Tracked => "git itself keeps it: it is synced with every commit".to_owned(),
+        Standing::Changed => "it was changed here, and that is not committed yet".to_owned(),
         Standing::New => "it is new: it is added as soon as an engine looks at it".to_owned(),
         Standing::BeingWritten => {
             "a program has it open for writing; it is taken in as soon as that program closes it".to_owned()

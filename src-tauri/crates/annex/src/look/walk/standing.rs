@@ -13,7 +13,7 @@ use super::{Walk, has_repository, is_of_file_system, told};
 use crate::Result;
 use crate::beneath::{open_child, open_directory, open_file};
 use crate::ignore::{Rule, RulesFile};
-use crate::index::Entry;
+use crate::index::{Entry, GITLINK};
 use crate::intake::is_being_written;
 use crate::pointer::{MAX_POINTER, is_edited_pointer, key_of_pointer};
 use crate::stat::Stat;
@@ -23,6 +23,8 @@ use crate::stat::Stat;
 pub enum Standing {
     /// It is tracked, and nothing keeps it from being taken in as it is.
     Tracked,
+    /// It is tracked, and was written to since it was taken in.
+    Changed,
     /// It is not tracked, and nothing keeps it from being added.
     New,
     /// A process has it open for writing.
@@ -128,10 +130,16 @@ impl Walk<'_> {
                 Err(errno) => return Ok(Standing::Unreadable(told(errno))),
             }
         }
-        Ok(match is_new {
-            true => Standing::New,
-            false => Standing::Tracked,
+        Ok(match entry {
+            _ if is_new => Standing::New,
+            Some(entry) if self.has_changed(entry, &stat.into()) => Standing::Changed,
+            Some(_) | None => Standing::Tracked,
         })
+    }
+
+    /// True if a file is certainly not as its entry in the index describes it.
+    fn has_changed(&self, entry: &Entry, stat: &Stat) -> bool {
+        entry.mode != GITLINK && !entry.is_not_looked_at() && !entry.is_of(stat, self.trust_ctime)
     }
 
     /// Enters a directory on the way to a path; how it stands with that if it is new and what is ignored there is not known.
