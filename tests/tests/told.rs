@@ -44,6 +44,46 @@ fn has(said: &str, words: &[&str]) {
 }
 
 #[test]
+fn a_clone_that_nobody_tends_and_that_could_not_follow_is_told_until_it_has() {
+    let sandbox = Sandbox::new();
+    let folder = folder(&sandbox, "folder");
+    let clone = sandbox.path("clone");
+    run(sandbox.anabranch(["clone"]).arg(&folder).arg(&clone));
+    Actor::Anabranch.sync(&sandbox, &folder);
+    let sync = |folder: &Path| {
+        let mut command = sandbox.anabranch(["sync"]);
+        command.arg(folder);
+        command
+    };
+    fs::write(clone.join("letter"), "Dear all there,\n").unwrap();
+    fs::write(folder.join("letter"), "Dear all here,\n").unwrap();
+    for _ in 0..3 {
+        has(&complains(sync(&folder)), &["clone", "letter", "not committed"]);
+    }
+    has(
+        &why(&sandbox, &clone.join("letter")),
+        &["changed here", "not committed"],
+    );
+    run(sandbox
+        .command("git")
+        .arg("-C")
+        .arg(&clone)
+        .args(["checkout", "-q", "letter"]));
+    run(&mut sync(&folder));
+    assert_eq!(fs::read(clone.join("letter")).unwrap(), b"Dear all here,\n");
+
+    let git = |args: &[&str]| run(sandbox.command("git").arg("-C").arg(&clone).args(args));
+    git(&["checkout", "-q", "--detach"]);
+    fs::write(folder.join("news"), "later\n").unwrap();
+    for _ in 0..2 {
+        has(&complains(sync(&folder)), &["clone", "no branch is checked out"]);
+    }
+    git(&["checkout", "-q", "main"]);
+    run(&mut sync(&folder));
+    assert!(clone.join("news").exists());
+}
+
+#[test]
 fn each_file_that_is_not_synced_has_its_own_reason() {
     let sandbox = Sandbox::new();
     let folder = folder(&sandbox, "folder");

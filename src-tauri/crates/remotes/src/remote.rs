@@ -82,7 +82,8 @@ pub trait Contents: Send + Sync {
 /// What a remote had when it was fetched from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Its commit of the branch that is checked out here; none if it has none, or its own branches contradict each other.
+    /// Its commit of the branch that is checked out here, or what its files are of if nobody tends them; none if it has none,
+    /// or its own branches contradict each other.
     pub tree: Option<Oid>,
     /// Its commit of the git-annex branch, likewise.
     pub annex: Option<Oid>,

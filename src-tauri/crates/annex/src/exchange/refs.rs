@@ -41,6 +41,9 @@ pub struct Fetched {
     pub heads: RemoteHeads,
     /// The branch on which the files of the remote are, if it is another one.
     pub other_branch: Option<String>,
+    /// The commit whose files its work tree has (none before the first), if it has a work tree that is on the branch or on
+    /// none.
+    pub shown: Option<Option<Oid>>,
 }
 
 /// How to push.
@@ -114,6 +117,20 @@ pub fn fetch(local: &Annex, path: &Path, name: &RemoteName, branch: &str) -> Res
         changed: !moved.is_empty(),
         heads,
         other_branch: other_branch(&there, branch, heads.branch)?,
+        shown: shown(&there, branch, heads.branch)?,
+    })
+}
+
+/// The commit whose files the work tree of a repository has, if it has one that is on `branch`, which is at `commit`, or on
+/// no branch.
+fn shown(there: &Repository, branch: &str, commit: Option<Oid>) -> Result<Option<Option<Oid>>> {
+    if there.is_bare() {
+        return Ok(None);
+    }
+    let head = there.find_reference("HEAD").map_err(Error::git("read HEAD"))?;
+    Ok(match (head.symbolic_target_bytes(), head.target()) {
+        (Some(name), _) => (name == format!("refs/heads/{branch}").as_bytes()).then_some(commit),
+        (None, detached) => Some(detached.map(from_git)),
     })
 }
 

@@ -92,8 +92,14 @@ impl Git for Local {
             let branch = into.head()?.branch;
             let fetched = fetch(into, top_of(&self.there), &self.settings.name, &branch)?;
             let heads = fetched.heads;
+            // What was pushed to a clone that nobody tends is not in its files before its work tree has followed.
+            let shown = match is_untended(&self.there)? {
+                true => fetched.shown,
+                false => None,
+            };
+            let tree = shown.map_or_else(|| newest(into, heads.branch, heads.synced), Ok)?;
             Ok(Fetched {
-                tree: newest(into, heads.branch, heads.synced)?,
+                tree,
                 annex: newest(into, heads.git_annex, heads.synced_git_annex)?,
                 other_branch: fetched.other_branch,
                 branch,
