@@ -4,13 +4,13 @@ mod address;
 mod one;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use model::expression::parse_size;
 use model::{Cost, RemoteName, Uuid};
 
-pub use address::as_git_finds;
+pub use address::{Address, as_git_finds};
 pub use one::{Entry, Source, as_flag, entries, entry, set};
 
 use crate::{Annex, Backend, Error, Result};
@@ -20,9 +20,6 @@ const VERIFIED: &str = "verified";
 
 /// Bytes that stay free where nobody has set `annex.diskreserve`.
 pub const DISK_RESERVE: u64 = 100_000_000;
-
-/// The type of a special remote of which the configuration does not say it.
-pub const UNKNOWN_SPECIAL: &str = "unknown";
 
 /// The settings of one repository at one moment. Names and defaults are git-annex's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,10 +146,10 @@ impl Settings {
 pub struct RemoteSettings {
     /// The remote's name.
     pub name: RemoteName,
-    /// Where git fetches from, after git's `insteadOf`; none for most special remotes.
-    pub url: Option<String>,
-    /// Where git pushes to: its `url`, unless `pushurl`, `pushInsteadOf` or a second `url` say otherwise.
-    pub push_urls: Vec<String>,
+    /// Where it is: what git fetches from, after git's `insteadOf`, or a special remote.
+    pub address: Address,
+    /// Where git pushes to: that address, unless `pushurl`, `pushInsteadOf` or a second `url` say otherwise.
+    pub pushed_to: Vec<Address>,
     /// `annex-uuid`: what was there when somebody last looked.
     pub uuid: Option<Uuid>,
     /// `annex-cost`, else git-annex's default for the kind of remote.
@@ -167,18 +164,10 @@ pub struct RemoteSettings {
     pub push: bool,
     /// `annex-readonly`: nothing is pushed, stored or removed.
     pub readonly: bool,
-    /// The type of a special remote, such as `directory`.
-    pub special: Option<String>,
-    /// `annex-bare`, where somebody has set it.
-    pub bare: Option<bool>,
     /// `annex-trustlevel`: overrides `trust.log` here.
     pub trust: Option<String>,
     /// `annex-verify`: false if what comes from there is not verified.
     pub verify: bool,
-    /// `annex-speculate-present`: worth asking for any key.
-    pub speculate_present: bool,
-    /// Where a special remote is, by the setting that holds that, such as a directory or an url.
-    pub place: Option<String>,
     /// A special remote that git-annex has enabled (`annex-verified` says how) and that nobody has said to be the right one
     /// (`git annex verifyremote`). Until then git-annex sends nothing from here, to whatever remote: it could leak there.
     pub unverified: bool,
@@ -202,16 +191,7 @@ impl RemoteSettings {
     /// True if contents may be sent there as far as git's configuration goes: it is one of the places that git pushes to.
     #[must_use]
     pub fn is_pushed_to(&self) -> bool {
-        let Some(url) = &self.url else { return true };
-        self.push_urls.iter().any(|other| address::are_same(url, other))
-    }
-
-    /// Returns the directory of a remote on this machine; none if it is reached in any other way. `top` is what
-    /// relative urls are relative to: the top of the work tree, or a bare repository itself. git may find the
-    /// repository at a longer path: see [`as_git_finds`].
-    pub fn local_path(&self, top: &Path) -> Option<PathBuf> {
-        let url = self.url.as_deref().filter(|_| self.special.is_none())?;
-        address::local_path(url, top)
+        self.address.is_special() || self.pushed_to.contains(&self.address)
     }
 
     /// Returns the directories that git pushes to, if they are others than the one that it fetches from.
@@ -219,22 +199,21 @@ impl RemoteSettings {
     /// # Errors
     ///
     /// Refused with a message where one of them is not on this machine.
-    pub fn pushes_elsewhere(&self, top: &Path) -> Result<Option<Vec<PathBuf>>> {
-        let Some(url) = &self.url else { return Ok(None) };
-        if let [only] = self.push_urls.as_slice()
-            && address::are_same(url, only)
-        {
+    pub fn pushes_elsewhere(&self) -> Result<Option<Vec<&Path>>> {
+        if self.address.is_special() || self.pushed_to == [self.address.clone()] {
             return Ok(None);
         }
-        let path = |url: &String| {
-            address::local_path(url, top).ok_or_else(|| {
-                Error::Refused(format!(
-                    "the configuration (pushurl or pushInsteadOf) sends pushes to {url}, which is not on this computer and not supported yet; nothing was pushed. 'git push {}' does it",
-                    self.name
-                ))
-            })
+        let refused = |address: &Address| {
+            Error::Refused(format!(
+                "the configuration (pushurl or pushInsteadOf) sends pushes to {address}, which is not on this computer and not supported yet; nothing was pushed. 'git push {}' does it",
+                self.name
+            ))
         };
-        self.push_urls.iter().map(path).collect::<Result<_>>().map(Some)
+        let paths = self
+            .pushed_to
+            .iter()
+            .map(|address| address.path().ok_or_else(|| refused(address)));
+        paths.collect::<Result<_>>().map(Some)
     }
 }
 
@@ -285,6 +264,7 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
         })
         .map_err(doing())?;
     let mut addresses = address::addresses(&config)?;
+    let top = annex.work_tree().unwrap_or(annex.git_dir());
     let mut read = |name: String| {
         let text = |key: &str| {
             let value = config.get_string(&format!("remote.{name}.{key}")).ok();
@@ -293,39 +273,39 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
         let flag = |key: &str| config.get_bool(&format!("remote.{name}.{key}")).ok();
         let addresses = addresses.remove(&name).unwrap_or_default();
         let mark = SPECIAL.iter().find(|(key, _)| text(key).is_some());
-        let special = mark.map(|&(_, kind)| kind.to_owned());
-        let mut remote = RemoteSettings {
-            url: addresses.fetch.into_iter().next(),
-            push_urls: addresses.push,
+        let address = match (mark, addresses.fetch.first()) {
+            (None, Some(url)) => Address::parse(url, top),
+            (mark, _) => Address::Special {
+                kind: mark.map(|&(_, kind)| kind.to_owned()),
+                place: mark.and_then(|(key, _)| text(key)).filter(|value| value != "true"),
+            },
+        };
+        let default = match &address {
+            Address::Path(_) => Cost::LOCAL,
+            Address::Special { kind: Some(kind), .. } if kind == "directory" => {
+                Cost::parse("150").unwrap_or(Cost::NETWORK)
+            }
+            Address::Ssh(_) | Address::Http(_) | Address::Special { .. } | Address::Unknown(_) => Cost::NETWORK,
+        };
+        Some(RemoteSettings {
+            address,
+            pushed_to: addresses.push.iter().map(|url| Address::parse(url, top)).collect(),
             uuid: text("annex-uuid").and_then(|uuid| Uuid::parse(&uuid)),
-            cost: Cost::NETWORK,
+            cost: text("annex-cost")
+                .and_then(|cost| Cost::parse(&cost))
+                .unwrap_or(default),
             ignore: flag("annex-ignore").unwrap_or(false) || text("annex-ignore-command").is_some(),
             sync: flag("annex-sync").unwrap_or(true) && text("annex-sync-command").is_none(),
             pull: flag("annex-pull").unwrap_or(true),
             push: flag("annex-push").unwrap_or(true),
             readonly: flag("annex-readonly").unwrap_or(false),
-            special,
-            bare: flag("annex-bare"),
             trust: text("annex-trustlevel"),
             verify: flag("annex-verify").unwrap_or(true),
-            speculate_present: flag("annex-speculate-present").unwrap_or(false),
-            place: mark.and_then(|(key, _)| text(key)).filter(|value| value != "true"),
             // A version of git-annex that knows nothing of this has written nothing.
             unverified: text("annex-verified").is_some_and(|verified| verified != VERIFIED),
             private: flag("annex-private").unwrap_or(false),
             name: RemoteName::parse(&name)?,
-        };
-        if remote.special.is_none() && remote.url.is_none() {
-            remote.special = Some(UNKNOWN_SPECIAL.to_owned());
-        }
-        let top = annex.work_tree().unwrap_or(annex.git_dir());
-        let default = match remote.special.as_deref() {
-            Some("directory") => Cost::parse("150"),
-            _ => remote.local_path(top).map(|_| Cost::LOCAL),
-        };
-        let chosen = text("annex-cost").and_then(|cost| Cost::parse(&cost));
-        remote.cost = chosen.or(default).unwrap_or(Cost::NETWORK);
-        Some(remote)
+        })
     };
     Ok(names.into_iter().filter_map(&mut read).collect())
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use annex::settings::{Settings, remotes};
+use annex::settings::{Address, Settings, remotes};
 use annex::{Annex, filter_process, init, pointer};
 
 /// A place for repositories, and the git to use there: without the machine's configuration, hooks and git-annex.
@@ -322,7 +322,7 @@ fn a_clone_has_history_and_waits_for_its_files() {
         (remote.name.as_str(), remote.uuid.as_ref()),
         ("origin", Some(annex.uuid()))
     );
-    assert_eq!(remote.local_path(&path), Some(fs::canonicalize(&source).unwrap()));
+    assert_eq!(remote.address, Address::Path(fs::canonicalize(&source).unwrap()));
 
     place.git(&source, &["branch", &format!("synced/{branch}")]);
     let bare = place.path("my drive.git");
@@ -512,12 +512,10 @@ fn settings_are_read_and_unusable_ones_refused() {
     let shown: Vec<_> = remotes
         .iter()
         .map(|remote| {
-            let local = remote.local_path(&path);
             (
                 remote.name.as_str(),
-                remote.special.as_deref(),
+                remote.address.clone(),
                 format!("{:?}", remote.cost),
-                local,
                 remote.sync,
             )
         })
@@ -525,9 +523,22 @@ fn settings_are_read_and_unusable_ones_refused() {
     assert_eq!(
         shown,
         [
-            ("d", Some("directory"), "150.0".to_owned(), None, true),
-            ("host", None, "200.0".to_owned(), None, false),
-            ("near", None, "7.5".to_owned(), Some(path.join("../near")), true),
+            (
+                "d",
+                Address::Special {
+                    kind: Some("directory".to_owned()),
+                    place: Some("/media/d".to_owned()),
+                },
+                "150.0".to_owned(),
+                true
+            ),
+            (
+                "host",
+                Address::Ssh("me@host:a/b".to_owned()),
+                "200.0".to_owned(),
+                false
+            ),
+            ("near", Address::Path(path.join("../near")), "7.5".to_owned(), true),
         ]
     );
 }

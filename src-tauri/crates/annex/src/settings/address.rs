@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,75 @@ pub(super) struct Addresses {
 struct Rewrites {
     all: Vec<(String, String)>,
     push: Vec<(String, String)>,
+}
+
+/// Where a remote is, by what the configuration says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A path of this machine. git may find the repository at a longer one: see [`as_git_finds`].
+    Path(PathBuf),
+    /// Another computer, reached by ssh: `ssh://host/path` or `host:path`.
+    Ssh(String),
+    /// `http://` or `https://`.
+    Http(String),
+    /// A special remote.
+    Special {
+        /// Its type, such as `directory`; none if only the git-annex branch knows it.
+        kind: Option<String>,
+        /// Where it is, by the setting that holds that, such as a directory or an url.
+        place: Option<String>,
+    },
+    /// Anything else, such as `git://` or an address for a helper of git.
+    Unknown(String),
+}
+
+impl Address {
+    /// Understands an address as git does. `top` is what relative paths are relative to: the top of the work tree, or a
+    /// bare repository itself.
+    pub(super) fn parse(url: &str, top: &Path) -> Self {
+        if let Some(path) = local_path(url, top) {
+            return Self::Path(path);
+        }
+        let text = url.to_owned();
+        // gitremote-helpers(7)
+        let is_for_helper = url
+            .split_once("::")
+            .is_some_and(|(helper, _)| !helper.is_empty() && helper.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        match url.split_once("://") {
+            _ if is_for_helper || url.is_empty() => Self::Unknown(text),
+            Some(("http" | "https", _)) => Self::Http(text),
+            Some(("ssh" | "git+ssh" | "ssh+git", _)) => Self::Ssh(text),
+            Some(_) => Self::Unknown(text),
+            None => Self::Ssh(text),
+        }
+    }
+
+    /// The path, if it is one of this machine.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::Ssh(_) | Self::Http(_) | Self::Special { .. } | Self::Unknown(_) => None,
+        }
+    }
+
+    /// True for a special remote.
+    #[must_use]
+    pub fn is_special(&self) -> bool {
+        matches!(self, Self::Special { .. })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(f),
+            Self::Ssh(text) | Self::Http(text) | Self::Unknown(text) => f.write_str(text),
+            Self::Special { kind, .. } => {
+                write!(f, "a special remote of type {}", kind.as_deref().unwrap_or("unknown"))
+            }
+        }
+    }
 }
 
 /// Reads the addresses of all remotes that have any, by name.
@@ -106,7 +176,7 @@ fn rewritten(rewrites: &[(String, String)], url: &str) -> Option<String> {
 
 /// The path that an address on this machine names; none if it is an address of another kind. `top` is what relative
 /// paths are relative to.
-pub(super) fn local_path(url: &str, top: &Path) -> Option<PathBuf> {
+fn local_path(url: &str, top: &Path) -> Option<PathBuf> {
     if let Some(rest) = url.strip_prefix("file://") {
         // git passes over the host.
         let path = &rest[rest.find('/')?..];
@@ -118,12 +188,6 @@ pub(super) fn local_path(url: &str, top: &Path) -> Option<PathBuf> {
         return None;
     }
     Some(home(url).unwrap_or_else(|| top.join(url)))
-}
-
-/// True if two addresses are one place, as far as their text tells.
-pub(super) fn are_same(one: &str, other: &str) -> bool {
-    let path = |url| local_path(url, Path::new("."));
-    one == other || path(one).is_some_and(|one| path(other) == Some(one))
 }
 
 /// Replaces `%20` and the like. What is no such code stays.
@@ -183,7 +247,7 @@ fn is_git_directory(path: &Path) -> bool {
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::{Addresses, addresses, as_git_finds, local_path};
+    use super::{Address, Addresses, addresses, as_git_finds, local_path};
     use crate::fixture::{Fixture, git_at};
 
     #[test]
@@ -206,6 +270,20 @@ mod tests {
         let root = nix::unistd::User::from_name("root").unwrap().unwrap().dir;
         assert_eq!(path("~root/a"), Some(root.join("a")));
         assert_eq!(path("~nobody is called so/a"), is("/t/~nobody is called so/a"));
+    }
+
+    #[test]
+    fn each_kind_of_address_is_told_from_the_others() {
+        let parse = |url: &str| Address::parse(url, Path::new("/t"));
+        for url in ["host:a", "me@host:a/b", "ssh://host/a", "git+ssh://host/a", "[::1]:a"] {
+            assert_eq!(parse(url), Address::Ssh(url.to_owned()));
+        }
+        assert_eq!(parse("https://host/a"), Address::Http("https://host/a".to_owned()));
+        for url in ["git://host/a", "gcrypt::rsync://host/a", "file://nowhere", ""] {
+            assert_eq!(parse(url), Address::Unknown(url.to_owned()));
+        }
+        assert_eq!(parse("file:///a"), parse("/a"));
+        assert_eq!(parse("../a").path(), Some(Path::new("/t/../a")));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use annex::settings::RemoteSettings;
+use annex::settings::{Address, RemoteSettings};
 use annex::{Annex, Facts};
 use assistant::{About, Assistant, Away, Class, Deletions, Direction, Question, Reach, RemoteView, Root};
 use contract::{Action, Contact, Folder, Held, Pause, PauseReason, Place, Problem, Progress, State, Work};
@@ -186,9 +186,11 @@ fn question(question: &Question, workshop: &Workshop) -> contract::Question {
 fn unverified(name: &RemoteName, workshop: &Workshop) -> String {
     let remotes = workshop.remote_settings();
     let remote = remotes.get(name);
-    let kind = remote.and_then(|remote| remote.special.clone());
+    let (kind, place) = match remote.map(|remote| &remote.address) {
+        Some(Address::Special { kind, place }) => (kind.as_ref(), place.as_ref()),
+        Some(Address::Path(_) | Address::Ssh(_) | Address::Http(_) | Address::Unknown(_)) | None => (None, None),
+    };
     let kind = kind.map(|kind| format!(", of type {kind}")).unwrap_or_default();
-    let place = remote.and_then(|remote| remote.place.as_ref());
     let place = place.map(|place| format!(", at {place}")).unwrap_or_default();
     format!(
         "Somebody who made this folder's repository set up the place {name}{kind}{place}, and git-annex enabled it by \
@@ -301,21 +303,23 @@ pub(crate) fn unsupported(settings: &RemoteSettings, workshop: &Workshop) -> Con
     if !workshop.rules().policy.allows_git(&settings.name) {
         return Contact::Unsupported("a rule says that nothing is exchanged with it".to_owned());
     }
-    Contact::Unsupported(match (settings.sync, &settings.special) {
+    Contact::Unsupported(match (settings.sync, &settings.address) {
         (false, _) => "annex-sync is off for it".to_owned(),
-        (true, Some(special)) => match kind_of(special, settings, workshop) {
+        (true, Address::Special { kind, .. }) => match kind_of(kind.as_deref(), settings, workshop) {
             Some(kind) => format!("special remotes (this one is of type {kind}) are not supported yet"),
             None => "special remotes are not supported yet".to_owned(),
         },
-        (true, None) => "remotes that are not on a path of this computer are not supported yet".to_owned(),
+        (true, Address::Path(_) | Address::Ssh(_) | Address::Http(_) | Address::Unknown(_)) => {
+            "remotes that are not on a path of this computer are not supported yet".to_owned()
+        }
     })
 }
 
 /// The type of a special remote: what the configuration says, else the git-annex branch, which names kinds that are newer
 /// than this program.
-fn kind_of(special: &str, settings: &RemoteSettings, workshop: &Workshop) -> Option<String> {
-    if special != annex::settings::UNKNOWN_SPECIAL {
-        return Some(special.to_owned());
+fn kind_of(said: Option<&str>, settings: &RemoteSettings, workshop: &Workshop) -> Option<String> {
+    if let Some(kind) = said {
+        return Some(kind.to_owned());
     }
     let facts = workshop.known_facts()?;
     let described = facts.special_remotes.get(settings.uuid.as_ref()?)?;

@@ -209,7 +209,7 @@ fn concerned(workshop: &Workshop) -> BTreeSet<Uuid> {
     let remotes = workshop.remote_settings();
     let known = remotes
         .values()
-        .filter(|remote| remote.special.is_none() && remote.sync);
+        .filter(|remote| !remote.address.is_special() && remote.sync);
     let uuids = known.filter_map(|remote| remote.uuid.clone());
     uuids.chain([workshop.annex().uuid().clone()]).collect()
 }

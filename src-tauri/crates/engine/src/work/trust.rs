@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use annex::Facts;
-use annex::settings::RemoteSettings;
+use annex::settings::{Address, RemoteSettings};
 use model::{Trust, Uuid};
 
 /// What the branch says of all repositories, and what the remotes of this repository make of it.
@@ -37,14 +37,14 @@ fn level(name: &str) -> Option<Trust> {
 
 /// True of a tree of files that people work in, unless all its versions are kept, and of borg's archives, which borg prunes.
 fn is_changed_by_others(remote: &RemoteSettings, facts: &Facts) -> bool {
-    if remote.special.is_none() {
+    let Address::Special { kind, .. } = &remote.address else {
         return false;
-    }
+    };
     let described = remote.uuid.as_ref().and_then(|uuid| facts.special_remotes.get(uuid));
     let says =
         |name: &str| described.is_some_and(|remote| remote.settings.get(name).is_some_and(|value| value == "yes"));
     let is_tree = (says("exporttree") || says("importtree")) && !says("versioning");
-    is_tree || remote.special.as_deref() == Some("borg")
+    is_tree || kind.as_deref() == Some("borg")
 }
 
 #[cfg(test)]
@@ -59,9 +59,15 @@ mod tests {
 
     fn remote(name: &str, special: Option<&str>, trust: Option<&str>) -> RemoteSettings {
         RemoteSettings {
-            push_urls: Vec::new(),
             name: RemoteName::parse(name).unwrap(),
-            url: None,
+            address: match special {
+                Some(kind) => Address::Special {
+                    kind: Some(kind.to_owned()),
+                    place: None,
+                },
+                None => Address::Path("/there".into()),
+            },
+            pushed_to: Vec::new(),
             uuid: Some(uuid(name)),
             cost: Cost::LOCAL,
             ignore: false,
@@ -69,12 +75,8 @@ mod tests {
             pull: true,
             push: true,
             readonly: false,
-            special: special.map(str::to_owned),
-            bare: None,
             trust: trust.map(str::to_owned),
             verify: true,
-            speculate_present: false,
-            place: None,
             unverified: false,
             private: false,
         }

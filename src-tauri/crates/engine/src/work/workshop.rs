@@ -373,8 +373,7 @@ impl Workshop {
 
     /// True if a remote is of a kind that can be worked with, whatever the rules say.
     pub(crate) fn supports(&self, remote: &RemoteSettings) -> bool {
-        let top = self.annex.work_tree().unwrap_or(self.annex.git_dir());
-        remote.sync && !remote.private && remote.local_path(top).is_some()
+        remote.sync && !remote.private && remote.address.path().is_some()
     }
 
     /// The heads that a remote had when it was last fetched from or pushed to, by the refs that were left of that.

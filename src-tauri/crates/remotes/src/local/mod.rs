@@ -63,17 +63,16 @@ impl Local {
             push(from, place, &self.settings.name, &branch, &options)
         };
         let push_there = || push_to(top_of(&self.there), Some(&self.there));
-        let top = top_of(from);
-        let Some(places) = self.settings.pushes_elsewhere(top)? else {
+        let Some(places) = self.settings.pushes_elsewhere()? else {
             return push_there();
         };
-        let own = self.settings.local_path(top);
+        let own = self.settings.address.path();
         let mut all = PushOutcome::UpToDate;
         for place in places {
-            let pushed = if own.as_ref() == Some(&place) {
+            let pushed = if own == Some(place) {
                 push_there()
             } else {
-                let place = as_git_finds(&place);
+                let place = as_git_finds(place);
                 push_to(&place, Annex::open(&place).ok().as_ref())
             };
             match pushed? {

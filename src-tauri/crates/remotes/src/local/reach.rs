@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use annex::Annex;
-use annex::settings::{RemoteSettings, as_git_finds};
+use annex::settings::{Address, RemoteSettings, as_git_finds};
 use model::Uuid;
 
 use super::{Local, top_of};
@@ -29,9 +29,13 @@ pub fn reach(
     mounts: &[PathBuf],
     before: Option<&Remote>,
 ) -> Result<Remote, Failed> {
-    let unsupported = || Failed::Refused(format!("{} are not supported yet", kind(settings)));
-    let path = settings.local_path(top_of(local)).ok_or_else(unsupported)?;
-    let path = as_git_finds(&path);
+    let unsupported = |what: &str| Failed::Refused(format!("{what} are not supported yet"));
+    let path = match &settings.address {
+        Address::Path(path) => as_git_finds(path),
+        Address::Special { .. } => return Err(unsupported("special remotes")),
+        Address::Http(_) => return Err(unsupported("http remotes")),
+        Address::Ssh(_) | Address::Unknown(_) => return Err(unsupported("remotes on other computers")),
+    };
     let there = match (open(&path), &settings.uuid) {
         (Ok(there), None) => {
             annex::settings::remember_uuid(local, &settings.name, there.uuid()).map_err(Failed::from)?;
@@ -126,12 +130,4 @@ fn elsewhere(path: &Path, uuid: &Uuid, mounts: &[PathBuf]) -> Result<Option<Anne
 fn is_same(one: &Path, other: &Path) -> bool {
     let identity = |path: &Path| path.metadata().map(|found| (found.dev(), found.ino())).ok();
     identity(one).is_some() && identity(one) == identity(other)
-}
-
-fn kind(settings: &RemoteSettings) -> &'static str {
-    match (&settings.special, &settings.url) {
-        (Some(_), _) | (None, None) => "special remotes",
-        (None, Some(url)) if url.starts_with("http") => "http remotes",
-        (None, Some(_)) => "remotes on other computers",
-    }
 }
