@@ -8,3 +8,15 @@ pub fn files(count: u64) -> String {
         count => format!("{count} files"),
     }
 }
+
+/// What is wrong in a TOML file, in one line.
+pub(crate) fn mistake(text: &str, error: &toml::de::Error) -> String {
+    let what = error.message().replace('\n', " ");
+    match error.span() {
+        Some(span) => {
+            let before = text.get(..span.start).unwrap_or(text);
+            format!("line {}: {what}", before.matches('\n').count() + 1)
+        }
+        None => what,
+    }
+}

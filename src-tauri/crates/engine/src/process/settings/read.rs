@@ -8,6 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::Written;
+use crate::words::mistake;
 
 /// The file as it is written. Other tables and keys may be there; they are nobody's mistake.
 #[derive(Deserialize, Default)]
@@ -43,7 +44,7 @@ struct Place(PathBuf);
 struct Speed(u64);
 
 pub(super) fn parse(text: &str) -> Result<Written, String> {
-    let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+    let file: File = toml::from_str(text).map_err(|error| mistake(text, &error))?;
     let unwritten = Settings::default();
     let settings = Settings {
         autostart: file.autostart,

@@ -11,6 +11,8 @@ use model::{RemoteName, RepoPath};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use crate::words::mistake;
+
 pub(crate) use writing::{Prepared, told, understood};
 
 /// The name of the file in `.git/anabranch`.
@@ -92,7 +94,7 @@ fn no_content() -> Policy {
 }
 
 fn parse(text: &str) -> Result<Policy, String> {
-    let written: Written = toml::from_str(text).map_err(|error| error.to_string())?;
+    let written: Written = toml::from_str(text).map_err(|error| mistake(text, &error))?;
     let rules = written.rule.into_iter().map(|rule| Rule {
         remote: rule.place,
         directory: rule.directory,
@@ -158,7 +160,7 @@ mod tests {
             ("[[rule]\n", "line 1"),
         ] {
             let told = parse(text).unwrap_err();
-            assert!(told.contains(part), "{text:?}: {told}");
+            assert!(told.contains(part) && !told.contains('\n'), "{text:?}: {told}");
         }
     }
 
