@@ -163,7 +163,8 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
     let parts = [
         (taken, "added or changed"),
         (counts.renamed, "renamed"),
-        (counts.removed, "removed"),
+        // A renamed file went from one path and came to another.
+        (counts.removed.saturating_sub(counts.renamed), "removed"),
     ];
     let parts: Vec<_> = parts
         .iter()

@@ -102,7 +102,7 @@ pub(super) fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Proble
         let show = show_where(&folder, &what);
         problems.push(problem(
             format!("{what} is left out: {why}."),
-            "Rename it or correct it.",
+            "Rename it, or put that right.",
             Some(show),
         ));
     }
