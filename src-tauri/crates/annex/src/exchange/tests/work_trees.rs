@@ -159,3 +159,24 @@ fn a_work_tree_with_edits_in_the_way_is_left_alone() {
     assert_eq!(clone.get("refs/heads/main"), Some(first));
     assert_eq!(clone.get("refs/heads/synced/main"), Some(second));
 }
+
+#[test]
+fn what_a_work_tree_shows_is_told_unless_that_is_another_branch() {
+    let here = Fixture::new();
+    let shown = |there: &Fixture| fetch(&here.annex, &there.path(), &origin(), "main").unwrap().shown;
+    let clone = Fixture::new();
+    assert_eq!(shown(&clone), Some(None), "nothing yet");
+    let first = clone.start(&many(2));
+    let second = clone.commit(&many(3), &[first], "second");
+    clone.set("refs/heads/synced/main", second);
+    assert_eq!(shown(&clone), Some(Some(first)));
+    clone.git(&["branch", "later", &second.to_string()]);
+    clone.git(&["checkout", "-q", "-f", "--detach", "later"]);
+    assert_eq!(shown(&clone), Some(Some(second)));
+    clone.git(&["checkout", "-q", "later"]);
+    assert_eq!(shown(&clone), None);
+
+    let drive = Fixture::bare();
+    push(&clone.annex, &drive.path(), &origin(), "main", &both()).unwrap();
+    assert_eq!(shown(&drive), None, "it has no files");
+}
