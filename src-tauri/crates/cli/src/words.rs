@@ -17,7 +17,18 @@ pub(crate) fn summary(folder: &Folder) -> String {
         line(format!("  'anabranch answer no': {}", question.no));
     }
     if folder.pause.is_some() {
-        line("'anabranch resume' lets it go on".to_owned());
+        line("paused; 'anabranch resume' ends the pause".to_owned());
+    }
+    if folder.conflicts > 0 {
+        let (was, their) = match folder.conflicts {
+            1 => ("was", "its"),
+            _ => ("were", "their"),
+        };
+        line(format!(
+            "{} {was} changed in two places at once: both versions are kept, with '.variant-' in {their} names. Keep what \
+             you want, and delete the rest",
+            engine::files(folder.conflicts)
+        ));
     }
     for problem in &folder.problems {
         line(format!(
@@ -160,6 +171,21 @@ mod tests {
         let text = json(&serde_json::to_string_pretty(&[EVIL, "ä"]).unwrap());
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
         assert_eq!(serde_json::from_str::<Vec<String>>(&text).unwrap(), [EVIL, "ä"]);
+    }
+
+    #[test]
+    fn conflicts_are_told_with_what_to_do() {
+        let mut folder = contract::Folder::at("/f".to_owned());
+        assert!(!summary(&folder).contains("variant"));
+        folder.conflicts = 1;
+        let told = summary(&folder);
+        assert!(told.contains("1 file was changed in two places at once"), "{told}");
+        folder.conflicts = 2;
+        let told = summary(&folder);
+        assert!(
+            told.contains("2 files were changed") && told.contains(".variant-"),
+            "{told}"
+        );
     }
 
     #[test]
