@@ -84,6 +84,22 @@ fn a_clone_that_nobody_tends_and_that_could_not_follow_is_told_until_it_has() {
 }
 
 #[test]
+fn why_tells_that_what_it_knows_is_of_an_earlier_time() {
+    let sandbox = Sandbox::new();
+    let folder = folder(&sandbox, "folder");
+    let clone = sandbox.path("clone");
+    run(sandbox.anabranch(["clone"]).arg(&folder).arg(&clone));
+    for place in [&clone, &folder] {
+        Actor::Anabranch.sync(&sandbox, place);
+    }
+    assert!(!why(&sandbox, &folder.join("letter")).contains("commits since"));
+    fs::write(clone.join("letter"), "Dear all there,\n").unwrap();
+    Actor::Anabranch.sync(&sandbox, &clone);
+    assert_eq!(fs::read(folder.join("letter")).unwrap(), b"Dear all there,\n");
+    has(&why(&sandbox, &folder.join("letter")), &["commits since"]);
+}
+
+#[test]
 fn each_file_that_is_not_synced_has_its_own_reason() {
     let sandbox = Sandbox::new();
     let folder = folder(&sandbox, "folder");

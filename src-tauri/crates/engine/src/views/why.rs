@@ -15,7 +15,11 @@ use crate::work::Workshop;
 
 /// Looks at what was observed of a file. Without an assistant no engine runs.
 pub(crate) fn why(workshop: &Workshop, assistant: Option<&Assistant>, path: &RepoPath) -> Result<Why, Error> {
-    let why = observed(workshop, assistant, path)?;
+    let mut why = observed(workshop, assistant, path)?;
+    if assistant.is_none() && is_old(workshop) {
+        why.sentence
+            .push_str("; so it was when an engine last looked here, and there were commits since");
+    }
     let waiting = workshop.waiting();
     let waits = match waiting.iter().find(|waiting| waiting.path == path.as_bytes()) {
         Some(waiting) => format!("a change from elsewhere waits for it ({})", waiting.why),
@@ -27,6 +31,15 @@ pub(crate) fn why(workshop: &Workshop, assistant: Option<&Assistant>, path: &Rep
     };
     let sentence = format!("{waits}; {}", why.sentence);
     Ok(Why { sentence, ..why })
+}
+
+/// True if there are commits that were not observed yet.
+fn is_old(workshop: &Workshop) -> bool {
+    let heads = workshop.refs().heads;
+    let described = workshop.observations().described();
+    described.is_ok_and(|described| {
+        described.tree.is_some() && (described.tree, described.annex) != (heads.tree, heads.annex)
+    })
 }
 
 fn observed(workshop: &Workshop, assistant: Option<&Assistant>, path: &RepoPath) -> Result<Why, Error> {
