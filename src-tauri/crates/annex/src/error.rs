@@ -18,12 +18,12 @@ pub enum Error {
         source: io::Error,
     },
     /// libgit2 refused an operation.
-    #[error("could not {doing}: {}", source.message())]
+    #[error("could not {doing}: {}", answer.message())]
     Git {
         /// The operation, as in "could not {doing}".
         doing: String,
         /// libgit2's answer.
-        source: git2::Error,
+        answer: git2::Error,
     },
     /// Something on disk or in git is not what it must be; nothing was changed.
     #[error("{0}")]
@@ -58,9 +58,9 @@ impl Error {
 
     /// For `map_err`: wraps libgit2's answer with what was being done.
     pub fn git(doing: impl Into<String>) -> impl FnOnce(git2::Error) -> Error {
-        move |source| Error::Git {
+        move |answer| Error::Git {
             doing: doing.into(),
-            source,
+            answer,
         }
     }
 
@@ -76,7 +76,7 @@ impl Error {
                 matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }
             Error::DiskReserve { .. } => true,
-            Error::Git { source, .. } => source.message().contains("No space left"),
+            Error::Git { answer, .. } => answer.message().contains("No space left"),
             Error::Damaged(_) | Error::Refused(_) | Error::Busy(_) => false,
         }
     }
