@@ -86,6 +86,16 @@ fn open(path: &Path) -> Result<Annex, Failed> {
     match path.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Failed::Away),
         Err(error) => return Err(Failed::Refused(format!("{} cannot be read: {error}", path.display()))),
+        Ok(_)
+            if path
+                .read_dir()
+                .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied) =>
+        {
+            return Err(Failed::Refused(format!(
+                "you have no permission to read {}",
+                path.display()
+            )));
+        }
         // The mount point of a drive that is not plugged in is an empty directory.
         Ok(_) if path.read_dir().is_ok_and(|mut entries| entries.next().is_none()) => {
             return Err(Failed::Away);
