@@ -107,6 +107,20 @@ fn deleted_files_can_be_kept() {
     }
 }
 
+/// Merges a commit and keeps the files that it deletes; the commit of that.
+#[track_caller]
+fn kept(fixture: &Fixture, deletes: Oid) -> Oid {
+    let what = Theirs {
+        commit: deletes,
+        reference: "refs/heads/synced/main",
+    };
+    let outcome = fixture.annex.merge_and_keep_files(&what, "kept", &GUARDED).unwrap();
+    let MergeOutcome::Merged { commit, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    commit
+}
+
 #[test]
 fn a_deleted_file_is_kept_although_another_has_its_content() {
     let mut base = ten_files();
@@ -120,14 +134,7 @@ fn a_deleted_file_is_kept_although_another_has_its_content() {
         .map(|(name, leaf)| (name.to_owned(), leaf))
         .into();
     let deletes = fixture.commit(&theirs, &[root], "theirs");
-    let what = Theirs {
-        commit: deletes,
-        reference: "refs/heads/synced/main",
-    };
-    let outcome = fixture.annex.merge_and_keep_files(&what, "kept", &GUARDED).unwrap();
-    let MergeOutcome::Merged { commit, .. } = outcome else {
-        panic!("{outcome:?}");
-    };
+    let commit = kept(&fixture, deletes);
     // One of the two was moved; which, nobody can say.
     let mut wanted = base.clone();
     wanted.insert("moved".into(), file("the same"));
@@ -142,15 +149,7 @@ fn a_file_is_kept_although_its_directory_became_a_file() {
     let fixture = Fixture::new();
     let root = fixture.start(&base);
     let deletes = fixture.commit(&theirs, &[root], "theirs");
-    let what = Theirs {
-        commit: deletes,
-        reference: "refs/heads/synced/main",
-    };
-    let outcome = fixture.annex.merge_and_keep_files(&what, "kept", &GUARDED).unwrap();
-    let MergeOutcome::Merged { commit, .. } = outcome else {
-        panic!("{outcome:?}");
-    };
-    let kept = fixture.leaves(commit);
+    let kept = fixture.leaves(kept(&fixture, deletes));
     assert_eq!(kept.len(), 11, "{kept:?}");
     assert!(base.iter().all(|(path, leaf)| kept.get(path) == Some(leaf)));
     fixture.assert_clean();
