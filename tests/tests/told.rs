@@ -44,7 +44,7 @@ fn has(said: &str, words: &[&str]) {
 }
 
 #[test]
-fn a_clone_that_nobody_tends_and_that_could_not_follow_is_told_until_it_has() {
+fn a_clone_without_an_engine_is_reported_until_its_files_follow() {
     let sandbox = Sandbox::new();
     let folder = folder(&sandbox, "folder");
     let clone = sandbox.path("clone");
@@ -84,7 +84,7 @@ fn a_clone_that_nobody_tends_and_that_could_not_follow_is_told_until_it_has() {
 }
 
 #[test]
-fn why_tells_that_what_it_knows_is_of_an_earlier_time() {
+fn why_says_that_its_answer_may_be_old() {
     let sandbox = Sandbox::new();
     let folder = folder(&sandbox, "folder");
     let clone = sandbox.path("clone");
@@ -92,11 +92,11 @@ fn why_tells_that_what_it_knows_is_of_an_earlier_time() {
     for place in [&clone, &folder] {
         Actor::Anabranch.sync(&sandbox, place);
     }
-    assert!(!why(&sandbox, &folder.join("letter")).contains("commits since"));
+    assert!(!why(&sandbox, &folder.join("letter")).contains("latest commits"));
     fs::write(clone.join("letter"), "Dear all there,\n").unwrap();
     Actor::Anabranch.sync(&sandbox, &clone);
     assert_eq!(fs::read(folder.join("letter")).unwrap(), b"Dear all there,\n");
-    has(&why(&sandbox, &folder.join("letter")), &["commits since"]);
+    has(&why(&sandbox, &folder.join("letter")), &["latest commits"]);
 }
 
 #[test]

@@ -17,8 +17,9 @@ use crate::work::Workshop;
 pub(crate) fn why(workshop: &Workshop, assistant: Option<&Assistant>, path: &RepoPath) -> Result<Why, Error> {
     let mut why = observed(workshop, assistant, path)?;
     if assistant.is_none() && is_old(workshop) {
-        why.sentence
-            .push_str("; so it was when an engine last looked here, and there were commits since");
+        why.sentence.push_str(
+            "; an engine last scanned this folder before its latest commits, so 'anabranch sync' may know more",
+        );
     }
     let waiting = workshop.waiting();
     let waits = match waiting.iter().find(|waiting| waiting.path == path.as_bytes()) {
