@@ -141,6 +141,13 @@ impl Settings {
     }
 }
 
+/// True if a repository would find room for so many bytes more, besides those that its owner keeps free. `config_log` is as for
+/// [`Settings::read`].
+pub fn has_room(annex: &Annex, bytes: u64, config_log: &BTreeMap<String, String>) -> bool {
+    let settings = Settings::read(annex, config_log);
+    settings.is_ok_and(|settings| annex.store().check_reserve(bytes, settings.diskreserve).is_ok())
+}
+
 /// What git's configuration says about one remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteSettings {

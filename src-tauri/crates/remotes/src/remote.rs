@@ -101,22 +101,17 @@ pub type FilesOf<'a> = dyn Fn(&[Key]) -> Vec<(RepoPath, Key)> + 'a;
 pub struct Travel<'a> {
     /// What, in this order, each with the file it is wanted for.
     pub wanted: &'a [Wanted],
-    /// What `git annex config` says for all clones.
+    /// The settings of `git annex config`.
     pub config: &'a BTreeMap<String, String>,
-    /// Told how far a content is.
+    /// Receives the progress of each key.
     pub progress: &'a (dyn Fn(&Key, Reached) + Sync),
     /// Set to stop as soon as possible.
     pub cancelled: &'a AtomicBool,
-    /// All files that have one of these contents.
+    /// Lists the files of some keys.
     pub files: &'a FilesOf<'a>,
 }
 
 impl Remote {
-    /// Its name in the configuration.
-    pub fn name(&self) -> &RemoteName {
-        &self.name
-    }
-
     /// Which repository it is.
     pub fn uuid(&self) -> &Uuid {
         &self.uuid

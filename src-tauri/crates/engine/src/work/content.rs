@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use annex::exchange::content::{Outcome as Copied, Wanted};
-use annex::settings::Settings;
 use annex::{Presence, Reached, VectorClock};
 use assistant::{Direction, Event, Id, Lot, Outcome, pacing};
 use model::{Key, RemoteName, RepoPath, Uuid};
@@ -202,10 +201,7 @@ pub(crate) fn look_for_room(workshop: &Workshop) -> bool {
             continue;
         };
         let has_room = match direction {
-            Direction::Get => Settings::read(workshop.annex(), &facts.config).is_ok_and(|settings| {
-                let store = workshop.annex().store();
-                store.check_reserve(size, settings.diskreserve).is_ok()
-            }),
+            Direction::Get => annex::settings::has_room(workshop.annex(), size, &facts.config),
             Direction::Send => {
                 let remote = workshop.remote(&name);
                 let contents = remote.as_ref().and_then(Remote::contents);

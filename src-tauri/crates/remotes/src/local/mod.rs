@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use annex::exchange::content::{Outcome, transfer};
 use annex::exchange::{PushOptions, PushOutcome, fetch, newest, push, tracked};
-use annex::settings::{RemoteSettings, Settings, as_git_finds};
+use annex::settings::{RemoteSettings, Settings, as_git_finds, has_room};
 use annex::{Annex, CheckoutOptions, Tenant};
 use model::{Key, Oid, RemoteName, Uuid};
 
@@ -160,8 +160,7 @@ impl Contents for Local {
     }
 
     fn has_room(&self, bytes: u64, config: &BTreeMap<String, String>) -> bool {
-        let settings = Settings::read(&self.there, config);
-        settings.is_ok_and(|settings| self.there.store().check_reserve(bytes, settings.diskreserve).is_ok())
+        has_room(&self.there, bytes, config)
     }
 
     fn set_aside(&self, key: &Key) -> Result<(), Failed> {
