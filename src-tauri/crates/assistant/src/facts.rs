@@ -1,4 +1,4 @@
-//! What events and effects speak of, so that neither needs the other.
+//! The nouns of events and effects, so that neither needs the other.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -242,7 +242,7 @@ impl Question {
     }
 }
 
-/// Which way a content goes.
+/// The direction of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// From the remote to here.

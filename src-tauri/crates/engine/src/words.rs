@@ -1,4 +1,4 @@
-//! Words that several rooms say alike.
+//! Wording that several rooms share.
 
 /// So many files.
 #[must_use]
@@ -9,7 +9,7 @@ pub fn files(count: u64) -> String {
     }
 }
 
-/// What is wrong in a TOML file, in one line.
+/// Describes a mistake in a TOML file in one line.
 pub(crate) fn mistake(text: &str, error: &toml::de::Error) -> String {
     let what = error.message().replace('\n', " ");
     match error.span() {

@@ -19,7 +19,7 @@ pub struct Remote {
     pub(crate) directories: Option<Directories>,
     pub(crate) git: Option<Arc<dyn Git>>,
     pub(crate) contents: Option<Arc<dyn Contents>>,
-    /// Held by who makes files there or fills them: a file made at the moment its content arrives is filled by neither.
+    /// Hold this while you make or fill files there. Otherwise a file that is made just as its content arrives stays empty.
     pub(crate) tree: Arc<Mutex<()>>,
 }
 
@@ -37,9 +37,9 @@ pub trait Git: Send + Sync {
     /// Fetches its branches.
     fn fetch(&self, into: &Annex) -> Result<Fetched, Failed>;
 
-    /// Pushes our branches to where git would push them, which is another place where the configuration says so, with
-    /// `commit` as that of the work tree (none for what is checked out). A work tree there that no engine runs in
-    /// follows, if it has no uncommitted files and `may_remove` allows its deletions (so many, of so many files).
+    /// Pushes our branches to where git would push them. `commit` is the commit of the work tree to push; none means the one
+    /// that is checked out. If no engine runs there, the push also updates the work tree, unless uncommitted files are in the
+    /// way or `may_remove` (given the number of deletions, and of all files) refuses.
     fn push(
         &self,
         from: &Annex,
@@ -47,32 +47,31 @@ pub trait Git: Send + Sync {
         may_remove: fn(usize, usize) -> bool,
     ) -> Result<PushOutcome, Failed>;
 
-    /// What its refs are, as one number that is another when they are others; none if they cannot be read.
+    /// A digest of its refs, which changes whenever they do; none if they cannot be read.
     fn state(&self) -> Option<u64>;
 
-    /// The git directory in which a change of its refs can be seen; none if it cannot be seen from here.
+    /// The git directory to watch for changes of its refs; none if nothing can be watched from here.
     fn watched(&self) -> Option<&Path>;
 
     /// True if an engine tends it and knows the repository `uuid` as one that it may push to.
     fn pushes_to(&self, uuid: &Uuid) -> bool;
 
-    /// Removes what was left there by this program when it was cut off, and keeps others waiting.
+    /// Removes locks that this program left there when it was killed: they would keep other programs waiting.
     fn clear_up(&self);
 }
 
 /// A remote that holds contents.
 pub trait Contents: Send + Sync {
-    /// Sends contents there, and has them appear in files there if nobody else does.
+    /// Sends contents there. If no engine runs there, it also fills the files that wait for them.
     fn store(&self, from: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)>;
 
     /// Gets contents from there.
     fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)>;
 
-    /// True if so many bytes more would find room there, without those that are to stay free. `config` is what
-    /// `git annex config` says for all clones.
+    /// True if `bytes` more fit there and leave its reserve free. `config` holds the settings of `git annex config`.
     fn has_room(&self, bytes: u64, config: &BTreeMap<String, String>) -> bool;
 
-    /// Takes a content away that is not what its key says.
+    /// Moves the content of a key out of use because its hash is wrong.
     fn set_aside(&self, key: &Key) -> Result<(), Failed>;
 
     /// True if it is still there: a drive may have been pulled out.
@@ -82,8 +81,8 @@ pub trait Contents: Send + Sync {
 /// What a remote had when it was fetched from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Its commit of the branch that is checked out here, or what its files are of if nobody tends them; none if it has none,
-    /// or its own branches contradict each other.
+    /// Its commit of the branch that is checked out here; if no engine runs there, the commit that its work tree shows. None
+    /// if it has no such commit, or its branches have diverged.
     pub tree: Option<Oid>,
     /// Its commit of the git-annex branch, likewise.
     pub annex: Option<Oid>,
@@ -93,7 +92,7 @@ pub struct Fetched {
     pub other_branch: Option<String>,
 }
 
-/// Tells the files that have one of some contents.
+/// Lists the files that have one of some keys as their content.
 pub type FilesOf<'a> = dyn Fn(&[Key]) -> Vec<(RepoPath, Key)> + 'a;
 
 /// How contents are to travel.

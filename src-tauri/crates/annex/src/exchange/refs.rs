@@ -41,8 +41,8 @@ pub struct Fetched {
     pub heads: RemoteHeads,
     /// The branch on which the files of the remote are, if it is another one.
     pub other_branch: Option<String>,
-    /// The commit whose files its work tree has (none before the first), if it has a work tree that is on the branch or on
-    /// none.
+    /// The commit that its work tree shows (none before the first commit). None if it has no work tree, or has another branch
+    /// checked out.
     pub shown: Option<Option<Oid>>,
 }
 
@@ -121,8 +121,8 @@ pub fn fetch(local: &Annex, path: &Path, name: &RemoteName, branch: &str) -> Res
     })
 }
 
-/// The commit whose files the work tree of a repository has, if it has one that is on `branch`, which is at `commit`, or on
-/// no branch.
+/// The commit that the work tree of a repository shows, if `branch`, which is at `commit`, is checked out there, or HEAD is
+/// detached.
 fn shown(there: &Repository, branch: &str, commit: Option<Oid>) -> Result<Option<Option<Oid>>> {
     if there.is_bare() {
         return Ok(None);

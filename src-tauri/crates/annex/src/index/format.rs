@@ -44,7 +44,7 @@ pub(crate) enum Fault {
 
 use Fault::{Damaged, Unsupported};
 
-/// What stands before the checksum of an index, if that is right.
+/// The bytes before the checksum of an index, if the checksum is right.
 fn body(data: &[u8]) -> Result<&[u8], Fault> {
     let Some((body, checksum)) = data.split_last_chunk::<CHECKSUM>() else {
         return Err(Damaged("it is too short"));
@@ -59,8 +59,8 @@ fn body(data: &[u8]) -> Result<&[u8], Fault> {
     Ok(body)
 }
 
-/// True if every path of an index stands in it as it is: not before version 4 are they abbreviated, and only an extension
-/// says that some stand elsewhere, or for all that is below them.
+/// True if the bytes of an intact index contain every path literally. Version 4 abbreviates paths; a split index has some in
+/// another file, and a sparse index names only a directory.
 pub(super) fn is_plain(data: &[u8]) -> bool {
     let is_known = data.last_chunk() != Some(&[0; CHECKSUM]);
     is_known

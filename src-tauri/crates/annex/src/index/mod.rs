@@ -97,7 +97,7 @@ impl Index {
         }
     }
 
-    /// False if no path in the index ends in `name`; much cheaper than to read it, and true where only that tells.
+    /// False if certainly no path in the index ends in `name`. Much cheaper than parsing the index.
     pub(crate) fn may_name(repository: &Repository, name: &[u8]) -> Result<bool> {
         let data = Directory::top(repository.path())?.read("index")?;
         Ok(data.is_none_or(|data| !format::is_plain(&data) || data.contains_str(name)))

@@ -112,8 +112,7 @@ fn fetch(git: &Repository, source: &Annex, branch: &str) -> Result<()> {
     git.set_head(&format!("refs/heads/{branch}")).map_err(doing())
 }
 
-/// Brings the branches of a repository, as those of the clone or as what was fetched (`heads` says where they go), the tags,
-/// and all that these lead to.
+/// Copies the branches and tags of a repository, with all objects that they lead to. `heads` is where the branches go.
 fn bring(git: &Repository, source: &Repository, heads: &str) -> Result<()> {
     let doing = || Error::git(format!("read the branches and tags of {}", source.path().display()));
     let (mut named, mut commits, mut objects) = (Vec::new(), Vec::new(), Vec::new());
@@ -158,7 +157,7 @@ fn bring(git: &Repository, source: &Repository, heads: &str) -> Result<()> {
     Ok(())
 }
 
-/// True for the branches that only syncing and adjusting use.
+/// True for branches that only git-annex's syncing and adjusting use.
 fn is_temporary(branch: &str) -> bool {
     ["synced/", "adjusted/", "views/"]
         .iter()

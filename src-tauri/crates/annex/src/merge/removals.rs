@@ -96,13 +96,13 @@ impl Gone {
         Ok(gone)
     }
 
-    /// Leaves out what came in another form at another path. (A file that git keeps may be annexed, and the reverse.)
+    /// Leaves out files that were renamed and locked or unlocked at the same time.
     fn leave_out_renamed(&mut self, odb: &Odb<'_>) -> Result<()> {
         let key = |blob: Blob| -> Result<Option<Key>> { Ok(annexed(odb, blob)?.map(|annexed| annexed.key)) };
         self.leave_out_moved(&key)
     }
 
-    /// Leaves out each file for which one came with the same content: one for one, of several that are alike the first.
+    /// Leaves out renamed files: each new file accounts for one deleted file with the same content, the first in order.
     fn leave_out_moved<C: Eq + Hash>(&mut self, content: &dyn Fn(Blob) -> Result<Option<C>>) -> Result<()> {
         let mut came: HashMap<C, Vec<Blob>> = HashMap::new();
         let mut others = Vec::new();
@@ -125,7 +125,7 @@ impl Gone {
         Ok(())
     }
 
-    /// Leaves out what has the same content as a file that stays: nothing is lost by that. Reads all of the other tree.
+    /// Leaves out files whose content another file still has. Reads all of the other tree.
     fn leave_out_copies(&mut self, odb: &Odb<'_>, after: git2::Oid) -> Result<()> {
         let mut alone: HashSet<git2::Oid> = self.files.iter().map(|(_, blob)| blob.id).collect();
         raw::differences(odb, None, Some(after), &mut |_, _, new| {

@@ -1,9 +1,8 @@
-//! How libgit2 reads the loose objects of the repositories that are opened here.
+//! A reader of loose objects that libgit2 asks before its own.
 //!
-//! libgit2 up to 1.9.7 never ends to read a loose object that is cut off in its middle, which is what a power cut can leave
-//! of one that git wrote without fsync (a later libgit2 fails: pull request 7346 there). It also waits for ever for a writer
-//! where a FIFO has an object's name. So it asks what is below for loose objects, those of alternates too: after its packs,
-//! before its own reading.
+//! libgit2 up to 1.9.7 loops for ever when it reads a truncated loose object (mended later: its pull request 7346). A power cut
+//! can truncate an object that git wrote without fsync. libgit2 also waits for ever if a FIFO has the name of an object. So every
+//! repository that we open gets this backend, for its own objects and those of its alternates. libgit2 asks its packs first.
 
 use std::ffi::{CString, OsStr, c_int, c_void};
 use std::fs::{self, File};
@@ -19,7 +18,7 @@ use super::inflated::{BUFFER, Opened};
 use super::large::{is_damage, name_of};
 use super::set_up_git;
 
-/// That of the packs in libgit2: of two that are alike, the one that was added first is asked first.
+/// The priority of libgit2's packs. Of equal backends, libgit2 asks the one first that was added first.
 const PRIORITY: c_int = 2;
 
 /// Opens the git repository at exactly this path.
@@ -30,7 +29,7 @@ pub(crate) fn open(path: &Path) -> Result<Repository, Error> {
     Ok(git)
 }
 
-/// The first member is what libgit2 knows of it, so that a pointer to the one is a pointer to the other.
+/// libgit2 knows only the first member; a pointer to it is also a pointer to the whole.
 #[repr(C)]
 struct Backend {
     head: raw::git_odb_backend,
@@ -41,7 +40,7 @@ struct Backend {
 #[allow(unsafe_code)]
 fn add_to(git: &Repository) -> Result<(), Error> {
     let mut odb = std::ptr::null_mut();
-    // SAFETY: the repository is open; what is got is freed below.
+    // SAFETY: the repository is open. The reference that we get is freed below.
     let got = unsafe { raw::git_repository_odb(&raw mut odb, git.raw()) };
     answer(got)?;
     let backend = Box::into_raw(Box::new(Backend {
@@ -57,7 +56,7 @@ fn add_to(git: &Repository) -> Result<(), Error> {
             exists: None,
             exists_prefix: None,
             refresh: None,
-            // Asked without a look whether it is there.
+            // libgit2 calls it without checking that it is there.
             foreach: Some(each),
             writepack: None,
             writemidx: None,
@@ -66,8 +65,8 @@ fn add_to(git: &Repository) -> Result<(), Error> {
         },
         objects: with_alternates(git.commondir().join("objects")),
     }));
-    // SAFETY: both are valid. libgit2 keeps the backend until it frees its objects, and frees it then, unless it refuses it
-    // here; the objects stay as long as the repository.
+    // SAFETY: both pointers are valid. libgit2 frees the backend together with the object database, unless it refuses the
+    // backend here. The repository keeps the database alive.
     unsafe {
         let added = raw::git_odb_add_backend(odb, backend.cast(), PRIORITY);
         if added < 0 {
@@ -87,7 +86,7 @@ fn answer(code: c_int) -> Result<(), Error> {
 
 #[allow(unsafe_code)]
 extern "C" fn free(backend: *mut raw::git_odb_backend) {
-    // SAFETY: libgit2 frees what `add_to` made, once.
+    // SAFETY: libgit2 calls this once, for a backend that `add_to` made.
     drop(unsafe { Box::from_raw(backend.cast::<Backend>()) });
 }
 
@@ -108,7 +107,7 @@ extern "C" fn read_header(
     backend: *mut raw::git_odb_backend,
     id: *const raw::git_oid,
 ) -> c_int {
-    // SAFETY: libgit2 hands over a backend of ours, the name of an object, and places for what it asks for.
+    // SAFETY: libgit2 passes a backend of ours, an object's id, and valid pointers for the answers.
     unsafe {
         let (objects, id) = (&(*backend.cast::<Backend>()).objects, Binding::from_raw(id));
         match first(objects, id, header) {
@@ -132,8 +131,8 @@ extern "C" fn read(
     backend: *mut raw::git_odb_backend,
     id: *const raw::git_oid,
 ) -> c_int {
-    // SAFETY: as above. What is allocated is libgit2's from then on, and as long as what is copied there, with a zero behind
-    // it, as libgit2 has it of its own objects.
+    // SAFETY: as above. libgit2 owns the allocation from then on. It has room for the content and, as libgit2's own objects
+    // have, for a zero behind it.
     unsafe {
         let (objects, id) = (&(*backend.cast::<Backend>()).objects, Binding::from_raw(id));
         let content = match first(objects, id, content) {
@@ -176,7 +175,7 @@ struct Problem {
     error: io::Error,
 }
 
-/// A directory of objects, and those that its `info/alternates` name, as far as libgit2 follows them.
+/// A directory of objects and its alternates, as deep as libgit2 follows them.
 fn with_alternates(objects: PathBuf) -> Vec<PathBuf> {
     const DEEPEST: usize = 5;
     let mut all = vec![objects];
@@ -198,7 +197,7 @@ fn with_alternates(objects: PathBuf) -> Vec<PathBuf> {
     all
 }
 
-/// Asks one directory after the other for an object; a problem with it in one does not hide it in the next.
+/// Asks each directory in turn. A damaged object in one doesn't hide a good one in the next.
 fn first<T>(directories: &[PathBuf], id: Oid, ask: fn(&Path) -> io::Result<Option<T>>) -> Result<Option<T>, Problem> {
     let mut problem = None;
     for objects in directories {
@@ -230,7 +229,7 @@ fn header(path: &Path) -> io::Result<Option<(ObjectType, Opened<BufReader<File>>
 
 /// Reads a loose object; none if there is no such object.
 fn content(path: &Path) -> io::Result<Option<(ObjectType, Vec<u8>)>> {
-    /// A header that lies about the size does not make the program ask for so much memory at once.
+    /// A wrong size in the header must not make us allocate that much at once.
     const AT_FIRST: u64 = 1 << 20;
     let Some((kind, opened)) = header(path)? else {
         return Ok(None);

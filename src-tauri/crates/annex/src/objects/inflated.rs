@@ -2,14 +2,14 @@ use std::io::{self, BufRead, ErrorKind, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-/// What is read at a time of what is compressed; of most objects only the header is wanted.
+/// How much compressed data to read at a time. Most readers want only the header of an object.
 pub(super) const BUFFER: usize = 16 << 10;
 
 /// No header of a loose object is longer: a kind, a size, and a zero.
 const LONGEST_HEADER: usize = 32;
 
-/// What a zlib stream holds. One that is cut off is an error, however little is missing: readers at hand take the end of
-/// the file for that of the stream, and its checksum for right.
+/// Reads what a zlib stream holds. A truncated stream is an error, even if only its checksum is missing; `flate2`'s reader takes
+/// the end of the file for the end of the stream.
 pub(super) struct Inflated<R> {
     from: R,
     state: Decompress,
@@ -48,7 +48,7 @@ impl<R: BufRead> Read for Inflated<R> {
     }
 }
 
-/// An object that is being read: its content, in parts.
+/// An object that is being read. Reading from it gives its content.
 pub(super) struct Opened<R> {
     pub(super) kind: Vec<u8>,
     /// In bytes, as the header says.
@@ -73,7 +73,7 @@ impl<R: BufRead> Opened<R> {
         Ok(None)
     }
 
-    /// An object that lies in a pack as it is, from where its content begins.
+    /// An object that a pack stores whole; `pack` is at its content.
     pub(super) fn packed(kind: &[u8], size: u64, pack: R) -> Self {
         Self {
             kind: kind.to_vec(),

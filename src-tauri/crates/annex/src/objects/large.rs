@@ -207,7 +207,7 @@ fn unreadable(objects: &Path, id: Oid, error: io::Error) -> Error {
     }
 }
 
-/// True if an object was read, but is none: so says who inflates it.
+/// True if reading an object failed because it is damaged.
 pub(super) fn is_damage(error: &io::Error) -> bool {
     let kinds = [
         ErrorKind::InvalidInput,

@@ -37,7 +37,7 @@ pub fn entry(annex: &Annex, name: &str) -> Result<Option<Entry>> {
     read(&snapshot(annex)?, name)
 }
 
-/// As [`entry`], for several at one moment.
+/// Reads several settings at once, each like [`entry`].
 pub fn entries<const N: usize>(annex: &Annex, names: [&str; N]) -> Result<[Option<Entry>; N]> {
     let config = snapshot(annex)?;
     let mut found = [const { None }; N];

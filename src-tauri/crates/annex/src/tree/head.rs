@@ -68,7 +68,7 @@ pub(crate) fn head_of(git: &git2::Repository) -> Result<Head> {
     Ok(Head { branch, commit })
 }
 
-/// The commit of a branch. Unlike libgit2's own words for this, an error says which object cannot be read.
+/// The commit of a branch. Its error names the unreadable object; that of `peel_to_commit` doesn't.
 pub(crate) fn commit_of<'r>(
     git: &'r git2::Repository,
     branch: &git2::Reference<'r>,

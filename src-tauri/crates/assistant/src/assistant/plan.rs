@@ -136,7 +136,7 @@ impl Assistant {
 
     /// What keeps a push to this remote waiting.
     pub(super) fn before_push(&self, remote: &RemoteName) -> Before {
-        // Its two commits come one after the other, and what its files need is known after both.
+        // An ingest makes two commits. Only after both is it known what to send.
         let is_ingesting = self.at_work.is_some_and(|(_, work)| work == Work::Ingest);
         Before {
             // What the files of a commit need is known when the first offer after observing it has ended; that logs have

@@ -1,4 +1,4 @@
-//! Changes what git and git-annex are told of one folder.
+//! Changes one folder's settings of git and git-annex.
 
 use annex::VectorClock;
 use annex::settings;

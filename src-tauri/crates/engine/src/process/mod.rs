@@ -1,4 +1,4 @@
-//! One process: which folders it keeps, what the settings say, and who asks it from outside.
+//! One process: the folders it syncs, its settings, and requests from outside.
 
 mod hosting;
 mod once;

@@ -1,4 +1,4 @@
-//! What git and git-annex are told of one folder: copies, space, and how files are added. Anybody may change it at any time.
+//! One folder's settings of git and git-annex: copies, disk reserve, and how to add files. Anybody may change them at any time.
 
 use annex::settings::{self, DISK_RESERVE, Entry, Source};
 use annex::{Annex, Facts};

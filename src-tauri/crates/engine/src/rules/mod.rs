@@ -1,4 +1,4 @@
-//! What was said of one folder: by its rules, by preferred content, and by the settings of git and git-annex.
+//! The rules of one folder, its preferred content, and its settings of git and git-annex.
 
 pub(crate) mod configured;
 pub(crate) mod policy;

@@ -1,4 +1,4 @@
-//! What people are shown of a folder, read only. Nothing here is used by the work.
+//! Read-only views of a folder for people. The work on it uses none of them.
 
 pub(crate) mod lists;
 pub(crate) mod status;

@@ -34,7 +34,7 @@ pub fn last_seen(local: &Annex, name: &RemoteName) -> annex::Result<(Option<Oid>
 }
 
 impl Local {
-    /// What became of something that was done there: if it failed and the repository has gone, that is why.
+    /// Turns an error into a failure: away, if the repository has gone meanwhile.
     fn ended<T>(&self, done: annex::Result<T>) -> Result<T, Failed> {
         done.map_err(|error| match self.there.is_there() {
             true => error.into(),
@@ -91,7 +91,7 @@ impl Git for Local {
             let branch = into.head()?.branch;
             let fetched = fetch(into, top_of(&self.there), &self.settings.name, &branch)?;
             let heads = fetched.heads;
-            // What was pushed to a clone that nobody tends is not in its files before its work tree has followed.
+            // If no engine runs there, the files follow a push only when its work tree is updated.
             let shown = match is_untended(&self.there)? {
                 true => fetched.shown,
                 false => None,
@@ -147,7 +147,7 @@ impl Contents for Local {
             let arrived = sent.iter().filter(|(_, outcome)| is_here(outcome));
             let arrived: Vec<Key> = arrived.map(|(key, _)| key.clone()).collect();
             let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
-            // The content is there; a file that could not be filled now is filled by whoever tends it next.
+            // The content has arrived. The next engine there fills the files that this one could not.
             let _ = self
                 .there
                 .populate(&(travel.files)(&arrived), annex::settings::is_thin(&self.there));
@@ -172,7 +172,7 @@ impl Contents for Local {
     }
 }
 
-/// Copies contents. Whoever owns the disk that they go to says how much of it is to stay free.
+/// Copies contents. The owner of the receiving disk decides how much of it stays free.
 fn carry(from: &Annex, to: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
     let Travel {
         wanted,

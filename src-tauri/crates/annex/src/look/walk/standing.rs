@@ -23,7 +23,7 @@ use crate::stat::Stat;
 pub enum Standing {
     /// It is tracked, and nothing keeps it from being taken in as it is.
     Tracked,
-    /// It is tracked, and was written to since it was taken in.
+    /// It is tracked, and differs from its index entry.
     Changed,
     /// It is not tracked, and nothing keeps it from being added.
     New,
@@ -137,7 +137,7 @@ impl Walk<'_> {
         })
     }
 
-    /// True if a file is certainly not as its entry in the index describes it.
+    /// True if the stat data of a file differ from its index entry.
     fn has_changed(&self, entry: &Entry, stat: &Stat) -> bool {
         entry.mode != GITLINK && !entry.is_not_looked_at() && !entry.is_of(stat, self.trust_ctime)
     }
