@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,8 +20,30 @@ use crate::wait::{PATIENCE, eventually};
 #[track_caller]
 #[must_use]
 pub fn ask(folder: &Path, command: &str) -> String {
+    ask_at(&socket(folder), command)
+}
+
+/// Where the engine of a folder listens.
+///
+/// # Panics
+///
+/// When no engine runs in the folder.
+#[track_caller]
+#[must_use]
+pub fn socket(folder: &Path) -> PathBuf {
     let note = fs::read_to_string(folder.join(".git/anabranch/engine")).unwrap();
-    let mut stream = UnixStream::connect(note.trim_end()).unwrap();
+    note.trim_end().into()
+}
+
+/// Sends a command to the engine that listens at a socket, and gives back the reply.
+///
+/// # Panics
+///
+/// When nobody listens there, or does not answer.
+#[track_caller]
+#[must_use]
+pub fn ask_at(socket: &Path, command: &str) -> String {
+    let mut stream = UnixStream::connect(socket).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     writeln!(stream, "{command}").unwrap();
     let mut reply = String::new();

@@ -1,7 +1,11 @@
 //! Drives and small disks, real ones as far as the machine allows.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::Sandbox;
 use crate::run::{run, told};
@@ -244,6 +248,7 @@ impl Drop for SmallDisk {
 /// nothing is told there.
 pub struct Share {
     mount_point: PathBuf,
+    program: Child,
 }
 
 impl Share {
@@ -255,8 +260,23 @@ impl Share {
     pub fn new(sandbox: &Sandbox, folder: &Path, name: &str) -> Result<Share, String> {
         let mount_point = sandbox.path(name);
         std::fs::create_dir(&mount_point).map_err(|error| error.to_string())?;
-        possible(sandbox.command("bindfs").arg(folder).arg(&mount_point))?;
-        Ok(Share { mount_point })
+        let mut program = sandbox.command("bindfs");
+        program.arg("-f").arg(folder).arg(&mount_point);
+        let mut share = Share {
+            program: program.spawn().map_err(|error| error.to_string())?,
+            mount_point,
+        };
+        loop {
+            let mounts = std::fs::read_to_string("/proc/self/mountinfo").map_err(|error| error.to_string())?;
+            let point = share.mount_point.to_string_lossy();
+            if mounts.lines().any(|mount| mount.split(' ').nth(4) == Some(&*point)) {
+                return Ok(share);
+            }
+            if let Ok(Some(status)) = share.program.try_wait() {
+                return Err(format!("bindfs ended with {status}"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Where the folder is seen.
@@ -264,10 +284,28 @@ impl Share {
     pub fn path(&self) -> &Path {
         &self.mount_point
     }
+
+    /// Lets whoever looks at it wait, as a server that does not answer.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Answers those who waited, and all others again.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        // It runs until it is let go of.
+        let _ = kill(Pid::from_raw(self.program.id().cast_signed()), signal);
+    }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
+        // Frozen, it would let the others wait that look at the mount.
+        let _ = self.program.kill();
+        let _ = self.program.wait();
         let _ = Command::new("umount").arg("--lazy").arg(&self.mount_point).status();
     }
 }

@@ -29,6 +29,11 @@ pub enum Effect {
         /// This effect.
         id: Id,
     },
+    /// Give files their contents that are here, as many as can be done in a few seconds. Ends in [`crate::Event::Filled`].
+    Fill {
+        /// This effect.
+        id: Id,
+    },
     /// Find out if a remote can be reached and which repository it is. Ends in [`crate::Event::Probed`].
     Probe {
         /// This effect.
@@ -63,8 +68,8 @@ pub enum Effect {
         /// The remote.
         remote: RemoteName,
     },
-    /// Bring the observations up to date with the refs, and fill work-tree files whose content has arrived. Ends in
-    /// [`crate::Event::Observed`].
+    /// Bring the observations up to date with the refs. Ends in [`crate::Event::Observed`], with which
+    /// [`crate::Event::Unfilled`] comes if contents have arrived whose files are to be filled.
     Observe {
         /// This effect.
         id: Id,

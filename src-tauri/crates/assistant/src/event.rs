@@ -25,6 +25,8 @@ pub enum Event {
     /// The special remotes of the configuration that nobody has said to be right: until somebody has, no remote is listed as
     /// one that may be sent to. Told before the remotes are listed.
     UnverifiedListed(BTreeSet<RemoteName>),
+    /// Files are placeholders of contents that are here.
+    Unfilled,
     /// The rules of the folder are others than before.
     RulesChanged,
     /// Something was mounted, unmounted or connected: remotes may have come or gone.
@@ -73,6 +75,15 @@ pub enum Event {
     Restored {
         /// The effect.
         id: Id,
+        /// Why something could not be done, if it could not.
+        failed: Option<Failure>,
+    },
+    /// A fill ended.
+    Filled {
+        /// The effect.
+        id: Id,
+        /// True if more files are to be filled.
+        more: bool,
         /// Why something could not be done, if it could not.
         failed: Option<Failure>,
     },

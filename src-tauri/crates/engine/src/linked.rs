@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use surroundings::{Place, Scope, Watch};
 
 /// A file that people write, and that may be a link to where they keep such files: what happens there concerns it too.
+#[derive(Clone)]
 pub(crate) struct Linked {
     named: PathBuf,
     /// Where it really is, if it is a link.
@@ -14,9 +15,13 @@ impl Linked {
         Self { named, target: None }
     }
 
-    /// Has the directory watched that it leads to now, and no other, unless that `is_watched` in any case.
-    pub(crate) fn follow(&mut self, watch: &Watch, is_watched: impl Fn(&Path) -> bool) {
-        let target = self.named.canonicalize().ok().filter(|target| *target != self.named);
+    /// Where it leads now, if it is a link. May wait for its file system.
+    pub(crate) fn find(&self) -> Option<PathBuf> {
+        self.named.canonicalize().ok().filter(|target| *target != self.named)
+    }
+
+    /// Has the directory watched that `target` is in, and no other, unless that `is_watched` in any case.
+    pub(crate) fn follow(&mut self, target: Option<PathBuf>, watch: &Watch, is_watched: impl Fn(&Path) -> bool) {
         let directory = |target: &Option<PathBuf>| {
             let directory = target.as_deref().and_then(Path::parent)?;
             (!is_watched(directory)).then(|| directory.to_owned())
@@ -26,7 +31,7 @@ impl Linked {
             // A watch that has ended is noticed when its changes end.
             let _ = before.map(|before| watch.remove(&before));
             let _ = now.map(|path| {
-                watch.add(Place {
+                watch.add_soon(Place {
                     path,
                     scope: Scope::Alone,
                 })

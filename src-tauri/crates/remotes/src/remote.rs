@@ -50,7 +50,7 @@ pub trait Git: Send + Sync {
     /// A digest of its refs, which changes whenever they do; none if they cannot be read.
     fn state(&self) -> Option<u64>;
 
-    /// The git directory to watch for changes of its refs; none if nothing can be watched from here.
+    /// The git directory to watch for changes of its refs, without symlinks; none if nothing can be watched from here.
     fn watched(&self) -> Option<&Path>;
 
     /// True if an engine tends it and knows the repository `uuid` as one that it may push to.

@@ -30,6 +30,7 @@ impl World {
             Effect::Look { id, scope } => Ok(self.look(repo, id, &scope)),
             Effect::Ingest { id, look, removals } => self.ingest(repo, id, look, removals),
             Effect::Restore { id } => Ok(self.restore(repo, id)),
+            Effect::Fill { id } => Ok(self.fill(id)),
             Effect::Probe { id, remote } => Ok(self.probe(repo, id, &remote)),
             Effect::Fetch { id, remote } => Ok(self.fetch(repo, id, &remote)),
             Effect::Merge { id, partial, said } => self.merge(repo, id, partial, said),
@@ -365,6 +366,15 @@ impl World {
         Event::Restored { id, failed: None }
     }
 
+    /// Files of this world have no placeholders: only that it ends, and how, is of interest.
+    fn fill(&mut self, id: Id) -> Event {
+        Event::Filled {
+            id,
+            more: self.chance.one_in(4),
+            failed: self.fails().then(|| "the folder cannot be written".into()),
+        }
+    }
+
     fn probe(&mut self, repo: RepoNo, id: Id, remote: &RemoteName) -> Event {
         let target = self
             .remote_slot(repo, remote)
@@ -510,6 +520,9 @@ impl World {
         }
         if let Some(engine) = &mut self.repos[repo].engine {
             engine.classes = known;
+        }
+        if self.chance.one_in(4) {
+            self.tell_later(repo, Event::Unfilled);
         }
         Event::Observed {
             id,

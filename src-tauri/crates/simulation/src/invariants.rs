@@ -52,6 +52,7 @@ pub(crate) fn remote_of(effect: &Effect) -> Option<&RemoteName> {
         Effect::Look { .. }
         | Effect::Ingest { .. }
         | Effect::Restore { .. }
+        | Effect::Fill { .. }
         | Effect::Merge { .. }
         | Effect::Observe { .. }
         | Effect::Offer { .. }
@@ -82,6 +83,7 @@ impl UnderWay {
             | Event::RefsMoved(_)
             | Event::RemoteRefsMoved(_)
             | Event::UnverifiedListed(_)
+            | Event::Unfilled
             | Event::RulesChanged
             | Event::PlacesChanged
             | Event::FirstAsked
@@ -91,6 +93,7 @@ impl UnderWay {
             Event::Looked { id, .. }
             | Event::Ingested { id, .. }
             | Event::Restored { id, .. }
+            | Event::Filled { id, .. }
             | Event::Probed { id, .. }
             | Event::Fetched { id, .. }
             | Event::Merged { id, .. }
@@ -134,6 +137,7 @@ impl UnderWay {
             Effect::Look { id, .. }
             | Effect::Ingest { id, .. }
             | Effect::Restore { id }
+            | Effect::Fill { id }
             | Effect::Merge { id, .. }
             | Effect::Observe { id } => (*id, Kind::Repository),
             Effect::Probe { id, remote } => (*id, Kind::Probe(remote.clone())),

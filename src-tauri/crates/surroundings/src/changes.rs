@@ -10,7 +10,7 @@ mod tests;
 mod watcher;
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 pub use outlet::Changes;
@@ -45,7 +45,7 @@ pub struct Blind {
 pub enum Why {
     /// More happened at once than the kernel or the listener could hold.
     Overflow,
-    /// The place is not there, was replaced, or a file system was mounted there or unmounted.
+    /// The place is not there, was replaced or has just been added, or a file system was mounted there or unmounted.
     Missing,
     /// The user's limit of watched directories is reached (`fs.inotify.max_user_watches`).
     WatchLimit,
@@ -126,31 +126,40 @@ impl Watch {
     /// Watches one more place. When it returns, every change there from now on will be reported; a place that is not
     /// there yet, or cannot be watched in full, is reported as [`Change::Blind`].
     pub fn add(&self, place: Place) -> Result<(), WatchError> {
-        self.ask(|done| Message::Add(place, done))
+        let (done, answer) = sync_channel(1);
+        self.tell(Message::Add(place, Some(done)))?;
+        answer.recv().map_err(|_| WatchError::Ended)
     }
 
-    /// Stops watching a place.
+    /// Watches one more place without waiting for that, as its file system may not answer. A [`Change::Rescan`] of it comes
+    /// when it is watched.
+    pub fn add_soon(&self, place: Place) -> Result<(), WatchError> {
+        self.tell(Message::Add(place, None))
+    }
+
+    /// Stops watching a place. What happened there just now may still be reported.
     pub fn remove(&self, path: &Path) -> Result<(), WatchError> {
-        self.ask(|done| Message::Remove(path.to_owned(), done))
+        self.tell(Message::Remove(path.to_owned()))
     }
 
     /// Watches a directory again because something was mounted there: what was watched is covered by it. Then comes a
     /// [`Change::Rescan`] of it. Does not wait for that. Of a directory that is not in a watched place nothing comes.
     pub fn mounted(&self, path: &Path) -> Result<(), WatchError> {
-        let message = Message::Mounted(path.to_owned());
-        self.messages.send(message).map_err(|_| WatchError::Ended)
+        self.tell(Message::Mounted(path.to_owned()))
     }
 
-    fn ask(&self, message: impl FnOnce(SyncSender<()>) -> Message) -> Result<(), WatchError> {
-        let (done, answer) = sync_channel(1);
-        self.messages.send(message(done)).map_err(|_| WatchError::Ended)?;
-        answer.recv().map_err(|_| WatchError::Ended)
+    fn tell(&self, message: Message) -> Result<(), WatchError> {
+        self.messages.send(message).map_err(|_| WatchError::Ended)
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // If it cannot be sent, the thread has already ended.
-        let _ = self.messages.send(Message::End);
+        // If it cannot be sent, the thread has already ended; or it waits for a file system that does not answer, and then
+        // nobody is to wait for it.
+        if let Err(TrySendError::Full(end)) = self.messages.try_send(Message::End) {
+            let messages = self.messages.clone();
+            std::thread::spawn(move || messages.send(end));
+        }
     }
 }

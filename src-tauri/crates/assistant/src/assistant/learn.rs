@@ -62,6 +62,7 @@ impl Assistant {
                     self.ask(Question::Unverified(remote), effects);
                 }
             }
+            Event::Unfilled => self.unfilled = true,
             Event::RulesChanged => {
                 // What the new rules allow of it goes on where it was.
                 self.rules_changed = true;
@@ -133,6 +134,11 @@ impl Assistant {
             Event::Restored { id, failed } => {
                 self.end_work(id);
                 self.intake.count_lost(now, None);
+                self.tried(now, failed);
+            }
+            Event::Filled { id, more, failed } => {
+                self.end_work(id);
+                self.unfilled |= more || failed.is_some();
                 self.tried(now, failed);
             }
             Event::Probed { id, reach } => {

@@ -18,7 +18,7 @@ use crate::syncing;
 
 /// What a repository does by itself: one value that takes facts and gives back what to do.
 ///
-/// Its work on its own repository (look, ingest, restore, merge, observe) goes one at a time; fetches, pushes and
+/// Its work on its own repository (look, ingest, restore, merge, observe, fill) goes one at a time; fetches, pushes and
 /// transfers run beside it, at most one fetch or push with each remote.
 #[derive(Debug, Clone)]
 pub struct Assistant {
@@ -45,6 +45,8 @@ pub struct Assistant {
     /// The user confirmed that so many files that are gone were deleted on purpose.
     removals_confirmed: usize,
     restore_asked: bool,
+    /// Files wait for contents that are here.
+    unfilled: bool,
     /// What waits for the user, the longest first.
     questions: Vec<Question>,
     /// What the user said of deletions that a merge held, until a merge has done it.
@@ -65,7 +67,7 @@ pub struct Assistant {
     /// Merges in a row that left something unmerged and changed nothing.
     merges_in_vain: u32,
     /// The last work of each kind that takes turns.
-    turns: [Id; 3],
+    turns: [Id; 4],
     repository_failures: u32,
     /// The last try failed because of a lock.
     locked_since: Option<Timestamp>,
@@ -80,6 +82,7 @@ enum Work {
     Restore,
     Merge,
     Observe,
+    Fill,
 }
 
 /// The kinds of work that take turns.
@@ -88,6 +91,7 @@ enum Turn {
     Observe,
     Look,
     Merge,
+    Fill,
 }
 
 impl Assistant {
@@ -113,6 +117,7 @@ impl Assistant {
             looked: None,
             removals_confirmed: 0,
             restore_asked: false,
+            unfilled: false,
             questions: Vec::new(),
             said: None,
             root: Root::Same,
@@ -124,7 +129,7 @@ impl Assistant {
             waits: 0,
             waiting_at: None,
             merges_in_vain: 0,
-            turns: [Id::default(); 3],
+            turns: [Id::default(); 4],
             repository_failures: 0,
             locked_since: None,
             retry_at: None,
@@ -234,6 +239,7 @@ impl Assistant {
         self.at_work.is_some()
             || self.looked.is_some()
             || due
+            || self.wants_fill()
             || self.refs.unmerged
             || self.is_behind()
             || self.content.offering.is_some()
@@ -245,7 +251,11 @@ impl Assistant {
         if self.paused || self.root != Root::Same {
             return false;
         }
-        let due = self.looked.is_some() || self.intake.due_at().is_some() || self.wants_merge() || self.is_behind();
+        let due = self.looked.is_some()
+            || self.intake.due_at().is_some()
+            || self.wants_merge()
+            || self.wants_fill()
+            || self.is_behind();
         self.at_work.is_some()
             || due && self.retry_at.is_none()
             || self.content.offering.is_some()

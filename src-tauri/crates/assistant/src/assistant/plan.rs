@@ -71,18 +71,19 @@ impl Assistant {
         }
     }
 
-    /// Merges, observes or looks. What was done the longest ago comes first, so that none is ever kept waiting by the
+    /// Merges, observes, looks or fills. What was done the longest ago comes first, so that none is ever kept waiting by the
     /// others; but every second turn is for merging, which brings files and makes observing due again.
     fn plan_by_turns(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let due = [
             (Turn::Observe, self.is_behind()),
             (Turn::Look, self.intake.due_at().is_some_and(|at| at <= now)),
             (Turn::Merge, self.wants_merge()),
+            (Turn::Fill, self.wants_fill()),
         ];
         let last = self.turns.iter().max().copied();
         let since = |turn: Turn| match turn {
             Turn::Merge if last != Some(self.turns[turn as usize]) => Id::default(),
-            Turn::Merge | Turn::Observe | Turn::Look => self.turns[turn as usize],
+            Turn::Merge | Turn::Observe | Turn::Look | Turn::Fill => self.turns[turn as usize],
         };
         let due = due.into_iter().filter(|(_, is_due)| *is_due);
         let Some((turn, _)) = due.min_by_key(|(turn, _)| since(*turn)) else {
@@ -111,6 +112,12 @@ impl Assistant {
                 effects.push(Effect::Merge { id, partial, said });
                 id
             }
+            Turn::Fill => {
+                self.unfilled = false;
+                let id = self.start(Work::Fill);
+                effects.push(Effect::Fill { id });
+                id
+            }
         };
         self.turns[turn as usize] = id;
     }
@@ -132,6 +139,10 @@ impl Assistant {
         let unmerged = self.refs.unmerged && self.merge_at.is_none();
         let may_follow = !self.waiting.is_empty() && self.waiting_at.is_none();
         (unmerged || may_follow) && !self.merge_blocked && self.root == Root::Same
+    }
+
+    pub(super) fn wants_fill(&self) -> bool {
+        self.unfilled && self.root == Root::Same
     }
 
     /// What keeps a push to this remote waiting.

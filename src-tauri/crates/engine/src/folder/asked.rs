@@ -13,6 +13,7 @@ use super::settings;
 use super::{Ended, Folder, PATIENCE};
 use crate::Error;
 use crate::rules::policy;
+use crate::views::contacts::Contacts;
 use crate::views::lists;
 use crate::views::status;
 use crate::views::why;
@@ -22,7 +23,12 @@ impl Folder {
     pub(super) fn asked(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
         let answer = match command {
             Command::Status => Reply::Status(Box::new(self.status())),
-            Command::Why { path } => self.why(&path),
+            Command::Why { path } => {
+                let contacts = Contacts::of(&self.assistant);
+                return self.look_up(reply, move |workshop| {
+                    why::why(workshop, Some(&contacts), &inside(&path)?).map(Reply::Why)
+                });
+            }
             Command::Pause { until } => return self.begin_pause(until, reply),
             Command::Resume => {
                 self.resume();
@@ -37,9 +43,9 @@ impl Folder {
                 return;
             }
             Command::First { path, place } => {
-                let now = first::Now::of(&self.assistant);
+                let contacts = Contacts::of(&self.assistant);
                 return self.change(reply, move |workshop| {
-                    let said = first::put_first(workshop, &inside(&path)?, place.as_deref(), &now)?;
+                    let said = first::put_first(workshop, &inside(&path)?, place.as_deref(), &contacts)?;
                     Ok((vec![Event::FirstAsked], Reply::Said(said)))
                 });
             }
@@ -121,11 +127,6 @@ impl Folder {
         };
         // Whoever asked may have gone.
         let _ = reply.send(answer);
-    }
-
-    fn why(&self, path: &str) -> Reply {
-        let why = inside(path).and_then(|path| why::why(&self.workshop, Some(&self.assistant), &path));
-        why.map_or_else(refused, Reply::Why)
     }
 
     /// Answers what may take a while and changes nothing, beside the loop.

@@ -1,35 +1,21 @@
 //! Puts the content of a file first on its way somewhere.
 
-use std::collections::BTreeSet;
-
-use assistant::{Assistant, Direction, Reach};
+use assistant::Direction;
 use model::{RemoteName, RepoPath};
 
 use crate::Error;
+use crate::observations::Reader;
+use crate::views::contacts::Contacts;
 use crate::views::status::{is_kept_away, takes_nothing};
 use crate::work::Workshop;
 
-/// What decides when something can go.
-pub(crate) struct Now {
-    is_paused: bool,
-    /// The remotes that are there.
-    there: BTreeSet<RemoteName>,
-}
-
-impl Now {
-    pub(crate) fn of(assistant: &Assistant) -> Self {
-        let there = assistant
-            .remotes()
-            .filter(|view| matches!(view.reach, Some(Reach::Here(_))));
-        Self {
-            is_paused: assistant.is_paused(),
-            there: there.map(|view| view.name.clone()).collect(),
-        }
-    }
-}
-
 /// Lets the content of a file be the next that goes to a place, or comes to this folder; says when that is.
-pub(crate) fn put_first(workshop: &Workshop, path: &RepoPath, place: Option<&str>, now: &Now) -> Result<String, Error> {
+pub(crate) fn put_first(
+    workshop: &Workshop,
+    path: &RepoPath,
+    place: Option<&str>,
+    contacts: &Contacts,
+) -> Result<String, Error> {
     let failed = |source| Error::Observations {
         path: workshop.annex().own_dir(),
         source,
@@ -48,7 +34,8 @@ pub(crate) fn put_first(workshop: &Workshop, path: &RepoPath, place: Option<&str
         None => ("this folder", Some(here)),
         Some(remote) => (remote.name.as_str(), remote.uuid.as_ref()),
     };
-    let facts = workshop.observations().file(path).map_err(failed)?;
+    let reader = Reader::open(&workshop.annex().own_dir()).map_err(failed)?;
+    let facts = reader.file(path).map_err(failed)?;
     let Some(facts) = facts else {
         return refused(format!("{path} is not in the annex as last observed"));
     };
@@ -74,10 +61,9 @@ pub(crate) fn put_first(workshop: &Workshop, path: &RepoPath, place: Option<&str
     if is_barred {
         return refused(format!("a rule keeps {path} from {to}; change the rule to let it go"));
     }
-    let forgotten = workshop
-        .observations()
-        .forget_failures_of(&facts.key, remote.map(|remote| &remote.name));
-    forgotten.map_err(failed)?;
+    workshop
+        .failures()
+        .forget_key(&facts.key, remote.map(|remote| &remote.name));
     workshop
         .precedence()
         .put_first(destination, &facts.key, workshop.clock.now());
@@ -85,9 +71,9 @@ pub(crate) fn put_first(workshop: &Workshop, path: &RepoPath, place: Option<&str
         None => remotes.values().any(|holder| {
             let has = holder.uuid.as_ref().is_some_and(|uuid| facts.have.contains(uuid));
             let may_give = holder.gives_contents() && !facts.barred.contains(&(holder.name.clone(), Direction::Get));
-            has && may_give && now.there.contains(&holder.name)
+            has && may_give && contacts.is_there(&holder.name)
         }),
-        Some(remote) => now.there.contains(&remote.name),
+        Some(remote) => contacts.is_there(&remote.name),
     };
     let goes = match remote {
         None => "to come here".to_owned(),
@@ -103,7 +89,9 @@ pub(crate) fn put_first(workshop: &Workshop, path: &RepoPath, place: Option<&str
         None if !is_there => {
             format!("it is the next {goes} when a place that has it is there again, if Anabranch is not stopped before")
         }
-        Some(_) | None if now.is_paused => format!("it is the next {goes} when this folder is not paused any more"),
+        Some(_) | None if contacts.is_paused => {
+            format!("it is the next {goes} when this folder is not paused any more")
+        }
         Some(_) | None => format!("it is the next {goes}"),
     })
 }
@@ -112,17 +100,16 @@ pub(crate) fn put_first(workshop: &Workshop, path: &RepoPath, place: Option<&str
 mod tests {
     use model::{Key, RepoPath};
 
-    use super::{Now, put_first};
+    use super::put_first;
+    use crate::views::contacts::Contacts;
     use crate::views::lists::tests::{Scene, scene, some};
 
     /// What is said while the remote is away, there, or the folder paused.
     fn said(scene: &Scene, path: &[u8], place: Option<&str>, when: &str) -> Result<String, String> {
         let path = RepoPath::parse(path).unwrap();
-        let now = Now {
-            is_paused: when == "paused",
-            there: (when != "away").then(|| scene.remote.0.clone()).into_iter().collect(),
-        };
-        put_first(&scene.workshop, &path, place, &now).map_err(|error| error.to_string())
+        let there = (when != "away").then_some(&scene.remote.0);
+        let contacts = Contacts::with(there, when == "paused");
+        put_first(&scene.workshop, &path, place, &contacts).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -159,16 +146,16 @@ mod tests {
         scene.observe(some());
         let name = scene.remote.0.as_str();
         let path = RepoPath::parse(b"b-/x").unwrap();
-        let key: Key = scene.workshop.observations().file(&path).unwrap().unwrap().key;
+        let key: Key = scene.workshop.reader().unwrap().file(&path).unwrap().unwrap().key;
         // How often in a row it has failed.
         let failures = || {
-            let observations = scene.workshop.observations();
             let failures = std::cell::Cell::new(0);
             let count = |count| {
                 failures.set(count);
                 std::time::Duration::from_secs(60)
             };
-            observations.note_failure(&key, &format!("{name}>"), 0, count).unwrap();
+            let way = (&scene.remote.0, assistant::Direction::Send);
+            scene.workshop.failures().note(&key, way, model::Timestamp(0), count);
             failures.get()
         };
         assert_eq!((failures(), failures()), (1, 2));

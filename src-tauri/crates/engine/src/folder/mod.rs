@@ -1,7 +1,7 @@
 //! The loop of one folder: facts become events, effects become work. The only owner of its [`Assistant`].
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +65,8 @@ pub(crate) struct Folder {
     ended: mpsc::UnboundedReceiver<Ended>,
     end: mpsc::UnboundedSender<Ended>,
     commands: mpsc::UnboundedReceiver<Asked>,
+    /// What was so when the folder was opened.
+    beginning: Vec<Event>,
     /// Effects under way.
     under_way: usize,
     examining: bool,
@@ -86,7 +88,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Takes charge of the repository at `path`. Must be called inside a tokio runtime.
+    /// Takes charge of the repository at `path`. Waits for its disk. Must be called inside a tokio runtime.
     pub(crate) fn open(
         path: &Path,
         mounts: watch::Receiver<Arc<[Mount]>>,
@@ -113,6 +115,14 @@ impl Folder {
         let workshop = Arc::new(Workshop::open(annex, clock, Arc::clone(household))?);
         let (end, ended) = mpsc::unbounded_channel();
         let (watching, changes) = Watching::start(&workshop, &before)?;
+        // Before the configuration is read: a change of it after that is noticed.
+        workshop.remember_stamps();
+        let remotes = workshop.list_remotes();
+        let beginning = vec![
+            Event::RefsMoved(workshop.refs()),
+            Event::UnverifiedListed(workshop.unverified()),
+            Event::RemotesListed(remotes),
+        ];
         let (ask, commands) = mpsc::unbounded_channel();
         let notes = Arc::downgrade(&workshop);
         let say = move |what| {
@@ -136,6 +146,7 @@ impl Folder {
             ended,
             end,
             commands,
+            beginning,
             under_way: 0,
             examining: false,
             examine_again: false,
@@ -232,14 +243,11 @@ impl Folder {
     }
 
     fn begin(&mut self) {
-        // Before the configuration is read: a change of it after that is noticed.
-        self.workshop.remember_stamps();
         // Before anything that would start work.
         self.heed_pause();
-        let remotes = self.workshop.list_remotes();
-        self.handle(Event::RefsMoved(self.workshop.refs()));
-        self.handle(Event::UnverifiedListed(self.workshop.unverified()));
-        self.handle(Event::RemotesListed(remotes));
+        for event in std::mem::take(&mut self.beginning) {
+            self.handle(event);
+        }
     }
 
     fn handle(&mut self, event: Event) {
@@ -256,6 +264,7 @@ impl Folder {
             Effect::Look { .. }
             | Effect::Ingest { .. }
             | Effect::Restore { .. }
+            | Effect::Fill { .. }
             | Effect::Probe { .. }
             | Effect::Fetch { .. }
             | Effect::Merge { .. }
@@ -268,7 +277,11 @@ impl Folder {
                 }
                 let workshop = Arc::clone(&self.workshop);
                 let mounts = Arc::clone(&self.mounts.borrow());
-                self.spawn(move || Ended::Effect(work::perform(&workshop, effect, &mounts)));
+                self.spawn(move || {
+                    let event = work::perform(&workshop, effect, &mounts);
+                    let learned = work::learned(&workshop, &event);
+                    Ended::Effect(event, learned)
+                });
             }
         }
     }
@@ -283,13 +296,16 @@ impl Folder {
     }
 
     fn took(&mut self, ended: Ended) {
-        self.under_way -= usize::from(!matches!(ended, Ended::Tidied));
+        self.under_way -= usize::from(ended.was_counted());
         match ended {
             Ended::Tidied => self.tidy_at = Some(self.clock.now() + TIDY_EVERY),
-            Ended::Effect(event) => {
+            Ended::Effect(event, learned) => {
                 let probed = matches!(event, Event::Probed { .. });
                 let observed = matches!(event, Event::Observed { .. });
                 self.handle(event);
+                for event in learned {
+                    self.handle(event);
+                }
                 if self.workshop.take_renewed() && !observed {
                     self.handle(Event::Observed {
                         id: Id::default(),
@@ -298,10 +314,13 @@ impl Folder {
                     });
                 }
                 if probed {
-                    self.watching.follow(&self.workshop.reached());
+                    let mounts = Arc::clone(&self.mounts.borrow());
+                    let unwatched = self.watching.follow(&self.workshop.reached(), &mounts, &self.end);
+                    self.workshop.forget_blind(&unwatched);
                 }
             }
-            Ended::Examined(events) => {
+            Ended::Examined(events, rules) => {
+                self.watching.follow_rules(rules);
                 self.examining = false;
                 for event in events {
                     self.handle(event);
@@ -321,19 +340,34 @@ impl Folder {
                 // Whoever asked may have gone.
                 let _ = reply.send(answer);
             }
+            Ended::Noticed(change) => self.noticed(change),
+            Ended::RemoteMoved(name, true) => self.expect_push(name),
+            Ended::RemoteMoved(name, false) => self.examine_remote(name),
             Ended::RemoteExamined(Some(name)) => self.handle(Event::RemoteRefsMoved(name)),
             // What is there is looked at anew, and then what can go there.
             Ended::LookedForRoom(true) => self.handle(Event::PlacesChanged),
-            Ended::RemoteExamined(None) | Ended::PauseKept | Ended::LookedForRoom(false) => {}
+            Ended::RemoteExamined(None) | Ended::Noted | Ended::LookedForRoom(false) => {}
             Ended::Expected(name) => {
                 self.expected.remove(&name);
-                let workshop = Arc::clone(&self.workshop);
-                self.spawn(move || Ended::RemoteExamined(workshop.examine_remote(&name).then_some(name)));
+                self.examine_remote(name);
             }
         }
     }
 
     fn noticed(&mut self, change: Change) {
+        let change = match change {
+            Change::Blind(blind) if blind.path.ends_with("lost+found") => {
+                let workshop = Arc::clone(&self.workshop);
+                return self.spawn(move || {
+                    // Each file system keeps this for its own repairs.
+                    if !annex::is_lost_and_found(workshop.annex(), &blind.path) {
+                        workshop.set_blind(blind.path, Some(blind.why));
+                    }
+                    Ended::Noted
+                });
+            }
+            change => change,
+        };
         let mut seen = Noticed::default();
         self.sort(change, &mut seen);
         if seen.lost {
@@ -346,16 +380,20 @@ impl Folder {
             self.examine();
         }
         for name in seen.remotes {
-            self.remote_moved(name);
+            match seen.is_rescan {
+                true => self.examine_remote(name),
+                false => self.remote_moved(name),
+            }
         }
     }
 
     fn sort(&self, change: Change, seen: &mut Noticed) {
         let paths = match change {
             Change::Paths(paths) => paths,
-            Change::Rescan(path, _) => vec![path],
-            // Each file system keeps this for its own repairs.
-            Change::Blind(blind) if annex::is_lost_and_found(self.workshop.annex(), &blind.path) => return,
+            Change::Rescan(path, _) => {
+                seen.is_rescan = true;
+                vec![path]
+            }
             Change::Blind(blind) => return self.workshop.set_blind(blind.path, Some(blind.why)),
             Change::Sighted(path) => return self.workshop.set_blind(path, None),
         };
@@ -376,18 +414,32 @@ impl Folder {
     /// Refs of a remote changed. An engine there that knows this repository pushes what it has, contents first; fetching
     /// from it in the middle of that would do the same work twice, so it is given some time.
     fn remote_moved(&mut self, name: RemoteName) {
-        let workshop = Arc::clone(&self.workshop);
-        if !workshop.is_pushed_to_by(&name) {
-            self.spawn(move || Ended::RemoteExamined(workshop.examine_remote(&name).then_some(name)));
-        } else if self.expected.insert(name.clone()) {
-            let end = self.end.clone();
-            self.under_way += 1;
-            tokio::spawn(async move {
-                tokio::time::sleep(TIME_TO_PUSH).await;
-                // The loop may have ended; then nobody needs to know.
-                let _ = end.send(Ended::Expected(name));
-            });
+        if self.expected.contains(&name) {
+            return;
         }
+        let workshop = Arc::clone(&self.workshop);
+        self.spawn(move || {
+            let pushes = workshop.is_pushed_to_by(&name);
+            Ended::RemoteMoved(name, pushes)
+        });
+    }
+
+    fn expect_push(&mut self, name: RemoteName) {
+        if !self.expected.insert(name.clone()) {
+            return;
+        }
+        let end = self.end.clone();
+        self.under_way += 1;
+        tokio::spawn(async move {
+            tokio::time::sleep(TIME_TO_PUSH).await;
+            // The loop may have ended; then nobody needs to know.
+            let _ = end.send(Ended::Expected(name));
+        });
+    }
+
+    fn examine_remote(&mut self, name: RemoteName) {
+        let workshop = Arc::clone(&self.workshop);
+        self.spawn(move || Ended::RemoteExamined(workshop.examine_remote(&name).then_some(name)));
     }
 
     /// Finds out what changed in the git directory; one examination at a time, and one more if it changed meanwhile.
@@ -396,10 +448,9 @@ impl Folder {
             self.examine_again = true;
             return;
         }
-        // Before they are read: a change after that is noticed.
-        self.watching.follow_rules();
         let (workshop, known) = (Arc::clone(&self.workshop), *self.assistant.refs());
-        self.spawn(move || Ended::Examined(workshop.examine(&known)));
+        let rules = self.watching.rules().clone();
+        self.spawn(move || Ended::Examined(workshop.examine(&known), rules.find()));
     }
 
     fn look_for_room(&mut self) {
@@ -476,15 +527,21 @@ impl Folder {
         while self.under_way > 0
             && let Some(ended) = self.ended.recv().await
         {
-            self.under_way -= usize::from(!matches!(ended, Ended::Tidied));
+            self.under_way -= usize::from(ended.was_counted());
         }
     }
 }
 
 /// Work that has ended.
 enum Ended {
-    Effect(Event),
-    Examined(Vec<Event>),
+    /// What an effect ended in, and what has become known besides.
+    Effect(Event, Vec<Event>),
+    /// What happened in the git directory, and where the file with the rules leads if it is a link.
+    Examined(Vec<Event>, Option<PathBuf>),
+    /// The watch of a remote saw something.
+    Noticed(Change),
+    /// Refs of a remote changed; true if an engine there pushes what it has.
+    RemoteMoved(RemoteName, bool),
     RemoteExamined(Option<RemoteName>),
     /// What somebody asked for is done, or not; the answer goes there.
     Changed(Result<(Vec<Event>, Reply), Error>, oneshot::Sender<Reply>),
@@ -492,10 +549,17 @@ enum Ended {
     LookedForRoom(bool),
     /// git has packed its objects, or found nothing to pack.
     Tidied,
-    /// The file says which pause was asked for, or the folder's news why it does not.
-    PauseKept,
+    /// Nothing is to be done with it.
+    Noted,
     /// The time that the engine of a remote had for pushing is over.
     Expected(RemoteName),
+}
+
+impl Ended {
+    /// True of work that a sync, and the end of the loop, wait for.
+    fn was_counted(&self) -> bool {
+        !matches!(self, Ended::Tidied | Ended::Noticed(_))
+    }
 }
 
 /// What a burst of changes was about.
@@ -505,6 +569,8 @@ struct Noticed {
     remotes: BTreeSet<RemoteName>,
     git: bool,
     lost: bool,
+    /// Nothing is known but that something may have changed.
+    is_rescan: bool,
 }
 
 async fn sleep_until(clock: Clock, at: Option<Timestamp>) {

@@ -189,7 +189,7 @@ impl Folder {
                     "whether it is paused is forgotten when this program ends: {error}"
                 ));
             }
-            Ended::PauseKept
+            Ended::Noted
         });
     }
 }

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use model::{RemoteName, RepoPath};
 use remotes::Remote;
-use surroundings::{Changes, Mount, Place, Scope, Watch};
+use surroundings::{Changes, Mount, Place, Scope, Watch, mount_of};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
+use super::Ended;
 use crate::Error;
 use crate::linked::Linked;
 use crate::rules::policy;
@@ -29,27 +32,24 @@ pub(crate) struct Watching {
     watch: Watch,
     work_tree: Option<PathBuf>,
     git_dir: PathBuf,
-    /// Git directories of the remotes that were reached.
-    remotes: BTreeMap<RemoteName, PathBuf>,
+    /// The remotes that were reached.
+    remotes: BTreeMap<RemoteName, Followed>,
     /// What is mounted in the folder: where, and the number of the mount.
     mounted: BTreeSet<(PathBuf, u64)>,
     rules: Linked,
 }
 
+/// A remote whose refs are watched.
+struct Followed {
+    git_dir: PathBuf,
+    /// Passes on what its own watch reports; none if the folder's watch reports it.
+    own: Option<JoinSet<()>>,
+}
+
 impl Watching {
     /// Begins to watch; `mounts` is what was mounted before that.
     pub(crate) fn start(workshop: &Workshop, mounts: &[Mount]) -> Result<(Self, Changes), Error> {
-        let annex = workshop.annex();
-        let io = |doing, path: &Path| {
-            let path = path.to_owned();
-            move |source| Error::Io { doing, path, source }
-        };
-        // Events name the real directories.
-        let git_dir = annex.git_dir().canonicalize().map_err(io("find", annex.git_dir()))?;
-        let top = annex
-            .work_tree()
-            .map(|top| top.canonicalize().map_err(io("find", top)))
-            .transpose()?;
+        let (top, git_dir) = (workshop.real().top.clone(), workshop.real().git_dir.clone());
         let journal = git_dir.join("annex").join("journal");
         annex::Directory::make_below(&git_dir, &journal)?;
         let mut places = git_places(&git_dir);
@@ -71,14 +71,19 @@ impl Watching {
             mounted: BTreeSet::new(),
         };
         watching.mounted = watching.mounted_inside(mounts);
-        watching.follow_rules();
+        watching.follow_rules(watching.rules.find());
         Ok((watching, changes))
     }
 
-    /// Watches where the rules are kept, if their file is a link.
-    pub(crate) fn follow_rules(&mut self) {
+    /// The file with the rules.
+    pub(crate) fn rules(&self) -> &Linked {
+        &self.rules
+    }
+
+    /// Watches where the rules are kept, if their file is a link to `target`.
+    pub(crate) fn follow_rules(&mut self, target: Option<PathBuf>) {
         let own = [Some(&self.git_dir), self.work_tree.as_ref()];
-        self.rules.follow(&self.watch, |directory| {
+        self.rules.follow(target, &self.watch, |directory| {
             own.into_iter().flatten().any(|own| directory.starts_with(own))
         });
     }
@@ -88,21 +93,43 @@ impl Watching {
         self.rules.leads_to(path)
     }
 
-    /// Watches the refs of these remotes, and no others.
-    pub(crate) fn follow(&mut self, reached: &BTreeMap<RemoteName, Remote>) {
-        let wanted: BTreeMap<RemoteName, PathBuf> = reached
-            .iter()
-            .filter_map(|(name, remote)| Some((name.clone(), remote.git()?.watched()?.canonicalize().ok()?)))
-            .collect();
-        let (gone, new): (Vec<_>, Vec<_>) = (difference(&self.remotes, &wanted), difference(&wanted, &self.remotes));
+    /// Watches the refs of these remotes, and no others. One that is on a network, or served by a program, has a watch of its
+    /// own, which sends what it sees to `end`: when its file system does not answer, its watch waits alone. Gives the git
+    /// directories whose own watch has ended.
+    pub(super) fn follow(
+        &mut self,
+        reached: &BTreeMap<RemoteName, Remote>,
+        mounts: &[Mount],
+        end: &mpsc::UnboundedSender<Ended>,
+    ) -> Vec<PathBuf> {
+        let mut before = std::mem::take(&mut self.remotes);
+        let mut shared: BTreeSet<PathBuf> = shared_by(&before);
+        for (name, remote) in reached {
+            let Some(git_dir) = remote.git().and_then(|git| git.watched()) else {
+                continue;
+            };
+            let is_same = before.get(name).is_some_and(|followed| followed.git_dir == git_dir);
+            let same = if is_same { before.remove(name) } else { None };
+            let followed = same.unwrap_or_else(|| {
+                let waits = mount_of(mounts, git_dir).is_some_and(Mount::changes_unseen);
+                Followed {
+                    git_dir: git_dir.to_owned(),
+                    own: waits.then(|| watch_alone(git_dir, end.clone())),
+                }
+            });
+            self.remotes.insert(name.clone(), followed);
+        }
+        let now = shared_by(&self.remotes);
         // A watch that has ended is noticed when its changes end.
-        for place in gone.iter().flat_map(|directory| git_places(directory)) {
+        for place in now.difference(&shared).flat_map(|directory| git_places(directory)) {
+            let _ = self.watch.add_soon(place);
+        }
+        shared.retain(|directory| !now.contains(directory));
+        for place in shared.iter().flat_map(|directory| git_places(directory)) {
             let _ = self.watch.remove(&place.path);
         }
-        for place in new.iter().flat_map(|directory| git_places(directory)) {
-            let _ = self.watch.add(place);
-        }
-        self.remotes = wanted;
+        let alone = before.into_values().filter(|followed| followed.own.is_some());
+        alone.map(|followed| followed.git_dir).collect()
     }
 
     /// Watches what was mounted in the folder since it was last looked for, and has it looked at.
@@ -129,8 +156,8 @@ impl Watching {
         if let Ok(inside) = path.strip_prefix(&self.git_dir) {
             return matters(inside).then_some(Concern::Git);
         }
-        for (name, directory) in &self.remotes {
-            if let Ok(inside) = path.strip_prefix(directory) {
+        for (name, followed) in &self.remotes {
+            if let Ok(inside) = path.strip_prefix(&followed.git_dir) {
                 return matters(inside).then(|| Concern::Remote(name.clone()));
             }
         }
@@ -147,11 +174,29 @@ impl Watching {
     }
 }
 
-fn difference(of: &BTreeMap<RemoteName, PathBuf>, without: &BTreeMap<RemoteName, PathBuf>) -> Vec<PathBuf> {
-    of.values()
-        .filter(|directory| !without.values().any(|other| other == *directory))
-        .cloned()
-        .collect()
+/// The git directories that the folder's own watch watches.
+fn shared_by(remotes: &BTreeMap<RemoteName, Followed>) -> BTreeSet<PathBuf> {
+    let shared = remotes.values().filter(|followed| followed.own.is_none());
+    shared.map(|followed| followed.git_dir.clone()).collect()
+}
+
+/// Watches a git directory until what is returned is dropped.
+fn watch_alone(git_dir: &Path, end: mpsc::UnboundedSender<Ended>) -> JoinSet<()> {
+    let places = git_places(git_dir);
+    let mut watching = JoinSet::new();
+    watching.spawn(async move {
+        // A remote that cannot be watched is looked at when it is fetched from.
+        let Ok((watch, mut changes)) = Watch::new([]) else {
+            return;
+        };
+        for place in places {
+            let _ = watch.add_soon(place);
+        }
+        while let Some(change) = changes.next().await
+            && end.send(Ended::Noticed(change)).is_ok()
+        {}
+    });
+    watching
 }
 
 fn git_places(git_dir: &Path) -> Vec<Place> {

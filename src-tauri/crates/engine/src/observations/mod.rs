@@ -4,8 +4,11 @@
 //! describes. It is brought up to date by the difference from those commits, so the cost is that of the change. Nothing
 //! in it is precious: damaged, lost or of another format, it is made anew from the repository.
 //!
-//! **Invariant:** no row is a plan. What is to be transferred is asked by [`Observations::offer`].
+//! One connection writes; whoever reads opens another, and is kept waiting by nobody.
+//!
+//! **Invariant:** no row is a plan. What is to be transferred is asked by [`Reader::offer`].
 
+mod failures;
 mod offer;
 mod precedence;
 mod reading;
@@ -16,13 +19,14 @@ mod update;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use assistant::{Class, ClassId, Direction};
 use model::{Key, Oid, RemoteName, RepoPath, Uuid};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
-pub(crate) use offer::way;
+use crate::clock::wall_clock;
+
+pub(crate) use failures::Failures;
 pub(crate) use precedence::{Cancelled, Precedence};
 pub(crate) use reading::{Line, Reader};
 pub(crate) use setbacks::{Damage, Setbacks};
@@ -62,9 +66,9 @@ impl Observations {
     /// Opens the database in `directory`, or makes it anew if it is missing, damaged or of another format.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         let path = database(directory);
-        let db = schema::open(&path).or_else(|_| {
+        let (db, _) = schema::open(&path, wall_clock()).or_else(|_| {
             remove(&path);
-            schema::open(&path)
+            schema::open(&path, wall_clock())
         })?;
         Ok(Self {
             db,
@@ -76,9 +80,9 @@ impl Observations {
     pub(crate) fn renew(&mut self, directory: &Path) -> Result<()> {
         let path = database(directory);
         // Closed first: it would share what it knows of the files with the new one, and remove them by their names.
-        self.db = schema::open(Path::new(":memory:"))?;
+        (self.db, _) = schema::open(Path::new(":memory:"), wall_clock())?;
         remove(&path);
-        if let Ok(db) = schema::open(&path) {
+        if let Ok((db, _)) = schema::open(&path, wall_clock()) {
             self.db = db;
         }
         let last = self.last_class.get();
@@ -89,21 +93,7 @@ impl Observations {
 
     /// What the observations describe.
     pub(crate) fn described(&self) -> Result<Described> {
-        let row = self.db.query_row("SELECT tree, annex, rules FROM about", [], |row| {
-            Ok((
-                row.get::<_, Option<Vec<u8>>>(0)?,
-                row.get::<_, Option<Vec<u8>>>(1)?,
-                row.get::<_, Vec<u8>>(2)?,
-            ))
-        });
-        let oid = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| bytes.try_into().ok()).map(Oid);
-        Ok(row
-            .optional()?
-            .map_or_else(Described::default, |(tree, annex, rules)| Described {
-                tree: oid(tree),
-                annex: oid(annex),
-                rules,
-            }))
+        described(&self.db)
     }
 
     /// All classes that have keys.
@@ -114,14 +104,51 @@ impl Observations {
         Ok(classes)
     }
 
-    /// Files that name `key`.
-    pub(crate) fn paths_of(&self, key: &Key) -> Result<Vec<RepoPath>> {
+    /// Adds files that are placeholders of contents that are here.
+    pub(crate) fn add_unfilled(&mut self, files: &[(RepoPath, Key)]) -> Result<()> {
+        let change = self.db.transaction()?;
+        let mut insert = change.prepare_cached("INSERT OR REPLACE INTO unfilled VALUES (?1, ?2)")?;
+        for (path, key) in files {
+            insert.execute([path.as_bytes(), key.as_bytes()])?;
+        }
+        drop(insert);
+        change.commit()
+    }
+
+    /// The first of these files, in the order of their paths: at most so many, and so many bytes but for the last.
+    pub(crate) fn unfilled(&self, most: u32, most_bytes: u64) -> Result<Vec<(RepoPath, Key)>> {
         let mut query = self
             .db
-            .prepare_cached("SELECT path FROM paths WHERE key = (SELECT id FROM keys WHERE key = ?1) ORDER BY path")?;
-        let rows = query.query_map([key.as_bytes()], |row| row.get::<_, Vec<u8>>(0))?;
-        rows.filter_map(|row| row.map(|bytes| RepoPath::parse(&bytes).ok()).transpose())
-            .collect()
+            .prepare_cached("SELECT path, key FROM unfilled ORDER BY path LIMIT ?1")?;
+        let mut rows = query.query([most])?;
+        let (mut files, mut bytes) = (Vec::new(), 0);
+        while bytes < most_bytes
+            && let Some(row) = rows.next()?
+        {
+            let path = RepoPath::parse(row.get_ref(0)?.as_blob()?);
+            if let (Ok(path), Ok(key)) = (path, Key::parse(row.get_ref(1)?.as_blob()?)) {
+                bytes += key.size().unwrap_or(0);
+                files.push((path, key));
+            }
+        }
+        Ok(files)
+    }
+
+    /// True if there are any.
+    pub(crate) fn has_unfilled(&self) -> Result<bool> {
+        self.db
+            .query_row("SELECT EXISTS (SELECT 1 FROM unfilled)", [], |row| row.get(0))
+    }
+
+    /// Forgets these files: they were seen with their contents, or will be looked at again.
+    pub(crate) fn forget_unfilled(&mut self, files: &[(RepoPath, Key)]) -> Result<()> {
+        let change = self.db.transaction()?;
+        let mut delete = change.prepare_cached("DELETE FROM unfilled WHERE path = ?1 AND key = ?2")?;
+        for (path, key) in files {
+            delete.execute([path.as_bytes(), key.as_bytes()])?;
+        }
+        drop(delete);
+        change.commit()
     }
 
     /// How many files are kept in several versions. Of one that has a single version left under a version's name,
@@ -139,82 +166,30 @@ impl Observations {
         }
         Ok(conflicts)
     }
+}
 
-    /// What is known of a file; none if it is not in the annex.
-    pub(crate) fn file(&self, path: &RepoPath) -> Result<Option<FileFacts>> {
-        let mut query = self.db.prepare_cached(
-            "SELECT keys.key, classes.have, classes.want, classes.barred FROM paths
-             JOIN keys ON keys.id = paths.key JOIN classes ON classes.id = keys.class WHERE path = ?1",
-        )?;
-        let row = query.query_row([path.as_bytes()], |row| {
-            Ok((
-                row.get::<_, Vec<u8>>(0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, String>(2)?,
-                row.get::<_, String>(3)?,
-            ))
-        });
-        let Some((key, have, want, barred)) = row.optional()? else {
-            return Ok(None);
-        };
-        Ok(Key::parse(&key).ok().map(|key| FileFacts {
-            key,
-            have: uuids(&have),
-            want: uuids(&want),
-            barred: ways(&barred),
+impl Drop for Observations {
+    fn drop(&mut self) {
+        schema::close(&self.db);
+    }
+}
+
+fn described(db: &Connection) -> Result<Described> {
+    let row = db.query_row("SELECT tree, annex, rules FROM about", [], |row| {
+        Ok((
+            row.get::<_, Option<Vec<u8>>>(0)?,
+            row.get::<_, Option<Vec<u8>>>(1)?,
+            row.get::<_, Vec<u8>>(2)?,
+        ))
+    });
+    let oid = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| bytes.try_into().ok()).map(Oid);
+    Ok(row
+        .optional()?
+        .map_or_else(Described::default, |(tree, annex, rules)| Described {
+            tree: oid(tree),
+            annex: oid(annex),
+            rules,
         }))
-    }
-
-    /// Remembers that a transfer failed, until the program ends or the remote comes back.
-    ///
-    /// `retry_after` says how long to hold back the key, from how many times in a row it has failed.
-    pub(crate) fn note_failure(
-        &self,
-        key: &Key,
-        way: &str,
-        now: u64,
-        retry_after: impl Fn(u32) -> Duration,
-    ) -> Result<()> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT count FROM failures WHERE key = ?1 AND way = ?2")?;
-        let before: Option<u32> = query
-            .query_row(params![key.as_bytes(), way], |row| row.get(0))
-            .optional()?;
-        let count = before.unwrap_or(0).saturating_add(1);
-        let retry_at = now.saturating_add(u64::try_from(retry_after(count).as_millis()).unwrap_or(u64::MAX));
-        let mut insert = self
-            .db
-            .prepare_cached("INSERT OR REPLACE INTO failures VALUES (?1, ?2, ?3, ?4)")?;
-        insert.execute(params![
-            key.as_bytes(),
-            way,
-            count,
-            i64::try_from(retry_at).unwrap_or(i64::MAX)
-        ])?;
-        Ok(())
-    }
-
-    /// Forgets that a content failed on its way to a remote, or to here.
-    pub(crate) fn forget_failures_of(&self, key: &Key, to: Option<&RemoteName>) -> Result<()> {
-        let way = to.map(|remote| way(remote, Direction::Send));
-        let mut delete = self
-            .db
-            .prepare_cached("DELETE FROM failures WHERE key = ?1 AND (way = ?2 OR ?2 IS NULL AND way LIKE '%<')")?;
-        delete.execute(params![key.as_bytes(), way])?;
-        Ok(())
-    }
-
-    /// Forgets failures: all of them, or those of one remote that has come back.
-    pub(crate) fn forget_failures(&self, remote: Option<&str>) -> Result<()> {
-        match remote {
-            None => self.db.execute("DELETE FROM failures", [])?,
-            Some(name) => self
-                .db
-                .execute("DELETE FROM failures WHERE way IN (?1 || '>', ?1 || '<')", [name])?,
-        };
-        Ok(())
-    }
 }
 
 fn classes(db: &Connection) -> Result<Vec<Class>> {
@@ -281,6 +256,14 @@ pub(crate) fn is_lost(error: &rusqlite::Error) -> bool {
 /// A set of uuids as stored: sorted, separated by spaces (a uuid has none).
 fn uuids(text: &str) -> BTreeSet<Uuid> {
     text.split(' ').filter_map(Uuid::parse).collect()
+}
+
+/// A way as stored: the remote's name and `>` (sending) or `<` (getting).
+fn way(remote: &RemoteName, direction: Direction) -> String {
+    match direction {
+        Direction::Send => format!("{remote}>"),
+        Direction::Get => format!("{remote}<"),
+    }
 }
 
 /// A set of ways as stored: as [`way`] writes them, separated by spaces (the name of a remote has none).

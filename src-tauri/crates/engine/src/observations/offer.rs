@@ -1,21 +1,12 @@
 use std::collections::BTreeSet;
 
-use assistant::{Candidate, Direction, Lot};
-use model::{Key, RemoteName, Timestamp, Uuid};
-use rusqlite::{OptionalExtension, params};
+use assistant::{Candidate, Lot};
+use model::{Key, Timestamp, Uuid};
+use rusqlite::OptionalExtension;
 
-use super::{Observations, Result};
-use crate::observations::Precedence;
+use super::{Failures, Precedence, Reader, Result};
 
-/// The way of a transfer, as failures are remembered by: the remote's name and `>` (sending) or `<` (getting).
-pub(crate) fn way(remote: &RemoteName, direction: Direction) -> String {
-    match direction {
-        Direction::Send => format!("{remote}>"),
-        Direction::Get => format!("{remote}<"),
-    }
-}
-
-impl Observations {
+impl Reader {
     /// The keys that could be transferred now: what the user put first, then small before large, recent before old, for
     /// each lot in order; less those that failed that way too recently, and those that were cancelled. Also says when the
     /// next of those may be tried again.
@@ -25,22 +16,21 @@ impl Observations {
         limit: usize,
         now: Timestamp,
         precedence: &Precedence,
+        failures: &Failures,
     ) -> Result<(Vec<Candidate>, Option<Timestamp>)> {
-        let sql_now = i64::try_from(now.0).unwrap_or(i64::MAX);
         let each = (limit / lots.len().max(1)).max(256);
-        let mut candidates = self.firsts(lots, sql_now, precedence)?;
+        let mut candidates = self.firsts(lots, now, precedence, failures)?;
         // A content is got once, from the first of several holders; it is sent to each that lacks it.
         let firsts = precedence.firsts().map(|(to, key)| (to.clone(), key.clone()));
         let mut offered: BTreeSet<(Uuid, Key)> = firsts.collect();
         // Without a limit: how many are held back only a look at them tells.
         let mut query = self.db.prepare_cached(
             "SELECT key, size FROM keys WHERE class = ?1
-             AND NOT EXISTS (SELECT 1 FROM failures WHERE failures.key = keys.key AND way = ?2 AND retry_at > ?3)
              ORDER BY size >= 1048576, id DESC",
         )?;
         for lot in lots {
-            let way = way(&lot.remote, lot.direction);
-            let mut rows = query.query(params![lot.class.0, way, sql_now])?;
+            let has_failed = failures.held(&lot.remote, lot.direction, now);
+            let mut rows = query.query([lot.class.0])?;
             let mut found = 0;
             while found < each
                 && let Some(row) = rows.next()?
@@ -48,7 +38,7 @@ impl Observations {
                 let Ok(key) = Key::parse(row.get_ref(0)?.as_blob()?) else {
                     continue;
                 };
-                if precedence.held_until(&lot.destination, &key, now).is_some() {
+                if has_failed(&key) || precedence.held_until(&lot.destination, &key, now).is_some() {
                     continue;
                 }
                 found += 1;
@@ -61,23 +51,20 @@ impl Observations {
         // Stable: among contents of one kind, the order of lots and of the query stays.
         candidates.sort_by_key(|candidate| (!candidate.is_first, !candidate.is_first && candidate.size >= 1 << 20));
         candidates.truncate(limit);
-        let retry_at = self.db.query_row(
-            "SELECT min(retry_at) FROM failures WHERE retry_at > ?1",
-            [sql_now],
-            |row| row.get::<_, Option<i64>>(0),
-        )?;
-        let retry_at = retry_at.map(|at| Timestamp(at.unsigned_abs()));
-        let both = retry_at.into_iter().chain(precedence.next_release(now));
+        let both = failures.next_retry(now).into_iter().chain(precedence.next_release(now));
         Ok((candidates, both.min()))
     }
 
     /// What the user put first and can go now, by the first lot that it can go with.
-    fn firsts(&self, lots: &[Lot], now: i64, precedence: &Precedence) -> Result<Vec<Candidate>> {
+    fn firsts(
+        &self,
+        lots: &[Lot],
+        now: Timestamp,
+        precedence: &Precedence,
+        failures: &Failures,
+    ) -> Result<Vec<Candidate>> {
         let mut candidates = Vec::new();
         let mut find = self.db.prepare_cached("SELECT class, size FROM keys WHERE key = ?1")?;
-        let mut has_failed = self
-            .db
-            .prepare_cached("SELECT 1 FROM failures WHERE key = ?1 AND way = ?2 AND retry_at > ?3")?;
         for (destination, key) in precedence.firsts() {
             let found = find.query_row([key.as_bytes()], |row| {
                 Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
@@ -89,7 +76,7 @@ impl Observations {
                 .iter()
                 .filter(|lot| lot.class.0 == class && lot.destination == *destination)
             {
-                if !has_failed.exists(params![key.as_bytes(), way(&lot.remote, lot.direction), now])? {
+                if !failures.held(&lot.remote, lot.direction, now)(key) {
                     candidates.push(candidate(lot, key.clone(), size, true));
                     break;
                 }

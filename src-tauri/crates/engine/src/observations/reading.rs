@@ -3,14 +3,13 @@ use std::path::Path;
 
 use assistant::{Class, ClassId};
 use model::{Key, RepoPath};
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{Result, classes};
+use super::{Described, FileFacts, Result, classes, described, uuids, ways};
 
-/// The observations as they are at one moment, read while others go on to write. A long list is read here: whoever
-/// holds the connection that writes keeps everybody else waiting.
+/// The observations as they are at one moment, read while others go on to write.
 pub(crate) struct Reader {
-    db: Connection,
+    pub(super) db: Connection,
 }
 
 /// A file with its key.
@@ -37,6 +36,46 @@ impl Reader {
     pub(crate) fn classes(&self) -> Result<BTreeMap<ClassId, Class>> {
         let classes = classes(&self.db)?;
         Ok(classes.into_iter().map(|class| (class.id, class)).collect())
+    }
+
+    /// What the observations describe.
+    pub(crate) fn described(&self) -> Result<Described> {
+        described(&self.db)
+    }
+
+    /// What is known of a file; none if it is not in the annex.
+    pub(crate) fn file(&self, path: &RepoPath) -> Result<Option<FileFacts>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT keys.key, classes.have, classes.want, classes.barred FROM paths
+             JOIN keys ON keys.id = paths.key JOIN classes ON classes.id = keys.class WHERE path = ?1",
+        )?;
+        let row = query.query_row([path.as_bytes()], |row| {
+            Ok((
+                row.get::<_, Vec<u8>>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, String>(3)?,
+            ))
+        });
+        let Some((key, have, want, barred)) = row.optional()? else {
+            return Ok(None);
+        };
+        Ok(Key::parse(&key).ok().map(|key| FileFacts {
+            key,
+            have: uuids(&have),
+            want: uuids(&want),
+            barred: ways(&barred),
+        }))
+    }
+
+    /// Files that name `key`.
+    pub(crate) fn paths_of(&self, key: &Key) -> Result<Vec<RepoPath>> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT path FROM paths WHERE key = (SELECT id FROM keys WHERE key = ?1) ORDER BY path")?;
+        let rows = query.query_map([key.as_bytes()], |row| row.get::<_, Vec<u8>>(0))?;
+        rows.filter_map(|row| row.map(|bytes| RepoPath::parse(&bytes).ok()).transpose())
+            .collect()
     }
 
     /// Reports all files, or those below a directory, in the order of their paths.

@@ -6,9 +6,11 @@ use rusqlite::{Connection, OpenFlags};
 use super::Result;
 
 /// Raised when the tables change: a database of another format is made anew.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 
 const TABLES: &str = "
+-- When it was last checked for damage, in seconds since the epoch, and whether nobody has opened it since it was closed.
+CREATE TABLE soundness (checked_at INTEGER NOT NULL, is_closed INTEGER NOT NULL);
 CREATE TABLE about (tree BLOB, annex BLOB, rules BLOB NOT NULL);
 CREATE TABLE classes (
     -- Never used again for another class: an assistant may still hold the number of one that is gone.
@@ -29,23 +31,19 @@ CREATE TABLE keys (
 CREATE INDEX keys_by_class ON keys (class, (size >= 1048576), id DESC);
 CREATE TABLE paths (path BLOB PRIMARY KEY, key INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX paths_by_key ON paths (key);
+-- Files that were placeholders when the content of this key came here, and were not seen with it since.
+CREATE TABLE unfilled (path BLOB PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
 -- Files, annexed or not, whose names say that they are one of several versions of a file.
 CREATE TABLE versions (path BLOB PRIMARY KEY, file BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX versions_by_file ON versions (file);
 ";
 
-/// Failures are remembered for as long as the program runs: a new start tries everything again.
-const FAILURES: &str = "
-CREATE TEMP TABLE failures (
-    key BLOB NOT NULL,
-    way TEXT NOT NULL,
-    count INTEGER NOT NULL,
-    retry_at INTEGER NOT NULL,
-    PRIMARY KEY (key, way)
-) WITHOUT ROWID;
-";
+/// How often a database is checked that was always closed in order, in seconds.
+pub(super) const WEEK: u64 = 7 * 24 * 3600;
 
-pub(super) fn open(path: &Path) -> Result<Connection> {
+/// Opens the database, or makes it. Says whether it was checked for damage, which reads all of it: after it was not closed,
+/// and once a week. `now` is in seconds since the epoch.
+pub(super) fn open(path: &Path, now: u64) -> Result<(Connection, bool)> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -57,15 +55,34 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096;")?;
     let format: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if format == 0 {
-        db.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;"))?;
+        db.execute_batch(&format!(
+            "BEGIN; {TABLES} INSERT INTO soundness VALUES ({now}, 1); PRAGMA user_version = {FORMAT}; COMMIT;"
+        ))?;
     } else if format != FORMAT {
         return Err(rusqlite::Error::InvalidQuery);
     }
-    let sound: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if sound != "ok" {
-        return Err(rusqlite::Error::InvalidQuery);
+    let is_recent = |checked_at: u64| checked_at <= now && now - checked_at <= WEEK;
+    let trusted = db.query_row("SELECT checked_at, is_closed FROM soundness", [], |row| {
+        Ok(is_recent(row.get::<_, i64>(0)?.unsigned_abs()) && row.get(1)?)
+    })?;
+    if !trusted {
+        let sound: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if sound != "ok" {
+            return Err(rusqlite::Error::InvalidQuery);
+        }
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        db.execute("UPDATE soundness SET checked_at = ?1", [now])?;
     }
-    db.execute_batch(FAILURES)?;
+    // On disk before all that follows.
+    db.execute_batch("PRAGMA synchronous = FULL; UPDATE soundness SET is_closed = 0; PRAGMA synchronous = OFF;")?;
     db.set_prepared_statement_cache_capacity(64);
-    Ok(db)
+    Ok((db, !trusted))
+}
+
+/// Takes note that the database is about to be closed in order.
+pub(super) fn close(db: &Connection) {
+    // All else is on disk before. If that fails, it is checked by whoever opens it next.
+    let _ = db.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA wal_checkpoint (TRUNCATE); UPDATE soundness SET is_closed = 1;",
+    );
 }

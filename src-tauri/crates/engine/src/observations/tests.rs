@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use assistant::{Direction, Lot};
 use model::{Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 
-use super::{Cancelled, Precedence};
-use super::{Described, Observations, Wishes};
+use super::schema::{self, WEEK};
+use super::{Cancelled, Described, Failures, Observations, Precedence, Reader, Wishes};
 
 fn set(names: &[&str]) -> BTreeSet<Uuid> {
     names.iter().map(|name| Uuid::parse(name).unwrap()).collect()
@@ -26,14 +27,14 @@ fn path(name: &str) -> RepoPath {
     RepoPath::parse(name.as_bytes()).unwrap()
 }
 
-fn filled(directory: &std::path::Path) -> Observations {
+fn filled(directory: &Path) -> Observations {
     let mut observations = Observations::open(directory).unwrap();
     let mut update = observations.update().unwrap();
     for (size, name) in [(5, "old"), (2 << 20, "large"), (5, "new")] {
         update.located(&key(size, name), set(&["a"])).unwrap();
         update.named(&path(name), false, Some(&key(size, name))).unwrap();
     }
-    update.classify(|_| wanted(&["a", "b"])).unwrap();
+    update.classify(None, |_| wanted(&["a", "b"])).unwrap();
     let described = Described {
         tree: Some(Oid([1; 20])),
         annex: Some(Oid([2; 20])),
@@ -44,13 +45,13 @@ fn filled(directory: &std::path::Path) -> Observations {
     observations
 }
 
-fn lots(observations: &Observations) -> Vec<Lot> {
+fn lots(reader: &Reader) -> Vec<Lot> {
     let remote = RemoteName::parse("b").unwrap();
-    let classes = observations.classes().unwrap();
+    let classes = reader.classes().unwrap();
     classes
-        .iter()
+        .keys()
         .map(|class| Lot {
-            class: class.id,
+            class: *class,
             remote: remote.clone(),
             direction: Direction::Send,
             destination: Uuid::parse("b").unwrap(),
@@ -58,23 +59,40 @@ fn lots(observations: &Observations) -> Vec<Lot> {
         .collect()
 }
 
-fn offered(observations: &Observations, now: u64) -> Vec<String> {
-    ordered(observations, now, &Precedence::default(), 100).0
+/// What could be transferred of the observations in a directory.
+struct Asking<'a> {
+    directory: &'a Path,
+    precedence: Precedence,
+    failures: Failures,
 }
 
-fn ordered(
-    observations: &Observations,
-    now: u64,
-    precedence: &Precedence,
-    limit: usize,
-) -> (Vec<String>, Option<Timestamp>) {
-    let lots = lots(observations);
-    let (candidates, retry_at) = observations.offer(&lots, limit, Timestamp(now), precedence).unwrap();
-    let names = candidates
-        .iter()
-        .map(|candidate| candidate.key.name().to_string())
-        .collect();
-    (names, retry_at)
+impl<'a> Asking<'a> {
+    fn of(directory: &'a Path) -> Self {
+        Self {
+            directory,
+            precedence: Precedence::default(),
+            failures: Failures::default(),
+        }
+    }
+
+    fn offered(&self, now: u64) -> Vec<String> {
+        self.ordered(now, 100).0
+    }
+
+    fn ordered(&self, now: u64, limit: usize) -> (Vec<String>, Option<Timestamp>) {
+        let reader = Reader::open(self.directory).unwrap();
+        let offer = reader.offer(&lots(&reader), limit, Timestamp(now), &self.precedence, &self.failures);
+        let (candidates, retry_at) = offer.unwrap();
+        let names = candidates.iter().map(|candidate| candidate.key.name().to_string());
+        (names.collect(), retry_at)
+    }
+
+    /// A content failed on its way to the remote.
+    fn fail(&mut self, key: &Key, now: u64, retry_after: impl Fn(u32) -> Duration) {
+        let remote = RemoteName::parse("b").unwrap();
+        self.failures
+            .note(key, (&remote, Direction::Send), Timestamp(now), retry_after);
+    }
 }
 
 #[test]
@@ -84,14 +102,57 @@ fn classes_count_their_keys_and_offers_come_small_and_recent_first() {
     let classes = observations.classes().unwrap();
     assert_eq!(classes.len(), 1);
     assert_eq!((classes[0].keys, classes[0].bytes), (3, 10 + (2 << 20)));
-    assert_eq!(offered(&observations, 0), ["new", "old", "large"]);
+    assert_eq!(Asking::of(directory.path()).offered(0), ["new", "old", "large"]);
 
     let mut update = observations.update().unwrap();
     update.located(&key(5, "old"), set(&["a", "b"])).unwrap();
-    update.classify(|_| wanted(&["a", "b"])).unwrap();
+    update.classify(None, |_| wanted(&["a", "b"])).unwrap();
     update.commit(&Described::default()).unwrap();
     let sizes: Vec<_> = observations.classes().unwrap().iter().map(|class| class.keys).collect();
     assert_eq!(sizes, [2, 1]);
+}
+
+#[test]
+fn files_whose_content_came_here_are_to_be_filled_until_they_are_forgotten() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut observations = Observations::open(directory.path()).unwrap();
+    let here = Uuid::parse("here").unwrap();
+    let names = |observations: &Observations, most, bytes| -> Vec<String> {
+        let files = observations.unfilled(most, bytes).unwrap();
+        files.iter().map(|(path, _)| path.to_string()).collect()
+    };
+    for (have, expected) in [
+        (&["there"][..], &[][..]),
+        (&["here"], &["a", "b"]),
+        (&["here", "there"], &[]),
+    ] {
+        let mut update = observations.update().unwrap();
+        update.located(&key(5, "1"), set(have)).unwrap();
+        for name in ["a", "b"] {
+            update.named(&path(name), true, Some(&key(5, "1"))).unwrap();
+        }
+        update.classify(Some(&here), |_| wanted(&[])).unwrap();
+        update.commit(&Described::default()).unwrap();
+        assert_eq!(names(&observations, 9, 99), expected, "{have:?}");
+        assert_eq!(observations.has_unfilled().unwrap(), !expected.is_empty());
+        let files = observations.unfilled(9, 99).unwrap();
+        observations.forget_unfilled(&files).unwrap();
+    }
+    let files = ["a", "b", "c"].map(|name| (path(name), key(5, name)));
+    observations.add_unfilled(&files).unwrap();
+    assert_eq!(
+        (names(&observations, 2, 99), names(&observations, 9, 6)),
+        (
+            vec!["a".to_owned(), "b".to_owned()],
+            vec!["a".to_owned(), "b".to_owned()]
+        )
+    );
+    observations.forget_unfilled(&[(path("a"), key(5, "other"))]).unwrap();
+    assert_eq!(
+        names(&observations, 1, 1),
+        ["a"],
+        "it is to have another content by now"
+    );
 }
 
 #[test]
@@ -102,87 +163,72 @@ fn a_file_that_goes_leaves_its_key_without_that_path() {
     update.named(&path("old"), true, None).unwrap();
     let mut seen = Vec::new();
     update
-        .classify(|touched| {
+        .classify(None, |touched| {
             seen.push((touched.key.clone(), touched.paths.clone()));
             wanted(&[])
         })
         .unwrap();
     update.commit(&Described::default()).unwrap();
     assert_eq!(seen, [(key(5, "old"), Vec::new())]);
-    assert_eq!(observations.paths_of(&key(5, "new")).unwrap(), [path("new")]);
-    assert_eq!(observations.file(&path("old")).unwrap(), None);
+    let reader = Reader::open(directory.path()).unwrap();
+    assert_eq!(reader.paths_of(&key(5, "new")).unwrap(), [path("new")]);
+    assert_eq!(reader.file(&path("old")).unwrap(), None);
 }
 
 #[test]
 fn a_failure_holds_its_key_back_until_its_time_or_until_the_remote_is_back() {
     let directory = tempfile::tempdir().unwrap();
-    let observations = filled(directory.path());
-    observations
-        .note_failure(&key(5, "new"), "b>", 1000, |count| {
-            Duration::from_secs(u64::from(count))
-        })
-        .unwrap();
-    assert_eq!(offered(&observations, 1500), ["old", "large"]);
-    let (_, retry_at) = ordered(&observations, 1500, &Precedence::default(), 100);
-    assert_eq!(retry_at, Some(Timestamp(2000)));
-    assert_eq!(offered(&observations, 2000), ["new", "old", "large"]);
-    observations
-        .note_failure(&key(5, "new"), "b>", 2000, |count| {
-            Duration::from_secs(u64::from(count))
-        })
-        .unwrap();
+    filled(directory.path());
+    let mut asking = Asking::of(directory.path());
+    let seconds = |count| Duration::from_secs(u64::from(count));
+    asking.fail(&key(5, "new"), 1000, seconds);
+    assert_eq!(asking.offered(1500), ["old", "large"]);
+    assert_eq!(asking.ordered(1500, 100).1, Some(Timestamp(2000)));
+    assert_eq!(asking.offered(2000), ["new", "old", "large"]);
+    asking.fail(&key(5, "new"), 2000, seconds);
     assert_eq!(
-        offered(&observations, 3500),
+        asking.offered(3500),
         ["old", "large"],
         "the second failure holds it back for longer"
     );
-    observations.forget_failures(Some("b")).unwrap();
-    assert_eq!(offered(&observations, 3500), ["new", "old", "large"]);
+    asking.failures.forget_remote(&RemoteName::parse("b").unwrap());
+    assert_eq!(asking.offered(3500), ["new", "old", "large"]);
 }
 
 #[test]
 fn what_the_user_put_first_is_offered_first_and_what_was_cancelled_when_its_time_comes() {
     let directory = tempfile::tempdir().unwrap();
     let mut observations = filled(directory.path());
+    let mut asking = Asking::of(directory.path());
     let there = Uuid::parse("b").unwrap();
-    let mut precedence = Precedence::default();
-    precedence.put_first(&there, &key(2 << 20, "large"), Timestamp(0));
-    precedence.put_first(&Uuid::parse("elsewhere").unwrap(), &key(5, "old"), Timestamp(0));
-    assert_eq!(ordered(&observations, 0, &precedence, 100).0, ["large", "new", "old"]);
-    precedence.put_first(&there, &key(5, "old"), Timestamp(0));
-    assert_eq!(
-        ordered(&observations, 0, &precedence, 2).0,
-        ["old", "large"],
-        "the last that was asked for"
-    );
+    asking
+        .precedence
+        .put_first(&there, &key(2 << 20, "large"), Timestamp(0));
+    asking
+        .precedence
+        .put_first(&Uuid::parse("elsewhere").unwrap(), &key(5, "old"), Timestamp(0));
+    assert_eq!(asking.ordered(0, 100).0, ["large", "new", "old"]);
+    asking.precedence.put_first(&there, &key(5, "old"), Timestamp(0));
+    assert_eq!(asking.ordered(0, 2).0, ["old", "large"], "the last that was asked for");
 
-    observations
-        .note_failure(&key(5, "old"), "b>", 0, |_| Duration::from_secs(9))
-        .unwrap();
-    assert_eq!(ordered(&observations, 0, &precedence, 100).0, ["large", "new"]);
+    asking.fail(&key(5, "old"), 0, |_| Duration::from_secs(9));
+    assert_eq!(asking.ordered(0, 100).0, ["large", "new"]);
     let to = RemoteName::parse("b").unwrap();
-    observations.forget_failures_of(&key(5, "old"), None).unwrap();
-    assert_eq!(
-        ordered(&observations, 0, &precedence, 100).0,
-        ["large", "new"],
-        "it is not to come here"
-    );
-    observations.forget_failures_of(&key(5, "old"), Some(&to)).unwrap();
-    assert_eq!(ordered(&observations, 0, &precedence, 100).0, ["old", "large", "new"]);
+    asking.failures.forget_key(&key(5, "old"), None);
+    assert_eq!(asking.ordered(0, 100).0, ["large", "new"], "it is not to come here");
+    asking.failures.forget_key(&key(5, "old"), Some(&to));
+    assert_eq!(asking.ordered(0, 100).0, ["old", "large", "new"]);
 
-    precedence.hold(Cancelled {
+    asking.precedence.hold(Cancelled {
         destination: there.clone(),
         keys: std::sync::Arc::new([key(5, "old"), key(5, "new")].into()),
         asked_at: Timestamp(u64::MAX),
         until: Timestamp(3000),
         shown: 0,
     });
-    let (names, retry_at) = ordered(&observations, 2999, &precedence, 100);
+    let (names, retry_at) = asking.ordered(2999, 100);
     assert_eq!((names, retry_at), (vec!["large".to_owned()], Some(Timestamp(3000))));
-    assert_eq!(
-        ordered(&observations, 3000, &precedence, 100).0,
-        ["large", "new", "old"]
-    );
+    assert_eq!(asking.ordered(3000, 100).0, ["large", "new", "old"]);
 
     // However many are held back, or are before what is first.
     let mut update = observations.update().unwrap();
@@ -191,18 +237,18 @@ fn what_the_user_put_first_is_offered_first_and_what_was_cancelled_when_its_time
         update.located(key, set(&["a"])).unwrap();
         update.named(&path(&key.name().to_string()), false, Some(key)).unwrap();
     }
-    update.classify(|_| wanted(&["a", "b"])).unwrap();
+    update.classify(None, |_| wanted(&["a", "b"])).unwrap();
     update.commit(&Described::default()).unwrap();
-    precedence.put_first(&there, &many[0], Timestamp(0));
-    assert_eq!(ordered(&observations, 0, &precedence, 1).0, ["many0"]);
-    precedence.hold(Cancelled {
+    asking.precedence.put_first(&there, &many[0], Timestamp(0));
+    assert_eq!(asking.ordered(0, 1).0, ["many0"]);
+    asking.precedence.hold(Cancelled {
         destination: there,
         keys: std::sync::Arc::new(many.into_iter().collect()),
         asked_at: Timestamp(u64::MAX),
         until: Timestamp(3000),
         shown: 0,
     });
-    assert_eq!(ordered(&observations, 0, &precedence, 1).0, ["large"]);
+    assert_eq!(asking.ordered(0, 1).0, ["large"]);
 }
 
 #[test]
@@ -225,7 +271,7 @@ fn a_database_that_is_made_anew_gives_no_class_an_old_number() {
     assert_eq!(observations.described().unwrap(), Described::default());
     let mut update = observations.update().unwrap();
     update.located(&key(5, "new"), set(&["a"])).unwrap();
-    update.classify(|_| wanted(&["a"])).unwrap();
+    update.classify(None, |_| wanted(&["a"])).unwrap();
     update.commit(&Described::default()).unwrap();
     assert!(observations.classes().unwrap()[0].id > old);
 }
@@ -245,13 +291,40 @@ fn barred_ways_make_a_class_of_their_own_and_are_read_as_they_were_written() {
         barred: barred.clone(),
         ..wanted(&["a", "b"])
     };
-    update.classify(|_| wishes.clone()).unwrap();
+    update.classify(None, |_| wishes.clone()).unwrap();
     update.commit(&Described::default()).unwrap();
     let classes = observations.classes().unwrap();
     let found: Vec<_> = classes.iter().map(|class| (class.keys, class.barred.len())).collect();
     assert_eq!(found, [(2, 0), (1, 3)]);
     assert_eq!(classes[1].barred, barred);
-    assert_eq!(observations.file(&path("old")).unwrap().unwrap().barred, barred);
+    let file = Reader::open(directory.path()).unwrap().file(&path("old"));
+    assert_eq!(file.unwrap().unwrap().barred, barred);
+}
+
+#[test]
+fn they_are_checked_once_a_week_and_after_an_end_that_was_not_orderly() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("observations.db");
+    let is_checked = |now| {
+        let db = schema::open(&path, now).unwrap();
+        (db.1, db.0)
+    };
+    let (first, db) = is_checked(WEEK);
+    assert!(!first, "there is nothing to check");
+    schema::close(&db);
+    drop(db);
+    let (second, db) = is_checked(WEEK + 5);
+    assert!(!second, "it was closed");
+    drop(db);
+    let (third, db) = is_checked(WEEK + 6);
+    assert!(third, "it was not");
+    schema::close(&db);
+    drop(db);
+    let (fourth, db) = is_checked(2 * WEEK + 5);
+    assert!(!fourth);
+    schema::close(&db);
+    drop(db);
+    assert!(is_checked(2 * WEEK + 7).0);
 }
 
 #[test]

@@ -73,7 +73,8 @@ impl Update<'_> {
     /// Forgets everything: the repository has lost the commits that were described.
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.db.execute_batch(
-            "DELETE FROM about; DELETE FROM classes; DELETE FROM keys; DELETE FROM paths; DELETE FROM versions;",
+            "DELETE FROM about; DELETE FROM classes; DELETE FROM keys; DELETE FROM paths; DELETE FROM unfilled;
+             DELETE FROM versions;",
         )
     }
 
@@ -110,6 +111,17 @@ impl Update<'_> {
         Ok(())
     }
 
+    /// The content of a key has come here.
+    fn arrived(&self, touched: &Touched) -> Result<()> {
+        let mut insert = self
+            .db
+            .prepare_cached("INSERT OR REPLACE INTO unfilled VALUES (?1, ?2)")?;
+        for path in &touched.paths {
+            insert.execute([path.as_bytes(), touched.key.as_bytes()])?;
+        }
+        Ok(())
+    }
+
     /// A file whose name says that it is a version of `file` came or went.
     pub(crate) fn versioned(&mut self, path: &RepoPath, file: &RepoPath, is_there: bool) -> Result<()> {
         let (what, values): (_, &[&[u8]]) = match is_there {
@@ -134,11 +146,15 @@ impl Update<'_> {
     }
 
     /// Gives each touched key to `wishes`, which says who wants it and how it may not travel, and puts it into its class.
-    pub(crate) fn classify(&mut self, mut wishes: impl FnMut(&Touched) -> Wishes) -> Result<()> {
+    /// Files whose contents have come to the work tree of `here` are to be filled.
+    pub(crate) fn classify(&mut self, here: Option<&Uuid>, mut wishes: impl FnMut(&Touched) -> Wishes) -> Result<()> {
         for (row, change) in std::mem::take(&mut self.touched) {
             let Some(touched) = self.touched_key(row, change)? else {
                 continue;
             };
+            if here.is_some_and(|here| touched.have.contains(here) && !touched.had.contains(here)) {
+                self.arrived(&touched)?;
+            }
             let wishes = wishes(&touched);
             let barred: Vec<String> = wishes
                 .barred

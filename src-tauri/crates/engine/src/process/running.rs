@@ -8,7 +8,7 @@ use surroundings::{Mount, Mounts};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::hosting::{Asked, Hosting, View};
+use super::hosting::{Asked, Hosting, Opening, View};
 use super::settings::{Edit, SettingsFile};
 use crate::Error;
 use crate::drives::{Drives, Kept};
@@ -108,12 +108,13 @@ pub struct Door {
 impl Door {
     /// What can be seen now.
     pub async fn status(&self) -> Status {
-        let kept = self.kept().await;
-        let view = self.view.borrow().clone();
+        let view = self.view().await;
+        let kept = kept(&view).await;
         let declined = view.settings.declined.iter().map(|drive| drive.id.clone()).collect();
         let (drives, problems) = self.drives.view(&kept, !view.refused.is_empty(), &declined);
+        let running = kept.into_iter().map(|kept| kept.folder);
         Status {
-            folders: kept.into_iter().map(|kept| kept.folder).collect(),
+            folders: running.chain(view.opening.iter().map(Opening::status)).collect(),
             refused: view.refused,
             drives,
             problems: [view.problems, problems].concat(),
@@ -121,18 +122,16 @@ impl Door {
         }
     }
 
+    /// What is kept, as soon as the folders of the start are.
+    async fn view(&self) -> View {
+        let mut view = self.view.clone();
+        // When the engine has stopped, what it showed last.
+        let begun = view.wait_for(|view| view.has_begun).await.map(|view| view.clone());
+        begun.unwrap_or_else(|_| self.view.borrow().clone())
+    }
+
     async fn kept(&self) -> Vec<Kept> {
-        let handles = self.view.borrow().folders.clone();
-        let mut kept = Vec::new();
-        for handle in handles {
-            let folder = handle.status().await;
-            kept.extend(folder.map(|folder| Kept {
-                at: handle.places(),
-                repositories: handle.repositories(),
-                folder,
-            }));
-        }
-        kept
+        kept(&self.view().await).await
     }
 
     /// Waits until the status may have changed.
@@ -145,15 +144,12 @@ impl Door {
     /// Asks one folder, named by its path as the status shows it. The reply to [`Command::Sync`] comes when the sync has
     /// ended; all others come at once.
     pub async fn ask(&self, folder: &str, command: Command) -> Reply {
-        let handle = self
-            .view
-            .borrow()
-            .folders
-            .iter()
-            .find(|handle| handle.path() == folder)
-            .cloned();
-        match handle {
+        let view = self.view().await;
+        match view.folders.iter().find(|handle| handle.path() == folder) {
             Some(handle) => handle.ask(command).await,
+            None if view.opening.iter().any(|opening| opening.path == folder) => {
+                Reply::Refused(format!("{folder} is still being opened; try again when it is"))
+            }
             None => Reply::Refused(format!("{folder} is none of the folders that are kept in sync here")),
         }
     }
@@ -219,6 +215,20 @@ impl Door {
         }
         answer.await.unwrap_or_else(|_| stopping())
     }
+}
+
+/// What can be seen of the folders that run.
+async fn kept(view: &View) -> Vec<Kept> {
+    let mut kept = Vec::new();
+    for handle in &view.folders {
+        let folder = handle.status().await;
+        kept.extend(folder.map(|folder| Kept {
+            at: handle.places(),
+            repositories: handle.repositories(),
+            folder,
+        }));
+    }
+    kept
 }
 
 /// Watches which drives are mounted, until the runtime ends.

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use annex::settings::{Address, RemoteSettings};
 use annex::{Annex, Facts};
-use assistant::{About, Assistant, Away, Class, Deletions, Direction, Question, Reach, RemoteView, Root};
+use assistant::{About, Assistant, Class, Deletions, Direction, Question, Reach, RemoteView, Root};
 use contract::{Action, Contact, Folder, Held, Pause, PauseReason, Place, Problem, Progress, State, Work};
 use model::expression::Trust;
 use model::{RemoteName, Uuid};
@@ -18,6 +18,7 @@ use surroundings::Why;
 use crate::observations::Damage;
 use crate::rules::policy;
 use crate::rules::wishes;
+use crate::views::contacts::contact;
 use crate::words::files;
 use crate::work::{Underway, Workshop};
 use notes::notes;
@@ -346,15 +347,6 @@ pub(crate) fn takes_nothing(settings: &RemoteSettings) -> Option<&'static str> {
         RemoteSettings { .. } => "git pushes to another address than it fetches from (pushurl or pushInsteadOf)",
     };
     Some(why)
-}
-
-pub(crate) fn contact(view: &RemoteView<'_>) -> Contact {
-    match view.reach {
-        None => Contact::Unknown,
-        Some(Reach::Here(_)) => Contact::Here,
-        Some(Reach::Away(Away::Absent)) => Contact::Away("not plugged in, not mounted, or moved".to_owned()),
-        Some(Reach::Away(Away::Unusable(why))) => Contact::Away(why.clone()),
-    }
 }
 
 /// Why the last try to send to a place failed, if it did; to follow a sentence.

@@ -4,19 +4,27 @@ use std::collections::BTreeSet;
 
 use annex::Standing;
 use annex::settings::RemoteSettings;
-use assistant::{Assistant, Direction, RemoteView};
+use assistant::Direction;
 use contract::{Contact, Holder, Missing, Why};
 use model::{RepoPath, Uuid};
 
-use super::status::{contact, is_kept_away, takes_nothing, unsupported};
+use super::contacts::Contacts;
+use super::status::{is_kept_away, takes_nothing, unsupported};
 use crate::Error;
-use crate::observations::FileFacts;
+use crate::observations::{Described, FileFacts, Reader};
 use crate::work::Workshop;
 
-/// Looks at what was observed of a file. Without an assistant no engine runs.
-pub(crate) fn why(workshop: &Workshop, assistant: Option<&Assistant>, path: &RepoPath) -> Result<Why, Error> {
-    let mut why = observed(workshop, assistant, path)?;
-    if assistant.is_none() && is_old(workshop) {
+/// Looks at what was observed of a file. Without contacts no engine runs.
+pub(crate) fn why(workshop: &Workshop, contacts: Option<&Contacts>, path: &RepoPath) -> Result<Why, Error> {
+    let failed = |source| Error::Observations {
+        path: workshop.annex().own_dir(),
+        source,
+    };
+    let reader = Reader::open(&workshop.annex().own_dir()).map_err(failed)?;
+    let file = reader.file(path).map_err(failed)?;
+    let described = reader.described().map_err(failed)?;
+    let mut why = observed(workshop, contacts, path, file, &described)?;
+    if contacts.is_none() && described.tree.is_some() && is_behind(workshop, &described) {
         why.sentence.push_str(
             "; an engine last scanned this folder before its latest commits, so 'anabranch sync' may know more",
         );
@@ -35,33 +43,36 @@ pub(crate) fn why(workshop: &Workshop, assistant: Option<&Assistant>, path: &Rep
 }
 
 /// True if there are commits that were not observed yet.
-fn is_old(workshop: &Workshop) -> bool {
+fn is_behind(workshop: &Workshop, described: &Described) -> bool {
     let heads = workshop.refs().heads;
-    let described = workshop.observations().described();
-    described.is_ok_and(|described| {
-        described.tree.is_some() && (described.tree, described.annex) != (heads.tree, heads.annex)
-    })
+    (described.tree, described.annex) != (heads.tree, heads.annex)
 }
 
-fn observed(workshop: &Workshop, assistant: Option<&Assistant>, path: &RepoPath) -> Result<Why, Error> {
-    let directory = workshop.annex().own_dir();
-    let file = workshop.observations().file(path);
-    let file = file.map_err(|source| Error::Observations {
-        path: directory,
-        source,
-    })?;
+fn observed(
+    workshop: &Workshop,
+    contacts: Option<&Contacts>,
+    path: &RepoPath,
+    file: Option<FileFacts>,
+    described: &Described,
+) -> Result<Why, Error> {
     // Reads the descriptions too.
     workshop.settings()?;
     let standing = workshop.annex().standing(path);
     let standing = standing.unwrap_or_else(|error| Standing::Unreadable(error.to_string()));
     let Some(facts) = file else {
+        let outside = || match standing {
+            Standing::Tracked if is_behind(workshop, described) => {
+                "it was committed just now: which places have its content is still being found out".to_owned()
+            }
+            _ => outside(&standing),
+        };
         return Ok(Why {
             path: path.to_string(),
             key: None,
             have: Vec::new(),
             want: Vec::new(),
             missing: Vec::new(),
-            sentence: left_out(workshop, path).unwrap_or_else(|| outside(&standing)),
+            sentence: left_out(workshop, path).unwrap_or_else(outside),
         });
     };
     let names = |set: &BTreeSet<Uuid>| set.iter().map(|uuid| workshop.description(uuid)).collect::<Vec<_>>();
@@ -71,7 +82,7 @@ fn observed(workshop: &Workshop, assistant: Option<&Assistant>, path: &RepoPath)
     };
     let waits = Waits {
         workshop,
-        assistant,
+        contacts,
         remotes: workshop.remote_settings().into_values().collect(),
         facts: &facts,
     };
@@ -153,7 +164,7 @@ fn outside(standing: &Standing) -> String {
 /// What a content waits for.
 struct Waits<'a> {
     workshop: &'a Workshop,
-    assistant: Option<&'a Assistant>,
+    contacts: Option<&'a Contacts>,
     remotes: Vec<RemoteSettings>,
     facts: &'a FileFacts,
 }
@@ -212,16 +223,15 @@ impl Waits<'_> {
         if self.facts.have.is_empty() {
             return "nobody is known to have it".to_owned();
         }
-        let Some(assistant) = self.assistant else {
+        let Some(contacts) = self.contacts else {
             return "no engine runs here".to_owned();
         };
-        if assistant.is_paused() {
+        if contacts.is_paused {
             return "this folder is paused".to_owned();
         }
-        let views: Vec<RemoteView<'_>> = assistant.remotes().collect();
         let reached = |remote: &RemoteSettings| {
-            let view = views.iter().find(|view| *view.name == remote.name);
-            view.map_or_else(|| unsupported(remote, self.workshop), contact)
+            let contact = contacts.get(&remote.name).cloned();
+            contact.unwrap_or_else(|| unsupported(remote, self.workshop))
         };
         if self.is_here(uuid) {
             return self.reason_here(&reached);
@@ -283,22 +293,22 @@ impl Waits<'_> {
 
 #[cfg(test)]
 mod tests {
-    use assistant::{Away, Effect, Event, Outcome, Reach};
+    use assistant::{Assistant, Away, Effect, Event, Outcome, Reach};
     use model::{Key, Timestamp};
 
     use super::*;
     use crate::observations::Cancelled;
     use crate::views::lists::tests::{Scene, scene, some};
 
-    fn found(scene: &Scene, assistant: Option<&Assistant>, path: &[u8]) -> (String, Vec<(String, String)>) {
+    fn found(scene: &Scene, contacts: Option<&Contacts>, path: &[u8]) -> (String, Vec<(String, String)>) {
         let path = RepoPath::parse(path).unwrap();
-        let found = why(&scene.workshop, assistant, &path).unwrap();
+        let found = why(&scene.workshop, contacts, &path).unwrap();
         let missing = found.missing.into_iter().map(|one| (one.place, one.reason));
         (found.sentence, missing.collect())
     }
 
-    /// An assistant that has looked for the remote.
-    fn having_found(scene: &Scene, reach: Reach) -> Assistant {
+    /// What an assistant knows that has looked for the remote.
+    fn having_found(scene: &Scene, reach: Reach, is_paused: bool) -> Contacts {
         let now = Timestamp(1);
         let mut assistant = Assistant::new(scene.workshop.annex().uuid().clone(), 7, now);
         let effects = assistant.handle(now, Event::RemotesListed(scene.workshop.list_remotes()));
@@ -308,7 +318,10 @@ mod tests {
                 assistant.handle(now, Event::Probed { id, reach });
             }
         }
-        assistant
+        if is_paused {
+            assistant.handle(now, Event::Paused);
+        }
+        Contacts::of(&assistant)
     }
 
     #[test]
@@ -329,11 +342,10 @@ mod tests {
         scene.observe(some());
         // It has not said yet what it is called.
         let there = scene.remote.1.to_string();
-        let absent = having_found(&scene, Reach::Away(Away::Absent));
-        let present = having_found(&scene, Reach::Here(scene.remote.1.clone()));
-        let mut paused = having_found(&scene, Reach::Here(scene.remote.1.clone()));
-        paused.handle(Timestamp(1), Event::Paused);
-        let table: [(&[u8], Option<&Assistant>, &str, &str); 7] = [
+        let here = || Reach::Here(scene.remote.1.clone());
+        let absent = having_found(&scene, Reach::Away(Away::Absent), false);
+        let (present, paused) = (having_found(&scene, here(), false), having_found(&scene, here(), true));
+        let table: [(&[u8], Option<&Contacts>, &str, &str); 7] = [
             (b"barred/z", Some(&present), &there, "a rule keeps it away"),
             (b"b-/x", None, &there, "no engine runs here"),
             (b"b-/x", Some(&paused), &there, "this folder is paused"),
@@ -352,8 +364,8 @@ mod tests {
                 "no place that has it can be reached now",
             ),
         ];
-        for (path, assistant, place, reason) in table {
-            let (_, missing) = found(&scene, assistant, path);
+        for (path, contacts, place, reason) in table {
+            let (_, missing) = found(&scene, contacts, path);
             assert_eq!(
                 missing,
                 [(place.to_owned(), reason.to_owned())],
@@ -368,8 +380,12 @@ mod tests {
         drop(setbacks);
         let (_, missing) = found(&scene, Some(&present), b"b-/x");
         assert_eq!(missing[0].1, "it is still on its way; what failed last: no room");
-        let key = scene.workshop.observations().file(&RepoPath::parse(b"b-/x").unwrap());
-        let key = key.unwrap().unwrap().key;
+        let file = scene
+            .workshop
+            .reader()
+            .unwrap()
+            .file(&RepoPath::parse(b"b-/x").unwrap());
+        let key = file.unwrap().unwrap().key;
         scene
             .workshop
             .precedence()

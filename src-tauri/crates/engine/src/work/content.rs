@@ -11,8 +11,7 @@ use model::{Key, RemoteName, RepoPath, Uuid};
 use remotes::{Contents, Failed, Remote, Travel};
 
 use super::{Underway, Workshop};
-use crate::observations::Damage;
-use crate::observations::way as named;
+use crate::observations::{Damage, Reader};
 use crate::words::files;
 
 /// Of more contents at once, a file of each is looked up only where it has more bytes than that.
@@ -20,14 +19,12 @@ const SHOWN: usize = 16;
 const SHOWN_FROM: u64 = 1 << 20;
 
 pub(super) fn offer(workshop: &Workshop, id: Id, lots: &[Lot], limit: usize) -> Event {
-    let observations = workshop.observations();
     if workshop.take_retry_all() {
-        // Failures only hold back: what is not forgotten is tried again later.
-        let _ = observations.forget_failures(None);
+        workshop.failures().clear();
     }
     let precedence = workshop.precedence().clone();
-    let offered = observations.offer(lots, limit, workshop.clock.now(), &precedence);
-    drop(observations);
+    let offered = Reader::open(&workshop.annex().own_dir())
+        .and_then(|reader| reader.offer(lots, limit, workshop.clock.now(), &precedence, &workshop.failures()));
     match offered {
         Ok((candidates, retry_at)) => Event::Offered {
             id,
@@ -86,9 +83,9 @@ fn allowed(
     if policy.is_open(name, direction) {
         return (keys.to_vec(), Vec::new());
     }
-    let observations = workshop.observations();
+    let reader = workshop.reader();
     // A content whose files cannot be looked up is held back.
-    let files = |key: &Key| observations.paths_of(key).unwrap_or_default();
+    let files = |key: &Key| paths_of(reader.as_ref(), key);
     let (allowed, barred): (Vec<Key>, Vec<Key>) = keys
         .iter()
         .cloned()
@@ -160,14 +157,18 @@ fn run(workshop: &Workshop, id: Id, way: &Way<'_>, keys: &[Key]) -> Vec<(Key, Ou
 
 /// All files that have one of these contents, in whatever number.
 fn files_of(workshop: &Workshop, keys: &[Key]) -> Vec<(RepoPath, Key)> {
-    let observations = workshop.observations();
+    let reader = workshop.reader();
     keys.iter()
         .flat_map(|key| {
             // What cannot be looked up is filled by whoever tends it next.
-            let paths = observations.paths_of(key).unwrap_or_default();
+            let paths = paths_of(reader.as_ref(), key);
             paths.into_iter().map(|path| (path, key.clone()))
         })
         .collect()
+}
+
+fn paths_of(reader: Option<&Reader>, key: &Key) -> Vec<RepoPath> {
+    reader.and_then(|reader| reader.paths_of(key).ok()).unwrap_or_default()
 }
 
 /// Waits as long as a limit asks for, unless the transfer is cancelled.
@@ -182,9 +183,9 @@ fn wait(mut left: Duration, cancelled: &AtomicBool) {
 
 /// The contents with a file of each, for people: of very many nobody is told one by one.
 fn wanted(workshop: &Workshop, keys: &[Key]) -> Vec<Wanted> {
-    let observations = workshop.observations();
+    let reader = workshop.reader();
     let is_shown = |key: &Key| keys.len() <= SHOWN || key.size().is_none_or(|size| size > SHOWN_FROM);
-    let path = |key: &Key| observations.paths_of(key).ok()?.into_iter().next();
+    let path = |key: &Key| paths_of(reader.as_ref(), key).into_iter().next();
     let wanted = keys.iter().map(|key| Wanted {
         key: key.clone(),
         path: is_shown(key).then(|| path(key)).flatten(),
@@ -210,8 +211,7 @@ pub(crate) fn look_for_room(workshop: &Workshop) -> bool {
         };
         if has_room {
             workshop.setbacks().has_room(&name, direction, &key);
-            // Failures only hold back: what is not forgotten is tried again later.
-            let _ = workshop.observations().forget_failures(Some(name.as_str()));
+            workshop.failures().forget_remote(&name);
             is_found = true;
         }
     }
@@ -273,7 +273,7 @@ fn conclude(workshop: &Workshop, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied
         };
         workshop.note(format!("{verb} {} {preposition} {name}", files(stored)));
     }
-    remember_failures(workshop, &named(name, direction), &outcomes);
+    remember_failures(workshop, (name, direction), &outcomes);
     let cancelled = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Cancelled);
     workshop.hold(id, destination, cancelled.map(|(key, _)| key.clone()).collect());
     workshop.setbacks().transferred(name, direction, destination, &outcomes);
@@ -306,18 +306,14 @@ fn set_aside(workshop: &Workshop, way: &Way<'_>, key: &Key) {
 
 /// A file that has the content of `key`, and who has it besides; none if it cannot be looked up.
 fn damage(workshop: &Workshop, key: &Key) -> Option<Damage> {
-    let observations = workshop.observations();
-    let path = observations.paths_of(key).ok()?.into_iter().next()?;
-    let have = observations.file(&path).ok()??.have;
+    let reader = workshop.reader()?;
+    let path = reader.paths_of(key).ok()?.into_iter().next()?;
+    let have = reader.file(&path).ok()??.have;
     Some(Damage { path, have })
 }
 
-fn remember_failures(workshop: &Workshop, way: &str, outcomes: &[(Key, Outcome)]) {
-    let in_vain = |outcome: &Outcome| !matches!(outcome, Outcome::Stored | Outcome::Cancelled | Outcome::Away);
-    if !outcomes.iter().any(|(_, outcome)| in_vain(outcome)) {
-        return;
-    }
-    let observations = workshop.observations();
+fn remember_failures(workshop: &Workshop, way: (&RemoteName, Direction), outcomes: &[(Key, Outcome)]) {
+    let mut failures = workshop.failures();
     let now = workshop.clock.now();
     for (key, outcome) in outcomes {
         // Spread by the key, so that not all come back at one moment.
@@ -325,16 +321,14 @@ fn remember_failures(workshop: &Workshop, way: &str, outcomes: &[(Key, Outcome)]
             .as_bytes()
             .iter()
             .fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
-        let noted = match outcome {
+        match outcome {
             Outcome::Busy | Outcome::AlreadyThere => {
-                observations.note_failure(key, way, now.0, |count| pacing::settle_after(count + 3, chance))
+                failures.note(key, way, now, |count| pacing::settle_after(count + 3, chance));
             }
             Outcome::NotThere | Outcome::Full(_) | Outcome::Failed(_) => {
-                observations.note_failure(key, way, now.0, |count| pacing::retry_after(count, chance))
+                failures.note(key, way, now, |count| pacing::retry_after(count, chance));
             }
-            Outcome::Stored | Outcome::Cancelled | Outcome::Away => Ok(()),
-        };
-        // Failures only hold back: without them the same is tried again a little sooner.
-        let _ = noted;
+            Outcome::Stored | Outcome::Cancelled | Outcome::Away => {}
+        }
     }
 }

@@ -4,9 +4,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use annex::{IntakeOptions, Look, Postponed, Presence, RootState, Rules, VectorClock};
-use assistant::{Event, Found, Id, Looked, Root, Scope};
+use assistant::{Event, Failure, Found, Id, Looked, Root, Scope};
 use model::{Key, RepoPath};
 
+use super::fill::to_fill;
 use super::{Workshop, failure};
 
 pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
@@ -24,8 +25,8 @@ pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
                 .map(|(path, why)| (path.display().to_string(), why.clone()));
             workshop.set_unfit(within.as_deref(), refused.chain(unreadable));
             workshop.set_nested(within.as_deref(), &look.nested);
-            match fill(workshop, &look.unfilled) {
-                Err(error) => Looked::Failed(failure(workshop, &error)),
+            match to_fill(workshop, &look.unfilled) {
+                Err(why) => Looked::Failed(Failure::Other(why)),
                 Ok(()) => {
                     let found = found(&look);
                     workshop.keep_look(id, look);
@@ -52,34 +53,6 @@ fn try_look(workshop: &Workshop, scope: Scope) -> annex::Result<Look> {
         Scope::Paths(paths) => annex::Scope::Paths(paths),
     };
     annex.look_at_what_is_complete(&scope, SystemTime::now())
-}
-
-/// Gives pointer files their content that is here. One that cannot be written is told, and keeps no other waiting.
-///
-/// Busy if another program keeps the index.
-fn fill(workshop: &Workshop, files: &[(RepoPath, Key)]) -> annex::Result<()> {
-    if files.is_empty() {
-        return Ok(());
-    }
-    let annex = workshop.annex();
-    let thin = annex::settings::is_thin(annex);
-    let filled = match annex.populate(files, thin) {
-        Ok(_) => Ok(()),
-        Err(busy @ annex::Error::Busy(_)) => Err(busy),
-        Err(_) => files
-            .iter()
-            .try_for_each(|file| match annex.populate(std::slice::from_ref(file), thin) {
-                Ok(_) => Ok(()),
-                Err(busy @ annex::Error::Busy(_)) => Err(busy),
-                Err(error) => {
-                    let why = format!("its content is here, and cannot be put in its place ({error})");
-                    workshop.note_unfit(file.0.to_string(), why);
-                    Ok(())
-                }
-            }),
-    };
-    workshop.remember_stamps();
-    filled
 }
 
 fn found(look: &Look) -> Found {
@@ -155,7 +128,7 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
     let intake = annex.ingest(look, &options, SystemTime::now())?;
     workshop.remember_stamps();
     let mut again = Vec::new();
-    if fill(workshop, &intake.unfilled).is_err() {
+    if to_fill(workshop, &intake.unfilled).is_err() {
         again.extend(intake.unfilled.into_iter().map(|(path, _)| path));
     }
     let counts = intake.counts;

@@ -29,7 +29,7 @@ pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Mo
                 if let Some(git) = remote.git() {
                     git.clear_up();
                 }
-                let _ = workshop.observations().forget_failures(Some(name.as_str()));
+                workshop.failures().forget_remote(name);
             }
             workshop.set_reached(name, Some(remote));
             Reach::Here(uuid)

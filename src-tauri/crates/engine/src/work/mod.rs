@@ -5,6 +5,7 @@
 mod content;
 mod examine;
 mod files;
+mod fill;
 mod git;
 pub(crate) mod household;
 mod observe;
@@ -29,6 +30,7 @@ pub(crate) fn perform(workshop: &Workshop, effect: Effect, mounts: &[Mount]) -> 
         Effect::Look { id, scope } => files::look(workshop, id, scope),
         Effect::Ingest { id, look, removals } => files::ingest(workshop, id, look, removals),
         Effect::Restore { id } => files::restore(workshop, id),
+        Effect::Fill { id } => fill::fill(workshop, id),
         Effect::Probe { id, remote } => git::probe(workshop, id, &remote, mounts),
         Effect::Fetch { id, remote } => git::fetch(workshop, id, &remote),
         Effect::Merge { id, partial, said } => git::merge(workshop, id, partial, said),
@@ -44,6 +46,19 @@ pub(crate) fn perform(workshop: &Workshop, effect: Effect, mounts: &[Mount]) -> 
         Effect::Cancel { .. } | Effect::Ask(_) | Effect::Withdraw(_) => Event::Woke,
     }));
     done.unwrap_or_else(|_| failed(workshop, effect, "an error in Anabranch itself; it will be tried again"))
+}
+
+/// What has become known besides when work ended so.
+pub(crate) fn learned(workshop: &Workshop, event: &Event) -> Vec<Event> {
+    let mut learned = Vec::new();
+    if matches!(
+        event,
+        Event::Looked { .. } | Event::Ingested { .. } | Event::Observed { .. }
+    ) && fill::is_due(workshop)
+    {
+        learned.push(Event::Unfilled);
+    }
+    learned
 }
 
 /// Why work in a repository failed, for the assistant.
@@ -87,6 +102,11 @@ fn failed(workshop: &Workshop, effect: Effect, why: &str) -> Event {
         },
         Effect::Restore { id } => Event::Restored {
             id,
+            failed: Some(failure()),
+        },
+        Effect::Fill { id } => Event::Filled {
+            id,
+            more: false,
             failed: Some(failure()),
         },
         Effect::Probe { id, .. } => Event::Probed {

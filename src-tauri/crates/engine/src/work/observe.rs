@@ -1,4 +1,4 @@
-//! Brings the observations up to date with the refs, and fills files whose content has arrived.
+//! Brings the observations up to date with the refs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,7 +7,7 @@ use annex::{Presence, VectorClock};
 use assistant::content::Policy;
 use assistant::{Class, Direction, Event, Heads, Id};
 use model::expression::{Preferences, Settings as Rules};
-use model::{Key, RemoteName, RepoPath, Uuid};
+use model::{Key, RemoteName, Uuid};
 
 use super::{Workshop, failure, no_lock};
 use crate::observations::{Described, Wishes};
@@ -140,15 +140,11 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
     }
     let here = annex.uuid();
     let store = annex.store();
-    let mut arrived: Vec<(RepoPath, Key)> = Vec::new();
     let mut unlogged = Vec::new();
     let is_damaged = workshop.setbacks().damaged().next().is_some();
     let is_ordered = !workshop.precedence().is_empty();
     let among: Vec<Uuid> = concerned.into_iter().collect();
-    let classified = update.classify(|touched| {
-        if touched.have.contains(here) && !touched.had.contains(here) {
-            arrived.extend(touched.paths.iter().map(|path| (path.clone(), touched.key.clone())));
-        }
+    let classified = update.classify(annex.work_tree().map(|_| here), |touched| {
         if is_damaged {
             let mut setbacks = workshop.setbacks();
             setbacks.observed(&touched.key, &touched.paths, &touched.had, &touched.have);
@@ -176,13 +172,6 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
     classified.map_err(failed)?;
     if !unlogged.is_empty() {
         return Ok(Observed::Unlogged(unlogged));
-    }
-    if annex.work_tree().is_some() {
-        // Before the observations say so: what is interrupted here is done again by the next start.
-        arrived.sort();
-        annex.populate(&arrived, annex::settings::is_thin(annex))?;
-        workshop.settle_retired();
-        workshop.remember_stamps();
     }
     update
         .commit(&Described {

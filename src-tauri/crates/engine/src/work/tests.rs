@@ -55,6 +55,24 @@ fn observe(workshop: &Workshop) -> Result<Vec<Class>, Failure> {
     }
 }
 
+/// Gives files their contents that are here; false if there were none.
+fn fill(workshop: &Workshop) -> bool {
+    let is_due = super::fill::is_due(workshop);
+    let filled = perform(workshop, Effect::Fill { id: Id(9) }, &[]);
+    assert!(
+        matches!(
+            filled,
+            Event::Filled {
+                more: false,
+                failed: None,
+                ..
+            }
+        ),
+        "{filled:?}"
+    );
+    is_due
+}
+
 #[test]
 fn content_that_is_here_and_was_never_logged_is_logged_and_fills_its_file() {
     let directory = tempfile::tempdir().unwrap();
@@ -66,6 +84,7 @@ fn content_that_is_here_and_was_never_logged_is_logged_and_fills_its_file() {
     let file = directory.path().join("one");
     fs::write(&file, format!("/annex/objects/{key}\n")).unwrap();
     let classes = observe(&workshop).unwrap();
+    assert!(fill(&workshop) && !fill(&workshop));
     assert_eq!(fs::read(&file).unwrap(), b"one");
     assert_eq!(
         workshop.annex().branch().locations(&key).unwrap(),
@@ -112,7 +131,7 @@ fn files_that_went_while_no_branch_was_checked_out_are_not_kept() {
     observe(&workshop).unwrap();
     let is_known = |name: &[u8]| {
         let path = RepoPath::parse(name).unwrap();
-        workshop.observations().file(&path).unwrap().is_some()
+        workshop.reader().unwrap().file(&path).unwrap().is_some()
     };
     assert_eq!([b"one", b"two"].map(|name| is_known(name)), [true, false]);
 }
@@ -514,6 +533,7 @@ fn a_pointer_whose_content_is_here_is_filled_when_it_is_looked_at() {
         let file = directory.path().join(name);
         fs::write(&file, format!("/annex/objects/{key}\n")).unwrap();
         assert_eq!(look_and_ingest(&workshop, id, &["one", "moved"]), [""; 0]);
+        assert!(fill(&workshop));
         assert_eq!(fs::read(&file).unwrap(), b"one", "{name}");
     }
 }

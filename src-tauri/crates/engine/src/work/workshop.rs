@@ -2,7 +2,7 @@ mod left_out;
 mod merging;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -19,7 +19,7 @@ use remotes::Remote;
 use crate::Error;
 use crate::clock::{Clock, wall_clock};
 use crate::observations::{self, Observations};
-use crate::observations::{Cancelled, Precedence, Setbacks};
+use crate::observations::{Cancelled, Failures, Precedence, Reader, Setbacks};
 use crate::rules::configured::Configured;
 use crate::rules::policy::{self, InForce};
 use crate::work::household::{Holds, Household};
@@ -34,10 +34,12 @@ const RECENT: usize = 50;
 /// loop and the threads that work.
 pub(crate) struct Workshop {
     annex: Annex,
+    real: Real,
     pub(crate) clock: Clock,
     household: Arc<Household>,
     observations: Mutex<Observations>,
     setbacks: Mutex<Setbacks>,
+    failures: Mutex<Failures>,
     precedence: Mutex<Precedence>,
     /// When this was made: names of transfers have it in them, so that no other run gives them again.
     made_at: SystemTime,
@@ -48,6 +50,23 @@ pub(crate) struct Workshop {
     /// Held while the file with the rules is read or written: what was read before it was written must not come into
     /// force after.
     rules_file: Mutex<()>,
+}
+
+/// Where the repository really is, without symlinks, as changes and mounts name it.
+pub(crate) struct Real {
+    /// The top of its work tree.
+    pub(crate) top: Option<PathBuf>,
+    pub(crate) git_dir: PathBuf,
+}
+
+impl Real {
+    fn of(annex: &Annex) -> Self {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        Self {
+            top: annex.work_tree().map(real),
+            git_dir: real(annex.git_dir()),
+        }
+    }
 }
 
 /// How work that is to begin or has begun is told to end early.
@@ -131,11 +150,13 @@ impl Workshop {
         })?;
         let configured = Configured::read(&annex)?;
         let workshop = Self {
+            real: Real::of(&annex),
             annex,
             clock,
             household,
             observations: Mutex::new(observations),
             setbacks: Mutex::default(),
+            failures: Mutex::default(),
             precedence: Mutex::default(),
             made_at: SystemTime::now(),
             limits: Mutex::default(),
@@ -156,12 +177,26 @@ impl Workshop {
         lock(&self.unconfirmed)
     }
 
+    pub(crate) fn real(&self) -> &Real {
+        &self.real
+    }
+
     pub(crate) fn annex(&self) -> &Annex {
         &self.annex
     }
 
     pub(crate) fn observations(&self) -> MutexGuard<'_, Observations> {
         lock(&self.observations)
+    }
+
+    /// The observations as they are now; none if they cannot be read.
+    pub(crate) fn reader(&self) -> Option<Reader> {
+        Reader::open(&self.annex.own_dir()).ok()
+    }
+
+    /// What was tried in vain.
+    pub(crate) fn failures(&self) -> MutexGuard<'_, Failures> {
+        lock(&self.failures)
     }
 
     /// Puts limits in force, in bytes a second.
@@ -205,7 +240,9 @@ impl Workshop {
     pub(crate) fn count_conflicts(&self, observations: &Observations) -> Result<(), rusqlite::Error> {
         let top = self.annex.work_tree();
         let is_there = |path: &RepoPath| top.is_some_and(|top| top.join(path.as_path()).symlink_metadata().is_ok());
-        self.setbacks().kept_several(observations.conflicts(&is_there)?);
+        // Before the lock is taken: it looks at files.
+        let conflicts = observations.conflicts(&is_there)?;
+        self.setbacks().kept_several(conflicts);
         Ok(())
     }
 
@@ -517,6 +554,12 @@ impl Workshop {
             Some(why) => shared.blind.insert(path, why),
             None => shared.blind.remove(&path),
         };
+    }
+
+    /// These directories are not watched any more.
+    pub(crate) fn forget_blind(&self, directories: &[PathBuf]) {
+        let is_in = |path: &PathBuf| directories.iter().any(|directory| path.starts_with(directory));
+        self.shared().blind.retain(|path, _| !is_in(path));
     }
 
     pub(crate) fn blind(&self) -> BTreeMap<PathBuf, surroundings::Why> {

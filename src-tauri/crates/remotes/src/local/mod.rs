@@ -5,7 +5,7 @@ pub(crate) mod reach;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use annex::exchange::content::{Outcome, transfer};
@@ -19,6 +19,8 @@ use crate::{Contents, Failed, Fetched, Git, Travel};
 /// A repository on this machine, open for exchange with ours.
 struct Local {
     there: Annex,
+    /// Its git directory as changes name it; none if that could not be found out.
+    real_git_dir: Option<PathBuf>,
     settings: RemoteSettings,
     tree: Arc<Mutex<()>>,
 }
@@ -124,7 +126,7 @@ impl Git for Local {
     }
 
     fn watched(&self) -> Option<&Path> {
-        Some(self.there.git_dir())
+        self.real_git_dir.as_deref()
     }
 
     fn pushes_to(&self, uuid: &Uuid) -> bool {

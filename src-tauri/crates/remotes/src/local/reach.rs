@@ -66,6 +66,7 @@ pub fn reach(
     };
     let uuid = there.uuid().clone();
     let opened = Arc::new(Local {
+        real_git_dir: there.git_dir().canonicalize().ok(),
         there,
         settings: settings.clone(),
         tree: Arc::clone(&tree),

@@ -22,8 +22,9 @@ use crate::mounts::{mount_of, mounts_now};
 pub(super) enum Message {
     /// From the kernel, by the watcher of that generation.
     Event(u64, notify::Result<Event>),
-    Add(Place, SyncSender<()>),
-    Remove(PathBuf, SyncSender<()>),
+    /// Answered when the place is watched; without anybody to answer, the place is reported instead.
+    Add(Place, Option<SyncSender<()>>),
+    Remove(PathBuf),
     /// Something was mounted there.
     Mounted(PathBuf),
     End,
@@ -172,12 +173,12 @@ impl Watcher {
                 self.places.insert(place.path.clone(), place.scope);
                 self.enter(place.path.clone(), place.scope, false);
                 self.note_elsewhere(&place.path);
-                let _ = done.send(());
+                match done {
+                    Some(done) => drop(done.send(())),
+                    None => self.outlet.put(Change::Rescan(place.path, Why::Missing)),
+                }
             }
-            Message::Remove(path, done) => {
-                self.remove(&path);
-                let _ = done.send(());
-            }
+            Message::Remove(path) => self.remove(&path),
             Message::Mounted(path) => self.on_mount(path),
             Message::End => return std::ops::ControlFlow::Break(()),
             #[cfg(test)]

@@ -181,6 +181,11 @@ impl Rig {
                     failed: None,
                 },
                 Effect::Restore { id } => Event::Restored { id, failed: None },
+                Effect::Fill { id } => Event::Filled {
+                    id,
+                    more: false,
+                    failed: None,
+                },
                 Effect::Probe { id, remote } => Event::Probed {
                     id,
                     reach: Reach::Here(uuid(remote.as_str())),
@@ -276,5 +281,6 @@ impl Rig {
     }
 }
 
+mod filling;
 mod here;
 mod remotes;

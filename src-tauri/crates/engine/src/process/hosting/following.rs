@@ -6,6 +6,7 @@ use std::time::Duration;
 use surroundings::{Change, Changes, Place, Scope, Watch};
 use tokio::time::Instant;
 
+use super::sleep_until;
 use crate::linked::Linked;
 use crate::process::settings::SettingsFile;
 
@@ -83,13 +84,7 @@ impl Following {
 
     fn follow_link(&mut self) {
         let directory = self.file.parent();
-        self.linked.follow(&self.watch, |other| Some(other) == directory);
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
+        self.linked
+            .follow(self.linked.find(), &self.watch, |other| Some(other) == directory);
     }
 }

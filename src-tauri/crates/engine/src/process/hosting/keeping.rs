@@ -1,22 +1,35 @@
-//! Folders that are kept in sync, or should be.
+//! Folders that are kept in sync, or should be. Each is found and opened on a thread: a disk that does not answer, as a
+//! network mount whose server is gone, keeps no other folder waiting.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use contract::{Action, Problem, Refused};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Hosting, View};
 use crate::Error;
 use crate::folder::{Folder, Handle};
 
+/// How long to wait for folders to open: almost all do at once, and are then shown as they are.
+const MOMENT: Duration = Duration::from_secs(1);
+/// A folder that has not opened for this long is reported.
+pub(super) const TOO_LONG: Duration = Duration::from_secs(10);
+
 /// A folder that is wanted.
 pub(crate) struct Kept {
     path: PathBuf,
+    /// Where it really is; none until that was found out.
+    real: Option<PathBuf>,
     state: State,
 }
 
 enum State {
+    /// A thread finds out where it really is, and opens it after that.
+    Opening { since: Instant, is_found: bool },
     Running {
         handle: Handle,
         running: JoinHandle<()>,
@@ -24,11 +37,56 @@ enum State {
     },
     /// Why it cannot be kept in sync now.
     Refused(String),
+    /// It is a folder that was named at the start, by another path.
+    Named,
+}
+
+/// What a thread has done for a folder.
+pub(super) enum Step {
+    /// It knows where the path really is.
+    Found { path: PathBuf, real: PathBuf },
+    /// It has opened the folder there, or failed.
+    Opened {
+        path: PathBuf,
+        opened: Box<Result<(Folder, Handle), Error>>,
+    },
+}
+
+/// A folder that is being opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Opening {
+    pub(crate) path: String,
+    since: Instant,
+}
+
+impl Opening {
+    /// What can be seen of it now.
+    pub(crate) fn status(&self) -> contract::Folder {
+        let mut folder = contract::Folder::at(self.path.clone());
+        folder.headline = "opening".to_owned();
+        if self.since.elapsed() >= TOO_LONG {
+            folder.headline = "its disk does not answer".to_owned();
+            folder.state = contract::State::NeedsYou;
+            folder.problems = vec![Problem {
+                what: format!("{} cannot be opened: its disk does not answer.", self.path),
+                lost: "Nothing is lost.".to_owned(),
+                next: "It opens by itself as soon as the disk answers.".to_owned(),
+                remedy: "If it is on a network, check the connection.".to_owned(),
+                action: None,
+            }];
+        }
+        folder
+    }
 }
 
 impl Kept {
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where it really is, as far as known.
+    pub(super) fn real(&self) -> &Path {
+        self.real.as_deref().unwrap_or(&self.path)
     }
 
     /// True if this is the folder that people see under that path.
@@ -47,8 +105,24 @@ impl Kept {
     pub(super) fn handle(&self) -> Option<&Handle> {
         match &self.state {
             State::Running { handle, .. } => Some(handle),
-            State::Refused(_) => None,
+            State::Opening { .. } | State::Refused(_) | State::Named => None,
         }
+    }
+
+    /// When it will have been opening for too long; none if it is not.
+    pub(super) fn too_long_at(&self) -> Option<Instant> {
+        self.opening_since().map(|since| since + TOO_LONG)
+    }
+
+    fn opening_since(&self) -> Option<Instant> {
+        match self.state {
+            State::Opening { since, .. } => Some(since),
+            State::Running { .. } | State::Refused(_) | State::Named => None,
+        }
+    }
+
+    fn is_found(&self) -> bool {
+        matches!(self.state, State::Opening { is_found: true, .. })
     }
 
     /// Stops it; transfers are left so that they can be resumed.
@@ -89,57 +163,17 @@ fn problem(Refused { path, why }: &Refused, is_named: bool) -> Problem {
 }
 
 impl Hosting {
-    /// Puts a folder to work that is none of those that are kept, in none of them and around none.
-    fn run_folder(&self, path: &Path) -> Result<State, Error> {
-        self.refuse_nested(path).map_err(Error::Refused)?;
-        let (folder, handle) = Folder::open(path, self.mounts.clone(), self.changed.clone(), &self.household)?;
-        let (stop, stopped) = watch::channel(false);
-        Ok(State::Running {
-            handle,
-            running: tokio::spawn(folder.run(stopped)),
-            stop,
-        })
-    }
-
-    /// Two folders of which one is in the other would each take the other's files for its own.
-    pub(super) fn refuse_nested(&self, path: &Path) -> Result<(), String> {
-        let new = real(path);
-        let others = self.kept.iter().filter(|kept| kept.path != path);
-        for other in others.map(|kept| real(&kept.path)) {
-            if other == new {
-                return Err(format!("it is the same folder as {}", other.display()));
-            }
-            if new.starts_with(&other) || other.starts_with(&new) {
-                let (inner, outer) = if new.starts_with(&other) {
-                    (new, other)
-                } else {
-                    (other, new)
-                };
-                return Err(format!(
-                    "{} lies inside {}, and of two such folders only one can be kept in sync",
-                    inner.display(),
-                    outer.display()
-                ));
-            }
-        }
-        Ok(())
-    }
-
     /// Forgets why folders could not be kept, so that they are tried again.
     pub(super) fn try_again(&mut self) {
-        self.kept.retain(|kept| !kept.is_refused());
+        self.kept
+            .retain(|kept| !matches!(kept.state, State::Refused(_) | State::Named));
     }
 
-    /// Takes charge of the folders that are wanted and not kept, and lets go of those that are not wanted any more.
-    pub(super) fn keep_what_is_wanted(&mut self) {
+    /// Takes charge of the folders that are wanted and not kept, and lets go of those that are not wanted any more. Waits a
+    /// moment for those that it begins to open.
+    pub(super) async fn keep_what_is_wanted(&mut self) {
         let mut wanted = self.named.clone();
-        wanted.extend(
-            self.written
-                .folders
-                .iter()
-                .filter(|folder| !self.named.contains(&real(folder)))
-                .cloned(),
-        );
+        wanted.extend(self.written.folders.iter().cloned());
         let (kept, left) = std::mem::take(&mut self.kept)
             .into_iter()
             .partition(|kept| wanted.contains(&kept.path) && !kept.has_ended());
@@ -147,14 +181,142 @@ impl Hosting {
         for kept in left {
             self.leaving.spawn(kept.stop());
         }
+        let mut waits_until = Instant::now();
         for path in wanted {
             if self.kept.iter().all(|kept| kept.path != path) {
-                let refused = |error: Error| State::Refused(error.to_string().trim_end_matches('.').to_owned());
-                let state = self.run_folder(&path).unwrap_or_else(refused);
-                self.kept.push(Kept { path, state });
+                waits_until = Instant::now() + MOMENT;
+                self.begin_to_open(path);
             }
         }
+        loop {
+            self.open_what_is_found(Instant::now() < waits_until);
+            let step = timeout_at(waits_until, self.opening.join_next()).await;
+            // Nothing is being opened, or its disk takes its time.
+            let Ok(Some(step)) = step else { break };
+            // A thread that panicked has said so as its step.
+            if let Ok(step) = step {
+                self.took(step);
+            }
+        }
+        self.open_what_is_found(false);
         self.show();
+    }
+
+    fn begin_to_open(&mut self, path: PathBuf) {
+        self.kept.push(Kept {
+            path: path.clone(),
+            real: None,
+            state: State::Opening {
+                since: Instant::now(),
+                is_found: false,
+            },
+        });
+        self.opening.spawn_blocking(move || Step::Found {
+            real: real(&path),
+            path,
+        });
+    }
+
+    /// Takes what a thread has done, unless the folder is not wanted any more.
+    pub(super) fn took(&mut self, step: Step) {
+        match step {
+            Step::Found { path, real } => {
+                if let Some(kept) = self.kept.iter_mut().find(|kept| kept.path == path)
+                    && let State::Opening { is_found, .. } = &mut kept.state
+                {
+                    *is_found = kept.real.is_none();
+                    kept.real = Some(real);
+                }
+            }
+            Step::Opened { path, opened } => {
+                let mut kept = self.kept.iter_mut();
+                let opening = kept.find(|kept| kept.path == path && kept.opening_since().is_some());
+                if let Some(kept) = opening {
+                    kept.state = match *opened {
+                        Ok((folder, handle)) => {
+                            let (stop, stopped) = watch::channel(false);
+                            State::Running {
+                                handle,
+                                running: tokio::spawn(folder.run(stopped)),
+                                stop,
+                            }
+                        }
+                        Err(error) => State::Refused(error.to_string().trim_end_matches('.').to_owned()),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Opens the folders that were found, but none that is, lies in or lies around another. `is_patient` waits for those
+    /// that are still being found: of two such folders, the one that is listed first is kept.
+    fn open_what_is_found(&mut self, is_patient: bool) {
+        for index in 0..self.kept.len() {
+            if is_patient && self.kept[index].real.is_none() {
+                return;
+            }
+            if !self.kept[index].is_found() {
+                continue;
+            }
+            if let Some(refused) = self.overlap(index) {
+                self.kept[index].state = refused;
+                continue;
+            }
+            if let State::Opening { is_found, .. } = &mut self.kept[index].state {
+                *is_found = false;
+            }
+            let kept = &self.kept[index];
+            let path = kept.path.clone();
+            // People see a folder as the settings name it, but one that they named just now as what it is.
+            let place = match self.named.contains(&path) {
+                true => kept.real().to_owned(),
+                false => path.clone(),
+            };
+            let (mounts, changed) = (self.mounts.clone(), self.changed.clone());
+            let household = self.household.clone();
+            self.opening.spawn_blocking(move || {
+                let open = || Folder::open(&place, mounts, changed, &household);
+                let opened = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| {
+                    let why = "an error in Anabranch itself; it is tried again by itself";
+                    Err(Error::Refused(why.to_owned()))
+                });
+                Step::Opened {
+                    path,
+                    opened: Box::new(opened),
+                }
+            });
+        }
+    }
+
+    /// Two folders of which one is in the other would each take the other's files for its own: what becomes of one that is
+    /// so with another, which was there before or is listed before.
+    fn overlap(&self, index: usize) -> Option<State> {
+        let new = self.kept[index].real();
+        let was_opened = |kept: &Kept| kept.real.is_some() && !kept.is_found();
+        let is_before = |(other, kept): &(usize, &Kept)| *other < index || (*other > index && was_opened(kept));
+        let others = self.kept.iter().enumerate().filter(is_before);
+        for (_, other) in others.filter(|(_, kept)| !matches!(kept.state, State::Named)) {
+            let place = other.real();
+            if place == new {
+                return Some(match self.named.contains(&other.path) {
+                    true => State::Named,
+                    false => State::Refused(format!("it is the same folder as {}", place.display())),
+                });
+            }
+            if new.starts_with(place) || place.starts_with(new) {
+                let (inner, outer) = if new.starts_with(place) {
+                    (new, place)
+                } else {
+                    (place, new)
+                };
+                return Some(State::Refused(format!(
+                    "{} lies inside {}, and of two such folders only one can be kept in sync",
+                    inner.display(),
+                    outer.display()
+                )));
+            }
+        }
+        None
     }
 
     fn show(&self) {
@@ -175,7 +337,15 @@ impl Hosting {
                 path: file.path().display().to_string(),
             }),
         }));
+        let opening = self.kept.iter().filter_map(|kept| {
+            Some(Opening {
+                path: kept.path.display().to_string(),
+                since: kept.opening_since()?,
+            })
+        });
         let view = View {
+            has_begun: true,
+            opening: opening.collect(),
             folders: self.kept.iter().filter_map(Kept::handle).cloned().collect(),
             refused: all_refused,
             problems,
@@ -184,17 +354,6 @@ impl Hosting {
         self.view.send_replace(view);
         self.changed.send_replace(());
     }
-}
-
-/// Where these folders are, each once however often and however it is named.
-pub(super) fn each_once(named: &[PathBuf]) -> Vec<PathBuf> {
-    let mut folders = Vec::new();
-    for folder in named.iter().map(|folder| real(folder)) {
-        if !folders.contains(&folder) {
-            folders.push(folder);
-        }
-    }
-    folders
 }
 
 /// Where a path leads; of one that cannot be followed, as far as can be told.

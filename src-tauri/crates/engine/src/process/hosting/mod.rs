@@ -16,13 +16,15 @@ use contract::{Answer, Problem, Refused};
 use surroundings::{Circumstances, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::drives::Drives;
 use crate::folder::Handle;
 use crate::process::settings::{Edit, SettingsFile, Written};
 use crate::work::household::Household;
 use following::Following;
-use keeping::Kept;
+pub(crate) use keeping::Opening;
+use keeping::{Kept, Step};
 
 /// A folder that cannot be kept in sync is tried again so often.
 const RETRY: Duration = Duration::from_secs(20);
@@ -33,6 +35,9 @@ pub(crate) type Asked = Box<dyn FnOnce(&mut Hosting) + Send>;
 /// What the doors show of it.
 #[derive(Clone, Default)]
 pub(crate) struct View {
+    /// False until the folders of the start are being kept, or cannot be.
+    pub(crate) has_begun: bool,
+    pub(crate) opening: Vec<Opening>,
     pub(crate) folders: Vec<Handle>,
     pub(crate) refused: Vec<Refused>,
     pub(crate) problems: Vec<Problem>,
@@ -57,6 +62,8 @@ pub(crate) struct Hosting {
     written: Written,
     mistake: Option<String>,
     kept: Vec<Kept>,
+    /// What threads do for folders that are to be kept.
+    opening: JoinSet<Step>,
     /// Folders that are not wanted any more and have not stopped yet; until then they cannot be opened again.
     leaving: JoinSet<()>,
     mounts: watch::Receiver<Arc<[Mount]>>,
@@ -101,10 +108,11 @@ impl Hosting {
         let mut hosting = Self {
             household: Arc::new(Household::new()),
             file,
-            named: keeping::each_once(named),
+            named: absolute(named),
             written: Written::default(),
             mistake: None,
             kept: Vec::new(),
+            opening: JoinSet::new(),
             leaving: JoinSet::new(),
             mounts,
             circumstances,
@@ -116,7 +124,6 @@ impl Hosting {
             changed,
         };
         hosting.read_settings();
-        hosting.keep_what_is_wanted();
         let ways = Ways {
             view: seen,
             requests,
@@ -128,11 +135,16 @@ impl Hosting {
 
     /// Runs until `stop` is set; transfers under way are stopped so that they can be resumed.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        self.keep_what_is_wanted().await;
         loop {
             let is_refused = self.kept.iter().any(Kept::is_refused);
+            let too_long_at = self.kept.iter().filter_map(Kept::too_long_at);
+            let too_long_at = too_long_at.filter(|at| *at > Instant::now()).min();
             tokio::select! {
                 Some(asked) = self.requests.recv() => asked(&mut self),
-                Some(done) = self.done.recv() => self.complete(done),
+                Some(done) = self.done.recv() => self.complete(done).await,
+                Some(Ok(step)) = self.opening.join_next() => self.took(step),
+                () = sleep_until(too_long_at) => {}
                 Some(()) = changed(&mut self.following) => {
                     self.read_settings();
                     self.try_again();
@@ -143,7 +155,7 @@ impl Hosting {
                 () = tokio::time::sleep(RETRY), if is_refused => self.try_again(),
                 _ = stop.changed() => break,
             }
-            self.keep_what_is_wanted();
+            self.keep_what_is_wanted().await;
         }
         // All at once: each may have to wait for what it does.
         for kept in self.kept {
@@ -185,14 +197,33 @@ impl Hosting {
         })
     }
 
-    fn complete(&mut self, done: Done) {
+    async fn complete(&mut self, done: Done) {
         let edited = done.edit.and_then(|edit| self.edit(&edit));
-        self.keep_what_is_wanted();
+        self.keep_what_is_wanted().await;
         // Whoever asked may have gone.
         let _ = done.reply.send(match edited {
             Ok(()) => Answer::Done(done.words),
             Err(why) => Answer::Refused(why),
         });
+    }
+}
+
+/// Paths as they are from wherever this process is, each once.
+fn absolute(named: &[PathBuf]) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    for folder in named {
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    folders
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -9,7 +9,7 @@ use contract::{AtPlace, Found};
 /// More files than these are not counted.
 const MOST: u64 = 20_000;
 
-/// Looks at an absolute path; changes nothing. `kept` are the folders that are kept in sync.
+/// Looks at an absolute path; changes nothing. `kept` says where the folders that are kept in sync really are.
 pub(super) fn find(path: &Path, kept: &[PathBuf]) -> Found {
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let what = what(&real, kept);
@@ -28,11 +28,10 @@ pub(super) fn find(path: &Path, kept: &[PathBuf]) -> Found {
 fn what(path: &Path, kept: &[PathBuf]) -> AtPlace {
     let unusable = |why: String| AtPlace::Unusable(why);
     for other in kept {
-        let other = other.canonicalize().unwrap_or_else(|_| other.clone());
         if other == path {
             return AtPlace::Kept;
         }
-        if path.starts_with(&other) {
+        if path.starts_with(other) {
             return unusable(format!("It is in {}, which is kept in sync already.", other.display()));
         }
         if other.starts_with(path) {

@@ -30,7 +30,7 @@ impl Hosting {
     }
 
     fn kept_paths(&self) -> Vec<PathBuf> {
-        self.kept.iter().map(|kept| kept.path().to_owned()).collect()
+        self.kept.iter().map(|kept| kept.real().to_owned()).collect()
     }
 
     pub(crate) fn change(&mut self, edit: &Edit, reply: oneshot::Sender<Answer>) {

@@ -60,7 +60,7 @@ impl Scene {
         }
         let way = (self.remote.0.clone(), Direction::Send);
         let barred = RepoPath::parse(b"barred").unwrap();
-        let classified = update.classify(|touched| Wishes {
+        let classified = update.classify(None, |touched| Wishes {
             want: want.clone(),
             barred: match touched.paths.iter().all(|path| path.is_within(&barred)) {
                 true => BTreeSet::from([way.clone()]),

@@ -35,15 +35,15 @@ pub(super) fn notes(workshop: &Workshop) -> Vec<String> {
     }));
     let mut elsewhere = BTreeSet::new();
     let reached = workshop.reached();
-    let own = [workshop.annex().work_tree(), Some(workshop.annex().git_dir())];
+    let own = workshop.real();
     for (path, _) in workshop.blind().into_iter().filter(|(_, why)| *why == Why::Elsewhere) {
-        let is_of = |directory: &Path| {
-            directory
-                .canonicalize()
-                .is_ok_and(|directory| path.starts_with(directory))
-        };
-        if own.iter().flatten().any(|directory| is_of(directory)) {
-            let top = workshop.annex().work_tree().and_then(|top| top.canonicalize().ok());
+        if own
+            .top
+            .iter()
+            .chain([&own.git_dir])
+            .any(|directory| path.starts_with(directory))
+        {
+            let top = own.top.as_ref();
             let inside = top.and_then(|top| path.strip_prefix(top).ok().map(Path::to_owned));
             let inside = inside.filter(|inside| {
                 inside
@@ -55,7 +55,7 @@ pub(super) fn notes(workshop: &Workshop) -> Vec<String> {
         }
         let remotes = reached.iter().filter(|(_, remote)| {
             let watched = remote.git().and_then(|git| git.watched());
-            watched.is_some_and(is_of)
+            watched.is_some_and(|directory| path.starts_with(directory))
         });
         elsewhere.extend(remotes.map(|(name, _)| name.to_string()));
     }

@@ -1,0 +1,76 @@
+//! Gives files their contents that are here.
+
+use annex::Error;
+use assistant::{Event, Failure, Id};
+use model::{Key, RepoPath};
+
+use super::{Workshop, failure};
+
+/// One fill gives at most so many files their contents, and so many bytes, so that other work has its turn.
+const MOST: u32 = 10_000;
+const MOST_BYTES: u64 = 1 << 30;
+
+/// Takes note of files that are placeholders of contents that are here.
+pub(super) fn to_fill(workshop: &Workshop, files: &[(RepoPath, Key)]) -> Result<(), String> {
+    match files {
+        [] => Ok(()),
+        files => {
+            let added = workshop.observations().add_unfilled(files);
+            added.map_err(|error| observations_failed(workshop, &error))
+        }
+    }
+}
+
+/// True if there are such files.
+pub(super) fn is_due(workshop: &Workshop) -> bool {
+    // What cannot be read now is read with the next observation.
+    workshop.observations().has_unfilled().unwrap_or(false)
+}
+
+pub(super) fn fill(workshop: &Workshop, id: Id) -> Event {
+    let failed = try_fill(workshop).err();
+    Event::Filled {
+        id,
+        more: failed.is_none() && is_due(workshop),
+        failed,
+    }
+}
+
+fn try_fill(workshop: &Workshop) -> Result<(), Failure> {
+    let files = workshop.observations().unfilled(MOST, MOST_BYTES);
+    let files = files.map_err(|error| Failure::Other(observations_failed(workshop, &error)))?;
+    give_contents(workshop, &files).map_err(|error| failure(workshop, &error))?;
+    workshop.settle_retired();
+    workshop.remember_stamps();
+    // Only now: what is interrupted before is done again by the next start.
+    let forgotten = workshop.observations().forget_unfilled(&files);
+    forgotten.map_err(|error| Failure::Other(observations_failed(workshop, &error)))
+}
+
+/// A file that cannot be written is reported, and keeps no other waiting. Busy if another program keeps the index.
+fn give_contents(workshop: &Workshop, files: &[(RepoPath, Key)]) -> annex::Result<()> {
+    let annex = workshop.annex();
+    let thin = annex::settings::is_thin(annex);
+    match annex.populate(files, thin) {
+        Ok(_) => return Ok(()),
+        Err(busy @ Error::Busy(_)) => return Err(busy),
+        Err(_) => {}
+    }
+    for file in files {
+        match annex.populate(std::slice::from_ref(file), thin) {
+            Ok(_) => {}
+            Err(busy @ Error::Busy(_)) => return Err(busy),
+            Err(error) => {
+                let why = format!("its content is here, and cannot be put in its place ({error})");
+                workshop.note_unfit(file.0.to_string(), why);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Says why, and makes the observations anew if they are lost.
+fn observations_failed(workshop: &Workshop, error: &rusqlite::Error) -> String {
+    workshop.renew_observations(error);
+    format!("the observations could not be used: {error}")
+}
