@@ -106,7 +106,7 @@ impl Directory {
 
     /// Opens a directory below this one, and makes what is missing; `mkdir` gives it a mode, and `mode` says what is to
     /// become of that.
-    pub(crate) fn make_with(&self, below: impl AsRef<Path>, mode: &dyn Fn(u32) -> u32) -> Result<Self> {
+    pub fn make_with(&self, below: impl AsRef<Path>, mode: &dyn Fn(u32) -> u32) -> Result<Self> {
         let below = below.as_ref();
         if let Some(found) = self.find(below)? {
             return Ok(found);
@@ -156,7 +156,7 @@ impl Directory {
     }
 
     /// Sets the permissions of the directory itself.
-    pub(crate) fn set_mode(&self, mode: u32) -> Result<()> {
+    pub fn set_mode(&self, mode: u32) -> Result<()> {
         match rustix::fs::fchmod(&self.open, Mode::from_raw_mode(mode)) {
             // File systems without permissions say so.
             Ok(()) | Err(Errno::OPNOTSUPP) => Ok(()),
@@ -165,7 +165,7 @@ impl Directory {
     }
 
     /// What has a name here, a link itself and not what it leads to; none if nothing has.
-    pub(crate) fn kind(&self, name: impl AsRef<OsStr>) -> Option<FileType> {
+    pub fn kind(&self, name: impl AsRef<OsStr>) -> Option<FileType> {
         let found = statat(&self.open, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW).ok()?;
         Some(FileType::from_raw_mode(found.st_mode))
     }
@@ -182,7 +182,7 @@ impl Directory {
     }
 
     /// Opens a regular file below this directory for reading, in one step; none if nothing is there.
-    pub(crate) fn open_below(&self, below: &Path) -> Result<Option<File>> {
+    pub fn open_below(&self, below: &Path) -> Result<Option<File>> {
         match open_file_below(&self.open, below.as_os_str().as_bytes(), FILE) {
             Ok(file) => self.regular(below.as_os_str(), file.into()).map(Some),
             Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
@@ -246,7 +246,7 @@ impl Directory {
     }
 
     /// Makes a file of a name that nothing has; `AlreadyExists` if something has it.
-    pub(crate) fn create_new(&self, name: impl AsRef<OsStr>, mode: u32) -> io::Result<File> {
+    pub fn create_new(&self, name: impl AsRef<OsStr>, mode: u32) -> io::Result<File> {
         Ok(self.create(name.as_ref(), OFlags::RDWR, mode)?)
     }
 
@@ -324,12 +324,12 @@ impl Directory {
     }
 
     /// Removes an empty directory that is here.
-    pub(crate) fn remove_directory(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
+    pub fn remove_directory(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
         Ok(unlinkat(&self.open, name.as_ref(), AtFlags::REMOVEDIR)?)
     }
 
     /// Gives what has a name in `from` a name here, in the place of what has it.
-    pub(crate) fn rename_here(&self, from: impl AsFd, old: &OsStr, new: impl AsRef<OsStr>) -> Result<()> {
+    pub fn rename_here(&self, from: impl AsFd, old: &OsStr, new: impl AsRef<OsStr>) -> Result<()> {
         let new = new.as_ref();
         renameat(from, old, &self.open, new).map_err(|errno| self.failed("rename", new.as_ref(), errno))
     }
@@ -376,6 +376,12 @@ impl Directory {
             Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
             Err(errno) => Err(Error::io("write to disk", &self.path)(errno.into())),
         }
+    }
+
+    /// Makes all that was written to its file system durable.
+    pub fn sync_file_system(&self) -> Result<()> {
+        let synced = crate::durable::sync_file_system(&self.open);
+        synced.map_err(|errno| Error::io("write to disk", &self.path)(errno.into()))
     }
 
     /// The error of an operation on something below, which names what is in the way if a link is, or a file.

@@ -28,21 +28,17 @@ pub(crate) struct TransferLock {
 
 impl TransferLock {
     /// Takes the lock that excludes every other download of `key` into `dest`. With `full` also those for the two
-    /// repositories, and the transfer becomes visible on both sides. None if somebody transfers it already.
+    /// repositories, and the transfer becomes visible on both sides; on one if `from` is no repository. None if somebody
+    /// transfers it already.
     pub(crate) fn acquire(
-        source: &Store<'_>,
+        (from, source): (&Uuid, Option<&Store<'_>>),
         dest: &Store<'_>,
         key: &Key,
         path: Option<&RepoPath>,
         full: bool,
     ) -> Result<Option<Self>> {
-        let mut lock_name = OsString::from("lck.");
-        lock_name.push(file_name(key));
-        let mut locked = Self {
-            locks: Vec::new(),
-            reports: Vec::new(),
-            last_report: Mutex::new(Instant::now()),
-        };
+        let lock_name = lock_name(key);
+        let mut locked = Self::none();
         let downloading = dest.make_directory(DOWNLOADS)?;
         match LockFile::try_exclusive_in(&downloading, &lock_name)? {
             Some(lock) => locked.locks.push(lock),
@@ -51,14 +47,16 @@ impl TransferLock {
         if !full {
             return Ok(Some(locked));
         }
-        let receiving = dest.make_directory(below("download", source.annex().uuid()))?;
+        let receiving = dest.make_directory(below("download", from))?;
         match LockFile::try_exclusive_in(&receiving, &lock_name)? {
             Some(lock) => locked.locks.push(lock),
             None => return Ok(None),
         }
         locked.reports.extend(Report::begin(dest, receiving, key, path));
         // A source that cannot be written (a read-only drive) can still be read: nobody else uploads from it either.
-        if let Ok(sending) = source.make_directory(below("upload", dest.annex().uuid())) {
+        if let Some(source) = source
+            && let Ok(sending) = source.make_directory(below("upload", dest.annex().uuid()))
+        {
             match LockFile::try_exclusive_in(&sending, &lock_name) {
                 Ok(Some(lock)) => locked.locks.push(lock),
                 Ok(None) => return Ok(None),
@@ -67,6 +65,35 @@ impl TransferLock {
             locked.reports.extend(Report::begin(source, sending, key, path));
         }
         Ok(Some(locked))
+    }
+
+    /// Takes the lock that excludes every other upload of `key` from `source` to the place `to`, which is no repository.
+    /// With `full` the transfer becomes visible. None if somebody transfers it already.
+    pub(crate) fn upload(
+        source: &Store<'_>,
+        to: &Uuid,
+        key: &Key,
+        path: Option<&RepoPath>,
+        full: bool,
+    ) -> Result<Option<Self>> {
+        let mut locked = Self::none();
+        let sending = source.make_directory(below("upload", to))?;
+        match LockFile::try_exclusive_in(&sending, &lock_name(key))? {
+            Some(lock) => locked.locks.push(lock),
+            None => return Ok(None),
+        }
+        if full {
+            locked.reports.extend(Report::begin(source, sending, key, path));
+        }
+        Ok(Some(locked))
+    }
+
+    fn none() -> Self {
+        Self {
+            locks: Vec::new(),
+            reports: Vec::new(),
+            last_report: Mutex::new(Instant::now()),
+        }
     }
 
     /// The keys that somebody downloads into `dest` just now.
@@ -155,6 +182,12 @@ impl Drop for Report {
 
 /// Where the locks on downloads are, below `annex`.
 const DOWNLOADS: &str = "transfer/download/lck";
+
+fn lock_name(key: &Key) -> OsString {
+    let mut name = OsString::from("lck.");
+    name.push(file_name(key));
+    name
+}
 
 fn below(direction: &str, other: &Uuid) -> PathBuf {
     Path::new("transfer").join(direction).join(other.as_str())

@@ -59,6 +59,8 @@ pub struct RemoteFacts {
     pub name: RemoteName,
     /// What it costs to reach.
     pub cost: Cost,
+    /// It has a git repository. One that has none, a special remote, never lacks commits.
+    pub git: bool,
     /// Git and content may be taken from it (`annex-pull`).
     pub pull: bool,
     /// Git and content may be sent to it (`annex-push`, not `annex-readonly`).

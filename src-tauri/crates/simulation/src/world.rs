@@ -521,6 +521,7 @@ impl World {
     /// What the configuration says of the remotes.
     pub(crate) fn remote_facts(&self, repo: RepoNo) -> Vec<RemoteFacts> {
         let facts = |remote: &Remote| RemoteFacts {
+            git: true,
             name: remote.name.clone(),
             cost: remote.cost,
             pull: remote.pull,

@@ -1,4 +1,6 @@
-//! Content copied from one repository on this machine to another.
+//! Content copied from one repository on this machine to another, and to and from places that are no repositories.
+
+mod place;
 
 use std::fs;
 use std::io;
@@ -7,7 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use model::{Key, RepoPath};
+use model::{Key, RepoPath, Uuid};
+
+use place::Source;
+pub use place::{Place, send};
 
 use crate::locks::LockFile;
 use crate::store::{Incoming, LARGE, Onlooker, Reached, SMALL, Store, Unfinished, repeat};
@@ -70,33 +75,34 @@ pub fn transfer(
     cancelled: &AtomicBool,
 ) -> Vec<(Key, Outcome)> {
     let transfer = Transfer {
-        source: source.store(),
+        source: Source::Repository(source.store()),
         dest: dest.store(),
         reserve,
         progress,
         cancelled,
         gone: AtomicBool::new(false),
     };
-    let mut outcomes = Vec::with_capacity(wanted.len());
-    let mut together = Together::default();
-    let mut large = Vec::new();
-    for one in wanted {
-        let size = transfer.size_of(&one.key);
-        if size >= LARGE {
-            large.push((one, size));
-            continue;
-        }
-        if together.is_full(size) {
-            let Together { wanted, bytes, .. } = std::mem::take(&mut together);
-            outcomes.extend(transfer.in_turn(&wanted, bytes));
-        }
-        together.add(one, size);
-    }
-    outcomes.extend(transfer.in_turn(&together.wanted, together.bytes));
-    for (one, size) in large {
-        outcomes.push((one.key.clone(), transfer.large(one, size)));
-    }
-    outcomes
+    transfer.all_of(wanted)
+}
+
+/// Copies the content of `wanted` from the place `from`, which has this uuid, to `dest`; else as [`transfer`].
+pub fn receive(
+    (from, uuid): (&dyn Place, &Uuid),
+    dest: &Annex,
+    wanted: &[Wanted],
+    reserve: u64,
+    progress: &(dyn Fn(&Key, Reached) + Sync),
+    cancelled: &AtomicBool,
+) -> Vec<(Key, Outcome)> {
+    let transfer = Transfer {
+        source: Source::Place(from, uuid),
+        dest: dest.store(),
+        reserve,
+        progress,
+        cancelled,
+        gone: AtomicBool::new(false),
+    };
+    transfer.all_of(wanted)
 }
 
 /// What is stored together.
@@ -121,7 +127,7 @@ impl<'w> Together<'w> {
 }
 
 struct Transfer<'a> {
-    source: Store<'a>,
+    source: Source<'a>,
     dest: Store<'a>,
     reserve: u64,
     progress: &'a (dyn Fn(&Key, Reached) + Sync),
@@ -147,14 +153,27 @@ type Weighed<'w> = (&'w Wanted, u64);
 type Arrived = (Key, Incoming, Option<TransferLock>);
 
 impl Transfer<'_> {
-    fn size_of(&self, key: &Key) -> u64 {
-        key.size()
-            .or_else(|| {
-                fs::symlink_metadata(self.source.find(key)?)
-                    .ok()
-                    .map(|found| found.len())
-            })
-            .unwrap_or(0)
+    fn all_of(&self, wanted: &[Wanted]) -> Vec<(Key, Outcome)> {
+        let mut outcomes = Vec::with_capacity(wanted.len());
+        let mut together = Together::default();
+        let mut large = Vec::new();
+        for one in wanted {
+            let size = self.source.size_of(&one.key);
+            if size >= LARGE {
+                large.push((one, size));
+                continue;
+            }
+            if together.is_full(size) {
+                let Together { wanted, bytes, .. } = std::mem::take(&mut together);
+                outcomes.extend(self.in_turn(&wanted, bytes));
+            }
+            together.add(one, size);
+        }
+        outcomes.extend(self.in_turn(&together.wanted, together.bytes));
+        for (one, size) in large {
+            outcomes.push((one.key.clone(), self.large(one, size)));
+        }
+        outcomes
     }
 
     /// Two engines at the two ends of a remote may come upon the same contents at once: the second waits until the first
@@ -163,7 +182,7 @@ impl Transfer<'_> {
         if wanted.is_empty() {
             return Vec::new();
         }
-        let name = format!("from-{}.lck", self.source.annex().uuid());
+        let name = format!("from-{}.lck", self.source.uuid());
         let path = self.dest.annex().git_dir().join("anabranch").join(name);
         loop {
             match LockFile::try_exclusive(&path) {
@@ -271,7 +290,7 @@ impl Transfer<'_> {
         let full = size > SMALL;
         let lock = match locking {
             Locking::Singly => Some(
-                TransferLock::acquire(&self.source, &self.dest, key, wanted.path.as_ref(), full)
+                TransferLock::acquire(self.source.end(), &self.dest, key, wanted.path.as_ref(), full)
                     .map_err(|error| self.failure(error, size))?
                     .ok_or(Outcome::Busy)?,
             ),
@@ -283,7 +302,7 @@ impl Transfer<'_> {
         }
         // The open file stays readable even if the object is removed; the lock tells others to wait with that.
         let _kept = if full {
-            self.source.lock_content_shared(key).ok().flatten()
+            self.source.lock_content_shared(key)
         } else {
             None
         };
@@ -309,7 +328,7 @@ impl Transfer<'_> {
             Err(Unfinished::Cancelled) => Err(Outcome::Cancelled),
             Err(Unfinished::Wrong) => Err(Outcome::Corrupt),
             Err(Unfinished::Reading(error)) => {
-                let path = self.source.object_path(key);
+                let path = self.source.path(key);
                 Err(Outcome::Failed(Error::io("read", &path)(error)))
             }
             Err(Unfinished::Writing(error)) => {

@@ -84,6 +84,17 @@ impl Store<'_> {
         Ok(incoming)
     }
 
+    /// Copies all of `source`, the content of `key`, into an empty file elsewhere, and compares it with the key on the way.
+    pub(crate) fn copy_out(&self, source: &File, key: &Key, dest: &File, onlooker: &Onlooker<'_>) -> Poured<()> {
+        let found = source.metadata().map_err(Unfinished::Reading)?;
+        if key.size().is_some_and(|size| size != found.len()) {
+            return Err(Unfinished::Wrong);
+        }
+        self.fill(source, found.len(), dest, 0, key, true, onlooker)?;
+        keep_time(dest, &found);
+        Ok(())
+    }
+
     /// Puts content into a scratch file with the permissions and time of the file that it was read from.
     pub(super) fn write_small(&self, content: &[u8], like: &fs::Metadata) -> Poured<Incoming> {
         let room = self.scratch()?;

@@ -168,7 +168,9 @@ impl Assistant {
             [None; 4]
         };
         let git = self.network.remotes.values().flat_map(|remote| {
-            let fetch = remote.retry_at.filter(|_| remote.unfetched && remote.uuid().is_some());
+            let fetch = remote
+                .retry_at
+                .filter(|_| remote.is_unfetched() && remote.uuid().is_some());
             let push = syncing::push_at(remote, &self.refs.heads, self.before_push(&remote.facts.name));
             [fetch, push.filter(|_| self.may_push())]
         });
@@ -270,7 +272,7 @@ impl Assistant {
             reach: remote.reach.as_ref(),
             is_probing: remote.probing.is_some() || remote.reach.is_none(),
             lacks_heads: syncing::lacks(remote, &self.refs.heads),
-            unfetched: remote.facts.pull && remote.unfetched,
+            unfetched: remote.is_unfetched(),
             in_contact: remote.fetching.is_some() || remote.pushing.is_some(),
             trouble: remote.trouble.as_deref(),
         })

@@ -66,6 +66,11 @@ impl Remote {
         }
     }
 
+    /// True if it may have commits that were not fetched, and may be fetched from.
+    pub(crate) fn is_unfetched(&self) -> bool {
+        self.facts.git && self.facts.pull && self.unfetched
+    }
+
     /// Whether content may go this way.
     pub(crate) fn allows(&self, direction: Direction) -> bool {
         let way = match direction {
@@ -192,6 +197,7 @@ pub(crate) mod tests {
         let facts = |&(name, cost): &(&str, f64)| RemoteFacts {
             name: RemoteName::parse(name).unwrap(),
             cost: Cost::parse(&cost.to_string()).unwrap(),
+            git: true,
             pull: true,
             push: true,
             verified: true,

@@ -13,12 +13,12 @@ const WAIT_FOR_CONTENT: Duration = Duration::from_secs(3);
 /// Whether a remote's branches should be fetched now.
 pub(crate) fn wants_fetch(remote: &Remote, now: Timestamp) -> bool {
     let idle = remote.fetching.is_none() && remote.pushing.is_none();
-    remote.uuid().is_some() && remote.facts.pull && remote.unfetched && idle && remote.may_try(now)
+    remote.uuid().is_some() && remote.is_unfetched() && idle && remote.may_try(now)
 }
 
 /// Whether our heads are not known to be at a remote, which is asked without regard to whether it can be reached.
 pub(crate) fn lacks(remote: &Remote, heads: &Heads) -> bool {
-    remote.facts.push && *heads != Heads::default() && remote.there.as_ref() != Some(heads)
+    remote.facts.git && remote.facts.push && *heads != Heads::default() && remote.there.as_ref() != Some(heads)
 }
 
 /// Whether they are to be pushed there.
@@ -45,8 +45,7 @@ pub(crate) fn push_at(remote: &Remote, heads: &Heads, before: Before) -> Option<
         return None;
     }
     let busy = remote.fetching.is_some() || remote.pushing.is_some();
-    let unfetched = remote.facts.pull && remote.unfetched;
-    if remote.uuid().is_none() || busy || unfetched {
+    if remote.uuid().is_none() || busy || remote.is_unfetched() {
         return None;
     }
     let since = remote.unpushed_since?;
@@ -96,7 +95,8 @@ mod tests {
             at(|remote| remote.retry_at = Some(NOW + Duration::from_secs(9)), true),
             Some(later)
         );
-        let blocked: [fn(&mut Remote); 7] = [
+        let blocked: [fn(&mut Remote); 8] = [
+            |remote| remote.facts.git = false,
             |remote| remote.facts.push = false,
             |remote| remote.there = Some(heads()),
             |remote| remote.unfetched = true,
@@ -129,6 +129,7 @@ mod tests {
         assert!(!wants(|_| ()));
         assert!(wants(|remote| remote.unfetched = true));
         assert!(!wants(|remote| (remote.unfetched, remote.facts.pull) = (true, false)));
+        assert!(!wants(|remote| (remote.unfetched, remote.facts.git) = (true, false)));
         assert!(!wants(
             |remote| (remote.unfetched, remote.retry_at) = (true, Some(Timestamp(5001)))
         ));

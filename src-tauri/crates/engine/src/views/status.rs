@@ -304,27 +304,12 @@ pub(crate) fn unsupported(settings: &RemoteSettings, workshop: &Workshop) -> Con
     if !workshop.rules().policy.allows_git(&settings.name) {
         return Contact::Unsupported("a rule says that nothing is exchanged with it".to_owned());
     }
-    Contact::Unsupported(match (settings.sync, &settings.address) {
-        (false, _) => "annex-sync is off for it".to_owned(),
-        (true, Address::Special { kind, .. }) => match kind_of(kind.as_deref(), settings, workshop) {
-            Some(kind) => format!("special remotes (this one is of type {kind}) are not supported yet"),
-            None => "special remotes are not supported yet".to_owned(),
-        },
-        (true, Address::Path(_) | Address::Ssh(_) | Address::Http(_) | Address::Unknown(_)) => {
-            "remotes that are not on a path of this computer are not supported yet".to_owned()
-        }
+    Contact::Unsupported(match settings.sync {
+        false => "annex-sync is off for it".to_owned(),
+        true => workshop
+            .unusable(settings)
+            .unwrap_or_else(|| "annex-private is set for it".to_owned()),
     })
-}
-
-/// The type of a special remote: what the configuration says, else the git-annex branch, which names kinds that are newer
-/// than this program.
-fn kind_of(said: Option<&str>, settings: &RemoteSettings, workshop: &Workshop) -> Option<String> {
-    if let Some(kind) = said {
-        return Some(kind.to_owned());
-    }
-    let facts = workshop.known_facts()?;
-    let described = facts.special_remotes.get(settings.uuid.as_ref()?)?;
-    Some(described.kind.clone()).filter(|kind| !kind.is_empty())
 }
 
 /// Why no contents are sent to a place, if the rules let none through.

@@ -58,6 +58,9 @@ pub(crate) fn learned(workshop: &Workshop, event: &Event) -> Vec<Event> {
     {
         learned.push(Event::Unfilled);
     }
+    if workshop.take_redescribed() {
+        learned.extend(workshop.configuration_changed());
+    }
     learned
 }
 

@@ -198,7 +198,7 @@ fn concerned(workshop: &Workshop) -> BTreeSet<Uuid> {
     let remotes = workshop.remote_settings();
     let known = remotes
         .values()
-        .filter(|remote| !remote.address.is_special() && remote.sync);
+        .filter(|remote| remote.sync && (!remote.address.is_special() || workshop.supports(remote)));
     let uuids = known.filter_map(|remote| remote.uuid.clone());
     uuids.chain([workshop.annex().uuid().clone()]).collect()
 }

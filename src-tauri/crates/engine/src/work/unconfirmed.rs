@@ -62,6 +62,10 @@ impl Workshop {
             self.forget_unconfirmed(name);
             return Ok(());
         }
+        // The mount point of a drive that is not plugged in is an empty directory.
+        if place.read_dir().is_ok_and(|mut entries| entries.next().is_none()) {
+            return Err(Failed::Away);
+        }
         let found = Unconfirmed {
             remote: name.clone(),
             place: place.to_owned(),

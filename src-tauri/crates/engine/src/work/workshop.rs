@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use annex::settings::{Bandwidth, RemoteSettings, Settings};
+use annex::settings::{Address, Bandwidth, RemoteSettings, Settings};
 use annex::{Annex, Error as AnnexError, Facts, Look, Nested, RefsState, Waiting};
 use assistant::content::Policy;
 use assistant::pacing::Limit;
@@ -126,6 +126,8 @@ struct Shared {
     rules: InForce,
     /// The observations were made anew and describe nothing yet.
     renewed: bool,
+    /// The git-annex branch describes special remotes otherwise than before.
+    redescribed: bool,
     /// What failed is to be tried again, however lately.
     retry_all: bool,
     /// The last merge as far as it could not be checked out: its commit, and the paths that wait.
@@ -316,7 +318,9 @@ impl Workshop {
         let mut facts = self.annex.branch().facts()?;
         facts.trust = trust::in_force(&facts, self.remote_settings().values());
         let facts = Arc::new(facts);
-        self.shared().facts = Some((Some(tip), Arc::clone(&facts)));
+        let mut shared = self.shared();
+        let before = shared.facts.replace((Some(tip), Arc::clone(&facts)));
+        shared.redescribed |= before.is_some_and(|(_, before)| before.special_remotes != facts.special_remotes);
         Ok(facts)
     }
 
@@ -352,12 +356,17 @@ impl Workshop {
                 return Vec::new();
             }
         };
+        if listed.iter().any(|remote| remote.address.is_special()) {
+            // The branch says which special remotes can be used. Where it cannot be read now, none can.
+            let _ = self.facts();
+        }
         let policy = self.rules().policy;
         let is_verified = !listed.iter().any(|remote| remote.unverified);
         let usable = |remote: &&RemoteSettings| self.supports(remote) && policy.allows_git(&remote.name);
         let facts = listed.iter().filter(usable).map(|remote| RemoteFacts {
             name: remote.name.clone(),
             cost: remote.cost,
+            git: !remote.address.is_special(),
             pull: remote.pull,
             push: remote.push && !remote.readonly,
             verified: is_verified,
@@ -410,7 +419,35 @@ impl Workshop {
 
     /// True if a remote is of a kind that can be worked with, whatever the rules say.
     pub(crate) fn supports(&self, remote: &RemoteSettings) -> bool {
-        remote.sync && !remote.private && remote.address.path().is_some()
+        remote.sync && !remote.private && self.unusable(remote).is_none()
+    }
+
+    /// Why a remote is not of a kind that can be worked with, in words for people; none if it is.
+    pub(crate) fn unusable(&self, remote: &RemoteSettings) -> Option<String> {
+        let facts = self.known_facts();
+        let described = || facts.as_ref()?.special_remotes.get(remote.uuid.as_ref()?);
+        match &remote.address {
+            Address::Path(_) => None,
+            Address::Special { kind, .. } => {
+                let described = described();
+                // The branch names kinds that are newer than this program.
+                let named = described
+                    .map(|described| described.kind.as_str())
+                    .filter(|kind| !kind.is_empty());
+                remotes::special::unusable(
+                    kind.as_deref().or(named),
+                    described.map(|described| &described.settings),
+                )
+            }
+            Address::Ssh(_) | Address::Http(_) | Address::Unknown(_) => {
+                Some("remotes that are not on a path of this computer are not supported yet".to_owned())
+            }
+        }
+    }
+
+    /// True if the git-annex branch describes special remotes otherwise than when this was asked last.
+    pub(crate) fn take_redescribed(&self) -> bool {
+        std::mem::take(&mut self.shared().redescribed)
     }
 
     /// The heads that a remote had when it was last fetched from or pushed to, by the refs that were left of that.

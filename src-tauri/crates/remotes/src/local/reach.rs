@@ -5,37 +5,25 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use annex::Annex;
-use annex::settings::{Address, RemoteSettings, as_git_finds};
+use annex::settings::{RemoteSettings, as_git_finds};
 use model::Uuid;
 
 use super::{Local, top_of};
 use crate::{Directories, Failed, Remote};
 
-/// Finds the repository of a remote and opens it.
+/// Finds the repository of a remote at `path` and opens it.
 ///
 /// A repository is known by its uuid, not by where it is: if another one is at the configured path, or nothing, the same
-/// directory is looked for below each of `mounts`, those of drives (one may be mounted elsewhere today). A remote that was never
-/// reached is taken as it is found, and its uuid remembered in the configuration as git-annex does.
-///
-/// Work that began with the remote as it was reached `before` and work that begins with this one make and fill files there
-/// in turn.
-///
-/// # Errors
-///
-/// Says why it cannot be reached; nothing was changed.
-pub fn reach(
+/// directory is looked for below each of `mounts`. A remote that was never reached is taken as it is found, and its uuid
+/// remembered in the configuration as git-annex does.
+pub(crate) fn reach(
     local: &Annex,
     settings: &RemoteSettings,
+    path: &Path,
     mounts: &[PathBuf],
     before: Option<&Remote>,
 ) -> Result<Remote, Failed> {
-    let unsupported = |what: &str| Failed::Refused(format!("{what} are not supported yet"));
-    let path = match &settings.address {
-        Address::Path(path) => as_git_finds(path),
-        Address::Special { .. } => return Err(unsupported("special remotes")),
-        Address::Http(_) => return Err(unsupported("http remotes")),
-        Address::Ssh(_) | Address::Unknown(_) => return Err(unsupported("remotes on other computers")),
-    };
+    let path = as_git_finds(path);
     let there = match (open(&path), &settings.uuid) {
         (Ok(there), None) => {
             annex::settings::remember_uuid(local, &settings.name, there.uuid()).map_err(Failed::from)?;

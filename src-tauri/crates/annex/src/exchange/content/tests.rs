@@ -13,7 +13,7 @@ use std::time::Duration;
 use model::{Key, RepoPath};
 use rustix::fs::inotify;
 
-use super::{Outcome, TOGETHER, TOGETHER_BYTES, TOGETHER_LOCKED, Together, Transfer, Wanted, transfer};
+use super::{Outcome, Source, TOGETHER, TOGETHER_BYTES, TOGETHER_LOCKED, Together, Transfer, Wanted, transfer};
 use crate::locks::LockFile;
 use crate::store::SMALL;
 use crate::store::tests::{Top, configure, content, key_of, overwrite, put, repository};
@@ -332,7 +332,7 @@ fn a_file_system_in_trouble_or_without_the_repository_is_gone() {
     let (progress, cancelled) = (|_: &Key, _: Reached| {}, AtomicBool::new(false));
     let is_gone_after = |code: i32| {
         let transfer = Transfer {
-            source: two.source.store(),
+            source: Source::Repository(two.source.store()),
             dest: two.dest.store(),
             reserve: 0,
             progress: &progress,

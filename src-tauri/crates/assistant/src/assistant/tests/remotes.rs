@@ -154,6 +154,27 @@ fn nothing_is_sent_while_a_remote_is_unverified_and_what_is_lacking_is_told() {
 }
 
 #[test]
+fn a_remote_without_git_is_sent_contents_and_never_lacks_commits() {
+    let mut rig = Rig::settled(&["b"]);
+    let special = RemoteFacts {
+        git: false,
+        ..facts("b")
+    };
+    rig.tell(Event::RemotesListed(vec![special]));
+    rig.quiet(&[]);
+    rig.tell(Event::RefsMoved(refs(2, false)));
+    rig.observe(2, &[class(1, &["here"], &["b", "here"])]);
+    rig.offer(vec![candidate(1, "b", Direction::Send)]);
+    assert!(has!(rig, Transfer));
+    rig.tell(Event::RemoteRefsMoved(name("b")));
+    rig.tell(Event::SyncAsked);
+    rig.after(60_000);
+    assert!(!has!(rig, Push) && !has!(rig, Fetch), "{:?}", rig.open);
+    let complete = |remote: crate::RemoteView<'_>| !remote.lacks_heads && !remote.unfetched;
+    assert!(rig.assistant.remotes().all(complete));
+}
+
+#[test]
 fn candidates_of_a_forbidden_way_are_thrown_away() {
     let mut rig = Rig::send_one(&["b"]);
     let id = take!(rig, Offer);

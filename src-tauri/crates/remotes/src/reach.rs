@@ -1,0 +1,33 @@
+use std::path::PathBuf;
+
+use annex::Annex;
+use annex::settings::{Address, RemoteSettings};
+
+use crate::{Failed, Remote, local, special};
+
+/// Finds a remote and opens it. `mounts` are those of drives: a repository that is not at its path is looked for on them, as
+/// one may be mounted elsewhere today.
+///
+/// Work that began with the remote as it was reached `before` and work that begins with this one make and fill files there
+/// in turn.
+///
+/// # Errors
+///
+/// Says why it cannot be reached; nothing was changed.
+pub fn reach(
+    local: &Annex,
+    settings: &RemoteSettings,
+    mounts: &[PathBuf],
+    before: Option<&Remote>,
+) -> Result<Remote, Failed> {
+    let unsupported = |what: &str| Err(Failed::Refused(format!("{what} are not supported yet")));
+    match &settings.address {
+        Address::Path(path) => local::reach::reach(local, settings, path, mounts, before),
+        Address::Special { kind, place } if kind.as_deref() == Some("directory") => {
+            special::reach(settings, place.as_deref())
+        }
+        Address::Special { .. } => unsupported("special remotes of this type"),
+        Address::Http(_) => unsupported("http remotes"),
+        Address::Ssh(_) | Address::Unknown(_) => unsupported("remotes on other computers"),
+    }
+}

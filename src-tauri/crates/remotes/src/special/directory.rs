@@ -1,0 +1,293 @@
+//! A special remote of type `directory`: each content is a file in a directory, as git-annex lays them out.
+//!
+//! `<top>/<hash directories, lower>/<keyfile>/<keyfile>`; the file has mode 0444, its directory 0555. What is being
+//! written lies below `<top>/tmp` and is renamed as a whole.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use annex::exchange::content::{Outcome, Place, receive, send};
+use annex::settings::Settings;
+use annex::{Annex, Directory, Error, hash_directory};
+use model::{Key, Uuid};
+
+use crate::{Contents, Failed, Travel};
+
+/// Up to so many contents are made durable one by one, more together with all else on their file system.
+const FEW: usize = 4;
+
+/// The directory of a special remote.
+pub(super) struct DirectoryRemote {
+    top: PathBuf,
+    uuid: Uuid,
+    /// Its device and inode when it was reached: what is written must not go to the disk below a drive that was pulled out.
+    identity: (u64, u64),
+}
+
+impl DirectoryRemote {
+    pub(super) fn open(top: &Path, uuid: Uuid) -> Result<Self, Failed> {
+        match identity(top) {
+            Ok(identity) => Ok(Self {
+                top: top.to_owned(),
+                uuid,
+                identity,
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Failed::Away),
+            Err(error) => Err(Failed::Refused(format!("{} cannot be used: {error}", top.display()))),
+        }
+    }
+
+    /// The top, if it is still the one that was reached.
+    fn top(&self) -> annex::Result<Directory> {
+        let gone = || Error::io("find", &self.top)(std::io::ErrorKind::NotFound.into());
+        let top = Directory::top(&self.top)?;
+        match self.is_there() {
+            true => Ok(top),
+            false => Err(gone()),
+        }
+    }
+
+    /// Where what is being written by this repository lies. Other programs that store the same content write elsewhere.
+    fn writing(&self, by: &Uuid) -> PathBuf {
+        Path::new("tmp").join(format!("anabranch-{by}"))
+    }
+}
+
+/// A special remote as one repository writes to it.
+struct Writing<'a> {
+    remote: &'a DirectoryRemote,
+    by: &'a Uuid,
+}
+
+impl Writing<'_> {
+    fn find_begun(&self, key: &Key) -> annex::Result<Option<Directory>> {
+        let directory = self.remote.writing(self.by).join(file_name(key));
+        self.remote.top()?.find(directory)
+    }
+
+    /// Write-protects what was written of a key; `durably` if it is not made durable with others.
+    fn complete(&self, key: &Key, durably: bool) -> annex::Result<()> {
+        let name = file_name(key);
+        let path = self.path(key);
+        let begun = self.find_begun(key)?;
+        let begun = begun.ok_or_else(|| Error::io("find", &path)(std::io::ErrorKind::NotFound.into()))?;
+        let file = begun.open(&name, true)?;
+        let file = file.ok_or_else(|| Error::io("find", &path)(std::io::ErrorKind::NotFound.into()))?;
+        // File systems without permissions refuse it, or do nothing.
+        let _ = file.set_permissions(std::fs::Permissions::from_mode(0o444));
+        if !durably {
+            return Ok(());
+        }
+        file.sync_all().map_err(Error::io("write", &path))?;
+        begun.sync()
+    }
+
+    /// Gives what is complete its place; `durably` as above.
+    fn place(&self, key: &Key, durably: bool) -> annex::Result<()> {
+        let name = file_name(key);
+        let top = self.remote.top()?;
+        let writing = top
+            .find(self.remote.writing(self.by))?
+            .ok_or_else(|| Error::io("find", &self.path(key))(std::io::ErrorKind::NotFound.into()))?;
+        let hashed = top.make_with(hash_directory::lower(key), &|made| made)?;
+        if let Err(error) = hashed.rename_here(&writing, &name, &name) {
+            if hashed.kind(&name).is_none() {
+                return Err(error);
+            }
+            // Another program has stored it meanwhile, or what is there is not the content.
+            if self.is_whole(key)? {
+                self.discard(key);
+                return Ok(());
+            }
+            put_aside(&top, &hashed, key)?;
+            hashed.rename_here(&writing, &name, &name)?;
+        }
+        if let Some(placed) = hashed.find(&name)? {
+            // As git-annex does, so that nobody removes it by mistake.
+            let _ = placed.set_mode(0o555);
+        }
+        if !durably {
+            return Ok(());
+        }
+        hashed.sync()?;
+        for above in Path::new(&hash_directory::lower(key)).ancestors().skip(1) {
+            if let Some(above) = top.find(above)? {
+                above.sync()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_whole(&self, key: &Key) -> annex::Result<bool> {
+        let Some(file) = self.open(key)? else {
+            return Ok(false);
+        };
+        let found = file.metadata().map_err(Error::io("examine", &self.path(key)))?;
+        Ok(key.size().is_none_or(|size| size == found.len()))
+    }
+}
+
+impl Place for Writing<'_> {
+    fn path(&self, key: &Key) -> PathBuf {
+        self.remote.top.join(object(key))
+    }
+
+    fn open(&self, key: &Key) -> annex::Result<Option<File>> {
+        self.remote.top()?.open_below(&object(key))
+    }
+
+    fn begin(&self, key: &Key) -> annex::Result<File> {
+        let name = file_name(key);
+        let directory = self.remote.writing(self.by).join(&name);
+        let begun = self.remote.top()?.make_with(directory, &|made| made)?;
+        begun.remove(&name)?;
+        begun
+            .create_new(&name, 0o666)
+            .map_err(Error::io("create", &self.path(key)))
+    }
+
+    fn keep(&self, keys: &[Key]) -> Vec<annex::Result<()>> {
+        let durably = keys.len() <= FEW;
+        // What is written is on disk before it gets its name, and its name before any log says so.
+        let together = || match durably {
+            true => Ok(()),
+            false => self.remote.top()?.sync_file_system(),
+        };
+        let complete: Vec<_> = keys.iter().map(|key| self.complete(key, durably)).collect();
+        if let Err(error) = together() {
+            return keys.iter().map(|_| Err(again(&error))).collect();
+        }
+        let placed = keys.iter().zip(complete).map(|(key, complete)| {
+            complete?;
+            self.place(key, durably)
+        });
+        let placed: Vec<annex::Result<()>> = placed.collect();
+        match together() {
+            Ok(()) => placed,
+            Err(error) => keys.iter().map(|_| Err(again(&error))).collect(),
+        }
+    }
+
+    fn discard(&self, key: &Key) {
+        let name = file_name(key);
+        // What stays only takes space until the same content is sent again.
+        if let Ok(Some(begun)) = self.find_begun(key) {
+            let _ = begun.remove(&name);
+        }
+        if let Ok(top) = self.remote.top()
+            && let Ok(Some(writing)) = top.find(self.remote.writing(self.by))
+        {
+            let _ = writing.remove_directory(&name);
+        }
+    }
+}
+
+impl Contents for DirectoryRemote {
+    fn store(&self, from: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
+        let to = Writing {
+            remote: self,
+            by: from.uuid(),
+        };
+        send(
+            from,
+            (&to, &self.uuid),
+            travel.wanted,
+            travel.progress,
+            travel.cancelled,
+        )
+    }
+
+    fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
+        let from = Writing {
+            remote: self,
+            by: into.uuid(),
+        };
+        match Settings::read(into, travel.config) {
+            Ok(settings) => receive(
+                (&from, &self.uuid),
+                into,
+                travel.wanted,
+                settings.diskreserve,
+                travel.progress,
+                travel.cancelled,
+            ),
+            Err(error) => {
+                let why = error.to_string();
+                let failed = |key: &Key| (key.clone(), Outcome::Failed(Error::Refused(why.clone())));
+                travel.wanted.iter().map(|wanted| failed(&wanted.key)).collect()
+            }
+        }
+    }
+
+    fn has_room(&self, bytes: u64, _config: &BTreeMap<String, String>) -> bool {
+        // What is kept free is said of repositories only.
+        let space = rustix::fs::statvfs(&self.top);
+        space.is_ok_and(|space| space.f_bavail.saturating_mul(space.f_frsize) >= bytes)
+    }
+
+    fn set_aside(&self, key: &Key) -> Result<(), Failed> {
+        let top = self.top()?;
+        if let Some(hashed) = top.find(hash_directory::lower(key))? {
+            put_aside(&top, &hashed, key)?;
+        }
+        Ok(())
+    }
+
+    fn is_there(&self) -> bool {
+        identity(&self.top).is_ok_and(|now| now == self.identity)
+    }
+}
+
+/// The same error once more, for another key.
+fn again(error: &Error) -> Error {
+    Error::Refused(error.to_string())
+}
+
+/// Moves what has the place of a key's content, and is not that content, to `tmp/bad`, where nobody looks for it.
+fn put_aside(top: &Directory, hashed: &Directory, key: &Key) -> annex::Result<()> {
+    let name = file_name(key);
+    let bad = top.make_with("tmp/bad", &|made| made)?;
+    // The directory may be write-protected, which keeps it from being moved.
+    if let Some(there) = hashed.find(&name)? {
+        let _ = there.set_mode(0o755);
+    }
+    for number in 0_u64.. {
+        let mut numbered = OsString::from(format!("{number}-"));
+        numbered.push(&name);
+        // A name may be as long as the file system lets it be.
+        let numbered = match numbered.len() > 255 {
+            true => OsString::from(number.to_string()),
+            false => numbered,
+        };
+        if bad.kind(&numbered).is_none() {
+            bad.rename_here(hashed, &name, &numbered)?;
+            break;
+        }
+    }
+    bad.sync()?;
+    hashed.sync()
+}
+
+fn object(key: &Key) -> PathBuf {
+    let name = file_name(key);
+    Path::new(&hash_directory::lower(key)).join(&name).join(&name)
+}
+
+fn file_name(key: &Key) -> OsString {
+    OsString::from_vec(key.to_file_name().into())
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    let found = path.metadata()?;
+    match found.is_dir() {
+        true => Ok((found.dev(), found.ino())),
+        false => Err(std::io::Error::other("it is not a directory")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

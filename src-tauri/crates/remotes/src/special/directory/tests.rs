@@ -1,0 +1,207 @@
+use std::fs;
+use std::sync::atomic::AtomicBool;
+
+use annex::exchange::content::Wanted;
+use sha2::{Digest, Sha256};
+
+use super::*;
+
+/// A repository, and a directory beside it that is a special remote.
+struct Scene {
+    place: tempfile::TempDir,
+    annex: Annex,
+    remote: DirectoryRemote,
+}
+
+fn scene() -> Scene {
+    let place = tempfile::tempdir().unwrap();
+    let annex = annex::init::init(&place.path().join("here"), Some("here"), 1_700_000_000).unwrap();
+    fs::create_dir_all(annex.own_dir()).unwrap();
+    let top = place.path().join("there");
+    fs::create_dir(&top).unwrap();
+    let uuid = Uuid::parse("5d4f1f1a-1f5e-4d5e-8d4e-1d3f8f7a9b10").unwrap();
+    let remote = DirectoryRemote::open(&top, uuid).unwrap();
+    Scene { place, annex, remote }
+}
+
+fn key(content: &[u8]) -> Key {
+    let hash = hex::encode(Sha256::digest(content));
+    Key::parse(format!("SHA256E-s{}--{hash}.bin", content.len()).as_bytes()).unwrap()
+}
+
+impl Scene {
+    /// Puts content into the repository.
+    fn add(&self, content: &[u8]) -> Key {
+        let path = self.place.path().join("content");
+        fs::write(&path, content).unwrap();
+        let store = self.annex.store();
+        let key = key(content);
+        let incoming = store.copy_in(&File::open(&path).unwrap(), &key, true, &|_| ()).unwrap();
+        let mut batch = store.batch().unwrap();
+        batch.add(&key, incoming);
+        assert!(batch.finish().into_iter().all(|(_, stored)| stored.is_ok()));
+        key
+    }
+
+    fn travel<T>(&self, keys: &[&Key], go: impl FnOnce(&Travel<'_>) -> T) -> T {
+        let wanted: Vec<Wanted> = keys
+            .iter()
+            .map(|key| Wanted {
+                key: (*key).clone(),
+                path: None,
+            })
+            .collect();
+        go(&Travel {
+            wanted: &wanted,
+            config: &BTreeMap::new(),
+            progress: &|_, _| (),
+            cancelled: &AtomicBool::new(false),
+            files: &|_| Vec::new(),
+        })
+    }
+
+    fn send(&self, keys: &[&Key]) -> Vec<String> {
+        told(self.travel(keys, |travel| self.remote.store(&self.annex, travel)))
+    }
+
+    fn get(&self, keys: &[&Key]) -> Vec<String> {
+        told(self.travel(keys, |travel| self.remote.retrieve(&self.annex, travel)))
+    }
+
+    fn object(&self, key: &Key) -> PathBuf {
+        self.place.path().join("there").join(object(key))
+    }
+
+    fn in_tmp(&self) -> Vec<String> {
+        let tmp = self
+            .place
+            .path()
+            .join("there")
+            .join(self.remote.writing(self.annex.uuid()));
+        let tmp = fs::read_dir(tmp).unwrap();
+        let names = tmp.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+        names.collect()
+    }
+}
+
+fn told(outcomes: Vec<(Key, Outcome)>) -> Vec<String> {
+    outcomes
+        .into_iter()
+        .map(|(_, outcome)| format!("{outcome:?}"))
+        .collect()
+}
+
+#[test]
+fn content_is_laid_out_as_git_annex_does_and_comes_back() {
+    let scene = scene();
+    let small = scene.add(b"hello");
+    let large = scene.add(&vec![7; 9 << 20]);
+    assert_eq!(scene.send(&[&small, &large]), ["Stored", "Stored"]);
+    for (key, size) in [(&small, 5), (&large, 9 << 20)] {
+        let object = scene.object(key);
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!((mode(&object), mode(object.parent().unwrap())), (0o444, 0o555));
+        assert_eq!(fs::metadata(&object).unwrap().len(), size);
+        let parts = object
+            .strip_prefix(scene.place.path().join("there"))
+            .unwrap()
+            .components()
+            .count();
+        assert_eq!(parts, 4, "two hash directories, the key twice");
+    }
+    assert_eq!(scene.in_tmp(), [""; 0]);
+    assert_eq!(scene.send(&[&small]), ["AlreadyPresent"]);
+
+    for key in [&small, &large] {
+        let there = scene.annex.store().object_path(key);
+        fs::set_permissions(there.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::remove_file(&there).unwrap();
+    }
+    assert_eq!(scene.get(&[&small, &large]), ["Stored", "Stored"]);
+    assert_eq!(fs::read(scene.annex.store().object_path(&small)).unwrap(), b"hello");
+    assert_eq!(scene.get(&[&small]), ["AlreadyPresent"]);
+    assert_eq!(scene.get(&[&key(b"nowhere")]), ["SourceMissing"]);
+}
+
+#[test]
+fn many_contents_are_made_durable_together() {
+    let scene = scene();
+    let keys: Vec<Key> = (0..300)
+        .map(|number| scene.add(format!("content {number}").as_bytes()))
+        .collect();
+    let sent = scene.send(&keys.iter().collect::<Vec<_>>());
+    assert_eq!(
+        (sent.len(), sent.iter().filter(|outcome| *outcome == "Stored").count()),
+        (300, 300)
+    );
+    assert!(keys.iter().all(|key| scene.object(key).is_file()));
+    assert_eq!(scene.in_tmp(), [""; 0]);
+}
+
+#[test]
+fn what_is_not_the_content_of_its_key_is_neither_sent_nor_got_nor_taken_for_it() {
+    let scene = scene();
+    let one = scene.add(b"one");
+    let object = scene.annex.store().object_path(&one);
+    fs::set_permissions(&object, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&object, b"two").unwrap();
+    assert_eq!(scene.send(&[&one]), ["Corrupt"]);
+    assert!(!scene.object(&one).exists() && scene.in_tmp().is_empty());
+
+    let other = scene.add(b"other");
+    assert_eq!(scene.send(&[&other]), ["Stored"]);
+    let there = scene.object(&other);
+    let damage = |content: &[u8]| {
+        fs::set_permissions(&there, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(&there, content).unwrap();
+    };
+    damage(b"cut");
+    // Of another size, so that it is sent again; what was there is kept.
+    assert_eq!(scene.send(&[&other]), ["Stored"]);
+    assert_eq!(fs::read(&there).unwrap(), b"other");
+    let bad = scene.place.path().join("there/tmp/bad").join(format!("0-{other}"));
+    assert_eq!(fs::read(bad.join(other.to_string())).unwrap(), b"cut");
+
+    damage(b"OTHER");
+    let here = scene.annex.store().object_path(&other);
+    fs::set_permissions(here.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::remove_file(&here).unwrap();
+    assert_eq!(scene.get(&[&other]), ["Corrupt"]);
+    scene.remote.set_aside(&other).unwrap();
+    assert!(!there.exists());
+    assert_eq!(scene.get(&[&other]), ["SourceMissing"]);
+}
+
+#[test]
+fn a_directory_in_the_place_of_the_one_that_was_reached_is_not_written_to() {
+    let scene = scene();
+    let one = scene.add(b"one");
+    let there = scene.place.path().join("there");
+    fs::rename(&there, there.with_extension("away")).unwrap();
+    fs::create_dir(&there).unwrap();
+    assert!(!scene.remote.is_there());
+    assert!(scene.send(&[&one])[0].starts_with("Failed"));
+    assert_eq!(fs::read_dir(&there).unwrap().count(), 0);
+    fs::remove_dir(&there).unwrap();
+    assert!(matches!(
+        DirectoryRemote::open(&there, scene.remote.uuid),
+        Err(Failed::Away)
+    ));
+}
+
+#[test]
+fn a_link_below_it_is_not_followed() {
+    let scene = scene();
+    let one = scene.add(b"one");
+    let outside = scene.place.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let there = scene.place.path().join("there");
+    std::os::unix::fs::symlink(&outside, there.join("tmp")).unwrap();
+    assert!(scene.send(&[&one])[0].starts_with("Failed"));
+    fs::remove_file(there.join("tmp")).unwrap();
+    let first = hash_directory::lower(&one);
+    let first = Path::new(&first).components().next().unwrap();
+    std::os::unix::fs::symlink(&outside, there.join(first)).unwrap();
+    assert!(scene.send(&[&one])[0].starts_with("Failed"));
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+}
