@@ -49,7 +49,7 @@ impl Folder {
                     Ok((vec![Event::FirstAsked], Reply::Said(said)))
                 });
             }
-            Command::Cancel { transfer } => match self.workshop.transfer_named(&transfer) {
+            Command::Cancel { transfer } => match self.workshop.transfers.named(&transfer) {
                 Some(id) => {
                     self.handle(Event::CancelAsked { id });
                     Reply::Done
@@ -70,7 +70,7 @@ impl Folder {
                         self.handle(Event::Answered { question, yes });
                         Reply::Done
                     }
-                    None => match self.workshop.asks_about() {
+                    None => match self.workshop.remotes.asks_about() {
                         Some(asked) if question.is_none_or(|name| name == asked.name()) => {
                             return self.change(reply, move |workshop| {
                                 workshop.confirm(&asked, yes)?;

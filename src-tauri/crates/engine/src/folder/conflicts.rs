@@ -99,7 +99,7 @@ fn not_now(path: &RepoPath, error: annex::Error) -> Error {
 /// There is a new commit here.
 fn committed(workshop: &Workshop, what: String) -> Vec<Event> {
     workshop.remember_stamps();
-    workshop.note(what);
+    workshop.log.note(what);
     vec![Event::RefsMoved(workshop.refs())]
 }
 

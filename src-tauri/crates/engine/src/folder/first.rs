@@ -22,7 +22,7 @@ pub(crate) fn put_first(
     };
     let refused = |why: String| Err(Error::Refused(why));
     let here = workshop.annex().uuid();
-    let remotes = workshop.remote_settings();
+    let remotes = workshop.remotes.settings();
     let remote = match place {
         None => None,
         Some(place) => match RemoteName::parse(place).and_then(|name| remotes.get(&name)) {

@@ -31,7 +31,7 @@ impl Handle {
 
     /// Where the places are that were reached when they were last looked for.
     pub(crate) fn places(&self) -> BTreeMap<String, PathBuf> {
-        let reached = self.workshop.upgrade().map(|workshop| workshop.reached());
+        let reached = self.workshop.upgrade().map(|workshop| workshop.remotes.reached());
         let places = reached.into_iter().flatten();
         let place =
             |(name, remote): (RemoteName, Remote)| Some((name.to_string(), remote.directories()?.git_dir.clone()));
@@ -40,7 +40,7 @@ impl Handle {
 
     /// Which repositories the places are, as far as known.
     pub(crate) fn repositories(&self) -> BTreeMap<String, Uuid> {
-        let remotes = self.workshop.upgrade().map(|workshop| workshop.remote_settings());
+        let remotes = self.workshop.upgrade().map(|workshop| workshop.remotes.settings());
         let remotes = remotes.into_iter().flatten();
         remotes
             .filter_map(|(name, remote)| Some((name.to_string(), remote.uuid?)))

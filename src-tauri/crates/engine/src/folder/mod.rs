@@ -120,14 +120,14 @@ impl Folder {
         let remotes = workshop.list_remotes();
         let beginning = vec![
             Event::RefsMoved(workshop.refs()),
-            Event::UnverifiedListed(workshop.unverified()),
+            Event::UnverifiedListed(workshop.remotes.unverified()),
             Event::RemotesListed(remotes),
         ];
         let (ask, commands) = mpsc::unbounded_channel();
         let notes = Arc::downgrade(&workshop);
         let say = move |what| {
             if let Some(workshop) = notes.upgrade() {
-                workshop.note(what);
+                workshop.log.note(what);
             }
         };
         let listening = socket::listen(&socket, ask.clone(), say)?;
@@ -176,7 +176,7 @@ impl Folder {
             let pause = self.pause().and_then(|pause| pause.until);
             let waits = !self.workshop.setbacks().without_room().is_empty()
                 || self.workshop.has_retired()
-                || !self.workshop.unstored().is_empty();
+                || !self.workshop.log.unstored().is_empty();
             self.room_at = waits.then(|| self.room_at.unwrap_or(self.clock.now() + LOOK_FOR_ROOM));
             tokio::select! {
                 Some(ended) = self.ended.recv() => self.took(ended),
@@ -258,7 +258,7 @@ impl Folder {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Cancel { id, held_until } => self.workshop.cancel(id, held_until),
+            Effect::Cancel { id, held_until } => self.workshop.transfers.cancel(id, held_until),
             // The assistant holds the question; the status shows it.
             Effect::Ask(_) | Effect::Withdraw(_) => {}
             Effect::Look { .. }
@@ -273,7 +273,7 @@ impl Folder {
             | Effect::Offer { .. }
             | Effect::Transfer { .. } => {
                 if let Effect::Transfer { id, .. } | Effect::Ingest { id, .. } = effect {
-                    self.workshop.announce(id);
+                    self.workshop.transfers.announce(id);
                 }
                 let workshop = Arc::clone(&self.workshop);
                 let mounts = Arc::clone(&self.mounts.borrow());
@@ -315,8 +315,10 @@ impl Folder {
                 }
                 if probed {
                     let mounts = Arc::clone(&self.mounts.borrow());
-                    let unwatched = self.watching.follow(&self.workshop.reached(), &mounts, &self.end);
-                    self.workshop.forget_blind(&unwatched);
+                    let unwatched = self
+                        .watching
+                        .follow(&self.workshop.remotes.reached(), &mounts, &self.end);
+                    self.workshop.log.forget_blind(&unwatched);
                 }
             }
             Ended::Examined(events, rules) => {
@@ -361,7 +363,7 @@ impl Folder {
                 return self.spawn(move || {
                     // Each file system keeps this for its own repairs.
                     if !annex::is_lost_and_found(workshop.annex(), &blind.path) {
-                        workshop.set_blind(blind.path, Some(blind.why));
+                        workshop.log.set_blind(blind.path, Some(blind.why));
                     }
                     Ended::Noted
                 });
@@ -394,8 +396,8 @@ impl Folder {
                 seen.is_rescan = true;
                 vec![path]
             }
-            Change::Blind(blind) => return self.workshop.set_blind(blind.path, Some(blind.why)),
-            Change::Sighted(path) => return self.workshop.set_blind(path, None),
+            Change::Blind(blind) => return self.workshop.log.set_blind(blind.path, Some(blind.why)),
+            Change::Sighted(path) => return self.workshop.log.set_blind(path, None),
         };
         for path in paths {
             seen.git |= self.watching.is_of_rules(&path);
@@ -455,7 +457,7 @@ impl Folder {
 
     fn look_for_room(&mut self) {
         self.room_at = None;
-        let unstored = self.workshop.files_to_store();
+        let unstored = self.workshop.log.files_to_store();
         if !unstored.is_empty() {
             self.handle(Event::FilesChanged(unstored));
         }
@@ -471,7 +473,7 @@ impl Folder {
         self.watching.follow_mounts(&mounts);
         self.handle(Event::PlacesChanged);
         // A drive may have been away for less time than it took to notice, and have been changed elsewhere.
-        for name in self.workshop.reached().into_keys() {
+        for name in self.workshop.remotes.reached().into_keys() {
             self.handle(Event::RemoteRefsMoved(name));
         }
     }
@@ -510,7 +512,7 @@ impl Folder {
         // Not counted as under way: whoever asks for a sync does not wait for it.
         tokio::task::spawn_blocking(move || {
             if let Err(error) = workshop.annex().tidy() {
-                workshop.note(error.to_string());
+                workshop.log.note(error.to_string());
             }
             // The loop may have ended; then nobody needs to know.
             let _ = end.send(Ended::Tidied);
@@ -521,7 +523,7 @@ impl Folder {
     async fn stop(mut self) {
         for effect in self.assistant.handle(self.clock.now(), Event::Paused) {
             if let Effect::Cancel { id, held_until } = effect {
-                self.workshop.cancel(id, held_until);
+                self.workshop.transfers.cancel(id, held_until);
             }
         }
         while self.under_way > 0

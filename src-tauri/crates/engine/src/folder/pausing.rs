@@ -185,7 +185,7 @@ impl Folder {
         let (workshop, pause) = (Arc::clone(&self.workshop), Arc::clone(&self.pausing.asked));
         self.spawn(move || {
             if let Err(error) = pause.keep() {
-                workshop.note(format!(
+                workshop.log.note(format!(
                     "whether it is paused is forgotten when this program ends: {error}"
                 ));
             }

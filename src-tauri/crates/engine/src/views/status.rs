@@ -31,9 +31,9 @@ const NAMED: usize = 9;
 pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Option<Pause>) -> Folder {
     let mut folder = unattended(workshop);
     folder.pause = pause;
-    folder.transfers = workshop.transfers().iter().map(progress).collect();
+    folder.transfers = workshop.transfers.all().iter().map(progress).collect();
     let asked = assistant.questions().first().map(|asked| question(asked, workshop));
-    folder.question = asked.or_else(|| workshop.asks_about().map(|place| place.question()));
+    folder.question = asked.or_else(|| workshop.remotes.asks_about().map(|place| place.question()));
     folder.problems = problems(assistant, workshop);
     folder.damaged = workshop.setbacks().damaged().map(|_| 1).sum();
     folder.conflicts = workshop.setbacks().conflicts();
@@ -103,7 +103,7 @@ pub(crate) fn unattended(workshop: &Workshop) -> Folder {
         uuid: annex.uuid().to_string(),
         description: workshop.description(annex.uuid()),
         headline: "no engine runs here; start one with 'anabranch run'".to_owned(),
-        recent: workshop.recent(),
+        recent: workshop.log.recent(),
         ..Folder::at(place(annex))
     }
 }
@@ -185,7 +185,7 @@ fn question(question: &Question, workshop: &Workshop) -> contract::Question {
 
 /// Which special remote git-annex enabled, and what that keeps from going on.
 fn unverified(name: &RemoteName, workshop: &Workshop) -> String {
-    let remotes = workshop.remote_settings();
+    let remotes = workshop.remotes.settings();
     let remote = remotes.get(name);
     let (kind, place) = match remote.map(|remote| &remote.address) {
         Some(Address::Special { kind, place }) => (kind.as_ref(), place.as_ref()),
@@ -228,7 +228,7 @@ fn deleted_elsewhere(deletions: &Deletions) -> String {
 }
 
 fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
-    let settings = workshop.remote_settings();
+    let settings = workshop.remotes.settings();
     let views: Vec<RemoteView<'_>> = assistant.remotes().collect();
     let facts = workshop.known_facts();
     let place = |(name, settings): (&model::RemoteName, &RemoteSettings)| {
@@ -401,6 +401,7 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
         }
     }
     let reached: BTreeSet<Uuid> = workshop
+        .remotes
         .reached()
         .values()
         .map(|remote| remote.uuid().clone())
@@ -440,7 +441,7 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
         .filter(|view| view.unfetched && matches!(view.reach, Some(Reach::Here(_))));
     reasons.extend(unmerged.map(|view| format!("the changes of {} could not be fetched yet", view.name)));
     for view in assistant.remotes() {
-        let branches = workshop.other_branch(view.name);
+        let branches = workshop.remotes.other_branch(view.name);
         reasons.extend(branches.map(|branches| other_branch(&branches, view.name.as_str())));
     }
     // A pause has cut off the taking in of others.
@@ -458,7 +459,7 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
 
 /// True if a place that has the contents gives any, as far as git's settings go.
 fn gives(workshop: &Workshop, class: &Class) -> bool {
-    let remotes = workshop.remote_settings();
+    let remotes = workshop.remotes.settings();
     let has = |remote: &&RemoteSettings| remote.uuid.as_ref().is_some_and(|uuid| class.have.contains(uuid));
     remotes.values().filter(has).any(RemoteSettings::gives_contents)
 }
@@ -475,7 +476,7 @@ pub(crate) fn is_kept_away(
     have: &BTreeSet<Uuid>,
     barred: &BTreeSet<(RemoteName, Direction)>,
 ) -> bool {
-    let remotes = workshop.remote_settings();
+    let remotes = workshop.remotes.settings();
     let mut holders = remotes
         .values()
         .filter(|remote| remote.uuid.as_ref().is_some_and(|uuid| have.contains(uuid)))

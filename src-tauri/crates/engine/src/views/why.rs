@@ -83,7 +83,7 @@ fn observed(
     let waits = Waits {
         workshop,
         contacts,
-        remotes: workshop.remote_settings().into_values().collect(),
+        remotes: workshop.remotes.settings().into_values().collect(),
         facts: &facts,
     };
     let lacking: BTreeSet<Uuid> = facts.want.difference(&facts.have).cloned().collect();
@@ -106,7 +106,7 @@ fn observed(
 
 /// Why the last look, or the last taking in, left a file out.
 fn left_out(workshop: &Workshop, path: &RepoPath) -> Option<String> {
-    workshop.left_out(path).map(|why| format!("it is left out: {why}"))
+    workshop.log.left_out(path).map(|why| format!("it is left out: {why}"))
 }
 
 /// Why a file that is in the annex is not taken in as it is now; none if it is.

@@ -32,7 +32,9 @@ pub(super) fn offer(workshop: &Workshop, id: Id, lots: &[Lot], limit: usize) -> 
             retry_at,
         },
         Err(error) => {
-            workshop.note(format!("could not look up what to transfer: {error}"));
+            workshop
+                .log
+                .note(format!("could not look up what to transfer: {error}"));
             workshop.renew_observations(&error);
             let retry_at = Some(workshop.clock.now() + pacing::retry_after(4, 0));
             Event::Offered {
@@ -45,7 +47,7 @@ pub(super) fn offer(workshop: &Workshop, id: Id, lots: &[Lot], limit: usize) -> 
 }
 
 pub(super) fn transfer(workshop: &Workshop, id: Id, name: &RemoteName, direction: Direction, keys: &[Key]) -> Event {
-    let remote = workshop.remote(name);
+    let remote = workshop.remotes.get(name);
     let outcomes = match remote
         .as_ref()
         .and_then(|remote| Some((remote.uuid(), remote.contents()?)))
@@ -63,7 +65,7 @@ pub(super) fn transfer(workshop: &Workshop, id: Id, name: &RemoteName, direction
             outcomes
         }
     };
-    workshop.forget(id);
+    workshop.transfers.end(id);
     Event::Transferred {
         id,
         refs: workshop.refs(),
@@ -111,11 +113,11 @@ fn run(workshop: &Workshop, id: Id, way: &Way<'_>, keys: &[Key]) -> Vec<(Key, Ou
         Err(error) => return all(Outcome::Failed(error.to_string())),
     };
     match annex::settings::bandwidth(workshop.annex(), name, direction == Direction::Send) {
-        Ok(limits) => workshop.set_limits(name, direction, limits),
+        Ok(limits) => workshop.transfers.set_limits(name, direction, limits),
         Err(error) => return all(Outcome::Failed(error.to_string())),
     }
-    let (cancelled, done) = (workshop.announce(id), Arc::<AtomicU64>::default());
-    workshop.begin_transfer(
+    let (cancelled, done) = (workshop.transfers.announce(id), Arc::<AtomicU64>::default());
+    workshop.transfers.begin(
         id,
         Underway {
             remote: name.clone(),
@@ -139,7 +141,7 @@ fn run(workshop: &Workshop, id: Id, way: &Way<'_>, keys: &[Key]) -> Vec<(Key, Ou
                 done.fetch_add(reached.moved, Ordering::Relaxed);
             }
         }
-        wait(workshop.passed(name, direction, reached.moved), &cancelled);
+        wait(workshop.transfers.passed(name, direction, reached.moved), &cancelled);
     };
     let travel = Travel {
         wanted: &wanted,
@@ -204,7 +206,7 @@ pub(crate) fn look_for_room(workshop: &Workshop) -> bool {
         let has_room = match direction {
             Direction::Get => annex::settings::has_room(workshop.annex(), size, &facts.config),
             Direction::Send => {
-                let remote = workshop.remote(&name);
+                let remote = workshop.remotes.get(&name);
                 let contents = remote.as_ref().and_then(Remote::contents);
                 contents.is_some_and(|contents| contents.has_room(size, &facts.config))
             }
@@ -271,11 +273,16 @@ fn conclude(workshop: &Workshop, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied
             Direction::Get => ("received", "from"),
             Direction::Send => ("sent", "to"),
         };
-        workshop.note(format!("{verb} {} {preposition} {name}", files(stored)));
+        workshop
+            .log
+            .note(format!("{verb} {} {preposition} {name}", files(stored)));
     }
     remember_failures(workshop, (name, direction), &outcomes);
     let cancelled = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Cancelled);
-    workshop.hold(id, destination, cancelled.map(|(key, _)| key.clone()).collect());
+    let cancelled = cancelled.map(|(key, _)| key.clone()).collect();
+    if let Some(held) = workshop.transfers.held(id, destination, cancelled) {
+        workshop.precedence().hold(held);
+    }
     workshop.setbacks().transferred(name, direction, destination, &outcomes);
     outcomes
 }
@@ -295,12 +302,16 @@ fn set_aside(workshop: &Workshop, way: &Way<'_>, key: &Key) {
             let what = damage
                 .as_ref()
                 .map_or_else(|| key.to_string(), |damage| damage.path.to_string());
-            workshop.note(format!("damaged content of {what} was set aside in {source}"));
+            workshop
+                .log
+                .note(format!("damaged content of {what} was set aside in {source}"));
             if let Some(damage) = damage {
                 workshop.setbacks().found_damaged(key, uuid, damage);
             }
         }
-        Err(error) => workshop.note(format!("damaged content could not be set aside in {source}: {error}")),
+        Err(error) => workshop
+            .log
+            .note(format!("damaged content could not be set aside in {source}: {error}")),
     }
 }
 

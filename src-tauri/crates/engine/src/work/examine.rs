@@ -58,7 +58,7 @@ impl Workshop {
         let before = self.renew_stamps(|_| stamps);
         if before.is_some_and(|before| before.config != stamps.config) {
             events.extend(self.configuration_changed());
-            if self.has_undecided() {
+            if self.log.has_undecided() {
                 events.push(Event::CountLost(None));
             }
         }
@@ -73,14 +73,14 @@ impl Workshop {
         if self.annex().branch().has_journal()
             && let Err(error) = self.annex().branch().fold()
         {
-            self.note(format!("could not commit the journal: {error}"));
+            self.log.note(format!("could not commit the journal: {error}"));
         }
         let refs = self.refs();
         if refs != *known {
             events.push(Event::RefsMoved(refs));
         }
         if let Ok(head) = self.annex().head() {
-            let fetched_for_another = self.on_other_branches(&head.branch);
+            let fetched_for_another = self.remotes.on_other_branches(&head.branch);
             events.extend(fetched_for_another.into_iter().map(Event::RemoteRefsMoved));
         }
         events
@@ -90,7 +90,7 @@ impl Workshop {
     /// be known already, without any ref that moves.
     pub(crate) fn configuration_changed(&self) -> [Event; 3] {
         let listed = self.list_remotes();
-        let unverified = self.unverified();
+        let unverified = self.remotes.unverified();
         [
             Event::UnverifiedListed(unverified),
             Event::RemotesListed(listed),
@@ -133,7 +133,7 @@ impl Workshop {
         if keeps.is_empty() {
             return Ok(Vec::new());
         }
-        let remotes = self.remote_settings();
+        let remotes = self.remotes.settings();
         let facts = self.annex().branch().facts()?;
         let understood = |keeping: &Keeping| {
             let place = &keeping.place;
@@ -163,17 +163,23 @@ impl Workshop {
 
     /// True if an engine tends a remote and knows this repository as one that it may push to.
     pub(crate) fn is_pushed_to_by(&self, name: &RemoteName) -> bool {
-        let remote = self.remote(name);
+        let remote = self.remotes.get(name);
         let git = remote.as_ref().and_then(Remote::git);
         git.is_some_and(|git| git.pushes_to(self.annex().uuid()))
     }
 
     /// True if the refs of a remote are not those that were last seen there.
     pub(crate) fn examine_remote(&self, name: &RemoteName) -> bool {
-        match self.remote(name).as_ref().and_then(Remote::git).map(|git| git.state()) {
+        match self
+            .remotes
+            .get(name)
+            .as_ref()
+            .and_then(Remote::git)
+            .map(|git| git.state())
+        {
             None => false,
             Some(None) => true,
-            Some(Some(state)) => self.see_remote(name, state),
+            Some(Some(state)) => self.remotes.see(name, state),
         }
     }
 }

@@ -23,8 +23,8 @@ pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
                 .unreadable
                 .iter()
                 .map(|(path, why)| (path.display().to_string(), why.clone()));
-            workshop.set_unfit(within.as_deref(), refused.chain(unreadable));
-            workshop.set_nested(within.as_deref(), &look.nested);
+            workshop.log.set_unfit(within.as_deref(), refused.chain(unreadable));
+            workshop.log.set_nested(within.as_deref(), &look.nested);
             match to_fill(workshop, &look.unfilled) {
                 Err(why) => Looked::Failed(Failure::Other(why)),
                 Ok(()) => {
@@ -78,7 +78,7 @@ fn found(look: &Look) -> Found {
 
 pub(super) fn ingest(workshop: &Workshop, id: Id, look: Id, removals: bool) -> Event {
     let Some(look) = workshop.take_look(look) else {
-        workshop.forget(id);
+        workshop.transfers.end(id);
         let failed = Some("what was found is not known any more".into());
         return Event::Ingested {
             id,
@@ -87,12 +87,12 @@ pub(super) fn ingest(workshop: &Workshop, id: Id, look: Id, removals: bool) -> E
             failed,
         };
     };
-    let cancelled = workshop.announce(id);
+    let cancelled = workshop.transfers.announce(id);
     let (postponed, failed) = match try_ingest(workshop, look, removals, &cancelled) {
         Ok(postponed) => (postponed, None),
         Err(error) => (Vec::new(), Some(failure(workshop, &error))),
     };
-    workshop.forget(id);
+    workshop.transfers.end(id);
     Event::Ingested {
         id,
         refs: workshop.refs(),
@@ -145,24 +145,24 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
     if intake.commit.is_some() && !parts.is_empty() {
-        workshop.note(format!("files here: {}", parts.join(", ")));
+        workshop.log.note(format!("files here: {}", parts.join(", ")));
     }
     for (path, why) in intake.postponed {
         match why {
             Postponed::BeingWritten | Postponed::Changed | Postponed::Vanished | Postponed::TooYoung(_) => {
                 again.push(path);
             }
-            Postponed::Unreadable(why) => workshop.note_unfit(path.to_string(), why),
-            Postponed::NotStored(why) => workshop.note_unstored(path, why),
+            Postponed::Unreadable(why) => workshop.log.note_unfit(path.to_string(), why),
+            Postponed::NotStored(why) => workshop.log.note_unstored(path, why),
             Postponed::Held => {}
             Postponed::EditedPointer => {
                 let why = format!(
                     "a program changed it before its content had come, so it holds a placeholder and that change. Copy the \
                      change to another file, then run 'git restore {path}'"
                 );
-                workshop.note_unfit(path.to_string(), why);
+                workshop.log.note_unfit(path.to_string(), why);
             }
-            Postponed::Unconverted(why) | Postponed::Undecided(why) => workshop.note_undecided(path, why),
+            Postponed::Unconverted(why) | Postponed::Undecided(why) => workshop.log.note_undecided(path, why),
         }
     }
     Ok(again)
@@ -175,7 +175,7 @@ pub(super) fn restore(workshop: &Workshop, id: Id) -> Event {
     workshop.remember_stamps();
     match restored {
         Ok(count) => {
-            workshop.note(match count {
+            workshop.log.note(match count {
                 1 => "a file that was gone was brought back".to_owned(),
                 _ => format!("{count} files that were gone were brought back"),
             });

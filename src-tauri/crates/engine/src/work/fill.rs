@@ -62,7 +62,7 @@ fn give_contents(workshop: &Workshop, files: &[(RepoPath, Key)]) -> annex::Resul
             Err(busy @ Error::Busy(_)) => return Err(busy),
             Err(error) => {
                 let why = format!("its content is here, and cannot be put in its place ({error})");
-                workshop.note_unfit(file.0.to_string(), why);
+                workshop.log.note_unfit(file.0.to_string(), why);
             }
         }
     }

@@ -15,13 +15,13 @@ use super::{Workshop, failure, no_lock};
 use crate::words::files;
 
 pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Mount]) -> Event {
-    let Some(settings) = workshop.remote_settings().remove(name) else {
+    let Some(settings) = workshop.remotes.settings().remove(name) else {
         return Event::Probed {
             id,
             reach: Reach::Away(Away::Absent),
         };
     };
-    let before = workshop.remote(name);
+    let before = workshop.remotes.get(name);
     let reach = match reach(workshop, &settings, mounts, before.as_ref()) {
         Ok(remote) => {
             let uuid = remote.uuid().clone();
@@ -31,14 +31,14 @@ pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Mo
                 }
                 workshop.failures().forget_remote(name);
             }
-            workshop.set_reached(name, Some(remote));
+            workshop.remotes.set_reached(name, Some(remote));
             Reach::Here(uuid)
         }
         Err(failed) => {
-            workshop.set_reached(name, None);
+            workshop.remotes.set_reached(name, None);
             let away = away(failed);
             if away == Away::Absent {
-                workshop.forget_unconfirmed(name);
+                workshop.remotes.forget_unconfirmed(name);
             }
             Reach::Away(away)
         }
@@ -80,11 +80,13 @@ fn away(failed: Failed) -> Away {
 pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
     // Before it: what changes there meanwhile is still news.
     workshop.examine_remote(name);
-    let there = match workshop.remote(name).as_ref().and_then(Remote::git) {
+    let there = match workshop.remotes.get(name).as_ref().and_then(Remote::git) {
         None => Err(Away::Absent),
         Some(git) => match git.fetch(workshop.annex()) {
             Ok(fetched) => {
-                workshop.set_other_branch(name, fetched.other_branch.map(|there| (fetched.branch, there)));
+                workshop
+                    .remotes
+                    .set_other_branch(name, fetched.other_branch.map(|there| (fetched.branch, there)));
                 Ok(Heads {
                     tree: fetched.tree,
                     annex: fetched.annex,
@@ -93,7 +95,7 @@ pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
             Err(failed) => {
                 let away = away(failed);
                 if let Away::Unusable(why) = &away {
-                    workshop.note(format!("could not fetch from {name}: {why}"));
+                    workshop.log.note(format!("could not fetch from {name}: {why}"));
                 }
                 Err(away)
             }
@@ -129,7 +131,7 @@ fn try_merge(workshop: &Workshop, partial: bool, said: Option<Said>, held: &mut 
     // Who holds a content is known before the file that names it appears.
     let branches = annex.branch().merge()?;
     for refused in branches.refused {
-        workshop.note(refused);
+        workshop.log.note(refused);
     }
     let settings = workshop.settings()?;
     if settings.synconlyannex || annex.is_bare() {
@@ -220,7 +222,9 @@ fn confirmed(workshop: &Workshop, said: Said, options: &MergeOptions<'_>) -> ann
             let message = format!("git-annex in {}", workshop.description(annex.uuid()));
             let outcome = annex.merge_and_keep_files(&theirs, &message, options)?;
             if matches!(outcome, MergeOutcome::Merged { .. }) {
-                workshop.note("kept the files that were deleted elsewhere; they come back there".to_owned());
+                workshop
+                    .log
+                    .note("kept the files that were deleted elsewhere; they come back there".to_owned());
                 return Ok(Merged::Done);
             }
             outcome
@@ -297,7 +301,7 @@ fn followed(workshop: &Workshop, commit: Oid, waiting: Vec<Waiting>, told: Vec<S
     };
     let ahead = (merged != Merged::Done).then_some(commit);
     if workshop.set_waiting(ahead, waiting) {
-        told.into_iter().for_each(|what| workshop.note(what));
+        told.into_iter().for_each(|what| workshop.log.note(what));
     }
     merged
 }
@@ -305,7 +309,7 @@ fn followed(workshop: &Workshop, commit: Oid, waiting: Vec<Waiting>, told: Vec<S
 pub(super) fn push(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
     let heads = workshop.refs().heads;
     let may_remove = |removed, of| !is_improbable(removed, of);
-    let pushed = match workshop.remote(name).as_ref().and_then(Remote::git) {
+    let pushed = match workshop.remotes.get(name).as_ref().and_then(Remote::git) {
         None => Pushed::Away(Away::Absent),
         Some(git) => match git.push(workshop.annex(), heads.tree, may_remove) {
             // The commits are there; its files are tried again.
@@ -314,7 +318,7 @@ pub(super) fn push(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
             Ok(PushOutcome::Refused { .. }) => Pushed::Refused,
             Err(failed) => {
                 if failed != Failed::Away {
-                    workshop.note(format!("could not push to {name}: {failed}"));
+                    workshop.log.note(format!("could not push to {name}: {failed}"));
                 }
                 match failed {
                     Failed::Away => Pushed::Away(Away::Absent),

@@ -8,9 +8,12 @@ mod files;
 mod fill;
 mod git;
 pub(crate) mod household;
+mod known_remotes;
+mod log;
 mod observe;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod trust;
 mod unconfirmed;
 mod undecided;
@@ -22,7 +25,8 @@ use assistant::{Away, Effect, Event, Failure, Looked, Merged, Outcome, Pushed, R
 use surroundings::Mount;
 
 pub(crate) use content::look_for_room;
-pub(crate) use workshop::{Underway, Workshop};
+pub(crate) use transfers::Underway;
+pub(crate) use workshop::Workshop;
 
 /// Does an effect. `mounts` is what is mounted now.
 pub(crate) fn perform(workshop: &Workshop, effect: Effect, mounts: &[Mount]) -> Event {
@@ -90,7 +94,7 @@ fn failed(workshop: &Workshop, effect: Effect, why: &str) -> Event {
     let why = || why.to_owned();
     let failure = || Failure::Other(why());
     if let Effect::Ingest { id, .. } | Effect::Transfer { id, .. } = effect {
-        workshop.forget(id);
+        workshop.transfers.end(id);
     }
     match effect {
         Effect::Look { id, .. } => Event::Looked {

@@ -83,7 +83,7 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
     let concerned = concerned(workshop);
     let rules = wishes::settings(&facts);
     let policy = workshop.rules().policy;
-    let remotes = workshop.remote_settings();
+    let remotes = workshop.remotes.settings();
     let ways = remotes
         .keys()
         .flat_map(|name| [Direction::Send, Direction::Get].map(|direction| (name.clone(), direction)));
@@ -195,7 +195,7 @@ fn known(workshop: &Workshop, key: &Key, have: &BTreeSet<Uuid>, wishes: Wishes) 
 
 /// The repositories whose wishes decide what is transferred from or to here.
 fn concerned(workshop: &Workshop) -> BTreeSet<Uuid> {
-    let remotes = workshop.remote_settings();
+    let remotes = workshop.remotes.settings();
     let known = remotes
         .values()
         .filter(|remote| remote.sync && (!remote.address.is_special() || workshop.supports(remote)));

@@ -205,7 +205,9 @@ fn another_branch_checked_out_at_either_end_is_news() {
     assert!(workshop.examine_remote(&name));
 
     let ours = workshop.annex().head().unwrap().branch;
-    workshop.set_other_branch(&name, Some((ours, "other".to_owned())));
+    workshop
+        .remotes
+        .set_other_branch(&name, Some((ours, "other".to_owned())));
     let is_news = || {
         let events = workshop.examine(&workshop.refs());
         events.contains(&Event::RemoteRefsMoved(name.clone()))
@@ -272,8 +274,8 @@ fn a_transfer_that_is_cancelled_before_it_begins_does_not_start() {
     let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
     let keys = [commit_unlogged(&workshop, "one")];
     observe(&workshop).unwrap();
-    workshop.announce(Id(2));
-    workshop.cancel(Id(2), None);
+    workshop.transfers.announce(Id(2));
+    workshop.transfers.cancel(Id(2), None);
     assert_eq!(send(&workshop, &name, &keys), [Outcome::Cancelled]);
     assert_eq!(send(&workshop, &name, &keys), [Outcome::Stored]);
 }
@@ -285,7 +287,7 @@ fn what_the_user_cancels_is_held_back_until_its_time_or_until_it_is_asked_for() 
     let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
     let keys = ["one", "two"].map(|file| commit_unlogged(&workshop, file));
     observe(&workshop).unwrap();
-    let remote = workshop.remote(&name).unwrap().uuid().clone();
+    let remote = workshop.remotes.get(&name).unwrap().uuid().clone();
     let offered = || -> Vec<Key> {
         let classes = workshop.observations().classes().unwrap();
         let lots = classes.iter().map(|class| Lot {
@@ -301,8 +303,8 @@ fn what_the_user_cancels_is_held_back_until_its_time_or_until_it_is_asked_for() 
         candidates.into_iter().map(|candidate| candidate.key).collect()
     };
     let cancel = |keys: &[Key], held_until| {
-        workshop.announce(Id(2));
-        workshop.cancel(Id(2), held_until);
+        workshop.transfers.announce(Id(2));
+        workshop.transfers.cancel(Id(2), held_until);
         assert!(
             send(&workshop, &name, keys)
                 .iter()
@@ -452,16 +454,16 @@ fn a_place_on_another_disk_than_before_is_used_only_when_it_is_confirmed() {
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace(&first[0], "another")).unwrap();
     let is_held = |reach: Reach| {
-        assert!(workshop.remote(&name).is_none());
+        assert!(workshop.remotes.get(&name).is_none());
         matches!(reach, Reach::Away(assistant::Away::Unusable(why)) if why.contains("another disk"))
     };
     assert!(is_held(probe()));
-    let asked = workshop.asks_about().unwrap();
+    let asked = workshop.remotes.asks_about().unwrap();
     let text = asked.question().text;
     assert!(text.contains(name.as_str()) && text.contains("there"), "{text}");
     workshop.confirm(&asked, false).unwrap();
     assert!(is_held(probe()));
-    assert_eq!(workshop.asks_about(), None, "it is asked once");
+    assert_eq!(workshop.remotes.asks_about(), None, "it is asked once");
     workshop.confirm(&asked, true).unwrap();
     assert!(matches!(probe(), Reach::Here(_)));
     assert_eq!(known(), ["another".to_owned(), first[0].clone()]);
@@ -474,10 +476,10 @@ fn a_disk_without_an_id_is_asked_about_once_for_each_place() {
     let probe = |fs_type| probe_on(&workshop, &name, directory.path(), fs_type);
     assert!(matches!(probe("ext4"), Reach::Here(_)));
     assert!(matches!(probe("tmpfs"), Reach::Away(_)));
-    workshop.confirm(&workshop.asks_about().unwrap(), true).unwrap();
+    workshop.confirm(&workshop.remotes.asks_about().unwrap(), true).unwrap();
     let known = annex::settings::filesystems(workshop.annex(), &name).unwrap();
     assert!(matches!(probe("tmpfs"), Reach::Here(_)));
-    assert_eq!(workshop.asks_about(), None);
+    assert_eq!(workshop.remotes.asks_about(), None);
     assert_eq!(annex::settings::filesystems(workshop.annex(), &name).unwrap(), known);
 }
 
@@ -489,10 +491,10 @@ fn nobody_asks_about_the_disk_of_a_remote_that_was_removed() {
     assert!(matches!(probe("ext4"), Reach::Here(_)));
     assert!(matches!(probe("tmpfs"), Reach::Away(_)));
     workshop.list_remotes();
-    assert!(workshop.asks_about().is_some());
+    assert!(workshop.remotes.asks_about().is_some());
     annex::settings::remove(workshop.annex(), &name).unwrap();
     workshop.list_remotes();
-    assert_eq!(workshop.asks_about(), None);
+    assert_eq!(workshop.remotes.asks_about(), None);
 }
 
 /// Looks, and takes in what was found. Gives the names of files that were postponed.
@@ -550,9 +552,9 @@ fn files_that_a_rule_kept_out_are_taken_in_when_it_is_corrected() {
     write("b", "b");
     look_and_ingest(&workshop, 1, &[".gitattributes", "a", "b"]);
     assert!(!is_in("a"));
-    let told = workshop.undecided();
+    let told = workshop.log.undecided();
     assert_eq!((told.len(), &told[0].1, told[0].2), (1, &path("a"), 2));
-    assert!(workshop.left_out(&path("b")).unwrap().contains("nonsense"));
+    assert!(workshop.log.left_out(&path("b")).unwrap().contains("nonsense"));
 
     let refs = workshop.refs();
     workshop.examine(&refs);
@@ -563,7 +565,10 @@ fn files_that_a_rule_kept_out_are_taken_in_when_it_is_corrected() {
     write(".gitattributes", "* annex.largefiles=anything\n");
     look_and_ingest(&workshop, 5, &[".gitattributes"]);
     assert_eq!((is_in("a"), is_in("b")), (true, true));
-    assert_eq!((workshop.undecided(), workshop.left_out(&path("b"))), (vec![], None));
+    assert_eq!(
+        (workshop.log.undecided(), workshop.log.left_out(&path("b"))),
+        (vec![], None)
+    );
 }
 
 #[test]
@@ -575,7 +580,7 @@ fn a_problem_goes_when_its_cause_goes() {
         let text = format!("/annex/objects/{key}\nand one line\n");
         fs::write(directory.path().join(name), text).unwrap();
     };
-    let told = || workshop.unfit().into_keys().collect::<Vec<_>>();
+    let told = || workshop.log.unfit().into_keys().collect::<Vec<_>>();
     write("copy");
     write("other");
     look_and_ingest(&workshop, 1, &["copy", "other"]);

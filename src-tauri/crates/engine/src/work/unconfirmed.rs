@@ -18,9 +18,9 @@ use crate::Error;
 pub(crate) struct Unconfirmed {
     pub(crate) remote: RemoteName,
     pub(crate) place: PathBuf,
-    filesystem: String,
+    pub(super) filesystem: String,
     /// The user has said that it is not the remote.
-    is_declined: bool,
+    pub(super) is_declined: bool,
 }
 
 impl Unconfirmed {
@@ -59,7 +59,7 @@ impl Workshop {
         // One that tells nothing of itself is not the one that did, but the user may say that this place is right.
         let now = found.unwrap_or_else(|| format!("unknown, at {}", place.display()));
         if known.contains(&now) {
-            self.forget_unconfirmed(name);
+            self.remotes.forget_unconfirmed(name);
             return Ok(());
         }
         // The mount point of a drive that is not plugged in is an empty directory.
@@ -72,36 +72,21 @@ impl Workshop {
             filesystem: now,
             is_declined: false,
         };
-        let mut unconfirmed = self.unconfirmed();
-        match unconfirmed.iter_mut().find(|one| one.remote == *name) {
-            Some(same) if same.filesystem == found.filesystem => {}
-            Some(other) => *other = found,
-            None => unconfirmed.push(found),
-        }
+        self.remotes.add_unconfirmed(found);
         Err(Failed::Refused(format!(
             "it was found on another disk than before, at {}, and is not used until you confirm it",
             place.display()
         )))
     }
 
-    /// The remote that a question is about.
-    pub(crate) fn asks_about(&self) -> Option<Unconfirmed> {
-        self.unconfirmed().iter().find(|one| !one.is_declined).cloned()
-    }
-
     /// Takes the answer to that question.
     pub(crate) fn confirm(&self, asked: &Unconfirmed, yes: bool) -> Result<(), Error> {
         if yes {
             remember_filesystem(self.annex(), &asked.remote, &asked.filesystem)?;
-            self.forget_unconfirmed(&asked.remote);
-        } else if let Some(one) = self.unconfirmed().iter_mut().find(|one| *one == asked) {
-            one.is_declined = true;
+            self.remotes.forget_unconfirmed(&asked.remote);
+        } else {
+            self.remotes.decline(asked);
         }
         Ok(())
-    }
-
-    /// Forgets the question about a remote that is not there any more, or is again where it was.
-    pub(super) fn forget_unconfirmed(&self, name: &RemoteName) {
-        self.unconfirmed().retain(|one| one.remote != *name);
     }
 }

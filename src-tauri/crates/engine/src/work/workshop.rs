@@ -1,34 +1,27 @@
-mod left_out;
 mod merging;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use annex::settings::{Address, Bandwidth, RemoteSettings, Settings};
-use annex::{Annex, Error as AnnexError, Facts, Look, Nested, RefsState, Waiting};
+use annex::settings::{Address, RemoteSettings, Settings};
+use annex::{Annex, Error as AnnexError, Facts, Look, RefsState, Waiting};
 use assistant::content::Policy;
-use assistant::pacing::Limit;
 use assistant::{Direction, Heads, Id, Refs, RemoteFacts};
-use contract::Change;
-use model::{Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
-use remotes::Remote;
+use model::{Oid, RemoteName, RepoPath, Uuid};
 
 use crate::Error;
-use crate::clock::{Clock, wall_clock};
+use crate::clock::Clock;
 use crate::observations::{self, Observations};
-use crate::observations::{Cancelled, Failures, Precedence, Reader, Setbacks};
+use crate::observations::{Failures, Precedence, Reader, Setbacks};
 use crate::rules::configured::Configured;
 use crate::rules::policy::{self, InForce};
 use crate::work::household::{Holds, Household};
+use crate::work::known_remotes::KnownRemotes;
+use crate::work::log::Log;
+use crate::work::transfers::Transfers;
 use crate::work::trust;
-use crate::work::unconfirmed::Unconfirmed;
-use crate::work::undecided::Undecided;
-
-/// How many of the last changes are remembered for people.
-const RECENT: usize = 50;
 
 /// What the work on one repository needs: the repository, what was observed, and what is under way. Shared between the
 /// loop and the threads that work.
@@ -41,12 +34,11 @@ pub(crate) struct Workshop {
     setbacks: Mutex<Setbacks>,
     failures: Mutex<Failures>,
     precedence: Mutex<Precedence>,
-    /// When this was made: names of transfers have it in them, so that no other run gives them again.
-    made_at: SystemTime,
-    /// How much of the line each limit has used: of all remotes, and of each.
-    limits: Mutex<BTreeMap<(Option<RemoteName>, Direction), Limit>>,
+    pub(crate) remotes: KnownRemotes,
+    pub(crate) transfers: Transfers,
+    pub(crate) log: Log,
+    merging: Mutex<merging::State>,
     shared: Mutex<Shared>,
-    unconfirmed: Mutex<Vec<Unconfirmed>>,
     /// Held while the file with the rules is read or written: what was read before it was written must not come into
     /// force after.
     rules_file: Mutex<()>,
@@ -69,60 +61,13 @@ impl Real {
     }
 }
 
-/// How work that is to begin or has begun is told to end early.
-#[derive(Default)]
-struct Ending {
-    /// Set when it is to end.
-    now: Arc<AtomicBool>,
-    /// When that was asked for, and until when what it did not bring is held back.
-    held: Option<(Timestamp, Timestamp)>,
-}
-
-/// A transfer under way.
-#[derive(Clone)]
-pub(crate) struct Underway {
-    pub(crate) remote: RemoteName,
-    pub(crate) direction: assistant::Direction,
-    pub(crate) files: usize,
-    /// The file that is moving, if it is one.
-    pub(crate) what: String,
-    /// Bytes.
-    pub(crate) done: Arc<AtomicU64>,
-    pub(crate) total: u64,
-}
-
 #[derive(Default)]
 struct Shared {
-    remotes: BTreeMap<RemoteName, RemoteSettings>,
-    reached: BTreeMap<RemoteName, Remote>,
-    /// What was found at each remote when its refs were last looked at.
-    seen: BTreeMap<RemoteName, u64>,
     looks: BTreeMap<Id, Look>,
-    underway: BTreeMap<Id, Underway>,
-    endings: BTreeMap<Id, Ending>,
-    /// Commits that are known to be merged; what is merged stays merged.
-    merged: BTreeSet<Oid>,
-    /// Commits that are not merged before the user has said so, each with the commit that it was judged against: with
-    /// another one checked out, it is judged anew.
-    held: BTreeSet<(Option<Oid>, Oid)>,
-    recent: VecDeque<Change>,
-    /// Files that could not be added, with the reason.
-    unfit: BTreeMap<String, String>,
-    /// Files that a setting or a rule keeps from being added.
-    undecided: Undecided,
-    /// Files that could not be stored: most likely the disk is full, so they are tried again in a while.
-    unstored: Undecided,
-    /// Directories that are repositories of their own.
-    nested: BTreeMap<String, Nested>,
     /// What the git-annex branch said, and at which commit; none if it is to be read again.
     facts: Option<(Option<Option<Oid>>, Arc<Facts>)>,
-    blind: BTreeMap<PathBuf, surroundings::Why>,
-    /// Remotes whose files are on another branch than ours when they were last fetched from: our branch and theirs.
-    other_branches: BTreeMap<RemoteName, (String, String)>,
     configured: Configured,
     stamps: Option<super::examine::Stamps>,
-    /// Why no branch can be synced, if it is so: an adjusted branch or none is checked out.
-    unsynced: Option<String>,
     rules: InForce,
     /// The observations were made anew and describe nothing yet.
     renewed: bool,
@@ -130,14 +75,9 @@ struct Shared {
     redescribed: bool,
     /// What failed is to be tried again, however lately.
     retry_all: bool,
-    /// The last merge as far as it could not be checked out: its commit, and the paths that wait.
-    ahead: Option<Oid>,
-    waiting: Vec<Waiting>,
-    /// Programs may still write to files that a checkout has taken away.
-    has_retired: bool,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Work that panicked ended as a failure; what it left is facts, each true by itself.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -155,28 +95,25 @@ impl Workshop {
             real: Real::of(&annex),
             annex,
             clock,
+            transfers: Transfers::new(clock, Arc::clone(&household)),
             household,
             observations: Mutex::new(observations),
             setbacks: Mutex::default(),
             failures: Mutex::default(),
             precedence: Mutex::default(),
-            made_at: SystemTime::now(),
-            limits: Mutex::default(),
+            remotes: KnownRemotes::default(),
+            log: Log::default(),
+            merging: Mutex::default(),
             shared: Mutex::new(Shared {
                 configured,
                 ..Shared::default()
             }),
-            unconfirmed: Mutex::default(),
             rules_file: Mutex::default(),
         };
         workshop.read_rules();
         // What cannot be counted now is counted with the first observation, or said to be damaged by it.
         let _ = workshop.count_conflicts(&workshop.observations());
         Ok(workshop)
-    }
-
-    pub(super) fn unconfirmed(&self) -> MutexGuard<'_, Vec<Unconfirmed>> {
-        lock(&self.unconfirmed)
     }
 
     pub(crate) fn real(&self) -> &Real {
@@ -199,24 +136,6 @@ impl Workshop {
     /// What was tried in vain.
     pub(crate) fn failures(&self) -> MutexGuard<'_, Failures> {
         lock(&self.failures)
-    }
-
-    /// Puts limits in force, in bytes a second.
-    pub(crate) fn set_limits(&self, remote: &RemoteName, direction: Direction, limits: Bandwidth) {
-        let mut all = lock(&self.limits);
-        for (whose, rate) in [(None, limits.all), (Some(remote.clone()), limits.remote)] {
-            let limit = all.entry((whose, direction)).or_insert(Limit::new(None));
-            *limit = limit.with_rate(rate);
-        }
-    }
-
-    /// So many bytes have passed to or from a remote: how long to wait before the next do.
-    pub(crate) fn passed(&self, remote: &RemoteName, direction: Direction, bytes: u64) -> Duration {
-        let (mut all, now) = (lock(&self.limits), self.clock.now());
-        let whose = [None, Some(remote.clone())];
-        let waits = whose.map(|whose| all.get_mut(&(whose, direction)).map(|limit| limit.pass(now, bytes)));
-        let together = self.household.passed(direction, bytes);
-        waits.into_iter().flatten().chain([together]).max().unwrap_or_default()
     }
 
     /// What is held now.
@@ -316,7 +235,7 @@ impl Workshop {
             return Ok(Arc::clone(facts));
         }
         let mut facts = self.annex.branch().facts()?;
-        facts.trust = trust::in_force(&facts, self.remote_settings().values());
+        facts.trust = trust::in_force(&facts, self.remotes.settings().values());
         let facts = Arc::new(facts);
         let mut shared = self.shared();
         let before = shared.facts.replace((Some(tip), Arc::clone(&facts)));
@@ -352,7 +271,7 @@ impl Workshop {
         let listed = match annex::settings::remotes(&self.annex) {
             Ok(listed) => listed,
             Err(error) => {
-                self.note_unfit(".git/config".to_owned(), error.to_string());
+                self.log.note_unfit(".git/config".to_owned(), error.to_string());
                 return Vec::new();
             }
         };
@@ -380,16 +299,15 @@ impl Workshop {
                 // One that cannot be read is told when a transfer is to start, which it then does not.
                 if let Ok(limits) = annex::settings::bandwidth(&self.annex, &remote.name, direction == Direction::Send)
                 {
-                    self.set_limits(&remote.name, direction, limits);
+                    self.transfers.set_limits(&remote.name, direction, limits);
                 }
             }
         }
-        self.unconfirmed()
-            .retain(|one| facts.iter().any(|remote| remote.name == one.remote));
+        self.remotes
+            .set_settings(listed, |name| facts.iter().any(|remote| remote.name == *name));
         self.read_configured();
         {
             let mut shared = self.shared();
-            shared.remotes = listed.into_iter().map(|remote| (remote.name.clone(), remote)).collect();
             if let Some((_, facts)) = &mut shared.facts {
                 // They may be trusted otherwise.
                 let facts = Arc::clone(facts);
@@ -397,13 +315,6 @@ impl Workshop {
             }
         }
         facts
-    }
-
-    /// Special remotes that git-annex enabled and nobody has said to be right.
-    pub(crate) fn unverified(&self) -> BTreeSet<RemoteName> {
-        let shared = self.shared();
-        let unverified = shared.remotes.values().filter(|remote| remote.unverified);
-        unverified.map(|remote| remote.name.clone()).collect()
     }
 
     /// Reads what the configuration says of copies and space. What did not fit may fit where another reserve is to be kept.
@@ -457,40 +368,6 @@ impl Workshop {
         Heads { tree, annex }
     }
 
-    pub(crate) fn remote_settings(&self) -> BTreeMap<RemoteName, RemoteSettings> {
-        self.shared().remotes.clone()
-    }
-
-    pub(crate) fn set_reached(&self, name: &RemoteName, remote: Option<Remote>) {
-        let mut shared = self.shared();
-        match remote {
-            Some(remote) => {
-                if let Some(settings) = shared.remotes.get_mut(name) {
-                    settings.uuid = Some(remote.uuid().clone());
-                }
-                shared.reached.insert(name.clone(), remote);
-            }
-            None => {
-                shared.reached.remove(name);
-                shared.seen.remove(name);
-            }
-        }
-    }
-
-    /// The remotes that were reached when they were last looked for.
-    pub(crate) fn reached(&self) -> BTreeMap<RemoteName, Remote> {
-        self.shared().reached.clone()
-    }
-
-    pub(crate) fn remote(&self, name: &RemoteName) -> Option<Remote> {
-        self.shared().reached.get(name).cloned()
-    }
-
-    /// Remembers what the refs of a remote are; true if they are not what they were.
-    pub(crate) fn see_remote(&self, name: &RemoteName, refs: u64) -> bool {
-        self.shared().seen.insert(name.clone(), refs) != Some(refs)
-    }
-
     pub(crate) fn keep_look(&self, id: Id, look: Look) {
         let mut shared = self.shared();
         shared.looks.clear();
@@ -501,127 +378,11 @@ impl Workshop {
         self.shared().looks.remove(&id)
     }
 
-    /// From now on this work can be cancelled, also before it has begun.
-    pub(crate) fn announce(&self, id: Id) -> Arc<AtomicBool> {
-        Arc::clone(&self.shared().endings.entry(id).or_default().now)
-    }
-
-    pub(crate) fn begin_transfer(&self, id: Id, transfer: Underway) {
-        self.shared().underway.insert(id, transfer);
-    }
-
-    /// It has ended.
-    pub(crate) fn forget(&self, id: Id) {
-        let mut shared = self.shared();
-        shared.underway.remove(&id);
-        shared.endings.remove(&id);
-    }
-
-    /// Has a transfer end early, and what it does not bring held back.
-    pub(crate) fn cancel(&self, id: Id, held_until: Option<Timestamp>) {
-        if let Some(ending) = self.shared().endings.get_mut(&id) {
-            ending.held = held_until.map(|until| (self.clock.now(), until)).or(ending.held);
-            ending.now.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Holds contents back that the transfer did not bring, if it was cancelled so.
-    pub(crate) fn hold(&self, id: Id, destination: &Uuid, keys: BTreeSet<Key>) {
-        let held = self.shared().endings.get(&id).and_then(|ending| ending.held);
-        if let Some((asked_at, until)) = held.filter(|_| !keys.is_empty()) {
-            self.precedence().hold(Cancelled {
-                destination: destination.clone(),
-                keys: Arc::new(keys),
-                asked_at,
-                until,
-                shown: wall_clock() + until.since(self.clock.now()).as_secs(),
-            });
-        }
-    }
-
-    /// Each transfer under way by its name.
-    pub(crate) fn transfers(&self) -> Vec<(String, Underway)> {
-        let name = |(id, transfer): (&Id, &Underway)| (self.transfer_name(*id), transfer.clone());
-        self.shared().underway.iter().map(name).collect()
-    }
-
-    /// A transfer under way by its name.
-    pub(crate) fn transfer_named(&self, name: &str) -> Option<Id> {
-        let shared = self.shared();
-        shared
-            .underway
-            .keys()
-            .find(|id| self.transfer_name(**id) == name)
-            .copied()
-    }
-
-    fn transfer_name(&self, id: Id) -> String {
-        let since = self.made_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        format!("{:x}-{}", since.as_nanos(), id.0)
-    }
-
     /// True if the folder is still the one that was opened.
     pub(crate) fn is_there(&self) -> bool {
         self.annex
             .root_state()
             .is_ok_and(|state| state == annex::RootState::Same)
-    }
-
-    /// Remotes that are pulled from.
-    pub(crate) fn pulled(&self) -> BTreeSet<RemoteName> {
-        let shared = self.shared();
-        let pulled = shared.remotes.values().filter(|remote| remote.sync && remote.pull);
-        pulled.map(|remote| remote.name.clone()).collect()
-    }
-
-    pub(crate) fn note(&self, what: String) {
-        let mut shared = self.shared();
-        shared.recent.push_front(Change { at: wall_clock(), what });
-        shared.recent.truncate(RECENT);
-    }
-
-    pub(crate) fn recent(&self) -> Vec<Change> {
-        self.shared().recent.iter().cloned().collect()
-    }
-
-    /// A part of the folder whose changes are not seen at once, and why; none if they are again.
-    pub(crate) fn set_blind(&self, path: PathBuf, why: Option<surroundings::Why>) {
-        let mut shared = self.shared();
-        match why {
-            Some(why) => shared.blind.insert(path, why),
-            None => shared.blind.remove(&path),
-        };
-    }
-
-    /// These directories are not watched any more.
-    pub(crate) fn forget_blind(&self, directories: &[PathBuf]) {
-        let is_in = |path: &PathBuf| directories.iter().any(|directory| path.starts_with(directory));
-        self.shared().blind.retain(|path, _| !is_in(path));
-    }
-
-    pub(crate) fn blind(&self) -> BTreeMap<PathBuf, surroundings::Why> {
-        self.shared().blind.clone()
-    }
-
-    /// Remembers which branch is checked out here and which at a remote, if they are not the same.
-    pub(crate) fn set_other_branch(&self, name: &RemoteName, branches: Option<(String, String)>) {
-        let mut shared = self.shared();
-        match branches {
-            Some(branches) => shared.other_branches.insert(name.clone(), branches),
-            None => shared.other_branches.remove(name),
-        };
-    }
-
-    /// The remotes that were on another branch than ours when that was another one than this.
-    pub(super) fn on_other_branches(&self, ours: &str) -> Vec<RemoteName> {
-        let shared = self.shared();
-        let before = shared.other_branches.iter().filter(|(_, (here, _))| here != ours);
-        before.map(|(name, _)| name.clone()).collect()
-    }
-
-    /// Our branch and the one that a remote has, if they were not the same when it was last fetched from.
-    pub(crate) fn other_branch(&self, name: &RemoteName) -> Option<(String, String)> {
-        self.shared().other_branches.get(name).cloned()
     }
 
     /// Remembers the state of files in the git directory, made of what it was; gives back that.

@@ -81,7 +81,7 @@ fn chosen(workshop: &Workshop, which: &Which, classes: &BTreeMap<ClassId, Class>
             those(&|class| has_few_copies(class, copies, &facts))
         }
         Which::WantedBy(place) => {
-            let remotes = workshop.remote_settings();
+            let remotes = workshop.remotes.settings();
             let remote = RemoteName::parse(place).and_then(|name| remotes.get(&name));
             let remote = remote.ok_or_else(|| Error::Refused(format!("this folder knows no place {place}")))?;
             let way = (remote.name.clone(), Direction::Send);
@@ -162,7 +162,7 @@ pub(crate) fn preview(workshop: &Workshop, policy: Policy, keeps: &[Keeping]) ->
     let failed = failed(workshop);
     let classes = reader.classes().map_err(&failed)?;
     let here = workshop.annex().uuid().clone();
-    let remotes = workshop.remote_settings();
+    let remotes = workshop.remotes.settings();
     let usable = |remote: &&RemoteSettings| workshop.supports(remote);
     let neighbours = remotes.values().filter(usable).map(|remote| Neighbour {
         name: remote.name.clone(),

@@ -4,7 +4,7 @@ use super::*;
 
 /// What is left alone, or noticed late.
 pub(super) fn notes(workshop: &Workshop) -> Vec<String> {
-    let (whole, parts): (Vec<_>, Vec<_>) = workshop.nested().into_iter().partition(|(_, one)| one.tracked == 0);
+    let (whole, parts): (Vec<_>, Vec<_>) = workshop.log.nested().into_iter().partition(|(_, one)| one.tracked == 0);
     let mut notes = Vec::new();
     match &whole[..] {
         [] => {}
@@ -25,7 +25,7 @@ pub(super) fn notes(workshop: &Workshop) -> Vec<String> {
             ));
         }
     }
-    let (rules, settings) = (workshop.rules(), workshop.remote_settings());
+    let (rules, settings) = (workshop.rules(), workshop.remotes.settings());
     let named = rules.policy.rules().iter().filter_map(|rule| rule.remote.as_ref());
     let unknown: BTreeSet<&RemoteName> = named.filter(|name| !settings.contains_key(name)).collect();
     notes.extend(unknown.iter().map(|name| {
@@ -34,9 +34,14 @@ pub(super) fn notes(workshop: &Workshop) -> Vec<String> {
         )
     }));
     let mut elsewhere = BTreeSet::new();
-    let reached = workshop.reached();
+    let reached = workshop.remotes.reached();
     let own = workshop.real();
-    for (path, _) in workshop.blind().into_iter().filter(|(_, why)| *why == Why::Elsewhere) {
+    for (path, _) in workshop
+        .log
+        .blind()
+        .into_iter()
+        .filter(|(_, why)| *why == Why::Elsewhere)
+    {
         if own
             .top
             .iter()
@@ -86,7 +91,7 @@ mod tests {
                 path: path.into(),
                 tracked,
             });
-            scene.workshop.set_nested(None, &nested.collect::<Vec<_>>());
+            scene.workshop.log.set_nested(None, &nested.collect::<Vec<_>>());
             notes(&scene.workshop)
         };
         assert_eq!(told(&[]), [""; 0]);

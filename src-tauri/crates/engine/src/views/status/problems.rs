@@ -43,7 +43,7 @@ pub(super) fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Proble
             action: Some(show_where(&folder, &waiting.path.to_string())),
         });
     }
-    for (path, why) in workshop.blind() {
+    for (path, why) in workshop.log.blind() {
         let why = match why {
             // That is as it must be there: a note tells it.
             Why::Elsewhere => continue,
@@ -73,9 +73,9 @@ pub(super) fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Proble
         });
     }
     problems.extend(damages(workshop, &folder));
-    let undecided = workshop.undecided().into_iter();
+    let undecided = workshop.log.undecided().into_iter();
     let undecided = undecided.map(|waits| (waits, "Correct the setting or the rule."));
-    let unstored = workshop.unstored().into_iter();
+    let unstored = workshop.log.unstored().into_iter();
     let unstored = unstored.map(|waits| (waits, "Make room, or let it be changed."));
     let all: Vec<_> = undecided.chain(unstored).collect();
     let more: usize = all.iter().skip(NAMED).map(|((_, _, count), _)| count).sum();
@@ -98,7 +98,7 @@ pub(super) fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Proble
             Some(show_where(&folder, &first.to_string())),
         ));
     }
-    for (what, why) in workshop.unfit() {
+    for (what, why) in workshop.log.unfit() {
         let show = show_where(&folder, &what);
         problems.push(problem(
             format!("{what} is left out: {why}."),

@@ -1,0 +1,142 @@
+//! The transfers under way in one folder, and how fast they may go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
+
+use annex::settings::Bandwidth;
+use assistant::pacing::Limit;
+use assistant::{Direction, Id};
+use model::{Key, RemoteName, Timestamp, Uuid};
+
+use crate::clock::{Clock, wall_clock};
+use crate::observations::Cancelled;
+use crate::work::household::Household;
+use crate::work::workshop::lock;
+
+pub(crate) struct Transfers {
+    clock: Clock,
+    household: Arc<Household>,
+    /// When this was made: names of transfers have it in them, so that no other run gives them again.
+    made_at: SystemTime,
+    /// How much of the line each limit has used: of all remotes, and of each.
+    limits: Mutex<BTreeMap<(Option<RemoteName>, Direction), Limit>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    underway: BTreeMap<Id, Underway>,
+    endings: BTreeMap<Id, Ending>,
+}
+
+/// How work that is to begin or has begun is told to end early.
+#[derive(Default)]
+struct Ending {
+    /// Set when it is to end.
+    now: Arc<AtomicBool>,
+    /// When that was asked for, and until when what it did not bring is held back.
+    held: Option<(Timestamp, Timestamp)>,
+}
+
+/// A transfer under way.
+#[derive(Clone)]
+pub(crate) struct Underway {
+    pub(crate) remote: RemoteName,
+    pub(crate) direction: Direction,
+    pub(crate) files: usize,
+    /// The file that is moving, if it is one.
+    pub(crate) what: String,
+    /// Bytes.
+    pub(crate) done: Arc<AtomicU64>,
+    pub(crate) total: u64,
+}
+
+impl Transfers {
+    pub(crate) fn new(clock: Clock, household: Arc<Household>) -> Self {
+        Self {
+            clock,
+            household,
+            made_at: SystemTime::now(),
+            limits: Mutex::default(),
+            state: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Puts limits in force, in bytes a second.
+    pub(crate) fn set_limits(&self, remote: &RemoteName, direction: Direction, limits: Bandwidth) {
+        let mut all = lock(&self.limits);
+        for (whose, rate) in [(None, limits.all), (Some(remote.clone()), limits.remote)] {
+            let limit = all.entry((whose, direction)).or_insert(Limit::new(None));
+            *limit = limit.with_rate(rate);
+        }
+    }
+
+    /// So many bytes have passed to or from a remote: how long to wait before the next do.
+    pub(crate) fn passed(&self, remote: &RemoteName, direction: Direction, bytes: u64) -> Duration {
+        let (mut all, now) = (lock(&self.limits), self.clock.now());
+        let whose = [None, Some(remote.clone())];
+        let waits = whose.map(|whose| all.get_mut(&(whose, direction)).map(|limit| limit.pass(now, bytes)));
+        let together = self.household.passed(direction, bytes);
+        waits.into_iter().flatten().chain([together]).max().unwrap_or_default()
+    }
+
+    /// From now on this work can be cancelled, also before it has begun.
+    pub(crate) fn announce(&self, id: Id) -> Arc<AtomicBool> {
+        Arc::clone(&self.lock().endings.entry(id).or_default().now)
+    }
+
+    pub(crate) fn begin(&self, id: Id, transfer: Underway) {
+        self.lock().underway.insert(id, transfer);
+    }
+
+    /// It has ended.
+    pub(crate) fn end(&self, id: Id) {
+        let mut state = self.lock();
+        state.underway.remove(&id);
+        state.endings.remove(&id);
+    }
+
+    /// Has a transfer end early, and what it does not bring held back.
+    pub(crate) fn cancel(&self, id: Id, held_until: Option<Timestamp>) {
+        if let Some(ending) = self.lock().endings.get_mut(&id) {
+            ending.held = held_until.map(|until| (self.clock.now(), until)).or(ending.held);
+            ending.now.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What is held back of a transfer that was cancelled, which did not bring these contents; none if it was not.
+    pub(crate) fn held(&self, id: Id, destination: &Uuid, keys: BTreeSet<Key>) -> Option<Cancelled> {
+        let held = self.lock().endings.get(&id).and_then(|ending| ending.held);
+        let (asked_at, until) = held.filter(|_| !keys.is_empty())?;
+        Some(Cancelled {
+            destination: destination.clone(),
+            keys: Arc::new(keys),
+            asked_at,
+            until,
+            shown: wall_clock() + until.since(self.clock.now()).as_secs(),
+        })
+    }
+
+    /// Each transfer under way by its name.
+    pub(crate) fn all(&self) -> Vec<(String, Underway)> {
+        let name = |(id, transfer): (&Id, &Underway)| (self.name(*id), transfer.clone());
+        self.lock().underway.iter().map(name).collect()
+    }
+
+    /// A transfer under way by its name.
+    pub(crate) fn named(&self, name: &str) -> Option<Id> {
+        let state = self.lock();
+        state.underway.keys().find(|id| self.name(**id) == name).copied()
+    }
+
+    fn name(&self, id: Id) -> String {
+        let since = self.made_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        format!("{:x}-{}", since.as_nanos(), id.0)
+    }
+}
