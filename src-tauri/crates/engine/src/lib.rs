@@ -9,6 +9,7 @@ mod drives;
 mod error;
 mod folder;
 mod linked;
+mod memory;
 mod observations;
 mod process;
 mod repository;

@@ -29,6 +29,7 @@ use watching::{Concern, Watching};
 
 use crate::Error;
 use crate::clock::Clock;
+use crate::memory;
 use crate::repository;
 use crate::views::status;
 use crate::work::household::{Holds, Household};
@@ -80,6 +81,8 @@ pub(crate) struct Folder {
     tidy_at: Option<Timestamp>,
     /// When to check next for free space and for old files that were closed; none while nothing waits for either.
     room_at: Option<Timestamp>,
+    /// When to give back memory that was used; none while nothing was done since.
+    give_back_at: Option<Timestamp>,
     /// Told that the status may have changed.
     changed: watch::Sender<()>,
     /// Listens at the socket for as long as it is there.
@@ -155,6 +158,7 @@ impl Folder {
             sync_until: clock.now() + PATIENCE,
             tidy_at: Some(clock.now()),
             room_at: None,
+            give_back_at: None,
             changed,
             _listening: listening,
             _tenancy: tenancy,
@@ -177,6 +181,9 @@ impl Folder {
             let waits = !self.workshop.setbacks().without_room().is_empty()
                 || self.workshop.has_retired()
                 || !self.workshop.log.unstored().is_empty();
+            if self.under_way > 0 {
+                self.give_back_at = Some(self.clock.now() + REST);
+            }
             self.room_at = waits.then(|| self.room_at.unwrap_or(self.clock.now() + LOOK_FOR_ROOM));
             tokio::select! {
                 Some(ended) = self.ended.recv() => self.took(ended),
@@ -194,6 +201,12 @@ impl Folder {
                 () = pause_ends(pause) => self.resume_if_due(),
                 () = sleep_until(self.clock, wake) => self.handle(Event::Woke),
                 () = sleep_until(self.clock, self.room_at) => self.look_for_room(),
+                () = sleep_until(self.clock, self.give_back_at) => {
+                    self.give_back_at = None;
+                    tokio::task::spawn_blocking(memory::give_back);
+                    // Nothing has changed.
+                    continue;
+                }
                 _ = stop.changed() => break,
             }
             // What happened meanwhile is taken in one go: a burst of changes makes one plan.
