@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Task {
     /// Make a folder a repository, or adopt one that git or git-annex made.
     Init {
-        /// The folder; the current directory if left out.
+        /// The folder, or a directory in it; the current directory if left out.
         path: Option<PathBuf>,
         /// What to call it in all clones.
         #[arg(long, short)]
@@ -40,12 +40,12 @@ pub(crate) enum Task {
     },
     /// Do everything that can be done now, then say what is still waiting (exit code 2 if something is).
     Sync {
-        /// The folder; the current directory if left out.
+        /// The folder, or a directory in it; the current directory if left out.
         folder: Option<PathBuf>,
     },
     /// Say how things are (exit code 2 if something is waiting).
     Status {
-        /// The folder; the current directory if left out.
+        /// The folder, or a directory in it; the current directory if left out.
         folder: Option<PathBuf>,
         /// As JSON.
         #[arg(long)]
@@ -61,19 +61,19 @@ pub(crate) enum Task {
     },
     /// Let a folder rest until 'resume' or 'sync', whether an engine runs or not.
     Pause {
-        /// The folder; the current directory if left out.
+        /// The folder, or a directory in it; the current directory if left out.
         folder: Option<PathBuf>,
     },
     /// Let a folder go on that is paused.
     Resume {
-        /// The folder; the current directory if left out.
+        /// The folder, or a directory in it; the current directory if left out.
         folder: Option<PathBuf>,
     },
     /// Answer the question that 'sync' or 'status' shows.
     Answer {
         /// The answer.
         answer: YesNo,
-        /// The folder; the current directory if left out.
+        /// The folder, or a directory in it; the current directory if left out.
         folder: Option<PathBuf>,
     },
     /// Git's filter for annexed files, run by git itself.

@@ -19,11 +19,11 @@ use crate::work::household::Household;
 /// Does everything in a folder that can be done now, and says how things are then. An engine that runs there does it. A pause
 /// ends by that.
 pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
-    let annex = Annex::open(path)?;
+    let annex = find(path)?;
     match socket::ask(&annex, &Command::Sync)? {
         Some(Reply::Status(folder)) => Ok(*folder),
         Some(other) => Err(unexpected(other)),
-        None => run_once(path, None),
+        None => run_once(annex, None),
     }
 }
 
@@ -34,18 +34,20 @@ pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
 ///
 /// Refused if no question is open.
 pub fn answer(path: &Path, yes: bool) -> Result<contract::Folder, Error> {
-    let annex = Annex::open(path)?;
+    let annex = find(path)?;
     match socket::ask(&annex, &Command::Answer { question: None, yes })? {
         Some(Reply::Done) => status(path),
         Some(other) => Err(unexpected(other)),
-        None => run_once(path, Some(yes)),
+        None => run_once(annex, Some(yes)),
     }
 }
 
-fn run_once(path: &Path, answer: Option<bool>) -> Result<contract::Folder, Error> {
+fn run_once(annex: Annex, answer: Option<bool>) -> Result<contract::Folder, Error> {
+    let path = annex.work_tree().unwrap_or(annex.git_dir()).to_owned();
+    drop(annex);
     runtime()?.block_on(async {
         let table = watch_mounts()?;
-        let (folder, handle) = Folder::open(path, table, watch::channel(()).0, &alone())?;
+        let (folder, handle) = Folder::open(&path, table, watch::channel(()).0, &alone())?;
         if answer.is_some() && folder.pause().is_some() {
             return Err(Error::Refused(format!(
                 "{} is paused, so no question comes up; 'anabranch resume' lets it go on",
@@ -58,7 +60,7 @@ fn run_once(path: &Path, answer: Option<bool>) -> Result<contract::Folder, Error
 
 /// Says how things are in a folder.
 pub fn status(path: &Path) -> Result<contract::Folder, Error> {
-    let annex = Annex::open(path)?;
+    let annex = find(path)?;
     match socket::ask(&annex, &Command::Status)? {
         Some(Reply::Status(folder)) => Ok(*folder),
         Some(other) => Err(unexpected(other)),
@@ -99,7 +101,7 @@ pub fn resume(path: &Path) -> Result<(), Error> {
 
 /// Tells the engine that runs in a folder; without one, changes what the next one goes by.
 fn tell(path: &Path, command: &Command, change: impl FnOnce(&AskedPause)) -> Result<(), Error> {
-    let annex = Annex::open(path)?;
+    let annex = find(path)?;
     match socket::ask(&annex, command)? {
         Some(Reply::Done) => Ok(()),
         Some(other) => Err(unexpected(other)),
@@ -108,6 +110,20 @@ fn tell(path: &Path, command: &Command, change: impl FnOnce(&AskedPause)) -> Res
             change(&pause);
             pause.keep()
         }
+    }
+}
+
+/// The repository at a path, or the nearest around it, as git finds it.
+fn find(path: &Path) -> Result<Annex, Error> {
+    let is_repository = |path: &Path| path.join(".git").exists();
+    let here = Annex::open(path);
+    if here.is_ok() || !path.is_dir() || is_repository(path) {
+        return Ok(here?);
+    }
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    match real.ancestors().skip(1).find(|above| is_repository(above)) {
+        Some(above) => Ok(Annex::open(above)?),
+        None => Ok(here?),
     }
 }
 
@@ -159,6 +175,22 @@ fn locate(file: &Path) -> Result<(Annex, RepoPath), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_repository_is_found_from_the_directories_in_it() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("folder");
+        annex::init::init(&folder, None, 1).unwrap();
+        std::fs::create_dir_all(folder.join("a/b")).unwrap();
+        std::fs::write(folder.join("file"), "").unwrap();
+        let real = folder.canonicalize().unwrap();
+        for path in [&folder, &folder.join("a"), &folder.join("a/b")] {
+            assert_eq!(find(path).unwrap().work_tree(), Some(&*real), "{}", path.display());
+        }
+        for path in [place.path(), &folder.join("file"), &folder.join("missing")] {
+            assert!(find(path).is_err(), "{}", path.display());
+        }
+    }
 
     #[test]
     fn only_files_in_a_repository_are_found() {
