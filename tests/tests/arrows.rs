@@ -13,14 +13,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("assistant", &["model"]),
     ("annex", &["model"]),
-    ("surroundings", &["model"]),
+    ("surroundings", &[]),
     ("contract", &["model"]),
     ("remotes", &["annex", "model"]),
     (
         "engine",
         &["assistant", "annex", "remotes", "surroundings", "contract", "model"],
     ),
-    ("cli", &["engine", "contract", "model"]),
+    ("cli", &["engine", "contract"]),
     ("anabranch-desktop", &["engine", "contract", "model"]),
     ("simulation", &["assistant", "model"]),
     ("xtask", &[]),
@@ -29,7 +29,6 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What a crate's tests may use besides.
 const TEST_ARROWS: &[(&str, &[&str])] = &[
-    ("assistant", &["simulation"]),
     ("whole-system", &["engine", "contract"]),
 ];
 
@@ -39,6 +38,7 @@ const ROOMS: &[&str] = &[
     "clock",
     "words",
     "linked",
+    "memory",
     "whole",
     "repository",
     "observations",
