@@ -370,19 +370,6 @@ impl Folder {
     }
 
     fn noticed(&mut self, change: Change) {
-        let change = match change {
-            Change::Blind(blind) if blind.path.ends_with("lost+found") => {
-                let workshop = Arc::clone(&self.workshop);
-                return self.spawn(move || {
-                    // Each file system keeps this for its own repairs.
-                    if !annex::is_lost_and_found(workshop.annex(), &blind.path) {
-                        workshop.log.set_blind(blind.path, Some(blind.why));
-                    }
-                    Ended::Noted
-                });
-            }
-            change => change,
-        };
         let mut seen = Noticed::default();
         self.sort(change, &mut seen);
         if seen.lost {
@@ -409,6 +396,8 @@ impl Folder {
                 seen.is_rescan = true;
                 vec![path]
             }
+            // Each file system keeps this for its own repairs.
+            Change::Blind(blind) if annex::is_lost_and_found(self.workshop.annex(), &blind.path) => return,
             Change::Blind(blind) => return self.workshop.log.set_blind(blind.path, Some(blind.why)),
             Change::Sighted(path) => return self.workshop.log.set_blind(path, None),
         };

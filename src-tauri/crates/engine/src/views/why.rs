@@ -60,11 +60,9 @@ fn observed(
     let standing = workshop.annex().standing(path);
     let standing = standing.unwrap_or_else(|error| Standing::Unreadable(error.to_string()));
     let Some(facts) = file else {
-        let outside = || match standing {
-            Standing::Tracked if is_behind(workshop, described) => {
-                "it was committed just now: which places have its content is still being found out".to_owned()
-            }
-            _ => outside(&standing),
+        let outside = || match standing == Standing::Tracked && is_behind(workshop, described) {
+            true => "it was committed just now: which places have its content is still being found out".to_owned(),
+            false => outside(&standing),
         };
         return Ok(Why {
             path: path.to_string(),
