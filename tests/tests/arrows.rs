@@ -28,9 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What a crate's tests may use besides.
-const TEST_ARROWS: &[(&str, &[&str])] = &[
-    ("whole-system", &["engine", "contract"]),
-];
+const TEST_ARROWS: &[(&str, &[&str])] = &[("whole-system", &["engine", "contract"])];
 
 /// The rooms of the engine; each may use those before it. What lies at its top by itself is a room too.
 const ROOMS: &[&str] = &[

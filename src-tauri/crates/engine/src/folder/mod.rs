@@ -533,6 +533,8 @@ impl Folder {
         {
             self.under_way -= usize::from(ended.was_counted());
         }
+        // Closing files may wait for their disk.
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
 }
 

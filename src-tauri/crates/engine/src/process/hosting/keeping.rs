@@ -231,19 +231,22 @@ impl Hosting {
             Step::Opened { path, opened } => {
                 let mut kept = self.kept.iter_mut();
                 let opening = kept.find(|kept| kept.path == path && kept.opening_since().is_some());
-                if let Some(kept) = opening {
-                    kept.state = match *opened {
-                        Ok((folder, handle)) => {
-                            let (stop, stopped) = watch::channel(false);
-                            State::Running {
-                                handle,
-                                running: tokio::spawn(folder.run(stopped)),
-                                stop,
-                            }
+                let Some(kept) = opening else {
+                    // Closing files may wait for their disk.
+                    tokio::task::spawn_blocking(move || drop(opened));
+                    return;
+                };
+                kept.state = match *opened {
+                    Ok((folder, handle)) => {
+                        let (stop, stopped) = watch::channel(false);
+                        State::Running {
+                            handle,
+                            running: tokio::spawn(folder.run(stopped)),
+                            stop,
                         }
-                        Err(error) => State::Refused(error.to_string().trim_end_matches('.').to_owned()),
-                    };
-                }
+                    }
+                    Err(error) => State::Refused(error.to_string().trim_end_matches('.').to_owned()),
+                };
             }
         }
     }
