@@ -180,6 +180,8 @@ pub struct RemoteSettings {
     pub unverified: bool,
     /// `annex-private`: nothing about it is recorded on the git-annex branch, which is not supported.
     pub private: bool,
+    /// `annex-config-uuid`: it is a second way to another special remote, whose description is not its own (`--sameas`).
+    pub is_sameas: bool,
 }
 
 impl RemoteSettings {
@@ -311,6 +313,7 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
             // A version of git-annex that knows nothing of this has written nothing.
             unverified: text("annex-verified").is_some_and(|verified| verified != VERIFIED),
             private: flag("annex-private").unwrap_or(false),
+            is_sameas: text("annex-config-uuid").is_some(),
             name: RemoteName::parse(&name)?,
         })
     };

@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Task {
     /// Make a folder a repository, or adopt one that git or git-annex made.
     Init {
-        /// The folder, or a directory in it; the current directory if left out.
+        /// The folder; the current directory if left out.
         path: Option<PathBuf>,
         /// What to call it in all clones.
         #[arg(long, short)]

@@ -523,6 +523,9 @@ impl Folder {
 
     /// Stops what runs, and waits for it: nothing is left half-done that the next start does not know.
     async fn stop(mut self) {
+        // Who asks from now on is told that the engine is stopping, whatever is waited for.
+        self.commands.close();
+        while self.commands.try_recv().is_ok() {}
         for effect in self.assistant.handle(self.clock.now(), Event::Paused) {
             if let Effect::Cancel { id, held_until } = effect {
                 self.workshop.transfers.cancel(id, held_until);

@@ -35,6 +35,8 @@ pub(crate) use update::Wishes;
 /// The observations of one repository.
 pub(crate) struct Observations {
     db: Connection,
+    /// The database could not be made anew in its place. Nobody else can read what is in memory.
+    is_lost: bool,
     /// The highest number that a class was given.
     last_class: Cell<u32>,
 }
@@ -66,25 +68,35 @@ impl Observations {
     /// Opens the database in `directory`, or makes it anew if it is missing, damaged or of another format.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         let path = database(directory);
-        let (db, _) = schema::open(&path, wall_clock()).or_else(|_| {
+        let (db, _) = schema::open(&path, wall_clock()).or_else(|error| {
+            // Somebody else may have it open just now.
+            if is_busy(&error) {
+                return Err(error);
+            }
             remove(&path);
             schema::open(&path, wall_clock())
         })?;
         Ok(Self {
             db,
+            is_lost: false,
             last_class: Cell::default(),
         })
     }
 
-    /// Makes the database anew; where that is not possible, in memory. No class gets a number that was given before.
+    /// True if the database is to be made anew before it is used: that was not possible so far, or it cannot be read.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_lost || self.described().is_err_and(|error| is_lost(&error))
+    }
+
+    /// Makes the database anew. No class gets a number that was given before.
     pub(crate) fn renew(&mut self, directory: &Path) -> Result<()> {
         let path = database(directory);
         // Closed first: it would share what it knows of the files with the new one, and remove them by their names.
         (self.db, _) = schema::open(Path::new(":memory:"), wall_clock())?;
+        self.is_lost = true;
         remove(&path);
-        if let Ok((db, _)) = schema::open(&path, wall_clock()) {
-            self.db = db;
-        }
+        (self.db, _) = schema::open(&path, wall_clock())?;
+        self.is_lost = false;
         let last = self.last_class.get();
         self.db
             .execute("INSERT INTO sqlite_sequence VALUES ('classes', ?1)", [last])?;
@@ -250,6 +262,23 @@ pub(crate) fn is_lost(error: &rusqlite::Error) -> bool {
                 | ErrorCode::ReadOnly
                 | ErrorCode::CannotOpen
         )
+    )
+}
+
+/// True if an error tells that the database is damaged.
+pub(crate) fn is_damaged(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode;
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode;
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
     )
 }
 

@@ -73,8 +73,11 @@ pub(super) fn open(path: &Path, now: u64) -> Result<(Connection, bool)> {
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         db.execute("UPDATE soundness SET checked_at = ?1", [now])?;
     }
-    // On disk before all that follows.
-    db.execute_batch("PRAGMA synchronous = FULL; UPDATE soundness SET is_closed = 0; PRAGMA synchronous = OFF;")?;
+    // On disk, in the database itself, before all that follows.
+    db.execute_batch(
+        "PRAGMA synchronous = FULL; UPDATE soundness SET is_closed = 0; PRAGMA wal_checkpoint (TRUNCATE);
+         PRAGMA synchronous = OFF;",
+    )?;
     db.set_prepared_statement_cache_capacity(64);
     Ok((db, !trusted))
 }

@@ -35,7 +35,7 @@ pub(super) fn offer(workshop: &Workshop, id: Id, lots: &[Lot], limit: usize) -> 
             workshop
                 .log
                 .note(format!("could not look up what to transfer: {error}"));
-            workshop.renew_observations(&error);
+            workshop.renew_what_is_unreadable(&error);
             let retry_at = Some(workshop.clock.now() + pacing::retry_after(4, 0));
             Event::Offered {
                 id,
@@ -244,10 +244,10 @@ fn conclude(workshop: &Workshop, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied
             Copied::Busy => Outcome::Busy,
             Copied::Cancelled => Outcome::Cancelled,
             Copied::SourceMissing | Copied::Corrupt if is_there => {
-                if let Copied::Corrupt = copied {
-                    set_aside(workshop, way, &key);
+                // What stays in its place is not missing.
+                if matches!(copied, Copied::SourceMissing) || set_aside(workshop, way, &key) {
+                    changes.push((key.clone(), source.clone(), Presence::Missing));
                 }
-                changes.push((key.clone(), source.clone(), Presence::Missing));
                 Outcome::NotThere
             }
             Copied::SourceMissing | Copied::Corrupt => Outcome::Away,
@@ -287,8 +287,8 @@ fn conclude(workshop: &Workshop, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied
     outcomes
 }
 
-/// Takes the content away that was found damaged where it came from.
-fn set_aside(workshop: &Workshop, way: &Way<'_>, key: &Key) {
+/// Takes the content away that was found damaged where it came from; false if it stays there.
+fn set_aside(workshop: &Workshop, way: &Way<'_>, key: &Key) -> bool {
     let (source, uuid, done) = match way.direction {
         Direction::Get => (way.name.as_str(), way.uuid, way.contents.set_aside(key)),
         Direction::Send => {
@@ -296,6 +296,7 @@ fn set_aside(workshop: &Workshop, way: &Way<'_>, key: &Key) {
             ("this folder", workshop.annex().uuid(), done.map_err(Failed::from))
         }
     };
+    let is_done = done.is_ok();
     match done {
         Ok(()) => {
             let damage = damage(workshop, key);
@@ -313,6 +314,7 @@ fn set_aside(workshop: &Workshop, way: &Way<'_>, key: &Key) {
             .log
             .note(format!("damaged content could not be set aside in {source}: {error}")),
     }
+    is_done
 }
 
 /// A file that has the content of `key`, and who has it besides; none if it cannot be looked up.

@@ -1,12 +1,16 @@
 //! Gives files their contents that are here.
 
+use std::time::{Duration, Instant};
+
 use annex::Error;
 use assistant::{Event, Failure, Id};
 use model::{Key, RepoPath};
 
 use super::{Workshop, failure};
 
-/// One fill gives at most so many files their contents, and so many bytes, so that other work has its turn.
+/// One fill takes no more files when it has gone on for so long.
+const TURN: Duration = Duration::from_secs(1);
+/// At a time it gives at most so many files their contents, and so many bytes.
 const MOST: u32 = 10_000;
 const MOST_BYTES: u64 = 1 << 30;
 
@@ -37,29 +41,43 @@ pub(super) fn fill(workshop: &Workshop, id: Id) -> Event {
 }
 
 fn try_fill(workshop: &Workshop) -> Result<(), Failure> {
-    let files = workshop.observations().unfilled(MOST, MOST_BYTES);
-    let files = files.map_err(|error| Failure::Other(observations_failed(workshop, &error)))?;
-    give_contents(workshop, &files).map_err(|error| failure(workshop, &error))?;
-    workshop.settle_retired();
-    workshop.remember_stamps();
-    // Only now: what is interrupted before is done again by the next start.
-    let forgotten = workshop.observations().forget_unfilled(&files);
-    forgotten.map_err(|error| Failure::Other(observations_failed(workshop, &error)))
+    let began_at = Instant::now();
+    loop {
+        let files = workshop.observations().unfilled(MOST, MOST_BYTES);
+        let files = files.map_err(|error| Failure::Other(observations_failed(workshop, &error)))?;
+        give_contents(workshop, &files).map_err(|error| failure(workshop, &error))?;
+        workshop.settle_retired();
+        workshop.remember_stamps();
+        // Only now: what is interrupted before is done again by the next start.
+        let forgotten = workshop.observations().forget_unfilled(&files);
+        forgotten.map_err(|error| Failure::Other(observations_failed(workshop, &error)))?;
+        // Most files have their contents already: many of these are a moment's work.
+        if files.is_empty() || began_at.elapsed() > TURN {
+            return Ok(());
+        }
+    }
 }
 
-/// A file that cannot be written is reported, and keeps no other waiting. Busy if another program keeps the index.
+/// A file that cannot be written is reported, and keeps no other waiting.
+///
+/// # Errors
+///
+/// What concerns all of them: another program keeps the index, the disk is full, or the folder is gone.
 fn give_contents(workshop: &Workshop, files: &[(RepoPath, Key)]) -> annex::Result<()> {
     let annex = workshop.annex();
     let thin = annex::settings::is_thin(annex);
+    let concerns_all = |error: &Error| {
+        matches!(error, Error::Busy(_) | Error::Git { .. }) || error.is_disk_full() || !workshop.is_there()
+    };
     match annex.populate(files, thin) {
         Ok(_) => return Ok(()),
-        Err(busy @ Error::Busy(_)) => return Err(busy),
+        Err(error) if concerns_all(&error) => return Err(error),
         Err(_) => {}
     }
     for file in files {
         match annex.populate(std::slice::from_ref(file), thin) {
             Ok(_) => {}
-            Err(busy @ Error::Busy(_)) => return Err(busy),
+            Err(error) if concerns_all(&error) => return Err(error),
             Err(error) => {
                 let why = format!("its content is here, and cannot be put in its place ({error})");
                 workshop.log.note_unfit(file.0.to_string(), why);

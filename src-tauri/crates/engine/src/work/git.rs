@@ -1,6 +1,6 @@
 //! Probe, fetch, merge, push.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use annex::exchange::PushOutcome;
 use annex::settings::RemoteSettings;
@@ -59,14 +59,29 @@ fn reach(
     let Some(directories) = remote.directories() else {
         return Ok(remote);
     };
-    let mount = mount_of(mounts, &directories.git_dir);
+    if remote.git().is_none() && is_below_a_mount(workshop, &remote, &directories.top) {
+        return Err(Failed::Away);
+    }
+    let real = directories.git_dir.canonicalize();
+    let mount = mount_of(mounts, real.as_deref().unwrap_or(&directories.git_dir));
     if workshop.holds().metered && mount.is_some_and(Mount::is_networked) {
         return Err(Failed::Refused(
             "it is reached through the network, which costs money now; the settings say to wait".to_owned(),
         ));
     }
-    workshop.check_place(&settings.name, &directories.top, mount)?;
+    workshop.check_place(&settings.name, &directories.top, mount, remote.git().is_none())?;
     Ok(remote)
+}
+
+/// True if a directory is empty that should hold something: what is meant is mounted on it, and is not now. Nothing else tells
+/// which remote it is.
+fn is_below_a_mount(workshop: &Workshop, remote: &Remote, top: &Path) -> bool {
+    let is_empty = top.read_dir().is_ok_and(|mut entries| entries.next().is_none());
+    is_empty && {
+        let classes = workshop.reader().and_then(|reader| reader.classes().ok());
+        // Where nothing is known, nothing is risked.
+        classes.is_none_or(|classes| classes.values().any(|class| class.have.contains(remote.uuid())))
+    }
 }
 
 /// A failure, as a reason for which a remote counts as away.

@@ -94,6 +94,9 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
     let preferences = Preferences::new(&rules);
 
     let mut observations = workshop.observations();
+    if observations.is_lost() {
+        observations.renew(&annex.own_dir()).map_err(failed)?;
+    }
     let before = observations.described().map_err(failed)?;
     let mut update = observations.update().map_err(failed)?;
     // A commit that is gone (history was rewritten) cannot be compared with: everything is read anew.

@@ -79,6 +79,7 @@ mod tests {
             verify: true,
             unverified: false,
             private: false,
+            is_sameas: false,
         }
     }
 

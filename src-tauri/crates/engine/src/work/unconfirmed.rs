@@ -46,18 +46,26 @@ impl Unconfirmed {
 
 impl Workshop {
     /// Lets a remote be used that was found on a file system where it was before, or for the first time.
-    pub(super) fn check_place(&self, name: &RemoteName, place: &Path, mount: Option<&Mount>) -> Result<(), Failed> {
+    /// One that `is_nameless` is known by nothing else, so also a place that tells nothing of itself is remembered.
+    pub(super) fn check_place(
+        &self,
+        name: &RemoteName,
+        place: &Path,
+        mount: Option<&Mount>,
+        is_nameless: bool,
+    ) -> Result<(), Failed> {
         let known = filesystems(self.annex(), name)?;
         let found = mount.and_then(Mount::filesystem);
+        let unknown = || format!("unknown, at {}", place.display());
         if known.is_empty() {
-            if let Some(now) = found {
+            if let Some(now) = found.or_else(|| is_nameless.then(unknown)) {
                 // A configuration that cannot be written is no reason not to sync: it is tried again each time.
                 let _ = remember_filesystem(self.annex(), name, &now);
             }
             return Ok(());
         }
         // One that tells nothing of itself is not the one that did, but the user may say that this place is right.
-        let now = found.unwrap_or_else(|| format!("unknown, at {}", place.display()));
+        let now = found.unwrap_or_else(unknown);
         if known.contains(&now) {
             self.remotes.forget_unconfirmed(name);
             return Ok(());

@@ -150,11 +150,20 @@ impl Workshop {
     /// Makes the observations anew if `error` tells that they are lost: damaged, or on a drive that was pulled out and
     /// came back. True if they can be filled again.
     pub(crate) fn renew_observations(&self, error: &rusqlite::Error) -> bool {
-        if !observations::is_lost(error) || self.observations().renew(&self.annex.own_dir()).is_err() {
+        if !observations::is_lost(error) {
             return false;
         }
+        let renewed = self.observations().renew(&self.annex.own_dir()).is_ok();
+        // Where that is not possible yet, the next observing tries it again.
         self.shared().renewed = true;
-        true
+        renewed
+    }
+
+    /// The same for an error of a [`Reader`], which may fail for reasons of its own: not every one tells that all is lost.
+    pub(crate) fn renew_what_is_unreadable(&self, error: &rusqlite::Error) {
+        if observations::is_damaged(error) || self.observations().is_lost() {
+            self.renew_observations(error);
+        }
     }
 
     /// Counts the files that are kept in several versions, as it was observed.
@@ -237,9 +246,18 @@ impl Workshop {
         let mut facts = self.annex.branch().facts()?;
         facts.trust = trust::in_force(&facts, self.remotes.settings().values());
         let facts = Arc::new(facts);
+        // They were listed without a description.
+        let has_special = self
+            .remotes
+            .settings()
+            .values()
+            .any(|remote| remote.address.is_special());
         let mut shared = self.shared();
         let before = shared.facts.replace((Some(tip), Arc::clone(&facts)));
-        shared.redescribed |= before.is_some_and(|(_, before)| before.special_remotes != facts.special_remotes);
+        shared.redescribed |= match before {
+            Some((_, before)) => before.special_remotes != facts.special_remotes,
+            None => has_special,
+        };
         Ok(facts)
     }
 
@@ -339,6 +357,9 @@ impl Workshop {
         let described = || facts.as_ref()?.special_remotes.get(remote.uuid.as_ref()?);
         match &remote.address {
             Address::Path(_) => None,
+            Address::Special { .. } if remote.is_sameas => {
+                Some("a second way to a special remote (--sameas) is not supported yet".to_owned())
+            }
             Address::Special { kind, .. } => {
                 let described = described();
                 // The branch names kinds that are newer than this program.

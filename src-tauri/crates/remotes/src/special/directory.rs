@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -24,16 +25,19 @@ const FEW: usize = 4;
 pub(super) struct DirectoryRemote {
     top: PathBuf,
     uuid: Uuid,
+    is_readonly: bool,
     /// Its device and inode when it was reached: what is written must not go to the disk below a drive that was pulled out.
     identity: (u64, u64),
 }
 
 impl DirectoryRemote {
-    pub(super) fn open(top: &Path, uuid: Uuid) -> Result<Self, Failed> {
+    /// Finds it. Nothing is moved in one that `is_readonly`.
+    pub(super) fn open(top: &Path, uuid: Uuid, is_readonly: bool) -> Result<Self, Failed> {
         match identity(top) {
             Ok(identity) => Ok(Self {
                 top: top.to_owned(),
                 uuid,
+                is_readonly,
                 identity,
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Failed::Away),
@@ -41,14 +45,44 @@ impl DirectoryRemote {
         }
     }
 
-    /// The top, if it is still the one that was reached.
+    /// The top, if it is still the one that was reached. Where it is not, nothing is known of what it holds.
     fn top(&self) -> annex::Result<Directory> {
-        let gone = || Error::io("find", &self.top)(std::io::ErrorKind::NotFound.into());
-        let top = Directory::top(&self.top)?;
+        let gone = || Error::io("find", &self.top)(std::io::ErrorKind::NotConnected.into());
+        let top = Directory::top(&self.top).map_err(|error| match error.is_not_found() {
+            true => gone(),
+            false => error,
+        })?;
         match self.is_there() {
             true => Ok(top),
             false => Err(gone()),
         }
+    }
+
+    /// The object of a key, and the directory that its own directory is in. As git-annex does, mixed hash directories are
+    /// looked into too, which it wrote once.
+    fn object_of(&self, top: &Directory, key: &Key) -> annex::Result<Option<(File, Directory)>> {
+        let name = file_name(key);
+        for hashed in [hash_directory::lower(key), hash_directory::mixed(key)] {
+            if let Some(file) = top.open_below(&Path::new(&hashed).join(&name).join(&name))?
+                && let Some(hashed) = top.find(&hashed)?
+            {
+                return Ok(Some((file, hashed)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn free(&self) -> Option<u64> {
+        let space = rustix::fs::statvfs(&self.top).ok()?;
+        Some(space.f_bavail.saturating_mul(space.f_frsize))
+    }
+
+    /// True if the git-annex branch says that a content was ever stored here in chunks, or cannot be read.
+    fn may_be_chunked(&self, annex: &Annex, key: &Key) -> bool {
+        let path = [&annex::logs::location_log(key)[..], b".cnk"].concat();
+        let uuid = self.uuid.as_str().as_bytes();
+        let names_it = |log: Vec<u8>| log.windows(uuid.len()).any(|part| part == uuid);
+        annex.branch().read(&path).map_or(true, |log| log.is_some_and(names_it))
     }
 
     /// Where what is being written by this repository lies. Other programs that store the same content write elsewhere.
@@ -137,7 +171,12 @@ impl Place for Writing<'_> {
     }
 
     fn open(&self, key: &Key) -> annex::Result<Option<File>> {
-        self.remote.top()?.open_below(&object(key))
+        let found = self.remote.object_of(&self.remote.top()?, key)?;
+        Ok(found.map(|(file, _)| file))
+    }
+
+    fn free(&self) -> Option<u64> {
+        self.remote.free()
     }
 
     fn begin(&self, key: &Key) -> annex::Result<File> {
@@ -192,13 +231,33 @@ impl Contents for DirectoryRemote {
             remote: self,
             by: from.uuid(),
         };
-        send(
+        let settings = match Settings::read(from, travel.config) {
+            Ok(settings) => settings,
+            Err(error) => return all_failed(travel, &error),
+        };
+        let sent = send(
             from,
             (&to, &self.uuid),
             travel.wanted,
+            settings.diskreserve,
             travel.progress,
             travel.cancelled,
-        )
+        );
+        // Who put it there may have been stopped before it was on disk.
+        let was_there = |(_, outcome): &(Key, Outcome)| matches!(outcome, Outcome::AlreadyPresent);
+        if !sent.iter().any(was_there) {
+            return sent;
+        }
+        match self.top().and_then(|top| top.sync_file_system()) {
+            Ok(()) => sent,
+            Err(error) => {
+                let failed = |(key, outcome): (Key, Outcome)| match matches!(outcome, Outcome::AlreadyPresent) {
+                    true => (key, Outcome::Failed(again(&error))),
+                    false => (key, outcome),
+                };
+                sent.into_iter().map(failed).collect()
+            }
+        }
     }
 
     fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
@@ -206,40 +265,74 @@ impl Contents for DirectoryRemote {
             remote: self,
             by: into.uuid(),
         };
-        match Settings::read(into, travel.config) {
-            Ok(settings) => receive(
-                (&from, &self.uuid),
-                into,
-                travel.wanted,
-                settings.diskreserve,
-                travel.progress,
-                travel.cancelled,
-            ),
-            Err(error) => {
-                let why = error.to_string();
-                let failed = |key: &Key| (key.clone(), Outcome::Failed(Error::Refused(why.clone())));
-                travel.wanted.iter().map(|wanted| failed(&wanted.key)).collect()
+        let settings = match Settings::read(into, travel.config) {
+            Ok(settings) => settings,
+            Err(error) => return all_failed(travel, &error),
+        };
+        let got = receive(
+            (&from, &self.uuid),
+            into,
+            travel.wanted,
+            settings.diskreserve,
+            travel.progress,
+            travel.cancelled,
+        );
+        let chunked = |(key, outcome): (Key, Outcome)| {
+            if !matches!(outcome, Outcome::SourceMissing) || !self.may_be_chunked(into, &key) {
+                return (key, outcome);
             }
-        }
+            let why = "it was stored in chunks, which is not supported yet".to_owned();
+            (key, Outcome::Failed(Error::Refused(why)))
+        };
+        got.into_iter().map(chunked).collect()
     }
 
     fn has_room(&self, bytes: u64, _config: &BTreeMap<String, String>) -> bool {
-        // What is kept free is said of repositories only.
-        let space = rustix::fs::statvfs(&self.top);
-        space.is_ok_and(|space| space.f_bavail.saturating_mul(space.f_frsize) >= bytes)
+        // The next try keeps the reserve.
+        self.free().is_some_and(|free| free >= bytes)
     }
 
     fn set_aside(&self, key: &Key) -> Result<(), Failed> {
-        let top = self.top()?;
-        if let Some(hashed) = top.find(hash_directory::lower(key))? {
-            put_aside(&top, &hashed, key)?;
+        if self.is_readonly {
+            return Err(Failed::Refused("annex-readonly is set for it".to_owned()));
         }
-        Ok(())
+        let top = self.top()?;
+        let Some((file, hashed)) = self.object_of(&top, key)? else {
+            return Ok(());
+        };
+        // A cable or a network may have been at fault.
+        if is_content(&file, key)? {
+            return Err(Failed::Broken("read a second time, it was right".to_owned()));
+        }
+        Ok(put_aside(&top, &hashed, key)?)
     }
 
     fn is_there(&self) -> bool {
         identity(&self.top).is_ok_and(|now| now == self.identity)
     }
+}
+
+/// Reads a file past what the system has kept of it, and says if it is the content of a key.
+fn is_content(file: &File, key: &Key) -> annex::Result<bool> {
+    let failed = || Error::io("read", Path::new("a content of a special remote"));
+    // Where that is not possible, it is read as it was.
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    let mut verifier = annex::Verifier::for_key(key);
+    let mut part = vec![0; 1 << 20];
+    let mut reader = file;
+    loop {
+        match reader.read(&mut part).map_err(failed())? {
+            0 => break,
+            length => verifier.update(&part[..length]),
+        }
+    }
+    Ok(verifier.finish() != annex::Verdict::Wrong)
+}
+
+/// Nothing travels, for this reason.
+fn all_failed(travel: &Travel<'_>, error: &Error) -> Vec<(Key, Outcome)> {
+    let failed = |key: &Key| (key.clone(), Outcome::Failed(again(error)));
+    travel.wanted.iter().map(|wanted| failed(&wanted.key)).collect()
 }
 
 /// The same error once more, for another key.

@@ -28,6 +28,9 @@ pub trait Place: Sync {
 
     /// Removes the file that was begun for a key.
     fn discard(&self, key: &Key);
+
+    /// Bytes that can still be written there; none if nobody can tell.
+    fn free(&self) -> Option<u64>;
 }
 
 /// Where a transfer comes from.
@@ -93,16 +96,18 @@ impl Source<'_> {
 const TOGETHER: usize = 256;
 
 /// Copies the content of `wanted` from `source` to the place `to`, which has this uuid, verified, under git-annex's locks.
-/// `progress` hears how far a key is; nothing new is begun once `cancelled` is set, and large content stops, to begin again
+/// At least `reserve` bytes are left free there. `progress` hears how far a key is; nothing new is begun once `cancelled` is set, and large content stops, to begin again
 /// another time. Each key has its outcome, in no certain order.
 pub fn send(
     source: &Annex,
     (to, uuid): (&dyn Place, &Uuid),
     wanted: &[Wanted],
+    reserve: u64,
     progress: &(dyn Fn(&Key, Reached) + Sync),
     cancelled: &AtomicBool,
 ) -> Vec<(Key, Outcome)> {
     let sending = Sending {
+        reserve,
         store: source.store(),
         to,
         uuid,
@@ -129,6 +134,7 @@ pub fn send(
 }
 
 struct Sending<'a> {
+    reserve: u64,
     store: Store<'a>,
     to: &'a dyn Place,
     uuid: &'a Uuid,
@@ -154,6 +160,10 @@ impl Sending<'_> {
         let lock = lock.map_err(|error| failure(error, size))?.ok_or(Outcome::Busy)?;
         if self.holds(key, size).map_err(|error| failure(error, size))? {
             return Err(Outcome::AlreadyPresent);
+        }
+        let has_room = |free| size.saturating_add(self.reserve) <= free;
+        if !self.to.free().is_none_or(has_room) {
+            return Err(Outcome::DiskFull { need: size });
         }
         let _kept = full.then(|| self.store.lock_content_shared(key).ok().flatten());
         let file = self.to.begin(key).map_err(|error| failure(error, size))?;

@@ -3,8 +3,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use annex::Annex;
 use contract::{Action, Problem, Refused};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -29,7 +32,12 @@ pub(crate) struct Kept {
 
 enum State {
     /// A thread finds out where it really is, and opens it after that.
-    Opening { since: Instant, is_found: bool },
+    Opening {
+        since: Instant,
+        is_found: bool,
+        /// Set when its disk has answered.
+        has_answered: Arc<AtomicBool>,
+    },
     Running {
         handle: Handle,
         running: JoinHandle<()>,
@@ -57,6 +65,8 @@ pub(super) enum Step {
 pub(crate) struct Opening {
     pub(crate) path: String,
     since: Instant,
+    /// Set when its disk has answered: a large folder takes its time.
+    has_answered: Arc<AtomicBool>,
 }
 
 impl Opening {
@@ -64,7 +74,7 @@ impl Opening {
     pub(crate) fn status(&self) -> contract::Folder {
         let mut folder = contract::Folder::at(self.path.clone());
         folder.headline = "opening".to_owned();
-        if self.since.elapsed() >= TOO_LONG {
+        if !self.has_answered.load(Ordering::Relaxed) && self.since.elapsed() >= TOO_LONG {
             folder.headline = "its disk does not answer".to_owned();
             folder.state = contract::State::NeedsYou;
             folder.problems = vec![Problem {
@@ -121,6 +131,13 @@ impl Kept {
         }
     }
 
+    fn has_answered(&self) -> Option<Arc<AtomicBool>> {
+        match &self.state {
+            State::Opening { has_answered, .. } => Some(Arc::clone(has_answered)),
+            State::Running { .. } | State::Refused(_) | State::Named => None,
+        }
+    }
+
     fn is_found(&self) -> bool {
         matches!(self.state, State::Opening { is_found: true, .. })
     }
@@ -170,7 +187,7 @@ impl Hosting {
     }
 
     /// Takes charge of the folders that are wanted and not kept, and lets go of those that are not wanted any more. Waits a
-    /// moment for those that it begins to open.
+    /// moment for those that it begins to open, if there are any.
     pub(super) async fn keep_what_is_wanted(&mut self) {
         let mut wanted = self.named.clone();
         wanted.extend(self.written.folders.iter().cloned());
@@ -181,13 +198,18 @@ impl Hosting {
         for kept in left {
             self.leaving.spawn(kept.stop());
         }
-        let mut waits_until = Instant::now();
+        let mut is_any_new = false;
         for path in wanted {
             if self.kept.iter().all(|kept| kept.path != path) {
-                waits_until = Instant::now() + MOMENT;
+                is_any_new = true;
                 self.begin_to_open(path);
             }
         }
+        if !is_any_new {
+            self.open_what_is_found(false);
+            return self.show();
+        }
+        let waits_until = Instant::now() + MOMENT;
         loop {
             self.open_what_is_found(Instant::now() < waits_until);
             let step = timeout_at(waits_until, self.opening.join_next()).await;
@@ -209,6 +231,7 @@ impl Hosting {
             state: State::Opening {
                 since: Instant::now(),
                 is_found: false,
+                has_answered: Arc::default(),
             },
         });
         self.opening.spawn_blocking(move || Step::Found {
@@ -224,7 +247,7 @@ impl Hosting {
                 if let Some(kept) = self.kept.iter_mut().find(|kept| kept.path == path)
                     && let State::Opening { is_found, .. } = &mut kept.state
                 {
-                    *is_found = kept.real.is_none();
+                    *is_found |= kept.real.is_none();
                     kept.real = Some(real);
                 }
             }
@@ -265,9 +288,14 @@ impl Hosting {
                 self.kept[index].state = refused;
                 continue;
             }
-            if let State::Opening { is_found, .. } = &mut self.kept[index].state {
-                *is_found = false;
-            }
+            let State::Opening {
+                is_found, has_answered, ..
+            } = &mut self.kept[index].state
+            else {
+                continue;
+            };
+            *is_found = false;
+            let has_answered = Arc::clone(has_answered);
             let kept = &self.kept[index];
             let path = kept.path.clone();
             // People see a folder as the settings name it, but one that they named just now as what it is.
@@ -278,6 +306,9 @@ impl Hosting {
             let (mounts, changed) = (self.mounts.clone(), self.changed.clone());
             let household = self.household.clone();
             self.opening.spawn_blocking(move || {
+                // What is found by its path alone may be known by heart.
+                let _ = Annex::open(&place);
+                has_answered.store(true, Ordering::Relaxed);
                 let open = || Folder::open(&place, mounts, changed, &household);
                 let opened = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| {
                     let why = "an error in Anabranch itself; it is tried again by itself";
@@ -295,13 +326,14 @@ impl Hosting {
     /// so with another, which was there before or is listed before.
     fn overlap(&self, index: usize) -> Option<State> {
         let new = self.kept[index].real();
-        let was_opened = |kept: &Kept| kept.real.is_some() && !kept.is_found();
+        let was_opened = |kept: &Kept| kept.real.is_some() && !kept.is_found() && !kept.is_refused();
         let is_before = |(other, kept): &(usize, &Kept)| *other < index || (*other > index && was_opened(kept));
         let others = self.kept.iter().enumerate().filter(is_before);
         for (_, other) in others.filter(|(_, kept)| !matches!(kept.state, State::Named)) {
             let place = other.real();
             if place == new {
-                return Some(match self.named.contains(&other.path) {
+                let is_named = [&other.path, &self.kept[index].path].map(|path| self.named.contains(path));
+                return Some(match is_named.contains(&true) {
                     true => State::Named,
                     false => State::Refused(format!("it is the same folder as {}", place.display())),
                 });
@@ -322,7 +354,7 @@ impl Hosting {
         None
     }
 
-    fn show(&self) {
+    pub(super) fn show(&self) {
         let mut problems = Vec::new();
         let mut all_refused = Vec::new();
         for kept in &self.kept {
@@ -344,6 +376,7 @@ impl Hosting {
             Some(Opening {
                 path: kept.path.display().to_string(),
                 since: kept.opening_since()?,
+                has_answered: kept.has_answered()?,
             })
         });
         let view = View {

@@ -187,6 +187,8 @@ impl Hosting {
     fn edit(&mut self, edit: &Edit) -> Result<(), String> {
         self.changeable()?.change(edit)?;
         self.read_settings();
+        // Who changed something sees it at once.
+        self.show();
         Ok(())
     }
 

@@ -20,7 +20,7 @@ fn scene() -> Scene {
     let top = place.path().join("there");
     fs::create_dir(&top).unwrap();
     let uuid = Uuid::parse("5d4f1f1a-1f5e-4d5e-8d4e-1d3f8f7a9b10").unwrap();
-    let remote = DirectoryRemote::open(&top, uuid).unwrap();
+    let remote = DirectoryRemote::open(&top, uuid, false).unwrap();
     Scene { place, annex, remote }
 }
 
@@ -184,7 +184,7 @@ fn a_directory_in_the_place_of_the_one_that_was_reached_is_not_written_to() {
     assert_eq!(fs::read_dir(&there).unwrap().count(), 0);
     fs::remove_dir(&there).unwrap();
     assert!(matches!(
-        DirectoryRemote::open(&there, scene.remote.uuid),
+        DirectoryRemote::open(&there, scene.remote.uuid, false),
         Err(Failed::Away)
     ));
 }
