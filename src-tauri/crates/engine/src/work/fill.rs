@@ -32,19 +32,22 @@ pub(super) fn is_due(workshop: &Workshop) -> bool {
 }
 
 pub(super) fn fill(workshop: &Workshop, id: Id) -> Event {
-    let failed = try_fill(workshop).err();
-    Event::Filled {
-        id,
-        more: failed.is_none() && is_due(workshop),
-        failed,
-    }
+    let (more, failed) = match try_fill(workshop) {
+        Ok(is_cut_off) => (is_cut_off && is_due(workshop), None),
+        Err(failure) => (false, Some(failure)),
+    };
+    Event::Filled { id, more, failed }
 }
 
-fn try_fill(workshop: &Workshop) -> Result<(), Failure> {
+/// True if it ended because its time was over.
+fn try_fill(workshop: &Workshop) -> Result<bool, Failure> {
     let began_at = Instant::now();
     loop {
         let files = workshop.observations().unfilled(MOST, MOST_BYTES);
         let files = files.map_err(|error| Failure::Other(observations_failed(workshop, &error)))?;
+        if files.is_empty() {
+            return Ok(false);
+        }
         give_contents(workshop, &files).map_err(|error| failure(workshop, &error))?;
         workshop.settle_retired();
         workshop.remember_stamps();
@@ -52,8 +55,8 @@ fn try_fill(workshop: &Workshop) -> Result<(), Failure> {
         let forgotten = workshop.observations().forget_unfilled(&files);
         forgotten.map_err(|error| Failure::Other(observations_failed(workshop, &error)))?;
         // Most files have their contents already: many of these are a moment's work.
-        if files.is_empty() || began_at.elapsed() > TURN {
-            return Ok(());
+        if began_at.elapsed() > TURN {
+            return Ok(true);
         }
     }
 }
