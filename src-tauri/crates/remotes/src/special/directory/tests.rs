@@ -205,3 +205,41 @@ fn a_link_below_it_is_not_followed() {
     assert!(scene.send(&[&one])[0].starts_with("Failed"));
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
 }
+
+#[test]
+fn content_in_a_mixed_hash_directory_is_found() {
+    let scene = scene();
+    let one = key(b"one");
+    let name = file_name(&one);
+    let old = scene
+        .place
+        .path()
+        .join("there")
+        .join(hash_directory::mixed(&one))
+        .join(&name);
+    fs::create_dir_all(&old).unwrap();
+    fs::write(old.join(&name), b"one").unwrap();
+    assert_eq!(scene.get(&[&one]), ["Stored"]);
+    assert_eq!(scene.send(&[&one]), ["AlreadyPresent"]);
+}
+
+#[test]
+fn the_reserve_is_kept_free() {
+    let scene = scene();
+    let one = scene.add(b"one");
+    annex::settings::set(&scene.annex, "annex.diskreserve", Some("1000 PB")).unwrap();
+    assert_eq!(scene.send(&[&one]), ["DiskFull { need: 3 }"]);
+    assert!(!scene.object(&one).exists());
+}
+
+#[test]
+fn content_stays_where_it_is_if_it_is_right_or_the_remote_is_read_only() {
+    let scene = scene();
+    let one = scene.add(b"one");
+    scene.send(&[&one]);
+    assert!(matches!(scene.remote.set_aside(&one), Err(Failed::Broken(_))));
+    let top = scene.place.path().join("there");
+    let read_only = DirectoryRemote::open(&top, scene.remote.uuid.clone(), true).unwrap();
+    assert!(matches!(read_only.set_aside(&one), Err(Failed::Refused(_))));
+    assert_eq!(fs::read(scene.object(&one)).unwrap(), b"one");
+}
