@@ -523,7 +523,7 @@ impl Folder {
 
     /// Stops what runs, and waits for it: nothing is left half-done that the next start does not know.
     async fn stop(mut self) {
-        // Who asks from now on is told that the engine is stopping, whatever is waited for.
+        // From now on, every command is refused at once: the engine is stopping.
         self.commands.close();
         while self.commands.try_recv().is_ok() {}
         for effect in self.assistant.handle(self.clock.now(), Event::Paused) {

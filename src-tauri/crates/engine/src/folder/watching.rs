@@ -185,7 +185,7 @@ fn watch_alone(git_dir: &Path, end: mpsc::UnboundedSender<Ended>) -> JoinSet<()>
     let places = git_places(git_dir);
     let mut watching = JoinSet::new();
     watching.spawn(async move {
-        // A remote that cannot be watched is looked at when it is fetched from.
+        // Without a watch, changes of this remote are found by the next fetch.
         let Ok((watch, mut changes)) = Watch::new([]) else {
             return;
         };

@@ -1,4 +1,4 @@
-//! Which contents were tried in vain. Known only as long as the program runs: a new start tries everything again.
+//! Which keys failed to transfer. Forgotten when the program ends: the next start tries everything again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use assistant::Direction;
 use model::{Key, RemoteName, Timestamp};
 
-/// The contents that were tried in vain, by their ways.
+/// The keys that failed to transfer, by remote and direction.
 #[derive(Debug, Default)]
 pub(crate) struct Failures(BTreeMap<(RemoteName, Direction), BTreeMap<Key, Failure>>);
 
@@ -18,7 +18,7 @@ struct Failure {
 }
 
 impl Failures {
-    /// A content failed. `retry_after` says how long to hold it back, from how many times in a row it has failed.
+    /// Counts a failure. `retry_after` says how long to hold the key back, given how many times in a row it has failed.
     pub(crate) fn note(
         &mut self,
         key: &Key,
@@ -35,19 +35,19 @@ impl Failures {
         failure.retry_at = now + retry_after(failure.count);
     }
 
-    /// The contents that are held back on this way.
+    /// Tells which keys are held back for this remote and direction.
     pub(crate) fn held(&self, remote: &RemoteName, direction: Direction, now: Timestamp) -> impl Fn(&Key) -> bool {
         let of_way = self.0.get(&(remote.clone(), direction));
         move |key| of_way.is_some_and(|of_way| of_way.get(key).is_some_and(|failure| failure.retry_at > now))
     }
 
-    /// When the next of them may be tried again; none if none is held back.
+    /// When the next key may be tried again; none if none is held back.
     pub(crate) fn next_retry(&self, now: Timestamp) -> Option<Timestamp> {
         let failures = self.0.values().flat_map(BTreeMap::values);
         failures.map(|failure| failure.retry_at).filter(|at| *at > now).min()
     }
 
-    /// Forgets that a content failed on its way to a remote, or to here.
+    /// Forgets that a key failed to be sent to a remote, or (none) to be fetched.
     pub(crate) fn forget_key(&mut self, key: &Key, to: Option<&RemoteName>) {
         for ((remote, direction), of_way) in &mut self.0 {
             let is_to = match to {
@@ -60,7 +60,7 @@ impl Failures {
         }
     }
 
-    /// Forgets all failures with a remote, which has come back.
+    /// Forgets all failures of a remote: it has come back.
     pub(crate) fn forget_remote(&mut self, remote: &RemoteName) {
         self.0.retain(|(of, _), _| of != remote);
     }

@@ -4,7 +4,7 @@
 //! describes. It is brought up to date by the difference from those commits, so the cost is that of the change. Nothing
 //! in it is precious: damaged, lost or of another format, it is made anew from the repository.
 //!
-//! One connection writes; whoever reads opens another, and is kept waiting by nobody.
+//! One connection writes. Readers open connections of their own and wait for nobody.
 //!
 //! **Invariant:** no row is a plan. What is to be transferred is asked by [`Reader::offer`].
 
@@ -35,7 +35,7 @@ pub(crate) use update::Wishes;
 /// The observations of one repository.
 pub(crate) struct Observations {
     db: Connection,
-    /// The database could not be made anew in its place. Nobody else can read what is in memory.
+    /// The database could not be recreated on disk. This one is in memory, where no reader sees it.
     is_lost: bool,
     /// The highest number that a class was given.
     last_class: Cell<u32>,

@@ -187,7 +187,7 @@ impl Sending<'_> {
         })
     }
 
-    /// True if a content of that size is there. Another cannot be it.
+    /// True if the key is there with that size. A file of another size cannot be its content.
     fn holds(&self, key: &Key, size: u64) -> Result<bool> {
         let Some(found) = self.to.open(key)? else {
             return Ok(false);
