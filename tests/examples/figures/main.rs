@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
-use whole_system::asking::is_in_state;
+use whole_system::asking::{is_in_state, status};
 use whole_system::clones::Actor;
 use whole_system::{Chance, Desktop, Engine, PATIENCE, Sandbox, run};
 
@@ -23,6 +23,10 @@ use watcher::Watcher;
 /// How long the program is left alone before its memory is looked at.
 const REST: Duration = Duration::from_secs(5);
 const FILES: usize = 5_000;
+/// What comes to the folder at once, beside a clone that gets it all.
+const BURST: usize = 25_000;
+/// How long after a burst all is tidied up and given back.
+const AFTER_BURST: Duration = Duration::from_secs(60);
 const STARTS: usize = 5;
 const OPENINGS: usize = 50;
 /// What is measured against the last opening: the first ones fill caches that stay.
@@ -78,6 +82,41 @@ fn main() {
         "MiB",
         ALLOCATOR,
     );
+    engine.stop();
+    burst(&sandbox, &desktop, &folder);
+}
+
+/// What many files that come at once leave of the memory that they needed.
+fn burst(sandbox: &Sandbox, desktop: &Desktop, folder: &Path) {
+    let clone = sandbox.path("clone");
+    run(&mut sandbox.anabranch([Path::new("clone"), folder, &clone]));
+    let engine = desktop.run(sandbox, &[folder]);
+    is_in_state(sandbox, folder, "safe");
+    std::thread::sleep(REST);
+    let before = processes::memory(engine.id());
+    let mut chance = Chance::from_seed(2);
+    for number in 0..BURST {
+        let directory = folder.join(format!("burst-{}", number / 1000));
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(number.to_string()), chance.bytes(400)).unwrap();
+    }
+    let started_at = Instant::now();
+    let last = clone
+        .join(format!("burst-{}", (BURST - 1) / 1000))
+        .join((BURST - 1).to_string());
+    let mut peak = before;
+    while started_at.elapsed() < PATIENCE * 4
+        && !(last.exists() && status(sandbox, folder).is_ok_and(|folder| folder["state"] == "safe"))
+    {
+        peak = peak.max(processes::memory(engine.id()));
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    std::thread::sleep(AFTER_BURST);
+    let after = processes::memory(engine.id());
+    println!(
+        "| memory (PSS) before, at most during, and after {BURST} files | {before:.1}, {peak:.1} and {after:.1} MiB | – | – |"
+    );
+    row("memory after them, by what it was before", after / before, "×", 1.3);
     engine.stop();
 }
 

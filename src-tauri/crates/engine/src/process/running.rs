@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 
 use super::hosting::{Asked, Hosting, Opening, View};
 use super::settings::{Edit, SettingsFile};
-use crate::Error;
 use crate::drives::{Drives, Kept};
+use crate::{Error, memory};
 
 /// How long the end of what is under way is waited for.
 const STOPPING: Duration = Duration::from_secs(10);
@@ -24,6 +24,7 @@ const STOPPING: Duration = Duration::from_secs(10);
 /// Each content that is transferred keeps nine files open, and sessions begin with a limit of 1,024 for programs that cannot
 /// deal with more: it is raised to what this process may have.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    memory::share();
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
