@@ -17,14 +17,17 @@
 )]
 
 mod assistant;
+mod attempts;
 pub mod content;
 mod effect;
 mod event;
 mod facts;
 pub mod guards;
 pub mod intake;
+mod merging;
 pub mod network;
 pub mod pacing;
+mod questions;
 pub mod syncing;
 
 pub use assistant::{Assistant, RemoteView};

@@ -7,13 +7,16 @@ mod tests;
 
 use model::{Oid, RepoPath, Timestamp, Uuid};
 
+use crate::attempts::Attempts;
 use crate::content::Content;
 use crate::effect::Effect;
 use crate::event::Event;
-use crate::facts::{About, Found, Heads, Id, Lot, Question, Reach, Refs, Root, Said};
+use crate::facts::{About, Found, Heads, Id, Lot, Question, Reach, Refs, Root};
 use crate::intake::Intake;
+use crate::merging::Merging;
 use crate::network::Network;
 use crate::pacing::Chance;
+use crate::questions::Questions;
 use crate::syncing;
 
 /// What a repository does by itself: one value that takes facts and gives back what to do.
@@ -47,32 +50,15 @@ pub struct Assistant {
     restore_asked: bool,
     /// Files wait for contents that are here.
     unfilled: bool,
-    /// What waits for the user, the longest first.
-    questions: Vec<Question>,
-    /// What the user said of deletions that a merge held, until a merge has done it.
-    said: Option<Said>,
+    questions: Questions,
     /// The root was not ours at the last look.
     root: Root,
     /// A look at everything has ended.
     has_looked: bool,
-    /// Merging waits until the files in its way were looked at and committed.
-    merge_blocked: bool,
-    /// The last merge was blocked: what is still in the way of the next is left as it is.
-    was_blocked: bool,
-    merge_at: Option<Timestamp>,
-    /// Paths that the last merge could not make follow, the merges in a row that left some, and when to try again.
-    waiting: Vec<RepoPath>,
-    waits: u32,
-    waiting_at: Option<Timestamp>,
-    /// Merges in a row that left something unmerged and changed nothing.
-    merges_in_vain: u32,
+    merging: Merging,
     /// The last work of each kind that takes turns.
     turns: [Id; 4],
-    repository_failures: u32,
-    /// The last try failed because of a lock.
-    locked_since: Option<Timestamp>,
-    retry_at: Option<Timestamp>,
-    trouble: Option<String>,
+    attempts: Attempts,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,22 +104,12 @@ impl Assistant {
             removals_confirmed: 0,
             restore_asked: false,
             unfilled: false,
-            questions: Vec::new(),
-            said: None,
+            questions: Questions::default(),
             root: Root::Same,
             has_looked: false,
-            merge_blocked: false,
-            was_blocked: false,
-            merge_at: None,
-            waiting: Vec::new(),
-            waits: 0,
-            waiting_at: None,
-            merges_in_vain: 0,
+            merging: Merging::default(),
             turns: [Id::default(); 4],
-            repository_failures: 0,
-            locked_since: None,
-            retry_at: None,
-            trouble: None,
+            attempts: Attempts::default(),
         }
     }
 
@@ -162,8 +138,10 @@ impl Assistant {
             } else {
                 None
             };
-            let look = look.map(|at| at.max(self.retry_at.unwrap_or_default()));
-            [look, self.retry_at, self.merge_at, self.waiting_at]
+            let retry_at = self.attempts.retry_at();
+            let look = look.map(|at| at.max(retry_at.unwrap_or_default()));
+            let [merge_at, follow_at] = self.merging.wakes();
+            [look, retry_at, merge_at, follow_at]
         } else {
             [None; 4]
         };
@@ -215,23 +193,22 @@ impl Assistant {
 
     /// The questions that wait for the user, the oldest first.
     pub fn questions(&self) -> &[Question] {
-        &self.questions
+        self.questions.all()
     }
 
     /// True if commits from elsewhere wait for an answer.
     fn holds_deletions(&self) -> bool {
-        let is_of_deletions = |question: &Question| matches!(question.about(), About::Deleted(_));
-        self.questions.iter().any(is_of_deletions)
+        self.questions.is_about(|about| matches!(about, About::Deleted(_)))
     }
 
     /// What the repository could not do at the last try, in words for people.
     pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
+        self.attempts.trouble()
     }
 
     /// True while this repository waits for a lock that another program holds, and is tried again by itself soon.
     pub fn waits_for_lock(&self) -> bool {
-        self.locked_since.is_some() && self.retry_at.is_some()
+        self.attempts.waits_for_lock()
     }
 
     /// True if something in this repository is under way or due: changes not committed, branches not merged, observations
@@ -259,7 +236,7 @@ impl Assistant {
             || self.wants_fill()
             || self.is_behind();
         self.at_work.is_some()
-            || due && self.retry_at.is_none()
+            || due && self.attempts.retry_at().is_none()
             || self.content.offering.is_some()
             || self.pending_transfers() > 0
             || self.remotes().any(|remote| remote.in_contact)

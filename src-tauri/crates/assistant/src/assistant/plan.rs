@@ -25,10 +25,11 @@ impl Assistant {
 
     /// A back-off that is over must not wake the engine again.
     fn forget_past_retries(&mut self, now: Timestamp) {
-        let retries = self.network.remotes.values_mut().map(|remote| &mut remote.retry_at);
-        for retry_at in retries.chain([&mut self.retry_at, &mut self.merge_at, &mut self.waiting_at]) {
-            retry_at.take_if(|at| *at <= now);
+        for remote in self.network.remotes.values_mut() {
+            remote.retry_at.take_if(|at| *at <= now);
         }
+        self.attempts.forget_past(now);
+        self.merging.forget_past(now);
     }
 
     fn next_id(&mut self) -> Id {
@@ -52,7 +53,7 @@ impl Assistant {
     }
 
     fn plan_repository(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        if self.at_work.is_some() || self.retry_at.is_some_and(|at| at > now) {
+        if self.at_work.is_some() || self.attempts.retry_at().is_some_and(|at| at > now) {
             return;
         }
         if let Some((look, found)) = self.looked.take() {
@@ -106,9 +107,8 @@ impl Assistant {
             Turn::Merge => {
                 // What is fetched from now on may be missed by this merge.
                 self.refs.unmerged = false;
-                let partial = self.was_blocked || !self.waiting.is_empty();
+                let (partial, said) = (self.merging.is_partial(), self.merging.said());
                 let id = self.start(Work::Merge);
-                let said = self.said;
                 effects.push(Effect::Merge { id, partial, said });
                 id
             }
@@ -131,14 +131,12 @@ impl Assistant {
     /// Nothing is pushed while fetched commits are being merged: it would be refused, or have to be pushed again.
     pub(super) fn may_push(&self) -> bool {
         let merging = self.at_work.is_some_and(|(_, work)| work == Work::Merge);
-        let due = self.wants_merge() && self.retry_at.is_none();
+        let due = self.wants_merge() && self.attempts.retry_at().is_none();
         !merging && !due
     }
 
     pub(super) fn wants_merge(&self) -> bool {
-        let unmerged = self.refs.unmerged && self.merge_at.is_none();
-        let may_follow = !self.waiting.is_empty() && self.waiting_at.is_none();
-        (unmerged || may_follow) && !self.merge_blocked && self.root == Root::Same
+        self.merging.is_due(self.refs.unmerged) && self.root == Root::Same
     }
 
     pub(super) fn wants_fill(&self) -> bool {

@@ -1,0 +1,86 @@
+//! What the user and the program's settings ask for.
+
+use std::collections::BTreeSet;
+
+use model::{RemoteName, Timestamp};
+
+use super::super::{Assistant, Work};
+use crate::effect::Effect;
+use crate::facts::{About, Id, Question, Said};
+use crate::pacing;
+
+impl Assistant {
+    pub(super) fn paused(&mut self, effects: &mut Vec<Effect>) {
+        let was_paused = std::mem::replace(&mut self.paused, true);
+        self.cancel(true, effects);
+        // What was read by then is committed; the rest is looked at again.
+        let reading = self.at_work.filter(|(_, work)| !was_paused && *work == Work::Ingest);
+        effects.extend(reading.map(|(id, _)| Effect::Cancel { id, held_until: None }));
+    }
+
+    pub(super) fn resume(&mut self, now: Timestamp) {
+        self.paused = false;
+        self.content.facts_changed();
+        // What a look found before the pause may not be so any more.
+        if self.looked.take().is_some() {
+            self.intake.count_lost(now, None);
+        }
+    }
+
+    pub(super) fn sync_asked(&mut self, now: Timestamp) {
+        self.resume(now);
+        self.intake.count_lost(now, None);
+        self.network.look_again(now);
+        for remote in self.network.remotes.values_mut() {
+            // One that is away has what was last seen there; when it comes back it is asked.
+            remote.there = remote.there.filter(|_| remote.uuid().is_none());
+        }
+        self.note_unpushed(now);
+        self.attempts.retry_at_once();
+        self.merging.retry_at_once();
+    }
+
+    pub(super) fn cancel_asked(&mut self, now: Timestamp, id: Id, effects: &mut Vec<Effect>) {
+        if self.content.cancel_one(id) {
+            let held_until = Some(now + pacing::CANCELLED_FOR);
+            effects.push(Effect::Cancel { id, held_until });
+        }
+    }
+
+    /// What the new rules allow goes on where it was.
+    pub(super) fn rules_changed(&mut self, effects: &mut Vec<Effect>) {
+        self.rules_changed = true;
+        self.heads_moved = true;
+        self.content.forget_offer();
+        self.cancel(true, effects);
+    }
+
+    /// Asks about each remote that is not known to be the one it was.
+    pub(super) fn unverified_listed(&mut self, remotes: BTreeSet<RemoteName>, effects: &mut Vec<Effect>) {
+        let is_over = |about: &About| matches!(about, About::Remote(remote) if !remotes.contains(remote));
+        self.questions.withdraw(is_over, effects);
+        for remote in remotes {
+            self.questions.ask(Question::Unverified(remote), effects);
+        }
+    }
+
+    pub(super) fn answered(&mut self, now: Timestamp, question: &Question, yes: bool) {
+        if !self.questions.take(question) {
+            return;
+        }
+        match question {
+            Question::ManyRemoved { removed, .. } => {
+                self.removals_confirmed = if yes { *removed } else { 0 };
+                self.restore_asked = !yes;
+                self.intake.count_lost(now, None);
+            }
+            Question::ManyDeleted(deletions) => {
+                let commit = deletions.commit;
+                self.merging.answered(Said { commit, yes });
+                self.refs.unmerged = true;
+            }
+            // The configuration says what became of it.
+            Question::Unverified(_) => {}
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! How work on this repository ended.
+
+use model::{RepoPath, Timestamp};
+
+use super::super::Assistant;
+use crate::effect::Effect;
+use crate::facts::{About, Class, Deletions, Failure, Heads, Id, Looked, Merged, Question, Refs, Root, Said};
+use crate::guards::{Verdict, judge};
+
+const ROOT_GONE: &str = "The folder is not there, or another is in its place. Nothing is deleted elsewhere; it goes on when \
+                         the folder is back.";
+
+impl Assistant {
+    pub(super) fn looked(
+        &mut self,
+        now: Timestamp,
+        id: Id,
+        looked: Looked,
+        everything: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let found = match looked {
+            Looked::Found(found) => found,
+            Looked::Failed(why) => {
+                self.intake.count_lost(now, None);
+                self.tried(now, Some(why));
+                return;
+            }
+        };
+        self.root = found.root;
+        self.has_looked |= everything;
+        self.intake.wait_for(now, found.filling.clone());
+        if found.root == Root::Same && found.removed > 0 && !everything {
+            // What moved may have been seen to leave before it was seen to arrive, and what was deleted may be the first
+            // of many: only a look at everything, when the burst is over, tells.
+            self.intake.count_lost(now, None);
+            return;
+        }
+        if !everything && self.questions.is_about(|about| *about == About::Removed) {
+            // Files that the user is asked about may be back.
+            self.intake.count_lost(now, None);
+        }
+        if everything && found.removed == 0 && found.root == Root::Same {
+            // What the user confirmed is not so any more; another time it is asked again.
+            self.removals_confirmed = 0;
+        }
+        let verdict = judge(&found, self.removals_confirmed);
+        match &verdict {
+            Verdict::WithoutRemovals(question) => self.questions.ask(question.clone(), effects),
+            Verdict::Free if everything => self.questions.withdraw(|about| *about == About::Removed, effects),
+            Verdict::Free | Verdict::Nothing => {}
+        }
+        match verdict {
+            Verdict::Nothing => {
+                // It may come back without a word.
+                self.intake.count_lost(now, None);
+                self.tried(now, Some(ROOT_GONE.into()));
+            }
+            Verdict::Free | Verdict::WithoutRemovals(_) => {
+                let removes = verdict == Verdict::Free && found.removed > 0;
+                if found.changed > 0 || found.staged || removes {
+                    self.looked = Some((id, found));
+                } else {
+                    self.merging.unblock();
+                    self.tried(now, None);
+                }
+            }
+        }
+    }
+
+    pub(super) fn ingested(&mut self, now: Timestamp, postponed: Vec<RepoPath>, failed: Option<Failure>) {
+        // What could not be committed, as a file that is still being written, is left as it is.
+        self.merging.unblock();
+        self.intake.postpone(now, postponed);
+        if failed.is_some() {
+            self.intake.count_lost(now, None);
+        }
+        self.tried(now, failed);
+    }
+
+    pub(super) fn merge_ended(
+        &mut self,
+        now: Timestamp,
+        refs: Refs,
+        merged: Merged,
+        held: Option<Deletions>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let has_merged = matches!(merged, Merged::Done | Merged::Waiting(_));
+        let in_vain = has_merged && self.refs.heads == refs.heads && refs.unmerged;
+        self.set_refs(now, refs);
+        self.refs.unmerged |= !has_merged;
+        self.held(held, has_merged, effects);
+        self.merged(now, merged);
+        let chance = self.chance.draw();
+        self.merging.ended(now, in_vain, chance);
+    }
+
+    fn merged(&mut self, now: Timestamp, merged: Merged) {
+        match merged {
+            Merged::Done => self.followed(now, Vec::new()),
+            Merged::Waiting(paths) => self.followed(now, paths),
+            Merged::Blocked(paths) => {
+                self.merging.blocked();
+                self.intake.changed(now, paths);
+                self.tried(now, None);
+            }
+            Merged::Failed(why) => self.tried(now, Some(why)),
+        }
+    }
+
+    /// A merge was checked out, except for these files.
+    fn followed(&mut self, now: Timestamp, waiting: Vec<RepoPath>) {
+        let chance = self.chance.draw();
+        self.merging.followed(now, waiting, chance);
+        self.tried(now, None);
+    }
+
+    /// Takes what a merge left for the user to decide.
+    fn held(&mut self, held: Option<Deletions>, is_done: bool, effects: &mut Vec<Effect>) {
+        let is_answered = |said: &Said| held.as_ref().is_some_and(|held| held.commit == said.commit);
+        if self.merging.said().as_ref().is_some_and(is_answered) {
+            // The answer came while that merge was under way.
+            self.refs.unmerged = true;
+            return;
+        }
+        if is_done {
+            self.merging.forget_answer();
+        }
+        let stays = held.as_ref().map(|held| About::Deleted(held.commit));
+        if is_done || held.is_some() {
+            let is_over = |about: &About| matches!(about, About::Deleted(_)) && Some(about) != stays.as_ref();
+            self.questions.withdraw(is_over, effects);
+        }
+        if let Some(held) = held.filter(|_| self.merging.said().is_none()) {
+            self.questions.ask(Question::ManyDeleted(held), effects);
+        }
+    }
+
+    pub(super) fn observed(&mut self, now: Timestamp, id: Id, heads: Heads, classes: Result<Vec<Class>, Failure>) {
+        let classes = match classes {
+            Ok(classes) => classes,
+            Err(why) => {
+                self.heads_moved = true;
+                self.tried(now, Some(why));
+                return;
+            }
+        };
+        self.observed = Some(heads);
+        // Heads heard of before the observing began were older than what it read.
+        if !self.heads_moved {
+            self.refs.heads = heads;
+            self.rules_changed = false;
+            self.note_unpushed(now);
+        }
+        self.content.observed(id, classes);
+        self.tried(now, None);
+    }
+}

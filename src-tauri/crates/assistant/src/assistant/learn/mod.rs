@@ -1,0 +1,152 @@
+//! What each event changes in what is known.
+
+mod asked;
+mod here;
+mod remotes;
+
+use model::Timestamp;
+
+use super::{Assistant, Work};
+use crate::effect::Effect;
+use crate::event::Event;
+use crate::facts::{Failure, Id, Refs};
+use crate::network::Remote;
+use crate::syncing;
+
+impl Assistant {
+    /// Takes a fact. Each effect that this ends is no longer under way.
+    pub(super) fn learn(&mut self, now: Timestamp, event: Event, effects: &mut Vec<Effect>) {
+        match event {
+            Event::FilesChanged(paths) => {
+                self.merging.changed(now, &paths);
+                self.intake.changed(now, paths);
+            }
+            Event::CountLost(within) => {
+                self.intake.count_lost(now, within);
+                self.attempts.retry_soon(now);
+            }
+            Event::RefsMoved(refs) => {
+                self.set_refs(now, refs);
+                self.attempts.retry_soon(now);
+            }
+            Event::RemoteRefsMoved(name) => self.remote_refs_moved(&name),
+            Event::RemotesListed(listed) => self.remotes_listed(now, listed, effects),
+            Event::UnverifiedListed(remotes) => self.unverified_listed(remotes, effects),
+            Event::Unfilled => self.unfilled = true,
+            Event::RulesChanged => self.rules_changed(effects),
+            Event::PlacesChanged => self.places_changed(now),
+            Event::Paused => self.paused(effects),
+            Event::Resumed => self.resume(now),
+            Event::SyncAsked => self.sync_asked(now),
+            Event::FirstAsked => self.content.forget_offer(),
+            Event::CancelAsked { id } => self.cancel_asked(now, id, effects),
+            Event::Answered { question, yes } => self.answered(now, &question, yes),
+            Event::Woke => {}
+            Event::Looked { id, looked } => {
+                if let Some(Work::Look { everything }) = self.end_work(id) {
+                    self.looked(now, id, looked, everything, effects);
+                }
+            }
+            Event::Ingested {
+                id,
+                refs,
+                postponed,
+                failed,
+            } => {
+                self.end_work(id);
+                self.set_refs(now, refs);
+                self.ingested(now, postponed, failed);
+            }
+            Event::Restored { id, failed } => {
+                self.end_work(id);
+                self.intake.count_lost(now, None);
+                self.tried(now, failed);
+            }
+            Event::Filled { id, more, failed } => {
+                self.end_work(id);
+                self.unfilled |= more || failed.is_some();
+                self.tried(now, failed);
+            }
+            Event::Probed { id, reach } => self.probed(now, id, reach),
+            Event::Fetched { id, refs, there } => {
+                self.set_refs(now, refs);
+                self.fetched(now, id, there);
+            }
+            Event::Merged { id, refs, merged, held } => {
+                self.end_work(id);
+                self.merge_ended(now, refs, merged, held, effects);
+            }
+            Event::Pushed { id, pushed } => self.pushed(now, id, pushed),
+            Event::Observed { id, heads, classes } => {
+                self.end_work(id);
+                self.observed(now, id, heads, classes);
+            }
+            Event::Offered {
+                id,
+                candidates,
+                retry_at,
+            } => {
+                self.content.offered(id, candidates, retry_at);
+                self.offered_for = self.observed.map(|observed| observed.tree);
+            }
+            Event::Transferred { id, refs, outcomes } => {
+                self.set_refs(now, refs);
+                self.transferred(now, id, &outcomes);
+            }
+        }
+    }
+
+    fn end_work(&mut self, id: Id) -> Option<Work> {
+        let (_, work) = self.at_work.filter(|(at, _)| *at == id)?;
+        self.at_work = None;
+        Some(work)
+    }
+
+    /// Something was tried in this repository: a failure holds further work there back for a while.
+    fn tried(&mut self, now: Timestamp, failed: Option<Failure>) {
+        let Some(failure) = failed else {
+            self.attempts.succeeded();
+            return;
+        };
+        if matches!(failure, Failure::Gone(_)) {
+            // Only a look tells that, and what becomes of it.
+            self.intake.count_lost(now, None);
+        }
+        let chance = self.chance.draw();
+        self.attempts.failed(now, failure, chance);
+    }
+
+    /// True if the observations may not describe the heads.
+    pub(super) fn is_behind(&self) -> bool {
+        self.heads_moved || self.at_work.is_some_and(|(_, work)| work == Work::Observe)
+    }
+
+    /// Takes refs as somebody read them, which may be a while ago: heads are read again by the observing that follows a
+    /// change of them, and only a merge takes back that there is something to merge.
+    fn set_refs(&mut self, now: Timestamp, refs: Refs) {
+        if self.refs.heads != refs.heads {
+            self.heads_moved = true;
+            self.network.remotes.values_mut().for_each(Remote::has_news);
+        }
+        self.refs.heads = refs.heads;
+        self.refs.unmerged |= refs.unmerged;
+        self.note_unpushed(now);
+    }
+
+    fn note_unpushed(&mut self, now: Timestamp) {
+        for remote in self.network.remotes.values_mut() {
+            if syncing::lacks(remote, &self.refs.heads) {
+                remote.unpushed_since.get_or_insert(now);
+            } else {
+                remote.unpushed_since = None;
+            }
+        }
+    }
+
+    /// Cancels transfers: all, or those that the rules and remotes no longer allow.
+    fn cancel(&mut self, all: bool, effects: &mut Vec<Effect>) {
+        let cancelled = self.content.cancel(all, &self.network);
+        let held_until = None;
+        effects.extend(cancelled.into_iter().map(|id| Effect::Cancel { id, held_until }));
+    }
+}

@@ -1,0 +1,113 @@
+//! What became known of remotes, and how exchanges with them ended.
+
+use model::{Key, RemoteName, Timestamp};
+
+use super::super::Assistant;
+use crate::effect::Effect;
+use crate::facts::{Away, Failure, Heads, Id, Outcome, Pushed, Reach, RemoteFacts, Root};
+use crate::syncing;
+
+impl Assistant {
+    pub(super) fn remotes_listed(&mut self, now: Timestamp, listed: Vec<RemoteFacts>, effects: &mut Vec<Effect>) {
+        self.network.list(now, listed);
+        self.note_unpushed(now);
+        self.content.facts_changed();
+        self.cancel(false, effects);
+    }
+
+    pub(super) fn remote_refs_moved(&mut self, name: &RemoteName) {
+        if let Some(remote) = self.network.remotes.get_mut(name) {
+            remote.unfetched = true;
+            remote.has_news();
+        }
+    }
+
+    pub(super) fn places_changed(&mut self, now: Timestamp) {
+        self.network.look_again(now);
+        // There may be room where there was none.
+        self.content.forget_offer();
+        if self.root != Root::Same {
+            self.intake.count_lost(now, None);
+            self.attempts.retry_at_once();
+        }
+    }
+
+    pub(super) fn probed(&mut self, now: Timestamp, id: Id, reach: Reach) {
+        let chance = self.chance.draw();
+        if self.network.probed(now, id, reach, chance) {
+            self.note_unpushed(now);
+            self.content.facts_changed();
+        }
+    }
+
+    pub(super) fn fetched(&mut self, now: Timestamp, id: Id, there: Result<Heads, Away>) {
+        let chance = self.chance.draw();
+        let Some(remote) = self
+            .network
+            .remotes
+            .values_mut()
+            .find(|remote| remote.fetching == Some(id))
+        else {
+            return;
+        };
+        remote.fetching = None;
+        match there {
+            Ok(heads) => {
+                remote.there = Some(heads);
+                // A push that was refused keeps its back-off until it goes through: two ends must not race for ever.
+                if remote.retry_at.is_none_or(|at| at <= now) && !syncing::is_to_push(remote, &self.refs.heads) {
+                    remote.succeeded();
+                }
+            }
+            Err(away) => {
+                remote.unfetched = true;
+                remote.lost(now, away, chance);
+            }
+        }
+        self.note_unpushed(now);
+    }
+
+    pub(super) fn pushed(&mut self, now: Timestamp, id: Id, pushed: Pushed) {
+        let chance = self.chance.draw();
+        let Some(remote) = self
+            .network
+            .remotes
+            .values_mut()
+            .find(|remote| remote.pushing == Some(id))
+        else {
+            return;
+        };
+        remote.pushing = None;
+        match pushed {
+            Pushed::Done(heads) => {
+                remote.there = Some(heads);
+                remote.unpushed_since = None;
+                remote.succeeded();
+            }
+            Pushed::Refused => remote.refused(now, chance),
+            Pushed::Away(away) => remote.lost(now, away, chance),
+            Pushed::Failed(Failure::Busy(why)) => {
+                remote.trouble = Some(why);
+                remote.waits_for_lock(now, chance);
+            }
+            Pushed::Failed(Failure::Gone(why) | Failure::Other(why)) => {
+                remote.trouble = Some(why);
+                remote.failed(now, chance);
+            }
+        }
+        self.note_unpushed(now);
+    }
+
+    pub(super) fn transferred(&mut self, now: Timestamp, id: Id, outcomes: &[(Key, Outcome)]) {
+        let Some(transfer) = self.content.transfers.remove(&id) else {
+            return;
+        };
+        let chance = self.chance.draw();
+        if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Away)
+            && let Some(remote) = self.network.remotes.get_mut(&transfer.remote)
+        {
+            remote.lost(now, Away::Absent, chance);
+        }
+        self.content.ended(self.last_id, &transfer, outcomes);
+    }
+}
