@@ -30,7 +30,7 @@ pub(crate) use failures::Failures;
 pub(crate) use precedence::{Cancelled, Precedence};
 pub(crate) use reading::{Line, Reader};
 pub(crate) use setbacks::{Damage, Setbacks};
-pub(crate) use update::Wishes;
+pub(crate) use update::{Touched, Update, Wishes};
 
 /// The observations of one repository.
 pub(crate) struct Observations {

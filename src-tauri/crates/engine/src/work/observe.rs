@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
-use annex::{Presence, VectorClock};
+use annex::{Annex, Facts, Presence, TreeChange, VectorClock};
 use assistant::content::Policy;
 use assistant::{Class, Direction, Event, Heads, Id};
-use model::expression::{Preferences, Settings as Rules};
+use model::expression::{Preferences, Settings};
 use model::{Key, RemoteName, Uuid};
 
 use super::{Workshop, failure, no_lock};
-use crate::observations::{Described, Wishes};
+use crate::observations::{Described, Touched, Update, Wishes};
 use crate::rules::wishes;
 
 pub(super) fn observe(workshop: &Workshop, id: Id) -> Event {
@@ -75,33 +76,18 @@ fn log_here(workshop: &Workshop, keys: &[Key]) -> Result<(), crate::Error> {
 /// Brings the observations up to date, unless `log` is set and there are contents to be logged first.
 fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed, crate::Error> {
     let annex = workshop.annex();
-    let failed = |source| crate::Error::Observations {
-        path: annex.own_dir(),
-        source,
-    };
+    let failed = |source| failed(annex, source);
     let facts = workshop.facts()?;
-    let concerned = concerned(workshop);
-    let rules = wishes::settings(&facts);
-    let policy = workshop.rules().policy;
-    let remotes = workshop.remotes.settings();
-    let ways = remotes
-        .keys()
-        .flat_map(|name| [Direction::Send, Direction::Get].map(|direction| (name.clone(), direction)));
-    let closed: Vec<_> = ways
-        .filter(|(name, direction)| !policy.is_open(name, *direction))
-        .collect();
-    let digest = digest(&rules, &policy, &closed, &concerned);
-    let preferences = Preferences::new(&rules);
-
+    let rules = Rules::of(workshop, &facts);
     let mut observations = workshop.observations();
     if observations.is_lost() {
         observations.renew(&annex.own_dir()).map_err(failed)?;
     }
     let before = observations.described().map_err(failed)?;
     let mut update = observations.update().map_err(failed)?;
-    // A commit that is gone (history was rewritten) cannot be compared with: everything is read anew.
-    let gone = |oid: Option<model::Oid>| oid.is_some_and(|oid| !annex.has_commit(oid));
-    let before = if gone(before.tree) || gone(before.annex) {
+    // A commit that is gone (history was rewritten) cannot be compared with: everything is read again.
+    let is_gone = |oid: Option<model::Oid>| oid.is_some_and(|oid| !annex.has_commit(oid));
+    let before = if is_gone(before.tree) || is_gone(before.annex) {
         update.clear().map_err(failed)?;
         Described::default()
     } else {
@@ -113,49 +99,126 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
         tree: heads.tree.or(before.tree),
         annex: heads.annex.or(before.annex),
     };
-    let mut problem = None;
+    take_changes(annex, &mut update, &before, heads)?;
+    if before.rules != rules.digest {
+        update.touch_all().map_err(failed)?;
+    }
+    let unlogged = classify(workshop, &mut update, &rules, log).map_err(failed)?;
+    if !unlogged.is_empty() {
+        return Ok(Observed::Unlogged(unlogged));
+    }
+    update
+        .commit(&Described {
+            tree: heads.tree,
+            annex: heads.annex,
+            rules: rules.digest,
+        })
+        .map_err(failed)?;
+    workshop.count_conflicts(&observations).map_err(failed)?;
+    observations.classes().map(Observed::Classes).map_err(failed)
+}
+
+fn failed(annex: &Annex, source: rusqlite::Error) -> crate::Error {
+    crate::Error::Observations {
+        path: annex.own_dir(),
+        source,
+    }
+}
+
+/// What decides who wants the content of a key, and how it may travel.
+struct Rules {
+    preferences: Preferences,
+    policy: Arc<Policy>,
+    /// The ways that are not open to every file.
+    closed: Vec<(RemoteName, Direction)>,
+    /// The repositories whose wishes decide what is transferred from or to here.
+    concerned: Vec<Uuid>,
+    /// Changes when any of this does; only compared with what this same program wrote.
+    digest: Vec<u8>,
+}
+
+impl Rules {
+    fn of(workshop: &Workshop, facts: &Facts) -> Self {
+        let policy = workshop.rules().policy;
+        let remotes = workshop.remotes.settings();
+        let ways = remotes
+            .keys()
+            .flat_map(|name| [Direction::Send, Direction::Get].map(|direction| (name.clone(), direction)));
+        let closed: Vec<_> = ways
+            .filter(|(name, direction)| !policy.is_open(name, *direction))
+            .collect();
+        let concerned = concerned(workshop);
+        let settings = wishes::settings(facts);
+        Self {
+            digest: digest(&settings, &policy, &closed, &concerned),
+            preferences: Preferences::new(&settings),
+            policy,
+            closed,
+            concerned: concerned.into_iter().collect(),
+        }
+    }
+
+    fn wishes(&self, touched: &Touched) -> Wishes {
+        let is_barred =
+            |(name, direction): &&(RemoteName, Direction)| !self.policy.allows(name, *direction, &touched.paths);
+        Wishes {
+            want: self
+                .preferences
+                .wanting(&touched.key, &touched.paths, &touched.have, &self.concerned),
+            barred: self.closed.iter().filter(is_barred).cloned().collect(),
+        }
+    }
+}
+
+/// Takes what differs between the commits that are described and these.
+fn take_changes(annex: &Annex, update: &mut Update<'_>, before: &Described, heads: Heads) -> Result<(), crate::Error> {
+    let mut taken = Ok(());
     if let Some(tip) = heads.annex.filter(|_| heads.annex != before.annex) {
         annex.branch().changes_each(before.annex, tip, &mut |key, holders| {
-            if problem.is_none() {
-                problem = update.located(&key, holders.iter().cloned().collect()).err();
+            if taken.is_ok() {
+                taken = update.located(&key, holders.iter().cloned().collect());
             }
         })?;
     }
     if let Some(commit) = heads.tree.filter(|_| heads.tree != before.tree) {
         annex.tree_changes(before.tree, commit, &mut |change| {
-            if problem.is_some() {
-                return;
+            if taken.is_ok() {
+                taken = take_file(update, &change);
             }
-            let key = change.new.as_ref().map(|annexed| &annexed.key);
-            let named = update.named(&change.path, change.old.is_some(), key);
-            let versioned = named.and_then(|()| match annex::unversioned(&change.path) {
-                Some(file) => update.versioned(&change.path, &file, change.is_there),
-                None => Ok(()),
-            });
-            problem = versioned.err();
         })?;
     }
-    if let Some(source) = problem {
-        return Err(failed(source));
+    taken.map_err(|source| failed(annex, source))
+}
+
+fn take_file(update: &mut Update<'_>, change: &TreeChange) -> Result<(), rusqlite::Error> {
+    let key = change.new.as_ref().map(|annexed| &annexed.key);
+    update.named(&change.path, change.old.is_some(), key)?;
+    match annex::unversioned(&change.path) {
+        Some(file) => update.versioned(&change.path, &file, change.is_there),
+        None => Ok(()),
     }
-    if before.rules != digest {
-        update.touch_all().map_err(failed)?;
-    }
-    let here = annex.uuid();
-    let store = annex.store();
+}
+
+/// Finds who wants what has changed. Gives back the keys whose content is here although no log says so, if `log` is set.
+fn classify(
+    workshop: &Workshop,
+    update: &mut Update<'_>,
+    rules: &Rules,
+    log: bool,
+) -> Result<Vec<Key>, rusqlite::Error> {
+    let annex = workshop.annex();
+    let (here, store) = (annex.uuid(), annex.store());
     let mut unlogged = Vec::new();
     let is_damaged = workshop.setbacks().damaged().next().is_some();
     let is_ordered = !workshop.precedence().is_empty();
-    let among: Vec<Uuid> = concerned.into_iter().collect();
-    let classified = update.classify(annex.work_tree().map(|_| here), |touched| {
+    update.classify(annex.work_tree().map(|_| here), |touched| {
         if is_damaged {
             let mut setbacks = workshop.setbacks();
             setbacks.observed(&touched.key, &touched.paths, &touched.had, &touched.have);
         }
         if is_ordered {
-            workshop
-                .precedence()
-                .observed(&touched.key, &touched.paths, &touched.have);
+            let mut precedence = workshop.precedence();
+            precedence.observed(&touched.key, &touched.paths, &touched.have);
         }
         if touched.paths.is_empty() {
             return known(workshop, &touched.key, &touched.have, Wishes::default());
@@ -165,26 +228,9 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
         if log && never_logged && store.is_present(&touched.key) {
             unlogged.push(touched.key.clone());
         }
-        let is_barred = |(name, direction): &&(RemoteName, Direction)| !policy.allows(name, *direction, &touched.paths);
-        let wishes = Wishes {
-            want: preferences.wanting(&touched.key, &touched.paths, &touched.have, &among),
-            barred: closed.iter().filter(is_barred).cloned().collect(),
-        };
-        known(workshop, &touched.key, &touched.have, wishes)
-    });
-    classified.map_err(failed)?;
-    if !unlogged.is_empty() {
-        return Ok(Observed::Unlogged(unlogged));
-    }
-    update
-        .commit(&Described {
-            tree: heads.tree,
-            annex: heads.annex,
-            rules: digest,
-        })
-        .map_err(failed)?;
-    workshop.count_conflicts(&observations).map_err(failed)?;
-    observations.classes().map(Observed::Classes).map_err(failed)
+        known(workshop, &touched.key, &touched.have, rules.wishes(touched))
+    })?;
+    Ok(unlogged)
 }
 
 /// Has it be known who wants a content now, if something of that content failed.
@@ -207,7 +253,12 @@ fn concerned(workshop: &Workshop) -> BTreeSet<Uuid> {
 }
 
 /// Changes when the rules or the repositories concerned change; only compared with what this same program wrote.
-fn digest(rules: &Rules, policy: &Policy, closed: &[(RemoteName, Direction)], concerned: &BTreeSet<Uuid>) -> Vec<u8> {
+fn digest(
+    rules: &Settings,
+    policy: &Policy,
+    closed: &[(RemoteName, Direction)],
+    concerned: &BTreeSet<Uuid>,
+) -> Vec<u8> {
     let mut hasher = DefaultHasher::new();
     let trust: BTreeMap<_, _> = rules
         .trust
