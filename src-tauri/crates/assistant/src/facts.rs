@@ -320,6 +320,8 @@ pub struct Lot {
     pub remote: RemoteName,
     /// Which way.
     pub direction: Direction,
+    /// The repository that they come from.
+    pub source: Uuid,
     /// The repository that they go to.
     pub destination: Uuid,
 }

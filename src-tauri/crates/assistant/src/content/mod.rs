@@ -92,14 +92,15 @@ impl Content {
                     remote.allows(*direction) && !class.barred.contains(&(name.clone(), *direction))
                 };
                 if let Some(direction) = direction.filter(is_allowed) {
-                    let destination = match direction {
-                        Direction::Get => here,
-                        Direction::Send => uuid,
+                    let (source, destination) = match direction {
+                        Direction::Get => (uuid, here),
+                        Direction::Send => (here, uuid),
                     };
                     lots.push(Lot {
                         class: class.id,
                         remote: name.clone(),
                         direction,
+                        source: source.clone(),
                         destination: destination.clone(),
                     });
                 }

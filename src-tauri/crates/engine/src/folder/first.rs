@@ -61,9 +61,7 @@ pub(crate) fn put_first(
     if is_barred {
         return refused(format!("a rule keeps {path} from {to}; change the rule to let it go"));
     }
-    workshop
-        .failures()
-        .forget_key(&facts.key, remote.map(|remote| &remote.name));
+    workshop.failures().forget_key(&facts.key, destination);
     workshop
         .precedence()
         .put_first(destination, &facts.key, workshop.clock.now());
@@ -154,7 +152,7 @@ mod tests {
                 failures.set(count);
                 std::time::Duration::from_secs(60)
             };
-            let way = (&scene.remote.0, assistant::Direction::Send);
+            let way = (scene.workshop.annex().uuid(), &scene.remote.1);
             scene.workshop.failures().note(&key, way, model::Timestamp(0), count);
             failures.get()
         };

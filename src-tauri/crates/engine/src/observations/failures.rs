@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use assistant::Direction;
-use model::{Key, RemoteName, Timestamp};
+use model::{Key, Timestamp, Uuid};
 
-/// The keys that failed to transfer, by remote and direction.
+/// The keys that failed to transfer, by the repositories that they were to come from and go to.
 #[derive(Debug, Default)]
-pub(crate) struct Failures(BTreeMap<(RemoteName, Direction), BTreeMap<Key, Failure>>);
+pub(crate) struct Failures(BTreeMap<(Uuid, Uuid), BTreeMap<Key, Failure>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Failure {
@@ -22,11 +21,11 @@ impl Failures {
     pub(crate) fn note(
         &mut self,
         key: &Key,
-        (remote, direction): (&RemoteName, Direction),
+        (source, destination): (&Uuid, &Uuid),
         now: Timestamp,
         retry_after: impl Fn(u32) -> Duration,
     ) {
-        let of_way = self.0.entry((remote.clone(), direction)).or_default();
+        let of_way = self.0.entry((source.clone(), destination.clone())).or_default();
         let failure = of_way.entry(key.clone()).or_insert(Failure {
             count: 0,
             retry_at: now,
@@ -35,9 +34,9 @@ impl Failures {
         failure.retry_at = now + retry_after(failure.count);
     }
 
-    /// Tells which keys are held back for this remote and direction.
-    pub(crate) fn held(&self, remote: &RemoteName, direction: Direction, now: Timestamp) -> impl Fn(&Key) -> bool {
-        let of_way = self.0.get(&(remote.clone(), direction));
+    /// Tells which keys are held back on their way from one repository to another.
+    pub(crate) fn held(&self, source: &Uuid, destination: &Uuid, now: Timestamp) -> impl Fn(&Key) -> bool {
+        let of_way = self.0.get(&(source.clone(), destination.clone()));
         move |key| of_way.is_some_and(|of_way| of_way.get(key).is_some_and(|failure| failure.retry_at > now))
     }
 
@@ -47,22 +46,24 @@ impl Failures {
         failures.map(|failure| failure.retry_at).filter(|at| *at > now).min()
     }
 
-    /// Forgets that a key failed to be sent to a remote, or (none) to be fetched.
-    pub(crate) fn forget_key(&mut self, key: &Key, to: Option<&RemoteName>) {
-        for ((remote, direction), of_way) in &mut self.0 {
-            let is_to = match to {
-                Some(to) => *direction == Direction::Send && remote == to,
-                None => *direction == Direction::Get,
-            };
-            if is_to {
+    /// Forgets that a key failed to go to a repository.
+    pub(crate) fn forget_key(&mut self, key: &Key, to: &Uuid) {
+        for ((_, destination), of_way) in &mut self.0 {
+            if destination == to {
                 of_way.remove(key);
             }
         }
     }
 
-    /// Forgets all failures of a remote: it has come back.
-    pub(crate) fn forget_remote(&mut self, remote: &RemoteName) {
-        self.0.retain(|(of, _), _| of != remote);
+    /// Forgets all failures of exchanges with another repository, for example because it has come back.
+    pub(crate) fn forget_repository(&mut self, uuid: &Uuid) {
+        self.0
+            .retain(|(source, destination), _| source != uuid && destination != uuid);
+    }
+
+    /// Forgets all failures on the way to a repository: it has room again.
+    pub(crate) fn forget_to(&mut self, uuid: &Uuid) {
+        self.0.retain(|(_, destination), _| destination != uuid);
     }
 
     /// Forgets all failures.

@@ -29,7 +29,7 @@ impl Reader {
              ORDER BY size >= 1048576, id DESC",
         )?;
         for lot in lots {
-            let has_failed = failures.held(&lot.remote, lot.direction, now);
+            let has_failed = failures.held(&lot.source, &lot.destination, now);
             let mut rows = query.query([lot.class.0])?;
             let mut found = 0;
             while found < each
@@ -76,7 +76,7 @@ impl Reader {
                 .iter()
                 .filter(|lot| lot.class.0 == class && lot.destination == *destination)
             {
-                if !failures.held(&lot.remote, lot.direction, now)(key) {
+                if !failures.held(&lot.source, &lot.destination, now)(key) {
                     candidates.push(candidate(lot, key.clone(), size, true));
                     break;
                 }

@@ -54,6 +54,7 @@ fn lots(reader: &Reader) -> Vec<Lot> {
             class: *class,
             remote: remote.clone(),
             direction: Direction::Send,
+            source: Uuid::parse("a").unwrap(),
             destination: Uuid::parse("b").unwrap(),
         })
         .collect()
@@ -89,9 +90,9 @@ impl<'a> Asking<'a> {
 
     /// A content failed on its way to the remote.
     fn fail(&mut self, key: &Key, now: u64, retry_after: impl Fn(u32) -> Duration) {
-        let remote = RemoteName::parse("b").unwrap();
+        let (source, destination) = (Uuid::parse("a").unwrap(), Uuid::parse("b").unwrap());
         self.failures
-            .note(key, (&remote, Direction::Send), Timestamp(now), retry_after);
+            .note(key, (&source, &destination), Timestamp(now), retry_after);
     }
 }
 
@@ -191,7 +192,7 @@ fn a_failure_holds_its_key_back_until_its_time_or_until_the_remote_is_back() {
         ["old", "large"],
         "the second failure holds it back for longer"
     );
-    asking.failures.forget_remote(&RemoteName::parse("b").unwrap());
+    asking.failures.forget_repository(&Uuid::parse("b").unwrap());
     assert_eq!(asking.offered(3500), ["new", "old", "large"]);
 }
 
@@ -213,10 +214,9 @@ fn what_the_user_put_first_is_offered_first_and_what_was_cancelled_when_its_time
 
     asking.fail(&key(5, "old"), 0, |_| Duration::from_secs(9));
     assert_eq!(asking.ordered(0, 100).0, ["large", "new"]);
-    let to = RemoteName::parse("b").unwrap();
-    asking.failures.forget_key(&key(5, "old"), None);
+    asking.failures.forget_key(&key(5, "old"), &Uuid::parse("a").unwrap());
     assert_eq!(asking.ordered(0, 100).0, ["large", "new"], "it is not to come here");
-    asking.failures.forget_key(&key(5, "old"), Some(&to));
+    asking.failures.forget_key(&key(5, "old"), &there);
     assert_eq!(asking.ordered(0, 100).0, ["old", "large", "new"]);
 
     asking.precedence.hold(Cancelled {

@@ -8,7 +8,7 @@ use annex::exchange::content::{Outcome as Copied, Wanted};
 use annex::{Presence, Reached, VectorClock};
 use assistant::{Direction, Event, Id, Lot, Outcome, pacing};
 use model::{Key, RemoteName, RepoPath, Uuid};
-use remotes::{Contents, Failed, Remote, Travel};
+use remotes::{Contents, Failed, Travel};
 
 use super::{Underway, Workshop};
 use crate::observations::{Damage, Reader};
@@ -203,17 +203,22 @@ pub(crate) fn look_for_room(workshop: &Workshop) -> bool {
         let (Some(size), Ok(facts)) = (key.size(), workshop.facts()) else {
             continue;
         };
-        let has_room = match direction {
-            Direction::Get => annex::settings::has_room(workshop.annex(), size, &facts.config),
-            Direction::Send => {
-                let remote = workshop.remotes.get(&name);
-                let contents = remote.as_ref().and_then(Remote::contents);
-                contents.is_some_and(|contents| contents.has_room(size, &facts.config))
+        let remote = workshop.remotes.get(&name);
+        let (destination, has_room) = match (direction, &remote) {
+            (Direction::Get, _) => {
+                let has_room = annex::settings::has_room(workshop.annex(), size, &facts.config);
+                (workshop.annex().uuid(), has_room)
             }
+            (Direction::Send, Some(remote)) => {
+                let contents = remote.contents();
+                let has_room = contents.is_some_and(|contents| contents.has_room(size, &facts.config));
+                (remote.uuid(), has_room)
+            }
+            (Direction::Send, None) => continue,
         };
         if has_room {
             workshop.setbacks().has_room(&name, direction, &key);
-            workshop.failures().forget_remote(&name);
+            workshop.failures().forget_to(destination);
             is_found = true;
         }
     }
@@ -277,7 +282,7 @@ fn conclude(workshop: &Workshop, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied
             .log
             .note(format!("{verb} {} {preposition} {name}", files(stored)));
     }
-    remember_failures(workshop, (name, direction), &outcomes);
+    remember_failures(workshop, (source, destination), &outcomes);
     let cancelled = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Cancelled);
     let cancelled = cancelled.map(|(key, _)| key.clone()).collect();
     if let Some(held) = workshop.transfers.held(id, destination, cancelled) {
@@ -325,7 +330,7 @@ fn damage(workshop: &Workshop, key: &Key) -> Option<Damage> {
     Some(Damage { path, have })
 }
 
-fn remember_failures(workshop: &Workshop, way: (&RemoteName, Direction), outcomes: &[(Key, Outcome)]) {
+fn remember_failures(workshop: &Workshop, way: (&Uuid, &Uuid), outcomes: &[(Key, Outcome)]) {
     let mut failures = workshop.failures();
     let now = workshop.clock.now();
     for (key, outcome) in outcomes {

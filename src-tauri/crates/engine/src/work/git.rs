@@ -29,7 +29,7 @@ pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Mo
                 if let Some(git) = remote.git() {
                     git.clear_up();
                 }
-                workshop.failures().forget_remote(name);
+                workshop.failures().forget_repository(&uuid);
             }
             workshop.remotes.set_reached(name, Some(remote));
             Reach::Here(uuid)

@@ -294,6 +294,7 @@ fn what_the_user_cancels_is_held_back_until_its_time_or_until_it_is_asked_for() 
             class: class.id,
             remote: name.clone(),
             direction: Direction::Send,
+            source: workshop.annex().uuid().clone(),
             destination: remote.clone(),
         });
         let (id, lots, limit) = (Id(3), lots.collect(), 100);
