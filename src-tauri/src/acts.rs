@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use contract::{Answer, Command, Reply, Request, Setting, Status};
 use engine::Door;
-use gtk::glib;
+use jiff::{ToSpan as _, ZonedDateTime};
 use serde::{Deserialize, Serialize};
 use tauri::AppHandle;
 use tokio::sync::mpsc::UnboundedSender;
@@ -42,22 +42,24 @@ pub(crate) enum Span {
 }
 
 /// When tomorrow begins, for whoever pauses until then: when people get up.
-const MORNING: i32 = 7;
+const MORNING: i8 = 7;
 
 impl Span {
     /// When it ends by itself, seconds since the epoch.
-    fn until(self, now: &glib::DateTime) -> Option<u64> {
+    fn until(self, now: &ZonedDateTime) -> Option<u64> {
         let end = match self {
             Self::UntilResumed => return None,
-            Self::Minutes(minutes) => now.add_minutes(i32::try_from(minutes).ok()?).ok()?,
+            Self::Minutes(minutes) => now.checked_add(i64::from(minutes).minutes()).ok()?,
             Self::UntilTomorrow => {
                 // Whoever is still up after midnight means the morning of the same date.
-                let date = now.add_days(i32::from(now.hour() >= MORNING)).ok()?;
-                let (year, month, day) = date.ymd();
-                glib::DateTime::new(&now.timezone(), year, month, day, MORNING, 0, 0.0).ok()?
+                let days = i64::from(now.hour() >= MORNING).days();
+                let date = now.date().checked_add(days).ok()?;
+                date.at(MORNING, 0, 0, 0)
+                    .to_zoned_datetime(now.time_zone().clone())
+                    .ok()?
             }
         };
-        u64::try_from(end.to_unix()).ok()
+        u64::try_from(end.timestamp().as_second()).ok()
     }
 }
 
@@ -79,8 +81,7 @@ impl Doer<'_> {
             Act::Ask(folder, command) => self.ask(folder, command),
             Act::Request(request) => self.request([request]),
             Act::PauseAll(span) => {
-                // Without a clock that can be read, a pause without an end is what cannot be missed.
-                let until = glib::DateTime::now_local().ok().and_then(|now| span.until(&now));
+                let until = span.until(&ZonedDateTime::now());
                 self.ask_all(status, &Command::Pause { until });
             }
             Act::ResumeAll => self.ask_all(status, &Command::Resume),
@@ -167,16 +168,20 @@ pub(crate) async fn show(path: String, said: UnboundedSender<Said>) {
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+    use jiff::tz::{Offset, TimeZone};
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
 
     #[test]
     fn a_pause_ends_when_it_was_said() {
-        let zone = |name| glib::TimeZone::from_identifier(Some(name)).unwrap();
-        let at = |zone, day, hour, minute| glib::DateTime::new(zone, 2026, 11, day, hour, minute, 0.0).unwrap();
-        let utc = zone("UTC");
-        let east = zone("+05:30");
+        let at = |zone: &TimeZone, day, hour, minute| {
+            let local = date(2026, 11, day).at(hour, minute, 0, 0);
+            local.to_zoned_datetime(zone.clone()).unwrap()
+        };
+        let utc = TimeZone::UTC;
+        let east = TimeZone::fixed(Offset::from_seconds(5 * 3600 + 1800).unwrap());
         let table = [
             (at(&utc, 24, 17, 10), Span::Minutes(30), Some(at(&utc, 24, 17, 40))),
             (at(&utc, 24, 23, 40), Span::Minutes(60), Some(at(&utc, 25, 0, 40))),
@@ -188,7 +193,7 @@ mod tests {
             (at(&utc, 24, 17, 10), Span::UntilResumed, None),
         ];
         for (now, span, end) in table {
-            let end = end.map(|end| u64::try_from(end.to_unix()).unwrap());
+            let end = end.map(|end| u64::try_from(end.timestamp().as_second()).unwrap());
             assert_eq!(span.until(&now), end, "{span:?} at {now:?}");
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use contract::Status;
 use engine::{Door, Engine, SettingsFile};
-use gtk::glib::TimeZone;
+use jiff::tz::TimeZone;
 use tauri::AppHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::unbounded_channel;
@@ -193,7 +193,7 @@ async fn show(mut status: watch::Receiver<Status>, item: TrayItem) {
     let mut pace = Pace::default();
     let mut shown = None;
     loop {
-        let wanted = Tray::of(&status.borrow_and_update(), &TimeZone::local());
+        let wanted = Tray::of(&status.borrow_and_update(), &TimeZone::system());
         let next = pace.next(Instant::now(), wanted);
         let due = match next {
             Next::Show(tray) => {

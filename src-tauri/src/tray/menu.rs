@@ -4,7 +4,7 @@ mod drives;
 mod pauses;
 
 use contract::{Change, Command, Folder, Status};
-use gtk::glib::TimeZone;
+use jiff::tz::TimeZone;
 
 use super::{headline, name, text};
 use crate::acts::Act;
@@ -157,7 +157,7 @@ pub(crate) mod tests {
     use crate::acts::Span;
 
     fn menu(status: &Status) -> Vec<Item> {
-        of(status, &TimeZone::utc())
+        of(status, &TimeZone::UTC)
     }
 
     pub(super) fn acts(items: &[Item]) -> Vec<Act> {

@@ -7,7 +7,7 @@ pub(crate) mod pace;
 pub(crate) mod scheme;
 
 use contract::{Folder, State, Status};
-use gtk::glib::TimeZone;
+use jiff::tz::TimeZone;
 
 use icon::Icon;
 use menu::Item;
@@ -140,7 +140,7 @@ pub(crate) mod tests {
             .map(|number| folder(&format!("/home/ann/{number}"), State::Safe))
             .collect();
         folders.push(folder("/home/ann/Tom & <Ann>", State::NeedsYou));
-        let tray = Tray::of(&Status::of(folders), &TimeZone::utc());
+        let tray = Tray::of(&Status::of(folders), &TimeZone::UTC);
         let lines: Vec<&str> = tray.tooltip.lines().collect();
         assert_eq!(lines.len(), 6);
         assert_eq!(lines[0], "Tom ＆ ‹Ann›: NeedsYou");
@@ -153,7 +153,7 @@ pub(crate) mod tests {
             problems: vec![problem("/media/stick/Films is not kept in sync: it is not there.")],
             ..Status::of(vec![folder("/home/ann/Notes", State::Safe)])
         };
-        let tray = Tray::of(&status, &TimeZone::utc());
+        let tray = Tray::of(&status, &TimeZone::UTC);
         assert_eq!(tray.icon, Icon::NeedsYou);
         assert_eq!(
             tray.tooltip,
@@ -164,7 +164,7 @@ pub(crate) mod tests {
     #[test]
     fn folders_of_the_same_name_are_told_apart() {
         let folders = vec![folder("/a/Photos", State::Paused), folder("/b/Photos", State::Safe)];
-        let tray = Tray::of(&Status::of(folders), &TimeZone::utc());
+        let tray = Tray::of(&Status::of(folders), &TimeZone::UTC);
         assert_eq!(tray.tooltip, "/a/Photos: Paused\n/b/Photos: Safe");
     }
 

@@ -1,7 +1,8 @@
 //! What holds contents up: pauses, and how fast they may travel.
 
 use contract::{Pause, PauseReason, Status};
-use gtk::glib::{DateTime, TimeZone};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::{Item, entry};
 use crate::acts::{Act, Span};
@@ -48,9 +49,8 @@ pub(super) fn paused(pause: Pause, zone: &TimeZone) -> String {
 }
 
 fn hour(at: u64, zone: &TimeZone) -> Option<String> {
-    let utc = DateTime::from_unix_utc(i64::try_from(at).ok()?).ok()?;
-    let local = utc.to_timezone(zone).ok()?.format("%a %H:%M").ok()?;
-    Some(local.to_string())
+    let at = Timestamp::from_second(i64::try_from(at).ok()?).ok()?;
+    Some(at.to_zoned_datetime(zone.clone()).strftime("%a %H:%M").to_string())
 }
 
 /// How fast contents travel; nothing where no settings are kept.
@@ -74,9 +74,8 @@ pub(super) fn speed(status: &Status) -> Option<Item> {
 
 #[cfg(test)]
 mod tests {
-    use contract::Settings;
-
-    use contract::{Folder, State};
+    use contract::{Folder, Settings, State};
+    use jiff::tz::Offset;
 
     use super::super::super::tests::folder;
     use super::super::tests::{acts, shown};
@@ -90,7 +89,7 @@ mod tests {
             pause: *pause,
             ..folder("/home/ann/Photos", State::Waiting)
         });
-        let zone = TimeZone::from_identifier(Some("+05:30")).unwrap();
+        let zone = TimeZone::fixed(Offset::from_seconds(5 * 3600 + 1800).unwrap());
         let menu = pause(&Status::of(folders.collect()), &zone);
         shown(menu.as_slice(), 0)
     }
@@ -137,7 +136,7 @@ mod tests {
             pause: because(PauseReason::Battery, None),
             ..folder("/home/ann/Photos", State::Paused)
         }]);
-        let menu = pause(&paused, &TimeZone::utc()).unwrap();
+        let menu = pause(&paused, &TimeZone::UTC).unwrap();
         let expected = [
             Act::ResumeAll,
             Act::PauseAll(Span::Minutes(30)),

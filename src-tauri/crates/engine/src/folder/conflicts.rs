@@ -149,9 +149,9 @@ fn remark(brought: Option<&Brought>) -> String {
     let who = brought.map(|brought| sanitised(&brought.who)).unwrap_or_default();
     let date = brought.and_then(|brought| {
         let at = i64::try_from(brought.at).ok()?;
-        time::OffsetDateTime::from_unix_timestamp(at).ok()
+        jiff::Timestamp::from_second(at).ok()
     });
-    let date = date.map(|at| at.date().to_string());
+    let date = date.map(|at| at.strftime("%Y-%m-%d").to_string());
     match (who.is_empty(), date) {
         (true, None) => "version".to_owned(),
         (true, Some(date)) => date,

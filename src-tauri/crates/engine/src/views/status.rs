@@ -11,6 +11,7 @@ use annex::settings::{Address, RemoteSettings};
 use annex::{Annex, Facts};
 use assistant::{About, Assistant, Class, Deletions, Direction, Question, Reach, RemoteView, Root};
 use contract::{Action, Contact, Folder, Held, Pause, PauseReason, Place, Problem, Progress, State, Work};
+use jiff::Timestamp;
 use model::expression::Trust;
 use model::{RemoteName, Uuid};
 use surroundings::Why;
@@ -215,11 +216,8 @@ fn deleted_elsewhere(deletions: &Deletions) -> String {
         .filter(|who| !who.trim().is_empty())
         .unwrap_or("Somebody");
     let place = place.as_ref().map(|place| format!(" in {place}")).unwrap_or_default();
-    let at = at.and_then(|at| time::OffsetDateTime::from_unix_timestamp(i64::try_from(at).ok()?).ok());
-    let at = at.map(|at| {
-        let (day, month, year) = (at.day(), at.month(), at.year());
-        format!(" on {day} {month} {year} at {:02}:{:02} UTC", at.hour(), at.minute())
-    });
+    let at = at.and_then(|at| Timestamp::from_second(i64::try_from(at).ok()?).ok());
+    let at = at.map(|at| at.strftime(" on %-d %B %Y at %H:%M UTC").to_string());
     let at = at.unwrap_or_default();
     format!(
         "{who} deleted {removed} of the {of} files of this folder{place}{at}. Should they be deleted here too? Until \
