@@ -18,7 +18,7 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts'],
     environment: 'jsdom',
-    setupFiles: ['src/patience.ts', 'src/layout.ts'],
+    setupFiles: ['src/testing/patience.ts', 'src/testing/layout.ts'],
     testTimeout: 20_000,
   },
   // Without this, tests would get Svelte's build for servers.

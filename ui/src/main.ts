@@ -1,8 +1,8 @@
-import './app.css';
+import './app/app.css';
 
 import { mount } from 'svelte';
 
-import App from './App.svelte';
+import App from './app/App.svelte';
 import type { Backend } from './backend';
 import { tauri } from './backend/tauri';
 

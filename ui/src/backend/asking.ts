@@ -1,6 +1,6 @@
 import type { Answer, Command, Reply, Request } from '../contract';
+import { sentence } from '../shared/format';
 import { text } from '../text';
-import { sentence } from '../text/format';
 import type { Backend } from '.';
 
 type Refused = { refused: string };

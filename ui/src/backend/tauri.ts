@@ -1,8 +1,8 @@
 import { Channel, invoke } from '@tauri-apps/api/core';
 
 import type { Answer, News, Reply, Status } from '../contract';
-import { updated } from '../logic/update';
 import type { Backend } from '.';
+import { updated } from './update';
 
 /** The program that this window is part of. */
 export const tauri: Backend = {

@@ -1,6 +1,6 @@
 import type { Command, Conflict, Folder, FolderSetting, Keeping, Reply, Rules } from '../../contract';
-import { untold } from '../../logic/keeps';
-import { isSame } from '../../logic/rules';
+import { untold } from '../../pages/rules/keeps';
+import { isSame } from '../../pages/rules/rules';
 import { activity } from './activity';
 import { ofFewCopies, page, preview, tree, why } from './files';
 import { folderSettings, now } from './samples';

@@ -1,7 +1,7 @@
 import type { Amount, Branch, File, Folder, Page, Path, Place, Preview, Rule, Which, Why } from '../../contract';
-import { choice } from '../../logic/keeps';
-import { hex } from '../../logic/path';
-import { carries, effective } from '../../logic/rules';
+import { choice } from '../../pages/rules/keeps';
+import { carries, effective } from '../../pages/rules/rules';
+import { hex } from '../../shared/path';
 
 /** As many as the engine gives at the most. */
 const AT_MOST = 500;

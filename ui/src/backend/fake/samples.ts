@@ -1,5 +1,5 @@
 import type { Change, Deed, Drive, Folder, FolderSettings, Place, Problem, Settings, Status } from '../../contract';
-import { hex } from '../../logic/path';
+import { hex } from '../../shared/path';
 
 export const GB = 1_000_000_000;
 

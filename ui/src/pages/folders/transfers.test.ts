@@ -1,0 +1,112 @@
+import { cleanup, fireEvent, render, screen, within } from '@testing-library/svelte';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+import { folder, place } from '../../backend/fake/samples';
+import type { File, Folder, Place, Progress, Reply } from '../../contract';
+import FileList from '../../shared/FileList.svelte';
+import { hex } from '../../shared/path';
+import { program } from '../../testing/program';
+import FolderCard from './FolderCard.svelte';
+
+afterEach(cleanup);
+
+const film = (id: string, what: string): Progress => ({ id, place: 'stick', direction: 'sending', what, done: 1, total: 9 });
+
+function sending(transfers: Progress[], differs: Partial<Place> = {}): Folder {
+  return folder('/a', { state: 'working', places: [place('stick', { wants: 2, wants_bytes: 90, ...differs })], transfers });
+}
+
+describe('a transfer', () => {
+  it('is cancelled by its name, and the focus is not lost with it', async () => {
+    const backend = program(() => 'done');
+    const { rerender } = render(FolderCard, { folder: sending([film('1', 'a.mkv'), film('2', 'b.mkv')]), backend });
+    const button = screen.getByRole('button', { name: 'Cancel: a.mkv' });
+    button.focus();
+    await fireEvent.click(button);
+    // Before the status tells it.
+    await fireEvent.click(button);
+    expect(backend.ask.mock.calls).toEqual([['/a', { cancel: { transfer: '1' } }]]);
+    const until = Math.floor(Date.now() / 1000) + 60;
+    await rerender({ folder: sending([film('2', 'b.mkv')], { held: { files: 1, until } }) });
+    expect(screen.getByText(/^1 file was cancelled and goes on at .*\. “Sync now” or “Next” brings it at once\.$/)).toBeTruthy();
+    expect(document.activeElement?.textContent).toBe('stick');
+    // Another one that ends takes nothing away.
+    const other = screen.getByRole('button', { name: 'Cancel: b.mkv' });
+    other.focus();
+    await rerender({ folder: sending([film('2', 'b.mkv'), film('3', 'c.mkv')]) });
+    expect(document.activeElement).toBe(other);
+  });
+
+  it('that has ended already is not cancelled, and that is said', async () => {
+    const backend = program(() => ({ refused: 'that transfer has ended already; nothing was cancelled' }));
+    render(FolderCard, { folder: sending([film('1', 'a.mkv')]), backend });
+    await fireEvent.click(screen.getByRole('button', { name: 'Cancel: a.mkv' }));
+    expect((await screen.findByRole('alert')).textContent).toBe('That transfer has ended already; nothing was cancelled');
+  });
+
+  it('moves the bar of its place, which does not go back when it has ended', async () => {
+    const backend = program(() => 'done');
+    const value = (): number => screen.getByRole<HTMLProgressElement>('progressbar', { name: 'Already at stick' }).value;
+    const whole = { bytes: 100 };
+    const { rerender } = render(FolderCard, { folder: { ...sending([{ ...film('1', 'a.mkv'), done: 0 }]), ...whole }, backend });
+    expect(value()).toBe(10);
+    await rerender({ folder: { ...sending([{ ...film('1', 'a.mkv'), done: 9 }]), ...whole } });
+    expect(value()).toBe(19);
+    await rerender({ folder: { ...sending([]), ...whole } });
+    expect(value()).toBe(19);
+    await rerender({ folder: { ...sending([], { wants: 1, wants_bytes: 81 }), ...whole } });
+    expect(value()).toBe(19);
+  });
+
+  it('that did not bring what it was to bring moves the bar back, though no status says so', async () => {
+    vi.useFakeTimers();
+    try {
+      const value = (): number => screen.getByRole<HTMLProgressElement>('progressbar', { name: 'Already at stick' }).value;
+      const whole = { bytes: 100 };
+      const { rerender } = render(FolderCard, { folder: { ...sending([film('1', 'a.mkv')]), ...whole }, backend: program(() => 'done') });
+      await rerender({ folder: { ...sending([{ ...film('1', 'a.mkv'), done: 9 }]), ...whole } });
+      await rerender({ folder: { ...sending([]), ...whole } });
+      expect(value()).toBe(19);
+      await vi.advanceTimersByTimeAsync(40_000);
+      expect(value()).toBe(10);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('to the folder that was cancelled is told of with the folder', () => {
+    render(FolderCard, { folder: folder('/a', { state: 'waiting', held: { files: 3, until: 1 } }), backend: program(() => 'done') });
+    expect(screen.getByText(/^3 files were cancelled and go on from 1 Jan 1970/)).toBeTruthy();
+  });
+});
+
+describe('a file that waits', () => {
+  const file = (name: string): File => ({ path: { shown: name, bytes: hex(name) }, bytes: 1, is_here: true, copies: 1 });
+  const listing = (answer: Reply): ReturnType<typeof program> =>
+    program((command) => (typeof command === 'object' && 'files' in command ? { files: { total: 2, files: [file('a.jpg'), file('b.jpg')] } } : answer));
+
+  it.each([
+    [{ 'wanted-by': 'stick' }, 'stick'],
+    ['wanted-here' as const, null],
+  ])('of %o is put first, and what comes of that is said', async (which, to) => {
+    const backend = listing({ said: 'it is the next to go' });
+    render(FileList, { backend, folder: '/a', which, label: 'Files' });
+    const list = await screen.findByRole('region', { name: 'Files' });
+    await fireEvent.click(await within(list).findByRole('button', { name: 'Next: b.jpg' }));
+    expect(backend.ask).toHaveBeenLastCalledWith('/a', { first: { path: hex('b.jpg'), place: to } });
+    expect((await screen.findByText('b.jpg: it is the next to go')).closest('[role=status]')).toBeTruthy();
+  });
+
+  it('that a rule holds back is refused in words', async () => {
+    const backend = listing({ refused: 'a rule keeps a.jpg from stick' });
+    render(FileList, { backend, folder: '/a', which: { 'wanted-by': 'stick' }, label: 'Files' });
+    await fireEvent.click(await screen.findByRole('button', { name: 'Next: a.jpg' }));
+    expect((await screen.findByRole('alert')).textContent).toBe('A rule keeps a.jpg from stick');
+  });
+
+  it('for nothing is not put first', async () => {
+    render(FileList, { backend: listing('done'), folder: '/a', which: 'few-copies', label: 'Files' });
+    await screen.findByRole('link', { name: 'a.jpg' });
+    expect(screen.queryByRole('button')).toBeNull();
+  });
+});

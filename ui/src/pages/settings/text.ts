@@ -1,0 +1,87 @@
+import type { Look, Origin } from '../../contract';
+import type { NoLimit, Wrong } from './settings';
+
+/** The key of a setting, and where it is written. */
+export interface Written {
+  key: string;
+  where: string;
+}
+
+const UNCLEAR =
+  'It is not clear whether the comma marks thousands or a fraction, so nothing was changed. Write it with a point, or without the comma.';
+
+const file = (key: string): Written => ({ key, where: '' });
+const ofGit = (key: string): Written => ({ key, where: 'in .git/config.' });
+
+/** The words of the page Settings. */
+export const settings = {
+  hint: 'Each change is in force at once.',
+  file: 'Settings are written in',
+  fileHint: 'You may edit that file too.',
+  noFile: 'This program was started without a settings file, so changes last until it ends.',
+  general: 'In general',
+  autostart: 'Start when I log in',
+  notifications: 'Show notifications',
+  notificationsHint: 'Those about danger are always shown.',
+  speed: 'Speed and times',
+  limitUp: 'Send at most',
+  limitDown: 'Receive at most',
+  unit: 'MB a second',
+  limitHint: 'All folders together. Empty: no limit.',
+  noLimit: {
+    'not-a-limit': 'This is not a number above zero, so nothing was changed.',
+    unclear: UNCLEAR,
+  } satisfies Record<NoLimit, string>,
+  battery: 'Pause while this computer runs on battery',
+  metered: 'Pause exchange with other computers while the network costs money',
+  looks: 'Look',
+  look: { system: 'As the desktop', light: 'Light', dark: 'Dark' } satisfies Record<Look, string>,
+  declined: 'Drives that are not used',
+  declinedHint: 'You are not asked about them again.',
+  reconsider: 'Ask again',
+  reconsiderNamed: (name: string): string => `Ask again about ${name}`,
+  written: {
+    autostart: file('autostart'),
+    notifications: file('notifications'),
+    'limit-up': file('limits.upload'),
+    'limit-down': file('limits.download'),
+    'pause-on-battery': file('pause.on-battery'),
+    'pause-on-metered': file('pause.on-metered'),
+    look: file('look'),
+    copies: { key: 'numcopies', where: 'on the git-annex branch: the same for all clones.' },
+    reserve: ofGit('annex.diskreserve'),
+    unlocked: ofGit('annex.addunlocked'),
+  },
+  keeping: 'Copies and space:',
+  copies: 'Copies to keep of each file',
+  reserve: 'Leave free on this disk',
+  reserveUnit: 'Such as 500 MB. Empty: not set.',
+  unlocked: 'Add new files unlocked',
+  unlockedHint: 'They are ordinary files then, instead of links.',
+  expression: 'New files are added unlocked by an expression:',
+  origin: (origin: Origin): string => {
+    if (origin === 'here') {
+      return '';
+    }
+    if (origin === 'default') {
+      return 'Not set; this is what git-annex does then.';
+    }
+    return 'weaker' in origin
+      ? `Set by ${origin.weaker}. What you set here holds before that.`
+      : `Set by ${origin.stronger}, which holds before what is set here. Change it there.`;
+  },
+  wrong: {
+    'not-copies': 'This is not a whole number above zero, so nothing was changed.',
+    'no-unit': 'A size needs a unit, such as MB or GB, so nothing was changed.',
+    unclear: UNCLEAR,
+  } satisfies Record<Wrong, string>,
+  folders: 'Folders',
+  leave: 'Stop keeping…',
+  leaveNamed: (name: string): string => `Stop keeping ${name}…`,
+  leaveTitle: (name: string): string => `Stop keeping ${name} in sync?`,
+  leaveHint: 'Its files stay where they are, and so do all copies. You can add it again at any time.',
+  leaveYes: 'Stop keeping it',
+  leaveNo: 'Keep it',
+  changed: 'Changed.',
+  undo: 'Undo',
+};

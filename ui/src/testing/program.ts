@@ -1,0 +1,26 @@
+import { vi } from 'vitest';
+
+import type { Backend } from '../backend';
+import { status } from '../backend/fake/samples';
+import type { Answer, Command, File, Reply, Request } from '../contract';
+import { hex } from '../shared/path';
+
+/** A program that answers as a test tells it. */
+export function program(
+  reply: (command: Command) => Reply | Promise<Reply>,
+  answer: (request: Request) => Promise<Answer> = () => Promise.reject(new Error('nobody asks this here')),
+): Backend & { ask: ReturnType<typeof vi.fn<Backend['ask']>>; request: ReturnType<typeof vi.fn<Backend['request']>> } {
+  return {
+    status: () => Promise.resolve(status([])),
+    ask: vi.fn<Backend['ask']>((_, command) => Promise.resolve(reply(command))),
+    request: vi.fn<Backend['request']>(answer),
+    show: vi.fn<Backend['show']>(() => Promise.resolve()),
+    watch: () => Promise.resolve(() => undefined),
+  };
+}
+
+export const nobody = (): Promise<never> => Promise.reject(new Error('gone'));
+
+export function file(name: string): File {
+  return { path: { shown: name, bytes: hex(name) }, bytes: 1, is_here: true, copies: 1 };
+}
