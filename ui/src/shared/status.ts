@@ -14,7 +14,7 @@ export function headline(folder: Folder, now: Date): string {
     case 'paused':
       return pauseSentence(folder.pause, now);
     case 'safe':
-      return text.headline.safe;
+      return text.folders.safe;
     case 'needs-you':
     case 'stopped':
     case 'working':
@@ -30,16 +30,16 @@ const STATES = Object.keys(text.state) as State[];
 export function overall({ folders, refused }: Status): string {
   const states = [...folders.map((folder) => folder.state), ...refused.map((): State => 'needs-you')];
   if (states.length === 0) {
-    return text.overall.none;
+    return text.folders.overall.none;
   }
   const counts = STATES.map((state) => ({ state, count: states.filter((one) => one === state).length }));
   const present = counts.filter(({ count }) => count > 0);
   if (present.every(({ state }) => state === 'safe')) {
-    return text.overall.safe(states.length);
+    return text.folders.overall.safe(states.length);
   }
-  return text.overall.some(
+  return text.folders.overall.some(
     states.length,
-    present.map(({ state, count }) => text.overall.state(count, state)),
+    present.map(({ state, count }) => text.folders.overall.state(count, state)),
   );
 }
 
@@ -53,7 +53,7 @@ export function news(before: Status | null, after: Status): string {
   const states = new Map(before?.folders.map((folder) => [folder.path, folder.state]));
   return after.folders
     .filter((folder) => states.has(folder.path) && states.get(folder.path) !== folder.state)
-    .map((folder) => text.changed(folderName(folder.path), text.state[folder.state]))
+    .map((folder) => text.app.changed(folderName(folder.path), text.state[folder.state]))
     .join(', ');
 }
 

@@ -31,12 +31,12 @@ export function pauseEnd(length: PauseLength, now: Date): number | null {
 /** Why nothing moves, and until when, in one sentence. */
 export function pauseSentence(pause: Pause | null, now: Date): string {
   if (pause === null) {
-    return text.pause.open;
+    return text.folders.pause.open;
   }
   switch (pause.reason) {
     case 'asked':
-      return pause.until === null ? text.pause.open : text.pause.until(moment(pause.until, now));
+      return pause.until === null ? text.folders.pause.open : text.folders.pause.until(moment(pause.until, now));
     case 'battery':
-      return text.pause.battery;
+      return text.folders.pause.battery;
   }
 }

@@ -79,6 +79,5 @@ export const rules = {
   applied: 'The rules are in force.',
   undo: 'Undo',
   undone: 'The rules are as they were before.',
-  size: (count: number, size: number): string => `${files(count)} · ${bytes(size)}`,
   reread: 'Read them again',
 };

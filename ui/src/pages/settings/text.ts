@@ -76,12 +76,6 @@ export const settings = {
     unclear: UNCLEAR,
   } satisfies Record<Wrong, string>,
   folders: 'Folders',
-  leave: 'Stop keeping…',
-  leaveNamed: (name: string): string => `Stop keeping ${name}…`,
-  leaveTitle: (name: string): string => `Stop keeping ${name} in sync?`,
-  leaveHint: 'Its files stay where they are, and so do all copies. You can add it again at any time.',
-  leaveYes: 'Stop keeping it',
-  leaveNo: 'Keep it',
   changed: 'Changed.',
   undo: 'Undo',
 };
