@@ -16,10 +16,15 @@ export default defineConfig({
     assetsInlineLimit: 0,
   },
   test: {
-    include: ['src/**/*.test.ts'],
-    environment: 'jsdom',
-    setupFiles: ['src/testing/patience.ts', 'src/testing/layout.ts'],
     testTimeout: 20_000,
+    projects: [
+      // A test is called like what it tests: a component, with a capital, needs a page; plain functions do not.
+      {
+        extends: true,
+        test: { name: 'components', include: ['src/**/[A-Z]*.test.ts'], environment: 'jsdom', setupFiles: ['src/testing/dom.ts'] },
+      },
+      { extends: true, test: { name: 'functions', include: ['src/**/[a-z]*.test.ts'], environment: 'node' } },
+    ],
   },
   // Without this, tests would get Svelte's build for servers.
   ...(process.env['VITEST'] ? { resolve: { conditions: ['browser'] } } : {}),

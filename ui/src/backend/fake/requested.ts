@@ -1,5 +1,5 @@
 import type { Answer, Drive, Found, Request, Standing, Status } from '../../contract';
-import { driveKind } from '../../pages/drives/drives';
+import { driveKind } from '../../pages/drives/standing';
 import { folder, place } from './samples';
 import { withSetting } from './settings';
 

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 
 import { folder, place } from '../../backend/fake/samples';
 import type { Direction, Progress } from '../../contract';
-import { timeLeft } from '../../shared/format';
 import { bytesLeft, type Sample, sampled, secondsLeft } from './pace';
 
 /** What is said after each of these amounts, one a second. */
@@ -57,22 +56,5 @@ describe('the time left', () => {
     const transfers = [of('stick', 'sending', 2), of('stick', 'sending', 3), of('stick', 'receiving', 4), of('disk', 'sending', 5)];
     expect(bytesLeft(folder('/a', { transfers }), place('stick', { wants_bytes: 20 }))).toBe(15);
     expect(bytesLeft(folder('/a', { transfers }), place('stick', { wants_bytes: 1 }))).toBe(0);
-  });
-
-  it('is said in round words', () => {
-    const minute = 60;
-    const hour = 60 * minute;
-    const table: [number, string][] = [
-      [0, 'less than a minute left'],
-      [59, 'less than a minute left'],
-      [minute, 'about 1 minute left'],
-      [3.4 * minute, 'about 3 minutes left'],
-      [32 * minute, 'about 30 minutes left'],
-      [59 * minute, 'about 1 hour left'],
-      [5.4 * hour, 'about 5 hours left'],
-      [23.7 * hour, 'about 1 day left'],
-      [100 * hour, 'about 4 days left'],
-    ];
-    expect(table.map(([seconds]) => timeLeft(seconds))).toEqual(table.map(([, words]) => words));
   });
 });

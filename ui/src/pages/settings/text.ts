@@ -1,5 +1,5 @@
 import type { Look, Origin } from '../../contract';
-import type { NoLimit, Wrong } from './settings';
+import type { NoLimit, Wrong } from './typed';
 
 /** The key of a setting, and where it is written. */
 export interface Written {

@@ -1,11 +1,9 @@
-import { cleanup, fireEvent, render, screen, within } from '@testing-library/svelte';
+import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { folder, place } from '../../backend/fake/samples';
-import type { File, Folder, Place, Progress, Reply } from '../../contract';
-import FileList from '../../shared/FileList.svelte';
-import { hex } from '../../shared/path';
-import { program } from '../../testing/program';
+import type { Folder, Place, Progress } from '../../contract';
+import { nobody, program } from '../../testing/program';
 import FolderCard from './FolderCard.svelte';
 
 afterEach(cleanup);
@@ -15,6 +13,34 @@ const film = (id: string, what: string): Progress => ({ id, place: 'stick', dire
 function sending(transfers: Progress[], differs: Partial<Place> = {}): Folder {
   return folder('/a', { state: 'working', places: [place('stick', { wants: 2, wants_bytes: 90, ...differs })], transfers });
 }
+
+describe('a place', () => {
+  it('says how long it still takes, and no more when nothing moves or all is paused', async () => {
+    vi.useFakeTimers();
+    try {
+      const stick = place('stick', { wants: 1, wants_bytes: 1_000 });
+      const progress = { id: '1', place: 'stick', direction: 'sending' as const, what: 'x', total: 1_000 };
+      const at = (done: number): Folder => folder('/a', { state: 'working', places: [stick], transfers: [{ ...progress, done }] });
+      const { rerender } = render(FolderCard, { folder: at(0), backend: program(nobody) });
+      const move = async (from: number): Promise<void> => {
+        for (let second = 1; second <= 7; second += 1) {
+          await rerender({ folder: at(from + second) });
+          await vi.advanceTimersByTimeAsync(1_000);
+        }
+      };
+      await move(0);
+      expect(screen.getByText('1 file (1.0 kB) still to come, about 15 minutes left')).toBeTruthy();
+      await vi.advanceTimersByTimeAsync(20_000);
+      expect(screen.getByText('1 file (1.0 kB) still to come')).toBeTruthy();
+      await move(7);
+      expect(screen.getByText(/left/)).toBeTruthy();
+      await rerender({ folder: { ...at(14), state: 'paused', pause: { reason: 'asked', until: null } } });
+      expect(screen.queryByText(/left/)).toBeNull();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
 
 describe('a transfer', () => {
   it('is cancelled by its name, and the focus is not lost with it', async () => {
@@ -77,36 +103,5 @@ describe('a transfer', () => {
   it('to the folder that was cancelled is told of with the folder', () => {
     render(FolderCard, { folder: folder('/a', { state: 'waiting', held: { files: 3, until: 1 } }), backend: program(() => 'done') });
     expect(screen.getByText(/^3 files were cancelled and go on from 1 Jan 1970/)).toBeTruthy();
-  });
-});
-
-describe('a file that waits', () => {
-  const file = (name: string): File => ({ path: { shown: name, bytes: hex(name) }, bytes: 1, is_here: true, copies: 1 });
-  const listing = (answer: Reply): ReturnType<typeof program> =>
-    program((command) => (typeof command === 'object' && 'files' in command ? { files: { total: 2, files: [file('a.jpg'), file('b.jpg')] } } : answer));
-
-  it.each([
-    [{ 'wanted-by': 'stick' }, 'stick'],
-    ['wanted-here' as const, null],
-  ])('of %o is put first, and what comes of that is said', async (which, to) => {
-    const backend = listing({ said: 'it is the next to go' });
-    render(FileList, { backend, folder: '/a', which, label: 'Files' });
-    const list = await screen.findByRole('region', { name: 'Files' });
-    await fireEvent.click(await within(list).findByRole('button', { name: 'Next: b.jpg' }));
-    expect(backend.ask).toHaveBeenLastCalledWith('/a', { first: { path: hex('b.jpg'), place: to } });
-    expect((await screen.findByText('b.jpg: it is the next to go')).closest('[role=status]')).toBeTruthy();
-  });
-
-  it('that a rule holds back is refused in words', async () => {
-    const backend = listing({ refused: 'a rule keeps a.jpg from stick' });
-    render(FileList, { backend, folder: '/a', which: { 'wanted-by': 'stick' }, label: 'Files' });
-    await fireEvent.click(await screen.findByRole('button', { name: 'Next: a.jpg' }));
-    expect((await screen.findByRole('alert')).textContent).toBe('A rule keeps a.jpg from stick');
-  });
-
-  it('for nothing is not put first', async () => {
-    render(FileList, { backend: listing('done'), folder: '/a', which: 'few-copies', label: 'Files' });
-    await screen.findByRole('link', { name: 'a.jpg' });
-    expect(screen.queryByRole('button')).toBeNull();
   });
 });

@@ -1,0 +1,31 @@
+import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+import { folder, status } from '../../backend/fake/samples';
+import { nobody, program } from '../../testing/program';
+import FirstRun from './FirstRun.svelte';
+
+afterEach(cleanup);
+
+describe('the first run', () => {
+  it('leaves the focus where it is when a new status comes', async () => {
+    const backend = program(nobody);
+    const first = { status: status([folder('/a/Photos', { places: [] })]), backend, added: '/a/Photos', onend: vi.fn() };
+    const { rerender } = render(FirstRun, first);
+    await waitFor(() => expect(document.activeElement?.textContent).toContain('Where do copies of Photos live?'));
+    const field = screen.getByLabelText('Path for the copies of Photos');
+    field.focus();
+    await rerender({ ...first, status: status([folder('/a/Photos', { places: [], keys: 7 })]) });
+    expect(document.activeElement).toBe(field);
+  });
+
+  it('adds nothing before it is known what is there', async () => {
+    const backend = program(nobody, (request) =>
+      request === 'suggest' ? Promise.resolve({ suggested: [] }) : new Promise(() => undefined),
+    );
+    render(FirstRun, { status: status([]), backend, added: '', onend: vi.fn() });
+    await fireEvent.input(screen.getByLabelText('Folder'), { target: { value: '~/Photos' } });
+    await fireEvent.click(screen.getByRole('button', { name: 'Keep this folder' }));
+    expect(backend.request.mock.calls.filter(([asked]) => typeof asked === 'object' && 'add' in asked)).toEqual([]);
+  });
+});

@@ -1,0 +1,29 @@
+import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
+import { afterEach, describe, expect, it } from 'vitest';
+
+import { problem, refusing, status } from '../../backend/fake/samples';
+import { nobody, program } from '../../testing/program';
+import Folders from './Folders.svelte';
+
+afterEach(cleanup);
+
+describe('a folder that cannot be kept', () => {
+  const refused = refusing(status([]), [{ path: '/media/STICK/Films', why: 'it is not there' }]);
+
+  it('is no first run, says why, and can be let go', async () => {
+    const backend = program(nobody, () => Promise.resolve({ done: 'it is left' }));
+    render(Folders, { status: refused, backend });
+    expect(screen.queryByText('Which folder is to be kept safe?')).toBeNull();
+    const card = screen.getByRole('article', { name: 'Films' });
+    expect(card.textContent).toContain('It is not there');
+    await fireEvent.click(screen.getByRole('button', { name: 'Stop keeping Films…' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Stop keeping it' }));
+    expect(backend.request).toHaveBeenCalledWith({ leave: { folder: '/media/STICK/Films' } });
+  });
+
+  it('is not forgotten where the settings cannot be read', () => {
+    const unread = status([], { problems: [problem('The settings cannot be read: line 2')] });
+    render(Folders, { status: unread, backend: program(nobody) });
+    expect(screen.getByText('No folder is kept in sync.')).toBeTruthy();
+  });
+});

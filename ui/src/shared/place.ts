@@ -1,0 +1,35 @@
+import type { Contact, Place } from '../contract';
+import { text } from '../text';
+import { sentence } from './format';
+
+/** The kinds of contact, in the order in which places are listed. */
+export const CONTACTS = ['here', 'unknown', 'away', 'unsupported'] as const;
+
+export type ContactKind = (typeof CONTACTS)[number];
+
+/** Whether a place can be reached, without the reason. */
+export function contactKind(contact: Contact): ContactKind {
+  if (typeof contact === 'string') {
+    return contact;
+  }
+  return 'away' in contact ? 'away' : 'unsupported';
+}
+
+/** Why a place cannot be reached, in words; empty if it can. */
+export function contactReason(contact: Contact): string {
+  if (typeof contact === 'string') {
+    return '';
+  }
+  return sentence('away' in contact ? contact.away : contact.unsupported);
+}
+
+/** What a place still lacks, in words. */
+export function lacks(place: Place): string {
+  if (place.wants > 0) {
+    return text.place.wants(place.wants, place.wants_bytes);
+  }
+  if (place.takes_nothing) {
+    return sentence(place.takes_nothing);
+  }
+  return place.has_commits ? text.place.complete : text.place.lacksChanges;
+}
