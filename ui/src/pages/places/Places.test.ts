@@ -3,7 +3,7 @@ import { afterEach, expect, it } from 'vitest';
 
 import { folder, place, status } from '../../backend/fake/samples';
 import type { Command } from '../../contract';
-import { PAGE } from '../../shared/paging';
+import { PAGE } from '../../shared/files/paging';
 import { file, program } from '../../testing/program';
 import Places from './Places.svelte';
 

@@ -1,4 +1,4 @@
-import type { Slice } from './window';
+import type { Slice } from '../window';
 
 /** Rows that are asked for at once. */
 export const PAGE = 200;

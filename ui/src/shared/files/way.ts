@@ -1,4 +1,4 @@
-import type { Which } from '../contract';
+import type { Which } from '../../contract';
 
 /** The way that listed files wait to travel: to a place, or to the folder (no place); none if the list is of others. */
 export function wayOf(which: Which): { place: string | null } | null {

@@ -1,11 +1,11 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import type { Command, Reply } from '../contract';
-import { file, nobody, program } from '../testing/program';
+import type { Command, Reply } from '../../contract';
+import { file, nobody, program } from '../../testing/program';
+import { hex } from '../path';
 import FileList from './FileList.svelte';
 import { PAGE } from './paging';
-import { hex } from './path';
 
 afterEach(cleanup);
 
