@@ -1,10 +1,8 @@
-import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { fireEvent, render, screen } from '@testing-library/svelte';
+import { describe, expect, it, vi } from 'vitest';
 
 import { fake } from '../backend/fake';
 import App from './App.svelte';
-
-afterEach(cleanup);
 
 describe('the window', () => {
   it('says when nobody answers, and tries again', async () => {

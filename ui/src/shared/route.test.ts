@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
-import { address, PAGES, route } from './route';
+import { address, PAGES, parseRoute } from './route';
 
 describe('an address', () => {
   it('names a page, and anything else is the first', () => {
-    expect(PAGES.map((page) => route(address(page)).page)).toEqual([...PAGES]);
-    expect(['', '#', '#/', '#/nowhere', '#settings'].map((hash) => route(hash).page)).toEqual([
+    expect(PAGES.map((page) => parseRoute(address(page)).page)).toEqual([...PAGES]);
+    expect(['', '#', '#/', '#/nowhere', '#settings'].map((hash) => parseRoute(hash).page)).toEqual([
       'folders',
       'folders',
       'folders',
@@ -16,7 +16,7 @@ describe('an address', () => {
 
   it('carries a folder and a file, whatever is in their names', () => {
     const asked = { folder: '/home/ann/a&b=c? #%/صور', file: 'c3a9' };
-    expect(route(address('why', asked))).toEqual({ page: 'why', ...asked });
-    expect(route('#/why?file=%')).toEqual({ page: 'why', folder: '', file: '%' });
+    expect(parseRoute(address('why', asked))).toEqual({ page: 'why', ...asked });
+    expect(parseRoute('#/why?file=%')).toEqual({ page: 'why', folder: '', file: '%' });
   });
 });

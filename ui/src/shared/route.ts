@@ -24,7 +24,7 @@ export interface Route {
 }
 
 /** Reads what stands behind `#` in an address, such as `#/why?folder=%2Fhome%2Fann%2FPhotos`. */
-export function route(hash: string): Route {
+export function parseRoute(hash: string): Route {
   const [name = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const asked = new URLSearchParams(query);
   return {

@@ -1,9 +1,11 @@
 /** Made ready before each test of what is seen: jsdom lays nothing out, and knows no media queries. */
-import { configure } from '@testing-library/svelte';
-import { vi } from 'vitest';
+import { cleanup, configure } from '@testing-library/svelte';
+import { afterEach, vi } from 'vitest';
 
 // What a test waits for comes at once, but for a machine that is busy with other things.
 configure({ asyncUtilTimeout: 10_000 });
+
+afterEach(cleanup);
 
 Element.prototype.scrollIntoView = vi.fn();
 vi.stubGlobal(

@@ -1,5 +1,5 @@
 import type { Amount, Branch, File, Folder, Page, Path, Place, Preview, Rule, Which, Why } from '../../contract';
-import { choice } from '../../pages/rules/keeps';
+import { choiceOf } from '../../pages/rules/preferred-content';
 import { carries, effective } from '../../pages/rules/rules';
 import { hex } from '../../shared/path';
 
@@ -34,8 +34,8 @@ function all(folder: Folder): Filed[] {
 
 /** Only new files are those that no full copy has: here one has all. */
 function isWanted(folder: Folder, { keeps }: Place): boolean {
-  const isFull = (place: Place): boolean => place.keeps !== null && choice(place.keeps) === 'backup';
-  return keeps === null || choice(keeps) !== 'only-new' || !folder.places.some(isFull);
+  const isFull = (place: Place): boolean => place.keeps !== null && choiceOf(place.keeps) === 'backup';
+  return keeps === null || choiceOf(keeps) !== 'only-new' || !folder.places.some(isFull);
 }
 
 function path(shown: string): Path {
@@ -44,7 +44,7 @@ function path(shown: string): Path {
 
 /** A part of a list of files. */
 export function page(folder: Folder, which: Which, skip: number, count: number): Page {
-  const found = all(folder).filter((file, at) => isAsked(folder, file, at, which));
+  const found = all(folder).filter((file, at) => isListed(folder, file, at, which));
   const files = found.slice(skip, skip + Math.min(count, AT_MOST));
   return {
     total: found.length,
@@ -52,7 +52,7 @@ export function page(folder: Folder, which: Which, skip: number, count: number):
   };
 }
 
-function isAsked(folder: Folder, file: Filed, at: number, which: Which): boolean {
+function isListed(folder: Folder, file: Filed, at: number, which: Which): boolean {
   if (which === 'all') {
     return true;
   }

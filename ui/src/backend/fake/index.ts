@@ -1,7 +1,7 @@
 import type { Folder, Status } from '../../contract';
 import type { Backend } from '..';
-import { type Known, reply } from './asked';
-import { answer } from './requested';
+import { type Known, reply } from './commands';
+import { answer } from './requests';
 import { scene } from './scenes';
 
 /** How often transfers move: as often as the program itself would tell. */

@@ -1,26 +1,24 @@
-import { cleanup, render, screen, waitFor, within } from '@testing-library/svelte';
-import { afterEach, describe, expect, it } from 'vitest';
+import { render, screen, waitFor, within } from '@testing-library/svelte';
+import { describe, expect, it } from 'vitest';
 
 import { deed, folder, status } from '../../backend/fake/samples';
 import type { Command, Reply, Status } from '../../contract';
-import { program } from '../../testing/program';
+import { stubBackend } from '../../testing/stub';
 import Activity from './Activity.svelte';
-
-afterEach(cleanup);
 
 describe('who did what', () => {
   const photos = (...whats: string[]): { status: Status } => {
     const recent = whats.map((what) => ({ at: 1, what }));
     return { status: status([folder('/a/Photos', { recent })]) };
   };
-  const commands = (backend: ReturnType<typeof program>): Command[] => backend.ask.mock.calls.map(([, command]) => command);
+  const commands = (backend: ReturnType<typeof stubBackend>): Command[] => backend.ask.mock.calls.map(([, command]) => command);
 
   it('is asked for part by part, as far as it is looked at, and told beside what only happened here', async () => {
     const parts: Record<number, Reply> = {
       0: { activity: { deeds: [deed({ who: 'Ann', added: 1, commit: 'a' })], next: 7 } },
       7: { activity: { deeds: [deed({ who: '', deleted: 1, commit: 'b' })], next: null } },
     };
-    const backend = program((command) =>
+    const backend = stubBackend((command) =>
       Promise.resolve((typeof command === 'object' && 'activity' in command && parts[command.activity.skip]) || 'done'),
     );
     render(Activity, { ...photos('sent 1 file to STICK'), backend });
@@ -35,7 +33,7 @@ describe('who did what', () => {
 
   it('goes on at the end of the list only', async () => {
     const deeds = Array.from({ length: 50 }, (_, at) => deed({ added: 1, commit: `${at}` }));
-    const backend = program(() => Promise.resolve({ activity: { deeds, next: 60 } }));
+    const backend = stubBackend(() => Promise.resolve({ activity: { deeds, next: 60 } }));
     render(Activity, { ...photos('a'), backend });
     await screen.findByRole('region', { name: 'Who did what' });
     expect(commands(backend)).toEqual([{ activity: { skip: 0, count: 50 } }]);
@@ -43,7 +41,7 @@ describe('who did what', () => {
 
   it('is asked for anew when something happened, once for all that happened meanwhile', async () => {
     const ends: ((reply: Reply) => void)[] = [];
-    const backend = program(() => new Promise((end) => ends.push(end)));
+    const backend = stubBackend(() => new Promise((end) => ends.push(end)));
     const { rerender } = render(Activity, { ...photos('a'), backend });
     await rerender(photos('b', 'a'));
     await rerender(photos('c', 'b', 'a'));

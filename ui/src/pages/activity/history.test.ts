@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
 
 import { deed } from '../../backend/fake/samples';
-import { type History, mixed, withPart } from './history';
+import { type FolderHistory, merged, withPart } from './history';
 import { activity } from './text';
 
 describe('who did what', () => {
-  const history = (next: number | null, ...at: number[]): History => ({
+  const history = (next: number | null, ...at: number[]): FolderHistory => ({
     deeds: at.map((one) => deed({ at: one, commit: `${one}` })),
     next,
     trouble: '',
   });
-  const seen = (histories: Record<string, History>): [string[], string[]] => {
-    const { rows, behind } = mixed(new Map(Object.entries(histories)));
+  const seen = (histories: Record<string, FolderHistory>): [string[], string[]] => {
+    const { rows, behind } = merged(new Map(Object.entries(histories)));
     return [rows.map(({ folder, at }) => `${folder}${at}`), behind];
   };
 

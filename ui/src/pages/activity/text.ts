@@ -12,9 +12,9 @@ const DONE = [
 /** The words of the page Activity. */
 export const activity = {
   hint: 'Who did what in your folders, newest first.',
-  deeds: 'Who did what',
+  history: 'Who did what',
   looking: 'Looking…',
-  noDeeds: 'Nothing was added yet.',
+  noHistory: 'Nothing was added yet.',
   somebody: 'Somebody',
   did: (deed: Deed): string =>
     list(DONE.filter(([what]) => deed[what] > 0).map(([what, forms]) => plural(deed[what], forms))),

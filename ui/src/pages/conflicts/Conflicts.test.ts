@@ -1,13 +1,11 @@
-import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
-import { afterEach, describe, expect, it } from 'vitest';
+import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { describe, expect, it } from 'vitest';
 
 import { folder, status } from '../../backend/fake/samples';
 import type { Conflict } from '../../contract';
 import { hex } from '../../shared/path';
-import { file, program } from '../../testing/program';
+import { file, stubBackend } from '../../testing/stub';
 import Conflicts from './Conflicts.svelte';
-
-afterEach(cleanup);
 
 describe('conflicts', () => {
   const version = (name: string): Conflict['versions'][0] => ({
@@ -21,7 +19,7 @@ describe('conflicts', () => {
 
   it('that could not be settled stop the others, and say how far it came', async () => {
     let left = ['a', 'b', 'c'];
-    const backend = program((command) => {
+    const backend = stubBackend((command) => {
       if (typeof command !== 'object' || !('settle' in command)) {
         return Promise.resolve({ conflicts: left.map(conflict) });
       }
@@ -42,7 +40,7 @@ describe('conflicts', () => {
 
   it('that could not all be brought back can still be', async () => {
     let isBusy = true;
-    const backend = program((command) => {
+    const backend = stubBackend((command) => {
       if (typeof command !== 'object' || !('unsettle' in command)) {
         return Promise.resolve(command === 'conflicts' ? { conflicts: ['a', 'b'].map(conflict) } : 'done');
       }
@@ -66,7 +64,7 @@ describe('conflicts', () => {
 
   it('that could not be read are not looked for for ever, and are read again', async () => {
     let isThere = false;
-    const backend = program(() => Promise.resolve(isThere ? { conflicts: [] } : { refused: 'it is busy' }));
+    const backend = stubBackend(() => Promise.resolve(isThere ? { conflicts: [] } : { refused: 'it is busy' }));
     const notes = folder('/a/Notes');
     const { rerender } = render(Conflicts, { status: status([notes]), backend });
     expect((await screen.findByRole('alert')).textContent).toBe('It is busy');

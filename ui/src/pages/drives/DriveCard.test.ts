@@ -1,18 +1,16 @@
-import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { describe, expect, it, vi } from 'vitest';
 
 import { drive } from '../../backend/fake/samples';
 import type { Answer } from '../../contract';
-import { nobody, program } from '../../testing/program';
+import { stubBackend, unreachable } from '../../testing/stub';
 import DriveCard from './DriveCard.svelte';
-
-afterEach(cleanup);
 
 describe('a drive', () => {
   const used = drive('DISK', { standing: { 'in-use': { places: [], up_to_date: false } } });
 
   it('that could not be ejected says why', async () => {
-    const backend = program(nobody, () => Promise.resolve({ refused: 'a program still uses it; nothing is lost' }));
+    const backend = stubBackend(unreachable, () => Promise.resolve({ refused: 'a program still uses it; nothing is lost' }));
     render(DriveCard, { drive: used, folders: [], backend, onsaid: vi.fn() });
     await fireEvent.click(screen.getByRole('button', { name: 'Eject when done: DISK' }));
     expect((await screen.findByRole('alert')).textContent).toBe('A program still uses it; nothing is lost');
@@ -21,7 +19,7 @@ describe('a drive', () => {
 
   it('is kept while the answer to ejecting is still awaited, which is no trouble then', async () => {
     let end: (answer: Answer) => void = () => undefined;
-    const backend = program(nobody, (request) =>
+    const backend = stubBackend(unreachable, (request) =>
       typeof request === 'object' && 'eject' in request
         ? new Promise((resolve) => (end = resolve))
         : Promise.resolve({ done: 'it stays' }),
@@ -39,7 +37,7 @@ describe('a drive', () => {
   });
 
   it('that cannot be ejected from here has no button that would', () => {
-    render(DriveCard, { drive: { ...used, can_eject: false }, folders: [], backend: program(nobody), onsaid: vi.fn() });
+    render(DriveCard, { drive: { ...used, can_eject: false }, folders: [], backend: stubBackend(unreachable), onsaid: vi.fn() });
     expect(screen.queryByRole('button')).toBeNull();
     expect(screen.getByText(/unmount it as you usually do/)).toBeTruthy();
   });

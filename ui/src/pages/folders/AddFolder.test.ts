@@ -1,17 +1,15 @@
-import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { describe, expect, it, vi } from 'vitest';
 
-import { slow } from '../../testing/program';
+import { slowBackend } from '../../testing/stub';
 import AddFolder from './AddFolder.svelte';
-
-afterEach(cleanup);
 
 describe('a path that was not looked at yet', () => {
   const type = (label: string, path: string): Promise<boolean> =>
     fireEvent.input(screen.getByLabelText(label), { target: { value: path } });
 
   it('is added when that is known, if it was asked for before, and once', async () => {
-    const { backend, say, asked } = slow();
+    const { backend, say, asked } = slowBackend();
     const onadded = vi.fn();
     render(AddFolder, { backend, onadded });
     await type('Folder', '/a');
@@ -24,7 +22,7 @@ describe('a path that was not looked at yet', () => {
   });
 
   it('is not added if it cannot be, or another was typed since', async () => {
-    const { backend, say, asked } = slow();
+    const { backend, say, asked } = slowBackend();
     render(AddFolder, { backend, onadded: vi.fn() });
     const button = (name: string): Promise<HTMLElement> => screen.findByRole('button', { name });
     await type('Folder', '/a');

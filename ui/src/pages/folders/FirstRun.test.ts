@@ -1,15 +1,13 @@
-import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { describe, expect, it, vi } from 'vitest';
 
 import { folder, status } from '../../backend/fake/samples';
-import { nobody, program } from '../../testing/program';
+import { stubBackend, unreachable } from '../../testing/stub';
 import FirstRun from './FirstRun.svelte';
-
-afterEach(cleanup);
 
 describe('the first run', () => {
   it('leaves the focus where it is when a new status comes', async () => {
-    const backend = program(nobody);
+    const backend = stubBackend(unreachable);
     const first = { status: status([folder('/a/Photos', { places: [] })]), backend, added: '/a/Photos', onend: vi.fn() };
     const { rerender } = render(FirstRun, first);
     await waitFor(() => expect(document.activeElement?.textContent).toContain('Where do copies of Photos live?'));
@@ -20,7 +18,7 @@ describe('the first run', () => {
   });
 
   it('adds nothing before it is known what is there', async () => {
-    const backend = program(nobody, (request) =>
+    const backend = stubBackend(unreachable, (request) =>
       request === 'suggest' ? Promise.resolve({ suggested: [] }) : new Promise(() => undefined),
     );
     render(FirstRun, { status: status([]), backend, added: '', onend: vi.fn() });

@@ -1,16 +1,14 @@
-import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
-import { afterEach, describe, expect, it } from 'vitest';
+import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { describe, expect, it } from 'vitest';
 
 import { folder, place } from '../../backend/fake/samples';
 import type { Reply } from '../../contract';
-import { file, program } from '../../testing/program';
+import { file, stubBackend } from '../../testing/stub';
 import FolderCard from './FolderCard.svelte';
-
-afterEach(cleanup);
 
 describe('a folder', () => {
   it('is paused, or goes on', async () => {
-    const backend = program(() => Promise.resolve('done'));
+    const backend = stubBackend(() => Promise.resolve('done'));
     const { rerender } = render(FolderCard, { folder: folder('/a/Photos'), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Pause…: Photos' }));
     await fireEvent.click(screen.getByRole('button', { name: 'Until I resume' }));
@@ -23,7 +21,7 @@ describe('a folder', () => {
   });
 
   it.each(['needs-you', 'stopped'] as const)('that is paused says so and goes on, also where its state is %s', async (state) => {
-    const backend = program(() => Promise.resolve('done'));
+    const backend = stubBackend(() => Promise.resolve('done'));
     const paused = folder('/a/Photos', { state, headline: 'x', pause: { reason: 'asked', until: null } });
     render(FolderCard, { folder: paused, backend });
     expect(screen.getByText('Nothing is sent or received until you resume.')).toBeTruthy();
@@ -33,7 +31,7 @@ describe('a folder', () => {
 
   it('syncs once, however often it is clicked, and again afterwards', async () => {
     let end: (reply: Reply) => void = () => undefined;
-    const backend = program(() => new Promise((resolve) => (end = resolve)));
+    const backend = stubBackend(() => new Promise((resolve) => (end = resolve)));
     render(FolderCard, { folder: folder('/a/Photos'), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Sync now: Photos' }));
     await fireEvent.click(screen.getByRole('button', { name: 'Syncing…: Photos' }));
@@ -43,7 +41,7 @@ describe('a folder', () => {
   });
 
   it('says why something was refused, and when nobody answers', async () => {
-    const backend = program(() => Promise.resolve({ refused: 'it is being removed' }));
+    const backend = stubBackend(() => Promise.resolve({ refused: 'it is being removed' }));
     render(FolderCard, { folder: folder('/a/Photos'), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Sync now: Photos' }));
     expect((await screen.findByRole('alert')).textContent).toBe('It is being removed');
@@ -54,7 +52,7 @@ describe('a folder', () => {
   });
 
   it('passes both answers on', async () => {
-    const backend = program(() => Promise.resolve('done'));
+    const backend = stubBackend(() => Promise.resolve('done'));
     render(FolderCard, { folder: folder('/a/Photos', { question: { id: 'removed', text: 'Deleted on purpose?', yes: 'Delete them', no: 'Bring them back' } }), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Bring them back' }));
     await fireEvent.click(screen.getByRole('button', { name: 'Delete them' }));
@@ -74,7 +72,7 @@ describe('its list of files', () => {
   ];
   it.each(openings)('%s is read anew when something happened, not with every progress, and stays in place', async (_, open) => {
     const ends: ((reply: Reply) => void)[] = [];
-    const backend = program(() => new Promise((end) => ends.push(end)));
+    const backend = stubBackend(() => new Promise((end) => ends.push(end)));
     const { rerender } = render(FolderCard, { folder: moving, backend });
     await open();
     await waitFor(() => expect(ends.length).toBe(1));

@@ -1,17 +1,15 @@
-import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
-import { afterEach, describe, expect, it } from 'vitest';
+import { fireEvent, render, screen } from '@testing-library/svelte';
+import { describe, expect, it } from 'vitest';
 
 import { problem, refusing, status } from '../../backend/fake/samples';
-import { nobody, program } from '../../testing/program';
+import { stubBackend, unreachable } from '../../testing/stub';
 import Folders from './Folders.svelte';
-
-afterEach(cleanup);
 
 describe('a folder that cannot be kept', () => {
   const refused = refusing(status([]), [{ path: '/media/STICK/Films', why: 'it is not there' }]);
 
   it('is no first run, says why, and can be let go', async () => {
-    const backend = program(nobody, () => Promise.resolve({ done: 'it is left' }));
+    const backend = stubBackend(unreachable, () => Promise.resolve({ done: 'it is left' }));
     render(Folders, { status: refused, backend });
     expect(screen.queryByText('Which folder is to be kept safe?')).toBeNull();
     const card = screen.getByRole('article', { name: 'Films' });
@@ -23,7 +21,7 @@ describe('a folder that cannot be kept', () => {
 
   it('is not forgotten where the settings cannot be read', () => {
     const unread = status([], { problems: [problem('The settings cannot be read: line 2')] });
-    render(Folders, { status: unread, backend: program(nobody) });
+    render(Folders, { status: unread, backend: stubBackend(unreachable) });
     expect(screen.getByText('No folder is kept in sync.')).toBeTruthy();
   });
 });

@@ -1,12 +1,10 @@
-import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { fireEvent, render, screen } from '@testing-library/svelte';
+import { describe, expect, it, vi } from 'vitest';
 
 import { folder, place } from '../../backend/fake/samples';
 import type { Folder, Place, Progress } from '../../contract';
-import { nobody, program } from '../../testing/program';
+import { stubBackend, unreachable } from '../../testing/stub';
 import FolderCard from './FolderCard.svelte';
-
-afterEach(cleanup);
 
 const film = (id: string, what: string): Progress => ({ id, place: 'stick', direction: 'sending', what, done: 1, total: 9 });
 
@@ -21,7 +19,7 @@ describe('a place', () => {
       const stick = place('stick', { wants: 1, wants_bytes: 1_000 });
       const progress = { id: '1', place: 'stick', direction: 'sending' as const, what: 'x', total: 1_000 };
       const at = (done: number): Folder => folder('/a', { state: 'working', places: [stick], transfers: [{ ...progress, done }] });
-      const { rerender } = render(FolderCard, { folder: at(0), backend: program(nobody) });
+      const { rerender } = render(FolderCard, { folder: at(0), backend: stubBackend(unreachable) });
       const move = async (from: number): Promise<void> => {
         for (let second = 1; second <= 7; second += 1) {
           await rerender({ folder: at(from + second) });
@@ -44,7 +42,7 @@ describe('a place', () => {
 
 describe('a transfer', () => {
   it('is cancelled by its name, and the focus is not lost with it', async () => {
-    const backend = program(() => 'done');
+    const backend = stubBackend(() => 'done');
     const { rerender } = render(FolderCard, { folder: sending([film('1', 'a.mkv'), film('2', 'b.mkv')]), backend });
     const button = screen.getByRole('button', { name: 'Cancel: a.mkv' });
     button.focus();
@@ -64,14 +62,14 @@ describe('a transfer', () => {
   });
 
   it('that has ended already is not cancelled, and that is said', async () => {
-    const backend = program(() => ({ refused: 'that transfer has ended already; nothing was cancelled' }));
+    const backend = stubBackend(() => ({ refused: 'that transfer has ended already; nothing was cancelled' }));
     render(FolderCard, { folder: sending([film('1', 'a.mkv')]), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Cancel: a.mkv' }));
     expect((await screen.findByRole('alert')).textContent).toBe('That transfer has ended already; nothing was cancelled');
   });
 
   it('moves the bar of its place, which does not go back when it has ended', async () => {
-    const backend = program(() => 'done');
+    const backend = stubBackend(() => 'done');
     const value = (): number => screen.getByRole<HTMLProgressElement>('progressbar', { name: 'Already at stick' }).value;
     const whole = { bytes: 100 };
     const { rerender } = render(FolderCard, { folder: { ...sending([{ ...film('1', 'a.mkv'), done: 0 }]), ...whole }, backend });
@@ -89,7 +87,7 @@ describe('a transfer', () => {
     try {
       const value = (): number => screen.getByRole<HTMLProgressElement>('progressbar', { name: 'Already at stick' }).value;
       const whole = { bytes: 100 };
-      const { rerender } = render(FolderCard, { folder: { ...sending([film('1', 'a.mkv')]), ...whole }, backend: program(() => 'done') });
+      const { rerender } = render(FolderCard, { folder: { ...sending([film('1', 'a.mkv')]), ...whole }, backend: stubBackend(() => 'done') });
       await rerender({ folder: { ...sending([{ ...film('1', 'a.mkv'), done: 9 }]), ...whole } });
       await rerender({ folder: { ...sending([]), ...whole } });
       expect(value()).toBe(19);
@@ -101,7 +99,7 @@ describe('a transfer', () => {
   });
 
   it('to the folder that was cancelled is told of with the folder', () => {
-    render(FolderCard, { folder: folder('/a', { state: 'waiting', held: { files: 3, until: 1 } }), backend: program(() => 'done') });
+    render(FolderCard, { folder: folder('/a', { state: 'waiting', held: { files: 3, until: 1 } }), backend: stubBackend(() => 'done') });
     expect(screen.getByText(/^3 files were cancelled and go on from 1 Jan 1970/)).toBeTruthy();
   });
 });

@@ -1,10 +1,8 @@
-import { cleanup, render, screen } from '@testing-library/svelte';
-import { afterEach, expect, it } from 'vitest';
+import { render, screen } from '@testing-library/svelte';
+import { expect, it } from 'vitest';
 
 import { settings, status as statusOf } from '../../backend/fake/samples';
 import Help from './Help.svelte';
-
-afterEach(cleanup);
 
 it('help tells of each sign of the tray, and where the settings are written', async () => {
   const { rerender } = render(Help, { status: statusOf([]) });

@@ -1,13 +1,11 @@
-import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
-import { afterEach, expect, it } from 'vitest';
+import { fireEvent, render, screen } from '@testing-library/svelte';
+import { expect, it } from 'vitest';
 
-import { slow } from '../../testing/program';
+import { slowBackend } from '../../testing/stub';
 import CopyFolder from './CopyFolder.svelte';
 
-afterEach(cleanup);
-
 it('a path that was not looked at yet gets the copies of the folder for which it was asked', async () => {
-  const { backend, say, asked } = slow();
+  const { backend, say, asked } = slowBackend();
   const { rerender } = render(CopyFolder, { backend, folder: '/home/Photos' });
   await fireEvent.input(screen.getByLabelText('Path for the copies of Photos'), { target: { value: '/a' } });
   await fireEvent.click(screen.getByRole('button', { name: 'Keep copies there' }));

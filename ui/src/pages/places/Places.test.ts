@@ -1,17 +1,15 @@
-import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
-import { afterEach, expect, it } from 'vitest';
+import { fireEvent, render, screen } from '@testing-library/svelte';
+import { expect, it } from 'vitest';
 
 import { folder, place, status } from '../../backend/fake/samples';
 import type { Command } from '../../contract';
-import { PAGE } from '../../shared/files/paging';
-import { file, program } from '../../testing/program';
+import { PAGE_SIZE } from '../../shared/files/paging';
+import { file, stubBackend } from '../../testing/stub';
 import Places from './Places.svelte';
-
-afterEach(cleanup);
 
 it('the places list the files that wait for one, and those of few copies, and ask once while nothing changes', async () => {
   const asked: Command[] = [];
-  const backend = program((command) => {
+  const backend = stubBackend((command) => {
     asked.push(command);
     return Promise.resolve({ files: { total: 1, files: [file('a.jpg')] } });
   });
@@ -23,7 +21,7 @@ it('the places list the files that wait for one, and those of few copies, and as
   await screen.findByRole('region', { name: 'Files of Photos with fewer copies than wanted' });
   await rerender({ status: status([structuredClone(photos)]) });
   expect(asked).toEqual([
-    { files: { which: { 'wanted-by': 'stick' }, skip: 0, count: PAGE } },
-    { files: { which: 'few-copies', skip: 0, count: PAGE } },
+    { files: { which: { 'wanted-by': 'stick' }, skip: 0, count: PAGE_SIZE } },
+    { files: { which: 'few-copies', skip: 0, count: PAGE_SIZE } },
   ]);
 });

@@ -1,11 +1,9 @@
-import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
-import { afterEach, expect, it } from 'vitest';
+import { fireEvent, render, screen } from '@testing-library/svelte';
+import { expect, it } from 'vitest';
 
 import { problem, status } from '../../backend/fake/samples';
-import { program } from '../../testing/program';
+import { stubBackend } from '../../testing/stub';
 import Problems from './Problems.svelte';
-
-afterEach(cleanup);
 
 it('a problem has the one button that helps, and otherwise none', async () => {
   const problems = [
@@ -15,7 +13,7 @@ it('a problem has the one button that helps, and otherwise none', async () => {
     problem('four', { action: { show: { path: '/a/Photos' } } }),
     problem('five'),
   ];
-  const backend = program(
+  const backend = stubBackend(
     () => Promise.resolve({ refused: 'it is paused' }),
     () => Promise.resolve({ done: 'it is left' }),
   );

@@ -1,20 +1,18 @@
-import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
-import { afterEach, describe, expect, it } from 'vitest';
+import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { describe, expect, it } from 'vitest';
 
 import { folder, place } from '../../backend/fake/samples';
 import type { Command, Folder, Place, Reply, Rule } from '../../contract';
-import { nobody, program } from '../../testing/program';
+import { stubBackend, unreachable } from '../../testing/stub';
 import { text } from '../../text';
 import RulesCard from './RulesCard.svelte';
-
-afterEach(cleanup);
 
 describe('the rules of a folder', () => {
   const rule: Rule = { place: 'desktop', directory: null, allow: 'git-only' };
 
   it('are not set over those that somebody else wrote meanwhile', async () => {
     let written: Rule[] = [];
-    const backend = program((command) => {
+    const backend = stubBackend((command) => {
       if (command === 'rules') {
         return Promise.resolve({ rules: { rules: written, mistake: null } });
       }
@@ -40,7 +38,7 @@ describe('the rules of a folder', () => {
 
   it('are not undone over what somebody else wrote since', async () => {
     let written: Rule[] = [];
-    const backend = program((command) => {
+    const backend = stubBackend((command) => {
       if (typeof command === 'object' && 'set-rules' in command) {
         written = command['set-rules'].rules;
         return Promise.resolve('done');
@@ -64,7 +62,7 @@ describe('the rules of a folder', () => {
 
   it('of others are not taken back once they were read', async () => {
     let written: Rule[] = [];
-    const backend = program((command) => {
+    const backend = stubBackend((command) => {
       if (command === 'rules') {
         return Promise.resolve({ rules: { rules: written, mistake: null } });
       }
@@ -88,7 +86,7 @@ describe('the rules of a folder', () => {
 
   it('are applied once, however often it is clicked, and what is chosen meanwhile stays', async () => {
     let end: (reply: Reply) => void = () => undefined;
-    const backend = program((command) => {
+    const backend = stubBackend((command) => {
       if (command === 'rules') {
         return Promise.resolve({ rules: { rules: [], mistake: null } });
       }
@@ -117,7 +115,7 @@ describe('the rules of a folder', () => {
 
   it('can open again what they have closed', async () => {
     const closed: Rule = { place: 'desktop', directory: null, allow: 'nothing' };
-    const backend = program(() => Promise.resolve({ rules: { rules: [closed], mistake: null } }));
+    const backend = stubBackend(() => Promise.resolve({ rules: { rules: [closed], mistake: null } }));
     const desktop = place('desktop', { contact: { unsupported: 'a rule says that nothing is exchanged with it' } });
     const far = place('far', { contact: { unsupported: 'it is far' }, keeps: null });
     render(RulesCard, { folder: folder('/a/Photos', { places: [desktop, far] }), backend });
@@ -127,7 +125,7 @@ describe('the rules of a folder', () => {
 
   it('say no more that they could not be read when they were', async () => {
     let isThere = false;
-    const backend = program(() =>
+    const backend = stubBackend(() =>
       isThere ? Promise.resolve({ rules: { rules: [], mistake: null } }) : Promise.resolve({ refused: 'it is busy' }),
     );
     render(RulesCard, { folder: folder('/a/Photos'), backend });
@@ -139,7 +137,7 @@ describe('the rules of a folder', () => {
   });
 
   it('are not applied before it was seen what they change', async () => {
-    const backend = program((command) =>
+    const backend = stubBackend((command) =>
       command === 'rules' ? Promise.resolve({ rules: { rules: [], mistake: null } }) : new Promise(() => undefined),
     );
     render(RulesCard, { folder: folder('/a/Photos'), backend });
@@ -151,7 +149,7 @@ describe('the rules of a folder', () => {
   });
 
   it('are not shown as none when nobody answers', async () => {
-    render(RulesCard, { folder: folder('/a/Photos'), backend: program(nobody) });
+    render(RulesCard, { folder: folder('/a/Photos'), backend: stubBackend(unreachable) });
     expect((await screen.findByRole('alert')).textContent).toContain('gone');
     expect(screen.queryByRole('combobox')).toBeNull();
   });
@@ -163,8 +161,8 @@ describe('what a place keeps', () => {
   const stick = (keeps: Place['keeps']): Folder =>
     folder('/a/Photos', { places: [place('stick', { keeps }), place('attic', { contact: 'unknown', keeps: null })] });
 
-  function obeying(): ReturnType<typeof program> {
-    return program((command) => {
+  function obeying(): ReturnType<typeof stubBackend> {
+    return stubBackend((command) => {
       if (command === 'rules') {
         return Promise.resolve({ rules: { rules: [], mistake: null } });
       }

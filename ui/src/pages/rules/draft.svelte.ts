@@ -1,11 +1,11 @@
 import { tick } from 'svelte';
 
 import type { Backend } from '../../backend';
-import { ask, part, refusal } from '../../backend/asking';
+import { ask, part, refusal } from '../../backend/ask';
 import type { Keeping, Place, Preview, Rule, Rules } from '../../contract';
 import { text } from '../../text';
-import { left, reversed, untold } from './keeps';
-import { isSame } from './rules';
+import { rebased, reversed, unconfirmed } from './preferred-content';
+import { isSameRules } from './rules';
 
 /** The rules of a folder while they are changed: read, previewed, applied, undone. */
 export class RulesDraft {
@@ -22,7 +22,7 @@ export class RulesDraft {
   /** Why what was asked for was not done. */
   trouble = $state('');
   said = $state('');
-  readonly isChanged = $derived(this.saved !== null && (!isSame(this.saved.rules, this.rules) || this.keeps.length > 0));
+  readonly isChanged = $derived(this.saved !== null && (!isSameRules(this.saved.rules, this.rules) || this.keeps.length > 0));
   readonly isFixed = $derived(this.saved === null || this.saved.mistake !== null);
 
   /** The rules from before the last change that was applied, and what takes back what it let places keep. */
@@ -56,8 +56,8 @@ export class RulesDraft {
     if (!rules) {
       return;
     }
-    const isUntouched = this.saved === null || isSame(this.saved.rules, this.rules);
-    const isNew = this.saved === null || !isSame(this.saved.rules, rules.rules);
+    const isUntouched = this.saved === null || isSameRules(this.saved.rules, this.rules);
+    const isNew = this.saved === null || !isSameRules(this.saved.rules, rules.rules);
     if (this.#before && this.saved && isNew) {
       // Somebody else wrote them since: Undo would undo that too, so it goes with what was said.
       this.said = '';
@@ -78,7 +78,7 @@ export class RulesDraft {
 
   /** Notes what the status tells of places, so that what was set is not shown over it. */
   confirm(places: Place[]): void {
-    const waiting = untold(this.unconfirmed, places);
+    const waiting = unconfirmed(this.unconfirmed, places);
     if (waiting.length < this.unconfirmed.length) {
       this.unconfirmed = waiting;
     }
@@ -163,7 +163,7 @@ export class RulesDraft {
     this.saved = { rules, mistake: null };
     this.unconfirmed = keeps;
     // What was chosen meanwhile stays, and differs from something else now.
-    void (change === this.#change ? this.edit(rules, []) : this.edit(this.rules, left(this.keeps, keeps)));
+    void (change === this.#change ? this.edit(rules, []) : this.edit(this.rules, rebased(this.keeps, keeps)));
     return true;
   }
 }

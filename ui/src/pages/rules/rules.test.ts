@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Allow, Rule } from '../../contract';
-import { carries, type Directory, effective, exceptions, isSame, put, setTick, strangers, tick } from './rules';
+import { carries, type Directory, effective, exceptions, isSameRules, rulesOfUnknownPlaces, tick, withRule, withTick } from './rules';
 
 function rule(place: string | null, directory: Directory, allow: Allow): Rule {
   return { place, directory, allow };
@@ -61,7 +61,7 @@ describe('a cell', () => {
   it('that is set says so, and nothing else changes that has rules of its own', () => {
     for (const rules of worlds()) {
       for (const allow of ALLOWS) {
-        const next = put(rules, 'stick', 'a', allow);
+        const next = withRule(rules, 'stick', 'a', allow);
         expect(effective(next, 'stick', 'a')).toBe(allow);
         expect(all(next, 'disk')).toEqual(all(rules, 'disk'));
         expect(effective(next, 'stick', null)).toBe(effective(rules, 'stick', null));
@@ -73,17 +73,17 @@ describe('a cell', () => {
   it('that is set to what it is already changes no rule that makes a difference, and back is as it was', () => {
     for (const rules of worlds()) {
       const before = effective(rules, 'stick', null);
-      expect(all(put(rules, 'stick', null, before), 'stick')).toEqual(all(rules, 'stick'));
-      const back = put(put(rules, 'stick', null, 'nothing'), 'stick', null, before);
+      expect(all(withRule(rules, 'stick', null, before), 'stick')).toEqual(all(rules, 'stick'));
+      const back = withRule(withRule(rules, 'stick', null, 'nothing'), 'stick', null, before);
       expect(all(back, 'stick')).toEqual(all(rules, 'stick'));
     }
   });
 
   it('keeps the place of a rule in the file, and writes none that is not needed', () => {
     const rules = [rule('stick', null, 'nothing'), rule('disk', null, 'git-only')];
-    expect(put(rules, 'stick', null, 'content-up')).toEqual([rule('stick', null, 'content-up'), rules[1]]);
-    expect(put(rules, 'stick', null, 'everything')).toEqual([rules[1]]);
-    expect(put([], 'stick', null, 'everything')).toEqual([]);
+    expect(withRule(rules, 'stick', null, 'content-up')).toEqual([rule('stick', null, 'content-up'), rules[1]]);
+    expect(withRule(rules, 'stick', null, 'everything')).toEqual([rules[1]]);
+    expect(withRule([], 'stick', null, 'everything')).toEqual([]);
   });
 });
 
@@ -91,7 +91,7 @@ describe('a tick', () => {
   it('that is set or taken away is so for all below, and nothing changes elsewhere', () => {
     for (const rules of worlds()) {
       for (const [directory, allow] of [[null, 'git-only'], ['a', 'everything'], ['a', 'git-only'], ['a/b', 'content-up']] as const) {
-        const next = setTick(rules, 'stick', directory, allow);
+        const next = withTick(rules, 'stick', directory, allow);
         expect(tick(next, 'stick', directory)).toBe(carries(allow) ? 'on' : 'off');
         expect(effective(next, 'stick', directory)).toBe(allow);
         expect(all(next, 'disk')).toEqual(all(rules, 'disk'));
@@ -104,7 +104,7 @@ describe('a tick', () => {
 
   it('loses no rule about another place or about all', () => {
     for (const rules of worlds()) {
-      const next = setTick(rules, 'stick', 'a', 'git-only');
+      const next = withTick(rules, 'stick', 'a', 'git-only');
       for (const one of rules.filter(({ place }) => place !== 'stick')) {
         expect(next).toContainEqual(one);
       }
@@ -113,8 +113,8 @@ describe('a tick', () => {
 
   it('keeps a direction below it', () => {
     const rules = [rule('stick', 'a/b', 'content-up'), rule('stick', 'a/b/c', 'everything')];
-    expect(setTick(rules, 'stick', 'a', 'everything')).toEqual(rules);
-    expect(setTick(rules, 'stick', 'a', 'git-only')).toEqual([rule('stick', 'a', 'git-only')]);
+    expect(withTick(rules, 'stick', 'a', 'everything')).toEqual(rules);
+    expect(withTick(rules, 'stick', 'a', 'git-only')).toEqual([rule('stick', 'a', 'git-only')]);
   });
 
   it('of a directory in which some is otherwise is mixed', () => {
@@ -126,14 +126,14 @@ describe('a tick', () => {
 
   it('overrules a rule for all places', () => {
     const rules = [rule(null, 'a/b', 'nothing')];
-    const next = setTick(rules, 'stick', 'a', 'everything');
+    const next = withTick(rules, 'stick', 'a', 'everything');
     expect(next).toEqual([rules[0], rule('stick', 'a/b', 'everything')]);
   });
 
   it('taken away and set again leaves the rules as they were', () => {
-    expect(setTick(setTick([], 'stick', 'a', 'git-only'), 'stick', 'a', 'everything')).toEqual([]);
+    expect(withTick(withTick([], 'stick', 'a', 'git-only'), 'stick', 'a', 'everything')).toEqual([]);
     const chosen = [rule('stick', null, 'git-only'), rule('stick', 'a', 'everything')];
-    expect(setTick(setTick(chosen, 'stick', 'a', 'git-only'), 'stick', 'a', 'everything')).toEqual(chosen);
+    expect(withTick(withTick(chosen, 'stick', 'a', 'git-only'), 'stick', 'a', 'everything')).toEqual(chosen);
   });
 });
 
@@ -142,9 +142,9 @@ it('the exceptions of a place are told, and rules about places that are not know
   expect(exceptions(rules, 'stick')).toEqual([{ directory: 'b', allow: 'git-only', around: 'everything' }]);
   const nested = [rule(null, 'b', 'git-only'), rule('stick', 'b/c', 'everything'), rule('stick', 'b/c/d', 'everything')];
   expect(exceptions(nested, 'stick').map((one) => one.directory)).toEqual(['b', 'b/c']);
-  expect(strangers(rules, PLACES)).toEqual([rules[2]]);
-  expect(strangers(setTick(put(rules, 'stick', null, 'nothing'), 'disk', null, 'git-only'), PLACES)).toEqual([rules[2]]);
-  expect(isSame(rules, rules.map((one) => ({ ...one })))).toBe(true);
-  expect(isSame(rules, rules.slice(1))).toBe(false);
-  expect(isSame([rule('a', null, 'nothing')], [rule('a', null, 'git-only')])).toBe(false);
+  expect(rulesOfUnknownPlaces(rules, PLACES)).toEqual([rules[2]]);
+  expect(rulesOfUnknownPlaces(withTick(withRule(rules, 'stick', null, 'nothing'), 'disk', null, 'git-only'), PLACES)).toEqual([rules[2]]);
+  expect(isSameRules(rules, rules.map((one) => ({ ...one })))).toBe(true);
+  expect(isSameRules(rules, rules.slice(1))).toBe(false);
+  expect(isSameRules([rule('a', null, 'nothing')], [rule('a', null, 'git-only')])).toBe(false);
 });

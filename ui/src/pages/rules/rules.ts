@@ -33,7 +33,7 @@ export function tick(rules: Rule[], place: string, directory: Directory): Tick {
 }
 
 /** Rules in which this may travel with a place, of the whole folder or of one directory; what is ruled below it stays. */
-export function put(rules: Rule[], place: string, directory: Directory, allow: Allow): Rule[] {
+export function withRule(rules: Rule[], place: string, directory: Directory, allow: Allow): Rule[] {
   const at = rules.map((rule) => rule.place === place && rule.directory === directory).lastIndexOf(true);
   const without = rules.filter((_, index) => index !== at);
   if (effective(without, place, directory) === allow) {
@@ -44,16 +44,16 @@ export function put(rules: Rule[], place: string, directory: Directory, allow: A
 }
 
 /** Rules in which the contents of a directory, with all below it, travel or do not. Directions below it stay. */
-export function setTick(rules: Rule[], place: string, directory: Directory, allow: Allow): Rule[] {
+export function withTick(rules: Rule[], place: string, directory: Directory, allow: Allow): Rule[] {
   const on = carries(allow);
   const agreeing = rules.filter(
     (rule) => rule.place !== place || !isBelow(rule.directory, directory) || carries(rule.allow) === on,
   );
-  let next = put(agreeing, place, directory, allow);
+  let next = withRule(agreeing, place, directory, allow);
   for (const below of ruledBelow(next, place, directory)) {
     const now = effective(next, place, below);
     // A rule for all places stays, and is overruled for this one; a rule that says what holds anyway goes.
-    next = put(next, place, below, carries(now) === on ? now : allow);
+    next = withRule(next, place, below, carries(now) === on ? now : allow);
   }
   return next;
 }
@@ -77,12 +77,12 @@ export function exceptions(rules: Rule[], place: string): Exception[] {
 }
 
 /** The rules about places that the folder does not know: they can only be kept. */
-export function strangers(rules: Rule[], places: string[]): Rule[] {
+export function rulesOfUnknownPlaces(rules: Rule[], places: string[]): Rule[] {
   return rules.filter((rule) => rule.place !== null && !places.includes(rule.place));
 }
 
 /** True if both say the same in the same order. */
-export function isSame(some: Rule[], others: Rule[]): boolean {
+export function isSameRules(some: Rule[], others: Rule[]): boolean {
   return (
     some.length === others.length &&
     some.every((rule, at) => {

@@ -57,8 +57,8 @@ export const rules = {
   removeNamed: (directory: string, place: string): string => `Remove what differs for ${directory} with ${place}`,
   unsupported: 'Not supported yet, and left alone.',
   reading: 'Reading the rules…',
-  strangers: 'Rules about places that this folder does not know. They stay as they are:',
-  stranger: (place: string, directory: string | null, allow: string): string =>
+  unknownPlaces: 'Rules about places that this folder does not know. They stay as they are:',
+  unknownPlace: (place: string, directory: string | null, allow: string): string =>
     directory === null ? `${place}: ${allow}` : `${place}, ${directory}: ${allow}`,
   mistake: 'The rules file has a mistake. Correct it in an editor; until then the rules below are in force and cannot be changed here.',
   preview: {

@@ -1,16 +1,14 @@
-import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
-import { afterEach, describe, expect, it } from 'vitest';
+import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { describe, expect, it } from 'vitest';
 
 import { folder, folderSettings, status } from '../../backend/fake/samples';
 import type { Reply, Status } from '../../contract';
-import { program } from '../../testing/program';
+import { stubBackend } from '../../testing/stub';
 import Settings from './Settings.svelte';
-
-afterEach(cleanup);
 
 describe('a setting of a folder', () => {
   const notes = (differs = {}): Status => status([folder('/a/Notes', { settings: folderSettings(differs) })]);
-  const obeys = (): ReturnType<typeof program> => program(() => 'done');
+  const obeys = (): ReturnType<typeof stubBackend> => stubBackend(() => 'done');
 
   it('is set, says so when it is written, and follows what is written elsewhere, which is not undone', async () => {
     const backend = obeys();
@@ -31,7 +29,7 @@ describe('a setting of a folder', () => {
 
   it('is undone by itself, in whatever order two are answered, and a refusal stays where it belongs', async () => {
     const ends: ((reply: Reply) => void)[] = [];
-    const backend = program(() => new Promise((end) => ends.push(end)));
+    const backend = stubBackend(() => new Promise((end) => ends.push(end)));
     const { rerender } = render(Settings, { status: notes(), backend });
     const field = screen.getByLabelText<HTMLInputElement>('Copies to keep of each file');
     await fireEvent.change(field, { target: { value: '3' } });
@@ -58,7 +56,7 @@ describe('a setting of a folder', () => {
   });
 
   it('that is none or was refused is shown as it still is, with why', async () => {
-    const backend = program(() => ({ refused: '"5 parsecs" is not a size; nothing was changed' }));
+    const backend = stubBackend(() => ({ refused: '"5 parsecs" is not a size; nothing was changed' }));
     render(Settings, { status: notes({ reserve: { value: '7 MB', origin: 'here' } }), backend });
     const field = screen.getByLabelText<HTMLInputElement>('Leave free on this disk');
     await fireEvent.change(field, { target: { value: '500' } });

@@ -1,16 +1,14 @@
-import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/svelte';
-import { afterEach, describe, expect, it } from 'vitest';
+import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
+import { describe, expect, it } from 'vitest';
 
 import { refusing, settings, status } from '../../backend/fake/samples';
 import type { Answer } from '../../contract';
-import { nobody, program } from '../../testing/program';
+import { stubBackend, unreachable } from '../../testing/stub';
 import Settings from './Settings.svelte';
-
-afterEach(cleanup);
 
 describe('a setting', () => {
   it('that was refused is shown as it still is, with why', async () => {
-    const backend = program(nobody, () => Promise.resolve({ refused: 'the settings file can only be read' }));
+    const backend = stubBackend(unreachable, () => Promise.resolve({ refused: 'the settings file can only be read' }));
     render(Settings, { status: status([], { settings: settings({ notifications: true }) }), backend });
     const box = screen.getByRole<HTMLInputElement>('checkbox', { name: /Show notifications/ });
     await fireEvent.click(box);
@@ -20,7 +18,7 @@ describe('a setting', () => {
   });
 
   it('that was refused is shown as it still is, also where it is chosen or typed', async () => {
-    const backend = program(nobody, () => Promise.resolve({ refused: 'the settings file can only be read' }));
+    const backend = stubBackend(unreachable, () => Promise.resolve({ refused: 'the settings file can only be read' }));
     render(Settings, { status: status([], { settings: settings({ look: 'light', limit_up: 2_500_000 }) }), backend });
     await fireEvent.click(screen.getByRole('radio', { name: 'Dark' }));
     await waitFor(() => expect(screen.getByRole<HTMLInputElement>('radio', { name: 'Light' }).checked).toBe(true));
@@ -35,7 +33,7 @@ describe('a setting', () => {
 
   it('that could not be undone can still be', async () => {
     const answers: Answer[] = [{ done: '' }, { refused: 'it is busy' }, { done: '' }];
-    const backend = program(nobody, () => Promise.resolve(answers.shift() ?? { done: '' }));
+    const backend = stubBackend(unreachable, () => Promise.resolve(answers.shift() ?? { done: '' }));
     render(Settings, { status: status([], { settings: settings({ look: 'light' }) }), backend });
     await fireEvent.click(screen.getByRole('radio', { name: 'Dark' }));
     await fireEvent.click(await screen.findByRole('button', { name: 'Undo' }));
@@ -48,6 +46,6 @@ describe('a setting', () => {
 
 it('a folder that cannot be kept is among the folders that can be left', () => {
 const refused = refusing(status([]), [{ path: '/media/STICK/Films', why: 'it is not there' }]);
-  render(Settings, { status: refused, backend: program(nobody) });
+  render(Settings, { status: refused, backend: stubBackend(unreachable) });
   expect(screen.getByRole('button', { name: 'Stop keeping Films…' })).toBeTruthy();
 });

@@ -1,5 +1,5 @@
 import type { Look, Origin } from '../../contract';
-import type { NoLimit, Wrong } from './typed';
+import type { FolderSettingError, LimitError } from './parse';
 
 /** The key of a setting, and where it is written. */
 export interface Written {
@@ -28,10 +28,10 @@ export const settings = {
   limitDown: 'Receive at most',
   unit: 'MB a second',
   limitHint: 'All folders together. Empty: no limit.',
-  noLimit: {
+  limitErrors: {
     'not-a-limit': 'This is not a number above zero, so nothing was changed.',
     unclear: UNCLEAR,
-  } satisfies Record<NoLimit, string>,
+  } satisfies Record<LimitError, string>,
   battery: 'Pause while this computer runs on battery',
   metered: 'Pause exchange with other computers while the network costs money',
   looks: 'Look',
@@ -70,11 +70,11 @@ export const settings = {
       ? `Set by ${origin.weaker}. What you set here holds before that.`
       : `Set by ${origin.stronger}, which holds before what is set here. Change it there.`;
   },
-  wrong: {
+  folderErrors: {
     'not-copies': 'This is not a whole number above zero, so nothing was changed.',
     'no-unit': 'A size needs a unit, such as MB or GB, so nothing was changed.',
     unclear: UNCLEAR,
-  } satisfies Record<Wrong, string>,
+  } satisfies Record<FolderSettingError, string>,
   folders: 'Folders',
   changed: 'Changed.',
   undo: 'Undo',

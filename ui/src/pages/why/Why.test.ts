@@ -1,13 +1,11 @@
-import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
-import { afterEach, describe, expect, it } from 'vitest';
+import { fireEvent, render, screen } from '@testing-library/svelte';
+import { describe, expect, it } from 'vitest';
 
 import { folder, status as statusOf } from '../../backend/fake/samples';
 import type { Command, Reply, Status, Why as Told } from '../../contract';
-import { route } from '../../shared/route';
-import { program } from '../../testing/program';
+import { parseRoute } from '../../shared/route';
+import { stubBackend } from '../../testing/stub';
 import Why from './Why.svelte';
-
-afterEach(cleanup);
 
 describe('why', () => {
   const status: Status = statusOf([folder('/a/Photos'), folder('/a/Notes')]);
@@ -27,10 +25,10 @@ describe('why', () => {
   }
 
   it('asks the chosen folder for the bytes of the path', async () => {
-    const backend = program(() =>
+    const backend = stubBackend(() =>
       Promise.resolve(answer({ path: 'é', sentence: 'its content is in laptop, and that is everywhere it is wanted' })),
     );
-    render(Why, { status, backend, route: route('#/why') });
+    render(Why, { status, backend, route: parseRoute('#/why') });
     await fireEvent.change(screen.getByLabelText('Folder'), { target: { value: '/a/Notes' } });
     await ask('/a/Notes/é');
     expect(backend.ask).toHaveBeenCalledWith('/a/Notes', { why: { path: 'c3a9' } });
@@ -43,7 +41,7 @@ describe('why', () => {
       { place: 'laptop', checked: null },
       { place: 'disk', checked: at },
     ];
-    render(Why, { status, backend: program(() => Promise.resolve(answer({ have }))), route: route('#/why') });
+    render(Why, { status, backend: stubBackend(() => Promise.resolve(answer({ have }))), route: parseRoute('#/why') });
     await ask('/a/Photos/a');
     const disk = await screen.findByText(/Last check: 6 May 2020, 07:08/);
     expect(disk.closest('li')?.textContent).toContain('disk');
@@ -52,8 +50,8 @@ describe('why', () => {
   });
 
   it('says why a file is not synced, or that it is elsewhere, and asks nobody about the latter', async () => {
-    const backend = program((command) => Promise.resolve(whole(command) ?? answer({ path: 'x', key: null, have: [], sentence: 'it is ignored, by line 1 of .gitignore' })));
-    render(Why, { status, backend, route: route('#/why') });
+    const backend = stubBackend((command) => Promise.resolve(whole(command) ?? answer({ path: 'x', key: null, have: [], sentence: 'it is ignored, by line 1 of .gitignore' })));
+    render(Why, { status, backend, route: parseRoute('#/why') });
     await ask('x');
     await screen.findByText('It is ignored, by line 1 of .gitignore');
     await ask('/etc/passwd');
@@ -64,18 +62,18 @@ describe('why', () => {
   it('tells what each place waits for as the engine does, and of nothing else', async () => {
     const sentence = 'its content is in laptop, and a rule keeps it from stick';
     const missing = [{ place: 'stick', reason: 'a rule keeps it away' }];
-    const backend = program((command) => Promise.resolve(whole(command) ?? answer({ sentence, missing })));
-    render(Why, { status, backend, route: route('#/why?folder=%2Fa%2FPhotos&file=61') });
+    const backend = stubBackend((command) => Promise.resolve(whole(command) ?? answer({ sentence, missing })));
+    render(Why, { status, backend, route: parseRoute('#/why?folder=%2Fa%2FPhotos&file=61') });
     await screen.findByText('Its content is in laptop, and a rule keeps it from stick');
     expect(screen.getByRole('status').textContent).toContain('stick: a rule keeps it away');
   });
 
   it('of a part of a name shows only the files that have it', async () => {
     const files: Reply = { files: { total: 1, files: [{ path: { shown: 'a.jpg', bytes: '61' }, bytes: 1, is_here: true, copies: 1 }] } };
-    const backend = program((command) =>
+    const backend = stubBackend((command) =>
       Promise.resolve(typeof command === 'object' && 'files' in command ? files : answer({ path: 'a.j', key: null, have: [], sentence: 'it is not there' })),
     );
-    render(Why, { status, backend, route: route('#/why') });
+    render(Why, { status, backend, route: parseRoute('#/why') });
     await ask('a.j');
     await screen.findByRole('link', { name: 'a.jpg' });
     expect(screen.queryByText('It is not there')).toBeNull();
@@ -83,11 +81,11 @@ describe('why', () => {
 
   it('does not take a late answer for that to the last question', async () => {
     const ends: ((reply: Reply) => void)[] = [];
-    const backend = program((command) => {
+    const backend = stubBackend((command) => {
       const files = whole(command);
       return files ? Promise.resolve(files) : new Promise((end) => ends.push(end));
     });
-    render(Why, { status, backend, route: route('#/why') });
+    render(Why, { status, backend, route: parseRoute('#/why') });
     await ask('first');
     await ask('second');
     ends[1]?.(answer({ path: 'second' }));

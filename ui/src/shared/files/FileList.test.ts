@@ -1,32 +1,30 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import type { Command, Reply } from '../../contract';
-import { file, nobody, program } from '../../testing/program';
+import { file, stubBackend, unreachable } from '../../testing/stub';
 import { hex } from '../path';
 import FileList from './FileList.svelte';
-import { PAGE } from './paging';
-
-afterEach(cleanup);
+import { PAGE_SIZE } from './paging';
 
 describe('a list of files', () => {
   it('asks for the pages in sight only, and says when nobody answers', async () => {
     const asked: Command[] = [];
-    const backend = program((command) => {
+    const backend = stubBackend((command) => {
       asked.push(command);
       return Promise.resolve({ files: { total: 10_000, files: [file('a.jpg')] } });
     });
     render(FileList, { backend, folder: '/a', which: 'all', label: 'Files' });
     await screen.findByRole('link', { name: 'a.jpg' });
-    expect(asked).toEqual([{ files: { which: 'all', skip: 0, count: PAGE } }]);
+    expect(asked).toEqual([{ files: { which: 'all', skip: 0, count: PAGE_SIZE } }]);
     cleanup();
-    render(FileList, { backend: program(nobody), folder: '/a', which: 'all', label: 'Files' });
+    render(FileList, { backend: stubBackend(unreachable), folder: '/a', which: 'all', label: 'Files' });
     expect((await screen.findByRole('alert')).textContent).toContain('could not be asked: Error: gone');
   });
 
   it('does not take the late page of another list for its own', async () => {
     const ends: ((reply: Reply) => void)[] = [];
-    const backend = program(() => new Promise((end) => ends.push(end)));
+    const backend = stubBackend(() => new Promise((end) => ends.push(end)));
     const { rerender } = render(FileList, { backend, folder: '/a', which: { named: 'a' }, label: 'Files' });
     await rerender({ which: { named: 'ab' } });
     await waitFor(() => expect(ends.length).toBe(2));
@@ -40,8 +38,8 @@ describe('a list of files', () => {
 });
 
 describe('a file that waits', () => {
-  const listing = (answer: Reply): ReturnType<typeof program> =>
-    program((command) => (typeof command === 'object' && 'files' in command ? { files: { total: 2, files: [file('a.jpg'), file('b.jpg')] } } : answer));
+  const listing = (answer: Reply): ReturnType<typeof stubBackend> =>
+    stubBackend((command) => (typeof command === 'object' && 'files' in command ? { files: { total: 2, files: [file('a.jpg'), file('b.jpg')] } } : answer));
 
   it.each([
     [{ 'wanted-by': 'stick' }, 'stick'],

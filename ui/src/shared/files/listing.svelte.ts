@@ -1,11 +1,11 @@
 import { SvelteMap } from 'svelte/reactivity';
 
 import type { Backend } from '../../backend';
-import { ask, part, refusal } from '../../backend/asking';
+import { ask, part, refusal } from '../../backend/ask';
 import type { File, Which } from '../../contract';
 import { text } from '../../text';
-import type { Slice } from '../window';
-import { PAGE, pagesOf } from './paging';
+import type { Rows } from '../visible-rows';
+import { PAGE_SIZE, pagesOf } from './paging';
 
 /** A list of files that is read page by page, as far as it is in sight. */
 export class Listing {
@@ -24,7 +24,7 @@ export class Listing {
   /** Counts the lists that were opened, so that a late answer about another list is not taken. */
   #list = 0;
   #requested: number[] = [];
-  #shown: Slice = { first: 0, end: 1 };
+  #shown: Rows = { first: 0, end: 1 };
   #pending = 0;
   #isStale = false;
 
@@ -53,7 +53,7 @@ export class Listing {
   }
 
   /** Reads the pages of these rows. */
-  show(rows: Slice): void {
+  show(rows: Rows): void {
     this.#shown = rows;
     for (const page of pagesOf(rows.end > rows.first ? rows : { first: 0, end: 1 })) {
       if (!this.#requested.includes(page)) {
@@ -65,7 +65,7 @@ export class Listing {
 
   /** The file of a row; none while it is not known. */
   file(row: number): File | undefined {
-    return this.#pages.get(Math.floor(row / PAGE))?.[row % PAGE];
+    return this.#pages.get(Math.floor(row / PAGE_SIZE))?.[row % PAGE_SIZE];
   }
 
   /** Lets a file travel before all others. */
@@ -88,7 +88,7 @@ export class Listing {
   async #read(page: number): Promise<void> {
     const list = this.#list;
     this.#pending += 1;
-    const reply = await ask(this.#backend, this.#folder, { files: { which: this.#which, skip: page * PAGE, count: PAGE } });
+    const reply = await ask(this.#backend, this.#folder, { files: { which: this.#which, skip: page * PAGE_SIZE, count: PAGE_SIZE } });
     if (list !== this.#list) {
       return;
     }

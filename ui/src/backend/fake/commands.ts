@@ -1,6 +1,6 @@
 import type { Command, Conflict, Folder, FolderSetting, Keeping, Reply, Rules } from '../../contract';
-import { untold } from '../../pages/rules/keeps';
-import { isSame } from '../../pages/rules/rules';
+import { unconfirmed } from '../../pages/rules/preferred-content';
+import { isSameRules } from '../../pages/rules/rules';
 import { activity } from './activity';
 import { ofFewCopies, page, preview, tree, why } from './files';
 import { folderSettings, now } from './samples';
@@ -118,10 +118,10 @@ function setRules(
   if (rules.mistake !== null) {
     return { refused: `the rules were not changed: ${rules.mistake}` };
   }
-  if (!isSame(rules.rules, asked.before)) {
+  if (!isSameRules(rules.rules, asked.before)) {
     return { refused: 'the rules were changed elsewhere since you saw them; nothing was changed' };
   }
-  if (untold(asked.keeps, places).length < asked.keeps.length) {
+  if (unconfirmed(asked.keeps, places).length < asked.keeps.length) {
     return { refused: 'what a place keeps was changed elsewhere since you saw it; nothing was changed' };
   }
   folder((one) => keeping(one, asked.keeps));

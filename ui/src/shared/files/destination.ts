@@ -1,7 +1,7 @@
 import type { Which } from '../../contract';
 
 /** The way that listed files wait to travel: to a place, or to the folder (no place); none if the list is of others. */
-export function wayOf(which: Which): { place: string | null } | null {
+export function destination(which: Which): { place: string | null } | null {
   if (which === 'wanted-here') {
     return { place: null };
   }

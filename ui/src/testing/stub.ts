@@ -6,7 +6,7 @@ import type { Answer, AtPlace, Command, File, Reply, Request } from '../contract
 import { hex } from '../shared/path';
 
 /** A program that answers as a test tells it. */
-export function program(
+export function stubBackend(
   reply: (command: Command) => Reply | Promise<Reply>,
   answer: (request: Request) => Promise<Answer> = () => Promise.reject(new Error('nobody asks this here')),
 ): Backend & { ask: ReturnType<typeof vi.fn<Backend['ask']>>; request: ReturnType<typeof vi.fn<Backend['request']>> } {
@@ -19,16 +19,16 @@ export function program(
   };
 }
 
-export const nobody = (): Promise<never> => Promise.reject(new Error('gone'));
+export const unreachable = (): Promise<never> => Promise.reject(new Error('gone'));
 
 export function file(name: string): File {
   return { path: { shown: name, bytes: hex(name) }, bytes: 1, is_here: true, copies: 1 };
 }
 
 /** A program that says what is at a place when it is told to, and does all else. */
-export function slow(): { backend: ReturnType<typeof program>; say: (what: AtPlace) => void; asked: () => Request[] } {
+export function slowBackend(): { backend: ReturnType<typeof stubBackend>; say: (what: AtPlace) => void; asked: () => Request[] } {
   const ends: ((what: AtPlace) => void)[] = [];
-  const backend = program(nobody, (request) => {
+  const backend = stubBackend(unreachable, (request) => {
     if (request === 'suggest') {
       return Promise.resolve({ suggested: [] });
     }

@@ -28,7 +28,7 @@ export function bytesLeft({ transfers }: Folder, place: Place): number {
  * what is left never grows from one to the next: of a transfer that has just ended the status forgets the bytes that
  * arrived before it knows of the content.
  */
-export function sampled(samples: Sample[], { at, left }: Sample): Sample[] {
+export function withSample(samples: Sample[], { at, left }: Sample): Sample[] {
   const recent = samples.filter((one) => at - one.at <= BACK);
   const least = Math.min(left, ...recent.map((one) => one.left));
   const all = [...recent, { at, left: least }];

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { place } from '../../backend/fake/samples';
 import type { Keeping, Keeps, Purpose } from '../../contract';
-import { choice, choose, left, reversed, untold } from './keeps';
+import { choiceOf, rebased, reversed, unconfirmed, withChoice } from './preferred-content';
 
 const ALL: Keeps = { all: { groups: [] } };
 const OWN: Keeps = { own: { groups: [], wanted: 'include=*.jpg' } };
@@ -17,16 +17,16 @@ function change(name: string, before: Keeps, after: Keeps): Keeping {
 
 describe('a choice', () => {
   it('is what is kept, or what cannot be chosen', () => {
-    expect([ALL, OWN, keeps('archive')].map(choice)).toEqual(['all', 'own', 'archive']);
+    expect([ALL, OWN, keeps('archive')].map(choiceOf)).toEqual(['all', 'own', 'archive']);
   });
 
   it('is a change of what was seen when it was chosen, and none when it is chosen back', () => {
-    const one = choose([], 'a', OWN, 'archive');
+    const one = withChoice([], 'a', OWN, 'archive');
     expect(one).toEqual([change('a', OWN, keeps('archive'))]);
-    const two = choose(choose(one, 'b', ALL, 'backup'), 'a', ALL, 'carry');
+    const two = withChoice(withChoice(one, 'b', ALL, 'backup'), 'a', ALL, 'carry');
     expect(two).toEqual([change('b', ALL, keeps('backup')), change('a', ALL, keeps('carry'))]);
-    expect(choose(two, 'a', OWN, 'own')).toEqual([change('b', ALL, keeps('backup'))]);
-    expect(choose([], 'a', keeps('carry'), 'carry')).toEqual([]);
+    expect(withChoice(two, 'a', OWN, 'own')).toEqual([change('b', ALL, keeps('backup'))]);
+    expect(withChoice([], 'a', keeps('carry'), 'carry')).toEqual([]);
   });
 });
 
@@ -38,15 +38,15 @@ describe('changes that were set', () => {
   });
 
   it('are untold until something else is told', () => {
-    const told = (a: Keeps | null): Keeping[] => untold(set, [place('a', { keeps: a })]);
+    const told = (a: Keeps | null): Keeping[] => unconfirmed(set, [place('a', { keeps: a })]);
     expect([told(OWN), told(keeps('archive')), told(ALL), told(null)].map((all) => all.length)).toEqual([1, 0, 0, 0]);
   });
 
   it('leave what was chosen meanwhile, as a change of them', () => {
-    expect(left(set, set)).toEqual([]);
+    expect(rebased(set, set)).toEqual([]);
     // Another choice for a, and b as it was; c was not among them.
     const chosen = [change('a', OWN, keeps('carry')), change('c', ALL, keeps('archive'))];
-    expect(left(chosen, set)).toEqual([
+    expect(rebased(chosen, set)).toEqual([
       change('a', keeps('archive'), keeps('carry')),
       change('c', ALL, keeps('archive')),
       change('b', keeps('backup'), ALL),

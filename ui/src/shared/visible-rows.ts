@@ -1,5 +1,5 @@
 /** The rows of a long list that are made: those in sight and a few around. */
-export interface Slice {
+export interface Rows {
   first: number;
   end: number;
 }
@@ -8,7 +8,7 @@ export interface Slice {
 const AROUND = 6;
 
 /** Which rows are to be made, of a list of rows of one height. */
-export function slice(rows: number, rowHeight: number, scrollTop: number, height: number): Slice {
+export function visibleRows(rows: number, rowHeight: number, scrollTop: number, height: number): Rows {
   const first = Math.max(0, Math.floor(scrollTop / rowHeight) - AROUND);
   const end = Math.min(rows, Math.ceil((scrollTop + height) / rowHeight) + AROUND);
   return { first: Math.min(first, end), end };

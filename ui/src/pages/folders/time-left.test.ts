@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 
 import { folder, place } from '../../backend/fake/samples';
 import type { Direction, Progress } from '../../contract';
-import { bytesLeft, type Sample, sampled, secondsLeft } from './pace';
+import { bytesLeft, type Sample, secondsLeft, withSample } from './time-left';
 
 /** What is said after each of these amounts, one a second. */
 function said(lefts: number[]): (number | null)[] {
   let samples: Sample[] = [];
   return lefts.map((left, at) => {
-    samples = sampled(samples, { at, left });
+    samples = withSample(samples, { at, left });
     return secondsLeft(samples, left);
   });
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { folder, place } from '../../backend/fake/samples';
 import type { Folder, Place, Progress } from '../../contract';
-import { type Bar, barNow, filled } from './bar';
+import { fill, type ProgressBar, updatedBar } from './progress-bar';
 
 /** What a status says: the bytes that are wanted, and those that have arrived of what is under way. */
 type Told = [wants: number, ...done: number[]];
@@ -15,11 +15,11 @@ function of([wants, ...done]: Told): [Folder, Place] {
 
 /** The values of the bar of a folder of 100 bytes, one a second. */
 function values(told: Told[]): number[] {
-  let bar: Bar | null = null;
+  let bar: ProgressBar | null = null;
   return told.map((one, at) => {
     const [whole, stick] = of(one);
-    bar = barNow(bar, at, whole, stick);
-    return filled(bar, whole, stick).value;
+    bar = updatedBar(bar, at, whole, stick);
+    return fill(bar, whole, stick).value;
   });
 }
 
@@ -29,7 +29,7 @@ describe('the bar of a place', () => {
     const [whole, stick] = of([60]);
     const receiving: Progress = { id: '1', place: 'stick', direction: 'receiving', what: 'x', done: 9, total: 9 };
     const elsewhere: Progress = { ...receiving, direction: 'sending', place: 'disk' };
-    expect(barNow(null, 0, { ...whole, transfers: [receiving, elsewhere] }, stick).left).toBe(60);
+    expect(updatedBar(null, 0, { ...whole, transfers: [receiving, elsewhere] }, stick).left).toBe(60);
   });
 
   it('does not go back when a transfer has ended and the place is not known to have it yet', () => {
@@ -41,7 +41,7 @@ describe('the bar of a place', () => {
     expect(values([[60, 60], [0, 60], [0]])).toEqual([99, 100, 100]);
     expect(values([[300, 10]])).toEqual([10]);
     const [whole, stick] = of([60]);
-    expect(filled({ wants: 60, left: 500, since: 0 }, whole, stick).value).toBe(0);
+    expect(fill({ wants: 60, left: 500, since: 0 }, whole, stick).value).toBe(0);
   });
 
   it('goes back when more is wanted', () => {
