@@ -52,18 +52,10 @@ pub struct Settings {
     pub autocommit: bool,
     /// `annex.resolvemerge`.
     pub resolvemerge: bool,
-    /// `annex.synccontent`; none if unset, when preferred content decides.
-    pub synccontent: Option<bool>,
     /// `annex.synconlyannex`: only the git-annex branch and content are synced.
     pub synconlyannex: bool,
     /// `annex.securehashesonly`: keys of other backends are refused.
     pub securehashesonly: bool,
-    /// `annex.merge-annex-branches`.
-    pub merge_annex_branches: bool,
-    /// `annex.alwayscommit`: false if changes stay in the journal.
-    pub alwayscommit: bool,
-    /// `annex.commitmessage`: the subject of commits to the git-annex branch.
-    pub commit_message: Option<String>,
     /// `annex.crippledfilesystem`: no symlinks and no permissions to rely on.
     pub crippled: bool,
 }
@@ -130,12 +122,8 @@ impl Settings {
             diskreserve,
             autocommit: shared_flag("annex.autocommit").unwrap_or(true),
             resolvemerge: shared_flag("annex.resolvemerge").unwrap_or(true),
-            synccontent: shared_flag("annex.synccontent"),
             synconlyannex: shared_flag("annex.synconlyannex").unwrap_or(false),
             securehashesonly: shared_flag("annex.securehashesonly").unwrap_or(false),
-            merge_annex_branches: flag("annex.merge-annex-branches").unwrap_or(true),
-            alwayscommit: flag("annex.alwayscommit").unwrap_or(true),
-            commit_message: text("annex.commitmessage"),
             crippled: flag("annex.crippledfilesystem").unwrap_or(false),
         })
     }

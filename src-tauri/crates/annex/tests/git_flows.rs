@@ -477,19 +477,19 @@ fn settings_are_read_and_unusable_ones_refused() {
 
     for (name, value) in [
         ("annex.autocommit", "no"),
-        ("annex.synccontent", "true"),
+        ("annex.dotfiles", "true"),
         ("annex.thin", "true"),
     ] {
         shared.insert(name.to_owned(), value.to_owned());
     }
     place.git(&path, &["config", "annex.diskreserve", "1 GiB"]);
-    place.git(&path, &["config", "annex.synccontent", "off"]);
+    place.git(&path, &["config", "annex.dotfiles", "off"]);
     let settings = Settings::read(&annex, &shared).unwrap();
     assert!(
         !settings.autocommit && !settings.thin,
         "annex.thin cannot be set for all clones"
     );
-    assert_eq!((settings.synccontent, settings.diskreserve), (Some(false), 1 << 30));
+    assert_eq!((settings.dotfiles, settings.diskreserve), (false, 1 << 30));
 
     for (name, value) in [
         ("annex.backend", "WORM"),
