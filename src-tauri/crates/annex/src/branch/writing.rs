@@ -79,8 +79,8 @@ impl<'a> Writer<'a> {
                 self.forget_pending()?;
                 return Ok(old);
             }
-            Some(old) => (vec![old], self.subject()),
-            None => (Vec::new(), "branch created".to_owned()),
+            Some(old) => (vec![old], self.subject("update")),
+            None => (Vec::new(), self.subject("branch created")),
         };
         let new = self.commit(bulk, tree, &parents, old, &subject)?;
         self.forget_pending()?;
@@ -136,15 +136,15 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The subject of an ordinary commit: `annex.commitmessage`, else git-annex's.
-    fn subject(&self) -> String {
+    /// The subject of an ordinary commit: `annex.commitmessage`, else git-annex's own.
+    fn subject(&self, own: &str) -> String {
         let set = self
             .repo
             .config()
             .and_then(|config| config.get_string("annex.commitmessage"));
         set.ok()
             .filter(|text| !text.trim().is_empty())
-            .unwrap_or_else(|| "update".to_owned())
+            .unwrap_or_else(|| own.to_owned())
     }
 
     fn forget_pending(&self) -> Result<()> {

@@ -140,6 +140,10 @@ fn the_first_record_makes_the_branch() {
         (place.subject().as_str(), place.read("numcopies.log").unwrap().as_str()),
         ("by me", "6s 3\n")
     );
+    let place = Place::new();
+    place.config("annex.commitmessage", "by me");
+    place.annex.branch().record_number("numcopies.log", 2, at("5")).unwrap();
+    assert_eq!(place.subject(), "by me", "the first commit too, as git-annex does");
 }
 
 #[test]
