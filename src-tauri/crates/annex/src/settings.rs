@@ -48,6 +48,8 @@ pub struct Settings {
     pub delayadd: Duration,
     /// `annex.diskreserve`, in bytes.
     pub diskreserve: u64,
+    /// `annex.verify`: false if contents that come here are not hashed again.
+    pub verify: bool,
     /// `annex.autocommit`.
     pub autocommit: bool,
     /// `annex.resolvemerge`.
@@ -120,6 +122,7 @@ impl Settings {
             thin: flag("annex.thin").unwrap_or(false),
             delayadd,
             diskreserve,
+            verify: flag("annex.verify").unwrap_or(true),
             autocommit: shared_flag("annex.autocommit").unwrap_or(true),
             resolvemerge: shared_flag("annex.resolvemerge").unwrap_or(true),
             synconlyannex: shared_flag("annex.synconlyannex").unwrap_or(false),
@@ -161,7 +164,7 @@ pub struct RemoteSettings {
     pub readonly: bool,
     /// `annex-trustlevel`: overrides `trust.log` here.
     pub trust: Option<String>,
-    /// `annex-verify`: false if what comes from there is not verified.
+    /// `annex-verify`, else `annex.verify`: false if contents that travel between here and there are not hashed again.
     pub verify: bool,
     /// A special remote that git-annex has enabled (`annex-verified` says how) and that nobody has said to be the right one
     /// (`git annex verifyremote`). Until then git-annex sends nothing from here, to whatever remote: it could leak there.
@@ -261,6 +264,7 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
         })
         .map_err(doing())?;
     let mut addresses = address::addresses(&config)?;
+    let verify = config.get_bool("annex.verify").unwrap_or(true);
     let top = annex.work_tree().unwrap_or(annex.git_dir());
     let mut read = |name: String| {
         let text = |key: &str| {
@@ -297,7 +301,7 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
             push: flag("annex-push").unwrap_or(true),
             readonly: flag("annex-readonly").unwrap_or(false),
             trust: text("annex-trustlevel"),
-            verify: flag("annex-verify").unwrap_or(true),
+            verify: flag("annex-verify").unwrap_or(verify),
             // A version of git-annex that knows nothing of this has written nothing.
             unverified: text("annex-verified").is_some_and(|verified| verified != VERIFIED),
             private: flag("annex-private").unwrap_or(false),

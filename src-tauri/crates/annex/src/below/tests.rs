@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use model::{Key, RepoPath, Uuid};
 
-use crate::exchange::content::{Outcome, Wanted, transfer};
+use crate::exchange::content::{Outcome, Terms, Wanted, transfer};
 use crate::index::Staged;
 use crate::logs::{Presence, VectorClock};
 use crate::objects::Bulk;
@@ -111,11 +111,15 @@ impl World {
                 path: None,
             })
             .collect();
+        let terms = Terms {
+            reserve: 0,
+            verify: true,
+        };
         let outcomes = transfer(
             &self.here.annex,
             &self.there,
             &wanted,
-            0,
+            terms,
             &|_, _| {},
             &AtomicBool::new(false),
         );

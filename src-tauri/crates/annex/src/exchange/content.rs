@@ -52,6 +52,15 @@ pub enum Outcome {
     Cancelled,
 }
 
+/// What the settings of the two ends ask of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// So many bytes are left free at the destination (`annex.diskreserve`).
+    pub reserve: u64,
+    /// Contents are compared with their keys. If false (`annex.verify`), only their sizes are, as far as keys tell them.
+    pub verify: bool,
+}
+
 /// Limits of what is stored together: what is lost when the power fails, and what has to be waited for at the end.
 const TOGETHER_BYTES: u64 = 256 << 20;
 const TOGETHER: usize = 8192;
@@ -63,21 +72,21 @@ const LOCKED_SINGLY: usize = 16;
 /// How often somebody who waits for the turn looks again.
 const TURN: Duration = Duration::from_millis(5);
 
-/// Copies the content of `wanted` from `source` to `dest`, verified, under git-annex's locks. At least `reserve` bytes
-/// are left free in `dest`. `progress` hears how far a key is, from several threads; nothing new is begun once
-/// `cancelled` is set, and large content stops. Each key has its outcome, in no certain order.
+/// Copies the content of `wanted` from `source` to `dest`, under git-annex's locks. `progress` hears how far a key is, from
+/// several threads; nothing new is begun once `cancelled` is set, and large content stops. Each key has its outcome, in no
+/// certain order.
 pub fn transfer(
     source: &Annex,
     dest: &Annex,
     wanted: &[Wanted],
-    reserve: u64,
+    terms: Terms,
     progress: &(dyn Fn(&Key, Reached) + Sync),
     cancelled: &AtomicBool,
 ) -> Vec<(Key, Outcome)> {
     let transfer = Transfer {
         source: Source::Repository(source.store()),
         dest: dest.store(),
-        reserve,
+        terms,
         progress,
         cancelled,
         gone: AtomicBool::new(false),
@@ -90,14 +99,14 @@ pub fn receive(
     (from, uuid): (&dyn Place, &Uuid),
     dest: &Annex,
     wanted: &[Wanted],
-    reserve: u64,
+    terms: Terms,
     progress: &(dyn Fn(&Key, Reached) + Sync),
     cancelled: &AtomicBool,
 ) -> Vec<(Key, Outcome)> {
     let transfer = Transfer {
         source: Source::Place(from, uuid),
         dest: dest.store(),
-        reserve,
+        terms,
         progress,
         cancelled,
         gone: AtomicBool::new(false),
@@ -129,7 +138,7 @@ impl<'w> Together<'w> {
 struct Transfer<'a> {
     source: Source<'a>,
     dest: Store<'a>,
-    reserve: u64,
+    terms: Terms,
     progress: &'a (dyn Fn(&Key, Reached) + Sync),
     cancelled: &'a AtomicBool,
     /// The destination cannot be written any more: a drive that was pulled out.
@@ -204,7 +213,7 @@ impl Transfer<'_> {
     /// Copies contents that are stored together, on two threads: the disk has little to do with small files, the
     /// processor much.
     fn many(&self, wanted: &[Weighed<'_>], bytes: u64) -> Vec<(Key, Outcome)> {
-        if let Err(error) = self.dest.check_reserve(bytes, self.reserve) {
+        if let Err(error) = self.dest.check_reserve(bytes, self.terms.reserve) {
             if wanted.len() == 1 {
                 return vec![(wanted[0].0.key.clone(), self.failure(error, wanted[0].1))];
             }
@@ -255,7 +264,9 @@ impl Transfer<'_> {
     fn large(&self, wanted: &Wanted, size: u64) -> Outcome {
         // What is there of it already takes no room any more.
         let partial = fs::symlink_metadata(self.dest.partial_path(&wanted.key)).map_or(0, |found| found.len());
-        if let Err(error) = self.dest.check_reserve(size.saturating_sub(partial), self.reserve)
+        if let Err(error) = self
+            .dest
+            .check_reserve(size.saturating_sub(partial), self.terms.reserve)
             && !self.dest.is_present(&wanted.key)
         {
             return self.failure(error, size);
@@ -323,7 +334,7 @@ impl Transfer<'_> {
             },
             cancelled: Some(self.cancelled),
         };
-        match dest.copy_in_watched(&content, key, true, &onlooker) {
+        match dest.copy_in_watched(&content, key, self.terms.verify, &onlooker) {
             Ok(incoming) => Ok((incoming, lock)),
             Err(Unfinished::Cancelled) => Err(Outcome::Cancelled),
             Err(Unfinished::Wrong) => Err(Outcome::Corrupt),

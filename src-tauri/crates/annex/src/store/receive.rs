@@ -23,7 +23,7 @@ const WORTH_SHARING: u64 = 65_536;
 
 impl Store<'_> {
     /// Copies all of `source`, the content of `key`, into an incoming file; permissions and modification time come
-    /// along. With `verify` it is compared with the key on the way. `progress` is told how far it is.
+    /// along. With `verify` it is compared with the key on the way, else only its size is. `progress` is told how far it is.
     ///
     /// Content of more than 1 MiB goes by [`Store::partial_path`]: what an interrupted transfer left there is checked
     /// and continued. The caller holds the transfer lock of the key.
@@ -64,7 +64,7 @@ impl Store<'_> {
         onlooker: &Onlooker<'_>,
     ) -> Poured<Incoming> {
         let found = source.metadata().map_err(Unfinished::Reading)?;
-        if verify && key.size().is_some_and(|size| size != found.len()) {
+        if key.size().is_some_and(|size| size != found.len()) {
             return Err(Unfinished::Wrong);
         }
         if found.len() > SMALL {
@@ -75,6 +75,8 @@ impl Store<'_> {
             let mut verifier = Verifier::for_key(key);
             verifier.update(&content);
             judge(verifier)?;
+        } else {
+            is_complete(content.len() as u64, found.len())?;
         }
         let incoming = self.write_small(&content, &found)?;
         (onlooker.progress)(Reached {
@@ -84,13 +86,21 @@ impl Store<'_> {
         Ok(incoming)
     }
 
-    /// Copies all of `source`, the content of `key`, into an empty file elsewhere, and compares it with the key on the way.
-    pub(crate) fn copy_out(&self, source: &File, key: &Key, dest: &File, onlooker: &Onlooker<'_>) -> Poured<()> {
+    /// Copies all of `source`, the content of `key`, into an empty file elsewhere. With `verify` it is compared with the key on
+    /// the way, else only its size is.
+    pub(crate) fn copy_out(
+        &self,
+        source: &File,
+        key: &Key,
+        dest: &File,
+        verify: bool,
+        onlooker: &Onlooker<'_>,
+    ) -> Poured<()> {
         let found = source.metadata().map_err(Unfinished::Reading)?;
         if key.size().is_some_and(|size| size != found.len()) {
             return Err(Unfinished::Wrong);
         }
-        self.fill(source, found.len(), dest, 0, key, true, onlooker)?;
+        self.fill(source, found.len(), dest, 0, key, verify, onlooker)?;
         keep_time(dest, &found);
         Ok(())
     }
@@ -137,6 +147,8 @@ impl Store<'_> {
                 dest.set_len(0).map_err(Unfinished::Writing)?;
                 continue;
             }
+            // As git-annex does: nobody can tell where the first part came from.
+            let verify = verify || resumed > 0;
             let outcome = self.fill(source, found.len(), &dest, resumed, key, verify, onlooker);
             match outcome {
                 Ok(()) => break,
@@ -172,28 +184,25 @@ impl Store<'_> {
         verify: bool,
         onlooker: &Onlooker<'_>,
     ) -> Poured<()> {
+        let shares = self.share_blocks(source, dest, size);
+        let object = Source::Object(source);
+        if !verify {
+            let there = match shares {
+                true => dest.metadata().map_err(Unfinished::Writing)?.len(),
+                false => pour(object, dest, resumed, size, None, onlooker)?,
+            };
+            return is_complete(there, size);
+        }
         let mut verifier = Verifier::for_key(key);
-        if self.share_blocks(source, dest, size) {
-            if verify {
-                show(dest, size, &mut |part| verifier.update(part), onlooker)?;
-                judge(verifier)?;
+        let mut absorb = |part: &[u8]| verifier.update(part);
+        match shares {
+            true => _ = show(dest, size, &mut absorb, onlooker)?,
+            false => {
+                show(dest, resumed, &mut absorb, onlooker)?;
+                pour(object, dest, resumed, size, Some(&mut absorb), onlooker)?;
             }
-            return Ok(());
         }
-        if verify {
-            show(dest, resumed, &mut |part| verifier.update(part), onlooker)?;
-            pour(
-                Source::Object(source),
-                dest,
-                resumed,
-                size,
-                Some(&mut |part| verifier.update(part)),
-                onlooker,
-            )?;
-            judge(verifier)
-        } else {
-            pour(Source::Object(source), dest, resumed, size, None, onlooker).map(|_| ())
-        }
+        judge(verifier)
     }
 
     /// Makes `dest` share the blocks of `source`. False where the file system cannot, or the file is too small.
@@ -214,6 +223,14 @@ fn judge(verifier: Verifier) -> Poured<()> {
     match verifier.finish() {
         Verdict::Matches | Verdict::SizeOnly => Ok(()),
         Verdict::Wrong => Err(Unfinished::Wrong),
+    }
+}
+
+/// For content that is not hashed. A program may have changed the source meanwhile.
+fn is_complete(there: u64, size: u64) -> Poured<()> {
+    match there == size {
+        true => Ok(()),
+        false => Err(Unfinished::Wrong),
     }
 }
 

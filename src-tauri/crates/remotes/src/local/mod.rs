@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use annex::exchange::content::{Outcome, transfer};
+use annex::exchange::content::{Outcome, Terms, transfer};
 use annex::exchange::{PushOptions, PushOutcome, fetch, newest, push, tracked};
 use annex::settings::{RemoteSettings, Settings, as_git_finds, has_room};
 use annex::{Annex, CheckoutOptions, Tenant};
@@ -85,6 +85,32 @@ impl Local {
         }
         Ok(all)
     }
+
+    /// Copies contents. The owner of the receiving disk decides how much of it stays free. Contents are hashed unless the
+    /// receiving repository's `annex.verify` or our settings for this remote say not to, as in git-annex.
+    fn carry(&self, from: &Annex, to: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
+        let Travel {
+            wanted,
+            config,
+            progress,
+            cancelled,
+            ..
+        } = *travel;
+        match Settings::read(to, config) {
+            Ok(settings) => {
+                let terms = Terms {
+                    reserve: settings.diskreserve,
+                    verify: settings.verify && self.settings.verify,
+                };
+                transfer(from, to, wanted, terms, progress, cancelled)
+            }
+            Err(error) => {
+                let why = error.to_string();
+                let failed = || Outcome::Failed(annex::Error::Refused(why.clone()));
+                wanted.iter().map(|wanted| (wanted.key.clone(), failed())).collect()
+            }
+        }
+    }
 }
 
 impl Git for Local {
@@ -143,7 +169,7 @@ impl Git for Local {
 
 impl Contents for Local {
     fn store(&self, from: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
-        let sent = carry(from, &self.there, travel);
+        let sent = self.carry(from, &self.there, travel);
         if is_untended(&self.there).unwrap_or(false) {
             let is_here = |outcome: &Outcome| matches!(outcome, Outcome::Stored | Outcome::AlreadyPresent);
             let arrived = sent.iter().filter(|(_, outcome)| is_here(outcome));
@@ -158,7 +184,7 @@ impl Contents for Local {
     }
 
     fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
-        carry(&self.there, into, travel)
+        self.carry(&self.there, into, travel)
     }
 
     fn has_room(&self, bytes: u64, config: &BTreeMap<String, String>) -> bool {
@@ -174,25 +200,6 @@ impl Contents for Local {
     }
 }
 
-/// Copies contents. The owner of the receiving disk decides how much of it stays free.
-fn carry(from: &Annex, to: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
-    let Travel {
-        wanted,
-        config,
-        progress,
-        cancelled,
-        ..
-    } = *travel;
-    match Settings::read(to, config) {
-        Ok(settings) => transfer(from, to, wanted, settings.diskreserve, progress, cancelled),
-        Err(error) => {
-            let why = error.to_string();
-            let failed = || Outcome::Failed(annex::Error::Refused(why.clone()));
-            wanted.iter().map(|wanted| (wanted.key.clone(), failed())).collect()
-        }
-    }
-}
-
 /// The top of a repository: of its work tree, or itself if it has none.
 fn top_of(annex: &Annex) -> &Path {
     annex.work_tree().unwrap_or(annex.git_dir())
@@ -202,3 +209,6 @@ fn top_of(annex: &Annex) -> &Path {
 fn is_untended(annex: &Annex) -> annex::Result<bool> {
     Ok(!annex.is_bare() && annex.tenant()?.is_none())
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use annex::exchange::content::{Outcome, Place, receive, send};
-use annex::settings::Settings;
+use annex::exchange::content::{Outcome, Place, Terms, receive, send};
+use annex::settings::{RemoteSettings, Settings};
 use annex::{Annex, Directory, Error, hash_directory};
 use model::{Key, Uuid};
 
@@ -26,18 +26,21 @@ pub(super) struct DirectoryRemote {
     top: PathBuf,
     uuid: Uuid,
     is_readonly: bool,
+    /// Contents that travel are hashed.
+    verify: bool,
     /// Its device and inode when it was reached: what is written must not go to the disk below a drive that was pulled out.
     identity: (u64, u64),
 }
 
 impl DirectoryRemote {
-    /// Finds it. Nothing is moved in one that `is_readonly`.
-    pub(super) fn open(top: &Path, uuid: Uuid, is_readonly: bool) -> Result<Self, Failed> {
+    /// Finds it. Nothing is moved in one that is read-only.
+    pub(super) fn open(top: &Path, uuid: Uuid, settings: &RemoteSettings) -> Result<Self, Failed> {
         match identity(top) {
             Ok(identity) => Ok(Self {
                 top: top.to_owned(),
                 uuid,
-                is_readonly,
+                is_readonly: settings.readonly,
+                verify: settings.verify,
                 identity,
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Failed::Away),
@@ -70,6 +73,14 @@ impl DirectoryRemote {
             }
         }
         Ok(None)
+    }
+
+    /// What our settings ask of a transfer, whichever way.
+    fn terms(&self, settings: &Settings) -> Terms {
+        Terms {
+            reserve: settings.diskreserve,
+            verify: settings.verify && self.verify,
+        }
     }
 
     fn free(&self) -> Option<u64> {
@@ -239,7 +250,7 @@ impl Contents for DirectoryRemote {
             from,
             (&to, &self.uuid),
             travel.wanted,
-            settings.diskreserve,
+            self.terms(&settings),
             travel.progress,
             travel.cancelled,
         );
@@ -273,7 +284,7 @@ impl Contents for DirectoryRemote {
             (&from, &self.uuid),
             into,
             travel.wanted,
-            settings.diskreserve,
+            self.terms(&settings),
             travel.progress,
             travel.cancelled,
         );

@@ -46,7 +46,7 @@ pub(crate) fn reach(settings: &RemoteSettings, place: Option<&str>) -> Result<Re
         ));
     };
     let top = top(&settings.name, place)?;
-    let remote = DirectoryRemote::open(&top, uuid.clone(), settings.readonly)?;
+    let remote = DirectoryRemote::open(&top, uuid.clone(), settings)?;
     Ok(Remote {
         name: settings.name.clone(),
         uuid,

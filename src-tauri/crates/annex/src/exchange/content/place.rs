@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::{Key, Uuid};
 
-use super::{Outcome, TOGETHER_BYTES, Wanted};
+use super::{Outcome, TOGETHER_BYTES, Terms, Wanted};
 use crate::store::{ContentLock, Onlooker, Reached, SMALL, Store, Unfinished};
 use crate::transfer::TransferLock;
 use crate::{Annex, Error, Result};
@@ -95,19 +95,19 @@ impl Source<'_> {
 /// So many contents are made durable together: each keeps its lock until then.
 const TOGETHER: usize = 256;
 
-/// Copies the content of `wanted` from `source` to the place `to`, which has this uuid, verified, under git-annex's locks.
-/// At least `reserve` bytes are left free there. `progress` hears how far a key is; nothing new is begun once `cancelled` is set, and large content stops, to begin again
-/// another time. Each key has its outcome, in no certain order.
+/// Copies the content of `wanted` from `source` to the place `to`, which has this uuid, under git-annex's locks. `progress`
+/// hears how far a key is; nothing new is begun once `cancelled` is set, and large content stops, to begin again another time.
+/// Each key has its outcome, in no certain order.
 pub fn send(
     source: &Annex,
     (to, uuid): (&dyn Place, &Uuid),
     wanted: &[Wanted],
-    reserve: u64,
+    terms: Terms,
     progress: &(dyn Fn(&Key, Reached) + Sync),
     cancelled: &AtomicBool,
 ) -> Vec<(Key, Outcome)> {
     let sending = Sending {
-        reserve,
+        terms,
         store: source.store(),
         to,
         uuid,
@@ -134,7 +134,7 @@ pub fn send(
 }
 
 struct Sending<'a> {
-    reserve: u64,
+    terms: Terms,
     store: Store<'a>,
     to: &'a dyn Place,
     uuid: &'a Uuid,
@@ -161,7 +161,7 @@ impl Sending<'_> {
         if self.holds(key, size).map_err(|error| failure(error, size))? {
             return Err(Outcome::AlreadyPresent);
         }
-        let has_room = |free| size.saturating_add(self.reserve) <= free;
+        let has_room = |free| size.saturating_add(self.terms.reserve) <= free;
         if !self.to.free().is_none_or(has_room) {
             return Err(Outcome::DiskFull { need: size });
         }
@@ -174,7 +174,7 @@ impl Sending<'_> {
             },
             cancelled: Some(self.cancelled),
         };
-        let Err(why) = self.store.copy_out(&content, key, &file, &onlooker) else {
+        let Err(why) = self.store.copy_out(&content, key, &file, self.terms.verify, &onlooker) else {
             return Ok((lock, size));
         };
         self.to.discard(key);

@@ -13,13 +13,19 @@ use std::time::Duration;
 use model::{Key, RepoPath};
 use rustix::fs::inotify;
 
-use super::{Outcome, Source, TOGETHER, TOGETHER_BYTES, TOGETHER_LOCKED, Together, Transfer, Wanted, transfer};
+use super::{Outcome, Source, TOGETHER, TOGETHER_BYTES, TOGETHER_LOCKED, Terms, Together, Transfer, Wanted, transfer};
 use crate::locks::LockFile;
 use crate::store::SMALL;
 use crate::store::tests::{Top, configure, content, key_of, overwrite, put, repository};
 use crate::{Annex, Error, Reached};
 
 const OTHER: &str = "22222222-2222-4222-8222-222222222222";
+
+/// Of a repository in which nothing is set, but for the reserve.
+const TERMS: Terms = Terms {
+    reserve: 0,
+    verify: true,
+};
 
 struct Two {
     _top: Top,
@@ -52,7 +58,7 @@ fn run(two: &Two, keys: &[Key]) -> Vec<(Key, Outcome)> {
         &two.source,
         &two.dest,
         &wanted(keys),
-        0,
+        TERMS,
         &|_, _| {},
         &AtomicBool::new(false),
     )
@@ -140,7 +146,7 @@ fn among_many_only_what_is_not_small_is_locked_and_shown() {
             }
         };
         let none = AtomicBool::new(false);
-        transfer(&two.source, &two.dest, &wanted(keys), 0, &look, &none);
+        transfer(&two.source, &two.dest, &wanted(keys), TERMS, &look, &none);
         (locked.into_inner().unwrap(), told.into_inner().unwrap())
     };
     let set = |keys: &[Key]| keys.iter().cloned().collect();
@@ -234,7 +240,7 @@ fn a_transfer_is_visible_to_git_annex_while_it_runs() {
         &two.source,
         &two.dest,
         &wanted(&[key]),
-        0,
+        TERMS,
         &look,
         &AtomicBool::new(false),
     );
@@ -261,7 +267,14 @@ fn cancelled_content_is_resumed_later() {
             cancelled.store(true, Ordering::Relaxed);
         }
     };
-    let outcomes = transfer(&two.source, &two.dest, &wanted(from_ref(&key)), 0, &stop, &cancelled);
+    let outcomes = transfer(
+        &two.source,
+        &two.dest,
+        &wanted(from_ref(&key)),
+        TERMS,
+        &stop,
+        &cancelled,
+    );
     assert!(matches!(outcomes[0].1, Outcome::Cancelled), "{outcomes:?}");
     assert!(!two.dest.store().is_present(&key));
     let left = fs::metadata(two.dest.store().partial_path(&key)).unwrap().len();
@@ -287,7 +300,7 @@ fn what_is_moved_is_told_once() {
         &two.source,
         &two.dest,
         &wanted(&keys),
-        0,
+        TERMS,
         &count,
         &AtomicBool::new(false),
     );
@@ -305,7 +318,11 @@ fn the_reserve_of_the_destination_stays_free() {
     let two = two();
     let keys: Vec<Key> = (0..3).map(|seed| put(&two.source, &content(50, seed + 1))).collect();
     let none = AtomicBool::new(false);
-    let outcomes = transfer(&two.source, &two.dest, &wanted(&keys), u64::MAX, &|_, _| {}, &none);
+    let terms = Terms {
+        reserve: u64::MAX,
+        ..TERMS
+    };
+    let outcomes = transfer(&two.source, &two.dest, &wanted(&keys), terms, &|_, _| {}, &none);
     assert_eq!(outcomes.len(), 3);
     for (key, outcome) in outcomes {
         assert!(matches!(outcome, Outcome::DiskFull { need: 50 }), "{key}: {outcome:?}");
@@ -316,7 +333,7 @@ fn the_reserve_of_the_destination_stays_free() {
             &two.source,
             &two.dest,
             &wanted(from_ref(&large)),
-            u64::MAX,
+            terms,
             &|_, _| {},
             &none,
         )
@@ -334,7 +351,7 @@ fn a_file_system_in_trouble_or_without_the_repository_is_gone() {
         let transfer = Transfer {
             source: Source::Repository(two.source.store()),
             dest: two.dest.store(),
-            reserve: 0,
+            terms: TERMS,
             progress: &progress,
             cancelled: &cancelled,
             gone: AtomicBool::new(false),
@@ -361,7 +378,7 @@ fn a_drive_that_is_pulled_out_fails_and_nothing_is_made_in_its_place() {
         &two.source,
         &two.dest,
         &wanted(&keys),
-        0,
+        TERMS,
         &pulled,
         &AtomicBool::new(false),
     );

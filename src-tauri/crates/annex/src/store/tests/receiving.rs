@@ -85,3 +85,34 @@ fn what_does_not_match_its_key_is_not_stored() {
     assert_eq!(entries(&annex.annex_file("tmp")), [""; 0]);
     assert_eq!(entries(&annex.annex_file("othertmp")), [""; 0]);
 }
+
+#[test]
+fn what_is_not_to_be_verified_has_the_size_that_its_key_says() {
+    let top = Top::new();
+    let annex = repository(top.path(), &[]);
+    let store = annex.store();
+    for size in [100, 2 << 20, 9 << 20] {
+        let bytes = content(size, 3);
+        let mut other = bytes.clone();
+        other[size - 1] ^= 1;
+        let copy = |bytes: &[u8], of: &[u8]| {
+            let received = store.copy_in(&file_with(top.path(), bytes), &key_of(of), false, &|_| {});
+            received.map(|received| {
+                let stored = fs::read(received.path()).unwrap();
+                received.discard();
+                stored
+            })
+        };
+        assert_eq!(copy(&other, &bytes).unwrap(), other, "{size}");
+        let shorter = copy(&bytes[..size - 1], &bytes);
+        assert!(matches!(shorter, Err(Error::Damaged(_))), "{size}: {shorter:?}");
+    }
+    // Nobody knows where the first part of it came from.
+    let bytes = content(9 << 20, 3);
+    let key = key_of(&bytes);
+    let partial = store.partial_path(&key);
+    fs::write(&partial, vec![0; 2 << 20]).unwrap();
+    let source = file_with(top.path(), &bytes);
+    let received = store.copy_in(&source, &key, false, &|_| {}).unwrap();
+    assert_eq!(fs::read(received.path()).unwrap(), bytes);
+}

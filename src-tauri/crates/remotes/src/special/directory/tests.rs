@@ -2,6 +2,7 @@ use std::fs;
 use std::sync::atomic::AtomicBool;
 
 use annex::exchange::content::Wanted;
+use annex::settings::{remotes, set};
 use sha2::{Digest, Sha256};
 
 use super::*;
@@ -19,9 +20,18 @@ fn scene() -> Scene {
     fs::create_dir_all(annex.own_dir()).unwrap();
     let top = place.path().join("there");
     fs::create_dir(&top).unwrap();
-    let uuid = Uuid::parse("5d4f1f1a-1f5e-4d5e-8d4e-1d3f8f7a9b10").unwrap();
-    let remote = DirectoryRemote::open(&top, uuid, false).unwrap();
+    set(&annex, "remote.d.annex-directory", top.to_str()).unwrap();
+    set(&annex, "remote.d.annex-uuid", Some(UUID)).unwrap();
+    let remote = open(&annex, &top).unwrap();
     Scene { place, annex, remote }
+}
+
+const UUID: &str = "5d4f1f1a-1f5e-4d5e-8d4e-1d3f8f7a9b10";
+
+/// The remote as it is configured now.
+fn open(annex: &Annex, top: &Path) -> Result<DirectoryRemote, Failed> {
+    let settings = remotes(annex).unwrap().pop().unwrap();
+    DirectoryRemote::open(top, Uuid::parse(UUID).unwrap(), &settings)
 }
 
 fn key(content: &[u8]) -> Key {
@@ -183,10 +193,7 @@ fn a_directory_in_the_place_of_the_one_that_was_reached_is_not_written_to() {
     assert!(scene.send(&[&one])[0].starts_with("Failed"));
     assert_eq!(fs::read_dir(&there).unwrap().count(), 0);
     fs::remove_dir(&there).unwrap();
-    assert!(matches!(
-        DirectoryRemote::open(&there, scene.remote.uuid, false),
-        Err(Failed::Away)
-    ));
+    assert!(matches!(open(&scene.annex, &there), Err(Failed::Away)));
 }
 
 #[test]
@@ -227,7 +234,7 @@ fn content_in_a_mixed_hash_directory_is_found() {
 fn the_reserve_is_kept_free() {
     let scene = scene();
     let one = scene.add(b"one");
-    annex::settings::set(&scene.annex, "annex.diskreserve", Some("1000 PB")).unwrap();
+    set(&scene.annex, "annex.diskreserve", Some("1000 PB")).unwrap();
     assert_eq!(scene.send(&[&one]), ["DiskFull { need: 3 }"]);
     assert!(!scene.object(&one).exists());
 }
@@ -239,7 +246,24 @@ fn content_stays_where_it_is_if_it_is_right_or_the_remote_is_read_only() {
     scene.send(&[&one]);
     assert!(matches!(scene.remote.set_aside(&one), Err(Failed::Broken(_))));
     let top = scene.place.path().join("there");
-    let read_only = DirectoryRemote::open(&top, scene.remote.uuid.clone(), true).unwrap();
+    set(&scene.annex, "remote.d.annex-readonly", Some("true")).unwrap();
+    let read_only = open(&scene.annex, &top).unwrap();
     assert!(matches!(read_only.set_aside(&one), Err(Failed::Refused(_))));
     assert_eq!(fs::read(scene.object(&one)).unwrap(), b"one");
+}
+
+#[test]
+fn content_is_not_hashed_where_annex_verify_is_off() {
+    let mut scene = scene();
+    let (one, two) = (key(b"one"), scene.add(b"two"));
+    fs::create_dir_all(scene.object(&one).parent().unwrap()).unwrap();
+    fs::write(scene.object(&one), b"ONE").unwrap();
+    let object = scene.annex.store().find(&two).unwrap();
+    fs::set_permissions(&object, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&object, b"TWO").unwrap();
+    let both_ways = |scene: &Scene| [scene.get(&[&one]), scene.send(&[&two])].concat();
+    assert_eq!(both_ways(&scene), ["Corrupt", "Corrupt"]);
+    set(&scene.annex, "remote.d.annex-verify", Some("false")).unwrap();
+    scene.remote = open(&scene.annex, &scene.place.path().join("there")).unwrap();
+    assert_eq!(both_ways(&scene), ["Stored", "Stored"]);
 }

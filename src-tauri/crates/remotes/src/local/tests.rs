@@ -1,0 +1,112 @@
+use std::fs;
+use std::sync::atomic::AtomicBool;
+
+use annex::exchange::content::Wanted;
+use annex::settings::{remotes, set};
+use annex::{Annex, hash_directory};
+
+use super::*;
+
+const HELLO: &str = "SHA256E-s5--2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
+/// Two repositories, of which one has a content.
+struct Scene {
+    _place: tempfile::TempDir,
+    ours: Annex,
+    theirs: Annex,
+    key: Key,
+    is_sent: bool,
+}
+
+/// Where something is set.
+#[derive(Clone, Copy)]
+enum At {
+    Here,
+    There,
+}
+use At::{Here, There};
+
+impl Scene {
+    /// `content` lies where the content of this key belongs: here if it `is_sent`, else there.
+    fn new(key: &str, content: &str, is_sent: bool) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let made = |name: &str| {
+            let annex = annex::init::init(&place.path().join(name), Some(name), 1_700_000_000).unwrap();
+            fs::create_dir_all(annex.own_dir()).unwrap();
+            annex
+        };
+        let (ours, theirs) = (made("here"), made("there"));
+        set(&ours, "remote.there.url", theirs.git_dir().to_str()).unwrap();
+        let source = if is_sent { &ours } else { &theirs };
+        let objects = source.git_dir().join("annex/objects");
+        let parsed = Key::parse(key.as_bytes()).unwrap();
+        let directory = objects.join(hash_directory::mixed(&parsed)).join(key);
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(key), content).unwrap();
+        Self {
+            _place: place,
+            ours,
+            theirs,
+            key: parsed,
+            is_sent,
+        }
+    }
+
+    fn set(&self, at: At, name: &str, value: &str) {
+        let annex = match at {
+            Here => &self.ours,
+            There => &self.theirs,
+        };
+        set(annex, name, Some(value)).unwrap();
+    }
+
+    /// How the transfer ends.
+    fn outcome(&self) -> String {
+        let settings = remotes(&self.ours).unwrap().pop().unwrap();
+        let reached = crate::reach(&self.ours, &settings, &[], None).unwrap();
+        let contents = reached.contents().unwrap();
+        let travel = Travel {
+            wanted: &[Wanted {
+                key: self.key.clone(),
+                path: None,
+            }],
+            config: &BTreeMap::new(),
+            progress: &|_, _| (),
+            cancelled: &AtomicBool::new(false),
+            files: &|_| Vec::new(),
+        };
+        let outcomes = match self.is_sent {
+            true => contents.store(&self.ours, &travel),
+            false => contents.retrieve(&self.ours, &travel),
+        };
+        format!("{:?}", outcomes[0].1)
+    }
+}
+
+/// What git-annex 10.20261026 does, too: what arrives is hashed unless the receiving repository says not to for all, or the
+/// one that transfers says not to for the other.
+#[test]
+fn content_is_hashed_again_unless_either_setting_is_off() {
+    const OWN: &str = "annex.verify";
+    const REMOTE: &str = "remote.there.annex-verify";
+    type Set = (At, &'static str, &'static str);
+    let cases: [(&[Set], &str, &str); 7] = [
+        (&[], "Corrupt", "Corrupt"),
+        (&[(Here, REMOTE, "false")], "Stored", "Stored"),
+        (&[(Here, OWN, "false")], "Stored", "Stored"),
+        (&[(Here, OWN, "false"), (Here, REMOTE, "true")], "Stored", "Corrupt"),
+        (&[(There, OWN, "false")], "Corrupt", "Stored"),
+        (&[(There, OWN, "false"), (Here, REMOTE, "true")], "Corrupt", "Stored"),
+        (&[(There, OWN, "true"), (Here, REMOTE, "false")], "Stored", "Stored"),
+    ];
+    for (number, (settings, got, sent)) in cases.into_iter().enumerate() {
+        let outcome = |is_sent: bool| {
+            let scene = Scene::new(HELLO, "HELLO", is_sent);
+            for (at, name, value) in settings {
+                scene.set(*at, name, value);
+            }
+            scene.outcome()
+        };
+        assert_eq!((&*outcome(false), &*outcome(true)), (got, sent), "{number}");
+    }
+}
