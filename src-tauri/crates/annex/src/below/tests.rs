@@ -114,6 +114,7 @@ impl World {
         let terms = Terms {
             reserve: 0,
             verify: true,
+            secure_hashes_only: false,
         };
         let outcomes = transfer(
             &self.here.annex,

@@ -17,7 +17,7 @@ pub use place::{Place, send};
 use crate::locks::LockFile;
 use crate::store::{Incoming, LARGE, Onlooker, Reached, SMALL, Store, Unfinished, repeat};
 use crate::transfer::TransferLock;
-use crate::{Annex, Error};
+use crate::{Annex, Error, is_secure_backend};
 
 /// One content that is wanted in another repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +59,20 @@ pub struct Terms {
     pub reserve: u64,
     /// Contents are compared with their keys. If false (`annex.verify`), only their sizes are, as far as keys tell them.
     pub verify: bool,
+    /// Only keys travel whose hashes are secure (`annex.securehashesonly`).
+    pub secure_hashes_only: bool,
+}
+
+impl Terms {
+    /// Ends the transfer of a key that may not travel.
+    fn admit(self, key: &Key) -> Result<(), Outcome> {
+        if !self.secure_hashes_only || is_secure_backend(key.backend()) {
+            return Ok(());
+        }
+        let backend = key.backend();
+        let why = format!("annex.securehashesonly forbids keys of the backend {backend}; nothing was transferred");
+        Err(Outcome::Failed(Error::Refused(why)))
+    }
 }
 
 /// Limits of what is stored together: what is lost when the power fails, and what has to be waited for at the end.
@@ -311,6 +325,7 @@ impl Transfer<'_> {
         if self.dest.holds(key).map_err(|error| self.failure(error, size))? {
             return Err(Outcome::AlreadyPresent);
         }
+        self.terms.admit(key)?;
         // The open file stays readable even if the object is removed; the lock tells others to wait with that.
         let _kept = if full {
             self.source.lock_content_shared(key)

@@ -96,11 +96,14 @@ impl Local {
             cancelled,
             ..
         } = *travel;
+        // As in git-annex, either end forbids it. A source whose settings cannot be read is not asked.
+        let is_strict = |annex: &Annex| Settings::read(annex, config).is_ok_and(|settings| settings.securehashesonly);
         match Settings::read(to, config) {
             Ok(settings) => {
                 let terms = Terms {
                     reserve: settings.diskreserve,
                     verify: settings.verify && self.settings.verify,
+                    secure_hashes_only: settings.securehashesonly || is_strict(from),
                 };
                 transfer(from, to, wanted, terms, progress, cancelled)
             }

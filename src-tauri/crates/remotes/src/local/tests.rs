@@ -8,6 +8,7 @@ use annex::{Annex, hash_directory};
 use super::*;
 
 const HELLO: &str = "SHA256E-s5--2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+const HELLO_MD5: &str = "MD5E-s5--5d41402abc4b2a76b9719d911017c592";
 
 /// Two repositories, of which one has a content.
 struct Scene {
@@ -108,5 +109,25 @@ fn content_is_hashed_again_unless_either_setting_is_off() {
             scene.outcome()
         };
         assert_eq!((&*outcome(false), &*outcome(true)), (got, sent), "{number}");
+    }
+}
+
+#[test]
+fn a_key_that_is_not_secure_does_not_travel_where_either_end_forbids_it() {
+    for is_sent in [false, true] {
+        for at in [Here, There] {
+            let scene = Scene::new(HELLO_MD5, "hello", is_sent);
+            scene.set(at, "annex.securehashesonly", "true");
+            let outcome = scene.outcome();
+            assert!(
+                outcome.contains("securehashesonly forbids keys of the backend MD5E"),
+                "{outcome}"
+            );
+            scene.set(at, "annex.securehashesonly", "false");
+            assert_eq!(scene.outcome(), "Stored");
+            let secure = Scene::new(HELLO, "hello", is_sent);
+            secure.set(at, "annex.securehashesonly", "true");
+            assert_eq!(secure.outcome(), "Stored");
+        }
     }
 }

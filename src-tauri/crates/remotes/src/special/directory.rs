@@ -80,6 +80,7 @@ impl DirectoryRemote {
         Terms {
             reserve: settings.diskreserve,
             verify: settings.verify && self.verify,
+            secure_hashes_only: settings.securehashesonly,
         }
     }
 

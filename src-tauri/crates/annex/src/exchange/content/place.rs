@@ -161,6 +161,7 @@ impl Sending<'_> {
         if self.holds(key, size).map_err(|error| failure(error, size))? {
             return Err(Outcome::AlreadyPresent);
         }
+        self.terms.admit(key)?;
         let has_room = |free| size.saturating_add(self.terms.reserve) <= free;
         if !self.to.free().is_none_or(has_room) {
             return Err(Outcome::DiskFull { need: size });

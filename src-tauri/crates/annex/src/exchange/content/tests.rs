@@ -21,10 +21,11 @@ use crate::{Annex, Error, Reached};
 
 const OTHER: &str = "22222222-2222-4222-8222-222222222222";
 
-/// Of a repository in which nothing is set, but for the reserve.
+/// Those of repositories in which nothing is set, but for the reserve.
 const TERMS: Terms = Terms {
     reserve: 0,
     verify: true,
+    secure_hashes_only: false,
 };
 
 struct Two {

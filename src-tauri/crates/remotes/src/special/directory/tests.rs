@@ -253,6 +253,24 @@ fn content_stays_where_it_is_if_it_is_right_or_the_remote_is_read_only() {
 }
 
 #[test]
+fn a_key_that_is_not_secure_is_not_sent_where_that_is_forbidden() {
+    let scene = scene();
+    set(&scene.annex, "annex.securehashesonly", Some("true")).unwrap();
+    let hash = "5d41402abc4b2a76b9719d911017c592";
+    let insecure = Key::parse(format!("MD5E-s5--{hash}").as_bytes()).unwrap();
+    let object = scene.annex.store().object_path(&insecure);
+    fs::create_dir_all(object.parent().unwrap()).unwrap();
+    fs::write(&object, b"hello").unwrap();
+    let sent = scene.send(&[&insecure, &scene.add(b"one")]);
+    assert!(sent.contains(&"Stored".to_owned()), "{sent:?}");
+    assert!(
+        sent.iter().any(|outcome| outcome.contains("securehashesonly")),
+        "{sent:?}"
+    );
+    assert!(!scene.object(&insecure).exists());
+}
+
+#[test]
 fn content_is_not_hashed_where_annex_verify_is_off() {
     let mut scene = scene();
     let (one, two) = (key(b"one"), scene.add(b"two"));
