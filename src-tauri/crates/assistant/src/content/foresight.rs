@@ -54,16 +54,16 @@ pub type Wants<'w> = dyn Fn(&Uuid, &BTreeSet<Uuid>) -> bool + 'w;
 #[derive(Debug, Clone)]
 pub struct Foresight {
     here: Uuid,
-    /// Repositories that are given up: what they have is no copy.
-    dead: BTreeSet<Uuid>,
+    /// Repositories that are not trusted to keep what they have.
+    uncounted: BTreeSet<Uuid>,
     policy: Policy,
     ahead: Vec<Ahead>,
     fewest: Option<(u64, u64)>,
 }
 
 impl Foresight {
-    /// Begins with no content. What the `dead` repositories have counts as no copy.
-    pub fn new(here: Uuid, dead: BTreeSet<Uuid>, policy: Policy, mut neighbours: Vec<Neighbour>) -> Self {
+    /// Begins with no content. What the `uncounted` repositories have counts as no copy.
+    pub fn new(here: Uuid, uncounted: BTreeSet<Uuid>, policy: Policy, mut neighbours: Vec<Neighbour>) -> Self {
         neighbours.sort_by_key(|neighbour| neighbour.cost);
         let ahead = neighbours.into_iter().map(|remote| Ahead {
             remote,
@@ -73,7 +73,7 @@ impl Foresight {
         });
         Self {
             here,
-            dead,
+            uncounted,
             policy,
             ahead: ahead.collect(),
             fewest: None,
@@ -90,7 +90,7 @@ impl Foresight {
         if have.contains(&self.here) {
             self.goes(&mut have, wants, size, files);
         }
-        let copies = have.difference(&self.dead).count() as u64;
+        let copies = have.difference(&self.uncounted).count() as u64;
         self.fewest = Some(match self.fewest {
             Some((fewest, contents)) if fewest < copies => (fewest, contents),
             Some((fewest, contents)) if fewest == copies => (fewest, contents + 1),

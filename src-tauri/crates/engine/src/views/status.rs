@@ -12,7 +12,6 @@ use annex::{Annex, Facts};
 use assistant::{About, Assistant, Class, Deletions, Direction, Question, Reach, RemoteView, Root};
 use contract::{Action, Contact, Folder, Held, Pause, PauseReason, Place, Problem, Progress, State, Work};
 use jiff::Timestamp;
-use model::expression::Trust;
 use model::{RemoteName, Uuid};
 use surroundings::Why;
 
@@ -21,6 +20,7 @@ use crate::rules::policy;
 use crate::rules::wishes;
 use crate::views::contacts::contact;
 use crate::words::files;
+use crate::work::trust::is_counted;
 use crate::work::{Underway, Workshop};
 use notes::notes;
 use problems::problems;
@@ -277,8 +277,8 @@ fn held_here(assistant: &Assistant, workshop: &Workshop) -> Option<Held> {
 /// to keep what they have count. What `.gitattributes` asks for single files is not looked at.
 pub(crate) fn has_few_copies(class: &Class, copies: u32, facts: &Facts) -> bool {
     let wanted = usize::try_from(copies).unwrap_or(usize::MAX);
-    let counts = |uuid: &&Uuid| facts.trust.get(uuid).is_none_or(|trust| *trust >= Trust::Semitrusted);
-    !class.want.is_empty() && class.have.iter().filter(counts).count() < wanted
+    let counted = class.have.iter().filter(|uuid| is_counted(facts, uuid));
+    !class.want.is_empty() && counted.count() < wanted
 }
 
 /// What has no room for contents that are wanted there.

@@ -14,7 +14,7 @@ mod observe;
 #[cfg(test)]
 mod tests;
 mod transfers;
-mod trust;
+pub(crate) mod trust;
 mod unconfirmed;
 mod undecided;
 mod workshop;

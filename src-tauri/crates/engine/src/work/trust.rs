@@ -25,6 +25,11 @@ pub(super) fn in_force<'a>(facts: &Facts, remotes: impl Iterator<Item = &'a Remo
     trust
 }
 
+/// True if what a repository has counts as a copy: it is trusted to keep it.
+pub(crate) fn is_counted(facts: &Facts, uuid: &Uuid) -> bool {
+    facts.trust.get(uuid).is_none_or(|trust| *trust >= Trust::Semitrusted)
+}
+
 fn level(name: &str) -> Option<Trust> {
     match name {
         "trusted" => Some(Trust::Trusted),

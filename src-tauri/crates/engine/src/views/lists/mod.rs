@@ -7,7 +7,7 @@ use annex::settings::RemoteSettings;
 use assistant::content::{Foresight, Neighbour, Policy, Sum};
 use assistant::{Class, ClassId, Direction};
 use contract::{Activity, Amount, Branch, Deed, File, Keeping, Page, Preview, Travel, Which};
-use model::expression::{NoDetails, Preferences, Subject, Trust};
+use model::expression::{NoDetails, Preferences, Subject};
 use model::{Key, RemoteName, RepoPath, Uuid};
 
 use crate::Error;
@@ -15,6 +15,7 @@ use crate::observations::{Line, Reader};
 use crate::rules::wishes;
 use crate::views::status::{has_few_copies, is_lacking};
 use crate::work::Workshop;
+use crate::work::trust::is_counted;
 
 /// No more rows than this are given at once.
 const MOST: u64 = 500;
@@ -25,7 +26,7 @@ pub(crate) fn files(workshop: &Workshop, which: &Which, skip: u64, count: u64) -
     let failed = failed(workshop);
     let classes = reader.classes().map_err(&failed)?;
     let chosen = chosen(workshop, which, &classes)?;
-    let dead = dead(workshop)?;
+    let facts = workshop.facts()?;
     let end = skip.saturating_add(count.min(MOST));
     let mut page = Page {
         total: 0,
@@ -44,7 +45,7 @@ pub(crate) fn files(workshop: &Workshop, which: &Which, skip: u64, count: u64) -
             && let (Ok(path), Ok(key)) = (RepoPath::parse(line.path), Key::parse(line.key))
         {
             let have = classes.get(&line.class).map(|class| &class.have);
-            let copies = have.map_or(0, |have| have.difference(&dead).count());
+            let copies = have.map_or(0, |have| have.iter().filter(|uuid| is_counted(&facts, uuid)).count());
             page.files.push(File {
                 path: shown(&path),
                 bytes: key.size(),
@@ -156,6 +157,8 @@ pub(crate) fn activity(workshop: &Workshop, skip: u64, count: u64) -> Result<Act
 pub(crate) fn preview(workshop: &Workshop, policy: Policy, keeps: &[Keeping]) -> Result<Preview, Error> {
     let wishes = workshop.understood(keeps)?;
     let facts = workshop.facts()?;
+    let uncounted = facts.trust.keys().filter(|uuid| !is_counted(&facts, uuid)).cloned();
+    let uncounted: BTreeSet<Uuid> = uncounted.collect();
     let facts = wishes::changed(&facts, &wishes)?;
     let preferences = Preferences::new(&wishes::settings(&facts));
     let reader = open(workshop)?;
@@ -171,7 +174,7 @@ pub(crate) fn preview(workshop: &Workshop, policy: Policy, keeps: &[Keeping]) ->
         sends: remote.takes_contents(),
         gets: remote.gives_contents(),
     });
-    let mut foresight = Foresight::new(here, dead(workshop)?, policy, neighbours.collect());
+    let mut foresight = Foresight::new(here, uncounted, policy, neighbours.collect());
     let walked = reader.each_key(|key, class, size, files| {
         if let Some(class) = classes.get(&class) {
             let wants = |uuid: &Uuid, holders: &BTreeSet<Uuid>| {
@@ -203,13 +206,6 @@ pub(crate) fn preview(workshop: &Workshop, policy: Policy, keeps: &[Keeping]) ->
         fewest_copies,
         files_with_fewest: files_with_fewest.unwrap_or(0),
     })
-}
-
-/// Repositories that are given up: what they have is no copy.
-fn dead(workshop: &Workshop) -> Result<BTreeSet<Uuid>, Error> {
-    let facts = workshop.facts()?;
-    let dead = facts.trust.iter().filter(|(_, trust)| **trust == Trust::Dead);
-    Ok(dead.map(|(uuid, _)| uuid.clone()).collect())
 }
 
 /// A path for people, and to be asked for by.

@@ -147,7 +147,7 @@ fn files_of_few_copies_are_those_that_too_few_have() {
 }
 
 #[test]
-fn a_repository_that_is_dead_has_no_copies() {
+fn a_repository_that_is_not_trusted_has_no_copies() {
     let scene = scene();
     scene.observe(some());
     let copies = || {
@@ -156,11 +156,18 @@ fn a_repository_that_is_dead_has_no_copies() {
     };
     assert_eq!(copies(), (2, Some(2)));
     let annex = scene.workshop.annex();
-    let branch = annex.branch();
-    branch
-        .record_value("trust.log", &scene.remote.1, "X", VectorClock::now())
-        .unwrap();
-    assert_eq!(copies(), (1, Some(1)));
+    for level in ["X", "0"] {
+        let now = VectorClock::now();
+        annex
+            .branch()
+            .record_value("trust.log", &scene.remote.1, level, now)
+            .unwrap();
+        assert_eq!(copies(), (1, Some(1)), "{level}");
+    }
+    let setting = format!("remote.{}.annex-trustlevel", scene.remote.0);
+    annex::settings::set(annex, &setting, Some("semitrusted")).unwrap();
+    scene.workshop.list_remotes();
+    assert_eq!(copies(), (2, Some(2)));
 }
 
 #[test]
