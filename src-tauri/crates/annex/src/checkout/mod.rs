@@ -63,7 +63,7 @@ mod tests;
 use std::path::Path;
 
 use git2::{ObjectType, Repository};
-use model::{Oid, RepoPath};
+use model::{Key, Oid, RepoPath};
 
 use crate::conversions::Outgoing;
 use crate::identity::signature;
@@ -180,7 +180,7 @@ impl Annex {
         // Opened before the first file is made or taken away, which lies there until it has its place or is deleted.
         let _scratch = store.hold_scratch()?;
         let to_tree = tree_of(&git, wanted.to)?;
-        let beginning = Beginning {
+        let mut checkout = Checkout {
             annex: self,
             git: &git,
             top,
@@ -189,82 +189,25 @@ impl Annex {
             wanted,
             options,
             finishing,
+            noted: false,
         };
-        let mut noted = false;
-        let begun = match beginning.begin(&mut noted, before) {
-            Ok(Ok(begun)) => begun,
+        match checkout.begin(before) {
+            Ok(Ok(begun)) => checkout.complete(begun, before),
             nothing_done => {
-                if noted {
+                if checkout.noted {
                     Marker::remove(self)?;
                 }
-                return nothing_done.map(|blocked| CheckedOut {
+                nothing_done.map(|blocked| CheckedOut {
                     blocked: blocked.err().unwrap_or_default(),
                     ..CheckedOut::default()
-                });
+                })
             }
-        };
-        let Begun {
-            mut staged,
-            branch,
-            head,
-            ready,
-            touches,
-        } = begun;
-        before(Step::WorkTree)?;
-        let mut done = ready.act(&store, before)?;
-        before(Step::Index)?;
-        let (changed, mut pointers) = (done.changed, std::mem::take(&mut done.pointers));
-        let mut waiting = std::mem::take(&mut done.waiting);
-        waiting.sort();
-        waiting.dedup();
-        change_index(&mut staged, done);
-        let partial = match waiting.is_empty() || head.commit == Some(wanted.to) {
-            true => Partial {
-                reached: Some(wanted.to),
-                ahead: wanted.to,
-            },
-            false => {
-                let reference = format!("refs/heads/synced/{}", wanted.branch);
-                let synced = git.refname_to_id(&reference).ok();
-                let partial = partial_commit(&git, &mut staged, &head, wanted.to, synced, waiting.len())?;
-                publish(&git, &reference, synced, partial.ahead)?;
-                partial
-            }
-        };
-        if touches {
-            staged.commit()?;
-        } else {
-            drop(staged);
         }
-        before(Step::Branch)?;
-        if let Some(reached) = partial.reached.filter(|reached| head.commit != Some(*reached)) {
-            branch.set(reached, &format!("anabranch: check out {}", wanted.to))?;
-        }
-        before(Step::Done)?;
-        if finishing {
-            // Pointers that the attempt which was cut off has left.
-            self.tree_changes(wanted.from, wanted.to, &mut |change| {
-                let unlocked = change.new.filter(|annexed| !annexed.locked);
-                pointers.extend(unlocked.map(|annexed| (change.path, annexed.key)));
-            })?;
-        }
-        // A content that came since its pointer was made was given to the files that the index had until now.
-        pointers.retain(|(_, key)| store.is_present(key));
-        self.populate(&pointers, options.thin)?;
-        if noted || finishing {
-            Marker::remove(self)?;
-        }
-        Ok(CheckedOut {
-            changed,
-            blocked: Vec::new(),
-            waiting,
-            ahead: Some(partial.ahead),
-        })
     }
 }
 
-/// A checkout before it touches anything.
-struct Beginning<'a> {
+/// One checkout on its way.
+struct Checkout<'a> {
     annex: &'a Annex,
     git: &'a Repository,
     top: &'a Path,
@@ -272,7 +215,10 @@ struct Beginning<'a> {
     outgoing: &'a Outgoing,
     wanted: &'a Marker,
     options: &'a CheckoutOptions,
+    /// Whether it was begun before, and cut off.
     finishing: bool,
+    /// Whether it has written the note of step 1.
+    noted: bool,
 }
 
 /// A checkout that holds its locks and has all that it will put in place.
@@ -285,15 +231,10 @@ struct Begun<'a> {
     touches: bool,
 }
 
-impl<'a> Beginning<'a> {
+impl<'a> Checkout<'a> {
     /// Plans, makes the files, and takes the locks last: a git command of the user's fails if it meets that of the index. If
-    /// the index has changed by then, it plans again. `noted` becomes true with the note of step 2. The inner error is what
-    /// stands in the way.
-    fn begin(
-        &self,
-        noted: &mut bool,
-        before: &mut Before<'_>,
-    ) -> Result<std::result::Result<Begun<'a>, Vec<RepoPath>>> {
+    /// the index has changed by then, it plans again. The inner error is what stands in the way.
+    fn begin(&mut self, before: &mut Before<'_>) -> Result<std::result::Result<Begun<'a>, Vec<RepoPath>>> {
         self.head()?;
         let mut drafts = 0;
         loop {
@@ -307,9 +248,9 @@ impl<'a> Beginning<'a> {
             }
             before(Step::Marker)?;
             let touches = !plan.touches_nothing();
-            if touches && !self.finishing && !*noted {
+            if touches && !self.finishing && !self.noted {
                 self.wanted.write(self.annex)?;
-                *noted = true;
+                self.noted = true;
             }
             let ready = Ready::make(self.store, self.outgoing, self.top, plan, self.options.thin)?;
             if !staged.take_lock(PATIENCE)? {
@@ -324,6 +265,77 @@ impl<'a> Beginning<'a> {
                 touches,
             }));
         }
+    }
+
+    /// Changes the work tree, the index and the branch, and gives pointers the contents that have come: steps 4 to 7.
+    fn complete(&self, begun: Begun<'_>, before: &mut Before<'_>) -> Result<CheckedOut> {
+        let Begun {
+            mut staged,
+            branch,
+            head,
+            ready,
+            touches,
+        } = begun;
+        before(Step::WorkTree)?;
+        let mut done = ready.act(self.store, before)?;
+        before(Step::Index)?;
+        let (changed, pointers) = (done.changed, std::mem::take(&mut done.pointers));
+        let mut waiting = std::mem::take(&mut done.waiting);
+        waiting.sort();
+        waiting.dedup();
+        change_index(&mut staged, done);
+        let to = self.wanted.to;
+        let partial = match waiting.is_empty() || head.commit == Some(to) {
+            true => Partial {
+                reached: Some(to),
+                ahead: to,
+            },
+            false => self.publish_partial(&mut staged, &head, waiting.len())?,
+        };
+        if touches {
+            staged.commit()?;
+        } else {
+            drop(staged);
+        }
+        before(Step::Branch)?;
+        if let Some(reached) = partial.reached.filter(|reached| head.commit != Some(*reached)) {
+            branch.set(reached, &format!("anabranch: check out {to}"))?;
+        }
+        before(Step::Done)?;
+        self.populate(pointers)?;
+        if self.noted || self.finishing {
+            Marker::remove(self.annex)?;
+        }
+        Ok(CheckedOut {
+            changed,
+            blocked: Vec::new(),
+            waiting,
+            ahead: Some(partial.ahead),
+        })
+    }
+
+    /// Commits what is staged of a checkout of which paths wait, and lets others fetch the merge of that with the target.
+    fn publish_partial(&self, staged: &mut Staged, head: &Head, waiting: usize) -> Result<Partial> {
+        let reference = format!("refs/heads/synced/{}", self.wanted.branch);
+        let synced = self.git.refname_to_id(&reference).ok();
+        let partial = partial_commit(self.git, staged, head, self.wanted.to, synced, waiting)?;
+        publish(self.git, &reference, synced, partial.ahead)?;
+        Ok(partial)
+    }
+
+    /// Gives pointers that were made the contents that have come since.
+    fn populate(&self, mut pointers: Vec<(RepoPath, Key)>) -> Result<()> {
+        if self.finishing {
+            // Pointers that the attempt which was cut off has left.
+            self.annex
+                .tree_changes(self.wanted.from, self.wanted.to, &mut |change| {
+                    let unlocked = change.new.filter(|annexed| !annexed.locked);
+                    pointers.extend(unlocked.map(|annexed| (change.path, annexed.key)));
+                })?;
+        }
+        // Content that came meanwhile was given only to the files that the index had then.
+        pointers.retain(|(_, key)| self.store.is_present(key));
+        self.annex.populate(&pointers, self.options.thin).map(drop)
     }
 
     fn plan(&self, staged: &Staged) -> Result<Plan> {
