@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::entry::{entry, trusts_mode};
 use super::obstacle::{Obstacle, Waiting};
 use super::place::{Parent, Place, Seen, look_at, meant};
-use super::plan::{Content, Plan, Write};
+use super::plan::{Content, Move, Plan, Write};
 use super::rename::{Renamed, rename_inside};
 use super::taken_away::{Taken, TakenAway};
 use super::{Before, Step};
@@ -39,7 +39,7 @@ pub(super) struct Done {
     /// Paths that were left as they are, with their index entries: files that changed at the last moment, or that the
     /// system does not let go.
     pub(super) waiting: Vec<Waiting>,
-    /// Unlocked files that are pointers, because their contents were not here when they were made.
+    /// Unlocked files that are pointers, because the contents of their keys were not here when they were made.
     pub(super) pointers: Vec<(RepoPath, Key)>,
     pub(super) changed: usize,
 }
@@ -139,93 +139,126 @@ impl<'a> Ready<'a> {
             mut made,
             mut unmade,
         } = self;
-        let top = how.top;
-        let mut done = Done {
-            waiting: plan.waiting,
-            ..Done::default()
+        let mut clearing = Clearing {
+            store,
+            place: Place::open(how.top)?,
+            target: Place::open(how.top)?,
+            taken_away: TakenAway::new(store),
+            left: BTreeSet::new(),
+            done: Done {
+                waiting: plan.waiting,
+                ..Done::default()
+            },
         };
-        // The directories that lose a file.
-        let mut left = BTreeSet::new();
         for (path, blob, flags) in plan.index_only {
-            match blob {
-                Some(blob) => {
-                    let mut entry = entry(&path, blob, None);
-                    entry.extended = flags;
-                    done.entries.push(entry);
-                }
-                None => {
-                    // Gone already, perhaps in an attempt that was cut off before it came to the directory.
-                    left.extend(path.parent());
-                    done.removed.push(path);
-                }
-            }
+            clearing.change_entry(path, blob, flags);
         }
         for (path, blob, seen) in plan.accepted {
-            done.entries.push(entry(&path, blob, Some(&seen)));
+            clearing.done.entries.push(entry(&path, blob, Some(&seen)));
         }
-
-        let mut taken_away = TakenAway::new(store);
-        let (mut place, mut target) = (Place::open(top)?, Place::open(top)?);
         for change in plan.moves {
             before(Step::File)?;
-            match rename_inside(&mut place, &mut target, &change.from, &change.seen, &change.to, store) {
-                Ok(Renamed::Done(seen)) => {
-                    left.extend(change.from.parent());
-                    done.removed.push(change.from);
-                    done.put(&change.to, change.blob, &change.content, Some(&seen));
-                }
-                Ok(Renamed::SourceChanged) => {
-                    done.wait(&change.from, Obstacle::Changed);
-                    unmade.push(Write {
-                        path: change.to,
-                        blob: change.blob,
-                        content: change.content,
-                        replaces: None,
-                    });
-                }
-                Ok(Renamed::TargetExists) => done.wait(&change.to, Obstacle::Changed),
-                Ok(Renamed::SameName) => done.wait(&change.to, Obstacle::SameName),
-                Err(error) => {
-                    let is_denied =
-                        matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied);
-                    let why = Obstacle::of(&error).ok_or(error)?;
-                    if is_denied {
-                        // Perhaps it is the old name that may not go.
-                        done.wait(&change.from, why.clone());
-                    }
-                    done.wait(&change.to, why);
-                }
-            }
+            unmade.extend(clearing.rename(change)?);
         }
         for (path, seen) in plan.deletions {
             before(Step::File)?;
-            match delete(&mut taken_away, &mut place, &path, &seen) {
-                Ok(Taken::Done) => {
-                    left.extend(path.parent());
-                    done.changed += 1;
-                    done.removed.push(path);
-                }
-                Ok(Taken::Changed) => done.wait(&path, Obstacle::Changed),
-                Ok(Taken::Open) => done.wait(&path, Obstacle::Open),
-                Err(error) => done.wait(&path, Obstacle::of(&error).ok_or(error)?),
-            }
+            clearing.delete(path, &seen)?;
         }
-        taken_away.finish()?;
+        clearing.taken_away.finish()?;
         before(Step::File)?;
-        remove_empty_parents(&mut place, left)?;
+        remove_empty_parents(&mut clearing.place, clearing.left)?;
         for directory in &plan.directories {
-            remove_empty_directories(&place.shown(directory));
+            remove_empty_directories(&clearing.place.shown(directory));
         }
 
+        let mut done = clearing.done;
         made.extend(How { durable: true, ..how }.make_all(store, unmade)?);
         if made.is_empty() {
             return Ok(done);
         }
         done.append(how.place_all(store, made, before)?);
         if !how.durable {
-            write_out(top)?;
+            write_out(how.top)?;
         }
         Ok(done)
+    }
+}
+
+/// Makes room in the work tree for the files that are put in place: names change, and files go.
+struct Clearing<'a> {
+    store: &'a Store<'a>,
+    place: Place,
+    /// The work tree once more, for the new name of a file.
+    target: Place,
+    taken_away: TakenAway<'a>,
+    /// The directories that lose a file.
+    left: BTreeSet<RepoPath>,
+    done: Done,
+}
+
+impl Clearing<'_> {
+    /// Changes what the index has of a path, and nothing else.
+    fn change_entry(&mut self, path: RepoPath, blob: Option<Blob>, flags: u16) {
+        match blob {
+            Some(blob) => {
+                let mut entry = entry(&path, blob, None);
+                entry.extended = flags;
+                self.done.entries.push(entry);
+            }
+            None => {
+                // Gone already, perhaps in an attempt that was cut off before it came to the directory.
+                self.left.extend(path.parent());
+                self.done.removed.push(path);
+            }
+        }
+    }
+
+    /// Changes the name of a file. If the file has changed, the one with the new name is returned, to be made.
+    fn rename(&mut self, change: Move) -> Result<Option<Write>> {
+        let Move { from, seen, to, .. } = &change;
+        match rename_inside(&mut self.place, &mut self.target, from, seen, to, self.store) {
+            Ok(Renamed::Done(seen)) => {
+                self.left.extend(from.parent());
+                self.done.put(to, change.blob, &change.content, Some(&seen));
+                self.done.removed.push(change.from);
+            }
+            Ok(Renamed::SourceChanged) => {
+                self.done.wait(from, Obstacle::Changed);
+                return Ok(Some(Write {
+                    path: change.to,
+                    blob: change.blob,
+                    content: change.content,
+                    replaces: None,
+                }));
+            }
+            Ok(Renamed::TargetExists) => self.done.wait(to, Obstacle::Changed),
+            Ok(Renamed::SameName) => self.done.wait(to, Obstacle::SameName),
+            Err(error) => {
+                let is_denied =
+                    matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied);
+                let why = Obstacle::of(&error).ok_or(error)?;
+                if is_denied {
+                    // Perhaps it is the old name that may not go.
+                    self.done.wait(from, why.clone());
+                }
+                self.done.wait(to, why);
+            }
+        }
+        Ok(None)
+    }
+
+    fn delete(&mut self, path: RepoPath, seen: &Seen) -> Result<()> {
+        match delete(&mut self.taken_away, &mut self.place, &path, seen) {
+            Ok(Taken::Done) => {
+                self.left.extend(path.parent());
+                self.done.changed += 1;
+                self.done.removed.push(path);
+            }
+            Ok(Taken::Changed) => self.done.wait(&path, Obstacle::Changed),
+            Ok(Taken::Open) => self.done.wait(&path, Obstacle::Open),
+            Err(error) => self.done.wait(&path, Obstacle::of(&error).ok_or(error)?),
+        }
+        Ok(())
     }
 }
 
