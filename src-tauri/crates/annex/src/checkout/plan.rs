@@ -1,8 +1,9 @@
 //! What a checkout would do, decided before anything is touched.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -84,6 +85,15 @@ pub(super) struct Planner<'a> {
 }
 
 impl Plan {
+    fn write(&mut self, path: &RepoPath, blob: Blob, content: Content, replaces: Option<(Seen, Blob)>) {
+        self.writes.push(Write {
+            path: path.clone(),
+            blob,
+            content,
+            replaces,
+        });
+    }
+
     /// Leaves a path as it is.
     fn wait(&mut self, path: &RepoPath, why: Obstacle) {
         if why == Obstacle::Changed {
@@ -132,6 +142,7 @@ impl Planner<'_> {
         Ok(plan)
     }
 
+    /// Decides what becomes of one path. What keeps a new file from its directory goes into `in_the_way`.
     fn decide(
         &mut self,
         path: &RepoPath,
@@ -156,65 +167,69 @@ impl Planner<'_> {
             return Ok(());
         }
         let content = new.map(|blob| self.content(path, blob)).transpose()?;
-        let seen = match self.place.parent(path, false)? {
-            Parent::Open(parent) => look_at(parent, path),
-            Parent::Missing => Ok(None),
-            Parent::InTheWay(what) => {
-                if old.is_none() {
-                    in_the_way.insert(what);
-                }
-                Ok(None)
-            }
+        let seen = match old {
+            Some(_) => self.place.look(path)?,
+            None => self.look_for_room(path, in_the_way)?,
         };
-        let mut seen = seen.map_err(self.place.error("look at", path))?;
-        if old.is_none() && seen.is_some() && self.place.is_folded(path)? {
-            // Another name's file: it may be about to go.
-            seen = None;
-        }
         let is_submodule = |blob: Option<Blob>| blob.is_some_and(|blob| blob.mode == Mode::Submodule);
         let unmodified = match (entry, &seen) {
             (Some(entry), Some(seen)) => self.is_unmodified(path, entry, seen)?,
             _ => false,
         };
-        let write = |blob, content, replaces| Write {
-            path: path.clone(),
-            blob,
-            content,
-            replaces,
-        };
         match (old, new.zip(content), seen) {
             (None, None, _) => {}
             (_, Some((blob, content @ Content::Submodule)), seen) if seen.is_none_or(|seen| seen.is_directory()) => {
-                plan.writes.push(write(blob, content, None));
+                plan.write(path, blob, content, None);
             }
             (Some(_), None, _) if is_submodule(old) => plan.index_only.push((path.clone(), None, 0)),
             (_, Some((blob, content)), None) if old.is_none() || is_submodule(old) => {
-                plan.writes.push(write(blob, content, None));
+                plan.write(path, blob, content, None);
             }
             (_, Some((blob, content)), Some(seen)) if seen.is_directory() && (old.is_none() || is_submodule(old)) => {
                 plan.directories.push(path.clone());
-                plan.writes.push(write(blob, content, None));
+                plan.write(path, blob, content, None);
             }
             (Some(_), None, None) => plan.index_only.push((path.clone(), None, 0)),
             (Some(_), None, Some(seen)) if seen.is_directory() => plan.index_only.push((path.clone(), None, 0)),
             (Some(_), None, Some(seen)) if unmodified => plan.deletions.push((path.clone(), seen)),
             (Some(old), Some((blob, content)), Some(seen)) if unmodified => {
-                plan.writes.push(write(blob, content, Some((seen, old))));
+                plan.write(path, blob, content, Some((seen, old)));
             }
             (_, Some((blob, content)), Some(seen)) if self.holds(path, &seen, blob, Some(&content))? => {
                 plan.accepted.push((path.clone(), blob, seen));
             }
-            (_, _, seen) => {
-                let open = match seen {
-                    Some(seen) if seen.is_file() => self.place.read(path)?,
-                    Some(_) | None => None,
-                };
-                // Until it is closed, nobody can commit it.
-                let is_written = open.is_some_and(|file| writers(&file) == Writers::Some);
-                plan.wait(path, if is_written { Obstacle::Open } else { Obstacle::Changed });
-            }
+            (_, _, seen) => plan.wait(path, self.why_kept(path, seen)?),
         }
         Ok(())
+    }
+
+    /// Looks at where a new file is to be.
+    fn look_for_room(&mut self, path: &RepoPath, in_the_way: &mut HashSet<RepoPath>) -> Result<Option<Seen>> {
+        let seen = match self.place.parent(path, false)? {
+            Parent::Open(parent) => look_at(parent, path),
+            Parent::Missing => Ok(None),
+            Parent::InTheWay(what) => {
+                in_the_way.insert(what);
+                Ok(None)
+            }
+        };
+        let seen = seen.map_err(self.place.error("look at", path))?;
+        // Another name's file may be about to go.
+        let is_of_another = seen.is_some() && self.place.is_folded(path)?;
+        Ok(seen.filter(|_| !is_of_another))
+    }
+
+    /// Why a file of the user's stays as it is.
+    fn why_kept(&mut self, path: &RepoPath, seen: Option<Seen>) -> Result<Obstacle> {
+        let open = match seen {
+            Some(seen) if seen.is_file() => self.place.read(path)?,
+            Some(_) | None => None,
+        };
+        // Until it is closed, nobody can commit it.
+        Ok(match open.is_some_and(|file| writers(&file) == Writers::Some) {
+            true => Obstacle::Open,
+            false => Obstacle::Changed,
+        })
     }
 
     /// Reads what the work tree is to have, and refuses what no file system can.
@@ -264,48 +279,34 @@ impl Planner<'_> {
             return Ok(false);
         };
         let shown = self.place.shown(path);
+        let reading = || Error::io("read", &shown);
         match self.converted(path, blob, content)? {
-            Some(Ok(converted)) => return is_same(&mut file, &converted).map_err(Error::io("read", &shown)),
+            Some(Ok(converted)) => return is_same(&mut file, &converted).map_err(reading()),
             Some(Err(_)) => return Ok(false),
             None => {}
         }
         if seen.size <= MAX_POINTER as u64 {
-            let mut data = Vec::new();
-            let mut part = (&mut file).take(MAX_POINTER as u64);
-            part.read_to_end(&mut data).map_err(Error::io("read", &shown))?;
-            if hashes_to(&data, blob.id) {
+            if is_blob((&mut file).take(MAX_POINTER as u64), blob.id).map_err(reading())? {
                 return Ok(true);
             }
-            file = match self.place.read(path)? {
-                Some(file) => file,
-                None => return Ok(false),
-            };
+            file.rewind().map_err(reading())?;
         }
-        let read;
         let content = match content {
-            Some(content) => content,
-            None => {
-                read = self.content(path, blob)?;
-                &read
-            }
+            Some(content) => Cow::Borrowed(content),
+            None => Cow::Owned(self.content(path, blob)?),
         };
-        match content {
+        match &*content {
             Content::Annexed { key, .. } if key.size().is_none_or(|size| size == seen.size) => {
                 match self.store.find(key) {
                     Some(object) => is_same(&mut file, &object),
                     None => is_content_of(key, &mut file),
                 }
-                .map_err(Error::io("read", &shown))
+                .map_err(reading())
             }
             Content::Regular => {
-                let reading = || format!("read the content of {path}");
-                let (size, _) = self.odb.read_header(blob.id).map_err(Error::git(reading()))?;
-                if size as u64 != seen.size {
-                    return Ok(false);
-                }
-                let mut data = Vec::new();
-                file.read_to_end(&mut data).map_err(Error::io("read", &shown))?;
-                Ok(hashes_to(&data, blob.id))
+                let header = self.odb.read_header(blob.id);
+                let (size, _) = header.map_err(Error::git(format!("read the content of {path}")))?;
+                Ok(size as u64 == seen.size && is_blob(&file, blob.id).map_err(reading())?)
             }
             Content::Annexed { .. } | Content::Symlink(_) | Content::Submodule => Ok(false),
         }
@@ -401,7 +402,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// False for a pointer whose content has come, which is better written anew, and for a file that git may convert
+    /// False for a pointer whose content has come, which is better written again, and for a file that git may convert
     /// otherwise under the other name.
     fn may_move(&self, (from, seen): &(RepoPath, Seen), write: &Write) -> Result<bool> {
         Ok(match &write.content {
@@ -415,6 +416,13 @@ impl Planner<'_> {
 
 fn hashes_to(data: &[u8], id: Oid) -> bool {
     Oid::hash_object(ObjectType::Blob, data).is_ok_and(|hash| hash == id)
+}
+
+/// True if a blob has what is read.
+fn is_blob(mut read: impl Read, id: Oid) -> std::io::Result<bool> {
+    let mut data = Vec::new();
+    read.read_to_end(&mut data)?;
+    Ok(hashes_to(&data, id))
 }
 
 /// True if what the file holds is proven to be the content of `key`.
