@@ -52,7 +52,7 @@ pub(super) fn version(odb: &Odb<'_>, blob: Blob) -> Result<Version> {
 }
 
 /// Decides about one path: what is to be added; the path itself goes, unless it is among that.
-pub(super) fn settle(
+pub(super) fn resolve(
     path: &BString,
     ours: Option<Version>,
     theirs: Option<Version>,
@@ -85,14 +85,14 @@ pub(super) fn settle(
                 add(b, theirs.blob);
             }
         },
-        (Some(one), None) => settle_one(path, one, is_directory, labels.ours, &mut add),
-        (None, Some(one)) => settle_one(path, one, is_directory, labels.theirs, &mut add),
+        (Some(one), None) => resolve_one(path, one, is_directory, labels.ours, &mut add),
+        (None, Some(one)) => resolve_one(path, one, is_directory, labels.theirs, &mut add),
     }
 }
 
 /// Decides about a control file. One version is always at its path: the union where git has the lines of both, else the
 /// one that git reads. Only a version that rules nothing, or of which the lines are not in git, stands beside it.
-pub(super) fn settle_control(
+pub(super) fn resolve_control(
     odb: &Odb<'_>,
     path: &BString,
     control: Control,
@@ -140,7 +140,7 @@ pub(super) fn settle_control(
 }
 
 /// Decides about a file that only one side has.
-fn settle_one(
+fn resolve_one(
     path: &BString,
     one: Version,
     is_directory: bool,

@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bstr::{BStr, BString, ByteSlice};
-use git2::{ObjectType, Oid, Repository};
+use git2::{ObjectType, Odb, Oid, Repository};
 use model::RepoPath;
 
 use super::control::{Control, control, keeps_ignored};
-use super::resolve::{Labels, Version, settle, settle_control, version};
+use super::resolve::{Labels, Version, resolve, resolve_control, version};
 use super::write::write_changes;
 use crate::tree::raw::{self, Blob, Mode};
 use crate::{Error, Result};
@@ -49,8 +49,51 @@ pub(super) fn merge_trees(
     labels: &Labels<'_>,
 ) -> Result<Merged> {
     let odb = git.odb().map_err(Error::git("open the object database"))?;
+    let mut paths = changes_of_both(&odb, base, ours, theirs)?;
+    follow_renames(&mut paths);
+
+    // What is in conflict waits until it is known where directories are.
+    let Sorted {
+        clean: mut result,
+        mut conflicts,
+        unresolved,
+    } = sort(git, &paths)?;
+    let mut directories = BTreeSet::new();
+    let files = result.iter().filter(|(_, blob)| blob.is_some()).map(|(path, _)| *path);
+    for path in files.chain(conflicts.iter().map(|(path, _)| path.as_bstr())) {
+        add_parents(path, &mut directories);
+    }
+    // A file where the other side has a directory is in conflict too.
+    for (path, three) in &paths {
+        if directories.contains(path) && matches!(result.get(path.as_bstr()), Some(Some(_))) {
+            conflicts.push((path, three));
+        }
+    }
+    let mut resolved = Vec::new();
+    let mut added = BTreeMap::new();
+    for (path, three) in conflicts {
+        resolved.push(shown(path.as_bstr())?);
+        result.insert(path.as_bstr(), None);
+        resolve_conflict(&odb, path, three, directories.contains(path), labels, &mut added)?;
+    }
+    result.extend(added.iter().map(|(path, blob)| (path.as_bstr(), Some(*blob))));
+    for path in result.keys() {
+        shown(path)?;
+    }
+    let changes: Vec<_> = result.into_iter().collect();
+    let tree = write_changes(&odb, Some(ours), &changes)?;
+    resolved.sort();
+    Ok(Merged {
+        tree,
+        resolved,
+        unresolved,
+    })
+}
+
+/// The paths that either side changed since the base.
+fn changes_of_both(odb: &Odb<'_>, base: Option<Oid>, ours: Oid, theirs: Oid) -> Result<BTreeMap<BString, Three>> {
     let mut paths: BTreeMap<BString, Three> = BTreeMap::new();
-    raw::differences(&odb, base, Some(ours), &mut |path, old, new| {
+    raw::differences(odb, base, Some(ours), &mut |path, old, new| {
         let three = Three {
             base: old,
             ours: new,
@@ -60,7 +103,7 @@ pub(super) fn merge_trees(
         paths.insert(path.into(), three);
         Ok(())
     })?;
-    raw::differences(&odb, base, Some(theirs), &mut |path, old, new| {
+    raw::differences(odb, base, Some(theirs), &mut |path, old, new| {
         let three = paths.entry(path.into()).or_insert(Three {
             base: old,
             ours: old,
@@ -70,70 +113,58 @@ pub(super) fn merge_trees(
         three.theirs = new;
         Ok(())
     })?;
-    follow_renames(&mut paths);
+    Ok(paths)
+}
 
-    // Each path is settled alone, if it can be; what is in conflict waits until it is known where directories are.
-    let mut result: BTreeMap<BString, Option<Blob>> = BTreeMap::new();
-    let mut conflicts = Vec::new();
-    let mut unresolved = Vec::new();
-    for (path, three) in &paths {
-        match clean(git, control(path), three)? {
-            Some(blob) => {
-                result.insert(path.clone(), blob);
-            }
+/// Paths by what is to be done about them.
+#[derive(Default)]
+struct Sorted<'p> {
+    /// What is certain to become of a path.
+    clean: BTreeMap<&'p BStr, Option<Blob>>,
+    conflicts: Vec<(&'p BString, &'p Three)>,
+    /// Paths in conflict for which there is no rule; `clean` has them as ours has them.
+    unresolved: Vec<RepoPath>,
+}
+
+fn sort<'p>(git: &Repository, paths: &'p BTreeMap<BString, Three>) -> Result<Sorted<'p>> {
+    let mut sorted = Sorted::default();
+    for (path, three) in paths {
+        let blob = match clean(git, control(path), three)? {
+            Some(blob) => blob,
             None if three.is_of_submodules() => {
-                unresolved.push(shown(path)?);
-                result.insert(path.clone(), three.ours);
+                sorted.unresolved.push(shown(path.as_bstr())?);
+                three.ours
             }
-            None => conflicts.push((path.clone(), *three)),
-        }
-    }
-    let mut directories = BTreeSet::new();
-    let files = result.iter().filter(|(_, blob)| blob.is_some()).map(|(path, _)| path);
-    for path in files.chain(conflicts.iter().map(|(path, _)| path)) {
-        add_parents(path, &mut directories);
-    }
-    // A file where the other side has a directory is in conflict too.
-    for (path, three) in &paths {
-        if directories.contains(path) && matches!(result.get(path), Some(Some(_))) {
-            result.remove(path);
-            conflicts.push((path.clone(), *three));
-        }
-    }
-    let mut resolved = Vec::new();
-    let mut settled = BTreeMap::new();
-    for (path, three) in conflicts {
-        resolved.push(shown(&path)?);
-        result.insert(path.clone(), None);
-        let is_directory = directories.contains(&path);
-        let (ours, theirs) = match is_directory {
-            // Only the side that changed it has a file here that counts.
-            true => (
-                three.ours.filter(|_| three.ours != three.base),
-                three.theirs.filter(|_| three.theirs != three.base),
-            ),
-            false => (three.ours, three.theirs),
+            None => {
+                sorted.conflicts.push((path, three));
+                continue;
+            }
         };
-        let version =
-            |blob: Option<Blob>| -> Result<Option<Version>> { blob.map(|blob| version(&odb, blob)).transpose() };
-        let (ours, theirs) = (version(ours)?, version(theirs)?);
-        match control(&path).filter(|_| !is_directory) {
-            Some(control) => settle_control(&odb, &path, control, ours, theirs, &mut settled)?,
-            None => settle(&path, ours, theirs, is_directory, labels, &mut settled),
-        }
+        sorted.clean.insert(path.as_bstr(), blob);
     }
-    result.extend(settled.into_iter().map(|(path, blob)| (path, Some(blob))));
-    for path in result.keys() {
-        shown(path)?;
+    Ok(sorted)
+}
+
+/// Decides about one path in conflict: what is to be added, there or elsewhere.
+fn resolve_conflict(
+    odb: &Odb<'_>,
+    path: &BString,
+    three: &Three,
+    is_directory: bool,
+    labels: &Labels<'_>,
+    added: &mut BTreeMap<BString, Blob>,
+) -> Result<()> {
+    let version = |side: Option<Blob>| -> Result<Option<Version>> {
+        // Where a directory is, only the side that changed it has a file that counts.
+        let counts = side.filter(|_| !is_directory || side != three.base);
+        counts.map(|blob| version(odb, blob)).transpose()
+    };
+    let (ours, theirs) = (version(three.ours)?, version(three.theirs)?);
+    match control(path).filter(|_| !is_directory) {
+        Some(control) => resolve_control(odb, path, control, ours, theirs, added)?,
+        None => resolve(path, ours, theirs, is_directory, labels, added),
     }
-    let changes: Vec<(&BStr, Option<Blob>)> = result.iter().map(|(path, blob)| (path.as_bstr(), *blob)).collect();
-    let tree = write_changes(&odb, Some(ours), &changes)?;
-    resolved.sort();
-    Ok(Merged {
-        tree,
-        resolved,
-        unresolved,
-    })
+    Ok(())
 }
 
 impl Three {
@@ -363,8 +394,8 @@ fn renames(paths: &BTreeMap<BString, Three>, side: fn(&Three) -> Option<Blob>) -
     found
 }
 
-fn add_parents(path: &BString, directories: &mut BTreeSet<BString>) {
-    let mut rest = path.as_slice();
+fn add_parents(path: &BStr, directories: &mut BTreeSet<BString>) {
+    let mut rest = path.as_bytes();
     while let Some(slash) = rest.rfind_byte(b'/') {
         rest = &rest[..slash];
         if !directories.insert(rest.into()) {
@@ -373,7 +404,7 @@ fn add_parents(path: &BString, directories: &mut BTreeSet<BString>) {
     }
 }
 
-fn shown(path: &BString) -> Result<RepoPath> {
+fn shown(path: &BStr) -> Result<RepoPath> {
     RepoPath::parse(path).map_err(|why| {
         Error::Refused(format!(
             "two commits are not merged, because one contains {path:?} ({why}); nothing was changed. Remove that path in the repository that it came from"
