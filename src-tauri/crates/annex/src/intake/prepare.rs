@@ -13,7 +13,7 @@ use model::{Key, Oid, RepoPath};
 use rustix::fs::{AtFlags, readlinkat, statat};
 use sha1::{Digest, Sha1};
 
-use super::reading::{self, unreadable};
+use super::reading::{self, is_being_written, unreadable};
 use super::{IntakeOptions, Postponed, StagedAs};
 use crate::beneath::Directories;
 use crate::conversions::{Conversion, Conversions};
@@ -22,7 +22,7 @@ use crate::look::{Candidate, Prior};
 use crate::objects::{LARGE, Made, directory};
 use crate::pointer::{MAX_POINTER, is_edited_pointer, key_of_pointer, key_of_symlink, pointer_for, symlink_target};
 use crate::stat::{Stat, is_younger};
-use crate::store::{Incoming, Making, Store};
+use crate::store::{Incoming, Ingested, Making, Store};
 use crate::{Backend, Error, Verdict, Verifier, naming};
 
 /// A file of the work tree, read.
@@ -101,82 +101,41 @@ impl Preparing<'_> {
             return Err(Postponed::TooYoung(delay));
         }
         let (directory, name) = directories.of(path.as_bytes()).map_err(|_| Postponed::Vanished)?;
-        let prepared = |stat, content| Prepared {
+        let read = match candidate.stat.is_symlink() {
+            true => Some((candidate.stat, self.symlink(directory, name, candidate)?)),
+            false => self.file(directory, name, candidate, staged)?,
+        };
+        Ok(read.map(|(stat, content)| Prepared {
             path: path.clone(),
             prior: candidate.prior,
             stat,
             content,
-        };
-        if candidate.stat.is_symlink() {
-            let content = self.symlink(directory, name, candidate)?;
-            return Ok(Some(prepared(candidate.stat, content)));
-        }
-        let conversion = self.conversions.of(path).map_err(Postponed::Undecided)?;
+        }))
+    }
+
+    /// Reads a regular file, unless it only has another name than before.
+    fn file(
+        &self,
+        directory: &OwnedFd,
+        name: &[u8],
+        candidate: &Candidate,
+        staged: Option<&StagedAs>,
+    ) -> Result<Option<(Stat, Content)>, Postponed> {
+        let conversion = self.conversions.of(&candidate.path).map_err(Postponed::Undecided)?;
         let must_be_read = conversion.changes_on_the_way_in() || self.may_have_been_converted(candidate);
         if let Some(known) = candidate.known.filter(|_| !must_be_read) {
-            self.check_unchanged(directory, name, &candidate.stat)?;
-            return Ok(Some(prepared(candidate.stat, Content::Renamed(known))));
+            check_unchanged(directory, name, &candidate.stat)?;
+            return Ok(Some((candidate.stat, Content::Renamed(known))));
         }
         reading::wait_until_datable(&candidate.stat, self.now)?;
-        let file = reading::open(directory, name, &candidate.stat)?;
-        let settings = self.options.settings;
-        let is_wanted_in_git = settings.add_small_files || candidate.prior.is_some();
-        let staged = match staged {
-            Some(StagedAs::Pointer(key)) => Some(key),
-            // The user has unlocked it: git-annex puts the content in place before it stages the pointer.
-            Some(StagedAs::Symlink(key)) if self.is_content_of(key, &file, &candidate.stat)? => Some(key),
-            Some(StagedAs::Symlink(_)) | None => None,
+        let opened = Opened {
+            preparing: self,
+            directory,
+            name,
+            candidate,
+            file: reading::open(directory, name, &candidate.stat)?,
         };
-        let start = start_of(&file, candidate.stat.size)?;
-        if is_edited_pointer(&start, staged) {
-            return Err(Postponed::EditedPointer);
-        }
-        if conversion.is_gits() {
-            return match self.conversions.obstacle(&conversion) {
-                Some(why) => Err(Postponed::Unconverted(why)),
-                None => Ok(is_wanted_in_git.then(|| prepared(candidate.stat, Content::ByGit(conversion, None)))),
-            };
-        }
-        if candidate.stat.size <= MAX_POINTER as u64 && key_of_pointer(&start).is_some() {
-            self.check_unchanged(directory, name, &candidate.stat)?;
-            return Ok(Some(prepared(candidate.stat, Content::Pointer(start))));
-        }
-        let size = candidate.stat.size;
-        if (settings.dotfiles || !path.is_dotfile()) && self.is_large(&file, candidate, staged)? {
-            let is_unlocked = staged.is_some()
-                || !self.has_symlinks
-                || (self.options.is_unlocked)(path, size, &file).map_err(Postponed::Undecided)?;
-            let mut backend = self.backend(path)?;
-            if let Some(key) = staged
-                && *key.backend() != backend
-                && self.is_content_of(key, &file, &candidate.stat)?
-            {
-                // It was only touched: under another key it would have to be sent everywhere again.
-                if self.store.is_present(key) {
-                    self.check_unchanged(directory, name, &candidate.stat)?;
-                    return Ok(Some(prepared(candidate.stat, Content::Pointer(pointer_for(key)))));
-                }
-                backend = key.backend().to_string();
-            }
-            let (stat, annexed) = self.annex((directory, name), &file, candidate, staged, &backend, is_unlocked)?;
-            return Ok(Some(prepared(stat, Content::Annexed(annexed))));
-        }
-        if !is_wanted_in_git {
-            return Ok(None);
-        }
-        if conversion.changes_on_the_way_in() {
-            return Ok(Some(prepared(candidate.stat, Content::ByGit(conversion, None))));
-        }
-        if self.is_blob_at_once(size) {
-            let content = self.large(&file, size)?;
-            self.check_unchanged(directory, name, &candidate.stat)?;
-            return Ok(Some(prepared(candidate.stat, content)));
-        }
-        let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-        let read = (&file).take(size).read_to_end(&mut content);
-        read.map_err(|error| Postponed::Unreadable(error.to_string()))?;
-        self.check_unchanged(directory, name, &candidate.stat)?;
-        Ok(Some(prepared(candidate.stat, Content::Git(content))))
+        opened.read(conversion, staged)
     }
 
     /// True if a file for git of this size is not kept in memory until the blobs are made.
@@ -220,26 +179,6 @@ impl Preparing<'_> {
             .is_some_and(|known| self.conversions.may_have_made(known.oid))
     }
 
-    /// True if a file is to be annexed. One that git itself keeps stays there until `annex.largefiles` says otherwise of it,
-    /// and as long as it is only touched, as with git-annex's own filter.
-    fn is_large(&self, file: &File, candidate: &Candidate, staged: Option<&Key>) -> Result<bool, Postponed> {
-        let size = candidate.stat.size;
-        let kept_in_git = candidate
-            .prior
-            .filter(|prior| staged.is_none() && matches!(prior.mode, REGULAR | EXECUTABLE));
-        let said = (self.options.is_large)(&candidate.path, size, file).map_err(Postponed::Undecided)?;
-        match (said, kept_in_git) {
-            (None, kept) => Ok(kept.is_none()),
-            (Some(true), Some(prior)) => {
-                let mut hasher = Sha1::new();
-                hasher.update(format!("blob {size}\0"));
-                each_part(file, &mut |part| hasher.update(part))?;
-                Ok(hasher.finalize()[..] != prior.oid.0)
-            }
-            (Some(large), _) => Ok(large),
-        }
-    }
-
     /// The backend for new content at a path.
     fn backend(&self, path: &RepoPath) -> Result<String, Postponed> {
         let attribute = (self.options.backend)(path).map_err(Postponed::Undecided)?;
@@ -247,9 +186,206 @@ impl Preparing<'_> {
         Ok(named.unwrap_or_else(|| self.options.settings.backend.clone()))
     }
 
-    /// True if a file holds the content of a key: by its hash, or, where the key has none, because it is the same as the
+    fn symlink(&self, directory: &OwnedFd, name: &[u8], candidate: &Candidate) -> Result<Content, Postponed> {
+        let target = readlinkat(directory, name, Vec::new()).map_err(|_| Postponed::Changed)?;
+        let target = target.into_bytes();
+        check_unchanged(directory, name, &candidate.stat)?;
+        Ok(match key_of_symlink(&target) {
+            Some(key) => {
+                let proper = symlink_target(&candidate.path, &key);
+                match proper == target {
+                    true => Content::Symlink(target),
+                    false => Content::Misplaced(proper),
+                }
+            }
+            None => Content::Symlink(target),
+        })
+    }
+}
+
+/// A regular file that is open and is read.
+struct Opened<'a> {
+    preparing: &'a Preparing<'a>,
+    directory: &'a OwnedFd,
+    name: &'a [u8],
+    candidate: &'a Candidate,
+    file: File,
+}
+
+impl Opened<'_> {
+    /// Finds out where the file belongs, and reads it for that. Returns what the file was when it was found unchanged; none
+    /// if it is to be left alone.
+    fn read(&self, conversion: Conversion, staged: Option<&StagedAs>) -> Result<Option<(Stat, Content)>, Postponed> {
+        let Candidate { path, stat: seen, .. } = self.candidate;
+        let settings = self.preparing.options.settings;
+        let staged = match staged {
+            Some(StagedAs::Pointer(key)) => Some(key),
+            // The user has unlocked it: git-annex puts the content in place before it stages the pointer.
+            Some(StagedAs::Symlink(key)) if self.is_content_of(key)? => Some(key),
+            Some(StagedAs::Symlink(_)) | None => None,
+        };
+        let start = start_of(&self.file, seen.size)?;
+        if is_edited_pointer(&start, staged) {
+            return Err(Postponed::EditedPointer);
+        }
+        let is_wanted_in_git = settings.add_small_files || self.candidate.prior.is_some();
+        if conversion.is_gits() {
+            return match self.preparing.conversions.obstacle(&conversion) {
+                Some(why) => Err(Postponed::Unconverted(why)),
+                None => Ok(is_wanted_in_git.then_some((*seen, Content::ByGit(conversion, None)))),
+            };
+        }
+        if seen.size <= MAX_POINTER as u64 && key_of_pointer(&start).is_some() {
+            return self.unchanged(Content::Pointer(start)).map(Some);
+        }
+        if (settings.dotfiles || !path.is_dotfile()) && self.is_large(staged)? {
+            return self.annexed(staged).map(Some);
+        }
+        match is_wanted_in_git {
+            true => self.kept_in_git(conversion).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Reads the file for git to keep.
+    fn kept_in_git(&self, conversion: Conversion) -> Result<(Stat, Content), Postponed> {
+        let seen = self.candidate.stat;
+        if conversion.changes_on_the_way_in() {
+            return Ok((seen, Content::ByGit(conversion, None)));
+        }
+        if self.preparing.is_blob_at_once(seen.size) {
+            return self.unchanged(self.preparing.large(&self.file, seen.size)?);
+        }
+        let mut content = Vec::with_capacity(usize::try_from(seen.size).unwrap_or(0));
+        let read = (&self.file).take(seen.size).read_to_end(&mut content);
+        read.map_err(|error| Postponed::Unreadable(error.to_string()))?;
+        self.unchanged(Content::Git(content))
+    }
+
+    /// Reads the file for the annex, unlocked or locked, under a key of the backend that its path has.
+    fn annexed(&self, staged: Option<&Key>) -> Result<(Stat, Content), Postponed> {
+        let (path, size, options) = (&self.candidate.path, self.candidate.stat.size, self.preparing.options);
+        let is_unlocked = staged.is_some()
+            || !self.preparing.has_symlinks
+            || (options.is_unlocked)(path, size, &self.file).map_err(Postponed::Undecided)?;
+        let mut backend = self.preparing.backend(path)?;
+        if let Some(key) = staged
+            && *key.backend() != backend
+            && self.is_content_of(key)?
+        {
+            // It was only touched: under another key it would have to be sent everywhere again.
+            if self.preparing.store.is_present(key) {
+                return self.unchanged(Content::Pointer(pointer_for(key)));
+            }
+            backend = key.backend().to_string();
+        }
+        let (stat, annexed) = self.annex(staged, &backend, is_unlocked)?;
+        Ok((stat, Content::Annexed(annexed)))
+    }
+
+    /// Stores the content of the file, write-protecting the file first if it is to be locked.
+    fn annex(&self, staged: Option<&Key>, named: &str, is_unlocked: bool) -> Result<(Stat, Annexed), Postponed> {
+        let Candidate { path, stat: seen, .. } = self.candidate;
+        let settings = self.preparing.options.settings;
+        let Some((backend, _)) = Backend::parse(named.as_bytes()) else {
+            return Err(Postponed::NotStored(format!("its backend {named} cannot be computed")));
+        };
+        let wants_link = !is_unlocked || settings.thin && !seen.is_executable();
+        if !wants_link && !self.preparing.is_roomy {
+            let reserve = self.preparing.store.check_reserve(seen.size, settings.diskreserve);
+            reserve.map_err(|error| Postponed::NotStored(error.to_string()))?;
+        }
+        let permissions = match is_unlocked {
+            true => None,
+            false => self.protect(),
+        };
+        let is_protected = permissions.is_some() || seen.mode & 0o222 == 0;
+        let full = self.preparing.top.join(path.as_path());
+        let making = match wants_link && (is_unlocked || is_protected) {
+            true => Making::Link(&full),
+            false => Making::Copy,
+        };
+        let ingested = self.ingest(backend, making, permissions.is_some());
+        if let (Err(_), Some(open)) = (&ingested, permissions) {
+            let _ = self.file.set_permissions(Permissions::from_mode(open));
+        }
+        let (now, ingested) = ingested?;
+        let extension = naming::extension(path, settings.max_extension_length, settings.max_extensions);
+        // Content that is the same keeps its key, under whatever name: it would have to be sent everywhere again.
+        let same = staged.filter(|key| naming::is_of(key, named, &ingested.digest, ingested.size));
+        let annexed = Annexed {
+            key: same.map_or_else(
+                || naming::key_for(named, &ingested.digest, ingested.size, &extension),
+                Key::clone,
+            ),
+            incoming: Some(ingested.incoming),
+            is_linked: ingested.linked,
+            is_unlocked,
+            permissions,
+        };
+        Ok((now, annexed))
+    }
+
+    /// Write-protects the file. Returns the permissions that it had; none for somebody else's file, which cannot be
+    /// protected, so it is copied.
+    fn protect(&self) -> Option<u32> {
+        let open = self.candidate.stat.mode & 0o7777;
+        let protected = self.file.set_permissions(Permissions::from_mode(open & !0o222));
+        protected.is_ok().then_some(open)
+    }
+
+    /// Hashes and stores the content of the file in one pass; `protected` if the file was write-protected before. Returns
+    /// what the file was when it was found unchanged.
+    fn ingest(&self, backend: Backend, making: Making<'_>, protected: bool) -> Result<(Stat, Ingested), Postponed> {
+        let mut expected = self.candidate.stat;
+        if protected {
+            expected.mode &= !0o222;
+            // A writer that came before the protection would write into the object.
+            if is_being_written(&self.file) {
+                return Err(Postponed::BeingWritten);
+            }
+        }
+        let cancelled = Some(self.preparing.options.cancelled);
+        let ingested = self.preparing.store.ingest(&self.file, backend, making, cancelled);
+        let ingested = ingested.map_err(|error| match matches!(error, Error::Busy(_)) {
+            true => Postponed::Changed,
+            false => Postponed::NotStored(error.to_string()),
+        })?;
+        let now = statat(self.directory, self.name, AtFlags::SYMLINK_NOFOLLOW).map_err(|_| Postponed::Vanished)?;
+        let now = Stat::from(now);
+        // Protecting and linking change the inode's time themselves.
+        let is_same = match ingested.linked || protected {
+            true => now.is_same_file(&expected),
+            false => now == expected,
+        };
+        match is_same && ingested.size == expected.size {
+            true => Ok((now, ingested)),
+            false => Err(Postponed::Changed),
+        }
+    }
+
+    /// True if the file is to be annexed. One that git itself keeps stays there until `annex.largefiles` says otherwise of it,
+    /// and as long as it is only touched, as with git-annex's own filter.
+    fn is_large(&self, staged: Option<&Key>) -> Result<bool, Postponed> {
+        let Candidate { path, stat, prior, .. } = self.candidate;
+        let kept_in_git = prior.filter(|prior| staged.is_none() && matches!(prior.mode, REGULAR | EXECUTABLE));
+        let said = (self.preparing.options.is_large)(path, stat.size, &self.file).map_err(Postponed::Undecided)?;
+        match (said, kept_in_git) {
+            (None, kept) => Ok(kept.is_none()),
+            (Some(true), Some(prior)) => {
+                let mut hasher = Sha1::new();
+                hasher.update(format!("blob {}\0", stat.size));
+                each_part(&self.file, &mut |part| hasher.update(part))?;
+                Ok(hasher.finalize()[..] != prior.oid.0)
+            }
+            (Some(large), _) => Ok(large),
+        }
+    }
+
+    /// True if the file holds the content of a key: by its hash, or, where the key has none, because it is the same as the
     /// object.
-    fn is_content_of(&self, key: &Key, file: &File, seen: &Stat) -> Result<bool, Postponed> {
+    fn is_content_of(&self, key: &Key) -> Result<bool, Postponed> {
+        let (file, seen) = (&self.file, &self.candidate.stat);
         if key.size().is_some_and(|size| size != seen.size) {
             return Ok(false);
         }
@@ -260,7 +396,7 @@ impl Preparing<'_> {
             Verdict::Wrong => return Ok(false),
             Verdict::SizeOnly => {}
         }
-        let Ok(object) = self.store.open(key) else {
+        let Ok(object) = self.preparing.store.open(key) else {
             return Ok(false);
         };
         let found = rustix::fs::fstat(&object).map(Stat::from).map_err(unreadable)?;
@@ -277,109 +413,19 @@ impl Preparing<'_> {
         Ok(is_same)
     }
 
-    fn symlink(&self, directory: &OwnedFd, name: &[u8], candidate: &Candidate) -> Result<Content, Postponed> {
-        let target = readlinkat(directory, name, Vec::new()).map_err(|_| Postponed::Changed)?;
-        let target = target.into_bytes();
-        self.check_unchanged(directory, name, &candidate.stat)?;
-        Ok(match key_of_symlink(&target) {
-            Some(key) => {
-                let proper = symlink_target(&candidate.path, &key);
-                match proper == target {
-                    true => Content::Symlink(target),
-                    false => Content::Misplaced(proper),
-                }
-            }
-            None => Content::Symlink(target),
-        })
+    /// What was read, if the file still is what it was before.
+    fn unchanged(&self, content: Content) -> Result<(Stat, Content), Postponed> {
+        check_unchanged(self.directory, self.name, &self.candidate.stat)?;
+        Ok((self.candidate.stat, content))
     }
+}
 
-    /// Hashes and stores the content of a file in one pass. Returns what the file was when it was found unchanged.
-    fn annex(
-        &self,
-        (directory, name): (&OwnedFd, &[u8]),
-        file: &File,
-        candidate: &Candidate,
-        staged: Option<&Key>,
-        named: &str,
-        is_unlocked: bool,
-    ) -> Result<(Stat, Annexed), Postponed> {
-        let (path, seen, settings) = (&candidate.path, &candidate.stat, self.options.settings);
-        let Some((backend, _)) = Backend::parse(named.as_bytes()) else {
-            return Err(Postponed::NotStored(format!("its backend {named} cannot be computed")));
-        };
-        let wants_link = !is_unlocked || settings.thin && !seen.is_executable();
-        if !wants_link && !self.is_roomy {
-            let reserve = self.store.check_reserve(seen.size, settings.diskreserve);
-            reserve.map_err(|error| Postponed::NotStored(error.to_string()))?;
-        }
-        let mut expected = *seen;
-        let mut permissions = None;
-        if !is_unlocked {
-            let open = seen.mode & 0o7777;
-            // Somebody else's file cannot be protected, so it is copied.
-            if file.set_permissions(Permissions::from_mode(open & !0o222)).is_ok() {
-                permissions = Some(open);
-                expected.mode &= !0o222;
-            }
-        }
-        let is_protected = expected.mode & 0o222 == 0;
-        let outcome = (|| {
-            // A writer that came before the protection would write into the object.
-            if permissions.is_some() && reading::is_being_written(file) {
-                return Err(Postponed::BeingWritten);
-            }
-            let full = self.top.join(path.as_path());
-            let making = match wants_link && (is_unlocked || is_protected) {
-                true => Making::Link(&full),
-                false => Making::Copy,
-            };
-            let cancelled = Some(self.options.cancelled);
-            let ingested = self.store.ingest(file, backend, making, cancelled).map_err(|error| {
-                match matches!(error, Error::Busy(_)) {
-                    true => Postponed::Changed,
-                    false => Postponed::NotStored(error.to_string()),
-                }
-            })?;
-            let now = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|_| Postponed::Vanished)?;
-            let now = Stat::from(now);
-            // Protecting and linking change the inode's time themselves.
-            let is_touched = ingested.linked || permissions.is_some();
-            let is_same = if is_touched {
-                now.is_same_file(&expected)
-            } else {
-                now == expected
-            };
-            if !is_same || ingested.size != seen.size {
-                return Err(Postponed::Changed);
-            }
-            let extension = naming::extension(path, settings.max_extension_length, settings.max_extensions);
-            // Content that is the same keeps its key, under whatever name: it would have to be sent everywhere again.
-            let same = staged.filter(|key| naming::is_of(key, named, &ingested.digest, ingested.size));
-            let annexed = Annexed {
-                key: same.map_or_else(
-                    || naming::key_for(named, &ingested.digest, ingested.size, &extension),
-                    Key::clone,
-                ),
-                incoming: Some(ingested.incoming),
-                is_linked: ingested.linked,
-                is_unlocked,
-                permissions,
-            };
-            Ok((now, annexed))
-        })();
-        if let (Err(_), Some(open)) = (&outcome, permissions) {
-            let _ = file.set_permissions(Permissions::from_mode(open));
-        }
-        outcome
-    }
-
-    fn check_unchanged(&self, directory: &OwnedFd, name: &[u8], seen: &Stat) -> Result<(), Postponed> {
-        match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map(Stat::from) {
-            Ok(now) if now == *seen => Ok(()),
-            Ok(_) => Err(Postponed::Changed),
-            Err(rustix::io::Errno::NOENT) => Err(Postponed::Vanished),
-            Err(errno) => Err(unreadable(errno)),
-        }
+fn check_unchanged(directory: &OwnedFd, name: &[u8], seen: &Stat) -> Result<(), Postponed> {
+    match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map(Stat::from) {
+        Ok(now) if now == *seen => Ok(()),
+        Ok(_) => Err(Postponed::Changed),
+        Err(rustix::io::Errno::NOENT) => Err(Postponed::Vanished),
+        Err(errno) => Err(unreadable(errno)),
     }
 }
 
