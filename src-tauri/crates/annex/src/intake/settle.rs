@@ -40,56 +40,40 @@ impl Annex {
         let mut stored: HashMap<Key, std::result::Result<(), String>> = HashMap::new();
         for (key, outcome) in batch.finish() {
             let outcome = outcome.map_err(|error| error.to_string());
-            // Two files of one content: it is enough that one could be stored.
+            // Of two files with the same content, it is enough that one could be stored.
             let known = stored.entry(key).or_insert_with(|| Err(String::new()));
             if known.is_err() {
                 *known = outcome;
             }
         }
-        let mut taken_away = TakenAway::new(contents);
-        let mut directories = Directories::below(root);
-        let mut kept = Vec::with_capacity(prepared.len());
         objects_first(contents, prepared);
+        let mut finishing = Finishing {
+            contents,
+            directories: Directories::below(root),
+            taken_away: TakenAway::new(contents),
+            stored,
+        };
+        let mut kept = Vec::with_capacity(prepared.len());
         for mut file in prepared.drain(..) {
-            let outcome = match &file.content {
-                Content::Annexed(annexed) => match stored.get(&annexed.key) {
-                    Some(Ok(())) => settle(contents, &mut directories, &mut taken_away, &file, annexed)?,
-                    Some(Err(reason)) => Err(Postponed::NotStored(reason.clone())),
-                    None => Err(Postponed::Changed),
-                },
-                Content::Misplaced(target) => replace(contents, &mut directories, &mut taken_away, &file, target)?,
-                Content::Renamed(_)
-                | Content::Pointer(_)
-                | Content::Git(_)
-                | Content::LargeGit(_)
-                | Content::ByGit(..)
-                | Content::Symlink(_) => Ok(file.stat),
-            };
-            match outcome {
+            match finishing.finish(&file)? {
                 Ok(stat) => {
                     file.stat = stat;
                     kept.push(file);
                 }
                 Err(reason) => {
-                    if let Content::Annexed(annexed) = &file.content
-                        && distrust(contents, &mut directories, &file, annexed)?
-                    {
-                        // Another file with this content has to give it once more.
-                        stored.remove(&annexed.key);
-                    }
-                    give_back(&mut directories, &file);
+                    finishing.postpone(&file)?;
                     intake.postponed.push((file.path, reason));
                 }
             }
         }
-        taken_away.finish()?;
+        finishing.taken_away.finish()?;
         *prepared = kept;
-        intake.keys_added = keys_added(contents, stored, prepared);
+        intake.keys_added = keys_added(contents, finishing.stored, prepared);
         Ok(())
     }
 }
 
-/// Of several files with one content, the object is one; what becomes of it decides about the others.
+/// Puts a file first that is the object of several files with the same content: what becomes of it decides about the others.
 fn objects_first(contents: &Store<'_>, prepared: &mut [Prepared]) {
     let key_of = |file: &Prepared| match &file.content {
         Content::Annexed(annexed) => Some(annexed.key.clone()),
@@ -114,57 +98,98 @@ fn objects_first(contents: &Store<'_>, prepared: &mut [Prepared]) {
     }
 }
 
-/// Makes sure that a file still is what was stored, and replaces it by a symlink if it is locked. Returns the stat data that
-/// it has now.
-fn settle(
-    contents: &Store<'_>,
-    directories: &mut Directories<'_>,
-    taken_away: &mut TakenAway<'_>,
-    file: &Prepared,
-    annexed: &Annexed,
-) -> Result<std::result::Result<Stat, Postponed>> {
-    match (annexed.is_unlocked, annexed.is_linked) {
-        (true, false) => Ok(Ok(file.stat)),
-        (true, true) => Ok(match directories.stat(file.path.as_bytes()) {
-            Ok(now) if now.is_same_file(&file.stat) => Ok(now),
-            _ => Err(Postponed::Changed),
-        }),
-        (false, _) => {
-            let target = symlink_target(&file.path, &annexed.key);
-            replace(contents, directories, taken_away, file, &target)
-        }
-    }
+/// What it takes to finish with files whose contents are stored.
+struct Finishing<'a> {
+    contents: &'a Store<'a>,
+    directories: Directories<'a>,
+    taken_away: TakenAway<'a>,
+    /// Whether the content of each key could be stored, or why not.
+    stored: HashMap<Key, std::result::Result<(), String>>,
 }
 
-/// Puts a symlink in the place of a file, if that is still the one that was prepared.
-fn replace(
-    contents: &Store<'_>,
-    directories: &mut Directories<'_>,
-    taken_away: &mut TakenAway<'_>,
-    file: &Prepared,
-    target: &[u8],
-) -> Result<std::result::Result<Stat, Postponed>> {
-    let Ok((directory, name)) = directories.of(file.path.as_bytes()) else {
-        return Ok(Err(Postponed::Vanished));
-    };
-    let seen = match look_at(directory.as_fd(), &file.path) {
-        Ok(Some(seen)) if seen.is_same_file(&file.stat) => seen,
-        Ok(Some(_)) => return Ok(Err(Postponed::Changed)),
-        Ok(None) => return Ok(Err(Postponed::Vanished)),
-        Err(errno) => return Ok(Err(unreadable(errno))),
-    };
-    let link = match contents.scratch_symlink(target) {
-        Ok(link) => link,
-        Err(error) => return Ok(Err(Postponed::NotStored(error.to_string()))),
-    };
-    Ok(match taken_away.replace(link, directory.as_fd(), &file.path, &seen) {
-        Ok(Taken::Done) => statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
-            .map(Stat::from)
-            .map_err(unreadable),
-        Ok(Taken::Changed) => Err(Postponed::Changed),
-        Ok(Taken::Open) => Err(Postponed::BeingWritten),
-        Err(errno) => Err(not_stored(errno)),
-    })
+impl Finishing<'_> {
+    /// Makes sure that a file still is what was stored, and replaces it by a symlink if it is locked. Returns the stat data
+    /// that it has now.
+    fn finish(&mut self, file: &Prepared) -> Result<std::result::Result<Stat, Postponed>> {
+        let annexed = match &file.content {
+            Content::Annexed(annexed) => annexed,
+            Content::Misplaced(target) => return self.replace(file, target),
+            Content::Renamed(_)
+            | Content::Pointer(_)
+            | Content::Git(_)
+            | Content::LargeGit(_)
+            | Content::ByGit(..)
+            | Content::Symlink(_) => return Ok(Ok(file.stat)),
+        };
+        match self.stored.get(&annexed.key) {
+            Some(Ok(())) => {}
+            Some(Err(reason)) => return Ok(Err(Postponed::NotStored(reason.clone()))),
+            None => return Ok(Err(Postponed::Changed)),
+        }
+        match (annexed.is_unlocked, annexed.is_linked) {
+            (true, false) => Ok(Ok(file.stat)),
+            (true, true) => Ok(match self.directories.stat(file.path.as_bytes()) {
+                Ok(now) if now.is_same_file(&file.stat) => Ok(now),
+                _ => Err(Postponed::Changed),
+            }),
+            (false, _) => self.replace(file, &symlink_target(&file.path, &annexed.key)),
+        }
+    }
+
+    /// Puts a symlink in the place of a file, if that is still the one that was prepared.
+    fn replace(&mut self, file: &Prepared, target: &[u8]) -> Result<std::result::Result<Stat, Postponed>> {
+        let Ok((directory, name)) = self.directories.of(file.path.as_bytes()) else {
+            return Ok(Err(Postponed::Vanished));
+        };
+        let seen = match look_at(directory.as_fd(), &file.path) {
+            Ok(Some(seen)) if seen.is_same_file(&file.stat) => seen,
+            Ok(Some(_)) => return Ok(Err(Postponed::Changed)),
+            Ok(None) => return Ok(Err(Postponed::Vanished)),
+            Err(errno) => return Ok(Err(unreadable(errno))),
+        };
+        let link = match self.contents.scratch_symlink(target) {
+            Ok(link) => link,
+            Err(error) => return Ok(Err(Postponed::NotStored(error.to_string()))),
+        };
+        let replaced = self.taken_away.replace(link, directory.as_fd(), &file.path, &seen);
+        Ok(match replaced {
+            Ok(Taken::Done) => statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
+                .map(Stat::from)
+                .map_err(unreadable),
+            Ok(Taken::Changed) => Err(Postponed::Changed),
+            Ok(Taken::Open) => Err(Postponed::BeingWritten),
+            Err(errno) => Err(not_stored(errno)),
+        })
+    }
+
+    /// Undoes what was done for a file that is postponed.
+    fn postpone(&mut self, file: &Prepared) -> Result<()> {
+        if let Content::Annexed(annexed) = &file.content
+            && self.distrust(file, annexed)?
+        {
+            // Another file with this content has to give it again.
+            self.stored.remove(&annexed.key);
+        }
+        give_back(&mut self.directories, file);
+        Ok(())
+    }
+
+    /// Sets an object aside that is the same inode as a file which is postponed: one that has changed since it was hashed,
+    /// or one that is to be locked and still lies where anybody may change it. True if it did.
+    fn distrust(&mut self, file: &Prepared, annexed: &Annexed) -> Result<bool> {
+        let Some(object) = object_of(self.contents, &annexed.key, file) else {
+            return Ok(false);
+        };
+        let (seconds, nanoseconds) = file.stat.mtime;
+        let is_as_hashed = object.size() == file.stat.size
+            && (object.mtime(), object.mtime_nsec()) == (seconds, i64::from(nanoseconds));
+        let may_change = !annexed.is_unlocked
+            && self
+                .directories
+                .stat(file.path.as_bytes())
+                .is_ok_and(|now| (now.dev, now.ino) == (file.stat.dev, file.stat.ino));
+        Ok((!is_as_hashed || may_change) && self.contents.set_bad(&annexed.key)?)
+    }
 }
 
 /// Makes the files themselves durable that are about to be committed; those that cannot be are postponed. Whoever saved them
@@ -204,27 +229,6 @@ fn sync_files(root: &OwnedFd, prepared: &mut Vec<Prepared>, intake: &mut Intake)
 fn sync(directories: &mut Directories<'_>, file: &Prepared) -> rustix::io::Result<()> {
     let (directory, name) = directories.of(file.path.as_bytes())?;
     sync_file(open_file(directory, name)?)
-}
-
-/// Sets an object aside that is the same inode as a file which could not be settled: one that has changed since it was
-/// hashed, or one that is to be locked and still lies where anybody may change it. True if it did.
-fn distrust(
-    contents: &Store<'_>,
-    directories: &mut Directories<'_>,
-    file: &Prepared,
-    annexed: &Annexed,
-) -> Result<bool> {
-    let Some(object) = object_of(contents, &annexed.key, file) else {
-        return Ok(false);
-    };
-    let (seconds, nanoseconds) = file.stat.mtime;
-    let is_as_hashed =
-        object.size() == file.stat.size && (object.mtime(), object.mtime_nsec()) == (seconds, i64::from(nanoseconds));
-    let may_change = !annexed.is_unlocked
-        && directories
-            .stat(file.path.as_bytes())
-            .is_ok_and(|now| (now.dev, now.ino) == (file.stat.dev, file.stat.ino));
-    Ok((!is_as_hashed || may_change) && contents.set_bad(&annexed.key)?)
 }
 
 /// The object of a key, if it is the same inode as a file was when that was prepared.
