@@ -3,9 +3,11 @@
 mod by_git;
 pub mod content;
 mod missing;
+mod push;
 mod refs;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use missing::{missing, shallow};
-pub use refs::{Fetched, PushOptions, PushOutcome, RemoteHeads, fetch, newest, push, tracked};
+pub use push::{PushOptions, PushOutcome, push};
+pub use refs::{Fetched, RemoteHeads, fetch, newest, tracked};
