@@ -19,16 +19,16 @@ use crate::store::{Incoming, LARGE, Onlooker, Reached, SMALL, Store, Unfinished,
 use crate::transfer::TransferLock;
 use crate::{Annex, Error, is_secure_backend};
 
-/// One content that is wanted in another repository.
+/// A key whose content is wanted in another repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// The content.
+    /// The key.
     pub key: Key,
     /// A file that has it, to be shown by others; decides nothing.
     pub path: Option<RepoPath>,
 }
 
-/// How the transfer of one content ended.
+/// How the transfer of the content of a key ended.
 #[derive(Debug)]
 pub enum Outcome {
     /// It is in the destination for good. The caller writes the logs.
@@ -294,7 +294,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// Copies one content to where it can be stored from, by this thread's `dest`. Its locks come along.
+    /// Copies the content of a key to where it can be stored from, by this thread's `dest`. Its locks come along.
     fn fetch(
         &self,
         wanted: &Wanted,
@@ -307,38 +307,22 @@ impl Transfer<'_> {
             return Err(Outcome::Cancelled);
         }
         if self.gone.load(Ordering::Relaxed) {
-            let gone = io::Error::from(io::ErrorKind::NotFound);
-            return Err(Outcome::Failed(Error::io("write to", self.dest.annex().git_dir())(
-                gone,
-            )));
+            let gone = Error::io("write to", self.dest.annex().git_dir());
+            return Err(Outcome::Failed(gone(io::ErrorKind::NotFound.into())));
         }
-        let full = size > SMALL;
-        let lock = match locking {
-            Locking::Singly => Some(
-                TransferLock::acquire(self.source.end(), &self.dest, key, wanted.path.as_ref(), full)
-                    .map_err(|error| self.failure(error, size))?
-                    .ok_or(Outcome::Busy)?,
-            ),
-            Locking::InTurn { others } if others.contains(key) => return Err(Outcome::Busy),
-            Locking::InTurn { .. } => None,
-        };
+        let lock = self.lock(wanted, size, locking)?;
         if self.dest.holds(key).map_err(|error| self.failure(error, size))? {
             return Err(Outcome::AlreadyPresent);
         }
         self.terms.admit(key)?;
         // The open file stays readable even if the object is removed; the lock tells others to wait with that.
-        let _kept = if full {
-            self.source.lock_content_shared(key)
-        } else {
-            None
+        let _kept = match size > SMALL {
+            true => self.source.lock_content_shared(key),
+            false => None,
         };
-        let content = self.source.open(key).map_err(|error| {
-            let missing = matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound);
-            if missing {
-                Outcome::SourceMissing
-            } else {
-                Outcome::Failed(error)
-            }
+        let content = self.source.open(key).map_err(|error| match error.is_not_found() {
+            true => Outcome::SourceMissing,
+            false => Outcome::Failed(error),
         })?;
         let onlooker = Onlooker {
             progress: &|reached| {
@@ -351,17 +335,36 @@ impl Transfer<'_> {
         };
         match dest.copy_in_watched(&content, key, self.terms.verify, &onlooker) {
             Ok(incoming) => Ok((incoming, lock)),
-            Err(Unfinished::Cancelled) => Err(Outcome::Cancelled),
-            Err(Unfinished::Wrong) => Err(Outcome::Corrupt),
-            Err(Unfinished::Reading(error)) => {
-                let path = self.source.path(key);
-                Err(Outcome::Failed(Error::io("read", &path)(error)))
+            Err(why) => Err(self.unfinished(why, key, size)),
+        }
+    }
+
+    /// Keeps others from transferring the content of a key; none where that is left to the turn.
+    fn lock(&self, wanted: &Wanted, size: u64, locking: Locking<'_>) -> Result<Option<TransferLock>, Outcome> {
+        let Wanted { key, path } = wanted;
+        match locking {
+            Locking::Singly => {
+                let source = self.source.end();
+                let lock = TransferLock::acquire(source, &self.dest, key, path.as_ref(), size > SMALL);
+                let lock = lock.map_err(|error| self.failure(error, size))?;
+                lock.map(Some).ok_or(Outcome::Busy)
             }
-            Err(Unfinished::Writing(error)) => {
+            Locking::InTurn { others } if others.contains(key) => Err(Outcome::Busy),
+            Locking::InTurn { .. } => Ok(None),
+        }
+    }
+
+    /// How the transfer of the content of a key ended that was not copied whole.
+    fn unfinished(&self, why: Unfinished, key: &Key, size: u64) -> Outcome {
+        match why {
+            Unfinished::Cancelled => Outcome::Cancelled,
+            Unfinished::Wrong => Outcome::Corrupt,
+            Unfinished::Reading(error) => Outcome::Failed(Error::io("read", &self.source.path(key))(error)),
+            Unfinished::Writing(error) => {
                 let path = self.dest.object_path(key);
-                Err(self.failure(Error::io("write", &path)(error), size))
+                self.failure(Error::io("write", &path)(error), size)
             }
-            Err(Unfinished::Failed(error)) => Err(self.failure(error, size)),
+            Unfinished::Failed(error) => self.failure(error, size),
         }
     }
 
