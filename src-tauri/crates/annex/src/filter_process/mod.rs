@@ -24,7 +24,7 @@ use crate::settings::Settings;
 use crate::store::{Making, Store};
 use crate::{Annex, Backend, Error, Hasher, Result, naming};
 
-/// So many contents stored are noted on the git-annex branch at a time.
+/// So many keys are noted on the git-annex branch at a time.
 const NOTED_TOGETHER: usize = 1000;
 
 /// Answers git on `input` and `output` until it closes the connection.
@@ -86,7 +86,7 @@ impl From<Error> for Failure {
     }
 }
 
-type Answer = std::result::Result<Box<dyn Read>, Failure>;
+type Answer<T = Box<dyn Read>> = std::result::Result<T, Failure>;
 
 struct Filter<'a> {
     annex: &'a Annex,
@@ -95,7 +95,7 @@ struct Filter<'a> {
     conversions: Conversions,
     settings: Settings,
     store: Store<'a>,
-    /// What is here now and is not noted on the git-annex branch yet.
+    /// Keys whose contents are here now, which is not noted on the git-annex branch yet.
     stored: RefCell<Vec<Key>>,
 }
 
@@ -171,44 +171,65 @@ impl Filter<'_> {
         if content.small().and_then(key_of_pointer).is_some() {
             return content.reader().map_err(self.scratch_error());
         }
+        let naming = self.naming(path)?;
+        if !self.belongs_in_annex(path, &naming, &mut content)? {
+            return content.reader().map_err(self.scratch_error());
+        }
+        Ok(Box::new(Cursor::new(self.store(&naming, &mut content)?)))
+    }
+
+    /// How the key of a file is made, if it gets one.
+    fn naming(&self, path: &RepoPath) -> Result<Naming> {
         let tracked = self.tracked_key(path)?;
         let name = match &tracked {
             Some(key) if Backend::parse(key.backend()).is_some() => key.backend().to_string(),
             _ => self.backend(path)?,
         };
-        let backend = Backend::parse(name.as_bytes()).map_or(Backend::Sha256, |(backend, _)| backend);
-        let extension = naming::extension(path, self.settings.max_extension_length, self.settings.max_extensions);
-        let key_of = |digest: &str, size| match &tracked {
-            Some(same) if self.is_content_of(same, &name, digest, size) => same.clone(),
-            _ => naming::key_for(&name, digest, size, &extension),
-        };
-        let is_annexed = match self.destination(path, tracked.is_some(), &mut content)? {
-            Destination::Annex => true,
-            Destination::Git if tracked.is_none() => false,
+        Ok(Naming {
+            backend: Backend::parse(name.as_bytes()).map_or(Backend::Sha256, |(backend, _)| backend),
+            extension: naming::extension(path, self.settings.max_extension_length, self.settings.max_extensions),
+            tracked,
+            name,
+        })
+    }
+
+    fn key_of(&self, naming: &Naming, digest: &str, size: u64) -> Key {
+        match &naming.tracked {
+            Some(same) if self.is_content_of(same, &naming.name, digest, size) => same.clone(),
+            _ => naming::key_for(&naming.name, digest, size, &naming.extension),
+        }
+    }
+
+    /// True if a file is to be annexed, by the settings, or because it was and has not changed, or because its content is.
+    fn belongs_in_annex(&self, path: &RepoPath, naming: &Naming, content: &mut Spool) -> Answer<bool> {
+        let tracked = naming.tracked.as_ref();
+        match self.destination(path, tracked.is_some(), content)? {
+            Destination::Annex => Ok(true),
+            Destination::Git if tracked.is_none() => Ok(false),
             Destination::Git | Destination::WhereItIs => {
-                let mut hasher = Hasher::new(backend);
+                let mut hasher = Hasher::new(naming.backend);
                 content
                     .each_part(&mut |part| hasher.update(part))
                     .map_err(self.scratch_error())?;
-                let key = key_of(&hasher.finish(), content.size());
-                tracked
-                    .as_ref()
-                    .map_or_else(|| self.store.is_present(&key), |same| *same == key)
+                let key = self.key_of(naming, &hasher.finish(), content.size());
+                Ok(tracked.map_or_else(|| self.store.is_present(&key), |same| *same == key))
             }
-        };
-        if !is_annexed {
-            return content.reader().map_err(self.scratch_error());
         }
-        if self.settings.securehashesonly && !backend.is_secure() {
+    }
+
+    /// Stores content, and returns the pointer to its key.
+    fn store(&self, naming: &Naming, content: &mut Spool) -> Answer<Vec<u8>> {
+        if self.settings.securehashesonly && !naming.backend.is_secure() {
             return Err(Failure::File(Error::Refused(format!(
-                "annex.securehashesonly forbids keys of the backend {name}; nothing was stored"
+                "annex.securehashesonly forbids keys of the backend {}; nothing was stored",
+                naming.name
             ))));
         }
         let file = content.file().map_err(self.scratch_error())?;
         let making = content.path();
         let making = making.as_deref().map_or(Making::Copy, Making::Link);
-        let ingested = self.store.ingest(&file, backend, making, None)?;
-        let key = key_of(&ingested.digest, ingested.size);
+        let ingested = self.store.ingest(&file, naming.backend, making, None)?;
+        let key = self.key_of(naming, &ingested.digest, ingested.size);
         let mut batch = self.store.batch()?;
         batch.add(&key, ingested.incoming);
         for (_, stored) in batch.finish() {
@@ -219,7 +240,7 @@ impl Filter<'_> {
         if self.stored.borrow().len() >= NOTED_TOGETHER {
             self.note_stored()?;
         }
-        Ok(Box::new(Cursor::new(pointer)))
+        Ok(pointer)
     }
 
     /// True if content that hashes to `digest` is that of `key`: such a file keeps its key, though another backend may
@@ -297,7 +318,7 @@ impl Filter<'_> {
     }
 
     /// Takes all content of a request. The lock guards the file that large content is kept in.
-    fn receive(&self, packets: &mut Packets<impl Read>) -> std::result::Result<(LockFile, Spool), Failure> {
+    fn receive(&self, packets: &mut Packets<impl Read>) -> Answer<(LockFile, Spool)> {
         let lock = LockFile::shared(&self.annex.annex_file("othertmp.lck"));
         let scratch = || self.store.make_directory("othertmp")?.new_file("clean-", 0o600);
         let (mut spool, mut failure) = (Spool::new(), None);
@@ -317,6 +338,16 @@ impl Filter<'_> {
         let scratch = self.annex.annex_file("othertmp");
         move |error| Failure::File(Error::io("keep content in", &scratch)(error))
     }
+}
+
+/// How the key of a file is made.
+struct Naming {
+    /// The key that the file has in the index, and keeps if its content is the same.
+    tracked: Option<Key>,
+    /// The backend, as it is named in keys.
+    name: String,
+    backend: Backend,
+    extension: Vec<u8>,
 }
 
 enum Destination {
