@@ -112,7 +112,18 @@ impl CachedTree {
         self.make(entries, 0, 0, exists, write).map(|(oid, _)| oid)
     }
 
-    /// Returns the tree and whether it has no line.
+    /// The number of entries below a directory, with which `entries` begin, and the tree they make, if that is known: the
+    /// cache is trusted only where the entries bear it out.
+    fn trusted(&self, entries: &[Entry], prefix: &[u8], exists: &dyn Fn(Oid) -> bool) -> Option<(usize, Oid)> {
+        let is_below = |entry: &Entry| entry.path.starts_with(prefix);
+        self.known.filter(|&(count, oid)| {
+            let last = count.checked_sub(1).and_then(|last| entries.get(last));
+            last.is_some_and(is_below) && !entries.get(count).is_some_and(is_below) && exists(oid)
+        })
+    }
+
+    /// Makes the tree of entries whose paths have the directory up to `start` in common. Returns the tree and whether it has no
+    /// line.
     fn make(
         &mut self,
         entries: &[Entry],
@@ -144,28 +155,23 @@ impl CachedTree {
             let (name, prefix) = (&name[..end], &entry.path[..start + end + 1]);
             let child = old.binary_search_by(|(known, _)| order(known, name));
             let mut child = child.map(|at| std::mem::take(&mut old[at].1)).unwrap_or_default();
-            let is_below = |entry: &Entry| entry.path.starts_with(prefix);
-            // The cache is trusted only where the entries bear it out.
-            let trusted = child.known.filter(|&(count, oid)| {
-                let last = count.checked_sub(1).and_then(|last| entries.get(at + last));
-                last.is_some_and(is_below) && !entries.get(at + count).is_some_and(is_below) && exists(oid)
-            });
-            match trusted {
+            let rest = &entries[at..];
+            at += match child.trusted(rest, prefix, exists) {
                 Some((count, oid)) => {
                     line(&mut tree, 0o40000, name, oid);
-                    at += count;
+                    count
                 }
                 None => {
-                    let count = entries[at..].iter().take_while(|entry| is_below(entry)).count();
-                    let below = &entries[at..at + count];
-                    let (oid, is_empty) = child.make(below, start + end + 1, depth + 1, exists, write)?;
+                    let is_below = |entry: &&Entry| entry.path.starts_with(prefix);
+                    let count = rest.iter().take_while(is_below).count();
+                    let (oid, is_empty) = child.make(&rest[..count], prefix.len(), depth + 1, exists, write)?;
                     is_whole &= child.known.is_some();
                     if !is_empty {
                         line(&mut tree, 0o40000, name, oid);
                     }
-                    at += count;
+                    count
                 }
-            }
+            };
             self.children.push((name.into(), child));
         }
         self.children.sort_by(|(a, _), (b, _)| order(a, b));
