@@ -1,6 +1,7 @@
 mod pointers;
 mod rules;
 mod standing;
+mod tracked;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -27,6 +28,7 @@ use crate::stat::{FileTime, Stat};
 use crate::{Annex, Error, Result, Store};
 
 pub use standing::Standing;
+use tracked::Tracked;
 
 /// Directories nested deeper are not entered: each costs an open file, and no person makes them.
 const MAX_DEPTH: usize = 400;
@@ -66,17 +68,22 @@ struct Level {
     rules: usize,
 }
 
+/// Where names are looked at: in an open directory.
+#[derive(Clone, Copy)]
+struct Within<'d> {
+    directory: &'d OwnedFd,
+    /// Where the names begin in their paths.
+    start: usize,
+    /// False where only tracked files matter.
+    adds: bool,
+    depth: usize,
+}
+
 /// What is known of a name before it is looked at.
 #[derive(Clone, Copy)]
 enum Listed {
     Absent,
     As(FileType),
-}
-
-/// The entries that concern one name: those of a file, and those below a directory.
-struct Tracked {
-    file: Range<usize>,
-    below: Range<usize>,
 }
 
 impl<'i> Walk<'i> {
@@ -211,12 +218,17 @@ impl<'i> Walk<'i> {
             file: self.file_range(&path),
             below: self.below(&path),
         };
-        let depth = path.iter().filter(|&&b| b == b'/').count();
+        let within = Within {
+            directory,
+            start,
+            adds,
+            depth: path.iter().filter(|&&b| b == b'/').count(),
+        };
         let listed = match is_spelt_so(directory, &path[start..]) {
             true => Listed::As(FileType::Unknown),
             false => Listed::Absent,
         };
-        self.name(directory, &mut path, start, listed, tracked, adds, depth);
+        self.name(within, &mut path, listed, tracked);
     }
 
     /// Looks at everything in a directory. `path` is its path with a slash at the end (nothing at the top), `tracked`
@@ -240,24 +252,18 @@ impl<'i> Walk<'i> {
             adds = self.enter_rules(directory, path, adds);
         }
         let start = path.len();
+        let within = Within {
+            directory,
+            start,
+            adds,
+            depth,
+        };
         let mut is_seen = vec![false; names.len()];
         let mut at = tracked.start;
         while at < tracked.end {
-            let rest = &self.entries[at].path[start..];
-            let end = rest.find_byte(b'/');
-            let name = end.map_or(rest, |end| &rest[..end]);
+            let (name, of_name) = self.name_of(at, start);
             path.truncate(start);
             path.extend_from_slice(name);
-            let whole = match end {
-                Some(_) => Tracked {
-                    file: 0..0,
-                    below: self.below(path),
-                },
-                None => Tracked {
-                    file: self.same(at),
-                    below: 0..0,
-                },
-            };
             let listed = match names.binary_search_by(|(other, _)| (**other).cmp(name)) {
                 Ok(found) => {
                     is_seen[found] = true;
@@ -265,51 +271,37 @@ impl<'i> Walk<'i> {
                 }
                 Err(_) => Listed::Absent,
             };
-            at = whole.file.end.max(whole.below.end).max(at + 1);
-            self.name(directory, path, start, listed, whole, adds, depth);
+            at = of_name.file.end.max(of_name.below.end).max(at + 1);
+            self.name(within, path, listed, of_name);
         }
         if adds {
             for ((name, kind), _) in names.iter().zip(is_seen).filter(|&(_, seen)| !seen) {
                 path.truncate(start);
                 path.extend_from_slice(name);
-                let nothing = Tracked {
-                    file: 0..0,
-                    below: 0..0,
-                };
-                self.name(directory, path, start, Listed::As(*kind), nothing, adds, depth);
+                self.name(within, path, Listed::As(*kind), Tracked::default());
             }
         }
         path.truncate(start);
         self.ignore.leave_to(rules);
     }
 
-    /// Looks at one name in a directory; it begins at `start` in `path`.
-    #[allow(clippy::too_many_arguments, reason = "they are what recursion carries along")]
-    fn name(
-        &mut self,
-        directory: &OwnedFd,
-        path: &mut Vec<u8>,
-        start: usize,
-        listed: Listed,
-        tracked: Tracked,
-        adds: bool,
-        depth: usize,
-    ) {
-        let kind = match listed {
-            Listed::Absent => return self.absent(directory, &path[..start], tracked),
-            Listed::As(kind) => kind,
+    /// Looks at one name in a directory.
+    fn name(&mut self, within: Within<'_>, path: &mut Vec<u8>, listed: Listed, tracked: Tracked) {
+        let start = within.start;
+        let Listed::As(mut kind) = listed else {
+            return self.absent(within.directory, &path[..start], tracked);
         };
         if &path[start..] == b".git" {
             return;
         }
-        let (mut kind, mut found) = (kind, None);
+        let mut found = None;
         if kind == FileType::Unknown {
-            match self.stat(directory, path, start) {
+            match self.stat(within.directory, path, start) {
                 Ok(stat) => {
                     found = Some(stat);
                     kind = FileType::from_raw_mode(stat.mode);
                 }
-                Err(Errno::NOENT) => return self.absent(directory, &path[..start], tracked),
+                Err(Errno::NOENT) => return self.absent(within.directory, &path[..start], tracked),
                 Err(errno) => return self.unreadable(path, told(errno)),
             }
         }
@@ -322,21 +314,11 @@ impl<'i> Walk<'i> {
                     return;
                 }
                 self.remove(tracked.file);
-                self.below_directory(directory, path, start, tracked.below, adds, depth);
+                self.below_directory(within, path, tracked.below);
             }
             FileType::RegularFile | FileType::Symlink => {
-                let is_new = tracked.file.is_empty();
                 self.remove(tracked.below);
-                let is_left_alone = || is_of_file_system(&path[start..]) || self.ignore.covers(path, false);
-                if is_new && (!adds || is_left_alone()) {
-                    return;
-                }
-                let stat = match found.map_or_else(|| self.stat(directory, path, start), Ok) {
-                    Ok(stat) => stat,
-                    Err(Errno::NOENT) => return self.remove(tracked.file),
-                    Err(errno) => return self.unreadable(path, told(errno)),
-                };
-                self.file(path, stat, tracked.file);
+                self.file(within, path, found, tracked.file);
             }
             FileType::Fifo
             | FileType::Socket
@@ -350,16 +332,8 @@ impl<'i> Walk<'i> {
         }
     }
 
-    fn below_directory(
-        &mut self,
-        directory: &OwnedFd,
-        path: &mut Vec<u8>,
-        start: usize,
-        tracked: Range<usize>,
-        adds: bool,
-        depth: usize,
-    ) {
-        let mut adds = adds && !self.ignore.covers(path, true);
+    fn below_directory(&mut self, within: Within<'_>, path: &mut Vec<u8>, tracked: Range<usize>) {
+        let mut adds = within.adds && !self.ignore.covers(path, true);
         if adds && let Err(reason) = RepoPath::parse(path) {
             self.look.refused.push((path.clone().into(), reason.to_string()));
             adds = false;
@@ -367,13 +341,13 @@ impl<'i> Walk<'i> {
         if !adds && tracked.is_empty() {
             return;
         }
-        if depth >= MAX_DEPTH {
+        if within.depth >= MAX_DEPTH {
             return self.unreadable(path, format!("it lies more than {MAX_DEPTH} directories deep"));
         }
-        match open_child(directory, &path[start..]) {
+        match open_child(within.directory, &path[within.start..]) {
             Ok(child) => {
                 path.push(b'/');
-                self.directory(&child, path, tracked, adds, depth + 1);
+                self.directory(&child, path, tracked, adds, within.depth + 1);
                 path.pop();
             }
             Err(Errno::NOENT) => self.remove(tracked),
@@ -381,8 +355,21 @@ impl<'i> Walk<'i> {
         }
     }
 
+    /// Looks at a file, unless it is new and is left alone; `found` is its stat data if that is known already.
+    fn file(&mut self, within: Within<'_>, path: &[u8], found: Option<Stat>, tracked: Range<usize>) {
+        let is_left_alone = || is_of_file_system(&path[within.start..]) || self.ignore.covers(path, false);
+        if tracked.is_empty() && (!within.adds || is_left_alone()) {
+            return;
+        }
+        match found.map_or_else(|| self.stat(within.directory, path, within.start), Ok) {
+            Ok(stat) => self.compare(path, stat, tracked),
+            Err(Errno::NOENT) => self.remove(tracked),
+            Err(errno) => self.unreadable(path, told(errno)),
+        }
+    }
+
     /// Compares a file with its entry, if it has one.
-    fn file(&mut self, path: &[u8], stat: Stat, tracked: Range<usize>) {
+    fn compare(&mut self, path: &[u8], stat: Stat, tracked: Range<usize>) {
         let entry = match &self.entries[tracked] {
             [] => None,
             // The sides of a conflict wait for the user.
@@ -515,28 +502,6 @@ impl<'i> Walk<'i> {
         }
         names.sort_unstable_by(|(a, _): &(Box<[u8]>, _), (b, _)| a.cmp(b));
         Ok(names)
-    }
-
-    /// The entry at an index with the other stages of its path.
-    fn same(&self, at: usize) -> Range<usize> {
-        let path = &self.entries[at].path;
-        let stages = self.entries[at..].iter().take_while(|entry| entry.path == *path);
-        at..at + stages.count()
-    }
-
-    fn file_range(&self, path: &[u8]) -> Range<usize> {
-        let at = self.entries.partition_point(|entry| *entry.path < *path);
-        match self.entries.get(at) {
-            Some(entry) if *entry.path == *path => self.same(at),
-            _ => 0..0,
-        }
-    }
-
-    fn below(&self, path: &[u8]) -> Range<usize> {
-        let directory = [path, b"/"].concat();
-        let start = self.entries.partition_point(|entry| *entry.path < *directory);
-        let count = self.entries[start..].partition_point(|entry| entry.path.starts_with(&directory));
-        start..start + count
     }
 }
 
