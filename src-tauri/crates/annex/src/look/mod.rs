@@ -229,7 +229,7 @@ impl Annex {
         };
         let git = self.git()?;
         let index = Index::read(&git)?;
-        walk::Walk::new(self, &git, top, &index)?.standing(path)
+        Ok(walk::Walk::new(self, &git, top, &index)?.standing(path))
     }
 }
 

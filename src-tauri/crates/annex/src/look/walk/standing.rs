@@ -10,7 +10,6 @@ use rustix::fs::{AtFlags, FileType, statat};
 use rustix::io::Errno;
 
 use super::{Walk, has_repository, is_of_file_system, told};
-use crate::Result;
 use crate::beneath::{open_child, open_directory, open_file};
 use crate::ignore::{Rule, RulesFile};
 use crate::index::{Entry, GITLINK};
@@ -56,47 +55,48 @@ pub enum Standing {
 
 impl Walk<'_> {
     /// Says how it stands with one path.
-    pub(in crate::look) fn standing(mut self, path: &RepoPath) -> Result<Standing> {
+    pub(in crate::look) fn standing(mut self, path: &RepoPath) -> Standing {
         let path = path.as_bytes();
         let entry = self.entries[self.file_range(path)].first();
         let is_new = entry.is_none() && self.below(path).is_empty();
-        let absent = match is_new {
-            true => Standing::Gone,
-            false => Standing::Deleted,
-        };
-        let mut directory = match open_directory(&self.root, b"") {
-            Ok(root) => root,
-            Err(errno) => return Ok(Standing::Unreadable(told(errno))),
-        };
-        let mut start = 0;
-        if let Some(standing) = self.enter(&directory, &path[..start], is_new) {
-            return Ok(standing);
+        match self.enter_above(path, is_new) {
+            Ok((directory, name)) => self.of_name(&directory, path, name, entry, is_new),
+            Err(standing) => standing,
         }
+    }
+
+    /// Enters all directories on the way to a path. Returns the last of them and the name there, or how it stands with the
+    /// path if the way tells.
+    fn enter_above<'p>(&mut self, path: &'p [u8], is_new: bool) -> Result<(OwnedFd, &'p [u8]), Standing> {
+        let mut directory = open_directory(&self.root, b"").map_err(unreadable)?;
+        let mut start = 0;
+        self.enter(&directory, &path[..start], is_new)?;
         while let Some(end) = path[start..].find_byte(b'/').map(|slash| start + slash) {
             let above = &path[..end];
             if is_new && let Some(rule) = self.ignore.rule(above, true) {
-                return Ok(self.ignored(rule, path));
+                return Err(self.ignored(rule, path));
             }
-            directory = match open_child(&directory, &path[start..end]) {
-                Ok(child) => child,
-                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(absent),
-                Err(errno) => return Ok(Standing::Unreadable(told(errno))),
-            };
+            directory = open_child(&directory, &path[start..end]).map_err(|errno| match errno {
+                Errno::NOENT | Errno::NOTDIR => absent(is_new),
+                errno => unreadable(errno),
+            })?;
             if is_new && has_repository(&directory) {
-                return Ok(Standing::Nested(shown(above)));
+                return Err(Standing::Nested(shown(above)));
             }
             start = end + 1;
-            if let Some(standing) = self.enter(&directory, &path[..start], is_new) {
-                return Ok(standing);
-            }
+            self.enter(&directory, &path[..start], is_new)?;
         }
-        let name = &path[start..];
-        let stat = match statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT) => return Ok(absent),
-            Err(errno) => return Ok(Standing::Unreadable(told(errno))),
+        Ok((directory, &path[start..]))
+    }
+
+    /// How it stands with a path, by what has its name in its directory.
+    fn of_name(&self, directory: &OwnedFd, path: &[u8], name: &[u8], entry: Option<&Entry>, is_new: bool) -> Standing {
+        let stat = match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Stat::from(stat),
+            Err(Errno::NOENT) => return absent(is_new),
+            Err(errno) => return unreadable(errno),
         };
-        let kind = FileType::from_raw_mode(stat.st_mode);
+        let kind = FileType::from_raw_mode(stat.mode);
         let special = match kind {
             FileType::Fifo => Some("a pipe (fifo)"),
             FileType::Socket => Some("a socket"),
@@ -104,37 +104,37 @@ impl Walk<'_> {
             FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::Unknown => None,
         };
         if let Some(special) = special {
-            return Ok(Standing::Special(special));
+            return Standing::Special(special);
         }
         let is_directory = kind == FileType::Directory;
         if is_new && let Some(rule) = self.ignore.rule(path, is_directory) {
-            return Ok(self.ignored(rule, path));
+            return self.ignored(rule, path);
         }
         if is_directory {
-            let is_nested = open_child(&directory, name).is_ok_and(|inside| has_repository(&inside));
-            return Ok(match is_nested {
+            let is_nested = open_child(directory, name).is_ok_and(|inside| has_repository(&inside));
+            return match is_nested {
                 true => Standing::Nested(shown(path)),
                 false => Standing::Directory,
-            });
+            };
         }
         if is_new && is_of_file_system(name) {
-            return Ok(Standing::Passing);
+            return Standing::Passing;
         }
         if kind == FileType::RegularFile {
-            match open_file(&directory, name) {
+            match open_file(directory, name) {
                 Ok(file) => {
-                    if let Some(standing) = self.of_file(&File::from(file), entry, &stat.into()) {
-                        return Ok(standing);
+                    if let Some(standing) = self.of_file(&File::from(file), entry, &stat) {
+                        return standing;
                     }
                 }
-                Err(errno) => return Ok(Standing::Unreadable(told(errno))),
+                Err(errno) => return unreadable(errno),
             }
         }
-        Ok(match entry {
+        match entry {
             _ if is_new => Standing::New,
-            Some(entry) if self.has_changed(entry, &stat.into()) => Standing::Changed,
+            Some(entry) if self.has_changed(entry, &stat) => Standing::Changed,
             Some(_) | None => Standing::Tracked,
-        })
+        }
     }
 
     /// True if the stat data of a file differ from its index entry.
@@ -142,13 +142,15 @@ impl Walk<'_> {
         entry.mode != GITLINK && !entry.is_not_looked_at() && !entry.is_of(stat, self.trust_ctime)
     }
 
-    /// Enters a directory on the way to a path; how it stands with that if it is new and what is ignored there is not known.
-    fn enter(&mut self, directory: &OwnedFd, path: &[u8], is_new: bool) -> Option<Standing> {
+    /// Enters a directory on the way to a path; fails if the path is new and it is not known what is ignored there.
+    fn enter(&mut self, directory: &OwnedFd, path: &[u8], is_new: bool) -> Result<(), Standing> {
         if self.enter_rules(directory, path, is_new) || !is_new {
-            return None;
+            return Ok(());
         }
-        let (rules, why) = self.look.unreadable.pop()?;
-        Some(Standing::Unreadable(format!("of {}, {why}", rules.display())))
+        match self.look.unreadable.pop() {
+            Some((rules, why)) => Err(Standing::Unreadable(format!("of {}, {why}", rules.display()))),
+            None => Ok(()),
+        }
     }
 
     /// What only a file itself tells.
@@ -175,6 +177,17 @@ impl Walk<'_> {
         };
         Standing::Ignored { by, line: rule.line }
     }
+}
+
+fn absent(is_new: bool) -> Standing {
+    match is_new {
+        true => Standing::Gone,
+        false => Standing::Deleted,
+    }
+}
+
+fn unreadable(errno: Errno) -> Standing {
+    Standing::Unreadable(told(errno))
 }
 
 fn shown(path: &[u8]) -> PathBuf {
