@@ -7,11 +7,13 @@ use git2::{ObjectType, Odb};
 use model::Key;
 
 use super::control::{Control, union};
-use super::three_way::LARGEST_TEXT;
 use super::variant::{Side, variant, variants};
 use crate::tree::annexed;
 use crate::tree::raw::{Blob, Mode};
 use crate::{Error, Result};
+
+/// Text files larger than this are not merged by lines.
+pub(super) const LARGEST_TEXT: usize = 16 << 20;
 
 /// How one side of a merge is called in names: `HEAD`, or the merged ref with `/` as `_`.
 pub(super) struct Labels<'a> {

@@ -11,13 +11,10 @@ use git2::{ObjectType, Odb, Oid, Repository};
 use model::RepoPath;
 
 use super::control::{Control, control, keeps_ignored};
-use super::resolve::{Labels, Version, resolve, resolve_control, version};
+use super::resolve::{LARGEST_TEXT, Labels, Version, resolve, resolve_control, version};
 use super::write::write_changes;
 use crate::tree::raw::{self, Blob, Mode};
 use crate::{Error, Result};
-
-/// Text files larger than this are not merged by lines.
-pub(super) const LARGEST_TEXT: usize = 16 << 20;
 
 /// A path, as far as the sides are not agreed on it: what it was, and is on each side.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
