@@ -5,7 +5,6 @@ use std::sync::Arc;
 use model::Uuid;
 
 use crate::durable::sync_file_system;
-use crate::look::RootId;
 use crate::{Error, Result};
 
 /// The one repository version that this program reads and writes.
@@ -24,6 +23,27 @@ struct Inner {
     work_tree: Option<PathBuf>,
     uuid: Uuid,
     root: Option<RootId>,
+}
+
+/// Which directory the top of a work tree is: as long as this is the same, so is the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RootId {
+    device: u64,
+    inode: u64,
+    file_system: u64,
+}
+
+impl RootId {
+    /// Looks at a directory; none if there is none.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let found = rustix::fs::stat(path).ok()?;
+        let file_system = rustix::fs::statvfs(path).ok()?;
+        Some(Self {
+            device: found.st_dev,
+            inode: found.st_ino,
+            file_system: file_system.f_fsid,
+        })
+    }
 }
 
 impl Annex {

@@ -21,8 +21,6 @@ pub use root::RootState;
 pub(crate) use walk::told;
 pub use walk::{Standing, looked_at};
 
-pub(crate) use root::RootId;
-
 use crate::index::{Entry, Index};
 use crate::oid::from_git;
 use crate::stat::Stat;

@@ -1,29 +1,7 @@
-use std::path::Path;
-
 use git2::Repository;
 
+use crate::repository::RootId;
 use crate::{Annex, Result};
-
-/// Which directory the top of a work tree is: as long as this is the same, so is the directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RootId {
-    device: u64,
-    inode: u64,
-    file_system: u64,
-}
-
-impl RootId {
-    /// Looks at a directory; none if there is none.
-    pub(crate) fn of(path: &Path) -> Option<Self> {
-        let found = rustix::fs::stat(path).ok()?;
-        let file_system = rustix::fs::statvfs(path).ok()?;
-        Some(Self {
-            device: found.st_dev,
-            inode: found.st_ino,
-            file_system: file_system.f_fsid,
-        })
-    }
-}
 
 /// Whether the work tree is the one that the [`Annex`] was opened on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -58,7 +58,7 @@ fn an_empty_mount_point_is_not_a_deletion() {
         repo.write(name, name);
     }
     repo.sync();
-    let device = crate::look::root::RootId::of(repo.top()).unwrap();
+    let device = crate::repository::RootId::of(repo.top()).unwrap();
     // As if the files of the drive had been staged while it was mounted.
     let git = repo.annex.git().unwrap();
     let mut staged = Staged::open(&git).unwrap();
