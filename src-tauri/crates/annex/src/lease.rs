@@ -52,6 +52,12 @@ pub(crate) fn writers(file: &File) -> Writers {
     }
 }
 
+/// True if any process has the file open for writing; false where the system cannot tell, so the file's stat data before and
+/// after reading has to.
+pub(crate) fn is_being_written(file: &File) -> bool {
+    writers(file) == Writers::Some
+}
+
 #[allow(unsafe_code, reason = "neither rustix nor nix offers leases")]
 fn set(file: &File, command: libc::c_int, value: libc::c_int) -> nix::Result<()> {
     // SAFETY: the descriptor is open for as long as `file` is borrowed, and both commands take one int.

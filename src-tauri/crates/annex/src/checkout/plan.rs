@@ -15,7 +15,7 @@ use super::obstacle::{Obstacle, Waiting};
 use super::place::{Parent, Place, Seen, look_at};
 use crate::conversions::{Converted, Outgoing};
 use crate::index::{Entry, Index, SKIP_WORKTREE};
-use crate::lease::{Writers, writers};
+use crate::lease::is_being_written;
 use crate::pointer::{MAX_POINTER, key_of_pointer};
 use crate::tree::raw::{self, Blob, Mode};
 use crate::tree::small_blob;
@@ -226,7 +226,7 @@ impl Planner<'_> {
             Some(_) | None => None,
         };
         // Until it is closed, nobody can commit it.
-        Ok(match open.is_some_and(|file| writers(&file) == Writers::Some) {
+        Ok(match open.is_some_and(|file| is_being_written(&file)) {
             true => Obstacle::Open,
             false => Obstacle::Changed,
         })

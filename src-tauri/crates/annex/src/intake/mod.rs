@@ -33,7 +33,6 @@ use crate::pointer::{MAX_POINTER, POINTER_SIZES, key_of_pointer, key_of_symlink}
 use crate::settings::Settings;
 use crate::{Annex, Error, Result, Store};
 use head::Head;
-pub(crate) use reading::is_being_written;
 
 use prepare::{Content, Prepared, Preparing};
 use stage::Staging;

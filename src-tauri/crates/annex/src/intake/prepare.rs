@@ -13,11 +13,12 @@ use model::{Key, Oid, RepoPath};
 use rustix::fs::{AtFlags, readlinkat, statat};
 use sha1::{Digest, Sha1};
 
-use super::reading::{self, is_being_written, unreadable};
+use super::reading::{self, unreadable};
 use super::{IntakeOptions, Postponed, StagedAs};
 use crate::beneath::Directories;
 use crate::conversions::{Conversion, Conversions};
 use crate::index::{EXECUTABLE, REGULAR};
+use crate::lease::is_being_written;
 use crate::look::{Candidate, Prior};
 use crate::objects::{LARGE, Made, directory};
 use crate::pointer::{MAX_POINTER, is_edited_pointer, key_of_pointer, key_of_symlink, pointer_for, symlink_target};

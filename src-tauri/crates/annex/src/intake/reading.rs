@@ -10,7 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::Postponed;
 use crate::beneath::open_file;
-use crate::lease::{Writers, writers};
+use crate::lease::is_being_written;
 use crate::look::told;
 use crate::stat::{FileTime, Stat, is_younger};
 
@@ -31,12 +31,6 @@ pub(super) fn open(directory: &OwnedFd, name: &[u8], seen: &Stat) -> Result<File
         true => Err(Postponed::BeingWritten),
         false => Ok(file),
     }
-}
-
-/// True if any process has the file open for writing; false where the system cannot tell, so the file's stat data before and
-/// after reading has to.
-pub(crate) fn is_being_written(file: &File) -> bool {
-    writers(file) == Writers::Some
 }
 
 /// How long a file system may leave changes undated that records whole seconds only; FAT has steps of two.

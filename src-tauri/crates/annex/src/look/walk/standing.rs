@@ -13,7 +13,7 @@ use super::{Walk, has_repository, is_of_file_system, told};
 use crate::beneath::{open_child, open_directory, open_file};
 use crate::ignore::{Rule, RulesFile};
 use crate::index::{Entry, GITLINK};
-use crate::intake::is_being_written;
+use crate::lease::is_being_written;
 use crate::pointer::{MAX_POINTER, is_edited_pointer, key_of_pointer};
 use crate::stat::Stat;
 
