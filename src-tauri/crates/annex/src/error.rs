@@ -2,7 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::git_lock;
+use crate::git_lock::mark;
 
 /// What went wrong in one repository, in words for people.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +86,7 @@ impl Error {
 /// only a person can tell.
 fn busy(path: &Path) -> String {
     let shown = path.display();
-    match git_lock::age(path) {
+    match mark::age(path) {
         None => format!("{shown} is locked by another program"),
         Some(age) => format!(
             "git's lock {shown} has been there for {}; nothing is lost. If no git command is running there, one that was stopped has left it: remove that file, and Anabranch goes on by itself",

@@ -1,8 +1,10 @@
 //! git's own locks of single files: the index and the refs.
 
+pub(crate) mod mark;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,15 +13,10 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
-use rustix::fs::{AtFlags, FileType, Timespec, Timestamps, futimens, statat};
+use rustix::fs::{AtFlags, FileType, statat};
 
 use crate::{Directory, Error, Result};
-
-/// What a lock file of ours holds. git writes what is to come into its lock file; this is no index and no ref.
-pub(crate) const MARK: &[u8] = b"anabranch holds this while it edits the index\n";
-
-/// When a lock file of ours says that it was changed: a drive that is pulled out keeps a file's times, not its content.
-const MARKED_AT: i64 = 981_173_106;
+use mark::{is_marked, mark};
 
 /// git's commands hold the lock for moments; what holds it longer waits for a person, as `git commit` for its message.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
@@ -151,32 +148,10 @@ impl Drop for GitLock {
     }
 }
 
-/// How long a lock of git has been there; none if it is no lock of git, or one of this program.
-pub(crate) fn age(path: &Path) -> Option<Duration> {
-    let found = path.symlink_metadata().ok()?;
-    let is_gits = path.extension() == Some(OsStr::new("lock")) && found.is_file() && found.mtime() != MARKED_AT;
-    // A time to come, by another clock, is none that tells anything.
-    is_gits.then(|| found.modified().ok()?.elapsed().ok()).flatten()
-}
-
 /// Locks a new file and marks it as one of this program.
 fn hold(file: &File) -> std::io::Result<()> {
     try_lock(file);
-    let mut writer = file;
-    writer.write_all(MARK)?;
     mark(file)
-}
-
-fn mark(file: &File) -> std::io::Result<()> {
-    let time = Timespec {
-        tv_sec: MARKED_AT,
-        tv_nsec: 0,
-    };
-    let times = Timestamps {
-        last_access: time,
-        last_modification: time,
-    };
-    Ok(futimens(file, &times)?)
 }
 
 /// Removes the locks that a killed process of this program has left in a git directory: git's own commands wait for a
@@ -208,11 +183,7 @@ fn remove_abandoned(directory: &Directory, name: &OsStr) -> bool {
         Ok(None) => return true,
         Err(_) => return false,
     };
-    let mut content = Vec::new();
-    let read = (&file).take(MARK.len() as u64 + 1).read_to_end(&mut content);
-    let is_marked = || file.metadata().is_ok_and(|found| found.mtime() == MARKED_AT);
-    let is_ours = read.is_ok() && (content == MARK || content.is_empty() && is_marked());
-    if !is_ours || !try_lock(&file) {
+    if !is_marked(&file) || !try_lock(&file) {
         return false;
     }
     // Whoever else found it abandoned needs this lock too: while it is held, the name stays with this file.
@@ -243,7 +214,8 @@ mod tests {
     use std::thread;
     use std::time::{Duration, Instant};
 
-    use super::{GitLock, MARK, PATIENCE, REST, mark, remove_all_abandoned, try_lock};
+    use super::mark::{MARK, date};
+    use super::{GitLock, PATIENCE, REST, remove_all_abandoned, try_lock};
     use crate::Directory;
 
     #[test]
@@ -303,7 +275,7 @@ mod tests {
         fs::create_dir_all(heads.join("synced")).unwrap();
         fs::write(git_dir.join("index.lock"), MARK).unwrap();
         // The content was not on the disk yet.
-        mark(&File::create(heads.join("synced/main.lock")).unwrap()).unwrap();
+        date(&File::create(heads.join("synced/main.lock")).unwrap()).unwrap();
         File::create(heads.join("of git.lock")).unwrap();
         fs::write(heads.join("of git too.lock"), "0123\n").unwrap();
         let open = Arc::new(Directory::top(&heads).unwrap());

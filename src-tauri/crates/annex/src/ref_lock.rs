@@ -223,7 +223,7 @@ mod tests {
     use std::fs;
 
     use super::{PreparedRef, RefLock, force_ref, move_ref};
-    use crate::git_lock::MARK;
+    use crate::git_lock::mark::MARK;
     use crate::oid::{from_git, to_git};
     use model::Oid;
 

@@ -24,9 +24,9 @@ use git2::{ObjectType, Repository, TreeWalkMode, TreeWalkResult};
 use model::Oid;
 use rustix::fs::{AtFlags, FileType, statat};
 
-#[cfg(test)]
-pub(crate) use crate::git_lock::MARK;
 pub(crate) use crate::git_lock::PATIENCE;
+#[cfg(test)]
+pub(crate) use crate::git_lock::mark::MARK;
 pub(crate) use entry::{EXECUTABLE, Entry, GITLINK, REGULAR, SKIP_WORKTREE, SYMLINK};
 pub(crate) use tree::CachedTree;
 
