@@ -9,7 +9,7 @@ import { problems } from './pages/problems/text';
 import { rules } from './pages/rules/text';
 import { settings } from './pages/settings/text';
 import { why } from './pages/why/text';
-import { shared } from './shared/text';
+import { common } from './common/text';
 
-/** Every word of the window, but for what the engine says. Those of a page have its name; `shared/text.ts` has the others. */
-export const text = { ...shared, app, folders, places, drives, rules, activity, problems, conflicts, why, settings, help };
+/** Every word of the window, but for what the engine says. Those of a page have its name; `common/text.ts` has the others. */
+export const text = { ...common, app, folders, places, drives, rules, activity, problems, conflicts, why, settings, help };

@@ -1,5 +1,5 @@
 import type { Status } from '../contract';
-import { folderName } from '../shared/folder';
+import { folderName } from '../common/folder';
 import { text } from '../text';
 
 /** What a screen reader is told: the folders whose state is another one. Progress is not news. */

@@ -1,5 +1,5 @@
 import type { Answer, Command, Reply, Request } from '../contract';
-import { sentence } from '../shared/format';
+import { sentence } from '../common/format';
 import { text } from '../text';
 import type { Backend } from '.';
 

@@ -3,7 +3,7 @@ import { vi } from 'vitest';
 import type { Backend } from '../backend';
 import { status } from '../backend/fake/samples';
 import type { Answer, AtPlace, Command, File, Reply, Request } from '../contract';
-import { hex } from '../shared/path';
+import { hex } from '../common/path';
 
 /** A program that answers as a test tells it. */
 export function stubBackend(

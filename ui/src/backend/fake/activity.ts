@@ -1,5 +1,5 @@
 import type { Activity, Deed, Folder } from '../../contract';
-import { hex } from '../../shared/path';
+import { hex } from '../../common/path';
 import { deed, now } from './samples';
 
 /** As many as the engine gives at the most. */

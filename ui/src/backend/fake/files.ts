@@ -1,7 +1,7 @@
 import type { Amount, Branch, File, Folder, Page, Path, Place, Preview, Rule, Which, Why } from '../../contract';
 import { choiceOf } from '../../pages/rules/preferred-content';
 import { carries, effective } from '../../pages/rules/rules';
-import { hex } from '../../shared/path';
+import { hex } from '../../common/path';
 
 /** As many as the engine gives at the most. */
 const AT_MOST = 500;

@@ -1,5 +1,5 @@
 import type { Change, Deed, Drive, Folder, FolderSettings, Place, Problem, Settings, Status } from '../../contract';
-import { hex } from '../../shared/path';
+import { hex } from '../../common/path';
 
 export const GB = 1_000_000_000;
 

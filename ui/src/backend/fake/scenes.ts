@@ -1,5 +1,5 @@
 import type { Conflict, Folder, Rules, Status } from '../../contract';
-import { hex } from '../../shared/path';
+import { hex } from '../../common/path';
 import { drive, folder, folderSettings, GB, now, place, problem, refusing, settings, status } from './samples';
 
 const away: Partial<Folder> = {

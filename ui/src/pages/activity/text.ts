@@ -1,5 +1,5 @@
 import type { Deed } from '../../contract';
-import { list, plural } from '../../shared/format';
+import { list, plural } from '../../common/format';
 
 /** What a deed may have done to files, each with its words. */
 const DONE = [

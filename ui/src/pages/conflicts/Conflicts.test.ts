@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { folder, status } from '../../backend/fake/samples';
 import type { Conflict } from '../../contract';
-import { hex } from '../../shared/path';
+import { hex } from '../../common/path';
 import { file, stubBackend } from '../../testing/stub';
 import Conflicts from './Conflicts.svelte';
 

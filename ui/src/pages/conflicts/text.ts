@@ -1,4 +1,4 @@
-import { plural } from '../../shared/format';
+import { plural } from '../../common/format';
 
 /** The words of the page Conflicts. */
 export const conflicts = {

@@ -1,5 +1,5 @@
 import type { Drive, Folder, Standing } from '../../contract';
-import { lacks } from '../../shared/place';
+import { lacks } from '../../common/place';
 import { text } from '../../text';
 
 export type DriveKind = keyof typeof text.drives.standing;

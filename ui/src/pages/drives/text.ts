@@ -1,5 +1,5 @@
 import type { Purpose } from '../../contract';
-import { bytes, list } from '../../shared/format';
+import { bytes, list } from '../../common/format';
 
 /** The words of the page Drives. */
 export const drives = {

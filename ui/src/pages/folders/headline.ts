@@ -1,5 +1,5 @@
 import type { Folder, State, Status } from '../../contract';
-import { sentence } from '../../shared/format';
+import { sentence } from '../../common/format';
 import { text } from '../../text';
 import { pauseSentence } from './pause';
 

@@ -1,5 +1,5 @@
 import type { Pause } from '../../contract';
-import { moment } from '../../shared/format';
+import { moment } from '../../common/format';
 import { text } from '../../text';
 
 /** How long a folder may be paused for. */

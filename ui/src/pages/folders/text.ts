@@ -1,6 +1,6 @@
 import type { State } from '../../contract';
-import { bytes, plural } from '../../shared/format';
-import { shared } from '../../shared/text';
+import { bytes, plural } from '../../common/format';
+import { common } from '../../common/text';
 
 const files = (count: number): string => plural(count, { one: '# file is there', other: '# files are there' });
 
@@ -13,7 +13,7 @@ export const folders = {
     some: (count: number, states: string[]): string =>
       `${plural(count, { one: '# folder', other: '# folders' })}: ${states.join(', ')}.`,
     state: (count: number, state: State): string =>
-      state === 'needs-you' ? shared.needYou(count) : `${count} ${shared.state[state].toLowerCase()}`,
+      state === 'needs-you' ? common.needYou(count) : `${count} ${common.state[state].toLowerCase()}`,
   },
   safe: 'Everything is wherever it is wanted.',
   question: 'A question for you',

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 
 import { folder, place, status } from '../../backend/fake/samples';
 import type { Command } from '../../contract';
-import { PAGE_SIZE } from '../../shared/files/paging';
+import { PAGE_SIZE } from '../../common/files/paging';
 import { file, stubBackend } from '../../testing/stub';
 import Places from './Places.svelte';
 

@@ -1,5 +1,5 @@
 import type { Place, Status } from '../../contract';
-import { contactKind, type ContactKind, CONTACTS } from '../../shared/place';
+import { contactKind, type ContactKind, CONTACTS } from '../../common/place';
 
 /** A place, and the folder whose copies it has. */
 export interface FolderPlace {

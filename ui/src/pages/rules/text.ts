@@ -1,5 +1,5 @@
 import type { Allow, Purpose } from '../../contract';
-import { bytes, files, list } from '../../shared/format';
+import { bytes, files, list } from '../../common/format';
 
 /** The words of the page Rules. */
 export const rules = {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { folder, status as statusOf } from '../../backend/fake/samples';
 import type { Command, Reply, Status, Why as Told } from '../../contract';
-import { parseRoute } from '../../shared/route';
+import { parseRoute } from '../../common/route';
 import { stubBackend } from '../../testing/stub';
 import Why from './Why.svelte';
 

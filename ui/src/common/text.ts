@@ -2,7 +2,7 @@ import type { State } from '../contract';
 import { bytes, files, plural } from './format';
 
 /** The words that several pages use. */
-export const shared = {
+export const common = {
   pages: {
     label: 'Pages',
     folders: 'Folders',
