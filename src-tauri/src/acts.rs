@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use contract::{Answer, Command, Reply, Request, Setting, Status};
-use engine::Door;
+use engine::Client;
 use jiff::{ToSpan as _, ZonedDateTime};
 use serde::{Deserialize, Serialize};
 use tauri::AppHandle;
@@ -66,7 +66,7 @@ impl Span {
 /// What acts are done with.
 pub(crate) struct Doer<'a> {
     pub(crate) app: &'a AppHandle,
-    pub(crate) door: Door,
+    pub(crate) client: Client,
     /// What the user is to be told.
     pub(crate) said: UnboundedSender<Said>,
 }
@@ -102,9 +102,9 @@ impl Doer<'_> {
 
     /// An answer shows in the folder's status; a refusal is told.
     fn ask(&self, folder: String, command: Command) {
-        let (door, said) = (self.door.clone(), self.said.clone());
+        let (client, said) = (self.client.clone(), self.said.clone());
         tokio::spawn(async move {
-            if let Reply::Refused(why) = door.ask(&folder, command).await {
+            if let Reply::Refused(why) = client.ask(&folder, command).await {
                 tell(&said, folder, why);
             }
         });
@@ -112,12 +112,12 @@ impl Doer<'_> {
 
     /// One request after the other, until one is refused.
     fn request(&self, requests: impl IntoIterator<Item = Request> + Send + 'static) {
-        let (door, said) = (self.door.clone(), self.said.clone());
+        let (client, said) = (self.client.clone(), self.said.clone());
         let requests: Vec<Request> = requests.into_iter().collect();
         tokio::spawn(async move {
             for request in requests {
                 let is_eject = matches!(request, Request::Eject { .. });
-                let answer = door.request(request).await;
+                let answer = client.request(request).await;
                 let is_refused = matches!(answer, Answer::Refused(_));
                 if let Some((title, body)) = told(is_eject, answer) {
                     tell(&said, title.to_owned(), body);

@@ -11,7 +11,7 @@ const ENTRY: &str = include_str!("../linux/autostart.desktop");
 
 /// Makes the entry be there, or not be there. Says in words for people what could not be done.
 pub(crate) fn follow(wanted: bool) -> Result<(), String> {
-    let (Some(directories), Some(program)) = (directories::BaseDirs::new(), crate::anew::place()) else {
+    let (Some(directories), Some(program)) = (directories::BaseDirs::new(), crate::restart::place()) else {
         return Ok(());
     };
     let entry = directories.config_dir().join("autostart").join(NAME);

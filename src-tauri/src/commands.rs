@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use contract::{Action, Answer, Command, News, Reply, Request, Status, Update};
-use engine::Door;
+use engine::Client;
 use tauri::State;
 use tauri::async_runtime::JoinHandle;
 use tauri::ipc::Channel;
@@ -16,7 +16,7 @@ use crate::notices::Said;
 
 /// What the commands stand on.
 pub(crate) struct Shell {
-    door: Door,
+    client: Client,
     status: watch::Receiver<Status>,
     /// What the user is to be told.
     said: UnboundedSender<Said>,
@@ -25,9 +25,9 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    pub(crate) fn new(door: Door, status: watch::Receiver<Status>, said: UnboundedSender<Said>) -> Self {
+    pub(crate) fn new(client: Client, status: watch::Receiver<Status>, said: UnboundedSender<Said>) -> Self {
         Self {
-            door,
+            client,
             status,
             said,
             watcher: Mutex::new(None),
@@ -77,19 +77,19 @@ impl Shell {
 /// What can be seen now.
 #[tauri::command]
 pub(crate) async fn status(shell: State<'_, Shell>) -> Result<Status, ()> {
-    Ok(shell.door.status().await)
+    Ok(shell.client.status().await)
 }
 
 /// Asks the engine of a folder, named by its path as the status shows it.
 #[tauri::command]
 pub(crate) async fn ask(shell: State<'_, Shell>, folder: String, command: Command) -> Result<Reply, ()> {
-    Ok(shell.door.ask(&folder, command).await)
+    Ok(shell.client.ask(&folder, command).await)
 }
 
 /// Asks the program as a whole.
 #[tauri::command]
 pub(crate) async fn request(shell: State<'_, Shell>, request: Request) -> Result<Answer, ()> {
-    Ok(shell.door.request(request).await)
+    Ok(shell.client.request(request).await)
 }
 
 /// Shows a file or directory with the desktop's program for it: only one that a problem says to look at. That the desktop

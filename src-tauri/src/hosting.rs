@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use contract::Status;
-use engine::{Door, Engine, SettingsFile};
+use engine::{Client, Engine, SettingsFile};
 use jiff::tz::TimeZone;
 use tauri::AppHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -41,17 +41,17 @@ pub(crate) async fn without_desktop(folders: &[PathBuf]) -> Result<()> {
     let engine = Engine::start(folders, SettingsFile::of_user())?;
     tokio::select! {
         () = signals.asked_to_end() => {}
-        () = say_problems(engine.door()) => {}
+        () = say_problems(engine.client()) => {}
     }
     engine.stop().await;
     Ok(())
 }
 
 /// Says every problem once, where nothing else shows them; never ends.
-async fn say_problems(mut door: Door) {
+async fn say_problems(mut client: Client) {
     let mut said = BTreeSet::new();
     loop {
-        let status = door.status().await;
+        let status = client.status().await;
         let of_folders = status.folders.iter().flat_map(|folder| &folder.problems);
         let problems: BTreeSet<String> = status
             .problems
@@ -63,7 +63,7 @@ async fn say_problems(mut door: Door) {
             crate::say(problem.trim_end());
         }
         said = problems;
-        door.changed().await;
+        client.changed().await;
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) async fn with_desktop(
     let engine = Engine::start(folders, SettingsFile::of_user())?;
     let status = publish(&engine).await;
     let notices = Notices::start(status.clone(), clicked);
-    let shell = Shell::new(engine.door(), status.clone(), notices.said());
+    let shell = Shell::new(engine.client(), status.clone(), notices.said());
     if let Some(why) = window_failed {
         shell.window_failed(why);
     }
@@ -97,7 +97,7 @@ pub(crate) async fn with_desktop(
     tokio::spawn(say_without_host());
     let doer = Doer {
         app,
-        door: engine.door(),
+        client: engine.client(),
         said: notices.said(),
     };
     loop {
@@ -162,8 +162,8 @@ impl Signals {
 
 /// Publishes the status of the engine's folders from now on, whenever it has changed.
 async fn publish(engine: &Engine) -> watch::Receiver<Status> {
-    let mut door = engine.door();
-    let (publish, published) = watch::channel(door.status().await);
+    let mut client = engine.client();
+    let (publish, published) = watch::channel(client.status().await);
     tokio::spawn(async move {
         while !publish.is_closed() {
             // Bytes that arrive change what is seen, but make no event.
@@ -174,8 +174,8 @@ async fn publish(engine: &Engine) -> watch::Receiver<Status> {
                 .any(|folder| !folder.transfers.is_empty());
             let patience = if is_moving { PACE } else { Duration::MAX };
             // Either way it is time to look.
-            let _ = tokio::time::timeout(patience, door.changed()).await;
-            let status = door.status().await;
+            let _ = tokio::time::timeout(patience, client.changed()).await;
+            let status = client.status().await;
             publish.send_if_modified(|seen| {
                 let differs = *seen != status;
                 *seen = status;

@@ -5,11 +5,11 @@
 //! [`anew`] what is done when the window would end all that.
 
 mod acts;
-mod anew;
 mod autostart;
 mod commands;
 mod hosting;
 mod notices;
+mod restart;
 mod tray;
 mod windows;
 
@@ -133,7 +133,7 @@ fn with_desktop(runtime: tokio::runtime::Runtime, arguments: Arguments) -> Resul
             // An engine that could not start has said why, and ends the application.
             if let Ok(shell) = shells.recv() {
                 let window = may_open && (window || shell.is_first_run());
-                anew::instead_of_the_end(named);
+                restart::instead_of_the_end(named);
                 app.manage(shell);
                 if window {
                     windows::open(app.handle());

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use contract::{Answer, Drive as Shown, Purpose, Request, Standing, Status};
-use engine::{Door, Engine, SettingsFile};
+use engine::{Client, Engine, SettingsFile};
 use whole_system::alone::{Services, alone};
 use whole_system::clones::Actor;
 use whole_system::drives::{Drive, Format};
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// An engine in this process.
 struct Program {
-    door: Door,
+    client: Client,
     runtime: tokio::runtime::Handle,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -38,15 +38,15 @@ impl Program {
         let thread = std::thread::spawn(move || {
             engine::runtime().unwrap().block_on(async {
                 let engine = Engine::start(&[folder], SettingsFile::of_user()).unwrap();
-                tell.send((engine.door(), tokio::runtime::Handle::current())).unwrap();
+                tell.send((engine.client(), tokio::runtime::Handle::current())).unwrap();
                 // Also when the test has failed.
                 let _ = stopped.await;
                 engine.stop().await;
             });
         });
-        let (door, runtime) = told.recv().unwrap();
+        let (client, runtime) = told.recv().unwrap();
         Program {
-            door,
+            client,
             runtime,
             stop: Some(stop),
             thread: Some(thread),
@@ -54,11 +54,11 @@ impl Program {
     }
 
     fn status(&self) -> Status {
-        self.runtime.block_on(self.door.status())
+        self.runtime.block_on(self.client.status())
     }
 
     fn ask(&self, request: Request) -> Answer {
-        self.runtime.block_on(self.door.request(request))
+        self.runtime.block_on(self.client.request(request))
     }
 
     /// Waits until the drive with this label is as it should be.

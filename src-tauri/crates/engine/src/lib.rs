@@ -1,25 +1,25 @@
 //! The loop: facts become events, effects become work.
 //!
 //! Start at [`Engine`], which runs folders until it is stopped, or at [`sync`], which does everything once; the process
-//! that hosts an engine asks its folders through a [`Door`]. Each folder has one loop that owns its assistant and never
+//! that hosts an engine asks its folders through a [`Client`]. Each folder has one loop that owns its assistant and never
 //! blocks; the work runs on threads, and ends as events.
 
+mod atomic_file;
 mod clock;
 mod drives;
 mod error;
 mod folder;
-mod linked;
 mod memory;
 mod observations;
 mod process;
 mod repository;
 mod rules;
 mod views;
-mod whole;
+mod watched_symlink;
 mod words;
 mod work;
 
 pub use error::Error;
-pub use process::{Door, Engine, SettingsFile, answer, pause, resume, runtime, status, sync, why};
+pub use process::{Client, Engine, SettingsFile, answer, pause, resume, runtime, status, sync, why};
 pub use repository::{clone, filter_process, init};
 pub use words::files;

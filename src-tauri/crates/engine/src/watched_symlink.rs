@@ -4,13 +4,13 @@ use surroundings::{Place, Scope, Watch};
 
 /// A file that people write, and that may be a link to where they keep such files: what happens there concerns it too.
 #[derive(Clone)]
-pub(crate) struct Linked {
+pub(crate) struct WatchedSymlink {
     named: PathBuf,
     /// Where it really is, if it is a link.
     target: Option<PathBuf>,
 }
 
-impl Linked {
+impl WatchedSymlink {
     pub(crate) fn new(named: PathBuf) -> Self {
         Self { named, target: None }
     }

@@ -52,7 +52,7 @@ pub type Wants<'w> = dyn Fn(&Uuid, &BTreeSet<Uuid>) -> bool + 'w;
 /// Who wants a content is asked anew with every copy that it will have. One that comes here and is wanted at another remote
 /// goes on to it.
 #[derive(Debug, Clone)]
-pub struct Foresight {
+pub struct Forecast {
     here: Uuid,
     /// Repositories that are not trusted to keep what they have.
     uncounted: BTreeSet<Uuid>,
@@ -61,7 +61,7 @@ pub struct Foresight {
     fewest: Option<(u64, u64)>,
 }
 
-impl Foresight {
+impl Forecast {
     /// Begins with no content. What the `uncounted` repositories have counts as no copy.
     pub fn new(here: Uuid, uncounted: BTreeSet<Uuid>, policy: Policy, mut neighbours: Vec<Neighbour>) -> Self {
         neighbours.sort_by_key(|neighbour| neighbour.cost);
@@ -153,7 +153,7 @@ mod tests {
 
     use model::{Cost, RemoteName, RepoPath, Uuid};
 
-    use super::{Foresight, Neighbour, Sum};
+    use super::{Forecast, Neighbour, Sum};
     use crate::content::{Exchange, Policy, Rule};
 
     fn uuids(names: &str) -> BTreeSet<Uuid> {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     /// Here, a cheap neighbour `nas` and a dear one `usb`.
-    fn foresee(rules: Vec<Rule>) -> Foresight {
+    fn foresee(rules: Vec<Rule>) -> Forecast {
         let neighbour = |name: &str, cost: &str| Neighbour {
             name: RemoteName::parse(name).unwrap(),
             uuid: Uuid::parse(name),
@@ -173,7 +173,7 @@ mod tests {
             gets: true,
         };
         let neighbours = vec![neighbour("usb", "200"), neighbour("nas", "100")];
-        Foresight::new(
+        Forecast::new(
             Uuid::parse("here").unwrap(),
             uuids("lost"),
             Policy::new(rules),
@@ -181,10 +181,10 @@ mod tests {
         )
     }
 
-    fn add(foresight: &mut Foresight, have: &str, want: &str, file: &str) {
+    fn add(forecast: &mut Forecast, have: &str, want: &str, file: &str) {
         let file = RepoPath::parse(file.as_bytes()).unwrap();
         let want = uuids(want);
-        foresight.add(&uuids(have), &|uuid, _| want.contains(uuid), 10, &[file]);
+        forecast.add(&uuids(have), &|uuid, _| want.contains(uuid), 10, &[file]);
     }
 
     fn rule(of: &str, directory: &str, exchange: Exchange) -> Rule {
@@ -196,8 +196,8 @@ mod tests {
     }
 
     /// Contents up, down and held back, of nas and of usb.
-    fn counts(foresight: &Foresight) -> [[u64; 3]; 2] {
-        let ahead = foresight.ahead();
+    fn counts(forecast: &Forecast) -> [[u64; 3]; 2] {
+        let ahead = forecast.ahead();
         assert_eq!(
             [&ahead[0], &ahead[1]].map(|ahead| ahead.remote.name.as_str()),
             ["nas", "usb"]
@@ -214,73 +214,73 @@ mod tests {
 
     #[test]
     fn without_rules_everything_gets_everywhere_each_by_one_way() {
-        let mut foresight = foresee(Vec::new());
-        assert_eq!((foresight.fewest(), counts(&foresight)), (None, [[0; 3]; 2]));
-        add(&mut foresight, "here", ALL, "a");
-        add(&mut foresight, "nas usb", ALL, "b");
+        let mut forecast = foresee(Vec::new());
+        assert_eq!((forecast.fewest(), counts(&forecast)), (None, [[0; 3]; 2]));
+        add(&mut forecast, "here", ALL, "a");
+        add(&mut forecast, "nas usb", ALL, "b");
         // Passed on.
-        add(&mut foresight, "usb", ALL, "c");
-        assert_eq!(counts(&foresight), [[2, 1, 0], [1, 1, 0]]);
-        assert_eq!(foresight.fewest(), Some((3, 3)));
-        add(&mut foresight, "here nas lost", "", "f");
-        assert_eq!(foresight.fewest(), Some((2, 1)));
+        add(&mut forecast, "usb", ALL, "c");
+        assert_eq!(counts(&forecast), [[2, 1, 0], [1, 1, 0]]);
+        assert_eq!(forecast.fewest(), Some((3, 3)));
+        add(&mut forecast, "here nas lost", "", "f");
+        assert_eq!(forecast.fewest(), Some((2, 1)));
         // Not wanted anywhere, and one that nobody has.
-        add(&mut foresight, "elsewhere", "", "d");
-        assert_eq!(foresight.fewest(), Some((1, 1)));
-        add(&mut foresight, "", ALL, "e");
-        assert_eq!(foresight.fewest(), Some((0, 1)));
-        assert_eq!(counts(&foresight), [[2, 1, 0], [1, 1, 0]]);
+        add(&mut forecast, "elsewhere", "", "d");
+        assert_eq!(forecast.fewest(), Some((1, 1)));
+        add(&mut forecast, "", ALL, "e");
+        assert_eq!(forecast.fewest(), Some((0, 1)));
+        assert_eq!(counts(&forecast), [[2, 1, 0], [1, 1, 0]]);
     }
 
     #[test]
     fn what_a_rule_keeps_is_held_back_and_has_fewer_copies() {
-        let mut foresight = foresee(vec![
+        let mut forecast = foresee(vec![
             rule("usb", "raw", Exchange::ContentDown),
             rule("nas", "", Exchange::ContentUp),
         ]);
-        add(&mut foresight, "here", ALL, "raw/a");
+        add(&mut forecast, "here", ALL, "raw/a");
         assert_eq!(
-            (counts(&foresight), foresight.fewest()),
+            (counts(&forecast), forecast.fewest()),
             ([[1, 0, 0], [0, 0, 1]], Some((2, 1)))
         );
-        add(&mut foresight, "here", ALL, "b");
+        add(&mut forecast, "here", ALL, "b");
         assert_eq!(
-            (counts(&foresight), foresight.fewest()),
+            (counts(&forecast), forecast.fewest()),
             ([[2, 0, 0], [1, 0, 1]], Some((2, 1)))
         );
         // May not come from nas, but does from usb: then nothing is held back.
-        add(&mut foresight, "nas usb", "here", "c");
-        assert_eq!(counts(&foresight), [[2, 0, 0], [1, 1, 1]]);
-        add(&mut foresight, "nas", "here", "d");
+        add(&mut forecast, "nas usb", "here", "c");
+        assert_eq!(counts(&forecast), [[2, 0, 0], [1, 1, 1]]);
+        add(&mut forecast, "nas", "here", "d");
         assert_eq!(
-            (counts(&foresight), foresight.fewest()),
+            (counts(&forecast), forecast.fewest()),
             ([[2, 0, 1], [1, 1, 1]], Some((1, 1)))
         );
     }
 
     #[test]
     fn what_one_has_another_may_not_want_any_more() {
-        let mut foresight = foresee(vec![rule("nas", "raw", Exchange::ContentDown)]);
+        let mut forecast = foresee(vec![rule("nas", "raw", Exchange::ContentDown)]);
         let archives = uuids("nas usb");
         let wants = |uuid: &Uuid, have: &BTreeSet<Uuid>| !archives.contains(uuid) || have.is_disjoint(&archives);
         for file in ["a", "raw/b"] {
             let file = RepoPath::parse(file.as_bytes()).unwrap();
-            foresight.add(&uuids("here"), &wants, 10, &[file]);
+            forecast.add(&uuids("here"), &wants, 10, &[file]);
         }
         assert_eq!(
-            (counts(&foresight), foresight.fewest()),
+            (counts(&forecast), forecast.fewest()),
             ([[1, 0, 1], [1, 0, 0]], Some((2, 2)))
         );
     }
 
     #[test]
     fn what_settings_forbid_is_no_matter_of_rules() {
-        let mut foresight = foresee(Vec::new());
-        foresight.ahead[0].remote.sends = false;
-        foresight.ahead[1].remote.gets = false;
-        add(&mut foresight, "here", ALL, "a");
-        add(&mut foresight, "usb", ALL, "b");
-        assert_eq!(counts(&foresight), [[0, 0, 0], [1, 0, 0]]);
-        assert_eq!(foresight.ahead()[1].up, Sum { contents: 1, bytes: 10 });
+        let mut forecast = foresee(Vec::new());
+        forecast.ahead[0].remote.sends = false;
+        forecast.ahead[1].remote.gets = false;
+        add(&mut forecast, "here", ALL, "a");
+        add(&mut forecast, "usb", ALL, "b");
+        assert_eq!(counts(&forecast), [[0, 0, 0], [1, 0, 0]]);
+        assert_eq!(forecast.ahead()[1].up, Sum { contents: 1, bytes: 10 });
     }
 }

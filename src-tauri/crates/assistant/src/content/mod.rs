@@ -4,7 +4,7 @@
 //! of work: the window of candidates is a bounded copy of the query's first answers, thrown away whenever the facts change.
 
 mod batch;
-mod foresight;
+mod forecast;
 mod policy;
 #[cfg(test)]
 mod tests;
@@ -18,7 +18,7 @@ use crate::network::Network;
 use crate::pacing;
 
 pub(crate) use batch::next_batch;
-pub use foresight::{Ahead, Foresight, Neighbour, Sum, Wants};
+pub use forecast::{Ahead, Forecast, Neighbour, Sum, Wants};
 pub use policy::{Exchange, Policy, Rule};
 
 /// How many candidates are held in memory.

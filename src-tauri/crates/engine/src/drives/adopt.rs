@@ -16,7 +16,7 @@ use super::survey::{Carried, known_to, survey};
 use crate::Error;
 use crate::clock::wall_clock;
 use crate::repository::prepare;
-use crate::rules::wishes;
+use crate::rules::preferred_content;
 
 /// Bytes that a new repository needs besides the history that is copied into it.
 pub(crate) const LEAST_ROOM: u64 = 10_000_000;
@@ -109,7 +109,7 @@ fn connect(local: &Annex, clone: &Carried, drive: &Drive, purpose: Purpose) -> R
     // Somebody has said what it is for already, maybe on another computer.
     let is_decided = facts.groups.contains_key(there.uuid()) || facts.preferred.contains_key(there.uuid());
     if !is_decided {
-        wishes::record(&there, &[(there.uuid().clone(), Keeps::For(purpose))])?;
+        preferred_content::record(&there, &[(there.uuid().clone(), Keeps::For(purpose))])?;
     }
     make_known(local, &there, drive)?;
     let kept = if is_decided {
@@ -147,7 +147,7 @@ fn make(local: &Annex, folder: &Path, point: &Path, drive: &Drive, purpose: Purp
         let description = format!("{} (drive)", name_of(drive));
         let annex = annex::init::clone(folder, &unfinished, is_bare, Some(&description), wall_clock())?;
         prepare(&annex)?;
-        wishes::record(&annex, &[(annex.uuid().clone(), Keeps::For(purpose))])?;
+        preferred_content::record(&annex, &[(annex.uuid().clone(), Keeps::For(purpose))])?;
         annex.make_durable()?;
         let path = free_place(point, folder, is_bare);
         fs::rename(&unfinished, &path).map_err(io("rename", &unfinished))?;

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::asking::{inside, refused};
 use super::conflicts;
-use super::first;
+use super::prioritize;
 use super::settings;
 use super::{Ended, Folder, PATIENCE};
 use crate::Error;
@@ -17,7 +17,7 @@ use crate::views::contacts::Contacts;
 use crate::views::lists;
 use crate::views::status;
 use crate::views::why;
-use crate::work::Workshop;
+use crate::work::FolderState;
 
 impl Folder {
     pub(super) fn asked(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
@@ -25,8 +25,8 @@ impl Folder {
             Command::Status => Reply::Status(Box::new(self.status())),
             Command::Why { path } => {
                 let contacts = Contacts::of(&self.assistant);
-                return self.look_up(reply, move |workshop| {
-                    why::why(workshop, Some(&contacts), &inside(&path)?).map(Reply::Why)
+                return self.look_up(reply, move |state| {
+                    why::why(state, Some(&contacts), &inside(&path)?).map(Reply::Why)
                 });
             }
             Command::Pause { until } => return self.begin_pause(until, reply),
@@ -36,7 +36,7 @@ impl Folder {
             }
             Command::Sync => {
                 self.end_pause();
-                self.workshop.retry_all();
+                self.state.retry_all();
                 self.handle(Event::SyncAsked);
                 self.sync_until = self.clock.now() + PATIENCE;
                 self.syncs.push(reply);
@@ -44,12 +44,12 @@ impl Folder {
             }
             Command::First { path, place } => {
                 let contacts = Contacts::of(&self.assistant);
-                return self.change(reply, move |workshop| {
-                    let said = first::put_first(workshop, &inside(&path)?, place.as_deref(), &contacts)?;
+                return self.change(reply, move |state| {
+                    let said = prioritize::prioritize(state, &inside(&path)?, place.as_deref(), &contacts)?;
                     Ok((vec![Event::FirstAsked], Reply::Said(said)))
                 });
             }
-            Command::Cancel { transfer } => match self.workshop.transfers.named(&transfer) {
+            Command::Cancel { transfer } => match self.state.transfers.named(&transfer) {
                 Some(id) => {
                     self.handle(Event::CancelAsked { id });
                     Reply::Done
@@ -64,16 +64,16 @@ impl Folder {
                 };
                 match self.assistant.questions().iter().find(is_meant).cloned() {
                     Some(Question::Unverified(remote)) => {
-                        return self.change(reply, move |workshop| done(workshop.verify(&remote, yes)));
+                        return self.change(reply, move |state| done(state.verify(&remote, yes)));
                     }
                     Some(question) => {
                         self.handle(Event::Answered { question, yes });
                         Reply::Done
                     }
-                    None => match self.workshop.remotes.asks_about() {
+                    None => match self.state.remotes.asks_about() {
                         Some(asked) if question.is_none_or(|name| name == asked.name()) => {
-                            return self.change(reply, move |workshop| {
-                                workshop.confirm(&asked, yes)?;
+                            return self.change(reply, move |state| {
+                                state.confirm(&asked, yes)?;
                                 Ok((vec![Event::PlacesChanged], Reply::Done))
                             });
                         }
@@ -84,45 +84,43 @@ impl Folder {
                 }
             }
             Command::Files { which, skip, count } => {
-                return self.look_up(reply, move |workshop| {
-                    lists::files(workshop, &which, skip, count).map(Reply::Files)
+                return self.look_up(reply, move |state| {
+                    lists::files(state, &which, skip, count).map(Reply::Files)
                 });
             }
             Command::Tree { directory } => {
-                return self.look_up(reply, move |workshop| {
+                return self.look_up(reply, move |state| {
                     let directory = (!directory.is_empty()).then(|| inside(&directory)).transpose()?;
-                    lists::tree(workshop, directory.as_ref()).map(Reply::Tree)
+                    lists::tree(state, directory.as_ref()).map(Reply::Tree)
                 });
             }
             Command::Activity { skip, count } => {
-                return self.look_up(reply, move |workshop| {
-                    lists::activity(workshop, skip, count).map(Reply::Activity)
+                return self.look_up(reply, move |state| {
+                    lists::activity(state, skip, count).map(Reply::Activity)
                 });
             }
-            Command::Rules => Reply::Rules(policy::told(&self.workshop.rules())),
+            Command::Rules => Reply::Rules(policy::told(&self.state.rules())),
             Command::PreviewRules { rules, keeps } => {
-                return self.look_up(reply, move |workshop| {
-                    lists::preview(workshop, policy::understood(&rules)?, &keeps).map(Reply::Preview)
+                return self.look_up(reply, move |state| {
+                    lists::preview(state, policy::understood(&rules)?, &keeps).map(Reply::Preview)
                 });
             }
             Command::SetRules { before, rules, keeps } => {
-                return self.change(reply, move |workshop| done(workshop.set_rules(&before, &rules, &keeps)));
+                return self.change(reply, move |state| done(state.set_rules(&before, &rules, &keeps)));
             }
             Command::SetFolder { setting } => {
-                return self.change(reply, move |workshop| done(settings::set(workshop, &setting)));
+                return self.change(reply, move |state| done(settings::set(state, &setting)));
             }
             Command::Conflicts => {
-                return self.look_up(reply, |workshop| conflicts::list(workshop).map(Reply::Conflicts));
+                return self.look_up(reply, |state| conflicts::list(state).map(Reply::Conflicts));
             }
             Command::Settle { path, keep } => {
-                return self.change(reply, move |workshop| {
-                    done(conflicts::settle(workshop, &inside(&path)?, &keep))
+                return self.change(reply, move |state| {
+                    done(conflicts::settle(state, &inside(&path)?, &keep))
                 });
             }
             Command::Unsettle { path } => {
-                return self.change(reply, move |workshop| {
-                    done(conflicts::unsettle(workshop, &inside(&path)?))
-                });
+                return self.change(reply, move |state| done(conflicts::unsettle(state, &inside(&path)?)));
             }
         };
         // Whoever asked may have gone.
@@ -133,13 +131,13 @@ impl Folder {
     fn look_up(
         &self,
         reply: oneshot::Sender<Reply>,
-        answer: impl FnOnce(&Workshop) -> Result<Reply, Error> + Send + 'static,
+        answer: impl FnOnce(&FolderState) -> Result<Reply, Error> + Send + 'static,
     ) {
-        let workshop = Arc::clone(&self.workshop);
+        let state = Arc::clone(&self.state);
         // Not counted as under way: a sync need not wait for it, nor does the end of the loop.
         tokio::task::spawn_blocking(move || {
             // Whoever asked may have gone.
-            let _ = reply.send(answer(&workshop).unwrap_or_else(refused));
+            let _ = reply.send(answer(&state).unwrap_or_else(refused));
         });
     }
 
@@ -147,10 +145,10 @@ impl Folder {
     fn change(
         &mut self,
         reply: oneshot::Sender<Reply>,
-        change: impl FnOnce(&Workshop) -> Result<(Vec<Event>, Reply), Error> + Send + 'static,
+        change: impl FnOnce(&FolderState) -> Result<(Vec<Event>, Reply), Error> + Send + 'static,
     ) {
-        let workshop = Arc::clone(&self.workshop);
-        self.spawn(move || Ended::Changed(change(&workshop), reply));
+        let state = Arc::clone(&self.state);
+        self.spawn(move || Ended::Changed(change(&state), reply));
     }
 }
 

@@ -10,13 +10,13 @@ use model::RepoPath;
 use super::asking::inside;
 use crate::Error;
 use crate::views::lists::shown;
-use crate::work::Workshop;
+use crate::work::FolderState;
 
 /// The longest file name that file systems take, in bytes.
 const LONGEST_NAME: usize = 255;
 
 /// All conflicts that are not settled.
-pub(crate) fn list(workshop: &Workshop) -> Result<Vec<contract::Conflict>, Error> {
+pub(crate) fn list(state: &FolderState) -> Result<Vec<contract::Conflict>, Error> {
     let version = |version: Version| contract::Version {
         path: shown(&version.path),
         bytes: version.bytes,
@@ -28,12 +28,12 @@ pub(crate) fn list(workshop: &Workshop) -> Result<Vec<contract::Conflict>, Error
         path: shown(&conflict.path),
         versions: conflict.versions.into_iter().map(version).collect(),
     };
-    Ok(workshop.annex().conflicts()?.into_iter().map(conflict).collect())
+    Ok(state.annex().conflicts()?.into_iter().map(conflict).collect())
 }
 
 /// Settles a conflict, by a commit of its own.
-pub(crate) fn settle(workshop: &Workshop, path: &RepoPath, keep: &Keep) -> Result<Vec<Event>, Error> {
-    let annex = workshop.annex();
+pub(crate) fn settle(state: &FolderState, path: &RepoPath, keep: &Keep) -> Result<Vec<Event>, Error> {
+    let annex = state.annex();
     let conflicts = annex.conflicts()?;
     let conflict = conflicts.iter().find(|conflict| conflict.path == *path);
     let conflict = conflict.ok_or_else(|| {
@@ -57,10 +57,10 @@ pub(crate) fn settle(workshop: &Workshop, path: &RepoPath, keep: &Keep) -> Resul
         }
     };
     annex
-        .settle_conflict(path, &changes, &options(workshop))
+        .settle_conflict(path, &changes, &options(state))
         .map_err(|error| not_now(path, error))?;
     Ok(committed(
-        workshop,
+        state,
         match keep {
             Keep::All => format!("all versions of {path} were kept, each under a name of its own"),
             Keep::One(_) => format!("one version of {path} was kept, the others are in the history"),
@@ -70,15 +70,15 @@ pub(crate) fn settle(workshop: &Workshop, path: &RepoPath, keep: &Keep) -> Resul
 }
 
 /// Brings the versions of a file back that there were before its conflict was settled last.
-pub(crate) fn unsettle(workshop: &Workshop, path: &RepoPath) -> Result<Vec<Event>, Error> {
-    let taken_back = workshop.annex().unsettle_conflict(path, &options(workshop));
+pub(crate) fn unsettle(state: &FolderState, path: &RepoPath) -> Result<Vec<Event>, Error> {
+    let taken_back = state.annex().unsettle_conflict(path, &options(state));
     taken_back.map_err(|error| not_now(path, error))?;
-    Ok(committed(workshop, format!("all versions of {path} are back")))
+    Ok(committed(state, format!("all versions of {path} are back")))
 }
 
-fn options(workshop: &Workshop) -> CheckoutOptions {
+fn options(state: &FolderState) -> CheckoutOptions {
     CheckoutOptions {
-        thin: annex::settings::is_thin(workshop.annex()),
+        thin: annex::settings::is_thin(state.annex()),
         partial: false,
     }
 }
@@ -97,10 +97,10 @@ fn not_now(path: &RepoPath, error: annex::Error) -> Error {
 }
 
 /// There is a new commit here.
-fn committed(workshop: &Workshop, what: String) -> Vec<Event> {
-    workshop.remember_stamps();
-    workshop.log.note(what);
-    vec![Event::RefsMoved(workshop.refs())]
+fn committed(state: &FolderState, what: String) -> Vec<Event> {
+    state.remember_stamps();
+    state.log.note(what);
+    vec![Event::RefsMoved(state.refs())]
 }
 
 /// What becomes of each version: its new name, or none.

@@ -8,7 +8,7 @@ use remotes::Remote;
 use tokio::sync::{mpsc, oneshot};
 
 use super::socket::Asked;
-use crate::work::Workshop;
+use crate::work::FolderState;
 
 /// A way to ask a running folder.
 #[derive(Clone)]
@@ -16,12 +16,12 @@ pub(crate) struct Handle {
     path: String,
     ask: mpsc::UnboundedSender<Asked>,
     /// Does not keep the repository open when the folder is left.
-    workshop: Weak<Workshop>,
+    state: Weak<FolderState>,
 }
 
 impl Handle {
-    pub(super) fn new(path: String, ask: mpsc::UnboundedSender<Asked>, workshop: Weak<Workshop>) -> Self {
-        Self { path, ask, workshop }
+    pub(super) fn new(path: String, ask: mpsc::UnboundedSender<Asked>, state: Weak<FolderState>) -> Self {
+        Self { path, ask, state }
     }
 
     /// Where the folder is, as its status shows it.
@@ -31,7 +31,7 @@ impl Handle {
 
     /// Where the places are that were reached when they were last looked for.
     pub(crate) fn places(&self) -> BTreeMap<String, PathBuf> {
-        let reached = self.workshop.upgrade().map(|workshop| workshop.remotes.reached());
+        let reached = self.state.upgrade().map(|state| state.remotes.reached());
         let places = reached.into_iter().flatten();
         let place =
             |(name, remote): (RemoteName, Remote)| Some((name.to_string(), remote.directories()?.git_dir.clone()));
@@ -40,7 +40,7 @@ impl Handle {
 
     /// Which repositories the places are, as far as known.
     pub(crate) fn repositories(&self) -> BTreeMap<String, Uuid> {
-        let remotes = self.workshop.upgrade().map(|workshop| workshop.remotes.settings());
+        let remotes = self.state.upgrade().map(|state| state.remotes.settings());
         let remotes = remotes.into_iter().flatten();
         remotes
             .filter_map(|(name, remote)| Some((name.to_string(), remote.uuid?)))

@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 mod asked;
 mod asking;
 mod conflicts;
-mod first;
 mod handle;
 mod pausing;
+mod prioritize;
 mod settings;
 pub(crate) mod socket;
 mod watching;
@@ -32,8 +32,8 @@ use crate::clock::Clock;
 use crate::memory;
 use crate::repository;
 use crate::views::status;
-use crate::work::household::{Holds, Household};
-use crate::work::{self, Workshop};
+use crate::work::process::{Holds, Process};
+use crate::work::{self, FolderState};
 
 pub(crate) use handle::Handle;
 pub(crate) use pausing::AskedPause;
@@ -56,7 +56,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A folder that is being kept in sync.
 pub(crate) struct Folder {
     assistant: Assistant,
-    workshop: Arc<Workshop>,
+    state: Arc<FolderState>,
     clock: Clock,
     watching: Watching,
     changes: Changes,
@@ -96,7 +96,7 @@ impl Folder {
         path: &Path,
         mounts: watch::Receiver<Arc<[Mount]>>,
         changed: watch::Sender<()>,
-        household: &Arc<Household>,
+        process: &Arc<Process>,
     ) -> Result<(Self, Handle), Error> {
         let before = Arc::clone(&mounts.borrow());
         let annex = Annex::open(path)?;
@@ -115,36 +115,36 @@ impl Folder {
         annex.remove_abandoned_locks();
         let clock = Clock::start();
         repository::prepare(&annex)?;
-        let workshop = Arc::new(Workshop::open(annex, clock, Arc::clone(household))?);
+        let state = Arc::new(FolderState::open(annex, clock, Arc::clone(process))?);
         let (end, ended) = mpsc::unbounded_channel();
-        let (watching, changes) = Watching::start(&workshop, &before)?;
+        let (watching, changes) = Watching::start(&state, &before)?;
         // Before the configuration is read: a change of it after that is noticed.
-        workshop.remember_stamps();
-        let remotes = workshop.list_remotes();
+        state.remember_stamps();
+        let remotes = state.list_remotes();
         let beginning = vec![
-            Event::RefsMoved(workshop.refs()),
-            Event::UnverifiedListed(workshop.remotes.unverified()),
+            Event::RefsMoved(state.refs()),
+            Event::UnverifiedListed(state.remotes.unverified()),
             Event::RemotesListed(remotes),
         ];
         let (ask, commands) = mpsc::unbounded_channel();
-        let notes = Arc::downgrade(&workshop);
+        let notes = Arc::downgrade(&state);
         let say = move |what| {
-            if let Some(workshop) = notes.upgrade() {
-                workshop.log.note(what);
+            if let Some(state) = notes.upgrade() {
+                state.log.note(what);
             }
         };
         let listening = socket::listen(&socket, ask.clone(), say)?;
-        let pausing = Pausing::read(workshop.annex());
+        let pausing = Pausing::read(state.annex());
         let seed = u64::from(std::process::id());
-        let assistant = Assistant::new(workshop.annex().uuid().clone(), seed, clock.now());
+        let assistant = Assistant::new(state.annex().uuid().clone(), seed, clock.now());
         let folder = Self {
             assistant,
-            workshop,
+            state,
             clock,
             watching,
             changes,
             mounts,
-            holds: household.holds(),
+            holds: process.holds(),
             pausing,
             ended,
             end,
@@ -163,13 +163,13 @@ impl Folder {
             _listening: listening,
             _tenancy: tenancy,
         };
-        let path = status::place(folder.workshop.annex());
-        let workshop = Arc::downgrade(&folder.workshop);
-        Ok((folder, Handle::new(path, ask, workshop)))
+        let path = status::place(folder.state.annex());
+        let state = Arc::downgrade(&folder.state);
+        Ok((folder, Handle::new(path, ask, state)))
     }
 
     fn status(&self) -> contract::Folder {
-        status::of_folder(&self.assistant, &self.workshop, self.pause())
+        status::of_folder(&self.assistant, &self.state, self.pause())
     }
 
     /// Runs until `stop` is set; transfers under way are stopped so that they can be resumed.
@@ -178,9 +178,9 @@ impl Folder {
         loop {
             let wake = self.assistant.next_wake();
             let pause = self.pause().and_then(|pause| pause.until);
-            let waits = !self.workshop.setbacks().without_room().is_empty()
-                || self.workshop.has_retired()
-                || !self.workshop.log.unstored().is_empty();
+            let waits = !self.state.failures().without_room().is_empty()
+                || self.state.has_retired()
+                || !self.state.log.unstored().is_empty();
             if self.under_way > 0 {
                 self.give_back_at = Some(self.clock.now() + REST);
             }
@@ -229,7 +229,7 @@ impl Folder {
         if answer.is_none() {
             self.end_pause();
         }
-        let workshop = Arc::clone(&self.workshop);
+        let state = Arc::clone(&self.state);
         let (end, ended) = watch::channel(false);
         let run = self.run(ended);
         tokio::pin!(run);
@@ -243,7 +243,7 @@ impl Folder {
             Some(handle.ask(Command::Sync).await)
         };
         let status = tokio::select! {
-            () = &mut run => return Ok(status::unattended(&workshop)),
+            () = &mut run => return Ok(status::unattended(&state)),
             status = done => status,
         };
         end.send_replace(true);
@@ -251,7 +251,7 @@ impl Folder {
         match status {
             Some(Reply::Status(folder)) => Ok(*folder),
             Some(Reply::Refused(why)) => Err(Error::Refused(why)),
-            _ => Ok(status::unattended(&workshop)),
+            _ => Ok(status::unattended(&state)),
         }
     }
 
@@ -271,7 +271,7 @@ impl Folder {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Cancel { id, held_until } => self.workshop.transfers.cancel(id, held_until),
+            Effect::Cancel { id, held_until } => self.state.transfers.cancel(id, held_until),
             // The assistant holds the question; the status shows it.
             Effect::Ask(_) | Effect::Withdraw(_) => {}
             Effect::Look { .. }
@@ -286,13 +286,13 @@ impl Folder {
             | Effect::Offer { .. }
             | Effect::Transfer { .. } => {
                 if let Effect::Transfer { id, .. } | Effect::Ingest { id, .. } = effect {
-                    self.workshop.transfers.announce(id);
+                    self.state.transfers.announce(id);
                 }
-                let workshop = Arc::clone(&self.workshop);
+                let state = Arc::clone(&self.state);
                 let mounts = Arc::clone(&self.mounts.borrow());
                 self.spawn(move || {
-                    let event = work::perform(&workshop, effect, &mounts);
-                    let learned = work::learned(&workshop, &event);
+                    let event = work::perform(&state, effect, &mounts);
+                    let learned = work::learned(&state, &event);
                     Ended::Effect(event, learned)
                 });
             }
@@ -319,7 +319,7 @@ impl Folder {
                 for event in learned {
                     self.handle(event);
                 }
-                if self.workshop.take_renewed() && !observed {
+                if self.state.take_renewed() && !observed {
                     self.handle(Event::Observed {
                         id: Id::default(),
                         heads: self.assistant.refs().heads,
@@ -328,10 +328,8 @@ impl Folder {
                 }
                 if probed {
                     let mounts = Arc::clone(&self.mounts.borrow());
-                    let unwatched = self
-                        .watching
-                        .follow(&self.workshop.remotes.reached(), &mounts, &self.end);
-                    self.workshop.log.forget_blind(&unwatched);
+                    let unwatched = self.watching.follow(&self.state.remotes.reached(), &mounts, &self.end);
+                    self.state.log.forget_blind(&unwatched);
                 }
             }
             Ended::Examined(events, rules) => {
@@ -397,9 +395,9 @@ impl Folder {
                 vec![path]
             }
             // Each file system keeps this for its own repairs.
-            Change::Blind(blind) if annex::is_lost_and_found(self.workshop.annex(), &blind.path) => return,
-            Change::Blind(blind) => return self.workshop.log.set_blind(blind.path, Some(blind.why)),
-            Change::Sighted(path) => return self.workshop.log.set_blind(path, None),
+            Change::Blind(blind) if annex::is_lost_and_found(self.state.annex(), &blind.path) => return,
+            Change::Blind(blind) => return self.state.log.set_blind(blind.path, Some(blind.why)),
+            Change::Sighted(path) => return self.state.log.set_blind(path, None),
         };
         for path in paths {
             seen.git |= self.watching.is_of_rules(&path);
@@ -421,9 +419,9 @@ impl Folder {
         if self.expected.contains(&name) {
             return;
         }
-        let workshop = Arc::clone(&self.workshop);
+        let state = Arc::clone(&self.state);
         self.spawn(move || {
-            let pushes = workshop.is_pushed_to_by(&name);
+            let pushes = state.is_pushed_to_by(&name);
             Ended::RemoteMoved(name, pushes)
         });
     }
@@ -442,8 +440,8 @@ impl Folder {
     }
 
     fn examine_remote(&mut self, name: RemoteName) {
-        let workshop = Arc::clone(&self.workshop);
-        self.spawn(move || Ended::RemoteExamined(workshop.examine_remote(&name).then_some(name)));
+        let state = Arc::clone(&self.state);
+        self.spawn(move || Ended::RemoteExamined(state.examine_remote(&name).then_some(name)));
     }
 
     /// Finds out what changed in the git directory; one examination at a time, and one more if it changed meanwhile.
@@ -452,21 +450,21 @@ impl Folder {
             self.examine_again = true;
             return;
         }
-        let (workshop, known) = (Arc::clone(&self.workshop), *self.assistant.refs());
+        let (state, known) = (Arc::clone(&self.state), *self.assistant.refs());
         let rules = self.watching.rules().clone();
-        self.spawn(move || Ended::Examined(workshop.examine(&known), rules.find()));
+        self.spawn(move || Ended::Examined(state.examine(&known), rules.find()));
     }
 
     fn look_for_room(&mut self) {
         self.room_at = None;
-        let unstored = self.workshop.log.files_to_store();
+        let unstored = self.state.log.files_to_store();
         if !unstored.is_empty() {
             self.handle(Event::FilesChanged(unstored));
         }
-        let workshop = Arc::clone(&self.workshop);
+        let state = Arc::clone(&self.state);
         self.spawn(move || {
-            workshop.settle_retired();
-            Ended::LookedForRoom(work::look_for_room(&workshop))
+            state.settle_retired();
+            Ended::LookedForRoom(work::look_for_room(&state))
         });
     }
 
@@ -475,7 +473,7 @@ impl Folder {
         self.watching.follow_mounts(&mounts);
         self.handle(Event::PlacesChanged);
         // A drive may have been away for less time than it took to notice, and have been changed elsewhere.
-        for name in self.workshop.remotes.reached().into_keys() {
+        for name in self.state.remotes.reached().into_keys() {
             self.handle(Event::RemoteRefsMoved(name));
         }
     }
@@ -510,11 +508,11 @@ impl Folder {
             return;
         }
         self.tidy_at = None;
-        let (workshop, end) = (Arc::clone(&self.workshop), self.end.clone());
+        let (state, end) = (Arc::clone(&self.state), self.end.clone());
         // Not counted as under way: whoever asks for a sync does not wait for it.
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = workshop.annex().tidy() {
-                workshop.log.note(error.to_string());
+            if let Err(error) = state.annex().tidy() {
+                state.log.note(error.to_string());
             }
             // The loop may have ended; then nobody needs to know.
             let _ = end.send(Ended::Tidied);
@@ -528,7 +526,7 @@ impl Folder {
         while self.commands.try_recv().is_ok() {}
         for effect in self.assistant.handle(self.clock.now(), Event::Paused) {
             if let Effect::Cancel { id, held_until } = effect {
-                self.workshop.transfers.cancel(id, held_until);
+                self.state.transfers.cancel(id, held_until);
             }
         }
         while self.under_way > 0

@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 use super::{Ended, Folder};
 use crate::Error;
+use crate::atomic_file;
 use crate::clock::wall_clock;
-use crate::whole;
 
 /// The name of the file in `.git/anabranch`.
 const FILE: &str = "pause.json";
@@ -34,7 +34,7 @@ impl AskedPause {
     /// and can end it. Taken for none, it would move what was to be held back.
     pub(crate) fn read(annex: &Annex) -> Self {
         let file = annex.own_dir().join(FILE);
-        let now = match whole::read(&file) {
+        let now = match atomic_file::read(&file) {
             Ok(Some(text)) => {
                 let read: Option<Pause> = serde_json::from_slice(&text).ok();
                 Some(asked(read.and_then(|pause| pause.until)))
@@ -74,9 +74,9 @@ impl AskedPause {
         match self.now() {
             Some(pause) => {
                 let text = serde_json::to_string(&pause).map_err(|error| Error::Refused(error.to_string()))?;
-                whole::write(&self.file, &text)
+                atomic_file::write(&self.file, &text)
             }
-            None => whole::remove(&self.file),
+            None => atomic_file::remove(&self.file),
         }
     }
 }
@@ -182,10 +182,10 @@ impl Folder {
     }
 
     fn keep_pause(&mut self) {
-        let (workshop, pause) = (Arc::clone(&self.workshop), Arc::clone(&self.pausing.asked));
+        let (state, pause) = (Arc::clone(&self.state), Arc::clone(&self.pausing.asked));
         self.spawn(move || {
             if let Err(error) = pause.keep() {
-                workshop.log.note(format!(
+                state.log.note(format!(
                     "whether it is paused is forgotten when this program ends: {error}"
                 ));
             }
@@ -217,7 +217,7 @@ mod tests {
     use super::super::Handle;
     use super::*;
     use crate::process::running::{runtime, watch_mounts};
-    use crate::work::household::Household;
+    use crate::work::process::Process;
 
     fn repository() -> (tempfile::TempDir, PathBuf) {
         let place = tempfile::tempdir().unwrap();
@@ -226,13 +226,13 @@ mod tests {
         (place, path)
     }
 
-    fn open(path: &Path, household: &Arc<Household>) -> (Folder, Handle) {
-        Folder::open(path, watch_mounts().unwrap(), watch::channel(()).0, household).unwrap()
+    fn open(path: &Path, process: &Arc<Process>) -> (Folder, Handle) {
+        Folder::open(path, watch_mounts().unwrap(), watch::channel(()).0, process).unwrap()
     }
 
     /// Runs the folder for the time of one command, and says how it is then.
     async fn run(path: &Path, command: Command) -> contract::Folder {
-        let (folder, handle) = open(path, &Arc::new(Household::new()));
+        let (folder, handle) = open(path, &Arc::new(Process::new()));
         let (stop, stopped) = watch::channel(false);
         let asked = async {
             let reply = handle.ask(command).await;
@@ -275,7 +275,7 @@ mod tests {
         let (_place, path) = repository();
         crate::pause(&path).unwrap();
         runtime().unwrap().block_on(async {
-            let (mut folder, _handle) = open(&path, &Arc::new(Household::new()));
+            let (mut folder, _handle) = open(&path, &Arc::new(Process::new()));
             folder.begin();
             assert_eq!(folder.under_way, 0);
             folder.resume();
@@ -327,12 +327,12 @@ mod tests {
     #[test]
     fn a_pause_on_battery_outlasts_one_that_was_asked_for_but_nobody_who_resumes() {
         let (_place, path) = repository();
-        let household = Arc::new(Household::new());
+        let process = Arc::new(Process::new());
         let settings = Settings {
             pause_on_battery: true,
             ..Settings::default()
         };
-        let around = |on_battery, metered| household.follow(&settings, Circumstances { on_battery, metered });
+        let around = |on_battery, metered| process.follow(&settings, Circumstances { on_battery, metered });
         let reason = |folder: &Folder| {
             assert_eq!(folder.assistant.is_paused(), folder.pause().is_some());
             folder.pause().map(|pause| pause.reason)
@@ -340,7 +340,7 @@ mod tests {
         let battery = Some(PauseReason::Battery);
         runtime().unwrap().block_on(async {
             around(true, false);
-            let (mut folder, _handle) = open(&path, &household);
+            let (mut folder, _handle) = open(&path, &process);
             folder.begin();
             assert_eq!(reason(&folder), battery);
             for _ in 0..2 {

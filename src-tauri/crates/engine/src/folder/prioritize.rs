@@ -7,22 +7,22 @@ use crate::Error;
 use crate::observations::Reader;
 use crate::views::contacts::Contacts;
 use crate::views::status::{is_kept_away, takes_nothing};
-use crate::work::Workshop;
+use crate::work::FolderState;
 
 /// Lets the content of a file be the next that goes to a place, or comes to this folder; says when that is.
-pub(crate) fn put_first(
-    workshop: &Workshop,
+pub(crate) fn prioritize(
+    state: &FolderState,
     path: &RepoPath,
     place: Option<&str>,
     contacts: &Contacts,
 ) -> Result<String, Error> {
     let failed = |source| Error::Observations {
-        path: workshop.annex().own_dir(),
+        path: state.annex().own_dir(),
         source,
     };
     let refused = |why: String| Err(Error::Refused(why));
-    let here = workshop.annex().uuid();
-    let remotes = workshop.remotes.settings();
+    let here = state.annex().uuid();
+    let remotes = state.remotes.settings();
     let remote = match place {
         None => None,
         Some(place) => match RemoteName::parse(place).and_then(|name| remotes.get(&name)) {
@@ -34,7 +34,7 @@ pub(crate) fn put_first(
         None => ("this folder", Some(here)),
         Some(remote) => (remote.name.as_str(), remote.uuid.as_ref()),
     };
-    let reader = Reader::open(&workshop.annex().own_dir()).map_err(failed)?;
+    let reader = Reader::open(&state.annex().own_dir()).map_err(failed)?;
     let facts = reader.file(path).map_err(failed)?;
     let Some(facts) = facts else {
         return refused(format!("{path} is not in the annex as last observed"));
@@ -45,7 +45,7 @@ pub(crate) fn put_first(
     if facts.have.contains(destination) {
         return refused(format!("{path} is in {to} already"));
     }
-    if let Some(remote) = remote.filter(|remote| !workshop.supports(remote)) {
+    if let Some(remote) = remote.filter(|remote| !state.supports(remote)) {
         return refused(format!(
             "{} is not supported, so nothing goes there from here",
             remote.name
@@ -55,16 +55,14 @@ pub(crate) fn put_first(
         return refused(format!("no contents are sent to {}: {why}", remote.name));
     }
     let is_barred = match remote {
-        None => is_kept_away(workshop, &facts.have, &facts.barred),
+        None => is_kept_away(state, &facts.have, &facts.barred),
         Some(remote) => facts.barred.contains(&(remote.name.clone(), Direction::Send)),
     };
     if is_barred {
         return refused(format!("a rule keeps {path} from {to}; change the rule to let it go"));
     }
-    workshop.failures().forget_key(&facts.key, destination);
-    workshop
-        .precedence()
-        .put_first(destination, &facts.key, workshop.clock.now());
+    state.retries().forget_key(&facts.key, destination);
+    state.priorities().put_first(destination, &facts.key, state.clock.now());
     let is_there = match remote {
         None => remotes.values().any(|holder| {
             let has = holder.uuid.as_ref().is_some_and(|uuid| facts.have.contains(uuid));
@@ -98,7 +96,7 @@ pub(crate) fn put_first(
 mod tests {
     use model::{Key, RepoPath};
 
-    use super::put_first;
+    use super::prioritize;
     use crate::views::contacts::Contacts;
     use crate::views::lists::tests::{Scene, scene, some};
 
@@ -107,7 +105,7 @@ mod tests {
         let path = RepoPath::parse(path).unwrap();
         let there = (when != "away").then_some(&scene.remote.0);
         let contacts = Contacts::with(there, when == "paused");
-        put_first(&scene.workshop, &path, place, &contacts).map_err(|error| error.to_string())
+        prioritize(&scene.state, &path, place, &contacts).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -127,15 +125,15 @@ mod tests {
             assert!(why.starts_with(words), "{why}");
         }
         annex::settings::set(
-            scene.workshop.annex(),
+            scene.state.annex(),
             &format!("remote.{name}.annex-readonly"),
             Some("true"),
         )
         .unwrap();
-        scene.workshop.list_remotes();
+        scene.state.list_remotes();
         let why = said(&scene, b"b-/x", Some(name), "there").unwrap_err();
         assert!(why.starts_with("no contents are sent to there: annex-"), "{why}");
-        assert!(scene.workshop.precedence().is_empty());
+        assert!(scene.state.priorities().is_empty());
     }
 
     #[test]
@@ -144,23 +142,23 @@ mod tests {
         scene.observe(some());
         let name = scene.remote.0.as_str();
         let path = RepoPath::parse(b"b-/x").unwrap();
-        let key: Key = scene.workshop.reader().unwrap().file(&path).unwrap().unwrap().key;
+        let key: Key = scene.state.reader().unwrap().file(&path).unwrap().unwrap().key;
         // How often in a row it has failed.
-        let failures = || {
+        let retries = || {
             let failures = std::cell::Cell::new(0);
             let count = |count| {
                 failures.set(count);
                 std::time::Duration::from_secs(60)
             };
-            let way = (scene.workshop.annex().uuid(), &scene.remote.1);
-            scene.workshop.failures().note(&key, way, model::Timestamp(0), count);
+            let way = (scene.state.annex().uuid(), &scene.remote.1);
+            scene.state.retries().note(&key, way, model::Timestamp(0), count);
             failures.get()
         };
-        assert_eq!((failures(), failures()), (1, 2));
+        assert_eq!((retries(), retries()), (1, 2));
         let later = "it is the next to go to there when that is there again, if Anabranch is not stopped before";
         assert_eq!(said(&scene, b"b-/x", Some(name), "away").as_deref(), Ok(later));
-        assert!(scene.workshop.precedence().is_first(&scene.remote.1, &key));
-        assert_eq!(failures(), 1, "it is tried at once");
+        assert!(scene.state.priorities().is_first(&scene.remote.1, &key));
+        assert_eq!(retries(), 1, "it is tried at once");
         let here = said(&scene, b"b/c/d/y.jpg", None, "away").unwrap();
         assert!(
             here.starts_with("it is the next to come here when a place that has it"),

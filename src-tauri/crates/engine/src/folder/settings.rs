@@ -8,17 +8,17 @@ use model::expression::parse_size;
 
 use crate::Error;
 use crate::rules::configured::{RESERVE, UNLOCKED, flag, origin};
-use crate::work::Workshop;
+use crate::work::FolderState;
 
 /// Sets one of them, in force at once.
-pub(crate) fn set(workshop: &Workshop, setting: &FolderSetting) -> Result<Vec<Event>, Error> {
-    if !workshop.is_there() {
+pub(crate) fn set(state: &FolderState, setting: &FolderSetting) -> Result<Vec<Event>, Error> {
+    if !state.is_there() {
         return Err(Error::Refused(
             "this folder is not there now, or another is in its place; nothing was changed".to_owned(),
         ));
     }
     match setting {
-        FolderSetting::Copies(copies) => return set_copies(workshop, *copies),
+        FolderSetting::Copies(copies) => return set_copies(state, *copies),
         FolderSetting::Reserve(reserve) => {
             let reserve = reserve.as_deref().map(str::trim);
             if let Some(text) = reserve.filter(|text| !is_size(text)) {
@@ -26,37 +26,37 @@ pub(crate) fn set(workshop: &Workshop, setting: &FolderSetting) -> Result<Vec<Ev
                     "{text:?} is not a size such as 500 MB or 2.5 GB; nothing was changed"
                 )));
             }
-            write(workshop, RESERVE, reserve)?;
+            write(state, RESERVE, reserve)?;
         }
-        FolderSetting::Unlocked(unlocked) => write(workshop, UNLOCKED, unlocked.map(flag))?,
+        FolderSetting::Unlocked(unlocked) => write(state, UNLOCKED, unlocked.map(flag))?,
     }
-    Ok(workshop.configuration_changed().into())
+    Ok(state.configuration_changed().into())
 }
 
 /// On the git-annex branch, as 'git annex numcopies' does.
-fn set_copies(workshop: &Workshop, copies: u32) -> Result<Vec<Event>, Error> {
+fn set_copies(state: &FolderState, copies: u32) -> Result<Vec<Event>, Error> {
     if copies == 0 {
         return Err(Error::Refused(
             "at least one copy of each file is to be kept; nothing was changed".to_owned(),
         ));
     }
-    let branch = workshop.annex().branch();
+    let branch = state.annex().branch();
     branch.record_number("numcopies.log", copies, VectorClock::now())?;
     // What is told of the folder from now on says so.
-    workshop.facts()?;
-    Ok(vec![Event::RefsMoved(workshop.refs())])
+    state.facts()?;
+    Ok(vec![Event::RefsMoved(state.refs())])
 }
 
 /// Writes a setting in `.git/config`, unless that would change nothing because of what is written elsewhere.
-fn write(workshop: &Workshop, name: &str, value: Option<&str>) -> Result<(), Error> {
-    if let Some(entry) = settings::entry(workshop.annex(), name)?
+fn write(state: &FolderState, name: &str, value: Option<&str>) -> Result<(), Error> {
+    if let Some(entry) = settings::entry(state.annex(), name)?
         && let Origin::Stronger(place) = origin(entry.source)
     {
         return Err(Error::Refused(format!(
             "{name} is set in {place}, which holds before .git/config; nothing was changed. Change it there"
         )));
     }
-    Ok(settings::set(workshop.annex(), name, value)?)
+    Ok(settings::set(state.annex(), name, value)?)
 }
 
 /// git-annex leaves out what it does not understand after a size, so that 1,5 GB is one byte: that is not what was meant.
@@ -106,12 +106,12 @@ mod tests {
     }
 
     fn told(scene: &Scene) -> FolderSettings {
-        let facts = scene.workshop.facts().unwrap();
-        scene.workshop.configured().told(&facts)
+        let facts = scene.state.facts().unwrap();
+        scene.state.configured().told(&facts)
     }
 
     fn refusal(scene: &Scene, setting: &FolderSetting) -> String {
-        set(&scene.workshop, setting).unwrap_err().to_string()
+        set(&scene.state, setting).unwrap_err().to_string()
     }
 
     #[test]
@@ -135,26 +135,26 @@ mod tests {
         }
         assert_eq!(told(&scene), before);
 
-        let moved = set(&scene.workshop, &FolderSetting::Copies(2)).unwrap();
+        let moved = set(&scene.state, &FolderSetting::Copies(2)).unwrap();
         assert!(matches!(moved[..], [Event::RefsMoved(_)]));
-        let known = scene.workshop.known_facts().unwrap();
+        let known = scene.state.known_facts().unwrap();
         assert_eq!(known.numcopies, Some(2), "a status that is made right now says so");
-        set(&scene.workshop, &FolderSetting::Reserve(text(" 5 GB "))).unwrap();
-        set(&scene.workshop, &FolderSetting::Unlocked(Some(false))).unwrap();
+        set(&scene.state, &FolderSetting::Reserve(text(" 5 GB "))).unwrap();
+        set(&scene.state, &FolderSetting::Unlocked(Some(false))).unwrap();
         let after = told(&scene);
         assert_eq!(words(&after.copies), ("2", Some("here")));
         assert_eq!(words(&after.reserve), ("5 GB", Some("here")));
         assert_eq!(words(&after.unlocked), ("false", Some("here")));
-        let read = scene.workshop.settings().unwrap();
+        let read = scene.state.settings().unwrap();
         assert_eq!(read.diskreserve, 5_000_000_000);
-        assert!(scene.workshop.take_retry_all(), "what did not fit is tried again");
+        assert!(scene.state.take_retry_all(), "what did not fit is tried again");
 
-        set(&scene.workshop, &FolderSetting::Reserve(None)).unwrap();
-        set(&scene.workshop, &FolderSetting::Unlocked(None)).unwrap();
+        set(&scene.state, &FolderSetting::Reserve(None)).unwrap();
+        set(&scene.state, &FolderSetting::Unlocked(None)).unwrap();
         assert_eq!(told(&scene).reserve, before.reserve);
         assert_eq!(words(&told(&scene).unlocked), ("false", None));
 
-        let git_dir = scene.workshop.annex().git_dir();
+        let git_dir = scene.state.annex().git_dir();
         std::fs::write(git_dir.join("more"), "[annex]\n\tdiskreserve = 9\n").unwrap();
         let config = std::fs::read_to_string(git_dir.join("config")).unwrap();
         std::fs::write(git_dir.join("config"), config + "[include]\n\tpath = more\n").unwrap();
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn what_stands_where_the_folder_was_is_told_nothing() {
         let scene = scene();
-        let top = scene.workshop.annex().work_tree().unwrap().to_owned();
+        let top = scene.state.annex().work_tree().unwrap().to_owned();
         std::fs::rename(&top, top.with_extension("moved")).unwrap();
         annex::init::init(&top, Some("other"), 1_700_000_000).unwrap();
         for setting in [

@@ -11,9 +11,9 @@ use tokio::task::JoinSet;
 
 use super::Ended;
 use crate::Error;
-use crate::linked::Linked;
 use crate::rules::policy;
-use crate::work::Workshop;
+use crate::watched_symlink::WatchedSymlink;
+use crate::work::FolderState;
 
 /// What a changed path is.
 pub(crate) enum Concern {
@@ -36,7 +36,7 @@ pub(crate) struct Watching {
     remotes: BTreeMap<RemoteName, Followed>,
     /// What is mounted in the folder: where, and the number of the mount.
     mounted: BTreeSet<(PathBuf, u64)>,
-    rules: Linked,
+    rules: WatchedSymlink,
 }
 
 /// A remote whose refs are watched.
@@ -48,8 +48,8 @@ struct Followed {
 
 impl Watching {
     /// Begins to watch; `mounts` is what was mounted before that.
-    pub(crate) fn start(workshop: &Workshop, mounts: &[Mount]) -> Result<(Self, Changes), Error> {
-        let (top, git_dir) = (workshop.real().top.clone(), workshop.real().git_dir.clone());
+    pub(crate) fn start(state: &FolderState, mounts: &[Mount]) -> Result<(Self, Changes), Error> {
+        let (top, git_dir) = (state.real().top.clone(), state.real().git_dir.clone());
         let journal = git_dir.join("annex").join("journal");
         annex::Directory::make_below(&git_dir, &journal)?;
         let mut places = git_places(&git_dir);
@@ -65,7 +65,7 @@ impl Watching {
         let mut watching = Self {
             watch,
             work_tree: top,
-            rules: Linked::new(git_dir.join("anabranch").join(policy::FILE)),
+            rules: WatchedSymlink::new(git_dir.join("anabranch").join(policy::FILE)),
             git_dir,
             remotes: BTreeMap::new(),
             mounted: BTreeSet::new(),
@@ -76,7 +76,7 @@ impl Watching {
     }
 
     /// The file with the rules.
-    pub(crate) fn rules(&self) -> &Linked {
+    pub(crate) fn rules(&self) -> &WatchedSymlink {
         &self.rules
     }
 

@@ -8,7 +8,7 @@ use model::{Key, RemoteName, RepoPath, Uuid};
 
 /// Why contents do not travel, which were found damaged, and how many files are kept in several versions.
 #[derive(Debug, Default)]
-pub(crate) struct Setbacks {
+pub(crate) struct Failures {
     /// The last content that failed each way.
     reasons: BTreeMap<(RemoteName, Direction), Failed>,
     damaged: BTreeMap<(Key, Uuid), Damage>,
@@ -34,7 +34,7 @@ pub(crate) struct Damage {
     pub(crate) have: BTreeSet<Uuid>,
 }
 
-impl Setbacks {
+impl Failures {
     /// A transfer ended: the last reason for which something could not be transferred stands until that content was, or is
     /// not wanted there any more.
     pub(crate) fn transferred(
@@ -164,7 +164,7 @@ mod tests {
     use assistant::{Direction, Outcome};
     use model::{Key, RemoteName, RepoPath, Uuid};
 
-    use super::{Damage, Setbacks};
+    use super::{Damage, Failures};
 
     fn key() -> Key {
         Key::parse(b"SHA256E-s1--a").unwrap()
@@ -188,11 +188,11 @@ mod tests {
             (Key::parse(b"SHA256E-s1--b").unwrap(), &nobody, &nobody, &open, true),
         ];
         for (wished, want, have, barred, lacks) in cases {
-            let mut setbacks = Setbacks::default();
-            setbacks.transferred(&way.0, way.1, &place(), &[(key(), full.clone())]);
-            setbacks.wished(&wished, want, have, barred);
+            let mut failures = Failures::default();
+            failures.transferred(&way.0, way.1, &place(), &[(key(), full.clone())]);
+            failures.wished(&wished, want, have, barred);
             assert_eq!(
-                setbacks.lacks_room(&way.0, way.1),
+                failures.lacks_room(&way.0, way.1),
                 lacks,
                 "{wished} {want:?} {have:?} {barred:?}"
             );
@@ -202,10 +202,10 @@ mod tests {
     #[test]
     fn the_last_reason_stands_until_that_content_goes_that_way() {
         let remote = RemoteName::parse("drive").unwrap();
-        let mut setbacks = Setbacks::default();
+        let mut failures = Failures::default();
         let mut ended = |outcomes: &[(Key, Outcome)]| {
-            setbacks.transferred(&remote, Direction::Send, &place(), outcomes);
-            setbacks.reason(&remote, Direction::Send).map(str::to_owned)
+            failures.transferred(&remote, Direction::Send, &place(), outcomes);
+            failures.reason(&remote, Direction::Send).map(str::to_owned)
         };
         let full = Outcome::Full("no room".to_owned());
         let other = Key::parse(b"SHA256E-s1--b").unwrap();
@@ -213,13 +213,13 @@ mod tests {
         assert_eq!(ended(&[(other, Outcome::Stored)]).as_deref(), Some("no room"));
         assert_eq!(ended(&[(key(), Outcome::Away)]).as_deref(), Some("no room"));
         assert_eq!(ended(&[(key(), Outcome::Stored)]), None);
-        assert_eq!(setbacks.reasons_to_get().count(), 0);
+        assert_eq!(failures.reasons_to_get().count(), 0);
     }
 
     #[test]
     fn room_is_lacking_until_that_content_finds_it() {
         let remote = RemoteName::parse("drive").unwrap();
-        let mut setbacks = Setbacks::default();
+        let mut failures = Failures::default();
         let steps = [
             (Outcome::Failed("refused".to_owned()), false),
             (Outcome::Full("no room".to_owned()), true),
@@ -227,9 +227,9 @@ mod tests {
             (Outcome::Stored, false),
         ];
         for (outcome, lacks) in steps {
-            setbacks.transferred(&remote, Direction::Send, &place(), &[(key(), outcome)]);
-            assert_eq!(setbacks.lacks_room(&remote, Direction::Send), lacks);
-            assert!(!setbacks.lacks_room(&remote, Direction::Get));
+            failures.transferred(&remote, Direction::Send, &place(), &[(key(), outcome)]);
+            assert_eq!(failures.lacks_room(&remote, Direction::Send), lacks);
+            assert!(!failures.lacks_room(&remote, Direction::Get));
         }
     }
 
@@ -245,14 +245,14 @@ mod tests {
             (vec![], &without, &without, 0),
         ];
         for (paths, had, have, left) in cases {
-            let mut setbacks = Setbacks::default();
+            let mut failures = Failures::default();
             let damage = Damage {
                 path: path.clone(),
                 have: with.clone(),
             };
-            setbacks.found_damaged(&key(), &place, damage);
-            setbacks.observed(&key(), &paths, had, have);
-            assert_eq!(setbacks.damaged().count(), left);
+            failures.found_damaged(&key(), &place, damage);
+            failures.observed(&key(), &paths, had, have);
+            assert_eq!(failures.damaged().count(), left);
         }
     }
 }

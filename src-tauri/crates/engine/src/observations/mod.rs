@@ -10,10 +10,10 @@
 
 mod failures;
 mod offer;
-mod precedence;
+mod priorities;
 mod reading;
+mod retries;
 mod schema;
-mod setbacks;
 mod update;
 
 use std::cell::Cell;
@@ -26,11 +26,11 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::clock::wall_clock;
 
-pub(crate) use failures::Failures;
-pub(crate) use precedence::{Cancelled, Precedence};
+pub(crate) use failures::{Damage, Failures};
+pub(crate) use priorities::{Cancelled, Priorities};
 pub(crate) use reading::{Line, Reader};
-pub(crate) use setbacks::{Damage, Setbacks};
-pub(crate) use update::{Touched, Update, Wishes};
+pub(crate) use retries::Retries;
+pub(crate) use update::{Demand, Touched, Update};
 
 /// The observations of one repository.
 pub(crate) struct Observations {

@@ -4,7 +4,7 @@ use assistant::{Candidate, Lot};
 use model::{Key, Timestamp, Uuid};
 use rusqlite::OptionalExtension;
 
-use super::{Failures, Precedence, Reader, Result};
+use super::{Priorities, Reader, Result, Retries};
 
 impl Reader {
     /// The keys that could be transferred now: what the user put first, then small before large, recent before old, for
@@ -15,13 +15,13 @@ impl Reader {
         lots: &[Lot],
         limit: usize,
         now: Timestamp,
-        precedence: &Precedence,
-        failures: &Failures,
+        priorities: &Priorities,
+        retries: &Retries,
     ) -> Result<(Vec<Candidate>, Option<Timestamp>)> {
         let each = (limit / lots.len().max(1)).max(256);
-        let mut candidates = self.firsts(lots, now, precedence, failures)?;
+        let mut candidates = self.firsts(lots, now, priorities, retries)?;
         // A content is got once, from the first of several holders; it is sent to each that lacks it.
-        let firsts = precedence.firsts().map(|(to, key)| (to.clone(), key.clone()));
+        let firsts = priorities.firsts().map(|(to, key)| (to.clone(), key.clone()));
         let mut offered: BTreeSet<(Uuid, Key)> = firsts.collect();
         // Without a limit: how many are held back only a look at them tells.
         let mut query = self.db.prepare_cached(
@@ -29,7 +29,7 @@ impl Reader {
              ORDER BY size >= 1048576, id DESC",
         )?;
         for lot in lots {
-            let has_failed = failures.held(&lot.source, &lot.destination, now);
+            let has_failed = retries.held(&lot.source, &lot.destination, now);
             let mut rows = query.query([lot.class.0])?;
             let mut found = 0;
             while found < each
@@ -38,7 +38,7 @@ impl Reader {
                 let Ok(key) = Key::parse(row.get_ref(0)?.as_blob()?) else {
                     continue;
                 };
-                if has_failed(&key) || precedence.held_until(&lot.destination, &key, now).is_some() {
+                if has_failed(&key) || priorities.held_until(&lot.destination, &key, now).is_some() {
                     continue;
                 }
                 found += 1;
@@ -51,7 +51,7 @@ impl Reader {
         // Stable: among contents of one kind, the order of lots and of the query stays.
         candidates.sort_by_key(|candidate| (!candidate.is_first, !candidate.is_first && candidate.size >= 1 << 20));
         candidates.truncate(limit);
-        let both = failures.next_retry(now).into_iter().chain(precedence.next_release(now));
+        let both = retries.next_retry(now).into_iter().chain(priorities.next_release(now));
         Ok((candidates, both.min()))
     }
 
@@ -60,12 +60,12 @@ impl Reader {
         &self,
         lots: &[Lot],
         now: Timestamp,
-        precedence: &Precedence,
-        failures: &Failures,
+        priorities: &Priorities,
+        retries: &Retries,
     ) -> Result<Vec<Candidate>> {
         let mut candidates = Vec::new();
         let mut find = self.db.prepare_cached("SELECT class, size FROM keys WHERE key = ?1")?;
-        for (destination, key) in precedence.firsts() {
+        for (destination, key) in priorities.firsts() {
             let found = find.query_row([key.as_bytes()], |row| {
                 Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
             });
@@ -76,7 +76,7 @@ impl Reader {
                 .iter()
                 .filter(|lot| lot.class.0 == class && lot.destination == *destination)
             {
-                if !failures.held(&lot.source, &lot.destination, now)(key) {
+                if !retries.held(&lot.source, &lot.destination, now)(key) {
                     candidates.push(candidate(lot, key.clone(), size, true));
                     break;
                 }

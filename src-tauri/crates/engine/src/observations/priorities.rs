@@ -9,7 +9,7 @@ use model::{Key, RepoPath, Timestamp, Uuid};
 
 /// What the user said, each by where the content goes. Cheap to clone: whoever looks at it for long keeps nobody waiting.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Precedence {
+pub(crate) struct Priorities {
     /// The last that was asked for comes first. Each with when that was.
     firsts: Vec<(Uuid, Key, Timestamp)>,
     cancelled: Vec<Cancelled>,
@@ -29,7 +29,7 @@ pub(crate) struct Cancelled {
     pub(crate) shown: u64,
 }
 
-impl Precedence {
+impl Priorities {
     /// Lets a content go before all others, also if it was cancelled before.
     pub(crate) fn put_first(&mut self, destination: &Uuid, key: &Key, now: Timestamp) {
         self.forget(key, |of| of == destination);
@@ -122,7 +122,7 @@ mod tests {
     use contract::Held;
     use model::{Key, RepoPath, Timestamp, Uuid};
 
-    use super::{Cancelled, Precedence};
+    use super::{Cancelled, Priorities};
 
     fn key(name: &str) -> Key {
         Key::parse(format!("SHA256E-s1--{name}").as_bytes()).unwrap()
@@ -133,8 +133,8 @@ mod tests {
     }
 
     /// Cancels these on their way to `a`, at 50 and until 100.
-    fn cancel(precedence: &mut Precedence, names: &[&str]) {
-        precedence.hold(Cancelled {
+    fn cancel(priorities: &mut Priorities, names: &[&str]) {
+        priorities.hold(Cancelled {
             destination: uuid("a"),
             keys: std::sync::Arc::new(names.iter().map(|name| key(name)).collect()),
             asked_at: Timestamp(50),
@@ -145,31 +145,31 @@ mod tests {
 
     #[test]
     fn what_was_said_last_holds() {
-        let mut precedence = Precedence::default();
-        precedence.put_first(&uuid("a"), &key("x"), Timestamp(50));
-        precedence.put_first(&uuid("a"), &key("y"), Timestamp(50));
-        precedence.put_first(&uuid("b"), &key("x"), Timestamp(50));
-        precedence.put_first(&uuid("a"), &key("x"), Timestamp(50));
-        let firsts = precedence.firsts().map(|(of, key)| format!("{of}{}", key.name()));
+        let mut priorities = Priorities::default();
+        priorities.put_first(&uuid("a"), &key("x"), Timestamp(50));
+        priorities.put_first(&uuid("a"), &key("y"), Timestamp(50));
+        priorities.put_first(&uuid("b"), &key("x"), Timestamp(50));
+        priorities.put_first(&uuid("a"), &key("x"), Timestamp(50));
+        let firsts = priorities.firsts().map(|(of, key)| format!("{of}{}", key.name()));
         assert_eq!(firsts.collect::<Vec<_>>(), ["ax", "bx", "ay"]);
-        cancel(&mut precedence, &["x", "z"]);
-        assert!(!precedence.is_first(&uuid("a"), &key("x")) && precedence.is_first(&uuid("b"), &key("x")));
-        let until = |precedence: &Precedence, of: &str| precedence.held_until(&uuid(of), &key("x"), Timestamp(99));
-        assert_eq!(until(&precedence, "a"), Some(Timestamp(100)));
-        assert_eq!(until(&precedence, "b"), None);
-        precedence.put_first(&uuid("a"), &key("x"), Timestamp(50));
-        assert_eq!(until(&precedence, "a"), None);
-        let held = |precedence: &Precedence, now| precedence.held(&uuid("a"), Timestamp(now));
-        assert_eq!(held(&precedence, 99), Some(Held { files: 1, until: 1100 }));
+        cancel(&mut priorities, &["x", "z"]);
+        assert!(!priorities.is_first(&uuid("a"), &key("x")) && priorities.is_first(&uuid("b"), &key("x")));
+        let until = |priorities: &Priorities, of: &str| priorities.held_until(&uuid(of), &key("x"), Timestamp(99));
+        assert_eq!(until(&priorities, "a"), Some(Timestamp(100)));
+        assert_eq!(until(&priorities, "b"), None);
+        priorities.put_first(&uuid("a"), &key("x"), Timestamp(50));
+        assert_eq!(until(&priorities, "a"), None);
+        let held = |priorities: &Priorities, now| priorities.held(&uuid("a"), Timestamp(now));
+        assert_eq!(held(&priorities, 99), Some(Held { files: 1, until: 1100 }));
         assert_eq!(
-            (held(&precedence, 100), precedence.next_release(Timestamp(100))),
+            (held(&priorities, 100), priorities.next_release(Timestamp(100))),
             (None, None)
         );
-        precedence.release_all(Timestamp(51));
-        assert_eq!(held(&precedence, 99), None);
-        cancel(&mut precedence, &["x"]);
+        priorities.release_all(Timestamp(51));
+        assert_eq!(held(&priorities, 99), None);
+        cancel(&mut priorities, &["x"]);
         assert_eq!(
-            held(&precedence, 99),
+            held(&priorities, 99),
             None,
             "it was cancelled before, and has just ended"
         );
@@ -178,12 +178,12 @@ mod tests {
     /// A transfer takes a moment to end, in which the user may think better of it.
     #[test]
     fn what_was_put_first_after_it_was_cancelled_is_not_held_back() {
-        let mut precedence = Precedence::default();
-        precedence.put_first(&uuid("a"), &key("x"), Timestamp(51));
-        precedence.put_first(&uuid("a"), &key("y"), Timestamp(50));
-        cancel(&mut precedence, &["x", "y"]);
-        assert!(precedence.is_first(&uuid("a"), &key("x")) && !precedence.is_first(&uuid("a"), &key("y")));
-        let held = precedence.held(&uuid("a"), Timestamp(60));
+        let mut priorities = Priorities::default();
+        priorities.put_first(&uuid("a"), &key("x"), Timestamp(51));
+        priorities.put_first(&uuid("a"), &key("y"), Timestamp(50));
+        cancel(&mut priorities, &["x", "y"]);
+        assert!(priorities.is_first(&uuid("a"), &key("x")) && !priorities.is_first(&uuid("a"), &key("y")));
+        let held = priorities.held(&uuid("a"), Timestamp(60));
         assert_eq!(held.map(|held| held.files), Some(1));
     }
 
@@ -197,13 +197,13 @@ mod tests {
             (&[], &b, true),
         ];
         for (paths, have, is_over) in cases {
-            let mut precedence = Precedence::default();
-            cancel(&mut precedence, &["x"]);
-            precedence.put_first(&uuid("a"), &key("y"), Timestamp(50));
-            precedence.observed(&key("y"), paths, have);
-            assert_eq!(precedence.firsts().next().is_none(), is_over);
-            precedence.observed(&key("x"), paths, have);
-            assert_eq!(precedence.is_empty(), is_over);
+            let mut priorities = Priorities::default();
+            cancel(&mut priorities, &["x"]);
+            priorities.put_first(&uuid("a"), &key("y"), Timestamp(50));
+            priorities.observed(&key("y"), paths, have);
+            assert_eq!(priorities.firsts().next().is_none(), is_over);
+            priorities.observed(&key("x"), paths, have);
+            assert_eq!(priorities.is_empty(), is_over);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which keys failed to transfer. Forgotten when the program ends: the next start tries everything again.
+//! Which keys failed to transfer, and when they are retried. Forgotten when the program ends: the next start tries everything again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use model::{Key, Timestamp, Uuid};
 
 /// The keys that failed to transfer, by the repositories that they were to come from and go to.
 #[derive(Debug, Default)]
-pub(crate) struct Failures(BTreeMap<(Uuid, Uuid), BTreeMap<Key, Failure>>);
+pub(crate) struct Retries(BTreeMap<(Uuid, Uuid), BTreeMap<Key, Failure>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Failure {
@@ -16,7 +16,7 @@ struct Failure {
     retry_at: Timestamp,
 }
 
-impl Failures {
+impl Retries {
     /// Counts a failure. `retry_after` says how long to hold the key back, given how many times in a row it has failed.
     pub(crate) fn note(
         &mut self,

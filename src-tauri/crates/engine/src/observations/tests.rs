@@ -6,16 +6,16 @@ use assistant::{Direction, Lot};
 use model::{Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 
 use super::schema::{self, WEEK};
-use super::{Cancelled, Described, Failures, Observations, Precedence, Reader, Wishes};
+use super::{Cancelled, Demand, Described, Observations, Priorities, Reader, Retries};
 
 fn set(names: &[&str]) -> BTreeSet<Uuid> {
     names.iter().map(|name| Uuid::parse(name).unwrap()).collect()
 }
 
-fn wanted(by: &[&str]) -> Wishes {
-    Wishes {
+fn wanted(by: &[&str]) -> Demand {
+    Demand {
         want: set(by),
-        ..Wishes::default()
+        ..Demand::default()
     }
 }
 
@@ -63,16 +63,16 @@ fn lots(reader: &Reader) -> Vec<Lot> {
 /// What could be transferred of the observations in a directory.
 struct Asking<'a> {
     directory: &'a Path,
-    precedence: Precedence,
-    failures: Failures,
+    priorities: Priorities,
+    retries: Retries,
 }
 
 impl<'a> Asking<'a> {
     fn of(directory: &'a Path) -> Self {
         Self {
             directory,
-            precedence: Precedence::default(),
-            failures: Failures::default(),
+            priorities: Priorities::default(),
+            retries: Retries::default(),
         }
     }
 
@@ -82,7 +82,7 @@ impl<'a> Asking<'a> {
 
     fn ordered(&self, now: u64, limit: usize) -> (Vec<String>, Option<Timestamp>) {
         let reader = Reader::open(self.directory).unwrap();
-        let offer = reader.offer(&lots(&reader), limit, Timestamp(now), &self.precedence, &self.failures);
+        let offer = reader.offer(&lots(&reader), limit, Timestamp(now), &self.priorities, &self.retries);
         let (candidates, retry_at) = offer.unwrap();
         let names = candidates.iter().map(|candidate| candidate.key.name().to_string());
         (names.collect(), retry_at)
@@ -91,7 +91,7 @@ impl<'a> Asking<'a> {
     /// A content failed on its way to the remote.
     fn fail(&mut self, key: &Key, now: u64, retry_after: impl Fn(u32) -> Duration) {
         let (source, destination) = (Uuid::parse("a").unwrap(), Uuid::parse("b").unwrap());
-        self.failures
+        self.retries
             .note(key, (&source, &destination), Timestamp(now), retry_after);
     }
 }
@@ -192,7 +192,7 @@ fn a_failure_holds_its_key_back_until_its_time_or_until_the_remote_is_back() {
         ["old", "large"],
         "the second failure holds it back for longer"
     );
-    asking.failures.forget_repository(&Uuid::parse("b").unwrap());
+    asking.retries.forget_repository(&Uuid::parse("b").unwrap());
     assert_eq!(asking.offered(3500), ["new", "old", "large"]);
 }
 
@@ -203,23 +203,23 @@ fn what_the_user_put_first_is_offered_first_and_what_was_cancelled_when_its_time
     let mut asking = Asking::of(directory.path());
     let there = Uuid::parse("b").unwrap();
     asking
-        .precedence
+        .priorities
         .put_first(&there, &key(2 << 20, "large"), Timestamp(0));
     asking
-        .precedence
+        .priorities
         .put_first(&Uuid::parse("elsewhere").unwrap(), &key(5, "old"), Timestamp(0));
     assert_eq!(asking.ordered(0, 100).0, ["large", "new", "old"]);
-    asking.precedence.put_first(&there, &key(5, "old"), Timestamp(0));
+    asking.priorities.put_first(&there, &key(5, "old"), Timestamp(0));
     assert_eq!(asking.ordered(0, 2).0, ["old", "large"], "the last that was asked for");
 
     asking.fail(&key(5, "old"), 0, |_| Duration::from_secs(9));
     assert_eq!(asking.ordered(0, 100).0, ["large", "new"]);
-    asking.failures.forget_key(&key(5, "old"), &Uuid::parse("a").unwrap());
+    asking.retries.forget_key(&key(5, "old"), &Uuid::parse("a").unwrap());
     assert_eq!(asking.ordered(0, 100).0, ["large", "new"], "it is not to come here");
-    asking.failures.forget_key(&key(5, "old"), &there);
+    asking.retries.forget_key(&key(5, "old"), &there);
     assert_eq!(asking.ordered(0, 100).0, ["old", "large", "new"]);
 
-    asking.precedence.hold(Cancelled {
+    asking.priorities.hold(Cancelled {
         destination: there.clone(),
         keys: std::sync::Arc::new([key(5, "old"), key(5, "new")].into()),
         asked_at: Timestamp(u64::MAX),
@@ -239,9 +239,9 @@ fn what_the_user_put_first_is_offered_first_and_what_was_cancelled_when_its_time
     }
     update.classify(None, |_| wanted(&["a", "b"])).unwrap();
     update.commit(&Described::default()).unwrap();
-    asking.precedence.put_first(&there, &many[0], Timestamp(0));
+    asking.priorities.put_first(&there, &many[0], Timestamp(0));
     assert_eq!(asking.ordered(0, 1).0, ["many0"]);
-    asking.precedence.hold(Cancelled {
+    asking.priorities.hold(Cancelled {
         destination: there,
         keys: std::sync::Arc::new(many.into_iter().collect()),
         asked_at: Timestamp(u64::MAX),
@@ -287,7 +287,7 @@ fn barred_ways_make_a_class_of_their_own_and_are_read_as_they_were_written() {
     ]);
     let mut update = observations.update().unwrap();
     update.located(&key(5, "old"), set(&["a"])).unwrap();
-    let wishes = Wishes {
+    let wishes = Demand {
         barred: barred.clone(),
         ..wanted(&["a", "b"])
     };

@@ -23,7 +23,7 @@ pub(crate) struct Update<'a> {
 
 /// Who wants a key, and how it may not travel.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Wishes {
+pub(crate) struct Demand {
     pub(crate) want: BTreeSet<Uuid>,
     pub(crate) barred: BTreeSet<(RemoteName, Direction)>,
 }
@@ -147,7 +147,7 @@ impl Update<'_> {
 
     /// Gives each touched key to `wishes`, which says who wants it and how it may not travel, and puts it into its class.
     /// Files whose contents have come to the work tree of `here` are to be filled.
-    pub(crate) fn classify(&mut self, here: Option<&Uuid>, mut wishes: impl FnMut(&Touched) -> Wishes) -> Result<()> {
+    pub(crate) fn classify(&mut self, here: Option<&Uuid>, mut wishes: impl FnMut(&Touched) -> Demand) -> Result<()> {
         for (row, change) in std::mem::take(&mut self.touched) {
             let Some(touched) = self.touched_key(row, change)? else {
                 continue;

@@ -1,10 +1,10 @@
 //! One process: the folders it syncs, its settings, and requests from outside.
 
 mod hosting;
-mod once;
+mod one_shot;
 pub(crate) mod running;
 mod settings;
 
-pub use once::{answer, pause, resume, status, sync, why};
-pub use running::{Door, Engine, runtime};
+pub use one_shot::{answer, pause, resume, status, sync, why};
+pub use running::{Client, Engine, runtime};
 pub use settings::SettingsFile;

@@ -13,8 +13,8 @@ use crate::Error;
 use crate::clock::Clock;
 use crate::folder::socket;
 use crate::folder::{AskedPause, Folder};
-use crate::work::Workshop;
-use crate::work::household::Household;
+use crate::work::FolderState;
+use crate::work::process::Process;
 
 /// Does everything in a folder that can be done now, and says how things are then. An engine that runs there does it. A pause
 /// ends by that.
@@ -66,11 +66,11 @@ pub fn status(path: &Path) -> Result<contract::Folder, Error> {
         Some(other) => Err(unexpected(other)),
         None => {
             let pause = AskedPause::read(&annex).now();
-            let workshop = Workshop::open(annex, Clock::start(), alone())?;
-            workshop.settings()?;
+            let state = FolderState::open(annex, Clock::start(), alone())?;
+            state.settings()?;
             Ok(contract::Folder {
                 pause,
-                ..crate::views::status::unattended(&workshop)
+                ..crate::views::status::unattended(&state)
             })
         }
     }
@@ -85,7 +85,7 @@ pub fn why(file: &Path) -> Result<Why, Error> {
     match socket::ask(&annex, &asked)? {
         Some(Reply::Why(why)) => Ok(why),
         Some(other) => Err(unexpected(other)),
-        None => crate::views::why::why(&Workshop::open(annex, Clock::start(), alone())?, None, &path),
+        None => crate::views::why::why(&FolderState::open(annex, Clock::start(), alone())?, None, &path),
     }
 }
 
@@ -128,8 +128,8 @@ fn find(path: &Path) -> Result<Annex, Error> {
 }
 
 /// A folder that shares nothing with others.
-fn alone() -> Arc<Household> {
-    Arc::new(Household::new())
+fn alone() -> Arc<Process> {
+    Arc::new(Process::new())
 }
 
 fn unexpected(reply: Reply) -> Error {

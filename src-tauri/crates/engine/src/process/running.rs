@@ -45,7 +45,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
 pub struct Engine {
     hosting: JoinHandle<()>,
     stop: watch::Sender<bool>,
-    door: Door,
+    client: Client,
 }
 
 impl Engine {
@@ -62,7 +62,7 @@ impl Engine {
         Ok(Self {
             hosting: tokio::spawn(hosting.run(stopped)),
             stop,
-            door: Door {
+            client: Client {
                 view: ways.view,
                 requests: ways.requests,
                 drives: ways.drives,
@@ -73,18 +73,18 @@ impl Engine {
 
     /// A way to ask the folders, for other parts of this process.
     #[must_use]
-    pub fn door(&self) -> Door {
-        self.door.clone()
+    pub fn client(&self) -> Client {
+        self.client.clone()
     }
 
     /// What can be seen now.
     pub async fn status(&self) -> Status {
-        self.door.status().await
+        self.client.status().await
     }
 
     /// Waits until the status may have changed.
     pub async fn changed(&mut self) {
-        self.door.changed().await;
+        self.client.changed().await;
     }
 
     /// Stops all folders. What is under way is waited for, but no longer than ten seconds: a hook or a filter of somebody's may
@@ -99,14 +99,14 @@ impl Engine {
 /// A way to ask the folders of an [`Engine`] from anywhere in its process. Clones ask the same folders; when the engine
 /// has stopped, all of them say so.
 #[derive(Clone)]
-pub struct Door {
+pub struct Client {
     view: watch::Receiver<View>,
     requests: mpsc::UnboundedSender<Asked>,
     drives: Drives,
     changed: watch::Receiver<()>,
 }
 
-impl Door {
+impl Client {
     /// What can be seen now.
     pub async fn status(&self) -> Status {
         let view = self.view().await;
@@ -161,8 +161,8 @@ impl Door {
             Request::UseDrive { drive, folder, purpose } => self.use_drive(&drive, &folder, purpose).await,
             Request::Eject { drive } => {
                 let kept = || {
-                    let door = self.clone();
-                    async move { door.kept().await }
+                    let client = self.clone();
+                    async move { client.kept().await }
                 };
                 self.drives.eject(&drive, kept, self.changed.clone()).await
             }
@@ -262,22 +262,22 @@ mod tests {
         crate::init(&path, Some("photos")).unwrap();
         runtime().unwrap().block_on(async {
             let engine = Engine::start(std::slice::from_ref(&path), None).unwrap();
-            let door = engine.door();
-            let folder = door.status().await.folders.remove(0).path;
+            let client = engine.client();
+            let folder = client.status().await.folders.remove(0).path;
             assert_eq!(folder, path.to_str().unwrap());
 
-            assert_eq!(door.ask(&folder, Command::Pause { until: None }).await, Reply::Done);
-            let synced = door.ask(&folder, Command::Status).await;
+            assert_eq!(client.ask(&folder, Command::Pause { until: None }).await, Reply::Done);
+            let synced = client.ask(&folder, Command::Status).await;
             assert!(matches!(synced, Reply::Status(shown) if shown.path == folder));
             let states = |status: Status| status.folders.iter().map(|folder| folder.state).collect::<Vec<_>>();
             assert!(matches!(
-                states(door.status().await)[..],
+                states(client.status().await)[..],
                 [State::Paused | State::Stopped]
             ));
 
-            let elsewhere = door.ask("/somewhere/else", Command::Sync).await;
+            let elsewhere = client.ask("/somewhere/else", Command::Sync).await;
             assert!(matches!(elsewhere, Reply::Refused(why) if why.contains("/somewhere/else")));
-            let unasked = door
+            let unasked = client
                 .ask(
                     &folder,
                     Command::Answer {
@@ -289,8 +289,8 @@ mod tests {
             assert!(matches!(unasked, Reply::Refused(_)), "no question was open");
 
             engine.stop().await;
-            assert!(matches!(door.ask(&folder, Command::Resume).await, Reply::Refused(_)));
-            assert_eq!(door.status().await.folders, []);
+            assert!(matches!(client.ask(&folder, Command::Resume).await, Reply::Refused(_)));
+            assert_eq!(client.status().await.folders, []);
         });
     }
 }

@@ -2,4 +2,4 @@
 
 pub(crate) mod configured;
 pub(crate) mod policy;
-pub(crate) mod wishes;
+pub(crate) mod preferred_content;

@@ -17,11 +17,11 @@ use surroundings::Why;
 
 use crate::observations::Damage;
 use crate::rules::policy;
-use crate::rules::wishes;
+use crate::rules::preferred_content;
 use crate::views::contacts::contact;
 use crate::words::files;
 use crate::work::trust::is_counted;
-use crate::work::{Underway, Workshop};
+use crate::work::{FolderState, Underway};
 use notes::notes;
 use problems::problems;
 
@@ -29,27 +29,27 @@ use problems::problems;
 const NAMED: usize = 9;
 
 /// The status of a folder with a running engine.
-pub(crate) fn of_folder(assistant: &Assistant, workshop: &Workshop, pause: Option<Pause>) -> Folder {
-    let mut folder = unattended(workshop);
+pub(crate) fn of_folder(assistant: &Assistant, state: &FolderState, pause: Option<Pause>) -> Folder {
+    let mut folder = unattended(state);
     folder.pause = pause;
-    folder.transfers = workshop.transfers.all().iter().map(progress).collect();
-    let asked = assistant.questions().first().map(|asked| question(asked, workshop));
-    folder.question = asked.or_else(|| workshop.remotes.asks_about().map(|place| place.question()));
-    folder.problems = problems(assistant, workshop);
-    folder.damaged = workshop.setbacks().damaged().map(|_| 1).sum();
-    folder.conflicts = workshop.setbacks().conflicts();
-    if let Some(facts) = workshop.known_facts() {
-        let configured = workshop.configured();
+    folder.transfers = state.transfers.all().iter().map(progress).collect();
+    let asked = assistant.questions().first().map(|asked| question(asked, state));
+    folder.question = asked.or_else(|| state.remotes.asks_about().map(|place| place.question()));
+    folder.problems = problems(assistant, state);
+    folder.damaged = state.failures().damaged().map(|_| 1).sum();
+    folder.conflicts = state.failures().conflicts();
+    if let Some(facts) = state.known_facts() {
+        let configured = state.configured();
         let copies = configured.copies(&facts);
         let few = |class: &&Class| has_few_copies(class, copies, &facts);
         folder.few_copies = assistant.classes().iter().filter(few).map(|class| class.keys).sum();
         folder.settings = Some(configured.told(&facts));
     }
-    folder.places = places(assistant, workshop);
-    folder.held = held_here(assistant, workshop);
-    folder.full = full(assistant, workshop, &folder);
-    folder.waiting = waiting(assistant, workshop, &folder);
-    folder.notes = notes(workshop);
+    folder.places = places(assistant, state);
+    folder.held = held_here(assistant, state);
+    folder.full = full(assistant, state, &folder);
+    folder.waiting = waiting(assistant, state, &folder);
+    folder.notes = notes(state);
     let classes = assistant.classes();
     folder.keys = classes
         .iter()
@@ -98,13 +98,13 @@ pub(crate) fn place(annex: &Annex) -> String {
 }
 
 /// What can be said without an engine.
-pub(crate) fn unattended(workshop: &Workshop) -> Folder {
-    let annex = workshop.annex();
+pub(crate) fn unattended(state: &FolderState) -> Folder {
+    let annex = state.annex();
     Folder {
         uuid: annex.uuid().to_string(),
-        description: workshop.description(annex.uuid()),
+        description: state.description(annex.uuid()),
         headline: "no engine runs here; start one with 'anabranch run'".to_owned(),
-        recent: workshop.log.recent(),
+        recent: state.log.recent(),
         ..Folder::at(place(annex))
     }
 }
@@ -157,7 +157,7 @@ pub(crate) fn name_of_question(question: &Question) -> String {
     }
 }
 
-fn question(question: &Question, workshop: &Workshop) -> contract::Question {
+fn question(question: &Question, state: &FolderState) -> contract::Question {
     let id = name_of_question(question);
     match question {
         Question::ManyDeleted(deletions) => contract::Question {
@@ -168,7 +168,7 @@ fn question(question: &Question, workshop: &Workshop) -> contract::Question {
         },
         Question::Unverified(remote) => contract::Question {
             id,
-            text: unverified(remote, workshop),
+            text: unverified(remote, state),
             yes: "It is the right place".to_owned(),
             no: "Remove it from this folder".to_owned(),
         },
@@ -185,8 +185,8 @@ fn question(question: &Question, workshop: &Workshop) -> contract::Question {
 }
 
 /// Which special remote git-annex enabled, and what that keeps from going on.
-fn unverified(name: &RemoteName, workshop: &Workshop) -> String {
-    let remotes = workshop.remotes.settings();
+fn unverified(name: &RemoteName, state: &FolderState) -> String {
+    let remotes = state.remotes.settings();
     let remote = remotes.get(name);
     let (kind, place) = match remote.map(|remote| &remote.address) {
         Some(Address::Special { kind, place }) => (kind.as_ref(), place.as_ref()),
@@ -225,10 +225,10 @@ fn deleted_elsewhere(deletions: &Deletions) -> String {
     )
 }
 
-fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
-    let settings = workshop.remotes.settings();
+fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
+    let settings = state.remotes.settings();
     let views: Vec<RemoteView<'_>> = assistant.remotes().collect();
-    let facts = workshop.known_facts();
+    let facts = state.known_facts();
     let place = |(name, settings): (&model::RemoteName, &RemoteSettings)| {
         let view = views.iter().find(|view| view.name == name);
         let uuid = settings.uuid.as_ref();
@@ -243,34 +243,34 @@ fn places(assistant: &Assistant, workshop: &Workshop) -> Vec<Place> {
         let wants = view.map_or(0, |_| lacking().map(|class| class.keys).sum());
         Place {
             name: name.to_string(),
-            contact: view.map_or_else(|| unsupported(settings, workshop), contact),
+            contact: view.map_or_else(|| unsupported(settings, state), contact),
             has_commits: view.is_none_or(|view| !view.lacks_heads),
             takes_nothing: takes_nothing(settings)
-                .or_else(|| kept_by_rules(workshop, &settings.name))
+                .or_else(|| kept_by_rules(state, &settings.name))
                 .map(|why| format!("no contents are sent to it: {why}")),
             wants,
             wants_bytes: view.map_or(0, |_| lacking().map(|class| class.bytes).sum()),
-            checked: uuid.and_then(|uuid| workshop.checked(uuid)),
+            checked: uuid.and_then(|uuid| state.checked(uuid)),
             keeps: uuid
-                .filter(|_| workshop.supports(settings))
+                .filter(|_| state.supports(settings))
                 .zip(facts.as_deref())
-                .map(|(uuid, facts)| wishes::told(facts, uuid)),
-            held: uuid.and_then(|uuid| held(workshop, uuid, wants)),
+                .map(|(uuid, facts)| preferred_content::told(facts, uuid)),
+            held: uuid.and_then(|uuid| held(state, uuid, wants)),
         }
     };
     settings.iter().map(place).collect()
 }
 
 /// What was cancelled of so many contents that a repository wants and lacks.
-fn held(workshop: &Workshop, uuid: &Uuid, wants: u64) -> Option<Held> {
-    let held = workshop.precedence().held(uuid, workshop.clock.now())?;
+fn held(state: &FolderState, uuid: &Uuid, wants: u64) -> Option<Held> {
+    let held = state.priorities().held(uuid, state.clock.now())?;
     let files = held.files.min(wants);
     (files > 0).then_some(Held { files, ..held })
 }
 
-fn held_here(assistant: &Assistant, workshop: &Workshop) -> Option<Held> {
-    let lacking = assistant.classes().iter().filter(|class| is_lacking(class, workshop));
-    held(workshop, workshop.annex().uuid(), lacking.map(|class| class.keys).sum())
+fn held_here(assistant: &Assistant, state: &FolderState) -> Option<Held> {
+    let lacking = assistant.classes().iter().filter(|class| is_lacking(class, state));
+    held(state, state.annex().uuid(), lacking.map(|class| class.keys).sum())
 }
 
 /// True if somebody wants the contents and there are fewer copies than are to be kept. Only repositories that are trusted
@@ -282,37 +282,37 @@ pub(crate) fn has_few_copies(class: &Class, copies: u32, facts: &Facts) -> bool 
 }
 
 /// What has no room for contents that are wanted there.
-fn full(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<String> {
+fn full(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<String> {
     let lacks_room = |place: &Place, direction| {
-        RemoteName::parse(&place.name).is_some_and(|name| workshop.setbacks().lacks_room(&name, direction))
+        RemoteName::parse(&place.name).is_some_and(|name| state.failures().lacks_room(&name, direction))
     };
     let sending = folder.places.iter().filter(|place| place.wants > 0);
     let sending = sending.filter(|place| lacks_room(place, Direction::Send));
     let mut full: Vec<String> = sending.map(|place| place.name.clone()).collect();
     let mut places = folder.places.iter();
     if places.any(|place| lacks_room(place, Direction::Get))
-        && assistant.classes().iter().any(|class| is_lacking(class, workshop))
+        && assistant.classes().iter().any(|class| is_lacking(class, state))
     {
         full.push(folder.path.clone());
     }
     full
 }
 
-pub(crate) fn unsupported(settings: &RemoteSettings, workshop: &Workshop) -> Contact {
-    if !workshop.rules().policy.allows_git(&settings.name) {
+pub(crate) fn unsupported(settings: &RemoteSettings, state: &FolderState) -> Contact {
+    if !state.rules().policy.allows_git(&settings.name) {
         return Contact::Unsupported("a rule says that nothing is exchanged with it".to_owned());
     }
     Contact::Unsupported(match settings.sync {
         false => "annex-sync is off for it".to_owned(),
-        true => workshop
+        true => state
             .unusable(settings)
             .unwrap_or_else(|| "annex-private is set for it".to_owned()),
     })
 }
 
 /// Why no contents are sent to a place, if the rules let none through.
-fn kept_by_rules(workshop: &Workshop, name: &RemoteName) -> Option<&'static str> {
-    let rules = workshop.rules();
+fn kept_by_rules(state: &FolderState, name: &RemoteName) -> Option<&'static str> {
+    let rules = state.rules();
     let why = match rules.mistake {
         Some(_) => "the rules cannot be read",
         None => "a rule says so",
@@ -333,10 +333,10 @@ pub(crate) fn takes_nothing(settings: &RemoteSettings) -> Option<&'static str> {
 }
 
 /// Why the last try to send to a place failed, if it did; to follow a sentence.
-fn because(workshop: &Workshop, name: &str) -> String {
+fn because(state: &FolderState, name: &str) -> String {
     let why = RemoteName::parse(name).and_then(|name| {
-        let setbacks = workshop.setbacks();
-        setbacks.reason(&name, Direction::Send).map(|why| format!(": {why}"))
+        let failures = state.failures();
+        failures.reason(&name, Direction::Send).map(|why| format!(": {why}"))
     });
     why.unwrap_or_default()
 }
@@ -366,7 +366,7 @@ fn cancelled(held: Held) -> String {
 }
 
 /// Why something is still waiting, one sentence each. Empty if and only if everything is in step.
-fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<String> {
+fn waiting(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<String> {
     let mut reasons = Vec::new();
     for place in &folder.places {
         let name = &place.name;
@@ -392,20 +392,20 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
                 reasons.push(format!(
                     "{} for {name} {are} not there yet{}{}",
                     files(wants),
-                    because(workshop, name),
+                    because(state, name),
                     held.unwrap_or_default()
                 ));
             }
         }
     }
-    let reached: BTreeSet<Uuid> = workshop
+    let reached: BTreeSet<Uuid> = state
         .remotes
         .reached()
         .values()
         .map(|remote| remote.uuid().clone())
         .collect();
-    for class in assistant.classes().iter().filter(|class| is_lacking(class, workshop)) {
-        let holders: Vec<String> = class.have.iter().map(|uuid| workshop.description(uuid)).collect();
+    for class in assistant.classes().iter().filter(|class| is_lacking(class, state)) {
+        let holders: Vec<String> = class.have.iter().map(|uuid| state.description(uuid)).collect();
         reasons.push(if class.have.is_empty() {
             format!("{} whose content nobody is known to have", files(class.keys))
         } else if class.have.is_disjoint(&reached) {
@@ -414,15 +414,15 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
                 files(class.keys),
                 holders.join(", ")
             )
-        } else if !gives(workshop, class) {
+        } else if !gives(state, class) {
             format!(
                 "{} that only {} has, from where git's settings let no contents come (annex-ignore or annex-pull)",
                 files(class.keys),
                 holders.join(", ")
             )
         } else {
-            let setbacks = workshop.setbacks();
-            let mut failed = setbacks.reasons_to_get().map(|(name, why)| format!("{name}: {why}"));
+            let failures = state.failures();
+            let mut failed = failures.reasons_to_get().map(|(name, why)| format!("{name}: {why}"));
             let why = failed.next().map(|why| format!("; from {why}")).unwrap_or_default();
             match class.keys {
                 1 => format!("1 file that has not arrived yet{why}"),
@@ -439,7 +439,7 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
         .filter(|view| view.unfetched && matches!(view.reach, Some(Reach::Here(_))));
     reasons.extend(unmerged.map(|view| format!("the changes of {} could not be fetched yet", view.name)));
     for view in assistant.remotes() {
-        let branches = workshop.remotes.other_branch(view.name);
+        let branches = state.remotes.other_branch(view.name);
         reasons.extend(branches.map(|branches| other_branch(&branches, view.name.as_str())));
     }
     // A pause has cut off the taking in of others.
@@ -456,25 +456,25 @@ fn waiting(assistant: &Assistant, workshop: &Workshop, folder: &Folder) -> Vec<S
 }
 
 /// True if a place that has the contents gives any, as far as git's settings go.
-fn gives(workshop: &Workshop, class: &Class) -> bool {
-    let remotes = workshop.remotes.settings();
+fn gives(state: &FolderState, class: &Class) -> bool {
+    let remotes = state.remotes.settings();
     let has = |remote: &&RemoteSettings| remote.uuid.as_ref().is_some_and(|uuid| class.have.contains(uuid));
     remotes.values().filter(has).any(RemoteSettings::gives_contents)
 }
 
 /// True if contents are wanted here and not here, unless rules keep them from all that have them.
-pub(crate) fn is_lacking(class: &Class, workshop: &Workshop) -> bool {
-    let here = workshop.annex().uuid();
-    class.want.contains(here) && !class.have.contains(here) && !is_kept_away(workshop, &class.have, &class.barred)
+pub(crate) fn is_lacking(class: &Class, state: &FolderState) -> bool {
+    let here = state.annex().uuid();
+    class.want.contains(here) && !class.have.contains(here) && !is_kept_away(state, &class.have, &class.barred)
 }
 
 /// True if rules keep a content from coming here from every place that has it.
 pub(crate) fn is_kept_away(
-    workshop: &Workshop,
+    state: &FolderState,
     have: &BTreeSet<Uuid>,
     barred: &BTreeSet<(RemoteName, Direction)>,
 ) -> bool {
-    let remotes = workshop.remotes.settings();
+    let remotes = state.remotes.settings();
     let mut holders = remotes
         .values()
         .filter(|remote| remote.uuid.as_ref().is_some_and(|uuid| have.contains(uuid)))

@@ -12,28 +12,28 @@ use super::contacts::Contacts;
 use super::status::{is_kept_away, takes_nothing, unsupported};
 use crate::Error;
 use crate::observations::{Described, FileFacts, Reader};
-use crate::work::Workshop;
+use crate::work::FolderState;
 
 /// Looks at what was observed of a file. Without contacts no engine runs.
-pub(crate) fn why(workshop: &Workshop, contacts: Option<&Contacts>, path: &RepoPath) -> Result<Why, Error> {
+pub(crate) fn why(state: &FolderState, contacts: Option<&Contacts>, path: &RepoPath) -> Result<Why, Error> {
     let failed = |source| Error::Observations {
-        path: workshop.annex().own_dir(),
+        path: state.annex().own_dir(),
         source,
     };
-    let reader = Reader::open(&workshop.annex().own_dir()).map_err(failed)?;
+    let reader = Reader::open(&state.annex().own_dir()).map_err(failed)?;
     let file = reader.file(path).map_err(failed)?;
     let described = reader.described().map_err(failed)?;
-    let mut why = observed(workshop, contacts, path, file, &described)?;
-    if contacts.is_none() && described.tree.is_some() && is_behind(workshop, &described) {
+    let mut why = observed(state, contacts, path, file, &described)?;
+    if contacts.is_none() && described.tree.is_some() && is_behind(state, &described) {
         why.sentence.push_str(
             "; an engine last scanned this folder before its latest commits, so 'anabranch sync' may know more",
         );
     }
-    let waiting = workshop.waiting();
+    let waiting = state.waiting();
     let waits = match waiting.iter().find(|waiting| waiting.path == path.as_bytes()) {
         Some(waiting) => format!("a change from elsewhere waits for it ({})", waiting.why),
         // The reason is known to the engine that tried.
-        None if workshop.annex().lacks_change(path)? => {
+        None if state.annex().lacks_change(path)? => {
             "a change of it from elsewhere is here and not in it yet".to_owned()
         }
         None => return Ok(why),
@@ -43,24 +43,24 @@ pub(crate) fn why(workshop: &Workshop, contacts: Option<&Contacts>, path: &RepoP
 }
 
 /// True if there are commits that were not observed yet.
-fn is_behind(workshop: &Workshop, described: &Described) -> bool {
-    let heads = workshop.refs().heads;
+fn is_behind(state: &FolderState, described: &Described) -> bool {
+    let heads = state.refs().heads;
     (described.tree, described.annex) != (heads.tree, heads.annex)
 }
 
 fn observed(
-    workshop: &Workshop,
+    state: &FolderState,
     contacts: Option<&Contacts>,
     path: &RepoPath,
     file: Option<FileFacts>,
     described: &Described,
 ) -> Result<Why, Error> {
     // Reads the descriptions too.
-    workshop.settings()?;
-    let standing = workshop.annex().standing(path);
+    state.settings()?;
+    let standing = state.annex().standing(path);
     let standing = standing.unwrap_or_else(|error| Standing::Unreadable(error.to_string()));
     let Some(facts) = file else {
-        let outside = || match standing == Standing::Tracked && is_behind(workshop, described) {
+        let outside = || match standing == Standing::Tracked && is_behind(state, described) {
             true => "it was committed just now: which places have its content is still being found out".to_owned(),
             false => outside(&standing),
         };
@@ -70,23 +70,23 @@ fn observed(
             have: Vec::new(),
             want: Vec::new(),
             missing: Vec::new(),
-            sentence: left_out(workshop, path).unwrap_or_else(outside),
+            sentence: left_out(state, path).unwrap_or_else(outside),
         });
     };
-    let names = |set: &BTreeSet<Uuid>| set.iter().map(|uuid| workshop.description(uuid)).collect::<Vec<_>>();
+    let names = |set: &BTreeSet<Uuid>| set.iter().map(|uuid| state.description(uuid)).collect::<Vec<_>>();
     let holder = |uuid: &Uuid| Holder {
-        place: workshop.description(uuid),
-        checked: workshop.checked(uuid),
+        place: state.description(uuid),
+        checked: state.checked(uuid),
     };
     let waits = Waits {
-        workshop,
+        state,
         contacts,
-        remotes: workshop.remotes.settings().into_values().collect(),
+        remotes: state.remotes.settings().into_values().collect(),
         facts: &facts,
     };
     let lacking: BTreeSet<Uuid> = facts.want.difference(&facts.have).cloned().collect();
     let missing = lacking.iter().map(|uuid| Missing {
-        place: workshop.description(uuid),
+        place: state.description(uuid),
         reason: waits.reason(uuid),
     });
     Ok(Why {
@@ -95,7 +95,7 @@ fn observed(
         have: facts.have.iter().map(holder).collect(),
         want: names(&facts.want),
         missing: missing.collect(),
-        sentence: match left_out(workshop, path).or_else(|| unread(&standing)) {
+        sentence: match left_out(state, path).or_else(|| unread(&standing)) {
             Some(here) => format!("{here}; of its last version, {}", waits.sentence(lacking)),
             None => waits.sentence(lacking),
         },
@@ -103,8 +103,8 @@ fn observed(
 }
 
 /// Why the last look, or the last taking in, left a file out.
-fn left_out(workshop: &Workshop, path: &RepoPath) -> Option<String> {
-    workshop.log.left_out(path).map(|why| format!("it is left out: {why}"))
+fn left_out(state: &FolderState, path: &RepoPath) -> Option<String> {
+    state.log.left_out(path).map(|why| format!("it is left out: {why}"))
 }
 
 /// Why a file that is in the annex is not taken in as it is now; none if it is.
@@ -161,7 +161,7 @@ fn outside(standing: &Standing) -> String {
 
 /// What a content waits for.
 struct Waits<'a> {
-    workshop: &'a Workshop,
+    state: &'a FolderState,
     contacts: Option<&'a Contacts>,
     remotes: Vec<RemoteSettings>,
     facts: &'a FileFacts,
@@ -170,7 +170,7 @@ struct Waits<'a> {
 impl Waits<'_> {
     fn sentence(&self, lacking: BTreeSet<Uuid>) -> String {
         let names = |set: &BTreeSet<Uuid>| {
-            let names: Vec<String> = set.iter().map(|uuid| self.workshop.description(uuid)).collect();
+            let names: Vec<String> = set.iter().map(|uuid| self.state.description(uuid)).collect();
             names.join(", ")
         };
         let (kept, lacking): (BTreeSet<Uuid>, BTreeSet<Uuid>) =
@@ -199,12 +199,12 @@ impl Waits<'_> {
     }
 
     fn is_here(&self, uuid: &Uuid) -> bool {
-        uuid == self.workshop.annex().uuid()
+        uuid == self.state.annex().uuid()
     }
 
     fn is_kept_back(&self, uuid: &Uuid) -> bool {
         if self.is_here(uuid) {
-            return is_kept_away(self.workshop, &self.facts.have, &self.facts.barred);
+            return is_kept_away(self.state, &self.facts.have, &self.facts.barred);
         }
         let mut ways = self
             .of(uuid)
@@ -229,7 +229,7 @@ impl Waits<'_> {
         }
         let reached = |remote: &RemoteSettings| {
             let contact = contacts.get(&remote.name).cloned();
-            contact.unwrap_or_else(|| unsupported(remote, self.workshop))
+            contact.unwrap_or_else(|| unsupported(remote, self.state))
         };
         if self.is_here(uuid) {
             return self.reason_here(&reached);
@@ -243,7 +243,7 @@ impl Waits<'_> {
             Contact::Away(why) => format!("it is away ({why})"),
             Contact::Unsupported(why) => why.clone(),
             Contact::Unknown => "it is being looked for".to_owned(),
-            Contact::Here if !self.facts.have.contains(self.workshop.annex().uuid()) => {
+            Contact::Here if !self.facts.have.contains(self.state.annex().uuid()) => {
                 "this folder does not have it yet".to_owned()
             }
             Contact::Here => match takes_nothing(remote) {
@@ -263,12 +263,12 @@ impl Waits<'_> {
 
     fn on_its_way(&self, remote: &RemoteSettings, direction: Direction) -> String {
         let destination = match direction {
-            Direction::Get => Some(self.workshop.annex().uuid()),
+            Direction::Get => Some(self.state.annex().uuid()),
             Direction::Send => remote.uuid.as_ref(),
         };
-        let (key, now) = (&self.facts.key, self.workshop.clock.now());
-        let precedence = self.workshop.precedence().clone();
-        if let Some(until) = destination.and_then(|uuid| precedence.held_until(uuid, key, now)) {
+        let (key, now) = (&self.facts.key, self.state.clock.now());
+        let priorities = self.state.priorities().clone();
+        if let Some(until) = destination.and_then(|uuid| priorities.held_until(uuid, key, now)) {
             let minutes = until.since(now).as_secs().div_ceil(60);
             let minutes = if minutes == 1 {
                 "1 minute".to_owned()
@@ -279,10 +279,10 @@ impl Waits<'_> {
                 "it was cancelled; it goes on by itself in {minutes}, or at once when it is put first or with a sync"
             );
         }
-        if destination.is_some_and(|uuid| precedence.is_first(uuid, key)) {
+        if destination.is_some_and(|uuid| priorities.is_first(uuid, key)) {
             return "it is still on its way, and goes before all others".to_owned();
         }
-        match self.workshop.setbacks().reason(&remote.name, direction) {
+        match self.state.failures().reason(&remote.name, direction) {
             Some(why) => format!("it is still on its way; what failed last: {why}"),
             None => "it is still on its way".to_owned(),
         }
@@ -300,7 +300,7 @@ mod tests {
 
     fn found(scene: &Scene, contacts: Option<&Contacts>, path: &[u8]) -> (String, Vec<(String, String)>) {
         let path = RepoPath::parse(path).unwrap();
-        let found = why(&scene.workshop, contacts, &path).unwrap();
+        let found = why(&scene.state, contacts, &path).unwrap();
         let missing = found.missing.into_iter().map(|one| (one.place, one.reason));
         (found.sentence, missing.collect())
     }
@@ -308,8 +308,8 @@ mod tests {
     /// What an assistant knows that has looked for the remote.
     fn having_found(scene: &Scene, reach: Reach, is_paused: bool) -> Contacts {
         let now = Timestamp(1);
-        let mut assistant = Assistant::new(scene.workshop.annex().uuid().clone(), 7, now);
-        let effects = assistant.handle(now, Event::RemotesListed(scene.workshop.list_remotes()));
+        let mut assistant = Assistant::new(scene.state.annex().uuid().clone(), 7, now);
+        let effects = assistant.handle(now, Event::RemotesListed(scene.state.list_remotes()));
         for effect in effects {
             if let Effect::Probe { id, .. } = effect {
                 let reach = reach.clone();
@@ -373,28 +373,24 @@ mod tests {
         }
         let key = Key::parse(b"SHA256E-s10--1").unwrap();
         let failed = [(key, Outcome::Full("no room".to_owned()))];
-        let mut setbacks = scene.workshop.setbacks();
-        setbacks.transferred(&scene.remote.0, Direction::Send, &scene.remote.1, &failed);
-        drop(setbacks);
+        let mut failures = scene.state.failures();
+        failures.transferred(&scene.remote.0, Direction::Send, &scene.remote.1, &failed);
+        drop(failures);
         let (_, missing) = found(&scene, Some(&present), b"b-/x");
         assert_eq!(missing[0].1, "it is still on its way; what failed last: no room");
-        let file = scene
-            .workshop
-            .reader()
-            .unwrap()
-            .file(&RepoPath::parse(b"b-/x").unwrap());
+        let file = scene.state.reader().unwrap().file(&RepoPath::parse(b"b-/x").unwrap());
         let key = file.unwrap().unwrap().key;
         scene
-            .workshop
-            .precedence()
-            .put_first(&scene.remote.1, &key, scene.workshop.clock.now());
+            .state
+            .priorities()
+            .put_first(&scene.remote.1, &key, scene.state.clock.now());
         let (_, missing) = found(&scene, Some(&present), b"b-/x");
         assert_eq!(missing[0].1, "it is still on its way, and goes before all others");
-        scene.workshop.precedence().hold(Cancelled {
+        scene.state.priorities().hold(Cancelled {
             destination: scene.remote.1.clone(),
             keys: std::sync::Arc::new([key].into()),
             asked_at: Timestamp(u64::MAX),
-            until: scene.workshop.clock.now() + std::time::Duration::from_secs(3600),
+            until: scene.state.clock.now() + std::time::Duration::from_secs(3600),
             shown: 0,
         });
         let (_, missing) = found(&scene, Some(&present), b"b-/x");
@@ -409,9 +405,9 @@ mod tests {
         scene.observe(some());
         let uuid = scene.remote.1.clone();
         let at = annex::VectorClock::parse(b"1700000000.5s").unwrap();
-        let branch = scene.workshop.annex().branch();
+        let branch = scene.state.annex().branch();
         branch.record_value("activity.log", &uuid, "Fsck", at).unwrap();
-        let found = why(&scene.workshop, None, &RepoPath::parse(b"a").unwrap()).unwrap();
+        let found = why(&scene.state, None, &RepoPath::parse(b"a").unwrap()).unwrap();
         let mut checked: Vec<_> = found.have.into_iter().map(|one| (one.place, one.checked)).collect();
         checked.sort();
         assert_eq!(

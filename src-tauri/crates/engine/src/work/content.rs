@@ -10,7 +10,7 @@ use assistant::{Direction, Event, Id, Lot, Outcome, pacing};
 use model::{Key, RemoteName, RepoPath, Uuid};
 use remotes::{Contents, Failed, Travel};
 
-use super::{Underway, Workshop};
+use super::{FolderState, Underway};
 use crate::observations::{Damage, Reader};
 use crate::words::files;
 
@@ -18,13 +18,13 @@ use crate::words::files;
 const SHOWN: usize = 16;
 const SHOWN_FROM: u64 = 1 << 20;
 
-pub(super) fn offer(workshop: &Workshop, id: Id, lots: &[Lot], limit: usize) -> Event {
-    if workshop.take_retry_all() {
-        workshop.failures().clear();
+pub(super) fn offer(state: &FolderState, id: Id, lots: &[Lot], limit: usize) -> Event {
+    if state.take_retry_all() {
+        state.retries().clear();
     }
-    let precedence = workshop.precedence().clone();
-    let offered = Reader::open(&workshop.annex().own_dir())
-        .and_then(|reader| reader.offer(lots, limit, workshop.clock.now(), &precedence, &workshop.failures()));
+    let priorities = state.priorities().clone();
+    let offered = Reader::open(&state.annex().own_dir())
+        .and_then(|reader| reader.offer(lots, limit, state.clock.now(), &priorities, &state.retries()));
     match offered {
         Ok((candidates, retry_at)) => Event::Offered {
             id,
@@ -32,11 +32,9 @@ pub(super) fn offer(workshop: &Workshop, id: Id, lots: &[Lot], limit: usize) -> 
             retry_at,
         },
         Err(error) => {
-            workshop
-                .log
-                .note(format!("could not look up what to transfer: {error}"));
-            workshop.renew_what_is_unreadable(&error);
-            let retry_at = Some(workshop.clock.now() + pacing::retry_after(4, 0));
+            state.log.note(format!("could not look up what to transfer: {error}"));
+            state.renew_what_is_unreadable(&error);
+            let retry_at = Some(state.clock.now() + pacing::retry_after(4, 0));
             Event::Offered {
                 id,
                 candidates: Vec::new(),
@@ -46,29 +44,29 @@ pub(super) fn offer(workshop: &Workshop, id: Id, lots: &[Lot], limit: usize) -> 
     }
 }
 
-pub(super) fn transfer(workshop: &Workshop, id: Id, name: &RemoteName, direction: Direction, keys: &[Key]) -> Event {
-    let remote = workshop.remotes.get(name);
+pub(super) fn transfer(state: &FolderState, id: Id, name: &RemoteName, direction: Direction, keys: &[Key]) -> Event {
+    let remote = state.remotes.get(name);
     let outcomes = match remote
         .as_ref()
         .and_then(|remote| Some((remote.uuid(), remote.contents()?)))
     {
         None => keys.iter().map(|key| (key.clone(), Outcome::Away)).collect(),
         Some((uuid, contents)) => {
-            let (keys, mut outcomes) = allowed(workshop, name, direction, keys);
+            let (keys, mut outcomes) = allowed(state, name, direction, keys);
             let way = Way {
                 name,
                 uuid,
                 contents,
                 direction,
             };
-            outcomes.extend(run(workshop, id, &way, &keys));
+            outcomes.extend(run(state, id, &way, &keys));
             outcomes
         }
     };
-    workshop.transfers.end(id);
+    state.transfers.end(id);
     Event::Transferred {
         id,
-        refs: workshop.refs(),
+        refs: state.refs(),
         outcomes,
     }
 }
@@ -76,16 +74,16 @@ pub(super) fn transfer(workshop: &Workshop, id: Id, name: &RemoteName, direction
 /// The keys that the rules, which may have changed since this was planned, still let travel; the others with what becomes of
 /// them.
 fn allowed(
-    workshop: &Workshop,
+    state: &FolderState,
     name: &RemoteName,
     direction: Direction,
     keys: &[Key],
 ) -> (Vec<Key>, Vec<(Key, Outcome)>) {
-    let policy = workshop.rules().policy;
+    let policy = state.rules().policy;
     if policy.is_open(name, direction) {
         return (keys.to_vec(), Vec::new());
     }
-    let reader = workshop.reader();
+    let reader = state.reader();
     // A content whose files cannot be looked up is held back.
     let files = |key: &Key| paths_of(reader.as_ref(), key);
     let (allowed, barred): (Vec<Key>, Vec<Key>) = keys
@@ -104,20 +102,20 @@ struct Way<'r> {
     direction: Direction,
 }
 
-fn run(workshop: &Workshop, id: Id, way: &Way<'_>, keys: &[Key]) -> Vec<(Key, Outcome)> {
+fn run(state: &FolderState, id: Id, way: &Way<'_>, keys: &[Key]) -> Vec<(Key, Outcome)> {
     let (name, direction) = (way.name, way.direction);
     let all = |outcome: Outcome| keys.iter().map(|key| (key.clone(), outcome.clone())).collect();
-    let wanted = wanted(workshop, keys);
-    let facts = match workshop.facts() {
+    let wanted = wanted(state, keys);
+    let facts = match state.facts() {
         Ok(facts) => facts,
         Err(error) => return all(Outcome::Failed(error.to_string())),
     };
-    match annex::settings::bandwidth(workshop.annex(), name, direction == Direction::Send) {
-        Ok(limits) => workshop.transfers.set_limits(name, direction, limits),
+    match annex::settings::bandwidth(state.annex(), name, direction == Direction::Send) {
+        Ok(limits) => state.transfers.set_limits(name, direction, limits),
         Err(error) => return all(Outcome::Failed(error.to_string())),
     }
-    let (cancelled, done) = (workshop.transfers.announce(id), Arc::<AtomicU64>::default());
-    workshop.transfers.begin(
+    let (cancelled, done) = (state.transfers.announce(id), Arc::<AtomicU64>::default());
+    state.transfers.begin(
         id,
         Underway {
             remote: name.clone(),
@@ -141,25 +139,25 @@ fn run(workshop: &Workshop, id: Id, way: &Way<'_>, keys: &[Key]) -> Vec<(Key, Ou
                 done.fetch_add(reached.moved, Ordering::Relaxed);
             }
         }
-        wait(workshop.transfers.passed(name, direction, reached.moved), &cancelled);
+        wait(state.transfers.passed(name, direction, reached.moved), &cancelled);
     };
     let travel = Travel {
         wanted: &wanted,
         config: &facts.config,
         progress: &progress,
         cancelled: &cancelled,
-        files: &|keys| files_of(workshop, keys),
+        files: &|keys| files_of(state, keys),
     };
     let copied = match direction {
-        Direction::Get => way.contents.retrieve(workshop.annex(), &travel),
-        Direction::Send => way.contents.store(workshop.annex(), &travel),
+        Direction::Get => way.contents.retrieve(state.annex(), &travel),
+        Direction::Send => way.contents.store(state.annex(), &travel),
     };
-    conclude(workshop, id, way, copied)
+    conclude(state, id, way, copied)
 }
 
 /// All files that have one of these contents, in whatever number.
-fn files_of(workshop: &Workshop, keys: &[Key]) -> Vec<(RepoPath, Key)> {
-    let reader = workshop.reader();
+fn files_of(state: &FolderState, keys: &[Key]) -> Vec<(RepoPath, Key)> {
+    let reader = state.reader();
     keys.iter()
         .flat_map(|key| {
             // What cannot be looked up is filled by whoever tends it next.
@@ -184,8 +182,8 @@ fn wait(mut left: Duration, cancelled: &AtomicBool) {
 }
 
 /// The contents with a file of each, for people: of very many nobody is told one by one.
-fn wanted(workshop: &Workshop, keys: &[Key]) -> Vec<Wanted> {
-    let reader = workshop.reader();
+fn wanted(state: &FolderState, keys: &[Key]) -> Vec<Wanted> {
+    let reader = state.reader();
     let is_shown = |key: &Key| keys.len() <= SHOWN || key.size().is_none_or(|size| size > SHOWN_FROM);
     let path = |key: &Key| paths_of(reader.as_ref(), key).into_iter().next();
     let wanted = keys.iter().map(|key| Wanted {
@@ -196,18 +194,18 @@ fn wanted(workshop: &Workshop, keys: &[Key]) -> Vec<Wanted> {
 }
 
 /// Looks whether what found no room would find it now; true if something would, which can be tried again then.
-pub(crate) fn look_for_room(workshop: &Workshop) -> bool {
-    let without = workshop.setbacks().without_room();
+pub(crate) fn look_for_room(state: &FolderState) -> bool {
+    let without = state.failures().without_room();
     let mut is_found = false;
     for (name, direction, key) in without {
-        let (Some(size), Ok(facts)) = (key.size(), workshop.facts()) else {
+        let (Some(size), Ok(facts)) = (key.size(), state.facts()) else {
             continue;
         };
-        let remote = workshop.remotes.get(&name);
+        let remote = state.remotes.get(&name);
         let (destination, has_room) = match (direction, &remote) {
             (Direction::Get, _) => {
-                let has_room = annex::settings::has_room(workshop.annex(), size, &facts.config);
-                (workshop.annex().uuid(), has_room)
+                let has_room = annex::settings::has_room(state.annex(), size, &facts.config);
+                (state.annex().uuid(), has_room)
             }
             (Direction::Send, Some(remote)) => {
                 let contents = remote.contents();
@@ -217,24 +215,24 @@ pub(crate) fn look_for_room(workshop: &Workshop) -> bool {
             (Direction::Send, None) => continue,
         };
         if has_room {
-            workshop.setbacks().has_room(&name, direction, &key);
-            workshop.failures().forget_to(destination);
+            state.failures().has_room(&name, direction, &key);
+            state.retries().forget_to(destination);
             is_found = true;
         }
     }
     is_found
 }
 
-/// Logs where contents are, and remembers failures and what is held back. The contents themselves are durable already.
-fn conclude(workshop: &Workshop, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied)>) -> Vec<(Key, Outcome)> {
+/// Logs where contents are, and remembers what is retried and what is held back. The contents themselves are durable already.
+fn conclude(state: &FolderState, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied)>) -> Vec<(Key, Outcome)> {
     let (name, direction) = (way.name, way.direction);
-    let (here, there) = (workshop.annex().uuid(), way.uuid);
+    let (here, there) = (state.annex().uuid(), way.uuid);
     let (source, destination): (&Uuid, &Uuid) = match direction {
         Direction::Get => (there, here),
         Direction::Send => (here, there),
     };
     // A source that has gone says nothing about what it holds.
-    let is_there = way.contents.is_there() && workshop.annex().is_there();
+    let is_there = way.contents.is_there() && state.annex().is_there();
     let mut changes: Vec<(Key, Uuid, Presence)> = Vec::new();
     let mut outcomes = Vec::new();
     let mut stored = 0;
@@ -250,7 +248,7 @@ fn conclude(workshop: &Workshop, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied
             Copied::Cancelled => Outcome::Cancelled,
             Copied::SourceMissing | Copied::Corrupt if is_there => {
                 // What stays in its place is not missing.
-                if matches!(copied, Copied::SourceMissing) || set_aside(workshop, way, &key) {
+                if matches!(copied, Copied::SourceMissing) || set_aside(state, way, &key) {
                     changes.push((key.clone(), source.clone(), Presence::Missing));
                 }
                 Outcome::NotThere
@@ -265,7 +263,7 @@ fn conclude(workshop: &Workshop, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied
         outcomes.push((key, outcome));
     }
     if !changes.is_empty()
-        && let Err(error) = workshop.annex().branch().record_presence(&changes, VectorClock::now())
+        && let Err(error) = state.annex().branch().record_presence(&changes, VectorClock::now())
     {
         // The contents are there; the next try finds them there and logs them.
         let why = error.to_string();
@@ -278,44 +276,42 @@ fn conclude(workshop: &Workshop, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied
             Direction::Get => ("received", "from"),
             Direction::Send => ("sent", "to"),
         };
-        workshop
-            .log
-            .note(format!("{verb} {} {preposition} {name}", files(stored)));
+        state.log.note(format!("{verb} {} {preposition} {name}", files(stored)));
     }
-    remember_failures(workshop, (source, destination), &outcomes);
+    remember_retries(state, (source, destination), &outcomes);
     let cancelled = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Cancelled);
     let cancelled = cancelled.map(|(key, _)| key.clone()).collect();
-    if let Some(held) = workshop.transfers.held(id, destination, cancelled) {
-        workshop.precedence().hold(held);
+    if let Some(held) = state.transfers.held(id, destination, cancelled) {
+        state.priorities().hold(held);
     }
-    workshop.setbacks().transferred(name, direction, destination, &outcomes);
+    state.failures().transferred(name, direction, destination, &outcomes);
     outcomes
 }
 
 /// Takes the content away that was found damaged where it came from; false if it stays there.
-fn set_aside(workshop: &Workshop, way: &Way<'_>, key: &Key) -> bool {
+fn set_aside(state: &FolderState, way: &Way<'_>, key: &Key) -> bool {
     let (source, uuid, done) = match way.direction {
         Direction::Get => (way.name.as_str(), way.uuid, way.contents.set_aside(key)),
         Direction::Send => {
-            let done = workshop.annex().store().set_bad(key).map(drop);
-            ("this folder", workshop.annex().uuid(), done.map_err(Failed::from))
+            let done = state.annex().store().set_bad(key).map(drop);
+            ("this folder", state.annex().uuid(), done.map_err(Failed::from))
         }
     };
     let is_done = done.is_ok();
     match done {
         Ok(()) => {
-            let damage = damage(workshop, key);
+            let damage = damage(state, key);
             let what = damage
                 .as_ref()
                 .map_or_else(|| key.to_string(), |damage| damage.path.to_string());
-            workshop
+            state
                 .log
                 .note(format!("damaged content of {what} was set aside in {source}"));
             if let Some(damage) = damage {
-                workshop.setbacks().found_damaged(key, uuid, damage);
+                state.failures().found_damaged(key, uuid, damage);
             }
         }
-        Err(error) => workshop
+        Err(error) => state
             .log
             .note(format!("damaged content could not be set aside in {source}: {error}")),
     }
@@ -323,16 +319,16 @@ fn set_aside(workshop: &Workshop, way: &Way<'_>, key: &Key) -> bool {
 }
 
 /// A file that has the content of `key`, and who has it besides; none if it cannot be looked up.
-fn damage(workshop: &Workshop, key: &Key) -> Option<Damage> {
-    let reader = workshop.reader()?;
+fn damage(state: &FolderState, key: &Key) -> Option<Damage> {
+    let reader = state.reader()?;
     let path = reader.paths_of(key).ok()?.into_iter().next()?;
     let have = reader.file(&path).ok()??.have;
     Some(Damage { path, have })
 }
 
-fn remember_failures(workshop: &Workshop, way: (&Uuid, &Uuid), outcomes: &[(Key, Outcome)]) {
-    let mut failures = workshop.failures();
-    let now = workshop.clock.now();
+fn remember_retries(state: &FolderState, way: (&Uuid, &Uuid), outcomes: &[(Key, Outcome)]) {
+    let mut retries = state.retries();
+    let now = state.clock.now();
     for (key, outcome) in outcomes {
         // Spread by the key, so that not all come back at one moment.
         let chance = key
@@ -341,10 +337,10 @@ fn remember_failures(workshop: &Workshop, way: (&Uuid, &Uuid), outcomes: &[(Key,
             .fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
         match outcome {
             Outcome::Busy | Outcome::AlreadyThere => {
-                failures.note(key, way, now, |count| pacing::settle_after(count + 3, chance));
+                retries.note(key, way, now, |count| pacing::settle_after(count + 3, chance));
             }
             Outcome::NotThere | Outcome::Full(_) | Outcome::Failed(_) => {
-                failures.note(key, way, now, |count| pacing::retry_after(count, chance));
+                retries.note(key, way, now, |count| pacing::retry_after(count, chance));
             }
             Outcome::Stored | Outcome::Cancelled | Outcome::Away => {}
         }

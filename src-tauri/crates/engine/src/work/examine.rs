@@ -8,10 +8,10 @@ use contract::{Keeping, Keeps, Rule};
 use model::{RemoteName, Uuid};
 use remotes::Remote;
 
-use super::Workshop;
+use super::FolderState;
 use crate::Error;
 use crate::rules::policy;
-use crate::rules::wishes;
+use crate::rules::preferred_content;
 
 /// The state of files that others may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ fn stamp(path: &Path) -> Option<Stamp> {
     Some((meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.size()))
 }
 
-impl Workshop {
+impl FolderState {
     fn stamps(&self) -> Stamps {
         let directory = self.annex().git_dir();
         Stamps {
@@ -116,7 +116,7 @@ impl Workshop {
             &policy::understood(rules)?,
             || match wishes.is_empty() {
                 true => Ok(()),
-                false => wishes::record(self.annex(), &wishes),
+                false => preferred_content::record(self.annex(), &wishes),
             },
         )?;
         self.read_rules();
@@ -149,7 +149,7 @@ impl Workshop {
                     "was not reached yet, so it is not known which repository it is; nothing was changed. Connect it first",
                 );
             };
-            if wishes::told(&facts, uuid) != keeping.before {
+            if preferred_content::told(&facts, uuid) != keeping.before {
                 return refused(
                     "was told to keep something else since you saw it, here or in another clone; nothing was changed. Look at it and try again",
                 );
@@ -157,7 +157,7 @@ impl Workshop {
             Ok((uuid.clone(), keeping.after.clone()))
         };
         let understood: Vec<(Uuid, Keeps)> = keeps.iter().map(understood).collect::<Result<_, _>>()?;
-        wishes::changed(&facts, &understood)?;
+        preferred_content::changed(&facts, &understood)?;
         Ok(understood)
     }
 

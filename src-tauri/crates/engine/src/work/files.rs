@@ -8,28 +8,28 @@ use assistant::{Event, Failure, Found, Id, Looked, Root, Scope};
 use model::{Key, RepoPath};
 
 use super::fill::to_fill;
-use super::{Workshop, failure};
+use super::{FolderState, failure};
 
-pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
+pub(super) fn look(state: &FolderState, id: Id, scope: Scope) -> Event {
     let within = match &scope {
         Scope::Everything => None,
         Scope::Paths(paths) => annex::looked_at(paths),
     };
-    let looked = match try_look(workshop, scope) {
-        Err(error) => Looked::Failed(failure(workshop, &error)),
+    let looked = match try_look(state, scope) {
+        Err(error) => Looked::Failed(failure(state, &error)),
         Ok(look) => {
             let refused = look.refused.iter().map(|(name, why)| (name.to_string(), why.clone()));
             let unreadable = look
                 .unreadable
                 .iter()
                 .map(|(path, why)| (path.display().to_string(), why.clone()));
-            workshop.log.set_unfit(within.as_deref(), refused.chain(unreadable));
-            workshop.log.set_nested(within.as_deref(), &look.nested);
-            match to_fill(workshop, &look.unfilled) {
+            state.log.set_unfit(within.as_deref(), refused.chain(unreadable));
+            state.log.set_nested(within.as_deref(), &look.nested);
+            match to_fill(state, &look.unfilled) {
                 Err(why) => Looked::Failed(Failure::Other(why)),
                 Ok(()) => {
                     let found = found(&look);
-                    workshop.keep_look(id, look);
+                    state.keep_look(id, look);
                     Looked::Found(found)
                 }
             }
@@ -38,15 +38,15 @@ pub(super) fn look(workshop: &Workshop, id: Id, scope: Scope) -> Event {
     Event::Looked { id, looked }
 }
 
-fn try_look(workshop: &Workshop, scope: Scope) -> annex::Result<Look> {
-    let annex = workshop.annex();
+fn try_look(state: &FolderState, scope: Scope) -> annex::Result<Look> {
+    let annex = state.annex();
     if annex.work_tree().is_none() {
         return Ok(Look::of_bare());
     }
-    if workshop.is_there() {
+    if state.is_there() {
         // A checkout that a crash cut off would look like changes by the user.
         annex.finish_checkout()?;
-        workshop.settle_retired();
+        state.settle_retired();
     }
     let scope = match scope {
         Scope::Everything => annex::Scope::Everything,
@@ -76,39 +76,39 @@ fn found(look: &Look) -> Found {
     }
 }
 
-pub(super) fn ingest(workshop: &Workshop, id: Id, look: Id, removals: bool) -> Event {
-    let Some(look) = workshop.take_look(look) else {
-        workshop.transfers.end(id);
+pub(super) fn ingest(state: &FolderState, id: Id, look: Id, removals: bool) -> Event {
+    let Some(look) = state.take_look(look) else {
+        state.transfers.end(id);
         let failed = Some("what was found is not known any more".into());
         return Event::Ingested {
             id,
-            refs: workshop.refs(),
+            refs: state.refs(),
             postponed: Vec::new(),
             failed,
         };
     };
-    let cancelled = workshop.transfers.announce(id);
-    let (postponed, failed) = match try_ingest(workshop, look, removals, &cancelled) {
+    let cancelled = state.transfers.announce(id);
+    let (postponed, failed) = match try_ingest(state, look, removals, &cancelled) {
         Ok(postponed) => (postponed, None),
-        Err(error) => (Vec::new(), Some(failure(workshop, &error))),
+        Err(error) => (Vec::new(), Some(failure(state, &error))),
     };
-    workshop.transfers.end(id);
+    state.transfers.end(id);
     Event::Ingested {
         id,
-        refs: workshop.refs(),
+        refs: state.refs(),
         postponed,
         failed,
     }
 }
 
-fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &AtomicBool) -> annex::Result<Vec<RepoPath>> {
-    let annex = workshop.annex();
-    let settings = workshop.settings()?;
+fn try_ingest(state: &FolderState, look: Look, removals: bool, cancelled: &AtomicBool) -> annex::Result<Vec<RepoPath>> {
+    let annex = state.annex();
+    let settings = state.settings()?;
     if !settings.autocommit {
         return Ok(Vec::new());
     }
     let rules = Rules::of(annex, &settings)?;
-    let message = format!("git-annex in {}", workshop.description(annex.uuid()));
+    let message = format!("git-annex in {}", state.description(annex.uuid()));
     let record = |keys: &[Key]| {
         let here = annex.uuid();
         let present = keys.iter().map(|key| (key.clone(), here.clone(), Presence::Present));
@@ -126,9 +126,9 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
         cancelled,
     };
     let intake = annex.ingest(look, &options, SystemTime::now())?;
-    workshop.remember_stamps();
+    state.remember_stamps();
     let mut again = Vec::new();
-    if to_fill(workshop, &intake.unfilled).is_err() {
+    if to_fill(state, &intake.unfilled).is_err() {
         again.extend(intake.unfilled.into_iter().map(|(path, _)| path));
     }
     let counts = intake.counts;
@@ -145,37 +145,37 @@ fn try_ingest(workshop: &Workshop, look: Look, removals: bool, cancelled: &Atomi
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
     if intake.commit.is_some() && !parts.is_empty() {
-        workshop.log.note(format!("files here: {}", parts.join(", ")));
+        state.log.note(format!("files here: {}", parts.join(", ")));
     }
     for (path, why) in intake.postponed {
         match why {
             Postponed::BeingWritten | Postponed::Changed | Postponed::Vanished | Postponed::TooYoung(_) => {
                 again.push(path);
             }
-            Postponed::Unreadable(why) => workshop.log.note_unfit(path.to_string(), why),
-            Postponed::NotStored(why) => workshop.log.note_unstored(path, why),
+            Postponed::Unreadable(why) => state.log.note_unfit(path.to_string(), why),
+            Postponed::NotStored(why) => state.log.note_unstored(path, why),
             Postponed::Held => {}
             Postponed::EditedPointer => {
                 let why = format!(
                     "a program changed it before its content had come, so it holds a placeholder and that change. Copy the \
                      change to another file, then run 'git restore {path}'"
                 );
-                workshop.log.note_unfit(path.to_string(), why);
+                state.log.note_unfit(path.to_string(), why);
             }
-            Postponed::Unconverted(why) | Postponed::Undecided(why) => workshop.log.note_undecided(path, why),
+            Postponed::Unconverted(why) | Postponed::Undecided(why) => state.log.note_undecided(path, why),
         }
     }
     Ok(again)
 }
 
-pub(super) fn restore(workshop: &Workshop, id: Id) -> Event {
-    let restored = workshop
+pub(super) fn restore(state: &FolderState, id: Id) -> Event {
+    let restored = state
         .settings()
-        .and_then(|settings| workshop.annex().restore(settings.thin));
-    workshop.remember_stamps();
+        .and_then(|settings| state.annex().restore(settings.thin));
+    state.remember_stamps();
     match restored {
         Ok(count) => {
-            workshop.log.note(match count {
+            state.log.note(match count {
                 1 => "a file that was gone was brought back".to_owned(),
                 _ => format!("{count} files that were gone were brought back"),
             });
@@ -183,7 +183,7 @@ pub(super) fn restore(workshop: &Workshop, id: Id) -> Event {
         }
         Err(error) => Event::Restored {
             id,
-            failed: Some(failure(workshop, &error)),
+            failed: Some(failure(state, &error)),
         },
     }
 }

@@ -6,7 +6,7 @@ use annex::Error;
 use assistant::{Event, Failure, Id};
 use model::{Key, RepoPath};
 
-use super::{Workshop, failure};
+use super::{FolderState, failure};
 
 /// One fill takes no more files when it has gone on for so long.
 const TURN: Duration = Duration::from_secs(1);
@@ -15,45 +15,45 @@ const MOST: u32 = 10_000;
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Takes note of files that are placeholders of contents that are here.
-pub(super) fn to_fill(workshop: &Workshop, files: &[(RepoPath, Key)]) -> Result<(), String> {
+pub(super) fn to_fill(state: &FolderState, files: &[(RepoPath, Key)]) -> Result<(), String> {
     match files {
         [] => Ok(()),
         files => {
-            let added = workshop.observations().add_unfilled(files);
-            added.map_err(|error| observations_failed(workshop, &error))
+            let added = state.observations().add_unfilled(files);
+            added.map_err(|error| observations_failed(state, &error))
         }
     }
 }
 
 /// True if there are such files.
-pub(super) fn is_due(workshop: &Workshop) -> bool {
+pub(super) fn is_due(state: &FolderState) -> bool {
     // What cannot be read now is read with the next observation.
-    workshop.observations().has_unfilled().unwrap_or(false)
+    state.observations().has_unfilled().unwrap_or(false)
 }
 
-pub(super) fn fill(workshop: &Workshop, id: Id) -> Event {
-    let (more, failed) = match try_fill(workshop) {
-        Ok(is_cut_off) => (is_cut_off && is_due(workshop), None),
+pub(super) fn fill(state: &FolderState, id: Id) -> Event {
+    let (more, failed) = match try_fill(state) {
+        Ok(is_cut_off) => (is_cut_off && is_due(state), None),
         Err(failure) => (false, Some(failure)),
     };
     Event::Filled { id, more, failed }
 }
 
 /// True if it ended because its time was over.
-fn try_fill(workshop: &Workshop) -> Result<bool, Failure> {
+fn try_fill(state: &FolderState) -> Result<bool, Failure> {
     let began_at = Instant::now();
     loop {
-        let files = workshop.observations().unfilled(MOST, MOST_BYTES);
-        let files = files.map_err(|error| Failure::Other(observations_failed(workshop, &error)))?;
+        let files = state.observations().unfilled(MOST, MOST_BYTES);
+        let files = files.map_err(|error| Failure::Other(observations_failed(state, &error)))?;
         if files.is_empty() {
             return Ok(false);
         }
-        give_contents(workshop, &files).map_err(|error| failure(workshop, &error))?;
-        workshop.settle_retired();
-        workshop.remember_stamps();
+        give_contents(state, &files).map_err(|error| failure(state, &error))?;
+        state.settle_retired();
+        state.remember_stamps();
         // Only now: what is interrupted before is done again by the next start.
-        let forgotten = workshop.observations().forget_unfilled(&files);
-        forgotten.map_err(|error| Failure::Other(observations_failed(workshop, &error)))?;
+        let forgotten = state.observations().forget_unfilled(&files);
+        forgotten.map_err(|error| Failure::Other(observations_failed(state, &error)))?;
         // Most files have their contents already: many of these are a moment's work.
         if began_at.elapsed() > TURN {
             return Ok(true);
@@ -66,11 +66,11 @@ fn try_fill(workshop: &Workshop) -> Result<bool, Failure> {
 /// # Errors
 ///
 /// What concerns all of them: another program keeps the index, the disk is full, or the folder is gone.
-fn give_contents(workshop: &Workshop, files: &[(RepoPath, Key)]) -> annex::Result<()> {
-    let annex = workshop.annex();
+fn give_contents(state: &FolderState, files: &[(RepoPath, Key)]) -> annex::Result<()> {
+    let annex = state.annex();
     let thin = annex::settings::is_thin(annex);
     let concerns_all = |error: &Error| {
-        matches!(error, Error::Busy(_) | Error::Git { .. }) || error.is_disk_full() || !workshop.is_there()
+        matches!(error, Error::Busy(_) | Error::Git { .. }) || error.is_disk_full() || !state.is_there()
     };
     match annex.populate(files, thin) {
         Ok(_) => return Ok(()),
@@ -83,7 +83,7 @@ fn give_contents(workshop: &Workshop, files: &[(RepoPath, Key)]) -> annex::Resul
             Err(error) if concerns_all(&error) => return Err(error),
             Err(error) => {
                 let why = format!("its content is here, and cannot be put in its place ({error})");
-                workshop.log.note_unfit(file.0.to_string(), why);
+                state.log.note_unfit(file.0.to_string(), why);
             }
         }
     }
@@ -91,7 +91,7 @@ fn give_contents(workshop: &Workshop, files: &[(RepoPath, Key)]) -> annex::Resul
 }
 
 /// Says why, and makes the observations anew if they are lost.
-fn observations_failed(workshop: &Workshop, error: &rusqlite::Error) -> String {
-    workshop.renew_observations(error);
+fn observations_failed(state: &FolderState, error: &rusqlite::Error) -> String {
+    state.renew_observations(error);
     format!("the observations could not be used: {error}")
 }

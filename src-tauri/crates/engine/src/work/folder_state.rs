@@ -14,26 +14,26 @@ use model::{Oid, RemoteName, RepoPath, Uuid};
 use crate::Error;
 use crate::clock::Clock;
 use crate::observations::{self, Observations};
-use crate::observations::{Failures, Precedence, Reader, Setbacks};
+use crate::observations::{Failures, Priorities, Reader, Retries};
 use crate::rules::configured::Configured;
 use crate::rules::policy::{self, InForce};
-use crate::work::household::{Holds, Household};
 use crate::work::known_remotes::KnownRemotes;
 use crate::work::log::Log;
+use crate::work::process::{Holds, Process};
 use crate::work::transfers::Transfers;
 use crate::work::trust;
 
 /// What the work on one repository needs: the repository, what was observed, and what is under way. Shared between the
 /// loop and the threads that work.
-pub(crate) struct Workshop {
+pub(crate) struct FolderState {
     annex: Annex,
     real: Real,
     pub(crate) clock: Clock,
-    household: Arc<Household>,
+    process: Arc<Process>,
     observations: Mutex<Observations>,
-    setbacks: Mutex<Setbacks>,
     failures: Mutex<Failures>,
-    precedence: Mutex<Precedence>,
+    retries: Mutex<Retries>,
+    priorities: Mutex<Priorities>,
     pub(crate) remotes: KnownRemotes,
     pub(crate) transfers: Transfers,
     pub(crate) log: Log,
@@ -82,8 +82,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Workshop {
-    pub(crate) fn open(annex: Annex, clock: Clock, household: Arc<Household>) -> Result<Self, Error> {
+impl FolderState {
+    pub(crate) fn open(annex: Annex, clock: Clock, process: Arc<Process>) -> Result<Self, Error> {
         let directory = annex.own_dir();
         observations::prepare(&directory)?;
         let observations = Observations::open(&directory).map_err(|source| Error::Observations {
@@ -91,16 +91,16 @@ impl Workshop {
             source,
         })?;
         let configured = Configured::read(&annex)?;
-        let workshop = Self {
+        let state = Self {
             real: Real::of(&annex),
             annex,
             clock,
-            transfers: Transfers::new(clock, Arc::clone(&household)),
-            household,
+            transfers: Transfers::new(clock, Arc::clone(&process)),
+            process,
             observations: Mutex::new(observations),
-            setbacks: Mutex::default(),
+            retries: Mutex::default(),
             failures: Mutex::default(),
-            precedence: Mutex::default(),
+            priorities: Mutex::default(),
             remotes: KnownRemotes::default(),
             log: Log::default(),
             merging: Mutex::default(),
@@ -110,10 +110,10 @@ impl Workshop {
             }),
             rules_file: Mutex::default(),
         };
-        workshop.read_rules();
+        state.read_rules();
         // What cannot be counted now is counted with the first observation, or said to be damaged by it.
-        let _ = workshop.count_conflicts(&workshop.observations());
-        Ok(workshop)
+        let _ = state.count_conflicts(&state.observations());
+        Ok(state)
     }
 
     pub(crate) fn real(&self) -> &Real {
@@ -134,17 +134,17 @@ impl Workshop {
     }
 
     /// What was tried in vain.
-    pub(crate) fn failures(&self) -> MutexGuard<'_, Failures> {
-        lock(&self.failures)
+    pub(crate) fn retries(&self) -> MutexGuard<'_, Retries> {
+        lock(&self.retries)
     }
 
     /// What is held now.
     pub(crate) fn holds(&self) -> Holds {
-        *self.household.holds().borrow()
+        *self.process.holds().borrow()
     }
 
-    pub(crate) fn setbacks(&self) -> MutexGuard<'_, Setbacks> {
-        lock(&self.setbacks)
+    pub(crate) fn failures(&self) -> MutexGuard<'_, Failures> {
+        lock(&self.failures)
     }
 
     /// Makes the observations anew if `error` tells that they are lost: damaged, or on a drive that was pulled out and
@@ -172,7 +172,7 @@ impl Workshop {
         let is_there = |path: &RepoPath| top.is_some_and(|top| top.join(path.as_path()).symlink_metadata().is_ok());
         // Before the lock is taken: it looks at files.
         let conflicts = observations.conflicts(&is_there)?;
-        self.setbacks().kept_several(conflicts);
+        self.failures().kept_several(conflicts);
         Ok(())
     }
 
@@ -182,13 +182,13 @@ impl Workshop {
     }
 
     /// What the user said of single contents. Locked after the observations, where both are.
-    pub(crate) fn precedence(&self) -> MutexGuard<'_, Precedence> {
-        lock(&self.precedence)
+    pub(crate) fn priorities(&self) -> MutexGuard<'_, Priorities> {
+        lock(&self.priorities)
     }
 
     /// Lets the next offer hold nothing back for having failed or been cancelled.
     pub(crate) fn retry_all(&self) {
-        self.precedence().release_all(self.clock.now());
+        self.priorities().release_all(self.clock.now());
         self.shared().retry_all = true;
     }
 

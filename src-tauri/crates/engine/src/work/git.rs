@@ -11,34 +11,34 @@ use model::{Oid, RemoteName, RepoPath};
 use remotes::{Failed, Remote};
 use surroundings::{Mount, mount_of};
 
-use super::{Workshop, failure, no_lock};
+use super::{FolderState, failure, no_lock};
 use crate::words::files;
 
-pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Mount]) -> Event {
-    let Some(settings) = workshop.remotes.settings().remove(name) else {
+pub(super) fn probe(state: &FolderState, id: Id, name: &RemoteName, mounts: &[Mount]) -> Event {
+    let Some(settings) = state.remotes.settings().remove(name) else {
         return Event::Probed {
             id,
             reach: Reach::Away(Away::Absent),
         };
     };
-    let before = workshop.remotes.get(name);
-    let reach = match reach(workshop, &settings, mounts, before.as_ref()) {
+    let before = state.remotes.get(name);
+    let reach = match reach(state, &settings, mounts, before.as_ref()) {
         Ok(remote) => {
             let uuid = remote.uuid().clone();
             if before.is_none_or(|before| *before.uuid() != uuid) {
                 if let Some(git) = remote.git() {
                     git.clear_up();
                 }
-                workshop.failures().forget_repository(&uuid);
+                state.retries().forget_repository(&uuid);
             }
-            workshop.remotes.set_reached(name, Some(remote));
+            state.remotes.set_reached(name, Some(remote));
             Reach::Here(uuid)
         }
         Err(failed) => {
-            workshop.remotes.set_reached(name, None);
+            state.remotes.set_reached(name, None);
             let away = away(failed);
             if away == Away::Absent {
-                workshop.remotes.forget_unconfirmed(name);
+                state.remotes.forget_unconfirmed(name);
             }
             Reach::Away(away)
         }
@@ -47,7 +47,7 @@ pub(super) fn probe(workshop: &Workshop, id: Id, name: &RemoteName, mounts: &[Mo
 }
 
 fn reach(
-    workshop: &Workshop,
+    state: &FolderState,
     settings: &RemoteSettings,
     mounts: &[Mount],
     before: Option<&Remote>,
@@ -55,30 +55,30 @@ fn reach(
     // What is mounted over the network, or served by a program, may let wait whoever looks at it.
     let drives = mounts.iter().filter(|mount| mount.may_be_drive());
     let points: Vec<PathBuf> = drives.map(|mount| mount.point.clone()).collect();
-    let remote = remotes::reach(workshop.annex(), settings, &points, before)?;
+    let remote = remotes::reach(state.annex(), settings, &points, before)?;
     let Some(directories) = remote.directories() else {
         return Ok(remote);
     };
-    if remote.git().is_none() && is_below_a_mount(workshop, &remote, &directories.top) {
+    if remote.git().is_none() && is_below_a_mount(state, &remote, &directories.top) {
         return Err(Failed::Away);
     }
     let real = directories.git_dir.canonicalize();
     let mount = mount_of(mounts, real.as_deref().unwrap_or(&directories.git_dir));
-    if workshop.holds().metered && mount.is_some_and(Mount::is_networked) {
+    if state.holds().metered && mount.is_some_and(Mount::is_networked) {
         return Err(Failed::Refused(
             "it is reached through the network, which costs money now; the settings say to wait".to_owned(),
         ));
     }
-    workshop.check_place(&settings.name, &directories.top, mount, remote.git().is_none())?;
+    state.check_place(&settings.name, &directories.top, mount, remote.git().is_none())?;
     Ok(remote)
 }
 
 /// True if a directory is empty that should hold something: what is meant is mounted on it, and is not now. Nothing else tells
 /// which remote it is.
-fn is_below_a_mount(workshop: &Workshop, remote: &Remote, top: &Path) -> bool {
+fn is_below_a_mount(state: &FolderState, remote: &Remote, top: &Path) -> bool {
     let is_empty = top.read_dir().is_ok_and(|mut entries| entries.next().is_none());
     is_empty && {
-        let classes = workshop.reader().and_then(|reader| reader.classes().ok());
+        let classes = state.reader().and_then(|reader| reader.classes().ok());
         // Where nothing is known, nothing is risked.
         classes.is_none_or(|classes| classes.values().any(|class| class.have.contains(remote.uuid())))
     }
@@ -92,14 +92,14 @@ fn away(failed: Failed) -> Away {
     }
 }
 
-pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
+pub(super) fn fetch(state: &FolderState, id: Id, name: &RemoteName) -> Event {
     // Before it: what changes there meanwhile is still news.
-    workshop.examine_remote(name);
-    let there = match workshop.remotes.get(name).as_ref().and_then(Remote::git) {
+    state.examine_remote(name);
+    let there = match state.remotes.get(name).as_ref().and_then(Remote::git) {
         None => Err(Away::Absent),
-        Some(git) => match git.fetch(workshop.annex()) {
+        Some(git) => match git.fetch(state.annex()) {
             Ok(fetched) => {
-                workshop
+                state
                     .remotes
                     .set_other_branch(name, fetched.other_branch.map(|there| (fetched.branch, there)));
                 Ok(Heads {
@@ -110,7 +110,7 @@ pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
             Err(failed) => {
                 let away = away(failed);
                 if let Away::Unusable(why) = &away {
-                    workshop.log.note(format!("could not fetch from {name}: {why}"));
+                    state.log.note(format!("could not fetch from {name}: {why}"));
                 }
                 Err(away)
             }
@@ -118,21 +118,21 @@ pub(super) fn fetch(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
     };
     Event::Fetched {
         id,
-        refs: workshop.refs(),
+        refs: state.refs(),
         there,
     }
 }
 
-pub(super) fn merge(workshop: &Workshop, id: Id, partial: bool, said: Option<Said>) -> Event {
+pub(super) fn merge(state: &FolderState, id: Id, partial: bool, said: Option<Said>) -> Event {
     let mut held = Vec::new();
     let merged =
-        try_merge(workshop, partial, said, &mut held).unwrap_or_else(|error| Merged::Failed(failure(workshop, &error)));
-    workshop.settle_retired();
-    workshop.remember_stamps();
-    workshop.hold_deletions(held.iter().map(|(head, deletions)| (*head, deletions.commit)));
+        try_merge(state, partial, said, &mut held).unwrap_or_else(|error| Merged::Failed(failure(state, &error)));
+    state.settle_retired();
+    state.remember_stamps();
+    state.hold_deletions(held.iter().map(|(head, deletions)| (*head, deletions.commit)));
     Event::Merged {
         id,
-        refs: workshop.refs(),
+        refs: state.refs(),
         merged,
         held: held.into_iter().next().map(|(_, deletions)| deletions),
     }
@@ -141,16 +141,16 @@ pub(super) fn merge(workshop: &Workshop, id: Id, partial: bool, said: Option<Sai
 /// Commits that are held, each with what was checked out when that was found.
 type Held = Vec<(Option<Oid>, Deletions)>;
 
-fn try_merge(workshop: &Workshop, partial: bool, said: Option<Said>, held: &mut Held) -> annex::Result<Merged> {
-    let annex = workshop.annex();
+fn try_merge(state: &FolderState, partial: bool, said: Option<Said>, held: &mut Held) -> annex::Result<Merged> {
+    let annex = state.annex();
     // Who holds a content is known before the file that names it appears.
     let branches = annex.branch().merge()?;
     for refused in branches.refused {
-        workshop.log.note(refused);
+        state.log.note(refused);
     }
-    let settings = workshop.settings()?;
+    let settings = state.settings()?;
     if settings.synconlyannex || annex.is_bare() {
-        workshop.set_waiting(None, Vec::new());
+        state.set_waiting(None, Vec::new());
         return Ok(Merged::Done);
     }
     let unconfirmed = |removed, of| !is_improbable(removed, of);
@@ -163,15 +163,15 @@ fn try_merge(workshop: &Workshop, partial: bool, said: Option<Said>, held: &mut 
         may_remove: &unconfirmed,
     };
     if let Some(said) = said {
-        match confirmed(workshop, said, &options)? {
+        match confirmed(state, said, &options)? {
             Merged::Done => {}
             Merged::Waiting(_) => {}
             undone @ (Merged::Blocked(_) | Merged::Failed(_)) => return Ok(undone),
         }
     }
-    let incoming = workshop.incoming()?;
+    let incoming = state.incoming()?;
     if incoming.is_empty() {
-        workshop.set_waiting(None, Vec::new());
+        state.set_waiting(None, Vec::new());
         return Ok(Merged::Done);
     }
     let mut theirs: Vec<Theirs<'_>> = incoming
@@ -182,7 +182,7 @@ fn try_merge(workshop: &Workshop, partial: bool, said: Option<Said>, held: &mut 
         })
         .collect();
     theirs.sort_by_key(|theirs| theirs.commit);
-    match merged(workshop, annex.merge_into_head(&theirs, &options)?) {
+    match merged(state, annex.merge_into_head(&theirs, &options)?) {
         Ok(merged) => return Ok(merged),
         Err(removals) if theirs.len() == 1 => {
             held.extend(theirs.iter().map(|theirs| hold(theirs.commit, &removals)));
@@ -193,7 +193,7 @@ fn try_merge(workshop: &Workshop, partial: bool, said: Option<Said>, held: &mut 
     // One history that deletes much does not keep the others waiting.
     let mut all = Merged::Done;
     for theirs in theirs {
-        match merged(workshop, annex.merge_into_head(&[theirs], &options)?) {
+        match merged(state, annex.merge_into_head(&[theirs], &options)?) {
             Ok(Merged::Done) => {}
             Ok(waiting @ Merged::Waiting(_)) => all = waiting,
             Ok(undone @ (Merged::Blocked(_) | Merged::Failed(_))) => return Ok(undone),
@@ -216,9 +216,9 @@ fn hold(commit: Oid, removals: &Removals) -> (Option<Oid>, Deletions) {
 }
 
 /// Does what the user said of a commit that deletes many files. One that no branch leads to any more is not merged.
-fn confirmed(workshop: &Workshop, said: Said, options: &MergeOptions<'_>) -> annex::Result<Merged> {
-    let annex = workshop.annex();
-    let Some(reference) = workshop.leads_to(said.commit)? else {
+fn confirmed(state: &FolderState, said: Said, options: &MergeOptions<'_>) -> annex::Result<Merged> {
+    let annex = state.annex();
+    let Some(reference) = state.leads_to(said.commit)? else {
         return Ok(Merged::Done);
     };
     let theirs = Theirs {
@@ -234,10 +234,10 @@ fn confirmed(workshop: &Workshop, said: Said, options: &MergeOptions<'_>) -> ann
             annex.merge_into_head(&[theirs], &options)?
         }
         false => {
-            let message = format!("git-annex in {}", workshop.description(annex.uuid()));
+            let message = format!("git-annex in {}", state.description(annex.uuid()));
             let outcome = annex.merge_and_keep_files(&theirs, &message, options)?;
             if matches!(outcome, MergeOutcome::Merged { .. }) {
-                workshop
+                state
                     .log
                     .note("kept the files that were deleted elsewhere; they come back there".to_owned());
                 return Ok(Merged::Done);
@@ -251,18 +251,18 @@ fn confirmed(workshop: &Workshop, said: Said, options: &MergeOptions<'_>) -> ann
             files(removals.removed as u64)
         )))
     };
-    Ok(merged(workshop, outcome).unwrap_or_else(is_free))
+    Ok(merged(state, outcome).unwrap_or_else(is_free))
 }
 
 /// How a merge ended, or what it would delete.
-fn merged(workshop: &Workshop, outcome: MergeOutcome) -> Result<Merged, Box<Removals>> {
+fn merged(state: &FolderState, outcome: MergeOutcome) -> Result<Merged, Box<Removals>> {
     Ok(match outcome {
         MergeOutcome::UpToDate => {
-            workshop.set_waiting(None, Vec::new());
+            state.set_waiting(None, Vec::new());
             Merged::Done
         }
         MergeOutcome::FastForwarded { commit, waiting } => followed(
-            workshop,
+            state,
             commit,
             waiting,
             vec!["took over changes made elsewhere".to_owned()],
@@ -271,7 +271,7 @@ fn merged(workshop: &Workshop, outcome: MergeOutcome) -> Result<Merged, Box<Remo
             commit,
             resolved,
             waiting,
-        } => followed(workshop, commit, waiting, told(resolved)),
+        } => followed(state, commit, waiting, told(resolved)),
         MergeOutcome::Blocked { paths } => Merged::Blocked(paths),
         MergeOutcome::Removes(removals) => return Err(Box::new(removals)),
         MergeOutcome::Conflict { paths } => Merged::Failed(Failure::Other(format!(
@@ -305,7 +305,7 @@ fn told(resolved: Vec<RepoPath>) -> Vec<String> {
 }
 
 /// A merge was checked out, but for the paths that wait; the same paths again are no news.
-fn followed(workshop: &Workshop, commit: Oid, waiting: Vec<Waiting>, told: Vec<String>) -> Merged {
+fn followed(state: &FolderState, commit: Oid, waiting: Vec<Waiting>, told: Vec<String>) -> Merged {
     let paths: Vec<RepoPath> = waiting
         .iter()
         .filter_map(|one| RepoPath::parse(&one.path).ok())
@@ -315,36 +315,36 @@ fn followed(workshop: &Workshop, commit: Oid, waiting: Vec<Waiting>, told: Vec<S
         false => Merged::Waiting(paths),
     };
     let ahead = (merged != Merged::Done).then_some(commit);
-    if workshop.set_waiting(ahead, waiting) {
-        told.into_iter().for_each(|what| workshop.log.note(what));
+    if state.set_waiting(ahead, waiting) {
+        told.into_iter().for_each(|what| state.log.note(what));
     }
     merged
 }
 
-pub(super) fn push(workshop: &Workshop, id: Id, name: &RemoteName) -> Event {
-    let heads = workshop.refs().heads;
+pub(super) fn push(state: &FolderState, id: Id, name: &RemoteName) -> Event {
+    let heads = state.refs().heads;
     let may_remove = |removed, of| !is_improbable(removed, of);
-    let pushed = match workshop.remotes.get(name).as_ref().and_then(Remote::git) {
+    let pushed = match state.remotes.get(name).as_ref().and_then(Remote::git) {
         None => Pushed::Away(Away::Absent),
-        Some(git) => match git.push(workshop.annex(), heads.tree, may_remove) {
+        Some(git) => match git.push(state.annex(), heads.tree, may_remove) {
             // The commits are there; its files are tried again.
             Ok(PushOutcome::Pushed { behind: Some(why), .. }) => Pushed::Failed(Failure::Other(why)),
             Ok(PushOutcome::UpToDate | PushOutcome::Pushed { .. }) => Pushed::Done(heads),
             Ok(PushOutcome::Refused { .. }) => Pushed::Refused,
             Err(failed) => {
                 if failed != Failed::Away {
-                    workshop.log.note(format!("could not push to {name}: {failed}"));
+                    state.log.note(format!("could not push to {name}: {failed}"));
                 }
                 match failed {
                     Failed::Away => Pushed::Away(Away::Absent),
                     Failed::Busy(why) => Pushed::Failed(Failure::Busy(why)),
                     Failed::Full(why) | Failed::Refused(why) | Failed::Broken(why) => {
-                        Pushed::Failed(no_lock(workshop, why))
+                        Pushed::Failed(no_lock(state, why))
                     }
                 }
             }
         },
     };
-    workshop.examine_remote(name);
+    state.examine_remote(name);
     Event::Pushed { id, pushed }
 }

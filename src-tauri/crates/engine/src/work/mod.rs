@@ -6,18 +6,18 @@ mod content;
 mod examine;
 mod files;
 mod fill;
+mod folder_state;
 mod git;
-pub(crate) mod household;
 mod known_remotes;
 mod log;
 mod observe;
+pub(crate) mod process;
 #[cfg(test)]
 mod tests;
 mod transfers;
 pub(crate) mod trust;
 mod unconfirmed;
 mod undecided;
-mod workshop;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -25,76 +25,76 @@ use assistant::{Away, Effect, Event, Failure, Looked, Merged, Outcome, Pushed, R
 use surroundings::Mount;
 
 pub(crate) use content::look_for_room;
+pub(crate) use folder_state::FolderState;
 pub(crate) use transfers::Underway;
-pub(crate) use workshop::Workshop;
 
 /// Does an effect. `mounts` is what is mounted now.
-pub(crate) fn perform(workshop: &Workshop, effect: Effect, mounts: &[Mount]) -> Event {
+pub(crate) fn perform(state: &FolderState, effect: Effect, mounts: &[Mount]) -> Event {
     let done = catch_unwind(AssertUnwindSafe(|| match effect.clone() {
-        Effect::Look { id, scope } => files::look(workshop, id, scope),
-        Effect::Ingest { id, look, removals } => files::ingest(workshop, id, look, removals),
-        Effect::Restore { id } => files::restore(workshop, id),
-        Effect::Fill { id } => fill::fill(workshop, id),
-        Effect::Probe { id, remote } => git::probe(workshop, id, &remote, mounts),
-        Effect::Fetch { id, remote } => git::fetch(workshop, id, &remote),
-        Effect::Merge { id, partial, said } => git::merge(workshop, id, partial, said),
-        Effect::Push { id, remote } => git::push(workshop, id, &remote),
-        Effect::Observe { id } => observe::observe(workshop, id),
-        Effect::Offer { id, lots, limit } => content::offer(workshop, id, &lots, limit),
+        Effect::Look { id, scope } => files::look(state, id, scope),
+        Effect::Ingest { id, look, removals } => files::ingest(state, id, look, removals),
+        Effect::Restore { id } => files::restore(state, id),
+        Effect::Fill { id } => fill::fill(state, id),
+        Effect::Probe { id, remote } => git::probe(state, id, &remote, mounts),
+        Effect::Fetch { id, remote } => git::fetch(state, id, &remote),
+        Effect::Merge { id, partial, said } => git::merge(state, id, partial, said),
+        Effect::Push { id, remote } => git::push(state, id, &remote),
+        Effect::Observe { id } => observe::observe(state, id),
+        Effect::Offer { id, lots, limit } => content::offer(state, id, &lots, limit),
         Effect::Transfer {
             id,
             remote,
             direction,
             keys,
-        } => content::transfer(workshop, id, &remote, direction, &keys),
+        } => content::transfer(state, id, &remote, direction, &keys),
         Effect::Cancel { .. } | Effect::Ask(_) | Effect::Withdraw(_) => Event::Woke,
     }));
-    done.unwrap_or_else(|_| failed(workshop, effect, "an error in Anabranch itself; it will be tried again"))
+    done.unwrap_or_else(|_| failed(state, effect, "an error in Anabranch itself; it will be tried again"))
 }
 
 /// What has become known besides when work ended so.
-pub(crate) fn learned(workshop: &Workshop, event: &Event) -> Vec<Event> {
+pub(crate) fn learned(state: &FolderState, event: &Event) -> Vec<Event> {
     let mut learned = Vec::new();
     if matches!(
         event,
         Event::Looked { .. } | Event::Ingested { .. } | Event::Observed { .. }
-    ) && fill::is_due(workshop)
+    ) && fill::is_due(state)
     {
         learned.push(Event::Unfilled);
     }
-    if workshop.take_redescribed() {
-        learned.extend(workshop.configuration_changed());
+    if state.take_redescribed() {
+        learned.extend(state.configuration_changed());
     }
     learned
 }
 
 /// Why work in a repository failed, for the assistant.
-fn failure(workshop: &Workshop, error: &annex::Error) -> Failure {
+fn failure(state: &FolderState, error: &annex::Error) -> Failure {
     match error {
         annex::Error::Busy(_) => Failure::Busy(error.to_string()),
         annex::Error::Io { .. }
         | annex::Error::Git { .. }
         | annex::Error::Damaged(_)
         | annex::Error::Refused(_)
-        | annex::Error::DiskReserve { .. } => no_lock(workshop, error.to_string()),
+        | annex::Error::DiskReserve { .. } => no_lock(state, error.to_string()),
     }
 }
 
 /// The same of an error that is no lock.
-fn no_lock(workshop: &Workshop, why: String) -> Failure {
-    match workshop.is_there() {
+fn no_lock(state: &FolderState, why: String) -> Failure {
+    match state.is_there() {
         true => Failure::Other(why),
         false => Failure::Gone(why),
     }
 }
 
 /// The event that ends an effect that could not be done at all.
-fn failed(workshop: &Workshop, effect: Effect, why: &str) -> Event {
-    let refs = workshop.refs();
+fn failed(state: &FolderState, effect: Effect, why: &str) -> Event {
+    let refs = state.refs();
     let why = || why.to_owned();
     let failure = || Failure::Other(why());
     if let Effect::Ingest { id, .. } | Effect::Transfer { id, .. } = effect {
-        workshop.transfers.end(id);
+        state.transfers.end(id);
     }
     match effect {
         Effect::Look { id, .. } => Event::Looked {
@@ -143,7 +143,7 @@ fn failed(workshop: &Workshop, effect: Effect, why: &str) -> Event {
         Effect::Offer { id, .. } => Event::Offered {
             id,
             candidates: Vec::new(),
-            retry_at: Some(workshop.clock.now() + pacing::retry_after(4, 0)),
+            retry_at: Some(state.clock.now() + pacing::retry_after(4, 0)),
         },
         Effect::Transfer { id, keys, .. } => {
             let outcomes = keys.into_iter().map(|key| (key, Outcome::Failed(why()))).collect();

@@ -10,39 +10,39 @@ use assistant::{Class, Direction, Event, Heads, Id};
 use model::expression::{Preferences, Settings};
 use model::{Key, RemoteName, Uuid};
 
-use super::{Workshop, failure, no_lock};
-use crate::observations::{Described, Touched, Update, Wishes};
-use crate::rules::wishes;
+use super::{FolderState, failure, no_lock};
+use crate::observations::{Demand, Described, Touched, Update};
+use crate::rules::preferred_content;
 
-pub(super) fn observe(workshop: &Workshop, id: Id) -> Event {
-    let (mut heads, mut observed) = observe_heads(workshop);
+pub(super) fn observe(state: &FolderState, id: Id) -> Event {
+    let (mut heads, mut observed) = observe_heads(state);
     if let Err(crate::Error::Observations { source, .. }) = &observed
-        && workshop.renew_observations(source)
+        && state.renew_observations(source)
     {
-        (heads, observed) = observe_heads(workshop);
+        (heads, observed) = observe_heads(state);
     }
     let classes = observed.map_err(|error| match error {
-        crate::Error::Annex(error) => failure(workshop, &error),
+        crate::Error::Annex(error) => failure(state, &error),
         crate::Error::Observations { .. } | crate::Error::Io { .. } | crate::Error::Refused(_) => {
-            no_lock(workshop, error.to_string())
+            no_lock(state, error.to_string())
         }
     });
     Event::Observed { id, heads, classes }
 }
 
 /// Observes the heads as they are, and says which they were.
-fn observe_heads(workshop: &Workshop) -> (Heads, Result<Vec<Class>, crate::Error>) {
-    let heads = workshop.refs().heads;
-    let keys = match try_observe(workshop, heads, true) {
+fn observe_heads(state: &FolderState) -> (Heads, Result<Vec<Class>, crate::Error>) {
+    let heads = state.refs().heads;
+    let keys = match try_observe(state, heads, true) {
         Ok(Observed::Classes(classes)) => return (heads, Ok(classes)),
         Ok(Observed::Unlogged(keys)) => keys,
         Err(error) => return (heads, Err(error)),
     };
-    if let Err(error) = log_here(workshop, &keys) {
+    if let Err(error) = log_here(state, &keys) {
         return (heads, Err(error));
     }
-    let heads = workshop.refs().heads;
-    let classes = match try_observe(workshop, heads, false) {
+    let heads = state.refs().heads;
+    let classes = match try_observe(state, heads, false) {
         Ok(Observed::Classes(classes)) => Ok(classes),
         Ok(Observed::Unlogged(_)) => Err(crate::Error::Refused(
             "contents that are here could not be logged".to_owned(),
@@ -60,8 +60,8 @@ enum Observed {
 }
 
 /// Logs contents that are in the store and were never logged: whoever stored them was killed before it could.
-fn log_here(workshop: &Workshop, keys: &[Key]) -> Result<(), crate::Error> {
-    let annex = workshop.annex();
+fn log_here(state: &FolderState, keys: &[Key]) -> Result<(), crate::Error> {
+    let annex = state.annex();
     // Their names may be as young as that: the log must not be on disk before them.
     annex.make_durable()?;
     let here = annex.uuid();
@@ -74,12 +74,12 @@ fn log_here(workshop: &Workshop, keys: &[Key]) -> Result<(), crate::Error> {
 }
 
 /// Brings the observations up to date, unless `log` is set and there are contents to be logged first.
-fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed, crate::Error> {
-    let annex = workshop.annex();
+fn try_observe(state: &FolderState, heads: Heads, log: bool) -> Result<Observed, crate::Error> {
+    let annex = state.annex();
     let failed = |source| failed(annex, source);
-    let facts = workshop.facts()?;
-    let rules = Rules::of(workshop, &facts);
-    let mut observations = workshop.observations();
+    let facts = state.facts()?;
+    let rules = Rules::of(state, &facts);
+    let mut observations = state.observations();
     if observations.is_lost() {
         observations.renew(&annex.own_dir()).map_err(failed)?;
     }
@@ -103,7 +103,7 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
     if before.rules != rules.digest {
         update.touch_all().map_err(failed)?;
     }
-    let unlogged = classify(workshop, &mut update, &rules, log).map_err(failed)?;
+    let unlogged = classify(state, &mut update, &rules, log).map_err(failed)?;
     if !unlogged.is_empty() {
         return Ok(Observed::Unlogged(unlogged));
     }
@@ -114,7 +114,7 @@ fn try_observe(workshop: &Workshop, heads: Heads, log: bool) -> Result<Observed,
             rules: rules.digest,
         })
         .map_err(failed)?;
-    workshop.count_conflicts(&observations).map_err(failed)?;
+    state.count_conflicts(&observations).map_err(failed)?;
     observations.classes().map(Observed::Classes).map_err(failed)
 }
 
@@ -138,17 +138,17 @@ struct Rules {
 }
 
 impl Rules {
-    fn of(workshop: &Workshop, facts: &Facts) -> Self {
-        let policy = workshop.rules().policy;
-        let remotes = workshop.remotes.settings();
+    fn of(state: &FolderState, facts: &Facts) -> Self {
+        let policy = state.rules().policy;
+        let remotes = state.remotes.settings();
         let ways = remotes
             .keys()
             .flat_map(|name| [Direction::Send, Direction::Get].map(|direction| (name.clone(), direction)));
         let closed: Vec<_> = ways
             .filter(|(name, direction)| !policy.is_open(name, *direction))
             .collect();
-        let concerned = concerned(workshop);
-        let settings = wishes::settings(facts);
+        let concerned = concerned(state);
+        let settings = preferred_content::settings(facts);
         Self {
             digest: digest(&settings, &policy, &closed, &concerned),
             preferences: Preferences::new(&settings),
@@ -158,10 +158,10 @@ impl Rules {
         }
     }
 
-    fn wishes(&self, touched: &Touched) -> Wishes {
+    fn wishes(&self, touched: &Touched) -> Demand {
         let is_barred =
             |(name, direction): &&(RemoteName, Direction)| !self.policy.allows(name, *direction, &touched.paths);
-        Wishes {
+        Demand {
             want: self
                 .preferences
                 .wanting(&touched.key, &touched.paths, &touched.have, &self.concerned),
@@ -201,55 +201,55 @@ fn take_file(update: &mut Update<'_>, change: &TreeChange) -> Result<(), rusqlit
 
 /// Finds who wants what has changed. Gives back the keys whose content is here although no log says so, if `log` is set.
 fn classify(
-    workshop: &Workshop,
+    state: &FolderState,
     update: &mut Update<'_>,
     rules: &Rules,
     log: bool,
 ) -> Result<Vec<Key>, rusqlite::Error> {
-    let annex = workshop.annex();
+    let annex = state.annex();
     let (here, store) = (annex.uuid(), annex.store());
     let mut unlogged = Vec::new();
-    let is_damaged = workshop.setbacks().damaged().next().is_some();
-    let is_ordered = !workshop.precedence().is_empty();
+    let is_damaged = state.failures().damaged().next().is_some();
+    let is_ordered = !state.priorities().is_empty();
     update.classify(annex.work_tree().map(|_| here), |touched| {
         if is_damaged {
-            let mut setbacks = workshop.setbacks();
-            setbacks.observed(&touched.key, &touched.paths, &touched.had, &touched.have);
+            let mut failures = state.failures();
+            failures.observed(&touched.key, &touched.paths, &touched.had, &touched.have);
         }
         if is_ordered {
-            let mut precedence = workshop.precedence();
-            precedence.observed(&touched.key, &touched.paths, &touched.have);
+            let mut priorities = state.priorities();
+            priorities.observed(&touched.key, &touched.paths, &touched.have);
         }
         if touched.paths.is_empty() {
-            return known(workshop, &touched.key, &touched.have, Wishes::default());
+            return known(state, &touched.key, &touched.have, Demand::default());
         }
         // What the log has just begun to call missing was looked for by somebody.
         let never_logged = !touched.have.contains(here) && !touched.had.contains(here);
         if log && never_logged && store.is_present(&touched.key) {
             unlogged.push(touched.key.clone());
         }
-        known(workshop, &touched.key, &touched.have, rules.wishes(touched))
+        known(state, &touched.key, &touched.have, rules.wishes(touched))
     })?;
     Ok(unlogged)
 }
 
 /// Has it be known who wants a content now, if something of that content failed.
-fn known(workshop: &Workshop, key: &Key, have: &BTreeSet<Uuid>, wishes: Wishes) -> Wishes {
-    let mut setbacks = workshop.setbacks();
-    if setbacks.concerns(key) {
-        setbacks.wished(key, &wishes.want, have, &wishes.barred);
+fn known(state: &FolderState, key: &Key, have: &BTreeSet<Uuid>, wishes: Demand) -> Demand {
+    let mut failures = state.failures();
+    if failures.concerns(key) {
+        failures.wished(key, &wishes.want, have, &wishes.barred);
     }
     wishes
 }
 
 /// The repositories whose wishes decide what is transferred from or to here.
-fn concerned(workshop: &Workshop) -> BTreeSet<Uuid> {
-    let remotes = workshop.remotes.settings();
+fn concerned(state: &FolderState) -> BTreeSet<Uuid> {
+    let remotes = state.remotes.settings();
     let known = remotes
         .values()
-        .filter(|remote| remote.sync && (!remote.address.is_special() || workshop.supports(remote)));
+        .filter(|remote| remote.sync && (!remote.address.is_special() || state.supports(remote)));
     let uuids = known.filter_map(|remote| remote.uuid.clone());
-    uuids.chain([workshop.annex().uuid().clone()]).collect()
+    uuids.chain([state.annex().uuid().clone()]).collect()
 }
 
 /// Changes when the rules or the repositories concerned change; only compared with what this same program wrote.

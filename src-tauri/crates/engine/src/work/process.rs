@@ -30,14 +30,14 @@ impl Holds {
 }
 
 /// What the folders of one process share.
-pub(crate) struct Household {
+pub(crate) struct Process {
     clock: Clock,
     /// How much of the line is used: to places, and from them.
     limits: Mutex<[Limit; 2]>,
     holds: watch::Sender<Holds>,
 }
 
-impl Household {
+impl Process {
     /// Nothing is limited and nothing held.
     pub(crate) fn new() -> Self {
         Self {
@@ -103,19 +103,19 @@ mod tests {
 
     #[test]
     fn all_folders_together_keep_to_the_limit() {
-        let household = Household::new();
+        let process = Process::new();
         let settings = Settings {
             limit_up: Some(1000),
             ..Settings::default()
         };
-        assert_eq!(household.passed(Direction::Send, 5000), Duration::ZERO);
-        household.follow(&settings, Circumstances::default());
-        let first = household.passed(Direction::Send, 5000);
-        let second = household.passed(Direction::Send, 5000);
+        assert_eq!(process.passed(Direction::Send, 5000), Duration::ZERO);
+        process.follow(&settings, Circumstances::default());
+        let first = process.passed(Direction::Send, 5000);
+        let second = process.passed(Direction::Send, 5000);
         assert!(
             first > Duration::from_secs(4) && second > Duration::from_secs(8),
             "{first:?} {second:?}"
         );
-        assert_eq!(household.passed(Direction::Get, 5000), Duration::ZERO);
+        assert_eq!(process.passed(Direction::Get, 5000), Duration::ZERO);
     }
 }

@@ -14,21 +14,21 @@ use annex::{IntakeOptions, Scope};
 use assistant::{Class, Direction, Effect, Event, Failure, Id, Looked, Lot, Outcome, Reach};
 use model::{Key, Oid, RemoteName, RepoPath, Uuid};
 
-use super::{Workshop, look_for_room, perform};
+use super::{FolderState, look_for_room, perform};
 use crate::clock::Clock;
-use crate::work::household::Household;
+use crate::work::process::Process;
 
-fn workshop(directory: &Path) -> Workshop {
+fn state(directory: &Path) -> FolderState {
     let annex = annex::init::init(directory, Some("here"), 1_700_000_000).unwrap();
     fs::create_dir_all(annex.own_dir()).unwrap();
-    Workshop::open(annex, Clock::start(), Arc::new(Household::new())).unwrap()
+    FolderState::open(annex, Clock::start(), Arc::new(Process::new())).unwrap()
 }
 
 /// Commits a new file as an ingest does that is killed before it has logged the content.
-fn commit_unlogged(workshop: &Workshop, name: &str) -> Key {
-    let annex = workshop.annex();
+fn commit_unlogged(state: &FolderState, name: &str) -> Key {
+    let annex = state.annex();
     fs::write(annex.work_tree().unwrap().join(name), name).unwrap();
-    let settings = workshop.settings().unwrap();
+    let settings = state.settings().unwrap();
     let options = IntakeOptions {
         record: &|_| Ok(()),
         settings: &settings,
@@ -45,10 +45,10 @@ fn commit_unlogged(workshop: &Workshop, name: &str) -> Key {
     intake.keys_added.pop().unwrap()
 }
 
-fn observe(workshop: &Workshop) -> Result<Vec<Class>, Failure> {
-    match perform(workshop, Effect::Observe { id: Id(1) }, &[]) {
+fn observe(state: &FolderState) -> Result<Vec<Class>, Failure> {
+    match perform(state, Effect::Observe { id: Id(1) }, &[]) {
         Event::Observed { classes, heads, .. } => {
-            assert_eq!(heads, workshop.refs().heads);
+            assert_eq!(heads, state.refs().heads);
             classes
         }
         other => panic!("{other:?}"),
@@ -56,9 +56,9 @@ fn observe(workshop: &Workshop) -> Result<Vec<Class>, Failure> {
 }
 
 /// Gives files their contents that are here; false if there were none.
-fn fill(workshop: &Workshop) -> bool {
-    let is_due = super::fill::is_due(workshop);
-    let filled = perform(workshop, Effect::Fill { id: Id(9) }, &[]);
+fn fill(state: &FolderState) -> bool {
+    let is_due = super::fill::is_due(state);
+    let filled = perform(state, Effect::Fill { id: Id(9) }, &[]);
     assert!(
         matches!(
             filled,
@@ -76,18 +76,18 @@ fn fill(workshop: &Workshop) -> bool {
 #[test]
 fn content_that_is_here_and_was_never_logged_is_logged_and_fills_its_file() {
     let directory = tempfile::tempdir().unwrap();
-    let workshop = workshop(directory.path());
-    let key = commit_unlogged(&workshop, "one");
-    let here = workshop.annex().uuid().clone();
-    assert!(workshop.annex().branch().locations(&key).unwrap().is_empty());
+    let state = state(directory.path());
+    let key = commit_unlogged(&state, "one");
+    let here = state.annex().uuid().clone();
+    assert!(state.annex().branch().locations(&key).unwrap().is_empty());
     // As a checkout leaves it that came before the content.
     let file = directory.path().join("one");
     fs::write(&file, format!("/annex/objects/{key}\n")).unwrap();
-    let classes = observe(&workshop).unwrap();
-    assert!(fill(&workshop) && !fill(&workshop));
+    let classes = observe(&state).unwrap();
+    assert!(fill(&state) && !fill(&state));
     assert_eq!(fs::read(&file).unwrap(), b"one");
     assert_eq!(
-        workshop.annex().branch().locations(&key).unwrap(),
+        state.annex().branch().locations(&key).unwrap(),
         std::slice::from_ref(&here)
     );
     assert_eq!((classes.len(), classes[0].keys), (1, 1));
@@ -97,18 +97,18 @@ fn content_that_is_here_and_was_never_logged_is_logged_and_fills_its_file() {
 #[test]
 fn observations_that_are_damaged_while_they_are_open_are_made_anew() {
     let directory = tempfile::tempdir().unwrap();
-    let workshop = workshop(directory.path());
-    commit_unlogged(&workshop, "one");
-    observe(&workshop).unwrap();
-    let own = workshop.annex().own_dir();
+    let state = state(directory.path());
+    commit_unlogged(&state, "one");
+    observe(&state).unwrap();
+    let own = state.annex().own_dir();
     for name in ["observations.db", "observations.db-wal"] {
         let path = own.join(name);
         let length = fs::metadata(&path).unwrap().len().max(4096);
         fs::write(&path, vec![0xA5; usize::try_from(length).unwrap()]).unwrap();
     }
-    commit_unlogged(&workshop, "two");
+    commit_unlogged(&state, "two");
     // What is in memory may hide the damage for a while.
-    let classes = observe(&workshop).and_then(|_| observe(&workshop)).unwrap();
+    let classes = observe(&state).and_then(|_| observe(&state)).unwrap();
     assert_eq!(classes.iter().map(|class| class.keys).sum::<u64>(), 2);
 }
 
@@ -116,35 +116,35 @@ fn observations_that_are_damaged_while_they_are_open_are_made_anew() {
 #[test]
 fn files_that_went_while_no_branch_was_checked_out_are_not_kept() {
     let directory = tempfile::tempdir().unwrap();
-    let workshop = workshop(directory.path());
-    commit_unlogged(&workshop, "one");
-    let first = workshop.refs().heads.tree.unwrap();
-    commit_unlogged(&workshop, "two");
-    observe(&workshop).unwrap();
+    let state = state(directory.path());
+    commit_unlogged(&state, "one");
+    let first = state.refs().heads.tree.unwrap();
+    commit_unlogged(&state, "two");
+    observe(&state).unwrap();
     let head = directory.path().join(".git/HEAD");
     let branch = fs::read_to_string(&head).unwrap();
     fs::write(&head, format!("{first}\n")).unwrap();
-    observe(&workshop).unwrap();
+    observe(&state).unwrap();
     let reference = branch.trim().strip_prefix("ref: ").unwrap();
     fs::write(directory.path().join(".git").join(reference), format!("{first}\n")).unwrap();
     fs::write(&head, &branch).unwrap();
-    observe(&workshop).unwrap();
+    observe(&state).unwrap();
     let is_known = |name: &[u8]| {
         let path = RepoPath::parse(name).unwrap();
-        workshop.reader().unwrap().file(&path).unwrap().is_some()
+        state.reader().unwrap().file(&path).unwrap().is_some()
     };
     assert_eq!([b"one", b"two"].map(|name| is_known(name)), [true, false]);
 }
 
 /// Commits twice and goes back to the first commit, with the second pushed here by somebody. Gives both, and the file of the
 /// ref that was pushed.
-fn with_incoming(workshop: &Workshop) -> (Oid, Oid, PathBuf) {
+fn with_incoming(state: &FolderState) -> (Oid, Oid, PathBuf) {
     let [first, second] = ["one", "two"].map(|name| {
-        commit_unlogged(workshop, name);
-        workshop.refs().heads.tree.unwrap()
+        commit_unlogged(state, name);
+        state.refs().heads.tree.unwrap()
     });
-    let branch = workshop.annex().head().unwrap().branch;
-    let heads = workshop.annex().git_dir().join("refs/heads");
+    let branch = state.annex().head().unwrap().branch;
+    let heads = state.annex().git_dir().join("refs/heads");
     fs::write(heads.join(&branch), format!("{first}\n")).unwrap();
     let incoming = heads.join("synced").join(branch);
     fs::create_dir_all(incoming.parent().unwrap()).unwrap();
@@ -155,15 +155,15 @@ fn with_incoming(workshop: &Workshop) -> (Oid, Oid, PathBuf) {
 #[test]
 fn a_commit_that_is_held_is_due_again_when_its_branch_is_gone() {
     let directory = tempfile::tempdir().unwrap();
-    let workshop = workshop(directory.path());
-    let (first, second, incoming) = with_incoming(&workshop);
-    assert!(workshop.refs().unmerged);
-    workshop.hold_deletions([(Some(first), second)]);
-    assert!(!workshop.refs().unmerged, "it waits for the user");
+    let state = state(directory.path());
+    let (first, second, incoming) = with_incoming(&state);
+    assert!(state.refs().unmerged);
+    state.hold_deletions([(Some(first), second)]);
+    assert!(!state.refs().unmerged, "it waits for the user");
     fs::remove_file(&incoming).unwrap();
-    assert!(workshop.refs().unmerged);
+    assert!(state.refs().unmerged);
     let (id, partial, said) = (Id(1), false, None);
-    match perform(&workshop, Effect::Merge { id, partial, said }, &[]) {
+    match perform(&state, Effect::Merge { id, partial, said }, &[]) {
         Event::Merged { refs, held, .. } => assert_eq!((refs.unmerged, held), (false, None)),
         other => panic!("{other:?}"),
     }
@@ -172,44 +172,42 @@ fn a_commit_that_is_held_is_due_again_when_its_branch_is_gone() {
 #[test]
 fn where_only_the_git_annex_branch_is_synced_nothing_else_is_due() {
     let directory = tempfile::tempdir().unwrap();
-    let workshop = workshop(directory.path());
-    with_incoming(&workshop);
-    assert!(workshop.refs().unmerged);
-    configure(&workshop, "synconlyannex", "true");
-    assert!(!workshop.refs().unmerged);
+    let state = state(directory.path());
+    with_incoming(&state);
+    assert!(state.refs().unmerged);
+    configure(&state, "synconlyannex", "true");
+    assert!(!state.refs().unmerged);
 }
 
-/// A workshop with a remote that was reached, and the name of that.
-fn workshop_with_a_remote(here: &Path, there: &Path) -> (Workshop, RemoteName) {
+/// A state with a remote that was reached, and the name of that.
+fn workshop_with_a_remote(here: &Path, there: &Path) -> (FolderState, RemoteName) {
     let remote = annex::init::init(there, Some("there"), 1_700_000_000).unwrap();
-    let workshop = workshop(here);
-    annex::init::add_remote(workshop.annex(), &remote).unwrap();
-    let name = workshop.list_remotes().pop().unwrap().name;
+    let state = state(here);
+    annex::init::add_remote(state.annex(), &remote).unwrap();
+    let name = state.list_remotes().pop().unwrap().name;
     let probe = Effect::Probe {
         id: Id(1),
         remote: name.clone(),
     };
-    perform(&workshop, probe, &[]);
-    (workshop, name)
+    perform(&state, probe, &[]);
+    (state, name)
 }
 
 /// The user has made the branches of a folder and a remote the same, at either end.
 #[test]
 fn another_branch_checked_out_at_either_end_is_news() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
-    workshop.examine_remote(&name);
-    assert!(!workshop.examine_remote(&name));
+    let (state, name) = workshop_with_a_remote(here.path(), there.path());
+    state.examine_remote(&name);
+    assert!(!state.examine_remote(&name));
     let check_out = |at: &Path| fs::write(at.join(".git/HEAD"), "ref: refs/heads/other\n").unwrap();
     check_out(there.path());
-    assert!(workshop.examine_remote(&name));
+    assert!(state.examine_remote(&name));
 
-    let ours = workshop.annex().head().unwrap().branch;
-    workshop
-        .remotes
-        .set_other_branch(&name, Some((ours, "other".to_owned())));
+    let ours = state.annex().head().unwrap().branch;
+    state.remotes.set_other_branch(&name, Some((ours, "other".to_owned())));
     let is_news = || {
-        let events = workshop.examine(&workshop.refs());
+        let events = state.examine(&state.refs());
         events.contains(&Event::RemoteRefsMoved(name.clone()))
     };
     assert!(!is_news());
@@ -218,14 +216,14 @@ fn another_branch_checked_out_at_either_end_is_news() {
 }
 
 /// Sends contents; the outcome of each.
-fn send(workshop: &Workshop, remote: &RemoteName, keys: &[Key]) -> Vec<Outcome> {
+fn send(state: &FolderState, remote: &RemoteName, keys: &[Key]) -> Vec<Outcome> {
     let effect = Effect::Transfer {
         id: Id(2),
         remote: remote.clone(),
         direction: Direction::Send,
         keys: keys.to_vec(),
     };
-    let Event::Transferred { outcomes, .. } = perform(workshop, effect, &[]) else {
+    let Event::Transferred { outcomes, .. } = perform(state, effect, &[]) else {
         panic!("a transfer ends as one")
     };
     let of = |key: &Key| {
@@ -237,8 +235,8 @@ fn send(workshop: &Workshop, remote: &RemoteName, keys: &[Key]) -> Vec<Outcome> 
     keys.iter().map(|key| of(key).unwrap()).collect()
 }
 
-fn configure(workshop: &Workshop, name: &str, value: &str) {
-    let path = workshop.annex().git_dir().join("config");
+fn configure(state: &FolderState, name: &str, value: &str) {
+    let path = state.annex().git_dir().join("config");
     let mut config = fs::read_to_string(&path).unwrap();
     config += &format!("[annex]\n\t{name} = {value}\n");
     fs::write(path, config).unwrap();
@@ -248,19 +246,19 @@ fn configure(workshop: &Workshop, name: &str, value: &str) {
 #[test]
 fn contents_travel_no_faster_than_they_may() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
-    let keys = ["a".repeat(200), "b".repeat(200)].map(|file| commit_unlogged(&workshop, &file));
-    observe(&workshop).unwrap();
-    configure(&workshop, "bwlimit-upload", "1000 bytes");
+    let (state, name) = workshop_with_a_remote(here.path(), there.path());
+    let keys = ["a".repeat(200), "b".repeat(200)].map(|file| commit_unlogged(&state, &file));
+    observe(&state).unwrap();
+    configure(&state, "bwlimit-upload", "1000 bytes");
     let begun_at = Instant::now();
-    assert_eq!(send(&workshop, &name, &keys), [Outcome::Stored, Outcome::Stored]);
+    assert_eq!(send(&state, &name, &keys), [Outcome::Stored, Outcome::Stored]);
     assert!(
         begun_at.elapsed() >= Duration::from_millis(399),
         "{:?}",
         begun_at.elapsed()
     );
-    configure(&workshop, "bwlimit-upload", "fast");
-    let told = send(&workshop, &name, &keys);
+    configure(&state, "bwlimit-upload", "fast");
+    let told = send(&state, &name, &keys);
     assert!(
         matches!(&told[0], Outcome::Failed(why) if why.contains("annex.bwlimit-upload")),
         "{told:?}"
@@ -271,62 +269,62 @@ fn contents_travel_no_faster_than_they_may() {
 #[test]
 fn a_transfer_that_is_cancelled_before_it_begins_does_not_start() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
-    let keys = [commit_unlogged(&workshop, "one")];
-    observe(&workshop).unwrap();
-    workshop.transfers.announce(Id(2));
-    workshop.transfers.cancel(Id(2), None);
-    assert_eq!(send(&workshop, &name, &keys), [Outcome::Cancelled]);
-    assert_eq!(send(&workshop, &name, &keys), [Outcome::Stored]);
+    let (state, name) = workshop_with_a_remote(here.path(), there.path());
+    let keys = [commit_unlogged(&state, "one")];
+    observe(&state).unwrap();
+    state.transfers.announce(Id(2));
+    state.transfers.cancel(Id(2), None);
+    assert_eq!(send(&state, &name, &keys), [Outcome::Cancelled]);
+    assert_eq!(send(&state, &name, &keys), [Outcome::Stored]);
 }
 
 /// Only what did not arrive is held back, only where it was going, and only when a user said so.
 #[test]
 fn what_the_user_cancels_is_held_back_until_its_time_or_until_it_is_asked_for() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
-    let keys = ["one", "two"].map(|file| commit_unlogged(&workshop, file));
-    observe(&workshop).unwrap();
-    let remote = workshop.remotes.get(&name).unwrap().uuid().clone();
+    let (state, name) = workshop_with_a_remote(here.path(), there.path());
+    let keys = ["one", "two"].map(|file| commit_unlogged(&state, file));
+    observe(&state).unwrap();
+    let remote = state.remotes.get(&name).unwrap().uuid().clone();
     let offered = || -> Vec<Key> {
-        let classes = workshop.observations().classes().unwrap();
+        let classes = state.observations().classes().unwrap();
         let lots = classes.iter().map(|class| Lot {
             class: class.id,
             remote: name.clone(),
             direction: Direction::Send,
-            source: workshop.annex().uuid().clone(),
+            source: state.annex().uuid().clone(),
             destination: remote.clone(),
         });
         let (id, lots, limit) = (Id(3), lots.collect(), 100);
-        let Event::Offered { candidates, .. } = perform(&workshop, Effect::Offer { id, lots, limit }, &[]) else {
+        let Event::Offered { candidates, .. } = perform(&state, Effect::Offer { id, lots, limit }, &[]) else {
             panic!("an offer ends as one")
         };
         candidates.into_iter().map(|candidate| candidate.key).collect()
     };
     let cancel = |keys: &[Key], held_until| {
-        workshop.transfers.announce(Id(2));
-        workshop.transfers.cancel(Id(2), held_until);
+        state.transfers.announce(Id(2));
+        state.transfers.cancel(Id(2), held_until);
         assert!(
-            send(&workshop, &name, keys)
+            send(&state, &name, keys)
                 .iter()
                 .all(|outcome| *outcome == Outcome::Cancelled)
         );
     };
     cancel(&keys, None);
     assert_eq!(offered().len(), 2);
-    let now = workshop.clock.now();
+    let now = state.clock.now();
     cancel(&keys[..1], Some(now + Duration::from_secs(60)));
     assert_eq!(offered(), keys[1..]);
-    let held = |uuid: &Uuid| workshop.precedence().held(uuid, now);
+    let held = |uuid: &Uuid| state.priorities().held(uuid, now);
     assert_eq!(held(&remote).map(|held| held.files), Some(1));
-    assert_eq!(held(workshop.annex().uuid()), None);
-    workshop.retry_all();
+    assert_eq!(held(state.annex().uuid()), None);
+    state.retry_all();
     assert_eq!((offered().len(), held(&remote)), (2, None));
-    cancel(&keys[..1], Some(workshop.clock.now()));
+    cancel(&keys[..1], Some(state.clock.now()));
     assert_eq!(offered().len(), 2, "its time has come");
     cancel(&keys, Some(now + Duration::from_secs(60)));
-    assert_eq!(send(&workshop, &name, &keys[..1]), [Outcome::Stored]);
-    observe(&workshop).unwrap();
+    assert_eq!(send(&state, &name, &keys[..1]), [Outcome::Stored]);
+    observe(&state).unwrap();
     assert_eq!(
         held(&remote).map(|held| held.files),
         Some(1),
@@ -337,15 +335,15 @@ fn what_the_user_cancels_is_held_back_until_its_time_or_until_it_is_asked_for() 
 #[test]
 fn what_found_no_room_is_tried_again_when_there_is_some() {
     let directory = tempfile::tempdir().unwrap();
-    let workshop = workshop(directory.path());
-    configure(&workshop, "diskreserve", "0");
-    let (name, here) = (RemoteName::parse("clone").unwrap(), workshop.annex().uuid().clone());
+    let state = state(directory.path());
+    configure(&state, "diskreserve", "0");
+    let (name, here) = (RemoteName::parse("clone").unwrap(), state.annex().uuid().clone());
     for (size, has_room) in [(u64::MAX / 2, false), (1, true)] {
         let key = Key::parse(format!("SHA256E-s{size}--a").as_bytes()).unwrap();
         let full = [(key, Outcome::Full("no room".to_owned()))];
-        workshop.setbacks().transferred(&name, Direction::Get, &here, &full);
-        assert_eq!(look_for_room(&workshop), has_room, "{size}");
-        assert_eq!(workshop.setbacks().lacks_room(&name, Direction::Get), !has_room);
+        state.failures().transferred(&name, Direction::Get, &here, &full);
+        assert_eq!(look_for_room(&state), has_room, "{size}");
+        assert_eq!(state.failures().lacks_room(&name, Direction::Get), !has_room);
     }
 }
 
@@ -353,16 +351,16 @@ fn what_found_no_room_is_tried_again_when_there_is_some() {
 #[test]
 fn a_transfer_that_the_rules_forbid_does_not_start() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (workshop, name) = workshop_with_a_remote(here.path(), there.path());
-    let keys = ["raw", "other"].map(|file| commit_unlogged(&workshop, file));
-    observe(&workshop).unwrap();
-    let transfer = || send(&workshop, &name, &keys);
-    let rules = workshop.annex().own_dir().join(crate::rules::policy::FILE);
+    let (state, name) = workshop_with_a_remote(here.path(), there.path());
+    let keys = ["raw", "other"].map(|file| commit_unlogged(&state, file));
+    observe(&state).unwrap();
+    let transfer = || send(&state, &name, &keys);
+    let rules = state.annex().own_dir().join(crate::rules::policy::FILE);
     fs::write(&rules, "[[rule]]\ndirectory = \"raw\"\nallow = \"content-down\"\n").unwrap();
-    assert!(workshop.read_rules());
+    assert!(state.read_rules());
     assert_eq!(transfer(), [Outcome::Cancelled, Outcome::Stored]);
     fs::remove_file(&rules).unwrap();
-    assert!(workshop.read_rules());
+    assert!(state.read_rules());
     assert_eq!(transfer(), [Outcome::Stored, Outcome::AlreadyThere]);
 }
 
@@ -372,18 +370,18 @@ fn a_repository_that_vanished_has_changed_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let (here, elsewhere) = (directory.path().join("here"), directory.path().join("elsewhere"));
     fs::create_dir(&here).unwrap();
-    let workshop = workshop(&here);
+    let state = state(&here);
     let config = here.join(".git/config");
     let mut text = fs::read_to_string(&config).unwrap();
     text.push_str("[remote \"clone\"]\n\turl = ../clone\n");
     fs::write(&config, text).unwrap();
-    assert_eq!(workshop.list_remotes().len(), 1);
-    let refs = workshop.refs();
-    workshop.examine(&refs);
+    assert_eq!(state.list_remotes().len(), 1);
+    let refs = state.refs();
+    state.examine(&refs);
     fs::rename(&here, &elsewhere).unwrap();
-    assert_eq!(workshop.examine(&refs), []);
+    assert_eq!(state.examine(&refs), []);
     fs::rename(&elsewhere, &here).unwrap();
-    assert_eq!(workshop.examine(&refs), []);
+    assert_eq!(state.examine(&refs), []);
 }
 
 /// What stands in the place of a file of ours may have been put there by somebody who had the drive.
@@ -406,7 +404,7 @@ fn no_link_among_our_own_files_is_followed() {
         let link = annex.git_dir().join(name);
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         std::os::unix::fs::symlink(&outside, &link).unwrap();
-        let opened = Workshop::open(annex, Clock::start(), Arc::new(Household::new()));
+        let opened = FolderState::open(annex, Clock::start(), Arc::new(Process::new()));
         let told = opened.err().unwrap().to_string();
         assert!(told.contains(name) && told.contains("is a link"), "{told}");
         match is_directory {
@@ -417,7 +415,7 @@ fn no_link_among_our_own_files_is_followed() {
 }
 
 /// Looks for a remote, with a file system of this kind mounted at a place.
-fn probe_on(workshop: &Workshop, name: &RemoteName, point: &Path, fs_type: &str) -> Reach {
+fn probe_on(state: &FolderState, name: &RemoteName, point: &Path, fs_type: &str) -> Reach {
     let mount = surroundings::Mount {
         point: point.to_owned(),
         device: "/dev/no device".into(),
@@ -430,7 +428,7 @@ fn probe_on(workshop: &Workshop, name: &RemoteName, point: &Path, fs_type: &str)
         layers: Vec::new(),
     };
     let (id, remote) = (Id(1), name.clone());
-    match perform(workshop, Effect::Probe { id, remote }, &[mount]) {
+    match perform(state, Effect::Probe { id, remote }, &[mount]) {
         Event::Probed { reach, .. } => reach,
         other => panic!("{other:?}"),
     }
@@ -440,9 +438,9 @@ fn probe_on(workshop: &Workshop, name: &RemoteName, point: &Path, fs_type: &str)
 #[test]
 fn a_place_on_another_disk_than_before_is_used_only_when_it_is_confirmed() {
     let directory = tempfile::tempdir().unwrap();
-    let (workshop, name) = workshop_with_a_remote(&directory.path().join("here"), &directory.path().join("there"));
-    let probe = || probe_on(&workshop, &name, directory.path(), "ext4");
-    let known = || annex::settings::filesystems(workshop.annex(), &name).unwrap();
+    let (state, name) = workshop_with_a_remote(&directory.path().join("here"), &directory.path().join("there"));
+    let probe = || probe_on(&state, &name, directory.path(), "ext4");
+    let known = || annex::settings::filesystems(state.annex(), &name).unwrap();
     assert_eq!(known(), [""; 0], "it was not found on any disk yet");
     assert!(matches!(probe(), Reach::Here(_)));
     let first = known();
@@ -451,21 +449,21 @@ fn a_place_on_another_disk_than_before_is_used_only_when_it_is_confirmed() {
     assert_eq!(known(), first);
 
     // The disk that it was on before is away.
-    let config = workshop.annex().git_dir().join("config");
+    let config = state.annex().git_dir().join("config");
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace(&first[0], "another")).unwrap();
     let is_held = |reach: Reach| {
-        assert!(workshop.remotes.get(&name).is_none());
+        assert!(state.remotes.get(&name).is_none());
         matches!(reach, Reach::Away(assistant::Away::Unusable(why)) if why.contains("another disk"))
     };
     assert!(is_held(probe()));
-    let asked = workshop.remotes.asks_about().unwrap();
+    let asked = state.remotes.asks_about().unwrap();
     let text = asked.question().text;
     assert!(text.contains(name.as_str()) && text.contains("there"), "{text}");
-    workshop.confirm(&asked, false).unwrap();
+    state.confirm(&asked, false).unwrap();
     assert!(is_held(probe()));
-    assert_eq!(workshop.remotes.asks_about(), None, "it is asked once");
-    workshop.confirm(&asked, true).unwrap();
+    assert_eq!(state.remotes.asks_about(), None, "it is asked once");
+    state.confirm(&asked, true).unwrap();
     assert!(matches!(probe(), Reach::Here(_)));
     assert_eq!(known(), ["another".to_owned(), first[0].clone()]);
 }
@@ -473,36 +471,36 @@ fn a_place_on_another_disk_than_before_is_used_only_when_it_is_confirmed() {
 #[test]
 fn a_disk_without_an_id_is_asked_about_once_for_each_place() {
     let directory = tempfile::tempdir().unwrap();
-    let (workshop, name) = workshop_with_a_remote(&directory.path().join("here"), &directory.path().join("there"));
-    let probe = |fs_type| probe_on(&workshop, &name, directory.path(), fs_type);
+    let (state, name) = workshop_with_a_remote(&directory.path().join("here"), &directory.path().join("there"));
+    let probe = |fs_type| probe_on(&state, &name, directory.path(), fs_type);
     assert!(matches!(probe("ext4"), Reach::Here(_)));
     assert!(matches!(probe("tmpfs"), Reach::Away(_)));
-    workshop.confirm(&workshop.remotes.asks_about().unwrap(), true).unwrap();
-    let known = annex::settings::filesystems(workshop.annex(), &name).unwrap();
+    state.confirm(&state.remotes.asks_about().unwrap(), true).unwrap();
+    let known = annex::settings::filesystems(state.annex(), &name).unwrap();
     assert!(matches!(probe("tmpfs"), Reach::Here(_)));
-    assert_eq!(workshop.remotes.asks_about(), None);
-    assert_eq!(annex::settings::filesystems(workshop.annex(), &name).unwrap(), known);
+    assert_eq!(state.remotes.asks_about(), None);
+    assert_eq!(annex::settings::filesystems(state.annex(), &name).unwrap(), known);
 }
 
 #[test]
 fn nobody_asks_about_the_disk_of_a_remote_that_was_removed() {
     let directory = tempfile::tempdir().unwrap();
-    let (workshop, name) = workshop_with_a_remote(&directory.path().join("here"), &directory.path().join("there"));
-    let probe = |fs_type| probe_on(&workshop, &name, directory.path(), fs_type);
+    let (state, name) = workshop_with_a_remote(&directory.path().join("here"), &directory.path().join("there"));
+    let probe = |fs_type| probe_on(&state, &name, directory.path(), fs_type);
     assert!(matches!(probe("ext4"), Reach::Here(_)));
     assert!(matches!(probe("tmpfs"), Reach::Away(_)));
-    workshop.list_remotes();
-    assert!(workshop.remotes.asks_about().is_some());
-    annex::settings::remove(workshop.annex(), &name).unwrap();
-    workshop.list_remotes();
-    assert_eq!(workshop.remotes.asks_about(), None);
+    state.list_remotes();
+    assert!(state.remotes.asks_about().is_some());
+    annex::settings::remove(state.annex(), &name).unwrap();
+    state.list_remotes();
+    assert_eq!(state.remotes.asks_about(), None);
 }
 
 /// Looks, and takes in what was found. Gives the names of files that were postponed.
-fn look_and_ingest(workshop: &Workshop, id: u64, paths: &[&str]) -> Vec<String> {
+fn look_and_ingest(state: &FolderState, id: u64, paths: &[&str]) -> Vec<String> {
     let paths = paths.iter().map(|path| RepoPath::parse(path.as_bytes()).unwrap());
     let scope = assistant::Scope::Paths(paths.collect());
-    match perform(workshop, Effect::Look { id: Id(id), scope }, &[]) {
+    match perform(state, Effect::Look { id: Id(id), scope }, &[]) {
         Event::Looked {
             looked: Looked::Found(_),
             ..
@@ -514,7 +512,7 @@ fn look_and_ingest(workshop: &Workshop, id: u64, paths: &[&str]) -> Vec<String> 
         look: Id(id),
         removals: true,
     };
-    match perform(workshop, ingest, &[]) {
+    match perform(state, ingest, &[]) {
         Event::Ingested {
             postponed,
             failed: None,
@@ -528,15 +526,15 @@ fn look_and_ingest(workshop: &Workshop, id: u64, paths: &[&str]) -> Vec<String> 
 #[test]
 fn a_pointer_whose_content_is_here_is_filled_when_it_is_looked_at() {
     let directory = tempfile::tempdir().unwrap();
-    let workshop = workshop(directory.path());
-    let key = commit_unlogged(&workshop, "one");
+    let state = state(directory.path());
+    let key = commit_unlogged(&state, "one");
     let file = directory.path().join("one");
     for (id, name) in [(1, "one"), (3, "moved")] {
         fs::rename(&file, directory.path().join(name)).unwrap();
         let file = directory.path().join(name);
         fs::write(&file, format!("/annex/objects/{key}\n")).unwrap();
-        assert_eq!(look_and_ingest(&workshop, id, &["one", "moved"]), [""; 0]);
-        assert!(fill(&workshop));
+        assert_eq!(look_and_ingest(&state, id, &["one", "moved"]), [""; 0]);
+        assert!(fill(&state));
         assert_eq!(fs::read(&file).unwrap(), b"one", "{name}");
     }
 }
@@ -544,52 +542,49 @@ fn a_pointer_whose_content_is_here_is_filled_when_it_is_looked_at() {
 #[test]
 fn files_that_a_rule_kept_out_are_taken_in_when_it_is_corrected() {
     let directory = tempfile::tempdir().unwrap();
-    let workshop = workshop(directory.path());
+    let state = state(directory.path());
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
     let path = |name: &str| RepoPath::parse(name.as_bytes()).unwrap();
-    let is_in = |name: &str| workshop.annex().standing(&path(name)).unwrap() == annex::Standing::Tracked;
+    let is_in = |name: &str| state.annex().standing(&path(name)).unwrap() == annex::Standing::Tracked;
     write(".gitattributes", "* annex.largefiles=(nonsense\n");
     write("a", "a");
     write("b", "b");
-    look_and_ingest(&workshop, 1, &[".gitattributes", "a", "b"]);
+    look_and_ingest(&state, 1, &[".gitattributes", "a", "b"]);
     assert!(!is_in("a"));
-    let told = workshop.log.undecided();
+    let told = state.log.undecided();
     assert_eq!((told.len(), &told[0].1, told[0].2), (1, &path("a"), 2));
-    assert!(workshop.log.left_out(&path("b")).unwrap().contains("nonsense"));
+    assert!(state.log.left_out(&path("b")).unwrap().contains("nonsense"));
 
-    let refs = workshop.refs();
-    workshop.examine(&refs);
-    assert_eq!(workshop.examine(&refs), []);
-    configure(&workshop, "unknown", "other");
-    assert!(workshop.examine(&refs).contains(&Event::CountLost(None)));
+    let refs = state.refs();
+    state.examine(&refs);
+    assert_eq!(state.examine(&refs), []);
+    configure(&state, "unknown", "other");
+    assert!(state.examine(&refs).contains(&Event::CountLost(None)));
 
     write(".gitattributes", "* annex.largefiles=anything\n");
-    look_and_ingest(&workshop, 5, &[".gitattributes"]);
+    look_and_ingest(&state, 5, &[".gitattributes"]);
     assert_eq!((is_in("a"), is_in("b")), (true, true));
-    assert_eq!(
-        (workshop.log.undecided(), workshop.log.left_out(&path("b"))),
-        (vec![], None)
-    );
+    assert_eq!((state.log.undecided(), state.log.left_out(&path("b"))), (vec![], None));
 }
 
 #[test]
 fn a_problem_goes_when_its_cause_goes() {
     let directory = tempfile::tempdir().unwrap();
-    let workshop = workshop(directory.path());
-    let key = commit_unlogged(&workshop, "one");
+    let state = state(directory.path());
+    let key = commit_unlogged(&state, "one");
     let write = |name: &str| {
         let text = format!("/annex/objects/{key}\nand one line\n");
         fs::write(directory.path().join(name), text).unwrap();
     };
-    let told = || workshop.log.unfit().into_keys().collect::<Vec<_>>();
+    let told = || state.log.unfit().into_keys().collect::<Vec<_>>();
     write("copy");
     write("other");
-    look_and_ingest(&workshop, 1, &["copy", "other"]);
+    look_and_ingest(&state, 1, &["copy", "other"]);
     assert_eq!(told(), ["copy", "other"]);
     fs::write(directory.path().join("copy"), "a content of its own").unwrap();
-    look_and_ingest(&workshop, 3, &["copy"]);
+    look_and_ingest(&state, 3, &["copy"]);
     assert_eq!(told(), ["other"], "what was not looked at is still so");
     fs::remove_file(directory.path().join("other")).unwrap();
-    look_and_ingest(&workshop, 5, &["other"]);
+    look_and_ingest(&state, 5, &["other"]);
     assert_eq!(told(), [""; 0]);
 }

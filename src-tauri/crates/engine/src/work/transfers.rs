@@ -12,12 +12,12 @@ use model::{Key, RemoteName, Timestamp, Uuid};
 
 use crate::clock::{Clock, wall_clock};
 use crate::observations::Cancelled;
-use crate::work::household::Household;
-use crate::work::workshop::lock;
+use crate::work::folder_state::lock;
+use crate::work::process::Process;
 
 pub(crate) struct Transfers {
     clock: Clock,
-    household: Arc<Household>,
+    process: Arc<Process>,
     /// When this was made: names of transfers have it in them, so that no other run gives them again.
     made_at: SystemTime,
     /// How much of the line each limit has used: of all remotes, and of each.
@@ -54,10 +54,10 @@ pub(crate) struct Underway {
 }
 
 impl Transfers {
-    pub(crate) fn new(clock: Clock, household: Arc<Household>) -> Self {
+    pub(crate) fn new(clock: Clock, process: Arc<Process>) -> Self {
         Self {
             clock,
-            household,
+            process,
             made_at: SystemTime::now(),
             limits: Mutex::default(),
             state: Mutex::default(),
@@ -82,7 +82,7 @@ impl Transfers {
         let (mut all, now) = (lock(&self.limits), self.clock.now());
         let whose = [None, Some(remote.clone())];
         let waits = whose.map(|whose| all.get_mut(&(whose, direction)).map(|limit| limit.pass(now, bytes)));
-        let together = self.household.passed(direction, bytes);
+        let together = self.process.passed(direction, bytes);
         waits.into_iter().flatten().chain([together]).max().unwrap_or_default()
     }
 

@@ -10,7 +10,7 @@ use model::RemoteName;
 use remotes::Failed;
 use surroundings::Mount;
 
-use super::Workshop;
+use super::FolderState;
 use crate::Error;
 
 /// A remote that was found on another file system than before.
@@ -44,7 +44,7 @@ impl Unconfirmed {
     }
 }
 
-impl Workshop {
+impl FolderState {
     /// Lets a remote be used that was found on a file system where it was before, or for the first time.
     /// One that `is_nameless` is known by nothing else, so also a place that tells nothing of itself is remembered.
     pub(super) fn check_place(

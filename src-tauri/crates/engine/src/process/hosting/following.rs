@@ -7,8 +7,8 @@ use surroundings::{Change, Changes, Place, Scope, Watch};
 use tokio::time::Instant;
 
 use super::sleep_until;
-use crate::linked::Linked;
 use crate::process::settings::SettingsFile;
+use crate::watched_symlink::WatchedSymlink;
 
 /// A file that is being saved is read when nothing happened to it for so long: some programs save in several steps.
 const QUIET: Duration = Duration::from_millis(200);
@@ -21,7 +21,7 @@ pub(super) struct Following {
     changes: Changes,
     /// The file as changes name it.
     file: PathBuf,
-    linked: Linked,
+    linked: WatchedSymlink,
     read_at: Option<Instant>,
     is_gone: bool,
 }
@@ -42,7 +42,7 @@ impl Following {
             watch,
             changes,
             is_gone: !file.exists(),
-            linked: Linked::new(file.clone()),
+            linked: WatchedSymlink::new(file.clone()),
             file,
             read_at: None,
         };

@@ -304,12 +304,12 @@ impl Hosting {
                 false => path.clone(),
             };
             let (mounts, changed) = (self.mounts.clone(), self.changed.clone());
-            let household = self.household.clone();
+            let process = self.process.clone();
             self.opening.spawn_blocking(move || {
                 // What is found by its path alone may be known by heart.
                 let _ = Annex::open(&place);
                 has_answered.store(true, Ordering::Relaxed);
-                let open = || Folder::open(&place, mounts, changed, &household);
+                let open = || Folder::open(&place, mounts, changed, &process);
                 let opened = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| {
                     let why = "an error in Anabranch itself; it is tried again by itself";
                     Err(Error::Refused(why.to_owned()))

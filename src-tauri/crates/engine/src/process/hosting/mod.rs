@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::drives::Drives;
 use crate::folder::Handle;
 use crate::process::settings::{Edit, SettingsFile, Written};
-use crate::work::household::Household;
+use crate::work::process::Process;
 use following::Following;
 pub(crate) use keeping::Opening;
 use keeping::{Kept, Step};
@@ -54,7 +54,7 @@ pub(crate) struct Ways {
 
 /// The folders of one process.
 pub(crate) struct Hosting {
-    household: Arc<Household>,
+    process: Arc<Process>,
     file: Option<SettingsFile>,
     /// Where the folders are that were named at the start, whatever the settings say.
     named: Vec<PathBuf>,
@@ -106,7 +106,7 @@ impl Hosting {
         let following = file.as_ref().and_then(Following::start);
         let drives = Drives::watch(mounts.clone(), changed.clone());
         let mut hosting = Self {
-            household: Arc::new(Household::new()),
+            process: Arc::new(Process::new()),
             file,
             named: absolute(named),
             written: Written::default(),
@@ -180,7 +180,7 @@ impl Hosting {
 
     fn follow_settings(&mut self) {
         let now = *self.circumstances.borrow_and_update();
-        self.household.follow(&self.written.settings, now);
+        self.process.follow(&self.written.settings, now);
     }
 
     /// Changes the settings file and puts it in force.

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use contract::{Action, Answer, AtPlace, Command, PauseReason, Reply, Request, Setting, State, Status};
 
-use crate::process::running::{Door, Engine, runtime};
+use crate::process::running::{Client, Engine, runtime};
 use crate::process::settings::SettingsFile;
 
 /// A program with a settings file of its own.
 struct Program {
     place: tempfile::TempDir,
     engine: Engine,
-    door: Door,
+    client: Client,
 }
 
 impl Program {
@@ -37,8 +37,8 @@ impl Program {
     fn run(place: tempfile::TempDir, named: &[PathBuf]) -> Self {
         let file = SettingsFile::at(place.path().join("config/settings.toml"));
         let engine = Engine::start(named, Some(file)).unwrap();
-        let door = engine.door();
-        Self { place, engine, door }
+        let client = engine.client();
+        Self { place, engine, client }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -57,18 +57,18 @@ impl Program {
 
     async fn add(&self, name: &str) -> Answer {
         let path = self.shown(name);
-        self.door.request(Request::Add { path }).await
+        self.client.request(Request::Add { path }).await
     }
 
     /// Waits for a status that is as it should be.
     async fn until(&mut self, what: &str, is: impl Fn(&Status) -> bool) -> Status {
         let wait = async {
             loop {
-                let status = self.door.status().await;
+                let status = self.client.status().await;
                 if is(&status) {
                     return status;
                 }
-                self.door.changed().await;
+                self.client.changed().await;
             }
         };
         let waited = tokio::time::timeout(Duration::from_secs(30), wait).await;
@@ -79,12 +79,12 @@ impl Program {
     async fn until_rule(&mut self, allow: &str) {
         let wait = async {
             loop {
-                let folder = self.door.status().await.folders.remove(0).path;
-                let rules = self.door.ask(&folder, Command::Rules).await;
+                let folder = self.client.status().await.folders.remove(0).path;
+                let rules = self.client.ask(&folder, Command::Rules).await;
                 if serde_json::to_string(&rules).unwrap().contains(allow) {
                     return;
                 }
-                self.door.changed().await;
+                self.client.changed().await;
             }
         };
         let waited = tokio::time::timeout(Duration::from_secs(30), wait).await;
@@ -112,7 +112,7 @@ fn refusal(answer: Answer) -> String {
 fn folders_are_added_adopted_cloned_and_left() {
     runtime().unwrap().block_on(async {
         let mut program = Program::start("");
-        assert_eq!(folders(&program.door.status().await), [] as [&str; 0]);
+        assert_eq!(folders(&program.client.status().await), [] as [&str; 0]);
         fs::create_dir(program.path("Photos")).unwrap();
         fs::write(program.path("Photos/a.jpg"), "a").unwrap();
         assert!(is_done(&program.add("Photos").await));
@@ -132,20 +132,20 @@ fn folders_are_added_adopted_cloned_and_left() {
             folder: program.shown("Photos"),
             path: program.shown("elsewhere/Copy"),
         };
-        assert!(is_done(&program.door.request(copy.clone()).await));
+        assert!(is_done(&program.client.request(copy.clone()).await));
         program
             .until("the copy", |status| {
                 folders(status) == ["Photos", "Copy"] && status.folders.iter().all(|folder| folder.state == State::Safe)
             })
             .await;
         assert_eq!(fs::read_to_string(program.path("elsewhere/Copy/a.jpg")).unwrap(), "a");
-        assert!(refusal(program.door.request(copy).await).contains("nothing was changed"));
+        assert!(refusal(program.client.request(copy).await).contains("nothing was changed"));
 
         let leave = |folder| Request::Leave { folder };
-        assert!(is_done(&program.door.request(leave(program.shown("Photos"))).await));
-        assert_eq!(folders(&program.door.status().await), ["Copy"]);
+        assert!(is_done(&program.client.request(leave(program.shown("Photos"))).await));
+        assert_eq!(folders(&program.client.status().await), ["Copy"]);
         assert!(program.path("Photos/a.jpg").exists() && program.path("Photos/.git").exists());
-        refusal(program.door.request(leave(program.shown("Photos"))).await);
+        refusal(program.client.request(leave(program.shown("Photos"))).await);
         // It can be taken up again at once.
         assert!(is_done(&program.add("Photos").await));
         program
@@ -172,11 +172,11 @@ fn where_settings_cannot_be_written_nothing_is_half_done() {
             Request::Set(Setting::Notifications(false)),
         ];
         for request in requests {
-            let why = refusal(program.door.request(request).await);
+            let why = refusal(program.client.request(request).await);
             assert!(why.contains("could not be written, so nothing was changed"), "{why}");
         }
         assert!(!program.path("Photos/.git").exists() && !program.path("Copy").exists());
-        let status = program.door.status().await;
+        let status = program.client.status().await;
         assert_eq!((folders(&status), status.settings.notifications), (vec!["Kept"], true));
         program.engine.stop().await;
     });
@@ -195,7 +195,7 @@ fn what_is_at_a_place_is_said_before_anything_is_done() {
         assert!(is_done(&program.add("Kept").await));
         let look = async |name: &str| {
             let path = program.shown(name);
-            match program.door.request(Request::Inspect { path }).await {
+            match program.client.request(Request::Inspect { path }).await {
                 Answer::Found(found) => (found.what, found.files),
                 other @ (Answer::Done(_) | Answer::Suggested(_) | Answer::Refused(_)) => panic!("{other:?}"),
             }
@@ -220,7 +220,7 @@ fn what_is_at_a_place_is_said_before_anything_is_done() {
             refusal(program.add(name).await);
         }
         let relative = Request::Add { path: "Music".into() };
-        assert!(refusal(program.door.request(relative).await).contains("begins with"));
+        assert!(refusal(program.client.request(relative).await).contains("begins with"));
         program.engine.stop().await;
     });
 }
@@ -229,7 +229,7 @@ fn what_is_at_a_place_is_said_before_anything_is_done() {
 fn the_file_is_obeyed_when_it_is_edited_and_a_mistake_keeps_what_was() {
     runtime().unwrap().block_on(async {
         let mut program = Program::start("folders = [\"HERE/A\", \"HERE/gone\"]\n");
-        let status = program.door.status().await;
+        let status = program.client.status().await;
         assert_eq!(folders(&status), [] as [&str; 0]);
         assert_eq!(status.problems.len(), 2, "{:?}", status.problems);
         crate::init(&program.path("A"), None).unwrap();
@@ -252,13 +252,13 @@ fn the_file_is_obeyed_when_it_is_edited_and_a_mistake_keeps_what_was() {
             (vec!["A"], contract::Look::Dark)
         );
         let set = Request::Set(Setting::Notifications(false));
-        assert!(refusal(program.door.request(set.clone()).await).contains("correct it first"));
+        assert!(refusal(program.client.request(set.clone()).await).contains("correct it first"));
 
         program.write_settings("folders = []\n");
         let status = program.until("no folder", |status| status.folders.is_empty()).await;
         assert_eq!(status.problems, []);
-        assert!(is_done(&program.door.request(set).await));
-        assert!(!program.door.status().await.settings.notifications);
+        assert!(is_done(&program.client.request(set).await));
+        assert!(!program.client.status().await.settings.notifications);
         program.engine.stop().await;
     });
 }
@@ -281,8 +281,8 @@ fn a_folder_that_cannot_be_opened_is_told_and_can_be_left() {
         assert!(problem.what.contains(&folder) && problem.what.contains(&refused.why));
         assert_eq!(problem.action, Some(Action::Leave { folder: folder.clone() }));
 
-        assert!(is_done(&program.door.request(Request::Leave { folder }).await));
-        let status = program.door.status().await;
+        assert!(is_done(&program.client.request(Request::Leave { folder }).await));
+        let status = program.client.status().await;
         assert_eq!((status.refused, status.problems), (Vec::new(), Vec::new()));
         let settings = fs::read_to_string(program.path("config/settings.toml")).unwrap();
         assert!(!settings.contains("unplugged"), "{settings}");
@@ -321,18 +321,18 @@ fn a_pause_ends_by_itself_and_by_asking_for_a_sync() {
             .await;
         let paused = |status: &Status| status.folders[0].pause.map(|pause| pause.reason) == Some(PauseReason::Asked);
         for until in [None, Some(u64::MAX)] {
-            assert_eq!(program.door.ask(&folder, Command::Pause { until }).await, Reply::Done);
-            let status = program.door.status().await;
+            assert_eq!(program.client.ask(&folder, Command::Pause { until }).await, Reply::Done);
+            let status = program.client.status().await;
             assert!(paused(&status) && status.folders[0].state == State::Paused);
             assert!(matches!(
-                program.door.ask(&folder, Command::Sync).await,
+                program.client.ask(&folder, Command::Sync).await,
                 Reply::Status(_)
             ));
-            assert_eq!(program.door.status().await.folders[0].pause, None);
+            assert_eq!(program.client.status().await.folders[0].pause, None);
         }
         let soon = Some(crate::clock::wall_clock() + 1);
         assert_eq!(
-            program.door.ask(&folder, Command::Pause { until: soon }).await,
+            program.client.ask(&folder, Command::Pause { until: soon }).await,
             Reply::Done
         );
         program
@@ -353,7 +353,7 @@ fn a_folder_that_is_named_otherwise_than_in_the_settings_is_one_folder() {
     fs::write(place.path().join("config/settings.toml"), settings).unwrap();
     runtime().unwrap().block_on(async {
         let program = Program::run(place, &[link.clone(), link]);
-        let status = program.door.status().await;
+        let status = program.client.status().await;
         assert_eq!((folders(&status), &status.problems), (vec!["A"], &Vec::new()));
         program.engine.stop().await;
     });
@@ -367,17 +367,17 @@ fn a_folder_that_is_named_and_cannot_be_opened_is_told_and_the_others_are_kept()
     crate::init(&a, None).unwrap();
     runtime().unwrap().block_on(async {
         let program = Program::run(place, &[gone.clone(), a]);
-        let status = program.door.status().await;
+        let status = program.client.status().await;
         assert_eq!(folders(&status), ["A"]);
         let folder = program.shown("gone");
         let paths: Vec<&String> = status.refused.iter().map(|refused| &refused.path).collect();
         assert_eq!(paths, [&folder]);
         assert!(status.problems[0].what.contains(&folder) && status.problems[0].action.is_none());
-        assert!(refusal(program.door.request(Request::Leave { folder }).await).contains("wanted until it ends"));
+        assert!(refusal(program.client.request(Request::Leave { folder }).await).contains("wanted until it ends"));
 
         crate::init(&gone, None).unwrap();
         let set = Request::Set(Setting::Notifications(false));
-        assert!(is_done(&program.door.request(set).await));
+        assert!(is_done(&program.client.request(set).await));
         let mut program = program;
         program
             .until("the other", |status| {
@@ -397,7 +397,7 @@ fn nobody_listens_for_a_folder_that_was_left() {
         let listens = || UnixStream::connect(socket.trim_end()).is_ok();
         assert!(listens());
         let folder = program.shown("A");
-        assert!(is_done(&program.door.request(Request::Leave { folder }).await));
+        assert!(is_done(&program.client.request(Request::Leave { folder }).await));
         let gone = async {
             while listens() {
                 tokio::task::yield_now().await;
@@ -450,7 +450,7 @@ fn settings_that_are_gone_for_a_moment_are_not_given_up() {
         program.write_settings("folders = [\"HERE/A\"]\n\n");
         program.until("it", |status| folders(status) == ["A"]).await;
         assert_eq!(
-            program.door.ask(&folder, Command::Pause { until: None }).await,
+            program.client.ask(&folder, Command::Pause { until: None }).await,
             Reply::Done
         );
 

@@ -9,7 +9,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::{FILE, InForce, exchange, parse};
 use crate::Error;
-use crate::whole;
+use crate::atomic_file;
 
 /// The rules in force, as the window has them.
 pub(crate) fn told(in_force: &InForce) -> contract::Rules {
@@ -119,7 +119,7 @@ impl Prepared {
 
     /// Saves it.
     pub(crate) fn save(self) -> Result<(), Error> {
-        self.text.map_or(Ok(()), |text| whole::write(&self.path, &text))
+        self.text.map_or(Ok(()), |text| atomic_file::write(&self.path, &text))
     }
 }
 

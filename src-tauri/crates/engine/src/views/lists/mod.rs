@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use annex::settings::RemoteSettings;
-use assistant::content::{Foresight, Neighbour, Policy, Sum};
+use assistant::content::{Forecast, Neighbour, Policy, Sum};
 use assistant::{Class, ClassId, Direction};
 use contract::{Activity, Amount, Branch, Deed, File, Keeping, Page, Preview, Travel, Which};
 use model::expression::{NoDetails, Preferences, Subject};
@@ -12,21 +12,21 @@ use model::{Key, RemoteName, RepoPath, Uuid};
 
 use crate::Error;
 use crate::observations::{Line, Reader};
-use crate::rules::wishes;
+use crate::rules::preferred_content;
 use crate::views::status::{has_few_copies, is_lacking};
-use crate::work::Workshop;
+use crate::work::FolderState;
 use crate::work::trust::is_counted;
 
 /// No more rows than this are given at once.
 const MOST: u64 = 500;
 
 /// A part of a list of files.
-pub(crate) fn files(workshop: &Workshop, which: &Which, skip: u64, count: u64) -> Result<Page, Error> {
-    let reader = open(workshop)?;
-    let failed = failed(workshop);
+pub(crate) fn files(state: &FolderState, which: &Which, skip: u64, count: u64) -> Result<Page, Error> {
+    let reader = open(state)?;
+    let failed = failed(state);
     let classes = reader.classes().map_err(&failed)?;
-    let chosen = chosen(workshop, which, &classes)?;
-    let facts = workshop.facts()?;
+    let chosen = chosen(state, which, &classes)?;
+    let facts = state.facts()?;
     let end = skip.saturating_add(count.min(MOST));
     let mut page = Page {
         total: 0,
@@ -49,7 +49,7 @@ pub(crate) fn files(workshop: &Workshop, which: &Which, skip: u64, count: u64) -
             page.files.push(File {
                 path: shown(&path),
                 bytes: key.size(),
-                is_here: have.is_some_and(|have| have.contains(workshop.annex().uuid())),
+                is_here: have.is_some_and(|have| have.contains(state.annex().uuid())),
                 copies: copies as u64,
             });
         }
@@ -67,7 +67,7 @@ enum Chosen {
     Classes(BTreeSet<ClassId>),
 }
 
-fn chosen(workshop: &Workshop, which: &Which, classes: &BTreeMap<ClassId, Class>) -> Result<Chosen, Error> {
+fn chosen(state: &FolderState, which: &Which, classes: &BTreeMap<ClassId, Class>) -> Result<Chosen, Error> {
     let those = |is_wanted: &dyn Fn(&Class) -> bool| {
         let wanted = classes.values().filter(|class| is_wanted(class));
         Chosen::Classes(wanted.map(|class| class.id).collect())
@@ -75,14 +75,14 @@ fn chosen(workshop: &Workshop, which: &Which, classes: &BTreeMap<ClassId, Class>
     Ok(match which {
         Which::All => Chosen::All,
         Which::Named(part) => Chosen::Named(part.to_ascii_lowercase().into_bytes()),
-        Which::WantedHere => those(&|class| is_lacking(class, workshop)),
+        Which::WantedHere => those(&|class| is_lacking(class, state)),
         Which::FewCopies => {
-            let facts = workshop.facts()?;
-            let copies = workshop.configured().copies(&facts);
+            let facts = state.facts()?;
+            let copies = state.configured().copies(&facts);
             those(&|class| has_few_copies(class, copies, &facts))
         }
         Which::WantedBy(place) => {
-            let remotes = workshop.remotes.settings();
+            let remotes = state.remotes.settings();
             let remote = RemoteName::parse(place).and_then(|name| remotes.get(&name));
             let remote = remote.ok_or_else(|| Error::Refused(format!("this folder knows no place {place}")))?;
             let way = (remote.name.clone(), Direction::Send);
@@ -101,8 +101,8 @@ fn contains(path: &[u8], part: &[u8]) -> bool {
 }
 
 /// The directories right below a directory, or below the folder itself.
-pub(crate) fn tree(workshop: &Workshop, directory: Option<&RepoPath>) -> Result<Vec<Branch>, Error> {
-    let reader = open(workshop)?;
+pub(crate) fn tree(state: &FolderState, directory: Option<&RepoPath>) -> Result<Vec<Branch>, Error> {
+    let reader = open(state)?;
     let start = directory.map_or(0, |directory| directory.as_bytes().len() + 1);
     let mut children: BTreeMap<Vec<u8>, (Amount, bool)> = BTreeMap::new();
     let walked = reader.each_file(directory, &mut |line: Line<'_>| {
@@ -120,7 +120,7 @@ pub(crate) fn tree(workshop: &Workshop, directory: Option<&RepoPath>) -> Result<
             *has_directories |= slashes.next().is_some();
         }
     });
-    walked.map_err(failed(workshop))?;
+    walked.map_err(failed(state))?;
     let branch = |(name, (holds, has_directories)): (Vec<u8>, _)| {
         let above = directory.map_or_else(Vec::new, |directory| [directory.as_bytes(), b"/"].concat());
         let path = RepoPath::parse(&[above, name].concat()).ok()?;
@@ -134,9 +134,9 @@ pub(crate) fn tree(workshop: &Workshop, directory: Option<&RepoPath>) -> Result<
 }
 
 /// A part of who did what.
-pub(crate) fn activity(workshop: &Workshop, skip: u64, count: u64) -> Result<Activity, Error> {
+pub(crate) fn activity(state: &FolderState, skip: u64, count: u64) -> Result<Activity, Error> {
     let rows = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let found = workshop.annex().activity(rows(skip), rows(count.min(MOST)))?;
+    let found = state.annex().activity(rows(skip), rows(count.min(MOST)))?;
     let deed = |deed: annex::Deed| Deed {
         commit: deed.commit.to_string(),
         who: deed.who,
@@ -154,19 +154,19 @@ pub(crate) fn activity(workshop: &Workshop, skip: u64, count: u64) -> Result<Act
 }
 
 /// What rules would change, with places that keep something else.
-pub(crate) fn preview(workshop: &Workshop, policy: Policy, keeps: &[Keeping]) -> Result<Preview, Error> {
-    let wishes = workshop.understood(keeps)?;
-    let facts = workshop.facts()?;
+pub(crate) fn preview(state: &FolderState, policy: Policy, keeps: &[Keeping]) -> Result<Preview, Error> {
+    let wishes = state.understood(keeps)?;
+    let facts = state.facts()?;
     let uncounted = facts.trust.keys().filter(|uuid| !is_counted(&facts, uuid)).cloned();
     let uncounted: BTreeSet<Uuid> = uncounted.collect();
-    let facts = wishes::changed(&facts, &wishes)?;
-    let preferences = Preferences::new(&wishes::settings(&facts));
-    let reader = open(workshop)?;
-    let failed = failed(workshop);
+    let facts = preferred_content::changed(&facts, &wishes)?;
+    let preferences = Preferences::new(&preferred_content::settings(&facts));
+    let reader = open(state)?;
+    let failed = failed(state);
     let classes = reader.classes().map_err(&failed)?;
-    let here = workshop.annex().uuid().clone();
-    let remotes = workshop.remotes.settings();
-    let usable = |remote: &&RemoteSettings| workshop.supports(remote);
+    let here = state.annex().uuid().clone();
+    let remotes = state.remotes.settings();
+    let usable = |remote: &&RemoteSettings| state.supports(remote);
     let neighbours = remotes.values().filter(usable).map(|remote| Neighbour {
         name: remote.name.clone(),
         uuid: remote.uuid.clone(),
@@ -174,7 +174,7 @@ pub(crate) fn preview(workshop: &Workshop, policy: Policy, keeps: &[Keeping]) ->
         sends: remote.takes_contents(),
         gets: remote.gives_contents(),
     });
-    let mut foresight = Foresight::new(here, uncounted, policy, neighbours.collect());
+    let mut forecast = Forecast::new(here, uncounted, policy, neighbours.collect());
     let walked = reader.each_key(|key, class, size, files| {
         if let Some(class) = classes.get(&class) {
             let wants = |uuid: &Uuid, holders: &BTreeSet<Uuid>| {
@@ -186,7 +186,7 @@ pub(crate) fn preview(workshop: &Workshop, policy: Policy, keeps: &[Keeping]) ->
                 };
                 preferences.wants(uuid, &subject)
             };
-            foresight.add(&class.have, &wants, size, files);
+            forecast.add(&class.have, &wants, size, files);
         }
     });
     walked.map_err(&failed)?;
@@ -194,13 +194,13 @@ pub(crate) fn preview(workshop: &Workshop, policy: Policy, keeps: &[Keeping]) ->
         files: sum.contents,
         bytes: sum.bytes,
     };
-    let travels = foresight.ahead().iter().map(|ahead| Travel {
+    let travels = forecast.ahead().iter().map(|ahead| Travel {
         place: ahead.remote.name.to_string(),
         up: amount(ahead.up),
         down: amount(ahead.down),
         held_back: amount(ahead.held_back),
     });
-    let (fewest_copies, files_with_fewest) = foresight.fewest().unzip();
+    let (fewest_copies, files_with_fewest) = forecast.fewest().unzip();
     Ok(Preview {
         travels: travels.collect(),
         fewest_copies,
@@ -216,12 +216,12 @@ pub(crate) fn shown(path: &RepoPath) -> contract::Path {
     }
 }
 
-fn open(workshop: &Workshop) -> Result<Reader, Error> {
-    Reader::open(&workshop.annex().own_dir()).map_err(failed(workshop))
+fn open(state: &FolderState) -> Result<Reader, Error> {
+    Reader::open(&state.annex().own_dir()).map_err(failed(state))
 }
 
-fn failed(workshop: &Workshop) -> impl Fn(rusqlite::Error) -> Error + use<> {
-    let path = workshop.annex().own_dir();
+fn failed(state: &FolderState) -> impl Fn(rusqlite::Error) -> Error + use<> {
+    let path = state.annex().own_dir();
     move |source| Error::Observations {
         path: path.clone(),
         source,

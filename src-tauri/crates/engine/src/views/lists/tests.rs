@@ -11,13 +11,13 @@ use model::{Key, RemoteName, RepoPath, Uuid};
 
 use super::{files, preview, shown, tree};
 use crate::clock::Clock;
-use crate::observations::{Described, Wishes};
-use crate::work::Workshop;
+use crate::observations::{Demand, Described};
+use crate::work::FolderState;
 
 /// A folder that knows one remote.
 pub(crate) struct Scene {
     _place: tempfile::TempDir,
-    pub(crate) workshop: Workshop,
+    pub(crate) state: FolderState,
     pub(crate) remote: (RemoteName, Uuid),
 }
 
@@ -27,16 +27,16 @@ pub(crate) fn scene() -> Scene {
     let (here, there): (Annex, Annex) = (init("here"), init("there"));
     annex::init::add_remote(&here, &there).unwrap();
     std::fs::create_dir_all(here.own_dir()).unwrap();
-    let workshop = Workshop::open(
+    let state = FolderState::open(
         here,
         Clock::start(),
-        std::sync::Arc::new(crate::work::household::Household::new()),
+        std::sync::Arc::new(crate::work::process::Process::new()),
     )
     .unwrap();
-    let name = workshop.list_remotes().pop().unwrap().name;
+    let name = state.list_remotes().pop().unwrap().name;
     Scene {
         _place: place,
-        workshop,
+        state,
         remote: (name, there.uuid().clone()),
     }
 }
@@ -45,9 +45,9 @@ impl Scene {
     /// Observes files of ten bytes: where they are, whether they are here, and whether they are there. Both want all, and
     /// what is in `barred` may not be sent.
     pub(crate) fn observe(&self, all: impl IntoIterator<Item = (Vec<u8>, bool, bool)>) {
-        let here = self.workshop.annex().uuid().clone();
+        let here = self.state.annex().uuid().clone();
         let want = BTreeSet::from([here.clone(), self.remote.1.clone()]);
-        let mut observations = self.workshop.observations();
+        let mut observations = self.state.observations();
         let mut update = observations.update().unwrap();
         for (at, (path, is_here, is_there)) in all.into_iter().enumerate() {
             let key = Key::parse(format!("SHA256E-s10--{at}").as_bytes()).unwrap();
@@ -60,7 +60,7 @@ impl Scene {
         }
         let way = (self.remote.0.clone(), Direction::Send);
         let barred = RepoPath::parse(b"barred").unwrap();
-        let classified = update.classify(None, |touched| Wishes {
+        let classified = update.classify(None, |touched| Demand {
             want: want.clone(),
             barred: match touched.paths.iter().all(|path| path.is_within(&barred)) {
                 true => BTreeSet::from([way.clone()]),
@@ -72,7 +72,7 @@ impl Scene {
     }
 
     fn files(&self, which: &Which) -> Page {
-        files(&self.workshop, which, 0, 100).unwrap()
+        files(&self.state, which, 0, 100).unwrap()
     }
 }
 
@@ -123,12 +123,12 @@ fn each_list_has_its_files_in_the_order_of_their_paths() {
         ["b-/x", "b/\u{fffd}\u{fffd}.JPG"]
     );
     assert_eq!(names(&scene.files(&Which::WantedHere)), ["b/c/d/y.jpg"]);
-    let unknown = files(&scene.workshop, &Which::WantedBy("attic".to_owned()), 0, 1).unwrap_err();
+    let unknown = files(&scene.state, &Which::WantedBy("attic".to_owned()), 0, 1).unwrap_err();
     assert!(unknown.to_string().contains("attic"));
 
-    let part = files(&scene.workshop, &Which::All, 1, 2).unwrap();
+    let part = files(&scene.state, &Which::All, 1, 2).unwrap();
     assert_eq!((names(&part), part.total), (vec!["b-/x", "b/c/d/y.jpg"], 5));
-    let past = files(&scene.workshop, &Which::All, u64::MAX, u64::MAX).unwrap();
+    let past = files(&scene.state, &Which::All, u64::MAX, u64::MAX).unwrap();
     assert_eq!((past.files.len(), past.total), (0, 5));
 }
 
@@ -137,7 +137,7 @@ fn files_of_few_copies_are_those_that_too_few_have() {
     let scene = scene();
     scene.observe(some());
     assert_eq!(scene.files(&Which::FewCopies).total, 0);
-    let branch = scene.workshop.annex().branch();
+    let branch = scene.state.annex().branch();
     branch.record_number("numcopies.log", 2, VectorClock::now()).unwrap();
     let few = scene.files(&Which::FewCopies);
     assert_eq!(
@@ -151,11 +151,11 @@ fn a_repository_that_is_not_trusted_has_no_copies() {
     let scene = scene();
     scene.observe(some());
     let copies = || {
-        let seen = preview(&scene.workshop, Policy::default(), &[]).unwrap();
+        let seen = preview(&scene.state, Policy::default(), &[]).unwrap();
         (scene.files(&Which::All).files[0].copies, seen.fewest_copies)
     };
     assert_eq!(copies(), (2, Some(2)));
-    let annex = scene.workshop.annex();
+    let annex = scene.state.annex();
     for level in ["X", "0"] {
         let now = VectorClock::now();
         annex
@@ -166,7 +166,7 @@ fn a_repository_that_is_not_trusted_has_no_copies() {
     }
     let setting = format!("remote.{}.annex-trustlevel", scene.remote.0);
     annex::settings::set(annex, &setting, Some("semitrusted")).unwrap();
-    scene.workshop.list_remotes();
+    scene.state.list_remotes();
     assert_eq!(copies(), (2, Some(2)));
 }
 
@@ -182,7 +182,7 @@ fn a_tree_has_directories_only_with_all_below_them() {
         },
         has_directories,
     };
-    let below = |directory: &[u8]| tree(&scene.workshop, RepoPath::parse(directory).ok().as_ref()).unwrap();
+    let below = |directory: &[u8]| tree(&scene.state, RepoPath::parse(directory).ok().as_ref()).unwrap();
     let top = [
         branch(b"b", 2, true),
         branch(b"b-", 1, false),
@@ -201,7 +201,7 @@ fn a_preview_is_of_the_rules_that_are_asked_about() {
     scene.observe(some());
     let look = |text: &str| {
         let rules: Vec<contract::Rule> = serde_json::from_str(text).unwrap();
-        let seen = preview(&scene.workshop, crate::rules::policy::understood(&rules).unwrap(), &[]).unwrap();
+        let seen = preview(&scene.state, crate::rules::policy::understood(&rules).unwrap(), &[]).unwrap();
         let travel = &seen.travels[0];
         let counts = [travel.up, travel.down, travel.held_back].map(|amount| {
             assert_eq!(amount.bytes, 10 * amount.files);
@@ -233,21 +233,21 @@ fn a_preview_is_of_what_places_would_keep() {
         },
     };
     let up = |wanted: &str| {
-        let seen = preview(&scene.workshop, Policy::default(), &[keeping(wanted)]).unwrap();
+        let seen = preview(&scene.state, Policy::default(), &[keeping(wanted)]).unwrap();
         (seen.travels[0].up.files, seen.fewest_copies)
     };
     assert_eq!(up("anything"), (3, Some(2)));
     assert_eq!(up("include=barred/*"), (1, Some(1)));
     assert_eq!(up("nothing"), (0, Some(1)));
     // Somebody else said so meanwhile.
-    crate::rules::wishes::record(
-        scene.workshop.annex(),
+    crate::rules::preferred_content::record(
+        scene.state.annex(),
         &[(scene.remote.1.clone(), Keeps::For(Purpose::Archive))],
     )
     .unwrap();
-    let seen = preview(&scene.workshop, Policy::default(), &[]).unwrap();
+    let seen = preview(&scene.state, Policy::default(), &[]).unwrap();
     assert_eq!(seen.travels[0].up.files, 3);
-    let refused = preview(&scene.workshop, Policy::default(), &[keeping("nothing")]).unwrap_err();
+    let refused = preview(&scene.state, Policy::default(), &[keeping("nothing")]).unwrap_err();
     assert!(refused.to_string().contains("something else"), "{refused}");
 }
 
@@ -255,8 +255,8 @@ fn a_preview_is_of_what_places_would_keep() {
 fn without_files_there_is_nothing_to_list() {
     let scene = scene();
     assert_eq!(scene.files(&Which::All).total, 0);
-    assert_eq!(tree(&scene.workshop, None).unwrap(), []);
-    let seen = preview(&scene.workshop, Policy::default(), &[]).unwrap();
+    assert_eq!(tree(&scene.state, None).unwrap(), []);
+    let seen = preview(&scene.state, Policy::default(), &[]).unwrap();
     assert_eq!((seen.fewest_copies, seen.files_with_fewest), (None, 0));
 }
 
@@ -265,12 +265,12 @@ fn without_files_there_is_nothing_to_list() {
 fn ten_thousand_files_are_listed_quickly_while_others_write() {
     let scene = scene();
     scene.observe((0..10_000).map(|at| (format!("d{}/file {at}.jpg", at % 100).into_bytes(), true, at % 2 == 0)));
-    let mut observations = scene.workshop.observations();
+    let mut observations = scene.state.observations();
     let mut update = observations.update().unwrap();
     update.clear().unwrap();
     let quickest = (0..5).map(|_| {
         let begun_at = Instant::now();
-        let page = files(&scene.workshop, &Which::Named("file 9".to_owned()), 500, 10_000).unwrap();
+        let page = files(&scene.state, &Which::Named("file 9".to_owned()), 500, 10_000).unwrap();
         assert_eq!((page.total, page.files.len()), (1111, 500));
         begun_at.elapsed()
     });

@@ -3,8 +3,8 @@
 use super::*;
 
 /// What is left alone, or noticed late.
-pub(super) fn notes(workshop: &Workshop) -> Vec<String> {
-    let (whole, parts): (Vec<_>, Vec<_>) = workshop.log.nested().into_iter().partition(|(_, one)| one.tracked == 0);
+pub(super) fn notes(state: &FolderState) -> Vec<String> {
+    let (whole, parts): (Vec<_>, Vec<_>) = state.log.nested().into_iter().partition(|(_, one)| one.tracked == 0);
     let mut notes = Vec::new();
     match &whole[..] {
         [] => {}
@@ -25,7 +25,7 @@ pub(super) fn notes(workshop: &Workshop) -> Vec<String> {
             ));
         }
     }
-    let (rules, settings) = (workshop.rules(), workshop.remotes.settings());
+    let (rules, settings) = (state.rules(), state.remotes.settings());
     let named = rules.policy.rules().iter().filter_map(|rule| rule.remote.as_ref());
     let unknown: BTreeSet<&RemoteName> = named.filter(|name| !settings.contains_key(name)).collect();
     notes.extend(unknown.iter().map(|name| {
@@ -34,14 +34,9 @@ pub(super) fn notes(workshop: &Workshop) -> Vec<String> {
         )
     }));
     let mut elsewhere = BTreeSet::new();
-    let reached = workshop.remotes.reached();
-    let own = workshop.real();
-    for (path, _) in workshop
-        .log
-        .blind()
-        .into_iter()
-        .filter(|(_, why)| *why == Why::Elsewhere)
-    {
+    let reached = state.remotes.reached();
+    let own = state.real();
+    for (path, _) in state.log.blind().into_iter().filter(|(_, why)| *why == Why::Elsewhere) {
         if own
             .top
             .iter()
@@ -91,8 +86,8 @@ mod tests {
                 path: path.into(),
                 tracked,
             });
-            scene.workshop.log.set_nested(None, &nested.collect::<Vec<_>>());
-            notes(&scene.workshop)
+            scene.state.log.set_nested(None, &nested.collect::<Vec<_>>());
+            notes(&scene.state)
         };
         assert_eq!(told(&[]), [""; 0]);
         let one = "code/x is a git repository of its own, so its files are not synced. To sync it, add it as a folder";
@@ -113,19 +108,19 @@ mod tests {
     #[test]
     fn a_rule_about_a_place_that_is_not_there_is_told() {
         let scene = crate::views::lists::tests::scene();
-        let directory = scene.workshop.annex().own_dir();
+        let directory = scene.state.annex().own_dir();
         let rules =
             "[[rule]]\nplace = \"there\"\nallow = \"content-down\"\n[[rule]]\nplace = \"stik\"\nallow = \"nothing\"\n";
         std::fs::write(directory.join(crate::rules::policy::FILE), rules).unwrap();
-        scene.workshop.read_rules();
-        let notes = notes(&scene.workshop);
+        scene.state.read_rules();
+        let notes = notes(&scene.state);
         assert_eq!(notes.len(), 1, "{notes:?}");
         assert!(notes[0].starts_with("a rule names the place stik, which this folder does not have"));
-        assert_eq!(kept_by_rules(&scene.workshop, &scene.remote.0), Some("a rule says so"));
+        assert_eq!(kept_by_rules(&scene.state, &scene.remote.0), Some("a rule says so"));
         std::fs::write(directory.join(crate::rules::policy::FILE), "[[rule]\n").unwrap();
-        scene.workshop.read_rules();
+        scene.state.read_rules();
         assert_eq!(
-            kept_by_rules(&scene.workshop, &scene.remote.0),
+            kept_by_rules(&scene.state, &scene.remote.0),
             Some("the rules cannot be read")
         );
     }

@@ -1,7 +1,7 @@
 //! What needs the user.
 
 use super::*;
-pub(super) fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Problem> {
+pub(super) fn problems(assistant: &Assistant, state: &FolderState) -> Vec<Problem> {
     let mut problems = Vec::new();
     let problem = |what: String, remedy: &str, action| Problem {
         what,
@@ -10,7 +10,7 @@ pub(super) fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Proble
         remedy: remedy.to_owned(),
         action,
     };
-    let folder = place(workshop.annex());
+    let folder = place(state.annex());
     let leave = || Some(Action::Leave { folder: folder.clone() });
     match assistant.root() {
         Root::Same => {}
@@ -31,10 +31,10 @@ pub(super) fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Proble
             "",
             Some(Action::Sync { folder: folder.clone() }),
         ));
-    } else if let Some(why) = workshop.unsynced() {
+    } else if let Some(why) = state.unsynced() {
         problems.push(problem(format!("Nothing is synced here: {why}."), "", None));
     }
-    for waiting in workshop.waiting() {
+    for waiting in state.waiting() {
         problems.push(Problem {
             what: format!("A change from elsewhere waits for {}: {}.", waiting.path, waiting.why),
             lost: "Nothing is lost; all other changes have arrived.".to_owned(),
@@ -43,7 +43,7 @@ pub(super) fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Proble
             action: Some(show_where(&folder, &waiting.path.to_string())),
         });
     }
-    for (path, why) in workshop.log.blind() {
+    for (path, why) in state.log.blind() {
         let why = match why {
             // That is as it must be there: a note tells it.
             Why::Elsewhere => continue,
@@ -61,21 +61,21 @@ pub(super) fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Proble
             None,
         ));
     }
-    if let Some(mistake) = workshop.rules().mistake {
+    if let Some(mistake) = state.rules().mistake {
         problems.push(Problem {
             what: format!("The rules of this folder cannot be read: {mistake}"),
             lost: "Nothing is lost.".to_owned(),
             next: "Until they can be read the rules before are in force; without any, no content moves.".to_owned(),
             remedy: "Correct that line.".to_owned(),
             action: Some(Action::Show {
-                path: workshop.annex().own_dir().join(policy::FILE).display().to_string(),
+                path: state.annex().own_dir().join(policy::FILE).display().to_string(),
             }),
         });
     }
-    problems.extend(damages(workshop, &folder));
-    let undecided = workshop.log.undecided().into_iter();
+    problems.extend(damages(state, &folder));
+    let undecided = state.log.undecided().into_iter();
     let undecided = undecided.map(|waits| (waits, "Correct the setting or the rule."));
-    let unstored = workshop.log.unstored().into_iter();
+    let unstored = state.log.unstored().into_iter();
     let unstored = unstored.map(|waits| (waits, "Make room, or let it be changed."));
     let all: Vec<_> = undecided.chain(unstored).collect();
     let more: usize = all.iter().skip(NAMED).map(|((_, _, count), _)| count).sum();
@@ -98,7 +98,7 @@ pub(super) fn problems(assistant: &Assistant, workshop: &Workshop) -> Vec<Proble
             Some(show_where(&folder, &first.to_string())),
         ));
     }
-    for (what, why) in workshop.log.unfit() {
+    for (what, why) in state.log.unfit() {
         let show = show_where(&folder, &what);
         problems.push(problem(
             format!("{what} is left out: {why}."),
@@ -119,10 +119,10 @@ pub(super) fn show_where(folder: &str, file: &str) -> Action {
 }
 
 /// Contents that were found damaged and are not made good yet.
-pub(super) fn damages(workshop: &Workshop, folder: &str) -> Vec<Problem> {
-    let name = |uuid: &Uuid| match uuid == workshop.annex().uuid() {
+pub(super) fn damages(state: &FolderState, folder: &str) -> Vec<Problem> {
+    let name = |uuid: &Uuid| match uuid == state.annex().uuid() {
         true => "this folder".to_owned(),
-        false => workshop.description(uuid),
+        false => state.description(uuid),
     };
     let problem = |(place, damage): (&Uuid, &Damage)| {
         let others = damage.have.iter().filter(|uuid| *uuid != place);
@@ -156,5 +156,5 @@ pub(super) fn damages(workshop: &Workshop, folder: &str) -> Vec<Problem> {
             action: Some(action),
         }
     };
-    workshop.setbacks().damaged().map(problem).collect()
+    state.failures().damaged().map(problem).collect()
 }

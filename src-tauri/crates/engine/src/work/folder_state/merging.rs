@@ -19,7 +19,7 @@ pub(super) struct State {
     has_retired: bool,
 }
 
-impl Workshop {
+impl FolderState {
     fn merging(&self) -> MutexGuard<'_, State> {
         lock(&self.merging)
     }
