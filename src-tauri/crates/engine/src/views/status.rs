@@ -20,7 +20,7 @@ use crate::rules::policy;
 use crate::rules::preferred_content;
 use crate::views::contacts::contact;
 use crate::words::files;
-use crate::work::trust::is_counted;
+use crate::work::trust::{holders, is_counted};
 use crate::work::{FolderState, Underway};
 use notes::notes;
 use problems::problems;
@@ -404,11 +404,13 @@ fn waiting(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<S
         .values()
         .map(|remote| remote.uuid().clone())
         .collect();
+    let facts = state.known_facts().unwrap_or_default();
     for class in assistant.classes().iter().filter(|class| is_lacking(class, state)) {
-        let holders: Vec<String> = class.have.iter().map(|uuid| state.description(uuid)).collect();
-        reasons.push(if class.have.is_empty() {
+        let have = holders(&class.have, &facts);
+        let holders: Vec<String> = have.iter().map(|uuid| state.description(uuid)).collect();
+        reasons.push(if have.is_empty() {
             format!("{} whose content nobody is known to have", files(class.keys))
-        } else if class.have.is_disjoint(&reached) {
+        } else if have.is_disjoint(&reached) {
             format!(
                 "{} that only {} has, which cannot be reached now",
                 files(class.keys),

@@ -13,6 +13,7 @@ use super::status::{is_kept_away, takes_nothing, unsupported};
 use crate::Error;
 use crate::observations::{Described, FileFacts, Reader};
 use crate::work::FolderState;
+use crate::work::trust::holders;
 
 /// Looks at what was observed of a file. Without contacts no engine runs.
 pub(crate) fn why(state: &FolderState, contacts: Option<&Contacts>, path: &RepoPath) -> Result<Why, Error> {
@@ -59,7 +60,7 @@ fn observed(
     state.settings()?;
     let standing = state.annex().standing(path);
     let standing = standing.unwrap_or_else(|error| Standing::Unreadable(error.to_string()));
-    let Some(facts) = file else {
+    let Some(mut facts) = file else {
         let outside = || match standing == Standing::Tracked && is_behind(state, described) {
             true => "it was committed just now: which places have its content is still being found out".to_owned(),
             false => outside(&standing),
@@ -73,6 +74,8 @@ fn observed(
             sentence: left_out(state, path).unwrap_or_else(outside),
         });
     };
+    let known = state.known_facts().unwrap_or_default();
+    facts.have = holders(&facts.have, &known);
     let names = |set: &BTreeSet<Uuid>| set.iter().map(|uuid| state.description(uuid)).collect::<Vec<_>>();
     let holder = |uuid: &Uuid| Holder {
         place: state.description(uuid),
@@ -332,6 +335,22 @@ mod tests {
         let (sentence, missing) = found(&scene, None, b"unknown");
         assert_eq!(sentence, "it is not there, and no file of that name is synced");
         assert_eq!(missing, []);
+    }
+
+    #[test]
+    fn what_a_dead_repository_has_is_nowhere() {
+        let scene = scene();
+        scene.observe(some());
+        let setting = format!("remote.{}.annex-trustlevel", scene.remote.0);
+        annex::settings::set(scene.state.annex(), &setting, Some("dead")).unwrap();
+        scene.state.list_remotes();
+        let (sentence, missing) = found(&scene, None, b"b/c/d/y.jpg");
+        assert!(
+            sentence.starts_with("nobody is known to have its content"),
+            "{sentence}"
+        );
+        let nobody = "nobody is known to have it".to_owned();
+        assert!(missing.contains(&("here".to_owned(), nobody)), "{missing:?}");
     }
 
     #[test]

@@ -71,7 +71,7 @@ struct Shared {
     rules: InForce,
     /// The observations were made anew and describe nothing yet.
     renewed: bool,
-    /// The git-annex branch describes special remotes otherwise than before.
+    /// The git-annex branch describes special remotes otherwise than before, or others are given up.
     redescribed: bool,
     /// What failed is to be tried again, however lately.
     retry_all: bool,
@@ -246,18 +246,14 @@ impl FolderState {
         let mut facts = self.annex.branch().facts()?;
         facts.trust = trust::in_force(&facts, self.remotes.settings().values());
         let facts = Arc::new(facts);
-        // They were listed without a description.
-        let has_special = self
-            .remotes
-            .settings()
-            .values()
-            .any(|remote| remote.address.is_special());
+        let remotes = self.remotes.settings();
         let mut shared = self.shared();
         let before = shared.facts.replace((Some(tip), Arc::clone(&facts)));
-        shared.redescribed |= match before {
-            Some((_, before)) => before.special_remotes != facts.special_remotes,
-            None => has_special,
-        };
+        let before = before.map(|(_, before)| before).unwrap_or_default();
+        shared.redescribed |= remotes.values().filter_map(|remote| remote.uuid.as_ref()).any(|uuid| {
+            before.special_remotes.get(uuid) != facts.special_remotes.get(uuid)
+                || trust::is_dead(&before, uuid) != trust::is_dead(&facts, uuid)
+        });
         Ok(facts)
     }
 
@@ -293,10 +289,19 @@ impl FolderState {
                 return Vec::new();
             }
         };
-        if listed.iter().any(|remote| remote.address.is_special()) {
-            // The branch says which special remotes can be used. Where it cannot be read now, none can.
-            let _ = self.facts();
+        self.remotes.set_settings(&listed);
+        {
+            let mut shared = self.shared();
+            if let Some((_, facts)) = &mut shared.facts {
+                // They may be trusted otherwise.
+                let facts = Arc::clone(facts);
+                shared.facts = Some((None, facts));
+            }
         }
+        // The branch says which special remotes can be used, and which are given up. Where it cannot be read now, no special
+        // remote can.
+        let _ = self.facts();
+        self.take_redescribed();
         let policy = self.rules().policy;
         let is_verified = !listed.iter().any(|remote| remote.unverified);
         let usable = |remote: &&RemoteSettings| self.supports(remote) && policy.allows_git(&remote.name);
@@ -322,16 +327,8 @@ impl FolderState {
             }
         }
         self.remotes
-            .set_settings(listed, |name| facts.iter().any(|remote| remote.name == *name));
+            .keep_unconfirmed(|name| facts.iter().any(|remote| remote.name == *name));
         self.read_configured();
-        {
-            let mut shared = self.shared();
-            if let Some((_, facts)) = &mut shared.facts {
-                // They may be trusted otherwise.
-                let facts = Arc::clone(facts);
-                shared.facts = Some((None, facts));
-            }
-        }
         facts
     }
 
@@ -355,6 +352,9 @@ impl FolderState {
     pub(crate) fn unusable(&self, remote: &RemoteSettings) -> Option<String> {
         let facts = self.known_facts();
         let described = || facts.as_ref()?.special_remotes.get(remote.uuid.as_ref()?);
+        if self.is_dead(remote) {
+            return Some("it is marked as dead (git annex dead, or annex-trustlevel)".to_owned());
+        }
         match &remote.address {
             Address::Path(_) => None,
             Address::Special { .. } if remote.is_sameas => {
@@ -377,7 +377,15 @@ impl FolderState {
         }
     }
 
-    /// True if the git-annex branch describes special remotes otherwise than when this was asked last.
+    /// True if a remote is given up.
+    pub(crate) fn is_dead(&self, remote: &RemoteSettings) -> bool {
+        let facts = self.known_facts();
+        facts
+            .zip(remote.uuid.as_ref())
+            .is_some_and(|(facts, uuid)| trust::is_dead(&facts, uuid))
+    }
+
+    /// True if the git-annex branch says of remotes otherwise than when this was asked last whether they can be used.
     pub(crate) fn take_redescribed(&self) -> bool {
         std::mem::take(&mut self.shared().redescribed)
     }

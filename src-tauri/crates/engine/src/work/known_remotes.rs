@@ -30,11 +30,15 @@ impl KnownRemotes {
         lock(&self.0)
     }
 
-    /// What the configuration says of them, from now on. Questions about remotes that cannot be used any more are over.
-    pub(crate) fn set_settings(&self, listed: Vec<RemoteSettings>, is_usable: impl Fn(&RemoteName) -> bool) {
-        let mut state = self.lock();
-        state.unconfirmed.retain(|one| is_usable(&one.remote));
-        state.settings = listed.into_iter().map(|remote| (remote.name.clone(), remote)).collect();
+    /// What the configuration says of them, from now on.
+    pub(crate) fn set_settings(&self, listed: &[RemoteSettings]) {
+        let settings = listed.iter().map(|remote| (remote.name.clone(), remote.clone()));
+        self.lock().settings = settings.collect();
+    }
+
+    /// Questions about remotes that cannot be used any more are over.
+    pub(crate) fn keep_unconfirmed(&self, is_usable: impl Fn(&RemoteName) -> bool) {
+        self.lock().unconfirmed.retain(|one| is_usable(&one.remote));
     }
 
     /// Special remotes that git-annex enabled and nobody has said to be right.

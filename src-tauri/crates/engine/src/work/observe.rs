@@ -247,7 +247,8 @@ fn concerned(state: &FolderState) -> BTreeSet<Uuid> {
     let remotes = state.remotes.settings();
     let known = remotes
         .values()
-        .filter(|remote| remote.sync && (!remote.address.is_special() || state.supports(remote)));
+        .filter(|remote| remote.sync && (!remote.address.is_special() || state.supports(remote)))
+        .filter(|remote| !state.is_dead(remote));
     let uuids = known.filter_map(|remote| remote.uuid.clone());
     uuids.chain([state.annex().uuid().clone()]).collect()
 }

@@ -4,6 +4,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod dead;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! How far repositories are trusted here to keep what they have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use annex::Facts;
 use annex::settings::{Address, RemoteSettings};
@@ -28,6 +28,16 @@ pub(super) fn in_force<'a>(facts: &Facts, remotes: impl Iterator<Item = &'a Remo
 /// True if what a repository has counts as a copy: it is trusted to keep it.
 pub(crate) fn is_counted(facts: &Facts, uuid: &Uuid) -> bool {
     facts.trust.get(uuid).is_none_or(|trust| *trust >= Trust::Semitrusted)
+}
+
+/// True if a repository is given up (`git annex dead`): nothing is exchanged with it.
+pub(super) fn is_dead(facts: &Facts, uuid: &Uuid) -> bool {
+    facts.trust.get(uuid) == Some(&Trust::Dead)
+}
+
+/// Those who have a content, without repositories that are given up.
+pub(crate) fn holders(have: &BTreeSet<Uuid>, facts: &Facts) -> BTreeSet<Uuid> {
+    have.iter().filter(|uuid| !is_dead(facts, uuid)).cloned().collect()
 }
 
 fn level(name: &str) -> Option<Trust> {
