@@ -61,6 +61,9 @@ pub struct RemoteFacts {
     pub cost: Cost,
     /// It has a git repository. One that has none, a special remote, never lacks commits.
     pub git: bool,
+    /// Commits of the work tree are exchanged with it too, not only those of the git-annex branch (not
+    /// `annex.synconlyannex`).
+    pub tree: bool,
     /// Git and content may be taken from it (`annex-pull`).
     pub pull: bool,
     /// Git and content may be sent to it (`annex-push`, not `annex-readonly`).

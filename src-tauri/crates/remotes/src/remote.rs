@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use annex::exchange::PushOutcome;
 use annex::exchange::content::{Outcome, Wanted};
+use annex::exchange::{Commits, PushOutcome};
 use annex::{Annex, Reached};
 use model::{Key, Oid, RemoteName, RepoPath, Uuid};
 
@@ -37,15 +37,10 @@ pub trait Git: Send + Sync {
     /// Fetches its branches.
     fn fetch(&self, into: &Annex) -> Result<Fetched, Failed>;
 
-    /// Pushes our branches to where git would push them. `commit` is the commit of the work tree to push; none means the one
-    /// that is checked out. If no engine runs there, the push also updates the work tree, unless uncommitted files are in the
+    /// Pushes the git-annex branch and `commits` to where git would push them. If no engine runs there, the push also updates the work tree, unless uncommitted files are in the
     /// way or `may_remove` (given the number of deletions, and of all files) refuses.
-    fn push(
-        &self,
-        from: &Annex,
-        commit: Option<Oid>,
-        may_remove: fn(usize, usize) -> bool,
-    ) -> Result<PushOutcome, Failed>;
+    fn push(&self, from: &Annex, commits: Commits, may_remove: fn(usize, usize) -> bool)
+    -> Result<PushOutcome, Failed>;
 
     /// A digest of its refs, which changes whenever they do; none if they cannot be read.
     fn state(&self) -> Option<u64>;

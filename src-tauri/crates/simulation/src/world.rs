@@ -522,6 +522,7 @@ impl World {
     pub(crate) fn remote_facts(&self, repo: RepoNo) -> Vec<RemoteFacts> {
         let facts = |remote: &Remote| RemoteFacts {
             git: true,
+            tree: true,
             name: remote.name.clone(),
             cost: remote.cost,
             pull: remote.pull,

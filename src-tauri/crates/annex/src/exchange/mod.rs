@@ -9,5 +9,5 @@ mod refs;
 mod tests;
 
 pub(crate) use missing::{missing, shallow};
-pub use push::{PushOptions, PushOutcome, push};
+pub use push::{Commits, PushOptions, PushOutcome, push};
 pub use refs::{Fetched, RemoteHeads, fetch, newest, tracked};

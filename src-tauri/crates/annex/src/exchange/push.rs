@@ -29,9 +29,20 @@ pub struct PushOptions {
     /// Whether the push may delete this many, of that many files, from its work tree; none if any number. If not, the work
     /// tree stays, and the remote's next sync asks.
     pub may_remove: Option<fn(usize, usize) -> bool>,
-    /// The commit to push; none for that of the branch. It is another while paths here wait for a merge: others get the
-    /// merge.
-    pub commit: Option<Oid>,
+    /// What to push besides the git-annex branch.
+    pub commits: Commits,
+}
+
+/// Commits of the work tree that are pushed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Commits {
+    /// Those of the branch.
+    #[default]
+    OfBranch,
+    /// This one and those before it. It is not that of the branch while paths here wait for a merge: others get the merge.
+    UpTo(Oid),
+    /// None (`annex.synconlyannex`).
+    Nothing,
 }
 
 /// What a push came to.
@@ -77,9 +88,10 @@ pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options
         has_hooks: by_git::has_hooks(&there),
         pushed: Vec::new(),
     };
-    let ours = match options.commit {
-        Some(commit) => Some(commit),
-        None => tip(&here, &format!("refs/heads/{branch}"))?,
+    let ours = match options.commits {
+        Commits::OfBranch => tip(&here, &format!("refs/heads/{branch}"))?,
+        Commits::UpTo(commit) => Some(commit),
+        Commits::Nothing => None,
     };
     let git_annex = tip(&here, "refs/heads/git-annex")?;
     let commit = push.lacking(push.heads.branch, ours)?;

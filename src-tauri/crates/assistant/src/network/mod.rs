@@ -198,6 +198,7 @@ pub(crate) mod tests {
             name: RemoteName::parse(name).unwrap(),
             cost: Cost::parse(&cost.to_string()).unwrap(),
             git: true,
+            tree: true,
             pull: true,
             push: true,
             verified: true,

@@ -18,7 +18,9 @@ pub(crate) fn wants_fetch(remote: &Remote, now: Timestamp) -> bool {
 
 /// Whether our heads are not known to be at a remote, which is asked without regard to whether it can be reached.
 pub(crate) fn lacks(remote: &Remote, heads: &Heads) -> bool {
-    remote.facts.git && remote.facts.push && *heads != Heads::default() && remote.there.as_ref() != Some(heads)
+    let is_there = |there: &Heads| there.annex == heads.annex && (there.tree == heads.tree || !remote.facts.tree);
+    let may_lack = remote.facts.git && remote.facts.push && *heads != Heads::default();
+    may_lack && !remote.there.as_ref().is_some_and(is_there)
 }
 
 /// Whether they are to be pushed there.
@@ -95,10 +97,11 @@ mod tests {
             at(|remote| remote.retry_at = Some(NOW + Duration::from_secs(9)), true),
             Some(later)
         );
-        let blocked: [fn(&mut Remote); 8] = [
+        let blocked: [fn(&mut Remote); 9] = [
             |remote| remote.facts.git = false,
             |remote| remote.facts.push = false,
             |remote| remote.there = Some(heads()),
+            |remote| (remote.facts.tree, remote.there) = (false, Some(Heads::default())),
             |remote| remote.unfetched = true,
             |remote| remote.fetching = Some(Id(1)),
             |remote| remote.pushing = Some(Id(1)),

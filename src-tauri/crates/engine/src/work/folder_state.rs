@@ -71,7 +71,7 @@ struct Shared {
     rules: InForce,
     /// The observations were made anew and describe nothing yet.
     renewed: bool,
-    /// The git-annex branch describes special remotes otherwise than before, or others are given up.
+    /// The git-annex branch describes special remotes otherwise than before, others are given up, or settings have changed.
     redescribed: bool,
     /// What failed is to be tried again, however lately.
     retry_all: bool,
@@ -234,6 +234,11 @@ impl FolderState {
         Settings::read(&self.annex, &self.facts()?.config)
     }
 
+    /// True if not only the git-annex branch is synced (`annex.synconlyannex`).
+    pub(crate) fn syncs_tree(&self) -> bool {
+        !self.settings().is_ok_and(|settings| settings.synconlyannex)
+    }
+
     /// What the git-annex branch says of all repositories, and how far they are trusted here; read again only when the branch
     /// has moved, or the remotes are others.
     pub(crate) fn facts(&self) -> Result<Arc<Facts>, AnnexError> {
@@ -250,6 +255,7 @@ impl FolderState {
         let mut shared = self.shared();
         let before = shared.facts.replace((Some(tip), Arc::clone(&facts)));
         let before = before.map(|(_, before)| before).unwrap_or_default();
+        shared.redescribed |= before.config != facts.config;
         shared.redescribed |= remotes.values().filter_map(|remote| remote.uuid.as_ref()).any(|uuid| {
             before.special_remotes.get(uuid) != facts.special_remotes.get(uuid)
                 || trust::is_dead(&before, uuid) != trust::is_dead(&facts, uuid)
@@ -304,11 +310,13 @@ impl FolderState {
         self.take_redescribed();
         let policy = self.rules().policy;
         let is_verified = !listed.iter().any(|remote| remote.unverified);
+        let tree = self.syncs_tree();
         let usable = |remote: &&RemoteSettings| self.supports(remote) && policy.allows_git(&remote.name);
         let facts = listed.iter().filter(usable).map(|remote| RemoteFacts {
             name: remote.name.clone(),
             cost: remote.cost,
             git: !remote.address.is_special(),
+            tree,
             pull: remote.pull,
             push: remote.push && !remote.readonly,
             verified: is_verified,
@@ -391,7 +399,7 @@ impl FolderState {
     }
 
     /// The heads that a remote had when it was last fetched from or pushed to, by the refs that were left of that.
-    fn last_seen(&self, name: &RemoteName) -> Heads {
+    pub(super) fn last_seen(&self, name: &RemoteName) -> Heads {
         // What cannot be read was not seen.
         let (tree, annex) = remotes::last_seen(&self.annex, name).unwrap_or_default();
         Heads { tree, annex }

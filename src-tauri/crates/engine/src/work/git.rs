@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use annex::exchange::PushOutcome;
+use annex::exchange::{Commits, PushOutcome};
 use annex::settings::RemoteSettings;
 use annex::{CheckoutOptions, MergeOptions, MergeOutcome, Removals, Theirs, Waiting};
 use assistant::guards::is_improbable;
@@ -322,11 +322,17 @@ fn followed(state: &FolderState, commit: Oid, waiting: Vec<Waiting>, told: Vec<S
 }
 
 pub(super) fn push(state: &FolderState, id: Id, name: &RemoteName) -> Event {
-    let heads = state.refs().heads;
+    let (heads, commits) = match (state.syncs_tree(), state.refs().heads) {
+        (true, heads) => (heads, heads.tree.map_or(Commits::OfBranch, Commits::UpTo)),
+        (false, Heads { annex, .. }) => {
+            let tree = state.last_seen(name).tree;
+            (Heads { tree, annex }, Commits::Nothing)
+        }
+    };
     let may_remove = |removed, of| !is_improbable(removed, of);
     let pushed = match state.remotes.get(name).as_ref().and_then(Remote::git) {
         None => Pushed::Away(Away::Absent),
-        Some(git) => match git.push(state.annex(), heads.tree, may_remove) {
+        Some(git) => match git.push(state.annex(), commits, may_remove) {
             // The commits are there; its files are tried again.
             Ok(PushOutcome::Pushed { behind: Some(why), .. }) => Pushed::Failed(Failure::Other(why)),
             Ok(PushOutcome::UpToDate | PushOutcome::Pushed { .. }) => Pushed::Done(heads),

@@ -5,6 +5,7 @@
 )]
 
 mod dead;
+mod only_annex;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use annex::exchange::content::{Outcome, Terms, transfer};
-use annex::exchange::{PushOptions, PushOutcome, fetch, newest, push, tracked};
+use annex::exchange::{Commits, PushOptions, PushOutcome, fetch, newest, push, tracked};
 use annex::settings::{RemoteSettings, Settings, as_git_finds, has_room};
 use annex::{Annex, CheckoutOptions, Tenant};
 use model::{Key, Oid, RemoteName, Uuid};
@@ -47,7 +47,7 @@ impl Local {
     fn push_to_all(
         &self,
         from: &Annex,
-        commit: Option<Oid>,
+        commits: Commits,
         may_remove: fn(usize, usize) -> bool,
     ) -> annex::Result<PushOutcome> {
         let branch = from.head()?.branch;
@@ -60,7 +60,7 @@ impl Local {
                     partial: false,
                 },
                 may_remove: Some(may_remove),
-                commit,
+                commits,
             };
             push(from, place, &self.settings.name, &branch, &options)
         };
@@ -141,10 +141,10 @@ impl Git for Local {
     fn push(
         &self,
         from: &Annex,
-        commit: Option<Oid>,
+        commits: Commits,
         may_remove: fn(usize, usize) -> bool,
     ) -> Result<PushOutcome, Failed> {
-        self.ended(self.push_to_all(from, commit, may_remove))
+        self.ended(self.push_to_all(from, commits, may_remove))
     }
 
     fn state(&self) -> Option<u64> {

@@ -46,6 +46,7 @@ fn refs(number: u8, unmerged: bool) -> Refs {
 fn facts(remote: &str) -> RemoteFacts {
     RemoteFacts {
         git: true,
+        tree: true,
         name: name(remote),
         cost: Cost::LOCAL,
         pull: true,

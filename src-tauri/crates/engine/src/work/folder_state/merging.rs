@@ -47,8 +47,7 @@ impl FolderState {
             held.0 != refs.tree || !incoming.any(|(tip, _)| *tip == held.1)
         };
         let is_due = refs.incoming.iter().any(is_due) || held.iter().any(is_over);
-        // With that setting only the git-annex branch is merged.
-        let is_merged_here = || !self.annex.is_bare() && !self.settings().is_ok_and(|settings| settings.synconlyannex);
+        let is_merged_here = || !self.annex.is_bare() && self.syncs_tree();
         Refs {
             heads: Heads {
                 tree: ahead.or(refs.tree),
