@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("assistant", &["model"]),
     ("annex", &["model"]),
     ("surroundings", &[]),
-    ("contract", &["model"]),
+    ("contract", &[]),
     ("remotes", &["annex", "model"]),
     (
         "engine",

@@ -47,10 +47,14 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
             yes,
         )
     })?;
+    let machete = steps.step("cargo-machete", || tools::machete(&place))?;
     let nextest = steps.step("cargo-nextest", || tools::nextest(&place))?;
     let git_annex = steps.step("git-annex", || tools::git_annex(&place))?;
 
     steps.command("formatting", &mut place.cargo(&["fmt", "--all", "--check"]))?;
+    let mut unused = place.cargo(&["machete"]);
+    unused.env("PATH", tools::first_in_path(&machete)?);
+    steps.command("unused dependencies", &mut unused)?;
     package::check_entries(steps, &place)?;
     // Before anything that builds the desktop program, which holds the window.
     ui::check(steps, &place)?;
@@ -79,9 +83,7 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
     )?;
 
     let mut tests = place.cargo(&["nextest", "run", "--workspace"]);
-    if let Some(folder) = &nextest {
-        tests.env("PATH", tools::first_in_path([folder])?);
-    }
+    tests.env("PATH", tools::first_in_path(&nextest)?);
     // A runner hides what a passing test says; what was left out, and why, must be seen.
     let skipped = place.target.join("skipped.txt");
     std::fs::write(&skipped, "").with_context(|| format!("{} cannot be written", skipped.display()))?;
