@@ -49,40 +49,8 @@ impl Folder {
                     Ok((vec![Event::FirstAsked], Reply::Said(said)))
                 });
             }
-            Command::Cancel { transfer } => match self.state.transfers.named(&transfer) {
-                Some(id) => {
-                    self.handle(Event::CancelAsked { id });
-                    Reply::Done
-                }
-                None => Reply::Refused("that transfer has ended already; nothing was cancelled".to_owned()),
-            },
-            Command::Answer { question, yes } => {
-                let is_meant = |asked: &&Question| {
-                    question
-                        .as_ref()
-                        .is_none_or(|name| *name == status::name_of_question(asked))
-                };
-                match self.assistant.questions().iter().find(is_meant).cloned() {
-                    Some(Question::Unverified(remote)) => {
-                        return self.change(reply, move |state| done(state.verify(&remote, yes)));
-                    }
-                    Some(question) => {
-                        self.handle(Event::Answered { question, yes });
-                        Reply::Done
-                    }
-                    None => match self.state.remotes.asks_about() {
-                        Some(asked) if question.is_none_or(|name| name == asked.name()) => {
-                            return self.change(reply, move |state| {
-                                state.confirm(&asked, yes)?;
-                                Ok((vec![Event::PlacesChanged], Reply::Done))
-                            });
-                        }
-                        Some(_) | None => {
-                            Reply::Refused("no such question is open (any more); it was not answered".to_owned())
-                        }
-                    },
-                }
-            }
+            Command::Cancel { transfer } => self.cancel(&transfer),
+            Command::Answer { question, yes } => return self.answered(question.as_deref(), yes, reply),
             Command::Files { which, skip, count } => {
                 return self.look_up(reply, move |state| {
                     lists::files(state, &which, skip, count).map(Reply::Files)
@@ -125,6 +93,43 @@ impl Folder {
         };
         // Whoever asked may have gone.
         let _ = reply.send(answer);
+    }
+
+    fn cancel(&mut self, transfer: &str) -> Reply {
+        match self.state.transfers.named(transfer) {
+            Some(id) => {
+                self.handle(Event::CancelAsked { id });
+                Reply::Done
+            }
+            None => Reply::Refused("that transfer has ended already; nothing was cancelled".to_owned()),
+        }
+    }
+
+    /// Takes the answer to the question of this name, or to the first one.
+    fn answered(&mut self, name: Option<&str>, yes: bool, reply: oneshot::Sender<Reply>) {
+        let is_meant = |asked: &&Question| name.is_none_or(|name| name == status::name_of_question(asked));
+        match self.assistant.questions().iter().find(is_meant).cloned() {
+            Some(Question::Unverified(remote)) => {
+                return self.change(reply, move |state| done(state.verify(&remote, yes)));
+            }
+            Some(question) => {
+                self.handle(Event::Answered { question, yes });
+                // Whoever asked may have gone.
+                let _ = reply.send(Reply::Done);
+                return;
+            }
+            None => {}
+        }
+        match self.state.remotes.asks_about() {
+            Some(asked) if name.is_none_or(|name| name == asked.name()) => self.change(reply, move |state| {
+                state.confirm(&asked, yes)?;
+                Ok((vec![Event::PlacesChanged], Reply::Done))
+            }),
+            Some(_) | None => {
+                let why = "no such question is open (any more); it was not answered".to_owned();
+                let _ = reply.send(Reply::Refused(why));
+            }
+        }
     }
 
     /// Answers what may take a while and changes nothing, beside the loop.

@@ -1,30 +1,10 @@
 //! What needs the user.
 
 use super::*;
+
 pub(super) fn problems(assistant: &Assistant, state: &FolderState) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let problem = |what: String, remedy: &str, action| Problem {
-        what,
-        lost: "Nothing is lost.".to_owned(),
-        next: "It will be looked at again by itself.".to_owned(),
-        remedy: remedy.to_owned(),
-        action,
-    };
     let folder = place(state.annex());
-    let leave = || Some(Action::Leave { folder: folder.clone() });
-    match assistant.root() {
-        Root::Same => {}
-        Root::Vanished => problems.push(problem(
-            format!("{folder} is not there any more, so nothing is taken for deleted."),
-            "If it is on a drive, plug it in. If it is not wanted any more, stop keeping it.",
-            leave(),
-        )),
-        Root::Replaced => problems.push(problem(
-            format!("Another folder or drive is in the place of {folder}, so nothing is taken for deleted."),
-            "Put the right one back, or stop keeping it.",
-            leave(),
-        )),
-    }
+    let mut problems: Vec<Problem> = of_root(assistant.root(), &folder).into_iter().collect();
     if let Some(trouble) = assistant.trouble() {
         problems.push(problem(
             format!("Something could not be done here: {trouble}."),
@@ -34,45 +14,79 @@ pub(super) fn problems(assistant: &Assistant, state: &FolderState) -> Vec<Proble
     } else if let Some(why) = state.unsynced() {
         problems.push(problem(format!("Nothing is synced here: {why}."), "", None));
     }
-    for waiting in state.waiting() {
-        problems.push(Problem {
-            what: format!("A change from elsewhere waits for {}: {}.", waiting.path, waiting.why),
-            lost: "Nothing is lost; all other changes have arrived.".to_owned(),
-            next: "It arrives by itself as soon as that is possible.".to_owned(),
-            remedy: waiting.why.remedy().to_owned(),
-            action: Some(show_where(&folder, &waiting.path.to_string())),
-        });
+    problems.extend(state.waiting().into_iter().map(|waiting| Problem {
+        what: format!("A change from elsewhere waits for {}: {}.", waiting.path, waiting.why),
+        lost: "Nothing is lost; all other changes have arrived.".to_owned(),
+        next: "It arrives by itself as soon as that is possible.".to_owned(),
+        remedy: waiting.why.remedy().to_owned(),
+        action: Some(show_where(&folder, &waiting.path.to_string())),
+    }));
+    problems.extend(unwatched(state));
+    problems.extend(state.rules().mistake.map(|mistake| Problem {
+        what: format!("The rules of this folder cannot be read: {mistake}"),
+        lost: "Nothing is lost.".to_owned(),
+        next: "Until they can be read the rules before are in force; without any, no content moves.".to_owned(),
+        remedy: "Correct that line.".to_owned(),
+        action: Some(Action::Show {
+            path: state.annex().own_dir().join(policy::FILE).display().to_string(),
+        }),
+    }));
+    problems.extend(damages(state, &folder));
+    problems.extend(left_out(state, &folder));
+    problems
+}
+
+/// A problem by which nothing is lost.
+fn problem(what: String, remedy: &str, action: Option<Action>) -> Problem {
+    Problem {
+        what,
+        lost: "Nothing is lost.".to_owned(),
+        next: "It will be looked at again by itself.".to_owned(),
+        remedy: remedy.to_owned(),
+        action,
     }
-    for (path, why) in state.log.blind() {
+}
+
+/// The folder is not where it was.
+fn of_root(root: Root, folder: &str) -> Option<Problem> {
+    let (what, remedy) = match root {
+        Root::Same => return None,
+        Root::Vanished => (
+            format!("{folder} is not there any more, so nothing is taken for deleted."),
+            "If it is on a drive, plug it in. If it is not wanted any more, stop keeping it.",
+        ),
+        Root::Replaced => (
+            format!("Another folder or drive is in the place of {folder}, so nothing is taken for deleted."),
+            "Put the right one back, or stop keeping it.",
+        ),
+    };
+    let folder = folder.to_owned();
+    Some(problem(what, remedy, Some(Action::Leave { folder })))
+}
+
+/// Directories whose changes nobody tells.
+fn unwatched(state: &FolderState) -> impl Iterator<Item = Problem> {
+    state.log.blind().into_iter().filter_map(|(path, why)| {
         let why = match why {
             // That is as it must be there: a note tells it.
-            Why::Elsewhere => continue,
+            Why::Elsewhere => return None,
             Why::Overflow => "too much changed at once",
             Why::Missing => "it is not there, or was replaced",
             Why::WatchLimit => "the limit of watched directories (fs.inotify.max_user_watches) is reached",
             Why::Unreadable => "it cannot be read",
         };
-        problems.push(problem(
-            format!(
-                "Changes in {} are noticed only every 30 seconds: {why}.",
-                path.display()
-            ),
+        let path = path.display();
+        Some(problem(
+            format!("Changes in {path} are noticed only every 30 seconds: {why}."),
             "Raise the limit or make it readable.",
             None,
-        ));
-    }
-    if let Some(mistake) = state.rules().mistake {
-        problems.push(Problem {
-            what: format!("The rules of this folder cannot be read: {mistake}"),
-            lost: "Nothing is lost.".to_owned(),
-            next: "Until they can be read the rules before are in force; without any, no content moves.".to_owned(),
-            remedy: "Correct that line.".to_owned(),
-            action: Some(Action::Show {
-                path: state.annex().own_dir().join(policy::FILE).display().to_string(),
-            }),
-        });
-    }
-    problems.extend(damages(state, &folder));
+        ))
+    })
+}
+
+/// Files that are not synced, by reason: the first few, and how many more.
+fn left_out(state: &FolderState, folder: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
     let undecided = state.log.undecided().into_iter();
     let undecided = undecided.map(|waits| (waits, "Correct the setting or the rule."));
     let unstored = state.log.unstored().into_iter();
@@ -95,17 +109,17 @@ pub(super) fn problems(assistant: &Assistant, state: &FolderState) -> Vec<Proble
         problems.push(problem(
             format!("{first} {are} left out: {why}."),
             remedy,
-            Some(show_where(&folder, &first.to_string())),
+            Some(show_where(folder, &first.to_string())),
         ));
     }
-    for (what, why) in state.log.unfit() {
-        let show = show_where(&folder, &what);
-        problems.push(problem(
+    problems.extend(state.log.unfit().into_iter().map(|(what, why)| {
+        let show = show_where(folder, &what);
+        problem(
             format!("{what} is left out: {why}."),
             "Rename it, or put that right.",
             Some(show),
-        ));
-    }
+        )
+    }));
     problems
 }
 
