@@ -61,7 +61,7 @@ enum Task {
         /// Measures another build of anabranch beside it, in the place of git-annex's assistant.
         #[arg(long, value_name = "BINARY", conflicts_with = "only_ours")]
         beside: Option<PathBuf>,
-        /// The rows to measure: one, many, rename, start, large, idle, memory, desktop; all if none is named.
+        /// The rows to measure: one, many, rename, start, large, idle, memory, why, desktop; all if none is named.
         rows: Vec<String>,
     },
     /// Makes the pictures in `icons/` anew from their SVG sources.

@@ -207,6 +207,16 @@ impl Pair {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// How long `anabranch why` takes, whatever it answers.
+    pub(super) fn why(&self, file: &Path) -> Result<Duration> {
+        let Who::Ours(anabranch) = &self.who else {
+            bail!("only for ours")
+        };
+        let start = Instant::now();
+        self.command(anabranch).arg("why").arg(file).output()?;
+        Ok(start.elapsed())
+    }
+
     /// What git prints.
     pub(super) fn output(&self, directory: &Path, arguments: &[&str]) -> Result<String> {
         let output = self

@@ -13,7 +13,7 @@ use super::{Row, Took, floor, idle};
 type Measure = fn(&mut Pair) -> Result<Row>;
 
 /// All rows, in the order in which they are measured: later ones use what earlier ones made.
-pub(super) const ROWS: [(&str, Measure); 7] = [
+pub(super) const ROWS: [(&str, Measure); 8] = [
     ("one", one),
     ("many", many),
     ("rename", rename),
@@ -21,9 +21,12 @@ pub(super) const ROWS: [(&str, Measure); 7] = [
     ("large", large),
     ("idle", idle_minute),
     ("memory", memory),
+    ("why", why),
 ];
 
 const MANY: usize = 5000;
+/// So many files are looked at for the first time while somebody asks.
+const FIRST_LOOK: usize = 100_000;
 const SMALL: usize = 4096;
 const LARGE: u64 = 1 << 30;
 /// git-annex's assistant gets this long for a row.
@@ -299,4 +302,41 @@ fn memory(pair: &mut Pair) -> Result<Row> {
         Took::Figure(most, "MiB"),
         holds,
     ))
+}
+
+/// How long `anabranch why` takes, as a whole program, while an engine looks at many files for the first time.
+fn why(pair: &mut Pair) -> Result<Row> {
+    let (name, must) = ("'why' while 100,000 files are first looked at, median", "≤ 50 ms");
+    if !pair.is_ours() {
+        return Ok(row(name, must, String::new(), Took::NotRun, None));
+    }
+    settle(pair)?;
+    pair.stop()?;
+    let top = pair.laptop.join("first-look");
+    for number in 0..FIRST_LOOK {
+        let directory = top.join((number / 1000).to_string());
+        if number % 1000 == 0 {
+            fs::create_dir_all(&directory)?;
+        }
+        fs::write(directory.join(number.to_string()), number.to_string())?;
+    }
+    pair.start()?;
+    let note = pair.laptop.join(".git/anabranch/engine");
+    wait(PATIENCE, || note.exists()).context("the engine does not start")?;
+    let mut times = Vec::new();
+    let start = Instant::now();
+    // As long as the first look and what follows from it take, and no longer than somebody has patience.
+    while start.elapsed() < PATIENCE / 2 {
+        let number = (times.len() * 997) % FIRST_LOOK;
+        let took = pair.why(&top.join((number / 1000).to_string()).join(number.to_string()))?;
+        times.push(took);
+        if times.len() % 20 == 0 && pair.status(&pair.laptop)?.contains("\"state\": \"safe\"") {
+            break;
+        }
+    }
+    times.sort();
+    let at = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1000.0;
+    let floor = format!("p95 {:.1} ms, {} asks", at(95), times.len());
+    let holds = Some(at(50) <= 50.0 && at(95) <= 50.0);
+    Ok(row(name, must, floor, Took::Figure(at(50), "ms"), holds))
 }
