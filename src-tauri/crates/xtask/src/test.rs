@@ -47,6 +47,7 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
             yes,
         )
     })?;
+    let deny = steps.step("cargo-deny", || tools::deny(&place))?;
     let machete = steps.step("cargo-machete", || tools::machete(&place))?;
     let nextest = steps.step("cargo-nextest", || tools::nextest(&place))?;
     let git_annex = steps.step("git-annex", || tools::git_annex(&place))?;
@@ -55,6 +56,9 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
     let mut unused = place.cargo(&["machete"]);
     unused.env("PATH", tools::first_in_path(&machete)?);
     steps.command("unused dependencies", &mut unused)?;
+    let mut allowed = place.cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"]);
+    allowed.env("PATH", tools::first_in_path(&deny)?);
+    steps.command("licences and duplicates of dependencies", &mut allowed)?;
     package::check_entries(steps, &place)?;
     // Before anything that builds the desktop program, which holds the window.
     ui::check(steps, &place)?;

@@ -1,5 +1,5 @@
-//! Programs that are installed into the build folder, never into the system: cargo-machete, cargo-nextest, cargo-mutants and
-//! the real git-annex.
+//! Programs that are installed into the build folder, never into the system: cargo-deny, cargo-machete, cargo-nextest,
+//! cargo-mutants and the real git-annex.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::place::Place;
 use crate::steps::{shown, succeed};
 
+const DENY: &str = "0.20.2";
 const MACHETE: &str = "0.9.2";
 const MUTANTS: &str = "27.1.0";
 const NEXTEST: &str = "0.9.143";
@@ -33,6 +34,15 @@ pub(crate) fn nextest(place: &Place) -> Result<Option<PathBuf>> {
 /// When it is not there and cannot be built.
 pub(crate) fn mutants(place: &Place) -> Result<Option<PathBuf>> {
     of_cargo(place, "mutants", MUTANTS)
+}
+
+/// Finds cargo-deny, or builds it; the folder to put first in PATH if it had to be built.
+///
+/// # Errors
+///
+/// When it is not there and cannot be built.
+pub(crate) fn deny(place: &Place) -> Result<Option<PathBuf>> {
+    of_cargo(place, "deny", DENY)
 }
 
 /// Finds cargo-machete, or builds it; the folder to put first in PATH if it had to be built.
