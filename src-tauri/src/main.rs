@@ -2,7 +2,7 @@
 //!
 //! It shows [`contract::Status`] and sends [`contract::Command`]; it decides nothing. [`hosting`] runs the engine, [`tray`],
 //! [`notices`] and [`windows`] show it, [`acts`] is what a click does, [`commands`] what the window may ask,
-//! [`anew`] what is done when the window would end all that.
+//! [`restart`] what is done when the window would end all that.
 
 mod acts;
 mod autostart;

@@ -1,5 +1,5 @@
 //! The web view gives up the whole program when it cannot start its own processes, because they are missing, crash at once, or
-//! there is no room for them. The folders are kept in sync all the same: then the program starts anew, without a window.
+//! there is no room for them. The folders are kept in sync all the same: then the program starts again, without a window.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use gtk::glib::{LogField, LogLevel, log_set_writer_func, log_writer_default};
 
-/// The arguments of the program that is started anew: why the window could not be shown, and the folders that were named.
+/// The arguments of the program that is started again: why the window could not be shown, and the folders that were named.
 fn arguments(why: &str, folders: &[PathBuf]) -> Vec<OsString> {
     // An argument cannot hold the byte that ends it.
     let failed = format!("--window-failed={}", why.replace('\0', " "));
@@ -21,14 +21,14 @@ fn arguments(why: &str, folders: &[PathBuf]) -> Vec<OsString> {
         .collect()
 }
 
-/// From now on the program starts anew, with the same folders, where a library of the desktop would end it. What was under way
+/// From now on the program starts again, with the same folders, where a library of the desktop would end it. What was under way
 /// goes on as after any other end.
 pub(crate) fn instead_of_the_end(folders: Vec<PathBuf>) {
     log_set_writer_func(move |level, fields| {
         if level == LogLevel::Error {
             // It returns only if it cannot be done; then the end comes as the library wants it.
             let why_not = start(&arguments(message(fields), &folders));
-            crate::say(&format!("the program could not start anew: {why_not}"));
+            crate::say(&format!("the program could not start again: {why_not}"));
         }
         log_writer_default(level, fields)
     });
@@ -40,7 +40,7 @@ fn message<'a>(fields: &'a [LogField<'_>]) -> &'a str {
     message.and_then(LogField::value_str).unwrap_or_default()
 }
 
-/// This process becomes the program anew. Its descriptors are closed by that, and with them its locks and its name on the bus
+/// This process becomes a new run of the program. Its descriptors are closed by that, and with them its locks and its name on the bus
 /// are free.
 fn start(arguments: &[OsString]) -> std::io::Error {
     let name = std::env::args_os().next().unwrap_or_default();
