@@ -4,14 +4,20 @@
 //! for it. What it cannot see (events lost, too many directories, a place that is not there) it says, and asks for a rescan
 //! in its stead: it is never silent.
 
+mod inotify;
 mod outlet;
 #[cfg(test)]
 mod tests;
 mod watcher;
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::time::Duration;
+
+use rustix::event::{EventfdFlags, eventfd};
 
 pub use outlet::Changes;
 use watcher::{Message, Watcher};
@@ -45,7 +51,8 @@ pub struct Blind {
 pub enum Why {
     /// More happened at once than the kernel or the listener could hold.
     Overflow,
-    /// The place is not there, was replaced or has just been added, or a file system was mounted there or unmounted.
+    /// The place is not there, was replaced or has just been added, a file system was mounted there or unmounted, or a place
+    /// that it was also in was removed.
     Missing,
     /// The user's limit of watched directories is reached (`fs.inotify.max_user_watches`).
     WatchLimit,
@@ -80,7 +87,7 @@ pub enum Scope {
 pub enum WatchError {
     /// The kernel gave no inotify instance (`fs.inotify.max_user_instances`, or no descriptors left).
     #[error("file changes cannot be watched; nothing is lost, but changes will not be noticed: {0}")]
-    Unavailable(String),
+    Unavailable(#[from] io::Error),
     /// The thread is gone.
     #[error("watching file changes has ended")]
     Ended,
@@ -89,14 +96,12 @@ pub enum WatchError {
 /// The watching thread. Dropping it ends the watching.
 #[derive(Debug)]
 pub struct Watch {
-    messages: SyncSender<Message>,
+    messages: Sender<Message>,
+    wake: Arc<OwnedFd>,
 }
 
 /// How stale a part that cannot be watched may become.
 const POLL_EVERY: Duration = Duration::from_secs(30);
-
-/// Messages that wait for the thread; beyond, events are dropped and everything is looked through.
-const QUEUE: usize = 16_384;
 
 impl Watch {
     /// Starts to watch. When it returns, every change from now on will be reported.
@@ -109,14 +114,15 @@ impl Watch {
         most_directories: usize,
         poll_every: Duration,
     ) -> Result<(Self, Changes), WatchError> {
-        let (messages, inbox) = sync_channel(QUEUE);
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(io::Error::from)?;
+        let wake = Arc::new(wake);
+        let (messages, inbox) = channel();
         let (outlet, changes) = outlet::pair();
-        let watcher = Watcher::new(messages.clone(), outlet, most_directories, poll_every)?;
+        let watcher = Watcher::new(wake.clone(), outlet, most_directories, poll_every)?;
         std::thread::Builder::new()
             .name("changes".into())
-            .spawn(move || watcher.run(&inbox))
-            .map_err(|why| WatchError::Unavailable(why.to_string()))?;
-        let watch = Self { messages };
+            .spawn(move || watcher.run(&inbox))?;
+        let watch = Self { messages, wake };
         for place in places {
             watch.add(place)?;
         }
@@ -137,7 +143,8 @@ impl Watch {
         self.tell(Message::Add(place, None))
     }
 
-    /// Stops watching a place. What happened there just now may still be reported.
+    /// Stops watching a place. What happened there just now may still be reported. Of what is also in another place a
+    /// [`Change::Rescan`] comes.
     pub fn remove(&self, path: &Path) -> Result<(), WatchError> {
         self.tell(Message::Remove(path.to_owned()))
     }
@@ -149,17 +156,17 @@ impl Watch {
     }
 
     fn tell(&self, message: Message) -> Result<(), WatchError> {
-        self.messages.send(message).map_err(|_| WatchError::Ended)
+        self.messages.send(message).map_err(|_| WatchError::Ended)?;
+        // It fails only if the thread has not noticed 2^64 messages yet.
+        let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
+        Ok(())
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // If it cannot be sent, the thread has already ended; or it waits for a file system that does not answer, and then
-        // nobody is to wait for it.
-        if let Err(TrySendError::Full(end)) = self.messages.try_send(Message::End) {
-            let messages = self.messages.clone();
-            std::thread::spawn(move || messages.send(end));
-        }
+        // If it cannot be told, the thread has already ended. If it waits for a file system that does not answer, nobody is to
+        // wait for it.
+        let _ = self.tell(Message::End);
     }
 }

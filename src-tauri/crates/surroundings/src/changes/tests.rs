@@ -1,10 +1,13 @@
+mod races;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::{Blind, Change, Changes, Place, Scope, Watch, Why};
+use super::{Blind, Change, Changes, Message, Place, Scope, Watch, Why};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -40,6 +43,19 @@ async fn paths_until(changes: &mut Changes, wanted: impl IntoIterator<Item = Pat
 
 async fn until(changes: &mut Changes, wanted: &Change) {
     while next(changes).await != *wanted {}
+}
+
+/// Keeps the watching thread busy until what is returned is dropped.
+fn hold(watch: &Watch) -> Sender<()> {
+    let (release, released) = channel();
+    let (started, has_started) = channel();
+    let hold = move || {
+        started.send(()).unwrap();
+        let _: Result<(), _> = released.recv();
+    };
+    watch.tell(Message::Hold(Box::new(hold))).unwrap();
+    has_started.recv().unwrap();
+    release
 }
 
 #[tokio::test]
@@ -212,20 +228,135 @@ async fn what_is_mounted_in_a_place_is_watched() {
     fs::create_dir_all(disk.join("covered")).unwrap();
     let (watch, mut changes) = watch(disk.parent().unwrap(), Scope::WorkTree);
     let run = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
-    if !run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&disk)) {
+    for is_place_too in [false, true] {
+        if is_place_too {
+            watch.add(place(&disk, Scope::Alone)).unwrap();
+        }
+        if !run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&disk)) {
+            return crate::skipped::lacks("mount", "mounting is not allowed here");
+        }
+        fs::create_dir(disk.join("directory")).unwrap();
+        watch.mounted(&disk).unwrap();
+        until(&mut changes, &Change::Rescan(disk.clone(), Why::Missing)).await;
+        for name in ["file", "directory/file"] {
+            fs::write(disk.join(name), "").unwrap();
+            paths_until(&mut changes, [disk.join(name)]).await;
+        }
+        assert!(run(Command::new("umount").arg(&disk)));
+        paths_until(&mut changes, [disk.clone()]).await;
+        fs::write(disk.join("covered/file"), "").unwrap();
+        paths_until(&mut changes, [disk.join("covered/file")]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_is_mounted_over_is_watched() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::skipped::lacks("root", "only root can mount");
+    }
+    let top = tempfile::tempdir().unwrap();
+    let git_dir = top.path().canonicalize().unwrap().join(".git");
+    fs::create_dir(&git_dir).unwrap();
+    let (watch, mut changes) = watch(git_dir.parent().unwrap(), Scope::WorkTree);
+    watch.add(place(&git_dir, Scope::Alone)).unwrap();
+    let run = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+    if !run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&git_dir)) {
         return crate::skipped::lacks("mount", "mounting is not allowed here");
     }
-    fs::create_dir(disk.join("directory")).unwrap();
-    watch.mounted(&disk).unwrap();
-    until(&mut changes, &Change::Rescan(disk.clone(), Why::Missing)).await;
-    for name in ["file", "directory/file"] {
-        fs::write(disk.join(name), "").unwrap();
-        paths_until(&mut changes, [disk.join(name)]).await;
+    watch.mounted(&git_dir).unwrap();
+    until(&mut changes, &Change::Rescan(git_dir.clone(), Why::Missing)).await;
+    fs::write(git_dir.join("index"), "").unwrap();
+    paths_until(&mut changes, [git_dir.join("index")]).await;
+    assert!(run(Command::new("umount").arg(&git_dir)));
+    until(&mut changes, &Change::Rescan(git_dir.clone(), Why::Missing)).await;
+    fs::write(git_dir.join("HEAD"), "").unwrap();
+    paths_until(&mut changes, [git_dir.join("HEAD")]).await;
+}
+
+#[tokio::test]
+async fn what_others_can_change_unseen_is_polled() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::skipped::lacks("root", "only root can mount");
     }
+    let top = tempfile::tempdir_in("/dev/shm").unwrap();
+    let at = |name: &str| top.path().join(name);
+    for name in ["lower", "upper", "work", "tree/disk"] {
+        fs::create_dir_all(at(name)).unwrap();
+    }
+    let run = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+    let layers = ["lowerdir", "upperdir", "workdir"]
+        .into_iter()
+        .zip(["lower", "upper", "work"]);
+    let layers: Vec<_> = layers
+        .map(|(option, name)| format!("{option}={}", at(name).display()))
+        .collect();
+    let disk = at("tree/disk");
+    let mut mount = Command::new("mount");
+    if !run(mount
+        .args(["-t", "overlay", "none", "-o", &layers.join(",")])
+        .arg(&disk))
+    {
+        return crate::skipped::lacks("mount", "mounting is not allowed here");
+    }
+    let places = [place(&at("tree"), Scope::WorkTree)];
+    let (watch, mut changes) = Watch::with_limits(places, usize::MAX, Duration::from_millis(20)).unwrap();
+    let blind = Change::Blind(Blind {
+        path: disk.clone(),
+        why: Why::Elsewhere,
+    });
+    assert_eq!(next(&mut changes).await, blind);
+    for _ in 0..2 {
+        assert_eq!(next(&mut changes).await, Change::Rescan(disk.clone(), Why::Elsewhere));
+    }
+    // It is watched as well.
+    fs::write(disk.join("x"), "").unwrap();
+    paths_until(&mut changes, [disk.join("x")]).await;
+    drop(watch);
     assert!(run(Command::new("umount").arg(&disk)));
-    paths_until(&mut changes, [disk.clone()]).await;
-    fs::write(disk.join("covered/file"), "").unwrap();
-    paths_until(&mut changes, [disk.join("covered/file")]).await;
+}
+
+#[tokio::test]
+async fn a_place_inside_another_takes_nothing_from_it() {
+    let top = tempfile::tempdir().unwrap();
+    let at = |name: &str| top.path().join(name);
+    fs::create_dir_all(at("inner/deep")).unwrap();
+    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    watch.add(place(&at("inner"), Scope::Alone)).unwrap();
+    fs::rename(at("inner"), at("aside")).unwrap();
+    fs::rename(at("aside"), at("inner")).unwrap();
+    until(&mut changes, &Change::Rescan(at("inner"), Why::Missing)).await;
+    paths_until(&mut changes, [at("inner/deep")]).await;
+    fs::write(at("inner/deep/x"), "").unwrap();
+    paths_until(&mut changes, [at("inner/deep/x")]).await;
+    watch.remove(&at("inner")).unwrap();
+    until(&mut changes, &Change::Rescan(at("inner"), Why::Missing)).await;
+    fs::write(at("inner/deep/y"), "").unwrap();
+    paths_until(&mut changes, [at("inner/deep/y")]).await;
+}
+
+#[tokio::test]
+async fn changes_in_a_directory_of_two_names_are_reported_under_both() {
+    let top = tempfile::tempdir().unwrap();
+    let at = |name: &str| top.path().join(name);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let link = elsewhere.path().join("link");
+    fs::create_dir(at("directory")).unwrap();
+    std::os::unix::fs::symlink(at("directory"), &link).unwrap();
+    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    watch.add(place(&link, Scope::Alone)).unwrap();
+    fs::write(at("directory/x"), "").unwrap();
+    paths_until(&mut changes, [at("directory/x"), link.join("x")]).await;
+    watch.remove(&link).unwrap();
+    fs::write(at("directory/y"), "").unwrap();
+    let seen = paths_until(&mut changes, [at("directory/y")]).await;
+    assert!(!seen.contains(&link.join("y")), "{seen:?}");
+    watch.add(place(&link, Scope::Alone)).unwrap();
+    fs::remove_dir_all(at("directory")).unwrap();
+    let gone = Change::Blind(Blind {
+        path: link,
+        why: Why::Missing,
+    });
+    until(&mut changes, &gone).await;
 }
 
 #[tokio::test]
@@ -257,37 +388,6 @@ async fn a_missing_place_that_comes_is_seen_at_once() {
         fs::remove_dir_all(&above).unwrap();
         until(&mut changes, &missing).await;
     }
-}
-
-#[tokio::test]
-async fn more_than_the_queues_hold_leads_to_a_rescan_and_nothing_stays_unwatched() {
-    let top = tempfile::tempdir().unwrap();
-    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
-    // The command of a listener that waits for the thread's answer keeps no event from being queued: the thread is
-    // held by a channel that nobody reads.
-    let (hold, release) = std::sync::mpsc::sync_channel(0);
-    let (held, started) = std::sync::mpsc::sync_channel(0);
-    watch
-        .messages
-        .send(super::Message::Hold(Box::new(move || {
-            held.send(()).unwrap();
-            let _: Result<(), _> = release.recv();
-        })))
-        .unwrap();
-    started.recv().unwrap();
-    // Permission changes are the cheapest events; equal ones in a row are merged by the kernel, so two files in turn.
-    let files = ["a", "b"].map(|name| top.path().join(name));
-    files.iter().for_each(|file| fs::write(file, "").unwrap());
-    for _ in 0..20_000 {
-        for file in &files {
-            fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-        }
-    }
-    fs::create_dir(top.path().join("unseen")).unwrap();
-    hold.send(()).unwrap();
-    until(&mut changes, &Change::Rescan(top.path().to_owned(), Why::Overflow)).await;
-    fs::write(top.path().join("unseen/x"), "").unwrap();
-    paths_until(&mut changes, [top.path().join("unseen/x")]).await;
 }
 
 #[tokio::test]

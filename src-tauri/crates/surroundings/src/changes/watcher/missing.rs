@@ -10,25 +10,25 @@ impl Watcher {
                 .missing()
                 .filter_map(|place| place.ancestors().skip(1).find(|above| is_directory(above)));
             let wanted: BTreeSet<PathBuf> = above.map(Path::to_owned).collect();
+            for gone in self.awaited.difference(&wanted) {
+                if self.inotify.scope(gone).is_none() {
+                    self.inotify.unwatch(gone);
+                }
+            }
+            for above in &wanted {
+                if !self.inotify.is_watched(above) {
+                    // Where it cannot be watched, the place is found by polling.
+                    let _ = self.inotify.watch(&Arc::from(&**above), None, true);
+                }
+            }
             if wanted == self.awaited {
                 break;
-            }
-            for gone in self
-                .awaited
-                .difference(&wanted)
-                .filter(|gone| !self.watched.contains_key(*gone))
-            {
-                let _ = self.kernel.unwatch(gone);
-            }
-            for new in wanted.difference(&self.awaited) {
-                // Where it cannot be watched, the place is found by polling.
-                let _ = self.kernel.watch(new, RecursiveMode::NonRecursive);
             }
             self.awaited = wanted;
         }
         let here: Vec<PathBuf> = self.missing().filter(|place| is_directory(place)).cloned().collect();
         for place in here {
-            self.revisit_places_within(&place);
+            self.visit(self.places_within(&place), Some(Why::Missing));
         }
     }
 
@@ -39,15 +39,12 @@ impl Watcher {
 
     /// Tries the blind directories again, and asks for each to be looked through in any case.
     pub(super) fn poll(&mut self) {
-        if self.must_start_over {
-            return self.start_over();
-        }
         let started = Instant::now();
         for (path, why) in std::mem::take(&mut self.blind) {
             let scope = path.ancestors().find_map(|above| self.places.get(above)).copied();
             if let Some(scope) = scope {
                 // A blind place may hold directories that are watched; to watch them again changes nothing.
-                self.enter(path.clone(), scope, false);
+                self.enter(&path, scope, false);
                 self.outlet.put(Change::Rescan(path, why));
             }
         }
@@ -59,35 +56,9 @@ impl Watcher {
         self.next_poll = now + self.poll_every.max((now - started) * POLLING_PART);
     }
 
-    /// Begins anew after events were lost: directories may have come and gone unseen. Without another watcher of the kernel
-    /// the one before is kept, and the places are polled until there is one.
+    /// Begins anew after events were lost: directories may have come and gone unseen.
     pub(super) fn start_over(&mut self) {
-        let generation = self.generation + 1;
-        self.stale.clear();
-        self.blind.clear();
         self.paths.clear();
-        self.events_lost.store(false, Ordering::Release);
-        let places: Vec<_> = self.places.clone().into_iter().collect();
-        let kernel = kernel_watcher(generation, self.messages.clone(), self.events_lost.clone());
-        self.must_start_over = kernel.is_err();
-        match kernel {
-            Ok(kernel) => {
-                (self.kernel, self.generation) = (kernel, generation);
-                self.watched.clear();
-                self.awaited.clear();
-                for (path, scope) in &places {
-                    self.enter(path.clone(), *scope, false);
-                    self.note_elsewhere(path);
-                }
-            }
-            Err(_) => {
-                for (path, _) in &places {
-                    self.make_blind(path.clone(), Why::WatchLimit);
-                }
-            }
-        }
-        for (path, _) in places {
-            self.outlet.put(Change::Rescan(path, Why::Overflow));
-        }
+        self.visit_all(Path::new("/"), Why::Overflow);
     }
 }
