@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use tokio::sync::watch;
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
@@ -95,69 +95,33 @@ impl Mount {
     }
 }
 
-/// The table of mounts, kept up to date by a thread that sleeps until the kernel reports a change.
-#[derive(Debug)]
-pub struct Mounts {
-    table: watch::Receiver<Arc<[Mount]>>,
-    end: Arc<OwnedFd>,
+/// Reads the table of mounts, and follows it by a thread that sleeps until the kernel reports a change, and ends with the first
+/// one that nobody listens to. Changes in quick succession are seen as one: a drive that was pulled out and put back has another
+/// [`Mount::id`].
+pub fn watch_mounts() -> io::Result<watch::Receiver<Arc<[Mount]>>> {
+    // The kernel reports changes since the opening: none is missed between the first reading and the first poll.
+    let mut file = File::open(MOUNTINFO)?;
+    let (table, mounts) = watch::channel(read(&mut file)?);
+    std::thread::Builder::new()
+        .name("mounts".into())
+        .spawn(move || follow(&mut file, &table))?;
+    Ok(mounts)
 }
 
-impl Mounts {
-    /// Reads the table and starts to follow it.
-    pub fn watch() -> io::Result<Self> {
-        // The kernel reports changes since the opening: none is missed between the first reading and the first poll.
-        let mut file = File::open(MOUNTINFO)?;
-        let end = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
-        let (sender, table) = watch::channel(read(&mut file)?);
-        let ended = end.clone();
-        std::thread::Builder::new()
-            .name("mounts".into())
-            .spawn(move || follow(&mut file, &ended, &sender))?;
-        Ok(Self { table, end })
-    }
-
-    /// The mounts as they are now, in the order of mounting.
-    pub fn current(&self) -> Arc<[Mount]> {
-        self.table.borrow().clone()
-    }
-
-    /// Waits for a change and gives the new table. Changes in quick succession are seen as one: a drive that was
-    /// pulled out and put back has another [`Mount::id`]. None if the table can no longer be read.
-    pub async fn changed(&mut self) -> Option<Arc<[Mount]>> {
-        self.table.changed().await.ok()?;
-        Some(self.table.borrow_and_update().clone())
-    }
-}
-
-impl Drop for Mounts {
-    fn drop(&mut self) {
-        // The counter of an eventfd is full only if it was already told to end.
-        let _ = rustix::io::write(&*self.end, &1_u64.to_ne_bytes());
-    }
-}
-
-fn follow(file: &mut File, end: &OwnedFd, table: &watch::Sender<Arc<[Mount]>>) {
+fn follow(file: &mut File, table: &watch::Sender<Arc<[Mount]>>) {
     loop {
-        let mut wake = [
-            PollFd::new(&*file, PollFlags::PRI | PollFlags::ERR),
-            PollFd::new(end, PollFlags::IN),
-        ];
-        match poll(&mut wake, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        match poll(&mut [PollFd::new(&*file, PollFlags::PRI)], None) {
+            Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return,
         }
-        if !wake[1].revents().is_empty() {
+        if table.is_closed() {
             return;
         }
         let Ok(mounts) = read(file) else { return };
         // The kernel also reports changes that do not show in the table.
-        table.send_if_modified(|before| {
-            let differs = *before != mounts;
-            if differs {
-                *before = mounts;
-            }
-            differs
-        });
+        if *table.borrow() != mounts {
+            table.send_replace(mounts);
+        }
     }
 }
 
@@ -360,8 +324,8 @@ mod tests {
 
     #[tokio::test]
     async fn mounting_and_unmounting_are_noticed() {
-        let mut mounts = Mounts::watch().unwrap();
-        assert!(mount_of(&mounts.current(), Path::new("/proc/self")).is_some());
+        let mut mounts = watch_mounts().unwrap();
+        assert!(mount_of(&mounts.borrow(), Path::new("/proc/self")).is_some());
         if !rustix::process::geteuid().is_root() {
             return crate::skipped::lacks("root", "only root can mount");
         }
@@ -374,10 +338,9 @@ mod tests {
         }
         // Other mounts of the machine may change meanwhile.
         let mut wait_until = async |is_mounted: bool| {
-            while mounts.current().iter().any(|mount| mount.point == point) != is_mounted {
-                let change = tokio::time::timeout(Duration::from_secs(20), mounts.changed()).await;
-                change.expect("a change within 20 s").expect("the table can be read");
-            }
+            let is_so = |table: &Arc<[Mount]>| table.iter().any(|mount| mount.point == point) == is_mounted;
+            let change = tokio::time::timeout(Duration::from_secs(20), mounts.wait_for(is_so)).await;
+            change.expect("a change within 20 s").expect("the table can be read");
         };
         wait_until(true).await;
         assert!(run(Command::new("umount").arg(&point)));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contract::{Answer, Command, Purpose, Reply, Request, Status};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use surroundings::{Mount, Mounts};
+use surroundings::Mount;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -234,19 +234,11 @@ async fn kept(view: &View) -> Vec<Kept> {
 
 /// Watches which drives are mounted, until the runtime ends.
 pub(crate) fn watch_mounts() -> Result<watch::Receiver<Arc<[Mount]>>, Error> {
-    let failed = |source| Error::Io {
+    surroundings::watch_mounts().map_err(|source| Error::Io {
         doing: "watch",
         path: PathBuf::from("/proc/self/mountinfo"),
         source,
-    };
-    let mut mounts = Mounts::watch().map_err(failed)?;
-    let (sender, table) = watch::channel(mounts.current());
-    tokio::spawn(async move {
-        while let Some(table) = mounts.changed().await {
-            sender.send_replace(table);
-        }
-    });
-    Ok(table)
+    })
 }
 
 #[cfg(test)]
