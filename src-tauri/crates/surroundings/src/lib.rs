@@ -14,4 +14,4 @@ mod skipped;
 pub use changes::{Blind, Change, Changes, Place, Scope, Watch, WatchError, Why};
 pub use circumstances::Circumstances;
 pub use drives::{Drive, Drives, Ejected, NotEjected};
-pub use mounts::{Mount, mount_of, parse_mountinfo, watch_mounts};
+pub use mounts::{Mount, mount_of, watch_mounts};

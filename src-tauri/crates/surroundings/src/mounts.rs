@@ -24,8 +24,6 @@ pub struct Mount {
     pub fs_type: String,
     /// The kernel's number for this mount; mounting the same again gives another one (but may reuse an old one).
     pub id: u64,
-    /// The number of the mount that it is mounted on.
-    pub parent: u64,
     /// Major and minor number of the device, as in `st_dev` (except on btrfs).
     pub device_number: (u32, u32),
     /// Which directory of the file system is mounted: `/` unless it is a bind mount or a subvolume.
@@ -133,14 +131,14 @@ fn read(file: &mut File) -> io::Result<Arc<[Mount]>> {
 }
 
 /// Parses the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5)); lines that do not have its form are left out.
-pub fn parse_mountinfo(text: &[u8]) -> Vec<Mount> {
+pub(crate) fn parse_mountinfo(text: &[u8]) -> Vec<Mount> {
     text.split(|&byte| byte == b'\n').filter_map(parse_line).collect()
 }
 
 fn parse_line(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|&byte| byte == b' ');
     let id = number(fields.next()?)?;
-    let parent = number(fields.next()?)?;
+    let _parent = fields.next()?;
     let (major, minor) = std::str::from_utf8(fields.next()?).ok()?.split_once(':')?;
     let root = PathBuf::from(unescape(fields.next()?));
     let point = PathBuf::from(unescape(fields.next()?));
@@ -160,7 +158,6 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
         device,
         fs_type,
         id,
-        parent,
         device_number: (major.parse().ok()?, minor.parse().ok()?),
         root,
         read_only: is_read_only(options) || is_read_only(super_options),
@@ -248,7 +245,7 @@ mod tests {
             ]
         );
         let stick = &mounts[1];
-        assert_eq!((stick.id, stick.parent, stick.device_number), (36, 22, (8, 17)));
+        assert_eq!((stick.id, stick.device_number), (36, (8, 17)));
         assert_eq!(
             (stick.fs_type.as_str(), stick.device.to_str().unwrap(), stick.read_only),
             ("vfat", "/dev/sdb1", false)

@@ -424,7 +424,6 @@ fn probe_on(state: &FolderState, name: &RemoteName, point: &Path, fs_type: &str)
         device: "/dev/no device".into(),
         fs_type: fs_type.to_owned(),
         id: 1,
-        parent: 0,
         device_number: (0, 0),
         root: "/".into(),
         read_only: false,

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, OnceCell, watch};
 use zbus::Connection;
 
 use crate::Mount;
+use crate::mounts::mounts_now;
 use udisks::Told;
 
 pub use unmounting::{Ejected, NotEjected};
@@ -122,12 +123,8 @@ impl Drives {
     /// Says why not; nothing was lost.
     pub async fn eject(&self, drive: &Drive) -> Result<Ejected, NotEjected> {
         let bus = self.bus.get().await.ok_or(NotEjected::NoService)?;
-        let is_mounted = || {
-            // Where the table cannot be read nobody knows better than UDisks2.
-            let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-            let table = crate::parse_mountinfo(&table);
-            table.iter().any(|mount| mount.device == drive.device)
-        };
+        // Where the table cannot be read nobody knows better than UDisks2.
+        let is_mounted = || mounts_now().iter().any(|mount| mount.device == drive.device);
         unmounting::eject(&bus, &drive.device, &is_mounted).await
     }
 }
@@ -168,7 +165,9 @@ async fn follow(
         }
         let mut drives = look(&bus, &table).await;
         loop {
-            tell(&seen, &drives);
+            if **seen.borrow() != *drives {
+                seen.send_replace(drives.as_slice().into());
+            }
             tokio::select! {
                 changed = mounts.changed() => match changed {
                     Ok(()) => break,
@@ -181,16 +180,6 @@ async fn follow(
         }
         tokio::time::sleep(BURST).await;
     }
-}
-
-fn tell(seen: &watch::Sender<Arc<[Drive]>>, drives: &[Drive]) {
-    seen.send_if_modified(|before| {
-        let differs = **before != *drives;
-        if differs {
-            *before = drives.into();
-        }
-        differs
-    });
 }
 
 /// How full these drives are now.

@@ -205,7 +205,7 @@ async fn add(udisks: &Connection, name: &str, block: Block) {
 
 fn mount(device: &str, point: &Path) -> Mount {
     let line = format!("7 1 8:17 / {} rw - fuseblk {device} rw", point.display());
-    crate::parse_mountinfo(line.as_bytes()).remove(0)
+    crate::mounts::parse_mountinfo(line.as_bytes()).remove(0)
 }
 
 #[tokio::test]
