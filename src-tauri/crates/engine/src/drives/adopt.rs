@@ -11,15 +11,11 @@ use contract::{Keeps, Purpose};
 use model::Uuid;
 use surroundings::Drive;
 
-use super::standing::name_of;
-use super::survey::{Carried, known_to, survey};
+use super::survey::{Carried, LEAST_ROOM, known_to, name_of, survey};
 use crate::Error;
 use crate::clock::wall_clock;
 use crate::repository::prepare;
 use crate::rules::preferred_content;
-
-/// Bytes that a new repository needs besides the history that is copied into it.
-pub(crate) const LEAST_ROOM: u64 = 10_000_000;
 
 /// Makes a repository for `folder` on `drive`, or connects to the clone of it that the drive carries, and makes it a remote
 /// of the folder. Says in words for people what was done. The folder brings it up to date.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::Drives;
 use super::standing::{self, Kept};
+use super::survey;
 
 /// Own work on the drive that ends at this moment may still keep it busy.
 const AGAIN: Duration = Duration::from_millis(300);
@@ -95,7 +96,7 @@ impl Drives {
         if ejected.is_ok() {
             self.gone(&drive.device).await;
         }
-        let name = standing::name_of(&drive);
+        let name = survey::name_of(&drive);
         let point = drive
             .points
             .first()

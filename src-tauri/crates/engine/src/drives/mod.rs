@@ -106,7 +106,7 @@ impl Drives {
     /// What a drive is called; none if it is not mounted.
     pub(crate) fn name(&self, id: &str) -> Option<String> {
         let (_, one) = self.find(id, &[]).ok()?;
-        Some(standing::name_of(&one.drive))
+        Some(survey::name_of(&one.drive))
     }
 
     /// All that is mounted, and the one that is asked for by `id`.

@@ -7,8 +7,7 @@ use contract::{Action, Contact, Folder, OnDrive, Place, Problem, Standing, Work}
 use model::Uuid;
 use surroundings::Drive;
 
-use super::adopt::LEAST_ROOM;
-use super::survey::Carried;
+use super::survey::{Carried, LEAST_ROOM, name_of};
 
 /// A folder that is kept in sync.
 #[derive(Debug, Clone)]
@@ -26,13 +25,6 @@ pub(crate) struct Kept {
 pub(crate) struct Mounted {
     pub(crate) drive: Drive,
     pub(crate) carried: Vec<Carried>,
-}
-
-/// What a drive is called.
-pub(crate) fn name_of(drive: &Drive) -> String {
-    let known = [drive.label.as_deref().unwrap_or_default(), &drive.model];
-    let known = known.into_iter().map(str::trim).find(|name| !name.is_empty());
-    known.map_or_else(|| drive.device.to_string_lossy().into_owned(), str::to_owned)
 }
 
 /// A drive by what it is asked for: the uuid of its file system. Of several with the same the one in use has it, else the

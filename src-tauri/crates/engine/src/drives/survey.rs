@@ -7,6 +7,16 @@ use annex::Annex;
 use model::Uuid;
 use surroundings::Drive;
 
+/// Bytes that a new repository needs besides the history that is copied into it.
+pub(crate) const LEAST_ROOM: u64 = 10_000_000;
+
+/// What a drive is called.
+pub(crate) fn name_of(drive: &Drive) -> String {
+    let known = [drive.label.as_deref().unwrap_or_default(), &drive.model];
+    let known = known.into_iter().map(str::trim).find(|name| !name.is_empty());
+    known.map_or_else(|| drive.device.to_string_lossy().into_owned(), str::to_owned)
+}
+
 /// A repository on a drive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Carried {

@@ -2,7 +2,7 @@ mod merging;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use annex::settings::{Address, RemoteSettings, Settings};
@@ -18,6 +18,7 @@ use crate::observations::{Failures, Priorities, Reader, Retries};
 use crate::rules::configured::Configured;
 use crate::rules::policy::{self, InForce};
 use crate::work::known_remotes::KnownRemotes;
+use crate::work::lock::lock;
 use crate::work::log::Log;
 use crate::work::process::{Holds, Process};
 use crate::work::transfers::Transfers;
@@ -75,11 +76,6 @@ struct Shared {
     redescribed: bool,
     /// What failed is to be tried again, however lately.
     retry_all: bool,
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Work that panicked ended as a failure; what it left is facts, each true by itself.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl FolderState {

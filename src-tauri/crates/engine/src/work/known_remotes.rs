@@ -8,7 +8,7 @@ use model::RemoteName;
 use remotes::Remote;
 
 use super::unconfirmed::Unconfirmed;
-use crate::work::folder_state::lock;
+use crate::work::lock::lock;
 
 #[derive(Default)]
 pub(crate) struct KnownRemotes(Mutex<State>);

@@ -10,7 +10,7 @@ use model::RepoPath;
 
 use super::undecided::Undecided;
 use crate::clock::wall_clock;
-use crate::work::folder_state::lock;
+use crate::work::lock::lock;
 
 /// How many of the last changes are remembered for people.
 const RECENT: usize = 50;

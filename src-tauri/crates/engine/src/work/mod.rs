@@ -9,6 +9,7 @@ mod fill;
 mod folder_state;
 mod git;
 mod known_remotes;
+mod lock;
 mod log;
 mod observe;
 pub(crate) mod process;

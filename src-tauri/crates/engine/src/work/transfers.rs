@@ -12,7 +12,7 @@ use model::{Key, RemoteName, Timestamp, Uuid};
 
 use crate::clock::{Clock, wall_clock};
 use crate::observations::Cancelled;
-use crate::work::folder_state::lock;
+use crate::work::lock::lock;
 use crate::work::process::Process;
 
 pub(crate) struct Transfers {

@@ -7,12 +7,15 @@
 //! real program says about some 700 expressions is in `tests/vectors/{matchexpression,wanted,balanced}.json`.
 
 mod balance;
+mod error;
 mod facts;
 mod glob;
+mod matching;
 mod network;
 mod parse;
 mod preference;
 mod preferences;
+mod sequence;
 mod size;
 mod standard;
 mod term;
@@ -21,10 +24,10 @@ mod tests;
 mod tree;
 
 pub use balance::{Balance, BalanceNumber};
+pub use error::ParseError;
 pub use facts::{Details, Facts, Mime, NoDetails};
 pub use glob::Glob;
 pub use network::{Network, Settings, Trust};
-pub use parse::ParseError;
 pub use preference::{Outcome, Preference, Rule};
 pub use preferences::{Preferences, Subject};
 pub use size::parse_size;

@@ -1,6 +1,6 @@
+use super::error::ParseError;
 use super::facts::Facts;
 use super::network::Network;
-use super::parse::ParseError;
 use super::term::Terms;
 use super::tree::{Expression, Needs};
 use crate::Uuid;

@@ -1,9 +1,9 @@
 use bstr::BString;
 
 use super::balance::{Balance, BalanceNumber};
+use super::error::ParseError;
 use super::glob::Glob;
 use super::network::Trust;
-use super::parse::ParseError;
 use super::size::parse_signed;
 
 /// Which terms a text may use.
