@@ -1,13 +1,14 @@
 use std::fmt;
 
-/// What it costs to move content over an edge, as git-annex's `annex-cost`: lower is tried first. Never NaN.
+/// The cost of transferring content over an edge, like git-annex's `annex-cost`: lower costs are tried first. Never
+/// NaN.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Cost(f64);
 
 impl Cost {
-    /// Another repository on this machine.
+    /// The cost of another repository on this machine.
     pub const LOCAL: Cost = Cost(100.0);
-    /// Another machine.
+    /// The cost of a repository on another machine.
     pub const NETWORK: Cost = Cost(200.0);
 
     /// Parses the value of a setting.

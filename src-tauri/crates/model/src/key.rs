@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
 
-/// A git-annex key: the name of one content.
+/// A git-annex key, which identifies one piece of content.
 ///
-/// Holds the canonical serialization (`BACKEND[-sSIZE][-mMTIME][-SCHUNKSIZE][-CCHUNK]--NAME`); the fields are found in
-/// it on demand, so a key costs one allocation. Unknown backends are carried. Cloning is cheap.
+/// Holds the canonical serialization (`BACKEND[-sSIZE][-mMTIME][-SCHUNKSIZE][-CCHUNK]--NAME`); fields are parsed on
+/// demand, so a key costs one allocation. Unknown backends are preserved. Cloning is cheap.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Arc<[u8]>);
 
@@ -94,7 +94,7 @@ impl Key {
         Self::parse(&text)
     }
 
-    /// The key as one file name: what names objects, symlink targets, pointers, and branch logs.
+    /// The key as one file name, as used for objects, symlink targets, pointers, and branch logs.
     pub fn to_file_name(&self) -> BString {
         let mut name = Vec::with_capacity(self.0.len());
         for &byte in self.0.iter() {
@@ -114,7 +114,7 @@ impl Key {
         &self.0
     }
 
-    /// The backend, such as `SHA256E`; may be one that nobody knows.
+    /// The backend, such as `SHA256E`; it may be unknown.
     pub fn backend(&self) -> &BStr {
         self.0
             .split_once_str("-")
@@ -122,7 +122,7 @@ impl Key {
             .as_bstr()
     }
 
-    /// All after the `--`: hash and extension, or whatever the backend puts there.
+    /// Everything after the `--`: hash and extension, or whatever the backend puts there.
     pub fn name(&self) -> &BStr {
         self.0
             .split_once_str("--")
@@ -140,12 +140,12 @@ impl Key {
         self.field(b'm')
     }
 
-    /// True for the key of one chunk, which only special remotes store.
+    /// True for the key of a chunk, which only special remotes store.
     pub fn is_chunk(&self) -> bool {
         self.fields().any(|field| matches!(field[0], b'S' | b'C'))
     }
 
-    /// The serialization without chunk fields: what hash directories are computed from.
+    /// The serialization without chunk fields, from which hash directories are computed.
     pub fn without_chunk(&self) -> Vec<u8> {
         let mut text = self.backend().to_vec();
         for field in self.fields().filter(|field| !matches!(field[0], b'S' | b'C')) {

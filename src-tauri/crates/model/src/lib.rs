@@ -1,7 +1,7 @@
-//! The nouns that all of Anabranch shares: pure values, parsed once at the edge, impossible to hold a wrong thing.
+//! The basic types that all of Anabranch shares: pure values that are validated once, when they are created.
 //!
-//! Nothing here does I/O, knows the time or git. What comes from outside (a key in a symlink, a path in a tree, a
-//! uuid in a log) becomes one of these types or is refused; after that no code needs to check it again.
+//! Nothing here does I/O, reads a clock or knows git. Anything from outside (a key in a symlink, a path in a tree, a
+//! uuid in a log) becomes one of these types or is refused; after that, no code has to check it again.
 
 #![cfg_attr(
     test,

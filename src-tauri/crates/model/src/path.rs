@@ -9,8 +9,8 @@ use bstr::{BStr, ByteSlice};
 
 /// A path below the top of a work tree, as git stores it: bytes, separated by `/`, not empty.
 ///
-/// Cannot leave the work tree nor enter a git directory: no empty, `.` or `..` component, none that any file system
-/// takes for `.git`, no NUL. Cloning is cheap.
+/// It cannot leave the work tree or enter a git directory: it has no empty, `.` or `..` component, no component that
+/// any file system takes for `.git`, and no NUL. Cloning is cheap.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoPath(Arc<[u8]>);
 
@@ -54,7 +54,7 @@ impl RepoPath {
         &self.0
     }
 
-    /// The path for the file system, to be joined to the top of a work tree.
+    /// The path as a file system path, relative to the top of a work tree.
     pub fn as_path(&self) -> &Path {
         Path::new(OsStr::from_bytes(&self.0))
     }
@@ -81,14 +81,14 @@ impl RepoPath {
         self.0.iter().filter(|&&b| b == b'/').count()
     }
 
-    /// True if a component starts with `.`: what git-annex calls a dotfile.
+    /// True if a component starts with `.`, as in the files that git-annex calls dotfiles.
     pub fn is_dotfile(&self) -> bool {
         self.0.split_str("/").any(|component| component.starts_with(b"."))
     }
 }
 
-/// Names that ext4, HFS+ (which skips some code points), NTFS (short names, trailing dots and spaces, streams) resolve
-/// to `.git`.
+/// True for names that ext4, HFS+ (which ignores some code points) or NTFS (short names, trailing dots and spaces,
+/// streams) resolve to `.git`.
 fn is_git_directory(component: &[u8]) -> bool {
     // HFS+ ignores these code points: U+200C..U+200F, U+202A..U+202E, U+206A..U+206F, U+FEFF.
     let ignored =
@@ -102,7 +102,7 @@ fn is_git_directory(component: &[u8]) -> bool {
     stem.eq_ignore_ascii_case(b".git") || stem.eq_ignore_ascii_case(b"git~1")
 }
 
-/// It has the order of its bytes, so that what lies below a directory is a range of a sorted set.
+/// Paths are ordered like their bytes, so the paths below a directory form a range of a sorted set.
 impl Borrow<[u8]> for RepoPath {
     fn borrow(&self) -> &[u8] {
         &self.0
@@ -126,7 +126,7 @@ mod tests {
     use super::{PathError, RepoPath};
 
     #[test]
-    fn refuses_every_way_out() {
+    fn paths_out_of_the_work_tree_are_refused() {
         for (path, why) in [
             ("", PathError::NotRelative),
             ("/etc", PathError::NotRelative),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn accepts_unusual_names() {
+    fn unusual_names_are_accepted() {
         for path in [
             &b"-x"[..],
             b"a\nb",
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_what_is_within_what() {
+    fn a_path_is_within_itself_and_the_directories_above_it() {
         let path = |text: &str| RepoPath::parse(text.as_bytes()).unwrap();
         assert!(path("a/b").is_within(&path("a")));
         assert!(path("a").is_within(&path("a")));

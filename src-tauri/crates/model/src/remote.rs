@@ -1,7 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// The name of a remote in `.git/config`, such as `origin`: only names that are also one safe part of a ref name.
+/// The name of a remote in `.git/config`, such as `origin`. Only names that are also a safe part of a ref name are
+/// allowed.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RemoteName(Arc<str>);
 
@@ -39,7 +40,7 @@ mod tests {
     use super::RemoteName;
 
     #[test]
-    fn only_parts_of_refs_are_remote_names() {
+    fn only_names_that_fit_into_refs_are_remote_names() {
         for good in ["origin", "my-drive", "a/b", "été", "x.y"] {
             assert!(RemoteName::parse(good).is_some(), "{good}");
         }

@@ -1,15 +1,15 @@
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A moment on the engine's own clock: milliseconds since an arbitrary start, never going back.
+/// A moment on the engine's own clock: milliseconds since an arbitrary start, never going backwards.
 ///
-/// Decisions compare only these. What git-annex writes into logs is a wall-clock time, which is the format's business
-/// and decides nothing here.
+/// Decisions compare only these. The wall-clock times that git-annex writes into logs are part of its format and decide
+/// nothing here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// The time from `earlier` to here; zero if `earlier` is later.
+    /// The time from `earlier` to this moment; zero if `earlier` is later.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }

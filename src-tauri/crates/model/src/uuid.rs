@@ -4,9 +4,9 @@ use std::sync::Arc;
 /// The annex uuid of a repository.
 ///
 /// git-annex writes version-4 uuids but reads any text. Because a uuid also names a directory
-/// (`.git/annex/transfer/upload/<uuid>/`), only text that is one safe file name is accepted: 1 to 128 bytes of ASCII
-/// letters, digits, `-`, `_`, `.` and `:`, not starting with `.`. Log lines with other "uuids" are carried along as
-/// the bytes that they are.
+/// (`.git/annex/transfer/upload/<uuid>/`), only text that is a safe file name is accepted: 1 to 128 bytes of ASCII
+/// letters, digits, `-`, `_`, `.` and `:`, not starting with `.`. Log lines with other "uuids" are preserved byte for
+/// byte.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uuid(Arc<str>);
 

@@ -5,27 +5,27 @@ use crate::Uuid;
 /// `balanced=`, `fullybalanced=`, `sizebalanced=` or `fullysizebalanced=`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Balance {
-    /// Among whose members the content is spread.
+    /// The group among whose members the content is spread.
     pub group: Box<str>,
-    /// How many of them shall have it.
+    /// How many members should have the content.
     pub number: BalanceNumber,
-    /// Prefer the member that is least full, instead of chance.
+    /// Prefer the least full members, instead of choosing by hash.
     pub by_size: bool,
-    /// Move content even from where it already is.
+    /// Move content to the chosen members even if others already have it.
     pub fully: bool,
 }
 
 /// The number of a balanced term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BalanceNumber {
-    /// As written; 1 if nothing is.
+    /// The number as written, 1 by default.
     Fixed(i64),
     /// `lackingcopies`: as many as numcopies asks for beyond the copies outside the group.
     LackingCopies,
 }
 
 impl Balance {
-    /// True if the repository concerned shall have the content.
+    /// True if the repository in question should have the content.
     pub(super) fn matches(&self, facts: &Facts<'_>) -> bool {
         if !self.fully && facts.is_present() {
             return true;
@@ -45,8 +45,8 @@ impl Balance {
         }
     }
 
-    /// How many members shall have the content. `lackingcopies` stands for what numcopies asks for beyond the copies
-    /// outside the group, as seen in the real program.
+    /// How many members should have the content. `lackingcopies` stands for the copies that numcopies requires beyond
+    /// those outside the group, as observed in git-annex.
     fn number(&self, facts: &Facts<'_>) -> i64 {
         match self.number {
             BalanceNumber::Fixed(number) => number,
@@ -59,7 +59,7 @@ impl Balance {
         i64::try_from(facts.copies().filter(counts).count()).unwrap_or(i64::MAX)
     }
 
-    /// git-annex's choice: `number` candidates in a row, from one that the key's HMAC picks.
+    /// git-annex's choice: `number` consecutive candidates, starting with one that the key's HMAC selects.
     fn is_chosen(&self, facts: &Facts<'_>, number: usize) -> bool {
         let Some(key) = facts.key else { return false };
         let (mut count, mut place) = (0, None);
@@ -78,9 +78,9 @@ impl Balance {
         (place + count - first) % count < number
     }
 
-    /// True if fewer than `number` members with room are less full than this one; of equally full ones, the last in
-    /// order goes first. Members without a maxsize never count. How full a member is, is taken before the key is
-    /// added (all as seen in the real program).
+    /// True if fewer than `number` members with room are less full than this one; among equally full members, the last
+    /// in order goes first. Members without a maxsize never count. The fullness of a member is measured before the key
+    /// is added. All this as observed in git-annex.
     fn is_least_full(&self, facts: &Facts<'_>, number: usize) -> bool {
         let Some(own) = fullness(facts, facts.repository) else {
             return false;
@@ -98,12 +98,12 @@ impl Balance {
     }
 }
 
-/// True if the repository has no maxsize, or the key fits in it. One whose size nobody told counts as full.
+/// True if the repository has no maxsize, or if the key fits in it. A repository of unknown size counts as full.
 fn has_room(facts: &Facts<'_>, uuid: &Uuid) -> bool {
     facts.network.maxsize(uuid).is_none() || fullness(facts, uuid).is_some()
 }
 
-/// Size and maxsize of a repository in which the key fits, or is.
+/// Size and maxsize of a repository that has room for the key or already has it.
 fn fullness(facts: &Facts<'_>, uuid: &Uuid) -> Option<(u128, u128)> {
     let maxsize = facts.network.maxsize(uuid)?;
     let size = facts.network.size(uuid)?;
@@ -118,7 +118,8 @@ mod tests {
     use crate::expression::{Preferences, Settings};
     use crate::{Key, RepoPath, Uuid};
 
-    /// Asks for the first eight keys of `balanced.json`; names the wanting members by the first digit of their uuids.
+    /// Returns for each of the first eight keys of `balanced.json` the members that want it, named by the first digits
+    /// of their uuids.
     fn wanting(expression: &str, numcopies: u32, holders: &str, full: &[(char, u64, u64)]) -> Vec<String> {
         let uuid =
             |digit: char| Uuid::parse(&format!("{}-1111-4222-8333-444455556666", digit.to_string().repeat(8))).unwrap();
@@ -144,8 +145,8 @@ mod tests {
     }
 
     #[test]
-    fn lacking_copies_count_what_is_outside_the_group() {
-        // The answers of the real program.
+    fn copies_outside_the_group_reduce_lackingcopies() {
+        // These are the answers of git-annex.
         for (numcopies, holders, text, wanted) in [
             (1, "", "balanced", "0 f f f f 3 3 3"),
             (1, "0f", "fullybalanced", "0 f f f f 3 3 3"),
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_full_come_first_when_balanced_by_size() {
+    fn balancing_by_size_prefers_the_least_full_members() {
         let filled = [('0', 600, 2000), ('3', 700, 10_000), ('a', 800, 4000), ('f', 500, 1000)];
         for (text, full, wanted) in [
             ("sizebalanced=bal", &filled[..], "3"),

@@ -3,27 +3,27 @@ use std::collections::BTreeSet;
 use super::network::{Network, Trust};
 use crate::{Key, RepoPath, Uuid};
 
-/// The situation that an expression is evaluated in: about which file, key and repository.
+/// The facts that an expression is evaluated against: file, key and repository.
 ///
-/// A term whose fact is missing does not match (`exclude` of a file without a name neither); [`Needs`](super::Needs)
-/// says beforehand what an expression asks for.
+/// A term whose fact is missing does not match (neither does `exclude` for a file without a name).
+/// [`Needs`](super::Needs) tells in advance which facts an expression needs.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
-    /// The file, relative to the top of the repository; none where keys are looked at without files.
+    /// The file, relative to the top of the repository; none when keys are evaluated without files.
     pub path: Option<&'a RepoPath>,
     /// The key; none for a file that is not annexed yet.
     pub key: Option<&'a Key>,
-    /// Size of the file in bytes, where there is no key that records one.
+    /// Size of the file in bytes, used if there is no key that records a size.
     pub size: Option<u64>,
-    /// The repository concerned.
+    /// The repository in question.
     pub repository: &'a Uuid,
     /// The repositories that have the key's content, by the location log.
     pub holders: &'a BTreeSet<Uuid>,
-    /// Evaluate as if the repository concerned had dropped the content; `present` still sees it.
+    /// Evaluate as if the repository in question had dropped the content; `present` still sees it.
     pub assume_dropped: bool,
     /// Groups, trust, numbers of copies.
     pub network: &'a Network,
-    /// What is dear to find out, and asked for only when a term needs it.
+    /// Facts that are expensive to find out, requested only when a term needs them.
     pub details: &'a dyn Details,
 }
 
@@ -39,7 +39,7 @@ pub trait Details {
         false
     }
 
-    /// True if the key is in the local list of unused ones.
+    /// True if the key is in the local list of unused keys.
     fn is_unused(&self, _key: &Key) -> bool {
         false
     }
@@ -49,14 +49,14 @@ pub trait Details {
         None
     }
 
-    /// What kind of content the file has. Where nobody can tell, `mimetype=` and `mimeencoding=` match nothing: the
-    /// caller must not believe the outcome then.
+    /// The MIME type and encoding of the file. If unknown, `mimetype=` and `mimeencoding=` match nothing, and the
+    /// caller must not rely on the result.
     fn mime(&self, _path: &RepoPath) -> Option<Mime> {
         None
     }
 }
 
-/// What `file --mime` says.
+/// The output of `file --mime`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mime {
     /// Such as `text/plain`.
@@ -77,7 +77,7 @@ impl Facts<'_> {
         self.key.and_then(Key::size).or(self.size)
     }
 
-    /// True if the repository concerned has the content, dropped in assumption or not.
+    /// True if the repository in question has the content, even if it is assumed dropped.
     pub fn is_present(&self) -> bool {
         self.holders.contains(self.repository)
     }
@@ -91,7 +91,7 @@ impl Facts<'_> {
             .filter(|&(_, trust)| trust != Trust::Dead)
     }
 
-    /// How many copies lack until there are enough; negative if there are more.
+    /// How many copies are missing; negative if there are more than enough.
     pub(super) fn lacking_copies(&self, approximate: bool) -> i64 {
         let attribute = match self.path {
             Some(path) if !approximate => self.details.numcopies(path),

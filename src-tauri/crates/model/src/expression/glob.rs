@@ -1,13 +1,14 @@
 use std::fmt;
 
-/// A compiled glob: `*` and `?` match any character, `/` and a leading dot included; `[a-z]`, `[!x]`, `[[:alpha:]]`.
+/// A compiled glob. `*` and `?` match any character, including `/` and a leading dot; classes are `[a-z]`, `[!x]`,
+/// `[[:alpha:]]`.
 ///
-/// Backslash and braces are ordinary. Characters are those of UTF-8; a byte that is not UTF-8 is a character of its
-/// own. Matching takes at most pattern × text steps, whatever the pattern.
+/// Backslash and braces are ordinary characters. Characters are those of UTF-8; each byte that is not UTF-8 is a
+/// character of its own. Matching takes at most pattern × text steps for any pattern.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Glob {
     text: Box<[u8]>,
-    /// None if a class is malformed: then nothing matches, and git-annex's `exclude` does not either.
+    /// None if a class is malformed: then nothing matches, and neither does git-annex's `exclude`.
     pieces: Option<Box<[Piece]>>,
     fold: bool,
 }
@@ -21,12 +22,12 @@ enum Piece {
 }
 
 impl Glob {
-    /// Compiles a glob that regards case, as for paths and urls.
+    /// Compiles a case-sensitive glob, as for paths and urls.
     pub fn new(text: &[u8]) -> Self {
         Self::compile(text, false)
     }
 
-    /// Compiles a glob that disregards case, as for values of metadata.
+    /// Compiles a case-insensitive glob, as for metadata values.
     pub fn ignoring_case(text: &[u8]) -> Self {
         Self::compile(text, true)
     }
@@ -38,7 +39,7 @@ impl Glob {
             return true;
         }
         let (mut at, mut piece) = (0, 0);
-        // Only the last `*` needs to be tried again: an earlier one that took less has already been proven enough.
+        // Only the last `*` has to be retried: a longer match of an earlier `*` would not help.
         let mut retry: Option<(usize, usize)> = None;
         loop {
             match pieces.get(piece) {
@@ -96,7 +97,7 @@ impl Glob {
     }
 }
 
-/// Makes a piece of `char` and, for a class, what follows it. None if the class is malformed.
+/// Makes a piece of `char` and, for a class, of the bytes that follow. None if the class is malformed.
 fn piece(char: u32, rest: &mut &[u8], fold: bool) -> Option<Piece> {
     Some(match char {
         0x2a => Piece::AnyText,
@@ -107,7 +108,7 @@ fn piece(char: u32, rest: &mut &[u8], fold: bool) -> Option<Piece> {
     })
 }
 
-/// Parses what follows a `[`, up to and with the `]`. None if it is malformed.
+/// Parses the rest of a class after `[`, including the `]`. None if it is malformed.
 fn class(rest: &mut &[u8]) -> Option<Piece> {
     let negated = matches!(rest.first(), Some(b'!' | b'^'));
     if negated {
@@ -136,7 +137,7 @@ fn class(rest: &mut &[u8]) -> Option<Piece> {
         let mut high = low;
         if rest.first() == Some(&b'-') && rest.get(1).is_some_and(|&b| b != b']') {
             let (end, length) = take_char(&rest[1..])?;
-            // A range that ends in a class, or runs backwards.
+            // The range ends in a class, or runs backwards.
             if rest[1..].starts_with(b"[:") || end < low {
                 return None;
             }
@@ -225,7 +226,7 @@ mod tests {
     use super::Glob;
 
     #[test]
-    fn globs_match_as_in_the_real_program() {
+    fn globs_match_as_in_git_annex() {
         for (glob, text, matches) in [
             ("?.mp3", "é.mp3", true),
             ("??.mp3", "é.mp3", false),
@@ -281,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn case_is_disregarded_on_request() {
+    fn case_is_ignored_on_request() {
         for (glob, text) in [("FoO*", "fOobar"), ("É", "é"), ("[a-c]", "B"), ("[A-C]", "b")] {
             assert!(
                 Glob::ignoring_case(glob.as_bytes()).matches(text.as_bytes()),
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_patterns_take_no_time() {
+    fn hostile_patterns_match_quickly() {
         let started = Instant::now();
         let glob = Glob::new("*a".repeat(500).as_bytes());
         assert!(!glob.matches(&[b"a".repeat(4000), b"b".to_vec()].concat()));

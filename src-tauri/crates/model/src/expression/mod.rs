@@ -1,10 +1,10 @@
 //! git-annex's expression language: preferred content, required content, `annex.largefiles`, `annex.addunlocked`.
 //!
-//! [`Expression`] is the language; [`Preference`] is what one repository wants; [`Preferences`] answers for a whole
-//! network which repositories want a key. All of it is pure: facts come in as [`Facts`], an answer comes out.
+//! [`Expression`] is the language; [`Preference`] is what one repository wants; [`Preferences`] tells which
+//! repositories of a network want a key. All of it is pure: facts come in as [`Facts`], an answer comes out.
 //!
-//! The grammar is evaluated strictly left to right, `and` and `or` binding equally, as git-annex does; what the
-//! real program says about some 700 expressions is in `tests/vectors/{matchexpression,wanted,balanced}.json`.
+//! Expressions are evaluated strictly from left to right, with `and` and `or` of equal precedence, as git-annex does.
+//! `tests/vectors/{matchexpression,wanted,balanced}.json` holds the answers of git-annex to some 700 expressions.
 
 mod balance;
 mod error;

@@ -5,26 +5,26 @@ use sha2::Sha256;
 
 use crate::Uuid;
 
-/// How far git-annex relies on what a repository says it has. Ordered: later is more.
+/// How far git-annex trusts the records about a repository's content. In ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Trust {
     /// Gone; never counted.
     Dead,
-    /// May have lost what it says it has; no copy that numcopies counts.
+    /// May have lost content it is recorded to have; numcopies does not count its copies.
     Untrusted,
-    /// The usual.
+    /// The default.
     #[default]
     Semitrusted,
     /// Never loses anything.
     Trusted,
 }
 
-/// What the git-annex branch says about repositories, as far as preferred content depends on it.
+/// The settings of repositories in the git-annex branch, as far as preferred content depends on them.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// `group.log`.
     pub groups: BTreeMap<Uuid, BTreeSet<String>>,
-    /// `preferred-content.log`; an empty text is as good as none.
+    /// `preferred-content.log`; an empty text counts as none.
     pub preferred: BTreeMap<Uuid, String>,
     /// `required-content.log`.
     pub required: BTreeMap<Uuid, String>,
@@ -36,13 +36,13 @@ pub struct Settings {
     pub numcopies: Option<u32>,
     /// `maxsize.log`, in bytes.
     pub maxsize: BTreeMap<Uuid, u64>,
-    /// Bytes of annexed content that each repository with a maxsize has; one that is missing here counts as full.
+    /// Bytes of annexed content in each repository with a maxsize; one that is missing here counts as full.
     pub sizes: BTreeMap<Uuid, u64>,
     /// `preferreddir=` in `remote.log`; `public` where missing.
     pub preferred_directories: BTreeMap<Uuid, String>,
 }
 
-/// The facts about repositories that terms ask for, indexed.
+/// The facts about repositories that terms need, indexed.
 #[derive(Debug, Clone)]
 pub struct Network {
     groups: BTreeMap<Uuid, BTreeSet<String>>,
@@ -57,7 +57,7 @@ pub struct Network {
 #[derive(Debug, Clone)]
 struct Members {
     all: BTreeSet<Uuid>,
-    /// Keyed with all their uuids: what chooses among them for balanced content.
+    /// An HMAC keyed with all their uuids, which chooses among them for balanced content.
     chooser: Hmac<Sha256>,
 }
 
@@ -103,32 +103,32 @@ impl Network {
             .is_some_and(|members| members.all.contains(uuid))
     }
 
-    /// How far the repository is trusted.
+    /// The trust level of the repository.
     pub fn trust(&self, uuid: &Uuid) -> Trust {
         self.trust.get(uuid).copied().unwrap_or_default()
     }
 
-    /// How many copies of everything there shall be, `.gitattributes` aside.
+    /// How many copies of every file there should be, ignoring `.gitattributes`.
     pub fn numcopies(&self) -> u32 {
         self.numcopies
     }
 
-    /// The most bytes that the repository shall have.
+    /// The maximum size of the repository in bytes.
     pub fn maxsize(&self, uuid: &Uuid) -> Option<u64> {
         self.maxsize.get(uuid).copied()
     }
 
-    /// The bytes that the repository has; unknown unless it was given.
+    /// The size of the repository in bytes; none unless the settings gave it.
     pub fn size(&self, uuid: &Uuid) -> Option<u64> {
         self.sizes.get(uuid).copied()
     }
 
-    /// The name of the directory that `inpreferreddir` is about.
+    /// The name of the directory that `inpreferreddir` refers to.
     pub fn preferred_directory(&self, uuid: &Uuid) -> &str {
         self.preferred_directories.get(uuid).map_or("public", String::as_str)
     }
 
-    /// The remainder by `modulus` of the number that chooses among a group's members for a key.
+    /// The number that chooses among a group's members for a key, modulo `modulus`.
     pub(super) fn choice(&self, group: &str, key: &[u8], modulus: usize) -> usize {
         let Some(members) = self.members.get(group) else {
             return 0;

@@ -2,7 +2,7 @@ use super::error::ParseError;
 use super::sequence::{Body, Operand, Operator, Sequence};
 use super::term::{Term, Terms};
 
-/// Each level is a stack frame when parsing, evaluating and freeing.
+/// Limits recursion: each level takes a stack frame to parse, evaluate and free.
 const DEPTH_LIMIT: usize = 200;
 
 pub(super) fn parse(text: &str, terms: Terms) -> Result<Sequence, ParseError> {
@@ -30,7 +30,7 @@ struct Words<'a> {
 
 impl<'a> Words<'a> {
     fn peek(&mut self) -> Option<Word<'a>> {
-        // A closing parenthesis that nothing opened is ignored, wherever it stands.
+        // An unmatched closing parenthesis is ignored.
         let is_ignored = |c: char| c.is_whitespace() || (c == ')' && self.depth == 0);
         self.rest = self.rest.trim_start_matches(is_ignored);
         let end = self.rest.find(|c: char| c.is_whitespace() || matches!(c, '(' | ')'));
@@ -41,7 +41,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// Takes the next word if it is `word`.
+    /// Consumes the next word if it is `word`.
     fn skip(&mut self, word: Word<'_>) -> bool {
         let found = self.peek() == Some(word);
         if found {
@@ -51,7 +51,7 @@ impl<'a> Words<'a> {
         found
     }
 
-    /// `expr = operand { ["and" | "or"] operand }`, up to a closing parenthesis, which stays.
+    /// `expr = operand { ["and" | "or"] operand }`, up to a closing parenthesis, which is not consumed.
     fn sequence(&mut self) -> Result<Sequence, ParseError> {
         let mut sequence = Sequence {
             first: self.operand()?,
@@ -70,8 +70,8 @@ impl<'a> Words<'a> {
     }
 
     fn operand(&mut self) -> Result<Operand, ParseError> {
-        // An operator where an operand should be has "everything" on its left: `and` changes nothing, and with `or`
-        // the whole is everything, whatever follows. That is still read, and kept for `is_unstable`.
+        // A missing left operand counts as "everything": `and` then changes nothing, and `or` makes the whole match
+        // everything, whatever follows. The rest is still parsed and kept for `is_unstable`.
         let mut everything_or = None;
         let mut negated = false;
         loop {

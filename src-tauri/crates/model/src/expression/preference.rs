@@ -5,39 +5,39 @@ use super::term::Terms;
 use super::tree::{Expression, Needs};
 use crate::Uuid;
 
-/// What one repository wants.
+/// The preference of one repository: which content it wants.
 ///
-/// Required content is wanted too, and never wanted to be dropped. A repository with neither configured wants
+/// A repository also wants its required content, and never wants to drop it. A repository with neither configured wants
 /// everything and drops nothing, as for git-annex's assistant and `git annex sync --content`.
 #[derive(Debug, Clone)]
 pub struct Preference {
     preferred: Rule,
     required: Rule,
-    /// What both come to.
+    /// The combination of both.
     outcome: Outcome,
 }
 
-/// What one stored text comes to.
+/// The meaning of one stored text.
 #[derive(Debug, Clone)]
 pub enum Rule {
-    /// No text, or one that says nothing.
+    /// No text, or an empty expression.
     Unset,
     /// An expression that can be evaluated.
     Matching(Expression),
-    /// A text that cannot be understood here. It must be kept where it is stored.
+    /// A text that cannot be parsed here. It must stay stored as it is.
     Unparsable(ParseError),
 }
 
-/// How git-annex takes preferred and required content together.
+/// How git-annex combines preferred and required content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing is configured: everything is wanted.
+    /// Nothing is configured: the repository wants everything.
     Everything,
-    /// What either matches is wanted.
+    /// The repository wants whatever matches either of them.
     Either,
-    /// A text cannot be understood: the repository wants exactly what it has.
+    /// A text cannot be parsed: the repository wants exactly the content it has.
     AsItIs,
-    /// An expression would want and drop the same content in turn: nothing is wanted.
+    /// An expression would want and drop the same content in turn: the repository wants nothing.
     Nothing,
 }
 
@@ -83,7 +83,7 @@ impl Rule {
 }
 
 impl Preference {
-    /// Understands the texts stored for a repository.
+    /// Parses the texts stored for a repository.
     pub fn new<'t>(
         preferred: Option<&str>,
         required: Option<&str>,
@@ -116,7 +116,7 @@ impl Preference {
         &self.required
     }
 
-    /// What both come to.
+    /// The combination of preferred and required content.
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }
@@ -126,7 +126,7 @@ impl Preference {
         self.outcome != Outcome::Everything
     }
 
-    /// True if the repository wants the content, having it or not.
+    /// True if the repository wants the content, whether or not it has it.
     pub fn wants(&self, facts: &Facts<'_>) -> bool {
         match self.outcome {
             Outcome::Everything => true,
@@ -136,9 +136,9 @@ impl Preference {
         }
     }
 
-    /// True if the repository wants the content gone: it would not want it once it had dropped it, and it is not
-    /// required there. (If preferred content is of the kind that never matches, `git annex find --want-drop` lists
-    /// required content too; dropping it is then refused.)
+    /// True if the repository wants to drop the content: it would not want it after dropping it, and does not require
+    /// it. (If preferred content is of the kind that never matches, `git annex find --want-drop` also lists required
+    /// content; git-annex then refuses to drop it.)
     pub fn wants_to_drop(&self, facts: &Facts<'_>) -> bool {
         let dropped = Facts {
             assume_dropped: true,
@@ -147,7 +147,7 @@ impl Preference {
         !self.wants(&dropped) && !self.is_required(&dropped)
     }
 
-    /// True if the content is required there.
+    /// True if the repository requires the content.
     pub fn is_required(&self, facts: &Facts<'_>) -> bool {
         !self.required.is_unstable() && self.required.matches(facts)
     }

@@ -6,30 +6,30 @@ use super::preference::Preference;
 use super::tree::Needs;
 use crate::{Key, RepoPath, Uuid};
 
-/// What every repository of a network wants.
+/// The preferences of all repositories of a network.
 #[derive(Debug, Clone)]
 pub struct Preferences {
     network: Network,
-    /// Repositories with something configured; all others want everything.
+    /// The repositories with something configured; all others want everything.
     configured: BTreeMap<Uuid, Preference>,
 }
 
-/// The content that is asked about.
+/// The content in question.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// Its key.
     pub key: &'a Key,
-    /// The files that have it: it is wanted if it is wanted for any of them. Without files it is judged without a
-    /// name, as in a bare repository.
+    /// The files that have it: a repository wants the content if it wants any of them. Without files, the content is
+    /// evaluated without a name, as in a bare repository.
     pub paths: &'a [RepoPath],
     /// The repositories that have it.
     pub holders: &'a BTreeSet<Uuid>,
-    /// What [`Preferences::needs`] asks for beyond that.
+    /// Further facts that [`Preferences::needs`] may ask for.
     pub details: &'a dyn Details,
 }
 
 impl Preferences {
-    /// Understands what the git-annex branch says.
+    /// Parses the settings of the git-annex branch.
     pub fn new(settings: &Settings) -> Self {
         let network = Network::new(settings);
         let group_preferred = |group: &str| settings.group_preferred.get(group).map(String::as_str);
@@ -58,7 +58,7 @@ impl Preferences {
         &self.network
     }
 
-    /// What is configured for a repository; none if nothing is, and it wants everything.
+    /// The preference configured for a repository; none if nothing is configured, so that it wants everything.
     pub fn of(&self, repository: &Uuid) -> Option<&Preference> {
         self.configured.get(repository)
     }
@@ -72,7 +72,7 @@ impl Preferences {
             .fold(Needs::default(), Needs::or)
     }
 
-    /// Finds which of `among` want the key, having it or not. For expressions that need no [`Details`].
+    /// Finds which of `among` want the key, whether or not they have it. For expressions that need no [`Details`].
     pub fn wanting(&self, key: &Key, paths: &[RepoPath], holders: &BTreeSet<Uuid>, among: &[Uuid]) -> BTreeSet<Uuid> {
         let subject = Subject {
             key,
@@ -87,19 +87,19 @@ impl Preferences {
             .collect()
     }
 
-    /// True if the repository wants the content, having it or not.
+    /// True if the repository wants the content, whether or not it has it.
     pub fn wants(&self, repository: &Uuid, subject: &Subject<'_>) -> bool {
         self.for_any_path(repository, subject, &Preference::wants)
             .unwrap_or(true)
     }
 
-    /// True if the repository wants the content gone: for none of its files would it want it once it had dropped it.
+    /// True if the repository wants to drop the content: after dropping it, it would not want it for any of its files.
     pub fn wants_to_drop(&self, repository: &Uuid, subject: &Subject<'_>) -> bool {
         let keeps = |preference: &Preference, facts: &Facts<'_>| !preference.wants_to_drop(facts);
         !self.for_any_path(repository, subject, &keeps).unwrap_or(true)
     }
 
-    /// True if the content is required in the repository: it must not be dropped from it without force.
+    /// True if the repository requires the content, so that it must not be dropped there without force.
     pub fn requires(&self, repository: &Uuid, subject: &Subject<'_>) -> bool {
         self.for_any_path(repository, subject, &Preference::is_required)
             .unwrap_or(false)

@@ -1,15 +1,15 @@
-/// Parses a size as git-annex writes them (`100mb`, `1.5 GiB`, `8kbit`, `1000`) into bytes.
+/// Parses a size in git-annex's notation (`100mb`, `1.5 GiB`, `8kbit`, `1000`) into bytes.
 ///
-/// Also the form of `annex.diskreserve`. Units are those of git-annex, without regard to case; `kb` is 1000, `kib`
-/// 1024. None for anything else, for a negative size and for one that does not fit.
+/// `annex.diskreserve` uses the same notation. Units are those of git-annex, in any case; `kb` is 1000, `kib` 1024.
+/// None for anything else, for a negative size and for one that does not fit.
 pub fn parse_size(text: &str) -> Option<u64> {
     parse_signed(text).and_then(|size| u64::try_from(size).ok())
 }
 
-/// Parses a size that may be negative or larger than any file, which expressions accept.
+/// Parses a size that may be negative or larger than any file, as expressions allow.
 ///
-/// What follows the unit's letters is ignored (`1,000` is one byte, `8mb/s` is `8mb`); fractions of a byte round half
-/// to even. Both as seen in the real program.
+/// Anything after the unit's letters is ignored (`1,000` is one byte, `8mb/s` is `8mb`); fractions of a byte round half
+/// to even. Both as observed in git-annex.
 pub(super) fn parse_signed(text: &str) -> Option<i128> {
     let text = text.trim();
     let (number, rest) = leading_number(text)?;
@@ -80,7 +80,7 @@ mod tests {
     use super::{parse_signed, parse_size};
 
     #[test]
-    fn sizes_are_those_of_the_real_program() {
+    fn sizes_are_those_of_git_annex() {
         for (text, bytes) in [
             ("1000", 1000),
             ("0.0015kb", 2),

@@ -15,7 +15,7 @@ pub enum Terms {
     LargeFiles,
 }
 
-/// One claim about a file, a key or its copies.
+/// One condition on a file, a key or its copies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the git-annex term of that name")]
 pub enum Term {
@@ -32,7 +32,7 @@ pub enum Term {
         among: Among,
         number: i64,
     },
-    /// `lackingcopies` and, if `approximate`, `approxlackingcopies`, which disregards `.gitattributes`.
+    /// `lackingcopies` or, if `approximate`, `approxlackingcopies`, which ignores `.gitattributes`.
     LackingCopies {
         number: i64,
         approximate: bool,
@@ -50,29 +50,29 @@ pub enum Term {
     Balanced(Balance),
 }
 
-/// Which repositories `copies=` counts; dead ones never.
+/// Which repositories `copies=` counts; dead ones are never counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Among {
     /// Every repository.
     All,
-    /// Those of exactly this trust level.
+    /// Repositories of exactly this trust level.
     Trusted(Trust),
-    /// Those of at least this trust level.
+    /// Repositories of at least this trust level.
     AtLeast(Trust),
     /// The members of a group.
     Group(Box<str>),
 }
 
-/// `metadata=FIELD=GLOB`, or a comparison of its values.
+/// `metadata=FIELD=GLOB`, or a comparison of the field's values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataTest {
-    /// The name of the field, in lower case: git-annex disregards case.
+    /// The name of the field, in lower case: git-annex ignores case.
     pub field: String,
-    /// What some value must fulfil.
+    /// The condition that at least one value must meet.
     pub comparison: Comparison,
 }
 
-/// What a value of metadata must fulfil.
+/// The condition on a metadata value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Comparison {
@@ -197,8 +197,8 @@ fn metadata(value: &str) -> Option<MetadataTest> {
     })
 }
 
-/// Reads a whole number and disregards what follows it, as git-annex does (`copies=2x`), unless that would make it
-/// another number (`1.5`, `1e3`, `0x10`).
+/// Parses a leading integer and ignores the rest, as git-annex does (`copies=2x`), unless the rest would make it a
+/// different number (`1.5`, `1e3`, `0x10`).
 fn leading_number(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let length = digits.bytes().take_while(u8::is_ascii_digit).count();
@@ -216,7 +216,7 @@ fn leading_number(text: &str) -> Option<i64> {
 }
 
 impl MetadataTest {
-    /// True if `value` fulfils it: as numbers if both sides are numbers, else byte by byte.
+    /// True if `value` meets the condition: compared as numbers if both sides are numbers, else byte by byte.
     pub fn accepts(&self, value: &[u8]) -> bool {
         use std::cmp::Ordering::{Equal, Greater, Less};
         let compare = |bound: &[u8]| match (number(value), number(bound)) {

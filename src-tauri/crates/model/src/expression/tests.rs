@@ -1,4 +1,4 @@
-//! Checks against what the real git-annex answers.
+//! Compares our answers with those of git-annex.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -91,7 +91,7 @@ fn expressions_match_as_in_git_annex() {
             (Ok(expression), "match") => expression.matches(&facts),
             (Ok(expression), "nomatch") => !expression.matches(&facts),
             (Err(_), "error") => error.contains("Parse failure"),
-            // git-annex refuses to guess; here the caller sees beforehand that the fact is asked for.
+            // git-annex reports an error; here the caller sees in advance that the fact is needed.
             (Ok(expression), "error") => {
                 let needs = expression.needs();
                 (needs.key && key.is_none() && error.contains("without key data"))
@@ -117,7 +117,7 @@ fn expressions_match_as_in_git_annex() {
 }
 
 #[test]
-fn repositories_want_what_git_annex_says() {
+fn repositories_want_the_same_as_in_git_annex() {
     let path = std::env::var("ANABRANCH_WANTED_VECTORS").ok();
     let vectors = match path {
         Some(path) => serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap(),
@@ -188,7 +188,7 @@ fn repositories_want_what_git_annex_says() {
                 preferences.wants(&concerned, &subject),
                 preferences.wants_to_drop(&concerned, &subject),
             );
-            // The options that the vectors were made with take "not configured" for "wants nothing"; syncing does not.
+            // The options used to make the vectors treat "not configured" as "wants nothing"; syncing does not.
             if preferences.of(&concerned).is_none() {
                 assert!(get && !drop);
                 (get, drop) = (false, true);
@@ -227,7 +227,7 @@ fn balanced_content_goes_where_git_annex_puts_it() {
         let rebalance = case["options"].as_array().is_some_and(|options| !options.is_empty());
         let mut text = case["expr"].as_str().unwrap().to_owned();
         if rebalance {
-            // An option of the command line, by which `balanced` behaves like `fullybalanced`.
+            // A command-line option, with which `balanced` behaves like `fullybalanced`.
             text = format!("fully{text}");
             not_concerned += 1;
         }
@@ -242,7 +242,7 @@ fn balanced_content_goes_where_git_annex_puts_it() {
             .map(|(u, size)| (uuid(u), size.as_u64().unwrap()))
             .collect();
         if members.is_empty() {
-            // These situations do not list their group: it is the first four repositories of the generator.
+            // These situations do not list their group; it consists of the generator's first four repositories.
             members = ["00000000", "ffffffff", "33333333", "aaaaaaaa"]
                 .map(|start| uuid(&format!("{start}-1111-4222-8333-444455556666")))
                 .into();
@@ -296,7 +296,7 @@ fn balanced_content_goes_where_git_annex_puts_it() {
 }
 
 #[test]
-fn deep_nesting_is_refused_not_followed() {
+fn deep_nesting_is_refused() {
     for text in [
         "(".repeat(1_000_000),
         "not (".repeat(500_000),
@@ -319,7 +319,7 @@ fn deep_nesting_is_refused_not_followed() {
 }
 
 #[test]
-fn content_of_several_files_is_wanted_for_any_of_them() {
+fn content_of_several_files_is_wanted_if_any_of_them_is() {
     let here = uuid("here");
     let preferences = Preferences::new(&Settings {
         preferred: BTreeMap::from([(here.clone(), "include=a/*".to_owned())]),
@@ -341,8 +341,8 @@ fn content_of_several_files_is_wanted_for_any_of_them() {
 }
 
 #[test]
-fn preferred_and_required_content_are_taken_together() {
-    // As random expressions showed that the real program does.
+fn preferred_and_required_content_are_combined_as_in_git_annex() {
+    // git-annex does the same, as random expressions showed.
     for (preferred, required, groups, outcome, wanted) in [
         ("include=*", "unknown", "", Outcome::AsItIs, false),
         ("unknown", "include=*", "", Outcome::AsItIs, false),
@@ -360,7 +360,8 @@ fn preferred_and_required_content_are_taken_together() {
         ("standard", "", "client archive", Outcome::Either, false),
         ("include=* or not standard", "", "other", Outcome::Nothing, false),
         ("not standard or include=*", "", "client other", Outcome::Either, true),
-        // So is `groupwanted` without a group expression, but one that cannot be understood spoils the whole.
+        // So is `groupwanted` without a group expression. A group expression that cannot be parsed invalidates the
+        // whole.
         ("groupwanted or include=*", "", "other", Outcome::Either, true),
         ("groupwanted or include=*", "", "broken", Outcome::AsItIs, false),
         ("include=*", "", "broken", Outcome::Either, true),
@@ -423,7 +424,7 @@ fn an_unconfigured_repository_wants_everything_and_drops_nothing() {
 }
 
 #[test]
-fn many_keys_are_judged_fast() {
+fn many_keys_are_evaluated_quickly() {
     let names = ["laptop", "desktop", "drive", "server"].map(uuid);
     let groups = ["client", "client", "archive", "transfer"];
     let preferences = Preferences::new(&Settings {
@@ -458,7 +459,7 @@ fn many_keys_are_judged_fast() {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in r"([a-z=*?\[\]:+<>0-9.\-]{0,12}|not|and|or|\(|\)|present|copies=2|balanced=a:2|standard|include=[*a\[]{0,6}| |\n){0,30}") {
+    fn no_text_causes_a_panic(text in r"([a-z=*?\[\]:+<>0-9.\-]{0,12}|not|and|or|\(|\)|present|copies=2|balanced=a:2|standard|include=[*a\[]{0,6}| |\n){0,30}") {
         let here = uuid("here");
         let preferences = Preferences::new(&Settings {
             preferred: BTreeMap::from([(here.clone(), text.clone())]),

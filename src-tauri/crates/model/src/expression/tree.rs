@@ -27,7 +27,7 @@ pub struct Needs {
     pub key: bool,
     /// The size of the key or file.
     pub size: bool,
-    /// Who has the content.
+    /// The repositories that have the content.
     pub holders: bool,
     /// Metadata of the key.
     pub metadata: bool,
@@ -42,8 +42,8 @@ pub struct Needs {
 }
 
 impl Expression {
-    /// Parses a text. The empty text is an expression that matches everything; whether it means "not configured" is
-    /// for the caller to know. Boolean settings (`annex.largefiles=false`) are no expressions.
+    /// Parses a text. The empty text matches everything; the caller must know whether it means "not configured".
+    /// Boolean settings (`annex.largefiles=false`) are not expressions.
     pub fn parse(text: &str, terms: Terms) -> Result<Self, ParseError> {
         Ok(Self::new(parse(text, terms)?))
     }
@@ -61,12 +61,12 @@ impl Expression {
         }
     }
 
-    /// Replaces `standard` and `groupwanted` by what they stand for in a repository; `group_preferred` gives the
-    /// expression of a group.
+    /// Replaces `standard` and `groupwanted` by the expressions they stand for in a repository; `group_preferred` gives
+    /// the expression of a group.
     ///
     /// As in git-annex, `standard` stands for `present` in a repository that is in none or several of the standard
-    /// groups, and so does `groupwanted` if not exactly one of its groups has an expression, or if that itself says
-    /// `groupwanted`. If the group's expression cannot be parsed, neither can this one.
+    /// groups. So does `groupwanted` unless exactly one of its groups has an expression, and inside that expression. If
+    /// the group's expression cannot be parsed, neither can this one.
     pub fn resolve<'t>(
         &self,
         repository: &Uuid,
@@ -93,8 +93,8 @@ impl Expression {
         Ok(Self::new(self.sequence.replace(&standard, &group_wanted)))
     }
 
-    /// True if it matches. `standard` and `groupwanted` match everything here, as in `git annex matchexpression`:
-    /// [`resolve`](Self::resolve) them first.
+    /// True if it matches. `standard` and `groupwanted` match everything here, as in `git annex matchexpression`: call
+    /// [`resolve`](Self::resolve) first.
     pub fn matches(&self, facts: &Facts<'_>) -> bool {
         self.sequence.matches(facts)
     }
@@ -109,13 +109,13 @@ impl Expression {
         self.needs.holders
     }
 
-    /// True if it says nothing, as `()` and `and` do (but `or` does not): git-annex takes it for no expression.
+    /// True if it is empty, as `()` and `and` are (but `or` is not): git-annex treats it as no expression.
     pub fn is_empty(&self) -> bool {
         self.sequence.is_empty()
     }
 
-    /// True if it would want content and, once it is there, want it dropped, over and over: `present` or a balanced
-    /// term within a `not`. git-annex stores such expressions, but they never match.
+    /// True if it would want content and, once the content is there, want to drop it, over and over: `present` or a
+    /// balanced term within a `not`. git-annex stores such expressions, but they never match.
     pub fn is_unstable(&self) -> bool {
         self.is_unstable
     }
