@@ -2,39 +2,40 @@ use model::{Key, RemoteName, Timestamp};
 
 use crate::facts::{Direction, Id, Lot, Question, Said, Scope};
 
-/// Something to be done by the engine.
+/// Work for the engine to perform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Compare the work tree with the index. Ends in [`crate::Event::Looked`].
     Look {
         /// This effect.
         id: Id,
-        /// Where to look.
+        /// Which part of the work tree to scan.
         scope: Scope,
     },
-    /// Add what look `look` found, log the new content (in the journal at least), stage and commit. In this order: after a
-    /// crash a look finds what is not committed, but nothing would find content that is committed and not logged. The root,
-    /// and that each file is still as it was found, are checked again. Ends in [`crate::Event::Ingested`].
+    /// Add the findings of scan `look`: log the new content (in the journal at least), stage and commit. The order
+    /// matters: after a crash, a scan finds uncommitted files, but nothing would find content that is committed and not
+    /// logged. The engine checks again that the root is the same and that each file is as the scan found it. Ends in
+    /// [`crate::Event::Ingested`].
     Ingest {
         /// This effect.
         id: Id,
-        /// The look whose findings are to be committed.
+        /// The scan whose findings to commit.
         look: Id,
-        /// Whether files that are gone are committed as deleted.
+        /// Whether to commit missing files as deleted.
         removals: bool,
     },
-    /// Write the files back that are gone from the work tree but still in the index. Ends in
+    /// Write back the files that are missing from the work tree but still in the index. Ends in
     /// [`crate::Event::Restored`].
     Restore {
         /// This effect.
         id: Id,
     },
-    /// Give files their contents that are here, as many as can be done in a few seconds. Ends in [`crate::Event::Filled`].
+    /// Fill placeholder files whose content is here, as many as fit in a few seconds. Ends in [`crate::Event::Filled`].
     Fill {
         /// This effect.
         id: Id,
     },
-    /// Find out if a remote can be reached and which repository it is. Ends in [`crate::Event::Probed`].
+    /// Check whether a remote is connected, and which repository it is. Ends in [`crate::Event::Probed`].
     Probe {
         /// This effect.
         id: Id,
@@ -48,17 +49,17 @@ pub enum Effect {
         /// The remote.
         remote: RemoteName,
     },
-    /// Merge all that has been fetched or pushed here: the git-annex branch first, then the tree. Two ends that merge the
-    /// same commits had better make the same commit (parents sorted, the newer one's time); it settles otherwise, later.
-    /// Commits that delete an improbable number of files ([`crate::guards::is_improbable`]) are held: they are merged only if
-    /// the user said yes, all others are. Ends in [`crate::Event::Merged`].
+    /// Merge everything that was fetched or pushed here: the git-annex branch first, then the tree. Two repositories
+    /// that merge the same commits should make the same commit (parents sorted, the newer one's time); otherwise they
+    /// still converge, but later. Commits that delete an improbable number of files ([`crate::guards::is_improbable`])
+    /// are held and merged only if the user says yes; all others are merged. Ends in [`crate::Event::Merged`].
     Merge {
         /// This effect.
         id: Id,
-        /// Uncommitted files that are in the way are left as they are while all others follow; without it they block the
-        /// merge.
+        /// If true, uncommitted files in the way are left as they are while all other files follow; if false, they
+        /// block the merge.
         partial: bool,
-        /// What the user said of deletions that were held; first of all, it is done.
+        /// The user's answer about held deletions, which is carried out first.
         said: Option<Said>,
     },
     /// Push the branches to a remote. Ends in [`crate::Event::Pushed`].
@@ -68,49 +69,49 @@ pub enum Effect {
         /// The remote.
         remote: RemoteName,
     },
-    /// Bring the observations up to date with the refs. Ends in [`crate::Event::Observed`], with which
-    /// [`crate::Event::Unfilled`] comes if contents have arrived whose files are to be filled.
+    /// Bring the observations up to date with the refs. Ends in [`crate::Event::Observed`], together with
+    /// [`crate::Event::Unfilled`] if content has arrived whose files must be filled.
     Observe {
         /// This effect.
         id: Id,
     },
-    /// Find keys to transfer: for each lot in order, those not tried in vain with this remote too recently (every outcome
-    /// but stored, there already, cancelled and away is in vain) and not held back by a [`Effect::Cancel`], each once for
-    /// each destination; those that the user put first are among them, however many others there are. Ends in
-    /// [`crate::Event::Offered`].
+    /// Find keys to transfer: for each lot in order, the keys that did not fail too recently with this remote (every
+    /// outcome except stored, already there, cancelled and away counts as failed) and are not held back by an
+    /// [`Effect::Cancel`]. Each key is returned once per destination. Prioritized keys are always included, however
+    /// many others there are. Ends in [`crate::Event::Offered`].
     Offer {
         /// This effect.
         id: Id,
-        /// What could be transferred, best way first.
+        /// The possible transfers, best first.
         lots: Vec<Lot>,
-        /// How many candidates to return at the most. Every remote has its share, so that one with many does not crowd out
-        /// the others.
+        /// The maximum number of candidates to return. Every remote gets a share, so that one with many keys does not
+        /// crowd out the others.
         limit: usize,
     },
-    /// Transfer contents to or from a remote, then log where they are. What is sent to a clone on this machine is logged
-    /// there as well, as git-annex does: our log may not get there. Ends in [`crate::Event::Transferred`].
+    /// Transfer keys to or from a remote, then log where they are. A key sent to a clone on this machine is logged
+    /// there too, as git-annex does, because our log may not reach it. Ends in [`crate::Event::Transferred`].
     Transfer {
         /// This effect.
         id: Id,
         /// The other end.
         remote: RemoteName,
-        /// Which way.
+        /// The direction.
         direction: Direction,
-        /// What, in this order.
+        /// The keys, in this order.
         keys: Vec<Key>,
     },
-    /// Stop a transfer, or taking files in, as soon as possible; what has arrived so far is kept for resuming, what was
-    /// read so far is committed. Its own event ends both.
+    /// Stop a transfer or an ingest as soon as possible. Content that has arrived is kept for resuming, files read so
+    /// far are committed. The stopped effect ends in its own event.
     Cancel {
-        /// What is to stop.
+        /// The effect to stop.
         id: Id,
-        /// Until then the contents of it that did not arrive are not offered for where they were going, unless the user
-        /// asks for them; none if they may be at once.
+        /// Until this time, the keys that did not arrive are not offered for the same destination, unless the user asks
+        /// for them; none if they may be offered at once.
         held_until: Option<Timestamp>,
     },
-    /// Put a question to the user, or show it again with new figures. Ends in [`crate::Event::Answered`], or by
+    /// Ask the user a question, or update the numbers in it. Ends in [`crate::Event::Answered`], or by
     /// [`Effect::Withdraw`].
     Ask(Question),
-    /// Take a question back because what it is about is no longer so.
+    /// Withdraw a question whose subject no longer exists.
     Withdraw(Question),
 }

@@ -12,34 +12,34 @@ use crate::facts::{
 pub enum Event {
     /// Files or directories below the top may have changed.
     FilesChanged(Vec<RepoPath>),
-    /// Changes may have been missed, here or (none) anywhere.
+    /// Changes below this path, or (none) anywhere, may have been missed.
     CountLost(Option<RepoPath>),
-    /// Refs or logs of this repository may have been changed by somebody else; told first of all when the engine starts.
-    /// Refs in events may be old when they arrive, in any order. Every change of refs must be followed by an event whose
-    /// refs were read after it.
+    /// Another program may have changed refs or logs of this repository. This is the first event when the engine
+    /// starts. Events may arrive in any order, with outdated refs. Every change of refs must be followed by an event
+    /// whose refs were read after it.
     RefsMoved(Refs),
-    /// Refs of a remote were seen to change.
+    /// Refs of a remote changed.
     RemoteRefsMoved(RemoteName),
-    /// The remotes of the configuration that this program can use.
+    /// The configured remotes that Anabranch can use.
     RemotesListed(Vec<RemoteFacts>),
-    /// The special remotes of the configuration that nobody has said to be right: until somebody has, no remote is listed as
-    /// one that may be sent to. Told before the remotes are listed.
+    /// The configured special remotes that the user has not confirmed. Until every one is confirmed, no remote is
+    /// listed as one to send to. Comes before [`Event::RemotesListed`].
     UnverifiedListed(BTreeSet<RemoteName>),
-    /// Files are placeholders of contents that are here.
+    /// Some files are placeholders whose content is here.
     Unfilled,
-    /// The rules of the folder are others than before.
+    /// The rules of the folder changed.
     RulesChanged,
-    /// Something was mounted, unmounted or connected: remotes may have come or gone.
+    /// Something was mounted, unmounted or connected: remotes may have appeared or disappeared.
     PlacesChanged,
     /// The user paused everything.
     Paused,
-    /// The user lets everything go on.
+    /// The user resumed everything.
     Resumed,
-    /// The user wants everything tried now.
+    /// The user asked to try everything now.
     SyncAsked,
-    /// The user put a content first; offers tell which from now on.
+    /// The user moved a key to the front of the queue; from now on offers mark it.
     FirstAsked,
-    /// The user wants a transfer stopped. One that has ended is none of it.
+    /// The user cancelled a transfer. Has no effect if the transfer has ended.
     CancelAsked {
         /// The transfer.
         id: Id,
@@ -51,13 +51,13 @@ pub enum Event {
         /// The answer.
         yes: bool,
     },
-    /// The time that [`crate::Assistant::next_wake`] named has come.
+    /// The time that [`crate::Assistant::next_wake`] returned has come.
     Woke,
-    /// A look ended.
+    /// A scan ended.
     Looked {
         /// The effect.
         id: Id,
-        /// How.
+        /// Its result.
         looked: Looked,
     },
     /// An ingest ended.
@@ -66,32 +66,32 @@ pub enum Event {
         id: Id,
         /// The refs after it.
         refs: Refs,
-        /// Files to look at again, each after a pause: being written, or changed meanwhile.
+        /// Files to scan again after a pause, because they were being written or changed meanwhile.
         postponed: Vec<RepoPath>,
-        /// Why something could not be done, if it could not.
+        /// Why it failed, if it did.
         failed: Option<Failure>,
     },
     /// A restore ended.
     Restored {
         /// The effect.
         id: Id,
-        /// Why something could not be done, if it could not.
+        /// Why it failed, if it did.
         failed: Option<Failure>,
     },
     /// A fill ended.
     Filled {
         /// The effect.
         id: Id,
-        /// True if more files are to be filled.
+        /// True if more files remain to be filled.
         more: bool,
-        /// Why something could not be done, if it could not.
+        /// Why it failed, if it did.
         failed: Option<Failure>,
     },
     /// A probe ended.
     Probed {
         /// The effect.
         id: Id,
-        /// What it found.
+        /// Its result.
         reach: Reach,
     },
     /// A fetch ended.
@@ -100,7 +100,7 @@ pub enum Event {
         id: Id,
         /// The refs here after it.
         refs: Refs,
-        /// The heads of the remote, or why it could not be done.
+        /// The heads of the remote, or why the fetch failed.
         there: Result<Heads, Away>,
     },
     /// A merge ended.
@@ -109,26 +109,26 @@ pub enum Event {
         id: Id,
         /// The refs after it.
         refs: Refs,
-        /// How.
+        /// Its result.
         merged: Merged,
-        /// What was held for the user to decide; not merged, and no part of [`Refs::unmerged`] while it is held. If more
-        /// than one history was, one of them.
+        /// Deletions held for the user to decide. While held, they are not merged and do not count in
+        /// [`Refs::unmerged`]. If several histories were held, this is one of them.
         held: Option<Deletions>,
     },
     /// A push ended.
     Pushed {
         /// The effect.
         id: Id,
-        /// How.
+        /// Its result.
         pushed: Pushed,
     },
     /// The observations are up to date with these heads.
     Observed {
         /// The effect.
         id: Id,
-        /// The heads that were observed, read when the observing began.
+        /// The observed heads, read when the observation began.
         heads: Heads,
-        /// All keys, by who has them and who wants them; or why the observations could not be made.
+        /// All keys, grouped by the repositories that have and want them; or why the observation failed.
         classes: Result<Vec<Class>, Failure>,
     },
     /// Candidates for transfer.
@@ -137,7 +137,7 @@ pub enum Event {
         id: Id,
         /// In order of urgency.
         candidates: Vec<Candidate>,
-        /// When the next key comes off its back-off, if some were held back by it; later than now.
+        /// When the next held-back key may be retried, if any is held back by its back-off; later than now.
         retry_at: Option<Timestamp>,
     },
     /// A transfer ended.

@@ -1,11 +1,11 @@
-//! The nouns of events and effects, so that neither needs the other.
+//! The types shared by events and effects, so that neither depends on the other.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use model::{Cost, Key, Oid, RemoteName, RepoPath, Uuid};
 
-/// Names one effect under way; the event that ends it carries the same id.
+/// Identifies one effect in progress; the event that ends it carries the same id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Id(pub u64);
 
@@ -15,25 +15,25 @@ impl fmt::Debug for Id {
     }
 }
 
-/// Which part of the work tree to look at.
+/// Which part of the work tree to scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// The whole work tree.
     Everything,
-    /// These files and directories, each with all below it.
+    /// These files and directories, each with everything below it.
     Paths(Vec<RepoPath>),
 }
 
-/// The user's word on a commit that deletes many files.
+/// The user's answer about a commit that deletes many files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Said {
-    /// The commit: exactly this one. What comes on top of it is judged by itself.
+    /// Exactly this commit. Commits on top of it are judged separately.
     pub commit: Oid,
     /// True to delete the files here; false to keep them, and bring them back everywhere.
     pub yes: bool,
 }
 
-/// The two commits that say what a repository holds.
+/// The two commits that describe the content of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Heads {
     /// The commit of the work-tree branch.
@@ -45,94 +45,93 @@ pub struct Heads {
 /// The refs of this repository, as far as syncing depends on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Refs {
-    /// What is merged and logged here. All of it is checked out but paths that wait.
+    /// The commits merged and logged here. Everything in them is checked out, except paths that wait.
     pub heads: Heads,
-    /// True if a fetched or pushed branch has commits that are in none of these yet, nor held for the user to decide; and if
-    /// one that was held is no longer to be merged.
+    /// True if a fetched or pushed branch has commits that are neither merged yet nor held for the user to decide. Also
+    /// true if the question about a held commit must be withdrawn, which a merge does.
     pub unmerged: bool,
 }
 
-/// What the configuration says of a remote.
+/// The configuration of a remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteFacts {
     /// Its name in the configuration.
     pub name: RemoteName,
-    /// What it costs to reach.
+    /// The cost of using it.
     pub cost: Cost,
-    /// It has a git repository. One that has none, a special remote, never lacks commits.
+    /// True if it has a git repository. A special remote has none and never lacks commits.
     pub git: bool,
-    /// Commits of the work tree are exchanged with it too, not only those of the git-annex branch (not
+    /// True if commits of the work tree are exchanged with it too, not only those of the git-annex branch (not
     /// `annex.synconlyannex`).
     pub tree: bool,
-    /// Git and content may be taken from it (`annex-pull`).
+    /// True if git and content may be received from it (`annex-pull`).
     pub pull: bool,
-    /// Git and content may be sent to it (`annex-push`, not `annex-readonly`).
+    /// True if git and content may be sent to it (`annex-push`, not `annex-readonly`).
     pub push: bool,
-    /// No special remote waits for the user to say that it is the right one: until then nothing is sent, to no remote.
+    /// True if no special remote waits for the user to confirm it. Until then nothing is sent to any remote.
     pub verified: bool,
-    /// Content is exchanged with it at all (not `annex-ignore`).
+    /// True if content is exchanged with it at all (not `annex-ignore`).
     pub content: bool,
-    /// Content may be sent to it as far as its address goes: it is a place that git pushes to, not one that git only
-    /// fetches from.
+    /// True if its address allows sending content: git pushes to it, and does not only fetch from it.
     pub send: bool,
-    /// What was last seen there, by an earlier run perhaps: it stands until the remote is reached.
+    /// Its heads as last seen, perhaps by an earlier run. They are used until the remote is connected.
     pub seen: Heads,
 }
 
-/// Whether a remote can be reached.
+/// Whether a remote is connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
-    /// It is there, and it is the repository with this uuid.
+    /// It is connected, and is the repository with this uuid.
     Here(Uuid),
-    /// It is not.
+    /// It is not connected.
     Away(Away),
 }
 
-/// Why a remote cannot be reached.
+/// Why a remote is not connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Away {
-    /// Nothing is at its place: a drive that is not plugged in, a disk not mounted.
+    /// Nothing is at its place: a drive is not plugged in, or a disk is not mounted.
     Absent,
-    /// Something is there that cannot be used; in words for people.
+    /// Something unusable is at its place; with the reason, as text for the user.
     Unusable(String),
 }
 
-/// The top of the work tree, as a look found it.
+/// The top of the work tree, as a scan found it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Root {
     /// The directory, file system and annex uuid are those that the engine started with.
     Same,
-    /// The directory is not there.
+    /// The directory does not exist.
     Vanished,
     /// Another directory or file system is in its place.
     Replaced,
 }
 
-/// What a look found.
+/// The findings of a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The top of the work tree.
     pub root: Root,
     /// Files that are new or changed.
     pub changed: usize,
-    /// Files that are in the index and gone from the work tree, less those found elsewhere under another name.
+    /// Files that are in the index but missing from the work tree, except those found under another name.
     pub removed: usize,
     /// Files in the index.
     pub tracked: usize,
     /// True if the index has changes that are not committed.
     pub staged: bool,
-    /// New directories that are still being filled, of which nothing is counted above.
+    /// New directories that are still being filled, whose files are not counted above.
     pub filling: Vec<RepoPath>,
 }
 
 /// Why something could not be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// Another program holds a lock that is needed, which most let go of in a moment; in words for people.
+    /// Another program holds a lock that is needed. Most programs release it in a moment. With text for the user.
     Busy(String),
-    /// The repository is not where it was, so that it is to be looked for; in words for people.
+    /// The repository is not where it was, so a scan must check the root. With text for the user.
     Gone(String),
-    /// Anything else; in words for people.
+    /// Anything else, as text for the user.
     Other(String),
 }
 
@@ -148,91 +147,92 @@ impl From<&str> for Failure {
     }
 }
 
-/// How a look ended.
+/// The result of a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Looked {
     /// The work tree was compared.
     Found(Found),
-    /// It could not be.
+    /// The scan failed.
     Failed(Failure),
 }
 
-/// How a merge ended.
+/// The result of a merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Merged {
     /// Everything is merged.
     Done,
-    /// Everything is merged but these paths, which could not follow: uncommitted, open in a program, or refused by the
-    /// system. The heads are those of the whole merge, which others may have.
+    /// Everything is merged except these paths, which could not follow: uncommitted, open in a program, or refused by
+    /// the system. The heads are those of the whole merge, which other repositories may get.
     Waiting(Vec<RepoPath>),
     /// These work-tree files have changes that must be committed first; nothing was done.
     Blocked(Vec<RepoPath>),
-    /// It could not be done.
+    /// The merge failed.
     Failed(Failure),
 }
 
-/// Deletions that arrived and that nobody has confirmed yet.
+/// Deletions from other repositories that the user has not confirmed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deletions {
-    /// The commit that is held: the tip of the history that deletes the files.
+    /// The held commit: the tip of the history that deletes the files.
     pub commit: Oid,
-    /// Files that it would delete here.
+    /// How many files it would delete here.
     pub removed: usize,
-    /// Files that the folder has.
+    /// How many files the folder has.
     pub of: usize,
-    /// Who deleted them, as far as it is known.
+    /// Who deleted them, if known.
     pub who: Option<String>,
-    /// In which repository that was done, by its description.
+    /// The repository in which they were deleted, by its description.
     pub place: Option<String>,
-    /// When, in seconds since the epoch.
+    /// When they were deleted, in seconds since the epoch.
     pub at: Option<u64>,
 }
 
-/// How a push ended.
+/// The result of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pushed {
-    /// The remote has these heads, as its own or in what was pushed to it; also if it had them, or newer ones, before.
+    /// The remote has these heads, as its own or in the branches pushed to it; also if it already had these or newer
+    /// ones.
     Done(Heads),
     /// The remote has commits that are not merged here.
     Refused,
-    /// The remote could not be reached any more.
+    /// The remote was no longer connected.
     Away(Away),
-    /// It could not be done.
+    /// The push failed.
     Failed(Failure),
 }
 
-/// Something that only the user can decide.
+/// A question that only the user can answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
-    /// Many files are gone from the folder: were they deleted on purpose? Yes commits the deletions, no writes the files
-    /// back.
+    /// Many files are missing from the folder: were they deleted on purpose? Yes commits the deletions, no writes the
+    /// files back.
     ManyRemoved {
-        /// Files gone.
+        /// How many files are missing.
         removed: usize,
-        /// Files that the folder had.
+        /// How many files the folder had.
         of: usize,
     },
-    /// Commits from elsewhere delete many files of this folder: is that wanted? Yes merges them, no keeps the files and brings
-    /// them back everywhere.
+    /// Commits from other repositories delete many files of this folder: is that wanted? Yes merges them, no keeps the
+    /// files and brings them back everywhere.
     ManyDeleted(Deletions),
-    /// git-annex has enabled a special remote by itself: is it the right one? Until that is answered, nothing is sent from
-    /// here, to no remote. The answer becomes a fact of the configuration, not an [`crate::Event::Answered`].
+    /// git-annex has enabled a special remote by itself: is it the right one? Until the user answers, nothing is sent
+    /// to any remote. The answer arrives as a change of the configuration, not as [`crate::Event::Answered`].
     Unverified(RemoteName),
 }
 
-/// What a question is about. A question about the same may come with other figures.
+/// The subject of a question. A question about the same subject may come with other numbers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum About {
-    /// Files that are gone from the folder.
+    /// Files missing from the folder.
     Removed,
-    /// The deletions of this commit. One that deletes more of the same is another.
+    /// The deletions of this commit. A commit that deletes more of the same files is another subject.
     Deleted(Oid),
     /// A special remote.
     Remote(RemoteName),
 }
 
 impl Question {
-    /// What it is about.
+    /// The subject of the question.
     pub fn about(&self) -> About {
         match self {
             Question::ManyRemoved { .. } => About::Removed,
@@ -241,7 +241,7 @@ impl Question {
         }
     }
 
-    /// True if both ask the same, maybe with other figures.
+    /// True if both have the same subject, perhaps with different numbers.
     pub fn is_same(&self, other: &Question) -> bool {
         self.about() == other.about()
     }
@@ -256,61 +256,62 @@ pub enum Direction {
     Send,
 }
 
-/// Names keys with the same holders, wanters and barred ways. An id is never given to another set of these while the engine
-/// runs: a lot that was asked for a moment ago must not come to mean something else.
+/// Identifies a class of keys. While the engine runs, an id is never reused for another class, so that a lot requested
+/// earlier keeps its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClassId(pub u32);
 
-/// Keys with equal holders, wanters and barred ways: plans are made per class.
+/// Keys that the same repositories have, that the same repositories want, and for which rules bar the same transfers.
+/// Plans are made per class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
-    /// Its name in the observations.
+    /// Its id in the observations.
     pub id: ClassId,
-    /// The repositories that have the content, by the location logs.
+    /// The repositories that have the keys, by the location logs.
     pub have: BTreeSet<Uuid>,
-    /// The repositories that want it.
+    /// The repositories that want them.
     pub want: BTreeSet<Uuid>,
-    /// Ways that the rules of this folder do not allow.
+    /// The transfers that the rules of this folder bar.
     pub barred: BTreeSet<(RemoteName, Direction)>,
-    /// How many keys.
+    /// The number of keys.
     pub keys: u64,
-    /// Their bytes, as far as known.
+    /// Their size in bytes, as far as known.
     pub bytes: u64,
 }
 
 /// A key that could be transferred now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// The content.
+    /// The key.
     pub key: Key,
     /// Its size in bytes, 0 if unknown.
     pub size: u64,
     /// The other end.
     pub remote: RemoteName,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
-    /// True if the user put it first in that way.
+    /// True if the user moved it to the front of the queue in that direction.
     pub is_first: bool,
 }
 
-/// What became of one content of a transfer.
+/// The result of transferring one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It arrived, was verified and logged.
+    /// It arrived, and was verified and logged.
     Stored,
-    /// It was there already; if the log did not say so, it does now.
+    /// The destination already had it. If the log did not say so, it does now.
     AlreadyThere,
     /// Another program is transferring it.
     Busy,
     /// The transfer was cancelled.
     Cancelled,
-    /// The remote went away.
+    /// The remote disappeared.
     Away,
-    /// The source does not have it, or has it damaged; the location log has been set right.
+    /// The source does not have it, or has it damaged. The location log has been corrected.
     NotThere,
-    /// The destination has no room; in words for people.
+    /// The destination is full; with text for the user.
     Full(String),
-    /// It failed; in words for people.
+    /// It failed; with the reason, as text for the user.
     Failed(String),
 }
 
@@ -321,10 +322,10 @@ pub struct Lot {
     pub class: ClassId,
     /// The other end.
     pub remote: RemoteName,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
-    /// The repository that they come from.
+    /// The source repository.
     pub source: Uuid,
-    /// The repository that they go to.
+    /// The destination repository.
     pub destination: Uuid,
 }

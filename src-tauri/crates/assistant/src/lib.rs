@@ -1,7 +1,7 @@
-//! The decisions: events in, effects out. No I/O, no clock, no threads; chance comes from a seed.
+//! Decides what to do: events in, effects out. No I/O, no clock, no threads; chance comes from a seed.
 //!
-//! Start at [`Assistant::handle`]. State here is what was *observed*; what to do is asked of it anew after every event
-//! (`assistant/plan.rs`), so nothing that has to be done can be forgotten: work that is due and not under way is started,
+//! Start at [`Assistant::handle`]. The state is what was *observed*. The work to do is computed from it again after
+//! every event (`assistant/plan.rs`), so no work can be forgotten: work that is due and not in progress is started,
 //! whatever the reason it is due. Each effect carries an [`Id`] and ends in exactly one event with the same id.
 //!
 //! **Invariant:** no decision depends on the order in which unordered things are stored; the same seed and events give

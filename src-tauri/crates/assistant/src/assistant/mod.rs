@@ -1,4 +1,4 @@
-//! The one value that decides: what it remembers, and what can be asked of it.
+//! The state of the assistant, and the queries it answers.
 
 mod learn;
 mod plan;
@@ -19,10 +19,10 @@ use crate::pacing::Chance;
 use crate::questions::Questions;
 use crate::syncing;
 
-/// What a repository does by itself: one value that takes facts and gives back what to do.
+/// Decides what one repository does: takes events and returns effects.
 ///
-/// Its work on its own repository (look, ingest, restore, merge, observe, fill) goes one at a time; fetches, pushes and
-/// transfers run beside it, at most one fetch or push with each remote.
+/// Work on its own repository (scan, ingest, restore, merge, observe, fill) runs one at a time. Fetches, pushes and
+/// transfers run beside it, with at most one fetch or push per remote.
 #[derive(Debug, Clone)]
 pub struct Assistant {
     here: Uuid,
@@ -30,33 +30,33 @@ pub struct Assistant {
     last_id: u64,
     paused: bool,
     refs: Refs,
-    /// Other heads were heard of since the last observing began.
+    /// True if the heads changed since the last observation began.
     heads_moved: bool,
-    /// The heads that the observations describe; none before the first.
+    /// The heads that the observations describe; none before the first observation.
     observed: Option<Heads>,
-    /// The observations were made by other rules than those in force.
+    /// True if the observations were made under other rules than the current ones.
     rules_changed: bool,
-    /// The commit whose files' contents were offered last.
+    /// The commit for whose files content was last offered.
     offered_for: Option<Option<Oid>>,
     intake: Intake,
     network: Network,
     content: Content,
-    /// What is under way in this repository.
+    /// The work in progress in this repository.
     at_work: Option<(Id, Work)>,
-    /// A look that awaits its ingest.
+    /// A scan whose findings wait to be ingested.
     looked: Option<(Id, Found)>,
-    /// The user confirmed that so many files that are gone were deleted on purpose.
+    /// The number of missing files that the user confirmed as deleted on purpose.
     removals_confirmed: usize,
     restore_asked: bool,
-    /// Files wait for contents that are here.
+    /// True if files are placeholders whose content is here.
     unfilled: bool,
     questions: Questions,
-    /// The root was not ours at the last look.
+    /// The root as the last scan found it.
     root: Root,
-    /// A look at everything has ended.
+    /// True once a scan of everything has ended.
     has_looked: bool,
     merging: Merging,
-    /// The last work of each kind that takes turns.
+    /// The id of the last work of each kind that takes turns.
     turns: [Id; 4],
     attempts: Attempts,
 }
@@ -81,8 +81,8 @@ enum Turn {
 }
 
 impl Assistant {
-    /// An assistant for the repository `here` that knows nothing yet: its first look is at everything. `seed` spreads
-    /// its retries. It is to be told [`Event::RefsMoved`] and [`Event::RemotesListed`] first.
+    /// Creates an assistant for the repository `here`. It knows nothing yet, so its first scan covers everything.
+    /// `seed` spreads its retries. Its first events must be [`Event::RefsMoved`] and [`Event::RemotesListed`].
     pub fn new(here: Uuid, seed: u64, now: Timestamp) -> Self {
         let mut intake = Intake::default();
         intake.count_lost(now, None);
@@ -113,7 +113,7 @@ impl Assistant {
         }
     }
 
-    /// Takes a fact and says what to do.
+    /// Applies an event and returns the effects to perform.
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.learn(now, event, &mut effects);
@@ -121,7 +121,7 @@ impl Assistant {
         effects
     }
 
-    /// When to be called with [`Event::Woke`] if nothing happens before; none if only an event can change anything.
+    /// The time to send [`Event::Woke`] if no other event comes first; none if only an event can change anything.
     pub fn next_wake(&self) -> Option<Timestamp> {
         let probes = self
             .network
@@ -166,53 +166,53 @@ impl Assistant {
         self.paused
     }
 
-    /// The refs of this repository as last heard of.
+    /// The refs of this repository, as last reported.
     pub fn refs(&self) -> &Refs {
         &self.refs
     }
 
-    /// True once a look at everything and the observations after it have ended.
+    /// True once a scan of everything, and the observation after it, have ended.
     pub fn has_looked(&self) -> bool {
         self.has_looked && (self.observed.is_some() || self.refs.heads == Heads::default())
     }
 
-    /// True while files wait to be looked at again because they were being written.
+    /// True while files wait to be scanned again because they were being written.
     pub fn is_postponed(&self) -> bool {
         self.intake.is_postponed()
     }
 
-    /// The files that wait so.
+    /// The files that wait to be scanned again.
     pub fn postponed(&self) -> impl Iterator<Item = &RepoPath> {
         self.intake.postponed()
     }
 
-    /// The top of the work tree as the last look found it.
+    /// The top of the work tree, as the last scan found it.
     pub fn root(&self) -> Root {
         self.root
     }
 
-    /// The questions that wait for the user, the oldest first.
+    /// The questions that wait for the user, oldest first.
     pub fn questions(&self) -> &[Question] {
         self.questions.all()
     }
 
-    /// True if commits from elsewhere wait for an answer.
+    /// True if commits from other repositories wait for the user's answer.
     fn holds_deletions(&self) -> bool {
         self.questions.is_about(|about| matches!(about, About::Deleted(_)))
     }
 
-    /// What the repository could not do at the last try, in words for people.
+    /// Why the last work on this repository failed, as text for the user.
     pub fn trouble(&self) -> Option<&str> {
         self.attempts.trouble()
     }
 
-    /// True while this repository waits for a lock that another program holds, and is tried again by itself soon.
+    /// True while this repository waits for a lock that another program holds. It retries soon.
     pub fn waits_for_lock(&self) -> bool {
         self.attempts.waits_for_lock()
     }
 
-    /// True if something in this repository is under way or due: changes not committed, branches not merged, observations
-    /// behind.
+    /// True if work in this repository is in progress or due: uncommitted changes, unmerged branches, outdated
+    /// observations.
     pub fn is_working(&self) -> bool {
         let due = self.intake.due_at().is_some() && self.root == Root::Same;
         self.at_work.is_some()
@@ -224,8 +224,8 @@ impl Assistant {
             || self.content.offering.is_some()
     }
 
-    /// True if something is under way, here or with a remote, or due and done by itself at once: nothing is paused, the
-    /// folder is there, and it is not to be tried again only later.
+    /// True if something is in progress, here or with a remote, or starts by itself at once: nothing is paused, the
+    /// folder exists, and the work does not wait for a retry.
     pub fn goes_on(&self) -> bool {
         if self.paused || self.root != Root::Same {
             return false;
@@ -242,7 +242,7 @@ impl Assistant {
             || self.remotes().any(|remote| remote.in_contact)
     }
 
-    /// Each remote with what is known of it.
+    /// The state of each remote.
     pub fn remotes(&self) -> impl Iterator<Item = RemoteView<'_>> {
         self.network.remotes.values().map(|remote| RemoteView {
             name: &remote.facts.name,
@@ -260,13 +260,13 @@ impl Assistant {
         &self.content.classes
     }
 
-    /// The ways in which wanted contents could travel from or to here now. None means that nothing is left to do with any
-    /// remote that can be reached.
+    /// The ways to transfer wanted keys to or from this repository now. If there is none, nothing is left to do with
+    /// any connected remote.
     pub fn lots(&self) -> Vec<Lot> {
         self.content.lots(&self.here, &self.network)
     }
 
-    /// How many transfers are under way or could start now.
+    /// How many keys are being transferred or could be transferred now.
     pub fn pending_transfers(&self) -> usize {
         self.content
             .transfers
@@ -277,21 +277,21 @@ impl Assistant {
     }
 }
 
-/// What an assistant knows of one remote.
+/// The state of one remote.
 #[derive(Debug, Clone, Copy)]
 pub struct RemoteView<'a> {
     /// Its name in the configuration.
     pub name: &'a model::RemoteName,
-    /// Whether it can be reached; none until it was probed.
+    /// Whether it is connected; none until it was probed.
     pub reach: Option<&'a Reach>,
-    /// True while that is being found out.
+    /// True while it is being probed.
     pub is_probing: bool,
-    /// True if our commits are not known to be there.
+    /// True if it is not known to have our commits.
     pub lacks_heads: bool,
-    /// True if its commits may not have been fetched.
+    /// True if it may have commits that were not fetched.
     pub unfetched: bool,
     /// True during a fetch or push.
     pub in_contact: bool,
-    /// Why the last push there failed, in words for people, until one succeeds.
+    /// Why the last push to it failed, as text for the user, until a push succeeds.
     pub trouble: Option<&'a str>,
 }

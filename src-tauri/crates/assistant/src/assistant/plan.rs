@@ -1,4 +1,4 @@
-//! What is due and not under way, asked anew after every event.
+//! Starts work that is due, computed again after every event.
 
 use model::{RemoteName, Timestamp};
 
@@ -10,7 +10,7 @@ use crate::guards::{Verdict, judge};
 use crate::syncing::{self, Before};
 
 impl Assistant {
-    /// Starts all that is due and not under way.
+    /// Starts everything that is due and not in progress.
     pub(super) fn plan(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         self.forget_past_retries(now);
         self.plan_probes(now, effects);
@@ -18,12 +18,12 @@ impl Assistant {
             return;
         }
         self.plan_repository(now, effects);
-        // Pushes wait for what content is about to be sent, so they come last.
+        // Pushes wait for small content about to be sent, so they are planned last.
         self.plan_content(now, effects);
         self.plan_git(now, effects);
     }
 
-    /// A back-off that is over must not wake the engine again.
+    /// Clears expired back-offs, so that they do not wake the engine again.
     fn forget_past_retries(&mut self, now: Timestamp) {
         for remote in self.network.remotes.values_mut() {
             remote.retry_at.take_if(|at| *at <= now);
@@ -72,8 +72,8 @@ impl Assistant {
         }
     }
 
-    /// Merges, observes, looks or fills. What was done the longest ago comes first, so that none is ever kept waiting by the
-    /// others; but every second turn is for merging, which brings files and makes observing due again.
+    /// Starts a merge, an observation, a scan or a fill. The kind that ran longest ago comes first, so that no kind
+    /// starves. But every second turn goes to merging, which brings files and makes observing due again.
     fn plan_by_turns(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let due = [
             (Turn::Observe, self.is_behind()),
@@ -105,7 +105,7 @@ impl Assistant {
                 id
             }
             Turn::Merge => {
-                // What is fetched from now on may be missed by this merge.
+                // This merge may miss commits fetched from now on.
                 self.refs.unmerged = false;
                 let (partial, said) = (self.merging.is_partial(), self.merging.said());
                 let id = self.start(Work::Merge);
@@ -128,7 +128,7 @@ impl Assistant {
         id
     }
 
-    /// Nothing is pushed while fetched commits are being merged: it would be refused, or have to be pushed again.
+    /// False while fetched commits are being merged or about to be: a push would be refused or have to be repeated.
     pub(super) fn may_push(&self) -> bool {
         let merging = self.at_work.is_some_and(|(_, work)| work == Work::Merge);
         let due = self.wants_merge() && self.attempts.retry_at().is_none();
@@ -143,13 +143,13 @@ impl Assistant {
         self.unfilled && self.root == Root::Same
     }
 
-    /// What keeps a push to this remote waiting.
+    /// Tells what a push to this remote has to wait for.
     pub(super) fn before_push(&self, remote: &RemoteName) -> Before {
         // An ingest makes two commits. Only after both is it known what to send.
         let is_ingesting = self.at_work.is_some_and(|(_, work)| work == Work::Ingest);
         Before {
-            // What the files of a commit need is known when the first offer after observing it has ended; that logs have
-            // moved since makes nothing to send.
+            // The content to send for a commit is known once the first offer after its observation has ended. Later
+            // changes of the logs add nothing to send.
             content: is_ingesting
                 || self.offered_for != Some(self.refs.heads.tree)
                 || self.content.is_sending_small(remote),

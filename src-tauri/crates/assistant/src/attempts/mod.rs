@@ -1,4 +1,4 @@
-//! When work on this repository is tried again after it failed.
+//! Decides when failed work on this repository is retried.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use model::Timestamp;
 use crate::facts::Failure;
 use crate::pacing;
 
-/// A lock that is held for so long is told.
+/// A lock held for this long is reported to the user.
 const HELD_FOR_LONG: Duration = Duration::from_secs(7);
 
-/// Failures in a row of work on this repository.
+/// Consecutive failures of work on this repository.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Attempts {
     failures: u32,
-    /// The last one failed because of a lock.
+    /// When work began to fail because of a lock; none if the last failure had another cause.
     locked_since: Option<Timestamp>,
     retry_at: Option<Timestamp>,
-    /// Why the last one failed, in words for people.
+    /// Why the last work failed, as text for the user.
     trouble: Option<String>,
 }
 
 impl Attempts {
-    /// Work was done: nothing holds the next back.
+    /// Records a success: the next work need not wait.
     pub(crate) fn succeeded(&mut self) {
         *self = Self::default();
     }
 
-    /// Work failed, which holds further work back for a while. A lock is no trouble before it was held for long: programs let
-    /// go of it in a moment.
+    /// Records a failure, which delays further work for a while. A lock is not reported until it was held for long:
+    /// programs usually release it in a moment.
     pub(crate) fn failed(&mut self, now: Timestamp, failure: Failure, chance: u64) {
         self.failures = self.failures.saturating_add(1);
         let (pause, trouble) = match failure {
@@ -46,32 +46,32 @@ impl Attempts {
         self.trouble = trouble;
     }
 
-    /// What failed may well succeed now.
+    /// Retries soon, because the failed work may succeed now.
     pub(crate) fn retry_soon(&mut self, now: Timestamp) {
         self.retry_at = self.retry_at.map(|at| at.min(now + pacing::SOON));
     }
 
-    /// The next try waits for nothing.
+    /// Lets the next attempt start at once.
     pub(crate) fn retry_at_once(&mut self) {
         self.retry_at = None;
     }
 
-    /// When the next try may be; none if it may be now.
+    /// The time of the next attempt; none if it may start now.
     pub(crate) fn retry_at(&self) -> Option<Timestamp> {
         self.retry_at
     }
 
-    /// Forgets what was waited for until now.
+    /// Clears the time of the next attempt once it is reached.
     pub(crate) fn forget_past(&mut self, now: Timestamp) {
         self.retry_at.take_if(|at| *at <= now);
     }
 
-    /// Why the last try failed, in words for people.
+    /// Why the last attempt failed, as text for the user.
     pub(crate) fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
     }
 
-    /// True while the next try waits for a lock that another program holds.
+    /// True while the next attempt waits for a lock that another program holds.
     pub(crate) fn waits_for_lock(&self) -> bool {
         self.locked_since.is_some() && self.retry_at.is_some()
     }

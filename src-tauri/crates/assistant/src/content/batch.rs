@@ -1,4 +1,5 @@
-//! Small contents travel together, large ones alone; what the user put first does not wait for the rest of a batch.
+//! Batches small files, and sends large ones alone. A file that the user prioritized does not wait for the rest of a
+//! batch.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +9,9 @@ use super::{Content, Transfer};
 use crate::facts::{Candidate, Direction};
 use crate::network::Network;
 
-/// Contents of at least this many bytes are transferred one at a time.
+/// Keys of at least this many bytes are transferred one at a time.
 const LARGE: u64 = 1 << 20;
-/// One batch of small contents holds at most so many, and so many bytes.
+/// The largest number of keys, and of bytes, in one batch of small keys.
 const BATCH: usize = 5000;
 const BATCH_BYTES: u64 = 64 << 20;
 
@@ -18,10 +19,10 @@ pub(super) fn is_large(candidate: &Candidate) -> bool {
     candidate.size >= LARGE
 }
 
-/// Takes the next transfer that may start out of the window, with its keys in the order of the window.
+/// Takes the next transfer that may start from the window, with its keys in the order of the window.
 ///
-/// Candidates whose remote has gone or may not be used so any more, or whose key is under way are thrown away: the next offer brings them back if they
-/// are still due. Candidates that have to wait for a slot stay.
+/// Drops candidates whose remote is gone or no longer allowed in that direction, or whose key is being transferred; the
+/// next offer brings them back if they are still due. Candidates that have to wait for a slot stay.
 pub(crate) fn next_batch(content: &mut Content, here: &Uuid, network: &Network) -> Option<(Transfer, Vec<model::Key>)> {
     let window = std::mem::take(&mut content.window);
     let mut batch: Option<(Transfer, Vec<model::Key>)> = None;

@@ -1,4 +1,4 @@
-//! What would travel if other rules were in force: for people who are about to change them.
+//! Predicts the transfers under other rules, for users about to change them.
 
 use std::collections::BTreeSet;
 
@@ -7,54 +7,54 @@ use model::{Cost, RemoteName, RepoPath, Uuid};
 use super::Policy;
 use crate::facts::Direction;
 
-/// A remote, as far as contents can travel to and from it apart from any rules.
+/// A remote, and the transfers it allows apart from rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
     /// The remote.
     pub name: RemoteName,
-    /// The repository there; none if nobody has looked yet.
+    /// The uuid of its repository; none if it was never seen.
     pub uuid: Option<Uuid>,
-    /// What it costs to get something from it.
+    /// The cost of getting content from it.
     pub cost: Cost,
-    /// True if contents may be sent to it.
+    /// True if content may be sent to it.
     pub sends: bool,
-    /// True if contents may be got from it.
+    /// True if content may be received from it.
     pub gets: bool,
 }
 
-/// A number of contents.
+/// A number of keys and their size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sum {
-    /// How many.
+    /// The number of keys.
     pub contents: u64,
-    /// Their bytes, as far as known.
+    /// Their size in bytes, as far as known.
     pub bytes: u64,
 }
 
-/// What lies ahead for one remote.
+/// The predicted transfers of one remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ahead {
-    /// It.
+    /// The remote.
     pub remote: Neighbour,
-    /// What will be sent to it.
+    /// The keys that would be sent to it.
     pub up: Sum,
-    /// What will be got from it.
+    /// The keys that would be received from it.
     pub down: Sum,
-    /// What would travel there or from there, and only the rules keep from it.
+    /// The keys that would be transferred if rules did not hold them back.
     pub held_back: Sum,
 }
 
-/// Whether a repository wants a content that these repositories have.
+/// Tells whether a repository wants a key that these repositories have.
 pub type Wants<'w> = dyn Fn(&Uuid, &BTreeSet<Uuid>) -> bool + 'w;
 
-/// Looks at one content after the other: where it will go under some rules, and how many copies there are then.
+/// Predicts, key by key, the transfers under some rules and the copies that result.
 ///
-/// Who wants a content is asked anew with every copy that it will have. One that comes here and is wanted at another remote
-/// goes on to it.
+/// Whether a repository wants a key is asked again for every copy it would get. A key that comes here and is wanted by
+/// another remote is passed on to it.
 #[derive(Debug, Clone)]
 pub struct Forecast {
     here: Uuid,
-    /// Repositories that are not trusted to keep what they have.
+    /// Untrusted repositories, whose copies do not count.
     uncounted: BTreeSet<Uuid>,
     policy: Policy,
     ahead: Vec<Ahead>,
@@ -62,7 +62,7 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// Begins with no content. What the `uncounted` repositories have counts as no copy.
+    /// Creates a forecast without keys. Copies in the `uncounted` repositories do not count.
     pub fn new(here: Uuid, uncounted: BTreeSet<Uuid>, policy: Policy, mut neighbours: Vec<Neighbour>) -> Self {
         neighbours.sort_by_key(|neighbour| neighbour.cost);
         let ahead = neighbours.into_iter().map(|remote| Ahead {
@@ -80,8 +80,8 @@ impl Forecast {
         }
     }
 
-    /// Looks at a content that these repositories have, and that these files name. `wants` says whether a repository wants
-    /// it when others have it.
+    /// Adds a key that these repositories have and these files use. `wants` tells whether a repository wants it, given
+    /// the repositories that have it.
     pub fn add(&mut self, have: &BTreeSet<Uuid>, wants: &Wants<'_>, size: u64, files: &[RepoPath]) {
         let mut have = have.clone();
         if !have.contains(&self.here) && wants(&self.here, &have) && self.comes(&have, size, files) {
@@ -98,7 +98,7 @@ impl Forecast {
         });
     }
 
-    /// True if the content comes here, from the cheapest that may give it.
+    /// True if the key is received here, from the cheapest remote that may send it.
     fn comes(&mut self, have: &BTreeSet<Uuid>, size: u64, files: &[RepoPath]) -> bool {
         let has =
             |ahead: &Ahead| ahead.remote.gets && ahead.remote.uuid.as_ref().is_some_and(|uuid| have.contains(uuid));
@@ -129,12 +129,13 @@ impl Forecast {
         }
     }
 
-    /// What lies ahead for each remote, the cheapest first.
+    /// The predicted transfers of each remote, cheapest first.
     pub fn ahead(&self) -> &[Ahead] {
         &self.ahead
     }
 
-    /// The fewest copies that a content will have, and how many contents have so few; none without contents.
+    /// The smallest number of copies that a key would have, and how many keys would have that number; none without
+    /// keys.
     pub fn fewest(&self) -> Option<(u64, u64)> {
         self.fewest
     }
@@ -163,7 +164,7 @@ mod tests {
             .collect()
     }
 
-    /// Here, a cheap neighbour `nas` and a dear one `usb`.
+    /// A forecast for this repository, a cheap neighbour `nas` and an expensive one `usb`.
     fn foresee(rules: Vec<Rule>) -> Forecast {
         let neighbour = |name: &str, cost: &str| Neighbour {
             name: RemoteName::parse(name).unwrap(),
@@ -195,7 +196,7 @@ mod tests {
         }
     }
 
-    /// Contents up, down and held back, of nas and of usb.
+    /// Keys sent, received and held back, for nas and for usb.
     fn counts(forecast: &Forecast) -> [[u64; 3]; 2] {
         let ahead = forecast.ahead();
         assert_eq!(
@@ -213,18 +214,18 @@ mod tests {
     const ALL: &str = "here nas usb";
 
     #[test]
-    fn without_rules_everything_gets_everywhere_each_by_one_way() {
+    fn without_rules_each_key_reaches_every_place_once() {
         let mut forecast = foresee(Vec::new());
         assert_eq!((forecast.fewest(), counts(&forecast)), (None, [[0; 3]; 2]));
         add(&mut forecast, "here", ALL, "a");
         add(&mut forecast, "nas usb", ALL, "b");
-        // Passed on.
+        // This one is passed on.
         add(&mut forecast, "usb", ALL, "c");
         assert_eq!(counts(&forecast), [[2, 1, 0], [1, 1, 0]]);
         assert_eq!(forecast.fewest(), Some((3, 3)));
         add(&mut forecast, "here nas lost", "", "f");
         assert_eq!(forecast.fewest(), Some((2, 1)));
-        // Not wanted anywhere, and one that nobody has.
+        // One that nobody wants, and one that nobody has.
         add(&mut forecast, "elsewhere", "", "d");
         assert_eq!(forecast.fewest(), Some((1, 1)));
         add(&mut forecast, "", ALL, "e");
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_rule_keeps_is_held_back_and_has_fewer_copies() {
+    fn a_key_barred_by_a_rule_is_held_back_and_has_fewer_copies() {
         let mut forecast = foresee(vec![
             rule("usb", "raw", Exchange::ContentDown),
             rule("nas", "", Exchange::ContentUp),
@@ -248,7 +249,7 @@ mod tests {
             (counts(&forecast), forecast.fewest()),
             ([[2, 0, 0], [1, 0, 1]], Some((2, 1)))
         );
-        // May not come from nas, but does from usb: then nothing is held back.
+        // It must not come from nas, but comes from usb, so nothing is held back.
         add(&mut forecast, "nas usb", "here", "c");
         assert_eq!(counts(&forecast), [[2, 0, 0], [1, 1, 1]]);
         add(&mut forecast, "nas", "here", "d");
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_has_another_may_not_want_any_more() {
+    fn a_copy_in_one_archive_satisfies_the_other() {
         let mut forecast = foresee(vec![rule("nas", "raw", Exchange::ContentDown)]);
         let archives = uuids("nas usb");
         let wants = |uuid: &Uuid, have: &BTreeSet<Uuid>| !archives.contains(uuid) || have.is_disjoint(&archives);
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_settings_forbid_is_no_matter_of_rules() {
+    fn transfers_forbidden_by_settings_do_not_count_as_held_back() {
         let mut forecast = foresee(Vec::new());
         forecast.ahead[0].remote.sends = false;
         forecast.ahead[1].remote.gets = false;

@@ -1,7 +1,8 @@
-//! Who should have what, and what to transfer next.
+//! Decides which repository should have which content, and what to transfer next.
 //!
-//! The answer is a query: `wanted ∧ absent ∧ held by someone reachable ∧ allowed`, made per class. Nothing here is a list
-//! of work: the window of candidates is a bounded copy of the query's first answers, thrown away whenever the facts change.
+//! The answer is a query: `wanted ∧ absent ∧ held by someone reachable ∧ allowed`, made per class. Nothing here is a
+//! list of work: the window of candidates is a bounded copy of the query's first answers, discarded whenever the facts
+//! change.
 
 mod batch;
 mod forecast;
@@ -21,40 +22,41 @@ pub(crate) use batch::next_batch;
 pub use forecast::{Ahead, Forecast, Neighbour, Sum, Wants};
 pub use policy::{Exchange, Policy, Rule};
 
-/// How many candidates are held in memory.
+/// The largest number of candidates held in memory.
 pub const WINDOW: usize = 8192;
 
-/// Nothing is started while more than this has arrived since the last observing: then observing must be failing.
+/// The limit of keys that arrived since the last observation. Above it no transfer starts, because observing must be
+/// failing.
 const MOST_ARRIVED: usize = 8 * WINDOW;
 
-/// A transfer under way.
+/// A transfer in progress.
 #[derive(Debug, Clone)]
 pub(crate) struct Transfer {
     pub(crate) remote: RemoteName,
     pub(crate) direction: Direction,
     pub(crate) destination: Uuid,
     pub(crate) keys: BTreeSet<Key>,
-    /// Large contents travel alone; small ones together.
+    /// True for a large key, which is transferred alone; false for a batch of small ones.
     pub(crate) large: bool,
     pub(crate) cancelled: bool,
 }
 
-/// What is known of contents, and what is under way.
+/// The state of keys, and the transfers in progress.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Content {
     pub(crate) classes: Vec<Class>,
-    /// Counts the changes of facts that the query depends on.
+    /// Counts changes of the facts that the query depends on.
     revision: u64,
-    /// The facts that the window was made from.
+    /// The revision that the window was made from.
     offered_for: Option<u64>,
     pub(crate) offering: Option<Id>,
     offering_for: u64,
-    /// The answer under way is of no use any more.
+    /// True if the pending answer is outdated.
     is_void: bool,
-    /// What arrived where, and the last id at that time: not to be transferred again because the observations, or an answer
-    /// under way that was made of them, are from before.
+    /// Keys that arrived, by destination, with the last effect id at that time. They must not be transferred again just
+    /// because the observations, or a pending answer made from them, are older.
     arrived: BTreeMap<(Uuid, Key), u64>,
-    /// The last observing that ended, and the one that the answer under way is made of.
+    /// The last observation that ended, and the one that the pending answer is based on.
     observed: Id,
     offering_of: Id,
     pub(crate) window: VecDeque<Candidate>,
@@ -63,15 +65,15 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// The facts changed: the window is made anew.
+    /// Records that facts changed, so that the window is made again.
     pub(crate) fn facts_changed(&mut self) {
         self.revision += 1;
     }
 
-    /// Ways in which wanted contents could travel now, the cheapest remote first.
+    /// Lists the ways to transfer wanted keys now, cheapest remote first.
     ///
-    /// Every pair of a wanting repository and a holder that this repository can connect is listed, so what is not listed
-    /// cannot be done from here now.
+    /// It lists every pair of a holder and a repository that wants the key between which this repository can transfer.
+    /// A transfer that is not listed cannot be done from here now.
     pub(crate) fn lots(&self, here: &Uuid, network: &Network) -> Vec<Lot> {
         let mut remotes: Vec<_> = network.remotes.values().collect();
         remotes.sort_by_key(|remote| remote.facts.cost);
@@ -109,8 +111,8 @@ impl Content {
         lots
     }
 
-    /// Marks all transfers under way, or those that the network does not allow any more, as cancelled; gives those that were
-    /// not before.
+    /// Marks transfers as cancelled: all, or only those that the network no longer allows. Returns the newly cancelled
+    /// ones.
     pub(crate) fn cancel(&mut self, all: bool, network: &Network) -> Vec<Id> {
         let allowed = |transfer: &Transfer| {
             let remote = network.remotes.get(&transfer.remote);
@@ -125,26 +127,26 @@ impl Content {
         cancelled
     }
 
-    /// Marks a transfer as cancelled; false if it is not under way.
+    /// Marks a transfer as cancelled; false if it is not in progress.
     pub(crate) fn cancel_one(&mut self, id: Id) -> bool {
         let transfer = self.transfers.get_mut(&id);
         transfer.map(|transfer| transfer.cancelled = true).is_some()
     }
 
-    /// Whether to ask for candidates now.
+    /// True if candidates should be requested now.
     pub(crate) fn wants_offer(&self, now: Timestamp) -> bool {
         let stale = self.offered_for != Some(self.revision) || self.retry_at.is_some_and(|at| at <= now);
         self.offering.is_none() && stale
     }
 
-    /// Takes the classes that observing `id` found.
+    /// Takes the classes that observation `id` found.
     pub(crate) fn observed(&mut self, id: Id, classes: Vec<Class>) {
         self.classes = classes;
         self.observed = id;
         self.facts_changed();
     }
 
-    /// A transfer ended; `last_id` is the last effect that was started before.
+    /// Records the result of a transfer; `last_id` is the id of the last effect started before it ended.
     pub(crate) fn ended(&mut self, last_id: u64, transfer: &Transfer, outcomes: &[(Key, Outcome)]) {
         let arrived = |outcome: &Outcome| matches!(outcome, Outcome::Stored | Outcome::AlreadyThere);
         for (key, _) in outcomes.iter().filter(|(_, outcome)| arrived(outcome)) {
@@ -153,7 +155,7 @@ impl Content {
         }
         self.facts_changed();
         if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Cancelled) {
-            // An answer under way may not know yet what is held back.
+            // A pending answer may not know yet which keys are held back.
             self.forget_offer();
         }
     }
@@ -164,7 +166,7 @@ impl Content {
         self.offering_for = self.revision;
     }
 
-    /// No lot, no need to ask.
+    /// Records that there is no lot to ask an offer for.
     pub(crate) fn nothing_to_offer(&mut self) {
         self.offered_for = Some(self.revision);
         self.window.clear();
@@ -172,14 +174,14 @@ impl Content {
         self.forget_arrived(self.observed);
     }
 
-    /// Forgets the answers of the query, also one that is under way.
+    /// Discards the answers of the query, including a pending one.
     pub(crate) fn forget_offer(&mut self) {
         self.is_void = self.offering.is_some();
         self.window.clear();
         self.facts_changed();
     }
 
-    /// Forgets what the observing `of` has seen arrive.
+    /// Forgets arrivals that the observation `of` includes.
     fn forget_arrived(&mut self, of: Id) {
         self.arrived.retain(|_, last_id| *last_id >= of.0);
     }
@@ -195,7 +197,7 @@ impl Content {
         } else {
             candidates
         };
-        // Stable: among the others the order of the offer stays.
+        // The sort is stable, so the other candidates keep the order of the offer.
         candidates.sort_by_key(|candidate| !candidate.is_first);
         self.window = candidates.into();
         self.window.truncate(WINDOW);
@@ -203,15 +205,15 @@ impl Content {
         self.forget_arrived(self.offering_of);
     }
 
-    /// True if `key` is on its way to `destination`, or just arrived there.
+    /// True if `key` is being transferred to `destination`, or just arrived there.
     pub(crate) fn is_under_way(&self, key: &Key, destination: &Uuid) -> bool {
         let under_way = |transfer: &Transfer| transfer.destination == *destination && transfer.keys.contains(key);
         self.transfers.values().any(under_way) || self.arrived.contains_key(&(destination.clone(), key.clone()))
     }
 
-    /// True if a transfer of this kind with this remote may start. A remote with no transfer always has a slot, so that
-    /// none has to wait for others that hang. What the user put first takes either slot: while it has to wait for one,
-    /// nothing else with this remote could start.
+    /// True if a transfer of this kind with this remote may start. A remote without a transfer always has a slot, so
+    /// that it need not wait for remotes that hang. A prioritized file may take either slot, so nothing else with this
+    /// remote starts before it.
     pub(crate) fn has_slot(&self, remote: &RemoteName, large: bool, is_first: bool) -> bool {
         let mut kinds = self
             .transfers
@@ -226,8 +228,8 @@ impl Content {
         free && self.arrived.len() < MOST_ARRIVED
     }
 
-    /// True while small contents for this remote are on their way or about to be: a push that waits for them travels once
-    /// instead of twice, and finds the content there.
+    /// True while small files are being sent to this remote or about to be. A push that waits for them is sent once
+    /// instead of twice, and the remote has the content when it arrives.
     pub(crate) fn is_sending_small(&self, remote: &RemoteName) -> bool {
         let sending = |transfer: &Transfer| transfer.remote == *remote && transfer.direction == Direction::Send;
         self.transfers

@@ -1,37 +1,37 @@
-//! What a user allows to travel between a folder and its places: by place, directory and direction.
+//! The rules for what may be transferred between a folder and its places: by place, directory and direction.
 
 use model::{RemoteName, RepoPath};
 
 use crate::facts::Direction;
 
-/// What may be exchanged.
+/// The exchange that is allowed with a remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Exchange {
-    /// Names and contents, both ways.
+    /// Names and content, both ways.
     Everything,
-    /// Names; no contents.
+    /// Names, but no content.
     GitOnly,
-    /// Names, and contents from here.
+    /// Names, and content sent to the remote.
     ContentUp,
-    /// Names, and contents to here.
+    /// Names, and content received from the remote.
     ContentDown,
-    /// Nothing. Names travel as whole commits, so of a single directory this means its contents.
+    /// Nothing. Names are exchanged as whole commits, so for a single directory this bars only its content.
     Nothing,
 }
 
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rule {
-    /// The remote that it is about; none for all.
+    /// The remote that it applies to; none for all.
     pub remote: Option<RemoteName>,
-    /// The directory that it is about, with all below it; none for the whole folder.
+    /// The directory that it applies to, with everything below it; none for the whole folder.
     pub directory: Option<RepoPath>,
-    /// What may be exchanged.
+    /// The exchange that is allowed.
     pub exchange: Exchange,
 }
 
-/// The rules of one folder. Where several concern a file, the one with the longest directory counts; of these one that
-/// names the remote; of these the last. Without any, everything is exchanged.
+/// The rules of one folder. Of several rules that match a file, the one with the longest directory wins; then one that
+/// names the remote; then the last. Without rules, everything is exchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Policy {
     rules: Vec<Rule>,
@@ -51,7 +51,7 @@ impl Exchange {
 }
 
 impl Policy {
-    /// Takes rules in the order in which they were written.
+    /// Creates a policy from rules in the order in which they were written.
     pub fn new(rules: Vec<Rule>) -> Self {
         Self { rules }
     }
@@ -66,25 +66,25 @@ impl Policy {
         self.exchange(remote, None) != Exchange::Nothing
     }
 
-    /// True if a content may travel that way: if any file that has it may.
+    /// True if a key may be transferred in that direction, that is, if any of its files may.
     pub fn allows(&self, remote: &RemoteName, direction: Direction, files: &[RepoPath]) -> bool {
         let mut files = files.iter();
         self.allows_git(remote) && files.any(|file| self.exchange(remote, Some(file)).allows(direction))
     }
 
-    /// True if no content at all is held back from travelling that way.
+    /// True if no content is barred in that direction.
     pub fn is_open(&self, remote: &RemoteName, direction: Direction) -> bool {
         let mut concerned = self.rules.iter().filter(|rule| rule.concerns(remote));
         concerned.all(|rule| rule.exchange.allows(direction))
     }
 
-    /// True if no content at all may travel that way.
+    /// True if all content is barred in that direction.
     pub fn is_closed(&self, remote: &RemoteName, direction: Direction) -> bool {
         let concerned = || self.rules.iter().filter(|rule| rule.concerns(remote));
         concerned().any(|rule| rule.directory.is_none()) && concerned().all(|rule| !rule.exchange.allows(direction))
     }
 
-    /// What may be exchanged of a file, or, for none, of the folder as a whole.
+    /// The exchange allowed for a file, or, without a file, for the folder as a whole.
     fn exchange(&self, remote: &RemoteName, file: Option<&RepoPath>) -> Exchange {
         let concerned = self.rules.iter().filter(|rule| {
             let covers = match (&rule.directory, file) {
@@ -101,7 +101,7 @@ impl Policy {
                 rule.remote.is_some(),
             )
         };
-        // Of equal ones the last.
+        // Of equal rules, the last wins.
         concerned
             .max_by_key(length)
             .map_or(Exchange::Everything, |rule| rule.exchange)
@@ -138,7 +138,7 @@ mod tests {
         }
     }
 
-    /// Whether commits, contents from here and contents to here travel.
+    /// Whether commits, content sent and content received are allowed.
     fn allowed(policy: &Policy, of: &str, file: &str) -> (bool, bool, bool) {
         let (remote, files) = (remote(of), [path(file)]);
         let content = |direction| policy.allows(&remote, direction, &files);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mode_lets_through_what_it_says() {
+    fn each_mode_allows_the_exchange_it_names() {
         for (exchange, whole, directory) in [
             (Exchange::Everything, (true, true, true), (true, true, true)),
             (Exchange::GitOnly, (true, false, false), (true, false, false)),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_content_with_several_names_travels_if_one_of_them_may() {
+    fn a_key_with_several_files_is_allowed_if_one_of_them_is() {
         let policy = Policy::new(vec![rule("usb", "raw", Exchange::Nothing)]);
         let both = [path("raw/a"), path("a")];
         assert!(policy.allows(&remote("usb"), Send, &both));
@@ -205,9 +205,9 @@ mod tests {
     }
 
     proptest! {
-        /// What is open needs no look at the files.
+        /// An open or closed direction is decided without checking files, so it must agree with the check of each file.
         #[test]
-        fn nothing_is_barred_where_all_is_open(
+        fn open_and_closed_directions_agree_with_the_check_of_each_file(
             rules in rules(),
             file in prop::sample::select(vec!["x", "a/x", "a/b/x", "c/x"]),
             up in any::<bool>(),

@@ -26,7 +26,7 @@ fn candidate(number: usize, size: u64, remote: &str, direction: Direction) -> Ca
     }
 }
 
-/// Sends to and gets from the remotes, in order, as `>a` and `<a`.
+/// The sends to and gets from the remotes, in order, as `>a` and `<a`.
 fn ways(have: &[&str], want: &[&str], network: &Network) -> Vec<String> {
     let set = |names: &[&str]| -> BTreeSet<Uuid> { names.iter().map(|name| uuid(name)).collect() };
     let content = Content {
@@ -48,7 +48,7 @@ fn ways(have: &[&str], want: &[&str], network: &Network) -> Vec<String> {
 }
 
 #[test]
-fn content_goes_to_who_wants_and_lacks_it_cheapest_first() {
+fn content_is_sent_to_remotes_that_want_and_lack_it_cheapest_first() {
     let three = network(&[("a", 300.0), ("b", 100.0), ("c", 200.0)]);
     for (have, want, expected) in [
         (&["here"][..], &["here", "a", "b", "c"][..], &[">b", ">c", ">a"][..]),
@@ -64,7 +64,7 @@ fn content_goes_to_who_wants_and_lacks_it_cheapest_first() {
 }
 
 #[test]
-fn rules_and_absence_close_ways() {
+fn rules_and_absence_bar_transfers() {
     let mut one = network(&[("a", 100.0)]);
     let mut set = |pull, push, content, here| {
         let remote = one.remotes.get_mut(&name("a")).unwrap();
@@ -84,7 +84,7 @@ fn rules_and_absence_close_ways() {
 }
 
 #[test]
-fn a_remote_that_leads_back_here_is_no_way() {
+fn nothing_is_sent_to_a_remote_that_is_this_repository() {
     let mut one = network(&[("a", 100.0)]);
     one.remotes.get_mut(&name("a")).unwrap().reach = Some(Reach::Here(uuid("here")));
     assert_eq!(ways(&["here"], &["here", "a"], &one), Vec::<String>::new());
@@ -97,7 +97,7 @@ fn waiting(window: impl IntoIterator<Item = Candidate>) -> Content {
     }
 }
 
-/// The batches that can start at once, as remote, way and keys.
+/// The batches that can start at once, as remote, direction and number of keys.
 fn batches(content: &mut Content, network: &Network) -> Vec<(String, Direction, usize)> {
     let mut all = Vec::new();
     while let Some((transfer, keys)) = next_batch(content, &uuid("here"), network) {
@@ -108,7 +108,7 @@ fn batches(content: &mut Content, network: &Network) -> Vec<(String, Direction, 
 }
 
 #[test]
-fn small_contents_travel_together_and_large_ones_alone() {
+fn small_files_are_sent_in_batches_and_large_ones_alone() {
     use Direction::{Get, Send};
     let candidates = (0..10)
         .map(|number| candidate(number, 10, "a", Send))
@@ -145,7 +145,7 @@ fn a_key_travels_to_a_place_once() {
 }
 
 #[test]
-fn only_what_arrived_is_taken_as_arrived() {
+fn only_stored_keys_count_as_arrived() {
     let one = network(&[("a", 100.0)]);
     let mut content = waiting((0..2).map(|number| candidate(number, 10, "a", Direction::Get)));
     let (transfer, keys) = next_batch(&mut content, &uuid("here"), &one).unwrap();
@@ -167,7 +167,7 @@ fn first(candidate: Candidate) -> Candidate {
 }
 
 #[test]
-fn what_the_user_put_first_overtakes_whatever_waits() {
+fn prioritized_files_start_before_all_others() {
     use Direction::Send;
     let one = network(&[("a", 100.0)]);
     let small = |number| candidate(number, 10, "a", Send);
@@ -186,11 +186,11 @@ fn what_the_user_put_first_overtakes_whatever_waits() {
         content.transfers.insert(Id(names[0]), transfer);
         Some(names)
     };
-    // Both slots are theirs, whatever their sizes.
+    // Prioritized files take both slots, whatever their sizes.
     assert_eq!(next(&mut content), Some(vec![30]));
     assert_eq!(next(&mut content), Some(vec![31]));
     assert_eq!(next(&mut content), None);
-    // No other small content comes along.
+    // The batch contains no other small file.
     content.transfers.remove(&Id(31));
     assert_eq!(next(&mut content), Some(vec![20, 21]));
     content.transfers.remove(&Id(20));

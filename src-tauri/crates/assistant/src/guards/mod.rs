@@ -1,29 +1,30 @@
-//! Guards see every ingest before it starts and every merge before it is checked out, and may turn it into a question.
+//! Guards check every ingest before it starts and every merge before it is checked out, and may turn it into a
+//! question.
 //!
-//! **Invariant:** absent is not deleted. A look whose root is not the one that the engine started with, or that finds an
-//! improbable number of files gone, never leads to a commit of deletions that nobody confirmed. Nor does a merge delete an
-//! improbable number of files here that nobody here confirmed.
+//! **Invariant:** absent is not deleted. If a scan finds another root than the one the engine started with, or an
+//! improbable number of missing files, deletions are committed only after the user confirms them. Nor does a merge
+//! delete an improbable number of files here unless the user here confirms it.
 
 use crate::facts::{Found, Question, Root};
 
-/// More files than this gone at once are never taken for deleted without asking.
+/// If more files than this are missing at once, they are never treated as deleted without asking.
 pub const REMOVED_AT_ONCE: usize = 500;
 
-/// Fewer files than this gone at once are taken for deleted even if they are more than half of all.
+/// If fewer files than this are missing at once, they are treated as deleted even if they are more than half of all.
 pub const REMOVED_UNASKED: usize = 5;
 
-/// What may be done with the findings of a look.
+/// The decision about the findings of a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Commit all of it.
     Free,
-    /// Commit what is there; nothing that is gone is committed as deleted.
+    /// Commit the files that exist, but no deletions.
     WithoutRemovals(Question),
-    /// Touch nothing: this is not the folder.
+    /// Change nothing: this is not the folder.
     Nothing,
 }
 
-/// Judges what a look at everything found; the user has confirmed that up to `confirmed` files were deleted on purpose.
+/// Judges the findings of a scan of everything; the user has confirmed up to `confirmed` deletions.
 pub(crate) fn judge(found: &Found, confirmed: usize) -> Verdict {
     match found.root {
         Root::Vanished | Root::Replaced => Verdict::Nothing,
@@ -35,7 +36,8 @@ pub(crate) fn judge(found: &Found, confirmed: usize) -> Verdict {
     }
 }
 
-/// True if so many of so many files are not taken for deleted on purpose without asking, here or elsewhere.
+/// True if so many of so many files must not be treated as deleted without asking, whether they are missing here or
+/// deleted elsewhere.
 pub fn is_improbable(removed: usize, of: usize) -> bool {
     let most = removed.saturating_mul(2) > of;
     removed > REMOVED_AT_ONCE || (most && removed >= REMOVED_UNASKED)
@@ -77,13 +79,13 @@ mod tests {
     }
 
     #[test]
-    fn more_than_was_confirmed_is_held() {
+    fn more_removals_than_confirmed_are_held() {
         assert_eq!(judge(&found(6, 8), 6), Verdict::Free);
         assert_ne!(judge(&found(7, 8), 6), Verdict::Free);
     }
 
     #[test]
-    fn a_question_with_other_figures_is_the_same_and_one_about_something_else_is_another() {
+    fn questions_are_the_same_if_their_subjects_are() {
         let removed = |removed| Question::ManyRemoved { removed, of: 9 };
         let unverified = |name: &str| Question::Unverified(RemoteName::parse(name).unwrap());
         assert!(removed(5).is_same(&removed(6)));
@@ -92,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn another_root_is_never_committed_even_if_confirmed() {
+    fn nothing_is_committed_under_another_root_even_if_confirmed() {
         for root in [Root::Vanished, Root::Replaced] {
             let found = Found { root, ..found(1, 10) };
             assert_eq!(judge(&found, 1), Verdict::Nothing);

@@ -1,4 +1,4 @@
-//! Which changes become which commit, and when.
+//! Decides which changes are scanned together, and when.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,26 +7,27 @@ use model::{RepoPath, Timestamp};
 
 use crate::facts::Scope;
 
-/// Changed paths remembered one by one; beyond that, the whole work tree is looked at.
+/// The limit of changed paths kept one by one; above it, the whole work tree is scanned.
 const PATHS: usize = 20_000;
-/// A folder without a change for this long is quiet: its next change is looked at without a pause.
+/// A folder without changes for this long is quiet: its next change is scanned at once.
 const QUIET: Duration = Duration::from_millis(500);
-/// In a burst, this long without a further change ends it.
+/// A burst ends after this long without a further change.
 const LULL: Duration = Duration::from_millis(30);
-/// A burst is looked at after this long even if it goes on.
+/// A burst is scanned after this long even if it goes on.
 const PATIENCE: Duration = Duration::from_millis(1000);
-/// So many paths are looked at without waiting for the end of their burst: while they are committed, the next come.
+/// This many paths are scanned without waiting for the end of their burst, so that they are committed while the next
+/// arrive.
 const ENOUGH: usize = 1000;
-/// A file that was being written is looked at again after this long, unless it is seen to change before; each time in a
-/// row after twice as long, because some files are kept open for days.
+/// How long until a file that was being written is scanned again, unless it changes before. The time doubles on each
+/// retry, because some files stay open for days.
 const AGAIN: Duration = Duration::from_millis(500);
 const AGAIN_DOUBLINGS: u32 = 7;
-/// A new directory is looked at when this long nothing was put into it.
+/// A new directory is scanned once nothing was put into it for this long.
 const CALM: Duration = Duration::from_millis(100);
-/// A new directory is looked at this often even if files still come: the look knows how long they may wait.
+/// A new directory is scanned this often even while files still arrive; the scan decides how long they may wait.
 const FILLED: Duration = Duration::from_secs(5);
 
-/// The part of the work tree that has not been looked at since it changed.
+/// The part of the work tree that changed and was not scanned since.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Intake {
     everything: bool,
@@ -36,13 +37,13 @@ pub(crate) struct Intake {
     postponed_times: u32,
     first_change_at: Option<Timestamp>,
     last_change_at: Option<Timestamp>,
-    /// When the last burst was taken; a change soon after it belongs to the same activity.
+    /// When the last burst was taken. A change soon after it belongs to the same activity.
     taken_at: Option<Timestamp>,
-    /// New directories that are looked at when nothing is put into them any more.
+    /// New directories to scan once nothing is put into them any more.
     filling: BTreeSet<RepoPath>,
     filling_since: Option<Timestamp>,
-    /// Changes in them since they were last looked at, and after how many it is time to see whether they are many files of
-    /// one directory: each time twice as many.
+    /// The number of changes in them since their last scan, and the number at which to scan again to see whether one
+    /// directory gets many files. That number doubles each time.
     filled: usize,
     filled_enough: usize,
 }
@@ -67,7 +68,7 @@ impl Intake {
         self.last_change_at = Some(now);
     }
 
-    /// Directories to be looked at when they are complete: none, if nothing has to wait.
+    /// Postpones the scan of these directories until they are complete.
     pub(crate) fn wait_for(&mut self, now: Timestamp, directories: Vec<RepoPath>) {
         self.filling.extend(directories);
         if self.filling.is_empty() {
@@ -95,7 +96,7 @@ impl Intake {
         self.note(now);
     }
 
-    /// Files to be looked at again after a pause.
+    /// Scans these files again after a pause.
     pub(crate) fn postpone(&mut self, now: Timestamp, paths: Vec<RepoPath>) {
         if paths.is_empty() {
             self.postponed_times = 0;
@@ -119,7 +120,7 @@ impl Intake {
         self.last_change_at = Some(now);
     }
 
-    /// When there is something to look at.
+    /// When the next scan is due.
     pub(crate) fn due_at(&self) -> Option<Timestamp> {
         let burst = (self.everything || !self.paths.is_empty())
             .then(|| self.burst_ends_at())
@@ -147,7 +148,7 @@ impl Intake {
         Some((last + LULL).min(first + PATIENCE))
     }
 
-    /// Takes all that is to be looked at.
+    /// Takes everything that is to be scanned.
     pub(crate) fn take(&mut self, now: Timestamp) -> Scope {
         self.taken_at = Some(now);
         self.first_change_at = None;
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_after_quiet_is_due_at_once_and_a_burst_is_gathered() {
+    fn a_change_after_quiet_is_due_at_once_and_a_burst_when_it_ends() {
         let mut intake = Intake::default();
         let start = Timestamp(1000);
         intake.changed(start, vec![path("a")]);
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_large_burst_the_first_part_is_due_before_it_ends() {
+    fn the_first_part_of_a_large_burst_is_due_before_it_ends() {
         let mut intake = Intake::default();
         intake.changed(Timestamp(1000), vec![path("a")]);
         intake.take(Timestamp(1000));
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_directory_is_looked_at_when_nothing_is_put_into_it_any_more() {
+    fn a_new_directory_is_scanned_when_no_more_files_arrive() {
         let mut intake = Intake::default();
         let start = Timestamp(1000);
         intake.changed(start, vec![path("p")]);
@@ -233,12 +234,12 @@ mod tests {
             intake.changed(last, vec![path(&format!("p/{n}"))]);
             assert_eq!(intake.due_at(), Some(last + CALM));
         }
-        // Meanwhile others are looked at, and what waits with them.
+        // Meanwhile other paths are scanned, together with the waiting ones.
         intake.changed(last, vec![path("other")]);
         assert_eq!(intake.due_at(), Some(last));
         assert_eq!(intake.take(last), Scope::Paths(vec![path("other"), path("p")]));
         intake.wait_for(last, vec![path("p")]);
-        // Not for ever.
+        // It does not wait forever.
         for n in 100..600 {
             last = start + Duration::from_millis(10 * n);
             intake.changed(last, vec![path("p/again")]);
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_directory_that_gets_many_files_is_looked_at_before_it_is_complete() {
+    fn a_new_directory_that_gets_many_files_is_scanned_early() {
         let mut intake = Intake::default();
         let start = Timestamp(1000);
         let files = |count: usize| (0..count).map(|n| path(&format!("p/{n}"))).collect();
@@ -260,7 +261,7 @@ mod tests {
         intake.changed(start, files(ENOUGH));
         assert_eq!(intake.due_at(), Some(start));
         assert_eq!(intake.take(start), Scope::Paths(vec![path("p")]));
-        // It waits all the same: the next time not after so many.
+        // It waits nevertheless; the next scan comes after twice as many files.
         intake.wait_for(start, vec![path("p")]);
         intake.changed(start, files(ENOUGH));
         assert_eq!(intake.due_at(), Some(start + CALM));
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_paths_become_a_look_at_everything() {
+    fn too_many_paths_become_a_scan_of_everything() {
         let mut intake = Intake::default();
         intake.changed(Timestamp(0), (0..=PATHS).map(|n| path(&n.to_string())).collect());
         assert_eq!(intake.take(Timestamp(0)), Scope::Everything);

@@ -1,4 +1,4 @@
-//! The remotes: which can be reached, what they cost, what was last seen there.
+//! The remotes: which are connected, what they cost, and which heads they had when last seen.
 
 use std::collections::BTreeMap;
 
@@ -7,32 +7,32 @@ use model::{RemoteName, Timestamp, Uuid};
 use crate::facts::{Away, Direction, Heads, Id, Reach, RemoteFacts};
 use crate::pacing;
 
-/// What is known of one remote.
+/// The state of one remote.
 #[derive(Debug, Clone)]
 pub(crate) struct Remote {
     pub(crate) facts: RemoteFacts,
     /// None until it was probed.
     pub(crate) reach: Option<Reach>,
-    /// A probe that is due no earlier than this.
+    /// When the next probe is due.
     pub(crate) probe_at: Option<Timestamp>,
     pub(crate) probing: Option<Id>,
-    /// Its heads when it was last fetched from or pushed to.
+    /// Its heads at the last fetch or push.
     pub(crate) there: Option<Heads>,
-    /// Our heads when the last push began, and those that it refused.
+    /// Our heads when the last push began, and those that the remote refused.
     pub(crate) offered: Option<Heads>,
     pub(crate) refused: Option<Heads>,
-    /// True if its refs may have changed since the last fetch began, or the last push if nothing may be fetched.
+    /// True if its refs may have changed since the last fetch began, or since the last push if fetching is not allowed.
     pub(crate) unfetched: bool,
     pub(crate) fetching: Option<Id>,
     pub(crate) pushing: Option<Id>,
-    /// Since when our heads are not there.
+    /// Since when it lacks our heads.
     pub(crate) unpushed_since: Option<Timestamp>,
-    /// Probes in a row that did not find it.
+    /// Consecutive probes that did not find it.
     pub(crate) absences: u32,
-    /// Failures in a row, and when git may be tried again.
+    /// Consecutive failures, and when git may be tried again.
     pub(crate) failures: u32,
     pub(crate) retry_at: Option<Timestamp>,
-    /// Why the last of them failed, in words for people.
+    /// Why the last push failed, as text for the user.
     pub(crate) trouble: Option<String>,
 }
 
@@ -58,7 +58,7 @@ impl Remote {
         }
     }
 
-    /// The repository at the other end, if it can be reached.
+    /// Its repository, if it is connected.
     pub(crate) fn uuid(&self) -> Option<&Uuid> {
         match &self.reach {
             Some(Reach::Here(uuid)) => Some(uuid),
@@ -66,12 +66,12 @@ impl Remote {
         }
     }
 
-    /// True if it may have commits that were not fetched, and may be fetched from.
+    /// True if it may have commits that were not fetched, and fetching is allowed.
     pub(crate) fn is_unfetched(&self) -> bool {
         self.facts.git && self.facts.pull && self.unfetched
     }
 
-    /// Whether content may go this way.
+    /// True if content may be transferred in this direction.
     pub(crate) fn allows(&self, direction: Direction) -> bool {
         let way = match direction {
             Direction::Get => self.facts.pull,
@@ -101,8 +101,8 @@ impl Remote {
         self.retry_at = Some(now + pacing::settle_after(self.failures, chance));
     }
 
-    /// Something has changed here or there: it is tried at once, whatever failed before. A push that was refused keeps its
-    /// back-off: two ends must not race for ever.
+    /// Allows a new attempt at once, because something changed here or there. A refused push keeps its back-off, so
+    /// that two repositories do not race forever.
     pub(crate) fn has_news(&mut self) {
         if self.refused.is_none() {
             self.retry_at = None;
@@ -116,7 +116,7 @@ impl Remote {
         self.refused = None;
     }
 
-    /// It went away in the middle of something: look again soon, it may be back already.
+    /// Records that it disappeared during work, and probes it again soon, since it may be back already.
     pub(crate) fn lost(&mut self, now: Timestamp, why: Away, chance: u64) {
         self.failures += 1;
         self.reach = Some(Reach::Away(why));
@@ -124,7 +124,7 @@ impl Remote {
     }
 }
 
-/// All remotes of the configuration that can be used, by name.
+/// All configured remotes that can be used, by name.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Network {
     pub(crate) remotes: BTreeMap<RemoteName, Remote>,
@@ -146,18 +146,18 @@ impl Network {
         }
     }
 
-    /// Drives came or went, or the user asks: every remote is looked for again at once.
+    /// Probes every remote again at once, because drives changed or the user asked.
     pub(crate) fn look_again(&mut self, now: Timestamp) {
         for remote in self.remotes.values_mut() {
             remote.probe_at = Some(now);
             remote.absences = 0;
-            // It may have been away unnoticed, and come back with news.
+            // It may have been away unnoticed, and have new commits.
             remote.unfetched = true;
             remote.succeeded();
         }
     }
 
-    /// Takes what a probe found; true if it is something else than before.
+    /// Records the result of a probe; true if it changed.
     pub(crate) fn probed(&mut self, now: Timestamp, id: Id, reach: Reach, chance: u64) -> bool {
         let Some(remote) = self.remotes.values_mut().find(|remote| remote.probing == Some(id)) else {
             return false;
@@ -169,7 +169,7 @@ impl Network {
                 if remote.uuid() != Some(uuid) {
                     remote.there = None;
                     remote.unfetched = true;
-                    // Failures are kept: what is there and fails all the same is tried ever more seldom.
+                    // The failures are kept: a remote that is connected but keeps failing is tried less and less often.
                     remote.retry_at = None;
                 }
             }
@@ -192,7 +192,7 @@ pub(crate) mod tests {
     use super::Network;
     use crate::facts::{Away, Heads, Id, Reach, RemoteFacts};
 
-    /// A network of remotes that are there, each named as its uuid.
+    /// A network of connected remotes whose uuids equal their names.
     pub(crate) fn network(remotes: &[(&str, f64)]) -> Network {
         let facts = |&(name, cost): &(&str, f64)| RemoteFacts {
             name: RemoteName::parse(name).unwrap(),
@@ -215,7 +215,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_remote_that_is_listed_again_keeps_what_is_known_of_it() {
+    fn a_remote_that_is_listed_again_keeps_its_state() {
         let mut network = network(&[("a", 100.0), ("b", 100.0)]);
         let a = RemoteName::parse("a").unwrap();
         network.remotes.get_mut(&a).unwrap().failures = 3;
@@ -230,7 +230,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_was_seen_earlier_stands_until_the_remote_is_reached() {
+    fn the_last_seen_heads_are_used_until_the_remote_is_connected() {
         let seen = Heads {
             tree: Some(Oid([1; 20])),
             annex: None,

@@ -2,19 +2,19 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-/// A limit of bytes a second, shared by all transfers that it concerns.
+/// A limit of bytes per second, shared by all transfers it applies to.
 ///
-/// In any time no more passes than the limit allows for that time, and one part of each transfer.
+/// In any period, no more bytes pass than the limit allows for that period, plus one part of each transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// Bytes a second; none for no limit.
+    /// Bytes per second; none for no limit.
     rate: Option<u64>,
-    /// Until when what has passed keeps the line busy, in microseconds.
+    /// Until when the bytes that passed occupy the line, in microseconds.
     busy_until: u64,
 }
 
 impl Limit {
-    /// A limit of so many bytes a second, of which nothing is used; zero and none are no limit.
+    /// Creates an unused limit of so many bytes per second; zero and none mean no limit.
     pub fn new(rate: Option<u64>) -> Self {
         Self {
             rate: rate.filter(|rate| *rate > 0),
@@ -22,7 +22,7 @@ impl Limit {
         }
     }
 
-    /// The same with another rate from now on.
+    /// The same limit, with another rate from now on.
     pub fn with_rate(self, rate: Option<u64>) -> Self {
         Self {
             busy_until: self.busy_until,
@@ -30,7 +30,7 @@ impl Limit {
         }
     }
 
-    /// So many bytes have passed: how long to wait before the next do.
+    /// Records that bytes passed; returns how long to wait before the next may pass.
     pub fn pass(&mut self, now: Timestamp, bytes: u64) -> Duration {
         let Some(rate) = self.rate else {
             return Duration::ZERO;
@@ -51,7 +51,7 @@ mod tests {
     use super::Limit;
 
     proptest! {
-        /// Two transfers that wait as they are told stay within the limit in every window, but for a part of each.
+        /// Two transfers that wait as told stay within the limit in every period, plus one part of each.
         #[test]
         fn no_more_passes_than_allowed(
             rate in 1000..10_000_000_u64,
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_limit_nobody_waits_and_a_new_one_holds_at_once() {
+    fn transfers_wait_for_nothing_without_a_limit_and_a_new_one_applies_at_once() {
         for rate in [None, Some(0)] {
             let mut limit = Limit::new(rate);
             assert!(limit.pass(Timestamp(5), 1 << 40).is_zero());

@@ -1,4 +1,4 @@
-//! Pause, slots, speed, retry and back-off.
+//! The pace of work: slots, speed limits, retries and back-off.
 
 mod limit;
 
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 pub use limit::Limit;
 
-/// How many transfers run at once, but for the first with each remote. With one remote run at most two: one of large
-/// contents and one of small ones, so that neither waits for the other.
+/// How many transfers run at once, not counting the first with each remote. With one remote at most two run: one of
+/// large files and one of small files, so that neither waits for the other.
 pub const SLOTS: usize = 4;
 
-/// What failed is tried again after this long at the most when its surroundings have changed.
+/// The longest time until failed work is retried after its surroundings changed.
 pub const SOON: Duration = Duration::from_secs(1);
 
-/// What the user cancelled goes on by itself after this long.
+/// How long until a transfer that the user cancelled resumes by itself.
 pub const CANCELLED_FOR: Duration = Duration::from_secs(3600);
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -21,24 +21,24 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 const LOCK_RETRY: Duration = Duration::from_millis(850);
 const TRIES_FOR_LOCK: u32 = 30;
 
-/// How long to wait before the next try after `failures` failures in a row: doubles from one second to five minutes, and
-/// moved by up to a quarter by `chance`, so that two ends that failed together do not try together.
+/// How long to wait after `failures` consecutive failures: doubles from one second to five minutes, varied by up to a
+/// quarter by `chance`, so that two repositories that failed together do not retry together.
 pub fn retry_after(failures: u32, chance: u64) -> Duration {
     spread(FIRST_RETRY, LAST_RETRY, failures, chance)
 }
 
-/// As [`retry_after`], for what settles by itself in a moment: a ref that somebody else just moved.
+/// Like [`retry_after`], for conflicts that end in a moment, such as a ref that another program just moved.
 pub fn settle_after(failures: u32, chance: u64) -> Duration {
     spread(Duration::from_millis(20), Duration::from_secs(30), failures, chance)
 }
 
-/// As [`retry_after`], for paths that a checkout could not make follow: nobody may tell when they can.
+/// Like [`retry_after`], for paths that a checkout could not update: there may be no event when they can follow.
 pub fn look_again_after(failures: u32, chance: u64) -> Duration {
     spread(FIRST_RETRY, Duration::from_secs(30), failures, chance)
 }
 
-/// As [`retry_after`], for a lock that another program holds: at least once a second for the first twenty seconds, then
-/// every half a minute.
+/// Like [`retry_after`], for a lock that another program holds: at least once a second for the first twenty seconds,
+/// then every 30 seconds.
 pub fn lock_after(failures: u32, chance: u64) -> Duration {
     let last = match failures {
         0..TRIES_FOR_LOCK => LOCK_RETRY,
@@ -53,7 +53,7 @@ fn spread(first: Duration, last: Duration, failures: u32, chance: u64) -> Durati
     doubled - Duration::from_millis(quarter / 2) + Duration::from_millis(chance % quarter)
 }
 
-/// Chance from a seed: the same seed gives the same numbers (SplitMix64).
+/// A random number generator: the same seed gives the same numbers (SplitMix64).
 #[derive(Debug, Clone)]
 pub(crate) struct Chance(u64);
 

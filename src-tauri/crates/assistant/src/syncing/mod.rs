@@ -1,4 +1,4 @@
-//! When to pull from and push to whom.
+//! Decides when to fetch from and push to remotes.
 
 use std::time::Duration;
 
@@ -7,40 +7,41 @@ use model::Timestamp;
 use crate::facts::Heads;
 use crate::network::Remote;
 
-/// How long a push waits at the most for small contents that are on their way to the same remote.
+/// How long a push waits at most for small files that are being sent to the same remote.
 const WAIT_FOR_CONTENT: Duration = Duration::from_secs(3);
 
-/// Whether a remote's branches should be fetched now.
+/// True if a remote's branches should be fetched now.
 pub(crate) fn wants_fetch(remote: &Remote, now: Timestamp) -> bool {
     let idle = remote.fetching.is_none() && remote.pushing.is_none();
     remote.uuid().is_some() && remote.is_unfetched() && idle && remote.may_try(now)
 }
 
-/// Whether our heads are not known to be at a remote, which is asked without regard to whether it can be reached.
+/// True if a remote is not known to have our heads, whether or not it is connected.
 pub(crate) fn lacks(remote: &Remote, heads: &Heads) -> bool {
     let is_there = |there: &Heads| there.annex == heads.annex && (there.tree == heads.tree || !remote.facts.tree);
     let may_lack = remote.facts.git && remote.facts.push && *heads != Heads::default();
     may_lack && !remote.there.as_ref().is_some_and(is_there)
 }
 
-/// Whether they are to be pushed there.
+/// True if our heads should be pushed to the remote.
 pub(crate) fn is_to_push(remote: &Remote, heads: &Heads) -> bool {
     remote.facts.verified && lacks(remote, heads)
 }
 
-/// What keeps a push waiting.
+/// The things that a push has to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Before {
-    /// What will be sent to the remote first is still being found out or on its way.
+    /// The content to send to the remote first is being determined or sent.
     pub(crate) content: bool,
-    /// Commits from elsewhere are not merged before the user has answered.
+    /// Commits from other repositories are not merged until the user has answered.
     pub(crate) merge: bool,
 }
 
-/// When to push to a remote that lacks our heads; none if it does not, if nothing may be sent, or while something else has to
-/// end first.
+/// When to push to a remote that lacks our heads; none if it does not lack them, if sending is not allowed, or if
+/// something else has to end first.
 pub(crate) fn push_at(remote: &Remote, heads: &Heads, before: Before) -> Option<Timestamp> {
-    // What may not be fetched, or waits for an answer, is not merged: the same heads would be refused for ever.
+    // Commits that may not be fetched, or that wait for an answer, are not merged: the same heads would be refused
+    // forever.
     let is_merged = remote.facts.pull && !before.merge;
     let in_vain = !is_merged && !remote.unfetched && remote.refused.as_ref() == Some(heads);
     if in_vain || !is_to_push(remote, heads) {
@@ -79,7 +80,7 @@ mod tests {
         }
     }
 
-    /// A remote that lacks our heads since now, after this change.
+    /// A remote that lacks our heads since `NOW`, after this change.
     fn remote(change: fn(&mut Remote)) -> Remote {
         let mut remote = network(&[("a", 100.0)]).remotes.into_values().next().unwrap();
         (remote.unfetched, remote.unpushed_since) = (false, Some(NOW));
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_push_is_due_when_nothing_has_to_end_first() {
+    fn a_push_is_due_unless_something_has_to_end_first() {
         let at = |change, content| push_at(&remote(change), &heads(), Before { content, merge: false });
         assert_eq!(at(|_| (), false), Some(NOW));
         assert_eq!(at(|_| (), true), Some(NOW + WAIT_FOR_CONTENT));
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fetch_is_due_when_there_may_be_news_and_it_is_allowed() {
+    fn a_fetch_is_due_if_it_is_allowed_and_there_may_be_new_commits() {
         let wants = |change: fn(&mut Remote)| wants_fetch(&remote(change), NOW);
         assert!(!wants(|_| ()));
         assert!(wants(|remote| remote.unfetched = true));

@@ -1,4 +1,4 @@
-//! What the user and the program's settings ask for.
+//! Requests of the user and changes of the program's settings.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ impl Assistant {
     pub(super) fn paused(&mut self, effects: &mut Vec<Effect>) {
         let was_paused = std::mem::replace(&mut self.paused, true);
         self.cancel(true, effects);
-        // What was read by then is committed; the rest is looked at again.
+        // The files read so far are committed; the rest is scanned again.
         let reading = self.at_work.filter(|(_, work)| !was_paused && *work == Work::Ingest);
         effects.extend(reading.map(|(id, _)| Effect::Cancel { id, held_until: None }));
     }
@@ -21,7 +21,7 @@ impl Assistant {
     pub(super) fn resume(&mut self, now: Timestamp) {
         self.paused = false;
         self.content.facts_changed();
-        // What a look found before the pause may not be so any more.
+        // The findings of a scan from before the pause may be outdated.
         if self.looked.take().is_some() {
             self.intake.count_lost(now, None);
         }
@@ -32,7 +32,8 @@ impl Assistant {
         self.intake.count_lost(now, None);
         self.network.look_again(now);
         for remote in self.network.remotes.values_mut() {
-            // One that is away has what was last seen there; when it comes back it is asked.
+            // Forget the heads of connected remotes, so that they are read again. A remote that is away keeps its last
+            // known heads until it comes back.
             remote.there = remote.there.filter(|_| remote.uuid().is_none());
         }
         self.note_unpushed(now);
@@ -47,7 +48,7 @@ impl Assistant {
         }
     }
 
-    /// What the new rules allow goes on where it was.
+    /// Cancels all transfers. Those that the new rules allow resume where they stopped.
     pub(super) fn rules_changed(&mut self, effects: &mut Vec<Effect>) {
         self.rules_changed = true;
         self.heads_moved = true;
@@ -55,7 +56,7 @@ impl Assistant {
         self.cancel(true, effects);
     }
 
-    /// Asks about each remote that is not known to be the one it was.
+    /// Asks about each special remote that the user has not confirmed yet.
     pub(super) fn unverified_listed(&mut self, remotes: BTreeSet<RemoteName>, effects: &mut Vec<Effect>) {
         let is_over = |about: &About| matches!(about, About::Remote(remote) if !remotes.contains(remote));
         self.questions.withdraw(is_over, effects);
@@ -79,7 +80,7 @@ impl Assistant {
                 self.merging.answered(Said { commit, yes });
                 self.refs.unmerged = true;
             }
-            // The configuration says what became of it.
+            // The answer arrives as a change of the configuration.
             Question::Unverified(_) => {}
         }
     }

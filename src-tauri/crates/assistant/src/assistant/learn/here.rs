@@ -1,4 +1,4 @@
-//! How work on this repository ended.
+//! The results of work on this repository.
 
 use model::{RepoPath, Timestamp};
 
@@ -31,17 +31,17 @@ impl Assistant {
         self.has_looked |= everything;
         self.intake.wait_for(now, found.filling.clone());
         if found.root == Root::Same && found.removed > 0 && !everything {
-            // What moved may have been seen to leave before it was seen to arrive, and what was deleted may be the first
-            // of many: only a look at everything, when the burst is over, tells.
+            // A missing file may have moved to a path not scanned yet, or be the first of many deletions. Only a scan
+            // of everything after the burst can tell.
             self.intake.count_lost(now, None);
             return;
         }
         if !everything && self.questions.is_about(|about| *about == About::Removed) {
-            // Files that the user is asked about may be back.
+            // The files that the user is asked about may be back.
             self.intake.count_lost(now, None);
         }
         if everything && found.removed == 0 && found.root == Root::Same {
-            // What the user confirmed is not so any more; another time it is asked again.
+            // The deletions that the user confirmed are gone. New ones need a new confirmation.
             self.removals_confirmed = 0;
         }
         let verdict = judge(&found, self.removals_confirmed);
@@ -52,7 +52,7 @@ impl Assistant {
         }
         match verdict {
             Verdict::Nothing => {
-                // It may come back without a word.
+                // The root may come back without an event.
                 self.intake.count_lost(now, None);
                 self.tried(now, Some(ROOT_GONE.into()));
             }
@@ -69,7 +69,7 @@ impl Assistant {
     }
 
     pub(super) fn ingested(&mut self, now: Timestamp, postponed: Vec<RepoPath>, failed: Option<Failure>) {
-        // What could not be committed, as a file that is still being written, is left as it is.
+        // Files that could not be committed, such as files still being written, no longer block the merge.
         self.merging.unblock();
         self.intake.postpone(now, postponed);
         if failed.is_some() {
@@ -109,18 +109,18 @@ impl Assistant {
         }
     }
 
-    /// A merge was checked out, except for these files.
+    /// Records that a merge was checked out except for these files.
     fn followed(&mut self, now: Timestamp, waiting: Vec<RepoPath>) {
         let chance = self.chance.draw();
         self.merging.followed(now, waiting, chance);
         self.tried(now, None);
     }
 
-    /// Takes what a merge left for the user to decide.
+    /// Updates the questions about deletions that a merge held back.
     fn held(&mut self, held: Option<Deletions>, is_done: bool, effects: &mut Vec<Effect>) {
         let is_answered = |said: &Said| held.as_ref().is_some_and(|held| held.commit == said.commit);
         if self.merging.said().as_ref().is_some_and(is_answered) {
-            // The answer came while that merge was under way.
+            // The answer came while that merge was in progress.
             self.refs.unmerged = true;
             return;
         }
@@ -147,7 +147,7 @@ impl Assistant {
             }
         };
         self.observed = Some(heads);
-        // Heads heard of before the observing began were older than what it read.
+        // Heads reported before this observation began are older than those it read.
         if !self.heads_moved {
             self.refs.heads = heads;
             self.rules_changed = false;

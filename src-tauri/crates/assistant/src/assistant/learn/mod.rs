@@ -1,4 +1,4 @@
-//! What each event changes in what is known.
+//! How each event changes the assistant's state.
 
 mod asked;
 mod here;
@@ -14,7 +14,7 @@ use crate::network::Remote;
 use crate::syncing;
 
 impl Assistant {
-    /// Takes a fact. Each effect that this ends is no longer under way.
+    /// Applies an event. If the event ends an effect, that effect is no longer in progress.
     pub(super) fn learn(&mut self, now: Timestamp, event: Event, effects: &mut Vec<Effect>) {
         match event {
             Event::FilesChanged(paths) => {
@@ -102,27 +102,27 @@ impl Assistant {
         Some(work)
     }
 
-    /// Something was tried in this repository: a failure holds further work there back for a while.
+    /// Records the result of work on this repository. A failure delays further work for a while.
     fn tried(&mut self, now: Timestamp, failed: Option<Failure>) {
         let Some(failure) = failed else {
             self.attempts.succeeded();
             return;
         };
         if matches!(failure, Failure::Gone(_)) {
-            // Only a look tells that, and what becomes of it.
+            // Only a scan can confirm that the root is gone, and handle it.
             self.intake.count_lost(now, None);
         }
         let chance = self.chance.draw();
         self.attempts.failed(now, failure, chance);
     }
 
-    /// True if the observations may not describe the heads.
+    /// True if the observations may be older than the heads.
     pub(super) fn is_behind(&self) -> bool {
         self.heads_moved || self.at_work.is_some_and(|(_, work)| work == Work::Observe)
     }
 
-    /// Takes refs as somebody read them, which may be a while ago: heads are read again by the observing that follows a
-    /// change of them, and only a merge takes back that there is something to merge.
+    /// Records refs, which may have been read a while ago. If the heads changed, the observation that follows reads
+    /// them again. Only a merge clears `unmerged`.
     fn set_refs(&mut self, now: Timestamp, refs: Refs) {
         if self.refs.heads != refs.heads {
             self.heads_moved = true;
@@ -143,7 +143,7 @@ impl Assistant {
         }
     }
 
-    /// Cancels transfers: all, or those that the rules and remotes no longer allow.
+    /// Cancels all transfers, or only those that the rules and remotes no longer allow.
     fn cancel(&mut self, all: bool, effects: &mut Vec<Effect>) {
         let cancelled = self.content.cancel(all, &self.network);
         let held_until = None;

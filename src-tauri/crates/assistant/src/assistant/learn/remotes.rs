@@ -1,4 +1,4 @@
-//! What became known of remotes, and how exchanges with them ended.
+//! Events about remotes, and the results of exchanges with them.
 
 use model::{Key, RemoteName, Timestamp};
 
@@ -24,7 +24,7 @@ impl Assistant {
 
     pub(super) fn places_changed(&mut self, now: Timestamp) {
         self.network.look_again(now);
-        // There may be room where there was none.
+        // A place that was full may have space now.
         self.content.forget_offer();
         if self.root != Root::Same {
             self.intake.count_lost(now, None);
@@ -54,7 +54,7 @@ impl Assistant {
         match there {
             Ok(heads) => {
                 remote.there = Some(heads);
-                // A push that was refused keeps its back-off until it goes through: two ends must not race for ever.
+                // A refused push keeps its back-off until it succeeds, so that two repositories do not race forever.
                 if remote.retry_at.is_none_or(|at| at <= now) && !syncing::is_to_push(remote, &self.refs.heads) {
                     remote.succeeded();
                 }

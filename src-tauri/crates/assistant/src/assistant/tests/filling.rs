@@ -1,9 +1,9 @@
-//! Files that wait for contents that are here.
+//! Files that wait to be filled with content that is here.
 
 use super::*;
 
 #[test]
-fn files_are_filled_one_work_at_a_time_until_none_is_left() {
+fn files_are_filled_until_none_is_left() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::Unfilled);
     let id = take!(rig, Fill);

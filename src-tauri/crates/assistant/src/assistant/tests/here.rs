@@ -1,10 +1,10 @@
-//! What is done in this repository: looks, commits, merges, questions, pauses.
+//! Work in this repository: scans, commits, merges, questions, pauses.
 
 use super::*;
 use crate::facts::Failure;
 
 #[test]
-fn heads_that_come_late_are_found_out_by_observing() {
+fn outdated_heads_are_corrected_by_observing() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::RefsMoved(refs(3, false)));
     rig.observe(3, &[]);
@@ -15,7 +15,7 @@ fn heads_that_come_late_are_found_out_by_observing() {
 }
 
 #[test]
-fn heads_that_come_late_do_not_hide_newer_ones() {
+fn outdated_heads_do_not_hide_newer_ones() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     rig.tell(Event::RefsMoved(refs(2, false)));
@@ -47,7 +47,7 @@ fn a_merge_that_failed_is_tried_again() {
 }
 
 #[test]
-fn a_blocked_merge_waits_for_the_commit_and_then_goes_on() {
+fn a_blocked_merge_resumes_after_the_commit() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     let id = take!(rig, Merge);
@@ -81,7 +81,7 @@ fn a_merge_that_was_blocked_is_partial_the_next_time() {
     });
     rig.look(found(2, 0, 10));
     let id = take!(rig, Ingest);
-    // It is still being written: all other files follow without it.
+    // It is still being written, so all other files follow without it.
     rig.tell(Event::Ingested {
         id,
         refs: refs(1, true),
@@ -96,7 +96,7 @@ fn a_merge_that_was_blocked_is_partial_the_next_time() {
         held: None,
     });
     rig.observe(2, &[]);
-    // What comes next is no longer held up by it.
+    // It no longer holds up later commits.
     rig.tell(Event::RefsMoved(refs(2, true)));
     let id = rig.merge(true);
     rig.tell(Event::Merged {
@@ -111,7 +111,7 @@ fn a_merge_that_was_blocked_is_partial_the_next_time() {
 }
 
 #[test]
-fn paths_that_wait_are_tried_again_but_not_at_full_speed() {
+fn waiting_paths_are_retried_but_not_at_full_speed() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     let mut merges = 0;
@@ -134,7 +134,7 @@ fn paths_that_wait_are_tried_again_but_not_at_full_speed() {
         !rig.assistant.is_working(),
         "it waits for the user, not for this program"
     );
-    // It was closed.
+    // The file was closed.
     rig.tell(Event::FilesChanged(vec![path("d")]));
     rig.look(found(0, 0, 10));
     rig.after(2000);
@@ -150,7 +150,7 @@ fn paths_that_wait_are_tried_again_but_not_at_full_speed() {
 }
 
 #[test]
-fn deletions_are_committed_only_after_a_look_at_everything() {
+fn deletions_are_committed_only_after_a_scan_of_everything() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::FilesChanged(vec![path("a")]));
     rig.look(found(0, 1, 100));
@@ -168,7 +168,7 @@ fn deletions_are_committed_only_after_a_look_at_everything() {
 }
 
 #[test]
-fn many_deletions_are_asked_about_and_the_rest_is_committed() {
+fn the_user_is_asked_about_many_deletions_and_the_rest_is_committed() {
     let mut rig = Rig::settled(&[]);
     rig.look_at_everything(found(1, 60, 100));
     let question = Question::ManyRemoved { removed: 60, of: 100 };
@@ -192,7 +192,7 @@ fn many_deletions_are_asked_about_and_the_rest_is_committed() {
 }
 
 #[test]
-fn a_yes_is_for_what_was_asked_and_not_for_later() {
+fn a_yes_applies_only_to_the_deletions_asked_about() {
     let question = Question::ManyRemoved { removed: 60, of: 100 };
     let confirmed = || {
         let mut rig = Rig::settled(&[]);
@@ -244,7 +244,7 @@ fn a_no_writes_the_files_back() {
 }
 
 #[test]
-fn an_answer_that_comes_after_the_question_was_withdrawn_does_nothing() {
+fn an_answer_to_a_withdrawn_question_does_nothing() {
     let mut rig = Rig::settled(&[]);
     let question = Question::ManyRemoved { removed: 60, of: 100 };
     rig.look_at_everything(found(0, 60, 100));
@@ -261,7 +261,7 @@ fn an_answer_that_comes_after_the_question_was_withdrawn_does_nothing() {
 }
 
 #[test]
-fn the_question_goes_when_the_files_are_moved_back() {
+fn the_question_is_withdrawn_when_the_files_are_back() {
     let mut rig = Rig::settled(&[]);
     rig.look_at_everything(found(0, 60, 100));
     rig.open.clear();
@@ -275,7 +275,7 @@ fn the_question_goes_when_the_files_are_moved_back() {
 }
 
 #[test]
-fn a_vanished_root_is_looked_for_until_it_is_back() {
+fn a_vanished_root_is_checked_until_it_is_back() {
     let mut rig = Rig::settled(&[]);
     rig.look_at_everything(Found {
         root: Root::Vanished,
@@ -292,7 +292,7 @@ fn a_vanished_root_is_looked_for_until_it_is_back() {
 }
 
 #[test]
-fn a_root_that_is_found_gone_by_other_work_is_looked_for() {
+fn other_work_that_finds_the_root_gone_starts_a_scan() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     let id = take!(rig, Merge);
@@ -311,13 +311,13 @@ fn a_root_that_is_found_gone_by_other_work_is_looked_for() {
 }
 
 #[test]
-fn looking_observing_and_merging_take_turns() {
+fn scanning_observing_and_merging_take_turns() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::RefsMoved(refs(2, true)));
     rig.tell(Event::FilesChanged(vec![path("a")]));
     let mut order = String::new();
     for number in 3..12 {
-        // Somebody logs something all the time, and saves something all the time.
+        // Other programs write logs and save files all the time.
         rig.tell(Event::RefsMoved(refs(number, true)));
         rig.tell(Event::FilesChanged(vec![path("a")]));
         rig.now = rig.now + Duration::from_secs(1);
@@ -354,7 +354,7 @@ fn looking_observing_and_merging_take_turns() {
 }
 
 #[test]
-fn a_pause_stops_taking_files_in_and_the_rest_is_looked_at_after_it() {
+fn a_pause_stops_an_ingest_and_the_rest_is_scanned_after_it() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::FilesChanged(vec![path("film")]));
     rig.look(found(1, 0, 10));
@@ -408,7 +408,7 @@ fn a_pause_stops_transfers_and_starts_nothing_but_probes() {
 }
 
 #[test]
-fn what_is_held_up_does_not_go_on() {
+fn work_that_is_held_up_does_not_go_on() {
     let due = || {
         let mut rig = Rig::settled(&["b"]);
         assert!(!rig.assistant.goes_on());
@@ -439,7 +439,7 @@ fn what_is_held_up_does_not_go_on() {
 }
 
 #[test]
-fn findings_from_before_a_pause_are_looked_for_again() {
+fn findings_from_before_a_pause_are_discarded_and_scanned_again() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::CountLost(None));
     rig.tell(Event::Paused);
@@ -451,7 +451,7 @@ fn findings_from_before_a_pause_are_looked_for_again() {
 }
 
 #[test]
-fn a_lock_that_is_held_is_tried_again_soon_and_told_only_when_it_stays() {
+fn a_held_lock_is_retried_soon_and_reported_only_if_it_stays() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     let mut tries = 0;
@@ -489,7 +489,7 @@ fn deletions(commit: u8) -> Deletions {
     }
 }
 
-/// Ends the merge under way, which found nothing or this to be asked.
+/// Ends the merge in progress with this result.
 fn merge(rig: &mut Rig, merged: Merged, held: Option<Deletions>) {
     let id = take!(rig, Merge);
     let refs = refs(1, false);
@@ -497,7 +497,7 @@ fn merge(rig: &mut Rig, merged: Merged, held: Option<Deletions>) {
 }
 
 #[test]
-fn deletions_that_arrive_are_asked_about_and_all_else_goes_on() {
+fn the_user_is_asked_about_incoming_deletions_and_all_else_goes_on() {
     let mut rig = Rig::settled(&["a"]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     merge(&mut rig, Merged::Done, Some(deletions(7)));
@@ -539,7 +539,7 @@ fn deletions_that_arrive_are_asked_about_and_all_else_goes_on() {
 }
 
 #[test]
-fn an_answer_holds_for_the_commit_that_was_asked_about_and_until_it_is_done() {
+fn an_answer_applies_to_its_commit_until_it_is_carried_out() {
     let mut rig = Rig::settled(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     merge(&mut rig, Merged::Done, Some(deletions(7)));
@@ -559,7 +559,7 @@ fn an_answer_holds_for_the_commit_that_was_asked_about_and_until_it_is_done() {
     });
     assert!(!has!(rig, Merge), "that question is not open any more");
 
-    // A merge that began before the answer finds the same once more.
+    // A merge that began before the answer finds the same deletions again.
     rig.tell(Event::RefsMoved(refs(1, true)));
     rig.tell(Event::Answered {
         question: new,

@@ -1,4 +1,4 @@
-//! The smallest histories that once went wrong, or would if a rule were forgotten.
+//! Minimal histories that once failed, or would if a rule were forgotten.
 
 #![allow(clippy::wildcard_enum_match_arm)] // A test names the one effect that it expects.
 
@@ -91,19 +91,19 @@ fn candidate(number: u8, remote: &str, direction: Direction) -> Candidate {
     }
 }
 
-/// A cancelling that holds nothing back.
+/// A cancellation that holds nothing back.
 fn stop(id: Id) -> Effect {
     Effect::Cancel { id, held_until: None }
 }
 
-/// An assistant, a clock, and the effects that were not ended yet.
+/// An assistant, a clock, and the open effects.
 struct Rig {
     assistant: Assistant,
     now: Timestamp,
     open: Vec<Effect>,
 }
 
-/// The id of the first open effect that looks so, which is closed by that.
+/// Closes the first open effect of this kind and returns its id.
 macro_rules! take {
     ($rig:expr, $kind:ident) => {{
         let at = $rig
@@ -125,7 +125,8 @@ macro_rules! has {
 }
 
 impl Rig {
-    /// A repository with heads 1, first looked at, observed without a class, and these remotes, each reached and in step.
+    /// A repository with heads 1, scanned, observed without a class, and with these remotes, all connected and up to
+    /// date.
     fn settled(remotes: &[&str]) -> Self {
         let now = Timestamp(1_000_000);
         let mut rig = Self {
@@ -158,12 +159,12 @@ impl Rig {
         self.tell(Event::Woke);
     }
 
-    /// Ends all that is open as if all went well and nothing changed; observing finds these classes.
+    /// Ends all open effects as if they succeeded and nothing changed; observations return these classes.
     fn quiet(&mut self, classes: &[Class]) {
         self.quiet_but(classes, |_| false);
     }
 
-    /// The same, but leaves these effects open.
+    /// Like [`Self::quiet`], but leaves these effects open.
     fn quiet_but(&mut self, classes: &[Class], stays: fn(&Effect) -> bool) {
         let heads = self.assistant.refs().heads;
         let refs = Refs { heads, unmerged: false };
@@ -236,7 +237,7 @@ impl Rig {
         });
     }
 
-    /// The id of the open merge, which is closed by that.
+    /// Closes the open merge and returns its id.
     fn merge(&mut self, expected: bool) -> Id {
         let at = self
             .open
@@ -249,7 +250,7 @@ impl Rig {
         }
     }
 
-    /// Makes the assistant look at everything and find this.
+    /// Makes the assistant scan everything and find this.
     fn look_at_everything(&mut self, found: Found) {
         self.tell(Event::CountLost(None));
         self.after(2000);

@@ -1,9 +1,9 @@
-//! What is done with remotes: fetches, pushes, transfers, and waiting for what is away.
+//! Work with remotes: fetches, pushes, transfers, and waiting for remotes that are away.
 
 use super::*;
 
 #[test]
-fn a_saved_file_goes_straight_to_the_other_end() {
+fn a_saved_file_is_sent_to_the_remote_at_once() {
     let mut rig = Rig::settled(&["b"]);
     rig.tell(Event::FilesChanged(vec![path("a")]));
     let scope = Scope::Paths(vec![path("a")]);
@@ -63,7 +63,7 @@ fn a_push_does_not_wait_long_for_content() {
 }
 
 #[test]
-fn what_is_fetched_during_a_merge_is_merged_after_it() {
+fn commits_fetched_during_a_merge_are_merged_after_it() {
     let mut rig = Rig::settled(&["b"]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     let id = take!(rig, Merge);
@@ -78,7 +78,7 @@ fn what_is_fetched_during_a_merge_is_merged_after_it() {
 }
 
 #[test]
-fn what_arrived_is_not_transferred_again_before_it_is_observed() {
+fn a_key_that_arrived_is_not_transferred_again_before_it_is_observed() {
     let mut rig = Rig::send_one(&["b"]);
     rig.offer(vec![candidate(1, "b", Direction::Send)]);
     let id = take!(rig, Transfer);
@@ -109,7 +109,7 @@ fn what_arrived_is_not_transferred_again_before_it_is_observed() {
 }
 
 #[test]
-fn a_rule_that_forbids_a_way_stops_what_is_on_it() {
+fn a_setting_that_forbids_a_direction_stops_its_transfers() {
     let mut rig = Rig::send_one(&["b"]);
     rig.offer(vec![
         candidate(1, "b", Direction::Send),
@@ -137,7 +137,7 @@ fn a_rule_that_forbids_a_way_stops_what_is_on_it() {
 }
 
 #[test]
-fn nothing_is_sent_while_a_remote_is_unverified_and_what_is_lacking_is_told() {
+fn nothing_is_sent_while_a_remote_is_unverified() {
     let mut rig = Rig::send_one(&["b"]);
     let listed = |verified| {
         let facts = RemoteFacts { verified, ..facts("b") };
@@ -154,7 +154,7 @@ fn nothing_is_sent_while_a_remote_is_unverified_and_what_is_lacking_is_told() {
 }
 
 #[test]
-fn a_remote_without_git_is_sent_contents_and_never_lacks_commits() {
+fn a_remote_without_git_gets_content_and_never_lacks_commits() {
     let mut rig = Rig::settled(&["b"]);
     let special = RemoteFacts {
         git: false,
@@ -175,7 +175,7 @@ fn a_remote_without_git_is_sent_contents_and_never_lacks_commits() {
 }
 
 #[test]
-fn candidates_of_a_forbidden_way_are_thrown_away() {
+fn candidates_of_a_forbidden_direction_are_dropped() {
     let mut rig = Rig::send_one(&["b"]);
     let id = take!(rig, Offer);
     rig.tell(Event::RemotesListed(vec![RemoteFacts {
@@ -207,7 +207,7 @@ fn refs_that_move_during_a_fetch_are_fetched_after_it() {
 }
 
 #[test]
-fn a_remote_that_is_there_and_fails_is_tried_ever_more_seldom() {
+fn a_connected_remote_that_fails_is_tried_less_and_less_often() {
     let mut rig = Rig::settled(&["b"]);
     rig.tell(Event::RemoteRefsMoved(name("b")));
     let mut fetches = 0;
@@ -259,7 +259,7 @@ fn a_refused_push_is_tried_again_after_a_fetch_and_a_merge() {
 }
 
 #[test]
-fn a_push_that_failed_is_told_with_its_reason_until_one_succeeds() {
+fn a_failed_push_is_reported_until_one_succeeds() {
     let mut rig = Rig::settled(&["b"]);
     rig.tell(Event::RefsMoved(refs(2, false)));
     rig.observe(2, &[]);
@@ -279,9 +279,9 @@ fn a_push_that_failed_is_told_with_its_reason_until_one_succeeds() {
     assert_eq!(told(&rig), None);
 }
 
-/// A file in the way there must not keep later changes back.
+/// A file in the way there must not hold back later changes.
 #[test]
-fn news_go_at_once_to_a_place_where_the_last_push_failed() {
+fn new_commits_are_pushed_at_once_after_a_failed_push() {
     let mut rig = Rig::settled(&["b"]);
     let fail = |rig: &mut Rig| {
         for _ in 0..12 {
@@ -305,7 +305,7 @@ fn news_go_at_once_to_a_place_where_the_last_push_failed() {
 }
 
 #[test]
-fn a_push_that_was_refused_where_nothing_may_be_fetched_waits_for_news() {
+fn a_push_refused_by_a_push_only_remote_waits_for_its_refs_to_change() {
     let mut rig = Rig::settled(&["b"]);
     rig.tell(Event::RemotesListed(vec![RemoteFacts {
         pull: false,
@@ -327,7 +327,7 @@ fn a_push_that_was_refused_where_nothing_may_be_fetched_waits_for_news() {
 }
 
 #[test]
-fn a_drive_that_comes_back_is_fetched_from() {
+fn a_drive_that_comes_back_is_fetched() {
     let mut rig = Rig::settled(&["b"]);
     rig.tell(Event::PlacesChanged);
     let (probe, fetch) = (take!(rig, Probe), take!(rig, Fetch));
@@ -351,7 +351,7 @@ fn a_drive_that_comes_back_is_fetched_from() {
 }
 
 #[test]
-fn a_remote_that_is_away_is_looked_for_seldom() {
+fn a_remote_that_is_away_is_probed_rarely() {
     let mut rig = Rig::settled(&["b"]);
     rig.tell(Event::PlacesChanged);
     let mut probes = 0;
@@ -371,7 +371,7 @@ fn a_remote_that_is_away_is_looked_for_seldom() {
 }
 
 #[test]
-fn a_remote_that_hangs_leaves_room_for_the_others() {
+fn a_remote_that_hangs_leaves_slots_for_the_others() {
     let names = ["a", "b", "c", "d", "e", "f"];
     let mut rig = Rig::send_one(&names);
     let small = names.iter().map(|name| candidate(1, name, Direction::Send));
@@ -402,7 +402,7 @@ fn the_same_history_gives_the_same_effects() {
 }
 
 #[test]
-fn what_a_rule_bars_does_not_travel_and_what_a_new_rule_may_bar_stops() {
+fn new_rules_stop_transfers_and_bar_what_they_forbid() {
     let mut rig = Rig::send_one(&["b"]);
     rig.offer(vec![candidate(1, "b", Direction::Send)]);
     let id = take!(rig, Transfer);
@@ -424,7 +424,7 @@ fn what_a_rule_bars_does_not_travel_and_what_a_new_rule_may_bar_stops() {
 }
 
 #[test]
-fn what_the_user_cancels_is_held_back_and_no_older_answer_brings_it() {
+fn a_cancelled_transfer_is_held_back_even_if_an_older_offer_has_it() {
     let mut rig = Rig::send_one(&["b"]);
     rig.offer(vec![candidate(1, "b", Direction::Send)]);
     let id = take!(rig, Transfer);
@@ -435,7 +435,7 @@ fn what_the_user_cancels_is_held_back_and_no_older_answer_brings_it() {
     };
     assert_eq!(rig.open, [held]);
     rig.open.clear();
-    // An offer that was asked for while it was under way does not know that it is held back.
+    // An offer requested during the transfer does not know that the key is held back.
     rig.tell(Event::FirstAsked);
     assert!(has!(rig, Offer), "{:?}", rig.open);
     let outcomes = vec![(key(1), Outcome::Cancelled)];
@@ -452,7 +452,7 @@ fn what_the_user_cancels_is_held_back_and_no_older_answer_brings_it() {
 }
 
 #[test]
-fn what_the_user_puts_first_makes_the_candidates_anew() {
+fn prioritizing_a_file_renews_the_candidates() {
     let mut rig = Rig::send_one(&["b"]);
     let large = |number| Candidate {
         size: 9 << 20,
@@ -478,7 +478,7 @@ fn what_the_user_puts_first_makes_the_candidates_anew() {
         is_first: true,
         ..large(4)
     };
-    // That answer was under way before the transfer ended, and has what arrived.
+    // This answer was requested before the transfer ended, and still has the key that arrived.
     rig.offer(vec![large(1), large(2), first]);
     let keys = rig.open.iter().find_map(|effect| match effect {
         Effect::Transfer { keys, .. } => Some(keys.clone()),
@@ -487,9 +487,9 @@ fn what_the_user_puts_first_makes_the_candidates_anew() {
     assert_eq!(keys, Some(vec![key(4)]));
 }
 
-/// A place may have room now.
+/// A place that was full may have space now.
 #[test]
-fn what_could_not_go_is_offered_again_when_places_may_be_others() {
+fn offers_are_renewed_when_places_may_have_changed() {
     let mut rig = Rig::send_one(&["b"]);
     rig.offer(Vec::new());
     assert!(!has!(rig, Offer), "{:?}", rig.open);
