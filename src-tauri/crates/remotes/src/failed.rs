@@ -1,21 +1,21 @@
 use annex::Error;
 
-/// Why something could not be done with a remote.
+/// Why an operation on a remote failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failed {
-    /// Nothing is at its place: a drive that is not plugged in, a disk not mounted.
+    /// Nothing is at its place: a drive is not plugged in, or a disk is not mounted.
     #[error("nothing is at its place")]
     Away,
-    /// Another program holds a lock that is needed; in words for people.
+    /// Another program holds a lock that is needed; with text for the user.
     #[error("{0}")]
     Busy(String),
-    /// There is no room left; in words for people.
+    /// The disk is full; with text for the user.
     #[error("{0}")]
     Full(String),
-    /// It is not done, or this is not the remote; in words for people.
+    /// The operation is not allowed, or this is another repository; with text for the user.
     #[error("{0}")]
     Refused(String),
-    /// Something went wrong; in words for people.
+    /// Anything else; with text for the user.
     #[error("{0}")]
     Broken(String),
 }

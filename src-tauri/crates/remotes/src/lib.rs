@@ -1,11 +1,11 @@
-//! Other repositories: how to reach, read and write them.
+//! Other repositories: how to connect to, read and write them.
 //!
-//! Start at [`reach`], which gives a [`Remote`]: what it is, and what can be done with it, as a git repository
-//! ([`Git`]) and as a place for contents ([`Contents`]). So far two kinds are reached: a repository on a path of this machine
-//! (`local`), on its own disk or a drive, and a special remote of type `directory` (`special`). All other kinds are refused
-//! by name.
+//! Start at [`reach`], which returns a [`Remote`]: which repository it is, and what it can do as a git repository
+//! ([`Git`]) and as a place for content ([`Contents`]). So far there are two kinds: a repository at a path of this
+//! machine (`local`), on its own disk or a drive, and a special remote of type `directory` (`special`). All other kinds
+//! are refused by name.
 //!
-//! **Invariant:** nothing here decides that something should travel; it is told what to do with one remote.
+//! **Invariant:** nothing here decides to transfer anything; it is told what to do with one remote.
 
 mod failed;
 mod local;

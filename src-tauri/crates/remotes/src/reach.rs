@@ -5,15 +5,15 @@ use annex::settings::{Address, RemoteSettings};
 
 use crate::{Failed, Remote, local, special};
 
-/// Finds a remote and opens it. `mounts` are those of drives: a repository that is not at its path is looked for on them, as
-/// one may be mounted elsewhere today.
+/// Finds a remote and opens it. A repository that is not at its path is searched for on `mounts`, the mount points of
+/// drives, since a drive may be mounted elsewhere today.
 ///
-/// Work that began with the remote as it was reached `before` and work that begins with this one make and fill files there
-/// in turn.
+/// Work on the remote returned here and work on the same remote as reached `before` take turns creating and filling
+/// files there.
 ///
 /// # Errors
 ///
-/// Says why it cannot be reached; nothing was changed.
+/// Tells why it is not connected; nothing was changed.
 pub fn reach(
     local: &Annex,
     settings: &RemoteSettings,

@@ -11,7 +11,7 @@ use model::{Key, Oid, RemoteName, RepoPath, Uuid};
 
 use crate::Failed;
 
-/// Another repository that was reached. Cheap to clone.
+/// Another repository that is connected. Cheap to clone.
 #[derive(Clone)]
 pub struct Remote {
     pub(crate) name: RemoteName,
@@ -19,14 +19,15 @@ pub struct Remote {
     pub(crate) directories: Option<Directories>,
     pub(crate) git: Option<Arc<dyn Git>>,
     pub(crate) contents: Option<Arc<dyn Contents>>,
-    /// Hold this while you make or fill files there. Otherwise a file that is made just as its content arrives stays empty.
+    /// Held while creating or filling files there. Otherwise a file that is created just as its content arrives stays
+    /// empty.
     pub(crate) tree: Arc<Mutex<()>>,
 }
 
-/// Where a repository lies on this machine.
+/// The location of a repository on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directories {
-    /// The top of its work tree, or itself if it has none.
+    /// The top of its work tree, or of the repository itself if it has none.
     pub top: PathBuf,
     /// Its git directory.
     pub git_dir: PathBuf,
@@ -37,63 +38,64 @@ pub trait Git: Send + Sync {
     /// Fetches its branches.
     fn fetch(&self, into: &Annex) -> Result<Fetched, Failed>;
 
-    /// Pushes the git-annex branch and `commits` to where git would push them. If no engine runs there, the push also updates the work tree, unless uncommitted files are in the
-    /// way or `may_remove` (given the number of deletions, and of all files) refuses.
+    /// Pushes the git-annex branch and `commits` to where git would push them. If no engine runs there, the push also
+    /// updates the work tree, unless uncommitted files are in the way or `may_remove` (given the number of deletions,
+    /// and of all files) refuses.
     fn push(&self, from: &Annex, commits: Commits, may_remove: fn(usize, usize) -> bool)
     -> Result<PushOutcome, Failed>;
 
     /// A digest of its refs, which changes whenever they do; none if they cannot be read.
     fn state(&self) -> Option<u64>;
 
-    /// The git directory to watch for changes of its refs, without symlinks; none if nothing can be watched from here.
+    /// The git directory to watch for changes of its refs, without symlinks; none if it cannot be watched from here.
     fn watched(&self) -> Option<&Path>;
 
-    /// True if an engine tends it and knows the repository `uuid` as one that it may push to.
+    /// True if an engine runs there and knows the repository `uuid` as one that it may push to.
     fn pushes_to(&self, uuid: &Uuid) -> bool;
 
-    /// Removes locks that this program left there when it was killed: they would keep other programs waiting.
+    /// Removes locks that this program left there when it was killed, since they would block other programs.
     fn clear_up(&self);
 }
 
-/// A remote that holds contents.
+/// A remote that holds content.
 pub trait Contents: Send + Sync {
-    /// Sends contents there. If no engine runs there, it also fills the files that wait for them.
+    /// Sends keys there. If no engine runs there, it also fills the files that wait for them.
     fn store(&self, from: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)>;
 
-    /// Gets contents from there.
+    /// Receives keys from there.
     fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)>;
 
-    /// True if `bytes` more fit there and leave its reserve free. `config` holds the settings of `git annex config`.
+    /// True if `bytes` more fit there without using its reserve. `config` holds the settings of `git annex config`.
     fn has_room(&self, bytes: u64, config: &BTreeMap<String, String>) -> bool;
 
-    /// Moves the content of a key out of use because its hash is wrong.
+    /// Moves the content of a key aside because its hash is wrong.
     fn set_aside(&self, key: &Key) -> Result<(), Failed>;
 
     /// True if it is still there: a drive may have been pulled out.
     fn is_there(&self) -> bool;
 }
 
-/// What a remote had when it was fetched from.
+/// The state of a remote at a fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Its commit of the branch that is checked out here; if no engine runs there, the commit that its work tree shows. None
-    /// if it has no such commit, or its branches have diverged.
+    /// Its commit of the branch that is checked out here; if no engine runs there, the commit that its work tree shows.
+    /// None if it has no such commit, or if its branches have diverged.
     pub tree: Option<Oid>,
     /// Its commit of the git-annex branch, likewise.
     pub annex: Option<Oid>,
     /// The branch that is checked out here.
     pub branch: String,
-    /// The branch on which its files are, if that is another one.
+    /// The branch that its files are on, if that is a different one.
     pub other_branch: Option<String>,
 }
 
-/// Lists the files that have one of some keys as their content.
+/// Lists the files whose content is one of these keys.
 pub type FilesOf<'a> = dyn Fn(&[Key]) -> Vec<(RepoPath, Key)> + 'a;
 
-/// How contents are to travel.
+/// The parameters of a transfer.
 #[derive(Clone, Copy)]
 pub struct Travel<'a> {
-    /// What, in this order, each with the file it is wanted for.
+    /// The keys, in this order, each with the file it is wanted for.
     pub wanted: &'a [Wanted],
     /// The settings of `git annex config`.
     pub config: &'a BTreeMap<String, String>,
@@ -101,27 +103,27 @@ pub struct Travel<'a> {
     pub progress: &'a (dyn Fn(&Key, Reached) + Sync),
     /// Set to stop as soon as possible.
     pub cancelled: &'a AtomicBool,
-    /// Lists the files of some keys.
+    /// Lists the files of the given keys.
     pub files: &'a FilesOf<'a>,
 }
 
 impl Remote {
-    /// Which repository it is.
+    /// The uuid of the repository.
     pub fn uuid(&self) -> &Uuid {
         &self.uuid
     }
 
-    /// Where it lies on this machine; none if it does not.
+    /// Its location on this machine; none if it is elsewhere.
     pub fn directories(&self) -> Option<&Directories> {
         self.directories.as_ref()
     }
 
-    /// What can be done with its git repository; none if it has none.
+    /// Its git repository; none if it has none.
     pub fn git(&self) -> Option<&dyn Git> {
         self.git.as_deref()
     }
 
-    /// What can be done with the contents that it holds; none if it holds none.
+    /// Its content; none if it holds none.
     pub fn contents(&self) -> Option<&dyn Contents> {
         self.contents.as_deref()
     }

@@ -1,5 +1,5 @@
-//! A repository on a path of this machine. It is opened directly, and acted in as that repository: its locks, its journal,
-//! its branches.
+//! A repository at a path of this machine. It is opened directly and accessed like our own, with its locks, its journal
+//! and its branches.
 
 pub(crate) mod reach;
 
@@ -19,14 +19,14 @@ use crate::{Contents, Failed, Fetched, Git, Travel};
 /// A repository on this machine, open for exchange with ours.
 struct Local {
     there: Annex,
-    /// Its git directory as changes name it; none if that could not be found out.
+    /// Its git directory as file change events name it; none if that could not be determined.
     real_git_dir: Option<PathBuf>,
     settings: RemoteSettings,
     tree: Arc<Mutex<()>>,
 }
 
-/// The commits that a remote had when branches were last fetched from it or pushed to it: of the branch that is checked
-/// out here, and of the git-annex branch. It need not be reached for that.
+/// The commits that a remote had at the last fetch or push: of the branch that is checked out here, and of the
+/// git-annex branch. The remote need not be connected.
 pub fn last_seen(local: &Annex, name: &RemoteName) -> annex::Result<(Option<Oid>, Option<Oid>)> {
     let branch = local.head()?.branch;
     let heads = tracked(local, name, &branch)?;
@@ -36,7 +36,7 @@ pub fn last_seen(local: &Annex, name: &RemoteName) -> annex::Result<(Option<Oid>
 }
 
 impl Local {
-    /// Turns an error into a failure: away, if the repository has gone meanwhile.
+    /// Turns an error into a failure, which is `Away` if the repository has disappeared.
     fn ended<T>(&self, done: annex::Result<T>) -> Result<T, Failed> {
         done.map_err(|error| match self.there.is_there() {
             true => error.into(),
@@ -86,8 +86,8 @@ impl Local {
         Ok(all)
     }
 
-    /// Copies contents. The owner of the receiving disk decides how much of it stays free. Contents are hashed unless the
-    /// receiving repository's `annex.verify` or our settings for this remote say not to, as in git-annex.
+    /// Copies keys. The receiving repository's settings decide how much of its disk stays free. Content is hashed
+    /// unless the receiving repository's `annex.verify` or our settings for this remote disable it, as in git-annex.
     fn carry(&self, from: &Annex, to: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
         let Travel {
             wanted,
@@ -96,7 +96,8 @@ impl Local {
             cancelled,
             ..
         } = *travel;
-        // As in git-annex, either end forbids it. A source whose settings cannot be read is not asked.
+        // As in git-annex, either repository can forbid insecure keys. A source whose settings cannot be read does not
+        // count.
         let is_strict = |annex: &Annex| Settings::read(annex, config).is_ok_and(|settings| settings.securehashesonly);
         match Settings::read(to, config) {
             Ok(settings) => {
@@ -122,7 +123,7 @@ impl Git for Local {
             let branch = into.head()?.branch;
             let fetched = fetch(into, top_of(&self.there), &self.settings.name, &branch)?;
             let heads = fetched.heads;
-            // If no engine runs there, the files follow a push only when its work tree is updated.
+            // If no engine runs there, only a push that updates its work tree brings its files up to date.
             let shown = match is_untended(&self.there)? {
                 true => fetched.shown,
                 false => None,
@@ -178,7 +179,7 @@ impl Contents for Local {
             let arrived = sent.iter().filter(|(_, outcome)| is_here(outcome));
             let arrived: Vec<Key> = arrived.map(|(key, _)| key.clone()).collect();
             let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
-            // The content has arrived. The next engine there fills the files that this one could not.
+            // Errors do not matter: the content has arrived, and the next engine there fills the remaining files.
             let _ = self
                 .there
                 .populate(&(travel.files)(&arrived), annex::settings::is_thin(&self.there));
@@ -203,12 +204,12 @@ impl Contents for Local {
     }
 }
 
-/// The top of a repository: of its work tree, or itself if it has none.
+/// The top of a repository's work tree, or of the repository itself if it has none.
 fn top_of(annex: &Annex) -> &Path {
     annex.work_tree().unwrap_or(annex.git_dir())
 }
 
-/// True if a repository has a work tree that nobody tends.
+/// True if a repository has a work tree in which no engine or assistant runs.
 fn is_untended(annex: &Annex) -> annex::Result<bool> {
     Ok(!annex.is_bare() && annex.tenant()?.is_none())
 }

@@ -1,4 +1,4 @@
-//! Finding a repository by its path and its uuid.
+//! Finds a repository by its path and its uuid.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -13,9 +13,9 @@ use crate::{Directories, Failed, Remote};
 
 /// Finds the repository of a remote at `path` and opens it.
 ///
-/// A repository is known by its uuid, not by where it is: if another one is at the configured path, or nothing, the same
-/// directory is looked for below each of `mounts`. A remote that was never reached is taken as it is found, and its uuid
-/// remembered in the configuration as git-annex does.
+/// A repository is identified by its uuid, not by its path. If another repository or none is at the configured path,
+/// the same directory is searched for below each of `mounts`. The first time a remote is connected, any repository is
+/// accepted, and its uuid is stored in the configuration as git-annex does.
 pub(crate) fn reach(
     local: &Annex,
     settings: &RemoteSettings,
@@ -94,8 +94,8 @@ fn open(path: &Path) -> Result<Annex, Failed> {
     Annex::open(path).map_err(Failed::from)
 }
 
-/// Looks for the repository `uuid` below every mount, at each tail of its configured path. Found at two places, one is a copy
-/// of the other, and nobody can say which is meant.
+/// Searches for the repository `uuid` below every mount, at each tail of its configured path. If it is at two places,
+/// one is a copy of the other, and nobody can tell which is meant.
 fn elsewhere(path: &Path, uuid: &Uuid, mounts: &[PathBuf]) -> Result<Option<Annex>, Failed> {
     let parts: Vec<_> = path
         .components()

@@ -10,7 +10,7 @@ use super::*;
 const HELLO: &str = "SHA256E-s5--2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 const HELLO_MD5: &str = "MD5E-s5--5d41402abc4b2a76b9719d911017c592";
 
-/// Two repositories, of which one has a content.
+/// Two repositories, one of which has the content of a key.
 struct Scene {
     _place: tempfile::TempDir,
     ours: Annex,
@@ -19,7 +19,7 @@ struct Scene {
     is_sent: bool,
 }
 
-/// Where something is set.
+/// The repository in which to set something.
 #[derive(Clone, Copy)]
 enum At {
     Here,
@@ -28,7 +28,7 @@ enum At {
 use At::{Here, There};
 
 impl Scene {
-    /// `content` lies where the content of this key belongs: here if it `is_sent`, else there.
+    /// Stores `content` as the object of this key: here if it `is_sent`, else there.
     fn new(key: &str, content: &str, is_sent: bool) -> Self {
         let place = tempfile::tempdir().unwrap();
         let made = |name: &str| {
@@ -61,7 +61,7 @@ impl Scene {
         set(annex, name, Some(value)).unwrap();
     }
 
-    /// How the transfer ends.
+    /// The outcome of the transfer.
     fn outcome(&self) -> String {
         let settings = remotes(&self.ours).unwrap().pop().unwrap();
         let reached = crate::reach(&self.ours, &settings, &[], None).unwrap();
@@ -84,10 +84,10 @@ impl Scene {
     }
 }
 
-/// What git-annex 10.20261026 does, too: what arrives is hashed unless the receiving repository says not to for all, or the
-/// one that transfers says not to for the other.
+/// As in git-annex 10.20261026, received content is hashed unless the receiving repository disables that for all
+/// content, or the transferring one disables it for the other.
 #[test]
-fn content_is_hashed_again_unless_either_setting_is_off() {
+fn content_is_hashed_unless_either_setting_is_off() {
     const OWN: &str = "annex.verify";
     const REMOTE: &str = "remote.there.annex-verify";
     type Set = (At, &'static str, &'static str);
@@ -113,7 +113,7 @@ fn content_is_hashed_again_unless_either_setting_is_off() {
 }
 
 #[test]
-fn a_key_that_is_not_secure_does_not_travel_where_either_end_forbids_it() {
+fn an_insecure_key_is_not_transferred_if_either_repository_forbids_it() {
     for is_sent in [false, true] {
         for at in [Here, There] {
             let scene = Scene::new(HELLO_MD5, "hello", is_sent);

@@ -1,7 +1,7 @@
-//! A special remote of type `directory`: each content is a file in a directory, as git-annex lays them out.
+//! A special remote of type `directory`: each key is a file in a directory, in git-annex's layout.
 //!
-//! `<top>/<hash directories, lower>/<keyfile>/<keyfile>`; the file has mode 0444, its directory 0555. What is being
-//! written lies below `<top>/tmp` and is renamed as a whole.
+//! The path is `<top>/<hash directories, lower>/<keyfile>/<keyfile>`; the file has mode 0444, its directory 0555.
+//! Incomplete files lie below `<top>/tmp`; a complete one is renamed together with its directory.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,7 +18,8 @@ use model::{Key, Uuid};
 
 use crate::{Contents, Failed, Travel};
 
-/// Up to so many contents are made durable one by one, more together with all else on their file system.
+/// Up to this many keys are synced to disk one by one; more are synced together with everything else on their file
+/// system.
 const FEW: usize = 4;
 
 /// The directory of a special remote.
@@ -26,14 +27,15 @@ pub(super) struct DirectoryRemote {
     top: PathBuf,
     uuid: Uuid,
     is_readonly: bool,
-    /// Contents that travel are hashed.
+    /// True if transferred content is hashed.
     verify: bool,
-    /// Its device and inode when it was reached: what is written must not go to the disk below a drive that was pulled out.
+    /// Its device and inode when it was opened. Content must not be written to the disk below a drive that was pulled
+    /// out.
     identity: (u64, u64),
 }
 
 impl DirectoryRemote {
-    /// Finds it. Nothing is moved in one that is read-only.
+    /// Opens the directory. If the remote is read-only, nothing in it is moved.
     pub(super) fn open(top: &Path, uuid: Uuid, settings: &RemoteSettings) -> Result<Self, Failed> {
         match identity(top) {
             Ok(identity) => Ok(Self {
@@ -48,7 +50,7 @@ impl DirectoryRemote {
         }
     }
 
-    /// The top, if it is still the one that was reached. Where it is not, nothing is known of what it holds.
+    /// The top, if it is still the same directory. Otherwise nothing is known about its content.
     fn top(&self) -> annex::Result<Directory> {
         let gone = || Error::io("find", &self.top)(std::io::ErrorKind::NotConnected.into());
         let top = Directory::top(&self.top).map_err(|error| match error.is_not_found() {
@@ -61,8 +63,8 @@ impl DirectoryRemote {
         }
     }
 
-    /// The object of a key, and the directory that its own directory is in. As git-annex does, mixed hash directories are
-    /// looked into too, which it wrote once.
+    /// The object of a key, and the directory that contains the key's own directory. As in git-annex, mixed hash
+    /// directories are searched too, since its old versions wrote them.
     fn object_of(&self, top: &Directory, key: &Key) -> annex::Result<Option<(File, Directory)>> {
         let name = file_name(key);
         for hashed in [hash_directory::lower(key), hash_directory::mixed(key)] {
@@ -75,7 +77,7 @@ impl DirectoryRemote {
         Ok(None)
     }
 
-    /// What our settings ask of a transfer, whichever way.
+    /// The terms that our settings require of a transfer in either direction.
     fn terms(&self, settings: &Settings) -> Terms {
         Terms {
             reserve: settings.diskreserve,
@@ -89,7 +91,7 @@ impl DirectoryRemote {
         Some(space.f_bavail.saturating_mul(space.f_frsize))
     }
 
-    /// True if the git-annex branch says that a content was ever stored here in chunks, or cannot be read.
+    /// True if, by the git-annex branch, the key was ever stored here in chunks, or if the branch cannot be read.
     fn may_be_chunked(&self, annex: &Annex, key: &Key) -> bool {
         let path = [&annex::logs::location_log(key)[..], b".cnk"].concat();
         let uuid = self.uuid.as_str().as_bytes();
@@ -97,13 +99,13 @@ impl DirectoryRemote {
         annex.branch().read(&path).map_or(true, |log| log.is_some_and(names_it))
     }
 
-    /// Where what is being written by this repository lies. Other programs that store the same content write elsewhere.
+    /// The directory of this repository's incomplete files. Other programs that store the same key write elsewhere.
     fn writing(&self, by: &Uuid) -> PathBuf {
         Path::new("tmp").join(format!("anabranch-{by}"))
     }
 }
 
-/// A special remote as one repository writes to it.
+/// A special remote, together with the repository that writes to it.
 struct Writing<'a> {
     remote: &'a DirectoryRemote,
     by: &'a Uuid,
@@ -115,7 +117,7 @@ impl Writing<'_> {
         self.remote.top()?.find(directory)
     }
 
-    /// Write-protects what was written of a key; `durably` if it is not made durable with others.
+    /// Write-protects the file written for a key; `durably` also syncs it, if it is not synced together with others.
     fn complete(&self, key: &Key, durably: bool) -> annex::Result<()> {
         let name = file_name(key);
         let path = self.path(key);
@@ -123,7 +125,7 @@ impl Writing<'_> {
         let begun = begun.ok_or_else(|| Error::io("find", &path)(std::io::ErrorKind::NotFound.into()))?;
         let file = begun.open(&name, true)?;
         let file = file.ok_or_else(|| Error::io("find", &path)(std::io::ErrorKind::NotFound.into()))?;
-        // File systems without permissions refuse it, or do nothing.
+        // Errors are ignored, since some file systems have no permissions.
         let _ = file.set_permissions(std::fs::Permissions::from_mode(0o444));
         if !durably {
             return Ok(());
@@ -132,7 +134,7 @@ impl Writing<'_> {
         begun.sync()
     }
 
-    /// Gives what is complete its place; `durably` as above.
+    /// Moves a complete file to its place; `durably` as in [`Self::complete`].
     fn place(&self, key: &Key, durably: bool) -> annex::Result<()> {
         let name = file_name(key);
         let top = self.remote.top()?;
@@ -144,7 +146,7 @@ impl Writing<'_> {
             if hashed.kind(&name).is_none() {
                 return Err(error);
             }
-            // Another program has stored it meanwhile, or what is there is not the content.
+            // Another program has stored the key meanwhile, or the existing file is damaged.
             if self.is_whole(key)? {
                 self.discard(key);
                 return Ok(());
@@ -153,7 +155,7 @@ impl Writing<'_> {
             hashed.rename_here(&writing, &name, &name)?;
         }
         if let Some(placed) = hashed.find(&name)? {
-            // As git-annex does, so that nobody removes it by mistake.
+            // As git-annex does, so that nobody deletes it by mistake.
             let _ = placed.set_mode(0o555);
         }
         if !durably {
@@ -203,7 +205,7 @@ impl Place for Writing<'_> {
 
     fn keep(&self, keys: &[Key]) -> Vec<annex::Result<()>> {
         let durably = keys.len() <= FEW;
-        // What is written is on disk before it gets its name, and its name before any log says so.
+        // Content is on disk before it gets its name, and its name before any log records it.
         let together = || match durably {
             true => Ok(()),
             false => self.remote.top()?.sync_file_system(),
@@ -225,7 +227,7 @@ impl Place for Writing<'_> {
 
     fn discard(&self, key: &Key) {
         let name = file_name(key);
-        // What stays only takes space until the same content is sent again.
+        // Leftovers only take space until the same key is sent again.
         if let Ok(Some(begun)) = self.find_begun(key) {
             let _ = begun.remove(&name);
         }
@@ -255,7 +257,7 @@ impl Contents for DirectoryRemote {
             travel.progress,
             travel.cancelled,
         );
-        // Who put it there may have been stopped before it was on disk.
+        // The program that stored it may have been stopped before it was synced to disk.
         let was_there = |(_, outcome): &(Key, Outcome)| matches!(outcome, Outcome::AlreadyPresent);
         if !sent.iter().any(was_there) {
             return sent;
@@ -300,7 +302,7 @@ impl Contents for DirectoryRemote {
     }
 
     fn has_room(&self, bytes: u64, _config: &BTreeMap<String, String>) -> bool {
-        // The next try keeps the reserve.
+        // The next attempt checks the reserve.
         self.free().is_some_and(|free| free >= bytes)
     }
 
@@ -312,7 +314,7 @@ impl Contents for DirectoryRemote {
         let Some((file, hashed)) = self.object_of(&top, key)? else {
             return Ok(());
         };
-        // A cable or a network may have been at fault.
+        // Read it again: a cable or the network may have been at fault.
         if is_content(&file, key)? {
             return Err(Failed::Broken("read a second time, it was right".to_owned()));
         }
@@ -324,10 +326,10 @@ impl Contents for DirectoryRemote {
     }
 }
 
-/// Reads a file past what the system has kept of it, and says if it is the content of a key.
+/// Reads a file from disk, not from the page cache, and tells whether it is the content of a key.
 fn is_content(file: &File, key: &Key) -> annex::Result<bool> {
     let failed = || Error::io("read", Path::new("a content of a special remote"));
-    // Where that is not possible, it is read as it was.
+    // If that is not possible, the cached file is read.
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
     let mut verifier = annex::Verifier::for_key(key);
     let mut part = vec![0; 1 << 20];
@@ -341,29 +343,29 @@ fn is_content(file: &File, key: &Key) -> annex::Result<bool> {
     Ok(verifier.finish() != annex::Verdict::Wrong)
 }
 
-/// Nothing travels, for this reason.
+/// Reports the same error for every key.
 fn all_failed(travel: &Travel<'_>, error: &Error) -> Vec<(Key, Outcome)> {
     let failed = |key: &Key| (key.clone(), Outcome::Failed(again(error)));
     travel.wanted.iter().map(|wanted| failed(&wanted.key)).collect()
 }
 
-/// The same error once more, for another key.
+/// Copies an error, for another key.
 fn again(error: &Error) -> Error {
     Error::Refused(error.to_string())
 }
 
-/// Moves what has the place of a key's content, and is not that content, to `tmp/bad`, where nobody looks for it.
+/// Moves a damaged object to `tmp/bad`, where nothing searches for it.
 fn put_aside(top: &Directory, hashed: &Directory, key: &Key) -> annex::Result<()> {
     let name = file_name(key);
     let bad = top.make_with("tmp/bad", &|made| made)?;
-    // The directory may be write-protected, which keeps it from being moved.
+    // A write-protected directory cannot be moved.
     if let Some(there) = hashed.find(&name)? {
         let _ = there.set_mode(0o755);
     }
     for number in 0_u64.. {
         let mut numbered = OsString::from(format!("{number}-"));
         numbered.push(&name);
-        // A name may be as long as the file system lets it be.
+        // The key's name may already be as long as the file system allows.
         let numbered = match numbered.len() > 255 {
             true => OsString::from(number.to_string()),
             false => numbered,

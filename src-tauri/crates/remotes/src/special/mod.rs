@@ -1,4 +1,5 @@
-//! Special remotes: places for contents that have no git repository. So far one type, `directory`, plain.
+//! Special remotes: places for content without a git repository. So far only unencrypted, unchunked ones of type
+//! `directory`.
 
 mod directory;
 
@@ -12,8 +13,8 @@ use model::RemoteName;
 use crate::{Directories, Failed, Remote};
 use directory::DirectoryRemote;
 
-/// Says why a special remote cannot be used, in words that can follow "is not used: "; none if it can be. `kind` is its type;
-/// `described` holds its settings from the git-annex branch (`remote.log`).
+/// Tells why a special remote cannot be used, as text that can follow "is not used: "; none if it can be used. `kind`
+/// is its type; `described` holds its settings from the git-annex branch (`remote.log`).
 #[must_use]
 pub fn unusable(kind: Option<&str>, described: Option<&BTreeMap<String, String>>) -> Option<String> {
     match kind {
@@ -38,7 +39,7 @@ pub fn unusable(kind: Option<&str>, described: Option<&BTreeMap<String, String>>
     None
 }
 
-/// Finds the directory of a special remote of type `directory`.
+/// Opens the directory of a special remote of type `directory`.
 pub(crate) fn reach(settings: &RemoteSettings, place: Option<&str>) -> Result<Remote, Failed> {
     let Some(uuid) = settings.uuid.clone() else {
         return Err(Failed::Refused(
@@ -73,7 +74,7 @@ mod tests {
     use super::unusable;
 
     #[test]
-    fn only_plain_directories_are_used() {
+    fn only_unencrypted_unchunked_directories_are_used() {
         let why = |kind, settings: &str| {
             let pairs = settings.split_whitespace().filter_map(|pair| pair.split_once('='));
             let described: BTreeMap<String, String> = pairs.map(|(a, b)| (a.to_owned(), b.to_owned())).collect();

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 
-/// A repository, and a directory beside it that is a special remote.
+/// A repository, and a directory beside it as its special remote.
 struct Scene {
     place: tempfile::TempDir,
     annex: Annex,
@@ -28,7 +28,7 @@ fn scene() -> Scene {
 
 const UUID: &str = "5d4f1f1a-1f5e-4d5e-8d4e-1d3f8f7a9b10";
 
-/// The remote as it is configured now.
+/// Opens the remote with its current configuration.
 fn open(annex: &Annex, top: &Path) -> Result<DirectoryRemote, Failed> {
     let settings = remotes(annex).unwrap().pop().unwrap();
     DirectoryRemote::open(top, Uuid::parse(UUID).unwrap(), &settings)
@@ -40,7 +40,7 @@ fn key(content: &[u8]) -> Key {
 }
 
 impl Scene {
-    /// Puts content into the repository.
+    /// Stores content in the repository.
     fn add(&self, content: &[u8]) -> Key {
         let path = self.place.path().join("content");
         fs::write(&path, content).unwrap();
@@ -102,7 +102,7 @@ fn told(outcomes: Vec<(Key, Outcome)>) -> Vec<String> {
 }
 
 #[test]
-fn content_is_laid_out_as_git_annex_does_and_comes_back() {
+fn content_is_stored_in_the_layout_of_git_annex_and_received_back() {
     let scene = scene();
     let small = scene.add(b"hello");
     let large = scene.add(&vec![7; 9 << 20]);
@@ -134,7 +134,7 @@ fn content_is_laid_out_as_git_annex_does_and_comes_back() {
 }
 
 #[test]
-fn many_contents_are_made_durable_together() {
+fn many_keys_are_synced_to_disk_together() {
     let scene = scene();
     let keys: Vec<Key> = (0..300)
         .map(|number| scene.add(format!("content {number}").as_bytes()))
@@ -149,7 +149,7 @@ fn many_contents_are_made_durable_together() {
 }
 
 #[test]
-fn what_is_not_the_content_of_its_key_is_neither_sent_nor_got_nor_taken_for_it() {
+fn damaged_content_is_neither_sent_nor_received_nor_kept_in_place() {
     let scene = scene();
     let one = scene.add(b"one");
     let object = scene.annex.store().object_path(&one);
@@ -166,7 +166,7 @@ fn what_is_not_the_content_of_its_key_is_neither_sent_nor_got_nor_taken_for_it()
         fs::write(&there, content).unwrap();
     };
     damage(b"cut");
-    // Of another size, so that it is sent again; what was there is kept.
+    // Its size differs, so it is sent again; the damaged file is kept.
     assert_eq!(scene.send(&[&other]), ["Stored"]);
     assert_eq!(fs::read(&there).unwrap(), b"other");
     let bad = scene.place.path().join("there/tmp/bad").join(format!("0-{other}"));
@@ -183,7 +183,7 @@ fn what_is_not_the_content_of_its_key_is_neither_sent_nor_got_nor_taken_for_it()
 }
 
 #[test]
-fn a_directory_in_the_place_of_the_one_that_was_reached_is_not_written_to() {
+fn another_directory_at_the_same_path_is_not_written_to() {
     let scene = scene();
     let one = scene.add(b"one");
     let there = scene.place.path().join("there");
@@ -197,7 +197,7 @@ fn a_directory_in_the_place_of_the_one_that_was_reached_is_not_written_to() {
 }
 
 #[test]
-fn a_link_below_it_is_not_followed() {
+fn links_below_the_directory_are_not_followed() {
     let scene = scene();
     let one = scene.add(b"one");
     let outside = scene.place.path().join("outside");
@@ -240,7 +240,7 @@ fn the_reserve_is_kept_free() {
 }
 
 #[test]
-fn content_stays_where_it_is_if_it_is_right_or_the_remote_is_read_only() {
+fn content_is_not_set_aside_if_it_is_right_or_the_remote_is_read_only() {
     let scene = scene();
     let one = scene.add(b"one");
     scene.send(&[&one]);
@@ -253,7 +253,7 @@ fn content_stays_where_it_is_if_it_is_right_or_the_remote_is_read_only() {
 }
 
 #[test]
-fn a_key_that_is_not_secure_is_not_sent_where_that_is_forbidden() {
+fn an_insecure_key_is_not_sent_if_that_is_forbidden() {
     let scene = scene();
     set(&scene.annex, "annex.securehashesonly", Some("true")).unwrap();
     let hash = "5d41402abc4b2a76b9719d911017c592";
@@ -271,7 +271,7 @@ fn a_key_that_is_not_secure_is_not_sent_where_that_is_forbidden() {
 }
 
 #[test]
-fn content_is_not_hashed_where_annex_verify_is_off() {
+fn content_is_not_hashed_if_annex_verify_is_off() {
     let mut scene = scene();
     let (one, two) = (key(b"one"), scene.add(b"two"));
     fs::create_dir_all(scene.object(&one).parent().unwrap()).unwrap();
