@@ -12,71 +12,71 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
-    /// Make a folder a repository, or adopt one that git or git-annex made.
+    /// Turn a folder into a repository, or adopt one that git or git-annex created.
     Init {
-        /// The folder; the current directory if left out.
+        /// The folder; the current directory by default.
         path: Option<PathBuf>,
-        /// What to call it in all clones.
+        /// Its description, which all clones share.
         #[arg(long, short)]
         description: Option<String>,
     },
-    /// Make a clone of a repository on this machine, and let the two know each other.
+    /// Clone a repository on this machine, and add each of the two as a remote of the other.
     Clone {
         /// The repository to clone.
         source: PathBuf,
-        /// Where to make the clone; a directory of the same name here if left out.
+        /// Where to create the clone; by default a directory of the same name in the current one.
         path: Option<PathBuf>,
-        /// Make it without a work tree: for a drive that only carries.
+        /// Create the clone without a work tree, for a drive that only carries files.
         #[arg(long)]
         bare: bool,
-        /// What to call it in all clones.
+        /// Its description, which all clones share.
         #[arg(long, short)]
         description: Option<String>,
     },
     /// Keep folders in sync until stopped (ctrl-C).
     Run {
-        /// The folders; the current directory if left out.
+        /// The folders; the current directory by default.
         folders: Vec<PathBuf>,
     },
-    /// Do everything that can be done now, then say what is still waiting (exit code 2 if something is).
+    /// Do everything that can be done now, then print what is still waiting (exit code 2 if anything is).
     Sync {
-        /// The folder, or a directory in it; the current directory if left out.
+        /// The folder, or a directory in it; the current directory by default.
         folder: Option<PathBuf>,
     },
-    /// Say how things are (exit code 2 if something is waiting).
+    /// Print the state of a folder (exit code 2 if anything is waiting).
     Status {
-        /// The folder, or a directory in it; the current directory if left out.
+        /// The folder, or a directory in it; the current directory by default.
         folder: Option<PathBuf>,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Say of a file where it is, where it should be, and what it is waiting for.
+    /// Print where a file is, where it should be, and what it is waiting for.
     Why {
         /// The file.
         path: PathBuf,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Let a folder rest until 'resume' or 'sync', whether an engine runs or not.
+    /// Pause a folder until 'resume' or 'sync', whether or not an engine is running.
     Pause {
-        /// The folder, or a directory in it; the current directory if left out.
+        /// The folder, or a directory in it; the current directory by default.
         folder: Option<PathBuf>,
     },
-    /// Let a folder go on that is paused.
+    /// Resume a paused folder.
     Resume {
-        /// The folder, or a directory in it; the current directory if left out.
+        /// The folder, or a directory in it; the current directory by default.
         folder: Option<PathBuf>,
     },
-    /// Answer the question that 'sync' or 'status' shows.
+    /// Answer the question that 'sync' or 'status' prints.
     Answer {
         /// The answer.
         answer: YesNo,
-        /// The folder, or a directory in it; the current directory if left out.
+        /// The folder, or a directory in it; the current directory by default.
         folder: Option<PathBuf>,
     },
-    /// Git's filter for annexed files, run by git itself.
+    /// Git's filter for annexed files; git runs it itself.
     FilterProcess,
     /// Write the manual pages and shell completions.
     #[command(hide = true)]
@@ -88,9 +88,9 @@ pub(crate) enum Task {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum YesNo {
-    /// As the question says.
+    /// Do what the question says for yes.
     Yes,
-    /// As the question says.
+    /// Do what the question says for no.
     No,
 }
 
@@ -99,7 +99,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_arguments_do_not_contradict_each_other() {
+    fn the_arguments_are_consistent() {
         super::Arguments::command().debug_assert();
     }
 }

@@ -6,7 +6,7 @@ use clap_complete::Shell;
 
 use crate::arguments::Arguments;
 
-/// Writes manual pages and shell completions, made from the same description as the command line itself.
+/// Writes manual pages and shell completions, generated from the definition of the command line.
 pub(crate) fn generate(directory: &Path) -> Result<()> {
     std::fs::create_dir_all(directory).with_context(|| format!("could not create {}", directory.display()))?;
     clap_mangen::generate_to(Arguments::command(), directory)?;

@@ -1,4 +1,4 @@
-//! `anabranch`: the engine without a desktop, and the questions one can ask it.
+//! `anabranch`: the engine without a desktop, and commands to query and control it.
 
 mod arguments;
 mod generate;
@@ -15,21 +15,21 @@ use contract::Folder;
 
 use arguments::{Arguments, Task, YesNo};
 
-/// Exit code of `sync` and `status` when something is still waiting.
+/// The exit code of `sync` and `status` if something is still waiting.
 const WAITING: u8 = 2;
 
 fn main() -> ExitCode {
     match run(Arguments::parse().task) {
         Ok(code) => code,
         Err(error) => {
-            // Nobody may be listening any more.
+            // Errors are ignored, since nobody may be reading.
             let _ = writeln!(std::io::stderr(), "anabranch: {}", words::plain(&told(&error)));
             ExitCode::FAILURE
         }
     }
 }
 
-/// An error and what led to it, which many tell themselves.
+/// An error and its causes, without the causes that its text already contains.
 fn told(error: &anyhow::Error) -> String {
     error
         .chain()
@@ -130,12 +130,12 @@ fn name_of(source: &Path) -> Result<PathBuf> {
     ))
 }
 
-/// Prints one line, in which there may be names.
+/// Prints one line that may contain names.
 fn line(text: &str) -> Result<ExitCode> {
     print(&words::plain(text))
 }
 
-/// Prints text of which every line is fit for a terminal.
+/// Prints text whose lines are safe for a terminal.
 fn print(text: &str) -> Result<ExitCode> {
     writeln!(std::io::stdout(), "{text}")?;
     Ok(ExitCode::SUCCESS)
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_led_to_an_error_is_told_once() {
+    fn the_cause_of_an_error_is_printed_once() {
         let source = || std::io::Error::other("no room");
         let path = PathBuf::from("/x");
         let doing = "read";

@@ -13,10 +13,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::words::{self, plain};
 
-/// The picture changes at most so often.
+/// The shortest time between two updates of the view.
 const PACE: Duration = Duration::from_millis(250);
 
-/// Runs the engine on `folders` until it is told to stop by a signal.
+/// Runs the engine on `folders` until a signal stops it.
 pub(crate) fn run(folders: &[PathBuf]) -> Result<()> {
     let runtime = engine::runtime()?;
     let outcome = runtime.block_on(keep(folders));
@@ -52,7 +52,7 @@ async fn paced(engine: &mut Engine) {
     tokio::time::sleep(PACE).await;
 }
 
-/// What is on the screen.
+/// The state of the view.
 struct View {
     is_terminal: bool,
     said: Vec<String>,
@@ -81,7 +81,7 @@ impl View {
         Ok(())
     }
 
-    /// Without a terminal, each folder's headline is a line whenever it changes.
+    /// Prints a line for each folder whose headline changed, for output without a terminal.
     fn say(&mut self, status: &Status) -> Result<()> {
         let headline = |folder: &Folder| match &folder.question {
             Some(question) => format!("{}: {}", folder.path, question.text),

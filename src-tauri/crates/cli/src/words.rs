@@ -1,10 +1,10 @@
-//! A status in words, for the terminal.
+//! The text of a status, for the terminal.
 
 use std::fmt::Write;
 
 use contract::{Contact, Direction, Folder, Place, Progress, Why};
 
-/// All there is to say of a folder.
+/// The complete state of a folder.
 pub(crate) fn summary(folder: &Folder) -> String {
     let mut text = plain(&format!("{}: {}", folder.path, folder.headline)) + "\n";
     // Writing to a string cannot fail.
@@ -51,7 +51,7 @@ pub(crate) fn summary(folder: &Folder) -> String {
     text.trim_end().to_owned()
 }
 
-/// Where a file is, and what each place that lacks it waits for.
+/// Where a file is, and what each place that lacks it is waiting for.
 pub(crate) fn why(why: &Why) -> String {
     let missing = why.missing.iter();
     let reasons = missing.map(|missing| format!("\n  {}", plain(&format!("{}: {}", missing.place, missing.reason))));
@@ -59,17 +59,17 @@ pub(crate) fn why(why: &Why) -> String {
     format!("{first}{}", reasons.collect::<String>())
 }
 
-/// A text of one line, as it may go to a terminal: names may hold control characters, and characters that turn the
-/// direction of what follows.
+/// Makes one line of text safe for a terminal: names may contain control characters, and characters that change the
+/// direction of the text after them.
 pub(crate) fn plain(text: &str) -> String {
     let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.replace(|c: char| c.is_control() || turns(c), "\u{fffd}")
 }
 
-/// The same JSON with every control character escaped, also those that JSON allows as they are.
+/// Escapes all control characters in JSON except line breaks, including those that JSON allows unescaped.
 pub(crate) fn json(text: &str) -> String {
     let escaped = |c: char| match c.is_control() && c != '\n' {
-        // None of them is beyond the first 65,536.
+        // All control characters are among the first 65,536.
         true => format!("\\u{:04x}", u32::from(c)),
         false => c.to_string(),
     };
@@ -106,7 +106,7 @@ pub(crate) fn progress(transfer: &Progress) -> String {
     format!("{arrow} {}  {}  {percent} % of {of}", transfer.place, transfer.what)
 }
 
-/// A size in the largest unit of 1000 that leaves a number of at least 1.
+/// A size in the largest unit of 1000 in which it is at least 1.
 pub(crate) fn size(bytes: u64) -> String {
     let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
     match units.into_iter().find(|(_, unit)| bytes >= *unit) {
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn conflicts_are_told_with_what_to_do() {
+    fn conflicts_are_reported_with_a_remedy() {
         let mut folder = contract::Folder::at("/f".to_owned());
         assert!(!summary(&folder).contains("variant"));
         folder.conflicts = 1;
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn one_file_is_one() {
+    fn one_file_is_singular() {
         let wants = |wants| {
             standing(&Place {
                 name: "stick".to_owned(),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_told_with_what_each_place_waits_for() {
+    fn why_tells_what_each_place_waits_for() {
         let missing = |place: &str, reason: &str| contract::Missing {
             place: place.to_owned(),
             reason: reason.to_owned(),
