@@ -1,28 +1,27 @@
-//! What transfers and merges met with, for people: kept until it does not matter any more, and only as long as the
-//! program runs.
+//! Failures of transfers and merges, for the user. They are kept in memory only, and only while they matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use assistant::{Direction, Outcome};
 use model::{Key, RemoteName, RepoPath, Uuid};
 
-/// Why contents do not travel, which were found damaged, and how many files are kept in several versions.
+/// Why keys could not be transferred, which were found damaged, and how many files are kept in several versions.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
-    /// The last content that failed each way.
+    /// The last key that failed, by remote and direction.
     reasons: BTreeMap<(RemoteName, Direction), Failed>,
     damaged: BTreeMap<(Key, Uuid), Damage>,
     conflicts: u64,
 }
 
-/// A content that did not travel.
+/// A key that could not be transferred.
 #[derive(Debug)]
 struct Failed {
     key: Key,
-    /// Where it was to go.
+    /// The destination.
     to: Uuid,
     why: String,
-    /// Where it was to go there was no room for it.
+    /// True if the destination was full.
     lacked_room: bool,
 }
 
@@ -35,8 +34,8 @@ pub(crate) struct Damage {
 }
 
 impl Failures {
-    /// A transfer ended: the last reason for which something could not be transferred stands until that content was, or is
-    /// not wanted there any more.
+    /// Records the result of a transfer. The last failure is kept until that key is transferred, or is not wanted at
+    /// the destination any more.
     pub(crate) fn transferred(
         &mut self,
         remote: &RemoteName,
@@ -73,20 +72,20 @@ impl Failures {
         }
     }
 
-    /// Why the last content that failed this way did, if it did not go since.
+    /// Why the last failed key failed in this direction, unless it was transferred since.
     pub(crate) fn reason(&self, remote: &RemoteName, direction: Direction) -> Option<&str> {
         self.reasons
             .get(&(remote.clone(), direction))
             .map(|failed| failed.why.as_str())
     }
 
-    /// True if the last content that failed this way found no room, and did not go since.
+    /// True if the last failed key found its destination full, and was not transferred since.
     pub(crate) fn lacks_room(&self, remote: &RemoteName, direction: Direction) -> bool {
         let failed = self.reasons.get(&(remote.clone(), direction));
         failed.is_some_and(|failed| failed.lacked_room)
     }
 
-    /// The contents that found no room, and the ways that they were to go.
+    /// The keys that found their destination full, with remote and direction.
     pub(crate) fn without_room(&self) -> Vec<(RemoteName, Direction, Key)> {
         let without = self.reasons.iter().filter(|(_, failed)| failed.lacked_room);
         without
@@ -94,19 +93,19 @@ impl Failures {
             .collect()
     }
 
-    /// There is room again for a content that found none.
+    /// Forgets the failure of a key whose destination has space again.
     pub(crate) fn has_room(&mut self, remote: &RemoteName, direction: Direction, key: &Key) {
         self.reasons
             .retain(|(name, way), failed| name != remote || *way != direction || failed.key != *key);
     }
 
-    /// True if a wish for this content matters here.
+    /// True if a failure of this key is recorded.
     pub(crate) fn concerns(&self, key: &Key) -> bool {
         self.reasons.values().any(|failed| failed.key == *key)
     }
 
-    /// Takes who wants a content, who has it, and which ways rules close to it: what is not to go that way any more has not
-    /// failed to.
+    /// Updates which repositories want and have a key, and which transfers rules bar. A key that must not be
+    /// transferred any more has not failed.
     pub(crate) fn wished(
         &mut self,
         key: &Key,
@@ -120,34 +119,34 @@ impl Failures {
         });
     }
 
-    /// Why any content that was to come here did not.
+    /// Why keys could not be received here, by remote.
     pub(crate) fn reasons_to_get(&self) -> impl Iterator<Item = (&RemoteName, &str)> {
         let gets = self.reasons.iter().filter(|((_, way), _)| *way == Direction::Get);
         gets.map(|((remote, _), failed)| (remote, failed.why.as_str()))
     }
 
-    /// The content of a file was found damaged in a repository, and was set aside there.
+    /// Records that the content of a file was damaged in a repository and set aside there.
     pub(crate) fn found_damaged(&mut self, key: &Key, place: &Uuid, damage: Damage) {
         self.damaged.insert((key.clone(), place.clone()), damage);
     }
 
-    /// Contents that were found damaged, each with the repository.
+    /// The damaged files, each with the repository.
     pub(crate) fn damaged(&self) -> impl Iterator<Item = (&Uuid, &Damage)> {
         self.damaged.iter().map(|((_, place), damage)| (place, damage))
     }
 
-    /// So many files are kept in several versions now.
+    /// Sets how many files are kept in several versions.
     pub(crate) fn kept_several(&mut self, files: u64) {
         self.conflicts = files;
     }
 
-    /// Files that are kept in several versions.
+    /// How many files are kept in several versions.
     pub(crate) fn conflicts(&self) -> u64 {
         self.conflicts
     }
 
-    /// Takes what was observed of a key: damage is made good when the content is there again, and does not matter any
-    /// more when no file has it.
+    /// Updates the repositories that have a key. Its damage is repaired when they get the content again, and does not
+    /// matter when no file uses the key.
     pub(crate) fn observed(&mut self, key: &Key, paths: &[RepoPath], had: &BTreeSet<Uuid>, have: &BTreeSet<Uuid>) {
         let is_back = |place: &Uuid| have.contains(place) && !had.contains(place);
         self.damaged
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_to_go_any_more_has_not_failed_to() {
+    fn a_transfer_forbidden_meanwhile_does_not_count_as_failed() {
         let way = (RemoteName::parse("drive").unwrap(), Direction::Send);
         let full = Outcome::Full("no room".to_owned());
         let (here, nobody) = (BTreeSet::from([place()]), BTreeSet::new());
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_reason_stands_until_that_content_goes_that_way() {
+    fn the_last_failure_is_kept_until_its_key_is_transferred() {
         let remote = RemoteName::parse("drive").unwrap();
         let mut failures = Failures::default();
         let mut ended = |outcomes: &[(Key, Outcome)]| {
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_lacking_until_that_content_finds_it() {
+    fn a_destination_is_full_until_the_failed_key_is_transferred() {
         let remote = RemoteName::parse("drive").unwrap();
         let mut failures = Failures::default();
         let steps = [
@@ -234,12 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_until_it_is_made_good_or_no_file_has_it() {
+    fn damage_is_reported_until_it_is_repaired_or_no_file_has_the_key() {
         let place = Uuid::parse("u1").unwrap();
         let path = RepoPath::parse(b"photo.jpg").unwrap();
         let (with, without) = (BTreeSet::from([place.clone()]), BTreeSet::new());
         let cases = [
-            // The log says that it is missing now.
+            // The log now records that the content is missing.
             (vec![path.clone()], &with, &without, 1),
             (vec![path.clone()], &without, &with, 0),
             (vec![], &without, &without, 0),

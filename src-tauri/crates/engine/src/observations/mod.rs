@@ -1,12 +1,12 @@
-//! What was observed of one repository: which paths, which keys, who has what, who wants what.
+//! The observations of one repository: which paths and keys exist, and which repositories have and want each key.
 //!
-//! A SQLite database in `.git/anabranch/`, changed in one transaction together with the ids of the two commits that it
-//! describes. It is brought up to date by the difference from those commits, so the cost is that of the change. Nothing
-//! in it is precious: damaged, lost or of another format, it is made anew from the repository.
+//! They are a SQLite database in `.git/anabranch/`, changed in one transaction together with the ids of the two commits
+//! that it describes. An update applies the difference from those commits, so its cost is that of the change. Nothing
+//! in the database is precious: if it is damaged, lost or of another format, it is made again from the repository.
 //!
-//! One connection writes. Readers open connections of their own and wait for nobody.
+//! One connection writes. Readers open connections of their own and never wait.
 //!
-//! **Invariant:** no row is a plan. What is to be transferred is asked by [`Reader::offer`].
+//! **Invariant:** no row is a plan. [`Reader::offer`] finds the keys to transfer.
 
 mod failures;
 mod offer;
@@ -35,41 +35,41 @@ pub(crate) use update::{Demand, Touched, Update};
 /// The observations of one repository.
 pub(crate) struct Observations {
     db: Connection,
-    /// The database could not be recreated on disk. This one is in memory, where no reader sees it.
+    /// True if the database could not be recreated on disk. The current one is in memory, where no reader sees it.
     is_lost: bool,
-    /// The highest number that a class was given.
+    /// The highest number that was given to a class.
     last_class: Cell<u32>,
 }
 
-/// The commits that the observations describe, and the rules that the wanters were found by.
+/// The commits that the observations describe, and the rules they were made under.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Described {
     pub(crate) tree: Option<Oid>,
     pub(crate) annex: Option<Oid>,
-    /// A digest of preferred contents, groups and the repositories concerned.
+    /// A digest of preferred content, groups and the repositories in question.
     pub(crate) rules: Vec<u8>,
 }
 
-/// What is known of a file.
+/// The observations about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileFacts {
     pub(crate) key: Key,
     /// The repositories that have its content.
     pub(crate) have: BTreeSet<Uuid>,
-    /// The repositories that want it.
+    /// The repositories that want its content.
     pub(crate) want: BTreeSet<Uuid>,
-    /// Ways that the rules do not allow.
+    /// The transfers that the rules bar.
     pub(crate) barred: BTreeSet<(RemoteName, Direction)>,
 }
 
 pub(crate) type Result<T> = std::result::Result<T, rusqlite::Error>;
 
 impl Observations {
-    /// Opens the database in `directory`, or makes it anew if it is missing, damaged or of another format.
+    /// Opens the database in `directory`, or makes it again if it is missing, damaged or of another format.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         let path = database(directory);
         let (db, _) = schema::open(&path, wall_clock()).or_else(|error| {
-            // Somebody else may have it open just now.
+            // Another process may have it open just now.
             if is_busy(&error) {
                 return Err(error);
             }
@@ -83,15 +83,17 @@ impl Observations {
         })
     }
 
-    /// True if the database is to be made anew before it is used: that was not possible so far, or it cannot be read.
+    /// True if the database must be made again before it is used, because it cannot be read or an earlier attempt
+    /// failed.
     pub(crate) fn is_lost(&self) -> bool {
         self.is_lost || self.described().is_err_and(|error| is_lost(&error))
     }
 
-    /// Makes the database anew. No class gets a number that was given before.
+    /// Makes the database again. Numbers of classes are not reused.
     pub(crate) fn renew(&mut self, directory: &Path) -> Result<()> {
         let path = database(directory);
-        // Closed first: it would share what it knows of the files with the new one, and remove them by their names.
+        // Close it first: otherwise it would share its state of the files with the new one, and remove the new files by
+        // name.
         (self.db, _) = schema::open(Path::new(":memory:"), wall_clock())?;
         self.is_lost = true;
         remove(&path);
@@ -103,7 +105,7 @@ impl Observations {
         Ok(())
     }
 
-    /// What the observations describe.
+    /// The commits and rules that the observations describe.
     pub(crate) fn described(&self) -> Result<Described> {
         described(&self.db)
     }
@@ -116,7 +118,7 @@ impl Observations {
         Ok(classes)
     }
 
-    /// Adds files that are placeholders of contents that are here.
+    /// Adds files that are placeholders whose content is here.
     pub(crate) fn add_unfilled(&mut self, files: &[(RepoPath, Key)]) -> Result<()> {
         let change = self.db.transaction()?;
         let mut insert = change.prepare_cached("INSERT OR REPLACE INTO unfilled VALUES (?1, ?2)")?;
@@ -127,7 +129,7 @@ impl Observations {
         change.commit()
     }
 
-    /// The first of these files, in the order of their paths: at most so many, and so many bytes but for the last.
+    /// The first of these files, ordered by path: at most this many, and this many bytes except for the last file.
     pub(crate) fn unfilled(&self, most: u32, most_bytes: u64) -> Result<Vec<(RepoPath, Key)>> {
         let mut query = self
             .db
@@ -146,13 +148,13 @@ impl Observations {
         Ok(files)
     }
 
-    /// True if there are any.
+    /// True if any such files are left.
     pub(crate) fn has_unfilled(&self) -> Result<bool> {
         self.db
             .query_row("SELECT EXISTS (SELECT 1 FROM unfilled)", [], |row| row.get(0))
     }
 
-    /// Forgets these files: they were seen with their contents, or will be looked at again.
+    /// Forgets these files: they were seen with their content, or will be checked again.
     pub(crate) fn forget_unfilled(&mut self, files: &[(RepoPath, Key)]) -> Result<()> {
         let change = self.db.transaction()?;
         let mut delete = change.prepare_cached("DELETE FROM unfilled WHERE path = ?1 AND key = ?2")?;
@@ -163,8 +165,8 @@ impl Observations {
         change.commit()
     }
 
-    /// How many files are kept in several versions. Of one that has a single version left under a version's name,
-    /// `is_there` says whether another has the name of the file itself.
+    /// How many files are kept in several versions. If only one file named like a version is left, `is_there` tells
+    /// whether the original name exists as another version.
     pub(crate) fn conflicts(&self, is_there: &dyn Fn(&RepoPath) -> bool) -> Result<u64> {
         let mut query = self
             .db
@@ -220,8 +222,8 @@ fn classes(db: &Connection) -> Result<Vec<Class>> {
     classes.collect()
 }
 
-/// Makes the directory of the database, which lies in a git directory, and refuses what stands in the place of one of its
-/// files and is none: SQLite would not say which.
+/// Creates the directory of the database, which lies in a git directory. Refuses anything but a file in place of one of
+/// its files, because SQLite would not tell which.
 pub(crate) fn prepare(directory: &Path) -> std::result::Result<(), annex::Error> {
     let open = annex::Directory::make_below(directory.parent().unwrap_or(directory), directory)?;
     SUFFIXES
@@ -230,11 +232,11 @@ pub(crate) fn prepare(directory: &Path) -> std::result::Result<(), annex::Error>
 }
 
 const NAME: &str = "observations.db";
-/// What SQLite appends to the names of the files that it keeps beside the database.
+/// The suffixes of the files that SQLite keeps beside the database.
 const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
-/// Where the database is. SQLite is told to follow no link in its path, and there may be some that lead to the git
-/// directory.
+/// The path of the database, without links above its directory: SQLite is told to follow no link in its path, but links
+/// may lead to the git directory.
 fn database(directory: &Path) -> PathBuf {
     let above = directory.parent().and_then(|above| above.canonicalize().ok());
     let real = above.zip(directory.file_name()).map(|(above, name)| above.join(name));
@@ -245,12 +247,12 @@ fn remove(path: &Path) {
     for suffix in SUFFIXES {
         let mut name = path.to_owned().into_os_string();
         name.push(suffix);
-        // What cannot be removed makes the next try to open it fail, with the reason.
+        // If this fails, the next attempt to open the database fails too, with the reason.
         let _ = std::fs::remove_file(name);
     }
 }
 
-/// True if an error tells that the database cannot be worked with any more, and that another one might.
+/// True if an error means that the database is unusable and that a new one may work.
 pub(crate) fn is_lost(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode;
     matches!(
@@ -265,7 +267,7 @@ pub(crate) fn is_lost(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// True if an error tells that the database is damaged.
+/// True if an error means that the database is damaged.
 pub(crate) fn is_damaged(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode;
     matches!(
@@ -282,12 +284,12 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// A set of uuids as stored: sorted, separated by spaces (a uuid has none).
+/// Parses a stored set of uuids: sorted, separated by spaces (a uuid has none).
 fn uuids(text: &str) -> BTreeSet<Uuid> {
     text.split(' ').filter_map(Uuid::parse).collect()
 }
 
-/// A way as stored: the remote's name and `>` (sending) or `<` (getting).
+/// A remote and direction as stored: the remote's name and `>` (send) or `<` (get).
 fn way(remote: &RemoteName, direction: Direction) -> String {
     match direction {
         Direction::Send => format!("{remote}>"),
@@ -295,7 +297,8 @@ fn way(remote: &RemoteName, direction: Direction) -> String {
     }
 }
 
-/// A set of ways as stored: as [`way`] writes them, separated by spaces (the name of a remote has none).
+/// Parses a stored set of remotes and directions, each as [`way`] writes it, separated by spaces (the name of a remote
+/// has none).
 fn ways(text: &str) -> BTreeSet<(RemoteName, Direction)> {
     let parse = |way: &str| {
         let (name, direction) = match way.strip_suffix('>') {

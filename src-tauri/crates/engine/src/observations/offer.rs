@@ -7,9 +7,9 @@ use rusqlite::OptionalExtension;
 use super::{Priorities, Reader, Result, Retries};
 
 impl Reader {
-    /// The keys that could be transferred now: what the user put first, then small before large, recent before old, for
-    /// each lot in order; less those that failed that way too recently, and those that were cancelled. Also says when the
-    /// next of those may be tried again.
+    /// Finds the keys to transfer now: prioritized ones first, then small before large, recent before old, for each lot
+    /// in order. It leaves out keys that failed in that direction too recently, and cancelled ones. Also returns when
+    /// the next of those may be retried.
     pub(crate) fn offer(
         &self,
         lots: &[Lot],
@@ -20,10 +20,10 @@ impl Reader {
     ) -> Result<(Vec<Candidate>, Option<Timestamp>)> {
         let each = (limit / lots.len().max(1)).max(256);
         let mut candidates = self.firsts(lots, now, priorities, retries)?;
-        // A content is got once, from the first of several holders; it is sent to each that lacks it.
+        // A key is received once, from the first of several holders, but sent to each remote that lacks it.
         let firsts = priorities.firsts().map(|(to, key)| (to.clone(), key.clone()));
         let mut offered: BTreeSet<(Uuid, Key)> = firsts.collect();
-        // Without a limit: how many are held back only a look at them tells.
+        // There is no SQL limit, since only checking the keys tells how many are held back.
         let mut query = self.db.prepare_cached(
             "SELECT key, size FROM keys WHERE class = ?1
              ORDER BY size >= 1048576, id DESC",
@@ -48,14 +48,14 @@ impl Reader {
                 }
             }
         }
-        // Stable: among contents of one kind, the order of lots and of the query stays.
+        // The sort is stable, so keys of one kind keep the order of lots and of the query.
         candidates.sort_by_key(|candidate| (!candidate.is_first, !candidate.is_first && candidate.size >= 1 << 20));
         candidates.truncate(limit);
         let both = retries.next_retry(now).into_iter().chain(priorities.next_release(now));
         Ok((candidates, both.min()))
     }
 
-    /// What the user put first and can go now, by the first lot that it can go with.
+    /// The prioritized keys that can be transferred now, each by the first lot that allows it.
     fn firsts(
         &self,
         lots: &[Lot],

@@ -1,5 +1,5 @@
-//! What the user said of single contents on their way somewhere: which go first, and which were cancelled and wait for a
-//! while. Known only as long as the program runs.
+//! The user's priorities: keys to transfer first, and cancelled ones that are held back for a while. Kept in memory
+//! only.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,36 +7,36 @@ use std::sync::Arc;
 use contract::Held;
 use model::{Key, RepoPath, Timestamp, Uuid};
 
-/// What the user said, each by where the content goes. Cheap to clone: whoever looks at it for long keeps nobody waiting.
+/// The user's priorities, each with the destination. Cheap to clone, so that a reader need not hold the lock.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Priorities {
-    /// The last that was asked for comes first. Each with when that was.
+    /// The latest request comes first. Each with its time.
     firsts: Vec<(Uuid, Key, Timestamp)>,
     cancelled: Vec<Cancelled>,
-    /// When everything was asked for last.
+    /// When the user last asked for everything.
     released_at: Timestamp,
 }
 
-/// What a transfer that was cancelled did not bring.
+/// The keys that a cancelled transfer did not deliver.
 #[derive(Debug, Clone)]
 pub(crate) struct Cancelled {
     pub(crate) destination: Uuid,
     pub(crate) keys: Arc<BTreeSet<Key>>,
-    /// When it was asked for; the transfer ended a moment later.
+    /// When the user cancelled it; the transfer ended a moment later.
     pub(crate) asked_at: Timestamp,
-    /// When it goes on by itself, and that for people, in seconds since the epoch.
+    /// When it resumes by itself, and the same for the user, in seconds since the epoch.
     pub(crate) until: Timestamp,
     pub(crate) shown: u64,
 }
 
 impl Priorities {
-    /// Lets a content go before all others, also if it was cancelled before.
+    /// Moves a key to the front of the queue, even if it was cancelled before.
     pub(crate) fn put_first(&mut self, destination: &Uuid, key: &Key, now: Timestamp) {
         self.forget(key, |of| of == destination);
         self.firsts.insert(0, (destination.clone(), key.clone(), now));
     }
 
-    /// Holds contents back, also if they were put first before, but not if they were asked for since.
+    /// Holds keys back, even prioritized ones, unless the user asked for them since.
     pub(crate) fn hold(&mut self, mut cancelled: Cancelled) {
         if cancelled.asked_at < self.released_at {
             return;
@@ -52,23 +52,23 @@ impl Priorities {
         self.cancelled.push(cancelled);
     }
 
-    /// Everything was asked for: nothing that was cancelled before is held back any more.
+    /// Releases everything that was cancelled before.
     pub(crate) fn release_all(&mut self, now: Timestamp) {
         self.released_at = now;
         self.cancelled.clear();
     }
 
-    /// What goes first, in this order.
+    /// The prioritized keys, in order.
     pub(crate) fn firsts(&self) -> impl Iterator<Item = (&Uuid, &Key)> {
         self.firsts.iter().map(|(destination, key, _)| (destination, key))
     }
 
-    /// True if a content goes first.
+    /// True if a key is prioritized.
     pub(crate) fn is_first(&self, destination: &Uuid, key: &Key) -> bool {
         self.firsts().any(|first| first == (destination, key))
     }
 
-    /// Until when a content is held back; none if it is not.
+    /// Until when a key is held back; none if it is not.
     pub(crate) fn held_until(&self, destination: &Uuid, key: &Key, now: Timestamp) -> Option<Timestamp> {
         let of_it = self
             .held_now(now)
@@ -76,12 +76,12 @@ impl Priorities {
         of_it.map(|held| held.until).max()
     }
 
-    /// When the first of what is held back goes on; none if nothing is.
+    /// When the next held-back key resumes; none if nothing is held back.
     pub(crate) fn next_release(&self, now: Timestamp) -> Option<Timestamp> {
         self.held_now(now).map(|held| held.until).min()
     }
 
-    /// What is held back on its way to a repository.
+    /// The number of keys held back for a destination, and when the first of them resumes.
     pub(crate) fn held(&self, destination: &Uuid, now: Timestamp) -> Option<Held> {
         let held = || self.held_now(now).filter(|held| held.destination == *destination);
         let files = held().map(|held| held.keys.len() as u64).sum();
@@ -94,12 +94,12 @@ impl Priorities {
         self.cancelled.iter().filter(is_held)
     }
 
-    /// True if nothing was said.
+    /// True if there are no priorities.
     pub(crate) fn is_empty(&self) -> bool {
         self.firsts.is_empty() && self.cancelled.is_empty()
     }
 
-    /// Takes what was observed of a content: where it has arrived nothing is left to say, nor when no file has it.
+    /// Forgets the priorities of a key where it has arrived, or all of them if no file uses it.
     pub(crate) fn observed(&mut self, key: &Key, paths: &[RepoPath], have: &BTreeSet<Uuid>) {
         self.forget(key, |of| paths.is_empty() || have.contains(of));
     }
@@ -132,7 +132,7 @@ mod tests {
         Uuid::parse(name).unwrap()
     }
 
-    /// Cancels these on their way to `a`, at 50 and until 100.
+    /// Cancels these keys on their way to `a`, at 50 and until 100.
     fn cancel(priorities: &mut Priorities, names: &[&str]) {
         priorities.hold(Cancelled {
             destination: uuid("a"),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_last_holds() {
+    fn the_latest_request_wins() {
         let mut priorities = Priorities::default();
         priorities.put_first(&uuid("a"), &key("x"), Timestamp(50));
         priorities.put_first(&uuid("a"), &key("y"), Timestamp(50));
@@ -175,9 +175,9 @@ mod tests {
         );
     }
 
-    /// A transfer takes a moment to end, in which the user may think better of it.
+    /// A transfer takes a moment to end, during which the user may change their mind.
     #[test]
-    fn what_was_put_first_after_it_was_cancelled_is_not_held_back() {
+    fn a_key_prioritized_after_it_was_cancelled_is_not_held_back() {
         let mut priorities = Priorities::default();
         priorities.put_first(&uuid("a"), &key("x"), Timestamp(51));
         priorities.put_first(&uuid("a"), &key("y"), Timestamp(50));
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_to_say_of_what_has_arrived_or_is_in_no_file() {
+    fn priorities_are_forgotten_when_a_key_arrives_or_no_file_has_it() {
         let path = RepoPath::parse(b"photo.jpg").unwrap();
         let (a, b) = (BTreeSet::from([uuid("a")]), BTreeSet::from([uuid("b")]));
         let cases: [(&[RepoPath], _, _); 3] = [

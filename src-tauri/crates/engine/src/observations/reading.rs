@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::{Described, FileFacts, Result, classes, described, uuids, ways};
 
-/// The observations as they are at one moment, read while others go on to write.
+/// A snapshot of the observations, read while the writer goes on.
 pub(crate) struct Reader {
     pub(super) db: Connection,
 }
@@ -16,18 +16,18 @@ pub(crate) struct Reader {
 pub(crate) struct Line<'a> {
     pub(crate) path: &'a [u8],
     pub(crate) key: &'a [u8],
-    /// Bytes, 0 if not known.
+    /// Its size in bytes, 0 if unknown.
     pub(crate) size: u64,
     pub(crate) class: ClassId,
 }
 
 impl Reader {
-    /// Opens the observations in `directory`, which must be there already.
+    /// Opens the observations in `directory`, which must exist.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         let flags =
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let db = Connection::open_with_flags(super::database(directory), flags)?;
-        // All that is read is of one moment.
+        // Everything is read from one snapshot.
         db.execute_batch("BEGIN")?;
         Ok(Self { db })
     }
@@ -38,12 +38,12 @@ impl Reader {
         Ok(classes.into_iter().map(|class| (class.id, class)).collect())
     }
 
-    /// What the observations describe.
+    /// The commits and rules that the observations describe.
     pub(crate) fn described(&self) -> Result<Described> {
         described(&self.db)
     }
 
-    /// What is known of a file; none if it is not in the annex.
+    /// The observations about a file; none if it is not annexed.
     pub(crate) fn file(&self, path: &RepoPath) -> Result<Option<FileFacts>> {
         let mut query = self.db.prepare_cached(
             "SELECT keys.key, classes.have, classes.want, classes.barred FROM paths
@@ -68,7 +68,7 @@ impl Reader {
         }))
     }
 
-    /// Files that name `key`.
+    /// The files that use `key`.
     pub(crate) fn paths_of(&self, key: &Key) -> Result<Vec<RepoPath>> {
         let mut query = self
             .db
@@ -78,12 +78,12 @@ impl Reader {
             .collect()
     }
 
-    /// Reports all files, or those below a directory, in the order of their paths.
+    /// Reports all files, or those below a directory, ordered by path.
     pub(crate) fn each_file(&self, below: Option<&RepoPath>, found: &mut dyn FnMut(Line<'_>)) -> Result<()> {
         // A directory's files lie between `d/` and `d0`: `0` follows the slash.
         let bound = |end: &[u8]| below.map(|directory| [directory.as_bytes(), end].concat());
         let from = bound(b"/").unwrap_or_default();
-        // No path has so many bytes.
+        // No path is that long.
         let to = bound(b"0").unwrap_or_else(|| vec![0xFF; 4096]);
         let mut query = self.db.prepare(
             "SELECT path, keys.key, size, class FROM paths JOIN keys ON keys.id = paths.key
@@ -101,7 +101,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Reports all keys that files name: the key, its class, the bytes, and the files.
+    /// Reports all keys that files use: the key, its class, its size, and the files.
     pub(crate) fn each_key(&self, mut found: impl FnMut(&Key, ClassId, u64, &[RepoPath])) -> Result<()> {
         let mut query = self.db.prepare(
             "SELECT keys.id, class, size, path, keys.key FROM paths JOIN keys ON keys.id = paths.key ORDER BY paths.key",

@@ -1,23 +1,24 @@
-//! Which keys failed to transfer, and when they are retried. Forgotten when the program ends: the next start tries everything again.
+//! Which keys failed to transfer, and when they are retried. Kept in memory only, so that the next start tries
+//! everything again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::{Key, Timestamp, Uuid};
 
-/// The keys that failed to transfer, by the repositories that they were to come from and go to.
+/// The keys that failed to transfer, by source and destination.
 #[derive(Debug, Default)]
 pub(crate) struct Retries(BTreeMap<(Uuid, Uuid), BTreeMap<Key, Failure>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Failure {
-    /// How many times in a row.
+    /// The number of consecutive failures.
     count: u32,
     retry_at: Timestamp,
 }
 
 impl Retries {
-    /// Counts a failure. `retry_after` says how long to hold the key back, given how many times in a row it has failed.
+    /// Counts a failure. `retry_after` tells how long to hold the key back, given the number of consecutive failures.
     pub(crate) fn note(
         &mut self,
         key: &Key,
@@ -34,19 +35,19 @@ impl Retries {
         failure.retry_at = now + retry_after(failure.count);
     }
 
-    /// Tells which keys are held back on their way from one repository to another.
+    /// Tells which keys are held back between a source and a destination.
     pub(crate) fn held(&self, source: &Uuid, destination: &Uuid, now: Timestamp) -> impl Fn(&Key) -> bool {
         let of_way = self.0.get(&(source.clone(), destination.clone()));
         move |key| of_way.is_some_and(|of_way| of_way.get(key).is_some_and(|failure| failure.retry_at > now))
     }
 
-    /// When the next key may be tried again; none if none is held back.
+    /// When the next key may be retried; none if none is held back.
     pub(crate) fn next_retry(&self, now: Timestamp) -> Option<Timestamp> {
         let failures = self.0.values().flat_map(BTreeMap::values);
         failures.map(|failure| failure.retry_at).filter(|at| *at > now).min()
     }
 
-    /// Forgets that a key failed to go to a repository.
+    /// Forgets the failures of a key to reach a destination.
     pub(crate) fn forget_key(&mut self, key: &Key, to: &Uuid) {
         for ((_, destination), of_way) in &mut self.0 {
             if destination == to {
@@ -55,13 +56,13 @@ impl Retries {
         }
     }
 
-    /// Forgets all failures of exchanges with another repository, for example because it has come back.
+    /// Forgets all failures of transfers from or to a repository, for example because it has come back.
     pub(crate) fn forget_repository(&mut self, uuid: &Uuid) {
         self.0
             .retain(|(source, destination), _| source != uuid && destination != uuid);
     }
 
-    /// Forgets all failures on the way to a repository: it has room again.
+    /// Forgets all failures of transfers to a repository that has space again.
     pub(crate) fn forget_to(&mut self, uuid: &Uuid) {
         self.0.retain(|(_, destination), _| destination != uuid);
     }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::Result;
 
-/// Raised when the tables change: a database of another format is made anew.
+/// Raised whenever the tables change: a database of another format is made again.
 const FORMAT: i64 = 4;
 
 const TABLES: &str = "
@@ -38,20 +38,20 @@ CREATE TABLE versions (path BLOB PRIMARY KEY, file BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX versions_by_file ON versions (file);
 ";
 
-/// How often a database is checked that was always closed in order, in seconds.
+/// How often a database that was always closed properly is checked, in seconds.
 pub(super) const WEEK: u64 = 7 * 24 * 3600;
 
-/// Opens the database, or makes it. Says whether it was checked for damage, which reads all of it: after it was not closed,
-/// and once a week. `now` is in seconds since the epoch.
+/// Opens or creates the database. Also returns whether it was checked for damage, which reads all of it: that happens
+/// if it was not closed properly, and once a week. `now` is in seconds since the epoch.
 pub(super) fn open(path: &Path, now: u64) -> Result<(Connection, bool)> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let db = Connection::open_with_flags(path, flags)?;
-    // Else each new value of a parameter makes SQLite plan the statement anew, which takes longer than running it.
+    // Otherwise SQLite plans the statement again for each new value of a parameter, which takes longer than running it.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    // Power loss may damage the database, which is then made anew; waiting for the disk would buy nothing.
+    // Power loss may damage the database, which is then made again; waiting for the disk would gain nothing.
     db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096;")?;
     let format: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if format == 0 {
@@ -73,7 +73,7 @@ pub(super) fn open(path: &Path, now: u64) -> Result<(Connection, bool)> {
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         db.execute("UPDATE soundness SET checked_at = ?1", [now])?;
     }
-    // On disk, in the database itself, before all that follows.
+    // Write this to disk, in the database itself, before anything that follows.
     db.execute_batch(
         "PRAGMA synchronous = FULL; UPDATE soundness SET is_closed = 0; PRAGMA wal_checkpoint (TRUNCATE);
          PRAGMA synchronous = OFF;",
@@ -82,9 +82,9 @@ pub(super) fn open(path: &Path, now: u64) -> Result<(Connection, bool)> {
     Ok((db, !trusted))
 }
 
-/// Takes note that the database is about to be closed in order.
+/// Records that the database is about to be closed properly.
 pub(super) fn close(db: &Connection) {
-    // All else is on disk before. If that fails, it is checked by whoever opens it next.
+    // Everything else is synced to disk first. If this fails, the next open checks the database.
     let _ = db.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA wal_checkpoint (TRUNCATE); UPDATE soundness SET is_closed = 1;",
     );

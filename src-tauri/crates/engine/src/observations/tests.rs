@@ -60,7 +60,7 @@ fn lots(reader: &Reader) -> Vec<Lot> {
         .collect()
 }
 
-/// What could be transferred of the observations in a directory.
+/// Queries what could be transferred, by the observations in a directory.
 struct Asking<'a> {
     directory: &'a Path,
     priorities: Priorities,
@@ -88,7 +88,7 @@ impl<'a> Asking<'a> {
         (names.collect(), retry_at)
     }
 
-    /// A content failed on its way to the remote.
+    /// Records that a key failed on its way to the remote.
     fn fail(&mut self, key: &Key, now: u64, retry_after: impl Fn(u32) -> Duration) {
         let (source, destination) = (Uuid::parse("a").unwrap(), Uuid::parse("b").unwrap());
         self.retries
@@ -114,7 +114,7 @@ fn classes_count_their_keys_and_offers_come_small_and_recent_first() {
 }
 
 #[test]
-fn files_whose_content_came_here_are_to_be_filled_until_they_are_forgotten() {
+fn files_whose_content_arrived_are_listed_until_they_are_forgotten() {
     let directory = tempfile::tempdir().unwrap();
     let mut observations = Observations::open(directory.path()).unwrap();
     let here = Uuid::parse("here").unwrap();
@@ -157,7 +157,7 @@ fn files_whose_content_came_here_are_to_be_filled_until_they_are_forgotten() {
 }
 
 #[test]
-fn a_file_that_goes_leaves_its_key_without_that_path() {
+fn a_deleted_file_is_removed_from_its_key() {
     let directory = tempfile::tempdir().unwrap();
     let mut observations = filled(directory.path());
     let mut update = observations.update().unwrap();
@@ -197,7 +197,7 @@ fn a_failure_holds_its_key_back_until_its_time_or_until_the_remote_is_back() {
 }
 
 #[test]
-fn what_the_user_put_first_is_offered_first_and_what_was_cancelled_when_its_time_comes() {
+fn prioritized_keys_are_offered_first_and_cancelled_ones_when_their_time_comes() {
     let directory = tempfile::tempdir().unwrap();
     let mut observations = filled(directory.path());
     let mut asking = Asking::of(directory.path());
@@ -230,7 +230,7 @@ fn what_the_user_put_first_is_offered_first_and_what_was_cancelled_when_its_time
     assert_eq!((names, retry_at), (vec!["large".to_owned()], Some(Timestamp(3000))));
     assert_eq!(asking.ordered(3000, 100).0, ["large", "new", "old"]);
 
-    // However many are held back, or are before what is first.
+    // The same holds however many keys are held back or come before the prioritized one.
     let mut update = observations.update().unwrap();
     let many: Vec<Key> = (0..300).map(|number| key(5, &format!("many{number}"))).collect();
     for key in &many {
@@ -252,7 +252,7 @@ fn what_the_user_put_first_is_offered_first_and_what_was_cancelled_when_its_time
 }
 
 #[test]
-fn a_damaged_database_is_made_anew() {
+fn a_damaged_database_is_made_again() {
     let directory = tempfile::tempdir().unwrap();
     drop(filled(directory.path()));
     for damage in [&b"not a database at all, but long enough to be looked at"[..], b""] {
@@ -263,7 +263,7 @@ fn a_damaged_database_is_made_anew() {
 }
 
 #[test]
-fn a_database_that_is_made_anew_gives_no_class_an_old_number() {
+fn a_database_that_is_made_again_reuses_no_class_number() {
     let directory = tempfile::tempdir().unwrap();
     let mut observations = filled(directory.path());
     let old = observations.classes().unwrap()[0].id;
@@ -277,7 +277,7 @@ fn a_database_that_is_made_anew_gives_no_class_an_old_number() {
 }
 
 #[test]
-fn barred_ways_make_a_class_of_their_own_and_are_read_as_they_were_written() {
+fn barred_transfers_form_a_class_and_are_read_back_as_written() {
     let directory = tempfile::tempdir().unwrap();
     let mut observations = filled(directory.path());
     let barred = BTreeSet::from([
@@ -302,7 +302,7 @@ fn barred_ways_make_a_class_of_their_own_and_are_read_as_they_were_written() {
 }
 
 #[test]
-fn they_are_checked_once_a_week_and_after_an_end_that_was_not_orderly() {
+fn the_database_is_checked_once_a_week_and_if_it_was_not_closed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("observations.db");
     let is_checked = |now| {
@@ -328,7 +328,7 @@ fn they_are_checked_once_a_week_and_after_an_end_that_was_not_orderly() {
 }
 
 #[test]
-fn a_file_is_in_conflict_as_long_as_more_than_one_version_is_left() {
+fn a_file_is_in_conflict_while_several_versions_are_left() {
     let directory = tempfile::tempdir().unwrap();
     let mut observations = Observations::open(directory.path()).unwrap();
     let (one, other) = (path("a.variant-1111.jpg"), path("a.variant-2222.jpg"));

@@ -8,38 +8,38 @@ use super::{Described, Observations, Result, text, uuids, way};
 
 /// One transaction that brings the observations from one pair of commits to the next.
 ///
-/// Dropped without [`Update::commit`], nothing has happened. Keys that are new are written once, when all is known of
-/// them: most updates are about new files.
+/// If it is dropped without [`Update::commit`], nothing changes. New keys are written once, when everything about them
+/// is known: most updates are about new files.
 pub(crate) struct Update<'a> {
     db: Transaction<'a>,
-    /// Keys whose holders or files changed, by row: their wanters have to be found again.
+    /// Keys whose holders or files changed, by row. The repositories that want them have to be determined again.
     touched: BTreeMap<i64, Change>,
     rows: HashMap<Key, i64>,
     last_row: i64,
-    /// Keys and bytes that classes gained or lost.
+    /// The keys and bytes that each class gained or lost.
     counts: BTreeMap<i64, (i64, i64)>,
     classes: HashMap<[String; 3], i64>,
 }
 
-/// Who wants a key, and how it may not travel.
+/// Which repositories want a key, and which of its transfers rules bar.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Demand {
     pub(crate) want: BTreeSet<Uuid>,
     pub(crate) barred: BTreeSet<(RemoteName, Direction)>,
 }
 
-/// What changed of one key.
+/// The changes of one key.
 #[derive(Default)]
 struct Change {
     /// The key, if it has no row yet.
     new: Option<Key>,
     /// The holders, if they changed.
     have: Option<BTreeSet<Uuid>>,
-    /// Of a key without a row, the files that name it.
+    /// The files that use it, if it has no row yet.
     paths: Vec<RepoPath>,
 }
 
-/// A key whose wanters are to be found.
+/// A key for which to determine the repositories that want it.
 pub(crate) struct Touched {
     row: i64,
     is_new: bool,
@@ -70,7 +70,7 @@ impl Observations {
 }
 
 impl Update<'_> {
-    /// Forgets everything: the repository has lost the commits that were described.
+    /// Deletes everything, because the repository no longer has the described commits.
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.db.execute_batch(
             "DELETE FROM about; DELETE FROM classes; DELETE FROM keys; DELETE FROM paths; DELETE FROM unfilled;
@@ -78,13 +78,14 @@ impl Update<'_> {
         )
     }
 
-    /// The location log of a key says that these repositories have it.
+    /// Records that, by the location log, these repositories have a key.
     pub(crate) fn located(&mut self, key: &Key, have: BTreeSet<Uuid>) -> Result<()> {
         self.change(key)?.1.have = Some(have);
         Ok(())
     }
 
-    /// A file of the work tree's commit, which named an annexed content or none before, now names `key`, or none.
+    /// Records that a file of the work tree's commit now uses `key`, or none. `was_annexed` tells whether it used a key
+    /// before.
     pub(crate) fn named(&mut self, path: &RepoPath, was_annexed: bool, key: Option<&Key>) -> Result<()> {
         if was_annexed {
             let mut query = self.db.prepare_cached("SELECT key FROM paths WHERE path = ?1")?;
@@ -111,7 +112,7 @@ impl Update<'_> {
         Ok(())
     }
 
-    /// The content of a key has come here.
+    /// Records that the content of a key has arrived here.
     fn arrived(&self, touched: &Touched) -> Result<()> {
         let mut insert = self
             .db
@@ -122,7 +123,7 @@ impl Update<'_> {
         Ok(())
     }
 
-    /// A file whose name says that it is a version of `file` came or went.
+    /// Records that a file whose name marks it as a version of `file` appeared or disappeared.
     pub(crate) fn versioned(&mut self, path: &RepoPath, file: &RepoPath, is_there: bool) -> Result<()> {
         let (what, values): (_, &[&[u8]]) = match is_there {
             true => (
@@ -135,7 +136,7 @@ impl Update<'_> {
         change.execute(rusqlite::params_from_iter(values)).map(drop)
     }
 
-    /// The rules changed: the wanters of every key have to be found again.
+    /// Marks every key, because the rules changed and the repositories that want it have to be determined again.
     pub(crate) fn touch_all(&mut self) -> Result<()> {
         let mut query = self.db.prepare("SELECT id FROM keys")?;
         let rows = query.query_map([], |row| row.get::<_, i64>(0))?;
@@ -145,8 +146,8 @@ impl Update<'_> {
         Ok(())
     }
 
-    /// Gives each touched key to `wishes`, which says who wants it and how it may not travel, and puts it into its class.
-    /// Files whose contents have come to the work tree of `here` are to be filled.
+    /// Puts each touched key into its class, by the answer of `wishes`. If content of a key has arrived in the
+    /// repository `here`, its files are marked to be filled.
     pub(crate) fn classify(&mut self, here: Option<&Uuid>, mut wishes: impl FnMut(&Touched) -> Demand) -> Result<()> {
         for (row, change) in std::mem::take(&mut self.touched) {
             let Some(touched) = self.touched_key(row, change)? else {
@@ -178,7 +179,7 @@ impl Update<'_> {
         Ok(())
     }
 
-    /// Makes it so, together with what is described now.
+    /// Commits the changes, together with what they describe now.
     pub(crate) fn commit(self, described: &Described) -> Result<()> {
         for (class, (keys, bytes)) in &self.counts {
             let mut count = self
@@ -201,7 +202,7 @@ impl Update<'_> {
         *count = (count.0 + keys, count.1 + keys * size);
     }
 
-    /// The row of a key, which is reserved if it has none, and what changed of it.
+    /// The row of a key, which is reserved if it has none, and the changes of the key.
     fn change(&mut self, key: &Key) -> Result<(i64, &mut Change)> {
         if let Some(row) = self.rows.get(key) {
             return Ok((*row, self.touched.entry(*row).or_default()));
