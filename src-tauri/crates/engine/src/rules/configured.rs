@@ -1,4 +1,5 @@
-//! One folder's settings of git and git-annex: copies, disk reserve, and how to add files. Anybody may change them at any time.
+//! One folder's settings of git and git-annex: copies, disk reserve, and how to add files. Other programs may change
+//! them at any time.
 
 use annex::settings::{self, DISK_RESERVE, Entry, Source};
 use annex::{Annex, Facts};
@@ -10,11 +11,11 @@ pub(crate) const UNLOCKED: &str = "annex.addunlocked";
 
 const OF_ALL: &str = "what 'git annex config' says for all clones";
 
-/// What git's configuration says of it.
+/// The settings in git's configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Configured {
-    /// Old-fashioned, but where the git-annex branch says nothing git-annex goes by it when it checks and drops (not in
-    /// expressions such as `lackingcopies=1`).
+    /// Deprecated, but git-annex uses it for checks and drops if the git-annex branch has no number (not in expressions
+    /// such as `lackingcopies=1`).
     copies: Option<Entry>,
     pub(crate) reserve: Option<Entry>,
     unlocked: Option<Entry>,
@@ -30,13 +31,13 @@ impl Configured {
         })
     }
 
-    /// The copies that are to be kept of each file.
+    /// The number of copies to keep of each file.
     pub(crate) fn copies(&self, facts: &Facts) -> u32 {
         let here = || self.copies.as_ref().and_then(number);
         facts.numcopies.or_else(here).unwrap_or(1)
     }
 
-    /// All of it, for people.
+    /// The effective settings, for the user.
     pub(crate) fn told(&self, facts: &Facts) -> FolderSettings {
         let chosen = |value: &str, origin| Chosen {
             value: value.to_owned(),
@@ -73,7 +74,7 @@ impl Configured {
     }
 }
 
-/// git-annex takes no copies at all for no setting.
+/// Parses a number of copies; git-annex ignores the value 0.
 fn number(entry: &Entry) -> Option<u32> {
     entry.value.trim().parse().ok().filter(|copies| *copies > 0)
 }
@@ -111,7 +112,7 @@ pub(crate) mod tests {
         })
     }
 
-    /// The value, and where it is written if somebody wrote it.
+    /// The value, and where it is written, if it is.
     pub(crate) fn words(chosen: &Chosen) -> (&str, Option<&str>) {
         let place = match &chosen.origin {
             Origin::Default => None,
@@ -122,7 +123,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn each_setting_is_told_with_where_it_is_written() {
+    fn each_setting_tells_where_it_is_written() {
         let none = Configured::default().told(&Facts::default());
         let told = [&none.copies, &none.reserve, &none.unlocked].map(words);
         assert_eq!(told, [("1", None), ("100 MB", None), ("false", None)]);
@@ -144,7 +145,8 @@ pub(crate) mod tests {
         );
         assert_eq!(configured.copies(&facts), 3);
 
-        // What all clones agree on goes before what one of them says of copies, and after it elsewhere.
+        // The number of copies for all clones overrides that of one clone. For other settings, a clone's own value
+        // wins.
         facts.numcopies = Some(2);
         assert_eq!(words(&configured.told(&facts).copies), ("2", Some("here")));
         assert_eq!(configured.copies(&facts), 2);
@@ -153,7 +155,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_number_of_copies_that_is_none_is_not_heeded() {
+    fn an_invalid_number_of_copies_is_ignored() {
         for value in ["0", "-1", "many", ""] {
             let configured = Configured {
                 copies: entry(value, Source::Repository),

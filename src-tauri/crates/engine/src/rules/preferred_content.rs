@@ -1,4 +1,4 @@
-//! What repositories want: as the git-annex branch says it, and as the window does.
+//! Converts what repositories want between the git-annex branch and the window.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use model::expression::{Settings, standard_expression};
 
 use crate::Error;
 
-/// Preferred content that is what the standard group says.
+/// The preferred content that stands for the standard expression of the group.
 const STANDARD: &str = "standard";
 
-/// git-annex's group for it.
+/// git-annex's group for a purpose.
 fn group(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Carry => "transfer",
@@ -26,7 +26,7 @@ fn is_standard(group: &str) -> bool {
     standard_expression(group).is_some()
 }
 
-/// What a repository keeps.
+/// Tells what a repository keeps, by the facts of the branch.
 pub(crate) fn told(facts: &Facts, repository: &Uuid) -> Keeps {
     let groups = facts.groups.get(repository).into_iter().flatten();
     let groups: Vec<String> = groups.filter(|group| is_standard(group)).cloned().collect();
@@ -47,7 +47,7 @@ pub(crate) fn told(facts: &Facts, repository: &Uuid) -> Keeps {
     }
 }
 
-/// What the branch would say if these repositories kept that. Groups of the user's own naming stay.
+/// The facts of the branch if these repositories kept that. Groups that users named stay.
 pub(crate) fn changed(facts: &Facts, changes: &[(Uuid, Keeps)]) -> Result<Facts, Error> {
     let mut facts = facts.clone();
     for (repository, keeps) in changes {
@@ -75,7 +75,8 @@ pub(crate) fn changed(facts: &Facts, changes: &[(Uuid, Keeps)]) -> Result<Facts,
     Ok(facts)
 }
 
-/// Writes what repositories keep, as `git annex group` and `git annex wanted` do, in one commit; none if they keep it already.
+/// Writes what repositories keep in one commit, as `git annex group` and `git annex wanted` do. Makes no commit if
+/// nothing changes.
 pub(crate) fn record(annex: &Annex, changes: &[(Uuid, Keeps)]) -> Result<(), Error> {
     let before = annex.branch().facts()?;
     let after = changed(&before, changes)?;
@@ -101,7 +102,7 @@ pub(crate) fn record(annex: &Annex, changes: &[(Uuid, Keeps)]) -> Result<(), Err
     Ok(())
 }
 
-/// What the branch says, for those who ask who wants what.
+/// The facts of the branch as settings for preferred content.
 pub(crate) fn settings(facts: &Facts) -> Settings {
     Settings {
         groups: facts.groups.clone(),
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_branch_says_is_told() {
+    fn the_facts_of_the_branch_are_converted() {
         for (groups, preferred, keeps) in [
             ("", "", all("")),
             ("mine client", "", all("client")),
@@ -157,7 +158,7 @@ mod tests {
             ("archive mine", " standard ", Keeps::For(Purpose::Archive)),
             ("transfer", "standard", Keeps::For(Purpose::Carry)),
             ("client", "standard", own("client", "standard")),
-            // Wants only what it has.
+            // With two standard groups, it wants only the content it has.
             ("archive backup", "standard", own("archive backup", "standard")),
             ("mine", "standard", own("", "standard")),
             (
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_told_again_and_groups_of_ones_own_stay() {
+    fn settings_are_read_back_as_set_and_named_groups_stay() {
         for keeps in [
             Keeps::For(Purpose::Archive),
             Keeps::For(Purpose::OnlyNew),
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_told_again_is_refused() {
+    fn settings_that_could_not_be_read_back_are_refused() {
         for (keeps, part) in [
             (all("mine"), "mine"),
             (own("archive", "include=a\ninclude=b"), "one line"),

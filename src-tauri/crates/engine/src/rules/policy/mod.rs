@@ -1,4 +1,4 @@
-//! The rules of a folder, read from `.git/anabranch/policy.toml`, which people write by hand, or in the window.
+//! The rules of a folder, read from `.git/anabranch/policy.toml`, which people edit by hand or in the window.
 
 mod writing;
 
@@ -18,7 +18,7 @@ pub(crate) use writing::{Prepared, told, understood};
 /// The name of the file in `.git/anabranch`.
 pub(crate) const FILE: &str = "policy.toml";
 
-/// The file as it is written. Other tables and keys may be there; they are nobody's mistake.
+/// The content of the file. Other tables and keys in it are ignored.
 #[derive(Deserialize)]
 struct Written {
     #[serde(default)]
@@ -35,7 +35,7 @@ struct WrittenRule {
     allow: Allow,
 }
 
-/// What one of the five words lets through.
+/// The exchange that a word allows.
 fn exchange(allow: Allow) -> Exchange {
     match allow {
         Allow::Everything => Exchange::Everything,
@@ -46,17 +46,17 @@ fn exchange(allow: Allow) -> Exchange {
     }
 }
 
-/// The rules that are in force.
+/// The effective rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct InForce {
     pub(crate) policy: Arc<Policy>,
-    /// Why these are not the rules of the file, in words for people.
+    /// Why these are not the rules of the file, as text for the user.
     pub(crate) mistake: Option<String>,
 }
 
 impl InForce {
-    /// Reads the rules in `directory`. While they have a mistake those `before` stay in force; without any, no content
-    /// moves: it might be one that the rules were written to hold back.
+    /// Reads the rules in `directory`. While the file has a mistake, the rules `before` stay in effect. If there are
+    /// none, no content is transferred: the rules may have been written to hold it back.
     pub(crate) fn read(directory: &Path, before: &Self) -> Self {
         match read(directory) {
             Ok(policy) => Self {
@@ -74,8 +74,7 @@ impl InForce {
     }
 }
 
-/// Reads the rules in `directory`; there being no file is there being no rules. The error says in words for people where
-/// the mistake is.
+/// Reads the rules in `directory`; a missing file means no rules. The error tells the user where the mistake is.
 fn read(directory: &Path) -> Result<Policy, String> {
     let path = directory.join(FILE);
     match std::fs::read_to_string(&path) {
@@ -128,7 +127,7 @@ mod tests {
     use super::{FILE, InForce, parse, read};
 
     #[test]
-    fn rules_are_read_as_they_are_written() {
+    fn rules_are_read_as_written() {
         let text = "# mine\n[[rule]]\nplace = \"usb\"\ndirectory = \"Photos/raw/\"\nallow = \"content-up\"\n\n\
                     [[rule]]\nallow = \"git-only\"\n\n[look]\ncolour = \"blue\"\n";
         let rules = vec![
@@ -150,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_with_its_line() {
+    fn a_mistake_is_reported_with_its_line() {
         for (text, part) in [
             ("[[rule]]\nallow = \"all\"\n", "line 2"),
             ("[[rule]]\nplace = \"usb\"\n", "allow"),
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn while_there_is_a_mistake_the_rules_before_are_in_force_and_else_no_content_moves() {
+    fn a_mistake_keeps_the_rules_before_it_or_else_bars_all_content() {
         let directory = tempfile::tempdir().unwrap();
         let usb = RemoteName::parse("usb").unwrap();
         let open = |rules: &InForce| {

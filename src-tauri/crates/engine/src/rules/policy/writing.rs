@@ -1,4 +1,4 @@
-//! Rules as the window has them, and the file changed to say them.
+//! Converts rules for the window, and writes them into the file.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::{FILE, InForce, exchange, parse};
 use crate::Error;
 use crate::atomic_file;
 
-/// The rules in force, as the window has them.
+/// The effective rules, for the window.
 pub(crate) fn told(in_force: &InForce) -> contract::Rules {
     let told = |rule: &Rule| contract::Rule {
         place: rule.remote.as_ref().map(ToString::to_string),
@@ -30,7 +30,7 @@ pub(crate) fn told(in_force: &InForce) -> contract::Rules {
     }
 }
 
-/// Rules that the window has sent; refused if there is one that could not stand in the file.
+/// Converts rules from the window; refuses rules that the file could not hold.
 pub(crate) fn understood(rules: &[contract::Rule]) -> Result<Policy, Error> {
     let rule = |rule: &contract::Rule| {
         let remote = rule.place.as_ref().map(|name| {
@@ -53,19 +53,19 @@ pub(crate) fn understood(rules: &[contract::Rule]) -> Result<Policy, Error> {
     rules.iter().map(rule).collect::<Result<_, _>>().map(Policy::new)
 }
 
-/// The file with other rules in it, not saved yet.
+/// The file with changed rules, not saved yet.
 pub(crate) struct Prepared {
     path: PathBuf,
-    /// None if nothing is to be changed.
+    /// None if nothing has to be changed.
     text: Option<String>,
 }
 
 impl Prepared {
-    /// Puts rules into the file in `directory`, and leaves all else that stands there as it is. Refused if the rules there
-    /// are not those `before`.
+    /// Puts rules into the file in `directory`, and leaves everything else in it as it is. Refused if the current rules
+    /// are not `before`.
     pub(crate) fn new(directory: &Path, before: &Policy, rules: &Policy) -> Result<Self, Error> {
         let named = directory.join(FILE);
-        // It may be a link to where somebody keeps such files; that stays one.
+        // It may be a link to another place, and stays one.
         let is_link = named.is_symlink();
         let path = named.canonicalize().unwrap_or(named);
         let shown = path.display();
@@ -86,7 +86,7 @@ impl Prepared {
                 return Err(Error::Io { doing, path, source });
             }
         };
-        // The git directory may have been somebody else's: a link in it must not have another file written.
+        // The git directory may come from another user, whose link must not make us write to an unrelated file.
         let is_of_rules = |text: &str| {
             let file: Result<DocumentMut, _> = text.parse();
             file.is_ok_and(|file| file.iter().all(|(key, _)| key == "rule"))
@@ -117,23 +117,23 @@ impl Prepared {
         Ok(Self { path, text: Some(text) })
     }
 
-    /// Saves it.
+    /// Saves the file.
     pub(crate) fn save(self) -> Result<(), Error> {
         self.text.map_or(Ok(()), |text| atomic_file::write(&self.path, &text))
     }
 }
 
-/// The text with other rules. One that stays, or that only allows something else, keeps what people wrote about it.
+/// Changes the rules in the text. A rule that stays, or only changes what it allows, keeps its comments.
 fn edit(text: &str, rules: &Policy) -> Option<String> {
     let mut file: DocumentMut = text.parse().ok()?;
     let item = file.entry("rule").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
     let old = std::mem::replace(item, Item::ArrayOfTables(ArrayOfTables::new()));
     let before = parse(text).ok()?;
-    // An empty array is not one of tables.
+    // An empty array is not an array of tables.
     let old = old.into_array_of_tables().unwrap_or_default();
     let mut old: Vec<Option<Table>> = old.into_iter().map(Some).collect();
     let mut kept: Vec<Option<Table>> = vec![None; rules.rules().len()];
-    // First those that are the same, else one might be taken for another that only allows something else.
+    // Match identical rules first, so that none is taken for another that only allows something else.
     let fits: [fn(&Rule, &Rule) -> bool; 2] = [
         |old, new| old == new,
         |old, new| (&old.remote, &old.directory) == (&new.remote, &new.directory),
@@ -151,7 +151,7 @@ fn edit(text: &str, rules: &Policy) -> Option<String> {
         && file.trailing().as_str().is_some_and(|text| !text.trim().is_empty())
         && before.rules().is_empty()
     {
-        // A file of remarks only: they stay at its top.
+        // A file with only comments: they stay at its top.
         remarks = format!("{}\n", file.trailing().as_str().unwrap_or("").trim_end());
         file.set_trailing("");
     }
@@ -159,7 +159,7 @@ fn edit(text: &str, rules: &Policy) -> Option<String> {
     for (rule, kept) in rules.rules().iter().zip(kept) {
         let mut table = kept.unwrap_or_default();
         say(&mut table, rule);
-        // In the order of the rules, where the first of them was.
+        // In the order of the rules, at the position of the first.
         table.set_position(None);
         if !remarks.is_empty() {
             let prefix = table.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or("");
@@ -175,7 +175,7 @@ fn edit(text: &str, rules: &Policy) -> Option<String> {
     Some(format!("{file}{remarks}"))
 }
 
-/// What people wrote before a rule without meaning only this one: all up to the last empty line.
+/// The comments before a rule that do not belong to it: everything up to the last empty line.
 fn apart(table: &Table) -> String {
     let prefix = table.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or("");
     let end = prefix.rfind("\n\n").map_or(0, |at| at + 2);
@@ -190,7 +190,7 @@ fn apart(table: &Table) -> String {
 fn say(table: &mut Table, rule: &Rule) {
     let mut put = |name: &str, text: Option<String>| match text {
         None => drop(table.remove(name)),
-        // A directory may be written with a slash at its end.
+        // A directory may be written with a trailing slash.
         Some(text)
             if table
                 .get(name)
@@ -260,9 +260,9 @@ allow = \"content-up\"
     }
 
     #[test]
-    fn what_people_wrote_stays() {
+    fn comments_and_other_tables_stay() {
         assert_eq!(edit(WRITTEN, &rules(WRITTEN)).unwrap().matches('#').count(), 6);
-        // One only allows something else, one is new, one is as it was.
+        // One rule only changes what it allows, one is new, one is unchanged.
         let new = "[[rule]]\nplace = \"stick\"\ndirectory = \"Films\"\nallow = \"nothing\"\n\
                    [[rule]]\nplace = \"nas\"\nallow = \"everything\"\n[[rule]]\nallow = \"content-up\"\n";
         let text = edited(WRITTEN, new);
@@ -276,7 +276,7 @@ allow = \"content-up\"
         ] {
             assert!(text.contains(part), "{part:?} in {text}");
         }
-        // Without the first rule the remark about it goes, and that about the file stays.
+        // If the first rule is removed, its comment goes too, but the comment about the file stays.
         let text = edited(WRITTEN, "[[rule]]\nallow = \"content-up\"\n");
         assert!(
             text.contains("# The rules of the laptop.") && text.contains("# All else"),
@@ -292,7 +292,7 @@ allow = \"content-up\"
     }
 
     #[test]
-    fn the_order_is_that_of_the_rules() {
+    fn rules_are_written_in_their_order() {
         let (one, two) = (
             "[[rule]]\nallow = \"content-up\"\n",
             "[[rule]]\nplace = \"nas\"\nallow = \"nothing\"\n",
@@ -333,7 +333,7 @@ allow = \"content-up\"
         fs::write(&path, "[[rule]]\nallow = \"nothin\"\n").unwrap();
         refused(&one, "line 2");
 
-        // A link to another place stays one, and so do the permissions of what it leads to.
+        // A link stays a link, and its target keeps its permissions.
         let elsewhere = place.path().join("mine.toml");
         fs::write(&elsewhere, "# mine\n").unwrap();
         fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o600)).unwrap();
@@ -345,7 +345,7 @@ allow = \"content-up\"
         assert_eq!(fs::metadata(&elsewhere).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing is left behind");
 
-        // But one to a file of another kind is not followed.
+        // A link to an unrelated file is not followed.
         for other in ["ssh-ed25519 AAAA ann@desk\n", "[build]\njobs = 2\n"] {
             fs::write(&elsewhere, other).unwrap();
             let told = write(&directory, &none, &one).unwrap_err().to_string();
@@ -355,7 +355,7 @@ allow = \"content-up\"
     }
 
     #[test]
-    fn rules_of_the_window_are_checked() {
+    fn rules_from_the_window_are_checked() {
         let rule = |place: Option<&str>, directory: Option<&str>| contract::Rule {
             place: place.map(str::to_owned),
             directory: directory.map(str::to_owned),
