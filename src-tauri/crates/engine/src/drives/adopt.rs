@@ -1,4 +1,4 @@
-//! Makes a place for a folder on a drive, or connects to the one that is there.
+//! Creates a place for a folder on a drive, or connects to an existing one.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,7 +22,7 @@ use crate::rules::preferred_content;
 ///
 /// # Errors
 ///
-/// Says why not; nothing is left on the drive.
+/// Tells why it failed; nothing is left on the drive.
 pub(crate) fn adopt(folder: &Path, drive: &Drive, purpose: Purpose) -> Result<String, Error> {
     let local = Annex::open(folder)?;
     let point = check(&local, drive)?;
@@ -47,14 +47,14 @@ pub(crate) fn adopt(folder: &Path, drive: &Drive, purpose: Purpose) -> Result<St
     match make_known(&local, &made.annex, drive) {
         Ok(()) => Ok(done),
         Err(error) => {
-            // It was made a moment ago and nobody knows it yet.
+            // It was just created, and nothing refers to it yet.
             let _ = fs::remove_dir_all(&made.path);
             Err(error)
         }
     }
 }
 
-/// Where the drive is mounted, if it can be written on and is known by something.
+/// The mount point of the drive, if a place for the folder can be created on it.
 fn check<'d>(local: &Annex, drive: &'d Drive) -> Result<&'d Path, Error> {
     let name = name_of(drive);
     let refused = |why: &str| Error::Refused(format!("{name} {why}; nothing was changed"));
@@ -69,7 +69,7 @@ fn check<'d>(local: &Annex, drive: &'d Drive) -> Result<&'d Path, Error> {
     if drive.is_read_only {
         return Err(refused("is write-protected"));
     }
-    // An empty directory is left where a drive was mounted; nothing is to be made in that.
+    // After an unmount, an empty directory may be left. Nothing must be created in it.
     let device = |path: &Path| path.metadata().map(|found| found.dev()).ok();
     if device(point).is_none() || device(point) == point.parent().and_then(device) {
         return Err(refused("is not mounted any more"));
@@ -81,7 +81,7 @@ fn check<'d>(local: &Annex, drive: &'d Drive) -> Result<&'d Path, Error> {
     Ok(point)
 }
 
-/// The clone of the same files that the drive carries: the one that is a remote already, else the first.
+/// The clone of the folder on the drive: the one that is a remote already, else the first.
 fn find_clone(local: &Annex, drive: &Drive, known: &BTreeSet<Uuid>) -> Result<Option<Carried>, Error> {
     let remotes: BTreeSet<Uuid> = annex::settings::remotes(local)?
         .into_iter()
@@ -102,7 +102,7 @@ fn find_clone(local: &Annex, drive: &Drive, known: &BTreeSet<Uuid>) -> Result<Op
 fn connect(local: &Annex, clone: &Carried, drive: &Drive, purpose: Purpose) -> Result<String, Error> {
     let there = Annex::open(&clone.path)?;
     let facts = there.branch().facts()?;
-    // Somebody has said what it is for already, maybe on another computer.
+    // The user has already chosen its purpose, perhaps on another computer.
     let is_decided = facts.groups.contains_key(there.uuid()) || facts.preferred.contains_key(there.uuid());
     if !is_decided {
         preferred_content::record(&there, &[(there.uuid().clone(), Keeps::For(purpose))])?;
@@ -119,7 +119,7 @@ fn connect(local: &Annex, clone: &Carried, drive: &Drive, purpose: Purpose) -> R
     ))
 }
 
-/// A repository that was made.
+/// A newly created repository.
 struct Made {
     annex: Annex,
     path: PathBuf,
@@ -130,7 +130,8 @@ fn make(local: &Annex, folder: &Path, point: &Path, drive: &Drive, purpose: Purp
         Purpose::Backup => !annex::init::can_hold_work_tree(point)?,
         Purpose::Carry | Purpose::OnlyNew | Purpose::Archive => true,
     };
-    // Complete before it has its name. What a drive that was pulled out has kept of one that was not completed is made anew.
+    // The repository is complete before it gets its name. Leftovers of an incomplete one, from a drive that was pulled
+    // out, are deleted and made again.
     let unfinished = point.join(format!(".anabranch-unfinished-{}", local.uuid()));
     let io = |doing, path: &Path| {
         let path = path.to_owned();
@@ -150,7 +151,7 @@ fn make(local: &Annex, folder: &Path, point: &Path, drive: &Drive, purpose: Purp
         Ok(path)
     };
     let path = complete().inspect_err(|_| {
-        // If the drive is gone, nothing can be removed from it: the next try does.
+        // If the drive is gone, nothing can be removed from it now; the next attempt removes it.
         let _ = fs::remove_dir_all(&unfinished);
     })?;
     let opened = Annex::open(&path).and_then(|annex| annex.make_durable().map(|()| annex));
@@ -163,8 +164,8 @@ fn make(local: &Annex, folder: &Path, point: &Path, drive: &Drive, purpose: Purp
     }
 }
 
-/// Makes `there` a remote of the folder. What it is and what it wants is known here before it is a remote: else all would be
-/// sent to it at once.
+/// Makes `there` a remote of the folder. Its groups and preferred content are fetched before it becomes a remote;
+/// otherwise all content would be sent to it at once.
 fn make_known(local: &Annex, there: &Annex, drive: &Drive) -> Result<(), Error> {
     let wish = drive.label.as_deref().filter(|label| !label.is_empty());
     let name = annex::init::remote_name(local, there, wish)?;
@@ -175,10 +176,10 @@ fn make_known(local: &Annex, there: &Annex, drive: &Drive) -> Result<(), Error> 
     Ok(())
 }
 
-/// A name on the drive that nothing has: that of the folder, with a number if need be.
+/// An unused name on the drive: that of the folder, with a number if needed.
 fn free_place(point: &Path, folder: &Path, is_bare: bool) -> PathBuf {
     let stem = folder.file_name().unwrap_or_default().to_string_lossy();
-    // What FAT and Windows do not allow in names is allowed nowhere: the drive may be read there.
+    // Characters that FAT and Windows do not allow are not used on any drive, since it may be read there.
     let allowed = |c: char| !c.is_control() && !matches!(c, '\\' | '/' | ':' | '*' | '?' | '"' | '<' | '>' | '|');
     let stem: String = stem
         .chars()
@@ -200,7 +201,7 @@ fn free_place(point: &Path, folder: &Path, is_bare: bool) -> PathBuf {
         .expect("because a drive does not hold infinitely many names")
 }
 
-/// The bytes of a repository's history: git's own objects, without the contents of files.
+/// The size of a repository's history: git's own objects, without annexed content.
 fn history_bytes(annex: &Annex) -> u64 {
     fn below(directory: &Path) -> u64 {
         let entries = directory.read_dir().into_iter().flatten().flatten();

@@ -1,4 +1,4 @@
-//! Ejecting a drive: it is brought up to date, unmounted, and switched off where that is possible.
+//! Ejects a drive: brings it up to date, unmounts it, and switches it off if possible.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -12,13 +12,13 @@ use super::Drives;
 use super::standing::{self, Kept};
 use super::survey;
 
-/// Own work on the drive that ends at this moment may still keep it busy.
+/// How long to wait before retrying an unmount: our own work on the drive may still be ending.
 const AGAIN: Duration = Duration::from_millis(300);
 const TRIES: usize = 20;
-/// How long it takes at the most until an unmount is seen.
+/// The longest time to wait until an unmount is noticed.
 const NOTICED: Duration = Duration::from_secs(2);
 
-/// Marks a drive as one that is to be ejected, as long as it lives.
+/// Marks a drive as being ejected, for as long as the mark lives.
 struct Mark<'d> {
     drives: &'d Drives,
     id: String,
@@ -32,8 +32,8 @@ impl Drop for Mark<'_> {
 }
 
 impl Drives {
-    /// Waits until nothing is left to do for a drive, then unmounts it. `kept` says how the folders are now, `changed` when
-    /// they may be otherwise. Ends early when the drive is to stay (see [`Drives::keep`]).
+    /// Waits until nothing is left to do for a drive, then unmounts it. `kept` returns the state of the folders,
+    /// `changed` announces changes of it. Ends early if the drive is to stay (see [`Drives::keep`]).
     pub(crate) async fn eject<K: Future<Output = Vec<Kept>>>(
         &self,
         id: &str,
@@ -105,7 +105,7 @@ impl Drives {
         answer(&name, &point, ejected, &missing)
     }
 
-    /// Waits until the drive is not seen any more: what is said and what is shown are one.
+    /// Waits until the drive is no longer listed, so that the answer agrees with what is shown.
     async fn gone(&self, device: &OsStr) {
         let mut around = self.around.clone();
         let gone = async {
@@ -115,11 +115,11 @@ impl Drives {
                 }
             }
         };
-        // It is unmounted all the same; it may have been mounted again at this moment.
+        // A timeout is no error: the drive is unmounted, but may have been mounted again just now.
         let _ = tokio::time::timeout(NOTICED, gone).await;
     }
 
-    /// Lets a drive stay that was to be ejected, and says whether it does: an unmount that has begun is waited for.
+    /// Cancels ejecting a drive, and tells whether the drive stays. If an unmount has begun, waits for its end.
     pub(crate) async fn keep(&self, id: &str, kept: &[Kept]) -> Answer {
         let ejecting = self.shared().ejecting.get(id).map(|stay| {
             stay.send_replace(true);
@@ -128,7 +128,7 @@ impl Drives {
         if let Some(mut ejecting) = ejecting {
             while ejecting.changed().await.is_ok() {}
         }
-        // Nobody's fault, and no trouble: the click came late.
+        // This is not an error: the click came late.
         Answer::Done(match self.find(id, kept) {
             Ok(_) => "the drive stays".to_owned(),
             Err(_) => "the drive is not mounted any more; plug it in again to use it".to_owned(),
@@ -140,7 +140,7 @@ fn kept_in() -> Answer {
     Answer::Refused("the drive stays, as you asked".to_owned())
 }
 
-/// What is not on the drive although it belongs there, in words; empty if all is.
+/// Describes what is missing on the drive; empty if nothing is.
 fn missing(places: &[(&Kept, &Place)]) -> String {
     let files: u64 = places.iter().map(|(_, place)| place.wants).sum();
     let lacks_commits = places.iter().any(|(_, place)| !place.has_commits);
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_became_of_a_drive_that_is_to_stay_is_said_when_it_is_known() {
+    async fn keeping_a_drive_waits_until_its_unmount_has_ended() {
         let (_mounts, table) = watch::channel(Arc::from([]));
         let drives = Drives::watch(table, watch::channel(()).0);
         let late = || Answer::Done("the drive is not mounted any more; plug it in again to use it".to_owned());
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn every_end_says_whether_anything_is_lost_or_what_is_missing() {
+    fn every_answer_tells_whether_anything_is_lost_or_missing() {
         let said = |ejected, missing| match answer("STICK", "/media/me/STICK", ejected, missing) {
             Answer::Done(words) => (true, words),
             Answer::Refused(words) => (false, words),

@@ -1,6 +1,6 @@
-//! Drives: what they are to this program, how one is taken into use, and how it is let go of.
+//! Drives: how Anabranch uses them, how one is taken into use, and how it is ejected.
 //!
-//! A drive is known by the uuid of its file system, what is on it by annex uuids; never by a path or a label.
+//! A drive is identified by the uuid of its file system, its repositories by annex uuids; never by a path or a label.
 
 mod adopt;
 mod ejecting;
@@ -33,14 +33,15 @@ pub(crate) struct Drives {
 
 #[derive(Default)]
 struct Shared {
-    /// What was found on each drive when it was mounted, by the numbers of its mounts.
+    /// The repositories found on each drive when it was mounted, by the ids of its mounts.
     carried: BTreeMap<Vec<u64>, Vec<Carried>>,
-    /// The drives that are to be ejected, by their ids; each with a way to say that it stays.
+    /// The drives being ejected, by their ids; each with a sender to cancel it.
     ejecting: BTreeMap<String, watch::Sender<bool>>,
 }
 
 impl Drives {
-    /// Follows the drives among `mounts`, and tells `changed` when they are others. Must be called inside a tokio runtime.
+    /// Watches the drives among `mounts`, and notifies `changed` when they change. Must be called inside a tokio
+    /// runtime.
     pub(crate) fn watch(mounts: watch::Receiver<Arc<[Mount]>>, changed: watch::Sender<()>) -> Self {
         let drives = Self {
             around: surroundings::Drives::watch(mounts),
@@ -59,15 +60,15 @@ impl Drives {
         drives
     }
 
-    /// What can be seen of the drives now, and what is not as it should be with them. `is_refused` if there are folders that
-    /// should be kept and are not; `declined` are ids.
+    /// The drives to show now, and their problems. `is_refused` is true if there are folders that should be synced but
+    /// are not; `declined` are ids.
     pub(crate) fn view(
         &self,
         kept: &[Kept],
         is_refused: bool,
         declined: &BTreeSet<String>,
     ) -> (Vec<contract::Drive>, Vec<Problem>) {
-        // How full they are is measured for the next time.
+        // This measures their free space for the next call.
         self.around.look_again();
         let mounted = self.mounted();
         let ejecting = self.shared().ejecting.keys().cloned().collect();
@@ -75,12 +76,12 @@ impl Drives {
         (drives, standing::doubles(&mounted, kept))
     }
 
-    /// Makes a place for a folder on a drive; says what was done. The folder, which watches its configuration, brings it up
-    /// to date.
+    /// Creates a place for a folder on a drive; returns text for the user about what was done. The folder, which
+    /// watches its configuration, brings the place up to date.
     ///
     /// # Errors
     ///
-    /// Says why not; nothing was changed.
+    /// Tells why it failed; nothing was changed.
     pub(crate) async fn use_for(
         &self,
         id: &str,
@@ -97,19 +98,19 @@ impl Drives {
                 "it failed by an error in Anabranch itself; nothing that was there was changed".to_owned(),
             ))
         });
-        // There may be another repository on it now.
+        // There may be a new repository on it now.
         look_into(&self.shared, &self.around.current(), &changed).await;
         self.changed.send_replace(());
         adopted
     }
 
-    /// What a drive is called; none if it is not mounted.
+    /// The name of a drive; none if it is not mounted.
     pub(crate) fn name(&self, id: &str) -> Option<String> {
         let (_, one) = self.find(id, &[]).ok()?;
         Some(survey::name_of(&one.drive))
     }
 
-    /// All that is mounted, and the one that is asked for by `id`.
+    /// All mounted drives, and the one with this `id`.
     fn find(&self, id: &str, kept: &[Kept]) -> Result<(Vec<Mounted>, Mounted), Error> {
         let mounted = self.mounted();
         let one = mounted.iter().find(|one| standing::id_of(one, &mounted, kept) == id);
@@ -124,7 +125,7 @@ impl Drives {
     fn mounted(&self) -> Vec<Mounted> {
         let seen = self.around.current();
         let shared = self.shared();
-        // What was not looked into yet may be known: it is not shown as a new one.
+        // A drive that was not scanned yet may be a known one, so it is not shown as new.
         let mounted = seen.iter().filter_map(|drive| {
             let drive = drive.clone();
             let carried = match is_looked_into(&drive) {
@@ -142,7 +143,7 @@ impl Drives {
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    // What is shared is facts, each true by itself.
+    // The shared values are facts that are valid separately, so a poisoned lock does no harm.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -150,7 +151,7 @@ fn is_looked_into(drive: &surroundings::Drive) -> bool {
     drive.is_removable && !drive.is_hidden
 }
 
-/// Looks for repositories on the drives that came and on the one that was changed, and forgets those of the drives that went.
+/// Searches for repositories on the new drives and on the one that changed, and forgets those on drives that are gone.
 async fn look_into(shared: &Arc<Mutex<Shared>>, seen: &Arc<[surroundings::Drive]>, changed: &[u64]) {
     let (shared, seen, changed) = (Arc::clone(shared), Arc::clone(seen), changed.to_vec());
     let look = move || {
@@ -166,6 +167,6 @@ async fn look_into(shared: &Arc<Mutex<Shared>>, seen: &Arc<[surroundings::Drive]
         let now = now.collect();
         lock(&shared).carried = now;
     };
-    // If looking failed, the drives carry nothing that is known.
+    // If the search failed, no repositories are known on the drives.
     let _ = tokio::task::spawn_blocking(look).await;
 }

@@ -1,4 +1,4 @@
-//! What each drive is to this program: a pure function of what is mounted and what is kept in sync.
+//! How Anabranch uses each drive: a pure function of what is mounted and what is synced.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,18 +9,18 @@ use surroundings::Drive;
 
 use super::survey::{Carried, LEAST_ROOM, name_of};
 
-/// A folder that is kept in sync.
+/// A synced folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
-    /// As its status shows it.
+    /// Its status.
     pub(crate) folder: Folder,
-    /// Where its places are that were reached, by their names.
+    /// The locations of its connected places, by name.
     pub(crate) at: BTreeMap<String, PathBuf>,
-    /// Which repositories its places are, by their names, as far as known.
+    /// The repositories of its places, by name, as far as known.
     pub(crate) repositories: BTreeMap<String, Uuid>,
 }
 
-/// A drive with the repositories that were found on it.
+/// A drive with the repositories found on it.
 #[derive(Debug, Clone)]
 pub(crate) struct Mounted {
     pub(crate) drive: Drive,
@@ -47,8 +47,8 @@ fn original<'m>(one: &Mounted, mounted: &'m [Mounted], kept: &[Kept]) -> Option<
         .filter(|other| other.drive.device != one.drive.device)
 }
 
-/// The drives to show: those that can be taken out and are for people, and those that hold a place of theirs. While there
-/// are folders that are not kept although they should be (`is_refused`), a drive that carries something may be in use.
+/// The drives to show, hidden ones aside: removable ones, and those that hold a place of a folder. While some folders
+/// are not synced although they should be (`is_refused`), a drive that carries repositories may be in use.
 pub(crate) fn standings(
     mounted: &[Mounted],
     kept: &[Kept],
@@ -98,7 +98,7 @@ pub(crate) fn standings(
     drives
 }
 
-/// Annexes that are found at two places at once: one drive is a copy of the other.
+/// Problems about repositories found at two places at once: one drive is a copy of the other.
 pub(crate) fn doubles(mounted: &[Mounted], kept: &[Kept]) -> Vec<Problem> {
     let mut by_uuid: BTreeMap<&Uuid, Vec<(&Mounted, &Path)>> = BTreeMap::new();
     for one in mounted.iter().filter(|one| !one.drive.is_hidden) {
@@ -141,7 +141,7 @@ pub(crate) fn doubles(mounted: &[Mounted], kept: &[Kept]) -> Vec<Problem> {
     by_uuid.into_values().filter_map(problem).collect()
 }
 
-/// What is still to be done before a drive can go, in words; none if nothing is under way for it.
+/// Describes what is left to do before a drive can be ejected; none if nothing is in progress for it.
 pub(crate) fn left_to_do(places: &[(&Kept, &Place)]) -> Option<String> {
     let busy = places.iter().filter(|(kept, place)| is_busy(kept, place));
     let words = |(kept, place): &(&Kept, &Place)| {
@@ -160,8 +160,8 @@ pub(crate) fn left_to_do(places: &[(&Kept, &Place)]) -> Option<String> {
     (!words.is_empty()).then(|| words.join("; "))
 }
 
-/// The places on a drive. One that was reached is on the drive that is mounted deepest above its path; one that was not, or
-/// not yet, is where its repository was found.
+/// The places on a drive. A place that was connected is on the drive mounted deepest above its path. A place that was
+/// not is on the drive where its repository was found.
 pub(crate) fn places_on<'k>(one: &Mounted, mounted: &[Mounted], kept: &'k [Kept]) -> Vec<(&'k Kept, &'k Place)> {
     let depth = |one: &Mounted, path: &Path| {
         let above = one.drive.points.iter().filter(|point| path.starts_with(point));
@@ -191,14 +191,14 @@ fn on_drive(kept: &Kept, place: &Place) -> OnDrive {
     }
 }
 
-/// True if everything that belongs on it is on it, and nothing of it is still to come here.
+/// True if everything that belongs on the place is on it, and nothing remains to be received from it.
 pub(crate) fn is_up_to_date(kept: &Kept, place: &Place) -> bool {
     let has_all = place.contact == Contact::Here && place.has_commits && place.wants == 0;
     has_all && kept.folder.work != Work::HeldUp && !is_busy(kept, place)
 }
 
-/// True if something is done with this place, or it will be known without anybody's doing whether there is something to do.
-/// Transfers with other places say that the folder knows what it has to do.
+/// True if work with this place is in progress, or if Anabranch is still finding out whether there is any. A transfer
+/// with another place shows that the folder already knows its work.
 fn is_busy(kept: &Kept, place: &Place) -> bool {
     let folder = &kept.folder;
     let moves = folder.transfers.iter().any(|transfer| transfer.place == place.name);
@@ -241,7 +241,7 @@ fn unusable(one: &Mounted, mounted: &[Mounted], kept: &[Kept], is_refused: bool)
     (drive.free < LEAST_ROOM).then(|| "There is no room left on it.".to_owned())
 }
 
-/// What people should know before they use a drive.
+/// Notes that the user should read before using a drive.
 fn notes(one: &Mounted, standing: &Standing, kept: &[Kept]) -> Vec<String> {
     let mut notes = Vec::new();
     let fs_type = one.drive.fs_type.as_str();

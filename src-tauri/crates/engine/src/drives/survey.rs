@@ -1,4 +1,4 @@
-//! Which annexes lie on a drive: at its root or one level below, where people and this program put them.
+//! Finds the annexes on a drive: at its root or one level below, where people and Anabranch put them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,21 +23,21 @@ pub(crate) struct Carried {
     /// Its top, or the bare repository itself.
     pub(crate) path: PathBuf,
     pub(crate) uuid: Uuid,
-    /// The repositories that its git-annex branch has heard of.
+    /// The repositories that its git-annex branch knows.
     pub(crate) knows: BTreeSet<Uuid>,
 }
 
 impl Carried {
-    /// True if it is a clone of the same files as a repository that is called `uuid` and has heard of `known`.
+    /// True if it is a clone of the same files as the repository `uuid`, which knows the repositories `known`.
     pub(crate) fn belongs_to(&self, uuid: &Uuid, known: &BTreeSet<Uuid>) -> bool {
         self.knows.contains(uuid) || known.contains(&self.uuid)
     }
 }
 
-/// Nobody keeps so many things at the root of a drive and annexes among them.
+/// The limit of entries to examine at the root of a drive.
 const ENTRIES: usize = 2_000;
 
-/// Looks at a drive. What cannot be read is no repository that could be used.
+/// Finds the annexes on a drive. Directories that cannot be read are skipped.
 pub(crate) fn survey(drive: &Drive) -> Vec<Carried> {
     let Some(root) = drive.points.first() else {
         return Vec::new();
@@ -54,7 +54,7 @@ pub(crate) fn survey(drive: &Drive) -> Vec<Carried> {
     places.filter_map(|place| examine(&place)).collect()
 }
 
-/// The repositories that an annex has heard of.
+/// The repositories that an annex knows.
 pub(crate) fn known_to(annex: &Annex) -> annex::Result<BTreeSet<Uuid>> {
     Ok(annex.branch().facts()?.descriptions.into_keys().collect())
 }

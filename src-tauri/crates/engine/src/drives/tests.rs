@@ -64,7 +64,7 @@ fn place(name: &str) -> Place {
     }
 }
 
-/// A folder with one place, named and placed so.
+/// A folder with one place at this location.
 fn kept(place: Place, at: &str) -> Kept {
     Kept {
         at: [(place.name.clone(), PathBuf::from(at))].into(),
@@ -94,7 +94,7 @@ fn transfer(place: &str) -> Progress {
 }
 
 #[test]
-fn only_drives_that_can_be_taken_out_and_are_for_people_are_asked_about() {
+fn only_visible_drives_that_are_removable_or_hold_a_place_are_shown() {
     let shown = one(drive("STICK"), &[]).unwrap();
     assert_eq!((shown.id.as_str(), shown.name.as_str()), ("uuid-of-STICK", "STICK"));
     assert_eq!(
@@ -135,7 +135,7 @@ fn a_drive_without_a_label_is_called_by_its_maker_or_else_its_device() {
 }
 
 #[test]
-fn what_cannot_be_used_says_why() {
+fn an_unusable_drive_tells_why() {
     for (drive, word) in [
         (
             Drive {
@@ -181,7 +181,7 @@ fn a_declined_drive_stays_declined_unless_it_is_used() {
 }
 
 #[test]
-fn a_drive_is_up_to_date_when_nothing_is_left_either_way() {
+fn a_drive_is_up_to_date_when_nothing_is_left_in_either_direction() {
     let see = |kept: Kept| match one(drive("STICK"), &[kept]).unwrap().standing {
         Standing::InUse { places, up_to_date } => (places, up_to_date),
         other @ (Standing::New | Standing::Declined | Standing::Unusable(_) | Standing::Ejecting { .. }) => {
@@ -233,7 +233,7 @@ fn a_place_is_on_the_drive_that_is_mounted_deepest_above_it() {
 }
 
 #[test]
-fn a_known_drive_is_known_before_its_place_was_reached() {
+fn a_known_drive_is_recognized_before_its_place_is_connected() {
     let mut known = kept(place("stick"), "/unreached");
     known.at.clear();
     known.folder.places[0].contact = Contact::Unknown;
@@ -253,7 +253,7 @@ fn a_known_drive_is_known_before_its_place_was_reached() {
 }
 
 #[test]
-fn a_drive_that_is_ejected_says_what_is_left() {
+fn a_drive_being_ejected_tells_what_is_left() {
     let ejecting = BTreeSet::from(["uuid-of-STICK".to_owned()]);
     let mut busy = kept(
         Place {
@@ -268,7 +268,7 @@ fn a_drive_that_is_ejected_says_what_is_left() {
         panic!()
     };
     assert_eq!(what, "Photos: 3 files are still to be sent");
-    // What cannot be done now keeps no drive here.
+    // Work that cannot be done now does not keep a drive mounted.
     for work in [Work::HeldUp, Work::Nothing] {
         busy.folder.work = work;
         assert_eq!(left_to_do(&[(&busy, &busy.folder.places[0])]), None, "{work:?}");
@@ -276,7 +276,7 @@ fn a_drive_that_is_ejected_says_what_is_left() {
 }
 
 #[test]
-fn a_problem_of_a_folder_hides_no_work_that_a_drive_waits_for() {
+fn a_problem_of_a_folder_does_not_hide_work_for_a_drive() {
     let mut kept = kept(place("stick"), "/media/me/STICK/Photos.git");
     kept.folder.state = State::NeedsYou;
     kept.folder.work = Work::UnderWay;
@@ -290,7 +290,7 @@ fn a_problem_of_a_folder_hides_no_work_that_a_drive_waits_for() {
 }
 
 #[test]
-fn what_a_drive_carries_is_not_new_while_a_folder_is_not_kept_though_it_should_be() {
+fn a_drive_with_repositories_is_not_new_while_a_folder_is_refused() {
     let see = |one: Mounted, is_refused| {
         standings(&[one], &[], is_refused, &BTreeSet::new(), &BTreeSet::new())
             .remove(0)
@@ -306,7 +306,7 @@ fn what_a_drive_carries_is_not_new_while_a_folder_is_not_kept_though_it_should_b
 }
 
 #[test]
-fn limits_of_a_file_system_and_a_copy_that_is_there_are_told() {
+fn notes_tell_limits_of_the_file_system_and_an_existing_copy() {
     let see = |fs_type: &str| {
         let drive = Drive {
             fs_type: fs_type.to_owned(),
@@ -375,7 +375,7 @@ fn a_drive_copied_bit_by_bit_is_a_problem_and_only_the_one_in_use_is_used() {
     assert_eq!(doubles(&all[..1], &used), []);
 }
 
-/// A directory in the place of a drive: not even root can make it one that is mounted.
+/// A directory where no drive is mounted. Even root cannot make it a mount point.
 fn not_mounted(path: &Path) -> Drive {
     Drive {
         points: vec![path.to_owned()],
@@ -384,7 +384,7 @@ fn not_mounted(path: &Path) -> Drive {
 }
 
 #[test]
-fn nothing_is_made_where_no_drive_is_mounted() {
+fn nothing_is_created_where_no_drive_is_mounted() {
     let place = tempfile::tempdir().unwrap();
     let top = place.path().canonicalize().unwrap();
     let (folder, point) = (top.join("Photos"), top.join("STICK"));
