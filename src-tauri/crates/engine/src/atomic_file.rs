@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all.
+//! Writes files atomically: a file is complete or does not exist.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,25 +9,25 @@ use annex::Directory;
 
 use crate::Error;
 
-/// Writes a file, complete under another name first: at no moment is there half a file. A link of that name goes, and
-/// what it leads to stays as it is.
+/// Writes a file under another name first and renames it, so that it is never incomplete. A link of that name is
+/// replaced, and its target stays as it is.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Error> {
     let (top, above, name) = parts(path);
-    // The git directory around it is never made: where it is missing the drive is gone.
+    // The git directory around it is never created: if it is missing, the drive is gone.
     let directory = Arc::new(Directory::make_below(top, above)?);
     let old = directory.open(name, false).ok().flatten();
     let mode = old.and_then(|old| Some(old.metadata().ok()?.permissions().mode() & 0o777));
     Ok(directory.replace(name, text.as_bytes(), mode.unwrap_or(0o644))?)
 }
 
-/// Reads a file; none if there is none. A link is not followed.
+/// Reads a file; none if it does not exist. A link is not followed.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     let (top, above, name) = parts(path);
     let directory = Directory::find_below(top, above)?;
     Ok(directory.map(|directory| directory.read(name)).transpose()?.flatten())
 }
 
-/// Removes a file; there being none is as good.
+/// Removes a file. It is no error if the file does not exist.
 pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     let (top, above, name) = parts(path);
     if let Some(directory) = Directory::find_below(top, above)?
@@ -38,7 +38,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// The directory that must be there, the one below it that holds the file, and the name of the file.
+/// The directory that must exist, the one below it that holds the file, and the name of the file.
 fn parts(path: &Path) -> (&Path, &Path, &OsStr) {
     let above = path.parent().unwrap_or(path);
     (

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use model::Timestamp;
 
-/// The engine's clock: milliseconds since it was started, never going back, whatever happens to the time of day.
+/// The engine's clock: milliseconds since its start. It never goes back, even if the time of day does.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     start: Instant,
@@ -17,13 +17,13 @@ impl Clock {
         Timestamp::default() + self.start.elapsed()
     }
 
-    /// How long until `at`; rounded up, so that whoever sleeps for it does not wake a moment too early.
+    /// How long until `at`, rounded up, so that a sleeper does not wake too early.
     pub(crate) fn until(self, at: Timestamp) -> Duration {
         at.since(self.now()) + Duration::from_millis(1)
     }
 }
 
-/// The time of day in seconds since the epoch, for people.
+/// The time of day in seconds since the epoch.
 pub(crate) fn wall_clock() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)

@@ -1,30 +1,30 @@
 use std::path::PathBuf;
 
-/// Why an engine cannot start or answer, in words for people.
+/// Why an engine cannot start or answer, as text for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The repository cannot be opened or worked on.
     #[error(transparent)]
     Annex(#[from] annex::Error),
-    /// The observations cannot be kept.
+    /// The observations cannot be stored.
     #[error("could not keep observations in {}: {source}; nothing is lost. Is the disk full or read-only?", path.display())]
     Observations {
         /// The directory of the database.
         path: PathBuf,
-        /// SQLite's answer.
+        /// The error from SQLite.
         source: rusqlite::Error,
     },
-    /// The system refused something.
+    /// A system call failed.
     #[error("could not {doing} {}: {source}", path.display())]
     Io {
         /// The operation, as in "could not {doing}".
         doing: &'static str,
-        /// The file concerned.
+        /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The error from the system.
         source: std::io::Error,
     },
-    /// It is not done, and nothing was changed.
+    /// The request was refused, and nothing was changed.
     #[error("{0}")]
     Refused(String),
 }

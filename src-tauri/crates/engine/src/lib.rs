@@ -1,8 +1,8 @@
 //! The loop: facts become events, effects become work.
 //!
-//! Start at [`Engine`], which runs folders until it is stopped, or at [`sync`], which does everything once; the process
-//! that hosts an engine asks its folders through a [`Client`]. Each folder has one loop that owns its assistant and never
-//! blocks; the work runs on threads, and ends as events.
+//! Start at [`Engine`], which runs folders until it is stopped, or at [`sync`], which does everything once. The process
+//! that hosts an engine queries its folders through a [`Client`]. Each folder has one loop that owns its assistant and
+//! never blocks; work runs on threads and ends as events.
 
 mod atomic_file;
 mod clock;

@@ -1,13 +1,13 @@
-//! Memory that a burst of work has used is given back to the system.
+//! Gives memory back to the system after a burst of work.
 
-/// How many pools of memory the C library keeps for all threads.
+/// How many memory arenas the C library keeps for all threads.
 ///
-/// It has eight for each processor by itself, and each keeps what one burst needed. Two are enough for threads that mostly
-/// read, write and hash.
+/// Its default is eight per processor, and each keeps the memory of a past burst. Two are enough for threads that
+/// mostly read, write and hash.
 #[cfg(target_env = "gnu")]
 const ARENAS: nix::libc::c_int = 2;
 
-/// Has the threads share few pools of memory. To be called before they start.
+/// Makes the threads share a few memory arenas. Must be called before they start.
 pub(crate) fn share() {
     #[cfg(target_env = "gnu")]
     #[allow(unsafe_code, reason = "only the C library can do it")]
@@ -17,8 +17,8 @@ pub(crate) fn share() {
     }
 }
 
-/// Gives back what is free. The C library keeps it otherwise, for each of its pools apart: a thread that has ended leaves
-/// what it used there.
+/// Gives free memory back to the system. Otherwise the C library keeps it, separately for each arena, even after the
+/// thread that used it has ended.
 pub(crate) fn give_back() {
     #[cfg(target_env = "gnu")]
     #[allow(unsafe_code, reason = "only the C library can do it")]

@@ -1,4 +1,4 @@
-//! Making and adopting repositories, and git's filter.
+//! Creates and adopts repositories, and runs git's filter.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -9,28 +9,29 @@ use model::Uuid;
 use crate::Error;
 use crate::clock::wall_clock;
 
-/// Makes `path` a repository, or adopts one that git or git-annex made there. Says its uuid.
+/// Turns `path` into a repository, or adopts one that git or git-annex created there. Returns its uuid.
 pub fn init(path: &Path, description: Option<&str>) -> Result<Uuid, Error> {
     let annex = annex::init::init(path, description, wall_clock())?;
     prepare(&annex)?;
-    // A drive may be pulled out right after.
+    // A drive may be pulled out at once.
     annex.make_durable()?;
     Ok(annex.uuid().clone())
 }
 
-/// Makes a clone of the repository `source` at `path`, and adds the clone to the remotes of `source`, so that either end
-/// brings the other up to date. Files appear when it is synced. Says the uuid of the clone.
+/// Clones the repository `source` to `path`, and adds the clone to the remotes of `source`, so that each brings the
+/// other up to date. Files appear when the clone is synced. Returns the uuid of the clone.
 pub fn clone(source: &Path, path: &Path, bare: bool, description: Option<&str>) -> Result<Uuid, Error> {
     let original = Annex::open(source)?;
     let annex = annex::init::clone(source, path, bare, description, wall_clock())?;
     prepare(&annex)?;
-    // A drive may be pulled out right after.
+    // A drive may be pulled out at once.
     annex.make_durable()?;
     annex::init::add_remote(&original, &annex)?;
     Ok(annex.uuid().clone())
 }
 
-/// What a repository needs before it is worked on: names that stay as they are, and a filter that exists on this computer.
+/// Prepares a repository for work: checks that its file system preserves names, and sets a filter that exists on this
+/// computer.
 pub(crate) fn prepare(annex: &Annex) -> Result<(), Error> {
     annex::init::check_names(annex)?;
     let this = std::env::current_exe().map_err(|source| Error::Io {
@@ -38,7 +39,8 @@ pub(crate) fn prepare(annex: &Annex) -> Result<(), Error> {
         path: "this program".into(),
         source,
     })?;
-    // Only the command line serves git as a filter. Every other program that hosts an engine lies beside it.
+    // Only the command line program can serve git as a filter. Every other program that hosts an engine is installed
+    // beside it.
     let command_line = this.with_file_name("anabranch");
     let ours = if command_line.is_file() { command_line } else { this };
     annex::init::set_filter(annex, &ours)?;

@@ -1,6 +1,6 @@
-//! Wording that several rooms share.
+//! Wording shared by several modules.
 
-/// So many files.
+/// A number of files, as text.
 #[must_use]
 pub fn files(count: u64) -> String {
     match count {
