@@ -1,4 +1,4 @@
-//! What a folder is asked: answered at once, beside the loop, or when something has ended.
+//! Handles commands to a folder: answers at once, on a thread, or when something has ended.
 
 use std::sync::Arc;
 
@@ -91,7 +91,7 @@ impl Folder {
                 return self.change(reply, move |state| done(conflicts::unsettle(state, &inside(&path)?)));
             }
         };
-        // Whoever asked may have gone.
+        // The asker may be gone.
         let _ = reply.send(answer);
     }
 
@@ -139,14 +139,14 @@ impl Folder {
         answer: impl FnOnce(&FolderState) -> Result<Reply, Error> + Send + 'static,
     ) {
         let state = Arc::clone(&self.state);
-        // Not counted as under way: a sync need not wait for it, nor does the end of the loop.
+        // This does not count as work in progress: neither a sync nor the end of the loop waits for it.
         tokio::task::spawn_blocking(move || {
-            // Whoever asked may have gone.
+            // The asker may be gone.
             let _ = reply.send(answer(&state).unwrap_or_else(refused));
         });
     }
 
-    /// Does what was asked for, beside the loop; it is answered when the events that come of it have been handled.
+    /// Performs a command on a thread; the answer is sent after the resulting events have been handled.
     fn change(
         &mut self,
         reply: oneshot::Sender<Reply>,
@@ -157,7 +157,7 @@ impl Folder {
     }
 }
 
-/// What changed, without a word.
+/// The events of a change, with a plain [`Reply::Done`].
 fn done(changed: Result<Vec<Event>, Error>) -> Result<(Vec<Event>, Reply), Error> {
     Ok((changed?, Reply::Done))
 }

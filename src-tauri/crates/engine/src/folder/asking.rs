@@ -1,4 +1,4 @@
-//! What commands say, and how they are refused.
+//! Classifies commands, parses their paths, and refuses them.
 
 use contract::{Command, Reply};
 use model::RepoPath;
@@ -29,13 +29,13 @@ pub(crate) fn only_looks(command: &Command) -> bool {
     }
 }
 
-/// A path as commands name it.
+/// Parses a path as commands contain it.
 pub(crate) fn inside(path: &str) -> Result<RepoPath, Error> {
     let path = hex::decode(path).ok().and_then(|bytes| RepoPath::parse(&bytes).ok());
     path.ok_or_else(|| Error::Refused("that is no path inside this folder".to_owned()))
 }
 
-/// The answer to what could not be done.
+/// The reply to a command that failed.
 pub(crate) fn refused(error: Error) -> Reply {
     Reply::Refused(error.to_string())
 }

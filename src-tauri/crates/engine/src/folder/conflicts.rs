@@ -1,4 +1,4 @@
-//! Conflicts: how they are shown, and how they are settled.
+//! Lists and resolves conflicts.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use crate::Error;
 use crate::views::lists::shown;
 use crate::work::FolderState;
 
-/// The longest file name that file systems take, in bytes.
+/// The longest file name that file systems allow, in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// All conflicts that are not settled.
+/// Lists all unresolved conflicts.
 pub(crate) fn list(state: &FolderState) -> Result<Vec<contract::Conflict>, Error> {
     let version = |version: Version| contract::Version {
         path: shown(&version.path),
@@ -31,7 +31,7 @@ pub(crate) fn list(state: &FolderState) -> Result<Vec<contract::Conflict>, Error
     Ok(state.annex().conflicts()?.into_iter().map(conflict).collect())
 }
 
-/// Settles a conflict, by a commit of its own.
+/// Resolves a conflict with a commit of its own.
 pub(crate) fn settle(state: &FolderState, path: &RepoPath, keep: &Keep) -> Result<Vec<Event>, Error> {
     let annex = state.annex();
     let conflicts = annex.conflicts()?;
@@ -69,7 +69,7 @@ pub(crate) fn settle(state: &FolderState, path: &RepoPath, keep: &Keep) -> Resul
     ))
 }
 
-/// Brings the versions of a file back that there were before its conflict was settled last.
+/// Restores the versions of a file that existed before its conflict was last resolved.
 pub(crate) fn unsettle(state: &FolderState, path: &RepoPath) -> Result<Vec<Event>, Error> {
     let taken_back = state.annex().unsettle_conflict(path, &options(state));
     taken_back.map_err(|error| not_now(path, error))?;
@@ -96,17 +96,17 @@ fn not_now(path: &RepoPath, error: annex::Error) -> Error {
     }
 }
 
-/// There is a new commit here.
+/// Records a new commit.
 fn committed(state: &FolderState, what: String) -> Vec<Event> {
     state.remember_stamps();
     state.log.note(what);
     vec![Event::RefsMoved(state.refs())]
 }
 
-/// What becomes of each version: its new name, or none.
+/// The new name of each version; none if it is removed.
 type Changes = Vec<(RepoPath, Option<RepoPath>)>;
 
-/// One version gets the old name, the others go; none if it is no version.
+/// Gives one version the original name and removes the others; none if `keep` is not a version.
 fn keep_one(conflict: &Conflict, keep: &RepoPath) -> Option<Changes> {
     let mut versions = conflict.versions.iter().map(|version| &version.path);
     versions.clone().find(|path| *path == keep)?;
@@ -114,13 +114,14 @@ fn keep_one(conflict: &Conflict, keep: &RepoPath) -> Option<Changes> {
     Some(versions.by_ref().map(change).collect())
 }
 
-/// All versions go.
+/// Removes all versions.
 fn keep_none(conflict: &Conflict) -> Changes {
     let versions = conflict.versions.iter();
     versions.map(|version| (version.path.clone(), None)).collect()
 }
 
-/// Each version gets a name that says whose it is. One that has the old name has it for good, a single one gets it.
+/// Gives each version a name that tells who made it. A version with the original name keeps it, and a single version
+/// gets it.
 fn keep_all(conflict: &Conflict, is_taken: &dyn Fn(&RepoPath) -> bool) -> Changes {
     if let [single] = conflict.versions.as_slice() {
         return vec![(single.path.clone(), Some(conflict.path.clone()))];
@@ -131,7 +132,7 @@ fn keep_all(conflict: &Conflict, is_taken: &dyn Fn(&RepoPath) -> bool) -> Change
             return (version.path.clone(), Some(version.path.clone()));
         }
         let remark = remark(version.brought.as_ref());
-        // Ends: names are never all taken. Of a name that fits nowhere the version keeps the one it has.
+        // The search ends, since names are never all taken. If no name fits, the version keeps its current one.
         let mut names = (1_u32..).map(|number| named(&conflict.path, &remark, number));
         let name = names.find(|name| {
             name.as_ref()
@@ -144,7 +145,7 @@ fn keep_all(conflict: &Conflict, is_taken: &dyn Fn(&RepoPath) -> bool) -> Change
     conflict.versions.iter().map(change).collect()
 }
 
-/// Whose a version is, for a file name.
+/// Tells who made a version, for its file name.
 fn remark(brought: Option<&Brought>) -> String {
     let who = brought.map(|brought| sanitised(&brought.who)).unwrap_or_default();
     let date = brought.and_then(|brought| {
@@ -160,7 +161,7 @@ fn remark(brought: Option<&Brought>) -> String {
     }
 }
 
-/// A name of a person or computer as it may stand in the name of a file on any file system; not longer than is useful.
+/// Makes the name of a person or computer valid in file names on any file system, and shortens it.
 fn sanitised(who: &str) -> String {
     const LONGEST: usize = 40;
     let is_fit = |c: &char| !c.is_control() && !r#"/\:*?"<>|"#.contains(*c);
@@ -168,11 +169,11 @@ fn sanitised(who: &str) -> String {
     fit.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// `photo.jpg` becomes `photo (remark).jpg`, and `photo (remark, 2).jpg` where that is taken. A stem that is too long
+/// Turns `photo.jpg` into `photo (remark).jpg`, or `photo (remark, 2).jpg` if that is taken. A stem that is too long
 /// loses its end; none if even then no name fits.
 fn named(path: &RepoPath, remark: &str, number: u32) -> Option<RepoPath> {
     let name: &[u8] = path.file_name();
-    // What begins with its only dot has no extension.
+    // A name whose only dot is its first character has no extension.
     let dot = name.iter().rposition(|&byte| byte == b'.').filter(|&dot| dot > 0);
     let (mut stem, extension) = name.split_at(dot.unwrap_or(name.len()));
     let remark = match number {
@@ -180,7 +181,7 @@ fn named(path: &RepoPath, remark: &str, number: u32) -> Option<RepoPath> {
         _ => format!(" ({remark}, {number})"),
     };
     let room = LONGEST_NAME.checked_sub(remark.len() + extension.len())?;
-    // A cut in the middle of a character would make the name unreadable.
+    // Cutting inside a character would make the name unreadable.
     while stem.len() > room || (stem.len() < dot.unwrap_or(name.len()) && name[stem.len()] & 0xc0 == 0x80) {
         stem = stem.split_last()?.1;
     }
@@ -198,7 +199,7 @@ mod tests {
         RepoPath::parse(name.as_bytes()).unwrap()
     }
 
-    /// A conflict of these versions, each with whose it is.
+    /// A conflict of these versions, each with its author.
     fn conflict(of: &str, versions: &[(&str, Option<&str>)]) -> Conflict {
         let version = |(name, who): &(&str, Option<&str>)| Version {
             path: path(name),
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_that_is_kept_gets_the_name() {
+    fn the_kept_version_gets_the_original_name() {
         let conflict = conflict("d/a.txt", &[("d/a.variant-1.txt", None), ("d/a.variant-2.txt", None)]);
         let changes = keep_one(&conflict, &path("d/a.variant-2.txt")).unwrap();
         assert_eq!(names(&changes), ["-", "d/a.txt"]);
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_one_gets_its_name_back() {
+    fn a_single_version_gets_the_original_name() {
         let conflict = conflict("d/a.txt", &[("d/a.variant-1.txt", Some("Ann"))]);
         let versions = [
             keep_all(&conflict, &|_| false),
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn all_get_names_that_say_whose_they_are() {
+    fn kept_versions_get_names_that_tell_who_made_them() {
         let versions = [
             ("d/a.txt", Some("Ann")),
             ("d/a.variant-1.txt", Some("laptop")),
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn names_fit() {
+    fn names_of_versions_fit_file_systems() {
         let named = |name: &str| named(&path(name), "from Ann, 2026-11-24", 1).map(|path| path.to_string());
         assert_eq!(named("x/.bashrc").unwrap(), "x/.bashrc (from Ann, 2026-11-24)");
         assert_eq!(named("a.tar.gz").unwrap(), "a.tar (from Ann, 2026-11-24).gz");

@@ -10,12 +10,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::socket::Asked;
 use crate::work::FolderState;
 
-/// A way to ask a running folder.
+/// Sends commands to a running folder.
 #[derive(Clone)]
 pub(crate) struct Handle {
     path: String,
     ask: mpsc::UnboundedSender<Asked>,
-    /// Does not keep the repository open when the folder is left.
+    /// Weak, so that it does not keep the repository open after the folder is left.
     state: Weak<FolderState>,
 }
 
@@ -24,12 +24,12 @@ impl Handle {
         Self { path, ask, state }
     }
 
-    /// Where the folder is, as its status shows it.
+    /// The path of the folder, as its status shows it.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    /// Where the places are that were reached when they were last looked for.
+    /// The locations of the places that were connected at the last probe.
     pub(crate) fn places(&self) -> BTreeMap<String, PathBuf> {
         let reached = self.state.upgrade().map(|state| state.remotes.reached());
         let places = reached.into_iter().flatten();
@@ -38,7 +38,7 @@ impl Handle {
         places.filter_map(place).collect()
     }
 
-    /// Which repositories the places are, as far as known.
+    /// The repositories of the places, as far as known.
     pub(crate) fn repositories(&self) -> BTreeMap<String, Uuid> {
         let remotes = self.state.upgrade().map(|state| state.remotes.settings());
         let remotes = remotes.into_iter().flatten();
@@ -47,7 +47,7 @@ impl Handle {
             .collect()
     }
 
-    /// What can be seen of the folder now; none if its loop has ended.
+    /// The status of the folder; none if its loop has ended.
     pub(crate) async fn status(&self) -> Option<contract::Folder> {
         if let Reply::Status(folder) = self.ask(Command::Status).await {
             return Some(*folder);
@@ -55,7 +55,7 @@ impl Handle {
         None
     }
 
-    /// Asks the loop; refused if it has ended.
+    /// Sends a command to the loop; refused if it has ended.
     pub(crate) async fn ask(&self, command: Command) -> Reply {
         let (reply, answer) = oneshot::channel();
         let stopping = || Reply::Refused("the engine is stopping".to_owned());

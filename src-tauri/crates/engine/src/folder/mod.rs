@@ -1,4 +1,4 @@
-//! The loop of one folder: facts become events, effects become work. The only owner of its [`Assistant`].
+//! The loop of one folder: facts become events, effects become work. It is the only owner of its [`Assistant`].
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -39,21 +39,21 @@ pub(crate) use handle::Handle;
 pub(crate) use pausing::AskedPause;
 use pausing::{Pausing, pause_ends};
 
-/// A wait longer than this is not waited for by a sync that was asked for: it is reported as waiting.
+/// A sync does not wait for anything that takes longer than this, but reports it as waiting.
 const SOON: Duration = Duration::from_millis(900);
-/// How long the engine of a remote is given to push what has changed there before it is fetched.
+/// How long to wait for the engine of a remote to push its changes before fetching them.
 const TIME_TO_PUSH: Duration = Duration::from_millis(1500);
-/// How often to check for what nothing tells of: free space while a transfer waits for it, and old files that a program has
-/// open.
+/// How often to check for things that cause no event: free space while a transfer waits for it, and old files that a
+/// program has open.
 const LOOK_FOR_ROOM: Duration = Duration::from_secs(30);
 /// How often git may be asked to pack its objects.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
-/// A folder that has nothing to do for so long has come to rest.
+/// A folder is at rest when it had nothing to do for this long.
 const REST: Duration = Duration::from_secs(10);
-/// A sync that was asked for ends after this long of such waits: somebody keeps writing, or a lock is held.
+/// A sync stops waiting after this long in all: a file may be written all the time, or a lock be held.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A folder that is being kept in sync.
+/// A synced folder.
 pub(crate) struct Folder {
     assistant: Assistant,
     state: Arc<FolderState>,
@@ -66,32 +66,32 @@ pub(crate) struct Folder {
     ended: mpsc::UnboundedReceiver<Ended>,
     end: mpsc::UnboundedSender<Ended>,
     commands: mpsc::UnboundedReceiver<Asked>,
-    /// What was so when the folder was opened.
+    /// The state when the folder was opened.
     beginning: Vec<Event>,
-    /// Effects under way.
+    /// The number of effects in progress.
     under_way: usize,
     examining: bool,
     examine_again: bool,
-    /// Remotes whose engines are given time to push.
+    /// Remotes whose engines have time to push.
     expected: BTreeSet<RemoteName>,
-    /// Who waits for a sync to end, and how long at the most.
+    /// The requests that wait for a sync to end, and until when at most.
     syncs: Vec<oneshot::Sender<Reply>>,
     sync_until: Timestamp,
-    /// When git may be asked to pack its objects, if the folder rests; none while it does, or if this is no engine that stays.
+    /// When git may pack its objects, if the folder rests; none while it packs, or in a one-shot run.
     tidy_at: Option<Timestamp>,
     /// When to check next for free space and for old files that were closed; none while nothing waits for either.
     room_at: Option<Timestamp>,
-    /// When to give back memory that was used; none while nothing was done since.
+    /// When to give memory back to the system; none if nothing was done since the last time.
     give_back_at: Option<Timestamp>,
-    /// Told that the status may have changed.
+    /// Notified when the status may have changed.
     changed: watch::Sender<()>,
-    /// Listens at the socket for as long as it is there.
+    /// Listens at the socket for as long as this exists.
     _listening: JoinSet<()>,
     _tenancy: Tenancy,
 }
 
 impl Folder {
-    /// Takes charge of the repository at `path`. Waits for its disk. Must be called inside a tokio runtime.
+    /// Opens the repository at `path` as its only engine. May wait for its disk. Must be called inside a tokio runtime.
     pub(crate) fn open(
         path: &Path,
         mounts: watch::Receiver<Arc<[Mount]>>,
@@ -118,7 +118,7 @@ impl Folder {
         let state = Arc::new(FolderState::open(annex, clock, Arc::clone(process))?);
         let (end, ended) = mpsc::unbounded_channel();
         let (watching, changes) = Watching::start(&state, &before)?;
-        // Before the configuration is read: a change of it after that is noticed.
+        // Do this before reading the configuration, so that later changes of it are noticed.
         state.remember_stamps();
         let remotes = state.list_remotes();
         let beginning = vec![
@@ -172,7 +172,7 @@ impl Folder {
         status::of_folder(&self.assistant, &self.state, self.pause())
     }
 
-    /// Runs until `stop` is set; transfers under way are stopped so that they can be resumed.
+    /// Runs until `stop` is set. Then running transfers are stopped so that they can be resumed.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         self.begin();
         loop {
@@ -192,7 +192,7 @@ impl Folder {
                     let only_looks = only_looks(&command);
                     self.asked(command, reply);
                     if only_looks {
-                        // Who looks changes nothing, and must not be called to look again.
+                        // A read-only command changes nothing, and must not make its sender read again.
                         continue;
                     }
                 }
@@ -204,12 +204,12 @@ impl Folder {
                 () = sleep_until(self.clock, self.give_back_at) => {
                     self.give_back_at = None;
                     tokio::task::spawn_blocking(memory::give_back);
-                    // Nothing has changed.
+                    // The status has not changed.
                     continue;
                 }
                 _ = stop.changed() => break,
             }
-            // What happened meanwhile is taken in one go: a burst of changes makes one plan.
+            // Take everything that ended meanwhile at once, so that a burst makes one plan.
             while let Ok(ended) = self.ended.try_recv() {
                 self.took(ended);
             }
@@ -220,8 +220,8 @@ impl Folder {
         self.stop().await;
     }
 
-    /// Does everything that can be done now, and says how things are then. A question that comes up gets the answer.
-    /// Without one this is a sync that somebody asked for, which ends a pause.
+    /// Does everything that can be done now, and returns the status after it. An open question gets the answer. Without
+    /// an answer, this is a requested sync, which ends a pause.
     pub(crate) async fn run_once(mut self, handle: &Handle, answer: Option<bool>) -> Result<contract::Folder, Error> {
         let (sender, receiver) = oneshot::channel();
         self.syncs.push(sender);
@@ -256,7 +256,7 @@ impl Folder {
     }
 
     fn begin(&mut self) {
-        // Before anything that would start work.
+        // Do this before anything that would start work.
         self.heed_pause();
         for event in std::mem::take(&mut self.beginning) {
             self.handle(event);
@@ -272,7 +272,7 @@ impl Folder {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Cancel { id, held_until } => self.state.transfers.cancel(id, held_until),
-            // The assistant holds the question; the status shows it.
+            // The assistant keeps the question, and the status shows it.
             Effect::Ask(_) | Effect::Withdraw(_) => {}
             Effect::Look { .. }
             | Effect::Ingest { .. }
@@ -303,7 +303,7 @@ impl Folder {
         self.under_way += 1;
         let end = self.end.clone();
         tokio::task::spawn_blocking(move || {
-            // The loop may have ended; then nobody needs to know.
+            // The loop may have ended and need no answer.
             let _ = end.send(work());
         });
     }
@@ -350,14 +350,14 @@ impl Folder {
                     }
                     Err(error) => refused(error),
                 };
-                // Whoever asked may have gone.
+                // The asker may be gone.
                 let _ = reply.send(answer);
             }
             Ended::Noticed(change) => self.noticed(change),
             Ended::RemoteMoved(name, true) => self.expect_push(name),
             Ended::RemoteMoved(name, false) => self.examine_remote(name),
             Ended::RemoteExamined(Some(name)) => self.handle(Event::RemoteRefsMoved(name)),
-            // What is there is looked at anew, and then what can go there.
+            // This probes all remotes again, and then offers keys for them.
             Ended::LookedForRoom(true) => self.handle(Event::PlacesChanged),
             Ended::RemoteExamined(None) | Ended::Noted | Ended::LookedForRoom(false) => {}
             Ended::Expected(name) => {
@@ -394,7 +394,7 @@ impl Folder {
                 seen.is_rescan = true;
                 vec![path]
             }
-            // Each file system keeps this for its own repairs.
+            // Each file system has this directory for its own repairs.
             Change::Blind(blind) if annex::is_lost_and_found(self.state.annex(), &blind.path) => return,
             Change::Blind(blind) => return self.state.log.set_blind(blind.path, Some(blind.why)),
             Change::Sighted(path) => return self.state.log.set_blind(path, None),
@@ -413,8 +413,8 @@ impl Folder {
         }
     }
 
-    /// Refs of a remote changed. An engine there that knows this repository pushes what it has, contents first; fetching
-    /// from it in the middle of that would do the same work twice, so it is given some time.
+    /// Reacts to changed refs of a remote. An engine there that knows this repository pushes its changes, content
+    /// first. Fetching in the middle of that would do the work twice, so it gets some time.
     fn remote_moved(&mut self, name: RemoteName) {
         if self.expected.contains(&name) {
             return;
@@ -434,7 +434,7 @@ impl Folder {
         self.under_way += 1;
         tokio::spawn(async move {
             tokio::time::sleep(TIME_TO_PUSH).await;
-            // The loop may have ended; then nobody needs to know.
+            // The loop may have ended and need no answer.
             let _ = end.send(Ended::Expected(name));
         });
     }
@@ -444,7 +444,7 @@ impl Folder {
         self.spawn(move || Ended::RemoteExamined(state.examine_remote(&name).then_some(name)));
     }
 
-    /// Finds out what changed in the git directory; one examination at a time, and one more if it changed meanwhile.
+    /// Examines the changes in the git directory: one examination at a time, and another if it changed meanwhile.
     fn examine(&mut self) {
         if std::mem::replace(&mut self.examining, true) {
             self.examine_again = true;
@@ -472,13 +472,13 @@ impl Folder {
         let mounts = Arc::clone(&self.mounts.borrow());
         self.watching.follow_mounts(&mounts);
         self.handle(Event::PlacesChanged);
-        // A drive may have been away for less time than it took to notice, and have been changed elsewhere.
+        // A drive may have been away too briefly to be noticed, and have been changed elsewhere.
         for name in self.state.remotes.reached().into_keys() {
             self.handle(Event::RemoteRefsMoved(name));
         }
     }
 
-    /// Answers those who wait for something to have ended, if it has.
+    /// Answers the requests that wait for work to end, if it has ended.
     fn answer(&mut self) {
         if self.under_way > 0 {
             return;
@@ -498,7 +498,7 @@ impl Folder {
         }
     }
 
-    /// Has git pack its objects if the folder has come to rest.
+    /// Lets git pack its objects if the folder rests.
     fn tidy(&mut self) {
         let now = self.clock.now();
         let wakes_soon = self.assistant.next_wake().is_some_and(|at| at <= now + REST);
@@ -509,19 +509,19 @@ impl Folder {
         }
         self.tidy_at = None;
         let (state, end) = (Arc::clone(&self.state), self.end.clone());
-        // Not counted as under way: whoever asks for a sync does not wait for it.
+        // This does not count as work in progress, so a sync does not wait for it.
         tokio::task::spawn_blocking(move || {
             if let Err(error) = state.annex().tidy() {
                 state.log.note(error.to_string());
             }
-            // The loop may have ended; then nobody needs to know.
+            // The loop may have ended and need no answer.
             let _ = end.send(Ended::Tidied);
         });
     }
 
-    /// Stops what runs, and waits for it: nothing is left half-done that the next start does not know.
+    /// Stops running work and waits for its end, so that the next start knows about everything that is incomplete.
     async fn stop(mut self) {
-        // From now on, every command is refused at once: the engine is stopping.
+        // From now on, every command is refused at once.
         self.commands.close();
         while self.commands.try_recv().is_ok() {}
         for effect in self.assistant.handle(self.clock.now(), Event::Paused) {
@@ -541,42 +541,42 @@ impl Folder {
 
 /// Work that has ended.
 enum Ended {
-    /// What an effect ended in, and what has become known besides.
+    /// The event that ended an effect, and further events that follow from it.
     Effect(Event, Vec<Event>),
-    /// What happened in the git directory, and where the file with the rules leads if it is a link.
+    /// The events from the git directory, and the target of the file with the rules if it is a link.
     Examined(Vec<Event>, Option<PathBuf>),
-    /// The watch of a remote saw something.
+    /// The watch of a remote reported a change.
     Noticed(Change),
-    /// Refs of a remote changed; true if an engine there pushes what it has.
+    /// Refs of a remote changed; true if an engine there pushes its changes.
     RemoteMoved(RemoteName, bool),
     RemoteExamined(Option<RemoteName>),
-    /// What somebody asked for is done, or not; the answer goes there.
+    /// The result of a requested change, and where to send the reply.
     Changed(Result<(Vec<Event>, Reply), Error>, oneshot::Sender<Reply>),
-    /// True if there is room where there was none.
+    /// True if a place that was full has space now.
     LookedForRoom(bool),
     /// git has packed its objects, or found nothing to pack.
     Tidied,
-    /// Nothing is to be done with it.
+    /// Nothing further has to be done.
     Noted,
-    /// The time that the engine of a remote had for pushing is over.
+    /// The time for the engine of a remote to push is over.
     Expected(RemoteName),
 }
 
 impl Ended {
-    /// True of work that a sync, and the end of the loop, wait for.
+    /// True for work that a sync, and the end of the loop, wait for.
     fn was_counted(&self) -> bool {
         !matches!(self, Ended::Tidied | Ended::Noticed(_))
     }
 }
 
-/// What a burst of changes was about.
+/// The kinds of changes in a burst.
 #[derive(Default)]
 struct Noticed {
     paths: Vec<RepoPath>,
     remotes: BTreeSet<RemoteName>,
     git: bool,
     lost: bool,
-    /// Nothing is known but that something may have changed.
+    /// True if it is only known that something may have changed.
     is_rescan: bool,
 }
 

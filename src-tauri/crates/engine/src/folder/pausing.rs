@@ -1,4 +1,4 @@
-//! Pauses: one that somebody asked for, or for as long as the computer runs on battery.
+//! Pauses: one that the user asked for, and one while the computer runs on battery.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,21 +17,21 @@ use crate::clock::wall_clock;
 /// The name of the file in `.git/anabranch`.
 const FILE: &str = "pause.json";
 
-/// A pause that ends by itself is looked at so often: the clock that wakes this process stands still while the computer
-/// sleeps.
+/// How often to check whether a timed pause is over, because timers stand still while the computer sleeps.
 const PAUSE_LOOK: Duration = Duration::from_secs(30);
 
-/// The pause that somebody asked for. It is in a file too, so that it holds for whoever runs the folder next.
+/// The pause that the user asked for. It is stored in a file too, so that it also holds for the next engine of the
+/// folder.
 pub(crate) struct AskedPause {
     file: PathBuf,
     now: Mutex<Option<Pause>>,
-    /// Held while the file is written: what was asked for last is what stays in it.
+    /// Held while the file is written, so that the latest request is what remains in it.
     writing: Mutex<()>,
 }
 
 impl AskedPause {
-    /// Reads it. A file that cannot be read is a pause without an end: somebody asked for one, and sees it
-    /// and can end it. Taken for none, it would move what was to be held back.
+    /// Reads the file. An unreadable file counts as a pause without an end: the user asked for a pause, sees it and can
+    /// end it. Without the pause, content that it held back would be transferred.
     pub(crate) fn read(annex: &Annex) -> Self {
         let file = annex.own_dir().join(FILE);
         let now = match atomic_file::read(&file) {
@@ -49,7 +49,7 @@ impl AskedPause {
         }
     }
 
-    /// The pause; none if there is none.
+    /// The current pause; none if there is none.
     pub(crate) fn now(&self) -> Option<Pause> {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,17 +58,17 @@ impl AskedPause {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner) = pause;
     }
 
-    /// Begins one until then, or for as long as nobody ends it.
+    /// Begins a pause until this time, or, without one, until the user ends it.
     pub(crate) fn begin(&self, until: Option<u64>) {
         self.set(Some(asked(until)));
     }
 
-    /// Ends it.
+    /// Ends the pause.
     pub(crate) fn end(&self) {
         self.set(None);
     }
 
-    /// Has the file say what is so now.
+    /// Writes the current pause to the file.
     pub(crate) fn keep(&self) -> Result<(), Error> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         match self.now() {
@@ -92,12 +92,12 @@ fn is_over(pause: Pause) -> bool {
     pause.until.is_some_and(|until| until <= wall_clock())
 }
 
-/// What a folder knows of its pauses.
+/// The state of a folder's pauses.
 pub(super) struct Pausing {
     asked: Arc<AskedPause>,
-    /// Somebody let it go on although the settings have it paused on battery.
+    /// True if the user resumed it although the settings pause it on battery.
     despite_battery: bool,
-    /// Who waits until all that was under way when everything was paused has ended.
+    /// The requests that wait until all work in progress at the time of the pause has ended.
     waiting: Vec<oneshot::Sender<Reply>>,
 }
 
@@ -110,17 +110,17 @@ impl Pausing {
         }
     }
 
-    /// Answers who waits: nothing is under way any more.
+    /// Answers the waiting requests, since no work is in progress any more.
     pub(super) fn answer(&mut self) {
         for reply in self.waiting.drain(..) {
-            // Whoever asked may have gone.
+            // The asker may be gone.
             let _ = reply.send(Reply::Done);
         }
     }
 }
 
 impl Folder {
-    /// Why everything is to be paused; none if it is not.
+    /// The current pause and its reason; none if the folder is not paused.
     pub(crate) fn pause(&self) -> Option<Pause> {
         let battery = Pause {
             reason: PauseReason::Battery,
@@ -130,7 +130,7 @@ impl Folder {
         self.pausing.asked.now().or(on_battery.then_some(battery))
     }
 
-    /// Pauses, or goes on, as it is to be now.
+    /// Pauses or resumes the assistant to match the current pause.
     pub(super) fn heed_pause(&mut self) {
         match (self.pause().is_some(), self.assistant.is_paused()) {
             (true, false) => self.handle(Event::Paused),
@@ -139,7 +139,7 @@ impl Folder {
         }
     }
 
-    /// The settings, or the circumstances, hold something that they did not hold, or the other way round.
+    /// Reacts to a change of the holds that follow from settings and circumstances.
     pub(super) fn held(&mut self) {
         let holds = *self.holds.borrow_and_update();
         self.pausing.despite_battery &= holds.battery;
@@ -147,7 +147,7 @@ impl Folder {
         self.handle(Event::PlacesChanged);
     }
 
-    /// Somebody asks for a pause.
+    /// Begins a pause at the user's request.
     pub(super) fn begin_pause(&mut self, until: Option<u64>, reply: oneshot::Sender<Reply>) {
         self.pausing.despite_battery = false;
         self.pausing.asked.begin(until);
@@ -156,7 +156,7 @@ impl Folder {
         self.heed_pause();
     }
 
-    /// Somebody wants it to go on, whatever it is paused for.
+    /// Ends every pause at the user's request.
     pub(super) fn end_pause(&mut self) {
         self.pausing.despite_battery = self.holds.borrow().battery;
         self.forget_asked_pause();
@@ -194,7 +194,7 @@ impl Folder {
     }
 }
 
-/// Waits until it is time to see whether a pause is over.
+/// Waits until it is time to check whether a pause is over.
 pub(super) async fn pause_ends(until: Option<u64>) {
     match until {
         Some(until) => {
@@ -230,7 +230,7 @@ mod tests {
         Folder::open(path, watch_mounts().unwrap(), watch::channel(()).0, process).unwrap()
     }
 
-    /// Runs the folder for the time of one command, and says how it is then.
+    /// Runs the folder for one command, and returns its status after it.
     async fn run(path: &Path, command: Command) -> contract::Folder {
         let (folder, handle) = open(path, &Arc::new(Process::new()));
         let (stop, stopped) = watch::channel(false);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_holds_for_whoever_runs_the_folder_next_until_somebody_ends_it() {
+    fn a_pause_survives_restarts_until_the_user_ends_it() {
         let (_place, path) = repository();
         runtime().unwrap().block_on(async {
             for until in [None, Some(u64::MAX)] {
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_starts_in_a_folder_that_is_opened_in_a_pause() {
+    fn nothing_starts_in_a_folder_that_is_opened_while_paused() {
         let (_place, path) = repository();
         crate::pause(&path).unwrap();
         runtime().unwrap().block_on(async {
@@ -295,7 +295,7 @@ mod tests {
             crate::resume(&path).unwrap();
             assert_eq!(crate::status(&path).unwrap().pause, None, "{damaged:?}");
         }
-        // So does a link, which is not followed.
+        // A link counts as a pause too, and is not followed.
         let outside = path.with_file_name("outside");
         fs::write(&outside, "precious").unwrap();
         let link = || std::os::unix::fs::symlink(&outside, &file).unwrap();
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_no_engine_runs_is_paused_and_resumed_too() {
+    fn a_folder_without_an_engine_is_paused_and_resumed() {
         let (_place, path) = repository();
         crate::resume(&path).unwrap();
         crate::pause(&path).unwrap();
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_on_battery_outlasts_one_that_was_asked_for_but_nobody_who_resumes() {
+    fn a_pause_on_battery_outlasts_a_requested_one_but_not_a_resume() {
         let (_place, path) = repository();
         let process = Arc::new(Process::new());
         let settings = Settings {

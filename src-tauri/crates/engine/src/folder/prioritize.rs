@@ -1,4 +1,4 @@
-//! Puts the content of a file first on its way somewhere.
+//! Moves a file to the front of the queue for one destination.
 
 use assistant::Direction;
 use model::{RemoteName, RepoPath};
@@ -9,7 +9,8 @@ use crate::views::contacts::Contacts;
 use crate::views::status::{is_kept_away, takes_nothing};
 use crate::work::FolderState;
 
-/// Lets the content of a file be the next that goes to a place, or comes to this folder; says when that is.
+/// Moves a file to the front of the queue for a place, or for this folder. Returns text that tells when it will be
+/// transferred.
 pub(crate) fn prioritize(
     state: &FolderState,
     path: &RepoPath,
@@ -100,7 +101,7 @@ mod tests {
     use crate::views::contacts::Contacts;
     use crate::views::lists::tests::{Scene, scene, some};
 
-    /// What is said while the remote is away, there, or the folder paused.
+    /// The text while the remote is away or connected, or the folder is paused.
     fn said(scene: &Scene, path: &[u8], place: Option<&str>, when: &str) -> Result<String, String> {
         let path = RepoPath::parse(path).unwrap();
         let there = (when != "away").then_some(&scene.remote.0);
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_nowhere_is_refused_in_words() {
+    fn a_file_that_cannot_be_transferred_is_refused_with_a_reason() {
         let scene = scene();
         scene.observe(some());
         let name = scene.remote.0.as_str();
@@ -137,13 +138,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_first_is_remembered_and_when_it_goes_is_said() {
+    fn a_prioritized_file_is_remembered_and_the_reply_tells_when_it_is_sent() {
         let scene = scene();
         scene.observe(some());
         let name = scene.remote.0.as_str();
         let path = RepoPath::parse(b"b-/x").unwrap();
         let key: Key = scene.state.reader().unwrap().file(&path).unwrap().unwrap().key;
-        // How often in a row it has failed.
+        // The number of its consecutive failures.
         let retries = || {
             let failures = std::cell::Cell::new(0);
             let count = |count| {

@@ -10,7 +10,7 @@ use crate::Error;
 use crate::rules::configured::{RESERVE, UNLOCKED, flag, origin};
 use crate::work::FolderState;
 
-/// Sets one of them, in force at once.
+/// Sets one of the settings, effective at once.
 pub(crate) fn set(state: &FolderState, setting: &FolderSetting) -> Result<Vec<Event>, Error> {
     if !state.is_there() {
         return Err(Error::Refused(
@@ -33,7 +33,7 @@ pub(crate) fn set(state: &FolderState, setting: &FolderSetting) -> Result<Vec<Ev
     Ok(state.configuration_changed().into())
 }
 
-/// On the git-annex branch, as 'git annex numcopies' does.
+/// Sets the number of copies on the git-annex branch, as 'git annex numcopies' does.
 fn set_copies(state: &FolderState, copies: u32) -> Result<Vec<Event>, Error> {
     if copies == 0 {
         return Err(Error::Refused(
@@ -42,12 +42,12 @@ fn set_copies(state: &FolderState, copies: u32) -> Result<Vec<Event>, Error> {
     }
     let branch = state.annex().branch();
     branch.record_number("numcopies.log", copies, VectorClock::now())?;
-    // What is told of the folder from now on says so.
+    // Read the facts again, so that the status shows the new number at once.
     state.facts()?;
     Ok(vec![Event::RefsMoved(state.refs())])
 }
 
-/// Writes a setting in `.git/config`, unless that would change nothing because of what is written elsewhere.
+/// Writes a setting in `.git/config`. Refused if a setting elsewhere overrides it.
 fn write(state: &FolderState, name: &str, value: Option<&str>) -> Result<(), Error> {
     if let Some(entry) = settings::entry(state.annex(), name)?
         && let Origin::Stronger(place) = origin(entry.source)
@@ -59,7 +59,7 @@ fn write(state: &FolderState, name: &str, value: Option<&str>) -> Result<(), Err
     Ok(settings::set(state.annex(), name, value)?)
 }
 
-/// git-annex leaves out what it does not understand after a size, so that 1,5 GB is one byte: that is not what was meant.
+/// True if the whole text is a size. git-annex ignores the rest after a size, so that it would read 1,5 GB as one byte.
 fn is_size(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let unit = text.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
@@ -82,7 +82,7 @@ mod tests {
     use crate::views::lists::tests::{Scene, scene, some};
 
     #[test]
-    fn only_what_is_a_size_as_a_whole_is_one() {
+    fn only_text_that_is_a_size_as_a_whole_is_accepted() {
         for good in ["0", "1000", "5 GB", "2.5gib", "1 m", "10 gigabytes"] {
             assert!(is_size(good), "{good:?}");
         }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_in_force_and_what_cannot_be_is_refused() {
+    fn settings_take_effect_at_once_and_invalid_ones_are_refused() {
         let scene = scene();
         scene.observe(some());
         let text = |text: &str| Some(text.to_owned());
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_where_the_folder_was_is_told_nothing() {
+    fn another_repository_at_the_same_path_is_not_changed() {
         let scene = scene();
         let top = scene.state.annex().work_tree().unwrap().to_owned();
         std::fs::rename(&top, top.with_extension("moved")).unwrap();

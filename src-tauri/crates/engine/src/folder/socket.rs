@@ -1,4 +1,4 @@
-//! The way to talk to a running engine: a socket in `XDG_RUNTIME_DIR`, one line of JSON each way.
+//! The socket of a running engine in `XDG_RUNTIME_DIR`, which takes and sends one line of JSON each.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -15,17 +15,17 @@ use tokio::task::JoinSet;
 
 use crate::Error;
 
-/// A command and where its reply goes.
+/// A command, and where to send its reply.
 pub(crate) type Asked = (Command, oneshot::Sender<Reply>);
 
-/// A line longer than this is no command.
+/// The longest line that can be a command.
 const LINE: u64 = 64 * 1024;
 
-/// After whoever asks could not be taken in, it is tried again so soon.
+/// How long to wait after a connection could not be accepted.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Where the engine of a repository listens: a name made of its uuid and place, since two clones of one drive image may
-/// have one uuid.
+/// The path of an engine's socket. Its name is made from the path of the repository, since two clones of one drive
+/// image may have the same uuid.
 pub(crate) fn socket_path(annex: &Annex) -> Result<PathBuf, Error> {
     let runtime = directories::BaseDirs::new().and_then(|dirs| dirs.runtime_dir().map(Path::to_owned));
     let directory = match runtime {
@@ -58,14 +58,14 @@ pub(crate) fn socket_path(annex: &Annex) -> Result<PathBuf, Error> {
     Ok(directory.join(format!("{mark:016x}")))
 }
 
-/// Listens at `path` and hands each command to the loop of the folder, until what it gives back is dropped. `say` is told
-/// when nobody can be taken in.
+/// Listens at `path` and passes each command to the loop of the folder, until the returned set is dropped. `say` is
+/// called when connections cannot be accepted.
 pub(crate) fn listen(
     path: &Path,
     commands: mpsc::UnboundedSender<Asked>,
     say: impl Fn(String) + Send + 'static,
 ) -> Result<JoinSet<()>, Error> {
-    // The tenancy is ours, so whoever listened here before is gone.
+    // We hold the tenancy, so the previous listener is gone.
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != ErrorKind::NotFound => {
             return Err(Error::Io {
@@ -90,8 +90,7 @@ pub(crate) fn listen(
     Ok(listening)
 }
 
-/// Takes in whoever asks, for ever: what keeps them out, such as too many open files, passes. It is said once, until
-/// somebody could be taken in again.
+/// Accepts connections forever. Errors such as too many open files pass; each series of them is reported once.
 async fn take_in<S, F: Future<Output = io::Result<S>>>(
     accept: impl Fn() -> F,
     serve: impl Fn(S),
@@ -147,7 +146,7 @@ async fn serve(stream: tokio::net::UnixStream, commands: mpsc::UnboundedSender<A
     }
 }
 
-/// Asks the engine that tends `annex`; none if there is none.
+/// Sends a command to the engine of `annex`; none if no engine runs.
 pub(crate) fn ask(annex: &Annex, command: &Command) -> Result<Option<Reply>, Error> {
     let Some(Tenant::Engine(note)) = annex.tenant()? else {
         return Ok(None);
@@ -157,7 +156,7 @@ pub(crate) fn ask(annex: &Annex, command: &Command) -> Result<Option<Reply>, Err
     converse(stream, &path, command, patience(command)).map(Some)
 }
 
-/// How long the reply to a command may take; none if it comes only when all that is under way has ended.
+/// How long to wait for the reply to a command; none for commands whose reply waits for all work in progress.
 fn patience(command: &Command) -> Option<Duration> {
     let waits = matches!(command, Command::Sync | Command::Pause { .. });
     (!waits).then_some(Duration::from_secs(30))
@@ -201,7 +200,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_keeps_askers_out_is_waited_out_and_said_once() {
+    async fn errors_of_accepting_connections_are_reported_once_and_pass() {
         let (tries, said) = (Cell::new(0), RefCell::new(Vec::new()));
         let accept = || {
             tries.set(tries.get() + 1);
@@ -227,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_is_busy_is_waited_for_or_said_to_be() {
+    fn a_busy_engine_is_waited_for_or_reported() {
         let until = None;
         assert_eq!(
             patience(&Command::Pause { until }),

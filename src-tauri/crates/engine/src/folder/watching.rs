@@ -1,4 +1,4 @@
-//! Which changes of files concern a folder, and what they concern.
+//! Decides which file changes matter to a folder, and what they affect.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,9 +15,9 @@ use crate::rules::policy;
 use crate::watched_symlink::WatchedSymlink;
 use crate::work::FolderState;
 
-/// What a changed path is.
+/// The part of a folder that a changed path affects.
 pub(crate) enum Concern {
-    /// The top of the folder itself.
+    /// The top of the folder.
     Top,
     /// A file of the folder.
     File(RepoPath),
@@ -27,14 +27,14 @@ pub(crate) enum Concern {
     Remote(RemoteName),
 }
 
-/// What is watched for one folder.
+/// The watches of one folder.
 pub(crate) struct Watching {
     watch: Watch,
     work_tree: Option<PathBuf>,
     git_dir: PathBuf,
-    /// The remotes that were reached.
+    /// The watched remotes.
     remotes: BTreeMap<RemoteName, Followed>,
-    /// What is mounted in the folder: where, and the number of the mount.
+    /// The mounts in the folder, by path and mount id.
     mounted: BTreeSet<(PathBuf, u64)>,
     rules: WatchedSymlink,
 }
@@ -42,12 +42,12 @@ pub(crate) struct Watching {
 /// A remote whose refs are watched.
 struct Followed {
     git_dir: PathBuf,
-    /// Passes on what its own watch reports; none if the folder's watch reports it.
+    /// Forwards the reports of its own watch; none if the folder's watch covers it.
     own: Option<JoinSet<()>>,
 }
 
 impl Watching {
-    /// Begins to watch; `mounts` is what was mounted before that.
+    /// Starts watching; `mounts` is the list of mounts from before.
     pub(crate) fn start(state: &FolderState, mounts: &[Mount]) -> Result<(Self, Changes), Error> {
         let (top, git_dir) = (state.real().top.clone(), state.real().git_dir.clone());
         let journal = git_dir.join("annex").join("journal");
@@ -80,7 +80,7 @@ impl Watching {
         &self.rules
     }
 
-    /// Watches where the rules are kept, if their file is a link to `target`.
+    /// Watches the target of the file with the rules, if it is a link to `target`.
     pub(crate) fn follow_rules(&mut self, target: Option<PathBuf>) {
         let own = [Some(&self.git_dir), self.work_tree.as_ref()];
         self.rules.follow(target, &self.watch, |directory| {
@@ -88,14 +88,14 @@ impl Watching {
         });
     }
 
-    /// True if a changed path is where the rules are kept.
+    /// True if a changed path affects the target of the file with the rules.
     pub(crate) fn is_of_rules(&self, path: &Path) -> bool {
         self.rules.leads_to(path)
     }
 
-    /// Watches the refs of these remotes, and no others. One that is on a network, or served by a program, has a watch of its
-    /// own, which sends what it sees to `end`: when its file system does not answer, its watch waits alone. Gives the git
-    /// directories whose own watch has ended.
+    /// Watches the refs of these remotes, and no others. A remote on the network, or served by a program, has a watch
+    /// of its own that reports to `end`: if its file system hangs, only that watch waits. Returns the git directories
+    /// whose own watch has ended.
     pub(super) fn follow(
         &mut self,
         reached: &BTreeMap<RemoteName, Remote>,
@@ -120,7 +120,7 @@ impl Watching {
             self.remotes.insert(name.clone(), followed);
         }
         let now = shared_by(&self.remotes);
-        // A watch that has ended is noticed when its changes end.
+        // Errors are ignored: a watch that has ended is noticed when its changes end.
         for place in now.difference(&shared).flat_map(|directory| git_places(directory)) {
             let _ = self.watch.add_soon(place);
         }
@@ -132,11 +132,11 @@ impl Watching {
         alone.map(|followed| followed.git_dir).collect()
     }
 
-    /// Watches what was mounted in the folder since it was last looked for, and has it looked at.
+    /// Watches and scans file systems mounted in the folder since the last call.
     pub(crate) fn follow_mounts(&mut self, mounts: &[Mount]) {
         let now = self.mounted_inside(mounts);
         for (point, _) in now.difference(&self.mounted) {
-            // A watch that has ended is noticed when its changes end.
+            // Errors are ignored: a watch that has ended is noticed when its changes end.
             let _ = self.watch.mounted(point);
         }
         self.mounted = now;
@@ -151,7 +151,7 @@ impl Watching {
         inside.map(|mount| (mount.point.clone(), mount.id)).collect()
     }
 
-    /// What a changed path concerns; none if it is of no interest.
+    /// Tells what a changed path affects; none if it does not matter.
     pub(crate) fn concern(&self, path: &Path) -> Option<Concern> {
         if let Ok(inside) = path.strip_prefix(&self.git_dir) {
             return matters(inside).then_some(Concern::Git);
@@ -165,7 +165,7 @@ impl Watching {
         if inside.as_os_str().is_empty() {
             return Some(Concern::Top);
         }
-        // Names that no repository can hold are found, and reported, by a look at their directory.
+        // A path that no repository can hold is found, and reported, by a scan of its directory.
         let parts: Vec<&[u8]> = inside.iter().map(|part| part.as_encoded_bytes()).collect();
         let longest = (1..=parts.len())
             .rev()
@@ -174,18 +174,18 @@ impl Watching {
     }
 }
 
-/// The git directories that the folder's own watch watches.
+/// The git directories that the folder's own watch covers.
 fn shared_by(remotes: &BTreeMap<RemoteName, Followed>) -> BTreeSet<PathBuf> {
     let shared = remotes.values().filter(|followed| followed.own.is_none());
     shared.map(|followed| followed.git_dir.clone()).collect()
 }
 
-/// Watches a git directory until what is returned is dropped.
+/// Watches a git directory until the returned set is dropped.
 fn watch_alone(git_dir: &Path, end: mpsc::UnboundedSender<Ended>) -> JoinSet<()> {
     let places = git_places(git_dir);
     let mut watching = JoinSet::new();
     watching.spawn(async move {
-        // Without a watch, changes of this remote are found by the next fetch.
+        // Without a watch, the next fetch finds the changes of this remote.
         let Ok((watch, mut changes)) = Watch::new([]) else {
             return;
         };
@@ -212,10 +212,10 @@ fn git_places(git_dir: &Path) -> Vec<Place> {
     ]
 }
 
-/// Of a git directory, only what says something that this engine did not do itself for certain.
+/// True for paths in a git directory whose changes may come from another program.
 fn matters(inside: &Path) -> bool {
     let Some(first) = inside.iter().next() else {
-        // Anything in it may have changed: what cannot be watched is polled as a whole.
+        // Anything in it may have changed: a directory that cannot be watched is polled as a whole.
         return true;
     };
     let is_lock = inside.extension().is_some_and(|extension| extension == "lock");
@@ -232,7 +232,7 @@ mod tests {
     use super::matters;
 
     #[test]
-    fn changes_that_others_make_in_a_git_directory_matter() {
+    fn changes_by_other_programs_in_a_git_directory_matter() {
         for (inside, expected) in [
             ("", true),
             ("HEAD", true),
