@@ -1,4 +1,4 @@
-//! What is asked from outside: of the engine that runs in a folder, or, if none does, of the folder itself.
+//! One-shot commands, sent to the engine that runs in a folder, or, without one, carried out here.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::folder::{AskedPause, Folder};
 use crate::work::FolderState;
 use crate::work::process::Process;
 
-/// Does everything in a folder that can be done now, and says how things are then. An engine that runs there does it. A pause
-/// ends by that.
+/// Does everything in a folder that can be done now, and returns the status after it. If an engine runs there, the
+/// engine does it. Ends a pause.
 pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
     let annex = find(path)?;
     match socket::ask(&annex, &Command::Sync)? {
@@ -27,8 +27,9 @@ pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
     }
 }
 
-/// Answers the question that waits in a folder, and says how things are then. An engine that runs there takes the answer;
-/// without one, everything is done once, and the question that comes up in it is answered. A folder that is paused stays so.
+/// Answers the open question of a folder, and returns the status after it. If an engine runs there, it takes the
+/// answer. Otherwise everything is done once, and the question that comes up gets the answer. A paused folder stays
+/// paused.
 ///
 /// # Errors
 ///
@@ -58,7 +59,7 @@ fn run_once(annex: Annex, answer: Option<bool>) -> Result<contract::Folder, Erro
     })
 }
 
-/// Says how things are in a folder.
+/// Returns the status of a folder.
 pub fn status(path: &Path) -> Result<contract::Folder, Error> {
     let annex = find(path)?;
     match socket::ask(&annex, &Command::Status)? {
@@ -76,7 +77,7 @@ pub fn status(path: &Path) -> Result<contract::Folder, Error> {
     }
 }
 
-/// Says of a file where it is, where it should be, and what it is waiting for.
+/// Tells where a file is, where it should be, and what it is waiting for.
 pub fn why(file: &Path) -> Result<Why, Error> {
     let (annex, path) = locate(file)?;
     let asked = Command::Why {
@@ -89,17 +90,17 @@ pub fn why(file: &Path) -> Result<Why, Error> {
     }
 }
 
-/// Has a folder paused until somebody resumes it, whoever runs it meanwhile.
+/// Pauses a folder until the user resumes it, whichever engine runs it meanwhile.
 pub fn pause(path: &Path) -> Result<(), Error> {
     tell(path, &Command::Pause { until: None }, |pause| pause.begin(None))
 }
 
-/// Lets a folder go on that is paused.
+/// Resumes a paused folder.
 pub fn resume(path: &Path) -> Result<(), Error> {
     tell(path, &Command::Resume, AskedPause::end)
 }
 
-/// Tells the engine that runs in a folder; without one, changes what the next one goes by.
+/// Sends a command to the engine of a folder; without one, changes the stored pause for the next engine.
 fn tell(path: &Path, command: &Command, change: impl FnOnce(&AskedPause)) -> Result<(), Error> {
     let annex = find(path)?;
     match socket::ask(&annex, command)? {
@@ -113,7 +114,7 @@ fn tell(path: &Path, command: &Command, change: impl FnOnce(&AskedPause)) -> Res
     }
 }
 
-/// The repository at a path, or the nearest around it, as git finds it.
+/// Opens the repository at a path, or the nearest one above it, as git does.
 fn find(path: &Path) -> Result<Annex, Error> {
     let is_repository = |path: &Path| path.join(".git").exists();
     let here = Annex::open(path);
@@ -127,7 +128,7 @@ fn find(path: &Path) -> Result<Annex, Error> {
     }
 }
 
-/// A folder that shares nothing with others.
+/// The shared state for a folder that runs alone.
 fn alone() -> Arc<Process> {
     Arc::new(Process::new())
 }
@@ -140,7 +141,7 @@ fn unexpected(reply: Reply) -> Error {
     })
 }
 
-/// The repository that a file is in, and its path there. The file itself may be a symlink, or gone.
+/// Opens the repository of a file, and returns the file's path in it. The file itself may be a symlink, or missing.
 fn locate(file: &Path) -> Result<(Annex, RepoPath), Error> {
     let refused = |why: &str| Error::Refused(format!("{}: {why}", file.display()));
     let name = file.file_name().ok_or_else(|| refused("name a file"))?;
@@ -162,7 +163,7 @@ fn locate(file: &Path) -> Result<(Annex, RepoPath), Error> {
     let nearest = tops.next().ok_or_else(nowhere)?;
     let (top, annex) = match Annex::open(nearest) {
         Ok(annex) => (nearest, annex),
-        // A repository that git alone keeps may lie in one that is synced.
+        // A repository of git alone may lie inside a synced one.
         Err(error) => tops.find_map(|top| Some((top, Annex::open(top).ok()?))).ok_or(error)?,
     };
     let inside = absolute

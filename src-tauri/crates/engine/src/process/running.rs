@@ -13,16 +13,16 @@ use super::settings::{Edit, SettingsFile};
 use crate::drives::{Drives, Kept};
 use crate::{Error, memory};
 
-/// How long the end of what is under way is waited for.
+/// How long to wait for the end of work in progress.
 const STOPPING: Duration = Duration::from_secs(10);
 
-/// The runtime that engines run in: one thread for the loops, and one for each work under way. How many of these run at once
-/// each folder decides for itself: a transfer that is held back by a limit keeps its thread for hours, and nothing else is
-/// to wait for that. A thread without work ends after a second, so that many folders that change at once cost threads only
-/// while they do.
+/// Creates the runtime for engines: one thread for the loops, and one for each work in progress. Each folder limits its
+/// own work, not the runtime: a transfer held back by a speed limit keeps its thread for hours, and nothing else may
+/// wait for that. A thread without work ends after a second, so that a burst in many folders costs threads only while
+/// it lasts.
 ///
-/// Each content that is transferred keeps nine files open, and sessions begin with a limit of 1,024 for programs that cannot
-/// deal with more: it is raised to what this process may have.
+/// Each transferred key needs up to nine open files. Sessions begin with a limit of 1,024, for programs that cannot
+/// handle more; it is raised to this process's maximum.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     memory::share();
     let limit = getrlimit(Resource::Nofile);
@@ -30,7 +30,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         current: limit.maximum,
         ..limit
     };
-    // Where that is refused, a transfer that finds the limit reached is tried again.
+    // If that fails, a transfer that reaches the limit is retried.
     let _ = setrlimit(Resource::Nofile, raised);
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.thread_keep_alive(Duration::from_secs(1));
@@ -49,13 +49,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Takes charge of each folder and starts to keep it in sync. With settings, does the same for the folders that they
-    /// name, now and whenever they change. A folder that cannot be run is told in the status, and tried again. Must be called
+    /// Opens each folder and starts to sync it. With settings, does the same for the folders that they name, now and
+    /// whenever they change. A folder that cannot be opened is reported in the status, and tried again. Must be called
     /// inside [`runtime`].
     ///
     /// # Errors
     ///
-    /// If it cannot be seen what is mounted.
+    /// If the mounts cannot be read.
     pub fn start(folders: &[PathBuf], settings: Option<SettingsFile>) -> Result<Self, Error> {
         let (hosting, ways) = Hosting::begin(folders, settings, watch_mounts()?);
         let (stop, stopped) = watch::channel(false);
@@ -71,13 +71,13 @@ impl Engine {
         })
     }
 
-    /// A way to ask the folders, for other parts of this process.
+    /// A client for the folders, for other parts of this process.
     #[must_use]
     pub fn client(&self) -> Client {
         self.client.clone()
     }
 
-    /// What can be seen now.
+    /// The current status.
     pub async fn status(&self) -> Status {
         self.client.status().await
     }
@@ -87,8 +87,8 @@ impl Engine {
         self.client.changed().await;
     }
 
-    /// Stops all folders. What is under way is waited for, but no longer than ten seconds: a hook or a filter of somebody's may
-    /// never end, and whatever is cut off goes on at the next start. Whoever calls this ends the runtime without waiting.
+    /// Stops all folders. Waits at most ten seconds for work in progress: a user's hook or filter may never end, and
+    /// interrupted work resumes at the next start. The caller must end the runtime without waiting.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         // A loop that panicked has stopped too.
@@ -96,8 +96,8 @@ impl Engine {
     }
 }
 
-/// A way to ask the folders of an [`Engine`] from anywhere in its process. Clones ask the same folders; when the engine
-/// has stopped, all of them say so.
+/// Sends commands to the folders of an [`Engine`] from anywhere in its process. Clones share the same folders; when the
+/// engine has stopped, all of them report that.
 #[derive(Clone)]
 pub struct Client {
     view: watch::Receiver<View>,
@@ -107,7 +107,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// What can be seen now.
+    /// The current status.
     pub async fn status(&self) -> Status {
         let view = self.view().await;
         let kept = kept(&view).await;
@@ -123,10 +123,10 @@ impl Client {
         }
     }
 
-    /// What is kept, as soon as the folders of the start are.
+    /// The folders, once those of the start are open.
     async fn view(&self) -> View {
         let mut view = self.view.clone();
-        // When the engine has stopped, what it showed last.
+        // When the engine has stopped, the last state.
         let begun = view.wait_for(|view| view.has_begun).await.map(|view| view.clone());
         begun.unwrap_or_else(|_| self.view.borrow().clone())
     }
@@ -142,8 +142,9 @@ impl Client {
         }
     }
 
-    /// Asks one folder, named by its path as the status shows it. The reply to [`Command::Sync`] comes when the sync has
-    /// ended; all others come at once.
+    /// Sends a command to one folder, identified by its path as the status shows it. The reply to [`Command::Sync`]
+    /// comes when the sync has ended, the reply to [`Command::Pause`] when all work in progress has ended; all others
+    /// come at once.
     pub async fn ask(&self, folder: &str, command: Command) -> Reply {
         let view = self.view().await;
         match view.folders.iter().find(|handle| handle.path() == folder) {
@@ -155,7 +156,7 @@ impl Client {
         }
     }
 
-    /// Asks the program as a whole.
+    /// Sends a request to the program as a whole.
     pub async fn request(&self, request: Request) -> Answer {
         match request {
             Request::UseDrive { drive, folder, purpose } => self.use_drive(&drive, &folder, purpose).await,
@@ -218,7 +219,7 @@ impl Client {
     }
 }
 
-/// What can be seen of the folders that run.
+/// The states of the running folders.
 async fn kept(view: &View) -> Vec<Kept> {
     let mut kept = Vec::new();
     for handle in &view.folders {
@@ -232,7 +233,7 @@ async fn kept(view: &View) -> Vec<Kept> {
     kept
 }
 
-/// Watches which drives are mounted, until the runtime ends.
+/// Watches the mounts until the runtime ends.
 pub(crate) fn watch_mounts() -> Result<watch::Receiver<Arc<[Mount]>>, Error> {
     surroundings::watch_mounts().map_err(|source| Error::Io {
         doing: "watch",
@@ -248,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_asked_by_the_path_that_its_status_shows() {
+    fn a_folder_is_identified_by_the_path_in_its_status() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().canonicalize().unwrap().join("Photos");
         crate::init(&path, Some("photos")).unwrap();

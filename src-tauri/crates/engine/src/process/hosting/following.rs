@@ -1,4 +1,4 @@
-//! The settings file as others change it: when it is to be read again.
+//! Watches the settings file, and decides when to read it again.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,16 +10,17 @@ use super::sleep_until;
 use crate::process::settings::SettingsFile;
 use crate::watched_symlink::WatchedSymlink;
 
-/// A file that is being saved is read when nothing happened to it for so long: some programs save in several steps.
+/// A file that is being saved is read after it was unchanged for this long, since some programs save in several steps.
 const QUIET: Duration = Duration::from_millis(200);
-/// A file that is gone is given so long to come back: some programs move the old one away before they write the new one.
+/// How long to wait for a missing file to come back, since some programs move the old file away before they write the
+/// new one.
 const AWAY: Duration = Duration::from_secs(2);
 
-/// The settings file, followed by the directory that it is in: an editor may write it anew.
+/// The settings file, watched through its directory, since an editor may replace it.
 pub(super) struct Following {
     watch: Watch,
     changes: Changes,
-    /// The file as changes name it.
+    /// The path of the file in change events.
     file: PathBuf,
     linked: WatchedSymlink,
     read_at: Option<Instant>,
@@ -27,8 +28,8 @@ pub(super) struct Following {
 }
 
 impl Following {
-    /// Makes the directory of the file if it is not there; none where it cannot be, since then nothing can be written in it
-    /// either.
+    /// Creates the directory of the file if it does not exist. None if that fails, since then no file can be written in
+    /// it either.
     pub(super) fn start(file: &SettingsFile) -> Option<Self> {
         std::fs::create_dir_all(file.directory()).ok()?;
         let directory = file.directory().canonicalize().ok()?;
@@ -50,7 +51,7 @@ impl Following {
         Some(following)
     }
 
-    /// Waits until the file has changed and is to be read; none when it cannot be followed any longer.
+    /// Waits until the file has changed and should be read; none when it cannot be watched any longer.
     pub(super) async fn changed(&mut self) -> Option<()> {
         loop {
             tokio::select! {
@@ -73,7 +74,7 @@ impl Following {
     }
 
     fn is_concerned(&self, change: &Change) -> bool {
-        // A directory stands for all that is in it.
+        // A directory stands for everything in it.
         let concerns = |path: &PathBuf| self.file.starts_with(path) || self.linked.leads_to(path);
         match change {
             Change::Paths(paths) => paths.iter().any(concerns),

@@ -1,5 +1,5 @@
-//! Folders that are kept in sync, or should be. Each is found and opened on a thread: a disk that does not answer, as a
-//! network mount whose server is gone, keeps no other folder waiting.
+//! The folders that are synced, or should be. Each is resolved and opened on a thread, so that a disk that hangs, such
+//! as a network mount whose server is gone, delays no other folder.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -17,21 +17,21 @@ use super::{Hosting, View};
 use crate::Error;
 use crate::folder::{Folder, Handle};
 
-/// How long to wait for folders to open: almost all do at once, and are then shown as they are.
+/// How long to wait for folders to open. Almost all open at once, and are then shown with their status.
 const MOMENT: Duration = Duration::from_secs(1);
 /// A folder that has not opened for this long is reported.
 pub(super) const TOO_LONG: Duration = Duration::from_secs(10);
 
-/// A folder that is wanted.
+/// A folder that should be synced.
 pub(crate) struct Kept {
     path: PathBuf,
-    /// Where it really is; none until that was found out.
+    /// Its real path; none until it is resolved.
     real: Option<PathBuf>,
     state: State,
 }
 
 enum State {
-    /// A thread finds out where it really is, and opens it after that.
+    /// A thread resolves its real path, then opens it.
     Opening {
         since: Instant,
         is_found: bool,
@@ -43,17 +43,17 @@ enum State {
         running: JoinHandle<()>,
         stop: watch::Sender<bool>,
     },
-    /// Why it cannot be kept in sync now.
+    /// It cannot be synced now; with the reason.
     Refused(String),
-    /// It is a folder that was named at the start, by another path.
+    /// It is the same as a folder named at the start by another path.
     Named,
 }
 
-/// What a thread has done for a folder.
+/// The result of a thread's work for a folder.
 pub(super) enum Step {
-    /// It knows where the path really is.
+    /// The real path is resolved.
     Found { path: PathBuf, real: PathBuf },
-    /// It has opened the folder there, or failed.
+    /// The folder is opened, or failed to open.
     Opened {
         path: PathBuf,
         opened: Box<Result<(Folder, Handle), Error>>,
@@ -65,12 +65,12 @@ pub(super) enum Step {
 pub(crate) struct Opening {
     pub(crate) path: String,
     since: Instant,
-    /// Set when its disk has answered: a large folder takes its time.
+    /// Set when its disk has answered: a large folder may still take a while.
     has_answered: Arc<AtomicBool>,
 }
 
 impl Opening {
-    /// What can be seen of it now.
+    /// The status to show for it.
     pub(crate) fn status(&self) -> contract::Folder {
         let mut folder = contract::Folder::at(self.path.clone());
         folder.headline = "opening".to_owned();
@@ -94,12 +94,12 @@ impl Kept {
         &self.path
     }
 
-    /// Where it really is, as far as known.
+    /// Its real path, as far as known.
     pub(super) fn real(&self) -> &Path {
         self.real.as_deref().unwrap_or(&self.path)
     }
 
-    /// True if this is the folder that people see under that path.
+    /// True if the user sees this folder under that path.
     pub(super) fn is_shown_as(&self, folder: &str) -> bool {
         self.path == Path::new(folder) || self.handle().is_some_and(|handle| handle.path() == folder)
     }
@@ -119,7 +119,7 @@ impl Kept {
         }
     }
 
-    /// When it will have been opening for too long; none if it is not.
+    /// When its opening will have taken too long; none if it is not being opened.
     pub(super) fn too_long_at(&self) -> Option<Instant> {
         self.opening_since().map(|since| since + TOO_LONG)
     }
@@ -142,7 +142,7 @@ impl Kept {
         matches!(self.state, State::Opening { is_found: true, .. })
     }
 
-    /// Stops it; transfers are left so that they can be resumed.
+    /// Stops it; its transfers can be resumed.
     pub(super) async fn stop(self) {
         if let State::Running { running, stop, .. } = self.state {
             stop.send_replace(true);
@@ -151,13 +151,13 @@ impl Kept {
         }
     }
 
-    /// Where it should be, and why it cannot be kept in sync; none if it is.
+    /// Its path, and why it cannot be synced; none if it is synced.
     fn refused(&self) -> Option<Refused> {
         let State::Refused(why) = &self.state else {
             return None;
         };
         let path = self.path.display().to_string();
-        // Said once: where there is room for few words, the reason is to be among them.
+        // Do not repeat the path: if space is short, the reason must fit.
         let why = why
             .strip_prefix(&path)
             .map_or_else(|| why.clone(), |rest| format!("it{rest}"));
@@ -180,14 +180,14 @@ fn problem(Refused { path, why }: &Refused, is_named: bool) -> Problem {
 }
 
 impl Hosting {
-    /// Forgets why folders could not be kept, so that they are tried again.
+    /// Forgets the failures of folders, so that they are tried again.
     pub(super) fn try_again(&mut self) {
         self.kept
             .retain(|kept| !matches!(kept.state, State::Refused(_) | State::Named));
     }
 
-    /// Takes charge of the folders that are wanted and not kept, and lets go of those that are not wanted any more. Waits a
-    /// moment for those that it begins to open, if there are any.
+    /// Opens the folders that should be synced and are not, and stops those that should not be synced any more. Waits a
+    /// moment for the new ones, if there are any.
     pub(super) async fn keep_what_is_wanted(&mut self) {
         let mut wanted = self.named.clone();
         wanted.extend(self.written.folders.iter().cloned());
@@ -213,9 +213,9 @@ impl Hosting {
         loop {
             self.open_what_is_found(Instant::now() < waits_until);
             let step = timeout_at(waits_until, self.opening.join_next()).await;
-            // Nothing is being opened, or its disk takes its time.
+            // Nothing is being opened, or its disk is slow.
             let Ok(Some(step)) = step else { break };
-            // A thread that panicked has said so as its step.
+            // A thread that panicked has reported that as its step.
             if let Ok(step) = step {
                 self.took(step);
             }
@@ -240,7 +240,7 @@ impl Hosting {
         });
     }
 
-    /// Takes what a thread has done, unless the folder is not wanted any more.
+    /// Handles the result of a thread, unless its folder should not be synced any more.
     pub(super) fn took(&mut self, step: Step) {
         match step {
             Step::Found { path, real } => {
@@ -274,8 +274,8 @@ impl Hosting {
         }
     }
 
-    /// Opens the folders that were found, but none that is, lies in or lies around another. `is_patient` waits for those
-    /// that are still being found: of two such folders, the one that is listed first is kept.
+    /// Opens the resolved folders, except one that is the same as, inside or around another. If `is_patient`, waits for
+    /// those still being resolved: of two such folders, the one listed first is synced.
     fn open_what_is_found(&mut self, is_patient: bool) {
         for index in 0..self.kept.len() {
             if is_patient && self.kept[index].real.is_none() {
@@ -298,7 +298,7 @@ impl Hosting {
             let has_answered = Arc::clone(has_answered);
             let kept = &self.kept[index];
             let path = kept.path.clone();
-            // People see a folder as the settings name it, but one that they named just now as what it is.
+            // A folder is shown under its name in the settings; one named at the start under its real path.
             let place = match self.named.contains(&path) {
                 true => kept.real().to_owned(),
                 false => path.clone(),
@@ -306,7 +306,7 @@ impl Hosting {
             let (mounts, changed) = (self.mounts.clone(), self.changed.clone());
             let process = self.process.clone();
             self.opening.spawn_blocking(move || {
-                // What is found by its path alone may be known by heart.
+                // The real path may come from a cache. Only opening the repository shows that the disk answers.
                 let _ = Annex::open(&place);
                 has_answered.store(true, Ordering::Relaxed);
                 let open = || Folder::open(&place, mounts, changed, &process);
@@ -322,8 +322,8 @@ impl Hosting {
         }
     }
 
-    /// Two folders of which one is in the other would each take the other's files for its own: what becomes of one that is
-    /// so with another, which was there before or is listed before.
+    /// The state of a folder that overlaps another one opened or listed before it. Each would treat the other's files
+    /// as its own.
     fn overlap(&self, index: usize) -> Option<State> {
         let new = self.kept[index].real();
         let was_opened = |kept: &Kept| kept.real.is_some() && !kept.is_found() && !kept.is_refused();
@@ -392,7 +392,7 @@ impl Hosting {
     }
 }
 
-/// Where a path leads; of one that cannot be followed, as far as can be told.
+/// The real path; if it cannot be resolved, the absolute one.
 fn real(path: &Path) -> PathBuf {
     let real = path.canonicalize().or_else(|_| std::path::absolute(path));
     real.unwrap_or_else(|_| path.to_owned())

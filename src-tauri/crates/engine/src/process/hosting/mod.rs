@@ -1,5 +1,5 @@
-//! The folders of one process: which are kept in sync, by the settings and by what was named at the start. The only
-//! owner of the settings file.
+//! The folders of one process: decides which are synced, by the settings and by the folders named at the start. The
+//! only owner of the settings file.
 
 mod following;
 mod keeping;
@@ -26,16 +26,16 @@ use following::Following;
 pub(crate) use keeping::Opening;
 use keeping::{Kept, Step};
 
-/// A folder that cannot be kept in sync is tried again so often.
+/// How often to retry a folder that cannot be synced.
 const RETRY: Duration = Duration::from_secs(20);
 
-/// Something to do with the folders, which answers whoever asks for it.
+/// A request to the hosting, which sends its own answer.
 pub(crate) type Asked = Box<dyn FnOnce(&mut Hosting) + Send>;
 
-/// What the doors show of it.
+/// The state that clients show.
 #[derive(Clone, Default)]
 pub(crate) struct View {
-    /// False until the folders of the start are being kept, or cannot be.
+    /// False until the folders of the start are synced, or cannot be.
     pub(crate) has_begun: bool,
     pub(crate) opening: Vec<Opening>,
     pub(crate) folders: Vec<Handle>,
@@ -44,7 +44,7 @@ pub(crate) struct View {
     pub(crate) settings: contract::Settings,
 }
 
-/// The ways into a hosting that runs.
+/// The channels to a running hosting.
 pub(crate) struct Ways {
     pub(crate) view: watch::Receiver<View>,
     pub(crate) requests: mpsc::UnboundedSender<Asked>,
@@ -56,40 +56,40 @@ pub(crate) struct Ways {
 pub(crate) struct Hosting {
     process: Arc<Process>,
     file: Option<SettingsFile>,
-    /// Where the folders are that were named at the start, whatever the settings say.
+    /// The folders named at the start, synced whatever the settings say.
     named: Vec<PathBuf>,
-    /// What the settings said when they could last be read, and why they cannot be now.
+    /// The settings when they could last be read, and why they cannot be read now.
     written: Written,
     mistake: Option<String>,
     kept: Vec<Kept>,
-    /// What threads do for folders that are to be kept.
+    /// The threads that open folders.
     opening: JoinSet<Step>,
-    /// Folders that are not wanted any more and have not stopped yet; until then they cannot be opened again.
+    /// Folders that are being stopped; until they have stopped, they cannot be opened again.
     leaving: JoinSet<()>,
     mounts: watch::Receiver<Arc<[Mount]>>,
     circumstances: watch::Receiver<Circumstances>,
     /// None if there is no settings file, or no directory for it.
     following: Option<Following>,
     requests: mpsc::UnboundedReceiver<Asked>,
-    /// Work for a request that has ended, and what is to become of it.
+    /// The completed work of requests.
     done: mpsc::UnboundedReceiver<Done>,
     do_then: mpsc::UnboundedSender<Done>,
     view: watch::Sender<View>,
     changed: watch::Sender<()>,
 }
 
-/// What remains to be done when the work for a request has ended.
+/// The last step of a request whose work on a thread has ended.
 pub(crate) struct Done {
-    /// The change of the settings that completes it, or why it could not be done.
+    /// The change of the settings that completes it, or why the work failed.
     edit: Result<Edit, String>,
-    /// What was done, in words for people.
+    /// The result, as text for the user.
     words: String,
     reply: oneshot::Sender<Answer>,
 }
 
 impl Hosting {
-    /// Takes charge of the folders that are named and of those of the settings. One that cannot be run is a problem that is
-    /// shown. Must be called inside a tokio runtime.
+    /// Opens the folders named at the start and those in the settings. A folder that cannot be synced is shown as a
+    /// problem. Must be called inside a tokio runtime.
     pub(crate) fn begin(
         named: &[PathBuf],
         file: Option<SettingsFile>,
@@ -133,7 +133,7 @@ impl Hosting {
         (hosting, ways)
     }
 
-    /// Runs until `stop` is set; transfers under way are stopped so that they can be resumed.
+    /// Runs until `stop` is set. Then running transfers are stopped so that they can be resumed.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         self.keep_what_is_wanted().await;
         loop {
@@ -157,7 +157,7 @@ impl Hosting {
             }
             self.keep_what_is_wanted().await;
         }
-        // All at once: each may have to wait for what it does.
+        // Stop all at once, since each may have to wait for its work.
         for kept in self.kept {
             self.leaving.spawn(kept.stop());
         }
@@ -183,11 +183,11 @@ impl Hosting {
         self.process.follow(&self.written.settings, now);
     }
 
-    /// Changes the settings file and puts it in force.
+    /// Changes the settings file and applies it.
     fn edit(&mut self, edit: &Edit) -> Result<(), String> {
         self.changeable()?.change(edit)?;
         self.read_settings();
-        // Who changed something sees it at once.
+        // Show the change at once.
         self.show();
         Ok(())
     }
@@ -202,7 +202,7 @@ impl Hosting {
     async fn complete(&mut self, done: Done) {
         let edited = done.edit.and_then(|edit| self.edit(&edit));
         self.keep_what_is_wanted().await;
-        // Whoever asked may have gone.
+        // The asker may be gone.
         let _ = done.reply.send(match edited {
             Ok(()) => Answer::Done(done.words),
             Err(why) => Answer::Refused(why),
@@ -210,7 +210,7 @@ impl Hosting {
     }
 }
 
-/// Paths as they are from wherever this process is, each once.
+/// Makes paths absolute, and removes duplicates.
 fn absolute(named: &[PathBuf]) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for folder in named {

@@ -1,4 +1,4 @@
-//! What is at a place that somebody might want to keep in sync.
+//! Inspects a path that the user may want to sync.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use annex::Annex;
 use contract::{AtPlace, Found};
 
-/// More files than these are not counted.
+/// The largest number of files to count.
 const MOST: u64 = 20_000;
 
-/// Looks at an absolute path; changes nothing. `kept` says where the folders that are kept in sync really are.
+/// Inspects an absolute path without changing anything. `kept` are the real paths of the synced folders.
 pub(super) fn find(path: &Path, kept: &[PathBuf]) -> Found {
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let what = what(&real, kept);
@@ -71,7 +71,7 @@ fn directory(path: &Path) -> AtPlace {
     }
 }
 
-/// Whether the nearest directory above that exists can be written in.
+/// Checks that the nearest existing directory above is writable.
 fn makeable(path: &Path) -> Result<(), String> {
     let above = path.ancestors().skip(1).find(|above| above.exists());
     let above = above.ok_or_else(|| "There is nothing above it.".to_owned())?;
@@ -82,7 +82,7 @@ fn makeable(path: &Path) -> Result<(), String> {
         .map_err(|_| format!("You may not make a folder in {}.", above.display()))
 }
 
-/// How many files are in a directory; none if they are too many to count now, or cannot be counted.
+/// How many files are in a directory; none if there are too many, or if it cannot be read.
 fn count(path: &Path) -> Option<u64> {
     let mut files = 0;
     let mut directories = vec![path.to_owned()];
@@ -102,7 +102,7 @@ fn count(path: &Path) -> Option<u64> {
     Some(files)
 }
 
-/// The folders that git-annex's assistant is to start with the desktop, by its autostart file.
+/// The folders that git-annex's assistant starts with the desktop, by its autostart file.
 pub(super) fn autostarted() -> Vec<PathBuf> {
     let Some(directories) = directories::BaseDirs::new() else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! What is asked of the program as a whole.
+//! Requests to the program as a whole.
 
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ impl Hosting {
         );
     }
 
-    /// Makes or adopts a folder on a thread, then keeps it.
+    /// Creates or adopts a folder on a thread, then syncs it.
     pub(crate) fn add(&self, path: &str, reply: oneshot::Sender<Answer>) {
         let Some(path) = crate::process::settings::place(path) else {
             return send(reply, refused("A path begins with / or ~/; nothing was changed."));
@@ -62,7 +62,7 @@ impl Hosting {
                 AtPlace::Nothing => "It was made, and is kept in sync from now on.",
                 AtPlace::Directory | AtPlace::Git => "It is kept in sync from now on; its files stay where they are.",
             };
-            // Complete already where it is an annex, and safe to repeat.
+            // Changes nothing if it is already an annex, and is safe to repeat.
             repository::init(&real, None).map_err(|error| error.to_string())?;
             Ok((Edit::Keep(real), words.to_owned()))
         });
@@ -124,7 +124,8 @@ impl Hosting {
         );
     }
 
-    /// Refuses what the settings could not be told when it is done; otherwise gives the way of the answer back.
+    /// Refuses a request that could not be written to the settings when it is done; otherwise returns the sender of the
+    /// answer.
     fn if_settings_take_changes(&self, reply: oneshot::Sender<Answer>) -> Option<oneshot::Sender<Answer>> {
         match self.changeable().and_then(SettingsFile::takes_changes) {
             Ok(()) => Some(reply),
@@ -135,7 +136,7 @@ impl Hosting {
         }
     }
 
-    /// Does `work` on a thread; the change of the settings that it gives completes the request.
+    /// Does `work` on a thread; the change of the settings that it returns completes the request.
     fn work(
         &self,
         reply: oneshot::Sender<Answer>,
@@ -147,19 +148,19 @@ impl Hosting {
                 Ok((edit, words)) => (Ok(edit), words),
                 Err(why) => (Err(why), String::new()),
             };
-            // The program may be ending; then nobody needs to know.
+            // The program may be ending.
             let _ = then.send(Done { edit, words, reply });
         });
     }
 }
 
-/// Answers from a thread, where looking may take its time.
+/// Answers from a thread, since file systems may be slow.
 fn answer_with(reply: oneshot::Sender<Answer>, look: impl FnOnce() -> Answer + Send + 'static) {
     tokio::task::spawn_blocking(move || send(reply, look()));
 }
 
 fn send(reply: oneshot::Sender<Answer>, answer: Answer) {
-    // Whoever asked may have gone.
+    // The asker may be gone.
     let _ = reply.send(answer);
 }
 

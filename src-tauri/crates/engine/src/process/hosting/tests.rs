@@ -25,7 +25,7 @@ impl Program {
         Self::run(place, &[])
     }
 
-    /// A program whose settings nobody can write: not even root makes a file where processes are listed.
+    /// A program whose settings cannot be written: even root cannot create a file in `/proc`.
     fn with_fixed_settings(folder: &str) -> Self {
         let place = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/proc", place.path().join("config")).unwrap();
@@ -60,7 +60,7 @@ impl Program {
         self.client.request(Request::Add { path }).await
     }
 
-    /// Waits for a status that is as it should be.
+    /// Waits for a status with this property.
     async fn until(&mut self, what: &str, is: impl Fn(&Status) -> bool) -> Status {
         let wait = async {
             loop {
@@ -146,7 +146,7 @@ fn folders_are_added_adopted_cloned_and_left() {
         assert_eq!(folders(&program.client.status().await), ["Copy"]);
         assert!(program.path("Photos/a.jpg").exists() && program.path("Photos/.git").exists());
         refusal(program.client.request(leave(program.shown("Photos"))).await);
-        // It can be taken up again at once.
+        // It can be added again at once.
         assert!(is_done(&program.add("Photos").await));
         program
             .until("it again", |status| folders(status) == ["Copy", "Photos"])
@@ -156,7 +156,7 @@ fn folders_are_added_adopted_cloned_and_left() {
 }
 
 #[test]
-fn where_settings_cannot_be_written_nothing_is_half_done() {
+fn without_writable_settings_requests_change_nothing() {
     runtime().unwrap().block_on(async {
         let program = Program::with_fixed_settings("Kept");
         fs::create_dir(program.path("Photos")).unwrap();
@@ -183,7 +183,7 @@ fn where_settings_cannot_be_written_nothing_is_half_done() {
 }
 
 #[test]
-fn what_is_at_a_place_is_said_before_anything_is_done() {
+fn a_place_is_inspected_without_changing_it() {
     runtime().unwrap().block_on(async {
         let program = Program::start("");
         fs::create_dir_all(program.path("Music/live")).unwrap();
@@ -226,7 +226,7 @@ fn what_is_at_a_place_is_said_before_anything_is_done() {
 }
 
 #[test]
-fn the_file_is_obeyed_when_it_is_edited_and_a_mistake_keeps_what_was() {
+fn edited_settings_take_effect_and_a_mistake_keeps_the_old_ones() {
     runtime().unwrap().block_on(async {
         let mut program = Program::start("folders = [\"HERE/A\", \"HERE/gone\"]\n");
         let status = program.client.status().await;
@@ -264,7 +264,7 @@ fn the_file_is_obeyed_when_it_is_edited_and_a_mistake_keeps_what_was() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_opened_is_told_and_can_be_left() {
+fn a_folder_that_cannot_be_opened_is_reported_and_can_be_left() {
     runtime().unwrap().block_on(async {
         let mut program = Program::start("folders = [\"HERE/A\", \"HERE/unplugged\"]\n");
         crate::init(&program.path("A"), None).unwrap();
@@ -291,7 +291,7 @@ fn a_folder_that_cannot_be_opened_is_told_and_can_be_left() {
 }
 
 #[test]
-fn of_two_folders_in_each_other_only_one_is_kept() {
+fn of_two_nested_folders_only_one_is_synced() {
     runtime().unwrap().block_on(async {
         let program = Program::start("folders = [\"HERE/outer/inner\", \"HERE/outer\"]\n");
         crate::init(&program.path("outer/inner"), None).unwrap();
@@ -309,7 +309,7 @@ fn of_two_folders_in_each_other_only_one_is_kept() {
 }
 
 #[test]
-fn a_pause_ends_by_itself_and_by_asking_for_a_sync() {
+fn a_pause_ends_by_itself_and_with_a_sync() {
     runtime().unwrap().block_on(async {
         let mut program = Program::start("");
         assert!(is_done(&program.add("A").await));
@@ -343,7 +343,7 @@ fn a_pause_ends_by_itself_and_by_asking_for_a_sync() {
 }
 
 #[test]
-fn a_folder_that_is_named_otherwise_than_in_the_settings_is_one_folder() {
+fn a_folder_named_by_two_paths_is_opened_once() {
     let place = tempfile::tempdir().unwrap();
     let (folder, link) = (place.path().join("A"), place.path().join("link"));
     crate::init(&folder, None).unwrap();
@@ -360,7 +360,7 @@ fn a_folder_that_is_named_otherwise_than_in_the_settings_is_one_folder() {
 }
 
 #[test]
-fn a_folder_that_is_named_and_cannot_be_opened_is_told_and_the_others_are_kept() {
+fn a_named_folder_that_cannot_be_opened_is_reported_and_the_others_are_synced() {
     let place = tempfile::tempdir().unwrap();
     fs::create_dir(place.path().join("config")).unwrap();
     let [a, gone] = ["A", "gone"].map(|name| place.path().join(name));
@@ -389,7 +389,7 @@ fn a_folder_that_is_named_and_cannot_be_opened_is_told_and_the_others_are_kept()
 }
 
 #[test]
-fn nobody_listens_for_a_folder_that_was_left() {
+fn the_socket_of_a_folder_that_was_left_is_closed() {
     runtime().unwrap().block_on(async {
         let program = Program::start("");
         assert!(is_done(&program.add("A").await));
@@ -409,7 +409,7 @@ fn nobody_listens_for_a_folder_that_was_left() {
 }
 
 #[test]
-fn files_that_are_links_are_obeyed_when_what_they_lead_to_is_edited() {
+fn settings_and_rules_behind_links_take_effect_when_edited() {
     runtime().unwrap().block_on(async {
         let mut program = Program::start("");
         assert!(is_done(&program.add("A").await));
@@ -440,9 +440,9 @@ fn files_that_are_links_are_obeyed_when_what_they_lead_to_is_edited() {
     });
 }
 
-/// Some programs move the old file away when they save; the folders are not let go of for that.
+/// Some programs move the old file away while saving; the folders must stay synced.
 #[test]
-fn settings_that_are_gone_for_a_moment_are_not_given_up() {
+fn a_briefly_missing_settings_file_stops_no_folder() {
     runtime().unwrap().block_on(async {
         let mut program = Program::start("folders = [\"HERE/A\"]\n");
         let folder = program.shown("A");

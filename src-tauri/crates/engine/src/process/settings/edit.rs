@@ -10,22 +10,22 @@ use super::read::place;
 /// One change of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Edit {
-    /// A folder more.
+    /// Adds a folder.
     Keep(PathBuf),
-    /// A folder less.
+    /// Removes a folder.
     Leave(PathBuf),
-    /// A drive that is not to be asked about.
+    /// Never asks about a drive again.
     Decline {
         id: String,
         name: String,
     },
-    /// A drive that may be asked about again.
+    /// Allows asking about a declined drive again.
     Reconsider(String),
     Set(Setting),
 }
 
 impl Edit {
-    /// Makes the change in a file that has been read without a mistake.
+    /// Makes the change in a file that was read without a mistake.
     pub(super) fn make(&self, document: &mut DocumentMut) {
         match self {
             Self::Keep(folder) => keep(document, folder),
@@ -96,7 +96,7 @@ fn set(document: &mut DocumentMut, setting: &Setting) {
     }
 }
 
-/// Writes a key in a table of the file, or takes it away.
+/// Writes a key in a table of the file, or removes it.
 fn put_in(document: &mut DocumentMut, table: &str, key: &str, new: Option<impl Into<Value>>) {
     let table = document.entry(table).or_insert(Item::Table(Table::new()));
     let Some(table) = table.as_table_like_mut() else {
@@ -108,7 +108,7 @@ fn put_in(document: &mut DocumentMut, table: &str, key: &str, new: Option<impl I
     }
 }
 
-/// Writes a key; what people wrote about it stays.
+/// Writes a key; comments about it stay.
 fn put(table: &mut dyn TableLike, key: &str, new: impl Into<Value>) {
     let mut new = new.into();
     match table.get_mut(key) {
@@ -120,7 +120,7 @@ fn put(table: &mut dyn TableLike, key: &str, new: impl Into<Value>) {
     }
 }
 
-/// Bytes a second, in the largest unit that says them exactly.
+/// A number of bytes per second, in the largest unit that expresses it exactly.
 fn speed(bytes: u64) -> String {
     match bytes {
         _ if bytes.is_multiple_of(1_000_000) => format!("{} MB", bytes / 1_000_000),

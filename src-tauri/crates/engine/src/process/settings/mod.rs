@@ -1,4 +1,4 @@
-//! The settings of the program, in a file that people may edit: what is in it, and how it is changed.
+//! The settings of the program, in a file that people may edit: reads and changes it.
 
 mod edit;
 mod read;
@@ -12,7 +12,7 @@ use toml_edit::DocumentMut;
 pub(crate) use edit::Edit;
 pub(crate) use read::place;
 
-/// What a new file begins with: all that can be written in it.
+/// The beginning of a new file: everything that can be written in it.
 const HEAD: &str = "\
 # The settings of Anabranch. Whatever is changed here holds from the moment it is saved.
 #
@@ -32,7 +32,7 @@ const HEAD: &str = "\
 
 ";
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Written {
     /// The folders to keep in sync, each once.
@@ -45,7 +45,7 @@ pub(crate) struct Written {
 pub struct SettingsFile(PathBuf);
 
 impl SettingsFile {
-    /// The file of this user: `anabranch/settings.toml` in the XDG directory of configuration. None if the user has no
+    /// The file of this user: `anabranch/settings.toml` in the XDG configuration directory. None if the user has no
     /// home.
     #[must_use]
     pub fn of_user() -> Option<Self> {
@@ -61,11 +61,11 @@ impl SettingsFile {
         above(&self.0)
     }
 
-    /// Reads it; there being no file is there being no settings.
+    /// Reads the file; a missing file means no settings.
     ///
     /// # Errors
     ///
-    /// In words for people, with the line of a mistake.
+    /// As text for the user, with the line of a mistake.
     pub(crate) fn read(&self) -> Result<Written, String> {
         let mut written =
             read::parse(&self.text()?).map_err(|why| format!("{}: {}", self.0.display(), why.trim_end()))?;
@@ -73,11 +73,11 @@ impl SettingsFile {
         Ok(written)
     }
 
-    /// Changes one thing in it; all else stays as it was written.
+    /// Changes one thing in the file; everything else stays as written.
     ///
     /// # Errors
     ///
-    /// In words for people; then nothing was changed.
+    /// As text for the user; then nothing was changed.
     pub(crate) fn change(&self, edit: &Edit) -> Result<(), String> {
         let text = self.text()?;
         read::parse(&text).map_err(|why| self.mistaken(&why))?;
@@ -90,11 +90,11 @@ impl SettingsFile {
         self.write(&text).map_err(|why| self.unwritten(&why))
     }
 
-    /// Whether something could be changed in it, before more than that is done.
+    /// Checks whether the file could be changed, before doing anything else.
     ///
     /// # Errors
     ///
-    /// In words for people, as from a change.
+    /// As text for the user, like those of a change.
     pub(crate) fn takes_changes(&self) -> Result<(), String> {
         read::parse(&self.text()?).map_err(|why| self.mistaken(&why))?;
         let new = self.new_file();
@@ -139,12 +139,12 @@ impl SettingsFile {
         std::fs::File::open(above(&place))?.sync_all()
     }
 
-    /// Where it is: the file may be a link to where its owner keeps it.
+    /// The real path: the file may be a link to another place.
     fn place(&self) -> PathBuf {
         self.0.canonicalize().unwrap_or_else(|_| self.0.clone())
     }
 
-    /// An empty file beside it, which can take its place.
+    /// Creates an empty file beside it, to take its place.
     fn new_file(&self) -> std::io::Result<tempfile::NamedTempFile> {
         let place = self.place();
         let directory = above(&place);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_changed_is_read_again_and_can_be_taken_back() {
+    fn changes_are_read_back_and_can_be_undone() {
         let (_directory, file) = file();
         let changes = [
             Edit::Keep("/home/ann/Photos".into()),
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_wrote_stays() {
+    fn comments_and_unknown_keys_stay() {
         let (_directory, file) = file();
         std::fs::create_dir_all(file.directory()).unwrap();
         let text =
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_wrote_about_a_line_stays_when_it_is_changed() {
+    fn the_comment_of_a_line_stays_when_it_is_changed() {
         let (_directory, file) = file();
         std::fs::create_dir_all(file.directory()).unwrap();
         let text = "# how it looks\nlook = \"dark\" # for the night\n[limits]\n# slow\nupload = \"2 MB\" # the line\n";
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_again_is_not_written() {
+    fn settings_that_could_not_be_read_back_are_not_written() {
         let (_directory, file) = file();
         file.change(&Edit::Set(Setting::LimitUp(Some(1000)))).unwrap();
         let refused = file.change(&Edit::Set(Setting::LimitUp(Some(0)))).unwrap_err();
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn drives_are_declined_and_reconsidered_however_they_are_written() {
+    fn drives_are_declined_and_reconsidered_in_either_notation() {
         let (_directory, file) = file();
         std::fs::create_dir_all(file.directory()).unwrap();
         let decline = Edit::Decline {
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_with_its_line_and_nothing_is_written_over_it() {
+    fn a_mistake_is_reported_with_its_line_and_not_overwritten() {
         let (_directory, file) = file();
         std::fs::create_dir_all(file.directory()).unwrap();
         for (text, part) in [

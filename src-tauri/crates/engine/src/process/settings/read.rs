@@ -1,4 +1,4 @@
-//! What the file says, checked.
+//! Reads and validates the file.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use super::Written;
 use crate::words::mistake;
 
-/// The file as it is written. Other tables and keys may be there; they are nobody's mistake.
+/// The content of the file. Other tables and keys in it are ignored.
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "kebab-case")]
 struct File {
@@ -40,7 +40,7 @@ struct Pause {
 /// An absolute path.
 struct Place(PathBuf);
 
-/// Bytes a second.
+/// A number of bytes per second.
 struct Speed(u64);
 
 pub(super) fn parse(text: &str) -> Result<Written, String> {
@@ -66,13 +66,13 @@ pub(super) fn parse(text: &str) -> Result<Written, String> {
     Ok(Written { folders, settings })
 }
 
-/// The path that a person wrote: absolute, or below their home.
+/// Parses a path written by a person: absolute, or below their home.
 pub(crate) fn place(written: &str) -> Option<PathBuf> {
     let path = match written.strip_prefix("~/") {
         Some(below) => directories::BaseDirs::new()?.home_dir().join(below),
         None => PathBuf::from(written),
     };
-    // Without a trailing slash, and the like.
+    // This removes a trailing slash and the like.
     path.is_absolute().then(|| path.components().collect())
 }
 
