@@ -1,4 +1,4 @@
-//! Offers and transfers.
+//! Performs offers and transfers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use super::{FolderState, Underway};
 use crate::observations::{Damage, Reader};
 use crate::words::files;
 
-/// Of more contents at once, a file of each is looked up only where it has more bytes than that.
+/// If more keys than this are transferred at once, files are looked up only for keys larger than `SHOWN_FROM`.
 const SHOWN: usize = 16;
 const SHOWN_FROM: u64 = 1 << 20;
 
@@ -71,8 +71,8 @@ pub(super) fn transfer(state: &FolderState, id: Id, name: &RemoteName, direction
     }
 }
 
-/// The keys that the rules, which may have changed since this was planned, still let travel; the others with what becomes of
-/// them.
+/// Splits keys by the current rules, which may have changed since the plan: those still allowed, and the others with
+/// their outcome.
 fn allowed(
     state: &FolderState,
     name: &RemoteName,
@@ -84,7 +84,7 @@ fn allowed(
         return (keys.to_vec(), Vec::new());
     }
     let reader = state.reader();
-    // A content whose files cannot be looked up is held back.
+    // A key whose files cannot be looked up is held back.
     let files = |key: &Key| paths_of(reader.as_ref(), key);
     let (allowed, barred): (Vec<Key>, Vec<Key>) = keys
         .iter()
@@ -94,7 +94,7 @@ fn allowed(
     (allowed, barred.collect())
 }
 
-/// Between which repositories contents travel, and which way.
+/// The other repository of a transfer, and the direction.
 struct Way<'r> {
     name: &'r RemoteName,
     uuid: &'r Uuid,
@@ -155,12 +155,12 @@ fn run(state: &FolderState, id: Id, way: &Way<'_>, keys: &[Key]) -> Vec<(Key, Ou
     conclude(state, id, way, copied)
 }
 
-/// All files that have one of these contents, in whatever number.
+/// All files whose content is one of these keys.
 fn files_of(state: &FolderState, keys: &[Key]) -> Vec<(RepoPath, Key)> {
     let reader = state.reader();
     keys.iter()
         .flat_map(|key| {
-            // What cannot be looked up is filled by whoever tends it next.
+            // Files that cannot be looked up are filled by the next engine there.
             let paths = paths_of(reader.as_ref(), key);
             paths.into_iter().map(|path| (path, key.clone()))
         })
@@ -171,7 +171,7 @@ fn paths_of(reader: Option<&Reader>, key: &Key) -> Vec<RepoPath> {
     reader.and_then(|reader| reader.paths_of(key).ok()).unwrap_or_default()
 }
 
-/// Waits as long as a limit asks for, unless the transfer is cancelled.
+/// Waits as long as a limit requires, unless the transfer is cancelled.
 fn wait(mut left: Duration, cancelled: &AtomicBool) {
     const MOMENT: Duration = Duration::from_millis(50);
     while !left.is_zero() && !cancelled.load(Ordering::Relaxed) {
@@ -181,7 +181,8 @@ fn wait(mut left: Duration, cancelled: &AtomicBool) {
     }
 }
 
-/// The contents with a file of each, for people: of very many nobody is told one by one.
+/// The keys, each with one of its files to show to the user. The small keys of a large batch get none, since they are
+/// not shown one by one.
 fn wanted(state: &FolderState, keys: &[Key]) -> Vec<Wanted> {
     let reader = state.reader();
     let is_shown = |key: &Key| keys.len() <= SHOWN || key.size().is_none_or(|size| size > SHOWN_FROM);
@@ -193,7 +194,7 @@ fn wanted(state: &FolderState, keys: &[Key]) -> Vec<Wanted> {
     wanted.collect()
 }
 
-/// Looks whether what found no room would find it now; true if something would, which can be tried again then.
+/// Checks whether keys that found their destination full would fit now; true if any would, so that it can be retried.
 pub(crate) fn look_for_room(state: &FolderState) -> bool {
     let without = state.failures().without_room();
     let mut is_found = false;
@@ -223,7 +224,7 @@ pub(crate) fn look_for_room(state: &FolderState) -> bool {
     is_found
 }
 
-/// Logs where contents are, and remembers what is retried and what is held back. The contents themselves are durable already.
+/// Logs where keys are, and remembers which are retried and which are held back. The content itself is already on disk.
 fn conclude(state: &FolderState, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied)>) -> Vec<(Key, Outcome)> {
     let (name, direction) = (way.name, way.direction);
     let (here, there) = (state.annex().uuid(), way.uuid);
@@ -231,7 +232,7 @@ fn conclude(state: &FolderState, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied
         Direction::Get => (there, here),
         Direction::Send => (here, there),
     };
-    // A source that has gone says nothing about what it holds.
+    // A source that has disappeared tells nothing about its content.
     let is_there = way.contents.is_there() && state.annex().is_there();
     let mut changes: Vec<(Key, Uuid, Presence)> = Vec::new();
     let mut outcomes = Vec::new();
@@ -247,7 +248,7 @@ fn conclude(state: &FolderState, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied
             Copied::Busy => Outcome::Busy,
             Copied::Cancelled => Outcome::Cancelled,
             Copied::SourceMissing | Copied::Corrupt if is_there => {
-                // What stays in its place is not missing.
+                // Content that stays in its place is not missing.
                 if matches!(copied, Copied::SourceMissing) || set_aside(state, way, &key) {
                     changes.push((key.clone(), source.clone(), Presence::Missing));
                 }
@@ -265,7 +266,7 @@ fn conclude(state: &FolderState, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied
     if !changes.is_empty()
         && let Err(error) = state.annex().branch().record_presence(&changes, VectorClock::now())
     {
-        // The contents are there; the next try finds them there and logs them.
+        // The content is there; the next attempt finds it and logs it.
         let why = error.to_string();
         outcomes
             .iter_mut()
@@ -288,7 +289,7 @@ fn conclude(state: &FolderState, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied
     outcomes
 }
 
-/// Takes the content away that was found damaged where it came from; false if it stays there.
+/// Sets damaged content aside at the source of a transfer; false if it stays in place.
 fn set_aside(state: &FolderState, way: &Way<'_>, key: &Key) -> bool {
     let (source, uuid, done) = match way.direction {
         Direction::Get => (way.name.as_str(), way.uuid, way.contents.set_aside(key)),
@@ -318,7 +319,7 @@ fn set_aside(state: &FolderState, way: &Way<'_>, key: &Key) -> bool {
     is_done
 }
 
-/// A file that has the content of `key`, and who has it besides; none if it cannot be looked up.
+/// A file whose content is `key`, and the repositories that have it; none if it cannot be looked up.
 fn damage(state: &FolderState, key: &Key) -> Option<Damage> {
     let reader = state.reader()?;
     let path = reader.paths_of(key).ok()?.into_iter().next()?;
@@ -330,7 +331,7 @@ fn remember_retries(state: &FolderState, way: (&Uuid, &Uuid), outcomes: &[(Key, 
     let mut retries = state.retries();
     let now = state.clock.now();
     for (key, outcome) in outcomes {
-        // Spread by the key, so that not all come back at one moment.
+        // Spread the retries by key, so that they do not all come at once.
         let chance = key
             .as_bytes()
             .iter()

@@ -1,4 +1,4 @@
-//! Finds out what somebody else changed in a git directory, told apart from what this engine did itself.
+//! Finds the changes that other programs made in a git directory, apart from those of this engine.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::Error;
 use crate::rules::policy;
 use crate::rules::preferred_content;
 
-/// The state of files that others may write.
+/// The state of files that other programs may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamps {
     config: Option<Stamp>,
@@ -36,8 +36,8 @@ impl FolderState {
         }
     }
 
-    /// Right after own work on the index: what it is now is no news. Later, it would have been taken for somebody else's.
-    /// The configuration may have been changed by somebody else meanwhile: that is still news.
+    /// Must be called right after our own work on the index, so that its new state is not taken for another program's
+    /// change. Changes of the configuration are still reported, since another program may have made them.
     pub(crate) fn remember_stamps(&self) {
         let now = self.stamps();
         self.renew_stamps(|before| Stamps {
@@ -46,13 +46,13 @@ impl FolderState {
         });
     }
 
-    /// What changed in our git directory since the refs were `known`, as events.
+    /// Returns events for the changes in our git directory since the refs were `known`.
     pub(crate) fn examine(&self, known: &Refs) -> Vec<Event> {
         let mut events = Vec::new();
         let stamps = self.stamps();
         if stamps.config.is_none() {
-            // No repository is without it, so this one has vanished for now: nothing in it was changed. When it is back, it is
-            // compared with what it was.
+            // Every repository has a configuration, so this one has vanished for now, and nothing in it was changed.
+            // When it is back, it is compared with its last state.
             return events;
         }
         let before = self.renew_stamps(|_| stamps);
@@ -66,10 +66,10 @@ impl FolderState {
             events.push(Event::CountLost(None));
         }
         if self.read_rules() {
-            // They may close a remote, or open it.
+            // Rules may bar a remote, or allow it again.
             events.extend(self.configuration_changed());
         }
-        // Another program left its changes in the journal: committed, they are observed like all others.
+        // Another program left changes in the journal. Once committed, they are observed like all others.
         if self.annex().branch().has_journal()
             && let Err(error) = self.annex().branch().fold()
         {
@@ -86,8 +86,8 @@ impl FolderState {
         events
     }
 
-    /// What has to be said when other rules are in force, or the configuration is another one. What a new remote wants may
-    /// be known already, without any ref that moves.
+    /// The events for changed rules or a changed configuration. What a new remote wants may be known already, without
+    /// any ref that moves.
     pub(crate) fn configuration_changed(&self) -> [Event; 3] {
         let listed = self.list_remotes();
         let unverified = self.remotes.unverified();
@@ -98,7 +98,7 @@ impl FolderState {
         ]
     }
 
-    /// Does what the user said of a special remote that git-annex enabled.
+    /// Carries out the user's answer about a special remote that git-annex enabled.
     pub(crate) fn verify(&self, remote: &RemoteName, is_right: bool) -> Result<Vec<Event>, Error> {
         match is_right {
             true => annex::settings::verify(self.annex(), remote)?,
@@ -107,10 +107,10 @@ impl FolderState {
         Ok(self.configuration_changed().into())
     }
 
-    /// Sets the rules and what places keep, as the window asks for it; without waiting for the change to be noticed.
+    /// Sets the rules and what places keep, as the window requests, without waiting for file events.
     pub(crate) fn set_rules(&self, before: &[Rule], rules: &[Rule], keeps: &[Keeping]) -> Result<Vec<Event>, Error> {
         let wishes = self.understood(keeps)?;
-        // Last of all that may be refused: each is set only if both are.
+        // This comes after everything that may be refused, so that both are set or neither.
         self.write_rules(
             &policy::understood(before)?,
             &policy::understood(rules)?,
@@ -120,15 +120,15 @@ impl FolderState {
             },
         )?;
         self.read_rules();
-        // Who looks at the status from now on sees what was set. What cannot be read now is read when it is observed.
+        // From now on, the status shows the new values. An error is ignored: the next observation reads them.
         let _ = self.facts();
         let mut events = vec![Event::RefsMoved(self.refs())];
         events.extend(self.configuration_changed());
         Ok(events)
     }
 
-    /// Which repositories are to keep what. Refused if a place cannot be told, or keeps something else by now than the
-    /// user saw.
+    /// Converts what places should keep. Refused if a place is unknown, or keeps something else by now than the user
+    /// saw.
     pub(crate) fn understood(&self, keeps: &[Keeping]) -> Result<Vec<(Uuid, Keeps)>, Error> {
         if keeps.is_empty() {
             return Ok(Vec::new());
@@ -161,14 +161,14 @@ impl FolderState {
         Ok(understood)
     }
 
-    /// True if an engine tends a remote and knows this repository as one that it may push to.
+    /// True if an engine runs at a remote and knows this repository as one that it may push to.
     pub(crate) fn is_pushed_to_by(&self, name: &RemoteName) -> bool {
         let remote = self.remotes.get(name);
         let git = remote.as_ref().and_then(Remote::git);
         git.is_some_and(|git| git.pushes_to(self.annex().uuid()))
     }
 
-    /// True if the refs of a remote are not those that were last seen there.
+    /// True if the refs of a remote differ from those last seen.
     pub(crate) fn examine_remote(&self, name: &RemoteName) -> bool {
         match self
             .remotes

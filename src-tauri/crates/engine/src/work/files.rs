@@ -1,4 +1,4 @@
-//! Look, ingest, restore.
+//! Performs scans, ingests and restores.
 
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
@@ -44,7 +44,7 @@ fn try_look(state: &FolderState, scope: Scope) -> annex::Result<Look> {
         return Ok(Look::of_bare());
     }
     if state.is_there() {
-        // A checkout that a crash cut off would look like changes by the user.
+        // A checkout interrupted by a crash would look like changes by the user.
         annex.finish_checkout()?;
         state.settle_retired();
     }
@@ -136,7 +136,7 @@ fn try_ingest(state: &FolderState, look: Look, removals: bool, cancelled: &Atomi
     let parts = [
         (taken, "added or changed"),
         (counts.renamed, "renamed"),
-        // A renamed file went from one path and came to another.
+        // A renamed file disappeared from one path and appeared at another.
         (counts.removed.saturating_sub(counts.renamed), "removed"),
     ];
     let parts: Vec<_> = parts

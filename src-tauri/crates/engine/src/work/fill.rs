@@ -1,4 +1,4 @@
-//! Gives files their contents that are here.
+//! Fills files whose content is here.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +8,13 @@ use model::{Key, RepoPath};
 
 use super::{FolderState, failure};
 
-/// One fill takes no more files when it has gone on for so long.
+/// A fill takes no more files after this long.
 const TURN: Duration = Duration::from_secs(1);
-/// At a time it gives at most so many files their contents, and so many bytes.
+/// The most files, and the most bytes, that a fill takes at a time.
 const MOST: u32 = 10_000;
 const MOST_BYTES: u64 = 1 << 30;
 
-/// Takes note of files that are placeholders of contents that are here.
+/// Records files that are placeholders whose content is here.
 pub(super) fn to_fill(state: &FolderState, files: &[(RepoPath, Key)]) -> Result<(), String> {
     match files {
         [] => Ok(()),
@@ -25,9 +25,9 @@ pub(super) fn to_fill(state: &FolderState, files: &[(RepoPath, Key)]) -> Result<
     }
 }
 
-/// True if there are such files.
+/// True if there are files to fill.
 pub(super) fn is_due(state: &FolderState) -> bool {
-    // What cannot be read now is read with the next observation.
+    // If this cannot be read now, it is read with the next observation.
     state.observations().has_unfilled().unwrap_or(false)
 }
 
@@ -39,7 +39,7 @@ pub(super) fn fill(state: &FolderState, id: Id) -> Event {
     Event::Filled { id, more, failed }
 }
 
-/// True if it ended because its time was over.
+/// Fills files; true if it stopped because its time was over.
 fn try_fill(state: &FolderState) -> Result<bool, Failure> {
     let began_at = Instant::now();
     loop {
@@ -51,21 +51,21 @@ fn try_fill(state: &FolderState) -> Result<bool, Failure> {
         give_contents(state, &files).map_err(|error| failure(state, &error))?;
         state.settle_retired();
         state.remember_stamps();
-        // Only now: what is interrupted before is done again by the next start.
+        // Forget them only now, so that the next start repeats a fill that was interrupted.
         let forgotten = state.observations().forget_unfilled(&files);
         forgotten.map_err(|error| Failure::Other(observations_failed(state, &error)))?;
-        // Most files have their contents already: many of these are a moment's work.
+        // Most files are filled already, so many of these rounds take only a moment.
         if began_at.elapsed() > TURN {
             return Ok(true);
         }
     }
 }
 
-/// A file that cannot be written is reported, and keeps no other waiting.
+/// Fills these files. A file that cannot be written is reported, and does not hold up the others.
 ///
 /// # Errors
 ///
-/// What concerns all of them: another program keeps the index, the disk is full, or the folder is gone.
+/// Errors that affect all files: another program holds the index, the disk is full, or the folder is gone.
 fn give_contents(state: &FolderState, files: &[(RepoPath, Key)]) -> annex::Result<()> {
     let annex = state.annex();
     let thin = annex::settings::is_thin(annex);
@@ -90,7 +90,7 @@ fn give_contents(state: &FolderState, files: &[(RepoPath, Key)]) -> annex::Resul
     Ok(())
 }
 
-/// Says why, and makes the observations anew if they are lost.
+/// Describes an error of the observations, and makes them again if they are lost.
 fn observations_failed(state: &FolderState, error: &rusqlite::Error) -> String {
     state.renew_observations(error);
     format!("the observations could not be used: {error}")

@@ -24,8 +24,8 @@ use crate::work::process::{Holds, Process};
 use crate::work::transfers::Transfers;
 use crate::work::trust;
 
-/// What the work on one repository needs: the repository, what was observed, and what is under way. Shared between the
-/// loop and the threads that work.
+/// The state that work on one repository needs: the repository, its observations, and the work in progress. Shared
+/// between the loop and the threads that work.
 pub(crate) struct FolderState {
     annex: Annex,
     real: Real,
@@ -40,12 +40,12 @@ pub(crate) struct FolderState {
     pub(crate) log: Log,
     merging: Mutex<merging::State>,
     shared: Mutex<Shared>,
-    /// Held while the file with the rules is read or written: what was read before it was written must not come into
-    /// force after.
+    /// Held while the file with the rules is read or written, so that rules read before a write do not take effect
+    /// after it.
     rules_file: Mutex<()>,
 }
 
-/// Where the repository really is, without symlinks, as changes and mounts name it.
+/// The real paths of the repository, without symlinks, as file events and mounts name them.
 pub(crate) struct Real {
     /// The top of its work tree.
     pub(crate) top: Option<PathBuf>,
@@ -65,16 +65,16 @@ impl Real {
 #[derive(Default)]
 struct Shared {
     looks: BTreeMap<Id, Look>,
-    /// What the git-annex branch said, and at which commit; none if it is to be read again.
+    /// The facts of the git-annex branch, and the commit they were read from; none if they must be read again.
     facts: Option<(Option<Option<Oid>>, Arc<Facts>)>,
     configured: Configured,
     stamps: Option<super::examine::Stamps>,
     rules: InForce,
-    /// The observations were made anew and describe nothing yet.
+    /// True if the observations were made again and are still empty.
     renewed: bool,
-    /// The git-annex branch describes special remotes otherwise than before, others are given up, or settings have changed.
+    /// True if, by the git-annex branch, descriptions of special remotes, dead repositories or settings have changed.
     redescribed: bool,
-    /// What failed is to be tried again, however lately.
+    /// True if everything that failed must be retried, however recently it failed.
     retry_all: bool,
 }
 
@@ -107,7 +107,7 @@ impl FolderState {
             rules_file: Mutex::default(),
         };
         state.read_rules();
-        // What cannot be counted now is counted with the first observation, or said to be damaged by it.
+        // An error is ignored: the first observation counts again, or reports the damage.
         let _ = state.count_conflicts(&state.observations());
         Ok(state)
     }
@@ -124,17 +124,17 @@ impl FolderState {
         lock(&self.observations)
     }
 
-    /// The observations as they are now; none if they cannot be read.
+    /// A snapshot of the observations; none if they cannot be read.
     pub(crate) fn reader(&self) -> Option<Reader> {
         Reader::open(&self.annex.own_dir()).ok()
     }
 
-    /// What was tried in vain.
+    /// The keys that failed to transfer.
     pub(crate) fn retries(&self) -> MutexGuard<'_, Retries> {
         lock(&self.retries)
     }
 
-    /// What is held now.
+    /// The current holds.
     pub(crate) fn holds(&self) -> Holds {
         *self.process.holds().borrow()
     }
@@ -143,46 +143,46 @@ impl FolderState {
         lock(&self.failures)
     }
 
-    /// Makes the observations anew if `error` tells that they are lost: damaged, or on a drive that was pulled out and
+    /// Makes the observations again if `error` means that they are lost: damaged, or on a drive that was pulled out and
     /// came back. True if they can be filled again.
     pub(crate) fn renew_observations(&self, error: &rusqlite::Error) -> bool {
         if !observations::is_lost(error) {
             return false;
         }
         let renewed = self.observations().renew(&self.annex.own_dir()).is_ok();
-        // Where that is not possible yet, the next observing tries it again.
+        // If that fails now, the next observation tries again.
         self.shared().renewed = true;
         renewed
     }
 
-    /// The same for an error of a [`Reader`], which may fail for reasons of its own: not every one tells that all is lost.
+    /// Like [`Self::renew_observations`], for an error of a [`Reader`], which may also fail for reasons of its own.
     pub(crate) fn renew_what_is_unreadable(&self, error: &rusqlite::Error) {
         if observations::is_damaged(error) || self.observations().is_lost() {
             self.renew_observations(error);
         }
     }
 
-    /// Counts the files that are kept in several versions, as it was observed.
+    /// Counts the files that are kept in several versions, by the observations.
     pub(crate) fn count_conflicts(&self, observations: &Observations) -> Result<(), rusqlite::Error> {
         let top = self.annex.work_tree();
         let is_there = |path: &RepoPath| top.is_some_and(|top| top.join(path.as_path()).symlink_metadata().is_ok());
-        // Before the lock is taken: it looks at files.
+        // Do this before taking the lock, since it accesses files.
         let conflicts = observations.conflicts(&is_there)?;
         self.failures().kept_several(conflicts);
         Ok(())
     }
 
-    /// True if the observations were made anew since this was asked last.
+    /// True if the observations were made again since the last call.
     pub(crate) fn take_renewed(&self) -> bool {
         std::mem::take(&mut self.shared().renewed)
     }
 
-    /// What the user said of single contents. Locked after the observations, where both are.
+    /// The user's priorities. If both locks are needed, this one is taken after the observations.
     pub(crate) fn priorities(&self) -> MutexGuard<'_, Priorities> {
         lock(&self.priorities)
     }
 
-    /// Lets the next offer hold nothing back for having failed or been cancelled.
+    /// Lets the next offer include keys that failed or were cancelled.
     pub(crate) fn retry_all(&self) {
         self.priorities().release_all(self.clock.now());
         self.shared().retry_all = true;
@@ -196,12 +196,12 @@ impl FolderState {
         lock(&self.shared)
     }
 
-    /// The rules of the folder as they were last read.
+    /// The rules of the folder, as last read.
     pub(crate) fn rules(&self) -> InForce {
         self.shared().rules.clone()
     }
 
-    /// Reads the rules again; true if they are others than before.
+    /// Reads the rules again; true if they changed.
     pub(crate) fn read_rules(&self) -> bool {
         let _alone = lock(&self.rules_file);
         let before = self.rules();
@@ -211,8 +211,9 @@ impl FolderState {
         changed
     }
 
-    /// Writes other rules, which are in force when they are read again. Refused if the file does not say those `before`.
-    /// What is to hold only together with them is done `first`, once nothing can refuse them any more.
+    /// Writes new rules, which take effect when they are read again. Refused if the current rules in the file are not
+    /// `before`. `first` does what must only take effect together with them; it runs when nothing can refuse the rules
+    /// any more.
     pub(crate) fn write_rules(
         &self,
         before: &Policy,
@@ -225,18 +226,18 @@ impl FolderState {
         prepared.save()
     }
 
-    /// The settings as they are now; they may be changed by hand at any time.
+    /// The current settings; people may change them by hand at any time.
     pub(crate) fn settings(&self) -> Result<Settings, AnnexError> {
         Settings::read(&self.annex, &self.facts()?.config)
     }
 
-    /// True if not only the git-annex branch is synced (`annex.synconlyannex`).
+    /// True if more than the git-annex branch is synced (not `annex.synconlyannex`).
     pub(crate) fn syncs_tree(&self) -> bool {
         !self.settings().is_ok_and(|settings| settings.synconlyannex)
     }
 
-    /// What the git-annex branch says of all repositories, and how far they are trusted here; read again only when the branch
-    /// has moved, or the remotes are others.
+    /// The facts of the git-annex branch about all repositories, with their trust levels in this repository. They are
+    /// read again only if the branch has moved or the remotes have changed.
     pub(crate) fn facts(&self) -> Result<Arc<Facts>, AnnexError> {
         let tip = self.annex.branch().tip()?;
         if let Some((known, facts)) = &self.shared().facts
@@ -259,12 +260,12 @@ impl FolderState {
         Ok(facts)
     }
 
-    /// What was read of that last; none if nothing was.
+    /// The last facts read; none if none were read.
     pub(crate) fn known_facts(&self) -> Option<Arc<Facts>> {
         self.shared().facts.as_ref().map(|(_, facts)| Arc::clone(facts))
     }
 
-    /// What a repository is called.
+    /// The description of a repository.
     pub(crate) fn description(&self, uuid: &Uuid) -> String {
         let known = self
             .known_facts()
@@ -272,17 +273,18 @@ impl FolderState {
         known.unwrap_or_else(|| uuid.to_string())
     }
 
-    /// When a check last ran over a repository, in seconds since the epoch, as far as it is known here.
+    /// When a check last ran on a repository, in seconds since the epoch, if known here.
     pub(crate) fn checked(&self, uuid: &Uuid) -> Option<u64> {
         self.known_facts()?.checked.get(uuid).copied()
     }
 
-    /// What the configuration says of copies and space, as it was last read.
+    /// The settings of copies and space in the configuration, as last read.
     pub(crate) fn configured(&self) -> Configured {
         self.shared().configured.clone()
     }
 
-    /// Reads the remotes of the configuration, with what it says of copies and space, and says which of them can be used.
+    /// Reads the remotes, and the settings of copies and space, from the configuration. Returns the remotes that can be
+    /// used.
     pub(crate) fn list_remotes(&self) -> Vec<RemoteFacts> {
         let listed = match annex::settings::remotes(&self.annex) {
             Ok(listed) => listed,
@@ -295,13 +297,13 @@ impl FolderState {
         {
             let mut shared = self.shared();
             if let Some((_, facts)) = &mut shared.facts {
-                // They may be trusted otherwise.
+                // Their trust levels may have changed.
                 let facts = Arc::clone(facts);
                 shared.facts = Some((None, facts));
             }
         }
-        // The branch says which special remotes can be used, and which are given up. Where it cannot be read now, no special
-        // remote can.
+        // The branch tells which special remotes can be used, and which repositories are dead. If it cannot be read
+        // now, no special remote can be used.
         let _ = self.facts();
         self.take_redescribed();
         let policy = self.rules().policy;
@@ -323,7 +325,7 @@ impl FolderState {
         let facts: Vec<RemoteFacts> = facts.collect();
         for remote in &facts {
             for direction in [Direction::Send, Direction::Get] {
-                // One that cannot be read is told when a transfer is to start, which it then does not.
+                // An unreadable limit is reported when a transfer is about to start, which it then prevents.
                 if let Ok(limits) = annex::settings::bandwidth(&self.annex, &remote.name, direction == Direction::Send)
                 {
                     self.transfers.set_limits(&remote.name, direction, limits);
@@ -336,23 +338,24 @@ impl FolderState {
         facts
     }
 
-    /// Reads what the configuration says of copies and space. What did not fit may fit where another reserve is to be kept.
+    /// Reads the settings of copies and space from the configuration. With a changed reserve, keys that did not fit may
+    /// fit.
     fn read_configured(&self) {
-        // What cannot be read is told where the remotes were read.
+        // An error is reported where the remotes are read.
         let Ok(now) = Configured::read(&self.annex) else { return };
         let before = std::mem::replace(&mut self.shared().configured, now.clone());
         if before.reserve != now.reserve {
-            // What was cancelled stays so.
+            // Cancelled transfers stay cancelled.
             self.shared().retry_all = true;
         }
     }
 
-    /// True if a remote is of a kind that can be worked with, whatever the rules say.
+    /// True if a remote is of a supported kind, whatever the rules say.
     pub(crate) fn supports(&self, remote: &RemoteSettings) -> bool {
         remote.sync && !remote.private && self.unusable(remote).is_none()
     }
 
-    /// Why a remote is not of a kind that can be worked with, in words for people; none if it is.
+    /// Why a remote is not supported, as text for the user; none if it is.
     pub(crate) fn unusable(&self, remote: &RemoteSettings) -> Option<String> {
         let facts = self.known_facts();
         let described = || facts.as_ref()?.special_remotes.get(remote.uuid.as_ref()?);
@@ -366,7 +369,7 @@ impl FolderState {
             }
             Address::Special { kind, .. } => {
                 let described = described();
-                // The branch names kinds that are newer than this program.
+                // The branch also names kinds that are newer than this program.
                 let named = described
                     .map(|described| described.kind.as_str())
                     .filter(|kind| !kind.is_empty());
@@ -381,7 +384,7 @@ impl FolderState {
         }
     }
 
-    /// True if a remote is given up.
+    /// True if the repository of a remote is dead.
     pub(crate) fn is_dead(&self, remote: &RemoteSettings) -> bool {
         let facts = self.known_facts();
         facts
@@ -389,14 +392,14 @@ impl FolderState {
             .is_some_and(|(facts, uuid)| trust::is_dead(&facts, uuid))
     }
 
-    /// True if the git-annex branch says of remotes otherwise than when this was asked last whether they can be used.
+    /// True if the git-annex branch has changed, since the last call, in what decides which remotes can be used.
     pub(crate) fn take_redescribed(&self) -> bool {
         std::mem::take(&mut self.shared().redescribed)
     }
 
-    /// The heads that a remote had when it was last fetched from or pushed to, by the refs that were left of that.
+    /// The heads of a remote at the last fetch or push, by its tracking refs.
     pub(super) fn last_seen(&self, name: &RemoteName) -> Heads {
-        // What cannot be read was not seen.
+        // If this cannot be read, nothing was seen.
         let (tree, annex) = remotes::last_seen(&self.annex, name).unwrap_or_default();
         Heads { tree, annex }
     }
@@ -418,7 +421,7 @@ impl FolderState {
             .is_ok_and(|state| state == annex::RootState::Same)
     }
 
-    /// Remembers the state of files in the git directory, made of what it was; gives back that.
+    /// Updates the remembered state of files in the git directory; returns the old state.
     pub(crate) fn renew_stamps(
         &self,
         renew: impl FnOnce(Option<super::examine::Stamps>) -> super::examine::Stamps,

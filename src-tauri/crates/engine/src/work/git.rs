@@ -1,4 +1,4 @@
-//! Probe, fetch, merge, push.
+//! Performs probes, fetches, merges and pushes.
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,7 @@ fn reach(
     mounts: &[Mount],
     before: Option<&Remote>,
 ) -> Result<Remote, Failed> {
-    // What is mounted over the network, or served by a program, may let wait whoever looks at it.
+    // Network mounts, and those served by a program, may hang, so only possible drives are searched.
     let drives = mounts.iter().filter(|mount| mount.may_be_drive());
     let points: Vec<PathBuf> = drives.map(|mount| mount.point.clone()).collect();
     let remote = remotes::reach(state.annex(), settings, &points, before)?;
@@ -73,18 +73,18 @@ fn reach(
     Ok(remote)
 }
 
-/// True if a directory is empty that should hold something: what is meant is mounted on it, and is not now. Nothing else tells
-/// which remote it is.
+/// True if a directory is empty that should have content: then it is a mount point whose disk is not mounted. Nothing
+/// else tells which remote it is.
 fn is_below_a_mount(state: &FolderState, remote: &Remote, top: &Path) -> bool {
     let is_empty = top.read_dir().is_ok_and(|mut entries| entries.next().is_none());
     is_empty && {
         let classes = state.reader().and_then(|reader| reader.classes().ok());
-        // Where nothing is known, nothing is risked.
+        // If nothing is known about its content, take no risk.
         classes.is_none_or(|classes| classes.values().any(|class| class.have.contains(remote.uuid())))
     }
 }
 
-/// A failure, as a reason for which a remote counts as away.
+/// The reason for which a remote that failed counts as away.
 fn away(failed: Failed) -> Away {
     match failed {
         Failed::Away => Away::Absent,
@@ -93,7 +93,7 @@ fn away(failed: Failed) -> Away {
 }
 
 pub(super) fn fetch(state: &FolderState, id: Id, name: &RemoteName) -> Event {
-    // Before it: what changes there meanwhile is still news.
+    // Do this before the fetch, so that changes during it are noticed.
     state.examine_remote(name);
     let there = match state.remotes.get(name).as_ref().and_then(Remote::git) {
         None => Err(Away::Absent),
@@ -138,12 +138,12 @@ pub(super) fn merge(state: &FolderState, id: Id, partial: bool, said: Option<Sai
     }
 }
 
-/// Commits that are held, each with what was checked out when that was found.
+/// The held commits, each with the head at the time of that decision.
 type Held = Vec<(Option<Oid>, Deletions)>;
 
 fn try_merge(state: &FolderState, partial: bool, said: Option<Said>, held: &mut Held) -> annex::Result<Merged> {
     let annex = state.annex();
-    // Who holds a content is known before the file that names it appears.
+    // Merge the git-annex branch first: the holders of a key must be known before a file that uses it appears.
     let branches = annex.branch().merge()?;
     for refused in branches.refused {
         state.log.note(refused);
@@ -190,7 +190,7 @@ fn try_merge(state: &FolderState, partial: bool, said: Option<Said>, held: &mut 
         }
         Err(_) => {}
     }
-    // One history that deletes much does not keep the others waiting.
+    // A history that deletes many files must not hold up the others.
     let mut all = Merged::Done;
     for theirs in theirs {
         match merged(state, annex.merge_into_head(&[theirs], &options)?) {
@@ -215,7 +215,8 @@ fn hold(commit: Oid, removals: &Removals) -> (Option<Oid>, Deletions) {
     (removals.head, deletions)
 }
 
-/// Does what the user said of a commit that deletes many files. One that no branch leads to any more is not merged.
+/// Carries out the user's answer about a commit that deletes many files. A commit that no branch contains any more is
+/// not merged.
 fn confirmed(state: &FolderState, said: Said, options: &MergeOptions<'_>) -> annex::Result<Merged> {
     let annex = state.annex();
     let Some(reference) = state.leads_to(said.commit)? else {
@@ -254,7 +255,7 @@ fn confirmed(state: &FolderState, said: Said, options: &MergeOptions<'_>) -> ann
     Ok(merged(state, outcome).unwrap_or_else(is_free))
 }
 
-/// How a merge ended, or what it would delete.
+/// The result of a merge, or the deletions that need an answer.
 fn merged(state: &FolderState, outcome: MergeOutcome) -> Result<Merged, Box<Removals>> {
     Ok(match outcome {
         MergeOutcome::UpToDate => {
@@ -282,7 +283,7 @@ fn merged(state: &FolderState, outcome: MergeOutcome) -> Result<Merged, Box<Remo
     })
 }
 
-/// A merge in words for people: one sentence for each of its kinds of conflicts.
+/// Describes a merge for the user: one sentence for each kind of conflict in it.
 fn told(resolved: Vec<RepoPath>) -> Vec<String> {
     let (rules, files): (Vec<_>, Vec<_>) = resolved.into_iter().partition(annex::is_control_file);
     let rule = |path: &RepoPath| match &**path.file_name() {
@@ -304,7 +305,8 @@ fn told(resolved: Vec<RepoPath>) -> Vec<String> {
     told
 }
 
-/// A merge was checked out, but for the paths that wait; the same paths again are no news.
+/// Records that a merge was checked out except for the paths that wait. If the same paths still wait, nothing is
+/// reported.
 fn followed(state: &FolderState, commit: Oid, waiting: Vec<Waiting>, told: Vec<String>) -> Merged {
     let paths: Vec<RepoPath> = waiting
         .iter()
@@ -333,7 +335,7 @@ pub(super) fn push(state: &FolderState, id: Id, name: &RemoteName) -> Event {
     let pushed = match state.remotes.get(name).as_ref().and_then(Remote::git) {
         None => Pushed::Away(Away::Absent),
         Some(git) => match git.push(state.annex(), commits, may_remove) {
-            // The commits are there; its files are tried again.
+            // The commits have arrived; updating the files there is retried.
             Ok(PushOutcome::Pushed { behind: Some(why), .. }) => Pushed::Failed(Failure::Other(why)),
             Ok(PushOutcome::UpToDate | PushOutcome::Pushed { .. }) => Pushed::Done(heads),
             Ok(PushOutcome::Refused { .. }) => Pushed::Refused,

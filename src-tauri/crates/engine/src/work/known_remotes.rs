@@ -1,4 +1,4 @@
-//! The remotes of one folder: what the configuration says of them, which were reached, and what was seen there.
+//! The remotes of one folder: their configuration, which are connected, and which refs they had when last seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
@@ -17,11 +17,11 @@ pub(crate) struct KnownRemotes(Mutex<State>);
 struct State {
     settings: BTreeMap<RemoteName, RemoteSettings>,
     reached: BTreeMap<RemoteName, Remote>,
-    /// What was found at each remote when its refs were last looked at.
+    /// A digest of each remote's refs when last seen.
     seen: BTreeMap<RemoteName, u64>,
-    /// Remotes whose files are on another branch than ours when they were last fetched from: our branch and theirs.
+    /// Remotes that were on a different branch at the last fetch: our branch and theirs.
     other_branches: BTreeMap<RemoteName, (String, String)>,
-    /// Remotes that were found where they were not before.
+    /// Remotes found on another file system than before.
     unconfirmed: Vec<Unconfirmed>,
 }
 
@@ -30,18 +30,18 @@ impl KnownRemotes {
         lock(&self.0)
     }
 
-    /// What the configuration says of them, from now on.
+    /// Replaces the settings of the remotes.
     pub(crate) fn set_settings(&self, listed: &[RemoteSettings]) {
         let settings = listed.iter().map(|remote| (remote.name.clone(), remote.clone()));
         self.lock().settings = settings.collect();
     }
 
-    /// Questions about remotes that cannot be used any more are over.
+    /// Withdraws questions about remotes that cannot be used any more.
     pub(crate) fn keep_unconfirmed(&self, is_usable: impl Fn(&RemoteName) -> bool) {
         self.lock().unconfirmed.retain(|one| is_usable(&one.remote));
     }
 
-    /// Special remotes that git-annex enabled and nobody has said to be right.
+    /// The special remotes that git-annex enabled and the user has not confirmed.
     pub(crate) fn unverified(&self) -> BTreeSet<RemoteName> {
         let state = self.lock();
         let unverified = state.settings.values().filter(|remote| remote.unverified);
@@ -68,7 +68,7 @@ impl KnownRemotes {
         }
     }
 
-    /// The remotes that were reached when they were last looked for.
+    /// The remotes that were connected at the last probe.
     pub(crate) fn reached(&self) -> BTreeMap<RemoteName, Remote> {
         self.lock().reached.clone()
     }
@@ -77,19 +77,19 @@ impl KnownRemotes {
         self.lock().reached.get(name).cloned()
     }
 
-    /// Remembers what the refs of a remote are; true if they are not what they were.
+    /// Remembers the digest of a remote's refs; true if it changed.
     pub(crate) fn see(&self, name: &RemoteName, refs: u64) -> bool {
         self.lock().seen.insert(name.clone(), refs) != Some(refs)
     }
 
-    /// Remotes that are pulled from.
+    /// The remotes that are pulled from.
     pub(crate) fn pulled(&self) -> BTreeSet<RemoteName> {
         let state = self.lock();
         let pulled = state.settings.values().filter(|remote| remote.sync && remote.pull);
         pulled.map(|remote| remote.name.clone()).collect()
     }
 
-    /// Remembers which branch is checked out here and which at a remote, if they are not the same.
+    /// Remembers the branches checked out here and at a remote, if they differ.
     pub(crate) fn set_other_branch(&self, name: &RemoteName, branches: Option<(String, String)>) {
         let mut state = self.lock();
         match branches {
@@ -98,19 +98,20 @@ impl KnownRemotes {
         };
     }
 
-    /// The remotes that were on another branch than ours when that was another one than this.
+    /// The remotes that were on a different branch than ours, as recorded while another branch than `ours` was checked
+    /// out here.
     pub(crate) fn on_other_branches(&self, ours: &str) -> Vec<RemoteName> {
         let state = self.lock();
         let before = state.other_branches.iter().filter(|(_, (here, _))| here != ours);
         before.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Our branch and the one that a remote has, if they were not the same when it was last fetched from.
+    /// Our branch and that of a remote, if they differed at the last fetch.
     pub(crate) fn other_branch(&self, name: &RemoteName) -> Option<(String, String)> {
         self.lock().other_branches.get(name).cloned()
     }
 
-    /// A remote was found on another file system than before; what the user said of that place holds.
+    /// Adds a remote that was found on another file system than before. The user's answer about the same place stays.
     pub(crate) fn add_unconfirmed(&self, found: Unconfirmed) {
         let mut state = self.lock();
         match state.unconfirmed.iter_mut().find(|one| one.remote == found.remote) {
@@ -120,19 +121,19 @@ impl KnownRemotes {
         }
     }
 
-    /// The first remote that the user is asked about.
+    /// The first remote to ask the user about.
     pub(crate) fn asks_about(&self) -> Option<Unconfirmed> {
         self.lock().unconfirmed.iter().find(|one| !one.is_declined).cloned()
     }
 
-    /// The user has said that this is not the remote.
+    /// Records that, by the user's answer, this is not the remote.
     pub(crate) fn decline(&self, asked: &Unconfirmed) {
         if let Some(one) = self.lock().unconfirmed.iter_mut().find(|one| *one == asked) {
             one.is_declined = true;
         }
     }
 
-    /// Forgets the question about a remote that is not there any more, or is again where it was.
+    /// Withdraws the question about a remote that is gone, or is back on its file system.
     pub(crate) fn forget_unconfirmed(&self, name: &RemoteName) {
         self.lock().unconfirmed.retain(|one| one.remote != *name);
     }

@@ -1,4 +1,5 @@
-//! What people are told of the work in one folder: what was done, what is left out of it and why, and what is noticed late.
+//! Reports of the work in one folder for the user: what was done, which files are left out and why, and which changes
+//! are noticed late.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use super::undecided::Undecided;
 use crate::clock::wall_clock;
 use crate::work::lock::lock;
 
-/// How many of the last changes are remembered for people.
+/// How many of the latest changes are kept for the user.
 const RECENT: usize = 50;
 
 #[derive(Default)]
@@ -21,15 +22,15 @@ pub(crate) struct Log(Mutex<State>);
 #[derive(Default)]
 struct State {
     recent: VecDeque<Change>,
-    /// Files that could not be added, with the reason.
+    /// Files that cannot be added, with the reason.
     unfit: BTreeMap<String, String>,
-    /// Files that a setting or a rule keeps from being added.
+    /// Files that are not added because of a setting or a rule.
     undecided: Undecided,
-    /// Files that could not be stored: most likely the disk is full, so they are tried again in a while.
+    /// Files that could not be stored, most likely because the disk is full; they are retried after a while.
     unstored: Undecided,
-    /// Directories that are repositories of their own.
+    /// Directories that are git repositories of their own.
     nested: BTreeMap<String, Nested>,
-    /// Parts of the folder whose changes are not seen at once.
+    /// Parts of the folder whose changes are noticed late.
     blind: BTreeMap<PathBuf, surroundings::Why>,
 }
 
@@ -64,7 +65,7 @@ impl Log {
         self.lock().recent.iter().cloned().collect()
     }
 
-    /// A part of the folder whose changes are not seen at once, and why; none if they are again.
+    /// Sets why changes in a part of the folder are noticed late; none if they are noticed at once again.
     pub(crate) fn set_blind(&self, path: PathBuf, why: Option<surroundings::Why>) {
         let mut state = self.lock();
         match why {
@@ -73,7 +74,7 @@ impl Log {
         };
     }
 
-    /// These directories are not watched any more.
+    /// Forgets directories that are not watched any more.
     pub(crate) fn forget_blind(&self, directories: &[PathBuf]) {
         let is_in = |path: &PathBuf| directories.iter().any(|directory| path.starts_with(directory));
         self.lock().blind.retain(|path, _| !is_in(path));
@@ -83,12 +84,12 @@ impl Log {
         self.lock().blind.clone()
     }
 
-    /// Something that is left out until it is changed, with the reason.
+    /// Adds a file that is left out until it is changed, with the reason.
     pub(crate) fn note_unfit(&self, what: String, why: String) {
         self.lock().unfit.insert(what, why);
     }
 
-    /// Replaces the entries of these paths, or all entries, with those that the last look found.
+    /// Replaces the entries of these paths, or all entries, with those of the last scan.
     pub(crate) fn set_unfit(&self, within: Option<&[RepoPath]>, unfit: impl IntoIterator<Item = (String, String)>) {
         let mut state = self.lock();
         state.undecided.forget_within(within);
@@ -97,7 +98,7 @@ impl Log {
         state.unfit.extend(unfit);
     }
 
-    /// Which directories a look at these paths, or at everything, found to be repositories of their own.
+    /// Replaces the nested repositories within these paths, or everywhere, with those of the last scan.
     pub(crate) fn set_nested(&self, within: Option<&[RepoPath]>, nested: &[Nested]) {
         let mut state = self.lock();
         forget_within(&mut state.nested, within);
@@ -109,22 +110,22 @@ impl Log {
         self.lock().nested.clone()
     }
 
-    /// Takes note of a file that waits until a setting or a rule is corrected.
+    /// Adds a file that waits until a setting or a rule is corrected.
     pub(crate) fn note_undecided(&self, path: RepoPath, why: String) {
         self.lock().undecided.add(path, why);
     }
 
-    /// Why such files wait, each reason with the first of them and their number.
+    /// Why such files wait: each reason, with the first file and their number.
     pub(crate) fn undecided(&self) -> Vec<(String, RepoPath, usize)> {
         self.lock().undecided.reasons()
     }
 
-    /// Takes note of a file that could not be stored.
+    /// Adds a file that could not be stored.
     pub(crate) fn note_unstored(&self, path: RepoPath, why: String) {
         self.lock().unstored.add(path, why);
     }
 
-    /// Why such files are not stored, each reason with the first of them and their number.
+    /// Why such files are not stored: each reason, with the first file and their number.
     pub(crate) fn unstored(&self) -> Vec<(String, RepoPath, usize)> {
         self.lock().unstored.reasons()
     }
@@ -134,12 +135,12 @@ impl Log {
         self.lock().unstored.paths()
     }
 
-    /// True while such files wait.
+    /// True while files wait for a setting or a rule.
     pub(crate) fn has_undecided(&self) -> bool {
         !self.lock().undecided.is_empty()
     }
 
-    /// Why the last look, or the last taking in, left a file out.
+    /// Why the last scan or ingest left a file out.
     pub(crate) fn left_out(&self, path: &RepoPath) -> Option<String> {
         let state = self.lock();
         let undecided = state.undecided.why(path).map(ToOwned::to_owned);

@@ -1,6 +1,6 @@
-//! Effects become work: each function here does one effect, blocking, and tells how it ended as one event.
+//! Performs effects: each function here performs one, blocking, and returns the event that ends it.
 //!
-//! **Invariant:** an effect ends in its event whatever happens, also if the work panics.
+//! **Invariant:** an effect ends in its event whatever happens, even if the work panics.
 
 mod content;
 mod examine;
@@ -29,7 +29,7 @@ pub(crate) use content::look_for_room;
 pub(crate) use folder_state::FolderState;
 pub(crate) use transfers::Underway;
 
-/// Does an effect. `mounts` is what is mounted now.
+/// Performs an effect. `mounts` is the current list of mounts.
 pub(crate) fn perform(state: &FolderState, effect: Effect, mounts: &[Mount]) -> Event {
     let done = catch_unwind(AssertUnwindSafe(|| match effect.clone() {
         Effect::Look { id, scope } => files::look(state, id, scope),
@@ -53,7 +53,7 @@ pub(crate) fn perform(state: &FolderState, effect: Effect, mounts: &[Mount]) -> 
     done.unwrap_or_else(|_| failed(state, effect, "an error in Anabranch itself; it will be tried again"))
 }
 
-/// What has become known besides when work ended so.
+/// Further events that follow from the end of work.
 pub(crate) fn learned(state: &FolderState, event: &Event) -> Vec<Event> {
     let mut learned = Vec::new();
     if matches!(
@@ -81,7 +81,7 @@ fn failure(state: &FolderState, error: &annex::Error) -> Failure {
     }
 }
 
-/// The same of an error that is no lock.
+/// Like [`failure`], for an error that is not about a lock.
 fn no_lock(state: &FolderState, why: String) -> Failure {
     match state.is_there() {
         true => Failure::Other(why),
@@ -89,7 +89,7 @@ fn no_lock(state: &FolderState, why: String) -> Failure {
     }
 }
 
-/// The event that ends an effect that could not be done at all.
+/// The event that ends an effect that failed as a whole.
 fn failed(state: &FolderState, effect: Effect, why: &str) -> Event {
     let refs = state.refs();
     let why = || why.to_owned();

@@ -30,7 +30,7 @@ pub(super) fn observe(state: &FolderState, id: Id) -> Event {
     Event::Observed { id, heads, classes }
 }
 
-/// Observes the heads as they are, and says which they were.
+/// Observes the current heads, and returns them.
 fn observe_heads(state: &FolderState) -> (Heads, Result<Vec<Class>, crate::Error>) {
     let heads = state.refs().heads;
     let keys = match try_observe(state, heads, true) {
@@ -55,14 +55,14 @@ fn observe_heads(state: &FolderState) -> (Heads, Result<Vec<Class>, crate::Error
 enum Observed {
     /// The observations are up to date.
     Classes(Vec<Class>),
-    /// They are not: these contents are here, and the location log does not know yet.
+    /// They are not: the content of these keys is here, but the location log does not know it yet.
     Unlogged(Vec<Key>),
 }
 
-/// Logs contents that are in the store and were never logged: whoever stored them was killed before it could.
+/// Logs keys whose content is in the store but was never logged, because the program that stored it was killed first.
 fn log_here(state: &FolderState, keys: &[Key]) -> Result<(), crate::Error> {
     let annex = state.annex();
-    // Their names may be as young as that: the log must not be on disk before them.
+    // The log must not be on disk before the names of the objects, which may be new.
     annex.make_durable()?;
     let here = annex.uuid();
     let present: Vec<_> = keys
@@ -73,7 +73,7 @@ fn log_here(state: &FolderState, keys: &[Key]) -> Result<(), crate::Error> {
     Ok(())
 }
 
-/// Brings the observations up to date, unless `log` is set and there are contents to be logged first.
+/// Brings the observations up to date, unless `log` is set and some keys must be logged first.
 fn try_observe(state: &FolderState, heads: Heads, log: bool) -> Result<Observed, crate::Error> {
     let annex = state.annex();
     let failed = |source| failed(annex, source);
@@ -85,7 +85,7 @@ fn try_observe(state: &FolderState, heads: Heads, log: bool) -> Result<Observed,
     }
     let before = observations.described().map_err(failed)?;
     let mut update = observations.update().map_err(failed)?;
-    // A commit that is gone (history was rewritten) cannot be compared with: everything is read again.
+    // A commit that is gone, because history was rewritten, cannot be compared with: read everything again.
     let is_gone = |oid: Option<model::Oid>| oid.is_some_and(|oid| !annex.has_commit(oid));
     let before = if is_gone(before.tree) || is_gone(before.annex) {
         update.clear().map_err(failed)?;
@@ -93,8 +93,8 @@ fn try_observe(state: &FolderState, heads: Heads, log: bool) -> Result<Observed,
     } else {
         before
     };
-    // A head that cannot be read (none is checked out during a rebase) leaves what is described of it as it is: it is
-    // compared with that when it is back.
+    // If a head cannot be read (none is checked out during a rebase), its description stays, and is compared with the
+    // head when it is back.
     let heads = Heads {
         tree: heads.tree.or(before.tree),
         annex: heads.annex.or(before.annex),
@@ -125,15 +125,15 @@ fn failed(annex: &Annex, source: rusqlite::Error) -> crate::Error {
     }
 }
 
-/// What decides who wants the content of a key, and how it may travel.
+/// The rules that decide which repositories want a key, and which of its transfers are barred.
 struct Rules {
     preferences: Preferences,
     policy: Arc<Policy>,
-    /// The ways that are not open to every file.
+    /// The remotes and directions that are not open to every file.
     closed: Vec<(RemoteName, Direction)>,
-    /// The repositories whose wishes decide what is transferred from or to here.
+    /// The repositories whose preferred content decides what is transferred from or to this one.
     concerned: Vec<Uuid>,
-    /// Changes when any of this does; only compared with what this same program wrote.
+    /// Changes when any of these change. It is only compared with digests of the same program.
     digest: Vec<u8>,
 }
 
@@ -170,7 +170,7 @@ impl Rules {
     }
 }
 
-/// Takes what differs between the commits that are described and these.
+/// Applies the differences between the described commits and these.
 fn take_changes(annex: &Annex, update: &mut Update<'_>, before: &Described, heads: Heads) -> Result<(), crate::Error> {
     let mut taken = Ok(());
     if let Some(tip) = heads.annex.filter(|_| heads.annex != before.annex) {
@@ -199,7 +199,8 @@ fn take_file(update: &mut Update<'_>, change: &TreeChange) -> Result<(), rusqlit
     }
 }
 
-/// Finds who wants what has changed. Gives back the keys whose content is here although no log says so, if `log` is set.
+/// Determines which repositories want the changed keys. If `log` is set, returns the keys whose content is here
+/// although no log records it.
 fn classify(
     state: &FolderState,
     update: &mut Update<'_>,
@@ -223,7 +224,7 @@ fn classify(
         if touched.paths.is_empty() {
             return known(state, &touched.key, &touched.have, Demand::default());
         }
-        // What the log has just begun to call missing was looked for by somebody.
+        // A key that the log has just recorded as missing was checked by some program.
         let never_logged = !touched.have.contains(here) && !touched.had.contains(here);
         if log && never_logged && store.is_present(&touched.key) {
             unlogged.push(touched.key.clone());
@@ -233,7 +234,7 @@ fn classify(
     Ok(unlogged)
 }
 
-/// Has it be known who wants a content now, if something of that content failed.
+/// Updates the recorded failure of a key, if there is one.
 fn known(state: &FolderState, key: &Key, have: &BTreeSet<Uuid>, wishes: Demand) -> Demand {
     let mut failures = state.failures();
     if failures.concerns(key) {
@@ -242,7 +243,7 @@ fn known(state: &FolderState, key: &Key, have: &BTreeSet<Uuid>, wishes: Demand) 
     wishes
 }
 
-/// The repositories whose wishes decide what is transferred from or to here.
+/// The repositories whose preferred content decides what is transferred from or to this one.
 fn concerned(state: &FolderState) -> BTreeSet<Uuid> {
     let remotes = state.remotes.settings();
     let known = remotes
@@ -253,7 +254,8 @@ fn concerned(state: &FolderState) -> BTreeSet<Uuid> {
     uuids.chain([state.annex().uuid().clone()]).collect()
 }
 
-/// Changes when the rules or the repositories concerned change; only compared with what this same program wrote.
+/// A digest that changes when the rules or these repositories change. It is only compared with digests of the same
+/// program.
 fn digest(
     rules: &Settings,
     policy: &Policy,

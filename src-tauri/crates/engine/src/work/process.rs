@@ -1,4 +1,4 @@
-//! What the folders of one process share.
+//! The state that the folders of one process share.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,12 +11,12 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 
-/// What the settings make of the circumstances.
+/// The restrictions that follow from settings and circumstances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Holds {
-    /// All folders pause.
+    /// True if all folders pause.
     pub(crate) battery: bool,
-    /// Places on the network count as away.
+    /// True if places on the network count as away.
     pub(crate) metered: bool,
 }
 
@@ -29,16 +29,16 @@ impl Holds {
     }
 }
 
-/// What the folders of one process share.
+/// The state that the folders of one process share.
 pub(crate) struct Process {
     clock: Clock,
-    /// How much of the line is used: to places, and from them.
+    /// The speed limits of sending and of receiving.
     limits: Mutex<[Limit; 2]>,
     holds: watch::Sender<Holds>,
 }
 
 impl Process {
-    /// Nothing is limited and nothing held.
+    /// Creates a state without limits and holds.
     pub(crate) fn new() -> Self {
         Self {
             clock: Clock::start(),
@@ -47,9 +47,9 @@ impl Process {
         }
     }
 
-    /// Puts settings in force, as things are now.
+    /// Applies settings under the current circumstances.
     pub(crate) fn follow(&self, settings: &Settings, now: Circumstances) {
-        // Whoever panicked with the lock held left whole limits.
+        // A thread that panicked while holding the lock left valid limits.
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         *limits = [
             limits[0].with_rate(settings.limit_up),
@@ -61,12 +61,12 @@ impl Process {
             .send_if_modified(|before| std::mem::replace(before, holds) != holds);
     }
 
-    /// What is held, now and from now on.
+    /// The holds, now and whenever they change.
     pub(crate) fn holds(&self) -> watch::Receiver<Holds> {
         self.holds.subscribe()
     }
 
-    /// So many bytes have passed: how long to wait before the next do.
+    /// Records that bytes passed; returns how long to wait before the next may pass.
     pub(crate) fn passed(&self, direction: Direction, bytes: u64) -> Duration {
         let which = match direction {
             Direction::Send => 0,
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn circumstances_hold_only_what_the_settings_say() {
+    fn circumstances_restrict_only_what_the_settings_say() {
         let settings = |battery, metered| Settings {
             pause_on_battery: battery,
             pause_on_metered: metered,

@@ -27,7 +27,7 @@ fn state(directory: &Path) -> FolderState {
     FolderState::open(annex, Clock::start(), Arc::new(Process::new())).unwrap()
 }
 
-/// Commits a new file as an ingest does that is killed before it has logged the content.
+/// Commits a new file like an ingest that is killed before it has logged the content.
 fn commit_unlogged(state: &FolderState, name: &str) -> Key {
     let annex = state.annex();
     fs::write(annex.work_tree().unwrap().join(name), name).unwrap();
@@ -58,7 +58,7 @@ fn observe(state: &FolderState) -> Result<Vec<Class>, Failure> {
     }
 }
 
-/// Gives files their contents that are here; false if there were none.
+/// Fills files whose content is here; false if there were none.
 fn fill(state: &FolderState) -> bool {
     let is_due = super::fill::is_due(state);
     let filled = perform(state, Effect::Fill { id: Id(9) }, &[]);
@@ -77,13 +77,13 @@ fn fill(state: &FolderState) -> bool {
 }
 
 #[test]
-fn content_that_is_here_and_was_never_logged_is_logged_and_fills_its_file() {
+fn content_that_was_never_logged_is_logged_and_fills_its_file() {
     let directory = tempfile::tempdir().unwrap();
     let state = state(directory.path());
     let key = commit_unlogged(&state, "one");
     let here = state.annex().uuid().clone();
     assert!(state.annex().branch().locations(&key).unwrap().is_empty());
-    // As a checkout leaves it that came before the content.
+    // A checkout that came before the content leaves such a file.
     let file = directory.path().join("one");
     fs::write(&file, format!("/annex/objects/{key}\n")).unwrap();
     let classes = observe(&state).unwrap();
@@ -98,7 +98,7 @@ fn content_that_is_here_and_was_never_logged_is_logged_and_fills_its_file() {
 }
 
 #[test]
-fn observations_that_are_damaged_while_they_are_open_are_made_anew() {
+fn observations_damaged_while_open_are_made_again() {
     let directory = tempfile::tempdir().unwrap();
     let state = state(directory.path());
     commit_unlogged(&state, "one");
@@ -110,14 +110,14 @@ fn observations_that_are_damaged_while_they_are_open_are_made_anew() {
         fs::write(&path, vec![0xA5; usize::try_from(length).unwrap()]).unwrap();
     }
     commit_unlogged(&state, "two");
-    // What is in memory may hide the damage for a while.
+    // Cached pages may hide the damage for a while.
     let classes = observe(&state).and_then(|_| observe(&state)).unwrap();
     assert_eq!(classes.iter().map(|class| class.keys).sum::<u64>(), 2);
 }
 
-/// As a rebase leaves it for a while.
+/// A rebase leaves such a state for a while.
 #[test]
-fn files_that_went_while_no_branch_was_checked_out_are_not_kept() {
+fn files_deleted_while_no_branch_was_checked_out_are_forgotten() {
     let directory = tempfile::tempdir().unwrap();
     let state = state(directory.path());
     commit_unlogged(&state, "one");
@@ -139,8 +139,8 @@ fn files_that_went_while_no_branch_was_checked_out_are_not_kept() {
     assert_eq!([b"one", b"two"].map(|name| is_known(name)), [true, false]);
 }
 
-/// Commits twice and goes back to the first commit, with the second pushed here by somebody. Gives both, and the file of the
-/// ref that was pushed.
+/// Commits twice and goes back to the first commit, while the second was pushed here. Returns both, and the file of the
+/// pushed ref.
 fn with_incoming(state: &FolderState) -> (Oid, Oid, PathBuf) {
     let [first, second] = ["one", "two"].map(|name| {
         commit_unlogged(state, name);
@@ -156,7 +156,7 @@ fn with_incoming(state: &FolderState) -> (Oid, Oid, PathBuf) {
 }
 
 #[test]
-fn a_commit_that_is_held_is_due_again_when_its_branch_is_gone() {
+fn a_held_commit_makes_a_merge_due_when_its_branch_is_gone() {
     let directory = tempfile::tempdir().unwrap();
     let state = state(directory.path());
     let (first, second, incoming) = with_incoming(&state);
@@ -173,7 +173,7 @@ fn a_commit_that_is_held_is_due_again_when_its_branch_is_gone() {
 }
 
 #[test]
-fn where_only_the_git_annex_branch_is_synced_nothing_else_is_due() {
+fn no_merge_is_due_with_synconlyannex() {
     let directory = tempfile::tempdir().unwrap();
     let state = state(directory.path());
     with_incoming(&state);
@@ -182,7 +182,7 @@ fn where_only_the_git_annex_branch_is_synced_nothing_else_is_due() {
     assert!(!state.refs().unmerged);
 }
 
-/// A state with a remote that was reached, and the name of that.
+/// A state with a connected remote, and the name of the remote.
 fn workshop_with_a_remote(here: &Path, there: &Path) -> (FolderState, RemoteName) {
     let remote = annex::init::init(there, Some("there"), 1_700_000_000).unwrap();
     let state = state(here);
@@ -196,9 +196,9 @@ fn workshop_with_a_remote(here: &Path, there: &Path) -> (FolderState, RemoteName
     (state, name)
 }
 
-/// The user has made the branches of a folder and a remote the same, at either end.
+/// The user makes the branches of a folder and a remote the same, in either repository.
 #[test]
-fn another_branch_checked_out_at_either_end_is_news() {
+fn another_branch_checked_out_in_either_repository_is_noticed() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (state, name) = workshop_with_a_remote(here.path(), there.path());
     state.examine_remote(&name);
@@ -218,7 +218,7 @@ fn another_branch_checked_out_at_either_end_is_news() {
     assert!(is_news());
 }
 
-/// Sends contents; the outcome of each.
+/// Sends keys; returns the outcome of each.
 fn send(state: &FolderState, remote: &RemoteName, keys: &[Key]) -> Vec<Outcome> {
     let effect = Effect::Transfer {
         id: Id(2),
@@ -245,9 +245,9 @@ fn configure(state: &FolderState, name: &str, value: &str) {
     fs::write(path, config).unwrap();
 }
 
-/// No upper bound is asked for: the machine may be slow, but never faster than the limit.
+/// There is no upper bound: the machine may be slow, but never faster than the limit.
 #[test]
-fn contents_travel_no_faster_than_they_may() {
+fn transfers_obey_the_bandwidth_limit() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (state, name) = workshop_with_a_remote(here.path(), there.path());
     let keys = ["a".repeat(200), "b".repeat(200)].map(|file| commit_unlogged(&state, &file));
@@ -281,9 +281,9 @@ fn a_transfer_that_is_cancelled_before_it_begins_does_not_start() {
     assert_eq!(send(&state, &name, &keys), [Outcome::Stored]);
 }
 
-/// Only what did not arrive is held back, only where it was going, and only when a user said so.
+/// Only keys that did not arrive are held back, only for their destination, and only if the user cancelled them.
 #[test]
-fn what_the_user_cancels_is_held_back_until_its_time_or_until_it_is_asked_for() {
+fn cancelled_keys_are_held_back_until_their_time_or_a_request() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (state, name) = workshop_with_a_remote(here.path(), there.path());
     let keys = ["one", "two"].map(|file| commit_unlogged(&state, file));
@@ -336,7 +336,7 @@ fn what_the_user_cancels_is_held_back_until_its_time_or_until_it_is_asked_for() 
 }
 
 #[test]
-fn what_found_no_room_is_tried_again_when_there_is_some() {
+fn keys_that_found_a_full_disk_are_retried_when_there_is_space() {
     let directory = tempfile::tempdir().unwrap();
     let state = state(directory.path());
     configure(&state, "diskreserve", "0");
@@ -350,9 +350,9 @@ fn what_found_no_room_is_tried_again_when_there_is_some() {
     }
 }
 
-/// The rules may change between the plan and the start: what they forbid by then does not start.
+/// The rules may change between the plan and the start of a transfer.
 #[test]
-fn a_transfer_that_the_rules_forbid_does_not_start() {
+fn a_transfer_barred_by_new_rules_does_not_start() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (state, name) = workshop_with_a_remote(here.path(), there.path());
     let keys = ["raw", "other"].map(|file| commit_unlogged(&state, file));
@@ -367,9 +367,9 @@ fn a_transfer_that_the_rules_forbid_does_not_start() {
     assert_eq!(transfer(), [Outcome::Stored, Outcome::AlreadyThere]);
 }
 
-/// Remotes that cannot be read are not remotes that are gone.
+/// A remote that cannot be read is not a removed remote.
 #[test]
-fn a_repository_that_vanished_has_changed_nothing() {
+fn a_vanished_repository_reports_no_changes() {
     let directory = tempfile::tempdir().unwrap();
     let (here, elsewhere) = (directory.path().join("here"), directory.path().join("elsewhere"));
     fs::create_dir(&here).unwrap();
@@ -387,7 +387,7 @@ fn a_repository_that_vanished_has_changed_nothing() {
     assert_eq!(state.examine(&refs), []);
 }
 
-/// What stands in the place of a file of ours may have been put there by somebody who had the drive.
+/// Anybody who had the drive may have put a link in place of one of our files.
 #[test]
 fn no_link_among_our_own_files_is_followed() {
     for (name, is_directory) in [
@@ -417,7 +417,7 @@ fn no_link_among_our_own_files_is_followed() {
     }
 }
 
-/// Looks for a remote, with a file system of this kind mounted at a place.
+/// Probes a remote, with a file system of this type mounted at a place.
 fn probe_on(state: &FolderState, name: &RemoteName, point: &Path, fs_type: &str) -> Reach {
     let mount = surroundings::Mount {
         point: point.to_owned(),
@@ -436,9 +436,9 @@ fn probe_on(state: &FolderState, name: &RemoteName, point: &Path, fs_type: &str)
     }
 }
 
-/// Whoever has a clone knows the uuids of all its places.
+/// Anybody with a clone knows the uuids of all its places.
 #[test]
-fn a_place_on_another_disk_than_before_is_used_only_when_it_is_confirmed() {
+fn a_place_on_another_disk_is_used_only_after_confirmation() {
     let directory = tempfile::tempdir().unwrap();
     let (state, name) = workshop_with_a_remote(&directory.path().join("here"), &directory.path().join("there"));
     let probe = || probe_on(&state, &name, directory.path(), "ext4");
@@ -471,7 +471,7 @@ fn a_place_on_another_disk_than_before_is_used_only_when_it_is_confirmed() {
 }
 
 #[test]
-fn a_disk_without_an_id_is_asked_about_once_for_each_place() {
+fn the_user_is_asked_once_per_place_about_a_disk_without_an_id() {
     let directory = tempfile::tempdir().unwrap();
     let (state, name) = workshop_with_a_remote(&directory.path().join("here"), &directory.path().join("there"));
     let probe = |fs_type| probe_on(&state, &name, directory.path(), fs_type);
@@ -485,7 +485,7 @@ fn a_disk_without_an_id_is_asked_about_once_for_each_place() {
 }
 
 #[test]
-fn nobody_asks_about_the_disk_of_a_remote_that_was_removed() {
+fn the_question_about_the_disk_of_a_removed_remote_is_withdrawn() {
     let directory = tempfile::tempdir().unwrap();
     let (state, name) = workshop_with_a_remote(&directory.path().join("here"), &directory.path().join("there"));
     let probe = |fs_type| probe_on(&state, &name, directory.path(), fs_type);
@@ -498,7 +498,7 @@ fn nobody_asks_about_the_disk_of_a_remote_that_was_removed() {
     assert_eq!(state.remotes.asks_about(), None);
 }
 
-/// Looks, and takes in what was found. Gives the names of files that were postponed.
+/// Scans these paths and ingests the findings. Returns the names of postponed files.
 fn look_and_ingest(state: &FolderState, id: u64, paths: &[&str]) -> Vec<String> {
     let paths = paths.iter().map(|path| RepoPath::parse(path.as_bytes()).unwrap());
     let scope = assistant::Scope::Paths(paths.collect());
@@ -524,9 +524,9 @@ fn look_and_ingest(state: &FolderState, id: u64, paths: &[&str]) -> Vec<String> 
     }
 }
 
-/// As git leaves it after a stash or a revert.
+/// A stash or a revert by git leaves such a file.
 #[test]
-fn a_pointer_whose_content_is_here_is_filled_when_it_is_looked_at() {
+fn a_pointer_whose_content_is_here_is_filled_after_a_scan() {
     let directory = tempfile::tempdir().unwrap();
     let state = state(directory.path());
     let key = commit_unlogged(&state, "one");
@@ -542,7 +542,7 @@ fn a_pointer_whose_content_is_here_is_filled_when_it_is_looked_at() {
 }
 
 #[test]
-fn files_that_a_rule_kept_out_are_taken_in_when_it_is_corrected() {
+fn files_left_out_by_a_rule_are_added_when_it_is_corrected() {
     let directory = tempfile::tempdir().unwrap();
     let state = state(directory.path());
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
@@ -570,7 +570,7 @@ fn files_that_a_rule_kept_out_are_taken_in_when_it_is_corrected() {
 }
 
 #[test]
-fn a_problem_goes_when_its_cause_goes() {
+fn a_problem_disappears_with_its_cause() {
     let directory = tempfile::tempdir().unwrap();
     let state = state(directory.path());
     let key = commit_unlogged(&state, "one");

@@ -1,4 +1,4 @@
-//! The transfers under way in one folder, and how fast they may go.
+//! The transfers in progress in one folder, and their speed limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,9 +18,9 @@ use crate::work::process::Process;
 pub(crate) struct Transfers {
     clock: Clock,
     process: Arc<Process>,
-    /// When this was made: names of transfers have it in them, so that no other run gives them again.
+    /// When this was created. It is part of the names of transfers, so that no other run uses the same names.
     made_at: SystemTime,
-    /// How much of the line each limit has used: of all remotes, and of each.
+    /// The limits for all remotes together, and for each remote.
     limits: Mutex<BTreeMap<(Option<RemoteName>, Direction), Limit>>,
     state: Mutex<State>,
 }
@@ -31,24 +31,24 @@ struct State {
     endings: BTreeMap<Id, Ending>,
 }
 
-/// How work that is to begin or has begun is told to end early.
+/// The signal that ends work early, before or after it has begun.
 #[derive(Default)]
 struct Ending {
-    /// Set when it is to end.
+    /// Set to end the work.
     now: Arc<AtomicBool>,
-    /// When that was asked for, and until when what it did not bring is held back.
+    /// When the user cancelled it, and until when the keys it did not deliver are held back.
     held: Option<(Timestamp, Timestamp)>,
 }
 
-/// A transfer under way.
+/// A transfer in progress.
 #[derive(Clone)]
 pub(crate) struct Underway {
     pub(crate) remote: RemoteName,
     pub(crate) direction: Direction,
     pub(crate) files: usize,
-    /// The file that is moving, if it is one.
+    /// The file being transferred, if it is only one.
     pub(crate) what: String,
-    /// Bytes.
+    /// Bytes that have arrived.
     pub(crate) done: Arc<AtomicU64>,
     pub(crate) total: u64,
 }
@@ -68,7 +68,7 @@ impl Transfers {
         lock(&self.state)
     }
 
-    /// Puts limits in force, in bytes a second.
+    /// Applies limits, in bytes per second.
     pub(crate) fn set_limits(&self, remote: &RemoteName, direction: Direction, limits: Bandwidth) {
         let mut all = lock(&self.limits);
         for (whose, rate) in [(None, limits.all), (Some(remote.clone()), limits.remote)] {
@@ -77,7 +77,7 @@ impl Transfers {
         }
     }
 
-    /// So many bytes have passed to or from a remote: how long to wait before the next do.
+    /// Records that bytes passed to or from a remote; returns how long to wait before the next may pass.
     pub(crate) fn passed(&self, remote: &RemoteName, direction: Direction, bytes: u64) -> Duration {
         let (mut all, now) = (lock(&self.limits), self.clock.now());
         let whose = [None, Some(remote.clone())];
@@ -86,7 +86,7 @@ impl Transfers {
         waits.into_iter().flatten().chain([together]).max().unwrap_or_default()
     }
 
-    /// From now on this work can be cancelled, also before it has begun.
+    /// Makes this work cancellable from now on, even before it has begun.
     pub(crate) fn announce(&self, id: Id) -> Arc<AtomicBool> {
         Arc::clone(&self.lock().endings.entry(id).or_default().now)
     }
@@ -95,14 +95,14 @@ impl Transfers {
         self.lock().underway.insert(id, transfer);
     }
 
-    /// It has ended.
+    /// Records that the work has ended.
     pub(crate) fn end(&self, id: Id) {
         let mut state = self.lock();
         state.underway.remove(&id);
         state.endings.remove(&id);
     }
 
-    /// Has a transfer end early, and what it does not bring held back.
+    /// Cancels a transfer, and holds back the keys that it does not deliver.
     pub(crate) fn cancel(&self, id: Id, held_until: Option<Timestamp>) {
         if let Some(ending) = self.lock().endings.get_mut(&id) {
             ending.held = held_until.map(|until| (self.clock.now(), until)).or(ending.held);
@@ -110,7 +110,8 @@ impl Transfers {
         }
     }
 
-    /// What is held back of a transfer that was cancelled, which did not bring these contents; none if it was not.
+    /// The keys to hold back after a transfer was cancelled without delivering `keys`; none if it was not cancelled by
+    /// the user.
     pub(crate) fn held(&self, id: Id, destination: &Uuid, keys: BTreeSet<Key>) -> Option<Cancelled> {
         let held = self.lock().endings.get(&id).and_then(|ending| ending.held);
         let (asked_at, until) = held.filter(|_| !keys.is_empty())?;
@@ -123,13 +124,13 @@ impl Transfers {
         })
     }
 
-    /// Each transfer under way by its name.
+    /// All transfers in progress, by name.
     pub(crate) fn all(&self) -> Vec<(String, Underway)> {
         let name = |(id, transfer): (&Id, &Underway)| (self.name(*id), transfer.clone());
         self.lock().underway.iter().map(name).collect()
     }
 
-    /// A transfer under way by its name.
+    /// Finds a transfer in progress by its name.
     pub(crate) fn named(&self, name: &str) -> Option<Id> {
         let state = self.lock();
         state.underway.keys().find(|id| self.name(**id) == name).copied()

@@ -1,4 +1,4 @@
-//! How far repositories are trusted here to keep what they have.
+//! The trust levels of repositories, as they apply here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,10 @@ use annex::Facts;
 use annex::settings::{Address, RemoteSettings};
 use model::{Trust, Uuid};
 
-/// What the branch says of all repositories, and what the remotes of this repository make of it.
+/// The trust levels of all repositories, from the branch and from the remotes of this repository.
 ///
-/// As in git-annex, `annex-trustlevel` stands above `trust.log`, and a remote that others can write to beside git-annex is
-/// not trusted whatever either says. Both hold only where the remote is enabled.
+/// As in git-annex, `annex-trustlevel` overrides `trust.log`, and a remote that can be written to without git-annex is
+/// untrusted whatever either says. Both apply only where the remote is enabled.
 pub(super) fn in_force<'a>(facts: &Facts, remotes: impl Iterator<Item = &'a RemoteSettings>) -> BTreeMap<Uuid, Trust> {
     let mut trust = facts.trust.clone();
     for remote in remotes {
@@ -25,17 +25,17 @@ pub(super) fn in_force<'a>(facts: &Facts, remotes: impl Iterator<Item = &'a Remo
     trust
 }
 
-/// True if what a repository has counts as a copy: it is trusted to keep it.
+/// True if a repository's content counts as a copy, because the repository is trusted to keep it.
 pub(crate) fn is_counted(facts: &Facts, uuid: &Uuid) -> bool {
     facts.trust.get(uuid).is_none_or(|trust| *trust >= Trust::Semitrusted)
 }
 
-/// True if a repository is given up (`git annex dead`): nothing is exchanged with it.
+/// True if a repository is dead (`git annex dead`): nothing is exchanged with it.
 pub(super) fn is_dead(facts: &Facts, uuid: &Uuid) -> bool {
     facts.trust.get(uuid) == Some(&Trust::Dead)
 }
 
-/// Those who have a content, without repositories that are given up.
+/// The repositories that have a key, without dead ones.
 pub(crate) fn holders(have: &BTreeSet<Uuid>, facts: &Facts) -> BTreeSet<Uuid> {
     have.iter().filter(|uuid| !is_dead(facts, uuid)).cloned().collect()
 }
@@ -50,7 +50,8 @@ fn level(name: &str) -> Option<Trust> {
     }
 }
 
-/// True of a tree of files that people work in, unless all its versions are kept, and of borg's archives, which borg prunes.
+/// True for a tree of files that people work in, unless all its versions are kept, and for borg archives, which borg
+/// prunes.
 fn is_changed_by_others(remote: &RemoteSettings, facts: &Facts) -> bool {
     let Address::Special { kind, .. } = &remote.address else {
         return false;

@@ -1,7 +1,8 @@
-//! Remotes that were found where they were not before.
+//! Remotes found on another file system than before.
 //!
-//! A repository is known by its uuid, which everybody can read who has a clone. Whoever copies it to another drive would be
-//! given all contents. So a remote is also known by the file systems on which it was found, and another one is asked about.
+//! A repository is identified by its uuid, which anybody with a clone can read. Anybody who put a copy of it on another
+//! drive would be sent all content. So a remote is also identified by the file systems it was found on, and the user is
+//! asked about a new one.
 
 use std::path::{Path, PathBuf};
 
@@ -13,18 +14,18 @@ use surroundings::Mount;
 use super::FolderState;
 use crate::Error;
 
-/// A remote that was found on another file system than before.
+/// A remote found on another file system than before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unconfirmed {
     pub(crate) remote: RemoteName,
     pub(crate) place: PathBuf,
     pub(super) filesystem: String,
-    /// The user has said that it is not the remote.
+    /// True if, by the user's answer, it is not the remote.
     pub(super) is_declined: bool,
 }
 
 impl Unconfirmed {
-    /// What the question is called, for an answer that may come late.
+    /// The id of the question, for an answer that may come late.
     pub(crate) fn name(&self) -> String {
         format!("disk-{}-{}", self.remote, self.filesystem)
     }
@@ -45,8 +46,8 @@ impl Unconfirmed {
 }
 
 impl FolderState {
-    /// Lets a remote be used that was found on a file system where it was before, or for the first time.
-    /// One that `is_nameless` is known by nothing else, so also a place that tells nothing of itself is remembered.
+    /// Allows using a remote on a file system it was found on before, or if it is found for the first time. A remote
+    /// that `is_nameless` is identified by nothing else, so for it even a file system without an id is remembered.
     pub(super) fn check_place(
         &self,
         name: &RemoteName,
@@ -59,12 +60,12 @@ impl FolderState {
         let unknown = || format!("unknown, at {}", place.display());
         if known.is_empty() {
             if let Some(now) = found.or_else(|| is_nameless.then(unknown)) {
-                // A configuration that cannot be written is no reason not to sync: it is tried again each time.
+                // Sync even if the configuration cannot be written; the next probe tries again.
                 let _ = remember_filesystem(self.annex(), name, &now);
             }
             return Ok(());
         }
-        // One that tells nothing of itself is not the one that did, but the user may say that this place is right.
+        // A file system without an id is not the known one, but the user may confirm this place.
         let now = found.unwrap_or_else(unknown);
         if known.contains(&now) {
             self.remotes.forget_unconfirmed(name);
@@ -87,7 +88,7 @@ impl FolderState {
         )))
     }
 
-    /// Takes the answer to that question.
+    /// Carries out the user's answer to the question.
     pub(crate) fn confirm(&self, asked: &Unconfirmed, yes: bool) -> Result<(), Error> {
         if yes {
             remember_filesystem(self.annex(), &asked.remote, &asked.filesystem)?;

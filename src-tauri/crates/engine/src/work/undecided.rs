@@ -1,12 +1,12 @@
-//! Files that something keeps from being taken in, which may concern very many of them.
+//! Files that cannot be added now for reasons that may affect very many of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Included};
 
 use model::RepoPath;
 
-/// Files that wait until a setting or a rule is corrected, or until they can be stored, by the reason: one may concern every
-/// file of a folder.
+/// Files that wait until a setting or a rule is corrected, or until they can be stored, by reason: one reason may
+/// affect every file of a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Undecided(BTreeMap<String, BTreeSet<RepoPath>>);
 
@@ -20,7 +20,7 @@ impl Undecided {
         self.0.entry(why).or_default().insert(path);
     }
 
-    /// Forgets these paths and all below them, or everything.
+    /// Removes these paths and everything below them, or everything.
     pub(crate) fn forget_within(&mut self, within: Option<&[RepoPath]>) {
         let Some(within) = within else {
             return self.0.clear();
@@ -28,7 +28,7 @@ impl Undecided {
         for files in self.0.values_mut() {
             for path in within {
                 files.remove(path);
-                // A slash is followed by a zero.
+                // In ASCII, `0` follows the slash.
                 let (first, end) = ([path.as_bytes(), b"/"].concat(), [path.as_bytes(), b"0"].concat());
                 let below = files.range::<[u8], _>((Included(&*first), Excluded(&*end)));
                 let below: Vec<RepoPath> = below.cloned().collect();
@@ -46,12 +46,12 @@ impl Undecided {
         reasons.find_map(|(why, files)| files.contains(path).then_some(why.as_str()))
     }
 
-    /// All of them.
+    /// All files that wait.
     pub(crate) fn paths(&self) -> Vec<RepoPath> {
         self.0.values().flatten().cloned().collect()
     }
 
-    /// Each reason, with the first file that it concerns and their number.
+    /// Each reason, with its first file and their number.
     pub(crate) fn reasons(&self) -> Vec<(String, RepoPath, usize)> {
         let first =
             |(why, files): (&String, &BTreeSet<RepoPath>)| Some((why.clone(), files.first()?.clone(), files.len()));
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_wait_are_listed() {
+    fn all_waiting_files_are_listed() {
         let mut undecided = Undecided::default();
         for (path, why) in [("b", "1"), ("a", "2"), ("c", "1")] {
             undecided.add(RepoPath::parse(path.as_bytes()).unwrap(), why.to_owned());
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_forgotten_by_path_and_by_directory() {
+    fn files_are_removed_by_path_and_by_directory() {
         let mut undecided = Undecided::default();
         for (name, why) in [
             ("a", "x"),

@@ -1,21 +1,21 @@
-//! What is merged, and what of it waits.
+//! Tracks which commits are merged, and which paths wait.
 
 use super::*;
 
-/// What is known of the last merge, and of what it left.
+/// The result of the last merge.
 #[derive(Default)]
 pub(super) struct State {
-    /// Commits that are known to be merged; what is merged stays merged.
+    /// Commits known to be merged. A merged commit stays merged.
     merged: BTreeSet<Oid>,
-    /// Commits that are not merged before the user has said so, each with the commit that it was judged against: with
-    /// another one checked out, it is judged anew.
+    /// Commits held for the user's answer, each with the head that it was judged against. With another head, it is
+    /// judged again.
     held: BTreeSet<(Option<Oid>, Oid)>,
-    /// Why no branch can be synced, if it is so: an adjusted branch or none is checked out.
+    /// Why no branch can be synced, if none can: an adjusted branch or none is checked out.
     unsynced: Option<String>,
-    /// The last merge as far as it could not be checked out: its commit, and the paths that wait.
+    /// The commit of the last merge, if it could not be checked out completely, and the paths that wait.
     ahead: Option<Oid>,
     waiting: Vec<Waiting>,
-    /// Programs may still write to files that a checkout has taken away.
+    /// True if programs may still write to files that a checkout replaced or removed.
     has_retired: bool,
 }
 
@@ -24,10 +24,10 @@ impl FolderState {
         lock(&self.merging)
     }
 
-    /// The refs as they are now. A repository that cannot be read has no heads, and nothing is done with it.
+    /// The current refs. A repository that cannot be read has no heads, and nothing is done with it.
     ///
-    /// While paths wait, the commit of the work tree is the merge that they wait for, unless something was committed since
-    /// that is not in it yet.
+    /// While paths wait, the commit of the work tree is the merge that they wait for, unless there are newer commits
+    /// that it does not contain.
     pub(crate) fn refs(&self) -> Refs {
         let Ok(refs) = self.read_refs() else {
             return Refs::default();
@@ -41,7 +41,7 @@ impl FolderState {
             let is_there = ahead.is_some_and(|ahead| self.annex.contains(ahead, *tip));
             !is_there && !held.contains(&(refs.tree, *tip))
         };
-        // The user merged one by hand, or its branch is gone: a merge takes the question back.
+        // The user merged it by hand, or its branch is gone: a merge withdraws the question.
         let is_over = |held: &(Option<Oid>, Oid)| {
             let mut incoming = refs.incoming.iter();
             held.0 != refs.tree || !incoming.any(|(tip, _)| *tip == held.1)
@@ -57,18 +57,18 @@ impl FolderState {
         }
     }
 
-    /// Remembers which commits wait for the user's word, instead of those before.
+    /// Replaces the commits that wait for the user's answer.
     pub(crate) fn hold_deletions(&self, held: impl IntoIterator<Item = (Option<Oid>, Oid)>) {
         self.merging().held = held.into_iter().collect();
     }
 
-    /// The ref of a branch to be merged that contains this commit; none if there is none.
+    /// The ref of an unmerged branch that contains this commit; none if there is none.
     pub(crate) fn leads_to(&self, commit: Oid) -> Result<Option<String>, AnnexError> {
         let mut incoming = self.incoming()?.into_iter();
         Ok(incoming.find_map(|(tip, reference)| self.annex.contains(tip, commit).then_some(reference)))
     }
 
-    /// Remembers which paths the last merge could not make follow, and its commit; false if they are those of before.
+    /// Remembers the paths that the last merge could not update, and its commit; false if they are the same as before.
     pub(crate) fn set_waiting(&self, ahead: Option<Oid>, waiting: Vec<Waiting>) -> bool {
         let mut state = self.merging();
         state.ahead = ahead;
@@ -77,7 +77,7 @@ impl FolderState {
         is_other
     }
 
-    /// Deletes old files that nobody has open any more, and brings back what was written to them.
+    /// Deletes replaced files that no program has open any more, and restores those that were written to as versions.
     pub(crate) fn settle_retired(&self) {
         let retired = match self.annex.settle_retired(SystemTime::now()) {
             Ok(retired) => retired,
@@ -91,22 +91,22 @@ impl FolderState {
         self.merging().has_retired = !retired.open.is_empty();
     }
 
-    /// True if programs may still write to files that a checkout has taken away.
+    /// True if programs may still write to files that a checkout replaced or removed.
     pub(crate) fn has_retired(&self) -> bool {
         self.merging().has_retired
     }
 
-    /// The paths that the last merge could not make follow, with the reasons.
+    /// The paths that the last merge could not update, with the reasons.
     pub(crate) fn waiting(&self) -> Vec<Waiting> {
         self.merging().waiting.clone()
     }
 
-    /// Why no branch of this folder can be synced now, if it is so; in words for people.
+    /// Why no branch of this folder can be synced now, if none can; as text for the user.
     pub(crate) fn unsynced(&self) -> Option<String> {
         self.merging().unsynced.clone()
     }
 
-    /// The branches that are not merged yet, with the names of their refs.
+    /// The unmerged branches, with the names of their refs.
     pub(crate) fn incoming(&self) -> Result<Vec<(Oid, String)>, AnnexError> {
         Ok(self.read_refs()?.incoming)
     }

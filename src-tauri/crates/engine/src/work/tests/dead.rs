@@ -1,4 +1,4 @@
-//! Remotes that are given up.
+//! Dead remotes.
 
 use annex::VectorClock;
 use annex::settings::set;
@@ -6,7 +6,7 @@ use annex::settings::set;
 use super::*;
 
 #[test]
-fn a_remote_that_is_dead_is_left_alone() {
+fn a_dead_remote_is_left_alone() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (state, name) = workshop_with_a_remote(here.path(), there.path());
     let uuid = state.remotes.get(&name).unwrap().uuid().clone();

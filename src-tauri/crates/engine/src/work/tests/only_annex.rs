@@ -5,7 +5,7 @@ use assistant::Pushed;
 use super::*;
 
 #[test]
-fn where_only_the_git_annex_branch_is_synced_no_commit_is_pushed() {
+fn no_commit_is_pushed_with_synconlyannex() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (state, name) = workshop_with_a_remote(here.path(), there.path());
     commit_unlogged(&state, "a");
