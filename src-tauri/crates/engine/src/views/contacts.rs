@@ -1,4 +1,4 @@
-//! What the assistant knows of the remotes at one moment, for those who answer beside the loop.
+//! A snapshot of the assistant's view of the remotes, for commands that are answered on a thread.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use assistant::{Assistant, Away, Reach, RemoteView};
 use contract::Contact;
 use model::RemoteName;
 
-/// Whether the folder is paused, and which remotes can be reached.
+/// Whether the folder is paused, and which remotes are connected.
 #[derive(Debug, Clone)]
 pub(crate) struct Contacts {
     pub(crate) is_paused: bool,
@@ -14,7 +14,7 @@ pub(crate) struct Contacts {
 }
 
 impl Contacts {
-    /// As the assistant knows it now.
+    /// Takes a snapshot of the assistant.
     pub(crate) fn of(assistant: &Assistant) -> Self {
         let remotes = assistant.remotes().map(|view| (view.name.clone(), contact(&view)));
         Self {
@@ -23,25 +23,25 @@ impl Contacts {
         }
     }
 
-    /// Only this remote, which can be reached.
+    /// A snapshot with only this remote, which is connected.
     #[cfg(test)]
     pub(crate) fn with(there: Option<&RemoteName>, is_paused: bool) -> Self {
         let remotes = there.map(|name| (name.clone(), Contact::Here)).into_iter().collect();
         Self { is_paused, remotes }
     }
 
-    /// Whether a remote can be reached; none if it is of no use to the assistant.
+    /// Whether a remote is connected; none if the assistant does not use it.
     pub(crate) fn get(&self, remote: &RemoteName) -> Option<&Contact> {
         self.remotes.get(remote)
     }
 
-    /// True if a remote can be reached.
+    /// True if a remote is connected.
     pub(crate) fn is_there(&self, remote: &RemoteName) -> bool {
         self.get(remote) == Some(&Contact::Here)
     }
 }
 
-/// Whether a remote can be reached, for people.
+/// Whether a remote is connected, for the user.
 pub(crate) fn contact(view: &RemoteView<'_>) -> Contact {
     match view.reach {
         None => Contact::Unknown,

@@ -1,4 +1,4 @@
-//! Read-only views of a folder for people. The work on it uses none of them.
+//! Read-only views of a folder for the user. The work on the folder uses none of them.
 
 pub(crate) mod contacts;
 pub(crate) mod lists;

@@ -1,4 +1,4 @@
-//! What people see: a pure function of the assistant's state and what is under way.
+//! The status of a folder: a function of the assistant's state and the work in progress.
 
 mod notes;
 mod problems;
@@ -25,7 +25,7 @@ use crate::work::{FolderState, Underway};
 use notes::notes;
 use problems::problems;
 
-/// So many nested repositories are named besides the first.
+/// How many nested repositories are named besides the first.
 const NAMED: usize = 9;
 
 /// The status of a folder with a running engine.
@@ -91,13 +91,13 @@ fn work(assistant: &Assistant) -> Work {
     }
 }
 
-/// Where a folder is, for people; it is asked for by this name.
+/// The path of a folder for the user, which also identifies it in commands.
 pub(crate) fn place(annex: &Annex) -> String {
     let place = annex.work_tree().unwrap_or(annex.git_dir()).to_string_lossy();
     place.trim_end_matches('/').to_owned()
 }
 
-/// What can be said without an engine.
+/// The status of a folder without an engine.
 pub(crate) fn unattended(state: &FolderState) -> Folder {
     let annex = state.annex();
     Folder {
@@ -148,7 +148,7 @@ fn progress((id, transfer): &(String, Underway)) -> Progress {
     }
 }
 
-/// What a question is called, for an answer that may come late.
+/// The id of a question, for an answer that may come late.
 pub(crate) fn name_of_question(question: &Question) -> String {
     match question.about() {
         About::Removed => "removed".to_owned(),
@@ -184,7 +184,7 @@ fn question(question: &Question, state: &FolderState) -> contract::Question {
     }
 }
 
-/// Which special remote git-annex enabled, and what that keeps from going on.
+/// Describes the special remote that git-annex enabled, and what it blocks.
 fn unverified(name: &RemoteName, state: &FolderState) -> String {
     let remotes = state.remotes.settings();
     let remote = remotes.get(name);
@@ -201,7 +201,7 @@ fn unverified(name: &RemoteName, state: &FolderState) -> String {
     )
 }
 
-/// Who deleted how many files, where and when, as far as it is known.
+/// Describes who deleted how many files, where and when, as far as known.
 fn deleted_elsewhere(deletions: &Deletions) -> String {
     let Deletions {
         removed,
@@ -237,7 +237,7 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
             let wants = uuid.is_some_and(|uuid| class.want.contains(uuid) && !class.have.contains(uuid));
             wants && !class.barred.contains(&way)
         };
-        // What may not be sent there is not waited for.
+        // Keys that may not be sent there are not waited for.
         let classes = || assistant.classes().iter().filter(|_| settings.takes_contents());
         let lacking = || classes().filter(wanted);
         let wants = view.map_or(0, |_| lacking().map(|class| class.keys).sum());
@@ -261,7 +261,7 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
     settings.iter().map(place).collect()
 }
 
-/// What was cancelled of so many contents that a repository wants and lacks.
+/// The cancelled transfers, among the keys that a repository wants and lacks.
 fn held(state: &FolderState, uuid: &Uuid, wants: u64) -> Option<Held> {
     let held = state.priorities().held(uuid, state.clock.now())?;
     let files = held.files.min(wants);
@@ -273,15 +273,15 @@ fn held_here(assistant: &Assistant, state: &FolderState) -> Option<Held> {
     held(state, state.annex().uuid(), lacking.map(|class| class.keys).sum())
 }
 
-/// True if somebody wants the contents and there are fewer copies than are to be kept. Only repositories that are trusted
-/// to keep what they have count. What `.gitattributes` asks for single files is not looked at.
+/// True if some repository wants the keys of a class and there are fewer copies than required. Only trusted
+/// repositories count. The numbers that `.gitattributes` sets for single files are ignored.
 pub(crate) fn has_few_copies(class: &Class, copies: u32, facts: &Facts) -> bool {
     let wanted = usize::try_from(copies).unwrap_or(usize::MAX);
     let counted = class.have.iter().filter(|uuid| is_counted(facts, uuid));
     !class.want.is_empty() && counted.count() < wanted
 }
 
-/// What has no room for contents that are wanted there.
+/// The places that have no space left for keys that they want.
 fn full(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<String> {
     let lacks_room = |place: &Place, direction| {
         RemoteName::parse(&place.name).is_some_and(|name| state.failures().lacks_room(&name, direction))
@@ -310,7 +310,7 @@ pub(crate) fn unsupported(settings: &RemoteSettings, state: &FolderState) -> Con
     })
 }
 
-/// Why no contents are sent to a place, if the rules let none through.
+/// Why no content is sent to a place, if the rules bar all of it.
 fn kept_by_rules(state: &FolderState, name: &RemoteName) -> Option<&'static str> {
     let rules = state.rules();
     let why = match rules.mistake {
@@ -320,7 +320,7 @@ fn kept_by_rules(state: &FolderState, name: &RemoteName) -> Option<&'static str>
     rules.policy.is_closed(name, Direction::Send).then_some(why)
 }
 
-/// Why no contents are sent to a place, if git's settings say so.
+/// Why no content is sent to a place, if git's settings forbid it.
 pub(crate) fn takes_nothing(settings: &RemoteSettings) -> Option<&'static str> {
     let why = match settings {
         settings if settings.takes_contents() => return None,
@@ -332,7 +332,7 @@ pub(crate) fn takes_nothing(settings: &RemoteSettings) -> Option<&'static str> {
     Some(why)
 }
 
-/// Why the last try to send to a place failed, if it did; to follow a sentence.
+/// Why the last transfer to a place failed, if it did; to be appended to a sentence.
 fn because(state: &FolderState, name: &str) -> String {
     let why = RemoteName::parse(name).and_then(|name| {
         let failures = state.failures();
@@ -341,14 +341,14 @@ fn because(state: &FolderState, name: &str) -> String {
     why.unwrap_or_default()
 }
 
-/// Why the last push to a place failed, if it did; to follow a sentence.
+/// Why the last push to a place failed, if it did; to be appended to a sentence.
 fn trouble(assistant: &Assistant, name: &str) -> String {
     let mut remotes = assistant.remotes().filter(|view| view.name.as_str() == name);
     let why = remotes.next().and_then(|view| view.trouble);
     why.map(|why| format!(": {why}")).unwrap_or_default()
 }
 
-/// That the files of a place are on another branch, so that they never meet those here.
+/// Explains that a place is on another branch, so that its files and those here never meet.
 fn other_branch((here, there): &(String, String), name: &str) -> String {
     format!(
         "{name} is on the branch {there} and this folder on {here}, so neither gets the other's files. Nothing is lost. \
@@ -356,7 +356,7 @@ fn other_branch((here, there): &(String, String), name: &str) -> String {
     )
 }
 
-/// That transfers were cancelled, and when they go on; in words that do not grow old.
+/// Explains that transfers were cancelled, and when they resume, in words that do not become outdated.
 fn cancelled(held: Held) -> String {
     let were = match held.files {
         1 => "was cancelled and goes on by itself",
@@ -365,7 +365,7 @@ fn cancelled(held: Held) -> String {
     format!("{were} within an hour, or at once with a sync")
 }
 
-/// Why something is still waiting, one sentence each. Empty if and only if everything is in step.
+/// Why something is still waiting, one sentence each. Empty if and only if everything is up to date.
 fn waiting(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<String> {
     let mut reasons = Vec::new();
     for place in &folder.places {
@@ -444,7 +444,7 @@ fn waiting(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<S
         let branches = state.remotes.other_branch(view.name);
         reasons.extend(branches.map(|branches| other_branch(&branches, view.name.as_str())));
     }
-    // A pause has cut off the taking in of others.
+    // During a pause, files are postponed because their ingest was stopped.
     if assistant.is_postponed() && !assistant.is_paused() {
         let mut postponed = assistant.postponed();
         let first = postponed.next().map(ToString::to_string).unwrap_or_default();
@@ -457,20 +457,21 @@ fn waiting(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<S
     reasons
 }
 
-/// True if a place that has the contents gives any, as far as git's settings go.
+/// True if, by git's settings, content may be received from some place that has the keys.
 fn gives(state: &FolderState, class: &Class) -> bool {
     let remotes = state.remotes.settings();
     let has = |remote: &&RemoteSettings| remote.uuid.as_ref().is_some_and(|uuid| class.have.contains(uuid));
     remotes.values().filter(has).any(RemoteSettings::gives_contents)
 }
 
-/// True if contents are wanted here and not here, unless rules keep them from all that have them.
+/// True if the keys of a class are wanted and missing here, unless rules bar receiving them from every place that has
+/// them.
 pub(crate) fn is_lacking(class: &Class, state: &FolderState) -> bool {
     let here = state.annex().uuid();
     class.want.contains(here) && !class.have.contains(here) && !is_kept_away(state, &class.have, &class.barred)
 }
 
-/// True if rules keep a content from coming here from every place that has it.
+/// True if rules bar receiving a key from every place that has it.
 pub(crate) fn is_kept_away(
     state: &FolderState,
     have: &BTreeSet<Uuid>,
@@ -496,7 +497,7 @@ mod tests {
     use super::has_few_copies;
 
     #[test]
-    fn copies_are_counted_where_they_are_kept() {
+    fn only_copies_in_trusted_repositories_count() {
         let uuids =
             |names: &[&str]| -> BTreeSet<Uuid> { names.iter().map(|name| Uuid::parse(name).unwrap()).collect() };
         let class = |keys, have: &[&str], want: &[&str]| Class {
@@ -512,7 +513,7 @@ mod tests {
             class(10, &["a"], &["a"]),
             class(100, &["a", "b"], &["a"]),
             class(1000, &["a", "lost"], &["a"]),
-            // Nobody wants it, or no file names it any more.
+            // No repository wants it, or no file uses it any more.
             class(10_000, &[], &[]),
         ];
         let facts = Facts {

@@ -1,4 +1,4 @@
-//! Where one file is, where it should be, and what it is waiting for.
+//! Tells where one file is, where it should be, and what it is waiting for.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::observations::{Described, FileFacts, Reader};
 use crate::work::FolderState;
 use crate::work::trust::holders;
 
-/// Looks at what was observed of a file. Without contacts no engine runs.
+/// Reads the observations about a file. `contacts` is none if no engine runs.
 pub(crate) fn why(state: &FolderState, contacts: Option<&Contacts>, path: &RepoPath) -> Result<Why, Error> {
     let failed = |source| Error::Observations {
         path: state.annex().own_dir(),
@@ -33,7 +33,7 @@ pub(crate) fn why(state: &FolderState, contacts: Option<&Contacts>, path: &RepoP
     let waiting = state.waiting();
     let waits = match waiting.iter().find(|waiting| waiting.path == path.as_bytes()) {
         Some(waiting) => format!("a change from elsewhere waits for it ({})", waiting.why),
-        // The reason is known to the engine that tried.
+        // Only the engine that tried knows the reason.
         None if state.annex().lacks_change(path)? => {
             "a change of it from elsewhere is here and not in it yet".to_owned()
         }
@@ -43,7 +43,7 @@ pub(crate) fn why(state: &FolderState, contacts: Option<&Contacts>, path: &RepoP
     Ok(Why { sentence, ..why })
 }
 
-/// True if there are commits that were not observed yet.
+/// True if some commits are not observed yet.
 fn is_behind(state: &FolderState, described: &Described) -> bool {
     let heads = state.refs().heads;
     (described.tree, described.annex) != (heads.tree, heads.annex)
@@ -56,7 +56,7 @@ fn observed(
     file: Option<FileFacts>,
     described: &Described,
 ) -> Result<Why, Error> {
-    // Reads the descriptions too.
+    // This reads the descriptions too.
     state.settings()?;
     let standing = state.annex().standing(path);
     let standing = standing.unwrap_or_else(|error| Standing::Unreadable(error.to_string()));
@@ -105,12 +105,12 @@ fn observed(
     })
 }
 
-/// Why the last look, or the last taking in, left a file out.
+/// Why the last scan or ingest left a file out.
 fn left_out(state: &FolderState, path: &RepoPath) -> Option<String> {
     state.log.left_out(path).map(|why| format!("it is left out: {why}"))
 }
 
-/// Why a file that is in the annex is not taken in as it is now; none if it is.
+/// Why the current version of an annexed file is not committed; none if it is.
 fn unread(standing: &Standing) -> Option<String> {
     match standing {
         Standing::BeingWritten
@@ -120,7 +120,7 @@ fn unread(standing: &Standing) -> Option<String> {
         | Standing::Special(_)
         | Standing::Directory
         | Standing::Unreadable(_) => Some(outside(standing)),
-        // Where it was in a commit but is not any more, the observations are about to follow.
+        // If the last commit no longer has it, the observations are about to follow.
         Standing::Tracked
         | Standing::New
         | Standing::Gone
@@ -130,7 +130,7 @@ fn unread(standing: &Standing) -> Option<String> {
     }
 }
 
-/// How it stands with a path that is not in the annex.
+/// Describes a path that is not annexed.
 fn outside(standing: &Standing) -> String {
     match standing {
         Standing::Tracked => "git itself keeps it: it is synced with every commit".to_owned(),
@@ -162,7 +162,7 @@ fn outside(standing: &Standing) -> String {
     }
 }
 
-/// What a content waits for.
+/// Determines what a key is waiting for.
 struct Waits<'a> {
     state: &'a FolderState,
     contacts: Option<&'a Contacts>,
@@ -195,7 +195,7 @@ impl Waits<'_> {
         format!("{held}, {next}")
     }
 
-    /// The remotes that are this repository.
+    /// The remotes that lead to this repository.
     fn of(&self, uuid: &Uuid) -> impl Iterator<Item = &RemoteSettings> {
         let is_it = |remote: &&RemoteSettings| remote.uuid.as_ref() == Some(uuid);
         self.remotes.iter().filter(is_it)
@@ -216,7 +216,7 @@ impl Waits<'_> {
         ways.peek().is_some() && ways.all(|way| self.facts.barred.contains(&way))
     }
 
-    /// Why a repository that wants it does not have it.
+    /// Why a repository that wants the key does not have it.
     fn reason(&self, uuid: &Uuid) -> String {
         if self.is_kept_back(uuid) {
             return "a rule keeps it away".to_owned();
@@ -308,7 +308,7 @@ mod tests {
         (found.sentence, missing.collect())
     }
 
-    /// What an assistant knows that has looked for the remote.
+    /// The view of an assistant that has probed the remote.
     fn having_found(scene: &Scene, reach: Reach, is_paused: bool) -> Contacts {
         let now = Timestamp(1);
         let mut assistant = Assistant::new(scene.state.annex().uuid().clone(), 7, now);
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nowhere_missing_waits_for_nothing() {
+    fn a_file_that_is_missing_nowhere_waits_for_nothing() {
         let scene = scene();
         scene.observe(some());
         let (sentence, missing) = found(&scene, None, b"a");
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dead_repository_has_is_nowhere() {
+    fn content_in_a_dead_repository_does_not_count() {
         let scene = scene();
         scene.observe(some());
         let setting = format!("remote.{}.annex-trustlevel", scene.remote.0);
@@ -354,10 +354,10 @@ mod tests {
     }
 
     #[test]
-    fn each_place_that_lacks_it_has_its_reason() {
+    fn each_place_that_lacks_a_file_has_its_reason() {
         let scene = scene();
         scene.observe(some());
-        // It has not said yet what it is called.
+        // Its description is not known yet.
         let there = scene.remote.1.to_string();
         let here = || Reach::Here(scene.remote.1.clone());
         let absent = having_found(&scene, Reach::Away(Away::Absent), false);
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn each_place_that_has_it_says_when_it_was_last_checked() {
+    fn each_place_that_has_a_file_tells_when_it_was_last_checked() {
         let scene = scene();
         scene.observe(some());
         let uuid = scene.remote.1.clone();
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_rule_keeps_back_is_not_on_its_way() {
+    fn a_file_barred_by_a_rule_is_not_on_its_way() {
         let scene = scene();
         scene.observe(some());
         let (sentence, _) = found(&scene, None, b"barred/z");

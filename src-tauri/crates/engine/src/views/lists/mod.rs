@@ -1,5 +1,5 @@
-//! The long lists of the window: files, directories, and what other rules would change, each by one walk of the
-//! observations, on a connection of its own; and who did what, by git's history.
+//! The long lists of the window. Files, directories, and previews of rules are each read in one pass over the
+//! observations, on a connection of its own; activity is read from git's history.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,10 +17,10 @@ use crate::views::status::{has_few_copies, is_lacking};
 use crate::work::FolderState;
 use crate::work::trust::is_counted;
 
-/// No more rows than this are given at once.
+/// The most rows in one reply.
 const MOST: u64 = 500;
 
-/// A part of a list of files.
+/// One page of a list of files.
 pub(crate) fn files(state: &FolderState, which: &Which, skip: u64, count: u64) -> Result<Page, Error> {
     let reader = open(state)?;
     let failed = failed(state);
@@ -59,10 +59,10 @@ pub(crate) fn files(state: &FolderState, which: &Which, skip: u64, count: u64) -
     Ok(page)
 }
 
-/// The files that a list is about.
+/// The files to list.
 enum Chosen {
     All,
-    /// Those with this in their path, which is in small letters.
+    /// Files whose path contains this lower-case text.
     Named(Vec<u8>),
     Classes(BTreeSet<ClassId>),
 }
@@ -95,12 +95,12 @@ fn chosen(state: &FolderState, which: &Which, classes: &BTreeMap<ClassId, Class>
     })
 }
 
-/// Whatever the case of ASCII letters; `part` is in small ones.
+/// Compares ignoring the case of ASCII letters; `part` is in lower case.
 fn contains(path: &[u8], part: &[u8]) -> bool {
     part.is_empty() || path.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
 }
 
-/// The directories right below a directory, or below the folder itself.
+/// The directories directly below a directory, or below the folder itself.
 pub(crate) fn tree(state: &FolderState, directory: Option<&RepoPath>) -> Result<Vec<Branch>, Error> {
     let reader = open(state)?;
     let start = directory.map_or(0, |directory| directory.as_bytes().len() + 1);
@@ -109,7 +109,7 @@ pub(crate) fn tree(state: &FolderState, directory: Option<&RepoPath>) -> Result<
         let inside = &line.path[start..];
         let mut slashes = inside.iter().enumerate().filter(|(_, byte)| **byte == b'/');
         let Some((end, _)) = slashes.next() else { return };
-        // Looked up before it is made: nearly all files are in a directory that is known.
+        // Look up before inserting, since nearly every file is in a directory that is already known.
         let name = &inside[..end];
         if !children.contains_key(name) {
             children.insert(name.to_vec(), Default::default());
@@ -133,7 +133,7 @@ pub(crate) fn tree(state: &FolderState, directory: Option<&RepoPath>) -> Result<
     Ok(children.into_iter().filter_map(branch).collect())
 }
 
-/// A part of who did what.
+/// One page of the activity.
 pub(crate) fn activity(state: &FolderState, skip: u64, count: u64) -> Result<Activity, Error> {
     let rows = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let found = state.annex().activity(rows(skip), rows(count.min(MOST)))?;
@@ -153,7 +153,7 @@ pub(crate) fn activity(state: &FolderState, skip: u64, count: u64) -> Result<Act
     })
 }
 
-/// What rules would change, with places that keep something else.
+/// Predicts the effect of new rules, and of new settings of what places keep.
 pub(crate) fn preview(state: &FolderState, policy: Policy, keeps: &[Keeping]) -> Result<Preview, Error> {
     let wishes = state.understood(keeps)?;
     let facts = state.facts()?;
@@ -208,7 +208,7 @@ pub(crate) fn preview(state: &FolderState, policy: Policy, keeps: &[Keeping]) ->
     })
 }
 
-/// A path for people, and to be asked for by.
+/// Converts a path for display and for use in commands.
 pub(crate) fn shown(path: &RepoPath) -> contract::Path {
     contract::Path {
         shown: path.to_string(),

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::observations::{Demand, Described};
 use crate::work::FolderState;
 
-/// A folder that knows one remote.
+/// A folder with one remote.
 pub(crate) struct Scene {
     _place: tempfile::TempDir,
     pub(crate) state: FolderState,
@@ -42,8 +42,8 @@ pub(crate) fn scene() -> Scene {
 }
 
 impl Scene {
-    /// Observes files of ten bytes: where they are, whether they are here, and whether they are there. Both want all, and
-    /// what is in `barred` may not be sent.
+    /// Observes files of ten bytes, given as path, whether they are here, and whether they are at the remote. Both
+    /// repositories want everything, and files in `barred` may not be sent.
     pub(crate) fn observe(&self, all: impl IntoIterator<Item = (Vec<u8>, bool, bool)>) {
         let here = self.state.annex().uuid().clone();
         let want = BTreeSet::from([here.clone(), self.remote.1.clone()]);
@@ -94,7 +94,7 @@ pub(crate) fn some() -> Vec<(Vec<u8>, bool, bool)> {
 }
 
 #[test]
-fn each_list_has_its_files_in_the_order_of_their_paths() {
+fn each_list_is_ordered_by_path() {
     let scene = scene();
     scene.observe(some());
     let all = scene.files(&Which::All);
@@ -133,7 +133,7 @@ fn each_list_has_its_files_in_the_order_of_their_paths() {
 }
 
 #[test]
-fn files_of_few_copies_are_those_that_too_few_have() {
+fn files_with_fewer_copies_than_numcopies_are_listed() {
     let scene = scene();
     scene.observe(some());
     assert_eq!(scene.files(&Which::FewCopies).total, 0);
@@ -147,7 +147,7 @@ fn files_of_few_copies_are_those_that_too_few_have() {
 }
 
 #[test]
-fn a_repository_that_is_not_trusted_has_no_copies() {
+fn copies_in_untrusted_repositories_do_not_count() {
     let scene = scene();
     scene.observe(some());
     let copies = || {
@@ -156,7 +156,7 @@ fn a_repository_that_is_not_trusted_has_no_copies() {
     };
     assert_eq!(copies(), (2, Some(2)));
     let annex = scene.state.annex();
-    // From a dead one nothing comes either.
+    // Nothing is received from a dead repository either.
     for (level, fewest) in [("X", 0), ("0", 1)] {
         let now = VectorClock::now();
         annex
@@ -172,7 +172,7 @@ fn a_repository_that_is_not_trusted_has_no_copies() {
 }
 
 #[test]
-fn a_tree_has_directories_only_with_all_below_them() {
+fn a_tree_lists_directories_with_everything_below_them() {
     let scene = scene();
     scene.observe(some());
     let branch = |path: &[u8], files: u64, has_directories| Branch {
@@ -197,7 +197,7 @@ fn a_tree_has_directories_only_with_all_below_them() {
 }
 
 #[test]
-fn a_preview_is_of_the_rules_that_are_asked_about() {
+fn a_preview_applies_the_given_rules() {
     let scene = scene();
     scene.observe(some());
     let look = |text: &str| {
@@ -222,7 +222,7 @@ fn a_preview_is_of_the_rules_that_are_asked_about() {
 }
 
 #[test]
-fn a_preview_is_of_what_places_would_keep() {
+fn a_preview_applies_what_places_would_keep() {
     let scene = scene();
     scene.observe(some());
     let keeping = |wanted: &str| contract::Keeping {
@@ -240,7 +240,7 @@ fn a_preview_is_of_what_places_would_keep() {
     assert_eq!(up("anything"), (3, Some(2)));
     assert_eq!(up("include=barred/*"), (1, Some(1)));
     assert_eq!(up("nothing"), (0, Some(1)));
-    // Somebody else said so meanwhile.
+    // Another clone changes it meanwhile.
     crate::rules::preferred_content::record(
         scene.state.annex(),
         &[(scene.remote.1.clone(), Keeps::For(Purpose::Archive))],
@@ -253,7 +253,7 @@ fn a_preview_is_of_what_places_would_keep() {
 }
 
 #[test]
-fn without_files_there_is_nothing_to_list() {
+fn without_files_lists_are_empty() {
     let scene = scene();
     assert_eq!(scene.files(&Which::All).total, 0);
     assert_eq!(tree(&scene.state, None).unwrap(), []);
@@ -261,7 +261,7 @@ fn without_files_there_is_nothing_to_list() {
     assert_eq!((seen.fewest_copies, seen.files_with_fewest), (None, 0));
 }
 
-/// A page of many files is quick, also while somebody holds the connection that writes.
+/// A page of many files must be quick even while another thread holds the writing connection.
 #[test]
 fn ten_thousand_files_are_listed_quickly_while_others_write() {
     let scene = scene();
@@ -277,6 +277,6 @@ fn ten_thousand_files_are_listed_quickly_while_others_write() {
     });
     let quickest = quickest.min().unwrap();
     println!("a page of 10,000 files: {quickest:?}");
-    // Twenty times what it takes here: the machine may be busy.
+    // Twenty times the usual duration, since the machine may be busy.
     assert!(quickest < Duration::from_millis(500), "{quickest:?}");
 }

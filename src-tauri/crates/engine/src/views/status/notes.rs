@@ -1,8 +1,8 @@
-//! What is left alone, or noticed late.
+//! Notes about files and places that are left alone or noticed late.
 
 use super::*;
 
-/// What is left alone, or noticed late.
+/// Collects the notes of a folder, one sentence each.
 pub(super) fn notes(state: &FolderState) -> Vec<String> {
     let (whole, parts): (Vec<_>, Vec<_>) = state.log.nested().into_iter().partition(|(_, one)| one.tracked == 0);
     let mut notes = Vec::new();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_about_a_place_that_is_not_there_is_told() {
+    fn a_rule_for_an_unknown_place_is_noted() {
         let scene = crate::views::lists::tests::scene();
         let directory = scene.state.annex().own_dir();
         let rules =

@@ -1,4 +1,4 @@
-//! What needs the user.
+//! The problems that need the user.
 
 use super::*;
 
@@ -123,7 +123,7 @@ fn left_out(state: &FolderState, folder: &str) -> Vec<Problem> {
     problems
 }
 
-/// The directory of a file.
+/// The action that shows the directory of a file.
 pub(super) fn show_where(folder: &str, file: &str) -> Action {
     let file = Path::new(folder).join(file);
     let directory = file.parent().unwrap_or(&file);
@@ -132,7 +132,7 @@ pub(super) fn show_where(folder: &str, file: &str) -> Action {
     }
 }
 
-/// Contents that were found damaged and are not made good yet.
+/// Problems about damaged content that is not repaired yet.
 pub(super) fn damages(state: &FolderState, folder: &str) -> Vec<Problem> {
     let name = |uuid: &Uuid| match uuid == state.annex().uuid() {
         true => "this folder".to_owned(),
