@@ -2,7 +2,7 @@
 // ANABRANCH_WRITE=1 cargo test -p contract
 
 /**
- * Everything there is to see, at one moment.
+ * The state of everything at one moment.
  */
 export type Status = { 
 /**
@@ -10,15 +10,15 @@ export type Status = {
  */
 folders: Array<Folder>, 
 /**
- * Folders that are to be kept in sync and cannot be now. Each is among the problems too.
+ * Folders that should be synced but cannot be now. Each is also listed among the problems.
  */
 refused: Array<Refused>, 
 /**
- * The drives that are mounted.
+ * The mounted drives.
  */
 drives: Array<Drive>, 
 /**
- * What is not as it should be with the program itself, or with a folder that cannot be kept in sync.
+ * Problems of the program itself, and of folders that cannot be synced.
  */
 problems: Array<Problem>, 
 /**
@@ -27,45 +27,45 @@ problems: Array<Problem>,
 settings: Settings, };
 
 /**
- * What whoever watches is told: first everything, then what is otherwise.
+ * A message to a watcher: first the whole status, then only the changes.
  */
 export type News = { "whole": Status } | { "changed": Update };
 
 /**
- * A folder that is to be kept in sync and cannot be now.
+ * A folder that should be synced but cannot be now.
  */
 export type Refused = { 
 /**
- * Where it should be; it can be left by this path.
+ * The path where it should be, by which it can also be left.
  */
 path: string, 
 /**
- * Why, in words for people.
+ * The reason, as text for the user.
  */
 why: string, };
 
 /**
- * What is to be seen otherwise than before.
+ * The differences between two statuses.
  */
 export type Update = { 
 /**
- * All folders in their order; none if they are as they were.
+ * All folders, in order; none if unchanged.
  */
 folders: Array<Entry> | null, 
 /**
- * The folders that cannot be kept in sync; none if they are as they were.
+ * The folders that cannot be synced; none if unchanged.
  */
 refused: Array<Refused> | null, 
 /**
- * The drives; none if they are as they were.
+ * The drives; none if unchanged.
  */
 drives: Array<Drive> | null, 
 /**
- * The problems; none if they are as they were.
+ * The problems; none if unchanged.
  */
 problems: Array<Problem> | null, 
 /**
- * The settings; none if they are as they were.
+ * The settings; none if unchanged.
  */
 settings: Settings | null, };
 
@@ -87,7 +87,7 @@ path: string,
  */
 uuid: string, 
 /**
- * What it is called in all clones.
+ * Its description, which all clones share.
  */
 description: string, 
 /**
@@ -99,35 +99,35 @@ state: State,
  */
 headline: string, 
 /**
- * True once the first look since the start has ended: before that, what is counted is not all.
+ * True once the first scan since the start has ended; before that, the counts are incomplete.
  */
 has_looked: boolean, 
 /**
- * What it has to do.
+ * Its work.
  */
 work: Work, 
 /**
- * Files in the annex, as last observed.
+ * The number of annexed keys that some repository wants, as last observed.
  */
 keys: number, 
 /**
- * Their bytes.
+ * Their size in bytes.
  */
 bytes: number, 
 /**
- * What git and git-annex are told of it; none without an engine.
+ * Its settings in git and git-annex; none if unknown, as without an engine.
  */
 settings: FolderSettings | null, 
 /**
- * The other repositories that it knows.
+ * The other repositories it knows.
  */
 places: Array<Place>, 
 /**
- * Contents that it wants and lacks and whose transfer was cancelled; none if there are none.
+ * Files it wants and lacks whose transfer was cancelled; none if there are none.
  */
 held: Held | null, 
 /**
- * Transfers under way.
+ * Transfers in progress.
  */
 transfers: Array<Progress>, 
 /**
@@ -135,53 +135,55 @@ transfers: Array<Progress>,
  */
 pause: Pause | null, 
 /**
- * What waits for the user.
+ * The question that waits for the user.
  */
 question: Question | null, 
 /**
- * What is not as it should be.
+ * Its problems.
  */
 problems: Array<Problem>, 
 /**
- * Contents that were found damaged, here or in a place, and are not made good yet.
+ * How many damaged copies were found, here or in places, and are not repaired yet.
  */
 damaged: number, 
 /**
- * Files that are kept in several versions because they were changed in two places at once, and are not settled yet.
+ * How many unresolved conflicts there are: files kept in several versions because they were changed in two places
+ * at once.
  */
 conflicts: number, 
 /**
- * Files of which there are fewer copies than git-annex is told to keep, in repositories that count.
+ * How many keys have fewer copies, in repositories that count, than git-annex is told to keep.
  */
 few_copies: number, 
 /**
- * What has no room for contents that are wanted there: names of places, and the path of this folder if it is its
- * own disk.
+ * The disks with no space left for content that is wanted there: names of places, and the path of this folder for
+ * its own disk.
  */
 full: Array<string>, 
 /**
- * Why something is still waiting, one sentence each; empty if nothing is.
+ * Why something is still waiting, one sentence each; empty if nothing waits.
  */
 waiting: Array<string>, 
 /**
- * What is left alone, or noticed late, as long as it is as it is; one sentence each. Nothing waits for it.
+ * Notes about things that are left alone or noticed late, for as long as that lasts; one sentence each. Nothing
+ * waits for them.
  */
 notes: Array<string>, 
 /**
- * What happened last, newest first.
+ * The latest changes, newest first.
  */
 recent: Array<Change>, };
 
 /**
- * What git and git-annex are told of one folder, as far as the window sets it.
+ * The settings of git and git-annex for one folder that the window can change.
  */
 export type FolderSettings = { 
 /**
- * How many copies of each file are to be kept: `numcopies`, which all clones share.
+ * How many copies of each file to keep: `numcopies`, which all clones share.
  */
 copies: Chosen, 
 /**
- * How much of the folder's disk is left free: `annex.diskreserve`.
+ * How much space to leave free on the folder's disk: `annex.diskreserve`.
  */
 reserve: Chosen, 
 /**
@@ -190,11 +192,11 @@ reserve: Chosen,
 unlocked: Chosen, };
 
 /**
- * A setting as it is in force.
+ * The effective value of a setting, and where it comes from.
  */
 export type Chosen = { 
 /**
- * As it is written, whatever that means; where it is not written, what git-annex does then.
+ * The value as written, even if invalid; git-annex's default if it is not written anywhere.
  */
 value: string, 
 /**
@@ -213,12 +215,12 @@ export type Origin = "default" | "here" | { "weaker": string } | { "stronger": s
 export type FolderSetting = { "copies": number } | { "reserve": string | null } | { "unlocked": boolean | null };
 
 /**
- * The state of a folder; the first that applies.
+ * The state of a folder: the most important one that applies.
  */
 export type State = "needs-you" | "stopped" | "paused" | "working" | "waiting" | "safe";
 
 /**
- * What a folder has to do, whatever its state says first.
+ * The work of a folder, independent of its [`State`].
  */
 export type Work = "nothing" | "under-way" | "held-up";
 
@@ -227,11 +229,11 @@ export type Work = "nothing" | "under-way" | "held-up";
  */
 export type Pause = { 
 /**
- * Who or what asked for it.
+ * Its reason.
  */
 reason: PauseReason, 
 /**
- * When it ends by itself, seconds since the epoch; none if it does not, or nobody knows.
+ * When it ends by itself, in seconds since the epoch; none if it does not, or if that is unknown.
  */
 until: number | null, };
 
@@ -253,32 +255,33 @@ name: string,
  */
 contact: Contact, 
 /**
- * True if it has our commits, as far as known.
+ * True if it has this folder's commits, as far as known.
  */
 has_commits: boolean, 
 /**
- * Why no contents are sent to it, if git's settings say so; in words for people.
+ * Why no content is sent to it, if git's settings or the rules forbid it; as text for the user.
  */
 takes_nothing: string | null, 
 /**
- * Contents that it wants and lacks.
+ * How many keys it wants and lacks.
  */
 wants: number, 
 /**
- * Their bytes.
+ * Their size in bytes.
  */
 wants_bytes: number, 
 /**
- * When a check (`git annex fsck`) last ran over it, seconds since the epoch; none if none is known. It may have looked
- * at a part only.
+ * When a check (`git annex fsck`) last ran on it, in seconds since the epoch; none if unknown. That check may have
+ * covered only a part.
  */
 checked: number | null, 
 /**
- * What it keeps; none if that cannot be said or set: it is not supported, or nobody has seen its repository yet.
+ * What it keeps; none if that cannot be known or set, because its kind is not supported or its repository was
+ * never seen.
  */
 keeps: Keeps | null, 
 /**
- * Those of them whose transfer was cancelled; none if there are none.
+ * The wanted files whose transfer was cancelled; none if there are none.
  */
 held: Held | null, };
 
@@ -288,41 +291,41 @@ held: Held | null, };
 export type Contact = "unknown" | "here" | { "away": string } | { "unsupported": string };
 
 /**
- * Contents whose transfer the user cancelled. They go on by themselves after a while, and at once when they are put first
- * or a sync is asked for.
+ * Files whose transfer the user cancelled. They resume by themselves after a while, and at once if the user moves them
+ * to the front of the queue or asks for a sync.
  */
 export type Held = { 
 /**
- * How many.
+ * The number of files.
  */
 files: number, 
 /**
- * When the first of them goes on, seconds since the epoch.
+ * When the first of them resumes, in seconds since the epoch.
  */
 until: number, };
 
 /**
- * A transfer under way.
+ * A transfer in progress.
  */
 export type Progress = { 
 /**
- * Names it, and no other transfer ever.
+ * Its unique id, never used again.
  */
 id: string, 
 /**
- * The other end.
+ * The place at the other end.
  */
 place: string, 
 /**
- * Which way.
+ * Its direction.
  */
 direction: Direction, 
 /**
- * The file that is moving now, or the number of files.
+ * The file being transferred now, or the number of files.
  */
 what: string, 
 /**
- * Bytes arrived.
+ * Bytes that have arrived so far.
  */
 done: number, 
 /**
@@ -331,33 +334,33 @@ done: number,
 total: number, };
 
 /**
- * Which way a content travels.
+ * The direction of a transfer.
  */
 export type Direction = "receiving" | "sending";
 
 /**
- * Something only the user can decide.
+ * A question that only the user can answer.
  */
 export type Question = { 
 /**
- * Names what it is about: another question, and one about more of the same, has another name.
+ * Identifies its subject: a different question, or the same question about more files, has a different id.
  */
 id: string, 
 /**
- * The question in words.
+ * The text of the question.
  */
 text: string, 
 /**
- * What yes does, as the words of a button.
+ * The label of the button for yes, which says what yes does.
  */
 yes: string, 
 /**
- * What no does, as the words of a button.
+ * The label of the button for no, which says what no does.
  */
 no: string, };
 
 /**
- * Something that is not as it should be and does not go away by waiting alone.
+ * A problem that does not go away by waiting.
  */
 export type Problem = { 
 /**
@@ -377,12 +380,12 @@ next: string,
  */
 remedy: string, 
 /**
- * What can be done about it with one click; none if that helps nothing.
+ * The remedy that one click offers; none if no click helps.
  */
 action: Action | null, };
 
 /**
- * What can be done about a [`Problem`].
+ * A remedy that one click offers for a [`Problem`].
  */
 export type Action = { "sync": { 
 /**
@@ -394,7 +397,7 @@ folder: string, } } | { "leave": {
  */
 folder: string, } } | "see-drives" | { "show": { 
 /**
- * An absolute path. If nothing is there any more, what is above it is shown.
+ * An absolute path. If it no longer exists, its nearest existing parent is shown.
  */
 path: string, } };
 
@@ -407,16 +410,16 @@ export type Change = {
  */
 at: number, 
 /**
- * In words.
+ * What happened, as text for the user.
  */
 what: string, };
 
 /**
- * A drive that is mounted now, and that can be taken out or holds a place of some folder.
+ * A mounted drive that is removable or holds a place of some folder.
  */
 export type Drive = { 
 /**
- * What it is asked for by: the uuid of its file system.
+ * The uuid of its file system, which identifies it in requests.
  */
 id: string, 
 /**
@@ -428,44 +431,44 @@ name: string,
  */
 path: string, 
 /**
- * The kind of its file system, such as `vfat`.
+ * The type of its file system, such as `vfat`.
  */
 file_system: string, 
 /**
- * The bytes it has room for.
+ * Its capacity in bytes.
  */
 bytes: number, 
 /**
- * The bytes that are free on it.
+ * Its free space in bytes.
  */
 free: number, 
 /**
- * What it is to this program.
+ * How Anabranch uses it.
  */
 standing: Standing, 
 /**
- * What people should know before they use it, such as the largest file it can hold; one sentence each.
+ * Notes that the user should read before using it, such as the largest file it can hold; one sentence each.
  */
 notes: Array<string>, 
 /**
- * True if it can be unmounted from here.
+ * True if Anabranch can unmount it.
  */
 can_eject: boolean, };
 
 /**
- * What a drive is to this program.
+ * How Anabranch uses a drive.
  */
 export type Standing = "new" | "declined" | { "unusable": string } | { "in-use": { 
 /**
- * Them.
+ * The places on it.
  */
 places: Array<OnDrive>, 
 /**
- * True if everything that belongs on it is on it.
+ * True if every place on it is up to date.
  */
 up_to_date: boolean, } } | { "ejecting": { 
 /**
- * What is still to be done, in words for people.
+ * The remaining work, as text for the user.
  */
 what: string, } };
 
@@ -478,22 +481,22 @@ export type OnDrive = {
  */
 folder: string, 
 /**
- * The name that the folder knows the place by.
+ * The folder's name for the place.
  */
 place: string, };
 
 /**
- * What a drive or another place is for.
+ * The purpose of a drive or another place.
  */
 export type Purpose = "carry" | "backup" | "only-new" | "archive";
 
 /**
- * What a place keeps: what it wants, as all clones of the folder know it. Groups are git-annex's standard groups; those
- * that somebody has named are not among them.
+ * The content that a place keeps, that is, wants, as all clones of the folder know it. Groups here are git-annex's
+ * standard groups; groups that users named are not included.
  */
 export type Keeps = { "for": Purpose } | { "all": { 
 /**
- * The groups that it is in all the same.
+ * The groups it is in nevertheless.
  */
 groups: Array<string>, } } | { "own": { 
 /**
@@ -506,27 +509,27 @@ groups: Array<string>,
 wanted: string, } };
 
 /**
- * The settings of the program itself, as they are in force.
+ * The effective settings of the program itself.
  */
 export type Settings = { 
 /**
- * The file that they are written in, which people may edit; empty if this process uses none.
+ * The file that holds them, which people may edit; empty if this process uses none.
  */
 file: string, 
 /**
- * Whether the program starts with the desktop; none if the user was not asked yet.
+ * Whether the program starts with the desktop; none if the user has not been asked yet.
  */
 autostart: boolean | null, 
 /**
- * Whether ordinary notifications are shown; those about danger always are.
+ * Whether ordinary notifications are shown; warnings of danger always are.
  */
 notifications: boolean, 
 /**
- * Contents sent, bytes a second, all folders together; none without limit.
+ * The upload limit of all folders together, in bytes per second; none for no limit.
  */
 limit_up: number | null, 
 /**
- * Contents received, bytes a second, all folders together; none without limit.
+ * The download limit of all folders together, in bytes per second; none for no limit.
  */
 limit_down: number | null, 
 /**
@@ -534,25 +537,25 @@ limit_down: number | null,
  */
 pause_on_battery: boolean, 
 /**
- * Whether places that are reached through a network count as away while the network costs money.
+ * Whether places on the network count as away while the connection is metered.
  */
 pause_on_metered: boolean, 
 /**
- * How the window looks.
+ * The color scheme of the window.
  */
 look: Look, 
 /**
- * Drives that the user does not want to be asked about.
+ * Drives that Anabranch no longer asks about.
  */
 declined: Array<Declined>, };
 
 /**
- * How the window looks.
+ * The color scheme of the window.
  */
 export type Look = "system" | "light" | "dark";
 
 /**
- * A drive that the user does not want to be asked about.
+ * A drive that Anabranch no longer asks about.
  */
 export type Declined = { 
 /**
@@ -560,7 +563,7 @@ export type Declined = {
  */
 id: string, 
 /**
- * What it was called.
+ * Its name at that time.
  */
 name: string, };
 
@@ -590,38 +593,38 @@ have: Array<Holder>,
  */
 want: Array<string>, 
 /**
- * Those of them that do not have it.
+ * The repositories that want it and do not have it.
  */
 missing: Array<Missing>, 
 /**
- * All that in one sentence, which does not name the file.
+ * A summary in one sentence that does not name the file.
  */
 sentence: string, };
 
 /**
- * A repository that has a content.
+ * A repository that has the content of a key.
  */
 export type Holder = { 
 /**
- * Which.
+ * The name of the repository.
  */
 place: string, 
 /**
- * When a check (`git annex fsck`) last ran over the repository, seconds since the epoch; none if none is known. It may
- * have looked at other contents only.
+ * When a check (`git annex fsck`) last ran on the repository, in seconds since the epoch; none if unknown. That
+ * check may have covered only other files.
  */
 checked: number | null, };
 
 /**
- * A repository that wants a content and does not have it.
+ * A repository that wants the content of a key and does not have it.
  */
 export type Missing = { 
 /**
- * Which.
+ * The name of the repository.
  */
 place: string, 
 /**
- * Why it does not, in words for people.
+ * Why it does not have it, as text for the user.
  */
 reason: string, };
 
@@ -630,29 +633,29 @@ reason: string, };
  */
 export type Path = { 
 /**
- * For people: bytes that are no text are replaced.
+ * Its text for the user, with bytes that are not UTF-8 replaced.
  */
 shown: string, 
 /**
- * Its bytes in hexadecimal: it is asked for by these.
+ * Its bytes in hexadecimal, for use in commands.
  */
 bytes: string, };
 
 /**
- * Which files of a folder are listed.
+ * Which files of a folder to list.
  */
 export type Which = "all" | { "named": string } | { "wanted-by": string } | "wanted-here" | "few-copies";
 
 /**
- * A part of a list of files, in the order of their paths.
+ * One page of a list of files, ordered by path.
  */
 export type Page = { 
 /**
- * How many files the whole list has.
+ * The number of files in the whole list.
  */
 total: number, 
 /**
- * From the one that was asked for on, a few hundred at the most.
+ * The files of this page, at most a few hundred.
  */
 files: Array<File>, };
 
@@ -665,28 +668,29 @@ export type File = {
  */
 path: Path, 
 /**
- * Its bytes; none if not known.
+ * Its size in bytes; none if unknown.
  */
 bytes: number | null, 
 /**
- * True if its content is here.
+ * True if its content is in this folder.
  */
 is_here: boolean, 
 /**
- * Copies that are known, the one here included.
+ * How many copies are known, including the one in this folder.
  */
 copies: number, };
 
 /**
- * Versions of one file that were made at the same time, all of which are kept.
+ * The versions of a file that was changed in several places at once. All of them are kept.
  */
 export type Conflict = { 
 /**
- * The name that the file had.
+ * The original name of the file.
  */
 path: Path, 
 /**
- * The versions. A single one was changed in one place and deleted in the other, or is what the user left of several.
+ * The versions. A single one remains if the file was deleted in the other place, or if the user removed the
+ * others.
  */
 versions: Array<Version>, };
 
@@ -695,41 +699,41 @@ versions: Array<Version>, };
  */
 export type Version = { 
 /**
- * The name under which it is kept.
+ * The name it is kept under.
  */
 path: Path, 
 /**
- * Its bytes; none if not known.
+ * Its size in bytes; none if unknown.
  */
 bytes: number | null, 
 /**
- * Whose commit brought it; none if not known.
+ * The author of the commit that brought it; none if unknown.
  */
 who: string | null, 
 /**
- * When that was, seconds since the epoch.
+ * When that commit was made, in seconds since the epoch.
  */
 at: number | null, 
 /**
- * True if its content is here.
+ * True if its content is in this folder.
  */
 is_here: boolean, };
 
 /**
- * A part of who did what in a folder, from git's history.
+ * One page of a folder's activity, from git's history.
  */
 export type Activity = { 
 /**
- * What was done, newest first, a few hundred at the most.
+ * The commits, newest first; at most a few hundred.
  */
 deeds: Array<Deed>, 
 /**
- * How many commits to leave out to go on from here; none at the beginning of the history.
+ * How many commits to skip to get the next page; none if the history ends here.
  */
 next: number | null, };
 
 /**
- * What one commit did.
+ * The changes of one commit.
  */
 export type Deed = { 
 /**
@@ -737,7 +741,7 @@ export type Deed = {
  */
 commit: string, 
 /**
- * Whose it is.
+ * Its author.
  */
 who: string, 
 /**
@@ -745,19 +749,19 @@ who: string,
  */
 at: number, 
 /**
- * Files that came.
+ * Files it added.
  */
 added: number, 
 /**
- * Files that became others.
+ * Files whose content it changed.
  */
 changed: number, 
 /**
- * Files that went.
+ * Files it deleted.
  */
 deleted: number, 
 /**
- * Files that went while the same came under another name.
+ * Files it renamed.
  */
 renamed: number, 
 /**
@@ -770,39 +774,39 @@ names: Array<Path>, };
  */
 export type Rules = { 
 /**
- * In the order of the file.
+ * The rules, in the order of the file.
  */
 rules: Array<Rule>, 
 /**
- * Why the file cannot be read, with its line; the rules here are then those in force.
+ * Why the file cannot be read, with the line; then the rules here are those still in effect.
  */
 mistake: string | null, };
 
 /**
- * What may travel, by place and directory. Of those that fit, the longest directory wins, then the one that names the
- * place, then the last.
+ * A rule: what may be transferred, by place and directory. Of the rules that match, the one with the longest directory
+ * wins, then the one that names the place, then the last.
  */
 export type Rule = { 
 /**
- * The name of the place; none for all.
+ * The name of the place; none for all places.
  */
 place: string | null, 
 /**
- * The directory, with all below it; none for the whole folder.
+ * The directory, with everything below it; none for the whole folder.
  */
 directory: string | null, 
 /**
- * What may travel.
+ * The transfers that are allowed.
  */
 allow: Allow, };
 
 /**
- * What may travel between a folder and a place.
+ * The transfers allowed between a folder and a place.
  */
 export type Allow = "everything" | "git-only" | "content-up" | "content-down" | "nothing";
 
 /**
- * A place that is to keep something else.
+ * A change of what one place keeps.
  */
 export type Keeping = { 
 /**
@@ -810,34 +814,34 @@ export type Keeping = {
  */
 place: string, 
 /**
- * What it kept when the user last saw it.
+ * The setting that the user last saw.
  */
 before: Keeps, 
 /**
- * What it is to keep.
+ * The new setting.
  */
 after: Keeps, };
 
 /**
- * What rules would change, before they are set.
+ * The effect of new rules, before they are set.
  */
 export type Preview = { 
 /**
- * What would still have to travel to and from each place.
+ * The transfers still needed to and from each place.
  */
 travels: Array<Travel>, 
 /**
- * The fewest copies that any file would have, in this folder and the places that are known, when all that has
- * travelled; none without files.
+ * The smallest number of copies that any file would have in this folder and the known places after all transfers;
+ * none without files.
  */
 fewest_copies: number | null, 
 /**
- * How many files would have so few.
+ * How many files would have that number of copies.
  */
 files_with_fewest: number, };
 
 /**
- * Contents that travel to and from a place.
+ * The files to transfer to and from a place.
  */
 export type Travel = { 
 /**
@@ -845,33 +849,33 @@ export type Travel = {
  */
 place: string, 
 /**
- * Files to it and their bytes.
+ * Files to send to it.
  */
 up: Amount, 
 /**
- * Files from it and their bytes.
+ * Files to receive from it.
  */
 down: Amount, 
 /**
- * Files that it wants or that are wanted from it, and that the rules hold back.
+ * Files that it wants, or that are wanted from it, but that the rules hold back.
  */
 held_back: Amount, };
 
 /**
- * A number of files.
+ * A number of files and their size.
  */
 export type Amount = { 
 /**
- * How many.
+ * The number of files.
  */
 files: number, 
 /**
- * Their bytes, as far as known.
+ * Their size in bytes, as far as known.
  */
 bytes: number, };
 
 /**
- * A directory or file of a folder, as a tree shows it.
+ * An entry of the directory tree.
  */
 export type Branch = { 
 /**
@@ -879,24 +883,25 @@ export type Branch = {
  */
 path: Path, 
 /**
- * All files below it.
+ * The files below it.
  */
 holds: Amount, 
 /**
- * True if it has directories of its own.
+ * True if it contains directories.
  */
 has_directories: boolean, };
 
 /**
- * Something asked of the engine of one folder. One line of JSON on its socket; one [`Reply`] line comes back.
+ * A command to the engine of one folder. It is sent as one line of JSON over the engine's socket, which answers with
+ * one [`Reply`] line.
  */
 export type Command = "status" | { "why": { 
 /**
- * The path.
+ * The path below the top of the folder, as bytes in hexadecimal, since not every name is text.
  */
 path: string, } } | { "pause": { 
 /**
- * When to go on by itself, seconds since the epoch; none to wait for [`Command::Resume`].
+ * When to resume automatically, in seconds since the epoch; none to wait for [`Command::Resume`].
  */
 until: number | null, } } | "resume" | "sync" | { "first": { 
 /**
@@ -904,19 +909,19 @@ until: number | null, } } | "resume" | "sync" | { "first": {
  */
 path: string, 
 /**
- * The name of the place that it goes to; none for this folder.
+ * The name of the place to send it to; none to download it to this folder.
  */
 place: string | null, } } | { "cancel": { 
 /**
- * What [`crate::Progress::id`] says.
+ * Its [`crate::Progress::id`].
  */
 transfer: string, } } | { "answer": { 
 /**
- * Which question, by its name; none for the one that is shown now.
+ * The id of the question; none for the one shown now.
  */
 question: string | null, 
 /**
- * Yes or no, as the question says.
+ * True for yes.
  */
 yes: boolean, } } | { "files": { 
 /**
@@ -924,11 +929,11 @@ yes: boolean, } } | { "files": {
  */
 which: Which, 
 /**
- * How many to leave out at the beginning.
+ * How many files to skip.
  */
 skip: number, 
 /**
- * How many at the most; a few hundred are given at the most.
+ * How many files to return; never more than a few hundred.
  */
 count: number, } } | { "tree": { 
 /**
@@ -936,11 +941,11 @@ count: number, } } | { "tree": {
  */
 directory: string, } } | { "activity": { 
 /**
- * How many commits to leave out at the beginning: what [`Activity::next`] says, to go on from there.
+ * How many commits to skip: [`Activity::next`] of the previous page.
  */
 skip: number, 
 /**
- * How many deeds at the most; a few hundred are given at the most.
+ * How many commits to return; never more than a few hundred.
  */
 count: number, } } | "rules" | { "preview-rules": { 
 /**
@@ -956,11 +961,11 @@ keeps: Array<Keeping>, } } | { "set-rules": {
  */
 before: Array<Rule>, 
 /**
- * The new ones.
+ * The new rules.
  */
 rules: Array<Rule>, 
 /**
- * The places that are to keep something else.
+ * The places whose setting changes.
  */
 keeps: Array<Keeping>, } } | { "set-folder": { 
 /**
@@ -972,7 +977,7 @@ setting: FolderSetting, } } | "conflicts" | { "settle": {
  */
 path: string, 
 /**
- * What becomes of the versions.
+ * Which versions to keep.
  */
 keep: Keep, } } | { "unsettle": { 
 /**
@@ -981,7 +986,7 @@ keep: Keep, } } | { "unsettle": {
 path: string, } };
 
 /**
- * What is kept when a conflict is settled.
+ * Which versions to keep when a conflict is resolved.
  */
 export type Keep = "all" | { "one": string } | "nothing";
 
@@ -991,7 +996,7 @@ export type Keep = "all" | { "one": string } | "nothing";
 export type Reply = { "status": Folder } | { "why": Why } | { "files": Page } | { "tree": Array<Branch> } | { "activity": Activity } | { "rules": Rules } | { "preview": Preview } | { "conflicts": Array<Conflict> } | "done" | { "said": string } | { "refused": string };
 
 /**
- * Something asked of the program as a whole, not of one folder.
+ * A request to the program as a whole, not to one folder.
  */
 export type Request = { "inspect": { 
 /**
@@ -1007,7 +1012,7 @@ path: string, } } | { "clone-to": {
  */
 folder: string, 
 /**
- * An absolute path, or one that begins with `~/`; nothing or an empty directory is there.
+ * An absolute path, or one that begins with `~/`. Either nothing or an empty directory must be there.
  */
 path: string, } } | { "leave": { 
 /**
@@ -1023,7 +1028,7 @@ drive: string,
  */
 folder: string, 
 /**
- * What the drive is for.
+ * The purpose of the drive.
  */
 purpose: Purpose, } } | { "decline-drive": { 
 /**
@@ -1049,11 +1054,11 @@ drive: string, } } | { "set": Setting };
 export type Answer = { "done": string } | { "found": Found } | { "suggested": Array<string> } | { "refused": string };
 
 /**
- * What is at a place.
+ * The result of [`Request::Inspect`] for a path.
  */
 export type Found = { 
 /**
- * The path without `~` or links.
+ * The path with `~` and links resolved.
  */
 path: string, 
 /**
@@ -1061,11 +1066,11 @@ path: string,
  */
 what: AtPlace, 
 /**
- * Files there, counted up to some thousands; none if not counted to the end.
+ * The number of files there; none if there are too many, or if they were not counted.
  */
 files: number | null, };
 
 /**
- * What a place holds.
+ * What a path holds.
  */
 export type AtPlace = "nothing" | "directory" | "git" | "annex" | "kept" | { "unusable": string };

@@ -2,33 +2,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::Path;
 
-/// A part of who did what in a folder, from git's history.
+/// One page of a folder's activity, from git's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Activity {
-    /// What was done, newest first, a few hundred at the most.
+    /// The commits, newest first; at most a few hundred.
     pub deeds: Vec<Deed>,
-    /// How many commits to leave out to go on from here; none at the beginning of the history.
+    /// How many commits to skip to get the next page; none if the history ends here.
     pub next: Option<u64>,
 }
 
-/// What one commit did.
+/// The changes of one commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Deed {
     /// The commit.
     pub commit: String,
-    /// Whose it is.
+    /// Its author.
     pub who: String,
     /// When it was made, seconds since the epoch.
     pub at: u64,
-    /// Files that came.
+    /// Files it added.
     pub added: u64,
-    /// Files that became others.
+    /// Files whose content it changed.
     pub changed: u64,
-    /// Files that went.
+    /// Files it deleted.
     pub deleted: u64,
-    /// Files that went while the same came under another name.
+    /// Files it renamed.
     pub renamed: u64,
     /// A few of their names.
     pub names: Vec<Path>,

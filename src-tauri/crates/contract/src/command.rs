@@ -2,73 +2,73 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Activity, Branch, Conflict, Folder, FolderSetting, Keeping, Page, Preview, Rule, Rules, Which, Why};
 
-/// Something asked of the engine of one folder. One line of JSON on its socket; one [`Reply`] line comes back.
+/// A command to the engine of one folder. It is sent as one line of JSON over the engine's socket, which answers with
+/// one [`Reply`] line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
-    /// How are things?
+    /// Report the folder's state.
     Status,
-    /// Where is this file, where should it be, what is it waiting for? A path below the top of the folder, as bytes in
-    /// hexadecimal, since not every name is text.
+    /// Report where a file is, where it should be, and what it is waiting for.
     Why {
-        /// The path.
+        /// The path below the top of the folder, as bytes in hexadecimal, since not every name is text.
         path: String,
     },
-    /// Start nothing more and stop what runs, also when the folder is opened anew.
+    /// Start nothing new and stop what is running. The pause survives a restart.
     Pause {
-        /// When to go on by itself, seconds since the epoch; none to wait for [`Command::Resume`].
+        /// When to resume automatically, in seconds since the epoch; none to wait for [`Command::Resume`].
         until: Option<u64>,
     },
-    /// Go on after [`Command::Pause`].
+    /// Resume after [`Command::Pause`].
     Resume,
-    /// Look at everything and try every place now; the reply comes when all is done that can be done now.
+    /// Scan everything and try every place now. The reply comes when everything that can be done now is done.
     Sync,
-    /// Let the content of a file be the next to travel in one way. Answered by [`Reply::Said`]; refused if it does not travel
-    /// that way at all. Holds for as long as it is wanted there and the engine runs.
+    /// Move a file to the front of the queue in one direction. Answered by [`Reply::Said`]; refused if the file is not
+    /// transferred in that direction at all. Holds while the content is wanted there and the engine runs.
     First {
         /// The path of the file, as bytes in hexadecimal.
         path: String,
-        /// The name of the place that it goes to; none for this folder.
+        /// The name of the place to send it to; none to download it to this folder.
         place: Option<String>,
     },
-    /// Stop a transfer. What has arrived of it is kept; the rest goes on after an hour, or when it is asked for. Refused if
-    /// it has ended.
+    /// Cancel a transfer. The part that has arrived is kept; the transfer resumes after an hour, or as soon as the user
+    /// asks. Refused if it has ended.
     Cancel {
-        /// What [`crate::Progress::id`] says.
+        /// Its [`crate::Progress::id`].
         transfer: String,
     },
-    /// The user's answer to a question. Refused if it is not open any more.
+    /// The user's answer to a question. Refused if the question is no longer open.
     Answer {
-        /// Which question, by its name; none for the one that is shown now.
+        /// The id of the question; none for the one shown now.
         question: Option<String>,
-        /// Yes or no, as the question says.
+        /// True for yes.
         yes: bool,
     },
-    /// A part of a list of files.
+    /// List files, one page at a time.
     Files {
         /// Which files.
         which: Which,
-        /// How many to leave out at the beginning.
+        /// How many files to skip.
         skip: u64,
-        /// How many at the most; a few hundred are given at the most.
+        /// How many files to return; never more than a few hundred.
         count: u64,
     },
-    /// The directories of a directory, in the order of their names.
+    /// List the directories in a directory, ordered by name.
     Tree {
         /// Its path, as bytes in hexadecimal; empty for the folder itself.
         directory: String,
     },
-    /// A part of who did what in the folder, newest first.
+    /// List who did what in the folder, newest first, one page at a time.
     Activity {
-        /// How many commits to leave out at the beginning: what [`Activity::next`] says, to go on from there.
+        /// How many commits to skip: [`Activity::next`] of the previous page.
         skip: u64,
-        /// How many deeds at the most; a few hundred are given at the most.
+        /// How many commits to return; never more than a few hundred.
         count: u64,
     },
-    /// The rules.
+    /// Read the rules.
     Rules,
-    /// What these rules, and places that keep something else, would change; nothing is changed.
+    /// Preview what new rules, and new settings of what places keep, would change. Nothing is changed.
     PreviewRules {
         /// The rules.
         rules: Vec<Rule>,
@@ -76,47 +76,49 @@ pub enum Command {
         #[serde(default)]
         keeps: Vec<Keeping>,
     },
-    /// Sets the rules and what places keep, in force at once. Refused if either was changed since; then nothing is set.
+    /// Set the rules and what places keep, effective at once. Refused if either was changed in the meantime; then
+    /// nothing is set.
     SetRules {
         /// The rules that the user saw.
         before: Vec<Rule>,
-        /// The new ones.
+        /// The new rules.
         rules: Vec<Rule>,
-        /// The places that are to keep something else.
+        /// The places whose setting changes.
         #[serde(default)]
         keeps: Vec<Keeping>,
     },
-    /// Sets one of the [`crate::FolderSettings`], in force at once.
+    /// Set one of the [`crate::FolderSettings`], effective at once.
     SetFolder {
         /// The setting with its new value.
         setting: FolderSetting,
     },
-    /// All conflicts that are not settled.
+    /// List all unresolved conflicts.
     Conflicts,
-    /// Settles a conflict. What is not kept stays in the history.
+    /// Resolve a conflict. Discarded versions stay in the history.
     Settle {
         /// The path of the file, as bytes in hexadecimal.
         path: String,
-        /// What becomes of the versions.
+        /// Which versions to keep.
         keep: Keep,
     },
-    /// Takes back how a conflict was settled last: all versions are there again. Refused if what was left was changed since.
+    /// Undo the last resolution of a conflict, which restores all versions. Refused if the result was changed in the
+    /// meantime.
     Unsettle {
         /// The path of the file, as bytes in hexadecimal.
         path: String,
     },
 }
 
-/// What is kept when a conflict is settled.
+/// Which versions to keep when a conflict is resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
-    /// All versions, each under a name of its own; a single one under the old name.
+    /// All versions, each under a name of its own; a single version gets the old name.
     All,
     /// The version at this path, as bytes in hexadecimal, under the old name.
     One(String),
-    /// None: the file was deleted in one place, and that is what holds.
+    /// No version: the file was deleted in one place, and the deletion is kept.
     Nothing,
 }
 
@@ -141,10 +143,10 @@ pub enum Reply {
     Preview(Preview),
     /// To [`Command::Conflicts`].
     Conflicts(Vec<Conflict>),
-    /// Done, or will be.
+    /// Done, or accepted and done later.
     Done,
-    /// Done; what comes of it, in words for people.
+    /// Done; with a message for the user about the effect.
     Said(String),
-    /// Not done; in words for people.
+    /// Not done; with a message for the user.
     Refused(String),
 }

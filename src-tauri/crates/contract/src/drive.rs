@@ -1,50 +1,50 @@
 use serde::{Deserialize, Serialize};
 
-/// A drive that is mounted now, and that can be taken out or holds a place of some folder.
+/// A mounted drive that is removable or holds a place of some folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Drive {
-    /// What it is asked for by: the uuid of its file system.
+    /// The uuid of its file system, which identifies it in requests.
     pub id: String,
     /// Its label, or else its maker and model.
     pub name: String,
     /// Where it is mounted.
     pub path: String,
-    /// The kind of its file system, such as `vfat`.
+    /// The type of its file system, such as `vfat`.
     pub file_system: String,
-    /// The bytes it has room for.
+    /// Its capacity in bytes.
     pub bytes: u64,
-    /// The bytes that are free on it.
+    /// Its free space in bytes.
     pub free: u64,
-    /// What it is to this program.
+    /// How Anabranch uses it.
     pub standing: Standing,
-    /// What people should know before they use it, such as the largest file it can hold; one sentence each.
+    /// Notes that the user should read before using it, such as the largest file it can hold; one sentence each.
     pub notes: Vec<String>,
-    /// True if it can be unmounted from here.
+    /// True if Anabranch can unmount it.
     pub can_eject: bool,
 }
 
-/// What a drive is to this program.
+/// How Anabranch uses a drive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
-    /// Nobody has said yet what it is for.
+    /// The user has not yet chosen a use for it.
     New,
-    /// The user said that it is not to be used.
+    /// The user chose not to use it.
     Declined,
-    /// It cannot be used; why, in words for people.
+    /// It cannot be used; with the reason, as text for the user.
     Unusable(String),
     /// It holds places of these folders.
     InUse {
-        /// Them.
+        /// The places on it.
         places: Vec<OnDrive>,
-        /// True if everything that belongs on it is on it.
+        /// True if every place on it is up to date.
         up_to_date: bool,
     },
-    /// It is being brought up to date and will then be unmounted.
+    /// It is being brought up to date, and will then be unmounted.
     Ejecting {
-        /// What is still to be done, in words for people.
+        /// The remaining work, as text for the user.
         what: String,
     },
 }
@@ -55,21 +55,21 @@ pub enum Standing {
 pub struct OnDrive {
     /// The path of the folder.
     pub folder: String,
-    /// The name that the folder knows the place by.
+    /// The folder's name for the place.
     pub place: String,
 }
 
-/// What a drive or another place is for.
+/// The purpose of a drive or another place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
-    /// Carry files between computers: git-annex's group `transfer`.
+    /// Carries files between computers: git-annex's group `transfer`.
     Carry,
-    /// Hold a full copy: git-annex's group `backup`.
+    /// Holds a full copy: git-annex's group `backup`.
     Backup,
-    /// Hold what no full copy and no other place of this kind has: git-annex's group `incrementalbackup`.
+    /// Holds files that no full copy and no other place of this kind has: git-annex's group `incrementalbackup`.
     OnlyNew,
-    /// Hold what no other archive has: git-annex's group `archive`.
+    /// Holds files that no other archive has: git-annex's group `archive`.
     Archive,
 }

@@ -4,36 +4,36 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Path {
-    /// For people: bytes that are no text are replaced.
+    /// Its text for the user, with bytes that are not UTF-8 replaced.
     pub shown: String,
-    /// Its bytes in hexadecimal: it is asked for by these.
+    /// Its bytes in hexadecimal, for use in commands.
     pub bytes: String,
 }
 
-/// Which files of a folder are listed.
+/// Which files of a folder to list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Which {
-    /// All.
+    /// All files.
     All,
-    /// Those whose paths contain this, whatever the case of ASCII letters.
+    /// Files whose paths contain this text, ignoring the case of ASCII letters.
     Named(String),
-    /// Those that a place wants and lacks, by its name.
+    /// Files that the place of this name wants and lacks.
     WantedBy(String),
-    /// Those whose content this folder wants and lacks.
+    /// Files whose content this folder wants and lacks.
     WantedHere,
-    /// Those that [`crate::Folder::few_copies`] counts.
+    /// The files that [`crate::Folder::few_copies`] counts.
     FewCopies,
 }
 
-/// A part of a list of files, in the order of their paths.
+/// One page of a list of files, ordered by path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Page {
-    /// How many files the whole list has.
+    /// The number of files in the whole list.
     pub total: u64,
-    /// From the one that was asked for on, a few hundred at the most.
+    /// The files of this page, at most a few hundred.
     pub files: Vec<File>,
 }
 
@@ -43,21 +43,22 @@ pub struct Page {
 pub struct File {
     /// Where it is.
     pub path: Path,
-    /// Its bytes; none if not known.
+    /// Its size in bytes; none if unknown.
     pub bytes: Option<u64>,
-    /// True if its content is here.
+    /// True if its content is in this folder.
     pub is_here: bool,
-    /// Copies that are known, the one here included.
+    /// How many copies are known, including the one in this folder.
     pub copies: u64,
 }
 
-/// Versions of one file that were made at the same time, all of which are kept.
+/// The versions of a file that was changed in several places at once. All of them are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Conflict {
-    /// The name that the file had.
+    /// The original name of the file.
     pub path: Path,
-    /// The versions. A single one was changed in one place and deleted in the other, or is what the user left of several.
+    /// The versions. A single one remains if the file was deleted in the other place, or if the user removed the
+    /// others.
     pub versions: Vec<Version>,
 }
 
@@ -65,14 +66,14 @@ pub struct Conflict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Version {
-    /// The name under which it is kept.
+    /// The name it is kept under.
     pub path: Path,
-    /// Its bytes; none if not known.
+    /// Its size in bytes; none if unknown.
     pub bytes: Option<u64>,
-    /// Whose commit brought it; none if not known.
+    /// The author of the commit that brought it; none if unknown.
     pub who: Option<String>,
-    /// When that was, seconds since the epoch.
+    /// When that commit was made, in seconds since the epoch.
     pub at: Option<u64>,
-    /// True if its content is here.
+    /// True if its content is in this folder.
     pub is_here: bool,
 }

@@ -1,22 +1,22 @@
 use serde::{Deserialize, Serialize};
 
-/// What git and git-annex are told of one folder, as far as the window sets it.
+/// The settings of git and git-annex for one folder that the window can change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct FolderSettings {
-    /// How many copies of each file are to be kept: `numcopies`, which all clones share.
+    /// How many copies of each file to keep: `numcopies`, which all clones share.
     pub copies: Chosen,
-    /// How much of the folder's disk is left free: `annex.diskreserve`.
+    /// How much space to leave free on the folder's disk: `annex.diskreserve`.
     pub reserve: Chosen,
     /// Whether new files are added unlocked: `annex.addunlocked`, `true`, `false` or an expression of git-annex.
     pub unlocked: Chosen,
 }
 
-/// A setting as it is in force.
+/// The effective value of a setting, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Chosen {
-    /// As it is written, whatever that means; where it is not written, what git-annex does then.
+    /// The value as written, even if invalid; git-annex's default if it is not written anywhere.
     pub value: String,
     /// Where it is written.
     pub origin: Origin,
@@ -27,13 +27,13 @@ pub struct Chosen {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// Nowhere.
+    /// Nowhere: the default applies.
     Default,
     /// Where [`crate::Command::SetFolder`] writes it.
     Here,
-    /// Elsewhere, in words for people; what is written here holds before that.
+    /// Somewhere that [`crate::Command::SetFolder`] overrides, as text for the user.
     Weaker(String),
-    /// Elsewhere, in words for people; that holds before what is written here, so it cannot be set here.
+    /// Somewhere that overrides [`crate::Command::SetFolder`], so it cannot be set from here; as text for the user.
     Stronger(String),
 }
 
@@ -44,8 +44,8 @@ pub enum Origin {
 pub enum FolderSetting {
     /// [`FolderSettings::copies`].
     Copies(u32),
-    /// [`FolderSettings::reserve`], as git-annex writes sizes; none to write nothing here.
+    /// [`FolderSettings::reserve`], in git-annex's notation for sizes; none to remove the setting.
     Reserve(Option<String>),
-    /// [`FolderSettings::unlocked`]; none to write nothing here.
+    /// [`FolderSettings::unlocked`]; none to remove the setting.
     Unlocked(Option<bool>),
 }

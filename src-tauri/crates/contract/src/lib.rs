@@ -1,7 +1,8 @@
-//! What window, tray and command line may see and ask of an engine: plain data, sent as JSON.
+//! The data that window, tray and command line exchange with an engine: plain data, sent as JSON.
 //!
-//! [`Status`] is a function of the engine's state, made anew whenever somebody asks; [`Command`] is everything that can
-//! be asked of a folder, [`Request`] of the program. File names and descriptions are text for people here: bytes that are not UTF-8 are shown replaced.
+//! [`Status`] is a function of the engine's state, computed again on each request. [`Command`] is everything that can
+//! be asked of a folder, [`Request`] everything that can be asked of the program. File names and descriptions are text
+//! for the user here: bytes that are not UTF-8 are shown replaced.
 
 #![cfg_attr(
     test,

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// Something that is not as it should be and does not go away by waiting alone.
+/// A problem that does not go away by waiting.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Problem {
@@ -12,30 +12,30 @@ pub struct Problem {
     pub next: String,
     /// What to do about it.
     pub remedy: String,
-    /// What can be done about it with one click; none if that helps nothing.
+    /// The remedy that one click offers; none if no click helps.
     pub action: Option<Action>,
 }
 
-/// What can be done about a [`Problem`].
+/// A remedy that one click offers for a [`Problem`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// Try everything of a folder again: [`crate::Command::Sync`].
+    /// Retry everything in a folder: [`crate::Command::Sync`].
     Sync {
         /// The folder, by its path.
         folder: String,
     },
-    /// Keep a folder in sync no longer: [`crate::Request::Leave`].
+    /// Stop syncing a folder: [`crate::Request::Leave`].
     Leave {
         /// The folder, by its path.
         folder: String,
     },
-    /// Look at the drives, where each can be ejected.
+    /// Show the drives, where each can be ejected.
     SeeDrives,
-    /// Look at a file or directory with the desktop's program for it.
+    /// Show a file or directory in the desktop's program for it.
     Show {
-        /// An absolute path. If nothing is there any more, what is above it is shown.
+        /// An absolute path. If it no longer exists, its nearest existing parent is shown.
         path: String,
     },
 }

@@ -2,42 +2,42 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Purpose, Setting};
 
-/// Something asked of the program as a whole, not of one folder.
+/// A request to the program as a whole, not to one folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
-    /// What is at this place? Answered by [`Answer::Found`]; nothing is changed.
+    /// Report what is at a path. Answered by [`Answer::Found`]; nothing is changed.
     Inspect {
         /// An absolute path, or one that begins with `~/`.
         path: String,
     },
-    /// What could be kept in sync? Answered by [`Answer::Suggested`].
+    /// Suggest folders to sync. Answered by [`Answer::Suggested`].
     Suggest,
-    /// Keep a folder in sync from now on: made if it is not there, adopted if git or git-annex made it.
+    /// Start syncing a folder: create it if it does not exist, adopt it if git or git-annex created it.
     Add {
         /// An absolute path, or one that begins with `~/`.
         path: String,
     },
-    /// Make a clone of a folder at another path of this computer, keep both in sync.
+    /// Clone a folder to another path on this computer, and sync both.
     CloneTo {
         /// The folder, by its path.
         folder: String,
-        /// An absolute path, or one that begins with `~/`; nothing or an empty directory is there.
+        /// An absolute path, or one that begins with `~/`. Either nothing or an empty directory must be there.
         path: String,
     },
-    /// Keep a folder in sync no longer. Its files and its repository stay as they are.
+    /// Stop syncing a folder. Its files and its repository stay as they are.
     Leave {
         /// The folder, by its path.
         folder: String,
     },
-    /// Make a place for a folder on a drive, and bring it up to date.
+    /// Create a place for a folder on a drive, and bring it up to date.
     UseDrive {
         /// The drive, by its id.
         drive: String,
         /// The folder, by its path.
         folder: String,
-        /// What the drive is for.
+        /// The purpose of the drive.
         purpose: Purpose,
     },
     /// Never ask about this drive again.
@@ -50,18 +50,18 @@ pub enum Request {
         /// The drive, by its id.
         drive: String,
     },
-    /// Bring a drive up to date, then unmount it and, where possible, switch it off. Answered when that is done or has
-    /// failed; [`Request::KeepDrive`] ends the wait.
+    /// Bring a drive up to date, then unmount it and, where possible, switch it off. The answer comes when that is done
+    /// or has failed; [`Request::KeepDrive`] cancels it.
     Eject {
         /// The drive, by its id.
         drive: String,
     },
-    /// Do not eject after all. Answered when it is known whether the drive stays.
+    /// Cancel ejecting a drive. The answer comes once it is known whether the drive stays.
     KeepDrive {
         /// The drive, by its id.
         drive: String,
     },
-    /// Changes a setting, in force at once and written to the settings file.
+    /// Change a setting, effective at once, and write it to the settings file.
     Set(Setting),
 }
 
@@ -70,44 +70,44 @@ pub enum Request {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// Done; what was done, in words for people.
+    /// Done; with a message for the user.
     Done(String),
     /// To [`Request::Inspect`].
     Found(Found),
-    /// To [`Request::Suggest`]: paths of folders that git-annex's assistant keeps in sync, by its autostart file, and
-    /// that this program does not.
+    /// To [`Request::Suggest`]: paths of folders that git-annex's assistant syncs, by its autostart file, and that
+    /// Anabranch does not.
     Suggested(Vec<String>),
-    /// Not done and nothing changed; why, and what to do, in words for people.
+    /// Not done, and nothing changed; with the reason and a remedy for the user.
     Refused(String),
 }
 
-/// What is at a place.
+/// The result of [`Request::Inspect`] for a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Found {
-    /// The path without `~` or links.
+    /// The path with `~` and links resolved.
     pub path: String,
     /// What is there.
     pub what: AtPlace,
-    /// Files there, counted up to some thousands; none if not counted to the end.
+    /// The number of files there; none if there are too many, or if they were not counted.
     pub files: Option<u64>,
 }
 
-/// What a place holds.
+/// What a path holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum AtPlace {
-    /// Nothing yet: it would be made.
+    /// Nothing yet: the folder would be created.
     Nothing,
-    /// A directory that is no repository: it would become one, and its files stay where they are.
+    /// A directory that is not a repository: it would become one, and its files would stay where they are.
     Directory,
-    /// A git repository that git-annex does not know yet.
+    /// A git repository in which git-annex is not set up yet.
     Git,
     /// A git-annex repository.
     Annex,
-    /// It is kept in sync already.
+    /// A folder that Anabranch already syncs.
     Kept,
-    /// It cannot be used; why, in words for people.
+    /// Something that cannot be used; with the reason, as text for the user.
     Unusable(String),
 }

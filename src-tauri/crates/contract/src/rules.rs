@@ -6,56 +6,56 @@ use crate::{Path, Purpose};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Rules {
-    /// In the order of the file.
+    /// The rules, in the order of the file.
     pub rules: Vec<Rule>,
-    /// Why the file cannot be read, with its line; the rules here are then those in force.
+    /// Why the file cannot be read, with the line; then the rules here are those still in effect.
     pub mistake: Option<String>,
 }
 
-/// What may travel, by place and directory. Of those that fit, the longest directory wins, then the one that names the
-/// place, then the last.
+/// A rule: what may be transferred, by place and directory. Of the rules that match, the one with the longest directory
+/// wins, then the one that names the place, then the last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Rule {
-    /// The name of the place; none for all.
+    /// The name of the place; none for all places.
     pub place: Option<String>,
-    /// The directory, with all below it; none for the whole folder.
+    /// The directory, with everything below it; none for the whole folder.
     pub directory: Option<String>,
-    /// What may travel.
+    /// The transfers that are allowed.
     pub allow: Allow,
 }
 
-/// What may travel between a folder and a place.
+/// The transfers allowed between a folder and a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Allow {
-    /// Names, and contents both ways.
+    /// Names, and content both ways.
     Everything,
     /// Names only.
     GitOnly,
-    /// Names, and contents from here.
+    /// Names, and content sent to the place.
     ContentUp,
-    /// Names, and contents to here.
+    /// Names, and content received from the place.
     ContentDown,
     /// Nothing at all.
     Nothing,
 }
 
-/// What a place keeps: what it wants, as all clones of the folder know it. Groups are git-annex's standard groups; those
-/// that somebody has named are not among them.
+/// The content that a place keeps, that is, wants, as all clones of the folder know it. Groups here are git-annex's
+/// standard groups; groups that users named are not included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Keeps {
-    /// What it is for says: its group, and preferred content `standard`.
+    /// As its purpose says: that purpose's group, and preferred content `standard`.
     For(Purpose),
-    /// Everything, as there is no preferred content.
+    /// Everything, because no preferred content is set.
     All {
-        /// The groups that it is in all the same.
+        /// The groups it is in nevertheless.
         groups: Vec<String>,
     },
-    /// What was set with git-annex.
+    /// As the user set it with git-annex.
     Own {
         /// Its groups.
         groups: Vec<String>,
@@ -64,63 +64,63 @@ pub enum Keeps {
     },
 }
 
-/// A place that is to keep something else.
+/// A change of what one place keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Keeping {
     /// The name of the place.
     pub place: String,
-    /// What it kept when the user last saw it.
+    /// The setting that the user last saw.
     pub before: Keeps,
-    /// What it is to keep.
+    /// The new setting.
     pub after: Keeps,
 }
 
-/// What rules would change, before they are set.
+/// The effect of new rules, before they are set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Preview {
-    /// What would still have to travel to and from each place.
+    /// The transfers still needed to and from each place.
     pub travels: Vec<Travel>,
-    /// The fewest copies that any file would have, in this folder and the places that are known, when all that has
-    /// travelled; none without files.
+    /// The smallest number of copies that any file would have in this folder and the known places after all transfers;
+    /// none without files.
     pub fewest_copies: Option<u64>,
-    /// How many files would have so few.
+    /// How many files would have that number of copies.
     pub files_with_fewest: u64,
 }
 
-/// Contents that travel to and from a place.
+/// The files to transfer to and from a place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Travel {
     /// The place.
     pub place: String,
-    /// Files to it and their bytes.
+    /// Files to send to it.
     pub up: Amount,
-    /// Files from it and their bytes.
+    /// Files to receive from it.
     pub down: Amount,
-    /// Files that it wants or that are wanted from it, and that the rules hold back.
+    /// Files that it wants, or that are wanted from it, but that the rules hold back.
     pub held_back: Amount,
 }
 
-/// A number of files.
+/// A number of files and their size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Amount {
-    /// How many.
+    /// The number of files.
     pub files: u64,
-    /// Their bytes, as far as known.
+    /// Their size in bytes, as far as known.
     pub bytes: u64,
 }
 
-/// A directory or file of a folder, as a tree shows it.
+/// An entry of the directory tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Branch {
     /// Where it is.
     pub path: Path,
-    /// All files below it.
+    /// The files below it.
     pub holds: Amount,
-    /// True if it has directories of its own.
+    /// True if it contains directories.
     pub has_directories: bool,
 }

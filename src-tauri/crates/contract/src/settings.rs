@@ -1,31 +1,31 @@
 use serde::{Deserialize, Serialize};
 
-/// The settings of the program itself, as they are in force.
+/// The effective settings of the program itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Settings {
-    /// The file that they are written in, which people may edit; empty if this process uses none.
+    /// The file that holds them, which people may edit; empty if this process uses none.
     pub file: String,
-    /// Whether the program starts with the desktop; none if the user was not asked yet.
+    /// Whether the program starts with the desktop; none if the user has not been asked yet.
     pub autostart: Option<bool>,
-    /// Whether ordinary notifications are shown; those about danger always are.
+    /// Whether ordinary notifications are shown; warnings of danger always are.
     pub notifications: bool,
-    /// Contents sent, bytes a second, all folders together; none without limit.
+    /// The upload limit of all folders together, in bytes per second; none for no limit.
     pub limit_up: Option<u64>,
-    /// Contents received, bytes a second, all folders together; none without limit.
+    /// The download limit of all folders together, in bytes per second; none for no limit.
     pub limit_down: Option<u64>,
     /// Whether all folders pause while this computer runs on battery.
     pub pause_on_battery: bool,
-    /// Whether places that are reached through a network count as away while the network costs money.
+    /// Whether places on the network count as away while the connection is metered.
     pub pause_on_metered: bool,
-    /// How the window looks.
+    /// The color scheme of the window.
     pub look: Look,
-    /// Drives that the user does not want to be asked about.
+    /// Drives that Anabranch no longer asks about.
     pub declined: Vec<Declined>,
 }
 
 impl Default for Settings {
-    /// What is in force where nothing was written.
+    /// The settings in effect where nothing was written.
     fn default() -> Self {
         Self {
             file: String::new(),
@@ -41,12 +41,12 @@ impl Default for Settings {
     }
 }
 
-/// How the window looks.
+/// The color scheme of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Look {
-    /// As the desktop does.
+    /// The desktop's color scheme.
     #[default]
     System,
     /// Light.
@@ -55,13 +55,13 @@ pub enum Look {
     Dark,
 }
 
-/// A drive that the user does not want to be asked about.
+/// A drive that Anabranch no longer asks about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Declined {
     /// The uuid of its file system.
     pub id: String,
-    /// What it was called.
+    /// Its name at that time.
     pub name: String,
 }
 

@@ -2,61 +2,61 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Drive, FolderSettings, Keeps, Problem, Settings};
 
-/// Everything there is to see, at one moment.
+/// The state of everything at one moment.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Status {
     /// The folders of one engine process.
     pub folders: Vec<Folder>,
-    /// Folders that are to be kept in sync and cannot be now. Each is among the problems too.
+    /// Folders that should be synced but cannot be now. Each is also listed among the problems.
     pub refused: Vec<Refused>,
-    /// The drives that are mounted.
+    /// The mounted drives.
     pub drives: Vec<Drive>,
-    /// What is not as it should be with the program itself, or with a folder that cannot be kept in sync.
+    /// Problems of the program itself, and of folders that cannot be synced.
     pub problems: Vec<Problem>,
     /// The settings.
     pub settings: Settings,
 }
 
-/// A folder that is to be kept in sync and cannot be now.
+/// A folder that should be synced but cannot be now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Refused {
-    /// Where it should be; it can be left by this path.
+    /// The path where it should be, by which it can also be left.
     pub path: String,
-    /// Why, in words for people.
+    /// The reason, as text for the user.
     pub why: String,
 }
 
-/// The state of a folder; the first that applies.
+/// The state of a folder: the most important one that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// A question only the user can answer, or a problem.
+    /// There is a problem, or a question that only the user can answer.
     NeedsYou,
-    /// The engine does not run, or is at its first look.
+    /// The engine is not running, or is in its first scan and not paused.
     Stopped,
     /// Paused; [`Folder::pause`] says why.
     Paused,
     /// Something is being added, merged, sent or received.
     Working,
-    /// Work is pending that cannot be done now: a place is away, or a try failed and will be repeated.
+    /// Some work cannot be done now: a place is away, or an attempt failed and will be repeated.
     Waiting,
-    /// Nothing is pending: every place has the commits, and every file is wherever it is wanted.
+    /// Up to date: every place has the commits, and every file is wherever it is wanted.
     Safe,
 }
 
-/// What a folder has to do, whatever its state says first.
+/// The work of a folder, independent of its [`State`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Work {
-    /// Nothing; what waits for a place that is away is told in [`Folder::waiting`].
+    /// Nothing; [`Folder::waiting`] tells what waits for a place that is away.
     Nothing,
-    /// Something that is being done, or is about to be.
+    /// Something that is in progress or about to start.
     UnderWay,
-    /// Something that is not done now: it is paused, the folder is not there, or a try failed and will be repeated.
+    /// Something that cannot be done now: the folder is paused or missing, or an attempt failed and will be repeated.
     HeldUp,
 }
 
@@ -68,53 +68,55 @@ pub struct Folder {
     pub path: String,
     /// Its annex uuid.
     pub uuid: String,
-    /// What it is called in all clones.
+    /// Its description, which all clones share.
     pub description: String,
     /// Its state.
     pub state: State,
     /// The state in one sentence.
     pub headline: String,
-    /// True once the first look since the start has ended: before that, what is counted is not all.
+    /// True once the first scan since the start has ended; before that, the counts are incomplete.
     pub has_looked: bool,
-    /// What it has to do.
+    /// Its work.
     pub work: Work,
-    /// Files in the annex, as last observed.
+    /// The number of annexed keys that some repository wants, as last observed.
     pub keys: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// What git and git-annex are told of it; none without an engine.
+    /// Its settings in git and git-annex; none if unknown, as without an engine.
     pub settings: Option<FolderSettings>,
-    /// The other repositories that it knows.
+    /// The other repositories it knows.
     pub places: Vec<Place>,
-    /// Contents that it wants and lacks and whose transfer was cancelled; none if there are none.
+    /// Files it wants and lacks whose transfer was cancelled; none if there are none.
     pub held: Option<Held>,
-    /// Transfers under way.
+    /// Transfers in progress.
     pub transfers: Vec<Progress>,
     /// Why it is paused; none if it is not.
     pub pause: Option<Pause>,
-    /// What waits for the user.
+    /// The question that waits for the user.
     pub question: Option<Question>,
-    /// What is not as it should be.
+    /// Its problems.
     pub problems: Vec<Problem>,
-    /// Contents that were found damaged, here or in a place, and are not made good yet.
+    /// How many damaged copies were found, here or in places, and are not repaired yet.
     pub damaged: u64,
-    /// Files that are kept in several versions because they were changed in two places at once, and are not settled yet.
+    /// How many unresolved conflicts there are: files kept in several versions because they were changed in two places
+    /// at once.
     pub conflicts: u64,
-    /// Files of which there are fewer copies than git-annex is told to keep, in repositories that count.
+    /// How many keys have fewer copies, in repositories that count, than git-annex is told to keep.
     pub few_copies: u64,
-    /// What has no room for contents that are wanted there: names of places, and the path of this folder if it is its
-    /// own disk.
+    /// The disks with no space left for content that is wanted there: names of places, and the path of this folder for
+    /// its own disk.
     pub full: Vec<String>,
-    /// Why something is still waiting, one sentence each; empty if nothing is.
+    /// Why something is still waiting, one sentence each; empty if nothing waits.
     pub waiting: Vec<String>,
-    /// What is left alone, or noticed late, as long as it is as it is; one sentence each. Nothing waits for it.
+    /// Notes about things that are left alone or noticed late, for as long as that lasts; one sentence each. Nothing
+    /// waits for them.
     pub notes: Vec<String>,
-    /// What happened last, newest first.
+    /// The latest changes, newest first.
     pub recent: Vec<Change>,
 }
 
 impl Status {
-    /// These folders, and nothing besides them.
+    /// A status with these folders and nothing else.
     #[must_use]
     pub fn of(folders: Vec<Folder>) -> Self {
         Self {
@@ -125,7 +127,7 @@ impl Status {
 }
 
 impl Folder {
-    /// A folder of which only its place is known.
+    /// A folder of which only the path is known.
     #[must_use]
     pub fn at(path: String) -> Self {
         Self {
@@ -160,9 +162,9 @@ impl Folder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Pause {
-    /// Who or what asked for it.
+    /// Its reason.
     pub reason: PauseReason,
-    /// When it ends by itself, seconds since the epoch; none if it does not, or nobody knows.
+    /// When it ends by itself, in seconds since the epoch; none if it does not, or if that is unknown.
     pub until: Option<u64>,
 }
 
@@ -171,7 +173,7 @@ pub struct Pause {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum PauseReason {
-    /// The user said so.
+    /// The user asked for it.
     Asked,
     /// This computer runs on battery.
     Battery,
@@ -182,13 +184,13 @@ pub enum PauseReason {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Contact {
-    /// It is being looked for.
+    /// The first attempt to connect has not ended.
     Unknown,
-    /// It is there.
+    /// It is connected.
     Here,
-    /// It is not there; in words for people.
+    /// It is not connected; with the reason, as text for the user.
     Away(String),
-    /// It is of a kind that is not supported yet, and left alone.
+    /// Its kind is not supported yet, so it is left alone; with the reason, as text for the user.
     Unsupported(String),
 }
 
@@ -200,35 +202,36 @@ pub struct Place {
     pub name: String,
     /// Whether it can be reached.
     pub contact: Contact,
-    /// True if it has our commits, as far as known.
+    /// True if it has this folder's commits, as far as known.
     pub has_commits: bool,
-    /// Why no contents are sent to it, if git's settings say so; in words for people.
+    /// Why no content is sent to it, if git's settings or the rules forbid it; as text for the user.
     pub takes_nothing: Option<String>,
-    /// Contents that it wants and lacks.
+    /// How many keys it wants and lacks.
     pub wants: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub wants_bytes: u64,
-    /// When a check (`git annex fsck`) last ran over it, seconds since the epoch; none if none is known. It may have looked
-    /// at a part only.
+    /// When a check (`git annex fsck`) last ran on it, in seconds since the epoch; none if unknown. That check may have
+    /// covered only a part.
     pub checked: Option<u64>,
-    /// What it keeps; none if that cannot be said or set: it is not supported, or nobody has seen its repository yet.
+    /// What it keeps; none if that cannot be known or set, because its kind is not supported or its repository was
+    /// never seen.
     pub keeps: Option<Keeps>,
-    /// Those of them whose transfer was cancelled; none if there are none.
+    /// The wanted files whose transfer was cancelled; none if there are none.
     pub held: Option<Held>,
 }
 
-/// Contents whose transfer the user cancelled. They go on by themselves after a while, and at once when they are put first
-/// or a sync is asked for.
+/// Files whose transfer the user cancelled. They resume by themselves after a while, and at once if the user moves them
+/// to the front of the queue or asks for a sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Held {
-    /// How many.
+    /// The number of files.
     pub files: u64,
-    /// When the first of them goes on, seconds since the epoch.
+    /// When the first of them resumes, in seconds since the epoch.
     pub until: u64,
 }
 
-/// Which way a content travels.
+/// The direction of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
@@ -239,35 +242,35 @@ pub enum Direction {
     Sending,
 }
 
-/// A transfer under way.
+/// A transfer in progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Progress {
-    /// Names it, and no other transfer ever.
+    /// Its unique id, never used again.
     pub id: String,
-    /// The other end.
+    /// The place at the other end.
     pub place: String,
-    /// Which way.
+    /// Its direction.
     pub direction: Direction,
-    /// The file that is moving now, or the number of files.
+    /// The file being transferred now, or the number of files.
     pub what: String,
-    /// Bytes arrived.
+    /// Bytes that have arrived so far.
     pub done: u64,
     /// Bytes in all.
     pub total: u64,
 }
 
-/// Something only the user can decide.
+/// A question that only the user can answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Question {
-    /// Names what it is about: another question, and one about more of the same, has another name.
+    /// Identifies its subject: a different question, or the same question about more files, has a different id.
     pub id: String,
-    /// The question in words.
+    /// The text of the question.
     pub text: String,
-    /// What yes does, as the words of a button.
+    /// The label of the button for yes, which says what yes does.
     pub yes: String,
-    /// What no does, as the words of a button.
+    /// The label of the button for no, which says what no does.
     pub no: String,
 }
 
@@ -277,7 +280,7 @@ pub struct Question {
 pub struct Change {
     /// Seconds since the epoch.
     pub at: u64,
-    /// In words.
+    /// What happened, as text for the user.
     pub what: String,
 }
 
@@ -293,29 +296,29 @@ pub struct Why {
     pub have: Vec<Holder>,
     /// The repositories that want it.
     pub want: Vec<String>,
-    /// Those of them that do not have it.
+    /// The repositories that want it and do not have it.
     pub missing: Vec<Missing>,
-    /// All that in one sentence, which does not name the file.
+    /// A summary in one sentence that does not name the file.
     pub sentence: String,
 }
 
-/// A repository that has a content.
+/// A repository that has the content of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Holder {
-    /// Which.
+    /// The name of the repository.
     pub place: String,
-    /// When a check (`git annex fsck`) last ran over the repository, seconds since the epoch; none if none is known. It may
-    /// have looked at other contents only.
+    /// When a check (`git annex fsck`) last ran on the repository, in seconds since the epoch; none if unknown. That
+    /// check may have covered only other files.
     pub checked: Option<u64>,
 }
 
-/// A repository that wants a content and does not have it.
+/// A repository that wants the content of a key and does not have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Missing {
-    /// Which.
+    /// The name of the repository.
     pub place: String,
-    /// Why it does not, in words for people.
+    /// Why it does not have it, as text for the user.
     pub reason: String,
 }

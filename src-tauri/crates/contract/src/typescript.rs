@@ -1,4 +1,5 @@
-//! The window's copy of these types, in `ui/src/contract`: made from them, and compared with them.
+//! The TypeScript copy of these types for the window, in `ui/src/contract`. A test generates it and compares it with
+//! the file.
 
 use std::fmt::Write as _;
 use std::path::Path as FilePath;
@@ -21,7 +22,7 @@ const HEAD: &str = "\
 ";
 
 #[test]
-fn the_window_has_these_types() {
+fn the_typescript_types_match_these() {
     let path = FilePath::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
     let made = all();
     if std::env::var_os("ANABRANCH_WRITE").is_some() {

@@ -2,30 +2,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Drive, Folder, Problem, Refused, Settings, Status};
 
-/// What whoever watches is told: first everything, then what is otherwise.
+/// A message to a watcher: first the whole status, then only the changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum News {
-    /// Everything there is to see.
+    /// The whole status.
     Whole(Status),
-    /// What is otherwise than it was told last.
+    /// The changes since the last message.
     Changed(Update),
 }
 
-/// What is to be seen otherwise than before.
+/// The differences between two statuses.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Update {
-    /// All folders in their order; none if they are as they were.
+    /// All folders, in order; none if unchanged.
     pub folders: Option<Vec<Entry>>,
-    /// The folders that cannot be kept in sync; none if they are as they were.
+    /// The folders that cannot be synced; none if unchanged.
     pub refused: Option<Vec<Refused>>,
-    /// The drives; none if they are as they were.
+    /// The drives; none if unchanged.
     pub drives: Option<Vec<Drive>>,
-    /// The problems; none if they are as they were.
+    /// The problems; none if unchanged.
     pub problems: Option<Vec<Problem>>,
-    /// The settings; none if they are as they were.
+    /// The settings; none if unchanged.
     pub settings: Option<Settings>,
 }
 
@@ -34,14 +34,14 @@ pub struct Update {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Entry {
-    /// As it was: the folder that stood here in the list before, counted from 0.
+    /// Unchanged: the folder at this index of the previous list.
     Same(usize),
-    /// A new one, or one that is otherwise than it was.
+    /// A new or changed folder.
     New(Box<Folder>),
 }
 
 impl Update {
-    /// What leads from one status to another.
+    /// The update that turns one status into another.
     #[must_use]
     pub fn between(before: &Status, after: &Status) -> Self {
         let entry = |folder: &Folder| match before.folders.iter().position(|one| one == folder) {
@@ -58,7 +58,7 @@ impl Update {
         }
     }
 
-    /// The status that this leads to, as the window makes it. `before` is the one that it was made from.
+    /// Applies the update, as the window does. `before` must be the status that it was computed from.
     #[cfg(test)]
     fn onto(self, before: &Status) -> Status {
         let folder = |entry| match entry {
@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    /// Of so few values that two statuses often have something in common, the same folder twice too.
+    /// Draws from so few values that two statuses often have something in common; the same folder may occur twice.
     fn status() -> impl Strategy<Value = Status> {
         let folder = (0..3_u8, 0..2_u64).prop_map(|(name, keys)| Folder {
             keys,
@@ -144,7 +144,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_as_it_was_is_not_sent(before in status(), after in status()) {
+        fn only_changes_are_sent(before in status(), after in status()) {
             let update = Update::between(&before, &after);
             assert_eq!(update.refused.is_none(), before.refused == after.refused);
             assert_eq!(update.drives.is_none(), before.drives == after.drives);
