@@ -6,6 +6,7 @@
 
 mod inotify;
 mod outlet;
+mod polled;
 #[cfg(test)]
 mod tests;
 mod watcher;
@@ -30,8 +31,10 @@ pub enum Change {
     Paths(Vec<PathBuf>),
     /// Anything may have changed in this directory and below.
     Rescan(PathBuf, Why),
-    /// From now on changes here are found by a [`Change::Rescan`] every 30 seconds, or, where looking takes long, less often.
-    /// That a missing place comes is seen at once, unless it is mounted.
+    /// From now on changes here are found every 30 seconds, or, where looking takes long, less often. Each time a
+    /// [`Change::Rescan`] comes; but files of a small place on such a file system as [`Why::Elsewhere`] says are compared,
+    /// unless it is a work tree, and come as [`Change::Paths`]. That a missing place comes is seen at once, unless it is
+    /// mounted.
     Blind(Blind),
     /// Changes here are seen at once again.
     Sighted(PathBuf),
@@ -96,7 +99,13 @@ pub enum WatchError {
 /// The watching thread. Dropping it ends the watching.
 #[derive(Debug)]
 pub struct Watch {
-    messages: Sender<Message>,
+    messages: Messages,
+}
+
+/// Tells the watching thread something.
+#[derive(Debug, Clone)]
+struct Messages {
+    sender: Sender<Message>,
     wake: Arc<OwnedFd>,
 }
 
@@ -116,13 +125,14 @@ impl Watch {
     ) -> Result<(Self, Changes), WatchError> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(io::Error::from)?;
         let wake = Arc::new(wake);
-        let (messages, inbox) = channel();
+        let (sender, inbox) = channel();
+        let messages = Messages { sender, wake };
         let (outlet, changes) = outlet::pair();
-        let watcher = Watcher::new(wake.clone(), outlet, most_directories, poll_every)?;
+        let watcher = Watcher::new(messages.clone(), outlet, most_directories, poll_every)?;
         std::thread::Builder::new()
             .name("changes".into())
             .spawn(move || watcher.run(&inbox))?;
-        let watch = Self { messages, wake };
+        let watch = Self { messages };
         for place in places {
             watch.add(place)?;
         }
@@ -133,30 +143,32 @@ impl Watch {
     /// there yet, or cannot be watched in full, is reported as [`Change::Blind`].
     pub fn add(&self, place: Place) -> Result<(), WatchError> {
         let (done, answer) = sync_channel(1);
-        self.tell(Message::Add(place, Some(done)))?;
+        self.messages.tell(Message::Add(place, Some(done)))?;
         answer.recv().map_err(|_| WatchError::Ended)
     }
 
     /// Watches one more place without waiting for that, as its file system may not answer. A [`Change::Rescan`] of it comes
     /// when it is watched.
     pub fn add_soon(&self, place: Place) -> Result<(), WatchError> {
-        self.tell(Message::Add(place, None))
+        self.messages.tell(Message::Add(place, None))
     }
 
     /// Stops watching a place. What happened there just now may still be reported. Of what is also in another place a
     /// [`Change::Rescan`] comes.
     pub fn remove(&self, path: &Path) -> Result<(), WatchError> {
-        self.tell(Message::Remove(path.to_owned()))
+        self.messages.tell(Message::Remove(path.to_owned()))
     }
 
     /// Watches a directory again because something was mounted there: what was watched is covered by it. Then comes a
     /// [`Change::Rescan`] of it. Does not wait for that. Of a directory that is not in a watched place nothing comes.
     pub fn mounted(&self, path: &Path) -> Result<(), WatchError> {
-        self.tell(Message::Mounted(path.to_owned()))
+        self.messages.tell(Message::Mounted(path.to_owned()))
     }
+}
 
+impl Messages {
     fn tell(&self, message: Message) -> Result<(), WatchError> {
-        self.messages.send(message).map_err(|_| WatchError::Ended)?;
+        self.sender.send(message).map_err(|_| WatchError::Ended)?;
         // It fails only if the thread has not noticed 2^64 messages yet.
         let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
         Ok(())
@@ -167,6 +179,6 @@ impl Drop for Watch {
     fn drop(&mut self) {
         // If it cannot be told, the thread has already ended. If it waits for a file system that does not answer, nobody is to
         // wait for it.
-        let _ = self.tell(Message::End);
+        let _ = self.messages.tell(Message::End);
     }
 }

@@ -1,3 +1,4 @@
+mod polled;
 mod races;
 
 use std::collections::BTreeSet;
@@ -53,7 +54,7 @@ fn hold(watch: &Watch) -> Sender<()> {
         started.send(()).unwrap();
         let _: Result<(), _> = released.recv();
     };
-    watch.tell(Message::Hold(Box::new(hold))).unwrap();
+    watch.messages.tell(Message::Hold(Box::new(hold))).unwrap();
     has_started.recv().unwrap();
     release
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsStr;
 use std::io;
 use std::ops::{Bound, ControlFlow};
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -16,7 +15,8 @@ use rustix::fs::inotify::ReadFlags;
 
 use super::inotify::{Inotify, events};
 use super::outlet::Outlet;
-use super::{Blind, Change, Place, Scope, Why};
+use super::polled::Polled;
+use super::{Blind, Change, Messages, Place, Scope, Why};
 use crate::mounts::{mount_of, mounts_now};
 use unclosed::Unclosed;
 
@@ -27,6 +27,10 @@ pub(super) enum Message {
     Remove(PathBuf),
     /// Something was mounted there.
     Mounted(PathBuf),
+    /// These differ from when they were compared before.
+    Changed(Vec<PathBuf>),
+    /// This blind directory is to be looked through.
+    Rescan(PathBuf),
     End,
     /// Keeps the thread busy.
     #[cfg(test)]
@@ -36,10 +40,12 @@ pub(super) enum Message {
 /// The state of the watching thread.
 pub(super) struct Watcher {
     inotify: Inotify,
-    /// Readable when a message has come.
-    wake: Arc<OwnedFd>,
+    /// Its `wake` is readable when a message has come.
+    messages: Messages,
     places: BTreeMap<PathBuf, Scope>,
     blind: BTreeMap<PathBuf, Why>,
+    /// The blind directories whose files are compared.
+    polled: BTreeMap<PathBuf, Polled>,
     /// Directories that are watched for a missing place to come into them, or a part of the way to it.
     awaited: BTreeSet<PathBuf>,
     /// What the listener believes to be blind.
@@ -56,7 +62,7 @@ pub(super) struct Watcher {
 }
 
 /// The polling takes no more than such a part of the time.
-const POLLING_PART: u32 = 10;
+pub(super) const POLLING_PART: u32 = 10;
 
 /// Above so many blind directories in a place, the whole place is polled instead.
 const MOST_BLIND: usize = 32;
@@ -66,16 +72,17 @@ const SLICE: Duration = Duration::from_millis(2);
 
 impl Watcher {
     pub(super) fn new(
-        wake: Arc<OwnedFd>,
+        messages: Messages,
         outlet: Outlet,
         most_directories: usize,
         poll_every: Duration,
     ) -> io::Result<Self> {
         Ok(Self {
             inotify: Inotify::new(most_directories)?,
-            wake,
+            messages,
             places: BTreeMap::new(),
             blind: BTreeMap::new(),
+            polled: BTreeMap::new(),
             awaited: BTreeSet::new(),
             announced: BTreeMap::new(),
             paths: BTreeSet::new(),
@@ -109,6 +116,7 @@ impl Watcher {
             }
             self.await_missing();
             self.flush();
+            self.compare_elsewhere();
         }
     }
 
@@ -117,7 +125,7 @@ impl Watcher {
         if self.inotify.has_read() {
             return;
         }
-        let for_message = PollFd::new(&*self.wake, PollFlags::IN);
+        let for_message = PollFd::new(&*self.messages.wake, PollFlags::IN);
         let mut ready = [for_message, PollFd::new(&self.inotify, PollFlags::IN)];
         // Interrupted, it finds nothing to do.
         let _ = poll(&mut ready, self.wakes_at().and_then(until).as_ref());
@@ -129,7 +137,7 @@ impl Watcher {
         }
         if !ready[0].revents().is_empty() {
             // One reading takes all that was written.
-            let _ = rustix::io::read(&*self.wake, &mut [0; 8]);
+            let _ = rustix::io::read(&*self.messages.wake, &mut [0; 8]);
         }
     }
 
@@ -154,6 +162,8 @@ impl Watcher {
             }
             // What was watched under this name is covered.
             Message::Mounted(path) => self.visit_all(&path, Why::Missing),
+            Message::Changed(paths) => self.paths.extend(paths),
+            Message::Rescan(path) => self.outlet.put(Change::Rescan(path, Why::Elsewhere)),
             Message::End => return ControlFlow::Break(()),
             #[cfg(test)]
             Message::Hold(hold) => hold(),
@@ -353,6 +363,8 @@ impl Watcher {
     fn visit(&mut self, directories: impl IntoIterator<Item = (PathBuf, Scope)>, why: Option<Why>) {
         for (path, scope) in directories {
             self.blind.remove(&path);
+            // It may wait for a file system that has been replaced.
+            self.polled.remove(&path);
             self.enter(&path, scope, false);
             self.note_elsewhere(&path);
             if let Some(why) = why {

@@ -37,7 +37,29 @@ impl Watcher {
         missing.map(|(place, _)| place)
     }
 
-    /// Tries the blind directories again, and asks for each to be looked through in any case.
+    /// Compares the places on file systems that others change unseen, but for work trees, and no others.
+    pub(super) fn compare_elsewhere(&mut self) {
+        let elsewhere = self
+            .blind
+            .iter()
+            .filter(|(path, why)| **why == Why::Elsewhere && self.places.contains_key(*path));
+        let wanted: BTreeMap<PathBuf, Vec<_>> = elsewhere
+            .map(|(path, _)| (path.clone(), self.places_within(path)))
+            .filter(|(_, places)| places.iter().all(|(_, scope)| *scope != Scope::WorkTree))
+            .collect();
+        self.polled
+            .retain(|path, polled| wanted.get(path) == Some(&polled.places));
+        for (path, places) in wanted {
+            if !self.polled.contains_key(&path)
+                // Without a thread it is scanned as any other.
+                && let Ok(polled) = Polled::start(path.clone(), places, self.poll_every, self.messages.clone())
+            {
+                self.polled.insert(path, polled);
+            }
+        }
+    }
+
+    /// Tries the blind directories again, and asks for each that is not compared to be looked through in any case.
     pub(super) fn poll(&mut self) {
         let started = Instant::now();
         for (path, why) in std::mem::take(&mut self.blind) {
@@ -45,7 +67,9 @@ impl Watcher {
             if let Some(scope) = scope {
                 // A blind place may hold directories that are watched; to watch them again changes nothing.
                 self.enter(&path, scope, false);
-                self.outlet.put(Change::Rescan(path, why));
+                if self.blind.contains_key(&path) || !self.polled.contains_key(&path) {
+                    self.outlet.put(Change::Rescan(path, why));
+                }
             }
         }
         let places: Vec<PathBuf> = self.places.keys().cloned().collect();
