@@ -54,6 +54,8 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
 
     steps.command("formatting", &mut place.cargo(&["fmt", "--all", "--check"]))?;
     let mut unused = place.cargo(&["machete"]);
+    // With this, which cargo gives to xtask, it takes its own name for a directory to look at.
+    unused.env_remove("CARGO_PKG_NAME");
     unused.env("PATH", tools::first_in_path(&machete)?);
     steps.command("unused dependencies", &mut unused)?;
     let mut allowed = place.cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"]);
