@@ -97,6 +97,19 @@ impl Fixture {
         from_git(made.amend(None, Some(&who), Some(&who), None, None, None).unwrap())
     }
 
+    /// Adds a submodule to a commit, at a commit of its own whose id is all of `number`.
+    pub(crate) fn with_submodule(&self, commit: Oid, path: &str, number: u8) -> Oid {
+        let repo = self.repo();
+        let commit = repo.find_commit(crate::oid::to_git(commit)).unwrap();
+        let id = git2::Oid::from_bytes(&[number; 20]).unwrap();
+        let tree = git2::build::TreeUpdateBuilder::new()
+            .upsert(path, id, git2::FileMode::Commit)
+            .create_updated(&repo, &commit.tree().unwrap())
+            .unwrap();
+        let tree = repo.find_tree(tree).unwrap();
+        from_git(commit.amend(None, None, None, None, None, Some(&tree)).unwrap())
+    }
+
     /// Points a ref at a commit.
     pub(crate) fn set(&self, reference: &str, commit: Oid) {
         let id = crate::oid::to_git(commit);

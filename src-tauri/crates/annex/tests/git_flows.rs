@@ -229,6 +229,26 @@ fn an_unchanged_file_keeps_its_key_and_a_changed_one_its_backend() {
     fs::write(path.join("a.txt"), "three").unwrap();
     place.git(&path, &["add", "."]);
     assert_eq!(staged(&place, &path, "a.txt"), "three");
+    // A new file has a place by the setting, even if the annex has its content.
+    place.git(&path, &["config", "annex.backend", "SHA1"]);
+    fs::write(path.join("new.txt"), "two").unwrap();
+    place.git(&path, &["add", "."]);
+    assert_eq!(staged(&place, &path, "new.txt"), "two");
+}
+
+#[test]
+fn no_key_is_made_without_a_secure_hash_where_that_is_forbidden() {
+    let place = Place::new();
+    let (path, _annex) = place.repository("a");
+    place.git(&path, &["config", "annex.largefiles", "anything"]);
+    place.git(&path, &["config", "annex.securehashesonly", "true"]);
+    for (backend, is_annexed) in [("SHA1", false), ("SHA256", true)] {
+        place.git(&path, &["config", "annex.backend", backend]);
+        fs::write(path.join(backend), backend).unwrap();
+        place.git(&path, &["add", "."]);
+        let blob = staged(&place, &path, backend);
+        assert_eq!(blob.starts_with("/annex/objects/"), is_annexed, "{blob}");
+    }
 }
 
 #[test]

@@ -169,6 +169,36 @@ fn edits_make_the_tree_that_git_makes() {
 }
 
 #[test]
+fn a_cached_tree_is_trusted_only_where_the_entries_bear_it_out() {
+    let entry = |path: &str| Entry::without_stat(path.as_bytes(), 0o100644, Oid([1; 20]));
+    let is_trusted = |count: &str, exists| {
+        let data = [b"\0-1 1\nd\0", count.as_bytes(), b" 0\n", &[7; 20]].concat();
+        let mut trees = CachedTree::parse(&data).unwrap();
+        let mut root = Vec::new();
+        let entries = ["a", "d/a", "d/b", "e"].map(entry);
+        let made = trees.complete(&entries, &|_| exists, &mut |tree| {
+            root = tree.to_vec();
+            Ok(Oid([9; 20]))
+        });
+        assert_eq!(trees.root(), made.ok());
+        root.contains_str([7; 20])
+    };
+    assert!(is_trusted("2", true));
+    for (count, exists) in [("2", false), ("0", true), ("1", true), ("3", true), ("9", true)] {
+        assert!(!is_trusted(count, exists), "{count}");
+    }
+}
+
+#[test]
+fn a_tree_that_leaves_entries_out_is_not_cached() {
+    let mut announced = Entry::without_stat(b"d/e/f", 0o100644, Oid([1; 20]));
+    announced.extended = 0x2000;
+    let mut trees = CachedTree::default();
+    let root = trees.complete(&[announced], &|_| true, &mut |_| Ok(Oid([9; 20])));
+    assert!(root.is_ok() && trees.root().is_none());
+}
+
+#[test]
 fn only_one_edits() {
     let repo = made_by_git("2");
     let git = repo.annex.git().unwrap();

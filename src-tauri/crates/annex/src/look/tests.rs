@@ -52,6 +52,21 @@ fn what_cannot_be_read_is_not_gone() {
 }
 
 #[test]
+fn a_file_is_gone_that_became_a_directory_or_goes_while_it_is_looked_at() {
+    let repo = Scratch::new();
+    for name in ["deleted", "directory", "kept"] {
+        repo.write(name, name);
+    }
+    repo.sync();
+    fs::remove_file(repo.path("directory")).unwrap();
+    fs::create_dir(repo.path("directory")).unwrap();
+    let look = refusing("deleted", Errno::NOENT, || repo.look());
+    let gone: Vec<_> = look.removed.iter().map(|removed| removed.path.to_string()).collect();
+    assert_eq!(gone, ["deleted", "directory"]);
+    assert!(look.unreadable.is_empty(), "{look:?}");
+}
+
+#[test]
 fn an_empty_mount_point_is_not_a_deletion() {
     let repo = Scratch::new();
     for name in ["a", "drive/b", "drive/c"] {
@@ -403,6 +418,10 @@ fn how_it_stands_with_a_path_is_told() {
         assert_eq!(found, standing, "{path}");
     }
     drop((open, socket));
+    let path = RepoPath::parse(b"d/x.log").unwrap();
+    let found = refusing("d/.gitignore", Errno::ACCESS, || repo.annex.standing(&path));
+    let why = "of d/.gitignore, you have no permission to read it, so nothing new beside and below it is synced";
+    assert_eq!(found.unwrap(), Standing::Unreadable(why.to_owned()));
 }
 
 #[test]

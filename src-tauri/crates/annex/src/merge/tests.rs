@@ -154,6 +154,30 @@ fn resolves_every_conflict_as_git_annex_does() {
 }
 
 #[test]
+fn nothing_is_merged_where_both_sides_changed_a_submodule() {
+    let fixture = Fixture::new();
+    let commit = |files: &Leaves, parents: &[Oid], number| {
+        fixture.with_submodule(fixture.commit(files, parents, "with a submodule"), "sub", number)
+    };
+    let base = commit(&leaves([("a", file("1"))]), &[], 1);
+    let ours = commit(&leaves([("a", file("1"))]), &[base], 2);
+    let theirs = commit(&leaves([("a", file("2"))]), &[base], 3);
+    fixture.check_out(ours).unwrap();
+    let theirs = Theirs {
+        commit: theirs,
+        reference: "refs/heads/theirs",
+    };
+    let outcome = fixture
+        .annex
+        .merge_into_head(&[theirs], &MergeOptions::default())
+        .unwrap();
+    let paths = vec![model::RepoPath::parse(b"sub").unwrap()];
+    assert_eq!(outcome, MergeOutcome::Conflict { paths });
+    assert_eq!(fixture.get("refs/heads/main"), Some(ours));
+    assert_eq!(fixture.read("a"), b"1");
+}
+
+#[test]
 fn fast_forwards_and_knows_when_there_is_nothing_to_do() {
     let fixture = Fixture::new();
     let theirs = fixture.commit(&leaves([("a", file("1"))]), &[], "1");

@@ -127,3 +127,18 @@ fn a_filter_of_the_users_sees_each_file_that_git_itself_keeps_and_no_other() {
     fixture.start(&all);
     assert_eq!(fs::read_to_string(log).unwrap(), "git.f\n");
 }
+
+#[test]
+fn a_file_that_the_user_left_out_stays_left_out() {
+    let fixture = Fixture::new();
+    let base = fixture.start(&leaves([("changes", file("1")), ("goes", file("1"))]));
+    for name in ["changes", "goes"] {
+        fixture.git(&["update-index", "--skip-worktree", name]);
+        fs::remove_file(fixture.path().join(name)).unwrap();
+    }
+    let next = fixture.commit(&leaves([("changes", file("2"))]), &[base], "next");
+    assert_eq!(check_out(&fixture, next).waiting, []);
+    assert_holds(&fixture, &Leaves::new());
+    assert_eq!(fixture.git(&["ls-files", "-v"]), "S changes\n");
+    fixture.assert_clean();
+}

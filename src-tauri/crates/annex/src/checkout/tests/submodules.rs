@@ -1,21 +1,10 @@
 //! Submodules: a checkout makes only their directories.
 
 use super::*;
-use crate::oid::{from_git, to_git};
 
 /// Commits these files and a submodule.
 fn commit_with_submodule(fixture: &Fixture, all: &Leaves, submodule: &str, parents: &[Oid]) -> Oid {
-    let without = fixture.commit(all, parents, "without");
-    let repo = fixture.repo();
-    let tree = repo.find_commit(to_git(without)).unwrap().tree().unwrap();
-    let id = git2::Oid::from_bytes(&[7; 20]).unwrap();
-    let tree = git2::build::TreeUpdateBuilder::new()
-        .upsert(submodule, id, git2::FileMode::Commit)
-        .create_updated(&repo, &tree)
-        .unwrap();
-    let tree = repo.find_tree(tree).unwrap();
-    let commit = repo.find_commit(to_git(without)).unwrap();
-    from_git(commit.amend(None, None, None, None, None, Some(&tree)).unwrap())
+    fixture.with_submodule(fixture.commit(all, parents, "without"), submodule, 7)
 }
 
 fn is_empty_directory(fixture: &Fixture, path: &str) -> bool {

@@ -234,6 +234,8 @@ fn a_transfer_is_visible_to_git_annex_while_it_runs() {
             // Progress is not written down more often than this.
             std::thread::sleep(Duration::from_millis(250));
         }
+        let removable = two.source.store().try_lock_content_exclusive(key).unwrap();
+        assert!(removable.is_none(), "nobody is kept from removing it");
         let read = |directory: &std::path::PathBuf| fs::read_to_string(directory.join(key.to_string())).unwrap();
         seen.lock().unwrap().push(files.each_ref().map(read));
     };

@@ -13,6 +13,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use model::{Key, RepoPath};
@@ -186,10 +187,25 @@ fn a_file_that_is_being_written_waits() {
     repo.check();
 }
 
+#[test]
+fn a_file_that_is_opened_for_writing_before_it_is_protected_waits() {
+    let mut repo = Scratch::new();
+    repo.unlocked = false;
+    repo.write("a", "half");
+    let writer = Mutex::new(None);
+    let intake = repo.ingest_deciding(repo.look(), &|_| {
+        *writer.lock().unwrap() = File::options().append(true).open(repo.path("a")).ok();
+        true
+    });
+    assert_eq!(intake.unwrap().postponed, [(path("a"), Postponed::BeingWritten)]);
+    assert!(!repo.path(".git/annex/bad").exists(), "it was an object");
+    assert_eq!(fs::metadata(repo.path("a")).unwrap().mode() & 0o200, 0o200);
+}
+
 /// The decision about a file comes after it was opened and before it is read.
 #[test]
 fn a_file_that_changes_while_it_is_read_waits() {
-    for unlocked in [true, false] {
+    for (unlocked, is_large) in [(true, true), (false, true), (false, false)] {
         let mut repo = Scratch::new();
         repo.unlocked = unlocked;
         repo.write("changed", "before");
@@ -205,7 +221,7 @@ fn a_file_that_changes_while_it_is_read_waits() {
                         fs::rename(repo.path("new"), repo.path("replaced")).unwrap();
                     }
                 }
-                true
+                is_large
             })
             .unwrap();
         assert_eq!(intake.postponed.len(), 3, "{:?}", intake.postponed);
