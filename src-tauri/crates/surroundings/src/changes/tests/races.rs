@@ -150,9 +150,12 @@ async fn more_directories_than_the_queue_holds_can_be_forgotten() {
     }
     let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
     fs::rename(at("many"), elsewhere.path().join("many")).unwrap();
+    match next(&mut changes).await {
+        Change::Paths(paths) => assert_eq!(paths, [at("many")]),
+        Change::Blind(blind) => return println!("not tested: this machine's limit of watches is lower ({blind:?})"),
+        other @ (Change::Rescan(..) | Change::Sighted(_)) => panic!("{other:?}"),
+    }
     fs::write(at("last"), "").unwrap();
     let seen = only_paths_until(&mut changes, &at("last")).await;
-    assert_eq!(seen, [at("many"), at("last")].into());
-    let quiet = tokio::time::timeout(Duration::from_millis(100), changes.next()).await;
-    assert!(quiet.is_err(), "{quiet:?}");
+    assert_eq!(seen, [at("last")].into());
 }
