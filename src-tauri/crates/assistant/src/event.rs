@@ -51,7 +51,7 @@ pub enum Event {
         /// The answer.
         yes: bool,
     },
-    /// The time that [`crate::Assistant::next_wake`] returned has come.
+    /// It is the time that [`crate::Assistant::next_wake`] returned.
     Woke,
     /// A scan ended.
     Looked {

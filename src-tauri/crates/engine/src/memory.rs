@@ -10,7 +10,7 @@ const ARENAS: nix::libc::c_int = 2;
 /// Makes the threads share a few memory arenas. Must be called before they start.
 pub(crate) fn share() {
     #[cfg(target_env = "gnu")]
-    #[allow(unsafe_code, reason = "only the C library can do it")]
+    #[expect(unsafe_code, reason = "only the C library can do it")]
     // SAFETY: it takes no pointer, and may be called at any time (mallopt(3)).
     unsafe {
         nix::libc::mallopt(nix::libc::M_ARENA_MAX, ARENAS);
@@ -21,7 +21,7 @@ pub(crate) fn share() {
 /// thread that used it has ended.
 pub(crate) fn give_back() {
     #[cfg(target_env = "gnu")]
-    #[allow(unsafe_code, reason = "only the C library can do it")]
+    #[expect(unsafe_code, reason = "only the C library can do it")]
     // SAFETY: it takes no pointer, and may be called from any thread at any time (malloc_trim(3)).
     unsafe {
         nix::libc::malloc_trim(0);

@@ -402,8 +402,8 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// False for a pointer whose content has come, which is better written again, and for a file that git may convert
-    /// otherwise under the other name.
+    /// False for a pointer whose content is here by now, since writing the file again fills it, and for a file that git may
+    /// convert otherwise under its new name.
     fn may_move(&self, (from, seen): &(RepoPath, Seen), write: &Write) -> Result<bool> {
         Ok(match &write.content {
             Content::Annexed { key, pointer } => seen.size != pointer.len() as u64 || !self.store.is_present(key),

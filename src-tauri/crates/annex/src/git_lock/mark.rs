@@ -1,4 +1,4 @@
-//! The mark by which a lock file of this program is told from one of git.
+//! The mark that distinguishes our lock files from git's.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::fs::{Timespec, Timestamps, futimens};
 
-/// What a lock file of ours holds. git writes what is to come into its lock file; this is no index and no ref.
+/// The content of our lock files. git writes the new content of an index or ref into its own; this is neither.
 pub(crate) const MARK: &[u8] = b"anabranch holds this while it edits the index\n";
 
 /// When a lock file of ours says that it was changed: a drive that is pulled out keeps a file's times, not its content.

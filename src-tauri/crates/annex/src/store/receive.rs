@@ -23,7 +23,8 @@ const WORTH_SHARING: u64 = 65_536;
 
 impl Store<'_> {
     /// Copies all of `source`, the content of `key`, into an incoming file; permissions and modification time come
-    /// along. With `verify` it is compared with the key on the way, else only its size is. `progress` is told how far it is.
+    /// along. With `verify`, the content is hashed on the way and compared with the key; otherwise only its size is checked.
+    /// `progress` is called with the progress.
     ///
     /// Content of more than 1 MiB goes by [`Store::partial_path`]: what an interrupted transfer left there is checked
     /// and continued. The caller holds the transfer lock of the key.
@@ -86,8 +87,8 @@ impl Store<'_> {
         Ok(incoming)
     }
 
-    /// Copies all of `source`, the content of `key`, into an empty file elsewhere. With `verify` it is compared with the key on
-    /// the way, else only its size is.
+    /// Copies all of `source`, the content of `key`, into an empty file elsewhere. With `verify`, the content is
+    /// hashed on the way and compared with the key; otherwise only its size is checked.
     pub(crate) fn copy_out(
         &self,
         source: &File,

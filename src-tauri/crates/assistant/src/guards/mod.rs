@@ -36,7 +36,7 @@ pub(crate) fn judge(found: &Found, confirmed: usize) -> Verdict {
     }
 }
 
-/// True if so many of so many files must not be treated as deleted without asking, whether they are missing here or
+/// True if the user must be asked before `removed` of `of` files count as deleted, whether they are missing here or were
 /// deleted elsewhere.
 pub fn is_improbable(removed: usize, of: usize) -> bool {
     let most = removed.saturating_mul(2) > of;

@@ -75,7 +75,7 @@ impl Merging {
         self.said = None;
     }
 
-    /// Records that a merge ended, in vain or not. A merge in vain is not repeated in a tight loop: something was
+    /// Records the end of a merge. After one that left something unmerged and changed nothing, the next one waits: a ref was
     /// pushed meanwhile, or must not be merged at all.
     pub(crate) fn ended(&mut self, now: Timestamp, in_vain: bool, chance: u64) {
         if in_vain {

@@ -14,7 +14,7 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// Creates an unused limit of so many bytes per second; zero and none mean no limit.
+    /// Creates a limit of `rate` bytes per second, of which nothing is used yet. None and zero mean no limit.
     pub fn new(rate: Option<u64>) -> Self {
         Self {
             rate: rate.filter(|rate| *rate > 0),
