@@ -5,6 +5,7 @@
 //! in its stead: it is never silent.
 
 mod inotify;
+mod messages;
 mod outlet;
 mod polled;
 #[cfg(test)]
@@ -12,16 +13,13 @@ mod tests;
 mod watcher;
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, eventfd};
-
+use messages::{Message, Messages};
 pub use outlet::Changes;
-use watcher::{Message, Watcher};
+use watcher::Watcher;
 
 /// Something happened below a watched place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,13 +100,6 @@ pub struct Watch {
     messages: Messages,
 }
 
-/// Tells the watching thread something.
-#[derive(Debug, Clone)]
-struct Messages {
-    sender: Sender<Message>,
-    wake: Arc<OwnedFd>,
-}
-
 /// How stale a part that cannot be watched may become.
 const POLL_EVERY: Duration = Duration::from_secs(30);
 
@@ -123,10 +114,7 @@ impl Watch {
         most_directories: usize,
         poll_every: Duration,
     ) -> Result<(Self, Changes), WatchError> {
-        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(io::Error::from)?;
-        let wake = Arc::new(wake);
-        let (sender, inbox) = channel();
-        let messages = Messages { sender, wake };
+        let (messages, inbox) = Messages::new()?;
         let (outlet, changes) = outlet::pair();
         let watcher = Watcher::new(messages.clone(), outlet, most_directories, poll_every)?;
         std::thread::Builder::new()
@@ -163,15 +151,6 @@ impl Watch {
     /// [`Change::Rescan`] of it. Does not wait for that. Of a directory that is not in a watched place nothing comes.
     pub fn mounted(&self, path: &Path) -> Result<(), WatchError> {
         self.messages.tell(Message::Mounted(path.to_owned()))
-    }
-}
-
-impl Messages {
-    fn tell(&self, message: Message) -> Result<(), WatchError> {
-        self.sender.send(message).map_err(|_| WatchError::Ended)?;
-        // It fails only if the thread has not noticed 2^64 messages yet.
-        let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
-        Ok(())
     }
 }
 

@@ -13,14 +13,17 @@ use std::time::{Duration, Instant};
 
 use notify::{Config, EventKind, PollWatcher, RecursiveMode, Watcher};
 
-use super::watcher::{Message, POLLING_PART};
-use super::{Messages, Scope};
+use super::Scope;
+use super::messages::{Message, Messages};
 
 /// A blind directory that is compared until this is dropped.
 pub(super) struct Polled {
     pub(super) places: Vec<(PathBuf, Scope)>,
     _end: Sender<()>,
 }
+
+/// The polling takes no more than such a part of the time.
+pub(super) const POLLING_PART: u32 = 10;
 
 /// No more is read each time. A rescan reads less of an index of many files, or where the rules are kept among films.
 const MOST_BYTES: u64 = 1 << 20;

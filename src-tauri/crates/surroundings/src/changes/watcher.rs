@@ -7,40 +7,23 @@ use std::io;
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::ReadFlags;
 
 use super::inotify::{Inotify, events};
+use super::messages::{Message, Messages};
 use super::outlet::Outlet;
-use super::polled::Polled;
-use super::{Blind, Change, Messages, Place, Scope, Why};
+use super::polled::{POLLING_PART, Polled};
+use super::{Blind, Change, Scope, Why};
 use crate::mounts::{mount_of, mounts_now};
 use unclosed::Unclosed;
-
-/// What the thread is told.
-pub(super) enum Message {
-    /// Answered when the place is watched; without anybody to answer, the place is reported instead.
-    Add(Place, Option<SyncSender<()>>),
-    Remove(PathBuf),
-    /// Something was mounted there.
-    Mounted(PathBuf),
-    /// These differ from when they were compared before.
-    Changed(Vec<PathBuf>),
-    /// This blind directory is to be looked through.
-    Rescan(PathBuf),
-    End,
-    /// Keeps the thread busy.
-    #[cfg(test)]
-    Hold(Box<dyn FnOnce() + Send>),
-}
 
 /// The state of the watching thread.
 pub(super) struct Watcher {
     inotify: Inotify,
-    /// Its `wake` is readable when a message has come.
     messages: Messages,
     places: BTreeMap<PathBuf, Scope>,
     blind: BTreeMap<PathBuf, Why>,
@@ -60,9 +43,6 @@ pub(super) struct Watcher {
     /// When events were read last.
     read_at: Option<Instant>,
 }
-
-/// The polling takes no more than such a part of the time.
-pub(super) const POLLING_PART: u32 = 10;
 
 /// Above so many blind directories in a place, the whole place is polled instead.
 const MOST_BLIND: usize = 32;
