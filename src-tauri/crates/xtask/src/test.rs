@@ -58,6 +58,8 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
     unused.env_remove("CARGO_PKG_NAME");
     unused.env("PATH", tools::first_in_path(&machete)?);
     steps.command("unused dependencies", &mut unused)?;
+    // cargo-deny looks at the packages of all systems, also at those that no build here needs.
+    steps.command("packages", &mut place.cargo(&["fetch", "--locked"]))?;
     let mut allowed = place.cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"]);
     allowed.env("PATH", tools::first_in_path(&deny)?);
     steps.command("licences and duplicates of dependencies", &mut allowed)?;
