@@ -109,7 +109,7 @@ impl Drive {
     }
 
     /// Waits until udev has seen the drive.
-    pub fn settle(&self) {
+    pub fn wait_for_udev(&self) {
         run(Command::new("udevadm").args(["trigger", "--action=change", "--settle", &self.device]));
     }
 

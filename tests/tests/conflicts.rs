@@ -1,4 +1,4 @@
-//! A file that was changed in two places at once: both versions are told, and settled either way, here and everywhere.
+//! A file that was changed in two places at once: both versions are told, and resolved either way, here and everywhere.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -52,8 +52,8 @@ fn conflicts(folder: &Path) -> Vec<Value> {
         .clone()
 }
 
-fn settle(folder: &Path, path: &Value, keep: &Value) -> Value {
-    let command = json!({"settle": {"path": path, "keep": keep}});
+fn resolve(folder: &Path, path: &Value, keep: &Value) -> Value {
+    let command = json!({"resolve": {"path": path, "keep": keep}});
     serde_json::from_str(&ask(folder, &command.to_string())).unwrap()
 }
 
@@ -62,8 +62,8 @@ fn one(version: &Value) -> Value {
     json!({"one": version["path"]["bytes"]})
 }
 
-fn unsettle(folder: &Path, path: &Value) -> Value {
-    serde_json::from_str(&ask(folder, &json!({"unsettle": {"path": path}}).to_string())).unwrap()
+fn reopen(folder: &Path, path: &Value) -> Value {
+    serde_json::from_str(&ask(folder, &json!({"reopen": {"path": path}}).to_string())).unwrap()
 }
 
 /// The files of the album, with what they say.
@@ -125,7 +125,7 @@ fn one_is_kept(is_unlocked: bool) {
     );
 
     let desk = versions.iter().find(|version| version["who"] == "desk").unwrap();
-    assert_eq!(settle(&first, &conflict["path"]["bytes"], &one(desk)), "done");
+    assert_eq!(resolve(&first, &conflict["path"]["bytes"], &one(desk)), "done");
     assert_eq!(conflicts(&first), Vec::<Value>::new(), "it is gone at once");
     let kept = BTreeSet::from([("photo.jpg".to_owned(), "as the desk has it".to_owned())]);
     assert_eq!(album(&first), kept);
@@ -136,7 +136,7 @@ fn one_is_kept(is_unlocked: bool) {
 
     // Taken back, all is as it was, here and everywhere.
     let engine = Engine::start(&sandbox, &[&first]);
-    assert_eq!(unsettle(&first, &conflict["path"]["bytes"]), "done");
+    assert_eq!(reopen(&first, &conflict["path"]["bytes"]), "done");
     let both = BTreeSet::from(["as the desk has it", "as the laptop has it"].map(str::to_owned));
     let texts = |clone: &Path| album(clone).into_iter().map(|(_, text)| text).collect::<BTreeSet<_>>();
     assert_eq!(texts(&first), both);
@@ -144,7 +144,7 @@ fn one_is_kept(is_unlocked: bool) {
     agree(&sandbox, engine, &first, &second, 1);
     assert_eq!(texts(&second), both);
     let engine = Engine::start(&sandbox, &[&first]);
-    assert_eq!(settle(&first, &conflict["path"]["bytes"], &one(desk)), "done");
+    assert_eq!(resolve(&first, &conflict["path"]["bytes"], &one(desk)), "done");
     agree(&sandbox, engine, &first, &second, 0);
     assert_eq!(album(&second), kept);
 
@@ -177,7 +177,7 @@ fn all_are_kept(is_unlocked: bool) {
     let (first, second) = in_conflict(&sandbox, is_unlocked);
     let engine = Engine::start(&sandbox, &[&first]);
     let conflict = conflicts(&first).remove(0);
-    assert_eq!(settle(&first, &conflict["path"]["bytes"], &json!("all")), "done");
+    assert_eq!(resolve(&first, &conflict["path"]["bytes"], &json!("all")), "done");
     agree(&sandbox, engine, &first, &second, 0);
     let kept: Vec<(String, String)> = album(&second).into_iter().collect();
     for ((name, text), who) in kept.iter().zip(["desk", "laptop"]) {
@@ -221,13 +221,13 @@ fn a_file_that_was_deleted_elsewhere_is_kept_or_goes() {
             panic!("{conflict}")
         };
         assert_eq!(version["who"], "desk");
-        assert_eq!(settle(&first, &conflict["path"]["bytes"], &json!(keep)), "done");
+        assert_eq!(resolve(&first, &conflict["path"]["bytes"], &json!(keep)), "done");
         agree(&sandbox, engine, &first, &second, 0);
         let left = left.map(|name| (name.to_owned(), "as the desk has it".to_owned()));
         assert_eq!(album(&second), BTreeSet::from_iter(left));
         if keep == "all" {
             let engine = Engine::start(&sandbox, &[&first]);
-            assert_eq!(unsettle(&first, &conflict["path"]["bytes"]), "done");
+            assert_eq!(reopen(&first, &conflict["path"]["bytes"]), "done");
             agree(&sandbox, engine, &first, &second, 1);
         }
     }
@@ -244,20 +244,20 @@ fn what_changed_meanwhile_is_left_alone() {
     // The name is taken by another file, which somebody is still writing: it is not committed.
     let _being_written = fs::File::create(first.join(NAME)).unwrap();
     let before = album(&first);
-    let refused = settle(&first, path, &one(&versions[0]));
+    let refused = resolve(&first, path, &one(&versions[0]));
     let why = refused["refused"].as_str().unwrap_or_else(|| panic!("{refused}"));
     assert!(why.contains("another file with the name album/photo.jpg"), "{why}");
-    let refused = settle(&first, path, &json!({"one": hex::encode("other")}));
+    let refused = resolve(&first, path, &json!({"one": hex::encode("other")}));
     assert!(
         refused["refused"].as_str().unwrap().contains("not one of the versions"),
         "{refused}"
     );
-    let refused = settle(&first, &json!(hex::encode("other")), &json!("all"));
+    let refused = resolve(&first, &json!(hex::encode("other")), &json!("all"));
     assert!(
-        refused["refused"].as_str().unwrap().contains("settled already"),
+        refused["refused"].as_str().unwrap().contains("resolved already"),
         "{refused}"
     );
-    let refused = settle(&first, &json!("2e2e"), &json!("all"));
+    let refused = resolve(&first, &json!("2e2e"), &json!("all"));
     assert!(
         refused["refused"].as_str().unwrap().contains("no path inside"),
         "{refused}"

@@ -118,7 +118,7 @@ fn plug(sandbox: &Sandbox, format: Format, label: &str, mebibytes: u64) -> Optio
     // Kernels without FAT are common, and that says nothing of the others.
     let needed = if format == Format::Fat { "vfat" } else { "mount" };
     let drive = or_skipped(needed, Drive::for_people(sandbox, format, label, mebibytes))?;
-    drive.settle();
+    drive.wait_for_udev();
     Some(drive)
 }
 
@@ -349,7 +349,7 @@ fn drive_of_two_goes_in_mid_transfer_and_both_are_complete_in_the_end() {
         eventually(PATIENCE, || trees::stores(&copies[1], &files));
         program.until("TWO", is_up_to_date);
         assert!(program.status().drives.iter().all(|drive| drive.name != "ONE"));
-        one.settle();
+        one.wait_for_udev();
         one.plug_in();
         eventually(PATIENCE, || trees::stores(&copies[0], &files));
         program.until("ONE", is_up_to_date);
@@ -382,7 +382,7 @@ fn drive_copied_bit_by_bit_is_a_problem_and_nothing_reaches_the_copy() {
         without_reserve(sandbox, &copy);
         program.until("TWIN", is_up_to_date);
         let twin = drive.copy().unwrap();
-        twin.settle();
+        twin.wait_for_udev();
         let problem = |next: &str| {
             eventually(PATIENCE, || {
                 let problems = program.status().problems;

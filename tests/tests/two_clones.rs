@@ -119,13 +119,13 @@ fn agree(case: Case) {
     for clone in [&ours, &theirs] {
         run(&mut sandbox.git(clone, ["config", "annex.addunlocked", &unlocked]));
     }
-    settle(&sandbox, case, &ours, &theirs, "before the first round");
+    wait_for_rest(&sandbox, case, &ours, &theirs, "before the first round");
 
     for round in 1..=4 {
         let by_us = edits::edit(&mut chance, &ours, 8);
         let by_them = edits::edit(&mut chance, &theirs, 8);
         let story = format!("round {round}\nours: {:#?}\ntheirs: {:#?}", by_us.lines, by_them.lines);
-        settle(&sandbox, case, &ours, &theirs, &story);
+        wait_for_rest(&sandbox, case, &ours, &theirs, &story);
         let standing = trees::contents(&trees::tree(&ours));
         let written = by_us.kept_beside(&by_them).chain(by_them.kept_beside(&by_us));
         let lost: Vec<_> = written.filter(|(digest, _)| !standing.contains(*digest)).collect();
@@ -144,7 +144,7 @@ fn agree(case: Case) {
 }
 
 /// Lets both sync in turn until they agree: mostly two turns each; git-annex with itself has been seen to need five.
-fn settle(sandbox: &Sandbox, case: Case, ours: &Path, theirs: &Path, story: &str) {
+fn wait_for_rest(sandbox: &Sandbox, case: Case, ours: &Path, theirs: &Path, story: &str) {
     let (mut differing, mut said) = (String::new(), [String::new(), String::new()]);
     for _ in 0..8 {
         said = [case.ours.sync(sandbox, ours), case.theirs.sync(sandbox, theirs)];
@@ -399,9 +399,9 @@ fn a_push_leaves_a_changed_clone_alone() {
     assert_eq!(texts, both, "a conflict keeps both");
 }
 
-/// Two engines on the two ends of one remote settle: no more commits once all is in step.
+/// Two engines on the two ends of one remotes come to rest: no more commits once all is in step.
 #[test]
-fn two_engines_settle_and_then_rest() {
+fn two_engines_come_to_rest() {
     let mut chance = Chance::new();
     let sandbox = Sandbox::new();
     let first = Actor::Anabranch.init(&sandbox, "first");

@@ -232,7 +232,7 @@ fn a_drive_is_taken_into_use_and_ejected_in_the_window() {
     let Some(drive) = or_skipped("mount", Drive::for_people(&scene.sandbox, Format::Ext4, "STICK", 300)) else {
         return;
     };
-    drive.settle();
+    drive.wait_for_udev();
     window.click("Use it…: STICK");
     window.choose("A full copy");
     window.click("Start using it");

@@ -133,7 +133,7 @@ export async function picture(page: Page, name: string): Promise<void> {
 }
 
 /** Waits until nothing is being looked for any more. */
-export async function settled(page: Page): Promise<void> {
+export async function atRest(page: Page): Promise<void> {
   await page.waitForFunction(() => !/Reading the rules…|Looking( for conflicts)?…/.test(document.body.innerText));
 }
 

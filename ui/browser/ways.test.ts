@@ -1,7 +1,7 @@
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
-import { type Browser, picture, settled, start, wrongs } from './chromium';
+import { type Browser, atRest, picture, start, wrongs } from './chromium';
 
 /** What people do from the first look to the last click, over the fake. */
 
@@ -166,7 +166,7 @@ it('a transfer is cancelled and a file put first, by keyboard alone', async () =
 describe('the rules', () => {
   it('are chosen by directory, seen before they hold, applied and taken back', async () => {
     const page = await browser.open('everyday', '/rules');
-    await settled(page);
+    await atRest(page);
     const photos = page.getByRole('region', { name: 'Photos' });
     await photos.getByRole('button', { name: 'Choose directories…: backup disk' }).press('Enter');
     const tree = photos.getByRole('group', { name: 'Directories whose contents travel to or from backup disk' });
@@ -192,7 +192,7 @@ describe('the rules', () => {
     // What was applied is there when one comes back, with what the page cannot show.
     await page.evaluate(() => (location.hash = '#/folders'));
     await page.evaluate(() => (location.hash = '#/rules'));
-    await settled(page);
+    await atRest(page);
     const again = page.getByRole('region', { name: 'Photos' });
     await again.getByRole('button', { name: 'Remove what differs for 2026/summer with backup disk' }).waitFor();
     await again.getByText('old laptop: Nothing').waitFor();
@@ -200,7 +200,7 @@ describe('the rules', () => {
 
   it('of a place are changed with one choice, and undone', async () => {
     const page = await browser.open('everyday', '/rules');
-    await settled(page);
+    await atRest(page);
     const notes = page.getByRole('region', { name: 'Notes' });
     const choice = notes.getByRole('combobox', { name: 'origin', exact: true });
     await choice.selectOption('nothing');
@@ -216,7 +216,7 @@ describe('the rules', () => {
 
   it('say what is kept in a place, by keyboard, seen before it holds, and taken back', async () => {
     const page = await browser.open('everyday', '/rules');
-    await settled(page);
+    await atRest(page);
     const photos = page.getByRole('region', { name: 'Photos' });
     const kept = (place: string): Locator => photos.getByRole('combobox', { name: `Kept there: ${place}` });
     expect(await kept('backup disk').inputValue()).toBe('archive');
@@ -243,7 +243,7 @@ describe('the rules', () => {
 
   it('end where their card ends', async () => {
     const page = await browser.open('everyday', '/rules');
-    await settled(page);
+    await atRest(page);
     const gaps = await page.evaluate(() =>
       [...document.querySelectorAll('main > section')].map((card) => {
         const shown = [...card.children].filter((one) => !one.classList.contains('hidden'));
@@ -257,7 +257,7 @@ describe('the rules', () => {
 
   it('with a mistake in their file can only be read', async () => {
     const page = await browser.open('problems', '/rules');
-    await settled(page);
+    await atRest(page);
     const papers = page.getByRole('region', { name: 'Papers' });
     await papers.getByText('line 7').waitFor();
     expect(await papers.getByRole('combobox').evaluateAll((all) => all.every((one) => (one as HTMLSelectElement).disabled))).toBe(true);
@@ -265,14 +265,14 @@ describe('the rules', () => {
   });
 });
 
-it('conflicts are settled one by one, and all at once after one question', async () => {
+it('conflicts are resolved one by one, and all at once after one question', async () => {
   const page = await browser.open('everyday', '/conflicts');
   await page.getByRole('button', { name: 'Keep both versions of all…' }).press('Enter');
   await picture(page, 'conflicts all');
   expect(await wrongs(page)).toEqual([]);
   await press(page, 'Cancel');
   await page.getByRole('button', { name: /^Keep this version of letters.*Ben on desktop$/ }).press('Enter');
-  await page.waitForSelector('text=1 conflict settled.');
+  await page.waitForSelector('text=1 conflict resolved.');
   expect(await focused(page)).toBe('Notes');
   await press(page, 'Keep both: plan.txt');
   await page.waitForSelector('text=It was changed in one place and deleted in the other');
@@ -283,18 +283,18 @@ it('conflicts are settled one by one, and all at once after one question', async
 it('a file that was deleted in one place goes, and is brought back', async () => {
   const page = await browser.open('everyday', '/conflicts');
   await press(page, 'Delete it: recipes/plum cake.md');
-  await page.waitForSelector('text=1 conflict settled.');
+  await page.waitForSelector('text=1 conflict resolved.');
   expect(await page.getByText('plum cake').count()).toBe(0);
   await press(page, 'Undo');
   await page.waitForSelector('text=All versions of 1 file are back.');
   await page.waitForSelector('text=recipes/plum cake.md');
 });
 
-it('all conflicts are settled with one click and one confirmation', async () => {
+it('all conflicts are resolved with one click and one confirmation', async () => {
   const page = await browser.open('everyday', '/conflicts');
   await page.getByRole('button', { name: 'Keep both versions of all…' }).press('Enter');
   await press(page, 'Keep both of all');
-  await page.waitForSelector('text=2 conflicts settled.');
+  await page.waitForSelector('text=2 conflicts resolved.');
   await press(page, 'Undo');
   await page.waitForSelector('text=All versions of 2 files are back.');
   await page.waitForSelector('text=plan.txt');

@@ -2,7 +2,7 @@ import type { BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import { scenes } from '../src/backend/fake/scenes';
-import { type Browser, picture, pictures, settled, start, walk, wrongs } from './chromium';
+import { type Browser, atRest, picture, pictures, start, walk, wrongs } from './chromium';
 
 const PAGES = {
   folders: 'Folders',
@@ -54,7 +54,7 @@ describe.each(Object.entries(LOOKS))('in %s', (look, options) => {
       for (const [name, title] of Object.entries(PAGES)) {
         await page.evaluate((to) => (location.hash = `#/${to}`), name);
         await page.waitForSelector(`h1:text-is("${title}")`);
-        await settled(page);
+        await atRest(page);
         await picture(page, `${name} ${scene} ${look}`);
         expect(await wrongs(page)).toEqual([]);
         expect(await overflow(page)).toBe(0);
@@ -85,7 +85,7 @@ describe('by keyboard alone', () => {
 
   it.each(Object.keys(PAGES))('the page %s is walked through and left, with the focus in sight', async (name) => {
     const page = await browser.open('everyday', `/${name}`);
-    await settled(page);
+    await atRest(page);
     const names = await walk(page);
     expect(names.length).toBeGreaterThan(Object.keys(PAGES).length);
     expect(names.filter((one) => one.endsWith('(unseen)'))).toEqual([]);

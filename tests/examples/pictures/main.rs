@@ -164,7 +164,7 @@ impl Scene {
         // What is told of at the start is gone by then.
         let before = screen.still("the empty screen", above, screen::Picture::is_plain);
         let drive = Drive::for_people(sandbox, Format::Ext4, "HOLIDAYS", 4_000).expect("a drive can be plugged in");
-        drive.settle();
+        drive.wait_for_udev();
         let notice = screen.still("the notification", above, |picture| {
             picture.middle_of_change(&before).is_some()
         });

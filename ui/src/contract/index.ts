@@ -971,7 +971,7 @@ keeps: Array<Keeping>, } } | { "set-folder": {
 /**
  * The setting with its new value.
  */
-setting: FolderSetting, } } | "conflicts" | { "settle": { 
+setting: FolderSetting, } } | "conflicts" | { "resolve": { 
 /**
  * The path of the file, as bytes in hexadecimal.
  */
@@ -979,7 +979,7 @@ path: string,
 /**
  * Which versions to keep.
  */
-keep: Keep, } } | { "unsettle": { 
+keep: Keep, } } | { "reopen": { 
 /**
  * The path of the file, as bytes in hexadecimal.
  */

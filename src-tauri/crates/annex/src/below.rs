@@ -18,8 +18,8 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::fs::{linkat, mkdirat, openat, renameat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;
 
-use crate::beneath::{open_child, open_directory, open_file_below};
 use crate::durable::sync_directory;
+use crate::openat::{open_child, open_directory, open_file_below};
 use crate::sharing::{Sharing, umask};
 use crate::{Error, Result};
 

@@ -95,7 +95,7 @@ pub enum Command {
     /// List all unresolved conflicts.
     Conflicts,
     /// Resolve a conflict. Discarded versions stay in the history.
-    Settle {
+    Resolve {
         /// The path of the file, as bytes in hexadecimal.
         path: String,
         /// Which versions to keep.
@@ -103,7 +103,7 @@ pub enum Command {
     },
     /// Undo the last resolution of a conflict, which restores all versions. Refused if the result was changed in the
     /// meantime.
-    Unsettle {
+    Reopen {
         /// The path of the file, as bytes in hexadecimal.
         path: String,
     },

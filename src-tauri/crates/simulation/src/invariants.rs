@@ -519,7 +519,7 @@ impl World {
         for (repo, here) in self.repos.iter().enumerate() {
             let Some(engine) = &here.engine else { continue };
             let assistant = &engine.assistant;
-            let settled = |remote: assistant::RemoteView<'_>| match remote.reach {
+            let is_known = |remote: assistant::RemoteView<'_>| match remote.reach {
                 Some(Reach::Here(_)) => !remote.lacks_heads && !remote.unfetched && !remote.in_contact,
                 Some(Reach::Away(_)) => true,
                 None => false,
@@ -529,7 +529,7 @@ impl World {
                 && assistant.trouble().is_none()
                 && assistant.pending_transfers() == 0
                 && assistant.lots().is_empty()
-                && assistant.remotes().all(settled);
+                && assistant.remotes().all(is_known);
             let truth = self.in_step(repo, false);
             if claims && truth.is_err() {
                 return Err(format!("I34 honest: r{repo} says it is in step, but {truth:?}"));

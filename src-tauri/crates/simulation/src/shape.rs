@@ -32,7 +32,7 @@ pub fn run(seed: u64, setting: Setting, tracing: bool) -> (Result<Counts, Violat
     world.reproducible = !setting.merges_differ;
     let drives = build(&mut world, setting);
     live(&mut world, setting, &drives);
-    settle(&mut world, setting, &drives);
+    wait_for_rest(&mut world, setting, &drives);
     let ended = match world.violation.clone() {
         None => Ok(world.counts),
         Some(why) => Err(Violation { seed, why }),
@@ -245,7 +245,7 @@ fn fault(world: &mut World, length: u64, repo: RepoNo, drives: &[RepoNo]) {
 }
 
 /// Calm: everything must come into step, say so, and then be still.
-fn settle(world: &mut World, setting: Setting, drives: &[RepoNo]) {
+fn wait_for_rest(world: &mut World, setting: Setting, drives: &[RepoNo]) {
     world.heal();
     let engines: Vec<RepoNo> = (0..world.repos.len())
         .filter(|&repo| world.repos[repo].has_engine)

@@ -107,7 +107,7 @@ fn rules_are_kept() {
 }
 
 #[test]
-fn merges_that_differ_settle_through_back_off() {
+fn merges_that_differ_end_through_back_off() {
     play(300_000, 1000);
 }
 

@@ -10,8 +10,8 @@ import { withFolderSetting } from './settings';
 export interface Known {
   rules: Rules;
   conflicts: Conflict[];
-  /** Conflicts that were settled. */
-  settled: Conflict[];
+  /** Conflicts that were resolved. */
+  resolved: Conflict[];
 }
 
 /** How a folder of the fake is changed. */
@@ -74,11 +74,11 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
   if ('set-folder' in command) {
     return setFolder(command['set-folder'].setting, changes);
   }
-  if ('settle' in command) {
-    return settle(known, command.settle, changes);
+  if ('resolve' in command) {
+    return resolve(known, command.resolve, changes);
   }
-  if ('unsettle' in command) {
-    return unsettle(known, command.unsettle, changes);
+  if ('reopen' in command) {
+    return reopen(known, command.reopen, changes);
   }
   return { why: why(folder, command.why.path) };
 }
@@ -140,20 +140,20 @@ function setFolder(setting: FolderSetting, { folder }: Changes): Reply {
   return 'done';
 }
 
-function settle({ conflicts, settled }: Known, { path }: { path: string }, { known }: Changes): Reply {
+function resolve({ conflicts, resolved }: Known, { path }: { path: string }, { known }: Changes): Reply {
   const one = conflicts.find((conflict) => conflict.path.bytes === path);
   if (!one) {
-    return { refused: 'this conflict is settled already' };
+    return { refused: 'this conflict is resolved already' };
   }
-  known({ conflicts: conflicts.filter((conflict) => conflict !== one), settled: [...settled, one] });
+  known({ conflicts: conflicts.filter((conflict) => conflict !== one), resolved: [...resolved, one] });
   return 'done';
 }
 
-function unsettle({ conflicts, settled }: Known, { path }: { path: string }, { known }: Changes): Reply {
-  const one = settled.find((conflict) => conflict.path.bytes === path);
+function reopen({ conflicts, resolved }: Known, { path }: { path: string }, { known }: Changes): Reply {
+  const one = resolved.find((conflict) => conflict.path.bytes === path);
   if (!one) {
     return { refused: 'there is nothing to take back' };
   }
-  known({ conflicts: [...conflicts, one], settled: settled.filter((conflict) => conflict !== one) });
+  known({ conflicts: [...conflicts, one], resolved: resolved.filter((conflict) => conflict !== one) });
   return 'done';
 }

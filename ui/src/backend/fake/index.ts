@@ -26,7 +26,7 @@ export function fake(name: string): Backend {
   function knownOf(path: string): Known {
     const nothing = { rules: [], mistake: null };
     const conflicts = shown.conflicts?.[path] ?? [];
-    return known.get(path) ?? { rules: shown.rules?.[path] ?? nothing, conflicts, settled: [] };
+    return known.get(path) ?? { rules: shown.rules?.[path] ?? nothing, conflicts, resolved: [] };
   }
 
   function ticks(count: number): Promise<void> {

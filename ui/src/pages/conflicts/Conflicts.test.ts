@@ -17,23 +17,23 @@ describe('conflicts', () => {
   });
   const conflict = (name: string): Conflict => ({ path: file(name).path, versions: [version(name), version(`${name}2`)] });
 
-  it('that could not be settled stop the others, and say how far it came', async () => {
+  it('that could not be resolved stop the others, and say how far it came', async () => {
     let left = ['a', 'b', 'c'];
     const backend = stubBackend((command) => {
-      if (typeof command !== 'object' || !('settle' in command)) {
+      if (typeof command !== 'object' || !('resolve' in command)) {
         return Promise.resolve({ conflicts: left.map(conflict) });
       }
-      if (command.settle.path === hex('b')) {
+      if (command.resolve.path === hex('b')) {
         return Promise.resolve({ refused: 'b was changed meanwhile' });
       }
-      left = left.filter((one) => hex(one) !== command.settle.path);
+      left = left.filter((one) => hex(one) !== command.resolve.path);
       return Promise.resolve('done');
     });
     render(Conflicts, { status: status([folder('/a/Notes')]), backend });
     await fireEvent.click(await screen.findByRole('button', { name: 'Keep both versions of all…' }));
     await fireEvent.click(screen.getByRole('button', { name: 'Keep both of all' }));
     expect((await screen.findByRole('alert')).textContent).toBe('B was changed meanwhile');
-    expect(await screen.findByText('1 conflict settled.')).toBeTruthy();
+    expect(await screen.findByText('1 conflict resolved.')).toBeTruthy();
     await waitFor(() => expect(screen.queryByRole('heading', { name: 'a' })).toBeNull());
     expect(screen.getByRole('heading', { name: 'c' })).toBeTruthy();
   });
@@ -41,10 +41,10 @@ describe('conflicts', () => {
   it('that could not all be brought back can still be', async () => {
     let isBusy = true;
     const backend = stubBackend((command) => {
-      if (typeof command !== 'object' || !('unsettle' in command)) {
+      if (typeof command !== 'object' || !('reopen' in command)) {
         return Promise.resolve(command === 'conflicts' ? { conflicts: ['a', 'b'].map(conflict) } : 'done');
       }
-      const isRefused = isBusy && command.unsettle.path === hex('b');
+      const isRefused = isBusy && command.reopen.path === hex('b');
       return Promise.resolve(isRefused ? { refused: 'b cannot be brought back now' } : 'done');
     });
     render(Conflicts, { status: status([folder('/a/Notes')]), backend });
@@ -52,12 +52,12 @@ describe('conflicts', () => {
     await fireEvent.click(screen.getByRole('button', { name: 'Keep both of all' }));
     await fireEvent.click(await screen.findByRole('button', { name: 'Undo' }));
     expect((await screen.findByRole('alert')).textContent).toBe('B cannot be brought back now');
-    await screen.findByText('All versions of 1 file are back. 1 conflict settled.');
+    await screen.findByText('All versions of 1 file are back. 1 conflict resolved.');
     isBusy = false;
     backend.ask.mockClear();
     await fireEvent.click(screen.getByRole('button', { name: 'Undo' }));
     await screen.findByText('All versions of 1 file are back.');
-    expect(backend.ask.mock.calls[0]).toEqual(['/a/Notes', { unsettle: { path: hex('b') } }]);
+    expect(backend.ask.mock.calls[0]).toEqual(['/a/Notes', { reopen: { path: hex('b') } }]);
     expect(screen.queryByRole('button', { name: 'Undo' })).toBeNull();
     expect(screen.queryByRole('alert')).toBeNull();
   });

@@ -23,14 +23,14 @@ export const conflicts = {
   deleteItOf: (file: string): string => `${conflicts.deleteIt}: ${file}`,
   history: 'What is not kept stays in the history of the folder.',
   more: (count: number): string =>
-    plural(count, { one: '# more is shown when these are settled.', other: '# more are shown when these are settled.' }),
+    plural(count, { one: '# more is shown when these are resolved.', other: '# more are shown when these are resolved.' }),
   all: 'Keep both versions of all…',
   allTitle: (count: number): string =>
     plural(count, { one: 'Keep both versions of # file?', other: 'Keep both versions of # files?' }),
   allHint: 'Each version gets a name of its own. Nothing is deleted.',
   allYes: 'Keep both of all',
   cancel: 'Cancel',
-  settled: (count: number): string => plural(count, { one: '# conflict settled.', other: '# conflicts settled.' }),
+  resolved: (count: number): string => plural(count, { one: '# conflict resolved.', other: '# conflicts resolved.' }),
   undo: 'Undo',
   undone: (count: number): string =>
     plural(count, { one: 'All versions of # file are back.', other: 'All versions of # files are back.' }),

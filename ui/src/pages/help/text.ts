@@ -36,7 +36,7 @@ export const help = {
       'delete a file',
       'It goes from every copy of the folder; what was in it stays in the history. If more than half of a folder is gone at once, and at least five files, or more than 500 files, you are asked first.',
     ],
-    ['edit a file in two places', 'When the two meet, both versions are kept, each under a name of its own. The page Conflicts settles it.'],
+    ['edit a file in two places', 'When the two meet, both versions are kept, each under a name of its own. Resolve it on the page Conflicts.'],
     [
       'take out a drive',
       'Nothing is lost, and nothing is taken for deleted. What is still to come goes on when the drive is back. “Eject when done” waits until all is on it.',

@@ -216,9 +216,9 @@ const RECORD_PRIVATELY: Act = |world| {
     config.set_bool("remote.x.annex-private", true).unwrap();
     words(world.record(OTHER))
 };
-const TEND: Act = |world| match world.here.annex.tend("/run/socket") {
-    Ok(Some(_tenancy)) => Ok(()),
-    Ok(None) => Err("somebody tends it".to_owned()),
+const LOCK_ENGINE: Act = |world| match world.here.annex.lock_engine("/run/socket") {
+    Ok(Some(_lock)) => Ok(()),
+    Ok(None) => Err("it is in use".to_owned()),
     Err(error) => Err(error.to_string()),
 };
 const STAGE: Act = |world| words(Staged::open(&world.here.annex.git().unwrap()).and_then(Staged::commit));
@@ -248,7 +248,7 @@ const CHECK_OUT: Act = |world| {
         .check_out(&head, from_git(to), &CheckoutOptions::default());
     words(done.map(|done| assert_eq!(done.changed, 1)))
 };
-const SETTLE: Act = |world| words(world.here.annex.settle_retired(SystemTime::now()));
+const RESOLVE: Act = |world| words(world.here.annex.resolve_retired(SystemTime::now()));
 /// The first of these two is a note, and both are as a checkout leaves them.
 const RETIRED: [(&str, &str); 2] = [
     ("anabranch/retired/5.path", "7 1 1\na"),
@@ -262,7 +262,7 @@ const SETTLE_ONE: Act = |world| {
             fs::write(path, text).unwrap();
         }
     }
-    SETTLE(world)
+    RESOLVE(world)
 };
 /// Merges a branch that has forgotten its history, and one that has not.
 const FORGET: Act = |world| {
@@ -348,7 +348,7 @@ fn nothing_outside_is_touched_where_a_link_stands() {
         (Here, "annex/journal".into(), RECORD),
         (Here, "annex/journal-private".into(), RECORD_PRIVATELY),
         (There, "anabranch".into(), SEND),
-        (Here, "anabranch".into(), TEND),
+        (Here, "anabranch".into(), LOCK_ENGINE),
         (There, "objects".into(), FEW),
         (There, format!("objects/{}", &blob[..2]), FEW),
         (There, "objects/pack".into(), MANY),
@@ -360,7 +360,7 @@ fn nothing_outside_is_touched_where_a_link_stands() {
         (Here, "annex".into(), INIT),
         (Here, "anabranch".into(), CHECK_OUT),
         (Here, "annex/othertmp".into(), CHECK_OUT),
-        (Here, "anabranch/retired".into(), SETTLE),
+        (Here, "anabranch/retired".into(), RESOLVE),
         (Here, "hooks".into(), HOOKS),
         (Here, "info".into(), INIT),
         (Here, "info".into(), BEGIN),
@@ -374,8 +374,8 @@ fn nothing_outside_is_touched_where_a_link_stands() {
         (Here, up(&ours, 0), LINK, Refused),
         (Here, format!("annex/bad/{name}"), SET_BAD, Replaced),
         (Here, "annex/journal.lck".into(), RECORD, Refused),
-        (Here, "anabranch/engine".into(), TEND, Refused),
-        (Here, "anabranch/engine.lock".into(), TEND, Refused),
+        (Here, "anabranch/engine".into(), LOCK_ENGINE, Refused),
+        (Here, "anabranch/engine.lock".into(), LOCK_ENGINE, Refused),
         (Here, "index".into(), STAGE, Refused),
         (Here, "index.lock".into(), STAGE, Refused),
         (Here, "index.anabranch".into(), STAGE, Replaced),
@@ -456,7 +456,7 @@ fn links_that_lead_to_the_git_directory_are_followed() {
     let there = Annex::open(&through).unwrap();
     assert_eq!(ADD(&world), Ok(()));
     assert_eq!(RECORD(&world), Ok(()));
-    assert_eq!(TEND(&world), Ok(()));
+    assert_eq!(LOCK_ENGINE(&world), Ok(()));
     let world = World { there, ..world };
     assert_eq!(SEND(&world), Ok(()));
     assert_eq!(FEW(&world), Ok(()));
@@ -490,7 +490,7 @@ fn in_a_shared_repository_all_is_made_for_those_who_share_it() {
     assert!(there.store().set_bad(&bad).unwrap());
     let presence = [(bad, uuid, Presence::Missing)];
     there.branch().record_presence(&presence, VectorClock::now()).unwrap();
-    let _tenancy = there.tend("/run/socket").unwrap().unwrap();
+    let _lock = there.lock_engine("/run/socket").unwrap().unwrap();
     let mut found = BTreeMap::new();
     all_below(&shared, &mut found);
     assert!(found.len() > 60, "{}", found.len());

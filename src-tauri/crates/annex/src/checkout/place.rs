@@ -9,7 +9,7 @@ use model::RepoPath;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::beneath::{is_spelt_so, open_file};
+use crate::openat::{is_spelt_so, open_file};
 use crate::stat::Stat;
 use crate::{Error, Result};
 

@@ -181,7 +181,7 @@ impl Scene {
     }
 
     /// Commits what the user did, merges what is not merged, as often as it takes, and gives back all files.
-    fn settle(&self) -> Leaves {
+    fn resolve(&self) -> Leaves {
         let git = |arguments: &[&str]| self.fixture.git(arguments);
         git(&["add", "-A"]);
         if !git(&["status", "--porcelain"]).is_empty() {
@@ -234,7 +234,7 @@ fn play(form: Form) {
                     continue;
                 }
                 played += 1;
-                let files = scene.settle();
+                let files = scene.resolve();
                 let told =
                     format!("theirs {theirs:?}, the user {act:?} at step {at}, crash at {crash_at:?}: {files:?}");
                 assert_eq!(files.get("a"), Some(&file("2")), "{told}");

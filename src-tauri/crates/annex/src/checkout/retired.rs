@@ -70,7 +70,7 @@ pub(super) fn retire(annex: &Annex, file: &Incoming, path: &RepoPath, seen: Opti
 impl Annex {
     /// Deletes the retired files that nobody writes to any more, and brings back those that were written to. Costs one
     /// look at a directory where there are none.
-    pub fn settle_retired(&self, now: SystemTime) -> Result<Retired> {
+    pub fn resolve_retired(&self, now: SystemTime) -> Result<Retired> {
         let mut retired = Retired::default();
         let (Some(top), Some(directory)) = (self.work_tree(), Directory::find_below(self.git_dir(), &path(self))?)
         else {
@@ -84,10 +84,10 @@ impl Annex {
             let Some(about) = directory.read(&note)?.and_then(|text| parse(&text)) else {
                 continue;
             };
-            match settle(top, &directory, name, &about, now)? {
-                Settled::Open => retired.open.push(about.path),
-                Settled::Done => _ = directory.remove(&note)?,
-                Settled::BroughtBack(version) => {
+            match resolve(top, &directory, name, &about, now)? {
+                Resolved::Open => retired.open.push(about.path),
+                Resolved::Done => _ = directory.remove(&note)?,
+                Resolved::BroughtBack(version) => {
                     directory.remove(&note)?;
                     retired.brought_back.push(version);
                 }
@@ -104,16 +104,16 @@ struct About {
     mtime: FileTime,
 }
 
-enum Settled {
+enum Resolved {
     Open,
     Done,
     BroughtBack(RepoPath),
 }
 
-fn settle(top: &Path, directory: &Directory, name: &OsStr, about: &About, now: SystemTime) -> Result<Settled> {
+fn resolve(top: &Path, directory: &Directory, name: &OsStr, about: &About, now: SystemTime) -> Result<Resolved> {
     let Some(opened) = directory.open(name, false)? else {
         // Killed before it was set aside, or after it came back.
-        return Ok(Settled::Done);
+        return Ok(Resolved::Done);
     };
     let file = directory.path().join(name);
     let seen = rustix::fs::fstat(&opened).map(Seen::of);
@@ -123,8 +123,8 @@ fn settle(top: &Path, directory: &Directory, name: &OsStr, about: &About, now: S
     let at = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
     let age = now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(at);
     match fate(writers(&opened), is_written, age) {
-        Fate::Waits => Ok(Settled::Open),
-        Fate::Goes => directory.remove(name).map(|_| Settled::Done),
+        Fate::Waits => Ok(Resolved::Open),
+        Fate::Goes => directory.remove(name).map(|_| Resolved::Done),
         Fate::ComesBack => bring_back(top, &file, &about.path),
     }
 }
@@ -147,7 +147,7 @@ fn fate(writers: Writers, is_written: bool, age: Duration) -> Fate {
 }
 
 /// Gives a file the name of a version of `path`: a function of its content, as a merge names versions.
-fn bring_back(top: &Path, file: &Path, path: &RepoPath) -> Result<Settled> {
+fn bring_back(top: &Path, file: &Path, path: &RepoPath) -> Result<Resolved> {
     let hashing = || Error::git(format!("read what was written to {path}"));
     let id = git2::Oid::hash_file(ObjectType::Blob, file).map_err(hashing())?;
     let mut place = Place::open(top)?;
@@ -171,13 +171,13 @@ fn bring_back(top: &Path, file: &Path, path: &RepoPath) -> Result<Settled> {
             renamed => renamed,
         };
         match renamed {
-            Ok(()) => return Ok(Settled::BroughtBack(version)),
+            Ok(()) => return Ok(Resolved::BroughtBack(version)),
             Err(Errno::EXIST) => {}
             Err(errno) => return Err(Error::io("bring back", file)(errno.into())),
         }
     }
     // Both names are taken: it stays until one is free.
-    Ok(Settled::Open)
+    Ok(Resolved::Open)
 }
 
 /// None for a note that was cut off, whose file was never retired.

@@ -15,8 +15,8 @@ use rustix::io::Errno;
 
 use super::place::{Seen, look_at};
 use super::retired;
-use crate::beneath::open_file;
 use crate::lease::{Lease, Writers, writers};
+use crate::openat::open_file;
 use crate::{Incoming, Store};
 
 /// So many files are kept open at once before they are deleted.

@@ -4,7 +4,7 @@
 //! found again, whoever merged.
 
 mod history;
-mod settling;
+mod resolving;
 #[cfg(test)]
 mod tests;
 
@@ -61,7 +61,7 @@ pub struct Brought {
 
 impl Annex {
     /// All conflicts, by the versions of the index that are in the work tree. What the user has just removed or renamed is
-    /// settled, though not committed yet.
+    /// resolved, though not committed yet.
     pub fn conflicts(&self) -> Result<Vec<Conflict>> {
         let Some(top) = self.work_tree() else {
             return Ok(Vec::new());

@@ -89,19 +89,17 @@ fn names(fixture: &Fixture) -> Vec<String> {
     names
 }
 
-fn settle(
+fn resolve(
     fixture: &Fixture,
     conflict: &Conflict,
     versions: &[(model::RepoPath, Option<model::RepoPath>)],
 ) -> crate::Result<()> {
     let options = crate::CheckoutOptions::default();
-    fixture.annex.settle_conflict(&conflict.path, versions, &options)
+    fixture.annex.resolve_conflict(&conflict.path, versions, &options)
 }
 
-fn unsettle(fixture: &Fixture, file: &model::RepoPath) -> crate::Result<()> {
-    fixture
-        .annex
-        .unsettle_conflict(file, &crate::CheckoutOptions::default())
+fn reopen(fixture: &Fixture, file: &model::RepoPath) -> crate::Result<()> {
+    fixture.annex.reopen_conflict(file, &crate::CheckoutOptions::default())
 }
 
 #[test]
@@ -118,7 +116,7 @@ fn one_version_is_kept_under_the_old_name() {
             let to = (version == bob).then(|| conflict.path.clone());
             (version.path.clone(), to)
         });
-        settle(&fixture, &conflict, &changes.collect::<Vec<_>>()).unwrap();
+        resolve(&fixture, &conflict, &changes.collect::<Vec<_>>()).unwrap();
         assert_eq!(names(&fixture), ["other", "photo.jpg"]);
         let kept = fixture.path().join("photo.jpg");
         let kept = fs::read_link(&kept).map_or_else(
@@ -140,7 +138,7 @@ fn the_one_that_has_the_name_gives_way() {
     ]));
     let conflict = only(&fixture);
     let [plain, variant] = [0, 1].map(|at: usize| conflict.versions[at].path.clone());
-    settle(&fixture, &conflict, &[(plain.clone(), None), (variant, Some(plain))]).unwrap();
+    resolve(&fixture, &conflict, &[(plain.clone(), None), (variant, Some(plain))]).unwrap();
     assert_eq!(
         (names(&fixture), fixture.read("a.txt")),
         (vec!["a.txt".to_owned()], b"content".to_vec())
@@ -157,7 +155,7 @@ fn nothing_happens_if_a_version_was_changed_or_a_name_is_taken() {
             (conflict.versions[0].path.clone(), Some(to)),
             (conflict.versions[1].path.clone(), None),
         ];
-        let answer = settle(fixture, &conflict, &changes);
+        let answer = resolve(fixture, &conflict, &changes);
         let Err(Error::Refused(why)) = answer else {
             panic!("{answer:?}")
         };
@@ -183,12 +181,15 @@ fn nothing_happens_if_a_version_was_changed_or_a_name_is_taken() {
     let conflict = only(&fixture);
     fs::remove_file(fixture.path().join(&second)).unwrap();
     let changes = conflict.versions.iter().map(|version| (version.path.clone(), None));
-    let answer = settle(&fixture, &conflict, &changes.collect::<Vec<_>>());
+    let answer = resolve(&fixture, &conflict, &changes.collect::<Vec<_>>());
     assert!(matches!(answer, Err(Error::Refused(why)) if why.contains(&second)));
     assert!(fixture.exists(&conflict.versions[0].path.to_string()));
     assert_eq!(only(&fixture).versions.len(), 1, "what the user has left");
     fs::remove_file(fixture.path().join(conflict.versions[0].path.as_path())).unwrap();
-    assert!(fixture.annex.conflicts().unwrap().is_empty(), "the user has settled it");
+    assert!(
+        fixture.annex.conflicts().unwrap().is_empty(),
+        "the user has resolved it"
+    );
 }
 
 /// What is in the work tree and what is committed, and whether they are the same.
@@ -204,39 +205,39 @@ fn held(fixture: &Fixture) -> Vec<String> {
 }
 
 #[test]
-fn what_was_settled_is_taken_back() {
+fn what_was_resolved_is_taken_back() {
     for leaf in [pointer, locked] {
         let fixture = in_conflict("photo.jpg", leaf);
         let before = held(&fixture);
         let conflict = only(&fixture);
         let [first, second] = [0, 1].map(|at: usize| conflict.versions[at].path.clone());
         let name = |name: &str| model::RepoPath::parse(name.as_bytes()).unwrap();
-        let settlements = [
+        let resolutions = [
             vec![(first.clone(), None), (second.clone(), Some(name("photo.jpg")))],
             vec![
                 (first.clone(), Some(name("a.jpg"))),
                 (second.clone(), Some(name("b.jpg"))),
             ],
         ];
-        for settlement in settlements {
-            settle(&fixture, &conflict, &settlement).unwrap();
+        for resolution in resolutions {
+            resolve(&fixture, &conflict, &resolution).unwrap();
             assert!(fixture.annex.conflicts().unwrap().is_empty());
             assert_ne!(held(&fixture), before);
-            unsettle(&fixture, &conflict.path).unwrap();
+            reopen(&fixture, &conflict.path).unwrap();
             assert_eq!(held(&fixture), before);
             assert_eq!(only(&fixture), conflict, "with whose they are");
         }
         // A name that the user has taken away since does not come back, nor does it keep the versions from it.
-        settle(&fixture, &conflict, &[(first, None), (second, Some(name("photo.jpg")))]).unwrap();
+        resolve(&fixture, &conflict, &[(first, None), (second, Some(name("photo.jpg")))]).unwrap();
         fixture.git(&["rm", "--quiet", "photo.jpg"]);
         fixture.git(&["commit", "--quiet", "-m", "gone"]);
-        unsettle(&fixture, &conflict.path).unwrap();
+        reopen(&fixture, &conflict.path).unwrap();
         assert_eq!(held(&fixture), before);
     }
 }
 
 #[test]
-fn a_single_version_is_settled_and_that_is_taken_back() {
+fn a_single_version_is_resolved_and_that_is_taken_back() {
     let fixture = Fixture::new();
     let key = put_object(&fixture.annex, b"content").to_string();
     fixture.start(&leaves([
@@ -249,11 +250,11 @@ fn a_single_version_is_settled_and_that_is_taken_back() {
         (Some(conflict.path.clone()), vec!["a.txt", "other"]),
         (None, vec!["other"]),
     ] {
-        settle(&fixture, &conflict, &[(version.clone(), to)]).unwrap();
+        resolve(&fixture, &conflict, &[(version.clone(), to)]).unwrap();
         held(&fixture);
         assert_eq!(names(&fixture), left);
         assert!(fixture.annex.conflicts().unwrap().is_empty());
-        unsettle(&fixture, &conflict.path).unwrap();
+        reopen(&fixture, &conflict.path).unwrap();
         assert_eq!(held(&fixture), before);
         assert_eq!(fixture.read("a.variant-12ab.txt"), b"content");
     }
@@ -271,9 +272,9 @@ fn what_gave_way_gets_its_name_back() {
     ]));
     let (before, conflict) = (held(&fixture), only(&fixture));
     let [plain, variant] = [0, 1].map(|at: usize| conflict.versions[at].path.clone());
-    settle(&fixture, &conflict, &[(plain.clone(), None), (variant, Some(plain))]).unwrap();
+    resolve(&fixture, &conflict, &[(plain.clone(), None), (variant, Some(plain))]).unwrap();
     assert_eq!(fixture.read("a.txt"), b"content");
-    unsettle(&fixture, &conflict.path).unwrap();
+    reopen(&fixture, &conflict.path).unwrap();
     assert_eq!((held(&fixture), fixture.read("a.txt")), (before, b"in git".to_vec()));
 }
 
@@ -283,7 +284,7 @@ fn what_was_changed_since_is_not_taken_back() {
     let conflict = only(&fixture);
     let file = conflict.path.clone();
     let refused = |what: &str| {
-        let answer = unsettle(&fixture, &file);
+        let answer = reopen(&fixture, &file);
         assert!(
             matches!(&answer, Err(Error::Refused(why)) if why.contains(what)),
             "{answer:?}"
@@ -294,7 +295,7 @@ fn what_was_changed_since_is_not_taken_back() {
         let to = (at == 0).then(|| file.clone());
         (version.path.clone(), to)
     });
-    settle(&fixture, &conflict, &changes.collect::<Vec<_>>()).unwrap();
+    resolve(&fixture, &conflict, &changes.collect::<Vec<_>>()).unwrap();
     // Not committed, then committed.
     fixture.write("photo.jpg", b"edited");
     refused("photo.jpg was changed since");

@@ -5,11 +5,11 @@
 //! all it leads to is on disk; the index follows last. After a crash at any point the next look finds the same files
 //! again, and what was done already is found done.
 
+mod finish;
 mod head;
 mod overwritten;
 mod prepare;
 mod reading;
-mod settle;
 mod stage;
 
 #[cfg(test)]
@@ -24,11 +24,11 @@ use std::time::{Duration, SystemTime};
 use git2::Repository;
 use model::{Key, Oid, RepoPath};
 
-use crate::beneath::Directories;
 use crate::conversions::Conversions;
 use crate::index::{EXECUTABLE, REGULAR, SYMLINK};
 use crate::look::{Candidate, Look, RootState};
 use crate::oid::to_git;
+use crate::openat::Directories;
 use crate::pointer::{MAX_POINTER, POINTER_SIZES, key_of_pointer, key_of_symlink};
 use crate::settings::Settings;
 use crate::{Annex, Error, Result, Store};

@@ -8,10 +8,10 @@ use git2::{ObjectType, Repository};
 use model::Key;
 
 use super::{Intake, StagedAs, key_of_blob};
-use crate::beneath::{Directories, open_file};
 use crate::index::Index;
 use crate::look::{Candidate, Look};
 use crate::oid::from_git;
+use crate::openat::{Directories, open_file};
 use crate::pointer::pointer_for;
 use crate::store::Making;
 use crate::{Annex, Backend, Error, Result, Store, naming};

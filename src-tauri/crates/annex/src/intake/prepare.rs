@@ -15,12 +15,12 @@ use sha1::{Digest, Sha1};
 
 use super::reading::{self, unreadable};
 use super::{IntakeOptions, Postponed, StagedAs};
-use crate::beneath::Directories;
 use crate::conversions::{Conversion, Conversions};
 use crate::index::{EXECUTABLE, REGULAR};
 use crate::lease::is_being_written;
 use crate::look::{Candidate, Prior};
 use crate::objects::{LARGE, Made, directory};
+use crate::openat::Directories;
 use crate::pointer::{MAX_POINTER, is_edited_pointer, key_of_pointer, key_of_symlink, pointer_for, symlink_target};
 use crate::stat::{Stat, is_younger};
 use crate::store::{Incoming, Ingested, Making, Store};

@@ -9,9 +9,9 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::Postponed;
-use crate::beneath::open_file;
 use crate::lease::is_being_written;
 use crate::look::told;
+use crate::openat::open_file;
 use crate::stat::{FileTime, Stat, is_younger};
 
 /// Opens a file that is what was seen before, and that nobody is writing.

@@ -8,8 +8,8 @@ use bstr::ByteSlice;
 use model::RepoPath;
 
 use super::Look;
-use crate::beneath::Directories;
 use crate::index::Entry;
+use crate::openat::Directories;
 use crate::stat::{FileTime, age};
 
 /// A new directory in which nothing was made for this long is complete.

@@ -4,8 +4,8 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, StatxFlags, statx};
 
 use super::{Candidate, Look, Prior};
-use crate::beneath::Directories;
 use crate::index::Entry;
+use crate::openat::Directories;
 
 /// Finds the files that are the same as ones that are gone: same inode, size, modification time and kind, and not made
 /// later. Their content need not be read again, however many a renamed directory holds.

@@ -19,10 +19,10 @@ use rustix::fs::{AtFlags, FileType, RawDir, statat};
 use rustix::io::Errno;
 
 use super::{Candidate, Look, Nested, Prior, Removed, RootState, Scope};
-use crate::beneath::{is_spelt_so, open_child, open_directory};
 use crate::ignore::Ignore;
 use crate::index::{EXECUTABLE, Entry, GITLINK, Index, REGULAR, SYMLINK};
 use crate::oid::to_git;
+use crate::openat::{is_spelt_so, open_child, open_directory};
 use crate::pointer::{POINTER_SIZES, key_of_pointer, key_of_symlink, leads_to_objects};
 use crate::stat::{FileTime, Stat};
 use crate::{Annex, Error, Result, Store};

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use rustix::fs::{AtFlags, CWD, linkat, statat};
 
 use super::Store;
-use super::pour::{LARGE, Onlooker, Poured, Source, Unfinished, pour, read_small, show};
+use super::copy::{Copied, LARGE, Onlooker, Source, Unfinished, copy, read_small, show};
 use super::receive::{SMALL, keep_time};
 use super::room::Incoming;
 use crate::durable::sync_file;
@@ -64,7 +64,7 @@ impl Store<'_> {
         backend: Backend,
         making: Making<'_>,
         cancelled: Option<&AtomicBool>,
-    ) -> Poured<Ingested> {
+    ) -> Copied<Ingested> {
         let found = source.metadata().map_err(Unfinished::Reading)?;
         let onlooker = Onlooker {
             progress: &|_| {},
@@ -104,7 +104,7 @@ impl Store<'_> {
         found: &Metadata,
         hasher: &mut Hasher,
         onlooker: &Onlooker<'_>,
-    ) -> Poured<Incoming> {
+    ) -> Copied<Incoming> {
         let room = self.scratch()?;
         let (dest, name) = room.create(self.layout().object_mode(found.mode()))?;
         let mut incoming = Incoming {
@@ -119,7 +119,7 @@ impl Store<'_> {
             let size = dest.metadata().map_err(Unfinished::Writing)?.len();
             show(&dest, size, &mut |part| hasher.update(part), onlooker)?
         } else {
-            pour(
+            copy(
                 Source::File(source),
                 &dest,
                 0,

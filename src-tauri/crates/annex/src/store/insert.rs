@@ -14,8 +14,8 @@ use rustix::io::Errno;
 use super::layout::Layout;
 use super::room::Incoming;
 use super::{Store, file_name};
-use crate::beneath::open_file;
 use crate::durable::{sync_file, sync_file_system};
+use crate::openat::open_file;
 use crate::sharing::umask;
 use crate::{Directory, Error, Result};
 

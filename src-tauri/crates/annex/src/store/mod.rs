@@ -5,11 +5,11 @@
 //! gives them their final names. Only after [`Batch::finish`] may a log say that content is present.
 
 mod content_lock;
+mod copy;
 mod ingest;
 mod insert;
 mod layout;
 mod populate;
-mod pour;
 mod receive;
 mod room;
 mod soundness;
@@ -26,13 +26,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use model::Key;
 
 pub use content_lock::ContentLock;
+pub use copy::Reached;
 pub use ingest::{Ingested, Making};
 pub use insert::Batch;
-pub use pour::Reached;
 pub use room::Incoming;
 
+pub(crate) use copy::{LARGE, Onlooker, Unfinished};
 pub(crate) use insert::{MANY, repeat};
-pub(crate) use pour::{LARGE, Onlooker, Unfinished};
 pub(crate) use receive::SMALL;
 
 use crate::{Annex, Directory, Error, Result};

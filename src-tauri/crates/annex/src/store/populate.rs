@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, CWD, linkat};
 use rustix::io::Errno;
 
 use super::Store;
-use super::pour::{LARGE, Onlooker, Poured, Source, Unfinished, has_holes, pour, read_small};
+use super::copy::{Copied, LARGE, Onlooker, Source, Unfinished, copy, has_holes, read_small};
 use super::receive::{SMALL, keep_time};
 use super::room::Incoming;
 use crate::naming::is_of_another_name;
@@ -18,7 +18,7 @@ use crate::sharing::umask;
 use crate::{Error, Result};
 
 /// A file that is older than this is older than an index that is written now, in whole seconds.
-const SETTLED: Duration = Duration::from_secs(2);
+const AT_REST: Duration = Duration::from_secs(2);
 
 impl Store<'_> {
     /// Makes a file with the content of `key` for `path` in the work tree, which the caller renames to its place (and then
@@ -78,10 +78,10 @@ impl Store<'_> {
             Err(Unfinished::Cancelled | Unfinished::Wrong) => return Err(Error::Busy(incoming.path())),
         }
         keep_time(&dest, &found);
-        let settled = SystemTime::now() - SETTLED;
-        if is_of_another_name(key, path) && found.modified().is_ok_and(|at| at > settled) {
+        let at_rest = SystemTime::now() - AT_REST;
+        if is_of_another_name(key, path) && found.modified().is_ok_and(|at| at > at_rest) {
             // As with the time of the object: a file system that cannot is no failure.
-            let _ = dest.set_modified(settled);
+            let _ = dest.set_modified(at_rest);
         }
         Ok(incoming)
     }
@@ -94,7 +94,7 @@ impl Store<'_> {
 }
 
 /// Copies small content without it passing through this program, and large content past the page cache.
-fn copy_inside(object: &File, dest: &File, size: u64) -> Poured<()> {
+fn copy_inside(object: &File, dest: &File, size: u64) -> Copied<()> {
     if size < LARGE && !has_holes(object) && copy_by_system(object, dest)? {
         return Ok(());
     }
@@ -102,11 +102,11 @@ fn copy_inside(object: &File, dest: &File, size: u64) -> Poured<()> {
         progress: &|_| {},
         cancelled: None,
     };
-    pour(Source::Object(object), dest, 0, size, None, &onlooker).map(|_| ())
+    copy(Source::Object(object), dest, 0, size, None, &onlooker).map(|_| ())
 }
 
 /// False where the system cannot copy from one file to the other.
-fn copy_by_system(object: &File, dest: &File) -> Poured<bool> {
+fn copy_by_system(object: &File, dest: &File) -> Copied<bool> {
     let (mut from, mut to) = (0, 0);
     loop {
         match rustix::fs::copy_file_range(object, Some(&mut from), dest, Some(&mut to), 64 << 20) {

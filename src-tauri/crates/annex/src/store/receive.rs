@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use model::Key;
 use rustix::fs::{Timespec, Timestamps};
 
-use super::pour::{LARGE, Onlooker, Poured, Reached, Source, Unfinished, pour, read_small, show};
+use super::copy::{Copied, LARGE, Onlooker, Reached, Source, Unfinished, copy, read_small, show};
 use super::room::{Incoming, set_mode};
 use super::{Store, file_name};
 use crate::durable::sync_file;
@@ -63,7 +63,7 @@ impl Store<'_> {
         key: &Key,
         verify: bool,
         onlooker: &Onlooker<'_>,
-    ) -> Poured<Incoming> {
+    ) -> Copied<Incoming> {
         let found = source.metadata().map_err(Unfinished::Reading)?;
         if key.size().is_some_and(|size| size != found.len()) {
             return Err(Unfinished::Wrong);
@@ -96,7 +96,7 @@ impl Store<'_> {
         dest: &File,
         verify: bool,
         onlooker: &Onlooker<'_>,
-    ) -> Poured<()> {
+    ) -> Copied<()> {
         let found = source.metadata().map_err(Unfinished::Reading)?;
         if key.size().is_some_and(|size| size != found.len()) {
             return Err(Unfinished::Wrong);
@@ -107,7 +107,7 @@ impl Store<'_> {
     }
 
     /// Puts content into a scratch file with the permissions and time of the file that it was read from.
-    pub(super) fn write_small(&self, content: &[u8], like: &fs::Metadata) -> Poured<Incoming> {
+    pub(super) fn write_small(&self, content: &[u8], like: &fs::Metadata) -> Copied<Incoming> {
         let room = self.scratch()?;
         let (file, name) = room.create(self.layout().object_mode(like.mode()))?;
         let incoming = Incoming {
@@ -129,7 +129,7 @@ impl Store<'_> {
         key: &Key,
         verify: bool,
         onlooker: &Onlooker<'_>,
-    ) -> Poured<Incoming> {
+    ) -> Copied<Incoming> {
         let room = self.partials()?;
         let mut incoming = Incoming {
             room,
@@ -184,13 +184,13 @@ impl Store<'_> {
         key: &Key,
         verify: bool,
         onlooker: &Onlooker<'_>,
-    ) -> Poured<()> {
+    ) -> Copied<()> {
         let shares = self.share_blocks(source, dest, size);
         let object = Source::Object(source);
         if !verify {
             let there = match shares {
                 true => dest.metadata().map_err(Unfinished::Writing)?.len(),
-                false => pour(object, dest, resumed, size, None, onlooker)?,
+                false => copy(object, dest, resumed, size, None, onlooker)?,
             };
             return is_complete(there, size);
         }
@@ -200,7 +200,7 @@ impl Store<'_> {
             true => _ = show(dest, size, &mut absorb, onlooker)?,
             false => {
                 show(dest, resumed, &mut absorb, onlooker)?;
-                pour(object, dest, resumed, size, Some(&mut absorb), onlooker)?;
+                copy(object, dest, resumed, size, Some(&mut absorb), onlooker)?;
             }
         }
         judge(verifier)
@@ -220,7 +220,7 @@ impl Store<'_> {
     }
 }
 
-fn judge(verifier: Verifier) -> Poured<()> {
+fn judge(verifier: Verifier) -> Copied<()> {
     match verifier.finish() {
         Verdict::Matches | Verdict::SizeOnly => Ok(()),
         Verdict::Wrong => Err(Unfinished::Wrong),
@@ -228,7 +228,7 @@ fn judge(verifier: Verifier) -> Poured<()> {
 }
 
 /// For content that is not hashed. A program may have changed the source meanwhile.
-fn is_complete(there: u64, size: u64) -> Poured<()> {
+fn is_complete(there: u64, size: u64) -> Copied<()> {
     match there == size {
         true => Ok(()),
         false => Err(Unfinished::Wrong),

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 
 use model::Key;
 
-use super::pour::{Onlooker, Unfinished, show};
+use super::copy::{Onlooker, Unfinished, show};
 use super::{Store, found};
 use crate::logs::{Presence, VectorClock};
 use crate::{Error, Result, Verdict, Verifier};

@@ -80,7 +80,7 @@ impl Merging {
     pub(crate) fn ended(&mut self, now: Timestamp, in_vain: bool, chance: u64) {
         if in_vain {
             self.in_vain = self.in_vain.saturating_add(1);
-            self.retry_at = Some(now + pacing::settle_after(self.in_vain, chance));
+            self.retry_at = Some(now + pacing::retry_soon_after(self.in_vain, chance));
         } else {
             self.in_vain = 0;
         }

@@ -98,7 +98,7 @@ impl Remote {
         self.failures += 1;
         self.refused = self.offered;
         self.unfetched |= self.facts.pull;
-        self.retry_at = Some(now + pacing::settle_after(self.failures, chance));
+        self.retry_at = Some(now + pacing::retry_soon_after(self.failures, chance));
     }
 
     /// Allows a new attempt at once, because something changed here or there. A refused push keeps its back-off, so

@@ -28,7 +28,7 @@ pub fn retry_after(failures: u32, chance: u64) -> Duration {
 }
 
 /// Like [`retry_after`], for conflicts that end in a moment, such as a ref that another program just moved.
-pub fn settle_after(failures: u32, chance: u64) -> Duration {
+pub fn retry_soon_after(failures: u32, chance: u64) -> Duration {
     spread(Duration::from_millis(20), Duration::from_secs(30), failures, chance)
 }
 
@@ -73,14 +73,14 @@ impl Chance {
 
 #[cfg(test)]
 mod tests {
-    use super::{LAST_RETRY, retry_after, settle_after};
+    use super::{LAST_RETRY, retry_after, retry_soon_after};
 
     #[test]
     fn back_off_grows_and_is_bounded() {
         for chance in [0, 1, 12345, u64::MAX] {
             assert!(retry_after(1, chance) < retry_after(3, chance));
             assert!(retry_after(u32::MAX, chance) <= LAST_RETRY + LAST_RETRY / 4);
-            assert!(settle_after(1, chance) < std::time::Duration::from_millis(30));
+            assert!(retry_soon_after(1, chance) < std::time::Duration::from_millis(30));
         }
     }
 }

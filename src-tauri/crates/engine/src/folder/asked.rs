@@ -82,13 +82,13 @@ impl Folder {
             Command::Conflicts => {
                 return self.look_up(reply, |state| conflicts::list(state).map(Reply::Conflicts));
             }
-            Command::Settle { path, keep } => {
+            Command::Resolve { path, keep } => {
                 return self.change(reply, move |state| {
-                    done(conflicts::settle(state, &inside(&path)?, &keep))
+                    done(conflicts::resolve(state, &inside(&path)?, &keep))
                 });
             }
-            Command::Unsettle { path } => {
-                return self.change(reply, move |state| done(conflicts::unsettle(state, &inside(&path)?)));
+            Command::Reopen { path } => {
+                return self.change(reply, move |state| done(conflicts::reopen(state, &inside(&path)?)));
             }
         };
         // The asker may be gone.

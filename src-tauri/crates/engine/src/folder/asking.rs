@@ -24,8 +24,8 @@ pub(crate) fn only_looks(command: &Command) -> bool {
         | Command::Cancel { .. }
         | Command::SetRules { .. }
         | Command::SetFolder { .. }
-        | Command::Settle { .. }
-        | Command::Unsettle { .. } => false,
+        | Command::Resolve { .. }
+        | Command::Reopen { .. } => false,
     }
 }
 

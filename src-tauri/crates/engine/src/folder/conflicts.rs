@@ -32,13 +32,13 @@ pub(crate) fn list(state: &FolderState) -> Result<Vec<contract::Conflict>, Error
 }
 
 /// Resolves a conflict with a commit of its own.
-pub(crate) fn settle(state: &FolderState, path: &RepoPath, keep: &Keep) -> Result<Vec<Event>, Error> {
+pub(crate) fn resolve(state: &FolderState, path: &RepoPath, keep: &Keep) -> Result<Vec<Event>, Error> {
     let annex = state.annex();
     let conflicts = annex.conflicts()?;
     let conflict = conflicts.iter().find(|conflict| conflict.path == *path);
     let conflict = conflict.ok_or_else(|| {
         Error::Refused(format!(
-            "the conflict of {path} is settled already; nothing was changed"
+            "the conflict of {path} is resolved already; nothing was changed"
         ))
     })?;
     let changes = match keep {
@@ -57,7 +57,7 @@ pub(crate) fn settle(state: &FolderState, path: &RepoPath, keep: &Keep) -> Resul
         }
     };
     annex
-        .settle_conflict(path, &changes, &options(state))
+        .resolve_conflict(path, &changes, &options(state))
         .map_err(|error| not_now(path, error))?;
     Ok(committed(
         state,
@@ -70,8 +70,8 @@ pub(crate) fn settle(state: &FolderState, path: &RepoPath, keep: &Keep) -> Resul
 }
 
 /// Restores the versions of a file that existed before its conflict was last resolved.
-pub(crate) fn unsettle(state: &FolderState, path: &RepoPath) -> Result<Vec<Event>, Error> {
-    let taken_back = state.annex().unsettle_conflict(path, &options(state));
+pub(crate) fn reopen(state: &FolderState, path: &RepoPath) -> Result<Vec<Event>, Error> {
+    let taken_back = state.annex().reopen_conflict(path, &options(state));
     taken_back.map_err(|error| not_now(path, error))?;
     Ok(committed(state, format!("all versions of {path} are back")))
 }
@@ -86,7 +86,7 @@ fn options(state: &FolderState) -> CheckoutOptions {
 fn not_now(path: &RepoPath, error: annex::Error) -> Error {
     match error {
         annex::Error::Busy(_) => Error::Refused(format!(
-            "{path} cannot be settled while the folder takes in other changes; nothing was changed. Try again in a moment"
+            "{path} cannot be resolved while the folder takes in other changes; nothing was changed. Try again in a moment"
         )),
         other @ (annex::Error::Io { .. }
         | annex::Error::Git { .. }

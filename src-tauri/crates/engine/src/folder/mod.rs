@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use annex::{Annex, Tenancy};
+use annex::{Annex, EngineLock};
 use assistant::{Assistant, Effect, Event, Id, Root};
 use contract::{Command, Reply};
 use model::{RemoteName, RepoPath, Timestamp};
@@ -87,7 +87,7 @@ pub(crate) struct Folder {
     changed: watch::Sender<()>,
     /// Listens at the socket for as long as this exists.
     _listening: JoinSet<()>,
-    _tenancy: Tenancy,
+    _lock: EngineLock,
 }
 
 impl Folder {
@@ -101,13 +101,13 @@ impl Folder {
         let before = Arc::clone(&mounts.borrow());
         let annex = Annex::open(path)?;
         let socket = socket::socket_path(&annex)?;
-        let Some(tenancy) = annex.tend(&socket.to_string_lossy())? else {
+        let Some(lock) = annex.lock_engine(&socket.to_string_lossy())? else {
             let shown = path.display();
-            return Err(Error::Refused(match annex.tenant()? {
-                Some(annex::Tenant::Assistant) => format!(
+            return Err(Error::Refused(match annex.synced_by()? {
+                Some(annex::SyncedBy::Assistant) => format!(
                     "git-annex's assistant runs in {shown}; nothing was started. Stop it with 'git annex assistant --stop'"
                 ),
-                Some(annex::Tenant::Engine(_)) | None => {
+                Some(annex::SyncedBy::Engine(_)) | None => {
                     format!("an engine already runs in {shown}; nothing was started. 'anabranch status' asks it")
                 }
             }));
@@ -161,7 +161,7 @@ impl Folder {
             give_back_at: None,
             changed,
             _listening: listening,
-            _tenancy: tenancy,
+            _lock: lock,
         };
         let path = status::place(folder.state.annex());
         let state = Arc::downgrade(&folder.state);
@@ -463,7 +463,7 @@ impl Folder {
         }
         let state = Arc::clone(&self.state);
         self.spawn(move || {
-            state.settle_retired();
+            state.resolve_retired();
             Ended::LookedForRoom(work::look_for_room(&state))
         });
     }

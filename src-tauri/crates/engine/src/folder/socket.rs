@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use annex::{Annex, Tenant};
+use annex::{Annex, SyncedBy};
 use contract::{Command, Reply};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
@@ -65,7 +65,7 @@ pub(crate) fn listen(
     commands: mpsc::UnboundedSender<Asked>,
     say: impl Fn(String) + Send + 'static,
 ) -> Result<JoinSet<()>, Error> {
-    // We hold the tenancy, so the previous listener is gone.
+    // We hold the lock, so the previous listener is gone.
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != ErrorKind::NotFound => {
             return Err(Error::Io {
@@ -148,7 +148,7 @@ async fn serve(stream: tokio::net::UnixStream, commands: mpsc::UnboundedSender<A
 
 /// Sends a command to the engine of `annex`; none if no engine runs.
 pub(crate) fn ask(annex: &Annex, command: &Command) -> Result<Option<Reply>, Error> {
-    let Some(Tenant::Engine(note)) = annex.tenant()? else {
+    let Some(SyncedBy::Engine(note)) = annex.synced_by()? else {
         return Ok(None);
     };
     let path = PathBuf::from(note.trim_end());

@@ -338,7 +338,7 @@ fn remember_retries(state: &FolderState, way: (&Uuid, &Uuid), outcomes: &[(Key, 
             .fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
         match outcome {
             Outcome::Busy | Outcome::AlreadyThere => {
-                retries.note(key, way, now, |count| pacing::settle_after(count + 3, chance));
+                retries.note(key, way, now, |count| pacing::retry_soon_after(count + 3, chance));
             }
             Outcome::NotThere | Outcome::Full(_) | Outcome::Failed(_) => {
                 retries.note(key, way, now, |count| pacing::retry_after(count, chance));

@@ -46,7 +46,7 @@ fn try_look(state: &FolderState, scope: Scope) -> annex::Result<Look> {
     if state.is_there() {
         // A checkout interrupted by a crash would look like changes by the user.
         annex.finish_checkout()?;
-        state.settle_retired();
+        state.resolve_retired();
     }
     let scope = match scope {
         Scope::Everything => annex::Scope::Everything,

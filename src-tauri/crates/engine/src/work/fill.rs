@@ -49,7 +49,7 @@ fn try_fill(state: &FolderState) -> Result<bool, Failure> {
             return Ok(false);
         }
         give_contents(state, &files).map_err(|error| failure(state, &error))?;
-        state.settle_retired();
+        state.resolve_retired();
         state.remember_stamps();
         // Forget them only now, so that the next start repeats a fill that was interrupted.
         let forgotten = state.observations().forget_unfilled(&files);

@@ -127,7 +127,7 @@ pub(super) fn merge(state: &FolderState, id: Id, partial: bool, said: Option<Sai
     let mut held = Vec::new();
     let merged =
         try_merge(state, partial, said, &mut held).unwrap_or_else(|error| Merged::Failed(failure(state, &error)));
-    state.settle_retired();
+    state.resolve_retired();
     state.remember_stamps();
     state.hold_deletions(held.iter().map(|(head, deletions)| (*head, deletions.commit)));
     Event::Merged {

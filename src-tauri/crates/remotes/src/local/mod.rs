@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use annex::exchange::content::{Outcome, Terms, transfer};
 use annex::exchange::{Commits, PushOptions, PushOutcome, fetch, newest, push, tracked};
 use annex::settings::{RemoteSettings, Settings, as_git_finds, has_room};
-use annex::{Annex, CheckoutOptions, Tenant};
+use annex::{Annex, CheckoutOptions, SyncedBy};
 use model::{Key, Oid, RemoteName, Uuid};
 
 use crate::{Contents, Failed, Fetched, Git, Travel};
@@ -160,7 +160,7 @@ impl Git for Local {
     }
 
     fn pushes_to(&self, uuid: &Uuid) -> bool {
-        let is_engine = matches!(self.there.tenant(), Ok(Some(Tenant::Engine(_))));
+        let is_engine = matches!(self.there.synced_by(), Ok(Some(SyncedBy::Engine(_))));
         let pushes = |remote: &RemoteSettings| remote.sync && remote.push && !remote.readonly;
         let is_one = |remote: &RemoteSettings| remote.uuid.as_ref() == Some(uuid) && pushes(remote);
         is_engine && annex::settings::remotes(&self.there).is_ok_and(|known| known.iter().any(is_one))
@@ -211,7 +211,7 @@ fn top_of(annex: &Annex) -> &Path {
 
 /// True if a repository has a work tree in which no engine or assistant runs.
 fn is_untended(annex: &Annex) -> annex::Result<bool> {
-    Ok(!annex.is_bare() && annex.tenant()?.is_none())
+    Ok(!annex.is_bare() && annex.synced_by()?.is_none())
 }
 
 #[cfg(test)]

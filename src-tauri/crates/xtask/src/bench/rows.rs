@@ -67,7 +67,7 @@ fn took(time: Option<Duration>, how_far: impl FnOnce() -> String) -> Took {
 }
 
 /// Until nothing moves: the last commit of both clones is the same and stays.
-fn settle(pair: &Pair) -> Result<()> {
+fn wait_for_rest(pair: &Pair) -> Result<()> {
     if pair.is_ours() {
         let calm = |folder: &Path| {
             let status = pair.status(folder);
@@ -91,7 +91,7 @@ fn settle(pair: &Pair) -> Result<()> {
 fn one(pair: &mut Pair) -> Result<Row> {
     let count = if pair.is_ours() { 20 } else { 5 };
     let mut times = Vec::new();
-    settle(pair)?;
+    wait_for_rest(pair)?;
     for number in 0..count {
         let (bytes, name) = (content(number, SMALL), format!("one-{number}"));
         let start = Instant::now();
@@ -118,7 +118,7 @@ fn one(pair: &mut Pair) -> Result<Row> {
 }
 
 fn many(pair: &mut Pair) -> Result<Row> {
-    settle(pair)?;
+    wait_for_rest(pair)?;
     let source = pair.home().join("source");
     let scratch = pair.home().join("scratch");
     fs::create_dir_all(&source)?;
@@ -132,7 +132,7 @@ fn many(pair: &mut Pair) -> Result<Row> {
     let copy = floor::best(|number| floor::time("cp", &[Path::new("-r"), &source, &numbered("copy", number)]))?;
     let plain = floor::best(|number| floor::plain_files(&numbered("plain", number), MANY, &contents[0]))?;
     nix::unistd::sync();
-    settle(pair)?;
+    wait_for_rest(pair)?;
 
     let start = Instant::now();
     floor::time("cp", &[Path::new("-r"), &source, &pair.laptop.join("many")])?;
@@ -166,7 +166,7 @@ fn many(pair: &mut Pair) -> Result<Row> {
 }
 
 fn rename(pair: &mut Pair) -> Result<Row> {
-    settle(pair)?;
+    wait_for_rest(pair)?;
     let count = |path: &Path| fs::read_dir(path).map_or(0, Iterator::count);
     let (old, new) = (pair.other.join("many"), pair.other.join("renamed"));
     let start = Instant::now();
@@ -186,7 +186,7 @@ fn rename(pair: &mut Pair) -> Result<Row> {
 }
 
 fn start(pair: &mut Pair) -> Result<Row> {
-    settle(pair)?;
+    wait_for_rest(pair)?;
     pair.stop()?;
     let bytes = content(77, SMALL);
     let start = Instant::now();
@@ -225,7 +225,7 @@ fn large(pair: &mut Pair) -> Result<Row> {
     let mut time: Option<Duration> = None;
     for number in 0..if pair.is_ours() { 3 } else { 1 } {
         make_large(&source, number + 6)?;
-        settle(pair)?;
+        wait_for_rest(pair)?;
         nix::unistd::sync();
         let name = format!("large-{number}");
         let (left, arrived) = (pair.laptop.join(&name), pair.other.join(&name));
@@ -260,7 +260,7 @@ fn large(pair: &mut Pair) -> Result<Row> {
 }
 
 fn idle_minute(pair: &mut Pair) -> Result<Row> {
-    settle(pair)?;
+    wait_for_rest(pair)?;
     std::thread::sleep(Duration::from_secs(12));
     let refs = |folder: &Path| pair.output(folder, &["for-each-ref"]);
     let (before, refs_before) = (counts(pair)?, (refs(&pair.laptop)?, refs(&pair.other)?));
@@ -310,7 +310,7 @@ fn why(pair: &mut Pair) -> Result<Row> {
     if !pair.is_ours() {
         return Ok(row(name, must, String::new(), Took::NotRun, None));
     }
-    settle(pair)?;
+    wait_for_rest(pair)?;
     pair.stop()?;
     let top = pair.laptop.join("first-look");
     for number in 0..FIRST_LOOK {

@@ -129,16 +129,16 @@ fn what_is_written_to_a_file_that_was_taken_away_comes_back_as_a_version() {
             false => drop(taken_away),
         }
         let now = std::time::SystemTime::now();
-        let open = fixture.annex.settle_retired(now).unwrap();
+        let open = fixture.annex.resolve_retired(now).unwrap();
         assert_eq!((open.open, open.brought_back), (vec![path], vec![]));
         std::io::Write::write_all(&mut writer, b" and new").unwrap();
         drop(writer);
-        let back = fixture.annex.settle_retired(now).unwrap().brought_back;
+        let back = fixture.annex.resolve_retired(now).unwrap().brought_back;
         assert_eq!(back.len(), 1);
         let name = back[0].to_string();
         assert!(name.starts_with("d/f.variant-") && name.ends_with(".txt"), "{name}");
         assert_eq!(fixture.read(&name), b"old and new");
-        assert_eq!(fixture.annex.settle_retired(now).unwrap(), Retired::default());
+        assert_eq!(fixture.annex.resolve_retired(now).unwrap(), Retired::default());
     }
 }
 

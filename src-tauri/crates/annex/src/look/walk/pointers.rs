@@ -62,7 +62,7 @@ impl Walk<'_> {
         };
         // What changed in the moment in which the index was written cannot be told by its times: a change sets both, so
         // one of them that is older is enough. A symlink cannot change.
-        let is_settled = stat.mtime.min(stat.ctime) < self.written_at || stat.is_symlink();
-        entry.mode == mode && entry.is_of(stat, self.trust_ctime) && is_settled && !entry.is_intent_to_add()
+        let is_at_rest = stat.mtime.min(stat.ctime) < self.written_at || stat.is_symlink();
+        entry.mode == mode && entry.is_of(stat, self.trust_ctime) && is_at_rest && !entry.is_intent_to_add()
     }
 }

@@ -6,8 +6,8 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 
 use super::{Walk, told};
-use crate::beneath::open_file;
 use crate::lease::{Writers, writers};
+use crate::openat::open_file;
 
 /// A `.gitignore` larger than this is cut off: it is no list that somebody wrote.
 const MAX_RULES: u64 = 16 << 20;

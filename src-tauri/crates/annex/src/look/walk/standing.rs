@@ -10,10 +10,10 @@ use rustix::fs::{AtFlags, FileType, statat};
 use rustix::io::Errno;
 
 use super::{Walk, has_repository, is_of_file_system, told};
-use crate::beneath::{open_child, open_directory, open_file};
 use crate::ignore::{Rule, RulesFile};
 use crate::index::{Entry, GITLINK};
 use crate::lease::is_being_written;
+use crate::openat::{open_child, open_directory, open_file};
 use crate::pointer::{MAX_POINTER, is_edited_pointer, key_of_pointer};
 use crate::stat::Stat;
 

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn files_are_filled_until_none_is_left() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::Unfilled);
     let id = take!(rig, Fill);
     assert!(rig.assistant.is_working() && rig.assistant.goes_on());

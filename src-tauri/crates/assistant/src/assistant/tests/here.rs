@@ -5,7 +5,7 @@ use crate::facts::Failure;
 
 #[test]
 fn outdated_heads_are_corrected_by_observing() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::RefsMoved(refs(3, false)));
     rig.observe(3, &[]);
     rig.tell(Event::RefsMoved(refs(2, false)));
@@ -16,7 +16,7 @@ fn outdated_heads_are_corrected_by_observing() {
 
 #[test]
 fn outdated_heads_do_not_hide_newer_ones() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     rig.tell(Event::RefsMoved(refs(2, false)));
     let id = take!(rig, Merge);
@@ -32,7 +32,7 @@ fn outdated_heads_do_not_hide_newer_ones() {
 
 #[test]
 fn a_merge_that_failed_is_tried_again() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     let id = take!(rig, Merge);
     rig.tell(Event::Merged {
@@ -48,7 +48,7 @@ fn a_merge_that_failed_is_tried_again() {
 
 #[test]
 fn a_blocked_merge_resumes_after_the_commit() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     let id = take!(rig, Merge);
     rig.tell(Event::Merged {
@@ -70,7 +70,7 @@ fn a_blocked_merge_resumes_after_the_commit() {
 
 #[test]
 fn a_merge_that_was_blocked_is_partial_the_next_time() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     let id = rig.merge(false);
     rig.tell(Event::Merged {
@@ -112,7 +112,7 @@ fn a_merge_that_was_blocked_is_partial_the_next_time() {
 
 #[test]
 fn waiting_paths_are_retried_but_not_at_full_speed() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     let mut merges = 0;
     for _ in 0..600 {
@@ -151,7 +151,7 @@ fn waiting_paths_are_retried_but_not_at_full_speed() {
 
 #[test]
 fn deletions_are_committed_only_after_a_scan_of_everything() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::FilesChanged(vec![path("a")]));
     rig.look(found(0, 1, 100));
     assert_eq!(rig.open, [], "the rest of the burst is waited for");
@@ -169,7 +169,7 @@ fn deletions_are_committed_only_after_a_scan_of_everything() {
 
 #[test]
 fn the_user_is_asked_about_many_deletions_and_the_rest_is_committed() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.look_at_everything(found(1, 60, 100));
     let question = Question::ManyRemoved { removed: 60, of: 100 };
     assert_eq!(rig.open.remove(0), Effect::Ask(question.clone()));
@@ -195,7 +195,7 @@ fn the_user_is_asked_about_many_deletions_and_the_rest_is_committed() {
 fn a_yes_applies_only_to_the_deletions_asked_about() {
     let question = Question::ManyRemoved { removed: 60, of: 100 };
     let confirmed = || {
-        let mut rig = Rig::settled(&[]);
+        let mut rig = Rig::at_rest(&[]);
         rig.look_at_everything(found(0, 60, 100));
         rig.open.clear();
         rig.tell(Event::Answered {
@@ -229,7 +229,7 @@ fn a_yes_applies_only_to_the_deletions_asked_about() {
 
 #[test]
 fn a_no_writes_the_files_back() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.look_at_everything(found(0, 60, 100));
     rig.open.clear();
     rig.tell(Event::Answered {
@@ -245,7 +245,7 @@ fn a_no_writes_the_files_back() {
 
 #[test]
 fn an_answer_to_a_withdrawn_question_does_nothing() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     let question = Question::ManyRemoved { removed: 60, of: 100 };
     rig.look_at_everything(found(0, 60, 100));
     rig.open.clear();
@@ -262,7 +262,7 @@ fn an_answer_to_a_withdrawn_question_does_nothing() {
 
 #[test]
 fn the_question_is_withdrawn_when_the_files_are_back() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.look_at_everything(found(0, 60, 100));
     rig.open.clear();
     rig.after(2000);
@@ -276,7 +276,7 @@ fn the_question_is_withdrawn_when_the_files_are_back() {
 
 #[test]
 fn a_vanished_root_is_checked_until_it_is_back() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.look_at_everything(Found {
         root: Root::Vanished,
         ..found(0, 100, 100)
@@ -293,7 +293,7 @@ fn a_vanished_root_is_checked_until_it_is_back() {
 
 #[test]
 fn other_work_that_finds_the_root_gone_starts_a_scan() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     let id = take!(rig, Merge);
     rig.tell(Event::Merged {
@@ -312,7 +312,7 @@ fn other_work_that_finds_the_root_gone_starts_a_scan() {
 
 #[test]
 fn scanning_observing_and_merging_take_turns() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::RefsMoved(refs(2, true)));
     rig.tell(Event::FilesChanged(vec![path("a")]));
     let mut order = String::new();
@@ -355,7 +355,7 @@ fn scanning_observing_and_merging_take_turns() {
 
 #[test]
 fn a_pause_stops_an_ingest_and_the_rest_is_scanned_after_it() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::FilesChanged(vec![path("film")]));
     rig.look(found(1, 0, 10));
     let id = take!(rig, Ingest);
@@ -410,7 +410,7 @@ fn a_pause_stops_transfers_and_starts_nothing_but_probes() {
 #[test]
 fn work_that_is_held_up_does_not_go_on() {
     let due = || {
-        let mut rig = Rig::settled(&["b"]);
+        let mut rig = Rig::at_rest(&["b"]);
         assert!(!rig.assistant.goes_on());
         rig.tell(Event::CountLost(None));
         assert!(rig.assistant.goes_on() && rig.assistant.is_working());
@@ -440,7 +440,7 @@ fn work_that_is_held_up_does_not_go_on() {
 
 #[test]
 fn findings_from_before_a_pause_are_discarded_and_scanned_again() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::CountLost(None));
     rig.tell(Event::Paused);
     rig.look(found(0, 3, 100));
@@ -452,7 +452,7 @@ fn findings_from_before_a_pause_are_discarded_and_scanned_again() {
 
 #[test]
 fn a_held_lock_is_retried_soon_and_reported_only_if_it_stays() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     let mut tries = 0;
     while rig.assistant.trouble().is_none() {
@@ -498,7 +498,7 @@ fn merge(rig: &mut Rig, merged: Merged, held: Option<Deletions>) {
 
 #[test]
 fn the_user_is_asked_about_incoming_deletions_and_all_else_goes_on() {
-    let mut rig = Rig::settled(&["a"]);
+    let mut rig = Rig::at_rest(&["a"]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     merge(&mut rig, Merged::Done, Some(deletions(7)));
     let question = Question::ManyDeleted(deletions(7));
@@ -540,7 +540,7 @@ fn the_user_is_asked_about_incoming_deletions_and_all_else_goes_on() {
 
 #[test]
 fn an_answer_applies_to_its_commit_until_it_is_carried_out() {
-    let mut rig = Rig::settled(&[]);
+    let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     merge(&mut rig, Merged::Done, Some(deletions(7)));
     rig.tell(Event::RefsMoved(refs(1, true)));

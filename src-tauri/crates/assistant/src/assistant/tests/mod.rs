@@ -127,7 +127,7 @@ macro_rules! has {
 impl Rig {
     /// A repository with heads 1, scanned, observed without a class, and with these remotes, all connected and up to
     /// date.
-    fn settled(remotes: &[&str]) -> Self {
+    fn at_rest(remotes: &[&str]) -> Self {
         let now = Timestamp(1_000_000);
         let mut rig = Self {
             assistant: Assistant::new(uuid("here"), 7, now),
@@ -276,7 +276,7 @@ impl Rig {
     }
 
     fn send_one(remotes: &[&str]) -> Self {
-        let mut rig = Self::settled(remotes);
+        let mut rig = Self::at_rest(remotes);
         rig.tell(Event::RefsMoved(refs(2, false)));
         let want: Vec<&str> = remotes.iter().copied().chain(["here"]).collect();
         rig.observe(2, &[class(1, &["here"], &want)]);

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_saved_file_is_sent_to_the_remote_at_once() {
-    let mut rig = Rig::settled(&["b"]);
+    let mut rig = Rig::at_rest(&["b"]);
     rig.tell(Event::FilesChanged(vec![path("a")]));
     let scope = Scope::Paths(vec![path("a")]);
     assert!(
@@ -64,7 +64,7 @@ fn a_push_does_not_wait_long_for_content() {
 
 #[test]
 fn commits_fetched_during_a_merge_are_merged_after_it() {
-    let mut rig = Rig::settled(&["b"]);
+    let mut rig = Rig::at_rest(&["b"]);
     rig.tell(Event::RefsMoved(refs(1, true)));
     let id = take!(rig, Merge);
     rig.tell(Event::RefsMoved(refs(1, true)));
@@ -155,7 +155,7 @@ fn nothing_is_sent_while_a_remote_is_unverified() {
 
 #[test]
 fn a_remote_without_git_gets_content_and_never_lacks_commits() {
-    let mut rig = Rig::settled(&["b"]);
+    let mut rig = Rig::at_rest(&["b"]);
     let special = RemoteFacts {
         git: false,
         ..facts("b")
@@ -193,7 +193,7 @@ fn candidates_of_a_forbidden_direction_are_dropped() {
 
 #[test]
 fn refs_that_move_during_a_fetch_are_fetched_after_it() {
-    let mut rig = Rig::settled(&["b"]);
+    let mut rig = Rig::at_rest(&["b"]);
     rig.tell(Event::RemoteRefsMoved(name("b")));
     let id = take!(rig, Fetch);
     rig.tell(Event::RemoteRefsMoved(name("b")));
@@ -208,7 +208,7 @@ fn refs_that_move_during_a_fetch_are_fetched_after_it() {
 
 #[test]
 fn a_connected_remote_that_fails_is_tried_less_and_less_often() {
-    let mut rig = Rig::settled(&["b"]);
+    let mut rig = Rig::at_rest(&["b"]);
     rig.tell(Event::RemoteRefsMoved(name("b")));
     let mut fetches = 0;
     for _ in 0..6000 {
@@ -230,7 +230,7 @@ fn a_connected_remote_that_fails_is_tried_less_and_less_often() {
 
 #[test]
 fn a_refused_push_is_tried_again_after_a_fetch_and_a_merge() {
-    let mut rig = Rig::settled(&["b"]);
+    let mut rig = Rig::at_rest(&["b"]);
     rig.tell(Event::RefsMoved(refs(2, false)));
     rig.observe(2, &[]);
     let id = take!(rig, Push);
@@ -260,7 +260,7 @@ fn a_refused_push_is_tried_again_after_a_fetch_and_a_merge() {
 
 #[test]
 fn a_failed_push_is_reported_until_one_succeeds() {
-    let mut rig = Rig::settled(&["b"]);
+    let mut rig = Rig::at_rest(&["b"]);
     rig.tell(Event::RefsMoved(refs(2, false)));
     rig.observe(2, &[]);
     let told = |rig: &Rig| {
@@ -282,7 +282,7 @@ fn a_failed_push_is_reported_until_one_succeeds() {
 /// A file in the way there must not hold back later changes.
 #[test]
 fn new_commits_are_pushed_at_once_after_a_failed_push() {
-    let mut rig = Rig::settled(&["b"]);
+    let mut rig = Rig::at_rest(&["b"]);
     let fail = |rig: &mut Rig| {
         for _ in 0..12 {
             let id = take!(rig, Push);
@@ -306,7 +306,7 @@ fn new_commits_are_pushed_at_once_after_a_failed_push() {
 
 #[test]
 fn a_push_refused_by_a_push_only_remote_waits_for_its_refs_to_change() {
-    let mut rig = Rig::settled(&["b"]);
+    let mut rig = Rig::at_rest(&["b"]);
     rig.tell(Event::RemotesListed(vec![RemoteFacts {
         pull: false,
         ..facts("b")
@@ -328,7 +328,7 @@ fn a_push_refused_by_a_push_only_remote_waits_for_its_refs_to_change() {
 
 #[test]
 fn a_drive_that_comes_back_is_fetched() {
-    let mut rig = Rig::settled(&["b"]);
+    let mut rig = Rig::at_rest(&["b"]);
     rig.tell(Event::PlacesChanged);
     let (probe, fetch) = (take!(rig, Probe), take!(rig, Fetch));
     rig.tell(Event::Fetched {
@@ -352,7 +352,7 @@ fn a_drive_that_comes_back_is_fetched() {
 
 #[test]
 fn a_remote_that_is_away_is_probed_rarely() {
-    let mut rig = Rig::settled(&["b"]);
+    let mut rig = Rig::at_rest(&["b"]);
     rig.tell(Event::PlacesChanged);
     let mut probes = 0;
     for _ in 0..3600 {

@@ -78,8 +78,8 @@ impl FolderState {
     }
 
     /// Deletes replaced files that no program has open any more, and restores those that were written to as versions.
-    pub(crate) fn settle_retired(&self) {
-        let retired = match self.annex.settle_retired(SystemTime::now()) {
+    pub(crate) fn resolve_retired(&self) {
+        let retired = match self.annex.resolve_retired(SystemTime::now()) {
             Ok(retired) => retired,
             Err(error) => return self.log.note(error.to_string()),
         };

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
-use super::{LARGE, Onlooker, Source, Unfinished, pour, read_small, show};
+use super::{LARGE, Onlooker, Source, Unfinished, copy, read_small, show};
 
 #[test]
 fn a_small_file_is_read_whole_whatever_size_was_expected() {
@@ -62,7 +62,7 @@ fn large_content_arrives_whole_whatever_its_size_and_where_it_resumes() {
             let mut seen = Vec::new();
             let mut absorb = |part: &[u8]| seen.extend_from_slice(part);
             assert_eq!(
-                pour(source, &dest, start, size, Some(&mut absorb), &onlooker).unwrap(),
+                copy(source, &dest, start, size, Some(&mut absorb), &onlooker).unwrap(),
                 size
             );
             assert!(
@@ -97,7 +97,7 @@ fn a_full_disk_is_found_out_before_anything_is_copied() {
             progress: &|reached| moved.set(moved.get() + reached.moved),
             cancelled: None,
         };
-        let outcome = pour(Source::File(&source), &dest, start, size, None, &onlooker);
+        let outcome = copy(Source::File(&source), &dest, start, size, None, &onlooker);
         (outcome.is_ok(), moved.get(), dest.metadata().unwrap().len())
     };
     let outcomes = (copied(8 * MIB, 16 * MIB), copied(MIB, 40 * MIB));
@@ -117,7 +117,7 @@ fn what_is_cancelled_leaves_both_files_as_they_were_opened() {
         progress: &|_| {},
         cancelled: Some(&AtomicBool::new(true)),
     };
-    let outcome = pour(Source::Object(&source), &dest, 0, LARGE * 2, None, &onlooker);
+    let outcome = copy(Source::Object(&source), &dest, 0, LARGE * 2, None, &onlooker);
     assert!(matches!(outcome, Err(Unfinished::Cancelled)), "{outcome:?}");
     assert_eq!((flags(&source), flags(&dest)), before);
 }

@@ -1,6 +1,6 @@
-//! Who tends a repository: an engine of Anabranch, git-annex's assistant, or nobody.
+//! Which program syncs a repository: an engine of Anabranch, git-annex's assistant, or none.
 //!
-//! Two that add and commit the same files at once would get in each other's way, so there is one at a time. git-annex's
+//! Two programs that add and commit the same files would get in each other's way, so only one runs at a time. git-annex's
 //! assistant holds `annex/daemon.pid`; an engine holds `anabranch/engine.lock`, and writes there how to reach it.
 
 use std::io::Read;
@@ -11,9 +11,9 @@ use crate::locks::{LockFile, is_locked_exclusively};
 use crate::sharing::Sharing;
 use crate::{Annex, Directory, Result};
 
-/// Held by the one engine of a repository; dropping it ends the tenancy.
+/// Held by the one engine of a repository; dropping it ends the lock.
 #[derive(Debug)]
-pub struct Tenancy {
+pub struct EngineLock {
     _lock: LockFile,
     directory: Arc<Directory>,
 }
@@ -22,9 +22,9 @@ pub struct Tenancy {
 const NOTE: &str = "engine";
 const NOTE_LIMIT: u64 = 4096;
 
-/// Who tends a repository.
+/// The program that syncs a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tenant {
+pub enum SyncedBy {
     /// An engine, which left this note on how to reach it.
     Engine(String),
     /// git-annex's assistant.
@@ -37,8 +37,8 @@ impl Annex {
         self.git_dir().join("anabranch")
     }
 
-    /// Says who tends this repository now.
-    pub fn tenant(&self) -> Result<Option<Tenant>> {
+    /// Returns the program that syncs this repository now.
+    pub fn synced_by(&self) -> Result<Option<SyncedBy>> {
         if is_locked_exclusively(&self.own_dir().join("engine.lock"))? {
             let directory = Directory::find_below(self.git_dir(), &self.own_dir())?;
             let file = directory.and_then(|directory| directory.open(NOTE, false).ok()?);
@@ -46,35 +46,35 @@ impl Annex {
             // One that cannot be read, or is no text, reaches nobody.
             let read = file.map(|file| file.take(NOTE_LIMIT).read_to_string(&mut note));
             let note = read.is_some_and(|read| read.is_ok()).then_some(note);
-            return Ok(Some(Tenant::Engine(note.unwrap_or_default())));
+            return Ok(Some(SyncedBy::Engine(note.unwrap_or_default())));
         }
         let assistant = is_locked_exclusively(&self.annex_file("daemon.pid"))?;
-        Ok(assistant.then_some(Tenant::Assistant))
+        Ok(assistant.then_some(SyncedBy::Assistant))
     }
 
-    /// Becomes the engine of this repository, with a note for others on how to reach it. None if somebody tends it.
-    pub fn tend(&self, note: &str) -> Result<Option<Tenancy>> {
+    /// Becomes the engine of this repository, with a note for others on how to reach it. None if another program syncs it already.
+    pub fn lock_engine(&self, note: &str) -> Result<Option<EngineLock>> {
         let directory = Arc::new(Directory::make_below(self.git_dir(), &self.own_dir())?);
         if Sharing::of_git_dir(self.git_dir()) == Sharing::Umask {
             directory.set_mode(0o700)?;
         }
         directory.refuse_other_than_file(NOTE)?;
-        if self.tenant()? == Some(Tenant::Assistant) {
+        if self.synced_by()? == Some(SyncedBy::Assistant) {
             return Ok(None);
         }
         let Some(lock) = LockFile::try_exclusive_in(&directory, "engine.lock".as_ref())? else {
             return Ok(None);
         };
-        let tenancy = Tenancy {
+        let lock = EngineLock {
             _lock: lock,
             directory: Arc::clone(&directory),
         };
         directory.replace(NOTE, note.as_bytes(), 0o644)?;
-        Ok(Some(tenancy))
+        Ok(Some(lock))
     }
 }
 
-impl Drop for Tenancy {
+impl Drop for EngineLock {
     fn drop(&mut self) {
         // The lock says whether an engine runs; a note left behind misleads nobody.
         let _ = self.directory.remove(NOTE);
@@ -83,7 +83,7 @@ impl Drop for Tenancy {
 
 #[cfg(test)]
 mod tests {
-    use super::Tenant;
+    use super::SyncedBy;
     use crate::Annex;
     use crate::locks::LockFile;
 
@@ -98,19 +98,22 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_tenant_at_a_time() {
+    fn one_program_at_a_time_syncs_a_repository() {
         let directory = tempfile::tempdir().unwrap();
         let annex = repository(directory.path());
-        assert_eq!(annex.tenant().unwrap(), None);
-        let tenancy = annex.tend("here I am").unwrap().unwrap();
-        assert_eq!(annex.tenant().unwrap(), Some(Tenant::Engine("here I am".to_owned())));
-        assert!(annex.tend("me too").unwrap().is_none());
-        drop(tenancy);
-        assert_eq!(annex.tenant().unwrap(), None);
+        assert_eq!(annex.synced_by().unwrap(), None);
+        let lock = annex.lock_engine("here I am").unwrap().unwrap();
+        assert_eq!(
+            annex.synced_by().unwrap(),
+            Some(SyncedBy::Engine("here I am".to_owned()))
+        );
+        assert!(annex.lock_engine("me too").unwrap().is_none());
+        drop(lock);
+        assert_eq!(annex.synced_by().unwrap(), None);
         let assistant = LockFile::try_exclusive(&annex.annex_file("daemon.pid")).unwrap();
-        assert_eq!(annex.tenant().unwrap(), Some(Tenant::Assistant));
-        assert!(annex.tend("me").unwrap().is_none());
+        assert_eq!(annex.synced_by().unwrap(), Some(SyncedBy::Assistant));
+        assert!(annex.lock_engine("me").unwrap().is_none());
         drop(assistant);
-        assert!(annex.tend("me").unwrap().is_some());
+        assert!(annex.lock_engine("me").unwrap().is_some());
     }
 }

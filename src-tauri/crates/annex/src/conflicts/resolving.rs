@@ -1,4 +1,4 @@
-//! Settling a conflict, and taking that back: commits that give files other names, which the work tree then follows.
+//! Resolving a conflict, and taking that back: commits that give files other names, which the work tree then follows.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ impl Annex {
     /// the history.
     ///
     /// Refused, before anything is touched: if a version is not as it was committed last, or if a new name is taken.
-    pub fn settle_conflict(
+    pub fn resolve_conflict(
         &self,
         file: &RepoPath,
         versions: &[(RepoPath, Option<RepoPath>)],
@@ -62,27 +62,27 @@ impl Annex {
         }
     }
 
-    /// Brings back the versions of `file` as they were before the commit that settled its conflict last, whoever made
+    /// Brings back the versions of `file` as they were before the commit that resolved its conflict last, whoever made
     /// that; the names that it gave them go.
     ///
     /// Refused, before anything is touched: if there is no such commit among the last, or if what it left was changed
     /// since.
-    pub fn unsettle_conflict(&self, file: &RepoPath, options: &CheckoutOptions) -> Result<()> {
+    pub fn reopen_conflict(&self, file: &RepoPath, options: &CheckoutOptions) -> Result<()> {
         let git = self.git()?;
         let head = self.head()?;
-        let settled = settled(&git, &head, file)?.ok_or_else(|| {
+        let resolved = resolved(&git, &head, file)?.ok_or_else(|| {
             Error::Refused(format!(
-                "no conflict of {file} was settled lately, so there is nothing to take back; nothing was changed"
+                "no conflict of {file} was resolved lately, so there is nothing to take back; nothing was changed"
             ))
         })?;
         let now = Tree::of_head(&git, &head)?;
         let changed = |path: &RepoPath| {
             Error::Refused(format!(
-                "{path} was changed since the conflict was settled; nothing was changed now. What was not kept is in the history"
+                "{path} was changed since the conflict was resolved; nothing was changed now. What was not kept is in the history"
             ))
         };
         let mut changes = Changes::new();
-        for (path, blob) in &settled.given {
+        for (path, blob) in &resolved.given {
             match now.blob(path) {
                 Some(found) if found == *blob => drop(changes.insert(path.clone(), None)),
                 // Taken away or renamed by the user, who is free to.
@@ -90,7 +90,7 @@ impl Annex {
                 Some(_) => return Err(changed(path)),
             }
         }
-        for (path, (blob, left)) in &settled.versions {
+        for (path, (blob, left)) in &resolved.versions {
             let is_as_left = now
                 .blob(path)
                 .is_none_or(|found| found == *blob || Some(found) == *left);
@@ -206,17 +206,17 @@ fn files(directory: Option<&git2::Tree<'_>>, file: &RepoPath) -> BTreeMap<RepoPa
         .collect()
 }
 
-/// How a conflict was settled.
-struct Settled {
+/// How a conflict was resolved.
+struct Resolved {
     /// The versions before, and what stood in their place after.
     versions: BTreeMap<RepoPath, (Blob, Option<Blob>)>,
     /// Names that they were given, with what stood there then.
     given: BTreeMap<RepoPath, Blob>,
 }
 
-/// The last commit by which a version of `file` went that had not its name, or stood beside others. A merge settles nothing
+/// The last commit by which a version of `file` went that had not its name, or stood beside others. A merge resolves nothing
 /// itself.
-fn settled(git: &Repository, head: &Head, file: &RepoPath) -> Result<Option<Settled>> {
+fn resolved(git: &Repository, head: &Head, file: &RepoPath) -> Result<Option<Resolved>> {
     if head.commit.is_none() {
         return Ok(None);
     }
@@ -249,7 +249,7 @@ fn settled(git: &Repository, head: &Head, file: &RepoPath) -> Result<Option<Sett
             let left = new.get(&path).copied();
             (path, (blob, left))
         };
-        return Ok(Some(Settled {
+        return Ok(Some(Resolved {
             given,
             versions: versions.into_iter().map(after).collect(),
         }));

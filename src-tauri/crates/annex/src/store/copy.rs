@@ -43,7 +43,7 @@ pub(crate) enum Unfinished {
 }
 
 /// The result of moving content.
-pub(crate) type Poured<T> = Result<T, Unfinished>;
+pub(crate) type Copied<T> = Result<T, Unfinished>;
 
 impl From<Error> for Unfinished {
     fn from(error: Error) -> Self {
@@ -67,7 +67,7 @@ pub(crate) struct Onlooker<'p> {
 }
 
 impl Onlooker<'_> {
-    fn reached(&self, there: u64, moved: u64) -> Poured<()> {
+    fn reached(&self, there: u64, moved: u64) -> Copied<()> {
         (self.progress)(Reached { there, moved });
         match self.cancelled {
             Some(cancelled) if cancelled.load(Ordering::Relaxed) => Err(Unfinished::Cancelled),
@@ -80,7 +80,7 @@ impl Onlooker<'_> {
 pub(super) type Absorb<'h> = dyn FnMut(&[u8]) + Send + 'h;
 
 /// Reads a small file of about `size` bytes in one go; what has grown meanwhile is read to its end.
-pub(super) fn read_small(source: &File, size: u64) -> Poured<Vec<u8>> {
+pub(super) fn read_small(source: &File, size: u64) -> Copied<Vec<u8>> {
     let expected = usize::try_from(size).unwrap_or(0);
     let mut content = vec![0; expected + 1];
     let mut filled = 0;
@@ -110,14 +110,14 @@ pub(super) fn read_small(source: &File, size: u64) -> Poured<Vec<u8>> {
 /// reading from a `source` that is itself an object.
 ///
 /// Of a `source` with holes, what is zeros becomes a hole again: a disk image takes no more room than it did.
-pub(super) fn pour(
+pub(super) fn copy(
     source: Source<'_>,
     dest: &File,
     start: u64,
     expected: u64,
     absorb: Option<&mut Absorb<'_>>,
     onlooker: &Onlooker<'_>,
-) -> Poured<u64> {
+) -> Copied<u64> {
     let large = expected.saturating_sub(start) >= LARGE;
     let has_holes = source.has_holes();
     if large && !has_holes {
@@ -148,7 +148,7 @@ pub(super) fn pour(
 
 /// Shows the first `size` bytes of `file` to `absorb`, reading and absorbing on threads of their own when it is large.
 /// Returns how many there were, which is less only if the file is shorter.
-pub(super) fn show(file: &File, size: u64, absorb: &mut Absorb<'_>, onlooker: &Onlooker<'_>) -> Poured<u64> {
+pub(super) fn show(file: &File, size: u64, absorb: &mut Absorb<'_>, onlooker: &Onlooker<'_>) -> Copied<u64> {
     let mut from = Reader::new(Source::File(file), 0, false);
     let read = move |block: &mut Block| {
         let most = usize::try_from(size - from.position).map_or(BLOCK, |left| left.min(BLOCK));
@@ -169,10 +169,10 @@ pub(super) fn show(file: &File, size: u64, absorb: &mut Absorb<'_>, onlooker: &O
 
 /// Reads, passes on and absorbs block by block.
 fn in_turn(
-    mut read: impl FnMut(&mut Block) -> Poured<usize>,
-    mut pass: impl FnMut(&[u8]) -> Poured<()>,
+    mut read: impl FnMut(&mut Block) -> Copied<usize>,
+    mut pass: impl FnMut(&[u8]) -> Copied<()>,
     mut absorb: Option<&mut Absorb<'_>>,
-) -> Poured<()> {
+) -> Copied<()> {
     let mut block = Block::new();
     loop {
         let filled = read(&mut block)?;
@@ -189,12 +189,12 @@ fn in_turn(
 /// Does the same with a thread that reads and one that absorbs, and a few blocks going round: past the page cache both
 /// disks have something to do all the time, and the processor too.
 fn pipeline(
-    mut read: impl FnMut(&mut Block) -> Poured<usize> + Send,
-    mut pass: impl FnMut(&[u8]) -> Poured<()>,
+    mut read: impl FnMut(&mut Block) -> Copied<usize> + Send,
+    mut pass: impl FnMut(&[u8]) -> Copied<()>,
     absorb: Option<&mut Absorb<'_>>,
-) -> Poured<()> {
+) -> Copied<()> {
     let (empty_to, empty_from) = sync_channel::<Block>(BLOCKS);
-    let (filled_to, filled_from) = sync_channel::<Poured<(Block, usize)>>(BLOCKS);
+    let (filled_to, filled_from) = sync_channel::<Copied<(Block, usize)>>(BLOCKS);
     for _ in 0..BLOCKS {
         let _ = empty_to.try_send(Block::new());
     }
@@ -328,13 +328,13 @@ impl<'f> Reader<'f> {
     }
 
     /// Fills as much of `block` as there is: less than its length only at the end.
-    fn read(&mut self, block: &mut [u8]) -> Poured<usize> {
+    fn read(&mut self, block: &mut [u8]) -> Copied<usize> {
         let filled = self.fill(block)?;
         self.position += filled as u64;
         Ok(filled)
     }
 
-    fn fill(&mut self, block: &mut [u8]) -> Poured<usize> {
+    fn fill(&mut self, block: &mut [u8]) -> Copied<usize> {
         let mut filled = 0;
         if self.direct {
             match self.file.read_at(block, self.position) {
@@ -358,7 +358,7 @@ impl Drop for Reader<'_> {
 }
 
 /// Fills as much of `block` as there is: less than its length only at the end.
-fn read_block(source: &File, position: u64, block: &mut [u8]) -> Poured<usize> {
+fn read_block(source: &File, position: u64, block: &mut [u8]) -> Copied<usize> {
     let mut filled = 0;
     while filled < block.len() {
         match read_some(source, position + filled as u64, &mut block[filled..])? {
@@ -370,7 +370,7 @@ fn read_block(source: &File, position: u64, block: &mut [u8]) -> Poured<usize> {
 }
 
 /// Reads once; 0 at the end.
-fn read_some(source: &File, position: u64, block: &mut [u8]) -> Poured<usize> {
+fn read_some(source: &File, position: u64, block: &mut [u8]) -> Copied<usize> {
     loop {
         match source.read_at(block, position) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -401,7 +401,7 @@ impl<'f> Writer<'f> {
         }
     }
 
-    fn write(&mut self, part: &[u8]) -> Poured<()> {
+    fn write(&mut self, part: &[u8]) -> Copied<()> {
         if !self.leaves_holes {
             return self.put(part);
         }
@@ -417,7 +417,7 @@ impl<'f> Writer<'f> {
         Ok(())
     }
 
-    fn put(&mut self, part: &[u8]) -> Poured<()> {
+    fn put(&mut self, part: &[u8]) -> Copied<()> {
         if self.direct {
             let written = match part.len() % ALIGNED {
                 0 => self.file.write_all_at(part, self.position),
@@ -470,7 +470,7 @@ impl Drop for Writer<'_> {
 
 /// Takes the room at once: a full disk is found out before anything is copied. The size stays what is written, since
 /// that is where a transfer resumes.
-fn preallocate(dest: &File, start: u64, expected: u64) -> Poured<()> {
+fn preallocate(dest: &File, start: u64, expected: u64) -> Copied<()> {
     match rustix::fs::fallocate(dest, FallocateFlags::KEEP_SIZE, start, expected - start) {
         Err(errno @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) => {
             let _ = dest.set_len(start);
