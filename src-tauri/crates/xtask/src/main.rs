@@ -61,7 +61,11 @@ enum Task {
         /// Measures another build of anabranch beside it, in the place of git-annex's assistant.
         #[arg(long, value_name = "BINARY", conflicts_with = "only_ours")]
         beside: Option<PathBuf>,
-        /// The rows to measure: one, many, rename, start, large, idle, memory, why, desktop; all if none is named.
+        /// How many files the folder of the row `scale` has.
+        #[arg(long, default_value_t = 100_000)]
+        files: usize,
+        /// The rows to measure: one, many, rename, start, large, idle, memory, why, desktop; all of these if none is named. Or
+        /// scale: what a change costs in a large folder.
         rows: Vec<String>,
     },
     /// Makes the pictures in `icons/` anew from their SVG sources.
@@ -121,8 +125,9 @@ fn main() -> ExitCode {
             yes,
             only_ours,
             beside,
+            files,
             rows,
-        } => bench::run(yes, only_ours, beside.as_deref(), &rows),
+        } => bench::run(yes, only_ours, beside.as_deref(), files, &rows),
         Task::Icons => icons::run(),
         Task::Mutants { yes, files } => mutants::run(yes, &files),
         Task::Package { yes, try_it } => package::run(yes, try_it),

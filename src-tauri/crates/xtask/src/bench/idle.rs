@@ -30,3 +30,35 @@ pub(super) fn memory(process: u32) -> Result<f64> {
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
 }
+
+/// The most memory that a process has used, in MiB.
+pub(super) fn peak(process: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).context("the engine has ended")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib: f64 = line
+        .context("no memory figure")?
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()?;
+    Ok(kib / 1024.0)
+}
+
+/// The bytes that a process has had written to disks.
+pub(super) fn written(process: u32) -> Result<u64> {
+    let io = fs::read_to_string(format!("/proc/{process}/io")).context("the engine has ended")?;
+    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes:"));
+    Ok(line.context("no figure of bytes written")?.trim().parse()?)
+}
+
+/// The seconds of processor that a process and its ended children have used.
+pub(super) fn processor(process: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).context("the engine has ended")?;
+    let (_, fields) = stat.rsplit_once(')').context("no figure of the processor")?;
+    let ticks: f64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(4)
+        .filter_map(|field| field.parse::<f64>().ok())
+        .sum();
+    Ok(ticks / 100.0)
+}

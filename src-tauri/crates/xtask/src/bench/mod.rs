@@ -5,8 +5,9 @@ mod floor;
 mod idle;
 mod pair;
 mod rows;
+mod scale;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -20,6 +21,9 @@ use pair::{Pair, Who};
 
 /// The name of the rows of the desktop program.
 const DESKTOP: &str = "desktop";
+
+/// The name of the table of what changes cost in a large folder, which is measured only when it is named.
+const SCALE: &str = "scale";
 
 /// What one side needed for one row.
 #[derive(Debug, Clone)]
@@ -45,12 +49,12 @@ pub(super) struct Row {
 }
 
 /// Builds in release, and measures. `only_ours` leaves git-annex out, `beside` is another build of ours to measure in its
-/// place; `rows` names the rows to measure, or all.
+/// place; `rows` names the rows to measure, or all. The folder of the row `scale` has `files` files.
 ///
 /// # Errors
 ///
 /// When something cannot be installed, built or started, or does not come into step.
-pub(crate) fn run(yes: bool, only_ours: bool, beside: Option<&Path>, rows: &[String]) -> Result<()> {
+pub(crate) fn run(yes: bool, only_ours: bool, beside: Option<&Path>, files: usize, rows: &[String]) -> Result<()> {
     let place = Place::find()?;
     let is_named = |row: &str| rows.iter().any(|wanted| wanted == row);
     // The files of `many` are what the others work on.
@@ -62,10 +66,15 @@ pub(crate) fn run(yes: bool, only_ours: bool, beside: Option<&Path>, rows: &[Str
     if wants(DESKTOP) {
         desktop(&place, yes)?;
     }
+    if is_named(SCALE) {
+        let builds = [Some(build(&place, yes)?), beside.map(Path::to_owned)];
+        scale::run(files, &builds.into_iter().flatten().collect::<Vec<_>>())?;
+    }
     Ok(())
 }
 
-fn pairs(place: &Place, yes: bool, only_ours: bool, beside: Option<&Path>, wants: &dyn Fn(&str) -> bool) -> Result<()> {
+/// Builds the program in release.
+fn build(place: &Place, yes: bool) -> Result<PathBuf> {
     let mut steps = Steps::new();
     steps.step("system packages", || {
         packages::install(&[packages::BUILD, packages::TEST], yes)
@@ -74,7 +83,11 @@ fn pairs(place: &Place, yes: bool, only_ours: bool, beside: Option<&Path>, wants
         "build",
         &mut place.cargo(&["build", "--release", "--package", "cli", "--bin", "anabranch"]),
     )?;
-    let anabranch = place.target.join("release/anabranch");
+    Ok(place.target.join("release/anabranch"))
+}
+
+fn pairs(place: &Place, yes: bool, only_ours: bool, beside: Option<&Path>, wants: &dyn Fn(&str) -> bool) -> Result<()> {
+    let anabranch = build(place, yes)?;
     let other = match beside {
         Some(build) => Some(Who::Ours(build.to_owned())),
         None if only_ours => None,

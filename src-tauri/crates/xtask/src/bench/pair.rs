@@ -217,6 +217,16 @@ impl Pair {
         Ok(start.elapsed())
     }
 
+    /// Has a folder do everything once.
+    pub(super) fn sync(&self, folder: &Path) -> Result<()> {
+        self.run(&["sync", path(folder)?])
+    }
+
+    /// Makes another clone of the laptop's folder.
+    pub(super) fn clone_of_laptop(&self, to: &Path) -> Result<()> {
+        self.run(&["clone", path(&self.laptop)?, path(to)?])
+    }
+
     /// What git prints.
     pub(super) fn output(&self, directory: &Path, arguments: &[&str]) -> Result<String> {
         let output = self
