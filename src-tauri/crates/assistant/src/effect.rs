@@ -11,6 +11,9 @@ pub enum Effect {
         id: Id,
         /// Which part of the work tree to scan.
         scope: Scope,
+        /// Whether an earlier scan found files missing there. Then every change made before the scan begins must be
+        /// reported before its end: if many files are missing, all of them must be known.
+        confirms: bool,
     },
     /// Add the findings of scan `look`: log the new content (in the journal at least), stage and commit. The order
     /// matters: after a crash, a scan finds uncommitted files, but nothing would find content that is committed and not

@@ -27,7 +27,12 @@ impl World {
     /// Carries out an effect whose time has come.
     pub(crate) fn carry_out(&mut self, repo: RepoNo, effect: Effect) {
         let done = match effect {
-            Effect::Look { id, scope } => Ok(self.look(repo, id, &scope)),
+            Effect::Look { id, scope, confirms } => {
+                if confirms {
+                    self.tell_of_files(repo);
+                }
+                Ok(self.look(repo, id, &scope))
+            }
             Effect::Ingest { id, look, removals } => self.ingest(repo, id, look, removals),
             Effect::Restore { id } => Ok(self.restore(repo, id)),
             Effect::Fill { id } => Ok(self.fill(id)),

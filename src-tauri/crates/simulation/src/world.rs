@@ -339,6 +339,29 @@ impl World {
         }
     }
 
+    /// Tells at once of all files of a repository that have changed.
+    pub(crate) fn tell_of_files(&mut self, of: RepoNo) {
+        let is_of_files = |step: &Step| match step {
+            Step::Tell { repo, event, .. } => {
+                *repo == of && matches!(event, Event::FilesChanged(_) | Event::CountLost(_))
+            }
+            Step::Do { .. } | Step::Transfer { .. } | Step::Wake { .. } | Step::Happen(_) => false,
+        };
+        let due: Vec<_> = self.queue.extract_if(.., |_, step| is_of_files(step)).collect();
+        for (_, step) in due {
+            self.busy_steps -= 1;
+            if let Step::Tell {
+                repo,
+                incarnation,
+                event,
+            } = step
+                && self.is_alive(repo, incarnation)
+            {
+                self.tell(repo, event);
+            }
+        }
+    }
+
     /// An effect of this repository that is waiting to be carried out.
     pub(crate) fn waiting_effects(&self, of: RepoNo) -> Vec<Effect> {
         let ours = |step: &Step| match step {

@@ -154,6 +154,30 @@ impl Watch {
     }
 }
 
+/// Waits for changes to be passed on, from any thread.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    messages: Messages,
+}
+
+impl Delivery {
+    /// Returns when all changes that were made before are passed on: taken from the kernel, and ready to be taken with
+    /// [`Changes::next`]. False if that takes longer than `patience`, or watching has ended. It says nothing of what is blind.
+    pub fn wait(&self, patience: Duration) -> bool {
+        let (done, answer) = sync_channel(1);
+        self.messages.tell(Message::Deliver(done)).is_ok() && answer.recv_timeout(patience).is_ok()
+    }
+}
+
+impl Watch {
+    /// A handle to wait for changes with.
+    pub fn delivery(&self) -> Delivery {
+        Delivery {
+            messages: self.messages.clone(),
+        }
+    }
+}
+
 impl Drop for Watch {
     fn drop(&mut self) {
         // If it cannot be told, the thread has already ended. If it waits for a file system that does not answer, nobody is to

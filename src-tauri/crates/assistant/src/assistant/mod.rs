@@ -43,6 +43,8 @@ pub struct Assistant {
     content: Content,
     /// The work in progress in this repository.
     at_work: Option<(Id, Work)>,
+    /// The paths that are being scanned; none for everything.
+    looking_at: Option<Vec<RepoPath>>,
     /// A scan whose findings wait to be ingested.
     looked: Option<(Id, Found)>,
     /// The number of missing files that the user confirmed as deleted on purpose.
@@ -63,7 +65,10 @@ pub struct Assistant {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Work {
-    Look { everything: bool },
+    /// Whether it confirms the missing files that a scan before it found.
+    Look {
+        confirms: bool,
+    },
     Ingest,
     Restore,
     Merge,
@@ -100,6 +105,7 @@ impl Assistant {
             network: Network::default(),
             content: Content::default(),
             at_work: None,
+            looking_at: None,
             looked: None,
             removals_confirmed: 0,
             restore_asked: false,

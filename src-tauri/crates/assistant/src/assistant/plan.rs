@@ -98,10 +98,13 @@ impl Assistant {
                 id
             }
             Turn::Look => {
-                let scope = self.intake.take(now);
-                let everything = scope == Scope::Everything;
-                let id = self.start(Work::Look { everything });
-                effects.push(Effect::Look { id, scope });
+                let (scope, confirms) = self.intake.take(now);
+                self.looking_at = match &scope {
+                    Scope::Everything => None,
+                    Scope::Paths(paths) => Some(paths.clone()),
+                };
+                let id = self.start(Work::Look { confirms });
+                effects.push(Effect::Look { id, scope, confirms });
                 id
             }
             Turn::Merge => {

@@ -46,6 +46,8 @@ pub(crate) struct Intake {
     /// directory gets many files. That number doubles each time.
     filled: usize,
     filled_enough: usize,
+    /// Since when files are missing, which the next scan has to confirm.
+    confirming_since: Option<Timestamp>,
 }
 
 impl Intake {
@@ -115,6 +117,27 @@ impl Intake {
         self.postponed.iter()
     }
 
+    /// Scans these paths once more when the burst has ended, with those reported since: files were missing. If the burst
+    /// goes on for long, everything is scanned.
+    pub(crate) fn confirm(&mut self, now: Timestamp, paths: Vec<RepoPath>) {
+        let since = *self.confirming_since.get_or_insert(now);
+        if now >= since + PATIENCE {
+            return self.count_lost(now, None);
+        }
+        self.paths.extend(paths);
+        self.note(now);
+    }
+
+    /// The missing files of the last scan are confirmed.
+    pub(crate) fn confirmed(&mut self) {
+        self.confirming_since = None;
+    }
+
+    /// True if something was reported that was not scanned since.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.everything || !self.paths.is_empty()
+    }
+
     fn note(&mut self, now: Timestamp) {
         self.first_change_at.get_or_insert(now);
         self.last_change_at = Some(now);
@@ -122,9 +145,7 @@ impl Intake {
 
     /// When the next scan is due.
     pub(crate) fn due_at(&self) -> Option<Timestamp> {
-        let burst = (self.everything || !self.paths.is_empty())
-            .then(|| self.burst_ends_at())
-            .flatten();
+        let burst = self.has_changes().then(|| self.burst_ends_at()).flatten();
         let again = self.postponed_until.filter(|_| !self.postponed.is_empty());
         burst.into_iter().chain(again).chain(self.filled_at()).min()
     }
@@ -148,8 +169,8 @@ impl Intake {
         Some((last + LULL).min(first + PATIENCE))
     }
 
-    /// Takes everything that is to be scanned.
-    pub(crate) fn take(&mut self, now: Timestamp) -> Scope {
+    /// Takes everything that is to be scanned. Also returns whether that confirms the missing files of the last scan.
+    pub(crate) fn take(&mut self, now: Timestamp) -> (Scope, bool) {
         self.taken_at = Some(now);
         self.first_change_at = None;
         self.postponed_until = None;
@@ -161,10 +182,11 @@ impl Intake {
                 self.filled_enough = self.filled_enough.saturating_mul(2);
             }
         }
-        if std::mem::take(&mut self.everything) {
-            return Scope::Everything;
-        }
-        Scope::Paths(paths.into_iter().collect())
+        let scope = match std::mem::take(&mut self.everything) {
+            true => Scope::Everything,
+            false => Scope::Paths(paths.into_iter().collect()),
+        };
+        (scope, self.confirming_since.is_some())
     }
 }
 
@@ -187,7 +209,7 @@ mod tests {
         let start = Timestamp(1000);
         intake.changed(start, vec![path("a")]);
         assert_eq!(intake.due_at(), Some(start));
-        assert_eq!(intake.take(start), Scope::Paths(vec![path("a")]));
+        assert_eq!(intake.take(start).0, Scope::Paths(vec![path("a")]));
         assert_eq!(intake.due_at(), None);
 
         let soon = start + Duration::from_millis(10);
@@ -237,7 +259,7 @@ mod tests {
         // Meanwhile other paths are scanned, together with the waiting ones.
         intake.changed(last, vec![path("other")]);
         assert_eq!(intake.due_at(), Some(last));
-        assert_eq!(intake.take(last), Scope::Paths(vec![path("other"), path("p")]));
+        assert_eq!(intake.take(last).0, Scope::Paths(vec![path("other"), path("p")]));
         intake.wait_for(last, vec![path("p")]);
         // It does not wait forever.
         for n in 100..600 {
@@ -249,7 +271,7 @@ mod tests {
         intake.wait_for(last, Vec::new());
         assert_eq!(intake.due_at(), None);
         intake.changed(last, vec![path("p/x")]);
-        assert_eq!(intake.take(last), Scope::Paths(vec![path("p/x")]));
+        assert_eq!(intake.take(last).0, Scope::Paths(vec![path("p/x")]));
     }
 
     #[test]
@@ -260,7 +282,7 @@ mod tests {
         intake.wait_for(start, vec![path("p")]);
         intake.changed(start, files(ENOUGH));
         assert_eq!(intake.due_at(), Some(start));
-        assert_eq!(intake.take(start), Scope::Paths(vec![path("p")]));
+        assert_eq!(intake.take(start).0, Scope::Paths(vec![path("p")]));
         // It waits nevertheless; the next scan comes after twice as many files.
         intake.wait_for(start, vec![path("p")]);
         intake.changed(start, files(ENOUGH));
@@ -273,6 +295,6 @@ mod tests {
     fn too_many_paths_become_a_scan_of_everything() {
         let mut intake = Intake::default();
         intake.changed(Timestamp(0), (0..=PATHS).map(|n| path(&n.to_string())).collect());
-        assert_eq!(intake.take(Timestamp(0)), Scope::Everything);
+        assert_eq!(intake.take(Timestamp(0)).0, Scope::Everything);
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use annex::{Annex, EngineLock};
-use assistant::{Assistant, Effect, Event, Id, Root};
+use assistant::{Assistant, Effect, Event, Id, Root, Scope};
 use contract::{Command, Reply};
 use model::{RemoteName, RepoPath, Timestamp};
-use surroundings::{Change, Changes, Mount};
+use surroundings::{Change, Changes, Delivery, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -53,6 +53,9 @@ const REST: Duration = Duration::from_secs(10);
 /// A sync stops waiting after this long in all: a file may be written all the time, or a lock be held.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The watching thread is not waited for longer than this; it may wait for a mount that hangs.
+const PATIENCE_FOR_CHANGES: Duration = Duration::from_secs(2);
+
 /// A synced folder.
 pub(crate) struct Folder {
     assistant: Assistant,
@@ -88,6 +91,26 @@ pub(crate) struct Folder {
     /// Listens at the socket for as long as this exists.
     _listening: JoinSet<()>,
     _lock: EngineLock,
+}
+
+/// Has all changes reported before a scan that confirms missing files. If that cannot be, everything is scanned.
+fn with_all_changes(effect: Effect, state: &FolderState, delivery: &Delivery) -> Effect {
+    let real = state.real();
+    let is_of_files =
+        |path: &PathBuf| real.top.as_ref().is_some_and(|top| path.starts_with(top)) && !path.starts_with(&real.git_dir);
+    let are_seen = || !state.log.blind().keys().any(is_of_files) && delivery.wait(PATIENCE_FOR_CHANGES);
+    match effect {
+        Effect::Look {
+            id,
+            scope: Scope::Paths(_),
+            confirms: true,
+        } if !are_seen() => Effect::Look {
+            id,
+            scope: Scope::Everything,
+            confirms: true,
+        },
+        effect => effect,
+    }
 }
 
 impl Folder {
@@ -290,7 +313,9 @@ impl Folder {
                 }
                 let state = Arc::clone(&self.state);
                 let mounts = Arc::clone(&self.mounts.borrow());
+                let delivery = self.watching.delivery();
                 self.spawn(move || {
+                    let effect = with_all_changes(effect, &state, &delivery);
                     let event = work::perform(&state, effect, &mounts);
                     let learned = work::learned(&state, &event);
                     Ended::Effect(event, learned)
@@ -313,6 +338,12 @@ impl Folder {
         match ended {
             Ended::Tidied => self.tidy_at = Some(self.clock.now() + TIDY_EVERY),
             Ended::Effect(event, learned) => {
+                if matches!(event, Event::Looked { .. }) {
+                    // What was reported before the scan ended must be known before its findings are.
+                    while let Some(change) = self.changes.next_ready() {
+                        self.noticed(change);
+                    }
+                }
                 let probed = matches!(event, Event::Probed { .. });
                 let observed = matches!(event, Event::Observed { .. });
                 self.handle(event);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use model::{RemoteName, RepoPath};
 use remotes::Remote;
-use surroundings::{Changes, Mount, Place, Scope, Watch, mount_of};
+use surroundings::{Changes, Delivery, Mount, Place, Scope, Watch, mount_of};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -73,6 +73,11 @@ impl Watching {
         watching.mounted = watching.mounted_inside(mounts);
         watching.follow_rules(watching.rules.find());
         Ok((watching, changes))
+    }
+
+    /// A handle to wait with until changes are reported.
+    pub(crate) fn delivery(&self) -> Delivery {
+        self.watch.delivery()
     }
 
     /// The file with the rules.

@@ -32,7 +32,7 @@ pub(crate) use transfers::Underway;
 /// Performs an effect. `mounts` is the current list of mounts.
 pub(crate) fn perform(state: &FolderState, effect: Effect, mounts: &[Mount]) -> Event {
     let done = catch_unwind(AssertUnwindSafe(|| match effect.clone() {
-        Effect::Look { id, scope } => files::look(state, id, scope),
+        Effect::Look { id, scope, .. } => files::look(state, id, scope),
         Effect::Ingest { id, look, removals } => files::ingest(state, id, look, removals),
         Effect::Restore { id } => files::restore(state, id),
         Effect::Fill { id } => fill::fill(state, id),

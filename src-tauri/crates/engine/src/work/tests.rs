@@ -502,7 +502,15 @@ fn the_question_about_the_disk_of_a_removed_remote_is_withdrawn() {
 fn look_and_ingest(state: &FolderState, id: u64, paths: &[&str]) -> Vec<String> {
     let paths = paths.iter().map(|path| RepoPath::parse(path.as_bytes()).unwrap());
     let scope = assistant::Scope::Paths(paths.collect());
-    match perform(state, Effect::Look { id: Id(id), scope }, &[]) {
+    match perform(
+        state,
+        Effect::Look {
+            id: Id(id),
+            scope,
+            confirms: false,
+        },
+        &[],
+    ) {
         Event::Looked {
             looked: Looked::Found(_),
             ..

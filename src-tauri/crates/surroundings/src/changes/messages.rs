@@ -19,6 +19,8 @@ pub(super) enum Message {
     Mounted(PathBuf),
     /// These differ from when they were compared before.
     Changed(Vec<PathBuf>),
+    /// Answered when all that has happened before is passed on.
+    Deliver(SyncSender<()>),
     /// This blind directory is to be looked through.
     Rescan(PathBuf),
     End,

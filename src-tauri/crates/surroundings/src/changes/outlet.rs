@@ -48,14 +48,25 @@ impl Changes {
     /// Waits for the next change; none once the watching has ended.
     pub async fn next(&mut self) -> Option<Change> {
         let change = self.changes.recv().await?;
-        match &change {
+        self.took(&change);
+        Some(change)
+    }
+
+    /// The next change if it has been passed on already.
+    pub fn next_ready(&mut self) -> Option<Change> {
+        let change = self.changes.try_recv().ok()?;
+        self.took(&change);
+        Some(change)
+    }
+
+    fn took(&self, change: &Change) {
+        match change {
             Change::Paths(paths) => {
                 self.load.waiting.fetch_sub(paths.len(), Ordering::AcqRel);
             }
             Change::Rescan(_, Why::Overflow) => self.load.rescan_waits.store(false, Ordering::Release),
             Change::Rescan(..) | Change::Blind(_) | Change::Sighted(_) => {}
         }
-        Some(change)
     }
 }
 

@@ -59,6 +59,30 @@ fn hold(watch: &Watch) -> Sender<()> {
     release
 }
 
+/// Whoever waits for that knows of every change made before.
+#[test]
+fn what_happened_before_can_be_waited_for() {
+    let top = tempfile::tempdir().unwrap();
+    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let delivery = watch.delivery();
+    for round in 0..20 {
+        let made: BTreeSet<PathBuf> = (0..50).map(|n| top.path().join(format!("{round}-{n}"))).collect();
+        made.iter().for_each(|path| fs::write(path, "").unwrap());
+        assert!(delivery.wait(LONG));
+        let mut seen = BTreeSet::new();
+        while let Some(Change::Paths(paths)) = changes.next_ready() {
+            seen.extend(paths);
+        }
+        assert!(made.is_subset(&seen), "{round}: {} of {}", seen.len(), made.len());
+    }
+    let held = hold(&watch);
+    assert!(!delivery.wait(Duration::from_millis(1)));
+    drop(held);
+    drop(watch);
+    while changes.next_ready().is_some() {}
+    assert!(!delivery.wait(LONG), "the watching has ended");
+}
+
 #[tokio::test]
 async fn every_kind_of_change_is_reported() {
     let top = tempfile::tempdir().unwrap();

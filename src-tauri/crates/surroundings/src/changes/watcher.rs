@@ -7,7 +7,7 @@ use std::io;
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -42,6 +42,8 @@ pub(super) struct Watcher {
     next_poll: Instant,
     /// When events were read last.
     read_at: Option<Instant>,
+    /// Who waits until all that was read is passed on.
+    delivering: Vec<SyncSender<()>>,
 }
 
 /// Above so many blind directories in a place, the whole place is polled instead.
@@ -71,6 +73,7 @@ impl Watcher {
             poll_every,
             next_poll: Instant::now(),
             read_at: None,
+            delivering: Vec::new(),
         })
     }
 
@@ -96,6 +99,10 @@ impl Watcher {
             }
             self.await_missing();
             self.flush();
+            for done in self.delivering.drain(..) {
+                // Whoever asked may have gone.
+                let _ = done.send(());
+            }
             self.compare_elsewhere();
         }
     }
@@ -144,6 +151,10 @@ impl Watcher {
             Message::Mounted(path) => self.visit_all(&path, Why::Missing),
             Message::Changed(paths) => self.paths.extend(paths),
             Message::Rescan(path) => self.outlet.put(Change::Rescan(path, Why::Elsewhere)),
+            Message::Deliver(done) => {
+                self.inotify.read();
+                self.delivering.push(done);
+            }
             Message::End => return ControlFlow::Break(()),
             #[cfg(test)]
             Message::Hold(hold) => hold(),

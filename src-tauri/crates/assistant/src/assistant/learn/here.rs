@@ -16,9 +16,11 @@ impl Assistant {
         now: Timestamp,
         id: Id,
         looked: Looked,
-        everything: bool,
+        paths: Option<Vec<RepoPath>>,
+        confirms: bool,
         effects: &mut Vec<Effect>,
     ) {
+        let everything = paths.is_none();
         let found = match looked {
             Looked::Found(found) => found,
             Looked::Failed(why) => {
@@ -30,12 +32,23 @@ impl Assistant {
         self.root = found.root;
         self.has_looked |= everything;
         self.intake.wait_for(now, found.filling.clone());
-        if found.root == Root::Same && found.removed > 0 && !everything {
-            // A missing file may have moved to a path not scanned yet, or be the first of many deletions. Only a scan
-            // of everything after the burst can tell.
-            self.intake.count_lost(now, None);
-            return;
+        if let Some(paths) = paths
+            && found.root == Root::Same
+            && found.removed > 0
+        {
+            // A missing file may have moved to a path not scanned yet, or be the first of many deletions. A second scan
+            // after the burst tells, and what is asked about is counted everywhere.
+            if !confirms || self.intake.has_changes() {
+                self.intake.confirm(now, paths);
+                return;
+            }
+            let is_asked = self.questions.is_about(|about| *about == About::Removed);
+            if is_asked || judge(&found, self.removals_confirmed) != Verdict::Free {
+                self.intake.count_lost(now, None);
+                return;
+            }
         }
+        self.intake.confirmed();
         if !everything && self.questions.is_about(|about| *about == About::Removed) {
             // The files that the user is asked about may be back.
             self.intake.count_lost(now, None);

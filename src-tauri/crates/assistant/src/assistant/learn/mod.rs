@@ -43,8 +43,9 @@ impl Assistant {
             Event::Answered { question, yes } => self.answered(now, &question, yes),
             Event::Woke => {}
             Event::Looked { id, looked } => {
-                if let Some(Work::Look { everything }) = self.end_work(id) {
-                    self.looked(now, id, looked, everything, effects);
+                if let Some(Work::Look { confirms }) = self.end_work(id) {
+                    let paths = self.looking_at.take();
+                    self.looked(now, id, looked, paths, confirms, effects);
                 }
             }
             Event::Ingested {

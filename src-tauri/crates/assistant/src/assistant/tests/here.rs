@@ -149,22 +149,43 @@ fn waiting_paths_are_retried_but_not_at_full_speed() {
     assert!(!has!(rig, Merge), "nothing waits any more");
 }
 
+fn looks_at(rig: &Rig, scope: &Scope) -> bool {
+    matches!(&rig.open[..], [Effect::Look { scope: found, .. }] if found == scope)
+}
+
 #[test]
-fn deletions_are_committed_only_after_a_scan_of_everything() {
+fn deletions_are_committed_only_after_a_second_scan() {
     let mut rig = Rig::at_rest(&[]);
     rig.tell(Event::FilesChanged(vec![path("a")]));
     rig.look(found(0, 1, 100));
     assert_eq!(rig.open, [], "the rest of the burst is waited for");
+    rig.tell(Event::FilesChanged(vec![path("b")]));
     rig.after(50);
-    assert!(matches!(
-        rig.open[..],
-        [Effect::Look {
-            scope: Scope::Everything,
-            ..
-        }]
-    ));
-    rig.look(found(0, 1, 100));
+    let both = Scope::Paths(vec![path("a"), path("b")]);
+    assert!(looks_at(&rig, &both), "{:?}", rig.open);
+    rig.look(found(1, 1, 100));
     assert!(matches!(rig.open[..], [Effect::Ingest { removals: true, .. }]));
+    rig.quiet(&[]);
+    // The next deletion is as new as the first.
+    rig.after(1000);
+    rig.tell(Event::FilesChanged(vec![path("c")]));
+    rig.look(found(0, 1, 100));
+    assert_eq!(rig.open, []);
+}
+
+#[test]
+fn many_deletions_are_counted_everywhere_before_the_user_is_asked() {
+    let mut rig = Rig::at_rest(&[]);
+    rig.tell(Event::FilesChanged(vec![path("a")]));
+    rig.look(found(0, 60, 100));
+    rig.after(50);
+    assert!(looks_at(&rig, &Scope::Paths(vec![path("a")])));
+    rig.look(found(0, 60, 100));
+    rig.after(50);
+    assert!(looks_at(&rig, &Scope::Everything), "{:?}", rig.open);
+    rig.look(found(0, 70, 100));
+    let question = Question::ManyRemoved { removed: 70, of: 100 };
+    assert_eq!(rig.open, [Effect::Ask(question)]);
 }
 
 #[test]
