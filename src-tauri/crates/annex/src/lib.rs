@@ -20,6 +20,7 @@ pub mod filter_process;
 #[cfg(test)]
 mod fixture;
 mod git_lock;
+mod handles;
 pub mod hash_directory;
 mod identity;
 mod ignore;

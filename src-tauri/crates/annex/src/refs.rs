@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use git2::{ErrorCode, Repository};
 use model::{Oid, RemoteName, RepoPath};
 
+use crate::handles::Git;
 use crate::oid::{from_git, to_git};
 use crate::tree::head::head_of;
 use crate::{Annex, Error, Result};
@@ -64,7 +65,7 @@ impl Annex {
 
     /// True if one commit is the other or comes after it; false if that cannot be told.
     pub fn contains(&self, newer: Oid, older: Oid) -> bool {
-        let is_after = |git: Repository| git.graph_descendant_of(to_git(newer), to_git(older)).ok();
+        let is_after = |git: Git| git.graph_descendant_of(to_git(newer), to_git(older)).ok();
         newer == older || self.git().ok().and_then(is_after).unwrap_or(false)
     }
 

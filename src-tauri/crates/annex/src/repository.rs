@@ -5,6 +5,7 @@ use std::sync::Arc;
 use model::Uuid;
 
 use crate::durable::sync_file_system;
+use crate::handles::Handles;
 use crate::{Error, Result};
 
 /// The one repository version that this program reads and writes.
@@ -23,6 +24,7 @@ struct Inner {
     work_tree: Option<PathBuf>,
     uuid: Uuid,
     root: Option<RootId>,
+    handles: Handles,
 }
 
 /// Which directory the top of a work tree is: as long as this is the same, so is the directory.
@@ -95,6 +97,7 @@ impl Annex {
                 git_dir,
                 work_tree,
                 uuid,
+                handles: Handles::default(),
             }),
         })
     }
@@ -148,9 +151,9 @@ impl Annex {
         self.inner.root
     }
 
-    /// A libgit2 handle of its own, for one thread.
-    pub(crate) fn git(&self) -> Result<git2::Repository> {
-        open_git(self.work_tree().unwrap_or(self.git_dir()))
+    /// libgit2 handles that are open.
+    pub(crate) fn handles(&self) -> &Handles {
+        &self.inner.handles
     }
 }
 

@@ -41,7 +41,7 @@ impl<'a> Rules<'a> {
             annex,
             settings,
             unlocked,
-            attributes: Attributes::of_work_tree(annex, &annex.git()?)?,
+            attributes: Attributes::of_work_tree(annex, &*annex.git()?)?,
         })
     }
 

@@ -53,6 +53,9 @@ pub trait Git: Send + Sync {
     /// True if an engine runs there and knows the repository `uuid` as one that it may push to.
     fn pushes_to(&self, uuid: &Uuid) -> bool;
 
+    /// Closes files there that stay open from one use to the next: they would keep its drive from being unmounted.
+    fn close_idle(&self);
+
     /// Removes locks that this program left there when it was killed, since they would block other programs.
     fn clear_up(&self);
 }

@@ -27,6 +27,7 @@ use rustix::fs::OFlags;
 pub(crate) use self::filters::with_filters;
 use self::filters::{has_filters, hidden, without_filters};
 use self::parse::{Line, State, Subject, parse};
+use crate::handles::Git;
 use crate::{Annex, Error, Result};
 
 /// The line with which git-annex has git pass all files through its filter.
@@ -68,7 +69,7 @@ type Lines = std::result::Result<Arc<Vec<Line>>, String>;
 /// Where the files of directories are.
 enum Source {
     WorkTree(PathBuf),
-    Tree(Box<Mutex<Repository>>, git2::Oid),
+    Tree(Box<Mutex<Git>>, git2::Oid),
 }
 
 impl Attributes {

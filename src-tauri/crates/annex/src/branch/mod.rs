@@ -50,7 +50,8 @@ impl Annex {
 impl Branch<'_> {
     /// The commit at its tip; none if there is no branch yet. Does not look at the journal.
     pub fn tip(&self) -> Result<Option<Oid>> {
-        Ok(tip(&self.annex.git()?)?.map(from_git))
+        let git = self.annex.git()?;
+        Ok(tip(&git)?.map(from_git))
     }
 
     /// The newest content of one file: the journal's, else the branch's, with what is recorded privately.

@@ -337,7 +337,7 @@ impl How<'_> {
         let mut placing = Placing {
             place: Place::open(self.top)?,
             taken_away: TakenAway::new(store),
-            trust_mode: trusts_mode(&store.annex().git()?),
+            trust_mode: trusts_mode(&*store.annex().git()?),
         };
         let mut done = Done::default();
         for (write, made) in made {

@@ -12,13 +12,14 @@ mod tests;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bstr::{BString, ByteSlice};
-use git2::{Config, Repository};
+use git2::Config;
 use model::{Oid, RepoPath};
 
 use crate::attributes::{Attribute, Attributes};
 pub(crate) use hidden::show_filters;
 pub(crate) use outgoing::{Converted, Outgoing};
 
+use crate::handles::Git;
 use crate::index::{Entry, Index};
 use crate::oid::to_git;
 use crate::pointer::key_of_pointer;
@@ -28,7 +29,7 @@ use crate::{Annex, Error, Result};
 /// The conversions that hold for the files of one tree at one moment. May be asked by several threads.
 pub(crate) struct Conversions {
     annex: Annex,
-    git: Mutex<Repository>,
+    git: Mutex<Git>,
     attributes: Attributes,
     line_ends: LineEnds,
     /// The filters that the configuration defines, each with the direction that it works in.
@@ -97,7 +98,7 @@ impl Conversions {
         Self::read(annex, git, attributes)
     }
 
-    fn read(annex: &Annex, git: Repository, attributes: Attributes) -> Result<Self> {
+    fn read(annex: &Annex, git: Git, attributes: Attributes) -> Result<Self> {
         let doing = || Error::git("read the configuration");
         let config = git.config().and_then(|mut config| config.snapshot()).map_err(doing())?;
         Ok(Self {

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use bstr::{BString, ByteSlice};
-use git2::Repository;
 use model::{Oid, RepoPath};
 
 use super::{Conversion, Conversions};
@@ -257,7 +256,7 @@ impl Scratch {
     /// Copies the index with its time, by which git knows which entries may be wrong. It also tells git which files have
     /// had returns in git all along.
     fn copy_index(&self, annex: &Annex) -> Result<std::path::PathBuf> {
-        let git: Repository = annex.git()?;
+        let git = annex.git()?;
         let (from, to) = (git.path().join("index"), self.path().join("index"));
         let copied = fs::File::open(&from).and_then(|mut from| {
             let time = from.metadata()?.modified()?;

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::io::{self, BufReader, BufWriter, Cursor, Read, Write};
 use std::os::unix::fs::MetadataExt;
 
-use git2::Repository;
+use crate::handles::Git;
 use model::{Key, RepoPath};
 
 use self::packets::{Packets, write_content, write_list};
@@ -90,7 +90,7 @@ type Answer<T = Box<dyn Read>> = std::result::Result<T, Failure>;
 
 struct Filter<'a> {
     annex: &'a Annex,
-    git: Repository,
+    git: Git,
     attributes: Attributes,
     conversions: Conversions,
     settings: Settings,

@@ -108,7 +108,7 @@ fn fetch(git: &Repository, source: &Annex, branch: &str) -> Result<()> {
         "refs/remotes/origin/"
     };
     set(&mut config, "remote.origin.annex-uuid", source.uuid().as_str())?;
-    bring(git, &source.git()?, heads)?;
+    bring(git, &*source.git()?, heads)?;
     git.set_head(&format!("refs/heads/{branch}")).map_err(doing())
 }
 

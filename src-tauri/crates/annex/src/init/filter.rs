@@ -43,7 +43,7 @@ pub fn set_filter(annex: &Annex, ours: &Path) -> Result<()> {
     choose_filter(annex, ours, git_annex_is_installed())?;
     match annex.is_bare() {
         true => Ok(()),
-        false => show_filters(annex, &Attributes::of_work_tree(annex, &annex.git()?)?),
+        false => show_filters(annex, &Attributes::of_work_tree(annex, &*annex.git()?)?),
     }
 }
 

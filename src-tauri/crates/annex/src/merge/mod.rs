@@ -137,7 +137,8 @@ impl Annex {
     /// empty tree. The work tree is touched only when every merge commit exists, and then once.
     pub fn merge_into_head(&self, theirs: &[Theirs<'_>], options: &MergeOptions<'_>) -> Result<MergeOutcome> {
         self.finish_checkout()?;
-        let git = self.git()?;
+        // Of its own: what is made is kept in the memory of the handle.
+        let git = self.git_alone()?;
         let head = self.head()?;
         let mut sides = newest(&git, &head, theirs)?;
         sides.sort_by_key(|side| side.commit);

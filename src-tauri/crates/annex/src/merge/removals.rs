@@ -178,7 +178,8 @@ impl Annex {
         options: &MergeOptions<'_>,
     ) -> Result<MergeOutcome> {
         self.finish_checkout()?;
-        let git = self.git()?;
+        // Of its own: what is made is kept in the memory of the handle.
+        let git = self.git_alone()?;
         let head = self.head()?;
         let (Some(current), commit) = (head.commit, to_git(theirs.commit)) else {
             return self.merge_into_head(std::slice::from_ref(theirs), options);

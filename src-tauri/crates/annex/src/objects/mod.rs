@@ -35,6 +35,9 @@ const FEW: usize = 12;
 /// Above so many bytes the objects collected are written at once, to bound memory.
 const MUCH: usize = 128 << 20;
 
+/// How many bytes of objects libgit2 may remember, for all handles together. It would be 256 MiB.
+const CACHE: isize = 8 << 20;
+
 /// The new objects of one burst. Nothing of it exists for others before [`Bulk::finish`].
 pub(crate) struct Bulk<'r> {
     repo: &'r git2::Repository,
@@ -236,6 +239,12 @@ fn set_up_git() {
         #[allow(unsafe_code)]
         unsafe {
             libgit2_sys::git_libgit2_opts(libgit2_sys::GIT_OPT_ENABLE_FSYNC_GITDIR as std::ffi::c_int, 1);
+        }
+        // SAFETY: as above; it takes one ssize_t.
+        #[allow(unsafe_code)]
+        unsafe {
+            let option = libgit2_sys::GIT_OPT_SET_CACHE_MAX_SIZE as std::ffi::c_int;
+            libgit2_sys::git_libgit2_opts(option, CACHE);
         }
     });
 }

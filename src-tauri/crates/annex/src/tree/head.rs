@@ -25,7 +25,7 @@ impl Annex {
     /// Refused, because committing there needs machinery that is not here: a detached HEAD, adjusted branches, views,
     /// and the git-annex and synced branches themselves.
     pub fn head(&self) -> Result<Head> {
-        head_of(&self.git()?)
+        head_of(&*self.git()?)
     }
 }
 

@@ -9,6 +9,7 @@ use annex::{Annex, EngineLock};
 use assistant::{Assistant, Effect, Event, Id, Root, Scope};
 use contract::{Command, Reply};
 use model::{RemoteName, RepoPath, Timestamp};
+use remotes::{Git, Remote};
 use surroundings::{Change, Changes, Delivery, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -73,6 +74,8 @@ pub(crate) struct Folder {
     beginning: Vec<Event>,
     /// The number of effects in progress.
     under_way: usize,
+    /// Whether there was work in progress when the last event had been handled.
+    is_busy: bool,
     examining: bool,
     examine_again: bool,
     /// Remotes whose engines have time to push.
@@ -174,6 +177,7 @@ impl Folder {
             commands,
             beginning,
             under_way: 0,
+            is_busy: false,
             examining: false,
             examine_again: false,
             expected: BTreeSet::new(),
@@ -226,7 +230,11 @@ impl Folder {
                 () = sleep_until(self.clock, self.room_at) => self.look_for_room(),
                 () = sleep_until(self.clock, self.give_back_at) => {
                     self.give_back_at = None;
-                    tokio::task::spawn_blocking(memory::give_back);
+                    let state = Arc::clone(&self.state);
+                    tokio::task::spawn_blocking(move || {
+                        state.annex().close_idle();
+                        memory::give_back();
+                    });
                     // The status has not changed.
                     continue;
                 }
@@ -236,6 +244,7 @@ impl Folder {
             while let Ok(ended) = self.ended.try_recv() {
                 self.took(ended);
             }
+            self.close_remotes();
             self.answer();
             self.tidy();
             self.changed.send_replace(());
@@ -275,6 +284,17 @@ impl Folder {
             Some(Reply::Status(folder)) => Ok(*folder),
             Some(Reply::Refused(why)) => Err(Error::Refused(why)),
             _ => Ok(status::unattended(&state)),
+        }
+    }
+
+    /// Closes what is open of remotes as soon as there is nothing to do: somebody may want to unmount a drive.
+    fn close_remotes(&mut self) {
+        let was_busy = std::mem::replace(&mut self.is_busy, self.under_way > 0);
+        if was_busy && !self.is_busy {
+            let remotes = self.state.remotes.reached();
+            tokio::task::spawn_blocking(move || {
+                remotes.values().filter_map(Remote::git).for_each(Git::close_idle);
+            });
         }
     }
 

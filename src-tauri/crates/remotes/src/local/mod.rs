@@ -166,6 +166,10 @@ impl Git for Local {
         is_engine && annex::settings::remotes(&self.there).is_ok_and(|known| known.iter().any(is_one))
     }
 
+    fn close_idle(&self) {
+        self.there.close_idle();
+    }
+
     fn clear_up(&self) {
         self.there.remove_abandoned_locks();
     }

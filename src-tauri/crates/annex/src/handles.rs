@@ -1,0 +1,170 @@
+//! libgit2 handles that stay open between operations.
+//!
+//! To open a repository, libgit2 reads all configuration files and looks at every pack, which costs more than most
+//! operations do, the more packs there are. A handle is used by one thread at a time.
+
+use std::fmt;
+use std::ops::Deref;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use git2::Repository;
+
+use crate::repository::open_git;
+use crate::{Annex, Result};
+
+/// How many handles stay open while nobody uses them.
+const MOST: usize = 4;
+
+/// The handles of one repository that nobody uses now.
+#[derive(Default)]
+pub(crate) struct Handles(Mutex<Vec<Handle>>);
+
+struct Handle {
+    repository: Repository,
+    of: State,
+}
+
+/// What tells that a handle is of the repository that is there, and has its configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct State {
+    directory: (u64, u64),
+    /// libgit2 keeps some settings of a handle for good.
+    config: (u64, u64, i64, i64),
+}
+
+impl State {
+    fn of(git_dir: &Path) -> std::io::Result<Self> {
+        let directory = git_dir.metadata()?;
+        let config = git_dir.join("config").metadata()?;
+        Ok(Self {
+            directory: (directory.dev(), directory.ino()),
+            config: (config.ino(), config.size(), config.mtime(), config.mtime_nsec()),
+        })
+    }
+}
+
+/// A libgit2 handle, for one thread, which others may use afterwards.
+pub(crate) struct Git {
+    /// None only when it is dropped.
+    handle: Option<Handle>,
+    annex: Annex,
+}
+
+impl Deref for Git {
+    type Target = Repository;
+
+    fn deref(&self) -> &Repository {
+        let handle = self.handle.as_ref();
+        &handle
+            .expect("because it is taken only when this is dropped")
+            .repository
+    }
+}
+
+impl Drop for Git {
+    fn drop(&mut self) {
+        let mut idle = self.annex.handles().lock();
+        if idle.len() < MOST {
+            idle.extend(self.handle.take());
+        }
+    }
+}
+
+impl fmt::Debug for Git {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "git of {:?}", self.annex)
+    }
+}
+
+impl Handles {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Handle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Annex {
+    /// A libgit2 handle.
+    pub(crate) fn git(&self) -> Result<Git> {
+        // Before it is opened: a setting that is written meanwhile makes it one of an old state.
+        let of = State::of(self.git_dir());
+        let known = of.as_ref().ok().and_then(|of| {
+            let mut idle = self.handles().lock();
+            idle.retain(|handle| handle.of == *of);
+            idle.pop()
+        });
+        let handle = match known {
+            Some(handle) => handle,
+            None => Handle {
+                repository: self.git_alone()?,
+                of: of.map_err(crate::Error::io("examine", self.git_dir()))?,
+            },
+        };
+        Ok(Git {
+            handle: Some(handle),
+            annex: self.clone(),
+        })
+    }
+
+    /// A libgit2 handle of its own, which nobody uses afterwards.
+    pub(crate) fn git_alone(&self) -> Result<Repository> {
+        open_git(self.work_tree().unwrap_or(self.git_dir()))
+    }
+
+    /// Closes what is open of the repository while nobody uses it, and forgets what was read of it. To be called when there is
+    /// nothing to do: open files keep a drive from being unmounted.
+    pub fn close_idle(&self) {
+        self.handles().lock().clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::scratch_repository::Scratch;
+
+    #[test]
+    fn a_handle_is_used_again_until_the_repository_is_another_or_is_configured_otherwise() {
+        let repo = Scratch::new();
+        let idle = || repo.annex.handles().lock().len();
+        repo.annex.close_idle();
+        drop((repo.annex.git().unwrap(), repo.annex.git().unwrap()));
+        assert_eq!(idle(), 2);
+        let one = repo.annex.git().unwrap();
+        assert_eq!(idle(), 1);
+        drop(one);
+
+        repo.git(&["config", "test.setting", "1"]);
+        let git = repo.annex.git().unwrap();
+        assert_eq!(git.config().unwrap().get_string("test.setting").unwrap(), "1");
+        assert_eq!(idle(), 0, "all others have the old configuration");
+        drop(git);
+
+        fs::rename(repo.path(".git"), repo.path("old")).unwrap();
+        assert!(repo.annex.git().is_err());
+        repo.git(&["init", "-q"]);
+        assert!(repo.annex.git().unwrap().head().is_err(), "it has no commit");
+        repo.annex.close_idle();
+        assert_eq!(idle(), 0);
+    }
+
+    #[test]
+    fn what_others_have_written_meanwhile_is_seen() {
+        let repo = Scratch::new();
+        repo.write("a", "1");
+        repo.sync();
+        for step in 0..3 {
+            let name = format!("by-git-{step}");
+            repo.write(&name, &name);
+            repo.git(&["-c", "filter.annex.clean=", "add", &name]);
+            repo.git(&["commit", "-qm", "by git"]);
+            repo.git(&["gc", "-q"]);
+            let head = repo.git(&["rev-parse", "HEAD"]).to_string();
+            let git = repo.annex.git().unwrap();
+            let found = git.head().unwrap().peel_to_commit().unwrap();
+            assert_eq!(found.id().to_string(), head.trim());
+        }
+    }
+}
