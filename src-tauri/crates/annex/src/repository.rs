@@ -24,6 +24,7 @@ struct Inner {
     work_tree: Option<PathBuf>,
     uuid: Uuid,
     root: Option<RootId>,
+    index: crate::index::Cache,
     handles: Handles,
 }
 
@@ -97,6 +98,7 @@ impl Annex {
                 git_dir,
                 work_tree,
                 uuid,
+                index: crate::index::Cache::default(),
                 handles: Handles::default(),
             }),
         })
@@ -149,6 +151,11 @@ impl Annex {
     /// Which directory the top was when the repository was opened.
     pub(crate) fn root(&self) -> Option<RootId> {
         self.inner.root
+    }
+
+    /// The index as it was read or written last.
+    pub(crate) fn index_cache(&self) -> &crate::index::Cache {
+        &self.inner.index
     }
 
     /// libgit2 handles that are open.

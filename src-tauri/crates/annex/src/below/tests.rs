@@ -221,7 +221,8 @@ const LOCK_ENGINE: Act = |world| match world.here.annex.lock_engine("/run/socket
     Ok(None) => Err("it is in use".to_owned()),
     Err(error) => Err(error.to_string()),
 };
-const STAGE: Act = |world| words(Staged::open(&world.here.annex.git().unwrap()).and_then(Staged::commit));
+const STAGE: Act =
+    |world| words(Staged::open(&world.here.annex, &world.here.annex.git().unwrap()).and_then(Staged::commit));
 const REBUILD: Act = |world| {
     fs::write(world.git_dir(Here).join("index"), "no index").unwrap();
     STAGE(world)

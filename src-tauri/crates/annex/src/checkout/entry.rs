@@ -9,7 +9,7 @@ use crate::stat::FileTime;
 use crate::tree::raw::{Blob, Mode};
 
 /// What an entry stages.
-pub(super) fn staged(entry: &Entry) -> Option<Blob> {
+pub(super) fn staged<P>(entry: &Entry<P>) -> Option<Blob> {
     Mode::from_bits(entry.mode).map(|mode| Blob {
         mode,
         id: to_git(entry.oid),
@@ -22,7 +22,7 @@ pub(super) fn staged(entry: &Entry) -> Option<Blob> {
 /// same tick of the clock.
 /// The executable bit counts only with `trust_mode`: git's `core.fileMode`, false where the file system has no such
 /// permission.
-pub(super) fn is_unmodified(entry: &Entry, seen: &Seen, written_at: FileTime, trust_mode: bool) -> bool {
+pub(super) fn is_unmodified<P>(entry: &Entry<P>, seen: &Seen, written_at: FileTime, trust_mode: bool) -> bool {
     let same_kind = match Mode::from_bits(entry.mode) {
         Some(Mode::File) => !trust_mode || !seen.is_executable(),
         Some(Mode::Executable) => !trust_mode || seen.is_executable(),

@@ -239,7 +239,7 @@ impl<'a> Checkout<'a> {
         let mut drafts = 0;
         loop {
             drafts += 1;
-            let mut staged = Staged::draft_unless(drafts > DRAFTS, self.git)?;
+            let mut staged = Staged::draft_unless(drafts > DRAFTS, self.annex, self.git)?;
             let mut plan = self.plan(&staged)?;
             if !self.options.partial && !plan.in_the_way.is_empty() {
                 plan.in_the_way.sort();
@@ -286,10 +286,15 @@ impl<'a> Checkout<'a> {
         change_index(&mut staged, done);
         let to = self.wanted.to;
         let partial = match waiting.is_empty() || head.commit == Some(to) {
-            true => Partial {
-                reached: Some(to),
-                ahead: to,
-            },
+            true => {
+                if touches {
+                    note_trees(self.git, &mut staged)?;
+                }
+                Partial {
+                    reached: Some(to),
+                    ahead: to,
+                }
+            }
             false => self.publish_partial(&mut staged, &head, waiting.len())?,
         };
         if touches {
@@ -411,6 +416,17 @@ fn change_index(staged: &mut Staged, done: Done) {
     for entry in done.entries {
         staged.put(entry);
     }
+}
+
+/// Has the index know the trees of what is staged, so that nobody has to make them to compare it with HEAD.
+fn note_trees(git: &Repository, staged: &mut Staged) -> Result<()> {
+    let odb = git.odb().map_err(Error::git("open the object database"))?;
+    let hashed = staged.write_tree(&|oid| odb.exists(to_git(oid)), &mut |tree| {
+        git2::Oid::hash_object(ObjectType::Tree, tree)
+            .map(from_git)
+            .map_err(Error::git("hash a tree"))
+    });
+    hashed.map(drop)
 }
 
 /// What is left of a checkout of which paths wait.

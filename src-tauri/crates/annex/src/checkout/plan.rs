@@ -14,7 +14,7 @@ use super::entry::{is_unmodified, staged};
 use super::obstacle::{Obstacle, Waiting};
 use super::place::{Parent, Place, Seen, look_at};
 use crate::conversions::{Converted, Outgoing};
-use crate::index::{Entry, Index, SKIP_WORKTREE};
+use crate::index::{Entry, EntryRef, Index, SKIP_WORKTREE};
 use crate::lease::is_being_written;
 use crate::pointer::{MAX_POINTER, key_of_pointer};
 use crate::tree::raw::{self, Blob, Mode};
@@ -152,8 +152,8 @@ impl Planner<'_> {
         in_the_way: &mut HashSet<RepoPath>,
     ) -> Result<()> {
         let entry = self.index.entry(path.as_bytes());
-        let now = entry.and_then(staged);
-        let announced = entry.is_some_and(Entry::is_intent_to_add);
+        let now = entry.as_ref().and_then(staged);
+        let announced = entry.as_ref().is_some_and(Entry::is_intent_to_add);
         if now == new && !announced {
             return Ok(());
         }
@@ -162,7 +162,7 @@ impl Planner<'_> {
             plan.wait(path, Obstacle::Changed);
             return Ok(());
         }
-        if entry.is_some_and(Entry::is_left_out) {
+        if entry.as_ref().is_some_and(Entry::is_left_out) {
             plan.index_only.push((path.clone(), new, SKIP_WORKTREE));
             return Ok(());
         }
@@ -172,7 +172,7 @@ impl Planner<'_> {
             None => self.look_for_room(path, in_the_way)?,
         };
         let is_submodule = |blob: Option<Blob>| blob.is_some_and(|blob| blob.mode == Mode::Submodule);
-        let unmodified = match (entry, &seen) {
+        let unmodified = match (&entry, &seen) {
             (Some(entry), Some(seen)) => self.is_unmodified(path, entry, seen)?,
             _ => false,
         };
@@ -254,7 +254,7 @@ impl Planner<'_> {
     }
 
     /// True if the file in the work tree is the one that its index entry was made from, or holds the same.
-    pub(super) fn is_unmodified(&mut self, path: &RepoPath, entry: &Entry, seen: &Seen) -> Result<bool> {
+    pub(super) fn is_unmodified(&mut self, path: &RepoPath, entry: &EntryRef<'_>, seen: &Seen) -> Result<bool> {
         if is_unmodified(entry, seen, self.index.written_at, self.trust_mode) {
             return Ok(true);
         }
@@ -358,7 +358,7 @@ impl Planner<'_> {
         }
         let mut sources: HashMap<Blob, Vec<usize>> = HashMap::new();
         for (at, (path, _)) in plan.deletions.iter().enumerate().rev() {
-            if let Some(blob) = self.index.entry(path.as_bytes()).and_then(staged) {
+            if let Some(blob) = self.index.entry(path.as_bytes()).as_ref().and_then(staged) {
                 sources.entry(blob).or_default().push(at);
             }
         }

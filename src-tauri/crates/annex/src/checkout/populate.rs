@@ -12,7 +12,7 @@ use super::obstacle::Obstacle;
 use super::place::{Parent, Place, Seen, look_at};
 use super::taken_away::{Taken, TakenAway};
 use super::{Before, Step};
-use crate::index::{Entry, Index, PATIENCE, Staged};
+use crate::index::{Entry, EntryRef, Index, PATIENCE, Staged};
 use crate::oid::to_git;
 use crate::pointer::{MAX_POINTER, key_of_pointer, pointer_for};
 use crate::store::found;
@@ -53,7 +53,7 @@ impl Annex {
             return Ok(Vec::new());
         }
         let git = self.git()?;
-        let mut staged_index = Staged::draft(&git)?;
+        let mut staged_index = Staged::draft(self, &git)?;
         let files = &perhaps_pointers(top, staged_index.index(), files)?[..];
         if files.is_empty() {
             return Ok(Vec::new());
@@ -70,7 +70,7 @@ impl Annex {
         before(Step::Marker)?;
         if !staged_index.take_lock(PATIENCE)? {
             drop(staged_index);
-            staged_index = Staged::open(&git)?;
+            staged_index = Staged::open(self, &git)?;
         }
         before(Step::WorkTree)?;
         let (populated, result) = place_all(store, top, made.into_iter().flatten().collect());
@@ -81,7 +81,7 @@ impl Annex {
         let trust_mode = trusts_mode(&git);
         for file in &populated {
             let staged_as = staged_index.index().entry(file.path.as_bytes());
-            if let Some(entry) = staged_as.and_then(|old| refreshed(old, file, trust_mode)) {
+            if let Some(entry) = staged_as.and_then(|old| refreshed(&old, file, trust_mode)) {
                 staged_index.put(entry);
             }
         }
@@ -112,7 +112,7 @@ fn perhaps_pointers(top: &Path, index: &Index, files: &[(RepoPath, Key)]) -> Res
 }
 
 /// The entry with new stat data, if it stages the pointer that was replaced.
-fn refreshed(old: &Entry, file: &Populated, trust_mode: bool) -> Option<Entry> {
+fn refreshed(old: &EntryRef<'_>, file: &Populated, trust_mode: bool) -> Option<Entry> {
     let blob = staged(old)?;
     let executable = match blob.mode {
         Mode::File => false,

@@ -34,7 +34,7 @@ impl Annex {
         let mut drafts = 0;
         let (mut staged_index, ready) = loop {
             drafts += 1;
-            let mut staged_index = Staged::draft_unless(drafts > DRAFTS, &git)?;
+            let mut staged_index = Staged::draft_unless(drafts > DRAFTS, self, &git)?;
             let plan = plan(&git, &store, &outgoing, top, staged_index.index())?;
             if plan.writes.is_empty() {
                 return Ok(0);
@@ -67,14 +67,15 @@ fn plan(git: &Repository, store: &Store<'_>, outgoing: &Outgoing, top: &Path, in
     let odb = git.odb().map_err(Error::git("open the object database"))?;
     let mut place = Place::open(top)?;
     let mut gone = Vec::new();
-    for entry in index.entries() {
+    let entries = index.entries();
+    for entry in entries.iter(&entries.all()) {
         if entry.stage() != 0 || entry.is_left_out() || entry.is_intent_to_add() {
             continue;
         }
-        let Some(blob) = staged(entry).filter(|blob| blob.mode != Mode::Submodule) else {
+        let Some(blob) = staged(&entry).filter(|blob| blob.mode != Mode::Submodule) else {
             continue;
         };
-        let Ok(path) = RepoPath::parse(&entry.path) else {
+        let Ok(path) = RepoPath::parse(entry.path) else {
             continue;
         };
         if place.look(&path)?.is_none() {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use git2::Odb;
 use model::{Key, RepoPath};
 
-use crate::index::{Entry, Index};
+use crate::index::{EntryRef, Index};
 use crate::merge::original;
 use crate::tree::annexed;
 use crate::tree::raw::{Blob, Mode};
@@ -68,15 +68,16 @@ impl Annex {
         };
         let git = self.git()?;
         let odb = git.odb().map_err(Error::git("open the object database"))?;
-        let index = Index::read(&git)?;
+        let index = Index::read(self, &git)?;
         let mut groups: BTreeMap<RepoPath, Vec<(RepoPath, Blob)>> = BTreeMap::new();
-        for entry in index.entries().iter().filter(|entry| entry.stage() == 0) {
-            if let Some(path) = original(&entry.path) {
-                groups.entry(path).or_default().extend(file(entry));
+        let entries = index.entries();
+        for entry in entries.iter(&entries.all()).filter(|entry| entry.stage() == 0) {
+            if let Some(path) = original(entry.path) {
+                groups.entry(path).or_default().extend(file(&entry));
             }
         }
         for (path, versions) in &mut groups {
-            versions.extend(index.entry(path.as_bytes()).and_then(file));
+            versions.extend(entries.get(path.as_bytes()).as_ref().and_then(file));
             versions.retain(|(name, _)| top.join(name.as_path()).symlink_metadata().is_ok());
             versions.sort();
         }
@@ -117,8 +118,8 @@ impl Annex {
 }
 
 /// The file that an entry stands for; none for a submodule and for what no work tree may hold.
-fn file(entry: &Entry) -> Option<(RepoPath, Blob)> {
+fn file(entry: &EntryRef<'_>) -> Option<(RepoPath, Blob)> {
     let mode = Mode::from_bits(entry.mode).filter(|mode| *mode != Mode::Submodule)?;
     let id = crate::oid::to_git(entry.oid);
-    Some((RepoPath::parse(&entry.path).ok()?, Blob { mode, id }))
+    Some((RepoPath::parse(entry.path).ok()?, Blob { mode, id }))
 }

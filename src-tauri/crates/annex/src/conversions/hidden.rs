@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, statat};
 
 use super::{Conversion, Conversions};
 use crate::attributes::{self, Attributes};
-use crate::index::Index;
+use crate::index::{Index, Span};
 use crate::{Annex, Directory, Result};
 
 impl Conversion {
@@ -42,13 +42,14 @@ pub(crate) fn show_filters(annex: &Annex, attributes: &Attributes) -> Result<()>
     let Some(present) = info.read("attributes")? else {
         return Ok(());
     };
-    let index = match Index::may_name(&git, b".gitattributes")? {
-        true => Index::read(&git)?,
-        false => Index::default(),
+    let index = Index::read(annex, &git)?;
+    let entries = index.entries();
+    let all = match index.may_have_attributes() {
+        true => entries.all(),
+        false => Span::default(),
     };
-    let names = index
-        .entries()
-        .iter()
+    let names = entries
+        .iter(&all)
         .filter_map(|entry| match entry.path.rsplit_once_str("/") {
             Some((directory, b".gitattributes")) => Some(directory),
             _ => (*entry.path == *b".gitattributes").then_some(&b""[..]),

@@ -16,11 +16,11 @@ use git2::Config;
 use model::{Oid, RepoPath};
 
 use crate::attributes::{Attribute, Attributes};
+use crate::handles::Git;
 pub(crate) use hidden::show_filters;
 pub(crate) use outgoing::{Converted, Outgoing};
 
-use crate::handles::Git;
-use crate::index::{Entry, Index};
+use crate::index::Index;
 use crate::oid::to_git;
 use crate::pointer::key_of_pointer;
 use crate::tree::small_blob;
@@ -150,8 +150,7 @@ impl Conversions {
     fn are_possible(&self) -> bool {
         *self.are_possible.get_or_init(|| {
             let git = self.git.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_attributes = |entry: &Entry| entry.path.ends_with(b".gitattributes");
-            let has_attributes = Index::read(&git).is_ok_and(|index| index.entries().iter().any(is_attributes));
+            let has_attributes = Index::read(&self.annex, &git).is_ok_and(|index| index.may_have_attributes());
             self.line_ends.guess || self.attributes.are_shared() || has_attributes
         })
     }

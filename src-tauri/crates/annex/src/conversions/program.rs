@@ -10,8 +10,8 @@ use bstr::{BString, ByteSlice};
 use model::{Oid, RepoPath};
 
 use super::{Conversion, Conversions};
+use crate::index::Index;
 use crate::locks::LockFile;
-use crate::oid::from_git;
 use crate::{Annex, Error, Result};
 
 /// What came of it for one file; the reason, in words for people, if it was not stored.
@@ -77,12 +77,12 @@ impl Conversions {
             .map(|name| (format!("filter.{}.required", name.as_bstr()), "true"))
             .collect();
         self.add(&paths, &index, &required, &mut outcomes)?;
-        let staged = git2::Index::open(&index).map_err(Error::git("read what git has staged"))?;
+        let staged = Index::at(&self.annex, &index)?;
         for path in paths {
-            let entry = staged.get_path(path.as_path(), 0);
+            let entry = staged.entry(path.as_bytes());
             outcomes
                 .entry(path.clone())
-                .or_insert_with(|| entry.map_or_else(|| Err("it is gone".to_owned()), |entry| Ok(from_git(entry.id))));
+                .or_insert_with(|| entry.map_or_else(|| Err("it is gone".to_owned()), |entry| Ok(entry.oid)));
         }
         Ok(outcomes)
     }

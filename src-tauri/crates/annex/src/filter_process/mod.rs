@@ -15,10 +15,12 @@ use self::packets::{Packets, write_content, write_list};
 use self::spool::Spool;
 use crate::attributes::{Attribute, Attributes};
 use crate::conversions::Conversions;
+use crate::index::{GITLINK, Index, SYMLINK};
 use crate::large_files::is_large;
 use crate::locks::LockFile;
 use crate::logs::{Presence, VectorClock};
 use crate::magic::mime_of;
+use crate::oid::to_git;
 use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink, pointer_for};
 use crate::settings::Settings;
 use crate::store::{Making, Store};
@@ -294,25 +296,18 @@ impl Filter<'_> {
     /// The key of a file that the index has as annexed.
     fn tracked_key(&self, path: &RepoPath) -> Result<Option<Key>> {
         let doing = || Error::git("read the index");
-        let mut index = self.git.index().map_err(doing())?;
-        index.read(false).map_err(doing())?;
-        let Some(entry) = index.get_path(path.as_path(), 0) else {
+        let index = Index::read_only(self.annex, &self.git)?;
+        let Some(entry) = index.entry(path.as_bytes()).filter(|entry| entry.mode != GITLINK) else {
             return Ok(None);
         };
-        if entry.mode & 0o170_000 == 0o160_000 {
-            return Ok(None);
-        }
-        let header = self
-            .git
-            .odb()
-            .and_then(|odb| odb.read_header(entry.id))
-            .map_err(doing())?;
+        let id = to_git(entry.oid);
+        let header = self.git.odb().and_then(|odb| odb.read_header(id)).map_err(doing())?;
         if header.0 > MAX_POINTER {
             return Ok(None);
         }
-        let blob = self.git.find_blob(entry.id).map_err(doing())?;
-        Ok(match entry.mode & 0o170_000 {
-            0o120_000 => key_of_symlink(blob.content()),
+        let blob = self.git.find_blob(id).map_err(doing())?;
+        Ok(match entry.mode {
+            SYMLINK => key_of_symlink(blob.content()),
             _ => key_of_pointer(blob.content()),
         })
     }

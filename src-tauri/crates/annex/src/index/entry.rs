@@ -15,8 +15,10 @@ const INTENT_TO_ADD: u16 = 0x2000;
 
 /// One line of the index: a path, what is staged for it, and the stat data of the work-tree file that it was staged
 /// from, each number cut to 32 bits as git does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+///
+/// The path is borrowed where the entry is one of many in memory ([`EntryRef`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry<P = Box<[u8]>> {
     pub(crate) ctime: (u32, u32),
     pub(crate) mtime: (u32, u32),
     pub(crate) dev: u32,
@@ -29,8 +31,11 @@ pub(crate) struct Entry {
     /// As on disk, without the length of the path.
     pub(crate) flags: u16,
     pub(crate) extended: u16,
-    pub(crate) path: Box<[u8]>,
+    pub(crate) path: P,
 }
+
+/// An entry whose path lies in the index that it was read from.
+pub(crate) type EntryRef<'a> = Entry<&'a [u8]>;
 
 impl Entry {
     /// An entry for a work-tree file that has this stat data.
@@ -67,6 +72,41 @@ impl Entry {
             extended: 0,
             path: path.into(),
         }
+    }
+
+    pub(crate) fn borrowed(&self) -> EntryRef<'_> {
+        self.with_path(&*self.path)
+    }
+}
+
+impl EntryRef<'_> {
+    pub(crate) fn owned(&self) -> Entry {
+        self.with_path(self.path.into())
+    }
+}
+
+impl<P> Entry<P> {
+    /// The same for another path.
+    pub(super) fn with_path<Q>(&self, path: Q) -> Entry<Q> {
+        Entry {
+            ctime: self.ctime,
+            mtime: self.mtime,
+            dev: self.dev,
+            ino: self.ino,
+            mode: self.mode,
+            uid: self.uid,
+            gid: self.gid,
+            size: self.size,
+            oid: self.oid,
+            flags: self.flags,
+            extended: self.extended,
+            path,
+        }
+    }
+
+    /// What it says apart from stat data.
+    pub(super) fn staged(&self) -> (u32, Oid, u16, u16) {
+        (self.mode, self.oid, self.flags, self.extended)
     }
 
     /// 0 for what is staged; 1 to 3 for the sides of an unresolved conflict.

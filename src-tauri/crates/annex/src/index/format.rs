@@ -1,22 +1,34 @@
-//! The index file of git, versions 2 to 4.
+//! The index file of git, versions 2 to 4, whole or split.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bstr::ByteSlice;
 use model::Oid;
 use sha1::{Digest, Sha1};
 
-use super::{CachedTree, Entry};
+use super::base::Base;
+use super::{CachedTree, Entries, Entry, EntryRef, ewah};
 
-const HEADER: usize = 12;
+/// The bytes before the first entry.
+pub(super) const HEADER: usize = 12;
 const CHECKSUM: usize = 20;
 const EXTENDED: u16 = 0x4000;
 const LENGTH: u16 = 0x0fff;
+
+/// So many entries may always be beside a base.
+const BESIDE: usize = 256;
 
 /// All that the index holds and that has a meaning after an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Content {
     version: u32,
-    /// By path, then by stage.
-    pub(crate) entries: Vec<Entry>,
+    /// What most entries are in, if the index is split.
+    pub(super) base: Option<Arc<Base>>,
+    /// Positions in the base of entries that are gone or replaced, in order.
+    pub(super) hidden: Vec<u32>,
+    /// What is not in the base, by path, then by stage.
+    pub(super) own: Vec<Entry>,
     pub(crate) trees: CachedTree,
     /// The `REUC` extension, carried as it is.
     resolve_undo: Option<Vec<u8>>,
@@ -26,7 +38,9 @@ impl Default for Content {
     fn default() -> Self {
         Self {
             version: 2,
-            entries: Vec::new(),
+            base: None,
+            hidden: Vec::new(),
+            own: Vec::new(),
             trees: CachedTree::default(),
             resolve_undo: None,
         }
@@ -44,8 +58,13 @@ pub(crate) enum Fault {
 
 use Fault::{Damaged, Unsupported};
 
+/// The checksum that ends an index.
+pub(super) fn checksum(body: &[u8]) -> [u8; CHECKSUM] {
+    Sha1::digest(body).into()
+}
+
 /// The bytes before the checksum of an index, if the checksum is right.
-fn body(data: &[u8]) -> Result<&[u8], Fault> {
+pub(super) fn body(data: &[u8]) -> Result<&[u8], Fault> {
     let Some((body, checksum)) = data.split_last_chunk::<CHECKSUM>() else {
         return Err(Damaged("it is too short"));
     };
@@ -53,26 +72,32 @@ fn body(data: &[u8]) -> Result<&[u8], Fault> {
         return Err(Damaged("it does not start as an index does"));
     }
     // All zero: written with `index.skipHash`.
-    if *checksum != [0; CHECKSUM] && Sha1::digest(body)[..] != *checksum {
+    if *checksum != [0; CHECKSUM] && self::checksum(body) != *checksum {
         return Err(Damaged("its checksum is wrong"));
     }
     Ok(body)
 }
 
-/// True if the bytes of an intact index contain every path literally. Version 4 abbreviates paths; a split index has some in
-/// another file, and a sparse index names only a directory.
-pub(super) fn is_plain(data: &[u8]) -> bool {
-    let is_known = data.last_chunk() != Some(&[0; CHECKSUM]);
-    is_known
-        && body(data).is_ok_and(|body| {
-            let elsewhere = |name: &[u8]| body.contains_str(name);
-            matches!(body[4..8], [0, 0, 0, 2 | 3]) && !elsewhere(b"link") && !elsewhere(b"sdir")
-        })
+/// How the `link` extension says that an index is split.
+struct Link<'a> {
+    base: [u8; CHECKSUM],
+    bitmaps: &'a [u8],
+}
+
+impl<'a> Link<'a> {
+    /// None if it names no base, so that the index is whole.
+    fn parse(data: &'a [u8]) -> Result<Option<Self>, Fault> {
+        let (base, bitmaps) = data.split_first_chunk().ok_or(Damaged("it is truncated"))?;
+        Ok((*base != [0; CHECKSUM]).then_some(Self { base: *base, bitmaps }))
+    }
 }
 
 impl Content {
-    /// Reads an index.
-    pub(crate) fn parse(data: &[u8]) -> Result<Self, Fault> {
+    /// Reads an index. `find` is asked for its base by checksum.
+    pub(crate) fn parse(
+        data: &[u8],
+        find: &mut dyn FnMut([u8; CHECKSUM]) -> Result<Arc<Base>, Fault>,
+    ) -> Result<Self, Fault> {
         let body = body(data)?;
         let mut input = Input(&body[4..]);
         let version = input.u32()?;
@@ -83,18 +108,14 @@ impl Content {
         // An entry takes at least 62 bytes; what claims more entries is no reason to reserve memory for them.
         let mut entries = Vec::<Entry>::with_capacity(count.min(data.len() / 62));
         for _ in 0..count {
-            let last = entries.last();
-            let entry = input.entry(version, last.map_or(b"", |last| &last.path))?;
-            if last.is_some_and(|last| (&last.path, last.stage()) >= (&entry.path, entry.stage())) {
-                return Err(Damaged("its entries are not in order"));
-            }
+            let entry = input.entry(version, entries.last().map_or(b"", |last| &last.path))?;
             entries.push(entry);
         }
         let mut content = Self {
             version,
-            entries,
             ..Self::default()
         };
+        let mut link = None;
         while !input.0.is_empty() {
             let name = input.take(4)?;
             let size = input.u32()? as usize;
@@ -102,31 +123,153 @@ impl Content {
             match name {
                 b"TREE" => content.trees = CachedTree::parse(data).unwrap_or_default(),
                 b"REUC" => content.resolve_undo = Some(data.to_owned()),
-                b"link" => return Err(Unsupported("it is split in two (core.splitIndex)")),
+                b"link" => link = Link::parse(data)?,
                 b"sdir" => return Err(Unsupported("it is sparse (index.sparse)")),
                 // Caches of git that an edit makes stale; they come back by themselves.
                 [b'A'..=b'Z', ..] => {}
                 _ => return Err(Unsupported("it has an extension that this program does not know")),
             }
         }
+        match link {
+            Some(link) => content.join(find(link.base)?, link.bitmaps, entries)?,
+            None => content.own = entries,
+        }
+        let is_in_order = |pair: &[Entry]| (&pair[0].path, pair[0].stage()) < (&pair[1].path, pair[1].stage());
+        if !content.own.windows(2).all(is_in_order) || content.own.first().is_some_and(|first| first.path.is_empty()) {
+            return Err(Damaged("its entries are not in order"));
+        }
         Ok(content)
     }
 
-    /// Writes the index, checksum included.
+    /// Takes over what a split index says of its base: which entries are gone, and which are replaced by the first of those
+    /// beside it, which have no path.
+    fn join(&mut self, base: Arc<Base>, bitmaps: &[u8], mut entries: Vec<Entry>) -> Result<(), Fault> {
+        if !bitmaps.is_empty() {
+            let mut bitmaps = Input(bitmaps);
+            let deleted = ewah::decode(&mut bitmaps, base.len())?;
+            let replaced = ewah::decode(&mut bitmaps, base.len())?;
+            if entries.len() < replaced.len() {
+                return Err(Damaged("it lacks entries that replace others"));
+            }
+            let added = entries.split_off(replaced.len());
+            for (entry, &position) in entries.iter_mut().zip(&replaced) {
+                if !entry.path.is_empty() {
+                    return Err(Damaged("an entry in it that replaces another has a path"));
+                }
+                entry.path = base.path(position as usize).into();
+            }
+            self.own = merge(entries, added);
+            self.hidden = deleted;
+            self.hidden.extend(replaced);
+            self.hidden.sort_unstable();
+            self.hidden.dedup();
+        } else {
+            self.own = entries;
+        }
+        self.base = Some(base);
+        Ok(())
+    }
+
+    /// All entries, by path and stage.
+    pub(crate) fn entries(&self) -> Entries<'_> {
+        Entries {
+            base: self.base.as_deref(),
+            hidden: &self.hidden,
+            own: &self.own,
+        }
+    }
+
+    /// Puts all entries beside the base, which is then none.
+    pub(super) fn make_whole(&mut self) {
+        if self.base.is_some() {
+            let entries = self.entries();
+            self.own = entries.iter(&entries.all()).map(|entry| entry.owned()).collect();
+            self.base = None;
+            self.hidden.clear();
+        }
+    }
+
+    /// The same index with nothing beside this base, which has all its entries.
+    pub(super) fn split(base: Arc<Base>, whole: Self) -> Self {
+        Self {
+            base: Some(base),
+            hidden: Vec::new(),
+            own: Vec::new(),
+            ..whole
+        }
+    }
+
+    /// True if the index should get a base, or a new one: from `split_from` entries on, when so much is beside the base
+    /// that writing it at each change costs more than a new base does once.
+    pub(super) fn needs_base(&self, split_from: usize) -> bool {
+        match &self.base {
+            None => self.own.len() >= split_from,
+            Some(base) => self.own.len() > BESIDE.max((2 * base.len()).isqrt()),
+        }
+    }
+
+    /// True if an index that was split for its size has become small.
+    pub(super) fn is_small_again(&self, split_from: usize) -> bool {
+        let was_large = self.base.as_ref().is_some_and(|base| base.len() >= split_from);
+        was_large && self.entries().len() < split_from / 2
+    }
+
+    /// Puts entries in the place of what is staged for their paths, or nothing.
+    pub(super) fn apply(&mut self, changes: BTreeMap<Box<[u8]>, Option<Entry>>) {
+        let entries = self.entries();
+        let mut hidden = Vec::new();
+        for path in changes.keys() {
+            hidden.extend(entries.shown(&entries.file(path)));
+        }
+        let is_same = |path: &[u8], change: &Option<Entry>| {
+            let mut now = entries.iter(&entries.file(path));
+            let (now, change) = (now.next().map(|now| now.staged()), change.as_ref().map(Entry::staged));
+            change.is_some() && now == change
+        };
+        // Of most files whose stat data change, what is staged stays as it was.
+        let changed = changes.iter().filter(|(path, change)| !is_same(path, change));
+        let changed: Vec<&[u8]> = changed.map(|(path, _)| &**path).collect();
+        changed.into_iter().for_each(|path| self.trees.forget(path));
+        if !hidden.is_empty() {
+            self.hidden.extend(hidden);
+            self.hidden.sort_unstable();
+        }
+        let mut merged = Vec::with_capacity(self.own.len() + changes.len());
+        let mut changes = changes.into_iter().peekable();
+        for entry in std::mem::take(&mut self.own) {
+            while let Some((_, change)) = changes.next_if(|(path, _)| *path < entry.path) {
+                merged.extend(change);
+            }
+            // All stages of a path that changed are passed over while its change is next.
+            if changes.peek().is_none_or(|(path, _)| *path != entry.path) {
+                merged.push(entry);
+            }
+        }
+        merged.extend(changes.filter_map(|(_, change)| change));
+        self.own = merged;
+    }
+
+    /// Writes the index, checksum included. One with a base is written as what differs from it.
     pub(crate) fn write(&self) -> Vec<u8> {
         let version = match self.version {
-            4 => 4,
-            _ if self.entries.iter().any(|entry| entry.extended != 0) => 3,
+            4 if self.base.is_none() => 4,
+            _ if self.own.iter().any(|entry| entry.extended != 0) => 3,
             _ => 2,
         };
-        let mut out = Vec::with_capacity(self.entries.iter().map(|entry| entry.path.len() + 72).sum::<usize>() + 4096);
+        let mut out = Vec::with_capacity(self.own.iter().map(|entry| entry.path.len() + 72).sum::<usize>() + 4096);
         out.extend_from_slice(b"DIRC");
         put(&mut out, version);
-        put(&mut out, self.entries.len() as u32);
-        let mut last: &[u8] = b"";
-        for entry in &self.entries {
-            write_entry(entry, (version == 4).then_some(last), &mut out);
-            last = &entry.path;
+        put(&mut out, self.own.len() as u32);
+        let link = self.base.as_deref().map(|base| self.write_beside(base, &mut out));
+        if link.is_none() {
+            let mut last: &[u8] = b"";
+            for entry in &self.own {
+                write_entry(&entry.borrowed(), (version == 4).then_some(last), &mut out);
+                last = &entry.path;
+            }
+        }
+        if let Some(link) = link {
+            extension(&mut out, b"link", &link);
         }
         let mut trees = Vec::new();
         self.trees.write(b"", &mut trees);
@@ -134,13 +277,55 @@ impl Content {
         if let Some(data) = &self.resolve_undo {
             extension(&mut out, b"REUC", data);
         }
-        let checksum = Sha1::digest(&out);
+        let checksum = checksum(&out);
         out.extend_from_slice(&checksum);
         out
     }
+
+    /// Writes the entries that are not in the base, and returns the `link` extension.
+    fn write_beside(&self, base: &Base, out: &mut Vec<u8>) -> Vec<u8> {
+        let (mut deleted, mut replaced, mut added) = (Vec::new(), Vec::new(), Vec::new());
+        let mut own = self.own.iter().peekable();
+        for &position in &self.hidden {
+            let hidden = base.entry(position as usize);
+            let of = |entry: &Entry| (&*entry.path, entry.stage()).cmp(&(hidden.path, hidden.stage()));
+            while let Some(entry) = own.next_if(|entry| of(entry).is_lt()) {
+                added.push(entry);
+            }
+            match own.next_if(|entry| of(entry).is_eq()) {
+                Some(entry) => {
+                    replaced.push(position);
+                    write_entry(&entry.with_path(b""), None, out);
+                }
+                None => deleted.push(position),
+            }
+        }
+        added.extend(own);
+        for entry in added {
+            write_entry(&entry.borrowed(), None, out);
+        }
+        let mut link = base.checksum.to_vec();
+        ewah::encode(&deleted, &mut link);
+        ewah::encode(&replaced, &mut link);
+        link
+    }
 }
 
-fn put(out: &mut Vec<u8>, number: u32) {
+/// Merges two lists that are in order.
+fn merge(ours: Vec<Entry>, theirs: Vec<Entry>) -> Vec<Entry> {
+    let mut all = Vec::with_capacity(ours.len() + theirs.len());
+    let mut theirs = theirs.into_iter().peekable();
+    for entry in ours {
+        while let Some(before) = theirs.next_if(|other| (&other.path, other.stage()) < (&entry.path, entry.stage())) {
+            all.push(before);
+        }
+        all.push(entry);
+    }
+    all.extend(theirs);
+    all
+}
+
+pub(super) fn put(out: &mut Vec<u8>, number: u32) {
     out.extend_from_slice(&number.to_be_bytes());
 }
 
@@ -150,7 +335,8 @@ fn extension(out: &mut Vec<u8>, name: &[u8; 4], data: &[u8]) {
     out.extend_from_slice(data);
 }
 
-fn write_entry(entry: &Entry, compress_against: Option<&[u8]>, out: &mut Vec<u8>) {
+/// Writes an entry; in version 4 its path is abbreviated by that of the last.
+pub(super) fn write_entry(entry: &EntryRef<'_>, compress_against: Option<&[u8]>, out: &mut Vec<u8>) {
     let start = out.len();
     for number in [
         entry.ctime.0,
@@ -175,13 +361,13 @@ fn write_entry(entry: &Entry, compress_against: Option<&[u8]>, out: &mut Vec<u8>
     }
     match compress_against {
         Some(last) => {
-            let same = last.iter().zip(&*entry.path).take_while(|(a, b)| a == b).count();
+            let same = last.iter().zip(entry.path).take_while(|(a, b)| a == b).count();
             varint(out, last.len() - same);
             out.extend_from_slice(&entry.path[same..]);
             out.push(0);
         }
         None => {
-            out.extend_from_slice(&entry.path);
+            out.extend_from_slice(entry.path);
             let padding = 8 - (out.len() - start) % 8;
             out.extend_from_slice(&[0; 8][..padding]);
         }
@@ -198,23 +384,32 @@ fn varint(out: &mut Vec<u8>, mut number: usize) {
     out.extend(bytes.iter().rev());
 }
 
-struct Input<'a>(&'a [u8]);
+/// What is still to be read.
+pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
 impl<'a> Input<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
+    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(Damaged("it is truncated"))?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn u32(&mut self) -> Result<u32, Fault> {
-        let bytes = self.take(4)?;
-        Ok(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        let (taken, rest) = self.0.split_first_chunk().ok_or(Damaged("it is truncated"))?;
+        self.0 = rest;
+        Ok(*taken)
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, Fault> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, Fault> {
+        self.array().map(u32::from_be_bytes)
     }
 
     fn u16(&mut self) -> Result<u16, Fault> {
-        let bytes = self.take(2)?;
-        Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
+        self.array().map(u16::from_be_bytes)
     }
 
     fn varint(&mut self) -> Result<usize, Fault> {
@@ -231,8 +426,8 @@ impl<'a> Input<'a> {
         Ok(number)
     }
 
-    fn entry(&mut self, version: u32, last: &[u8]) -> Result<Entry, Fault> {
-        let before = self.0.len();
+    /// All of an entry but its path.
+    fn without_path(&mut self, version: u32) -> Result<EntryRef<'static>, Fault> {
         let mut entry = Entry {
             ctime: (self.u32()?, self.u32()?),
             mtime: (self.u32()?, self.u32()?),
@@ -242,13 +437,10 @@ impl<'a> Input<'a> {
             uid: self.u32()?,
             gid: self.u32()?,
             size: self.u32()?,
-            oid: Oid(*self
-                .take(20)?
-                .first_chunk()
-                .expect("because 20 bytes were asked for and given")),
+            oid: Oid(self.array()?),
             flags: 0,
             extended: 0,
-            path: Box::default(),
+            path: &b""[..],
         };
         let flags = self.u16()?;
         entry.flags = flags & !(EXTENDED | LENGTH);
@@ -258,24 +450,46 @@ impl<'a> Input<'a> {
             }
             entry.extended = self.u16()?;
         }
-        let shared = match version {
-            4 => {
-                let dropped = self.varint()?;
-                let kept = last.len().checked_sub(dropped);
-                &last[..kept.ok_or(Damaged("a path in it cannot be"))?]
-            }
-            _ => b"",
-        };
-        let end = self.0.find_byte(0).ok_or(Damaged("it is truncated"))?;
-        entry.path = [shared, self.take(end)?].concat().into();
-        if entry.path.is_empty() {
-            return Err(Damaged("a path in it is empty"));
-        }
-        let padding = match version {
-            4 => 1,
-            _ => 8 - (before - self.0.len()) % 8,
-        };
-        self.take(padding)?;
         Ok(entry)
+    }
+
+    /// An entry of version 2 or 3, with its padding.
+    pub(super) fn entry_in_place(&mut self, version: u32) -> Result<EntryRef<'a>, Fault> {
+        let before = self.0.len();
+        let entry = self.without_path(version)?;
+        let end = self.0.find_byte(0).ok_or(Damaged("it is truncated"))?;
+        let entry = entry.with_path(self.take(end)?);
+        self.take(8 - (before - self.0.len()) % 8)?;
+        Ok(entry)
+    }
+
+    /// The path of an entry of version 2 or 3.
+    pub(super) fn path_in_place(&mut self) -> Result<&'a [u8], Fault> {
+        self.take(60)?;
+        let flags = self.u16()?;
+        if flags & EXTENDED != 0 {
+            self.take(2)?;
+        }
+        match usize::from(flags & LENGTH) {
+            length if length < usize::from(LENGTH) => self.take(length),
+            _ => {
+                let end = self.0.find_byte(0).ok_or(Damaged("it is truncated"))?;
+                self.take(end)
+            }
+        }
+    }
+
+    pub(super) fn entry(&mut self, version: u32, last: &[u8]) -> Result<Entry, Fault> {
+        if version < 4 {
+            return self.entry_in_place(version).map(|entry| entry.owned());
+        }
+        let entry = self.without_path(version)?;
+        let dropped = self.varint()?;
+        let kept = last.len().checked_sub(dropped);
+        let shared = &last[..kept.ok_or(Damaged("a path in it cannot be"))?];
+        let end = self.0.find_byte(0).ok_or(Damaged("it is truncated"))?;
+        let path = [shared, self.take(end)?].concat();
+        self.take(1)?;
+        Ok(entry.with_path(path.into()))
     }
 }

@@ -3,7 +3,7 @@
 use bstr::ByteSlice;
 use model::Oid;
 
-use super::Entry;
+use super::{Entries, Span};
 use crate::{Error, Result};
 
 /// Directories nested deeper than this are refused: no work tree has them, and each costs a stack frame.
@@ -99,7 +99,7 @@ impl CachedTree {
     /// and returns its id; `exists` tells whether a tree that was known is still there.
     pub(crate) fn complete(
         &mut self,
-        entries: &[Entry],
+        entries: Entries<'_>,
         exists: &dyn Fn(Oid) -> bool,
         write: &mut dyn FnMut(&[u8]) -> Result<Oid>,
     ) -> Result<Oid> {
@@ -109,39 +109,38 @@ impl CachedTree {
         {
             return Ok(oid);
         }
-        self.make(entries, 0, 0, exists, write).map(|(oid, _)| oid)
+        let made = self.make(entries, &entries.all(), 0, 0, exists, write);
+        made.map(|(oid, _)| oid)
     }
 
-    /// The number of entries below a directory, with which `entries` begin, and the tree they make, if that is known: the
-    /// cache is trusted only where the entries bear it out.
-    fn trusted(&self, entries: &[Entry], prefix: &[u8], exists: &dyn Fn(Oid) -> bool) -> Option<(usize, Oid)> {
-        let is_below = |entry: &Entry| entry.path.starts_with(prefix);
-        self.known.filter(|&(count, oid)| {
-            let last = count.checked_sub(1).and_then(|last| entries.get(last));
-            last.is_some_and(is_below) && !entries.get(count).is_some_and(is_below) && exists(oid)
-        })
+    /// The tree of a directory, if it is known: the cache is trusted only where the entries bear it out.
+    fn trusted(&self, entries: usize, exists: &dyn Fn(Oid) -> bool) -> Option<Oid> {
+        let known = self.known.filter(|&(count, oid)| count == entries && exists(oid));
+        known.map(|(_, oid)| oid)
     }
 
-    /// Makes the tree of entries whose paths have the directory up to `start` in common. Returns the tree and whether it has no
-    /// line.
+    /// Makes the tree of a span of entries whose paths have the directory up to `start` in common. Returns the tree and whether
+    /// it has no line.
     fn make(
         &mut self,
-        entries: &[Entry],
+        entries: Entries<'_>,
+        span: &Span,
         start: usize,
         depth: usize,
         exists: &dyn Fn(Oid) -> bool,
         write: &mut dyn FnMut(&[u8]) -> Result<Oid>,
     ) -> Result<(Oid, bool)> {
+        let mut rest = entries.iter(span);
         if depth > MAX_DEPTH {
             return Err(Error::Refused(format!(
                 "{} lies more than {MAX_DEPTH} directories deep; nothing was committed. Move it further up",
-                entries[0].path.as_bstr()
+                rest.peek().map(|entry| entry.path).unwrap_or_default().as_bstr()
             )));
         }
         let mut old = std::mem::take(&mut self.children);
-        let mut tree = Vec::with_capacity(entries.len().min(1000) * 40);
-        let (mut at, mut is_whole) = (0, true);
-        while let Some(entry) = entries.get(at) {
+        let mut tree = Vec::with_capacity(entries.count(span).min(1000) * 40);
+        let mut is_whole = true;
+        while let Some(entry) = rest.peek() {
             let name = &entry.path[start..];
             let Some(end) = name.find_byte(b'/') else {
                 if entry.is_intent_to_add() {
@@ -149,36 +148,31 @@ impl CachedTree {
                 } else {
                     line(&mut tree, entry.mode, name, entry.oid);
                 }
-                at += 1;
+                rest.next();
                 continue;
             };
-            let (name, prefix) = (&name[..end], &entry.path[..start + end + 1]);
+            let (name, prefix) = (&name[..end], &entry.path[..=start + end]);
             let child = old.binary_search_by(|(known, _)| order(known, name));
             let mut child = child.map(|at| std::mem::take(&mut old[at].1)).unwrap_or_default();
-            let rest = &entries[at..];
-            at += match child.trusted(rest, prefix, exists) {
-                Some((count, oid)) => {
-                    line(&mut tree, 0o40000, name, oid);
-                    count
-                }
+            let below = entries.with_prefix(rest.rest(), prefix, child.known.map(|(count, _)| count));
+            match child.trusted(entries.count(&below), exists) {
+                Some(oid) => line(&mut tree, 0o40000, name, oid),
                 None => {
-                    let is_below = |entry: &&Entry| entry.path.starts_with(prefix);
-                    let count = rest.iter().take_while(is_below).count();
-                    let (oid, is_empty) = child.make(&rest[..count], prefix.len(), depth + 1, exists, write)?;
+                    let (oid, is_empty) = child.make(entries, &below, prefix.len(), depth + 1, exists, write)?;
                     is_whole &= child.known.is_some();
                     if !is_empty {
                         line(&mut tree, 0o40000, name, oid);
                     }
-                    count
                 }
-            };
+            }
+            rest.pass(&below);
             self.children.push((name.into(), child));
         }
         self.children.sort_by(|(a, _), (b, _)| order(a, b));
         let is_empty = tree.is_empty();
         let oid = write(&tree)?;
         // git does not keep what leaves entries out either.
-        self.known = is_whole.then_some((entries.len(), oid));
+        self.known = is_whole.then_some((entries.count(span), oid));
         Ok((oid, is_empty))
     }
 }

@@ -75,9 +75,10 @@ impl Annex {
     ) -> Result<()> {
         let pointer =
             git2::Oid::hash_object(ObjectType::Blob, &pointer_for(key)).map_err(Error::git("name a pointer"))?;
-        let index = Index::read(git)?;
+        let index = Index::read(self, git)?;
+        let entries = index.entries();
         let mut directories = Directories::below(root);
-        let others = index.entries().iter().filter(|entry| {
+        let others = entries.iter(&entries.all()).filter(|entry| {
             let is_changed = || {
                 candidates
                     .iter()
@@ -87,7 +88,7 @@ impl Annex {
         });
         for entry in others {
             let file = directories
-                .of(&entry.path)
+                .of(entry.path)
                 .and_then(|(directory, name)| open_file(directory, name));
             if let Ok(file) = file
                 && again(contents, key, &File::from(file))?

@@ -11,7 +11,7 @@ use super::prepare::{Content, Prepared};
 use super::{Counts, Intake, IntakeOptions, Postponed};
 use crate::conversions::Conversions;
 use crate::identity::signature;
-use crate::index::{EXECUTABLE, Entry, PATIENCE, REGULAR, SYMLINK, Staged};
+use crate::index::{EXECUTABLE, Entry, EntryRef, PATIENCE, REGULAR, SYMLINK, Staged};
 use crate::look::{Look, Prior, RootState, head_tree};
 use crate::objects::Bulk;
 use crate::oid::{from_git, to_git};
@@ -111,12 +111,12 @@ impl<'a> Staging<'a> {
 
     /// Makes the index and the commit without the lock of the index.
     pub(super) fn draft(&mut self) -> Result<Draft> {
-        let staged = Staged::draft(self.git)?;
+        let staged = Staged::draft(self.annex, self.git)?;
         self.edit(staged)
     }
 
     fn draft_under_lock(&mut self) -> Result<Draft> {
-        let staged = Staged::open(self.git)?;
+        let staged = Staged::open(self.annex, self.git)?;
         self.edit(staged)
     }
 
@@ -204,7 +204,7 @@ impl<'a> Staging<'a> {
             let path = &file.entry.path;
             let now = staged.index().entry(path);
             // Since the look, git may have been told not to look at it, as by `git sparse-checkout`.
-            if now.map(Prior::of) != file.prior || now.is_some_and(Entry::is_not_looked_at) {
+            if now.as_ref().map(Prior::of) != file.prior || now.as_ref().is_some_and(Entry::is_not_looked_at) {
                 outcome.postponed.push((file.path.clone(), Postponed::Changed));
                 continue;
             }
@@ -227,7 +227,7 @@ impl<'a> Staging<'a> {
             bulk.write(ObjectType::Tree, content.to_vec()).map(from_git)
         })?;
         staged.prepare()?;
-        let is_first_and_empty = head.tip.is_none() && staged.index().entries().is_empty();
+        let is_first_and_empty = head.tip.is_none() && staged.index().entries().len() == 0;
         if head_tree(git)? != Some(tree) && !is_first_and_empty {
             outcome.commit = Some(commit(git, bulk, &head, tree, options.message)?);
         }
@@ -242,8 +242,9 @@ impl<'a> Staging<'a> {
         let mut gone = Vec::with_capacity(self.look.removed.len());
         for removed in &self.look.removed {
             let path = removed.path.as_bytes();
-            let is_same = |entry: &Entry| Prior::of(entry) == Prior::of(&removed.entry) && !entry.is_not_looked_at();
-            if staged.index().entry(path).is_some_and(is_same) && directories.is_gone(path) {
+            let is_same =
+                |entry: &EntryRef<'_>| Prior::of(entry) == Prior::of(&removed.entry) && !entry.is_not_looked_at();
+            if staged.index().entry(path).as_ref().is_some_and(is_same) && directories.is_gone(path) {
                 gone.push(path);
             } else {
                 outcome.postponed.push((removed.path.clone(), Postponed::Changed));

@@ -8,7 +8,7 @@ use bstr::ByteSlice;
 use model::RepoPath;
 
 use super::Look;
-use crate::index::Entry;
+use crate::index::Entries;
 use crate::openat::Directories;
 use crate::stat::{FileTime, age};
 
@@ -31,7 +31,7 @@ struct New {
 }
 
 /// Takes the files of new directories that are still being filled out of what was found, and says which directories.
-pub(super) fn hold_back(look: &mut Look, entries: &[Entry], root: &OwnedFd, now: SystemTime) -> Vec<RepoPath> {
+pub(super) fn hold_back(look: &mut Look, entries: Entries<'_>, root: &OwnedFd, now: SystemTime) -> Vec<RepoPath> {
     let mut directories = Directories::below(root);
     let mut found: BTreeMap<Vec<u8>, New> = BTreeMap::new();
     let mut last: Option<(Vec<u8>, Option<Vec<u8>>)> = None;
@@ -87,18 +87,12 @@ pub(super) fn hold_back(look: &mut Look, entries: &[Entry], root: &OwnedFd, now:
 }
 
 /// The highest directory on the way to one in which nothing is tracked; none if files are tracked there.
-fn new_directory(entries: &[Entry], directory: &[u8]) -> Option<Vec<u8>> {
+fn new_directory(entries: Entries<'_>, directory: &[u8]) -> Option<Vec<u8>> {
     let ends = directory.find_iter(b"/").chain([directory.len()]);
     ends.filter(|&end| end > 0)
-        .map(|end| [&directory[..end], b"/"].concat())
-        .find(|below| {
-            let at = entries.partition_point(|entry| *entry.path < **below);
-            entries.get(at).is_none_or(|entry| !entry.path.starts_with(below))
-        })
-        .map(|mut below| {
-            below.pop();
-            below
-        })
+        .map(|end| &directory[..end])
+        .find(|above| entries.is_empty(&entries.below(above)))
+        .map(<[u8]>::to_vec)
 }
 
 #[cfg(test)]

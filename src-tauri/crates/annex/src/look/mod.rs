@@ -21,7 +21,7 @@ pub use root::RootState;
 pub(crate) use walk::told;
 pub use walk::{Standing, looked_at};
 
-use crate::index::{Entry, Index};
+use crate::index::{Entries, Entry, Index};
 use crate::oid::from_git;
 use crate::stat::Stat;
 use crate::tree::head::commit_of;
@@ -127,7 +127,7 @@ impl Removed {
 }
 
 impl Prior {
-    pub(crate) fn of(entry: &Entry) -> Self {
+    pub(crate) fn of<P>(entry: &Entry<P>) -> Self {
         Self {
             oid: entry.oid,
             mode: entry.mode,
@@ -186,7 +186,7 @@ impl Annex {
         })
     }
 
-    fn look_with(&self, scope: &Scope, then: impl FnOnce(&mut Look, &[Entry], &OwnedFd)) -> Result<Look> {
+    fn look_with(&self, scope: &Scope, then: impl FnOnce(&mut Look, Entries<'_>, &OwnedFd)) -> Result<Look> {
         let Some(top) = self.work_tree() else {
             return Err(Error::Refused(format!(
                 "{} is a bare repository: it has no files to look at",
@@ -200,9 +200,9 @@ impl Annex {
         if state != RootState::Same {
             return Ok(Look::empty(state));
         }
-        let index = Index::read(&git)?;
+        let index = Index::read(self, &git)?;
         let (mut look, root) = walk::Walk::new(self, &git, top, &index)?.over(scope);
-        look.tracked = index.entries().iter().filter(|entry| entry.stage() == 0).count();
+        look.tracked = index.entries().len() - index.conflicts();
         look.staged = differs_from_head(&git, &index)?;
         renames::recognise(&mut look, &root);
         then(&mut look, index.entries(), &root);
@@ -226,7 +226,7 @@ impl Annex {
             return Ok(Standing::Gone);
         };
         let git = self.git()?;
-        let index = Index::read(&git)?;
+        let index = Index::read(self, &git)?;
         Ok(walk::Walk::new(self, &git, top, &index)?.standing(path))
     }
 }
@@ -243,7 +243,7 @@ fn differs_from_head(git: &Repository, index: &Index) -> Result<bool> {
     };
     Ok(match head_tree(git)? {
         Some(tree) => tree != staged,
-        None => !index.entries().is_empty(),
+        None => index.entries().len() > 0,
     })
 }
 

@@ -76,9 +76,9 @@ fn an_empty_mount_point_is_not_a_deletion() {
     let device = crate::repository::RootId::of(repo.top()).unwrap();
     // As if the files of the drive had been staged while it was mounted.
     let git = repo.annex.git().unwrap();
-    let mut staged = Staged::open(&git).unwrap();
+    let mut staged = Staged::open(&repo.annex, &git).unwrap();
     for name in ["drive/b", "drive/c"] {
-        let mut entry = staged.index().entry(name.as_bytes()).unwrap().clone();
+        let mut entry = staged.index().entry(name.as_bytes()).unwrap().owned();
         entry.dev ^= 0x55;
         staged.put(entry);
     }
@@ -90,8 +90,8 @@ fn an_empty_mount_point_is_not_a_deletion() {
     assert!(look.removed.is_empty(), "{look:?} {device:?}");
     assert_eq!(look.unreadable[0].0.to_str(), Some("drive"));
     // A file that is still there shows that only the number of the device has changed.
-    let mut staged = Staged::open(&git).unwrap();
-    let mut entry = staged.index().entry(b"a").unwrap().clone();
+    let mut staged = Staged::open(&repo.annex, &git).unwrap();
+    let mut entry = staged.index().entry(b"a").unwrap().owned();
     entry.dev ^= 0x55;
     staged.put(entry);
     staged.commit().unwrap();

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::mem::MaybeUninit;
-use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +19,7 @@ use rustix::io::Errno;
 
 use super::{Candidate, Look, Nested, Prior, Removed, RootState, Scope};
 use crate::ignore::Ignore;
-use crate::index::{EXECUTABLE, Entry, GITLINK, Index, REGULAR, SYMLINK};
+use crate::index::{EXECUTABLE, Entries, EntryRef, GITLINK, Index, REGULAR, SYMLINK, Span};
 use crate::oid::to_git;
 use crate::openat::{is_spelt_so, open_child, open_directory};
 use crate::pointer::{POINTER_SIZES, key_of_pointer, key_of_symlink, leads_to_objects};
@@ -43,7 +42,7 @@ pub(super) struct Walk<'i> {
     root: OwnedFd,
     store: Store<'i>,
     objects: Odb<'i>,
-    entries: &'i [Entry],
+    entries: Entries<'i>,
     written_at: FileTime,
     trust_ctime: bool,
     trust_mode: bool,
@@ -52,7 +51,7 @@ pub(super) struct Walk<'i> {
     listing: Vec<MaybeUninit<u8>>,
     /// Directories that lack tracked files, which have another device number than the directory has, and what to tell of
     /// it: either the files were deleted, or their file system is not mounted now, or one is that hides them.
-    emptied: Vec<(Vec<u8>, Range<usize>, u32, &'static str)>,
+    emptied: Vec<(Vec<u8>, Span, u32, &'static str)>,
     renumbered: BTreeMap<u32, u32>,
     look: Look,
 }
@@ -146,8 +145,8 @@ impl<'i> Walk<'i> {
             },
         }
         for (path, range, device, reason) in std::mem::take(&mut self.emptied) {
-            let old = self.entries[range.start].dev;
-            if self.renumbered.get(&old) == Some(&device) {
+            let old = self.entries.iter(&range).next().map(|entry| entry.dev);
+            if old.and_then(|old| self.renumbered.get(&old)) == Some(&device) {
                 self.remove(range);
             } else {
                 self.unreadable(&path, reason.to_owned());
@@ -161,7 +160,7 @@ impl<'i> Walk<'i> {
 
     fn everything(&mut self) {
         match open_directory(&self.root, b"") {
-            Ok(root) => self.directory(&root, &mut Vec::new(), 0..self.entries.len(), true, 0),
+            Ok(root) => self.directory(&root, &mut Vec::new(), self.entries.all(), true, 0),
             Err(errno) => self.unreadable(b"", told(errno)),
         }
     }
@@ -202,7 +201,7 @@ impl<'i> Walk<'i> {
         let is_nested = !path.is_empty() && has_repository(&directory);
         if is_nested && adds {
             let above = path.strip_suffix(b"/").unwrap_or(path);
-            self.nested(path, self.below(above));
+            self.nested(path, self.entries.below(above));
         }
         Level {
             path: path.to_owned(),
@@ -215,8 +214,8 @@ impl<'i> Walk<'i> {
     fn single(&mut self, directory: &OwnedFd, path: &[u8], start: usize, adds: bool) {
         let mut path = path.to_owned();
         let tracked = Tracked {
-            file: self.file_range(&path),
-            below: self.below(&path),
+            file: self.entries.file(&path),
+            below: self.entries.below(&path),
         };
         let within = Within {
             directory,
@@ -233,12 +232,12 @@ impl<'i> Walk<'i> {
 
     /// Looks at everything in a directory. `path` is its path with a slash at the end (nothing at the top), `tracked`
     /// the entries below it; `adds` is false where only tracked files matter.
-    fn directory(&mut self, directory: &OwnedFd, path: &mut Vec<u8>, tracked: Range<usize>, adds: bool, depth: usize) {
+    fn directory(&mut self, directory: &OwnedFd, path: &mut Vec<u8>, tracked: Span, adds: bool, depth: usize) {
         let names = match self.list(directory, path) {
             Ok(names) => names,
             Err(errno) => return self.unreadable(path, told(errno)),
         };
-        if names.is_empty() && !tracked.is_empty() {
+        if names.is_empty() && !self.entries.is_empty(&tracked) {
             return self.emptied(directory, path, tracked);
         }
         let has = |name: &[u8]| names.binary_search_by(|(other, _)| (**other).cmp(name)).is_ok();
@@ -259,9 +258,9 @@ impl<'i> Walk<'i> {
             depth,
         };
         let mut is_seen = vec![false; names.len()];
-        let mut at = tracked.start;
-        while at < tracked.end {
-            let (name, of_name) = self.name_of(at, start);
+        let mut rest = self.entries.iter(&tracked);
+        while let Some(next) = rest.peek() {
+            let (name, of_name) = self.name_of(next.path, start, rest.rest());
             path.truncate(start);
             path.extend_from_slice(name);
             let listed = match names.binary_search_by(|(other, _)| (**other).cmp(name)) {
@@ -271,7 +270,8 @@ impl<'i> Walk<'i> {
                 }
                 Err(_) => Listed::Absent,
             };
-            at = of_name.file.end.max(of_name.below.end).max(at + 1);
+            rest.pass(&of_name.file);
+            rest.pass(&of_name.below);
             self.name(within, path, listed, of_name);
         }
         if adds {
@@ -307,10 +307,7 @@ impl<'i> Walk<'i> {
         }
         match kind {
             FileType::Directory => {
-                if self.entries[tracked.file.clone()]
-                    .iter()
-                    .any(|entry| entry.mode == GITLINK)
-                {
+                if self.entries.iter(&tracked.file).any(|entry| entry.mode == GITLINK) {
                     return;
                 }
                 self.remove(tracked.file);
@@ -325,20 +322,20 @@ impl<'i> Walk<'i> {
             | FileType::CharacterDevice
             | FileType::BlockDevice
             | FileType::Unknown => {
-                if !tracked.file.is_empty() || !tracked.below.is_empty() {
+                if !self.entries.is_empty(&tracked.file) || !self.entries.is_empty(&tracked.below) {
                     self.unreadable(path, NEITHER.to_owned());
                 }
             }
         }
     }
 
-    fn below_directory(&mut self, within: Within<'_>, path: &mut Vec<u8>, tracked: Range<usize>) {
+    fn below_directory(&mut self, within: Within<'_>, path: &mut Vec<u8>, tracked: Span) {
         let mut adds = within.adds && !self.ignore.covers(path, true);
         if adds && let Err(reason) = RepoPath::parse(path) {
             self.look.refused.push((path.clone().into(), reason.to_string()));
             adds = false;
         }
-        if !adds && tracked.is_empty() {
+        if !adds && self.entries.is_empty(&tracked) {
             return;
         }
         if within.depth >= MAX_DEPTH {
@@ -356,9 +353,9 @@ impl<'i> Walk<'i> {
     }
 
     /// Looks at a file, unless it is new and is left alone; `found` is its stat data if that is known already.
-    fn file(&mut self, within: Within<'_>, path: &[u8], found: Option<Stat>, tracked: Range<usize>) {
+    fn file(&mut self, within: Within<'_>, path: &[u8], found: Option<Stat>, tracked: Span) {
         let is_left_alone = || is_of_file_system(&path[within.start..]) || self.ignore.covers(path, false);
-        if tracked.is_empty() && (!within.adds || is_left_alone()) {
+        if self.entries.is_empty(&tracked) && (!within.adds || is_left_alone()) {
             return;
         }
         match found.map_or_else(|| self.stat(within.directory, path, within.start), Ok) {
@@ -369,14 +366,14 @@ impl<'i> Walk<'i> {
     }
 
     /// Compares a file with its entry, if it has one.
-    fn compare(&mut self, path: &[u8], stat: Stat, tracked: Range<usize>) {
-        let entry = match &self.entries[tracked] {
-            [] => None,
+    fn compare(&mut self, path: &[u8], stat: Stat, tracked: Span) {
+        let mut staged = self.entries.iter(&tracked);
+        let entry = match (staged.next(), staged.next()) {
+            (entry, None) if entry.is_none_or(|entry| entry.stage() == 0) => entry,
             // The sides of a conflict wait for the user.
-            [entry] if entry.stage() == 0 => Some(entry),
             _ => return,
         };
-        if let Some(entry) = entry
+        if let Some(entry) = &entry
             && self.is_unchanged(entry, &stat)
         {
             if entry.dev != stat.dev as u32 && entry.dev != 0 {
@@ -395,7 +392,7 @@ impl<'i> Walk<'i> {
                 let candidate = Candidate {
                     path,
                     stat,
-                    prior: entry.map(Prior::of),
+                    prior: entry.as_ref().map(Prior::of),
                     known: None,
                 };
                 match entry {
@@ -408,15 +405,15 @@ impl<'i> Walk<'i> {
     }
 
     /// Takes note that files are gone; conflicts, submodules and what the user told git not to look at are not.
-    fn remove(&mut self, tracked: Range<usize>) {
-        for entry in &self.entries[tracked] {
+    fn remove(&mut self, tracked: Span) {
+        for entry in self.entries.iter(&tracked) {
             if entry.stage() != 0 || entry.mode == GITLINK || entry.is_not_looked_at() {
                 continue;
             }
-            match RepoPath::parse(&entry.path) {
+            match RepoPath::parse(entry.path) {
                 Ok(path) => self.look.removed.push(Removed {
                     path,
-                    entry: entry.clone(),
+                    entry: entry.owned(),
                 }),
                 Err(reason) => self.look.refused.push((entry.path.to_vec().into(), reason.to_string())),
             }
@@ -427,7 +424,7 @@ impl<'i> Walk<'i> {
     fn absent(&mut self, directory: &OwnedFd, path: &[u8], tracked: Tracked) {
         let device = |directory: &OwnedFd| rustix::fs::fstat(directory).map(|stat| Stat::from(stat).dev as u32);
         for tracked in [tracked.file, tracked.below] {
-            if tracked.is_empty() {
+            if self.entries.is_empty(&tracked) {
                 continue;
             }
             match (device(&self.root), device(directory)) {
@@ -442,12 +439,12 @@ impl<'i> Walk<'i> {
     }
 
     /// True if some of these entries were staged from another device.
-    fn lay_elsewhere(&self, tracked: &Range<usize>, device: u32) -> bool {
-        let mut entries = self.entries[tracked.clone()].iter();
+    fn lay_elsewhere(&self, tracked: &Span, device: u32) -> bool {
+        let mut entries = self.entries.iter(tracked);
         entries.any(|entry| entry.dev != device && entry.dev != 0)
     }
 
-    fn emptied(&mut self, directory: &OwnedFd, path: &[u8], tracked: Range<usize>) {
+    fn emptied(&mut self, directory: &OwnedFd, path: &[u8], tracked: Span) {
         match rustix::fs::fstat(directory).map(Stat::from) {
             Ok(stat) => {
                 let device = stat.dev as u32;
@@ -465,16 +462,16 @@ impl<'i> Walk<'i> {
     }
 
     /// Takes note of a directory that is a repository of its own.
-    fn nested(&mut self, path: &[u8], tracked: Range<usize>) {
+    fn nested(&mut self, path: &[u8], tracked: Span) {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         let path = PathBuf::from(OsString::from_vec(path.to_owned()));
-        let tracked = tracked.len();
+        let tracked = self.entries.count(&tracked);
         self.look.nested.push(Nested { path, tracked });
     }
 
     fn unreadable(&mut self, path: &[u8], reason: String) {
         let path = path.strip_suffix(b"/").unwrap_or(path);
-        if path == LOST_AND_FOUND && self.below(path).is_empty() {
+        if path == LOST_AND_FOUND && self.entries.is_empty(&self.entries.below(path)) {
             return;
         }
         let path = PathBuf::from(OsString::from_vec(path.to_owned()));

@@ -169,7 +169,7 @@ impl Annex {
         if head.commit == Some(commit) {
             return Ok(MergeOutcome::UpToDate);
         }
-        if let Some(removals) = removals::forbidden(&git, &head, whole.commit, options)? {
+        if let Some(removals) = removals::forbidden(self, &git, &head, whole.commit, options)? {
             return Ok(MergeOutcome::Removes(removals));
         }
         keep::store(self, &git, &merged)?;

@@ -13,6 +13,7 @@ use super::write::write_changes;
 use super::{Made, MergeOptions, MergeOutcome, Side, Theirs, base_tree, keep, merge_two, newest};
 use crate::activity::{Deed, deed};
 use crate::identity::signature;
+use crate::index::Index;
 use crate::oid::{from_git, to_git};
 use crate::tree::raw::{self, Blob, Mode};
 use crate::tree::{Head, annexed, tree_of};
@@ -38,6 +39,7 @@ pub struct Removals {
 
 /// What a merge of HEAD that comes to `merged` would delete, if that is more than it may.
 pub(super) fn forbidden(
+    annex: &Annex,
     git: &Repository,
     head: &Head,
     merged: git2::Oid,
@@ -50,7 +52,7 @@ pub(super) fn forbidden(
     if gone.files.is_empty() {
         return Ok(None);
     }
-    let of = git.index().map_err(Error::git("read the index"))?.len();
+    let of = Index::read(annex, git)?.entries().len();
     if (options.may_remove)(gone.files.len(), of) {
         return Ok(None);
     }

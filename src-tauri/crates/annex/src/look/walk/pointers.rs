@@ -4,7 +4,7 @@ use super::*;
 impl Walk<'_> {
     /// Finds out whether an unchanged file that stands for a content is as it should be: a pointer holds its content when
     /// that is here, and a symlink leads to the objects. git leaves both otherwise when it moves or writes files.
-    pub(super) fn stand_in(&mut self, path: RepoPath, entry: &Entry, stat: Stat) {
+    pub(super) fn stand_in(&mut self, path: RepoPath, entry: &EntryRef<'_>, stat: Stat) {
         if entry.is_not_looked_at() {
             return;
         }
@@ -34,7 +34,7 @@ impl Walk<'_> {
     }
 
     /// The key that a file stands for which is the pointer itself.
-    pub(super) fn pointer(&self, entry: &Entry) -> Option<Key> {
+    pub(super) fn pointer(&self, entry: &EntryRef<'_>) -> Option<Key> {
         if !POINTER_SIZES.contains(&u64::from(entry.size)) {
             return None;
         }
@@ -46,11 +46,11 @@ impl Walk<'_> {
             .and_then(|blob| key_of_pointer(blob.data()))
     }
 
-    pub(super) fn blob(&self, entry: &Entry) -> Option<OdbObject<'_>> {
+    pub(super) fn blob(&self, entry: &EntryRef<'_>) -> Option<OdbObject<'_>> {
         self.objects.read(to_git(entry.oid)).ok()
     }
 
-    pub(super) fn is_unchanged(&self, entry: &Entry, stat: &Stat) -> bool {
+    pub(super) fn is_unchanged(&self, entry: &EntryRef<'_>, stat: &Stat) -> bool {
         if entry.mode == GITLINK || entry.is_not_looked_at() {
             return true;
         }

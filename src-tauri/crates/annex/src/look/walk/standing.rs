@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::{Walk, has_repository, is_of_file_system, told};
 use crate::ignore::{Rule, RulesFile};
-use crate::index::{Entry, GITLINK};
+use crate::index::{EntryRef, GITLINK};
 use crate::lease::is_being_written;
 use crate::openat::{open_child, open_directory, open_file};
 use crate::pointer::{MAX_POINTER, is_edited_pointer, key_of_pointer};
@@ -57,10 +57,10 @@ impl Walk<'_> {
     /// Says how it stands with one path.
     pub(in crate::look) fn standing(mut self, path: &RepoPath) -> Standing {
         let path = path.as_bytes();
-        let entry = self.entries[self.file_range(path)].first();
-        let is_new = entry.is_none() && self.below(path).is_empty();
+        let entry = self.entries.iter(&self.entries.file(path)).next();
+        let is_new = entry.is_none() && self.entries.is_empty(&self.entries.below(path));
         match self.enter_above(path, is_new) {
-            Ok((directory, name)) => self.of_name(&directory, path, name, entry, is_new),
+            Ok((directory, name)) => self.of_name(&directory, path, name, entry.as_ref(), is_new),
             Err(standing) => standing,
         }
     }
@@ -90,7 +90,14 @@ impl Walk<'_> {
     }
 
     /// How it stands with a path, by what has its name in its directory.
-    fn of_name(&self, directory: &OwnedFd, path: &[u8], name: &[u8], entry: Option<&Entry>, is_new: bool) -> Standing {
+    fn of_name(
+        &self,
+        directory: &OwnedFd,
+        path: &[u8],
+        name: &[u8],
+        entry: Option<&EntryRef<'_>>,
+        is_new: bool,
+    ) -> Standing {
         let stat = match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Stat::from(stat),
             Err(Errno::NOENT) => return absent(is_new),
@@ -138,7 +145,7 @@ impl Walk<'_> {
     }
 
     /// True if the stat data of a file differ from its index entry.
-    fn has_changed(&self, entry: &Entry, stat: &Stat) -> bool {
+    fn has_changed(&self, entry: &EntryRef<'_>, stat: &Stat) -> bool {
         entry.mode != GITLINK && !entry.is_not_looked_at() && !entry.is_of(stat, self.trust_ctime)
     }
 
@@ -154,7 +161,7 @@ impl Walk<'_> {
     }
 
     /// What only a file itself tells.
-    fn of_file(&self, file: &File, entry: Option<&Entry>, stat: &Stat) -> Option<Standing> {
+    fn of_file(&self, file: &File, entry: Option<&EntryRef<'_>>, stat: &Stat) -> Option<Standing> {
         if is_being_written(file) {
             return Some(Standing::BeingWritten);
         }

@@ -1,53 +1,31 @@
 //! The entries of the index that concern a name.
 
-use std::ops::Range;
-
 use bstr::ByteSlice;
 
 use super::Walk;
+use crate::index::Span;
 
 /// The entries that concern one name: those of a file, and those below a directory.
 #[derive(Default)]
 pub(super) struct Tracked {
-    pub(super) file: Range<usize>,
-    pub(super) below: Range<usize>,
+    pub(super) file: Span,
+    pub(super) below: Span,
 }
 
-impl<'i> Walk<'i> {
-    /// The name that the entry at an index has from `start` on in its path, and all entries that concern that name.
-    pub(super) fn name_of(&self, at: usize, start: usize) -> (&'i [u8], Tracked) {
-        let path = &*self.entries[at].path;
-        match path[start..].find_byte(b'/').map(|end| start + end) {
+impl Walk<'_> {
+    /// The name that a path has from `start` on, and of entries that begin with that path those that concern the name.
+    pub(super) fn name_of<'p>(&self, path: &'p [u8], start: usize, rest: &Span) -> (&'p [u8], Tracked) {
+        let mut tracked = Tracked::default();
+        let name = match path[start..].find_byte(b'/').map(|end| start + end) {
             Some(end) => {
-                let (file, below) = (0..0, self.below(&path[..end]));
-                (&path[start..end], Tracked { file, below })
+                tracked.below = self.entries.with_prefix(rest, &path[..=end], None);
+                &path[start..end]
             }
             None => {
-                let (file, below) = (self.same(at), 0..0);
-                (&path[start..], Tracked { file, below })
+                tracked.file = self.entries.same(rest, path);
+                &path[start..]
             }
-        }
-    }
-
-    /// The entry at an index with the other stages of its path.
-    pub(super) fn same(&self, at: usize) -> Range<usize> {
-        let path = &self.entries[at].path;
-        let stages = self.entries[at..].iter().take_while(|entry| entry.path == *path);
-        at..at + stages.count()
-    }
-
-    pub(super) fn file_range(&self, path: &[u8]) -> Range<usize> {
-        let at = self.entries.partition_point(|entry| *entry.path < *path);
-        match self.entries.get(at) {
-            Some(entry) if *entry.path == *path => self.same(at),
-            _ => 0..0,
-        }
-    }
-
-    pub(super) fn below(&self, path: &[u8]) -> Range<usize> {
-        let directory = [path, b"/"].concat();
-        let start = self.entries.partition_point(|entry| *entry.path < *directory);
-        let count = self.entries[start..].partition_point(|entry| entry.path.starts_with(&directory));
-        start..start + count
+        };
+        (name, tracked)
     }
 }

@@ -151,6 +151,14 @@ impl Kept {
         }
     }
 
+    /// Stops it for good: it is not to be synced any more.
+    async fn leave(self) {
+        let path = self.real().to_owned();
+        self.stop().await;
+        // Some programs cannot read an index as we write it for a large folder. If this fails, git can do it.
+        let _ = tokio::task::spawn_blocking(move || Annex::open(&path)?.make_index_whole()).await;
+    }
+
     /// Its path, and why it cannot be synced; none if it is synced.
     fn refused(&self) -> Option<Refused> {
         let State::Refused(why) = &self.state else {
@@ -196,7 +204,10 @@ impl Hosting {
             .partition(|kept| wanted.contains(&kept.path) && !kept.has_ended());
         self.kept = kept;
         for kept in left {
-            self.leaving.spawn(kept.stop());
+            match wanted.contains(&kept.path) {
+                true => self.leaving.spawn(kept.stop()),
+                false => self.leaving.spawn(kept.leave()),
+            };
         }
         let mut is_any_new = false;
         for path in wanted {

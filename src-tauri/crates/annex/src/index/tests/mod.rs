@@ -1,8 +1,10 @@
+mod split;
+
 use std::fs;
 use std::time::Duration;
 
 use super::format::{Content, Fault};
-use super::{CachedTree, Entry, Index, Staged};
+use super::{CachedTree, Entries, Entry, Index, Staged};
 use crate::Error;
 use crate::oid::from_git;
 use crate::scratch_repository::Scratch;
@@ -11,6 +13,22 @@ use model::Oid;
 
 fn index_of(repo: &Scratch) -> Vec<u8> {
     fs::read(repo.path(".git/index")).unwrap()
+}
+
+fn parse(data: &[u8]) -> Result<Content, Fault> {
+    Content::parse(data, &mut |_| Err(Fault::Damaged("it has no base")))
+}
+
+fn read(repo: &Scratch) -> Index {
+    Index::read(&repo.annex, &repo.annex.git().unwrap()).unwrap()
+}
+
+fn beside(own: &[Entry]) -> Entries<'_> {
+    Entries {
+        base: None,
+        hidden: &[],
+        own,
+    }
 }
 
 fn made_by_git(version: &str) -> Scratch {
@@ -40,11 +58,11 @@ fn reads_and_writes_as_git_does() {
     for version in ["2", "4"] {
         let repo = made_by_git(version);
         let described = repo.git(&["ls-files", "--debug", "-s", "-v"]);
-        let content = Content::parse(&index_of(&repo)).unwrap();
-        assert_eq!(content.entries.len(), 7);
+        let content = parse(&index_of(&repo)).unwrap();
+        assert_eq!(content.entries().len(), 7);
         assert!(content.trees != CachedTree::default());
         let written = content.write();
-        assert_eq!(Content::parse(&written).unwrap(), content);
+        assert_eq!(parse(&written).unwrap(), content);
         fs::write(repo.path(".git/index"), written).unwrap();
         assert_eq!(
             repo.git(&["ls-files", "--debug", "-s", "-v"]),
@@ -56,31 +74,19 @@ fn reads_and_writes_as_git_does() {
 }
 
 #[test]
-fn that_no_path_ends_in_a_name_is_known_without_reading_all() {
-    let may_name = |repo: &Scratch, name: &str| Index::may_name(&repo.annex.git().unwrap(), name.as_bytes()).unwrap();
-    let repo = made_by_git("2");
-    assert!(may_name(&repo, "path2"));
-    assert!(!may_name(&repo, "path3"));
-    // There the second path is only what it has more than the first.
+fn whether_any_file_says_attributes_is_known() {
+    let has_attributes = |repo: &Scratch| read(repo).may_have_attributes();
     let repo = made_by_git("4");
-    assert!(!index_of(&repo).contains_str("path2"));
-    assert!(may_name(&repo, "path2"));
-    // Nothing is known of what is split, sparse, damaged or not there.
-    for setting in [
-        &["update-index", "--split-index"][..],
-        &["sparse-checkout", "set", "--cone", "--sparse-index", "d"],
-    ] {
-        let repo = made_by_git("2");
-        repo.git(setting);
-        assert!(may_name(&repo, "path3"), "{setting:?}");
-    }
-    let repo = made_by_git("2");
-    let mut data = index_of(&repo);
-    data.truncate(100);
-    fs::write(repo.path(".git/index"), data).unwrap();
-    assert!(may_name(&repo, "path3"));
-    fs::remove_file(repo.path(".git/index")).unwrap();
-    assert!(may_name(&repo, "path3"));
+    assert!(!has_attributes(&repo));
+    repo.git(&["update-index", "--split-index"]);
+    assert!(!has_attributes(&repo));
+    repo.write("d/.gitattributes", "*.x text");
+    repo.git(&["-c", "filter.annex.clean=", "add", "d/.gitattributes"]);
+    assert!(has_attributes(&repo), "beside the base");
+    repo.git(&["update-index", "--no-split-index"]);
+    assert!(has_attributes(&repo));
+    repo.git(&["update-index", "--split-index"]);
+    assert!(has_attributes(&repo), "in the base");
 }
 
 /// Between the index and HEAD a `git checkout` may take its time.
@@ -90,7 +96,7 @@ fn the_index_is_not_locked_while_head_is_about_to_move() {
     let git = repo.annex.git().unwrap();
     let head_lock = repo.path(".git/HEAD.lock");
     fs::write(&head_lock, "").unwrap();
-    let mut draft = Staged::draft(&git).unwrap();
+    let mut draft = Staged::draft(&repo.annex, &git).unwrap();
     let patience = Duration::from_millis(20);
     let busy = draft.take_lock(patience).unwrap_err();
     assert!(matches!(busy, Error::Busy(path) if path.ends_with("HEAD.lock")));
@@ -104,20 +110,20 @@ fn no_damage_passes() {
     let repo = made_by_git("4");
     let whole = index_of(&repo);
     for length in 0..whole.len() {
-        assert!(Content::parse(&whole[..length]).is_err(), "cut to {length} bytes");
+        assert!(parse(&whole[..length]).is_err(), "cut to {length} bytes");
     }
     // Without its checksum, nothing must be trusted.
     let mut bare = whole;
     let end = bare.len() - 20;
     bare[end..].fill(0);
-    assert!(Content::parse(&bare).is_ok());
+    assert!(parse(&bare).is_ok());
     for at in 0..end {
         for change in [1, 0x80, 0xff] {
             let mut damaged = bare.clone();
             damaged[at] ^= change;
-            if let Ok(content) = Content::parse(&damaged) {
+            if let Ok(content) = parse(&damaged) {
                 let mut trees = content.trees.clone();
-                let _ = trees.complete(&content.entries, &|_| true, &mut |_| Ok(Oid([0; 20])));
+                let _ = trees.complete(content.entries(), &|_| true, &mut |_| Ok(Oid([0; 20])));
             }
         }
     }
@@ -126,8 +132,8 @@ fn no_damage_passes() {
 #[test]
 fn kinds_that_are_not_edited_are_refused() {
     let repo = made_by_git("2");
-    repo.git(&["update-index", "--split-index"]);
-    assert!(matches!(Content::parse(&index_of(&repo)), Err(Fault::Unsupported(_))));
+    repo.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "d"]);
+    assert!(matches!(parse(&index_of(&repo)), Err(Fault::Unsupported(_))));
 }
 
 #[test]
@@ -144,7 +150,7 @@ fn edits_make_the_tree_that_git_makes() {
         &[("z", false), ("d", false), ("new/deep/file", false), ("only", true)],
     ];
     for step in steps {
-        let mut staged = Staged::open(&git).unwrap();
+        let mut staged = Staged::open(&repo.annex, &git).unwrap();
         for &(path, present) in step {
             match present {
                 true => staged.put(Entry::without_stat(path.as_bytes(), 0o100644, blob)),
@@ -176,7 +182,7 @@ fn a_cached_tree_is_trusted_only_where_the_entries_bear_it_out() {
         let mut trees = CachedTree::parse(&data).unwrap();
         let mut root = Vec::new();
         let entries = ["a", "d/a", "d/b", "e"].map(entry);
-        let made = trees.complete(&entries, &|_| exists, &mut |tree| {
+        let made = trees.complete(beside(&entries), &|_| exists, &mut |tree| {
             root = tree.to_vec();
             Ok(Oid([9; 20]))
         });
@@ -194,7 +200,7 @@ fn a_tree_that_leaves_entries_out_is_not_cached() {
     let mut announced = Entry::without_stat(b"d/e/f", 0o100644, Oid([1; 20]));
     announced.extended = 0x2000;
     let mut trees = CachedTree::default();
-    let root = trees.complete(&[announced], &|_| true, &mut |_| Ok(Oid([9; 20])));
+    let root = trees.complete(beside(&[announced]), &|_| true, &mut |_| Ok(Oid([9; 20])));
     assert!(root.is_ok() && trees.root().is_none());
 }
 
@@ -202,14 +208,17 @@ fn a_tree_that_leaves_entries_out_is_not_cached() {
 fn only_one_edits() {
     let repo = made_by_git("2");
     let git = repo.annex.git().unwrap();
-    let staged = Staged::open(&git).unwrap();
+    let staged = Staged::open(&repo.annex, &git).unwrap();
     let refused = std::process::Command::new("git")
         .args(["add", "a"])
         .current_dir(repo.top())
         .output()
         .unwrap();
     assert!(!refused.status.success(), "git waits for us");
-    assert!(matches!(Staged::open(&git), Err(crate::Error::Busy(_))), "and so do we");
+    assert!(
+        matches!(Staged::open(&repo.annex, &git), Err(crate::Error::Busy(_))),
+        "and so do we"
+    );
     drop(staged);
     repo.git(&["add", "a"]);
 }
@@ -226,7 +235,7 @@ fn a_draft_locks_nothing_and_is_put_in_place_only_over_the_index_it_was_made_fro
         names
     };
     let draft = || {
-        let mut draft = Staged::draft(&git).unwrap();
+        let mut draft = Staged::draft(&repo.annex, &git).unwrap();
         draft.put(Entry::without_stat(b"new", 0o100644, blob));
         draft.prepare().unwrap();
         draft
