@@ -66,6 +66,7 @@ pub use checkout::{CheckedOut, CheckoutOptions, Obstacle, Retired, Waiting};
 pub use conflicts::{Brought, Conflict, Version, unversioned};
 pub use engine_lock::{EngineLock, SyncedBy};
 pub use error::{Error, Result};
+pub use index::IndexState;
 pub use intake::{Counts, Intake, IntakeOptions, Postponed};
 pub use logs::{Presence, VectorClock};
 pub use look::{Candidate, Look, Nested, Removed, RootState, Scope, Standing, is_lost_and_found, looked_at};

@@ -14,6 +14,7 @@ mod entry;
 mod ewah;
 mod format;
 mod staged;
+mod state;
 mod tree;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub(crate) use crate::git_lock::mark::MARK;
 pub(crate) use entries::{Entries, Span};
 pub(crate) use entry::{EXECUTABLE, Entry, EntryRef, GITLINK, REGULAR, SKIP_WORKTREE, SYMLINK};
 pub(crate) use staged::Staged;
+pub use state::IndexState;
 pub(crate) use tree::CachedTree;
 
 use crate::git_lock::GitLock;

@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use annex::IndexState;
 use assistant::{Event, Refs};
 use contract::{Keeping, Keeps, Rule};
 use model::{RemoteName, Uuid};
@@ -14,10 +15,12 @@ use crate::rules::policy;
 use crate::rules::preferred_content;
 
 /// The state of files that other programs may write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stamps {
     config: Option<Stamp>,
     index: Option<Stamp>,
+    /// What the index said; none if it could not be read.
+    staged: Option<IndexState>,
 }
 
 type Stamp = (u64, i64, i64, u64);
@@ -30,9 +33,16 @@ fn stamp(path: &Path) -> Option<Stamp> {
 impl FolderState {
     fn stamps(&self) -> Stamps {
         let directory = self.annex().git_dir();
+        let config = stamp(&directory.join("config"));
+        let index = stamp(&directory.join("index"));
+        let before = self.last_stamps().filter(|before| before.index == index);
+        let staged = before.map_or_else(|| self.annex().index_state().ok(), |before| before.staged);
+        // If it was written meanwhile, what was read may be newer than its stamp.
+        let is_current = stamp(&directory.join("index")) == index;
         Stamps {
-            config: stamp(&directory.join("config")),
-            index: stamp(&directory.join("index")),
+            config,
+            index,
+            staged: staged.filter(|_| is_current),
         }
     }
 
@@ -42,28 +52,37 @@ impl FolderState {
         let now = self.stamps();
         self.renew_stamps(|before| Stamps {
             config: before.map_or(now.config, |before| before.config),
-            index: now.index,
+            ..now
         });
     }
 
     /// Returns events for the changes in our git directory since the refs were `known`.
     pub(crate) fn examine(&self, known: &Refs) -> Vec<Event> {
         let mut events = Vec::new();
-        let stamps = self.stamps();
+        let mut stamps = self.stamps();
         if stamps.config.is_none() {
             // Every repository has a configuration, so this one has vanished for now, and nothing in it was changed.
             // When it is back, it is compared with its last state.
             return events;
         }
-        let before = self.renew_stamps(|_| stamps);
-        if before.is_some_and(|before| before.config != stamps.config) {
+        let before = self.last_stamps();
+        if before.as_ref().is_some_and(|before| before.index != stamps.index) {
+            if let Err(error) = self.annex().split_index() {
+                self.log.note(format!("could not split the index: {error}"));
+            }
+            stamps = self.stamps();
+        }
+        self.renew_stamps(|_| stamps.clone());
+        if before.as_ref().is_some_and(|before| before.config != stamps.config) {
             events.extend(self.configuration_changed());
             if self.log.has_undecided() {
                 events.push(Event::CountLost(None));
             }
         }
-        if before.is_some_and(|before| before.index != stamps.index) {
-            events.push(Event::CountLost(None));
+        if let Some(before) = before.filter(|before| before.index != stamps.index) {
+            let changed = stamps.staged.as_ref().zip(before.staged.as_ref());
+            let changed = changed.and_then(|(now, before)| now.changed_since(before));
+            events.push(changed.map_or(Event::CountLost(None), Event::FilesChanged));
         }
         if self.read_rules() {
             // Rules may bar a remote, or allow it again.

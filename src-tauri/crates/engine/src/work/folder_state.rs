@@ -427,8 +427,12 @@ impl FolderState {
         renew: impl FnOnce(Option<super::examine::Stamps>) -> super::examine::Stamps,
     ) -> Option<super::examine::Stamps> {
         let mut shared = self.shared();
-        let before = shared.stamps;
-        shared.stamps = Some(renew(before));
+        let before = shared.stamps.take();
+        shared.stamps = Some(renew(before.clone()));
         before
+    }
+
+    pub(crate) fn last_stamps(&self) -> Option<super::examine::Stamps> {
+        self.shared().stamps.clone()
     }
 }

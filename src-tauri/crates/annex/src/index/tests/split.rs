@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::{made_by_git, read};
 use crate::index::base::Base;
 use crate::index::format::Content;
-use crate::index::{CachedTree, Entry, Index, Staged};
+use crate::index::{CachedTree, Entry, Index, IndexState, Staged};
 use crate::oid::{from_git, to_git};
 use crate::scratch_repository::Scratch;
 
@@ -325,5 +325,39 @@ proptest! {
             ids.push(made.unwrap());
         }
         prop_assert_eq!(ids[0], ids[1]);
+    }
+}
+
+#[test]
+fn what_others_have_changed_is_named() {
+    for setting in ["--no-split-index", "--split-index"] {
+        let repo = split_by_git("2");
+        repo.git(&["rm", "-q", "--cached", "ita"]);
+        repo.git(&["update-index", setting]);
+        let changed = |before: &IndexState| -> Vec<String> {
+            let paths = repo.annex.index_state().unwrap().changed_since(before).unwrap();
+            paths.iter().map(ToString::to_string).collect()
+        };
+        let before = repo.annex.index_state().unwrap();
+        assert_eq!(changed(&before), [""; 0]);
+        // Only stat data.
+        let file = fs::File::options().write(true).open(repo.path("a")).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1))
+            .unwrap();
+        repo.git(&["update-index", "--refresh"]);
+        assert_eq!(changed(&before), [""; 0]);
+
+        repo.write("a", "by git");
+        repo.write("new", "by git");
+        repo.git(&["-c", "filter.annex.clean=", "add", "a", "new"]);
+        repo.git(&["rm", "-q", "--cached", "d/e/c"]);
+        repo.git(&["update-index", "--chmod=+x", "z/long/long/long/path"]);
+        let expected = ["a", "d/e/c", "new", "z/long/long/long/path"];
+        assert_eq!(changed(&before), expected);
+        repo.git(&["update-index", "--no-split-index"]);
+        assert_eq!(changed(&before), expected);
+        let whole = repo.annex.index_state().unwrap();
+        edit(&repo, &["new"], &[]);
+        assert_eq!(changed(&whole), ["new"]);
     }
 }
