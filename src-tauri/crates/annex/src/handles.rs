@@ -156,6 +156,11 @@ mod tests {
         repo.write("a", "1");
         repo.sync();
         for step in 0..3 {
+            // It knows a pack, and has not read from it, when that is replaced by another.
+            let old = git2::Oid::from_str(repo.git(&["rev-parse", "HEAD"]).to_string().trim()).unwrap();
+            repo.annex.close_idle();
+            repo.git(&["gc", "-q"]);
+            assert!(repo.annex.git().unwrap().odb().unwrap().exists(old));
             let name = format!("by-git-{step}");
             repo.write(&name, &name);
             repo.git(&["-c", "filter.annex.clean=", "add", &name]);
@@ -165,6 +170,7 @@ mod tests {
             let git = repo.annex.git().unwrap();
             let found = git.head().unwrap().peel_to_commit().unwrap();
             assert_eq!(found.id().to_string(), head.trim());
+            assert!(git.find_commit(old).is_ok());
         }
     }
 }

@@ -38,6 +38,9 @@ const MUCH: usize = 128 << 20;
 /// How many bytes of objects libgit2 may remember, for all handles together. It would be 256 MiB.
 const CACHE: isize = 8 << 20;
 
+/// How many packs libgit2 may keep open, for all handles together. A process may have 1,024 files open.
+const PACKS: usize = 64;
+
 /// The new objects of one burst. Nothing of it exists for others before [`Bulk::finish`].
 pub(crate) struct Bulk<'r> {
     repo: &'r git2::Repository,
@@ -240,11 +243,13 @@ fn set_up_git() {
         unsafe {
             libgit2_sys::git_libgit2_opts(libgit2_sys::GIT_OPT_ENABLE_FSYNC_GITDIR as std::ffi::c_int, 1);
         }
-        // SAFETY: as above; it takes one ssize_t.
+        // SAFETY: as above; the first takes one ssize_t, the second one size_t.
         #[allow(unsafe_code)]
         unsafe {
             let option = libgit2_sys::GIT_OPT_SET_CACHE_MAX_SIZE as std::ffi::c_int;
             libgit2_sys::git_libgit2_opts(option, CACHE);
+            let option = libgit2_sys::GIT_OPT_SET_MWINDOW_FILE_LIMIT as std::ffi::c_int;
+            libgit2_sys::git_libgit2_opts(option, PACKS);
         }
     });
 }

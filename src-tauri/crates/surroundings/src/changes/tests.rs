@@ -75,9 +75,15 @@ fn what_happened_before_can_be_waited_for() {
         }
         assert!(made.is_subset(&seen), "{round}: {} of {}", seen.len(), made.len());
     }
+    // Events had been read already when this happened and was asked for.
     let held = hold(&watch);
+    fs::write(top.path().join("late"), "").unwrap();
     assert!(!delivery.wait(Duration::from_millis(1)));
+    let (done, answer) = std::sync::mpsc::sync_channel(1);
+    watch.messages.tell(Message::Deliver(done)).unwrap();
     drop(held);
+    answer.recv_timeout(LONG).unwrap();
+    assert_eq!(changes.next_ready(), Some(Change::Paths(vec![top.path().join("late")])));
     drop(watch);
     while changes.next_ready().is_some() {}
     assert!(!delivery.wait(LONG), "the watching has ended");
