@@ -119,6 +119,8 @@ pub enum Event {
     Pushed {
         /// The effect.
         id: Id,
+        /// The refs afterwards: what waited in the journal was committed first.
+        refs: Refs,
         /// Its result.
         pushed: Pushed,
     },

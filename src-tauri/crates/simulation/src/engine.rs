@@ -432,7 +432,8 @@ impl World {
 
     fn push(&mut self, repo: RepoNo, id: Id, remote: &RemoteName) -> Result<Event, Crash> {
         self.counts.pushes += 1;
-        let ended = |pushed| Ok(Event::Pushed { id, pushed });
+        let refs = self.refs(repo);
+        let ended = |pushed| Ok(Event::Pushed { id, refs, pushed });
         let slot = self.remote_slot(repo, remote);
         let reached = slot.and_then(|slot| Some((slot, self.reachable(repo, slot)?)));
         let Some((slot, target)) = reached else {

@@ -60,6 +60,13 @@ pub(super) fn pending(annex: &Annex) -> Result<Vec<Pending>> {
     Ok(found)
 }
 
+/// The files of the branch that the journal says something of. Without its lock: a file may be committed and gone by the
+/// time that it is read.
+pub(super) fn paths(annex: &Annex) -> Result<Vec<Vec<u8>>> {
+    let names = open(annex, JOURNAL)?.map_or(Ok(Vec::new()), |journal| journal.names())?;
+    Ok(names.iter().filter_map(|(name, _)| decode(name.as_bytes())).collect())
+}
+
 /// True if something waits in the journal.
 pub(super) fn is_waiting(annex: &Annex) -> bool {
     let names = open(annex, JOURNAL).and_then(|journal| journal.map_or(Ok(Vec::new()), |journal| journal.names()));
@@ -111,17 +118,24 @@ fn read_file(journal: &Directory, name: &OsStr) -> Result<Option<Vec<u8>>> {
     Ok(journal.read(name)?.filter(|content| !content.is_empty()))
 }
 
-/// Writes a journal file as git-annex does: complete, in `othertmp`, then renamed; and durably.
-pub(super) fn write_file(annex: &Annex, journal: &str, path: &[u8], content: &[u8]) -> Result<()> {
+/// Writes journal files as git-annex does: complete, in `othertmp`, then renamed; and durably.
+pub(super) fn write_files(annex: &Annex, journal: &str, files: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
     let store = annex.store();
     let directory = store.make_directory(journal)?;
-    let name = OsString::from_vec(encode(path));
-    let (mut new, incoming) = store.scratch_file(0o644)?;
-    new.write_all(content)
-        .and_then(|()| new.sync_all())
-        .map_err(Error::io("write", &directory.path().join(&name)))?;
-    incoming.rename_into(&directory, &name)?;
+    for (path, content) in files {
+        let name = OsString::from_vec(encode(path));
+        let (mut new, incoming) = store.scratch_file(0o644)?;
+        new.write_all(content)
+            .and_then(|()| new.sync_all())
+            .map_err(Error::io("write", &directory.path().join(&name)))?;
+        incoming.rename_into(&directory, &name)?;
+    }
     directory.sync()
+}
+
+/// Writes what waits for a commit.
+pub(super) fn write(annex: &Annex, files: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
+    write_files(annex, JOURNAL, files)
 }
 
 /// The name of a journal file.

@@ -79,6 +79,25 @@ impl Branch<'_> {
         journal::lock(self.annex)
     }
 
+    /// Commits what waits in the journal, if anything does.
+    pub fn fold_if_any(&self) -> Result<()> {
+        match self.has_journal() {
+            true => self.fold().map(drop),
+            false => Ok(()),
+        }
+    }
+
+    /// Gives the location of each key that the journal says something of: all repositories that have it, as far as known.
+    pub fn journaled_locations(&self, each: &mut dyn FnMut(Key, Vec<Uuid>)) -> Result<()> {
+        for path in journal::paths(self.annex)? {
+            if let Some(key) = logs::key_of_location_log(&path) {
+                let holders = self.locations(&key)?;
+                each(key, holders);
+            }
+        }
+        Ok(())
+    }
+
     /// Commits what waits in the journal, if anything does, and tells the tip.
     pub fn fold(&self) -> Result<Option<Oid>> {
         let repo = self.annex.git()?;

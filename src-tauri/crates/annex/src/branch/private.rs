@@ -12,7 +12,7 @@ pub(super) fn reader(annex: &Annex) -> journal::Reader<'_> {
 
 /// Records the complete content of one file of the branch where it is never committed.
 pub(super) fn write(annex: &Annex, path: &[u8], content: &[u8]) -> Result<()> {
-    journal::write_file(annex, JOURNAL, path, content)
+    journal::write_files(annex, JOURNAL, &[(path.to_vec(), content.to_vec())])
 }
 
 /// The uuids of remotes marked `remote.<name>.annex-private`: nothing about them may reach the branch.

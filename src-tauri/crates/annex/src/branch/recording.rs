@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Key, Oid, Uuid};
 
 use super::writing::Writer;
-use super::{Branch, Reader, merging, private, tip};
+use super::{Branch, Reader, journal, merging, private, tip};
 use crate::logs::{self, Kind, MapLog, Presence, PresenceLog, SingleLog, UuidLog, VectorClock};
 use crate::oid::from_git;
 use crate::{Error, Result};
@@ -33,6 +33,35 @@ impl Branch<'_> {
             }
             changed.then(|| log.to_bytes())
         })
+    }
+
+    /// Records that these repositories have the contents, in the journal, durably: whoever reads the branch knows it, and the
+    /// next commit of the branch has it. One content takes two waits for the disk, and a commit six.
+    pub fn journal_present(&self, contents: &[(Key, Uuid)], now: VectorClock) -> Result<()> {
+        let repo = self.annex.git()?;
+        if tip(&repo)?.is_none() || !private::uuids(&repo)?.is_empty() {
+            let changes = contents.iter().cloned();
+            let changes: Vec<_> = changes.map(|(key, uuid)| (key, uuid, Presence::Present)).collect();
+            return self.record_presence(&changes, now).map(drop);
+        }
+        let _lock = journal::lock(self.annex)?;
+        let reader = Reader::new(self.annex, &repo);
+        let mut files = BTreeMap::new();
+        for (key, uuid) in contents.iter().filter(|(key, _)| !key.is_chunk()) {
+            let path = logs::location_log(key);
+            let content = match files.get(&path) {
+                Some(content) => Vec::clone(content),
+                None => reader.read(&path)?.unwrap_or_default(),
+            };
+            let mut log = PresenceLog::parse(&content);
+            if log.set(uuid.as_str().as_bytes(), Presence::Present, now) {
+                files.insert(path, log.to_bytes());
+            }
+        }
+        match files.is_empty() {
+            true => Ok(()),
+            false => journal::write(self.annex, &files.into_iter().collect::<Vec<_>>()),
+        }
     }
 
     /// Records the value of one repository in a log such as `uuid.log`, `group.log`, `trust.log` or

@@ -78,6 +78,8 @@ pub(crate) struct Folder {
     is_busy: bool,
     examining: bool,
     examine_again: bool,
+    /// Whether something may wait in the journal until there is nothing else to do.
+    examine_at_rest: bool,
     /// Remotes whose engines have time to push.
     expected: BTreeSet<RemoteName>,
     /// The requests that wait for a sync to end, and until when at most.
@@ -102,18 +104,20 @@ fn with_all_changes(effect: Effect, state: &FolderState, delivery: &Delivery) ->
     let is_of_files =
         |path: &PathBuf| real.top.as_ref().is_some_and(|top| path.starts_with(top)) && !path.starts_with(&real.git_dir);
     let are_seen = || !state.log.blind().keys().any(is_of_files) && delivery.wait(PATIENCE_FOR_CHANGES);
-    match effect {
-        Effect::Look {
-            id,
-            scope: Scope::Paths(_),
-            confirms: true,
-        } if !are_seen() => Effect::Look {
+    if let Effect::Look {
+        id,
+        scope: Scope::Paths(_),
+        confirms: true,
+    } = effect
+        && !are_seen()
+    {
+        return Effect::Look {
             id,
             scope: Scope::Everything,
             confirms: true,
-        },
-        effect => effect,
+        };
     }
+    effect
 }
 
 impl Folder {
@@ -180,6 +184,7 @@ impl Folder {
             is_busy: false,
             examining: false,
             examine_again: false,
+            examine_at_rest: false,
             expected: BTreeSet::new(),
             syncs: Vec::new(),
             sync_until: clock.now() + PATIENCE,
@@ -243,6 +248,9 @@ impl Folder {
             // Take everything that ended meanwhile at once, so that a burst makes one plan.
             while let Ok(ended) = self.ended.try_recv() {
                 self.took(ended);
+            }
+            if self.under_way == 0 && std::mem::take(&mut self.examine_at_rest) {
+                self.examine();
             }
             self.close_remotes();
             self.answer();
@@ -364,6 +372,7 @@ impl Folder {
                         self.noticed(change);
                     }
                 }
+                self.examine_at_rest |= matches!(event, Event::Ingested { .. });
                 let probed = matches!(event, Event::Probed { .. });
                 let observed = matches!(event, Event::Observed { .. });
                 self.handle(event);
@@ -503,7 +512,9 @@ impl Folder {
         }
         let (state, known) = (Arc::clone(&self.state), *self.assistant.refs());
         let rules = self.watching.rules().clone();
-        self.spawn(move || Ended::Examined(state.examine(&known), rules.find()));
+        let at_rest = self.under_way == 0;
+        self.examine_at_rest = !at_rest;
+        self.spawn(move || Ended::Examined(state.examine(&known, at_rest), rules.find()));
     }
 
     fn look_for_room(&mut self) {

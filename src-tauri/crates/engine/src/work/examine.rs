@@ -56,8 +56,9 @@ impl FolderState {
         });
     }
 
-    /// Returns events for the changes in our git directory since the refs were `known`.
-    pub(crate) fn examine(&self, known: &Refs) -> Vec<Event> {
+    /// Returns events for the changes in our git directory since the refs were `known`. What waits in the journal is
+    /// committed only if this folder is at rest otherwise: what is being done may add to it.
+    pub(crate) fn examine(&self, known: &Refs, at_rest: bool) -> Vec<Event> {
         let mut events = Vec::new();
         let mut stamps = self.stamps();
         if stamps.config.is_none() {
@@ -88,10 +89,8 @@ impl FolderState {
             // Rules may bar a remote, or allow it again.
             events.extend(self.configuration_changed());
         }
-        // Another program left changes in the journal. Once committed, they are observed like all others.
-        if self.annex().branch().has_journal()
-            && let Err(error) = self.annex().branch().fold()
-        {
+        // Once committed, they are observed like all others.
+        if at_rest && let Err(error) = self.annex().branch().fold_if_any() {
             self.log.note(format!("could not commit the journal: {error}"));
         }
         let refs = self.refs();

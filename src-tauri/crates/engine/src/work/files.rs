@@ -10,6 +10,9 @@ use model::{Key, RepoPath};
 use super::fill::to_fill;
 use super::{FolderState, failure};
 
+/// The location of so few keys is journaled, and committed with the next commit of the git-annex branch.
+const FEW: usize = 8;
+
 pub(super) fn look(state: &FolderState, id: Id, scope: Scope) -> Event {
     let within = match &scope {
         Scope::Everything => None,
@@ -111,6 +114,11 @@ fn try_ingest(state: &FolderState, look: Look, removals: bool, cancelled: &Atomi
     let message = format!("git-annex in {}", state.description(annex.uuid()));
     let record = |keys: &[Key]| {
         let here = annex.uuid();
+        if keys.len() <= FEW {
+            // What follows from them is committed together: soon it is known where they are too.
+            let present: Vec<_> = keys.iter().map(|key| (key.clone(), here.clone())).collect();
+            return annex.branch().journal_present(&present, VectorClock::now());
+        }
         let present = keys.iter().map(|key| (key.clone(), here.clone(), Presence::Present));
         let present: Vec<_> = present.collect();
         annex.branch().record_presence(&present, VectorClock::now()).map(drop)

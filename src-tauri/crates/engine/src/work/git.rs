@@ -324,7 +324,13 @@ fn followed(state: &FolderState, commit: Oid, waiting: Vec<Waiting>, told: Vec<S
 }
 
 pub(super) fn push(state: &FolderState, id: Id, name: &RemoteName) -> Event {
-    let (heads, commits) = match (state.syncs_tree(), state.refs().heads) {
+    // Others are to know where content is as soon as they get the commits that need it. If it cannot be committed now, the
+    // next push tells.
+    if let Err(error) = state.annex().branch().fold_if_any() {
+        state.log.note(format!("could not commit the journal: {error}"));
+    }
+    let refs = state.refs();
+    let (heads, commits) = match (state.syncs_tree(), refs.heads) {
         (true, heads) => (heads, heads.tree.map_or(Commits::OfBranch, Commits::UpTo)),
         (false, Heads { annex, .. }) => {
             let tree = state.last_seen(name).tree;
@@ -354,5 +360,5 @@ pub(super) fn push(state: &FolderState, id: Id, name: &RemoteName) -> Event {
         },
     };
     state.examine_remote(name);
-    Event::Pushed { id, pushed }
+    Event::Pushed { id, refs, pushed }
 }

@@ -134,6 +134,7 @@ fn failed(state: &FolderState, effect: Effect, why: &str) -> Event {
         },
         Effect::Push { id, .. } => Event::Pushed {
             id,
+            refs,
             pushed: Pushed::Failed(failure()),
         },
         Effect::Observe { id } => Event::Observed {

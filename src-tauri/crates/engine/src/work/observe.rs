@@ -180,6 +180,11 @@ fn take_changes(annex: &Annex, update: &mut Update<'_>, before: &Described, head
             }
         })?;
     }
+    annex.branch().journaled_locations(&mut |key, holders| {
+        if taken.is_ok() {
+            taken = update.located(&key, holders.into_iter().collect());
+        }
+    })?;
     if let Some(commit) = heads.tree.filter(|_| heads.tree != before.tree) {
         annex.tree_changes(before.tree, commit, &mut |change| {
             if taken.is_ok() {

@@ -210,7 +210,7 @@ fn another_branch_checked_out_in_either_repository_is_noticed() {
     let ours = state.annex().head().unwrap().branch;
     state.remotes.set_other_branch(&name, Some((ours, "other".to_owned())));
     let is_news = || {
-        let events = state.examine(&state.refs());
+        let events = state.examine(&state.refs(), true);
         events.contains(&Event::RemoteRefsMoved(name.clone()))
     };
     assert!(!is_news());
@@ -380,11 +380,11 @@ fn a_vanished_repository_reports_no_changes() {
     fs::write(&config, text).unwrap();
     assert_eq!(state.list_remotes().len(), 1);
     let refs = state.refs();
-    state.examine(&refs);
+    state.examine(&refs, true);
     fs::rename(&here, &elsewhere).unwrap();
-    assert_eq!(state.examine(&refs), []);
+    assert_eq!(state.examine(&refs, true), []);
     fs::rename(&elsewhere, &here).unwrap();
-    assert_eq!(state.examine(&refs), []);
+    assert_eq!(state.examine(&refs, true), []);
 }
 
 /// Anybody who had the drive may have put a link in place of one of our files.
@@ -532,6 +532,45 @@ fn look_and_ingest(state: &FolderState, id: u64, paths: &[&str]) -> Vec<String> 
     }
 }
 
+/// One commit of the git-annex branch tells of both ends of a transfer.
+#[test]
+fn where_a_new_file_is_becomes_known_at_once_and_is_committed_before_a_push_or_at_rest() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (state, name) = workshop_with_a_remote(here.path(), there.path());
+    let has = |state: &FolderState| {
+        let classes = observe(state).unwrap();
+        let of_here = classes.iter().filter(|class| class.have.contains(state.annex().uuid()));
+        of_here.map(|class| class.keys).sum::<u64>()
+    };
+    let before = has(&state);
+    for (number, at_rest) in [(10, false), (20, true)] {
+        let annex = state.refs().heads.annex;
+        let file = format!("file-{number}");
+        std::fs::write(here.path().join(&file), &file).unwrap();
+        assert_eq!(look_and_ingest(&state, number, &[&file]), [""; 0]);
+        assert_eq!(has(&state), before + number / 10);
+        assert_eq!(state.refs().heads.annex, annex, "not committed yet");
+        state.examine(&state.refs(), false);
+        assert_eq!(state.refs().heads.annex, annex, "there is more to do");
+        match at_rest {
+            true => _ = state.examine(&state.refs(), true),
+            false => {
+                let effect = Effect::Push {
+                    id: Id(1),
+                    remote: name.clone(),
+                };
+                let Event::Pushed { refs, pushed, .. } = perform(&state, effect, &[]) else {
+                    panic!();
+                };
+                assert_eq!(pushed, assistant::Pushed::Done(refs.heads));
+            }
+        }
+        assert_ne!(state.refs().heads.annex, annex);
+        assert!(!state.annex().branch().has_journal());
+        assert_eq!(has(&state), before + number / 10);
+    }
+}
+
 /// A stash or a revert by git leaves such a file.
 #[test]
 fn a_pointer_whose_content_is_here_is_filled_after_a_scan() {
@@ -566,10 +605,10 @@ fn files_left_out_by_a_rule_are_added_when_it_is_corrected() {
     assert!(state.log.left_out(&path("b")).unwrap().contains("nonsense"));
 
     let refs = state.refs();
-    state.examine(&refs);
-    assert_eq!(state.examine(&refs), []);
+    state.examine(&refs, true);
+    assert_eq!(state.examine(&refs, true), []);
     configure(&state, "unknown", "other");
-    assert!(state.examine(&refs).contains(&Event::CountLost(None)));
+    assert!(state.examine(&refs, true).contains(&Event::CountLost(None)));
 
     write(".gitattributes", "* annex.largefiles=anything\n");
     look_and_ingest(&state, 5, &[".gitattributes"]);

@@ -279,6 +279,56 @@ fn records_take_the_journal_along_and_build_upon_it() {
 }
 
 #[test]
+fn a_location_in_the_journal_is_known_and_committed_with_the_next_record() {
+    let place = Place::new();
+    let branch = place.annex.branch();
+    let journal = |numbers: &[usize], time| {
+        let contents: Vec<_> = numbers.iter().map(|number| (key(*number), uuid(A))).collect();
+        branch.journal_present(&contents, at(time)).unwrap();
+    };
+    let journaled = || {
+        let mut found = Vec::new();
+        branch
+            .journaled_locations(&mut |key, holders| found.push((key, holders)))
+            .unwrap();
+        found.sort();
+        found
+    };
+    // Without a branch, the record makes it.
+    journal(&[1], "3");
+    assert_eq!(
+        (place.read(&log(1)), journaled()),
+        (Some(format!("3s 1 {A}\n")), vec![])
+    );
+
+    branch
+        .record_presence(&[(key(2), uuid(B), Presence::Present)], at("4"))
+        .unwrap();
+    let old = place.tip();
+    journal(&[1, 2, 3, 3], "5");
+    assert_eq!(place.tip(), old);
+    let here = vec![uuid(A)];
+    assert_eq!(branch.locations(&key(3)).unwrap(), here);
+    let mut both = branch.locations(&key(2)).unwrap();
+    both.sort();
+    assert_eq!(both, [uuid(A), uuid(B)]);
+    let expected = vec![(key(2), branch.locations(&key(2)).unwrap()), (key(3), here)];
+    assert_eq!(journaled(), expected, "that the first is here was known");
+    journal(&[2, 3], "6");
+    assert_eq!(journaled(), expected);
+
+    branch
+        .record_presence(&[(key(3), uuid(B), Presence::Present)], at("7"))
+        .unwrap();
+    assert_eq!(place.parents(), [old], "one commit");
+    assert_eq!(journaled(), []);
+    assert_eq!(place.read(&log(3)), Some(format!("5s 1 {A}\n7s 1 {B}\n")));
+    assert_eq!(place.read(&log(2)), Some(format!("5s 1 {A}\n4s 1 {B}\n")));
+    place.annex.branch().fold_if_any().unwrap();
+    assert_eq!(place.parents(), [old]);
+}
+
+#[test]
 fn changes_are_those_between_two_tips() {
     let place = Place::new();
     let branch = place.annex.branch();

@@ -77,7 +77,10 @@ impl Assistant {
                 self.end_work(id);
                 self.merge_ended(now, refs, merged, held, effects);
             }
-            Event::Pushed { id, pushed } => self.pushed(now, id, pushed),
+            Event::Pushed { id, refs, pushed } => {
+                self.set_refs(now, refs);
+                self.pushed(now, id, pushed);
+            }
             Event::Observed { id, heads, classes } => {
                 self.end_work(id);
                 self.observed(now, id, heads, classes);

@@ -206,6 +206,7 @@ impl Rig {
                 },
                 Effect::Push { id, .. } => Event::Pushed {
                     id,
+                    refs: *self.assistant.refs(),
                     pushed: Pushed::Done(heads),
                 },
                 Effect::Observe { id } => Event::Observed {

@@ -236,6 +236,7 @@ fn a_refused_push_is_tried_again_after_a_fetch_and_a_merge() {
     let id = take!(rig, Push);
     rig.tell(Event::Pushed {
         id,
+        refs: *rig.assistant.refs(),
         pushed: Pushed::Refused,
     });
     assert_eq!(rig.open, []);
@@ -270,12 +271,20 @@ fn a_failed_push_is_reported_until_one_succeeds() {
     };
     let id = take!(rig, Push);
     let pushed = Pushed::Failed("somebody left a lock".into());
-    rig.tell(Event::Pushed { id, pushed });
+    rig.tell(Event::Pushed {
+        id,
+        refs: *rig.assistant.refs(),
+        pushed,
+    });
     assert_eq!(told(&rig).as_deref(), Some("somebody left a lock"));
     rig.after(120_000);
     let id = take!(rig, Push);
     let pushed = Pushed::Done(heads(2));
-    rig.tell(Event::Pushed { id, pushed });
+    rig.tell(Event::Pushed {
+        id,
+        refs: *rig.assistant.refs(),
+        pushed,
+    });
     assert_eq!(told(&rig), None);
 }
 
@@ -287,12 +296,20 @@ fn new_commits_are_pushed_at_once_after_a_failed_push() {
         for _ in 0..12 {
             let id = take!(rig, Push);
             let pushed = Pushed::Failed("a file there is in the way".into());
-            rig.tell(Event::Pushed { id, pushed });
+            rig.tell(Event::Pushed {
+                id,
+                refs: *rig.assistant.refs(),
+                pushed,
+            });
             rig.after(600_000);
         }
         let id = take!(rig, Push);
         let pushed = Pushed::Failed("a file there is in the way".into());
-        rig.tell(Event::Pushed { id, pushed });
+        rig.tell(Event::Pushed {
+            id,
+            refs: *rig.assistant.refs(),
+            pushed,
+        });
     };
     rig.tell(Event::RefsMoved(refs(2, false)));
     rig.observe(2, &[]);
@@ -317,6 +334,7 @@ fn a_push_refused_by_a_push_only_remote_waits_for_its_refs_to_change() {
     let id = take!(rig, Push);
     rig.tell(Event::Pushed {
         id,
+        refs: *rig.assistant.refs(),
         pushed: Pushed::Refused,
     });
     rig.after(600_000);
