@@ -104,6 +104,15 @@ enum Task {
         #[arg(long)]
         yes: bool,
     },
+    /// Keeps three clones in a line in step under three changes a second, and shows what grows.
+    Soak {
+        /// Installs missing system packages without asking.
+        #[arg(long)]
+        yes: bool,
+        /// How long.
+        #[arg(long, default_value_t = 60)]
+        minutes: u64,
+    },
     /// Takes the pictures in `src-tauri/pictures` anew, of the program on a real desktop that nobody sees.
     Screenshots {
         /// Installs missing system packages without asking.
@@ -134,6 +143,7 @@ fn main() -> ExitCode {
         Task::Powercuts { yes, cuts } => power_cuts::run(yes, cuts),
         Task::Run { folders, yes } => run::run(&folders, yes),
         Task::Screenshots { yes } => screenshots::run(yes),
+        Task::Soak { yes, minutes } => bench::soak::run(yes, minutes),
         Task::Sample { yes } => run::run_sample(yes),
     };
     match done {

@@ -6,6 +6,7 @@ mod idle;
 mod pair;
 mod rows;
 mod scale;
+pub(crate) mod soak;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

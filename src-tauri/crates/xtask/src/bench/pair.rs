@@ -96,23 +96,27 @@ impl Pair {
     /// Starts the engines of both clones.
     pub(super) fn start(&mut self) -> Result<()> {
         for folder in [self.laptop.clone(), self.other.clone()] {
-            let mut command = match &self.who {
-                Who::Ours(anabranch) => {
-                    let mut command = self.command(anabranch);
-                    command.arg("run").arg(&folder);
-                    command
-                }
-                Who::GitAnnex(_) => {
-                    let mut command = self.command(Path::new("git"));
-                    command
-                        .current_dir(&folder)
-                        .args(["annex", "assistant", "--foreground"]);
-                    command
-                }
-            };
-            let engine = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-            self.engines.push(engine.context("the engine could not be started")?);
+            self.start_in(&folder)?;
         }
+        Ok(())
+    }
+
+    /// Starts an engine in a folder.
+    pub(super) fn start_in(&mut self, folder: &Path) -> Result<()> {
+        let mut command = match &self.who {
+            Who::Ours(anabranch) => {
+                let mut command = self.command(anabranch);
+                command.arg("run").arg(folder);
+                command
+            }
+            Who::GitAnnex(_) => {
+                let mut command = self.command(Path::new("git"));
+                command.current_dir(folder).args(["annex", "assistant", "--foreground"]);
+                command
+            }
+        };
+        let engine = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        self.engines.push(engine.context("the engine could not be started")?);
         Ok(())
     }
 
@@ -222,9 +226,9 @@ impl Pair {
         self.run(&["sync", path(folder)?])
     }
 
-    /// Makes another clone of the laptop's folder.
-    pub(super) fn clone_of_laptop(&self, to: &Path) -> Result<()> {
-        self.run(&["clone", path(&self.laptop)?, path(to)?])
+    /// Makes another clone of a folder.
+    pub(super) fn clone(&self, from: &Path, to: &Path) -> Result<()> {
+        self.run(&["clone", path(from)?, path(to)?])
     }
 
     /// What git prints.

@@ -73,7 +73,7 @@ fn measure(files: usize, build: &Path) -> Result<Vec<Figure>> {
     );
     let fresh = pair.home().join("fresh");
     let start = Instant::now();
-    pair.clone_of_laptop(&fresh)?;
+    pair.clone(&pair.laptop, &fresh)?;
     pair.sync(&fresh)?;
     note(
         "fresh clone filled",
