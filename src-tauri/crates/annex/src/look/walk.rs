@@ -379,10 +379,7 @@ impl<'i> Walk<'i> {
             if entry.dev != stat.dev as u32 && entry.dev != 0 {
                 self.renumbered.insert(entry.dev, stat.dev as u32);
             }
-            if let Ok(path) = RepoPath::parse(path) {
-                self.stand_in(path, entry, stat);
-            }
-            return;
+            return self.stand_in(path, entry, stat);
         }
         if !stat.is_file() && !stat.is_symlink() {
             return self.unreadable(path, NEITHER.to_owned());

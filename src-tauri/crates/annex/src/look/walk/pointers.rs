@@ -4,12 +4,13 @@ use super::*;
 impl Walk<'_> {
     /// Finds out whether an unchanged file that stands for a content is as it should be: a pointer holds its content when
     /// that is here, and a symlink leads to the objects. git leaves both otherwise when it moves or writes files.
-    pub(super) fn stand_in(&mut self, path: RepoPath, entry: &EntryRef<'_>, stat: Stat) {
+    pub(super) fn stand_in(&mut self, path: &[u8], entry: &EntryRef<'_>, stat: Stat) {
         if entry.is_not_looked_at() {
             return;
         }
         match entry.mode {
             SYMLINK => {
+                let Ok(path) = RepoPath::parse(path) else { return };
                 let is_misplaced = self.blob(entry).is_some_and(|target| {
                     key_of_symlink(target.data()).is_some() && !leads_to_objects(&path, target.data())
                 });
@@ -25,6 +26,7 @@ impl Walk<'_> {
             REGULAR | EXECUTABLE => {
                 if let Some(key) = self.pointer(entry)
                     && self.store.is_present(&key)
+                    && let Ok(path) = RepoPath::parse(path)
                 {
                     self.look.unfilled.push((path, key));
                 }
