@@ -149,7 +149,8 @@ impl Annex {
             Marker::remove(self)?;
             return Ok(None);
         }
-        let config = self.git()?.config().map_err(Error::git("read the configuration"))?;
+        let git = self.git()?;
+        let config = git.config().map_err(Error::git("read the configuration"))?;
         let options = CheckoutOptions {
             thin: config.get_bool("annex.thin").unwrap_or(false),
             partial: true,
@@ -288,7 +289,7 @@ impl<'a> Checkout<'a> {
         let partial = match waiting.is_empty() || head.commit == Some(to) {
             true => {
                 if touches {
-                    note_trees(self.git, &mut staged)?;
+                    note_trees(self.git, &mut staged);
                 }
                 Partial {
                     reached: Some(to),
@@ -418,15 +419,19 @@ fn change_index(staged: &mut Staged, done: Done) {
     }
 }
 
-/// Has the index know the trees of what is staged, so that nobody has to make them to compare it with HEAD.
-fn note_trees(git: &Repository, staged: &mut Staged) -> Result<()> {
-    let odb = git.odb().map_err(Error::git("open the object database"))?;
+/// Has the index know the trees of what is staged, so that nobody has to make them to compare it with HEAD. If they are not
+/// those of a commit, it knows none.
+fn note_trees(git: &Repository, staged: &mut Staged) {
+    let Ok(odb) = git.odb() else { return };
+    let mut are_there = true;
     let hashed = staged.write_tree(&|oid| odb.exists(to_git(oid)), &mut |tree| {
-        git2::Oid::hash_object(ObjectType::Tree, tree)
-            .map(from_git)
-            .map_err(Error::git("hash a tree"))
+        let id = git2::Oid::hash_object(ObjectType::Tree, tree).map_err(Error::git("hash a tree"))?;
+        are_there &= odb.exists(id);
+        Ok(from_git(id))
     });
-    hashed.map(drop)
+    if hashed.is_err() || !are_there {
+        staged.forget_trees();
+    }
 }
 
 /// What is left of a checkout of which paths wait.

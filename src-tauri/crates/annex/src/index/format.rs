@@ -85,10 +85,13 @@ struct Link<'a> {
 }
 
 impl<'a> Link<'a> {
-    /// None if it names no base, so that the index is whole.
-    fn parse(data: &'a [u8]) -> Result<Option<Self>, Fault> {
+    fn parse(data: &'a [u8]) -> Result<Self, Fault> {
         let (base, bitmaps) = data.split_first_chunk().ok_or(Damaged("it is truncated"))?;
-        Ok((*base != [0; CHECKSUM]).then_some(Self { base: *base, bitmaps }))
+        match *base == [0; CHECKSUM] {
+            // git 2.47.3 writes that with `index.skipHash`, and then takes the index for whole, without most entries.
+            true => Err(Damaged("it names a base without a checksum")),
+            false => Ok(Self { base: *base, bitmaps }),
+        }
     }
 }
 
@@ -123,7 +126,7 @@ impl Content {
             match name {
                 b"TREE" => content.trees = CachedTree::parse(data).unwrap_or_default(),
                 b"REUC" => content.resolve_undo = Some(data.to_owned()),
-                b"link" => link = Link::parse(data)?,
+                b"link" => link = Some(Link::parse(data)?),
                 b"sdir" => return Err(Unsupported("it is sparse (index.sparse)")),
                 // Caches of git that an edit makes stale; they come back by themselves.
                 [b'A'..=b'Z', ..] => {}
@@ -161,11 +164,22 @@ impl Content {
             self.own = merge(entries, added);
             self.hidden = deleted;
             self.hidden.extend(replaced);
-            self.hidden.sort_unstable();
-            self.hidden.dedup();
         } else {
             self.own = entries;
         }
+        // git lets what is added take the place of what the base has.
+        let whole = Entries {
+            base: Some(&base),
+            hidden: &[],
+            own: &[],
+        };
+        for entry in &self.own {
+            let of_path = whole.shown(&whole.file(&entry.path));
+            let is_same = |position: &u32| base.entry(*position as usize).stage() == entry.stage();
+            self.hidden.extend(of_path.filter(is_same));
+        }
+        self.hidden.sort_unstable();
+        self.hidden.dedup();
         self.base = Some(base);
         Ok(())
     }
@@ -204,7 +218,10 @@ impl Content {
     pub(super) fn needs_base(&self, split_from: usize) -> bool {
         match &self.base {
             None => self.own.len() >= split_from,
-            Some(base) => self.own.len() > BESIDE.max((2 * base.len()).isqrt()),
+            Some(base) => {
+                let beside = BESIDE.max((2 * base.len()).isqrt());
+                self.own.len() > beside || self.hidden.len() > beside.max(base.len() / 4)
+            }
         }
     }
 

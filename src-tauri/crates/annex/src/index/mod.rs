@@ -129,9 +129,8 @@ impl Cache {
     }
 
     fn set(&self, file: IndexFile, content: &Arc<Content>) {
-        // Without a checksum two states of the file may look the same. A large index that is whole will soon be split.
-        let is_kept = file.checksum != [0; 20] && content.own.len() < SPLIT_FROM;
-        let kept = is_kept.then(|| (file, Arc::clone(content)));
+        // Without a checksum two states of the file may look the same.
+        let kept = (file.checksum != [0; 20]).then(|| (file, Arc::clone(content)));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 }

@@ -6,17 +6,16 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use git2::Repository;
 use model::Oid;
-use rustix::fs::{AtFlags, FileType, statat};
+use rustix::fs::{AtFlags, FileType, Timespec, Timestamps, UTIME_NOW, statat, utimensat};
 
 use super::base::Base;
 use super::format::Content;
-use super::{Entry, Index, IndexFile, rebuild_from_head, split_from};
+use super::{CachedTree, Entry, Index, IndexFile, rebuild_from_head, split_from};
 use crate::git_lock::{GitLock, PATIENCE};
-use crate::stat::{Stat, age};
 use crate::{Annex, Directory, Error, Result};
 
 /// The index while it is edited; dropped without [`Staged::commit`], nothing has changed.
@@ -42,21 +41,102 @@ impl Annex {
     ///
     /// # Errors
     ///
-    /// As [`Staged::open`].
+    /// [`Error::Busy`] after two seconds in which some git command held the index; it cannot be read or written.
     pub fn make_index_whole(&self) -> Result<()> {
+        self.make_whole_from(split_from())
+    }
+
+    /// The same for one that was split from so many entries on.
+    pub(super) fn make_whole_from(&self, split_from: usize) -> Result<()> {
         let git = self.git()?;
-        let mut staged = Staged::open(self, &git)?;
-        if staged.index.content.base.is_none() || matches!(splits(&git), Some(true)) {
+        let index = Index::read_only(self, &git)?;
+        let is_ours = index.content.base.as_ref().map(|base| base.len() >= split_from);
+        if is_ours != Some(true) || Form::wanted(&git) == Form::Split {
             return Ok(());
         }
+        let mut staged = Staged::open(self, &git)?;
         staged.is_to_be_whole = true;
-        staged.commit()
+        staged.commit()?;
+        Bases::of(self)?.sweep(&Directory::top(git.path())?, 0)
     }
 }
 
-/// Whether the user wants the index split or whole (`core.splitIndex`).
-fn splits(git: &Repository) -> Option<bool> {
-    git.config().ok()?.get_bool("core.splitIndex").ok()
+/// How the user wants the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Nothing is said.
+    Any,
+    /// Split (`core.splitIndex`).
+    Split,
+    /// Not split anew (`core.splitIndex` is false, or in a linked work tree, where git looks for the base in another place
+    /// when it is given a copy of the index).
+    NotSplit,
+    /// Whole: git gives the bases that it writes itself no checksum (`index.skipHash`, which `feature.manyFiles` implies), and
+    /// then takes an index that names one for empty (git 2.47.3).
+    Whole,
+}
+
+impl Form {
+    fn wanted(git: &Repository) -> Self {
+        let config = git.config().and_then(|mut config| config.snapshot());
+        let flag = |name: &str| config.as_ref().ok().and_then(|config| config.get_bool(name).ok());
+        if flag("index.skipHash").or_else(|| flag("feature.manyFiles")) == Some(true) {
+            return Self::Whole;
+        }
+        match flag("core.splitIndex") {
+            Some(false) => Self::NotSplit,
+            _ if git.path() != git.commondir() => Self::NotSplit,
+            Some(true) => Self::Split,
+            None => Self::Any,
+        }
+    }
+}
+
+/// The list of the bases that this program has made, oldest first. Others may belong to an index that somebody keeps.
+struct Bases {
+    directory: Arc<Directory>,
+    made: Vec<String>,
+}
+
+impl Bases {
+    const LIST: &str = "bases";
+
+    fn of(annex: &Annex) -> Result<Self> {
+        let directory = Arc::new(Directory::make_below(annex.git_dir(), &annex.own_dir())?);
+        let list = directory.read(Self::LIST)?.unwrap_or_default();
+        let is_name = |name: &&str| name.len() == 40 && name.bytes().all(|b| b.is_ascii_hexdigit());
+        let made = String::from_utf8_lossy(&list)
+            .lines()
+            .filter(is_name)
+            .map(str::to_owned)
+            .collect();
+        Ok(Self { directory, made })
+    }
+
+    fn add(&mut self, base: &Base) -> Result<()> {
+        let name = model::Oid(base.checksum).to_string();
+        self.made.retain(|made| *made != name);
+        self.made.push(name);
+        self.write()
+    }
+
+    fn write(&self) -> Result<()> {
+        self.directory
+            .replace(Self::LIST, self.made.join("\n").as_bytes(), 0o644)
+    }
+
+    /// Removes all but the last `kept` from the directory of the index. A git command may be about to read one that was
+    /// named a moment ago.
+    fn sweep(mut self, directory: &Directory, kept: usize) -> Result<()> {
+        let old = self.made.len().saturating_sub(kept);
+        if old == 0 {
+            return Ok(());
+        }
+        for name in self.made.drain(..old) {
+            directory.remove(format!("sharedindex.{name}"))?;
+        }
+        self.write()
+    }
 }
 
 /// Takes `index.lock`, unless HEAD is about to move: `git checkout` puts the index of the other branch in place first, and
@@ -90,8 +170,8 @@ enum Made {
 /// The name of an index that is about to replace the one in place.
 const NEW: &str = "index.anabranch";
 
-/// How long the base of a split index stays when it is named no longer: another program may have read the index before.
-const UNNAMED_FOR: Duration = Duration::from_secs(3600);
+/// So many bases are kept, the one that is in use included.
+const BASES: usize = 3;
 
 /// The mode of an index where there was none, of which the umask takes what it takes.
 const MODE: u32 = 0o644;
@@ -224,6 +304,11 @@ impl Staged {
         tree
     }
 
+    /// Forgets which trees are staged; git and [`Self::write_tree`] find out again.
+    pub(crate) fn forget_trees(&mut self) {
+        Arc::make_mut(&mut self.index.content).trees = CachedTree::default();
+    }
+
     /// True if entries lie below a path, as if it were a directory, that have not been removed here.
     pub(crate) fn has_below(&self, path: &[u8]) -> bool {
         let entries = self.index.entries();
@@ -270,9 +355,6 @@ impl Staged {
             return Err(Error::Busy(self.directory.path().join("index")));
         }
         self.prepare()?;
-        if self.has_new_base {
-            self.sweep();
-        }
         self.directory.remove(NEW)?;
         let written = match self.made.take() {
             Some(Made::OnDisk(file)) => self.directory.give_name(&file, NEW),
@@ -303,16 +385,29 @@ impl Staged {
             self.annex.index_cache().set(file, &self.index.content);
         }
         drop(self.lock);
+        if self.has_new_base {
+            // It only frees space, and is done with the next base if it fails.
+            let _ = Bases::of(&self.annex).and_then(|bases| bases.sweep(&self.directory, BASES));
+        }
         Ok(())
     }
 
     /// Gives a large index a base, or another one if too much is beside it.
     fn split(&mut self) -> Result<()> {
-        if self.is_to_be_whole || self.index.content.is_small_again(split_from()) {
+        if self.index.content.base.is_none() && !self.index.content.needs_base(split_from()) {
+            return Ok(());
+        }
+        let form = Form::wanted(&*self.annex.git()?);
+        if self.is_to_be_whole || form == Form::Whole || self.index.content.is_small_again(split_from()) {
             Arc::make_mut(&mut self.index.content).make_whole();
             return Ok(());
         }
-        if !self.is_to_be_split() {
+        // Also if somebody has removed the base that is in memory here.
+        if self.renew_base() && (form == Form::NotSplit || !self.index.content.needs_base(split_from())) {
+            return Ok(());
+        }
+        if form == Form::NotSplit {
+            Arc::make_mut(&mut self.index.content).make_whole();
             return Ok(());
         }
         let base = Base::of(self.index.entries());
@@ -320,37 +415,26 @@ impl Staged {
         let mode = old.map_or(MODE, |old| old.st_mode & 0o777);
         // On disk before the index names it: without it all files would have to be read again.
         self.directory.replace(Base::name(&base.checksum), base.file(), mode)?;
+        Bases::of(&self.annex)?.add(&base)?;
         let content = Arc::make_mut(&mut self.index.content);
         *content = Content::split(base, std::mem::take(content));
         self.has_new_base = true;
         Ok(())
     }
 
-    /// True if the index needs a base, or another one, and the user does not want it whole.
-    pub(super) fn is_to_be_split(&self) -> bool {
-        self.index.content.needs_base(split_from()) && !self.is_unwanted()
-    }
-
-    /// True if the user does not want a split index.
-    fn is_unwanted(&self) -> bool {
-        self.annex.git().is_ok_and(|git| splits(&git) == Some(false))
-    }
-
-    /// Removes bases of which no index has spoken for a while. The lock of the index is held: no git command is about to
-    /// put an index in place that names one of them.
-    fn sweep(&self) {
-        let current = self.index.content.base.as_ref().map(|base| Base::name(&base.checksum));
-        for (name, _) in self.directory.names().unwrap_or_default() {
-            let is_base = name.to_str().is_some_and(|name| name.starts_with("sharedindex."));
-            if !is_base || current.as_deref() == name.to_str() {
-                continue;
-            }
-            let found = statat(&self.directory, &name, AtFlags::SYMLINK_NOFOLLOW).map(Stat::from);
-            // git renews the time of those that it reads.
-            if found.is_ok_and(|found| age(found.mtime, SystemTime::now()).is_some_and(|age| age > UNNAMED_FOR)) {
-                let _ = self.directory.remove(&name);
-            }
-        }
+    /// Sets the time of the base to now, as git does, which removes those that were not used for two weeks. False if there is
+    /// none.
+    fn renew_base(&self) -> bool {
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_NOW,
+        };
+        let times = Timestamps {
+            last_access: now,
+            last_modification: now,
+        };
+        let base = self.index.content.base.as_ref().map(|base| Base::name(&base.checksum));
+        base.is_some_and(|base| utimensat(&self.directory, base, &times, AtFlags::SYMLINK_NOFOLLOW).is_ok())
     }
 
     /// Merges the changes into the entries: one pass, however many there are.

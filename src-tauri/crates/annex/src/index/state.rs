@@ -1,13 +1,12 @@
 //! What others have changed in the index.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use model::RepoPath;
 
 use super::base::Base;
 use super::format::Content;
-use super::{Entries, Entry, EntryRef, Index, Staged};
+use super::{Entries, Entry, EntryRef, Index};
 use crate::{Annex, Result};
 
 /// The index as it was at a moment.
@@ -25,25 +24,6 @@ impl Annex {
     /// [`crate::Error::Damaged`] for one that cannot be read.
     pub fn index_state(&self) -> Result<IndexState> {
         Index::read_only(self, &*self.git()?).map(IndexState)
-    }
-
-    /// Splits a large index that another program has written whole, unless it is being changed.
-    ///
-    /// # Errors
-    ///
-    /// Reading or writing it fails.
-    pub fn split_index(&self) -> Result<()> {
-        let git = self.git()?;
-        let mut staged = Staged::draft(self, &git)?;
-        if !staged.is_to_be_split() {
-            return Ok(());
-        }
-        staged.prepare()?;
-        match staged.take_lock(Duration::ZERO) {
-            Ok(true) => staged.commit(),
-            Ok(false) | Err(crate::Error::Busy(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 }
 
