@@ -6,8 +6,9 @@
 use std::fmt;
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use git2::Repository;
 
@@ -24,24 +25,52 @@ pub(crate) struct Handles(Mutex<Vec<Handle>>);
 struct Handle {
     repository: Repository,
     of: State,
+    opened: Instant,
 }
 
-/// What tells that a handle is of the repository that is there, and has its configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct State {
-    directory: (u64, u64),
-    /// libgit2 keeps some settings of a handle for good.
-    config: (u64, u64, i64, i64),
-}
+/// A handle is not used for longer. It is for one burst of work: libgit2 keeps what it has read.
+const AGE: Duration = Duration::from_secs(10);
+
+/// What libgit2 reads only when it opens a repository: who changes one of these needs another handle.
+const READ_ONCE: [&str; 5] = [
+    "config",
+    "shallow",
+    "info/grafts",
+    "objects/info/alternates",
+    // The packs: it notices new ones, but not that one is gone.
+    "objects/pack",
+];
+
+/// What tells that a handle is of the repository that is there, and has what it would read of it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct State(Vec<Option<Stamp>>);
+
+/// Device, inode, size and time of a file.
+type Stamp = (u64, u64, u64, i64, i64);
 
 impl State {
-    fn of(git_dir: &Path) -> std::io::Result<Self> {
-        let directory = git_dir.metadata()?;
-        let config = git_dir.join("config").metadata()?;
-        Ok(Self {
-            directory: (directory.dev(), directory.ino()),
-            config: (config.ino(), config.size(), config.mtime(), config.mtime_nsec()),
-        })
+    fn of(annex: &Annex) -> Self {
+        let stamp = |path: PathBuf| {
+            let found = path.metadata().ok()?;
+            let size = if found.is_dir() { 0 } else { found.size() };
+            Some((found.dev(), found.ino(), size, found.mtime(), found.mtime_nsec()))
+        };
+        let git_dir = annex.git_dir();
+        let identity = |path: PathBuf| stamp(path).map(|(device, inode, ..)| (device, inode, 0, 0, 0));
+        let top = annex
+            .work_tree()
+            .map_or_else(|| git_dir.to_owned(), |top| top.join(".git"));
+        let mut stamps = vec![identity(git_dir.to_owned()), identity(top)];
+        stamps.extend(READ_ONCE.map(|name| stamp(git_dir.join(name))));
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let shared = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+        let shared = shared.or_else(|| Some(home.as_ref()?.join(".config")));
+        let of_user = [
+            home.map(|home| home.join(".gitconfig")),
+            shared.map(|shared| shared.join("git/config")),
+        ];
+        stamps.extend(of_user.into_iter().flatten().map(stamp));
+        Self(stamps)
     }
 }
 
@@ -87,18 +116,19 @@ impl Handles {
 impl Annex {
     /// A libgit2 handle.
     pub(crate) fn git(&self) -> Result<Git> {
-        // Before it is opened: a setting that is written meanwhile makes it one of an old state.
-        let of = State::of(self.git_dir());
-        let known = of.as_ref().ok().and_then(|of| {
+        // Before it is opened: what is written meanwhile makes it one of an old state.
+        let of = State::of(self);
+        let known = {
             let mut idle = self.handles().lock();
-            idle.retain(|handle| handle.of == *of);
+            idle.retain(|handle| handle.of == of && handle.opened.elapsed() < AGE);
             idle.pop()
-        });
+        };
         let handle = match known {
             Some(handle) => handle,
             None => Handle {
                 repository: self.git_alone()?,
-                of: of.map_err(crate::Error::io("examine", self.git_dir()))?,
+                of,
+                opened: Instant::now(),
             },
         };
         Ok(Git {
@@ -123,6 +153,7 @@ impl Annex {
 mod tests {
     use std::fs;
 
+    use super::State;
     use crate::scratch_repository::Scratch;
 
     #[test]
@@ -141,6 +172,13 @@ mod tests {
         assert_eq!(git.config().unwrap().get_string("test.setting").unwrap(), "1");
         assert_eq!(idle(), 0, "all others have the old configuration");
         drop(git);
+
+        for name in ["shallow", "info/grafts", "objects/info/alternates"] {
+            let before = State::of(&repo.annex);
+            fs::create_dir_all(repo.path(".git").join(name).parent().unwrap()).unwrap();
+            fs::write(repo.path(".git").join(name), "").unwrap();
+            assert_ne!(State::of(&repo.annex), before, "{name}");
+        }
 
         fs::rename(repo.path(".git"), repo.path("old")).unwrap();
         assert!(repo.annex.git().is_err());

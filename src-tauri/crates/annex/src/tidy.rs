@@ -132,7 +132,8 @@ impl Annex {
     /// True if the configuration of the repository itself, not the user's, names programs that say which objects are kept.
     fn names_program(&self) -> Result<bool> {
         let doing = || Error::git("read the configuration");
-        let config = self.git()?.config().map_err(doing())?;
+        let git = self.git()?;
+        let config = git.config().map_err(doing())?;
         let mut entries = config.entries(Some("^gc\\.recentobjectshook$")).map_err(doing())?;
         while let Some(entry) = entries.next() {
             let level = entry.map_err(doing())?.level();

@@ -22,7 +22,7 @@ pub(super) fn store(annex: &Annex, memory: &Repository, commits: &[Oid]) -> Resu
     if commits.is_empty() {
         return Ok(());
     }
-    let disk = annex.git()?;
+    let disk = annex.git_alone()?;
     let (memory, on_disk) = (
         memory.odb().map_err(Error::git("open the object database"))?,
         disk.odb().map_err(Error::git("open the object database"))?,

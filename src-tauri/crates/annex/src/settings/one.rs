@@ -93,7 +93,8 @@ pub fn set(annex: &Annex, name: &str, value: Option<&str>) -> Result<()> {
 }
 
 fn local(annex: &Annex) -> Result<Config> {
-    let config = annex.git()?.config();
+    // It shares what it has read with its handle, which nobody may use meanwhile.
+    let config = annex.git_alone()?.config();
     let local = config.and_then(|config| config.open_level(ConfigLevel::Local));
     local.map_err(Error::git("open the configuration"))
 }
