@@ -64,7 +64,8 @@ pub(super) fn pending(annex: &Annex) -> Result<Vec<Pending>> {
 /// time that it is read.
 pub(super) fn paths(annex: &Annex) -> Result<Vec<Vec<u8>>> {
     let names = open(annex, JOURNAL)?.map_or(Ok(Vec::new()), |journal| journal.names())?;
-    Ok(names.iter().filter_map(|(name, _)| decode(name.as_bytes())).collect())
+    let files = names.iter().filter(|(_, kind)| *kind == FileType::RegularFile);
+    Ok(files.filter_map(|(name, _)| decode(name.as_bytes())).collect())
 }
 
 /// True if something waits in the journal.

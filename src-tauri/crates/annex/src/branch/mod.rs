@@ -88,8 +88,13 @@ impl Branch<'_> {
     }
 
     /// Gives the location of each key that the journal says something of: all repositories that have it, as far as known.
+    /// None if the journal says much: some git-annex command is at work, and commits it when it ends.
     pub fn journaled_locations(&self, each: &mut dyn FnMut(Key, Vec<Uuid>)) -> Result<()> {
-        for path in journal::paths(self.annex)? {
+        let paths = journal::paths(self.annex)?;
+        if paths.len() > MANY_JOURNALED {
+            return Ok(());
+        }
+        for path in paths {
             if let Some(key) = logs::key_of_location_log(&path) {
                 let holders = self.locations(&key)?;
                 each(key, holders);
@@ -105,6 +110,9 @@ impl Branch<'_> {
         Ok(writer.fold()?.map(from_git))
     }
 }
+
+/// This program waits with less for a commit.
+const MANY_JOURNALED: usize = 100;
 
 /// Reads files of the branch, overlaid by the journal, in one repository handle.
 struct Reader<'a> {
@@ -123,12 +131,16 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&self, path: &[u8]) -> Result<Option<Vec<u8>>> {
+        Ok(overlay(self.read_public(path)?, self.private.read(path)?))
+    }
+
+    /// The same without what only this repository may know.
+    fn read_public(&self, path: &[u8]) -> Result<Option<Vec<u8>>> {
         // The journal is asked first: what is not there any more is in the tip that is read afterwards.
-        let public = match self.journal.read(path)? {
-            Some(content) => Some(content),
-            None => read_committed(self.repo, tip(self.repo)?, path)?,
-        };
-        Ok(overlay(public, self.private.read(path)?))
+        match self.journal.read(path)? {
+            Some(content) => Ok(Some(content)),
+            None => read_committed(self.repo, tip(self.repo)?, path),
+        }
     }
 
     /// Reads files at the top of the branch together: its top directory is large, and so is read once only.

@@ -51,7 +51,7 @@ impl Branch<'_> {
             let path = logs::location_log(key);
             let content = match files.get(&path) {
                 Some(content) => Vec::clone(content),
-                None => reader.read(&path)?.unwrap_or_default(),
+                None => reader.read_public(&path)?.unwrap_or_default(),
             };
             let mut log = PresenceLog::parse(&content);
             if log.set(uuid.as_str().as_bytes(), Presence::Present, now) {

@@ -3,6 +3,7 @@ use git2::Oid;
 use super::{REF, journal, tip, tree_of};
 use crate::identity::{of_merge, signature};
 use crate::locks::LockFile;
+use crate::logs::{self, PresenceLog};
 use crate::objects::{Bulk, Entry, Tree};
 use crate::ref_lock::move_ref;
 use crate::{Annex, Error, Result};
@@ -60,14 +61,20 @@ impl<'a> Writer<'a> {
             let waiting = waiting.map(|at| self.pending[at].content.as_slice());
             let edited = paths.binary_search(path).ok();
             let content = match (waiting, blob) {
+                // Others may have moved the branch since that was journaled, as `git push` does. The newest line of each
+                // repository counts.
+                (Some(waiting), Some(blob)) if logs::key_of_location_log(path).is_some() => {
+                    PresenceLog::parse(&logs::union(&bulk.read_blob(blob.id)?, waiting)).to_bytes()
+                }
                 (Some(waiting), _) => waiting.to_vec(),
                 (None, Some(blob)) => bulk.read_blob(blob.id)?,
                 (None, None) => Vec::new(),
             };
             let new = edited.and_then(|at| edit(at, &content));
-            match new.as_deref().or(waiting) {
-                Some(content) => Ok(Some(Entry::file(bulk.blob(content)?))),
-                None => Ok(entry),
+            match (new, waiting) {
+                (Some(new), _) => Ok(Some(Entry::file(bulk.blob(&new)?))),
+                (None, Some(_)) => Ok(Some(Entry::file(bulk.blob(&content)?))),
+                (None, None) => Ok(entry),
             }
         })?;
         let tree = match tree {

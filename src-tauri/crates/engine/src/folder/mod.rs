@@ -6,25 +6,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use annex::{Annex, EngineLock};
-use assistant::{Assistant, Effect, Event, Id, Root, Scope};
+use assistant::{Assistant, Effect, Event, Id, Root};
 use contract::{Command, Reply};
 use model::{RemoteName, RepoPath, Timestamp};
-use remotes::{Git, Remote};
-use surroundings::{Change, Changes, Delivery, Mount};
+use surroundings::{Change, Changes, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 mod asked;
 mod asking;
 mod conflicts;
+mod examining;
 mod handle;
 mod pausing;
 mod prioritize;
+mod scanning;
 mod settings;
 pub(crate) mod socket;
 mod watching;
 
 use asking::{only_looks, refused};
+use examining::Folding;
+use scanning::with_all_changes;
 use socket::Asked;
 use watching::{Concern, Watching};
 
@@ -34,7 +37,7 @@ use crate::memory;
 use crate::repository;
 use crate::views::status;
 use crate::work::process::{Holds, Process};
-use crate::work::{self, FolderState};
+use crate::work::{self, FolderState, Journal};
 
 pub(crate) use handle::Handle;
 pub(crate) use pausing::AskedPause;
@@ -42,8 +45,6 @@ use pausing::{Pausing, pause_ends};
 
 /// A sync does not wait for anything that takes longer than this, but reports it as waiting.
 const SOON: Duration = Duration::from_millis(900);
-/// How long to wait for the engine of a remote to push its changes before fetching them.
-const TIME_TO_PUSH: Duration = Duration::from_millis(1500);
 /// How often to check for things that cause no event: free space while a transfer waits for it, and old files that a
 /// program has open.
 const LOOK_FOR_ROOM: Duration = Duration::from_secs(30);
@@ -53,9 +54,6 @@ const TIDY_EVERY: Duration = Duration::from_secs(3600);
 const REST: Duration = Duration::from_secs(10);
 /// A sync stops waiting after this long in all: a file may be written all the time, or a lock be held.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The watching thread is not waited for longer than this; it may wait for a mount that hangs.
-const PATIENCE_FOR_CHANGES: Duration = Duration::from_secs(2);
 
 /// A synced folder.
 pub(crate) struct Folder {
@@ -74,12 +72,9 @@ pub(crate) struct Folder {
     beginning: Vec<Event>,
     /// The number of effects in progress.
     under_way: usize,
-    /// Whether there was work in progress when the last event had been handled.
-    is_busy: bool,
     examining: bool,
     examine_again: bool,
-    /// Whether something may wait in the journal until there is nothing else to do.
-    examine_at_rest: bool,
+    folding: Folding,
     /// Remotes whose engines have time to push.
     expected: BTreeSet<RemoteName>,
     /// The requests that wait for a sync to end, and until when at most.
@@ -96,28 +91,6 @@ pub(crate) struct Folder {
     /// Listens at the socket for as long as this exists.
     _listening: JoinSet<()>,
     _lock: EngineLock,
-}
-
-/// Has all changes reported before a scan that confirms missing files. If that cannot be, everything is scanned.
-fn with_all_changes(effect: Effect, state: &FolderState, delivery: &Delivery) -> Effect {
-    let real = state.real();
-    let is_of_files =
-        |path: &PathBuf| real.top.as_ref().is_some_and(|top| path.starts_with(top)) && !path.starts_with(&real.git_dir);
-    let are_seen = || !state.log.blind().keys().any(is_of_files) && delivery.wait(PATIENCE_FOR_CHANGES);
-    if let Effect::Look {
-        id,
-        scope: Scope::Paths(_),
-        confirms: true,
-    } = effect
-        && !are_seen()
-    {
-        return Effect::Look {
-            id,
-            scope: Scope::Everything,
-            confirms: true,
-        };
-    }
-    effect
 }
 
 impl Folder {
@@ -181,10 +154,9 @@ impl Folder {
             commands,
             beginning,
             under_way: 0,
-            is_busy: false,
             examining: false,
             examine_again: false,
-            examine_at_rest: false,
+            folding: Folding::starting(clock.now()),
             expected: BTreeSet::new(),
             syncs: Vec::new(),
             sync_until: clock.now() + PATIENCE,
@@ -233,6 +205,7 @@ impl Folder {
                 () = pause_ends(pause) => self.resume_if_due(),
                 () = sleep_until(self.clock, wake) => self.handle(Event::Woke),
                 () = sleep_until(self.clock, self.room_at) => self.look_for_room(),
+                () = sleep_until(self.clock, self.folding.wakes_at().filter(|_| !self.examining)) => self.examine(),
                 () = sleep_until(self.clock, self.give_back_at) => {
                     self.give_back_at = None;
                     let state = Arc::clone(&self.state);
@@ -249,10 +222,9 @@ impl Folder {
             while let Ok(ended) = self.ended.try_recv() {
                 self.took(ended);
             }
-            if self.under_way == 0 && std::mem::take(&mut self.examine_at_rest) {
+            if self.under_way == 0 && self.folding.wants_rest() {
                 self.examine();
             }
-            self.close_remotes();
             self.answer();
             self.tidy();
             self.changed.send_replace(());
@@ -295,17 +267,6 @@ impl Folder {
         }
     }
 
-    /// Closes what is open of remotes as soon as there is nothing to do: somebody may want to unmount a drive.
-    fn close_remotes(&mut self) {
-        let was_busy = std::mem::replace(&mut self.is_busy, self.under_way > 0);
-        if was_busy && !self.is_busy {
-            let remotes = self.state.remotes.reached();
-            tokio::task::spawn_blocking(move || {
-                remotes.values().filter_map(Remote::git).for_each(Git::close_idle);
-            });
-        }
-    }
-
     fn begin(&mut self) {
         // Do this before anything that would start work.
         self.heed_pause();
@@ -344,7 +305,12 @@ impl Folder {
                 let delivery = self.watching.delivery();
                 self.spawn(move || {
                     let effect = with_all_changes(effect, &state, &delivery);
+                    let confirms = matches!(effect, Effect::Look { confirms: true, .. });
                     let event = work::perform(&state, effect, &mounts);
+                    if confirms {
+                        // What moved during the scan was perhaps found missing, and not where it is now.
+                        delivery.wait(scanning::PATIENCE);
+                    }
                     let learned = work::learned(&state, &event);
                     Ended::Effect(event, learned)
                 });
@@ -372,7 +338,9 @@ impl Folder {
                         self.noticed(change);
                     }
                 }
-                self.examine_at_rest |= matches!(event, Event::Ingested { .. });
+                if matches!(event, Event::Ingested { .. }) {
+                    self.folding.may_wait(self.clock.now());
+                }
                 let probed = matches!(event, Event::Probed { .. });
                 let observed = matches!(event, Event::Observed { .. });
                 self.handle(event);
@@ -392,9 +360,10 @@ impl Folder {
                     self.state.log.forget_blind(&unwatched);
                 }
             }
-            Ended::Examined(events, rules) => {
+            Ended::Examined(events, journal, rules) => {
                 self.watching.follow_rules(rules);
                 self.examining = false;
+                self.folding.ended(journal, self.clock.now());
                 for event in events {
                     self.handle(event);
                 }
@@ -471,50 +440,6 @@ impl Folder {
                 None => {}
             }
         }
-    }
-
-    /// Reacts to changed refs of a remote. An engine there that knows this repository pushes its changes, content
-    /// first. Fetching in the middle of that would do the work twice, so it gets some time.
-    fn remote_moved(&mut self, name: RemoteName) {
-        if self.expected.contains(&name) {
-            return;
-        }
-        let state = Arc::clone(&self.state);
-        self.spawn(move || {
-            let pushes = state.is_pushed_to_by(&name);
-            Ended::RemoteMoved(name, pushes)
-        });
-    }
-
-    fn expect_push(&mut self, name: RemoteName) {
-        if !self.expected.insert(name.clone()) {
-            return;
-        }
-        let end = self.end.clone();
-        self.under_way += 1;
-        tokio::spawn(async move {
-            tokio::time::sleep(TIME_TO_PUSH).await;
-            // The loop may have ended and need no answer.
-            let _ = end.send(Ended::Expected(name));
-        });
-    }
-
-    fn examine_remote(&mut self, name: RemoteName) {
-        let state = Arc::clone(&self.state);
-        self.spawn(move || Ended::RemoteExamined(state.examine_remote(&name).then_some(name)));
-    }
-
-    /// Examines the changes in the git directory: one examination at a time, and another if it changed meanwhile.
-    fn examine(&mut self) {
-        if std::mem::replace(&mut self.examining, true) {
-            self.examine_again = true;
-            return;
-        }
-        let (state, known) = (Arc::clone(&self.state), *self.assistant.refs());
-        let rules = self.watching.rules().clone();
-        let at_rest = self.under_way == 0;
-        self.examine_at_rest = !at_rest;
-        self.spawn(move || Ended::Examined(state.examine(&known, at_rest), rules.find()));
     }
 
     fn look_for_room(&mut self) {
@@ -606,7 +531,7 @@ enum Ended {
     /// The event that ended an effect, and further events that follow from it.
     Effect(Event, Vec<Event>),
     /// The events from the git directory, and the target of the file with the rules if it is a link.
-    Examined(Vec<Event>, Option<PathBuf>),
+    Examined(Vec<Event>, Journal, Option<PathBuf>),
     /// The watch of a remote reported a change.
     Noticed(Change),
     /// Refs of a remote changed; true if an engine there pushes its changes.

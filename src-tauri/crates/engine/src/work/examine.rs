@@ -23,6 +23,17 @@ pub(crate) struct Stamps {
     staged: Option<IndexState>,
 }
 
+/// What became of changes in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Journal {
+    /// They are committed, or there were none.
+    Committed,
+    /// They still wait.
+    Waits,
+    /// They could not be committed.
+    Failed,
+}
+
 type Stamp = (u64, i64, i64, u64);
 
 fn stamp(path: &Path) -> Option<Stamp> {
@@ -56,31 +67,26 @@ impl FolderState {
         });
     }
 
-    /// Returns events for the changes in our git directory since the refs were `known`. What waits in the journal is
-    /// committed only if this folder is at rest otherwise: what is being done may add to it.
-    pub(crate) fn examine(&self, known: &Refs, at_rest: bool) -> Vec<Event> {
+    /// Returns events for the changes in our git directory since the refs were `known`, and what becomes of the journal.
+    /// That is committed only if `folds` is set: what is being done may add to it.
+    pub(crate) fn examine(&self, known: &Refs, folds: bool) -> (Vec<Event>, Journal) {
         let mut events = Vec::new();
-        let mut stamps = self.stamps();
+        let stamps = self.stamps();
         if stamps.config.is_none() {
             // Every repository has a configuration, so this one has vanished for now, and nothing in it was changed.
             // When it is back, it is compared with its last state.
-            return events;
+            return (events, Journal::Committed);
         }
-        let before = self.last_stamps();
-        if before.as_ref().is_some_and(|before| before.index != stamps.index) {
-            if let Err(error) = self.annex().split_index() {
-                self.log.note(format!("could not split the index: {error}"));
-            }
-            stamps = self.stamps();
-        }
-        self.renew_stamps(|_| stamps.clone());
+        let before = self.renew_stamps(|_| stamps.clone());
         if before.as_ref().is_some_and(|before| before.config != stamps.config) {
             events.extend(self.configuration_changed());
             if self.log.has_undecided() {
                 events.push(Event::CountLost(None));
             }
         }
-        if let Some(before) = before.filter(|before| before.index != stamps.index) {
+        let before = before.filter(|before| before.index != stamps.index);
+        let is_index_changed = before.is_some();
+        if let Some(before) = before {
             let changed = stamps.staged.as_ref().zip(before.staged.as_ref());
             let changed = changed.and_then(|(now, before)| now.changed_since(before));
             events.push(changed.map_or(Event::CountLost(None), Event::FilesChanged));
@@ -90,18 +96,28 @@ impl FolderState {
             events.extend(self.configuration_changed());
         }
         // Once committed, they are observed like all others.
-        if at_rest && let Err(error) = self.annex().branch().fold_if_any() {
-            self.log.note(format!("could not commit the journal: {error}"));
-        }
+        let branch = self.annex().branch();
+        let journal = match (branch.has_journal(), folds) {
+            (false, _) => Journal::Committed,
+            (true, false) => Journal::Waits,
+            (true, true) => match branch.fold() {
+                Ok(_) => Journal::Committed,
+                Err(error) => {
+                    self.log.note(format!("could not commit the journal: {error}"));
+                    Journal::Failed
+                }
+            },
+        };
         let refs = self.refs();
-        if refs != *known {
+        // What was refused because of the index is tried again.
+        if refs != *known || is_index_changed {
             events.push(Event::RefsMoved(refs));
         }
         if let Ok(head) = self.annex().head() {
             let fetched_for_another = self.remotes.on_other_branches(&head.branch);
             events.extend(fetched_for_another.into_iter().map(Event::RemoteRefsMoved));
         }
-        events
+        (events, journal)
     }
 
     /// The events for changed rules or a changed configuration. What a new remote wants may be known already, without

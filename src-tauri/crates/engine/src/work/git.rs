@@ -324,13 +324,14 @@ fn followed(state: &FolderState, commit: Oid, waiting: Vec<Waiting>, told: Vec<S
 }
 
 pub(super) fn push(state: &FolderState, id: Id, name: &RemoteName) -> Event {
-    // Others are to know where content is as soon as they get the commits that need it. If it cannot be committed now, the
-    // next push tells.
+    // Others are to know where content is as soon as they get the commits that need it, so the commits are looked up
+    // first. If the journal cannot be committed now, that is tried again.
+    let tree = state.refs().heads.tree;
     if let Err(error) = state.annex().branch().fold_if_any() {
         state.log.note(format!("could not commit the journal: {error}"));
     }
-    let refs = state.refs();
-    let (heads, commits) = match (state.syncs_tree(), refs.heads) {
+    let annex = state.refs().heads.annex;
+    let (heads, commits) = match (state.syncs_tree(), Heads { tree, annex }) {
         (true, heads) => (heads, heads.tree.map_or(Commits::OfBranch, Commits::UpTo)),
         (false, Heads { annex, .. }) => {
             let tree = state.last_seen(name).tree;
@@ -360,5 +361,6 @@ pub(super) fn push(state: &FolderState, id: Id, name: &RemoteName) -> Event {
         },
     };
     state.examine_remote(name);
+    let refs = state.refs();
     Event::Pushed { id, refs, pushed }
 }

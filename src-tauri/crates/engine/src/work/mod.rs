@@ -26,11 +26,39 @@ use assistant::{Away, Effect, Event, Failure, Looked, Merged, Outcome, Pushed, R
 use surroundings::Mount;
 
 pub(crate) use content::look_for_room;
+pub(crate) use examine::Journal;
 pub(crate) use folder_state::FolderState;
 pub(crate) use transfers::Underway;
 
 /// Performs an effect. `mounts` is the current list of mounts.
 pub(crate) fn perform(state: &FolderState, effect: Effect, mounts: &[Mount]) -> Event {
+    let remote = match &effect {
+        Effect::Probe { remote, .. }
+        | Effect::Fetch { remote, .. }
+        | Effect::Push { remote, .. }
+        | Effect::Transfer { remote, .. } => Some(remote.clone()),
+        Effect::Look { .. }
+        | Effect::Ingest { .. }
+        | Effect::Restore { .. }
+        | Effect::Fill { .. }
+        | Effect::Merge { .. }
+        | Effect::Observe { .. }
+        | Effect::Offer { .. }
+        | Effect::Cancel { .. }
+        | Effect::Ask(_)
+        | Effect::Withdraw(_) => None,
+    };
+    let event = try_perform(state, effect, mounts);
+    // Somebody may want to unmount its drive.
+    if let Some(remote) = remote.and_then(|remote| state.remotes.get(&remote))
+        && let Some(git) = remote.git()
+    {
+        git.close_idle();
+    }
+    event
+}
+
+fn try_perform(state: &FolderState, effect: Effect, mounts: &[Mount]) -> Event {
     let done = catch_unwind(AssertUnwindSafe(|| match effect.clone() {
         Effect::Look { id, scope, .. } => files::look(state, id, scope),
         Effect::Ingest { id, look, removals } => files::ingest(state, id, look, removals),

@@ -5,6 +5,7 @@
 )]
 
 mod dead;
+mod journal;
 mod only_annex;
 
 use std::fs;
@@ -210,7 +211,7 @@ fn another_branch_checked_out_in_either_repository_is_noticed() {
     let ours = state.annex().head().unwrap().branch;
     state.remotes.set_other_branch(&name, Some((ours, "other".to_owned())));
     let is_news = || {
-        let events = state.examine(&state.refs(), true);
+        let (events, _) = state.examine(&state.refs(), true);
         events.contains(&Event::RemoteRefsMoved(name.clone()))
     };
     assert!(!is_news());
@@ -382,9 +383,9 @@ fn a_vanished_repository_reports_no_changes() {
     let refs = state.refs();
     state.examine(&refs, true);
     fs::rename(&here, &elsewhere).unwrap();
-    assert_eq!(state.examine(&refs, true), []);
+    assert_eq!(state.examine(&refs, true).0, []);
     fs::rename(&elsewhere, &here).unwrap();
-    assert_eq!(state.examine(&refs, true), []);
+    assert_eq!(state.examine(&refs, true).0, []);
 }
 
 /// Anybody who had the drive may have put a link in place of one of our files.
@@ -497,20 +498,16 @@ fn the_question_about_the_disk_of_a_removed_remote_is_withdrawn() {
     state.list_remotes();
     assert_eq!(state.remotes.asks_about(), None);
 }
-
 /// Scans these paths and ingests the findings. Returns the names of postponed files.
 fn look_and_ingest(state: &FolderState, id: u64, paths: &[&str]) -> Vec<String> {
     let paths = paths.iter().map(|path| RepoPath::parse(path.as_bytes()).unwrap());
     let scope = assistant::Scope::Paths(paths.collect());
-    match perform(
-        state,
-        Effect::Look {
-            id: Id(id),
-            scope,
-            confirms: false,
-        },
-        &[],
-    ) {
+    let look = Effect::Look {
+        id: Id(id),
+        scope,
+        confirms: false,
+    };
+    match perform(state, look, &[]) {
         Event::Looked {
             looked: Looked::Found(_),
             ..
@@ -529,45 +526,6 @@ fn look_and_ingest(state: &FolderState, id: u64, paths: &[&str]) -> Vec<String> 
             ..
         } => postponed.iter().map(ToString::to_string).collect(),
         other => panic!("{other:?}"),
-    }
-}
-
-/// One commit of the git-annex branch tells of both ends of a transfer.
-#[test]
-fn where_a_new_file_is_becomes_known_at_once_and_is_committed_before_a_push_or_at_rest() {
-    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (state, name) = workshop_with_a_remote(here.path(), there.path());
-    let has = |state: &FolderState| {
-        let classes = observe(state).unwrap();
-        let of_here = classes.iter().filter(|class| class.have.contains(state.annex().uuid()));
-        of_here.map(|class| class.keys).sum::<u64>()
-    };
-    let before = has(&state);
-    for (number, at_rest) in [(10, false), (20, true)] {
-        let annex = state.refs().heads.annex;
-        let file = format!("file-{number}");
-        std::fs::write(here.path().join(&file), &file).unwrap();
-        assert_eq!(look_and_ingest(&state, number, &[&file]), [""; 0]);
-        assert_eq!(has(&state), before + number / 10);
-        assert_eq!(state.refs().heads.annex, annex, "not committed yet");
-        state.examine(&state.refs(), false);
-        assert_eq!(state.refs().heads.annex, annex, "there is more to do");
-        match at_rest {
-            true => _ = state.examine(&state.refs(), true),
-            false => {
-                let effect = Effect::Push {
-                    id: Id(1),
-                    remote: name.clone(),
-                };
-                let Event::Pushed { refs, pushed, .. } = perform(&state, effect, &[]) else {
-                    panic!();
-                };
-                assert_eq!(pushed, assistant::Pushed::Done(refs.heads));
-            }
-        }
-        assert_ne!(state.refs().heads.annex, annex);
-        assert!(!state.annex().branch().has_journal());
-        assert_eq!(has(&state), before + number / 10);
     }
 }
 
@@ -606,9 +564,9 @@ fn files_left_out_by_a_rule_are_added_when_it_is_corrected() {
 
     let refs = state.refs();
     state.examine(&refs, true);
-    assert_eq!(state.examine(&refs, true), []);
+    assert_eq!(state.examine(&refs, true).0, []);
     configure(&state, "unknown", "other");
-    assert!(state.examine(&refs, true).contains(&Event::CountLost(None)));
+    assert!(state.examine(&refs, true).0.contains(&Event::CountLost(None)));
 
     write(".gitattributes", "* annex.largefiles=anything\n");
     look_and_ingest(&state, 5, &[".gitattributes"]);

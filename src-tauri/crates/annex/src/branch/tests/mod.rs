@@ -329,6 +329,35 @@ fn a_location_in_the_journal_is_known_and_committed_with_the_next_record() {
 }
 
 #[test]
+fn what_the_branch_got_while_a_location_was_in_the_journal_stays() {
+    let place = Place::new();
+    let old = place.commit(REF, &[], &[(&log(1), &format!("1s 1 {B}\n"))]);
+    let branch = place.annex.branch();
+    branch.journal_present(&[(key(1), uuid(A))], at("5")).unwrap();
+    // As git does for whoever pushes there.
+    let tree = place.git().find_commit(old).unwrap().tree_id();
+    place.commit_upon(Some(tree), REF, &[old], &[(&log(1), &format!("3s 0 {B}\n"))]);
+    branch.fold().unwrap();
+    assert_eq!(place.read(&log(1)), Some(format!("5s 1 {A}\n3s 0 {B}\n")));
+}
+
+#[test]
+fn what_is_private_does_not_get_into_the_journal() {
+    let place = Place::new();
+    place.commit(REF, &[], &[("uuid.log", "u d timestamp=1s\n")]);
+    let name = log(1).replace('/', "_");
+    // Of a remote that is not configured any more.
+    place.write(&format!("journal-private/{name}"), &format!("1s 1 {B}\n"));
+    place
+        .annex
+        .branch()
+        .journal_present(&[(key(1), uuid(A))], at("5"))
+        .unwrap();
+    let journal = std::fs::read_to_string(place.annex.annex_file("journal").join(name)).unwrap();
+    assert_eq!(journal, format!("5s 1 {A}\n"));
+}
+
+#[test]
 fn changes_are_those_between_two_tips() {
     let place = Place::new();
     let branch = place.annex.branch();

@@ -1,0 +1,140 @@
+//! Changes that others made in git directories, and when what waits in the journal is committed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{RemoteName, Timestamp};
+
+use super::{Ended, Folder};
+use crate::work::Journal;
+
+/// How long to wait for the engine of a remote to push its changes before fetching them.
+const TIME_TO_PUSH: Duration = Duration::from_millis(1500);
+/// What waits in the journal is committed after this long even if there is always something to do.
+const LONGEST_IN_JOURNAL: Duration = Duration::from_secs(5);
+
+/// When to commit what waits in the journal: when there is nothing else to do, or after a while.
+pub(super) struct Folding {
+    /// When at the latest; none if nothing may wait.
+    at: Option<Timestamp>,
+    /// Whether that failed, so that rest is no reason to try again at once.
+    has_failed: bool,
+}
+
+impl Folding {
+    /// An engine that was killed may have left something.
+    pub(super) fn starting(now: Timestamp) -> Self {
+        Self {
+            at: Some(now),
+            has_failed: false,
+        }
+    }
+
+    /// Something may wait from now on.
+    pub(super) fn may_wait(&mut self, now: Timestamp) {
+        self.at.get_or_insert(now + LONGEST_IN_JOURNAL);
+    }
+
+    pub(super) fn wakes_at(&self) -> Option<Timestamp> {
+        self.at
+    }
+
+    /// True if it should be committed as soon as there is nothing else to do.
+    pub(super) fn wants_rest(&self) -> bool {
+        self.at.is_some() && !self.has_failed
+    }
+
+    /// Says whether to commit now what may wait.
+    fn begins(&mut self, now: Timestamp, at_rest: bool) -> bool {
+        let is_due = self.at.is_some_and(|at| at <= now);
+        let begins = is_due || at_rest && !self.has_failed;
+        if begins {
+            (self.at, self.has_failed) = (None, false);
+        }
+        begins
+    }
+
+    pub(super) fn ended(&mut self, journal: Journal, now: Timestamp) {
+        self.has_failed |= journal == Journal::Failed;
+        if journal != Journal::Committed {
+            self.may_wait(now);
+        }
+    }
+}
+
+impl Folder {
+    /// Reacts to changed refs of a remote. An engine there that knows this repository pushes its changes, content
+    /// first. Fetching in the middle of that would do the work twice, so it gets some time.
+    pub(super) fn remote_moved(&mut self, name: RemoteName) {
+        if self.expected.contains(&name) {
+            return;
+        }
+        let state = Arc::clone(&self.state);
+        self.spawn(move || {
+            let pushes = state.is_pushed_to_by(&name);
+            Ended::RemoteMoved(name, pushes)
+        });
+    }
+
+    pub(super) fn expect_push(&mut self, name: RemoteName) {
+        if !self.expected.insert(name.clone()) {
+            return;
+        }
+        let end = self.end.clone();
+        self.under_way += 1;
+        tokio::spawn(async move {
+            tokio::time::sleep(TIME_TO_PUSH).await;
+            // The loop may have ended and need no answer.
+            let _ = end.send(Ended::Expected(name));
+        });
+    }
+
+    pub(super) fn examine_remote(&mut self, name: RemoteName) {
+        let state = Arc::clone(&self.state);
+        self.spawn(move || Ended::RemoteExamined(state.examine_remote(&name).then_some(name)));
+    }
+
+    /// Examines the changes in the git directory: one examination at a time, and another if it changed meanwhile.
+    pub(super) fn examine(&mut self) {
+        if std::mem::replace(&mut self.examining, true) {
+            self.examine_again = true;
+            return;
+        }
+        let (state, known) = (Arc::clone(&self.state), *self.assistant.refs());
+        let rules = self.watching.rules().clone();
+        let folds = self.folding.begins(self.clock.now(), self.under_way == 0);
+        self.spawn(move || {
+            let (events, journal) = state.examine(&known, folds);
+            Ended::Examined(events, journal, rules.find())
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_is_committed_at_rest_or_after_a_while_and_not_at_once_again() {
+        let start = Timestamp(1000);
+        let late = start + LONGEST_IN_JOURNAL;
+        let mut folding = Folding::starting(start);
+        assert!(
+            folding.wants_rest() && folding.begins(start, false),
+            "of an engine that was killed"
+        );
+        folding.ended(Journal::Committed, start);
+        assert!(!folding.wants_rest() && folding.wakes_at().is_none());
+
+        folding.may_wait(start);
+        assert!(!folding.begins(start, false), "more may come");
+        folding.ended(Journal::Waits, start + Duration::from_secs(1));
+        assert_eq!(folding.wakes_at(), Some(late), "it waits since it was first seen");
+        assert!(folding.wants_rest() && folding.begins(start, true));
+
+        folding.ended(Journal::Failed, start);
+        assert!(!folding.wants_rest() && !folding.begins(start, true));
+        assert_eq!(folding.wakes_at(), Some(late));
+        assert!(folding.begins(late, false));
+    }
+}
