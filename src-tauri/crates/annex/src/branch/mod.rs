@@ -94,10 +94,13 @@ impl Branch<'_> {
         if paths.len() > MANY_JOURNALED {
             return Ok(());
         }
+        let repo = self.annex.git()?;
+        let reader = Reader::new(self.annex, &repo);
         for path in paths {
             if let Some(key) = logs::key_of_location_log(&path) {
-                let holders = self.locations(&key)?;
-                each(key, holders);
+                let content = reader.read_all(&path)?;
+                let log = PresenceLog::parse(&content);
+                each(key, log.present().filter_map(Uuid::from_bytes).collect());
             }
         }
         Ok(())
@@ -141,6 +144,15 @@ impl<'a> Reader<'a> {
             Some(content) => Ok(Some(content)),
             None => read_committed(self.repo, tip(self.repo)?, path),
         }
+    }
+
+    /// The lines of journal and branch together. The journal is removed only after the branch has it, and more by then: where
+    /// the newest line counts, its older ones must not hide that.
+    fn read_all(&self, path: &[u8]) -> Result<Vec<u8>> {
+        let waiting = self.journal.read(path)?;
+        let committed = read_committed(self.repo, tip(self.repo)?, path)?;
+        let public = overlay(waiting, committed);
+        Ok(overlay(public, self.private.read(path)?).unwrap_or_default())
     }
 
     /// Reads files at the top of the branch together: its top directory is large, and so is read once only.

@@ -341,6 +341,25 @@ fn what_the_branch_got_while_a_location_was_in_the_journal_stays() {
     assert_eq!(place.read(&log(1)), Some(format!("5s 1 {A}\n3s 0 {B}\n")));
 }
 
+/// The branch moves first, and the journal goes then: somebody may look in between.
+#[test]
+fn a_journal_that_is_committed_already_hides_nothing() {
+    let place = Place::new();
+    place.commit(REF, &[], &[("uuid.log", "u d timestamp=1s\n")]);
+    let branch = place.annex.branch();
+    branch.journal_present(&[(key(1), uuid(A))], at("5")).unwrap();
+    let name = format!("journal/{}", log(1).replace('/', "_"));
+    let journal = std::fs::read_to_string(place.annex.annex_file(&name)).unwrap();
+    branch
+        .record_presence(&[(key(1), uuid(B), Presence::Present)], at("6"))
+        .unwrap();
+    place.write(&name, &journal);
+    let mut found = Vec::new();
+    branch.journaled_locations(&mut |_, holders| found = holders).unwrap();
+    found.sort();
+    assert_eq!(found, [uuid(A), uuid(B)]);
+}
+
 #[test]
 fn what_is_private_does_not_get_into_the_journal() {
     let place = Place::new();
