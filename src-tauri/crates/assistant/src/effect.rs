@@ -118,3 +118,25 @@ pub enum Effect {
     /// Withdraw a question whose subject no longer exists.
     Withdraw(Question),
 }
+
+impl Effect {
+    /// The remote that it is about, if it is about one.
+    pub fn remote(&self) -> Option<&RemoteName> {
+        match self {
+            Self::Probe { remote, .. }
+            | Self::Fetch { remote, .. }
+            | Self::Push { remote, .. }
+            | Self::Transfer { remote, .. } => Some(remote),
+            Self::Look { .. }
+            | Self::Ingest { .. }
+            | Self::Restore { .. }
+            | Self::Fill { .. }
+            | Self::Merge { .. }
+            | Self::Observe { .. }
+            | Self::Offer { .. }
+            | Self::Cancel { .. }
+            | Self::Ask(_)
+            | Self::Withdraw(_) => None,
+        }
+    }
+}

@@ -42,26 +42,6 @@ pub(crate) struct UnderWay {
     pub(crate) barred: BTreeSet<(Key, RemoteName, Direction)>,
 }
 
-/// The remote that an effect is about.
-pub(crate) fn remote_of(effect: &Effect) -> Option<&RemoteName> {
-    match effect {
-        Effect::Probe { remote, .. }
-        | Effect::Fetch { remote, .. }
-        | Effect::Push { remote, .. }
-        | Effect::Transfer { remote, .. } => Some(remote),
-        Effect::Look { .. }
-        | Effect::Ingest { .. }
-        | Effect::Restore { .. }
-        | Effect::Fill { .. }
-        | Effect::Merge { .. }
-        | Effect::Observe { .. }
-        | Effect::Offer { .. }
-        | Effect::Cancel { .. }
-        | Effect::Ask(_)
-        | Effect::Withdraw(_) => None,
-    }
-}
-
 impl UnderWay {
     /// Every effect ends in exactly one event.
     pub(crate) fn learn(&mut self, event: &Event) -> Result<(), String> {

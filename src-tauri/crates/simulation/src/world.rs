@@ -484,7 +484,8 @@ impl World {
             self.asked(repo, question);
             return;
         }
-        let slow = invariants::remote_of(&effect)
+        let slow = effect
+            .remote()
             .and_then(|name| self.remote_slot(repo, name))
             .is_some_and(|slot| self.repos[repo].remotes[slot].is_slow);
         let after = if slow {

@@ -32,22 +32,7 @@ pub(crate) use transfers::Underway;
 
 /// Performs an effect. `mounts` is the current list of mounts.
 pub(crate) fn perform(state: &FolderState, effect: Effect, mounts: &[Mount]) -> Event {
-    let remote = match &effect {
-        Effect::Probe { remote, .. }
-        | Effect::Fetch { remote, .. }
-        | Effect::Push { remote, .. }
-        | Effect::Transfer { remote, .. } => Some(remote.clone()),
-        Effect::Look { .. }
-        | Effect::Ingest { .. }
-        | Effect::Restore { .. }
-        | Effect::Fill { .. }
-        | Effect::Merge { .. }
-        | Effect::Observe { .. }
-        | Effect::Offer { .. }
-        | Effect::Cancel { .. }
-        | Effect::Ask(_)
-        | Effect::Withdraw(_) => None,
-    };
+    let remote = effect.remote().cloned();
     let event = try_perform(state, effect, mounts);
     // Somebody may want to unmount its drive.
     if let Some(remote) = remote.and_then(|remote| state.remotes.get(&remote))
