@@ -1,6 +1,8 @@
 use std::fs;
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::time::Duration;
 
 use contract::{Action, Answer, AtPlace, Command, PauseReason, Reply, Request, Setting, State, Status};
@@ -404,6 +406,39 @@ fn the_socket_of_a_folder_that_was_left_is_closed() {
             }
         };
         tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
+        program.engine.stop().await;
+    });
+}
+
+/// Some programs cannot read a split index, and Anabranch splits that of a large folder.
+#[test]
+fn the_index_of_a_large_folder_that_was_left_is_whole() {
+    runtime().unwrap().block_on(async {
+        let program = Program::start("");
+        assert!(is_done(&program.add("A").await));
+        let git = |arguments: &[&str], input: &str| {
+            let mut git = process::Command::new("git");
+            git.args(arguments)
+                .current_dir(program.path("A"))
+                .stdin(process::Stdio::piped());
+            let mut git = git.spawn().unwrap();
+            git.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+            assert!(git.wait().unwrap().success(), "{arguments:?}");
+        };
+        let line = |number| format!("100644 e69de29bb2d1d6434b8b29ae775ad8c2e48c5391\tfile-{number}\n");
+        let entries: String = (0..20_000).map(line).collect();
+        git(&["update-index", "--index-info"], &entries);
+        git(&["update-index", "--split-index"], "");
+        let size = || fs::metadata(program.path("A/.git/index")).map_or(0, |index| index.len());
+        assert!(size() < 100_000);
+        let folder = program.shown("A");
+        assert!(is_done(&program.client.request(Request::Leave { folder }).await));
+        let whole = async {
+            while size() < 1_000_000 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), whole).await.unwrap();
         program.engine.stop().await;
     });
 }
