@@ -1,4 +1,5 @@
-//! A file that was changed in two places at once: both versions are told, and resolved either way, here and everywhere.
+//! A file that was changed in two places at once: both versions are listed, and each way to resolve the conflict reaches
+//! all clones.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -28,20 +28,20 @@ struct Handle {
     opened: Instant,
 }
 
-/// A handle is not used for longer. It is for one burst of work: libgit2 keeps what it has read.
+/// How long a handle may be used: for one burst of work, since libgit2 caches what it reads.
 const AGE: Duration = Duration::from_secs(10);
 
-/// What libgit2 reads only when it opens a repository: who changes one of these needs another handle.
+/// What libgit2 reads only when it opens a repository. If one of these changes, the handle is closed.
 const READ_ONCE: [&str; 5] = [
     "config",
     "shallow",
     "info/grafts",
     "objects/info/alternates",
-    // The packs: it notices new ones, but not that one is gone.
+    // It notices new packs, but goes on to name the objects of one that was removed.
     "objects/pack",
 ];
 
-/// What tells that a handle is of the repository that is there, and has what it would read of it now.
+/// Identifies the repository and everything that libgit2 reads only once. A handle is valid while this stays the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct State(Vec<Option<Stamp>>);
 
@@ -74,7 +74,7 @@ impl State {
     }
 }
 
-/// A libgit2 handle, for one thread, which others may use afterwards.
+/// A libgit2 handle for one thread. It returns to the pool when it is dropped.
 pub(crate) struct Git {
     /// None only when it is dropped.
     handle: Option<Handle>,
@@ -137,13 +137,13 @@ impl Annex {
         })
     }
 
-    /// A libgit2 handle of its own, which nobody uses afterwards.
+    /// A new libgit2 handle that does not come from the pool or return to it.
     pub(crate) fn git_alone(&self) -> Result<Repository> {
         open_git(self.work_tree().unwrap_or(self.git_dir()))
     }
 
-    /// Closes what is open of the repository while nobody uses it, and forgets what was read of it. To be called when there is
-    /// nothing to do: open files keep a drive from being unmounted.
+    /// Closes all handles that are not in use. Call it when there is nothing to do: open files keep a drive from being
+    /// unmounted.
     pub fn close_idle(&self) {
         self.handles().lock().clear();
     }

@@ -104,7 +104,7 @@ enum Task {
         #[arg(long)]
         yes: bool,
     },
-    /// Keeps three clones in a line in step under three changes a second, and shows what grows.
+    /// Syncs three clones in a line under three changes a second, and shows what grows.
     Soak {
         /// Installs missing system packages without asking.
         #[arg(long)]

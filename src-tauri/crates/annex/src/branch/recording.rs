@@ -35,8 +35,8 @@ impl Branch<'_> {
         })
     }
 
-    /// Records that these repositories have the contents, in the journal, durably: whoever reads the branch knows it, and the
-    /// next commit of the branch has it. One content takes two waits for the disk, and a commit six.
+    /// Records in the journal that these repositories have these keys, and syncs it to disk. The next commit of the branch
+    /// includes it, and readers of the branch see it at once. One key needs two syncs; a commit would need six.
     pub fn journal_present(&self, contents: &[(Key, Uuid)], now: VectorClock) -> Result<()> {
         let repo = self.annex.git()?;
         if tip(&repo)?.is_none() || !private::uuids(&repo)?.is_empty() {

@@ -62,7 +62,7 @@ impl Annex {
         }
     }
 
-    /// Brings back the versions of `file` as they were before the commit that resolved its conflict last, whoever made
+    /// Restores the versions of `file` from before the last commit that resolved its conflict, whoever made
     /// that; the names that it gave them go.
     ///
     /// Refused, before anything is touched: if there is no such commit among the last, or if what it left was changed

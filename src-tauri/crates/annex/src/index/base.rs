@@ -1,20 +1,20 @@
-//! The large part of a split index: a file `sharedindex.<checksum>` that never changes.
+//! The base of a split index: the file `sharedindex.<checksum>`, which never changes and holds most entries.
 
 use std::sync::Arc;
 
 use super::format::{Fault, HEADER, Input, body, put, write_entry};
 use super::{Entries, EntryRef};
 
-/// The entries of a shared index, found by their position without being taken apart.
+/// The entries of a shared index, parsed only when they are asked for by position.
 ///
-/// They are kept in memory: a mapped file would kill the program when its drive is pulled out.
+/// The file is read into memory, not mapped: a mapped file kills the program when its drive is pulled out.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Base {
     /// The checksum that ends the file, which is in its name.
     pub(super) checksum: [u8; 20],
     /// The file in version 2 or 3, of which each entry fills a multiple of 8 bytes.
     data: Vec<u8>,
-    /// Where each entry begins: so many times 8 bytes after the header.
+    /// The offset of each entry after the header, in units of 8 bytes.
     starts: Vec<u32>,
     /// How many entries are sides of unresolved conflicts.
     pub(super) conflicts: usize,
@@ -140,7 +140,7 @@ fn header(out: &mut Vec<u8>, version: u32, count: usize) {
     put(out, count as u32);
 }
 
-/// Writes the entries of version 4, in which paths are abbreviated, as version 3 has them.
+/// Converts entries of version 4, which abbreviates paths, to version 3.
 fn expand(input: &mut Input<'_>, count: usize) -> Result<Vec<u8>, Fault> {
     let mut out = Vec::new();
     header(&mut out, 3, count);

@@ -5,8 +5,9 @@
 //! which takes minutes for a large directory; and it takes several times as long to read.
 
 //!
-//! From [`SPLIT_FROM`] entries on it is written split, as git does it with `core.splitIndex`: most entries are in a *base*
-//! that stays as it is, and the index says what differs from it. So a change costs what it is, not what the folder is.
+//! An index with at least [`SPLIT_FROM`] entries is written split, as by git with `core.splitIndex`: a *base* that never
+//! changes holds most entries, and the index holds the differences. So the cost of a change does not depend on the number
+//! of files.
 
 mod base;
 mod entries;
@@ -56,7 +57,7 @@ pub(crate) struct Index {
     file: Option<IndexFile>,
 }
 
-/// From so many entries on the index is written split. `ANABRANCH_TEST_SPLIT_FROM` is another number, for tests.
+/// An index with at least this many entries is written split. Tests set another number with `ANABRANCH_TEST_SPLIT_FROM`.
 const SPLIT_FROM: usize = 20_000;
 
 fn split_from() -> usize {
@@ -102,7 +103,7 @@ impl IndexFile {
     }
 }
 
-/// The index that was read or written last, so that it need not be read again.
+/// Caches the index that was last read or written.
 #[derive(Debug, Default)]
 pub(crate) struct Cache(Mutex<Option<(IndexFile, Arc<Content>)>>);
 
@@ -157,8 +158,8 @@ impl Index {
         Self::load(annex, repository)?.map_err(|fault| fault.told(&repository.path().join("index")))
     }
 
-    /// Reads an index file in another place, that may have the base of the repository's own index. It is empty if there is
-    /// none.
+    /// Reads an index file elsewhere, which may share the base of the repository's own index. Returns an empty index if
+    /// there is no such file.
     pub(crate) fn at(annex: &Annex, path: &Path) -> Result<Self> {
         let directory = Directory::top(annex.git()?.path())?;
         let data = match std::fs::read(path) {

@@ -37,7 +37,7 @@ pub(crate) struct Staged {
 }
 
 impl Annex {
-    /// Writes an index whole that was split for its size, for programs that read no split one.
+    /// Makes an index whole that was split for its size: some programs cannot read a split index.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl Annex {
         self.make_whole_from(split_from())
     }
 
-    /// The same for one that was split from so many entries on.
+    /// As [`Self::make_index_whole`], for an index that is split if it has at least `split_from` entries.
     pub(super) fn make_whole_from(&self, split_from: usize) -> Result<()> {
         let git = self.git()?;
         let index = Index::read_only(self, &git)?;
@@ -68,11 +68,11 @@ enum Form {
     Any,
     /// Split (`core.splitIndex`).
     Split,
-    /// Not split anew (`core.splitIndex` is false, or in a linked work tree, where git looks for the base in another place
-    /// when it is given a copy of the index).
+    /// Without a new base: `core.splitIndex` is false, or it is a linked work tree, for which git does not find the base of
+    /// a copied index.
     NotSplit,
-    /// Whole: git gives the bases that it writes itself no checksum (`index.skipHash`, which `feature.manyFiles` implies), and
-    /// then takes an index that names one for empty (git 2.47.3).
+    /// Whole: with `index.skipHash`, which `feature.manyFiles` implies, git 2.47.3 writes bases without a checksum and then
+    /// reads an index with such a base as empty.
     Whole,
 }
 
@@ -92,7 +92,8 @@ impl Form {
     }
 }
 
-/// The list of the bases that this program has made, oldest first. Others may belong to an index that somebody keeps.
+/// The bases that this program made, oldest first. It has to be written down: a base does not say who made it, and one that
+/// git made may belong to an index that somebody keeps elsewhere.
 struct Bases {
     directory: Arc<Directory>,
     made: Vec<String>,
@@ -125,8 +126,8 @@ impl Bases {
             .replace(Self::LIST, self.made.join("\n").as_bytes(), 0o644)
     }
 
-    /// Removes all but the last `kept` from the directory of the index. A git command may be about to read one that was
-    /// named a moment ago.
+    /// Removes all bases but the newest `kept` from the directory of the index. A git command that read the index a moment
+    /// ago may still open the one before.
     fn sweep(mut self, directory: &Directory, kept: usize) -> Result<()> {
         let old = self.made.len().saturating_sub(kept);
         if old == 0 {
@@ -170,7 +171,7 @@ enum Made {
 /// The name of an index that is about to replace the one in place.
 const NEW: &str = "index.anabranch";
 
-/// So many bases are kept, the one that is in use included.
+/// How many bases are kept, including the one in use.
 const BASES: usize = 3;
 
 /// The mode of an index where there was none, of which the umask takes what it takes.

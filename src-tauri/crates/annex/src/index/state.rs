@@ -13,7 +13,7 @@ use crate::{Annex, Result};
 #[derive(Debug, Clone)]
 pub struct IndexState(Index);
 
-/// If more paths than this differ, they are not named.
+/// If more paths than this differ, everything has to be scanned.
 const MANY: usize = 20_000;
 
 impl Annex {

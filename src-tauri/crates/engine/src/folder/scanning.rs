@@ -1,4 +1,4 @@
-//! What a scan that confirms missing files must know.
+//! A scan that confirms missing files must know all changes.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,10 +8,11 @@ use surroundings::Delivery;
 
 use crate::work::FolderState;
 
-/// The watching thread is not waited for longer than this; it may wait for a mount that hangs.
+/// How long to wait for the watching thread, which may itself wait for a mount that hangs.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Has all changes reported before a scan that confirms missing files. If that cannot be, everything is scanned.
+/// Waits until all changes are reported, if the effect is a scan that confirms missing files. If they cannot all be seen,
+/// the scan covers everything.
 pub(super) fn with_all_changes(effect: Effect, state: &FolderState, delivery: &Delivery) -> Effect {
     let real = state.real();
     let is_of_files =

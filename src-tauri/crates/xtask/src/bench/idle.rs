@@ -54,6 +54,7 @@ pub(super) fn written(process: u32) -> Result<u64> {
 pub(super) fn processor(process: u32) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).context("the engine has ended")?;
     let (_, fields) = stat.rsplit_once(')').context("no figure of the processor")?;
+    // utime, stime, cutime and cstime, fields 14 to 17 (proc_pid_stat(5)); the first after the name is field 3.
     let ticks: f64 = fields
         .split_whitespace()
         .skip(11)

@@ -1,4 +1,4 @@
-//! `cargo xtask bench scale --files N`: what a change costs in a folder of so many files, in directories of 1,000.
+//! `cargo xtask bench scale --files N`: what a change costs in a folder of N files, 1,000 in each directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};

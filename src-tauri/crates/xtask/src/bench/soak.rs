@@ -1,5 +1,4 @@
-//! `cargo xtask soak --minutes N`: three engines in a line, under three changes a second. Nothing may grow with the age of the
-//! day.
+//! `cargo xtask soak --minutes N`: three engines in a line, with three changes a second. Shows what grows over time.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -14,7 +13,7 @@ use crate::place::Place;
 
 /// How long from one change to the next.
 const EVERY: Duration = Duration::from_millis(333);
-/// So many files are changed, in turn.
+/// How many files are changed, one after the other.
 const FILES: usize = 500;
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -70,7 +69,7 @@ pub(crate) fn run(yes: bool, minutes: u64) -> Result<()> {
     Ok(())
 }
 
-/// Every third change is a line more in a log file, the others are files saved anew.
+/// Every third change appends a line to a log file; the others save a file.
 fn change(folder: &Path, number: usize) -> Result<()> {
     if number.is_multiple_of(3) {
         let mut log = File::options().append(true).create(true).open(folder.join("log"))?;

@@ -334,7 +334,7 @@ fn what_the_branch_got_while_a_location_was_in_the_journal_stays() {
     let old = place.commit(REF, &[], &[(&log(1), &format!("1s 1 {B}\n"))]);
     let branch = place.annex.branch();
     branch.journal_present(&[(key(1), uuid(A))], at("5")).unwrap();
-    // As git does for whoever pushes there.
+    // As a push by git moves it.
     let tree = place.git().find_commit(old).unwrap().tree_id();
     place.commit_upon(Some(tree), REF, &[old], &[(&log(1), &format!("3s 0 {B}\n"))]);
     branch.fold().unwrap();

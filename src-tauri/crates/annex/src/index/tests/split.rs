@@ -1,4 +1,4 @@
-//! Split indexes: git's own, ours, and both in turn.
+//! Split indexes, written by git, by Anabranch, and by both in turn.
 
 use std::collections::BTreeMap;
 use std::fs;
