@@ -3,7 +3,10 @@
 //! To open a repository, libgit2 reads all configuration files and looks at every pack, which costs more than most
 //! operations do, the more packs there are. A handle is used by one thread at a time.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt;
+use std::fs;
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -25,6 +28,7 @@ pub(crate) struct Handles(Mutex<Vec<Handle>>);
 struct Handle {
     repository: Repository,
     of: State,
+    packs: Packs,
     opened: Instant,
 }
 
@@ -32,14 +36,7 @@ struct Handle {
 const AGE: Duration = Duration::from_secs(10);
 
 /// What libgit2 reads only when it opens a repository. If one of these changes, the handle is closed.
-const READ_ONCE: [&str; 5] = [
-    "config",
-    "shallow",
-    "info/grafts",
-    "objects/info/alternates",
-    // It notices new packs, but goes on to name the objects of one that was removed.
-    "objects/pack",
-];
+const READ_ONCE: [&str; 4] = ["config", "shallow", "info/grafts", "objects/info/alternates"];
 
 /// Identifies the repository and everything that libgit2 reads only once. A handle is valid while this stays the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +47,6 @@ type Stamp = (u64, u64, u64, i64, i64);
 
 impl State {
     fn of(annex: &Annex) -> Self {
-        let stamp = |path: PathBuf| {
-            let found = path.metadata().ok()?;
-            let size = if found.is_dir() { 0 } else { found.size() };
-            Some((found.dev(), found.ino(), size, found.mtime(), found.mtime_nsec()))
-        };
         let git_dir = annex.git_dir();
         let identity = |path: PathBuf| stamp(path).map(|(device, inode, ..)| (device, inode, 0, 0, 0));
         let top = annex
@@ -71,6 +63,41 @@ impl State {
         ];
         stamps.extend(of_user.into_iter().flatten().map(stamp));
         Self(stamps)
+    }
+}
+
+fn stamp(path: PathBuf) -> Option<Stamp> {
+    let found = path.metadata().ok()?;
+    let size = if found.is_dir() { 0 } else { found.size() };
+    Some((found.dev(), found.ino(), size, found.mtime(), found.mtime_nsec()))
+}
+
+/// The packs that a handle knows. libgit2 notices new ones, but goes on to name the objects of one that was removed.
+struct Packs {
+    directory: Option<Stamp>,
+    names: BTreeSet<OsString>,
+}
+
+impl Packs {
+    fn of(annex: &Annex) -> Self {
+        let packs = annex.git_dir().join("objects/pack");
+        let directory = stamp(packs.clone());
+        let names = fs::read_dir(packs).into_iter().flatten().flatten();
+        let names = names.map(|entry| entry.file_name());
+        let names = names.filter(|name| name.as_encoded_bytes().ends_with(b".pack"));
+        Self {
+            directory,
+            names: names.collect(),
+        }
+    }
+
+    /// Learns of new packs. False if one was removed.
+    fn are_there(&mut self, annex: &Annex) -> bool {
+        if stamp(annex.git_dir().join("objects/pack")) == self.directory {
+            return true;
+        }
+        let known = std::mem::replace(self, Self::of(annex));
+        known.names.is_subset(&self.names)
     }
 }
 
@@ -120,12 +147,13 @@ impl Annex {
         let of = State::of(self);
         let known = {
             let mut idle = self.handles().lock();
-            idle.retain(|handle| handle.of == of && handle.opened.elapsed() < AGE);
+            idle.retain_mut(|handle| handle.of == of && handle.opened.elapsed() < AGE && handle.packs.are_there(self));
             idle.pop()
         };
         let handle = match known {
             Some(handle) => handle,
             None => Handle {
+                packs: Packs::of(self),
                 repository: self.git_alone()?,
                 of,
                 opened: Instant::now(),
@@ -153,7 +181,7 @@ impl Annex {
 mod tests {
     use std::fs;
 
-    use super::State;
+    use super::{Packs, State};
     use crate::scratch_repository::Scratch;
 
     #[test]
@@ -179,6 +207,14 @@ mod tests {
             fs::write(repo.path(".git").join(name), "").unwrap();
             assert_ne!(State::of(&repo.annex), before, "{name}");
         }
+
+        let mut packs = Packs::of(&repo.annex);
+        assert!(packs.are_there(&repo.annex));
+        let new = repo.path(".git/objects/pack/pack-new.pack");
+        fs::write(&new, "").unwrap();
+        assert!(packs.are_there(&repo.annex), "it is noticed");
+        fs::remove_file(&new).unwrap();
+        assert!(!packs.are_there(&repo.annex), "its objects would still be named");
 
         fs::rename(repo.path(".git"), repo.path("old")).unwrap();
         assert!(repo.annex.git().is_err());
