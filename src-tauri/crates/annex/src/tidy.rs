@@ -156,13 +156,22 @@ mod tests {
         let fixture = Fixture::new();
         fixture.start(&leaves([("a", file("1"))]));
         assert!(!fixture.annex.tidy().unwrap(), "nothing to do");
-        let repo = fixture.repo();
         for pack in 0..51 {
+            // Here they would be folded.
+            let elsewhere = tempfile::tempdir().unwrap();
+            let repo = git2::Repository::init_bare(elsewhere.path()).unwrap();
             let mut bulk = Bulk::begin(&repo).unwrap();
             for object in 0..20 {
                 bulk.blob(format!("{pack} {object}").as_bytes()).unwrap();
             }
             bulk.finish().unwrap();
+            for file in std::fs::read_dir(elsewhere.path().join("objects/pack"))
+                .unwrap()
+                .flatten()
+            {
+                let packs = fixture.annex.git_dir().join("objects/pack");
+                std::fs::copy(file.path(), packs.join(file.file_name())).unwrap();
+            }
         }
         assert_eq!(fixture.annex.object_files().packs, 51);
         assert!(fixture.annex.object_files().are_many());

@@ -12,7 +12,7 @@ use model::{Key, RepoPath, Uuid};
 use crate::exchange::content::{Outcome, Terms, Wanted, transfer};
 use crate::index::Staged;
 use crate::logs::{Presence, VectorClock};
-use crate::objects::Bulk;
+use crate::objects::{self, Bulk, Made};
 use crate::oid::{from_git, to_git};
 use crate::ref_lock::{RefLock, force_ref};
 use crate::scratch_repository::Scratch;
@@ -43,6 +43,7 @@ enum Told {
 }
 use Told::{Refused, Replaced};
 
+const LARGE_OBJECT: &[u8] = b"a large object";
 const OTHER: &str = "22222222-2222-4222-8222-222222222222";
 
 /// What is in git of `content(n)`'s key.
@@ -139,13 +140,20 @@ impl World {
         Ok(())
     }
 
-    fn objects(&self, side: Side, count: usize) -> Result<()> {
+    fn objects(&self, side: Side) -> Result<()> {
         let git = git2::Repository::open(self.git_dir(side)).unwrap();
         let mut bulk = Bulk::begin(&git)?;
-        for number in 0..count {
-            bulk.blob(format!("object {number}").as_bytes())?;
-        }
+        bulk.blob(b"an object")?;
         bulk.finish()
+    }
+
+    /// A blob that is written in parts is a file of its own.
+    fn large_object(&self, side: Side) -> Result<()> {
+        let git = git2::Repository::open(self.git_dir(side)).unwrap();
+        let objects = std::sync::Arc::new(objects::directory(&git)?);
+        let mut source = LARGE_OBJECT;
+        let made = Made::of(&objects, &mut source, LARGE_OBJECT.len() as u64)?;
+        made.unwrap().keep().map(drop)
     }
 
     fn set(&self, side: Side, name: &str) -> Result<()> {
@@ -286,8 +294,8 @@ const FORGET: Act = |world| {
     words(world.here.annex.branch().merge().map(|merged| assert!(merged.changed)))
 };
 const INIT: Act = |world| words(init::init(world.here.top(), None, 1));
-const FEW: Act = |world| words(world.objects(There, 3));
-const MANY: Act = |world| words(world.objects(There, 50));
+const OBJECTS: Act = |world| words(world.objects(There));
+const OBJECT: Act = |world| words(world.large_object(There));
 const MOVE: Act = |world| words(world.set(There, "refs/heads/x/y"));
 const MOVE_HERE: Act = |world| {
     let name = "refs/heads/main";
@@ -309,7 +317,7 @@ fn nothing_outside_is_touched_where_a_link_stands() {
     let sample = World::new();
     let (ours, theirs) = (object_of(&sample.here.annex, &key), object_of(&sample.there, &key));
     let up = |path: &Path, levels: usize| path.ancestors().nth(levels).unwrap().to_str().unwrap().to_owned();
-    let blob = git2::Oid::hash_object(git2::ObjectType::Blob, b"object 0")
+    let blob = git2::Oid::hash_object(git2::ObjectType::Blob, LARGE_OBJECT)
         .unwrap()
         .to_string();
     let name = key.to_string();
@@ -350,9 +358,9 @@ fn nothing_outside_is_touched_where_a_link_stands() {
         (Here, "annex/journal-private".into(), RECORD_PRIVATELY),
         (There, "anabranch".into(), SEND),
         (Here, "anabranch".into(), LOCK_ENGINE),
-        (There, "objects".into(), FEW),
-        (There, format!("objects/{}", &blob[..2]), FEW),
-        (There, "objects/pack".into(), MANY),
+        (There, "objects".into(), OBJECTS),
+        (There, format!("objects/{}", &blob[..2]), OBJECT),
+        (There, "objects/pack".into(), OBJECTS),
         (There, "refs".into(), MOVE),
         (There, "refs/heads".into(), MOVE),
         (There, "refs/heads/x".into(), MOVE),
@@ -397,7 +405,12 @@ fn nothing_outside_is_touched_where_a_link_stands() {
         (There, report, SEND_LARGE, Replaced),
         (There, lock_of_report, SEND_LARGE, Refused),
         (Here, journal, RECORD, Replaced),
-        (There, format!("objects/{}/{}", &blob[..2], &blob[2..]), FEW, Replaced),
+        (
+            There,
+            format!("objects/{}/{}", &blob[..2], &blob[2..]),
+            OBJECT,
+            Replaced,
+        ),
         (Here, "annex/sentinal".into(), INIT, Refused),
         (Here, "annex/sentinal.cache".into(), INIT, Refused),
         (Here, "info/attributes".into(), INIT, Refused),
@@ -460,7 +473,8 @@ fn links_that_lead_to_the_git_directory_are_followed() {
     assert_eq!(LOCK_ENGINE(&world), Ok(()));
     let world = World { there, ..world };
     assert_eq!(SEND(&world), Ok(()));
-    assert_eq!(FEW(&world), Ok(()));
+    assert_eq!(OBJECTS(&world), Ok(()));
+    assert_eq!(OBJECT(&world), Ok(()));
     assert_eq!(MOVE(&world), Ok(()));
 }
 
@@ -483,7 +497,7 @@ fn in_a_shared_repository_all_is_made_for_those_who_share_it() {
     let there = init::init(&shared, Some("shared"), 1).unwrap();
     let uuid = there.uuid().clone();
     let world = World { there, ..world };
-    for act in [SEND, SEND_LARGE, FEW, MANY, MOVE] {
+    for act in [SEND, SEND_LARGE, OBJECTS, OBJECT, MOVE] {
         assert_eq!(act(&world), Ok(()));
     }
     let there = &world.there;

@@ -10,8 +10,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::OBJECT_MODE;
+use super::durable::sync_names;
 use super::inflated::{BUFFER, Inflated, Opened};
-use super::loose::{OBJECT_MODE, sync_names};
+use super::pack::BLOB;
 use crate::{Directory, Error, NewFile, Result};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -98,7 +100,6 @@ fn is_large(odb: &Odb<'_>, id: Oid) -> bool {
 
 /// Finds a blob in packs: gitformat-pack(5).
 fn packed(packs: &Path, id: Oid) -> Option<Opened<BufReader<File>>> {
-    const BLOB: u8 = 3;
     for index in fs::read_dir(packs).ok()?.flatten().map(|entry| entry.path()) {
         if index.extension().is_none_or(|end| end != "idx") {
             continue;

@@ -2,18 +2,20 @@
 //!
 //! libgit2 looks on disk for every object before it writes it, rescanning the pack directory each time, and its
 //! in-memory backend can only be saved by packing everything that a commit reaches. So objects are collected here:
-//! a burst is one pack and three fsyncs, whatever its size; a handful becomes loose objects, so that packs do not
-//! pile up.
+//! a burst is one pack and three fsyncs, whatever its size. Packs do not pile up, since small ones are folded.
 
 mod backend;
 mod deflate;
+mod durable;
+mod fold;
 mod inflated;
 mod large;
-mod loose;
 mod pack;
+mod pack_file;
 mod rewrite;
 mod source;
 mod tree;
+mod tree_delta;
 mod whole;
 
 use std::collections::HashMap;
@@ -30,8 +32,9 @@ pub(crate) use tree::{DIRECTORY, Entry, Tree};
 use crate::identity::written;
 use crate::{Directory, Error, Result};
 
-/// At most so many objects are written one by one; git packs them in time.
-const FEW: usize = 12;
+/// git never changes an object once it is written. Until then it has a name that git takes for the remains of a crash, and
+/// clears away in time.
+const OBJECT_MODE: u32 = 0o444;
 /// Above so many bytes the objects collected are written at once, to bound memory.
 const MUCH: usize = 128 << 20;
 
@@ -155,14 +158,13 @@ impl<'r> Bulk<'r> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let contents = self.contents.as_slice();
-        let is_new = |at: usize| !self.odb.exists_ext(contents[at].0, git2::OdbLookupFlags::NO_REFRESH);
-        store(self.repo, contents, &is_new)?;
-        if contents.len() > FEW {
-            self.odb
-                .refresh()
-                .map_err(Error::git("read the list of git's pack files"))?;
+        if self.contents.is_empty() {
+            return Ok(());
         }
+        store(self.repo, self.contents.as_slice())?;
+        self.odb
+            .refresh()
+            .map_err(Error::git("read the list of git's pack files"))?;
         self.objects.clear();
         self.contents.clear();
         self.bytes = 0;
@@ -190,30 +192,33 @@ pub(crate) fn copy(from: &git2::Repository, to: &git2::Repository, objects: &[Oi
         return Ok(());
     }
     let (from, objects) = (&odb, rest.as_slice());
-    store(to, &Copied { from, objects }, &|_| true)
+    store(to, &Copied { from, objects })
 }
 
 /// Copies objects of this repository to another, as [`copy`] does, but whole packs as they are: what they hold was made
 /// here, or checked when it came.
 pub(crate) fn send(from: &git2::Repository, to: &git2::Repository, objects: &[Oid]) -> Result<()> {
-    if objects.len() <= FEW {
-        return copy(from, to, objects);
-    }
     let packs = Arc::new(directory(to)?.make("pack")?);
     let left = whole::copy(&from.commondir().join("objects/pack"), &packs, objects)?;
-    copy(from, to, &left)
+    copy(from, to, &left)?;
+    fold_if_possible(&packs);
+    Ok(())
 }
 
-/// Writes many objects as one pack, few as files of their own if they are `wanted`.
+/// Writes objects as one pack.
 ///
 /// Each file is made durable on its own: to write out the whole file system would wait for everything that anyone else
 /// is writing.
-fn store<S: Source + ?Sized>(repo: &git2::Repository, objects: &S, wanted: &dyn Fn(usize) -> bool) -> Result<()> {
-    let directory = Arc::new(directory(repo)?);
-    match objects.count() <= FEW {
-        true => loose::write(&directory, objects, wanted),
-        false => pack::write(&Arc::new(directory.make("pack")?), objects),
-    }
+fn store<S: Source + ?Sized>(repo: &git2::Repository, objects: &S) -> Result<()> {
+    let packs = Arc::new(directory(repo)?.make("pack")?);
+    pack::write(&packs, objects)?;
+    fold_if_possible(&packs);
+    Ok(())
+}
+
+/// Folds small packs. What was written is safe without it, and where it fails it is tried again after the next burst.
+fn fold_if_possible(packs: &Arc<Directory>) {
+    let _ = fold::fold(packs);
 }
 
 /// Where git's objects are. Never made: where it is missing, the drive is gone.

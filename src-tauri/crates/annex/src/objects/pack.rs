@@ -5,55 +5,108 @@ use flate2::Crc;
 use git2::{ObjectType, Oid};
 use sha1::{Digest, Sha1};
 
+use super::OBJECT_MODE;
 use super::deflate::Deflater;
-use super::loose::{OBJECT_MODE, sync_names};
+use super::durable::sync_names;
 use super::source::Source;
 use crate::{Directory, Error, NewFile, Result};
 
+/// What a pack says an entry is: gitformat-pack(5).
+pub(super) const COMMIT: u8 = 1;
+pub(super) const TREE: u8 = 2;
+pub(super) const BLOB: u8 = 3;
+pub(super) const TAG: u8 = 4;
+/// A difference from an entry so many bytes before.
+pub(super) const OFFSET_DELTA: u8 = 6;
+/// A difference from an object of this pack, by its id.
+pub(super) const REF_DELTA: u8 = 7;
+
 /// Writes one pack with its index into `directory` and makes both durable.
 ///
-/// No deltas are searched: a burst is mostly short, unlike objects, and git makes deltas when it repacks. Format:
-/// gitformat-pack(5), index version 2. The index is renamed last, as it is what makes a pack visible.
+/// No deltas are searched: a burst is mostly short, unlike objects. [`super::fold`] makes those that are worth it.
 pub(super) fn write<S: Source + ?Sized>(directory: &Arc<Directory>, objects: &S) -> Result<()> {
-    let too_many = |_| Error::Refused("more than four billion git objects at once; nothing was changed".to_owned());
-    let count = u32::try_from(objects.count()).map_err(too_many)?;
-    let failed = || Error::io("write a pack in", directory.path());
-    let mut pack = Hashing::new(directory.new_file("tmp_pack_", OBJECT_MODE)?);
-    pack.put(b"PACK\0\0\0\x02").map_err(failed())?;
-    pack.put(&count.to_be_bytes()).map_err(failed())?;
-    let mut places = Vec::with_capacity(objects.count());
+    let mut pack = NewPack::begin(directory, objects.count())?;
     let mut deflater = Deflater::new();
     for at in 0..objects.count() {
-        let start = pack.written;
         objects.give(at, &mut |kind, content| {
-            let header = header(kind, content.len());
             let data = deflater.deflate(kind, &[], content)?;
-            let mut crc = Crc::new();
-            crc.update(&header);
-            crc.update(data);
-            places.push((objects.id(at), start, crc.sum()));
-            pack.put(&header).and_then(|()| pack.put(data)).map_err(failed())
+            let kind = match kind {
+                ObjectType::Commit => COMMIT,
+                ObjectType::Tree => TREE,
+                ObjectType::Tag => TAG,
+                ObjectType::Any | ObjectType::Blob => BLOB,
+            };
+            pack.put(objects.id(at), &[&header(kind, content.len()), data])
         })?;
     }
-    let (pack, name) = pack.finish().map_err(failed())?;
-    places.sort_unstable_by_key(|place| place.0);
-    let mut index = Hashing::new(directory.new_file("tmp_idx_", OBJECT_MODE)?);
-    write_index(&mut index, &places, &name).map_err(failed())?;
-    let (index, _) = index.finish().map_err(failed())?;
-    for (file, end) in [(pack, "pack"), (index, "idx")] {
-        file.rename(format!("pack-{}.{end}", hex::encode(name)))?;
-    }
-    sync_names(directory, [directory])
+    pack.finish().map(drop)
 }
 
-/// Kind and size of an object: seven bits at a time, the first byte with three for the kind.
-fn header(kind: ObjectType, mut size: usize) -> Vec<u8> {
-    let kind: u8 = match kind {
-        ObjectType::Commit => 1,
-        ObjectType::Tree => 2,
-        ObjectType::Tag => 4,
-        ObjectType::Any | ObjectType::Blob => 3,
-    };
+/// A pack that is being written. Format: gitformat-pack(5), index version 2.
+pub(super) struct NewPack<'d> {
+    directory: &'d Arc<Directory>,
+    pack: Hashing,
+    count: u32,
+    /// Of each entry: its id, its offset, its checksum.
+    places: Vec<(Oid, u64, u32)>,
+}
+
+impl<'d> NewPack<'d> {
+    /// Begins one that will hold `count` objects.
+    pub(super) fn begin(directory: &'d Arc<Directory>, count: usize) -> Result<Self> {
+        let too_many = |_| Error::Refused("more than four billion git objects at once; nothing was changed".to_owned());
+        let mut new = Self {
+            directory,
+            pack: Hashing::new(directory.new_file("tmp_pack_", OBJECT_MODE)?),
+            count: u32::try_from(count).map_err(too_many)?,
+            places: Vec::with_capacity(count),
+        };
+        let begun = new.pack.put(b"PACK\0\0\0\x02");
+        let begun = begun.and_then(|()| new.pack.put(&new.count.to_be_bytes()));
+        begun.map_err(new.failed())?;
+        Ok(new)
+    }
+
+    /// Adds an entry: its header and its compressed data, in any number of parts.
+    pub(super) fn put(&mut self, id: Oid, parts: &[&[u8]]) -> Result<()> {
+        let start = self.pack.written;
+        let mut crc = Crc::new();
+        for part in parts {
+            crc.update(part);
+            self.pack.put(part).map_err(self.failed())?;
+        }
+        self.places.push((id, start, crc.sum()));
+        Ok(())
+    }
+
+    /// Makes the pack and its index durable and visible, and gives their name without its end. The index is renamed last,
+    /// as it is what makes a pack visible.
+    pub(super) fn finish(mut self) -> Result<String> {
+        let failed = self.failed();
+        if self.places.len() != self.count as usize {
+            return Err(failed(io::ErrorKind::InvalidData.into()));
+        }
+        let (pack, name) = self.pack.finish().map_err(&failed)?;
+        self.places.sort_unstable_by_key(|place| place.0);
+        let mut index = Hashing::new(self.directory.new_file("tmp_idx_", OBJECT_MODE)?);
+        write_index(&mut index, &self.places, &name).map_err(&failed)?;
+        let (index, _) = index.finish().map_err(&failed)?;
+        let name = format!("pack-{}", hex::encode(name));
+        for (file, end) in [(pack, "pack"), (index, "idx")] {
+            file.rename(format!("{name}.{end}"))?;
+        }
+        sync_names(self.directory, [self.directory])?;
+        Ok(name)
+    }
+
+    fn failed(&self) -> impl Fn(io::Error) -> Error + use<'d> {
+        let path = self.directory.path();
+        move |error| Error::io("write a pack in", path)(error)
+    }
+}
+
+/// Kind and size of an entry: seven bits at a time, the first byte with three for the kind.
+pub(super) fn header(kind: u8, mut size: usize) -> Vec<u8> {
     let mut header = Vec::with_capacity(10);
     let mut byte = (kind << 4) | (size & 15) as u8;
     size >>= 4;

@@ -125,9 +125,9 @@ pub(super) fn items(mut bytes: &[u8]) -> impl Iterator<Item = Option<(&[u8], Ent
     })
 }
 
-type Item<'t> = (&'t [u8], Entry);
+pub(super) type Item<'t> = (&'t [u8], Entry);
 
-fn split_item(bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
+pub(super) fn split_item(bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
     let (mode, rest) = bytes.split_once_str(" ")?;
     let (name, rest) = rest.split_once_str("\0")?;
     let (id, rest) = rest.split_at_checked(20)?;

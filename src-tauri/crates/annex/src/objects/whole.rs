@@ -8,7 +8,8 @@ use std::sync::Arc;
 use git2::Oid;
 use sha1::{Digest, Sha1};
 
-use super::loose::{OBJECT_MODE, sync_names};
+use super::OBJECT_MODE;
+use super::durable::sync_names;
 use crate::{Directory, Error, NewFile, Result};
 
 /// Where in an index of version 2 the number of objects stands, and where their names begin: gitformat-pack(5).

@@ -1,0 +1,325 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use git2::{Oid, Repository};
+use proptest::prelude::*;
+
+use super::*;
+use crate::objects::{Bulk, Entry};
+
+/// A repository whose only branch is at a tree of many files.
+struct Growing {
+    directory: tempfile::TempDir,
+    repo: Repository,
+    files: Vec<Vec<u8>>,
+    tip: Option<Oid>,
+    all: BTreeSet<Oid>,
+}
+
+impl Growing {
+    fn new(files: usize) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let repo = Repository::init_bare(directory.path()).unwrap();
+        let files = (0..files)
+            .map(|at| format!("{:02}/{at:05}", at % 7).into_bytes())
+            .collect();
+        let mut new = Self {
+            directory,
+            repo,
+            files,
+            tip: None,
+            all: BTreeSet::new(),
+        };
+        new.files.sort();
+        let all: Vec<usize> = (0..new.files.len()).collect();
+        new.change(&all, 0);
+        new
+    }
+
+    /// Commits new content of these files as one burst.
+    fn change(&mut self, at: &[usize], seed: usize) {
+        let mut bulk = Bulk::begin(&self.repo).unwrap();
+        let old = self.tip.map(|tip| self.repo.find_commit(tip).unwrap().tree_id());
+        let paths: Vec<Vec<u8>> = at.iter().map(|at| self.files[*at].clone()).collect();
+        let tree = bulk
+            .rewrite(old, &paths, &mut |bulk, at, _| {
+                let id = bulk.blob(format!("{seed} {at}").as_bytes())?;
+                Ok(Some(Entry::file(id)))
+            })
+            .unwrap()
+            .unwrap();
+        let who = git2::Signature::new("a", "a@b", &git2::Time::new(1_700_000_000, 0)).unwrap();
+        let parents: Vec<Oid> = self.tip.into_iter().collect();
+        let commit = bulk.commit(tree, &parents, &who, "burst").unwrap();
+        bulk.finish().unwrap();
+        self.repo.reference("refs/heads/main", commit, true, "").unwrap();
+        self.tip = Some(commit);
+        self.repo
+            .odb()
+            .unwrap()
+            .foreach(|id| {
+                self.all.insert(*id);
+                true
+            })
+            .unwrap();
+    }
+
+    fn packs(&self) -> PathBuf {
+        self.directory.path().join("objects/pack")
+    }
+
+    fn names(&self, end: &str) -> BTreeSet<PathBuf> {
+        let names = fs::read_dir(self.packs()).unwrap().map(|entry| entry.unwrap().path());
+        names
+            .filter(|path| path.extension().is_some_and(|found| found == end))
+            .collect()
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        git(self.directory.path(), args)
+    }
+
+    /// All objects that ever were are there, also for who opened the repository before.
+    fn check(&self) {
+        self.git(&["fsck", "--strict", "--full", "--no-dangling"]);
+        for index in self.names("idx") {
+            let told = self.git(&["verify-pack", "-v", index.to_str().unwrap()]);
+            let chains = told.lines().filter_map(|line| line.strip_prefix("chain length = "));
+            let longest = chains
+                .filter_map(|line| line.split(':').next()?.parse::<usize>().ok())
+                .max();
+            assert!(longest.unwrap_or(0) <= Trees::DEEPEST, "{told}");
+        }
+        for repo in [&self.repo, &Repository::open(self.directory.path()).unwrap()] {
+            let odb = repo.odb().unwrap();
+            for id in &self.all {
+                let object = odb.read(*id).unwrap();
+                assert_eq!(Oid::hash_object(object.kind(), object.data()).unwrap(), *id);
+            }
+        }
+        let left: Vec<_> = fs::read_dir(self.packs())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("tmp_"))
+            .collect();
+        assert_eq!(left, <[String; 0]>::default());
+    }
+}
+
+fn git(at: &Path, args: &[&str]) -> String {
+    let output = Command::new("git").arg("-C").arg(at).args(args).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn packs_stay_few_and_small_and_nothing_is_missing() {
+    let mut growing = Growing::new(5000);
+    let mut most = 0;
+    let mut unfolded = 0;
+    for seed in 1..200 {
+        let at = seed * 37 % 5000;
+        let before = growing.names("pack");
+        growing.change(&[at], seed);
+        let after = growing.names("pack");
+        most = most.max(after.len());
+        if before.is_subset(&after) {
+            let new = after.difference(&before).next().unwrap();
+            unfolded += fs::metadata(new).unwrap().len();
+        }
+        if seed % 50 == 0 {
+            growing.check();
+        }
+    }
+    growing.check();
+    assert!(most <= MANY, "{most} packs");
+    let sizes = growing
+        .names("pack")
+        .into_iter()
+        .map(|pack| fs::metadata(pack).unwrap().len());
+    let (_, first) = (growing.files.len(), 5000 * 40);
+    let folded = sizes.sum::<u64>().saturating_sub(first);
+    assert!(folded < unfolded / 4, "{folded} bytes of {unfolded}");
+}
+
+/// Everything that is not a plain small pack is somebody's decision.
+#[test]
+fn packs_that_are_kept_stay() {
+    for end in ["keep", "promisor", "mtimes", "bitmap"] {
+        let mut growing = Growing::new(30);
+        let first = growing.names("pack");
+        let mark = first.first().unwrap().with_extension(end);
+        fs::write(&mark, "").unwrap();
+        (1..=2 * MANY).for_each(|seed| growing.change(&[seed % 30], seed));
+        assert!(growing.names("pack").is_superset(&first), "{end}");
+        assert!(growing.names("pack").len() <= MANY + 1, "{end}");
+        fs::remove_file(mark).unwrap();
+        growing.check();
+    }
+    let mut growing = Growing::new(30);
+    growing.git(&["multi-pack-index", "write"]);
+    (1..=2 * MANY).for_each(|seed| growing.change(&[seed % 30], seed));
+    assert_eq!(growing.names("pack").len(), 2 * MANY + 1);
+    growing.check();
+}
+
+/// What cannot be read as a whole may still be all that is left of an object.
+#[test]
+fn a_damaged_pack_stays_as_it_is() {
+    for end in ["pack", "idx"] {
+        let mut growing = Growing::new(30);
+        let damaged = growing.names(end).first().unwrap().clone();
+        (1..MANY).for_each(|seed| growing.change(&[seed % 30], seed));
+        let mut bytes = fs::read(&damaged).unwrap();
+        let near_its_end = bytes.len() - 30;
+        bytes[near_its_end] ^= 1;
+        fs::remove_file(&damaged).unwrap();
+        fs::write(&damaged, &bytes).unwrap();
+        (MANY..=2 * MANY).for_each(|seed| growing.change(&[seed % 30], seed));
+        assert_eq!(fs::read(&damaged).unwrap(), bytes);
+        assert!(growing.names("pack").len() <= MANY, "{end}");
+    }
+}
+
+/// As one who folds finds it that another has just folded.
+#[test]
+fn a_pack_that_holds_what_all_others_hold_stays() {
+    let growing = Growing::new(30);
+    let before = growing.names("pack");
+    let pack = before.first().unwrap();
+    for copy in 0..=MANY {
+        for end in ["pack", "idx"] {
+            fs::copy(
+                pack.with_extension(end),
+                pack.with_file_name(format!("pack-{copy}.{end}")),
+            )
+            .unwrap();
+        }
+    }
+    let packs = Directory::find_below(growing.directory.path(), &growing.packs())
+        .unwrap()
+        .unwrap();
+    fold(&Arc::new(packs)).unwrap();
+    assert_eq!(growing.names("pack"), before);
+    growing.check();
+}
+
+/// git makes differences by distance, which have to stay together, and what it packs may be in another pack already.
+#[test]
+fn packs_of_git_are_folded_too() {
+    let mut growing = Growing::new(3000);
+    for seed in 1..=MANY - 4 {
+        growing.change(&[seed * 100], seed);
+    }
+    let tip = growing.tip.unwrap().to_string();
+    let mut input = tempfile::tempfile().unwrap();
+    for (range, at) in [(format!("{tip}\n^{tip}~5\n"), 0), (format!("{tip}\n^{tip}~9\n"), 1)] {
+        use std::io::{Seek, Write};
+        input.set_len(0).unwrap();
+        input.rewind().unwrap();
+        input.write_all(range.as_bytes()).unwrap();
+        input.rewind().unwrap();
+        let packing = Command::new("git")
+            .arg("-C")
+            .arg(growing.directory.path())
+            .args(["pack-objects", "--revs", "--delta-base-offset", "-q"])
+            .arg(growing.packs().join("pack"))
+            .stdin(input.try_clone().unwrap())
+            .output()
+            .unwrap();
+        assert!(packing.status.success(), "{at}: {packing:?}");
+    }
+    // Of some of it theirs is the only one.
+    let mut ours: Vec<PathBuf> = growing
+        .names("pack")
+        .into_iter()
+        .filter(|pack| !pack.with_extension("rev").exists())
+        .collect();
+    ours.sort_by_key(|pack| fs::metadata(pack).unwrap().modified().unwrap());
+    for pack in &ours[ours.len() - 3..] {
+        for end in ["pack", "idx"] {
+            fs::remove_file(pack.with_extension(end)).unwrap();
+        }
+    }
+    growing.check();
+    let of_git = growing.names("rev");
+    assert_eq!(of_git.len(), 2);
+    let hanging = |rev: &PathBuf| {
+        let name = rev.file_stem().unwrap().to_str().unwrap().to_owned();
+        let packs = Directory::find_below(growing.directory.path(), &growing.packs())
+            .unwrap()
+            .unwrap();
+        PackFile::read(&packs, &name).unwrap().hangs_together()
+    };
+    assert!(of_git.iter().any(hanging));
+    (1..=MANY).for_each(|seed| growing.change(&[seed * 7], 1000 + seed));
+    growing.check();
+    assert!(growing.names("pack").len() <= MANY);
+}
+
+#[test]
+fn many_versions_of_a_tree_make_no_long_chain() {
+    let mut growing = Growing::new(2000);
+    let index = growing.packs().join("multi-pack-index");
+    fs::write(&index, "").unwrap();
+    (1..120).for_each(|seed| growing.change(&[seed * 2], seed));
+    assert_eq!(growing.names("pack").len(), 120);
+    fs::remove_file(index).unwrap();
+    growing.change(&[700], 0);
+    assert!(growing.names("pack").len() <= 2);
+    growing.check();
+}
+
+#[test]
+fn two_who_fold_at_once_lose_nothing() {
+    let mut growing = Growing::new(300);
+    (1..MANY).for_each(|seed| growing.change(&[seed * 11], seed));
+    for round in 0..10 {
+        let packs = growing.packs();
+        // A copy of a pack is one more, of the same objects.
+        for pack in growing.names("pack") {
+            for end in ["pack", "idx"] {
+                let copy = packs.join(format!(
+                    "pack-{round}{}.{end}",
+                    pack.file_stem().unwrap().to_str().unwrap()
+                ));
+                fs::copy(pack.with_extension(end), copy).unwrap();
+            }
+        }
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let packs = Directory::find_below(growing.directory.path(), &packs)
+                        .unwrap()
+                        .unwrap();
+                    fold(&Arc::new(packs)).unwrap();
+                });
+            }
+        });
+        growing.check();
+        growing.change(&[round], 5000 + round);
+    }
+}
+
+proptest! {
+    #[test]
+    fn each_object_is_written_anew_a_few_times(sizes in prop::collection::vec(1u64..2000, 500..1500)) {
+        let (mut small, mut written, mut total): (Vec<Small>, u64, u64) = (Vec::new(), 0, 0);
+        for (at, size) in sizes.into_iter().enumerate() {
+            total += size;
+            small.push(Small { name: at.to_string(), size, written: (at as i64, 0) });
+            let folded = chosen(small.clone());
+            prop_assert!(folded.is_empty() || folded.len() >= FEWEST);
+            if let Some(last) = folded.last() {
+                let size = folded.iter().map(|pack| pack.size).sum();
+                written += size;
+                small.retain(|pack| !folded.contains(pack));
+                small.push(Small { size, ..last.clone() });
+            }
+            prop_assert!(small.len() <= MANY);
+        }
+        prop_assert!(written <= total * 8, "{written} of {total}");
+    }
+}
