@@ -331,7 +331,8 @@ impl Directory {
     /// Gives what has a name in `from` a name here, in the place of what has it.
     pub fn rename_here(&self, from: impl AsFd, old: &OsStr, new: impl AsRef<OsStr>) -> Result<()> {
         let new = new.as_ref();
-        renameat(from, old, &self.open, new).map_err(|errno| self.failed("rename", new.as_ref(), errno))
+        let renamed = renameat(from, old, &self.open, new).and_then(|()| sync_renamed(&self.open, new));
+        renamed.map_err(|errno| self.failed("rename", new.as_ref(), errno))
     }
 
     /// The names of all that is here.
@@ -408,6 +409,26 @@ impl AsFd for Directory {
     }
 }
 
+/// Makes a file durable once more after it was renamed, on vfat: there the new name has the size and place of what had it
+/// before until the file itself is written, which happens by itself after half a minute (`vfat_rename` in Linux 6.12).
+fn sync_renamed(directory: &OwnedFd, name: &OsStr) -> rustix::io::Result<()> {
+    const VFAT: u64 = 0x4d44;
+    if file_system(directory) != Some(VFAT) {
+        return Ok(());
+    }
+    rustix::fs::fsync(openat(directory, name, FILE | OFlags::RDONLY, Mode::empty())?)
+}
+
+/// The number of a file system's kind, as statfs(2) lists them; none if it cannot be told.
+pub(crate) fn file_system(directory: impl AsFd) -> Option<u64> {
+    #[allow(
+        clippy::unnecessary_cast,
+        clippy::cast_sign_loss,
+        reason = "the type differs between architectures"
+    )]
+    rustix::fs::fstatfs(directory).ok().map(|found| found.f_type as u64)
+}
+
 /// A file that is being written in a directory, under a name of its own; deleted when dropped before it got another one.
 #[derive(Debug)]
 pub struct NewFile {
@@ -455,6 +476,7 @@ impl NewFile {
             self.name = Some(own);
             return Err(errno.into());
         }
+        sync_renamed(directory, name.as_ref())?;
         self.file.try_clone()
     }
 

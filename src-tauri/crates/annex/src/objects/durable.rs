@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use crate::below::file_system;
 use crate::{Directory, Result};
 
 /// Makes what happened to names in these directories durable, at the latest when a ref is that is written afterwards.
@@ -16,10 +17,5 @@ pub(super) fn sync_names<'d>(top: &Directory, directories: impl IntoIterator<Ite
 fn keeps_order(directory: &Directory) -> bool {
     const EXT: u64 = 0xef53;
     const XFS: u64 = 0x5846_5342;
-    #[allow(
-        clippy::unnecessary_cast,
-        clippy::cast_sign_loss,
-        reason = "the type differs between architectures"
-    )]
-    rustix::fs::fstatfs(directory).is_ok_and(|found| matches!(found.f_type as u64, EXT | XFS))
+    file_system(directory).is_some_and(|kind| matches!(kind, EXT | XFS))
 }
