@@ -40,7 +40,7 @@ impl Annex {
         };
         let (mut packs, mut kept) = (0, 0);
         for name in names("pack") {
-            packs += usize::from(name.ends_with(".pack"));
+            packs += usize::from(name.ends_with(".idx"));
             kept += usize::from(name.ends_with(".keep"));
         }
         ObjectFiles {

@@ -9,8 +9,10 @@
 //! are not twice as large as all smaller ones together.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use git2::{ObjectType, Oid};
 use rustix::fs::{AtFlags, FileType, statat};
@@ -19,48 +21,70 @@ use super::deflate::Deflater;
 use super::pack::{NewPack, REF_DELTA, TREE, header};
 use super::pack_file::{PackEntry, PackFile};
 use super::tree_delta::{apply, tree_delta};
+use crate::below::file_system;
+use crate::durable::sync_directory;
 use crate::{Directory, Result};
 
 /// More small packs than this are folded. git thinks of packing at 50 (`gc.autoPackLimit`).
 pub(super) const MANY: usize = 24;
-/// At least so many are folded at once.
+/// So many are folded at once, unless they are [`MUCH`] before.
 const FEWEST: usize = MANY / 2;
 /// A pack of this size or more, in bytes, stays: folding must not take long, nor much memory.
 const LARGE: u64 = 8 << 20;
+/// From this size on, in bytes, nothing more is folded with it.
+const MUCH: u64 = 2 * LARGE;
+
+/// The files of a pack, in the order in which they go.
+const FILES: [&str; 3] = ["idx", "rev", "pack"];
+/// How the names of packs begin that are to be removed later.
+const RETIRED: &str = "tmp_folded_";
 
 /// Folds small packs if there are many in `packs`.
 ///
 /// What belongs to somebody else's order stays: packs that are kept (`.keep`), that belong to a partial clone
-/// (`.promisor`), that hold what is to be removed (`.mtimes`) or have a bitmap, and all of them where git has an index of
-/// several packs. A pack that is damaged or of another version stays too.
+/// (`.promisor`), that hold what is to be removed (`.mtimes`) or have a bitmap, those of another user, and all of them where
+/// git has an index of several packs. A pack that is damaged or of another version stays too.
 ///
 /// # Errors
 ///
 /// If the new pack cannot be written. Nothing has changed then.
 pub(super) fn fold(packs: &Arc<Directory>) -> Result<()> {
+    let names = packs.names()?;
+    remove_retired(packs, &names)?;
+    let plain = plain(names);
+    if plain.len() <= MANY {
+        return Ok(());
+    }
+    let small: Vec<Small> = plain.into_iter().filter_map(|name| Small::find(packs, name)).collect();
+    let mut ids = HashSet::new();
+    let chosen = choose(small, |pack| adds_to(packs, &pack.name, &mut ids));
+    match chosen.is_empty() {
+        true => Ok(()),
+        false => fold_into_one(packs, &chosen, ids),
+    }
+}
+
+/// The packs, by their names without an end, that nothing but their own index belongs to.
+fn plain(names: Vec<(OsString, FileType)>) -> BTreeSet<String> {
     let mut ends: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, kind) in packs.names()? {
+    for (name, kind) in names {
         let Some(name) = name.to_str() else { continue };
         if name.starts_with("multi-pack-index") {
-            return Ok(());
+            return BTreeSet::new();
         }
-        if let Some((pack, end)) = name.split_once('.').filter(|_| kind == FileType::RegularFile) {
+        let Some((pack, end)) = name.split_once('.') else {
+            continue;
+        };
+        if kind == FileType::RegularFile || !matches!(end, "pack" | "idx") {
             ends.entry(pack.to_owned()).or_default().push(end.to_owned());
         }
     }
     let is_plain = |ends: &[String]| {
         let has = |wanted: &str| ends.iter().any(|end| end == wanted);
-        has("pack") && has("idx") && ends.iter().all(|end| ["pack", "idx", "rev"].contains(&end.as_str()))
+        has("pack") && has("idx") && ends.iter().all(|end| FILES.contains(&end.as_str()))
     };
-    ends.retain(|_, ends| is_plain(ends));
-    if ends.len() <= MANY {
-        return Ok(());
-    }
-    let small = ends.into_keys().filter_map(|name| Small::find(packs, name)).collect();
-    match chosen(small) {
-        small if small.is_empty() => Ok(()),
-        small => fold_into_one(packs, &small),
-    }
+    let plain = ends.into_iter().filter(|(_, ends)| is_plain(ends));
+    plain.map(|(name, _)| name).collect()
 }
 
 /// A pack that may be folded.
@@ -76,55 +100,64 @@ struct Small {
 
 impl Small {
     fn find(packs: &Directory, name: String) -> Option<Self> {
-        let found = statat(packs, format!("{name}.pack"), AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        let size = u64::try_from(found.st_size).ok().filter(|size| *size < LARGE)?;
+        let stat = |end: &str| {
+            let found = statat(packs, format!("{name}.{end}"), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+            let size = u64::try_from(found.st_size).ok().filter(|size| *size < LARGE)?;
+            let is_ours = found.st_uid == rustix::process::geteuid().as_raw();
+            is_ours.then_some((size, found))
+        };
+        let (_, (size, found)) = (stat("idx")?, stat("pack")?);
         #[allow(clippy::unnecessary_cast, reason = "the type differs between architectures")]
         let written = (found.st_mtime as i64, found.st_mtime_nsec as i64);
         Some(Self { name, size, written })
     }
 }
 
-/// Which of the small packs are folded, oldest first; none if there are few.
-fn chosen(mut small: Vec<Small>) -> Vec<Small> {
+/// Which of the small packs are folded, oldest first, of those that can be; none if they are few.
+fn choose(mut small: Vec<Small>, mut can_be_folded: impl FnMut(&Small) -> bool) -> Vec<Small> {
     if small.len() <= MANY {
         return Vec::new();
     }
     small.sort_by_key(|pack| pack.size);
     let mut total = 0;
-    let mut count = 0;
-    for pack in &small {
-        if count >= FEWEST && pack.size > 2 * total {
+    let mut chosen = Vec::new();
+    for pack in small {
+        if chosen.len() >= FEWEST && pack.size > 2 * total || total >= MUCH {
             break;
         }
-        total += pack.size;
-        count += 1;
+        if can_be_folded(&pack) {
+            total += pack.size;
+            chosen.push(pack);
+        }
     }
-    small.truncate(count);
-    small.sort_by_key(|pack| pack.written);
-    small
+    if chosen.len() < FEWEST && total < MUCH {
+        return Vec::new();
+    }
+    chosen.sort_by_key(|pack| pack.written);
+    chosen
 }
 
-fn fold_into_one(packs: &Arc<Directory>, small: &[Small]) -> Result<()> {
-    let mut ids = HashSet::new();
-    let mut folded = Vec::new();
-    for Small { name, .. } in small {
-        let Some(pack) = PackFile::read(packs, name) else {
-            continue;
-        };
-        let known = pack.entries.iter().filter(|entry| ids.contains(&entry.id)).count();
-        if pack.hangs_together() && 0 < known && known < pack.entries.len() {
-            continue;
-        }
-        ids.extend(pack.entries.iter().map(|entry| entry.id));
-        folded.push(name);
+/// Adds the ids of a pack to those that will be in the new one. False if it cannot be folded: it is damaged, or is written
+/// as differences by distance, of which some are in another pack already.
+fn adds_to(packs: &Directory, name: &str, ids: &mut HashSet<Oid>) -> bool {
+    let Some(pack) = PackFile::read(packs, name).filter(PackFile::is_sound) else {
+        return false;
+    };
+    let own: HashSet<Oid> = pack.entries.iter().map(|entry| entry.id).collect();
+    let known = own.iter().filter(|id| ids.contains(*id)).count();
+    let is_of_one_piece = own.len() == pack.entries.len() && (known == 0 || known == own.len());
+    if pack.hangs_together() && !is_of_one_piece {
+        return false;
     }
-    if folded.len() < FEWEST {
-        return Ok(());
-    }
+    ids.extend(own);
+    true
+}
+
+fn fold_into_one(packs: &Arc<Directory>, chosen: &[Small], mut ids: HashSet<Oid>) -> Result<()> {
     let mut new = NewPack::begin(packs, ids.len())?;
     let mut trees = Trees::default();
     let mut deflater = Deflater::new();
-    for name in &folded {
+    for Small { name, .. } in chosen {
         let Some(pack) = PackFile::read(packs, name) else {
             // Somebody else has packed meanwhile.
             return Ok(());
@@ -141,10 +174,62 @@ fn fold_into_one(packs: &Arc<Directory>, small: &[Small]) -> Result<()> {
         }
     }
     let new = new.finish()?;
-    for name in folded.into_iter().filter(|name| **name != new) {
-        // The index first: without it the pack is nothing to anybody.
-        for end in ["idx", "rev", "pack"] {
-            packs.remove(format!("{name}.{end}"))?;
+    // Not every file system keeps the order of what happens to names.
+    if sync_directory(packs).is_err() {
+        return Ok(());
+    }
+    let still_plain = plain(packs.names()?);
+    let old = chosen.iter().map(|pack| &pack.name);
+    for name in old.filter(|name| **name != new && still_plain.contains(*name)) {
+        // What cannot be removed only takes space.
+        let _ = remove(packs, name);
+    }
+    Ok(())
+}
+
+/// Removes a pack. The index goes first: without it the pack is nothing to anybody.
+fn remove(packs: &Directory, name: &str) -> Result<()> {
+    for end in FILES {
+        let name = format!("{name}.{end}");
+        match may_be_mapped_elsewhere(packs) {
+            false => _ = packs.remove(name)?,
+            true if packs.kind(&name).is_some() => {
+                packs.rename_here(packs, name.as_ref(), format!("{RETIRED}{name}"))?;
+            }
+            true => {}
+        }
+    }
+    Ok(())
+}
+
+/// True for a network's file system. Another computer may read a pack there through memory, and its program ends if the
+/// file is removed. Under another name it can go on reading.
+fn may_be_mapped_elsewhere(packs: &Directory) -> bool {
+    const NETWORK: [u64; 7] = [
+        0x6969,      // NFS
+        0x517b,      // SMB
+        0xff53_4d42, // CIFS
+        0xfe53_4d42, // SMB 2 and 3
+        0x0102_1997, // 9p
+        0x00c3_6400, // Ceph
+        0x5346_414f, // AFS
+    ];
+    file_system(packs).is_some_and(|kind| NETWORK.contains(&kind))
+}
+
+/// Removes packs that got another name a while ago. git would too, after two weeks.
+fn remove_retired(packs: &Directory, names: &[(OsString, FileType)]) -> Result<()> {
+    /// Longer than anybody reads one object.
+    const WHILE: Duration = Duration::from_secs(600);
+    let is_retired = |name: &OsString| name.as_encoded_bytes().starts_with(RETIRED.as_bytes());
+    for (name, _) in names.iter().filter(|(name, _)| is_retired(name)) {
+        let Ok(found) = statat(packs, name, AtFlags::SYMLINK_NOFOLLOW) else {
+            continue;
+        };
+        #[allow(clippy::unnecessary_cast, reason = "the type differs between architectures")]
+        let renamed = SystemTime::UNIX_EPOCH + Duration::from_secs(found.st_ctime.max(0) as u64);
+        if renamed.elapsed().is_ok_and(|age| age > WHILE) {
+            packs.remove(name)?;
         }
     }
     Ok(())
@@ -166,7 +251,9 @@ impl Trees {
     /// Shorter ones are written as they are.
     const SHORTEST: usize = 1 << 10;
     /// How many bytes of trees are remembered. Longer trees are written as they are.
-    const MOST: usize = 16 << 20;
+    const MOST: usize = 8 << 20;
+    /// How many trees are remembered.
+    const REMEMBERED: usize = 64;
     /// The greatest depth that git itself makes (`pack.depth`).
     const DEEPEST: usize = 50;
     /// How many are tried, of those that begin and end most alike.
@@ -201,7 +288,7 @@ impl Trees {
         }
         self.bytes += tree.len();
         self.recent.push_back((entry.id, tree));
-        while self.bytes > Self::MOST {
+        while self.bytes > Self::MOST || self.recent.len() > Self::REMEMBERED {
             self.bytes -= self.recent.pop_front().map_or(0, |(_, old)| old.len());
         }
         best

@@ -105,7 +105,10 @@ fn packed(packs: &Path, id: Oid) -> Option<Opened<BufReader<File>>> {
             continue;
         }
         let Some(offset) = offset_in(&index, id) else { continue };
-        let mut pack = File::open(index.with_extension("pack")).ok()?;
+        // Its objects are in another pack now.
+        let Ok(mut pack) = File::open(index.with_extension("pack")) else {
+            continue;
+        };
         pack.seek(SeekFrom::Start(offset)).ok()?;
         let mut pack = BufReader::with_capacity(BUFFER, pack);
         let mut next = || {

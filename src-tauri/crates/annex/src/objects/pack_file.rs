@@ -1,10 +1,11 @@
 use std::collections::HashMap;
 
 use flate2::{Decompress, FlushDecompress, Status};
-use git2::Oid;
+use git2::{ObjectType, Oid};
 use sha1::{Digest, Sha1};
 
-use super::pack::{COMMIT, OFFSET_DELTA, REF_DELTA, TAG};
+use super::hash;
+use super::pack::{BLOB, COMMIT, OFFSET_DELTA, REF_DELTA, TAG, TREE};
 use crate::Directory;
 
 const ID: usize = 20;
@@ -78,6 +79,21 @@ impl PackFile {
         let status = state.decompress_vec(data, &mut content, FlushDecompress::Finish);
         let is_whole = matches!(status, Ok(Status::StreamEnd)) && content.len() == entry.size;
         is_whole.then_some(content)
+    }
+
+    /// True if all that is stored whole is what its id says.
+    pub(super) fn is_sound(&self) -> bool {
+        self.entries.iter().all(|entry| {
+            let kind = match entry.kind {
+                COMMIT => ObjectType::Commit,
+                TREE => ObjectType::Tree,
+                BLOB => ObjectType::Blob,
+                TAG => ObjectType::Tag,
+                _ => return true,
+            };
+            let content = self.inflate(entry);
+            content.is_some_and(|content| hash(kind, &content).is_ok_and(|id| id == entry.id))
+        })
     }
 
     /// True if entries are differences from what lies so many bytes before them, so that none may be left out.
