@@ -147,8 +147,8 @@ impl Annex {
         let of = State::of(self);
         let known = {
             let mut idle = self.handles().lock();
-            idle.retain_mut(|handle| handle.of == of && handle.opened.elapsed() < AGE && handle.packs.are_there(self));
-            idle.pop()
+            idle.retain(|handle| handle.of == of && handle.opened.elapsed() < AGE);
+            std::iter::from_fn(|| idle.pop()).find_map(|mut handle| handle.packs.are_there(self).then_some(handle))
         };
         let handle = match known {
             Some(handle) => handle,
