@@ -20,6 +20,9 @@ use crate::history::{CommitNo, Content, Entry, Files, PathNo, Tree, gone, join_f
 use crate::invariants;
 use crate::world::{Branches, ClassName, Findings, RepoNo, Slot, Step, World, path_name, path_number};
 
+/// How many changed files are ingested at a time.
+const IN_ONE_PART: usize = 3;
+
 /// The engine was killed in the middle of something.
 pub(crate) struct Crash;
 
@@ -201,10 +204,11 @@ impl World {
             id,
             refs: world.refs(repo),
             postponed: Vec::new(),
+            rest: None,
             failed: Some(why.into()),
         };
         let found = self.repos[repo].engine.as_mut().and_then(|engine| engine.found.take());
-        let Some(found) = found.filter(|found| found.look == look) else {
+        let Some(mut found) = found.filter(|found| found.look == look) else {
             self.violated(format!(
                 "r{repo}: ingest {id:?} of a look {look:?} that is not the last"
             ));
@@ -218,6 +222,7 @@ impl World {
         }
         let mut postponed = Vec::new();
         let mut stage = Vec::new();
+        let left = found.changed.split_off(found.changed.len().min(IN_ONE_PART));
         for path in found.changed {
             if self.repos[repo].writing.contains(&path) {
                 postponed.push(path_name(path));
@@ -254,8 +259,31 @@ impl World {
             id,
             refs: self.refs(repo),
             postponed,
+            rest: self.keep_rest(repo, look, left),
             failed: None,
         })
+    }
+
+    /// What of the findings of a look is left for the next part.
+    fn keep_rest(&mut self, repo: RepoNo, look: Id, left: Vec<PathNo>) -> Option<(Id, Found)> {
+        let here = &mut self.repos[repo];
+        let engine = here.engine.as_mut().filter(|_| !left.is_empty())?;
+        let found = Found {
+            root: here.root,
+            changed: left.len(),
+            removed: 0,
+            tracked: here.index.len(),
+            staged: false,
+            filling: Vec::new(),
+        };
+        engine.found = Some(Findings {
+            look,
+            changed: left,
+            removed: Vec::new(),
+            all_gone: 0,
+            tracked: found.tracked,
+        });
+        Some((look, found))
     }
 
     fn commit(&mut self, repo: RepoNo) {

@@ -141,6 +141,29 @@ impl Look {
         self.added.is_empty() && self.modified.is_empty() && self.removed.is_empty() && !self.staged
     }
 
+    /// Splits off all new and changed files but `most`, to be taken in later; none if they are no more. What was renamed
+    /// stays, together with what is gone.
+    pub fn split_off(&mut self, most: usize) -> Option<Self> {
+        if self.added.len() + self.modified.len() <= most {
+            return None;
+        }
+        let mut rest = Self::empty(self.root);
+        rest.tracked = self.tracked;
+        let mut left = most;
+        for (all, rest) in [
+            (&mut self.added, &mut rest.added),
+            (&mut self.modified, &mut rest.modified),
+        ] {
+            let (first, others): (Vec<_>, Vec<_>) = std::mem::take(all).into_iter().partition(|candidate| {
+                let is_first = left > 0 || candidate.is_renamed();
+                left = left.saturating_sub(1);
+                is_first
+            });
+            (*all, *rest) = (first, others);
+        }
+        (!rest.is_clean()).then_some(rest)
+    }
+
     /// What a look at a repository without files finds.
     pub fn of_bare() -> Self {
         Self::empty(RootState::Same)

@@ -47,6 +47,8 @@ pub struct Assistant {
     looking_at: Option<Vec<RepoPath>>,
     /// A scan whose findings wait to be ingested.
     looked: Option<(Id, Found)>,
+    /// What is left of the findings of a scan that are ingested in parts. It takes the turns of scans.
+    rest: Option<(Id, Found)>,
     /// The number of missing files that the user confirmed as deleted on purpose.
     removals_confirmed: usize,
     restore_asked: bool,
@@ -107,6 +109,7 @@ impl Assistant {
             at_work: None,
             looking_at: None,
             looked: None,
+            rest: None,
             removals_confirmed: 0,
             restore_asked: false,
             unfilled: false,
@@ -139,7 +142,7 @@ impl Assistant {
             return probes.min();
         }
         let repository = if self.at_work.is_none() {
-            let look = if self.looked.is_none() {
+            let look = if self.looked.is_none() && self.rest.is_none() {
                 self.intake.due_at()
             } else {
                 None
@@ -223,6 +226,7 @@ impl Assistant {
         let due = self.intake.due_at().is_some() && self.root == Root::Same;
         self.at_work.is_some()
             || self.looked.is_some()
+            || self.rest.is_some()
             || due
             || self.wants_fill()
             || self.refs.unmerged
@@ -237,6 +241,7 @@ impl Assistant {
             return false;
         }
         let due = self.looked.is_some()
+            || self.rest.is_some()
             || self.intake.due_at().is_some()
             || self.wants_merge()
             || self.wants_fill()

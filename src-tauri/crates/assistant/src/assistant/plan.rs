@@ -77,7 +77,10 @@ impl Assistant {
     fn plan_by_turns(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let due = [
             (Turn::Observe, self.is_behind()),
-            (Turn::Look, self.intake.due_at().is_some_and(|at| at <= now)),
+            (
+                Turn::Look,
+                self.rest.is_some() || self.intake.due_at().is_some_and(|at| at <= now),
+            ),
             (Turn::Merge, self.wants_merge()),
             (Turn::Fill, self.wants_fill()),
         ];
@@ -95,6 +98,12 @@ impl Assistant {
                 self.heads_moved = false;
                 let id = self.start(Work::Observe);
                 effects.push(Effect::Observe { id });
+                id
+            }
+            Turn::Look if let Some((look, _)) = self.rest.take() => {
+                let id = self.start(Work::Ingest);
+                let removals = false;
+                effects.push(Effect::Ingest { id, look, removals });
                 id
             }
             Turn::Look => {

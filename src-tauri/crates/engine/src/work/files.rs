@@ -79,27 +79,41 @@ fn found(look: &Look) -> Found {
     }
 }
 
+/// How many files are ingested at a time in a folder of so many: memory stays bounded, and what is committed travels while
+/// the rest is read. Each time costs what the index of the folder does.
+fn part_of(tracked: usize) -> usize {
+    (tracked / 4).clamp(10_000, 50_000)
+}
+
 pub(super) fn ingest(state: &FolderState, id: Id, look: Id, removals: bool) -> Event {
-    let Some(look) = state.take_look(look) else {
+    let Some(mut first) = state.take_look(look) else {
         state.transfers.end(id);
         let failed = Some("what was found is not known any more".into());
         return Event::Ingested {
             id,
             refs: state.refs(),
             postponed: Vec::new(),
+            rest: None,
             failed,
         };
     };
+    let rest = first.split_off(part_of(first.tracked));
     let cancelled = state.transfers.announce(id);
-    let (postponed, failed) = match try_ingest(state, look, removals, &cancelled) {
+    let (postponed, failed) = match try_ingest(state, first, removals, &cancelled) {
         Ok(postponed) => (postponed, None),
         Err(error) => (Vec::new(), Some(failure(state, &error))),
     };
     state.transfers.end(id);
+    let rest = rest.filter(|_| failed.is_none()).map(|rest| {
+        let found = found(&rest);
+        state.keep_look(look, rest);
+        (look, found)
+    });
     Event::Ingested {
         id,
         refs: state.refs(),
         postponed,
+        rest,
         failed,
     }
 }

@@ -269,6 +269,36 @@ fn a_renamed_directory_is_not_read_again() {
     repo.check();
 }
 
+#[test]
+fn findings_are_taken_in_by_parts() {
+    let repo = Scratch::new();
+    for name in ["changed", "gone", "old"] {
+        repo.write(name, name);
+    }
+    repo.sync();
+    for name in ["changed", "a", "b", "c"] {
+        repo.write(name, "new");
+    }
+    fs::remove_file(repo.path("gone")).unwrap();
+    fs::rename(repo.path("old"), repo.path("z")).unwrap();
+    let mut first = repo.look();
+    assert!(first.split_off(5).is_none());
+    let rest = first.split_off(2).unwrap();
+    let staged = |intake: super::Intake| {
+        let counts = intake.counts;
+        (counts.annexed, counts.renamed, counts.removed)
+    };
+    assert_eq!(
+        staged(repo.ingest(first).unwrap()),
+        (2, 1, 2),
+        "what was renamed stays with what is gone"
+    );
+    assert_eq!(repo.names(), ["a", "b", "changed", "z"]);
+    assert_eq!(staged(repo.ingest(rest).unwrap()), (2, 0, 0));
+    assert!(repo.look().is_clean());
+    repo.check();
+}
+
 trait Lines {
     fn lines_count(&self) -> usize;
 }

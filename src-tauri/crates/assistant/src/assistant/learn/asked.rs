@@ -22,7 +22,7 @@ impl Assistant {
         self.paused = false;
         self.content.facts_changed();
         // The findings of a scan from before the pause may be outdated.
-        if self.looked.take().is_some() {
+        if self.looked.take().or(self.rest.take()).is_some() {
             self.intake.count_lost(now, None);
         }
     }

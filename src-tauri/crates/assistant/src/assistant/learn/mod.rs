@@ -52,9 +52,11 @@ impl Assistant {
                 id,
                 refs,
                 postponed,
+                rest,
                 failed,
             } => {
                 self.end_work(id);
+                self.rest = rest;
                 self.set_refs(now, refs);
                 self.ingested(now, postponed, failed);
             }

@@ -63,6 +63,7 @@ fn a_blocked_merge_resumes_after_the_commit() {
         id,
         refs: refs(2, true),
         postponed: vec![],
+        rest: None,
         failed: None,
     });
     take!(rig, Merge);
@@ -86,6 +87,7 @@ fn a_merge_that_was_blocked_is_partial_the_next_time() {
         id,
         refs: refs(1, true),
         postponed: vec![path("a")],
+        rest: None,
         failed: None,
     });
     let id = rig.merge(true);
@@ -147,10 +149,6 @@ fn waiting_paths_are_retried_but_not_at_full_speed() {
     });
     rig.after(120_000);
     assert!(!has!(rig, Merge), "nothing waits any more");
-}
-
-fn looks_at(rig: &Rig, scope: &Scope) -> bool {
-    matches!(&rig.open[..], [Effect::Look { scope: found, .. }] if found == scope)
 }
 
 #[test]
@@ -389,6 +387,7 @@ fn a_pause_stops_an_ingest_and_the_rest_is_scanned_after_it() {
         id,
         refs,
         postponed: vec![path("film")],
+        rest: None,
         failed: None,
     });
     rig.after(60_000);

@@ -96,6 +96,11 @@ fn stop(id: Id) -> Effect {
     Effect::Cancel { id, held_until: None }
 }
 
+/// True if the only open effect is a scan of this.
+fn looks_at(rig: &Rig, scope: &Scope) -> bool {
+    matches!(&rig.open[..], [Effect::Look { scope: found, .. }] if found == scope)
+}
+
 /// An assistant, a clock, and the open effects.
 struct Rig {
     assistant: Assistant,
@@ -181,6 +186,7 @@ impl Rig {
                     id,
                     refs,
                     postponed: vec![],
+                    rest: None,
                     failed: None,
                 },
                 Effect::Restore { id } => Event::Restored { id, failed: None },
@@ -287,4 +293,5 @@ impl Rig {
 
 mod filling;
 mod here;
+mod parts;
 mod remotes;
