@@ -10,6 +10,7 @@
 
 mod failures;
 mod offer;
+mod pages;
 mod priorities;
 mod reading;
 mod retries;
@@ -27,8 +28,9 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::clock::wall_clock;
 
 pub(crate) use failures::{Damage, Failures};
+pub(crate) use pages::{DirectorySum, Filter, Row};
 pub(crate) use priorities::{Cancelled, Priorities};
-pub(crate) use reading::{Line, Reader};
+pub(crate) use reading::Reader;
 pub(crate) use retries::Retries;
 pub(crate) use update::{Demand, Touched, Update};
 

@@ -3,22 +3,13 @@ use std::path::Path;
 
 use assistant::{Class, ClassId};
 use model::{Key, RepoPath};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{Described, FileFacts, Result, classes, described, uuids, ways};
 
 /// A snapshot of the observations, read while the writer goes on.
 pub(crate) struct Reader {
     pub(super) db: Connection,
-}
-
-/// A file with its key.
-pub(crate) struct Line<'a> {
-    pub(crate) path: &'a [u8],
-    pub(crate) key: &'a [u8],
-    /// Its size in bytes, 0 if unknown.
-    pub(crate) size: u64,
-    pub(crate) class: ClassId,
 }
 
 impl Reader {
@@ -76,29 +67,6 @@ impl Reader {
         let rows = query.query_map([key.as_bytes()], |row| row.get::<_, Vec<u8>>(0))?;
         rows.filter_map(|row| row.map(|bytes| RepoPath::parse(&bytes).ok()).transpose())
             .collect()
-    }
-
-    /// Reports all files, or those below a directory, ordered by path.
-    pub(crate) fn each_file(&self, below: Option<&RepoPath>, found: &mut dyn FnMut(Line<'_>)) -> Result<()> {
-        // A directory's files lie between `d/` and `d0`: `0` follows the slash.
-        let bound = |end: &[u8]| below.map(|directory| [directory.as_bytes(), end].concat());
-        let from = bound(b"/").unwrap_or_default();
-        // No path is that long.
-        let to = bound(b"0").unwrap_or_else(|| vec![0xFF; 4096]);
-        let mut query = self.db.prepare(
-            "SELECT path, keys.key, size, class FROM paths JOIN keys ON keys.id = paths.key
-             WHERE path >= ?1 AND path < ?2 ORDER BY path",
-        )?;
-        let mut rows = query.query(params![from, to])?;
-        while let Some(row) = rows.next()? {
-            found(Line {
-                path: row.get_ref(0)?.as_blob()?,
-                key: row.get_ref(1)?.as_blob()?,
-                size: row.get::<_, i64>(2)?.unsigned_abs(),
-                class: ClassId(row.get(3)?),
-            });
-        }
-        Ok(())
     }
 
     /// Reports all keys that files use: the key, its class, its size, and the files.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::Result;
 
 /// Raised whenever the tables change: a database of another format is made again.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
 
 const TABLES: &str = "
 -- When it was last checked for damage, in seconds since the epoch, and whether nobody has opened it since it was closed.
@@ -31,6 +31,14 @@ CREATE TABLE keys (
 CREATE INDEX keys_by_class ON keys (class, (size >= 1048576), id DESC);
 CREATE TABLE paths (path BLOB PRIMARY KEY, key INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX paths_by_key ON paths (key);
+-- How many files are below each directory, and how many bytes they have.
+CREATE TABLE directories (
+    above BLOB NOT NULL,
+    path BLOB NOT NULL,
+    files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (above, path)
+) WITHOUT ROWID;
 -- Files that were placeholders when the content of this key came here, and were not seen with it since.
 CREATE TABLE unfilled (path BLOB PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
 -- Files, annexed or not, whose names say that they are one of several versions of a file.

@@ -19,6 +19,8 @@ pub(crate) struct Update<'a> {
     /// The keys and bytes that each class gained or lost.
     counts: BTreeMap<i64, (i64, i64)>,
     classes: HashMap<[String; 3], i64>,
+    /// The files and bytes that each directory gained or lost below it.
+    directories: HashMap<Vec<u8>, (i64, i64)>,
 }
 
 /// Which repositories want a key, and which of its transfers rules bar.
@@ -65,6 +67,7 @@ impl Observations {
             last_row,
             counts: BTreeMap::new(),
             classes: HashMap::new(),
+            directories: HashMap::new(),
         })
     }
 }
@@ -74,7 +77,7 @@ impl Update<'_> {
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.db.execute_batch(
             "DELETE FROM about; DELETE FROM classes; DELETE FROM keys; DELETE FROM paths; DELETE FROM unfilled;
-             DELETE FROM versions;",
+             DELETE FROM versions; DELETE FROM directories;",
         )
     }
 
@@ -92,6 +95,8 @@ impl Update<'_> {
             let before: Option<i64> = query.query_row([path.as_bytes()], |row| row.get(0)).optional()?;
             drop(query);
             if let Some(row) = before {
+                let size = self.size_of(row)?;
+                self.count_below(path, -1, size);
                 let change = self.touched.entry(row).or_default();
                 change.paths.retain(|other| other != path);
                 if key.is_none() {
@@ -106,10 +111,33 @@ impl Update<'_> {
             if change.new.is_some() {
                 change.paths.push(path.clone());
             }
+            self.count_below(path, 1, size(key));
             let mut insert = self.db.prepare_cached("INSERT OR REPLACE INTO paths VALUES (?1, ?2)")?;
             insert.execute(params![path.as_bytes(), row])?;
         }
         Ok(())
+    }
+
+    /// The size of a key that has a row, or of a new one.
+    fn size_of(&self, row: i64) -> Result<i64> {
+        if let Some(key) = self.touched.get(&row).and_then(|change| change.new.as_ref()) {
+            return Ok(size(key));
+        }
+        let mut query = self.db.prepare_cached("SELECT size FROM keys WHERE id = ?1")?;
+        query.query_row([row], |row| row.get(0))
+    }
+
+    /// Counts a file that appeared or disappeared in all directories above it.
+    fn count_below(&mut self, path: &RepoPath, files: i64, size: i64) {
+        let path = path.as_bytes();
+        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        for (end, _) in ends {
+            let count = match self.directories.get_mut(&path[..end]) {
+                Some(count) => count,
+                None => self.directories.entry(path[..end].to_vec()).or_default(),
+            };
+            *count = (count.0 + files, count.1 + files * size);
+        }
     }
 
     /// Records that the content of a key has arrived here.
@@ -188,6 +216,7 @@ impl Update<'_> {
             count.execute([class, keys, bytes])?;
         }
         self.db.execute("DELETE FROM classes WHERE keys = 0", [])?;
+        self.write_directories()?;
         self.db.execute("DELETE FROM about", [])?;
         let (tree, annex) = (described.tree.map(|oid| oid.0), described.annex.map(|oid| oid.0));
         self.db.execute(
@@ -195,6 +224,25 @@ impl Update<'_> {
             params![tree, annex, described.rules],
         )?;
         self.db.commit()
+    }
+
+    fn write_directories(&self) -> Result<()> {
+        let mut count = self.db.prepare_cached(
+            "INSERT INTO directories VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET files = files + excluded.files, bytes = bytes + excluded.bytes",
+        )?;
+        let mut delete = self
+            .db
+            .prepare_cached("DELETE FROM directories WHERE above = ?1 AND path = ?2 AND files = 0")?;
+        for (path, (files, bytes)) in &self.directories {
+            let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+            let above = &path[..end];
+            count.execute(params![above, path, files, bytes])?;
+            if *files < 0 {
+                delete.execute([above, path])?;
+            }
+        }
+        Ok(())
     }
 
     fn count(&mut self, class: i64, keys: i64, size: i64) {
@@ -223,7 +271,7 @@ impl Update<'_> {
 
     fn touched_key(&mut self, row: i64, change: Change) -> Result<Option<Touched>> {
         if let Some(key) = change.new {
-            let size = i64::try_from(key.size().unwrap_or(0)).unwrap_or(i64::MAX);
+            let size = size(&key);
             let (had, have) = (BTreeSet::new(), change.have.unwrap_or_default());
             return Ok(Some(Touched {
                 row,
@@ -283,6 +331,12 @@ impl Update<'_> {
         self.classes.insert(names, id);
         Ok(id)
     }
+}
+
+fn size(key: &Key) -> i64 {
+    /// A key can claim any size; sums of these must stay numbers.
+    const MOST: u64 = 1 << 46;
+    i64::try_from(key.size().unwrap_or(0).min(MOST)).unwrap_or(i64::MAX)
 }
 
 fn paths(db: &Connection, key: i64) -> Result<Vec<RepoPath>> {

@@ -1,5 +1,5 @@
-//! The long lists of the window. Files, directories, and previews of rules are each read in one pass over the
-//! observations, on a connection of its own; activity is read from git's history.
+//! The long lists of the window. Files and directories are read from the observations by pages, and previews of rules in
+//! one pass, each on a connection of its own; activity is read from git's history.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,10 @@ use assistant::content::{Forecast, Neighbour, Policy, Sum};
 use assistant::{Class, ClassId, Direction};
 use contract::{Activity, Amount, Branch, Deed, File, Keeping, Page, Preview, Travel, Which};
 use model::expression::{NoDetails, Preferences, Subject};
-use model::{Key, RemoteName, RepoPath, Uuid};
+use model::{RemoteName, RepoPath, Uuid};
 
 use crate::Error;
-use crate::observations::{Line, Reader};
+use crate::observations::{DirectorySum, Filter, Reader, Row};
 use crate::rules::preferred_content;
 use crate::views::status::{has_few_copies, is_lacking};
 use crate::work::FolderState;
@@ -25,56 +25,31 @@ pub(crate) fn files(state: &FolderState, which: &Which, skip: u64, count: u64) -
     let reader = open(state)?;
     let failed = failed(state);
     let classes = reader.classes().map_err(&failed)?;
-    let chosen = chosen(state, which, &classes)?;
+    let filter = filter(state, which, &classes)?;
     let facts = state.facts()?;
-    let end = skip.saturating_add(count.min(MOST));
-    let mut page = Page {
-        total: 0,
-        files: Vec::new(),
+    let (total, rows) = reader.page(&filter, skip, count.min(MOST)).map_err(&failed)?;
+    let file = |row: Row| {
+        let have = classes.get(&row.class).map(|class| &class.have);
+        let copies = have.map_or(0, |have| have.iter().filter(|uuid| is_counted(&facts, uuid)).count());
+        File {
+            path: shown(&row.path),
+            bytes: row.key.size(),
+            is_here: have.is_some_and(|have| have.contains(state.annex().uuid())),
+            copies: copies as u64,
+        }
     };
-    let walked = reader.each_file(None, &mut |line: Line<'_>| {
-        let is_chosen = match &chosen {
-            Chosen::All => true,
-            Chosen::Named(part) => contains(line.path, part),
-            Chosen::Classes(classes) => classes.contains(&line.class),
-        };
-        if !is_chosen {
-            return;
-        }
-        if (skip..end).contains(&page.total)
-            && let (Ok(path), Ok(key)) = (RepoPath::parse(line.path), Key::parse(line.key))
-        {
-            let have = classes.get(&line.class).map(|class| &class.have);
-            let copies = have.map_or(0, |have| have.iter().filter(|uuid| is_counted(&facts, uuid)).count());
-            page.files.push(File {
-                path: shown(&path),
-                bytes: key.size(),
-                is_here: have.is_some_and(|have| have.contains(state.annex().uuid())),
-                copies: copies as u64,
-            });
-        }
-        page.total += 1;
-    });
-    walked.map_err(&failed)?;
-    Ok(page)
+    let files = rows.into_iter().map(file).collect();
+    Ok(Page { total, files })
 }
 
-/// The files to list.
-enum Chosen {
-    All,
-    /// Files whose path contains this lower-case text.
-    Named(Vec<u8>),
-    Classes(BTreeSet<ClassId>),
-}
-
-fn chosen(state: &FolderState, which: &Which, classes: &BTreeMap<ClassId, Class>) -> Result<Chosen, Error> {
+fn filter(state: &FolderState, which: &Which, classes: &BTreeMap<ClassId, Class>) -> Result<Filter, Error> {
     let those = |is_wanted: &dyn Fn(&Class) -> bool| {
         let wanted = classes.values().filter(|class| is_wanted(class));
-        Chosen::Classes(wanted.map(|class| class.id).collect())
+        Filter::Classes(wanted.map(|class| class.id).collect())
     };
     Ok(match which {
-        Which::All => Chosen::All,
-        Which::Named(part) => Chosen::Named(part.to_ascii_lowercase().into_bytes()),
+        Which::All => Filter::All,
+        Which::Named(part) => Filter::Named(part.to_ascii_lowercase().into_bytes()),
         Which::WantedHere => those(&|class| is_lacking(class, state)),
         Which::FewCopies => {
             let facts = state.facts()?;
@@ -95,42 +70,18 @@ fn chosen(state: &FolderState, which: &Which, classes: &BTreeMap<ClassId, Class>
     })
 }
 
-/// Compares ignoring the case of ASCII letters; `part` is in lower case.
-fn contains(path: &[u8], part: &[u8]) -> bool {
-    part.is_empty() || path.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
-}
-
 /// The directories directly below a directory, or below the folder itself.
 pub(crate) fn tree(state: &FolderState, directory: Option<&RepoPath>) -> Result<Vec<Branch>, Error> {
-    let reader = open(state)?;
-    let start = directory.map_or(0, |directory| directory.as_bytes().len() + 1);
-    let mut children: BTreeMap<Vec<u8>, (Amount, bool)> = BTreeMap::new();
-    let walked = reader.each_file(directory, &mut |line: Line<'_>| {
-        let inside = &line.path[start..];
-        let mut slashes = inside.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-        let Some((end, _)) = slashes.next() else { return };
-        // Look up before inserting, since nearly every file is in a directory that is already known.
-        let name = &inside[..end];
-        if !children.contains_key(name) {
-            children.insert(name.to_vec(), Default::default());
-        }
-        if let Some((holds, has_directories)) = children.get_mut(name) {
-            holds.files += 1;
-            holds.bytes += line.size;
-            *has_directories |= slashes.next().is_some();
-        }
-    });
-    walked.map_err(failed(state))?;
-    let branch = |(name, (holds, has_directories)): (Vec<u8>, _)| {
-        let above = directory.map_or_else(Vec::new, |directory| [directory.as_bytes(), b"/"].concat());
-        let path = RepoPath::parse(&[above, name].concat()).ok()?;
-        Some(Branch {
-            path: shown(&path),
-            holds,
-            has_directories,
-        })
+    let directories = open(state)?.directories(directory).map_err(failed(state))?;
+    let branch = |found: DirectorySum| Branch {
+        path: shown(&found.path),
+        holds: Amount {
+            files: found.files,
+            bytes: found.bytes,
+        },
+        has_directories: found.has_directories,
     };
-    Ok(children.into_iter().filter_map(branch).collect())
+    Ok(directories.into_iter().map(branch).collect())
 }
 
 /// One page of the activity.
