@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use model::{Key, RemoteName, RepoPath, Timestamp};
 
 use crate::facts::{
-    Away, Candidate, Class, Deletions, Failure, Found, Heads, Id, Looked, Merged, Outcome, Pushed, Question, Reach,
-    Refs, RemoteFacts,
+    Away, Candidate, Class, Deletions, Failure, Heads, Id, Looked, Merged, Outcome, Pushed, Question, Reach, Refs,
+    RemoteFacts,
 };
 
 /// A fact that the engine observed.
@@ -68,8 +68,8 @@ pub enum Event {
         refs: Refs,
         /// Files to scan again after a pause, because they were being written or changed meanwhile.
         postponed: Vec<RepoPath>,
-        /// The scan whose findings were too many for one ingest, and what is left of them. None when it failed.
-        rest: Option<(Id, Found)>,
+        /// True if the scan found more than one ingest takes: another of the same scan takes the rest. Never if it failed.
+        has_rest: bool,
         /// Why it failed, if it did.
         failed: Option<Failure>,
     },

@@ -204,7 +204,7 @@ impl World {
             id,
             refs: world.refs(repo),
             postponed: Vec::new(),
-            rest: None,
+            has_rest: false,
             failed: Some(why.into()),
         };
         let found = self.repos[repo].engine.as_mut().and_then(|engine| engine.found.take());
@@ -223,7 +223,8 @@ impl World {
         let mut postponed = Vec::new();
         let mut stage = Vec::new();
         let left = found.changed.split_off(found.changed.len().min(IN_ONE_PART));
-        for path in found.changed {
+        let has_rest = !left.is_empty();
+        for path in std::mem::replace(&mut found.changed, left) {
             if self.repos[repo].writing.contains(&path) {
                 postponed.push(path_name(path));
             } else if let Some(&content) = self.repos[repo].files.get(&path) {
@@ -243,7 +244,12 @@ impl World {
                 self.repos[repo].index.insert(path, Entry { content, dot });
             }
         }
-        for path in found.removed {
+        // What moved is added before it is removed.
+        let removed = match has_rest {
+            true => Vec::new(),
+            false => std::mem::take(&mut found.removed),
+        };
+        for path in removed {
             if removals && !self.repos[repo].files.contains_key(&path) {
                 let here = &mut self.repos[repo];
                 let entry = here.index.remove(&path);
@@ -253,37 +259,18 @@ impl World {
                 self.check(held);
             }
         }
+        if let Some(engine) = self.repos[repo].engine.as_mut().filter(|_| has_rest) {
+            engine.found = Some(found);
+        }
         self.small_step()?;
         self.commit(repo);
         Ok(Event::Ingested {
             id,
             refs: self.refs(repo),
             postponed,
-            rest: self.keep_rest(repo, look, left),
+            has_rest,
             failed: None,
         })
-    }
-
-    /// What of the findings of a look is left for the next part.
-    fn keep_rest(&mut self, repo: RepoNo, look: Id, left: Vec<PathNo>) -> Option<(Id, Found)> {
-        let here = &mut self.repos[repo];
-        let engine = here.engine.as_mut().filter(|_| !left.is_empty())?;
-        let found = Found {
-            root: here.root,
-            changed: left.len(),
-            removed: 0,
-            tracked: here.index.len(),
-            staged: false,
-            filling: Vec::new(),
-        };
-        engine.found = Some(Findings {
-            look,
-            changed: left,
-            removed: Vec::new(),
-            all_gone: 0,
-            tracked: found.tracked,
-        });
-        Some((look, found))
     }
 
     fn commit(&mut self, repo: RepoNo) {

@@ -141,27 +141,33 @@ impl Look {
         self.added.is_empty() && self.modified.is_empty() && self.removed.is_empty() && !self.staged
     }
 
-    /// Splits off all new and changed files but `most`, to be taken in later; none if they are no more. What was renamed
-    /// stays, together with what is gone.
+    /// Splits off all new and changed files but `most`, to be taken in later; none if they are no more. What is gone goes with
+    /// the last of them, together with what was renamed: what moved is added before it is removed.
     pub fn split_off(&mut self, most: usize) -> Option<Self> {
         if self.added.len() + self.modified.len() <= most {
             return None;
         }
         let mut rest = Self::empty(self.root);
-        rest.tracked = self.tracked;
         let mut left = most;
         for (all, rest) in [
             (&mut self.added, &mut rest.added),
             (&mut self.modified, &mut rest.modified),
         ] {
-            let (first, others): (Vec<_>, Vec<_>) = std::mem::take(all).into_iter().partition(|candidate| {
-                let is_first = left > 0 || candidate.is_renamed();
-                left = left.saturating_sub(1);
+            let (first, others) = std::mem::take(all).into_iter().partition(|candidate: &Candidate| {
+                let is_first = left > 0 && !candidate.is_renamed();
+                left -= usize::from(is_first);
                 is_first
             });
             (*all, *rest) = (first, others);
         }
-        (!rest.is_clean()).then_some(rest)
+        if self.added.is_empty() && self.modified.is_empty() {
+            // All were renamed.
+            (self.added, self.modified) = (rest.added, rest.modified);
+            return None;
+        }
+        rest.removed = std::mem::take(&mut self.removed);
+        rest.tracked = self.tracked + self.added.len();
+        Some(rest)
     }
 
     /// What a look at a repository without files finds.

@@ -47,8 +47,10 @@ pub struct Assistant {
     looking_at: Option<Vec<RepoPath>>,
     /// A scan whose findings wait to be ingested.
     looked: Option<(Id, Found)>,
-    /// What is left of the findings of a scan that are ingested in parts. It takes the turns of scans.
-    rest: Option<(Id, Found)>,
+    /// A scan whose findings are ingested in parts, and whether they may include removals. It takes the turns of scans.
+    rest: Option<(Id, bool)>,
+    /// True if it changed which files are ignored, since the current ingest began.
+    ignores_changed: bool,
     /// The number of missing files that the user confirmed as deleted on purpose.
     removals_confirmed: usize,
     restore_asked: bool,
@@ -71,7 +73,10 @@ enum Work {
     Look {
         confirms: bool,
     },
-    Ingest,
+    Ingest {
+        look: Id,
+        removals: bool,
+    },
     Restore,
     Merge,
     Observe,
@@ -110,6 +115,7 @@ impl Assistant {
             looking_at: None,
             looked: None,
             rest: None,
+            ignores_changed: false,
             removals_confirmed: 0,
             restore_asked: false,
             unfilled: false,

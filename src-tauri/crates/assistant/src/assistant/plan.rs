@@ -61,7 +61,7 @@ impl Assistant {
             if removals && found.removed > 0 {
                 self.removals_confirmed = 0;
             }
-            let id = self.start(Work::Ingest);
+            let id = self.start(Work::Ingest { look, removals });
             effects.push(Effect::Ingest { id, look, removals });
         } else if self.restore_asked {
             self.restore_asked = false;
@@ -100,9 +100,8 @@ impl Assistant {
                 effects.push(Effect::Observe { id });
                 id
             }
-            Turn::Look if let Some((look, _)) = self.rest.take() => {
-                let id = self.start(Work::Ingest);
-                let removals = false;
+            Turn::Look if let Some((look, removals)) = self.rest.take() => {
+                let id = self.start(Work::Ingest { look, removals });
                 effects.push(Effect::Ingest { id, look, removals });
                 id
             }
@@ -135,6 +134,7 @@ impl Assistant {
     }
 
     fn start(&mut self, work: Work) -> Id {
+        self.ignores_changed = false;
         let id = self.next_id();
         self.at_work = Some((id, work));
         id
@@ -158,7 +158,9 @@ impl Assistant {
     /// Tells what a push to this remote has to wait for.
     pub(super) fn before_push(&self, remote: &RemoteName) -> Before {
         // An ingest makes two commits. Only after both is it known what to send.
-        let is_ingesting = self.at_work.is_some_and(|(_, work)| work == Work::Ingest);
+        let is_ingesting = self
+            .at_work
+            .is_some_and(|(_, work)| matches!(work, Work::Ingest { .. }));
         Before {
             // The content to send for a commit is known once the first offer after its observation has ended. Later
             // changes of the logs add nothing to send.

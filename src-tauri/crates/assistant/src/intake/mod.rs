@@ -104,8 +104,11 @@ impl Intake {
             self.postponed_times = 0;
         } else {
             self.postponed.extend(paths);
-            self.postponed_until = Some(now + AGAIN * (1 << self.postponed_times.min(AGAIN_DOUBLINGS)));
-            self.postponed_times = self.postponed_times.saturating_add(1);
+            // The parts of one scan count once.
+            if self.postponed_until.is_none() {
+                self.postponed_until = Some(now + AGAIN * (1 << self.postponed_times.min(AGAIN_DOUBLINGS)));
+                self.postponed_times = self.postponed_times.saturating_add(1);
+            }
         }
     }
 

@@ -1,22 +1,24 @@
 //! Decides when to merge, and tracks what merges left undone.
 
+use std::collections::BTreeSet;
+
 use model::{RepoPath, Timestamp};
 
-use crate::facts::Said;
+use crate::facts::{Id, Said};
 use crate::pacing;
 
 /// The state of merging: the reasons for which the next merge waits, and the files that the last one left as they were.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Merging {
-    /// True if files in the way must be scanned and committed first.
-    is_blocked: bool,
+    /// The merge whose way is blocked by files that must be scanned and committed first.
+    blocked: Option<Id>,
     /// True if the last merge was blocked: the next one leaves files in its way as they are.
     was_blocked: bool,
     retry_at: Option<Timestamp>,
     /// Consecutive merges that left something unmerged and changed nothing.
     in_vain: u32,
     /// Files that could not follow the last merge.
-    waiting: Vec<RepoPath>,
+    waiting: BTreeSet<Vec<u8>>,
     /// Consecutive merges that left such files.
     waits: u32,
     waiting_until: Option<Timestamp>,
@@ -29,7 +31,7 @@ impl Merging {
     pub(crate) fn is_due(&self, unmerged: bool) -> bool {
         let may_merge = unmerged && self.retry_at.is_none();
         let may_follow = !self.waiting.is_empty() && self.waiting_until.is_none();
-        (may_merge || may_follow) && !self.is_blocked
+        (may_merge || may_follow) && self.blocked.is_none()
     }
 
     /// True if the next merge leaves files in its way as they are.
@@ -44,18 +46,27 @@ impl Merging {
 
     /// Records that files changed: a waiting file may be able to follow now.
     pub(crate) fn changed(&mut self, now: Timestamp, paths: &[RepoPath]) {
-        let concerns = |path: &RepoPath| {
-            let mut waiting = self.waiting.iter();
-            waiting.any(|other| path.is_within(other) || other.is_within(path))
-        };
-        if paths.iter().any(concerns) {
+        if paths.iter().any(|path| self.waits_at(path.as_bytes())) {
             self.waiting_until = self.waiting_until.map(|at| at.min(now + pacing::SOON));
         }
     }
 
-    /// Records that the files in the way were scanned.
-    pub(crate) fn unblock(&mut self) {
-        self.is_blocked = false;
+    /// True if a waiting file is this one, above it or below it.
+    fn waits_at(&self, path: &[u8]) -> bool {
+        let mut ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let below = [path, b"/"].concat();
+        self.waiting.contains(path)
+            || ends.any(|(end, _)| self.waiting.contains(&path[..end]))
+            || self
+                .waiting
+                .range(below.clone()..)
+                .next()
+                .is_some_and(|next| next.starts_with(&below))
+    }
+
+    /// Records that what this scan found was ingested. Files in the way that were found by a merge after it are not among it.
+    pub(crate) fn unblock(&mut self, look: Id) {
+        self.blocked.take_if(|merge| *merge < look);
     }
 
     /// Stops waiting, except for files in the way.
@@ -87,8 +98,8 @@ impl Merging {
     }
 
     /// Records that a merge could not be checked out.
-    pub(crate) fn blocked(&mut self) {
-        self.is_blocked = true;
+    pub(crate) fn blocked(&mut self, merge: Id) {
+        self.blocked = Some(merge);
         self.was_blocked = true;
     }
 
@@ -102,7 +113,7 @@ impl Merging {
         };
         let pause = pacing::look_again_after(self.waits, chance);
         self.waiting_until = (!waiting.is_empty()).then(|| now + pause);
-        self.waiting = waiting;
+        self.waiting = waiting.iter().map(|path| path.as_bytes().to_vec()).collect();
     }
 
     /// When merges that wait may start.

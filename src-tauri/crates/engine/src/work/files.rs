@@ -93,32 +93,38 @@ pub(super) fn ingest(state: &FolderState, id: Id, look: Id, removals: bool) -> E
             id,
             refs: state.refs(),
             postponed: Vec::new(),
-            rest: None,
+            has_rest: false,
             failed,
         };
     };
     let rest = first.split_off(part_of(first.tracked));
     let cancelled = state.transfers.announce(id);
-    let (postponed, failed) = match try_ingest(state, first, removals, &cancelled) {
+    let (postponed, failed) = match try_ingest(state, first, (removals, rest.is_some()), &cancelled) {
         Ok(postponed) => (postponed, None),
         Err(error) => (Vec::new(), Some(failure(state, &error))),
     };
     state.transfers.end(id);
-    let rest = rest.filter(|_| failed.is_none()).map(|rest| {
-        let found = found(&rest);
+    let rest = rest.filter(|_| failed.is_none());
+    let has_rest = rest.is_some();
+    if let Some(rest) = rest {
         state.keep_look(look, rest);
-        (look, found)
-    });
+    }
     Event::Ingested {
         id,
         refs: state.refs(),
         postponed,
-        rest,
+        has_rest,
         failed,
     }
 }
 
-fn try_ingest(state: &FolderState, look: Look, removals: bool, cancelled: &AtomicBool) -> annex::Result<Vec<RepoPath>> {
+/// `has_rest` is true if the removals come with a later part.
+fn try_ingest(
+    state: &FolderState,
+    look: Look,
+    (removals, has_rest): (bool, bool),
+    cancelled: &AtomicBool,
+) -> annex::Result<Vec<RepoPath>> {
     let annex = state.annex();
     let settings = state.settings()?;
     if !settings.autocommit {
@@ -176,6 +182,7 @@ fn try_ingest(state: &FolderState, look: Look, removals: bool, cancelled: &Atomi
             }
             Postponed::Unreadable(why) => state.log.note_unfit(path.to_string(), why),
             Postponed::NotStored(why) => state.log.note_unstored(path, why),
+            Postponed::Held if has_rest => again.push(path),
             Postponed::Held => {}
             Postponed::EditedPointer => {
                 let why = format!(

@@ -119,7 +119,7 @@ fn failed(state: &FolderState, effect: Effect, why: &str) -> Event {
             id,
             refs,
             postponed: Vec::new(),
-            rest: None,
+            has_rest: false,
             failed: Some(failure()),
         },
         Effect::Restore { id } => Event::Restored {

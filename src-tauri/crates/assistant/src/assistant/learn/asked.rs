@@ -14,7 +14,9 @@ impl Assistant {
         let was_paused = std::mem::replace(&mut self.paused, true);
         self.cancel(true, effects);
         // The files read so far are committed; the rest is scanned again.
-        let reading = self.at_work.filter(|(_, work)| !was_paused && *work == Work::Ingest);
+        let reading = self
+            .at_work
+            .filter(|(_, work)| !was_paused && matches!(work, Work::Ingest { .. }));
         effects.extend(reading.map(|(id, _)| Effect::Cancel { id, held_until: None }));
     }
 
@@ -22,7 +24,8 @@ impl Assistant {
         self.paused = false;
         self.content.facts_changed();
         // The findings of a scan from before the pause may be outdated.
-        if self.looked.take().or(self.rest.take()).is_some() {
+        let (looked, rest) = (self.looked.take(), self.rest.take());
+        if looked.is_some() || rest.is_some() {
             self.intake.count_lost(now, None);
         }
     }

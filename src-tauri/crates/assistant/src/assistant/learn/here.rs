@@ -74,7 +74,7 @@ impl Assistant {
                 if found.changed > 0 || found.staged || removes {
                     self.looked = Some((id, found));
                 } else {
-                    self.merging.unblock();
+                    self.merging.unblock(id);
                     self.tried(now, None);
                 }
             }
@@ -82,8 +82,7 @@ impl Assistant {
     }
 
     pub(super) fn ingested(&mut self, now: Timestamp, postponed: Vec<RepoPath>, failed: Option<Failure>) {
-        // Files that could not be committed, such as files still being written, no longer block the merge.
-        self.merging.unblock();
+        self.forget_outdated_rest(now);
         self.intake.postpone(now, postponed);
         if failed.is_some() {
             self.intake.count_lost(now, None);
@@ -91,9 +90,17 @@ impl Assistant {
         self.tried(now, failed);
     }
 
+    /// Looks at everything again, instead of ingesting the rest of a scan from before it changed which files are ignored.
+    pub(super) fn forget_outdated_rest(&mut self, now: Timestamp) {
+        if self.ignores_changed && self.rest.take().is_some() {
+            self.intake.count_lost(now, None);
+        }
+    }
+
     pub(super) fn merge_ended(
         &mut self,
         now: Timestamp,
+        id: Id,
         refs: Refs,
         merged: Merged,
         held: Option<Deletions>,
@@ -104,17 +111,17 @@ impl Assistant {
         self.set_refs(now, refs);
         self.refs.unmerged |= !has_merged;
         self.held(held, has_merged, effects);
-        self.merged(now, merged);
+        self.merged(now, id, merged);
         let chance = self.chance.draw();
         self.merging.ended(now, in_vain, chance);
     }
 
-    fn merged(&mut self, now: Timestamp, merged: Merged) {
+    fn merged(&mut self, now: Timestamp, id: Id, merged: Merged) {
         match merged {
             Merged::Done => self.followed(now, Vec::new()),
             Merged::Waiting(paths) => self.followed(now, paths),
             Merged::Blocked(paths) => {
-                self.merging.blocked();
+                self.merging.blocked(id);
                 self.intake.changed(now, paths);
                 self.tried(now, None);
             }

@@ -19,7 +19,9 @@ impl Assistant {
         match event {
             Event::FilesChanged(paths) => {
                 self.merging.changed(now, &paths);
+                self.ignores_changed |= paths.iter().any(|path| path.file_name() == ".gitignore");
                 self.intake.changed(now, paths);
+                self.forget_outdated_rest(now);
             }
             Event::CountLost(within) => {
                 self.intake.count_lost(now, within);
@@ -52,12 +54,18 @@ impl Assistant {
                 id,
                 refs,
                 postponed,
-                rest,
+                has_rest,
                 failed,
             } => {
-                self.end_work(id);
-                self.rest = rest;
+                let work = self.end_work(id);
                 self.set_refs(now, refs);
+                if let Some(Work::Ingest { look, removals }) = work {
+                    match has_rest {
+                        true => self.rest = Some((look, removals)),
+                        // Files that could not be committed, such as files still being written, no longer block the merge.
+                        false => self.merging.unblock(look),
+                    }
+                }
                 self.ingested(now, postponed, failed);
             }
             Event::Restored { id, failed } => {
@@ -77,7 +85,7 @@ impl Assistant {
             }
             Event::Merged { id, refs, merged, held } => {
                 self.end_work(id);
-                self.merge_ended(now, refs, merged, held, effects);
+                self.merge_ended(now, id, refs, merged, held, effects);
             }
             Event::Pushed { id, refs, pushed } => {
                 self.set_refs(now, refs);

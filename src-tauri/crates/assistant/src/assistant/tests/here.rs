@@ -63,7 +63,7 @@ fn a_blocked_merge_resumes_after_the_commit() {
         id,
         refs: refs(2, true),
         postponed: vec![],
-        rest: None,
+        has_rest: false,
         failed: None,
     });
     take!(rig, Merge);
@@ -87,7 +87,7 @@ fn a_merge_that_was_blocked_is_partial_the_next_time() {
         id,
         refs: refs(1, true),
         postponed: vec![path("a")],
-        rest: None,
+        has_rest: false,
         failed: None,
     });
     let id = rig.merge(true);
@@ -387,7 +387,7 @@ fn a_pause_stops_an_ingest_and_the_rest_is_scanned_after_it() {
         id,
         refs,
         postponed: vec![path("film")],
-        rest: None,
+        has_rest: false,
         failed: None,
     });
     rig.after(60_000);

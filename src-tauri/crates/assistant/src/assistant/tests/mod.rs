@@ -186,7 +186,7 @@ impl Rig {
                     id,
                     refs,
                     postponed: vec![],
-                    rest: None,
+                    has_rest: false,
                     failed: None,
                 },
                 Effect::Restore { id } => Event::Restored { id, failed: None },

@@ -20,7 +20,7 @@ fn first_part(rig: &mut Rig) -> Id {
         id,
         refs: refs(2, false),
         postponed: vec![],
-        rest: Some((look, found(10, 0, 110))),
+        has_rest: true,
         failed: None,
     });
     look
@@ -44,7 +44,7 @@ fn what_is_committed_is_observed_before_the_rest_is_ingested() {
         Effect::Ingest {
             id,
             look: rest,
-            removals: false,
+            removals: true,
         },
     ] = rig.open[..]
     else {
@@ -56,7 +56,7 @@ fn what_is_committed_is_observed_before_the_rest_is_ingested() {
         id,
         refs: refs(2, false),
         postponed: vec![],
-        rest: None,
+        has_rest: false,
         failed: None,
     });
     rig.after(1000);
@@ -74,4 +74,61 @@ fn a_pause_forgets_the_rest_and_everything_is_scanned_after_it() {
     rig.tell(Event::Resumed);
     rig.after(2000);
     assert!(looks_at(&rig, &Scope::Everything), "{:?}", rig.open);
+}
+
+fn rest_ingested(rig: &mut Rig) {
+    let id = take!(rig, Ingest);
+    rig.tell(Event::Ingested {
+        id,
+        refs: refs(2, true),
+        postponed: vec![],
+        has_rest: false,
+        failed: None,
+    });
+}
+
+#[test]
+fn a_merge_that_is_blocked_between_parts_waits_for_a_scan_of_its_own() {
+    let mut rig = Rig::at_rest(&[]);
+    first_part(&mut rig);
+    rig.tell(Event::RefsMoved(refs(2, true)));
+    rig.observe(2, &[]);
+    let id = take!(rig, Merge);
+    rig.tell(Event::Merged {
+        id,
+        refs: refs(2, true),
+        merged: Merged::Blocked(vec![path("in the way")]),
+        held: None,
+    });
+    rest_ingested(&mut rig);
+    assert!(!has!(rig, Merge));
+    rig.after(1000);
+    rig.look(found(0, 0, 100));
+    assert!(has!(rig, Merge), "{:?}", rig.open);
+}
+
+#[test]
+fn a_rest_is_forgotten_when_other_files_are_ignored() {
+    for while_ingesting in [false, true] {
+        let mut rig = Rig::at_rest(&[]);
+        rig.look_at_everything(found(20, 1, 100));
+        let id = take!(rig, Ingest);
+        let ignore = Event::FilesChanged(vec![path("d/.gitignore")]);
+        if while_ingesting {
+            rig.tell(ignore.clone());
+        }
+        rig.tell(Event::Ingested {
+            id,
+            refs: refs(2, false),
+            postponed: vec![],
+            has_rest: true,
+            failed: None,
+        });
+        if !while_ingesting {
+            rig.tell(ignore);
+        }
+        rig.observe(2, &[]);
+        rig.after(2000);
+        assert!(looks_at(&rig, &Scope::Everything), "{:?}", rig.open);
+    }
 }

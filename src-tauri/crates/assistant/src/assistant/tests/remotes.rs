@@ -23,7 +23,7 @@ fn a_saved_file_is_sent_to_the_remote_at_once() {
         id,
         refs: refs(2, false),
         postponed: vec![],
-        rest: None,
+        has_rest: false,
         failed: None,
     });
     rig.observe(2, &[class(1, &["here"], &["here", "b"])]);
