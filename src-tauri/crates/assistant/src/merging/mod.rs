@@ -127,3 +127,30 @@ impl Merging {
         self.waiting_until.take_if(|at| *at <= now);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::{RepoPath, Timestamp};
+
+    use super::Merging;
+
+    #[test]
+    fn what_changes_at_above_or_below_a_waiting_file_concerns_it() {
+        let mut merging = Merging::default();
+        let waiting = ["a/b", "a/b-c", "d"].map(|path| RepoPath::parse(path.as_bytes()).unwrap());
+        merging.followed(Timestamp(0), waiting.to_vec(), 0);
+        for (path, expected) in [
+            ("a/b", true),
+            ("a/b/x", true),
+            ("a/b/x/y", true),
+            ("a", true),
+            ("d/e", true),
+            ("a/bc", false),
+            ("a/c", false),
+            ("ab", false),
+            ("e", false),
+        ] {
+            assert_eq!(merging.waits_at(path.as_bytes()), expected, "{path}");
+        }
+    }
+}
