@@ -38,9 +38,6 @@ const OBJECT_MODE: u32 = 0o444;
 /// Above so many bytes the objects collected are written at once, to bound memory.
 const MUCH: usize = 128 << 20;
 
-/// How many bytes of objects libgit2 may remember, for all handles together. It would be 256 MiB.
-const CACHE: isize = 8 << 20;
-
 /// How many packs libgit2 may keep open, for all handles together. A process may have 1,024 files open.
 const PACKS: usize = 64;
 
@@ -248,11 +245,11 @@ fn set_up_git() {
         unsafe {
             libgit2_sys::git_libgit2_opts(libgit2_sys::GIT_OPT_ENABLE_FSYNC_GITDIR as std::ffi::c_int, 1);
         }
-        // SAFETY: as above; the first takes one ssize_t, the second one size_t.
+        // SAFETY: as above; the first takes one int, the second one size_t.
         #[allow(unsafe_code)]
         unsafe {
-            let option = libgit2_sys::GIT_OPT_SET_CACHE_MAX_SIZE as std::ffi::c_int;
-            libgit2_sys::git_libgit2_opts(option, CACHE);
+            // Once its cache is full (by default with 256 MiB), libgit2 looks through the emptied part of it for each object.
+            libgit2_sys::git_libgit2_opts(libgit2_sys::GIT_OPT_ENABLE_CACHING as std::ffi::c_int, 0);
             let option = libgit2_sys::GIT_OPT_SET_MWINDOW_FILE_LIMIT as std::ffi::c_int;
             libgit2_sys::git_libgit2_opts(option, PACKS);
         }
