@@ -137,13 +137,13 @@ impl Observations {
             .db
             .prepare_cached("SELECT path, key FROM unfilled ORDER BY path LIMIT ?1")?;
         let mut rows = query.query([most])?;
-        let (mut files, mut bytes) = (Vec::new(), 0);
+        let (mut files, mut bytes) = (Vec::new(), 0u64);
         while bytes < most_bytes
             && let Some(row) = rows.next()?
         {
             let path = RepoPath::parse(row.get_ref(0)?.as_blob()?);
             if let (Ok(path), Ok(key)) = (path, Key::parse(row.get_ref(1)?.as_blob()?)) {
-                bytes += key.size().unwrap_or(0);
+                bytes = bytes.saturating_add(key.size().unwrap_or(0));
                 files.push((path, key));
             }
         }

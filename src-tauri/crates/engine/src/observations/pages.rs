@@ -1,5 +1,5 @@
-//! Lists of files and directories, one page at a time. What a page costs does not grow with what is before it, except
-//! where nothing but a look at each file tells.
+//! Lists of files and directories, one page at a time. Only the paths before a page are passed over, and no key is read of
+//! files that are not on it.
 
 use std::collections::BTreeSet;
 

@@ -156,6 +156,52 @@ fn files_whose_content_arrived_are_listed_until_they_are_forgotten() {
     );
 }
 
+/// Of many keys, the holders are written before their files are known.
+#[test]
+fn what_is_classified_in_parts_is_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut observations = Observations::open(directory.path()).unwrap();
+    let here = Uuid::parse("here").unwrap();
+    let names = ["a", "b", "c", "d", "e"];
+    let mut update = observations.update().unwrap();
+    let classify = |update: &mut super::Update<'_>| {
+        let wishes = |touched: &super::Touched| wanted(if touched.paths.is_empty() { &[] } else { &["there"] });
+        update.classify(Some(&here), wishes).unwrap();
+    };
+    for name in names {
+        update.located(&key(5, name), set(&["here"])).unwrap();
+    }
+    assert!(update.is_full());
+    classify(&mut update);
+    assert!(!update.is_full());
+    for name in names {
+        update.named(&path(name), false, Some(&key(5, name))).unwrap();
+    }
+    classify(&mut update);
+    update.commit(&Described::default()).unwrap();
+    let classes = observations.classes().unwrap();
+    assert_eq!(classes.len(), 1);
+    assert_eq!((classes[0].keys, classes[0].bytes), (5, 25));
+    assert_eq!(
+        (&classes[0].have, &classes[0].want),
+        (&set(&["here"]), &set(&["there"]))
+    );
+    // Nobody has seen these files with their content.
+    assert_eq!(observations.unfilled(9, 99).unwrap().len(), 5);
+
+    let mut update = observations.update().unwrap();
+    let mut last = update.touch_next(0).unwrap();
+    let mut parts = 0;
+    while let Some(row) = last {
+        update.classify(Some(&here), |_| wanted(&["other"])).unwrap();
+        last = update.touch_next(row).unwrap();
+        parts += 1;
+    }
+    update.commit(&Described::default()).unwrap();
+    let classes = observations.classes().unwrap();
+    assert_eq!((parts, classes.len(), &classes[0].want), (2, 1, &set(&["other"])));
+}
+
 #[test]
 fn a_deleted_file_is_removed_from_its_key() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use assistant::Direction;
 use model::{Key, RemoteName, RepoPath, Uuid};
@@ -6,14 +7,23 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{Described, Observations, Result, text, uuids, way};
 
+/// After so many keys, what is known of them is written, and more is found out later if need be. Few in tests, so that they
+/// see it happen.
+const MOST_TOUCHED: usize = if cfg!(test) { 3 } else { 250_000 };
+
 /// One transaction that brings the observations from one pair of commits to the next.
 ///
 /// If it is dropped without [`Update::commit`], nothing changes. New keys are written once, when everything about them
-/// is known: most updates are about new files.
+/// is known: most updates are about new files. Of very many changes, some are classified before the rest is known, to bound
+/// memory.
 pub(crate) struct Update<'a> {
     db: Transaction<'a>,
     /// Keys whose holders or files changed, by row. The repositories that want them have to be determined again.
     touched: BTreeMap<i64, Change>,
+    /// Each set of holders once: there are far fewer than keys.
+    holders: HashSet<Arc<BTreeSet<Uuid>>>,
+    /// True if there was nothing before, so that nobody knows which files have their content.
+    from_nothing: bool,
     rows: HashMap<Key, i64>,
     last_row: i64,
     /// The keys and bytes that each class gained or lost.
@@ -36,7 +46,7 @@ struct Change {
     /// The key, if it has no row yet.
     new: Option<Key>,
     /// The holders, if they changed.
-    have: Option<BTreeSet<Uuid>>,
+    have: Option<Arc<BTreeSet<Uuid>>>,
     /// The files that use it, if it has no row yet.
     paths: Vec<RepoPath>,
 }
@@ -52,17 +62,19 @@ pub(crate) struct Touched {
     /// The holders before this update.
     pub(crate) had: BTreeSet<Uuid>,
     /// The holders after it.
-    pub(crate) have: BTreeSet<Uuid>,
+    pub(crate) have: Arc<BTreeSet<Uuid>>,
 }
 
 impl Observations {
     /// Begins an update.
     pub(crate) fn update(&mut self) -> Result<Update<'_>> {
         let db = self.db.transaction()?;
-        let last_row = db.query_row("SELECT coalesce(max(id), 0) FROM keys", [], |row| row.get(0))?;
+        let last_row: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM keys", [], |row| row.get(0))?;
         Ok(Update {
             db,
             touched: BTreeMap::new(),
+            holders: HashSet::new(),
+            from_nothing: last_row == 0,
             rows: HashMap::new(),
             last_row,
             counts: BTreeMap::new(),
@@ -75,6 +87,7 @@ impl Observations {
 impl Update<'_> {
     /// Deletes everything, because the repository no longer has the described commits.
     pub(crate) fn clear(&mut self) -> Result<()> {
+        self.from_nothing = true;
         self.db.execute_batch(
             "DELETE FROM about; DELETE FROM classes; DELETE FROM keys; DELETE FROM paths; DELETE FROM unfilled;
              DELETE FROM versions; DELETE FROM directories;",
@@ -83,8 +96,21 @@ impl Update<'_> {
 
     /// Records that, by the location log, these repositories have a key.
     pub(crate) fn located(&mut self, key: &Key, have: BTreeSet<Uuid>) -> Result<()> {
+        let have = match self.holders.get(&have) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let new = Arc::new(have);
+                self.holders.insert(Arc::clone(&new));
+                new
+            }
+        };
         self.change(key)?.1.have = Some(have);
         Ok(())
+    }
+
+    /// True if so many keys were touched that they should be classified before more are.
+    pub(crate) fn is_full(&self) -> bool {
+        self.touched.len() >= MOST_TOUCHED
     }
 
     /// Records that a file of the work tree's commit now uses `key`, or none. `was_annexed` tells whether it used a key
@@ -136,7 +162,7 @@ impl Update<'_> {
                 Some(count) => count,
                 None => self.directories.entry(path[..end].to_vec()).or_default(),
             };
-            *count = (count.0 + files, count.1 + files * size);
+            *count = (count.0 + files, count.1.saturating_add(files * size));
         }
     }
 
@@ -164,24 +190,33 @@ impl Update<'_> {
         change.execute(rusqlite::params_from_iter(values)).map(drop)
     }
 
-    /// Marks every key, because the rules changed and the repositories that want it have to be determined again.
-    pub(crate) fn touch_all(&mut self) -> Result<()> {
-        let mut query = self.db.prepare("SELECT id FROM keys")?;
-        let rows = query.query_map([], |row| row.get::<_, i64>(0))?;
+    /// Marks keys, because the rules changed and the repositories that want them have to be determined again: as many as are
+    /// classified at once, of those after `last`. Returns the last of them; none if there are no more.
+    pub(crate) fn touch_next(&mut self, last: i64) -> Result<Option<i64>> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT id FROM keys WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+        let rows = query.query_map([last, MOST_TOUCHED as i64], |row| row.get(0))?;
+        let mut last = None;
         for row in rows {
-            self.touched.entry(row?).or_default();
+            let row = row?;
+            self.touched.entry(row).or_default();
+            last = Some(row);
         }
-        Ok(())
+        Ok(last)
     }
 
     /// Puts each touched key into its class, by the answer of `wishes`. If content of a key has arrived in the
     /// repository `here`, its files are marked to be filled.
     pub(crate) fn classify(&mut self, here: Option<&Uuid>, mut wishes: impl FnMut(&Touched) -> Demand) -> Result<()> {
+        // Those of new keys are in the database from now on.
+        self.rows.clear();
         for (row, change) in std::mem::take(&mut self.touched) {
             let Some(touched) = self.touched_key(row, change)? else {
                 continue;
             };
-            if here.is_some_and(|here| touched.have.contains(here) && !touched.had.contains(here)) {
+            let has_arrived = |here| touched.have.contains(here) && (self.from_nothing || !touched.had.contains(here));
+            if here.is_some_and(has_arrived) {
                 self.arrived(&touched)?;
             }
             let wishes = wishes(&touched);
@@ -247,7 +282,7 @@ impl Update<'_> {
 
     fn count(&mut self, class: i64, keys: i64, size: i64) {
         let count = self.counts.entry(class).or_default();
-        *count = (count.0 + keys, count.1 + keys * size);
+        *count = (count.0 + keys, count.1.saturating_add(keys * size));
     }
 
     /// The row of a key, which is reserved if it has none, and the changes of the key.
@@ -297,7 +332,7 @@ impl Update<'_> {
         })?;
         let Ok(key) = Key::parse(&key) else { return Ok(None) };
         let had = uuids(&had.unwrap_or_default());
-        let have = change.have.unwrap_or_else(|| had.clone());
+        let have = change.have.unwrap_or_else(|| Arc::new(had.clone()));
         let paths = paths(&self.db, row)?;
         Ok(Some(Touched {
             row,
@@ -335,7 +370,7 @@ impl Update<'_> {
 
 fn size(key: &Key) -> i64 {
     /// A key can claim any size; sums of these must stay numbers.
-    const MOST: u64 = 1 << 46;
+    const MOST: u64 = 1 << 40;
     i64::try_from(key.size().unwrap_or(0).min(MOST)).unwrap_or(i64::MAX)
 }
 

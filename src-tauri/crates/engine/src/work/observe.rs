@@ -99,11 +99,17 @@ fn try_observe(state: &FolderState, heads: Heads, log: bool) -> Result<Observed,
         tree: heads.tree.or(before.tree),
         annex: heads.annex.or(before.annex),
     };
-    take_changes(annex, &mut update, &before, heads)?;
+    let mut unlogged = take_changes(state, &mut update, (&rules, log), &before, heads)?;
+    unlogged.extend(classify(state, &mut update, &rules, log).map_err(failed)?);
     if before.rules != rules.digest {
-        update.touch_all().map_err(failed)?;
+        let mut last = update.touch_next(0).map_err(failed)?;
+        while let Some(row) = last {
+            unlogged.extend(classify(state, &mut update, &rules, log).map_err(failed)?);
+            last = update.touch_next(row).map_err(failed)?;
+        }
     }
-    let unlogged = classify(state, &mut update, &rules, log).map_err(failed)?;
+    unlogged.sort_unstable();
+    unlogged.dedup();
     if !unlogged.is_empty() {
         return Ok(Observed::Unlogged(unlogged));
     }
@@ -170,29 +176,43 @@ impl Rules {
     }
 }
 
-/// Applies the differences between the described commits and these.
-fn take_changes(annex: &Annex, update: &mut Update<'_>, before: &Described, heads: Heads) -> Result<(), crate::Error> {
+/// Applies the differences between the described commits and these. The locations come first, so that whatever is
+/// classified has its holders. Keys that had to be classified before all was known, and whose content is here although no
+/// log records it, are returned as by [`classify`].
+fn take_changes(
+    state: &FolderState,
+    update: &mut Update<'_>,
+    (rules, log): (&Rules, bool),
+    before: &Described,
+    heads: Heads,
+) -> Result<Vec<Key>, crate::Error> {
+    let annex = state.annex();
+    let mut unlogged = Vec::new();
     let mut taken = Ok(());
+    let mut take = |change: &mut dyn FnMut(&mut Update<'_>) -> Result<(), rusqlite::Error>| {
+        if taken.is_ok() {
+            taken = change(update).and_then(|()| {
+                if update.is_full() {
+                    unlogged.extend(classify(state, update, rules, log)?);
+                }
+                Ok(())
+            });
+        }
+    };
     if let Some(tip) = heads.annex.filter(|_| heads.annex != before.annex) {
         annex.branch().changes_each(before.annex, tip, &mut |key, holders| {
-            if taken.is_ok() {
-                taken = update.located(&key, holders.iter().cloned().collect());
-            }
+            take(&mut |update| update.located(&key, holders.iter().cloned().collect()));
         })?;
     }
     annex.branch().journaled_locations(&mut |key, holders| {
-        if taken.is_ok() {
-            taken = update.located(&key, holders.into_iter().collect());
-        }
+        take(&mut |update| update.located(&key, holders.iter().cloned().collect()));
     })?;
     if let Some(commit) = heads.tree.filter(|_| heads.tree != before.tree) {
         annex.tree_changes(before.tree, commit, &mut |change| {
-            if taken.is_ok() {
-                taken = take_file(update, &change);
-            }
+            take(&mut |update| take_file(update, &change));
         })?;
     }
-    taken.map_err(|source| failed(annex, source))
+    taken.map(|()| unlogged).map_err(|source| failed(annex, source))
 }
 
 fn take_file(update: &mut Update<'_>, change: &TreeChange) -> Result<(), rusqlite::Error> {
