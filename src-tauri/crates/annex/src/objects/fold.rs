@@ -6,7 +6,7 @@
 //! into the directory again, git and libgit2 both.
 //!
 //! Which packs are folded follows from their sizes, so that each object is written anew a few times at most: those that
-//! are not twice as large as all smaller ones together.
+//! are not larger than all smaller ones together.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -122,7 +122,7 @@ fn choose(mut small: Vec<Small>, mut can_be_folded: impl FnMut(&Small) -> bool) 
     let mut total = 0;
     let mut chosen = Vec::new();
     for pack in small {
-        if chosen.len() >= FEWEST && pack.size > 2 * total || total >= MUCH {
+        if chosen.len() >= FEWEST && pack.size > total || total >= MUCH {
             break;
         }
         if can_be_folded(&pack) {
