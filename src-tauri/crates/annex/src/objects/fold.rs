@@ -10,7 +10,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -50,7 +50,7 @@ const RETIRED: &str = "tmp_folded_";
 /// If the new pack cannot be written. Nothing has changed then.
 pub(super) fn fold(packs: &Arc<Directory>) -> Result<()> {
     let names = packs.names()?;
-    remove_retired(packs, &names)?;
+    remove_remains(packs, &names)?;
     let plain = plain(names);
     if plain.len() <= MANY {
         return Ok(());
@@ -217,22 +217,35 @@ fn may_be_mapped_elsewhere(packs: &Directory) -> bool {
     file_system(packs).is_some_and(|kind| NETWORK.contains(&kind))
 }
 
-/// Removes packs that got another name a while ago. git would too, after two weeks.
-fn remove_retired(packs: &Directory, names: &[(OsString, FileType)]) -> Result<()> {
-    /// Longer than anybody reads one object.
-    const WHILE: Duration = Duration::from_secs(600);
-    let is_retired = |name: &OsString| name.as_encoded_bytes().starts_with(RETIRED.as_bytes());
-    for (name, _) in names.iter().filter(|(name, _)| is_retired(name)) {
+/// Removes packs that got another name a while ago, and what is left of those that were never finished. git would too, when
+/// it packs.
+fn remove_remains(packs: &Directory, names: &[(OsString, FileType)]) -> Result<()> {
+    for (name, _) in names.iter().filter(|(name, _)| are_remains(name, Duration::MAX)) {
         let Ok(found) = statat(packs, name, AtFlags::SYMLINK_NOFOLLOW) else {
             continue;
         };
         #[allow(clippy::unnecessary_cast, reason = "the type differs between architectures")]
-        let renamed = SystemTime::UNIX_EPOCH + Duration::from_secs(found.st_ctime.max(0) as u64);
-        if renamed.elapsed().is_ok_and(|age| age > WHILE) {
+        let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(found.st_ctime.max(0) as u64);
+        if changed.elapsed().is_ok_and(|age| are_remains(name, age)) {
             packs.remove(name)?;
         }
     }
     Ok(())
+}
+
+/// True for a file of this name that nobody needs any more if it has not changed for so long: reading an object takes no ten
+/// minutes, and writing a pack no day.
+fn are_remains(name: &OsStr, age: Duration) -> bool {
+    const DAY: u64 = 24 * 3600;
+    let starts = [
+        (RETIRED, 600),
+        ("tmp_pack_anabranch-", DAY),
+        ("tmp_idx_anabranch-", DAY),
+    ];
+    let name = name.as_encoded_bytes();
+    starts
+        .iter()
+        .any(|(start, seconds)| name.starts_with(start.as_bytes()) && age.as_secs() > *seconds)
 }
 
 /// Trees that were just written, of which the next versions are written as what differs: of the top of a git-annex branch

@@ -295,17 +295,38 @@ fn a_pack_with_a_wrong_object_is_not_folded() {
 }
 
 #[test]
-fn retired_packs_go_after_a_while() {
+fn what_is_left_of_packs_goes_after_a_while() {
     let growing = Growing::new(3);
-    let retired = growing.packs().join(format!("{RETIRED}pack-1.pack"));
-    fs::write(&retired, "").unwrap();
+    let names = [format!("{RETIRED}pack-1.pack"), "tmp_pack_anabranch-1-1".to_owned()];
+    for name in &names {
+        fs::write(growing.packs().join(name), "").unwrap();
+    }
     let packs = Directory::find_below(growing.directory.path(), &growing.packs())
         .unwrap()
         .unwrap();
     fold(&Arc::new(packs)).unwrap();
-    assert!(retired.exists());
+    assert!(names.iter().all(|name| growing.packs().join(name).exists()));
     growing.git(&["prune", "--expire=now"]);
-    assert!(!retired.exists(), "git takes it for the remains of a crash");
+    assert!(
+        !names.iter().any(|name| growing.packs().join(name).exists()),
+        "git takes them for remains"
+    );
+    for (name, minutes, expected) in [
+        (names[0].as_str(), 9, false),
+        (&names[0], 11, true),
+        (&names[1], 23 * 60, false),
+        (&names[1], 25 * 60, true),
+        ("tmp_idx_anabranch-1-1", 25 * 60, true),
+        ("tmp_pack_XyZ", 25 * 60, false),
+        ("pack-1.pack", 25 * 60, false),
+    ] {
+        let age = Duration::from_secs(minutes * 60);
+        assert_eq!(
+            are_remains(name.as_ref(), age),
+            expected,
+            "{name} after {minutes} minutes"
+        );
+    }
 }
 
 #[test]
