@@ -147,7 +147,11 @@ impl Annex {
         let of = State::of(self);
         let known = {
             let mut idle = self.handles().lock();
-            idle.retain(|handle| handle.of == of && handle.opened.elapsed() < AGE);
+            idle.retain(|handle| handle.of == of);
+            // All at once: what libgit2 remembers of a pack (up to 16 MiB) goes when the last handle that knows it is closed.
+            if idle.iter().any(|handle| handle.opened.elapsed() >= AGE) {
+                idle.clear();
+            }
             std::iter::from_fn(|| idle.pop()).find_map(|mut handle| handle.packs.are_there(self).then_some(handle))
         };
         let handle = match known {
@@ -194,6 +198,13 @@ mod tests {
         let one = repo.annex.git().unwrap();
         assert_eq!(idle(), 1);
         drop(one);
+
+        drop((repo.annex.git().unwrap(), repo.annex.git().unwrap()));
+        repo.annex.handles().lock()[0].opened -= super::AGE;
+        let one = repo.annex.git().unwrap();
+        assert_eq!(idle(), 0, "they are closed together");
+        drop(one);
+        drop((repo.annex.git().unwrap(), repo.annex.git().unwrap()));
 
         repo.git(&["config", "test.setting", "1"]);
         let git = repo.annex.git().unwrap();
