@@ -30,6 +30,14 @@ impl<'i> Entries<'i> {
     }
 
     /// All of them.
+    /// The path of an entry in the middle of most; none if there are none.
+    pub(crate) fn middle(self) -> Option<&'i [u8]> {
+        match self.base.filter(|base| base.len() > self.own.len()) {
+            Some(base) => Some(base.path(base.len() / 2)),
+            None => self.own.get(self.own.len() / 2).map(|entry| &*entry.path),
+        }
+    }
+
     pub(crate) fn all(self) -> Span {
         Span {
             base: 0..self.base.map_or(0, Base::len),

@@ -170,6 +170,17 @@ impl Look {
         Some(rest)
     }
 
+    /// Adds what was found in another part of the work tree.
+    fn append(&mut self, mut other: Self) {
+        self.added.append(&mut other.added);
+        self.modified.append(&mut other.modified);
+        self.removed.append(&mut other.removed);
+        self.unreadable.append(&mut other.unreadable);
+        self.refused.append(&mut other.refused);
+        self.nested.append(&mut other.nested);
+        self.unfilled.append(&mut other.unfilled);
+    }
+
     /// What a look at a repository without files finds.
     pub fn of_bare() -> Self {
         Self::empty(RootState::Same)
@@ -230,7 +241,10 @@ impl Annex {
             return Ok(Look::empty(state));
         }
         let index = Index::read(self, &git)?;
-        let (mut look, root) = walk::Walk::new(self, &git, top, &index)?.over(scope);
+        let (mut look, root) = match scope {
+            Scope::Everything => walk::everything(self, &git, top, &index)?,
+            Scope::Paths(_) => walk::Walk::new(self, &git, top, &index)?.over(scope),
+        };
         look.tracked = index.entries().len() - index.conflicts();
         look.staged = differs_from_head(&git, &index)?;
         renames::recognise(&mut look, &root);

@@ -1,3 +1,4 @@
+mod halves;
 mod pointers;
 mod rules;
 mod standing;
@@ -26,6 +27,8 @@ use crate::pointer::{POINTER_SIZES, key_of_pointer, key_of_symlink, leads_to_obj
 use crate::stat::{FileTime, Stat};
 use crate::{Annex, Error, Result, Store};
 
+use halves::Half;
+pub(super) use halves::everything;
 pub use standing::Standing;
 use tracked::Tracked;
 
@@ -53,6 +56,7 @@ pub(super) struct Walk<'i> {
     /// it: either the files were deleted, or their file system is not mounted now, or one is that hides them.
     emptied: Vec<(Vec<u8>, Span, u32, &'static str)>,
     renumbered: BTreeMap<u32, u32>,
+    half: Half,
     look: Look,
 }
 
@@ -128,22 +132,28 @@ impl<'i> Walk<'i> {
             listing: vec![MaybeUninit::uninit(); 32 << 10],
             emptied: Vec::new(),
             renumbered: BTreeMap::new(),
+            half: Half::Both,
             look: Look::empty(RootState::Same),
         })
     }
 
     /// Looks, and says what was found, with the top of the work tree that it was found in.
     pub(super) fn over(mut self, scope: &Scope) -> (Look, OwnedFd) {
-        match scope {
-            Scope::Everything => self.everything(),
-            Scope::Paths(paths) => match looked_at(paths) {
-                Some(paths) => {
-                    let mut way = Vec::new();
-                    paths.iter().for_each(|path| self.path(path.as_bytes(), &mut way));
-                }
-                None => self.everything(),
-            },
+        let paths = match scope {
+            Scope::Everything => None,
+            Scope::Paths(paths) => looked_at(paths),
+        };
+        match paths {
+            Some(paths) => {
+                let mut way = Vec::new();
+                paths.iter().for_each(|path| self.path(path.as_bytes(), &mut way));
+            }
+            None => self.everything(),
         }
+        self.finish()
+    }
+
+    fn finish(mut self) -> (Look, OwnedFd) {
         for (path, range, device, reason) in std::mem::take(&mut self.emptied) {
             let old = self.entries.iter(&range).next().map(|entry| entry.dev);
             if old.and_then(|old| self.renumbered.get(&old)) == Some(&device) {
@@ -161,7 +171,8 @@ impl<'i> Walk<'i> {
     fn everything(&mut self) {
         match open_directory(&self.root, b"") {
             Ok(root) => self.directory(&root, &mut Vec::new(), self.entries.all(), true, 0),
-            Err(errno) => self.unreadable(b"", told(errno)),
+            Err(errno) if self.half.tells_of(b"") => self.unreadable(b"", told(errno)),
+            Err(_) => {}
         }
     }
 
@@ -233,12 +244,17 @@ impl<'i> Walk<'i> {
     /// Looks at everything in a directory. `path` is its path with a slash at the end (nothing at the top), `tracked`
     /// the entries below it; `adds` is false where only tracked files matter.
     fn directory(&mut self, directory: &OwnedFd, path: &mut Vec<u8>, tracked: Span, adds: bool, depth: usize) {
+        let tells = self.half.tells_of(path);
         let names = match self.list(directory, path) {
             Ok(names) => names,
-            Err(errno) => return self.unreadable(path, told(errno)),
+            Err(errno) if tells => return self.unreadable(path, told(errno)),
+            Err(_) => return,
         };
         if names.is_empty() && !self.entries.is_empty(&tracked) {
-            return self.emptied(directory, path, tracked);
+            if tells {
+                self.emptied(directory, path, tracked);
+            }
+            return;
         }
         let has = |name: &[u8]| names.binary_search_by(|(other, _)| (**other).cmp(name)).is_ok();
         let is_nested = depth > 0 && has(b".git");
@@ -262,6 +278,11 @@ impl<'i> Walk<'i> {
         while let Some(next) = rest.peek() {
             let (name, of_name) = self.name_of(next.path, start, rest.rest());
             path.truncate(start);
+            if !self.half.looks_at(path, name) {
+                rest.pass(&of_name.file);
+                rest.pass(&of_name.below);
+                continue;
+            }
             path.extend_from_slice(name);
             let listed = match names.binary_search_by(|(other, _)| (**other).cmp(name)) {
                 Ok(found) => {
@@ -277,6 +298,9 @@ impl<'i> Walk<'i> {
         if adds {
             for ((name, kind), _) in names.iter().zip(is_seen).filter(|&(_, seen)| !seen) {
                 path.truncate(start);
+                if !self.half.looks_at(path, name) {
+                    continue;
+                }
                 path.extend_from_slice(name);
                 self.name(within, path, Listed::As(*kind), Tracked::default());
             }
@@ -288,8 +312,12 @@ impl<'i> Walk<'i> {
     /// Looks at one name in a directory.
     fn name(&mut self, within: Within<'_>, path: &mut Vec<u8>, listed: Listed, tracked: Tracked) {
         let start = within.start;
+        let tells = self.half.tells_of(path);
         let Listed::As(mut kind) = listed else {
-            return self.absent(within.directory, &path[..start], tracked);
+            if tells {
+                self.absent(within.directory, &path[..start], tracked);
+            }
+            return;
         };
         if &path[start..] == b".git" {
             return;
@@ -301,6 +329,7 @@ impl<'i> Walk<'i> {
                     found = Some(stat);
                     kind = FileType::from_raw_mode(stat.mode);
                 }
+                Err(_) if !tells => return,
                 Err(Errno::NOENT) => return self.absent(within.directory, &path[..start], tracked),
                 Err(errno) => return self.unreadable(path, told(errno)),
             }
@@ -310,9 +339,12 @@ impl<'i> Walk<'i> {
                 if self.entries.iter(&tracked.file).any(|entry| entry.mode == GITLINK) {
                     return;
                 }
-                self.remove(tracked.file);
+                if tells {
+                    self.remove(tracked.file);
+                }
                 self.below_directory(within, path, tracked.below);
             }
+            _ if !tells => {}
             FileType::RegularFile | FileType::Symlink => {
                 self.remove(tracked.below);
                 self.file(within, path, found, tracked.file);
@@ -330,16 +362,22 @@ impl<'i> Walk<'i> {
     }
 
     fn below_directory(&mut self, within: Within<'_>, path: &mut Vec<u8>, tracked: Span) {
+        let tells = self.half.tells_of(path);
         let mut adds = within.adds && !self.ignore.covers(path, true);
         if adds && let Err(reason) = RepoPath::parse(path) {
-            self.look.refused.push((path.clone().into(), reason.to_string()));
+            if tells {
+                self.look.refused.push((path.clone().into(), reason.to_string()));
+            }
             adds = false;
         }
         if !adds && self.entries.is_empty(&tracked) {
             return;
         }
         if within.depth >= MAX_DEPTH {
-            return self.unreadable(path, format!("it lies more than {MAX_DEPTH} directories deep"));
+            if tells {
+                self.unreadable(path, format!("it lies more than {MAX_DEPTH} directories deep"));
+            }
+            return;
         }
         match open_child(within.directory, &path[within.start..]) {
             Ok(child) => {
@@ -347,6 +385,7 @@ impl<'i> Walk<'i> {
                 self.directory(&child, path, tracked, adds, within.depth + 1);
                 path.pop();
             }
+            Err(_) if !tells => {}
             Err(Errno::NOENT) => self.remove(tracked),
             Err(errno) => self.unreadable(path, told(errno)),
         }
