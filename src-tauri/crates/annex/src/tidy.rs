@@ -164,7 +164,7 @@ mod tests {
             for object in 0..20 {
                 bulk.blob(format!("{pack} {object}").as_bytes()).unwrap();
             }
-            bulk.finish().unwrap();
+            drop(bulk.finish().unwrap());
             for file in std::fs::read_dir(elsewhere.path().join("objects/pack"))
                 .unwrap()
                 .flatten()

@@ -144,7 +144,7 @@ impl World {
         let git = git2::Repository::open(self.git_dir(side)).unwrap();
         let mut bulk = Bulk::begin(&git)?;
         bulk.blob(b"an object")?;
-        bulk.finish()
+        bulk.finish().map(drop)
     }
 
     /// A blob that is written in parts is a file of its own.

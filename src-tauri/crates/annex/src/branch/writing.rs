@@ -130,7 +130,7 @@ impl<'a> Writer<'a> {
         subject: &str,
     ) -> Result<Oid> {
         let new = bulk.commit(tree, parents, who, subject)?;
-        bulk.finish()?;
+        let _kept = bulk.finish()?;
         self.move_branch(new, old, subject)?;
         Ok(new)
     }

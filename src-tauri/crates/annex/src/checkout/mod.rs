@@ -69,7 +69,7 @@ use crate::conversions::Outgoing;
 use crate::identity::signature;
 use crate::index::{PATIENCE, Staged};
 use crate::locks::LockFile;
-use crate::objects::Bulk;
+use crate::objects::{Bulk, Kept};
 use crate::oid::{from_git, to_git};
 use crate::ref_lock::{RefLock, move_ref};
 use crate::tree::head::head_of;
@@ -294,6 +294,7 @@ impl<'a> Checkout<'a> {
                 Partial {
                     reached: Some(to),
                     ahead: to,
+                    _kept: Kept::default(),
                 }
             }
             false => self.publish_partial(&mut staged, &head, waiting.len())?,
@@ -440,6 +441,7 @@ struct Partial {
     reached: Option<Oid>,
     /// What others are to have, and the branch when no path waits any more.
     ahead: Oid,
+    _kept: Kept,
 }
 
 /// Commits what is staged on top of where the branch was: `to` without the changes that wait. Nothing new if that is what the
@@ -465,6 +467,7 @@ fn partial_commit(
         return Ok(Partial {
             reached: None,
             ahead: to,
+            _kept: Kept::default(),
         });
     }
     let parents: Vec<git2::Oid> = head.commit.map(to_git).into_iter().collect();
@@ -484,10 +487,11 @@ fn partial_commit(
     parents.sort();
     let message = format!("Merge branch '{}'\n", head.branch);
     let ahead = bulk.commit(whole, &parents, &who, &message)?;
-    bulk.finish()?;
+    let kept = bulk.finish()?;
     Ok(Partial {
         reached: Some(from_git(reached)),
         ahead: from_git(ahead),
+        _kept: kept,
     })
 }
 

@@ -138,7 +138,7 @@ impl Annex {
             None => bulk.tree(crate::objects::Tree::default())?,
         };
         let commit = bulk.commit(tree, &[parent], &signature(git), message)?;
-        bulk.finish()?;
+        let _kept = bulk.finish()?;
         let done = self.check_out(head, from_git(commit), options)?;
         Ok(done.blocked.into_iter().next())
     }

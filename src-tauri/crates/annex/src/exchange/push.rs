@@ -12,7 +12,7 @@ use model::{Oid, RemoteName};
 use super::by_git::{self, Moved};
 use super::missing::missing;
 use super::refs::{GIT_ANNEX, RemoteHeads, SYNCED_GIT_ANNEX, heads_of, open, tip, track};
-use crate::objects::send;
+use crate::objects::{Kept, send};
 use crate::oid::{from_git, to_git};
 use crate::ref_lock::move_ref;
 use crate::tree::head::head_of;
@@ -97,7 +97,7 @@ pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options
     let commit = push.lacking(push.heads.branch, ours)?;
     let git_annex = push.lacking(push.heads.git_annex, git_annex)?;
     let unsynced = push.lacking(push.heads.synced, commit)?;
-    push.send([unsynced, git_annex])?;
+    let _kept = push.send([unsynced, git_annex])?;
     let refused = match commit {
         Some(commit) => push.push_branch(commit, unsynced)?,
         None => None,
@@ -164,15 +164,15 @@ impl Push<'_> {
     }
 
     /// Copies all that the commits lead to, in one go.
-    fn send(&self, commits: [Option<Oid>; 2]) -> Result<()> {
+    fn send(&self, commits: [Option<Oid>; 2]) -> Result<Kept> {
         let tips: Vec<_> = commits.into_iter().flatten().map(to_git).collect();
         if tips.is_empty() {
-            return Ok(());
+            return Ok(Kept::default());
         }
         let objects = missing(self.here, self.there, &tips)?;
         match self.has_hooks {
             // The git program brings them itself, to where hooks may refuse them.
-            true => Ok(()),
+            true => Ok(Kept::default()),
             false => send(self.here, self.there, &objects),
         }
     }

@@ -9,7 +9,7 @@ use git2::{ErrorCode, Repository};
 use model::{Oid, RemoteName};
 
 use super::missing::missing;
-use crate::objects::copy;
+use crate::objects::{Kept, copy};
 use crate::oid::{from_git, to_git};
 use crate::ref_lock::force_ref;
 use crate::{Annex, Error, Result};
@@ -63,10 +63,11 @@ pub fn fetch(local: &Annex, path: &Path, name: &RemoteName, branch: &str) -> Res
             moved.push((reference, commit));
         }
     }
-    if !moved.is_empty() {
-        let tips: Vec<_> = moved.iter().map(|(_, commit)| to_git(*commit)).collect();
-        copy(&there, &here, &missing(&there, &here, &tips)?)?;
-    }
+    let tips: Vec<_> = moved.iter().map(|(_, commit)| to_git(*commit)).collect();
+    let _kept = match tips.is_empty() {
+        true => Kept::default(),
+        false => copy(&there, &here, &missing(&there, &here, &tips)?)?,
+    };
     for (reference, commit) in &moved {
         track(&here, reference, *commit, &format!("fetch {name}"))?;
     }

@@ -149,7 +149,7 @@ fn bring(git: &Repository, source: &Repository, heads: &str) -> Result<()> {
     objects.extend(missing(source, git, &commits)?);
     objects.sort_unstable();
     objects.dedup();
-    objects::send(source, git, &objects)?;
+    let _kept = objects::send(source, git, &objects)?;
     for (name, target) in named {
         let made = git.reference(&name, target, true, "clone");
         made.map_err(Error::git(format!("make the ref {name}")))?;

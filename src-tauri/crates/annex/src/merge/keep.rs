@@ -2,7 +2,7 @@
 
 use git2::{Odb, OdbLookupFlags, Oid, Repository};
 
-use crate::objects::Bulk;
+use crate::objects::{Bulk, Kept};
 use crate::tree::raw::{self, Mode};
 use crate::{Annex, Error, Result};
 
@@ -18,9 +18,9 @@ pub(super) fn in_memory(git: &Repository) -> Result<()> {
 }
 
 /// Stores commits that were made in memory, with all that they lead to and that is not on disk.
-pub(super) fn store(annex: &Annex, memory: &Repository, commits: &[Oid]) -> Result<()> {
+pub(super) fn store(annex: &Annex, memory: &Repository, commits: &[Oid]) -> Result<Kept> {
     if commits.is_empty() {
-        return Ok(());
+        return Ok(Kept::default());
     }
     let disk = annex.git_alone()?;
     let (memory, on_disk) = (

@@ -172,7 +172,7 @@ impl Annex {
         if let Some(removals) = removals::forbidden(self, &git, &head, whole.commit, options)? {
             return Ok(MergeOutcome::Removes(removals));
         }
-        keep::store(self, &git, &merged)?;
+        let _kept = keep::store(self, &git, &merged)?;
         self.check_out_merge(&head, commit, (!merged.is_empty()).then_some(resolved), options)
     }
 

@@ -223,7 +223,7 @@ impl Annex {
         };
         let found = merge_trees(&git, base, before, tree_of(&git, from_git(theirs.commit))?, &labels)?;
         let made = commit_of(&git, &ours, &theirs, is_forward, found.tree, message)?;
-        keep::store(self, &git, &[made])?;
+        let _kept = keep::store(self, &git, &[made])?;
         self.check_out_merge(&head, from_git(made), Some(found.resolved), options)
     }
 }

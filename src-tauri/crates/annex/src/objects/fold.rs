@@ -18,6 +18,7 @@ use git2::{ObjectType, Oid};
 use rustix::fs::{AtFlags, FileType, statat};
 
 use super::deflate::Deflater;
+use super::kept::MARK;
 use super::pack::{NewPack, REF_DELTA, TREE, header};
 use super::pack_file::{PackEntry, PackFile};
 use super::tree_delta::{apply, tree_delta};
@@ -56,7 +57,7 @@ pub(super) fn fold(packs: &Arc<Directory>) -> Result<()> {
         return Ok(());
     }
     let small: Vec<Small> = plain.into_iter().filter_map(|name| Small::find(packs, name)).collect();
-    let mut ids = HashSet::new();
+    let mut ids = Ids::default();
     let chosen = choose(small, |pack| adds_to(packs, &pack.name, &mut ids));
     match chosen.is_empty() {
         true => Ok(()),
@@ -137,27 +138,43 @@ fn choose(mut small: Vec<Small>, mut can_be_folded: impl FnMut(&Small) -> bool) 
     chosen
 }
 
-/// Adds the ids of a pack to those that will be in the new one. False if it cannot be folded: it is damaged, or is written
-/// as differences by distance, of which some are in another pack already.
-fn adds_to(packs: &Directory, name: &str, ids: &mut HashSet<Oid>) -> bool {
+/// Adds the ids of a pack to those that will be in the new one. False if it cannot be folded: it is damaged, or hangs together
+/// and has objects of another one that does.
+fn adds_to(packs: &Directory, name: &str, ids: &mut Ids) -> bool {
     let Some(pack) = PackFile::read(packs, name).filter(PackFile::is_sound) else {
         return false;
     };
     let own: HashSet<Oid> = pack.entries.iter().map(|entry| entry.id).collect();
-    let known = own.iter().filter(|id| ids.contains(*id)).count();
-    let is_of_one_piece = own.len() == pack.entries.len() && (known == 0 || known == own.len());
-    if pack.hangs_together() && !is_of_one_piece {
-        return false;
+    if pack.hangs_together() {
+        if own.len() < pack.entries.len() || !ids.hanging.is_disjoint(&own) {
+            return false;
+        }
+        ids.hanging.extend(&own);
+        ids.first.insert(name.to_owned());
     }
-    ids.extend(own);
+    ids.all.extend(own);
     true
 }
 
-fn fold_into_one(packs: &Arc<Directory>, chosen: &[Small], mut ids: HashSet<Oid>) -> Result<()> {
+/// The objects of the new pack.
+#[derive(Default)]
+struct Ids {
+    all: HashSet<Oid>,
+    /// Those in packs of which none may be left out.
+    hanging: HashSet<Oid>,
+    /// These packs, which have to be written first.
+    first: HashSet<String>,
+}
+
+fn fold_into_one(packs: &Arc<Directory>, chosen: &[Small], ids: Ids) -> Result<()> {
+    let Ids {
+        all: mut ids, first, ..
+    } = ids;
     let mut new = NewPack::begin(packs, ids.len())?;
     let mut trees = Trees::default();
     let mut deflater = Deflater::new();
-    for Small { name, .. } in chosen {
+    let (hanging, others): (Vec<&Small>, Vec<&Small>) = chosen.iter().partition(|pack| first.contains(&pack.name));
+    for Small { name, .. } in hanging.into_iter().chain(others) {
         let Some(pack) = PackFile::read(packs, name) else {
             // Somebody else has packed meanwhile.
             return Ok(());
@@ -173,7 +190,10 @@ fn fold_into_one(packs: &Arc<Directory>, chosen: &[Small], mut ids: HashSet<Oid>
             }
         }
     }
-    let new = new.finish()?;
+    // The old packs go only for what is proven.
+    let Some(new) = new.finish(Some(&PackFile::is_sound), &mut |_| ())? else {
+        return Ok(());
+    };
     // Not every file system keeps the order of what happens to names.
     if sync_directory(packs).is_err() {
         return Ok(());
@@ -221,6 +241,9 @@ fn may_be_mapped_elsewhere(packs: &Directory) -> bool {
 /// it packs.
 fn remove_remains(packs: &Directory, names: &[(OsString, FileType)]) -> Result<()> {
     for (name, _) in names.iter().filter(|(name, _)| are_remains(name, Duration::MAX)) {
+        if name.as_encoded_bytes().ends_with(b".keep") && packs.read(name)?.as_deref() != Some(MARK) {
+            continue;
+        }
         let Ok(found) = statat(packs, name, AtFlags::SYMLINK_NOFOLLOW) else {
             continue;
         };
@@ -243,9 +266,10 @@ fn are_remains(name: &OsStr, age: Duration) -> bool {
         ("tmp_idx_anabranch-", DAY),
     ];
     let name = name.as_encoded_bytes();
-    starts
-        .iter()
-        .any(|(start, seconds)| name.starts_with(start.as_bytes()) && age.as_secs() > *seconds)
+    let is_old = |seconds: u64| age.as_secs() > seconds;
+    let mut starts = starts.iter();
+    name.ends_with(b".keep") && is_old(DAY)
+        || starts.any(|(start, seconds)| name.starts_with(start.as_bytes()) && is_old(*seconds))
 }
 
 /// Trees that were just written, of which the next versions are written as what differs: of the top of a git-annex branch

@@ -9,6 +9,7 @@ mod deflate;
 mod durable;
 mod fold;
 mod inflated;
+mod kept;
 mod large;
 mod pack;
 mod pack_file;
@@ -25,6 +26,7 @@ use git2::{ObjectType, Oid};
 use sha1::{Digest, Sha1};
 
 pub(crate) use backend::open;
+pub(crate) use kept::Kept;
 pub(crate) use large::{LARGE, Made, each_part};
 use source::{Copied, Source};
 pub(crate) use tree::{DIRECTORY, Entry, Tree};
@@ -48,6 +50,7 @@ pub(crate) struct Bulk<'r> {
     objects: HashMap<Oid, usize>,
     contents: Vec<(Oid, ObjectType, Vec<u8>)>,
     bytes: usize,
+    kept: Kept,
 }
 
 impl<'r> Bulk<'r> {
@@ -60,6 +63,7 @@ impl<'r> Bulk<'r> {
             objects: HashMap::new(),
             contents: Vec::new(),
             bytes: 0,
+            kept: Kept::default(),
         })
     }
 
@@ -144,12 +148,13 @@ impl<'r> Bulk<'r> {
         (object.kind() == kind).then(|| take(object.data())).ok_or_else(wrong)
     }
 
-    /// Makes all objects durable; only after this may a ref point to them.
-    pub(crate) fn finish(mut self) -> Result<()> {
-        self.save()
+    /// Makes all objects durable; only after this may a ref point to them. What is returned must be kept until one does.
+    pub(crate) fn finish(mut self) -> Result<Kept> {
+        self.save()?;
+        Ok(self.kept)
     }
 
-    /// As [`Self::finish`], for a burst that may get more objects.
+    /// As [`Self::finish`], for a burst that may get more objects, and that is to be kept itself.
     pub(crate) fn save(&mut self) -> Result<()> {
         self.flush()
     }
@@ -158,7 +163,7 @@ impl<'r> Bulk<'r> {
         if self.contents.is_empty() {
             return Ok(());
         }
-        store(self.repo, self.contents.as_slice())?;
+        self.kept.append(store(self.repo, self.contents.as_slice())?);
         self.odb
             .refresh()
             .map_err(Error::git("read the list of git's pack files"))?;
@@ -171,9 +176,9 @@ impl<'r> Bulk<'r> {
 
 /// Copies objects of another repository here; all of them are on disk when this returns. Each is read and checked on its
 /// own, whatever the other repository says of it.
-pub(crate) fn copy(from: &git2::Repository, to: &git2::Repository, objects: &[Oid]) -> Result<()> {
+pub(crate) fn copy(from: &git2::Repository, to: &git2::Repository, objects: &[Oid]) -> Result<Kept> {
     if objects.is_empty() {
-        return Ok(());
+        return Ok(Kept::default());
     }
     let odb = from
         .odb()
@@ -186,7 +191,7 @@ pub(crate) fn copy(from: &git2::Repository, to: &git2::Repository, objects: &[Oi
         }
     }
     if rest.is_empty() {
-        return Ok(());
+        return Ok(Kept::default());
     }
     let (from, objects) = (&odb, rest.as_slice());
     store(to, &Copied { from, objects })
@@ -194,23 +199,24 @@ pub(crate) fn copy(from: &git2::Repository, to: &git2::Repository, objects: &[Oi
 
 /// Copies objects of this repository to another, as [`copy`] does, but whole packs as they are: what they hold was made
 /// here, or checked when it came.
-pub(crate) fn send(from: &git2::Repository, to: &git2::Repository, objects: &[Oid]) -> Result<()> {
+pub(crate) fn send(from: &git2::Repository, to: &git2::Repository, objects: &[Oid]) -> Result<Kept> {
     let packs = Arc::new(directory(to)?.make("pack")?);
-    let left = whole::copy(&from.commondir().join("objects/pack"), &packs, objects)?;
-    copy(from, to, &left)?;
+    let mut kept = Kept::default();
+    let left = whole::copy(&from.commondir().join("objects/pack"), &packs, objects, &mut kept)?;
+    kept.append(copy(from, to, &left)?);
     fold_if_possible(&packs);
-    Ok(())
+    Ok(kept)
 }
 
 /// Writes objects as one pack.
 ///
 /// Each file is made durable on its own: to write out the whole file system would wait for everything that anyone else
 /// is writing.
-fn store<S: Source + ?Sized>(repo: &git2::Repository, objects: &S) -> Result<()> {
+fn store<S: Source + ?Sized>(repo: &git2::Repository, objects: &S) -> Result<Kept> {
     let packs = Arc::new(directory(repo)?.make("pack")?);
-    pack::write(&packs, objects)?;
+    let kept = pack::write(&packs, objects)?;
     fold_if_possible(&packs);
-    Ok(())
+    Ok(kept)
 }
 
 /// Folds small packs. What was written is safe without it, and where it fails it is tried again after the next burst.

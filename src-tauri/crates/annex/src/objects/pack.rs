@@ -1,4 +1,4 @@
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::sync::Arc;
 
 use flate2::Crc;
@@ -8,6 +8,8 @@ use sha1::{Digest, Sha1};
 use super::OBJECT_MODE;
 use super::deflate::Deflater;
 use super::durable::sync_names;
+use super::kept::Kept;
+use super::pack_file::PackFile;
 use super::source::Source;
 use crate::{Directory, Error, NewFile, Result};
 
@@ -24,7 +26,7 @@ pub(super) const REF_DELTA: u8 = 7;
 /// Writes one pack with its index into `directory` and makes both durable.
 ///
 /// No deltas are searched: a burst is mostly short, unlike objects. [`super::fold`] makes those that are worth it.
-pub(super) fn write<S: Source + ?Sized>(directory: &Arc<Directory>, objects: &S) -> Result<()> {
+pub(super) fn write<S: Source + ?Sized>(directory: &Arc<Directory>, objects: &S) -> Result<Kept> {
     let mut pack = NewPack::begin(directory, objects.count())?;
     let mut deflater = Deflater::new();
     for at in 0..objects.count() {
@@ -39,7 +41,9 @@ pub(super) fn write<S: Source + ?Sized>(directory: &Arc<Directory>, objects: &S)
             pack.put(objects.id(at), &[&header(kind, content.len()), data])
         })?;
     }
-    pack.finish().map(drop)
+    let mut kept = Kept::default();
+    pack.finish(None, &mut |name| kept.keep(directory, name))?;
+    Ok(kept)
 }
 
 /// A pack that is being written. Format: gitformat-pack(5), index version 2.
@@ -79,24 +83,42 @@ impl<'d> NewPack<'d> {
         Ok(())
     }
 
-    /// Makes the pack and its index durable and visible, and gives their name without its end. The index is renamed last,
-    /// as it is what makes a pack visible.
-    pub(super) fn finish(mut self) -> Result<String> {
+    /// Makes the pack and its index durable and visible, and gives their name without its end; none, and nothing is left, if it
+    /// is not right by `is_right`, which gets what was written. `before` gets the name before anything is visible. The index
+    /// is renamed last, as it is what makes a pack visible.
+    pub(super) fn finish(
+        mut self,
+        is_right: Option<&dyn Fn(&PackFile) -> bool>,
+        before: &mut dyn FnMut(&str),
+    ) -> Result<Option<String>> {
         let failed = self.failed();
         if self.places.len() != self.count as usize {
             return Err(failed(io::ErrorKind::InvalidData.into()));
         }
         let (pack, name) = self.pack.finish().map_err(&failed)?;
+        let written = || {
+            let mut bytes = Vec::new();
+            pack.reopen()?.read_to_end(&mut bytes)?;
+            let places = self.places.iter();
+            let places = places.map(|(id, offset, _)| (usize::try_from(*offset).unwrap_or(usize::MAX), *id));
+            io::Result::Ok(PackFile::of(bytes, places.collect()))
+        };
+        if let Some(is_right) = is_right
+            && !written().map_err(&failed)?.is_some_and(|pack| is_right(&pack))
+        {
+            return Ok(None);
+        }
         self.places.sort_unstable_by_key(|place| place.0);
         let mut index = Hashing::new(self.directory.new_file("tmp_idx_", OBJECT_MODE)?);
         write_index(&mut index, &self.places, &name).map_err(&failed)?;
         let (index, _) = index.finish().map_err(&failed)?;
         let name = format!("pack-{}", hex::encode(name));
+        before(&name);
         for (file, end) in [(pack, "pack"), (index, "idx")] {
             file.rename(format!("{name}.{end}"))?;
         }
         sync_names(self.directory, [self.directory])?;
-        Ok(name)
+        Ok(Some(name))
     }
 
     fn failed(&self) -> impl Fn(io::Error) -> Error + use<'d> {

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use flate2::{Decompress, FlushDecompress, Status};
 use git2::{ObjectType, Oid};
@@ -6,6 +7,7 @@ use sha1::{Digest, Sha1};
 
 use super::hash;
 use super::pack::{BLOB, COMMIT, OFFSET_DELTA, REF_DELTA, TAG, TREE};
+use super::tree_delta::apply;
 use crate::Directory;
 
 const ID: usize = 20;
@@ -28,6 +30,8 @@ pub(super) struct PackEntry {
     pub(super) size: usize,
     /// What it is a difference from, if it says so by an id.
     pub(super) base: Option<Oid>,
+    /// How many bytes before it lies what it is a difference from, if it says so by that.
+    distance: usize,
     start: usize,
     /// Where its compressed data begin.
     data: usize,
@@ -57,6 +61,11 @@ impl PackFile {
             let offset = word(IDS_AT + count_at * (ID + 4) + at * 4)? as usize;
             places.push((offset, id));
         }
+        Self::of(bytes, places)
+    }
+
+    /// The pack with these bytes, of which each object lies at its offset.
+    pub(super) fn of(bytes: Vec<u8>, mut places: Vec<(usize, Oid)>) -> Option<Self> {
         places.sort_unstable();
         let ends = places.iter().skip(1).map(|(offset, _)| *offset);
         let ends: Vec<usize> = ends.chain([bytes.len() - ID]).collect();
@@ -81,19 +90,61 @@ impl PackFile {
         is_whole.then_some(content)
     }
 
-    /// True if all that is stored whole is what its id says.
+    /// True if each object is what its id says, by itself or as a difference from others in this pack.
     pub(super) fn is_sound(&self) -> bool {
-        self.entries.iter().all(|entry| {
+        let by_id = self
+            .entries
+            .iter()
+            .enumerate()
+            .map(|(at, entry)| (entry.id, at))
+            .collect();
+        let mut known = Known::default();
+        (0..self.entries.len()).all(|at| {
+            let found = self.resolve(at, &by_id, &mut known);
+            found.is_some_and(|(kind, content)| hash(kind, &content).is_ok_and(|id| id == self.entries[at].id))
+        })
+    }
+
+    /// The kind and content of an entry; none if it does not lead to one that is stored whole.
+    fn resolve(&self, at: usize, by_id: &HashMap<Oid, usize>, known: &mut Known) -> Option<(ObjectType, Arc<Vec<u8>>)> {
+        // From the entry down to one that is known or whole.
+        let mut chain = Vec::new();
+        let mut next = at;
+        let (kind, mut content) = loop {
+            if let Some((kind, content)) = known.contents.get(&next) {
+                break (*kind, Arc::clone(content));
+            }
+            let entry = &self.entries[next];
             let kind = match entry.kind {
                 COMMIT => ObjectType::Commit,
                 TREE => ObjectType::Tree,
                 BLOB => ObjectType::Blob,
                 TAG => ObjectType::Tag,
-                _ => return true,
+                _ => {
+                    chain.push(next);
+                    next = self
+                        .base_of(entry, by_id)
+                        .filter(|_| chain.len() <= self.entries.len())?;
+                    continue;
+                }
             };
-            let content = self.inflate(entry);
-            content.is_some_and(|content| hash(kind, &content).is_ok_and(|id| id == entry.id))
-        })
+            let content = Arc::new(self.inflate(entry)?);
+            known.add(next, kind, &content);
+            break (kind, content);
+        };
+        while let Some(at) = chain.pop() {
+            content = Arc::new(apply(&content, &self.inflate(&self.entries[at])?)?);
+            known.add(at, kind, &content);
+        }
+        Some((kind, content))
+    }
+
+    fn base_of(&self, entry: &PackEntry, by_id: &HashMap<Oid, usize>) -> Option<usize> {
+        if let Some(base) = &entry.base {
+            return by_id.get(base).copied();
+        }
+        let start = entry.start.checked_sub(entry.distance)?;
+        self.entries.binary_search_by_key(&start, |entry| entry.start).ok()
     }
 
     /// True if entries are differences from what lies so many bytes before them, so that none may be left out.
@@ -129,13 +180,27 @@ impl PackEntry {
             shift += 7;
         }
         let mut rest = rest.as_slice();
+        let mut distance = 0usize;
         let base = match kind {
             REF_DELTA => {
                 let (base, data) = rest.split_at_checked(ID)?;
                 rest = data;
                 Some(Oid::from_bytes(base).ok()?)
             }
-            COMMIT..=TAG | OFFSET_DELTA => None,
+            OFFSET_DELTA => {
+                // Seven bits at a time, each but the last one less than it is worth: gitformat-pack(5).
+                loop {
+                    let (byte, data) = rest.split_first()?;
+                    rest = data;
+                    distance = distance.checked_mul(128)? | usize::from(byte & 0x7f);
+                    if byte & 0x80 == 0 {
+                        break;
+                    }
+                    distance += 1;
+                }
+                None
+            }
+            COMMIT..=TAG => None,
             _ => return None,
         };
         let data = end - rest.len();
@@ -144,10 +209,32 @@ impl PackEntry {
             kind,
             size,
             base,
+            distance,
             start,
             data,
             end,
         })
+    }
+}
+
+/// Contents that were just made, of which differences follow.
+#[derive(Default)]
+struct Known {
+    contents: HashMap<usize, (ObjectType, Arc<Vec<u8>>)>,
+    bytes: usize,
+}
+
+impl Known {
+    /// How many bytes are remembered.
+    const MOST: usize = 16 << 20;
+
+    fn add(&mut self, at: usize, kind: ObjectType, content: &Arc<Vec<u8>>) {
+        if self.bytes + content.len() > Self::MOST {
+            self.contents.clear();
+            self.bytes = 0;
+        }
+        self.bytes += content.len();
+        self.contents.insert(at, (kind, Arc::clone(content)));
     }
 }
 

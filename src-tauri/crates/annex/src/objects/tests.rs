@@ -107,7 +107,7 @@ fn git_accepts_what_is_written() {
         let first = bulk.commit(tree, &[], &signature(), "first").unwrap();
         let second = bulk.commit(tree, &[first], &signature(), "second").unwrap();
         assert!(repo.find_commit(second).is_err(), "nothing is visible before the end");
-        bulk.finish().unwrap();
+        drop(bulk.finish().unwrap());
         let commit = repo.find_commit(second).unwrap();
         assert_eq!(commit.message(), Ok("second\n"));
         assert_eq!(commit.author().when().offset_minutes(), -90);
@@ -134,7 +134,7 @@ fn with_a_pack(directory: &std::path::Path) -> (Repository, Repository, Vec<Oid>
     let changes: Vec<(&str, Option<&str>)> = names.iter().map(|name| (name.as_str(), Some(name.as_str()))).collect();
     let tree = rewrite(&mut bulk, None, &changes).unwrap();
     let commit = bulk.commit(tree, &[], &signature(), "burst").unwrap();
-    bulk.finish().unwrap();
+    drop(bulk.finish().unwrap());
     let odb = here.odb().unwrap();
     let mut objects = Vec::new();
     odb.foreach(|id| {
@@ -157,11 +157,59 @@ fn packs_of(repo: &Repository) -> Vec<std::ffi::OsString> {
     packs.map(|entry| entry.unwrap().file_name()).collect()
 }
 
+/// It removes what no ref leads to.
+#[test]
+fn new_objects_survive_a_repack_until_a_ref_leads_to_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let [here, there] = ["here", "there"].map(|name| Repository::init_bare(directory.path().join(name)).unwrap());
+    let repack = |repo: &Repository| {
+        let git = Command::new("git")
+            .arg("-C")
+            .arg(repo.path())
+            .args(["repack", "-a", "-d", "-q"])
+            .status();
+        assert!(git.is_ok_and(|status| status.success()));
+        Repository::open(repo.path()).unwrap()
+    };
+    let mut bulk = Bulk::begin(&here).unwrap();
+    let tree = rewrite(&mut bulk, None, &[("a", Some("1"))]).unwrap();
+    let commit = bulk.commit(tree, &[], &signature(), "first").unwrap();
+    let kept = bulk.finish().unwrap();
+    repack(&here).find_commit(commit).unwrap();
+    here.reference("refs/heads/x", commit, false, "").unwrap();
+    drop(kept);
+    assert!(
+        !packs_of(&here)
+            .iter()
+            .any(|name| name.as_encoded_bytes().ends_with(b".keep"))
+    );
+    repack(&here).find_commit(commit).unwrap();
+
+    let objects: Vec<Oid> = {
+        let mut all = Vec::new();
+        here.odb()
+            .unwrap()
+            .foreach(|id| {
+                all.push(*id);
+                true
+            })
+            .unwrap();
+        all
+    };
+    for send in [super::send, super::copy] {
+        let there = repack(&there);
+        let kept = send(&here, &there, &objects).unwrap();
+        repack(&there).find_commit(commit).unwrap();
+        drop(kept);
+        assert!(repack(&there).find_commit(commit).is_err());
+    }
+}
+
 #[test]
 fn a_pack_that_is_wanted_as_a_whole_is_sent_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let (here, there, objects, pack) = with_a_pack(directory.path());
-    super::send(&here, &there, &objects).unwrap();
+    drop(super::send(&here, &there, &objects).unwrap());
     let same = there.path().join("objects/pack").join(pack.file_name().unwrap());
     assert_eq!(std::fs::read(&same).unwrap(), std::fs::read(&pack).unwrap());
     let odb = there.odb().unwrap();
@@ -173,7 +221,7 @@ fn a_pack_with_more_than_is_wanted_stays() {
     let directory = tempfile::tempdir().unwrap();
     let (here, there, mut objects, pack) = with_a_pack(directory.path());
     let left_out = objects.pop().unwrap();
-    super::send(&here, &there, &objects).unwrap();
+    drop(super::send(&here, &there, &objects).unwrap());
     assert!(!packs_of(&there).contains(&pack.file_name().unwrap().to_owned()));
     let odb = there.odb().unwrap();
     assert!(objects.iter().all(|id| odb.read(*id).is_ok()));
@@ -234,7 +282,7 @@ fn a_large_blob_passes_through_memory_in_parts() {
     let mut source = std::fs::File::open(&path).unwrap();
     let made = super::Made::of(&kept(&here), &mut source, SIZE).unwrap().unwrap();
     let id = made.keep().unwrap();
-    super::copy(&here, &there, &[id]).unwrap();
+    drop(super::copy(&here, &there, &[id]).unwrap());
     let mut hash = sha1::Sha1::new();
     hash.update(format!("blob {SIZE}\0"));
     super::each_part(&there.odb().unwrap(), &objects(&there), id, &mut |part| {
@@ -251,7 +299,7 @@ fn a_large_blob_passes_through_memory_in_parts() {
         .status();
     assert!(packing.is_ok_and(|status| status.success()));
     let third = Repository::init_bare(directory.path().join("third")).unwrap();
-    super::copy(&there, &third, &[id]).unwrap();
+    drop(super::copy(&there, &third, &[id]).unwrap());
     assert!(third.odb().unwrap().exists(id));
     let grown = peak().saturating_sub(before);
     assert_eq!(hash.finalize()[..], *id.as_bytes());

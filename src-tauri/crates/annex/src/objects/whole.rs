@@ -10,6 +10,7 @@ use sha1::{Digest, Sha1};
 
 use super::OBJECT_MODE;
 use super::durable::sync_names;
+use super::kept::Kept;
 use crate::{Directory, Error, NewFile, Result};
 
 /// Where in an index of version 2 the number of objects stands, and where their names begin: gitformat-pack(5).
@@ -21,7 +22,7 @@ const NAME: usize = 20;
 /// are left. A pack that is not what its checksum says is left too: reading its objects tells what is damaged.
 ///
 /// What a burst adds is one pack here; taking it apart and packing it again was the longest part of a push.
-pub(super) fn copy(from: &Path, to: &Arc<Directory>, objects: &[Oid]) -> Result<Vec<Oid>> {
+pub(super) fn copy(from: &Path, to: &Arc<Directory>, objects: &[Oid], kept: &mut Kept) -> Result<Vec<Oid>> {
     let mut left: HashSet<Oid> = objects.iter().copied().collect();
     let packs = match std::fs::read_dir(from) {
         Ok(packs) => packs,
@@ -36,7 +37,7 @@ pub(super) fn copy(from: &Path, to: &Arc<Directory>, objects: &[Oid]) -> Result<
             continue;
         };
         // Objects that only promise others lead to what is not there.
-        if !index.with_extension("promisor").exists() && copy_pack(&index, to)? {
+        if !index.with_extension("promisor").exists() && copy_pack(&index, to, kept)? {
             names.iter().for_each(|name| _ = left.remove(name));
         }
     }
@@ -64,7 +65,7 @@ fn names(index: &Path, most: usize) -> Option<Vec<Oid>> {
 
 /// Copies a pack and its index and makes both durable, the index last, as it is what makes a pack visible. False if they
 /// are not whole, or do not belong together.
-fn copy_pack(index: &Path, to: &Arc<Directory>) -> Result<bool> {
+fn copy_pack(index: &Path, to: &Arc<Directory>, kept: &mut Kept) -> Result<bool> {
     let (Some(index_name), Some(pack)) = (index.file_name(), index.with_extension("pack").canonicalize().ok()) else {
         return Ok(false);
     };
@@ -81,6 +82,9 @@ fn copy_pack(index: &Path, to: &Arc<Directory>) -> Result<bool> {
         .read_exact_at(&mut of_pack, length.saturating_sub(2 * NAME as u64));
     if read.is_err() || of_pack != pack_sum {
         return Ok(false);
+    }
+    if let Some(name) = Path::new(index_name).file_stem().and_then(|name| name.to_str()) {
+        kept.keep(to, name);
     }
     pack_copy.rename(Path::new(index_name).with_extension("pack").as_os_str())?;
     index_copy.rename(index_name)?;

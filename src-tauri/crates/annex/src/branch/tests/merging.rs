@@ -315,7 +315,7 @@ fn directories_that_are_deeper_than_any_log_are_carried_along_unread() {
             tree.set(b"d", Some(Entry { mode: DIRECTORY, id }));
             id = bulk.tree(tree).unwrap();
         }
-        bulk.finish().unwrap();
+        drop(bulk.finish().unwrap());
         id
     };
     let ours = place.commit_upon(Some(deep(7)), REF, &[], &[]);

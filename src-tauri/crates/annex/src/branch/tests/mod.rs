@@ -66,7 +66,7 @@ impl Place {
             .unwrap();
         let who = Signature::new("X", "x@e", &git2::Time::new(1_577_836_800, 0)).unwrap();
         let id = bulk.commit(tree, parents, &who, "x").unwrap();
-        bulk.finish().unwrap();
+        drop(bulk.finish().unwrap());
         repo.reference(reference, id, true, "").unwrap();
         id
     }
