@@ -84,7 +84,7 @@ pub(crate) struct Folder {
     tidy_at: Option<Timestamp>,
     /// When to check next for free space and for old files that were closed; none while nothing waits for either.
     room_at: Option<Timestamp>,
-    /// When to give memory back to the system; none if nothing was done since the last time.
+    /// When to give memory back to the system: a while after something was done; none if nothing was since the last time.
     give_back_at: Option<Timestamp>,
     /// Notified when the status may have changed.
     changed: watch::Sender<()>,
@@ -186,7 +186,8 @@ impl Folder {
                 || self.state.has_retired()
                 || !self.state.log.unstored().is_empty();
             if self.under_way > 0 {
-                self.give_back_at = Some(self.clock.now() + REST);
+                // Not only at rest: some folders never rest.
+                self.give_back_at.get_or_insert(self.clock.now() + REST);
             }
             self.room_at = waits.then(|| self.room_at.unwrap_or(self.clock.now() + LOOK_FOR_ROOM));
             tokio::select! {
