@@ -31,7 +31,7 @@ pub(super) const MANY: usize = 24;
 /// So many are folded at once, unless they are [`MUCH`] before.
 const FEWEST: usize = MANY / 2;
 /// A pack of this size or more, in bytes, stays: folding must not take long, nor much memory.
-const LARGE: u64 = 8 << 20;
+const LARGE: u64 = 4 << 20;
 /// From this size on, in bytes, nothing more is folded with it.
 const MUCH: u64 = 2 * LARGE;
 

@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub(super) struct PackFile {
     bytes: Vec<u8>,
     /// In the order in which they lie in the file.
     pub(super) entries: Vec<PackEntry>,
+    /// Used again, since making one takes longer than inflating a small object.
+    inflater: RefCell<Decompress>,
 }
 
 /// One object in a pack.
@@ -72,7 +75,12 @@ impl PackFile {
         let entries = places.iter().zip(ends);
         let entries = entries.map(|(&(start, id), end)| PackEntry::read(&bytes, id, start, end));
         let entries = entries.collect::<Option<_>>()?;
-        Some(Self { bytes, entries })
+        let inflater = RefCell::new(Decompress::new(true));
+        Some(Self {
+            bytes,
+            entries,
+            inflater,
+        })
     }
 
     /// An entry as it lies in the file.
@@ -83,7 +91,8 @@ impl PackFile {
     /// What an entry holds; none if it is not what its header says.
     pub(super) fn inflate(&self, entry: &PackEntry) -> Option<Vec<u8>> {
         let mut content = Vec::with_capacity(entry.size);
-        let mut state = Decompress::new(true);
+        let mut state = self.inflater.borrow_mut();
+        state.reset(true);
         let data = &self.bytes[entry.data..entry.end];
         let status = state.decompress_vec(data, &mut content, FlushDecompress::Finish);
         let is_whole = matches!(status, Ok(Status::StreamEnd)) && content.len() == entry.size;
@@ -226,7 +235,7 @@ struct Known {
 
 impl Known {
     /// How many bytes are remembered.
-    const MOST: usize = 16 << 20;
+    const MOST: usize = 4 << 20;
 
     fn add(&mut self, at: usize, kind: ObjectType, content: &Arc<Vec<u8>>) {
         if self.bytes + content.len() > Self::MOST {
