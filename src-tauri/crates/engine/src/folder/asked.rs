@@ -161,3 +161,30 @@ impl Folder {
 fn done(changed: Result<Vec<Event>, Error>) -> Result<(Vec<Event>, Reply), Error> {
     Ok((changed?, Reply::Done))
 }
+
+/// True if a sync waits on after this: for all parts of a long ingest, but not for one that fails again and again.
+pub(super) fn lengthens_sync(event: &Event) -> bool {
+    matches!(event, Event::Ingested { failed: None, .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use assistant::{Event, Id, Refs};
+
+    use super::lengthens_sync;
+
+    /// As a lock of the index that somebody has left makes each one fail.
+    #[test]
+    fn a_sync_does_not_wait_for_an_ingest_that_fails() {
+        for (failed, expected) in [(None, true), (Some("the index is locked".into()), false)] {
+            let ingested = Event::Ingested {
+                id: Id::default(),
+                refs: Refs::default(),
+                postponed: Vec::new(),
+                has_rest: false,
+                failed,
+            };
+            assert_eq!(lengthens_sync(&ingested), expected);
+        }
+    }
+}

@@ -339,10 +339,11 @@ impl Folder {
                         self.noticed(change);
                     }
                 }
+                if asked::lengthens_sync(&event) {
+                    self.sync_until = self.clock.now() + PATIENCE;
+                }
                 if matches!(event, Event::Ingested { .. }) {
                     self.folding.may_wait(self.clock.now());
-                    // A sync waits for all parts of a long ingest.
-                    self.sync_until = self.clock.now() + PATIENCE;
                 }
                 let probed = matches!(event, Event::Probed { .. });
                 let observed = matches!(event, Event::Observed { .. });
