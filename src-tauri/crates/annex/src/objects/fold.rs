@@ -1,12 +1,10 @@
-//! Folding small packs into one.
+//! Folds small packs into one.
 //!
-//! Each burst of changes is a pack, and a folder that never rests would gather them without end: git packs only when
-//! nothing else happens, and in a repository on a drive nobody does. Folding takes no object away: all that a pack holds
-//! is in the new one, which is durable before the old ones go. Whoever looks for an object in a pack that has gone looks
-//! into the directory again, git and libgit2 both.
+//! Each burst of changes makes a pack. In a folder that never rests they would accumulate, because `git gc` runs only at
+//! rest, and never on a drive that has no engine. Folding removes no object: the new pack contains all objects of the old
+//! ones, and is verified and durable before they are removed. If git or libgit2 misses a pack, it lists the directory again.
 //!
-//! Which packs are folded follows from their sizes, so that each object is written anew a few times at most: those that
-//! are not larger than all smaller ones together.
+//! A pack is folded if it is not larger than all smaller ones together, so each object is rewritten only a few times.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -21,37 +19,36 @@ use super::deflate::Deflater;
 use super::kept::MARK;
 use super::pack::{NewPack, REF_DELTA, TREE, header};
 use super::pack_file::{PackEntry, PackFile};
-use super::tree_delta::{apply, tree_delta};
+use super::tree_delta::tree_delta;
 use crate::below::file_system;
 use crate::durable::sync_directory;
-use crate::{Directory, Result};
+use crate::{Directory, Error, Result};
 
-/// More small packs than this are folded. git thinks of packing at 50 (`gc.autoPackLimit`).
+/// How many small packs may exist; git's own limit is 50 (`gc.autoPackLimit`).
 pub(super) const MANY: usize = 24;
-/// So many are folded at once, unless they are [`MUCH`] before.
+/// The fewest packs to fold at once, unless they reach [`MUCH`].
 const FEWEST: usize = MANY / 2;
-/// A pack of this size or more, in bytes, stays: folding must not take long, nor much memory.
+/// Packs of this size in bytes are not folded, to bound time and memory.
 const LARGE: u64 = 4 << 20;
-/// From this size on, in bytes, nothing more is folded with it.
+/// The size in bytes at which no further pack is added to a fold.
 const MUCH: u64 = 2 * LARGE;
 
-/// The files of a pack, in the order in which they go.
+/// The extensions of a pack's files, in the order of their removal.
 const FILES: [&str; 3] = ["idx", "rev", "pack"];
-/// How the names of packs begin that are to be removed later.
+/// The prefix of packs that are removed later.
 const RETIRED: &str = "tmp_folded_";
 
 /// Folds small packs if there are many in `packs`.
 ///
-/// What belongs to somebody else's order stays: packs that are kept (`.keep`), that belong to a partial clone
-/// (`.promisor`), that hold what is to be removed (`.mtimes`) or have a bitmap, those of another user, and all of them where
-/// git has an index of several packs. A pack that is damaged or of another version stays too.
+/// It leaves these packs alone: kept ones (`.keep`), those of partial clones (`.promisor`), cruft packs (`.mtimes`), packs
+/// with a bitmap, packs of other users, damaged ones, and all packs if there is a multi-pack-index.
 ///
 /// # Errors
 ///
-/// If the new pack cannot be written. Nothing has changed then.
+/// If the new pack cannot be written or verified. Then no old pack was removed.
 pub(super) fn fold(packs: &Arc<Directory>) -> Result<()> {
     let names = packs.names()?;
-    remove_remains(packs, &names)?;
+    remove_remains(packs, &names);
     let plain = plain(names);
     if plain.len() <= MANY {
         return Ok(());
@@ -65,7 +62,7 @@ pub(super) fn fold(packs: &Arc<Directory>) -> Result<()> {
     }
 }
 
-/// The packs, by their names without an end, that nothing but their own index belongs to.
+/// The packs without any mark, such as `.keep`: their names without the extension.
 fn plain(names: Vec<(OsString, FileType)>) -> BTreeSet<String> {
     let mut ends: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, kind) in names {
@@ -88,10 +85,10 @@ fn plain(names: Vec<(OsString, FileType)>) -> BTreeSet<String> {
     plain.map(|(name, _)| name).collect()
 }
 
-/// A pack that may be folded.
+/// A candidate for folding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Small {
-    /// Without its end.
+    /// Without the extension.
     name: String,
     /// In bytes.
     size: u64,
@@ -114,7 +111,7 @@ impl Small {
     }
 }
 
-/// Which of the small packs are folded, oldest first, of those that can be; none if they are few.
+/// Chooses the packs to fold, oldest first; none if there are few.
 fn choose(mut small: Vec<Small>, mut can_be_folded: impl FnMut(&Small) -> bool) -> Vec<Small> {
     if small.len() <= MANY {
         return Vec::new();
@@ -138,8 +135,8 @@ fn choose(mut small: Vec<Small>, mut can_be_folded: impl FnMut(&Small) -> bool) 
     chosen
 }
 
-/// Adds the ids of a pack to those that will be in the new one. False if it cannot be folded: it is damaged, or hangs together
-/// and has objects of another one that does.
+/// Adds the ids of a pack to those of the new one. False if the pack is damaged, or if its deltas name their bases by distance
+/// and it shares objects with another such pack.
 fn adds_to(packs: &Directory, name: &str, ids: &mut Ids) -> bool {
     let Some(pack) = PackFile::read(packs, name).filter(PackFile::is_sound) else {
         return false;
@@ -160,9 +157,9 @@ fn adds_to(packs: &Directory, name: &str, ids: &mut Ids) -> bool {
 #[derive(Default)]
 struct Ids {
     all: HashSet<Oid>,
-    /// Those in packs of which none may be left out.
+    /// Those in packs of which every entry must be copied.
     hanging: HashSet<Oid>,
-    /// These packs, which have to be written first.
+    /// The names of these packs. They are copied first, because objects that were copied before are left out.
     first: HashSet<String>,
 }
 
@@ -176,7 +173,7 @@ fn fold_into_one(packs: &Arc<Directory>, chosen: &[Small], ids: Ids) -> Result<(
     let (hanging, others): (Vec<&Small>, Vec<&Small>) = chosen.iter().partition(|pack| first.contains(&pack.name));
     for Small { name, .. } in hanging.into_iter().chain(others) {
         let Some(pack) = PackFile::read(packs, name) else {
-            // Somebody else has packed meanwhile.
+            // Another process has removed it.
             return Ok(());
         };
         let chain = pack.longest_chain();
@@ -190,24 +187,29 @@ fn fold_into_one(packs: &Arc<Directory>, chosen: &[Small], ids: Ids) -> Result<(
             }
         }
     }
-    // The old packs go only for what is proven.
-    let Some(new) = new.finish(Some(&PackFile::is_sound), &mut |_| ())? else {
-        return Ok(());
-    };
-    // Not every file system keeps the order of what happens to names.
+    let written = new.finish()?;
+    if !written.is_sound()? {
+        return Err(Error::Damaged(format!(
+            "the packs in {} could not be folded; nothing was changed",
+            packs.path().display()
+        )));
+    }
+    let new = written.name();
+    written.publish()?;
+    // Not every file system keeps the order of renames and removals.
     if sync_directory(packs).is_err() {
         return Ok(());
     }
     let still_plain = plain(packs.names()?);
     let old = chosen.iter().map(|pack| &pack.name);
     for name in old.filter(|name| **name != new && still_plain.contains(*name)) {
-        // What cannot be removed only takes space.
+        // If this fails, the old pack only takes space.
         let _ = remove(packs, name);
     }
     Ok(())
 }
 
-/// Removes a pack. The index goes first: without it the pack is nothing to anybody.
+/// Removes a pack, its index first: without an index, git ignores a pack.
 fn remove(packs: &Directory, name: &str) -> Result<()> {
     for end in FILES {
         let name = format!("{name}.{end}");
@@ -222,8 +224,8 @@ fn remove(packs: &Directory, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// True for a network's file system. Another computer may read a pack there through memory, and its program ends if the
-/// file is removed. Under another name it can go on reading.
+/// True on a network file system. If another computer has mapped a pack there, removing the file would kill its program;
+/// renaming it does no harm.
 fn may_be_mapped_elsewhere(packs: &Directory) -> bool {
     const NETWORK: [u64; 7] = [
         0x6969,      // NFS
@@ -237,67 +239,67 @@ fn may_be_mapped_elsewhere(packs: &Directory) -> bool {
     file_system(packs).is_some_and(|kind| NETWORK.contains(&kind))
 }
 
-/// Removes packs that got another name a while ago, and what is left of those that were never finished. git would too, when
-/// it packs.
-fn remove_remains(packs: &Directory, names: &[(OsString, FileType)]) -> Result<()> {
+/// Removes packs that were renamed a while ago, and files that a killed process left. If that fails, they only take space.
+fn remove_remains(packs: &Directory, names: &[(OsString, FileType)]) {
     for (name, _) in names.iter().filter(|(name, _)| are_remains(name, Duration::MAX)) {
-        if name.as_encoded_bytes().ends_with(b".keep") && packs.read(name)?.as_deref() != Some(MARK) {
-            continue;
-        }
         let Ok(found) = statat(packs, name, AtFlags::SYMLINK_NOFOLLOW) else {
             continue;
         };
         #[allow(clippy::unnecessary_cast, reason = "the type differs between architectures")]
         let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(found.st_ctime.max(0) as u64);
-        if changed.elapsed().is_ok_and(|age| are_remains(name, age)) {
-            packs.remove(name)?;
+        let is_old = changed.elapsed().is_ok_and(|age| are_remains(name, age));
+        let is_ours = || !is_keep(name) || packs.read(name).is_ok_and(|text| text.as_deref() == Some(MARK));
+        if is_old && is_ours() {
+            let _ = packs.remove(name);
         }
     }
-    Ok(())
 }
 
-/// True for a file of this name that nobody needs any more if it has not changed for so long: reading an object takes no ten
-/// minutes, and writing a pack no day.
+/// True if a file with this name is useless once it has not changed for this long. Reading an object takes less than ten
+/// minutes, and writing a pack less than a day.
 fn are_remains(name: &OsStr, age: Duration) -> bool {
     const DAY: u64 = 24 * 3600;
-    let starts = [
-        (RETIRED, 600),
-        ("tmp_pack_anabranch-", DAY),
-        ("tmp_idx_anabranch-", DAY),
-    ];
-    let name = name.as_encoded_bytes();
-    let is_old = |seconds: u64| age.as_secs() > seconds;
-    let mut starts = starts.iter();
-    name.ends_with(b".keep") && is_old(DAY)
-        || starts.any(|(start, seconds)| name.starts_with(start.as_bytes()) && is_old(*seconds))
+    let starts_with = |prefix: &str| name.as_encoded_bytes().starts_with(prefix.as_bytes());
+    let limit = if starts_with(RETIRED) {
+        600
+    } else if starts_with("tmp_pack_anabranch-") || starts_with("tmp_idx_anabranch-") || is_keep(name) {
+        DAY
+    } else {
+        return false;
+    };
+    age.as_secs() > limit
 }
 
-/// Trees that were just written, of which the next versions are written as what differs: of the top of a git-annex branch
-/// or of a large directory that is most of what a change writes.
+fn is_keep(name: &OsStr) -> bool {
+    name.as_encoded_bytes().ends_with(b".keep")
+}
+
+/// The trees that were copied last. Later versions of the same tree are written as deltas: trees of large directories, and the
+/// root of the git-annex branch, are most of what a change writes.
 #[derive(Default)]
 struct Trees {
     /// Newest last.
     recent: VecDeque<(Oid, Vec<u8>)>,
-    /// The sizes of all of them, in bytes.
+    /// Their total size.
     bytes: usize,
-    /// How many differences lie between each object that is stored as one and one that is stored whole.
+    /// The length of the chain of deltas below each object that is a delta.
     depths: HashMap<Oid, usize>,
 }
 
 impl Trees {
-    /// Shorter ones are written as they are.
+    /// Shorter trees are copied unchanged. In bytes.
     const SHORTEST: usize = 1 << 10;
-    /// How many bytes of trees are remembered. Longer trees are written as they are.
+    /// The most bytes of trees to keep. Longer trees are copied unchanged.
     const MOST: usize = 8 << 20;
-    /// How many trees are remembered.
+    /// The most trees to keep.
     const REMEMBERED: usize = 64;
-    /// The greatest depth that git itself makes (`pack.depth`).
+    /// The longest chain that git makes by default (`pack.depth`).
     const DEEPEST: usize = 50;
-    /// How many are tried, of those that begin and end most alike.
+    /// How many bases to try: those with the longest common beginning and end.
     const TRIED: usize = 2;
 
-    /// What the tree differs in from one before it, and from which, if that is worth it. `chain` is how many differences may
-    /// follow on it in its pack.
+    /// Makes a delta of a tree, if that is much shorter; returns its base too. `chain` is the longest chain in the pack of
+    /// the tree, which the delta may lengthen.
     fn delta(&mut self, pack: &PackFile, entry: &PackEntry, chain: Option<usize>) -> Option<(Oid, Vec<u8>)> {
         if let Some(base) = entry.base {
             let depth = self.depths.get(&base).copied().unwrap_or(0);
@@ -313,11 +315,10 @@ impl Trees {
         });
         let mut near: Vec<_> = near.collect();
         near.sort_by_cached_key(|(_, content)| Reverse(common(content, &tree)));
-        let deltas = near.into_iter().take(Self::TRIED).filter_map(|(base, content)| {
-            // Proven, since the tree itself goes.
-            let delta = tree_delta(content, &tree).filter(|delta| apply(content, delta).as_ref() == Some(&tree))?;
-            Some((*base, delta))
-        });
+        let deltas = near
+            .into_iter()
+            .take(Self::TRIED)
+            .filter_map(|(base, content)| Some((*base, tree_delta(content, &tree)?)));
         let best = deltas.min_by_key(|(_, delta)| delta.len());
         let best = best.filter(|(_, delta)| delta.len() <= tree.len() / 8);
         if let Some((base, _)) = &best {
@@ -332,7 +333,7 @@ impl Trees {
     }
 }
 
-/// About how many bytes are the same at the beginning and at the end.
+/// About how many bytes two trees have in common at the beginning and the end.
 fn common(a: &[u8], b: &[u8]) -> usize {
     const STEP: usize = 64;
     let first = a.chunks(STEP).zip(b.chunks(STEP)).take_while(|(a, b)| a == b).count();

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use super::OBJECT_MODE;
 use crate::Directory;
 
-/// What a file says that keeps a new pack. Whoever finds it in an old one may remove it.
+/// The content of our `.keep` files. One that is old was left by a killed process.
 pub(super) const MARK: &[u8] = b"anabranch: no ref leads here yet\n";
 
-/// New packs to which no ref leads yet. As long as this exists, `git repack -a -d` does not take them for useless: it leaves
-/// packs alone that have a `.keep`, as git's own have until their refs have moved.
+/// Protects new packs from `git repack -a -d`, which removes packs whose objects no ref reaches: each has a `.keep` until this
+/// is dropped. git protects packs that it receives the same way.
 #[must_use = "objects may be removed until a ref leads to them"]
 #[derive(Debug, Default)]
 pub(crate) struct Kept(Vec<(Arc<Directory>, OsString)>);
 
 impl Kept {
-    /// Keeps the pack of this name without its end, unless somebody does so already. To be called before it is visible. On a
-    /// file system that is full, it is not kept.
+    /// Protects a pack before it becomes visible. `name` has no extension. If the file cannot be written, the pack is not
+    /// protected.
     pub(super) fn keep(&mut self, packs: &Arc<Directory>, name: &str) {
         let keep = OsString::from(format!("{name}.keep"));
         if let Ok(mut file) = packs.create_new(&keep, OBJECT_MODE) {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::OBJECT_MODE;
 use super::durable::sync_names;
 use super::inflated::{BUFFER, Inflated, Opened};
-use super::pack::BLOB;
+use super::pack::{BLOB, read_header};
 use crate::{Directory, Error, NewFile, Result};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -105,7 +105,7 @@ fn packed(packs: &Path, id: Oid) -> Option<Opened<BufReader<File>>> {
             continue;
         }
         let Some(offset) = offset_in(&index, id) else { continue };
-        // Its objects are in another pack now.
+        // Somebody has removed the pack, so another one has its objects.
         let Ok(mut pack) = File::open(index.with_extension("pack")) else {
             continue;
         };
@@ -115,15 +115,7 @@ fn packed(packs: &Path, id: Oid) -> Option<Opened<BufReader<File>>> {
             let mut byte = [0];
             pack.read_exact(&mut byte).ok().map(|()| byte[0])
         };
-        // Kind and size, seven bits at a time, the first byte with three for the kind.
-        let mut byte = next()?;
-        let kind = byte >> 4 & 7;
-        let (mut size, mut shift) = (u64::from(byte & 15), 4);
-        while byte & 0x80 != 0 {
-            byte = next()?;
-            size |= u64::from(byte & 0x7f).checked_shl(shift)?;
-            shift += 7;
-        }
+        let (kind, size) = read_header(&mut next)?;
         return (kind == BLOB).then(|| Opened::packed(b"blob", size, pack));
     }
     None

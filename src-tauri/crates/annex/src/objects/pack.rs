@@ -13,19 +13,19 @@ use super::pack_file::PackFile;
 use super::source::Source;
 use crate::{Directory, Error, NewFile, Result};
 
-/// What a pack says an entry is: gitformat-pack(5).
+/// The types of pack entries: gitformat-pack(5).
 pub(super) const COMMIT: u8 = 1;
 pub(super) const TREE: u8 = 2;
 pub(super) const BLOB: u8 = 3;
 pub(super) const TAG: u8 = 4;
-/// A difference from an entry so many bytes before.
+/// A delta whose base is an earlier entry, given by its distance in bytes.
 pub(super) const OFFSET_DELTA: u8 = 6;
-/// A difference from an object of this pack, by its id.
+/// A delta whose base is an object of the same pack, given by its id.
 pub(super) const REF_DELTA: u8 = 7;
 
 /// Writes one pack with its index into `directory` and makes both durable.
 ///
-/// No deltas are searched: a burst is mostly short, unlike objects. [`super::fold`] makes those that are worth it.
+/// It contains no deltas: the objects of a burst have little in common. [`super::fold`] makes deltas later.
 pub(super) fn write<S: Source + ?Sized>(directory: &Arc<Directory>, objects: &S) -> Result<Kept> {
     let mut pack = NewPack::begin(directory, objects.count())?;
     let mut deflater = Deflater::new();
@@ -41,8 +41,10 @@ pub(super) fn write<S: Source + ?Sized>(directory: &Arc<Directory>, objects: &S)
             pack.put(objects.id(at), &[&header(kind, content.len()), data])
         })?;
     }
+    let pack = pack.finish()?;
     let mut kept = Kept::default();
-    pack.finish(None, &mut |name| kept.keep(directory, name))?;
+    kept.keep(directory, &pack.name());
+    pack.publish()?;
     Ok(kept)
 }
 
@@ -83,51 +85,83 @@ impl<'d> NewPack<'d> {
         Ok(())
     }
 
-    /// Makes the pack and its index durable and visible, and gives their name without its end; none, and nothing is left, if it
-    /// is not right by `is_right`, which gets what was written. `before` gets the name before anything is visible. The index
-    /// is renamed last, as it is what makes a pack visible.
-    pub(super) fn finish(
-        mut self,
-        is_right: Option<&dyn Fn(&PackFile) -> bool>,
-        before: &mut dyn FnMut(&str),
-    ) -> Result<Option<String>> {
+    /// Ends the pack and makes it durable. It stays invisible.
+    pub(super) fn finish(self) -> Result<Written<'d>> {
         let failed = self.failed();
         if self.places.len() != self.count as usize {
             return Err(failed(io::ErrorKind::InvalidData.into()));
         }
-        let (pack, name) = self.pack.finish().map_err(&failed)?;
-        let written = || {
-            let mut bytes = Vec::new();
-            pack.reopen()?.read_to_end(&mut bytes)?;
-            let places = self.places.iter();
-            let places = places.map(|(id, offset, _)| (usize::try_from(*offset).unwrap_or(usize::MAX), *id));
-            io::Result::Ok(PackFile::of(bytes, places.collect()))
-        };
-        if let Some(is_right) = is_right
-            && !written().map_err(&failed)?.is_some_and(|pack| is_right(&pack))
-        {
-            return Ok(None);
-        }
-        self.places.sort_unstable_by_key(|place| place.0);
-        let mut index = Hashing::new(self.directory.new_file("tmp_idx_", OBJECT_MODE)?);
-        write_index(&mut index, &self.places, &name).map_err(&failed)?;
-        let (index, _) = index.finish().map_err(&failed)?;
-        let name = format!("pack-{}", hex::encode(name));
-        before(&name);
-        for (file, end) in [(pack, "pack"), (index, "idx")] {
-            file.rename(format!("{name}.{end}"))?;
-        }
-        sync_names(self.directory, [self.directory])?;
-        Ok(Some(name))
+        let (pack, checksum) = self.pack.finish().map_err(failed)?;
+        Ok(Written {
+            directory: self.directory,
+            pack,
+            checksum,
+            places: self.places,
+        })
     }
 
-    fn failed(&self) -> impl Fn(io::Error) -> Error + use<'d> {
-        let path = self.directory.path();
-        move |error| Error::io("write a pack in", path)(error)
+    fn failed(&self) -> impl FnOnce(io::Error) -> Error + use<'d> {
+        Error::io("write a pack in", self.directory.path())
     }
 }
 
-/// Kind and size of an entry: seven bits at a time, the first byte with three for the kind.
+/// A pack that is complete, but has no index and no final name yet.
+pub(super) struct Written<'d> {
+    directory: &'d Arc<Directory>,
+    pack: NewFile,
+    checksum: [u8; 20],
+    places: Vec<(Oid, u64, u32)>,
+}
+
+impl Written<'_> {
+    /// Its name, without the extension.
+    pub(super) fn name(&self) -> String {
+        format!("pack-{}", hex::encode(self.checksum))
+    }
+
+    /// Reads it back and checks every object.
+    pub(super) fn is_sound(&self) -> Result<bool> {
+        let mut bytes = Vec::new();
+        let read = self.pack.reopen().and_then(|mut file| file.read_to_end(&mut bytes));
+        read.map_err(Error::io("read a pack in", self.directory.path()))?;
+        let places = self.places.iter();
+        let places = places.map(|(id, offset, _)| Some((usize::try_from(*offset).ok()?, *id)));
+        let pack = places
+            .collect::<Option<_>>()
+            .and_then(|places| PackFile::of(bytes, places));
+        Ok(pack.is_some_and(|pack| pack.is_sound()))
+    }
+
+    /// Writes the index and makes the pack visible. The index is renamed last, because git finds packs by it.
+    pub(super) fn publish(mut self) -> Result<()> {
+        let name = self.name();
+        self.places.sort_unstable_by_key(|place| place.0);
+        let mut index = Hashing::new(self.directory.new_file("tmp_idx_", OBJECT_MODE)?);
+        let written = write_index(&mut index, &self.places, &self.checksum);
+        let (index, _) = written
+            .and_then(|()| index.finish())
+            .map_err(Error::io("write a pack in", self.directory.path()))?;
+        for (file, extension) in [(self.pack, "pack"), (index, "idx")] {
+            file.rename(format!("{name}.{extension}"))?;
+        }
+        sync_names(self.directory, [self.directory])
+    }
+}
+
+/// Reads the type and the inflated size of an entry, byte by byte; none if it ends early or the size is too large.
+pub(super) fn read_header(next: &mut dyn FnMut() -> Option<u8>) -> Option<(u8, u64)> {
+    let mut byte = next()?;
+    let kind = byte >> 4 & 7;
+    let (mut size, mut shift) = (u64::from(byte & 15), 4);
+    while byte & 0x80 != 0 {
+        byte = next()?;
+        size |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        shift += 7;
+    }
+    Some((kind, size))
+}
+
+/// The type and the inflated size of an entry: seven bits at a time, but four in the first byte, after the type.
 pub(super) fn header(kind: u8, mut size: usize) -> Vec<u8> {
     let mut header = Vec::with_capacity(10);
     let mut byte = (kind << 4) | (size & 15) as u8;

@@ -7,7 +7,7 @@ use git2::{ObjectType, Oid};
 use sha1::{Digest, Sha1};
 
 use super::hash;
-use super::pack::{BLOB, COMMIT, OFFSET_DELTA, REF_DELTA, TAG, TREE};
+use super::pack::{BLOB, COMMIT, OFFSET_DELTA, REF_DELTA, TAG, TREE, read_header};
 use super::tree_delta::apply;
 use crate::Directory;
 
@@ -15,12 +15,15 @@ const ID: usize = 20;
 /// Where the ids begin in an index of version 2: gitformat-pack(5).
 const IDS_AT: usize = 8 + 256 * 4;
 
-/// A pack that was read as a whole and is what its checksums say.
+/// The largest object, in bytes, that is inflated. A pack may claim any size, and a few bytes can inflate to gigabytes.
+pub(super) const MOST: usize = 64 << 20;
+
+/// A small pack in memory. Its checksums were verified.
 pub(super) struct PackFile {
     bytes: Vec<u8>,
-    /// In the order in which they lie in the file.
+    /// In the order of their offsets.
     pub(super) entries: Vec<PackEntry>,
-    /// Used again, since making one takes longer than inflating a small object.
+    /// Reused, because creating one takes longer than inflating a small object.
     inflater: RefCell<Decompress>,
 }
 
@@ -29,11 +32,11 @@ pub(super) struct PackEntry {
     pub(super) id: Oid,
     /// See [`super::pack`].
     pub(super) kind: u8,
-    /// How long it is when it is inflated, in bytes.
+    /// The inflated size, in bytes.
     pub(super) size: usize,
-    /// What it is a difference from, if it says so by an id.
+    /// The base of a delta that names it by its id.
     pub(super) base: Option<Oid>,
-    /// How many bytes before it lies what it is a difference from, if it says so by that.
+    /// How many bytes before this entry the base of a delta is, if the delta says that instead.
     distance: usize,
     start: usize,
     /// Where its compressed data begin.
@@ -42,8 +45,8 @@ pub(super) struct PackEntry {
 }
 
 impl PackFile {
-    /// Reads the pack of this name without its end. None if it or its index, which has to be of version 2, is not whole, or
-    /// if it holds what only newer versions of git know.
+    /// Reads the pack with this name, given without the extension. None if the pack or its index is damaged, has another
+    /// version, or contains a type of entry or a size that this program does not handle.
     pub(super) fn read(packs: &Directory, name: &str) -> Option<Self> {
         let read = |end: &str| packs.read(format!("{name}.{end}")).ok().flatten();
         let (index, bytes) = (checked(read("idx")?)?, checked(read("pack")?)?);
@@ -67,7 +70,7 @@ impl PackFile {
         Self::of(bytes, places)
     }
 
-    /// The pack with these bytes, of which each object lies at its offset.
+    /// Parses a pack whose objects are at these offsets.
     pub(super) fn of(bytes: Vec<u8>, mut places: Vec<(usize, Oid)>) -> Option<Self> {
         places.sort_unstable();
         let ends = places.iter().skip(1).map(|(offset, _)| *offset);
@@ -83,12 +86,12 @@ impl PackFile {
         })
     }
 
-    /// An entry as it lies in the file.
+    /// The bytes of an entry, header included.
     pub(super) fn entry(&self, entry: &PackEntry) -> &[u8] {
         &self.bytes[entry.start..entry.end]
     }
 
-    /// What an entry holds; none if it is not what its header says.
+    /// Inflates an entry; none if it is damaged.
     pub(super) fn inflate(&self, entry: &PackEntry) -> Option<Vec<u8>> {
         let mut content = Vec::with_capacity(entry.size);
         let mut state = self.inflater.borrow_mut();
@@ -99,7 +102,7 @@ impl PackFile {
         is_whole.then_some(content)
     }
 
-    /// True if each object is what its id says, by itself or as a difference from others in this pack.
+    /// Resolves every entry and compares its hash with its id.
     pub(super) fn is_sound(&self) -> bool {
         let by_id = self
             .entries
@@ -114,9 +117,9 @@ impl PackFile {
         })
     }
 
-    /// The kind and content of an entry; none if it does not lead to one that is stored whole.
+    /// The type and content of an entry; none if it is damaged or a base is missing.
     fn resolve(&self, at: usize, by_id: &HashMap<Oid, usize>, known: &mut Known) -> Option<(ObjectType, Arc<Vec<u8>>)> {
-        // From the entry down to one that is known or whole.
+        // Down to an entry that is no delta, or was resolved before.
         let mut chain = Vec::new();
         let mut next = at;
         let (kind, mut content) = loop {
@@ -156,13 +159,12 @@ impl PackFile {
         self.entries.binary_search_by_key(&start, |entry| entry.start).ok()
     }
 
-    /// True if entries are differences from what lies so many bytes before them, so that none may be left out.
+    /// True if deltas name their bases by distance, so that no entry may be left out or moved.
     pub(super) fn hangs_together(&self) -> bool {
         self.entries.iter().any(|entry| entry.kind == OFFSET_DELTA)
     }
 
-    /// The greatest number of differences that lie between an object and one that is stored whole; none if that is not
-    /// seen at once.
+    /// The length of the longest chain of deltas; none if a base comes after its delta or is named by distance.
     pub(super) fn longest_chain(&self) -> Option<usize> {
         let mut depths = HashMap::with_capacity(self.entries.len());
         for entry in &self.entries {
@@ -180,14 +182,8 @@ impl PackFile {
 impl PackEntry {
     fn read(bytes: &[u8], id: Oid, start: usize, end: usize) -> Option<Self> {
         let mut rest = bytes.get(start..end)?.iter();
-        let mut byte = *rest.next()?;
-        let kind = byte >> 4 & 7;
-        let (mut size, mut shift) = (usize::from(byte & 15), 4);
-        while byte & 0x80 != 0 {
-            byte = *rest.next()?;
-            size |= usize::from(byte & 0x7f).checked_shl(shift)?;
-            shift += 7;
-        }
+        let (kind, size) = read_header(&mut || rest.next().copied())?;
+        let size = usize::try_from(size).ok().filter(|size| *size <= MOST)?;
         let mut rest = rest.as_slice();
         let mut distance = 0usize;
         let base = match kind {
@@ -197,7 +193,7 @@ impl PackEntry {
                 Some(Oid::from_bytes(base).ok()?)
             }
             OFFSET_DELTA => {
-                // Seven bits at a time, each but the last one less than it is worth: gitformat-pack(5).
+                // Seven bits at a time, with one added for each further byte: gitformat-pack(5).
                 loop {
                     let (byte, data) = rest.split_first()?;
                     rest = data;
@@ -205,7 +201,7 @@ impl PackEntry {
                     if byte & 0x80 == 0 {
                         break;
                     }
-                    distance += 1;
+                    distance = distance.checked_add(1)?;
                 }
                 None
             }
@@ -226,7 +222,7 @@ impl PackEntry {
     }
 }
 
-/// Contents that were just made, of which differences follow.
+/// Recently resolved entries: most deltas have one of them as their base.
 #[derive(Default)]
 struct Known {
     contents: HashMap<usize, (ObjectType, Arc<Vec<u8>>)>,
@@ -234,7 +230,7 @@ struct Known {
 }
 
 impl Known {
-    /// How many bytes are remembered.
+    /// The most bytes of content to keep.
     const MOST: usize = 4 << 20;
 
     fn add(&mut self, at: usize, kind: ObjectType, content: &Arc<Vec<u8>>) {
@@ -247,7 +243,7 @@ impl Known {
     }
 }
 
-/// A file that ends with the hash of all before; none if it does not.
+/// Verifies the checksum at the end of a file; none if it is wrong.
 fn checked(bytes: Vec<u8>) -> Option<Vec<u8>> {
     let (content, sum) = bytes.split_at_checked(bytes.len().checked_sub(ID)?)?;
     let is_whole = Sha1::digest(content)[..] == *sum && content.len() >= 12;

@@ -1,17 +1,18 @@
+use super::pack_file::MOST;
 use super::tree::{Item, split_item};
 
-/// A copy of more bytes is written as several: no program makes longer ones.
+/// Longer copies are split, because git never writes longer ones itself.
 const LONGEST_COPY: usize = 0xffff;
 /// The most that one instruction can insert.
 const LONGEST_INSERT: usize = 0x7f;
 
-/// What differs between two trees in git's format, as a delta of gitformat-pack(5): entry by entry, since one that did not
-/// change is the same bytes. None if one of them is damaged.
+/// Makes a delta, as in gitformat-pack(5), from one tree to another. It compares the trees entry by entry. None if a tree is
+/// damaged.
 pub(super) fn tree_delta(base: &[u8], target: &[u8]) -> Option<Vec<u8>> {
     let mut delta = Vec::new();
     put_size(&mut delta, base.len());
     put_size(&mut delta, target.len());
-    // What is to be copied or inserted next.
+    // The pending instruction; one of the two ranges is empty.
     let (mut copy, mut insert) = (0..0, 0..0);
     let (mut old, mut new) = (base, target);
     while !new.is_empty() {
@@ -35,7 +36,7 @@ pub(super) fn tree_delta(base: &[u8], target: &[u8]) -> Option<Vec<u8>> {
             false => Some(split_item(old)?),
         };
         match next_old {
-            // Git's order, but for directories, where a wrong guess only makes the delta longer.
+            // Trees sort directories differently. A wrong guess here only makes the delta longer.
             Some((was, after)) if name(&was) < name(&item) => old = after,
             found => {
                 put_copy(&mut delta, &copy);
@@ -50,7 +51,6 @@ pub(super) fn tree_delta(base: &[u8], target: &[u8]) -> Option<Vec<u8>> {
             }
         }
     }
-    // At most one of them is left.
     put_copy(&mut delta, &copy);
     put_insert(&mut delta, &target[insert]);
     Some(delta)
@@ -96,7 +96,7 @@ fn put_insert(delta: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// What a delta makes of its base; none if it does not fit it.
+/// Applies a delta to its base; none if the delta is damaged or belongs to another base.
 pub(super) fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
     let mut rest = delta.iter().copied();
     let mut size = || {
@@ -112,6 +112,9 @@ pub(super) fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
     };
     let (from, to) = (size()?, size()?);
     let mut target = Vec::new();
+    if from != base.len() || to > MOST {
+        return None;
+    }
     while let Some(instruction) = rest.next() {
         if instruction & 0x80 == 0 {
             let before = target.len();
@@ -132,9 +135,12 @@ pub(super) fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
         };
         let (start, length) = (number(0..4)?, number(4..7)?);
         let length = if length == 0 { 0x10000 } else { length };
+        if target.len() + length > to {
+            return None;
+        }
         target.extend_from_slice(base.get(start..start.checked_add(length)?)?);
     }
-    (from == base.len() && to == target.len()).then_some(target)
+    (to == target.len()).then_some(target)
 }
 
 #[cfg(test)]
@@ -181,6 +187,22 @@ mod tests {
         fn any_delta_is_read_without_harm(base in any::<Vec<u8>>(), delta in any::<Vec<u8>>()) {
             let _ = apply(&base, &delta);
         }
+    }
+
+    /// A few bytes can ask for gigabytes.
+    #[test]
+    fn a_delta_that_claims_too_much_is_refused() {
+        let base = vec![0; 1 << 16];
+        let mut delta = Vec::new();
+        put_size(&mut delta, base.len());
+        put_size(&mut delta, MOST + (1 << 16));
+        (0..=MOST >> 16).for_each(|_| delta.push(0x80));
+        assert_eq!(apply(&base, &delta), None);
+        let mut longer_than_it_says = Vec::new();
+        put_size(&mut longer_than_it_says, base.len());
+        put_size(&mut longer_than_it_says, 1);
+        longer_than_it_says.push(0x80);
+        assert_eq!(apply(&base, &longer_than_it_says), None);
     }
 
     #[test]

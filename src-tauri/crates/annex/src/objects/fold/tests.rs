@@ -289,12 +289,34 @@ fn a_pack_with_a_wrong_object_is_not_folded() {
     let mut deflater = Deflater::new();
     let data = deflater.deflate(ObjectType::Blob, &[], b"wrong").unwrap();
     wrong.put(id, &[&header(crate::objects::pack::BLOB, 5), data]).unwrap();
-    let wrong = growing
-        .packs()
-        .join(format!("{}.pack", wrong.finish(None, &mut |_| ()).unwrap().unwrap()));
+    let wrong = wrong.finish().unwrap();
+    let name = wrong.name();
+    wrong.publish().unwrap();
+    let wrong = growing.packs().join(format!("{name}.pack"));
     (1..=2 * MANY).for_each(|seed| growing.change(&[seed % 30], seed));
     assert!(wrong.exists());
     assert!(growing.names("pack").len() <= MANY + 1);
+}
+
+#[test]
+fn a_pack_that_claims_a_huge_object_is_not_folded() {
+    let mut growing = Growing::new(30);
+    let packs = Directory::find_below(growing.directory.path(), &growing.packs())
+        .unwrap()
+        .unwrap();
+    let packs = Arc::new(packs);
+    let mut huge = NewPack::begin(&packs, 1).unwrap();
+    let id = Oid::hash_object(ObjectType::Blob, b"small").unwrap();
+    let mut deflater = Deflater::new();
+    let data = deflater.deflate(ObjectType::Blob, &[], b"small").unwrap();
+    huge.put(id, &[&header(crate::objects::pack::BLOB, usize::MAX >> 1), data])
+        .unwrap();
+    let huge = huge.finish().unwrap();
+    assert!(!huge.is_sound().unwrap());
+    let name = huge.name();
+    huge.publish().unwrap();
+    (1..=2 * MANY).for_each(|seed| growing.change(&[seed % 30], seed));
+    assert!(growing.packs().join(format!("{name}.pack")).exists());
 }
 
 #[test]
