@@ -2,10 +2,10 @@
 # Once its object cache is full, libgit2 reads objects more slowly than without a cache.
 #
 # Expected: a cache of one mebibyte (GIT_OPT_SET_CACHE_MAX_SIZE) costs next to nothing where no object is read twice. Seen with
-# pygit2 1.19.3 (libgit2 1.9.4): three times as much processor as with the cache switched off (GIT_OPT_ENABLE_CACHING) for
-# 400,000 small trees; a cache that is not full costs a fifth. What is to be dropped is looked for from the first bucket of a hash
-# table, through all that were emptied before (`cache_evict_entries`), and what is removed stays marked in it. The default of 256
-# MiB is full later, not never.
+# pygit2 1.19.3 (libgit2 1.9.4): three times the processor time of reading without a cache (GIT_OPT_ENABLE_CACHING), for 400,000
+# small trees; a cache that is not full costs a fifth more. To evict an entry, libgit2 searches a hash table from its first bucket
+# (`cache_evict_entries`), past all buckets that it emptied before, and removed entries leave marks that slow down each lookup.
+# The default limit of 256 MiB only delays this.
 #
 # Needs git, python3 with venv, and its package index. Ends with 1 if it is not so any more.
 set -euo pipefail

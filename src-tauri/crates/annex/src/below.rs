@@ -409,8 +409,8 @@ impl AsFd for Directory {
     }
 }
 
-/// Makes a file durable once more after it was renamed, on vfat: there the new name has the size and place of what had it
-/// before until the file itself is written, which happens by itself after half a minute (`vfat_rename` in Linux 6.12).
+/// Syncs a renamed file again on vfat. There the new name keeps the size and location of the file that it replaced, or none,
+/// until the kernel writes the inode, up to half a minute later (`vfat_rename` in Linux 6.12).
 fn sync_renamed(directory: &OwnedFd, name: &OsStr) -> rustix::io::Result<()> {
     const VFAT: u64 = 0x4d44;
     if file_system(directory) != Some(VFAT) {
@@ -419,7 +419,7 @@ fn sync_renamed(directory: &OwnedFd, name: &OsStr) -> rustix::io::Result<()> {
     rustix::fs::fsync(openat(directory, name, FILE | OFlags::RDONLY, Mode::empty())?)
 }
 
-/// The number of a file system's kind, as statfs(2) lists them; none if it cannot be told.
+/// The type of a file system, as in statfs(2); none if it is unknown.
 pub(crate) fn file_system(directory: impl AsFd) -> Option<u64> {
     #[allow(
         clippy::unnecessary_cast,

@@ -72,7 +72,7 @@ fn stamp(path: PathBuf) -> Option<Stamp> {
     Some((found.dev(), found.ino(), size, found.mtime(), found.mtime_nsec()))
 }
 
-/// The packs that a handle knows. libgit2 notices new ones, but goes on to name the objects of one that was removed.
+/// The packs that a handle knows. libgit2 finds new packs, but still reports the objects of a removed pack as present.
 struct Packs {
     directory: Option<Stamp>,
     names: BTreeSet<OsString>,
@@ -91,7 +91,7 @@ impl Packs {
         }
     }
 
-    /// Learns of new packs. False if one was removed.
+    /// Adds new packs. False if a known pack was removed.
     fn are_there(&mut self, annex: &Annex) -> bool {
         if stamp(annex.git_dir().join("objects/pack")) == self.directory {
             return true;
@@ -148,7 +148,7 @@ impl Annex {
         let known = {
             let mut idle = self.handles().lock();
             idle.retain(|handle| handle.of == of);
-            // All at once: what libgit2 remembers of a pack (up to 16 MiB) goes when the last handle that knows it is closed.
+            // All at once: libgit2 frees its cache of a pack (up to 16 MiB) when the last handle that has it open is closed.
             if idle.iter().any(|handle| handle.opened.elapsed() >= AGE) {
                 idle.clear();
             }

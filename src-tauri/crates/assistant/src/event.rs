@@ -68,7 +68,7 @@ pub enum Event {
         refs: Refs,
         /// Files to scan again after a pause, because they were being written or changed meanwhile.
         postponed: Vec<RepoPath>,
-        /// True if the scan found more than one ingest takes: another of the same scan takes the rest. Never if it failed.
+        /// True if a part of the scan's findings is left, for another ingest of the same scan. False after a failure.
         has_rest: bool,
         /// Why it failed, if it did.
         failed: Option<Failure>,

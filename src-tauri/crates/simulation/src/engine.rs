@@ -20,7 +20,7 @@ use crate::history::{CommitNo, Content, Entry, Files, PathNo, Tree, gone, join_f
 use crate::invariants;
 use crate::world::{Branches, ClassName, Findings, RepoNo, Slot, Step, World, path_name, path_number};
 
-/// How many changed files are ingested at a time.
+/// How many changed files to ingest at a time.
 const IN_ONE_PART: usize = 3;
 
 /// The engine was killed in the middle of something.
@@ -244,7 +244,7 @@ impl World {
                 self.repos[repo].index.insert(path, Entry { content, dot });
             }
         }
-        // What moved is added before it is removed.
+        // A moved file is added before it is removed.
         let removed = match has_rest {
             true => Vec::new(),
             false => std::mem::take(&mut found.removed),

@@ -441,6 +441,7 @@ struct Partial {
     reached: Option<Oid>,
     /// What others are to have, and the branch when no path waits any more.
     ahead: Oid,
+    /// Protects both until the refs are set.
     _kept: Kept,
 }
 

@@ -30,7 +30,7 @@ impl<'i> Entries<'i> {
     }
 
     /// All of them.
-    /// The path of an entry in the middle of most; none if there are none.
+    /// The path of an entry near the middle; none if there are no entries.
     pub(crate) fn middle(self) -> Option<&'i [u8]> {
         match self.base.filter(|base| base.len() > self.own.len()) {
             Some(base) => Some(base.path(base.len() / 2)),

@@ -141,8 +141,8 @@ impl Look {
         self.added.is_empty() && self.modified.is_empty() && self.removed.is_empty() && !self.staged
     }
 
-    /// Splits off all new and changed files but `most`, to be taken in later; none if they are no more. What is gone goes with
-    /// the last of them, together with what was renamed: what moved is added before it is removed.
+    /// Keeps at most `most` new and changed files and splits off the rest, to be ingested later; none if there is no rest.
+    /// Removed and renamed files go with the rest, so that a moved file is added before it is removed.
     pub fn split_off(&mut self, most: usize) -> Option<Self> {
         if self.added.len() + self.modified.len() <= most {
             return None;
@@ -161,7 +161,7 @@ impl Look {
             (*all, *rest) = (first, others);
         }
         if self.added.is_empty() && self.modified.is_empty() {
-            // All were renamed.
+            // There are only renamed files, which are ingested without reading them.
             (self.added, self.modified) = (rest.added, rest.modified);
             return None;
         }
@@ -170,7 +170,7 @@ impl Look {
         Some(rest)
     }
 
-    /// Adds what was found in another part of the work tree.
+    /// Adds the findings of a scan of another part of the work tree.
     fn append(&mut self, mut other: Self) {
         self.added.append(&mut other.added);
         self.modified.append(&mut other.modified);

@@ -171,7 +171,7 @@ impl<'i> Walk<'i> {
     fn everything(&mut self) {
         match open_directory(&self.root, b"") {
             Ok(root) => self.directory(&root, &mut Vec::new(), self.entries.all(), true, 0),
-            Err(errno) if self.half.tells_of(b"") => self.unreadable(b"", told(errno)),
+            Err(errno) if self.half.reports_on(b"") => self.unreadable(b"", told(errno)),
             Err(_) => {}
         }
     }
@@ -244,14 +244,14 @@ impl<'i> Walk<'i> {
     /// Looks at everything in a directory. `path` is its path with a slash at the end (nothing at the top), `tracked`
     /// the entries below it; `adds` is false where only tracked files matter.
     fn directory(&mut self, directory: &OwnedFd, path: &mut Vec<u8>, tracked: Span, adds: bool, depth: usize) {
-        let tells = self.half.tells_of(path);
+        let reports = self.half.reports_on(path);
         let names = match self.list(directory, path) {
             Ok(names) => names,
-            Err(errno) if tells => return self.unreadable(path, told(errno)),
+            Err(errno) if reports => return self.unreadable(path, told(errno)),
             Err(_) => return,
         };
         if names.is_empty() && !self.entries.is_empty(&tracked) {
-            if tells {
+            if reports {
                 self.emptied(directory, path, tracked);
             }
             return;
@@ -278,7 +278,7 @@ impl<'i> Walk<'i> {
         while let Some(next) = rest.peek() {
             let (name, of_name) = self.name_of(next.path, start, rest.rest());
             path.truncate(start);
-            if !self.half.looks_at(path, name) {
+            if !self.half.covers(path, name) {
                 rest.pass(&of_name.file);
                 rest.pass(&of_name.below);
                 continue;
@@ -298,7 +298,7 @@ impl<'i> Walk<'i> {
         if adds {
             for ((name, kind), _) in names.iter().zip(is_seen).filter(|&(_, seen)| !seen) {
                 path.truncate(start);
-                if !self.half.looks_at(path, name) {
+                if !self.half.covers(path, name) {
                     continue;
                 }
                 path.extend_from_slice(name);
@@ -312,9 +312,9 @@ impl<'i> Walk<'i> {
     /// Looks at one name in a directory.
     fn name(&mut self, within: Within<'_>, path: &mut Vec<u8>, listed: Listed, tracked: Tracked) {
         let start = within.start;
-        let tells = self.half.tells_of(path);
+        let reports = self.half.reports_on(path);
         let Listed::As(mut kind) = listed else {
-            if tells {
+            if reports {
                 self.absent(within.directory, &path[..start], tracked);
             }
             return;
@@ -329,7 +329,7 @@ impl<'i> Walk<'i> {
                     found = Some(stat);
                     kind = FileType::from_raw_mode(stat.mode);
                 }
-                Err(_) if !tells => return,
+                Err(_) if !reports => return,
                 Err(Errno::NOENT) => return self.absent(within.directory, &path[..start], tracked),
                 Err(errno) => return self.unreadable(path, told(errno)),
             }
@@ -339,12 +339,12 @@ impl<'i> Walk<'i> {
                 if self.entries.iter(&tracked.file).any(|entry| entry.mode == GITLINK) {
                     return;
                 }
-                if tells {
+                if reports {
                     self.remove(tracked.file);
                 }
                 self.below_directory(within, path, tracked.below);
             }
-            _ if !tells => {}
+            _ if !reports => {}
             FileType::RegularFile | FileType::Symlink => {
                 self.remove(tracked.below);
                 self.file(within, path, found, tracked.file);
@@ -362,10 +362,10 @@ impl<'i> Walk<'i> {
     }
 
     fn below_directory(&mut self, within: Within<'_>, path: &mut Vec<u8>, tracked: Span) {
-        let tells = self.half.tells_of(path);
+        let reports = self.half.reports_on(path);
         let mut adds = within.adds && !self.ignore.covers(path, true);
         if adds && let Err(reason) = RepoPath::parse(path) {
-            if tells {
+            if reports {
                 self.look.refused.push((path.clone().into(), reason.to_string()));
             }
             adds = false;
@@ -374,7 +374,7 @@ impl<'i> Walk<'i> {
             return;
         }
         if within.depth >= MAX_DEPTH {
-            if tells {
+            if reports {
                 self.unreadable(path, format!("it lies more than {MAX_DEPTH} directories deep"));
             }
             return;
@@ -385,7 +385,7 @@ impl<'i> Walk<'i> {
                 self.directory(&child, path, tracked, adds, within.depth + 1);
                 path.pop();
             }
-            Err(_) if !tells => {}
+            Err(_) if !reports => {}
             Err(Errno::NOENT) => self.remove(tracked),
             Err(errno) => self.unreadable(path, told(errno)),
         }

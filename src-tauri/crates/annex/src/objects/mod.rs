@@ -148,13 +148,13 @@ impl<'r> Bulk<'r> {
         (object.kind() == kind).then(|| take(object.data())).ok_or_else(wrong)
     }
 
-    /// Makes all objects durable; only after this may a ref point to them. What is returned must be kept until one does.
+    /// Makes all objects durable; only after this may a ref point to them. Hold the result until one does.
     pub(crate) fn finish(mut self) -> Result<Kept> {
         self.save()?;
         Ok(self.kept)
     }
 
-    /// As [`Self::finish`], for a burst that may get more objects, and that is to be kept itself.
+    /// As [`Self::finish`], for a burst that may get more objects. Hold the burst itself until a ref points to them.
     pub(crate) fn save(&mut self) -> Result<()> {
         self.flush()
     }
@@ -219,7 +219,7 @@ fn store<S: Source + ?Sized>(repo: &git2::Repository, objects: &S) -> Result<Kep
     Ok(kept)
 }
 
-/// Folds small packs. What was written is safe without it, and where it fails it is tried again after the next burst.
+/// Folds small packs. If that fails, the next burst tries again.
 fn fold_if_possible(packs: &Arc<Directory>) {
     let _ = fold::fold(packs);
 }
@@ -254,7 +254,7 @@ fn set_up_git() {
         // SAFETY: as above; the first takes one int, the second one size_t.
         #[allow(unsafe_code)]
         unsafe {
-            // Once its cache is full (by default with 256 MiB), libgit2 looks through the emptied part of it for each object.
+            // A full cache is slower than none: for each object, libgit2 searches all the emptied buckets for one to evict.
             libgit2_sys::git_libgit2_opts(libgit2_sys::GIT_OPT_ENABLE_CACHING as std::ffi::c_int, 0);
             let option = libgit2_sys::GIT_OPT_SET_MWINDOW_FILE_LIMIT as std::ffi::c_int;
             libgit2_sys::git_libgit2_opts(option, PACKS);

@@ -47,9 +47,9 @@ pub struct Assistant {
     looking_at: Option<Vec<RepoPath>>,
     /// A scan whose findings wait to be ingested.
     looked: Option<(Id, Found)>,
-    /// A scan whose findings are ingested in parts, and whether they may include removals. It takes the turns of scans.
+    /// A scan of which a part was ingested, and whether its removals may be ingested. The next part takes a scan's turn.
     rest: Option<(Id, bool)>,
-    /// True if it changed which files are ignored, since the current ingest began.
+    /// True if a `.gitignore` changed since the current work began.
     ignores_changed: bool,
     /// The number of missing files that the user confirmed as deleted on purpose.
     removals_confirmed: usize,

@@ -104,7 +104,7 @@ impl Intake {
             self.postponed_times = 0;
         } else {
             self.postponed.extend(paths);
-            // The parts of one scan count once.
+            // All parts of one scan count as one attempt.
             if self.postponed_until.is_none() {
                 self.postponed_until = Some(now + AGAIN * (1 << self.postponed_times.min(AGAIN_DOUBLINGS)));
                 self.postponed_times = self.postponed_times.saturating_add(1);

@@ -10,7 +10,7 @@ use crate::pacing;
 /// The state of merging: the reasons for which the next merge waits, and the files that the last one left as they were.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Merging {
-    /// The merge whose way is blocked by files that must be scanned and committed first.
+    /// The merge that was blocked by files that must be scanned and committed first.
     blocked: Option<Id>,
     /// True if the last merge was blocked: the next one leaves files in its way as they are.
     was_blocked: bool,
@@ -51,7 +51,7 @@ impl Merging {
         }
     }
 
-    /// True if a waiting file is this one, above it or below it.
+    /// True if this path, one above it or one below it waits.
     fn waits_at(&self, path: &[u8]) -> bool {
         let mut ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
         let below = [path, b"/"].concat();
@@ -64,7 +64,7 @@ impl Merging {
                 .is_some_and(|next| next.starts_with(&below))
     }
 
-    /// Records that what this scan found was ingested. Files in the way that were found by a merge after it are not among it.
+    /// Records that the findings of a scan were ingested. A merge that was blocked after that scan stays blocked.
     pub(crate) fn unblock(&mut self, look: Id) {
         self.blocked.take_if(|merge| *merge < look);
     }

@@ -162,7 +162,8 @@ fn done(changed: Result<Vec<Event>, Error>) -> Result<(Vec<Event>, Reply), Error
     Ok((changed?, Reply::Done))
 }
 
-/// True if a sync waits on after this: for all parts of a long ingest, but not for one that fails again and again.
+/// True if a sync waits longer because of this event: one part of a long ingest has ended. An ingest that fails again and again
+/// must not keep it waiting.
 pub(super) fn lengthens_sync(event: &Event) -> bool {
     matches!(event, Event::Ingested { failed: None, .. })
 }
@@ -173,7 +174,7 @@ mod tests {
 
     use super::lengthens_sync;
 
-    /// As a lock of the index that somebody has left makes each one fail.
+    /// For example because of an index lock that another program left.
     #[test]
     fn a_sync_does_not_wait_for_an_ingest_that_fails() {
         for (failed, expected) in [(None, true), (Some("the index is locked".into()), false)] {

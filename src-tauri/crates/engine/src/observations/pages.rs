@@ -1,5 +1,5 @@
-//! Lists of files and directories, one page at a time. Only the paths before a page are passed over, and no key is read of
-//! files that are not on it.
+//! Reads lists of files and directories, one page at a time. A page of all files skips the paths before it. A search reads all
+//! paths, and a list of classes that have many keys reads the rows of all files up to the page.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub(crate) struct Row {
     pub(crate) class: ClassId,
 }
 
-/// A directory with all that is below it.
+/// A directory, with the number and size of all files below it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DirectorySum {
     pub(crate) path: RepoPath,
@@ -38,7 +38,7 @@ pub(crate) struct DirectorySum {
 /// A path, and the row of its key.
 type Chosen = (Vec<u8>, i64);
 
-/// The files of up to so many keys are sorted for a page; of more, all files are looked at in their order.
+/// Up to this many keys, their files are collected and sorted; above it, all files are read in order.
 const FEW_KEYS: u64 = 5000;
 
 impl Reader {

@@ -31,7 +31,7 @@ CREATE TABLE keys (
 CREATE INDEX keys_by_class ON keys (class, (size >= 1048576), id DESC);
 CREATE TABLE paths (path BLOB PRIMARY KEY, key INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX paths_by_key ON paths (key);
--- How many files are below each directory, and how many bytes they have.
+-- The number and total size of all files below each directory, which is too slow to sum up for each view.
 CREATE TABLE directories (
     above BLOB NOT NULL,
     path BLOB NOT NULL,

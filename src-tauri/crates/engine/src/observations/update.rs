@@ -7,22 +7,20 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{Described, Observations, Result, text, uuids, way};
 
-/// After so many keys, what is known of them is written, and more is found out later if need be. Few in tests, so that they
-/// see it happen.
+/// When this many keys were touched, they are classified and written before more are read. Low in tests, to cover that.
 const MOST_TOUCHED: usize = if cfg!(test) { 3 } else { 250_000 };
 
 /// One transaction that brings the observations from one pair of commits to the next.
 ///
 /// If it is dropped without [`Update::commit`], nothing changes. New keys are written once, when everything about them
-/// is known: most updates are about new files. Of very many changes, some are classified before the rest is known, to bound
-/// memory.
+/// is known: most updates are about new files. To bound memory, a large update classifies keys in parts.
 pub(crate) struct Update<'a> {
     db: Transaction<'a>,
     /// Keys whose holders or files changed, by row. The repositories that want them have to be determined again.
     touched: BTreeMap<i64, Change>,
-    /// Each set of holders once: there are far fewer than keys.
+    /// The distinct sets of holders, shared by keys.
     holders: HashSet<Arc<BTreeSet<Uuid>>>,
-    /// True if there was nothing before, so that nobody knows which files have their content.
+    /// True if the database was empty, so that it is unknown which files have their content.
     from_nothing: bool,
     rows: HashMap<Key, i64>,
     last_row: i64,
@@ -108,7 +106,7 @@ impl Update<'_> {
         Ok(())
     }
 
-    /// True if so many keys were touched that they should be classified before more are.
+    /// True if the touched keys should be classified now, to bound memory.
     pub(crate) fn is_full(&self) -> bool {
         self.touched.len() >= MOST_TOUCHED
     }
@@ -153,7 +151,7 @@ impl Update<'_> {
         query.query_row([row], |row| row.get(0))
     }
 
-    /// Counts a file that appeared or disappeared in all directories above it.
+    /// Adds a file to the sums of all directories above it, or removes it from them.
     fn count_below(&mut self, path: &RepoPath, files: i64, size: i64) {
         let path = path.as_bytes();
         let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
@@ -190,8 +188,8 @@ impl Update<'_> {
         change.execute(rusqlite::params_from_iter(values)).map(drop)
     }
 
-    /// Marks keys, because the rules changed and the repositories that want them have to be determined again: as many as are
-    /// classified at once, of those after `last`. Returns the last of them; none if there are no more.
+    /// Touches the next keys after row `last`, as many as are classified at once: the rules changed, so it must be determined
+    /// again which repositories want them. Returns the last row; none if there are no more keys.
     pub(crate) fn touch_next(&mut self, last: i64) -> Result<Option<i64>> {
         let mut query = self
             .db
@@ -209,7 +207,7 @@ impl Update<'_> {
     /// Puts each touched key into its class, by the answer of `wishes`. If content of a key has arrived in the
     /// repository `here`, its files are marked to be filled.
     pub(crate) fn classify(&mut self, here: Option<&Uuid>, mut wishes: impl FnMut(&Touched) -> Demand) -> Result<()> {
-        // Those of new keys are in the database from now on.
+        // From now on the database has the rows of new keys.
         self.rows.clear();
         for (row, change) in std::mem::take(&mut self.touched) {
             let Some(touched) = self.touched_key(row, change)? else {
@@ -369,7 +367,7 @@ impl Update<'_> {
 }
 
 fn size(key: &Key) -> i64 {
-    /// A key can claim any size; sums of these must stay numbers.
+    /// A key can claim any size, and sums must not overflow.
     const MOST: u64 = 1 << 40;
     i64::try_from(key.size().unwrap_or(0).min(MOST)).unwrap_or(i64::MAX)
 }

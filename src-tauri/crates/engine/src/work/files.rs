@@ -79,9 +79,9 @@ fn found(look: &Look) -> Found {
     }
 }
 
-/// How many files are ingested at a time in a folder of so many: memory stays bounded, and what is committed travels while
-/// the rest is read. Each time costs what the index of the folder does.
-fn part_of(tracked: usize) -> usize {
+/// How many files to ingest at a time. This bounds memory, and committed files are sent while the next part is read. Parts
+/// grow with the number of tracked files, because each part rewrites the index.
+fn size_of_part(tracked: usize) -> usize {
     (tracked / 4).clamp(10_000, 50_000)
 }
 
@@ -97,7 +97,7 @@ pub(super) fn ingest(state: &FolderState, id: Id, look: Id, removals: bool) -> E
             failed,
         };
     };
-    let rest = first.split_off(part_of(first.tracked));
+    let rest = first.split_off(size_of_part(first.tracked));
     let cancelled = state.transfers.announce(id);
     let (postponed, failed) = match try_ingest(state, first, (removals, rest.is_some()), &cancelled) {
         Ok(postponed) => (postponed, None),
@@ -118,7 +118,7 @@ pub(super) fn ingest(state: &FolderState, id: Id, look: Id, removals: bool) -> E
     }
 }
 
-/// `has_rest` is true if the removals come with a later part.
+/// `has_rest` is true if another part follows, which has the removals.
 fn try_ingest(
     state: &FolderState,
     look: Look,

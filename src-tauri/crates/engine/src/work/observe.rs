@@ -176,9 +176,8 @@ impl Rules {
     }
 }
 
-/// Applies the differences between the described commits and these. The locations come first, so that whatever is
-/// classified has its holders. Keys that had to be classified before all was known, and whose content is here although no
-/// log records it, are returned as by [`classify`].
+/// Applies the differences between the described commits and these. Locations come first, so that every key has its holders
+/// when it is classified. If there are many keys, classifies some of them already, and returns what [`classify`] returns.
 fn take_changes(
     state: &FolderState,
     update: &mut Update<'_>,

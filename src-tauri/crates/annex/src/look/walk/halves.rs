@@ -1,4 +1,4 @@
-//! A large work tree is looked at by two threads, each of which takes one half of it.
+//! Two threads scan a large work tree, one half each.
 
 use std::cmp::Ordering;
 use std::os::fd::OwnedFd;
@@ -12,12 +12,12 @@ use super::{Look, Scope, Walk};
 use crate::index::Index;
 use crate::{Annex, Result};
 
-/// From so many tracked files on.
+/// The fewest tracked files for which a second thread is worth it.
 const WORTH_TWO: usize = 20_000;
 
-/// Which part of a work tree is looked at. The border is the path of a directory, by whose components names are compared:
-/// what is before it is in the first half, what is in it or after it in the second. Both enter the directories above it; of
-/// these the first half tells what there is to tell.
+/// The part of a work tree that a walk covers. The border is the path of a directory. Paths that sort before it, component by
+/// component, are in the first half; all others are in the second. Both halves enter the directories above the border, but only
+/// the first half reports on those directories themselves.
 #[derive(Debug)]
 pub(super) enum Half {
     Both,
@@ -26,8 +26,9 @@ pub(super) enum Half {
 }
 
 impl Half {
-    /// True if a name in a directory is looked at. `directory` is its path with a slash at the end, or nothing.
-    pub(super) fn looks_at(&self, directory: &[u8], name: &[u8]) -> bool {
+    /// True if this half covers a name in a directory, at least in part. `directory` is the directory's path with a slash at
+    /// the end; it is empty at the top.
+    pub(super) fn covers(&self, directory: &[u8], name: &[u8]) -> bool {
         let (border, is_first) = match self {
             Self::Both => return true,
             Self::Before(border) => (border, true),
@@ -47,8 +48,8 @@ impl Half {
         }
     }
 
-    /// False for a directory that the other half tells of too. `path` may end in a slash.
-    pub(super) fn tells_of(&self, path: &[u8]) -> bool {
+    /// False for a directory that the other half reports on. `path` may end in a slash.
+    pub(super) fn reports_on(&self, path: &[u8]) -> bool {
         let Self::From(border) = self else { return true };
         let path = path.strip_suffix(b"/").unwrap_or(path);
         let is_above = |rest: &[u8]| path.is_empty() || rest.starts_with(b"/");
@@ -56,7 +57,7 @@ impl Half {
     }
 }
 
-/// Looks at the whole work tree, and says what was found, with the top of the work tree that it was found in.
+/// Scans the whole work tree. Returns what it found, and the open top directory.
 pub(in crate::look) fn everything(
     annex: &Annex,
     git: &Repository,

@@ -90,7 +90,7 @@ impl Assistant {
         self.tried(now, failed);
     }
 
-    /// Looks at everything again, instead of ingesting the rest of a scan from before it changed which files are ignored.
+    /// Drops the rest of a scan and scans everything again, if a `.gitignore` changed after that scan.
     pub(super) fn forget_outdated_rest(&mut self, now: Timestamp) {
         if self.ignores_changed && self.rest.take().is_some() {
             self.intake.count_lost(now, None);

@@ -59,13 +59,7 @@ fn a_blocked_merge_resumes_after_the_commit() {
     });
     rig.look(found(1, 0, 10));
     let id = take!(rig, Ingest);
-    rig.tell(Event::Ingested {
-        id,
-        refs: refs(2, true),
-        postponed: vec![],
-        has_rest: false,
-        failed: None,
-    });
+    rig.tell(ingested(id, refs(2, true), false));
     take!(rig, Merge);
 }
 

@@ -96,7 +96,18 @@ fn stop(id: Id) -> Effect {
     Effect::Cancel { id, held_until: None }
 }
 
-/// True if the only open effect is a scan of this.
+/// The end of an ingest that went well.
+fn ingested(id: Id, refs: Refs, has_rest: bool) -> Event {
+    Event::Ingested {
+        id,
+        refs,
+        postponed: vec![],
+        has_rest,
+        failed: None,
+    }
+}
+
+/// True if the only open effect is this scan.
 fn looks_at(rig: &Rig, scope: &Scope) -> bool {
     matches!(&rig.open[..], [Effect::Look { scope: found, .. }] if found == scope)
 }
@@ -182,13 +193,7 @@ impl Rig {
                     id,
                     looked: Looked::Found(found(0, 0, 100)),
                 },
-                Effect::Ingest { id, .. } => Event::Ingested {
-                    id,
-                    refs,
-                    postponed: vec![],
-                    has_rest: false,
-                    failed: None,
-                },
+                Effect::Ingest { id, .. } => ingested(id, refs, false),
                 Effect::Restore { id } => Event::Restored { id, failed: None },
                 Effect::Fill { id } => Event::Filled {
                     id,

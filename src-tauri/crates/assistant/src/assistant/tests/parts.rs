@@ -16,13 +16,7 @@ fn first_part(rig: &mut Rig) -> Id {
         panic!("{:?}", rig.open);
     };
     rig.open.clear();
-    rig.tell(Event::Ingested {
-        id,
-        refs: refs(2, false),
-        postponed: vec![],
-        has_rest: true,
-        failed: None,
-    });
+    rig.tell(ingested(id, refs(2, false), true));
     look
 }
 
@@ -52,13 +46,7 @@ fn what_is_committed_is_observed_before_the_rest_is_ingested() {
     };
     assert_eq!(rest, look);
     rig.open.clear();
-    rig.tell(Event::Ingested {
-        id,
-        refs: refs(2, false),
-        postponed: vec![],
-        has_rest: false,
-        failed: None,
-    });
+    rig.tell(ingested(id, refs(2, false), false));
     rig.after(1000);
     assert!(looks_at(&rig, &Scope::Paths(vec![path("a")])), "{:?}", rig.open);
 }
@@ -78,13 +66,7 @@ fn a_pause_forgets_the_rest_and_everything_is_scanned_after_it() {
 
 fn rest_ingested(rig: &mut Rig) {
     let id = take!(rig, Ingest);
-    rig.tell(Event::Ingested {
-        id,
-        refs: refs(2, true),
-        postponed: vec![],
-        has_rest: false,
-        failed: None,
-    });
+    rig.tell(ingested(id, refs(2, true), false));
 }
 
 #[test]
@@ -117,13 +99,7 @@ fn a_rest_is_forgotten_when_other_files_are_ignored() {
         if while_ingesting {
             rig.tell(ignore.clone());
         }
-        rig.tell(Event::Ingested {
-            id,
-            refs: refs(2, false),
-            postponed: vec![],
-            has_rest: true,
-            failed: None,
-        });
+        rig.tell(ingested(id, refs(2, false), true));
         if !while_ingesting {
             rig.tell(ignore);
         }

@@ -19,13 +19,7 @@ fn a_saved_file_is_sent_to_the_remote_at_once() {
     refs_meanwhile.heads.annex = heads(2).annex;
     rig.tell(Event::RefsMoved(refs_meanwhile));
     assert!(!has!(rig, Push), "half of it is not worth a push");
-    rig.tell(Event::Ingested {
-        id,
-        refs: refs(2, false),
-        postponed: vec![],
-        has_rest: false,
-        failed: None,
-    });
+    rig.tell(ingested(id, refs(2, false), false));
     rig.observe(2, &[class(1, &["here"], &["here", "b"])]);
     rig.offer(vec![candidate(1, "b", Direction::Send)]);
     let id = take!(rig, Transfer);

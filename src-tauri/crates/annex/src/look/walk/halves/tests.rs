@@ -5,10 +5,10 @@ use std::os::unix::fs::symlink;
 use super::*;
 use crate::scratch_repository::Scratch;
 
-/// All that a look tells, in an order of its own.
-fn told(look: &Look) -> BTreeSet<String> {
-    let mut told = BTreeSet::new();
-    let mut tell = |what: String| assert!(told.insert(what.clone()), "{what} is told twice");
+/// Everything that a scan found, sorted.
+fn found_in(look: &Look) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let mut tell = |what: String| assert!(all.insert(what.clone()), "found twice: {what}");
     look.added
         .iter()
         .for_each(|found| tell(format!("added {}", found.path())));
@@ -26,10 +26,10 @@ fn told(look: &Look) -> BTreeSet<String> {
         .for_each(|found| tell(format!("unreadable {found:?}")));
     look.refused.iter().for_each(|found| tell(format!("refused {found:?}")));
     look.nested.iter().for_each(|found| tell(format!("nested {found:?}")));
-    told
+    all
 }
 
-/// A work tree in which much has happened since it was committed.
+/// A work tree with many kinds of changes since its commit.
 fn changed() -> Scratch {
     let repo = Scratch::new();
     let names = ["top", "z"].map(str::to_owned).into_iter();
@@ -62,7 +62,7 @@ fn changed() -> Scratch {
     for name in ["z", "b/c/2", "g/1"] {
         fs::remove_file(repo.path(name)).unwrap();
     }
-    // A directory that is gone, one that is a file now, a file that is a directory, and one that is a link.
+    // A deleted directory, a directory replaced by a file, a file by a directory, and a directory by a link.
     fs::remove_dir_all(repo.path("a")).unwrap();
     fs::remove_dir_all(repo.path("b/e/f")).unwrap();
     repo.write("b/e/f", "a file");
@@ -82,7 +82,7 @@ fn two_halves_find_what_one_walk_finds() {
     let (whole, _) = Walk::new(&repo.annex, &git, repo.top(), &index)
         .unwrap()
         .over(&Scope::Everything);
-    let whole = told(&whole);
+    let whole = found_in(&whole);
     assert!(whole.len() > 20, "{whole:#?}");
     let borders = [
         "a",
@@ -107,12 +107,12 @@ fn two_halves_find_what_one_walk_finds() {
     ];
     for border in borders {
         let (look, _) = in_halves(&repo.annex, &git, repo.top(), &index, border.as_bytes()).unwrap();
-        assert_eq!(told(&look), whole, "with the border at {border}");
+        assert_eq!(found_in(&look), whole, "with the border at {border}");
     }
 }
 
 #[test]
-fn a_directory_that_cannot_be_read_is_told_once() {
+fn a_deleted_directory_above_the_border_is_found_once() {
     let repo = Scratch::new();
     ["a/b/1", "a/c/1", "d/1"].iter().for_each(|name| repo.write(name, name));
     repo.sync();
@@ -122,6 +122,6 @@ fn a_directory_that_cannot_be_read_is_told_once() {
     for border in ["a", "a/b", "a/b/c", "a/c"] {
         let (look, _) = in_halves(&repo.annex, &git, repo.top(), &index, border.as_bytes()).unwrap();
         let gone: BTreeSet<String> = ["a/b/1", "a/c/1"].map(|name| format!("removed {name}")).into();
-        assert_eq!(told(&look), gone, "with the border at {border}");
+        assert_eq!(found_in(&look), gone, "with the border at {border}");
     }
 }
