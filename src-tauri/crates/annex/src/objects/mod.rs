@@ -40,9 +40,6 @@ const OBJECT_MODE: u32 = 0o444;
 /// Above so many bytes the objects collected are written at once, to bound memory.
 const MUCH: usize = 128 << 20;
 
-/// How many packs libgit2 may keep open, for all handles together. A process may have 1,024 files open.
-const PACKS: usize = 64;
-
 /// The new objects of one burst. Nothing of it exists for others before [`Bulk::finish`].
 pub(crate) struct Bulk<'r> {
     repo: &'r git2::Repository,
@@ -241,6 +238,10 @@ fn hash(kind: ObjectType, content: &[u8]) -> Result<Oid> {
 /// Makes libgit2 fsync what it writes below the git directory (loose objects, refs, reflogs), and read objects as git does,
 /// for the whole process: git checks an object's hash where it comes from elsewhere, and so does [`copy`], not each time
 /// that it is read.
+///
+/// The number of open packs stays unlimited (`GIT_OPT_SET_MWINDOW_FILE_LIMIT`): to keep to a limit, libgit2 (1.9.7) closes a
+/// pack that another thread may be freeing, and writes into freed memory. Few packs stay open, since [`fold`] keeps them few
+/// and handles are closed when they are old.
 fn set_up_git() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
@@ -251,13 +252,11 @@ fn set_up_git() {
         unsafe {
             libgit2_sys::git_libgit2_opts(libgit2_sys::GIT_OPT_ENABLE_FSYNC_GITDIR as std::ffi::c_int, 1);
         }
-        // SAFETY: as above; the first takes one int, the second one size_t.
+        // SAFETY: as above.
         #[allow(unsafe_code)]
         unsafe {
             // A full cache is slower than none: for each object, libgit2 searches all the emptied buckets for one to evict.
             libgit2_sys::git_libgit2_opts(libgit2_sys::GIT_OPT_ENABLE_CACHING as std::ffi::c_int, 0);
-            let option = libgit2_sys::GIT_OPT_SET_MWINDOW_FILE_LIMIT as std::ffi::c_int;
-            libgit2_sys::git_libgit2_opts(option, PACKS);
         }
     });
 }

@@ -430,3 +430,19 @@ fn a_loose_object_that_is_cut_off_is_told_and_not_waited_for() {
     }
     reading.join().unwrap();
 }
+
+/// With a limit, threads that read from different repositories crash within seconds (libgit2 1.9.7).
+#[test]
+fn open_packs_are_not_limited() {
+    let place = tempfile::tempdir().unwrap();
+    Repository::init(place.path()).unwrap();
+    super::open(place.path()).unwrap();
+    let mut limit = usize::MAX;
+    // SAFETY: this option takes a pointer to a size_t.
+    #[allow(unsafe_code)]
+    unsafe {
+        let option = libgit2_sys::GIT_OPT_GET_MWINDOW_FILE_LIMIT as std::ffi::c_int;
+        libgit2_sys::git_libgit2_opts(option, &raw mut limit);
+    }
+    assert_eq!(limit, 0);
+}
