@@ -4,6 +4,7 @@
 //! for it. What it cannot see (events lost, too many directories, a place that is not there) it says, and asks for a rescan
 //! in its stead: it is never silent.
 
+mod history;
 mod inotify;
 mod messages;
 mod outlet;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+pub use history::{History, Since};
 use messages::{Message, Messages};
 pub use outlet::Changes;
 use watcher::Watcher;
@@ -98,6 +100,7 @@ pub enum WatchError {
 #[derive(Debug)]
 pub struct Watch {
     messages: Messages,
+    history: Option<History>,
 }
 
 /// How stale a part that cannot be watched may become.
@@ -114,13 +117,16 @@ impl Watch {
         most_directories: usize,
         poll_every: Duration,
     ) -> Result<(Self, Changes), WatchError> {
+        let places: Vec<Place> = places.into_iter().collect();
+        let work_tree = places.iter().find(|place| place.scope == Scope::WorkTree);
+        let history = work_tree.map(|place| History::new(&place.path));
         let (messages, inbox) = Messages::new()?;
-        let (outlet, changes) = outlet::pair();
+        let (outlet, changes) = outlet::pair(history.clone());
         let watcher = Watcher::new(messages.clone(), outlet, most_directories, poll_every)?;
         std::thread::Builder::new()
             .name("changes".into())
             .spawn(move || watcher.run(&inbox))?;
-        let watch = Self { messages };
+        let watch = Self { messages, history };
         for place in places {
             watch.add(place)?;
         }
@@ -175,6 +181,11 @@ impl Watch {
         Delivery {
             messages: self.messages.clone(),
         }
+    }
+
+    /// What changes in the work tree that was among the first places; none if there was none.
+    pub fn history(&self) -> Option<History> {
+        self.history.clone()
     }
 }
 

@@ -11,7 +11,7 @@ mod mounts;
 #[expect(unreachable_pub, reason = "it is public in the crate of the whole-system tests")]
 mod skipped;
 
-pub use changes::{Blind, Change, Changes, Delivery, Place, Scope, Watch, WatchError, Why};
+pub use changes::{Blind, Change, Changes, Delivery, History, Place, Scope, Since, Watch, WatchError, Why};
 pub use circumstances::Circumstances;
 pub use drives::{Drive, Drives, Ejected, NotEjected};
 pub use mounts::{Mount, mount_of, watch_mounts};

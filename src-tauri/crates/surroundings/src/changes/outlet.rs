@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::{Change, Why};
+use super::{Change, History, Why};
 
 /// Paths that wait to be taken; beyond, they are replaced by a rescan of everything.
 const MOST_WAITING: usize = 200_000;
@@ -20,6 +20,7 @@ pub struct Changes {
 pub(super) struct Outlet {
     changes: UnboundedSender<Change>,
     load: Arc<Load>,
+    pub(super) history: Option<History>,
 }
 
 #[derive(Debug, Default)]
@@ -29,13 +30,14 @@ struct Load {
     rescan_waits: AtomicBool,
 }
 
-pub(super) fn pair() -> (Outlet, Changes) {
+pub(super) fn pair(history: Option<History>) -> (Outlet, Changes) {
     let (sender, receiver) = unbounded_channel();
     let load = Arc::<Load>::default();
     (
         Outlet {
             changes: sender,
             load: load.clone(),
+            history,
         },
         Changes {
             changes: receiver,
@@ -76,12 +78,18 @@ impl Outlet {
         if let Change::Paths(paths) = &change {
             self.load.waiting.fetch_add(paths.len(), Ordering::AcqRel);
         }
+        if let (Change::Rescan(directory, _), Some(history)) = (&change, &self.history) {
+            history.lost(directory);
+        }
         // Nobody listens any more: nobody misses it.
         let _ = self.changes.send(change);
     }
 
     /// Passes paths on, or, if too many wait, a rescan of all `places`.
     pub(super) fn put_paths(&self, paths: Vec<PathBuf>, places: impl Iterator<Item = PathBuf>) {
+        if let Some(history) = &self.history {
+            history.changed(paths.iter().map(PathBuf::as_path));
+        }
         if self.load.waiting.load(Ordering::Acquire) + paths.len() <= MOST_WAITING {
             self.put(Change::Paths(paths));
         } else if !self.load.rescan_waits.swap(true, Ordering::AcqRel) {
@@ -96,7 +104,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_listener_that_lags_far_behind_is_told_to_rescan_once() {
-        let (outlet, mut changes) = pair();
+        let (outlet, mut changes) = pair(None);
         let places = || [PathBuf::from("/a")].into_iter();
         let many = || vec![PathBuf::from("/a/x"); MOST_WAITING];
         outlet.put_paths(many(), places());

@@ -35,6 +35,8 @@ pub(super) struct Watcher {
     announced: BTreeMap<PathBuf, Why>,
     /// Paths to be passed on with the next batch.
     paths: BTreeSet<PathBuf>,
+    /// Files that were written to since the last batch, for the history: the listener is told when they are closed.
+    written: BTreeSet<PathBuf>,
     /// Files that were written to and not closed since.
     unclosed: Unclosed,
     outlet: Outlet,
@@ -68,6 +70,7 @@ impl Watcher {
             awaited: BTreeSet::new(),
             announced: BTreeMap::new(),
             paths: BTreeSet::new(),
+            written: BTreeSet::new(),
             unclosed: Unclosed::default(),
             outlet,
             poll_every,
@@ -190,6 +193,9 @@ impl Watcher {
         } else if what.contains(ReadFlags::MODIFY) {
             if self.scope_of(path) == Some(Scope::WorkTree) {
                 self.unclosed.written(path);
+                if !self.written.contains(path) {
+                    self.written.insert(path.to_owned());
+                }
             }
         } else if what.intersects(ReadFlags::ATTRIB | ReadFlags::CLOSE_WRITE) {
             if what.contains(ReadFlags::CLOSE_WRITE) {
@@ -386,6 +392,13 @@ impl Watcher {
 
     /// Passes on what has gathered.
     fn flush(&mut self) {
+        let written = std::mem::take(&mut self.written);
+        if let Some(history) = &self.outlet.history {
+            history.changed(written.iter().map(PathBuf::as_path));
+            if self.announced != self.blind {
+                history.set_blind(self.blind.keys());
+            }
+        }
         for (path, &why) in &self.blind {
             if self.announced.get(path) != Some(&why) {
                 self.outlet.put(Change::Blind(Blind {
