@@ -126,6 +126,14 @@ impl<'i> Entries<'i> {
         span.base.len() - self.hidden_in(&span.base).len() + span.own.len()
     }
 
+    /// How many entries are before a span.
+    pub(super) fn before(self, span: &Span) -> usize {
+        self.count(&Span {
+            base: 0..span.base.start,
+            own: 0..span.own.start,
+        })
+    }
+
     /// True if a span has no entry.
     pub(crate) fn is_empty(self, span: &Span) -> bool {
         self.count(span) == 0

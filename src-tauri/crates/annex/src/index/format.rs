@@ -8,7 +8,8 @@ use model::Oid;
 use sha1::{Digest, Sha1};
 
 use super::base::Base;
-use super::{CachedTree, Entries, Entry, EntryRef, ewah};
+use super::monitor::{Monitor, Replaced};
+use super::{CachedTree, Entries, Entry, EntryRef, ewah, untracked};
 
 /// The bytes before the first entry.
 pub(super) const HEADER: usize = 12;
@@ -32,6 +33,10 @@ pub(crate) struct Content {
     pub(crate) trees: CachedTree,
     /// The `REUC` extension, carried as it is.
     resolve_undo: Option<Vec<u8>>,
+    /// What git need not compare with the work tree (`FSMN`).
+    monitor: Option<Monitor>,
+    /// The `UNTR` extension.
+    untracked: Option<Vec<u8>>,
 }
 
 impl Default for Content {
@@ -43,6 +48,8 @@ impl Default for Content {
             own: Vec::new(),
             trees: CachedTree::default(),
             resolve_undo: None,
+            monitor: None,
+            untracked: None,
         }
     }
 }
@@ -118,7 +125,7 @@ impl Content {
             version,
             ..Self::default()
         };
-        let mut link = None;
+        let (mut link, mut monitor) = (None, None);
         while !input.0.is_empty() {
             let name = input.take(4)?;
             let size = input.u32()? as usize;
@@ -126,6 +133,8 @@ impl Content {
             match name {
                 b"TREE" => content.trees = CachedTree::parse(data).unwrap_or_default(),
                 b"REUC" => content.resolve_undo = Some(data.to_owned()),
+                b"FSMN" => monitor = Some(data),
+                b"UNTR" => content.untracked = Some(data.to_owned()),
                 b"link" => link = Some(Link::parse(data)?),
                 b"sdir" => return Err(Unsupported("it is sparse (index.sparse)")),
                 // Caches of git that an edit makes stale; they come back by themselves.
@@ -141,6 +150,8 @@ impl Content {
         if !content.own.windows(2).all(is_in_order) || content.own.first().is_some_and(|first| first.path.is_empty()) {
             return Err(Damaged("its entries are not in order"));
         }
+        // Without what is not understood git compares everything.
+        content.monitor = monitor.and_then(|data| Monitor::parse(data, content.entries().len()).ok());
         Ok(content)
     }
 
@@ -233,6 +244,7 @@ impl Content {
 
     /// Puts entries in the place of what is staged for their paths, or nothing.
     pub(super) fn apply(&mut self, changes: BTreeMap<Box<[u8]>, Option<Entry>>) {
+        self.follow(&changes);
         let entries = self.entries();
         let mut hidden = Vec::new();
         for path in changes.keys() {
@@ -266,6 +278,36 @@ impl Content {
         self.own = merged;
     }
 
+    /// Has git compare with the work tree what changes.
+    fn follow(&mut self, changes: &BTreeMap<Box<[u8]>, Option<Entry>>) {
+        if let Some(mut monitor) = self.monitor.take() {
+            let entries = self.entries();
+            let replaced = changes.iter().map(|(path, change)| {
+                let of_path = entries.file(path);
+                Replaced {
+                    at: entries.before(&of_path),
+                    count: entries.count(&of_path),
+                    is_there: change.is_some(),
+                }
+            });
+            monitor.follow(&replaced.collect::<Vec<_>>());
+            self.monitor = Some(monitor);
+        }
+        let untracked = self.untracked.take();
+        self.untracked =
+            untracked.and_then(|cache| untracked::without(&cache, changes.keys().map(|path| &**path)).ok());
+    }
+
+    pub(super) fn has_caches(&self) -> bool {
+        self.monitor.is_some() || self.untracked.is_some()
+    }
+
+    /// Forgets what git need not look at in the work tree.
+    pub(super) fn forget_caches(&mut self) {
+        self.monitor = None;
+        self.untracked = None;
+    }
+
     /// Writes the index, checksum included. One with a base is written as what differs from it.
     pub(crate) fn write(&self) -> Vec<u8> {
         let version = match self.version {
@@ -293,6 +335,12 @@ impl Content {
         extension(&mut out, b"TREE", &trees);
         if let Some(data) = &self.resolve_undo {
             extension(&mut out, b"REUC", data);
+        }
+        if let Some(data) = &self.untracked {
+            extension(&mut out, b"UNTR", data);
+        }
+        if let Some(monitor) = &self.monitor {
+            extension(&mut out, b"FSMN", &monitor.write());
         }
         let checksum = checksum(&out);
         out.extend_from_slice(&checksum);
@@ -392,7 +440,7 @@ pub(super) fn write_entry(entry: &EntryRef<'_>, compress_against: Option<&[u8]>,
 }
 
 /// git's variable-length numbers: each further byte adds one, so that no number has two forms.
-fn varint(out: &mut Vec<u8>, mut number: usize) {
+pub(super) fn varint(out: &mut Vec<u8>, mut number: usize) {
     let mut bytes = vec![(number & 127) as u8];
     while number > 127 {
         number = (number >> 7) - 1;
@@ -425,11 +473,19 @@ impl<'a> Input<'a> {
         self.array().map(u32::from_be_bytes)
     }
 
+    /// The bytes before the next zero, which is taken too.
+    pub(super) fn text(&mut self) -> Result<&'a [u8], Fault> {
+        let end = self.0.find_byte(0).ok_or(Damaged("it is truncated"))?;
+        let text = self.take(end)?;
+        self.take(1)?;
+        Ok(text)
+    }
+
     fn u16(&mut self) -> Result<u16, Fault> {
         self.array().map(u16::from_be_bytes)
     }
 
-    fn varint(&mut self) -> Result<usize, Fault> {
+    pub(super) fn varint(&mut self) -> Result<usize, Fault> {
         let mut byte = self.take(1)?[0];
         let mut number = usize::from(byte & 127);
         while byte & 128 != 0 {

@@ -14,9 +14,11 @@ mod entries;
 mod entry;
 mod ewah;
 mod format;
+mod monitor;
 mod staged;
 mod state;
 mod tree;
+mod untracked;
 
 #[cfg(test)]
 mod tests;
@@ -133,6 +135,13 @@ impl Cache {
         // Without a checksum two states of the file may look the same.
         let kept = (file.checksum != [0; 20]).then(|| (file, Arc::clone(content)));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
+}
+
+impl Annex {
+    /// The number of files in the index that was last read or written here; none if none was.
+    pub fn known_files(&self) -> Option<usize> {
+        self.index_cache().get().map(|(_, content)| content.entries().len())
     }
 }
 

@@ -46,6 +46,17 @@ impl Annex {
         self.make_whole_from(split_from())
     }
 
+    /// Has git look at the whole work tree again, and remember nothing of it in the index.
+    pub(crate) fn forget_git_caches(&self) -> Result<()> {
+        let git = self.git()?;
+        if !Index::read_only(self, &git)?.content.has_caches() {
+            return Ok(());
+        }
+        let mut staged = Staged::open(self, &git)?;
+        Arc::make_mut(&mut staged.index.content).forget_caches();
+        staged.commit()
+    }
+
     /// As [`Self::make_index_whole`], for an index that is split if it has at least `split_from` entries.
     pub(super) fn make_whole_from(&self, split_from: usize) -> Result<()> {
         let git = self.git()?;
@@ -273,6 +284,7 @@ impl Staged {
     pub(crate) fn renumber_device(&mut self, old: u32, new: u32) {
         let content = Arc::make_mut(&mut self.index.content);
         content.make_whole();
+        content.forget_caches();
         for entry in content.own.iter_mut().filter(|entry| entry.dev == old) {
             entry.dev = new;
         }

@@ -1,3 +1,4 @@
+mod caches;
 mod split;
 
 use std::fs;
