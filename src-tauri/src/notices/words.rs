@@ -1,6 +1,6 @@
 //! Which notices a status calls for, and in which words; whether they were told already does not matter here.
 
-use contract::{Drive, Folder, Request, Standing, Status};
+use contract::{Drive, Folder, Request, Standing, State, Status};
 
 use super::history::{History, WEEK, is_moving};
 use super::{About, Notice, Said, Urgency};
@@ -34,10 +34,15 @@ fn question(status: &Status, folder: &Folder) -> Option<Notice> {
         yes: false,
     };
     let no = Act::Ask(folder.path.clone(), no);
+    let (urgency, category) = match folder.state {
+        State::NeedsYou => (Urgency::Critical, "transfer.error"),
+        // Nothing waits for the answer.
+        State::Stopped | State::Paused | State::Working | State::Waiting | State::Safe => (Urgency::Normal, "transfer"),
+    };
     Some(Notice {
         about: About::Question(folder.path.clone()),
-        urgency: Urgency::Critical,
-        category: "transfer.error",
+        urgency,
+        category,
         title: format!("{}: a question waits for your answer", short(status, folder)),
         body: question.text.clone(),
         elsewhere: "Answer it in Anabranch's window or in the menu of its icon.".to_owned(),

@@ -189,7 +189,11 @@ reserve: Chosen,
 /**
  * Whether new files are added unlocked: `annex.addunlocked`, `true`, `false` or an expression of git-annex.
  */
-unlocked: Chosen, };
+unlocked: Chosen, 
+/**
+ * Whether git asks the engine which files have changed, instead of looking at all of them: `true` or `false`.
+ */
+quick_git: Chosen, };
 
 /**
  * The effective value of a setting, and where it comes from.
@@ -212,7 +216,7 @@ export type Origin = "default" | "here" | { "weaker": string } | { "stronger": s
 /**
  * One of the [`FolderSettings`] with a new value.
  */
-export type FolderSetting = { "copies": number } | { "reserve": string | null } | { "unlocked": boolean | null };
+export type FolderSetting = { "copies": number } | { "reserve": string | null } | { "unlocked": boolean | null } | { "quick-git": boolean };
 
 /**
  * The state of a folder: the most important one that applies.
@@ -695,6 +699,20 @@ path: Path,
 versions: Array<Version>, };
 
 /**
+ * What has changed since a moment.
+ */
+export type Since = { 
+/**
+ * The moment of the answer, for the next question.
+ */
+moment: string, 
+/**
+ * The paths of files and directories below the top, as bytes in hexadecimal; none if anything may have changed. A
+ * directory stands for everything below it.
+ */
+paths: Array<string> | null, };
+
+/**
  * One version of a file in conflict.
  */
 export type Version = { 
@@ -971,7 +989,15 @@ keeps: Array<Keeping>, } } | { "set-folder": {
 /**
  * The setting with its new value.
  */
-setting: FolderSetting, } } | "conflicts" | { "resolve": { 
+setting: FolderSetting, } } | { "changed-since": { 
+/**
+ * [`Since::moment`] of an earlier answer, or any other text.
+ */
+moment: string, 
+/**
+ * The top of the folder as git sees it, as bytes in hexadecimal.
+ */
+top: string, } } | "conflicts" | { "resolve": { 
 /**
  * The path of the file, as bytes in hexadecimal.
  */
@@ -993,7 +1019,7 @@ export type Keep = "all" | { "one": string } | "nothing";
 /**
  * The answer to a [`Command`].
  */
-export type Reply = { "status": Folder } | { "why": Why } | { "files": Page } | { "tree": Array<Branch> } | { "activity": Activity } | { "rules": Rules } | { "preview": Preview } | { "conflicts": Array<Conflict> } | "done" | { "said": string } | { "refused": string };
+export type Reply = { "status": Folder } | { "why": Why } | { "files": Page } | { "tree": Array<Branch> } | { "activity": Activity } | { "rules": Rules } | { "preview": Preview } | { "conflicts": Array<Conflict> } | { "changed-since": Since } | "done" | { "said": string } | { "refused": string };
 
 /**
  * A request to the program as a whole, not to one folder.

@@ -1,6 +1,7 @@
 //! What the user has set for one repository: git's configuration, and what is set for all clones in `config.log`.
 
 mod address;
+mod git_monitor;
 mod one;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use model::expression::parse_size;
 use model::{Cost, RemoteName, Uuid};
 
 pub use address::{Address, as_git_finds};
+pub use git_monitor::{GitMonitor, git_monitor, remove_git_monitor, renew_git_monitor, set_git_monitor};
 pub use one::{Entry, Source, as_flag, entries, entry, set};
 
 use crate::{Annex, Backend, Error, Result};

@@ -78,6 +78,15 @@ pub(crate) enum Task {
     },
     /// Git's filter for annexed files; git runs it itself.
     FilterProcess,
+    /// Tell git which files have changed; git runs it itself.
+    #[command(hide = true)]
+    Fsmonitor {
+        /// The version of git's question.
+        form: String,
+        /// The moment that git asks about.
+        #[arg(allow_hyphen_values = true)]
+        moment: String,
+    },
     /// Write the manual pages and shell completions.
     #[command(hide = true)]
     Generate {

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use contract::Folder;
+use contract::{Folder, State};
 
 use arguments::{Arguments, Task, YesNo};
 
@@ -110,6 +110,10 @@ fn run(task: Task) -> Result<ExitCode> {
             engine::filter_process(&here(), std::io::stdin().lock(), std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
+        Task::Fsmonitor { form, moment } => {
+            engine::answer_git(&form, &moment, std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Generate { directory } => {
             generate::generate(&directory)?;
             Ok(ExitCode::SUCCESS)
@@ -142,7 +146,7 @@ fn print(text: &str) -> Result<ExitCode> {
 }
 
 fn in_step(folder: &Folder) -> ExitCode {
-    let waits = !folder.waiting.is_empty() || folder.question.is_some() || !folder.problems.is_empty();
+    let waits = !folder.waiting.is_empty() || folder.state == State::NeedsYou || !folder.problems.is_empty();
     ExitCode::from(if waits { WAITING } else { 0 })
 }
 

@@ -92,6 +92,13 @@ pub enum Command {
         /// The setting with its new value.
         setting: FolderSetting,
     },
+    /// List what has changed in the folder, for git. Refused if another folder is meant.
+    ChangedSince {
+        /// [`Since::moment`] of an earlier answer, or any other text.
+        moment: String,
+        /// The top of the folder as git sees it, as bytes in hexadecimal.
+        top: String,
+    },
     /// List all unresolved conflicts.
     Conflicts,
     /// Resolve a conflict. Discarded versions stay in the history.
@@ -122,6 +129,17 @@ pub enum Keep {
     Nothing,
 }
 
+/// What has changed since a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Since {
+    /// The moment of the answer, for the next question.
+    pub moment: String,
+    /// The paths of files and directories below the top, as bytes in hexadecimal; none if anything may have changed. A
+    /// directory stands for everything below it.
+    pub paths: Option<Vec<String>>,
+}
+
 /// The answer to a [`Command`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -143,6 +161,8 @@ pub enum Reply {
     Preview(Preview),
     /// To [`Command::Conflicts`].
     Conflicts(Vec<Conflict>),
+    /// To [`Command::ChangedSince`].
+    ChangedSince(Since),
     /// Done, or accepted and done later.
     Done,
     /// Done; with a message for the user about the effect.

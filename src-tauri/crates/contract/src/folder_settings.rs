@@ -10,6 +10,8 @@ pub struct FolderSettings {
     pub reserve: Chosen,
     /// Whether new files are added unlocked: `annex.addunlocked`, `true`, `false` or an expression of git-annex.
     pub unlocked: Chosen,
+    /// Whether git asks the engine which files have changed, instead of looking at all of them: `true` or `false`.
+    pub quick_git: Chosen,
 }
 
 /// The effective value of a setting, and where it comes from.
@@ -48,4 +50,6 @@ pub enum FolderSetting {
     Reserve(Option<String>),
     /// [`FolderSettings::unlocked`]; none to remove the setting.
     Unlocked(Option<bool>),
+    /// [`FolderSettings::quick_git`].
+    QuickGit(bool),
 }

@@ -28,7 +28,7 @@ mod typescript;
 mod update;
 
 pub use activity::{Activity, Deed};
-pub use command::{Command, Keep, Reply};
+pub use command::{Command, Keep, Reply, Since};
 pub use drive::{Drive, OnDrive, Purpose, Standing};
 pub use files::{Conflict, File, Page, Path, Version, Which};
 pub use folder_settings::{Chosen, FolderSetting, FolderSettings, Origin};

@@ -10,7 +10,7 @@ use crate::{
     Action, Activity, Allow, Amount, Answer, AtPlace, Branch, Change, Chosen, Command, Conflict, Contact, Declined,
     Deed, Direction, Drive, Entry, File, Folder, FolderSetting, FolderSettings, Found, Held, Holder, Keep, Keeping,
     Keeps, Look, Missing, News, OnDrive, Origin, Page, Path, Pause, PauseReason, Place, Preview, Problem, Progress,
-    Purpose, Question, Refused, Reply, Request, Rule, Rules, Setting, Settings, Standing, State, Status, Travel,
+    Purpose, Question, Refused, Reply, Request, Rule, Rules, Setting, Settings, Since, Standing, State, Status, Travel,
     Update, Version, Which, Why, Work,
 };
 
@@ -80,6 +80,7 @@ fn all() -> String {
         declared::<Page>,
         declared::<File>,
         declared::<Conflict>,
+        declared::<Since>,
         declared::<Version>,
         declared::<Activity>,
         declared::<Deed>,

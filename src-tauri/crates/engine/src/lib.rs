@@ -20,6 +20,7 @@ mod words;
 mod work;
 
 pub use error::Error;
+pub use folder::answer_git;
 pub use process::{Client, Engine, SettingsFile, answer, pause, resume, runtime, status, sync, why};
 pub use repository::{clone, filter_process, init};
 pub use words::files;

@@ -1,7 +1,7 @@
 //! Creates and adopts repositories, and runs git's filter.
 
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use annex::Annex;
 use model::Uuid;
@@ -34,17 +34,22 @@ pub fn clone(source: &Path, path: &Path, bare: bool, description: Option<&str>) 
 /// computer.
 pub(crate) fn prepare(annex: &Annex) -> Result<(), Error> {
     annex::init::check_names(annex)?;
+    let ours = command_line_program()?;
+    annex::init::set_filter(annex, &ours)?;
+    annex::settings::renew_git_monitor(annex, &ours)?;
+    Ok(())
+}
+
+/// The program that git runs.
+pub(crate) fn command_line_program() -> Result<PathBuf, Error> {
     let this = std::env::current_exe().map_err(|source| Error::Io {
         doing: "find",
         path: "this program".into(),
         source,
     })?;
-    // Only the command line program can serve git as a filter. Every other program that hosts an engine is installed
-    // beside it.
+    // Only the command line program can serve git. Every other program that hosts an engine is installed beside it.
     let command_line = this.with_file_name("anabranch");
-    let ours = if command_line.is_file() { command_line } else { this };
-    annex::init::set_filter(annex, &ours)?;
-    Ok(())
+    Ok(if command_line.is_file() { command_line } else { this })
 }
 
 /// Serves git as its filter for annexed files in the repository at `path`, until git closes `input`.

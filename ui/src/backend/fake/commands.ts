@@ -80,6 +80,9 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
   if ('reopen' in command) {
     return reopen(known, command.reopen, changes);
   }
+  if ('changed-since' in command) {
+    return { refused: 'only git asks that' };
+  }
   return { why: why(folder, command.why.path) };
 }
 

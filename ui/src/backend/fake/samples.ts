@@ -129,6 +129,7 @@ export function folderSettings(differs: Partial<FolderSettings> = {}): FolderSet
     copies: { value: '1', origin: 'default' },
     reserve: { value: '100 MB', origin: 'default' },
     unlocked: { value: 'false', origin: 'default' },
+    quick_git: { value: 'false', origin: 'here' },
     ...differs,
   };
 }

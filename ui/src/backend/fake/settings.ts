@@ -34,6 +34,9 @@ export function withFolderSetting(settings: FolderSettings, setting: FolderSetti
     const { reserve } = setting;
     return { ...settings, reserve: reserve === null ? none.reserve : { value: reserve, origin: 'here' } };
   }
+  if ('quick-git' in setting) {
+    return { ...settings, quick_git: setting['quick-git'] ? { value: 'true', origin: 'here' } : none.quick_git };
+  }
   const { unlocked } = setting;
   return { ...settings, unlocked: unlocked === null ? none.unlocked : { value: String(unlocked), origin: 'here' } };
 }

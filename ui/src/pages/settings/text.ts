@@ -51,6 +51,7 @@ export const settings = {
     copies: { key: 'numcopies', where: 'on the git-annex branch: the same for all clones.' },
     reserve: ofGit('annex.diskreserve'),
     unlocked: ofGit('annex.addunlocked'),
+    quick_git: ofGit('core.fsmonitor'),
   },
   keeping: 'Copies and space:',
   copies: 'Copies to keep of each file',
@@ -58,6 +59,8 @@ export const settings = {
   reserveUnit: 'Such as 500 MB. Empty: not set.',
   unlocked: 'Add new files unlocked',
   unlockedHint: 'They are ordinary files then, instead of links.',
+  quickGit: 'Make git faster',
+  quickGitHint: "Anabranch tells git which files have changed, so 'git status' doesn't look at all of them.",
   expression: 'New files are added unlocked by an expression:',
   origin: (origin: Origin): string => {
     if (origin === 'here') {

@@ -30,7 +30,13 @@ it('a setting of a folder that was changed is put back to where it was written',
     reserve: { value: '7 MB', origin: 'here' },
     unlocked: { value: 'true', origin: 'here' },
   });
-  const changes: FolderSetting[] = [{ copies: 3 }, { reserve: '5 GB' }, { reserve: null }, { unlocked: false }];
+  const changes: FolderSetting[] = [
+    { copies: 3 },
+    { reserve: '5 GB' },
+    { reserve: null },
+    { unlocked: false },
+    { 'quick-git': true },
+  ];
   for (const change of changes) {
     const after = withFolderSetting(before, change);
     expect([isWritten(change, before), isWritten(change, after)]).toEqual([false, true]);

@@ -36,17 +36,23 @@ export function undoFolder(setting: FolderSetting, before: FolderSettings): Fold
   if ('reserve' in setting) {
     return { reserve: here(before.reserve) };
   }
+  if ('quick-git' in setting) {
+    return { 'quick-git': before.quick_git.value === 'true' };
+  }
   const unlocked = here(before.unlocked);
   return { unlocked: unlocked === null ? null : unlocked === 'true' };
 }
 
 /** True if that is what is written. */
-export function isWritten(setting: FolderSetting, { copies, reserve, unlocked }: FolderSettings): boolean {
+export function isWritten(setting: FolderSetting, { copies, reserve, unlocked, quick_git }: FolderSettings): boolean {
   if ('copies' in setting) {
     return here(copies) === String(setting.copies);
   }
   if ('reserve' in setting) {
     return here(reserve) === setting.reserve;
+  }
+  if ('quick-git' in setting) {
+    return quick_git.value === String(setting['quick-git']);
   }
   return here(unlocked) === (setting.unlocked === null ? null : String(setting.unlocked));
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use assistant::{Event, Question};
-use contract::{Command, Reply};
+use contract::{Command, FolderSetting, Reply};
 use tokio::sync::oneshot;
 
 use super::asking::{inside, refused};
+use super::changed_since::changed_since;
 use super::conflicts;
 use super::prioritize;
 use super::settings;
@@ -15,7 +16,7 @@ use crate::Error;
 use crate::rules::policy;
 use crate::views::contacts::Contacts;
 use crate::views::lists;
-use crate::views::status;
+use crate::views::status::{self, git};
 use crate::views::why;
 use crate::work::FolderState;
 
@@ -65,6 +66,12 @@ impl Folder {
             Command::Activity { skip, count } => {
                 return self.look_up(reply, move |state| {
                     lists::activity(state, skip, count).map(Reply::Activity)
+                });
+            }
+            Command::ChangedSince { moment, top } => {
+                let (history, delivery) = (self.watching.history(), self.watching.delivery());
+                return self.look_up(reply, move |state| {
+                    changed_since(state, history, &delivery, &moment, &top)
                 });
             }
             Command::Rules => Reply::Rules(policy::told(&self.state.rules())),
@@ -125,11 +132,19 @@ impl Folder {
                 state.confirm(&asked, yes)?;
                 Ok((vec![Event::PlacesChanged], Reply::Done))
             }),
+            Some(_) | None if self.asks_about_git(name) => self.change(reply, move |state| {
+                done(settings::set(state, &FolderSetting::QuickGit(yes)))
+            }),
             Some(_) | None => {
                 let why = "no such question is open (any more); it was not answered".to_owned();
                 let _ = reply.send(Reply::Refused(why));
             }
         }
+    }
+
+    fn asks_about_git(&self, name: Option<&str>) -> bool {
+        let question = self.status().question;
+        question.is_some_and(|question| question.id == git::NAME && name.is_none_or(|name| name == git::NAME))
     }
 
     /// Answers what may take a while and changes nothing, beside the loop.

@@ -15,6 +15,7 @@ pub(crate) fn only_looks(command: &Command) -> bool {
         | Command::Activity { .. }
         | Command::Rules
         | Command::PreviewRules { .. }
+        | Command::ChangedSince { .. }
         | Command::Conflicts => true,
         Command::Pause { .. }
         | Command::Resume

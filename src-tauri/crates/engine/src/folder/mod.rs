@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 mod asked;
 mod asking;
+mod changed_since;
 mod conflicts;
 mod examining;
 mod handle;
@@ -39,6 +40,7 @@ use crate::views::status;
 use crate::work::process::{Holds, Process};
 use crate::work::{self, FolderState, Journal};
 
+pub use changed_since::answer_git;
 pub(crate) use handle::Handle;
 pub(crate) use pausing::AskedPause;
 use pausing::{Pausing, pause_ends};

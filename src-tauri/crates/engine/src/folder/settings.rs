@@ -7,6 +7,7 @@ use contract::{FolderSetting, Origin};
 use model::expression::parse_size;
 
 use crate::Error;
+use crate::repository::command_line_program;
 use crate::rules::configured::{RESERVE, UNLOCKED, flag, origin};
 use crate::work::FolderState;
 
@@ -29,6 +30,8 @@ pub(crate) fn set(state: &FolderState, setting: &FolderSetting) -> Result<Vec<Ev
             write(state, RESERVE, reserve)?;
         }
         FolderSetting::Unlocked(unlocked) => write(state, UNLOCKED, unlocked.map(flag))?,
+        FolderSetting::QuickGit(true) => settings::set_git_monitor(state.annex(), &command_line_program()?)?,
+        FolderSetting::QuickGit(false) => settings::remove_git_monitor(state.annex(), true)?,
     }
     Ok(state.configuration_changed().into())
 }

@@ -156,10 +156,21 @@ pub(crate) fn ask(annex: &Annex, command: &Command) -> Result<Option<Reply>, Err
     converse(stream, &path, command, patience(command)).map(Some)
 }
 
+/// Sends a command to the engine that has left its socket's path in this git directory, if it still runs.
+pub(super) fn ask_at(git_dir: &Path, command: &Command) -> Result<Reply, Error> {
+    let note = git_dir.join("anabranch").join("engine");
+    let path = std::fs::read_to_string(&note).map_err(|source| unheard(&note, source))?;
+    let path = PathBuf::from(path.trim_end());
+    let stream = UnixStream::connect(&path).map_err(|source| unheard(&path, source))?;
+    converse(stream, &path, command, patience(command))
+}
+
 /// How long to wait for the reply to a command; none for commands whose reply waits for all work in progress.
 fn patience(command: &Command) -> Option<Duration> {
     let waits = matches!(command, Command::Sync | Command::Pause { .. });
-    (!waits).then_some(Duration::from_secs(30))
+    // git does without.
+    let is_of_git = matches!(command, Command::ChangedSince { .. });
+    (!waits).then_some(Duration::from_secs(if is_of_git { 3 } else { 30 }))
 }
 
 fn converse(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use model::{RemoteName, RepoPath};
 use remotes::Remote;
-use surroundings::{Changes, Delivery, Mount, Place, Scope, Watch, mount_of};
+use surroundings::{Changes, Delivery, History, Mount, Place, Scope, Watch, mount_of};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -78,6 +78,11 @@ impl Watching {
     /// A handle to wait with until changes are reported.
     pub(crate) fn delivery(&self) -> Delivery {
         self.watch.delivery()
+    }
+
+    /// What changes in the work tree, for git.
+    pub(super) fn history(&self) -> Option<History> {
+        self.watch.history()
     }
 
     /// The file with the rules.

@@ -1,7 +1,7 @@
 //! One folder's settings of git and git-annex: copies, disk reserve, and how to add files. Other programs may change
 //! them at any time.
 
-use annex::settings::{self, DISK_RESERVE, Entry, Source};
+use annex::settings::{self, DISK_RESERVE, Entry, GitMonitor, Source};
 use annex::{Annex, Facts};
 use contract::{Chosen, FolderSettings, Origin};
 
@@ -19,6 +19,7 @@ pub(crate) struct Configured {
     copies: Option<Entry>,
     pub(crate) reserve: Option<Entry>,
     unlocked: Option<Entry>,
+    pub(crate) git_monitor: GitMonitor,
 }
 
 impl Configured {
@@ -28,6 +29,7 @@ impl Configured {
             copies,
             reserve,
             unlocked,
+            git_monitor: settings::git_monitor(annex)?,
         })
     }
 
@@ -70,6 +72,11 @@ impl Configured {
             copies,
             reserve: self.reserve.as_ref().map_or_else(default, configured),
             unlocked,
+            quick_git: match self.git_monitor {
+                GitMonitor::Ours => chosen("true", Origin::Here),
+                GitMonitor::Theirs(name) => chosen("false", Origin::Stronger(format!("git's own settings ({name})"))),
+                GitMonitor::Nobody | GitMonitor::Declined => chosen("false", Origin::Here),
+            },
         }
     }
 }
@@ -132,6 +139,7 @@ pub(crate) mod tests {
             copies: entry("3", Source::User),
             reserve: entry("lots", Source::Repository),
             unlocked: entry("include=*.txt", Source::Included),
+            git_monitor: GitMonitor::Nobody,
         };
         let mut facts = Facts::default();
         facts.config.insert(UNLOCKED.to_owned(), "yes".to_owned());

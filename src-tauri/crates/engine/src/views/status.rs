@@ -1,5 +1,6 @@
 //! The status of a folder: a function of the assistant's state and the work in progress.
 
+pub(crate) mod git;
 mod notes;
 mod problems;
 
@@ -77,6 +78,8 @@ pub(crate) fn of_folder(assistant: &Assistant, state: &FolderState, pause: Optio
         State::Safe
     };
     folder.headline = headline(&folder, assistant);
+    // Nothing waits for the answer, so it changes nothing above.
+    folder.question = folder.question.or_else(|| git::question(state));
     folder
 }
 

@@ -278,6 +278,15 @@ impl FolderState {
         self.known_facts()?.checked.get(uuid).copied()
     }
 
+    /// True if not all changes of files are seen at once.
+    pub(crate) fn is_partly_unseen(&self) -> bool {
+        let real = self.real();
+        let is_of_files = |path: &PathBuf| {
+            real.top.as_ref().is_some_and(|top| path.starts_with(top)) && !path.starts_with(&real.git_dir)
+        };
+        self.log.blind().keys().any(is_of_files)
+    }
+
     /// The settings of copies and space in the configuration, as last read.
     pub(crate) fn configured(&self) -> Configured {
         self.shared().configured.clone()

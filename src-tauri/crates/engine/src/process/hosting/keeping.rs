@@ -155,8 +155,14 @@ impl Kept {
     async fn leave(self) {
         let path = self.real().to_owned();
         self.stop().await;
-        // Some programs cannot read an index as we write it for a large folder. If this fails, git can do it.
-        let _ = tokio::task::spawn_blocking(move || Annex::open(&path)?.make_index_whole()).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            let annex = Annex::open(&path)?;
+            // If it stays, git is told that anything may have changed.
+            let _ = annex::settings::remove_git_monitor(&annex, false);
+            // Some programs cannot read an index as we write it for a large folder. If this fails, git can do it.
+            annex.make_index_whole()
+        })
+        .await;
     }
 
     /// Its path, and why it cannot be synced; none if it is synced.
