@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("annex", &["model"]),
     ("surroundings", &[]),
     ("contract", &[]),
+    ("p2p", &["model"]),
     ("remotes", &["annex", "model"]),
     (
         "engine",
@@ -49,7 +50,7 @@ const ROOMS: &[&str] = &[
 ];
 
 /// These decide or name things; they do no I/O, know no clock, and get their chance from a seed.
-const PURE: &[&str] = &["assistant", "contract", "model", "simulation"];
+const PURE: &[&str] = &["assistant", "contract", "model", "p2p", "simulation"];
 
 /// What nothing pure may reach, by however many steps.
 const IMPURE: &[&str] = &[
@@ -255,7 +256,7 @@ fn pure_crates_have_the_bans_and_the_workspace_settings() {
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
     let workspace = settings(root().join(".clippy.toml"));
-    let crates = ["assistant", "contract", "model"];
+    let crates = ["assistant", "contract", "model", "p2p"];
     for name in crates {
         let table = settings(root().join("src-tauri/crates").join(name).join("clippy.toml"));
         for (key, value) in &workspace {
