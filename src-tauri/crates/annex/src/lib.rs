@@ -46,6 +46,7 @@ mod repository;
 mod rules;
 #[cfg(test)]
 mod scratch_repository;
+pub mod serving;
 pub mod settings;
 mod sharing;
 #[cfg(test)]
@@ -75,6 +76,6 @@ pub use merge::{MergeOptions, MergeOutcome, Removals, Theirs, is_control_file};
 pub use refs::RefsState;
 pub use repository::{Annex, VERSION};
 pub use rules::Rules;
-pub use store::{Batch, ContentLock, Incoming, Ingested, Making, Reached, Store};
+pub use store::{Batch, ContentLock, Incoming, Ingested, Making, Reached, Receipt, RetainedLock, Store};
 pub use tidy::ObjectFiles;
 pub use tree::{Annexed, Head, RefusedPath, TreeChange};

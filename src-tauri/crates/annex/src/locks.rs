@@ -42,13 +42,18 @@ impl LockFile {
     /// Waits until nobody else holds the lock in any way. Busy if that takes longer than [`PATIENCE`].
     pub(crate) fn exclusive(path: &Path) -> Result<Self> {
         let (directory, name) = place(path)?;
-        Self::wait(&directory, name, Kind::Exclusive, PATIENCE)
+        Self::exclusive_in(&directory, name)
     }
 
     /// Waits until nobody else holds the lock exclusively. Busy as [`Self::exclusive`].
     pub(crate) fn shared(path: &Path) -> Result<Self> {
         let (directory, name) = place(path)?;
         Self::shared_in(&directory, name)
+    }
+
+    /// Waits until nobody else holds the lock `name` in a directory in any way. Busy as [`Self::exclusive`].
+    pub(crate) fn exclusive_in(directory: &Arc<Directory>, name: &OsStr) -> Result<Self> {
+        Self::wait(directory, name, Kind::Exclusive, PATIENCE)
     }
 
     /// Waits until nobody else holds the lock `name` in a directory exclusively. Busy as [`Self::exclusive`].

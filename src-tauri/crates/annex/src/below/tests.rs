@@ -216,6 +216,19 @@ const LINK: Act = |world| {
     words(store.content_for_work_tree(&key_of(&small()[0]), &path, true, false))
 };
 const LOCK: Act = |world| words(world.here.annex.store().lock_content_shared(&key_of(&small()[0])));
+const LOCK_RETAINED: Act = |world| words(world.here.annex.store().lock_content_retained(&key_of(&small()[0])));
+const REMOVE: Act = |world| words(world.here.annex.remove_content(&key_of(&small()[0]), &|| true));
+const RECEIVE: Act = |world| {
+    let (bytes, from) = (content(300, 77), Uuid::parse("client").unwrap());
+    let store = world.there.store();
+    let receipt = store.receive(&key_of(&bytes), &from, None, 0);
+    let finish = |receipt: Option<crate::Receipt<'_>>| {
+        let mut receipt = receipt.unwrap();
+        receipt.write(&bytes)?;
+        receipt.finish(true)
+    };
+    words(receipt.and_then(finish).map(|is_stored| assert!(is_stored)))
+};
 const RECORD: Act = |world| words(world.record(OTHER));
 const RECORD_PRIVATELY: Act = |world| {
     let git = world.here.annex.git().unwrap();
@@ -346,6 +359,11 @@ fn nothing_outside_is_touched_where_a_link_stands() {
         (Here, up(&ours, 2), SET_BAD),
         (Here, up(&ours, 1), SET_BAD),
         (Here, up(&ours, 1), LOCK),
+        (Here, up(&ours, 1), LOCK_RETAINED),
+        (Here, up(&ours, 3), REMOVE),
+        (Here, up(&ours, 1), REMOVE),
+        (There, "annex/tmp".into(), RECEIVE),
+        (There, "annex/objects".into(), RECEIVE),
         (Here, "annex/objects".into(), LINK),
         (Here, up(&ours, 2), LINK),
         (Here, up(&ours, 1), LINK),
@@ -380,6 +398,15 @@ fn nothing_outside_is_touched_where_a_link_stands() {
         (There, lock_of_large, SEND_LARGE, Refused),
         (There, turn, SEND, Refused),
         (Here, format!("{}.lck", up(&ours, 0)), SET_BAD, Refused),
+        (Here, format!("{}.lck", up(&ours, 0)), REMOVE, Refused),
+        (Here, format!("{}.rtl", up(&ours, 0)), LOCK_RETAINED, Refused),
+        (Here, format!("{}.rtm", up(&ours, 0)), LOCK_RETAINED, Refused),
+        (
+            There,
+            format!("annex/tmp/{}", key_of(&content(300, 77))),
+            RECEIVE,
+            Replaced,
+        ),
         (Here, up(&ours, 0), LINK, Refused),
         (Here, format!("annex/bad/{name}"), SET_BAD, Replaced),
         (Here, "annex/journal.lck".into(), RECORD, Refused),
@@ -497,7 +524,7 @@ fn in_a_shared_repository_all_is_made_for_those_who_share_it() {
     let there = init::init(&shared, Some("shared"), 1).unwrap();
     let uuid = there.uuid().clone();
     let world = World { there, ..world };
-    for act in [SEND, SEND_LARGE, OBJECTS, OBJECT, MOVE] {
+    for act in [SEND, SEND_LARGE, RECEIVE, OBJECTS, OBJECT, MOVE] {
         assert_eq!(act(&world), Ok(()));
     }
     let there = &world.there;

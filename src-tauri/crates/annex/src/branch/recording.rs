@@ -35,26 +35,24 @@ impl Branch<'_> {
         })
     }
 
-    /// Records in the journal that these repositories have these keys, and syncs it to disk. The next commit of the branch
+    /// Records in the journal where contents are and are not, and syncs it to disk. The next commit of the branch
     /// includes it, and readers of the branch see it at once. One key needs two syncs; a commit would need six.
-    pub fn journal_present(&self, contents: &[(Key, Uuid)], now: VectorClock) -> Result<()> {
+    pub fn journal_presence(&self, changes: &[(Key, Uuid, Presence)], now: VectorClock) -> Result<()> {
         let repo = self.annex.git()?;
         if tip(&repo)?.is_none() || !private::uuids(&repo)?.is_empty() {
-            let changes = contents.iter().cloned();
-            let changes: Vec<_> = changes.map(|(key, uuid)| (key, uuid, Presence::Present)).collect();
-            return self.record_presence(&changes, now).map(drop);
+            return self.record_presence(changes, now).map(drop);
         }
         let _lock = journal::lock(self.annex)?;
         let reader = Reader::new(self.annex, &repo);
         let mut files = BTreeMap::new();
-        for (key, uuid) in contents.iter().filter(|(key, _)| !key.is_chunk()) {
+        for (key, uuid, presence) in changes.iter().filter(|(key, ..)| !key.is_chunk()) {
             let path = logs::location_log(key);
             let content = match files.get(&path) {
                 Some(content) => Vec::clone(content),
                 None => reader.read_public(&path)?.unwrap_or_default(),
             };
             let mut log = PresenceLog::parse(&content);
-            if log.set(uuid.as_str().as_bytes(), Presence::Present, now) {
+            if log.set(uuid.as_str().as_bytes(), *presence, now) {
                 files.insert(path, log.to_bytes());
             }
         }

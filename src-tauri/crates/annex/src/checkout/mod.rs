@@ -45,6 +45,7 @@
 //! was made; the note is dropped.
 
 mod act;
+mod depopulate;
 mod entry;
 mod marker;
 mod obstacle;

@@ -19,11 +19,11 @@ use crate::store::found;
 use crate::tree::raw::Mode;
 use crate::{Annex, Error, Incoming, Result, Store};
 
-/// A pointer file that got its content.
+/// A file that got its content, or became a pointer again.
 struct Populated {
     path: RepoPath,
     seen: Seen,
-    /// The blob of the pointer that was there.
+    /// The blob of its pointer.
     pointer: Oid,
 }
 
@@ -73,22 +73,34 @@ impl Annex {
             staged_index = Staged::open(self, &git)?;
         }
         before(Step::WorkTree)?;
-        let (populated, result) = place_all(store, top, made.into_iter().flatten().collect());
-        if populated.is_empty() {
-            return result.map(|()| Vec::new());
-        }
-        before(Step::Index)?;
-        let trust_mode = trusts_mode(&git);
-        for file in &populated {
-            let staged_as = staged_index.index().entry(file.path.as_bytes());
-            if let Some(entry) = staged_as.and_then(|old| refreshed(&old, file, trust_mode)) {
-                staged_index.put(entry);
-            }
-        }
-        staged_index.commit()?;
-        result?;
-        Ok(populated.into_iter().map(|file| file.path).collect())
+        let made = made.into_iter().flatten().collect();
+        put_in_place(store, top, made, staged_index, trusts_mode(&git), before)
     }
+}
+
+/// Puts files in the place of those that were seen, and refreshes their index entries.
+pub(super) fn put_in_place(
+    store: &Store<'_>,
+    top: &Path,
+    made: Vec<Made>,
+    mut staged_index: Staged,
+    trust_mode: bool,
+    before: &mut Before<'_>,
+) -> Result<Vec<RepoPath>> {
+    let (populated, result) = place_all(store, top, made);
+    if populated.is_empty() {
+        return result.map(|()| Vec::new());
+    }
+    before(Step::Index)?;
+    for file in &populated {
+        let staged_as = staged_index.index().entry(file.path.as_bytes());
+        if let Some(entry) = staged_as.and_then(|old| refreshed(&old, file, trust_mode)) {
+            staged_index.put(entry);
+        }
+    }
+    staged_index.commit()?;
+    result?;
+    Ok(populated.into_iter().map(|file| file.path).collect())
 }
 
 /// The files that the index does not know to hold their content: those that are not as they were staged, or were staged
@@ -127,12 +139,13 @@ fn refreshed(old: &EntryRef<'_>, file: &Populated, trust_mode: bool) -> Option<E
     })
 }
 
-/// A pointer file as it was seen, and its content as a file that is complete.
-struct Made {
-    path: RepoPath,
-    seen: Seen,
-    pointer: Oid,
-    new: Incoming,
+/// A file as it was seen, and what comes in its place, complete.
+pub(super) struct Made {
+    pub(super) path: RepoPath,
+    pub(super) seen: Seen,
+    /// The blob of its pointer.
+    pub(super) pointer: Oid,
+    pub(super) new: Incoming,
 }
 
 /// Makes the contents of all files that are exactly the pointer of their key, without touching them.

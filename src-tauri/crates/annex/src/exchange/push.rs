@@ -123,7 +123,7 @@ pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options
 }
 
 /// Why a work tree does not have all of what was merged into its branch, if it does not.
-fn behind(outcome: &MergeOutcome) -> Option<String> {
+pub(super) fn behind(outcome: &MergeOutcome) -> Option<String> {
     match outcome {
         MergeOutcome::UpToDate => None,
         MergeOutcome::FastForwarded { waiting, .. } | MergeOutcome::Merged { waiting, .. } => {
@@ -348,7 +348,7 @@ fn has_filters_of_its_own(git: &git2::Repository) -> Result<bool> {
 
 /// Brings the work tree of a repository on this machine up to date, and removes `synced/B` there, as git-annex does when
 /// it has merged it.
-fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions) -> Result<MergeOutcome> {
+pub(super) fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions) -> Result<MergeOutcome> {
     let remote = Annex::open(path)?;
     let git = remote.git()?;
     let forward = match head_of(&git)?.commit {

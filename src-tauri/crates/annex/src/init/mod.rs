@@ -1,5 +1,6 @@
 //! Makes a directory a git-annex repository, as `git annex init` does.
 
+mod asked;
 mod clone;
 mod filter;
 mod git_file;
@@ -18,6 +19,7 @@ use crate::ref_lock::force_ref;
 use crate::repository::{open_git, refuse_elsewhere, refuse_unsupported};
 use crate::{Annex, Directory, Error, Result, VERSION};
 
+pub use asked::{Found, find};
 pub use clone::clone;
 #[cfg(test)]
 pub(crate) use filter::add_hooks;
@@ -185,20 +187,24 @@ fn adopt(git: Repository, path: &Path, description: Option<&str>, now: u64) -> R
 
 /// Lets the git-annex branch begin with that of a remote if there is one: their histories belong together.
 fn take_over_branch(git: &Repository) -> Result<()> {
-    let doing = || Error::git("make the git-annex branch");
     let _journal = LockFile::exclusive(&git.commondir().join("annex/journal.lck"))?;
     if git.find_reference(BRANCH).is_ok() {
         return Ok(());
     }
-    let theirs = git
-        .references_glob("refs/remotes/*/git-annex")
-        .map_err(doing())?
-        .filter_map(|reference| reference.ok()?.peel_to_commit().ok())
-        .next();
-    if let Some(commit) = theirs {
-        force_ref(git, BRANCH, commit.id(), "branch created")?;
+    if let Some(commit) = remote_branch(git)? {
+        force_ref(git, BRANCH, commit, "branch created")?;
     }
     Ok(())
+}
+
+/// A git-annex branch of some remote.
+fn remote_branch(git: &Repository) -> Result<Option<git2::Oid>> {
+    let theirs = git
+        .references_glob("refs/remotes/*/git-annex")
+        .map_err(Error::git("look for a git-annex branch"))?
+        .filter_map(|reference| Some(reference.ok()?.peel_to_commit().ok()?.id()))
+        .next();
+    Ok(theirs)
 }
 
 /// Refuses a work tree at `path` where the file system of `directory` cannot hold one. Tries it, and leaves nothing behind.

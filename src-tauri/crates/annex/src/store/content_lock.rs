@@ -138,8 +138,47 @@ impl ContentLock {
         until.is_some_and(|until| until > SystemTime::now())
     }
 
+    /// Says that the content stays until then, whatever becomes of this process; later if somebody else has said so.
+    pub(super) fn retain(&self, until: &str) -> Result<()> {
+        with_writable(&self.directory, self.locked_down, || {
+            let _turn = LockFile::exclusive_in(&self.directory, &self.beside(".rtl"))?;
+            let name = self.beside(".rtm");
+            let before = self.directory.read(&name)?.and_then(|text| retained_until(&text));
+            match before > retained_until(until.as_bytes()) {
+                true => Ok(()),
+                false => self.directory.replace(&name, until.as_bytes(), 0o644),
+            }
+        })
+    }
+
+    /// Ends a shared lock with what [`ContentLock::retain`] said; what others said stays, and all of it while they hold the
+    /// lock.
+    pub(super) fn end_retention(mut self, until: &str) -> Result<()> {
+        self.lock.take();
+        with_writable(&self.directory, self.locked_down, || {
+            let name = self.beside(".lck");
+            let Some(alone) = LockFile::try_exclusive_in(&self.directory, &name)? else {
+                return Ok(());
+            };
+            let retention = self.beside(".rtm");
+            if self.directory.read(&retention)?.as_deref() == Some(until.as_bytes()) {
+                self.directory.remove(&retention)?;
+                self.directory.remove(self.beside(".rtl"))?;
+            }
+            alone.remove_and_unlock()
+        })
+    }
+
+    /// Removes the object, for good when this returns. [`ContentLock::leave_no_object`] ends the lock.
+    pub(crate) fn remove_object(&self) -> Result<()> {
+        with_writable(&self.directory, self.locked_down, || {
+            self.directory.remove(&self.name).map(drop)
+        })?;
+        self.directory.sync()
+    }
+
     /// Tidies up after the object was taken away: retention that has run out, the lock file, empty directories.
-    fn leave_no_object(mut self, store: &Store<'_>) -> Result<()> {
+    pub(crate) fn leave_no_object(mut self, store: &Store<'_>) -> Result<()> {
         let lock = self.lock.take();
         with_writable(&self.directory, self.locked_down, || {
             let retention = self.beside(".rtm");

@@ -10,7 +10,9 @@ mod ingest;
 mod insert;
 mod layout;
 mod populate;
+mod receipt;
 mod receive;
+mod retention;
 mod room;
 mod soundness;
 #[cfg(test)]
@@ -29,6 +31,8 @@ pub use content_lock::ContentLock;
 pub use copy::Reached;
 pub use ingest::{Ingested, Making};
 pub use insert::Batch;
+pub use receipt::Receipt;
+pub use retention::RetainedLock;
 pub use room::Incoming;
 
 pub(crate) use copy::{LARGE, Onlooker, Unfinished};

@@ -248,7 +248,7 @@ pub(super) fn keep_time(file: &File, like: &fs::Metadata) {
     let _ = rustix::fs::futimens(file, &times);
 }
 
-fn open_partial(partials: &Directory, name: &OsStr, mode: u32) -> Result<File> {
+pub(super) fn open_partial(partials: &Directory, name: &OsStr, mode: u32) -> Result<File> {
     let create = || {
         partials
             .create_new(name, mode)

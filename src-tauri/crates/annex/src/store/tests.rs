@@ -3,6 +3,7 @@
 mod bad;
 mod durable;
 mod receiving;
+mod serving;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};

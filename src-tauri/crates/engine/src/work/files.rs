@@ -134,13 +134,12 @@ fn try_ingest(
     let message = format!("git-annex in {}", state.description(annex.uuid()));
     let record = |keys: &[Key]| {
         let here = annex.uuid();
-        if keys.len() <= FEW {
-            // What follows from them is committed together: soon it is known where they are too.
-            let present: Vec<_> = keys.iter().map(|key| (key.clone(), here.clone())).collect();
-            return annex.branch().journal_present(&present, VectorClock::now());
-        }
         let present = keys.iter().map(|key| (key.clone(), here.clone(), Presence::Present));
         let present: Vec<_> = present.collect();
+        if keys.len() <= FEW {
+            // What follows from them is committed together: soon it is known where they are too.
+            return annex.branch().journal_presence(&present, VectorClock::now());
+        }
         annex.branch().record_presence(&present, VectorClock::now()).map(drop)
     };
     let options = IntakeOptions {

@@ -283,8 +283,9 @@ fn a_location_in_the_journal_is_known_and_committed_with_the_next_record() {
     let place = Place::new();
     let branch = place.annex.branch();
     let journal = |numbers: &[usize], time| {
-        let contents: Vec<_> = numbers.iter().map(|number| (key(*number), uuid(A))).collect();
-        branch.journal_present(&contents, at(time)).unwrap();
+        let contents = numbers.iter().map(|number| (key(*number), uuid(A), Presence::Present));
+        let contents: Vec<_> = contents.collect();
+        branch.journal_presence(&contents, at(time)).unwrap();
     };
     let journaled = || {
         let mut found = Vec::new();
@@ -333,7 +334,9 @@ fn what_the_branch_got_while_a_location_was_in_the_journal_stays() {
     let place = Place::new();
     let old = place.commit(REF, &[], &[(&log(1), &format!("1s 1 {B}\n"))]);
     let branch = place.annex.branch();
-    branch.journal_present(&[(key(1), uuid(A))], at("5")).unwrap();
+    branch
+        .journal_presence(&[(key(1), uuid(A), Presence::Present)], at("5"))
+        .unwrap();
     // As a push by git moves it.
     let tree = place.git().find_commit(old).unwrap().tree_id();
     place.commit_upon(Some(tree), REF, &[old], &[(&log(1), &format!("3s 0 {B}\n"))]);
@@ -347,7 +350,9 @@ fn a_journal_that_is_committed_already_hides_nothing() {
     let place = Place::new();
     place.commit(REF, &[], &[("uuid.log", "u d timestamp=1s\n")]);
     let branch = place.annex.branch();
-    branch.journal_present(&[(key(1), uuid(A))], at("5")).unwrap();
+    branch
+        .journal_presence(&[(key(1), uuid(A), Presence::Present)], at("5"))
+        .unwrap();
     let name = format!("journal/{}", log(1).replace('/', "_"));
     let journal = std::fs::read_to_string(place.annex.annex_file(&name)).unwrap();
     branch
@@ -370,7 +375,7 @@ fn what_is_private_does_not_get_into_the_journal() {
     place
         .annex
         .branch()
-        .journal_present(&[(key(1), uuid(A))], at("5"))
+        .journal_presence(&[(key(1), uuid(A), Presence::Present)], at("5"))
         .unwrap();
     let journal = std::fs::read_to_string(place.annex.annex_file("journal").join(name)).unwrap();
     assert_eq!(journal, format!("5s 1 {A}\n"));

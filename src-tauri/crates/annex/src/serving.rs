@@ -1,0 +1,120 @@
+//! Content for other programs: sent and removed on their behalf.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+
+use model::{Key, RepoPath, Uuid};
+
+use crate::logs::{Presence, VectorClock};
+use crate::store::{ContentLock, found};
+use crate::transfer::TransferLock;
+use crate::{Annex, Error, Result, Store};
+
+/// What became of content that was to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone, and logged as missing.
+    Removed,
+    /// It was not here.
+    Missing,
+    /// Somebody relies on it, by a lock or by its retention; nothing was changed.
+    Locked,
+    /// The caller does not want it any more; nothing was logged.
+    TooLate,
+}
+
+impl Annex {
+    /// Removes the content of a key, unless somebody relies on it. Unlocked files that have it become pointers first. Whether
+    /// there are enough other copies is for the caller to know, who is asked once more at the last moment.
+    pub fn remove_content(&self, key: &Key, is_in_time: &dyn Fn() -> bool) -> Result<Removal> {
+        let store = self.store();
+        if store.find(key).is_none() {
+            return Ok(Removal::Missing);
+        }
+        let Some(lock) = store.try_lock_content_exclusive(key)? else {
+            return Ok(match store.find(key) {
+                Some(_) => Removal::Locked,
+                None => Removal::Missing,
+            });
+        };
+        self.depopulate(key)?;
+        if !is_in_time() {
+            return Ok(Removal::TooLate);
+        }
+        lock.remove_object()?;
+        let missing = (key.clone(), self.uuid().clone(), Presence::Missing);
+        let logged = self.branch().journal_presence(&[missing], VectorClock::now());
+        lock.leave_no_object(&store)?;
+        logged?;
+        // An engine may have taken the first pointers for files whose content had come, and filled them.
+        self.depopulate(key)?;
+        Ok(Removal::Removed)
+    }
+}
+
+/// Content that is sent to another repository.
+#[derive(Debug)]
+pub struct Sending {
+    file: File,
+    size: u64,
+    changed: (i64, i64),
+    _kept: Option<ContentLock>,
+    transfer: Option<TransferLock>,
+}
+
+impl Store<'_> {
+    /// True if the content of `key` is here. An object that turns out to be something else is set aside, and logged as
+    /// missing.
+    pub fn has(&self, key: &Key) -> Result<bool> {
+        Ok(found(self.open_sound(key))?.is_some())
+    }
+
+    /// Opens the content of a key to send it to the repository `to`; none if it is not here.
+    pub fn send(&self, key: &Key, to: &Uuid, path: Option<&RepoPath>) -> Result<Option<Sending>> {
+        // Neither lock is needed to read: they tell others. A drive that is read-only has none.
+        let _kept = self.lock_content_shared(key).ok().flatten();
+        let transfer = TransferLock::upload(self, to, key, path, true).ok().flatten();
+        let Some(file) = found(self.open_sound(key))? else {
+            return Ok(None);
+        };
+        let examined = file.metadata().map_err(Error::io("examine", &self.object_path(key)))?;
+        Ok(Some(Sending {
+            file,
+            size: examined.len(),
+            changed: (examined.mtime(), examined.mtime_nsec()),
+            _kept,
+            transfer,
+        }))
+    }
+}
+
+impl Sending {
+    /// Copies up to `length` bytes from `offset` on, and says how many; none at the end.
+    pub fn copy_to(&self, offset: u64, length: u64, to: &mut File) -> io::Result<u64> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(offset))?;
+        io::copy(&mut file.take(length), to)
+    }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Tells others how much was sent.
+    pub fn report(&self, bytes: u64) {
+        if let Some(transfer) = &self.transfer {
+            transfer.report(bytes);
+        }
+    }
+
+    /// True if nobody has written to it since it was opened.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        self.file
+            .metadata()
+            .is_ok_and(|now| now.len() == self.size && (now.mtime(), now.mtime_nsec()) == self.changed)
+    }
+}

@@ -1,0 +1,125 @@
+//! Content that another program sends piece by piece.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+
+use model::{Key, RepoPath, Uuid};
+
+use super::copy::{Onlooker, Unfinished, show};
+use super::receive::open_partial;
+use super::room::{Incoming, set_mode};
+use super::{Store, file_name};
+use crate::transfer::TransferLock;
+use crate::{Error, Result, Verdict, Verifier};
+
+/// Content that arrives. It lies in `annex/tmp` until it is complete: if the connection breaks, that stays, and another
+/// time it is continued there.
+pub struct Receipt<'a> {
+    store: &'a Store<'a>,
+    key: Key,
+    incoming: Incoming,
+    file: File,
+    verifier: Verifier,
+    /// How much is there.
+    size: u64,
+    lock: TransferLock,
+}
+
+impl Store<'_> {
+    /// How much of the content of a key an interrupted transfer left.
+    pub fn partial_size(&self, key: &Key) -> u64 {
+        let found = fs::symlink_metadata(self.partial_path(key));
+        let size = found.ok().filter(fs::Metadata::is_file).map_or(0, |found| found.len());
+        // More than all of it is not a part of it.
+        if key.size().is_some_and(|all| size > all) {
+            0
+        } else {
+            size
+        }
+    }
+
+    /// Begins to take the content of a key from the repository `from`, where [`Store::partial_size`] said that it would be
+    /// continued. None if somebody transfers it already, or has since.
+    pub fn receive(&self, key: &Key, from: &Uuid, path: Option<&RepoPath>, offset: u64) -> Result<Option<Receipt<'_>>> {
+        let Some(lock) = TransferLock::acquire((from, None), self, key, path, true)? else {
+            return Ok(None);
+        };
+        if self.partial_size(key) != offset {
+            return Ok(None);
+        }
+        let incoming = Incoming {
+            room: self.partials()?,
+            name: file_name(key),
+            size: offset,
+            durable: false,
+            keep: true,
+        };
+        let mode = self.layout().object_mode(0o444) | 0o200;
+        let file = open_partial(&incoming.room.directory, &incoming.name, mode)?;
+        if offset == 0 {
+            file.set_len(0).map_err(Error::io("write", &incoming.path()))?;
+        }
+        let mut verifier = Verifier::for_key(key);
+        let onlooker = Onlooker {
+            progress: &|_| {},
+            cancelled: None,
+        };
+        show(&file, offset, &mut |part| verifier.update(part), &onlooker).map_err(|why| match why {
+            Unfinished::Failed(error) => error,
+            Unfinished::Reading(error) | Unfinished::Writing(error) => Error::io("read", &incoming.path())(error),
+            Unfinished::Cancelled | Unfinished::Wrong => Error::Busy(incoming.path()),
+        })?;
+        Ok(Some(Receipt {
+            store: self,
+            key: key.clone(),
+            incoming,
+            file,
+            verifier,
+            size: offset,
+            lock,
+        }))
+    }
+}
+
+impl Receipt<'_> {
+    /// Takes the next part.
+    pub fn write(&mut self, part: &[u8]) -> Result<()> {
+        self.file
+            .write_all_at(part, self.size)
+            .map_err(Error::io("write", &self.incoming.path()))?;
+        self.verifier.update(part);
+        self.size += part.len() as u64;
+        self.lock.report(self.size);
+        Ok(())
+    }
+
+    /// Stores what has arrived for good, if it is the content of its key; false if it is not, and then nothing of it stays.
+    /// Where the key has no hash to tell, the sender's word counts.
+    pub fn finish(self, is_valid: bool) -> Result<bool> {
+        let Self {
+            store,
+            key,
+            mut incoming,
+            file,
+            verifier,
+            size,
+            lock,
+        } = self;
+        let is_right = match verifier.finish() {
+            Verdict::Matches => true,
+            Verdict::SizeOnly => is_valid,
+            Verdict::Wrong => false,
+        };
+        if !is_right {
+            incoming.discard();
+            return Ok(false);
+        }
+        incoming.size = size;
+        set_mode(&file, store.layout().object_mode(0o444), &incoming.path())?;
+        let mut batch = store.batch()?;
+        batch.add(&key, incoming);
+        let stored = batch.finish().pop().map_or(Ok(()), |(_, stored)| stored);
+        drop(lock);
+        stored.map(|()| true)
+    }
+}
