@@ -21,7 +21,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         "engine",
         &["assistant", "annex", "remotes", "surroundings", "contract", "model"],
     ),
-    ("cli", &["engine", "contract"]),
+    (
+        "shell",
+        &["annex", "assistant", "engine", "model", "p2p", "surroundings"],
+    ),
+    ("cli", &["engine", "contract", "shell"]),
     ("anabranch-desktop", &["engine", "contract", "model"]),
     ("simulation", &["assistant", "model"]),
     ("xtask", &[]),

@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -86,6 +87,13 @@ pub(crate) enum Task {
         /// The moment that git asks about.
         #[arg(allow_hyphen_values = true)]
         moment: String,
+    },
+    /// Serve git-annex on other computers over ssh, which start this by the name git-annex-shell.
+    #[command(disable_help_flag = true)]
+    Shell {
+        /// What the other computer asks for.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
     },
     /// Write the manual pages and shell completions.
     #[command(hide = true)]

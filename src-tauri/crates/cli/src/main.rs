@@ -5,6 +5,7 @@ mod generate;
 mod view;
 mod words;
 
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,6 +20,12 @@ use arguments::{Arguments, Task, YesNo};
 const WAITING: u8 = 2;
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().map(PathBuf::from);
+    if name.as_deref().and_then(Path::file_name) == Some(OsStr::new(shell::NAME)) {
+        let arguments: Vec<OsString> = arguments.collect();
+        return ExitCode::from(shell::run(&arguments));
+    }
     match run(Arguments::parse().task) {
         Ok(code) => code,
         Err(error) => {
@@ -114,6 +121,7 @@ fn run(task: Task) -> Result<ExitCode> {
             engine::answer_git(&form, &moment, std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
+        Task::Shell { arguments } => Ok(ExitCode::from(shell::run(&arguments))),
         Task::Generate { directory } => {
             generate::generate(&directory)?;
             Ok(ExitCode::SUCCESS)

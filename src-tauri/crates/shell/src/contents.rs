@@ -1,0 +1,184 @@
+//! What is done with the contents of a repository for one client.
+
+use std::time::Instant;
+
+use annex::serving::{Removal, Sending};
+use annex::settings::{Settings, is_thin};
+use annex::{Annex, Presence, Receipt, RetainedLock, Store, SyncedBy, VectorClock, is_secure_backend};
+use model::{Key, RepoPath, Uuid};
+
+use crate::complain;
+use crate::connection::clock;
+use crate::error::{Error, Result};
+
+/// The contents of a repository, for one client. What fails is said to the person at the other end, and the client is told
+/// that it failed.
+pub(crate) struct Contents<'a> {
+    annex: &'a Annex,
+    store: &'a Store<'a>,
+    client: Uuid,
+    settings: Settings,
+    lock: Option<RetainedLock>,
+    /// What the client sends now; none if it is not wanted: whatever comes is thrown away.
+    receiving: Option<(Key, Receipt<'a>)>,
+    /// What has arrived and is not shown in the work tree.
+    arrived: Vec<Key>,
+    /// Since when something waits to be shown or committed.
+    waiting: Option<Instant>,
+}
+
+impl<'a> Contents<'a> {
+    pub(crate) fn new(annex: &'a Annex, store: &'a Store<'a>, client: Uuid) -> Result<Self> {
+        let shared = annex.branch().facts()?.config;
+        Ok(Self {
+            settings: Settings::read(annex, &shared)?,
+            annex,
+            store,
+            client,
+            lock: None,
+            receiving: None,
+            arrived: Vec::new(),
+            waiting: None,
+        })
+    }
+
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        or_told(self.store.has(key)).unwrap_or(false)
+    }
+
+    /// Keeps content from being removed until [`Contents::unlock`]. False if it is not here.
+    pub(crate) fn lock(&mut self, key: &Key) -> bool {
+        if self.has(key) {
+            self.lock = or_told(self.store.lock_content_retained(key)).flatten();
+        }
+        self.lock.is_some()
+    }
+
+    pub(crate) fn unlock(&mut self) {
+        self.lock = None;
+    }
+
+    /// Removes content, if the clock does not say that it is too late. False if it was not done.
+    ///
+    /// # Errors
+    ///
+    /// Refused if somebody relies on it. The connection ends then, as it does with git-annex.
+    pub(crate) fn remove(&mut self, key: &Key, before: Option<u64>) -> Result<bool> {
+        let is_in_time = || before.is_none_or(|before| clock() < before);
+        if !is_in_time() {
+            return Ok(false);
+        }
+        match or_told(self.annex.remove_content(key, &is_in_time)) {
+            Some(Removal::Removed) => {
+                self.wait();
+                Ok(true)
+            }
+            Some(Removal::Missing) => Ok(true),
+            Some(Removal::TooLate) | None => Ok(false),
+            Some(Removal::Locked) => Err(Error::Refused(format!("somebody relies on the content of {key}"))),
+        }
+    }
+
+    /// Opens content to be sent; none if it is not here.
+    pub(crate) fn send(&self, key: &Key, file: &[u8]) -> Option<Sending> {
+        or_told(self.store.send(key, &self.client, path(file).as_ref())).flatten()
+    }
+
+    /// How much of the content of a key is here from an earlier time.
+    pub(crate) fn partial(&self, key: &Key) -> u64 {
+        self.store.partial_size(key)
+    }
+
+    /// Begins to take content.
+    pub(crate) fn receive(&mut self, key: &Key, file: &[u8], offset: u64, length: u64) {
+        self.receiving = match self.admit(key, file, offset, length) {
+            Ok(receipt) => Some((key.clone(), receipt)),
+            Err(error) => {
+                complain(&error.to_string());
+                None
+            }
+        };
+    }
+
+    fn admit(&self, key: &Key, file: &[u8], offset: u64, length: u64) -> Result<Receipt<'a>> {
+        let refused = |why: &str| Err(Error::Refused(format!("{key} was not taken: {why}")));
+        if self.settings.securehashesonly && !is_secure_backend(key.backend()) {
+            return refused("annex.securehashesonly forbids keys of its backend here");
+        }
+        if key.size().is_some_and(|size| offset.checked_add(length) != Some(size)) {
+            return refused("what the client sends has another size");
+        }
+        self.store.check_reserve(length, self.settings.diskreserve)?;
+        match self.store.receive(key, &self.client, path(file).as_ref(), offset)? {
+            Some(receipt) => Ok(receipt),
+            None => refused("somebody else sends it just now"),
+        }
+    }
+
+    /// Takes the next part of content.
+    pub(crate) fn take(&mut self, part: &[u8]) {
+        if let Some((_, receipt)) = &mut self.receiving
+            && let Err(error) = receipt.write(part)
+        {
+            complain(&error.to_string());
+            self.receiving = None;
+        }
+    }
+
+    /// Ends content. True if it is stored and logged now.
+    pub(crate) fn received(&mut self, is_valid: bool) -> bool {
+        let Some((key, receipt)) = self.receiving.take() else {
+            return false;
+        };
+        match or_told(receipt.finish(is_valid)) {
+            Some(true) => {}
+            Some(false) => {
+                complain(&format!("{key} was not taken: what arrived is not its content"));
+                return false;
+            }
+            None => return false,
+        }
+        let present = [(key.clone(), self.annex.uuid().clone(), Presence::Present)];
+        let logged = self.annex.branch().journal_presence(&present, VectorClock::now());
+        self.arrived.push(key);
+        self.wait();
+        or_told(logged).is_some()
+    }
+
+    fn wait(&mut self) {
+        self.waiting.get_or_insert_with(Instant::now);
+    }
+
+    /// Since when something waits for [`Contents::settle`].
+    pub(crate) fn waiting_since(&self) -> Option<Instant> {
+        self.waiting
+    }
+
+    /// Commits the journal, and fills the files of the work tree whose content has arrived. Where an engine runs, it does
+    /// that: it sees the journal.
+    pub(crate) fn settle(&mut self) {
+        if self.waiting.take().is_none() {
+            return;
+        }
+        let arrived = std::mem::take(&mut self.arrived);
+        if matches!(self.annex.synced_by(), Ok(Some(SyncedBy::Engine(_)))) {
+            return;
+        }
+        or_told(self.annex.branch().fold_if_any());
+        let fill = || {
+            let files = self.annex.unlocked_files(&arrived)?;
+            self.annex.populate(&files, is_thin(self.annex))
+        };
+        or_told(fill());
+    }
+}
+
+/// What was done; what failed is told to the person at the other end.
+fn or_told<T>(done: annex::Result<T>) -> Option<T> {
+    done.map_err(|error| complain(&error.to_string())).ok()
+}
+
+/// The file that a client names, which is only shown to people.
+fn path(file: &[u8]) -> Option<RepoPath> {
+    RepoPath::parse(file).ok()
+}
