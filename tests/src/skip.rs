@@ -53,9 +53,17 @@ pub fn needs_notification_server() -> bool {
     needs(&["dbus-daemon", "Xvfb", "dunst"])
 }
 
+/// Whether there is an ssh server, and the real git-annex as its client; when not, the test is left out.
+#[must_use]
+pub fn needs_sshd() -> bool {
+    needs_git_annex() && needs(&["sshd", "ssh"])
+}
+
 fn needs(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let has = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    // sshd is where not everybody's PATH leads.
+    let folders = || std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+    let has = |name: &str| folders().any(|folder| folder.join(name).is_file());
     let missing = programs.iter().find(|name| !has(name));
     if let Some(missing) = missing {
         lacks(

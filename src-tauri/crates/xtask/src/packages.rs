@@ -116,6 +116,16 @@ pub(crate) const TEST: &[Need] = &[
         what: "UDisks2",
         packages: &["udisks2"],
     },
+    Need {
+        is_there: || has_program("sshd"),
+        what: "sshd",
+        packages: &["openssh-server"],
+    },
+    Need {
+        is_there: || has_program("ssh"),
+        what: "ssh",
+        packages: &["openssh-client"],
+    },
 ];
 
 /// What mounting a file system of the tests' own needs for who is not root.

@@ -9,13 +9,14 @@ use crate::steps::Steps;
 use crate::{package, packages, tools, ui};
 
 /// What was installed before the tests, by the names that they ask for it: without it they fail, instead of being left out.
-const INSTALLED: [&str; 6] = [
+const INSTALLED: [&str; 7] = [
     "GIT_ANNEX",
     "DBUS_DAEMON",
     "XVFB",
     "WEBKITWEBDRIVER",
     "DUNST",
     "UDISKS2",
+    "SSHD",
 ];
 
 /// Installs what is missing and runs every check; stops at the first that fails.

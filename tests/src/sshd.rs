@@ -1,0 +1,213 @@
+//! Another computer, as far as ssh can tell: a real sshd on this one, with an account of its own.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use crate::{Sandbox, programs, run};
+
+/// Whose program serves git-annex there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shell {
+    /// `anabranch`; git-annex is not installed.
+    Anabranch,
+    /// The real git-annex.
+    GitAnnex,
+}
+
+/// What clients may run there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// Everything: the account has an ordinary shell.
+    Everything,
+    /// `git-annex-shell` is the account's shell.
+    GitAnnexShell,
+}
+
+/// A computer that is reached as `ssh NAME` from its sandbox; it is gone when this is let go of.
+pub struct Sshd {
+    name: String,
+    home: PathBuf,
+    port: u16,
+    is_over: Arc<AtomicBool>,
+    connections: Arc<Mutex<Vec<Child>>>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Sshd {
+    /// Starts one. `variables` are in the environment of all that runs there.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(sandbox: &Sandbox, name: &str, shell: Shell, login: Login, variables: &[(&str, &str)]) -> Sshd {
+        let home = sandbox.path(format!("home of {name}"));
+        let own = sandbox.path(format!("sshd of {name}"));
+        for folder in [&home, &own, &own.join("bin")] {
+            fs::create_dir(folder).unwrap();
+        }
+        fs::copy(sandbox.path("home/.gitconfig"), home.join(".gitconfig")).unwrap();
+        let path = programs_of(sandbox, shell, &own.join("bin"));
+        let host_key = new_key(sandbox, &own.join("host"));
+        let client_key = new_key(sandbox, &own.join("client"));
+        let serve = own.join("serve");
+        let mut script = format!(
+            "#!/bin/sh\nexport HOME='{}' PATH='{path}' GIT_CONFIG_NOSYSTEM=1 LC_ALL=C.UTF-8\ncd\n",
+            home.display()
+        );
+        for (variable, value) in variables {
+            script += &format!("export {variable}='{value}'\n");
+        }
+        script += match login {
+            Login::Everything => "exec /bin/sh -c \"$SSH_ORIGINAL_COMMAND\"\n",
+            Login::GitAnnexShell => "exec git-annex-shell -c \"$SSH_ORIGINAL_COMMAND\"\n",
+        };
+        write_program(&serve, &script);
+        let keys = format!("command=\"'{}'\" {client_key}", serve.display());
+        fs::write(own.join("authorized_keys"), keys).unwrap();
+        let config = format!(
+            "HostKey \"{0}/host\"\nAuthorizedKeysFile \"{0}/authorized_keys\"\nStrictModes no\nUsePAM no\nPidFile none\n\
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\nUseDNS no\n",
+            own.display()
+        );
+        fs::write(own.join("config"), config).unwrap();
+        fs::write(own.join("known_hosts"), format!("{name} {host_key}")).unwrap();
+
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        introduce(sandbox, name, port, &own);
+        let is_over = Arc::<AtomicBool>::default();
+        let connections = Arc::<Mutex<Vec<Child>>>::default();
+        let accepting = {
+            let (is_over, connections) = (Arc::clone(&is_over), Arc::clone(&connections));
+            let log = own.join("log");
+            std::thread::spawn(move || {
+                for connection in listener.incoming() {
+                    if is_over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let child = answer(connection.unwrap(), &own.join("config"), &log);
+                    connections.lock().unwrap().push(child);
+                }
+            })
+        };
+        Sshd {
+            name: name.to_owned(),
+            home,
+            port,
+            is_over,
+            connections,
+            accepting: Some(accepting),
+        }
+    }
+
+    /// The home directory there.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// The address of a repository there.
+    #[must_use]
+    pub fn address(&self, path: &Path) -> String {
+        format!("ssh://{}{}", self.name, path.display())
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        // It waits for one more connection.
+        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
+        for mut connection in self.connections.lock().unwrap().drain(..) {
+            let _ = connection.kill();
+            let _ = connection.wait();
+        }
+    }
+}
+
+/// The server's side of one connection, as inetd would start it: so nobody has to find a free port for it.
+fn answer(connection: TcpStream, config: &Path, log: &Path) -> Child {
+    let connection = OwnedFd::from(connection);
+    Command::new(sshd())
+        .args(["-i", "-f"])
+        .arg(config)
+        .arg("-E")
+        .arg(log)
+        .stdin(Stdio::from(connection.try_clone().unwrap()))
+        .stdout(Stdio::from(connection))
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("sshd can be started")
+}
+
+fn sshd() -> &'static str {
+    // Where root runs it, it wants an empty directory that its package makes at the start of the system.
+    if nix::unistd::geteuid().is_root() {
+        let _ = fs::create_dir("/run/sshd");
+    }
+    "/usr/sbin/sshd"
+}
+
+/// PATH there. git-annex is in it only where it serves.
+fn programs_of(sandbox: &Sandbox, shell: Shell, bin: &Path) -> String {
+    let command = sandbox.command("true");
+    let path = command
+        .get_envs()
+        .find(|(name, _)| *name == "PATH")
+        .and_then(|(_, value)| value);
+    let folders = std::env::split_paths(path.expect("a sandbox has a PATH"));
+    let has_git_annex = |folder: &PathBuf| folder.join("git-annex").exists();
+    let mut folders: Vec<PathBuf> = match shell {
+        Shell::Anabranch => {
+            symlink(programs::anabranch(), bin.join("git-annex-shell")).unwrap();
+            folders.filter(|folder| !has_git_annex(folder)).collect()
+        }
+        Shell::GitAnnex => folders.collect(),
+    };
+    folders.insert(0, bin.to_owned());
+    // The client's own programs, such as the ssh that knows this host, are not there.
+    folders.retain(|folder| *folder != sandbox.path("programs"));
+    std::env::join_paths(folders).unwrap().into_string().unwrap()
+}
+
+/// Makes a key pair, and returns the public one.
+fn new_key(sandbox: &Sandbox, path: &Path) -> String {
+    let mut keygen = sandbox.command("ssh-keygen");
+    run(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path));
+    fs::read_to_string(path.with_extension("pub")).unwrap()
+}
+
+/// Tells the sandbox's ssh how to reach a host. ssh itself looks for its configuration in no HOME.
+fn introduce(sandbox: &Sandbox, name: &str, port: u16, own: &Path) {
+    let config = sandbox.path("ssh_config");
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid())
+        .unwrap()
+        .unwrap()
+        .name;
+    let mut text = fs::read_to_string(&config).unwrap_or_default();
+    text += &format!(
+        "Host {name}\n\tHostName 127.0.0.1\n\tPort {port}\n\tUser {user}\n\tHostKeyAlias {name}\n\
+         \tIdentityFile \"{0}/client\"\n\tIdentitiesOnly yes\n\tIdentityAgent none\n\tUserKnownHostsFile \"{0}/known_hosts\"\n\
+         \tStrictHostKeyChecking yes\n\tLogLevel ERROR\n",
+        own.display()
+    );
+    fs::write(&config, text).unwrap();
+    let script = format!("#!/bin/sh\nexec /usr/bin/ssh -F '{}' \"$@\"\n", config.display());
+    write_program(&sandbox.path("programs/ssh"), &script);
+}
+
+fn write_program(path: &Path, script: &str) {
+    fs::write(path, script).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
