@@ -19,6 +19,19 @@ use papers::Papers;
 /// The project's files for Linux desktops.
 const LINUX: &str = "src-tauri/linux";
 
+/// What dpkg runs: `git-annex-shell` becomes a link to `anabranch`, but not where git-annex's own package has it.
+const SCRIPTS: [(&str, &str); 2] = [
+    (
+        "postinst",
+        "#!/bin/sh\nset -e\nif [ \"$1\" = configure ] && ! { [ -e /usr/bin/git-annex-shell ] && [ ! -L /usr/bin/git-annex-shell ]; }; then\n\
+         \tupdate-alternatives --install /usr/bin/git-annex-shell git-annex-shell /usr/bin/anabranch 10\nfi\n",
+    ),
+    (
+        "prerm",
+        "#!/bin/sh\nset -e\nif [ \"$1\" = remove ]; then\n\tupdate-alternatives --remove git-annex-shell /usr/bin/anabranch\nfi\n",
+    ),
+];
+
 /// Builds everything in release, packs it and checks the package; with `try_it`, installs and starts it in a clean Debian.
 ///
 /// # Errors
@@ -84,6 +97,9 @@ fn pack(place: &Place) -> Result<PathBuf> {
     let control = papers.control(&architecture, &libraries(&staged, &folder)?, tree::size(&staged)?);
     tree::write(&staged.join("DEBIAN/control"), control)?;
     tree::write(&staged.join("DEBIAN/md5sums"), tree::sums(&staged)?)?;
+    for (name, script) in SCRIPTS {
+        tree::write_program(&staged.join("DEBIAN").join(name), script)?;
+    }
     let package = folder.join(format!("anabranch_{}_{architecture}.deb", papers.version));
     let mut build = Command::new("dpkg-deb");
     build.args(["--root-owner-group", "--build"]).arg(&staged).arg(&package);

@@ -146,6 +146,16 @@ pub(super) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<()> {
     allow(path, 0o644)
 }
 
+/// Writes a script that can be run.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub(super) fn write_program(path: &Path, text: &str) -> Result<()> {
+    write(path, text)?;
+    allow(path, 0o755)
+}
+
 fn copy(from: &Path, to: &Path) -> Result<()> {
     folders_of(to)?;
     fs::copy(from, to).with_context(|| format!("{} cannot be copied to {}", from.display(), to.display()))?;

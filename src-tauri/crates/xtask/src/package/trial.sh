@@ -15,6 +15,8 @@ for file in /usr/share/applications/org.anabranch.Desktop.desktop /usr/share/man
     [ -e "$file" ] || case $file in */man/*) ;; *) echo "$file is not there"; exit 1 ;; esac
 done
 dpkg --verify anabranch
+# What git-annex on another computer calls.
+git-annex-shell 2>&1 | grep -q "other computers"
 
 # A desktop for it: nothing of this is the package's.
 apt-get install --yes -qq --no-install-recommends xvfb dbus x11-utils fonts-dejavu-core >/tmp/desktop 2>&1 ||
