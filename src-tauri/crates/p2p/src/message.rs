@@ -136,20 +136,20 @@ impl Reply<'_> {
 }
 
 /// The first word, and what follows the space behind it.
-fn split(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+pub(crate) fn split(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     match text.iter().position(|&byte| byte == b' ') {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
         None => (text, None),
     }
 }
 
-fn number(text: &[u8]) -> Option<u64> {
+pub(crate) fn number(text: &[u8]) -> Option<u64> {
     let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
 }
 
 /// A version, which git-annex also takes when it is negative or greater than any.
-fn signed(text: &[u8]) -> Option<i64> {
+pub(crate) fn signed(text: &[u8]) -> Option<i64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;

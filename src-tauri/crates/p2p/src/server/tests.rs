@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::{Access, Ending, Server, Step};
 
 #[derive(Deserialize)]
-struct Vectors {
-    content: BTreeMap<String, String>,
+pub(crate) struct Vectors {
+    pub(crate) content: BTreeMap<String, String>,
     transcripts: Vec<Transcript>,
 }
 
@@ -30,9 +30,9 @@ struct Turn {
     closed_by_client: bool,
 }
 
-const HELLO: &str = "SHA256E-s6--5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03.txt";
+pub(crate) const HELLO: &str = "SHA256E-s6--5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03.txt";
 
-fn vectors() -> Vectors {
+pub(crate) fn vectors() -> Vectors {
     let text = include_str!("../../../../../tests/vectors/p2p.json");
     let mut vectors: Vectors = serde_json::from_str(text).unwrap();
     let hello = vectors.content.remove("hello.txt").unwrap();
@@ -42,19 +42,19 @@ fn vectors() -> Vectors {
 
 /// A repository in memory.
 #[derive(Default)]
-struct Memory {
+pub(crate) struct Memory {
     /// What the content of each key is, wherever it is.
     truth: BTreeMap<Key, Vec<u8>>,
     here: BTreeMap<Key, Vec<u8>>,
-    partial: BTreeMap<Key, Vec<u8>>,
+    pub(crate) partial: BTreeMap<Key, Vec<u8>>,
     /// Another connection has the content locked.
     is_locked: bool,
-    clock: u64,
+    pub(crate) clock: u64,
     receiving: Option<Key>,
 }
 
 impl Memory {
-    fn with(content: &BTreeMap<String, String>) -> Self {
+    pub(crate) fn with(content: &BTreeMap<String, String>) -> Self {
         let truth = content.iter().filter_map(|(key, content)| {
             let key = Key::parse(key.as_bytes()).ok()?;
             Some((key, content.clone().into_bytes()))
@@ -65,14 +65,14 @@ impl Memory {
         }
     }
 
-    fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         let hello = |key: &&Key| key.as_bytes() == HELLO.as_bytes();
         let (key, content) = self.truth.iter().find(|(key, _)| hello(key)).unwrap();
         self.here = BTreeMap::from([(key.clone(), content.clone())]);
     }
 
     /// Does what a client asks for until something has to arrive. Returns what was sent, and the exit code at the end.
-    fn serve(&mut self, server: &mut Server) -> (Vec<u8>, Option<i32>) {
+    pub(crate) fn serve(&mut self, server: &mut Server) -> (Vec<u8>, Option<i32>) {
         let mut sent = Vec::new();
         while let Some(step) = server.next_step() {
             match step {

@@ -1,0 +1,268 @@
+//! The client's side of a connection.
+
+use std::collections::VecDeque;
+
+use model::{Key, Uuid};
+
+use crate::NEWEST;
+use crate::input::{Input, Line};
+use crate::request::{Heard, Request};
+
+/// What a server has said, in the order of what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The first: which repository this is.
+    Repository(Uuid),
+    /// The version that is spoken from now on.
+    Version(i64),
+    /// Whether the content is there, or locked there now.
+    Yes(bool),
+    /// Whether content was removed, or stored; and other repositories where it was too.
+    Done {
+        /// Whether it was.
+        yes: bool,
+        /// The others.
+        also: Vec<Uuid>,
+    },
+    /// What its clock says.
+    Timestamp(u64),
+    /// So many bytes of content come.
+    Content(u64),
+    /// More of that content.
+    Part(Vec<u8>),
+    /// All of it has come. Valid if it did not change on the way, which servers of version 0 do not tell: then the content
+    /// must be compared with its key. Not valid, and empty, if it is not there.
+    End {
+        /// Whether it is valid; none if the server does not tell.
+        is_valid: Option<bool>,
+    },
+    /// The content is there, and in these other repositories.
+    AlreadyHave(Vec<Uuid>),
+    /// So much of the content is there: [`Client::begin_content`] goes on.
+    PutFrom(u64),
+    /// It was not done, as the server says.
+    Refused(String),
+    /// The server does not keep to the protocol: nothing more is to be believed.
+    Broken,
+}
+
+/// What the next line answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Repository,
+    Version,
+    Yes,
+    Done,
+    Timestamp,
+    Content,
+    Put,
+}
+
+/// Where the answers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Lines,
+    /// So many bytes of content more.
+    Content(u64),
+    /// `VALID` or `INVALID`.
+    Validity,
+    Broken,
+}
+
+/// One connection with a server, from the client's side.
+///
+/// Ask as much as you like ahead of the answers: they come in the order of the questions. Only what follows
+/// [`Answer::PutFrom`] has to wait for it; and while a lock is held, nothing but [`Client::unlock`] may be said.
+#[derive(Debug)]
+pub struct Client {
+    input: Input,
+    output: Vec<u8>,
+    version: i64,
+    expected: VecDeque<Expected>,
+    state: State,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Client {
+    /// Begins a connection with a server that speaks first, as over ssh, and asks for the newest version.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut client = Self {
+            input: Input::default(),
+            output: Vec::new(),
+            version: 0,
+            expected: VecDeque::from([Expected::Repository]),
+            state: State::Lines,
+        };
+        client.ask(&Request::Version(NEWEST), Expected::Version);
+        client
+    }
+
+    /// Says which repositories behind the server are not to be used. Servers of versions before 2 do not know it.
+    pub fn bypass(&mut self, repositories: &[Uuid]) {
+        Request::Bypass(repositories).write(&mut self.output);
+    }
+
+    /// Asks whether content is there: [`Answer::Yes`].
+    pub fn check_present(&mut self, key: &Key) {
+        self.ask(&Request::CheckPresent(key), Expected::Yes);
+    }
+
+    /// Asks to keep content from being removed: [`Answer::Yes`].
+    pub fn lock(&mut self, key: &Key) {
+        self.ask(&Request::LockContent(key), Expected::Yes);
+    }
+
+    /// Ends the lock.
+    pub fn unlock(&mut self) {
+        Request::UnlockContent.write(&mut self.output);
+    }
+
+    /// Asks to remove content, but not once the server's clock has passed `before`: [`Answer::Done`].
+    pub fn remove(&mut self, key: &Key, before: Option<u64>) {
+        let request = match before {
+            None => Request::Remove(key),
+            Some(before) => Request::RemoveBefore(before, key),
+        };
+        self.ask(&request, Expected::Done);
+    }
+
+    /// Asks what the server's clock says: [`Answer::Timestamp`].
+    pub fn timestamp(&mut self) {
+        self.ask(&Request::GetTimestamp, Expected::Timestamp);
+    }
+
+    /// Asks for content from `offset` on: [`Answer::Content`]. What the client will say of it is said ahead: servers make
+    /// nothing of it, and so no round trip is lost between two contents.
+    pub fn get(&mut self, key: &Key, file: &[u8], offset: u64) {
+        self.ask(&Request::Get { offset, file, key }, Expected::Content);
+        Request::Success.write(&mut self.output);
+    }
+
+    /// Asks how much of the content is there: [`Answer::PutFrom`] or [`Answer::AlreadyHave`].
+    pub fn put(&mut self, key: &Key, file: &[u8]) {
+        self.ask(&Request::Put { file, key }, Expected::Put);
+    }
+
+    /// Announces content after [`Answer::PutFrom`]: so many bytes have to be sent next, then [`Client::end_content`].
+    pub fn begin_content(&mut self, length: u64) {
+        Request::Data(length).write(&mut self.output);
+    }
+
+    /// Ends content, which is valid unless it changed on the way: [`Answer::Done`].
+    pub fn end_content(&mut self, is_valid: bool) {
+        if self.version >= 1 {
+            Request::Validity(is_valid).write(&mut self.output);
+        }
+        self.expected.push_back(Expected::Done);
+    }
+
+    /// Says, instead of sending it, that the content is there by other means: [`Answer::Done`]. For servers of version 4.
+    pub fn data_present(&mut self) {
+        self.ask(&Request::DataPresent, Expected::Done);
+    }
+
+    /// Says, instead of sending it, that the content is not to be had. Not answered.
+    pub fn give_up(&mut self) {
+        Request::GiveUp.write(&mut self.output);
+    }
+
+    /// The version that is spoken, as far as the server has answered.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Adds what has arrived. Take all answers before adding more.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.input.add(bytes);
+    }
+
+    /// What is to be sent now.
+    pub fn take_output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.output)
+    }
+
+    /// The next answer; none if more has to arrive first.
+    pub fn next_answer(&mut self) -> Option<Answer> {
+        match self.state {
+            State::Broken => Some(Answer::Broken),
+            State::Content(0) if self.version >= 1 => {
+                self.state = State::Validity;
+                self.next_line()
+            }
+            State::Content(0) => {
+                self.state = State::Lines;
+                Some(Answer::End { is_valid: None })
+            }
+            State::Content(left) => {
+                let part = self.input.content(left);
+                self.state = State::Content(left - part.len() as u64);
+                (!part.is_empty()).then_some(Answer::Part(part))
+            }
+            State::Validity | State::Lines => self.next_line(),
+        }
+    }
+
+    fn ask(&mut self, request: &Request<'_>, expected: Expected) {
+        request.write(&mut self.output);
+        self.expected.push_back(expected);
+    }
+
+    fn next_line(&mut self) -> Option<Answer> {
+        let heard = match self.input.line() {
+            Line::Part => return None,
+            Line::TooLong => None,
+            Line::Whole(line) => Heard::parse(&line),
+        };
+        let answer = heard.and_then(|heard| match self.state {
+            State::Validity => self.validity(&heard),
+            State::Lines | State::Content(_) | State::Broken => self.answer(heard),
+        });
+        if answer.is_none() {
+            self.state = State::Broken;
+        }
+        answer.or(Some(Answer::Broken))
+    }
+
+    fn validity(&mut self, heard: &Heard) -> Option<Answer> {
+        self.state = State::Lines;
+        let is_valid = matches!(heard, Heard::Validity(true));
+        matches!(heard, Heard::Validity(_)).then_some(Answer::End {
+            is_valid: Some(is_valid),
+        })
+    }
+
+    /// What a line says as the answer to what was asked; none if it is no answer to that.
+    fn answer(&mut self, heard: Heard) -> Option<Answer> {
+        let expected = self.expected.pop_front()?;
+        Some(match (expected, heard) {
+            (Expected::Repository, Heard::AuthSuccess(uuid)) => Answer::Repository(uuid),
+            (Expected::Version, Heard::Version(version)) if version <= NEWEST => {
+                self.version = version;
+                Answer::Version(version)
+            }
+            (Expected::Yes, Heard::Outcome { yes, also }) if also.is_empty() => Answer::Yes(yes),
+            (Expected::Done, Heard::Outcome { yes, also }) => Answer::Done { yes, also },
+            (Expected::Timestamp, Heard::Timestamp(seconds)) => Answer::Timestamp(seconds),
+            (Expected::Content, Heard::Data(length)) => {
+                self.state = State::Content(length);
+                Answer::Content(length)
+            }
+            (Expected::Put, Heard::PutFrom(offset)) => Answer::PutFrom(offset),
+            (Expected::Put, Heard::AlreadyHave(also)) => Answer::AlreadyHave(also),
+            // The server would take what was said ahead for something else.
+            (Expected::Repository | Expected::Content, Heard::Error(_)) => return None,
+            (_, Heard::Error(why)) => Answer::Refused(why),
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
