@@ -3,6 +3,7 @@
 mod address;
 mod git_monitor;
 mod one;
+mod ssh_address;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +14,8 @@ use model::{Cost, RemoteName, Uuid};
 
 pub use address::{Address, as_git_finds};
 pub use git_monitor::{GitMonitor, git_monitor, remove_git_monitor, renew_git_monitor, set_git_monitor};
-pub use one::{Entry, Source, as_flag, entries, entry, set};
+pub use one::{Entry, Source, as_flag, entries, entry, entry_of_user, set};
+pub use ssh_address::{SshAddress, SshHost};
 
 use crate::{Annex, Backend, Error, Result};
 
@@ -164,6 +166,8 @@ pub struct RemoteSettings {
     pub push: bool,
     /// `annex-readonly`: nothing is pushed, stored or removed.
     pub readonly: bool,
+    /// `annex-shell`: the program that is run on another computer as git-annex-shell.
+    pub shell: Option<String>,
     /// `annex-trustlevel`: overrides `trust.log` here.
     pub trust: Option<String>,
     /// `annex-verify`, else `annex.verify`: false if contents that travel between here and there are not hashed again.
@@ -302,6 +306,7 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
             pull: flag("annex-pull").unwrap_or(true),
             push: flag("annex-push").unwrap_or(true),
             readonly: flag("annex-readonly").unwrap_or(false),
+            shell: text("annex-shell"),
             trust: text("annex-trustlevel"),
             verify: flag("annex-verify").unwrap_or(verify),
             // A version of git-annex that knows nothing of this has written nothing.

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use annex::settings::{Address, Settings, remotes};
+use annex::settings::{Address, Settings, SshAddress, remotes};
 use annex::{Annex, filter_process, init, pointer};
 
 /// A place for repositories, and the git to use there: without the machine's configuration, hooks and git-annex.
@@ -554,7 +554,7 @@ fn settings_are_read_and_unusable_ones_refused() {
             ),
             (
                 "host",
-                Address::Ssh("me@host:a/b".to_owned()),
+                Address::Ssh(SshAddress::parse("me@host:a/b").unwrap()),
                 "200.0".to_owned(),
                 false
             ),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
+use super::SshAddress;
 use crate::{Error, Result};
 
 /// The addresses of one remote, rewritten as git rewrites them.
@@ -31,8 +32,8 @@ struct Rewrites {
 pub enum Address {
     /// A path of this machine. git may find the repository at a longer one: see [`as_git_finds`].
     Path(PathBuf),
-    /// Another computer, reached by ssh: `ssh://host/path` or `host:path`.
-    Ssh(String),
+    /// Another computer, reached by ssh.
+    Ssh(SshAddress),
     /// `http://` or `https://`.
     Http(String),
     /// A special remote.
@@ -42,7 +43,7 @@ pub enum Address {
         /// Where it is, by the setting that holds that, such as a directory or an url.
         place: Option<String>,
     },
-    /// Anything else, such as `git://` or an address for a helper of git.
+    /// Anything else, such as `git://`, an address for a helper of git, or one that makes no sense.
     Unknown(String),
 }
 
@@ -61,9 +62,7 @@ impl Address {
         match url.split_once("://") {
             _ if is_for_helper || url.is_empty() => Self::Unknown(text),
             Some(("http" | "https", _)) => Self::Http(text),
-            Some(("ssh" | "git+ssh" | "ssh+git", _)) => Self::Ssh(text),
-            Some(_) => Self::Unknown(text),
-            None => Self::Ssh(text),
+            Some(_) | None => SshAddress::parse(url).map_or(Self::Unknown(text), Self::Ssh),
         }
     }
 
@@ -87,7 +86,8 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => path.display().fmt(f),
-            Self::Ssh(text) | Self::Http(text) | Self::Unknown(text) => f.write_str(text),
+            Self::Ssh(address) => address.fmt(f),
+            Self::Http(text) | Self::Unknown(text) => f.write_str(text),
             Self::Special { kind, .. } => {
                 write!(f, "a special remote of type {}", kind.as_deref().unwrap_or("unknown"))
             }
@@ -191,7 +191,7 @@ fn local_path(url: &str, top: &Path) -> Option<PathBuf> {
 }
 
 /// Replaces `%20` and the like. What is no such code stays.
-fn decoded(text: &str) -> Vec<u8> {
+pub(super) fn decoded(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -276,10 +276,16 @@ mod tests {
     fn each_kind_of_address_is_told_from_the_others() {
         let parse = |url: &str| Address::parse(url, Path::new("/t"));
         for url in ["host:a", "me@host:a/b", "ssh://host/a", "git+ssh://host/a", "[::1]:a"] {
-            assert_eq!(parse(url), Address::Ssh(url.to_owned()));
+            assert!(matches!(parse(url), Address::Ssh(_)), "{url}");
         }
         assert_eq!(parse("https://host/a"), Address::Http("https://host/a".to_owned()));
-        for url in ["git://host/a", "gcrypt::rsync://host/a", "file://nowhere", ""] {
+        for url in [
+            "git://host/a",
+            "gcrypt::rsync://host/a",
+            "file://nowhere",
+            "ssh://-x/a",
+            "",
+        ] {
             assert_eq!(parse(url), Address::Unknown(url.to_owned()));
         }
         assert_eq!(parse("file:///a"), parse("/a"));

@@ -37,6 +37,12 @@ pub fn entry(annex: &Annex, name: &str) -> Result<Option<Entry>> {
     read(&snapshot(annex)?, name)
 }
 
+/// Reads a setting of the user or of this computer, apart from any repository.
+pub fn entry_of_user(name: &str) -> Result<Option<Entry>> {
+    let config = Config::open_default().and_then(|mut config| config.snapshot());
+    read(&config.map_err(Error::git("read the configuration of the user"))?, name)
+}
+
 /// Reads several settings at once, each like [`entry`].
 pub fn entries<const N: usize>(annex: &Annex, names: [&str; N]) -> Result<[Option<Entry>; N]> {
     let config = snapshot(annex)?;

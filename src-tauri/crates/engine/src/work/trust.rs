@@ -91,6 +91,7 @@ mod tests {
             pull: true,
             push: true,
             readonly: false,
+            shell: None,
             trust: trust.map(str::to_owned),
             verify: true,
             unverified: false,
