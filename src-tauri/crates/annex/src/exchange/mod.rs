@@ -1,7 +1,10 @@
-//! What goes from one repository to another on this machine, without a transport between.
+//! What goes from one repository to another: on this machine without a transport between, and by the `git` program to other
+//! computers.
 
 mod by_git;
+pub mod by_transport;
 pub mod content;
+mod git_program;
 mod missing;
 mod push;
 mod received;

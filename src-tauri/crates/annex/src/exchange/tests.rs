@@ -1,3 +1,4 @@
+mod transports;
 mod work_trees;
 
 use std::collections::BTreeSet;

@@ -24,6 +24,18 @@ pub fn clone(source: &Path, dest: &Path, bare: bool, description: Option<&str>, 
         return Err(shallow(&git));
     }
     let branch = branch_of(&source)?;
+    let existed = is_free(dest)?;
+    let made = create(dest, bare)
+        .and_then(|git| fetch(&git, &source, &branch).map(|()| git))
+        .and_then(|git| adopt(git, dest, description, now));
+    if made.is_err() {
+        discard(dest, bare, existed);
+    }
+    made
+}
+
+/// Whether a directory for a clone is there already; refused if something is in it.
+pub(super) fn is_free(dest: &Path) -> Result<bool> {
     let existed = dest.symlink_metadata().is_ok();
     if existed {
         let mut entries = fs::read_dir(dest).map_err(Error::io("read the directory", dest))?;
@@ -34,13 +46,7 @@ pub fn clone(source: &Path, dest: &Path, bare: bool, description: Option<&str>, 
             )));
         }
     }
-    let made = create(dest, bare)
-        .and_then(|git| fetch(&git, &source, &branch).map(|()| git))
-        .and_then(|git| adopt(git, dest, description, now));
-    if made.is_err() {
-        discard(dest, bare, existed);
-    }
-    made
+    Ok(existed)
 }
 
 /// The branch whose work the source's work tree shows.
@@ -177,7 +183,7 @@ fn below(tree: &git2::Tree<'_>) -> std::result::Result<Vec<git2::Oid>, git2::Err
 }
 
 /// Removes a clone that failed; files that somebody has put into its work tree meanwhile stay.
-fn discard(dest: &Path, bare: bool, existed: bool) {
+pub(super) fn discard(dest: &Path, bare: bool, existed: bool) {
     const BARE: [&str; 10] = [
         "FETCH_HEAD",
         "HEAD",

@@ -2,6 +2,7 @@
 
 mod asked;
 mod clone;
+mod clone_over;
 mod filter;
 mod git_file;
 mod identity;
@@ -21,6 +22,7 @@ use crate::{Annex, Directory, Error, Result, VERSION};
 
 pub use asked::{Found, find};
 pub use clone::clone;
+pub use clone_over::clone_over;
 #[cfg(test)]
 pub(crate) use filter::add_hooks;
 pub use filter::set_filter;

@@ -216,6 +216,13 @@ fn store<S: Source + ?Sized>(repo: &git2::Repository, objects: &S) -> Result<Kep
     Ok(kept)
 }
 
+/// Folds small packs where others have added some.
+pub(crate) fn fold_packs(repo: &git2::Repository) {
+    if let Ok(Some(packs)) = directory(repo).and_then(|objects| objects.find("pack")) {
+        fold_if_possible(&Arc::new(packs));
+    }
+}
+
 /// Folds small packs. If that fails, the next burst tries again.
 fn fold_if_possible(packs: &Arc<Directory>) {
     let _ = fold::fold(packs);

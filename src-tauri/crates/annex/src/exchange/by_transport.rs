@@ -1,0 +1,219 @@
+//! Fetching from and pushing to another computer, by the `git` program: it knows every address, proxy, credential helper and
+//! pack trick.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use model::{Oid, RemoteName};
+
+use super::git_program::{self, PUSH, Verdict, in_one_line};
+use super::refs::{GIT_ANNEX, RemoteHeads, SYNCED_GIT_ANNEX, tip, track, tracked};
+use super::{Commits, PushOutcome};
+use crate::objects::fold_packs;
+use crate::{Annex, Error, Result};
+
+/// How git reaches a remote.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    /// The protocols that it may use, as `GIT_ALLOW_PROTOCOL` lists them.
+    pub protocols: &'static str,
+    /// The line of shell that runs ssh, as in `GIT_SSH_COMMAND`; none where git has no need of ssh.
+    pub ssh: Option<OsString>,
+}
+
+impl Transport {
+    fn git(&self, git_dir: &Path) -> Command {
+        let mut git = git_program::command(git_dir);
+        git.env("GIT_ALLOW_PROTOCOL", self.protocols);
+        // What git says is understood in English. `LC_ALL` would go on to the other computer.
+        git.env_remove("LC_ALL").env("LC_MESSAGES", "C").env("LANGUAGE", "C");
+        if let Some(ssh) = &self.ssh {
+            git.env("GIT_SSH_COMMAND", ssh).env("GIT_SSH_VARIANT", "ssh");
+        }
+        git
+    }
+}
+
+/// Brings all branches of a remote here, as `refs/remotes/NAME/…`; those that are gone there go here as well. Returns those
+/// that matter.
+///
+/// # Errors
+///
+/// Refused, in words for people, if git cannot read the repository there.
+pub fn fetch(local: &Annex, name: &RemoteName, branch: &str, transport: &Transport) -> Result<RemoteHeads> {
+    bring(local.git_dir(), name, transport)?;
+    fold_packs(&*local.git()?);
+    tracked(local, name, branch)
+}
+
+/// Brings all branches of a remote to the repository with this git directory.
+pub(crate) fn bring(git_dir: &Path, name: &RemoteName, transport: &Transport) -> Result<()> {
+    let mut git = transport.git(git_dir);
+    // One pack that is on disk before a ref leads to it, whatever comes.
+    git.args([
+        "-c",
+        "fetch.unpackLimit=1",
+        "-c",
+        "core.fsync=all",
+        "-c",
+        "fetch.bundleURI=",
+    ]);
+    git.args([
+        "fetch",
+        "--quiet",
+        "--prune",
+        "--no-tags",
+        "--no-auto-maintenance",
+        "--no-write-fetch-head",
+    ]);
+    git.args([
+        "--recurse-submodules=no",
+        "--no-show-forced-updates",
+        "--",
+        name.as_str(),
+    ]);
+    git.arg(format!("+refs/heads/*:refs/remotes/{name}/*"));
+    let output = run(git, git_dir)?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(failed("fetch from", name, &output)),
+    }
+}
+
+/// The branch that HEAD names in a remote; the only one that is there, if HEAD names none that exists. None if nobody can
+/// tell.
+pub(crate) fn branch_there(git_dir: &Path, name: &RemoteName, transport: &Transport) -> Result<Option<String>> {
+    let mut git = transport.git(git_dir);
+    git.args(["ls-remote", "--symref", "--", name.as_str(), "HEAD", "refs/heads/*"]);
+    let output = run(git, git_dir)?;
+    if !output.status.success() {
+        return Err(failed("read the branches of", name, &output));
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    let (mut named, mut branches) = (None, Vec::new());
+    for (what, reference) in said.lines().filter_map(|line| line.split_once('\t')) {
+        match (
+            what.strip_prefix("ref: refs/heads/"),
+            reference.strip_prefix("refs/heads/"),
+        ) {
+            (Some(branch), _) if reference == "HEAD" => named = Some(branch),
+            (None, Some(branch)) => branches.push(branch),
+            (Some(_) | None, _) => {}
+        }
+    }
+    let named = named.filter(|named| branches.contains(named));
+    let mut own = branches
+        .iter()
+        .filter(|name| **name != GIT_ANNEX && !name.starts_with("synced/"));
+    let only = own.next().filter(|_| own.next().is_none()).copied();
+    // An adjusted branch, of git-annex, is named `adjusted/BRANCH(HOW)`.
+    let plain = |name: &str| {
+        name.strip_prefix("adjusted/")
+            .and_then(|name| name.rsplit_once('('))
+            .map_or(name.to_owned(), |(name, _)| name.to_owned())
+    };
+    Ok(named.or(only).map(plain))
+}
+
+/// Pushes the branch and the git-annex branch, as `git annex sync` does: each to `synced/…`, which is always free, and to
+/// itself, which may be refused where it is checked out. What the remote is known to have is not sent.
+///
+/// # Errors
+///
+/// Refused, in words for people, if git cannot reach the repository there, or that takes nothing.
+pub fn push(
+    local: &Annex,
+    name: &RemoteName,
+    branch: &str,
+    commits: Commits,
+    transport: &Transport,
+) -> Result<PushOutcome> {
+    let here = local.git()?;
+    let commit = match commits {
+        Commits::OfBranch => tip(&here, &format!("refs/heads/{branch}"))?,
+        Commits::UpTo(commit) => Some(commit),
+        Commits::Nothing => None,
+    };
+    let git_annex = tip(&here, &format!("refs/heads/{GIT_ANNEX}"))?;
+    let there = tracked(local, name, branch)?;
+    let synced = format!("synced/{branch}");
+    let wanted = [
+        (synced.as_str(), there.synced, commit, ""),
+        (branch, there.branch, commit, ""),
+        // Forced as by git-annex: whoever was there before is merged there already, or fetched and merged here.
+        (SYNCED_GIT_ANNEX, there.synced_git_annex, git_annex, "+"),
+        (GIT_ANNEX, there.git_annex, git_annex, ""),
+    ];
+    let lacking = wanted
+        .into_iter()
+        .filter(|(_, there, ours, _)| ours.is_some() && there != ours);
+    let lacking: Vec<(&str, Oid, &str)> = lacking
+        .filter_map(|(to, _, ours, force)| Some((to, ours?, force)))
+        .collect();
+    let is_there = |to: &str| !lacking.iter().any(|(lacking, ..)| *lacking == to);
+    if is_there(GIT_ANNEX) && (is_there(branch) || is_there(&synced)) {
+        return Ok(PushOutcome::UpToDate);
+    }
+    let mut git = transport.git(local.git_dir());
+    git.args(PUSH).arg("--").arg(name.as_str());
+    git.args(
+        lacking
+            .iter()
+            .map(|(to, ours, force)| format!("{force}{ours}:refs/heads/{to}")),
+    );
+    let output = run(git, local.git_dir())?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let (mut moved, mut lagging, mut declined) = (Vec::new(), None, None);
+    let mut seen = false;
+    for verdict in Verdict::all(&said) {
+        seen = true;
+        let Some((to, ours, _)) = lacking
+            .iter()
+            .find(|(to, ..)| verdict.reference.strip_prefix("refs/heads/") == Some(to))
+        else {
+            continue;
+        };
+        if !verdict.is_refused() {
+            track(&here, &format!("refs/remotes/{name}/{to}"), *ours, "update by push")?;
+            moved.push((*to).to_owned());
+        } else if verdict.lags_behind() {
+            lagging.get_or_insert_with(|| (*to).to_owned());
+        } else if !(verdict.is_checked_out() && *to == branch) {
+            declined.get_or_insert_with(|| verdict.declined(name.as_str(), &output));
+        }
+    }
+    match (seen, lagging, declined) {
+        (false, ..) => Err(failed("push to", name, &output)),
+        (true, _, Some(why)) => Err(Error::Refused(why)),
+        (true, Some(branch), None) => Ok(PushOutcome::Refused { branch }),
+        (true, None, None) => Ok(PushOutcome::Pushed {
+            refs: moved,
+            checkout: None,
+            behind: None,
+        }),
+    }
+}
+
+fn run(mut git: Command, git_dir: &Path) -> Result<Output> {
+    git.output().map_err(|error| {
+        if error.kind() == ErrorKind::NotFound {
+            return Error::Refused(
+                "other computers are reached by the git program, which is not installed. Install git".to_owned(),
+            );
+        }
+        Error::io("run git in", git_dir)(error)
+    })
+}
+
+fn failed(what: &str, name: &RemoteName, output: &Output) -> Error {
+    let said = String::from_utf8_lossy(&output.stderr);
+    // git explains at length what may be wrong; the first lines say what was.
+    let told = said
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .take(2)
+        .collect::<Vec<_>>();
+    Error::Refused(format!("git could not {what} {name}: {}", in_one_line(&told.join(" "))))
+}
