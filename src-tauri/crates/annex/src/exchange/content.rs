@@ -1,6 +1,7 @@
 //! Content copied from one repository on this machine to another, and to and from places that are no repositories.
 
 mod place;
+mod stream;
 
 use std::fs;
 use std::io;
@@ -13,6 +14,7 @@ use model::{Key, RepoPath, Uuid};
 
 use place::Source;
 pub use place::{Place, send};
+pub use stream::{Arrivals, is_intact};
 
 use crate::locks::LockFile;
 use crate::store::{Incoming, LARGE, Onlooker, Reached, SMALL, Store, Unfinished, repeat};

@@ -22,7 +22,8 @@ pub struct Receipt<'a> {
     verifier: Verifier,
     /// How much is there.
     size: u64,
-    lock: TransferLock,
+    /// None where other transfers of the same content are kept away by other means.
+    lock: Option<TransferLock>,
 }
 
 impl Store<'_> {
@@ -44,6 +45,16 @@ impl Store<'_> {
         let Some(lock) = TransferLock::acquire((from, None), self, key, path, true)? else {
             return Ok(None);
         };
+        self.begin_receipt(key, Some(lock), offset)
+    }
+
+    /// As [`Store::receive`], with a lock that the caller has taken, if any.
+    pub(crate) fn begin_receipt(
+        &self,
+        key: &Key,
+        lock: Option<TransferLock>,
+        offset: u64,
+    ) -> Result<Option<Receipt<'_>>> {
         if self.partial_size(key) != offset {
             return Ok(None);
         }
@@ -82,6 +93,18 @@ impl Store<'_> {
 }
 
 impl Receipt<'_> {
+    /// The key whose content arrives.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// How much of it is there.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Takes the next part.
     pub fn write(&mut self, part: &[u8]) -> Result<()> {
         self.file
@@ -89,21 +112,36 @@ impl Receipt<'_> {
             .map_err(Error::io("write", &self.incoming.path()))?;
         self.verifier.update(part);
         self.size += part.len() as u64;
-        self.lock.report(self.size);
+        if let Some(lock) = &self.lock {
+            lock.report(self.size);
+        }
         Ok(())
     }
 
     /// Stores what has arrived for good, if it is the content of its key; false if it is not, and then nothing of it stays.
     /// Where the key has no hash to tell, the sender's word counts.
     pub fn finish(self, is_valid: bool) -> Result<bool> {
+        let (store, key) = (self.store, self.key.clone());
+        let Some((incoming, lock)) = self.complete(is_valid)? else {
+            return Ok(false);
+        };
+        let mut batch = store.batch()?;
+        batch.add(&key, incoming);
+        let stored = batch.finish().pop().map_or(Ok(()), |(_, stored)| stored);
+        drop(lock);
+        stored.map(|()| true)
+    }
+
+    /// As [`Receipt::finish`], but leaves storing to a [`Batch`](super::Batch): the lock is kept until then.
+    pub(crate) fn complete(self, is_valid: bool) -> Result<Option<(Incoming, Option<TransferLock>)>> {
         let Self {
             store,
-            key,
             mut incoming,
             file,
             verifier,
             size,
             lock,
+            ..
         } = self;
         let is_right = match verifier.finish() {
             Verdict::Matches => true,
@@ -112,14 +150,10 @@ impl Receipt<'_> {
         };
         if !is_right {
             incoming.discard();
-            return Ok(false);
+            return Ok(None);
         }
         incoming.size = size;
         set_mode(&file, store.layout().object_mode(0o444), &incoming.path())?;
-        let mut batch = store.batch()?;
-        batch.add(&key, incoming);
-        let stored = batch.finish().pop().map_or(Ok(()), |(_, stored)| stored);
-        drop(lock);
-        stored.map(|()| true)
+        Ok(Some((incoming, lock)))
     }
 }
