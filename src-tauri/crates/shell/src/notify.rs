@@ -9,8 +9,10 @@ use surroundings::{Place, Scope, Watch};
 use tokio::sync::oneshot;
 
 use crate::command::Command;
+use crate::complain;
 use crate::directory::open;
 use crate::error::Result;
+use crate::git::merge;
 
 /// Prints `READY`, then `CHANGED` with the objects that refs lead to now, as often as any do, the first time all; until the
 /// client closes its end.
@@ -40,6 +42,15 @@ async fn tell(annex: &Annex) -> Result<u8> {
             .iter()
             .filter(|(name, id)| !id.is_empty() && known.get(*name) != Some(*id));
         let moved: Vec<String> = moved.map(|(_, id)| hex(id)).collect();
+        let is_for_merging = |name: &Vec<u8>| name.starts_with(b"refs/heads/synced/");
+        if now
+            .iter()
+            .any(|(name, id)| is_for_merging(name) && known.get(name) != Some(id))
+        {
+            let annex = annex.clone();
+            // Not waited for: what it moves is told when it moves.
+            tokio::task::spawn_blocking(move || follow_up(&annex));
+        }
         if !moved.is_empty() {
             say(&format!("CHANGED {}\n", moved.join(" ")))?;
         }
@@ -50,6 +61,14 @@ async fn tell(annex: &Annex) -> Result<u8> {
             },
             _ = &mut closed => return Ok(0),
         }
+    }
+}
+
+/// Merges what was pushed: git itself serves pushes where clients may run everything, and calls nobody afterwards.
+fn follow_up(annex: &Annex) {
+    match merge(annex) {
+        Ok(_) => {}
+        Err(error) => complain(&format!("what was pushed could not be merged: {error}")),
     }
 }
 
