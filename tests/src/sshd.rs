@@ -114,6 +114,18 @@ impl Sshd {
         &self.home
     }
 
+    /// Cuts all connections, as a network does that goes away for a moment.
+    ///
+    /// # Panics
+    ///
+    /// When the list of connections is not whole.
+    pub fn cut(&self) {
+        for mut connection in self.connections.lock().unwrap().drain(..) {
+            let _ = connection.kill();
+            let _ = connection.wait();
+        }
+    }
+
     /// The address of a repository there.
     #[must_use]
     pub fn address(&self, path: &Path) -> String {

@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("surroundings", &[]),
     ("contract", &[]),
     ("p2p", &["model"]),
-    ("remotes", &["annex", "model"]),
+    ("remotes", &["annex", "p2p", "model"]),
     (
         "engine",
         &["assistant", "annex", "remotes", "surroundings", "contract", "model"],
@@ -43,6 +43,7 @@ const ROOMS: &[&str] = &[
     "watched_symlink",
     "memory",
     "atomic_file",
+    "runtime_directory",
     "repository",
     "observations",
     "rules",

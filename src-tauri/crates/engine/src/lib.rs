@@ -14,13 +14,15 @@ mod observations;
 mod process;
 mod repository;
 mod rules;
+mod runtime_directory;
 mod views;
 mod watched_symlink;
 mod words;
 mod work;
 
+pub use annex::settings::SshAddress;
 pub use error::Error;
 pub use folder::answer_git;
 pub use process::{Client, Engine, SettingsFile, answer, pause, resume, runtime, status, sync, why};
-pub use repository::{clone, filter_process, init};
+pub use repository::{clone, clone_over, filter_process, init};
 pub use words::files;

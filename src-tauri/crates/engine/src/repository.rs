@@ -4,10 +4,13 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use annex::Annex;
+use annex::settings::SshAddress;
 use model::Uuid;
+use remotes::{Failed, Hosts, Way};
 
 use crate::Error;
 use crate::clock::wall_clock;
+use crate::runtime_directory::runtime_directory;
 
 /// Turns `path` into a repository, or adopts one that git or git-annex created there. Returns its uuid.
 pub fn init(path: &Path, description: Option<&str>) -> Result<Uuid, Error> {
@@ -27,6 +30,27 @@ pub fn clone(source: &Path, path: &Path, bare: bool, description: Option<&str>) 
     // A drive may be pulled out at once.
     annex.make_durable()?;
     annex::init::add_remote(&original, &annex)?;
+    Ok(annex.uuid().clone())
+}
+
+/// Clones a repository on another computer to `path`. Files appear when the clone is synced. Returns the uuid of the clone.
+///
+/// # Errors
+///
+/// If the computer cannot be reached, or has no such repository. Then nothing is left behind.
+pub fn clone_over(address: &SshAddress, path: &Path, description: Option<&str>) -> Result<Uuid, Error> {
+    let hosts = Hosts::new(Ok(runtime_directory()?));
+    let way = Way::to(address, &hosts).map_err(|failed| {
+        let host = &address.host;
+        Error::Refused(match failed {
+            Failed::Away => format!("{host} cannot be reached; nothing was made. Is it on, and in this network?"),
+            Failed::Busy(why) | Failed::Full(why) | Failed::Refused(why) | Failed::Broken(why) => why,
+        })
+    })?;
+    let url = address.to_string();
+    let annex = annex::init::clone_over(&way.transport(), &url, path, description, wall_clock())?;
+    prepare(&annex)?;
+    annex.make_durable()?;
     Ok(annex.uuid().clone())
 }
 

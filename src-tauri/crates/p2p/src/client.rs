@@ -178,6 +178,12 @@ impl Client {
         self.version
     }
 
+    /// True if everything that was asked is answered.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.expected.is_empty() && self.state == State::Lines
+    }
+
     /// Adds what has arrived. Take all answers before adding more.
     pub fn add(&mut self, bytes: &[u8]) {
         self.input.add(bytes);

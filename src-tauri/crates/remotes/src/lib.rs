@@ -1,9 +1,9 @@
 //! Other repositories: how to connect to, read and write them.
 //!
 //! Start at [`reach`], which returns a [`Remote`]: which repository it is, and what it can do as a git repository
-//! ([`Git`]) and as a place for content ([`Contents`]). So far there are two kinds: a repository at a path of this
-//! machine (`local`), on its own disk or a drive, and a special remote of type `directory` (`special`). All other kinds
-//! are refused by name.
+//! ([`Git`]) and as a place for content ([`Contents`]). So far there are three kinds: a repository at a path of this
+//! machine (`local`), on its own disk or a drive; one on another computer (`ssh`); and a special remote of type `directory`
+//! (`special`). All other kinds are refused by name.
 //!
 //! **Invariant:** nothing here decides to transfer anything; it is told what to do with one remote.
 
@@ -12,8 +12,10 @@ mod local;
 mod reach;
 mod remote;
 pub mod special;
+mod ssh;
 
 pub use failed::Failed;
 pub use local::last_seen;
 pub use reach::reach;
 pub use remote::{Contents, Directories, Fetched, FilesOf, Git, Remote, Travel};
+pub use ssh::{Hosts, Listening, Way};

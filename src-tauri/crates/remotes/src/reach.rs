@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use annex::Annex;
 use annex::settings::{Address, RemoteSettings};
 
-use crate::{Failed, Remote, local, special};
+use crate::{Failed, Hosts, Remote, local, special, ssh};
 
 /// Finds a remote and opens it. A repository that is not at its path is searched for on `mounts`, the mount points of
 /// drives, since a drive may be mounted elsewhere today.
@@ -19,6 +19,7 @@ pub fn reach(
     settings: &RemoteSettings,
     mounts: &[PathBuf],
     before: Option<&Remote>,
+    hosts: &Hosts,
 ) -> Result<Remote, Failed> {
     let unsupported = |what: &str| Err(Failed::Refused(format!("{what} are not supported yet")));
     match &settings.address {
@@ -28,6 +29,7 @@ pub fn reach(
         }
         Address::Special { .. } => unsupported("special remotes of this type"),
         Address::Http(_) => unsupported("http remotes"),
-        Address::Ssh(_) | Address::Unknown(_) => unsupported("remotes on other computers"),
+        Address::Ssh(address) => ssh::reach(local, settings, address, before, hosts),
+        Address::Unknown(_) => unsupported("remotes with such an address"),
     }
 }

@@ -10,6 +10,7 @@ use annex::{Annex, Reached};
 use model::{Key, Oid, RemoteName, RepoPath, Uuid};
 
 use crate::Failed;
+use crate::ssh::{Listening, Ssh};
 
 /// Another repository that is connected. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub struct Remote {
     pub(crate) directories: Option<Directories>,
     pub(crate) git: Option<Arc<dyn Git>>,
     pub(crate) contents: Option<Arc<dyn Contents>>,
+    /// How it was reached, if by ssh.
+    pub(crate) ssh: Option<Arc<Ssh>>,
     /// Held while creating or filling files there. Otherwise a file that is created just as its content arrives stays
     /// empty.
     pub(crate) tree: Arc<Mutex<()>>,
@@ -49,6 +52,10 @@ pub trait Git: Send + Sync {
 
     /// The git directory to watch for changes of its refs, without symlinks; none if it cannot be watched from here.
     fn watched(&self) -> Option<&Path>;
+
+    /// Calls `heard`, on a thread of its own, with the objects that refs there have moved to, until what is returned is
+    /// dropped or over; at its end it is called with none. None if changes there are not told, or told to too many already.
+    fn listen(&self, heard: Box<dyn Fn(Vec<Oid>) + Send>) -> Option<Listening>;
 
     /// True if an engine runs there and knows the repository `uuid` as one that it may push to.
     fn pushes_to(&self, uuid: &Uuid) -> bool;

@@ -25,7 +25,7 @@ impl Folder {
         let answer = match command {
             Command::Status => Reply::Status(Box::new(self.status())),
             Command::Why { path } => {
-                let contacts = Contacts::of(&self.assistant);
+                let contacts = Contacts::of(&self.assistant, &self.state.remotes.settings());
                 return self.look_up(reply, move |state| {
                     why::why(state, Some(&contacts), &inside(&path)?).map(Reply::Why)
                 });
@@ -44,7 +44,7 @@ impl Folder {
                 return;
             }
             Command::First { path, place } => {
-                let contacts = Contacts::of(&self.assistant);
+                let contacts = Contacts::of(&self.assistant, &self.state.remotes.settings());
                 return self.change(reply, move |state| {
                     let said = prioritize::prioritize(state, &inside(&path)?, place.as_deref(), &contacts)?;
                     Ok((vec![Event::FirstAsked], Reply::Said(said)))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{RemoteName, Timestamp};
+use model::{Oid, RemoteName, Timestamp};
 
 use super::{Ended, Folder};
 use crate::work::Journal;
@@ -73,6 +73,15 @@ impl Folder {
         self.spawn(move || {
             let pushes = state.is_pushed_to_by(&name);
             Ended::RemoteMoved(name, pushes)
+        });
+    }
+
+    /// Reacts to what another computer told. What this repository has itself, such as after a push, is no news.
+    pub(super) fn heard(&mut self, name: RemoteName, moved_to: Vec<Oid>) {
+        let state = Arc::clone(&self.state);
+        self.spawn(move || {
+            let is_known = !moved_to.is_empty() && state.has_refs_to(&moved_to);
+            Ended::RemoteExamined((!is_known).then_some(name))
         });
     }
 

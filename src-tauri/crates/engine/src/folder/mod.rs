@@ -8,7 +8,7 @@ use std::time::Duration;
 use annex::{Annex, EngineLock};
 use assistant::{Assistant, Effect, Event, Id, Root};
 use contract::{Command, Reply};
-use model::{RemoteName, RepoPath, Timestamp};
+use model::{Oid, RemoteName, RepoPath, Timestamp};
 use surroundings::{Change, Changes, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -389,6 +389,7 @@ impl Folder {
                 let _ = reply.send(answer);
             }
             Ended::Noticed(change) => self.noticed(change),
+            Ended::Heard(name, moved_to) => self.heard(name, moved_to),
             Ended::RemoteMoved(name, true) => self.expect_push(name),
             Ended::RemoteMoved(name, false) => self.examine_remote(name),
             Ended::RemoteExamined(Some(name)) => self.handle(Event::RemoteRefsMoved(name)),
@@ -540,6 +541,8 @@ enum Ended {
     Examined(Vec<Event>, Journal, Option<PathBuf>),
     /// The watch of a remote reported a change.
     Noticed(Change),
+    /// Another computer told which objects refs of a remote moved to; none if it tells nothing any more.
+    Heard(RemoteName, Vec<Oid>),
     /// Refs of a remote changed; true if an engine there pushes its changes.
     RemoteMoved(RemoteName, bool),
     RemoteExamined(Option<RemoteName>),
@@ -558,7 +561,7 @@ enum Ended {
 impl Ended {
     /// True for work that a sync, and the end of the loop, wait for.
     fn was_counted(&self) -> bool {
-        !matches!(self, Ended::Tidied | Ended::Noticed(_))
+        !matches!(self, Ended::Tidied | Ended::Noticed(_) | Ended::Heard(..))
     }
 }
 

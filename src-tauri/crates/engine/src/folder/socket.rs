@@ -1,7 +1,6 @@
 //! The socket of a running engine in `XDG_RUNTIME_DIR`, which takes and sends one line of JSON each.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::Error;
+use crate::runtime_directory::runtime_directory;
 
 /// A command, and where to send its reply.
 pub(crate) type Asked = (Command, oneshot::Sender<Reply>);
@@ -27,30 +27,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// The path of an engine's socket. Its name is made from the path of the repository, since two clones of one drive
 /// image may have the same uuid.
 pub(crate) fn socket_path(annex: &Annex) -> Result<PathBuf, Error> {
-    let runtime = directories::BaseDirs::new().and_then(|dirs| dirs.runtime_dir().map(Path::to_owned));
-    let directory = match runtime {
-        Some(runtime) if runtime.is_dir() => runtime.join("anabranch"),
-        Some(_) | None => std::env::temp_dir().join(format!("anabranch-{}", nix::unistd::Uid::effective())),
-    };
-    let mut builder = std::fs::DirBuilder::new();
-    let made = builder.recursive(true).mode(0o700).create(&directory);
-    made.map_err(|source| Error::Io {
-        doing: "create the directory",
-        path: directory.clone(),
-        source,
-    })?;
-    let meta = std::fs::symlink_metadata(&directory).map_err(|source| Error::Io {
-        doing: "examine",
-        path: directory.clone(),
-        source,
-    })?;
-    let owner = std::os::unix::fs::MetadataExt::uid(&meta);
-    if !meta.is_dir() || owner != nix::unistd::Uid::effective().as_raw() || meta.permissions().mode() & 0o077 != 0 {
-        return Err(Error::Refused(format!(
-            "{} is not a directory of this user alone, so no engine listens there; remove it",
-            directory.display()
-        )));
-    }
+    let directory = runtime_directory()?;
     let place = annex.git_dir().as_os_str().as_encoded_bytes();
     let mark = place.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

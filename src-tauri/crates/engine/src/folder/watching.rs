@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use model::{RemoteName, RepoPath};
-use remotes::Remote;
+use remotes::{Git, Listening, Remote};
 use surroundings::{Changes, Delivery, History, Mount, Place, Scope, Watch, mount_of};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -34,6 +35,8 @@ pub(crate) struct Watching {
     git_dir: PathBuf,
     /// The watched remotes.
     remotes: BTreeMap<RemoteName, Followed>,
+    /// How changes are heard of at remotes on other computers.
+    hearing: BTreeMap<RemoteName, Hearing>,
     /// The mounts in the folder, by path and mount id.
     mounted: BTreeSet<(PathBuf, u64)>,
     rules: WatchedSymlink,
@@ -68,6 +71,7 @@ impl Watching {
             rules: WatchedSymlink::new(git_dir.join("anabranch").join(policy::FILE)),
             git_dir,
             remotes: BTreeMap::new(),
+            hearing: BTreeMap::new(),
             mounted: BTreeSet::new(),
         };
         watching.mounted = watching.mounted_inside(mounts);
@@ -112,6 +116,7 @@ impl Watching {
         mounts: &[Mount],
         end: &mpsc::UnboundedSender<Ended>,
     ) -> Vec<PathBuf> {
+        self.listen(reached, end);
         let mut before = std::mem::take(&mut self.remotes);
         let mut shared: BTreeSet<PathBuf> = shared_by(&before);
         for (name, remote) in reached {
@@ -140,6 +145,31 @@ impl Watching {
         }
         let alone = before.into_values().filter(|followed| followed.own.is_some());
         alone.map(|followed| followed.git_dir).collect()
+    }
+
+    /// Listens to the connected remotes on other computers. Those that tell nothing are asked now and then.
+    fn listen(&mut self, reached: &BTreeMap<RemoteName, Remote>, end: &mpsc::UnboundedSender<Ended>) {
+        self.hearing
+            .retain(|name, hearing| reached.contains_key(name) && !hearing.is_over());
+        for (name, remote) in reached {
+            let is_watched = |git: &&dyn Git| git.watched().is_some();
+            let Some(git) = remote
+                .git()
+                .filter(|git| !is_watched(git) && !self.hearing.contains_key(name))
+            else {
+                continue;
+            };
+            let (ends, teller) = (end.clone(), name.clone());
+            let heard = move |moved_to| {
+                // The loop may have ended.
+                let _ = ends.send(Ended::Heard(teller.clone(), moved_to));
+            };
+            let hearing = match git.listen(Box::new(heard)) {
+                Some(listening) => Hearing::Told(listening),
+                None => Hearing::Asked(ask_again(name.clone(), end.clone())),
+            };
+            self.hearing.insert(name.clone(), hearing);
+        }
     }
 
     /// Watches and scans file systems mounted in the folder since the last call.
@@ -182,6 +212,42 @@ impl Watching {
             .find_map(|end| RepoPath::parse(&parts[..end].join(&b'/')).ok());
         Some(longest.map_or(Concern::Top, Concern::File))
     }
+}
+
+/// How the changes of a remote on another computer are heard of.
+enum Hearing {
+    /// It tells of them.
+    Told(Listening),
+    /// It is asked.
+    Asked(JoinSet<()>),
+}
+
+impl Hearing {
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Told(listening) => listening.is_over(),
+            Self::Asked(asking) => asking.is_empty(),
+        }
+    }
+}
+
+/// Has a remote looked at again after one minute, then after twice as long each time, up to half an hour, until the returned
+/// set is dropped.
+fn ask_again(name: RemoteName, end: mpsc::UnboundedSender<Ended>) -> JoinSet<()> {
+    const FIRST: Duration = Duration::from_secs(60);
+    const LAST: Duration = Duration::from_secs(1800);
+    let mut asking = JoinSet::new();
+    asking.spawn(async move {
+        let mut pause = FIRST;
+        loop {
+            tokio::time::sleep(pause).await;
+            if end.send(Ended::Heard(name.clone(), Vec::new())).is_err() {
+                return;
+            }
+            pause = (pause * 2).min(LAST);
+        }
+    });
+    asking
 }
 
 /// The git directories that the folder's own watch covers.

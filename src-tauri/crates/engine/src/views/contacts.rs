@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use annex::settings::{Address, RemoteSettings};
 use assistant::{Assistant, Away, Reach, RemoteView};
 use contract::Contact;
 use model::RemoteName;
@@ -14,8 +15,9 @@ pub(crate) struct Contacts {
 }
 
 impl Contacts {
-    /// Takes a snapshot of the assistant.
-    pub(crate) fn of(assistant: &Assistant) -> Self {
+    /// Takes a snapshot of the assistant. `settings` are those of the remotes.
+    pub(crate) fn of(assistant: &Assistant, settings: &BTreeMap<RemoteName, RemoteSettings>) -> Self {
+        let contact = |view: &RemoteView<'_>| contact(view, settings.get(view.name).map(|remote| &remote.address));
         let remotes = assistant.remotes().map(|view| (view.name.clone(), contact(&view)));
         Self {
             is_paused: assistant.is_paused(),
@@ -42,11 +44,16 @@ impl Contacts {
 }
 
 /// Whether a remote is connected, for the user.
-pub(crate) fn contact(view: &RemoteView<'_>) -> Contact {
+pub(crate) fn contact(view: &RemoteView<'_>, address: Option<&Address>) -> Contact {
     match view.reach {
         None => Contact::Unknown,
         Some(Reach::Here(_)) => Contact::Here,
-        Some(Reach::Away(Away::Absent)) => Contact::Away("not plugged in, not mounted, or moved".to_owned()),
+        Some(Reach::Away(Away::Absent)) => Contact::Away(match address {
+            Some(Address::Ssh(address)) => format!("{} cannot be reached", address.host),
+            Some(Address::Path(_) | Address::Http(_) | Address::Special { .. } | Address::Unknown(_)) | None => {
+                "not plugged in, not mounted, or moved".to_owned()
+            }
+        }),
         Some(Reach::Away(Away::Unusable(why))) => Contact::Away(why.clone()),
     }
 }

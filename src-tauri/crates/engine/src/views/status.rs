@@ -246,7 +246,10 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
         let wants = view.map_or(0, |_| lacking().map(|class| class.keys).sum());
         Place {
             name: name.to_string(),
-            contact: view.map_or_else(|| unsupported(settings, state), contact),
+            contact: view.map_or_else(
+                || unsupported(settings, state),
+                |view| contact(view, Some(&settings.address)),
+            ),
             has_commits: view.is_none_or(|view| !view.lacks_heads),
             takes_nothing: takes_nothing(settings)
                 .or_else(|| kept_by_rules(state, &settings.name))

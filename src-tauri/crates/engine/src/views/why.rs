@@ -322,7 +322,7 @@ mod tests {
         if is_paused {
             assistant.handle(now, Event::Paused);
         }
-        Contacts::of(&assistant)
+        Contacts::of(&assistant, &scene.state.remotes.settings())
     }
 
     #[test]

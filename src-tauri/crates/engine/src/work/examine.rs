@@ -6,7 +6,7 @@ use std::path::Path;
 use annex::IndexState;
 use assistant::{Event, Refs};
 use contract::{Keeping, Keeps, Rule};
-use model::{RemoteName, Uuid};
+use model::{Oid, RemoteName, Uuid};
 use remotes::Remote;
 
 use super::FolderState;
@@ -200,6 +200,14 @@ impl FolderState {
         let remote = self.remotes.get(name);
         let git = remote.as_ref().and_then(Remote::git);
         git.is_some_and(|git| git.pushes_to(self.annex().uuid()))
+    }
+
+    /// True if refs of this repository lead to all of these objects.
+    pub(crate) fn has_refs_to(&self, objects: &[Oid]) -> bool {
+        let refs = self.annex().all_refs().unwrap_or_default();
+        objects
+            .iter()
+            .all(|object| refs.iter().any(|(_, at)| at.as_slice() == object.0))
     }
 
     /// True if the refs of a remote differ from those last seen.

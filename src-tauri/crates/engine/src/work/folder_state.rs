@@ -10,6 +10,7 @@ use annex::{Annex, Error as AnnexError, Facts, Look, RefsState, Waiting};
 use assistant::content::Policy;
 use assistant::{Direction, Heads, Id, Refs, RemoteFacts};
 use model::{Oid, RemoteName, RepoPath, Uuid};
+use remotes::Hosts;
 
 use crate::Error;
 use crate::clock::Clock;
@@ -137,6 +138,11 @@ impl FolderState {
     /// The current holds.
     pub(crate) fn holds(&self) -> Holds {
         *self.process.holds().borrow()
+    }
+
+    /// The connections to other computers.
+    pub(crate) fn hosts(&self) -> &Hosts {
+        self.process.hosts()
     }
 
     pub(crate) fn failures(&self) -> MutexGuard<'_, Failures> {
@@ -372,7 +378,7 @@ impl FolderState {
             return Some("it is marked as dead (git annex dead, or annex-trustlevel)".to_owned());
         }
         match &remote.address {
-            Address::Path(_) => None,
+            Address::Path(_) | Address::Ssh(_) => None,
             Address::Special { .. } if remote.is_sameas => {
                 Some("a second way to a special remote (--sameas) is not supported yet".to_owned())
             }
@@ -387,7 +393,7 @@ impl FolderState {
                     described.map(|described| &described.settings),
                 )
             }
-            Address::Ssh(_) | Address::Http(_) | Address::Unknown(_) => {
+            Address::Http(_) | Address::Unknown(_) => {
                 Some("remotes that are not on a path of this computer are not supported yet".to_owned())
             }
         }

@@ -55,7 +55,7 @@ fn reach(
     // Network mounts, and those served by a program, may hang, so only possible drives are searched.
     let drives = mounts.iter().filter(|mount| mount.may_be_drive());
     let points: Vec<PathBuf> = drives.map(|mount| mount.point.clone()).collect();
-    let remote = remotes::reach(state.annex(), settings, &points, before)?;
+    let remote = remotes::reach(state.annex(), settings, &points, before, state.hosts())?;
     let Some(directories) = remote.directories() else {
         return Ok(remote);
     };

@@ -6,10 +6,12 @@ use std::time::Duration;
 use assistant::Direction;
 use assistant::pacing::Limit;
 use contract::Settings;
+use remotes::Hosts;
 use surroundings::Circumstances;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::runtime_directory::runtime_directory;
 
 /// The restrictions that follow from settings and circumstances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,6 +37,8 @@ pub(crate) struct Process {
     /// The speed limits of sending and of receiving.
     limits: Mutex<[Limit; 2]>,
     holds: watch::Sender<Holds>,
+    /// The connections to other computers.
+    hosts: Hosts,
 }
 
 impl Process {
@@ -44,6 +48,7 @@ impl Process {
             clock: Clock::start(),
             limits: Mutex::new([Limit::new(None); 2]),
             holds: watch::Sender::default(),
+            hosts: Hosts::new(runtime_directory().map_err(|error| error.to_string())),
         }
     }
 
@@ -64,6 +69,11 @@ impl Process {
     /// The holds, now and whenever they change.
     pub(crate) fn holds(&self) -> watch::Receiver<Holds> {
         self.holds.subscribe()
+    }
+
+    /// The connections to other computers.
+    pub(crate) fn hosts(&self) -> &Hosts {
+        &self.hosts
     }
 
     /// Records that bytes passed; returns how long to wait before the next may pass.

@@ -14,7 +14,7 @@ use annex::settings::{RemoteSettings, Settings, as_git_finds, has_room};
 use annex::{Annex, CheckoutOptions, SyncedBy};
 use model::{Key, Oid, RemoteName, Uuid};
 
-use crate::{Contents, Failed, Fetched, Git, Travel};
+use crate::{Contents, Failed, Fetched, Git, Listening, Travel};
 
 /// A repository on this machine, open for exchange with ours.
 struct Local {
@@ -157,6 +157,10 @@ impl Git for Local {
 
     fn watched(&self) -> Option<&Path> {
         self.real_git_dir.as_deref()
+    }
+
+    fn listen(&self, _: Box<dyn Fn(Vec<Oid>) + Send>) -> Option<Listening> {
+        None
     }
 
     fn pushes_to(&self, uuid: &Uuid) -> bool {

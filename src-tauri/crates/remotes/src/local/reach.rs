@@ -65,6 +65,7 @@ pub(crate) fn reach(
         directories: Some(directories),
         git: Some(Arc::clone(&opened) as _),
         contents: Some(opened),
+        ssh: None,
         tree,
     })
 }

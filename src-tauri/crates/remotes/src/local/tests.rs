@@ -6,6 +6,7 @@ use annex::settings::{remotes, set};
 use annex::{Annex, hash_directory};
 
 use super::*;
+use crate::Hosts;
 
 const HELLO: &str = "SHA256E-s5--2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 const HELLO_MD5: &str = "MD5E-s5--5d41402abc4b2a76b9719d911017c592";
@@ -64,7 +65,14 @@ impl Scene {
     /// The outcome of the transfer.
     fn outcome(&self) -> String {
         let settings = remotes(&self.ours).unwrap().pop().unwrap();
-        let reached = crate::reach(&self.ours, &settings, &[], None).unwrap();
+        let reached = crate::reach(
+            &self.ours,
+            &settings,
+            &[],
+            None,
+            &Hosts::new(Err("no other computers".to_owned())),
+        )
+        .unwrap();
         let contents = reached.contents().unwrap();
         let travel = Travel {
             wanted: &[Wanted {

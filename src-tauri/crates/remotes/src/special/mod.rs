@@ -57,6 +57,7 @@ pub(crate) fn reach(settings: &RemoteSettings, place: Option<&str>) -> Result<Re
         }),
         git: None,
         contents: Some(Arc::new(remote)),
+        ssh: None,
         tree: Arc::default(),
     })
 }

@@ -1,0 +1,195 @@
+//! A repository on another computer, reached by ssh: git by the `git` program, content by git-annex-shell there.
+
+mod command;
+mod connection;
+mod contents;
+mod listening;
+mod run;
+mod session;
+mod shell;
+mod words;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use annex::Annex;
+use annex::exchange::by_transport::{self, Transport};
+use annex::exchange::{Commits, PushOutcome, newest, tracked};
+use annex::settings::{RemoteSettings, SshAddress};
+use model::{Oid, Uuid};
+
+pub use connection::Hosts;
+pub use listening::Listening;
+
+use self::command::SshCommand;
+use self::connection::Connection;
+use self::contents::Idle;
+use self::shell::{Shell, There, identify};
+use crate::{Failed, Fetched, Git, Remote};
+
+/// A repository on another computer, over a connection that is open.
+pub(crate) struct Ssh {
+    connection: Arc<Connection>,
+    address: SshAddress,
+    settings: RemoteSettings,
+    uuid: Uuid,
+    shell: Shell,
+    idle: Idle,
+}
+
+/// Connects to the repository at an address.
+///
+/// A repository is identified by its uuid, which is asked for once on each connection. The first time, any repository is
+/// accepted, and its uuid is stored in the configuration as git-annex does.
+pub(crate) fn reach(
+    local: &Annex,
+    settings: &RemoteSettings,
+    address: &SshAddress,
+    before: Option<&Remote>,
+    hosts: &Hosts,
+) -> Result<Remote, Failed> {
+    let connection = hosts.connect(&address.host, &SshCommand::of(Some(local)))?;
+    if let Some(before) = before
+        && before.ssh.as_ref().is_some_and(|ssh| {
+            ssh.connection.number() == connection.number() && ssh.settings == *settings && ssh.address == *address
+        })
+    {
+        return Ok(before.clone());
+    }
+    let host = &address.host;
+    // As git-annex does: it is initialized there once it has a git-annex branch.
+    let branch = local.head().map_err(Failed::from)?.branch;
+    let known = tracked(local, &settings.name, &branch).map_err(Failed::from)?;
+    let there = identify(&connection, address, settings, known.git_annex.is_some())?;
+    let (uuid, shell) = match there {
+        There::Annex { uuid, shell } => (uuid, shell),
+        There::Plain | There::NoShell => {
+            return Err(Failed::Refused(format!(
+                "{host} has no git-annex-shell, or no repository of git-annex at {}. Only git-annex repositories are supported there so far",
+                address.path
+            )));
+        }
+    };
+    match &settings.uuid {
+        None => annex::settings::remember_uuid(local, &settings.name, &uuid).map_err(Failed::from)?,
+        Some(known) if *known == uuid => {}
+        Some(known) => {
+            return Err(Failed::Refused(format!(
+                "{address} is another repository now ({uuid} instead of {known}); nothing was exchanged with it"
+            )));
+        }
+    }
+    if uuid == *local.uuid() {
+        return Err(Failed::Refused(format!(
+            "{address} has the same uuid as this repository: a copy of it was made with its git directory; nothing was exchanged with it. Run 'git annex reinit' there or make a clone instead"
+        )));
+    }
+    let ssh = Arc::new(Ssh {
+        connection,
+        address: address.clone(),
+        settings: settings.clone(),
+        uuid: uuid.clone(),
+        shell,
+        idle: Idle::default(),
+    });
+    Ok(Remote {
+        name: settings.name.clone(),
+        uuid,
+        directories: None,
+        git: Some(Arc::clone(&ssh) as _),
+        contents: Some(Arc::clone(&ssh) as _),
+        ssh: Some(ssh),
+        tree: before.map(|before| Arc::clone(&before.tree)).unwrap_or_default(),
+    })
+}
+
+/// A connection over which git reaches a repository on another computer, for as long as this exists.
+pub struct Way(Arc<Connection>);
+
+impl Way {
+    /// Connects to the computer of an address.
+    ///
+    /// # Errors
+    ///
+    /// Tells why it is not connected.
+    pub fn to(address: &SshAddress, hosts: &Hosts) -> Result<Self, Failed> {
+        hosts.connect(&address.host, &SshCommand::of(None)).map(Self)
+    }
+
+    /// How git uses it.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        Transport {
+            protocols: "ssh",
+            ssh: Some(self.0.for_git()),
+        }
+    }
+}
+
+impl Ssh {
+    fn transport(&self) -> Transport {
+        Way(Arc::clone(&self.connection)).transport()
+    }
+
+    /// Turns an error into a failure, which is `Away` if the connection has ended.
+    fn ended<T>(&self, done: annex::Result<T>) -> Result<T, Failed> {
+        done.map_err(|error| match self.connection.is_alive() {
+            true => error.into(),
+            false => Failed::Away,
+        })
+    }
+}
+
+impl Git for Ssh {
+    fn fetch(&self, into: &Annex) -> Result<Fetched, Failed> {
+        let fetched = || {
+            let branch = into.head()?.branch;
+            let _session = self.connection.permit(false);
+            let heads = by_transport::fetch(into, &self.settings.name, &branch, &self.transport())?;
+            Ok(Fetched {
+                tree: newest(into, heads.branch, heads.synced)?,
+                annex: newest(into, heads.git_annex, heads.synced_git_annex)?,
+                branch,
+                other_branch: None,
+            })
+        };
+        self.ended(fetched())
+    }
+
+    fn push(&self, from: &Annex, commits: Commits, _: fn(usize, usize) -> bool) -> Result<PushOutcome, Failed> {
+        if !self.settings.is_pushed_to() || self.settings.pushed_to.len() != 1 {
+            return Err(Failed::Refused(format!(
+                "the configuration (pushurl, pushInsteadOf or a second url) sends pushes elsewhere, which is not supported for other computers yet; nothing was pushed. 'git push {}' does it",
+                self.settings.name
+            )));
+        }
+        let pushed = || {
+            let branch = from.head()?.branch;
+            let _session = self.connection.permit(false);
+            by_transport::push(from, &self.settings.name, &branch, commits, &self.transport())
+        };
+        self.ended(pushed())
+    }
+
+    fn state(&self) -> Option<u64> {
+        None
+    }
+
+    fn watched(&self) -> Option<&Path> {
+        None
+    }
+
+    fn listen(&self, heard: Box<dyn Fn(Vec<Oid>) + Send>) -> Option<Listening> {
+        let permit = self.connection.permit(true)?;
+        let line = self.shell.line("notifychanges", &self.address.path, &[]);
+        Listening::begin(self.connection.session(&line), permit, heard)
+    }
+
+    fn pushes_to(&self, _: &Uuid) -> bool {
+        false
+    }
+
+    fn close_idle(&self) {}
+
+    fn clear_up(&self) {}
+}
