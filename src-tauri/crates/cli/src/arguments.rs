@@ -21,9 +21,9 @@ pub(crate) enum Task {
         #[arg(long, short)]
         description: Option<String>,
     },
-    /// Clone a repository on this machine, and add each of the two as a remote of the other.
+    /// Clone a repository. If it is on this computer, each of the two becomes a remote of the other.
     Clone {
-        /// The repository to clone.
+        /// The repository to clone: a path, or an address for ssh such as HOST:PATH.
         source: PathBuf,
         /// Where to create the clone; by default a directory of the same name in the current one.
         path: Option<PathBuf>,

@@ -10,9 +10,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 use contract::{Folder, State};
+use engine::SshAddress;
 
 use arguments::{Arguments, Task, YesNo};
 
@@ -64,8 +65,15 @@ fn run(task: Task) -> Result<ExitCode> {
             bare,
             description,
         } => {
-            let path = path.map_or_else(|| name_of(&source), Ok)?;
-            let uuid = engine::clone(&source, &path, bare, description.as_deref())?;
+            let address = source.to_str().filter(|_| !source.exists()).and_then(SshAddress::parse);
+            let path = path.map_or_else(|| name_of(&source, address.as_ref()), Ok)?;
+            let uuid = match address {
+                None => engine::clone(&source, &path, bare, description.as_deref())?,
+                Some(_) if bare => {
+                    bail!("only repositories on this computer can be cloned with --bare so far; nothing was made")
+                }
+                Some(address) => engine::clone_over(&address, &path, description.as_deref())?,
+            };
             line(&format!(
                 "{} is a clone of {} ({uuid})",
                 path.display(),
@@ -133,13 +141,21 @@ fn here() -> PathBuf {
     PathBuf::from(".")
 }
 
-fn name_of(source: &Path) -> Result<PathBuf> {
-    let source = source
-        .canonicalize()
-        .with_context(|| format!("could not find {}", source.display()))?;
-    Ok(PathBuf::from(
-        source.file_name().context("name the folder to make the clone in")?,
-    ))
+/// The name of the directory that a clone is made in if the user names none.
+fn name_of(source: &Path, address: Option<&SshAddress>) -> Result<PathBuf> {
+    let place = match address {
+        Some(address) => PathBuf::from(&address.path),
+        None => source
+            .canonicalize()
+            .with_context(|| format!("could not find {}", source.display()))?,
+    };
+    let name = place.file_name().context("name the folder to make the clone in")?;
+    let name = PathBuf::from(name);
+    // As git does with the address of a bare repository.
+    Ok(match address {
+        Some(_) if name.extension().is_some_and(|end| end == "git") => name.with_extension(""),
+        Some(_) | None => name,
+    })
 }
 
 /// Prints one line that may contain names.
