@@ -196,7 +196,7 @@ impl Host {
             "BatchMode=yes",
             "ControlPersist=no",
             "ConnectTimeout=15",
-            // A peer that is gone is noticed after two minutes at the latest, and in seconds while something is under way.
+            // A peer that is gone without a word is noticed after two minutes at the latest.
             "ServerAliveInterval=60",
             "ServerAliveCountMax=1",
             "TCPKeepAlive=yes",
