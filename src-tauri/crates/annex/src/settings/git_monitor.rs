@@ -73,6 +73,16 @@ pub fn set_git_monitor(annex: &Annex, ours: &Path) -> Result<()> {
         }
         GitMonitor::Ours | GitMonitor::Nobody | GitMonitor::Declined => {}
     }
+    // First and, when it is taken back, last: while it is there, the other is known to be ours.
+    write_monitor(annex, ours)?;
+    if value(&snapshot(annex)?, CACHE)?.is_none() {
+        set(annex, CACHE, Some("true"))?;
+    }
+    Directory::make_below(annex.git_dir(), &annex.own_dir())?.remove(DECLINED)?;
+    Ok(())
+}
+
+fn write_monitor(annex: &Annex, ours: &Path) -> Result<()> {
     let executable = ours.to_str().filter(|text| !text.contains('\n')).ok_or_else(|| {
         Error::Refused(format!(
             "the program's own path {} cannot stand in git's configuration; nothing was changed. Move the program",
@@ -80,21 +90,18 @@ pub fn set_git_monitor(annex: &Annex, ours: &Path) -> Result<()> {
         ))
     })?;
     let command = format!("'{}{COMMAND}", executable.replace('\'', r"'\''"));
-    set(annex, CACHE, Some("true"))?;
     // Not as one of several values, of which libgit2 does not escape what stands in them.
     edit(
         annex,
         || Error::git(format!("write {MONITOR} to the configuration")),
         |config| config.set_str(MONITOR, &command),
-    )?;
-    Directory::make_below(annex.git_dir(), &annex.own_dir())?.remove(DECLINED)?;
-    Ok(())
+    )
 }
 
 /// Follows the program to another place.
 pub fn renew_git_monitor(annex: &Annex, ours: &Path) -> Result<()> {
     match git_monitor(annex)? {
-        GitMonitor::Ours => set_git_monitor(annex, ours),
+        GitMonitor::Ours => write_monitor(annex, ours),
         GitMonitor::Theirs(_) | GitMonitor::Nobody | GitMonitor::Declined => Ok(()),
     }
 }
@@ -110,10 +117,10 @@ pub fn remove_git_monitor(annex: &Annex, declined: bool) -> Result<()> {
     if git_monitor(annex)? != GitMonitor::Ours {
         return Ok(());
     }
-    set(annex, MONITOR, None)?;
     if super::entry(annex, CACHE)?.is_some_and(|entry| entry.value == "true") {
         set(annex, CACHE, None)?;
     }
+    set(annex, MONITOR, None)?;
     remove_empty_section(annex)?;
     annex.forget_git_caches()
 }
@@ -206,6 +213,9 @@ mod tests {
         let repo = Scratch::new();
         set_git_monitor(&repo.annex, Path::new("/usr/bin/anabranch")).unwrap();
         repo.git(&["config", "core.untrackedCache", "false"]);
+        renew_git_monitor(&repo.annex, Path::new("/opt/anabranch")).unwrap();
+        set_git_monitor(&repo.annex, Path::new("/opt/anabranch")).unwrap();
+        assert_eq!(repo.git(&["config", "core.untrackedCache"]), "false\n");
         remove_git_monitor(&repo.annex, false).unwrap();
         assert_eq!(repo.git(&["config", "core.untrackedCache"]), "false\n");
     }
