@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, RandomState};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -75,10 +76,16 @@ impl History {
         }
     }
 
-    pub(super) fn changed<'p>(&self, paths: impl IntoIterator<Item = &'p Path>) {
-        let mut recorded = self.lock();
-        if !recorded.is_wanted {
+    pub(super) fn changed<'p>(&self, paths: impl IntoIterator<Item = &'p Path, IntoIter: Clone>) {
+        if !self.lock().is_wanted {
             return;
+        }
+        let paths = paths.into_iter();
+        let has_other_names = paths.clone().any(|path| self.concerns(path) && has_other_names(path));
+        let mut recorded = self.lock();
+        if has_other_names {
+            // What is written under one name has changed under all.
+            recorded.forget();
         }
         for path in paths {
             let Ok(inside) = path.strip_prefix(&self.top) else {
@@ -120,6 +127,11 @@ impl History {
     fn lock(&self) -> MutexGuard<'_, Recorded> {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn has_other_names(path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.nlink() > 1)
 }
 
 impl Recorded {

@@ -114,6 +114,16 @@ impl Inotify {
         Ok(())
     }
 
+    /// True if another directory has the name of one that is watched.
+    pub(super) fn is_replaced(&self, path: &Path) -> bool {
+        let Some(watched) = self.watched.get(path) else {
+            return false;
+        };
+        // The kernel has one watch for each directory.
+        let flags = WatchFlags::ATTRIB | WatchFlags::ONLYDIR | WatchFlags::MASK_ADD;
+        inotify::add_watch(&self.instance, path, flags).is_ok_and(|descriptor| descriptor != watched.descriptor)
+    }
+
     /// Ends the watch of a directory.
     pub(super) fn unwatch(&mut self, path: &Path) {
         let Some(Watched { descriptor, .. }) = self.watched.remove(path) else {

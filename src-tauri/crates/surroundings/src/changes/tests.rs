@@ -280,6 +280,49 @@ async fn what_is_mounted_in_a_place_is_watched() {
     }
 }
 
+/// Nothing tells that a directory above it was moved.
+#[test]
+fn a_work_tree_in_the_place_of_another_is_noticed_by_whoever_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let above = folder.path().canonicalize().unwrap().join("above");
+    let top = above.join("top");
+    fs::create_dir_all(&top).unwrap();
+    let (watch, _changes) = watch(&top, Scope::WorkTree);
+    let since = |moment: &str| {
+        assert!(watch.delivery().wait(LONG));
+        watch.history().unwrap().since(moment)
+    };
+    let first = since("");
+    assert_eq!(since(&first.moment).paths, Some(vec![]));
+    fs::rename(&above, above.with_file_name("moved")).unwrap();
+    fs::create_dir_all(top.join("directory")).unwrap();
+    let second = since(&first.moment);
+    assert_eq!(second.paths, None);
+    fs::write(top.join("directory/file"), "").unwrap();
+    assert_eq!(since(&second.moment).paths, Some(vec!["directory/file".into()]));
+}
+
+#[test]
+fn what_is_written_has_changed_under_all_its_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let top = folder.path().canonicalize().unwrap();
+    for name in ["one", "alone"] {
+        fs::write(top.join(name), "").unwrap();
+    }
+    fs::hard_link(top.join("one"), top.join("another")).unwrap();
+    let (watch, _changes) = watch(&top, Scope::WorkTree);
+    let since = |moment: &str| {
+        assert!(watch.delivery().wait(LONG));
+        watch.history().unwrap().since(moment)
+    };
+    let first = since("");
+    fs::write(top.join("alone"), "more").unwrap();
+    let second = since(&first.moment);
+    assert_eq!(second.paths, Some(vec!["alone".into()]));
+    fs::write(top.join("one"), "more").unwrap();
+    assert_eq!(since(&second.moment).paths, None);
+}
+
 #[tokio::test]
 async fn a_place_that_is_mounted_over_is_watched() {
     if !rustix::process::geteuid().is_root() {

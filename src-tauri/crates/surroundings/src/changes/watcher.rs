@@ -155,6 +155,7 @@ impl Watcher {
             Message::Changed(paths) => self.paths.extend(paths),
             Message::Rescan(path) => self.outlet.put(Change::Rescan(path, Why::Elsewhere)),
             Message::Deliver(done) => {
+                self.follow_work_trees();
                 self.inotify.read();
                 self.delivering.push(done);
             }
@@ -376,6 +377,16 @@ impl Watcher {
         let around = self.scope_of(path).filter(|scope| *scope != Scope::Alone);
         let directory = around.map(|scope| (path.to_owned(), scope));
         self.visit(directory.into_iter().chain(self.places_within(path)), Some(why));
+    }
+
+    /// Watches anew a work tree in the place of another: nothing tells that a directory above it was moved.
+    fn follow_work_trees(&mut self) {
+        let places = self.places.iter().filter(|(_, scope)| **scope == Scope::WorkTree);
+        let replaced = places.filter(|(top, _)| self.inotify.is_replaced(top));
+        let replaced: Vec<PathBuf> = replaced.map(|(top, _)| top.clone()).collect();
+        for top in replaced {
+            self.visit_all(&top, Why::Missing);
+        }
     }
 
     fn places_within(&self, path: &Path) -> Vec<(PathBuf, Scope)> {
