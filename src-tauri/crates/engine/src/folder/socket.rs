@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use annex::{Annex, SyncedBy};
 use contract::{Command, Reply};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
@@ -138,8 +139,18 @@ pub(super) fn ask_at(git_dir: &Path, command: &Command) -> Result<Reply, Error> 
     let note = git_dir.join("anabranch").join("engine");
     let path = std::fs::read_to_string(&note).map_err(|source| unheard(&note, source))?;
     let path = PathBuf::from(path.trim_end());
-    let stream = UnixStream::connect(&path).map_err(|source| unheard(&path, source))?;
+    let stream = connect_at_once(&path).map_err(|source| unheard(&path, source))?;
     converse(stream, &path, command, patience(command))
+}
+
+/// Connects, unless so many wait for an engine that takes nobody in that one would have to wait for a place among them.
+fn connect_at_once(path: &Path) -> io::Result<UnixStream> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 /// How long to wait for the reply to a command; none for commands whose reply waits for all work in progress.
@@ -186,6 +197,17 @@ mod tests {
     use std::cell::{Cell, RefCell};
 
     use super::*;
+
+    #[test]
+    fn git_does_not_wait_for_an_engine_that_takes_nobody_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&socket, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        rustix::net::listen(&socket, 0).unwrap();
+        let _first = connect_at_once(&path).unwrap();
+        assert_eq!(connect_at_once(&path).unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
 
     #[tokio::test]
     async fn errors_of_accepting_connections_are_reported_once_and_pass() {
