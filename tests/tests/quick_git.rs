@@ -153,6 +153,63 @@ fn a_directory_in_the_place_of_another_is_listed_again() {
 }
 
 #[test]
+fn what_came_without_an_engine_is_found_after_commands_that_list_nothing() {
+    let sandbox = Sandbox::new();
+    let (first, _) = two_clones(&sandbox);
+    fs::create_dir(first.join("directory")).unwrap();
+    fs::write(first.join("directory/tracked"), "tracked").unwrap();
+    Actor::Anabranch.sync(&sandbox, &first);
+    let mut engine = Engine::start(&sandbox, &[&first]);
+    assert_eq!(set(&first, true), "done");
+    run(sandbox.anabranch(["pause"]).arg(&first));
+    let arguments: [&[&str]; 4] = [
+        &["update-index", "--refresh"],
+        &["add", edits::ALWAYS_HERE],
+        &["commit", "-qam", "changed"],
+        &["reset", "--hard", "--quiet"],
+    ];
+    for (number, arguments) in arguments.into_iter().enumerate() {
+        for _ in 0..2 {
+            run(&mut sandbox.git(&first, ["status"]));
+        }
+        engine.stop();
+        fs::write(first.join(format!("directory/{number}")), "").unwrap();
+        fs::write(first.join(edits::ALWAYS_HERE), number.to_string()).unwrap();
+        engine = Engine::start(&sandbox, &[&first]);
+        let _ = attempt(&mut sandbox.git(&first, arguments));
+        assert_right(&sandbox, &first);
+    }
+    engine.stop();
+}
+
+#[test]
+fn what_git_cannot_add_or_has_several_names_is_seen() {
+    let sandbox = Sandbox::new();
+    let (first, _) = two_clones(&sandbox);
+    fs::write(first.join("one"), "one").unwrap();
+    fs::hard_link(first.join("one"), first.join("another")).unwrap();
+    Actor::Anabranch.sync(&sandbox, &first);
+    let engine = Engine::start(&sandbox, &[&first]);
+    assert_eq!(set(&first, true), "done");
+    run(sandbox.anabranch(["pause"]).arg(&first));
+    let settle = || (0..2).for_each(|_| _ = run(&mut sandbox.git(&first, ["status"])));
+    settle();
+    for name in [".GIT", "git~1/within/own", ".git. "] {
+        let path = first.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "").unwrap();
+        assert_right(&sandbox, &first);
+        settle();
+        fs::remove_file(&path).unwrap();
+        assert_right(&sandbox, &first);
+    }
+    settle();
+    fs::write(first.join("one"), "more").unwrap();
+    assert_right(&sandbox, &first);
+    engine.stop();
+}
+
+#[test]
 fn git_asks_the_engine_and_nobody_after_it_is_turned_off() {
     let sandbox = Sandbox::new();
     let (first, _) = two_clones(&sandbox);
