@@ -52,7 +52,7 @@ impl Scene {
             clone
         };
         let (second, third) = (clone("second"), clone("third"));
-        run(&mut sandbox.git(&first, ["remote", "add", "far", "ssh://nowhere.invalid/far"]));
+        run(&mut sandbox.git(&first, ["remote", "add", "far", "https://nowhere.invalid/far"]));
         save(
             &first,
             ".git/anabranch/policy.toml",
