@@ -67,6 +67,8 @@ pub(crate) fn bring(git_dir: &Path, name: &RemoteName, transport: &Transport) ->
         "--no-tags",
         "--no-auto-maintenance",
         "--no-write-fetch-head",
+        // What the configuration says of the user's own fetches moves no other ref here.
+        "--refmap=",
     ]);
     git.args([
         "--recurse-submodules=no",

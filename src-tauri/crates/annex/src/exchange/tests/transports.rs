@@ -52,6 +52,21 @@ fn git_brings_all_branches_and_forgets_those_that_are_gone() {
     assert_eq!(here.get("refs/remotes/origin/synced/main"), None);
 }
 
+/// As in a repository that `git clone --mirror` has made.
+#[test]
+fn a_fetch_moves_no_branch_of_ones_own() {
+    let (here, there) = (Fixture::bare(), Fixture::bare());
+    of(&here, &there);
+    here.git(&["config", "remote.origin.fetch", "+refs/*:refs/*"]);
+    let ours = here.commit(&many(3), &[], "ours");
+    here.set("refs/heads/main", ours);
+    let theirs = there.commit(&many(2), &[], "theirs");
+    there.set("refs/heads/main", theirs);
+    let heads = fetch(&here.annex, &origin(), "main", &by_file()).unwrap();
+    assert_eq!(heads.branch, Some(theirs));
+    assert_eq!(here.get("refs/heads/main"), Some(ours));
+}
+
 #[test]
 fn one_push_brings_everything_that_is_free() {
     for is_bare in [true, false] {
