@@ -78,6 +78,9 @@ impl Folder {
 
     /// Reacts to what another computer told. What this repository has itself, such as after a push, is no news.
     pub(super) fn heard(&mut self, name: RemoteName, moved_to: Vec<Oid>) {
+        if moved_to.is_empty() {
+            self.watching.ask_instead(&name, &self.end);
+        }
         let state = Arc::clone(&self.state);
         self.spawn(move || {
             let is_known = !moved_to.is_empty() && state.has_refs_to(&moved_to);

@@ -172,6 +172,16 @@ impl Watching {
         }
     }
 
+    /// A remote that has stopped telling of its changes is asked from now on: it may tell none, however often it is listened to.
+    pub(super) fn ask_instead(&mut self, name: &RemoteName, end: &mpsc::UnboundedSender<Ended>) {
+        if let Some(hearing) = self.hearing.get_mut(name)
+            && matches!(hearing, Hearing::Told(_))
+            && hearing.is_over()
+        {
+            *hearing = Hearing::Asked(ask_again(name.clone(), end.clone()));
+        }
+    }
+
     /// Watches and scans file systems mounted in the folder since the last call.
     pub(crate) fn follow_mounts(&mut self, mounts: &[Mount]) {
         let now = self.mounted_inside(mounts);
