@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use whole_system::asking::is_in_state;
 use whole_system::clones::Actor;
@@ -187,4 +189,128 @@ fn an_engine_that_is_killed_leaves_no_connection() {
     });
     engine.kill();
     no_ssh_is_left(&scene.sandbox);
+}
+
+/// More folders than a server allows sessions at once, each with content that more than one session sends.
+#[test]
+fn many_folders_share_one_computer() {
+    if !needs_sshd() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let sshd = Sshd::start(&sandbox, "server", Shell::Anabranch, Login::Everything, &[]);
+    let folders: Vec<PathBuf> = (0..6)
+        .map(|number| {
+            let server = sshd.home().join(format!("bare {number}"));
+            run(sandbox.anabranch(["init"]).arg(&server));
+            let folder = Actor::Anabranch.init(&sandbox, &format!("folder {number}"));
+            let address = format!("server:{}", server.display());
+            run(&mut sandbox.git(&folder, ["remote", "add", "server", &address]));
+            for file in 0..40 {
+                fs::write(folder.join(format!("{file}")), format!("{number} {file}")).unwrap();
+            }
+            folder
+        })
+        .collect();
+    let engine = Engine::start(&sandbox, &folders.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+    for folder in &folders {
+        is_in_state(&sandbox, folder, "safe");
+    }
+    engine.stop();
+    no_ssh_is_left(&sandbox);
+}
+
+/// Puts a program in the place of git-annex-shell there. `real` is what it may run instead.
+fn serve_by(scene: &Scene, script: &str) {
+    let shell = scene.sandbox.path("sshd of server/bin/git-annex-shell");
+    let real = shell.with_file_name("real").join("git-annex-shell");
+    fs::create_dir(real.parent().unwrap()).unwrap();
+    fs::rename(&shell, &real).unwrap();
+    let script = format!("#!/bin/sh\nreal='{}'\n{script}", real.display());
+    fs::write(&shell, script).unwrap();
+    fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_server_that_claims_to_have_too_much_takes_nothing_from_our_log() {
+    if !needs_sshd() {
+        return;
+    }
+    let scene = Scene::new(Shell::Anabranch, true);
+    let [ann, _] = &scene.laptops;
+    serve_by(
+        &scene,
+        "[ \"$1\" = p2pstdio ] || exec \"$real\" \"$@\"\n\
+         echo \"AUTH-SUCCESS $5\"\nwhile read -r word rest; do\ncase $word in\n\
+         VERSION) echo VERSION 1 ;;\nPUT) echo PUT-FROM 99999999 ;;\nesac\ndone\n",
+    );
+    fs::write(ann.join("new"), "something new").unwrap();
+    // The file is not there afterwards, so it tells of failure.
+    let _ = scene.sandbox.anabranch(["sync"]).arg(ann).output();
+    let why = run(scene.sandbox.anabranch(["why"]).arg(ann.join("new")));
+    assert!(!why.contains("nobody is known to have"), "{why}");
+    checks::assert_whole(&scene.sandbox, ann);
+}
+
+#[test]
+fn a_server_that_tells_of_no_changes_is_asked_now_and_then() {
+    if !needs_sshd() {
+        return;
+    }
+    let scene = Scene::new(Shell::Anabranch, true);
+    let [ann, _] = &scene.laptops;
+    let calls = scene.sandbox.path("calls");
+    serve_by(
+        &scene,
+        &format!(
+            "[ \"$1\" != notifychanges ] || {{ echo >> '{}'; exit 1; }}\nexec \"$real\" \"$@\"\n",
+            calls.display()
+        ),
+    );
+    let engine = Engine::start(&scene.sandbox, &[ann]);
+    is_in_state(&scene.sandbox, ann, "safe");
+    std::thread::sleep(Duration::from_secs(8));
+    engine.stop();
+    let count = fs::read(&calls).unwrap().len();
+    assert!((1..=3).contains(&count), "{count}");
+}
+
+#[test]
+fn nothing_goes_to_another_repository_in_the_same_place() {
+    if !needs_sshd() {
+        return;
+    }
+    let scene = Scene::new(Shell::Anabranch, true);
+    let [ann, _] = &scene.laptops;
+    let engine = Engine::start(&scene.sandbox, &[ann]);
+    fs::write(ann.join("earlier"), "written earlier").unwrap();
+    eventually(PATIENCE, || {
+        match run(&mut scene.sandbox.git(&scene.server, ["ls-tree", "synced/main"])) {
+            files if files.contains("earlier") => Ok(()),
+            files => Err(files),
+        }
+    });
+    is_in_state(&scene.sandbox, ann, "safe");
+    // As when its disk makes way for another.
+    fs::rename(&scene.server, scene.server.with_extension("away")).unwrap();
+    run(scene
+        .sandbox
+        .command("git")
+        .args(["init", "--quiet", "--bare"])
+        .arg(&scene.server));
+    run(scene.sandbox.anabranch(["init"]).arg(&scene.server));
+    fs::write(ann.join("later"), "written later").unwrap();
+    let status = || run_status(&scene.sandbox, ann);
+    eventually(PATIENCE, || match status() {
+        told if told.contains("another repository now") => Ok(()),
+        told => Err(told),
+    });
+    engine.stop();
+    let refs = run(&mut scene.sandbox.git(&scene.server, ["for-each-ref"]));
+    assert!(!refs.contains("synced/main"), "{refs}");
+}
+
+fn run_status(sandbox: &Sandbox, folder: &Path) -> String {
+    let output = sandbox.anabranch(["status"]).arg(folder).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -91,7 +91,7 @@ impl Store<'_> {
 
 impl Sending {
     /// Copies up to `length` bytes from `offset` on, and says how many; none at the end.
-    pub fn copy_to(&self, offset: u64, length: u64, to: &mut File) -> io::Result<u64> {
+    pub fn copy_to(&self, offset: u64, length: u64, to: &mut impl io::Write) -> io::Result<u64> {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(offset))?;
         io::copy(&mut file.take(length), to)

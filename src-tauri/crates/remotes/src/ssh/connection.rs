@@ -10,16 +10,17 @@ use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use annex::settings::SshHost;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::command::SshCommand;
+use super::session::Session;
 use super::words::why_not_connected;
 use crate::Failed;
 
@@ -30,8 +31,14 @@ const NOT_AGAIN: Duration = Duration::from_secs(2);
 /// How many sessions may use a connection at once. A server refuses the eleventh (sshd_config(5), `MaxSessions`), and the
 /// user may have one of their own.
 const SESSIONS: usize = 9;
+/// How many of them content may use: git, and questions, never wait until large content has passed.
+const CONTENT: usize = 7;
 /// How many of them may stand, waiting for news.
 const STANDING: usize = 4;
+/// How many sessions for the content of one repository are kept for the next transfer.
+const IDLE: usize = 2;
+/// How often a wait for a session looks whether it was cancelled.
+const LOOK: Duration = Duration::from_millis(200);
 /// How much of what ssh says about a failure is kept.
 const KEPT: usize = 8 << 10;
 
@@ -84,12 +91,27 @@ struct Sessions {
 struct Open {
     all: usize,
     standing: usize,
+    /// How many wait for one.
+    waiting: usize,
+    /// Those that nobody uses just now, the longest unused first.
+    idle: Vec<Session>,
+}
+
+/// What a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// git, or a question.
+    Brief,
+    /// Transfers, for as long as they take.
+    Content,
+    /// To hear of changes, for as long as the connection stands.
+    Standing,
 }
 
 /// The right to one session. Given back when it is dropped.
 pub(crate) struct Permit {
     sessions: Arc<Sessions>,
-    stands: bool,
+    purpose: Use,
 }
 
 impl Hosts {
@@ -182,7 +204,8 @@ impl Host {
             Ok(true) => Ok(connection),
             Err(RecvTimeoutError::Timeout) => Err(Failed::Away),
             Ok(false) | Err(RecvTimeoutError::Disconnected) => {
-                let said = said.recv().unwrap_or_default();
+                // What ssh has started may outlive it, and hold the other end.
+                let said = said.recv_timeout(Duration::from_secs(2)).unwrap_or_default();
                 Err(why_not_connected(&self.host, &said))
             }
         }
@@ -238,6 +261,8 @@ fn begin(mut command: Command) -> std::io::Result<Begun> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    // A command of the user's may run ssh as a child of its own: they end together.
+    command.process_group(0);
     ends_with_its_thread(&mut command);
     let (started, start) = mpsc::channel();
     let (tell, ready) = mpsc::channel();
@@ -317,22 +342,73 @@ impl Connection {
             && self.socket.exists()
     }
 
-    /// Waits for a free session. One that is to stand is not waited for: none if enough stand already, or all are used.
-    pub(crate) fn permit(&self, stands: bool) -> Option<Permit> {
+    /// Waits for a free session; what nobody uses makes room. None if it was cancelled. One that is to stand is not waited for:
+    /// none if enough stand already, or all are used.
+    pub(crate) fn permit(&self, purpose: Use, cancelled: &AtomicBool) -> Option<Permit> {
+        let most = match purpose {
+            Use::Brief | Use::Standing => SESSIONS,
+            Use::Content => CONTENT,
+        };
         let sessions = &self.sessions;
         let mut open = lock(&sessions.open);
-        if stands && (open.standing >= STANDING || open.all >= SESSIONS) {
-            return None;
+        loop {
+            let stands = purpose == Use::Standing;
+            if stands && open.standing >= STANDING {
+                return None;
+            }
+            if open.all < most {
+                open.all += 1;
+                open.standing += usize::from(stands);
+                return Some(Permit {
+                    sessions: Arc::clone(sessions),
+                    purpose,
+                });
+            }
+            if !open.idle.is_empty() {
+                let idle = open.idle.remove(0);
+                // Its end needs the lock.
+                drop(open);
+                match stands {
+                    true => drop(idle),
+                    false => idle.end(),
+                }
+                open = lock(&sessions.open);
+                continue;
+            }
+            if stands || cancelled.load(Ordering::Relaxed) {
+                return None;
+            }
+            open.waiting += 1;
+            let waited = sessions.closed.wait_timeout(open, LOOK);
+            open = waited.unwrap_or_else(PoisonError::into_inner).0;
+            open.waiting -= 1;
         }
-        while open.all >= SESSIONS {
-            open = sessions.closed.wait(open).unwrap_or_else(PoisonError::into_inner);
+    }
+
+    /// A session that runs this line already and that nobody uses.
+    pub(crate) fn take_idle(&self, line: &str) -> Option<Session> {
+        loop {
+            let mut session = {
+                let mut open = lock(&self.sessions.open);
+                let at = open.idle.iter().rposition(|session| session.line() == line)?;
+                open.idle.remove(at)
+            };
+            if session.is_idle() {
+                return Some(session);
+            }
         }
-        open.all += 1;
-        open.standing += usize::from(stands);
-        Some(Permit {
-            sessions: Arc::clone(sessions),
-            stands,
-        })
+    }
+
+    /// Keeps a session for the next transfer, unless somebody waits for one.
+    pub(crate) fn keep_idle(&self, mut session: Session) {
+        if !session.is_idle() {
+            return;
+        }
+        let mut open = lock(&self.sessions.open);
+        let alike = open.idle.iter().filter(|idle| idle.line() == session.line()).count();
+        if open.waiting == 0 && alike < IDLE {
+            open.idle.push(session);
+        }
     }
 
     /// An `ssh` that runs a line of shell on the other computer.
@@ -373,9 +449,12 @@ impl Connection {
     fn end(&self) {
         if let Some(process) = *lock(&self.process) {
             // It has ended already if this fails.
-            let _ = kill_process(process, Signal::TERM);
+            let _ = kill_process_group(process, Signal::TERM);
         }
         let _ = fs::remove_file(&self.socket);
+        // They hold on to what counts them.
+        let idle = std::mem::take(&mut lock(&self.sessions.open).idle);
+        drop(idle);
     }
 }
 
@@ -385,12 +464,24 @@ impl Drop for Connection {
     }
 }
 
+#[cfg(test)]
+impl Permit {
+    /// One that counts nowhere.
+    pub(crate) fn alone() -> Self {
+        let sessions = Arc::<Sessions>::default();
+        lock(&sessions.open).all = 1;
+        let purpose = Use::Content;
+        Self { sessions, purpose }
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut open = lock(&self.sessions.open);
         open.all -= 1;
-        open.standing -= usize::from(self.stands);
-        self.sessions.closed.notify_one();
+        open.standing -= usize::from(self.purpose == Use::Standing);
+        // Whoever is woken may need more room than there is.
+        self.sessions.closed.notify_all();
     }
 }
 

@@ -6,12 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use annex::exchange::content::{Arrivals, Outcome, Terms, Wanted, is_intact};
+use annex::serving::Sending;
 use annex::settings::Settings;
 use annex::{Annex, Error, Reached, Receipt, Store, is_secure_backend};
 use model::{Key, Uuid};
 use p2p::Answer;
 
 use super::Ssh;
+use super::connection::Use;
 use super::session::{Ended, Session};
 use super::words::in_one_line;
 use crate::{Contents, Failed, Travel};
@@ -20,46 +22,25 @@ use crate::{Contents, Failed, Travel};
 const SENDERS: usize = 4;
 /// A session more is worth it for so many contents.
 const WORTH_A_SENDER: usize = 8;
-/// Sessions that are kept for the next transfer.
-const IDLE: usize = 2;
 /// How much content is sent between two looks at the limits and at whether it was cancelled, in bytes.
 const PART: u64 = 256 << 10;
 
 /// Said of a server that does not keep to the protocol.
 const WRONG: &str = "the other computer sent a wrong answer";
 
-/// The sessions that nobody uses just now.
-#[derive(Default)]
-pub(crate) struct Idle(Mutex<Vec<Session>>);
-
-impl Idle {
-    fn take(&self) -> Option<Session> {
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(mut session) = sessions.pop() {
-            if session.is_idle() {
-                return Some(session);
-            }
-        }
-        None
-    }
-
-    fn keep(&self, mut session: Session) {
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if session.is_idle() && sessions.len() < IDLE {
-            sessions.push(session);
-        }
-    }
-}
-
 impl Ssh {
     fn session(&self, here: &Uuid, cancelled: &AtomicBool) -> Result<Session, Ended> {
-        if let Some(session) = self.idle.take() {
-            return Ok(session);
-        }
         let parameters = [here.as_str(), "--uuid", self.uuid.as_str()];
         let line = self.shell.line("p2pstdio", &self.address.path, &parameters);
-        let permit = self.connection.permit(false);
-        Session::open(self.connection.session(&line), &self.uuid, permit, cancelled)
+        if let Some(session) = self.connection.take_idle(&line) {
+            return Ok(session);
+        }
+        let permit = self
+            .connection
+            .permit(Use::Content, cancelled)
+            .ok_or(Ended::Cancelled)?;
+        let command = self.connection.session(&line);
+        Session::open(command, line, &self.uuid, permit, cancelled)
     }
 }
 
@@ -213,7 +194,7 @@ impl<'a> Receiving<'a> {
             *arrived += 1;
         }
         session.end_sending(sending);
-        self.ssh.idle.keep(session);
+        self.ssh.connection.keep_idle(session);
         Ok(())
     }
 
@@ -286,6 +267,14 @@ fn written(error: Error, need: u64) -> Outcome {
     }
 }
 
+/// What became of a content that the server asked for.
+enum Put {
+    /// It was sent, and the next was offered.
+    Ended(Outcome),
+    /// Nothing was sent.
+    NotSent(Outcome),
+}
+
 /// Contents that are sent by several sessions.
 struct Senders<'a> {
     ssh: &'a Ssh,
@@ -313,7 +302,7 @@ impl<'a> Senders<'a> {
             }
         };
         if let Some(session) = session {
-            self.ssh.idle.keep(session);
+            self.ssh.connection.keep_idle(session);
         }
         let Some(ended) = ended else { return };
         // What other sessions send may arrive all the same; the rest would end like this.
@@ -377,15 +366,15 @@ impl<'a> Senders<'a> {
             return Ok(false);
         };
         *offered = Some(wanted);
-        open.flush()?;
+        open.flush(cancelled)?;
         let said = open.next(cancelled)?;
         let outcome = if let Answer::PutFrom(offset) = said {
             match self.put(store, open, wanted, offset, offered)? {
-                Some(outcome) => {
+                Put::Ended(outcome) => {
                     self.ended(wanted, outcome);
                     return Ok(true);
                 }
-                None => Outcome::SourceMissing,
+                Put::NotSent(outcome) => outcome,
             }
         } else if let Answer::AlreadyHave(_) = said {
             Outcome::AlreadyPresent
@@ -399,7 +388,7 @@ impl<'a> Senders<'a> {
         Ok(true)
     }
 
-    /// Sends a content, and offers the next. None if it is not here.
+    /// Sends a content, and offers the next.
     fn put(
         &self,
         store: &Store<'_>,
@@ -407,22 +396,36 @@ impl<'a> Senders<'a> {
         wanted: &'a Wanted,
         offset: u64,
         offered: &mut Option<&'a Wanted>,
-    ) -> Result<Option<Outcome>, Ended> {
-        let (key, cancelled) = (&wanted.key, self.cancelled);
-        let content = store.send(key, &self.ssh.uuid, wanted.path.as_ref());
-        let content = match content {
-            Ok(Some(content)) if offset <= content.size() => content,
-            Ok(_) | Err(_) => {
-                session.client().give_up();
-                return Ok(None);
+    ) -> Result<Put, Ended> {
+        let content = store.send(&wanted.key, &self.ssh.uuid, wanted.path.as_ref());
+        let why = match content {
+            Ok(None) => Outcome::SourceMissing,
+            Err(error) => Outcome::Failed(error),
+            Ok(Some(content)) if offset > content.size() => {
+                failed("the other computer has more of it than there is. 'git annex fsck' there may tell why")
             }
+            Ok(Some(content)) => return self.put_from(content, session, wanted, offset, offered),
         };
+        session.client().give_up();
+        session.flush(self.cancelled)?;
+        Ok(Put::NotSent(why))
+    }
+
+    fn put_from(
+        &self,
+        content: Sending,
+        session: &mut Session,
+        wanted: &'a Wanted,
+        offset: u64,
+        offered: &mut Option<&'a Wanted>,
+    ) -> Result<Put, Ended> {
+        let (key, cancelled) = (&wanted.key, self.cancelled);
         let size = content.size();
         session.client().begin_content(size - offset);
-        session.flush()?;
+        session.flush(cancelled)?;
         let mut there = offset;
         while there < size {
-            let part = session.copy(&content, there, PART.min(size - there))?;
+            let part = session.copy(&content, there, PART.min(size - there), cancelled)?;
             if part == 0 {
                 // It was shortened meanwhile. The server waits for bytes that do not exist.
                 return Err(Ended::Broken(format!("the content of {key} changed while it was sent")));
@@ -437,10 +440,10 @@ impl<'a> Senders<'a> {
         session.client().end_content(content.is_unchanged());
         drop(content);
         *offered = self.offer(session);
-        session.flush()?;
+        session.flush(cancelled)?;
         let outcome = match session.next(cancelled) {
             Ok(Answer::Done { yes: true, .. }) => Outcome::Stored,
-            Ok(Answer::Done { yes: false, .. }) => not_stored(store, key),
+            Ok(Answer::Done { yes: false, .. }) => not_stored(&self.from.store(), key),
             Ok(Answer::Refused(why)) => failed(&refused(&why)),
             said => {
                 let ended = said.err().unwrap_or_else(|| Ended::Broken(WRONG.to_owned()));
@@ -448,7 +451,7 @@ impl<'a> Senders<'a> {
                 return Err(ended);
             }
         };
-        Ok(Some(outcome))
+        Ok(Put::Ended(outcome))
     }
 }
 

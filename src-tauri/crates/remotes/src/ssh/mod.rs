@@ -10,7 +10,9 @@ mod shell;
 mod words;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use annex::Annex;
 use annex::exchange::by_transport::{self, Transport};
@@ -22,10 +24,15 @@ pub use connection::Hosts;
 pub use listening::Listening;
 
 use self::command::SshCommand;
-use self::connection::Connection;
-use self::contents::Idle;
+use self::connection::{Connection, Use};
 use self::shell::{Shell, There, identify};
 use crate::{Failed, Fetched, Git, Remote};
+
+/// How long it is believed that the same repository is at the address. Its disk may be replaced by another there.
+const SURE: Duration = Duration::from_secs(1);
+
+/// Nobody cancels it.
+static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// A repository on another computer, over a connection that is open.
 pub(crate) struct Ssh {
@@ -34,7 +41,8 @@ pub(crate) struct Ssh {
     settings: RemoteSettings,
     uuid: Uuid,
     shell: Shell,
-    idle: Idle,
+    /// When it was last asked which repository this is; none if it is another one now.
+    known: Mutex<Option<Instant>>,
 }
 
 /// Connects to the repository at an address.
@@ -51,7 +59,8 @@ pub(crate) fn reach(
     let connection = hosts.connect(&address.host, &SshCommand::of(Some(local)))?;
     if let Some(before) = before
         && before.ssh.as_ref().is_some_and(|ssh| {
-            ssh.connection.number() == connection.number() && ssh.settings == *settings && ssh.address == *address
+            let is_same = ssh.settings == *settings && ssh.address == *address;
+            is_same && ssh.connection.number() == connection.number() && ssh.known().is_some()
         })
     {
         return Ok(before.clone());
@@ -90,7 +99,7 @@ pub(crate) fn reach(
         settings: settings.clone(),
         uuid: uuid.clone(),
         shell,
-        idle: Idle::default(),
+        known: Mutex::new(Some(Instant::now())),
     });
     Ok(Remote {
         name: settings.name.clone(),
@@ -131,6 +140,27 @@ impl Ssh {
         Way(Arc::clone(&self.connection)).transport()
     }
 
+    fn known(&self) -> Option<Instant> {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes sure that git reaches the same repository as before.
+    fn check(&self) -> Result<(), Failed> {
+        if self.known().is_some_and(|at| at.elapsed() < SURE) {
+            return Ok(());
+        }
+        let there = identify(&self.connection, &self.address, &self.settings, false)?;
+        let is_same = matches!(&there, There::Annex { uuid, .. } if *uuid == self.uuid);
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = is_same.then(Instant::now);
+        match is_same {
+            true => Ok(()),
+            false => Err(Failed::Refused(format!(
+                "{} is not the repository {} any more; nothing was exchanged with it",
+                self.address, self.uuid
+            ))),
+        }
+    }
+
     /// Turns an error into a failure, which is `Away` if the connection has ended.
     fn ended<T>(&self, done: annex::Result<T>) -> Result<T, Failed> {
         done.map_err(|error| match self.connection.is_alive() {
@@ -142,9 +172,10 @@ impl Ssh {
 
 impl Git for Ssh {
     fn fetch(&self, into: &Annex) -> Result<Fetched, Failed> {
+        self.check()?;
         let fetched = || {
             let branch = into.head()?.branch;
-            let _session = self.connection.permit(false);
+            let _session = self.connection.permit(Use::Brief, &NEVER);
             let heads = by_transport::fetch(into, &self.settings.name, &branch, &self.transport())?;
             Ok(Fetched {
                 tree: newest(into, heads.branch, heads.synced)?,
@@ -163,9 +194,10 @@ impl Git for Ssh {
                 self.settings.name
             )));
         }
+        self.check()?;
         let pushed = || {
             let branch = from.head()?.branch;
-            let _session = self.connection.permit(false);
+            let _session = self.connection.permit(Use::Brief, &NEVER);
             by_transport::push(from, &self.settings.name, &branch, commits, &self.transport())
         };
         self.ended(pushed())
@@ -180,7 +212,7 @@ impl Git for Ssh {
     }
 
     fn listen(&self, heard: Box<dyn Fn(Vec<Oid>) + Send>) -> Option<Listening> {
-        let permit = self.connection.permit(true)?;
+        let permit = self.connection.permit(Use::Standing, &NEVER)?;
         let line = self.shell.line("notifychanges", &self.address.path, &[]);
         Listening::begin(self.connection.session(&line), permit, heard)
     }

@@ -14,11 +14,14 @@ use model::Uuid;
 use p2p::{Answer, Client};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::NEVER;
 use super::connection::Permit;
 use super::words::in_one_line;
 
 /// A server that says nothing for this long while it is waited for has failed.
 const SILENCE: Duration = Duration::from_secs(300);
+/// How often an end is looked for, every 20 milliseconds.
+const END: usize = 50;
 /// How often a wait looks whether it was cancelled.
 const LOOK: Timespec = Timespec {
     tv_sec: 0,
@@ -35,7 +38,9 @@ pub(crate) struct Session {
     from: File,
     buffer: Vec<u8>,
     said: mpsc::Receiver<String>,
-    _permit: Option<Permit>,
+    /// The line of shell that runs there.
+    line: String,
+    _permit: Permit,
 }
 
 /// Why a session cannot go on.
@@ -51,8 +56,9 @@ impl Session {
     /// Runs `command`, which speaks the protocol, and checks which repository answers.
     pub(crate) fn open(
         mut command: Command,
+        line: String,
         uuid: &Uuid,
-        permit: Option<Permit>,
+        permit: Permit,
         cancelled: &AtomicBool,
     ) -> Result<Self, Ended> {
         command
@@ -63,6 +69,8 @@ impl Session {
         let mut child = command.spawn().map_err(failed)?;
         let missing = || failed(io::ErrorKind::BrokenPipe.into());
         let to = child.stdin.take().ok_or_else(missing)?;
+        // The server may read nothing for long, and the wait for that can be cancelled.
+        rustix::io::ioctl_fionbio(&to, true).map_err(|error| failed(error.into()))?;
         let from = child.stdout.take().ok_or_else(missing)?;
         let (say, said) = mpsc::channel();
         if let Some(mut err) = child.stderr.take() {
@@ -81,9 +89,10 @@ impl Session {
             from: File::from(OwnedFd::from(from)),
             buffer: vec![0; 128 << 10],
             said,
+            line,
             _permit: permit,
         };
-        session.flush()?;
+        session.flush(cancelled)?;
         let Answer::Repository(found) = session.next(cancelled)? else {
             return Err(session.broken());
         };
@@ -103,29 +112,57 @@ impl Session {
         &mut self.client
     }
 
+    /// The line of shell that runs there.
+    pub(crate) fn line(&self) -> &str {
+        &self.line
+    }
+
+    /// Ends it, and waits until the other end has let go of it too, so that another can take its place.
+    pub(crate) fn end(mut self) {
+        self.to = None;
+        for _ in 0..END {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// True if it can be used for something else.
     pub(crate) fn is_idle(&mut self) -> bool {
         self.client.is_idle() && matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Sends what the client has to say.
-    pub(crate) fn flush(&mut self) -> Result<(), Ended> {
+    pub(crate) fn flush(&mut self, cancelled: &AtomicBool) -> Result<(), Ended> {
         let output = self.client.take_output();
-        self.write(&output)
-    }
-
-    /// Sends bytes of content.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Ended> {
-        match self.to.as_mut().map(|to| to.write_all(bytes)) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(_)) | None => Err(self.broken()),
-        }
+        let sent = self.patient(cancelled).map(|mut to| to.write_all(&output));
+        self.sent(sent, cancelled)
     }
 
     /// Sends a part of content; how many bytes there were of it.
-    pub(crate) fn copy(&mut self, content: &Sending, offset: u64, length: u64) -> Result<u64, Ended> {
-        match self.to.as_mut().map(|to| content.copy_to(offset, length, to)) {
-            Some(Ok(copied)) => Ok(copied),
+    pub(crate) fn copy(
+        &mut self,
+        content: &Sending,
+        offset: u64,
+        length: u64,
+        cancelled: &AtomicBool,
+    ) -> Result<u64, Ended> {
+        let sent = self
+            .patient(cancelled)
+            .map(|mut to| content.copy_to(offset, length, &mut to));
+        self.sent(sent, cancelled)
+    }
+
+    fn patient<'a>(&'a self, cancelled: &'a AtomicBool) -> Option<Patient<'a>> {
+        self.to.as_ref().map(|to| Patient { to, cancelled })
+    }
+
+    fn sent<T>(&mut self, sent: Option<io::Result<T>>, cancelled: &AtomicBool) -> Result<T, Ended> {
+        match sent {
+            Some(Ok(sent)) => Ok(sent),
+            Some(Err(_)) if cancelled.load(Ordering::Relaxed) => Err(Ended::Cancelled),
+            Some(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(unanswered()),
             Some(Err(_)) | None => Err(self.broken()),
         }
     }
@@ -134,10 +171,14 @@ impl Session {
     /// say can be sent again by [`Session::end_sending`].
     pub(crate) fn begin_sending(&mut self) -> io::Result<thread::JoinHandle<File>> {
         let output = self.client.take_output();
-        let mut to = self.to.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let to = self.to.take().ok_or(io::ErrorKind::BrokenPipe)?;
         thread::Builder::new().name("requests".to_owned()).spawn(move || {
             // If this fails, the answers end too.
-            let _ = to.write_all(&output);
+            let mut patient = Patient {
+                to: &to,
+                cancelled: &NEVER,
+            };
+            let _ = patient.write_all(&output);
             to
         })
     }
@@ -163,7 +204,7 @@ impl Session {
                         return Err(Ended::Cancelled);
                     }
                     if begun.elapsed() > SILENCE {
-                        return Err(Ended::Broken("the other computer does not answer".to_owned()));
+                        return Err(unanswered());
                     }
                 }
                 Ok(_) => match self.from.read(&mut self.buffer) {
@@ -186,10 +227,76 @@ impl Session {
     }
 }
 
+/// Sends to a server that may not read just now.
+struct Patient<'a> {
+    to: &'a File,
+    cancelled: &'a AtomicBool,
+}
+
+impl Write for Patient<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let begun = Instant::now();
+        loop {
+            match self.to.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            if self.cancelled.load(Ordering::Relaxed) || begun.elapsed() > SILENCE {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let mut waited = [PollFd::new(self.to, PollFlags::OUT)];
+            match poll(&mut waited, Some(&LOOK)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn unanswered() -> Ended {
+    Ended::Broken("the other computer does not answer".to_owned())
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         self.to = None;
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Key;
+
+    use super::*;
+
+    #[test]
+    fn sending_to_a_server_that_reads_nothing_can_be_cancelled() {
+        let uuid = Uuid::parse("8138cd4b-e824-4c6b-a2fa-8864b729ba7b").unwrap();
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            "echo AUTH-SUCCESS $0; echo VERSION 1; exec sleep 100",
+            uuid.as_str(),
+        ]);
+        let cancelled = AtomicBool::new(false);
+        let mut session = Session::open(command, String::new(), &uuid, Permit::alone(), &cancelled).unwrap();
+        let key = Key::parse(b"WORM-s1--a").unwrap();
+        for _ in 0..20_000 {
+            session.client().put(&key, b"a");
+        }
+        let sent = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(100));
+                cancelled.store(true, Ordering::Relaxed);
+            });
+            session.flush(&cancelled)
+        });
+        assert!(matches!(sent, Err(Ended::Cancelled)), "{sent:?}");
     }
 }

@@ -3,8 +3,9 @@
 use annex::settings::{RemoteSettings, SshAddress};
 use model::Uuid;
 
+use super::NEVER;
 use super::command::quoted;
-use super::connection::Connection;
+use super::connection::{Connection, Use};
 use super::run::run;
 use super::words::in_one_line;
 use crate::Failed;
@@ -62,6 +63,7 @@ pub(crate) fn identify(
     for shell in shells {
         let parameters: &[&str] = if init { &["--", "autoinit=1", "--"] } else { &[] };
         let line = shell.line("configlist", &address.path, parameters);
+        let _session = connection.permit(Use::Brief, &NEVER);
         let said = run(connection.session(&line))?;
         let uuid = said.out.lines().find_map(|line| line.strip_prefix("annex.uuid="));
         match (said.code, uuid) {
@@ -78,6 +80,12 @@ pub(crate) fn identify(
             }
             // ssh's own failure.
             (Some(255), _) if !connection.is_alive() => return Err(Failed::Away),
+            (Some(255), _) if said.err.contains("Session open refused") => {
+                return Err(Failed::Busy(format!(
+                    "{} lets no more sessions use a login (MaxSessions of its sshd)",
+                    address.host
+                )));
+            }
             (Some(126 | 127), _) => {}
             (_, _) => {
                 let why = in_one_line(&said.err);
