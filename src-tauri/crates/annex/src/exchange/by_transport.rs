@@ -36,20 +36,23 @@ impl Transport {
     }
 }
 
-/// Brings all branches of a remote here, as `refs/remotes/NAME/…`; those that are gone there go here as well. Returns those
-/// that matter.
+/// Brings the branches of a remote that matter here, as `refs/remotes/NAME/…`; those that are gone there go here as well. Other
+/// refs there stay: they are the user's.
 ///
 /// # Errors
 ///
 /// Refused, in words for people, if git cannot read the repository there.
 pub fn fetch(local: &Annex, name: &RemoteName, branch: &str, transport: &Transport) -> Result<RemoteHeads> {
-    bring(local.git_dir(), name, transport)?;
+    // Patterns, since git refuses to fetch a branch that is not there.
+    let patterns = [&format!("{branch}*"), "synced/*", "git-annex*"];
+    bring(local.git_dir(), name, &patterns, transport)?;
     fold_packs(&*local.git()?);
     tracked(local, name, branch)
 }
 
-/// Brings all branches of a remote to the repository with this git directory.
-pub(crate) fn bring(git_dir: &Path, name: &RemoteName, transport: &Transport) -> Result<()> {
+/// Brings the branches of a remote that match the patterns to the repository with this git directory, and forgets those of them
+/// that are gone there.
+pub(crate) fn bring(git_dir: &Path, name: &RemoteName, patterns: &[&str], transport: &Transport) -> Result<()> {
     let mut git = transport.git(git_dir);
     // One pack that is on disk before a ref leads to it, whatever comes.
     git.args([
@@ -76,7 +79,11 @@ pub(crate) fn bring(git_dir: &Path, name: &RemoteName, transport: &Transport) ->
         "--",
         name.as_str(),
     ]);
-    git.arg(format!("+refs/heads/*:refs/remotes/{name}/*"));
+    git.args(
+        patterns
+            .iter()
+            .map(|pattern| format!("+refs/heads/{pattern}:refs/remotes/{name}/{pattern}")),
+    );
     let output = run(git, git_dir)?;
     match output.status.success() {
         true => Ok(()),
@@ -159,6 +166,8 @@ pub fn push(
         return Ok(PushOutcome::UpToDate);
     }
     let mut git = transport.git(local.git_dir());
+    // A mirror takes no single branches.
+    git.arg("-c").arg(format!("remote.{name}.mirror=false"));
     git.args(PUSH).arg("--").arg(name.as_str());
     git.args(
         lacking

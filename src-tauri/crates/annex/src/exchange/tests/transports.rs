@@ -46,10 +46,12 @@ fn git_brings_all_branches_and_forgets_those_that_are_gone() {
     here.git(&["fsck", "--strict", "--full"]);
     assert_eq!(here.leaves(first), many(40));
     assert!(!here.exists(".git/FETCH_HEAD"));
+    here.git(&["update-ref", "refs/remotes/origin/pull/1", &first.to_string()]);
     // An emptied repository has nothing, whatever was fetched from it before.
     there.git(&["update-ref", "-d", "refs/heads/synced/main"]);
     assert_eq!(fetched().synced, None);
     assert_eq!(here.get("refs/remotes/origin/synced/main"), None);
+    assert_eq!(here.get("refs/remotes/origin/pull/1"), Some(first), "the user's own");
 }
 
 /// As in a repository that `git clone --mirror` has made.
@@ -96,6 +98,10 @@ fn one_push_brings_everything_that_is_free() {
         assert_eq!(here.get("refs/remotes/origin/synced/main"), Some(commit));
         there.git(&["fsck", "--strict", "--full"]);
         assert_eq!(pushed(&here).unwrap(), PushOutcome::UpToDate);
+        let next = here.commit(&many(6), &[commit], "next");
+        here.set("refs/heads/main", next);
+        here.git(&["config", "remote.origin.mirror", "true"]);
+        assert!(matches!(pushed(&here), Ok(PushOutcome::Pushed { .. })));
     }
 }
 
