@@ -10,9 +10,8 @@ mod shell;
 mod words;
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use annex::Annex;
 use annex::exchange::by_transport::{self, Transport};
@@ -28,9 +27,6 @@ use self::connection::{Connection, Use};
 use self::shell::{Shell, There, identify};
 use crate::{Failed, Fetched, Git, Remote};
 
-/// How long it is believed that the same repository is at the address. Its disk may be replaced by another there.
-const SURE: Duration = Duration::from_secs(1);
-
 /// Nobody cancels it.
 static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -41,8 +37,8 @@ pub(crate) struct Ssh {
     settings: RemoteSettings,
     uuid: Uuid,
     shell: Shell,
-    /// When it was last asked which repository this is; none if it is another one now.
-    known: Mutex<Option<Instant>>,
+    /// True once another repository was found at the address.
+    is_replaced: AtomicBool,
 }
 
 /// Connects to the repository at an address.
@@ -60,7 +56,7 @@ pub(crate) fn reach(
     if let Some(before) = before
         && before.ssh.as_ref().is_some_and(|ssh| {
             let is_same = ssh.settings == *settings && ssh.address == *address;
-            is_same && ssh.connection.number() == connection.number() && ssh.known().is_some()
+            is_same && ssh.connection.number() == connection.number() && !ssh.is_replaced.load(Ordering::Relaxed)
         })
     {
         return Ok(before.clone());
@@ -99,7 +95,7 @@ pub(crate) fn reach(
         settings: settings.clone(),
         uuid: uuid.clone(),
         shell,
-        known: Mutex::new(Some(Instant::now())),
+        is_replaced: AtomicBool::new(false),
     });
     Ok(Remote {
         name: settings.name.clone(),
@@ -140,18 +136,11 @@ impl Ssh {
         Way(Arc::clone(&self.connection)).transport()
     }
 
-    fn known(&self) -> Option<Instant> {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes sure that git reaches the same repository as before.
+    /// Makes sure that git reaches the same repository as before: its disk may have made way for another at the same path.
     fn check(&self) -> Result<(), Failed> {
-        if self.known().is_some_and(|at| at.elapsed() < SURE) {
-            return Ok(());
-        }
         let there = identify(&self.connection, &self.address, &self.settings, false)?;
         let is_same = matches!(&there, There::Annex { uuid, .. } if *uuid == self.uuid);
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = is_same.then(Instant::now);
+        self.is_replaced.store(!is_same, Ordering::Relaxed);
         match is_same {
             true => Ok(()),
             false => Err(Failed::Refused(format!(
