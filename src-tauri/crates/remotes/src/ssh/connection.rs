@@ -147,17 +147,6 @@ impl Hosts {
         };
         host.connect()
     }
-
-    /// Ends all connections, because the network has changed: what is on its way over one that is dead would wait long.
-    pub fn disconnect(&self) {
-        let hosts: Vec<Arc<Host>> = lock(&self.hosts).values().cloned().collect();
-        for host in hosts {
-            let before = std::mem::take(&mut *lock(&host.state));
-            if let Some(connection) = before.connection.upgrade() {
-                connection.end();
-            }
-        }
-    }
 }
 
 impl Host {
