@@ -151,7 +151,7 @@ pub fn push(
     let wanted = [
         (synced.as_str(), there.synced, commit, ""),
         (branch, there.branch, commit, ""),
-        // Forced as by git-annex: whoever was there before is merged there already, or fetched and merged here.
+        // Forced, as git-annex does: what was there before is merged there already, or is fetched and merged here.
         (SYNCED_GIT_ANNEX, there.synced_git_annex, git_annex, "+"),
         (GIT_ANNEX, there.git_annex, git_annex, ""),
     ];

@@ -26,7 +26,7 @@ pub struct Arrivals<'a> {
 }
 
 impl<'a> Arrivals<'a> {
-    /// Begins with a batch of so many contents from the repository `from`. None if it was cancelled before its turn came.
+    /// Begins a batch of `count` keys from the repository `from`. None if it was cancelled before its turn came.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ impl<'a> Arrivals<'a> {
         }))
     }
 
-    /// From which offset on a content is wanted. An outcome if it is not wanted at all.
+    /// The offset from which the content of a key is wanted. Returns an outcome if it is not wanted at all.
     pub fn wants(&self, key: &Key) -> Result<u64, Outcome> {
         if self.store.holds(key).map_err(failure)? {
             return Err(Outcome::AlreadyPresent);
@@ -92,7 +92,7 @@ impl<'a> Arrivals<'a> {
         key.size().is_some_and(|size| size <= SMALL)
     }
 
-    /// Begins to take a content of which `length` bytes come from `offset` on.
+    /// Begins to receive content: `length` bytes from `offset` on.
     pub fn receive(&self, wanted: &Wanted, offset: u64, length: u64) -> Result<Receipt<'a>, Outcome> {
         let Wanted { key, path } = wanted;
         let all = offset.checked_add(length).ok_or(Outcome::Corrupt)?;
@@ -121,7 +121,7 @@ impl<'a> Arrivals<'a> {
         receipt.ok_or(Outcome::Busy)
     }
 
-    /// Ends a content that has arrived. Returns the outcomes that are known now: its own if it is not what its key says, and
+    /// Takes content that has arrived whole. Returns the outcomes that are known now: its own if it is not what its key says, and
     /// those of all that wait if they are many.
     pub fn arrived(&mut self, receipt: Receipt<'a>, is_valid: bool) -> Vec<(Key, Outcome)> {
         let (key, size) = (receipt.key().clone(), receipt.size());
