@@ -99,7 +99,7 @@ impl<'a> Verdict<'a> {
 }
 
 /// What a program said, as one line without control characters and not too long.
-pub(super) fn in_one_line(said: &str) -> String {
+pub fn in_one_line(said: &str) -> String {
     let words = said
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| !word.is_empty());

@@ -12,6 +12,7 @@ mod refs;
 #[cfg(test)]
 mod tests;
 
+pub use git_program::in_one_line;
 pub(crate) use missing::{missing, shallow};
 pub use push::{Commits, PushOptions, PushOutcome, push};
 pub use received::follow_received;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use annex::exchange::content::{Arrivals, Outcome, Terms, Wanted, is_intact};
+use annex::exchange::in_one_line;
 use annex::serving::Sending;
 use annex::settings::Settings;
 use annex::{Annex, Error, Reached, Receipt, Store, is_secure_backend};
@@ -15,7 +16,6 @@ use p2p::Answer;
 use super::Ssh;
 use super::connection::Use;
 use super::session::{Ended, Session};
-use super::words::in_one_line;
 use crate::{Contents, Failed, Travel};
 
 /// So many sessions send small content at once: the answer to each takes a round trip.

@@ -9,6 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use annex::exchange::in_one_line;
 use annex::serving::Sending;
 use model::Uuid;
 use p2p::{Answer, Client};
@@ -16,7 +17,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::NEVER;
 use super::connection::Permit;
-use super::words::in_one_line;
 
 /// A server that says nothing for this long while it is waited for has failed.
 const SILENCE: Duration = Duration::from_secs(300);

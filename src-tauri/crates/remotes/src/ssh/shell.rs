@@ -1,5 +1,6 @@
 //! git-annex-shell on the other computer: what it says of a repository, and a connection with it for content.
 
+use annex::exchange::in_one_line;
 use annex::settings::{RemoteSettings, SshAddress};
 use model::Uuid;
 
@@ -7,7 +8,6 @@ use super::NEVER;
 use super::command::quoted;
 use super::connection::{Connection, Use};
 use super::run::run;
-use super::words::in_one_line;
 use crate::Failed;
 
 /// Where git-annex-shell may be besides PATH, which a login by ssh often has without what the user's own shell adds.

@@ -1,11 +1,9 @@
 //! What ssh says when it fails, in words for people.
 
+use annex::exchange::in_one_line;
 use annex::settings::SshHost;
 
 use crate::Failed;
-
-/// How much of what another program says is passed on, in characters.
-const TOLD: usize = 200;
 
 /// What ssh says of a computer that is off, or not in this network.
 const AWAY: [&str; 12] = [
@@ -51,13 +49,6 @@ pub(crate) fn why_not_connected(host: &SshHost, said: &str) -> Failed {
         "" => format!("ssh ended without a connection to {host}. '{by_hand}' may tell why"),
         said => format!("ssh could not connect to {host}: {said}"),
     })
-}
-
-/// What a program said, as one line without control characters and not too long.
-pub(crate) fn in_one_line(said: &str) -> String {
-    let words = said.split(|c: char| c.is_whitespace() || c.is_control());
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    words.join(" ").chars().take(TOLD).collect()
 }
 
 #[cfg(test)]
