@@ -45,6 +45,7 @@ const ROOMS: &[&str] = &[
     "atomic_file",
     "runtime_directory",
     "repository",
+    "computers",
     "observations",
     "rules",
     "work",

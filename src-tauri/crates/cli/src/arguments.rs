@@ -34,6 +34,17 @@ pub(crate) enum Task {
         #[arg(long, short)]
         description: Option<String>,
     },
+    /// Make a place for a folder on another computer, or connect the folder to its clone there.
+    Add {
+        /// The folder, or a directory in it.
+        folder: PathBuf,
+        /// Where, as an address for ssh: HOST:PATH or ssh://HOST/PATH. Nothing, an empty directory, or a clone of the
+        /// folder must be there.
+        address: String,
+        /// Make it without a work tree, for a computer that only holds content.
+        #[arg(long)]
+        bare: bool,
+    },
     /// Keep folders in sync until stopped (ctrl-C).
     Run {
         /// The folders; the current directory by default.

@@ -80,6 +80,15 @@ fn run(task: Task) -> Result<ExitCode> {
                 source.display()
             ))
         }
+        Task::Add { folder, address, bare } => {
+            let Some(parsed) = SshAddress::parse(&address) else {
+                bail!("{address} is no address for ssh, such as HOST:PATH; nothing was changed")
+            };
+            let done = engine::add_computer(&folder, &parsed, bare)?;
+            line(&format!(
+                "{done}. 'anabranch sync' brings it up to date, or 'anabranch run' does at once"
+            ))
+        }
         Task::Run { folders } => {
             let folders = if folders.is_empty() { vec![here()] } else { folders };
             view::run(&folders)?;

@@ -6,6 +6,7 @@
 
 mod atomic_file;
 mod clock;
+mod computers;
 mod drives;
 mod error;
 mod folder;
@@ -23,6 +24,8 @@ mod work;
 pub use annex::settings::SshAddress;
 pub use error::Error;
 pub use folder::answer_git;
-pub use process::{Client, Engine, SettingsFile, answer, pause, resume, runtime, status, sync, why};
-pub use repository::{clone, clone_over, filter_process, init};
+pub use process::{
+    Client, Engine, SettingsFile, add_computer, answer, clone_over, pause, resume, runtime, status, sync, why,
+};
+pub use repository::{clone, filter_process, init};
 pub use words::files;

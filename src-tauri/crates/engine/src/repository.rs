@@ -10,7 +10,9 @@ use remotes::{Failed, Hosts, Way};
 
 use crate::Error;
 use crate::clock::wall_clock;
-use crate::runtime_directory::runtime_directory;
+
+/// Bytes that a new repository needs besides the history that is copied into it.
+pub(crate) const LEAST_ROOM: u64 = 10_000_000;
 
 /// Turns `path` into a repository, or adopts one that git or git-annex created there. Returns its uuid.
 pub fn init(path: &Path, description: Option<&str>) -> Result<Uuid, Error> {
@@ -38,9 +40,13 @@ pub fn clone(source: &Path, path: &Path, bare: bool, description: Option<&str>) 
 /// # Errors
 ///
 /// If the computer cannot be reached, or has no such repository. Then nothing is left behind.
-pub fn clone_over(address: &SshAddress, path: &Path, description: Option<&str>) -> Result<Uuid, Error> {
-    let hosts = Hosts::new(Ok(runtime_directory()?));
-    let way = Way::to(address, &hosts).map_err(|failed| {
+pub(crate) fn clone_over(
+    address: &SshAddress,
+    path: &Path,
+    description: Option<&str>,
+    hosts: &Hosts,
+) -> Result<Uuid, Error> {
+    let way = Way::to(address, None, hosts).map_err(|failed| {
         let host = &address.host;
         Error::Refused(match failed {
             Failed::Away => format!("{host} cannot be reached; nothing was made. Is it on, and in this network?"),
@@ -83,4 +89,18 @@ pub fn filter_process(path: &Path, input: impl Read, output: impl Write) -> Resu
         input,
         output,
     )?)
+}
+
+/// The size of a repository's history: git's own objects, without annexed content.
+pub(crate) fn history_bytes(annex: &Annex) -> u64 {
+    fn below(directory: &Path) -> u64 {
+        let entries = directory.read_dir().into_iter().flatten().flatten();
+        let bytes = entries.map(|entry| match entry.metadata() {
+            Ok(found) if found.is_dir() => below(&entry.path()),
+            Ok(found) => found.len(),
+            Err(_) => 0,
+        });
+        bytes.sum()
+    }
+    below(&annex.git_dir().join("objects"))
 }

@@ -18,4 +18,4 @@ pub use failed::Failed;
 pub use local::last_seen;
 pub use reach::reach;
 pub use remote::{Contents, Directories, Fetched, FilesOf, Git, Remote, Travel};
-pub use ssh::{Hosts, Listening, Way};
+pub use ssh::{AtPath, Hosts, Listening, Survey, Way};

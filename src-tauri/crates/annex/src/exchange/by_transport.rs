@@ -43,16 +43,33 @@ impl Transport {
 ///
 /// Refused, in words for people, if git cannot read the repository there.
 pub fn fetch(local: &Annex, name: &RemoteName, branch: &str, transport: &Transport) -> Result<RemoteHeads> {
-    // Patterns, since git refuses to fetch a branch that is not there.
-    let patterns = [&format!("{branch}*"), "synced/*", "git-annex*"];
-    bring(local.git_dir(), name, &patterns, transport)?;
+    bring_ours(local, name.as_str(), name, branch, transport)?;
     fold_packs(&*local.git()?);
     tracked(local, name, branch)
 }
 
-/// Brings the branches of a remote that match the patterns to the repository with this git directory, and forgets those of them
-/// that are gone there.
-pub(crate) fn bring(git_dir: &Path, name: &RemoteName, patterns: &[&str], transport: &Transport) -> Result<()> {
+/// Brings the branches that matter here from a repository, a remote or an address, as those of the remote `name`.
+pub(super) fn bring_ours(
+    local: &Annex,
+    from: &str,
+    name: &RemoteName,
+    branch: &str,
+    transport: &Transport,
+) -> Result<()> {
+    // Patterns, since git refuses to fetch a branch that is not there.
+    let patterns = [&format!("{branch}*"), "synced/*", "git-annex*"];
+    bring(local.git_dir(), from, name, &patterns, transport)
+}
+
+/// Brings the branches that match the patterns from a repository, a remote or an address, to the one with this git directory,
+/// as those of the remote `name`. Those of them that are gone there are forgotten.
+pub(crate) fn bring(
+    git_dir: &Path,
+    from: &str,
+    name: &RemoteName,
+    patterns: &[&str],
+    transport: &Transport,
+) -> Result<()> {
     let mut git = transport.git(git_dir);
     // One pack that is on disk before a ref leads to it, whatever comes.
     git.args([
@@ -73,12 +90,7 @@ pub(crate) fn bring(git_dir: &Path, name: &RemoteName, patterns: &[&str], transp
         // What the configuration says of the user's own fetches moves no other ref here.
         "--refmap=",
     ]);
-    git.args([
-        "--recurse-submodules=no",
-        "--no-show-forced-updates",
-        "--",
-        name.as_str(),
-    ]);
+    git.args(["--recurse-submodules=no", "--no-show-forced-updates", "--", from]);
     git.args(
         patterns
             .iter()
@@ -88,6 +100,20 @@ pub(crate) fn bring(git_dir: &Path, name: &RemoteName, patterns: &[&str], transp
     match output.status.success() {
         true => Ok(()),
         false => Err(failed("fetch from", name, &output)),
+    }
+}
+
+/// Pushes the git-annex branch to an address, which is called `name`.
+pub(super) fn push_git_annex(local: &Annex, name: &RemoteName, url: &str, transport: &Transport) -> Result<()> {
+    let mut git = transport.git(local.git_dir());
+    git.args(PUSH).arg("--").arg(url);
+    // Forced and not, as by `push`.
+    git.arg(format!("+refs/heads/{GIT_ANNEX}:refs/heads/{SYNCED_GIT_ANNEX}"));
+    git.arg(format!("refs/heads/{GIT_ANNEX}:refs/heads/{GIT_ANNEX}"));
+    let output = run(git, local.git_dir())?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(failed("push to", name, &output)),
     }
 }
 

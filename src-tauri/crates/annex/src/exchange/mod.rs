@@ -5,6 +5,7 @@ mod by_git;
 pub mod by_transport;
 pub mod content;
 mod git_program;
+mod introduction;
 mod missing;
 mod push;
 mod received;
@@ -13,6 +14,7 @@ mod refs;
 mod tests;
 
 pub use git_program::in_one_line;
+pub use introduction::introduce;
 pub(crate) use missing::{missing, shallow};
 pub use push::{Commits, PushOptions, PushOutcome, push};
 pub use received::follow_received;

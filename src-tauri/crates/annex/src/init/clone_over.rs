@@ -30,7 +30,7 @@ fn begin(transport: &Transport, url: &str, dest: &Path) -> Result<git2::Reposito
         "remote.origin.fetch",
         "+refs/heads/*:refs/remotes/origin/*",
     )?;
-    bring(git.path(), &origin, &["*"], transport)?;
+    bring(git.path(), "origin", &origin, &["*"], transport)?;
     // In one that is empty, the first files make the branch.
     if let Some(branch) = branch_there(git.path(), &origin, transport)? {
         set(&mut config, &format!("branch.{branch}.remote"), "origin")?;

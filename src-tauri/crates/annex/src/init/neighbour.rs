@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use model::RemoteName;
+use model::{RemoteName, Uuid};
 
 use super::{configuration, set, store_configuration};
 use crate::settings::remotes;
@@ -18,13 +18,21 @@ pub fn add_remote(annex: &Annex, other: &Annex) -> Result<RemoteName> {
 /// The name that another repository has as a remote of `annex`, or that is free for it: made of `wish`, else of the name of
 /// its directory.
 pub fn remote_name(annex: &Annex, other: &Annex, wish: Option<&str>) -> Result<RemoteName> {
-    let known = remotes(annex)?;
-    if let Some(remote) = known.iter().find(|remote| remote.uuid.as_ref() == Some(other.uuid())) {
-        return Ok(remote.name.clone());
-    }
     let place = place_of(other)?;
     let directory = place.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let wish = wish.unwrap_or_else(|| directory.strip_suffix(".git").unwrap_or(&directory));
+    name_for(annex, Some(other.uuid()), wish)
+}
+
+/// The name that the repository `uuid` has as a remote of `annex`, or one that is free for it, made of `wish`.
+pub fn name_for(annex: &Annex, uuid: Option<&Uuid>, wish: &str) -> Result<RemoteName> {
+    let known = remotes(annex)?;
+    let same = known
+        .iter()
+        .find(|remote| uuid.is_some() && remote.uuid.as_ref() == uuid);
+    if let Some(remote) = same {
+        return Ok(remote.name.clone());
+    }
     Ok(free_name(wish, &|name| {
         known.iter().any(|remote| remote.name.as_str() == name)
     }))
@@ -32,18 +40,24 @@ pub fn remote_name(annex: &Annex, other: &Annex, wish: Option<&str>) -> Result<R
 
 /// Makes another repository on this machine the remote `name` of `annex`.
 pub fn set_remote(annex: &Annex, other: &Annex, name: &RemoteName) -> Result<()> {
-    let url = url_of(&place_of(other)?)?;
+    set_remote_at(annex, &url_of(&place_of(other)?)?, Some(other.uuid()), name)
+}
+
+/// Makes the repository at an address the remote `name` of `annex`. `uuid` is its own, if it has one.
+pub fn set_remote_at(annex: &Annex, url: &str, uuid: Option<&Uuid>, name: &RemoteName) -> Result<()> {
     let git = annex.git()?;
     let mut config = configuration(&git)?;
     let setting = |key: &str| format!("remote.{name}.{key}");
-    set(&mut config, &setting("annex-uuid"), other.uuid().as_str())?;
+    if let Some(uuid) = uuid {
+        set(&mut config, &setting("annex-uuid"), uuid.as_str())?;
+    }
     set(
         &mut config,
         &setting("fetch"),
         &format!("+refs/heads/*:refs/remotes/{name}/*"),
     )?;
     // Last: by its url it can be used, and an engine that notices needs the rest to be there.
-    set(&mut config, &setting("url"), &url)?;
+    set(&mut config, &setting("url"), url)?;
     store_configuration(&git)
 }
 

@@ -11,10 +11,10 @@ use contract::{Keeps, Purpose};
 use model::Uuid;
 use surroundings::Drive;
 
-use super::survey::{Carried, LEAST_ROOM, known_to, name_of, survey};
+use super::survey::{Carried, known_to, name_of, survey};
 use crate::Error;
 use crate::clock::wall_clock;
-use crate::repository::prepare;
+use crate::repository::{LEAST_ROOM, history_bytes, prepare};
 use crate::rules::preferred_content;
 
 /// Makes a repository for `folder` on `drive`, or connects to the clone of it that the drive carries, and makes it a remote
@@ -199,18 +199,4 @@ fn free_place(point: &Path, folder: &Path, is_bare: bool) -> PathBuf {
         .map(|name| point.join(name))
         .find(|place| place.symlink_metadata().is_err())
         .expect("because a drive does not hold infinitely many names")
-}
-
-/// The size of a repository's history: git's own objects, without annexed content.
-fn history_bytes(annex: &Annex) -> u64 {
-    fn below(directory: &Path) -> u64 {
-        let entries = directory.read_dir().into_iter().flatten().flatten();
-        let bytes = entries.map(|entry| match entry.metadata() {
-            Ok(found) if found.is_dir() => below(&entry.path()),
-            Ok(found) => found.len(),
-            Err(_) => 0,
-        });
-        bytes.sum()
-    }
-    below(&annex.git_dir().join("objects"))
 }

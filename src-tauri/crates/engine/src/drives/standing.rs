@@ -7,7 +7,8 @@ use contract::{Action, Contact, Folder, OnDrive, Place, Problem, Standing, Work}
 use model::Uuid;
 use surroundings::Drive;
 
-use super::survey::{Carried, LEAST_ROOM, name_of};
+use super::survey::{Carried, name_of};
+use crate::repository::LEAST_ROOM;
 
 /// A synced folder.
 #[derive(Debug, Clone)]

@@ -7,9 +7,6 @@ use annex::Annex;
 use model::Uuid;
 use surroundings::Drive;
 
-/// Bytes that a new repository needs besides the history that is copied into it.
-pub(crate) const LEAST_ROOM: u64 = 10_000_000;
-
 /// What a drive is called.
 pub(crate) fn name_of(drive: &Drive) -> String {
     let known = [drive.label.as_deref().unwrap_or_default(), &drive.model];

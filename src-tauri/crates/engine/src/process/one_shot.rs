@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use annex::Annex;
+use annex::settings::SshAddress;
 use contract::{Command, Reply, Why};
-use model::RepoPath;
+use model::{RepoPath, Uuid};
 use tokio::sync::watch;
 
 use super::running::{runtime, watch_mounts};
@@ -25,6 +26,17 @@ pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
         Some(other) => Err(unexpected(other)),
         None => run_once(annex, None),
     }
+}
+
+/// Makes a place for a folder at an address on another computer, as [`computers::add`](crate::computers::add) does.
+pub fn add_computer(path: &Path, address: &SshAddress, bare: bool) -> Result<String, Error> {
+    let annex = find(path)?;
+    crate::computers::add(&annex, address, bare, alone().hosts())
+}
+
+/// Clones a repository on another computer to `path`, as [`repository::clone_over`](crate::repository::clone_over) does.
+pub fn clone_over(address: &SshAddress, path: &Path, description: Option<&str>) -> Result<Uuid, Error> {
+    crate::repository::clone_over(address, path, description, alone().hosts())
 }
 
 /// Answers the open question of a folder, and returns the status after it. If an engine runs there, it takes the

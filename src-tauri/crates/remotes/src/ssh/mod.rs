@@ -6,6 +6,7 @@ mod contents;
 mod listening;
 mod run;
 mod session;
+mod setup;
 mod shell;
 mod words;
 
@@ -21,6 +22,7 @@ use model::{Oid, Uuid};
 
 pub use connection::Hosts;
 pub use listening::Listening;
+pub use setup::{AtPath, Survey};
 
 use self::command::SshCommand;
 use self::connection::{Connection, Use};
@@ -65,7 +67,12 @@ pub(crate) fn reach(
     // As git-annex does: it is initialized there once it has a git-annex branch.
     let branch = local.head().map_err(Failed::from)?.branch;
     let known = tracked(local, &settings.name, &branch).map_err(Failed::from)?;
-    let there = identify(&connection, address, settings, known.git_annex.is_some())?;
+    let there = identify(
+        &connection,
+        address,
+        settings.shell.as_deref(),
+        known.git_annex.is_some(),
+    )?;
     let (uuid, shell) = match there {
         There::Annex { uuid, shell } => (uuid, shell),
         There::Plain | There::NoShell => {
@@ -112,13 +119,13 @@ pub(crate) fn reach(
 pub struct Way(Arc<Connection>);
 
 impl Way {
-    /// Connects to the computer of an address.
+    /// Connects to the computer of an address, for the repository `local` if there is one yet.
     ///
     /// # Errors
     ///
     /// Tells why it is not connected.
-    pub fn to(address: &SshAddress, hosts: &Hosts) -> Result<Self, Failed> {
-        hosts.connect(&address.host, &SshCommand::of(None)).map(Self)
+    pub fn to(address: &SshAddress, local: Option<&Annex>, hosts: &Hosts) -> Result<Self, Failed> {
+        hosts.connect(&address.host, &SshCommand::of(local)).map(Self)
     }
 
     /// How git uses it.
@@ -138,7 +145,7 @@ impl Ssh {
 
     /// Makes sure that git reaches the same repository as before: its disk may have made way for another at the same path.
     fn check(&self) -> Result<(), Failed> {
-        let there = identify(&self.connection, &self.address, &self.settings, false)?;
+        let there = identify(&self.connection, &self.address, self.settings.shell.as_deref(), false)?;
         let is_same = matches!(&there, There::Annex { uuid, .. } if *uuid == self.uuid);
         self.is_replaced.store(!is_same, Ordering::Relaxed);
         match is_same {

@@ -1,7 +1,7 @@
 //! git-annex-shell on the other computer: what it says of a repository, and a connection with it for content.
 
 use annex::exchange::in_one_line;
-use annex::settings::{RemoteSettings, SshAddress};
+use annex::settings::SshAddress;
 use model::Uuid;
 
 use super::NEVER;
@@ -11,7 +11,7 @@ use super::run::run;
 use crate::Failed;
 
 /// Where git-annex-shell may be besides PATH, which a login by ssh often has without what the user's own shell adds.
-const ELSEWHERE: &str = "PATH=\"$PATH:$HOME/.local/bin:$HOME/bin:/usr/local/bin:/opt/homebrew/bin\" ";
+pub(super) const ELSEWHERE: &str = "PATH=\"$PATH:$HOME/.local/bin:$HOME/bin:/usr/local/bin:/opt/homebrew/bin\" ";
 
 /// What is at the address of a remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,8 @@ impl Shell {
     }
 }
 
-/// Asks which repository is at an address. With `init`, git-annex may initialize it.
+/// Asks which repository is at an address. `program` is run as git-annex-shell there, if the user named one. With `init`,
+/// git-annex may initialize it.
 ///
 /// # Errors
 ///
@@ -49,10 +50,10 @@ impl Shell {
 pub(crate) fn identify(
     connection: &Connection,
     address: &SshAddress,
-    settings: &RemoteSettings,
+    program: Option<&str>,
     init: bool,
 ) -> Result<There, Failed> {
-    let named = settings.shell.as_deref().map(|program| Shell(quoted(program)));
+    let named = program.map(|program| Shell(quoted(program)));
     let shells = match named {
         Some(named) => vec![named],
         None => vec![

@@ -1,0 +1,146 @@
+//! Making places on other computers, over a real ssh.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use whole_system::clones::Actor;
+use whole_system::skip::{needs_git_annex, needs_sshd};
+use whole_system::sshd::{Login, Shell};
+use whole_system::{Sandbox, Sshd, attempt, checks, run};
+
+/// A folder with a file and another computer.
+fn scene(shell: Shell, login: Login) -> (Sandbox, Sshd, PathBuf) {
+    let sandbox = Sandbox::new();
+    let sshd = Sshd::start(&sandbox, "desk", shell, login, &[]);
+    let folder = Actor::Anabranch.init(&sandbox, "photos");
+    fs::write(folder.join("picture"), "a picture").unwrap();
+    Actor::Anabranch.sync(&sandbox, &folder);
+    (sandbox, sshd, folder)
+}
+
+/// `anabranch add`, and what it says.
+fn add(sandbox: &Sandbox, folder: &Path, address: &str, more: &[&str]) -> String {
+    let mut add = sandbox.anabranch(["add"]);
+    run(add.arg(folder).arg(address).args(more))
+}
+
+/// `anabranch add` that does not succeed, and what it says.
+fn refused(sandbox: &Sandbox, folder: &Path, address: &str) -> String {
+    let mut add = sandbox.anabranch(["add"]);
+    let output = attempt(add.arg(folder).arg(address));
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn remotes(sandbox: &Sandbox, folder: &Path) -> String {
+    run(&mut sandbox.git(folder, ["remote"]))
+}
+
+/// The objects of content in a repository.
+fn contents(sandbox: &Sandbox, git_dir: &Path) -> usize {
+    let mut find = sandbox.command("find");
+    run(find.arg(git_dir).args(["-path", "*/annex/objects/*", "-type", "f"]))
+        .lines()
+        .count()
+}
+
+#[test]
+fn a_folder_is_made_there_and_filled() {
+    if !needs_sshd() {
+        return;
+    }
+    let (sandbox, sshd, folder) = scene(Shell::Anabranch, Login::Everything);
+    let said = add(&sandbox, &folder, "desk:pictures of ann/2026", &[]);
+    assert!(said.contains("was made for"), "{said}");
+    Actor::Anabranch.sync(&sandbox, &folder);
+    let there = sshd.home().join("pictures of ann/2026");
+    assert_eq!(fs::read_to_string(there.join("picture")).unwrap(), "a picture");
+    assert_eq!(remotes(&sandbox, &folder), "desk\n");
+    checks::assert_whole(&sandbox, &there);
+    // Safe to repeat.
+    let said = add(&sandbox, &folder, "desk:pictures of ann/2026", &[]);
+    assert!(said.contains("is connected to"), "{said}");
+    assert_eq!(remotes(&sandbox, &folder), "desk\n");
+}
+
+#[test]
+fn a_bare_repository_is_made_there_and_filled() {
+    if !needs_sshd() || !needs_git_annex() {
+        return;
+    }
+    for shell in [Shell::Anabranch, Shell::GitAnnex] {
+        let (sandbox, sshd, folder) = scene(shell, Login::Everything);
+        add(&sandbox, &folder, "desk:~/photos.git", &["--bare"]);
+        Actor::Anabranch.sync(&sandbox, &folder);
+        let there = sshd.home().join("photos.git");
+        assert_eq!(contents(&sandbox, &there), 1, "{shell:?}");
+        checks::assert_whole(&sandbox, &there);
+    }
+}
+
+/// The clone may have been made by others, with settings of its own.
+#[test]
+fn a_clone_that_is_there_is_connected_and_keeps_what_it_wants() {
+    if !needs_sshd() || !needs_git_annex() {
+        return;
+    }
+    let (sandbox, sshd, folder) = scene(Shell::GitAnnex, Login::Everything);
+    let there = sshd.home().join("photos");
+    run(sandbox
+        .command("git")
+        .args(["clone", "--quiet"])
+        .arg(&folder)
+        .arg(&there));
+    run(&mut sandbox.git(&there, ["annex", "init", "--quiet", "desk"]));
+    run(&mut sandbox.git(&there, ["annex", "wanted", "here", "exclude=*"]));
+    let said = add(&sandbox, &folder, "desk:photos", &[]);
+    assert!(said.contains("is connected to"), "{said}");
+    Actor::Anabranch.sync(&sandbox, &folder);
+    assert_eq!(contents(&sandbox, &there.join(".git")), 0, "it wants none");
+}
+
+#[test]
+fn only_git_annex_may_be_run_there() {
+    if !needs_sshd() {
+        return;
+    }
+    let (sandbox, sshd, folder) = scene(Shell::Anabranch, Login::GitAnnexShell);
+    let there = sshd.home().join("photos.git");
+    run(sandbox.command("git").args(["init", "--quiet", "--bare"]).arg(&there));
+    add(&sandbox, &folder, "desk:photos.git", &[]);
+    Actor::Anabranch.sync(&sandbox, &folder);
+    assert_eq!(contents(&sandbox, &there), 1);
+}
+
+#[test]
+fn what_cannot_be_a_place_is_refused_and_left_as_it_is() {
+    if !needs_sshd() {
+        return;
+    }
+    let (sandbox, sshd, folder) = scene(Shell::Anabranch, Login::Everything);
+    let at = |name: &str| sshd.home().join(name);
+    fs::create_dir(at("full")).unwrap();
+    fs::write(at("full/letter"), "a letter").unwrap();
+    fs::write(at("file"), "a file").unwrap();
+    let other = Actor::Anabranch.init(&sandbox, "other");
+    fs::write(other.join("else"), "something else").unwrap();
+    Actor::Anabranch.sync(&sandbox, &other);
+    run(sandbox.anabranch(["clone"]).arg(&other).arg(at("other")));
+    let before = run(&mut sandbox.git(&folder, ["for-each-ref"]));
+    for (address, why) in [
+        ("desk:full", "there is something at full on desk already"),
+        ("desk:file", "there is something at file on desk already"),
+        ("desk:other", "holds another repository"),
+        ("elsewhere.invalid:photos", "cannot be reached"),
+        ("not an address", "is no address"),
+    ] {
+        let said = refused(&sandbox, &folder, address);
+        assert!(said.contains(why), "{said}");
+        assert!(said.contains("nothing was changed"), "{said}");
+    }
+    assert_eq!(remotes(&sandbox, &folder), "");
+    assert_eq!(run(&mut sandbox.git(&folder, ["for-each-ref"])), before);
+    assert_eq!(fs::read_dir(at("full")).unwrap().count(), 1);
+}
