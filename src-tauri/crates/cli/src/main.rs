@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use contract::{Folder, State};
-use engine::SshAddress;
+use engine::{SshAddress, askpass};
 
 use arguments::{Arguments, Task, YesNo};
 
@@ -26,6 +26,14 @@ fn main() -> ExitCode {
     if name.as_deref().and_then(Path::file_name) == Some(OsStr::new(shell::NAME)) {
         let arguments: Vec<OsString> = arguments.collect();
         return ExitCode::from(shell::run(&arguments));
+    }
+    if let Some(name) = name.filter(|name| name.file_name() == Some(OsStr::new(askpass::NAME))) {
+        let prompt = arguments.next().unwrap_or_default();
+        // ssh and git take it for no answer.
+        return match askpass::run(&name, &prompt, std::io::stdout()) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) | Err(_) => ExitCode::FAILURE,
+        };
     }
     match run(Arguments::parse().task) {
         Ok(code) => code,

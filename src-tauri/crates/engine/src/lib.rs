@@ -27,5 +27,6 @@ pub use folder::answer_git;
 pub use process::{
     Client, Engine, SettingsFile, add_computer, answer, clone_over, pause, resume, runtime, status, sync, why,
 };
+pub use remotes::askpass;
 pub use repository::{clone, filter_process, init};
 pub use words::files;

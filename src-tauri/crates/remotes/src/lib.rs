@@ -7,6 +7,7 @@
 //!
 //! **Invariant:** nothing here decides to transfer anything; it is told what to do with one remote.
 
+pub mod askpass;
 mod failed;
 mod local;
 mod reach;
