@@ -4,11 +4,15 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use crate::{Sandbox, programs, run};
 
@@ -34,6 +38,8 @@ pub enum Login {
 pub struct Sshd {
     name: String,
     home: PathBuf,
+    /// Its configuration, keys and log.
+    own: PathBuf,
     port: u16,
     is_over: Arc<AtomicBool>,
     connections: Arc<Mutex<Vec<Child>>>,
@@ -87,13 +93,13 @@ impl Sshd {
         let connections = Arc::<Mutex<Vec<Child>>>::default();
         let accepting = {
             let (is_over, connections) = (Arc::clone(&is_over), Arc::clone(&connections));
-            let log = own.join("log");
+            let own = own.clone();
             std::thread::spawn(move || {
                 for connection in listener.incoming() {
                     if is_over.load(Ordering::SeqCst) {
                         return;
                     }
-                    let child = answer(connection.unwrap(), &own.join("config"), &log);
+                    let child = answer(connection.unwrap(), &own);
                     connections.lock().unwrap().push(child);
                 }
             })
@@ -101,6 +107,7 @@ impl Sshd {
         Sshd {
             name: name.to_owned(),
             home,
+            own,
             port,
             is_over,
             connections,
@@ -120,10 +127,86 @@ impl Sshd {
     ///
     /// When the list of connections is not whole.
     pub fn cut(&self) {
-        for mut connection in self.connections.lock().unwrap().drain(..) {
-            let _ = connection.kill();
-            let _ = connection.wait();
-        }
+        end(&self.connections);
+    }
+
+    /// Makes clients know no host key, so that they ask.
+    ///
+    /// # Panics
+    ///
+    /// When the files cannot be written.
+    pub fn is_unknown(&self, sandbox: &Sandbox) {
+        fs::write(self.known_hosts(), "").unwrap();
+        let config = sandbox.path("ssh_config");
+        let text = fs::read_to_string(&config).unwrap();
+        fs::write(
+            config,
+            text.replace("StrictHostKeyChecking yes", "StrictHostKeyChecking ask"),
+        )
+        .unwrap();
+    }
+
+    /// Makes clients know another host key.
+    ///
+    /// # Panics
+    ///
+    /// When the files cannot be written.
+    pub fn is_known_by_another_key(&self, sandbox: &Sandbox) {
+        self.is_unknown(sandbox);
+        let other = fs::read_to_string(self.own.join("client.pub")).unwrap();
+        fs::write(self.known_hosts(), format!("{} {other}", self.name)).unwrap();
+    }
+
+    /// The host keys that clients know.
+    #[must_use]
+    pub fn known_hosts(&self) -> PathBuf {
+        self.own.join("known_hosts")
+    }
+
+    /// The fingerprint of the host key.
+    #[must_use]
+    pub fn fingerprint(&self, sandbox: &Sandbox) -> String {
+        let key = self.own.join("host.pub");
+        let told = run(sandbox.command("ssh-keygen").arg("-lf").arg(key));
+        told.split(' ').nth(1).unwrap_or_default().to_owned()
+    }
+
+    /// Gives the client's key a passphrase.
+    pub fn locks_key(&self, sandbox: &Sandbox, passphrase: &str) {
+        let mut keygen = sandbox.command("ssh-keygen");
+        run(keygen
+            .args(["-q", "-p", "-P", "", "-N", passphrase, "-f"])
+            .arg(self.own.join("client")));
+    }
+
+    /// Takes no key from now on, but the password whose hash this is. Only root can have that, in a file system of its own.
+    ///
+    /// # Panics
+    ///
+    /// When the files cannot be written.
+    pub fn wants_password(&self, hash: &str) {
+        let users = fs::read_to_string("/etc/shadow").unwrap();
+        let others = users.lines().filter(|line| !line.starts_with("root:"));
+        let shadow: String = others.map(|line| format!("{line}\n")).collect();
+        fs::write(
+            self.own.join("shadow"),
+            format!("root:{hash}:19000:0:99999:7:::\n{shadow}"),
+        )
+        .unwrap();
+        let config = self.own.join("config");
+        // The first value holds.
+        let before = fs::read_to_string(&config).unwrap();
+        let options = format!(
+            "PasswordAuthentication yes\nPubkeyAuthentication no\nPermitRootLogin yes\nForceCommand '{}'\n{before}",
+            self.own.join("serve").display()
+        );
+        fs::write(&config, options).unwrap();
+    }
+
+    /// What sshd says of its connections.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.own.join("log")).unwrap_or_default()
     }
 
     /// The address of a repository there.
@@ -141,24 +224,42 @@ impl Drop for Sshd {
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.join();
         }
-        for mut connection in self.connections.lock().unwrap().drain(..) {
-            let _ = connection.kill();
-            let _ = connection.wait();
-        }
+        end(&self.connections);
+    }
+}
+
+/// Kills the processes of all connections.
+fn end(connections: &Mutex<Vec<Child>>) {
+    for mut connection in connections.lock().unwrap().drain(..) {
+        // That which has no rights outlives the other.
+        let _ = killpg(Pid::from_raw(connection.id().cast_signed()), Signal::SIGKILL);
+        let _ = connection.wait();
     }
 }
 
 /// The server's side of one connection, as inetd would start it: so nobody has to find a free port for it.
-fn answer(connection: TcpStream, config: &Path, log: &Path) -> Child {
+fn answer(connection: TcpStream, own: &Path) -> Child {
     let connection = OwnedFd::from(connection);
-    Command::new(sshd())
+    let shadow = own.join("shadow");
+    let mut command = match shadow.exists() {
+        true => Command::new("unshare"),
+        false => Command::new(sshd()),
+    };
+    if shadow.exists() {
+        command
+            .args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/shadow && exec \"$@\""])
+            .arg(shadow)
+            .arg(sshd());
+    }
+    command
         .args(["-i", "-f"])
-        .arg(config)
+        .arg(own.join("config"))
         .arg("-E")
-        .arg(log)
+        .arg(own.join("log"))
         .stdin(Stdio::from(connection.try_clone().unwrap()))
         .stdout(Stdio::from(connection))
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .expect("sshd can be started")
 }

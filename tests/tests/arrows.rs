@@ -44,6 +44,7 @@ const ROOMS: &[&str] = &[
     "memory",
     "atomic_file",
     "runtime_directory",
+    "login",
     "repository",
     "computers",
     "observations",

@@ -91,11 +91,12 @@ fn question(status: &Status, folder: &Folder) -> Option<Item> {
         let question = Some(question.id.clone());
         Act::Ask(folder.path.clone(), Command::Answer { question, yes })
     };
-    items.extend([
-        Item::Separator,
-        Item::Entry(text(&question.yes), answer(true)),
-        Item::Entry(text(&question.no), answer(false)),
-    ]);
+    let yes = match question.typed {
+        None => Item::Entry(text(&question.yes), answer(true)),
+        // A menu takes no text.
+        Some(_) => Item::Entry(text(&format!("{}…", question.yes)), Act::OpenPage(Page::Folders)),
+    };
+    items.extend([Item::Separator, yes, Item::Entry(text(&question.no), answer(false))]);
     let label = format!("{}: a question waits for your answer", name(status, folder));
     Some(Item::Submenu(text(&label), items))
 }
@@ -213,6 +214,30 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_question_that_wants_a_text_opens_the_window() {
+        let asked = Folder {
+            question: Some(Question {
+                id: "login-1".to_owned(),
+                text: "desk wants the password of ann.".to_owned(),
+                yes: "Log in".to_owned(),
+                no: "Don't log in".to_owned(),
+                typed: Some(contract::Typed::Secret),
+            }),
+            ..folder("/home/ann/Photos", State::NeedsYou)
+        };
+        let menu = menu(&Status::of(vec![asked]));
+        assert!(shown(&menu, 0).contains(&"  » Log in…".to_owned()));
+        let declines = Act::Ask(
+            "/home/ann/Photos".to_owned(),
+            Command::Answer {
+                question: Some("login-1".to_owned()),
+                yes: false,
+            },
+        );
+        assert_eq!(acts(&menu)[..2], [Act::OpenPage(Page::Folders), declines]);
+    }
+
+    #[test]
     fn everything_has_its_place() {
         let photos = Folder {
             question: Some(Question {
@@ -220,6 +245,7 @@ pub(crate) mod tests {
                 text: "3 of 5 files are gone. Were they deleted on purpose? They are of v1.2".to_owned(),
                 yes: "Delete them".to_owned(),
                 no: "Bring them back".to_owned(),
+                typed: None,
             }),
             problems: ["one", "two", "three", "four"].map(problem).to_vec(),
             recent: vec![change(30, "sent 2 files"), change(10, "added a.jpg")],

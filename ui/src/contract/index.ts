@@ -355,13 +355,22 @@ id: string,
  */
 text: string, 
 /**
- * The label of the button for yes, which says what yes does.
+ * The label of the button for yes, which says what yes does. If something is to be typed, yes sends it.
  */
 yes: string, 
 /**
  * The label of the button for no, which says what no does.
  */
-no: string, };
+no: string, 
+/**
+ * What is to be typed; none if yes or no is the whole answer.
+ */
+typed: Typed | null, };
+
+/**
+ * What the user types to answer a question.
+ */
+export type Typed = "secret" | "text";
 
 /**
  * A problem that does not go away by waiting.
@@ -941,7 +950,15 @@ question: string | null,
 /**
  * True for yes.
  */
-yes: boolean, } } | { "files": { 
+yes: boolean, } } | { "enter": { 
+/**
+ * The id of the question.
+ */
+question: string, 
+/**
+ * The answer.
+ */
+text: Secret, } } | { "files": { 
 /**
  * Which files.
  */
@@ -1010,6 +1027,11 @@ keep: Keep, } } | { "reopen": {
  * The path of the file, as bytes in hexadecimal.
  */
 path: string, } };
+
+/**
+ * A text that only its receiver may see. It is overwritten when it is not needed any more.
+ */
+export type Secret = string;
 
 /**
  * Which versions to keep when a conflict is resolved.

@@ -81,7 +81,7 @@ pub(crate) enum Task {
         /// The folder, or a directory in it; the current directory by default.
         folder: Option<PathBuf>,
     },
-    /// Answer the question that 'sync' or 'status' prints.
+    /// Answer the question that 'sync' or 'status' prints. A password is asked for then, or read from the input.
     Answer {
         /// The answer.
         answer: YesNo,

@@ -13,7 +13,12 @@ pub(crate) fn summary(folder: &Folder) -> String {
     };
     if let Some(question) = &folder.question {
         line(format!("? {}", question.text));
-        line(format!("  'anabranch answer yes': {}", question.yes));
+        let typed = if question.typed.is_some() {
+            ", with what you type then"
+        } else {
+            ""
+        };
+        line(format!("  'anabranch answer yes': {}{typed}", question.yes));
         line(format!("  'anabranch answer no': {}", question.no));
     }
     if folder.pause.is_some() {
@@ -146,6 +151,7 @@ mod tests {
             text: evil(),
             yes: evil(),
             no: evil(),
+            typed: None,
         });
         let told = summary(&folder);
         assert!(is_harmless(&told), "{told:?}");

@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Activity, Branch, Conflict, Folder, FolderSetting, Keeping, Page, Preview, Rule, Rules, Which, Why};
+use crate::{
+    Activity, Branch, Conflict, Folder, FolderSetting, Keeping, Page, Preview, Rule, Rules, Secret, Which, Why,
+};
 
 /// A command to the engine of one folder. It is sent as one line of JSON over the engine's socket, which answers with
 /// one [`Reply`] line.
@@ -38,12 +40,20 @@ pub enum Command {
         /// Its [`crate::Progress::id`].
         transfer: String,
     },
-    /// The user's answer to a question. Refused if the question is no longer open.
+    /// The user's answer to a question. Refused if the question is no longer open, or if something is to be typed and the
+    /// answer is yes.
     Answer {
         /// The id of the question; none for the one shown now.
         question: Option<String>,
         /// True for yes.
         yes: bool,
+    },
+    /// The answer that the user has typed. Refused if the question is no longer open, or asks for nothing to be typed.
+    Enter {
+        /// The id of the question.
+        question: String,
+        /// The answer.
+        text: Secret,
     },
     /// List files, one page at a time.
     Files {

@@ -21,6 +21,7 @@ mod folder_settings;
 mod problem;
 mod request;
 mod rules;
+mod secret;
 mod settings;
 mod status;
 #[cfg(test)]
@@ -35,9 +36,10 @@ pub use folder_settings::{Chosen, FolderSetting, FolderSettings, Origin};
 pub use problem::{Action, Problem};
 pub use request::{Answer, AtPlace, Found, Request};
 pub use rules::{Allow, Amount, Branch, Keeping, Keeps, Preview, Rule, Rules, Travel};
+pub use secret::Secret;
 pub use settings::{Declined, Look, Setting, Settings};
 pub use status::{
     Change, Contact, Direction, Folder, Held, Holder, Missing, Pause, PauseReason, Place, Progress, Question, Refused,
-    State, Status, Why, Work,
+    State, Status, Typed, Why, Work,
 };
 pub use update::{Entry, News, Update};

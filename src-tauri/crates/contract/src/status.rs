@@ -268,10 +268,23 @@ pub struct Question {
     pub id: String,
     /// The text of the question.
     pub text: String,
-    /// The label of the button for yes, which says what yes does.
+    /// The label of the button for yes, which says what yes does. If something is to be typed, yes sends it.
     pub yes: String,
     /// The label of the button for no, which says what no does.
     pub no: String,
+    /// What is to be typed; none if yes or no is the whole answer.
+    pub typed: Option<Typed>,
+}
+
+/// What the user types to answer a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Typed {
+    /// Something that nobody else may see, such as a password.
+    Secret,
+    /// Something that everybody may see.
+    Text,
 }
 
 /// Something that happened.

@@ -10,8 +10,8 @@ use crate::{
     Action, Activity, Allow, Amount, Answer, AtPlace, Branch, Change, Chosen, Command, Conflict, Contact, Declined,
     Deed, Direction, Drive, Entry, File, Folder, FolderSetting, FolderSettings, Found, Held, Holder, Keep, Keeping,
     Keeps, Look, Missing, News, OnDrive, Origin, Page, Path, Pause, PauseReason, Place, Preview, Problem, Progress,
-    Purpose, Question, Refused, Reply, Request, Rule, Rules, Setting, Settings, Since, Standing, State, Status, Travel,
-    Update, Version, Which, Why, Work,
+    Purpose, Question, Refused, Reply, Request, Rule, Rules, Secret, Setting, Settings, Since, Standing, State, Status,
+    Travel, Typed, Update, Version, Which, Why, Work,
 };
 
 const FILE: &str = "../../../ui/src/contract/index.ts";
@@ -60,6 +60,7 @@ fn all() -> String {
         declared::<Progress>,
         declared::<Direction>,
         declared::<Question>,
+        declared::<Typed>,
         declared::<Problem>,
         declared::<Action>,
         declared::<Change>,
@@ -93,6 +94,7 @@ fn all() -> String {
         declared::<Amount>,
         declared::<Branch>,
         declared::<Command>,
+        declared::<Secret>,
         declared::<Keep>,
         declared::<Reply>,
         declared::<Request>,

@@ -10,6 +10,7 @@ mod computers;
 mod drives;
 mod error;
 mod folder;
+mod login;
 mod memory;
 mod observations;
 mod process;

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use annex::Annex;
 use annex::settings::SshAddress;
 use model::Uuid;
+use remotes::askpass::Whom;
 use remotes::{Failed, Hosts, Way};
 
 use crate::Error;
 use crate::clock::wall_clock;
+use crate::runtime_directory::runtime_directory;
 
 /// Bytes that a new repository needs besides the history that is copied into it.
 pub(crate) const LEAST_ROOM: u64 = 10_000_000;
@@ -80,6 +82,14 @@ pub(crate) fn command_line_program() -> Result<PathBuf, Error> {
     // Only the command line program can serve git. Every other program that hosts an engine is installed beside it.
     let command_line = this.with_file_name("anabranch");
     Ok(if command_line.is_file() { command_line } else { this })
+}
+
+/// Connected to no other computer yet. What a login asks is for `whom`.
+pub(crate) fn hosts(whom: Whom) -> Hosts {
+    match (runtime_directory(), command_line_program()) {
+        (Ok(directory), Ok(program)) => Hosts::new(Ok(directory), program, whom),
+        (Err(why), _) | (_, Err(why)) => Hosts::new(Err(why.to_string()), PathBuf::new(), whom),
+    }
 }
 
 /// Serves git as its filter for annexed files in the repository at `path`, until git closes `input`.

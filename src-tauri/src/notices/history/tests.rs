@@ -56,6 +56,7 @@ fn asking(text: &str) -> Folder {
             text: text.to_owned(),
             yes: "Delete them".to_owned(),
             no: "Bring them back".to_owned(),
+            typed: None,
         }),
         ..photos(State::NeedsYou)
     }

@@ -51,7 +51,7 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
   if ('cancel' in command) {
     return cancel(folder, command.cancel.transfer, changes);
   }
-  if ('answer' in command) {
+  if ('answer' in command || 'enter' in command) {
     changes.folder((one) => ({ ...one, question: null, state: 'safe', headline: 'everything is in step' }));
     return 'done';
   }

@@ -50,6 +50,19 @@ const question: Partial<Folder> = {
     text: '640 of 900 files are gone from this folder. Were they deleted on purpose? Nothing was deleted anywhere else.',
     yes: 'Delete them',
     no: 'Bring them back',
+    typed: null,
+  },
+};
+
+const password: Partial<Folder> = {
+  state: 'needs-you',
+  headline: 'a question waits for your answer',
+  question: {
+    id: 'login-1',
+    text: 'desk wants the password of ann@desk.',
+    yes: 'Log in',
+    no: "Don't log in",
+    typed: 'secret',
   },
 };
 
@@ -187,6 +200,7 @@ const SCENES: Record<string, () => Scene> = {
     ),
   }),
   away: () => ({ status: status([folder('/home/ann/Music', away)]) }),
+  password: () => ({ status: status([folder('/home/ann/Papers', password)]) }),
   question: () => ({ status: status([folder('/home/ann/Papers', question), folder('/home/ann/Notes')]) }),
   problems: () => ({
     status: status([folder('/home/ann/Papers', problems), folder('/home/ann/Notes', question)], {

@@ -53,13 +53,26 @@ describe('a folder', () => {
 
   it('passes both answers on', async () => {
     const backend = stubBackend(() => Promise.resolve('done'));
-    render(FolderCard, { folder: folder('/a/Photos', { question: { id: 'removed', text: 'Deleted on purpose?', yes: 'Delete them', no: 'Bring them back' } }), backend });
+    render(FolderCard, { folder: folder('/a/Photos', { question: { id: 'removed', text: 'Deleted on purpose?', yes: 'Delete them', no: 'Bring them back', typed: null } }), backend });
     await fireEvent.click(screen.getByRole('button', { name: 'Bring them back' }));
     await fireEvent.click(screen.getByRole('button', { name: 'Delete them' }));
     expect(backend.ask.mock.calls.map(([, command]) => command)).toEqual([
       { answer: { question: 'removed', yes: false } },
       { answer: { question: 'removed', yes: true } },
     ]);
+  });
+
+  it('passes on what was typed, and shows a secret nowhere', async () => {
+    const backend = stubBackend(() => Promise.resolve('done'));
+    const question = { id: 'login-1', text: 'desk wants the password of ann.', yes: 'Log in', no: "Don't log in", typed: 'secret' as const };
+    const { container } = render(FolderCard, { folder: folder('/a/Photos', { question }), backend });
+    const field = screen.getByLabelText<HTMLInputElement>('Your answer');
+    expect(field.type).toBe('password');
+    await fireEvent.input(field, { target: { value: 'open sesame' } });
+    await fireEvent.click(screen.getByRole('button', { name: 'Log in' }));
+    expect(backend.ask.mock.calls.map(([, command]) => command)).toEqual([{ enter: { question: 'login-1', text: 'open sesame' } }]);
+    await waitFor(() => expect(field.value).toBe(''));
+    expect(container.innerHTML).not.toContain('sesame');
   });
 });
 

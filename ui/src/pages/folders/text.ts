@@ -17,6 +17,7 @@ export const folders = {
   },
   safe: 'Everything is wherever it is wanted.',
   question: 'A question for you',
+  answer: 'Your answer',
   problems: (count: number): string => plural(count, { one: 'See the problem', other: 'See # problems' }),
   conflicts: (count: number): string =>
     plural(count, { one: 'See the file of which several versions were kept', other: 'See # files of which several versions were kept' }),

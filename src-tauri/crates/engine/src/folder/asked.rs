@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::asking::{inside, refused};
 use super::changed_since::changed_since;
 use super::conflicts;
+use super::logins::too_late;
 use super::prioritize;
 use super::settings;
 use super::{Ended, Folder, PATIENCE};
@@ -38,6 +39,7 @@ impl Folder {
             Command::Sync => {
                 self.end_pause();
                 self.state.retry_all();
+                self.state.retry_logins();
                 self.handle(Event::SyncAsked);
                 self.sync_until = self.clock.now() + PATIENCE;
                 self.syncs.push(reply);
@@ -52,6 +54,7 @@ impl Folder {
             }
             Command::Cancel { transfer } => self.cancel(&transfer),
             Command::Answer { question, yes } => return self.answered(question.as_deref(), yes, reply),
+            Command::Enter { question, text } => self.entered(&question, &text),
             Command::Files { which, skip, count } => {
                 return self.look_up(reply, move |state| {
                     lists::files(state, &which, skip, count).map(Reply::Files)
@@ -127,19 +130,25 @@ impl Folder {
             }
             None => {}
         }
-        match self.state.remotes.asks_about() {
-            Some(asked) if name.is_none_or(|name| name == asked.name()) => self.change(reply, move |state| {
+        if let Some(asked) = self.state.remotes.asks_about()
+            && name.is_none_or(|name| name == asked.name())
+        {
+            return self.change(reply, move |state| {
                 state.confirm(&asked, yes)?;
                 Ok((vec![Event::PlacesChanged], Reply::Done))
-            }),
-            Some(_) | None if self.asks_about_git(name) => self.change(reply, move |state| {
-                done(settings::set(state, &FolderSetting::QuickGit(yes)))
-            }),
-            Some(_) | None => {
-                let why = "no such question is open (any more); it was not answered".to_owned();
-                let _ = reply.send(Reply::Refused(why));
-            }
+            });
         }
+        let answer = match self.login_question(name) {
+            Some(asked) => self.agreed(&asked, yes),
+            None if self.asks_about_git(name) => {
+                return self.change(reply, move |state| {
+                    done(settings::set(state, &FolderSetting::QuickGit(yes)))
+                });
+            }
+            None => too_late(),
+        };
+        // Whoever asked may have gone.
+        let _ = reply.send(answer);
     }
 
     fn asks_about_git(&self, name: Option<&str>) -> bool {

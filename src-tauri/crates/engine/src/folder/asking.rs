@@ -21,6 +21,7 @@ pub(crate) fn only_looks(command: &Command) -> bool {
         | Command::Resume
         | Command::Sync
         | Command::Answer { .. }
+        | Command::Enter { .. }
         | Command::First { .. }
         | Command::Cancel { .. }
         | Command::SetRules { .. }

@@ -9,6 +9,7 @@ use annex::{Annex, EngineLock};
 use assistant::{Assistant, Effect, Event, Id, Root};
 use contract::{Command, Reply};
 use model::{Oid, RemoteName, RepoPath, Timestamp};
+use remotes::askpass::Question;
 use surroundings::{Change, Changes, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -19,6 +20,7 @@ mod changed_since;
 mod conflicts;
 mod examining;
 mod handle;
+mod logins;
 mod pausing;
 mod prioritize;
 mod scanning;
@@ -66,6 +68,9 @@ pub(crate) struct Folder {
     changes: Changes,
     mounts: watch::Receiver<Arc<[Mount]>>,
     holds: watch::Receiver<Holds>,
+    questions: watch::Receiver<()>,
+    /// Those that were open when last seen.
+    open_questions: Vec<Question>,
     pausing: Pausing,
     ended: mpsc::UnboundedReceiver<Ended>,
     end: mpsc::UnboundedSender<Ended>,
@@ -141,15 +146,19 @@ impl Folder {
         let listening = socket::listen(&socket, ask.clone(), say)?;
         let pausing = Pausing::read(state.annex());
         let seed = u64::from(std::process::id());
+        // Do this before those that are open are read.
+        let questions = process.questions();
         let assistant = Assistant::new(state.annex().uuid().clone(), seed, clock.now());
         let folder = Self {
             assistant,
+            open_questions: state.all_login_questions(),
             state,
             clock,
             watching,
             changes,
             mounts,
             holds: process.holds(),
+            questions,
             pausing,
             ended,
             end,
@@ -205,6 +214,7 @@ impl Folder {
                 }
                 Ok(()) = self.mounts.changed() => self.places_changed(),
                 Ok(()) = self.holds.changed() => self.held(),
+                Ok(()) = self.questions.changed() => self.questions_changed(),
                 () = pause_ends(pause) => self.resume_if_due(),
                 () = sleep_until(self.clock, wake) => self.handle(Event::Woke),
                 () = sleep_until(self.clock, self.room_at) => self.look_for_room(),

@@ -14,6 +14,7 @@ use crate::Error;
 use crate::clock::Clock;
 use crate::folder::socket;
 use crate::folder::{AskedPause, Folder};
+use crate::login;
 use crate::work::FolderState;
 use crate::work::process::Process;
 
@@ -39,8 +40,9 @@ pub fn clone_over(address: &SshAddress, path: &Path, description: Option<&str>) 
     crate::repository::clone_over(address, path, description, alone().hosts())
 }
 
-/// Answers the open question of a folder, and returns the status after it. If an engine runs there, it takes the
-/// answer. Otherwise everything is done once, and the question that comes up gets the answer. A paused folder stays
+/// Answers the open question of a folder, and returns the status after it. If something is to be typed, yes asks for it at
+/// the terminal, or takes it from the input. If an engine runs there, it takes the answer. Otherwise everything is done
+/// once, and the question that comes up gets the answer. A paused folder stays
 /// paused.
 ///
 /// # Errors
@@ -48,7 +50,18 @@ pub fn clone_over(address: &SshAddress, path: &Path, description: Option<&str>) 
 /// Refused if no question is open.
 pub fn answer(path: &Path, yes: bool) -> Result<contract::Folder, Error> {
     let annex = find(path)?;
-    match socket::ask(&annex, &Command::Answer { question: None, yes })? {
+    let typed = match socket::ask(&annex, &Command::Status)? {
+        Some(Reply::Status(folder)) if yes => folder.question.filter(|question| question.typed.is_some()),
+        Some(_) | None => None,
+    };
+    let command = match typed {
+        Some(question) => Command::Enter {
+            text: login::enter(&question)?,
+            question: question.id,
+        },
+        None => Command::Answer { question: None, yes },
+    };
+    match socket::ask(&annex, &command)? {
         Some(Reply::Done) => status(path),
         Some(other) => Err(unexpected(other)),
         None => run_once(annex, Some(yes)),
@@ -142,7 +155,7 @@ fn find(path: &Path) -> Result<Annex, Error> {
 
 /// The shared state for a folder that runs alone.
 fn alone() -> Arc<Process> {
-    Arc::new(Process::new())
+    Arc::new(Process::at_terminal())
 }
 
 fn unexpected(reply: Reply) -> Error {

@@ -1,8 +1,10 @@
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::{Answer, Command, Purpose, Reply, Request, Status};
+use contract::{Answer, Command, Purpose, Question, Reply, Request, Status};
+use remotes::askpass;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use surroundings::Mount;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -113,9 +115,12 @@ impl Client {
         let kept = kept(&view).await;
         let declined = view.settings.declined.iter().map(|drive| drive.id.clone()).collect();
         let (drives, problems) = self.drives.view(&kept, !view.refused.is_empty(), &declined);
-        let running = kept.into_iter().map(|kept| kept.folder);
+        let running = kept.into_iter().map(|kept| kept.folder).collect();
         Status {
-            folders: running.chain(view.opening.iter().map(Opening::status)).collect(),
+            folders: asking_once(running)
+                .into_iter()
+                .chain(view.opening.iter().map(Opening::status))
+                .collect(),
             refused: view.refused,
             drives,
             problems: [view.problems, problems].concat(),
@@ -219,6 +224,19 @@ impl Client {
     }
 }
 
+/// Folders on one computer share its login. Only the first shows what that asks.
+fn asking_once(mut folders: Vec<contract::Folder>) -> Vec<contract::Folder> {
+    let mut asked = BTreeSet::new();
+    for folder in &mut folders {
+        let is_login = |question: &Question| question.id.starts_with(askpass::ID);
+        folder.question = folder
+            .question
+            .take()
+            .filter(|question| !is_login(question) || asked.insert(question.id.clone()));
+    }
+    folders
+}
+
 /// The states of the running folders.
 async fn kept(view: &View) -> Vec<Kept> {
     let mut kept = Vec::new();
@@ -247,6 +265,34 @@ mod tests {
     use contract::State;
 
     use super::*;
+
+    #[test]
+    fn folders_that_share_a_login_show_its_question_once() {
+        let asking = |path: &str, id: &str| contract::Folder {
+            question: Some(Question {
+                id: id.to_owned(),
+                text: String::new(),
+                yes: String::new(),
+                no: String::new(),
+                typed: None,
+            }),
+            ..contract::Folder::at(path.to_owned())
+        };
+        let folders = [
+            ("a", "login-1"),
+            ("b", "login-1"),
+            ("c", "login-2"),
+            ("d", "removed"),
+            ("e", "removed"),
+        ];
+        let shown = asking_once(folders.map(|(path, id)| asking(path, id)).to_vec());
+        let asking: Vec<String> = shown
+            .into_iter()
+            .filter(|folder| folder.question.is_some())
+            .map(|folder| folder.path)
+            .collect();
+        assert_eq!(asking, ["a", "c", "d", "e"]);
+    }
 
     #[test]
     fn a_folder_is_identified_by_the_path_in_its_status() {

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use model::{RemoteName, Uuid};
 use surroundings::Why;
 
+use crate::login;
 use crate::observations::Damage;
 use crate::rules::policy;
 use crate::rules::preferred_content;
@@ -35,7 +36,9 @@ pub(crate) fn of_folder(assistant: &Assistant, state: &FolderState, pause: Optio
     folder.pause = pause;
     folder.transfers = state.transfers.all().iter().map(progress).collect();
     let asked = assistant.questions().first().map(|asked| question(asked, state));
-    folder.question = asked.or_else(|| state.remotes.asks_about().map(|place| place.question()));
+    folder.question = asked
+        .or_else(|| state.remotes.asks_about().map(|place| place.question()))
+        .or_else(|| state.login_question().map(|asked| login::in_words(&asked)));
     folder.problems = problems(assistant, state);
     folder.damaged = state.failures().damaged().map(|_| 1).sum();
     folder.conflicts = state.failures().conflicts();
@@ -168,12 +171,14 @@ fn question(question: &Question, state: &FolderState) -> contract::Question {
             text: deleted_elsewhere(deletions),
             yes: "Delete them here too".to_owned(),
             no: "Keep them and bring them back".to_owned(),
+            typed: None,
         },
         Question::Unverified(remote) => contract::Question {
             id,
             text: unverified(remote, state),
             yes: "It is the right place".to_owned(),
             no: "Remove it from this folder".to_owned(),
+            typed: None,
         },
         Question::ManyRemoved { removed, of } => contract::Question {
             id,
@@ -183,6 +188,7 @@ fn question(question: &Question, state: &FolderState) -> contract::Question {
             ),
             yes: "Delete them".to_owned(),
             no: "Bring them back".to_owned(),
+            typed: None,
         },
     }
 }

@@ -11,6 +11,7 @@ mod git;
 mod known_remotes;
 mod lock;
 mod log;
+mod logins;
 mod observe;
 pub(crate) mod process;
 #[cfg(test)]

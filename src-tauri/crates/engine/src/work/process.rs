@@ -7,11 +7,13 @@ use assistant::Direction;
 use assistant::pacing::Limit;
 use contract::Settings;
 use remotes::Hosts;
+use remotes::askpass::Whom;
 use surroundings::Circumstances;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::runtime_directory::runtime_directory;
+use crate::login;
+use crate::repository::hosts;
 
 /// The restrictions that follow from settings and circumstances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,16 +41,31 @@ pub(crate) struct Process {
     holds: watch::Sender<Holds>,
     /// The connections to other computers.
     hosts: Hosts,
+    /// Changes with what logins there ask.
+    questions: watch::Sender<()>,
 }
 
 impl Process {
-    /// Creates a state without limits and holds.
+    /// Creates a state without limits and holds. What logins ask is shown by the status of the folders.
     pub(crate) fn new() -> Self {
+        let questions = watch::Sender::default();
+        let tell = questions.clone();
+        let whom = Whom::Everybody(Box::new(move || tell.send_replace(())));
+        Self::asking(whom, questions)
+    }
+
+    /// Like [`Process::new`], but logins ask at the terminal.
+    pub(crate) fn at_terminal() -> Self {
+        Self::asking(Whom::One(Box::new(login::ask)), watch::Sender::default())
+    }
+
+    fn asking(whom: Whom, questions: watch::Sender<()>) -> Self {
         Self {
             clock: Clock::start(),
             limits: Mutex::new([Limit::new(None); 2]),
             holds: watch::Sender::default(),
-            hosts: Hosts::new(runtime_directory().map_err(|error| error.to_string())),
+            hosts: hosts(whom),
+            questions,
         }
     }
 
@@ -74,6 +91,11 @@ impl Process {
     /// The connections to other computers.
     pub(crate) fn hosts(&self) -> &Hosts {
         &self.hosts
+    }
+
+    /// Changes with what logins on other computers ask.
+    pub(crate) fn questions(&self) -> watch::Receiver<()> {
+        self.questions.subscribe()
     }
 
     /// Records that bytes passed; returns how long to wait before the next may pass.

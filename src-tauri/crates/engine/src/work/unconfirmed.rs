@@ -41,6 +41,7 @@ impl Unconfirmed {
             ),
             yes: "Use it".to_owned(),
             no: "Don't use it".to_owned(),
+            typed: None,
         }
     }
 }

@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use annex::exchange::content::Wanted;
@@ -7,6 +8,7 @@ use annex::{Annex, hash_directory};
 
 use super::*;
 use crate::Hosts;
+use crate::askpass::Whom;
 
 const HELLO: &str = "SHA256E-s5--2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 const HELLO_MD5: &str = "MD5E-s5--5d41402abc4b2a76b9719d911017c592";
@@ -70,7 +72,11 @@ impl Scene {
             &settings,
             &[],
             None,
-            &Hosts::new(Err("no other computers".to_owned())),
+            &Hosts::new(
+                Err("no other computers".to_owned()),
+                PathBuf::new(),
+                Whom::Everybody(Box::new(|| {})),
+            ),
         )
         .unwrap();
         let contents = reached.contents().unwrap();

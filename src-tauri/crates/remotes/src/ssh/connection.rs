@@ -5,11 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -17,15 +14,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use annex::settings::SshHost;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Signal, kill_process_group};
 
 use super::command::SshCommand;
+use super::process::{Process, begin};
 use super::session::Session;
-use super::words::why_not_connected;
+use super::words::{ChangedKey, changed_key, waits_for_answer, why_not_connected};
 use crate::Failed;
+use crate::askpass::{Asking, Questions, Whom};
 
-/// How long a login may take. ssh itself gives up sooner if nobody answers.
+/// How long a login may take besides the time that its questions are open. ssh itself gives up sooner if nobody answers.
 const LOGIN: Duration = Duration::from_secs(60);
+/// How long a login that nobody waits for any more is kept: those who want it were told that it waits for an answer.
+const UNUSED: Duration = Duration::from_secs(60);
 /// A failed login is not tried again for this long, whoever asks.
 const NOT_AGAIN: Duration = Duration::from_secs(2);
 /// How many sessions may use a connection at once. A server refuses the eleventh (sshd_config(5), `MaxSessions`), and the
@@ -39,8 +40,6 @@ const STANDING: usize = 4;
 const IDLE: usize = 2;
 /// How often a wait for a session looks whether it was cancelled.
 const LOOK: Duration = Duration::from_millis(200);
-/// How much of what ssh says about a failure is kept.
-const KEPT: usize = 8 << 10;
 
 /// The computers that this process is connected to.
 pub struct Hosts {
@@ -49,6 +48,7 @@ pub struct Hosts {
     hosts: Mutex<BTreeMap<(SshHost, SshCommand), Arc<Host>>>,
     /// How many connections were tried.
     number: Arc<AtomicU64>,
+    questions: Questions,
 }
 
 /// One computer.
@@ -57,15 +57,30 @@ struct Host {
     command: SshCommand,
     directory: PathBuf,
     number: Arc<AtomicU64>,
+    questions: Questions,
     state: Mutex<State>,
+    /// Notified when a login has ended.
+    ended: Condvar,
 }
 
 #[derive(Default)]
 struct State {
+    is_logging_in: bool,
     /// Those who use it keep it.
     connection: Weak<Connection>,
+    /// A new connection that nobody uses yet.
+    unused: Option<Arc<Connection>>,
     /// The last attempt, if it failed.
-    failed: Option<(Instant, Failed)>,
+    failed: Option<Failure>,
+}
+
+/// An attempt that failed.
+struct Failure {
+    at: Instant,
+    failed: Failed,
+    /// True if the user was asked something: then nothing is tried again before the user says so.
+    has_asked: bool,
+    changed_key: Option<ChangedKey>,
 }
 
 /// A login on another computer. It ends when nobody uses it any more, or with this process.
@@ -73,8 +88,8 @@ pub(crate) struct Connection {
     host: SshHost,
     command: SshCommand,
     socket: PathBuf,
-    /// The `ssh` that holds the login; none once it has ended.
-    process: Arc<Mutex<Option<Pid>>>,
+    /// The `ssh` that holds the login.
+    process: Process,
     sessions: Arc<Sessions>,
     /// Tells connections apart: a later one has a greater number.
     number: u64,
@@ -116,17 +131,48 @@ pub(crate) struct Permit {
 
 impl Hosts {
     /// Connected to nothing yet. The sockets will be below `runtime`, a directory that only the user can enter; where there is
-    /// none, each connection fails with that reason.
+    /// none, each connection fails with that reason. ssh asks by `program`, which calls [`crate::askpass::run`] when it is
+    /// started by the name [`crate::askpass::NAME`], and the questions are for `whom`.
     #[must_use]
-    pub fn new(runtime: Result<PathBuf, String>) -> Self {
+    pub fn new(runtime: Result<PathBuf, String>, program: PathBuf, whom: Whom) -> Self {
+        let directory = runtime.map(|runtime| runtime.join("ssh"));
         Self {
-            directory: runtime.map(|runtime| runtime.join("ssh")),
+            questions: Questions::new(directory.clone(), program, whom),
+            directory,
             hosts: Mutex::default(),
             number: Arc::default(),
         }
     }
 
-    /// Returns the connection to a computer, and logs in if there is none.
+    /// What is asked on the way to a computer.
+    pub fn questions(&self) -> &Questions {
+        &self.questions
+    }
+
+    /// The host key of a computer, if it is not the known one.
+    #[must_use]
+    pub fn changed_key(&self, host: &SshHost) -> Option<ChangedKey> {
+        let of_host = self.of(host).into_iter();
+        of_host
+            .filter_map(|host| lock(&host.state).failed.as_ref()?.changed_key.clone())
+            .next()
+    }
+
+    /// Lets a computer be tried again after a login that failed.
+    pub fn try_again(&self, host: &SshHost) {
+        for host in self.of(host) {
+            lock(&host.state).failed = None;
+        }
+    }
+
+    fn of(&self, host: &SshHost) -> Vec<Arc<Host>> {
+        let hosts = lock(&self.hosts);
+        let all = hosts.iter().filter(|((known, _), _)| known == host);
+        all.map(|(_, host)| Arc::clone(host)).collect()
+    }
+
+    /// Returns the connection to a computer, and logs in if there is none. While somebody can answer what ssh asks
+    /// ([`Hosts::questions`]), this does not wait for it.
     ///
     /// # Errors
     ///
@@ -141,7 +187,9 @@ impl Hosts {
                 command: command.clone(),
                 directory: directory.clone(),
                 number: Arc::clone(&self.number),
+                questions: self.questions.clone(),
                 state: Mutex::default(),
+                ended: Condvar::new(),
             };
             Arc::clone(known.or_insert_with(|| Arc::new(new())))
         };
@@ -151,36 +199,87 @@ impl Hosts {
 
 impl Host {
     /// Others that want this computer wait here for the one login.
-    fn connect(&self) -> Result<Arc<Connection>, Failed> {
+    fn connect(self: &Arc<Self>) -> Result<Arc<Connection>, Failed> {
         let mut state = lock(&self.state);
-        if let Some(connection) = state.connection.upgrade().filter(|connection| connection.is_alive()) {
-            return Ok(connection);
+        if !state.is_logging_in {
+            if let Some(connection) = state.connection.upgrade().filter(|connection| connection.is_alive()) {
+                state.is_used(&self.ended);
+                return Ok(connection);
+            }
+            if let Some(failure) = &state.failed
+                && (failure.has_asked || failure.at.elapsed() < NOT_AGAIN)
+            {
+                return Err(failure.failed.clone());
+            }
+            self.begin_login(&mut state)?;
         }
-        if let Some((at, failed)) = &state.failed
-            && at.elapsed() < NOT_AGAIN
-        {
-            return Err(failed.clone());
+        while state.is_logging_in {
+            if self.is_asking() {
+                return Err(waits_for_answer(&self.host));
+            }
+            let waited = self.ended.wait_timeout(state, LOOK);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let connected = self.log_in().map(Arc::new);
-        state.failed = connected.as_ref().err().map(|failed| (Instant::now(), failed.clone()));
-        state.connection = connected.as_ref().map(Arc::downgrade).unwrap_or_default();
-        connected
+        let connection = state.connection.upgrade();
+        state.is_used(&self.ended);
+        let failed = state.failed.as_ref().map(|failure| failure.failed.clone());
+        connection.ok_or(failed.unwrap_or(Failed::Away))
     }
 
-    fn log_in(&self) -> Result<Connection, Failed> {
-        let broken = |what: &str, error: &dyn std::fmt::Display| Failed::Broken(format!("{what}: {error}"));
-        let made = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.directory);
-        made.map_err(|error| broken(&format!("could not make {}", self.directory.display()), &error))?;
+    /// True if somebody has yet to answer what ssh asks.
+    fn is_asking(&self) -> bool {
+        let place = self.host.to_string();
+        !self.questions.open(|asking| asking == place).is_empty()
+    }
+
+    /// Logs in on a thread of its own, since it may have to wait for the user.
+    fn begin_login(self: &Arc<Self>, state: &mut State) -> Result<(), Failed> {
+        let host = Arc::clone(self);
+        let begun = thread::Builder::new().name("login".to_owned()).spawn(move || {
+            let connected = host.log_in();
+            let mut state = lock(&host.state);
+            state.is_logging_in = false;
+            match connected {
+                Ok(connection) => {
+                    let connection = Arc::new(connection);
+                    state.connection = Arc::downgrade(&connection);
+                    state.unused = Some(connection);
+                    state.failed = None;
+                }
+                Err(failure) => state.failed = Some(failure),
+            }
+            host.ended.notify_all();
+            // Whoever was told that it waits comes again.
+            let waited = host
+                .ended
+                .wait_timeout_while(state, UNUSED, |state| state.unused.is_some());
+            let unused = waited.unwrap_or_else(PoisonError::into_inner).0.unused.take();
+            drop(unused);
+        });
+        begun.map_err(|error| Failed::Broken(format!("could not start a thread: {error}")))?;
+        state.is_logging_in = true;
+        Ok(())
+    }
+
+    fn log_in(&self) -> Result<Connection, Failure> {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         // Each has a socket of its own, since its end removes it. The path must be short (unix(7)).
         let socket = self.directory.join(format!("{}-{number}", std::process::id()));
         // Left by a process that was killed and had the same number.
         let _ = fs::remove_file(&socket);
-        let begun = begin(self.master(&socket)).map_err(|error| broken("could not run ssh", &error))?;
-        let Begun { process, ready, said } = begun;
+        let mut ssh = self.master(&socket);
+        let (tell, ready) = mpsc::channel();
+        let give_up = tell.clone();
+        let asking = self
+            .questions
+            .serve(&mut ssh, self.host.to_string(), move || {
+                // It has ended already if nobody listens.
+                let _ = give_up.send(false);
+            })
+            .map_err(|why| Failure::new(Failed::Broken(why)))?;
+        let begun = begin(ssh, tell);
+        let (process, said) =
+            begun.map_err(|error| Failure::new(Failed::Broken(format!("could not run ssh: {error}"))))?;
         let connection = Connection {
             host: self.host.clone(),
             command: self.command.clone(),
@@ -189,15 +288,20 @@ impl Host {
             sessions: Arc::default(),
             number,
         };
-        match ready.recv_timeout(LOGIN) {
-            Ok(true) => Ok(connection),
-            Err(RecvTimeoutError::Timeout) => Err(Failed::Away),
-            Ok(false) | Err(RecvTimeoutError::Disconnected) => {
-                // What ssh has started may outlive it, and hold the other end.
-                let said = said.recv_timeout(Duration::from_secs(2)).unwrap_or_default();
-                Err(why_not_connected(&self.host, &said))
-            }
+        match is_ready(&ready, &asking) {
+            Some(true) => return Ok(connection),
+            Some(false) => {}
+            None => return Err(Failure::new(Failed::Away)),
         }
+        // What it has said until now is all, or ssh has ended.
+        connection.end();
+        // What ssh has started may outlive it, and hold the other end.
+        let said = said.recv_timeout(Duration::from_secs(2)).unwrap_or_default();
+        Err(Failure {
+            has_asked: asking.has_asked(),
+            changed_key: changed_key(&self.host, &said),
+            ..Failure::new(why_not_connected(&self.host, &said, &asking))
+        })
     }
 
     /// The `ssh` that logs in and then only listens at the socket. It says so by a line.
@@ -205,7 +309,6 @@ impl Host {
         let mut ssh = self.command.with(["-N", "-M", "-S"]);
         ssh.arg(socket);
         for option in [
-            "BatchMode=yes",
             "ControlPersist=no",
             "ConnectTimeout=15",
             // A peer that is gone without a word is noticed after two minutes at the latest.
@@ -228,95 +331,44 @@ impl Host {
     }
 }
 
+impl State {
+    /// Those who use the connection keep it from now on.
+    fn is_used(&mut self, ended: &Condvar) {
+        self.unused = None;
+        // It is kept for them by a thread.
+        ended.notify_all();
+    }
+}
+
+impl Failure {
+    fn new(failed: Failed) -> Self {
+        Self {
+            at: Instant::now(),
+            failed,
+            has_asked: false,
+            changed_key: None,
+        }
+    }
+}
+
+/// Waits until ssh listens; false if it will not, none if it takes too long.
+fn is_ready(ready: &mpsc::Receiver<bool>, asking: &Asking) -> Option<bool> {
+    while asking.busy() < LOGIN {
+        match ready.recv_timeout(LOGIN.saturating_sub(asking.busy())) {
+            Ok(is_ready) => return Some(is_ready),
+            Err(RecvTimeoutError::Disconnected) => return Some(false),
+            // Perhaps it has asked meanwhile.
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+    None
+}
+
 fn add_destination(ssh: &mut Command, host: &SshHost) {
     if let Some(port) = host.port {
         ssh.arg("-p").arg(port.to_string());
     }
     ssh.arg("--").arg(&host.destination);
-}
-
-/// An `ssh` that is logging in.
-struct Begun {
-    process: Arc<Mutex<Option<Pid>>>,
-    /// True once it listens; false, or nothing, if it has ended.
-    ready: mpsc::Receiver<bool>,
-    /// What it said about that.
-    said: mpsc::Receiver<String>,
-}
-
-/// Starts a process, and a thread that outlives it.
-fn begin(mut command: Command) -> std::io::Result<Begun> {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    // A command of the user's may run ssh as a child of its own: they end together.
-    command.process_group(0);
-    ends_with_its_thread(&mut command);
-    let (started, start) = mpsc::channel();
-    let (tell, ready) = mpsc::channel();
-    let (say, said) = mpsc::channel();
-    thread::Builder::new().name("ssh".to_owned()).spawn(move || {
-        let mut child = match command.spawn() {
-            Ok(child) => child,
-            Err(error) => return drop(started.send(Err(error))),
-        };
-        let process = Arc::new(Mutex::new(Pid::from_raw(child.id().cast_signed())));
-        let _ = started.send(Ok(Arc::clone(&process)));
-        supervise(&mut child, &tell, &say);
-        if let Some(process) = Pid::from_raw(child.id().cast_signed()) {
-            let _ = waitid(WaitId::Pid(process), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
-        }
-        // Once waited for, its number may become another process's.
-        let mut ended = lock(&process);
-        let _ = child.wait();
-        *ended = None;
-    })?;
-    let process = start.recv().map_err(|_| std::io::ErrorKind::BrokenPipe)??;
-    Ok(Begun { process, ready, said })
-}
-
-/// Waits until a process ends.
-fn supervise(child: &mut Child, tell: &mpsc::Sender<bool>, say: &mpsc::Sender<String>) {
-    thread::scope(|scope| {
-        if let Some(out) = child.stdout.take() {
-            scope.spawn(move || {
-                let _ = tell.send(says_connected(out));
-            });
-        }
-        let Some(mut err) = child.stderr.take() else { return };
-        let mut said = Vec::new();
-        let mut part = [0; 1024];
-        // Read to the end, so that it never waits for us.
-        while let Ok(length @ 1..) = err.read(&mut part) {
-            let room = KEPT.saturating_sub(said.len()).min(length);
-            said.extend_from_slice(&part[..room]);
-        }
-        let _ = say.send(String::from_utf8_lossy(&said).into_owned());
-    });
-}
-
-fn says_connected(out: ChildStdout) -> bool {
-    let mut line = String::new();
-    let mut out = BufReader::new(out.take(1024));
-    // A shell's start-up files may say something of their own.
-    while let Ok(1..) = out.read_line(&mut line) {
-        if line == "connected\n" {
-            return true;
-        }
-        line.clear();
-    }
-    false
-}
-
-/// Has a process ended when the thread that starts it ends, and so when this process is killed: a login that nobody knows
-/// of would stay for days.
-#[allow(unsafe_code)]
-fn ends_with_its_thread(command: &mut Command) {
-    // SAFETY: prctl(2) is the only call between fork and exec; it allocates nothing and takes no lock.
-    unsafe {
-        command.pre_exec(|| Ok(rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?));
-    }
 }
 
 impl Connection {
@@ -474,7 +526,7 @@ impl Drop for Permit {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Each value is valid whenever the lock is free.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,6 +4,7 @@ mod command;
 mod connection;
 mod contents;
 mod listening;
+mod process;
 mod run;
 mod session;
 mod setup;
@@ -23,6 +24,7 @@ use model::{Oid, Uuid};
 pub use connection::Hosts;
 pub use listening::Listening;
 pub use setup::{AtPath, Survey};
+pub use words::ChangedKey;
 
 use self::command::SshCommand;
 use self::connection::{Connection, Use};

@@ -28,6 +28,7 @@ fn asked(count: u64, monitor: GitMonitor) -> Option<Question> {
         ),
         yes: "Make git faster".to_owned(),
         no: "Leave git as it is".to_owned(),
+        typed: None,
     })
 }
 

@@ -31,6 +31,7 @@ pub(super) fn problems(assistant: &Assistant, state: &FolderState) -> Vec<Proble
             path: state.annex().own_dir().join(policy::FILE).display().to_string(),
         }),
     }));
+    problems.extend(changed_keys(state, &folder));
     problems.extend(damages(state, &folder));
     problems.extend(left_out(state, &folder));
     problems
@@ -62,6 +63,25 @@ fn of_root(root: Root, folder: &str) -> Option<Problem> {
     };
     let folder = folder.to_owned();
     Some(problem(what, remedy, Some(Action::Leave { folder })))
+}
+
+/// Computers that are perhaps others than before.
+fn changed_keys(state: &FolderState, folder: &str) -> impl Iterator<Item = Problem> {
+    let folder = folder.to_owned();
+    state.changed_keys().into_iter().map(move |(host, key)| Problem {
+        what: format!(
+            "DANGER: {host} has another host key than before ({}). Somebody may be pretending to be that computer, or \
+             it was set up again.",
+            key.fingerprint
+        ),
+        lost: "Nothing was sent there, and nothing is lost.".to_owned(),
+        next: "Nothing is exchanged with it.".to_owned(),
+        remedy: format!(
+            "Only if you know that it was set up again, and this is the fingerprint of its new key: run '{}', and sync.",
+            key.forget
+        ),
+        action: Some(Action::Sync { folder: folder.clone() }),
+    })
 }
 
 /// Directories whose changes nobody tells.

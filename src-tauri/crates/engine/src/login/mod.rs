@@ -1,0 +1,94 @@
+//! What logins on other computers ask, in words for people, and asking it at a terminal.
+
+mod terminal;
+
+use contract::Typed;
+use remotes::askpass::{Prompt, Question};
+
+pub(crate) use terminal::{ask, enter};
+
+/// A question of a login, for the user.
+pub(crate) fn in_words(question: &Question) -> contract::Question {
+    let place = &question.place;
+    let words = |text: String, yes: &str, no: &str, typed| contract::Question {
+        id: question.id.clone(),
+        text: match question.is_repeated {
+            true => format!("That was not right. {text}"),
+            false => text,
+        },
+        yes: yes.to_owned(),
+        no: no.to_owned(),
+        typed,
+    };
+    let typed = |text, typed| words(text, "Log in", "Don't log in", Some(typed));
+    match &question.prompt {
+        Prompt::Password { account } => typed(format!("{place} wants the password of {account}."), Typed::Secret),
+        Prompt::Passphrase { key } => typed(
+            format!("Logging in on {place} needs the passphrase of your key {key}."),
+            Typed::Secret,
+        ),
+        Prompt::Secret(text) => typed(format!("{place} asks: {text}"), Typed::Secret),
+        Prompt::Text(text) => typed(format!("{place} asks: {text}"), Typed::Text),
+        Prompt::YesNo(text) => words(format!("{place} asks: {text}"), "Yes", "No", None),
+        Prompt::Notice(text) => words(format!("{place}: {text}"), "Hide this", "Don't log in", None),
+        Prompt::NewHostKey {
+            host,
+            kind,
+            fingerprint,
+            remarks,
+        } => {
+            let remarks = if remarks.is_empty() {
+                String::new()
+            } else {
+                format!(" {remarks}")
+            };
+            let text = format!(
+                "You connect to {host} for the first time. Its {kind} host key has the fingerprint {fingerprint}.{remarks} \
+                 Is that the right computer? 'ssh-keygen -l -f /etc/ssh/ssh_host_{}_key.pub' shows the fingerprint there. \
+                 Nothing is sent until you say so.",
+                kind.to_lowercase()
+            );
+            words(text, "It is the right computer", "Don't connect", None)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_says_where_and_for_what() {
+        let asked = |prompt, is_repeated| {
+            in_words(&Question {
+                id: "login-1".to_owned(),
+                place: "desk".to_owned(),
+                prompt,
+                is_repeated,
+            })
+        };
+        let account = "ann@desk".to_owned();
+        let password = asked(Prompt::Password { account }, true);
+        assert_eq!(
+            password.text,
+            "That was not right. desk wants the password of ann@desk."
+        );
+        assert_eq!(password.typed, Some(Typed::Secret));
+        let key = asked(
+            Prompt::NewHostKey {
+                host: "desk (10.0.0.7)".to_owned(),
+                kind: "ED25519".to_owned(),
+                fingerprint: "SHA256:abc".to_owned(),
+                remarks: String::new(),
+            },
+            false,
+        );
+        assert!(
+            key.text.starts_with(
+                "You connect to desk (10.0.0.7) for the first time. Its ED25519 host key has the fingerprint SHA256:abc. Is"
+            ),
+            "{key:?}"
+        );
+        assert!(key.text.contains("ssh_host_ed25519_key.pub") && key.typed.is_none());
+    }
+}
