@@ -81,8 +81,8 @@ pub struct RemoteFacts {
 /// Whether a remote is connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
-    /// It is connected, and is the repository with this uuid.
-    Here(Uuid),
+    /// It is connected, and is the repository with this uuid; none if it is one of git only, which holds no content.
+    Here(Option<Uuid>),
     /// It is not connected.
     Away(Away),
 }

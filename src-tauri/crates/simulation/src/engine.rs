@@ -401,7 +401,7 @@ impl World {
             .and_then(|slot| self.reachable(repo, slot));
         let reach = match target {
             Some(_) if self.fails() => Reach::Away(Away::Unusable("it cannot be read".into())),
-            Some(target) => Reach::Here(self.repos[target].uuid.clone()),
+            Some(target) => Reach::Here(Some(self.repos[target].uuid.clone())),
             None => Reach::Away(Away::Absent),
         };
         Event::Probed { id, reach }

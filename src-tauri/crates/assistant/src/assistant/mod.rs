@@ -161,9 +161,7 @@ impl Assistant {
             [None; 4]
         };
         let git = self.network.remotes.values().flat_map(|remote| {
-            let fetch = remote
-                .retry_at
-                .filter(|_| remote.is_unfetched() && remote.uuid().is_some());
+            let fetch = remote.retry_at.filter(|_| remote.is_unfetched() && remote.is_here());
             let push = syncing::push_at(remote, &self.refs.heads, self.before_push(&remote.facts.name));
             [fetch, push.filter(|_| self.may_push())]
         });

@@ -70,7 +70,7 @@ fn rules_and_absence_bar_transfers() {
         let remote = one.remotes.get_mut(&name("a")).unwrap();
         (remote.facts.pull, remote.facts.push, remote.facts.content) = (pull, push, content);
         remote.reach = Some(if here {
-            Reach::Here(uuid("a"))
+            Reach::Here(Some(uuid("a")))
         } else {
             Reach::Away(Away::Absent)
         });
@@ -86,8 +86,16 @@ fn rules_and_absence_bar_transfers() {
 #[test]
 fn nothing_is_sent_to_a_remote_that_is_this_repository() {
     let mut one = network(&[("a", 100.0)]);
-    one.remotes.get_mut(&name("a")).unwrap().reach = Some(Reach::Here(uuid("here")));
+    one.remotes.get_mut(&name("a")).unwrap().reach = Some(Reach::Here(Some(uuid("here"))));
     assert_eq!(ways(&["here"], &["here", "a"], &one), Vec::<String>::new());
+}
+
+#[test]
+fn a_repository_of_git_only_gets_and_gives_no_content() {
+    let mut one = network(&[("a", 100.0)]);
+    one.remotes.get_mut(&name("a")).unwrap().reach = Some(Reach::Here(None));
+    assert_eq!(ways(&["here"], &["here", "a"], &one), Vec::<String>::new());
+    assert_eq!(ways(&["a"], &["here", "a"], &one), Vec::<String>::new());
 }
 
 fn waiting(window: impl IntoIterator<Item = Candidate>) -> Content {

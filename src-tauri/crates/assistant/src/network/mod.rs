@@ -58,10 +58,15 @@ impl Remote {
         }
     }
 
-    /// Its repository, if it is connected.
+    /// True if it is connected.
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self.reach, Some(Reach::Here(_)))
+    }
+
+    /// Its repository, if it is connected and may hold content.
     pub(crate) fn uuid(&self) -> Option<&Uuid> {
         match &self.reach {
-            Some(Reach::Here(uuid)) => Some(uuid),
+            Some(Reach::Here(uuid)) => uuid.as_ref(),
             Some(Reach::Away(_)) | None => None,
         }
     }
@@ -164,9 +169,9 @@ impl Network {
         };
         remote.probing = None;
         match &reach {
-            Reach::Here(uuid) => {
+            Reach::Here(_) => {
                 remote.absences = 0;
-                if remote.uuid() != Some(uuid) {
+                if remote.reach.as_ref() != Some(&reach) {
                     remote.there = None;
                     remote.unfetched = true;
                     // The failures are kept: a remote that is connected but keeps failing is tried less and less often.
@@ -209,7 +214,7 @@ pub(crate) mod tests {
         let mut network = Network::default();
         network.list(Timestamp(0), remotes.iter().map(facts).collect());
         for remote in network.remotes.values_mut() {
-            remote.reach = Some(Reach::Here(Uuid::parse(remote.facts.name.as_str()).unwrap()));
+            remote.reach = Some(Reach::Here(Uuid::parse(remote.facts.name.as_str())));
         }
         network
     }
@@ -226,7 +231,7 @@ pub(crate) mod tests {
             (network.remotes[&a].failures, network.remotes[&a].facts.push),
             (3, false)
         );
-        assert!(network.remotes[&a].uuid().is_some());
+        assert!(network.remotes[&a].is_here());
     }
 
     #[test]
@@ -245,7 +250,7 @@ pub(crate) mod tests {
             network.remotes.values().next().unwrap().there
         };
         assert_eq!(probe(&mut network, Reach::Away(Away::Absent)), Some(seen));
-        assert_eq!(probe(&mut network, Reach::Here(Uuid::parse("a").unwrap())), None);
+        assert_eq!(probe(&mut network, Reach::Here(Uuid::parse("a"))), None);
         assert!(network.remotes.values().next().unwrap().unfetched);
     }
 
@@ -257,11 +262,14 @@ pub(crate) mod tests {
             (remote.probing, remote.unfetched, remote.there) = (Some(Id(1)), false, Some(Heads::default()));
             network.probed(Timestamp(0), Id(1), reach, 0)
         };
-        assert!(!probe(&mut network, Reach::Here(Uuid::parse("a").unwrap())));
+        assert!(!probe(&mut network, Reach::Here(Uuid::parse("a"))));
         assert!(!network.remotes.values().next().unwrap().unfetched);
-        assert!(probe(&mut network, Reach::Here(Uuid::parse("other").unwrap())));
+        assert!(probe(&mut network, Reach::Here(Uuid::parse("other"))));
         let remote = network.remotes.values().next().unwrap();
         assert!(remote.unfetched && remote.there.is_none());
+        assert!(probe(&mut network, Reach::Here(None)), "one without git-annex");
+        let remote = network.remotes.values().next().unwrap();
+        assert!(remote.is_here() && remote.uuid().is_none() && remote.unfetched);
         assert!(probe(&mut network, Reach::Away(Away::Absent)));
     }
 }

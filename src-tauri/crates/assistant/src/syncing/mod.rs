@@ -13,7 +13,7 @@ const WAIT_FOR_CONTENT: Duration = Duration::from_secs(3);
 /// True if a remote's branches should be fetched now.
 pub(crate) fn wants_fetch(remote: &Remote, now: Timestamp) -> bool {
     let idle = remote.fetching.is_none() && remote.pushing.is_none();
-    remote.uuid().is_some() && remote.is_unfetched() && idle && remote.may_try(now)
+    remote.is_here() && remote.is_unfetched() && idle && remote.may_try(now)
 }
 
 /// True if a remote is not known to have our heads, whether or not it is connected.
@@ -48,7 +48,7 @@ pub(crate) fn push_at(remote: &Remote, heads: &Heads, before: Before) -> Option<
         return None;
     }
     let busy = remote.fetching.is_some() || remote.pushing.is_some();
-    if remote.uuid().is_none() || busy || remote.is_unfetched() {
+    if !remote.is_here() || busy || remote.is_unfetched() {
         return None;
     }
     let since = remote.unpushed_since?;
@@ -92,6 +92,8 @@ mod tests {
     fn a_push_is_due_unless_something_has_to_end_first() {
         let at = |change, content| push_at(&remote(change), &heads(), Before { content, merge: false });
         assert_eq!(at(|_| (), false), Some(NOW));
+        let git_only = |remote: &mut Remote| remote.reach = Some(Reach::Here(None));
+        assert_eq!(at(git_only, false), Some(NOW));
         assert_eq!(at(|_| (), true), Some(NOW + WAIT_FOR_CONTENT));
         let later = NOW + Duration::from_secs(9);
         assert_eq!(

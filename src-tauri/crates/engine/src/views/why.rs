@@ -359,7 +359,7 @@ mod tests {
         scene.observe(some());
         // Its description is not known yet.
         let there = scene.remote.1.to_string();
-        let here = || Reach::Here(scene.remote.1.clone());
+        let here = || Reach::Here(Some(scene.remote.1.clone()));
         let absent = having_found(&scene, Reach::Away(Away::Absent), false);
         let (present, paused) = (having_found(&scene, here(), false), having_found(&scene, here(), true));
         let table: [(&[u8], Option<&Contacts>, &str, &str); 7] = [

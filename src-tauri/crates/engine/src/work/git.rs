@@ -32,7 +32,7 @@ pub(super) fn probe(state: &FolderState, id: Id, name: &RemoteName, mounts: &[Mo
                 state.retries().forget_repository(&uuid);
             }
             state.remotes.set_reached(name, Some(remote));
-            Reach::Here(uuid)
+            Reach::Here(Some(uuid))
         }
         Err(failed) => {
             state.remotes.set_reached(name, None);

@@ -37,7 +37,7 @@ impl Assistant {
         for remote in self.network.remotes.values_mut() {
             // Forget the heads of connected remotes, so that they are read again. A remote that is away keeps its last
             // known heads until it comes back.
-            remote.there = remote.there.filter(|_| remote.uuid().is_none());
+            remote.there = remote.there.filter(|_| !remote.is_here());
         }
         self.note_unpushed(now);
         self.attempts.retry_at_once();

@@ -202,7 +202,7 @@ impl Rig {
                 },
                 Effect::Probe { id, remote } => Event::Probed {
                     id,
-                    reach: Reach::Here(uuid(remote.as_str())),
+                    reach: Reach::Here(Some(uuid(remote.as_str()))),
                 },
                 Effect::Fetch { id, .. } => Event::Fetched {
                     id,

@@ -358,7 +358,7 @@ fn a_drive_that_comes_back_is_fetched() {
     assert!(!has!(rig, Fetch), "it is not known to be there");
     rig.tell(Event::Probed {
         id,
-        reach: Reach::Here(uuid("b")),
+        reach: Reach::Here(Some(uuid("b"))),
     });
     take!(rig, Fetch);
 }
