@@ -5,28 +5,46 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use model::{Oid, RemoteName};
 
-use super::git_program::{self, PUSH, Verdict, in_one_line};
+use super::child;
+use super::git_program::{self, PUSH, Verdict, in_one_line, without_progress};
 use super::refs::{GIT_ANNEX, RemoteHeads, SYNCED_GIT_ANNEX, tip, track, tracked};
 use super::{Commits, PushOutcome};
 use crate::objects::fold_packs;
 use crate::{Annex, Error, Result};
 
+/// How long git may be silent while it fetches or pushes. It tells of its progress every second, but not while the other end
+/// runs a hook.
+const SILENCE: Duration = Duration::from_secs(150);
+/// How long a question may take.
+const ANSWER: Duration = Duration::from_secs(45);
+
 /// How git reaches a remote.
 #[derive(Debug, Clone)]
-pub struct Transport {
-    /// The protocols that it may use, as `GIT_ALLOW_PROTOCOL` lists them.
-    pub protocols: &'static str,
+pub struct Transport<'a> {
+    /// The protocols that it may use, as `GIT_ALLOW_PROTOCOL` lists them; none for those that the user's settings allow, except
+    /// ssh.
+    pub protocols: Option<&'static str>,
     /// The line of shell that runs ssh, as in `GIT_SSH_COMMAND`; none where git has no need of ssh.
     pub ssh: Option<OsString>,
+    /// Set to stop as soon as possible.
+    pub cancelled: &'a AtomicBool,
 }
 
-impl Transport {
+impl Transport<'_> {
     fn git(&self, git_dir: &Path) -> Command {
         let mut git = git_program::command(git_dir);
-        git.env("GIT_ALLOW_PROTOCOL", self.protocols);
+        match self.protocols {
+            Some(protocols) => git.env("GIT_ALLOW_PROTOCOL", protocols),
+            // It would make a login of its own.
+            None => git.args(["-c", "protocol.ssh.allow=never"]),
+        };
+        // Nothing is asked: neither by a program of the user's (`core.askPass`, `SSH_ASKPASS`) nor in a terminal.
+        git.env("GIT_ASKPASS", "");
         // What git says is understood in English. `LC_ALL` would go on to the other computer.
         git.env_remove("LC_ALL").env("LC_MESSAGES", "C").env("LANGUAGE", "C");
         if let Some(ssh) = &self.ssh {
@@ -42,7 +60,7 @@ impl Transport {
 /// # Errors
 ///
 /// Refused, in words for people, if git cannot read the repository there.
-pub fn fetch(local: &Annex, name: &RemoteName, branch: &str, transport: &Transport) -> Result<RemoteHeads> {
+pub fn fetch(local: &Annex, name: &RemoteName, branch: &str, transport: &Transport<'_>) -> Result<RemoteHeads> {
     bring_ours(local, name.as_str(), name, branch, transport)?;
     fold_packs(&*local.git()?);
     tracked(local, name, branch)
@@ -54,7 +72,7 @@ pub(super) fn bring_ours(
     from: &str,
     name: &RemoteName,
     branch: &str,
-    transport: &Transport,
+    transport: &Transport<'_>,
 ) -> Result<()> {
     // Patterns, since git refuses to fetch a branch that is not there.
     let patterns = [&format!("{branch}*"), "synced/*", "git-annex*"];
@@ -68,7 +86,7 @@ pub(crate) fn bring(
     from: &str,
     name: &RemoteName,
     patterns: &[&str],
-    transport: &Transport,
+    transport: &Transport<'_>,
 ) -> Result<()> {
     let mut git = transport.git(git_dir);
     // One pack that is on disk before a ref leads to it, whatever comes.
@@ -82,7 +100,7 @@ pub(crate) fn bring(
     ]);
     git.args([
         "fetch",
-        "--quiet",
+        "--progress",
         "--prune",
         "--no-tags",
         "--no-auto-maintenance",
@@ -96,7 +114,7 @@ pub(crate) fn bring(
             .iter()
             .map(|pattern| format!("+refs/heads/{pattern}:refs/remotes/{name}/{pattern}")),
     );
-    let output = run(git, git_dir)?;
+    let output = run(git, git_dir, SILENCE, transport)?;
     match output.status.success() {
         true => Ok(()),
         false => Err(failed("fetch from", name, &output)),
@@ -104,25 +122,40 @@ pub(crate) fn bring(
 }
 
 /// Pushes the git-annex branch to an address, which is called `name`.
-pub(super) fn push_git_annex(local: &Annex, name: &RemoteName, url: &str, transport: &Transport) -> Result<()> {
+pub(super) fn push_git_annex(local: &Annex, name: &RemoteName, url: &str, transport: &Transport<'_>) -> Result<()> {
     let mut git = transport.git(local.git_dir());
-    git.args(PUSH).arg("--").arg(url);
+    git.args(PUSH).args(["--progress", "--", url]);
     // Forced and not, as by `push`.
     git.arg(format!("+refs/heads/{GIT_ANNEX}:refs/heads/{SYNCED_GIT_ANNEX}"));
     git.arg(format!("refs/heads/{GIT_ANNEX}:refs/heads/{GIT_ANNEX}"));
-    let output = run(git, local.git_dir())?;
+    let output = run(git, local.git_dir(), SILENCE, transport)?;
     match output.status.success() {
         true => Ok(()),
         false => Err(failed("push to", name, &output)),
     }
 }
 
+/// Makes sure that git can read the repository of a remote.
+///
+/// # Errors
+///
+/// Refused, in words for people, if it cannot.
+pub fn look(local: &Annex, name: &RemoteName, transport: &Transport<'_>) -> Result<()> {
+    let mut git = transport.git(local.git_dir());
+    git.args(["ls-remote", "--", name.as_str(), "HEAD"]);
+    let output = run(git, local.git_dir(), ANSWER, transport)?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(failed("read", name, &output)),
+    }
+}
+
 /// The branch that HEAD names in a remote; the only one that is there, if HEAD names none that exists. None if nobody can
 /// tell.
-pub(crate) fn branch_there(git_dir: &Path, name: &RemoteName, transport: &Transport) -> Result<Option<String>> {
+pub(crate) fn branch_there(git_dir: &Path, name: &RemoteName, transport: &Transport<'_>) -> Result<Option<String>> {
     let mut git = transport.git(git_dir);
     git.args(["ls-remote", "--symref", "--", name.as_str(), "HEAD", "refs/heads/*"]);
-    let output = run(git, git_dir)?;
+    let output = run(git, git_dir, ANSWER, transport)?;
     if !output.status.success() {
         return Err(failed("read the branches of", name, &output));
     }
@@ -163,7 +196,7 @@ pub fn push(
     name: &RemoteName,
     branch: &str,
     commits: Commits,
-    transport: &Transport,
+    transport: &Transport<'_>,
 ) -> Result<PushOutcome> {
     let here = local.git()?;
     let commit = match commits {
@@ -194,13 +227,13 @@ pub fn push(
     let mut git = transport.git(local.git_dir());
     // A mirror takes no single branches.
     git.arg("-c").arg(format!("remote.{name}.mirror=false"));
-    git.args(PUSH).arg("--").arg(name.as_str());
+    git.args(PUSH).args(["--progress", "--"]).arg(name.as_str());
     git.args(
         lacking
             .iter()
             .map(|(to, ours, force)| format!("{force}{ours}:refs/heads/{to}")),
     );
-    let output = run(git, local.git_dir())?;
+    let output = run(git, local.git_dir(), SILENCE, transport)?;
     let said = String::from_utf8_lossy(&output.stdout);
     let (mut moved, mut lagging, mut declined) = (Vec::new(), None, None);
     let mut seen = false;
@@ -233,11 +266,11 @@ pub fn push(
     }
 }
 
-fn run(mut git: Command, git_dir: &Path) -> Result<Output> {
-    git.output().map_err(|error| {
+fn run(git: Command, git_dir: &Path, silence: Duration, transport: &Transport<'_>) -> Result<Output> {
+    child::run(git, silence, transport.cancelled).map_err(|error| {
         if error.kind() == ErrorKind::NotFound {
             return Error::Refused(
-                "other computers are reached by the git program, which is not installed. Install git".to_owned(),
+                "this place is reached by the git program, which is not installed. Install git".to_owned(),
             );
         }
         Error::io("run git in", git_dir)(error)
@@ -247,10 +280,6 @@ fn run(mut git: Command, git_dir: &Path) -> Result<Output> {
 fn failed(what: &str, name: &RemoteName, output: &Output) -> Error {
     let said = String::from_utf8_lossy(&output.stderr);
     // git explains at length what may be wrong; the first lines say what was.
-    let told = said
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .take(2)
-        .collect::<Vec<_>>();
+    let told = without_progress(&said).take(2).collect::<Vec<_>>();
     Error::Refused(format!("git could not {what} {name}: {}", in_one_line(&told.join(" "))))
 }

@@ -87,7 +87,9 @@ impl<'a> Verdict<'a> {
     /// Why the other end refused, in words for people.
     pub(super) fn declined(&self, place: &str, output: &Output) -> String {
         let said = String::from_utf8_lossy(&output.stderr);
-        let remote: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("remote:")).collect();
+        let remote: Vec<&str> = without_progress(&said)
+            .filter_map(|line| line.strip_prefix("remote:"))
+            .collect();
         let said = in_one_line(&remote.join(" "));
         let why = match (self.summary.contains("hook declined"), said.is_empty()) {
             (true, true) => "a hook there refused it".to_owned(),
@@ -96,6 +98,16 @@ impl<'a> Verdict<'a> {
         };
         format!("{place} did not take the changes: {why}")
     }
+}
+
+/// The lines of what git said, without those that only tell of its progress.
+pub(super) fn without_progress(said: &str) -> impl Iterator<Item = &str> {
+    let is_progress = |line: &&str| {
+        let line = line.strip_prefix("remote: ").unwrap_or(line);
+        line.contains("% (") || line.ends_with(", done.") || line.starts_with("Total ")
+    };
+    let lines = said.split(['\n', '\r']).map(|line| line.trim_end());
+    lines.filter(move |line| !line.is_empty() && !line.starts_with("From ") && !is_progress(line))
 }
 
 /// What a program said, as one line without control characters and not too long.
@@ -108,7 +120,7 @@ pub fn in_one_line(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Verdict, in_one_line, leads_elsewhere};
+    use super::{Verdict, in_one_line, leads_elsewhere, without_progress};
 
     #[test]
     fn variables_of_git_lead_elsewhere_unless_they_are_settings() {
@@ -119,6 +131,16 @@ mod tests {
     #[test]
     fn what_a_program_said_is_one_line_of_words() {
         assert_eq!(in_one_line(" a\u{1b}[1m \n\n b\0c\t"), "a [1m b c");
+    }
+
+    /// What git 2.47 says.
+    #[test]
+    fn progress_is_told_from_what_matters() {
+        let said = "remote: Enumerating objects: 5, done.        \nremote: Counting objects:  20% (1/5)\rremote: Counting objects: 100% (5/5), done.\n\
+            Receiving objects: 100% (5/5), 1.2 MiB | 3 MiB/s, done.\nTotal 3 (delta 0), reused 0 (delta 0), pack-reused 0\n\
+            remote: no photos on sundays\nfatal: early EOF\n";
+        let told: Vec<&str> = without_progress(said).collect();
+        assert_eq!(told, ["remote: no photos on sundays", "fatal: early EOF"]);
     }
 
     /// What git 2.47 says.

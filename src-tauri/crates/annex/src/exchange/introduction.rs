@@ -17,7 +17,7 @@ use crate::{Annex, Error, Result};
 ///
 /// Refused, in words for people, if git cannot reach the repository there, that takes nothing, or it is no clone of this one
 /// and not empty. Then its branches are not kept here.
-pub fn introduce(local: &Annex, name: &RemoteName, url: &str, transport: &Transport) -> Result<()> {
+pub fn introduce(local: &Annex, name: &RemoteName, url: &str, transport: &Transport<'_>) -> Result<()> {
     let branch = local.head()?.branch;
     by_transport::bring_ours(local, url, name, &branch, transport)?;
     let there = tracked(local, name, &branch)?;

@@ -3,6 +3,7 @@
 
 mod by_git;
 pub mod by_transport;
+mod child;
 pub mod content;
 mod git_program;
 mod introduction;

@@ -11,7 +11,13 @@ use crate::{Annex, Error, Result};
 /// [`clone`](super::clone), the work tree is left to the caller. The remote is named `origin`.
 ///
 /// `dest` must not exist or be empty. On an error nothing is left behind.
-pub fn clone_over(transport: &Transport, url: &str, dest: &Path, description: Option<&str>, now: u64) -> Result<Annex> {
+pub fn clone_over(
+    transport: &Transport<'_>,
+    url: &str,
+    dest: &Path,
+    description: Option<&str>,
+    now: u64,
+) -> Result<Annex> {
     let existed = is_free(dest)?;
     let made = begin(transport, url, dest).and_then(|git| adopt(git, dest, description, now));
     if made.is_err() {
@@ -20,7 +26,7 @@ pub fn clone_over(transport: &Transport, url: &str, dest: &Path, description: Op
     made
 }
 
-fn begin(transport: &Transport, url: &str, dest: &Path) -> Result<git2::Repository> {
+fn begin(transport: &Transport<'_>, url: &str, dest: &Path) -> Result<git2::Repository> {
     let origin = RemoteName::parse("origin").ok_or_else(|| Error::Damaged("origin is no name".to_owned()))?;
     let git = create(dest, false)?;
     let mut config = configuration(&git)?;

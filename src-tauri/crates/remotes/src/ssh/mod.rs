@@ -132,16 +132,17 @@ impl Way {
 
     /// How git uses it.
     #[must_use]
-    pub fn transport(&self) -> Transport {
+    pub fn transport(&self) -> Transport<'static> {
         Transport {
-            protocols: "ssh",
+            protocols: Some("ssh"),
             ssh: Some(self.0.for_git()),
+            cancelled: &NEVER,
         }
     }
 }
 
 impl Ssh {
-    fn transport(&self) -> Transport {
+    fn transport(&self) -> Transport<'static> {
         Way(Arc::clone(&self.connection)).transport()
     }
 

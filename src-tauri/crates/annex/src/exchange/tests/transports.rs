@@ -1,14 +1,19 @@
+use std::sync::atomic::AtomicBool;
+
 use super::super::by_transport::{Transport, fetch, push};
 use super::super::{Commits, PushOutcome};
 use super::{log_commit, many, origin};
 use crate::Error;
 use crate::fixture::{Fixture, file, leaves};
 
+static NEVER: AtomicBool = AtomicBool::new(false);
+
 /// git's own way to a repository on this machine.
-fn by_file() -> Transport {
+fn by_file() -> Transport<'static> {
     Transport {
-        protocols: "file",
+        protocols: Some("file"),
         ssh: None,
+        cancelled: &NEVER,
     }
 }
 
@@ -144,8 +149,8 @@ fn what_git_says_is_told() {
     assert!(matches!(told, Error::Refused(_)), "{told}");
     assert!(told.to_string().contains("git could not fetch from origin"), "{told}");
     let forbidden = Transport {
-        protocols: "ssh",
-        ssh: None,
+        protocols: Some("ssh"),
+        ..by_file()
     };
     let told = fetch(&here.annex, &origin(), "main", &forbidden)
         .unwrap_err()
