@@ -23,6 +23,8 @@ pub enum Shell {
     Anabranch,
     /// The real git-annex.
     GitAnnex,
+    /// Nobody's: only git is there.
+    Nobody,
 }
 
 /// What clients may run there.
@@ -119,6 +121,15 @@ impl Sshd {
     #[must_use]
     pub fn home(&self) -> &Path {
         &self.home
+    }
+
+    /// Installs `anabranch` there as what serves git-annex.
+    ///
+    /// # Panics
+    ///
+    /// When something serves it already.
+    pub fn install(&self) {
+        link_anabranch(&self.own.join("bin"));
     }
 
     /// Cuts all connections, as a network does that goes away for a moment.
@@ -283,15 +294,20 @@ fn programs_of(sandbox: &Sandbox, shell: Shell, bin: &Path) -> String {
     let has_git_annex = |folder: &PathBuf| folder.join("git-annex").exists();
     let mut folders: Vec<PathBuf> = match shell {
         Shell::Anabranch => {
-            symlink(programs::anabranch(), bin.join("git-annex-shell")).unwrap();
+            link_anabranch(bin);
             folders.filter(|folder| !has_git_annex(folder)).collect()
         }
         Shell::GitAnnex => folders.collect(),
+        Shell::Nobody => folders.filter(|folder| !has_git_annex(folder)).collect(),
     };
     folders.insert(0, bin.to_owned());
     // The client's own programs, such as the ssh that knows this host, are not there.
     folders.retain(|folder| *folder != sandbox.path("programs"));
     std::env::join_paths(folders).unwrap().into_string().unwrap()
+}
+
+fn link_anabranch(bin: &Path) {
+    symlink(programs::anabranch(), bin.join("git-annex-shell")).unwrap();
 }
 
 /// Makes a key pair, and returns the public one.

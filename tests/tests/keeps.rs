@@ -53,6 +53,7 @@ impl Scene {
         };
         let (second, third) = (clone("second"), clone("third"));
         run(&mut sandbox.git(&first, ["remote", "add", "far", "https://nowhere.invalid/far"]));
+        run(&mut sandbox.git(&first, ["config", "remote.far.annex-sync", "false"]));
         save(
             &first,
             ".git/anabranch/policy.toml",

@@ -156,8 +156,11 @@ pub struct RemoteSettings {
     pub uuid: Option<Uuid>,
     /// `annex-cost`, else git-annex's default for the kind of remote.
     pub cost: Cost,
-    /// `annex-ignore`: no content is moved. Also true where a command would have to be run to know.
+    /// `annex-ignore`: no content is moved. Also true where a command would have to be run to know, and false where git-annex
+    /// only guesses.
     pub ignore: bool,
+    /// `annex-ignore-auto` beside it: git-annex once did not find itself there, and `annex-ignore` is nobody's wish.
+    pub ignore_is_guess: bool,
     /// `annex-sync`: false if the remote is left alone. Also false where a command would have to be run to know.
     pub sync: bool,
     /// `annex-pull`.
@@ -279,6 +282,8 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
         };
         let flag = |key: &str| config.get_bool(&format!("remote.{name}.{key}")).ok();
         let addresses = addresses.remove(&name).unwrap_or_default();
+        let is_set = |key: &str| flag(key).unwrap_or(false);
+        let ignore_is_guess = is_set("annex-ignore") && is_set("annex-ignore-auto");
         let mark = SPECIAL.iter().find(|(key, _)| text(key).is_some());
         let address = match (mark, addresses.fetch.first()) {
             (None, Some(url)) => Address::parse(url, top),
@@ -301,7 +306,8 @@ pub fn remotes(annex: &Annex) -> Result<Vec<RemoteSettings>> {
             cost: text("annex-cost")
                 .and_then(|cost| Cost::parse(&cost))
                 .unwrap_or(default),
-            ignore: flag("annex-ignore").unwrap_or(false) || text("annex-ignore-command").is_some(),
+            ignore: is_set("annex-ignore") && !ignore_is_guess || text("annex-ignore-command").is_some(),
+            ignore_is_guess,
             sync: flag("annex-sync").unwrap_or(true) && text("annex-sync-command").is_none(),
             pull: flag("annex-pull").unwrap_or(true),
             push: flag("annex-push").unwrap_or(true),
@@ -388,11 +394,22 @@ pub fn is_thin(annex: &Annex) -> bool {
         .unwrap_or(false)
 }
 
-/// Remembers which repository a remote is (`annex-uuid`), when it was first reached.
-pub fn remember_uuid(annex: &Annex, name: &RemoteName, uuid: &Uuid) -> Result<()> {
+/// Remembers which repository a remote is (`annex-uuid`), when it was first reached. What git-annex guessed of it before is
+/// wrong then.
+pub fn remember_uuid(annex: &Annex, remote: &RemoteSettings, uuid: &Uuid) -> Result<()> {
+    let name = &remote.name;
     let doing = || Error::git(format!("write the uuid of the remote {name} to the configuration"));
-    let setting = format!("remote.{name}.annex-uuid");
-    one::edit(annex, doing, |config| config.set_str(&setting, uuid.as_str()))
+    let setting = |key: &str| format!("remote.{name}.{key}");
+    if remote.uuid.is_none() {
+        one::edit(annex, doing, |config| {
+            config.set_str(&setting("annex-uuid"), uuid.as_str())
+        })?;
+    }
+    if remote.ignore_is_guess {
+        set(annex, &setting("annex-ignore"), None)?;
+        set(annex, &setting("annex-ignore-auto"), None)?;
+    }
+    Ok(())
 }
 
 /// The file systems on which a remote was found and taken for it, by what [`remember_filesystem`] was told.

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use contract::{Folder, State};
-use engine::{SshAddress, askpass};
+use engine::{Address, SshAddress, askpass};
 
 use arguments::{Arguments, Task, YesNo};
 
@@ -73,20 +73,21 @@ fn run(task: Task) -> Result<ExitCode> {
             bare,
             description,
         } => {
-            let address = source.to_str().filter(|_| !source.exists()).and_then(SshAddress::parse);
-            let path = path.map_or_else(|| name_of(&source, address.as_ref()), Ok)?;
-            let uuid = match address {
-                None => engine::clone(&source, &path, bare, description.as_deref())?,
-                Some(_) if bare => {
+            let address = match source.to_str().filter(|_| !source.exists()) {
+                Some(text) => Address::of(text),
+                None => Address::Path(source.clone()),
+            };
+            let path = path.map_or_else(|| name_of(&address), Ok)?;
+            let uuid = match &address {
+                Address::Path(source) => engine::clone(source, &path, bare, description.as_deref())?,
+                _ if bare => {
                     bail!("only repositories on this computer can be cloned with --bare so far; nothing was made")
                 }
-                Some(address) => engine::clone_over(&address, &path, description.as_deref())?,
+                Address::Ssh(_) | Address::Http(_) | Address::Unknown(_) | Address::Special { .. } => {
+                    engine::clone_over(&address, &path, description.as_deref())?
+                }
             };
-            line(&format!(
-                "{} is a clone of {} ({uuid})",
-                path.display(),
-                source.display()
-            ))
+            line(&format!("{} is a clone of {address} ({uuid})", path.display()))
         }
         Task::Add { folder, address, bare } => {
             let Some(parsed) = SshAddress::parse(&address) else {
@@ -159,18 +160,24 @@ fn here() -> PathBuf {
 }
 
 /// The name of the directory that a clone is made in if the user names none.
-fn name_of(source: &Path, address: Option<&SshAddress>) -> Result<PathBuf> {
-    let place = match address {
-        Some(address) => PathBuf::from(&address.path),
-        None => source
-            .canonicalize()
-            .with_context(|| format!("could not find {}", source.display()))?,
+fn name_of(address: &Address) -> Result<PathBuf> {
+    let found;
+    let (place, is_elsewhere) = match address {
+        Address::Path(path) => {
+            found = path
+                .canonicalize()
+                .with_context(|| format!("could not find {}", path.display()))?;
+            (found.as_path(), false)
+        }
+        Address::Ssh(address) => (Path::new(&address.path), true),
+        Address::Http(url) | Address::Unknown(url) => (Path::new(url), true),
+        Address::Special { .. } => bail!("a special remote cannot be cloned"),
     };
     let name = place.file_name().context("name the folder to make the clone in")?;
     let name = PathBuf::from(name);
     // As git does with the address of a bare repository.
-    Ok(match address {
-        Some(_) if name.extension().is_some_and(|end| end == "git") => name.with_extension(""),
+    Ok(match name.extension() {
+        Some(end) if is_elsewhere && end == "git" => name.with_extension(""),
         Some(_) | None => name,
     })
 }

@@ -22,7 +22,7 @@ mod watched_symlink;
 mod words;
 mod work;
 
-pub use annex::settings::SshAddress;
+pub use annex::settings::{Address, SshAddress};
 pub use error::Error;
 pub use folder::answer_git;
 pub use process::{

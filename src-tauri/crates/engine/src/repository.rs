@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use annex::Annex;
-use annex::settings::SshAddress;
+use annex::settings::Address;
 use model::Uuid;
 use remotes::askpass::Whom;
-use remotes::{Failed, Hosts, Way};
+use remotes::{ByGit, Failed, Hosts};
 
 use crate::Error;
 use crate::clock::wall_clock;
@@ -37,26 +37,28 @@ pub fn clone(source: &Path, path: &Path, bare: bool, description: Option<&str>) 
     Ok(annex.uuid().clone())
 }
 
-/// Clones a repository on another computer to `path`. Files appear when the clone is synced. Returns the uuid of the clone.
+/// Clones the repository at an address that git understands to `path`. Files appear when the clone is synced. Returns the uuid of the clone.
 ///
 /// # Errors
 ///
-/// If the computer cannot be reached, or has no such repository. Then nothing is left behind.
+/// If it cannot be reached, or there is no such repository. Then nothing is left behind.
 pub(crate) fn clone_over(
-    address: &SshAddress,
+    address: &Address,
     path: &Path,
     description: Option<&str>,
     hosts: &Hosts,
 ) -> Result<Uuid, Error> {
-    let way = Way::to(address, None, hosts).map_err(|failed| {
-        let host = &address.host;
+    let cloned =
+        ByGit::to(address, None, hosts).and_then(|way| way.clone_from(address, path, description, wall_clock()));
+    let annex = cloned.map_err(|failed| {
         Error::Refused(match failed {
-            Failed::Away => format!("{host} cannot be reached; nothing was made. Is it on, and in this network?"),
+            Failed::Away => {
+                let computer = address.computer().unwrap_or_else(|| address.to_string());
+                format!("{computer} cannot be reached; nothing was made. Is it on, and in this network?")
+            }
             Failed::Busy(why) | Failed::Full(why) | Failed::Refused(why) | Failed::Broken(why) => why,
         })
     })?;
-    let url = address.to_string();
-    let annex = annex::init::clone_over(&way.transport(), &url, path, description, wall_clock())?;
     prepare(&annex)?;
     annex.make_durable()?;
     Ok(annex.uuid().clone())

@@ -1,9 +1,10 @@
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use annex::Annex;
 use annex::settings::{Address, RemoteSettings};
 
-use crate::{Failed, Hosts, Remote, local, special, ssh};
+use crate::{ByGit, Failed, Hosts, Remote, git_only, local, special, ssh};
 
 /// Finds a remote and opens it. A repository that is not at its path is searched for on `mounts`, the mount points of
 /// drives, since a drive may be mounted elsewhere today.
@@ -20,16 +21,21 @@ pub fn reach(
     mounts: &[PathBuf],
     before: Option<&Remote>,
     hosts: &Hosts,
+    cancelled: &AtomicBool,
 ) -> Result<Remote, Failed> {
-    let unsupported = |what: &str| Err(Failed::Refused(format!("{what} are not supported yet")));
     match &settings.address {
-        Address::Path(path) => local::reach::reach(local, settings, path, mounts, before),
+        Address::Path(path) => local::reach::reach(local, settings, path, mounts, before, hosts, cancelled),
         Address::Special { kind, place } if kind.as_deref() == Some("directory") => {
             special::reach(settings, place.as_deref())
         }
-        Address::Special { .. } => unsupported("special remotes of this type"),
-        Address::Http(_) => unsupported("http remotes"),
-        Address::Ssh(address) => ssh::reach(local, settings, address, before, hosts),
-        Address::Unknown(_) => unsupported("remotes with such an address"),
+        Address::Special { .. } => Err(Failed::Refused(
+            "special remotes of this type are not supported yet".to_owned(),
+        )),
+        Address::Ssh(address) => ssh::reach(local, settings, address, before, hosts, cancelled),
+        address @ (Address::Http(_) | Address::Unknown(_)) => {
+            let way = ByGit::to(address, Some(local), hosts)?;
+            let why = "content does not travel by such an address yet";
+            git_only::reach(local, settings, way, None, why, cancelled)
+        }
     }
 }

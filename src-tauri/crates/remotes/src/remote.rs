@@ -16,15 +16,25 @@ use crate::ssh::{Listening, Ssh};
 #[derive(Clone)]
 pub struct Remote {
     pub(crate) name: RemoteName,
-    pub(crate) uuid: Uuid,
+    pub(crate) uuid: Option<Uuid>,
     pub(crate) directories: Option<Directories>,
     pub(crate) git: Option<Arc<dyn Git>>,
     pub(crate) contents: Option<Arc<dyn Contents>>,
+    /// None if its content is used as well.
+    pub(crate) git_only: Option<GitOnly>,
     /// How it was reached, if by ssh.
     pub(crate) ssh: Option<Arc<Ssh>>,
     /// Held while creating or filling files there. Otherwise a file that is created just as its content arrives stays
     /// empty.
     pub(crate) tree: Arc<Mutex<()>>,
+}
+
+/// A repository whose content is not used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GitOnly {
+    pub(crate) why: &'static str,
+    /// True if it was known to have a git-annex branch when it was looked at.
+    pub(crate) had_logs: bool,
 }
 
 /// The location of a repository on this machine.
@@ -39,13 +49,18 @@ pub struct Directories {
 /// A remote with a git repository.
 pub trait Git: Send + Sync {
     /// Fetches its branches.
-    fn fetch(&self, into: &Annex) -> Result<Fetched, Failed>;
+    fn fetch(&self, into: &Annex, cancelled: &AtomicBool) -> Result<Fetched, Failed>;
 
     /// Pushes the git-annex branch and `commits` to where git would push them. If no engine runs there, the push also
     /// updates the work tree, unless uncommitted files are in the way or `may_remove` (given the number of deletions,
     /// and of all files) refuses.
-    fn push(&self, from: &Annex, commits: Commits, may_remove: fn(usize, usize) -> bool)
-    -> Result<PushOutcome, Failed>;
+    fn push(
+        &self,
+        from: &Annex,
+        commits: Commits,
+        may_remove: fn(usize, usize) -> bool,
+        cancelled: &AtomicBool,
+    ) -> Result<PushOutcome, Failed>;
 
     /// A digest of its refs, which changes whenever they do; none if they cannot be read.
     fn state(&self) -> Option<u64>;
@@ -118,9 +133,19 @@ pub struct Travel<'a> {
 }
 
 impl Remote {
-    /// The uuid of the repository.
-    pub fn uuid(&self) -> &Uuid {
-        &self.uuid
+    /// The uuid of the repository; none if it has none, as one of git only.
+    pub fn uuid(&self) -> Option<&Uuid> {
+        self.uuid.as_ref()
+    }
+
+    /// Why only its git part is used, as text that can stand in brackets; none if its content is used too.
+    pub fn git_only(&self) -> Option<&'static str> {
+        self.git_only.map(|git_only| git_only.why)
+    }
+
+    /// True if git-annex may be at home there by now: it makes a repository its own that has got a git-annex branch.
+    pub fn deserves_second_look(&self) -> bool {
+        self.git_only.is_some_and(|git_only| !git_only.had_logs)
     }
 
     /// Its location on this machine; none if it is elsewhere.
@@ -141,6 +166,6 @@ impl Remote {
 
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, self.uuid)
+        write!(f, "{} ({:?})", self.name, self.uuid)
     }
 }

@@ -66,12 +66,42 @@ impl Address {
         }
     }
 
+    /// Understands what somebody typed.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self::parse(text, Path::new("."))
+    }
+
     /// The path, if it is one of this machine.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
             Self::Ssh(_) | Self::Http(_) | Self::Special { .. } | Self::Unknown(_) => None,
+        }
+    }
+
+    /// What git's configuration has; none for a path or a special remote.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        match self {
+            Self::Ssh(address) => Some(&address.text),
+            Self::Http(text) | Self::Unknown(text) => Some(text),
+            Self::Path(_) | Self::Special { .. } => None,
+        }
+    }
+
+    /// The other computer that it is on, for people; none if it is on this one or nobody can tell. It names no password.
+    #[must_use]
+    pub fn computer(&self) -> Option<String> {
+        match self {
+            Self::Ssh(address) => Some(address.host.to_string()),
+            Self::Http(text) | Self::Unknown(text) => {
+                let (_, rest) = without_user(text)?;
+                let host = rest.split(['/', '?', '#']).next()?;
+                (!host.is_empty()).then(|| host.to_owned())
+            }
+            Self::Path(_) | Self::Special { .. } => None,
         }
     }
 
@@ -82,17 +112,29 @@ impl Address {
     }
 }
 
+/// For people: a user's name and password in it are left out.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => path.display().fmt(f),
             Self::Ssh(address) => address.fmt(f),
-            Self::Http(text) | Self::Unknown(text) => f.write_str(text),
+            Self::Http(text) | Self::Unknown(text) => match without_user(text) {
+                Some((scheme, rest)) => write!(f, "{scheme}://{rest}"),
+                None => f.write_str(text),
+            },
             Self::Special { kind, .. } => {
                 write!(f, "a special remote of type {}", kind.as_deref().unwrap_or("unknown"))
             }
         }
     }
+}
+
+/// The parts of an url before and after `://`, without the user's name and password.
+fn without_user(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let start = rest[..end].rfind('@').map_or(0, |at| at + 1);
+    Some((scheme, &rest[start..]))
 }
 
 /// Reads the addresses of all remotes that have any, by name.
@@ -289,6 +331,12 @@ mod tests {
             assert_eq!(parse(url), Address::Unknown(url.to_owned()));
         }
         assert_eq!(parse("file:///a"), parse("/a"));
+        let computer = |url: &str| parse(url).computer().unwrap_or_default();
+        assert_eq!(computer("https://ann:secret@host:8080/a"), "host:8080");
+        assert_eq!(parse("https://ann:s@cret@host/a@b").to_string(), "https://host/a@b");
+        assert_eq!(computer("git://host"), "host");
+        assert_eq!(computer("me@host:a"), "me@host");
+        assert_eq!(computer("/a"), "");
         assert_eq!(parse("../a").path(), Some(Path::new("/t/../a")));
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshAddress {
     /// As git's configuration has it.
-    text: String,
+    pub(super) text: String,
     /// The computer.
     pub host: SshHost,
     /// The path there. It may begin with `~`, and one without `/` is below the home directory.

@@ -527,6 +527,7 @@ impl Folder {
     async fn stop(mut self) {
         // From now on, every command is refused at once.
         self.commands.close();
+        self.state.stop();
         while self.commands.try_recv().is_ok() {}
         for effect in self.assistant.handle(self.clock.now(), Event::Paused) {
             if let Effect::Cancel { id, held_until } = effect {

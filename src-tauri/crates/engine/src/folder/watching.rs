@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use model::{RemoteName, RepoPath};
+use model::{RemoteName, RepoPath, Uuid};
 use remotes::{Git, Listening, Remote};
 use surroundings::{Changes, Delivery, History, Mount, Place, Scope, Watch, mount_of};
 use tokio::sync::mpsc;
@@ -35,8 +35,8 @@ pub(crate) struct Watching {
     git_dir: PathBuf,
     /// The watched remotes.
     remotes: BTreeMap<RemoteName, Followed>,
-    /// How changes are heard of at remotes on other computers.
-    hearing: BTreeMap<RemoteName, Hearing>,
+    /// How changes are heard of at remotes on other computers, and of which repositories.
+    hearing: BTreeMap<RemoteName, (Option<Uuid>, Hearing)>,
     /// The mounts in the folder, by path and mount id.
     mounted: BTreeSet<(PathBuf, u64)>,
     rules: WatchedSymlink,
@@ -149,8 +149,10 @@ impl Watching {
 
     /// Listens to the connected remotes on other computers. Those that tell nothing are asked now and then.
     fn listen(&mut self, reached: &BTreeMap<RemoteName, Remote>, end: &mpsc::UnboundedSender<Ended>) {
-        self.hearing
-            .retain(|name, hearing| reached.contains_key(name) && !hearing.is_over());
+        self.hearing.retain(|name, (uuid, hearing)| {
+            let is_same = reached.get(name).is_some_and(|remote| remote.uuid() == uuid.as_ref());
+            is_same && !hearing.is_over()
+        });
         for (name, remote) in reached {
             let is_watched = |git: &&dyn Git| git.watched().is_some();
             let Some(git) = remote
@@ -168,13 +170,13 @@ impl Watching {
                 Some(listening) => Hearing::Told(listening),
                 None => Hearing::Asked(ask_again(name.clone(), end.clone())),
             };
-            self.hearing.insert(name.clone(), hearing);
+            self.hearing.insert(name.clone(), (remote.uuid().cloned(), hearing));
         }
     }
 
     /// A remote that has stopped telling of its changes is asked from now on: it may tell none, however often it is listened to.
     pub(super) fn ask_instead(&mut self, name: &RemoteName, end: &mpsc::UnboundedSender<Ended>) {
-        if let Some(hearing) = self.hearing.get_mut(name)
+        if let Some((_, hearing)) = self.hearing.get_mut(name)
             && matches!(hearing, Hearing::Told(_))
             && hearing.is_over()
         {

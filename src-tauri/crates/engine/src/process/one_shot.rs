@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use annex::Annex;
-use annex::settings::SshAddress;
+use annex::settings::{Address, SshAddress};
 use contract::{Command, Reply, Why};
 use model::{RepoPath, Uuid};
 use tokio::sync::watch;
@@ -35,8 +35,8 @@ pub fn add_computer(path: &Path, address: &SshAddress, bare: bool) -> Result<Str
     crate::computers::add(&annex, address, bare, alone().hosts())
 }
 
-/// Clones a repository on another computer to `path`, as [`repository::clone_over`](crate::repository::clone_over) does.
-pub fn clone_over(address: &SshAddress, path: &Path, description: Option<&str>) -> Result<Uuid, Error> {
+/// Clones the repository at an address that git understands to `path`, as [`repository::clone_over`](crate::repository::clone_over) does.
+pub fn clone_over(address: &Address, path: &Path, description: Option<&str>) -> Result<Uuid, Error> {
     crate::repository::clone_over(address, path, description, alone().hosts())
 }
 

@@ -48,11 +48,9 @@ pub(crate) fn contact(view: &RemoteView<'_>, address: Option<&Address>) -> Conta
     match view.reach {
         None => Contact::Unknown,
         Some(Reach::Here(_)) => Contact::Here,
-        Some(Reach::Away(Away::Absent)) => Contact::Away(match address {
-            Some(Address::Ssh(address)) => format!("{} cannot be reached", address.host),
-            Some(Address::Path(_) | Address::Http(_) | Address::Special { .. } | Address::Unknown(_)) | None => {
-                "not plugged in, not mounted, or moved".to_owned()
-            }
+        Some(Reach::Away(Away::Absent)) => Contact::Away(match address.and_then(Address::computer) {
+            Some(computer) => format!("{computer} cannot be reached"),
+            None => "not plugged in, not mounted, or moved".to_owned(),
         }),
         Some(Reach::Away(Away::Unusable(why))) => Contact::Away(why.clone()),
     }

@@ -14,6 +14,7 @@ use assistant::{About, Assistant, Class, Deletions, Direction, Question, Reach, 
 use contract::{Action, Contact, Folder, Held, Pause, PauseReason, Place, Problem, Progress, State, Work};
 use jiff::Timestamp;
 use model::{RemoteName, Uuid};
+use remotes::Remote;
 use surroundings::Why;
 
 use crate::login;
@@ -238,6 +239,7 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
     let settings = state.remotes.settings();
     let views: Vec<RemoteView<'_>> = assistant.remotes().collect();
     let facts = state.known_facts();
+    let reached = state.remotes.reached();
     let place = |(name, settings): (&model::RemoteName, &RemoteSettings)| {
         let view = views.iter().find(|view| view.name == name);
         let uuid = settings.uuid.as_ref();
@@ -257,9 +259,10 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
                 |view| contact(view, Some(&settings.address)),
             ),
             has_commits: view.is_none_or(|view| !view.lacks_heads),
-            takes_nothing: takes_nothing(settings)
-                .or_else(|| kept_by_rules(state, &settings.name))
-                .map(|why| format!("no contents are sent to it: {why}")),
+            takes_nothing: reached.get(name).and_then(Remote::git_only).map(git_only).or_else(|| {
+                let why = takes_nothing(settings).or_else(|| kept_by_rules(state, &settings.name));
+                why.map(|why| format!("no contents are sent to it: {why}"))
+            }),
             wants,
             wants_bytes: view.map_or(0, |_| lacking().map(|class| class.bytes).sum()),
             checked: uuid.and_then(|uuid| state.checked(uuid)),
@@ -320,6 +323,11 @@ pub(crate) fn unsupported(settings: &RemoteSettings, state: &FolderState) -> Con
             .unusable(settings)
             .unwrap_or_else(|| "annex-private is set for it".to_owned()),
     })
+}
+
+/// What a place gets of which only the git part is used.
+fn git_only(why: &str) -> String {
+    format!("git only: it gets names and history of all files, but no content ({why})")
 }
 
 /// Why no content is sent to a place, if the rules bar all of it.
@@ -414,7 +422,7 @@ fn waiting(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<S
         .remotes
         .reached()
         .values()
-        .map(|remote| remote.uuid().clone())
+        .filter_map(|remote| remote.uuid().cloned())
         .collect();
     let facts = state.known_facts().unwrap_or_default();
     for class in assistant.classes().iter().filter(|class| is_lacking(class, state)) {

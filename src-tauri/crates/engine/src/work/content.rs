@@ -48,7 +48,7 @@ pub(super) fn transfer(state: &FolderState, id: Id, name: &RemoteName, direction
     let remote = state.remotes.get(name);
     let outcomes = match remote
         .as_ref()
-        .and_then(|remote| Some((remote.uuid(), remote.contents()?)))
+        .and_then(|remote| Some((remote.uuid()?, remote.contents()?)))
     {
         None => keys.iter().map(|key| (key.clone(), Outcome::Away)).collect(),
         Some((uuid, contents)) => {
@@ -208,12 +208,14 @@ pub(crate) fn look_for_room(state: &FolderState) -> bool {
                 let has_room = annex::settings::has_room(state.annex(), size, &facts.config);
                 (state.annex().uuid(), has_room)
             }
-            (Direction::Send, Some(remote)) => {
-                let contents = remote.contents();
-                let has_room = contents.is_some_and(|contents| contents.has_room(size, &facts.config));
-                (remote.uuid(), has_room)
+            (Direction::Send, remote) => {
+                let remote = remote.as_ref();
+                let Some((uuid, contents)) = remote.and_then(|remote| Some((remote.uuid()?, remote.contents()?)))
+                else {
+                    continue;
+                };
+                (uuid, contents.has_room(size, &facts.config))
             }
-            (Direction::Send, None) => continue,
         };
         if has_room {
             state.failures().has_room(&name, direction, &key);

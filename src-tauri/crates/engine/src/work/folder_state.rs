@@ -2,6 +2,7 @@ mod merging;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
@@ -39,6 +40,8 @@ pub(crate) struct FolderState {
     pub(crate) remotes: KnownRemotes,
     pub(crate) transfers: Transfers,
     pub(crate) log: Log,
+    /// Set once the folder is to stop.
+    stopping: AtomicBool,
     merging: Mutex<merging::State>,
     shared: Mutex<Shared>,
     /// Held while the file with the rules is read or written, so that rules read before a write do not take effect
@@ -100,6 +103,7 @@ impl FolderState {
             priorities: Mutex::default(),
             remotes: KnownRemotes::default(),
             log: Log::default(),
+            stopping: AtomicBool::new(false),
             merging: Mutex::default(),
             shared: Mutex::new(Shared {
                 configured,
@@ -111,6 +115,16 @@ impl FolderState {
         // An error is ignored: the first observation counts again, or reports the damage.
         let _ = state.count_conflicts(&state.observations());
         Ok(state)
+    }
+
+    /// Lets programs that work for this folder end.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Set once the folder is to stop.
+    pub(crate) fn stopping(&self) -> &AtomicBool {
+        &self.stopping
     }
 
     pub(crate) fn real(&self) -> &Real {
@@ -378,7 +392,7 @@ impl FolderState {
             return Some("it is marked as dead (git annex dead, or annex-trustlevel)".to_owned());
         }
         match &remote.address {
-            Address::Path(_) | Address::Ssh(_) => None,
+            Address::Path(_) | Address::Ssh(_) | Address::Http(_) | Address::Unknown(_) => None,
             Address::Special { .. } if remote.is_sameas => {
                 Some("a second way to a special remote (--sameas) is not supported yet".to_owned())
             }
@@ -393,9 +407,6 @@ impl FolderState {
                     described.map(|described| &described.settings),
                 )
             }
-            Address::Http(_) | Address::Unknown(_) => {
-                Some("remotes that are not on a path of this computer are not supported yet".to_owned())
-            }
         }
     }
 
@@ -407,7 +418,13 @@ impl FolderState {
             .is_some_and(|(facts, uuid)| trust::is_dead(&facts, uuid))
     }
 
-    /// True if the git-annex branch has changed, since the last call, in what decides which remotes can be used.
+    /// Has all remotes looked at again.
+    pub(crate) fn look_at_remotes_again(&self) {
+        self.shared().redescribed = true;
+    }
+
+    /// True if the git-annex branch has changed, since the last call, in what decides which remotes can be used, or they are to
+    /// be looked at again.
     pub(crate) fn take_redescribed(&self) -> bool {
         std::mem::take(&mut self.shared().redescribed)
     }

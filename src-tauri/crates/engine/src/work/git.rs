@@ -7,7 +7,7 @@ use annex::settings::RemoteSettings;
 use annex::{CheckoutOptions, MergeOptions, MergeOutcome, Removals, Theirs, Waiting};
 use assistant::guards::is_improbable;
 use assistant::{Away, Deletions, Event, Failure, Heads, Id, Merged, Pushed, Reach, Said};
-use model::{Oid, RemoteName, RepoPath};
+use model::{Oid, RemoteName, RepoPath, Uuid};
 use remotes::{Failed, Remote};
 use surroundings::{Mount, mount_of};
 
@@ -24,15 +24,17 @@ pub(super) fn probe(state: &FolderState, id: Id, name: &RemoteName, mounts: &[Mo
     let before = state.remotes.get(name);
     let reach = match reach(state, &settings, mounts, before.as_ref()) {
         Ok(remote) => {
-            let uuid = remote.uuid().clone();
-            if before.is_none_or(|before| *before.uuid() != uuid) {
+            let uuid = remote.uuid().cloned();
+            if before.is_none_or(|before| before.uuid() != uuid.as_ref()) {
                 if let Some(git) = remote.git() {
                     git.clear_up();
                 }
-                state.retries().forget_repository(&uuid);
+                if let Some(uuid) = &uuid {
+                    state.retries().forget_repository(uuid);
+                }
             }
             state.remotes.set_reached(name, Some(remote));
-            Reach::Here(Some(uuid))
+            Reach::Here(uuid)
         }
         Err(failed) => {
             state.remotes.set_reached(name, None);
@@ -55,7 +57,14 @@ fn reach(
     // Network mounts, and those served by a program, may hang, so only possible drives are searched.
     let drives = mounts.iter().filter(|mount| mount.may_be_drive());
     let points: Vec<PathBuf> = drives.map(|mount| mount.point.clone()).collect();
-    let remote = remotes::reach(state.annex(), settings, &points, before, state.hosts())?;
+    let remote = remotes::reach(
+        state.annex(),
+        settings,
+        &points,
+        before,
+        state.hosts(),
+        state.stopping(),
+    )?;
     let Some(directories) = remote.directories() else {
         return Ok(remote);
     };
@@ -80,7 +89,8 @@ fn is_below_a_mount(state: &FolderState, remote: &Remote, top: &Path) -> bool {
     is_empty && {
         let classes = state.reader().and_then(|reader| reader.classes().ok());
         // If nothing is known about its content, take no risk.
-        classes.is_none_or(|classes| classes.values().any(|class| class.have.contains(remote.uuid())))
+        let holds = |uuid: &Uuid| classes.is_none_or(|classes| classes.values().any(|class| class.have.contains(uuid)));
+        remote.uuid().is_none_or(holds)
     }
 }
 
@@ -97,7 +107,7 @@ pub(super) fn fetch(state: &FolderState, id: Id, name: &RemoteName) -> Event {
     state.examine_remote(name);
     let there = match state.remotes.get(name).as_ref().and_then(Remote::git) {
         None => Err(Away::Absent),
-        Some(git) => match git.fetch(state.annex()) {
+        Some(git) => match git.fetch(state.annex(), state.stopping()) {
             Ok(fetched) => {
                 state
                     .remotes
@@ -116,10 +126,19 @@ pub(super) fn fetch(state: &FolderState, id: Id, name: &RemoteName) -> Event {
             }
         },
     };
+    look_again_if_it_may_help(state, name);
     Event::Fetched {
         id,
         refs: state.refs(),
         there,
+    }
+}
+
+/// A repository that has got a git-annex branch may have become one of git-annex.
+fn look_again_if_it_may_help(state: &FolderState, name: &RemoteName) {
+    let remote = state.remotes.get(name);
+    if remote.is_some_and(|remote| remote.deserves_second_look()) && state.last_seen(name).annex.is_some() {
+        state.look_at_remotes_again();
     }
 }
 
@@ -341,7 +360,7 @@ pub(super) fn push(state: &FolderState, id: Id, name: &RemoteName) -> Event {
     let may_remove = |removed, of| !is_improbable(removed, of);
     let pushed = match state.remotes.get(name).as_ref().and_then(Remote::git) {
         None => Pushed::Away(Away::Absent),
-        Some(git) => match git.push(state.annex(), commits, may_remove) {
+        Some(git) => match git.push(state.annex(), commits, may_remove, state.stopping()) {
             // The commits have arrived; updating the files there is retried.
             Ok(PushOutcome::Pushed { behind: Some(why), .. }) => Pushed::Failed(Failure::Other(why)),
             Ok(PushOutcome::UpToDate | PushOutcome::Pushed { .. }) => Pushed::Done(heads),
@@ -360,6 +379,7 @@ pub(super) fn push(state: &FolderState, id: Id, name: &RemoteName) -> Event {
             }
         },
     };
+    look_again_if_it_may_help(state, name);
     state.examine_remote(name);
     let refs = state.refs();
     Event::Pushed { id, refs, pushed }

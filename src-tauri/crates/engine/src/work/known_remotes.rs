@@ -56,8 +56,8 @@ impl KnownRemotes {
         let mut state = self.lock();
         match remote {
             Some(remote) => {
-                if let Some(settings) = state.settings.get_mut(name) {
-                    settings.uuid = Some(remote.uuid().clone());
+                if let (Some(settings), Some(uuid)) = (state.settings.get_mut(name), remote.uuid()) {
+                    settings.uuid = Some(uuid.clone());
                 }
                 state.reached.insert(name.clone(), remote);
             }

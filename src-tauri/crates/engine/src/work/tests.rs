@@ -289,7 +289,7 @@ fn cancelled_keys_are_held_back_until_their_time_or_a_request() {
     let (state, name) = workshop_with_a_remote(here.path(), there.path());
     let keys = ["one", "two"].map(|file| commit_unlogged(&state, file));
     observe(&state).unwrap();
-    let remote = state.remotes.get(&name).unwrap().uuid().clone();
+    let remote = state.remotes.get(&name).unwrap().uuid().unwrap().clone();
     let offered = || -> Vec<Key> {
         let classes = state.observations().classes().unwrap();
         let lots = classes.iter().map(|class| Lot {

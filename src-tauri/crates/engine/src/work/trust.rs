@@ -87,6 +87,7 @@ mod tests {
             uuid: Some(uuid(name)),
             cost: Cost::LOCAL,
             ignore: false,
+            ignore_is_guess: false,
             sync: true,
             pull: true,
             push: true,

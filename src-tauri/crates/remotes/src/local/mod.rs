@@ -6,6 +6,7 @@ pub(crate) mod reach;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use annex::exchange::content::{Outcome, Terms, transfer};
@@ -118,7 +119,7 @@ impl Local {
 }
 
 impl Git for Local {
-    fn fetch(&self, into: &Annex) -> Result<Fetched, Failed> {
+    fn fetch(&self, into: &Annex, _: &AtomicBool) -> Result<Fetched, Failed> {
         let fetched = || {
             let branch = into.head()?.branch;
             let fetched = fetch(into, top_of(&self.there), &self.settings.name, &branch)?;
@@ -144,6 +145,7 @@ impl Git for Local {
         from: &Annex,
         commits: Commits,
         may_remove: fn(usize, usize) -> bool,
+        _: &AtomicBool,
     ) -> Result<PushOutcome, Failed> {
         self.ended(self.push_to_all(from, commits, may_remove))
     }

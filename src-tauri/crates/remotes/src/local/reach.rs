@@ -3,13 +3,14 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use annex::Annex;
 use annex::settings::{RemoteSettings, as_git_finds};
 use model::Uuid;
 
 use super::{Local, top_of};
-use crate::{Directories, Failed, Remote};
+use crate::{ByGit, Directories, Failed, Hosts, Remote, git_only};
 
 /// Finds the repository of a remote at `path` and opens it.
 ///
@@ -22,11 +23,21 @@ pub(crate) fn reach(
     path: &Path,
     mounts: &[PathBuf],
     before: Option<&Remote>,
+    hosts: &Hosts,
+    cancelled: &AtomicBool,
 ) -> Result<Remote, Failed> {
     let path = as_git_finds(path);
+    if settings.uuid.is_none() && is_plain(&path) {
+        let directories = Directories {
+            top: path.clone(),
+            git_dir: git_dir_at(&path),
+        };
+        let way = ByGit::to(&settings.address, Some(local), hosts)?;
+        return git_only::reach(local, settings, way, Some(directories), git_only::PLAIN, cancelled);
+    }
     let there = match (open(&path), &settings.uuid) {
         (Ok(there), None) => {
-            annex::settings::remember_uuid(local, &settings.name, there.uuid()).map_err(Failed::from)?;
+            annex::settings::remember_uuid(local, settings, there.uuid()).map_err(Failed::from)?;
             Ok(there)
         }
         (Ok(there), Some(uuid)) if there.uuid() == uuid => Ok(there),
@@ -61,13 +72,25 @@ pub(crate) fn reach(
     });
     Ok(Remote {
         name: settings.name.clone(),
-        uuid,
+        uuid: Some(uuid),
         directories: Some(directories),
         git: Some(Arc::clone(&opened) as _),
         contents: Some(opened),
+        git_only: None,
         ssh: None,
         tree,
     })
+}
+
+/// True for a repository of git that git-annex has not initialized.
+fn is_plain(path: &Path) -> bool {
+    annex::init::find(path).is_ok_and(|found| found.is_some_and(|found| found.uuid.is_none()))
+}
+
+/// The git directory of the repository at a path.
+fn git_dir_at(path: &Path) -> PathBuf {
+    let inner = path.join(".git");
+    if inner.exists() { inner } else { path.to_owned() }
 }
 
 /// Opens the repository that git finds at a path.

@@ -77,6 +77,7 @@ impl Scene {
                 PathBuf::new(),
                 Whom::Everybody(Box::new(|| {})),
             ),
+            &AtomicBool::new(false),
         )
         .unwrap();
         let contents = reached.contents().unwrap();

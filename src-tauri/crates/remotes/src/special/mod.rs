@@ -50,13 +50,14 @@ pub(crate) fn reach(settings: &RemoteSettings, place: Option<&str>) -> Result<Re
     let remote = DirectoryRemote::open(&top, uuid.clone(), settings)?;
     Ok(Remote {
         name: settings.name.clone(),
-        uuid,
+        uuid: Some(uuid),
         directories: Some(Directories {
             git_dir: top.clone(),
             top,
         }),
         git: None,
         contents: Some(Arc::new(remote)),
+        git_only: None,
         ssh: None,
         tree: Arc::default(),
     })

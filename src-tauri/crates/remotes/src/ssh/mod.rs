@@ -16,20 +16,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use annex::Annex;
-use annex::exchange::by_transport::{self, Transport};
-use annex::exchange::{Commits, PushOutcome, newest, tracked};
+use annex::exchange::by_transport::Transport;
+use annex::exchange::{Commits, PushOutcome, tracked};
 use annex::settings::{RemoteSettings, SshAddress};
 use model::{Oid, Uuid};
 
 pub use connection::Hosts;
+pub(crate) use connection::{Connection, Use};
 pub use listening::Listening;
 pub use setup::{AtPath, Survey};
 pub use words::ChangedKey;
 
-use self::command::SshCommand;
-use self::connection::{Connection, Use};
+pub(crate) use self::command::SshCommand;
 use self::shell::{Shell, There, identify};
-use crate::{Failed, Fetched, Git, Remote};
+use crate::by_git::{ByGit, refuse_elsewhere};
+use crate::{Failed, Fetched, Git, Remote, git_only};
 
 /// Nobody cancels it.
 static NEVER: AtomicBool = AtomicBool::new(false);
@@ -48,13 +49,16 @@ pub(crate) struct Ssh {
 /// Connects to the repository at an address.
 ///
 /// A repository is identified by its uuid, which is asked for once on each connection. The first time, any repository is
-/// accepted, and its uuid is stored in the configuration as git-annex does.
+/// accepted, and its uuid is stored in the configuration as git-annex does. Where git-annex does not answer, or is to be
+/// ignored, only git is used; it is asked for again each time. A repository that was known before stays away then: nobody
+/// could tell whether it is the same.
 pub(crate) fn reach(
     local: &Annex,
     settings: &RemoteSettings,
     address: &SshAddress,
     before: Option<&Remote>,
     hosts: &Hosts,
+    cancelled: &AtomicBool,
 ) -> Result<Remote, Failed> {
     let connection = hosts.connect(&address.host, &SshCommand::of(Some(local)))?;
     if let Some(before) = before
@@ -65,7 +69,10 @@ pub(crate) fn reach(
     {
         return Ok(before.clone());
     }
-    let host = &address.host;
+    let git_only = |why| git_only::reach(local, settings, ByGit::over(&connection), None, why, cancelled);
+    if settings.ignore {
+        return git_only("annex-ignore is set for it");
+    }
     // As git-annex does: it is initialized there once it has a git-annex branch.
     let branch = local.head().map_err(Failed::from)?.branch;
     let known = tracked(local, &settings.name, &branch).map_err(Failed::from)?;
@@ -77,22 +84,18 @@ pub(crate) fn reach(
     )?;
     let (uuid, shell) = match there {
         There::Annex { uuid, shell } => (uuid, shell),
-        There::Plain | There::NoShell => {
-            return Err(Failed::Refused(format!(
-                "{host} has no git-annex-shell, or no repository of git-annex at {}. Only git-annex repositories are supported there so far",
-                address.path
-            )));
-        }
+        There::Plain if settings.uuid.is_none() => return git_only(git_only::PLAIN),
+        There::NoShell if settings.uuid.is_none() => return git_only("no git-annex-shell answers there"),
+        There::Plain | There::NoShell => return Err(not_the_same(address, &there)),
     };
-    match &settings.uuid {
-        None => annex::settings::remember_uuid(local, &settings.name, &uuid).map_err(Failed::from)?,
-        Some(known) if *known == uuid => {}
-        Some(known) => {
-            return Err(Failed::Refused(format!(
-                "{address} is another repository now ({uuid} instead of {known}); nothing was exchanged with it"
-            )));
-        }
+    if let Some(known) = &settings.uuid
+        && *known != uuid
+    {
+        return Err(Failed::Refused(format!(
+            "{address} is another repository now ({uuid} instead of {known}); nothing was exchanged with it"
+        )));
     }
+    annex::settings::remember_uuid(local, settings, &uuid).map_err(Failed::from)?;
     if uuid == *local.uuid() {
         return Err(Failed::Refused(format!(
             "{address} has the same uuid as this repository: a copy of it was made with its git directory; nothing was exchanged with it. Run 'git annex reinit' there or make a clone instead"
@@ -108,10 +111,11 @@ pub(crate) fn reach(
     });
     Ok(Remote {
         name: settings.name.clone(),
-        uuid,
+        uuid: Some(uuid),
         directories: None,
         git: Some(Arc::clone(&ssh) as _),
         contents: Some(Arc::clone(&ssh) as _),
+        git_only: None,
         ssh: Some(ssh),
         tree: before.map(|before| Arc::clone(&before.tree)).unwrap_or_default(),
     })
@@ -141,65 +145,52 @@ impl Way {
     }
 }
 
-impl Ssh {
-    fn transport(&self) -> Transport<'static> {
-        Way(Arc::clone(&self.connection)).transport()
-    }
+/// Why a repository that was known before is left alone.
+fn not_the_same(address: &SshAddress, there: &There) -> Failed {
+    let host = &address.host;
+    Failed::Refused(match there {
+        There::NoShell => format!(
+            "no git-annex-shell answers on {host} any more, so it cannot be told whether the repository there is still the same; nothing was exchanged with it. Install git-annex or Anabranch there again, or set annex-ignore for this place to sync with git only"
+        ),
+        There::Plain | There::Annex { .. } => {
+            format!("{address} is another repository now, which does not use git-annex; nothing was exchanged with it")
+        }
+    })
+}
 
+impl Ssh {
     /// Makes sure that git reaches the same repository as before: its disk may have made way for another at the same path.
     fn check(&self) -> Result<(), Failed> {
         let there = identify(&self.connection, &self.address, self.settings.shell.as_deref(), false)?;
         let is_same = matches!(&there, There::Annex { uuid, .. } if *uuid == self.uuid);
         self.is_replaced.store(!is_same, Ordering::Relaxed);
-        match is_same {
-            true => Ok(()),
-            false => Err(Failed::Refused(format!(
-                "{} is not the repository {} any more; nothing was exchanged with it",
+        match &there {
+            There::Annex { .. } if is_same => Ok(()),
+            There::Annex { uuid, .. } => Err(Failed::Refused(format!(
+                "{} is another repository now ({uuid} instead of {}); nothing was exchanged with it",
                 self.address, self.uuid
             ))),
+            There::Plain | There::NoShell => Err(not_the_same(&self.address, &there)),
         }
-    }
-
-    /// Turns an error into a failure, which is `Away` if the connection has ended.
-    fn ended<T>(&self, done: annex::Result<T>) -> Result<T, Failed> {
-        done.map_err(|error| match self.connection.is_alive() {
-            true => error.into(),
-            false => Failed::Away,
-        })
     }
 }
 
 impl Git for Ssh {
-    fn fetch(&self, into: &Annex) -> Result<Fetched, Failed> {
+    fn fetch(&self, into: &Annex, cancelled: &AtomicBool) -> Result<Fetched, Failed> {
         self.check()?;
-        let fetched = || {
-            let branch = into.head()?.branch;
-            let _session = self.connection.permit(Use::Brief, &NEVER);
-            let heads = by_transport::fetch(into, &self.settings.name, &branch, &self.transport())?;
-            Ok(Fetched {
-                tree: newest(into, heads.branch, heads.synced)?,
-                annex: newest(into, heads.git_annex, heads.synced_git_annex)?,
-                branch,
-                other_branch: None,
-            })
-        };
-        self.ended(fetched())
+        ByGit::over(&self.connection).fetch(into, &self.settings, cancelled)
     }
 
-    fn push(&self, from: &Annex, commits: Commits, _: fn(usize, usize) -> bool) -> Result<PushOutcome, Failed> {
-        if !self.settings.is_pushed_to() || self.settings.pushed_to.len() != 1 {
-            return Err(Failed::Refused(format!(
-                "the configuration (pushurl, pushInsteadOf or a second url) sends pushes elsewhere, which is not supported for other computers yet; nothing was pushed. 'git push {}' does it",
-                self.settings.name
-            )));
-        }
+    fn push(
+        &self,
+        from: &Annex,
+        commits: Commits,
+        _: fn(usize, usize) -> bool,
+        cancelled: &AtomicBool,
+    ) -> Result<PushOutcome, Failed> {
+        refuse_elsewhere(&self.settings)?;
         self.check()?;
-        let pushed = || {
-            let branch = from.head()?.branch;
-            let _session = self.connection.permit(Use::Brief, &NEVER);
-            by_transport::push(from, &self.settings.name, &branch, commits, &self.transport())
-        };
-        self.ended(pushed())
+        ByGit::over(&self.connection).push(from, &self.settings, commits, cancelled)
     }
 
     fn state(&self) -> Option<u64> {

@@ -24,7 +24,7 @@ pub(crate) enum There {
     },
     /// A repository that git-annex has not initialized.
     Plain,
-    /// No git-annex-shell answers, so there may be a repository of git, or none.
+    /// No git-annex-shell answers, so there may be a repository of git or of git-annex, or none.
     NoShell,
 }
 
@@ -61,6 +61,7 @@ pub(crate) fn identify(
             Shell(format!("{ELSEWHERE}git-annex-shell")),
         ],
     };
+    let mut answers = false;
     for shell in shells {
         let parameters: &[&str] = if init { &["--", "autoinit=1", "--"] } else { &[] };
         let line = shell.line("configlist", &address.path, parameters);
@@ -87,6 +88,12 @@ pub(crate) fn identify(
                     address.host
                 )));
             }
+            (None, _) => {
+                return Err(Failed::Broken(format!(
+                    "git-annex-shell on {} did not answer",
+                    address.host
+                )));
+            }
             (Some(126 | 127), _) => {}
             (_, _) => {
                 let why = in_one_line(&said.err);
@@ -94,8 +101,13 @@ pub(crate) fn identify(
                 if why.contains("not found") || why.contains("unrecognized command") || why.contains("not a git") {
                     return Ok(There::NoShell);
                 }
+                answers = true;
             }
         }
     }
-    Ok(There::NoShell)
+    match init && answers {
+        // It may not initialize anything there (`GIT_ANNEX_SHELL_READONLY`).
+        true => identify(connection, address, program, false),
+        false => Ok(There::NoShell),
+    }
 }

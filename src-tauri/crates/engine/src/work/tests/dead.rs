@@ -9,7 +9,7 @@ use super::*;
 fn a_dead_remote_is_left_alone() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (state, name) = workshop_with_a_remote(here.path(), there.path());
-    let uuid = state.remotes.get(&name).unwrap().uuid().clone();
+    let uuid = state.remotes.get(&name).unwrap().uuid().unwrap().clone();
     commit_unlogged(&state, "a");
     let is_used = || {
         let is_listed = !state.list_remotes().is_empty();
