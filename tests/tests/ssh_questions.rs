@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use whole_system::asking::{is_in_state, status};
@@ -196,9 +197,12 @@ fn a_password_is_asked_for_until_the_server_refuses() {
         });
     }
     scene.place_says("desk refused the login with what you entered");
-    eventually(PATIENCE, || match status(&scene.sandbox, &ben)?["places"].to_string() {
-        places if places.contains("refused the login") => Ok(()),
-        places => Err(places),
+    // Any failure is remembered for two seconds.
+    std::thread::sleep(Duration::from_secs(3));
+    run(&mut scene.sandbox.git(&ben, ["remote", "rename", "desk", "table"]));
+    eventually(PATIENCE, || match status(&scene.sandbox, &ben)?["places"][0].clone() {
+        place if place["name"] == "table" && place.to_string().contains("refused the login") => Ok(()),
+        place => Err(place.to_string()),
     });
     assert_eq!(
         scene.sshd.log().matches("Failed password").count(),
