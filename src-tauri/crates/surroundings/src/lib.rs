@@ -1,4 +1,4 @@
-//! The machine around the repositories: which files change, what is mounted, which drive it is.
+//! The machine around the repositories: which files change, what is mounted, which drive it is, how it is connected to others.
 //!
 //! Everything here only observes (but for [`Drives::eject`]), costs nothing while nothing happens, and knows nothing of repositories.
 
@@ -6,6 +6,7 @@ mod changes;
 mod circumstances;
 mod drives;
 mod mounts;
+mod network;
 #[cfg(test)]
 #[path = "../../../../tests/src/skipped.rs"]
 #[expect(unreachable_pub, reason = "it is public in the crate of the whole-system tests")]
@@ -15,3 +16,4 @@ pub use changes::{Blind, Change, Changes, Delivery, History, Place, Scope, Since
 pub use circumstances::Circumstances;
 pub use drives::{Drive, Drives, Ejected, NotEjected};
 pub use mounts::{Mount, mount_of, watch_mounts};
+pub use network::{Network, watch_network};
