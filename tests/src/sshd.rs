@@ -1,8 +1,8 @@
 //! Another computer, as far as ssh can tell: a real sshd on this one, with an account of its own.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd::Pid;
 
+use crate::network::{self, Network};
 use crate::{Sandbox, programs, run};
 
 /// Whose program serves git-annex there.
@@ -42,7 +44,7 @@ pub struct Sshd {
     home: PathBuf,
     /// Its configuration, keys and log.
     own: PathBuf,
-    port: u16,
+    listener: TcpListener,
     is_over: Arc<AtomicBool>,
     connections: Arc<Mutex<Vec<Child>>>,
     accepting: Option<JoinHandle<()>>,
@@ -56,6 +58,35 @@ impl Sshd {
     /// When it cannot be started.
     #[must_use]
     pub fn start(sandbox: &Sandbox, name: &str, shell: Shell, login: Login, variables: &[(&str, &str)]) -> Sshd {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Sshd::listen(sandbox, name, (shell, login), variables, listener)
+    }
+
+    /// Starts one at the other end of a network.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_far(sandbox: &Sandbox, name: &str, shell: Shell, network: &Network) -> Sshd {
+        std::thread::scope(|scope| {
+            // What a thread starts is where it is itself.
+            let start = scope.spawn(|| {
+                network.enter_far_end();
+                let listener = TcpListener::bind((network::FAR, 0)).unwrap();
+                Sshd::listen(sandbox, name, (shell, Login::Everything), &[], listener)
+            });
+            start.join().unwrap()
+        })
+    }
+
+    fn listen(
+        sandbox: &Sandbox,
+        name: &str,
+        (shell, login): (Shell, Login),
+        variables: &[(&str, &str)],
+        listener: TcpListener,
+    ) -> Sshd {
         let home = sandbox.path(format!("home of {name}"));
         let own = sandbox.path(format!("sshd of {name}"));
         for folder in [&home, &own, &own.join("bin")] {
@@ -87,15 +118,12 @@ impl Sshd {
         );
         fs::write(own.join("config"), config).unwrap();
         fs::write(own.join("known_hosts"), format!("{name} {host_key}")).unwrap();
-
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        introduce(sandbox, name, port, &own);
+        introduce(sandbox, name, listener.local_addr().unwrap(), &own);
         let is_over = Arc::<AtomicBool>::default();
         let connections = Arc::<Mutex<Vec<Child>>>::default();
         let accepting = {
             let (is_over, connections) = (Arc::clone(&is_over), Arc::clone(&connections));
-            let own = own.clone();
+            let (own, listener) = (own.clone(), listener.try_clone().unwrap());
             std::thread::spawn(move || {
                 for connection in listener.incoming() {
                     if is_over.load(Ordering::SeqCst) {
@@ -110,7 +138,7 @@ impl Sshd {
             name: name.to_owned(),
             home,
             own,
-            port,
+            listener,
             is_over,
             connections,
             accepting: Some(accepting),
@@ -231,7 +259,7 @@ impl Drop for Sshd {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
         // It waits for one more connection.
-        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+        let _ = shutdown(self.listener.as_raw_fd(), Shutdown::Both);
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.join();
         }
@@ -318,7 +346,7 @@ fn new_key(sandbox: &Sandbox, path: &Path) -> String {
 }
 
 /// Tells the sandbox's ssh how to reach a host. ssh itself looks for its configuration in no HOME.
-fn introduce(sandbox: &Sandbox, name: &str, port: u16, own: &Path) {
+fn introduce(sandbox: &Sandbox, name: &str, at: SocketAddr, own: &Path) {
     let config = sandbox.path("ssh_config");
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid())
         .unwrap()
@@ -326,10 +354,12 @@ fn introduce(sandbox: &Sandbox, name: &str, port: u16, own: &Path) {
         .name;
     let mut text = fs::read_to_string(&config).unwrap_or_default();
     text += &format!(
-        "Host {name}\n\tHostName 127.0.0.1\n\tPort {port}\n\tUser {user}\n\tHostKeyAlias {name}\n\
+        "Host {name}\n\tHostName {1}\n\tPort {2}\n\tUser {user}\n\tHostKeyAlias {name}\n\
          \tIdentityFile \"{0}/client\"\n\tIdentitiesOnly yes\n\tIdentityAgent none\n\tUserKnownHostsFile \"{0}/known_hosts\"\n\
          \tStrictHostKeyChecking yes\n\tLogLevel ERROR\n",
-        own.display()
+        own.display(),
+        at.ip(),
+        at.port()
     );
     fs::write(&config, text).unwrap();
     let script = format!("#!/bin/sh\nexec /usr/bin/ssh -F '{}' \"$@\"\n", config.display());

@@ -31,6 +31,8 @@ pub enum Event {
     RulesChanged,
     /// Something was mounted, unmounted or connected: remotes may have appeared or disappeared.
     PlacesChanged,
+    /// This computer is connected to others in another way than before, or has slept.
+    NetworkChanged,
     /// The user paused everything.
     Paused,
     /// The user resumed everything.

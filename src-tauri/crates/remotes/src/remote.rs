@@ -153,6 +153,11 @@ impl Remote {
         self.directories.as_ref()
     }
 
+    /// The connection that it is reached over, if by ssh: a later one has a greater number.
+    pub fn connection(&self) -> Option<u64> {
+        self.ssh.as_ref().map(|ssh| ssh.connection())
+    }
+
     /// Its git repository; none if it has none.
     pub fn git(&self) -> Option<&dyn Git> {
         self.git.as_deref()

@@ -377,6 +377,7 @@ impl World {
             .map(|remote| remote.name.clone())
             .collect();
         match self.chance.below(6) {
+            0 if self.chance.one_in(2) => self.tell_later(repo, Event::NetworkChanged),
             0 => self.tell_later(repo, Event::PlacesChanged),
             4 => self.tell_later(repo, Event::RulesChanged),
             1 => self.tell_later(repo, Event::RefsMoved(refs)),

@@ -66,6 +66,7 @@ impl UnderWay {
             | Event::Unfilled
             | Event::RulesChanged
             | Event::PlacesChanged
+            | Event::NetworkChanged
             | Event::FirstAsked
             | Event::CancelAsked { .. }
             | Event::Answered { .. }

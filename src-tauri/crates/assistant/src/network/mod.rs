@@ -7,6 +7,11 @@ use model::{RemoteName, Timestamp, Uuid};
 use crate::facts::{Away, Direction, Heads, Id, Reach, RemoteFacts};
 use crate::pacing;
 
+/// Where the counting of absences begins: an event tells when a drive is plugged in, so it is probed again after half a minute.
+const FROM_NOW_ON: u32 = 5;
+/// Where it begins when a remote may appear within seconds.
+const SOON: u32 = 1;
+
 /// The state of one remote.
 #[derive(Debug, Clone)]
 pub(crate) struct Remote {
@@ -27,7 +32,7 @@ pub(crate) struct Remote {
     pub(crate) pushing: Option<Id>,
     /// Since when it lacks our heads.
     pub(crate) unpushed_since: Option<Timestamp>,
-    /// Consecutive probes that did not find it.
+    /// How many probes have not found it since it may last have appeared: after each it is probed less often.
     pub(crate) absences: u32,
     /// Consecutive failures, and when git may be tried again.
     pub(crate) failures: u32,
@@ -51,7 +56,7 @@ impl Remote {
             fetching: None,
             pushing: None,
             unpushed_since: None,
-            absences: 0,
+            absences: FROM_NOW_ON,
             failures: 0,
             retry_at: None,
             trouble: None,
@@ -155,10 +160,21 @@ impl Network {
     pub(crate) fn look_again(&mut self, now: Timestamp) {
         for remote in self.remotes.values_mut() {
             remote.probe_at = Some(now);
-            remote.absences = 0;
+            remote.absences = FROM_NOW_ON;
             // It may have been away unnoticed, and have new commits.
             remote.unfetched = true;
             remote.succeeded();
+        }
+    }
+
+    /// Probes every remote at once, because the network has changed. Those that are not there yet are soon probed again: a
+    /// network comes step by step.
+    pub(crate) fn changed(&mut self, now: Timestamp) {
+        for remote in self.remotes.values_mut() {
+            remote.probe_at = Some(now);
+            remote.absences = SOON;
+            remote.failures = 0;
+            remote.has_news();
         }
     }
 
@@ -170,7 +186,7 @@ impl Network {
         remote.probing = None;
         match &reach {
             Reach::Here(_) => {
-                remote.absences = 0;
+                remote.absences = FROM_NOW_ON;
                 if remote.reach.as_ref() != Some(&reach) {
                     remote.there = None;
                     remote.unfetched = true;
@@ -180,7 +196,7 @@ impl Network {
             }
             Reach::Away(_) => {
                 remote.absences = remote.absences.saturating_add(1);
-                let again = now + pacing::retry_after(remote.absences.saturating_add(5), chance);
+                let again = now + pacing::retry_after(remote.absences, chance);
                 remote.probe_at.get_or_insert(again);
             }
         }

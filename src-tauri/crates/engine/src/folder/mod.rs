@@ -71,6 +71,7 @@ pub(crate) struct Folder {
     questions: watch::Receiver<()>,
     /// Those that were open when last seen.
     open_questions: Vec<Question>,
+    network: watch::Receiver<()>,
     pausing: Pausing,
     ended: mpsc::UnboundedReceiver<Ended>,
     end: mpsc::UnboundedSender<Ended>,
@@ -159,6 +160,7 @@ impl Folder {
             mounts,
             holds: process.holds(),
             questions,
+            network: process.network(),
             pausing,
             ended,
             end,
@@ -215,6 +217,7 @@ impl Folder {
                 Ok(()) = self.mounts.changed() => self.places_changed(),
                 Ok(()) = self.holds.changed() => self.held(),
                 Ok(()) = self.questions.changed() => self.questions_changed(),
+                Ok(()) = self.network.changed() => self.handle(Event::NetworkChanged),
                 () = pause_ends(pause) => self.resume_if_due(),
                 () = sleep_until(self.clock, wake) => self.handle(Event::Woke),
                 () = sleep_until(self.clock, self.room_at) => self.look_for_room(),

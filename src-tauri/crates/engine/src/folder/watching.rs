@@ -28,6 +28,13 @@ pub(crate) enum Concern {
     Remote(RemoteName),
 }
 
+/// The number of a connection, and the uuid of the repository at its end; each may have none.
+type Heard = (Option<u64>, Option<Uuid>);
+
+fn heard_at(remote: &Remote) -> Heard {
+    (remote.connection(), remote.uuid().cloned())
+}
+
 /// The watches of one folder.
 pub(crate) struct Watching {
     watch: Watch,
@@ -35,8 +42,8 @@ pub(crate) struct Watching {
     git_dir: PathBuf,
     /// The watched remotes.
     remotes: BTreeMap<RemoteName, Followed>,
-    /// How changes are heard of at remotes on other computers, and of which repositories.
-    hearing: BTreeMap<RemoteName, (Option<Uuid>, Hearing)>,
+    /// How changes are heard of at remotes on other computers, over which connection, and of which repositories.
+    hearing: BTreeMap<RemoteName, (Heard, Hearing)>,
     /// The mounts in the folder, by path and mount id.
     mounted: BTreeSet<(PathBuf, u64)>,
     rules: WatchedSymlink,
@@ -149,9 +156,8 @@ impl Watching {
 
     /// Listens to the connected remotes on other computers. Those that tell nothing are asked now and then.
     fn listen(&mut self, reached: &BTreeMap<RemoteName, Remote>, end: &mpsc::UnboundedSender<Ended>) {
-        self.hearing.retain(|name, (uuid, hearing)| {
-            let is_same = reached.get(name).is_some_and(|remote| remote.uuid() == uuid.as_ref());
-            is_same && !hearing.is_over()
+        self.hearing.retain(|name, (heard, hearing)| {
+            reached.get(name).is_some_and(|remote| heard_at(remote) == *heard) && !hearing.is_over()
         });
         for (name, remote) in reached {
             let is_watched = |git: &&dyn Git| git.watched().is_some();
@@ -170,11 +176,12 @@ impl Watching {
                 Some(listening) => Hearing::Told(listening),
                 None => Hearing::Asked(ask_again(name.clone(), end.clone())),
             };
-            self.hearing.insert(name.clone(), (remote.uuid().cloned(), hearing));
+            self.hearing.insert(name.clone(), (heard_at(remote), hearing));
         }
     }
 
-    /// A remote that has stopped telling of its changes is asked from now on: it may tell none, however often it is listened to.
+    /// A remote that has stopped telling of its changes is asked as long as the connection stands: it may tell none, however
+    /// often it is listened to.
     pub(super) fn ask_instead(&mut self, name: &RemoteName, end: &mpsc::UnboundedSender<Ended>) {
         if let Some((_, hearing)) = self.hearing.get_mut(name)
             && matches!(hearing, Hearing::Told(_))

@@ -8,7 +8,7 @@ use assistant::pacing::Limit;
 use contract::Settings;
 use remotes::Hosts;
 use remotes::askpass::Whom;
-use surroundings::Circumstances;
+use surroundings::{Circumstances, Network};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -39,6 +39,8 @@ pub(crate) struct Process {
     /// The speed limits of sending and of receiving.
     limits: Mutex<[Limit; 2]>,
     holds: watch::Sender<Holds>,
+    /// Notified when the network has changed.
+    network: watch::Sender<()>,
     /// The connections to other computers.
     hosts: Hosts,
     /// Changes with what logins there ask.
@@ -66,6 +68,7 @@ impl Process {
             holds: watch::Sender::default(),
             hosts: hosts(whom),
             questions,
+            network: watch::Sender::default(),
         }
     }
 
@@ -86,6 +89,17 @@ impl Process {
     /// The holds, now and whenever they change.
     pub(crate) fn holds(&self) -> watch::Receiver<Holds> {
         self.holds.subscribe()
+    }
+
+    /// Takes note of how this computer is connected now.
+    pub(crate) fn network_changed(&self, network: &Network) {
+        self.hosts.network_changed(|address| network.lacks(address));
+        self.network.send_replace(());
+    }
+
+    /// Notified whenever the network has changed.
+    pub(crate) fn network(&self) -> watch::Receiver<()> {
+        self.network.subscribe()
     }
 
     /// The connections to other computers.

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -17,8 +18,10 @@ use annex::settings::SshHost;
 use rustix::process::{Signal, kill_process_group};
 
 use super::command::SshCommand;
+use super::link::Link;
 use super::process::{Process, begin};
-use super::session::Session;
+use super::run::run_for;
+use super::sessions::Sessions;
 use super::words::{ChangedKey, changed_key, waits_for_answer, why_not_connected};
 use crate::Failed;
 use crate::askpass::{Asking, Questions, Whom};
@@ -29,16 +32,9 @@ const LOGIN: Duration = Duration::from_secs(60);
 const UNUSED: Duration = Duration::from_secs(60);
 /// A failed login is not tried again for this long, whoever asks.
 const NOT_AGAIN: Duration = Duration::from_secs(2);
-/// How many sessions may use a connection at once. A server refuses the eleventh (sshd_config(5), `MaxSessions`), and the
-/// user may have one of their own.
-const SESSIONS: usize = 9;
-/// How many of them content may use: git, and questions, never wait until large content has passed.
-const CONTENT: usize = 7;
-/// How many of them may stand, waiting for news.
-const STANDING: usize = 4;
-/// How many sessions for the content of one repository are kept for the next transfer.
-const IDLE: usize = 2;
-/// How often a wait for a session looks whether it was cancelled.
+/// How long another computer has to answer after the network has changed.
+const PROOF: Duration = Duration::from_secs(5);
+/// How often a wait for a login looks whether it asks something.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// The computers that this process is connected to.
@@ -48,6 +44,8 @@ pub struct Hosts {
     hosts: Mutex<BTreeMap<(SshHost, SshCommand), Arc<Host>>>,
     /// How many connections were tried.
     number: Arc<AtomicU64>,
+    /// How often the network has changed.
+    changes: Arc<AtomicU64>,
     questions: Questions,
 }
 
@@ -57,8 +55,11 @@ struct Host {
     command: SshCommand,
     directory: PathBuf,
     number: Arc<AtomicU64>,
+    changes: Arc<AtomicU64>,
     questions: Questions,
     state: Mutex<State>,
+    /// Of the last login.
+    process: Mutex<Process>,
     /// Notified when a login has ended.
     ended: Condvar,
 }
@@ -72,6 +73,8 @@ struct State {
     unused: Option<Arc<Connection>>,
     /// The last attempt, if it failed.
     failed: Option<Failure>,
+    /// How often the network had changed when either was last known.
+    changes: u64,
 }
 
 /// An attempt that failed.
@@ -90,43 +93,9 @@ pub(crate) struct Connection {
     socket: PathBuf,
     /// The `ssh` that holds the login.
     process: Process,
-    sessions: Arc<Sessions>,
+    pub(super) sessions: Arc<Sessions>,
     /// Tells connections apart: a later one has a greater number.
     number: u64,
-}
-
-/// How many sessions use a connection.
-#[derive(Default)]
-struct Sessions {
-    open: Mutex<Open>,
-    closed: Condvar,
-}
-
-#[derive(Default)]
-struct Open {
-    all: usize,
-    standing: usize,
-    /// How many wait for one.
-    waiting: usize,
-    /// Those that nobody uses just now, the longest unused first.
-    idle: Vec<Session>,
-}
-
-/// What a session is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
-    /// git, or a question.
-    Brief,
-    /// Transfers, for as long as they take.
-    Content,
-    /// To hear of changes, for as long as the connection stands.
-    Standing,
-}
-
-/// The right to one session. Given back when it is dropped.
-pub(crate) struct Permit {
-    sessions: Arc<Sessions>,
-    purpose: Use,
 }
 
 impl Hosts {
@@ -141,6 +110,7 @@ impl Hosts {
             directory,
             hosts: Mutex::default(),
             number: Arc::default(),
+            changes: Arc::default(),
         }
     }
 
@@ -187,6 +157,8 @@ impl Hosts {
                 command: command.clone(),
                 directory: directory.clone(),
                 number: Arc::clone(&self.number),
+                changes: Arc::clone(&self.changes),
+                process: Mutex::default(),
                 questions: self.questions.clone(),
                 state: Mutex::default(),
                 ended: Condvar::new(),
@@ -195,6 +167,30 @@ impl Hosts {
         };
         host.connect()
     }
+
+    /// Tells that the network has changed: every connection has to prove itself before it is used again, and every computer
+    /// may be tried at once. Connections end if they are from an address that this computer `lacks` now. Waits for nothing.
+    pub fn network_changed(&self, lacks: impl Fn(IpAddr) -> bool) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+        for host in lock(&self.hosts).values() {
+            let process = Arc::clone(&lock(&host.process));
+            if link(&process).local_addresses().any(&lacks) {
+                end(&process);
+            }
+        }
+    }
+}
+
+/// The network connection of an `ssh`.
+pub(super) fn link(process: &Process) -> Link {
+    lock(process).map_or_else(Link::default, Link::of)
+}
+
+fn end(process: &Process) {
+    if let Some(process) = *lock(process) {
+        // It has ended already if this fails.
+        let _ = kill_process_group(process, Signal::TERM);
+    }
 }
 
 impl Host {
@@ -202,12 +198,17 @@ impl Host {
     fn connect(self: &Arc<Self>) -> Result<Arc<Connection>, Failed> {
         let mut state = lock(&self.state);
         if !state.is_logging_in {
+            let changes = self.changes.load(Ordering::Relaxed);
+            let has_changed = std::mem::replace(&mut state.changes, changes) != changes;
             if let Some(connection) = state.connection.upgrade().filter(|connection| connection.is_alive()) {
-                state.is_used(&self.ended);
-                return Ok(connection);
+                if !has_changed || connection.answers() {
+                    state.is_used(&self.ended);
+                    return Ok(connection);
+                }
+                connection.end();
             }
             if let Some(failure) = &state.failed
-                && (failure.has_asked || failure.at.elapsed() < NOT_AGAIN)
+                && (failure.has_asked || failure.at.elapsed() < NOT_AGAIN && !has_changed)
             {
                 return Err(failure.failed.clone());
             }
@@ -238,6 +239,8 @@ impl Host {
         let begun = thread::Builder::new().name("login".to_owned()).spawn(move || {
             let connected = host.log_in();
             let mut state = lock(&host.state);
+            // It may have been ended for that.
+            let is_outdated = host.changes.load(Ordering::Relaxed) != state.changes;
             state.is_logging_in = false;
             match connected {
                 Ok(connection) => {
@@ -246,6 +249,7 @@ impl Host {
                     state.unused = Some(connection);
                     state.failed = None;
                 }
+                Err(failure) if is_outdated && !failure.has_asked => state.failed = Some(Failure::new(Failed::Away)),
                 Err(failure) => state.failed = Some(failure),
             }
             host.ended.notify_all();
@@ -280,16 +284,20 @@ impl Host {
         let begun = begin(ssh, tell);
         let (process, said) =
             begun.map_err(|error| Failure::new(Failed::Broken(format!("could not run ssh: {error}"))))?;
+        *lock(&self.process) = Arc::clone(&process);
         let connection = Connection {
             host: self.host.clone(),
             command: self.command.clone(),
             socket,
+            sessions: Arc::new(Sessions::over(Arc::clone(&process))),
             process,
-            sessions: Arc::default(),
             number,
         };
         match is_ready(&ready, &asking) {
-            Some(true) => return Ok(connection),
+            Some(true) => {
+                connection.sessions.watch();
+                return Ok(connection);
+            }
             Some(false) => {}
             None => return Err(Failure::new(Failed::Away)),
         }
@@ -383,73 +391,16 @@ impl Connection {
             && self.socket.exists()
     }
 
-    /// Waits for a free session; what nobody uses makes room. None if it was cancelled. One that is to stand is not waited for:
-    /// none if enough stand already, or all are used.
-    pub(crate) fn permit(&self, purpose: Use, cancelled: &AtomicBool) -> Option<Permit> {
-        let most = match purpose {
-            Use::Brief | Use::Standing => SESSIONS,
-            Use::Content => CONTENT,
-        };
-        let sessions = &self.sessions;
-        let mut open = lock(&sessions.open);
-        loop {
-            let stands = purpose == Use::Standing;
-            if stands && open.standing >= STANDING {
-                return None;
-            }
-            if open.all < most {
-                open.all += 1;
-                open.standing += usize::from(stands);
-                return Some(Permit {
-                    sessions: Arc::clone(sessions),
-                    purpose,
-                });
-            }
-            if !open.idle.is_empty() {
-                let idle = open.idle.remove(0);
-                // Its end needs the lock.
-                drop(open);
-                match stands {
-                    true => drop(idle),
-                    false => idle.end(),
-                }
-                open = lock(&sessions.open);
-                continue;
-            }
-            if stands || cancelled.load(Ordering::Relaxed) {
-                return None;
-            }
-            open.waiting += 1;
-            let waited = sessions.closed.wait_timeout(open, LOOK);
-            open = waited.unwrap_or_else(PoisonError::into_inner).0;
-            open.waiting -= 1;
+    /// Asks the other computer whether it is still there, and waits a few seconds for its answer.
+    fn answers(&self) -> bool {
+        let link = link(&self.process);
+        if !link.is_unknown() {
+            let answers = link.answers(PROOF);
+            self.sessions.watch();
+            return answers;
         }
-    }
-
-    /// A session that runs this line already and that nobody uses.
-    pub(crate) fn take_idle(&self, line: &str) -> Option<Session> {
-        loop {
-            let mut session = {
-                let mut open = lock(&self.sessions.open);
-                let at = open.idle.iter().rposition(|session| session.line() == line)?;
-                open.idle.remove(at)
-            };
-            if session.is_idle() {
-                return Some(session);
-            }
-        }
-    }
-
-    /// Keeps a session for the next transfer, unless somebody waits for one.
-    pub(crate) fn keep_idle(&self, mut session: Session) {
-        if !session.is_idle() {
-            return;
-        }
-        let mut open = lock(&self.sessions.open);
-        let alike = open.idle.iter().filter(|idle| idle.line() == session.line()).count();
-        if open.waiting == 0 && alike < IDLE {
-            open.idle.push(session);
-        }
+        // Whatever becomes of the command, it is an answer.
+        run_for(self.session("true"), PROOF).is_ok_and(|said| said.code.is_some()) && self.is_alive()
     }
 
     /// An `ssh` that runs a line of shell on the other computer.
@@ -488,41 +439,15 @@ impl Connection {
 impl Connection {
     /// Ends it, with all its sessions.
     fn end(&self) {
-        if let Some(process) = *lock(&self.process) {
-            // It has ended already if this fails.
-            let _ = kill_process_group(process, Signal::TERM);
-        }
+        end(&self.process);
         let _ = fs::remove_file(&self.socket);
-        // They hold on to what counts them.
-        let idle = std::mem::take(&mut lock(&self.sessions.open).idle);
-        drop(idle);
+        self.sessions.end_idle();
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         self.end();
-    }
-}
-
-#[cfg(test)]
-impl Permit {
-    /// One that counts nowhere.
-    pub(crate) fn alone() -> Self {
-        let sessions = Arc::<Sessions>::default();
-        lock(&sessions.open).all = 1;
-        let purpose = Use::Content;
-        Self { sessions, purpose }
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut open = lock(&self.sessions.open);
-        open.all -= 1;
-        open.standing -= usize::from(self.purpose == Use::Standing);
-        // Whoever is woken may need more room than there is.
-        self.sessions.closed.notify_all();
     }
 }
 

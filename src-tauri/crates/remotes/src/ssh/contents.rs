@@ -14,8 +14,8 @@ use model::{Key, Uuid};
 use p2p::Answer;
 
 use super::Ssh;
-use super::connection::Use;
 use super::session::{Ended, Session};
+use super::sessions::Use;
 use crate::{Contents, Failed, Travel};
 
 /// So many sessions send small content at once: the answer to each takes a round trip.

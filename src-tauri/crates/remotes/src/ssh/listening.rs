@@ -8,7 +8,7 @@ use std::thread;
 
 use model::Oid;
 
-use super::connection::Permit;
+use super::sessions::Permit;
 
 /// The longest line that is read, in bytes: a repository with very many refs lists all of them at first.
 const LONGEST: u64 = 1 << 20;

@@ -3,10 +3,12 @@
 mod command;
 mod connection;
 mod contents;
+mod link;
 mod listening;
 mod process;
 mod run;
 mod session;
+mod sessions;
 mod setup;
 mod shell;
 mod words;
@@ -21,9 +23,10 @@ use annex::exchange::{Commits, PushOutcome, tracked};
 use annex::settings::{RemoteSettings, SshAddress};
 use model::{Oid, Uuid};
 
+pub(crate) use connection::Connection;
 pub use connection::Hosts;
-pub(crate) use connection::{Connection, Use};
 pub use listening::Listening;
+pub(crate) use sessions::Use;
 pub use setup::{AtPath, Survey};
 pub use words::ChangedKey;
 
@@ -156,6 +159,13 @@ fn not_the_same(address: &SshAddress, there: &There) -> Failed {
             format!("{address} is another repository now, which does not use git-annex; nothing was exchanged with it")
         }
     })
+}
+
+impl Ssh {
+    /// Which connection it is.
+    pub(crate) fn connection(&self) -> u64 {
+        self.connection.number()
+    }
 }
 
 impl Ssh {

@@ -22,7 +22,12 @@ pub(crate) struct Said {
 }
 
 /// Runs a command to its end. An answer that is too long, or does not come, is cut off.
-pub(crate) fn run(mut command: Command) -> Result<Said, Failed> {
+pub(crate) fn run(command: Command) -> Result<Said, Failed> {
+    run_for(command, PATIENCE)
+}
+
+/// Like [`run`], for so long at most.
+pub(super) fn run_for(mut command: Command, patience: Duration) -> Result<Said, Failed> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -31,7 +36,7 @@ pub(crate) fn run(mut command: Command) -> Result<Said, Failed> {
     let mut child = command.spawn().map_err(failed)?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let (out, err) = (begin_to_read(out), begin_to_read(err));
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience;
     let mut whole = true;
     let mut text = |from: mpsc::Receiver<Vec<u8>>| {
         let read = from.recv_timeout(until.saturating_duration_since(Instant::now()));

@@ -16,7 +16,7 @@ use p2p::{Answer, Client};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::NEVER;
-use super::connection::Permit;
+use super::sessions::Permit;
 
 /// A server that says nothing for this long while it is waited for has failed.
 const SILENCE: Duration = Duration::from_secs(300);

@@ -5,8 +5,9 @@ use annex::settings::SshAddress;
 use model::Uuid;
 
 use super::command::quoted;
-use super::connection::{Connection, Use};
+use super::connection::Connection;
 use super::run::{Said, run};
+use super::sessions::Use;
 use super::shell::{ELSEWHERE, There, identify};
 use super::{NEVER, Way};
 use crate::Failed;

@@ -6,8 +6,9 @@ use model::Uuid;
 
 use super::NEVER;
 use super::command::quoted;
-use super::connection::{Connection, Use};
+use super::connection::Connection;
 use super::run::run;
+use super::sessions::Use;
 use crate::Failed;
 
 /// Where git-annex-shell may be besides PATH, which a login by ssh often has without what the user's own shell adds.

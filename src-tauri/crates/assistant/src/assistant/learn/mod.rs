@@ -37,6 +37,7 @@ impl Assistant {
             Event::Unfilled => self.unfilled = true,
             Event::RulesChanged => self.rules_changed(effects),
             Event::PlacesChanged => self.places_changed(now),
+            Event::NetworkChanged => self.network.changed(now),
             Event::Paused => self.paused(effects),
             Event::Resumed => self.resume(now),
             Event::SyncAsked => self.sync_asked(now),

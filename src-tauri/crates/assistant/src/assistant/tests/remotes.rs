@@ -364,6 +364,34 @@ fn a_drive_that_comes_back_is_fetched() {
 }
 
 #[test]
+fn when_the_network_changes_each_remote_is_probed_at_once_and_those_away_soon_again() {
+    let mut rig = Rig::at_rest(&["b", "c"]);
+    rig.tell(Event::NetworkChanged);
+    let ids = [take!(rig, Probe), take!(rig, Probe)];
+    assert!(!has!(rig, Fetch), "nothing is known to be new");
+    for (id, name) in ids.into_iter().zip(["b", "c"]) {
+        let reach = match name {
+            "b" => Reach::Away(Away::Absent),
+            _ => Reach::Here(uuid("c")),
+        };
+        rig.tell(Event::Probed { id, reach });
+    }
+    assert!(!has!(rig, Probe), "once");
+    let soon = rig.now + Duration::from_secs(3);
+    assert!(rig.assistant.next_wake().is_some_and(|at| at < soon));
+    rig.after(3000);
+    let id = take!(rig, Probe);
+    // Changed again while it is probed.
+    rig.tell(Event::NetworkChanged);
+    rig.open.clear();
+    rig.tell(Event::Probed {
+        id,
+        reach: Reach::Away(Away::Absent),
+    });
+    take!(rig, Probe);
+}
+
+#[test]
 fn a_remote_that_is_away_is_probed_rarely() {
     let mut rig = Rig::at_rest(&["b"]);
     rig.tell(Event::PlacesChanged);

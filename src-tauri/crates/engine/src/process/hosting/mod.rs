@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Answer, Problem, Refused};
-use surroundings::{Circumstances, Mount};
+use surroundings::{Circumstances, Mount, Network, watch_network};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -68,6 +68,7 @@ pub(crate) struct Hosting {
     leaving: JoinSet<()>,
     mounts: watch::Receiver<Arc<[Mount]>>,
     circumstances: watch::Receiver<Circumstances>,
+    network: watch::Receiver<Arc<Network>>,
     /// None if there is no settings file, or no directory for it.
     following: Option<Following>,
     requests: mpsc::UnboundedReceiver<Asked>,
@@ -116,6 +117,8 @@ impl Hosting {
             leaving: JoinSet::new(),
             mounts,
             circumstances,
+            // Where the kernel tells nothing, a change is noticed by what fails.
+            network: watch_network().unwrap_or_else(|_| watch::channel(Arc::default()).1),
             following,
             requests: asked,
             done,
@@ -150,6 +153,10 @@ impl Hosting {
                     self.try_again();
                 }
                 Ok(()) = self.circumstances.changed() => self.follow_settings(),
+                Ok(()) = self.network.changed() => {
+                    let network = Arc::clone(&self.network.borrow_and_update());
+                    self.process.network_changed(&network);
+                }
                 Ok(()) = self.mounts.changed() => self.try_again(),
                 Some(_) = self.leaving.join_next() => self.try_again(),
                 () = tokio::time::sleep(RETRY), if is_refused => self.try_again(),
