@@ -1,6 +1,7 @@
 //! Another computer, as far as ssh can tell: a real sshd on this one, with an account of its own.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -143,6 +144,16 @@ impl Sshd {
             connections,
             accepting: Some(accepting),
         }
+    }
+
+    /// Allows so many sessions at once for each login from now on.
+    ///
+    /// # Panics
+    ///
+    /// When its settings cannot be written.
+    pub fn allow_sessions(&self, count: usize) {
+        let mut config = File::options().append(true).open(self.own.join("config")).unwrap();
+        writeln!(config, "MaxSessions {count}").unwrap();
     }
 
     /// The home directory there.

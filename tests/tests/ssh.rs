@@ -220,6 +220,28 @@ fn many_folders_share_one_computer() {
     no_ssh_is_left(&sandbox);
 }
 
+#[test]
+fn a_server_that_allows_one_session_at_a_time_is_synced_with() {
+    if !needs_sshd() {
+        return;
+    }
+    let scene = Scene::new(Shell::Anabranch, true);
+    scene.sshd.allow_sessions(1);
+    let [ann, ben] = &scene.laptops;
+    let engine = Engine::start(&scene.sandbox, &[ann, ben]);
+    for number in 0..40 {
+        fs::write(ann.join(format!("file {number}")), format!("content {number}")).unwrap();
+    }
+    is_in_state(&scene.sandbox, ann, "safe");
+    let told = run_status(&scene.sandbox, ann);
+    assert!(!told.contains("MaxSessions"), "{told}");
+    // Nobody tells of changes there, so they are asked for.
+    run(scene.sandbox.anabranch(["sync"]).arg(ben));
+    follows(ben, "file 39", "content 39");
+    engine.stop();
+    no_ssh_is_left(&scene.sandbox);
+}
+
 /// Puts a program in the place of git-annex-shell there. `real` is what it may run instead.
 fn serve_by(scene: &Scene, script: &str) {
     let shell = scene.sandbox.path("sshd of server/bin/git-annex-shell");

@@ -124,13 +124,19 @@ impl ByGit {
     fn with<T>(
         &self,
         cancelled: &AtomicBool,
-        work: impl FnOnce(&Transport<'_>) -> annex::Result<T>,
+        mut work: impl FnMut(&Transport<'_>) -> annex::Result<T>,
     ) -> annex::Result<T> {
-        let _session = match &self.0 {
-            Kind::Ssh(connection) => connection.permit(Use::Brief, cancelled),
-            Kind::ByItself(_) => None,
+        let Kind::Ssh(connection) = &self.0 else {
+            return work(&self.transport(cancelled));
         };
-        work(&self.transport(cancelled))
+        let attempt = || {
+            let _session = connection.permit(Use::Brief, cancelled);
+            work(&self.transport(cancelled))
+        };
+        connection.with_few_sessions(attempt, |done| match done {
+            Err(annex::Error::Refused(why)) => Some(why),
+            Ok(_) | Err(_) => None,
+        })
     }
 
     /// Turns an error into a failure, which is `Away` if the other computer does not answer any more.

@@ -32,15 +32,18 @@ impl Ssh {
     fn session(&self, here: &Uuid, cancelled: &AtomicBool) -> Result<Session, Ended> {
         let parameters = [here.as_str(), "--uuid", self.uuid.as_str()];
         let line = self.shell.line("p2pstdio", &self.address.path, &parameters);
-        if let Some(session) = self.connection.take_idle(&line) {
+        let connection = &self.connection;
+        if let Some(session) = connection.take_idle(&line) {
             return Ok(session);
         }
-        let permit = self
-            .connection
-            .permit(Use::Content, cancelled)
-            .ok_or(Ended::Cancelled)?;
-        let command = self.connection.session(&line);
-        Session::open(command, line, &self.uuid, permit, cancelled)
+        let open = || {
+            let permit = connection.permit(Use::Content, cancelled).ok_or(Ended::Cancelled)?;
+            Session::open(connection.session(&line), line.clone(), &self.uuid, permit, cancelled)
+        };
+        connection.with_few_sessions(open, |opened| match opened {
+            Err(Ended::Broken(why)) => Some(why),
+            Ok(_) | Err(Ended::Cancelled) => None,
+        })
     }
 }
 

@@ -25,7 +25,7 @@ impl Listening {
     /// if it cannot be run.
     pub(crate) fn begin(
         mut command: Command,
-        permit: Permit,
+        mut permit: Permit,
         heard: impl Fn(Vec<Oid>) + Send + 'static,
     ) -> Option<Self> {
         // The other end listens until its input ends.
@@ -34,6 +34,7 @@ impl Listening {
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         let mut child = command.spawn().ok()?;
+        permit.is_for(&child);
         let out = child.stdout.take()?;
         let is_over = Arc::<AtomicBool>::default();
         let over = Arc::clone(&is_over);

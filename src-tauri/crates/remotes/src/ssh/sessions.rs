@@ -1,8 +1,13 @@
 //! The sessions that use a connection: how many there may be, and whether somebody waits for what they bring.
 
+use std::os::fd::OwnedFd;
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::thread;
 use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::connection::{Connection, link, lock};
 use super::process::Process;
@@ -17,7 +22,11 @@ const CONTENT: usize = 7;
 const STANDING: usize = 4;
 /// How many sessions for the content of one repository are kept for the next transfer.
 const IDLE: usize = 2;
-/// How often a wait for a session looks whether it was cancelled.
+/// What ssh (9.2) says when the other computer allows no more.
+const REFUSED: &str = "Session open refused";
+/// How often a session is tried that is refused: one that has ended here may still count there for a moment.
+const TRIES: usize = 25;
+/// How often a wait for a session looks whether it was cancelled, and how long to wait after a refusal.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// The sessions that use a connection.
@@ -28,10 +37,13 @@ pub(super) struct Sessions {
     closed: Condvar,
 }
 
-#[derive(Default)]
 struct Open {
+    /// How many the other computer allows, as far as it has shown.
+    most: usize,
     all: usize,
     standing: usize,
+    /// The processes of those that stand.
+    listeners: Vec<Weak<OwnedFd>>,
     /// How many wait for one.
     waiting: usize,
     /// Those that nobody uses just now, the longest unused first.
@@ -40,7 +52,29 @@ struct Open {
     is_watched: bool,
 }
 
+impl Default for Open {
+    fn default() -> Self {
+        Self {
+            most: SESSIONS,
+            all: 0,
+            standing: 0,
+            listeners: Vec::new(),
+            waiting: 0,
+            idle: Vec::new(),
+            is_watched: false,
+        }
+    }
+}
+
 impl Open {
+    /// How many may be used when there is one more for this.
+    fn most(&self, purpose: Use) -> usize {
+        match purpose {
+            Use::Brief | Use::Standing => self.most,
+            Use::Content => self.most.min(CONTENT),
+        }
+    }
+
     /// True if somebody waits for what comes.
     fn is_waited_for(&self) -> bool {
         self.all > self.standing + self.idle.len()
@@ -69,6 +103,18 @@ impl Sessions {
         }
     }
 
+    /// A session was refused, and is given back: no more are allowed than are open now. Those that stand make room.
+    fn learn_limit(&self) {
+        let mut open = lock(&self.open);
+        open.most = open.all.clamp(1, open.most);
+        let too_many = (open.standing + 1).saturating_sub(open.most);
+        open.listeners.retain(|listener| listener.strong_count() > 0);
+        for listener in open.listeners.iter().filter_map(Weak::upgrade).take(too_many) {
+            // It has ended already if this fails.
+            let _ = pidfd_send_signal(&*listener, Signal::TERM);
+        }
+    }
+
     /// Ends those that nobody uses: they hold on to what counts them.
     pub(super) fn end_idle(&self) {
         let idle = std::mem::take(&mut lock(&self.open).idle);
@@ -91,30 +137,29 @@ pub(crate) enum Use {
 pub(crate) struct Permit {
     sessions: Arc<Sessions>,
     purpose: Use,
+    listener: Option<Arc<OwnedFd>>,
 }
 
 impl Connection {
     /// Waits for a free session; what nobody uses makes room. None if it was cancelled. One that is to stand is not waited for:
     /// none if enough stand already, or all are used.
     pub(crate) fn permit(&self, purpose: Use, cancelled: &AtomicBool) -> Option<Permit> {
-        let most = match purpose {
-            Use::Brief | Use::Standing => SESSIONS,
-            Use::Content => CONTENT,
-        };
         let sessions = &self.sessions;
         let mut open = lock(&sessions.open);
         loop {
             let stands = purpose == Use::Standing;
-            if stands && open.standing >= STANDING {
+            // Where only few are allowed, none stands in the way.
+            if stands && open.standing >= STANDING.min(open.most - 1) {
                 return None;
             }
-            if open.all < most {
+            if open.all < open.most(purpose) {
                 open.all += 1;
                 open.standing += usize::from(stands);
                 sessions.changed(&mut open);
                 return Some(Permit {
                     sessions: Arc::clone(sessions),
                     purpose,
+                    listener: None,
                 });
             }
             if !open.idle.is_empty() {
@@ -136,6 +181,25 @@ impl Connection {
             open = waited.unwrap_or_else(PoisonError::into_inner).0;
             open.waiting -= 1;
         }
+    }
+
+    /// Does something that takes a session, and again if the other computer has refused it by what `refusal` says: it may allow
+    /// only few at once (sshd_config(5), `MaxSessions`), so from then on there are fewer.
+    pub(crate) fn with_few_sessions<T>(
+        &self,
+        mut attempt: impl FnMut() -> T,
+        refusal: impl for<'a> Fn(&'a T) -> Option<&'a str>,
+    ) -> T {
+        for _ in 1..TRIES {
+            let done = attempt();
+            let is_refused = refusal(&done).is_some_and(|said| said.contains(REFUSED));
+            if !is_refused || !self.is_alive() {
+                return done;
+            }
+            self.sessions.learn_limit();
+            thread::sleep(LOOK);
+        }
+        attempt()
     }
 
     /// A session that runs this line already and that nobody uses.
@@ -174,8 +238,22 @@ impl Permit {
     pub(crate) fn alone() -> Self {
         let sessions = Arc::<Sessions>::default();
         lock(&sessions.open).all = 1;
-        let purpose = Use::Content;
-        Self { sessions, purpose }
+        Self {
+            sessions,
+            purpose: Use::Content,
+            listener: None,
+        }
+    }
+}
+
+impl Permit {
+    /// The process that stands. It is ended if others need its session.
+    pub(super) fn is_for(&mut self, process: &Child) {
+        // Without it, others wait until it ends.
+        if let Ok(process) = pidfd_open(Pid::from_child(process), PidfdFlags::empty()) {
+            let process = self.listener.insert(Arc::new(process));
+            lock(&self.sessions.open).listeners.push(Arc::downgrade(process));
+        }
     }
 }
 

@@ -111,8 +111,11 @@ fn script(connection: &Connection, script: &str, parameters: &[&str]) -> Result<
     let script = format!("{}; export PATH; {PREPARE}{script}", ELSEWHERE.trim_end());
     let words = [script.as_str(), "sh"].into_iter().chain(parameters.iter().copied());
     let words: String = words.map(|word| format!(" {}", quoted(word))).collect();
-    let _session = connection.permit(Use::Brief, &NEVER);
-    let said = run(connection.session(&format!("sh -c{words}")))?;
+    let ask = || {
+        let _session = connection.permit(Use::Brief, &NEVER);
+        run(connection.session(&format!("sh -c{words}")))
+    };
+    let said = connection.with_few_sessions(ask, |said| said.as_ref().ok().map(|said| said.err.as_str()))?;
     match said.code {
         Some(255) if !connection.is_alive() => Err(Failed::Away),
         Some(_) | None => Ok(said),

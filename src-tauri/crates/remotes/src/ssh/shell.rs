@@ -66,8 +66,11 @@ pub(crate) fn identify(
     for shell in shells {
         let parameters: &[&str] = if init { &["--", "autoinit=1", "--"] } else { &[] };
         let line = shell.line("configlist", &address.path, parameters);
-        let _session = connection.permit(Use::Brief, &NEVER);
-        let said = run(connection.session(&line))?;
+        let ask = || {
+            let _session = connection.permit(Use::Brief, &NEVER);
+            run(connection.session(&line))
+        };
+        let said = connection.with_few_sessions(ask, |said| said.as_ref().ok().map(|said| said.err.as_str()))?;
         let uuid = said.out.lines().find_map(|line| line.strip_prefix("annex.uuid="));
         match (said.code, uuid) {
             (Some(0), Some("")) => return Ok(There::Plain),
