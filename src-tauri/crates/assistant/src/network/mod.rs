@@ -1,6 +1,7 @@
 //! The remotes: which are connected, what they cost, and which heads they had when last seen.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use model::{RemoteName, Timestamp, Uuid};
 
@@ -11,6 +12,8 @@ use crate::pacing;
 const FROM_NOW_ON: u32 = 5;
 /// Where it begins when a remote may appear within seconds.
 const SOON: u32 = 1;
+/// A remote that was connected for so long is no remote that only appears to disappear.
+const STEADY: Duration = Duration::from_secs(5);
 
 /// The state of one remote.
 #[derive(Debug, Clone)]
@@ -18,6 +21,8 @@ pub(crate) struct Remote {
     pub(crate) facts: RemoteFacts,
     /// None until it was probed.
     pub(crate) reach: Option<Reach>,
+    /// Since when it is connected.
+    here_since: Timestamp,
     /// When the next probe is due.
     pub(crate) probe_at: Option<Timestamp>,
     pub(crate) probing: Option<Id>,
@@ -47,6 +52,7 @@ impl Remote {
         Self {
             facts,
             reach: None,
+            here_since: now,
             probe_at: Some(now),
             probing: None,
             there: (seen != Heads::default()).then_some(seen),
@@ -126,11 +132,19 @@ impl Remote {
         self.refused = None;
     }
 
-    /// Records that it disappeared during work, and probes it again soon, since it may be back already.
+    /// Records that it disappeared during work, and probes it again soon, since it may be back already: at once if it was
+    /// there for a while, and less and less often if it only appears to disappear.
     pub(crate) fn lost(&mut self, now: Timestamp, why: Away, chance: u64) {
-        self.failures += 1;
+        if let Some(Reach::Here(_)) = self.reach {
+            self.failures = if self.here_since + STEADY <= now {
+                1
+            } else {
+                self.failures + 1
+            };
+            self.probe_at = Some(now + pacing::retry_after(self.failures, chance));
+            self.absences = SOON;
+        }
         self.reach = Some(Reach::Away(why));
-        self.probe_at = Some(now + pacing::retry_after(self.failures, chance));
     }
 }
 
@@ -190,6 +204,7 @@ impl Network {
                 if remote.reach.as_ref() != Some(&reach) {
                     remote.there = None;
                     remote.unfetched = true;
+                    remote.here_since = now;
                     // The failures are kept: a remote that is connected but keeps failing is tried less and less often.
                     remote.retry_at = None;
                 }

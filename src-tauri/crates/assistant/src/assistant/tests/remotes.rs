@@ -392,6 +392,30 @@ fn when_the_network_changes_each_remote_is_probed_at_once_and_those_away_soon_ag
 }
 
 #[test]
+fn a_connection_that_breaks_now_and_then_is_made_again_at_once() {
+    let mut rig = Rig::at_rest(&["b"]);
+    rig.tell(Event::RemoteRefsMoved(name("b")));
+    // How long it lasts each time, and within which time it is then probed again.
+    for (lasts, soon) in [(10_000, 2), (10_000, 2), (10_000, 2), (100, 4), (100, 8), (10_000, 2)] {
+        rig.after(lasts);
+        let id = take!(rig, Fetch);
+        rig.tell(Event::Fetched {
+            id,
+            refs: refs(1, false),
+            there: Err(Away::Absent),
+        });
+        let latest = rig.now + Duration::from_secs(soon);
+        assert!(rig.assistant.next_wake().is_some_and(|at| at < latest), "{lasts}");
+        rig.after(soon * 1000);
+        let id = take!(rig, Probe);
+        rig.tell(Event::Probed {
+            id,
+            reach: Reach::Here(uuid("b")),
+        });
+    }
+}
+
+#[test]
 fn a_remote_that_is_away_is_probed_rarely() {
     let mut rig = Rig::at_rest(&["b"]);
     rig.tell(Event::PlacesChanged);
