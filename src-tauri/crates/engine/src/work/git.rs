@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use annex::exchange::{Commits, PushOutcome};
-use annex::settings::RemoteSettings;
+use annex::settings::{Address, RemoteSettings};
 use annex::{CheckoutOptions, MergeOptions, MergeOutcome, Removals, Theirs, Waiting};
 use assistant::guards::is_improbable;
 use assistant::{Away, Deletions, Event, Failure, Heads, Id, Merged, Pushed, Reach, Said};
@@ -54,6 +54,13 @@ fn reach(
     mounts: &[Mount],
     before: Option<&Remote>,
 ) -> Result<Remote, Failed> {
+    let is_elsewhere = match &settings.address {
+        Address::Ssh(_) | Address::Http(_) | Address::Unknown(_) => true,
+        Address::Path(_) | Address::Special { .. } => false,
+    };
+    if is_elsewhere {
+        costs_nothing(state)?;
+    }
     // Network mounts, and those served by a program, may hang, so only possible drives are searched.
     let drives = mounts.iter().filter(|mount| mount.may_be_drive());
     let points: Vec<PathBuf> = drives.map(|mount| mount.point.clone()).collect();
@@ -73,13 +80,21 @@ fn reach(
     }
     let real = directories.git_dir.canonicalize();
     let mount = mount_of(mounts, real.as_deref().unwrap_or(&directories.git_dir));
-    if state.holds().metered && mount.is_some_and(Mount::is_networked) {
-        return Err(Failed::Refused(
-            "it is reached through the network, which costs money now; the settings say to wait".to_owned(),
-        ));
+    if mount.is_some_and(Mount::is_networked) {
+        costs_nothing(state)?;
     }
     state.check_place(&settings.name, &directories.top, mount, remote.git().is_none())?;
     Ok(remote)
+}
+
+/// Refuses what is reached through a network that costs money now, if the settings say so.
+fn costs_nothing(state: &FolderState) -> Result<(), Failed> {
+    match state.holds().metered {
+        false => Ok(()),
+        true => Err(Failed::Refused(
+            "it is reached through the network, which costs money now; the settings say to wait".to_owned(),
+        )),
+    }
 }
 
 /// True if a directory is empty that should have content: then it is a mount point whose disk is not mounted. Nothing

@@ -4,6 +4,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod costly;
 mod dead;
 mod journal;
 mod only_annex;
