@@ -267,6 +267,7 @@ impl Assistant {
             unfetched: remote.is_unfetched(),
             in_contact: remote.fetching.is_some() || remote.pushing.is_some(),
             trouble: remote.trouble.as_deref(),
+            instead: remote.instead.as_ref(),
         })
     }
 
@@ -309,4 +310,6 @@ pub struct RemoteView<'a> {
     pub in_contact: bool,
     /// Why the last push to it failed, as text for the user, until a push succeeds.
     pub trouble: Option<&'a str>,
+    /// The remote that is used instead, since it is a cheaper way to the same repository.
+    pub instead: Option<&'a model::RemoteName>,
 }

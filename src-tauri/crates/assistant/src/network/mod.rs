@@ -44,6 +44,8 @@ pub(crate) struct Remote {
     pub(crate) retry_at: Option<Timestamp>,
     /// Why the last push failed, as text for the user.
     pub(crate) trouble: Option<String>,
+    /// The remote that is used instead: the same repository by a cheaper way.
+    pub(crate) instead: Option<RemoteName>,
 }
 
 impl Remote {
@@ -66,16 +68,22 @@ impl Remote {
             failures: 0,
             retry_at: None,
             trouble: None,
+            instead: None,
         }
     }
 
-    /// True if it is connected.
+    /// True if it is connected and used.
     pub(crate) fn is_here(&self) -> bool {
-        matches!(self.reach, Some(Reach::Here(_)))
+        matches!(self.reach, Some(Reach::Here(_))) && self.instead.is_none()
     }
 
-    /// Its repository, if it is connected and may hold content.
+    /// Its repository, if it is connected and used, and may hold content.
     pub(crate) fn uuid(&self) -> Option<&Uuid> {
+        self.repository().filter(|_| self.instead.is_none())
+    }
+
+    /// Its repository, if it is connected.
+    fn repository(&self) -> Option<&Uuid> {
         match &self.reach {
             Some(Reach::Here(uuid)) => uuid.as_ref(),
             Some(Reach::Away(_)) | None => None,
@@ -84,7 +92,28 @@ impl Remote {
 
     /// True if it may have commits that were not fetched, and fetching is allowed.
     pub(crate) fn is_unfetched(&self) -> bool {
-        self.facts.git && self.facts.pull && self.unfetched
+        self.facts.git && self.facts.pull && self.unfetched && self.instead.is_none()
+    }
+
+    /// True if it is a cheaper way to the same repository, by which everything can be done that can be done by the other.
+    fn serves_for(&self, other: &Self) -> bool {
+        let rank = |remote: &Self| (remote.facts.cost, remote.facts.name.clone());
+        let abilities = |facts: &RemoteFacts| {
+            [
+                facts.git,
+                facts.tree,
+                facts.pull,
+                facts.push,
+                facts.verified,
+                facts.content,
+                facts.send,
+            ]
+        };
+        let mut pairs = abilities(&self.facts).into_iter().zip(abilities(&other.facts));
+        self.repository().is_some()
+            && self.repository() == other.repository()
+            && rank(self) < rank(other)
+            && pairs.all(|(ours, theirs)| ours >= theirs)
     }
 
     /// True if content may be transferred in this direction.
@@ -190,6 +219,27 @@ impl Network {
             remote.failures = 0;
             remote.has_news();
         }
+    }
+
+    /// Decides by which remotes each repository is reached; true if that changed. It is used by one way at a time: by two,
+    /// everything would be sent twice.
+    pub(crate) fn choose(&mut self) -> bool {
+        let cheapest = |remote: &Remote| {
+            let ways = self.remotes.values().filter(|other| other.serves_for(remote));
+            let way = ways.min_by_key(|other| (other.facts.cost, &other.facts.name));
+            way.map(|way| way.facts.name.clone())
+        };
+        let chosen: Vec<_> = self.remotes.values().map(cheapest).collect();
+        let mut has_changed = false;
+        for (remote, instead) in self.remotes.values_mut().zip(chosen) {
+            if remote.instead != instead {
+                // Its heads were not followed meanwhile.
+                remote.unfetched |= instead.is_none();
+                remote.instead = instead;
+                has_changed = true;
+            }
+        }
+        has_changed
     }
 
     /// Records the result of a probe; true if it changed.

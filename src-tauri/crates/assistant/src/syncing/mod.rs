@@ -19,7 +19,8 @@ pub(crate) fn wants_fetch(remote: &Remote, now: Timestamp) -> bool {
 /// True if a remote is not known to have our heads, whether or not it is connected.
 pub(crate) fn lacks(remote: &Remote, heads: &Heads) -> bool {
     let is_there = |there: &Heads| there.annex == heads.annex && (there.tree == heads.tree || !remote.facts.tree);
-    let may_lack = remote.facts.git && remote.facts.push && *heads != Heads::default();
+    let is_used = remote.facts.git && remote.facts.push && remote.instead.is_none();
+    let may_lack = is_used && *heads != Heads::default();
     may_lack && !remote.there.as_ref().is_some_and(is_there)
 }
 

@@ -242,6 +242,8 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
     let reached = state.remotes.reached();
     let place = |(name, settings): (&model::RemoteName, &RemoteSettings)| {
         let view = views.iter().find(|view| view.name == name);
+        let instead = view.and_then(|view| reached_by(view, settings, &views));
+        let view = view.filter(|_| instead.is_none());
         let uuid = settings.uuid.as_ref();
         let way = (name.clone(), Direction::Send);
         let wanted = |class: &&Class| {
@@ -254,10 +256,11 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
         let wants = view.map_or(0, |_| lacking().map(|class| class.keys).sum());
         Place {
             name: name.to_string(),
-            contact: view.map_or_else(
-                || unsupported(settings, state),
-                |view| contact(view, Some(&settings.address)),
-            ),
+            contact: match (instead, view) {
+                (Some(instead), _) => Contact::Unsupported(format!("the same repository is reached by {instead} now")),
+                (None, Some(view)) => contact(view, Some(&settings.address)),
+                (None, None) => unsupported(settings, state),
+            },
             has_commits: view.is_none_or(|view| !view.lacks_heads),
             takes_nothing: reached.get(name).and_then(Remote::git_only).map(git_only).or_else(|| {
                 let why = takes_nothing(settings).or_else(|| kept_by_rules(state, &settings.name));
@@ -274,6 +277,23 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
         }
     };
     settings.iter().map(place).collect()
+}
+
+/// The remote by which the repository of this one is reached instead.
+fn reached_by<'a>(
+    view: &RemoteView<'a>,
+    settings: &RemoteSettings,
+    views: &[RemoteView<'a>],
+) -> Option<&'a model::RemoteName> {
+    let here = Reach::Here(Some(settings.uuid.clone()?));
+    let is_there = |view: &RemoteView<'_>| view.reach == Some(&here);
+    match is_there(view) {
+        true => view.instead,
+        false => {
+            let mut others = views.iter().filter(|other| other.instead.is_none());
+            others.find(|other| is_there(other)).map(|other| other.name)
+        }
+    }
 }
 
 /// The cancelled transfers, among the keys that a repository wants and lacks.

@@ -109,6 +109,10 @@ impl Assistant {
                 self.transferred(now, id, &outcomes);
             }
         }
+        if self.network.choose() {
+            self.note_unpushed(now);
+            self.content.facts_changed();
+        }
     }
 
     fn end_work(&mut self, id: Id) -> Option<Work> {

@@ -300,3 +300,4 @@ mod filling;
 mod here;
 mod parts;
 mod remotes;
+mod ways;

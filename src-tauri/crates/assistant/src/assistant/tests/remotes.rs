@@ -372,7 +372,7 @@ fn when_the_network_changes_each_remote_is_probed_at_once_and_those_away_soon_ag
     for (id, name) in ids.into_iter().zip(["b", "c"]) {
         let reach = match name {
             "b" => Reach::Away(Away::Absent),
-            _ => Reach::Here(uuid("c")),
+            _ => Reach::Here(Some(uuid("c"))),
         };
         rig.tell(Event::Probed { id, reach });
     }
@@ -410,7 +410,7 @@ fn a_connection_that_breaks_now_and_then_is_made_again_at_once() {
         let id = take!(rig, Probe);
         rig.tell(Event::Probed {
             id,
-            reach: Reach::Here(uuid("b")),
+            reach: Reach::Here(Some(uuid("b"))),
         });
     }
 }

@@ -1,0 +1,55 @@
+//! Repositories that several remotes lead to.
+
+use super::*;
+
+#[test]
+fn a_repository_is_used_by_the_cheapest_way_to_it() {
+    let mut rig = Rig::at_rest(&[]);
+    let way = |remote: &str, cost: &str| RemoteFacts {
+        cost: Cost::parse(cost).unwrap(),
+        ..facts(remote)
+    };
+    rig.tell(Event::RemotesListed(vec![way("lan", "100"), way("vpn", "200")]));
+    let probed = |rig: &mut Rig, reach: [Reach; 2]| {
+        for reach in reach {
+            let id = take!(rig, Probe);
+            rig.tell(Event::Probed { id, reach });
+        }
+    };
+    let used = |rig: &Rig| -> Vec<RemoteName> {
+        let fetches = rig.open.iter().filter(|effect| matches!(effect, Effect::Fetch { .. }));
+        fetches.filter_map(Effect::remote).cloned().collect()
+    };
+    let here = || Reach::Here(Some(uuid("desk")));
+    probed(&mut rig, [here(), here()]);
+    assert_eq!(used(&rig), [name("lan")]);
+    let instead: Vec<_> = rig.assistant.remotes().map(|view| view.instead.cloned()).collect();
+    assert_eq!(instead, [None, Some(name("lan"))]);
+    let id = take!(rig, Fetch);
+    rig.tell(Event::Fetched {
+        id,
+        refs: refs(1, false),
+        there: Ok(heads(7)),
+    });
+    take!(rig, Push);
+    assert!(!has!(rig, Push), "by one way only");
+    rig.tell(Event::RefsMoved(refs(2, false)));
+    rig.observe(2, &[class(1, &["desk"], &["desk", "here"])]);
+    assert_eq!(rig.assistant.lots().len(), 1);
+    // At home no more.
+    rig.tell(Event::NetworkChanged);
+    probed(&mut rig, [Reach::Away(Away::Absent), here()]);
+    assert_eq!(used(&rig), [name("vpn")]);
+}
+
+#[test]
+fn two_ways_are_used_where_neither_can_do_all() {
+    let mut network = crate::network::tests::network(&[("a", 100.0), ("b", 200.0)]);
+    let [a, b] = ["a", "b"].map(name);
+    network.remotes.get_mut(&b).unwrap().reach = Some(Reach::Here(Some(uuid("a"))));
+    network.remotes.get_mut(&a).unwrap().facts.push = false;
+    assert!(!network.choose());
+    network.remotes.get_mut(&a).unwrap().facts.push = true;
+    assert!(network.choose());
+    assert_eq!(network.remotes[&b].instead, Some(a));
+}
