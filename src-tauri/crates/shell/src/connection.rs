@@ -24,6 +24,10 @@ const BLOCK: usize = 256 << 10;
 /// How long what has arrived may wait to be shown in the work tree while more arrives.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// A client that falls silent for so long while it sends content is gone: its connection died, and nobody here is told. What
+/// has arrived is kept for its next connection.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// Serves a client until it closes the connection.
 pub(crate) fn serve(access: &Access, place: &Path, command: &Command) -> Result<u8> {
     let [client] = &command.parameters[..] else {
@@ -68,6 +72,9 @@ fn converse(server: &mut Server, contents: &mut Contents<'_>) -> Result<Ending> 
         {
             contents.settle();
         }
+        if contents.is_receiving() && !arrives_before(stdin.as_fd(), Instant::now() + SILENCE)? {
+            return Ok(Ending::Cut);
+        }
         match rustix::io::read(&stdin, &mut block[..]) {
             Ok(0) => server.close(),
             Ok(length) => server.add(&block[..length]),
@@ -101,10 +108,13 @@ fn act(server: &mut Server, contents: &mut Contents<'_>, step: Step, out: &mut F
                 server.end_content(false);
             }
         },
-        Step::Put(key) => match contents.has(&key) {
-            true => server.already_have(),
-            false => server.put_from(contents.partial(&key)),
-        },
+        Step::Put(key) => {
+            contents.wait_for_others(&key, SILENCE * 2);
+            match contents.has(&key) {
+                true => server.already_have(),
+                false => server.put_from(contents.partial(&key)),
+            }
+        }
         Step::Receive {
             key,
             file,

@@ -1,6 +1,7 @@
 //! What is done with the contents of a repository for one client.
 
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use annex::serving::{Removal, Sending};
 use annex::settings::{Settings, is_thin};
@@ -82,6 +83,20 @@ impl<'a> Contents<'a> {
     /// Opens content to be sent; none if it is not here.
     pub(crate) fn send(&self, key: &Key, file: &[u8]) -> Option<Sending> {
         or_told(self.store.send(key, &self.client, path(file).as_ref())).flatten()
+    }
+
+    /// True while a content arrives that is wanted.
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.receiving.is_some()
+    }
+
+    /// Waits a while if the content of a key seems to arrive already: over a connection of this client that is dead, or from
+    /// another. What is sent beside that would be thrown away.
+    pub(crate) fn wait_for_others(&self, key: &Key, patience: Duration) {
+        let until = Instant::now() + patience;
+        while self.store.is_arriving(key) && Instant::now() < until {
+            thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// How much of the content of a key is here from an earlier time.

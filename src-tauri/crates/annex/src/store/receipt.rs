@@ -39,6 +39,12 @@ impl Store<'_> {
         }
     }
 
+    /// True if somebody transfers the content of a key to here just now.
+    pub fn is_arriving(&self, key: &Key) -> bool {
+        let here = self.annex().uuid();
+        matches!(TransferLock::acquire((here, None), self, key, None, false), Ok(None))
+    }
+
     /// Begins to take the content of a key from the repository `from`, where [`Store::partial_size`] said that it would be
     /// continued. None if somebody transfers it already, or has since.
     pub fn receive(&self, key: &Key, from: &Uuid, path: Option<&RepoPath>, offset: u64) -> Result<Option<Receipt<'_>>> {
