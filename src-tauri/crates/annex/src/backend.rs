@@ -196,6 +196,17 @@ pub enum Verdict {
     Wrong,
 }
 
+impl Verdict {
+    /// True for the content of the key. Where the key has no hash to tell, the sender's word `is_valid` counts.
+    pub(crate) fn is_right(self, is_valid: bool) -> bool {
+        match self {
+            Verdict::Matches => true,
+            Verdict::SizeOnly => is_valid,
+            Verdict::Wrong => false,
+        }
+    }
+}
+
 impl Verifier {
     /// Starts with no content. Of the keys of chunks nothing can be verified: their hash is that of the whole content.
     pub fn for_key(key: &Key) -> Self {

@@ -1,5 +1,6 @@
 //! Content copied from one repository on this machine to another, and to and from places that are no repositories.
 
+mod destination;
 mod place;
 mod stream;
 
@@ -8,15 +9,14 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use model::{Key, RepoPath, Uuid};
 
+use destination::{Destination, LOCKED_SINGLY, Together};
 use place::Source;
 pub use place::{Place, send};
-pub use stream::{Arrivals, is_intact};
+pub use stream::{Arrival, Arrivals, is_intact};
 
-use crate::locks::LockFile;
 use crate::store::{Incoming, LARGE, Onlooker, Reached, SMALL, Store, Unfinished, repeat};
 use crate::transfer::TransferLock;
 use crate::{Annex, Error, is_secure_backend};
@@ -77,17 +77,6 @@ impl Terms {
     }
 }
 
-/// Limits of what is stored together: what is lost when the power fails, and what has to be waited for at the end.
-const TOGETHER_BYTES: u64 = 256 << 20;
-const TOGETHER: usize = 8192;
-/// Content above 1 MiB keeps its transfer locks until it is stored: five open files each.
-const TOGETHER_LOCKED: usize = 64;
-/// Up to this number small contents are locked one by one as well. More are not: a lock file made and removed for each
-/// costs more than the content (ext4 passes over inodes deleted just before, all of them each time).
-const LOCKED_SINGLY: usize = 16;
-/// How often somebody who waits for the turn looks again.
-const TURN: Duration = Duration::from_millis(5);
-
 /// Copies the content of `wanted` from `source` to `dest`, under git-annex's locks. `progress` hears how far a key is, from
 /// several threads; nothing new is begun once `cancelled` is set, and large content stops. Each key has its outcome, in no
 /// certain order.
@@ -99,13 +88,13 @@ pub fn transfer(
     progress: &(dyn Fn(&Key, Reached) + Sync),
     cancelled: &AtomicBool,
 ) -> Vec<(Key, Outcome)> {
+    let source = Source::Repository(source.store());
+    let store = dest.store();
     let transfer = Transfer {
-        source: Source::Repository(source.store()),
-        dest: dest.store(),
-        terms,
+        source: &source,
+        dest: Destination::new(&store, source.uuid(), terms),
         progress,
         cancelled,
-        gone: AtomicBool::new(false),
     };
     transfer.all_of(wanted)
 }
@@ -119,46 +108,21 @@ pub fn receive(
     progress: &(dyn Fn(&Key, Reached) + Sync),
     cancelled: &AtomicBool,
 ) -> Vec<(Key, Outcome)> {
+    let store = dest.store();
     let transfer = Transfer {
-        source: Source::Place(from, uuid),
-        dest: dest.store(),
-        terms,
+        source: &Source::Place(from, uuid),
+        dest: Destination::new(&store, uuid, terms),
         progress,
         cancelled,
-        gone: AtomicBool::new(false),
     };
     transfer.all_of(wanted)
 }
 
-/// What is stored together.
-#[derive(Default)]
-struct Together<'w> {
-    wanted: Vec<Weighed<'w>>,
-    bytes: u64,
-    locked: usize,
-}
-
-impl<'w> Together<'w> {
-    /// True if there is no place for one more of this size.
-    fn is_full(&self, size: u64) -> bool {
-        self.wanted.len() == TOGETHER || self.bytes + size > TOGETHER_BYTES || self.locked == TOGETHER_LOCKED
-    }
-
-    fn add(&mut self, one: &'w Wanted, size: u64) {
-        self.wanted.push((one, size));
-        self.bytes += size;
-        self.locked += usize::from(size > SMALL);
-    }
-}
-
 struct Transfer<'a> {
-    source: Source<'a>,
-    dest: Store<'a>,
-    terms: Terms,
+    source: &'a Source<'a>,
+    dest: Destination<'a>,
     progress: &'a (dyn Fn(&Key, Reached) + Sync),
     cancelled: &'a AtomicBool,
-    /// The destination cannot be written any more: a drive that was pulled out.
-    gone: AtomicBool,
 }
 
 /// How others are kept from transferring the same content.
@@ -174,13 +138,10 @@ enum Locking<'o> {
 /// What is wanted, and its size.
 type Weighed<'w> = (&'w Wanted, u64);
 
-/// Content that has arrived and waits to be stored, with the locks that are kept until then.
-type Arrived = (Key, Incoming, Option<TransferLock>);
-
 impl Transfer<'_> {
     fn all_of(&self, wanted: &[Wanted]) -> Vec<(Key, Outcome)> {
         let mut outcomes = Vec::with_capacity(wanted.len());
-        let mut together = Together::default();
+        let (mut many, mut together) = (Vec::new(), Together::default());
         let mut large = Vec::new();
         for one in wanted {
             let size = self.source.size_of(&one.key);
@@ -189,35 +150,27 @@ impl Transfer<'_> {
                 continue;
             }
             if together.is_full(size) {
-                let Together { wanted, bytes, .. } = std::mem::take(&mut together);
-                outcomes.extend(self.in_turn(&wanted, bytes));
+                let bytes = std::mem::take(&mut together).bytes();
+                outcomes.extend(self.in_turn(&std::mem::take(&mut many), bytes));
             }
-            together.add(one, size);
+            together.add(size, size > SMALL);
+            many.push((one, size));
         }
-        outcomes.extend(self.in_turn(&together.wanted, together.bytes));
+        outcomes.extend(self.in_turn(&many, together.bytes()));
         for (one, size) in large {
             outcomes.push((one.key.clone(), self.large(one, size)));
         }
         outcomes
     }
 
-    /// Two engines at the two ends of a remote may come upon the same contents at once: the second waits until the first
-    /// has stored its own, and then finds them there.
     fn in_turn(&self, wanted: &[Weighed<'_>], bytes: u64) -> Vec<(Key, Outcome)> {
         if wanted.is_empty() {
             return Vec::new();
         }
-        let name = format!("from-{}.lck", self.source.uuid());
-        let path = self.dest.annex().git_dir().join("anabranch").join(name);
-        loop {
-            match LockFile::try_exclusive(&path) {
-                Ok(Some(_turn)) => return self.many(wanted, bytes),
-                Ok(None) => thread::sleep(TURN),
-                Err(error) => return self.all(wanted, |size| self.failure(repeat(&error), size)),
-            }
-            if self.cancelled.load(Ordering::Relaxed) {
-                return self.all(wanted, |_| Outcome::Cancelled);
-            }
+        match self.dest.turn(self.cancelled) {
+            Ok(Some(_turn)) => self.many(wanted, bytes),
+            Ok(None) => self.all(wanted, |_| Outcome::Cancelled),
+            Err(error) => self.all(wanted, |size| self.dest.failure(repeat(&error), size)),
         }
     }
 
@@ -229,9 +182,9 @@ impl Transfer<'_> {
     /// Copies contents that are stored together, on two threads: the disk has little to do with small files, the
     /// processor much.
     fn many(&self, wanted: &[Weighed<'_>], bytes: u64) -> Vec<(Key, Outcome)> {
-        if let Err(error) = self.dest.check_reserve(bytes, self.terms.reserve) {
+        if let Err(error) = self.dest.store.check_reserve(bytes, self.dest.terms.reserve) {
             if wanted.len() == 1 {
-                return vec![(wanted[0].0.key.clone(), self.failure(error, wanted[0].1))];
+                return vec![(wanted[0].0.key.clone(), self.dest.failure(error, wanted[0].1))];
             }
             // Perhaps not all of it is missing there, or a part has room.
             let (first, second) = wanted.split_at(wanted.len() / 2);
@@ -244,7 +197,7 @@ impl Transfer<'_> {
         let others = if singly {
             Vec::new()
         } else {
-            TransferLock::running(&self.dest)
+            TransferLock::running(self.dest.store)
         };
         let next = AtomicUsize::new(0);
         let arrived = Mutex::new(Vec::with_capacity(wanted.len()));
@@ -265,31 +218,35 @@ impl Transfer<'_> {
             lock_of(&outcomes).append(&mut elsewhere);
         };
         if wanted.len() < 16 {
-            work(&self.dest);
+            work(self.dest.store);
         } else {
             thread::scope(|scope| {
-                scope.spawn(|| work(&self.dest.beside()));
-                work(&self.dest);
+                scope.spawn(|| work(&self.dest.store.beside()));
+                work(self.dest.store);
             });
         }
         let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
-        outcomes.extend(self.store(arrived.into_inner().unwrap_or_else(PoisonError::into_inner)));
+        outcomes.extend(
+            self.dest
+                .store_all(arrived.into_inner().unwrap_or_else(PoisonError::into_inner)),
+        );
         outcomes
     }
 
     fn large(&self, wanted: &Wanted, size: u64) -> Outcome {
         // What is there of it already takes no room any more.
-        let partial = fs::symlink_metadata(self.dest.partial_path(&wanted.key)).map_or(0, |found| found.len());
-        if let Err(error) = self
-            .dest
-            .check_reserve(size.saturating_sub(partial), self.terms.reserve)
-            && !self.dest.is_present(&wanted.key)
+        let partial = fs::symlink_metadata(self.dest.store.partial_path(&wanted.key)).map_or(0, |found| found.len());
+        let dest = &self.dest;
+        if let Err(error) = dest
+            .store
+            .check_reserve(size.saturating_sub(partial), dest.terms.reserve)
+            && !dest.store.is_present(&wanted.key)
         {
-            return self.failure(error, size);
+            return dest.failure(error, size);
         }
-        match self.fetch(wanted, size, Locking::Singly, &self.dest) {
-            Ok((incoming, lock)) => self
-                .store(vec![(wanted.key.clone(), incoming, lock)])
+        match self.fetch(wanted, size, Locking::Singly, dest.store) {
+            Ok((incoming, lock)) => dest
+                .store_all(vec![(wanted.key.clone(), incoming, lock)])
                 .pop()
                 .map_or(Outcome::Stored, |(_, outcome)| outcome),
             Err(outcome) => outcome,
@@ -308,15 +265,15 @@ impl Transfer<'_> {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(Outcome::Cancelled);
         }
-        if self.gone.load(Ordering::Relaxed) {
-            let gone = Error::io("write to", self.dest.annex().git_dir());
+        if self.dest.is_gone.load(Ordering::Relaxed) {
+            let gone = Error::io("write to", self.dest.store.annex().git_dir());
             return Err(Outcome::Failed(gone(io::ErrorKind::NotFound.into())));
         }
         let lock = self.lock(wanted, size, locking)?;
-        if self.dest.holds(key).map_err(|error| self.failure(error, size))? {
+        if dest.holds(key).map_err(|error| self.dest.failure(error, size))? {
             return Err(Outcome::AlreadyPresent);
         }
-        self.terms.admit(key)?;
+        self.dest.terms.admit(key)?;
         // The open file stays readable even if the object is removed; the lock tells others to wait with that.
         let _kept = match size > SMALL {
             true => self.source.lock_content_shared(key),
@@ -335,7 +292,7 @@ impl Transfer<'_> {
             },
             cancelled: Some(self.cancelled),
         };
-        match dest.copy_in_watched(&content, key, self.terms.verify, &onlooker) {
+        match dest.copy_in_watched(&content, key, self.dest.terms.verify, &onlooker) {
             Ok(incoming) => Ok((incoming, lock)),
             Err(why) => Err(self.unfinished(why, key, size)),
         }
@@ -347,8 +304,8 @@ impl Transfer<'_> {
         match locking {
             Locking::Singly => {
                 let source = self.source.end();
-                let lock = TransferLock::acquire(source, &self.dest, key, path.as_ref(), size > SMALL);
-                let lock = lock.map_err(|error| self.failure(error, size))?;
+                let lock = TransferLock::acquire(source, self.dest.store, key, path.as_ref(), size > SMALL);
+                let lock = lock.map_err(|error| self.dest.failure(error, size))?;
                 lock.map(Some).ok_or(Outcome::Busy)
             }
             Locking::InTurn { others } if others.contains(key) => Err(Outcome::Busy),
@@ -363,73 +320,12 @@ impl Transfer<'_> {
             Unfinished::Wrong => Outcome::Corrupt,
             Unfinished::Reading(error) => Outcome::Failed(Error::io("read", &self.source.path(key))(error)),
             Unfinished::Writing(error) => {
-                let path = self.dest.object_path(key);
-                self.failure(Error::io("write", &path)(error), size)
+                let path = self.dest.store.object_path(key);
+                self.dest.failure(Error::io("write", &path)(error), size)
             }
-            Unfinished::Failed(error) => self.failure(error, size),
+            Unfinished::Failed(error) => self.dest.failure(error, size),
         }
     }
-
-    fn store(&self, arrived: Vec<Arrived>) -> Vec<(Key, Outcome)> {
-        if arrived.is_empty() {
-            return Vec::new();
-        }
-        let mut batch = match self.dest.batch() {
-            Ok(batch) => batch,
-            Err(error) => {
-                let outcome = |_: &Arrived| self.failure(repeat(&error), 0);
-                return arrived.iter().map(|one| (one.0.clone(), outcome(one))).collect();
-            }
-        };
-        let mut locks = Vec::new();
-        for (key, incoming, lock) in arrived {
-            batch.add(&key, incoming);
-            locks.extend(lock);
-        }
-        let stored = batch.finish();
-        drop(locks);
-        stored
-            .into_iter()
-            .map(|(key, outcome)| match outcome {
-                Ok(()) => (key, Outcome::Stored),
-                Err(error) => {
-                    let size = key.size().unwrap_or(0);
-                    (key, self.failure(error, size))
-                }
-            })
-            .collect()
-    }
-
-    /// What a failure of the destination means for this key, and whether it means anything for those that follow.
-    fn failure(&self, error: Error, need: u64) -> Outcome {
-        if error.is_disk_full() {
-            return Outcome::DiskFull { need };
-        }
-        if matches!(&error, Error::Busy(_)) {
-            return Outcome::Busy;
-        }
-        let dead = matches!(&error, Error::Io { source, .. } if is_dead(source));
-        if dead || fs::metadata(self.dest.annex().annex_dir()).is_err() {
-            self.gone.store(true, Ordering::Relaxed);
-        }
-        Outcome::Failed(error)
-    }
-}
-
-/// True for what only happens when the whole file system is in trouble.
-fn is_dead(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let dead = [
-        Errno::IO,
-        Errno::NODEV,
-        Errno::NXIO,
-        Errno::ROFS,
-        Errno::STALE,
-        Errno::NOTCONN,
-    ];
-    error
-        .raw_os_error()
-        .is_some_and(|code| dead.iter().any(|errno| errno.raw_os_error() == code))
 }
 
 fn lock_of<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -10,7 +10,7 @@ use super::receive::open_partial;
 use super::room::{Incoming, set_mode};
 use super::{Store, file_name};
 use crate::transfer::TransferLock;
-use crate::{Error, Result, Verdict, Verifier};
+use crate::{Error, Result, Verifier};
 
 /// Content that arrives. It lies in `annex/tmp` until it is complete: if the connection breaks, that stays, and another
 /// time it is continued there.
@@ -99,12 +99,6 @@ impl Store<'_> {
 }
 
 impl Receipt<'_> {
-    /// The key whose content arrives.
-    #[must_use]
-    pub fn key(&self) -> &Key {
-        &self.key
-    }
-
     /// How much of it is there.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -149,12 +143,7 @@ impl Receipt<'_> {
             lock,
             ..
         } = self;
-        let is_right = match verifier.finish() {
-            Verdict::Matches => true,
-            Verdict::SizeOnly => is_valid,
-            Verdict::Wrong => false,
-        };
-        if !is_right {
+        if !verifier.finish().is_right(is_valid) {
             incoming.discard();
             return Ok(None);
         }

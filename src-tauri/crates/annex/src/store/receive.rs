@@ -108,18 +108,22 @@ impl Store<'_> {
 
     /// Puts content into a scratch file with the permissions and time of the file that it was read from.
     pub(super) fn write_small(&self, content: &[u8], like: &fs::Metadata) -> Copied<Incoming> {
-        let room = self.scratch()?;
-        let (file, name) = room.create(self.layout().object_mode(like.mode()))?;
-        let incoming = Incoming {
-            room,
-            name,
-            size: content.len() as u64,
-            durable: false,
-            keep: false,
-        };
-        file.write_all_at(content, 0).map_err(Unfinished::Writing)?;
+        let (file, incoming) = self.write_scratch(content, like.mode())?;
         keep_time(&file, like);
         Ok(incoming)
+    }
+
+    /// Puts content that came from another computer into a scratch file.
+    pub(crate) fn write_whole(&self, content: &[u8]) -> Result<Incoming> {
+        self.write_scratch(content, 0o444).map(|(_, incoming)| incoming)
+    }
+
+    fn write_scratch(&self, content: &[u8], mode: u32) -> Result<(File, Incoming)> {
+        let (file, mut incoming) = self.scratch_file(self.layout().object_mode(mode))?;
+        incoming.size = content.len() as u64;
+        let written = file.write_all_at(content, 0);
+        written.map_err(Error::io("write", &incoming.path()))?;
+        Ok((file, incoming))
     }
 
     fn copy_in_large(

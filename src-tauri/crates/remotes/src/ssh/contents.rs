@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use annex::exchange::content::{Arrivals, Outcome, Terms, Wanted, is_intact};
+use annex::exchange::content::{Arrival, Arrivals, Outcome, Terms, Wanted, is_intact};
 use annex::exchange::in_one_line;
 use annex::serving::Sending;
 use annex::settings::Settings;
-use annex::{Annex, Error, Reached, Receipt, Store, is_secure_backend};
+use annex::{Annex, Error, Reached, Store, is_secure_backend};
 use model::{Key, Uuid};
 use p2p::Answer;
 
@@ -84,18 +84,15 @@ impl Contents for Ssh {
             secure_hashes_only: settings.securehashesonly,
         };
         let store = into.store();
-        let arrivals = Arrivals::begin(&store, &self.uuid, terms, travel.wanted.len(), travel.cancelled);
-        let arrivals = match arrivals {
-            Ok(Some(arrivals)) => arrivals,
-            Ok(None) => {
-                return travel
-                    .wanted
-                    .iter()
-                    .map(|one| (one.key.clone(), Outcome::Cancelled))
-                    .collect();
+        let mut arrivals = Arrivals::new(&store, &self.uuid, terms);
+        match arrivals.wait_for_turn(travel.wanted.len(), travel.cancelled) {
+            Ok(true) => {}
+            Ok(false) => {
+                let outcome = |one: &Wanted| (one.key.clone(), Outcome::Cancelled);
+                return travel.wanted.iter().map(outcome).collect();
             }
             Err(error) => return all_failed(travel.wanted, &error.to_string()),
-        };
+        }
         let mut receiving = Receiving {
             ssh: self,
             arrivals,
@@ -219,8 +216,8 @@ impl<'a> Receiving<'a> {
             }
             return Ok(vec![(key.clone(), Outcome::SourceMissing)]);
         }
-        let mut receipt = self.arrivals.receive(wanted, offset, length);
-        if let Err(Outcome::Corrupt) = receipt {
+        let mut arrival = self.arrivals.receive(wanted, offset, length);
+        if let Err(Outcome::Corrupt) = arrival {
             // However much that is, none of it is of use.
             self.outcomes.push((key.clone(), Outcome::Corrupt));
             return Err(Ended::Broken(format!(
@@ -230,18 +227,18 @@ impl<'a> Receiving<'a> {
         loop {
             let said = session.next(cancelled)?;
             if let Answer::Part(part) = said {
-                if let Ok(open) = &mut receipt
-                    && let Err(error) = open.write(&part)
+                if let Ok(open) = &mut arrival
+                    && let Err(outcome) = open.write(&part)
                 {
-                    receipt = Err(written(error, length));
+                    arrival = Err(outcome);
                 }
-                self.tell(key, receipt.as_ref().ok(), part.len() as u64);
+                self.tell(key, arrival.as_ref().ok(), part.len() as u64);
                 if cancelled.load(Ordering::Relaxed) {
                     return Err(Ended::Cancelled);
                 }
             } else if let Answer::End { is_valid } = said {
-                return Ok(match receipt {
-                    Ok(receipt) => self.arrivals.arrived(receipt, is_valid != Some(false)),
+                return Ok(match arrival {
+                    Ok(arrival) => self.arrivals.arrived(arrival, is_valid != Some(false)),
                     Err(outcome) => vec![(key.clone(), outcome)],
                 });
             } else {
@@ -252,21 +249,14 @@ impl<'a> Receiving<'a> {
 
     fn store_empty(&mut self, wanted: &'a Wanted, offset: u64) -> Result<Vec<(Key, Outcome)>, Ended> {
         Ok(match self.arrivals.receive(wanted, offset, 0) {
-            Ok(receipt) => self.arrivals.arrived(receipt, true),
+            Ok(arrival) => self.arrivals.arrived(arrival, true),
             Err(outcome) => vec![(wanted.key.clone(), outcome)],
         })
     }
 
-    fn tell(&self, key: &Key, receipt: Option<&Receipt<'_>>, moved: u64) {
-        let there = receipt.map_or(0, Receipt::size);
+    fn tell(&self, key: &Key, arrival: Option<&Arrival<'_>>, moved: u64) {
+        let there = arrival.map_or(0, Arrival::size);
         (self.travel.progress)(key, Reached { there, moved });
-    }
-}
-
-fn written(error: Error, need: u64) -> Outcome {
-    match error.is_disk_full() {
-        true => Outcome::DiskFull { need },
-        false => Outcome::Failed(error),
     }
 }
 

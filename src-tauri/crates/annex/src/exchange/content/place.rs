@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::{Key, Uuid};
 
-use super::{Outcome, TOGETHER_BYTES, Terms, Wanted};
+use super::destination::{TOGETHER_BYTES, failure};
+use super::{Outcome, Terms, Wanted};
 use crate::store::{ContentLock, Onlooker, Reached, SMALL, Store, Unfinished};
 use crate::transfer::TransferLock;
 use crate::{Annex, Error, Result};
@@ -209,15 +210,5 @@ impl Sending<'_> {
             }
         };
         keys.into_iter().zip(kept).map(outcome).collect()
-    }
-}
-
-fn failure(error: Error, need: u64) -> Outcome {
-    if error.is_disk_full() {
-        return Outcome::DiskFull { need };
-    }
-    match matches!(error, Error::Busy(_)) {
-        true => Outcome::Busy,
-        false => Outcome::Failed(error),
     }
 }

@@ -1,188 +1,195 @@
 //! Content that arrives from another computer, one after the other.
 
-use std::fs;
 use std::io::Read;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::sync::atomic::AtomicBool;
 
 use model::{Key, Uuid};
 
-use super::{LOCKED_SINGLY, Outcome, TOGETHER, TOGETHER_BYTES, TOGETHER_LOCKED, TURN, Terms, Wanted};
+use super::destination::{Arrived, Destination, LOCKED_SINGLY, Together, failure};
+use super::{Outcome, Terms, Wanted};
 use crate::locks::LockFile;
-use crate::store::{Incoming, Receipt, SMALL, Store, repeat};
+use crate::store::{Receipt, SMALL, Store};
 use crate::transfer::TransferLock;
-use crate::{Error, Verdict, Verifier};
+use crate::{Result as Done, Verdict, Verifier};
 
 /// Contents on their way from one repository to this one. Those that are complete are stored together.
 pub struct Arrivals<'a> {
-    store: &'a Store<'a>,
-    from: &'a Uuid,
-    terms: Terms,
-    /// If not one by one, other engines are kept away by the turn, and these keys were on their way already.
-    in_turn: Option<(LockFile, Vec<Key>)>,
-    complete: Vec<(Key, Incoming, Option<TransferLock>)>,
-    bytes: u64,
-    locked: usize,
+    dest: Destination<'a>,
+    /// While it has the turn, small contents are not locked one by one. These keys were on their way already.
+    turn: Option<(LockFile, Vec<Key>)>,
+    complete: Vec<Arrived>,
+    together: Together,
+}
+
+/// Content on its way.
+pub struct Arrival<'a> {
+    key: Key,
+    content: Content<'a>,
+}
+
+enum Content<'a> {
+    /// Kept in memory until all of it is there, and then written at once.
+    Small(Vec<u8>, Option<TransferLock>),
+    /// Written as it comes. If it breaks off, it is resumed another time.
+    Large(Box<Receipt<'a>>),
 }
 
 impl<'a> Arrivals<'a> {
-    /// Begins a batch of `count` keys from the repository `from`. None if it was cancelled before its turn came.
+    /// Begins to receive from the repository `from`.
+    pub fn new(store: &'a Store<'a>, from: &'a Uuid, terms: Terms) -> Self {
+        Self {
+            dest: Destination::new(store, from, terms),
+            turn: None,
+            complete: Vec::new(),
+            together: Together::default(),
+        }
+    }
+
+    /// Waits for the turn, if so many keys are worth it. False if it was cancelled before its turn came.
     ///
     /// # Errors
     ///
     /// If this repository cannot be written.
-    pub fn begin(
-        store: &'a Store<'a>,
-        from: &'a Uuid,
-        terms: Terms,
-        count: usize,
-        cancelled: &AtomicBool,
-    ) -> crate::Result<Option<Self>> {
-        let in_turn = match count > LOCKED_SINGLY {
-            false => None,
-            true => {
-                let path = store
-                    .annex()
-                    .git_dir()
-                    .join("anabranch")
-                    .join(format!("from-{from}.lck"));
-                let turn = loop {
-                    if let Some(turn) = LockFile::try_exclusive(&path)? {
-                        break turn;
-                    }
-                    if cancelled.load(Ordering::Relaxed) {
-                        return Ok(None);
-                    }
-                    thread::sleep(TURN);
-                };
-                Some((turn, TransferLock::running(store)))
-            }
-        };
-        Ok(Some(Self {
-            store,
-            from,
-            terms,
-            in_turn,
-            complete: Vec::new(),
-            bytes: 0,
-            locked: 0,
-        }))
+    pub fn wait_for_turn(&mut self, count: usize, cancelled: &AtomicBool) -> Done<bool> {
+        if count <= LOCKED_SINGLY {
+            return Ok(true);
+        }
+        let turn = self.dest.turn(cancelled)?;
+        self.turn = turn.map(|turn| (turn, TransferLock::running(self.dest.store)));
+        Ok(self.turn.is_some())
     }
 
     /// The offset from which the content of a key is wanted. Returns an outcome if it is not wanted at all.
     pub fn wants(&self, key: &Key) -> Result<u64, Outcome> {
-        if self.store.holds(key).map_err(failure)? {
+        if self.dest.store.holds(key).map_err(|error| failure(error, 0))? {
             return Err(Outcome::AlreadyPresent);
         }
-        self.terms.admit(key)?;
-        let size = key.size().unwrap_or(0);
-        if self.is_small(key) {
+        self.dest.terms.admit(key)?;
+        if is_small(key) {
             return Ok(0);
         }
-        let there = self.store.partial_size(key);
-        let need = size.saturating_sub(there);
-        self.store
-            .check_reserve(need, self.terms.reserve)
-            .map_err(|error| failed(error, need))?;
+        let there = self.dest.store.partial_size(key);
+        self.check_room(key.size().unwrap_or(0).saturating_sub(there))?;
         Ok(there)
     }
 
-    /// True for content that is not worth resuming, nor a lock of its own in a large batch.
-    fn is_small(&self, key: &Key) -> bool {
-        key.size().is_some_and(|size| size <= SMALL)
+    fn check_room(&self, need: u64) -> Result<(), Outcome> {
+        let checked = self.dest.store.check_reserve(need, self.dest.terms.reserve);
+        checked.map_err(|error| failure(error, need))
     }
 
     /// Begins to receive content: `length` bytes from `offset` on.
-    pub fn receive(&self, wanted: &Wanted, offset: u64, length: u64) -> Result<Receipt<'a>, Outcome> {
+    pub fn receive(&self, wanted: &Wanted, offset: u64, length: u64) -> Result<Arrival<'a>, Outcome> {
         let Wanted { key, path } = wanted;
         let all = offset.checked_add(length).ok_or(Outcome::Corrupt)?;
         if key.size().is_some_and(|size| size != all) {
             return Err(Outcome::Corrupt);
         }
-        self.store
-            .check_reserve(length, self.terms.reserve)
-            .map_err(|error| failed(error, length))?;
-        let lock = match &self.in_turn {
-            Some((_, others)) if self.is_small(key) => match others.contains(key) {
+        self.check_room(length)?;
+        let is_small = is_small(key);
+        let lock = match &self.turn {
+            Some((_, others)) if is_small => match others.contains(key) {
                 true => return Err(Outcome::Busy),
                 false => None,
             },
             Some(_) | None => {
-                let full = !self.is_small(key);
-                let lock = TransferLock::acquire((self.from, None), self.store, key, path.as_ref(), full);
-                Some(lock.map_err(failure)?.ok_or(Outcome::Busy)?)
+                let from = (self.dest.from, None);
+                let lock = TransferLock::acquire(from, self.dest.store, key, path.as_ref(), !is_small);
+                Some(lock.map_err(|error| failure(error, all))?.ok_or(Outcome::Busy)?)
             }
         };
-        if self.is_small(key) {
-            // Nothing of it is resumed.
-            let _ = fs::remove_file(self.store.partial_path(key));
-        }
-        let receipt = self.store.begin_receipt(key, lock, offset).map_err(failure)?;
-        receipt.ok_or(Outcome::Busy)
+        let content = match is_small && offset == 0 {
+            true => Content::Small(Vec::new(), lock),
+            false => {
+                let receipt = self.dest.store.begin_receipt(key, lock, offset);
+                let receipt = receipt.map_err(|error| failure(error, all))?;
+                Content::Large(Box::new(receipt.ok_or(Outcome::Busy)?))
+            }
+        };
+        let key = key.clone();
+        Ok(Arrival { key, content })
     }
 
     /// Takes content that has arrived whole. Returns the outcomes that are known now: its own if it is not what its key says, and
     /// those of all that wait if they are many.
-    pub fn arrived(&mut self, receipt: Receipt<'a>, is_valid: bool) -> Vec<(Key, Outcome)> {
-        let (key, size) = (receipt.key().clone(), receipt.size());
-        match receipt.complete(is_valid) {
-            Ok(Some((incoming, lock))) => {
-                self.bytes += size;
-                self.locked += usize::from(lock.is_some());
-                self.complete.push((key, incoming, lock));
+    pub fn arrived(&mut self, arrival: Arrival<'a>, is_valid: bool) -> Vec<(Key, Outcome)> {
+        let (key, size) = (arrival.key.clone(), arrival.size());
+        match self.complete(arrival, is_valid) {
+            Ok(arrived) => {
+                self.together.add(size, arrived.2.is_some());
+                self.complete.push(arrived);
             }
-            Ok(None) => return vec![(key, Outcome::Corrupt)],
-            Err(error) => return vec![(key, failure(error))],
+            Err(outcome) => return vec![(key, outcome)],
         }
-        let is_full = self.complete.len() == TOGETHER || self.bytes > TOGETHER_BYTES || self.locked == TOGETHER_LOCKED;
-        match is_full {
-            true => self.finish(),
+        match self.together.is_full(0) {
+            true => self.store(),
             false => Vec::new(),
         }
     }
 
-    /// Stores all that is complete, for good.
-    pub fn finish(&mut self) -> Vec<(Key, Outcome)> {
-        let complete = std::mem::take(&mut self.complete);
-        (self.bytes, self.locked) = (0, 0);
-        if complete.is_empty() {
-            return Vec::new();
-        }
-        let mut batch = match self.store.batch() {
-            Ok(batch) => batch,
-            Err(error) => {
-                let outcome = |(key, ..): (Key, Incoming, Option<TransferLock>)| (key, failure(repeat(&error)));
-                return complete.into_iter().map(outcome).collect();
+    fn complete(&self, arrival: Arrival<'a>, is_valid: bool) -> Result<Arrived, Outcome> {
+        let Arrival { key, content } = arrival;
+        let (bytes, lock) = match content {
+            Content::Large(receipt) => {
+                let size = receipt.size();
+                let complete = receipt.complete(is_valid).map_err(|error| failure(error, size))?;
+                let (incoming, lock) = complete.ok_or(Outcome::Corrupt)?;
+                return Ok((key, incoming, lock));
             }
+            Content::Small(bytes, lock) => (bytes, lock),
         };
-        let mut locks = Vec::new();
-        for (key, incoming, lock) in complete {
-            batch.add(&key, incoming);
-            locks.extend(lock);
+        let mut verifier = Verifier::for_key(&key);
+        verifier.update(&bytes);
+        if !verifier.finish().is_right(is_valid) {
+            return Err(Outcome::Corrupt);
         }
-        let stored = batch.finish();
-        drop(locks);
-        let outcome = |(key, stored): (Key, crate::Result<()>)| {
-            let size = key.size().unwrap_or(0);
-            let outcome = stored.map_or_else(|error| failed(error, size), |()| Outcome::Stored);
-            (key, outcome)
-        };
-        stored.into_iter().map(outcome).collect()
+        let written = self.dest.store.write_whole(&bytes);
+        let incoming = written.map_err(|error| failure(error, bytes.len() as u64))?;
+        Ok((key, incoming, lock))
+    }
+
+    /// Stores all that is complete, for good.
+    pub fn store(&mut self) -> Vec<(Key, Outcome)> {
+        self.together = Together::default();
+        self.dest.store_all(std::mem::take(&mut self.complete))
+    }
+
+    /// Stores all that is complete, and lets go of the turn.
+    pub fn finish(&mut self) -> Vec<(Key, Outcome)> {
+        let stored = self.store();
+        self.turn = None;
+        stored
     }
 }
 
-fn failure(error: Error) -> Outcome {
-    failed(error, 0)
+impl Arrival<'_> {
+    /// How much of it is there.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match &self.content {
+            Content::Small(bytes, _) => bytes.len() as u64,
+            Content::Large(receipt) => receipt.size(),
+        }
+    }
+
+    /// Takes the next part.
+    pub fn write(&mut self, part: &[u8]) -> Result<(), Outcome> {
+        match &mut self.content {
+            Content::Small(bytes, _) => {
+                bytes.extend_from_slice(part);
+                Ok(())
+            }
+            Content::Large(receipt) => {
+                let need = self.key.size().unwrap_or(0);
+                receipt.write(part).map_err(|error| failure(error, need))
+            }
+        }
+    }
 }
 
-fn failed(error: Error, need: u64) -> Outcome {
-    if error.is_disk_full() {
-        return Outcome::DiskFull { need };
-    }
-    match matches!(error, Error::Busy(_)) {
-        true => Outcome::Busy,
-        false => Outcome::Failed(error),
-    }
+/// True for content that is not worth resuming, nor a lock of its own in a large batch.
+fn is_small(key: &Key) -> bool {
+    key.size().is_some_and(|size| size <= SMALL)
 }
 
 /// True if the content of a key that is here is what the key says, as far as that tells; none if it is not here, or cannot

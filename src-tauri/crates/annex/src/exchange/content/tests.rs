@@ -13,7 +13,8 @@ use std::time::Duration;
 use model::{Key, RepoPath};
 use rustix::fs::inotify;
 
-use super::{Outcome, Source, TOGETHER, TOGETHER_BYTES, TOGETHER_LOCKED, Terms, Together, Transfer, Wanted, transfer};
+use super::destination::{Destination, TOGETHER, TOGETHER_BYTES, TOGETHER_LOCKED, Together};
+use super::{Arrivals, Outcome, Terms, Wanted, transfer};
 use crate::locks::LockFile;
 use crate::store::SMALL;
 use crate::store::tests::{Top, configure, content, key_of, overwrite, put, repository};
@@ -109,11 +110,10 @@ fn every_size_and_number_arrives() {
 
 #[test]
 fn what_is_stored_together_has_limits() {
-    let wanted = wanted(&[key_of(b"one")]);
     let is_full = |sizes: &[(usize, u64)], next: u64| {
         let mut together = Together::default();
         for (count, size) in sizes {
-            (0..*count).for_each(|_| together.add(&wanted[0], *size));
+            (0..*count).for_each(|_| together.add(*size, *size > SMALL));
         }
         together.is_full(next)
     };
@@ -349,19 +349,12 @@ fn the_reserve_of_the_destination_stays_free() {
 #[test]
 fn a_file_system_in_trouble_or_without_the_repository_is_gone() {
     let two = two();
-    let (progress, cancelled) = (|_: &Key, _: Reached| {}, AtomicBool::new(false));
+    let store = two.dest.store();
     let is_gone_after = |code: i32| {
-        let transfer = Transfer {
-            source: Source::Repository(two.source.store()),
-            dest: two.dest.store(),
-            terms: TERMS,
-            progress: &progress,
-            cancelled: &cancelled,
-            gone: AtomicBool::new(false),
-        };
+        let dest = Destination::new(&store, two.source.uuid(), TERMS);
         let error = std::io::Error::from_raw_os_error(code);
-        transfer.failure(Error::io("write", two.dest.git_dir())(error), 1);
-        transfer.gone.into_inner()
+        dest.failure(Error::io("write", two.dest.git_dir())(error), 1);
+        dest.is_gone.into_inner()
     };
     fs::create_dir_all(two.dest.annex_dir()).unwrap();
     assert!(is_gone_after(nix::libc::EIO) && !is_gone_after(nix::libc::ENOENT));
@@ -420,4 +413,61 @@ fn a_second_engine_waits_for_its_turn() {
         drop(first);
         assert!(matches!(second.join().unwrap()[0].1, Outcome::Stored));
     });
+}
+
+/// Receives contents, each in two parts, and says what came of them.
+fn arrive(arrivals: &mut Arrivals<'_>, contents: &[(Key, Vec<u8>)]) -> Vec<(Key, Outcome)> {
+    let mut outcomes = Vec::new();
+    for (wanted, (key, bytes)) in wanted(&contents.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>())
+        .iter()
+        .zip(contents)
+    {
+        let arrival = arrivals
+            .wants(key)
+            .and_then(|offset| arrivals.receive(wanted, offset, bytes.len() as u64));
+        match arrival {
+            Ok(mut arrival) => {
+                for part in bytes.chunks(bytes.len() / 2 + 1) {
+                    arrival.write(part).unwrap();
+                }
+                outcomes.extend(arrivals.arrived(arrival, true));
+            }
+            Err(outcome) => outcomes.push((key.clone(), outcome)),
+        }
+    }
+    outcomes.extend(arrivals.finish());
+    outcomes
+}
+
+#[test]
+fn contents_that_arrive_are_stored_together_unless_they_are_wrong() {
+    let two = two();
+    let store = two.dest.store();
+    let right = |size: usize, seed| (key_of(&content(size, seed)), content(size, seed));
+    let mut contents: Vec<_> = (0..30).map(|seed| right(50, seed + 1)).collect();
+    contents.extend([right(0, 1), right(2 << 20, 1)]);
+    let wrong = [
+        (key_of(&content(60, 1)), content(60, 2)),
+        (key_of(&content(2 << 20, 3)), content(2 << 20, 4)),
+    ];
+    let longer = (key_of(&content(60, 5)), content(61, 5));
+    let all = [&contents[..], &wrong, std::slice::from_ref(&longer)].concat();
+    for count in [1, all.len()] {
+        let mut arrivals = Arrivals::new(&store, two.source.uuid(), TERMS);
+        assert!(arrivals.wait_for_turn(count, &AtomicBool::new(false)).unwrap());
+        for (key, outcome) in arrive(&mut arrivals, &all) {
+            match (outcome, contents.iter().any(|(right, _)| *right == key)) {
+                (Outcome::Stored, true) => assert_eq!(count, 1),
+                (Outcome::AlreadyPresent, true) => assert_ne!(count, 1),
+                (Outcome::Corrupt, false) => {}
+                other => panic!("{key}: {other:?}"),
+            }
+        }
+    }
+    for (key, bytes) in &contents {
+        assert_eq!(&fs::read(store.find(key).unwrap()).unwrap(), bytes);
+    }
+    for place in ["transfer", "tmp", "othertmp"] {
+        assert_eq!(files_below(&two.dest.annex_file(place)), 0, "{place}");
+    }
 }
