@@ -99,9 +99,11 @@ impl Shells {
             let uuid = run(&mut self
                 .sandbox
                 .git(&repositories[whose], ["config", "--default", "none", "annex.uuid"]));
+            let said = String::from_utf8_lossy(&output.stdout).replace(uuid.trim(), "UUID");
             Answer {
                 code: output.status.code(),
-                said: String::from_utf8_lossy(&output.stdout).replace(uuid.trim(), "UUID"),
+                // Ours says more, which git-annex ignores.
+                said: said.replace("anabranch.offers=1\n", ""),
             }
         })
     }
@@ -450,6 +452,63 @@ fn changes_of_refs_are_told_as_by_git_annex() {
     }
 }
 
+/// What our own clients ask a server that is ours, and what it answers.
+#[test]
+fn contents_that_are_offered_are_stored_or_refused_with_a_reason() {
+    let Some(shells) = Shells::new() else { return };
+    let repository = &shells.repositories("photos")[1];
+    let path = repository.to_str().unwrap();
+    let bar = "SHA256E-s4--7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730.txt";
+    let serve = |variables: &[(&str, &str)], talk: &str| {
+        let command = shells.command(1, &["p2pstdio", path, CLIENT], variables);
+        let talk = talk.replace("HERE", HERE).replace("FOO", FOO).replace("BAR", bar);
+        let said = talk_to(command, &format!("VERSION 4\n{talk}"));
+        said.lines().skip(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let git = |arguments: &[&str]| run(&mut shells.sandbox.git(repository, arguments));
+    let refused = serve(&[("GIT_ANNEX_SHELL_READONLY", "1")], "OFFER f FOO\nCHECKPRESENT FOO\n");
+    assert!(
+        refused[0].starts_with("UNWANTED FAILED ") && refused[1] == "FAILURE",
+        "{refused:?}"
+    );
+    git(&["config", "annex.diskreserve", "1000pb"]);
+    assert_eq!(
+        serve(&[], "OFFER f FOO\nDATA 4\nfoo\nVALID\n"),
+        ["WANTED 0", "UNSTORED FULL"]
+    );
+    git(&["config", "--unset", "annex.diskreserve"]);
+    git(&["config", "annex.securehashesonly", "true"]);
+    let refused = serve(&[], "OFFER f WORM-s1--x\n");
+    assert!(
+        refused[0].starts_with("UNWANTED FAILED annex.securehashesonly"),
+        "{refused:?}"
+    );
+    git(&["config", "--unset", "annex.securehashesonly"]);
+    let talk = "OFFER f FOO\nOFFER f HERE\nOFFER f BAR\nDATA 4\nfou\nVALID\nGONE\n";
+    assert_eq!(serve(&[], talk), ["WANTED 0", "HELD", "WANTED 0", "UNSTORED WRONG"]);
+    // What came before the end is kept, and logged.
+    let append = [("GIT_ANNEX_SHELL_APPENDONLY", "1")];
+    let talk = "OFFER f BAR\nOFFER f FOO\nDATA 4\nbar\nVALID\nDATA 4\nfo";
+    assert_eq!(serve(&append, talk)[..2], ["WANTED 0", "WANTED 0"]);
+    assert_eq!(serve(&[], "OFFER f BAR\n"), ["HELD"]);
+    assert!(git(&["annex", "find", "--format=${key}\n", "--anything"]).contains("SHA256E"));
+    assert!(git(&["annex", "whereis", "--key", bar]).contains("1 copy"));
+    let talk = "OFFER f FOO\nDATA 4\nfoo\nINVALID\n";
+    assert_eq!(serve(&[], talk), ["WANTED 0", "STORED"]);
+    git(&["annex", "fsck", "--quiet", "--all"]);
+}
+
+/// Sends all of a talk, and returns all that is said.
+fn talk_to(command: Command, talk: &str) -> String {
+    let mut running = Running::start(command);
+    running.input.write_all(talk.as_bytes()).unwrap();
+    drop(running.input);
+    let mut said = String::new();
+    running.output.read_to_string(&mut said).unwrap();
+    running.child.wait().unwrap();
+    said
+}
+
 /// Nothing that a client sends is stored where it should not be, or makes the server fail.
 #[test]
 fn a_client_that_lies_does_no_harm() {
@@ -457,7 +516,13 @@ fn a_client_that_lies_does_no_harm() {
     let repository = &shells.repositories("photos")[1];
     let path = repository.to_str().unwrap();
     let before = run(Command::new("find").arg(repository).args(["-name", "*.log"]));
-    let talks: [&[u8]; 8] = [
+    let offers = format!("VERSION 4\n{}", format!("OFFER f {FOO}\n").repeat(5000));
+    let talks: [&[u8]; 13] = [
+        offers.as_bytes(),
+        b"VERSION 4\nOFFER ../../x WORM-s1--..%2f..\nDATA 1\nxVALID\n",
+        b"VERSION 4\nOFFER f /--../../x\nGONE\nGONE\nDATA 3\nfoo\n",
+        b"VERSION 4\nOFFER f SHA256E-s4--b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c.txt\nDATA 18446744073709551615\nfoo\n",
+        b"VERSION 4\nOFFER f SHA256E-s4--b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c.txt\nDATA 4\nbar\nVALID\n",
         &[b'x'; 100_000],
         b"PUT f ../../../../x--y\nDATA 1\nx",
         b"PUT ../../x WORM-s1--..%2f..\nDATA 1\nxVALID\n",

@@ -174,6 +174,101 @@ fn a_transfer_goes_on_where_the_connection_broke() {
     assert!(fs::read(ben.join("film")).unwrap() == large);
 }
 
+fn objects(repository: &Path) -> usize {
+    let found = run(std::process::Command::new("find")
+        .arg(repository.join("annex/objects"))
+        .args(["-type", "f"]));
+    found.lines().count()
+}
+
+#[test]
+fn what_arrived_before_the_connection_broke_stays_and_is_logged() {
+    if !needs_sshd() {
+        return;
+    }
+    let scene = Scene::new(Shell::Anabranch, true);
+    let [ann, ben] = &scene.laptops;
+    run(&mut scene.sandbox.git(ann, ["config", "remote.server.annex-bwlimit", "4MB"]));
+    let before = objects(&scene.server);
+    let text = |number: usize| format!("{number} ").repeat(20_000);
+    for number in 0..400 {
+        fs::write(ann.join(format!("file {number}")), text(number)).unwrap();
+    }
+    let engine = Engine::start(&scene.sandbox, &[ann]);
+    let arrived = |least: usize| {
+        eventually(PATIENCE * 3, || match objects(&scene.server) - before {
+            count if count >= least => Ok(()),
+            count => Err(count),
+        });
+    };
+    arrived(20);
+    scene.sshd.cut();
+    let kept = objects(&scene.server) - before;
+    assert!(kept < 400, "the connection broke too late");
+    arrived(kept + 20);
+    scene.sshd.cut();
+    run(&mut scene
+        .sandbox
+        .git(ann, ["config", "--unset", "remote.server.annex-bwlimit"]));
+    arrived(400);
+    is_in_state(&scene.sandbox, ann, "safe");
+    engine.stop();
+    // The server's log is right, and so is each content.
+    checks::assert_whole(&scene.sandbox, &scene.server);
+    Actor::Anabranch.sync(&scene.sandbox, ben);
+    for number in 0..400 {
+        assert!(fs::read_to_string(ben.join(format!("file {number}"))).unwrap() == text(number));
+    }
+    for laptop in &scene.laptops {
+        checks::assert_whole(&scene.sandbox, laptop);
+    }
+}
+
+/// A server that is ours is offered many files in one stream. One of git-annex is not, and neither is one that does not say so.
+#[test]
+fn files_are_offered_to_a_server_that_takes_offers() {
+    if !needs_sshd() {
+        return;
+    }
+    for (filter, word, other) in [("cat", "OFFER", "PUT"), ("grep -v anabranch", "PUT", "OFFER")] {
+        let scene = Scene::new(Shell::Anabranch, true);
+        let [ann, ben] = &scene.laptops;
+        let said = scene.sandbox.path("said");
+        fs::create_dir(&said).unwrap();
+        serve_by(
+            &scene,
+            &format!(
+                "[ \"$1\" != configlist ] || {{ \"$real\" \"$@\" | {filter}; exit; }}\n\
+                 [ \"$1\" = p2pstdio ] || exec \"$real\" \"$@\"\ntee '{}/'$$ | \"$real\" \"$@\"\n",
+                said.display()
+            ),
+        );
+        let large = "a line of a large file\n".repeat(200_000);
+        fs::write(ann.join("large"), &large).unwrap();
+        fs::write(ann.join("empty"), "").unwrap();
+        for number in 0..100 {
+            fs::write(ann.join(format!("file {number}")), format!("file {number}")).unwrap();
+        }
+        Actor::Anabranch.sync(&scene.sandbox, ann);
+        let said = fs::read_dir(&said)
+            .unwrap()
+            .map(|file| fs::read(file.unwrap().path()).unwrap());
+        let said = said.collect::<Vec<_>>().concat();
+        let count = |word: &str| {
+            let lines = said.split(|&byte| byte == b'\n');
+            lines
+                .filter(|line| line.starts_with(format!("{word} ").as_bytes()))
+                .count()
+        };
+        assert_eq!((count(word), count(other)), (102, 0));
+        Actor::Anabranch.sync(&scene.sandbox, ben);
+        assert!(fs::read_to_string(ben.join("large")).unwrap() == large);
+        for repository in [ann, ben, &scene.server] {
+            checks::assert_whole(&scene.sandbox, repository);
+        }
+    }
+}
+
 #[test]
 fn an_engine_that_is_killed_leaves_no_connection() {
     if !needs_sshd() {
@@ -253,24 +348,94 @@ fn serve_by(scene: &Scene, script: &str) {
     fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// What a server says that lies: first to `configlist`, then to what is offered, and then for each content that it is sent.
+struct Lie {
+    takes_offers: bool,
+    offered: &'static str,
+    sent: &'static str,
+}
+
 #[test]
-fn a_server_that_claims_to_have_too_much_takes_nothing_from_our_log() {
+fn a_server_that_lies_takes_nothing_from_our_log() {
     if !needs_sshd() {
         return;
     }
     let scene = Scene::new(Shell::Anabranch, true);
     let [ann, _] = &scene.laptops;
+    let lie = scene.sandbox.path("lie");
+    // A server that has taken content reads as much of it as the file below has, and the line behind it.
     serve_by(
         &scene,
-        "[ \"$1\" = p2pstdio ] || exec \"$real\" \"$@\"\n\
-         echo \"AUTH-SUCCESS $5\"\nwhile read -r word rest; do\ncase $word in\n\
-         VERSION) echo VERSION 1 ;;\nPUT) echo PUT-FROM 99999999 ;;\nesac\ndone\n",
+        &format!(
+            "[ \"$1\" != configlist ] || {{ \"$real\" \"$@\" | grep -e uuid -e \"$(cat '{0}.offers')\"; exit; }}\n\
+             [ \"$1\" = p2pstdio ] || exec \"$real\" \"$@\"\n\
+             echo \"AUTH-SUCCESS $5\"\nwhile read -r word rest; do\ncase $word in\nVERSION) echo VERSION 1 ;;\n\
+             PUT|OFFER) cat '{0}.offered' ;;\nDATA) head -c $((rest + 6)) > /dev/null; cat '{0}.sent' ;;\nesac\ndone\n",
+            lie.display()
+        ),
     );
-    fs::write(ann.join("new"), "something new").unwrap();
-    // The file is not there afterwards, so it tells of failure.
-    let _ = scene.sandbox.anabranch(["sync"]).arg(ann).output();
-    let why = run(scene.sandbox.anabranch(["why"]).arg(ann.join("new")));
-    assert!(!why.contains("nobody is known to have"), "{why}");
+    let endless = "x".repeat(100_000);
+    let many = "STORED\n".repeat(1000);
+    for (number, lie_told) in [
+        Lie {
+            takes_offers: false,
+            offered: "PUT-FROM 99999999\n",
+            sent: "",
+        },
+        Lie {
+            takes_offers: true,
+            offered: "WANTED 99999999\n",
+            sent: "",
+        },
+        Lie {
+            takes_offers: true,
+            offered: "UNWANTED because\n",
+            sent: "",
+        },
+        Lie {
+            takes_offers: true,
+            offered: "STORED\n",
+            sent: "",
+        },
+        Lie {
+            takes_offers: true,
+            offered: "ENDLESS",
+            sent: "",
+        },
+        Lie {
+            takes_offers: true,
+            offered: "WANTED 0\n",
+            sent: "UNSTORED WRONG\n",
+        },
+        Lie {
+            takes_offers: true,
+            offered: "WANTED 0\n",
+            sent: "PUT-FROM 0\n",
+        },
+        Lie {
+            takes_offers: true,
+            offered: "WANTED 0\nWANTED 0\nHELD\nSTORED\n",
+            sent: "MANY",
+        },
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let told = |text: &str| text.replace("ENDLESS", &endless).replace("MANY", &many);
+        fs::write(
+            lie.with_extension("offers"),
+            if lie_told.takes_offers { "anabranch" } else { "nothing" },
+        )
+        .unwrap();
+        fs::write(lie.with_extension("offered"), told(lie_told.offered)).unwrap();
+        fs::write(lie.with_extension("sent"), told(lie_told.sent)).unwrap();
+        let file = ann.join(format!("new {number}"));
+        fs::write(&file, format!("something new {number}")).unwrap();
+        // The file is not there afterwards, so it tells of failure.
+        let _ = scene.sandbox.anabranch(["sync"]).arg(ann).output();
+        let why = run(scene.sandbox.anabranch(["why"]).arg(&file));
+        assert!(!why.contains("nobody is known to have"), "{number}: {why}");
+    }
     checks::assert_whole(&scene.sandbox, ann);
 }
 

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use model::{Key, RepoPath, Uuid};
 
 use crate::logs::{Presence, VectorClock};
-use crate::store::{ContentLock, found};
+use crate::store::{ContentLock, SMALL, found};
 use crate::transfer::TransferLock;
 use crate::{Annex, Error, Result, Store};
 
@@ -72,9 +72,15 @@ impl Store<'_> {
 
     /// Opens the content of a key to send it to the repository `to`; none if it is not here.
     pub fn send(&self, key: &Key, to: &Uuid, path: Option<&RepoPath>) -> Result<Option<Sending>> {
-        // Neither lock is needed to read: they tell others. A drive that is read-only has none.
-        let _kept = self.lock_content_shared(key).ok().flatten();
-        let transfer = TransferLock::upload(self, to, key, path, true).ok().flatten();
+        // Neither lock is needed to read: they tell others, of what takes long. A drive that is read-only has none.
+        let is_small = key.size().is_some_and(|size| size <= SMALL);
+        let (_kept, transfer) = match is_small {
+            true => (None, None),
+            false => (
+                self.lock_content_shared(key).ok().flatten(),
+                TransferLock::upload(self, to, key, path, true).ok().flatten(),
+            ),
+        };
         let Some(file) = found(self.open_sound(key))? else {
             return Ok(None);
         };
@@ -95,6 +101,28 @@ impl Sending {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(offset))?;
         io::copy(&mut file.take(length), to)
+    }
+
+    /// Reads all of it from `offset` on.
+    pub fn read(&self, offset: u64) -> io::Result<Vec<u8>> {
+        let mut content = vec![0; usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX)];
+        let length = self.read_at(offset, &mut content)?;
+        content.truncate(length);
+        Ok(content)
+    }
+
+    /// Fills `block` with what it has from `offset` on, and says how much that is: less only at the end.
+    pub fn read_at(&self, offset: u64, block: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < block.len() {
+            match self.file.read_at(&mut block[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(length) => filled += length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
     }
 
     /// How many bytes it has.

@@ -6,6 +6,7 @@ use model::{Key, Uuid};
 
 use crate::NEWEST;
 use crate::input::{Input, Line};
+use crate::message::Unstored;
 use crate::request::{Heard, Request};
 
 /// What a server has said, in the order of what it was asked.
@@ -15,17 +16,8 @@ pub enum Answer {
     Repository(Uuid),
     /// The version that is spoken from now on.
     Version(i64),
-    /// Whether the content is there, or locked there now.
-    Yes(bool),
-    /// Whether content was removed, or stored; and other repositories where it was too.
-    Done {
-        /// Whether it was.
-        yes: bool,
-        /// The others.
-        also: Vec<Uuid>,
-    },
-    /// What its clock says.
-    Timestamp(u64),
+    /// Whether content was stored.
+    Done(bool),
     /// So many bytes of content come.
     Content(u64),
     /// More of that content.
@@ -36,12 +28,16 @@ pub enum Answer {
         /// Whether it is valid; none if the server does not tell.
         is_valid: Option<bool>,
     },
-    /// The content is there, and in these other repositories.
-    AlreadyHave(Vec<Uuid>),
+    /// The content is there.
+    AlreadyHave,
     /// So much of the content is there: [`Client::begin_content`] goes on.
     PutFrom(u64),
     /// It was not done, as the server says.
     Refused(String),
+    /// What was offered is not to be sent.
+    Unwanted(Unstored),
+    /// The content that was offered is stored, or not. Told in the order in which contents were sent, and at any time.
+    Stored(Result<(), Unstored>),
     /// The server does not keep to the protocol: nothing more is to be believed.
     Broken,
 }
@@ -51,11 +47,10 @@ pub enum Answer {
 enum Expected {
     Repository,
     Version,
-    Yes,
     Done,
-    Timestamp,
     Content,
     Put,
+    Offer,
 }
 
 /// Where the answers are.
@@ -72,13 +67,15 @@ enum State {
 /// One connection with a server, from the client's side.
 ///
 /// Ask as much as you like ahead of the answers: they come in the order of the questions. Only what follows
-/// [`Answer::PutFrom`] has to wait for it; and while a lock is held, nothing but [`Client::unlock`] may be said.
+/// [`Answer::PutFrom`] has to wait for it.
 #[derive(Debug)]
 pub struct Client {
     input: Input,
     output: Vec<u8>,
     version: i64,
     expected: VecDeque<Expected>,
+    /// So many contents that were offered are sent, and not known to be stored.
+    unstored: usize,
     state: State,
 }
 
@@ -97,44 +94,11 @@ impl Client {
             output: Vec::new(),
             version: 0,
             expected: VecDeque::from([Expected::Repository]),
+            unstored: 0,
             state: State::Lines,
         };
         client.ask(&Request::Version(NEWEST), Expected::Version);
         client
-    }
-
-    /// Says which repositories behind the server are not to be used. Servers of versions before 2 do not know it.
-    pub fn bypass(&mut self, repositories: &[Uuid]) {
-        Request::Bypass(repositories).write(&mut self.output);
-    }
-
-    /// Asks whether content is there: [`Answer::Yes`].
-    pub fn check_present(&mut self, key: &Key) {
-        self.ask(&Request::CheckPresent(key), Expected::Yes);
-    }
-
-    /// Asks to keep content from being removed: [`Answer::Yes`].
-    pub fn lock(&mut self, key: &Key) {
-        self.ask(&Request::LockContent(key), Expected::Yes);
-    }
-
-    /// Ends the lock.
-    pub fn unlock(&mut self) {
-        Request::UnlockContent.write(&mut self.output);
-    }
-
-    /// Asks to remove content, but not once the server's clock has passed `before`: [`Answer::Done`].
-    pub fn remove(&mut self, key: &Key, before: Option<u64>) {
-        let request = match before {
-            None => Request::Remove(key),
-            Some(before) => Request::RemoveBefore(before, key),
-        };
-        self.ask(&request, Expected::Done);
-    }
-
-    /// Asks what the server's clock says: [`Answer::Timestamp`].
-    pub fn timestamp(&mut self) {
-        self.ask(&Request::GetTimestamp, Expected::Timestamp);
     }
 
     /// Asks for content from `offset` on: [`Answer::Content`]. What the client will say of it is said ahead: servers make
@@ -149,9 +113,20 @@ impl Client {
         self.ask(&Request::Put { file, key }, Expected::Put);
     }
 
-    /// Announces content after [`Answer::PutFrom`]: so many bytes have to be sent next, then [`Client::end_content`].
+    /// Offers content to a server of ours: [`Answer::PutFrom`], [`Answer::AlreadyHave`] or [`Answer::Unwanted`]. More can be
+    /// offered before that, up to [`MOST_OFFERS`](crate::MOST_OFFERS); what is wanted is sent in the order of the offers.
+    pub fn offer(&mut self, key: &Key, file: &[u8]) {
+        self.ask(&Request::Offer { file, key }, Expected::Offer);
+    }
+
+    /// Announces content after [`Answer::PutFrom`]: so many bytes have to be sent next, then the end of it.
     pub fn begin_content(&mut self, length: u64) {
         Request::Data(length).write(&mut self.output);
+    }
+
+    /// Sends a part of content.
+    pub fn content(&mut self, part: &[u8]) {
+        self.output.extend_from_slice(part);
     }
 
     /// Ends content, which is valid unless it changed on the way: [`Answer::Done`].
@@ -162,9 +137,15 @@ impl Client {
         self.expected.push_back(Expected::Done);
     }
 
-    /// Says, instead of sending it, that the content is there by other means: [`Answer::Done`]. For servers of version 4.
-    pub fn data_present(&mut self) {
-        self.ask(&Request::DataPresent, Expected::Done);
+    /// Ends content that was offered: [`Answer::Stored`].
+    pub fn end_offered(&mut self, is_valid: bool) {
+        Request::Validity(is_valid).write(&mut self.output);
+        self.unstored += 1;
+    }
+
+    /// Says, instead of sending it, that content which was offered is not to be had. Not answered.
+    pub fn gone(&mut self) {
+        Request::Gone.write(&mut self.output);
     }
 
     /// Says, instead of sending it, that the content is not to be had. Not answered.
@@ -172,21 +153,21 @@ impl Client {
         Request::GiveUp.write(&mut self.output);
     }
 
-    /// The version that is spoken, as far as the server has answered.
-    #[must_use]
-    pub fn version(&self) -> i64 {
-        self.version
-    }
-
     /// True if everything that was asked is answered.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.expected.is_empty() && self.state == State::Lines
+        self.expected.is_empty() && self.unstored == 0 && self.state == State::Lines
     }
 
     /// Adds what has arrived. Take all answers before adding more.
     pub fn add(&mut self, bytes: &[u8]) {
         self.input.add(bytes);
+    }
+
+    /// How much is to be sent, in bytes.
+    #[must_use]
+    pub fn output_size(&self) -> usize {
+        self.output.len()
     }
 
     /// What is to be sent now.
@@ -246,6 +227,10 @@ impl Client {
 
     /// What a line says as the answer to what was asked; none if it is no answer to that.
     fn answer(&mut self, heard: Heard) -> Option<Answer> {
+        if let Heard::Stored(stored) = heard {
+            self.unstored = self.unstored.checked_sub(1)?;
+            return Some(Answer::Stored(stored));
+        }
         let expected = self.expected.pop_front()?;
         Some(match (expected, heard) {
             (Expected::Repository, Heard::AuthSuccess(uuid)) => Answer::Repository(uuid),
@@ -253,15 +238,16 @@ impl Client {
                 self.version = version;
                 Answer::Version(version)
             }
-            (Expected::Yes, Heard::Outcome { yes, also }) if also.is_empty() => Answer::Yes(yes),
-            (Expected::Done, Heard::Outcome { yes, also }) => Answer::Done { yes, also },
-            (Expected::Timestamp, Heard::Timestamp(seconds)) => Answer::Timestamp(seconds),
+            (Expected::Done, Heard::Outcome(yes)) => Answer::Done(yes),
             (Expected::Content, Heard::Data(length)) => {
                 self.state = State::Content(length);
                 Answer::Content(length)
             }
-            (Expected::Put, Heard::PutFrom(offset)) => Answer::PutFrom(offset),
-            (Expected::Put, Heard::AlreadyHave(also)) => Answer::AlreadyHave(also),
+            (Expected::Put, Heard::PutFrom(offset)) | (Expected::Offer, Heard::Wanted(offset)) => {
+                Answer::PutFrom(offset)
+            }
+            (Expected::Put, Heard::AlreadyHave) | (Expected::Offer, Heard::Held) => Answer::AlreadyHave,
+            (Expected::Offer, Heard::Unwanted(why)) => Answer::Unwanted(why),
             // The server would take what was said ahead for something else.
             (Expected::Repository | Expected::Content, Heard::Error(_)) => return None,
             (_, Heard::Error(why)) => Answer::Refused(why),

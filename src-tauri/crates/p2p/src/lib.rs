@@ -3,6 +3,12 @@
 //! Start at [`Server`] or [`Client`], one end of a connection each. Both are fed with what the other end sends, and have what is
 //! to be sent. A server says step by step what is to be done, and is told how that ended; a client is told what to ask, and says
 //! what was answered. Whoever runs them reads, writes and waits.
+//!
+//! Two Anabranches have an extension for uploads, since a `PUT` waits for its answer. A client offers many keys ahead, with
+//! `OFFER FILE KEY`, and the server answers each with `WANTED OFFSET`, `HELD` or `UNWANTED REASON`. The client sends what is wanted, in
+//! the same order: `DATA LENGTH`, the content, and `VALID` or `INVALID`; or `GONE`. The server stores many contents together, and then
+//! says `STORED` or `UNSTORED REASON` for each, in the order in which they were sent. `REASON` is [`Unstored`]. A server says in the answer
+//! to `configlist` that it has the extension: [`OFFERS`].
 
 mod client;
 mod input;
@@ -11,7 +17,14 @@ mod request;
 mod server;
 
 pub use client::{Answer, Client};
+pub use message::Unstored;
 pub use server::{Access, Ending, Server, Step};
 
 /// The newest version of the protocol that is spoken here.
 pub const NEWEST: i64 = 4;
+
+/// The line of `configlist` by which a server says that contents can be offered to it.
+pub const OFFERS: &str = "anabranch.offers=1";
+
+/// So many offers may wait for an answer, or for content that is wanted.
+pub const MOST_OFFERS: usize = 4096;

@@ -24,6 +24,13 @@ pub(crate) enum Message {
         file: Vec<u8>,
         key: Key,
     },
+    /// Ours: content that comes if it is wanted. Others may be offered before that is answered.
+    Offer {
+        file: Vec<u8>,
+        key: Key,
+    },
+    /// Ours: what was offered and is wanted cannot be sent.
+    Gone,
     Data(u64),
     DataPresent,
     Valid,
@@ -74,6 +81,13 @@ impl Message {
                     key: key(rest?)?,
                 }
             }
+            (b"OFFER", Some(rest)) => {
+                let (file, rest) = split(rest);
+                Self::Offer {
+                    file: file.to_vec(),
+                    key: key(rest?)?,
+                }
+            }
             (b"DATA", Some(length)) => Self::Data(number(length)?),
             (b"SUCCESS-PLUS", _) => Self::Success { is_plus: true },
             (b"FAILURE-PLUS", _) => Self::Failure { is_plus: true },
@@ -82,6 +96,7 @@ impl Message {
             (command, None | Some(b"")) => match command {
                 b"UNLOCKCONTENT" => Self::UnlockContent,
                 b"GETTIMESTAMP" => Self::GetTimestamp,
+                b"GONE" => Self::Gone,
                 b"DATA-PRESENT" => Self::DataPresent,
                 b"VALID" => Self::Valid,
                 b"INVALID" => Self::Invalid,
@@ -114,6 +129,11 @@ pub(crate) enum Reply<'a> {
     Valid,
     Invalid,
     Error(&'static str),
+    Wanted(u64),
+    Held,
+    Unwanted(&'a Unstored),
+    Stored,
+    Unstored(&'a Unstored),
 }
 
 impl Reply<'_> {
@@ -130,8 +150,58 @@ impl Reply<'_> {
             Self::Valid => "VALID\n".to_owned(),
             Self::Invalid => "INVALID\n".to_owned(),
             Self::Error(why) => format!("ERROR {why}\n"),
+            Self::Wanted(offset) => format!("WANTED {offset}\n"),
+            Self::Held => "HELD\n".to_owned(),
+            Self::Unwanted(why) => format!("UNWANTED {}\n", why.word()),
+            Self::Stored => "STORED\n".to_owned(),
+            Self::Unstored(why) => format!("UNSTORED {}\n", why.word()),
         };
         out.extend_from_slice(line.as_bytes());
+    }
+}
+
+/// Why content that was offered is not stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unstored {
+    /// Somebody else sends it just now.
+    Busy,
+    /// There is no room for it.
+    Full,
+    /// It is not the content of its key.
+    Wrong,
+    /// Another reason, in words for people.
+    Failed(String),
+}
+
+/// A reason has no more bytes than this.
+const LONGEST_REASON: usize = 500;
+
+impl Unstored {
+    fn word(&self) -> String {
+        match self {
+            Self::Busy => "BUSY".to_owned(),
+            Self::Full => "FULL".to_owned(),
+            Self::Wrong => "WRONG".to_owned(),
+            Self::Failed(why) => {
+                let why = why.chars().map(|char| if char.is_control() { ' ' } else { char });
+                let mut size = 0;
+                let short = why.take_while(|char| {
+                    size += char.len_utf8();
+                    size <= LONGEST_REASON
+                });
+                format!("FAILED {}", short.collect::<String>())
+            }
+        }
+    }
+
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        Some(match split(text) {
+            (b"BUSY", None) => Self::Busy,
+            (b"FULL", None) => Self::Full,
+            (b"WRONG", None) => Self::Wrong,
+            (b"FAILED", Some(why)) => Self::Failed(String::from_utf8_lossy(why).into_owned()),
+            _ => return None,
+        })
     }
 }
 

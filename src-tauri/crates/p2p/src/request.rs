@@ -2,23 +2,17 @@
 
 use model::{Key, Uuid};
 
-use crate::message::{number, signed, split};
+use crate::message::{Unstored, number, signed, split};
 
 /// What a client may say to a server, as it is sent.
 #[derive(Debug)]
 pub(crate) enum Request<'a> {
     Version(i64),
-    Bypass(&'a [Uuid]),
-    CheckPresent(&'a Key),
-    LockContent(&'a Key),
-    UnlockContent,
-    Remove(&'a Key),
-    RemoveBefore(u64, &'a Key),
-    GetTimestamp,
     Get { offset: u64, file: &'a [u8], key: &'a Key },
     Put { file: &'a [u8], key: &'a Key },
+    Offer { file: &'a [u8], key: &'a Key },
+    Gone,
     Data(u64),
-    DataPresent,
     Validity(bool),
     Success,
     GiveUp,
@@ -28,20 +22,11 @@ impl Request<'_> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let (words, file, key) = match self {
             Self::Version(version) => (format!("VERSION {version}"), None, None),
-            Self::Bypass(repositories) => {
-                let uuids: String = repositories.iter().map(|uuid| format!(" {uuid}")).collect();
-                (format!("BYPASS{uuids}"), None, None)
-            }
-            Self::CheckPresent(key) => ("CHECKPRESENT".to_owned(), None, Some(key)),
-            Self::LockContent(key) => ("LOCKCONTENT".to_owned(), None, Some(key)),
-            Self::UnlockContent => ("UNLOCKCONTENT".to_owned(), None, None),
-            Self::Remove(key) => ("REMOVE".to_owned(), None, Some(key)),
-            Self::RemoveBefore(before, key) => (format!("REMOVE-BEFORE {before}"), None, Some(key)),
-            Self::GetTimestamp => ("GETTIMESTAMP".to_owned(), None, None),
             Self::Get { offset, file, key } => (format!("GET {offset}"), Some(file), Some(key)),
             Self::Put { file, key } => ("PUT".to_owned(), Some(file), Some(key)),
+            Self::Offer { file, key } => ("OFFER".to_owned(), Some(file), Some(key)),
+            Self::Gone => ("GONE".to_owned(), None, None),
             Self::Data(length) => (format!("DATA {length}"), None, None),
-            Self::DataPresent => ("DATA-PRESENT".to_owned(), None, None),
             Self::Validity(true) => ("VALID".to_owned(), None, None),
             Self::Validity(false) => ("INVALID".to_owned(), None, None),
             Self::Success => ("SUCCESS".to_owned(), None, None),
@@ -70,13 +55,17 @@ impl Request<'_> {
 pub(crate) enum Heard {
     AuthSuccess(Uuid),
     Version(i64),
-    Outcome { yes: bool, also: Vec<Uuid> },
-    Timestamp(u64),
-    AlreadyHave(Vec<Uuid>),
+    /// Servers that are proxies also name others where it is so.
+    Outcome(bool),
+    AlreadyHave,
     PutFrom(u64),
     Data(u64),
     Validity(bool),
     Error(String),
+    Wanted(u64),
+    Held,
+    Unwanted(Unstored),
+    Stored(Result<(), Unstored>),
 }
 
 impl Heard {
@@ -86,37 +75,21 @@ impl Heard {
         Some(match (command, rest) {
             (b"AUTH-SUCCESS", Some(uuid)) => Self::AuthSuccess(Uuid::from_bytes(uuid)?),
             (b"VERSION", Some(version)) => Self::Version(signed(version)?),
-            (b"SUCCESS", None) => Self::Outcome {
-                yes: true,
-                also: Vec::new(),
-            },
-            (b"FAILURE", None) => Self::Outcome {
-                yes: false,
-                also: Vec::new(),
-            },
-            (b"SUCCESS-PLUS", rest) => Self::Outcome {
-                yes: true,
-                also: uuids(rest)?,
-            },
-            (b"FAILURE-PLUS", rest) => Self::Outcome {
-                yes: false,
-                also: uuids(rest)?,
-            },
-            (b"TIMESTAMP", Some(seconds)) => Self::Timestamp(number(seconds)?),
-            (b"ALREADY-HAVE", None) => Self::AlreadyHave(Vec::new()),
-            (b"ALREADY-HAVE-PLUS", rest) => Self::AlreadyHave(uuids(rest)?),
+            (b"SUCCESS", None) | (b"SUCCESS-PLUS", _) => Self::Outcome(true),
+            (b"FAILURE", None) | (b"FAILURE-PLUS", _) => Self::Outcome(false),
+            (b"ALREADY-HAVE", None) | (b"ALREADY-HAVE-PLUS", _) => Self::AlreadyHave,
             // What else a proxy says there is of no use before the content is sent.
             (b"PUT-FROM", Some(rest)) => Self::PutFrom(number(split(rest).0)?),
             (b"DATA", Some(length)) => Self::Data(number(length)?),
             (b"VALID", None) => Self::Validity(true),
             (b"INVALID", None) => Self::Validity(false),
             (b"ERROR", Some(why)) => Self::Error(String::from_utf8_lossy(why).into_owned()),
+            (b"WANTED", Some(offset)) => Self::Wanted(number(offset)?),
+            (b"HELD", None) => Self::Held,
+            (b"UNWANTED", Some(why)) => Self::Unwanted(Unstored::parse(why)?),
+            (b"STORED", None) => Self::Stored(Ok(())),
+            (b"UNSTORED", Some(why)) => Self::Stored(Err(Unstored::parse(why)?)),
             _ => return None,
         })
     }
-}
-
-fn uuids(rest: Option<&[u8]>) -> Option<Vec<Uuid>> {
-    let words = rest.unwrap_or_default().split(|&byte| byte == b' ');
-    words.filter(|word| !word.is_empty()).map(Uuid::from_bytes).collect()
 }

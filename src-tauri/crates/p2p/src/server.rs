@@ -1,10 +1,15 @@
 //! The server's side of a connection.
 
+use std::collections::VecDeque;
+
 use model::{Key, Uuid};
 
-use crate::NEWEST;
 use crate::input::{Input, Line};
-use crate::message::{Message, Reply};
+use crate::message::{Message, Reply, Unstored};
+use crate::{MOST_OFFERS, NEWEST};
+
+/// Said to a client that may not write.
+const READ_ONLY: &str = "this repository is read-only; write access denied";
 
 /// What a client may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +63,29 @@ pub enum Step {
         /// How many bytes come.
         length: u64,
     },
-    /// More of that content. Not answered.
+    /// Is the content of the key wanted? [`Server::wanted`], [`Server::held`] or [`Server::unwanted`].
+    Offer(Key),
+    /// The content of a key that was offered comes, from `offset` on. Not answered.
+    Take {
+        /// The key.
+        key: Key,
+        /// A file that has it, for people; may be empty.
+        file: Vec<u8>,
+        /// What [`Server::wanted`] said.
+        offset: u64,
+        /// How many bytes come.
+        length: u64,
+    },
+    /// More of the content that comes. Not answered.
     Content(Vec<u8>),
     /// All of it was sent. Is it stored now? [`Server::answer`].
     Received {
+        /// False if the client knows that it is not what the key says.
+        is_valid: bool,
+    },
+    /// All of the content that was offered was sent. Once it is stored, or cannot be: [`Server::stored`], in the same order. More
+    /// may come before, but the client waits once nothing more is wanted ([`Server::wanted_count`]).
+    Taken {
         /// False if the client knows that it is not what the key says.
         is_valid: bool,
     },
@@ -80,8 +104,8 @@ pub enum Ending {
     Connect,
     /// The client asked to be told of changes, which other kinds of connections do.
     NotifyChange,
-    /// A line was too long to be one.
-    LongLine,
+    /// A line was too long to be one, or too much was offered.
+    TooMuch,
 }
 
 /// What the last message leads to expect.
@@ -97,14 +121,24 @@ enum State {
     Putting { file: Vec<u8>, key: Key },
     /// `DATA`.
     Offered { file: Vec<u8>, key: Key, offset: u64 },
+    /// The answer to [`Step::Offer`].
+    Offering(Offer),
     /// So many bytes more.
-    Receiving(u64),
+    Receiving { left: u64, is_offered: bool },
     /// `VALID` or `INVALID`.
-    Unjudged,
+    Unjudged { is_offered: bool },
     /// Whether the client has stored what it got.
     Sent,
     /// Nothing more.
     Over(Ending),
+}
+
+/// A key that was offered, and what is wanted of it.
+#[derive(Debug)]
+struct Offer {
+    file: Vec<u8>,
+    key: Key,
+    offset: u64,
 }
 
 /// One connection with a client, from the server's side.
@@ -119,6 +153,8 @@ pub struct Server {
     access: Access,
     version: i64,
     state: State,
+    /// What is wanted and has not come.
+    wanted: VecDeque<Offer>,
 }
 
 impl Server {
@@ -132,6 +168,7 @@ impl Server {
             access,
             version: 0,
             state: State::Idle,
+            wanted: VecDeque::new(),
         };
         server.say(&Reply::AuthSuccess(uuid));
         server
@@ -147,6 +184,12 @@ impl Server {
         self.is_closed = true;
     }
 
+    /// How much is to be sent, in bytes.
+    #[must_use]
+    pub fn output_size(&self) -> usize {
+        self.output.len()
+    }
+
     /// What is to be sent now.
     pub fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output)
@@ -156,17 +199,18 @@ impl Server {
     pub fn next_step(&mut self) -> Option<Step> {
         loop {
             match &mut self.state {
-                State::Asked | State::Putting { .. } => return None,
+                State::Asked | State::Putting { .. } | State::Offering(_) => return None,
                 State::Over(ending) => return Some(Step::End(*ending)),
-                State::Receiving(0) => {
-                    if self.version >= 1 {
-                        self.state = State::Unjudged;
+                State::Receiving { left: 0, is_offered } => {
+                    let is_offered = *is_offered;
+                    if self.version >= 1 || is_offered {
+                        self.state = State::Unjudged { is_offered };
                         continue;
                     }
                     self.state = State::Asked;
                     return Some(Step::Received { is_valid: true });
                 }
-                State::Receiving(left) => {
+                State::Receiving { left, .. } => {
                     let content = self.input.content(*left);
                     *left -= content.len() as u64;
                     if !content.is_empty() {
@@ -178,13 +222,13 @@ impl Server {
                     self.say(&Reply::Failure);
                     self.state = State::Over(Ending::Cut);
                 }
-                State::Idle | State::Locked | State::Offered { .. } | State::Unjudged | State::Sent => {
+                State::Idle | State::Locked | State::Offered { .. } | State::Unjudged { .. } | State::Sent => {
                     let step = match self.input.line() {
                         Line::Whole(line) => self.step(Message::parse(&line)),
                         Line::Part if !self.is_closed => return None,
                         Line::Part => self.closed(),
                         Line::TooLong => {
-                            self.state = State::Over(Ending::LongLine);
+                            self.state = State::Over(Ending::TooMuch);
                             None
                         }
                     };
@@ -230,9 +274,48 @@ impl Server {
         }
     }
 
+    /// Answers that content which is offered is wanted from `offset` on.
+    pub fn wanted(&mut self, offset: u64) {
+        self.say(&Reply::Wanted(offset));
+        if let State::Offering(offer) = std::mem::replace(&mut self.state, State::Idle) {
+            self.wanted.push_back(Offer { offset, ..offer });
+        }
+    }
+
+    /// Answers that content which is offered is here.
+    pub fn held(&mut self) {
+        self.say(&Reply::Held);
+        self.state = State::Idle;
+    }
+
+    /// Answers that content which is offered cannot be taken.
+    pub fn unwanted(&mut self, why: &Unstored) {
+        self.say(&Reply::Unwanted(why));
+        self.state = State::Idle;
+    }
+
+    /// Says what became of content that was offered.
+    pub fn stored(&mut self, stored: Result<(), Unstored>) {
+        self.say(&match &stored {
+            Ok(()) => Reply::Stored,
+            Err(why) => Reply::Unstored(why),
+        });
+    }
+
+    /// How much content is wanted and has not begun to come.
+    #[must_use]
+    pub fn wanted_count(&self) -> usize {
+        self.wanted.len()
+    }
+
     /// Announces content: so many bytes have to be sent next. None, and then not valid, if it is not here.
     pub fn begin_content(&mut self, length: u64) {
         self.say(&Reply::Data(length));
+    }
+
+    /// Sends a part of content.
+    pub fn content(&mut self, part: &[u8]) {
+        self.output.extend_from_slice(part);
     }
 
     /// Ends content, which is valid unless it changed on the way.
@@ -263,8 +346,11 @@ impl Server {
                 Some(Step::Unlock)
             }
             State::Offered { file, key, offset } => self.offered(message, file, key, offset),
-            State::Unjudged => {
+            State::Unjudged { is_offered } => {
                 let is_valid = message == Some(Message::Valid);
+                if is_offered {
+                    return Some(Step::Taken { is_valid });
+                }
                 if !is_valid && message != Some(Message::Invalid) {
                     self.say(&Reply::Error("expected VALID or INVALID"));
                 }
@@ -275,7 +361,12 @@ impl Server {
                 self.sent(message.as_ref());
                 None
             }
-            State::Idle | State::Asked | State::Putting { .. } | State::Receiving(_) | State::Over(_) => {
+            State::Idle
+            | State::Asked
+            | State::Putting { .. }
+            | State::Offering(_)
+            | State::Receiving { .. }
+            | State::Over(_) => {
                 let Some(message) = message else {
                     self.say(&Reply::Error("unknown command"));
                     return None;
@@ -307,10 +398,23 @@ impl Server {
                 return Some(Step::Put(key));
             }
             Message::Remove(_) | Message::RemoveBefore(..) | Message::Put { .. } => return None,
+            Message::Offer { .. } if self.wanted.len() >= MOST_OFFERS => return self.end(Ending::TooMuch),
+            Message::Offer { .. } if self.access == Access::ReadOnly => {
+                self.say(&Reply::Unwanted(&Unstored::Failed(READ_ONLY.to_owned())));
+                return None;
+            }
+            Message::Offer { file, key } => {
+                let step = Step::Offer(key.clone());
+                self.state = State::Offering(Offer { file, key, offset: 0 });
+                return Some(step);
+            }
+            Message::Gone if self.wanted.pop_front().is_some() => return None,
+            Message::Data(length) if !self.wanted.is_empty() => return self.take(length),
             Message::Error => return self.end(Ending::ByClient),
             Message::Connect => return self.end(Ending::Connect),
             Message::NotifyChange => return self.end(Ending::NotifyChange),
             Message::UnlockContent
+            | Message::Gone
             | Message::Data(_)
             | Message::DataPresent
             | Message::Valid
@@ -329,7 +433,7 @@ impl Server {
     /// True if the client may do what needs so much access; otherwise it is told that it may not.
     fn may(&mut self, needed: Access) -> bool {
         let why = match (self.access, needed) {
-            (Access::ReadOnly, Access::All | Access::AppendOnly) => "this repository is read-only; write access denied",
+            (Access::ReadOnly, Access::All | Access::AppendOnly) => READ_ONLY,
             (Access::AppendOnly, Access::All) => "this repository is append-only; removal denied",
             (Access::All, _) | (Access::AppendOnly, Access::AppendOnly) | (_, Access::ReadOnly) => return true,
         };
@@ -337,9 +441,26 @@ impl Server {
         false
     }
 
+    fn take(&mut self, length: u64) -> Option<Step> {
+        let Offer { file, key, offset } = self.wanted.pop_front()?;
+        self.state = State::Receiving {
+            left: length,
+            is_offered: true,
+        };
+        Some(Step::Take {
+            key,
+            file,
+            offset,
+            length,
+        })
+    }
+
     fn offered(&mut self, message: Option<Message>, file: Vec<u8>, key: Key, offset: u64) -> Option<Step> {
         if let Some(Message::Data(length)) = message {
-            self.state = State::Receiving(length);
+            self.state = State::Receiving {
+                left: length,
+                is_offered: false,
+            };
             return Some(Step::Receive {
                 key,
                 file,
@@ -375,7 +496,8 @@ impl Server {
     fn closed(&mut self) -> Option<Step> {
         match std::mem::replace(&mut self.state, State::Over(Ending::ByClient)) {
             State::Locked => Some(Step::Unlock),
-            State::Unjudged => {
+            State::Unjudged { is_offered: true } => None,
+            State::Unjudged { is_offered: false } => {
                 self.state = State::Asked;
                 Some(Step::Received { is_valid: false })
             }
@@ -383,7 +505,8 @@ impl Server {
             | State::Asked
             | State::Putting { .. }
             | State::Offered { .. }
-            | State::Receiving(_)
+            | State::Offering(_)
+            | State::Receiving { .. }
             | State::Sent
             | State::Over(_) => None,
         }

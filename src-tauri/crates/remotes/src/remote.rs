@@ -115,7 +115,7 @@ pub struct Fetched {
 }
 
 /// Lists the files whose content is one of these keys.
-pub type FilesOf<'a> = dyn Fn(&[Key]) -> Vec<(RepoPath, Key)> + 'a;
+pub type FilesOf<'a> = dyn Fn(&[Key]) -> Vec<(RepoPath, Key)> + Sync + 'a;
 
 /// The parameters of a transfer.
 #[derive(Clone, Copy)]

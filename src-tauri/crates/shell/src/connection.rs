@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use annex::exchange::content::Wanted;
 use model::Uuid;
 use p2p::{Ending, Server, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,13 +14,16 @@ use rustix::io::Errno;
 
 use crate::access::Access;
 use crate::command::{Command, text};
-use crate::contents::Contents;
+use crate::contents::{Contents, path, unstored};
 use crate::directory::open;
 use crate::error::{Error, Result};
 use crate::git;
 
 /// How much is read at a time.
 const BLOCK: usize = 256 << 10;
+
+/// Content up to this size is sent together with what follows.
+const WHOLE: u64 = 64 << 10;
 
 /// How long what has arrived may wait to be shown in the work tree while more arrives.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -41,9 +45,11 @@ pub(crate) fn serve(access: &Access, place: &Path, command: &Command) -> Result<
         let _ = git::merge(&annex);
     }
     let store = annex.store();
-    let mut contents = Contents::new(&annex, &store, client)?;
+    let mut contents = Contents::new(&annex, &store, &client)?;
     let mut server = Server::new(annex.uuid(), access.of_protocol());
     let ended = converse(&mut server, &mut contents);
+    // Of what came before a connection broke, the client cannot be told any more.
+    contents.stored();
     contents.settle();
     match ended? {
         Ending::ByClient => Ok(0),
@@ -51,7 +57,9 @@ pub(crate) fn serve(access: &Access, place: &Path, command: &Command) -> Result<
         Ending::Connect | Ending::NotifyChange => Err(Error::Refused(
             "over ssh, git and notifications have connections of their own".to_owned(),
         )),
-        Ending::LongLine => Err(Error::Refused("the client sent a line that is too long".to_owned())),
+        Ending::TooMuch => Err(Error::Refused(
+            "the client sent a line that is too long, or offered too much".to_owned(),
+        )),
     }
 }
 
@@ -64,6 +72,15 @@ fn converse(server: &mut Server, contents: &mut Contents<'_>) -> Result<Ending> 
             if let Some(ending) = act(server, contents, step, &mut out)? {
                 out.write_all(&server.take_output())?;
                 return Ok(ending);
+            }
+            if server.output_size() >= BLOCK {
+                out.write_all(&server.take_output())?;
+            }
+        }
+        // The client waits once nothing more is wanted.
+        if server.wanted_count() == 0 || contents.is_overdue() {
+            for stored in contents.stored() {
+                server.stored(stored);
             }
         }
         out.write_all(&server.take_output())?;
@@ -95,9 +112,16 @@ fn act(server: &mut Server, contents: &mut Contents<'_>, step: Step, out: &mut F
         Step::Get { key, file, offset } => match contents.send(&key, &file) {
             Some(sending) => {
                 let length = sending.size().saturating_sub(offset);
-                server.begin_content(length);
-                out.write_all(&server.take_output())?;
-                let is_complete = copy(&sending, offset, length, out)?;
+                let is_complete = if length <= WHOLE {
+                    let content = sending.read(offset)?;
+                    server.begin_content(content.len() as u64);
+                    server.content(&content);
+                    sending.is_unchanged()
+                } else {
+                    server.begin_content(length);
+                    out.write_all(&server.take_output())?;
+                    copy(&sending, offset, length, out)?
+                };
                 if !is_complete && !server.tells_validity() {
                     return Err(Error::Refused(format!("{key} changed while it was sent")));
                 }
@@ -121,7 +145,24 @@ fn act(server: &mut Server, contents: &mut Contents<'_>, step: Step, out: &mut F
             offset,
             length,
         } => contents.receive(&key, &file, offset, length),
-        Step::Content(part) => contents.take(&part),
+        Step::Offer(key) => match contents.wants(&key) {
+            Ok(offset) => server.wanted(offset),
+            Err(outcome) => match unstored(&outcome) {
+                None => server.held(),
+                Some(why) => server.unwanted(&why),
+            },
+        },
+        Step::Take {
+            key,
+            file,
+            offset,
+            length,
+        } => {
+            let path = path(&file);
+            contents.take(&Wanted { key, path }, offset, length, server.wanted_count());
+        }
+        Step::Content(part) => contents.add(&part),
+        Step::Taken { is_valid } => contents.taken(is_valid),
         Step::Received { is_valid } => server.answer(contents.received(is_valid)),
         Step::End(ending) => return Ok(Some(ending)),
     }

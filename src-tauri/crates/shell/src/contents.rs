@@ -1,27 +1,50 @@
 //! What is done with the contents of a repository for one client.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use annex::exchange::content::{Arrival, Arrivals, Outcome, Terms, Wanted};
 use annex::serving::{Removal, Sending};
 use annex::settings::{Settings, is_thin};
 use annex::{Annex, Presence, Receipt, RetainedLock, Store, SyncedBy, VectorClock, is_secure_backend};
 use model::{Key, RepoPath, Uuid};
+use p2p::Unstored;
 
 use crate::complain;
 use crate::connection::clock;
 use crate::error::{Error, Result};
+
+/// How long contents that were offered may wait to be stored together with those that follow.
+const TOGETHER: Duration = Duration::from_secs(2);
+
+/// From this number on, one commit for all costs less than a journal file for each.
+const WORTH_A_COMMIT: usize = 8;
+
+enum Receiving<'a> {
+    Put(Key, Receipt<'a>),
+    /// One that cannot be taken already has its outcome.
+    Offered(Key, std::result::Result<Arrival<'a>, Outcome>),
+}
 
 /// The contents of a repository, for one client. What fails is said to the person at the other end, and the client is told
 /// that it failed.
 pub(crate) struct Contents<'a> {
     annex: &'a Annex,
     store: &'a Store<'a>,
-    client: Uuid,
+    client: &'a Uuid,
     settings: Settings,
     lock: Option<RetainedLock>,
     /// What the client sends now; none if it is not wanted: whatever comes is thrown away.
-    receiving: Option<(Key, Receipt<'a>)>,
+    receiving: Option<Receiving<'a>>,
+    /// Contents that were offered.
+    arrivals: Arrivals<'a>,
+    /// Those that have come since the client was told of any, in this order.
+    taken: Vec<Key>,
+    /// What became of them, as far as that is known.
+    outcomes: BTreeMap<Key, Outcome>,
+    /// Since when the client waits to be told.
+    taken_since: Option<Instant>,
     /// What has arrived and is not shown in the work tree.
     arrived: Vec<Key>,
     /// Since when something waits to be shown or committed.
@@ -29,15 +52,25 @@ pub(crate) struct Contents<'a> {
 }
 
 impl<'a> Contents<'a> {
-    pub(crate) fn new(annex: &'a Annex, store: &'a Store<'a>, client: Uuid) -> Result<Self> {
+    pub(crate) fn new(annex: &'a Annex, store: &'a Store<'a>, client: &'a Uuid) -> Result<Self> {
         let shared = annex.branch().facts()?.config;
+        let settings = Settings::read(annex, &shared)?;
+        let terms = Terms {
+            reserve: settings.diskreserve,
+            verify: true,
+            secure_hashes_only: settings.securehashesonly,
+        };
         Ok(Self {
-            settings: Settings::read(annex, &shared)?,
+            settings,
             annex,
             store,
             client,
             lock: None,
             receiving: None,
+            arrivals: Arrivals::new(store, client, terms),
+            taken: Vec::new(),
+            outcomes: BTreeMap::new(),
+            taken_since: None,
             arrived: Vec::new(),
             waiting: None,
         })
@@ -82,7 +115,7 @@ impl<'a> Contents<'a> {
 
     /// Opens content to be sent; none if it is not here.
     pub(crate) fn send(&self, key: &Key, file: &[u8]) -> Option<Sending> {
-        or_told(self.store.send(key, &self.client, path(file).as_ref())).flatten()
+        or_told(self.store.send(key, self.client, path(file).as_ref())).flatten()
     }
 
     /// True while a content arrives that is wanted.
@@ -107,7 +140,7 @@ impl<'a> Contents<'a> {
     /// Begins to take content.
     pub(crate) fn receive(&mut self, key: &Key, file: &[u8], offset: u64, length: u64) {
         self.receiving = match self.admit(key, file, offset, length) {
-            Ok(receipt) => Some((key.clone(), receipt)),
+            Ok(receipt) => Some(Receiving::Put(key.clone(), receipt)),
             Err(error) => {
                 complain(&error.to_string());
                 None
@@ -124,25 +157,102 @@ impl<'a> Contents<'a> {
             return refused("what the client sends has another size");
         }
         self.store.check_reserve(length, self.settings.diskreserve)?;
-        match self.store.receive(key, &self.client, path(file).as_ref(), offset)? {
+        match self.store.receive(key, self.client, path(file).as_ref(), offset)? {
             Some(receipt) => Ok(receipt),
             None => refused("somebody else sends it just now"),
         }
     }
 
+    /// From where on content that is offered is wanted. Returns an outcome if it is not wanted at all.
+    pub(crate) fn wants(&self, key: &Key) -> std::result::Result<u64, Outcome> {
+        self.arrivals.wants(key)
+    }
+
+    /// Begins to take content that was offered; so much more is wanted.
+    pub(crate) fn take(&mut self, wanted: &Wanted, offset: u64, length: u64, more: usize) {
+        self.arrivals.expect(more);
+        let arrival = self.arrivals.receive(wanted, offset, length);
+        self.receiving = Some(Receiving::Offered(wanted.key.clone(), arrival));
+    }
+
+    /// Ends content that was offered.
+    pub(crate) fn taken(&mut self, is_valid: bool) {
+        let Some(Receiving::Offered(key, arrival)) = self.receiving.take() else {
+            return;
+        };
+        let outcomes = match arrival {
+            Ok(arrival) => self.arrivals.arrived(arrival, is_valid),
+            Err(outcome) => vec![(key.clone(), outcome)],
+        };
+        self.outcomes.extend(outcomes);
+        self.taken.push(key);
+        self.taken_since.get_or_insert_with(Instant::now);
+    }
+
+    /// True if the client should not wait any longer for [`Contents::stored`].
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.taken_since.is_some_and(|since| since.elapsed() > TOGETHER)
+    }
+
+    /// Stores and logs what has come of offers, and says what became of it, in the order in which it came.
+    pub(crate) fn stored(&mut self) -> Vec<std::result::Result<(), Unstored>> {
+        self.taken_since = None;
+        if self.taken.is_empty() {
+            return Vec::new();
+        }
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        outcomes.extend(self.arrivals.finish());
+        let is_stored = |outcome: &Outcome| matches!(outcome, Outcome::Stored);
+        let stored = outcomes.iter().filter(|(_, outcome)| is_stored(outcome));
+        let stored: Vec<Key> = stored.map(|(key, _)| key.clone()).collect();
+        let is_logged = stored.is_empty() || or_told(self.log(&stored)).is_some();
+        let told = std::mem::take(&mut self.taken)
+            .into_iter()
+            .map(|key| match outcomes.get(&key) {
+                Some(outcome) if is_logged || !is_stored(outcome) => unstored(outcome).map_or(Ok(()), Err),
+                Some(_) => Err(Unstored::Failed("it could not be logged".to_owned())),
+                None => Err(Unstored::Busy),
+            });
+        told.collect()
+    }
+
+    /// Logs what has arrived as present.
+    fn log(&mut self, keys: &[Key]) -> annex::Result<()> {
+        let here = |key: &Key| (key.clone(), self.annex.uuid().clone(), Presence::Present);
+        let present: Vec<_> = keys.iter().map(here).collect();
+        let (branch, now) = (self.annex.branch(), VectorClock::now());
+        let logged = match keys.len() < WORTH_A_COMMIT {
+            true => branch.journal_presence(&present, now),
+            false => branch.record_presence(&present, now).map(drop),
+        };
+        self.arrived.extend_from_slice(keys);
+        self.waiting.get_or_insert_with(Instant::now);
+        logged
+    }
+
     /// Takes the next part of content.
-    pub(crate) fn take(&mut self, part: &[u8]) {
-        if let Some((_, receipt)) = &mut self.receiving
-            && let Err(error) = receipt.write(part)
-        {
-            complain(&error.to_string());
-            self.receiving = None;
+    pub(crate) fn add(&mut self, part: &[u8]) {
+        match &mut self.receiving {
+            Some(Receiving::Put(_, receipt)) => {
+                if let Err(error) = receipt.write(part) {
+                    complain(&error.to_string());
+                    self.receiving = None;
+                }
+            }
+            Some(Receiving::Offered(_, arrival)) => {
+                if let Ok(open) = arrival
+                    && let Err(outcome) = open.write(part)
+                {
+                    *arrival = Err(outcome);
+                }
+            }
+            None => {}
         }
     }
 
     /// Ends content. True if it is stored and logged now.
     pub(crate) fn received(&mut self, is_valid: bool) -> bool {
-        let Some((key, receipt)) = self.receiving.take() else {
+        let Some(Receiving::Put(key, receipt)) = self.receiving.take() else {
             return false;
         };
         match or_told(receipt.finish(is_valid)) {
@@ -153,11 +263,7 @@ impl<'a> Contents<'a> {
             }
             None => return false,
         }
-        let present = [(key.clone(), self.annex.uuid().clone(), Presence::Present)];
-        let logged = self.annex.branch().journal_presence(&present, VectorClock::now());
-        self.arrived.push(key);
-        self.wait();
-        or_told(logged).is_some()
+        or_told(self.log(&[key])).is_some()
     }
 
     fn wait(&mut self) {
@@ -188,12 +294,23 @@ impl<'a> Contents<'a> {
     }
 }
 
+/// How a client is told of an outcome; none if the content is here now.
+pub(crate) fn unstored(outcome: &Outcome) -> Option<Unstored> {
+    Some(match outcome {
+        Outcome::Stored | Outcome::AlreadyPresent => return None,
+        Outcome::Busy | Outcome::Cancelled => Unstored::Busy,
+        Outcome::DiskFull { .. } => Unstored::Full,
+        Outcome::Corrupt | Outcome::SourceMissing => Unstored::Wrong,
+        Outcome::Failed(error) => Unstored::Failed(error.to_string()),
+    })
+}
+
 /// What was done; what failed is told to the person at the other end.
 fn or_told<T>(done: annex::Result<T>) -> Option<T> {
     done.map_err(|error| complain(&error.to_string())).ok()
 }
 
 /// The file that a client names, which is only shown to people.
-fn path(file: &[u8]) -> Option<RepoPath> {
+pub(crate) fn path(file: &[u8]) -> Option<RepoPath> {
     RepoPath::parse(file).ok()
 }

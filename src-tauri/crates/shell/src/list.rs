@@ -10,7 +10,7 @@ use crate::access::Access;
 use crate::command::Command;
 use crate::error::{Error, Result};
 
-/// Prints the uuid of a repository, none if it has no annex. `autoinit=1` gives it one; and if it has a git-annex branch,
+/// Prints the uuid of a repository, none if it has no annex, and that contents can be offered to it, which git-annex ignores. `autoinit=1` gives it one; and if it has a git-annex branch,
 /// whoever brought that there meant it to have one.
 pub(crate) fn configlist(access: &Access, place: &Path, command: &Command) -> Result<u8> {
     let is_asked = command.has_field("autoinit=1");
@@ -32,6 +32,10 @@ pub(crate) fn configlist(access: &Access, place: &Path, command: &Command) -> Re
         }
     };
     let gcrypt = found.and_then(|found| found.gcrypt).unwrap_or_default();
-    write!(std::io::stdout(), "annex.uuid={uuid}\ncore.gcrypt-id={gcrypt}\n")?;
+    let offers = p2p::OFFERS;
+    write!(
+        std::io::stdout(),
+        "annex.uuid={uuid}\ncore.gcrypt-id={gcrypt}\n{offers}\n"
+    )?;
     Ok(0)
 }

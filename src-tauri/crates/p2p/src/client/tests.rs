@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::{Answer, Client};
 use crate::server::tests::{HELLO, Memory, vectors};
-use crate::{Access, Server};
+use crate::{Access, MOST_OFFERS, Server, Unstored};
 
 const FOO: &str = "SHA256E-s4--b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c.txt";
 
@@ -60,44 +60,29 @@ impl Pair {
     }
 }
 
-fn done(yes: bool) -> Answer {
-    Answer::Done { yes, also: Vec::new() }
-}
-
 #[test]
 fn everything_is_asked_ahead_and_answered_in_order() {
     let mut pair = Pair::new();
     let (hello, foo) = (key(HELLO), key(FOO));
-    pair.memory.clock = 7;
     let client = &mut pair.client;
-    client.bypass(&[uuid("a"), uuid("b")]);
-    client.check_present(&hello);
-    client.check_present(&foo);
     client.get(&hello, b"a file", 4);
     client.get(&foo, b"", 0);
-    client.timestamp();
     client.put(&hello, b"a\nfile");
-    client.remove(&foo, Some(1));
-    client.remove(&foo, None);
     let part = |byte| Answer::Part(vec![byte]);
     let end = |is_valid| Answer::End {
         is_valid: Some(is_valid),
     };
     let expected = [
-        Answer::Yes(true),
-        Answer::Yes(false),
         Answer::Content(2),
         part(b'o'),
         part(b'\n'),
         end(true),
         Answer::Content(0),
         end(false),
-        Answer::Timestamp(7),
-        Answer::AlreadyHave(Vec::new()),
-        done(false),
-        done(true),
+        Answer::AlreadyHave,
     ];
     assert_eq!(pair.answers(), expected);
+    assert!(pair.client.is_idle());
 }
 
 #[test]
@@ -107,21 +92,144 @@ fn content_is_sent_from_where_it_broke_off() {
     pair.memory.partial.insert(foo.clone(), b"fo".to_vec());
     pair.client.put(&foo, b"f");
     assert_eq!(pair.answers(), [Answer::PutFrom(2)]);
-    assert_eq!(pair.send(b"o\n", true), [done(true)]);
-    pair.client.lock(&foo);
-    assert_eq!(pair.answers(), [Answer::Yes(true)]);
-    pair.client.unlock();
-    pair.client.remove(&foo, None);
+    assert_eq!(pair.send(b"o\n", true), [Answer::Done(true)]);
     pair.client.put(&foo, b"f");
-    assert_eq!(pair.answers(), [done(true), Answer::PutFrom(0)]);
+    assert_eq!(pair.answers(), [Answer::AlreadyHave]);
+    pair.memory.lose(&foo);
+    pair.client.put(&foo, b"f");
+    assert_eq!(pair.answers(), [Answer::PutFrom(0)]);
     pair.client.give_up();
     pair.client.put(&foo, b"f");
     assert_eq!(pair.answers(), [Answer::PutFrom(0)]);
-    pair.client.data_present();
-    assert_eq!(pair.answers(), [done(false)]);
-    pair.client.put(&foo, b"f");
+    assert_eq!(pair.send(b"bar\n", true), [Answer::Done(false)]);
+}
+
+/// Keys that are offered, each with what is sent of it if it is wanted.
+const OFFERED: [(&str, &[u8]); 3] = [(FOO, b"foo\n"), (HELLO, b"hello\n"), ("SHA256E-s3--unknown", b"bar")];
+
+/// What a server answers to offers, with a part of the first content there.
+fn offer(pair: &mut Pair) {
+    pair.memory.partial.insert(key(FOO), b"f".to_vec());
+    for (name, _) in OFFERED {
+        pair.client.offer(&key(name), b"a file");
+    }
+}
+
+fn send_offered(client: &mut Client, content: &[u8]) {
+    client.begin_content(content.len() as u64);
+    client.content(content);
+    client.end_offered(true);
+}
+
+#[test]
+fn what_is_offered_is_stored_together() {
+    let mut pair = Pair::new();
+    offer(&mut pair);
+    assert_eq!(
+        pair.answers(),
+        [Answer::PutFrom(1), Answer::AlreadyHave, Answer::PutFrom(0)]
+    );
+    send_offered(&mut pair.client, b"oo\n");
+    assert_eq!(pair.answers(), [], "the other is still to come");
+    assert!(!pair.client.is_idle());
+    // Offered and sent at once.
+    pair.client.offer(&key(HELLO), b"");
+    send_offered(&mut pair.client, b"bar");
+    let wrong = Answer::Stored(Err(Unstored::Wrong));
+    assert_eq!(pair.answers(), [Answer::AlreadyHave, Answer::Stored(Ok(())), wrong]);
+    assert!(pair.client.is_idle());
+    pair.client.offer(&key(OFFERED[2].0), b"");
     assert_eq!(pair.answers(), [Answer::PutFrom(0)]);
-    assert_eq!(pair.send(b"bar\n", true), [done(false)]);
+    pair.client.gone();
+    pair.client.get(&key(FOO), b"", 0);
+    assert_eq!(pair.answers().first(), Some(&Answer::Content(4)));
+}
+
+#[test]
+fn a_server_that_is_read_only_takes_no_offer() {
+    let mut pair = Pair::new();
+    pair.server = Server::new(&uuid("server"), Access::ReadOnly);
+    pair.client = Client::new();
+    pair.client.offer(&key(FOO), b"");
+    let answers = pair.answers();
+    let Some(Answer::Unwanted(Unstored::Failed(why))) = answers.last() else {
+        panic!("{answers:?}")
+    };
+    assert!(why.contains("read-only"), "{why}");
+    assert!(pair.client.is_idle());
+}
+
+#[test]
+fn only_so_much_can_be_offered() {
+    let mut pair = Pair::new();
+    for _ in 0..=MOST_OFFERS {
+        pair.client.offer(&key(FOO), b"");
+    }
+    assert_eq!(pair.answers().len(), MOST_OFFERS);
+    pair.client.get(&key(HELLO), b"", 0);
+    assert_eq!(pair.answers(), [], "it has ended");
+}
+
+/// Whatever becomes of the bytes on the way, nothing is stored that is not the content of its key.
+#[test]
+fn bytes_that_change_or_are_cut_off_on_the_way_do_no_harm() {
+    let talk = {
+        let mut pair = Pair::new();
+        offer(&mut pair);
+        send_offered(&mut pair.client, b"oo\n");
+        send_offered(&mut pair.client, b"bar");
+        pair.client.take_output()
+    };
+    let serve = |talk: &[u8]| {
+        let mut pair = Pair::new();
+        pair.memory.partial.insert(key(FOO), b"f".to_vec());
+        pair.server.add(talk);
+        let mut said = pair.memory.serve(&mut pair.server).0;
+        pair.server.close();
+        said.extend(pair.memory.serve(&mut pair.server).0);
+        pair.memory.check();
+        said
+    };
+    let whole = serve(&talk);
+    for length in 0..talk.len() {
+        serve(&talk[..length]);
+        for flip in [1, 0x20, 0x80] {
+            let mut changed = talk.clone();
+            changed[length] ^= flip;
+            serve(&changed);
+        }
+    }
+    // The same for what the server says.
+    let hear = |said: &[u8]| {
+        let mut pair = Pair::new();
+        offer(&mut pair);
+        send_offered(&mut pair.client, b"oo\n");
+        send_offered(&mut pair.client, b"bar");
+        pair.client.add(said);
+        let answers = std::iter::from_fn(|| pair.client.next_answer());
+        let mut answers: Vec<Answer> = answers.take(2 * said.len() + 2).collect();
+        answers.dedup();
+        (answers, pair.client.is_idle())
+    };
+    let (right, is_idle) = hear(&whole);
+    assert!(
+        is_idle && right.last() == Some(&Answer::Stored(Err(Unstored::Wrong))),
+        "{right:?}"
+    );
+    for length in 0..whole.len() {
+        assert!(!hear(&whole[..length]).1, "{length}");
+        for flip in [1, 0x20, 0x80] {
+            let mut changed = whole.clone();
+            changed[length] ^= flip;
+            let (answers, is_idle) = hear(&changed);
+            let stored = answers
+                .iter()
+                .filter(|answer| **answer == Answer::Stored(Ok(())))
+                .count();
+            let is_seen = is_idle || answers.last() == Some(&Answer::Broken) || length + 1 == whole.len();
+            assert!(stored <= 1 && is_seen, "{answers:?}");
+        }
+    }
 }
 
 /// What servers of other kinds, and of other versions, say.
@@ -138,30 +246,22 @@ fn a_server_is_understood_or_not_believed() {
         answers.dedup();
         answers
     };
-    let also = || vec![uuid("a"), uuid("b")];
     let (hello, foo) = (key(HELLO), key(FOO));
     let refused = |why: &str| Answer::Refused(why.to_owned());
     let put = |client: &mut Client| client.put(&foo, b"");
     let get = |client: &mut Client| client.get(&hello, b"", 0);
-    let check = |client: &mut Client| client.check_present(&hello);
-    let remove = |client: &mut Client| client.remove(&hello, None);
-    assert_eq!(heard(&put, "ALREADY-HAVE-PLUS a b\n"), [Answer::AlreadyHave(also())]);
+    let offer = |client: &mut Client| client.offer(&foo, b"");
+    let sent = |client: &mut Client| send_offered(client, b"foo\n");
+    let unwanted = |why| Answer::Unwanted(why);
+    assert_eq!(heard(&put, "ALREADY-HAVE-PLUS a b\n"), [Answer::AlreadyHave]);
     assert_eq!(heard(&put, "PUT-FROM 3 a b\n"), [Answer::PutFrom(3)]);
     assert_eq!(heard(&put, "ERROR read-only\n"), [refused("read-only")]);
-    assert_eq!(
-        heard(&remove, "SUCCESS-PLUS a b\n"),
-        [Answer::Done {
-            yes: true,
-            also: also()
-        }]
-    );
-    assert_eq!(
-        heard(&remove, "FAILURE-PLUS a b\n"),
-        [Answer::Done {
-            yes: false,
-            also: also()
-        }]
-    );
+    assert_eq!(heard(&offer, "ERROR unknown command\n"), [refused("unknown command")]);
+    assert_eq!(heard(&offer, "UNWANTED BUSY\n"), [unwanted(Unstored::Busy)]);
+    assert_eq!(heard(&offer, "UNWANTED FULL\n"), [unwanted(Unstored::Full)]);
+    let no = Unstored::Failed("no".to_owned());
+    assert_eq!(heard(&offer, "UNWANTED FAILED no\n"), [unwanted(no.clone())]);
+    assert_eq!(heard(&sent, "UNSTORED FAILED no\n"), [Answer::Stored(Err(no))]);
     let end = Answer::End { is_valid: None };
     assert_eq!(
         heard(&get, "DATA 1\nx"),
@@ -171,17 +271,29 @@ fn a_server_is_understood_or_not_believed() {
         (&get as &dyn Fn(&mut Client), "ERROR no\n"),
         (&get, "DATA -1\n"),
         (&get, "SUCCESS\n"),
-        (&check, "SUCCESS-PLUS a\n"),
-        (&check, "YES\n"),
-        (&check, "\n"),
-        (&remove, "SUCCESS-PLUS ../..\n"),
+        (&put, "YES\n"),
+        (&put, "\n"),
+        (&put, "WANTED 3\n"),
+        (&offer, "PUT-FROM 3\n"),
+        (&offer, "WANTED -1\n"),
+        (&offer, "UNWANTED\n"),
+        (&offer, "UNWANTED OTHER\n"),
+        (&offer, "STORED\n"),
+        (&sent, "STORED x\n"),
         (&put, "PUT-FROM x\n"),
         (&put, "DATA 3\n"),
     ] {
         assert_eq!(heard(ask, lines), [Answer::Broken], "{lines:?}");
     }
     // Something that was not asked for.
-    assert_eq!(heard(&check, "SUCCESS\nSUCCESS\n"), [Answer::Yes(true), Answer::Broken]);
+    assert_eq!(
+        heard(&put, "ALREADY-HAVE\nALREADY-HAVE\n"),
+        [Answer::AlreadyHave, Answer::Broken]
+    );
+    assert_eq!(
+        heard(&sent, "STORED\nSTORED\n"),
+        [Answer::Stored(Ok(())), Answer::Broken]
+    );
     let mut client = Client::new();
     client.add(b"AUTH-SUCCESS u\nVERSION 5\n");
     client.next_answer();
@@ -191,18 +303,16 @@ fn a_server_is_understood_or_not_believed() {
 proptest! {
     /// Whatever a server sends, the client comes to its end.
     #[test]
-    fn nothing_is_too_strange(said in any::<Vec<u8>>(), asked in prop::collection::vec(0..6_usize, 0..5)) {
+    fn nothing_is_too_strange(said in any::<Vec<u8>>(), asked in prop::collection::vec(0..4_usize, 0..5)) {
         let mut client = Client::new();
         client.add(b"AUTH-SUCCESS u\nVERSION 4\n");
         let hello = key(HELLO);
         for asked in asked {
             match asked {
-                0 => client.check_present(&hello),
-                1 => client.get(&hello, b"f", 0),
-                2 => client.put(&hello, b"f"),
-                3 => client.remove(&hello, None),
-                4 => client.timestamp(),
-                _ => client.lock(&hello),
+                0 => client.get(&hello, b"f", 0),
+                1 => client.put(&hello, b"f"),
+                2 => client.offer(&hello, b"f"),
+                _ => send_offered(&mut client, b"hello\n"),
             }
         }
         client.add(&said);

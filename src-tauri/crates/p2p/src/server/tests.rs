@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::{Access, Ending, Server, Step};
+use crate::Unstored;
 
 #[derive(Deserialize)]
 pub(crate) struct Vectors {
@@ -51,6 +52,8 @@ pub(crate) struct Memory {
     is_locked: bool,
     pub(crate) clock: u64,
     receiving: Option<Key>,
+    /// What was offered and has come.
+    taken: Vec<Key>,
 }
 
 impl Memory {
@@ -63,6 +66,28 @@ impl Memory {
             truth: truth.collect(),
             ..Self::default()
         }
+    }
+
+    /// Forgets the content of a key.
+    pub(crate) fn lose(&mut self, key: &Key) {
+        self.here.remove(key);
+    }
+
+    /// Nothing is here but the content of its key.
+    pub(crate) fn check(&self) {
+        for (key, content) in &self.here {
+            assert_eq!(self.truth.get(key), Some(content), "{key}");
+        }
+    }
+
+    /// Stores what has come of a key, if it is its content.
+    fn store(&mut self, key: Key) -> bool {
+        let content = self.partial.remove(&key).unwrap();
+        let is_right = self.truth.get(&key) == Some(&content);
+        if is_right {
+            self.here.insert(key, content);
+        }
+        is_right
     }
 
     pub(crate) fn begin(&mut self) {
@@ -100,7 +125,18 @@ impl Memory {
                 }
                 Step::Put(key) if self.here.contains_key(&key) => server.already_have(),
                 Step::Put(key) => server.put_from(self.partial.get(&key).map_or(0, Vec::len) as u64),
-                Step::Receive { key, .. } => {
+                Step::Offer(key) if self.here.contains_key(&key) => server.held(),
+                Step::Offer(key) => server.wanted(self.partial.get(&key).map_or(0, Vec::len) as u64),
+                Step::Taken { .. } => {
+                    self.taken.extend(self.receiving.take());
+                    if server.wanted_count() == 0 {
+                        for key in std::mem::take(&mut self.taken) {
+                            let is_right = self.partial.contains_key(&key) && self.store(key);
+                            server.stored(if is_right { Ok(()) } else { Err(Unstored::Wrong) });
+                        }
+                    }
+                }
+                Step::Receive { key, .. } | Step::Take { key, .. } => {
                     self.partial.entry(key.clone()).or_default();
                     self.receiving = Some(key);
                 }
@@ -110,11 +146,7 @@ impl Memory {
                 }
                 Step::Received { .. } => {
                     let key = self.receiving.take().unwrap();
-                    let content = self.partial.remove(&key).unwrap();
-                    let is_right = self.truth.get(&key) == Some(&content);
-                    if is_right {
-                        self.here.insert(key, content);
-                    }
+                    let is_right = self.store(key);
                     server.answer(is_right);
                 }
                 Step::End(ending) => {
@@ -200,6 +232,8 @@ fn anything() -> impl Strategy<Value = Vec<u8>> {
         "VERSION 4\n".to_owned(),
         "VERSION 0\n".to_owned(),
         "DATA-PRESENT\n".to_owned(),
+        format!("OFFER f {foo}\n"),
+        "GONE\n".to_owned(),
     ]);
     prop_oneof![8 => line.prop_map(String::into_bytes), 1 => any::<Vec<u8>>()]
 }

@@ -45,6 +45,8 @@ pub(crate) struct Ssh {
     settings: RemoteSettings,
     uuid: Uuid,
     shell: Shell,
+    /// True if contents can be offered to it.
+    takes_offers: bool,
     /// True once another repository was found at the address.
     is_replaced: AtomicBool,
 }
@@ -85,8 +87,12 @@ pub(crate) fn reach(
         settings.shell.as_deref(),
         known.git_annex.is_some(),
     )?;
-    let (uuid, shell) = match there {
-        There::Annex { uuid, shell } => (uuid, shell),
+    let (uuid, shell, takes_offers) = match there {
+        There::Annex {
+            uuid,
+            shell,
+            takes_offers,
+        } => (uuid, shell, takes_offers),
         There::Plain if settings.uuid.is_none() => return git_only(git_only::PLAIN),
         There::NoShell if settings.uuid.is_none() => return git_only("no git-annex-shell answers there"),
         There::Plain | There::NoShell => return Err(not_the_same(address, &there)),
@@ -110,6 +116,7 @@ pub(crate) fn reach(
         settings: settings.clone(),
         uuid: uuid.clone(),
         shell,
+        takes_offers,
         is_replaced: AtomicBool::new(false),
     });
     Ok(Remote {

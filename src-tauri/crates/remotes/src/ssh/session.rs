@@ -1,7 +1,7 @@
 //! A connection with git-annex-shell for content, over its standard input and output.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,12 +10,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use annex::exchange::in_one_line;
-use annex::serving::Sending;
 use model::Uuid;
 use p2p::{Answer, Client};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
-use super::NEVER;
 use super::sessions::Permit;
 
 /// A server that says nothing for this long while it is waited for has failed.
@@ -27,6 +26,8 @@ const LOOK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 200_000_000,
 };
+/// How much may have been read and not be understood before no more is read, in bytes.
+const MOST_UNREAD: usize = 4 << 20;
 /// How much of what the other end says to people is read, in bytes.
 const TOLD: u64 = 4096;
 
@@ -37,6 +38,10 @@ pub(crate) struct Session {
     to: Option<File>,
     from: File,
     buffer: Vec<u8>,
+    /// What waits to be sent.
+    outgoing: Vec<u8>,
+    /// So much was read since all answers were taken.
+    unread: usize,
     said: mpsc::Receiver<String>,
     /// The line of shell that runs there.
     line: String,
@@ -88,6 +93,8 @@ impl Session {
             to: Some(File::from(OwnedFd::from(to))),
             from: File::from(OwnedFd::from(from)),
             buffer: vec![0; 128 << 10],
+            outgoing: Vec::new(),
+            unread: 0,
             said,
             line,
             _permit: permit,
@@ -136,83 +143,88 @@ impl Session {
     /// Sends what the client has to say.
     pub(crate) fn flush(&mut self, cancelled: &AtomicBool) -> Result<(), Ended> {
         let output = self.client.take_output();
-        let sent = self.patient(cancelled).map(|mut to| to.write_all(&output));
-        self.sent(sent, cancelled)
+        self.outgoing.extend_from_slice(&output);
+        let rest = std::mem::take(&mut self.outgoing);
+        self.send(&rest, cancelled)
     }
 
-    /// Sends a part of content; how many bytes there were of it.
-    pub(crate) fn copy(
-        &mut self,
-        content: &Sending,
-        offset: u64,
-        length: u64,
-        cancelled: &AtomicBool,
-    ) -> Result<u64, Ended> {
-        let sent = self
-            .patient(cancelled)
-            .map(|mut to| content.copy_to(offset, length, &mut to));
-        self.sent(sent, cancelled)
+    /// Sends a part of content, behind what [`Session::flush`] has sent. What the server says meanwhile is kept, so that neither
+    /// end waits for the other.
+    pub(crate) fn send(&mut self, mut part: &[u8], cancelled: &AtomicBool) -> Result<(), Ended> {
+        let mut begun = Instant::now();
+        while !part.is_empty() {
+            let length = self.pump(part, cancelled, &mut begun)?;
+            part = &part[length..];
+        }
+        Ok(())
     }
 
-    fn patient<'a>(&'a self, cancelled: &'a AtomicBool) -> Option<Patient<'a>> {
-        self.to.as_ref().map(|to| Patient { to, cancelled })
-    }
-
-    fn sent<T>(&mut self, sent: Option<io::Result<T>>, cancelled: &AtomicBool) -> Result<T, Ended> {
-        match sent {
-            Some(Ok(sent)) => Ok(sent),
-            Some(Err(_)) if cancelled.load(Ordering::Relaxed) => Err(Ended::Cancelled),
-            Some(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(unanswered()),
-            Some(Err(_)) | None => Err(self.broken()),
+    /// What the server has said already.
+    pub(crate) fn heard(&mut self) -> Result<Option<Answer>, Ended> {
+        match self.client.next_answer() {
+            Some(Answer::Broken) => Err(self.broken()),
+            None => {
+                self.unread = 0;
+                Ok(None)
+            }
+            answer => Ok(answer),
         }
     }
 
-    /// Sends many requests while the answers are read: neither end waits for the other. Afterwards, what the client has to
-    /// say can be sent again by [`Session::end_sending`].
-    pub(crate) fn begin_sending(&mut self) -> io::Result<thread::JoinHandle<File>> {
-        let output = self.client.take_output();
-        let to = self.to.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        thread::Builder::new().name("requests".to_owned()).spawn(move || {
-            // If this fails, the answers end too.
-            let mut patient = Patient {
-                to: &to,
-                cancelled: &NEVER,
-            };
-            let _ = patient.write_all(&output);
-            to
-        })
-    }
-
-    /// Waits until all requests are sent.
-    pub(crate) fn end_sending(&mut self, sending: thread::JoinHandle<File>) {
-        self.to = sending.join().ok();
-    }
-
-    /// Waits for what the server says next.
+    /// Waits for what the server says next, and sends meanwhile what the client has to say.
     pub(crate) fn next(&mut self, cancelled: &AtomicBool) -> Result<Answer, Ended> {
-        let begun = Instant::now();
+        let mut begun = Instant::now();
         loop {
-            match self.client.next_answer() {
-                Some(Answer::Broken) => return Err(self.broken()),
-                Some(answer) => return Ok(answer),
-                None => {}
+            if let Some(answer) = self.heard()? {
+                return Ok(answer);
             }
-            let mut waited = [PollFd::new(&self.from, PollFlags::IN)];
-            match poll(&mut waited, Some(&LOOK)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {
-                    if cancelled.load(Ordering::Relaxed) {
-                        return Err(Ended::Cancelled);
-                    }
-                    if begun.elapsed() > SILENCE {
-                        return Err(unanswered());
-                    }
+            let output = self.client.take_output();
+            self.outgoing.extend_from_slice(&output);
+            let outgoing = std::mem::take(&mut self.outgoing);
+            let pumped = self.pump(&outgoing, cancelled, &mut begun);
+            self.outgoing = outgoing;
+            self.outgoing.drain(..pumped?);
+        }
+    }
+
+    /// Waits until something can be sent or read, and does that. Returns how much was sent.
+    fn pump(&mut self, part: &[u8], cancelled: &AtomicBool, begun: &mut Instant) -> Result<usize, Ended> {
+        let Some(to) = &self.to else { return Err(self.broken()) };
+        let when = |wanted, flags| if wanted { flags } else { PollFlags::empty() };
+        let mut waited = [
+            PollFd::new(to, when(!part.is_empty(), PollFlags::OUT)),
+            PollFd::new(&self.from, when(self.unread < MOST_UNREAD, PollFlags::IN)),
+        ];
+        match poll(&mut waited, Some(&LOOK)) {
+            Ok(0) | Err(Errno::INTR) => {
+                if cancelled.load(Ordering::Relaxed) {
+                    return Err(Ended::Cancelled);
                 }
-                Ok(_) => match self.from.read(&mut self.buffer) {
-                    Ok(0) | Err(_) => return Err(self.broken()),
-                    Ok(length) => self.client.add(&self.buffer[..length]),
-                },
-                Err(_) => return Err(self.broken()),
+                return match begun.elapsed() > SILENCE {
+                    true => Err(Ended::Broken("the other computer does not answer".to_owned())),
+                    false => Ok(0),
+                };
             }
+            Ok(_) => *begun = Instant::now(),
+            Err(_) => return Err(self.broken()),
+        }
+        let [to_ready, from_ready] = waited.map(|waited| !waited.revents().is_empty());
+        if from_ready {
+            match self.from.read(&mut self.buffer) {
+                Ok(0) | Err(_) => return Err(self.broken()),
+                Ok(length) => {
+                    self.client.add(&self.buffer[..length]);
+                    self.unread += length;
+                }
+            }
+        }
+        if !to_ready || part.is_empty() {
+            return Ok(0);
+        }
+        match rustix::io::write(to, part) {
+            Ok(length) => Ok(length),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+            Err(_) => Err(self.broken()),
         }
     }
 
@@ -225,40 +237,6 @@ impl Session {
             told => format!("the connection broke: {told}"),
         })
     }
-}
-
-/// Sends to a server that may not read just now.
-struct Patient<'a> {
-    to: &'a File,
-    cancelled: &'a AtomicBool,
-}
-
-impl Write for Patient<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let begun = Instant::now();
-        loop {
-            match self.to.write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return done,
-            }
-            if self.cancelled.load(Ordering::Relaxed) || begun.elapsed() > SILENCE {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            let mut waited = [PollFd::new(self.to, PollFlags::OUT)];
-            match poll(&mut waited, Some(&LOOK)) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn unanswered() -> Ended {
-    Ended::Broken("the other computer does not answer".to_owned())
 }
 
 impl Drop for Session {

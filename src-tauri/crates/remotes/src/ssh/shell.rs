@@ -22,6 +22,8 @@ pub(crate) enum There {
         uuid: Uuid,
         /// How git-annex-shell is run there.
         shell: Shell,
+        /// True if contents can be offered to it.
+        takes_offers: bool,
     },
     /// A repository that git-annex has not initialized.
     Plain,
@@ -82,7 +84,12 @@ pub(crate) fn identify(
                     ))
                 };
                 let uuid = Uuid::parse(uuid).ok_or_else(broken)?;
-                return Ok(There::Annex { uuid, shell });
+                let takes_offers = said.out.lines().any(|line| line == p2p::OFFERS);
+                return Ok(There::Annex {
+                    uuid,
+                    shell,
+                    takes_offers,
+                });
             }
             // ssh's own failure.
             (Some(255), _) if !connection.is_alive() => return Err(Failed::Away),

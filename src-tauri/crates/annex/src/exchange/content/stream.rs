@@ -59,6 +59,16 @@ impl<'a> Arrivals<'a> {
         Ok(self.turn.is_some())
     }
 
+    /// Takes the turn, if so many keys are worth it and nobody has it; otherwise, contents are locked one by one.
+    pub fn expect(&mut self, count: usize) {
+        if count > LOCKED_SINGLY
+            && self.turn.is_none()
+            && let Ok(Some(turn)) = self.dest.try_turn()
+        {
+            self.turn = Some((turn, TransferLock::running(self.dest.store)));
+        }
+    }
+
     /// The offset from which the content of a key is wanted. Returns an outcome if it is not wanted at all.
     pub fn wants(&self, key: &Key) -> Result<u64, Outcome> {
         if self.dest.store.holds(key).map_err(|error| failure(error, 0))? {

@@ -454,7 +454,7 @@ fn contents_that_arrive_are_stored_together_unless_they_are_wrong() {
     let all = [&contents[..], &wrong, std::slice::from_ref(&longer)].concat();
     for count in [1, all.len()] {
         let mut arrivals = Arrivals::new(&store, two.source.uuid(), TERMS);
-        assert!(arrivals.wait_for_turn(count, &AtomicBool::new(false)).unwrap());
+        arrivals.expect(count);
         for (key, outcome) in arrive(&mut arrivals, &all) {
             match (outcome, contents.iter().any(|(right, _)| *right == key)) {
                 (Outcome::Stored, true) => assert_eq!(count, 1),
@@ -470,4 +470,23 @@ fn contents_that_arrive_are_stored_together_unless_they_are_wrong() {
     for place in ["transfer", "tmp", "othertmp"] {
         assert_eq!(files_below(&two.dest.annex_file(place)), 0, "{place}");
     }
+}
+
+#[test]
+fn contents_that_another_engine_receives_are_locked_one_by_one() {
+    let two = two();
+    let store = two.dest.store();
+    let contents = [(key_of(b"one"), b"one".to_vec())];
+    let mut first = Arrivals::new(&store, two.source.uuid(), TERMS);
+    first.expect(100);
+    let mut second = Arrivals::new(&store, two.source.uuid(), TERMS);
+    second.expect(100);
+    let locked = lock_path(&two.dest, "download/lck", &contents[0].0);
+    let begun = first.receive(&wanted(&[contents[0].0.clone()])[0], 0, 3).unwrap();
+    assert!(!locked.exists());
+    drop(begun);
+    let begun = second.receive(&wanted(&[contents[0].0.clone()])[0], 0, 3).unwrap();
+    assert!(locked.exists());
+    drop(begun);
+    assert!(matches!(arrive(&mut second, &contents)[0].1, Outcome::Stored));
 }
