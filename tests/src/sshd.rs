@@ -119,7 +119,7 @@ impl Sshd {
         );
         fs::write(own.join("config"), config).unwrap();
         fs::write(own.join("known_hosts"), format!("{name} {host_key}")).unwrap();
-        introduce(sandbox, name, listener.local_addr().unwrap(), &own);
+        introduce(sandbox, (name, name), listener.local_addr().unwrap(), &own);
         let is_over = Arc::<AtomicBool>::default();
         let connections = Arc::<Mutex<Vec<Child>>>::default();
         let accepting = {
@@ -259,6 +259,26 @@ impl Sshd {
         fs::read_to_string(self.own.join("log")).unwrap_or_default()
     }
 
+    /// The port that it listens at.
+    ///
+    /// # Panics
+    ///
+    /// Never: it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.listener.local_addr().expect("because it listens").port()
+    }
+
+    /// Makes it known by another name too, reached at another port: that of something between.
+    pub fn introduce_as(&self, sandbox: &Sandbox, name: &str, port: u16) {
+        introduce(
+            sandbox,
+            (name, &self.name),
+            (Ipv4Addr::LOCALHOST, port).into(),
+            &self.own,
+        );
+    }
+
     /// The address of a repository there.
     #[must_use]
     pub fn address(&self, path: &Path) -> String {
@@ -356,8 +376,8 @@ fn new_key(sandbox: &Sandbox, path: &Path) -> String {
     fs::read_to_string(path.with_extension("pub")).unwrap()
 }
 
-/// Tells the sandbox's ssh how to reach a host. ssh itself looks for its configuration in no HOME.
-fn introduce(sandbox: &Sandbox, name: &str, at: SocketAddr, own: &Path) {
+/// Tells the sandbox's ssh how to reach a host, whose key has another name. ssh itself looks for its configuration in no HOME.
+fn introduce(sandbox: &Sandbox, (name, key_of): (&str, &str), at: SocketAddr, own: &Path) {
     let config = sandbox.path("ssh_config");
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid())
         .unwrap()
@@ -365,7 +385,7 @@ fn introduce(sandbox: &Sandbox, name: &str, at: SocketAddr, own: &Path) {
         .name;
     let mut text = fs::read_to_string(&config).unwrap_or_default();
     text += &format!(
-        "Host {name}\n\tHostName {1}\n\tPort {2}\n\tUser {user}\n\tHostKeyAlias {name}\n\
+        "Host {name}\n\tHostName {1}\n\tPort {2}\n\tUser {user}\n\tHostKeyAlias {key_of}\n\
          \tIdentityFile \"{0}/client\"\n\tIdentitiesOnly yes\n\tIdentityAgent none\n\tUserKnownHostsFile \"{0}/known_hosts\"\n\
          \tStrictHostKeyChecking yes\n\tLogLevel ERROR\n",
         own.display(),

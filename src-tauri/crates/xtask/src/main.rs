@@ -65,7 +65,7 @@ enum Task {
         #[arg(long, default_value_t = 100_000)]
         files: usize,
         /// The rows to measure: one, many, rename, start, large, idle, memory, why, desktop; all of these if none is named. Or
-        /// scale: what a change costs in a large folder.
+        /// scale: what a change costs in a large folder. Or ssh: how fast content travels to another computer and back.
         rows: Vec<String>,
     },
     /// Makes the pictures in `icons/` anew from their SVG sources.

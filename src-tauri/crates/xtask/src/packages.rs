@@ -64,6 +64,13 @@ pub(crate) const DESKTOP: &[Need] = &[
     },
 ];
 
+/// What `bench ssh` needs besides.
+pub(crate) const RSYNC: &[Need] = &[Need {
+    is_there: || has_program("rsync"),
+    what: "rsync",
+    packages: &["rsync"],
+}];
+
 /// What the tests need besides: pip fetches the real git-annex; a real drive is made on a loop device.
 pub(crate) const TEST: &[Need] = &[
     Need {

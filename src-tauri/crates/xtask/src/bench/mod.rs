@@ -23,6 +23,9 @@ use pair::{Pair, Who};
 /// The name of the rows of the desktop program.
 const DESKTOP: &str = "desktop";
 
+/// The name of the table of transfers over ssh, which is measured only when it is named.
+const SSH: &str = "ssh";
+
 /// The name of the table of what changes cost in a large folder, which is measured only when it is named.
 const SCALE: &str = "scale";
 
@@ -67,6 +70,9 @@ pub(crate) fn run(yes: bool, only_ours: bool, beside: Option<&Path>, files: usiz
     if wants(DESKTOP) {
         desktop(&place, yes)?;
     }
+    if is_named(SSH) {
+        ssh(&place, yes)?;
+    }
     if is_named(SCALE) {
         let builds = [Some(build(&place, yes)?), beside.map(Path::to_owned)];
         scale::run(files, &builds.into_iter().flatten().collect::<Vec<_>>())?;
@@ -109,6 +115,15 @@ fn pairs(place: &Place, yes: bool, only_ours: bool, beside: Option<&Path>, wants
     };
     print(&table, name);
     Ok(())
+}
+
+/// Over ssh, rsync and git-annex are beside it.
+fn ssh(place: &Place, yes: bool) -> Result<()> {
+    packages::install(&[packages::RSYNC], yes)?;
+    let program = build(place, yes)?;
+    tools::git_annex(place)?;
+    let mut figures = place.cargo(&["run", "--quiet", "--package", "whole-system", "--example", "ssh"]);
+    Steps::new().command("ssh", figures.env("ANABRANCH_BINARY", &program))
 }
 
 /// The desktop program has a table of its own: nothing of git-annex's is beside it.
