@@ -24,4 +24,4 @@ pub use failed::Failed;
 pub use local::last_seen;
 pub use reach::reach;
 pub use remote::{Contents, Directories, Fetched, FilesOf, Git, Remote, Travel};
-pub use ssh::{AtPath, ChangedKey, Hosts, Listening, Survey, Way};
+pub use ssh::{AtPath, ChangedKey, Hosts, Listening, Survey, Way, known_computers, own_key};

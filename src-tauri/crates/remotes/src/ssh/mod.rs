@@ -3,6 +3,7 @@
 mod command;
 mod connection;
 mod contents;
+mod known;
 mod link;
 mod listening;
 mod process;
@@ -25,6 +26,7 @@ use model::{Oid, Uuid};
 
 pub(crate) use connection::Connection;
 pub use connection::Hosts;
+pub use known::{known_computers, own_key};
 pub use listening::Listening;
 pub(crate) use sessions::Use;
 pub use setup::{AtPath, Survey};
