@@ -135,7 +135,12 @@ fn told(is_eject: bool, answer: Answer) -> Option<(&'static str, String)> {
     match answer {
         // All else shows in the status, but a drive that is gone does not.
         Answer::Done(words) if is_eject => Some(("The drive was ejected", words)),
-        Answer::Done(_) | Answer::Found(_) | Answer::Suggested(_) => None,
+        Answer::Done(_)
+        | Answer::Found(_)
+        | Answer::Suggested(_)
+        | Answer::Computers(_)
+        | Answer::Looked(_)
+        | Answer::Key(_) => None,
         // It may also be that the user has thought better of it.
         Answer::Refused(why) if is_eject => Some(("The drive was not ejected", why)),
         Answer::Refused(why) => Some(("That was not done", why)),

@@ -153,11 +153,11 @@ fn is_for(sandbox: &Sandbox, repository: &Path, group: &str) {
 
 #[track_caller]
 fn words(answer: Answer) -> (bool, String) {
-    match answer {
-        Answer::Done(words) => (true, words),
-        Answer::Refused(words) => (false, words),
-        other @ (Answer::Found(_) | Answer::Suggested(_)) => panic!("{other:?}"),
-    }
+    let is_done = matches!(answer, Answer::Done(_));
+    let (Answer::Done(words) | Answer::Refused(words)) = answer else {
+        panic!("{answer:?}")
+    };
+    (is_done, words)
 }
 
 #[test]

@@ -1062,6 +1062,42 @@ folder: string,
 /**
  * An absolute path, or one that begins with `~/`. Either nothing or an empty directory must be there.
  */
+path: string, } } | "computers" | { "look": { 
+/**
+ * An address for ssh, such as `HOST:PATH`.
+ */
+address: string, } } | { "answer-login": { 
+/**
+ * The id of the question.
+ */
+question: string, 
+/**
+ * False if the user does not want to log in.
+ */
+yes: boolean, 
+/**
+ * What the user has typed, if the question asks for something.
+ */
+text: Secret | null, } } | "make-key" | { "add-computer": { 
+/**
+ * The folder, by its path.
+ */
+folder: string, 
+/**
+ * An address for ssh. Nothing, an empty directory, or a clone of the folder must be there.
+ */
+address: string, 
+/**
+ * True for a place that holds content, but shows no files.
+ */
+bare: boolean, } } | { "clone-from": { 
+/**
+ * An address for ssh.
+ */
+address: string, 
+/**
+ * An absolute path, or one that begins with `~/`. Either nothing or an empty directory must be there.
+ */
 path: string, } } | { "leave": { 
 /**
  * The folder, by its path.
@@ -1099,7 +1135,7 @@ drive: string, } } | { "set": Setting };
 /**
  * The answer to a [`Request`].
  */
-export type Answer = { "done": string } | { "found": Found } | { "suggested": Array<string> } | { "refused": string };
+export type Answer = { "done": string } | { "found": Found } | { "suggested": Array<string> } | { "computers": Array<string> } | { "looked": Looked } | { "key": string } | { "refused": string };
 
 /**
  * The result of [`Request::Inspect`] for a path.
@@ -1122,3 +1158,56 @@ files: number | null, };
  * What a path holds.
  */
 export type AtPlace = "nothing" | "directory" | "git" | "annex" | "kept" | { "unusable": string };
+
+/**
+ * The result of [`Request::Look`].
+ */
+export type Looked = { 
+/**
+ * The checks, in their order.
+ */
+checks: Array<Checked>, 
+/**
+ * What is at the path; none if a check failed.
+ */
+there: There | null, 
+/**
+ * Bytes that are free there, if the computer says.
+ */
+free: number | null, 
+/**
+ * What the login asks. Look again after [`Request::AnswerLogin`].
+ */
+question: Question | null, };
+
+/**
+ * One check of [`Request::Look`].
+ */
+export type Checked = { 
+/**
+ * What is checked.
+ */
+check: Check, 
+/**
+ * How it ended.
+ */
+verdict: Verdict, 
+/**
+ * Why it did not pass and what to do, as text for the user; else empty.
+ */
+words: string, };
+
+/**
+ * What [`Request::Look`] checks.
+ */
+export type Check = "reach" | "login" | "git" | "annex" | "place" | "room";
+
+/**
+ * How a check ended.
+ */
+export type Verdict = "passed" | "lacking" | "asking" | "failed" | "not-reached";
+
+/**
+ * What is at a path of another computer.
+ */
+export type There = "nothing" | "repository" | "unknown";

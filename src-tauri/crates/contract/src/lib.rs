@@ -34,7 +34,7 @@ pub use drive::{Drive, OnDrive, Purpose, Standing};
 pub use files::{Conflict, File, Page, Path, Version, Which};
 pub use folder_settings::{Chosen, FolderSetting, FolderSettings, Origin};
 pub use problem::{Action, Problem};
-pub use request::{Answer, AtPlace, Found, Request};
+pub use request::{Answer, AtPlace, Check, Checked, Found, Looked, Request, There, Verdict};
 pub use rules::{Allow, Amount, Branch, Keeping, Keeps, Preview, Rule, Rules, Travel};
 pub use secret::Secret;
 pub use settings::{Declined, Look, Setting, Settings};

@@ -7,11 +7,11 @@ use std::path::Path as FilePath;
 use ts_rs::{Config, TS};
 
 use crate::{
-    Action, Activity, Allow, Amount, Answer, AtPlace, Branch, Change, Chosen, Command, Conflict, Contact, Declined,
-    Deed, Direction, Drive, Entry, File, Folder, FolderSetting, FolderSettings, Found, Held, Holder, Keep, Keeping,
-    Keeps, Look, Missing, News, OnDrive, Origin, Page, Path, Pause, PauseReason, Place, Preview, Problem, Progress,
-    Purpose, Question, Refused, Reply, Request, Rule, Rules, Secret, Setting, Settings, Since, Standing, State, Status,
-    Travel, Typed, Update, Version, Which, Why, Work,
+    Action, Activity, Allow, Amount, Answer, AtPlace, Branch, Change, Check, Checked, Chosen, Command, Conflict,
+    Contact, Declined, Deed, Direction, Drive, Entry, File, Folder, FolderSetting, FolderSettings, Found, Held, Holder,
+    Keep, Keeping, Keeps, Look, Looked, Missing, News, OnDrive, Origin, Page, Path, Pause, PauseReason, Place, Preview,
+    Problem, Progress, Purpose, Question, Refused, Reply, Request, Rule, Rules, Secret, Setting, Settings, Since,
+    Standing, State, Status, There, Travel, Typed, Update, Verdict, Version, Which, Why, Work,
 };
 
 const FILE: &str = "../../../ui/src/contract/index.ts";
@@ -101,6 +101,11 @@ fn all() -> String {
         declared::<Answer>,
         declared::<Found>,
         declared::<AtPlace>,
+        declared::<Looked>,
+        declared::<Checked>,
+        declared::<Check>,
+        declared::<Verdict>,
+        declared::<There>,
     ] {
         // Writing into a String cannot fail.
         let _ = write!(text, "\n{}", one(&config));

@@ -1,4 +1,4 @@
-import type { Answer, Drive, Found, Request, Standing, Status } from '../../contract';
+import type { Answer, Drive, Found, Looked, Request, Standing, Status } from '../../contract';
 import { driveKind } from '../../pages/drives/standing';
 import { folder, place } from './samples';
 import { withSetting } from './settings';
@@ -10,6 +10,9 @@ export interface Changes {
 }
 
 const HOME = '/home/ann';
+
+/** Whether the question of `cellar` was answered. */
+let isLoggedIn = false;
 
 /** What is on the fake's disk besides the folders that are kept. */
 const DISK: Record<string, Omit<Found, 'path'>> = {
@@ -25,6 +28,30 @@ export async function answer(status: () => Status, request: Request, changes: Ch
   if (request === 'suggest') {
     const kept = status().folders.map((one) => one.path);
     return { suggested: [`${HOME}/Library`].filter((one) => !kept.includes(one)) };
+  }
+  if (request === 'computers') {
+    return { computers: ['desk', 'nas'] };
+  }
+  if (request === 'make-key') {
+    return { key: "mkdir -p -m 700 ~/.ssh && echo 'ssh-ed25519 AAAAC3Nza ann@laptop' >> ~/.ssh/authorized_keys" };
+  }
+  if ('look' in request) {
+    await changes.ticks(1);
+    return { looked: look(request.look.address) };
+  }
+  if ('answer-login' in request) {
+    isLoggedIn = request['answer-login'].yes;
+    return { done: 'it is answered' };
+  }
+  if ('add-computer' in request) {
+    const { folder: of, address } = request['add-computer'];
+    await changes.ticks(1);
+    addPlace(changes, of, address.split(':')[0] ?? address);
+    return { done: `${address} was made for ${of}; it is being brought up to date` };
+  }
+  if ('clone-from' in request) {
+    await changes.ticks(1);
+    return add(status(), request['clone-from'].path, changes);
   }
   if ('inspect' in request) {
     return { found: inspect(status(), request.inspect.path) };
@@ -116,6 +143,36 @@ async function eject(asked: Drive, now: () => Drive | undefined, changes: Change
   }
   changes.status((status) => ({ ...status, drives: status.drives.filter((one) => one.id !== id) }));
   return { done: `${name} can be unplugged now` };
+}
+
+/** The computer `away` does not answer, `nas` refuses the login, `cellar` asks first, and others have all that is needed. */
+function look(address: string): Looked {
+  if (address.startsWith('cellar') && !isLoggedIn) {
+    const text = 'cellar wants the password of ann.';
+    return {
+      checks: [
+        { check: 'reach', verdict: 'passed', words: '' },
+        { check: 'login', verdict: 'asking', words: '' },
+      ],
+      there: null,
+      free: null,
+      question: { id: 'login-1', text, yes: 'Log in', no: "Don't log in", typed: 'secret' },
+    };
+  }
+  const failed = address.startsWith('away') ? 'reach' : address.startsWith('nas') ? 'login' : null;
+  const words = { reach: 'away does not answer. Is it on, and in this network?', login: 'nas refused the login.' };
+  const order = ['reach', 'login', 'git', 'annex', 'place', 'room'] as const;
+  const end = failed === null ? order.length : order.indexOf(failed);
+  return {
+    checks: order.map((check, at) => ({
+      check,
+      verdict: at < end ? 'passed' : at === end ? 'failed' : 'not-reached',
+      words: at === end && failed !== null ? words[failed] : '',
+    })),
+    there: failed !== null ? null : address.endsWith('Photos') ? 'repository' : 'nothing',
+    free: failed === null ? 210_000_000_000 : null,
+    question: null,
+  };
 }
 
 function stand(changes: Changes, id: string, standing: Standing): void {

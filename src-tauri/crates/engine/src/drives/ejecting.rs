@@ -201,10 +201,13 @@ mod tests {
 
     #[test]
     fn every_answer_tells_whether_anything_is_lost_or_missing() {
-        let said = |ejected, missing| match answer("STICK", "/media/me/STICK", ejected, missing) {
-            Answer::Done(words) => (true, words),
-            Answer::Refused(words) => (false, words),
-            Answer::Found(_) | Answer::Suggested(_) => panic!("no answer to this"),
+        let said = |ejected, missing| {
+            let answer = answer("STICK", "/media/me/STICK", ejected, missing);
+            let is_done = matches!(answer, Answer::Done(_));
+            let (Answer::Done(words) | Answer::Refused(words)) = answer else {
+                panic!("{answer:?}")
+            };
+            (is_done, words)
         };
         let (done, words) = said(Ok(Ejected::SwitchedOff), "");
         assert!(done && words.contains("safe to unplug"), "{words}");

@@ -10,7 +10,7 @@ use surroundings::Mount;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::hosting::{Asked, Hosting, Opening, View};
+use super::hosting::{Asked, Hosting, Opening, View, computers};
 use super::settings::{Edit, SettingsFile};
 use crate::drives::{Drives, Kept};
 use crate::{Error, memory};
@@ -181,6 +181,24 @@ impl Client {
             Request::Add { path } => self.ask_hosting(move |hosting, reply| hosting.add(&path, reply)).await,
             Request::CloneTo { folder, path } => {
                 self.ask_hosting(move |hosting, reply| hosting.clone_to(folder, &path, reply))
+                    .await
+            }
+            Request::Computers => self.ask_hosting(|_, reply| computers::list(reply)).await,
+            Request::MakeKey => self.ask_hosting(|_, reply| computers::make_key(reply)).await,
+            Request::Look { address } => {
+                self.ask_hosting(move |hosting, reply| hosting.look(&address, reply))
+                    .await
+            }
+            Request::AnswerLogin { question, yes, text } => {
+                self.ask_hosting(move |hosting, reply| hosting.answer_login(&question, yes, text.as_ref(), reply))
+                    .await
+            }
+            Request::AddComputer { folder, address, bare } => {
+                self.ask_hosting(move |hosting, reply| hosting.add_computer(&folder, &address, bare, reply))
+                    .await
+            }
+            Request::CloneFrom { address, path } => {
+                self.ask_hosting(move |hosting, reply| hosting.clone_from(&address, &path, reply))
                     .await
             }
             Request::Leave { folder } => {

@@ -1,6 +1,7 @@
 //! The folders of one process: decides which are synced, by the settings and by the folders named at the start. The
 //! only owner of the settings file.
 
+pub(crate) mod computers;
 mod following;
 mod keeping;
 mod place;

@@ -29,7 +29,7 @@ impl Hosting {
         });
     }
 
-    fn kept_paths(&self) -> Vec<PathBuf> {
+    pub(super) fn kept_paths(&self) -> Vec<PathBuf> {
         self.kept.iter().map(|kept| kept.real().to_owned()).collect()
     }
 
@@ -83,19 +83,7 @@ impl Hosting {
             return;
         };
         self.work(reply, move || {
-            let found = place::find(&path, &kept);
-            match found.what {
-                AtPlace::Nothing => {}
-                AtPlace::Directory if found.files == Some(0) => {}
-                AtPlace::Unusable(why) => return Err(format!("{why} Nothing was changed.")),
-                AtPlace::Directory | AtPlace::Git | AtPlace::Annex | AtPlace::Kept => {
-                    return Err(format!(
-                        "Something is at {} already; nothing was changed. Choose another place.",
-                        found.path
-                    ));
-                }
-            }
-            let real = PathBuf::from(&found.path);
+            let real = free_place(&path, &kept)?;
             repository::clone(Path::new(&folder), &real, false, None).map_err(|error| error.to_string())?;
             Ok((
                 Edit::Keep(real),
@@ -126,7 +114,7 @@ impl Hosting {
 
     /// Refuses a request that could not be written to the settings when it is done; otherwise returns the sender of the
     /// answer.
-    fn if_settings_take_changes(&self, reply: oneshot::Sender<Answer>) -> Option<oneshot::Sender<Answer>> {
+    pub(super) fn if_settings_take_changes(&self, reply: oneshot::Sender<Answer>) -> Option<oneshot::Sender<Answer>> {
         match self.changeable().and_then(SettingsFile::takes_changes) {
             Ok(()) => Some(reply),
             Err(why) => {
@@ -137,7 +125,7 @@ impl Hosting {
     }
 
     /// Does `work` on a thread; the change of the settings that it returns completes the request.
-    fn work(
+    pub(super) fn work(
         &self,
         reply: oneshot::Sender<Answer>,
         work: impl FnOnce() -> Result<(Edit, String), String> + Send + 'static,
@@ -154,16 +142,30 @@ impl Hosting {
     }
 }
 
+/// The real path of a place where nothing is, or an empty directory. `kept` are the real paths of the synced folders.
+pub(super) fn free_place(path: &Path, kept: &[PathBuf]) -> Result<PathBuf, String> {
+    let found = place::find(path, kept);
+    match found.what {
+        AtPlace::Nothing => Ok(PathBuf::from(found.path)),
+        AtPlace::Directory if found.files == Some(0) => Ok(PathBuf::from(found.path)),
+        AtPlace::Unusable(why) => Err(format!("{why} Nothing was changed.")),
+        AtPlace::Directory | AtPlace::Git | AtPlace::Annex | AtPlace::Kept => Err(format!(
+            "Something is at {} already; nothing was changed. Choose another place.",
+            found.path
+        )),
+    }
+}
+
 /// Answers from a thread, since file systems may be slow.
-fn answer_with(reply: oneshot::Sender<Answer>, look: impl FnOnce() -> Answer + Send + 'static) {
+pub(super) fn answer_with(reply: oneshot::Sender<Answer>, look: impl FnOnce() -> Answer + Send + 'static) {
     tokio::task::spawn_blocking(move || send(reply, look()));
 }
 
-fn send(reply: oneshot::Sender<Answer>, answer: Answer) {
+pub(super) fn send(reply: oneshot::Sender<Answer>, answer: Answer) {
     // The asker may be gone.
     let _ = reply.send(answer);
 }
 
-fn refused(why: &str) -> Answer {
+pub(super) fn refused(why: &str) -> Answer {
     Answer::Refused(why.to_owned())
 }

@@ -104,10 +104,10 @@ fn is_done(answer: &Answer) -> bool {
 }
 
 fn refusal(answer: Answer) -> String {
-    match answer {
-        Answer::Refused(why) => why,
-        other @ (Answer::Done(_) | Answer::Found(_) | Answer::Suggested(_)) => panic!("{other:?}"),
-    }
+    let Answer::Refused(why) = answer else {
+        panic!("{answer:?}")
+    };
+    why
 }
 
 #[test]
@@ -197,10 +197,11 @@ fn a_place_is_inspected_without_changing_it() {
         assert!(is_done(&program.add("Kept").await));
         let look = async |name: &str| {
             let path = program.shown(name);
-            match program.client.request(Request::Inspect { path }).await {
-                Answer::Found(found) => (found.what, found.files),
-                other @ (Answer::Done(_) | Answer::Suggested(_) | Answer::Refused(_)) => panic!("{other:?}"),
-            }
+            let answer = program.client.request(Request::Inspect { path }).await;
+            let Answer::Found(found) = answer else {
+                panic!("{answer:?}")
+            };
+            (found.what, found.files)
         };
         assert_eq!(look("new/folder").await, (AtPlace::Nothing, Some(0)));
         assert_eq!(look("Music").await, (AtPlace::Directory, Some(1)));
