@@ -91,6 +91,53 @@ describe('the first run', () => {
   });
 });
 
+describe('another computer', () => {
+  it('gets a place after the checks, by keyboard alone', async () => {
+    const page = await browser.open('everyday', '/places');
+    await press(page, 'Use another computer…');
+    await page.waitForFunction(() => document.activeElement?.textContent?.includes('A place for Photos on another computer'));
+    await page.getByLabel('Computer', { exact: true }).focus();
+    await page.keyboard.type('nas');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('Films');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('text=nas refused the login.');
+    await press(page, 'Log in with a key…');
+    await page.getByLabel('Run this line on the other computer').waitFor();
+    await picture(page, 'another computer refused');
+    expect(await wrongs(page)).toEqual([]);
+    await page.getByLabel('Computer', { exact: true }).fill('cellar');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('text=cellar wants the password of ann.');
+    await picture(page, 'another computer asks');
+    expect(await wrongs(page)).toEqual([]);
+    await page.getByLabel('Your answer').focus();
+    await page.keyboard.type('secret');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('text=Nothing is there yet.');
+    await picture(page, 'another computer checked');
+    expect(await wrongs(page)).toEqual([]);
+    await press(page, 'Make the place');
+    await page.waitForSelector('text=cellar:Films was made for');
+    expect(await focused(page)).toBe('Use another computer…');
+    await page.getByRole('heading', { name: 'cellar' }).waitFor();
+  });
+
+  it('gives a folder', async () => {
+    const page = await browser.open('empty');
+    await press(page, 'Bring a folder from another computer…');
+    await page.getByLabel('Computer', { exact: true }).fill('desk');
+    await page.getByLabel('Folder there').fill('Photos');
+    await page.getByLabel('Folder here').fill('~/From desk');
+    await press(page, 'Check');
+    await page.waitForSelector('text=A folder with a history is there.');
+    await picture(page, 'folder from another computer');
+    expect(await wrongs(page)).toEqual([]);
+    await press(page, 'Bring it here');
+    await page.waitForSelector('text=Where do copies of From desk live?');
+  });
+});
+
 describe('a drive', () => {
   it('that is not to be used is not asked about, until that is taken back', async () => {
     const page = await browser.open('everyday', '/drives');

@@ -18,6 +18,8 @@ export const common = {
   },
   noAnswer: 'Anabranch could not be asked:',
   loading: 'Looking…',
+  question: 'A question for you',
+  answer: 'Your answer',
   needYou: (count: number): string => plural(count, { one: '# needs you', other: '# need you' }),
   state: {
     'needs-you': 'Needs you',

@@ -16,8 +16,6 @@ export const folders = {
       state === 'needs-you' ? common.needYou(count) : `${count} ${common.state[state].toLowerCase()}`,
   },
   safe: 'Everything is wherever it is wanted.',
-  question: 'A question for you',
-  answer: 'Your answer',
   problems: (count: number): string => plural(count, { one: 'See the problem', other: 'See # problems' }),
   conflicts: (count: number): string =>
     plural(count, { one: 'See the file of which several versions were kept', other: 'See # files of which several versions were kept' }),
@@ -85,6 +83,8 @@ export const folders = {
     noDrives: 'None is plugged in. One that you plug in appears here at once.',
     another: 'Another folder on this computer',
     anotherHint: 'For example on a second disk.',
+    computer: 'Another computer',
+    computerHint: 'One that you reach by ssh.',
     later: 'Later',
     finish: 'Done',
     back: 'Do not keep this folder after all',

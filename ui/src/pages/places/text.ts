@@ -1,4 +1,7 @@
-/** The words of the page Places, and of making a folder for copies. */
+import type { Check, There, Verdict } from '../../contract';
+import { bytes } from '../../common/format';
+
+/** The words of the page Places, and of making a folder for copies, here and on another computer. */
 export const places = {
   hint: 'Where the copies of your folders are.',
   none: 'No place yet. Use a drive, or add another folder for copies.',
@@ -15,5 +18,48 @@ export const places = {
     making: 'Making it…',
     nothing: 'Nothing is there yet: a folder is made for the copies.',
     taken: 'Something is there already. Choose a path where nothing is, or an empty folder.',
+  },
+  computer: {
+    add: 'Use another computer…',
+    from: 'Bring a folder from another computer…',
+    title: (folder: string): string => `A place for ${folder} on another computer`,
+    fromTitle: 'A folder from another computer',
+    computer: 'Computer',
+    computerExample: 'A name or address that ssh knows, such as desk or ann@desk.example.',
+    path: 'Folder there',
+    pathExample: 'A path on that computer, such as Photos or /srv/photos.git.',
+    here: 'Folder here',
+    bare: 'Show no files there',
+    bareMeans: 'For a server that only holds copies.',
+    look: 'Check',
+    looking: 'Checking…',
+    make: { nothing: 'Make the place', repository: 'Use this place', unknown: 'Use this place' } satisfies Record<There, string>,
+    making: 'Making it…',
+    bring: 'Bring it here',
+    bringing: 'Bringing it…',
+    notThere: 'No folder of Anabranch, git-annex or git is at this path.',
+    cancel: 'Cancel',
+    checks: 'What was checked',
+    check: {
+      reach: 'It answers',
+      login: 'You may log in',
+      git: 'git is there',
+      annex: 'git-annex or Anabranch is there',
+      place: 'The path is right',
+      room: 'There is room',
+    } satisfies Record<Check, string>,
+    verdict: { passed: 'yes', lacking: 'no, but it works', asking: 'you are asked', failed: 'no', 'not-reached': 'not checked' } satisfies Record<Verdict, string>,
+    there: {
+      nothing: 'Nothing is there yet.',
+      repository: 'A folder with a history is there.',
+      unknown: 'This login runs only git, so a repository has to be there.',
+    } satisfies Record<There, string>,
+    free: (free: number): string => `${bytes(free)} are free.`,
+    key: {
+      button: 'Log in with a key…',
+      hint: 'Run this line on the other computer, then check again:',
+      copy: 'Copy',
+      copied: 'Copied.',
+    },
   },
 };
