@@ -75,6 +75,8 @@ impl<'a> Verdict<'a> {
             "stale info",
             "needs force",
             "cannot lock ref",
+            // Somebody else moved it while the objects came.
+            "failed to update ref",
         ];
         moved.iter().any(|why| self.summary.contains(why))
     }
@@ -151,13 +153,14 @@ mod tests {
             =\tabc:refs/heads/b\t[up to date]\n\
             !\tabc:refs/heads/c\t[rejected] (fetch first)\n\
             !\tabc:refs/heads/d\t[remote rejected] (branch is currently checked out)\n\
+            !\tabc:refs/heads/f\t[remote rejected] (failed to update ref)\n\
             !\tabc:refs/heads/e\t[remote rejected] (pre-receive hook declined)\n\
             Done\n";
         let all: Vec<_> = Verdict::all(said).collect();
         let told = |verdict: &Verdict<'_>| (verdict.is_refused(), verdict.lags_behind(), verdict.is_checked_out());
         let told: Vec<_> = all.iter().map(told).collect();
-        let (taken, refused) = ((false, false, false), (true, false, false));
-        assert_eq!(told, [taken, taken, (true, true, false), (true, false, true), refused]);
-        assert_eq!(all[4].reference, "refs/heads/e");
+        let (taken, lagging, refused) = ((false, false, false), (true, true, false), (true, false, false));
+        assert_eq!(told, [taken, taken, lagging, (true, false, true), lagging, refused]);
+        assert_eq!(all[5].reference, "refs/heads/e");
     }
 }
