@@ -4,8 +4,9 @@ use std::sync::atomic::AtomicBool;
 
 use annex::Annex;
 use annex::exchange::by_transport::{self, Transport};
-use annex::exchange::{Commits, PushOutcome, newest};
+use annex::exchange::{Commits, PushOutcome, introduce, newest};
 use annex::settings::{Address, RemoteSettings};
+use model::RemoteName;
 
 use crate::ssh::{Connection, SshCommand, Use};
 use crate::words::why_not;
@@ -65,6 +66,12 @@ impl ByGit {
             annex::init::clone_over(transport, url, dest, description, now)
         });
         self.ended(&format!("git ls-remote {address}"), cloned)
+    }
+
+    /// Makes a repository and the one at an address known to each other.
+    pub(crate) fn introduce(&self, local: &Annex, name: &RemoteName, url: &str) -> Result<(), Failed> {
+        let introduced = self.with(&NEVER, |transport| introduce(local, name, url, transport));
+        self.ended(&format!("git ls-remote {url}"), introduced)
     }
 
     /// How git uses it, until `cancelled` is set.

@@ -1,7 +1,7 @@
 //! Makes a place for a folder on another computer, or connects to an existing one.
 
 use annex::settings::{SshAddress, SshHost};
-use annex::{Annex, exchange, init};
+use annex::{Annex, init};
 use remotes::{AtPath, Failed, Hosts, Survey, Way};
 
 use crate::Error;
@@ -36,7 +36,7 @@ pub(crate) fn add(local: &Annex, address: &SshAddress, bare: bool, hosts: &Hosts
         )));
     }
     let name = init::name_for(local, known.as_ref(), short_name(&address.host))?;
-    exchange::introduce(local, &name, &url, &way.transport())?;
+    way.introduce(local, &name, address).map_err(failed)?;
     let uuid = match known {
         Some(known) => Some(known),
         None => way.identify(address, true).map_err(failed)?,

@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use annex::Annex;
-use annex::exchange::by_transport::Transport;
 use annex::exchange::{Commits, PushOutcome, tracked};
 use annex::settings::{RemoteSettings, SshAddress};
 use model::{Oid, Uuid};
@@ -29,7 +28,7 @@ pub use connection::Hosts;
 pub use known::{known_computers, own_key};
 pub use listening::Listening;
 pub(crate) use sessions::Use;
-pub use setup::{AtPath, Survey};
+pub use setup::{AtPath, Survey, Way};
 pub use words::ChangedKey;
 
 pub(crate) use self::command::SshCommand;
@@ -133,30 +132,6 @@ pub(crate) fn reach(
     })
 }
 
-/// A connection over which git reaches a repository on another computer, for as long as this exists.
-pub struct Way(Arc<Connection>);
-
-impl Way {
-    /// Connects to the computer of an address, for the repository `local` if there is one yet.
-    ///
-    /// # Errors
-    ///
-    /// Tells why it is not connected.
-    pub fn to(address: &SshAddress, local: Option<&Annex>, hosts: &Hosts) -> Result<Self, Failed> {
-        hosts.connect(&address.host, &SshCommand::of(local)).map(Self)
-    }
-
-    /// How git uses it.
-    #[must_use]
-    pub fn transport(&self) -> Transport<'static> {
-        Transport {
-            protocols: Some("ssh"),
-            ssh: Some(self.0.for_git()),
-            cancelled: &NEVER,
-        }
-    }
-}
-
 /// Why a repository that was known before is left alone.
 fn not_the_same(address: &SshAddress, there: &There) -> Failed {
     let host = &address.host;
@@ -175,9 +150,7 @@ impl Ssh {
     pub(crate) fn connection(&self) -> u64 {
         self.connection.number()
     }
-}
 
-impl Ssh {
     /// Makes sure that git reaches the same repository as before: its disk may have made way for another at the same path.
     fn check(&self) -> Result<(), Failed> {
         let there = identify(&self.connection, &self.address, self.settings.shell.as_deref(), false)?;

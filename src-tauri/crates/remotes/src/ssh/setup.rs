@@ -1,16 +1,20 @@
 //! Looking at a path of another computer, and making a repository there.
 
+use std::sync::Arc;
+
+use annex::Annex;
 use annex::exchange::in_one_line;
 use annex::settings::SshAddress;
-use model::Uuid;
+use model::{RemoteName, Uuid};
 
-use super::command::quoted;
+use super::command::{SshCommand, quoted};
 use super::connection::Connection;
 use super::run::{Said, run};
 use super::sessions::Use;
 use super::shell::{ELSEWHERE, There, identify};
-use super::{NEVER, Way};
+use super::{Hosts, NEVER};
 use crate::Failed;
+use crate::by_git::ByGit;
 
 /// What is at a path of another computer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +64,19 @@ const MAKE: &str = "git init -q $3 \"$p\" && d=$p && { [ -n \"$3\" ] || d=$p/.gi
     git --git-dir=\"$d\" symbolic-ref HEAD \"refs/heads/$2\" && \
     { [ -n \"$3\" ] || git --git-dir=\"$d\" config annex.addunlocked true; }";
 
+/// A connection to another computer, for as long as this exists.
+pub struct Way(Arc<Connection>);
+
 impl Way {
+    /// Connects to the computer of an address, for the repository `local` if there is one yet.
+    ///
+    /// # Errors
+    ///
+    /// Tells why it is not connected.
+    pub fn to(address: &SshAddress, local: Option<&Annex>, hosts: &Hosts) -> Result<Self, Failed> {
+        hosts.connect(&address.host, &SshCommand::of(local)).map(Self)
+    }
+
     /// Looks at a path there. None if the computer runs no other commands than git's and git-annex's.
     ///
     /// # Errors
@@ -92,6 +108,15 @@ impl Way {
 }
 
 impl Way {
+    /// Makes a repository and the one at an address there known to each other: see [`annex::exchange::introduce`].
+    ///
+    /// # Errors
+    ///
+    /// In words for people.
+    pub fn introduce(&self, local: &Annex, name: &RemoteName, address: &SshAddress) -> Result<(), Failed> {
+        ByGit::over(&self.0).introduce(local, name, &address.to_string())
+    }
+
     /// The uuid of the repository at an address. None if there is no git-annex-shell, or no repository of git-annex. With
     /// `init`, one that has a git-annex branch is initialized there.
     ///
