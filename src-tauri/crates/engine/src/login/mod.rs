@@ -42,14 +42,28 @@ pub(crate) fn in_words(question: &Question) -> contract::Question {
             } else {
                 format!(" {remarks}")
             };
+            let host = without_repetition(host);
+            // With a jump host, ssh asks about another computer than the place.
+            let whose = match host.contains(place.as_str()) {
+                true => format!("You connect to {host}"),
+                false => format!("To log in on {place}, you connect to {host}"),
+            };
             let text = format!(
-                "You connect to {host} for the first time. Its {kind} host key has the fingerprint {fingerprint}.{remarks} \
+                "{whose} for the first time. Its {kind} host key has the fingerprint {fingerprint}.{remarks} \
                  Is that the right computer? 'ssh-keygen -l -f /etc/ssh/ssh_host_{}_key.pub' shows the fingerprint there. \
                  Nothing is sent until you say so.",
                 kind.to_lowercase()
             );
             words(text, "It is the right computer", "Don't connect", None)
         }
+    }
+}
+
+/// What ssh calls a computer, `NAME (ADDRESS)`, without the address if that is its name.
+fn without_repetition(host: &str) -> &str {
+    match host.split_once(" (") {
+        Some((name, address)) if address.strip_suffix(')') == Some(name) => name,
+        Some(_) | None => host,
     }
 }
 
@@ -74,21 +88,25 @@ mod tests {
             "That was not right. desk wants the password of ann@desk."
         );
         assert_eq!(password.typed, Some(Typed::Secret));
-        let key = asked(
-            Prompt::NewHostKey {
-                host: "desk (10.0.0.7)".to_owned(),
-                kind: "ED25519".to_owned(),
-                fingerprint: "SHA256:abc".to_owned(),
-                remarks: String::new(),
-            },
-            false,
-        );
-        assert!(
-            key.text.starts_with(
-                "You connect to desk (10.0.0.7) for the first time. Its ED25519 host key has the fingerprint SHA256:abc. Is"
+        for (host, expected) in [
+            ("desk (10.0.0.7)", "You connect to desk (10.0.0.7) for the first time."),
+            (
+                "[10.0.0.7]:2222 ([10.0.0.7]:2222)",
+                "To log in on desk, you connect to [10.0.0.7]:2222 for the first time.",
             ),
-            "{key:?}"
-        );
-        assert!(key.text.contains("ssh_host_ed25519_key.pub") && key.typed.is_none());
+        ] {
+            let key = asked(
+                Prompt::NewHostKey {
+                    host: host.to_owned(),
+                    kind: "ED25519".to_owned(),
+                    fingerprint: "SHA256:abc".to_owned(),
+                    remarks: String::new(),
+                },
+                false,
+            );
+            let start = format!("{expected} Its ED25519 host key has the fingerprint SHA256:abc. Is");
+            assert!(key.text.starts_with(&start), "{key:?}");
+            assert!(key.text.contains("ssh_host_ed25519_key.pub") && key.typed.is_none());
+        }
     }
 }
