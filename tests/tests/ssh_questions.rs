@@ -224,6 +224,9 @@ fn a_changed_host_key_is_told_as_a_danger() {
     }
     let scene = Scene::new();
     scene.sshd.is_known_by_another_key(&scene.sandbox);
+    // With two places there, it is told once.
+    let second = scene.sshd.address(&scene.server);
+    run(&mut scene.sandbox.git(&scene.folder, ["remote", "add", "second", &second]));
     let engine = Engine::start(&scene.sandbox, &[&scene.folder]);
     let mut problem = Value::Null;
     eventually(PATIENCE, || {
@@ -234,6 +237,7 @@ fn a_changed_host_key_is_told_as_a_danger() {
             _ => Err(status.to_string()),
         }
     });
+    assert_eq!(scene.status()["problems"].as_array().unwrap().len(), 1);
     assert!(
         problem["what"]
             .to_string()

@@ -1,5 +1,7 @@
 //! Logins on the computers of a folder's remotes: what they ask, and why they failed.
 
+use std::collections::BTreeSet;
+
 use annex::settings::{Address, SshHost};
 use remotes::ChangedKey;
 use remotes::askpass::Question;
@@ -8,7 +10,7 @@ use super::FolderState;
 
 impl FolderState {
     /// The computers that this folder syncs with.
-    fn ssh_hosts(&self) -> Vec<SshHost> {
+    fn ssh_hosts(&self) -> BTreeSet<SshHost> {
         let remotes = self
             .remotes
             .settings()
