@@ -115,6 +115,21 @@ fn a_clone_that_is_there_is_connected_and_keeps_what_it_wants() {
 }
 
 #[test]
+fn a_place_with_git_only_stays_one_remote_when_it_is_added_again() {
+    if !needs_sshd() {
+        return;
+    }
+    let (sandbox, sshd, folder) = scene(Shell::Nobody, Login::Everything);
+    for _ in 0..2 {
+        let said = add(&sandbox, &folder, "desk:photos", &[]);
+        assert!(said.contains("its name here is desk.") && said.contains("Install one of them there"), "{said}");
+    }
+    sshd.install();
+    add(&sandbox, &folder, "desk:photos", &[]);
+    assert_eq!(remotes(&sandbox, &folder), "desk\n");
+}
+
+#[test]
 fn only_git_annex_may_be_run_there() {
     if !needs_sshd() {
         return;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use model::{RemoteName, Uuid};
 
 use super::{configuration, set, store_configuration};
-use crate::settings::remotes;
+use crate::settings::{Address, RemoteSettings, SshAddress, remotes};
 use crate::{Annex, Error, Result};
 
 /// Adds another repository on this machine to the remotes of `annex`, and returns its name there: that of its directory,
@@ -21,16 +21,21 @@ pub fn remote_name(annex: &Annex, other: &Annex, wish: Option<&str>) -> Result<R
     let place = place_of(other)?;
     let directory = place.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let wish = wish.unwrap_or_else(|| directory.strip_suffix(".git").unwrap_or(&directory));
-    name_for(annex, Some(other.uuid()), wish)
+    name_for(annex, Some(other.uuid()), None, wish)
 }
 
-/// The name that the repository `uuid` has as a remote of `annex`, or one that is free for it, made of `wish`.
-pub fn name_for(annex: &Annex, uuid: Option<&Uuid>, wish: &str) -> Result<RemoteName> {
+/// The name that the repository `uuid` has as a remote of `annex`, or the one `at` an address on another computer that has no
+/// uuid yet; otherwise one that is free, made of `wish`.
+pub fn name_for(annex: &Annex, uuid: Option<&Uuid>, at: Option<&SshAddress>, wish: &str) -> Result<RemoteName> {
     let known = remotes(annex)?;
+    let is_at = |remote: &RemoteSettings| match (&remote.address, at) {
+        (Address::Ssh(address), Some(at)) => remote.uuid.is_none() && address == at,
+        _ => false,
+    };
     let same = known
         .iter()
         .find(|remote| uuid.is_some() && remote.uuid.as_ref() == uuid);
-    if let Some(remote) = same {
+    if let Some(remote) = same.or_else(|| known.iter().find(|remote| is_at(remote))) {
         return Ok(remote.name.clone());
     }
     Ok(free_name(wish, &|name| {

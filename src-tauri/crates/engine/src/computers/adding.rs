@@ -35,7 +35,7 @@ pub(crate) fn add(local: &Annex, address: &SshAddress, bare: bool, hosts: &Hosts
             "{address} has the same uuid as {top}: it is a copy that was made with its git directory; nothing was changed. Run 'git annex reinit' there"
         )));
     }
-    let name = init::name_for(local, known.as_ref(), short_name(&address.host))?;
+    let name = init::name_for(local, known.as_ref(), Some(address), short_name(&address.host))?;
     way.introduce(local, &name, address).map_err(failed)?;
     let uuid = match known {
         Some(known) => Some(known),
