@@ -77,20 +77,20 @@ fn asked_in_vain(host: &SshHost, said: &str, asking: &Asking) -> Option<Failed> 
     let is_refused = || said.contains("Permission denied") || said.contains("Too many authentication failures");
     Some(Failed::Refused(match asking.unanswered() {
         Some(Unanswered::Declined) => {
-            format!("you chose not to log in on {host}. Sync this folder to be asked again")
+            format!("you chose not to log in on {host}. You are asked again when you sync or try again")
         }
         Some(Unanswered::TooLate) => {
-            format!("{host} ended the login before you answered. Sync this folder to be asked again")
+            format!("{host} ended the login before you answered. You are asked again when you sync or try again")
         }
         Some(Unanswered::Nobody) => format!(
-            "{host} asks for something, and there is no terminal to ask you at. Sync in a terminal, or in a folder that \
-             Anabranch keeps in sync, where 'anabranch answer' or the window takes your answer"
+            "{host} asks for something, and there is no terminal to ask you at. Run this in a terminal. If Anabranch \
+             keeps the folder in sync, answer in the window or with 'anabranch answer'"
         ),
         None if asking.has_asked() && is_refused() => {
-            format!("{host} refused the login with what you entered. Sync this folder to be asked again")
+            format!("{host} refused the login with what you entered. You are asked again when you sync or try again")
         }
         None if asking.has_asked() => format!(
-            "the login on {host} broke off after it had asked you ({}). Sync this folder to try again",
+            "the login on {host} broke off after it had asked you ({}). Sync or try again",
             in_one_line(said)
         ),
         None => return None,
@@ -119,9 +119,8 @@ fn why_refused(host: &SshHost, said: &str) -> Failed {
     }
     if has("Permission denied") || has("Too many authentication failures") {
         return Failed::Refused(format!(
-            "{host} refused the login: it takes none of your keys, and lets nobody enter a password. \
-             'ssh-copy-id {port}{}' sets up a key, where passwords are allowed",
-            host.destination
+            "{host} refused the login: it takes none of your keys, and asks for no password. \
+             Add your public key to ~/.ssh/authorized_keys there, then '{by_hand}' works"
         ));
     }
     if AWAY.iter().any(|away| has(away)) {
@@ -164,7 +163,7 @@ mod tests {
             ),
             (
                 "ann@desk: Permission denied (publickey,password).\r\n",
-                "refused the login",
+                "then 'ssh -p 2222 ann@desk' works",
             ),
             (
                 "Bad owner or permissions on /home/ann/.ssh/config\r\n",
