@@ -70,6 +70,11 @@ pub(crate) fn why_not(by_hand: &str, error: Error) -> Failed {
             "there is no git repository at this address, or you may not see it. '{by_hand}' tries it by hand"
         ));
     }
+    if said.contains("transport 'ssh' not allowed") {
+        return Failed::Refused(
+            "this is no address for ssh that Anabranch understands. Write HOST:PATH or ssh://HOST/PATH".to_owned(),
+        );
+    }
     if said.contains("returned error: 403") {
         return Failed::Refused(
             "the server does not allow it (error 403): the account may lack the right to write there".to_owned(),
@@ -120,6 +125,7 @@ mod tests {
                 "fatal: unable to access 'https://forge.example/a/': The requested URL returned error: 403",
                 "right to write",
             ),
+            ("fatal: transport 'ssh' not allowed", "HOST:PATH"),
             ("fatal: bad object HEAD", "bad object HEAD"),
         ] {
             let Failed::Refused(words) = told(said) else {
