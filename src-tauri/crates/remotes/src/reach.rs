@@ -34,7 +34,7 @@ pub fn reach(
         Address::Ssh(address) => ssh::reach(local, settings, address, before, hosts, cancelled),
         address @ (Address::Http(_) | Address::Unknown(_)) => {
             let way = ByGit::to(address, Some(local), hosts)?;
-            let why = "content does not travel by such an address yet";
+            let why = "content travels only over ssh, or on this computer";
             git_only::reach(local, settings, way, None, why, cancelled)
         }
     }

@@ -257,7 +257,7 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
         Place {
             name: name.to_string(),
             contact: match (instead, view) {
-                (Some(instead), _) => Contact::Unsupported(format!("the same repository is reached by {instead} now")),
+                (Some(instead), _) => Contact::Unsupported(format!("{instead} reaches the same repository")),
                 (None, Some(view)) => contact(view, Some(&settings.address)),
                 (None, None) => unsupported(settings, state),
             },
@@ -343,6 +343,15 @@ pub(crate) fn unsupported(settings: &RemoteSettings, state: &FolderState) -> Con
             .unusable(settings)
             .unwrap_or_else(|| "annex-private is set for it".to_owned()),
     })
+}
+
+/// Who has something, as "A has", "A and B have" or "A, B and C have".
+fn have_it(holders: &[String]) -> String {
+    match holders {
+        [one] => format!("{one} has"),
+        [others @ .., last] => format!("{} and {last} have", others.join(", ")),
+        [] => "nobody has".to_owned(),
+    }
 }
 
 /// What a place gets of which only the git part is used.
@@ -451,16 +460,12 @@ fn waiting(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<S
         reasons.push(if have.is_empty() {
             format!("{} whose content nobody is known to have", files(class.keys))
         } else if have.is_disjoint(&reached) {
-            format!(
-                "{} that only {} has, which cannot be reached now",
-                files(class.keys),
-                holders.join(", ")
-            )
+            format!("{} that only {}, which cannot be reached now", files(class.keys), have_it(&holders))
         } else if !gives(state, class) {
             format!(
-                "{} that only {} has, from where git's settings let no contents come (annex-ignore or annex-pull)",
+                "{} that only {}, from where git's settings let no contents come (annex-ignore or annex-pull)",
                 files(class.keys),
-                holders.join(", ")
+                have_it(&holders)
             )
         } else {
             let failures = state.failures();
