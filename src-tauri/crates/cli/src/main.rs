@@ -87,11 +87,16 @@ fn run(task: Task) -> Result<ExitCode> {
                     engine::clone_over(&address, &path, description.as_deref())?
                 }
             };
-            line(&format!("{} is a clone of {address} ({uuid})", path.display()))
+            let path = path.display();
+            let next = match bare {
+                true => String::new(),
+                false => format!(". Get its files with 'anabranch sync {path}', or keep it in sync with 'anabranch run {path}'"),
+            };
+            line(&format!("{path} is a clone of {address} ({uuid}){next}"))
         }
         Task::Add { folder, address, bare } => {
             let Some(parsed) = SshAddress::parse(&address) else {
-                bail!("{address} is no address for ssh, such as HOST:PATH; nothing was changed")
+                bail!("{address} is no address for ssh, such as HOST:PATH; nothing was changed. For a place on this computer, use 'anabranch clone'")
             };
             let done = engine::add_computer(&folder, &parsed, bare)?;
             line(&format!(
@@ -133,7 +138,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Resume { folder } => {
             let folder = folder.unwrap_or_else(here);
             engine::resume(&folder)?;
-            line(&format!("{}: going on", folder.display()))
+            line(&format!("{}: resumed", folder.display()))
         }
         Task::Answer { answer, folder } => {
             let folder = engine::answer(&folder.unwrap_or_else(here), answer == YesNo::Yes)?;
