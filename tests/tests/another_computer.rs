@@ -74,8 +74,13 @@ fn a_folder_is_made_there_and_filled() {
     is_whole(&sandbox, &there);
     // Safe to repeat.
     let said = add(&sandbox, &folder, "desk:pictures of ann/2026", &[]);
-    assert!(said.contains("is connected to"), "{said}");
+    assert!(
+        said.contains("is connected to") && !said.contains("no longer"),
+        "{said}"
+    );
     assert_eq!(remotes(&sandbox, &folder), "desk\n");
+    let said = add(&sandbox, &folder, &sshd.address(&there), &[]);
+    assert!(said.contains("no longer leads to desk:pictures of ann/2026"), "{said}");
 }
 
 #[test]
@@ -122,7 +127,10 @@ fn a_place_with_git_only_stays_one_remote_when_it_is_added_again() {
     let (sandbox, sshd, folder) = scene(Shell::Nobody, Login::Everything);
     for _ in 0..2 {
         let said = add(&sandbox, &folder, "desk:photos", &[]);
-        assert!(said.contains("its name here is desk.") && said.contains("Install one of them there"), "{said}");
+        assert!(
+            said.contains("its name here is desk.") && said.contains("Install one of them there"),
+            "{said}"
+        );
     }
     sshd.install();
     add(&sandbox, &folder, "desk:photos", &[]);

@@ -90,13 +90,17 @@ fn run(task: Task) -> Result<ExitCode> {
             let path = path.display();
             let next = match bare {
                 true => String::new(),
-                false => format!(". Get its files with 'anabranch sync {path}', or keep it in sync with 'anabranch run {path}'"),
+                false => format!(
+                    ". Get its files with 'anabranch sync {path}', or keep it in sync with 'anabranch run {path}'"
+                ),
             };
             line(&format!("{path} is a clone of {address} ({uuid}){next}"))
         }
         Task::Add { folder, address, bare } => {
             let Some(parsed) = SshAddress::parse(&address) else {
-                bail!("{address} is no address for ssh, such as HOST:PATH; nothing was changed. For a place on this computer, use 'anabranch clone'")
+                bail!(
+                    "{address} is no address for ssh, such as HOST:PATH; nothing was changed. For a place on this computer, use 'anabranch clone'"
+                )
             };
             let done = engine::add_computer(&folder, &parsed, bare)?;
             line(&format!(

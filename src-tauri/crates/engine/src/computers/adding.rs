@@ -16,7 +16,9 @@ use crate::repository::{LEAST_ROOM, history_bytes};
 /// Tells why it failed, and whether anything was made there.
 pub(crate) fn add(local: &Annex, address: &SshAddress, bare: bool, hosts: &Hosts) -> Result<String, Error> {
     let way = Way::to(address, Some(local), hosts).map_err(|failed| not_there(&address.host, failed))?;
-    let top = local.work_tree().unwrap_or(local.git_dir()).display();
+    let top = local.work_tree().unwrap_or(local.git_dir());
+    // Without the slash at the end.
+    let top = top.components().as_path().display();
     let failed = |failed| not_there(&address.host, failed);
     let url = address.to_string();
     let survey = way.survey(&address.path).map_err(failed)?;
@@ -36,6 +38,13 @@ pub(crate) fn add(local: &Annex, address: &SshAddress, bare: bool, hosts: &Hosts
         )));
     }
     let name = init::name_for(local, known.as_ref(), Some(address), short_name(&address.host))?;
+    let before = annex::settings::remotes(local)?
+        .into_iter()
+        .find(|remote| remote.name == name)
+        .map(|remote| remote.address.to_string())
+        .filter(|before| *before != url)
+        .map(|before| format!(", and no longer leads to {before}"))
+        .unwrap_or_default();
     way.introduce(local, &name, address).map_err(failed)?;
     let uuid = match known {
         Some(known) => Some(known),
@@ -46,10 +55,11 @@ pub(crate) fn add(local: &Annex, address: &SshAddress, bare: bool, hosts: &Hosts
         true => format!("{address} was made for {top}"),
         false => format!("{top} is connected to {address}"),
     };
+    let done = format!("{done}; its name here is {name}{before}");
     Ok(match uuid {
-        Some(_) => format!("{done}; its name here is {name}"),
+        Some(_) => done,
         None => format!(
-            "{done}; its name here is {name}. Neither git-annex nor Anabranch answers there, so it takes names and history of the files, but not what is in them. Install one of them there"
+            "{done}. Neither git-annex nor Anabranch answers there, so it takes names and history of the files, but not what is in them. Install one of them there"
         ),
     })
 }

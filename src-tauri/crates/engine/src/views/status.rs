@@ -460,7 +460,11 @@ fn waiting(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<S
         reasons.push(if have.is_empty() {
             format!("{} whose content nobody is known to have", files(class.keys))
         } else if have.is_disjoint(&reached) {
-            format!("{} that only {}, which cannot be reached now", files(class.keys), have_it(&holders))
+            format!(
+                "{} that only {}, which cannot be reached now",
+                files(class.keys),
+                have_it(&holders)
+            )
         } else if !gives(state, class) {
             format!(
                 "{} that only {}, from where git's settings let no contents come (annex-ignore or annex-pull)",
