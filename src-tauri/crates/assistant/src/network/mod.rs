@@ -26,8 +26,10 @@ pub(crate) struct Remote {
     /// When the next probe is due.
     pub(crate) probe_at: Option<Timestamp>,
     pub(crate) probing: Option<Id>,
-    /// Its heads at the last fetch or push.
+    /// Its heads at the last fetch or push; none from when it is connected until the next one.
     pub(crate) there: Option<Heads>,
+    /// The heads that were last known, and of which repository.
+    known: Option<(Option<Uuid>, Heads)>,
     /// Our heads when the last push began, and those that the remote refused.
     pub(crate) offered: Option<Heads>,
     pub(crate) refused: Option<Heads>,
@@ -58,6 +60,7 @@ impl Remote {
             probe_at: Some(now),
             probing: None,
             there: (seen != Heads::default()).then_some(seen),
+            known: None,
             offered: None,
             refused: None,
             unfetched: true,
@@ -161,6 +164,29 @@ impl Remote {
         self.refused = None;
     }
 
+    /// Records the heads that it has.
+    pub(crate) fn has(&mut self, heads: Heads) {
+        self.there = Some(heads);
+        if let Some(Reach::Here(uuid)) = &self.reach {
+            self.known = Some((uuid.clone(), heads));
+        }
+    }
+
+    /// Forgets its heads, since it was just connected as this repository. They are known again if it goes before they are read.
+    fn forget_heads(&mut self, uuid: &Option<Uuid>) {
+        self.known = match (self.known.take(), self.there.take()) {
+            (Some((of, heads)), _) if of == *uuid => Some((of, heads)),
+            (None, Some(heads)) => Some((uuid.clone(), heads)),
+            (Some(_), _) | (None, None) => None,
+        };
+    }
+
+    fn is_gone(&mut self, why: Away) {
+        self.reach = Some(Reach::Away(why));
+        let known = self.known.as_ref().map(|(_, heads)| *heads);
+        self.there = self.there.or(known);
+    }
+
     /// Records that it disappeared during work, and probes it again soon, since it may be back already: at once if it was
     /// there for a while, and less and less often if it only appears to disappear.
     pub(crate) fn lost(&mut self, now: Timestamp, why: Away, chance: u64) {
@@ -173,7 +199,7 @@ impl Remote {
             self.probe_at = Some(now + pacing::retry_after(self.failures, chance));
             self.absences = SOON;
         }
-        self.reach = Some(Reach::Away(why));
+        self.is_gone(why);
     }
 }
 
@@ -248,25 +274,26 @@ impl Network {
             return false;
         };
         remote.probing = None;
-        match &reach {
-            Reach::Here(_) => {
+        let changed = remote.reach.as_ref() != Some(&reach);
+        match reach {
+            Reach::Here(uuid) => {
                 remote.absences = FROM_NOW_ON;
-                if remote.reach.as_ref() != Some(&reach) {
-                    remote.there = None;
+                if changed {
+                    remote.forget_heads(&uuid);
                     remote.unfetched = true;
                     remote.here_since = now;
                     // The failures are kept: a remote that is connected but keeps failing is tried less and less often.
                     remote.retry_at = None;
                 }
+                remote.reach = Some(Reach::Here(uuid));
             }
-            Reach::Away(_) => {
+            Reach::Away(why) => {
                 remote.absences = remote.absences.saturating_add(1);
                 let again = now + pacing::retry_after(remote.absences, chance);
                 remote.probe_at.get_or_insert(again);
+                remote.is_gone(why);
             }
         }
-        let changed = remote.reach.as_ref() != Some(&reach);
-        remote.reach = Some(reach);
         changed
     }
 }
@@ -333,6 +360,34 @@ pub(crate) mod tests {
         assert_eq!(probe(&mut network, Reach::Away(Away::Absent)), Some(seen));
         assert_eq!(probe(&mut network, Reach::Here(Uuid::parse("a"))), None);
         assert!(network.remotes.values().next().unwrap().unfetched);
+    }
+
+    #[test]
+    fn a_remote_that_goes_before_its_heads_are_read_has_what_it_had() {
+        let mut network = network(&[("a", 100.0)]);
+        let heads = Heads {
+            tree: Some(Oid([1; 20])),
+            annex: None,
+        };
+        network.remotes.values_mut().next().unwrap().has(heads);
+        let mut after = |reaches: &[Reach]| {
+            for reach in reaches {
+                network.remotes.values_mut().next().unwrap().probing = Some(Id(1));
+                network.probed(Timestamp(0), Id(1), reach.clone(), 0);
+            }
+            network
+                .remotes
+                .values_mut()
+                .next()
+                .unwrap()
+                .lost(Timestamp(0), Away::Absent, 0);
+            network.remotes.values().next().unwrap().there
+        };
+        let here = |uuid: &str| Reach::Here(Uuid::parse(uuid));
+        assert_eq!(after(&[Reach::Away(Away::Absent), here("a")]), Some(heads));
+        assert_eq!(after(&[here("a")]), Some(heads));
+        assert_eq!(after(&[here("other")]), None);
+        assert_eq!(after(&[here("a")]), None, "nothing is known of it any more");
     }
 
     #[test]

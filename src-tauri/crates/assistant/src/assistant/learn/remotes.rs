@@ -53,7 +53,7 @@ impl Assistant {
         remote.fetching = None;
         match there {
             Ok(heads) => {
-                remote.there = Some(heads);
+                remote.has(heads);
                 // A refused push keeps its back-off until it succeeds, so that two repositories do not race forever.
                 if remote.retry_at.is_none_or(|at| at <= now) && !syncing::is_to_push(remote, &self.refs.heads) {
                     remote.succeeded();
@@ -80,7 +80,7 @@ impl Assistant {
         remote.pushing = None;
         match pushed {
             Pushed::Done(heads) => {
-                remote.there = Some(heads);
+                remote.has(heads);
                 remote.unpushed_since = None;
                 remote.succeeded();
             }
