@@ -80,6 +80,7 @@ describe('by keyboard alone', () => {
       ...['Sync now: Papers', 'Pause…: Papers'],
       ...['Delete them', 'Bring them back', 'Sync now: Notes', 'Pause…: Notes'],
       'Add a folder…',
+      'Bring a folder from another computer…',
     ]);
   });
 
