@@ -197,6 +197,14 @@ fn a_password_is_asked_for_until_the_server_refuses() {
         });
     }
     scene.place_says("desk refused the login with what you entered");
+    let problem = &scene.status()["problems"][0];
+    assert!(
+        problem["what"]
+            .as_str()
+            .unwrap()
+            .starts_with("Nobody can log in on desk: "),
+        "{problem}"
+    );
     // Any failure is remembered for two seconds.
     std::thread::sleep(Duration::from_secs(3));
     run(&mut scene.sandbox.git(&ben, ["remote", "rename", "desk", "table"]));
@@ -337,6 +345,7 @@ fn without_an_engine_the_terminal_asks() {
     let output = sync().stdin(Stdio::null()).output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(told.contains("there is no terminal to ask you at"), "{told}");
+    assert_eq!(output.status.code(), Some(2), "{told}");
     let mut clone = scene.sandbox.command("setsid");
     clone
         .arg("--wait")

@@ -52,4 +52,11 @@ impl FolderState {
         let changed = self.ssh_hosts().into_iter().filter_map(changed);
         changed.map(|(key, host)| (host, key)).collect()
     }
+
+    /// The computers that answer, but on which nobody can log in, and why.
+    pub(crate) fn refused_logins(&self) -> Vec<(SshHost, String)> {
+        let refused = |host: SshHost| Some((self.hosts().refused_login(&host)?, host));
+        let refused = self.ssh_hosts().into_iter().filter_map(refused);
+        refused.map(|(why, host)| (host, why)).collect()
+    }
 }

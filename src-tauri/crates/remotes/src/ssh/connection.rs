@@ -24,7 +24,7 @@ use super::run::run_for;
 use super::sessions::Sessions;
 use super::words::{ChangedKey, changed_key, waits_for_answer, why_not_connected};
 use crate::Failed;
-use crate::askpass::{Asking, Questions, Whom};
+use crate::askpass::{Asking, Questions, Unanswered, Whom};
 
 /// How long a login may take besides the time that its questions are open. ssh itself gives up sooner if nobody answers.
 const LOGIN: Duration = Duration::from_secs(60);
@@ -83,6 +83,8 @@ struct Failure {
     failed: Failed,
     /// True if the user was asked something: then nothing is tried again before the user says so.
     has_asked: bool,
+    /// True if the user did not want to answer.
+    is_declined: bool,
     changed_key: Option<ChangedKey>,
 }
 
@@ -126,6 +128,20 @@ impl Hosts {
         of_host
             .filter_map(|host| lock(&host.state).failed.as_ref()?.changed_key.clone())
             .next()
+    }
+
+    /// Why nobody can log in on a computer that answers, in words for people; none if its host key has changed, or the user
+    /// did not want to.
+    #[must_use]
+    pub fn refused_login(&self, host: &SshHost) -> Option<String> {
+        let of_host = self.of(host).into_iter();
+        let why = |host: Arc<Host>| {
+            let state = lock(&host.state);
+            let failure = state.failed.as_ref()?;
+            let is_known = failure.is_declined || failure.changed_key.is_some() || failure.failed == Failed::Away;
+            (!is_known).then(|| failure.failed.to_string())
+        };
+        of_host.filter_map(why).next()
     }
 
     /// Lets a computer be tried again after a login that failed.
@@ -307,6 +323,7 @@ impl Host {
         let said = said.recv_timeout(Duration::from_secs(2)).unwrap_or_default();
         Err(Failure {
             has_asked: asking.has_asked(),
+            is_declined: asking.unanswered() == Some(Unanswered::Declined),
             changed_key: changed_key(&self.host, &said),
             ..Failure::new(why_not_connected(&self.host, &said, &asking))
         })
@@ -354,6 +371,7 @@ impl Failure {
             at: Instant::now(),
             failed,
             has_asked: false,
+            is_declined: false,
             changed_key: None,
         }
     }

@@ -32,6 +32,7 @@ pub(super) fn problems(assistant: &Assistant, state: &FolderState) -> Vec<Proble
         }),
     }));
     problems.extend(changed_keys(state, &folder));
+    problems.extend(refused_logins(state, &folder));
     problems.extend(damages(state, &folder));
     problems.extend(left_out(state, &folder));
     problems
@@ -80,6 +81,18 @@ fn changed_keys(state: &FolderState, folder: &str) -> impl Iterator<Item = Probl
             "Only if you know that it was set up again, and this is the fingerprint of its new key: run '{}', and sync.",
             key.forget
         ),
+        action: Some(Action::Sync { folder: folder.clone() }),
+    })
+}
+
+/// Computers on which nobody can log in.
+fn refused_logins(state: &FolderState, folder: &str) -> impl Iterator<Item = Problem> {
+    let folder = folder.to_owned();
+    state.refused_logins().into_iter().map(move |(host, why)| Problem {
+        what: format!("Nobody can log in on {host}: {why}."),
+        lost: "Nothing is lost.".to_owned(),
+        next: "Until that works, nothing is exchanged with it.".to_owned(),
+        remedy: "When it should work, sync.".to_owned(),
         action: Some(Action::Sync { folder: folder.clone() }),
     })
 }
