@@ -493,6 +493,12 @@ fn contents_that_are_offered_are_stored_or_refused_with_a_reason() {
     assert_eq!(serve(&[], "OFFER f BAR\n"), ["HELD"]);
     assert!(git(&["annex", "find", "--format=${key}\n", "--anything"]).contains("SHA256E"));
     assert!(git(&["annex", "whereis", "--key", bar]).contains("1 copy"));
+    // What has come is stored and told also if nothing follows that is wanted.
+    let mut silent = Running::start(shells.command(1, &["p2pstdio", path, CLIENT], &[]));
+    silent.say(&format!("VERSION 4\nOFFER f SHA256E-s4--bf07a7fbb825fc0aae7bf4a1177b2b31fcf8a3feeaf7092761e18c859ee52a9c\nOFFER f {FOO}\nDATA 4\nbaz\nVALID"));
+    let said: Vec<String> = (0..5).map(|_| silent.hear()).collect();
+    assert_eq!(said[2..], ["WANTED 0", "WANTED 0", "STORED"]);
+    silent.close();
     let talk = "OFFER f FOO\nDATA 4\nfoo\nINVALID\n";
     assert_eq!(serve(&[], talk), ["WANTED 0", "STORED"]);
     git(&["annex", "fsck", "--quiet", "--all"]);

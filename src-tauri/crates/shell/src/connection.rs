@@ -77,13 +77,17 @@ fn converse(server: &mut Server, contents: &mut Contents<'_>) -> Result<Ending> 
                 out.write_all(&server.take_output())?;
             }
         }
-        // The client waits once nothing more is wanted.
-        if server.wanted_count() == 0 || contents.is_overdue() {
+        out.write_all(&server.take_output())?;
+        // The client waits once nothing more is wanted. If it falls silent before, nothing of what has come is held back, nor
+        // are the locks for it kept.
+        if let Some(due) = contents.due()
+            && (server.wanted_count() == 0 || due <= Instant::now() || !arrives_before(stdin.as_fd(), due)?)
+        {
             for stored in contents.stored() {
                 server.stored(stored);
             }
+            out.write_all(&server.take_output())?;
         }
-        out.write_all(&server.take_output())?;
         if let Some(since) = contents.waiting_since()
             && !arrives_before(stdin.as_fd(), since + PATIENCE)?
         {

@@ -189,9 +189,9 @@ impl<'a> Contents<'a> {
         self.taken_since.get_or_insert_with(Instant::now);
     }
 
-    /// True if the client should not wait any longer for [`Contents::stored`].
-    pub(crate) fn is_overdue(&self) -> bool {
-        self.taken_since.is_some_and(|since| since.elapsed() > TOGETHER)
+    /// Until when the client may wait for [`Contents::stored`]; none if it waits for nothing.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.taken_since.map(|since| since + TOGETHER)
     }
 
     /// Stores and logs what has come of offers, and says what became of it, in the order in which it came.
