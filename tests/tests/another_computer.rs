@@ -164,11 +164,17 @@ fn what_cannot_be_a_place_is_refused_and_left_as_it_is() {
     fs::write(other.join("else"), "something else").unwrap();
     Actor::Anabranch.sync(&sandbox, &other);
     run(sandbox.anabranch(["clone"]).arg(&other).arg(at("other")));
+    run(sandbox
+        .command("git")
+        .args(["init", "--quiet", "-b", "trunk"])
+        .arg(at("code")));
+    run(&mut sandbox.git(&at("code"), ["commit", "--quiet", "--allow-empty", "-m", "code"]));
     let before = run(&mut sandbox.git(&folder, ["for-each-ref"]));
     for (address, why) in [
         ("desk:full", "there is something at full on desk already"),
         ("desk:file", "there is something at file on desk already"),
         ("desk:other", "holds another repository"),
+        ("desk:code", "holds another repository"),
         ("elsewhere.invalid:photos", "cannot be reached"),
         ("not an address", "is no address"),
     ] {

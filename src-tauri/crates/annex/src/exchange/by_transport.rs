@@ -150,6 +150,17 @@ pub fn look(local: &Annex, name: &RemoteName, transport: &Transport<'_>) -> Resu
     }
 }
 
+/// True if the repository at an address, which is called `name`, has any branch.
+pub(super) fn has_branches(local: &Annex, name: &RemoteName, url: &str, transport: &Transport<'_>) -> Result<bool> {
+    let mut git = transport.git(local.git_dir());
+    git.args(["ls-remote", "--heads", "--", url]);
+    let output = run(git, local.git_dir(), ANSWER, transport)?;
+    match output.status.success() {
+        true => Ok(!output.stdout.is_empty()),
+        false => Err(failed("read the branches of", name, &output)),
+    }
+}
+
 /// The branch that HEAD names in a remote; the only one that is there, if HEAD names none that exists. None if nobody can
 /// tell.
 pub(crate) fn branch_there(git_dir: &Path, name: &RemoteName, transport: &Transport<'_>) -> Result<Option<String>> {

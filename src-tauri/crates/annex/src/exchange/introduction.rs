@@ -21,7 +21,11 @@ pub fn introduce(local: &Annex, name: &RemoteName, url: &str, transport: &Transp
     let branch = local.head()?.branch;
     by_transport::bring_ours(local, url, name, &branch, transport)?;
     let there = tracked(local, name, &branch)?;
-    if !is_clone(local, &branch, there)? {
+    let is_known = match there == RemoteHeads::default() {
+        true => !by_transport::has_branches(local, name, url, transport)?,
+        false => is_clone(local, &branch, there)?,
+    };
+    if !is_known {
         forget(local, name)?;
         return Err(Error::Refused(format!(
             "{url} holds another repository, whose files are not those of this one; nothing was changed. Choose another place there"
@@ -31,11 +35,8 @@ pub fn introduce(local: &Annex, name: &RemoteName, url: &str, transport: &Transp
     by_transport::push_git_annex(local, name, url, transport)
 }
 
-/// True if a repository with these branches has files in common with this one, or has none.
+/// True if a repository with these branches has files in common with this one.
 fn is_clone(local: &Annex, branch: &str, there: RemoteHeads) -> Result<bool> {
-    if there == RemoteHeads::default() {
-        return Ok(true);
-    }
     let git = local.git()?;
     let known = local.branch().facts()?.descriptions;
     for commit in [there.git_annex, there.synced_git_annex].into_iter().flatten() {
