@@ -103,6 +103,11 @@ impl Network {
         }
     }
 
+    /// Gives this end one more address.
+    pub fn add_address(&self, number: u8) {
+        ip(&format!("addr add 192.0.2.{number}/24 dev {WIRE}"));
+    }
+
     /// Makes the wire this good from now on.
     pub fn set(&self, quality: Quality) {
         *self.quality.lock().unwrap() = quality;

@@ -159,6 +159,34 @@ fn a_connection_that_swallows_everything_is_replaced_within_seconds() {
     scene.end(engine);
 }
 
+#[test]
+fn a_folder_answers_while_a_connection_has_to_prove_itself() {
+    let Some(scene) = Scene::new() else { return };
+    let engine = scene.begin();
+    scene.network.set(Quality {
+        is_cut: true,
+        ..Quality::default()
+    });
+    scene.network.add_address(3);
+    let begun = Instant::now();
+    eventually(PATIENCE, || {
+        let asked = Instant::now();
+        let told = status(&scene.sandbox, &scene.laptop);
+        let took = asked.elapsed();
+        assert!(
+            took < Duration::from_secs(2),
+            "{took:?} after {:?}: {told}",
+            begun.elapsed()
+        );
+        match begun.elapsed() > Duration::from_secs(7) {
+            true => Ok(()),
+            false => Err(told),
+        }
+    });
+    scene.network.set(Quality::default());
+    scene.end(engine);
+}
+
 /// The slow ones: everything arrives both ways, and not much more than that passes.
 struct Transfers {
     scene: Scene,

@@ -216,8 +216,12 @@ impl Host {
         if !state.is_logging_in {
             let changes = self.changes.load(Ordering::Relaxed);
             let has_changed = std::mem::replace(&mut state.changes, changes) != changes;
-            if let Some(connection) = state.connection.upgrade().filter(|connection| connection.is_alive()) {
-                if !has_changed || connection.answers() {
+            if let Some(connection) = state.living() {
+                let mut answers = true;
+                if has_changed {
+                    (state, answers) = self.prove(state, &connection);
+                }
+                if answers {
                     state.is_used(&self.ended);
                     return Ok(connection);
                 }
@@ -237,10 +241,22 @@ impl Host {
             let waited = self.ended.wait_timeout(state, LOOK);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let connection = state.connection.upgrade();
+        let connection = state.living();
         state.is_used(&self.ended);
         let failed = state.failed.as_ref().map(|failure| failure.failed.clone());
         connection.ok_or(failed.unwrap_or(Failed::Away))
+    }
+
+    /// Has a connection prove itself, as if it were a new login: others that want it wait, and those that only look at the
+    /// state do not.
+    fn prove<'a>(&'a self, mut state: MutexGuard<'a, State>, connection: &Connection) -> (MutexGuard<'a, State>, bool) {
+        state.is_logging_in = true;
+        drop(state);
+        let answers = connection.answers();
+        let mut state = lock(&self.state);
+        state.is_logging_in = false;
+        self.ended.notify_all();
+        (state, answers)
     }
 
     /// True if somebody has yet to answer what ssh asks.
@@ -357,6 +373,11 @@ impl Host {
 }
 
 impl State {
+    /// The connection, if it has not ended.
+    fn living(&self) -> Option<Arc<Connection>> {
+        self.connection.upgrade().filter(|connection| connection.is_alive())
+    }
+
     /// Those who use the connection keep it from now on.
     fn is_used(&mut self, ended: &Condvar) {
         self.unused = None;
