@@ -151,6 +151,22 @@ fn only_git_annex_may_be_run_there() {
 }
 
 #[test]
+fn places_that_are_added_at_once_are_all_there() {
+    if !needs_sshd() {
+        return;
+    }
+    let (sandbox, _sshd, folder) = scene(Shell::Anabranch, Login::Everything);
+    let begin = |address| {
+        let mut add = sandbox.anabranch(["add"]);
+        add.arg(&folder).arg(address).spawn().unwrap()
+    };
+    for mut adding in ["desk:one", "desk:two"].map(begin) {
+        assert!(adding.wait().unwrap().success());
+    }
+    assert_eq!(remotes(&sandbox, &folder), "desk\ndesk-2\n");
+}
+
+#[test]
 fn what_cannot_be_a_place_is_refused_and_left_as_it_is() {
     if !needs_sshd() {
         return;

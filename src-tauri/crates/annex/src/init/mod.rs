@@ -27,7 +27,7 @@ pub use clone_over::clone_over;
 pub(crate) use filter::add_hooks;
 pub use filter::set_filter;
 pub use identity::default_description;
-pub use neighbour::{add_remote, name_for, remote_name, set_remote, set_remote_at};
+pub use neighbour::{Naming, add_remote, begin_naming, name_for, remote_name, set_remote, set_remote_at};
 
 const BRANCH: &str = "refs/heads/git-annex";
 

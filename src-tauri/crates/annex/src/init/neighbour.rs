@@ -4,8 +4,25 @@ use std::path::{Path, PathBuf};
 use model::{RemoteName, Uuid};
 
 use super::{configuration, set, store_configuration};
+use crate::locks::LockFile;
 use crate::settings::{Address, RemoteSettings, SshAddress, remotes};
 use crate::{Annex, Error, Result};
+
+/// While it exists, nobody else who asks for it adds a remote: a name is free until its remote is there.
+#[derive(Debug)]
+pub struct Naming {
+    _lock: LockFile,
+}
+
+/// Keeps others from adding a remote to a repository.
+///
+/// # Errors
+///
+/// Busy if somebody does that for long.
+pub fn begin_naming(annex: &Annex) -> Result<Naming> {
+    let lock = LockFile::exclusive(&annex.git_dir().join("anabranch").join("naming.lck"))?;
+    Ok(Naming { _lock: lock })
+}
 
 /// Adds another repository on this machine to the remotes of `annex`, and returns its name there: that of its directory,
 /// with a number if the name is taken. A repository that is a remote already keeps its name and gets its new place.

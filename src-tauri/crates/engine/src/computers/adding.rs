@@ -16,6 +16,7 @@ use crate::repository::{LEAST_ROOM, history_bytes};
 /// Tells why it failed, and whether anything was made there.
 pub(crate) fn add(local: &Annex, address: &SshAddress, bare: bool, hosts: &Hosts) -> Result<String, Error> {
     let way = Way::to(address, Some(local), hosts).map_err(|failed| not_there(&address.host, failed))?;
+    let _naming = init::begin_naming(local)?;
     let top = local.work_tree().unwrap_or(local.git_dir());
     // Without the slash at the end.
     let top = top.components().as_path().display();
