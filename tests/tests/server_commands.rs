@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use whole_system::clones::Actor;
 use whole_system::skip::needs_git_annex;
-use whole_system::{Sandbox, checks, programs, run};
+use whole_system::{Sandbox, attempt, checks, programs, run};
 
 const HERE: &str = "SHA256E-s6--5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03.txt";
 const FOO: &str = "SHA256E-s4--b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c.txt";
@@ -493,6 +493,17 @@ fn contents_that_are_offered_are_stored_or_refused_with_a_reason() {
     assert_eq!(serve(&[], "OFFER f BAR\n"), ["HELD"]);
     assert!(git(&["annex", "find", "--format=${key}\n", "--anything"]).contains("SHA256E"));
     assert!(git(&["annex", "whereis", "--key", bar]).contains("1 copy"));
+    // What is found damaged is not said to be here, whatever becomes of the offer.
+    let mut find = Command::new("find");
+    let object = run(find
+        .arg(repository.join(".git/annex/objects"))
+        .args(["-type", "f", "-name", bar]));
+    run(Command::new("chmod").args(["u+w", object.trim()]));
+    fs::write(object.trim(), "no bar").unwrap();
+    assert_eq!(serve(&[], "OFFER f BAR\nGONE\n"), ["WANTED 0"]);
+    let told = attempt(&mut shells.sandbox.git(repository, ["annex", "whereis", "--key", bar]));
+    assert!(String::from_utf8_lossy(&told.stdout).contains("0 copies"), "{told:?}");
+    assert_eq!(serve(&[], "OFFER f BAR\nDATA 4\nbar\nVALID\n"), ["WANTED 0", "STORED"]);
     // What has come is stored and told also if nothing follows that is wanted.
     let mut silent = Running::start(shells.command(1, &["p2pstdio", path, CLIENT], &[]));
     silent.say(&format!("VERSION 4\nOFFER f SHA256E-s4--bf07a7fbb825fc0aae7bf4a1177b2b31fcf8a3feeaf7092761e18c859ee52a9c\nOFFER f {FOO}\nDATA 4\nbaz\nVALID"));

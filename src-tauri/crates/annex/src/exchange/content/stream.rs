@@ -71,7 +71,7 @@ impl<'a> Arrivals<'a> {
 
     /// The offset from which the content of a key is wanted. Returns an outcome if it is not wanted at all.
     pub fn wants(&self, key: &Key) -> Result<u64, Outcome> {
-        if self.dest.store.holds(key).map_err(|error| failure(error, 0))? {
+        if self.dest.store.has(key).map_err(|error| failure(error, 0))? {
             return Err(Outcome::AlreadyPresent);
         }
         self.dest.terms.admit(key)?;
