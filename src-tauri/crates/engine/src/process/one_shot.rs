@@ -29,13 +29,15 @@ pub fn sync(path: &Path) -> Result<contract::Folder, Error> {
     }
 }
 
-/// Makes a place for a folder at an address on another computer, as [`computers::add`](crate::computers::add) does.
+/// Makes a repository for a folder at an address on another computer, or takes the clone of it that is there, and makes it a
+/// remote of the folder. `bare` is one without files to see. Returns what was done, as text for the user.
 pub fn add_computer(path: &Path, address: &SshAddress, bare: bool) -> Result<String, Error> {
     let annex = find(path)?;
     crate::computers::add(&annex, address, bare, alone().hosts())
 }
 
-/// Clones the repository at an address that git understands to `path`, as [`repository::clone_over`](crate::repository::clone_over) does.
+/// Clones the repository at an address that git understands to `path`. Files appear when the clone is synced. Returns the uuid of
+/// the clone.
 pub fn clone_over(address: &Address, path: &Path, description: Option<&str>) -> Result<Uuid, Error> {
     crate::repository::clone_over(address, path, description, alone().hosts())
 }
