@@ -89,7 +89,7 @@ pub(super) fn push(
     let output = run(local, path, &arguments, &format!("{new}:{reference}"))?;
     let said = String::from_utf8_lossy(&output.stdout);
     match Verdict::all(&said).next() {
-        Some(verdict) if verdict.is_refused() => Ok(match verdict.lags_behind() {
+        Some(verdict) if verdict.is_refused() => Ok(match verdict.lags_behind(&output) {
             true => Moved::No,
             false => Moved::Declined(verdict.declined(&path.display().to_string(), &output)),
         }),

@@ -259,7 +259,7 @@ pub fn push(
         if !verdict.is_refused() {
             track(&here, &format!("refs/remotes/{name}/{to}"), *ours, "update by push")?;
             moved.push((*to).to_owned());
-        } else if verdict.lags_behind() {
+        } else if verdict.lags_behind(&output) {
             lagging.get_or_insert_with(|| (*to).to_owned());
         } else if !(verdict.is_checked_out() && *to == branch) {
             declined.get_or_insert_with(|| verdict.declined(name.as_str(), &output));

@@ -67,18 +67,24 @@ impl<'a> Verdict<'a> {
         self.flag == "!"
     }
 
-    /// True if the ref there was not where it was expected, or the move is not forward.
-    pub(super) fn lags_behind(&self) -> bool {
+    /// True if the ref there was not where it was expected, or the move is not forward. `output` has what the other end said.
+    pub(super) fn lags_behind(&self, output: &Output) -> bool {
         let moved = [
             "non-fast-forward",
             "fetch first",
             "stale info",
             "needs force",
             "cannot lock ref",
-            // Somebody else moved it while the objects came.
-            "failed to update ref",
         ];
+        // Somebody else moved it while the objects came. It may also be that nobody may move it.
+        let said = || String::from_utf8_lossy(&output.stderr);
+        let is_raced = || {
+            ["but expected", "reference already exists"]
+                .iter()
+                .any(|why| said().contains(why))
+        };
         moved.iter().any(|why| self.summary.contains(why))
+            || self.summary.contains("failed to update ref") && is_raced()
     }
 
     /// True if the branch is checked out there, so that only its owner may move it.
@@ -122,6 +128,8 @@ pub fn in_one_line(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{ExitStatus, Output};
+
     use super::{Verdict, in_one_line, leads_elsewhere, without_progress};
 
     #[test]
@@ -157,10 +165,29 @@ mod tests {
             !\tabc:refs/heads/e\t[remote rejected] (pre-receive hook declined)\n\
             Done\n";
         let all: Vec<_> = Verdict::all(said).collect();
-        let told = |verdict: &Verdict<'_>| (verdict.is_refused(), verdict.lags_behind(), verdict.is_checked_out());
-        let told: Vec<_> = all.iter().map(told).collect();
+        let raced = "remote: error: cannot lock ref 'refs/heads/f': is at 1 but expected 2\n";
+        let told = |stderr: &str| -> Vec<_> {
+            let output = Output {
+                status: ExitStatus::default(),
+                stdout: Vec::new(),
+                stderr: stderr.into(),
+            };
+            let told = |verdict: &Verdict<'_>| {
+                (
+                    verdict.is_refused(),
+                    verdict.lags_behind(&output),
+                    verdict.is_checked_out(),
+                )
+            };
+            all.iter().map(told).collect()
+        };
         let (taken, lagging, refused) = ((false, false, false), (true, true, false), (true, false, false));
-        assert_eq!(told, [taken, taken, lagging, (true, false, true), lagging, refused]);
+        let checked_out = (true, false, true);
+        assert_eq!(told(raced), [taken, taken, lagging, checked_out, lagging, refused]);
+        assert_eq!(
+            told("remote: error: Permission denied\n"),
+            [taken, taken, lagging, checked_out, refused, refused]
+        );
         assert_eq!(all[5].reference, "refs/heads/e");
     }
 }
