@@ -270,7 +270,7 @@ impl Transfer<'_> {
             return Err(Outcome::Failed(gone(io::ErrorKind::NotFound.into())));
         }
         let lock = self.lock(wanted, size, locking)?;
-        if dest.holds(key).map_err(|error| self.dest.failure(error, size))? {
+        if dest.has(key).map_err(|error| self.dest.failure(error, size))? {
             return Err(Outcome::AlreadyPresent);
         }
         self.dest.terms.admit(key)?;

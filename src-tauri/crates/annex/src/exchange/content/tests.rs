@@ -18,7 +18,7 @@ use super::{Arrivals, Outcome, Terms, Wanted, transfer};
 use crate::locks::LockFile;
 use crate::store::SMALL;
 use crate::store::tests::{Top, configure, content, key_of, overwrite, put, repository};
-use crate::{Annex, Error, Reached};
+use crate::{Annex, Error, Presence, Reached};
 
 const OTHER: &str = "22222222-2222-4222-8222-222222222222";
 
@@ -167,6 +167,22 @@ fn an_object_of_the_destination_that_is_another_is_replaced() {
         assert_eq!(fs::read(two.dest.store().find(&key).unwrap()).unwrap(), b"good");
         assert!(matches!(run(&two, from_ref(&key))[0].1, Outcome::AlreadyPresent));
     }
+}
+
+#[test]
+fn an_object_of_the_destination_that_is_another_is_logged_as_missing_if_none_replaces_it() {
+    let two = two();
+    let key = put(&two.dest, b"content");
+    let here = two.dest.uuid().clone();
+    let now = crate::VectorClock::now();
+    two.dest
+        .branch()
+        .record_presence(&[(key.clone(), here, Presence::Present)], now)
+        .unwrap();
+    overwrite(&two.dest.store(), &key, b"changed");
+    let outcomes = run(&two, from_ref(&key));
+    assert!(matches!(outcomes[0].1, Outcome::SourceMissing), "{outcomes:?}");
+    assert_eq!(two.dest.branch().locations(&key).unwrap(), []);
 }
 
 #[test]
