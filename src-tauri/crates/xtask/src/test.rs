@@ -106,7 +106,21 @@ fn everything(steps: &mut Steps, yes: bool) -> Result<()> {
     let list = std::fs::read_to_string(&skipped).unwrap_or_default();
     println!("  left out here: {}", if list.is_empty() { "nothing" } else { "" });
     list.lines().for_each(|line| println!("    {line}"));
-    passed
+    passed?;
+    let mut ignored = place.cargo(&[
+        "nextest",
+        "list",
+        "--workspace",
+        "--run-ignored",
+        "only",
+        "--message-format",
+        "oneline",
+    ]);
+    ignored.env("PATH", tools::first_in_path(&nextest)?);
+    steps.command(
+        "tests that run only when asked for, each for the reason beside it",
+        &mut ignored,
+    )
 }
 
 fn documentation(place: &Place) -> Command {
