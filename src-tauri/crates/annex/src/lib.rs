@@ -76,6 +76,6 @@ pub use merge::{MergeOptions, MergeOutcome, Removals, Theirs, is_control_file};
 pub use refs::RefsState;
 pub use repository::{Annex, VERSION};
 pub use rules::Rules;
-pub use store::{Batch, ContentLock, Incoming, Ingested, Making, Reached, Receipt, RetainedLock, Store};
+pub use store::{Batch, ContentLock, Incoming, Ingested, Making, Reached, Receipt, RetainedLock, SMALL, Store};
 pub use tidy::ObjectFiles;
 pub use tree::{Annexed, Head, RefusedPath, TreeChange};

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use annex::SMALL;
 use annex::exchange::content::Wanted;
 use model::Uuid;
 use p2p::{Ending, Server, Step};
@@ -149,13 +150,19 @@ fn act(server: &mut Server, contents: &mut Contents<'_>, step: Step, out: &mut F
             offset,
             length,
         } => contents.receive(&key, &file, offset, length),
-        Step::Offer(key) => match contents.wants(&key) {
-            Ok(offset) => server.wanted(offset),
-            Err(outcome) => match unstored(&outcome) {
-                None => server.held(),
-                Some(why) => server.unwanted(&why),
-            },
-        },
+        Step::Offer(key) => {
+            // Nobody locks what is small.
+            if key.size().is_none_or(|size| size > SMALL) {
+                contents.wait_for_others(&key, SILENCE * 2);
+            }
+            match contents.wants(&key) {
+                Ok(offset) => server.wanted(offset),
+                Err(outcome) => match unstored(&outcome) {
+                    None => server.held(),
+                    Some(why) => server.unwanted(&why),
+                },
+            }
+        }
         Step::Take {
             key,
             file,

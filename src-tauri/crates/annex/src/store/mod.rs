@@ -37,7 +37,7 @@ pub use room::Incoming;
 
 pub(crate) use copy::{LARGE, Onlooker, Unfinished};
 pub(crate) use insert::{MANY, repeat};
-pub(crate) use receive::SMALL;
+pub use receive::SMALL;
 
 use crate::{Annex, Directory, Error, Result};
 use layout::Layout;

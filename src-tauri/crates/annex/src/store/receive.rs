@@ -16,7 +16,7 @@ use crate::durable::sync_file;
 use crate::{Directory, Error, Result, Verdict, Verifier};
 
 /// Up to this size content is read and written in one go, and starts anew when interrupted.
-pub(crate) const SMALL: u64 = 1 << 20;
+pub const SMALL: u64 = 1 << 20;
 
 /// Below this size sharing blocks saves nothing: the content has to be read anyway. 64 KiB.
 const WORTH_SHARING: u64 = 65_536;
