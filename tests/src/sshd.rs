@@ -146,7 +146,7 @@ impl Sshd {
         }
     }
 
-    /// Allows so many sessions at once for each login from now on.
+    /// From now on, allows each login this many sessions at once.
     ///
     /// # Panics
     ///

@@ -504,7 +504,7 @@ fn contents_that_are_offered_are_stored_or_refused_with_a_reason() {
     let told = attempt(&mut shells.sandbox.git(repository, ["annex", "whereis", "--key", bar]));
     assert!(String::from_utf8_lossy(&told.stdout).contains("0 copies"), "{told:?}");
     assert_eq!(serve(&[], "OFFER f BAR\nDATA 4\nbar\nVALID\n"), ["WANTED 0", "STORED"]);
-    // What has come is stored and told also if nothing follows that is wanted.
+    // What arrived is stored and acknowledged even if the rest never follows.
     let mut silent = Running::start(shells.command(1, &["p2pstdio", path, CLIENT], &[]));
     silent.say(&format!("VERSION 4\nOFFER f SHA256E-s4--bf07a7fbb825fc0aae7bf4a1177b2b31fcf8a3feeaf7092761e18c859ee52a9c\nOFFER f {FOO}\nDATA 4\nbaz\nVALID"));
     let said: Vec<String> = (0..5).map(|_| silent.hear()).collect();

@@ -74,7 +74,7 @@ pub struct Client {
     output: Vec<u8>,
     version: i64,
     expected: VecDeque<Expected>,
-    /// So many contents that were offered are sent, and not known to be stored.
+    /// How many offered files were sent and are not known to be stored.
     unstored: usize,
     state: State,
 }
@@ -119,7 +119,7 @@ impl Client {
         self.ask(&Request::Offer { file, key }, Expected::Offer);
     }
 
-    /// Announces content after [`Answer::PutFrom`]: so many bytes have to be sent next, then the end of it.
+    /// Announces content after [`Answer::PutFrom`]. The caller sends `length` bytes next, then the end.
     pub fn begin_content(&mut self, length: u64) {
         Request::Data(length).write(&mut self.output);
     }

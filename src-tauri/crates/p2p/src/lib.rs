@@ -26,5 +26,5 @@ pub const NEWEST: i64 = 4;
 /// The line of `configlist` by which a server says that contents can be offered to it.
 pub const OFFERS: &str = "anabranch.offers=1";
 
-/// So many offers may wait for an answer, or for content that is wanted.
+/// The most offers that may wait for an answer, or for their content.
 pub const MOST_OFFERS: usize = 4096;

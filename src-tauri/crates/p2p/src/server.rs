@@ -153,7 +153,7 @@ pub struct Server {
     access: Access,
     version: i64,
     state: State,
-    /// What is wanted and has not come.
+    /// The wanted keys whose content has not arrived.
     wanted: VecDeque<Offer>,
 }
 

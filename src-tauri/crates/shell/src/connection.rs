@@ -29,8 +29,8 @@ const WHOLE: u64 = 64 << 10;
 /// How long what has arrived may wait to be shown in the work tree while more arrives.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A client that falls silent for so long while it sends content is gone: its connection died, and nobody here is told. What
-/// has arrived is kept for its next connection.
+/// How long a client may be silent while it sends content. After that its connection is taken for dead, which nobody else
+/// would tell us. What has arrived is kept for its next connection.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// Serves a client until it closes the connection.
@@ -79,7 +79,7 @@ fn converse(server: &mut Server, contents: &mut Contents<'_>) -> Result<Ending> 
             }
         }
         out.write_all(&server.take_output())?;
-        // The client waits once nothing more is wanted. If it falls silent before, nothing of what has come is held back, nor
+        // The client waits once nothing more is wanted. If it falls silent before, nothing that arrived is held back, nor
         // are the locks for it kept.
         if let Some(due) = contents.due()
             && (server.wanted_count() == 0 || due <= Instant::now() || !arrives_before(stdin.as_fd(), due)?)

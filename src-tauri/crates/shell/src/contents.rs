@@ -194,7 +194,7 @@ impl<'a> Contents<'a> {
         self.taken_since.map(|since| since + TOGETHER)
     }
 
-    /// Stores and logs what has come of offers, and says what became of it, in the order in which it came.
+    /// Stores and logs what arrived for offers, and returns the outcomes in the order of arrival.
     pub(crate) fn stored(&mut self) -> Vec<std::result::Result<(), Unstored>> {
         self.taken_since = None;
         if self.taken.is_empty() {

@@ -12,7 +12,7 @@ use crate::pacing;
 const FROM_NOW_ON: u32 = 5;
 /// Where it begins when a remote may appear within seconds.
 const SOON: u32 = 1;
-/// A remote that was connected for so long is no remote that only appears to disappear.
+/// A remote that stayed connected for this long did not just appear for a moment.
 const STEADY: Duration = Duration::from_secs(5);
 
 /// The state of one remote.

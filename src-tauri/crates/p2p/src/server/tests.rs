@@ -52,7 +52,7 @@ pub(crate) struct Memory {
     is_locked: bool,
     pub(crate) clock: u64,
     receiving: Option<Key>,
-    /// What was offered and has come.
+    /// The offered keys whose content has arrived.
     taken: Vec<Key>,
 }
 
@@ -80,7 +80,7 @@ impl Memory {
         }
     }
 
-    /// Stores what has come of a key, if it is its content.
+    /// Stores what arrived for a key, if it is its content.
     fn store(&mut self, key: Key) -> bool {
         let content = self.partial.remove(&key).unwrap();
         let is_right = self.truth.get(&key) == Some(&content);

@@ -12,9 +12,9 @@ use nix::libc;
 use rustix::net::{SocketType, getpeername, getsockname, sockopt};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
-/// The kernel ends a connection whose other end has not confirmed what was sent for so long, in milliseconds.
+/// How long the other end may leave data unconfirmed before the kernel ends the connection, in milliseconds.
 const UNCONFIRMED: u32 = 20_000;
-/// Nothing was heard for so long: then the other end is asked by the kernel.
+/// How long the other end may be silent before the kernel asks it.
 const IDLE: Duration = Duration::from_secs(60);
 /// The same while somebody waits for what comes.
 const WAITED_FOR: Duration = Duration::from_secs(5);
@@ -53,7 +53,7 @@ impl Link {
         self.ask_after(if is_waited_for { WAITED_FOR } else { IDLE });
     }
 
-    /// Has the kernel ask the other computer when nothing was heard of it for so long.
+    /// Has the kernel ask the other computer when it was silent for this long.
     fn ask_after(&self, idle: Duration) {
         for socket in &self.0 {
             // Without them, ssh notices by itself, later.
@@ -64,7 +64,7 @@ impl Link {
         }
     }
 
-    /// Asks the other computer, and waits so long for its answer.
+    /// Asks the other computer. True if it answers within `patience`.
     pub(super) fn answers(&self, patience: Duration) -> bool {
         let asked = Instant::now();
         self.ask_after(AT_ONCE);

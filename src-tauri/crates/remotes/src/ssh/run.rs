@@ -26,7 +26,7 @@ pub(crate) fn run(command: Command) -> Result<Said, Failed> {
     run_for(command, PATIENCE)
 }
 
-/// Like [`run`], for so long at most.
+/// Like [`run`], with a time limit.
 pub(super) fn run_for(mut command: Command, patience: Duration) -> Result<Said, Failed> {
     command
         .stdin(Stdio::null())

@@ -24,7 +24,7 @@ const BURST: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 200_000_000,
 };
-/// Its end is waited for so long at most.
+/// How long to wait for its end.
 const LONGEST: Duration = Duration::from_secs(4);
 /// The clocks that tell of sleep are not read at the same moment.
 const SLEEP: Duration = Duration::from_secs(1);

@@ -45,7 +45,7 @@ impl<'a> Arrivals<'a> {
         }
     }
 
-    /// Waits for the turn, if so many keys are worth it. False if it was cancelled before its turn came.
+    /// Waits for the turn if `count` keys are enough to need it. False if it was cancelled before.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl<'a> Arrivals<'a> {
         Ok(self.turn.is_some())
     }
 
-    /// Takes the turn, if so many keys are worth it and nobody has it; otherwise, contents are locked one by one.
+    /// Takes the turn if `count` keys are enough to need it and nobody has it. Otherwise, each key is locked by itself.
     pub fn expect(&mut self, count: usize) {
         if count > LOCKED_SINGLY
             && self.turn.is_none()

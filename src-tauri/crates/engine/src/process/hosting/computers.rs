@@ -59,7 +59,7 @@ impl Hosting {
         let process = Arc::clone(&self.process);
         let looking = tokio::task::spawn_blocking(move || computers::look(&address, process.hosts()));
         tokio::spawn(async move {
-            // If it panics, whoever asked hears that there is no answer.
+            // It has panicked. Dropping `reply` tells the client that there is no answer.
             let Ok((looked, way)) = looking.await else { return };
             send(reply, Answer::Looked(looked));
             tokio::time::sleep(KEPT).await;

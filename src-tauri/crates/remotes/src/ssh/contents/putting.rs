@@ -15,12 +15,12 @@ use crate::Travel;
 use crate::ssh::Ssh;
 use crate::ssh::session::{Ended, Session};
 
-/// So many sessions send small content at once: the answer to each takes a round trip.
+/// The most sessions that send small files at once. Each answer takes a round trip.
 const SENDERS: usize = 4;
-/// A session more is worth it for so many contents.
+/// The number of files for which one more session is opened.
 const WORTH_A_SENDER: usize = 8;
 
-/// What became of a content that the server asked for.
+/// What became of a file that the server asked for.
 enum Put {
     /// It was sent, and the next was offered.
     Ended(Outcome),
@@ -155,7 +155,7 @@ impl<'a> Senders<'a> {
         Ok(true)
     }
 
-    /// Sends a content, and offers the next.
+    /// Sends one file, and offers the next.
     fn put(
         &self,
         store: &Store<'_>,
