@@ -17,7 +17,7 @@ use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd::Pid;
 
 use crate::network::{self, Network};
-use crate::{Sandbox, programs, run};
+use crate::{PATIENCE, Sandbox, eventually, programs, run};
 
 /// Whose program serves git-annex there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -296,6 +296,31 @@ impl Drop for Sshd {
         }
         end(&self.connections);
     }
+}
+
+/// The command lines of the ssh clients that a sandbox has started and that still run.
+///
+/// # Panics
+///
+/// When the processes cannot be listed.
+#[must_use]
+pub fn ssh_processes(sandbox: &Sandbox) -> Vec<String> {
+    let mark = sandbox.path("ssh_config");
+    let commands = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let line = fs::read(entry.ok()?.path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        line.contains(mark.to_str()?).then_some(line)
+    });
+    commands.collect()
+}
+
+/// Waits until none of them runs any more.
+#[track_caller]
+pub fn no_ssh_is_left(sandbox: &Sandbox) {
+    eventually(PATIENCE, || match ssh_processes(sandbox) {
+        left if left.is_empty() => Ok(()),
+        left => Err(format!("{left:?}")),
+    });
 }
 
 /// Kills the processes of all connections.

@@ -14,7 +14,7 @@ use whole_system::asking::is_in_state;
 use whole_system::clones::Actor;
 use whole_system::network::Quality;
 use whole_system::skip::{needs_root, needs_sshd};
-use whole_system::sshd::Shell;
+use whole_system::sshd::{Shell, no_ssh_is_left, ssh_processes};
 use whole_system::{Chance, Engine, Network, PATIENCE, Sandbox, Sshd, attempt, checks, eventually, run};
 
 /// A laptop that syncs with a server over a network.
@@ -78,24 +78,6 @@ impl Scene {
         checks::assert_whole(&self.sandbox, &self.laptop);
         no_ssh_is_left(&self.sandbox);
     }
-}
-
-/// The processes of ssh that a sandbox has started.
-fn ssh_processes(sandbox: &Sandbox) -> Vec<String> {
-    let mark = sandbox.path("ssh_config");
-    let commands = fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        let line = fs::read(entry.ok()?.path().join("cmdline")).ok()?;
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        line.contains(mark.to_str()?).then_some(line)
-    });
-    commands.collect()
-}
-
-fn no_ssh_is_left(sandbox: &Sandbox) {
-    eventually(PATIENCE, || match ssh_processes(sandbox) {
-        left if left.is_empty() => Ok(()),
-        left => Err(format!("{left:?}")),
-    });
 }
 
 /// How many logins stand, by the sandbox's processes of ssh.

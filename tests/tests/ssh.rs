@@ -10,7 +10,7 @@ use std::time::Duration;
 use whole_system::asking::is_in_state;
 use whole_system::clones::Actor;
 use whole_system::skip::{needs_git_annex, needs_sshd};
-use whole_system::sshd::{Login, Shell};
+use whole_system::sshd::{Login, Shell, no_ssh_is_left, ssh_processes};
 use whole_system::{Engine, PATIENCE, Sandbox, Sshd, checks, eventually, run};
 
 /// A server with a repository, and two laptops that have it as a remote and do not know each other.
@@ -109,24 +109,6 @@ fn two_laptops_sync_through_a_bare_repository_of_git_annex() {
 #[test]
 fn two_laptops_sync_through_a_folder_of_git_annex() {
     two_laptops_sync_through(Shell::GitAnnex, false);
-}
-
-/// The processes of ssh that a sandbox has started.
-fn ssh_processes(sandbox: &Sandbox) -> Vec<String> {
-    let mark = sandbox.path("ssh_config");
-    let commands = fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        let line = fs::read(entry.ok()?.path().join("cmdline")).ok()?;
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        line.contains(mark.to_str()?).then_some(line)
-    });
-    commands.collect()
-}
-
-fn no_ssh_is_left(sandbox: &Sandbox) {
-    eventually(PATIENCE, || match ssh_processes(sandbox) {
-        left if left.is_empty() => Ok(()),
-        left => Err(format!("{left:?}")),
-    });
 }
 
 #[test]
