@@ -29,7 +29,7 @@ pub(super) fn run(mut command: Command, silence: Duration, cancelled: &AtomicBoo
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    is_alone(&mut command);
+    stands_alone(&mut command);
     let mut child = command.spawn()?;
     let (say, said) = mpsc::channel();
     pass_on(child.stdout.take(), Stream::Out, say.clone());
@@ -51,9 +51,10 @@ enum Stream {
     Err,
 }
 
-/// Puts a program in a session of its own, where no terminal is to ask in, and has it end with the thread that starts it.
+/// Takes a program from our terminal, where it might ask, into a session and group of its own, so that what it starts can be
+/// ended with it. Has it end with the thread that starts it, and so when this process is killed.
 #[allow(unsafe_code)]
-fn is_alone(command: &mut Command) {
+pub fn stands_alone(command: &mut Command) {
     // SAFETY: setsid(2) and prctl(2) are the only calls between fork and exec; they allocate nothing and take no lock.
     unsafe {
         command.pre_exec(|| {

@@ -14,6 +14,7 @@ mod refs;
 #[cfg(test)]
 mod tests;
 
+pub use child::stands_alone;
 pub use git_program::in_one_line;
 pub use introduction::introduce;
 pub(crate) use missing::{missing, shallow};

@@ -1,12 +1,12 @@
 //! The process that holds a login: it ends with us, and what it says about a failure is kept.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+use annex::exchange::stands_alone;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::connection::lock;
 
@@ -26,6 +26,7 @@ pub(super) fn begin(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    // A command of the user's may run ssh as a child, and a login that nobody knows of would stay for days.
     stands_alone(&mut command);
     let (started, start) = mpsc::channel();
     let (say, said) = mpsc::channel();
@@ -80,19 +81,4 @@ fn says_connected(out: ChildStdout) -> bool {
         line.clear();
     }
     false
-}
-
-/// Takes a process from our terminal, where it might ask, and gives it a group of its own, since a command of the user's may
-/// run ssh as a child: they end together. Has it ended when the thread that starts it ends, and so when this process is
-/// killed: a login that nobody knows of would stay for days.
-#[allow(unsafe_code)]
-fn stands_alone(command: &mut Command) {
-    let before_exec = || {
-        rustix::process::setsid()?;
-        Ok(rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?)
-    };
-    // SAFETY: setsid(2) and prctl(2) are the only calls between fork and exec; they allocate nothing and take no lock.
-    unsafe {
-        command.pre_exec(before_exec);
-    }
 }
