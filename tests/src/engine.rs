@@ -10,12 +10,14 @@ use nix::unistd::Pid;
 
 use crate::Sandbox;
 use crate::asking::status;
+use crate::last_words;
 use crate::wait::{PATIENCE, eventually};
 
 /// `anabranch run` on some folders; killed when it is let go of.
 pub struct Engine {
     process: Child,
     log: PathBuf,
+    folders: Vec<PathBuf>,
 }
 
 impl Engine {
@@ -69,7 +71,10 @@ impl Engine {
         let log = sandbox.path(format!("engine of {name}.log"));
         let mut run = sandbox.anabranch(["run"]);
         run.args(folders).envs(variables.iter().copied());
-        Engine::spawn_program(run, log)
+        let folders = folders.iter().map(|folder| folder.to_path_buf()).collect();
+        let mut engine = Engine::spawn_program(run, log);
+        engine.folders = folders;
+        engine
     }
 
     /// Starts any program that hosts an engine, with all that it says in a file, and waits for nothing.
@@ -85,7 +90,11 @@ impl Engine {
             .stderr(file)
             .spawn()
             .expect("the program can be started");
-        Engine { process, log }
+        Engine {
+            process,
+            log,
+            folders: Vec::new(),
+        }
     }
 
     /// How the engine ended, if it has.
@@ -194,9 +203,13 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        let has_failed = std::thread::panicking();
+        if has_failed {
+            eprintln!("{}", last_words::of(self.process.id(), &self.folders));
+        }
         self.end_now();
         let words = self.words();
-        if std::thread::panicking() {
+        if has_failed {
             eprintln!("{words}");
         } else {
             assert!(!words.contains("panicked at"), "the engine panicked\n{words}");

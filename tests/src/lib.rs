@@ -22,6 +22,7 @@ pub mod edits;
 pub mod engine;
 pub mod forge;
 pub mod forgetful;
+mod last_words;
 pub mod network;
 pub mod portal;
 pub mod power_cuts;

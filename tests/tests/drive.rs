@@ -15,6 +15,10 @@ use whole_system::drives::Drive;
 use whole_system::skip::{needs_root, or_skipped};
 use whole_system::{Chance, Engine, Sandbox, attempt, checks, eventually, run, trees};
 
+/// How long content may take to reach a drive. The drive is a file on a disk to which other tests write as well, and its
+/// journal waits for theirs.
+const ON_A_DRIVE: Duration = Duration::from_secs(60);
+
 /// A drive of some mebibytes, or the test is left out.
 fn drive(sandbox: &Sandbox, mebibytes: u64) -> Option<Drive> {
     match needs_root() {
@@ -62,7 +66,7 @@ fn drive_pulled_out_in_mid_transfer_goes_on_when_it_is_back() {
     };
 
     let first = save(&mut chance, "note.txt".to_owned(), 4_096);
-    eventually(Duration::from_secs(20), || trees::stores(&carrier, &first));
+    eventually(ON_A_DRIVE, || trees::stores(&carrier, &first));
 
     let partial = carrier.join("annex");
     for round in 0..3 {
@@ -87,7 +91,7 @@ fn drive_pulled_out_in_mid_transfer_goes_on_when_it_is_back() {
             trees::holds(&laptop, &all).and_then(|()| checks::is_clean(&sandbox, &laptop))
         });
         drive.plug_in();
-        eventually(Duration::from_secs(60), || trees::stores(&carrier, &all));
+        eventually(ON_A_DRIVE, || trees::stores(&carrier, &all));
     }
     engine.stop();
     run(sandbox.anabranch(["sync"]).arg(&laptop));
