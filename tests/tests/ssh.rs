@@ -319,6 +319,44 @@ fn a_server_that_allows_one_session_at_a_time_is_synced_with() {
     no_ssh_is_left(&scene.sandbox);
 }
 
+/// Renames a file of which no content travels, and expects the folder there to follow.
+fn a_new_name_reaches_the_folder_there(sessions: Option<usize>, sync: impl Fn(&Scene)) {
+    if !needs_sshd() {
+        return;
+    }
+    let scene = Scene::new(Shell::Anabranch, false);
+    if let Some(sessions) = sessions {
+        scene.sshd.allow_sessions(sessions);
+    }
+    let [ann, _] = &scene.laptops;
+    fs::rename(ann.join("before"), ann.join("after")).unwrap();
+    sync(&scene);
+    follows(&scene.server, "after", "from before");
+    assert!(!scene.server.join("before").exists());
+}
+
+#[test]
+fn a_new_name_reaches_the_folder_there_with_one_sync() {
+    a_new_name_reaches_the_folder_there(None, |scene| {
+        Actor::Anabranch.sync(&scene.sandbox, &scene.laptops[0]);
+        // It is there before the sync ends.
+        assert!(
+            scene.server.join("after").exists(),
+            "{}",
+            run_status(&scene.sandbox, &scene.laptops[0])
+        );
+    });
+}
+
+#[test]
+fn a_new_name_reaches_the_folder_there_where_nobody_can_listen() {
+    a_new_name_reaches_the_folder_there(Some(1), |scene| {
+        let engine = Engine::start(&scene.sandbox, &[&scene.laptops[0]]);
+        follows(&scene.server, "after", "from before");
+        engine.stop();
+    });
+}
+
 /// Puts a program in the place of git-annex-shell there. `real` is what it may run instead.
 fn serve_by(scene: &Scene, script: &str) {
     let shell = scene.sandbox.path("sshd of server/bin/git-annex-shell");

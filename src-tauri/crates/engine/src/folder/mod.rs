@@ -254,6 +254,7 @@ impl Folder {
         let (sender, receiver) = oneshot::channel();
         self.syncs.push(sender);
         self.tidy_at = None;
+        self.watching.listen_to_none();
         if answer.is_none() {
             self.end_pause();
         }

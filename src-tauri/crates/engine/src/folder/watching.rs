@@ -44,6 +44,8 @@ pub(crate) struct Watching {
     remotes: BTreeMap<RemoteName, Followed>,
     /// How changes are heard of at remotes on other computers, over which connection, and of which repositories.
     hearing: BTreeMap<RemoteName, (Heard, Hearing)>,
+    /// False in a one-shot run, which needs no news.
+    listens: bool,
     /// The mounts in the folder, by path and mount id.
     mounted: BTreeSet<(PathBuf, u64)>,
     rules: WatchedSymlink,
@@ -79,6 +81,7 @@ impl Watching {
             git_dir,
             remotes: BTreeMap::new(),
             hearing: BTreeMap::new(),
+            listens: true,
             mounted: BTreeSet::new(),
         };
         watching.mounted = watching.mounted_inside(mounts);
@@ -123,7 +126,9 @@ impl Watching {
         mounts: &[Mount],
         end: &mpsc::UnboundedSender<Ended>,
     ) -> Vec<PathBuf> {
-        self.listen(reached, end);
+        if self.listens {
+            self.listen(reached, end);
+        }
         let mut before = std::mem::take(&mut self.remotes);
         let mut shared: BTreeSet<PathBuf> = shared_by(&before);
         for (name, remote) in reached {
@@ -152,6 +157,12 @@ impl Watching {
         }
         let alone = before.into_values().filter(|followed| followed.own.is_some());
         alone.map(|followed| followed.git_dir).collect()
+    }
+
+    /// From now on, does not listen to remotes on other computers.
+    pub(super) fn listen_to_none(&mut self) {
+        self.listens = false;
+        self.hearing.clear();
     }
 
     /// Listens to the connected remotes on other computers. Those that tell nothing are asked now and then.

@@ -486,6 +486,8 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        // While it stands, so that what has arrived there is in the work tree before a one-shot run ends.
+        self.sessions.end_idle();
         self.end();
     }
 }

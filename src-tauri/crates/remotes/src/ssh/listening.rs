@@ -61,6 +61,11 @@ impl Listening {
         })
     }
 
+    /// What is true once nothing is heard any more, and gone once nobody listens.
+    pub(super) fn over(&self) -> &Arc<AtomicBool> {
+        &self.is_over
+    }
+
     /// True once nothing is heard any more.
     #[must_use]
     pub fn is_over(&self) -> bool {

@@ -15,8 +15,8 @@ mod shell;
 mod words;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
 use annex::Annex;
 use annex::exchange::{Commits, PushOutcome, tracked};
@@ -25,8 +25,10 @@ use model::{Oid, Uuid};
 
 pub(crate) use connection::Connection;
 pub use connection::Hosts;
+use connection::lock;
 pub use known::{known_computers, own_key};
 pub use listening::Listening;
+use run::run;
 pub(crate) use sessions::Use;
 pub use setup::{AtPath, Survey, Way};
 pub use words::ChangedKey;
@@ -50,6 +52,8 @@ pub(crate) struct Ssh {
     takes_offers: bool,
     /// True once another repository was found at the address.
     is_replaced: AtomicBool,
+    /// True in what is there once changes are listened to no more.
+    listening: Mutex<Weak<AtomicBool>>,
 }
 
 /// Connects to the repository at an address.
@@ -119,6 +123,7 @@ pub(crate) fn reach(
         shell,
         takes_offers,
         is_replaced: AtomicBool::new(false),
+        listening: Mutex::default(),
     });
     Ok(Remote {
         name: settings.name.clone(),
@@ -167,6 +172,28 @@ impl Ssh {
     }
 }
 
+impl Ssh {
+    /// True if Anabranch there tells of changes; then it also merges what is pushed.
+    fn is_listened_to(&self) -> bool {
+        let is_over = lock(&self.listening).upgrade();
+        is_over.is_some_and(|is_over| !is_over.load(Ordering::Relaxed))
+    }
+
+    /// Has Anabranch there merge what was pushed: git itself takes the push, and calls nobody afterwards. If that fails, the
+    /// next transfer does it.
+    fn merge_there(&self, from: &Annex) {
+        // It merges before it waits for what comes, and nothing does.
+        let line = self.shell.line("p2pstdio", &self.address.path, &[from.uuid().as_str()]);
+        let ask = || {
+            let _session = self.connection.permit(Use::Brief, &NEVER);
+            run(self.connection.session(&line))
+        };
+        let _ = self
+            .connection
+            .with_few_sessions(ask, |said| said.as_ref().ok().map(|said| said.err.as_str()));
+    }
+}
+
 impl Git for Ssh {
     fn fetch(&self, into: &Annex, cancelled: &AtomicBool) -> Result<Fetched, Failed> {
         self.check()?;
@@ -182,7 +209,11 @@ impl Git for Ssh {
     ) -> Result<PushOutcome, Failed> {
         refuse_elsewhere(&self.settings)?;
         self.check()?;
-        ByGit::over(&self.connection).push(from, &self.settings, commits, cancelled)
+        let pushed = ByGit::over(&self.connection).push(from, &self.settings, commits, cancelled)?;
+        if matches!(pushed, PushOutcome::Pushed { .. }) && self.takes_offers && !self.is_listened_to() {
+            self.merge_there(from);
+        }
+        Ok(pushed)
     }
 
     fn state(&self) -> Option<u64> {
@@ -196,7 +227,9 @@ impl Git for Ssh {
     fn listen(&self, heard: Box<dyn Fn(Vec<Oid>) + Send>) -> Option<Listening> {
         let permit = self.connection.permit(Use::Standing, &NEVER)?;
         let line = self.shell.line("notifychanges", &self.address.path, &[]);
-        Listening::begin(self.connection.session(&line), permit, heard)
+        let listening = Listening::begin(self.connection.session(&line), permit, heard)?;
+        *lock(&self.listening) = Arc::downgrade(listening.over());
+        Some(listening)
     }
 
     fn pushes_to(&self, _: &Uuid) -> bool {

@@ -124,11 +124,18 @@ impl Session {
         &self.line
     }
 
-    /// Ends it, and waits until the other end has let go of it too, so that another can take its place.
-    pub(crate) fn end(mut self) {
-        self.to = None;
+    /// Ends it, and waits until the other end has ended it too, so that another can take its place.
+    pub(crate) fn end(self) {
+        Self::end_all(vec![self]);
+    }
+
+    /// Ends sessions, and waits for a moment until the other end has ended them too. What has arrived there is in the work tree
+    /// then.
+    pub(crate) fn end_all(mut sessions: Vec<Self>) {
+        sessions.iter_mut().for_each(|session| session.to = None);
         for _ in 0..END {
-            if !matches!(self.child.try_wait(), Ok(None)) {
+            sessions.retain_mut(|session| matches!(session.child.try_wait(), Ok(None)));
+            if sessions.is_empty() {
                 return;
             }
             thread::sleep(Duration::from_millis(20));

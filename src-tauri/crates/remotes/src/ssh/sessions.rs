@@ -118,7 +118,7 @@ impl Sessions {
     /// Ends those that nobody uses: they hold on to what counts them.
     pub(super) fn end_idle(&self) {
         let idle = std::mem::take(&mut lock(&self.open).idle);
-        drop(idle);
+        Session::end_all(idle);
     }
 }
 
