@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{Sandbox, attempt, run};
+use crate::{Sandbox, attempt, over_ssh, run};
 
 /// Whose program acts on a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,8 @@ impl Actor {
                 run(&mut sandbox.git(&path, ["annex", "init", "--quiet", name]));
             }
         }
+        over_ssh::move_remotes(sandbox, source);
+        over_ssh::move_remotes(sandbox, &path);
         path
     }
 
@@ -105,7 +107,9 @@ pub fn pictures(sandbox: &Sandbox, name: &str, count: u32) -> PathBuf {
 pub fn connect(sandbox: &Sandbox, repository: &Path, name: &str, remote: &Path) {
     let known = attempt(&mut sandbox.git(repository, ["config", "--get-regexp", r"^remote\..*\.url$"]));
     let known = String::from_utf8_lossy(&known.stdout).into_owned();
-    let url = remote.to_str().expect("sandbox paths are text");
+    let path = remote.to_str().expect("sandbox paths are text");
+    let far = sandbox.other_computer().map(|far| far.address(remote));
+    let url = far.as_deref().unwrap_or(path);
     if !known
         .lines()
         .any(|line| line.split_once(' ').is_some_and(|(_, known)| known == url))

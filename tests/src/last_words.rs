@@ -10,8 +10,7 @@ use std::time::Duration;
 const MOMENT: Duration = Duration::from_secs(2);
 
 /// The status of an engine's folders, as far as it answers, and where each of its threads waits.
-#[must_use]
-pub fn of(process: u32, folders: &[PathBuf]) -> String {
+pub(crate) fn of(process: u32, folders: &[PathBuf]) -> String {
     let statuses = folders.iter().map(|folder| {
         let status = status(folder).unwrap_or_else(|| "no answer".to_owned());
         format!("status of {}: {status}", folder.display())

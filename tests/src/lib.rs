@@ -24,6 +24,7 @@ pub mod forge;
 pub mod forgetful;
 mod last_words;
 pub mod network;
+mod over_ssh;
 pub mod portal;
 pub mod power_cuts;
 pub mod programs;

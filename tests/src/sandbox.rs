@@ -5,16 +5,19 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-use crate::programs;
+use crate::sshd::Sshd;
+use crate::{PATIENCE, eventually, over_ssh, programs};
 
 /// A temporary world; removed at its end, or kept when `ANABRANCH_KEEP` is set.
 pub struct Sandbox {
     folder: Option<TempDir>,
     path: PathBuf,
     programs: Vec<PathBuf>,
+    other_computer: OnceLock<Option<Sshd>>,
 }
 
 impl Sandbox {
@@ -58,7 +61,13 @@ impl Sandbox {
             folder: Some(folder),
             path,
             programs,
+            other_computer: OnceLock::new(),
         }
+    }
+
+    /// The computer on which the repositories of this world are for each other, if they are (see [`over_ssh`]).
+    pub(crate) fn other_computer(&self) -> Option<&Sshd> {
+        self.other_computer.get_or_init(|| over_ssh::start(self)).as_ref()
     }
 
     /// Whether a world is kept at its end, for somebody to look at.
@@ -116,6 +125,29 @@ impl Sandbox {
         command
     }
 
+    /// Waits until no git, and nothing that serves git-annex, runs in this world.
+    #[track_caller]
+    pub fn no_git_runs(&self) {
+        let here = self.path.as_os_str().as_encoded_bytes();
+        let runs = || {
+            let lines = fs::read_dir("/proc")
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter_map(|process| {
+                    let line = fs::read(process.path().join("cmdline")).ok()?;
+                    let is_git = line.starts_with(b"git") || line.windows(4).any(|part| part == b"/git");
+                    let is_here = line.windows(here.len()).any(|part| part == here);
+                    (is_git && is_here).then(|| String::from_utf8_lossy(&line).replace('\0', " "))
+                });
+            lines.collect::<Vec<_>>()
+        };
+        eventually(PATIENCE, || match runs() {
+            none if none.is_empty() => Ok(()),
+            some => Err(format!("{some:?}")),
+        });
+    }
+
     /// An `anabranch` command.
     pub fn anabranch<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = self.command(programs::anabranch());
@@ -139,6 +171,7 @@ impl Default for Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        drop(self.other_computer.take());
         let Some(folder) = self.folder.take() else { return };
         if Sandbox::is_kept() {
             eprintln!("kept: {}", folder.keep().display());

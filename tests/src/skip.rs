@@ -25,6 +25,16 @@ pub fn needs_git_annex() -> bool {
     is_here
 }
 
+/// Whether repositories know each other by their paths; when it is over ssh, the test is left out.
+#[must_use]
+pub fn needs_paths() -> bool {
+    let is_over_ssh = crate::over_ssh::shell().is_some();
+    if is_over_ssh {
+        skipped("it is about a folder that vanishes and comes back, which is noticed at once only on this computer");
+    }
+    !is_over_ssh
+}
+
 /// Whether this runs as root, who alone can mount; when not, the test is left out.
 #[must_use]
 pub fn needs_root() -> bool {
