@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::{Sandbox, eventually, run, trees};
+use crate::run::told;
+use crate::{Sandbox, attempt, eventually, run, trees};
 
 /// Checks a repository in every way that git and git-annex can: objects, index, contents and their logs.
 ///
@@ -87,14 +88,16 @@ pub fn assert_copies(sandbox: &Sandbox, repository: &Path, copies: usize) {
 ///
 /// With the trees that differ.
 pub fn same_commit_tree(sandbox: &Sandbox, repositories: &[&Path]) -> Result<(), String> {
-    let trees: Vec<String> = repositories
-        .iter()
-        .map(|repository| {
-            run(&mut sandbox.git(repository, ["rev-parse", "HEAD^{tree}"]))
-                .trim()
-                .to_owned()
-        })
-        .collect();
+    // A clone of nothing has no commit before it got its first.
+    let tree = |repository: &&Path| {
+        let mut parse = sandbox.git(repository, ["rev-parse", "HEAD^{tree}"]);
+        let parsed = attempt(&mut parse);
+        match parsed.status.success() {
+            true => Ok(String::from_utf8_lossy(&parsed.stdout).trim().to_owned()),
+            false => Err(told(&parse, &parsed)),
+        }
+    };
+    let trees = repositories.iter().map(tree).collect::<Result<Vec<_>, _>>()?;
     if trees.iter().all(|tree| *tree == trees[0]) {
         Ok(())
     } else {
