@@ -99,7 +99,7 @@ impl World {
         }
     }
 
-    /// What a repository has merged: what is checked out, or, while paths wait, the merge that they wait for.
+    /// The last merge of a repository: its checked-out commit or, while paths wait, the merge that they wait for.
     pub(crate) fn tip(&self, repo: RepoNo) -> Branches {
         let here = &self.repos[repo];
         let ahead = here
@@ -322,7 +322,7 @@ impl World {
         }
     }
 
-    /// Whoever watches this repository's refs sees them move.
+    /// Tells everybody who watches this repository's refs that they moved.
     pub(crate) fn refs_changed(&mut self, of: RepoNo) {
         let refs = self.refs(of);
         self.tell_later(of, Event::RefsMoved(refs));
@@ -552,7 +552,7 @@ impl World {
         }
     }
 
-    /// What a killed engine leaves of a transfer: contents that arrived, without a word in the log.
+    /// Kills an engine during a transfer: some content has arrived, but no log says so.
     pub(crate) fn crash_in(&mut self, repo: RepoNo, effect: Effect) {
         self.until_crash = Some(u32::try_from(self.chance.below(5)).unwrap_or(0));
         let event_is_lost = self.repos[repo].incarnation + 1;

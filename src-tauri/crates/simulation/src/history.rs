@@ -43,7 +43,7 @@ pub(crate) type Dot = u16;
 /// Names a commit in its [`Commits`].
 pub(crate) type CommitNo = usize;
 
-/// What a tree holds at a path, and which write put it there.
+/// The content at a path of a tree, and the write that put it there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) content: Content,
@@ -149,7 +149,7 @@ impl<T> Commits<T> {
     }
 }
 
-/// What both sides say, the newer word where they differ.
+/// Joins the facts of both sides; where they differ, the newer one counts.
 pub(crate) fn join_facts(a: &Rc<Facts>, b: &Rc<Facts>) -> Rc<Facts> {
     let mut joined = Facts::clone(a);
     for (&about, &said) in b.iter() {
@@ -201,7 +201,7 @@ impl Numbers {
 }
 
 impl Tree {
-    /// What a work tree that had `before` has of a merge if some paths of it wait: nothing of what they wait for was seen.
+    /// The tree after a merge into `before` of which some paths wait: it has seen none of the writes that they wait for.
     pub(crate) fn partial(before: Option<&Tree>, files: Files) -> Tree {
         let mut seen = before.map(|tree| tree.seen.clone()).unwrap_or_default();
         files.values().for_each(|entry| seen.add(usize::from(entry.dot)));

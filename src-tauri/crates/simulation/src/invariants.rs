@@ -35,10 +35,10 @@ pub(crate) struct UnderWay {
     effects: BTreeMap<Id, Kind>,
     paused: bool,
     facts: BTreeMap<RemoteName, RemoteFacts>,
-    /// What this engine delivered itself and nobody damaged since.
+    /// Content that this engine delivered itself and nobody damaged since.
     delivered: BTreeSet<(Key, RemoteName)>,
     damaged: BTreeSet<Key>,
-    /// What the rules for directories forbid now.
+    /// Transfers that the rules for directories forbid now.
     pub(crate) barred: BTreeSet<(Key, RemoteName, Direction)>,
 }
 
@@ -104,7 +104,7 @@ impl UnderWay {
         self.damaged.insert(key.clone());
     }
 
-    /// What may not start now, whatever else is under way.
+    /// Checks that an effect may start now, whatever else is under way.
     pub(crate) fn start(&mut self, effect: &Effect) -> Result<(), String> {
         if self.paused
             && !matches!(
@@ -231,7 +231,7 @@ impl UnderWay {
         }
     }
 
-    /// What must hold of all that is under way.
+    /// Checks everything that is under way.
     pub(crate) fn obeys_the_rules(&self) -> Result<(), String> {
         let mut with = BTreeMap::<(&RemoteName, bool), usize>::new();
         let (mut own, mut offers, mut transfers) = (0, 0, 0);
@@ -281,7 +281,7 @@ impl UnderWay {
     }
 }
 
-/// What is due was started: no wake lies in the past.
+/// All due work was started: no wake lies in the past.
 pub(crate) fn no_spin(now: Timestamp, assistant: &Assistant) -> Result<(), String> {
     match assistant.next_wake() {
         Some(at) if at <= now => Err(format!("I19 termination: wants to be woken at {} at {}", at.0, now.0)),
@@ -312,7 +312,7 @@ pub(crate) fn no_unasked_deletion(gone: usize, of: usize, agreed: bool) -> Resul
     ))
 }
 
-/// What is still being written is not committed.
+/// No commit has a file that is still being written.
 pub(crate) fn no_unfinished_content(files: &Files, unfinished: &BTreeSet<Content>) -> Result<(), String> {
     match files.values().find(|entry| unfinished.contains(&entry.content)) {
         Some(entry) => Err(format!("I5: the half written c{} is committed", entry.content)),
@@ -354,7 +354,7 @@ impl World {
         Ok(())
     }
 
-    /// I9: each work tree is committed, and whatever each engine can reach is in step with it, in git and in content.
+    /// I9: each work tree is committed, and everything that its engine can reach is up to date, in git and in content.
     pub(crate) fn converged(&self) -> Result<(), String> {
         for repo in 0..self.repos.len() {
             if self.repos[repo].has_engine {
@@ -419,7 +419,8 @@ impl World {
                 let lacks = |of: RepoNo| {
                     self.wants(of, content) && !self.repos[of].objects.contains(&content) && !said(content, of)
                 };
-                // What no log tells it cannot act on: a crash came before the word, or a rule keeps the word away.
+                // It cannot act on content that no log tells of: after a crash before the log was written, or if a rule
+                // keeps the log away.
                 let knows = |of: RepoNo| self.has_good(of, content) && said(content, of);
                 let may = |direction| !here.barred.contains(&(content, slot, direction));
                 if remote.push && may(Direction::Send) && knows(repo) && lacks(target) {
@@ -495,7 +496,7 @@ impl World {
         Ok(())
     }
 
-    /// I34: an assistant that says it is in step is, and one that is says so.
+    /// I34: an assistant says that it is up to date if and only if it is.
     pub(crate) fn honest(&self) -> Result<(), String> {
         for (repo, here) in self.repos.iter().enumerate() {
             let Some(engine) = &here.engine else { continue };
@@ -513,12 +514,13 @@ impl World {
                 && assistant.remotes().all(is_known);
             let truth = self.in_step(repo, false);
             if claims && truth.is_err() {
-                return Err(format!("I34 honest: r{repo} says it is in step, but {truth:?}"));
+                return Err(format!("I34 honest: r{repo} says it is up to date, but {truth:?}"));
             }
             let remotes: Vec<_> = assistant.remotes().collect();
             if !claims && truth.is_ok() {
                 return Err(format!(
-                    "I34 honest: r{repo} is in step and does not say so: working {}, trouble {:?}, pending {}, lots {:?}, {remotes:?}",
+                    "I34 honest: r{repo} is up to date and does not say so: working {}, trouble {:?}, pending {}, \
+                     lots {:?}, {remotes:?}",
                     assistant.is_working(),
                     assistant.trouble(),
                     assistant.pending_transfers(),

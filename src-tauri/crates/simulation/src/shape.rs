@@ -296,7 +296,7 @@ fn be_still(world: &mut World, setting: Setting, engines: &[RepoNo]) {
     world.run_until_quiet(STEPS_TO_CALM);
     check_rest(world);
     let after = world.counts;
-    // Who refused a push and cannot be fetched from is asked once more when places change.
+    // When places change, a remote that refused a push and gives nothing is tried once more.
     let pushes = if setting.rules { after.pushes } else { before.pushes };
     let still = Counts {
         steps: after.steps,
@@ -337,7 +337,7 @@ pub fn starvation(seed: u64, tracing: bool) -> (Result<Counts, Violation>, Strin
     world.run_until(Timestamp(30_000));
     let (here, other) = (&world.repos[0], &world.repos[4]);
     if here.heads.tree.is_none() || other.synced.tree != here.heads.tree || other.objects != here.objects {
-        world.violated("I20 no starvation: r4 is not in step after half a minute".into());
+        world.violated("I20 no starvation: r4 is not up to date after half a minute".into());
     }
     let ended = match world.violation.clone() {
         None => Ok(world.counts),

@@ -18,7 +18,7 @@ use crate::transfers::Transfer;
 pub(crate) type RepoNo = usize;
 /// Names a remote of one repository.
 pub(crate) type Slot = usize;
-/// What keys of one class have in common: who has them, who wants them, and how they may not travel.
+/// The common properties of the keys of a class: who has them, who wants them, and how they may not travel.
 pub(crate) type ClassName = (u16, u16, BTreeSet<(Slot, Direction)>);
 
 /// A remote as one repository has it configured.
@@ -63,7 +63,7 @@ pub(crate) struct Branches {
     pub(crate) annex: Option<CommitNo>,
 }
 
-/// What the last look found.
+/// The result of the last scan.
 #[derive(Debug)]
 pub(crate) struct Findings {
     pub(crate) look: Id,
@@ -83,9 +83,9 @@ pub(crate) struct Engine {
     pub(crate) classes: BTreeMap<u32, Vec<Content>>,
     /// When a key may be tried again with a remote, and how often it failed.
     pub(crate) backed_off: BTreeMap<(Content, Slot), (u32, Timestamp)>,
-    /// What the user put first, and where it goes.
+    /// Content that the user moved to the front, and where it goes.
     pub(crate) firsts: BTreeSet<(Content, RepoNo)>,
-    /// What the user cancelled, where it was going, and until when it is held back.
+    /// Transfers that the user cancelled: the content, its destination, and when it resumes.
     pub(crate) held: BTreeMap<(Content, RepoNo), Timestamp>,
     pub(crate) found: Option<Findings>,
     /// Commits whose deletions wait for the user, each with the commit that was checked out when that was found.

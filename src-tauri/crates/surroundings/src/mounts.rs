@@ -61,7 +61,7 @@ impl Mount {
         !self.is_networked() && !is_served && self.fs_type != "autofs"
     }
 
-    /// What tells this file system from all others, wherever it is mounted: its uuid. None where that cannot be known.
+    /// The uuid of this file system, by which it can be found wherever it is mounted; none if unknown.
     #[must_use]
     pub fn filesystem(&self) -> Option<String> {
         // These make of their uuid what they answer, whether udev runs or not. With most others it is the device.

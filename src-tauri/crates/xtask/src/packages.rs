@@ -135,14 +135,14 @@ pub(crate) const TEST: &[Need] = &[
     },
 ];
 
-/// What mounting a file system of the tests' own needs for who is not root.
+/// The needs of tests that mount a file system of their own without root.
 pub(crate) const FUSE: &[Need] = &[Need {
     is_there: || has_program("fusermount3") || has_program("fusermount"),
     what: "FUSE",
     packages: &["fuse3"],
 }];
 
-/// What a desktop needs that nobody sees.
+/// The needs of an invisible desktop.
 pub(crate) const SCREEN: &[Need] = &[
     Need {
         is_there: || has_program("dbus-daemon"),
@@ -166,7 +166,7 @@ pub(crate) const SCREEN: &[Need] = &[
     },
 ];
 
-/// What a desktop needs besides that pictures are taken of.
+/// Further needs of an invisible desktop of which pictures are taken.
 pub(crate) const PICTURES: &[Need] = &[
     Need {
         is_there: || has_program("xfce4-panel") && has_program("xfwm4"),

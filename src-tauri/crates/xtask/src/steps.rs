@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_failed_command_said_is_in_the_error() {
+    fn the_error_of_a_failed_command_has_its_output() {
         let error = output(Command::new("sh").args(["-c", "echo no room >&2; exit 3"])).unwrap_err();
         assert!(format!("{error:#}").contains("no room"));
     }

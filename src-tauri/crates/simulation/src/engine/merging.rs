@@ -58,7 +58,7 @@ impl World {
             .copied()
             .collect();
         let names = || waiting.iter().map(|path| path_name(*path)).collect();
-        // What is new is to be tried at once.
+        // Try new commits at once.
         if waiting.is_empty() || here.ahead != Some(merged) || annex != before.annex {
             self.repos[repo].blocked_at.clear();
         }

@@ -39,8 +39,8 @@ struct Recorded {
 pub struct Since {
     /// The moment of the answer.
     pub moment: String,
-    /// What was made, changed, moved or removed, relative to the top; none if anything may have been. A directory stands for
-    /// everything below it.
+    /// The paths that were made, changed, moved or removed, relative to the top; none if anything may have been. A directory
+    /// stands for everything below it.
     pub paths: Option<Vec<PathBuf>>,
 }
 
@@ -84,7 +84,7 @@ impl History {
         let has_other_names = paths.clone().any(|path| self.concerns(path) && has_other_names(path));
         let mut recorded = self.lock();
         if has_other_names {
-            // What is written under one name has changed under all.
+            // A file with several names changed under all of them.
             recorded.forget();
         }
         for path in paths {
@@ -111,7 +111,7 @@ impl History {
         let is_blind = blind.any(|directory| self.concerns(directory));
         let mut recorded = self.lock();
         if is_blind || recorded.is_blind {
-            // What happens from now on, and happened so far, may be unseen.
+            // From now on changes may be missed, and some may have been missed already.
             recorded.forget();
         }
         recorded.is_blind = is_blind;

@@ -1,4 +1,4 @@
-//! What the watching thread is told, and by whom: users of a [`Watch`](super::Watch), and threads that compare places.
+//! Messages to the watching thread, from users of a [`Watch`](super::Watch) and from threads that compare places.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -59,9 +59,9 @@ fn hold(watch: &Watch) -> Sender<()> {
     release
 }
 
-/// Whoever waits for that knows of every change made before.
+/// After a wait, every change made before is known.
 #[test]
-fn what_happened_before_can_be_waited_for() {
+fn a_wait_delivers_all_earlier_changes() {
     let top = tempfile::tempdir().unwrap();
     let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
     let delivery = watch.delivery();
@@ -199,7 +199,7 @@ async fn the_old_names_of_many_moved_directories_can_be_used_again() {
 }
 
 #[tokio::test]
-async fn what_is_beyond_the_watch_limit_is_polled() {
+async fn directories_beyond_the_watch_limit_are_polled() {
     let top = tempfile::tempdir().unwrap();
     let at = |name: &str| top.path().join(name);
     fs::create_dir_all(at("a/deep")).unwrap();
@@ -250,7 +250,7 @@ async fn a_place_may_come_go_and_be_replaced() {
 }
 
 #[tokio::test]
-async fn what_is_mounted_in_a_place_is_watched() {
+async fn a_mount_inside_a_place_is_watched() {
     if !rustix::process::geteuid().is_root() {
         return crate::skipped::lacks("root", "only root can mount");
     }
@@ -303,7 +303,7 @@ fn a_work_tree_in_the_place_of_another_is_noticed_by_whoever_asks() {
 }
 
 #[test]
-fn what_is_written_has_changed_under_all_its_names() {
+fn a_written_file_changes_under_all_its_names() {
     let folder = tempfile::tempdir().unwrap();
     let top = folder.path().canonicalize().unwrap();
     for name in ["one", "alone"] {
@@ -348,7 +348,7 @@ async fn a_place_that_is_mounted_over_is_watched() {
 }
 
 #[tokio::test]
-async fn what_others_can_change_unseen_is_polled() {
+async fn file_systems_that_report_no_changes_are_polled() {
     if !rustix::process::geteuid().is_root() {
         return crate::skipped::lacks("root", "only root can mount");
     }

@@ -44,7 +44,7 @@ pub(super) struct Watcher {
     next_poll: Instant,
     /// When events were read last.
     read_at: Option<Instant>,
-    /// Who waits until all that was read is passed on.
+    /// The threads that wait until everything read so far is passed on.
     delivering: Vec<SyncSender<()>>,
 }
 
@@ -150,7 +150,7 @@ impl Watcher {
                     self.visit_all(&path, Why::Missing);
                 }
             }
-            // What was watched under this name is covered.
+            // The mount covers everything that was watched under this name.
             Message::Mounted(path) => self.visit_all(&path, Why::Missing),
             Message::Changed(paths) => self.paths.extend(paths),
             Message::Rescan(path) => self.outlet.put(Change::Rescan(path, Why::Elsewhere)),
@@ -371,7 +371,7 @@ impl Watcher {
         }
     }
 
-    /// Watches anew what is in the scope of the places in and below a directory.
+    /// Watches a directory and those below it again, as far as they are in the scope of the places.
     fn visit_all(&mut self, path: &Path, why: Why) {
         self.forget(path);
         let around = self.scope_of(path).filter(|scope| *scope != Scope::Alone);
@@ -379,7 +379,7 @@ impl Watcher {
         self.visit(directory.into_iter().chain(self.places_within(path)), Some(why));
     }
 
-    /// Watches anew a work tree in the place of another: nothing tells that a directory above it was moved.
+    /// Watches a work tree that replaced another: no event tells that a directory above it was moved.
     fn follow_work_trees(&mut self) {
         let places = self.places.iter().filter(|(_, scope)| **scope == Scope::WorkTree);
         let replaced = places.filter(|(top, _)| self.inotify.is_replaced(top));

@@ -24,7 +24,7 @@ pub(super) fn detail(mount: &Mount) -> Detail {
         uuid: link("/dev/disk/by-uuid"),
         label: link("/dev/disk/by-label"),
         model: disk.as_deref().map(model).unwrap_or_default(),
-        // What mountinfo says of a file system that a program serves is not its type, but nobody knows better here.
+        // For a file system that a program serves, mountinfo does not say the type, and nothing else does here.
         fs_type: None,
         is_read_only: false,
         is_removable,

@@ -54,7 +54,7 @@ pub struct Drive {
     pub can_eject: bool,
 }
 
-/// What a block device is, by whoever knows it.
+/// A block device, as UDisks2 or the kernel describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Detail {
     uuid: Option<String>,
@@ -247,7 +247,7 @@ fn drive(told: Option<&Told>, mut mounts: Vec<Mount>) -> Option<Drive> {
     let detail = told
         .and_then(|told| told.detail(&first.device, &first.point))
         .unwrap_or_else(|| kernel::detail(first));
-    // What is not shown is not asked how full it is.
+    // Don't ask a hidden drive for its free space.
     let space = if detail.is_hidden { (0, 0) } else { space(&first.point)? };
     Some(Drive {
         device: first.device.clone(),

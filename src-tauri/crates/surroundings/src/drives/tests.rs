@@ -236,7 +236,7 @@ async fn a_stick_is_described_as_udisks_has_it() {
 }
 
 #[tokio::test]
-async fn what_is_not_for_people_is_hidden_and_what_is_encrypted_is_on_the_drive_below() {
+async fn system_partitions_are_hidden_and_encrypted_ones_belong_to_the_drive_below() {
     let Some(bus) = TestBus::start() else { return };
     let udisks = udisks(&bus.address).await;
     add(&udisks, "block_devices/sdb1", STICK).await;
@@ -324,7 +324,7 @@ async fn without_a_bus_drives_are_seen_all_the_same() {
 }
 
 #[tokio::test]
-async fn what_udisks_learns_after_the_mount_is_taken_up() {
+async fn details_that_udisks_learns_after_the_mount_are_used() {
     let Some(bus) = TestBus::start() else { return };
     let udisks = udisks(&bus.address).await;
     let place = tempfile::tempdir().unwrap();

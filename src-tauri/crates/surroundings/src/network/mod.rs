@@ -99,7 +99,7 @@ impl Sources {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        // What was reported is read afterwards, as a whole.
+        // The whole state is read afterwards.
         netlink::discard(&self.changes)?;
         let mut expirations = [0; 8];
         // Canceled, or not readable.

@@ -1,7 +1,7 @@
-//! `cargo xtask mutants`: breaks the code that nothing may be lost by, one line at a time, and looks whether a test notices.
+//! `cargo xtask mutants`: breaks the code that keeps files safe, one line at a time, and checks whether a test notices.
 //!
 //! One build holds all changes, each switched on by a variable ([`switch`]); for each, only those tests run that reach it.
-//! What cannot be switched is built by itself. What survives is killed by a new test, or stands in `.cargo/mutants.toml`
+//! Changes that cannot be switched are built one by one. A surviving change needs a new test, or a line in `.cargo/mutants.toml`
 //! with the reason.
 
 mod change;

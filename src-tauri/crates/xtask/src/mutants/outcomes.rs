@@ -1,4 +1,4 @@
-//! What came of each change, written down as it comes, so that a run that is cut off can go on.
+//! The outcome of each change, written as soon as it is known, so that an interrupted run can resume.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -58,7 +58,7 @@ impl Outcomes {
     /// When the file cannot be written.
     pub(super) fn open(path: &Path, digest: &str) -> Result<Outcomes> {
         let known = parse(&fs::read_to_string(path).unwrap_or_default(), digest);
-        // Written anew: a line may have been cut off in its middle.
+        // Written again: a line may have been cut off in its middle.
         let file = File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
         let mut outcomes = Outcomes {
             file,
@@ -90,7 +90,7 @@ impl Outcomes {
         Ok(())
     }
 
-    /// Lets the next run begin anew.
+    /// Lets the next run begin from the start.
     ///
     /// # Errors
     ///

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_beside_a_let_stays_as_it_is() {
+    fn code_beside_a_let_stays_unchanged() {
         let source = "fn f(a: u8) { if a == 1 && a < 3 && let Some(b) = g(a) && b == 2 {} }";
         let changes = [
             change(source, "BinaryOperator", "1 ⟦&&⟧ a", "||"),

@@ -41,7 +41,7 @@ impl Tree {
             fs::remove_dir_all(&root).context("the last copy cannot be removed")?;
         }
         fs::create_dir_all(&root).with_context(|| format!("{} cannot be made", root.display()))?;
-        // What a change breaks must not find its way up to the project's own repository.
+        // A broken program must not find the project's own repository above it.
         succeed(Command::new("git").args(["init", "--quiet"]).arg(&root))?;
         let mut git = Command::new("git");
         git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);

@@ -12,19 +12,19 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 use super::said;
 use crate::place::Place;
 
-/// Who is said to have made the package where the builder does not say it as for all of Debian's tools, in
-/// `DEBFULLNAME` and `DEBEMAIL`. Nobody can have an address there.
+/// The maintainer of a package whose builder does not set `DEBFULLNAME` and `DEBEMAIL`, as for all of Debian's tools. Nobody
+/// can have an address there.
 const NOBODY: (&str, &str) = ("Anabranch", "anabranch@packages.invalid");
 
 /// What its description says below the first line.
-const DESCRIPTION: &str = " Anabranch keeps folders in sync: save a file in one and it appears in every
- other, at once where the other is on this computer, when the drive is plugged
- in where it is on a drive. Two edits of one file are both kept, and a drive
- that is gone is never taken for deleted files.
+const DESCRIPTION: &str = " Anabranch keeps folders in sync: save a file in one folder and it appears in
+ the others, at once if they are on this computer, or when you plug in their
+ drive. Anabranch keeps both versions if you edit a file in two places, and
+ never mistakes a missing drive for deleted files.
  .
- The folders are ordinary git-annex repositories; git-annex itself need not be
- installed. An icon in the tray tells how things are, a window shows it, and
- the command line does all of it without a desktop.
+ The folders are ordinary git-annex repositories; you don't need to install
+ git-annex. You use Anabranch through a tray icon, a window, or the command
+ line.
 ";
 
 /// The texts of the package.
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_linked_is_listed_and_what_only_tests_is_not() {
+    fn linked_crates_are_listed_and_test_dependencies_are_not() {
         let place = Place::find().unwrap();
         let mut metadata = MetadataCommand::new();
         let metadata = metadata.manifest_path(place.root.join("Cargo.toml")).exec().unwrap();

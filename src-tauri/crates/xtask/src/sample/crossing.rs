@@ -139,7 +139,7 @@ pub(super) fn objects(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        // What vanishes while it is looked at is not there.
+        // A file that vanishes meanwhile counts as missing.
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(entry.path()),

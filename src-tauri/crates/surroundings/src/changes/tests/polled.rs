@@ -73,7 +73,7 @@ async fn small_places_that_others_can_change_unseen_are_compared() {
     while !is_told(&next(&mut changes).await) {}
     until_quiet(&mut changes).await;
 
-    // What would take long to read is scanned instead.
+    // A file that would take long to read is scanned instead.
     File::create(at("real/film")).unwrap().set_len(2 << 20).unwrap();
     for _ in 0..3 {
         until(&mut changes, &rescan).await;

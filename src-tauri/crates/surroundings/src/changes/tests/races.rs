@@ -1,4 +1,4 @@
-//! What happens while the watching thread is busy, and is only told to it afterwards.
+//! Changes while the watching thread is busy, of which it hears only afterwards.
 
 use super::*;
 

@@ -80,7 +80,7 @@ impl Watcher {
         self.next_poll = now + self.poll_every.max((now - started) * POLLING_PART);
     }
 
-    /// Begins anew after events were lost: directories may have come and gone unseen.
+    /// Starts again after events were lost: directories may have come and gone unseen.
     pub(super) fn start_over(&mut self) {
         self.paths.clear();
         self.visit_all(Path::new("/"), Why::Overflow);
