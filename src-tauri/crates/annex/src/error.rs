@@ -2,6 +2,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use model::readable_size;
+
 use crate::git_lock::mark;
 
 /// What went wrong in one repository, in words for people.
@@ -35,7 +37,10 @@ pub enum Error {
     #[error("{}", busy(.0))]
     Busy(PathBuf),
     /// Not enough free space without touching the reserve (`annex.diskreserve`).
-    #[error("storing {need} bytes would leave less than the reserve of {reserve} bytes free (free now: {free})")]
+    #[error(
+        "the disk is almost full: {} needed, {} free, of which {} are kept free (annex.diskreserve)",
+        readable_size(*need), readable_size(*free), readable_size(*reserve)
+    )]
     DiskReserve {
         /// Bytes that were to be stored.
         need: u64,

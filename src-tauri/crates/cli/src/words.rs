@@ -87,7 +87,11 @@ fn standing(place: &Place) -> String {
         Contact::Unknown => "being looked for".to_owned(),
         Contact::Away(why) => format!("away: {why}"),
         Contact::Unsupported(why) => format!("left alone: {why}"),
-        Contact::Here if wants > 0 => format!("wants {} ({}) that it does not have", engine::files(wants), size(bytes)),
+        Contact::Here if wants > 0 => format!(
+            "wants {} ({}) that it does not have",
+            engine::files(wants),
+            engine::readable_size(bytes)
+        ),
         Contact::Here if !place.has_commits => "does not have all changes yet".to_owned(),
         Contact::Here => match &place.takes_nothing {
             Some(why) => why.clone(),
@@ -107,24 +111,15 @@ pub(crate) fn progress(transfer: &Progress) -> String {
         .checked_div(transfer.total)
         .unwrap_or(0)
         .min(100);
-    let of = size(transfer.total);
+    let of = engine::readable_size(transfer.total);
     format!("{arrow} {}  {}  {percent} % of {of}", transfer.place, transfer.what)
-}
-
-/// A size in the largest unit of 1000 in which it is at least 1.
-pub(crate) fn size(bytes: u64) -> String {
-    let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
-    match units.into_iter().find(|(_, unit)| bytes >= *unit) {
-        Some((name, unit)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
-        None => format!("{bytes} bytes"),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use contract::{Contact, Place};
 
-    use super::{json, plain, size, standing, summary, why};
+    use super::{json, plain, standing, summary, why};
 
     const EVIL: &str = "evil\u{1b}]0;owned\u{7}\u{9b}31m\n\u{202e}red";
 
@@ -231,11 +226,5 @@ mod tests {
             told,
             "a.jpg: its content is in laptop\n  stick: it is away\n  disk: a rule keeps it away"
         );
-    }
-
-    #[test]
-    fn sizes_are_short() {
-        let sizes = [0, 999, 1000, 1999, 1_500_000, 12_345_678_901].map(size);
-        assert_eq!(sizes, ["0 bytes", "999 bytes", "1.0 kB", "1.9 kB", "1.5 MB", "12.3 GB"]);
     }
 }

@@ -25,6 +25,7 @@ mod work;
 pub use annex::settings::{Address, SshAddress};
 pub use error::Error;
 pub use folder::answer_git;
+pub use model::readable_size;
 pub use process::{
     Client, Engine, SettingsFile, add_computer, answer, clone_over, pause, resume, runtime, status, sync, why,
 };

@@ -18,6 +18,7 @@ mod key;
 mod oid;
 mod path;
 mod remote;
+mod size;
 mod time;
 mod uuid;
 
@@ -27,5 +28,6 @@ pub use key::{Key, KeyError};
 pub use oid::Oid;
 pub use path::{PathError, RepoPath};
 pub use remote::RemoteName;
+pub use size::readable_size;
 pub use time::Timestamp;
 pub use uuid::Uuid;

@@ -258,7 +258,8 @@ fn conclude(state: &FolderState, id: Id, way: &Way<'_>, copied: Vec<(Key, Copied
             }
             Copied::SourceMissing | Copied::Corrupt => Outcome::Away,
             Copied::DiskFull { need } => Outcome::Full(format!(
-                "no room for {need} bytes without touching the reserve (annex.diskreserve)"
+                "the disk is almost full: {} needed, besides the space that is kept free (annex.diskreserve)",
+                model::readable_size(need)
             )),
             Copied::Failed(_) if !is_there => Outcome::Away,
             Copied::Failed(error) => Outcome::Failed(error.to_string()),
