@@ -54,7 +54,7 @@ fn the_window_says_of_a_file_where_it_is() {
     window.click("Why?");
     window.fill("File", "0.jpg");
     window.click("Ask");
-    window.shows("and that is everywhere it is wanted");
+    window.shows("and no other place wants it");
     window.fill("File", "/etc/passwd");
     window.click("Ask");
     window.shows("This path is not in the folder.");
@@ -69,8 +69,8 @@ fn a_file_with_a_mistake_is_shown_by_the_button_of_its_problem() {
     let rules = scene.photos.join(".git/anabranch/policy.toml");
     fs::write(&rules, "[[rule]]\nallow = \"evrything\"\n").unwrap();
     let window = scene.window();
-    window.click("See the problem");
-    window.shows("The rules of this folder cannot be read");
+    window.click("1 problem");
+    window.shows("Anabranch cannot read the rules of this folder");
     window.click(&format!("Show it: {}", rules.display()));
     eventually(PATIENCE, || match scene.sandbox.shown() {
         shown if shown == [rules.clone()] => Ok(()),
@@ -90,13 +90,13 @@ fn from_the_first_start_to_a_folder_that_is_in_sync() {
     let desktop = Desktop::start(&sandbox);
     let window = Window::open(&desktop, &sandbox, &[]);
 
-    window.shows("Which folder is to be kept safe?");
+    window.shows("Choose a folder to protect");
     window.fill("Folder", photos.to_str().unwrap());
-    window.shows("1 file is there. They stay as they are.");
-    window.click("Keep this folder");
-    window.shows("Where do copies of Photos live?");
+    window.shows("A folder with 1 file. They stay as they are.");
+    window.click("Protect this folder");
+    window.shows("Where should copies of Photos be kept?");
     window.fill("Path for the copies of Photos", copy.to_str().unwrap());
-    window.shows("Nothing is there yet: a folder is made for the copies.");
+    window.shows("Nothing is there yet. Anabranch makes a folder for the copies.");
     window.click("Keep copies there");
     eventually(PATIENCE, || trees::same(&[&photos, &copy]));
     window.click("Done");
@@ -131,9 +131,9 @@ fn a_folder_on_a_drive_that_is_away_is_no_first_run_and_can_be_let_go() {
     let window = Window::open(&desktop, &sandbox, &[]);
     window.shows("1 folder: 1 needs you.");
     window.shows(films.to_str().unwrap());
-    window.click("Stop keeping Films…");
-    window.click("Stop keeping it");
-    window.shows("Which folder is to be kept safe?");
+    window.click("Stop syncing Films…");
+    window.click("Stop syncing it");
+    window.shows("Choose a folder to protect");
     assert!(!fs::read_to_string(&settings).unwrap().contains("Films"));
 }
 
@@ -152,10 +152,10 @@ fn a_rule_that_is_set_in_the_window_is_obeyed() {
     eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
 
     window.click("Rules");
-    window.pick("clone", "Names only");
-    window.shows("Fewest copies of a file when all that has travelled: 2 (1 file).");
+    window.pick("clone", "List files, don’t copy them");
+    window.shows("Afterwards every file has at least 2 copies (1 file with only that many).");
     window.click("Apply: Photos");
-    window.shows("The rules are in force.");
+    window.shows("The rules apply now.");
     fs::write(scene.photos.join("raw/b.jpg"), "another picture\n").unwrap();
     fs::write(scene.photos.join("c.txt"), "a third file\n").unwrap();
     let is_there = |name: &str| fs::symlink_metadata(clone.join(name)).is_ok();
@@ -172,9 +172,9 @@ fn a_rule_that_is_set_in_the_window_is_obeyed() {
     eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
     window.click("Choose directories…: clone");
     window.choose("raw");
-    window.shows("Fewest copies of a file");
+    window.shows("Afterwards every file has at least");
     window.click("Apply: Photos");
-    window.shows("The rules are in force.");
+    window.shows("The rules apply now.");
     fs::write(scene.photos.join("raw/d.jpg"), "a fourth picture\n").unwrap();
     fs::write(scene.photos.join("e.txt"), "a fifth file\n").unwrap();
     eventually(PATIENCE, || {
@@ -203,12 +203,12 @@ fn what_a_place_keeps_is_chosen_in_the_window() {
     eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
 
     window.click("Rules");
-    window.shows("Every file of this folder belongs in clone, as nothing else was chosen.");
-    window.pick("Kept there", "Archive there");
-    window.shows("Nothing would be left to travel.");
+    window.shows("clone keeps every file of this folder, because you chose nothing else.");
+    window.pick("Kept there", "Archive copy");
+    window.shows("Nothing would be left to copy.");
     window.click("Apply: Photos");
-    window.shows("The rules are in force.");
-    window.shows("Files that no other archive has belong in clone");
+    window.shows("The rules apply now.");
+    window.shows("clone keeps files that no other archive has");
     assert_eq!(git_annex(&["group", "clone"]), "archive");
     // Changed outside, it is another one inside.
     git_annex(&["wanted", "clone", "include=*.jpg"]);
@@ -227,7 +227,7 @@ fn a_drive_is_taken_into_use_and_ejected_in_the_window() {
     scene.desktop = scene.desktop.with_system_bus(services.bus());
     let window = scene.window();
     window.click("Drives");
-    window.shows("No drive is plugged in.");
+    window.shows("No drive is connected.");
 
     let Some(drive) = or_skipped("mount", Drive::for_people(&scene.sandbox, Format::Ext4, "STICK", 300)) else {
         return;
@@ -236,11 +236,11 @@ fn a_drive_is_taken_into_use_and_ejected_in_the_window() {
     window.click("Use it…: STICK");
     window.choose("A full copy");
     window.click("Start using it");
-    window.shows("Everything that belongs on it is on it.");
+    window.shows("Up to date.");
     eventually(PATIENCE, || {
         trees::same(&[&scene.photos, &drive.mount_point().join("Photos")])
     });
     window.click("Eject when done: STICK");
     window.shows("safe to unplug");
-    window.shows("No drive is plugged in.");
+    window.shows("No drive is connected.");
 }

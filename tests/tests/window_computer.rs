@@ -31,7 +31,7 @@ fn from_the_first_start_to_a_folder_in_sync_with_another_computer() {
     let desktop = Desktop::start(&sandbox);
     let window = Window::open(&desktop, &sandbox, &[]);
     window.fill("Folder", photos.to_str().unwrap());
-    window.click("Keep this folder");
+    window.click("Protect this folder");
     window.click("Use another computer…");
     window.fill("Computer", "desk");
     window.fill("Folder there", "Photos");

@@ -132,9 +132,9 @@ export async function picture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(pictures, `${name.replaceAll(/[^a-z0-9]+/g, '-')}.png`) });
 }
 
-/** Waits until nothing is being looked for any more. */
+/** Waits until the page has loaded all that it shows. */
 export async function atRest(page: Page): Promise<void> {
-  await page.waitForFunction(() => !/Reading the rules…|Looking( for conflicts)?…/.test(document.body.innerText));
+  await page.waitForFunction(() => !/Reading the rules…|Looking( for conflicts)?…|Loading…/.test(document.body.innerText));
 }
 
 /** The names of what Tab reaches, from where the focus is, until it leaves the page. */

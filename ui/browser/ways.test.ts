@@ -45,11 +45,11 @@ describe('the first run', () => {
       await page.keyboard.press('Backspace');
     }
     await page.keyboard.type('~/Pictures');
-    await page.waitForSelector('text=1,204 files are there. They stay as they are.');
+    await page.waitForSelector('text=A folder with 1,204 files. They stay as they are.');
     await picture(page, 'first run found');
     expect(await wrongs(page)).toEqual([]);
     await page.keyboard.press('Enter');
-    await page.waitForSelector('text=Where do copies of Pictures live?');
+    await page.waitForSelector('text=Where should copies of Pictures be kept?');
     await page.waitForFunction(() => document.activeElement?.id === 'first-where');
     await picture(page, 'first run where');
     expect(await wrongs(page)).toEqual([]);
@@ -61,7 +61,7 @@ describe('the first run', () => {
     await picture(page, 'first run drive');
     expect(await wrongs(page)).toEqual([]);
     await press(page, 'Start using it');
-    await page.waitForSelector('text=1,204 files (2.4 GB) still to come');
+    await page.waitForSelector('text=1,204 files (2.4 GB) left to copy');
     await press(page, 'Done');
     await page.getByRole('heading', { name: 'Pictures' }).waitFor();
     await page.waitForSelector('text=Start Anabranch when you log in?');
@@ -72,14 +72,14 @@ describe('the first run', () => {
   it('takes over what is suggested, and every step can be left', async () => {
     const page = await browser.open('empty');
     await press(page, '/home/ann/Library');
-    await page.waitForSelector('text=It is taken over as it is.');
-    await press(page, 'Keep this folder');
-    await page.waitForSelector('text=Where do copies of Library live?');
-    await press(page, 'Do not keep this folder after all');
-    await page.waitForSelector('text=Which folder is to be kept safe?');
+    await page.waitForSelector('text=Anabranch uses it as it is.');
+    await press(page, 'Protect this folder');
+    await page.waitForSelector('text=Where should copies of Library be kept?');
+    await press(page, 'Don’t protect this folder');
+    await page.waitForSelector('text=Choose a folder to protect');
     await page.getByLabel('Folder', { exact: true }).fill('~/New');
-    await page.waitForSelector('text=Nothing is there yet: an empty folder is made.');
-    await press(page, 'Keep this folder');
+    await page.waitForSelector('text=Nothing is there yet. Anabranch makes an empty folder.');
+    await press(page, 'Protect this folder');
     await page.getByLabel('Path for the copies of New').fill('/home/ann/New');
     await page.waitForSelector('text=Something is there already.');
     await page.getByLabel('Path for the copies of New').fill('/srv/New copy');
@@ -87,7 +87,7 @@ describe('the first run', () => {
     await press(page, 'Keep copies there');
     await page.waitForSelector('text=Copies of /home/ann/New are kept in /srv/New copy from now on');
     await press(page, 'Done');
-    await page.getByRole('progressbar', { name: 'Already at New copy' }).waitFor();
+    await page.getByRole('progressbar', { name: 'Copied to New copy' }).waitFor();
   });
 });
 
@@ -134,7 +134,7 @@ describe('another computer', () => {
     await picture(page, 'folder from another computer');
     expect(await wrongs(page)).toEqual([]);
     await press(page, 'Bring it here');
-    await page.waitForSelector('text=Where do copies of From desk live?');
+    await page.waitForSelector('text=Where should copies of From desk be kept?');
   });
 });
 
@@ -171,10 +171,10 @@ describe('a drive', () => {
   it('is ejected when all is on it, or not after all', async () => {
     const page = await browser.open('everyday', '/drives');
     await press(page, 'Eject when done: backup disk');
-    await page.waitForSelector('text=213 files (19 GB) are still to come');
+    await page.waitForSelector('text=213 files (19 GB) left to copy');
     await picture(page, 'drives ejecting');
     expect(await wrongs(page)).toEqual([]);
-    await press(page, 'Do not eject: backup disk');
+    await press(page, 'Don’t eject: backup disk');
     await page.getByRole('status').getByText('The drive stays', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Eject when done: backup disk' }).waitFor();
     expect(await page.getByRole('alert').count()).toBe(0);
@@ -187,21 +187,21 @@ describe('a drive', () => {
 it('a transfer is cancelled and a file put first, by keyboard alone', async () => {
   const page = await browser.open('transfers');
   await press(page, 'Cancel: 64 files');
-  await page.waitForSelector('text=64 files were cancelled and go on from');
+  await page.waitForSelector('text=64 files were cancelled and resume from');
   expect(await focused(page)).toBe('backup disk');
   await page.keyboard.press('Tab');
   expect(await focused(page)).toBe('Show files: backup disk');
   await page.keyboard.press('Enter');
-  const list = page.getByRole('region', { name: 'Files that backup disk waits for' });
-  await list.getByRole('button', { name: 'Next: 2025/autumn/IMG_00000.jpg' }).waitFor();
+  const list = page.getByRole('region', { name: 'Files left to copy to backup disk' });
+  await list.getByRole('button', { name: 'Copy first: 2025/autumn/IMG_00000.jpg' }).waitFor();
   await list.focus();
   for (let step = 0; step < 4; step += 1) {
     await page.keyboard.press('Tab');
   }
-  expect(await focused(page)).toBe('Next: 2025/autumn/IMG_00001.jpg');
+  expect(await focused(page)).toBe('Copy first: 2025/autumn/IMG_00001.jpg');
   await page.keyboard.press('Enter');
   await page.waitForSelector('text=IMG_00001.jpg: it is the next to go to backup disk');
-  expect(await focused(page)).toBe('Next: 2025/autumn/IMG_00001.jpg');
+  expect(await focused(page)).toBe('Copy first: 2025/autumn/IMG_00001.jpg');
   await picture(page, 'folders next and cancelled');
   expect(await wrongs(page)).toEqual([]);
   const heights = await list.locator('li').evaluateAll((rows) => rows.map((row) => row.getBoundingClientRect().height));
@@ -216,7 +216,7 @@ describe('the rules', () => {
     await atRest(page);
     const photos = page.getByRole('region', { name: 'Photos' });
     await photos.getByRole('button', { name: 'Choose directories…: backup disk' }).press('Enter');
-    const tree = photos.getByRole('group', { name: 'Directories whose contents travel to or from backup disk' });
+    const tree = photos.getByRole('group', { name: 'Directories to sync with backup disk' });
     await tree.getByRole('button', { name: 'Show the directories in 2026' }).press('Enter');
     await tree.getByRole('checkbox', { name: 'summer' }).waitFor();
     await picture(page, 'rules tree');
@@ -228,12 +228,12 @@ describe('the rules', () => {
       tree.getByRole('checkbox', { name, exact: true }).evaluate((one) => (one as HTMLInputElement).indeterminate);
     expect([await isMixed('2026'), await isMixed('The whole folder'), await isMixed('raw')]).toEqual([true, true, false]);
     // All that waits for the disk lies in the directory that was left out last.
-    await photos.getByText('would be held back at backup disk').waitFor();
-    await photos.getByText('Fewest copies of a file when all that has travelled: 2').waitFor();
+    await photos.getByText('would no longer travel to or from backup disk').waitFor();
+    await photos.getByText('Afterwards every file has at least 2 copies').waitFor();
     await picture(page, 'rules preview');
     expect(await wrongs(page)).toEqual([]);
     await photos.getByRole('button', { name: 'Apply: Photos' }).press('Enter');
-    await photos.getByText('The rules are in force.').waitFor();
+    await photos.getByText('The rules apply now.').waitFor();
     expect(await focused(page)).toBe('Photos');
     await picture(page, 'rules applied');
     // What was applied is there when one comes back, with what the page cannot show.
@@ -241,7 +241,7 @@ describe('the rules', () => {
     await page.evaluate(() => (location.hash = '#/rules'));
     await atRest(page);
     const again = page.getByRole('region', { name: 'Photos' });
-    await again.getByRole('button', { name: 'Remove what differs for 2026/summer with backup disk' }).waitFor();
+    await again.getByRole('button', { name: 'Remove the rule for 2026/summer with backup disk' }).waitFor();
     await again.getByText('old laptop: Nothing').waitFor();
   });
 
@@ -275,13 +275,13 @@ describe('the rules', () => {
     // From “Everything, by default” to “Everything”.
     await page.keyboard.press('ArrowDown');
     await kept('backup disk').selectOption('only-new');
-    await photos.getByText('Files that no place that was set to “Everything” and no other place of this kind has belong in backup disk').waitFor();
+    await photos.getByText('backup disk keeps files that no full copy and no other “only new files” place has yet').waitFor();
     await photos.getByText('Nothing is removed').waitFor();
-    await photos.getByText('Nothing would be left to travel.').waitFor();
+    await photos.getByText('Nothing would be left to copy.').waitFor();
     await picture(page, 'rules keeps');
     expect(await wrongs(page)).toEqual([]);
     await photos.locator('button:text("Apply"):not([aria-disabled=true])').press('Enter');
-    await photos.getByText('The rules are in force.').waitFor();
+    await photos.getByText('The rules apply now.').waitFor();
     expect([await kept('desktop').inputValue(), await kept('backup disk').inputValue()]).toEqual(['backup', 'only-new']);
     await photos.getByRole('button', { name: 'Undo: Photos' }).press('Enter');
     await photos.getByText('The rules are as they were before.').waitFor();
@@ -322,8 +322,8 @@ it('conflicts are resolved one by one, and all at once after one question', asyn
   await page.waitForSelector('text=1 conflict resolved.');
   expect(await focused(page)).toBe('Notes');
   await press(page, 'Keep both: plan.txt');
-  await page.waitForSelector('text=It was changed in one place and deleted in the other');
-  await press(page, 'Give it its name back: recipes/plum cake.md');
+  await page.waitForSelector('text=One place changed it and another deleted it');
+  await press(page, 'Restore its name: recipes/plum cake.md');
   await page.waitForSelector('text=No conflicts.');
 });
 
@@ -390,7 +390,7 @@ describe('a setting', () => {
     await picture(page, 'settings folder');
     expect(await wrongs(page)).toEqual([]);
     await page.evaluate(() => (location.hash = '#/places'));
-    await page.waitForSelector('text=213 files have fewer copies than this folder is to have');
+    await page.waitForSelector('text=213 files have too few copies');
     await page.evaluate(() => (location.hash = '#/settings'));
     const notes = page.getByRole('region', { name: 'Copies and space: Notes' });
     const reserve = notes.getByLabel('Leave free on this disk');
@@ -412,14 +412,14 @@ describe('a setting', () => {
 
   it('lets a folder go after one question', async () => {
     const page = await browser.open('everyday', '/settings');
-    await press(page, 'Stop keeping Music…');
-    expect(await focused(page)).toBe('Keep it');
+    await press(page, 'Stop syncing Music…');
+    expect(await focused(page)).toBe('Keep syncing');
     await picture(page, 'settings leaving');
     await page.keyboard.press('Enter');
-    expect(await focused(page)).toBe('Stop keeping Music…');
+    expect(await focused(page)).toBe('Stop syncing Music…');
     await page.keyboard.press('Enter');
-    await press(page, 'Stop keeping it');
-    await page.getByRole('button', { name: 'Stop keeping Music…' }).waitFor({ state: 'detached' });
+    await press(page, 'Stop syncing it');
+    await page.getByRole('button', { name: 'Stop syncing Music…' }).waitFor({ state: 'detached' });
   });
 });
 
@@ -428,7 +428,7 @@ it('a file is found by a part of its name, and asked about', async () => {
   await page.getByLabel('File', { exact: true }).fill('img_00077');
   await page.getByRole('link', { name: 'IMG_00077.jpg' }).press('Enter');
   await page.getByRole('heading', { name: 'IMG_00077.jpg' }).waitFor();
-  await page.waitForSelector('text=and it is still wanted in backup disk');
+  await page.waitForSelector('text=and it still has to go to backup disk');
   await picture(page, 'why found');
   expect(await wrongs(page)).toEqual([]);
   // The address names that file still.
@@ -443,18 +443,18 @@ it('a file is found by a part of its name, and asked about', async () => {
 it('a folder that cannot be kept is let go, and files of few copies are listed', async () => {
   const page = await browser.open('refused');
   await page.waitForSelector('text=3 folders: 2 need you, 1 safe.');
-  await press(page, 'Stop keeping Films…');
-  await press(page, 'Stop keeping it');
+  await press(page, 'Stop syncing Films…');
+  await press(page, 'Stop syncing it');
   await page.waitForSelector('text=2 folders: 1 needs you, 1 safe.');
   await page.evaluate(() => (location.hash = '#/problems'));
-  await press(page, 'Stop keeping old…');
+  await press(page, 'Stop syncing old…');
   await picture(page, 'problems leaving');
   expect(await wrongs(page)).toEqual([]);
-  await press(page, 'Stop keeping it');
+  await press(page, 'Stop syncing it');
   await page.waitForSelector('text=No problems.');
   await page.evaluate(() => (location.hash = '#/places'));
   await press(page, 'Show files: Notes');
-  await page.getByRole('region', { name: 'Files of Notes with fewer copies than wanted' }).getByRole('link').first().waitFor();
+  await page.getByRole('region', { name: 'Files of Notes with too few copies' }).getByRole('link').first().waitFor();
   await picture(page, 'places few copies');
   expect(await wrongs(page)).toEqual([]);
 });

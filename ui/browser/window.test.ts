@@ -76,7 +76,7 @@ describe('by keyboard alone', () => {
     expect(names).toEqual([
       'Skip to content',
       ...Object.values(PAGES),
-      'See 2 problems',
+      '2 problems',
       ...['Sync now: Papers', 'Pause…: Papers'],
       ...['Delete them', 'Bring them back', 'Sync now: Notes', 'Pause…: Notes'],
       'Add a folder…',
@@ -104,7 +104,7 @@ describe('by keyboard alone', () => {
     await page.keyboard.press('Tab');
     await page.keyboard.type('2025/autumn/IMG_00012.jpg');
     await page.keyboard.press('Enter');
-    await page.waitForSelector('text=it is still on its way');
+    await page.waitForSelector('text=it is on its way');
     await picture(page, 'why answered');
     expect(await wrongs(page)).toEqual([]);
   });
@@ -121,7 +121,7 @@ describe('by keyboard alone', () => {
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.waitForSelector('button:text("Resume")');
-    await page.waitForSelector('text=Nothing is sent or received until');
+    await page.waitForSelector('text=Paused until');
     expect(await page.locator('body > #app > [role=status]').innerText()).toBe('Photos: Paused');
     expect(await page.evaluate(() => document.activeElement?.textContent?.trim())).toBe('Resume');
   });
@@ -159,7 +159,7 @@ it('ten thousand rows scroll with few elements, to the last', async () => {
 it('of ten thousand files that wait, those in sight are asked for', async () => {
   const page = await browser.open('large');
   await page.getByRole('button', { name: 'Show files: backup disk' }).click();
-  const list = page.getByRole('region', { name: 'Files that backup disk waits for' });
+  const list = page.getByRole('region', { name: 'Files left to copy to backup disk' });
   await list.getByText('2025/autumn/IMG_00000.jpg').waitFor();
   await picture(page, 'folders large files');
   expect(await list.locator('li').count()).toBeLessThan(40);

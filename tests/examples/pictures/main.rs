@@ -47,7 +47,7 @@ const FONTS: &str = r#"<?xml version="1.0"?>
 /// The pages of the window by their address, each with words that it has and no page before it.
 const PAGES: &[(&str, &str)] = &[
     ("folders", "3 folders"),
-    ("rules", "What may travel between each folder"),
+    ("rules", "Choose which files go to each place"),
     ("conflicts", "These files were changed in two places at the same time."),
 ];
 

@@ -1,6 +1,6 @@
 import type { Entry, News, Status } from '../contract';
 
-/** The status after news of it. What did not change is the very same object as before, so it is not drawn anew. */
+/** The status after news of it. Unchanged parts are the very same objects as before, so the window does not draw them again. */
 export function updated(before: Status | null, news: News): Status {
   if ('whole' in news) {
     return news.whole;

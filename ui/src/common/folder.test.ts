@@ -5,7 +5,7 @@ import { changeStamp, folderName } from './folder';
 
 describe('a folder', () => {
   it('has another stamp when the same happened twice in a second', () => {
-    const change = { at: 9, what: 'took over changes made elsewhere' };
+    const change = { at: 9, what: 'got changes from desk' };
     const stamps = [[], [change], [change, change], [{ ...change, at: 10 }, change]].map((recent) => changeStamp(folder('/a', { recent })));
     expect(new Set(stamps).size).toBe(4);
   });

@@ -1,4 +1,4 @@
-// Made from the Rust crate `contract`; never edited by hand. To make it anew after a change there:
+// Made from the Rust crate `contract`; never edited by hand. To make it again after a change there:
 // ANABRANCH_WRITE=1 cargo test -p contract
 
 /**

@@ -17,7 +17,7 @@ use crate::{
 const FILE: &str = "../../../ui/src/contract/index.ts";
 
 const HEAD: &str = "\
-// Made from the Rust crate `contract`; never edited by hand. To make it anew after a change there:
+// Made from the Rust crate `contract`; never edited by hand. To make it again after a change there:
 // ANABRANCH_WRITE=1 cargo test -p contract
 ";
 
@@ -31,7 +31,7 @@ fn the_typescript_types_match_these() {
     let has = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         has == made,
-        "{FILE} differs from the types here: make it anew with ANABRANCH_WRITE=1 cargo test -p contract"
+        "{FILE} differs from the types here: make it again with ANABRANCH_WRITE=1 cargo test -p contract"
     );
 }
 

@@ -28,7 +28,7 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
     case 'status':
       return { status: folder };
     case 'resume':
-      changes.folder((one) => ({ ...one, state: 'safe', pause: null, headline: 'everything is in step' }));
+      changes.folder((one) => ({ ...one, state: 'safe', pause: null, headline: 'up to date' }));
       return 'done';
     case 'sync':
       await changes.ticks(2);
@@ -52,7 +52,7 @@ export async function reply(folder: Folder, known: Known, command: Command, chan
     return cancel(folder, command.cancel.transfer, changes);
   }
   if ('answer' in command || 'enter' in command) {
-    changes.folder((one) => ({ ...one, question: null, state: 'safe', headline: 'everything is in step' }));
+    changes.folder((one) => ({ ...one, question: null, state: 'safe', headline: 'up to date' }));
     return 'done';
   }
   if ('files' in command) {

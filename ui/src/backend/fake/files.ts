@@ -82,13 +82,13 @@ export function why(folder: Folder, hexadecimal: string): Why {
   const places = folder.places.map((place) => place.name);
   const holders = folder.places.filter(({ name }) => !file.wantedBy.includes(name));
   const have = [folder.description, ...holders.map(({ name }) => name)];
-  const next = file.wantedBy.length > 0 ? `it is still wanted in ${file.wantedBy.join(', ')}` : 'that is everywhere it is wanted';
+  const next = file.wantedBy.length > 0 ? `it still has to go to ${file.wantedBy.join(', ')}` : 'no other place wants it';
   return {
     path,
     key: 'SHA256E-s3--abc.jpg',
     have: [{ place: folder.description, checked: null }, ...holders.map(({ name, checked }) => ({ place: name, checked }))],
     want: [folder.description, ...places],
-    missing: file.wantedBy.map((place) => ({ place, reason: 'it is still on its way' })),
+    missing: file.wantedBy.map((place) => ({ place, reason: 'it is on its way' })),
     sentence: `its content is in ${have.join(', ')}, and ${next}`,
   };
 }

@@ -47,7 +47,7 @@ export async function answer(status: () => Status, request: Request, changes: Ch
     const { folder: of, address } = request['add-computer'];
     await changes.ticks(1);
     addPlace(changes, of, address.split(':')[0] ?? address);
-    return { done: `${address} was made for ${of}; it is being brought up to date` };
+    return { done: `${address} was made for ${of}; Anabranch is bringing it up to date` };
   }
   if ('clone-from' in request) {
     await changes.ticks(1);
@@ -76,7 +76,7 @@ export async function answer(status: () => Status, request: Request, changes: Ch
       refused: now.refused.filter((one) => one.path !== left),
       problems: now.problems.filter(({ action }) => !(action instanceof Object && 'leave' in action && action.leave.folder === left)),
     }));
-    return { done: `${left} is kept in sync no longer; its files are as they were` };
+    return { done: `Anabranch no longer syncs ${left}; its files stay as they are` };
   }
   if ('set' in request) {
     changes.status((now) => ({ ...now, settings: withSetting(now.settings, request.set) }));
@@ -132,7 +132,7 @@ async function onDrive(status: () => Status, request: DriveRequest, changes: Cha
 async function eject(asked: Drive, now: () => Drive | undefined, changes: Changes): Promise<Answer> {
   const { id, name, standing } = asked;
   const isUpToDate = typeof standing === 'object' && 'in-use' in standing && standing['in-use'].up_to_date;
-  stand(changes, id, { ejecting: { what: isUpToDate ? 'unmounting' : '213 files (19 GB) are still to come' } });
+  stand(changes, id, { ejecting: { what: isUpToDate ? 'unmounting' : '213 files (19 GB) left to copy' } });
   for (let left = isUpToDate ? 4 : 400; left > 0; left -= 1) {
     await changes.ticks(1);
     const is = now()?.standing;
@@ -201,11 +201,11 @@ function inspect(status: Status, typed: string): Found {
 function add(status: Status, typed: string, changes: Changes): Answer {
   const { path, what, files } = inspect(status, typed);
   if (typeof what === 'object' || what === 'kept') {
-    return { refused: `${path} cannot be added: ${what === 'kept' ? 'it is kept already' : what.unusable}` };
+    return { refused: `${path} cannot be added: ${what === 'kept' ? 'Anabranch syncs it already' : what.unusable}` };
   }
   const added = folder(path, { keys: files ?? 5_000, bytes: (files ?? 5_000) * 2_000_000, places: [], recent: [] });
   changes.status((now) => ({ ...now, folders: [...now.folders, added] }));
-  return { done: `${path} is kept in sync from now on` };
+  return { done: `Anabranch syncs ${path} from now on` };
 }
 
 function addPlace(changes: Changes, of: string, name: string): void {

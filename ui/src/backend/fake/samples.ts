@@ -15,7 +15,7 @@ export function folder(path: string, differs: Partial<Folder> = {}): Folder {
     uuid: `00000000-0000-4000-8000-${String(path.length).padStart(12, '0')}`,
     description: 'laptop',
     state: 'safe',
-    headline: 'everything is in step (388 files)',
+    headline: 'up to date (388 files)',
     has_looked: true,
     work: 'nothing',
     keys: 388,
@@ -55,7 +55,7 @@ export function place(name: string, differs: Partial<Place> = {}): Place {
 }
 
 function changes(count: number): Change[] {
-  const whats = ['files here: 3 added or changed', 'sent 12 files to backup disk', 'received 4 files from desktop'];
+  const whats = ['you added or changed 3 files', 'sent 12 files to backup disk', 'received 4 files from desktop'];
   return Array.from({ length: count }, (_, at) => ({
     at: now() - 40 - at * 5_400,
     what: whats[at % whats.length] ?? '',
@@ -67,7 +67,7 @@ export function problem(what: string, differs: Partial<Problem> = {}): Problem {
   return {
     what,
     lost: 'Nothing is lost.',
-    next: 'It is tried again by itself.',
+    next: 'Anabranch tries again by itself.',
     remedy: '',
     action: null,
     ...differs,
@@ -77,8 +77,8 @@ export function problem(what: string, differs: Partial<Problem> = {}): Problem {
 /** A status with folders that cannot be kept, as the program tells of them. */
 export function refusing(before: Status, refused: Status['refused']): Status {
   const problems = refused.map(({ path, why }) =>
-    problem(`${path} is not kept in sync: ${why}.`, {
-      remedy: 'If it is not wanted any more, stop keeping it.',
+    problem(`Anabranch does not sync ${path}: ${why}.`, {
+      remedy: 'If you no longer want it, stop syncing it.',
       action: { leave: { folder: path } },
     }),
   );

@@ -4,12 +4,12 @@ import { drive, folder, folderSettings, GB, now, place, problem, refusing, setti
 
 const away: Partial<Folder> = {
   state: 'waiting',
-  headline: '213 files for backup disk: it is away (not plugged in, not mounted, or moved)',
-  waiting: ['213 files for backup disk: it is away (not plugged in, not mounted, or moved)'],
+  headline: '213 files left to copy to backup disk: it is not connected (its drive or folder is missing)',
+  waiting: ['213 files left to copy to backup disk: it is not connected (its drive or folder is missing)'],
   places: [
     place('desktop'),
     place('backup disk', {
-      contact: { away: 'not plugged in, not mounted, or moved' },
+      contact: { away: 'its drive or folder is missing' },
       wants: 213,
       wants_bytes: 1.9 * GB,
     }),
@@ -47,7 +47,7 @@ const question: Partial<Folder> = {
   headline: 'a question waits for your answer',
   question: {
     id: 'removed',
-    text: '640 of 900 files are gone from this folder. Were they deleted on purpose? Nothing was deleted anywhere else.',
+    text: '640 of 900 files are gone from this folder. Did you delete them on purpose? Nothing was deleted anywhere else.',
     yes: 'Delete them',
     no: 'Bring them back',
     typed: null,
@@ -68,15 +68,15 @@ const password: Partial<Folder> = {
 
 const problems: Partial<Folder> = {
   state: 'needs-you',
-  headline: 'The content of letters/1998.pdf in backup disk is damaged; it was set aside there.',
+  headline: 'The content of letters/1998.pdf in backup disk is damaged. Anabranch moved it aside there.',
   problems: [
-    problem('The content of letters/1998.pdf in backup disk is damaged; it was set aside there.', {
+    problem('The content of letters/1998.pdf in backup disk is damaged. Anabranch moved it aside there.', {
       lost: 'Nothing is lost: laptop has it.',
-      next: 'It will be fetched again from laptop.',
+      next: 'Anabranch fetches it again from laptop.',
       action: { sync: { folder: '/home/ann/Papers' } },
     }),
-    problem('Something could not be done here: the index is locked.', {
-      next: 'It will be looked at again by itself.',
+    problem('This folder has a problem: the index is locked.', {
+      next: 'Anabranch tries again by itself.',
       action: { sync: { folder: '/home/ann/Papers' } },
     }),
   ],
@@ -86,7 +86,7 @@ const stick = drive('STICK', {
   file_system: 'vfat',
   bytes: 31 * GB,
   free: 12 * GB,
-  notes: ['It can hold no file larger than 4 GB.', 'It holds no links: it carries files, but cannot be opened as a folder.'],
+  notes: ['It can hold no file larger than 4 GB.', 'It holds no links, so you cannot open its files as a folder.'],
 });
 
 const disk = drive('backup disk', {
@@ -189,7 +189,7 @@ const SCENES: Record<string, () => Scene> = {
   refused: () => ({
     status: refusing(status([folder('/home/ann/Notes', { few_copies: 3, keys: 3 })]), [
       { path: '/media/ann/STICK/Films', why: 'it is not there' },
-      { path: '/home/ann/Notes/old', why: 'it lies inside /home/ann/Notes, and of two such folders only one can be kept in sync' },
+      { path: '/home/ann/Notes/old', why: 'it lies inside /home/ann/Notes, and Anabranch can sync only one of two such folders' },
     ]),
   }),
   many: () => ({
@@ -206,12 +206,12 @@ const SCENES: Record<string, () => Scene> = {
     status: status([folder('/home/ann/Papers', problems), folder('/home/ann/Notes', question)], {
       problems: [
         problem('The settings file has a mistake in line 3: "look" is none of system, light, dark.', {
-          next: 'The settings from before stay in force.',
+          next: 'The previous settings apply.',
           remedy: 'Correct the file.',
           action: { show: { path: '/home/ann/.config/anabranch/settings.toml' } },
         }),
         problem('/media/ann/ONE and /media/ann/TWO are the same repository at several places at once.', {
-          next: 'Neither is kept in sync as long as both are there.',
+          next: 'Anabranch syncs neither as long as both are connected.',
           remedy: 'Unplug one of them.',
           action: 'see-drives',
         }),
@@ -231,7 +231,7 @@ const SCENES: Record<string, () => Scene> = {
     status: status([
       folder('/home/ann/Photos', {
         state: 'waiting',
-        headline: '10000 files for backup disk: it is away',
+        headline: '10000 files left to copy to backup disk: it is not connected',
         keys: 10_000,
         places: [place('backup disk', { contact: { away: 'not plugged in' }, wants: 10_000, wants_bytes: 42 * GB })],
         recent: Array.from({ length: 10_000 }, (_, at) => ({ at: now() - at * 7, what: `received IMG_${at}.jpg` })),

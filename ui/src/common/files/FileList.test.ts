@@ -19,7 +19,7 @@ describe('a list of files', () => {
     expect(asked).toEqual([{ files: { which: 'all', skip: 0, count: PAGE_SIZE } }]);
     cleanup();
     render(FileList, { backend: stubBackend(unreachable), folder: '/a', which: 'all', label: 'Files' });
-    expect((await screen.findByRole('alert')).textContent).toContain('could not be asked: Error: gone');
+    expect((await screen.findByRole('alert')).textContent).toContain('Anabranch did not answer: Error: gone');
   });
 
   it('does not take the late page of another list for its own', async () => {
@@ -48,7 +48,7 @@ describe('a file that waits', () => {
     const backend = listing({ said: 'it is the next to go' });
     render(FileList, { backend, folder: '/a', which, label: 'Files' });
     const list = await screen.findByRole('region', { name: 'Files' });
-    await fireEvent.click(await within(list).findByRole('button', { name: 'Next: b.jpg' }));
+    await fireEvent.click(await within(list).findByRole('button', { name: 'Copy first: b.jpg' }));
     expect(backend.ask).toHaveBeenLastCalledWith('/a', { first: { path: hex('b.jpg'), place: to } });
     expect((await screen.findByText('b.jpg: it is the next to go')).closest('[role=status]')).toBeTruthy();
   });
@@ -56,7 +56,7 @@ describe('a file that waits', () => {
   it('that a rule holds back is refused in words', async () => {
     const backend = listing({ refused: 'a rule keeps a.jpg from stick' });
     render(FileList, { backend, folder: '/a', which: { 'wanted-by': 'stick' }, label: 'Files' });
-    await fireEvent.click(await screen.findByRole('button', { name: 'Next: a.jpg' }));
+    await fireEvent.click(await screen.findByRole('button', { name: 'Copy first: a.jpg' }));
     expect((await screen.findByRole('alert')).textContent).toBe('A rule keeps a.jpg from stick');
   });
 

@@ -39,7 +39,7 @@ describe('who did what', () => {
     expect(commands(backend)).toEqual([{ activity: { skip: 0, count: 50 } }]);
   });
 
-  it('is asked for anew when something happened, once for all that happened meanwhile', async () => {
+  it('is asked for again when something happened, once for all that happened meanwhile', async () => {
     const ends: ((reply: Reply) => void)[] = [];
     const backend = stubBackend(() => new Promise((end) => ends.push(end)));
     const { rerender } = render(Activity, { ...photos('a'), backend });

@@ -14,7 +14,7 @@ export const activity = {
   hint: 'Who did what in your folders, newest first.',
   history: 'Who did what',
   looking: 'Looking…',
-  noHistory: 'Nothing was added yet.',
+  noHistory: 'No files were added yet.',
   somebody: 'Somebody',
   did: (deed: Deed): string =>
     list(DONE.filter(([what]) => deed[what] > 0).map(([what, forms]) => plural(deed[what], forms))),
@@ -24,7 +24,7 @@ export const activity = {
     return more > 0 ? plural(more, { one: 'and # more', other: 'and # more' }) : '';
   },
   here: 'On this computer since the start',
-  hereHint: 'What Anabranch did here since it was started, newest first.',
+  hereHint: 'Everything that Anabranch did here since it was started, newest first.',
   none: 'Nothing has happened yet.',
   list: 'Changes',
 };

@@ -2,28 +2,28 @@ import { plural } from '../../common/format';
 
 /** The words of the page Conflicts. */
 export const conflicts = {
-  hint: 'These files were changed in two places at the same time. All versions are kept until you choose.',
+  hint: 'These files were changed in two places at the same time. Anabranch keeps all versions until you choose.',
   none: 'No conflicts.',
   looking: 'Looking for conflicts…',
-  version: (who: string | null): string => (who === null ? 'A version, nobody knows whose' : `From ${who}`),
+  version: (who: string | null): string => (who === null ? 'A version of unknown origin' : `From ${who}`),
   when: 'Changed',
   size: 'Size',
   name: 'Kept as',
-  away: 'Its content is not here now.',
-  unknown: 'Not known',
+  away: 'This folder doesn’t have its content.',
+  unknown: 'Unknown',
   keepThis: 'Keep this',
   keepThisOf: (who: string | null, file: string): string =>
     `Keep this version of ${file}${who === null ? '' : `, from ${who}`}`,
   keepBoth: (count: number): string => (count === 2 ? 'Keep both' : 'Keep all'),
   keepBothOf: (count: number, file: string): string => `${conflicts.keepBoth(count)}: ${file}`,
-  single: 'It was changed in one place and deleted in the other, or you took its other versions away.',
-  nameBack: 'Give it its name back',
+  single: 'One place changed it and another deleted it, or you removed its other versions.',
+  nameBack: 'Restore its name',
   nameBackOf: (file: string): string => `${conflicts.nameBack}: ${file}`,
   deleteIt: 'Delete it',
   deleteItOf: (file: string): string => `${conflicts.deleteIt}: ${file}`,
-  history: 'What is not kept stays in the history of the folder.',
+  history: 'Versions that you don’t keep stay in the history of the folder.',
   more: (count: number): string =>
-    plural(count, { one: '# more is shown when these are resolved.', other: '# more are shown when these are resolved.' }),
+    plural(count, { one: 'Resolve these to see # more.', other: 'Resolve these to see # more.' }),
   all: 'Keep both versions of all…',
   allTitle: (count: number): string =>
     plural(count, { one: 'Keep both versions of # file?', other: 'Keep both versions of # files?' }),

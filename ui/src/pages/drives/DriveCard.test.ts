@@ -27,8 +27,8 @@ describe('a drive', () => {
     const onsaid = vi.fn();
     const { rerender } = render(DriveCard, { drive: used, folders: [], backend, onsaid });
     await fireEvent.click(screen.getByRole('button', { name: 'Eject when done: DISK' }));
-    await rerender({ drive: { ...used, standing: { ejecting: { what: 'one file is still to come' } } } });
-    await fireEvent.click(screen.getByRole('button', { name: 'Do not eject: DISK' }));
+    await rerender({ drive: { ...used, standing: { ejecting: { what: '1 file left to copy' } } } });
+    await fireEvent.click(screen.getByRole('button', { name: 'Don’t eject: DISK' }));
     await waitFor(() => expect(onsaid).toHaveBeenCalledWith('It stays'));
     end({ refused: 'the drive stays, as you asked' });
     // A turn of the event loop: all that follows from the answer is then done.

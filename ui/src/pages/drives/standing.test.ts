@@ -21,9 +21,9 @@ describe('a drive', () => {
       folder('/d', { places: [place('disk')], work: 'held-up' }),
     ];
     expect(driveMissing(drive('d', { standing: { 'in-use': { places, up_to_date: false } } }), folders)).toEqual([
-      { folder: '/a', what: '2 files (4.0 kB) still to come' },
-      { folder: '/b', what: 'files are still read from it' },
-      { folder: '/d', what: 'its last changes are not looked at yet' },
+      { folder: '/a', what: '2 files (4.0 kB) left to copy' },
+      { folder: '/b', what: 'Anabranch is still reading files from it' },
+      { folder: '/d', what: 'Anabranch has not scanned its last changes yet' },
     ]);
     expect(driveMissing(drive('d'), folders)).toEqual([]);
   });

@@ -13,8 +13,8 @@ describe('a path that was not looked at yet', () => {
     const onadded = vi.fn();
     render(AddFolder, { backend, onadded });
     await type('Folder', '/a');
-    await fireEvent.click(screen.getByRole('button', { name: 'Keep this folder' }));
-    await fireEvent.click(screen.getByRole('button', { name: 'Looking…' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Protect this folder' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Loading…' }));
     expect(asked()).toEqual([]);
     say('directory');
     await waitFor(() => expect(onadded).toHaveBeenCalledWith('/full/a'));
@@ -26,13 +26,13 @@ describe('a path that was not looked at yet', () => {
     render(AddFolder, { backend, onadded: vi.fn() });
     const button = (name: string): Promise<HTMLElement> => screen.findByRole('button', { name });
     await type('Folder', '/a');
-    await fireEvent.click(await button('Keep this folder'));
+    await fireEvent.click(await button('Protect this folder'));
     await type('Folder', '/b');
     say('directory');
-    await fireEvent.click(await button('Keep this folder'));
+    await fireEvent.click(await button('Protect this folder'));
     say('kept');
-    await screen.findByText('This folder is kept already.');
-    expect((await button('Keep this folder')).getAttribute('aria-disabled')).toBe('true');
+    await screen.findByText('Anabranch syncs this folder already.');
+    expect((await button('Protect this folder')).getAttribute('aria-disabled')).toBe('true');
     expect(asked()).toEqual([]);
   });
 });

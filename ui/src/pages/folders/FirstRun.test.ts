@@ -10,7 +10,7 @@ describe('the first run', () => {
     const backend = stubBackend(unreachable);
     const first = { status: status([folder('/a/Photos', { places: [] })]), backend, added: '/a/Photos', onend: vi.fn() };
     const { rerender } = render(FirstRun, first);
-    await waitFor(() => expect(document.activeElement?.textContent).toContain('Where do copies of Photos live?'));
+    await waitFor(() => expect(document.activeElement?.textContent).toContain('Where should copies of Photos be kept?'));
     const field = screen.getByLabelText('Path for the copies of Photos');
     field.focus();
     await rerender({ ...first, status: status([folder('/a/Photos', { places: [], keys: 7 })]) });
@@ -23,7 +23,7 @@ describe('the first run', () => {
     );
     render(FirstRun, { status: status([]), backend, added: '', onend: vi.fn() });
     await fireEvent.input(screen.getByLabelText('Folder'), { target: { value: '~/Photos' } });
-    await fireEvent.click(screen.getByRole('button', { name: 'Keep this folder' }));
+    await fireEvent.click(screen.getByRole('button', { name: 'Protect this folder' }));
     expect(backend.request.mock.calls.filter(([asked]) => typeof asked === 'object' && 'add' in asked)).toEqual([]);
   });
 });

@@ -24,7 +24,7 @@ describe('a folder', () => {
     const backend = stubBackend(() => Promise.resolve('done'));
     const paused = folder('/a/Photos', { state, headline: 'x', pause: { reason: 'asked', until: null } });
     render(FolderCard, { folder: paused, backend });
-    expect(screen.getByText('Nothing is sent or received until you resume.')).toBeTruthy();
+    expect(screen.getByText('Paused until you resume.')).toBeTruthy();
     await fireEvent.click(screen.getByRole('button', { name: 'Resume: Photos' }));
     expect(backend.ask).toHaveBeenCalledWith('/a/Photos', 'resume');
   });
@@ -48,7 +48,7 @@ describe('a folder', () => {
     backend.ask.mockRejectedValueOnce(new Error('gone'));
     await fireEvent.click(screen.getByRole('button', { name: 'Pause…: Photos' }));
     await fireEvent.click(screen.getByRole('button', { name: '1 hour' }));
-    expect((await screen.findByText(/could not be asked/)).textContent).toContain('gone');
+    expect((await screen.findByText(/did not answer/)).textContent).toContain('gone');
   });
 
   it('passes both answers on', async () => {
@@ -81,9 +81,9 @@ describe('its list of files', () => {
   const moving = folder('/a', { state: 'working', places: [stick], recent: [{ at: 5, what: 'received 1 file from b' }] });
   const openings: [string, () => Promise<unknown>][] = [
     ['of a place', () => fireEvent.click(screen.getByRole('button', { name: 'Show files: stick' }))],
-    ['to come', () => fireEvent.click(screen.getByText('Files that wait to come here'))],
+    ['to come', () => fireEvent.click(screen.getByText('Waiting to download'))],
   ];
-  it.each(openings)('%s is read anew when something happened, not with every progress, and stays in place', async (_, open) => {
+  it.each(openings)('%s is read again when something happened, not with every progress, and stays in place', async (_, open) => {
     const ends: ((reply: Reply) => void)[] = [];
     const backend = stubBackend(() => new Promise((end) => ends.push(end)));
     const { rerender } = render(FolderCard, { folder: moving, backend });

@@ -27,13 +27,13 @@ describe('a place', () => {
         }
       };
       await move(0);
-      expect(screen.getByText('1 file (1.0 kB) still to come, about 15 minutes left')).toBeTruthy();
+      expect(screen.getByText('1 file (1.0 kB) left to copy, about 15 minutes left')).toBeTruthy();
       await vi.advanceTimersByTimeAsync(20_000);
-      expect(screen.getByText('1 file (1.0 kB) still to come')).toBeTruthy();
+      expect(screen.getByText('1 file (1.0 kB) left to copy')).toBeTruthy();
       await move(7);
-      expect(screen.getByText(/left/)).toBeTruthy();
+      expect(screen.getByText(/, about .* left/)).toBeTruthy();
       await rerender({ folder: { ...at(14), state: 'paused', pause: { reason: 'asked', until: null } } });
-      expect(screen.queryByText(/left/)).toBeNull();
+      expect(screen.queryByText(/, about .* left/)).toBeNull();
     } finally {
       vi.useRealTimers();
     }
@@ -52,7 +52,7 @@ describe('a transfer', () => {
     expect(backend.ask.mock.calls).toEqual([['/a', { cancel: { transfer: '1' } }]]);
     const until = Math.floor(Date.now() / 1000) + 60;
     await rerender({ folder: sending([film('2', 'b.mkv')], { held: { files: 1, until } }) });
-    expect(screen.getByText(/^1 file was cancelled and goes on at .*\. “Sync now” or “Next” brings it at once\.$/)).toBeTruthy();
+    expect(screen.getByText(/^1 file was cancelled and resumes at .*\. “Sync now” or “Copy first” resumes it at once\.$/)).toBeTruthy();
     expect(document.activeElement?.textContent).toBe('stick');
     // Another one that ends takes nothing away.
     const other = screen.getByRole('button', { name: 'Cancel: b.mkv' });
@@ -70,7 +70,7 @@ describe('a transfer', () => {
 
   it('moves the bar of its place, which does not go back when it has ended', async () => {
     const backend = stubBackend(() => 'done');
-    const value = (): number => screen.getByRole<HTMLProgressElement>('progressbar', { name: 'Already at stick' }).value;
+    const value = (): number => screen.getByRole<HTMLProgressElement>('progressbar', { name: 'Copied to stick' }).value;
     const whole = { bytes: 100 };
     const { rerender } = render(FolderCard, { folder: { ...sending([{ ...film('1', 'a.mkv'), done: 0 }]), ...whole }, backend });
     expect(value()).toBe(10);
@@ -85,7 +85,7 @@ describe('a transfer', () => {
   it('that did not bring what it was to bring moves the bar back, though no status says so', async () => {
     vi.useFakeTimers();
     try {
-      const value = (): number => screen.getByRole<HTMLProgressElement>('progressbar', { name: 'Already at stick' }).value;
+      const value = (): number => screen.getByRole<HTMLProgressElement>('progressbar', { name: 'Copied to stick' }).value;
       const whole = { bytes: 100 };
       const { rerender } = render(FolderCard, { folder: { ...sending([film('1', 'a.mkv')]), ...whole }, backend: stubBackend(() => 'done') });
       await rerender({ folder: { ...sending([{ ...film('1', 'a.mkv'), done: 9 }]), ...whole } });
@@ -100,6 +100,6 @@ describe('a transfer', () => {
 
   it('to the folder that was cancelled is told of with the folder', () => {
     render(FolderCard, { folder: folder('/a', { state: 'waiting', held: { files: 3, until: 1 } }), backend: stubBackend(() => 'done') });
-    expect(screen.getByText(/^3 files were cancelled and go on from 1 Jan 1970/)).toBeTruthy();
+    expect(screen.getByText(/^3 files were cancelled and resume from 1 Jan 1970/)).toBeTruthy();
   });
 });

@@ -7,7 +7,7 @@ it('the headline of a folder speaks of the window, not of the command line', () 
   const now = new Date(2026, 10, 24, 15, 0);
   const paused = folder('/a', { state: 'paused', headline: "paused; 'anabranch resume' lets it go on" });
   expect(headline(paused, now)).not.toContain('anabranch');
-  expect(headline(folder('/a', { state: 'working', headline: 'taking in changes' }), now)).toBe('Taking in changes');
+  expect(headline(folder('/a', { state: 'working', headline: 'scanning for changes' }), now)).toBe('Scanning for changes');
 });
 
 it('all folders are summed up in one sentence', () => {

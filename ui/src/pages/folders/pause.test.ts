@@ -18,7 +18,7 @@ describe('a pause', () => {
 
   it('says why and until when', () => {
     const until = new Date(2026, 11, 1, 7).getTime() / 1000;
-    expect(pauseSentence({ reason: 'asked', until }, now)).toBe('Nothing is sent or received until 1 Dec, 07:00.');
+    expect(pauseSentence({ reason: 'asked', until }, now)).toBe('Paused until 1 Dec, 07:00.');
     expect(pauseSentence({ reason: 'asked', until: null }, now)).toContain('until you resume');
     expect(pauseSentence(null, now)).toContain('until you resume');
     expect(pauseSentence({ reason: 'battery', until: null }, now)).toContain('battery');

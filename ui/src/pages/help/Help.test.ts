@@ -13,5 +13,5 @@ it('help tells of each sign of the tray, and where the settings are written', as
   expect(screen.getByText('/home/ann/.config/anabranch/settings.toml')).toBeTruthy();
   await rerender({ status: statusOf([], { settings: settings({ file: '' }) }) });
   expect(screen.queryByText('/home/ann/.config/anabranch/settings.toml')).toBeNull();
-  expect(screen.getByText(/started without a file/)).toBeTruthy();
+  expect(screen.getByText(/started without a settings file/)).toBeTruthy();
 });

@@ -16,9 +16,9 @@ it('the places list the files that wait for one, and those of few copies, and as
   const photos = folder('/a/Photos', { few_copies: 2, places: [place('stick', { wants: 3, wants_bytes: 5 })] });
   const { rerender } = render(Places, { status: status([photos]), backend });
   await fireEvent.click(screen.getByRole('button', { name: 'Show files: stick, Photos' }));
-  await screen.findByRole('region', { name: 'Files that stick waits for' });
+  await screen.findByRole('region', { name: 'Files left to copy to stick' });
   await fireEvent.click(screen.getByRole('button', { name: 'Show files: Photos' }));
-  await screen.findByRole('region', { name: 'Files of Photos with fewer copies than wanted' });
+  await screen.findByRole('region', { name: 'Files of Photos with too few copies' });
   await rerender({ status: status([structuredClone(photos)]) });
   expect(asked).toEqual([
     { files: { which: { 'wanted-by': 'stick' }, skip: 0, count: PAGE_SIZE } },

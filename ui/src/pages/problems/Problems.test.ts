@@ -22,8 +22,8 @@ it('a problem has the one button that helps, and otherwise none', async () => {
   await fireEvent.click(screen.getByRole('button', { name: 'Sync now: Photos' }));
   expect((await screen.findByRole('alert')).textContent).toBe('It is paused');
   expect(backend.ask).toHaveBeenCalledWith('/a/Photos', 'sync');
-  await fireEvent.click(screen.getByRole('button', { name: 'Stop keeping Notes…' }));
-  await fireEvent.click(screen.getByRole('button', { name: 'Stop keeping it' }));
+  await fireEvent.click(screen.getByRole('button', { name: 'Stop syncing Notes…' }));
+  await fireEvent.click(screen.getByRole('button', { name: 'Stop syncing it' }));
   expect(backend.request).toHaveBeenCalledWith({ leave: { folder: '/a/Notes' } });
   await fireEvent.click(screen.getByRole('button', { name: 'Show it: /a/Photos' }));
   expect(backend.show).toHaveBeenCalledWith('/a/Photos');

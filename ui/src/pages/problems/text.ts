@@ -1,12 +1,12 @@
 /** The words of the page Problems. */
 export const problems = {
-  hint: 'What does not go away by waiting alone. Places that are away are no problem.',
+  hint: 'Things that need you.',
   none: 'No problems.',
   program: 'Anabranch itself',
-  question: 'A question waits for your answer, on the page Folders.',
+  question: 'Anabranch asks you a question on the page Folders.',
   lost: 'Is anything lost?',
-  next: 'What happens next by itself',
-  remedy: 'What you can do',
+  next: 'What happens next?',
+  remedy: 'What can you do?',
   drives: 'See the drives',
   show: 'Show it',
 };

@@ -23,7 +23,7 @@ describe('the rules of a folder', () => {
     });
     render(RulesCard, { folder: folder('/a/Photos'), backend });
     await fireEvent.change(await screen.findByLabelText('desktop'), { target: { value: 'nothing' } });
-    await screen.findByText('A file with one copy is lost if that copy is.');
+    await screen.findByText('If you lose the only copy of a file, the file is lost.');
     written = [rule];
     // Looking again takes nothing away from what is being chosen.
     await fireEvent.focus(window);
@@ -51,7 +51,7 @@ describe('the rules of a folder', () => {
     });
     render(RulesCard, { folder: folder('/a/Photos'), backend });
     await fireEvent.change(await screen.findByLabelText('desktop'), { target: { value: 'nothing' } });
-    await screen.findByText('Nothing would be left to travel.');
+    await screen.findByText('Nothing would be left to copy.');
     await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
     await screen.findByRole('button', { name: 'Undo: Photos' });
     written = [rule];
@@ -68,13 +68,13 @@ describe('the rules of a folder', () => {
       }
       const isSet = typeof command === 'object' && 'set-rules' in command;
       if (isSet && written.length > 0) {
-        return Promise.resolve({ refused: 'the rules were changed by somebody else' });
+        return Promise.resolve({ refused: 'somebody else changed the rules' });
       }
       return Promise.resolve(isSet ? 'done' : { preview: { travels: [], fewest_copies: null, files_with_fewest: 0 } });
     });
     render(RulesCard, { folder: folder('/a/Photos'), backend });
     await fireEvent.change(await screen.findByLabelText('desktop'), { target: { value: 'nothing' } });
-    await screen.findByText('Nothing would be left to travel.');
+    await screen.findByText('Nothing would be left to copy.');
     await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
     const undo = await screen.findByRole('button', { name: 'Undo: Photos' });
     written = [{ place: 'desktop', directory: null, allow: 'git-only' }];
@@ -99,7 +99,7 @@ describe('the rules of a folder', () => {
     render(RulesCard, { folder: folder('/a/Photos'), backend });
     const choice = await screen.findByLabelText<HTMLSelectElement>('desktop');
     await fireEvent.change(choice, { target: { value: 'nothing' } });
-    await screen.findByText('Nothing would be left to travel.');
+    await screen.findByText('Nothing would be left to copy.');
     const apply = screen.getByRole('button', { name: 'Apply: Photos' });
     await fireEvent.click(apply);
     await fireEvent.click(apply);
@@ -107,7 +107,7 @@ describe('the rules of a folder', () => {
     // Back to what holds as far as is known, but not when it is set.
     await fireEvent.change(choice, { target: { value: 'everything' } });
     end('done');
-    await screen.findByText('Nothing would be left to travel.');
+    await screen.findByText('Nothing would be left to copy.');
     expect(choice.value).toBe('everything');
     await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
     expect(sets().at(-1)).toEqual({ 'set-rules': { before: [{ ...rule, allow: 'nothing' }], rules: [], keeps: [] } });
@@ -116,7 +116,7 @@ describe('the rules of a folder', () => {
   it('can open again what they have closed', async () => {
     const closed: Rule = { place: 'desktop', directory: null, allow: 'nothing' };
     const backend = stubBackend(() => Promise.resolve({ rules: { rules: [closed], mistake: null } }));
-    const desktop = place('desktop', { contact: { unsupported: 'a rule says that nothing is exchanged with it' } });
+    const desktop = place('desktop', { contact: { unsupported: 'a rule forbids any exchange with it' } });
     const far = place('far', { contact: { unsupported: 'it is far' }, keeps: null });
     render(RulesCard, { folder: folder('/a/Photos', { places: [desktop, far] }), backend });
     expect((await screen.findByLabelText<HTMLSelectElement>('desktop')).value).toBe('nothing');

@@ -82,8 +82,8 @@ describe('a setting of a folder', () => {
     });
     expect(screen.getByLabelText<HTMLInputElement>('Leave free on this disk').readOnly).toBe(true);
     expect(screen.getByLabelText<HTMLInputElement>('Copies to keep of each file').readOnly).toBe(false);
-    screen.getByText(/Set by annex.numcopies in .git\/config, for this clone only. What you set here/);
-    screen.getByText(new RegExp(`Set by ${where}, which holds before`));
+    screen.getByText(/Set by annex.numcopies in .git\/config, for this clone only. Your setting here/);
+    screen.getByText(new RegExp(`Set by ${where}, which overrides`));
     screen.getByText('include=*.txt');
     expect(screen.queryByRole('checkbox', { name: /unlocked/ })).toBeNull();
     for (const key of ['numcopies', 'annex.diskreserve', 'annex.addunlocked', 'limits.upload', 'pause.on-battery']) {

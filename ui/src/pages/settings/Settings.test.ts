@@ -26,7 +26,7 @@ describe('a setting', () => {
     await fireEvent.change(limit, { target: { value: '5' } });
     await waitFor(() => expect(limit.value).toBe('2.5'));
     await fireEvent.change(limit, { target: { value: '1,000' } });
-    await screen.findByText(/not clear whether the comma/);
+    await screen.findByText(/The comma could mark/);
     expect(limit.value).toBe('2.5');
     expect(backend.request).toHaveBeenCalledTimes(2);
   });
@@ -47,5 +47,5 @@ describe('a setting', () => {
 it('a folder that cannot be kept is among the folders that can be left', () => {
 const refused = refusing(status([]), [{ path: '/media/STICK/Films', why: 'it is not there' }]);
   render(Settings, { status: refused, backend: stubBackend(unreachable) });
-  expect(screen.getByRole('button', { name: 'Stop keeping Films…' })).toBeTruthy();
+  expect(screen.getByRole('button', { name: 'Stop syncing Films…' })).toBeTruthy();
 });

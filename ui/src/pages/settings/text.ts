@@ -8,21 +8,21 @@ export interface Written {
 }
 
 const UNCLEAR =
-  'It is not clear whether the comma marks thousands or a fraction, so nothing was changed. Write it with a point, or without the comma.';
+  'The comma could mark thousands or a fraction, so nothing was changed. Write it with a point, or without the comma.';
 
 const file = (key: string): Written => ({ key, where: '' });
 const ofGit = (key: string): Written => ({ key, where: 'in .git/config.' });
 
 /** The words of the page Settings. */
 export const settings = {
-  hint: 'Each change is in force at once.',
-  file: 'Settings are written in',
+  hint: 'Each change takes effect at once.',
+  file: 'Anabranch writes its settings into',
   fileHint: 'You may edit that file too.',
   noFile: 'This program was started without a settings file, so changes last until it ends.',
   general: 'In general',
   autostart: 'Start when I log in',
   notifications: 'Show notifications',
-  notificationsHint: 'Those about danger are always shown.',
+  notificationsHint: 'Anabranch always shows those about danger.',
   speed: 'Speed and times',
   limitUp: 'Send at most',
   limitDown: 'Receive at most',
@@ -33,11 +33,11 @@ export const settings = {
     unclear: UNCLEAR,
   } satisfies Record<LimitError, string>,
   battery: 'Pause while this computer runs on battery',
-  metered: 'Pause exchange with other computers while the network costs money',
+  metered: 'Don’t sync with other computers while the network costs money',
   looks: 'Look',
   look: { system: 'As the desktop', light: 'Light', dark: 'Dark' } satisfies Record<Look, string>,
-  declined: 'Drives that are not used',
-  declinedHint: 'You are not asked about them again.',
+  declined: 'Unused drives',
+  declinedHint: 'Anabranch doesn’t ask about them again.',
   reconsider: 'Ask again',
   reconsiderNamed: (name: string): string => `Ask again about ${name}`,
   written: {
@@ -58,20 +58,20 @@ export const settings = {
   reserve: 'Leave free on this disk',
   reserveUnit: 'Such as 500 MB. Empty: not set.',
   unlocked: 'Add new files unlocked',
-  unlockedHint: 'They are ordinary files then, instead of links.',
+  unlockedHint: 'Then they are ordinary files instead of links.',
   quickGit: 'Make git faster',
   quickGitHint: "Anabranch tells git which files have changed, so 'git status' doesn't look at all of them.",
-  expression: 'New files are added unlocked by an expression:',
+  expression: 'An expression decides which new files are added unlocked:',
   origin: (origin: Origin): string => {
     if (origin === 'here') {
       return '';
     }
     if (origin === 'default') {
-      return 'Not set; this is what git-annex does then.';
+      return 'Not set; this is git-annex’s default.';
     }
     return 'weaker' in origin
-      ? `Set by ${origin.weaker}. What you set here holds before that.`
-      : `Set by ${origin.stronger}, which holds before what is set here. Change it there.`;
+      ? `Set by ${origin.weaker}. Your setting here overrides it.`
+      : `Set by ${origin.stronger}, which overrides this setting. Change it there.`;
   },
   folderErrors: {
     'not-copies': 'This is not a whole number above zero, so nothing was changed.',

@@ -26,13 +26,13 @@ describe('why', () => {
 
   it('asks the chosen folder for the bytes of the path', async () => {
     const backend = stubBackend(() =>
-      Promise.resolve(answer({ path: 'é', sentence: 'its content is in laptop, and that is everywhere it is wanted' })),
+      Promise.resolve(answer({ path: 'é', sentence: 'its content is in laptop, and no other place wants it' })),
     );
     render(Why, { status, backend, route: parseRoute('#/why') });
     await fireEvent.change(screen.getByLabelText('Folder'), { target: { value: '/a/Notes' } });
     await ask('/a/Notes/é');
     expect(backend.ask).toHaveBeenCalledWith('/a/Notes', { why: { path: 'c3a9' } });
-    await screen.findByText('Its content is in laptop, and that is everywhere it is wanted');
+    await screen.findByText('Its content is in laptop, and no other place wants it');
   });
 
   it('says of each place that has it when it was checked, or that this is not known', async () => {
@@ -45,8 +45,8 @@ describe('why', () => {
     await ask('/a/Photos/a');
     const disk = await screen.findByText(/Last check: 6 May 2020, 07:08/);
     expect(disk.closest('li')?.textContent).toContain('disk');
-    expect(screen.getByText('No check known').closest('li')?.textContent).toContain('laptop');
-    screen.getByText(/at which files is not recorded/);
+    expect(screen.getByText('Never checked').closest('li')?.textContent).toContain('laptop');
+    screen.getByText(/git-annex doesn’t record which/);
   });
 
   it('says why a file is not synced, or that it is elsewhere, and asks nobody about the latter', async () => {

@@ -1,6 +1,6 @@
 /** The words of the page Why? */
 export const why = {
-  hint: 'Where are the copies of a file, and what does it wait for?',
+  hint: 'Find out where a file has copies, and why other places don’t have it yet.',
   folder: 'Folder',
   file: 'File',
   example: 'A part of its name, or its whole path.',
@@ -10,5 +10,5 @@ export const why = {
   outside: 'This path is not in the folder.',
   has: 'Has a copy',
   missing: 'Lacks a copy',
-  checkedHint: 'A check looks at all or some of what a place has; at which files is not recorded.',
+  checkedHint: 'A check reads some or all files of a place; git-annex doesn’t record which.',
 };
