@@ -143,7 +143,7 @@ fn told(is_eject: bool, answer: Answer) -> Option<(&'static str, String)> {
         | Answer::Key(_) => None,
         // It may also be that the user has thought better of it.
         Answer::Refused(why) if is_eject => Some(("The drive was not ejected", why)),
-        Answer::Refused(why) => Some(("That was not done", why)),
+        Answer::Refused(why) => Some(("Anabranch could not do that", why)),
     }
 }
 
@@ -168,7 +168,7 @@ pub(crate) async fn show(path: String, said: UnboundedSender<Said>) {
         Err(error) => error.to_string(),
     };
     let body = format!("{path}: xdg-open: {why}");
-    tell(&said, "That could not be shown".to_owned(), body);
+    tell(&said, "Anabranch could not open that".to_owned(), body);
 }
 
 #[cfg(test)]
@@ -219,7 +219,7 @@ mod tests {
             (
                 false,
                 Answer::Refused("no room".to_owned()),
-                Some(("That was not done", "no room")),
+                Some(("Anabranch could not do that", "no room")),
             ),
         ];
         for (is_eject, answer, expected) in table {
@@ -234,7 +234,7 @@ mod tests {
         let (said, mut heard) = unbounded_channel();
         show("/no/such/folder".to_owned(), said).await;
         let told = heard.recv().await.unwrap();
-        assert_eq!(told.title, "That could not be shown");
+        assert_eq!(told.title, "Anabranch could not open that");
         assert!(told.body.starts_with("/no/such/folder: xdg-open: "), "{told:?}");
     }
 }

@@ -42,11 +42,8 @@ impl Shell {
 
     /// There is no window, and why: whoever wanted it is told.
     pub(crate) fn window_failed(&self, why: &str) {
-        let body = format!(
-            "The folders are kept in sync all the same. The reason: {}",
-            why.trim_end()
-        );
-        acts::tell(&self.said, "The window could not be shown".to_owned(), body);
+        let body = format!("Anabranch still syncs your folders. The reason: {}", why.trim_end());
+        acts::tell(&self.said, "Anabranch could not show its window".to_owned(), body);
     }
 
     /// A folder was named when the program ran already: whoever did so is told if it is not kept in sync.
@@ -55,8 +52,8 @@ impl Shell {
         if status.folders.iter().any(|kept| Path::new(&kept.path) == folder) {
             return;
         }
-        let title = format!("{} is not kept in sync", folder.display());
-        let body = "Anabranch runs already. Add the folder in the window, or quit and start again.".to_owned();
+        let title = format!("Anabranch does not sync {}", folder.display());
+        let body = "Anabranch is running already. Add the folder in the window, or quit and start again.".to_owned();
         acts::tell(&self.said, title, body);
     }
 

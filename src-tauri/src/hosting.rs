@@ -220,8 +220,8 @@ async fn say_without_host() {
     // Without a bus there is no icon to show either, and that is said.
     if has_tray_host().await.is_ok_and(|has_host| !has_host) {
         crate::say(
-            "this desktop shows no tray icons now; the folders are kept in sync all the same. Start the program once more \
-             to see its window",
+            "this desktop shows no tray icons now; Anabranch still syncs your folders. Start the program once more to \
+             see its window",
         );
     }
 }

@@ -9,7 +9,7 @@ use whole_system::clones::Actor;
 use whole_system::run::told;
 use whole_system::{Sandbox, attempt, run, trees};
 
-/// A folder with one file, and a bare clone of it that is in step.
+/// A folder with one file, and a bare clone of it that is up to date.
 fn folder_and_mirror(sandbox: &Sandbox, mirror: &str) -> (PathBuf, PathBuf) {
     let folder = Actor::Anabranch.init(sandbox, "folder");
     fs::write(folder.join("letter"), "Dear all,\n").unwrap();
@@ -75,7 +75,7 @@ fn pushes_go_to_the_pushurl_and_the_place_fetched_from_is_left_alone() {
     assert_eq!(tip(&sandbox, &mirror), before);
     assert_eq!(contents(&mirror), 1, "contents go where commits go");
     let said = Actor::Anabranch.sync(&sandbox, &folder);
-    let words = "no contents are sent to it: git pushes to another address than it fetches from";
+    let words = "gets no content: git pushes to another address than it fetches from";
     assert!(said.contains(words), "{said}");
 
     run(&mut sandbox.git(&folder, ["config", &pushurl, "ssh://elsewhere.example/mirror.git"]));

@@ -192,7 +192,7 @@ fn what_cannot_be_a_place_is_refused_and_left_as_it_is() {
         ("desk:other", "holds another repository"),
         ("desk:code", "holds another repository"),
         ("elsewhere.invalid:photos", "cannot be reached"),
-        ("not an address", "is no address"),
+        ("not an address", "is not an address for ssh"),
     ] {
         let said = refused(&sandbox, &folder, address);
         assert!(said.contains(why), "{said}");

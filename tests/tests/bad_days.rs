@@ -119,10 +119,10 @@ fn without_a_web_view_the_folders_are_kept_and_later_there_is_a_window() {
         lists(&tray, "Notes ▸ Resume");
 
         tray.click("Open Anabranch");
-        engine.says("The window could not be shown: The folders are kept in sync all the same.");
-        dunst.shows("NORMAL | The window could not be shown | The folders are kept in sync all the same.");
+        engine.says("The window could not be shown: Anabranch still syncs your folders.");
+        dunst.shows("NORMAL | The window could not be shown | Anabranch still syncs your folders.");
         travels(&scene.photos, "b.jpg", &clone);
-        lists(&tray, "Photos ▸ everything is in step (2 files)");
+        lists(&tray, "Photos ▸ up to date (2 files)");
         lists(&tray, "Notes ▸ Resume");
         scene.desktop.has_windows(0);
         assert_eq!(engine.ended(), None);
@@ -169,7 +169,7 @@ fn a_window_whose_page_crashes_shows_it_again_and_then_closes() {
     is_drawn(&scene.desktop);
     crash();
     scene.desktop.has_windows(0);
-    engine.says("The window could not be shown");
+    engine.says("Anabranch could not show its window");
     travels(&scene.photos, "b.jpg", &clone);
 
     tray.click("Open Anabranch");
@@ -204,14 +204,14 @@ fn where_nothing_can_be_written_at_home_folders_are_kept_and_changes_refused() {
     window.click("Add a folder…");
     window.shows("A path, such as ~/Photos.");
     window.fill("Folder", new.to_str().unwrap());
-    window.shows("1 file is there.");
-    window.click("Keep this folder");
+    window.shows("A folder with 1 file.");
+    window.click("Protect this folder");
     window.shows("could not be written, so nothing was changed");
     assert_eq!(trees::files(&new).len(), 1, "a folder that was refused is as it was");
     assert!(!new.join(".git").exists());
 
     drop(home);
-    window.click("Keep this folder");
+    window.click("Protect this folder");
     eventually(PATIENCE, || {
         match fs::read_to_string(scene.sandbox.path("home/.config/anabranch/settings.toml")) {
             Ok(text) if text.contains("New") => Ok(()),
@@ -243,10 +243,10 @@ fn fifty_folders_are_kept_by_one_program() {
     let in_step = |files: &str| {
         eventually(PATIENCE, || {
             let labels = tray.labels();
-            let words = format!("▸ everything is in step ({files})]");
+            let words = format!("▸ up to date ({files})]");
             match labels.iter().filter(|label| label.ends_with(&words)).count() {
                 50 => Ok(()),
-                other => Err(format!("{other} folders are in step: {labels:#?}")),
+                other => Err(format!("{other} folders are up to date: {labels:#?}")),
             }
         })
     };
@@ -291,7 +291,8 @@ fn fifty_folders_are_kept_by_one_program() {
     engine.stop();
     let stop = asked_at.elapsed();
     eprintln!(
-        "50 folders: in step after {start:?}, 25 files in {step:?}, {descriptors} descriptors, {at_work} threads at work \
+        "50 folders: up to date after {start:?}, 25 files in {step:?}, {descriptors} descriptors, {at_work} threads \
+         at work \
          and {at_rest} at rest, {memory} KiB, stopped in {stop:?}"
     );
     assert!(descriptors < 1000, "{descriptors} descriptors");
@@ -377,18 +378,18 @@ fn a_folder_that_vanishes_is_not_deleted_and_comes_back() {
     let (scene, clone) = with_clone();
     let tray = scene.tray();
     let engine = scene.desktop.run(&scene.sandbox, &[&scene.photos, &clone]);
-    lists(&tray, "Photos ▸ everything is in step (1 file)");
+    lists(&tray, "Photos ▸ up to date (1 file)");
 
     let elsewhere = scene.sandbox.path("elsewhere");
     fs::rename(&scene.photos, &elsewhere).unwrap();
     fs::write(clone.join("b.jpg"), "while it is away\n").unwrap();
     eventually(PATIENCE, || checks::is_clean(&scene.sandbox, &clone));
-    lists(&tray, "is not there any more, so nothing is taken");
+    lists(&tray, "is missing. Nothing was deleted elsewhere");
     assert_eq!(trees::files(&clone).len(), 2);
     fs::rename(&elsewhere, &scene.photos).unwrap();
     eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
     travels(&scene.photos, "c.jpg", &clone);
-    lists(&tray, "Photos ▸ everything is in step (3 files)");
+    lists(&tray, "Photos ▸ up to date (3 files)");
     engine.stop();
 }
 
@@ -407,12 +408,16 @@ fn a_repository_of_another_version_is_refused_and_the_others_are_kept() {
         scene.desktop.program(&scene.sandbox, &[]),
         scene.sandbox.path("desktop.log"),
     );
-    lists(&tray, "Old is not kept in sync: it has git-annex repository version 8");
+    let refused = format!(
+        "Anabranch does not sync {}: it has git-annex repository version 8",
+        old.display()
+    );
+    lists(&tray, &refused);
     travels(&scene.photos, "b.jpg", &clone);
 
     run(&mut scene.sandbox.git(&old, ["config", "annex.version", "10"]));
     write_settings(&scene.sandbox, &format!("{settings}\n"));
-    lists(&tray, "Old ▸ everything is in step");
+    lists(&tray, "Old ▸ up to date");
     engine.stop();
 }
 
@@ -426,12 +431,13 @@ fn of_two_folders_in_each_other_one_is_refused() {
     let (outer, clone) = pair(&sandbox, "outer", "clone");
     let desktop = Desktop::start(&sandbox);
     let engine = Engine::start(&sandbox, &[&outer, &inner]);
-    engine.says("outer/inner is not kept in sync: it lies inside");
+    let refused = format!("Anabranch does not sync {}: it lies inside", inner.display());
+    engine.says(&refused);
     engine.stop();
     write_settings(&sandbox, &folders(&[&inner]));
     let tray = TrayHost::start(&desktop);
     let engine = desktop.run(&sandbox, &[&outer]);
-    lists(&tray, "outer/inner is not kept in sync: it lies inside");
+    lists(&tray, &refused);
     travels(&outer, "b.jpg", &clone);
     engine.stop();
 }
@@ -444,18 +450,16 @@ fn a_folder_that_is_named_and_refused_stops_no_other() {
     run(&mut sandbox.git(&old, ["config", "annex.version", "8"]));
     let output = attempt(sandbox.anabranch(["run"]).arg(&old));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        !output.status.success() && said.contains("old is not kept in sync: it has git-annex repository version 8"),
-        "{said}"
+    let refused = format!(
+        "Anabranch does not sync {}: it has git-annex repository version 8",
+        old.display()
     );
+    assert!(!output.status.success() && said.contains(&refused), "{said}");
 
     let engine = Engine::spawn(&sandbox, &[&old, &first]);
     travels(&first, "b.jpg", &second);
     let said = engine.words();
-    assert!(
-        said.contains("old is not kept in sync: it has git-annex repository version 8"),
-        "{said}"
-    );
+    assert!(said.contains(&refused), "{said}");
     engine.stop();
 }
 
@@ -472,7 +476,7 @@ fn a_drive_that_is_full_is_told_and_goes_on_when_it_has_room() {
     run(&mut scene.sandbox.git(&full, ["config", "annex.diskreserve", "1 MB"]));
     let tray = scene.tray();
     let engine = scene.run();
-    lists(&tray, "Photos ▸ everything is in step (1 file)");
+    lists(&tray, "Photos ▸ up to date (1 file)");
 
     fs::write(scene.photos.join("film.mkv"), Chance::from_seed(3).bytes(20 << 20)).unwrap();
     lists(&tray, "room");
@@ -483,7 +487,7 @@ fn a_drive_that_is_full_is_told_and_goes_on_when_it_has_room() {
     });
     disk.grow(100);
     eventually(Duration::from_secs(60), || trees::same(&[&scene.photos, &full]));
-    lists(&tray, "Photos ▸ everything is in step (3 files)");
+    lists(&tray, "Photos ▸ up to date (3 files)");
     engine.stop();
     checks::assert_whole(&scene.sandbox, &full);
 }
@@ -523,7 +527,7 @@ fn drive_that_is_read_only_is_told_and_goes_on_when_it_is_not() {
     travels(&scene.photos, "b.jpg", &clone);
     drive.turn_read_only(false);
     eventually(Duration::from_secs(60), || trees::same(&[&scene.photos, &on_drive]));
-    lists(&tray, "Photos ▸ everything is in step (2 files)");
+    lists(&tray, "Photos ▸ up to date (2 files)");
     engine.stop();
     checks::assert_whole(&scene.sandbox, &on_drive);
     checks::assert_whole(&scene.sandbox, &carrier);

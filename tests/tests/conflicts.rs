@@ -16,7 +16,7 @@ use whole_system::{Engine, Sandbox, ask, checks, eventually, run, trees};
 
 const NAME: &str = "album/photo.jpg";
 
-/// Two clones that are in step, one of `laptop` and one of `desk`.
+/// Two clones that are up to date, one of `laptop` and one of `desk`.
 fn in_step(sandbox: &Sandbox, is_unlocked: bool) -> (PathBuf, PathBuf) {
     let first = Actor::Anabranch.init(sandbox, "first");
     run(&mut sandbox.git(&first, ["config", "annex.addunlocked", &is_unlocked.to_string()]));

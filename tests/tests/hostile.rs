@@ -385,7 +385,7 @@ fn truncated_files_of_the_repository_do_not_stop_it() {
     }
 }
 
-/// Git's own index is the person's: a damaged one is told, or made anew; either way no file and no commit is lost.
+/// Git's own index is the person's: a damaged one is reported, or made again; either way no file and no commit is lost.
 #[test]
 fn a_truncated_git_index_loses_nothing() {
     let sandbox = Sandbox::new();
@@ -494,7 +494,7 @@ fn a_file_without_room_for_its_object_waits_alone_until_there_is_room() {
     fs::write(first.join("film.mkv"), Chance::from_seed(3).bytes(8 << 20)).unwrap();
     let problems = || whole_system::asking::status(&sandbox, &first).map(|folder| folder["problems"].to_string());
     eventually(PATIENCE, || match problems()? {
-        told if told.contains("film.mkv is left out") => Ok(()),
+        told if told.contains("Anabranch does not sync film.mkv") => Ok(()),
         told => Err(told),
     });
     let has = |name: &str| match second.join(name).metadata() {

@@ -238,7 +238,7 @@ fn what_was_set_with_git_annex_is_shown_and_comes_back() {
         keeps => Err(keeps),
     });
     // Somebody who saw something else changes nothing, and nobody says what an unknown place keeps.
-    let told = "was told to keep something else";
+    let told = "got another setting since you saw it";
     scene.refuses(&keeping("second", &all(), &of("archive")), told);
     scene.refuses(&keeping("attic", &all(), &of("archive")), "attic is no place");
     scene.refuses(&keeping("far", &all(), &of("archive")), "far is not supported");
@@ -254,7 +254,7 @@ fn what_was_set_with_git_annex_is_shown_and_comes_back() {
         refused["refused"]
             .as_str()
             .unwrap()
-            .contains("changed by somebody else"),
+            .contains("somebody else changed the rules"),
         "{refused}"
     );
     scene.agrees("second", "client mine", "include=*.jpg or standard");

@@ -25,7 +25,7 @@ fn a_question_is_shown_and_answered() {
     let dunst = scene.dunst();
     let engine = scene.run();
     scene.is("safe");
-    assert_eq!(dunst.ever(), "", "a folder that is in step is no news");
+    assert_eq!(dunst.ever(), "", "a folder that is up to date is no news");
 
     scene.delete_pictures(&engine);
     dunst.shows(&format!("{QUESTION}9 of 10 files are gone from this folder."));
@@ -127,7 +127,7 @@ fn two_versions_that_are_kept_are_told() {
     Actor::Anabranch.sync(&scene.sandbox, &clone);
     let dunst = scene.dunst();
     let engine = scene.run();
-    dunst.shows("NORMAL | Photos: both versions were kept | A file was changed in two places at the same time.");
+    dunst.shows("NORMAL | Photos: both versions kept | A file was changed in two places at the same time.");
     engine.stop();
 }
 
@@ -155,7 +155,7 @@ fn the_first_time_in_step_is_told_once() {
         scene.sync();
         scene.is("safe");
         assert!(clone.join(file).exists());
-        dunst.shows("LOW | Photos is in step | ");
+        dunst.shows("LOW | Photos is up to date | ");
         engine.stop();
         assert_eq!(dunst.ever().lines().count(), 1, "start {start}: {}", dunst.ever());
     }
@@ -180,7 +180,7 @@ fn versions_that_were_kept_elsewhere_are_told_until_one_is_left() {
     // It merges there, and comes here as a merge that is done.
     Actor::Anabranch.sync(&scene.sandbox, &clone);
     let text = "A file was changed in two places at the same time. Both versions are in the folder.";
-    dunst.shows(&format!("NORMAL | Photos: both versions were kept | {text}"));
+    dunst.shows(&format!("NORMAL | Photos: both versions kept | {text}"));
     let versions: Vec<PathBuf> = trees::files(&scene.photos)
         .into_iter()
         .filter(|path| path.to_string_lossy().contains(".variant-"))
@@ -193,7 +193,7 @@ fn versions_that_were_kept_elsewhere_are_told_until_one_is_left() {
     });
     engine.stop();
     assert_eq!(
-        dunst.ever().matches("both versions were kept").count(),
+        dunst.ever().matches("both versions kept").count(),
         1,
         "{}",
         dunst.ever()
@@ -212,11 +212,11 @@ fn a_full_disk_is_told_once() {
     scene.cloned_to("small/clone");
     let dunst = scene.dunst();
     let engine = scene.run();
-    dunst.shows("NORMAL | Photos: no room left | There is no room for files on clone.");
+    dunst.shows("NORMAL | Photos: disk full | clone is full.");
     dunst.has(1);
     disk.grow(200);
     scene.sync();
-    dunst.shows("LOW | Photos is in step | ");
+    dunst.shows("LOW | Photos is up to date | ");
     engine.stop();
     assert_eq!(dunst.ever().lines().count(), 2, "{}", dunst.ever());
 }
@@ -240,7 +240,7 @@ fn damage_is_told_as_danger() {
     scene.cloned_to("clone");
     let dunst = scene.dunst();
     let engine = scene.run();
-    dunst.shows("CRITICAL | Photos: damage was found | The content of a file is damaged.");
+    dunst.shows("CRITICAL | Photos: damaged files | The content of a file is damaged.");
     engine.stop();
 }
 
@@ -347,7 +347,7 @@ mod refusing {
             });
         };
         let engine = scene.run();
-        let kept = "Photos: both versions were kept";
+        let kept = "Photos: both versions kept";
         is_asked(&[kept]);
         scene.delete_pictures(&engine);
         is_asked(&[kept, "Photos: a question waits for your answer"]);

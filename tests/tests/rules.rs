@@ -269,7 +269,7 @@ fn rules_that_are_set_by_command_are_obeyed_at_once() {
         refused["refused"]
             .as_str()
             .unwrap()
-            .contains("changed by somebody else"),
+            .contains("somebody else changed the rules"),
         "{refused}"
     );
     let bad = json!([{"place": null, "directory": "../x", "allow": "nothing"}]);

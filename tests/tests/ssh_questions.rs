@@ -202,7 +202,7 @@ fn a_password_is_asked_for_until_the_server_refuses() {
         problem["what"]
             .as_str()
             .unwrap()
-            .starts_with("Nobody can log in on desk: "),
+            .starts_with("Anabranch cannot log in on desk: "),
         "{problem}"
     );
     // Any failure is remembered for two seconds.

@@ -1,4 +1,4 @@
-//! A file that is not synced, and a place that is not in step: is it told which, why, and what to do?
+//! A file that is not synced, and a place that is not up to date: does the status say which, why, and what to do?
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -125,26 +125,26 @@ fn each_file_that_is_not_synced_has_its_own_reason() {
     has(
         &said,
         &[
-            "disk.img is still being written",
-            "code is a git repository of its own, so its files are not synced. To sync it, add it as a folder",
-            "project has become a git repository of its own: 1 file in it that were synced before still are",
+            "a program is still writing disk.img",
+            "code is a git repository of its own, so Anabranch does not sync its files. To sync it, add it as a folder",
+            "project has become a git repository of its own: Anabranch still syncs 1 file in it from before",
         ],
     );
     for (path, reason) in [
         ("disk.img", "a program has it open for writing"),
         ("x.log", "it is ignored, by line 2 of"),
-        ("pipe", "it is no regular file but"),
+        ("pipe", "it is not a regular file but"),
         (
             "code/main.c",
-            "is a git repository of its own, so nothing new in it is synced",
+            "is a git repository of its own, so Anabranch syncs nothing new in it",
         ),
         (
             "project/b.c",
-            "is a git repository of its own, so nothing new in it is synced",
+            "is a git repository of its own, so Anabranch syncs nothing new in it",
         ),
         ("code", "code is a git repository of its own"),
         ("letters", "it is a directory; ask about a file in it"),
-        ("nothing", "it is not there, and no file of that name is synced"),
+        ("nothing", "this folder has no file of that name"),
     ] {
         has(&why(&sandbox, &folder.join(path)), &[reason]);
     }
@@ -197,7 +197,7 @@ fn contents_that_git_settings_hold_back_are_told_with_the_setting() {
     run(&mut sandbox.git(&second, ["config", "remote.origin.annex-ignore", "true"]));
     has(
         &sync(&second),
-        &["1 file that only first has, from where git's settings let no contents come"],
+        &["1 file is only in first, and git's settings let no content come from there"],
     );
     run(&mut sandbox.git(&second, ["config", "--unset", "remote.origin.annex-ignore"]));
     sync(&second);
@@ -210,13 +210,7 @@ fn contents_that_git_settings_hold_back_are_told_with_the_setting() {
         run(&mut sandbox.git(&first, ["config", &name, value]));
         fs::write(first.join(setting), setting).unwrap();
         let said = run(sandbox.anabranch(["sync"]).arg(&first));
-        has(
-            &said,
-            &[
-                "everything is in step",
-                &format!("second: no contents are sent to it: {told}"),
-            ],
-        );
+        has(&said, &["up to date", &format!("second: gets no content: {told}")]);
         has(&why(&sandbox, &first.join(setting)), &["second"]);
         run(&mut sandbox.git(&first, ["config", "--unset", &name]));
         sync(&first);
@@ -285,7 +279,7 @@ fn changes_behind_a_mount_are_found_in_the_time_that_is_told() {
     let engine = Engine::start(&sandbox, &[&there, &here]);
     eventually(Duration::from_secs(20), || {
         let notes = status(&sandbox, &there)?["notes"].to_string();
-        let words = "changes that others make in this folder are noticed only every 30 seconds";
+        let words = "Anabranch notices changes that others make in this folder only every 30 seconds";
         notes.contains(words).then_some(()).ok_or(notes)
     });
     fs::write(server.join("there/news"), "from another computer\n").unwrap();
@@ -315,7 +309,7 @@ fn changes_in_a_remote_behind_a_mount_are_found_in_the_time_that_is_told() {
     let engine = Engine::start(&sandbox, &[&here]);
     eventually(Duration::from_secs(20), || {
         let notes = status(&sandbox, &here)?["notes"].to_string();
-        let words = "changes that others make in origin are noticed only every 30 seconds";
+        let words = "Anabranch notices changes that others make in origin only every 30 seconds";
         notes.contains(words).then_some(()).ok_or(notes)
     });
     let real = server.join("there");
@@ -356,7 +350,7 @@ fn a_disk_that_is_mounted_in_the_folder_is_seen_and_its_going_deletes_nothing() 
     drop(disk);
     let mut sync = sandbox.anabranch(["sync"]);
     sync.arg(&here);
-    has(&complains(sync), &["disk is left out: it is empty"]);
+    has(&complains(sync), &["Anabranch does not sync disk: it is empty"]);
     for name in ["disk/a", "disk/b"] {
         assert_eq!(fs::read_to_string(clone.join(name)).unwrap(), name);
     }

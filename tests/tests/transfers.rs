@@ -119,14 +119,11 @@ fn the_next_overtakes_and_what_is_cancelled_waits_until_a_sync() {
     assert!(moving(&first).is_empty());
     let waits = status(&first);
     assert_eq!(waits["places"][0]["held"]["files"], 1, "{waits}");
-    let words = "1 file for second is not there yet: it was cancelled and goes on by itself within an hour";
+    let words = "1 file left to copy to second: it was cancelled and resumes within an hour";
     assert!(waits["waiting"][0].as_str().unwrap().starts_with(words), "{waits}");
     let why = told(&first, &json!({"why": {"path": hex::encode("large.mkv")}}), "why");
     let reason = why["missing"][0]["reason"].as_str().unwrap();
-    assert!(
-        reason.starts_with("it was cancelled; it goes on by itself in "),
-        "{why}"
-    );
+    assert!(reason.starts_with("it was cancelled; it resumes in "), "{why}");
 
     run(&mut sandbox.git(&first, ["config", "--unset", "annex.bwlimit-upload"]));
     let synced = told(&first, &json!("sync"), "status");
@@ -163,12 +160,12 @@ fn what_waits_for_a_place_that_is_away_goes_first_when_it_is_back() {
     });
     let said = put_first(&first, "film0.mkv", "said");
     assert!(
-        said.contains("when that is there again, if Anabranch is not stopped before"),
+        said.contains("once that is connected, unless Anabranch is stopped before"),
         "{said}"
     );
     assert_eq!(
         put_first(&first, "film9.mkv", "refused"),
-        "film9.mkv is not in the annex as last observed"
+        "film9.mkv has no content in the annex, as of the last scan"
     );
     fs::rename(&elsewhere, &second).unwrap();
     are_moving(&first, &["film0.mkv"]);

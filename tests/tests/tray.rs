@@ -11,7 +11,7 @@ use whole_system::portal::Portal;
 use whole_system::skip::{needs_desktop, needs_window};
 use whole_system::{Desktop, Engine, PATIENCE, Sandbox, Scene, TrayHost, eventually, programs, run, trees};
 
-/// A scene with so many pictures, and a clone of them that is in step too.
+/// A scene with so many pictures, and a clone of them that is up to date too.
 fn with_clone(count: u32) -> (Scene, PathBuf) {
     let scene = Scene::of_pictures(count);
     let clone = scene.cloned_to("clone");
@@ -62,9 +62,9 @@ fn the_tray_shows_the_state_and_does_what_is_clicked() {
 
     assert_eq!(tray.property::<String>("Id"), "anabranch");
     assert_eq!(tray.property::<String>("Title"), "Anabranch");
-    shows(&tray, "safe", "Photos: everything is in step (1 file)");
+    shows(&tray, "safe", "Photos: up to date (1 file)");
     let labels = tray.labels();
-    let safe = "everything is in step (1 file)";
+    let safe = "up to date (1 file)";
     let expected = [
         format!("[Photos: {safe}]"),
         "---".to_owned(),
@@ -89,13 +89,13 @@ fn the_tray_shows_the_state_and_does_what_is_clicked() {
     assert_eq!(state(&scene), "paused");
     fs::write(scene.photos.join("b.jpg"), "another picture\n").unwrap();
     tray.click("Photos ▸ Resume");
-    shows(&tray, "safe", "Photos: everything is in step (2 files)");
+    shows(&tray, "safe", "Photos: up to date (2 files)");
     eventually(PATIENCE, || trees::same(&[&scene.photos, &clone]));
 
     tray.click("Pause ▸ For 1 hour");
     shows(&tray, "paused", "Photos: paused");
     tray.click("Pause ▸ Resume");
-    shows(&tray, "safe", "Photos: everything is in step (2 files)");
+    shows(&tray, "safe", "Photos: up to date (2 files)");
 
     tray.activate();
     scene.desktop.has_windows(1);
@@ -104,7 +104,7 @@ fn the_tray_shows_the_state_and_does_what_is_clicked() {
     tray.click("Photos ▸ Pause");
     shows(&tray, "paused", "Photos: paused");
     tray.click("Photos ▸ Resume");
-    shows(&tray, "safe", "Photos: everything is in step (2 files)");
+    shows(&tray, "safe", "Photos: up to date (2 files)");
     scene.desktop.has_windows(1);
 
     tray.click("Quit");
@@ -120,12 +120,12 @@ fn a_question_is_answered_in_the_menu() {
     let (scene, _) = with_clone(10);
     let tray = scene.tray();
     let engine = scene.run();
-    shows(&tray, "safe", "Photos: everything is in step (10 files)");
+    shows(&tray, "safe", "Photos: up to date (10 files)");
 
     scene.delete_pictures(&engine);
     shows(&tray, "needs-you", "Photos: a question waits for your answer");
     tray.click("Photos: a question waits for your answer ▸ Bring them back");
-    shows(&tray, "safe", "Photos: everything is in step (10 files)");
+    shows(&tray, "safe", "Photos: up to date (10 files)");
     assert!(scene.photos.join("9.jpg").exists(), "no brings the files back");
     engine.stop();
 }
@@ -168,7 +168,7 @@ fn a_tray_that_comes_late_or_again_gets_the_icon() {
     let engine = scene.run();
     for _ in 0..2 {
         let tray = scene.tray();
-        shows(&tray, "safe", "Photos: everything is in step");
+        shows(&tray, "safe", "Photos: up to date");
         drop(tray);
     }
     engine.stop();
@@ -210,8 +210,12 @@ fn a_second_start_opens_the_window_of_the_first() {
     // A folder that it does not keep is not dropped without a word, nor taken in on the way.
     let other = pictures(&scene.sandbox, "Other", 1);
     run(&mut scene.desktop.program(&scene.sandbox, &[&scene.photos, &other]));
-    engine.says("/Other is not kept in sync: Anabranch runs already.");
-    assert!(!engine.words().contains("/Photos is not kept"), "{}", engine.words());
+    engine.says("/Other: Anabranch is running already.");
+    assert!(
+        !engine.words().contains("/Photos: Anabranch is running"),
+        "{}",
+        engine.words()
+    );
     // The last window closes, and the folder is kept in sync all the same.
     scene.desktop.close(scene.desktop.windows("Anabranch")[0]);
     scene.desktop.has_windows(0);
@@ -350,11 +354,13 @@ fn a_folder_that_cannot_be_run_is_named() {
     let sandbox = Sandbox::new();
     let desktop = Desktop::start(&sandbox);
     let tray = TrayHost::start(&desktop);
-    let program = desktop.program(&sandbox, &[&sandbox.path("nowhere")]);
+    let nowhere = sandbox.path("nowhere");
+    let program = desktop.program(&sandbox, &[&nowhere]);
+    let refused = format!("Anabranch does not sync {}", nowhere.display());
     let engine = Engine::spawn_program(program, sandbox.path("desktop.log"));
     eventually(PATIENCE, || {
         let labels = tray.labels();
-        match labels.iter().any(|label| label.contains("nowhere is not kept in sync")) {
+        match labels.iter().any(|label| label.contains(&refused)) {
             true => Ok(()),
             false => Err(format!("{labels:#?}")),
         }

@@ -399,7 +399,7 @@ fn a_push_leaves_a_changed_clone_alone() {
     assert_eq!(texts, both, "a conflict keeps both");
 }
 
-/// Two engines on the two ends of one remotes come to rest: no more commits once all is in step.
+/// Two engines on the two ends of one remote come to rest: no more commits once all is up to date.
 #[test]
 fn two_engines_come_to_rest() {
     let mut chance = Chance::new();

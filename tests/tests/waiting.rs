@@ -99,7 +99,7 @@ fn what_is_changed_back_while_a_path_waits_stays_changed_back() {
     attempt(&mut sandbox.anabranch(["sync", first.to_str().unwrap()]));
     // No engine runs that would know what it waits for.
     let why = run(&mut sandbox.anabranch(["why", second.join("ledger.txt").to_str().unwrap()]));
-    assert!(why.contains("a change of it from elsewhere is here"), "{why}");
+    assert!(why.contains("Anabranch has a change of it from elsewhere"), "{why}");
 
     drop(open);
     run(&mut sandbox.git(&first, ["config", "--unset", "remote.second.annex-pull"]));

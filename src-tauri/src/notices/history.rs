@@ -27,7 +27,7 @@ const START: u64 = 30;
 pub(super) struct History {
     #[serde(with = "pairs")]
     told: BTreeMap<About, Told>,
-    /// Folders, by uuid, that had something to exchange: being in step is news to them.
+    /// Folders, by uuid, that had something to exchange: for them it is news to be up to date.
     lacked: BTreeSet<String>,
     /// Since when places lack what they want: the folder's path, the place's name.
     #[serde(with = "pairs")]

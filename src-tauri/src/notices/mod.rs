@@ -41,7 +41,7 @@ pub(crate) enum About {
     FewCopies(String),
     /// A drive that has all that belongs on it, by its id.
     UpToDate(String),
-    /// The first time that a folder, by its annex uuid, is in step.
+    /// The first time that a folder, by its annex uuid, is up to date.
     InStep(String),
 }
 

@@ -54,15 +54,15 @@ fn question(status: &Status, folder: &Folder) -> Option<Notice> {
 fn damage(status: &Status, folder: &Folder) -> Option<Notice> {
     let files = match folder.damaged {
         0 => return None,
-        1 => "The content of a file is damaged. It was set aside".to_owned(),
-        count => format!("The contents of {count} files are damaged. They were set aside"),
+        1 => "The content of a file is damaged. Anabranch moved it aside".to_owned(),
+        count => format!("The content of {count} files is damaged. Anabranch moved it aside"),
     };
     Some(Notice {
         about: About::Damage(folder.path.clone()),
         urgency: Urgency::Critical,
         category: "transfer.error",
-        title: format!("{}: damage was found", short(status, folder)),
-        body: format!("{files}; whether another copy is known is told under Problems."),
+        title: format!("{}: damaged files", short(status, folder)),
+        body: format!("{files}. The page Problems shows whether another place has a good copy."),
         elsewhere: "Open Anabranch's window, page Problems.".to_owned(),
         actions: vec![page("Details…", Page::Problems)],
         count: folder.damaged,
@@ -94,10 +94,9 @@ fn new_drive(drive: &Drive) -> Option<Notice> {
         urgency: Urgency::Normal,
         category: "device.added",
         title: text(&format!("A new drive: {}", drive.name)),
-        body:
-            "It can hold copies of your folders, or carry files between computers. Nothing is written to it unless you \
-               say so."
-                .to_owned(),
+        body: "It can hold copies of your folders, or carry files between computers. Anabranch writes nothing to it \
+             unless you say so."
+            .to_owned(),
         elsewhere: "To use it, open Anabranch's window, page Drives.".to_owned(),
         actions: vec![
             page("Use it…", Page::Drives),
@@ -112,10 +111,10 @@ fn pulled_out(id: &str, name: &str) -> Notice {
         about: About::PulledOut(id.to_owned()),
         urgency: Urgency::Normal,
         category: "device.removed",
-        title: text(&format!("{name} was taken out while files were on their way")),
-        body: "Nothing is lost. It goes on by itself when the drive is back.".to_owned(),
-        elsewhere: "What was left is told in Anabranch's window, page Places.".to_owned(),
-        actions: vec![page("What was left…", Page::Places)],
+        title: text(&format!("{name} was unplugged during a transfer")),
+        body: "Nothing is lost. The transfer resumes when you plug the drive in again.".to_owned(),
+        elsewhere: "Anabranch's window shows the files that are left, on the page Places.".to_owned(),
+        actions: vec![page("Show files left…", Page::Places)],
         count: 1,
     }
 }
@@ -132,7 +131,7 @@ fn conflicts(status: &Status, folder: &Folder, told: u64) -> Option<Notice> {
         about: About::Conflicts(folder.path.clone()),
         urgency: Urgency::Normal,
         category: "transfer",
-        title: format!("{}: both versions were kept", short(status, folder)),
+        title: format!("{}: both versions kept", short(status, folder)),
         body,
         elsewhere: "Compare them in Anabranch's window, page Conflicts.".to_owned(),
         actions: vec![page("Compare…", Page::Conflicts), ("Later".to_owned(), None)],
@@ -143,17 +142,17 @@ fn conflicts(status: &Status, folder: &Folder, told: u64) -> Option<Notice> {
 fn full(status: &Status, folder: &Folder) -> Vec<Notice> {
     let notice = |full: &String| {
         let place = match *full == folder.path {
-            true => "this computer's disk",
+            true => "This computer's disk",
             false => full,
         };
         Notice {
             about: About::Full(folder.path.clone(), full.clone()),
             urgency: Urgency::Normal,
             category: "transfer.error",
-            title: format!("{}: no room left", short(status, folder)),
-            body: format!("There is no room for files on {place}. Nothing is lost: they wait until there is."),
-            elsewhere: "What waits is told in Anabranch's window, page Folders.".to_owned(),
-            actions: vec![page("See what waits…", Page::Folders)],
+            title: format!("{}: disk full", short(status, folder)),
+            body: format!("{place} is full. Nothing is lost: files wait until there is space again."),
+            elsewhere: "Anabranch's window shows the files that wait, on the page Folders.".to_owned(),
+            actions: vec![page("Show waiting files…", Page::Folders)],
             count: 1,
         }
     };
@@ -169,19 +168,19 @@ fn overdue(history: &History, status: &Status, folder: &Folder, at: u64) -> Vec<
         about: About::Overdue(folder.path.clone(), place.name.clone()),
         urgency: Urgency::Normal,
         category: "transfer",
-        title: text(&format!("{}: files wait for {}", name(status, folder), place.name)),
+        title: text(&format!("{}: {} is behind", name(status, folder), place.name)),
         body: match place.wants {
             1 => format!(
-                "For a week {} has not been given all that it wants: 1 file is missing there.",
+                "{} has not been up to date for a week: 1 file is missing there.",
                 place.name
             ),
             count => format!(
-                "For a week {} has not been given all that it wants: {count} files are missing there.",
+                "{} has not been up to date for a week: {count} files are missing there.",
                 place.name
             ),
         },
-        elsewhere: "Which they are is told in Anabranch's window, page Places.".to_owned(),
-        actions: vec![page("See which…", Page::Places)],
+        elsewhere: "Anabranch's window shows them, on the page Places.".to_owned(),
+        actions: vec![page("Show files…", Page::Places)],
         count: 1,
     };
     late.map(notice).collect()
@@ -200,10 +199,10 @@ fn few_copies(history: &History, status: &Status, folder: &Folder, at: u64) -> O
         about: About::FewCopies(folder.path.clone()),
         urgency: Urgency::Normal,
         category: "transfer",
-        title: format!("{}: fewer copies than wanted", short(status, folder)),
-        body: format!("For a week {files} had fewer copies than this folder is to have. Another place would help."),
-        elsewhere: "Which they are is told in Anabranch's window, page Places.".to_owned(),
-        actions: vec![page("See which…", Page::Places)],
+        title: format!("{}: too few copies", short(status, folder)),
+        body: format!("{files} had too few copies for a week. Add another place to get more."),
+        elsewhere: "Anabranch's window shows them, on the page Places.".to_owned(),
+        actions: vec![page("Show files…", Page::Places)],
         count: 1,
     })
 }
@@ -229,7 +228,7 @@ fn up_to_date(status: &Status, drive: &Drive) -> Option<Notice> {
         urgency: Urgency::Low,
         category: "transfer.complete",
         title: text(&format!("{} is up to date", drive.name)),
-        body: "Everything that belongs on it is on it.".to_owned(),
+        body: "All files that belong on it are on it.".to_owned(),
         elsewhere: elsewhere.to_owned(),
         actions,
         count: 1,
@@ -244,8 +243,8 @@ fn in_step(history: &History, status: &Status, folder: &Folder) -> Option<Notice
         about: About::InStep(folder.uuid.clone()),
         urgency: Urgency::Low,
         category: "transfer.complete",
-        title: format!("{} is in step", short(status, folder)),
-        body: "Every file is now wherever it is wanted.".to_owned(),
+        title: format!("{} is up to date", short(status, folder)),
+        body: "All files have arrived everywhere they should be.".to_owned(),
         elsewhere: String::new(),
         actions: vec![("Open folder".to_owned(), Some(Act::OpenFolder(folder.path.clone())))],
         count: 1,

@@ -50,8 +50,8 @@ fn run(values: &mpsc::Receiver<Shown>, acts: &UnboundedSender<Act>) {
         Ok(item) => item,
         Err(error) => {
             crate::say(&format!(
-                "there is no tray icon, because the session bus cannot be reached ({error:#}); the folders are kept in \
-                 sync all the same"
+                "there is no tray icon, because Anabranch cannot reach the session bus ({error:#}); it still syncs \
+                 your folders"
             ));
             return;
         }

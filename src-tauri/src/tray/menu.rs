@@ -194,7 +194,7 @@ pub(crate) mod tests {
         assert_eq!(
             shown(&menu, 0),
             [
-                "No folder is kept in sync",
+                "Anabranch syncs no folder yet",
                 "---",
                 "» Open Anabranch",
                 "» Settings",
@@ -242,7 +242,7 @@ pub(crate) mod tests {
         let photos = Folder {
             question: Some(Question {
                 id: "removed".to_owned(),
-                text: "3 of 5 files are gone. Were they deleted on purpose? They are of v1.2".to_owned(),
+                text: "3 of 5 files are gone. Did you delete them on purpose? They are of v1.2".to_owned(),
                 yes: "Delete them".to_owned(),
                 no: "Bring them back".to_owned(),
                 typed: None,
@@ -265,7 +265,7 @@ pub(crate) mod tests {
                 "» Photos: three",
                 "Photos: a question waits for your answer ▸",
                 "  3 of 5 files are gone.",
-                "  Were they deleted on purpose?",
+                "  Did you delete them on purpose?",
                 "  They are of v1.2",
                 "  ---",
                 "  » Delete them",

@@ -43,9 +43,9 @@ fn headline(status: &Status) -> String {
     }
     let most_urgent = status.folders.iter().min_by_key(|folder| folder.state);
     match most_urgent {
-        None => "No folder is kept in sync".to_owned(),
+        None => "Anabranch syncs no folder yet".to_owned(),
         Some(folder) if folder.state == State::Safe && status.folders.len() > 1 => {
-            format!("Everything is in step in {} folders", status.folders.len())
+            format!("All {} folders are up to date", status.folders.len())
         }
         Some(folder) => line(status, folder),
     }
@@ -150,14 +150,14 @@ pub(crate) mod tests {
     #[test]
     fn a_folder_that_is_not_kept_is_told_before_those_that_are_safe() {
         let status = Status {
-            problems: vec![problem("/media/stick/Films is not kept in sync: it is not there.")],
+            problems: vec![problem("Anabranch does not sync /media/stick/Films: it is not there.")],
             ..Status::of(vec![folder("/home/ann/Notes", State::Safe)])
         };
         let tray = Tray::of(&status, &TimeZone::UTC);
         assert_eq!(tray.icon, Icon::NeedsYou);
         assert_eq!(
             tray.tooltip,
-            "/media/stick/Films is not kept in sync: it is not there.\nNotes: Safe"
+            "Anabranch does not sync /media/stick/Films: it is not there.\nNotes: Safe"
         );
     }
 
@@ -175,12 +175,9 @@ pub(crate) mod tests {
             let folders = folders.map(|(number, state)| folder(&format!("/home/{number}"), *state));
             super::headline(&Status::of(folders.collect()))
         };
-        assert_eq!(headline(&[]), "No folder is kept in sync");
+        assert_eq!(headline(&[]), "Anabranch syncs no folder yet");
         assert_eq!(headline(&[State::Safe]), "0: Safe");
-        assert_eq!(
-            headline(&[State::Safe, State::Safe]),
-            "Everything is in step in 2 folders"
-        );
+        assert_eq!(headline(&[State::Safe, State::Safe]), "All 2 folders are up to date");
         assert_eq!(headline(&[State::Safe, State::Waiting, State::Paused]), "2: Paused");
     }
 

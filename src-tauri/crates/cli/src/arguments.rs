@@ -50,12 +50,12 @@ pub(crate) enum Task {
         /// The folders; the current directory by default.
         folders: Vec<PathBuf>,
     },
-    /// Do everything that can be done now, then print what is still waiting (exit code 2 if anything is).
+    /// Do everything that Anabranch can do now, then print why anything still waits (exit code 2 if anything does).
     Sync {
         /// The folder, or a directory in it; the current directory by default.
         folder: Option<PathBuf>,
     },
-    /// Print the state of a folder (exit code 2 if anything is waiting).
+    /// Print the state of a folder (exit code 2 if anything waits or needs you).
     Status {
         /// The folder, or a directory in it; the current directory by default.
         folder: Option<PathBuf>,
@@ -81,7 +81,7 @@ pub(crate) enum Task {
         /// The folder, or a directory in it; the current directory by default.
         folder: Option<PathBuf>,
     },
-    /// Answer the question that 'sync' or 'status' prints. A password is asked for then, or read from the input.
+    /// Answer the question that 'sync' or 'status' prints. If it asks for a password, type it then, or pipe it in.
     Answer {
         /// The answer.
         answer: YesNo,
@@ -99,7 +99,7 @@ pub(crate) enum Task {
         #[arg(allow_hyphen_values = true)]
         moment: String,
     },
-    /// Serve git-annex on other computers over ssh, which start this by the name git-annex-shell.
+    /// Serve git-annex on other computers over ssh; they start this by the name git-annex-shell.
     #[command(disable_help_flag = true)]
     Shell {
         /// What the other computer asks for.

@@ -81,7 +81,7 @@ fn run(task: Task) -> Result<ExitCode> {
             let uuid = match &address {
                 Address::Path(source) => engine::clone(source, &path, bare, description.as_deref())?,
                 _ if bare => {
-                    bail!("only repositories on this computer can be cloned with --bare so far; nothing was made")
+                    bail!("so far, --bare works only for repositories on this computer; nothing was made")
                 }
                 Address::Ssh(_) | Address::Http(_) | Address::Unknown(_) | Address::Special { .. } => {
                     engine::clone_over(&address, &path, description.as_deref())?
@@ -99,12 +99,13 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Add { folder, address, bare } => {
             let Some(parsed) = SshAddress::parse(&address) else {
                 bail!(
-                    "{address} is no address for ssh, such as HOST:PATH; nothing was changed. For a place on this computer, use 'anabranch clone'"
+                    "{address} is not an address for ssh, such as HOST:PATH; nothing was changed. For a place on this \
+                     computer, use 'anabranch clone'"
                 )
             };
             let done = engine::add_computer(&folder, &parsed, bare)?;
             line(&format!(
-                "{done}. 'anabranch sync' brings it up to date, or 'anabranch run' does at once"
+                "{done}. Bring it up to date with 'anabranch sync', or keep it in sync with 'anabranch run'"
             ))
         }
         Task::Run { folders } => {

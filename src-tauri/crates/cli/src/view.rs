@@ -99,7 +99,7 @@ impl View {
 }
 
 fn refused(Refused { path, why }: &Refused) -> String {
-    format!("{path} is not kept in sync: {why}")
+    format!("Anabranch does not sync {path}: {why}")
 }
 
 fn draw(status: &Status) -> Result<()> {

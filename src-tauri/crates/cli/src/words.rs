@@ -30,8 +30,8 @@ pub(crate) fn summary(folder: &Folder) -> String {
             _ => ("were", "their"),
         };
         line(format!(
-            "{} {was} changed in two places at once: both versions are kept, with '.variant-' in {their} names. Keep what \
-             you want, and delete the rest",
+            "{} {was} changed in two places at once: Anabranch kept both versions, with '.variant-' in {their} names. \
+             Keep the ones you want, and delete the rest",
             engine::files(folder.conflicts)
         ));
     }
@@ -84,18 +84,18 @@ pub(crate) fn json(text: &str) -> String {
 fn standing(place: &Place) -> String {
     let (wants, bytes) = (place.wants, place.wants_bytes);
     match &place.contact {
-        Contact::Unknown => "being looked for".to_owned(),
-        Contact::Away(why) => format!("away: {why}"),
-        Contact::Unsupported(why) => format!("left alone: {why}"),
+        Contact::Unknown => "connecting".to_owned(),
+        Contact::Away(why) => format!("not connected: {why}"),
+        Contact::Unsupported(why) => format!("not used: {why}"),
         Contact::Here if wants > 0 => format!(
-            "wants {} ({}) that it does not have",
+            "{} ({}) left to copy",
             engine::files(wants),
             engine::readable_size(bytes)
         ),
         Contact::Here if !place.has_commits => "does not have all changes yet".to_owned(),
         Contact::Here => match &place.takes_nothing {
             Some(why) => why.clone(),
-            None => "has everything that it wants".to_owned(),
+            None => "up to date".to_owned(),
         },
     }
 }
@@ -204,8 +204,8 @@ mod tests {
                 held: None,
             })
         };
-        assert_eq!(wants(1), "wants 1 file (2.0 kB) that it does not have");
-        assert_eq!(wants(2), "wants 2 files (2.0 kB) that it does not have");
+        assert_eq!(wants(1), "1 file (2.0 kB) left to copy");
+        assert_eq!(wants(2), "2 files (2.0 kB) left to copy");
     }
 
     #[test]
@@ -219,12 +219,15 @@ mod tests {
             key: None,
             have: Vec::new(),
             want: Vec::new(),
-            missing: vec![missing("stick", "it is away"), missing("disk", "a rule keeps it away")],
+            missing: vec![
+                missing("stick", "it is not connected"),
+                missing("disk", "a rule keeps it away"),
+            ],
             sentence: "its content is in laptop".to_owned(),
         });
         assert_eq!(
             told,
-            "a.jpg: its content is in laptop\n  stick: it is away\n  disk: a rule keeps it away"
+            "a.jpg: its content is in laptop\n  stick: it is not connected\n  disk: a rule keeps it away"
         );
     }
 }

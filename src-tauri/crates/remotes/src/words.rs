@@ -72,7 +72,7 @@ pub(crate) fn why_not(by_hand: &str, error: Error) -> Failed {
     }
     if said.contains("transport 'ssh' not allowed") {
         return Failed::Refused(
-            "this is no address for ssh that Anabranch understands. Write HOST:PATH or ssh://HOST/PATH".to_owned(),
+            "this is not an address for ssh that Anabranch understands. Write HOST:PATH or ssh://HOST/PATH".to_owned(),
         );
     }
     if said.contains("returned error: 403") {

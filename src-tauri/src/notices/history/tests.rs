@@ -139,7 +139,7 @@ impl Life {
         }
     }
 
-    /// The program starts anew, with what was written down.
+    /// The program starts again, with its saved history.
     fn restarts(&mut self) {
         let text = serde_json::to_string(&self.history.lasting()).unwrap();
         self.history = serde_json::from_str(&text).unwrap();
@@ -376,7 +376,7 @@ fn each_history_gives_its_notices() {
             ],
         ),
         (
-            "in step for the first time, once",
+            "up to date for the first time, once",
             vec![
                 (10, seen(&[photos(State::Stopped)], &[])),
                 (20, seen(&[sending()], &[])),
@@ -387,7 +387,7 @@ fn each_history_gives_its_notices() {
             vec![(30, '+', in_step()), (40, '-', in_step())],
         ),
         (
-            "ordinary work of a folder that is in step: nothing",
+            "ordinary work of a folder that is up to date: nothing",
             vec![
                 (10, seen(&[photos(State::Stopped)], &[])),
                 (20, seen(&[photos(State::Working)], &[])),
@@ -487,25 +487,26 @@ fn each_notice_has_its_words_and_buttons() {
     let expected = [
         "Critical transfer.error | Photos: a question waits for your answer | 9 of 10 files are gone. [Review…] [Bring \
          them back]",
-        "Critical transfer.error | Photos: damage was found | The content of a file is damaged. It was set aside; whether \
-         another copy is known is told under Problems. [Details…]",
+        "Critical transfer.error | Photos: damaged files | The content of a file is damaged. Anabranch moved it \
+         aside. The page Problems shows whether another place has a good copy. [Details…]",
         "Normal transfer | stick can be unplugged |  []",
         "Normal device.added | A new drive: stick | It can hold copies of your folders, or carry files between computers. \
-         Nothing is written to it unless you say so. [Use it…] [Not this one]",
-        "Normal device.removed | disk was taken out while files were on their way | Nothing is lost. It goes on by itself \
-         when the drive is back. [What was left…]",
-        "Normal transfer | Photos: both versions were kept | 2 files were changed in two places at the same time. \
+         Anabranch writes nothing to it unless you say so. [Use it…] [Not this one]",
+        "Normal device.removed | disk was unplugged during a transfer | Nothing is lost. The transfer resumes when \
+         you plug the drive in again. [Show files left…]",
+        "Normal transfer | Photos: both versions kept | 2 files were changed in two places at the same time. \
          All versions of each are in the folder. [Compare…] [Later]",
-        "Normal transfer.error | Photos: no room left | There is no room for files on stick. Nothing is lost: they wait \
-         until there is. [See what waits…]",
-        "Normal transfer.error | Photos: no room left | There is no room for files on this computer's disk. Nothing is \
-         lost: they wait until there is. [See what waits…]",
-        "Normal transfer | Photos: files wait for stick | For a week stick has not been given all that it wants: 3 files \
-         are missing there. [See which…]",
-        "Normal transfer | Photos: fewer copies than wanted | For a week 2 files have had fewer copies than this folder \
-         is to have. Another place would help. [See which…]",
-        "Low transfer.complete | stick is up to date | Everything that belongs on it is on it. [Eject]",
-        "Low transfer.complete | Photos is in step | Every file is now wherever it is wanted. [Open folder]",
+        "Normal transfer.error | Photos: disk full | stick is full. Nothing is lost: files wait until there is space \
+         again. [Show waiting files…]",
+        "Normal transfer.error | Photos: disk full | This computer's disk is full. Nothing is lost: files wait until \
+         there is space again. [Show waiting files…]",
+        "Normal transfer | Photos: stick is behind | stick has not been up to date for a week: 3 files are missing \
+         there. [Show files…]",
+        "Normal transfer | Photos: too few copies | 2 files have had too few copies for a week. Add another place to \
+         get more. [Show files…]",
+        "Low transfer.complete | stick is up to date | All files that belong on it are on it. [Eject]",
+        "Low transfer.complete | Photos is up to date | All files have arrived everywhere they should be. [Open \
+         folder]",
     ];
     assert_eq!(told, expected);
     let act = |notice: usize, button: usize| notices[notice].actions[button].1.clone();

@@ -19,14 +19,14 @@ pub(super) fn entry_of(drive: &Drive) -> Option<Item> {
         Standing::Declined | Standing::Unusable(_) => return None,
         Standing::InUse { places, up_to_date } => {
             let words = match up_to_date {
-                true => "Everything that belongs on it is on it",
-                false => "Something is still missing on it",
+                true => "Up to date",
+                false => "Not up to date yet",
             };
             let end = eject("Eject when done", Request::Eject { drive: id() });
             (words.to_owned(), kept(places), drive.can_eject.then_some(end))
         }
         Standing::Ejecting { what } => {
-            let end = eject("Do not eject", Request::KeepDrive { drive: id() });
+            let end = eject("Don't eject", Request::KeepDrive { drive: id() });
             (text(what), None, Some(end))
         }
     };
@@ -42,7 +42,7 @@ fn kept(places: &[OnDrive]) -> Option<Item> {
         .filter_map(|place| place.folder.trim_end_matches('/').rsplit('/').next())
         .collect();
     names.dedup();
-    (!names.is_empty()).then(|| Item::Words(text(&format!("Has a place for {}", names.join(", ")))))
+    (!names.is_empty()).then(|| Item::Words(text(&format!("Has copies of {}", names.join(", ")))))
 }
 
 #[cfg(test)]
@@ -97,8 +97,8 @@ mod tests {
                 in_use(&["/home/ann/Photos", "/home/ann/Notes"], true),
                 &[
                     "stick ▸",
-                    "  Everything that belongs on it is on it",
-                    "  Has a place for Photos, Notes",
+                    "  Up to date",
+                    "  Has copies of Photos, Notes",
                     "  » Open",
                     "  » Eject when done",
                 ],
@@ -106,17 +106,12 @@ mod tests {
             ),
             (
                 in_use(&[], false),
-                &[
-                    "stick ▸",
-                    "  Something is still missing on it",
-                    "  » Open",
-                    "  » Eject when done",
-                ],
+                &["stick ▸", "  Not up to date yet", "  » Open", "  » Eject when done"],
                 vec![open(), eject()],
             ),
             (
                 ejecting,
-                &["stick ▸", "  sending 3 files", "  » Open", "  » Do not eject"],
+                &["stick ▸", "  sending 3 files", "  » Open", "  » Don't eject"],
                 vec![open(), keep()],
             ),
         ];

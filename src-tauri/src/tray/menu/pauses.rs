@@ -60,9 +60,9 @@ pub(super) fn speed(status: &Status) -> Option<Item> {
         return None;
     }
     let now = match (settings.limit_up, settings.limit_down) {
-        (None, None) => "Now as fast as possible",
-        (Some(SLOW), Some(SLOW)) => "Now slow",
-        (Some(_) | None, Some(_) | None) => "Now as the settings say",
+        (None, None) => "Now: as fast as possible",
+        (Some(SLOW), Some(SLOW)) => "Now: slow",
+        (Some(_) | None, Some(_) | None) => "Now: the limits in Settings",
     };
     let items = vec![
         Item::Words(now.to_owned()),
@@ -163,10 +163,10 @@ mod tests {
         };
         assert_eq!(menu("", None, None), None);
         let table = [
-            (None, None, "  Now as fast as possible"),
-            (Some(SLOW), Some(SLOW), "  Now slow"),
-            (Some(SLOW), None, "  Now as the settings say"),
-            (Some(5), Some(5), "  Now as the settings say"),
+            (None, None, "  Now: as fast as possible"),
+            (Some(SLOW), Some(SLOW), "  Now: slow"),
+            (Some(SLOW), None, "  Now: the limits in Settings"),
+            (Some(5), Some(5), "  Now: the limits in Settings"),
         ];
         for (up, down, now) in table {
             let menu = [menu("settings.toml", up, down).unwrap()];

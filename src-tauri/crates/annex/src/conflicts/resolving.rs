@@ -146,7 +146,7 @@ impl Annex {
 
 fn changed(path: &RepoPath) -> Error {
     Error::Refused(format!(
-        "{path} is not as it was committed last; nothing was changed. Try again when it is in step"
+        "{path} has changes that are not committed yet; nothing was changed. Try again in a moment"
     ))
 }
 

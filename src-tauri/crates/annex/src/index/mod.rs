@@ -328,7 +328,7 @@ impl Fault {
     fn told(self, path: &Path) -> Error {
         let (Fault::Damaged(reason) | Fault::Unsupported(reason)) = self;
         Error::Damaged(format!(
-            "{} cannot be read: {reason}. No file and no commit is lost; it is made anew from the last commit",
+            "{} cannot be read: {reason}. No file and no commit is lost; Anabranch rebuilds it from the last commit",
             path.display()
         ))
     }

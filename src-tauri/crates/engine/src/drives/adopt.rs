@@ -41,7 +41,7 @@ pub(crate) fn adopt(folder: &Path, drive: &Drive, purpose: Purpose) -> Result<St
     let made = make(&local, folder, point, drive, purpose)?;
     let shown = made.path.display();
     let done = format!(
-        "{shown} was made for {}; it is being brought up to date",
+        "{shown} was made for {}; Anabranch is bringing it up to date",
         folder.display()
     );
     match make_known(&local, &made.annex, drive) {
@@ -63,7 +63,7 @@ fn check<'d>(local: &Annex, drive: &'d Drive) -> Result<&'d Path, Error> {
     };
     if drive.uuid.is_none() {
         return Err(refused(
-            "has a file system without a uuid, by which it could be found again",
+            "has a file system without a uuid, so Anabranch could not find it again",
         ));
     }
     if drive.is_read_only {
@@ -109,12 +109,12 @@ fn connect(local: &Annex, clone: &Carried, drive: &Drive, purpose: Purpose) -> R
     }
     make_known(local, &there, drive)?;
     let kept = if is_decided {
-        "; what it holds stays as it was set"
+        "; its setting for what it keeps stays"
     } else {
         ""
     };
     Ok(format!(
-        "connected to {}, which is a copy of the same files{kept}; it is being brought up to date",
+        "connected to {}, which is a copy of the same files{kept}; Anabranch is bringing it up to date",
         clone.path.display()
     ))
 }

@@ -65,7 +65,8 @@ impl Drives {
             };
             if let Some(kept) = folders.iter().find(own) {
                 return Answer::Refused(format!(
-                    "{} lies on the drive itself and is kept in sync, so the drive is in use; nothing was changed. Leave that folder first",
+                    "{} is on the drive itself, and Anabranch syncs it, so the drive is in use; nothing was changed. \
+                     Stop syncing that folder first",
                     kept.folder.path
                 ));
             }
@@ -146,9 +147,9 @@ fn missing(places: &[(&Kept, &Place)]) -> String {
     let lacks_commits = places.iter().any(|(_, place)| !place.has_commits);
     match (files, lacks_commits) {
         (0, false) => String::new(),
-        (0, true) => " The last changes are not on it; they are sent when it is back.".to_owned(),
-        (1, _) => " 1 file that belongs on it is not on it; it is sent when it is back.".to_owned(),
-        (files, _) => format!(" {files} files that belong on it are not on it; they are sent when it is back."),
+        (0, true) => " The last changes are not on it; Anabranch sends them when it is back.".to_owned(),
+        (1, _) => " 1 file that belongs on it is not on it; Anabranch sends it when it is back.".to_owned(),
+        (files, _) => format!(" {files} files that belong on it are not on it; Anabranch sends them when it is back."),
     }
 }
 
@@ -160,10 +161,12 @@ fn answer(name: &str, point: &str, ejected: Result<Ejected, NotEjected>, missing
         )),
         Ok(Ejected::Unmounted) => Answer::Done(format!("{name} is safe to unplug: it is unmounted.{missing}")),
         Err(NotEjected::NoService) => refused(format!(
-            "Nothing more is being written to {name}, but without UDisks2 it cannot be unmounted from here. Eject it in the file manager, or run: umount '{point}'."
+            "Nothing more is being written to {name}, but without UDisks2 Anabranch cannot unmount it. Eject it in \
+             the file manager, or run: umount '{point}'."
         )),
         Err(NotEjected::Busy) => refused(format!(
-            "{name} is still in use by another program, so it was not unmounted. Close the files that are open on it and try again."
+            "{name} is still in use by another program, so Anabranch did not unmount it. Close the files that are \
+             open on it and try again."
         )),
         Err(NotEjected::Slow) => refused(format!(
             "{name} is still writing. Leave it plugged in until it has finished, then try again."

@@ -72,7 +72,7 @@ pub(crate) fn standings(
         let standing = if ejecting.contains(&id) {
             let left = left_to_do(&places);
             Standing::Ejecting {
-                what: left.unwrap_or_else(|| "everything is on it; it is being unmounted".to_owned()),
+                what: left.unwrap_or_else(|| "all files are on it; Anabranch is unmounting it".to_owned()),
             }
         } else if !places.is_empty() {
             Standing::InUse {
@@ -130,8 +130,8 @@ pub(crate) fn doubles(mounted: &[Mounted], kept: &[Kept]) -> Vec<Problem> {
             ),
             lost: "Nothing is lost.".to_owned(),
             next: match used {
-                Some((_, path)) => format!("Only {} is kept in sync; the other is left alone.", path.display()),
-                None => "Neither is kept in sync as long as both are there.".to_owned(),
+                Some((_, path)) => format!("Anabranch syncs only {}, and leaves the other alone.", path.display()),
+                None => "Anabranch syncs neither as long as both are connected.".to_owned(),
             },
             remedy: "Unplug one of them. To use both, run 'git annex reinit' with a new uuid on one, or remove the \
                      repository from it and use it as a new drive."
@@ -151,10 +151,10 @@ pub(crate) fn left_to_do(places: &[(&Kept, &Place)]) -> Option<String> {
             .unwrap_or_default()
             .to_string_lossy();
         match (place.wants, place.has_commits) {
-            (0, true) => format!("{folder}: the last changes are looked at"),
-            (0, false) => format!("{folder}: the names of files are sent"),
-            (1, _) => format!("{folder}: 1 file is still to be sent"),
-            (count, _) => format!("{folder}: {count} files are still to be sent"),
+            (0, true) => format!("{folder}: scanning for changes"),
+            (0, false) => format!("{folder}: sending the names of files"),
+            (1, _) => format!("{folder}: 1 file left to copy"),
+            (count, _) => format!("{folder}: {count} files left to copy"),
         }
     };
     let words: Vec<String> = busy.map(words).collect();
@@ -215,7 +215,8 @@ fn unusable(one: &Mounted, mounted: &[Mounted], kept: &[Kept], is_refused: bool)
     let drive = &one.drive;
     if let Some(original) = original(one, mounted, kept) {
         return Some(format!(
-            "It is a copy of {} at {}, bit by bit: the two cannot be told apart. Give its file system another uuid to use it.",
+            "It is a copy of {} at {}, bit by bit, so Anabranch cannot tell the two apart. Give its file system \
+             another uuid to use it.",
             name_of(&original.drive),
             original
                 .drive
@@ -227,7 +228,7 @@ fn unusable(one: &Mounted, mounted: &[Mounted], kept: &[Kept], is_refused: bool)
     }
     if drive.uuid.is_none() {
         return Some(
-            "Its file system has no uuid, by which it could be found again. Formatted anew it has one.".to_owned(),
+            "Its file system has no uuid, so Anabranch could not find it again. Format it to give it one.".to_owned(),
         );
     }
     if drive.is_read_only {
@@ -235,11 +236,10 @@ fn unusable(one: &Mounted, mounted: &[Mounted], kept: &[Kept], is_refused: bool)
     }
     if is_refused && !one.carried.is_empty() {
         return Some(
-            "It carries copies of files already, perhaps of a folder that is not kept in sync now: that shows when it is."
-                .to_owned(),
+            "It has copies of files already, perhaps of a folder that Anabranch does not sync now.".to_owned(),
         );
     }
-    (drive.free < LEAST_ROOM).then(|| "There is no room left on it.".to_owned())
+    (drive.free < LEAST_ROOM).then(|| "It is full.".to_owned())
 }
 
 /// Notes that the user should read before using a drive.
@@ -251,7 +251,7 @@ fn notes(one: &Mounted, standing: &Standing, kept: &[Kept]) -> Vec<String> {
     }
     if matches!(fs_type, "vfat" | "msdos" | "exfat") {
         notes.push(
-            "Its file system has no links: it carries files, but they cannot be opened on it as a folder.".to_owned(),
+            "Its file system has no links: it holds files, but you cannot open them on it as a folder.".to_owned(),
         );
     }
     if *standing == Standing::New {
@@ -259,7 +259,7 @@ fn notes(one: &Mounted, standing: &Standing, kept: &[Kept]) -> Vec<String> {
             let owner = kept.iter().find(|kept| knows(carried, &kept.folder.uuid));
             notes.extend(owner.map(|kept| {
                 format!(
-                    "It carries a copy of {} already, in {}; to use it connects to that.",
+                    "It has a copy of {} already, in {}; if you use it, Anabranch connects to that copy.",
                     Path::new(&kept.folder.path)
                         .file_name()
                         .unwrap_or_default()

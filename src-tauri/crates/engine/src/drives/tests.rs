@@ -156,7 +156,7 @@ fn an_unusable_drive_tells_why() {
                 free: 1_000_000,
                 ..drive("A")
             },
-            "no room",
+            "It is full",
         ),
     ] {
         let Standing::Unusable(why) = one(drive, &[]).unwrap().standing else {
@@ -267,7 +267,7 @@ fn a_drive_being_ejected_tells_what_is_left() {
     let Standing::Ejecting { what } = see(std::slice::from_ref(&busy)).standing else {
         panic!()
     };
-    assert_eq!(what, "Photos: 3 files are still to be sent");
+    assert_eq!(what, "Photos: 3 files left to copy");
     // Work that cannot be done now does not keep a drive mounted.
     for work in [Work::HeldUp, Work::Nothing] {
         busy.folder.work = work;
@@ -281,7 +281,7 @@ fn a_problem_of_a_folder_does_not_hide_work_for_a_drive() {
     kept.folder.state = State::NeedsYou;
     kept.folder.work = Work::UnderWay;
     let words = left_to_do(&[(&kept, &kept.folder.places[0])]);
-    assert_eq!(words.as_deref(), Some("Photos: the last changes are looked at"));
+    assert_eq!(words.as_deref(), Some("Photos: scanning for changes"));
     let standing = one(drive("STICK"), &[kept]).unwrap().standing;
     assert!(
         matches!(standing, Standing::InUse { up_to_date: false, .. }),
@@ -298,7 +298,7 @@ fn a_drive_with_repositories_is_not_new_while_a_folder_is_refused() {
     };
     let standing = see(carrying(drive("STICK")), true);
     assert!(
-        matches!(&standing, Standing::Unusable(why) if why.contains("not kept in sync now")),
+        matches!(&standing, Standing::Unusable(why) if why.contains("does not sync now")),
         "{standing:?}"
     );
     assert_eq!(see(carrying(drive("STICK")), false), Standing::New);
@@ -366,11 +366,11 @@ fn a_drive_copied_bit_by_bit_is_a_problem_and_only_the_one_in_use_is_used() {
     let problems = doubles(&all, &used);
     assert_eq!(problems.len(), 1);
     assert!(
-        problems[0].next.contains("Only /media/me/STICK/Photos.git"),
+        problems[0].next.contains("syncs only /media/me/STICK/Photos.git"),
         "{problems:?}"
     );
     let away = [kept(place("other"), "/mnt/other")];
-    assert!(doubles(&all, &away)[0].next.contains("Neither"));
+    assert!(doubles(&all, &away)[0].next.contains("syncs neither"));
     assert_eq!(doubles(&all, &[]), [], "repositories of others");
     assert_eq!(doubles(&all[..1], &used), []);
 }

@@ -62,8 +62,8 @@ pub(crate) fn resolve(state: &FolderState, path: &RepoPath, keep: &Keep) -> Resu
     Ok(committed(
         state,
         match keep {
-            Keep::All => format!("all versions of {path} were kept, each under a name of its own"),
-            Keep::One(_) => format!("one version of {path} was kept, the others are in the history"),
+            Keep::All => format!("all versions of {path} are kept, each under a name of its own"),
+            Keep::One(_) => format!("one version of {path} is kept; the others are in the history"),
             Keep::Nothing => format!("{path} was deleted; its versions are in the history"),
         },
     ))
@@ -86,7 +86,7 @@ fn options(state: &FolderState) -> CheckoutOptions {
 fn not_now(path: &RepoPath, error: annex::Error) -> Error {
     match error {
         annex::Error::Busy(_) => Error::Refused(format!(
-            "{path} cannot be resolved while the folder takes in other changes; nothing was changed. Try again in a moment"
+            "{path} cannot be resolved while Anabranch gets other changes; nothing was changed. Try again in a moment"
         )),
         other @ (annex::Error::Io { .. }
         | annex::Error::Git { .. }

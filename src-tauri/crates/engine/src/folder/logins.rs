@@ -23,7 +23,7 @@ impl Folder {
         match self.login_question(Some(id)) {
             None => too_late(),
             Some(question) if question.prompt.agreed().is_some() => {
-                Reply::Refused("that is to be answered by yes or no".to_owned())
+                Reply::Refused("answer that with yes or no".to_owned())
             }
             Some(question) => self.answer_login(&question.id, Some(text.reveal())),
         }
@@ -32,7 +32,11 @@ impl Folder {
     /// Takes yes or no.
     pub(super) fn agreed(&self, question: &Question, yes: bool) -> Reply {
         match (yes, question.prompt.agreed()) {
-            (true, None) => Reply::Refused("that needs more than a yes: enter what is asked for".to_owned()),
+            (true, None) => Reply::Refused(
+                "that needs more than a yes: enter the password or the words that it asks \
+                                            for"
+                .to_owned(),
+            ),
             (true, agreed) => self.answer_login(&question.id, agreed),
             (false, _) => self.answer_login(&question.id, None),
         }
@@ -56,5 +60,5 @@ impl Folder {
 }
 
 pub(super) fn too_late() -> Reply {
-    Reply::Refused("no such question is open (any more); it was not answered".to_owned())
+    Reply::Refused("this question is not open (any more); nothing was answered".to_owned())
 }

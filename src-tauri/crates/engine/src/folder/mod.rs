@@ -371,7 +371,7 @@ impl Folder {
                     self.handle(Event::Observed {
                         id: Id::default(),
                         heads: self.assistant.refs().heads,
-                        classes: Err("the observations were damaged and are made anew; nothing is lost".into()),
+                        classes: Err("Anabranch rebuilds its damaged observations; nothing is lost".into()),
                     });
                 }
                 if probed {

@@ -186,7 +186,7 @@ impl Folder {
         self.spawn(move || {
             if let Err(error) = pause.keep() {
                 state.log.note(format!(
-                    "whether it is paused is forgotten when this program ends: {error}"
+                    "could not save the pause, so it ends when this program ends: {error}"
                 ));
             }
             Ended::Noted

@@ -38,29 +38,29 @@ pub(crate) fn prioritize(
     let reader = Reader::open(&state.annex().own_dir()).map_err(failed)?;
     let facts = reader.file(path).map_err(failed)?;
     let Some(facts) = facts else {
-        return refused(format!("{path} is not in the annex as last observed"));
+        return refused(format!("{path} has no content in the annex, as of the last scan"));
     };
     let Some(destination) = destination.filter(|uuid| facts.want.contains(*uuid)) else {
-        return refused(format!("{path} is not wanted in {to}"));
+        return refused(format!("{to} does not want {path}"));
     };
     if facts.have.contains(destination) {
-        return refused(format!("{path} is in {to} already"));
+        return refused(format!("{to} has {path} already"));
     }
     if let Some(remote) = remote.filter(|remote| !state.supports(remote)) {
         return refused(format!(
-            "{} is not supported, so nothing goes there from here",
+            "Anabranch does not support {}, so it sends nothing there",
             remote.name
         ));
     }
     if let Some((remote, why)) = remote.and_then(|remote| Some((remote, takes_nothing(remote)?))) {
-        return refused(format!("no contents are sent to {}: {why}", remote.name));
+        return refused(format!("{} gets no content: {why}", remote.name));
     }
     let is_barred = match remote {
         None => is_kept_away(state, &facts.have, &facts.barred),
         Some(remote) => facts.barred.contains(&(remote.name.clone(), Direction::Send)),
     };
     if is_barred {
-        return refused(format!("a rule keeps {path} from {to}; change the rule to let it go"));
+        return refused(format!("a rule keeps {path} from {to}; change the rule first"));
     }
     state.retries().forget_key(&facts.key, destination);
     state.priorities().put_first(destination, &facts.key, state.clock.now());
@@ -78,16 +78,16 @@ pub(crate) fn prioritize(
     };
     Ok(match remote {
         Some(_) if !facts.have.contains(here) => {
-            format!("it is the next {goes} when it is here, if Anabranch is not stopped before")
+            format!("it is the next {goes} once it has arrived here, unless Anabranch is stopped before")
         }
         Some(_) if !is_there => {
-            format!("it is the next {goes} when that is there again, if Anabranch is not stopped before")
+            format!("it is the next {goes} once that is connected, unless Anabranch is stopped before")
         }
         None if !is_there => {
-            format!("it is the next {goes} when a place that has it is there again, if Anabranch is not stopped before")
+            format!("it is the next {goes} once a place that has it is connected, unless Anabranch is stopped before")
         }
         Some(_) | None if contacts.is_paused => {
-            format!("it is the next {goes} when this folder is not paused any more")
+            format!("it is the next {goes} once you resume this folder")
         }
         Some(_) | None => format!("it is the next {goes}"),
     })
@@ -116,9 +116,13 @@ mod tests {
         let name = scene.remote.0.as_str();
         let refused: [(&[u8], _, &str); 5] = [
             (b"barred/z", Some(name), "a rule keeps barred/z from there"),
-            (b"a", Some(name), "a is in there already"),
-            (b"b-/x", None, "b-/x is in this folder already"),
-            (b"unknown", None, "unknown is not in the annex as last observed"),
+            (b"a", Some(name), "there has a already"),
+            (b"b-/x", None, "this folder has b-/x already"),
+            (
+                b"unknown",
+                None,
+                "unknown has no content in the annex, as of the last scan",
+            ),
             (b"b-/x", Some("moon"), "this folder knows no place moon"),
         ];
         for (path, place, words) in refused {
@@ -133,7 +137,7 @@ mod tests {
         .unwrap();
         scene.state.list_remotes();
         let why = said(&scene, b"b-/x", Some(name), "there").unwrap_err();
-        assert!(why.starts_with("no contents are sent to there: annex-"), "{why}");
+        assert!(why.starts_with("there gets no content: annex-"), "{why}");
         assert!(scene.state.priorities().is_empty());
     }
 
@@ -156,13 +160,13 @@ mod tests {
             failures.get()
         };
         assert_eq!((retries(), retries()), (1, 2));
-        let later = "it is the next to go to there when that is there again, if Anabranch is not stopped before";
+        let later = "it is the next to go to there once that is connected, unless Anabranch is stopped before";
         assert_eq!(said(&scene, b"b-/x", Some(name), "away").as_deref(), Ok(later));
         assert!(scene.state.priorities().is_first(&scene.remote.1, &key));
         assert_eq!(retries(), 1, "it is tried at once");
         let here = said(&scene, b"b/c/d/y.jpg", None, "away").unwrap();
         assert!(
-            here.starts_with("it is the next to come here when a place that has it"),
+            here.starts_with("it is the next to come here once a place that has it"),
             "{here}"
         );
         let now = said(&scene, b"b-/x", Some(name), "there");
@@ -170,7 +174,7 @@ mod tests {
         let paused = said(&scene, b"b/c/d/y.jpg", None, "paused");
         assert_eq!(
             paused.as_deref(),
-            Ok("it is the next to come here when this folder is not paused any more")
+            Ok("it is the next to come here once you resume this folder")
         );
     }
 }

@@ -15,7 +15,7 @@ use crate::work::FolderState;
 pub(crate) fn set(state: &FolderState, setting: &FolderSetting) -> Result<Vec<Event>, Error> {
     if !state.is_there() {
         return Err(Error::Refused(
-            "this folder is not there now, or another is in its place; nothing was changed".to_owned(),
+            "this folder is missing, or another is in its place; nothing was changed".to_owned(),
         ));
     }
     match setting {
@@ -40,7 +40,7 @@ pub(crate) fn set(state: &FolderState, setting: &FolderSetting) -> Result<Vec<Ev
 fn set_copies(state: &FolderState, copies: u32) -> Result<Vec<Event>, Error> {
     if copies == 0 {
         return Err(Error::Refused(
-            "at least one copy of each file is to be kept; nothing was changed".to_owned(),
+            "each file needs at least one copy; nothing was changed".to_owned(),
         ));
     }
     let branch = state.annex().branch();

@@ -181,8 +181,7 @@ fn converse(
 fn unheard(path: &Path, source: std::io::Error) -> Error {
     if matches!(source.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
         return Error::Refused(
-            "the engine is busy and has not answered yet; what was asked for may still be done. Try again later"
-                .to_owned(),
+            "the engine is busy and has not answered yet; it may still do what you asked. Try again later".to_owned(),
         );
     }
     Error::Io {

@@ -51,7 +51,7 @@ pub(crate) fn in_words(question: &Question) -> contract::Question {
             let text = format!(
                 "{whose} for the first time. Its {kind} host key has the fingerprint {fingerprint}.{remarks} \
                  Is that the right computer? 'ssh-keygen -l -f /etc/ssh/ssh_host_{}_key.pub' shows the fingerprint there. \
-                 Nothing is sent until you say so.",
+                 Anabranch sends nothing until you answer.",
                 kind.to_lowercase()
             );
             words(text, "It is the right computer", "Don't connect", None)

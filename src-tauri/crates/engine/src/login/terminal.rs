@@ -47,7 +47,7 @@ pub(crate) fn enter(question: &contract::Question) -> Result<Secret, Error> {
     match entered {
         Ok(text) if !text.is_empty() => Ok(Secret::new(text)),
         Ok(_) => Err(Error::Refused(
-            "nothing was entered, so nothing was answered".to_owned(),
+            "you entered nothing, so nothing was answered".to_owned(),
         )),
         Err(error) => Err(Error::Refused(format!("the answer could not be read: {error}"))),
     }

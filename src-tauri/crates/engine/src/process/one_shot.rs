@@ -78,7 +78,7 @@ fn run_once(annex: Annex, answer: Option<bool>) -> Result<contract::Folder, Erro
         let (folder, handle) = Folder::open(&path, table, watch::channel(()).0, &alone())?;
         if answer.is_some() && folder.pause().is_some() {
             return Err(Error::Refused(format!(
-                "{} is paused, so no question comes up; 'anabranch resume' lets it go on",
+                "{} is paused, so it asks nothing; 'anabranch resume' ends the pause",
                 path.display()
             )));
         }
@@ -164,7 +164,7 @@ fn unexpected(reply: Reply) -> Error {
     Error::Refused(if let Reply::Refused(why) = reply {
         why
     } else {
-        "the engine gave an answer that does not fit; is it another version?".to_owned()
+        "the engine gave an unknown answer; it may be another version of Anabranch".to_owned()
     })
 }
 

@@ -157,7 +157,7 @@ impl Client {
             None if view.opening.iter().any(|opening| opening.path == folder) => {
                 Reply::Refused(format!("{folder} is still being opened; try again when it is"))
             }
-            None => Reply::Refused(format!("{folder} is none of the folders that are kept in sync here")),
+            None => Reply::Refused(format!("Anabranch does not sync {folder}")),
         }
     }
 
@@ -217,7 +217,7 @@ impl Client {
     async fn use_drive(&self, drive: &str, folder: &str, purpose: Purpose) -> Answer {
         let kept = self.kept().await;
         let Some(path) = kept.iter().find(|kept| kept.folder.path == folder) else {
-            return Answer::Refused(format!("{folder} is not kept in sync; nothing was changed"));
+            return Answer::Refused(format!("Anabranch does not sync {folder}; nothing was changed"));
         };
         let path = PathBuf::from(&path.folder.path);
         match self.drives.use_for(drive, path, purpose, &kept).await {

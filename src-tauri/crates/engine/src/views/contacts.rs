@@ -50,7 +50,7 @@ pub(crate) fn contact(view: &RemoteView<'_>, address: Option<&Address>) -> Conta
         Some(Reach::Here(_)) => Contact::Here,
         Some(Reach::Away(Away::Absent)) => Contact::Away(match address.and_then(Address::computer) {
             Some(computer) => format!("{computer} cannot be reached"),
-            None => "not plugged in, not mounted, or moved".to_owned(),
+            None => "its drive or folder is missing".to_owned(),
         }),
         Some(Reach::Away(Away::Unusable(why))) => Contact::Away(why.clone()),
     }

@@ -123,17 +123,17 @@ fn headline(folder: &Folder, assistant: &Assistant) -> String {
             (None, Some(problem)) => problem.what.clone(),
             (None, None) => "something needs you".to_owned(),
         },
-        State::Stopped => "looking at all files for the first time since the start".to_owned(),
+        State::Stopped => "scanning all files".to_owned(),
         State::Paused => match folder.pause.map(|pause| pause.reason) {
             Some(PauseReason::Battery) => "paused while this computer runs on battery".to_owned(),
             Some(PauseReason::Asked) | None => "paused".to_owned(),
         },
         State::Working => match assistant.pending_transfers() {
-            0 => "taking in changes".to_owned(),
+            0 => "scanning for changes".to_owned(),
             count => format!("transferring {}", files(count as u64)),
         },
         State::Waiting => folder.waiting.first().cloned().unwrap_or_else(|| "waiting".to_owned()),
-        State::Safe => format!("everything is in step ({})", files(folder.keys)),
+        State::Safe => format!("up to date ({})", files(folder.keys)),
     }
 }
 
@@ -184,8 +184,8 @@ fn question(question: &Question, state: &FolderState) -> contract::Question {
         Question::ManyRemoved { removed, of } => contract::Question {
             id,
             text: format!(
-                "{removed} of {of} files are gone from this folder. Were they deleted on purpose? Nothing was deleted \
-                 anywhere else."
+                "{removed} of {of} files are gone from this folder. Did you delete them on purpose? Nothing was \
+                 deleted anywhere else."
             ),
             yes: "Delete them".to_owned(),
             no: "Bring them back".to_owned(),
@@ -206,8 +206,8 @@ fn unverified(name: &RemoteName, state: &FolderState) -> String {
     let place = place.map(|place| format!(", at {place}")).unwrap_or_default();
     format!(
         "Somebody who made this folder's repository set up the place {name}{kind}{place}, and git-annex enabled it by \
-         itself. Is it where you expect it? Until you answer, nothing is sent from this folder to any place: it could get \
-         into the wrong hands."
+         itself. Is it where you expect it? Until you answer, Anabranch sends nothing from this folder to any place, \
+         because it could get into the wrong hands."
     )
 }
 
@@ -231,7 +231,7 @@ fn deleted_elsewhere(deletions: &Deletions) -> String {
     let at = at.unwrap_or_default();
     format!(
         "{who} deleted {removed} of the {of} files of this folder{place}{at}. Should they be deleted here too? Until \
-         you answer, nothing is deleted here, and what was changed there since waits as well."
+         you answer, nothing is deleted here, and later changes from there wait too."
     )
 }
 
@@ -264,7 +264,7 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
             has_commits: view.is_none_or(|view| !view.lacks_heads),
             takes_nothing: reached.get(name).and_then(Remote::git_only).map(git_only).or_else(|| {
                 let why = takes_nothing(settings).or_else(|| kept_by_rules(state, &settings.name));
-                why.map(|why| format!("no contents are sent to it: {why}"))
+                why.map(|why| format!("gets no content: {why}"))
             }),
             wants,
             wants_bytes: view.map_or(0, |_| lacking().map(|class| class.bytes).sum()),
@@ -335,7 +335,7 @@ fn full(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<Stri
 
 pub(crate) fn unsupported(settings: &RemoteSettings, state: &FolderState) -> Contact {
     if !state.rules().policy.allows_git(&settings.name) {
-        return Contact::Unsupported("a rule says that nothing is exchanged with it".to_owned());
+        return Contact::Unsupported("a rule forbids any exchange with it".to_owned());
     }
     Contact::Unsupported(match settings.sync {
         false => "annex-sync is off for it".to_owned(),
@@ -345,13 +345,14 @@ pub(crate) fn unsupported(settings: &RemoteSettings, state: &FolderState) -> Con
     })
 }
 
-/// Who has something, as "A has", "A and B have" or "A, B and C have".
-fn have_it(holders: &[String]) -> String {
-    match holders {
-        [one] => format!("{one} has"),
-        [others @ .., last] => format!("{} and {last} have", others.join(", ")),
-        [] => "nobody has".to_owned(),
-    }
+/// Files that only these places have, as "2 files are only in A and B".
+fn only_in(count: u64, holders: &[String]) -> String {
+    let are = if count == 1 { "is" } else { "are" };
+    let names = match holders {
+        [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => holders.concat(),
+    };
+    format!("{} {are} only in {names}", files(count))
 }
 
 /// What a place gets of which only the git part is used.
@@ -363,8 +364,8 @@ fn git_only(why: &str) -> String {
 fn kept_by_rules(state: &FolderState, name: &RemoteName) -> Option<&'static str> {
     let rules = state.rules();
     let why = match rules.mistake {
-        Some(_) => "the rules cannot be read",
-        None => "a rule says so",
+        Some(_) => "Anabranch cannot read the rules",
+        None => "a rule forbids it",
     };
     rules.policy.is_closed(name, Direction::Send).then_some(why)
 }
@@ -408,10 +409,10 @@ fn other_branch((here, there): &(String, String), name: &str) -> String {
 /// Explains that transfers were cancelled, and when they resume, in words that do not become outdated.
 fn cancelled(held: Held) -> String {
     let were = match held.files {
-        1 => "was cancelled and goes on by itself",
-        _ => "were cancelled and go on by themselves",
+        1 => "was cancelled and resumes",
+        _ => "were cancelled and resume",
     };
-    format!("{were} within an hour, or at once with a sync")
+    format!("{were} within an hour, or as soon as you sync")
 }
 
 /// Why something is still waiting, one sentence each. Empty if and only if everything is up to date.
@@ -426,20 +427,25 @@ fn waiting(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<S
         };
         match (place.wants, place.has_commits, away) {
             (0, true, _) => {}
-            (0, false, Some(why)) => reasons.push(format!("{name} does not have all changes: it is away ({why})")),
+            (0, false, Some(why)) => reasons.push(format!(
+                "{name} does not have all changes: it is not connected \
+                                                           ({why})"
+            )),
             (0, false, None) => reasons.push(format!(
                 "{name} does not have all changes yet{}",
                 trouble(assistant, name)
             )),
-            (wants, _, Some(why)) => reasons.push(format!("{} for {name}: it is away ({why})", files(wants))),
+            (wants, _, Some(why)) => reasons.push(format!(
+                "{} left to copy to {name}: it is not connected ({why})",
+                files(wants)
+            )),
             (wants, _, None) => {
-                let are = if wants == 1 { "is" } else { "are" };
                 let held = place.held.map(|held| match held.files == wants {
                     true => format!(": {} {}", if wants == 1 { "it" } else { "they" }, cancelled(held)),
                     false => format!("; {} of them {}", held.files, cancelled(held)),
                 });
                 reasons.push(format!(
-                    "{} for {name} {are} not there yet{}{}",
+                    "{} left to copy to {name}{}{}",
                     files(wants),
                     because(state, name),
                     held.unwrap_or_default()
@@ -458,26 +464,23 @@ fn waiting(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<S
         let have = holders(&class.have, &facts);
         let holders: Vec<String> = have.iter().map(|uuid| state.description(uuid)).collect();
         reasons.push(if have.is_empty() {
-            format!("{} whose content nobody is known to have", files(class.keys))
+            format!("there is no known copy of {}", files(class.keys))
         } else if have.is_disjoint(&reached) {
-            format!(
-                "{} that only {}, which cannot be reached now",
-                files(class.keys),
-                have_it(&holders)
-            )
+            format!("{}, which Anabranch cannot reach now", only_in(class.keys, &holders))
         } else if !gives(state, class) {
             format!(
-                "{} that only {}, from where git's settings let no contents come (annex-ignore or annex-pull)",
-                files(class.keys),
-                have_it(&holders)
+                "{}, and git's settings let no content come from there (annex-ignore or annex-pull)",
+                only_in(class.keys, &holders)
             )
         } else {
             let failures = state.failures();
-            let mut failed = failures.reasons_to_get().map(|(name, why)| format!("{name}: {why}"));
-            let why = failed.next().map(|why| format!("; from {why}")).unwrap_or_default();
+            let mut failed = failures
+                .reasons_to_get()
+                .map(|(name, why)| format!("; receiving from {name} failed: {why}"));
+            let why = failed.next().unwrap_or_default();
             match class.keys {
-                1 => format!("1 file that has not arrived yet{why}"),
-                count => format!("{count} files that have not arrived yet{why}"),
+                1 => format!("1 file left to receive{why}"),
+                count => format!("{count} files left to receive{why}"),
             }
         });
     }
@@ -488,7 +491,7 @@ fn waiting(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<S
     let unmerged = assistant
         .remotes()
         .filter(|view| view.unfetched && matches!(view.reach, Some(Reach::Here(_))));
-    reasons.extend(unmerged.map(|view| format!("the changes of {} could not be fetched yet", view.name)));
+    reasons.extend(unmerged.map(|view| format!("Anabranch could not fetch the changes of {} yet", view.name)));
     for view in assistant.remotes() {
         let branches = state.remotes.other_branch(view.name);
         reasons.extend(branches.map(|branches| other_branch(&branches, view.name.as_str())));
@@ -498,9 +501,9 @@ fn waiting(assistant: &Assistant, state: &FolderState, folder: &Folder) -> Vec<S
         let mut postponed = assistant.postponed();
         let first = postponed.next().map(ToString::to_string).unwrap_or_default();
         reasons.push(match postponed.count() {
-            0 => format!("{first} is still being written"),
-            1 => format!("{first} and 1 more file are still being written"),
-            others => format!("{first} and {others} more files are still being written"),
+            0 => format!("a program is still writing {first}"),
+            1 => format!("programs are still writing {first} and 1 more file"),
+            others => format!("programs are still writing {first} and {others} more files"),
         });
     }
     reasons

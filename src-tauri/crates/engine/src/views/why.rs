@@ -32,10 +32,10 @@ pub(crate) fn why(state: &FolderState, contacts: Option<&Contacts>, path: &RepoP
     }
     let waiting = state.waiting();
     let waits = match waiting.iter().find(|waiting| waiting.path == path.as_bytes()) {
-        Some(waiting) => format!("a change from elsewhere waits for it ({})", waiting.why),
+        Some(waiting) => format!("Anabranch cannot update it yet ({})", waiting.why),
         // Only the engine that tried knows the reason.
         None if state.annex().lacks_change(path)? => {
-            "a change of it from elsewhere is here and not in it yet".to_owned()
+            "Anabranch has a change of it from elsewhere, but has not applied it yet".to_owned()
         }
         None => return Ok(why),
     };
@@ -62,7 +62,9 @@ fn observed(
     let standing = standing.unwrap_or_else(|error| Standing::Unreadable(error.to_string()));
     let Some(mut facts) = file else {
         let outside = || match standing == Standing::Tracked && is_behind(state, described) {
-            true => "it was committed just now: which places have its content is still being found out".to_owned(),
+            true => {
+                "it was committed just now: Anabranch is still finding out which places have its content".to_owned()
+            }
             false => outside(&standing),
         };
         return Ok(Why {
@@ -99,7 +101,7 @@ fn observed(
         want: names(&facts.want),
         missing: missing.collect(),
         sentence: match left_out(state, path).or_else(|| unread(&standing)) {
-            Some(here) => format!("{here}; of its last version, {}", waits.sentence(lacking)),
+            Some(here) => format!("{here}; before that, {}", waits.sentence(lacking)),
             None => waits.sentence(lacking),
         },
     })
@@ -107,7 +109,10 @@ fn observed(
 
 /// Why the last scan or ingest left a file out.
 fn left_out(state: &FolderState, path: &RepoPath) -> Option<String> {
-    state.log.left_out(path).map(|why| format!("it is left out: {why}"))
+    state
+        .log
+        .left_out(path)
+        .map(|why| format!("Anabranch does not sync it: {why}"))
 }
 
 /// Why the current version of an annexed file is not committed; none if it is.
@@ -133,32 +138,33 @@ fn unread(standing: &Standing) -> Option<String> {
 /// Describes a path that is not annexed.
 fn outside(standing: &Standing) -> String {
     match standing {
-        Standing::Tracked => "git itself keeps it: it is synced with every commit".to_owned(),
-        Standing::Changed => "it was changed here, and that is not committed yet".to_owned(),
-        Standing::New => "it is new: it is added as soon as an engine looks at it".to_owned(),
+        Standing::Tracked => "git itself stores it, so it travels with every commit".to_owned(),
+        Standing::Changed => "it was changed here, and the change is not committed yet".to_owned(),
+        Standing::New => "it is new: an engine adds it at its next scan".to_owned(),
         Standing::BeingWritten => {
-            "a program has it open for writing; it is taken in as soon as that program closes it".to_owned()
+            "a program has it open for writing; Anabranch adds it as soon as that program closes it".to_owned()
         }
         Standing::EditedPointer => {
-            "a program changed it before its content had come, so it holds a placeholder and that \
-                                    change, and is not synced. Copy the change to another file, then run 'git restore' \
+            "a program changed it before its content arrived. It holds a placeholder and that change, so Anabranch \
+             does not sync it. Copy the change to another file, then run 'git restore' \
                                     on this one"
                 .to_owned()
         }
-        Standing::Deleted => "it was deleted here, and that is not committed yet".to_owned(),
-        Standing::Gone => "it is not there, and no file of that name is synced".to_owned(),
+        Standing::Deleted => "it was deleted here, and the deletion is not committed yet".to_owned(),
+        Standing::Gone => "this folder has no file of that name".to_owned(),
         Standing::Ignored { by, line } => format!("it is ignored, by line {line} of {}", by.display()),
         Standing::Nested(repository) => {
             let repository = repository.display();
-            format!("{repository} is a git repository of its own, so nothing new in it is synced")
+            format!("{repository} is a git repository of its own, so Anabranch syncs nothing new in it")
         }
         Standing::Directory => "it is a directory; ask about a file in it".to_owned(),
-        Standing::Special(kind) => format!("it is no regular file but {kind}, which cannot be synced"),
+        Standing::Special(kind) => format!("it is not a regular file but {kind}, which Anabranch cannot sync"),
         Standing::Passing => {
-            "the file system keeps it for a program that has it open, and removes it by itself; it is not synced"
+            "the file system keeps it for a program that has it open, and removes it by itself; Anabranch does not \
+             sync it"
                 .to_owned()
         }
-        Standing::Unreadable(why) => format!("it cannot be read: {why}"),
+        Standing::Unreadable(why) => format!("Anabranch cannot read it: {why}"),
     }
 }
 
@@ -179,15 +185,15 @@ impl Waits<'_> {
         let (kept, lacking): (BTreeSet<Uuid>, BTreeSet<Uuid>) =
             lacking.into_iter().partition(|uuid| self.is_kept_back(uuid));
         let held = match self.facts.have.is_empty() {
-            true => "nobody is known to have its content".to_owned(),
+            true => "there is no known copy of its content".to_owned(),
             false => format!("its content is in {}", names(&self.facts.have)),
         };
         let next = match (lacking.is_empty(), kept.is_empty()) {
-            (true, true) => "and that is everywhere it is wanted".to_owned(),
+            (true, true) => "and no other place wants it".to_owned(),
             (true, false) => format!("and a rule keeps it from {}", names(&kept)),
-            (false, true) => format!("and it is still wanted in {}", names(&lacking)),
+            (false, true) => format!("and it still has to go to {}", names(&lacking)),
             (false, false) => format!(
-                "and it is still wanted in {}; a rule keeps it from {}",
+                "and it still has to go to {}; a rule keeps it from {}",
                 names(&lacking),
                 names(&kept)
             ),
@@ -222,7 +228,7 @@ impl Waits<'_> {
             return "a rule keeps it away".to_owned();
         }
         if self.facts.have.is_empty() {
-            return "nobody is known to have it".to_owned();
+            return "there is no known copy".to_owned();
         }
         let Some(contacts) = self.contacts else {
             return "no engine runs here".to_owned();
@@ -240,17 +246,17 @@ impl Waits<'_> {
         let ways: Vec<_> = self.of(uuid).map(|remote| (remote, reached(remote))).collect();
         let here = ways.iter().find(|(_, contact)| *contact == Contact::Here);
         let Some((remote, contact)) = here.or(ways.first()) else {
-            return "this folder knows no way there; another place has to pass it on".to_owned();
+            return "no remote of this folder leads there; another place has to pass it on".to_owned();
         };
         match contact {
-            Contact::Away(why) => format!("it is away ({why})"),
+            Contact::Away(why) => format!("it is not connected ({why})"),
             Contact::Unsupported(why) => why.clone(),
-            Contact::Unknown => "it is being looked for".to_owned(),
+            Contact::Unknown => "Anabranch is connecting to it".to_owned(),
             Contact::Here if !self.facts.have.contains(self.state.annex().uuid()) => {
                 "this folder does not have it yet".to_owned()
             }
             Contact::Here => match takes_nothing(remote) {
-                Some(why) => format!("no contents are sent there: {why}"),
+                Some(why) => format!("it gets no content: {why}"),
                 None => self.on_its_way(remote, Direction::Send),
             },
         }
@@ -260,7 +266,7 @@ impl Waits<'_> {
         let mut holders = self.facts.have.iter().flat_map(|uuid| self.of(uuid));
         match holders.find(|remote| reached(remote) == Contact::Here) {
             Some(remote) => self.on_its_way(remote, Direction::Get),
-            None => "no place that has it can be reached now".to_owned(),
+            None => "no place that has it is connected".to_owned(),
         }
     }
 
@@ -279,15 +285,15 @@ impl Waits<'_> {
                 format!("{minutes} minutes")
             };
             return format!(
-                "it was cancelled; it goes on by itself in {minutes}, or at once when it is put first or with a sync"
+                "it was cancelled; it resumes in {minutes}, or as soon as you move it to the front or sync"
             );
         }
         if destination.is_some_and(|uuid| priorities.is_first(uuid, key)) {
-            return "it is still on its way, and goes before all others".to_owned();
+            return "it is on its way, at the front of the queue".to_owned();
         }
         match self.state.failures().reason(&remote.name, direction) {
-            Some(why) => format!("it is still on its way; what failed last: {why}"),
-            None => "it is still on its way".to_owned(),
+            Some(why) => format!("it is on its way; the last try failed: {why}"),
+            None => "it is on its way".to_owned(),
         }
     }
 }
@@ -330,10 +336,10 @@ mod tests {
         let scene = scene();
         scene.observe(some());
         let (sentence, missing) = found(&scene, None, b"a");
-        assert!(sentence.ends_with("and that is everywhere it is wanted"), "{sentence}");
+        assert!(sentence.ends_with("and no other place wants it"), "{sentence}");
         assert_eq!(missing, []);
         let (sentence, missing) = found(&scene, None, b"unknown");
-        assert_eq!(sentence, "it is not there, and no file of that name is synced");
+        assert_eq!(sentence, "this folder has no file of that name");
         assert_eq!(missing, []);
     }
 
@@ -346,10 +352,10 @@ mod tests {
         scene.state.list_remotes();
         let (sentence, missing) = found(&scene, None, b"b/c/d/y.jpg");
         assert!(
-            sentence.starts_with("nobody is known to have its content"),
+            sentence.starts_with("there is no known copy of its content"),
             "{sentence}"
         );
-        let nobody = "nobody is known to have it".to_owned();
+        let nobody = "there is no known copy".to_owned();
         assert!(missing.contains(&("here".to_owned(), nobody)), "{missing:?}");
     }
 
@@ -370,15 +376,15 @@ mod tests {
                 b"b-/x",
                 Some(&absent),
                 &there,
-                "it is away (not plugged in, not mounted, or moved)",
+                "it is not connected (its drive or folder is missing)",
             ),
-            (b"b-/x", Some(&present), &there, "it is still on its way"),
-            (b"b/c/d/y.jpg", Some(&present), "here", "it is still on its way"),
+            (b"b-/x", Some(&present), &there, "it is on its way"),
+            (b"b/c/d/y.jpg", Some(&present), "here", "it is on its way"),
             (
                 b"b/c/d/y.jpg",
                 Some(&absent),
                 "here",
-                "no place that has it can be reached now",
+                "no place that has it is connected",
             ),
         ];
         for (path, contacts, place, reason) in table {
@@ -396,7 +402,7 @@ mod tests {
         failures.transferred(&scene.remote.0, Direction::Send, &scene.remote.1, &failed);
         drop(failures);
         let (_, missing) = found(&scene, Some(&present), b"b-/x");
-        assert_eq!(missing[0].1, "it is still on its way; what failed last: no room");
+        assert_eq!(missing[0].1, "it is on its way; the last try failed: no room");
         let file = scene.state.reader().unwrap().file(&RepoPath::parse(b"b-/x").unwrap());
         let key = file.unwrap().unwrap().key;
         scene
@@ -404,7 +410,7 @@ mod tests {
             .priorities()
             .put_first(&scene.remote.1, &key, scene.state.clock.now());
         let (_, missing) = found(&scene, Some(&present), b"b-/x");
-        assert_eq!(missing[0].1, "it is still on its way, and goes before all others");
+        assert_eq!(missing[0].1, "it is on its way, at the front of the queue");
         scene.state.priorities().hold(Cancelled {
             destination: scene.remote.1.clone(),
             keys: std::sync::Arc::new([key].into()),
@@ -413,8 +419,7 @@ mod tests {
             shown: 0,
         });
         let (_, missing) = found(&scene, Some(&present), b"b-/x");
-        let words =
-            "it was cancelled; it goes on by itself in 60 minutes, or at once when it is put first or with a sync";
+        let words = "it was cancelled; it resumes in 60 minutes, or as soon as you move it to the front or sync";
         assert_eq!(missing[0].1, words);
     }
 

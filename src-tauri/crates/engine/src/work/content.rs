@@ -310,14 +310,14 @@ fn set_aside(state: &FolderState, way: &Way<'_>, key: &Key) -> bool {
                 .map_or_else(|| key.to_string(), |damage| damage.path.to_string());
             state
                 .log
-                .note(format!("damaged content of {what} was set aside in {source}"));
+                .note(format!("moved damaged content of {what} aside in {source}"));
             if let Some(damage) = damage {
                 state.failures().found_damaged(key, uuid, damage);
             }
         }
         Err(error) => state
             .log
-            .note(format!("damaged content could not be set aside in {source}: {error}")),
+            .note(format!("could not move damaged content aside in {source}: {error}")),
     }
     is_done
 }

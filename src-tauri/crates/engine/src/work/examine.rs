@@ -176,16 +176,18 @@ impl FolderState {
                 return refused("is no place of this folder; nothing was changed");
             };
             if !self.supports(remote) {
-                return refused("is not supported yet, so it cannot be said what it keeps; nothing was changed");
+                return refused("is not supported yet, so you cannot choose what it keeps; nothing was changed");
             }
             let Some(uuid) = &remote.uuid else {
                 return refused(
-                    "was not reached yet, so it is not known which repository it is; nothing was changed. Connect it first",
+                    "was never connected, so Anabranch does not know which repository it is; nothing was changed. \
+                     Connect it first",
                 );
             };
             if preferred_content::told(&facts, uuid) != keeping.before {
                 return refused(
-                    "was told to keep something else since you saw it, here or in another clone; nothing was changed. Look at it and try again",
+                    "got another setting since you saw it, here or in another clone; nothing was changed. Look at it \
+                     and try again",
                 );
             }
             Ok((uuid.clone(), keeping.after.clone()))

@@ -9,6 +9,7 @@ use model::{Key, RepoPath};
 
 use super::fill::to_fill;
 use super::{FolderState, failure};
+use crate::words::files;
 
 /// The location of so few keys is journaled, and committed with the next commit of the git-annex branch.
 const FEW: usize = 8;
@@ -88,7 +89,7 @@ fn size_of_part(tracked: usize) -> usize {
 pub(super) fn ingest(state: &FolderState, id: Id, look: Id, removals: bool) -> Event {
     let Some(mut first) = state.take_look(look) else {
         state.transfers.end(id);
-        let failed = Some("what was found is not known any more".into());
+        let failed = Some("the result of the scan is outdated".into());
         return Event::Ingested {
             id,
             refs: state.refs(),
@@ -169,10 +170,10 @@ fn try_ingest(
     let parts: Vec<_> = parts
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
+        .map(|(count, did)| format!("{did} {}", files(*count as u64)))
         .collect();
     if intake.commit.is_some() && !parts.is_empty() {
-        state.log.note(format!("files here: {}", parts.join(", ")));
+        state.log.note(format!("you {}", parts.join(", ")));
     }
     for (path, why) in intake.postponed {
         match why {
@@ -185,8 +186,8 @@ fn try_ingest(
             Postponed::Held => {}
             Postponed::EditedPointer => {
                 let why = format!(
-                    "a program changed it before its content had come, so it holds a placeholder and that change. Copy the \
-                     change to another file, then run 'git restore {path}'"
+                    "a program changed it before its content arrived, so it holds a placeholder and that change. Copy \
+                     the change to another file, then run 'git restore {path}'"
                 );
                 state.log.note_unfit(path.to_string(), why);
             }
@@ -204,8 +205,8 @@ pub(super) fn restore(state: &FolderState, id: Id) -> Event {
     match restored {
         Ok(count) => {
             state.log.note(match count {
-                1 => "a file that was gone was brought back".to_owned(),
-                _ => format!("{count} files that were gone were brought back"),
+                1 => "brought back a missing file".to_owned(),
+                _ => format!("brought back {count} missing files"),
             });
             Event::Restored { id, failed: None }
         }

@@ -82,7 +82,7 @@ fn give_contents(state: &FolderState, files: &[(RepoPath, Key)]) -> annex::Resul
             Ok(_) => {}
             Err(error) if concerns_all(&error) => return Err(error),
             Err(error) => {
-                let why = format!("its content is here, and cannot be put in its place ({error})");
+                let why = format!("its content is here, but Anabranch cannot put it in its place ({error})");
                 state.log.note_unfit(file.0.to_string(), why);
             }
         }

@@ -1,5 +1,6 @@
 //! Performs probes, fetches, merges and pushes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use annex::exchange::{Commits, PushOutcome};
@@ -92,7 +93,7 @@ fn costs_nothing(state: &FolderState) -> Result<(), Failed> {
     match state.holds().metered {
         false => Ok(()),
         true => Err(Failed::Refused(
-            "it is reached through the network, which costs money now; the settings say to wait".to_owned(),
+            "the network costs money now, and your settings say to wait".to_owned(),
         )),
     }
 }
@@ -216,7 +217,7 @@ fn try_merge(state: &FolderState, partial: bool, said: Option<Said>, held: &mut 
         })
         .collect();
     theirs.sort_by_key(|theirs| theirs.commit);
-    match merged(state, annex.merge_into_head(&theirs, &options)?) {
+    match merged(state, &theirs, annex.merge_into_head(&theirs, &options)?) {
         Ok(merged) => return Ok(merged),
         Err(removals) if theirs.len() == 1 => {
             held.extend(theirs.iter().map(|theirs| hold(theirs.commit, &removals)));
@@ -227,11 +228,12 @@ fn try_merge(state: &FolderState, partial: bool, said: Option<Said>, held: &mut 
     // A history that deletes many files must not hold up the others.
     let mut all = Merged::Done;
     for theirs in theirs {
-        match merged(state, annex.merge_into_head(&[theirs], &options)?) {
+        let theirs = [theirs];
+        match merged(state, &theirs, annex.merge_into_head(&theirs, &options)?) {
             Ok(Merged::Done) => {}
             Ok(waiting @ Merged::Waiting(_)) => all = waiting,
             Ok(undone @ (Merged::Blocked(_) | Merged::Failed(_))) => return Ok(undone),
-            Err(removals) => held.push(hold(theirs.commit, &removals)),
+            Err(removals) => held.extend(theirs.iter().map(|theirs| hold(theirs.commit, &removals))),
         }
     }
     Ok(all)
@@ -256,21 +258,21 @@ fn confirmed(state: &FolderState, said: Said, options: &MergeOptions<'_>) -> ann
     let Some(reference) = state.leads_to(said.commit)? else {
         return Ok(Merged::Done);
     };
-    let theirs = Theirs {
+    let theirs = [Theirs {
         commit: said.commit,
         reference: &reference,
-    };
+    }];
     let outcome = match said.yes {
         true => {
             let options = MergeOptions {
                 may_remove: &|_, _| true,
                 ..*options
             };
-            annex.merge_into_head(&[theirs], &options)?
+            annex.merge_into_head(&theirs, &options)?
         }
         false => {
             let message = format!("git-annex in {}", state.description(annex.uuid()));
-            let outcome = annex.merge_and_keep_files(&theirs, &message, options)?;
+            let outcome = annex.merge_and_keep_files(&theirs[0], &message, options)?;
             if matches!(outcome, MergeOutcome::Merged { .. }) {
                 state
                     .log
@@ -282,15 +284,15 @@ fn confirmed(state: &FolderState, said: Said, options: &MergeOptions<'_>) -> ann
     };
     let is_free = |removals: Box<Removals>| {
         Merged::Failed(Failure::Other(format!(
-            "{} would be deleted although all were to be kept",
+            "Anabranch would have to delete {} that you chose to keep",
             files(removals.removed as u64)
         )))
     };
-    Ok(merged(state, outcome).unwrap_or_else(is_free))
+    Ok(merged(state, &theirs, outcome).unwrap_or_else(is_free))
 }
 
 /// The result of a merge, or the deletions that need an answer.
-fn merged(state: &FolderState, outcome: MergeOutcome) -> Result<Merged, Box<Removals>> {
+fn merged(state: &FolderState, theirs: &[Theirs<'_>], outcome: MergeOutcome) -> Result<Merged, Box<Removals>> {
     Ok(match outcome {
         MergeOutcome::UpToDate => {
             state.set_waiting(None, Vec::new());
@@ -300,7 +302,7 @@ fn merged(state: &FolderState, outcome: MergeOutcome) -> Result<Merged, Box<Remo
             state,
             commit,
             waiting,
-            vec!["took over changes made elsewhere".to_owned()],
+            vec![format!("got changes from {}", sources(theirs))],
         ),
         MergeOutcome::Merged {
             commit,
@@ -317,6 +319,17 @@ fn merged(state: &FolderState, outcome: MergeOutcome) -> Result<Merged, Box<Remo
     })
 }
 
+/// The remotes that these commits came from, for the user.
+fn sources(theirs: &[Theirs<'_>]) -> String {
+    let remote = |theirs: &Theirs<'_>| {
+        let path = theirs.reference.strip_prefix("refs/remotes/")?;
+        Some(path.split_once('/')?.0.to_owned())
+    };
+    // A branch that a remote pushed here does not tell its name.
+    let names: Option<BTreeSet<String>> = theirs.iter().map(remote).collect();
+    names.map_or_else(|| "elsewhere".to_owned(), |names| Vec::from_iter(names).join(", "))
+}
+
 /// Describes a merge for the user: one sentence for each kind of conflict in it.
 fn told(resolved: Vec<RepoPath>) -> Vec<String> {
     let (rules, files): (Vec<_>, Vec<_>) = resolved.into_iter().partition(annex::is_control_file);
@@ -331,9 +344,9 @@ fn told(resolved: Vec<RepoPath>) -> Vec<String> {
     match (files.len(), told.len()) {
         (0, 0) => told.push("merged changes made here and elsewhere".to_owned()),
         (0, _) => {}
-        (1, _) => told.push("a file was changed here and elsewhere: what each made of it is kept".to_owned()),
+        (1, _) => told.push("a file was changed here and elsewhere: both versions are kept".to_owned()),
         (count, _) => told.push(format!(
-            "{count} files were changed here and elsewhere: what each made of them is kept"
+            "{count} files were changed here and elsewhere: all versions are kept"
         )),
     }
     told
@@ -398,4 +411,27 @@ pub(super) fn push(state: &FolderState, id: Id, name: &RemoteName) -> Event {
     state.examine_remote(name);
     let refs = state.refs();
     Event::Pushed { id, refs, pushed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_name_the_remotes_that_they_came_from() {
+        let from = |references: &[&str]| {
+            let commit = Oid([0; 20]);
+            let theirs = references.iter().map(|reference| Theirs { commit, reference });
+            sources(&theirs.collect::<Vec<_>>())
+        };
+        assert_eq!(
+            from(&["refs/remotes/desk/main", "refs/remotes/desk/synced/main"]),
+            "desk"
+        );
+        assert_eq!(
+            from(&["refs/remotes/stick/main", "refs/remotes/desk/main"]),
+            "desk, stick"
+        );
+        assert_eq!(from(&["refs/remotes/desk/main", "refs/heads/synced/main"]), "elsewhere");
+    }
 }

@@ -44,9 +44,7 @@ fn observe_heads(state: &FolderState) -> (Heads, Result<Vec<Class>, crate::Error
     let heads = state.refs().heads;
     let classes = match try_observe(state, heads, false) {
         Ok(Observed::Classes(classes)) => Ok(classes),
-        Ok(Observed::Unlogged(_)) => Err(crate::Error::Refused(
-            "contents that are here could not be logged".to_owned(),
-        )),
+        Ok(Observed::Unlogged(_)) => Err(crate::Error::Refused("could not log which content is here".to_owned())),
         Err(error) => Err(error),
     };
     (heads, classes)

@@ -34,8 +34,8 @@ impl Unconfirmed {
         contract::Question {
             id: self.name(),
             text: format!(
-                "{} is on another disk than before, at {}. Did you move or copy it there? Nothing is sent there until you \
-                 say so.",
+                "{} is on another disk than before, at {}. Did you move or copy it there? Until you answer, Anabranch \
+                 sends nothing there.",
                 self.remote,
                 self.place.display()
             ),
@@ -84,7 +84,7 @@ impl FolderState {
         };
         self.remotes.add_unconfirmed(found);
         Err(Failed::Refused(format!(
-            "it was found on another disk than before, at {}, and is not used until you confirm it",
+            "it was found on another disk than before, at {}, and Anabranch does not use it until you confirm it",
             place.display()
         )))
     }

@@ -41,11 +41,10 @@ pub(crate) fn reach(
             Ok(there)
         }
         (Ok(there), Some(uuid)) if there.uuid() == uuid => Ok(there),
-        (Ok(other), Some(uuid)) => elsewhere(&path, uuid, mounts)?.ok_or_else(|| {
+        (Ok(_), Some(uuid)) => elsewhere(&path, uuid, mounts)?.ok_or_else(|| {
             let path = path.display();
             Failed::Refused(format!(
-                "{path} holds another repository now ({} instead of {uuid}); nothing was exchanged with it",
-                other.uuid()
+                "{path} holds another repository now, so Anabranch exchanges nothing with it"
             ))
         }),
         (Err(absence), Some(uuid)) => elsewhere(&path, uuid, mounts)?.ok_or(absence),
@@ -139,7 +138,7 @@ fn elsewhere(path: &Path, uuid: &Uuid, mounts: &[PathBuf]) -> Result<Option<Anne
             Some((one, _)) if is_same(one.git_dir(), there.git_dir()) => {}
             Some((_, other)) => {
                 return Err(Failed::Refused(format!(
-                    "{} and {} are the same repository ({uuid}): one is a copy of the other, and nothing was exchanged \
+                    "{} and {} are the same repository: one is a copy of the other, so Anabranch exchanges nothing \
                      with either. Unplug one of them",
                     other.display(),
                     place.display()

@@ -106,7 +106,7 @@ pub(crate) fn reach(
         && *known != uuid
     {
         return Err(Failed::Refused(format!(
-            "{address} is another repository now ({uuid} instead of {known}); nothing was exchanged with it"
+            "{address} is another repository now, so Anabranch exchanges nothing with it"
         )));
     }
     annex::settings::remember_uuid(local, settings, &uuid).map_err(Failed::from)?;
@@ -142,10 +142,15 @@ fn not_the_same(address: &SshAddress, there: &There) -> Failed {
     let host = &address.host;
     Failed::Refused(match there {
         There::NoShell => format!(
-            "no git-annex-shell answers on {host} any more, so it cannot be told whether the repository there is still the same; nothing was exchanged with it. Install git-annex or Anabranch there again, or set annex-ignore for this place to sync with git only"
+            "no git-annex-shell answers on {host} any more, so Anabranch cannot tell whether the repository there is \
+             still the same, and exchanges nothing with it. Install git-annex or Anabranch there again, or set \
+             annex-ignore for this place to sync with git only"
         ),
         There::Plain | There::Annex { .. } => {
-            format!("{address} is another repository now, which does not use git-annex; nothing was exchanged with it")
+            format!(
+                "{address} is another repository now, which does not use git-annex, so Anabranch exchanges \
+                     nothing with it"
+            )
         }
     })
 }
@@ -163,9 +168,9 @@ impl Ssh {
         self.is_replaced.store(!is_same, Ordering::Relaxed);
         match &there {
             There::Annex { .. } if is_same => Ok(()),
-            There::Annex { uuid, .. } => Err(Failed::Refused(format!(
-                "{} is another repository now ({uuid} instead of {}); nothing was exchanged with it",
-                self.address, self.uuid
+            There::Annex { .. } => Err(Failed::Refused(format!(
+                "{} is another repository now, so Anabranch exchanges nothing with it",
+                self.address
             ))),
             There::Plain | There::NoShell => Err(not_the_same(&self.address, &there)),
         }

@@ -104,9 +104,9 @@ impl Session {
             return Err(session.broken());
         };
         if found != *uuid {
-            return Err(Ended::Broken(format!(
-                "another repository answers there now ({found} instead of {uuid}); nothing was exchanged with it"
-            )));
+            return Err(Ended::Broken(
+                "another repository answers there now, so Anabranch exchanges nothing with it".to_owned(),
+            ));
         }
         // A server that is older than versions knows only the first.
         let (Answer::Version(_) | Answer::Refused(_)) = session.next(cancelled)? else {

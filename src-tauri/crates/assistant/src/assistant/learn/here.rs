@@ -7,8 +7,8 @@ use crate::effect::Effect;
 use crate::facts::{About, Class, Deletions, Failure, Heads, Id, Looked, Merged, Question, Refs, Root, Said};
 use crate::guards::{Verdict, judge};
 
-const ROOT_GONE: &str = "The folder is not there, or another is in its place. Nothing is deleted elsewhere; it goes on when \
-                         the folder is back.";
+const ROOT_GONE: &str = "The folder is missing, or another is in its place. Nothing was deleted elsewhere; Anabranch \
+                         goes on when the folder is back.";
 
 impl Assistant {
     pub(super) fn looked(

@@ -44,7 +44,7 @@ pub(crate) fn make_key(reply: oneshot::Sender<Answer>) {
                 "mkdir -p -m 700 ~/.ssh && echo '{key}' >> ~/.ssh/authorized_keys && chmod 600 ~/.ssh/authorized_keys"
             )),
             Err(error) => refused(&format!(
-                "No key could be made in {}: {error}. Nothing was changed.",
+                "Anabranch could not make a key in {}: {error}. Nothing was changed.",
                 directory.display()
             )),
         }
@@ -79,8 +79,8 @@ impl Hosting {
         send(
             reply,
             match questions.answer(id, answer) {
-                true => Answer::Done("It is answered.".to_owned()),
-                false => refused("That question is not open any more; check again."),
+                true => Answer::Done("Your answer was passed on.".to_owned()),
+                false => refused("Anabranch no longer asks that; check again."),
             },
         );
     }
@@ -92,7 +92,7 @@ impl Hosting {
         let Some(kept) = self.kept.iter().find(|kept| kept.is_shown_as(folder)) else {
             return send(
                 reply,
-                refused(&format!("{folder} is not kept in sync; nothing was changed.")),
+                refused(&format!("Anabranch does not sync {folder}; nothing was changed.")),
             );
         };
         let (path, process) = (kept.real().to_owned(), Arc::clone(&self.process));
@@ -100,7 +100,7 @@ impl Hosting {
             let local = Annex::open(&path).map_err(crate::Error::from);
             let added = local.and_then(|local| computers::add(&local, &address, bare, process.hosts()));
             match added {
-                Ok(done) => Answer::Done(format!("{done}. It is being brought up to date.")),
+                Ok(done) => Answer::Done(format!("{done}. Anabranch is bringing it up to date.")),
                 Err(error) => Answer::Refused(error.to_string()),
             }
         });
@@ -122,7 +122,7 @@ impl Hosting {
             let real = free_place(&path, &kept)?;
             let cloned = repository::clone_over(&Address::Ssh(address), &real, None, process.hosts());
             cloned.map_err(|error| error.to_string())?;
-            let words = "The folder is made, and is filled from now on.".to_owned();
+            let words = "The folder is made, and Anabranch fills it from now on.".to_owned();
             Ok((Edit::Keep(real), words))
         });
     }
@@ -130,6 +130,6 @@ impl Hosting {
 
 fn no_address(text: &str) -> Answer {
     refused(&format!(
-        "{text} is no address on another computer, such as desk:Photos; nothing was changed."
+        "{text} is not an address on another computer, such as desk:Photos; nothing was changed."
     ))
 }

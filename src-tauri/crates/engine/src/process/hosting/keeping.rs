@@ -80,7 +80,7 @@ impl Opening {
             folder.problems = vec![Problem {
                 what: format!("{} cannot be opened: its disk does not answer.", self.path),
                 lost: "Nothing is lost.".to_owned(),
-                next: "It opens by itself as soon as the disk answers.".to_owned(),
+                next: "Anabranch opens it as soon as the disk answers.".to_owned(),
                 remedy: "If it is on a network, check the connection.".to_owned(),
                 action: None,
             }];
@@ -182,13 +182,13 @@ impl Kept {
 fn problem(Refused { path, why }: &Refused, is_named: bool) -> Problem {
     let (remedy, action) = match is_named {
         true => ("start this program without it", None),
-        false => ("stop keeping it", Some(Action::Leave { folder: path.clone() })),
+        false => ("stop syncing it", Some(Action::Leave { folder: path.clone() })),
     };
     Problem {
-        what: format!("{path} is not kept in sync: {why}."),
+        what: format!("Anabranch does not sync {path}: {why}."),
         lost: "Nothing is lost.".to_owned(),
-        next: "It is tried again by itself.".to_owned(),
-        remedy: format!("If it is not wanted any more, {remedy}."),
+        next: "Anabranch tries again by itself.".to_owned(),
+        remedy: format!("If you no longer want it, {remedy}."),
         action,
     }
 }
@@ -328,7 +328,7 @@ impl Hosting {
                 has_answered.store(true, Ordering::Relaxed);
                 let open = || Folder::open(&place, mounts, changed, &process);
                 let opened = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| {
-                    let why = "an error in Anabranch itself; it is tried again by itself";
+                    let why = "an error in Anabranch itself; it tries again";
                     Err(Error::Refused(why.to_owned()))
                 });
                 Step::Opened {
@@ -362,7 +362,7 @@ impl Hosting {
                     (place, new)
                 };
                 return Some(State::Refused(format!(
-                    "{} lies inside {}, and of two such folders only one can be kept in sync",
+                    "{} lies inside {}, and Anabranch can sync only one of two such folders",
                     inner.display(),
                     outer.display()
                 )));
@@ -381,9 +381,9 @@ impl Hosting {
             }
         }
         problems.extend(self.mistake.iter().map(|why| Problem {
-            what: format!("The settings cannot be read: {why}"),
+            what: format!("Anabranch cannot read the settings: {why}"),
             lost: "Nothing is lost.".to_owned(),
-            next: "Until they can be read the settings before are in force.".to_owned(),
+            next: "Until you correct them, the previous settings apply.".to_owned(),
             remedy: "Correct that line.".to_owned(),
             action: self.file.as_ref().map(|file| Action::Show {
                 path: file.path().display().to_string(),

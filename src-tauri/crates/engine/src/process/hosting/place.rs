@@ -32,10 +32,13 @@ fn what(path: &Path, kept: &[PathBuf]) -> AtPlace {
             return AtPlace::Kept;
         }
         if path.starts_with(other) {
-            return unusable(format!("It is in {}, which is kept in sync already.", other.display()));
+            return unusable(format!("It is in {}, which Anabranch syncs already.", other.display()));
         }
         if other.starts_with(path) {
-            return unusable(format!("{} is in it, which is kept in sync already.", other.display()));
+            return unusable(format!(
+                "{} is in it, and Anabranch syncs that already.",
+                other.display()
+            ));
         }
     }
     let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
@@ -45,14 +48,14 @@ fn what(path: &Path, kept: &[PathBuf]) -> AtPlace {
         );
     }
     if std::str::from_utf8(path.as_os_str().as_bytes()).is_err() {
-        return unusable("Its name is no text, so it cannot be written in the settings. Rename it.".to_owned());
+        return unusable("Its name is not text, so the settings cannot hold it. Rename it.".to_owned());
     }
     match path.metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => match makeable(path) {
             Ok(()) => AtPlace::Nothing,
             Err(why) => unusable(why),
         },
-        Err(error) => unusable(format!("It cannot be looked at: {error}.")),
+        Err(error) => unusable(format!("Anabranch cannot look at it: {error}.")),
         Ok(meta) if !meta.is_dir() => unusable("It is a file. Choose a folder.".to_owned()),
         Ok(_) => directory(path),
     }
@@ -74,7 +77,7 @@ fn directory(path: &Path) -> AtPlace {
 /// Checks that the nearest existing directory above is writable.
 fn makeable(path: &Path) -> Result<(), String> {
     let above = path.ancestors().skip(1).find(|above| above.exists());
-    let above = above.ok_or_else(|| "There is nothing above it.".to_owned())?;
+    let above = above.ok_or_else(|| "The folder that should contain it is missing.".to_owned())?;
     if !above.is_dir() {
         return Err(format!("{} is a file.", above.display()));
     }

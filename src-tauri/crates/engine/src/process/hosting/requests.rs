@@ -57,10 +57,10 @@ impl Hosting {
             let real = PathBuf::from(&found.path);
             let words = match found.what {
                 AtPlace::Unusable(why) => return Err(format!("{why} Nothing was changed.")),
-                AtPlace::Kept => return Err(format!("{} is kept in sync already.", real.display())),
-                AtPlace::Annex => "It is kept in sync from now on.",
-                AtPlace::Nothing => "It was made, and is kept in sync from now on.",
-                AtPlace::Directory | AtPlace::Git => "It is kept in sync from now on; its files stay where they are.",
+                AtPlace::Kept => return Err(format!("Anabranch syncs {} already.", real.display())),
+                AtPlace::Annex => "Anabranch syncs it from now on.",
+                AtPlace::Nothing => "Anabranch made it, and syncs it from now on.",
+                AtPlace::Directory | AtPlace::Git => "Anabranch syncs it from now on; its files stay where they are.",
             };
             // Changes nothing if it is already an annex, and is safe to repeat.
             repository::init(&real, None).map_err(|error| error.to_string())?;
@@ -76,7 +76,7 @@ impl Hosting {
         if !self.kept.iter().any(|kept| kept.is_shown_as(&folder)) {
             return send(
                 reply,
-                refused(&format!("{folder} is not kept in sync; nothing was changed.")),
+                refused(&format!("Anabranch does not sync {folder}; nothing was changed.")),
             );
         }
         let Some(reply) = self.if_settings_take_changes(reply) else {
@@ -87,7 +87,7 @@ impl Hosting {
             repository::clone(Path::new(&folder), &real, false, None).map_err(|error| error.to_string())?;
             Ok((
                 Edit::Keep(real),
-                "The copy is made, and is filled from now on.".to_owned(),
+                "The copy is made, and Anabranch fills it from now on.".to_owned(),
             ))
         });
     }
@@ -95,18 +95,18 @@ impl Hosting {
     pub(crate) fn leave(&mut self, folder: &str, reply: oneshot::Sender<Answer>) {
         let kept = self.kept.iter().find(|kept| kept.is_shown_as(folder));
         let Some(path) = kept.map(|kept| kept.path().to_owned()) else {
-            return send(reply, refused("It is not kept in sync; nothing was changed."));
+            return send(reply, refused("Anabranch does not sync it; nothing was changed."));
         };
         if self.named.contains(&path) {
             return send(
                 reply,
-                refused("It was named when this program was started, and is wanted until it ends."),
+                refused("It was named when this program was started, so Anabranch syncs it until the program ends."),
             );
         }
         send(
             reply,
             match self.edit(&Edit::Leave(path)) {
-                Ok(()) => Answer::Done("It is kept in sync no longer. Its files stay as they are.".to_owned()),
+                Ok(()) => Answer::Done("Anabranch no longer syncs it. Its files stay as they are.".to_owned()),
                 Err(why) => Answer::Refused(why),
             },
         );

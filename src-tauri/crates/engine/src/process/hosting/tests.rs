@@ -207,11 +207,7 @@ fn a_place_is_inspected_without_changing_it() {
         assert_eq!(look("Music").await, (AtPlace::Directory, Some(1)));
         assert_eq!(look("Kept").await, (AtPlace::Kept, None));
         assert_eq!(look("Other").await, (AtPlace::Annex, None));
-        for (name, part) in [
-            ("file", "a file"),
-            ("Kept/below", "kept in sync already"),
-            ("", "is in it"),
-        ] {
+        for (name, part) in [("file", "a file"), ("Kept/below", "syncs already"), ("", "is in it")] {
             let (what, _) = look(name).await;
             assert!(
                 matches!(&what, AtPlace::Unusable(why) if why.contains(part)),
@@ -376,7 +372,7 @@ fn a_named_folder_that_cannot_be_opened_is_reported_and_the_others_are_synced() 
         let paths: Vec<&String> = status.refused.iter().map(|refused| &refused.path).collect();
         assert_eq!(paths, [&folder]);
         assert!(status.problems[0].what.contains(&folder) && status.problems[0].action.is_none());
-        assert!(refusal(program.client.request(Request::Leave { folder }).await).contains("wanted until it ends"));
+        assert!(refusal(program.client.request(Request::Leave { folder }).await).contains("until the program ends"));
 
         crate::init(&gone, None).unwrap();
         let set = Request::Set(Setting::Notifications(false));

@@ -14,9 +14,9 @@ pub(crate) use read::place;
 
 /// The beginning of a new file: everything that can be written in it.
 const HEAD: &str = "\
-# The settings of Anabranch. Whatever is changed here holds from the moment it is saved.
+# The settings of Anabranch. A change takes effect as soon as you save it.
 #
-# folders = [\"~/Photos\"]       # what is kept in sync
+# folders = [\"~/Photos\"]       # the folders to sync
 # autostart = true             # start with the desktop
 # notifications = true         # false: only those about danger
 # look = \"system\"              # of the window: system, light, dark
@@ -25,8 +25,8 @@ const HEAD: &str = "\
 # download = \"2 MB\"
 # [pause]
 # on-battery = false           # pause all folders while this computer runs on battery
-# on-metered = true            # places on the network count as away while it costs money
-# [[declined-drive]]           # a drive that is not to be asked about
+# on-metered = true            # don't use places on the network while it costs money
+# [[declined-drive]]           # a drive that Anabranch doesn't ask about
 # id = \"6F6B-D11B\"             # the uuid of its file system
 # name = \"STICK\"
 

@@ -102,7 +102,8 @@ impl Prepared {
         })?;
         if there != *before {
             return Err(Error::Refused(format!(
-                "the rules in {shown} have been changed by somebody else since you saw them; they are as they were. Look at them and try again"
+                "somebody else changed the rules in {shown} since you saw them; no rule was changed. Look at them and \
+                 try again"
             )));
         }
         if before == rules {
@@ -111,7 +112,7 @@ impl Prepared {
         let text = edit(&text, rules).filter(|text| parse(text).as_ref() == Ok(rules));
         let text = text.ok_or_else(|| {
             Error::Refused(format!(
-                "{shown} is written in a way that cannot be changed from here; no rule was changed. Change it by hand"
+                "Anabranch cannot change {shown} the way it is written; no rule was changed. Change it by hand"
             ))
         })?;
         Ok(Self { path, text: Some(text) })
@@ -329,7 +330,7 @@ allow = \"content-up\"
             assert!(told.contains(part), "{told}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         };
-        refused(&none, "changed by somebody else");
+        refused(&none, "somebody else changed the rules");
         fs::write(&path, "[[rule]]\nallow = \"nothin\"\n").unwrap();
         refused(&one, "line 2");
 

@@ -249,7 +249,7 @@ fn a_preview_applies_what_places_would_keep() {
     let seen = preview(&scene.state, Policy::default(), &[]).unwrap();
     assert_eq!(seen.travels[0].up.files, 3);
     let refused = preview(&scene.state, Policy::default(), &[keeping("nothing")]).unwrap_err();
-    assert!(refused.to_string().contains("something else"), "{refused}");
+    assert!(refused.to_string().contains("got another setting"), "{refused}");
 }
 
 #[test]

@@ -9,7 +9,8 @@ pub(super) fn notes(state: &FolderState) -> Vec<String> {
     match &whole[..] {
         [] => {}
         [(name, _)] => notes.push(format!(
-            "{name} is a git repository of its own, so its files are not synced. To sync it, add it as a folder"
+            "{name} is a git repository of its own, so Anabranch does not sync its files. To sync it, add it as a \
+             folder"
         )),
         [first, rest @ ..] => {
             let mut names: Vec<&str> = rest.iter().map(|(name, _)| &**name).take(NAMED).collect();
@@ -20,7 +21,8 @@ pub(super) fn notes(state: &FolderState) -> Vec<String> {
                 more => format!(" and {more} more"),
             };
             notes.push(format!(
-                "{}{more} are git repositories of their own, so their files are not synced. To sync one, add it as a folder",
+                "{}{more} are git repositories of their own, so Anabranch does not sync their files. To sync one, add \
+                 it as a folder",
                 names.join(", ")
             ));
         }
@@ -29,9 +31,7 @@ pub(super) fn notes(state: &FolderState) -> Vec<String> {
     let named = rules.policy.rules().iter().filter_map(|rule| rule.remote.as_ref());
     let unknown: BTreeSet<&RemoteName> = named.filter(|name| !settings.contains_key(name)).collect();
     notes.extend(unknown.iter().map(|name| {
-        format!(
-            "a rule names the place {name}, which this folder does not have; 'git remote' tells the names of its places"
-        )
+        format!("a rule names the place {name}, which this folder does not have; 'git remote' lists its places")
     }));
     let mut elsewhere = BTreeSet::new();
     let reached = state.remotes.reached();
@@ -61,13 +61,14 @@ pub(super) fn notes(state: &FolderState) -> Vec<String> {
     }
     notes.extend(elsewhere.into_iter().map(|place| {
         format!(
-            "changes that others make in {place} are noticed only every 30 seconds, or less often if it is large: its file \
-             system (on a network, or made by a program) does not tell of them"
+            "Anabranch notices changes that others make in {place} only every 30 seconds, or less often if it is \
+             large: its file system (on a network, or made by a program) does not report them"
         )
     }));
     notes.extend(parts.into_iter().map(|(name, one)| {
         format!(
-            "{name} has become a git repository of its own: {} in it that were synced before still are, new ones are not",
+            "{name} has become a git repository of its own: Anabranch still syncs {} in it from before, but no new \
+             ones",
             files(one.tracked as u64)
         )
     }));
@@ -90,10 +91,11 @@ mod tests {
             notes(&scene.state)
         };
         assert_eq!(told(&[]), [""; 0]);
-        let one = "code/x is a git repository of its own, so its files are not synced. To sync it, add it as a folder";
+        let one = "code/x is a git repository of its own, so Anabranch does not sync its files. To sync it, add it as \
+                   a folder";
         assert_eq!(told(&[("code/x", 0)]), [one]);
-        let part = "y has become a git repository of its own: 30 files in it that were synced before still are, new ones \
-                    are not";
+        let part = "y has become a git repository of its own: Anabranch still syncs 30 files in it from before, but \
+                    no new ones";
         assert_eq!(told(&[("code/x", 0), ("y", 30)]), [one, part]);
         let many: Vec<String> = (10..50).map(|n| format!("r{n}")).collect();
         let many: Vec<(&str, usize)> = many.iter().map(|name| (name.as_str(), 0)).collect();
@@ -116,12 +118,12 @@ mod tests {
         let notes = notes(&scene.state);
         assert_eq!(notes.len(), 1, "{notes:?}");
         assert!(notes[0].starts_with("a rule names the place stik, which this folder does not have"));
-        assert_eq!(kept_by_rules(&scene.state, &scene.remote.0), Some("a rule says so"));
+        assert_eq!(kept_by_rules(&scene.state, &scene.remote.0), Some("a rule forbids it"));
         std::fs::write(directory.join(crate::rules::policy::FILE), "[[rule]\n").unwrap();
         scene.state.read_rules();
         assert_eq!(
             kept_by_rules(&scene.state, &scene.remote.0),
-            Some("the rules cannot be read")
+            Some("Anabranch cannot read the rules")
         );
     }
 }

@@ -7,29 +7,33 @@ pub(super) fn problems(assistant: &Assistant, state: &FolderState) -> Vec<Proble
     let mut problems: Vec<Problem> = of_root(assistant.root(), &folder).into_iter().collect();
     if let Some(trouble) = assistant.trouble() {
         problems.push(problem(
-            format!("Something could not be done here: {trouble}."),
+            format!("This folder has a problem: {trouble}."),
             "",
             Some(Action::Sync { folder: folder.clone() }),
         ));
     } else if let Some(why) = state.unsynced() {
-        problems.push(problem(format!("Nothing is synced here: {why}."), "", None));
+        problems.push(problem(format!("Anabranch cannot sync this folder: {why}."), "", None));
     }
     problems.extend(state.waiting().into_iter().map(|waiting| Problem {
-        what: format!("A change from elsewhere waits for {}: {}.", waiting.path, waiting.why),
+        what: format!("Anabranch cannot update {} yet: {}.", waiting.path, waiting.why),
         lost: "Nothing is lost; all other changes have arrived.".to_owned(),
-        next: "It arrives by itself as soon as that is possible.".to_owned(),
+        next: "Anabranch updates it as soon as it can.".to_owned(),
         remedy: waiting.why.remedy().to_owned(),
         action: Some(show_where(&folder, &waiting.path.to_string())),
     }));
     problems.extend(unwatched(state));
-    problems.extend(state.rules().mistake.map(|mistake| Problem {
-        what: format!("The rules of this folder cannot be read: {mistake}"),
-        lost: "Nothing is lost.".to_owned(),
-        next: "Until they can be read the rules before are in force; without any, no content moves.".to_owned(),
-        remedy: "Correct that line.".to_owned(),
-        action: Some(Action::Show {
-            path: state.annex().own_dir().join(policy::FILE).display().to_string(),
-        }),
+    problems.extend(state.rules().mistake.map(|mistake| {
+        Problem {
+            what: format!("Anabranch cannot read the rules of this folder: {mistake}"),
+            lost: "Nothing is lost.".to_owned(),
+            next:
+                "Until you correct them, the previous rules apply. If there are none, Anabranch transfers no content."
+                    .to_owned(),
+            remedy: "Correct that line.".to_owned(),
+            action: Some(Action::Show {
+                path: state.annex().own_dir().join(policy::FILE).display().to_string(),
+            }),
+        }
     }));
     problems.extend(changed_keys(state, &folder));
     problems.extend(refused_logins(state, &folder));
@@ -43,7 +47,7 @@ fn problem(what: String, remedy: &str, action: Option<Action>) -> Problem {
     Problem {
         what,
         lost: "Nothing is lost.".to_owned(),
-        next: "It will be looked at again by itself.".to_owned(),
+        next: "Anabranch tries again by itself.".to_owned(),
         remedy: remedy.to_owned(),
         action,
     }
@@ -54,12 +58,12 @@ fn of_root(root: Root, folder: &str) -> Option<Problem> {
     let (what, remedy) = match root {
         Root::Same => return None,
         Root::Vanished => (
-            format!("{folder} is not there any more, so nothing is taken for deleted."),
-            "If it is on a drive, plug it in. If it is not wanted any more, stop keeping it.",
+            format!("{folder} is missing. Nothing was deleted elsewhere."),
+            "If it is on a drive, plug it in. If you no longer want it, stop syncing it.",
         ),
         Root::Replaced => (
-            format!("Another folder or drive is in the place of {folder}, so nothing is taken for deleted."),
-            "Put the right one back, or stop keeping it.",
+            format!("Another folder or drive is in the place of {folder}. Nothing was deleted elsewhere."),
+            "Put the right one back, or stop syncing it.",
         ),
     };
     let folder = folder.to_owned();
@@ -76,9 +80,10 @@ fn changed_keys(state: &FolderState, folder: &str) -> impl Iterator<Item = Probl
             key.fingerprint
         ),
         lost: "Nothing was sent there, and nothing is lost.".to_owned(),
-        next: "Nothing is exchanged with it.".to_owned(),
+        next: "Anabranch exchanges nothing with it.".to_owned(),
         remedy: format!(
-            "Only if you know that it was set up again, and this is the fingerprint of its new key: run '{}', and sync.",
+            "Run '{}' and sync, but only if you know that it was set up again and that this is the fingerprint of its \
+             new key.",
             key.forget
         ),
         action: Some(Action::Sync { folder: folder.clone() }),
@@ -89,10 +94,10 @@ fn changed_keys(state: &FolderState, folder: &str) -> impl Iterator<Item = Probl
 fn refused_logins(state: &FolderState, folder: &str) -> impl Iterator<Item = Problem> {
     let folder = folder.to_owned();
     state.refused_logins().into_iter().map(move |(host, why)| Problem {
-        what: format!("Nobody can log in on {host}: {why}."),
+        what: format!("Anabranch cannot log in on {host}: {why}."),
         lost: "Nothing is lost.".to_owned(),
-        next: "Until that works, nothing is exchanged with it.".to_owned(),
-        remedy: "When it should work, sync.".to_owned(),
+        next: "Until that works, Anabranch exchanges nothing with it.".to_owned(),
+        remedy: "Sync when you have corrected it.".to_owned(),
         action: Some(Action::Sync { folder: folder.clone() }),
     })
 }
@@ -104,13 +109,13 @@ fn unwatched(state: &FolderState) -> impl Iterator<Item = Problem> {
             // That is as it must be there: a note tells it.
             Why::Elsewhere => return None,
             Why::Overflow => "too much changed at once",
-            Why::Missing => "it is not there, or was replaced",
+            Why::Missing => "it is missing or was replaced",
             Why::WatchLimit => "the limit of watched directories (fs.inotify.max_user_watches) is reached",
-            Why::Unreadable => "it cannot be read",
+            Why::Unreadable => "Anabranch cannot read it",
         };
         let path = path.display();
         Some(problem(
-            format!("Changes in {path} are noticed only every 30 seconds: {why}."),
+            format!("Anabranch notices changes in {path} only every 30 seconds: {why}."),
             "Raise the limit or make it readable.",
             None,
         ))
@@ -123,24 +128,24 @@ fn left_out(state: &FolderState, folder: &str) -> Vec<Problem> {
     let undecided = state.log.undecided().into_iter();
     let undecided = undecided.map(|waits| (waits, "Correct the setting or the rule."));
     let unstored = state.log.unstored().into_iter();
-    let unstored = unstored.map(|waits| (waits, "Make room, or let it be changed."));
+    let unstored = unstored.map(|waits| (waits, "Make room, or allow changes to it."));
     let all: Vec<_> = undecided.chain(unstored).collect();
     let more: usize = all.iter().skip(NAMED).map(|((_, _, count), _)| count).sum();
     if more > 0 {
         let what = format!(
-            "{} more are left out for other reasons ('anabranch why FILE' tells them).",
+            "Anabranch does not sync {} either, for other reasons ('anabranch why FILE' shows them).",
             files(more as u64)
         );
         problems.push(problem(what, "", None));
     }
     for ((why, first, count), remedy) in all.into_iter().take(NAMED) {
-        let are = match count - 1 {
-            0 => "is".to_owned(),
-            1 => "and another file are".to_owned(),
-            others => format!("and {others} other files are"),
+        let others = match count - 1 {
+            0 => String::new(),
+            1 => " and another file".to_owned(),
+            others => format!(" and {others} other files"),
         };
         problems.push(problem(
-            format!("{first} {are} left out: {why}."),
+            format!("Anabranch does not sync {first}{others}: {why}."),
             remedy,
             Some(show_where(folder, &first.to_string())),
         ));
@@ -148,8 +153,8 @@ fn left_out(state: &FolderState, folder: &str) -> Vec<Problem> {
     problems.extend(state.log.unfit().into_iter().map(|(what, why)| {
         let show = show_where(folder, &what);
         problem(
-            format!("{what} is left out: {why}."),
-            "Rename it, or put that right.",
+            format!("Anabranch does not sync {what}: {why}."),
+            "Correct this, or rename it.",
             Some(show),
         )
     }));
@@ -178,22 +183,23 @@ pub(super) fn damages(state: &FolderState, folder: &str) -> Vec<Problem> {
         let (lost, next, remedy, action) = match others.is_empty() {
             false => (
                 format!("Nothing is lost: {others} has it."),
-                format!("It will be fetched again from {others}."),
+                format!("Anabranch fetches it again from {others}."),
                 String::new(),
                 Action::Sync {
                     folder: folder.to_owned(),
                 },
             ),
             true => (
-                "No other place is known to have it.".to_owned(),
-                "It will be fetched as soon as a place has it again.".to_owned(),
+                "No other place has a known copy.".to_owned(),
+                "Anabranch fetches it as soon as a place has it again.".to_owned(),
                 "Put another copy of the file in its place if you have one.".to_owned(),
                 show_where(folder, &damage.path.to_string()),
             ),
         };
         Problem {
             what: format!(
-                "The content of {} in {} is damaged; it was set aside there, in annex/bad of the git directory.",
+                "The content of {} in {} is damaged. Anabranch moved it aside there, to annex/bad in the git \
+                 directory.",
                 damage.path,
                 name(place)
             ),

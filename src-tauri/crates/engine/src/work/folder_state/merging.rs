@@ -85,7 +85,7 @@ impl FolderState {
         };
         for version in &retired.brought_back {
             self.log.note(format!(
-                "a program wrote to a file while it was replaced: what it wrote is kept as {version}"
+                "a program wrote to a file that Anabranch was replacing: its version is kept as {version}"
             ));
         }
         self.merging().has_retired = !retired.open.is_empty();
