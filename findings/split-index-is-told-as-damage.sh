@@ -5,7 +5,7 @@
 # gitformat-index(5) says that whoever does not know an extension with a small letter cannot use the index. Expected: an error
 # that names what is not supported, as of libgit2 ("unsupported mandatory extension"), or the entries. Seen: dulwich 1.2.21 says
 # that the checksum is wrong, and shows four bytes of the extension as part of it; GitPython 3.2.1 says that a path in the
-# repository is invalid. Who believes that makes the index anew, and loses what is staged. git finds no fault with it.
+# repository is invalid. Who believes that makes the index again, and loses what is staged. git finds no fault with it.
 #
 # Needs git, python3 with venv, and its package index. Ends with 1 if it is not so any more.
 set -euo pipefail

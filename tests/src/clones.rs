@@ -1,4 +1,4 @@
-//! Making repositories, by Anabranch and by git-annex, and bringing them in step once.
+//! Making repositories, by Anabranch and by git-annex, and syncing them once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ impl Actor {
         path
     }
 
-    /// Brings a repository in step with its remotes once: adds, commits, pulls, pushes, transfers.
+    /// Syncs a repository with its remotes once: adds, commits, pulls, pushes, transfers.
     ///
     /// It may say that something is still waiting; it must not fail in another way. Returns all that it said.
     #[track_caller]

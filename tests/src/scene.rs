@@ -7,7 +7,7 @@ use crate::asking::is_in_state;
 use crate::clones::{Actor, pictures};
 use crate::{Desktop, Dunst, Engine, Sandbox, TrayHost, Window};
 
-/// A desktop on which nothing runs yet, and a folder that is in step. It may be cloned before the program starts.
+/// A desktop on which nothing runs yet, and a folder that is up to date. It may be cloned before the program starts.
 pub struct Scene {
     /// The desktop.
     pub desktop: Desktop,
@@ -36,7 +36,7 @@ impl Scene {
         Actor::Anabranch.clone(&self.sandbox, &self.photos, name, false)
     }
 
-    /// Brings the folder in step with its remotes once, by the program if it runs.
+    /// Syncs the folder with its remotes once, by the program if it runs.
     #[track_caller]
     pub fn sync(&self) {
         Actor::Anabranch.sync(&self.sandbox, &self.photos);

@@ -148,7 +148,7 @@ impl Window {
         self.press(&path);
     }
 
-    /// Clicks what is found at a path, until it is hit: what is above it may become larger or smaller, or it be drawn anew, and
+    /// Clicks what is found at a path, until it is hit: what is above it may become larger or smaller, or be drawn again, and
     /// the click go beside it.
     #[track_caller]
     fn press(&self, path: &str) {

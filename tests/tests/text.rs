@@ -16,6 +16,20 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ),
     ("TO", "DO", "work left undone"),
     ("FIX", "ME", "work left undone"),
+    ("an", "ew", "write “again”"),
+    ("is in st", "ep", "write “is up to date”"),
+    ("are in st", "ep", "write “are up to date”"),
+    ("everything is wherever it is w", "anted", "write “up to date”"),
+    ("everything that it w", "ants", "write “up to date”"),
+    ("taking in ch", "anges", "write “scanning for changes”"),
+    ("being looked f", "or", "write “connecting”"),
+    ("it is a", "way (", "write “it is not connected”"),
+    (
+        "nothing is taken for del",
+        "eted",
+        "write “nothing was deleted elsewhere”",
+    ),
+    ("stop keep", "ing", "write “stop syncing”"),
 ];
 
 /// Hosts that packages come from: cargo, pip, npm and apt know them; a mirror of one machine must not slip in.
@@ -77,7 +91,7 @@ fn no_locked_package_of_the_window_names_where_it_came_from() {
     assert!(lock.contains("\"integrity\""), "every package is known by its hash");
     assert!(
         !lock.contains("\"resolved\""),
-        "make it anew with the settings in ui/.npmrc"
+        "make it again with the settings in ui/.npmrc"
     );
 }
 

@@ -120,7 +120,7 @@ fn burst(sandbox: &Sandbox, desktop: &Desktop, folder: &Path) {
     engine.stop();
 }
 
-/// A folder of small files that is in step.
+/// A folder of small files that is up to date.
 fn files(sandbox: &Sandbox) -> PathBuf {
     let folder = Actor::Anabranch.init(sandbox, "Photos");
     let mut chance = Chance::from_seed(1);

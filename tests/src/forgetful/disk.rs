@@ -154,7 +154,7 @@ impl Disk {
         }
     }
 
-    /// Changes names; how many names each node has is kept in step, except for directories.
+    /// Changes names, and counts the names of each node, except for directories.
     pub(super) fn rename(&mut self, names: &[Name]) {
         for Name {
             directory,

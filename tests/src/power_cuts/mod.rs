@@ -23,7 +23,7 @@ pub use workload::Workload;
 /// How many lines of what happened last are told with a fault.
 const STORY: usize = 60;
 
-/// Two clones in step with each other on a forgetful disk that is not mounted.
+/// Two clones that are up to date with each other, on a forgetful disk that is not mounted.
 pub struct Pair {
     sandbox: Sandbox,
     disk: Disk,

@@ -68,9 +68,9 @@ enum Task {
         /// scale: what a change costs in a large folder. Or ssh: how fast content travels to another computer and back.
         rows: Vec<String>,
     },
-    /// Makes the pictures in `icons/` anew from their SVG sources.
+    /// Makes the pictures in `icons/` again from their SVG sources.
     Icons,
-    /// Breaks the code that nothing may be lost by, one line at a time, and tells what no test noticed. Takes an hour.
+    /// Breaks the code that keeps files safe, one line at a time, and lists the changes that no test notices. Takes an hour.
     Mutants {
         /// Installs missing system packages without asking.
         #[arg(long)]
@@ -87,7 +87,7 @@ enum Task {
         #[arg(long = "try")]
         try_it: bool,
     },
-    /// Cuts the power while Anabranch works, on a disk that forgets what was not synced, and looks at what is left.
+    /// Cuts the power while Anabranch works, on a disk that forgets unsynced writes, and checks the files afterwards.
     Powercuts {
         /// Installs missing system packages without asking.
         #[arg(long)]
@@ -98,7 +98,7 @@ enum Task {
     },
     /// Builds Anabranch and runs it: with its tray and window where there is a display, else in the terminal.
     Run {
-        /// The folders to keep in step: git-annex repositories, or made so by `anabranch init`.
+        /// The folders to sync: git-annex repositories, or folders that `anabranch init` made into repositories.
         folders: Vec<PathBuf>,
         /// Installs missing system packages without asking.
         #[arg(long)]
@@ -113,7 +113,7 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         minutes: u64,
     },
-    /// Takes the pictures in `src-tauri/pictures` anew, of the program on a real desktop that nobody sees.
+    /// Takes the pictures in `src-tauri/pictures` again, of the program on a real, invisible desktop.
     Screenshots {
         /// Installs missing system packages without asking.
         #[arg(long)]

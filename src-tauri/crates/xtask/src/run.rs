@@ -15,7 +15,7 @@ use crate::{display, packages, sample, ui};
 ///
 /// # Errors
 ///
-/// When something cannot be installed, built or started, or the sample does not come in step.
+/// If something cannot be installed, built or started, or the sample does not get up to date.
 pub(crate) fn run(folders: &[PathBuf], yes: bool) -> Result<()> {
     let mut steps = Steps::new();
     let place = Place::find()?;

@@ -64,7 +64,7 @@ impl Annex {
         Ok(())
     }
 
-    /// Makes the object anew from a file that has its content, or logs that it is missing.
+    /// Makes the object again from a file that has its content, or logs that it is missing.
     fn make_up_for(
         &self,
         git: &Repository,

@@ -213,7 +213,7 @@ impl Annex {
     /// # Errors
     ///
     /// [`Error::Refused`] without a work tree, or for an index of a kind that is not supported; an index that cannot be
-    /// read is first made anew from HEAD.
+    /// read is first made again from HEAD.
     pub fn look(&self, scope: &Scope) -> Result<Look> {
         self.look_with(scope, |_, _, _| {})
     }

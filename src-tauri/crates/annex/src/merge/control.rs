@@ -70,7 +70,7 @@ pub(super) fn union(control: Control, one: &[u8], other: &[u8]) -> Vec<u8> {
 
 /// True if a merge of `.gitignore` by lines ignores all that both sides ignore, and all that one of them has begun to.
 ///
-/// One side must have done no more than add patterns, and all of these must come after what the other excepts anew.
+/// One side must have done no more than add patterns, and all of these must come after the exceptions that the other adds.
 pub(super) fn keeps_ignored(base: &[u8], one: &[u8], other: &[u8], merged: &[u8]) -> bool {
     let (one, other) = (Edits::of(base, one), Edits::of(base, other));
     let merged = parts(Control::Ignore, merged);

@@ -1,4 +1,4 @@
-//! One setting of git's configuration by itself: what it is, where that is written, and writing it anew.
+//! One setting of git's configuration by itself: what it is, where that is written, and writing it again.
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -15,7 +15,7 @@ use super::{Store, file_name};
 use crate::durable::sync_file;
 use crate::{Directory, Error, Result, Verdict, Verifier};
 
-/// Up to this size content is read and written in one go, and starts anew when interrupted.
+/// Up to this size content is read and written in one go, and starts again when interrupted.
 pub const SMALL: u64 = 1 << 20;
 
 /// Below this size sharing blocks saves nothing: the content has to be read anyway. 64 KiB.
@@ -261,7 +261,7 @@ pub(super) fn open_partial(partials: &Directory, name: &OsStr, mode: u32) -> Res
     match partials.open(name, true) {
         Ok(Some(file)) => Ok(file),
         Ok(None) => create(),
-        // A link, a device, or a file that was complete and write-protected when a crash came: it starts anew.
+        // A link, a device, or a file that was complete and write-protected when a crash came: it starts again.
         Err(_) => {
             partials.remove(name)?;
             create()

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// Who keeps the clones in step.
+/// The program that syncs the clones.
 pub(super) enum Who {
     /// This binary of ours.
     Ours(PathBuf),

@@ -53,7 +53,7 @@ gone() { ! kill -0 $program; }
 
 anabranch-desktop ~/Photos >/tmp/anabranch-desktop.log 2>&1 &
 program=$!
-await "the folder is in step, says anabranch status" in_step
+await "the folder is up to date, says anabranch status" in_step
 anabranch status ~/Photos
 await "the icon is on the bus" icon
 echo "another" >~/Photos/b.jpg

@@ -1,4 +1,4 @@
-//! The main job on a sample: a laptop's folder, a desk's clone and a drive, kept in step before your eyes.
+//! The main job on a sample: Anabranch syncs a laptop's folder, a desk's clone and a drive before your eyes.
 
 mod crossing;
 mod scene;

@@ -440,7 +440,7 @@ fn two_who_fold_at_once_lose_nothing() {
 
 proptest! {
     #[test]
-    fn each_object_is_written_anew_a_few_times(sizes in prop::collection::vec(1u64..2000, 500..1500)) {
+    fn each_object_is_written_again_a_few_times(sizes in prop::collection::vec(1u64..2000, 500..1500)) {
         let (mut small, mut written, mut total): (Vec<Small>, u64, u64) = (Vec::new(), 0, 0);
         for (at, size) in sizes.into_iter().enumerate() {
             total += size;

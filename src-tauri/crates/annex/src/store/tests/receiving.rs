@@ -6,7 +6,7 @@ use super::*;
 use crate::store::{Onlooker, Unfinished};
 
 #[test]
-fn a_partial_transfer_is_continued_and_a_wrong_one_begun_anew() {
+fn a_partial_transfer_resumes_and_a_wrong_one_starts_again() {
     let top = Top::new();
     let annex = repository(top.path(), &[]);
     let store = annex.store();
