@@ -52,30 +52,68 @@ pub struct Refs {
     pub unmerged: bool,
 }
 
-/// The configuration of a remote.
+/// A remote, as the configuration describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteFacts {
     /// Its name in the configuration.
     pub name: RemoteName,
     /// The cost of using it.
     pub cost: Cost,
-    /// True if it has a git repository. A special remote has none and never lacks commits.
-    pub git: bool,
-    /// True if commits of the work tree are exchanged with it too, not only those of the git-annex branch (not
-    /// `annex.synconlyannex`).
-    pub tree: bool,
-    /// True if git and content may be received from it (`annex-pull`).
-    pub pull: bool,
-    /// True if git and content may be sent to it (`annex-push`, not `annex-readonly`).
-    pub push: bool,
-    /// True if no special remote waits for the user to confirm it. Until then nothing is sent to any remote.
-    pub verified: bool,
-    /// True if content is exchanged with it at all (not `annex-ignore`).
-    pub content: bool,
-    /// True if its address allows sending content: git pushes to it, and does not only fetch from it.
-    pub send: bool,
+    /// What may be done with it.
+    pub abilities: Abilities,
     /// Its heads as last seen, perhaps by an earlier run. They are used until the remote is connected.
     pub seen: Heads,
+}
+
+/// What the configuration allows to do with a remote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abilities {
+    /// Fetch commits. A special remote has none, and never lacks any.
+    pub fetch: bool,
+    /// Push commits.
+    pub push: bool,
+    /// Exchange commits of the work tree too, not only those of the git-annex branch (not `annex.synconlyannex`).
+    pub tree: bool,
+    /// Receive content.
+    pub get: bool,
+    /// Send content.
+    pub send: bool,
+    /// False while a special remote waits for the user to confirm it. Until then nothing is sent to any remote.
+    pub verified: bool,
+}
+
+impl Abilities {
+    /// Everything.
+    pub const ALL: Self = Self {
+        fetch: true,
+        push: true,
+        tree: true,
+        get: true,
+        send: true,
+        verified: true,
+    };
+
+    /// True if everything that `other` allows is allowed here too.
+    pub fn include(self, other: Self) -> bool {
+        let all = |it: Self| [it.fetch, it.push, it.tree, it.get, it.send, it.verified];
+        all(self)
+            .into_iter()
+            .zip(all(other))
+            .all(|(ours, theirs)| ours >= theirs)
+    }
+
+    /// True if commits may be pushed now.
+    pub fn may_push(self) -> bool {
+        self.push && self.verified
+    }
+
+    /// True if content may be transferred in this direction now.
+    pub fn allow(self, direction: Direction) -> bool {
+        match direction {
+            Direction::Get => self.get,
+            Direction::Send => self.send && self.verified,
+        }
+    }
 }
 
 /// Whether a remote is connected.

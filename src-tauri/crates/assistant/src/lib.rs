@@ -34,6 +34,6 @@ pub use assistant::{Assistant, RemoteView};
 pub use effect::Effect;
 pub use event::Event;
 pub use facts::{
-    About, Away, Candidate, Class, ClassId, Deletions, Direction, Failure, Found, Heads, Id, Looked, Lot, Merged,
-    Outcome, Pushed, Question, Reach, Refs, RemoteFacts, Root, Said, Scope,
+    Abilities, About, Away, Candidate, Class, ClassId, Deletions, Direction, Failure, Found, Heads, Id, Looked, Lot,
+    Merged, Outcome, Pushed, Question, Reach, Refs, RemoteFacts, Root, Said, Scope,
 };

@@ -177,11 +177,13 @@ impl UnderWay {
     /// I24: nothing moves that pull, push and content forbid.
     fn policy(&self, remote: &RemoteName, direction: Direction, content: bool) -> Result<(), String> {
         let allowed = self.facts.get(remote).is_some_and(|facts| {
-            let way = match direction {
-                Direction::Get => facts.pull,
-                Direction::Send => facts.push,
-            };
-            way && (facts.content || !content)
+            let able = facts.abilities;
+            match (direction, content) {
+                (Direction::Get, true) => able.get,
+                (Direction::Get, false) => able.fetch,
+                (Direction::Send, true) => able.send,
+                (Direction::Send, false) => able.push,
+            }
         });
         if allowed {
             Ok(())

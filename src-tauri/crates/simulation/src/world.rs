@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
-use assistant::{About, Assistant, Direction, Effect, Event, Heads, Id, Question, RemoteFacts, Root};
+use assistant::{Abilities, About, Assistant, Direction, Effect, Event, Heads, Id, Question, RemoteFacts, Root};
 use model::{Cost, Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 
 use crate::chance::Chance;
@@ -545,15 +545,15 @@ impl World {
     /// What the configuration says of the remotes.
     pub(crate) fn remote_facts(&self, repo: RepoNo) -> Vec<RemoteFacts> {
         let facts = |remote: &Remote| RemoteFacts {
-            git: true,
-            tree: true,
             name: remote.name.clone(),
             cost: remote.cost,
-            pull: remote.pull,
-            push: remote.push,
-            verified: true,
-            content: remote.content,
-            send: true,
+            abilities: Abilities {
+                fetch: remote.pull,
+                push: remote.push,
+                get: remote.pull && remote.content,
+                send: remote.push && remote.content,
+                ..Abilities::ALL
+            },
             seen: Heads::default(),
         };
         self.repos[repo].remotes.iter().map(facts).collect()

@@ -186,7 +186,7 @@ impl Assistant {
             } else if may_push && syncing::push_at(remote, &self.refs.heads, before).is_some_and(|at| at <= now) {
                 remote.pushing = Some(id);
                 remote.offered = Some(self.refs.heads);
-                remote.unfetched &= remote.facts.pull;
+                remote.unfetched &= remote.facts.abilities.fetch;
                 effects.push(Effect::Push { id, remote: name });
             } else {
                 continue;

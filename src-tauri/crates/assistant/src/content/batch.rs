@@ -32,7 +32,7 @@ pub(crate) fn next_batch(content: &mut Content, here: &Uuid, network: &Network) 
         let Some((remote, uuid)) = remote.and_then(|remote| Some((remote, remote.uuid()?))) else {
             continue;
         };
-        if !remote.allows(candidate.direction) {
+        if !remote.facts.abilities.allow(candidate.direction) {
             continue;
         }
         let destination = match candidate.direction {

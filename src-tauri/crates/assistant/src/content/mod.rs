@@ -91,7 +91,7 @@ impl Content {
                 };
                 let name = &remote.facts.name;
                 let is_allowed = |direction: &Direction| {
-                    remote.allows(*direction) && !class.barred.contains(&(name.clone(), *direction))
+                    remote.facts.abilities.allow(*direction) && !class.barred.contains(&(name.clone(), *direction))
                 };
                 if let Some(direction) = direction.filter(is_allowed) {
                     let (source, destination) = match direction {
@@ -116,7 +116,7 @@ impl Content {
     pub(crate) fn cancel(&mut self, all: bool, network: &Network) -> Vec<Id> {
         let allowed = |transfer: &Transfer| {
             let remote = network.remotes.get(&transfer.remote);
-            remote.is_some_and(|remote| remote.allows(transfer.direction))
+            remote.is_some_and(|remote| remote.facts.abilities.allow(transfer.direction))
         };
         let mut cancelled = Vec::new();
         for (id, transfer) in &mut self.transfers {

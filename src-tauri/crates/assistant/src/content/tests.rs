@@ -66,9 +66,10 @@ fn content_is_sent_to_remotes_that_want_and_lack_it_cheapest_first() {
 #[test]
 fn rules_and_absence_bar_transfers() {
     let mut one = network(&[("a", 100.0)]);
-    let mut set = |pull, push, content, here| {
+    let mut set = |get, send, verified, here| {
         let remote = one.remotes.get_mut(&name("a")).unwrap();
-        (remote.facts.pull, remote.facts.push, remote.facts.content) = (pull, push, content);
+        let able = &mut remote.facts.abilities;
+        (able.get, able.send, able.verified) = (get, send, verified);
         remote.reach = Some(if here {
             Reach::Here(Some(uuid("a")))
         } else {
@@ -79,7 +80,7 @@ fn rules_and_absence_bar_transfers() {
     assert_eq!(set(true, true, true, true), (1, 1));
     assert_eq!(set(false, true, true, true), (1, 0));
     assert_eq!(set(true, false, true, true), (0, 1));
-    assert_eq!(set(true, true, false, true), (0, 0));
+    assert_eq!(set(true, true, false, true), (0, 1));
     assert_eq!(set(true, true, true, false), (0, 0));
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::{RemoteName, Timestamp, Uuid};
 
-use crate::facts::{Away, Direction, Heads, Id, Reach, RemoteFacts};
+use crate::facts::{Away, Heads, Id, Reach, RemoteFacts};
 use crate::pacing;
 
 /// Where the counting of absences begins: an event tells when a drive is plugged in, so it is probed again after half a minute.
@@ -95,37 +95,16 @@ impl Remote {
 
     /// True if it may have commits that were not fetched, and fetching is allowed.
     pub(crate) fn is_unfetched(&self) -> bool {
-        self.facts.git && self.facts.pull && self.unfetched && self.instead.is_none()
+        self.facts.abilities.fetch && self.unfetched && self.instead.is_none()
     }
 
     /// True if it is a cheaper way to the same repository, by which everything can be done that can be done by the other.
     fn serves_for(&self, other: &Self) -> bool {
         let rank = |remote: &Self| (remote.facts.cost, remote.facts.name.clone());
-        let abilities = |facts: &RemoteFacts| {
-            [
-                facts.git,
-                facts.tree,
-                facts.pull,
-                facts.push,
-                facts.verified,
-                facts.content,
-                facts.send,
-            ]
-        };
-        let mut pairs = abilities(&self.facts).into_iter().zip(abilities(&other.facts));
         self.repository().is_some()
             && self.repository() == other.repository()
             && rank(self) < rank(other)
-            && pairs.all(|(ours, theirs)| ours >= theirs)
-    }
-
-    /// True if content may be transferred in this direction.
-    pub(crate) fn allows(&self, direction: Direction) -> bool {
-        let way = match direction {
-            Direction::Get => self.facts.pull,
-            Direction::Send => self.facts.push && self.facts.verified && self.facts.send,
-        };
-        self.facts.content && way
+            && self.facts.abilities.include(other.facts.abilities)
     }
 
     pub(crate) fn may_try(&self, now: Timestamp) -> bool {
@@ -145,7 +124,7 @@ impl Remote {
     pub(crate) fn refused(&mut self, now: Timestamp, chance: u64) {
         self.failures += 1;
         self.refused = self.offered;
-        self.unfetched |= self.facts.pull;
+        self.unfetched |= self.facts.abilities.fetch;
         self.retry_at = Some(now + pacing::retry_soon_after(self.failures, chance));
     }
 
@@ -303,20 +282,14 @@ pub(crate) mod tests {
     use model::{Cost, Oid, RemoteName, Timestamp, Uuid};
 
     use super::Network;
-    use crate::facts::{Away, Heads, Id, Reach, RemoteFacts};
+    use crate::facts::{Abilities, Away, Heads, Id, Reach, RemoteFacts};
 
     /// A network of connected remotes whose uuids equal their names.
     pub(crate) fn network(remotes: &[(&str, f64)]) -> Network {
         let facts = |&(name, cost): &(&str, f64)| RemoteFacts {
             name: RemoteName::parse(name).unwrap(),
             cost: Cost::parse(&cost.to_string()).unwrap(),
-            git: true,
-            tree: true,
-            pull: true,
-            push: true,
-            verified: true,
-            content: true,
-            send: true,
+            abilities: Abilities::ALL,
             seen: Heads::default(),
         };
         let mut network = Network::default();
@@ -332,11 +305,12 @@ pub(crate) mod tests {
         let mut network = network(&[("a", 100.0), ("b", 100.0)]);
         let a = RemoteName::parse("a").unwrap();
         network.remotes.get_mut(&a).unwrap().failures = 3;
-        let facts = network.remotes[&a].facts.clone();
-        network.list(Timestamp(5), vec![RemoteFacts { push: false, ..facts }]);
+        let mut facts = network.remotes[&a].facts.clone();
+        facts.abilities.push = false;
+        network.list(Timestamp(5), vec![facts]);
         assert_eq!(network.remotes.len(), 1);
         assert_eq!(
-            (network.remotes[&a].failures, network.remotes[&a].facts.push),
+            (network.remotes[&a].failures, network.remotes[&a].facts.abilities.push),
             (3, false)
         );
         assert!(network.remotes[&a].is_here());

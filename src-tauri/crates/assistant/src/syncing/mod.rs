@@ -18,15 +18,16 @@ pub(crate) fn wants_fetch(remote: &Remote, now: Timestamp) -> bool {
 
 /// True if a remote is not known to have our heads, whether or not it is connected.
 pub(crate) fn lacks(remote: &Remote, heads: &Heads) -> bool {
-    let is_there = |there: &Heads| there.annex == heads.annex && (there.tree == heads.tree || !remote.facts.tree);
-    let is_used = remote.facts.git && remote.facts.push && remote.instead.is_none();
+    let is_there =
+        |there: &Heads| there.annex == heads.annex && (there.tree == heads.tree || !remote.facts.abilities.tree);
+    let is_used = remote.facts.abilities.push && remote.instead.is_none();
     let may_lack = is_used && *heads != Heads::default();
     may_lack && !remote.there.as_ref().is_some_and(is_there)
 }
 
 /// True if our heads should be pushed to the remote.
 pub(crate) fn is_to_push(remote: &Remote, heads: &Heads) -> bool {
-    remote.facts.verified && lacks(remote, heads)
+    remote.facts.abilities.may_push() && lacks(remote, heads)
 }
 
 /// The things that a push has to wait for.
@@ -43,7 +44,7 @@ pub(crate) struct Before {
 pub(crate) fn push_at(remote: &Remote, heads: &Heads, before: Before) -> Option<Timestamp> {
     // Commits that may not be fetched, or that wait for an answer, are not merged: the same heads would be refused
     // forever.
-    let is_merged = remote.facts.pull && !before.merge;
+    let is_merged = remote.facts.abilities.fetch && !before.merge;
     let in_vain = !is_merged && !remote.unfetched && remote.refused.as_ref() == Some(heads);
     if in_vain || !is_to_push(remote, heads) {
         return None;
@@ -101,16 +102,15 @@ mod tests {
             at(|remote| remote.retry_at = Some(NOW + Duration::from_secs(9)), true),
             Some(later)
         );
-        let blocked: [fn(&mut Remote); 9] = [
-            |remote| remote.facts.git = false,
-            |remote| remote.facts.push = false,
+        let blocked: [fn(&mut Remote); 8] = [
+            |remote| remote.facts.abilities.push = false,
             |remote| remote.there = Some(heads()),
-            |remote| (remote.facts.tree, remote.there) = (false, Some(Heads::default())),
+            |remote| (remote.facts.abilities.tree, remote.there) = (false, Some(Heads::default())),
             |remote| remote.unfetched = true,
             |remote| remote.fetching = Some(Id(1)),
             |remote| remote.pushing = Some(Id(1)),
             |remote| remote.reach = Some(Reach::Away(Away::Absent)),
-            |remote| (remote.facts.pull, remote.refused) = (false, Some(heads())),
+            |remote| (remote.facts.abilities.fetch, remote.refused) = (false, Some(heads())),
         ];
         for (number, change) in blocked.into_iter().enumerate() {
             assert_eq!(at(change, false), None, "{number}");
@@ -135,8 +135,9 @@ mod tests {
         let wants = |change: fn(&mut Remote)| wants_fetch(&remote(change), NOW);
         assert!(!wants(|_| ()));
         assert!(wants(|remote| remote.unfetched = true));
-        assert!(!wants(|remote| (remote.unfetched, remote.facts.pull) = (true, false)));
-        assert!(!wants(|remote| (remote.unfetched, remote.facts.git) = (true, false)));
+        assert!(!wants(
+            |remote| (remote.unfetched, remote.facts.abilities.fetch) = (true, false)
+        ));
         assert!(!wants(
             |remote| (remote.unfetched, remote.retry_at) = (true, Some(Timestamp(5001)))
         ));

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use annex::settings::{Address, RemoteSettings, Settings};
 use annex::{Annex, Error as AnnexError, Facts, Look, RefsState, Waiting};
 use assistant::content::Policy;
-use assistant::{Direction, Heads, Id, Refs, RemoteFacts};
+use assistant::{Abilities, Direction, Heads, Id, Refs, RemoteFacts};
 use model::{Oid, RemoteName, RepoPath, Uuid};
 use remotes::Hosts;
 
@@ -342,13 +342,14 @@ impl FolderState {
         let facts = listed.iter().filter(usable).map(|remote| RemoteFacts {
             name: remote.name.clone(),
             cost: remote.cost,
-            git: !remote.address.is_special(),
-            tree,
-            pull: remote.pull,
-            push: remote.push && !remote.readonly,
-            verified: is_verified,
-            content: !remote.ignore,
-            send: remote.is_pushed_to(),
+            abilities: Abilities {
+                fetch: remote.pull && !remote.address.is_special(),
+                push: remote.push && !remote.readonly && !remote.address.is_special(),
+                tree,
+                get: remote.gives_contents(),
+                send: remote.takes_contents(),
+                verified: is_verified,
+            },
             seen: self.last_seen(&remote.name),
         });
         let facts: Vec<RemoteFacts> = facts.collect();

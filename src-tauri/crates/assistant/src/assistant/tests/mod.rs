@@ -11,8 +11,8 @@ use super::Assistant;
 use crate::facts::{Direction, Question};
 use crate::pacing;
 use crate::{
-    Away, Candidate, Class, ClassId, Deletions, Effect, Event, Found, Heads, Id, Looked, Merged, Outcome, Pushed,
-    Reach, Refs, RemoteFacts, Root, Said, Scope,
+    Abilities, Away, Candidate, Class, ClassId, Deletions, Effect, Event, Found, Heads, Id, Looked, Merged, Outcome,
+    Pushed, Reach, Refs, RemoteFacts, Root, Said, Scope,
 };
 
 fn uuid(name: &str) -> Uuid {
@@ -45,17 +45,18 @@ fn refs(number: u8, unmerged: bool) -> Refs {
 
 fn facts(remote: &str) -> RemoteFacts {
     RemoteFacts {
-        git: true,
-        tree: true,
         name: name(remote),
         cost: Cost::LOCAL,
-        pull: true,
-        push: true,
-        verified: true,
-        content: true,
-        send: true,
+        abilities: Abilities::ALL,
         seen: Heads::default(),
     }
+}
+
+/// A remote with which all but something can be done.
+fn unable(remote: &str, change: impl FnOnce(&mut Abilities)) -> RemoteFacts {
+    let mut facts = facts(remote);
+    change(&mut facts.abilities);
+    facts
 }
 
 fn found(changed: usize, removed: usize, tracked: usize) -> Found {

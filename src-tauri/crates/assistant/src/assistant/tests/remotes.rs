@@ -111,10 +111,9 @@ fn a_setting_that_forbids_a_direction_stops_its_transfers() {
         candidate(2, "b", Direction::Send),
     ]);
     let id = take!(rig, Transfer);
-    rig.tell(Event::RemotesListed(vec![RemoteFacts {
-        push: false,
-        ..facts("b")
-    }]));
+    rig.tell(Event::RemotesListed(vec![unable("b", |it| {
+        (it.push, it.send) = (false, false);
+    })]));
     assert!(rig.open.contains(&stop(id)));
     rig.open.clear();
     let outcomes = vec![(key(1), Outcome::Cancelled), (key(2), Outcome::Cancelled)];
@@ -134,10 +133,7 @@ fn a_setting_that_forbids_a_direction_stops_its_transfers() {
 #[test]
 fn nothing_is_sent_while_a_remote_is_unverified() {
     let mut rig = Rig::send_one(&["b"]);
-    let listed = |verified| {
-        let facts = RemoteFacts { verified, ..facts("b") };
-        Event::RemotesListed(vec![facts])
-    };
+    let listed = |verified| Event::RemotesListed(vec![unable("b", |it| it.verified = verified)]);
     rig.tell(listed(false));
     rig.quiet(&[class(1, &["here"], &["b"])]);
     rig.after(60_000);
@@ -151,10 +147,7 @@ fn nothing_is_sent_while_a_remote_is_unverified() {
 #[test]
 fn a_remote_without_git_gets_content_and_never_lacks_commits() {
     let mut rig = Rig::at_rest(&["b"]);
-    let special = RemoteFacts {
-        git: false,
-        ..facts("b")
-    };
+    let special = unable("b", |it| (it.fetch, it.push) = (false, false));
     rig.tell(Event::RemotesListed(vec![special]));
     rig.quiet(&[]);
     rig.tell(Event::RefsMoved(refs(2, false)));
@@ -173,10 +166,9 @@ fn a_remote_without_git_gets_content_and_never_lacks_commits() {
 fn candidates_of_a_forbidden_direction_are_dropped() {
     let mut rig = Rig::send_one(&["b"]);
     let id = take!(rig, Offer);
-    rig.tell(Event::RemotesListed(vec![RemoteFacts {
-        content: false,
-        ..facts("b")
-    }]));
+    rig.tell(Event::RemotesListed(vec![unable("b", |it| {
+        (it.get, it.send) = (false, false);
+    })]));
     let candidates = vec![candidate(1, "b", Direction::Send)];
     rig.tell(Event::Offered {
         id,
@@ -319,10 +311,9 @@ fn new_commits_are_pushed_at_once_after_a_failed_push() {
 #[test]
 fn a_push_refused_by_a_push_only_remote_waits_for_its_refs_to_change() {
     let mut rig = Rig::at_rest(&["b"]);
-    rig.tell(Event::RemotesListed(vec![RemoteFacts {
-        pull: false,
-        ..facts("b")
-    }]));
+    rig.tell(Event::RemotesListed(vec![unable("b", |it| {
+        (it.fetch, it.get) = (false, false);
+    })]));
     rig.quiet(&[]);
     rig.tell(Event::RefsMoved(refs(2, false)));
     rig.observe(2, &[]);

@@ -47,9 +47,9 @@ fn two_ways_are_used_where_neither_can_do_all() {
     let mut network = crate::network::tests::network(&[("a", 100.0), ("b", 200.0)]);
     let [a, b] = ["a", "b"].map(name);
     network.remotes.get_mut(&b).unwrap().reach = Some(Reach::Here(Some(uuid("a"))));
-    network.remotes.get_mut(&a).unwrap().facts.push = false;
+    network.remotes.get_mut(&a).unwrap().facts.abilities.push = false;
     assert!(!network.choose());
-    network.remotes.get_mut(&a).unwrap().facts.push = true;
+    network.remotes.get_mut(&a).unwrap().facts.abilities.push = true;
     assert!(network.choose());
     assert_eq!(network.remotes[&b].instead, Some(a));
 }

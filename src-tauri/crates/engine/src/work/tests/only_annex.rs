@@ -26,10 +26,10 @@ fn no_commit_is_pushed_with_synconlyannex() {
     let has_commits = || there.path().join("a").exists();
     configure(&state, "synconlyannex", "true");
     assert_eq!((push().annex, has_commits()), (ours.annex, false));
-    assert!(!state.list_remotes()[0].tree);
+    assert!(!state.list_remotes()[0].abilities.tree);
     configure(&state, "synconlyannex", "false");
     assert_eq!((push(), has_commits()), (ours, true));
-    assert!(state.list_remotes()[0].tree);
+    assert!(state.list_remotes()[0].abilities.tree);
 
     observe(&state).unwrap();
     state.take_redescribed();
