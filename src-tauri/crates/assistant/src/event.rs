@@ -29,7 +29,9 @@ pub enum Event {
     Unfilled,
     /// The rules of the folder changed.
     RulesChanged,
-    /// Something was mounted, unmounted or connected: remotes may have appeared or disappeared.
+    /// Something was mounted or unmounted: remotes on this computer's disks and drives may have appeared or disappeared.
+    MountsChanged,
+    /// For any other reason, remotes may be usable that were not, or no longer.
     PlacesChanged,
     /// This computer is connected to others in another way than before, or has slept.
     NetworkChanged,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use model::{Cost, Key, Oid, RemoteName, RepoPath, Uuid};
+use model::{Cost, Key, Medium, Oid, RemoteName, RepoPath, Uuid};
 
 /// Identifies one effect in progress; the event that ends it carries the same id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -57,6 +57,10 @@ pub struct Refs {
 pub struct RemoteFacts {
     /// Its name in the configuration.
     pub name: RemoteName,
+    /// The repository that it leads to, as configured; none if that was never known.
+    pub uuid: Option<Uuid>,
+    /// What lies between this computer and it.
+    pub medium: Medium,
     /// The cost of using it.
     pub cost: Cost,
     /// What may be done with it.

@@ -15,6 +15,7 @@
 mod cost;
 pub mod expression;
 mod key;
+mod medium;
 mod oid;
 mod path;
 mod remote;
@@ -25,6 +26,7 @@ mod uuid;
 pub use cost::Cost;
 pub use expression::Trust;
 pub use key::{Key, KeyError};
+pub use medium::Medium;
 pub use oid::Oid;
 pub use path::{PathError, RepoPath};
 pub use remote::RemoteName;

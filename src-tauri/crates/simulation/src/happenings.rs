@@ -163,7 +163,7 @@ impl World {
     }
 
     fn places_changed(&mut self, repo: RepoNo) {
-        self.tell_later(repo, Event::PlacesChanged);
+        self.tell_later(repo, Event::MountsChanged);
     }
 
     fn everybody_sees_places_change(&mut self) {

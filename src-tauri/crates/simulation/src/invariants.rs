@@ -65,6 +65,7 @@ impl UnderWay {
             | Event::UnverifiedListed(_)
             | Event::Unfilled
             | Event::RulesChanged
+            | Event::MountsChanged
             | Event::PlacesChanged
             | Event::NetworkChanged
             | Event::FirstAsked

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use assistant::{Abilities, About, Assistant, Direction, Effect, Event, Heads, Id, Question, RemoteFacts, Root};
-use model::{Cost, Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
+use model::{Cost, Key, Medium, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 
 use crate::chance::Chance;
 use crate::happenings::Happening;
@@ -546,6 +546,8 @@ impl World {
     pub(crate) fn remote_facts(&self, repo: RepoNo) -> Vec<RemoteFacts> {
         let facts = |remote: &Remote| RemoteFacts {
             name: remote.name.clone(),
+            uuid: None,
+            medium: Medium::Disk,
             cost: remote.cost,
             abilities: Abilities {
                 fetch: remote.pull,

@@ -6,6 +6,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use model::Medium;
 use nix::unistd::{Uid, User};
 
 use super::SshAddress;
@@ -102,6 +103,15 @@ impl Address {
                 (!host.is_empty()).then(|| host.to_owned())
             }
             Self::Path(_) | Self::Special { .. } => None,
+        }
+    }
+
+    /// What lies between this computer and the remote. The mount that a path leads to may yet be on another computer.
+    #[must_use]
+    pub fn medium(&self) -> Medium {
+        match self {
+            Self::Path(_) | Self::Special { .. } => Medium::Disk,
+            Self::Ssh(_) | Self::Http(_) | Self::Unknown(_) => Medium::Network,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{RemoteName, Timestamp, Uuid};
+use model::{Medium, RemoteName, Timestamp, Uuid};
 
 use crate::facts::{Away, Heads, Id, Reach, RemoteFacts};
 use crate::pacing;
@@ -46,7 +46,7 @@ pub(crate) struct Remote {
     pub(crate) retry_at: Option<Timestamp>,
     /// Why the last push failed, as text for the user.
     pub(crate) trouble: Option<String>,
-    /// The remote that is used instead: the same repository by a cheaper way.
+    /// The remote that is used instead: the same repository by a cheaper way, or by one that is connected.
     pub(crate) instead: Option<RemoteName>,
 }
 
@@ -93,17 +93,27 @@ impl Remote {
         }
     }
 
+    /// The repository that it leads to: as it was reached, otherwise as configured.
+    fn leads_to(&self) -> Option<&Uuid> {
+        match &self.reach {
+            Some(Reach::Here(uuid)) => uuid.as_ref(),
+            Some(Reach::Away(_)) | None => self.facts.uuid.as_ref(),
+        }
+    }
+
     /// True if it may have commits that were not fetched, and fetching is allowed.
     pub(crate) fn is_unfetched(&self) -> bool {
         self.facts.abilities.fetch && self.unfetched && self.instead.is_none()
     }
 
-    /// True if it is a cheaper way to the same repository, by which everything can be done that can be done by the other.
+    /// True if it is a way to the same repository, by which everything can be done that can be done by the other, and that
+    /// one is not connected or costs more.
     fn serves_for(&self, other: &Self) -> bool {
         let rank = |remote: &Self| (remote.facts.cost, remote.facts.name.clone());
+        let is_better = rank(self) < rank(other) || !matches!(other.reach, Some(Reach::Here(_)));
         self.repository().is_some()
-            && self.repository() == other.repository()
-            && rank(self) < rank(other)
+            && self.repository() == other.leads_to()
+            && is_better
             && self.facts.abilities.include(other.facts.abilities)
     }
 
@@ -204,9 +214,9 @@ impl Network {
         }
     }
 
-    /// Probes every remote again at once, because drives changed or the user asked.
-    pub(crate) fn look_again(&mut self, now: Timestamp) {
-        for remote in self.remotes.values_mut() {
+    /// Probes the remotes on these media again at once, because drives changed or the user asked.
+    pub(crate) fn look_again(&mut self, now: Timestamp, are_on: impl Fn(Medium) -> bool) {
+        for remote in self.remotes.values_mut().filter(|remote| are_on(remote.facts.medium)) {
             remote.probe_at = Some(now);
             remote.absences = FROM_NOW_ON;
             // It may have been away unnoticed, and have new commits.
@@ -279,7 +289,7 @@ impl Network {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use model::{Cost, Oid, RemoteName, Timestamp, Uuid};
+    use model::{Cost, Medium, Oid, RemoteName, Timestamp, Uuid};
 
     use super::Network;
     use crate::facts::{Abilities, Away, Heads, Id, Reach, RemoteFacts};
@@ -288,6 +298,8 @@ pub(crate) mod tests {
     pub(crate) fn network(remotes: &[(&str, f64)]) -> Network {
         let facts = |&(name, cost): &(&str, f64)| RemoteFacts {
             name: RemoteName::parse(name).unwrap(),
+            uuid: Uuid::parse(name),
+            medium: Medium::Disk,
             cost: Cost::parse(&cost.to_string()).unwrap(),
             abilities: Abilities::ALL,
             seen: Heads::default(),

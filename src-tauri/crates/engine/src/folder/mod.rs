@@ -479,9 +479,10 @@ impl Folder {
     fn places_changed(&mut self) {
         let mounts = Arc::clone(&self.mounts.borrow());
         self.watching.follow_mounts(&mounts);
-        self.handle(Event::PlacesChanged);
+        self.handle(Event::MountsChanged);
         // A drive may have been away too briefly to be noticed, and have been changed elsewhere.
-        for name in self.state.remotes.reached().into_keys() {
+        let reached = self.state.remotes.reached().into_iter();
+        for (name, _) in reached.filter(|(_, remote)| remote.directories().is_some()) {
             self.handle(Event::RemoteRefsMoved(name));
         }
     }

@@ -242,7 +242,7 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
     let reached = state.remotes.reached();
     let place = |(name, settings): (&model::RemoteName, &RemoteSettings)| {
         let view = views.iter().find(|view| view.name == name);
-        let instead = view.and_then(|view| reached_by(view, settings, &views));
+        let instead = view.and_then(|view| view.instead);
         let view = view.filter(|_| instead.is_none());
         let uuid = settings.uuid.as_ref();
         let way = (name.clone(), Direction::Send);
@@ -277,23 +277,6 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
         }
     };
     settings.iter().map(place).collect()
-}
-
-/// The remote by which the repository of this one is reached instead.
-fn reached_by<'a>(
-    view: &RemoteView<'a>,
-    settings: &RemoteSettings,
-    views: &[RemoteView<'a>],
-) -> Option<&'a model::RemoteName> {
-    let here = Reach::Here(Some(settings.uuid.clone()?));
-    let is_there = |view: &RemoteView<'_>| view.reach == Some(&here);
-    match is_there(view) {
-        true => view.instead,
-        false => {
-            let mut others = views.iter().filter(|other| other.instead.is_none());
-            others.find(|other| is_there(other)).map(|other| other.name)
-        }
-    }
 }
 
 /// The cancelled transfers, among the keys that a repository wants and lacks.

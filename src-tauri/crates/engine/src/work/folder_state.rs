@@ -341,6 +341,8 @@ impl FolderState {
         let usable = |remote: &&RemoteSettings| self.supports(remote) && policy.allows_git(&remote.name);
         let facts = listed.iter().filter(usable).map(|remote| RemoteFacts {
             name: remote.name.clone(),
+            uuid: remote.uuid.clone(),
+            medium: remote.address.medium(),
             cost: remote.cost,
             abilities: Abilities {
                 fetch: remote.pull && !remote.address.is_special(),

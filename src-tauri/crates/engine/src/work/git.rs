@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use annex::exchange::{Commits, PushOutcome};
-use annex::settings::{Address, RemoteSettings};
+use annex::settings::RemoteSettings;
 use annex::{CheckoutOptions, MergeOptions, MergeOutcome, Removals, Theirs, Waiting};
 use assistant::guards::is_improbable;
 use assistant::{Away, Deletions, Event, Failure, Heads, Id, Merged, Pushed, Reach, Said};
-use model::{Oid, RemoteName, RepoPath, Uuid};
+use model::{Medium, Oid, RemoteName, RepoPath, Uuid};
 use remotes::{Failed, Remote};
 use surroundings::{Mount, mount_of};
 
@@ -55,11 +55,7 @@ fn reach(
     mounts: &[Mount],
     before: Option<&Remote>,
 ) -> Result<Remote, Failed> {
-    let is_elsewhere = match &settings.address {
-        Address::Ssh(_) | Address::Http(_) | Address::Unknown(_) => true,
-        Address::Path(_) | Address::Special { .. } => false,
-    };
-    if is_elsewhere {
+    if settings.address.medium() == Medium::Network {
         costs_nothing(state)?;
     }
     // Network mounts, and those served by a program, may hang, so only possible drives are searched.

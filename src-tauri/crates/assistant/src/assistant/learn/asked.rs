@@ -33,7 +33,7 @@ impl Assistant {
     pub(super) fn sync_asked(&mut self, now: Timestamp) {
         self.resume(now);
         self.intake.count_lost(now, None);
-        self.network.look_again(now);
+        self.network.look_again(now, |_| true);
         for remote in self.network.remotes.values_mut() {
             // Forget the heads of connected remotes, so that they are read again. A remote that is away keeps its last
             // known heads until it comes back.

@@ -4,7 +4,7 @@ mod asked;
 mod here;
 mod remotes;
 
-use model::Timestamp;
+use model::{Medium, Timestamp};
 
 use super::{Assistant, Work};
 use crate::effect::Effect;
@@ -36,7 +36,8 @@ impl Assistant {
             Event::UnverifiedListed(remotes) => self.unverified_listed(remotes, effects),
             Event::Unfilled => self.unfilled = true,
             Event::RulesChanged => self.rules_changed(effects),
-            Event::PlacesChanged => self.places_changed(now),
+            Event::MountsChanged => self.places_changed(now, |medium| medium == Medium::Disk),
+            Event::PlacesChanged => self.places_changed(now, |_| true),
             Event::NetworkChanged => self.network.changed(now),
             Event::Paused => self.paused(effects),
             Event::Resumed => self.resume(now),

@@ -1,6 +1,6 @@
 //! Events about remotes, and the results of exchanges with them.
 
-use model::{Key, RemoteName, Timestamp};
+use model::{Key, Medium, RemoteName, Timestamp};
 
 use super::super::Assistant;
 use crate::effect::Effect;
@@ -22,8 +22,8 @@ impl Assistant {
         }
     }
 
-    pub(super) fn places_changed(&mut self, now: Timestamp) {
-        self.network.look_again(now);
+    pub(super) fn places_changed(&mut self, now: Timestamp, are_on: impl Fn(Medium) -> bool) {
+        self.network.look_again(now, are_on);
         // A place that was full may have space now.
         self.content.forget_offer();
         if self.root != Root::Same {

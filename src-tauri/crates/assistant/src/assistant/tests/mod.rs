@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::{Cost, Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
+use model::{Cost, Key, Medium, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 
 use super::Assistant;
 use crate::facts::{Direction, Question};
@@ -46,6 +46,8 @@ fn refs(number: u8, unmerged: bool) -> Refs {
 fn facts(remote: &str) -> RemoteFacts {
     RemoteFacts {
         name: name(remote),
+        uuid: Some(uuid(remote)),
+        medium: Medium::Disk,
         cost: Cost::LOCAL,
         abilities: Abilities::ALL,
         seen: Heads::default(),

@@ -355,6 +355,23 @@ fn a_drive_that_comes_back_is_fetched() {
 }
 
 #[test]
+fn when_something_is_mounted_only_remotes_of_this_computer_are_looked_at_again() {
+    let mut rig = Rig::at_rest(&[]);
+    let far = RemoteFacts {
+        medium: Medium::Network,
+        ..facts("far")
+    };
+    rig.tell(Event::RemotesListed(vec![facts("drive"), far]));
+    rig.quiet(&[]);
+    let concerned = |rig: &Rig| -> Vec<_> { rig.open.iter().filter_map(Effect::remote).cloned().collect() };
+    rig.tell(Event::MountsChanged);
+    assert_eq!(concerned(&rig), [name("drive"), name("drive")], "probed and fetched");
+    rig.quiet(&[]);
+    rig.tell(Event::PlacesChanged);
+    assert_eq!(concerned(&rig).len(), 4);
+}
+
+#[test]
 fn when_the_network_changes_each_remote_is_probed_at_once_and_those_away_soon_again() {
     let mut rig = Rig::at_rest(&["b", "c"]);
     rig.tell(Event::NetworkChanged);

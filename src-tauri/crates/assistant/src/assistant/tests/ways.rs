@@ -6,6 +6,7 @@ use super::*;
 fn a_repository_is_used_by_the_cheapest_way_to_it() {
     let mut rig = Rig::at_rest(&[]);
     let way = |remote: &str, cost: &str| RemoteFacts {
+        uuid: Some(uuid("desk")),
         cost: Cost::parse(cost).unwrap(),
         ..facts(remote)
     };
@@ -40,6 +41,9 @@ fn a_repository_is_used_by_the_cheapest_way_to_it() {
     rig.tell(Event::NetworkChanged);
     probed(&mut rig, [Reach::Away(Away::Absent), here()]);
     assert_eq!(used(&rig), [name("vpn")]);
+    let views: Vec<_> = rig.assistant.remotes().collect();
+    assert_eq!(views[0].instead, Some(&name("vpn")));
+    assert!(!views[0].lacks_heads && views[1].lacks_heads, "by one way only");
 }
 
 #[test]
