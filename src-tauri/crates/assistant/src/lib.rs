@@ -2,7 +2,8 @@
 //!
 //! Start at [`Assistant::handle`]. The state is what was *observed*. The work to do is computed from it again after
 //! every event (`assistant/plan.rs`), so no work can be forgotten: work that is due and not in progress is started,
-//! whatever the reason it is due. Each effect carries an [`Id`] and ends in exactly one event with the same id.
+//! whatever the reason it is due. Every list of effects passes the [`guards`] last. Each effect carries an [`Id`] and
+//! ends in exactly one event with the same id.
 //!
 //! **Invariant:** no decision depends on the order in which unordered things are stored; the same seed and events give
 //! the same effects.

@@ -11,7 +11,8 @@ use crate::attempts::Attempts;
 use crate::content::Content;
 use crate::effect::Effect;
 use crate::event::Event;
-use crate::facts::{About, Found, Heads, Id, Lot, Question, Reach, Refs, Root};
+use crate::facts::{About, Heads, Id, Lot, Question, Reach, Refs, Root};
+use crate::guards::Guards;
 use crate::intake::Intake;
 use crate::merging::Merging;
 use crate::network::Network;
@@ -46,19 +47,16 @@ pub struct Assistant {
     /// The paths that are being scanned; none for everything.
     looking_at: Option<Vec<RepoPath>>,
     /// A scan whose findings wait to be ingested.
-    looked: Option<(Id, Found)>,
-    /// A scan of which a part was ingested, and whether its removals may be ingested. The next part takes a scan's turn.
-    rest: Option<(Id, bool)>,
+    looked: Option<Id>,
+    /// A scan of which a part was ingested. The next part takes a scan's turn.
+    rest: Option<Id>,
     /// True if a `.gitignore` changed since the current work began.
     ignores_changed: bool,
-    /// The number of missing files that the user confirmed as deleted on purpose.
-    removals_confirmed: usize,
+    guards: Guards,
     restore_asked: bool,
     /// True if files are placeholders whose content is here.
     unfilled: bool,
     questions: Questions,
-    /// The root as the last scan found it.
-    root: Root,
     /// True once a scan of everything has ended.
     has_looked: bool,
     merging: Merging,
@@ -75,7 +73,6 @@ enum Work {
     },
     Ingest {
         look: Id,
-        removals: bool,
     },
     Restore,
     Merge,
@@ -116,11 +113,10 @@ impl Assistant {
             looked: None,
             rest: None,
             ignores_changed: false,
-            removals_confirmed: 0,
+            guards: Guards::default(),
             restore_asked: false,
             unfilled: false,
             questions: Questions::default(),
-            root: Root::Same,
             has_looked: false,
             merging: Merging::default(),
             turns: [Id::default(); 4],
@@ -133,7 +129,15 @@ impl Assistant {
         let mut effects = Vec::new();
         self.learn(now, event, &mut effects);
         self.plan(now, &mut effects);
+        self.guard(&mut effects);
         effects
+    }
+
+    /// Lets only safe effects pass, whatever the plan says.
+    fn guard(&mut self, effects: &mut Vec<Effect>) {
+        for question in self.guards.pass(effects, self.paused, &self.network) {
+            self.questions.ask(question, effects);
+        }
     }
 
     /// The time to send [`Event::Woke`] if no other event comes first; none if only an event can change anything.
@@ -201,7 +205,7 @@ impl Assistant {
 
     /// The top of the work tree, as the last scan found it.
     pub fn root(&self) -> Root {
-        self.root
+        self.guards.root()
     }
 
     /// The questions that wait for the user, oldest first.
@@ -227,7 +231,7 @@ impl Assistant {
     /// True if work in this repository is in progress or due: uncommitted changes, unmerged branches, outdated
     /// observations.
     pub fn is_working(&self) -> bool {
-        let due = self.intake.due_at().is_some() && self.root == Root::Same;
+        let due = self.intake.due_at().is_some() && self.guards.has_root();
         self.at_work.is_some()
             || self.looked.is_some()
             || self.rest.is_some()
@@ -241,7 +245,7 @@ impl Assistant {
     /// True if something is in progress, here or with a remote, or starts by itself at once: nothing is paused, the
     /// folder exists, and the work does not wait for a retry.
     pub fn goes_on(&self) -> bool {
-        if self.paused || self.root != Root::Same {
+        if self.paused || !self.guards.has_root() {
             return false;
         }
         let due = self.looked.is_some()

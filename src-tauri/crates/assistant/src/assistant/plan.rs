@@ -5,8 +5,7 @@ use model::{RemoteName, Timestamp};
 use super::{Assistant, Turn, Work};
 use crate::content::{WINDOW, next_batch};
 use crate::effect::Effect;
-use crate::facts::{Id, Root, Scope};
-use crate::guards::{Verdict, judge};
+use crate::facts::{Id, Scope};
 use crate::syncing::{self, Before};
 
 impl Assistant {
@@ -56,14 +55,9 @@ impl Assistant {
         if self.at_work.is_some() || self.attempts.retry_at().is_some_and(|at| at > now) {
             return;
         }
-        if let Some((look, found)) = self.looked.take() {
-            let removals = judge(&found, self.removals_confirmed) == Verdict::Free;
-            if removals && found.removed > 0 {
-                self.removals_confirmed = 0;
-            }
-            let id = self.start(Work::Ingest { look, removals });
-            effects.push(Effect::Ingest { id, look, removals });
-        } else if self.restore_asked {
+        if let Some(look) = self.looked.take() {
+            self.ingest(look, effects);
+        } else if self.restore_asked && self.guards.has_root() {
             self.restore_asked = false;
             let id = self.start(Work::Restore);
             effects.push(Effect::Restore { id });
@@ -100,11 +94,7 @@ impl Assistant {
                 effects.push(Effect::Observe { id });
                 id
             }
-            Turn::Look if let Some((look, removals)) = self.rest.take() => {
-                let id = self.start(Work::Ingest { look, removals });
-                effects.push(Effect::Ingest { id, look, removals });
-                id
-            }
+            Turn::Look if let Some(look) = self.rest.take() => self.ingest(look, effects),
             Turn::Look => {
                 let (scope, confirms) = self.intake.take(now);
                 self.looking_at = match &scope {
@@ -118,7 +108,7 @@ impl Assistant {
             Turn::Merge => {
                 // This merge may miss commits fetched from now on.
                 self.refs.unmerged = false;
-                let (partial, said) = (self.merging.is_partial(), self.merging.said());
+                let (partial, said) = (self.merging.is_partial(), self.guards.said());
                 let id = self.start(Work::Merge);
                 effects.push(Effect::Merge { id, partial, said });
                 id
@@ -131,6 +121,13 @@ impl Assistant {
             }
         };
         self.turns[turn as usize] = id;
+    }
+
+    fn ingest(&mut self, look: Id, effects: &mut Vec<Effect>) -> Id {
+        let removals = self.guards.may_remove(look);
+        let id = self.start(Work::Ingest { look });
+        effects.push(Effect::Ingest { id, look, removals });
+        id
     }
 
     fn start(&mut self, work: Work) -> Id {
@@ -148,11 +145,11 @@ impl Assistant {
     }
 
     pub(super) fn wants_merge(&self) -> bool {
-        self.merging.is_due(self.refs.unmerged) && self.root == Root::Same
+        self.merging.is_due(self.refs.unmerged) && self.guards.has_root()
     }
 
     pub(super) fn wants_fill(&self) -> bool {
-        self.unfilled && self.root == Root::Same
+        self.unfilled && self.guards.has_root()
     }
 
     /// Tells what a push to this remote has to wait for.

@@ -114,10 +114,7 @@ impl Content {
     /// Marks transfers as cancelled: all, or only those that the network no longer allows. Returns the newly cancelled
     /// ones.
     pub(crate) fn cancel(&mut self, all: bool, network: &Network) -> Vec<Id> {
-        let allowed = |transfer: &Transfer| {
-            let remote = network.remotes.get(&transfer.remote);
-            remote.is_some_and(|remote| remote.facts.abilities.allow(transfer.direction))
-        };
+        let allowed = |transfer: &Transfer| network.allows(&transfer.remote, transfer.direction);
         let mut cancelled = Vec::new();
         for (id, transfer) in &mut self.transfers {
             if (all || !allowed(transfer)) && !std::mem::replace(&mut transfer.cancelled, true) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use model::{RepoPath, Timestamp};
 
-use crate::facts::{Id, Said};
+use crate::facts::Id;
 use crate::pacing;
 
 /// The state of merging: the reasons for which the next merge waits, and the files that the last one left as they were.
@@ -22,8 +22,6 @@ pub(crate) struct Merging {
     /// Consecutive merges that left such files.
     waits: u32,
     waiting_until: Option<Timestamp>,
-    /// The user's answer about deletions that a merge held, until a merge has carried it out.
-    said: Option<Said>,
 }
 
 impl Merging {
@@ -37,11 +35,6 @@ impl Merging {
     /// True if the next merge leaves files in its way as they are.
     pub(crate) fn is_partial(&self) -> bool {
         self.was_blocked || !self.waiting.is_empty()
-    }
-
-    /// The user's answer about deletions that the next merge brings.
-    pub(crate) fn said(&self) -> Option<Said> {
-        self.said
     }
 
     /// Records that files changed: a waiting file may be able to follow now.
@@ -75,15 +68,9 @@ impl Merging {
         self.waiting_until = None;
     }
 
-    /// Records the user's answer about deletions.
-    pub(crate) fn answered(&mut self, said: Said) {
-        self.said = Some(said);
+    /// Merges what is unmerged at once, since the user has answered about it.
+    pub(crate) fn retry_unmerged(&mut self) {
         self.retry_at = None;
-    }
-
-    /// Forgets the user's answer, which a merge has carried out.
-    pub(crate) fn forget_answer(&mut self) {
-        self.said = None;
     }
 
     /// Records the end of a merge. After one that left something unmerged and changed nothing, the next one waits: a ref was

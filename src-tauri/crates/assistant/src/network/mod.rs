@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::{Medium, RemoteName, Timestamp, Uuid};
 
-use crate::facts::{Away, Heads, Id, Reach, RemoteFacts};
+use crate::facts::{Abilities, Away, Direction, Heads, Id, Reach, RemoteFacts};
 use crate::pacing;
 
 /// Where the counting of absences begins: an event tells when a drive is plugged in, so it is probed again after half a minute.
@@ -255,6 +255,16 @@ impl Network {
             }
         }
         has_changed
+    }
+
+    /// What may be done with a remote; none if it is not used.
+    pub(crate) fn abilities(&self, remote: &RemoteName) -> Option<Abilities> {
+        self.remotes.get(remote).map(|remote| remote.facts.abilities)
+    }
+
+    /// True if content may be transferred in this direction with a remote now.
+    pub(crate) fn allows(&self, remote: &RemoteName, direction: Direction) -> bool {
+        self.abilities(remote).is_some_and(|able| able.allow(direction))
     }
 
     /// Records the result of a probe; true if it changed.

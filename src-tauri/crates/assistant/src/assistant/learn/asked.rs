@@ -74,13 +74,14 @@ impl Assistant {
         }
         match question {
             Question::ManyRemoved { removed, .. } => {
-                self.removals_confirmed = if yes { *removed } else { 0 };
+                self.guards.confirm(if yes { *removed } else { 0 });
                 self.restore_asked = !yes;
                 self.intake.count_lost(now, None);
             }
             Question::ManyDeleted(deletions) => {
                 let commit = deletions.commit;
-                self.merging.answered(Said { commit, yes });
+                self.guards.set_said(Some(Said { commit, yes }));
+                self.merging.retry_unmerged();
                 self.refs.unmerged = true;
             }
             // The answer arrives as a change of the configuration.

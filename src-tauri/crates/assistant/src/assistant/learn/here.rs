@@ -5,7 +5,7 @@ use model::{RepoPath, Timestamp};
 use super::super::Assistant;
 use crate::effect::Effect;
 use crate::facts::{About, Class, Deletions, Failure, Heads, Id, Looked, Merged, Question, Refs, Root, Said};
-use crate::guards::{Verdict, judge};
+use crate::guards::Verdict;
 
 const ROOT_GONE: &str = "The folder is missing, or another is in its place. Nothing was deleted elsewhere; Anabranch \
                          goes on when the folder is back.";
@@ -29,7 +29,7 @@ impl Assistant {
                 return;
             }
         };
-        self.root = found.root;
+        let verdict = self.guards.judge(id, &found, everything);
         self.has_looked |= everything;
         self.intake.wait_for(now, found.filling.clone());
         if let Some(paths) = paths
@@ -43,7 +43,7 @@ impl Assistant {
                 return;
             }
             let is_asked = self.questions.is_about(|about| *about == About::Removed);
-            if is_asked || judge(&found, self.removals_confirmed) != Verdict::Free {
+            if is_asked || verdict != Verdict::Free {
                 self.intake.count_lost(now, None);
                 return;
             }
@@ -53,11 +53,6 @@ impl Assistant {
             // The files that the user is asked about may be back.
             self.intake.count_lost(now, None);
         }
-        if everything && found.removed == 0 && found.root == Root::Same {
-            // The deletions that the user confirmed are gone. New ones need a new confirmation.
-            self.removals_confirmed = 0;
-        }
-        let verdict = judge(&found, self.removals_confirmed);
         match &verdict {
             Verdict::WithoutRemovals(question) => self.questions.ask(question.clone(), effects),
             Verdict::Free if everything => self.questions.withdraw(|about| *about == About::Removed, effects),
@@ -72,7 +67,7 @@ impl Assistant {
             Verdict::Free | Verdict::WithoutRemovals(_) => {
                 let removes = verdict == Verdict::Free && found.removed > 0;
                 if found.changed > 0 || found.staged || removes {
-                    self.looked = Some((id, found));
+                    self.looked = Some(id);
                 } else {
                     self.merging.unblock(id);
                     self.tried(now, None);
@@ -139,20 +134,20 @@ impl Assistant {
     /// Updates the questions about deletions that a merge held back.
     fn held(&mut self, held: Option<Deletions>, is_done: bool, effects: &mut Vec<Effect>) {
         let is_answered = |said: &Said| held.as_ref().is_some_and(|held| held.commit == said.commit);
-        if self.merging.said().as_ref().is_some_and(is_answered) {
+        if self.guards.said().as_ref().is_some_and(is_answered) {
             // The answer came while that merge was in progress.
             self.refs.unmerged = true;
             return;
         }
         if is_done {
-            self.merging.forget_answer();
+            self.guards.set_said(None);
         }
         let stays = held.as_ref().map(|held| About::Deleted(held.commit));
         if is_done || held.is_some() {
             let is_over = |about: &About| matches!(about, About::Deleted(_)) && Some(about) != stays.as_ref();
             self.questions.withdraw(is_over, effects);
         }
-        if let Some(held) = held.filter(|_| self.merging.said().is_none()) {
+        if let Some(held) = held.filter(|_| self.guards.said().is_none()) {
             self.questions.ask(Question::ManyDeleted(held), effects);
         }
     }

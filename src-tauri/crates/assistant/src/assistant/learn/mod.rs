@@ -61,9 +61,9 @@ impl Assistant {
             } => {
                 let work = self.end_work(id);
                 self.set_refs(now, refs);
-                if let Some(Work::Ingest { look, removals }) = work {
+                if let Some(Work::Ingest { look }) = work {
                     match has_rest {
-                        true => self.rest = Some((look, removals)),
+                        true => self.rest = Some(look),
                         // Files that could not be committed, such as files still being written, no longer block the merge.
                         false => self.merging.unblock(look),
                     }

@@ -4,7 +4,7 @@ use model::{Key, Medium, RemoteName, Timestamp};
 
 use super::super::Assistant;
 use crate::effect::Effect;
-use crate::facts::{Away, Failure, Heads, Id, Outcome, Pushed, Reach, RemoteFacts, Root};
+use crate::facts::{Away, Failure, Heads, Id, Outcome, Pushed, Reach, RemoteFacts};
 use crate::syncing;
 
 impl Assistant {
@@ -26,7 +26,7 @@ impl Assistant {
         self.network.look_again(now, are_on);
         // A place that was full may have space now.
         self.content.forget_offer();
-        if self.root != Root::Same {
+        if !self.guards.has_root() {
             self.intake.count_lost(now, None);
             self.attempts.retry_at_once();
         }

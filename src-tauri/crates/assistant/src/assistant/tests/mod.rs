@@ -299,6 +299,7 @@ impl Rig {
     }
 }
 
+mod faulty;
 mod filling;
 mod here;
 mod parts;
