@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use annex::exchange::content::{Outcome, Wanted};
+use annex::exchange::content::{CopyOutcome, Wanted};
 use annex::exchange::{Commits, PushOutcome};
 use annex::{Annex, Reached};
 use model::{Key, Oid, RemoteName, RepoPath, Uuid};
@@ -85,10 +85,10 @@ pub trait Git: Send + Sync {
 /// A remote that holds content.
 pub trait Contents: Send + Sync {
     /// Sends keys there. If no engine runs there, it also fills the files that wait for them.
-    fn store(&self, from: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)>;
+    fn store(&self, from: &Annex, travel: &Travel<'_>) -> Vec<(Key, CopyOutcome)>;
 
     /// Receives keys from there.
-    fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)>;
+    fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, CopyOutcome)>;
 
     /// True if `bytes` more fit there without using its reserve. `config` holds the settings of `git annex config`.
     fn has_room(&self, bytes: u64, config: &BTreeMap<String, String>) -> bool;

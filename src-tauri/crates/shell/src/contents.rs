@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use annex::exchange::content::{Arrival, Arrivals, Outcome, Terms, Wanted};
+use annex::exchange::content::{Arrival, Arrivals, CopyOutcome, Terms, Wanted};
 use annex::serving::{Removal, Sending};
 use annex::settings::{Settings, is_thin};
 use annex::{Annex, Presence, Receipt, RetainedLock, Store, SyncedBy, VectorClock, is_secure_backend};
@@ -24,7 +24,7 @@ const WORTH_A_COMMIT: usize = 8;
 enum Receiving<'a> {
     Put(Key, Receipt<'a>),
     /// One that cannot be taken already has its outcome.
-    Offered(Key, std::result::Result<Arrival<'a>, Outcome>),
+    Offered(Key, std::result::Result<Arrival<'a>, CopyOutcome>),
 }
 
 /// The contents of a repository, for one client. What fails is said to the person at the other end, and the client is told
@@ -42,7 +42,7 @@ pub(crate) struct Contents<'a> {
     /// Those that have come since the client was told of any, in this order.
     taken: Vec<Key>,
     /// What became of them, as far as that is known.
-    outcomes: BTreeMap<Key, Outcome>,
+    outcomes: BTreeMap<Key, CopyOutcome>,
     /// Since when the client waits to be told.
     taken_since: Option<Instant>,
     /// What has arrived and is not shown in the work tree.
@@ -164,7 +164,7 @@ impl<'a> Contents<'a> {
     }
 
     /// From where on content that is offered is wanted. Returns an outcome if it is not wanted at all.
-    pub(crate) fn wants(&self, key: &Key) -> std::result::Result<u64, Outcome> {
+    pub(crate) fn wants(&self, key: &Key) -> std::result::Result<u64, CopyOutcome> {
         self.arrivals.wants(key)
     }
 
@@ -202,7 +202,7 @@ impl<'a> Contents<'a> {
         }
         let mut outcomes = std::mem::take(&mut self.outcomes);
         outcomes.extend(self.arrivals.finish());
-        let is_stored = |outcome: &Outcome| matches!(outcome, Outcome::Stored);
+        let is_stored = |outcome: &CopyOutcome| matches!(outcome, CopyOutcome::Stored);
         let stored = outcomes.iter().filter(|(_, outcome)| is_stored(outcome));
         let stored: Vec<Key> = stored.map(|(key, _)| key.clone()).collect();
         let is_logged = stored.is_empty() || or_told(self.log(&stored)).is_some();
@@ -295,13 +295,13 @@ impl<'a> Contents<'a> {
 }
 
 /// How a client is told of an outcome; none if the content is here now.
-pub(crate) fn unstored(outcome: &Outcome) -> Option<Unstored> {
+pub(crate) fn unstored(outcome: &CopyOutcome) -> Option<Unstored> {
     Some(match outcome {
-        Outcome::Stored | Outcome::AlreadyPresent => return None,
-        Outcome::Busy | Outcome::Cancelled => Unstored::Busy,
-        Outcome::DiskFull { .. } => Unstored::Full,
-        Outcome::Corrupt | Outcome::SourceMissing => Unstored::Wrong,
-        Outcome::Failed(error) => Unstored::Failed(error.to_string()),
+        CopyOutcome::Stored | CopyOutcome::AlreadyPresent => return None,
+        CopyOutcome::Busy | CopyOutcome::Cancelled => Unstored::Busy,
+        CopyOutcome::DiskFull { .. } => Unstored::Full,
+        CopyOutcome::Corrupt | CopyOutcome::SourceMissing => Unstored::Wrong,
+        CopyOutcome::Failed(error) => Unstored::Failed(error.to_string()),
     })
 }
 

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use model::{Key, RepoPath, Uuid};
 
-use crate::exchange::content::{Outcome, Terms, Wanted, transfer};
+use crate::exchange::content::{CopyOutcome, Terms, Wanted, transfer};
 use crate::index::Staged;
 use crate::logs::{Presence, VectorClock};
 use crate::objects::{self, Bulk, Made};
@@ -127,14 +127,14 @@ impl World {
         );
         for (_, outcome) in outcomes {
             match outcome {
-                Outcome::Stored => {}
-                Outcome::Failed(error) => return Err(error.to_string()),
-                Outcome::AlreadyPresent
-                | Outcome::Busy
-                | Outcome::SourceMissing
-                | Outcome::Corrupt
-                | Outcome::DiskFull { .. }
-                | Outcome::Cancelled => return Err(format!("{outcome:?}")),
+                CopyOutcome::Stored => {}
+                CopyOutcome::Failed(error) => return Err(error.to_string()),
+                CopyOutcome::AlreadyPresent
+                | CopyOutcome::Busy
+                | CopyOutcome::SourceMissing
+                | CopyOutcome::Corrupt
+                | CopyOutcome::DiskFull { .. }
+                | CopyOutcome::Cancelled => return Err(format!("{outcome:?}")),
             }
         }
         Ok(())

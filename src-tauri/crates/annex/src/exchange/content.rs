@@ -32,7 +32,7 @@ pub struct Wanted {
 
 /// How the transfer of the content of a key ended.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum CopyOutcome {
     /// It is in the destination for good. The caller writes the logs.
     Stored,
     /// It was there before.
@@ -67,13 +67,13 @@ pub struct Terms {
 
 impl Terms {
     /// Ends the transfer of a key that may not travel.
-    fn admit(self, key: &Key) -> Result<(), Outcome> {
+    fn admit(self, key: &Key) -> Result<(), CopyOutcome> {
         if !self.secure_hashes_only || is_secure_backend(key.backend()) {
             return Ok(());
         }
         let backend = key.backend();
         let why = format!("annex.securehashesonly forbids keys of the backend {backend}; nothing was transferred");
-        Err(Outcome::Failed(Error::Refused(why)))
+        Err(CopyOutcome::Failed(Error::Refused(why)))
     }
 }
 
@@ -87,7 +87,7 @@ pub fn transfer(
     terms: Terms,
     progress: &(dyn Fn(&Key, Reached) + Sync),
     cancelled: &AtomicBool,
-) -> Vec<(Key, Outcome)> {
+) -> Vec<(Key, CopyOutcome)> {
     let source = Source::Repository(source.store());
     let store = dest.store();
     let transfer = Transfer {
@@ -107,7 +107,7 @@ pub fn receive(
     terms: Terms,
     progress: &(dyn Fn(&Key, Reached) + Sync),
     cancelled: &AtomicBool,
-) -> Vec<(Key, Outcome)> {
+) -> Vec<(Key, CopyOutcome)> {
     let store = dest.store();
     let transfer = Transfer {
         source: &Source::Place(from, uuid),
@@ -139,7 +139,7 @@ enum Locking<'o> {
 type Weighed<'w> = (&'w Wanted, u64);
 
 impl Transfer<'_> {
-    fn all_of(&self, wanted: &[Wanted]) -> Vec<(Key, Outcome)> {
+    fn all_of(&self, wanted: &[Wanted]) -> Vec<(Key, CopyOutcome)> {
         let mut outcomes = Vec::with_capacity(wanted.len());
         let (mut many, mut together) = (Vec::new(), Together::default());
         let mut large = Vec::new();
@@ -163,25 +163,25 @@ impl Transfer<'_> {
         outcomes
     }
 
-    fn in_turn(&self, wanted: &[Weighed<'_>], bytes: u64) -> Vec<(Key, Outcome)> {
+    fn in_turn(&self, wanted: &[Weighed<'_>], bytes: u64) -> Vec<(Key, CopyOutcome)> {
         if wanted.is_empty() {
             return Vec::new();
         }
         match self.dest.turn(self.cancelled) {
             Ok(Some(_turn)) => self.many(wanted, bytes),
-            Ok(None) => self.all(wanted, |_| Outcome::Cancelled),
+            Ok(None) => self.all(wanted, |_| CopyOutcome::Cancelled),
             Err(error) => self.all(wanted, |size| self.dest.failure(repeat(&error), size)),
         }
     }
 
-    fn all(&self, wanted: &[Weighed<'_>], outcome: impl Fn(u64) -> Outcome) -> Vec<(Key, Outcome)> {
+    fn all(&self, wanted: &[Weighed<'_>], outcome: impl Fn(u64) -> CopyOutcome) -> Vec<(Key, CopyOutcome)> {
         let outcomes = wanted.iter().map(|(one, size)| (one.key.clone(), outcome(*size)));
         outcomes.collect()
     }
 
     /// Copies contents that are stored together, on two threads: the disk has little to do with small files, the
     /// processor much.
-    fn many(&self, wanted: &[Weighed<'_>], bytes: u64) -> Vec<(Key, Outcome)> {
+    fn many(&self, wanted: &[Weighed<'_>], bytes: u64) -> Vec<(Key, CopyOutcome)> {
         if let Err(error) = self.dest.store.check_reserve(bytes, self.dest.terms.reserve) {
             if wanted.len() == 1 {
                 return vec![(wanted[0].0.key.clone(), self.dest.failure(error, wanted[0].1))];
@@ -233,7 +233,7 @@ impl Transfer<'_> {
         outcomes
     }
 
-    fn large(&self, wanted: &Wanted, size: u64) -> Outcome {
+    fn large(&self, wanted: &Wanted, size: u64) -> CopyOutcome {
         // What is there of it already takes no room any more.
         let partial = fs::symlink_metadata(self.dest.store.partial_path(&wanted.key)).map_or(0, |found| found.len());
         let dest = &self.dest;
@@ -248,7 +248,7 @@ impl Transfer<'_> {
             Ok((incoming, lock)) => dest
                 .store_all(vec![(wanted.key.clone(), incoming, lock)])
                 .pop()
-                .map_or(Outcome::Stored, |(_, outcome)| outcome),
+                .map_or(CopyOutcome::Stored, |(_, outcome)| outcome),
             Err(outcome) => outcome,
         }
     }
@@ -260,18 +260,18 @@ impl Transfer<'_> {
         size: u64,
         locking: Locking<'_>,
         dest: &Store<'_>,
-    ) -> Result<(Incoming, Option<TransferLock>), Outcome> {
+    ) -> Result<(Incoming, Option<TransferLock>), CopyOutcome> {
         let key = &wanted.key;
         if self.cancelled.load(Ordering::Relaxed) {
-            return Err(Outcome::Cancelled);
+            return Err(CopyOutcome::Cancelled);
         }
         if self.dest.is_gone.load(Ordering::Relaxed) {
             let gone = Error::io("write to", self.dest.store.annex().git_dir());
-            return Err(Outcome::Failed(gone(io::ErrorKind::NotFound.into())));
+            return Err(CopyOutcome::Failed(gone(io::ErrorKind::NotFound.into())));
         }
         let lock = self.lock(wanted, size, locking)?;
         if dest.has(key).map_err(|error| self.dest.failure(error, size))? {
-            return Err(Outcome::AlreadyPresent);
+            return Err(CopyOutcome::AlreadyPresent);
         }
         self.dest.terms.admit(key)?;
         // The open file stays readable even if the object is removed; the lock tells others to wait with that.
@@ -280,8 +280,8 @@ impl Transfer<'_> {
             false => None,
         };
         let content = self.source.open(key).map_err(|error| match error.is_not_found() {
-            true => Outcome::SourceMissing,
-            false => Outcome::Failed(error),
+            true => CopyOutcome::SourceMissing,
+            false => CopyOutcome::Failed(error),
         })?;
         let onlooker = Onlooker {
             progress: &|reached| {
@@ -299,26 +299,26 @@ impl Transfer<'_> {
     }
 
     /// Keeps others from transferring the content of a key; none where that is left to the turn.
-    fn lock(&self, wanted: &Wanted, size: u64, locking: Locking<'_>) -> Result<Option<TransferLock>, Outcome> {
+    fn lock(&self, wanted: &Wanted, size: u64, locking: Locking<'_>) -> Result<Option<TransferLock>, CopyOutcome> {
         let Wanted { key, path } = wanted;
         match locking {
             Locking::Singly => {
                 let source = self.source.end();
                 let lock = TransferLock::acquire(source, self.dest.store, key, path.as_ref(), size > SMALL);
                 let lock = lock.map_err(|error| self.dest.failure(error, size))?;
-                lock.map(Some).ok_or(Outcome::Busy)
+                lock.map(Some).ok_or(CopyOutcome::Busy)
             }
-            Locking::InTurn { others } if others.contains(key) => Err(Outcome::Busy),
+            Locking::InTurn { others } if others.contains(key) => Err(CopyOutcome::Busy),
             Locking::InTurn { .. } => Ok(None),
         }
     }
 
     /// How the transfer of the content of a key ended that was not copied whole.
-    fn unfinished(&self, why: Unfinished, key: &Key, size: u64) -> Outcome {
+    fn unfinished(&self, why: Unfinished, key: &Key, size: u64) -> CopyOutcome {
         match why {
-            Unfinished::Cancelled => Outcome::Cancelled,
-            Unfinished::Wrong => Outcome::Corrupt,
-            Unfinished::Reading(error) => Outcome::Failed(Error::io("read", &self.source.path(key))(error)),
+            Unfinished::Cancelled => CopyOutcome::Cancelled,
+            Unfinished::Wrong => CopyOutcome::Corrupt,
+            Unfinished::Reading(error) => CopyOutcome::Failed(Error::io("read", &self.source.path(key))(error)),
             Unfinished::Writing(error) => {
                 let path = self.dest.store.object_path(key);
                 self.dest.failure(Error::io("write", &path)(error), size)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use annex::exchange::content::{Outcome as Copied, Wanted};
+use annex::exchange::content::{CopyOutcome as Copied, Wanted};
 use annex::{Presence, Reached, VectorClock};
 use assistant::{Direction, Event, Id, Lot, Outcome, pacing};
 use model::{Key, RemoteName, RepoPath, Uuid};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use annex::exchange::content::{Outcome, Terms, transfer};
+use annex::exchange::content::{CopyOutcome, Terms, transfer};
 use annex::exchange::{Commits, PushOptions, PushOutcome, fetch, newest, push, tracked};
 use annex::settings::{RemoteSettings, Settings, as_git_finds, has_room};
 use annex::{Annex, CheckoutOptions, SyncedBy};
@@ -89,7 +89,7 @@ impl Local {
 
     /// Copies keys. The receiving repository's settings decide how much of its disk stays free. Content is hashed
     /// unless the receiving repository's `annex.verify` or our settings for this remote disable it, as in git-annex.
-    fn carry(&self, from: &Annex, to: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
+    fn carry(&self, from: &Annex, to: &Annex, travel: &Travel<'_>) -> Vec<(Key, CopyOutcome)> {
         let Travel {
             wanted,
             config,
@@ -111,7 +111,7 @@ impl Local {
             }
             Err(error) => {
                 let why = error.to_string();
-                let failed = || Outcome::Failed(annex::Error::Refused(why.clone()));
+                let failed = || CopyOutcome::Failed(annex::Error::Refused(why.clone()));
                 wanted.iter().map(|wanted| (wanted.key.clone(), failed())).collect()
             }
         }
@@ -182,10 +182,10 @@ impl Git for Local {
 }
 
 impl Contents for Local {
-    fn store(&self, from: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
+    fn store(&self, from: &Annex, travel: &Travel<'_>) -> Vec<(Key, CopyOutcome)> {
         let sent = self.carry(from, &self.there, travel);
         if is_untended(&self.there).unwrap_or(false) {
-            let is_here = |outcome: &Outcome| matches!(outcome, Outcome::Stored | Outcome::AlreadyPresent);
+            let is_here = |outcome: &CopyOutcome| matches!(outcome, CopyOutcome::Stored | CopyOutcome::AlreadyPresent);
             let arrived = sent.iter().filter(|(_, outcome)| is_here(outcome));
             let arrived: Vec<Key> = arrived.map(|(key, _)| key.clone()).collect();
             let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
@@ -197,7 +197,7 @@ impl Contents for Local {
         sent
     }
 
-    fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
+    fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, CopyOutcome)> {
         self.carry(&self.there, into, travel)
     }
 

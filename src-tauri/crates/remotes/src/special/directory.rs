@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use annex::exchange::content::{Outcome, Place, Terms, receive, send};
+use annex::exchange::content::{CopyOutcome, Place, Terms, receive, send};
 use annex::settings::{RemoteSettings, Settings};
 use annex::{Annex, Directory, Error, hash_directory};
 use model::{Key, Uuid};
@@ -240,7 +240,7 @@ impl Place for Writing<'_> {
 }
 
 impl Contents for DirectoryRemote {
-    fn store(&self, from: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
+    fn store(&self, from: &Annex, travel: &Travel<'_>) -> Vec<(Key, CopyOutcome)> {
         let to = Writing {
             remote: self,
             by: from.uuid(),
@@ -258,15 +258,15 @@ impl Contents for DirectoryRemote {
             travel.cancelled,
         );
         // The program that stored it may have been stopped before it was synced to disk.
-        let was_there = |(_, outcome): &(Key, Outcome)| matches!(outcome, Outcome::AlreadyPresent);
+        let was_there = |(_, outcome): &(Key, CopyOutcome)| matches!(outcome, CopyOutcome::AlreadyPresent);
         if !sent.iter().any(was_there) {
             return sent;
         }
         match self.top().and_then(|top| top.sync_file_system()) {
             Ok(()) => sent,
             Err(error) => {
-                let failed = |(key, outcome): (Key, Outcome)| match matches!(outcome, Outcome::AlreadyPresent) {
-                    true => (key, Outcome::Failed(again(&error))),
+                let failed = |(key, outcome): (Key, CopyOutcome)| match matches!(outcome, CopyOutcome::AlreadyPresent) {
+                    true => (key, CopyOutcome::Failed(again(&error))),
                     false => (key, outcome),
                 };
                 sent.into_iter().map(failed).collect()
@@ -274,7 +274,7 @@ impl Contents for DirectoryRemote {
         }
     }
 
-    fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
+    fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, CopyOutcome)> {
         let from = Writing {
             remote: self,
             by: into.uuid(),
@@ -291,12 +291,12 @@ impl Contents for DirectoryRemote {
             travel.progress,
             travel.cancelled,
         );
-        let chunked = |(key, outcome): (Key, Outcome)| {
-            if !matches!(outcome, Outcome::SourceMissing) || !self.may_be_chunked(into, &key) {
+        let chunked = |(key, outcome): (Key, CopyOutcome)| {
+            if !matches!(outcome, CopyOutcome::SourceMissing) || !self.may_be_chunked(into, &key) {
                 return (key, outcome);
             }
             let why = "it was stored in chunks, which is not supported yet".to_owned();
-            (key, Outcome::Failed(Error::Refused(why)))
+            (key, CopyOutcome::Failed(Error::Refused(why)))
         };
         got.into_iter().map(chunked).collect()
     }
@@ -344,8 +344,8 @@ fn is_content(file: &File, key: &Key) -> annex::Result<bool> {
 }
 
 /// Reports the same error for every key.
-fn all_failed(travel: &Travel<'_>, error: &Error) -> Vec<(Key, Outcome)> {
-    let failed = |key: &Key| (key.clone(), Outcome::Failed(again(error)));
+fn all_failed(travel: &Travel<'_>, error: &Error) -> Vec<(Key, CopyOutcome)> {
+    let failed = |key: &Key| (key.clone(), CopyOutcome::Failed(again(error)));
     travel.wanted.iter().map(|wanted| failed(&wanted.key)).collect()
 }
 

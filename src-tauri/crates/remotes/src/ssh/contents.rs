@@ -7,7 +7,7 @@ mod receiving;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use annex::exchange::content::{Arrivals, Outcome, Terms, Wanted, is_intact};
+use annex::exchange::content::{Arrivals, CopyOutcome, Terms, Wanted, is_intact};
 use annex::exchange::in_one_line;
 use annex::serving::Sending;
 use annex::settings::Settings;
@@ -52,7 +52,7 @@ impl Ssh {
 }
 
 impl Contents for Ssh {
-    fn store(&self, from: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
+    fn store(&self, from: &Annex, travel: &Travel<'_>) -> Vec<(Key, CopyOutcome)> {
         let secure_only = match Settings::read(from, travel.config) {
             Ok(settings) => settings.securehashesonly,
             Err(error) => return all_failed(travel.wanted, &error.to_string()),
@@ -63,7 +63,7 @@ impl Contents for Ssh {
         }
     }
 
-    fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, Outcome)> {
+    fn retrieve(&self, into: &Annex, travel: &Travel<'_>) -> Vec<(Key, CopyOutcome)> {
         let settings = match Settings::read(into, travel.config) {
             Ok(settings) => settings,
             Err(error) => return all_failed(travel.wanted, &error.to_string()),
@@ -78,7 +78,7 @@ impl Contents for Ssh {
         match arrivals.wait_for_turn(travel.wanted.len(), travel.cancelled) {
             Ok(true) => {}
             Ok(false) => {
-                let outcome = |one: &Wanted| (one.key.clone(), Outcome::Cancelled);
+                let outcome = |one: &Wanted| (one.key.clone(), CopyOutcome::Cancelled);
                 return travel.wanted.iter().map(outcome).collect();
             }
             Err(error) => return all_failed(travel.wanted, &error.to_string()),
@@ -109,19 +109,19 @@ impl Contents for Ssh {
     }
 }
 
-fn all_failed(wanted: &[Wanted], why: &str) -> Vec<(Key, Outcome)> {
+fn all_failed(wanted: &[Wanted], why: &str) -> Vec<(Key, CopyOutcome)> {
     wanted.iter().map(|one| (one.key.clone(), failed(why))).collect()
 }
 
-fn failed(why: &str) -> Outcome {
-    Outcome::Failed(Error::Refused(why.to_owned()))
+fn failed(why: &str) -> CopyOutcome {
+    CopyOutcome::Failed(Error::Refused(why.to_owned()))
 }
 
 impl Ended {
     /// What it means for a content that was not transferred.
-    fn outcome(&self) -> Outcome {
+    fn outcome(&self) -> CopyOutcome {
         match self {
-            Self::Cancelled => Outcome::Cancelled,
+            Self::Cancelled => CopyOutcome::Cancelled,
             Self::Broken(why) => failed(why),
         }
     }
@@ -165,9 +165,9 @@ fn refused(why: &str) -> String {
 }
 
 /// Why the server did not keep what was sent: it was wrong here already, or for a reason of its own.
-fn not_stored(store: &Store<'_>, key: &Key) -> Outcome {
+fn not_stored(store: &Store<'_>, key: &Key) -> CopyOutcome {
     match is_intact(store, key) {
-        Some(false) => Outcome::Corrupt,
+        Some(false) => CopyOutcome::Corrupt,
         Some(true) | None => failed(
             "the other computer could not store it. Its disk may be full, or it may be receiving it from elsewhere",
         ),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::{Key, Uuid};
 
-use super::{Outcome, Terms};
+use super::{CopyOutcome, Terms};
 use crate::locks::LockFile;
 use crate::store::{Incoming, Store, repeat};
 use crate::transfer::TransferLock;
@@ -68,7 +68,7 @@ impl<'a> Destination<'a> {
     }
 
     /// Stores contents for good, and says how that ended for each.
-    pub(super) fn store_all(&self, arrived: Vec<Arrived>) -> Vec<(Key, Outcome)> {
+    pub(super) fn store_all(&self, arrived: Vec<Arrived>) -> Vec<(Key, CopyOutcome)> {
         if arrived.is_empty() {
             return Vec::new();
         }
@@ -88,17 +88,18 @@ impl<'a> Destination<'a> {
         drop(locks);
         let outcome = |(key, stored): (Key, Result<()>)| {
             let size = key.size().unwrap_or(0);
-            let outcome = stored.map_or_else(|error| self.failure(error, size), |()| Outcome::Stored);
+            let outcome = stored.map_or_else(|error| self.failure(error, size), |()| CopyOutcome::Stored);
             (key, outcome)
         };
         stored.into_iter().map(outcome).collect()
     }
 
     /// What a failure here means for this key, and whether it means anything for those that follow.
-    pub(super) fn failure(&self, error: Error, need: u64) -> Outcome {
+    pub(super) fn failure(&self, error: Error, need: u64) -> CopyOutcome {
         let dead = matches!(&error, Error::Io { source, .. } if is_dead(source));
         let outcome = failure(error, need);
-        if matches!(outcome, Outcome::Failed(_)) && (dead || fs::metadata(self.store.annex().annex_dir()).is_err()) {
+        if matches!(outcome, CopyOutcome::Failed(_)) && (dead || fs::metadata(self.store.annex().annex_dir()).is_err())
+        {
             self.is_gone.store(true, Ordering::Relaxed);
         }
         outcome
@@ -106,13 +107,13 @@ impl<'a> Destination<'a> {
 }
 
 /// How the transfer of a key ended that this error stopped, which needed so much room.
-pub(super) fn failure(error: Error, need: u64) -> Outcome {
+pub(super) fn failure(error: Error, need: u64) -> CopyOutcome {
     if error.is_disk_full() {
-        return Outcome::DiskFull { need };
+        return CopyOutcome::DiskFull { need };
     }
     match matches!(error, Error::Busy(_)) {
-        true => Outcome::Busy,
-        false => Outcome::Failed(error),
+        true => CopyOutcome::Busy,
+        false => CopyOutcome::Failed(error),
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use model::{Key, Uuid};
 
 use super::destination::{TOGETHER_BYTES, failure};
-use super::{Outcome, Terms, Wanted};
+use super::{CopyOutcome, Terms, Wanted};
 use crate::store::{ContentLock, Onlooker, Reached, SMALL, Store, Unfinished};
 use crate::transfer::TransferLock;
 use crate::{Annex, Error, Result};
@@ -106,7 +106,7 @@ pub fn send(
     terms: Terms,
     progress: &(dyn Fn(&Key, Reached) + Sync),
     cancelled: &AtomicBool,
-) -> Vec<(Key, Outcome)> {
+) -> Vec<(Key, CopyOutcome)> {
     let sending = Sending {
         terms,
         store: source.store(),
@@ -145,27 +145,27 @@ struct Sending<'a> {
 
 impl Sending<'_> {
     /// Writes one content there; its lock comes along, and its size.
-    fn write(&self, wanted: &Wanted) -> std::result::Result<(TransferLock, u64), Outcome> {
+    fn write(&self, wanted: &Wanted) -> std::result::Result<(TransferLock, u64), CopyOutcome> {
         let key = &wanted.key;
         if self.cancelled.load(Ordering::Relaxed) {
-            return Err(Outcome::Cancelled);
+            return Err(CopyOutcome::Cancelled);
         }
         let is_missing = |error: &Error| error.is_not_found();
         let content = self.store.open(key).map_err(|error| match is_missing(&error) {
-            true => Outcome::SourceMissing,
-            false => Outcome::Failed(error),
+            true => CopyOutcome::SourceMissing,
+            false => CopyOutcome::Failed(error),
         })?;
         let size = content.metadata().map_or(0, |found| found.len());
         let full = size > SMALL;
         let lock = TransferLock::upload(&self.store, self.uuid, key, wanted.path.as_ref(), full);
-        let lock = lock.map_err(|error| failure(error, size))?.ok_or(Outcome::Busy)?;
+        let lock = lock.map_err(|error| failure(error, size))?.ok_or(CopyOutcome::Busy)?;
         if self.holds(key, size).map_err(|error| failure(error, size))? {
-            return Err(Outcome::AlreadyPresent);
+            return Err(CopyOutcome::AlreadyPresent);
         }
         self.terms.admit(key)?;
         let has_room = |free| size.saturating_add(self.terms.reserve) <= free;
         if !self.to.free().is_none_or(has_room) {
-            return Err(Outcome::DiskFull { need: size });
+            return Err(CopyOutcome::DiskFull { need: size });
         }
         let _kept = full.then(|| self.store.lock_content_shared(key).ok().flatten());
         let file = self.to.begin(key).map_err(|error| failure(error, size))?;
@@ -181,9 +181,9 @@ impl Sending<'_> {
         };
         self.to.discard(key);
         Err(match why {
-            Unfinished::Cancelled => Outcome::Cancelled,
-            Unfinished::Wrong => Outcome::Corrupt,
-            Unfinished::Reading(error) => Outcome::Failed(Error::io("read", &self.store.object_path(key))(error)),
+            Unfinished::Cancelled => CopyOutcome::Cancelled,
+            Unfinished::Wrong => CopyOutcome::Corrupt,
+            Unfinished::Reading(error) => CopyOutcome::Failed(Error::io("read", &self.store.object_path(key))(error)),
             Unfinished::Writing(error) => failure(Error::io("write", &self.to.path(key))(error), size),
             Unfinished::Failed(error) => failure(error, size),
         })
@@ -198,12 +198,12 @@ impl Sending<'_> {
         Ok(found.len() == size)
     }
 
-    fn keep(&self, written: Vec<(Key, TransferLock)>) -> Vec<(Key, Outcome)> {
+    fn keep(&self, written: Vec<(Key, TransferLock)>) -> Vec<(Key, CopyOutcome)> {
         let (keys, locks): (Vec<Key>, Vec<TransferLock>) = written.into_iter().unzip();
         let kept = self.to.keep(&keys);
         drop(locks);
         let outcome = |(key, kept): (Key, Result<()>)| match kept {
-            Ok(()) => (key, Outcome::Stored),
+            Ok(()) => (key, CopyOutcome::Stored),
             Err(error) => {
                 let size = key.size().unwrap_or(0);
                 (key, failure(error, size))

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use model::{Key, Uuid};
 
 use super::destination::{Arrived, Destination, LOCKED_SINGLY, Together, failure};
-use super::{Outcome, Terms, Wanted};
+use super::{CopyOutcome, Terms, Wanted};
 use crate::locks::LockFile;
 use crate::store::{Receipt, SMALL, Store};
 use crate::transfer::TransferLock;
@@ -70,9 +70,9 @@ impl<'a> Arrivals<'a> {
     }
 
     /// The offset from which the content of a key is wanted. Returns an outcome if it is not wanted at all.
-    pub fn wants(&self, key: &Key) -> Result<u64, Outcome> {
+    pub fn wants(&self, key: &Key) -> Result<u64, CopyOutcome> {
         if self.dest.store.has(key).map_err(|error| failure(error, 0))? {
-            return Err(Outcome::AlreadyPresent);
+            return Err(CopyOutcome::AlreadyPresent);
         }
         self.dest.terms.admit(key)?;
         if is_small(key) {
@@ -83,29 +83,29 @@ impl<'a> Arrivals<'a> {
         Ok(there)
     }
 
-    fn check_room(&self, need: u64) -> Result<(), Outcome> {
+    fn check_room(&self, need: u64) -> Result<(), CopyOutcome> {
         let checked = self.dest.store.check_reserve(need, self.dest.terms.reserve);
         checked.map_err(|error| failure(error, need))
     }
 
     /// Begins to receive content: `length` bytes from `offset` on.
-    pub fn receive(&self, wanted: &Wanted, offset: u64, length: u64) -> Result<Arrival<'a>, Outcome> {
+    pub fn receive(&self, wanted: &Wanted, offset: u64, length: u64) -> Result<Arrival<'a>, CopyOutcome> {
         let Wanted { key, path } = wanted;
-        let all = offset.checked_add(length).ok_or(Outcome::Corrupt)?;
+        let all = offset.checked_add(length).ok_or(CopyOutcome::Corrupt)?;
         if key.size().is_some_and(|size| size != all) {
-            return Err(Outcome::Corrupt);
+            return Err(CopyOutcome::Corrupt);
         }
         self.check_room(length)?;
         let is_small = is_small(key);
         let lock = match &self.turn {
             Some((_, others)) if is_small => match others.contains(key) {
-                true => return Err(Outcome::Busy),
+                true => return Err(CopyOutcome::Busy),
                 false => None,
             },
             Some(_) | None => {
                 let from = (self.dest.from, None);
                 let lock = TransferLock::acquire(from, self.dest.store, key, path.as_ref(), !is_small);
-                Some(lock.map_err(|error| failure(error, all))?.ok_or(Outcome::Busy)?)
+                Some(lock.map_err(|error| failure(error, all))?.ok_or(CopyOutcome::Busy)?)
             }
         };
         let content = match is_small && offset == 0 {
@@ -113,7 +113,7 @@ impl<'a> Arrivals<'a> {
             false => {
                 let receipt = self.dest.store.begin_receipt(key, lock, offset);
                 let receipt = receipt.map_err(|error| failure(error, all))?;
-                Content::Large(Box::new(receipt.ok_or(Outcome::Busy)?))
+                Content::Large(Box::new(receipt.ok_or(CopyOutcome::Busy)?))
             }
         };
         let key = key.clone();
@@ -122,7 +122,7 @@ impl<'a> Arrivals<'a> {
 
     /// Takes content that has arrived whole. Returns the outcomes that are known now: its own if it is not what its key says, and
     /// those of all that wait if they are many.
-    pub fn arrived(&mut self, arrival: Arrival<'a>, is_valid: bool) -> Vec<(Key, Outcome)> {
+    pub fn arrived(&mut self, arrival: Arrival<'a>, is_valid: bool) -> Vec<(Key, CopyOutcome)> {
         let (key, size) = (arrival.key.clone(), arrival.size());
         match self.complete(arrival, is_valid) {
             Ok(arrived) => {
@@ -137,13 +137,13 @@ impl<'a> Arrivals<'a> {
         }
     }
 
-    fn complete(&self, arrival: Arrival<'a>, is_valid: bool) -> Result<Arrived, Outcome> {
+    fn complete(&self, arrival: Arrival<'a>, is_valid: bool) -> Result<Arrived, CopyOutcome> {
         let Arrival { key, content } = arrival;
         let (bytes, lock) = match content {
             Content::Large(receipt) => {
                 let size = receipt.size();
                 let complete = receipt.complete(is_valid).map_err(|error| failure(error, size))?;
-                let (incoming, lock) = complete.ok_or(Outcome::Corrupt)?;
+                let (incoming, lock) = complete.ok_or(CopyOutcome::Corrupt)?;
                 return Ok((key, incoming, lock));
             }
             Content::Small(bytes, lock) => (bytes, lock),
@@ -151,7 +151,7 @@ impl<'a> Arrivals<'a> {
         let mut verifier = Verifier::for_key(&key);
         verifier.update(&bytes);
         if !verifier.finish().is_right(is_valid) {
-            return Err(Outcome::Corrupt);
+            return Err(CopyOutcome::Corrupt);
         }
         let written = self.dest.store.write_whole(&bytes);
         let incoming = written.map_err(|error| failure(error, bytes.len() as u64))?;
@@ -159,13 +159,13 @@ impl<'a> Arrivals<'a> {
     }
 
     /// Stores all that is complete, for good.
-    pub fn store(&mut self) -> Vec<(Key, Outcome)> {
+    pub fn store(&mut self) -> Vec<(Key, CopyOutcome)> {
         self.together = Together::default();
         self.dest.store_all(std::mem::take(&mut self.complete))
     }
 
     /// Stores all that is complete, and lets go of the turn.
-    pub fn finish(&mut self) -> Vec<(Key, Outcome)> {
+    pub fn finish(&mut self) -> Vec<(Key, CopyOutcome)> {
         let stored = self.store();
         self.turn = None;
         stored
@@ -183,7 +183,7 @@ impl Arrival<'_> {
     }
 
     /// Takes the next part.
-    pub fn write(&mut self, part: &[u8]) -> Result<(), Outcome> {
+    pub fn write(&mut self, part: &[u8]) -> Result<(), CopyOutcome> {
         match &mut self.content {
             Content::Small(bytes, _) => {
                 bytes.extend_from_slice(part);

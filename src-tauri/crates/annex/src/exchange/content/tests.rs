@@ -14,7 +14,7 @@ use model::{Key, RepoPath};
 use rustix::fs::inotify;
 
 use super::destination::{Destination, TOGETHER, TOGETHER_BYTES, TOGETHER_LOCKED, Together};
-use super::{Arrivals, Outcome, Terms, Wanted, transfer};
+use super::{Arrivals, CopyOutcome, Terms, Wanted, transfer};
 use crate::locks::LockFile;
 use crate::store::SMALL;
 use crate::store::tests::{Top, configure, content, key_of, overwrite, put, repository};
@@ -55,7 +55,7 @@ fn wanted(keys: &[Key]) -> Vec<Wanted> {
     keys.iter().map(one).collect()
 }
 
-fn run(two: &Two, keys: &[Key]) -> Vec<(Key, Outcome)> {
+fn run(two: &Two, keys: &[Key]) -> Vec<(Key, CopyOutcome)> {
     transfer(
         &two.source,
         &two.dest,
@@ -93,8 +93,8 @@ fn every_size_and_number_arrives() {
         for (key, outcome) in run(&two, part) {
             let expected_present = part.len() > 3 && keys[..3].contains(&key);
             match outcome {
-                Outcome::Stored => assert!(!expected_present),
-                Outcome::AlreadyPresent => assert!(expected_present),
+                CopyOutcome::Stored => assert!(!expected_present),
+                CopyOutcome::AlreadyPresent => assert!(expected_present),
                 other => panic!("{key}: {other:?}"),
             }
         }
@@ -163,9 +163,9 @@ fn an_object_of_the_destination_that_is_another_is_replaced() {
     for other in [&b"GOOD"[..], b""] {
         overwrite(&two.dest.store(), &key, other);
         let outcomes = run(&two, from_ref(&key));
-        assert!(matches!(outcomes[0].1, Outcome::Stored), "{outcomes:?}");
+        assert!(matches!(outcomes[0].1, CopyOutcome::Stored), "{outcomes:?}");
         assert_eq!(fs::read(two.dest.store().find(&key).unwrap()).unwrap(), b"good");
-        assert!(matches!(run(&two, from_ref(&key))[0].1, Outcome::AlreadyPresent));
+        assert!(matches!(run(&two, from_ref(&key))[0].1, CopyOutcome::AlreadyPresent));
     }
 }
 
@@ -181,7 +181,7 @@ fn an_object_of_the_destination_that_is_another_is_logged_as_missing_if_none_rep
         .unwrap();
     overwrite(&two.dest.store(), &key, b"changed");
     let outcomes = run(&two, from_ref(&key));
-    assert!(matches!(outcomes[0].1, Outcome::SourceMissing), "{outcomes:?}");
+    assert!(matches!(outcomes[0].1, CopyOutcome::SourceMissing), "{outcomes:?}");
     assert_eq!(two.dest.branch().locations(&key).unwrap(), []);
 }
 
@@ -197,9 +197,9 @@ fn what_the_source_lacks_or_has_wrong_is_told_and_not_stored() {
     let outcomes = run(&two, &[missing.clone(), good.clone(), bad.clone()]);
     for (key, outcome) in outcomes {
         match outcome {
-            Outcome::SourceMissing => assert_eq!(key, missing),
-            Outcome::Stored => assert_eq!(key, good),
-            Outcome::Corrupt => assert_eq!(key, bad),
+            CopyOutcome::SourceMissing => assert_eq!(key, missing),
+            CopyOutcome::Stored => assert_eq!(key, good),
+            CopyOutcome::Corrupt => assert_eq!(key, bad),
             other => panic!("{key}: {other:?}"),
         }
     }
@@ -220,7 +220,7 @@ fn a_running_download_of_another_program_is_left_alone() {
         let outcomes = run(&two, keys);
         let busy = outcomes
             .into_iter()
-            .filter(|(_, outcome)| matches!(outcome, Outcome::Busy));
+            .filter(|(_, outcome)| matches!(outcome, CopyOutcome::Busy));
         busy.map(|(key, _)| key).collect::<Vec<_>>()
     };
     assert_eq!(busy(&keys[..2]), [keys[0].clone()]);
@@ -294,11 +294,11 @@ fn cancelled_content_is_resumed_later() {
         &stop,
         &cancelled,
     );
-    assert!(matches!(outcomes[0].1, Outcome::Cancelled), "{outcomes:?}");
+    assert!(matches!(outcomes[0].1, CopyOutcome::Cancelled), "{outcomes:?}");
     assert!(!two.dest.store().is_present(&key));
     let left = fs::metadata(two.dest.store().partial_path(&key)).unwrap().len();
     assert!((5 << 20..20 << 20).contains(&left), "{left}");
-    assert!(matches!(run(&two, from_ref(&key))[0].1, Outcome::Stored));
+    assert!(matches!(run(&two, from_ref(&key))[0].1, CopyOutcome::Stored));
     assert_eq!(fs::read(two.dest.store().find(&key).unwrap()).unwrap(), bytes);
 }
 
@@ -324,7 +324,9 @@ fn what_is_moved_is_told_once() {
         &AtomicBool::new(false),
     );
     assert!(
-        outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Stored)),
+        outcomes
+            .iter()
+            .all(|(_, outcome)| matches!(outcome, CopyOutcome::Stored)),
         "{outcomes:?}"
     );
     let moved = moved.into_inner();
@@ -344,7 +346,10 @@ fn the_reserve_of_the_destination_stays_free() {
     let outcomes = transfer(&two.source, &two.dest, &wanted(&keys), terms, &|_, _| {}, &none);
     assert_eq!(outcomes.len(), 3);
     for (key, outcome) in outcomes {
-        assert!(matches!(outcome, Outcome::DiskFull { need: 50 }), "{key}: {outcome:?}");
+        assert!(
+            matches!(outcome, CopyOutcome::DiskFull { need: 50 }),
+            "{key}: {outcome:?}"
+        );
     }
     let large = put(&two.source, &content(9 << 20, 1));
     let full = || {
@@ -357,9 +362,9 @@ fn the_reserve_of_the_destination_stays_free() {
             &none,
         )
     };
-    assert!(matches!(full()[0].1, Outcome::DiskFull { need: 9_437_184 }));
+    assert!(matches!(full()[0].1, CopyOutcome::DiskFull { need: 9_437_184 }));
     run(&two, from_ref(&large));
-    assert!(matches!(full()[0].1, Outcome::AlreadyPresent), "it needs no room");
+    assert!(matches!(full()[0].1, CopyOutcome::AlreadyPresent), "it needs no room");
 }
 
 #[test]
@@ -396,7 +401,7 @@ fn a_drive_that_is_pulled_out_fails_and_nothing_is_made_in_its_place() {
     );
     assert_eq!(outcomes.len(), keys.len());
     for (key, outcome) in outcomes {
-        assert!(matches!(outcome, Outcome::Failed(_)), "{key}: {outcome:?}");
+        assert!(matches!(outcome, CopyOutcome::Failed(_)), "{key}: {outcome:?}");
         assert!(two.source.store().is_present(&key));
     }
     assert!(!place.exists());
@@ -427,12 +432,12 @@ fn a_second_engine_waits_for_its_turn() {
         }
         assert!(!two.dest.store().is_present(&key));
         drop(first);
-        assert!(matches!(second.join().unwrap()[0].1, Outcome::Stored));
+        assert!(matches!(second.join().unwrap()[0].1, CopyOutcome::Stored));
     });
 }
 
 /// Receives contents, each in two parts, and says what came of them.
-fn arrive(arrivals: &mut Arrivals<'_>, contents: &[(Key, Vec<u8>)]) -> Vec<(Key, Outcome)> {
+fn arrive(arrivals: &mut Arrivals<'_>, contents: &[(Key, Vec<u8>)]) -> Vec<(Key, CopyOutcome)> {
     let mut outcomes = Vec::new();
     for (wanted, (key, bytes)) in wanted(&contents.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>())
         .iter()
@@ -473,9 +478,9 @@ fn contents_that_arrive_are_stored_together_unless_they_are_wrong() {
         arrivals.expect(count);
         for (key, outcome) in arrive(&mut arrivals, &all) {
             match (outcome, contents.iter().any(|(right, _)| *right == key)) {
-                (Outcome::Stored, true) => assert_eq!(count, 1),
-                (Outcome::AlreadyPresent, true) => assert_ne!(count, 1),
-                (Outcome::Corrupt, false) => {}
+                (CopyOutcome::Stored, true) => assert_eq!(count, 1),
+                (CopyOutcome::AlreadyPresent, true) => assert_ne!(count, 1),
+                (CopyOutcome::Corrupt, false) => {}
                 other => panic!("{key}: {other:?}"),
             }
         }
@@ -504,5 +509,5 @@ fn contents_that_another_engine_receives_are_locked_one_by_one() {
     let begun = second.receive(&wanted(&[contents[0].0.clone()])[0], 0, 3).unwrap();
     assert!(locked.exists());
     drop(begun);
-    assert!(matches!(arrive(&mut second, &contents)[0].1, Outcome::Stored));
+    assert!(matches!(arrive(&mut second, &contents)[0].1, CopyOutcome::Stored));
 }

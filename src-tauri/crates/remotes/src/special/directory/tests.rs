@@ -94,7 +94,7 @@ impl Scene {
     }
 }
 
-fn told(outcomes: Vec<(Key, Outcome)>) -> Vec<String> {
+fn told(outcomes: Vec<(Key, CopyOutcome)>) -> Vec<String> {
     outcomes
         .into_iter()
         .map(|(_, outcome)| format!("{outcome:?}"))

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::slice::Iter;
 use std::sync::atomic::Ordering;
 
-use annex::exchange::content::{Outcome, Wanted};
+use annex::exchange::content::{CopyOutcome, Wanted};
 use annex::serving::Sending;
 use annex::{Annex, Reached, Store, is_secure_backend};
 use model::Key;
@@ -30,7 +30,7 @@ pub(super) struct Offering<'a> {
     wanted: VecDeque<(&'a Wanted, u64)>,
     /// Sent, and not known to be stored.
     sent: VecDeque<&'a Wanted>,
-    outcomes: Vec<(Key, Outcome)>,
+    outcomes: Vec<(Key, CopyOutcome)>,
 }
 
 impl<'a> Offering<'a> {
@@ -50,7 +50,7 @@ impl<'a> Offering<'a> {
     }
 
     /// Sends them.
-    pub(super) fn all(mut self) -> Vec<(Key, Outcome)> {
+    pub(super) fn all(mut self) -> Vec<(Key, CopyOutcome)> {
         if let Err(ended) = self.run() {
             // What was sent may be there all the same: another time it is.
             let left = self
@@ -90,7 +90,7 @@ impl<'a> Offering<'a> {
         Ok(())
     }
 
-    fn ended(&mut self, wanted: &Wanted, outcome: Outcome) {
+    fn ended(&mut self, wanted: &Wanted, outcome: CopyOutcome) {
         self.outcomes.push((wanted.key.clone(), outcome));
     }
 
@@ -112,8 +112,8 @@ impl<'a> Offering<'a> {
     fn send(&mut self, session: &mut Session, wanted: &'a Wanted, offset: u64) -> Result<(), Ended> {
         let content = self.store.send(&wanted.key, &self.ssh.uuid, wanted.path.as_ref());
         let why = match content {
-            Ok(None) => Outcome::SourceMissing,
-            Err(error) => Outcome::Failed(error),
+            Ok(None) => CopyOutcome::SourceMissing,
+            Err(error) => CopyOutcome::Failed(error),
             Ok(Some(content)) if offset > content.size() => failed(TOO_MUCH),
             Ok(Some(content)) => match self.send_content(&content, session, wanted, offset)? {
                 None => return Ok(()),
@@ -132,7 +132,7 @@ impl<'a> Offering<'a> {
         session: &mut Session,
         wanted: &'a Wanted,
         offset: u64,
-    ) -> Result<Option<Outcome>, Ended> {
+    ) -> Result<Option<CopyOutcome>, Ended> {
         let length = content.size() - offset;
         if length > PART as u64 {
             session.client().begin_content(length);
@@ -161,7 +161,7 @@ impl<'a> Offering<'a> {
         if let Answer::Stored(stored) = answer {
             let wanted = self.sent.pop_front().ok_or_else(nonsense)?;
             let outcome = match stored {
-                Ok(()) => Outcome::Stored,
+                Ok(()) => CopyOutcome::Stored,
                 Err(why) => self.unstored(&wanted.key, why),
             };
             self.ended(wanted, outcome);
@@ -172,7 +172,7 @@ impl<'a> Offering<'a> {
             self.wanted.push_back((wanted, offset));
             return Ok(());
         } else if let Answer::AlreadyHave = answer {
-            Outcome::AlreadyPresent
+            CopyOutcome::AlreadyPresent
         } else if let Answer::Unwanted(why) = answer {
             self.unstored(&wanted.key, why)
         } else if let Answer::Refused(why) = answer {
@@ -185,10 +185,10 @@ impl<'a> Offering<'a> {
         Ok(())
     }
 
-    fn unstored(&self, key: &Key, why: Unstored) -> Outcome {
+    fn unstored(&self, key: &Key, why: Unstored) -> CopyOutcome {
         match why {
-            Unstored::Busy => Outcome::Busy,
-            Unstored::Full => Outcome::DiskFull {
+            Unstored::Busy => CopyOutcome::Busy,
+            Unstored::Full => CopyOutcome::DiskFull {
                 need: key.size().unwrap_or(0),
             },
             Unstored::Wrong => not_stored(&self.store, key),

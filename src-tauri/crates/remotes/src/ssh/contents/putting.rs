@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use annex::exchange::content::{Outcome, Wanted};
+use annex::exchange::content::{CopyOutcome, Wanted};
 use annex::serving::Sending;
 use annex::{Annex, Store, is_secure_backend};
 use model::Key;
@@ -23,9 +23,9 @@ const WORTH_A_SENDER: usize = 8;
 /// What became of a file that the server asked for.
 enum Put {
     /// It was sent, and the next was offered.
-    Ended(Outcome),
+    Ended(CopyOutcome),
     /// Nothing was sent.
-    NotSent(Outcome),
+    NotSent(CopyOutcome),
 }
 
 /// Contents that are sent by several sessions.
@@ -36,7 +36,7 @@ pub(super) struct Senders<'a> {
     secure_only: bool,
     /// The first of what is wanted that no session has taken.
     next: AtomicUsize,
-    outcomes: Mutex<Vec<(Key, Outcome)>>,
+    outcomes: Mutex<Vec<(Key, CopyOutcome)>>,
 }
 
 impl<'a> Senders<'a> {
@@ -52,7 +52,7 @@ impl<'a> Senders<'a> {
     }
 
     /// Sends them.
-    pub(super) fn all(self) -> Vec<(Key, Outcome)> {
+    pub(super) fn all(self) -> Vec<(Key, CopyOutcome)> {
         let senders = (self.travel.wanted.len() / WORTH_A_SENDER).clamp(1, SENDERS);
         thread::scope(|scope| {
             for _ in 1..senders {
@@ -90,7 +90,7 @@ impl<'a> Senders<'a> {
         self.travel.wanted.get(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn ended(&self, wanted: &Wanted, outcome: Outcome) {
+    fn ended(&self, wanted: &Wanted, outcome: CopyOutcome) {
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         outcomes.push((wanted.key.clone(), outcome));
     }
@@ -144,7 +144,7 @@ impl<'a> Senders<'a> {
                 Put::NotSent(outcome) => outcome,
             }
         } else if let Answer::AlreadyHave = said {
-            Outcome::AlreadyPresent
+            CopyOutcome::AlreadyPresent
         } else if let Answer::Refused(why) = said {
             failed(&refused(&why))
         } else {
@@ -166,8 +166,8 @@ impl<'a> Senders<'a> {
     ) -> Result<Put, Ended> {
         let content = store.send(&wanted.key, &self.ssh.uuid, wanted.path.as_ref());
         let why = match content {
-            Ok(None) => Outcome::SourceMissing,
-            Err(error) => Outcome::Failed(error),
+            Ok(None) => CopyOutcome::SourceMissing,
+            Err(error) => CopyOutcome::Failed(error),
             Ok(Some(content)) if offset > content.size() => failed(TOO_MUCH),
             Ok(Some(content)) => return self.put_from(content, session, wanted, offset, offered),
         };
@@ -192,7 +192,7 @@ impl<'a> Senders<'a> {
         *offered = self.offer(session);
         session.flush(cancelled)?;
         let outcome = match session.next(cancelled) {
-            Ok(Answer::Done(true)) => Outcome::Stored,
+            Ok(Answer::Done(true)) => CopyOutcome::Stored,
             Ok(Answer::Done(false)) => not_stored(&self.from.store(), key),
             Ok(Answer::Refused(why)) => failed(&refused(&why)),
             said => {

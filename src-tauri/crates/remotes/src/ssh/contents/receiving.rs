@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use annex::Reached;
-use annex::exchange::content::{Arrival, Arrivals, Outcome, Wanted};
+use annex::exchange::content::{Arrival, Arrivals, CopyOutcome, Wanted};
 use model::{Key, Uuid};
 use p2p::Answer;
 
@@ -17,12 +17,12 @@ pub(super) struct Receiving<'a> {
     pub(super) ssh: &'a Ssh,
     pub(super) arrivals: Arrivals<'a>,
     pub(super) travel: &'a Travel<'a>,
-    pub(super) outcomes: Vec<(Key, Outcome)>,
+    pub(super) outcomes: Vec<(Key, CopyOutcome)>,
 }
 
 impl<'a> Receiving<'a> {
     /// Fetches them.
-    pub(super) fn all(mut self, here: &Uuid) -> Vec<(Key, Outcome)> {
+    pub(super) fn all(mut self, here: &Uuid) -> Vec<(Key, CopyOutcome)> {
         let mut asked = Vec::new();
         for wanted in self.travel.wanted {
             match self.arrivals.wants(&wanted.key) {
@@ -63,7 +63,12 @@ impl<'a> Receiving<'a> {
     }
 
     /// Takes one content.
-    fn take(&mut self, session: &mut Session, wanted: &'a Wanted, offset: u64) -> Result<Vec<(Key, Outcome)>, Ended> {
+    fn take(
+        &mut self,
+        session: &mut Session,
+        wanted: &'a Wanted,
+        offset: u64,
+    ) -> Result<Vec<(Key, CopyOutcome)>, Ended> {
         let (key, cancelled) = (&wanted.key, self.travel.cancelled);
         let nonsense = || Ended::Broken(WRONG.to_owned());
         let Answer::Content(length) = session.next(cancelled)? else {
@@ -78,12 +83,12 @@ impl<'a> Receiving<'a> {
             if is_valid != Some(false) && key.size().is_none() {
                 return self.store_empty(wanted, offset);
             }
-            return Ok(vec![(key.clone(), Outcome::SourceMissing)]);
+            return Ok(vec![(key.clone(), CopyOutcome::SourceMissing)]);
         }
         let mut arrival = self.arrivals.receive(wanted, offset, length);
-        if let Err(Outcome::Corrupt) = arrival {
+        if let Err(CopyOutcome::Corrupt) = arrival {
             // However much that is, none of it is of use.
-            self.outcomes.push((key.clone(), Outcome::Corrupt));
+            self.outcomes.push((key.clone(), CopyOutcome::Corrupt));
             return Err(Ended::Broken(format!(
                 "the other computer sends content of {key} that has another size"
             )));
@@ -111,7 +116,7 @@ impl<'a> Receiving<'a> {
         }
     }
 
-    fn store_empty(&mut self, wanted: &'a Wanted, offset: u64) -> Result<Vec<(Key, Outcome)>, Ended> {
+    fn store_empty(&mut self, wanted: &'a Wanted, offset: u64) -> Result<Vec<(Key, CopyOutcome)>, Ended> {
         Ok(match self.arrivals.receive(wanted, offset, 0) {
             Ok(arrival) => self.arrivals.arrived(arrival, true),
             Err(outcome) => vec![(wanted.key.clone(), outcome)],
