@@ -14,7 +14,7 @@ pub struct Preference {
     preferred: Rule,
     required: Rule,
     /// The combination of both.
-    outcome: Outcome,
+    outcome: Combination,
 }
 
 /// The meaning of one stored text.
@@ -30,7 +30,7 @@ pub enum Rule {
 
 /// How git-annex combines preferred and required content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Combination {
     /// Nothing is configured: the repository wants everything.
     Everything,
     /// The repository wants whatever matches either of them.
@@ -94,10 +94,10 @@ impl Preference {
         let rule = |text| Rule::new(text, repository, network, group_preferred);
         let (preferred, required) = (rule(preferred), rule(required));
         let outcome = match (&preferred, &required) {
-            (Rule::Unset, Rule::Unset) => Outcome::Everything,
-            (Rule::Unparsable(_), _) | (_, Rule::Unparsable(_)) => Outcome::AsItIs,
-            (one, other) if one.is_unstable() || other.is_unstable() => Outcome::Nothing,
-            _ => Outcome::Either,
+            (Rule::Unset, Rule::Unset) => Combination::Everything,
+            (Rule::Unparsable(_), _) | (_, Rule::Unparsable(_)) => Combination::AsItIs,
+            (one, other) if one.is_unstable() || other.is_unstable() => Combination::Nothing,
+            _ => Combination::Either,
         };
         Self {
             preferred,
@@ -117,22 +117,22 @@ impl Preference {
     }
 
     /// The combination of preferred and required content.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> Combination {
         self.outcome
     }
 
     /// True if anything is configured.
     pub fn is_configured(&self) -> bool {
-        self.outcome != Outcome::Everything
+        self.outcome != Combination::Everything
     }
 
     /// True if the repository wants the content, whether or not it has it.
     pub fn wants(&self, facts: &Facts<'_>) -> bool {
         match self.outcome {
-            Outcome::Everything => true,
-            Outcome::Either => self.required.matches(facts) || self.preferred.matches(facts),
-            Outcome::AsItIs => facts.is_present(),
-            Outcome::Nothing => false,
+            Combination::Everything => true,
+            Combination::Either => self.required.matches(facts) || self.preferred.matches(facts),
+            Combination::AsItIs => facts.is_present(),
+            Combination::Nothing => false,
         }
     }
 

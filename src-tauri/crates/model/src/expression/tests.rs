@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::{
-    Details, Expression, Facts, Mime, Network, NoDetails, Outcome, ParseError, Preference, Preferences, Settings,
+    Combination, Details, Expression, Facts, Mime, Network, NoDetails, ParseError, Preference, Preferences, Settings,
     Subject, Terms, Trust,
 };
 use crate::{Key, RepoPath, Uuid};
@@ -344,30 +344,36 @@ fn content_of_several_files_is_wanted_if_any_of_them_is() {
 fn preferred_and_required_content_are_combined_as_in_git_annex() {
     // git-annex does the same, as random expressions showed.
     for (preferred, required, groups, outcome, wanted) in [
-        ("include=*", "unknown", "", Outcome::AsItIs, false),
-        ("unknown", "include=*", "", Outcome::AsItIs, false),
-        ("include=*", "not present", "", Outcome::Nothing, false),
-        ("not present", "include=*", "", Outcome::Nothing, false),
-        ("nothing", "include=*", "", Outcome::Either, true),
-        ("() and", "nothing", "", Outcome::Either, false),
-        (") and (or)", "nothing", "", Outcome::Either, true),
-        ("not not present or include=*", "", "", Outcome::Either, true),
-        ("include=* or not or present", "", "", Outcome::Nothing, false),
-        ("nothing not ) nothing", "", "", Outcome::Either, false),
-        ("not ) nothing", "", "", Outcome::Either, true),
+        ("include=*", "unknown", "", Combination::AsItIs, false),
+        ("unknown", "include=*", "", Combination::AsItIs, false),
+        ("include=*", "not present", "", Combination::Nothing, false),
+        ("not present", "include=*", "", Combination::Nothing, false),
+        ("nothing", "include=*", "", Combination::Either, true),
+        ("() and", "nothing", "", Combination::Either, false),
+        (") and (or)", "nothing", "", Combination::Either, true),
+        ("not not present or include=*", "", "", Combination::Either, true),
+        ("include=* or not or present", "", "", Combination::Nothing, false),
+        ("nothing not ) nothing", "", "", Combination::Either, false),
+        ("not ) nothing", "", "", Combination::Either, true),
         // Without a standard group, or with two, `standard` is `present`.
-        ("standard or include=*", "", "", Outcome::Either, true),
-        ("standard", "", "client archive", Outcome::Either, false),
-        ("include=* or not standard", "", "other", Outcome::Nothing, false),
-        ("not standard or include=*", "", "client other", Outcome::Either, true),
+        ("standard or include=*", "", "", Combination::Either, true),
+        ("standard", "", "client archive", Combination::Either, false),
+        ("include=* or not standard", "", "other", Combination::Nothing, false),
+        (
+            "not standard or include=*",
+            "",
+            "client other",
+            Combination::Either,
+            true,
+        ),
         // So is `groupwanted` without a group expression. A group expression that cannot be parsed invalidates the
         // whole.
-        ("groupwanted or include=*", "", "other", Outcome::Either, true),
-        ("groupwanted or include=*", "", "broken", Outcome::AsItIs, false),
-        ("include=*", "", "broken", Outcome::Either, true),
-        ("groupwanted or include=*", "", "circular", Outcome::Either, true),
-        ("groupwanted", "", "good", Outcome::Either, true),
-        ("groupwanted", "", "good circular", Outcome::Either, false),
+        ("groupwanted or include=*", "", "other", Combination::Either, true),
+        ("groupwanted or include=*", "", "broken", Combination::AsItIs, false),
+        ("include=*", "", "broken", Combination::Either, true),
+        ("groupwanted or include=*", "", "circular", Combination::Either, true),
+        ("groupwanted", "", "good", Combination::Either, true),
+        ("groupwanted", "", "good circular", Combination::Either, false),
     ] {
         let here = uuid("here");
         let text = |text: &str| BTreeMap::from([(here.clone(), text.to_owned())]);
