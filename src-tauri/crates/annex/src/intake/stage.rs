@@ -50,12 +50,12 @@ pub(super) struct Draft {
     /// None if the index stays as it is.
     staged: Option<Staged>,
     head: Head,
-    outcome: Outcome,
+    outcome: StagedCommit,
 }
 
 /// How putting a draft in place went.
 enum Tried {
-    Done(Outcome),
+    Done(StagedCommit),
     /// Another program holds the index; the draft may still be good.
     Busy(Box<Draft>, Error),
     /// The index or the branch is another than the draft was made from.
@@ -64,7 +64,7 @@ enum Tried {
 
 /// What staging comes to if it is put in place.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub(super) struct StagedCommit {
     pub(super) commit: Option<Oid>,
     pub(super) counts: Counts,
     pub(super) postponed: Vec<(RepoPath, Postponed)>,
@@ -122,7 +122,7 @@ impl<'a> Staging<'a> {
 
     /// Moves the branch and puts the index in place, under the locks of both. If somebody has changed either since the
     /// draft was made, another draft is made first; if they do so each time, at last under the lock of the index.
-    pub(super) fn put_in_place(&mut self, mut draft: Draft) -> Result<Outcome> {
+    pub(super) fn put_in_place(&mut self, mut draft: Draft) -> Result<StagedCommit> {
         let began = Instant::now();
         let others: [fn(&mut Self) -> Result<Draft>; 3] = [Self::draft, Self::draft, Self::draft_under_lock];
         let mut others = others.into_iter();
@@ -185,7 +185,7 @@ impl<'a> Staging<'a> {
 
     fn edit(&mut self, mut staged: Staged) -> Result<Draft> {
         let (git, look, options) = (self.git, self.look, self.options);
-        let mut outcome = Outcome::default();
+        let mut outcome = StagedCommit::default();
         // It may be another than before: a checkout may have come between.
         let head = Head::read(git)?;
         let mut is_edited = !look.renumbered.is_empty();
@@ -237,7 +237,7 @@ impl<'a> Staging<'a> {
 
     /// Takes paths out of the index, if they are gone from the work tree that was opened and from no other. Says
     /// whether there were any.
-    fn remove(&self, staged: &mut Staged, outcome: &mut Outcome) -> Result<bool> {
+    fn remove(&self, staged: &mut Staged, outcome: &mut StagedCommit) -> Result<bool> {
         let mut directories = Directories::below(self.root);
         let mut gone = Vec::with_capacity(self.look.removed.len());
         for removed in &self.look.removed {
