@@ -128,19 +128,19 @@ struct Tally {
     deleted: u64,
     renamed: u64,
     /// Of each content, how many files that have it went more than came.
-    balance: HashMap<Content, i64>,
+    balance: HashMap<FileContent, i64>,
     there: Vec<RepoPath>,
-    went: Vec<(Content, RepoPath)>,
+    went: Vec<(FileContent, RepoPath)>,
 }
 
 /// What a file holds, whatever its mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Content {
+struct FileContent {
     id: Oid,
     is_link: bool,
 }
 
-impl From<Blob> for Content {
+impl From<Blob> for FileContent {
     fn from(Blob { mode, id }: Blob) -> Self {
         let is_link = mode == Mode::Symlink;
         Self { id, is_link }
@@ -153,7 +153,7 @@ impl Tally {
         self.name(path);
     }
 
-    fn came(&mut self, path: &[u8], content: Content) {
+    fn came(&mut self, path: &[u8], content: FileContent) {
         self.name(path);
         if self.is_renamed(content, -1) {
             self.deleted -= 1;
@@ -163,7 +163,7 @@ impl Tally {
         }
     }
 
-    fn went(&mut self, path: &[u8], content: Content) {
+    fn went(&mut self, path: &[u8], content: FileContent) {
         if self.is_renamed(content, 1) {
             self.added -= 1;
         } else {
@@ -175,7 +175,7 @@ impl Tally {
     }
 
     /// Counts a file that went (1) or came (-1); true if that makes a renamed file with one that came or went before.
-    fn is_renamed(&mut self, content: Content, step: i64) -> bool {
+    fn is_renamed(&mut self, content: FileContent, step: i64) -> bool {
         if self.balance.len() == COMPARED && !self.balance.contains_key(&content) {
             return false;
         }
@@ -202,7 +202,7 @@ impl Tally {
         if links(1).next().is_none() {
             return;
         }
-        let key = |content: Content| key_of_symlink(odb.read(content.id).ok()?.data());
+        let key = |content: FileContent| key_of_symlink(odb.read(content.id).ok()?.data());
         let mut came: HashMap<Key, u64> = HashMap::new();
         for (content, left) in links(-1) {
             if let Some(key) = key(content) {
@@ -227,7 +227,7 @@ impl Tally {
     }
 
     /// A file of this content did not go after all.
-    fn unname(&mut self, content: Content) {
+    fn unname(&mut self, content: FileContent) {
         if let Some(at) = self.went.iter().position(|(went, _)| *went == content) {
             self.went.remove(at);
         }

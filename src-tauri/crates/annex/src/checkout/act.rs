@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::entry::{entry, trusts_mode};
 use super::obstacle::{Obstacle, Waiting};
 use super::place::{Parent, Place, Seen, look_at, meant};
-use super::plan::{Content, Move, Plan, Write};
+use super::plan::{LeafContent, Move, Plan, Write};
 use super::rename::{Renamed, rename_inside};
 use super::taken_away::{Taken, TakenAway};
 use super::{Before, Step};
@@ -45,10 +45,10 @@ pub(super) struct Done {
 }
 
 impl Done {
-    fn put(&mut self, path: &RepoPath, blob: Blob, content: &Content, seen: Option<&Seen>) {
+    fn put(&mut self, path: &RepoPath, blob: Blob, content: &LeafContent, seen: Option<&Seen>) {
         self.changed += 1;
         self.entries.push(entry(path, blob, seen));
-        if let (Content::Annexed { key, pointer }, Some(seen)) = (content, seen)
+        if let (LeafContent::Annexed { key, pointer }, Some(seen)) = (content, seen)
             && seen.size == pointer.len() as u64
         {
             self.pointers.push((path.clone(), key.clone()));
@@ -90,7 +90,7 @@ impl<'a> Ready<'a> {
         thin: bool,
     ) -> Result<Self> {
         outgoing.prepare_all(plan.writes.iter().map(|write| {
-            let blob = (write.content == Content::Regular).then_some(write.blob.id);
+            let blob = (write.content == LeafContent::Regular).then_some(write.blob.id);
             (&write.path, blob)
         }))?;
         let writes = std::mem::take(&mut plan.writes);
@@ -374,18 +374,18 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn make(&self, write: &Write) -> Result<Made> {
         let path = &write.path;
-        if write.content == Content::Submodule || is_only_mode(write) {
+        if write.content == LeafContent::Submodule || is_only_mode(write) {
             return Ok(Made::InPlace);
         }
         let executable = write.blob.mode == Mode::Executable;
         Ok(Made::New(match &write.content {
-            Content::Symlink(target) => match self.store.scratch_symlink(target) {
+            LeafContent::Symlink(target) => match self.store.scratch_symlink(target) {
                 Err(Error::Io { source, .. }) if has_no_symlinks(&source) => {
                     return Ok(Made::Waits(Obstacle::Refused("this disk has no symbolic links")));
                 }
                 made => made?,
             },
-            Content::Annexed { key, pointer } => {
+            LeafContent::Annexed { key, pointer } => {
                 match found(self.store.content_for_work_tree(key, path, self.how.thin, executable))? {
                     Some(new) => {
                         if self.how.durable {
@@ -396,7 +396,7 @@ impl Maker<'_> {
                     None => self.file(pointer, executable)?,
                 }
             }
-            Content::Regular | Content::Submodule => match self.how.outgoing.file(path, write.blob.id)? {
+            LeafContent::Regular | LeafContent::Submodule => match self.how.outgoing.file(path, write.blob.id)? {
                 Some(Ok(converted)) => self.copy(&converted, executable)?,
                 Some(Err(why)) => return Ok(Made::Waits(Obstacle::Unconverted(why))),
                 None => {
@@ -448,7 +448,7 @@ impl Placing<'_> {
         let new = match made {
             Made::New(new) => new,
             Made::Waits(obstacle) => return Ok(Err(obstacle)),
-            Made::InPlace if write.content == Content::Submodule => return self.put_submodule(write),
+            Made::InPlace if write.content == LeafContent::Submodule => return self.put_submodule(write),
             Made::InPlace => return Ok(self.change_mode(write)?.map(Some).ok_or(Obstacle::Changed)),
         };
         let error = self.place.error("write", path);

@@ -23,7 +23,7 @@ use crate::{Error, Result, Store, Verdict, Verifier};
 
 /// What a leaf of the target tree is in the work tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum LeafContent {
     Symlink(Vec<u8>),
     /// A pointer: the content of the key if it is here, else the pointer itself.
     Annexed {
@@ -41,7 +41,7 @@ pub(super) enum Content {
 pub(super) struct Write {
     pub(super) path: RepoPath,
     pub(super) blob: Blob,
-    pub(super) content: Content,
+    pub(super) content: LeafContent,
     /// The unmodified file that is replaced, and what it is in the index.
     pub(super) replaces: Option<(Seen, Blob)>,
 }
@@ -53,7 +53,7 @@ pub(super) struct Move {
     pub(super) seen: Seen,
     pub(super) to: RepoPath,
     pub(super) blob: Blob,
-    pub(super) content: Content,
+    pub(super) content: LeafContent,
 }
 
 /// All that a checkout does.
@@ -85,7 +85,7 @@ pub(super) struct Planner<'a> {
 }
 
 impl Plan {
-    fn write(&mut self, path: &RepoPath, blob: Blob, content: Content, replaces: Option<(Seen, Blob)>) {
+    fn write(&mut self, path: &RepoPath, blob: Blob, content: LeafContent, replaces: Option<(Seen, Blob)>) {
         self.writes.push(Write {
             path: path.clone(),
             blob,
@@ -178,7 +178,9 @@ impl Planner<'_> {
         };
         match (old, new.zip(content), seen) {
             (None, None, _) => {}
-            (_, Some((blob, content @ Content::Submodule)), seen) if seen.is_none_or(|seen| seen.is_directory()) => {
+            (_, Some((blob, content @ LeafContent::Submodule)), seen)
+                if seen.is_none_or(|seen| seen.is_directory()) =>
+            {
                 plan.write(path, blob, content, None);
             }
             (Some(_), None, _) if is_submodule(old) => plan.index_only.push((path.clone(), None, 0)),
@@ -233,12 +235,12 @@ impl Planner<'_> {
     }
 
     /// Reads what the work tree is to have, and refuses what no file system can.
-    pub(super) fn content(&self, path: &RepoPath, blob: Blob) -> Result<Content> {
+    pub(super) fn content(&self, path: &RepoPath, blob: Blob) -> Result<LeafContent> {
         match blob.mode {
-            Mode::Submodule => Ok(Content::Submodule),
+            Mode::Submodule => Ok(LeafContent::Submodule),
             Mode::Symlink => match small_blob(self.odb, blob.id)? {
                 Some(target) if !target.is_empty() && target.len() < 4096 && !target.contains(&0) => {
-                    Ok(Content::Symlink(target))
+                    Ok(LeafContent::Symlink(target))
                 }
                 _ => Err(Error::Damaged(format!(
                     "{path} in git is a symlink with a target that no file system can hold; nothing was changed"
@@ -248,7 +250,10 @@ impl Planner<'_> {
                 let pointer = small_blob(self.odb, blob.id)?;
                 Ok(pointer
                     .and_then(|pointer| key_of_pointer(&pointer).map(|key| (key, pointer)))
-                    .map_or(Content::Regular, |(key, pointer)| Content::Annexed { key, pointer }))
+                    .map_or(LeafContent::Regular, |(key, pointer)| LeafContent::Annexed {
+                        key,
+                        pointer,
+                    }))
             }
         }
     }
@@ -262,7 +267,7 @@ impl Planner<'_> {
     }
 
     /// True if the file in the work tree is, byte for byte, what git would check out (or the content that this stands for).
-    fn holds(&mut self, path: &RepoPath, seen: &Seen, blob: Blob, content: Option<&Content>) -> Result<bool> {
+    fn holds(&mut self, path: &RepoPath, seen: &Seen, blob: Blob, content: Option<&LeafContent>) -> Result<bool> {
         let executable = match blob.mode {
             Mode::Symlink => {
                 let target = self.place.target(path)?;
@@ -296,30 +301,30 @@ impl Planner<'_> {
             None => Cow::Owned(self.content(path, blob)?),
         };
         match &*content {
-            Content::Annexed { key, .. } if key.size().is_none_or(|size| size == seen.size) => {
+            LeafContent::Annexed { key, .. } if key.size().is_none_or(|size| size == seen.size) => {
                 match self.store.find(key) {
                     Some(object) => is_same(&mut file, &object),
                     None => is_content_of(key, &mut file),
                 }
                 .map_err(reading())
             }
-            Content::Regular => {
+            LeafContent::Regular => {
                 let header = self.odb.read_header(blob.id);
                 let (size, _) = header.map_err(Error::git(format!("read the content of {path}")))?;
                 Ok(size as u64 == seen.size && is_blob(&file, blob.id).map_err(reading())?)
             }
-            Content::Annexed { .. } | Content::Symlink(_) | Content::Submodule => Ok(false),
+            LeafContent::Annexed { .. } | LeafContent::Symlink(_) | LeafContent::Submodule => Ok(false),
         }
     }
 
     /// What git would check out, where that is not what it has.
-    fn converted(&self, path: &RepoPath, blob: Blob, content: Option<&Content>) -> Result<Option<Converted>> {
+    fn converted(&self, path: &RepoPath, blob: Blob, content: Option<&LeafContent>) -> Result<Option<Converted>> {
         if !self.outgoing.converts(path)? {
             return Ok(None);
         }
         let is_regular = match content {
-            Some(content) => *content == Content::Regular,
-            None => self.content(path, blob)? == Content::Regular,
+            Some(content) => *content == LeafContent::Regular,
+            None => self.content(path, blob)? == LeafContent::Regular,
         };
         match is_regular {
             true => self.outgoing.file(path, blob.id),
@@ -406,10 +411,10 @@ impl Planner<'_> {
     /// convert otherwise under its new name.
     fn may_move(&self, (from, seen): &(RepoPath, Seen), write: &Write) -> Result<bool> {
         Ok(match &write.content {
-            Content::Annexed { key, pointer } => seen.size != pointer.len() as u64 || !self.store.is_present(key),
-            Content::Symlink(_) => true,
-            Content::Regular => self.outgoing.keeps_bytes([from, &write.path])?,
-            Content::Submodule => false,
+            LeafContent::Annexed { key, pointer } => seen.size != pointer.len() as u64 || !self.store.is_present(key),
+            LeafContent::Symlink(_) => true,
+            LeafContent::Regular => self.outgoing.keeps_bytes([from, &write.path])?,
+            LeafContent::Submodule => false,
         })
     }
 }

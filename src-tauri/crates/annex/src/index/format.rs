@@ -22,7 +22,7 @@ const BESIDE: usize = 256;
 
 /// All that the index holds and that has a meaning after an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Content {
+pub(crate) struct IndexContent {
     version: u32,
     /// What most entries are in, if the index is split.
     pub(super) base: Option<Arc<Base>>,
@@ -39,7 +39,7 @@ pub(crate) struct Content {
     untracked: Option<Vec<u8>>,
 }
 
-impl Default for Content {
+impl Default for IndexContent {
     fn default() -> Self {
         Self {
             version: 2,
@@ -102,7 +102,7 @@ impl<'a> Link<'a> {
     }
 }
 
-impl Content {
+impl IndexContent {
     /// Reads an index. `find` is asked for its base by checksum.
     pub(crate) fn parse(
         data: &[u8],

@@ -47,12 +47,12 @@ use crate::stat::FileTime;
 use crate::tree::head::commit_of;
 use crate::{Annex, Directory, Error, Result};
 use base::Base;
-use format::{Content, Fault};
+use format::{Fault, IndexContent};
 
 /// The index as it was when it was read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Index {
-    content: Arc<Content>,
+    content: Arc<IndexContent>,
     /// When the file was written: what changed since is not described by it.
     pub(crate) written_at: FileTime,
     /// Which file this was; none if there was none.
@@ -107,31 +107,31 @@ impl IndexFile {
 
 /// Caches the index that was last read or written.
 #[derive(Debug, Default)]
-pub(crate) struct Cache(Mutex<Option<(IndexFile, Arc<Content>)>>);
+pub(crate) struct Cache(Mutex<Option<(IndexFile, Arc<IndexContent>)>>);
 
 impl Cache {
-    fn get(&self) -> Option<(IndexFile, Arc<Content>)> {
+    fn get(&self) -> Option<(IndexFile, Arc<IndexContent>)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads an index, whose base may be known already.
-    fn parse(&self, directory: &Directory, data: &[u8]) -> Result<std::result::Result<Content, Fault>> {
+    fn parse(&self, directory: &Directory, data: &[u8]) -> Result<std::result::Result<IndexContent, Fault>> {
         let known = self.get().and_then(|(_, content)| content.base.clone());
         let mut failed = None;
-        let content = Content::parse(
-            data,
-            &mut |checksum| match known.clone().filter(|base| base.checksum == checksum) {
-                Some(base) => Ok(base),
-                None => read_base(directory, &checksum).unwrap_or_else(|error| {
-                    failed = Some(error);
-                    Err(Fault::Damaged("its base cannot be read"))
-                }),
-            },
-        );
+        let content = IndexContent::parse(data, &mut |checksum| match known
+            .clone()
+            .filter(|base| base.checksum == checksum)
+        {
+            Some(base) => Ok(base),
+            None => read_base(directory, &checksum).unwrap_or_else(|error| {
+                failed = Some(error);
+                Err(Fault::Damaged("its base cannot be read"))
+            }),
+        });
         failed.map_or(Ok(content), Err)
     }
 
-    fn set(&self, file: IndexFile, content: &Arc<Content>) {
+    fn set(&self, file: IndexFile, content: &Arc<IndexContent>) {
         // Without a checksum two states of the file may look the same.
         let kept = (file.checksum != [0; 20]).then(|| (file, Arc::clone(content)));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kept;
@@ -195,7 +195,7 @@ impl Index {
             });
         };
         let this = IndexFile::read(&file).map_err(Error::io("examine", path))?;
-        let as_read = |content: Arc<Content>| Self {
+        let as_read = |content: Arc<IndexContent>| Self {
             content,
             written_at: this.modified,
             file: Some(this),
@@ -286,7 +286,7 @@ pub(crate) fn rebuild_from_head(annex: &Annex, repository: &Repository) -> Resul
         // Somebody else was faster.
         return Ok(());
     }
-    let mut content = Content::default();
+    let mut content = IndexContent::default();
     if let Ok(head) = repository.head() {
         let commit = commit_of(repository, &head).map_err(Error::git("read the commit of HEAD"))?;
         let tree = commit.tree().map_err(Error::git("read the tree of HEAD"))?;

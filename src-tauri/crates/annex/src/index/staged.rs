@@ -13,7 +13,7 @@ use model::Oid;
 use rustix::fs::{AtFlags, FileType, Timespec, Timestamps, UTIME_NOW, statat, utimensat};
 
 use super::base::Base;
-use super::format::Content;
+use super::format::IndexContent;
 use super::{CachedTree, Entry, Index, IndexFile, rebuild_from_head, split_from};
 use crate::git_lock::{GitLock, PATIENCE};
 use crate::{Annex, Directory, Error, Result};
@@ -430,7 +430,7 @@ impl Staged {
         self.directory.replace(Base::name(&base.checksum), base.file(), mode)?;
         Bases::of(&self.annex)?.add(&base)?;
         let content = Arc::make_mut(&mut self.index.content);
-        *content = Content::split(base, std::mem::take(content));
+        *content = IndexContent::split(base, std::mem::take(content));
         self.has_new_base = true;
         Ok(())
     }

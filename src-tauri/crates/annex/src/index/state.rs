@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use model::RepoPath;
 
 use super::base::Base;
-use super::format::Content;
+use super::format::IndexContent;
 use super::{Entries, Entry, EntryRef, Index};
 use crate::{Annex, Result};
 
@@ -44,8 +44,8 @@ impl IndexState {
 }
 
 /// The paths that differ between indexes that have one base.
-fn changed_beside<'i>(base: &'i Base, old: &'i Content, new: &'i Content) -> Vec<&'i [u8]> {
-    let of_base = |ours: &'i Content, theirs: &'i Content| {
+fn changed_beside<'i>(base: &'i Base, old: &'i IndexContent, new: &'i IndexContent) -> Vec<&'i [u8]> {
+    let of_base = |ours: &'i IndexContent, theirs: &'i IndexContent| {
         let is_new = |position: &&u32| theirs.hidden.binary_search(position).is_err();
         ours.hidden.iter().filter(is_new).map(|at| base.path(*at as usize))
     };

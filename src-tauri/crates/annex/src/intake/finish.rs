@@ -7,7 +7,7 @@ use model::Key;
 use rustix::fs::{AtFlags, Mode, chmodat, statat};
 use rustix::io::Errno;
 
-use super::prepare::{Annexed, Content, Prepared};
+use super::prepare::{Annexed, GitForm, Prepared};
 use super::reading::{not_stored, unreadable};
 use super::{Intake, Postponed};
 use crate::checkout::{Taken, TakenAway, look_at};
@@ -31,7 +31,7 @@ impl Annex {
         sync_files(root, prepared, intake);
         let mut batch = contents.batch()?;
         for file in prepared.iter_mut() {
-            if let Content::Annexed(annexed) = &mut file.content
+            if let GitForm::Annexed(annexed) = &mut file.content
                 && let Some(incoming) = annexed.incoming.take()
             {
                 batch.add(&annexed.key, incoming);
@@ -76,14 +76,14 @@ impl Annex {
 /// Puts a file first that is the object of several files with the same content: what becomes of it decides about the others.
 fn objects_first(contents: &Store<'_>, prepared: &mut [Prepared]) {
     let key_of = |file: &Prepared| match &file.content {
-        Content::Annexed(annexed) => Some(annexed.key.clone()),
-        Content::Renamed(_)
-        | Content::Pointer(_)
-        | Content::Git(_)
-        | Content::LargeGit(_)
-        | Content::ByGit(..)
-        | Content::Symlink(_)
-        | Content::Misplaced(_) => None,
+        GitForm::Annexed(annexed) => Some(annexed.key.clone()),
+        GitForm::Renamed(_)
+        | GitForm::Pointer(_)
+        | GitForm::Git(_)
+        | GitForm::LargeGit(_)
+        | GitForm::ByGit(..)
+        | GitForm::Symlink(_)
+        | GitForm::Misplaced(_) => None,
     };
     let mut counts: HashMap<Key, usize> = HashMap::new();
     for key in prepared.iter().filter_map(key_of) {
@@ -112,14 +112,14 @@ impl Finishing<'_> {
     /// that it has now.
     fn finish(&mut self, file: &Prepared) -> Result<std::result::Result<Stat, Postponed>> {
         let annexed = match &file.content {
-            Content::Annexed(annexed) => annexed,
-            Content::Misplaced(target) => return self.replace(file, target),
-            Content::Renamed(_)
-            | Content::Pointer(_)
-            | Content::Git(_)
-            | Content::LargeGit(_)
-            | Content::ByGit(..)
-            | Content::Symlink(_) => return Ok(Ok(file.stat)),
+            GitForm::Annexed(annexed) => annexed,
+            GitForm::Misplaced(target) => return self.replace(file, target),
+            GitForm::Renamed(_)
+            | GitForm::Pointer(_)
+            | GitForm::Git(_)
+            | GitForm::LargeGit(_)
+            | GitForm::ByGit(..)
+            | GitForm::Symlink(_) => return Ok(Ok(file.stat)),
         };
         match self.stored.get(&annexed.key) {
             Some(Ok(())) => {}
@@ -164,7 +164,7 @@ impl Finishing<'_> {
 
     /// Undoes what was done for a file that is postponed.
     fn postpone(&mut self, file: &Prepared) -> Result<()> {
-        if let Content::Annexed(annexed) = &file.content
+        if let GitForm::Annexed(annexed) = &file.content
             && self.distrust(file, annexed)?
         {
             // Another file with this content has to give it again.
@@ -198,9 +198,9 @@ impl Finishing<'_> {
 fn sync_files(root: &OwnedFd, prepared: &mut Vec<Prepared>, intake: &mut Intake) {
     let waits = |file: &Prepared| match &file.content {
         // What is the same inode is made durable as an object.
-        Content::Annexed(annexed) => !annexed.is_linked,
-        Content::Git(_) | Content::LargeGit(_) | Content::ByGit(..) | Content::Pointer(_) => true,
-        Content::Renamed(_) | Content::Symlink(_) | Content::Misplaced(_) => false,
+        GitForm::Annexed(annexed) => !annexed.is_linked,
+        GitForm::Git(_) | GitForm::LargeGit(_) | GitForm::ByGit(..) | GitForm::Pointer(_) => true,
+        GitForm::Renamed(_) | GitForm::Symlink(_) | GitForm::Misplaced(_) => false,
     };
     let all = match prepared.iter().filter(|file| waits(file)).count() {
         0 => return,
@@ -239,7 +239,7 @@ fn object_of(contents: &Store<'_>, key: &Key, file: &Prepared) -> Option<Metadat
 
 /// Undoes the write protection of a file that stays what it was.
 fn give_back(directories: &mut Directories<'_>, file: &Prepared) {
-    let Content::Annexed(Annexed {
+    let GitForm::Annexed(Annexed {
         permissions: Some(mode),
         ..
     }) = &file.content
@@ -268,9 +268,9 @@ fn keys_added(
         .collect();
     for file in prepared {
         let key = match &file.content {
-            Content::Pointer(content) => key_of_pointer(content),
-            Content::Symlink(target) | Content::Misplaced(target) => key_of_symlink(target),
-            Content::Annexed(_) | Content::Git(_) | Content::LargeGit(_) | Content::ByGit(..) | Content::Renamed(_) => {
+            GitForm::Pointer(content) => key_of_pointer(content),
+            GitForm::Symlink(target) | GitForm::Misplaced(target) => key_of_symlink(target),
+            GitForm::Annexed(_) | GitForm::Git(_) | GitForm::LargeGit(_) | GitForm::ByGit(..) | GitForm::Renamed(_) => {
                 None
             }
         };

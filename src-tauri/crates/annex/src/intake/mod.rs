@@ -34,7 +34,7 @@ use crate::settings::Settings;
 use crate::{Annex, Error, Result, Store};
 use head::Head;
 
-use prepare::{Content, Prepared, Preparing};
+use prepare::{GitForm, Prepared, Preparing};
 use stage::Staging;
 
 /// An answer, or the reason, in words for people, why there is none.
@@ -259,21 +259,21 @@ fn key_of_blob(odb: &git2::Odb<'_>, id: Oid) -> Option<Key> {
 fn unfilled(git: &Repository, store: &Store<'_>, prepared: &[Prepared]) -> Result<Vec<(RepoPath, Key)>> {
     let odb = git.odb().map_err(Error::git("open the objects"))?;
     let key = |file: &Prepared| match &file.content {
-        Content::Pointer(content) => key_of_pointer(content),
-        Content::Renamed(known) if POINTER_SIZES.contains(&file.stat.size) => {
+        GitForm::Pointer(content) => key_of_pointer(content),
+        GitForm::Renamed(known) if POINTER_SIZES.contains(&file.stat.size) => {
             let id = to_git(known.oid);
             // A file that holds its content has that content's size.
             let is_as_in_git = odb.read_header(id).is_ok_and(|(size, _)| size as u64 == file.stat.size);
             let blob = is_as_in_git.then(|| odb.read(id).ok()).flatten();
             blob.and_then(|blob| key_of_pointer(blob.data()))
         }
-        Content::Renamed(_)
-        | Content::Git(_)
-        | Content::LargeGit(_)
-        | Content::ByGit(..)
-        | Content::Symlink(_)
-        | Content::Misplaced(_)
-        | Content::Annexed(_) => None,
+        GitForm::Renamed(_)
+        | GitForm::Git(_)
+        | GitForm::LargeGit(_)
+        | GitForm::ByGit(..)
+        | GitForm::Symlink(_)
+        | GitForm::Misplaced(_)
+        | GitForm::Annexed(_) => None,
     };
     let found = prepared.iter().filter_map(|file| Some((file.path.clone(), key(file)?)));
     Ok(found.filter(|(_, key)| store.is_present(key)).collect())

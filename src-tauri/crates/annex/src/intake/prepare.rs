@@ -32,11 +32,11 @@ pub(super) struct Prepared {
     pub(super) prior: Option<Prior>,
     /// What the file was when it was found unchanged after reading.
     pub(super) stat: Stat,
-    pub(super) content: Content,
+    pub(super) content: GitForm,
 }
 
 /// What stands for a file in git.
-pub(super) enum Content {
+pub(super) enum GitForm {
     /// The same as under the file's old name.
     Renamed(Prior),
     /// These bytes: a pointer file, as it is.
@@ -121,12 +121,12 @@ impl Preparing<'_> {
         name: &[u8],
         candidate: &Candidate,
         staged: Option<&StagedAs>,
-    ) -> Result<Option<(Stat, Content)>, Postponed> {
+    ) -> Result<Option<(Stat, GitForm)>, Postponed> {
         let conversion = self.conversions.of(&candidate.path).map_err(Postponed::Undecided)?;
         let must_be_read = conversion.changes_on_the_way_in() || self.may_have_been_converted(candidate);
         if let Some(known) = candidate.known.filter(|_| !must_be_read) {
             check_unchanged(directory, name, &candidate.stat)?;
-            return Ok(Some((candidate.stat, Content::Renamed(known))));
+            return Ok(Some((candidate.stat, GitForm::Renamed(known))));
         }
         reading::wait_until_datable(&candidate.stat, self.now)?;
         let opened = Opened {
@@ -145,7 +145,7 @@ impl Preparing<'_> {
     }
 
     /// Makes a blob of a file in parts.
-    fn large(&self, file: &File, size: u64) -> Result<Content, Postponed> {
+    fn large(&self, file: &File, size: u64) -> Result<GitForm, Postponed> {
         let mut source = Cancellable {
             file,
             cancelled: self.options.cancelled,
@@ -157,7 +157,7 @@ impl Preparing<'_> {
             .and_then(|git| directory(&git))
             .and_then(|objects| Made::of(&Arc::new(objects), &mut source, size));
         match made {
-            Ok(Ok(made)) => Ok(Content::LargeGit(made)),
+            Ok(Ok(made)) => Ok(GitForm::LargeGit(made)),
             Ok(Err(error)) => {
                 let is_changed = [
                     ErrorKind::UnexpectedEof,
@@ -187,7 +187,7 @@ impl Preparing<'_> {
         Ok(named.unwrap_or_else(|| self.options.settings.backend.clone()))
     }
 
-    fn symlink(&self, directory: &OwnedFd, name: &[u8], candidate: &Candidate) -> Result<Content, Postponed> {
+    fn symlink(&self, directory: &OwnedFd, name: &[u8], candidate: &Candidate) -> Result<GitForm, Postponed> {
         let target = readlinkat(directory, name, Vec::new()).map_err(|_| Postponed::Changed)?;
         let target = target.into_bytes();
         check_unchanged(directory, name, &candidate.stat)?;
@@ -195,11 +195,11 @@ impl Preparing<'_> {
             Some(key) => {
                 let proper = symlink_target(&candidate.path, &key);
                 match proper == target {
-                    true => Content::Symlink(target),
-                    false => Content::Misplaced(proper),
+                    true => GitForm::Symlink(target),
+                    false => GitForm::Misplaced(proper),
                 }
             }
-            None => Content::Symlink(target),
+            None => GitForm::Symlink(target),
         })
     }
 }
@@ -216,7 +216,7 @@ struct Opened<'a> {
 impl Opened<'_> {
     /// Finds out where the file belongs, and reads it for that. Returns what the file was when it was found unchanged; none
     /// if it is to be left alone.
-    fn read(&self, conversion: Conversion, staged: Option<&StagedAs>) -> Result<Option<(Stat, Content)>, Postponed> {
+    fn read(&self, conversion: Conversion, staged: Option<&StagedAs>) -> Result<Option<(Stat, GitForm)>, Postponed> {
         let Candidate { path, stat: seen, .. } = self.candidate;
         let settings = self.preparing.options.settings;
         let staged = match staged {
@@ -233,11 +233,11 @@ impl Opened<'_> {
         if conversion.is_gits() {
             return match self.preparing.conversions.obstacle(&conversion) {
                 Some(why) => Err(Postponed::Unconverted(why)),
-                None => Ok(is_wanted_in_git.then_some((*seen, Content::ByGit(conversion, None)))),
+                None => Ok(is_wanted_in_git.then_some((*seen, GitForm::ByGit(conversion, None)))),
             };
         }
         if seen.size <= MAX_POINTER as u64 && key_of_pointer(&start).is_some() {
-            return self.unchanged(Content::Pointer(start)).map(Some);
+            return self.unchanged(GitForm::Pointer(start)).map(Some);
         }
         if (settings.dotfiles || !path.is_dotfile()) && self.is_large(staged)? {
             return self.annexed(staged).map(Some);
@@ -249,10 +249,10 @@ impl Opened<'_> {
     }
 
     /// Reads the file for git to keep.
-    fn kept_in_git(&self, conversion: Conversion) -> Result<(Stat, Content), Postponed> {
+    fn kept_in_git(&self, conversion: Conversion) -> Result<(Stat, GitForm), Postponed> {
         let seen = self.candidate.stat;
         if conversion.changes_on_the_way_in() {
-            return Ok((seen, Content::ByGit(conversion, None)));
+            return Ok((seen, GitForm::ByGit(conversion, None)));
         }
         if self.preparing.is_blob_at_once(seen.size) {
             return self.unchanged(self.preparing.large(&self.file, seen.size)?);
@@ -260,11 +260,11 @@ impl Opened<'_> {
         let mut content = Vec::with_capacity(usize::try_from(seen.size).unwrap_or(0));
         let read = (&self.file).take(seen.size).read_to_end(&mut content);
         read.map_err(|error| Postponed::Unreadable(error.to_string()))?;
-        self.unchanged(Content::Git(content))
+        self.unchanged(GitForm::Git(content))
     }
 
     /// Reads the file for the annex, unlocked or locked, under a key of the backend that its path has.
-    fn annexed(&self, staged: Option<&Key>) -> Result<(Stat, Content), Postponed> {
+    fn annexed(&self, staged: Option<&Key>) -> Result<(Stat, GitForm), Postponed> {
         let (path, size, options) = (&self.candidate.path, self.candidate.stat.size, self.preparing.options);
         let is_unlocked = staged.is_some()
             || !self.preparing.has_symlinks
@@ -276,12 +276,12 @@ impl Opened<'_> {
         {
             // It was only touched: under another key it would have to be sent everywhere again.
             if self.preparing.store.is_present(key) {
-                return self.unchanged(Content::Pointer(pointer_for(key)));
+                return self.unchanged(GitForm::Pointer(pointer_for(key)));
             }
             backend = key.backend().to_string();
         }
         let (stat, annexed) = self.annex(staged, &backend, is_unlocked)?;
-        Ok((stat, Content::Annexed(annexed)))
+        Ok((stat, GitForm::Annexed(annexed)))
     }
 
     /// Stores the content of the file, write-protecting the file first if it is to be locked.
@@ -415,7 +415,7 @@ impl Opened<'_> {
     }
 
     /// What was read, if the file still is what it was before.
-    fn unchanged(&self, content: Content) -> Result<(Stat, Content), Postponed> {
+    fn unchanged(&self, content: GitForm) -> Result<(Stat, GitForm), Postponed> {
         check_unchanged(self.directory, self.name, &self.candidate.stat)?;
         Ok((self.candidate.stat, content))
     }

@@ -7,7 +7,7 @@ use git2::{ObjectType, Repository};
 use model::{Oid, RepoPath};
 
 use super::head::Head;
-use super::prepare::{Content, Prepared};
+use super::prepare::{GitForm, Prepared};
 use super::{Counts, Intake, IntakeOptions, Postponed};
 use crate::conversions::Conversions;
 use crate::identity::signature;
@@ -279,21 +279,21 @@ pub(super) fn convert(root: &OwnedFd, conversions: &Conversions, prepared: &mut 
     let files: Vec<_> = prepared
         .iter()
         .filter_map(|file| match &file.content {
-            Content::ByGit(conversion, _) => Some((&file.path, conversion.clone())),
-            Content::Renamed(_)
-            | Content::Pointer(_)
-            | Content::Git(_)
-            | Content::LargeGit(_)
-            | Content::Symlink(_)
-            | Content::Misplaced(_)
-            | Content::Annexed(_) => None,
+            GitForm::ByGit(conversion, _) => Some((&file.path, conversion.clone())),
+            GitForm::Renamed(_)
+            | GitForm::Pointer(_)
+            | GitForm::Git(_)
+            | GitForm::LargeGit(_)
+            | GitForm::Symlink(_)
+            | GitForm::Misplaced(_)
+            | GitForm::Annexed(_) => None,
         })
         .collect();
     let mut stored = conversions.store(&files);
     let mut directories = Directories::below(root);
     let mut kept = Vec::with_capacity(prepared.len());
     for mut file in prepared.drain(..) {
-        if let Content::ByGit(_, staged) = &mut file.content {
+        if let GitForm::ByGit(_, staged) = &mut file.content {
             let is_same = directories.stat(file.path.as_bytes()).is_ok_and(|now| now == file.stat);
             *staged = match stored.remove(&file.path) {
                 Some(Ok(oid)) if is_same => Some(oid),
@@ -313,15 +313,15 @@ pub(super) fn convert(root: &OwnedFd, conversions: &Conversions, prepared: &mut 
 }
 
 /// The blob that stands for a file.
-fn blob(bulk: &mut Bulk<'_>, path: &RepoPath, content: Content) -> Result<Oid> {
+fn blob(bulk: &mut Bulk<'_>, path: &RepoPath, content: GitForm) -> Result<Oid> {
     let content = match content {
-        Content::Renamed(Prior { oid, .. }) | Content::ByGit(_, Some(oid)) => return Ok(oid),
-        Content::ByGit(_, None) => return Err(Error::Refused(format!("{path} was not stored by git"))),
-        Content::LargeGit(made) => return made.keep().map(from_git),
-        Content::Annexed(annexed) if annexed.is_unlocked => pointer_for(&annexed.key),
-        Content::Annexed(annexed) => symlink_target(path, &annexed.key),
-        Content::Pointer(content) | Content::Git(content) => content,
-        Content::Symlink(target) | Content::Misplaced(target) => target,
+        GitForm::Renamed(Prior { oid, .. }) | GitForm::ByGit(_, Some(oid)) => return Ok(oid),
+        GitForm::ByGit(_, None) => return Err(Error::Refused(format!("{path} was not stored by git"))),
+        GitForm::LargeGit(made) => return made.keep().map(from_git),
+        GitForm::Annexed(annexed) if annexed.is_unlocked => pointer_for(&annexed.key),
+        GitForm::Annexed(annexed) => symlink_target(path, &annexed.key),
+        GitForm::Pointer(content) | GitForm::Git(content) => content,
+        GitForm::Symlink(target) | GitForm::Misplaced(target) => target,
     };
     bulk.write(ObjectType::Blob, content).map(from_git)
 }
@@ -336,12 +336,12 @@ fn mode(stat: &Stat, prior: Option<Prior>, trust_mode: bool) -> u32 {
 }
 
 /// As what a file counts.
-fn counted(content: &Content) -> fn(&mut Counts) -> &mut usize {
+fn counted(content: &GitForm) -> fn(&mut Counts) -> &mut usize {
     match content {
-        Content::Annexed(_) => |counts| &mut counts.annexed,
-        Content::Git(_) | Content::LargeGit(_) | Content::ByGit(..) => |counts| &mut counts.in_git,
-        Content::Renamed(_) => |counts| &mut counts.renamed,
-        Content::Pointer(_) | Content::Symlink(_) | Content::Misplaced(_) => |counts| &mut counts.links,
+        GitForm::Annexed(_) => |counts| &mut counts.annexed,
+        GitForm::Git(_) | GitForm::LargeGit(_) | GitForm::ByGit(..) => |counts| &mut counts.in_git,
+        GitForm::Renamed(_) => |counts| &mut counts.renamed,
+        GitForm::Pointer(_) | GitForm::Symlink(_) | GitForm::Misplaced(_) => |counts| &mut counts.links,
     }
 }
 

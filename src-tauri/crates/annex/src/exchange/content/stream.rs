@@ -24,10 +24,10 @@ pub struct Arrivals<'a> {
 /// Content on its way.
 pub struct Arrival<'a> {
     key: Key,
-    content: Content<'a>,
+    content: Received<'a>,
 }
 
-enum Content<'a> {
+enum Received<'a> {
     /// Kept in memory until all of it is there, and then written at once.
     Small(Vec<u8>, Option<TransferLock>),
     /// Written as it comes. If it breaks off, it is resumed another time.
@@ -109,11 +109,11 @@ impl<'a> Arrivals<'a> {
             }
         };
         let content = match is_small && offset == 0 {
-            true => Content::Small(Vec::new(), lock),
+            true => Received::Small(Vec::new(), lock),
             false => {
                 let receipt = self.dest.store.begin_receipt(key, lock, offset);
                 let receipt = receipt.map_err(|error| failure(error, all))?;
-                Content::Large(Box::new(receipt.ok_or(CopyOutcome::Busy)?))
+                Received::Large(Box::new(receipt.ok_or(CopyOutcome::Busy)?))
             }
         };
         let key = key.clone();
@@ -140,13 +140,13 @@ impl<'a> Arrivals<'a> {
     fn complete(&self, arrival: Arrival<'a>, is_valid: bool) -> Result<Arrived, CopyOutcome> {
         let Arrival { key, content } = arrival;
         let (bytes, lock) = match content {
-            Content::Large(receipt) => {
+            Received::Large(receipt) => {
                 let size = receipt.size();
                 let complete = receipt.complete(is_valid).map_err(|error| failure(error, size))?;
                 let (incoming, lock) = complete.ok_or(CopyOutcome::Corrupt)?;
                 return Ok((key, incoming, lock));
             }
-            Content::Small(bytes, lock) => (bytes, lock),
+            Received::Small(bytes, lock) => (bytes, lock),
         };
         let mut verifier = Verifier::for_key(&key);
         verifier.update(&bytes);
@@ -177,19 +177,19 @@ impl Arrival<'_> {
     #[must_use]
     pub fn size(&self) -> u64 {
         match &self.content {
-            Content::Small(bytes, _) => bytes.len() as u64,
-            Content::Large(receipt) => receipt.size(),
+            Received::Small(bytes, _) => bytes.len() as u64,
+            Received::Large(receipt) => receipt.size(),
         }
     }
 
     /// Takes the next part.
     pub fn write(&mut self, part: &[u8]) -> Result<(), CopyOutcome> {
         match &mut self.content {
-            Content::Small(bytes, _) => {
+            Received::Small(bytes, _) => {
                 bytes.extend_from_slice(part);
                 Ok(())
             }
-            Content::Large(receipt) => {
+            Received::Large(receipt) => {
                 let need = self.key.size().unwrap_or(0);
                 receipt.write(part).map_err(|error| failure(error, need))
             }

@@ -4,7 +4,7 @@ mod split;
 use std::fs;
 use std::time::Duration;
 
-use super::format::{Content, Fault};
+use super::format::{Fault, IndexContent};
 use super::{CachedTree, Entries, Entry, Index, Staged};
 use crate::Error;
 use crate::oid::from_git;
@@ -16,8 +16,8 @@ fn index_of(repo: &Scratch) -> Vec<u8> {
     fs::read(repo.path(".git/index")).unwrap()
 }
 
-fn parse(data: &[u8]) -> Result<Content, Fault> {
-    Content::parse(data, &mut |_| Err(Fault::Damaged("it has no base")))
+fn parse(data: &[u8]) -> Result<IndexContent, Fault> {
+    IndexContent::parse(data, &mut |_| Err(Fault::Damaged("it has no base")))
 }
 
 fn read(repo: &Scratch) -> Index {

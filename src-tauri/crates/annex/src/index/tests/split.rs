@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::{made_by_git, read};
 use crate::index::base::Base;
-use crate::index::format::Content;
+use crate::index::format::IndexContent;
 use crate::index::{CachedTree, Entry, Index, IndexState, Staged};
 use crate::oid::{from_git, to_git};
 use crate::scratch_repository::Scratch;
@@ -203,9 +203,9 @@ fn an_index_whose_base_has_no_checksum_is_damaged() {
 fn what_is_added_takes_the_place_of_what_the_base_has() {
     let mut content = whole(vec![entry("a", 1, false), entry("b", 1, false)]);
     let base = Base::of(content.entries());
-    content = Content::split(Arc::clone(&base), content);
+    content = IndexContent::split(Arc::clone(&base), content);
     content.own = vec![entry("b", 2, false)];
-    let again = Content::parse(&content.write(), &mut |_| Ok(Arc::clone(&base))).unwrap();
+    let again = IndexContent::parse(&content.write(), &mut |_| Ok(Arc::clone(&base))).unwrap();
     assert_eq!(again.entries().len(), 2);
     assert_eq!(again.entries().get(b"b").unwrap().oid, Oid([2; 20]));
 }
@@ -257,8 +257,8 @@ fn an_index_without_its_base_is_replaced_by_what_head_says() {
     }
 }
 
-fn whole(own: Vec<Entry>) -> Content {
-    let mut content = Content::default();
+fn whole(own: Vec<Entry>) -> IndexContent {
+    let mut content = IndexContent::default();
     content.own = own;
     content
 }
@@ -270,7 +270,7 @@ fn an_index_is_split_and_whole_by_its_size() {
     assert!(!whole(99).needs_base(100));
     assert!(whole(100).needs_base(100));
     let mut content = whole(1000);
-    content = Content::split(Base::of(content.entries()), content);
+    content = IndexContent::split(Base::of(content.entries()), content);
     assert!(!content.needs_base(100) && !content.is_small_again(100));
     let changes = |range: std::ops::Range<usize>, change: &dyn Fn(usize) -> Option<Entry>| -> BTreeMap<_, _> {
         range.map(|n| (entry(n).path, change(n))).collect()
@@ -320,7 +320,7 @@ proptest! {
             .collect();
         let mut content = whole(model.values().cloned().collect());
         let base = Base::of(content.entries());
-        content = Content::split(Arc::clone(&base), content);
+        content = IndexContent::split(Arc::clone(&base), content);
         for edit in edits {
             let changes: BTreeMap<Box<[u8]>, Option<Entry>> = edit
                 .iter()
@@ -333,7 +333,7 @@ proptest! {
                 }
             }
             content.apply(changes);
-            content = Content::parse(&content.write(), &mut |checksum| {
+            content = IndexContent::parse(&content.write(), &mut |checksum| {
                 assert_eq!(checksum, base.checksum);
                 Ok(Arc::new(Base::parse(base.file().to_vec()).unwrap()))
             }).unwrap();
