@@ -14,7 +14,7 @@ use model::{Cost, RemoteName, Uuid};
 
 pub use address::{Address, as_git_finds};
 pub use git_monitor::{GitMonitor, git_monitor, remove_git_monitor, renew_git_monitor, set_git_monitor};
-pub use one::{Entry, Source, as_flag, entries, entry, entry_of_user, set};
+pub use one::{EffectiveSetting, Source, as_flag, entries, entry, entry_of_user, set};
 pub use ssh_address::{SshAddress, SshHost};
 
 use crate::{Annex, Backend, Error, Result};

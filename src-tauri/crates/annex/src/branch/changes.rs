@@ -7,7 +7,7 @@ use model::{Key, Oid, Uuid};
 use super::{Branch, DEEPEST, tree_of};
 use crate::Result;
 use crate::logs::{PresenceLog, key_of_location_log};
-use crate::objects::{Bulk, Entry, Tree};
+use crate::objects::{Bulk, Tree, TreeEntry};
 use crate::oid::to_git;
 
 /// So many different location logs are remembered while reading; most keys share theirs with many.
@@ -91,14 +91,14 @@ impl Difference<'_, '_> {
         &mut self,
         path: &mut Vec<u8>,
         name: &[u8],
-        old: Option<Entry>,
-        new: Option<Entry>,
+        old: Option<TreeEntry>,
+        new: Option<TreeEntry>,
         depth: usize,
     ) -> Result<()> {
         let length = path.len();
         path.extend_from_slice(name);
-        let directory = |entry: Option<Entry>| entry.filter(|entry| entry.is_directory()).map(|entry| entry.id);
-        let file = |entry: Option<Entry>| entry.filter(|entry| entry.is_blob()).map(|entry| entry.id);
+        let directory = |entry: Option<TreeEntry>| entry.filter(|entry| entry.is_directory()).map(|entry| entry.id);
+        let file = |entry: Option<TreeEntry>| entry.filter(|entry| entry.is_blob()).map(|entry| entry.id);
         if file(old) != file(new) {
             self.file(path, file(new), depth)?;
         }

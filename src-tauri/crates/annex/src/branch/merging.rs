@@ -6,7 +6,7 @@ use super::transitions::{self, Transitions};
 use super::writing::Writer;
 use super::{Branch, DEEPEST, REF, read_committed, tip, tree_of};
 use crate::logs::{UuidLog, union};
-use crate::objects::{Bulk, DIRECTORY, Entry, Tree};
+use crate::objects::{Bulk, DIRECTORY, Tree, TreeEntry};
 use crate::oid::from_git;
 use crate::{Directory, Error, Result};
 
@@ -278,13 +278,13 @@ pub(super) fn union_trees(bulk: &mut Bulk<'_>, ours: Option<Oid>, theirs: Oid, d
     for (name, new) in other.entries() {
         let merged = match tree.get(name) {
             None => new,
-            Some(old) if old.is_directory() && new.is_directory() && depth < DEEPEST => Entry {
+            Some(old) if old.is_directory() && new.is_directory() && depth < DEEPEST => TreeEntry {
                 mode: DIRECTORY,
                 id: union_trees(bulk, Some(old.id), new.id, depth + 1)?,
             },
             Some(old) if old.is_blob() && new.is_blob() && old.id != new.id => {
                 let content = union(&bulk.read_blob(old.id)?, &bulk.read_blob(new.id)?);
-                Entry::file(bulk.blob(&content)?)
+                TreeEntry::file(bulk.blob(&content)?)
             }
             Some(_) => continue,
         };

@@ -6,7 +6,7 @@ use git2::Oid;
 
 use super::{DEEPEST, read_committed};
 use crate::logs::{Kind, UuidLog, kind, union};
-use crate::objects::{Bulk, DIRECTORY, Entry, Tree};
+use crate::objects::{Bulk, DIRECTORY, Tree, TreeEntry};
 use crate::{Annex, Directory, Error, Result};
 
 /// What was forgotten and when: the lines of `transitions.log`, each `NAME TIME`.
@@ -63,7 +63,7 @@ pub(super) fn apply(bulk: &mut Bulk<'_>, tree: Oid, transitions: &Transitions) -
         let lines: Transitions = known.lines().map(<[u8]>::to_vec).collect();
         match old {
             Some(old) if transitions.is_subset(&lines) => Ok(Some(old)),
-            _ => Ok(Some(Entry::file(bulk.blob(&union(&known, &recorded))?))),
+            _ => Ok(Some(TreeEntry::file(bulk.blob(&union(&known, &recorded))?))),
         }
     })?;
     let Some(tree) = tree.filter(|_| transitions.iter().any(|line| name(line) == DEAD)) else {
@@ -103,12 +103,12 @@ fn drop_dead(
         let kept = if entry.is_directory() && depth < DEEPEST {
             path.push(b'/');
             let id = drop_dead(bulk, path, entry.id, dead, depth + 1)?;
-            id.map(|id| Entry { mode: DIRECTORY, id })
+            id.map(|id| TreeEntry { mode: DIRECTORY, id })
         } else if entry.is_blob() {
             match without(&bulk.read_blob(entry.id)?, path, dead) {
                 None => Some(entry),
                 Some(content) if content.is_empty() => None,
-                Some(content) => Some(Entry::file(bulk.blob(&content)?)),
+                Some(content) => Some(TreeEntry::file(bulk.blob(&content)?)),
             }
         } else {
             Some(entry)

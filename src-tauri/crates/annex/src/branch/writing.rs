@@ -4,7 +4,7 @@ use super::{REF, journal, tip, tree_of};
 use crate::identity::{of_merge, signature};
 use crate::locks::LockFile;
 use crate::logs::{self, PresenceLog};
-use crate::objects::{Bulk, Entry, Tree};
+use crate::objects::{Bulk, Tree, TreeEntry};
 use crate::ref_lock::move_ref;
 use crate::{Annex, Error, Result};
 
@@ -72,8 +72,8 @@ impl<'a> Writer<'a> {
             };
             let new = edited.and_then(|at| edit(at, &content));
             match (new, waiting) {
-                (Some(new), _) => Ok(Some(Entry::file(bulk.blob(&new)?))),
-                (None, Some(_)) => Ok(Some(Entry::file(bulk.blob(&content)?))),
+                (Some(new), _) => Ok(Some(TreeEntry::file(bulk.blob(&new)?))),
+                (None, Some(_)) => Ok(Some(TreeEntry::file(bulk.blob(&content)?))),
                 (None, None) => Ok(entry),
             }
         })?;

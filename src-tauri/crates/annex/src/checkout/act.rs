@@ -20,7 +20,7 @@ use super::taken_away::{Taken, TakenAway};
 use super::{Before, Step};
 use crate::conversions::Outgoing;
 use crate::durable::{sync_file, sync_file_system};
-use crate::index::Entry;
+use crate::index::IndexEntry;
 use crate::objects::each_part;
 use crate::store::found;
 use crate::tree::raw::{Blob, Mode};
@@ -35,7 +35,7 @@ pub(super) const FEW: usize = 8;
 #[derive(Default)]
 pub(super) struct Done {
     pub(super) removed: Vec<RepoPath>,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<IndexEntry>,
     /// Paths that were left as they are, with their index entries: files that changed at the last moment, or that the
     /// system does not let go.
     pub(super) waiting: Vec<Waiting>,

@@ -3,13 +3,13 @@
 use model::RepoPath;
 
 use super::place::Seen;
-use crate::index::Entry;
+use crate::index::IndexEntry;
 use crate::oid::{from_git, to_git};
 use crate::stat::FileTime;
 use crate::tree::raw::{Blob, Mode};
 
 /// What an entry stages.
-pub(super) fn staged<P>(entry: &Entry<P>) -> Option<Blob> {
+pub(super) fn staged<P>(entry: &IndexEntry<P>) -> Option<Blob> {
     Mode::from_bits(entry.mode).map(|mode| Blob {
         mode,
         id: to_git(entry.oid),
@@ -22,7 +22,7 @@ pub(super) fn staged<P>(entry: &Entry<P>) -> Option<Blob> {
 /// same tick of the clock.
 /// The executable bit counts only with `trust_mode`: git's `core.fileMode`, false where the file system has no such
 /// permission.
-pub(super) fn is_unmodified<P>(entry: &Entry<P>, seen: &Seen, written_at: FileTime, trust_mode: bool) -> bool {
+pub(super) fn is_unmodified<P>(entry: &IndexEntry<P>, seen: &Seen, written_at: FileTime, trust_mode: bool) -> bool {
     let same_kind = match Mode::from_bits(entry.mode) {
         Some(Mode::File) => !trust_mode || !seen.is_executable(),
         Some(Mode::Executable) => !trust_mode || seen.is_executable(),
@@ -33,11 +33,11 @@ pub(super) fn is_unmodified<P>(entry: &Entry<P>, seen: &Seen, written_at: FileTi
 }
 
 /// The entry for a file that was just written; without stat data if it is not known to be what is staged.
-pub(super) fn entry(path: &RepoPath, blob: Blob, seen: Option<&Seen>) -> Entry {
+pub(super) fn entry(path: &RepoPath, blob: Blob, seen: Option<&Seen>) -> IndexEntry {
     let (mode, id) = (blob.mode.bits(), from_git(blob.id));
     match seen {
-        Some(seen) => Entry::new(path.as_bytes(), mode, id, seen),
-        None => Entry::without_stat(path.as_bytes(), mode, id),
+        Some(seen) => IndexEntry::new(path.as_bytes(), mode, id, seen),
+        None => IndexEntry::without_stat(path.as_bytes(), mode, id),
     }
 }
 

@@ -14,7 +14,7 @@ use super::entry::{is_unmodified, staged};
 use super::obstacle::{Obstacle, Waiting};
 use super::place::{Parent, Place, Seen, look_at};
 use crate::conversions::{Converted, Outgoing};
-use crate::index::{Entry, EntryRef, Index, SKIP_WORKTREE};
+use crate::index::{EntryRef, Index, IndexEntry, SKIP_WORKTREE};
 use crate::lease::is_being_written;
 use crate::pointer::{MAX_POINTER, key_of_pointer};
 use crate::tree::raw::{self, Blob, Mode};
@@ -153,7 +153,7 @@ impl Planner<'_> {
     ) -> Result<()> {
         let entry = self.index.entry(path.as_bytes());
         let now = entry.as_ref().and_then(staged);
-        let announced = entry.as_ref().is_some_and(Entry::is_intent_to_add);
+        let announced = entry.as_ref().is_some_and(IndexEntry::is_intent_to_add);
         if now == new && !announced {
             return Ok(());
         }
@@ -162,7 +162,7 @@ impl Planner<'_> {
             plan.wait(path, Obstacle::Changed);
             return Ok(());
         }
-        if entry.as_ref().is_some_and(Entry::is_left_out) {
+        if entry.as_ref().is_some_and(IndexEntry::is_left_out) {
             plan.index_only.push((path.clone(), new, SKIP_WORKTREE));
             return Ok(());
         }

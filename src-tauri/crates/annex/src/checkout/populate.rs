@@ -12,7 +12,7 @@ use super::obstacle::Obstacle;
 use super::place::{Parent, Place, Seen, look_at};
 use super::taken_away::{Taken, TakenAway};
 use super::{Before, Step};
-use crate::index::{Entry, EntryRef, Index, PATIENCE, Staged};
+use crate::index::{EntryRef, Index, IndexEntry, PATIENCE, Staged};
 use crate::oid::to_git;
 use crate::pointer::{MAX_POINTER, key_of_pointer, pointer_for};
 use crate::store::found;
@@ -124,7 +124,7 @@ fn perhaps_pointers(top: &Path, index: &Index, files: &[(RepoPath, Key)]) -> Res
 }
 
 /// The entry with new stat data, if it stages the pointer that was replaced.
-fn refreshed(old: &EntryRef<'_>, file: &Populated, trust_mode: bool) -> Option<Entry> {
+fn refreshed(old: &EntryRef<'_>, file: &Populated, trust_mode: bool) -> Option<IndexEntry> {
     let blob = staged(old)?;
     let executable = match blob.mode {
         Mode::File => false,
@@ -132,7 +132,7 @@ fn refreshed(old: &EntryRef<'_>, file: &Populated, trust_mode: bool) -> Option<E
         Mode::Symlink | Mode::Submodule => return None,
     };
     let same = blob.id == file.pointer && (!trust_mode || file.seen.is_executable() == executable);
-    same.then(|| Entry {
+    same.then(|| IndexEntry {
         flags: old.flags,
         extended: old.extended,
         ..entry(&file.path, blob, Some(&file.seen))

@@ -8,7 +8,7 @@ use model::RepoPath;
 use super::history::{FAR, file_at};
 use crate::identity::signature;
 use crate::merge::original;
-use crate::objects::{Bulk, Entry};
+use crate::objects::{Bulk, TreeEntry};
 use crate::oid::{from_git, to_git};
 use crate::tree::Head;
 use crate::tree::raw::{Blob, Mode};
@@ -128,7 +128,7 @@ impl Annex {
             .map(|(path, blob)| (path.as_bytes().to_vec(), *blob))
             .unzip();
         let tree = bulk.rewrite(Some(base), &paths, &mut |_, at, _| {
-            Ok(blobs[at].map(|blob| Entry {
+            Ok(blobs[at].map(|blob| TreeEntry {
                 mode: blob.mode.bits(),
                 id: blob.id,
             }))

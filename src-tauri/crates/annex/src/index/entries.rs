@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::base::Base;
-use super::{Entry, EntryRef};
+use super::{EntryRef, IndexEntry};
 
 /// All entries of an index, by path and stage.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +13,7 @@ pub(crate) struct Entries<'i> {
     /// Positions in the base of entries that are gone or replaced, in order.
     pub(super) hidden: &'i [u32],
     /// What is not in the base, in order.
-    pub(super) own: &'i [Entry],
+    pub(super) own: &'i [IndexEntry],
 }
 
 /// Entries that follow one another.
@@ -217,8 +217,12 @@ impl<'i> Iter<'i> {
             Some(base) if !self.rest.base.is_empty() => Some(base.entry(self.rest.base.start)),
             Some(_) | None => None,
         };
-        let own = self.entries.own.get(self.rest.own.clone()).and_then(<[Entry]>::first);
-        let own = own.map(Entry::borrowed);
+        let own = self
+            .entries
+            .own
+            .get(self.rest.own.clone())
+            .and_then(<[IndexEntry]>::first);
+        let own = own.map(IndexEntry::borrowed);
         Some(match (base, own) {
             (Some(base), Some(own)) => match (base.path, base.stage()).cmp(&(own.path, own.stage())) {
                 Ordering::Less => (base, true),

@@ -18,7 +18,7 @@ const INTENT_TO_ADD: u16 = 0x2000;
 ///
 /// The path is borrowed where the entry is one of many in memory ([`EntryRef`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry<P = Box<[u8]>> {
+pub(crate) struct IndexEntry<P = Box<[u8]>> {
     pub(crate) ctime: (u32, u32),
     pub(crate) mtime: (u32, u32),
     pub(crate) dev: u32,
@@ -35,9 +35,9 @@ pub(crate) struct Entry<P = Box<[u8]>> {
 }
 
 /// An entry whose path lies in the index that it was read from.
-pub(crate) type EntryRef<'a> = Entry<&'a [u8]>;
+pub(crate) type EntryRef<'a> = IndexEntry<&'a [u8]>;
 
-impl Entry {
+impl IndexEntry {
     /// An entry for a work-tree file that has this stat data.
     pub(crate) fn new(path: &[u8], mode: u32, oid: Oid, stat: &Stat) -> Self {
         Self {
@@ -80,15 +80,15 @@ impl Entry {
 }
 
 impl EntryRef<'_> {
-    pub(crate) fn owned(&self) -> Entry {
+    pub(crate) fn owned(&self) -> IndexEntry {
         self.with_path(self.path.into())
     }
 }
 
-impl<P> Entry<P> {
+impl<P> IndexEntry<P> {
     /// The same for another path.
-    pub(super) fn with_path<Q>(&self, path: Q) -> Entry<Q> {
-        Entry {
+    pub(super) fn with_path<Q>(&self, path: Q) -> IndexEntry<Q> {
+        IndexEntry {
             ctime: self.ctime,
             mtime: self.mtime,
             dev: self.dev,

@@ -9,7 +9,7 @@ use sha1::{Digest, Sha1};
 
 use super::base::Base;
 use super::monitor::{Monitor, Replaced};
-use super::{CachedTree, Entries, Entry, EntryRef, ewah, untracked};
+use super::{CachedTree, Entries, EntryRef, IndexEntry, ewah, untracked};
 
 /// The bytes before the first entry.
 pub(super) const HEADER: usize = 12;
@@ -29,7 +29,7 @@ pub(crate) struct IndexContent {
     /// Positions in the base of entries that are gone or replaced, in order.
     pub(super) hidden: Vec<u32>,
     /// What is not in the base, by path, then by stage.
-    pub(super) own: Vec<Entry>,
+    pub(super) own: Vec<IndexEntry>,
     pub(crate) trees: CachedTree,
     /// The `REUC` extension, carried as it is.
     resolve_undo: Option<Vec<u8>>,
@@ -116,7 +116,7 @@ impl IndexContent {
         }
         let count = input.u32()? as usize;
         // An entry takes at least 62 bytes; what claims more entries is no reason to reserve memory for them.
-        let mut entries = Vec::<Entry>::with_capacity(count.min(data.len() / 62));
+        let mut entries = Vec::<IndexEntry>::with_capacity(count.min(data.len() / 62));
         for _ in 0..count {
             let entry = input.entry(version, entries.last().map_or(b"", |last| &last.path))?;
             entries.push(entry);
@@ -146,7 +146,7 @@ impl IndexContent {
             Some(link) => content.join(find(link.base)?, link.bitmaps, entries)?,
             None => content.own = entries,
         }
-        let is_in_order = |pair: &[Entry]| (&pair[0].path, pair[0].stage()) < (&pair[1].path, pair[1].stage());
+        let is_in_order = |pair: &[IndexEntry]| (&pair[0].path, pair[0].stage()) < (&pair[1].path, pair[1].stage());
         if !content.own.windows(2).all(is_in_order) || content.own.first().is_some_and(|first| first.path.is_empty()) {
             return Err(Damaged("its entries are not in order"));
         }
@@ -157,7 +157,7 @@ impl IndexContent {
 
     /// Takes over what a split index says of its base: which entries are gone, and which are replaced by the first of those
     /// beside it, which have no path.
-    fn join(&mut self, base: Arc<Base>, bitmaps: &[u8], mut entries: Vec<Entry>) -> Result<(), Fault> {
+    fn join(&mut self, base: Arc<Base>, bitmaps: &[u8], mut entries: Vec<IndexEntry>) -> Result<(), Fault> {
         if !bitmaps.is_empty() {
             let mut bitmaps = Input(bitmaps);
             let deleted = ewah::decode(&mut bitmaps, base.len())?;
@@ -243,16 +243,19 @@ impl IndexContent {
     }
 
     /// Puts entries in the place of what is staged for their paths, or nothing.
-    pub(super) fn apply(&mut self, changes: BTreeMap<Box<[u8]>, Option<Entry>>) {
+    pub(super) fn apply(&mut self, changes: BTreeMap<Box<[u8]>, Option<IndexEntry>>) {
         self.follow(&changes);
         let entries = self.entries();
         let mut hidden = Vec::new();
         for path in changes.keys() {
             hidden.extend(entries.shown(&entries.file(path)));
         }
-        let is_same = |path: &[u8], change: &Option<Entry>| {
+        let is_same = |path: &[u8], change: &Option<IndexEntry>| {
             let mut now = entries.iter(&entries.file(path));
-            let (now, change) = (now.next().map(|now| now.staged()), change.as_ref().map(Entry::staged));
+            let (now, change) = (
+                now.next().map(|now| now.staged()),
+                change.as_ref().map(IndexEntry::staged),
+            );
             change.is_some() && now == change
         };
         // Of most files whose stat data change, what is staged stays as it was.
@@ -279,7 +282,7 @@ impl IndexContent {
     }
 
     /// Has git compare with the work tree what changes.
-    fn follow(&mut self, changes: &BTreeMap<Box<[u8]>, Option<Entry>>) {
+    fn follow(&mut self, changes: &BTreeMap<Box<[u8]>, Option<IndexEntry>>) {
         if let Some(mut monitor) = self.monitor.take() {
             let entries = self.entries();
             let replaced = changes.iter().map(|(path, change)| {
@@ -353,7 +356,7 @@ impl IndexContent {
         let mut own = self.own.iter().peekable();
         for &position in &self.hidden {
             let hidden = base.entry(position as usize);
-            let of = |entry: &Entry| (&*entry.path, entry.stage()).cmp(&(hidden.path, hidden.stage()));
+            let of = |entry: &IndexEntry| (&*entry.path, entry.stage()).cmp(&(hidden.path, hidden.stage()));
             while let Some(entry) = own.next_if(|entry| of(entry).is_lt()) {
                 added.push(entry);
             }
@@ -377,7 +380,7 @@ impl IndexContent {
 }
 
 /// Merges two lists that are in order.
-fn merge(ours: Vec<Entry>, theirs: Vec<Entry>) -> Vec<Entry> {
+fn merge(ours: Vec<IndexEntry>, theirs: Vec<IndexEntry>) -> Vec<IndexEntry> {
     let mut all = Vec::with_capacity(ours.len() + theirs.len());
     let mut theirs = theirs.into_iter().peekable();
     for entry in ours {
@@ -501,7 +504,7 @@ impl<'a> Input<'a> {
 
     /// All of an entry but its path.
     fn without_path(&mut self, version: u32) -> Result<EntryRef<'static>, Fault> {
-        let mut entry = Entry {
+        let mut entry = IndexEntry {
             ctime: (self.u32()?, self.u32()?),
             mtime: (self.u32()?, self.u32()?),
             dev: self.u32()?,
@@ -552,7 +555,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    pub(super) fn entry(&mut self, version: u32, last: &[u8]) -> Result<Entry, Fault> {
+    pub(super) fn entry(&mut self, version: u32, last: &[u8]) -> Result<IndexEntry, Fault> {
         if version < 4 {
             return self.entry_in_place(version).map(|entry| entry.owned());
         }

@@ -36,7 +36,7 @@ pub(crate) use crate::git_lock::PATIENCE;
 #[cfg(test)]
 pub(crate) use crate::git_lock::mark::MARK;
 pub(crate) use entries::{Entries, Span};
-pub(crate) use entry::{EXECUTABLE, Entry, EntryRef, GITLINK, REGULAR, SKIP_WORKTREE, SYMLINK};
+pub(crate) use entry::{EXECUTABLE, EntryRef, GITLINK, IndexEntry, REGULAR, SKIP_WORKTREE, SYMLINK};
 pub(crate) use staged::Staged;
 pub use state::IndexState;
 pub(crate) use tree::CachedTree;
@@ -252,7 +252,7 @@ impl Index {
 
     /// False if certainly no path ends in `.gitattributes`.
     pub(crate) fn may_have_attributes(&self) -> bool {
-        let is_attributes = |entry: &Entry| entry.path.ends_with(b".gitattributes");
+        let is_attributes = |entry: &IndexEntry| entry.path.ends_with(b".gitattributes");
         self.content.base.as_ref().is_some_and(|base| base.has_attributes) || self.content.own.iter().any(is_attributes)
     }
 
@@ -294,7 +294,9 @@ pub(crate) fn rebuild_from_head(annex: &Annex, repository: &Repository) -> Resul
             if entry.kind() != Some(ObjectType::Tree) {
                 let path = [directory.as_bytes(), entry.name_bytes()].concat();
                 let mode = entry.filemode_raw() as u32;
-                content.own.push(Entry::without_stat(&path, mode, from_git(entry.id())));
+                content
+                    .own
+                    .push(IndexEntry::without_stat(&path, mode, from_git(entry.id())));
             }
             TreeWalkResult::Ok
         })

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FileType, Timespec, Timestamps, UTIME_NOW, statat, uti
 
 use super::base::Base;
 use super::format::IndexContent;
-use super::{CachedTree, Entry, Index, IndexFile, rebuild_from_head, split_from};
+use super::{CachedTree, Index, IndexEntry, IndexFile, rebuild_from_head, split_from};
 use crate::git_lock::{GitLock, PATIENCE};
 use crate::{Annex, Directory, Error, Result};
 
@@ -29,7 +29,7 @@ pub(crate) struct Staged {
     directory: Arc<Directory>,
     /// None while it is a draft.
     lock: Option<GitLock>,
-    changes: BTreeMap<Box<[u8]>, Option<Entry>>,
+    changes: BTreeMap<Box<[u8]>, Option<IndexEntry>>,
     made: Option<Made>,
     is_written: bool,
     has_new_base: bool,
@@ -271,7 +271,7 @@ impl Staged {
 
     /// Stages an entry. What is staged for its path goes, and so does what cannot stand beside it: a file where the
     /// entry needs a directory, files below it.
-    pub(crate) fn put(&mut self, entry: Entry) {
+    pub(crate) fn put(&mut self, entry: IndexEntry) {
         self.changes.insert(entry.path.clone(), Some(entry));
     }
 

@@ -6,7 +6,7 @@ use model::RepoPath;
 
 use super::base::Base;
 use super::format::IndexContent;
-use super::{Entries, Entry, EntryRef, Index};
+use super::{Entries, EntryRef, Index, IndexEntry};
 use crate::{Annex, Result};
 
 /// The index as it was at a moment.
@@ -71,7 +71,7 @@ fn changed_anywhere<'i>(old: Entries<'i>, new: Entries<'i>) -> Vec<&'i [u8]> {
         let Some((path, _)) = first else { break };
         let ours = old.next_if(|entry| Some(place(entry)) == first);
         let theirs = new.next_if(|entry| Some(place(entry)) == first);
-        let is_same = ours.as_ref().map(Entry::staged) == theirs.as_ref().map(Entry::staged);
+        let is_same = ours.as_ref().map(IndexEntry::staged) == theirs.as_ref().map(IndexEntry::staged);
         if !is_same && changed.last() != Some(&path) {
             changed.push(path);
         }

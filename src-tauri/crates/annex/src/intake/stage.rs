@@ -11,7 +11,7 @@ use super::prepare::{GitForm, Prepared};
 use super::{Counts, Intake, IntakeOptions, Postponed};
 use crate::conversions::Conversions;
 use crate::identity::signature;
-use crate::index::{EXECUTABLE, Entry, EntryRef, PATIENCE, REGULAR, SYMLINK, Staged};
+use crate::index::{EXECUTABLE, EntryRef, IndexEntry, PATIENCE, REGULAR, SYMLINK, Staged};
 use crate::look::{Look, Prior, RootState, head_tree};
 use crate::objects::Bulk;
 use crate::oid::{from_git, to_git};
@@ -39,7 +39,7 @@ pub(super) struct Staging<'a> {
 
 /// A file whose blob has been made.
 struct Stored {
-    entry: Entry,
+    entry: IndexEntry,
     path: RepoPath,
     prior: Option<Prior>,
     counted: fn(&mut Counts) -> &mut usize,
@@ -90,7 +90,7 @@ impl<'a> Staging<'a> {
             let mode = mode(&file.stat, file.prior, trust_mode);
             let counted = counted(&file.content);
             let oid = blob(&mut bulk, &file.path, file.content)?;
-            let entry = Entry::new(file.path.as_bytes(), mode, oid, &file.stat);
+            let entry = IndexEntry::new(file.path.as_bytes(), mode, oid, &file.stat);
             files.push(Stored {
                 entry,
                 path: file.path,
@@ -204,7 +204,7 @@ impl<'a> Staging<'a> {
             let path = &file.entry.path;
             let now = staged.index().entry(path);
             // Since the look, git may have been told not to look at it, as by `git sparse-checkout`.
-            if now.as_ref().map(Prior::of) != file.prior || now.as_ref().is_some_and(Entry::is_not_looked_at) {
+            if now.as_ref().map(Prior::of) != file.prior || now.as_ref().is_some_and(IndexEntry::is_not_looked_at) {
                 outcome.postponed.push((file.path.clone(), Postponed::Changed));
                 continue;
             }

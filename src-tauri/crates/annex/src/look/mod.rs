@@ -21,7 +21,7 @@ pub use root::RootState;
 pub(crate) use walk::told;
 pub use walk::{Standing, looked_at};
 
-use crate::index::{Entries, Entry, Index};
+use crate::index::{Entries, Index, IndexEntry};
 use crate::oid::from_git;
 use crate::stat::Stat;
 use crate::tree::head::commit_of;
@@ -99,7 +99,7 @@ pub(crate) struct Prior {
 #[derive(Debug, Clone)]
 pub struct Removed {
     pub(crate) path: RepoPath,
-    pub(crate) entry: Entry,
+    pub(crate) entry: IndexEntry,
 }
 
 impl Candidate {
@@ -127,7 +127,7 @@ impl Removed {
 }
 
 impl Prior {
-    pub(crate) fn of<P>(entry: &Entry<P>) -> Self {
+    pub(crate) fn of<P>(entry: &IndexEntry<P>) -> Self {
         Self {
             oid: entry.oid,
             mode: entry.mode,

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, StatxFlags, statx};
 
 use super::{Candidate, Look, Prior};
-use crate::index::Entry;
+use crate::index::IndexEntry;
 use crate::openat::Directories;
 
 /// Finds the files that are the same as ones that are gone: same inode, size, modification time and kind, and not made
@@ -21,7 +21,7 @@ pub(super) fn recognise(look: &mut Look, root: &OwnedFd) {
     let renumbered: BTreeMap<u32, u32> = look.renumbered.iter().copied().collect();
     let mut directories = Directories::below(root);
     for candidate in look.added.iter_mut().chain(&mut look.modified) {
-        let probe = Entry::new(b"", 0, model::Oid([0; 20]), &candidate.stat);
+        let probe = IndexEntry::new(b"", 0, model::Oid([0; 20]), &candidate.stat);
         let Some(entry) = gone.get(&(probe.ino, probe.mtime, probe.size)) else {
             continue;
         };
@@ -36,7 +36,7 @@ pub(super) fn recognise(look: &mut Look, root: &OwnedFd) {
 
 /// True if the file was made before the entry was staged. File systems give the number of a deleted file's inode to the
 /// next new one, and unpacked archives often have the same modification time throughout.
-fn was_there_before(directories: &mut Directories<'_>, candidate: &Candidate, entry: &Entry) -> bool {
+fn was_there_before(directories: &mut Directories<'_>, candidate: &Candidate, entry: &IndexEntry) -> bool {
     let Ok((directory, name)) = directories.of(candidate.path.as_bytes()) else {
         return false;
     };

@@ -29,7 +29,7 @@ pub(crate) use backend::open;
 pub(crate) use kept::Kept;
 pub(crate) use large::{LARGE, Made, each_part};
 use source::{Copied, Source};
-pub(crate) use tree::{DIRECTORY, Entry, Tree};
+pub(crate) use tree::{DIRECTORY, Tree, TreeEntry};
 
 use crate::identity::written;
 use crate::{Directory, Error, Result};
@@ -123,7 +123,7 @@ impl<'r> Bulk<'r> {
     }
 
     /// What a tree, new or old, says about one name. Cheaper than reading all of it.
-    pub(crate) fn find(&self, tree: Oid, name: &[u8]) -> Result<Option<Entry>> {
+    pub(crate) fn find(&self, tree: Oid, name: &[u8]) -> Result<Option<TreeEntry>> {
         self.read(tree, ObjectType::Tree, |bytes| {
             tree::items(bytes)
                 .map_while(|item| item)

@@ -1,10 +1,10 @@
 use git2::Oid;
 
-use super::{Bulk, DIRECTORY, Entry, Tree};
+use super::{Bulk, DIRECTORY, Tree, TreeEntry};
 use crate::Result;
 
 /// Decides what becomes of one path: its number in the list, what is there now, what is to be there.
-pub(crate) type Change<'f, 'r> = dyn FnMut(&mut Bulk<'r>, usize, Option<Entry>) -> Result<Option<Entry>> + 'f;
+pub(crate) type Change<'f, 'r> = dyn FnMut(&mut Bulk<'r>, usize, Option<TreeEntry>) -> Result<Option<TreeEntry>> + 'f;
 
 impl<'r> Bulk<'r> {
     /// Makes a new tree from `base` by asking `change` about each of `paths`, reading only the directories on the way.
@@ -52,7 +52,7 @@ impl<'r> Bulk<'r> {
             let inside = old.filter(|entry| entry.is_directory()).map(|entry| entry.id);
             let new = self.rewrite_directory(inside, paths, at..end, depth + slash + 1, change)?;
             if new != inside {
-                let directory = |id| Entry { mode: DIRECTORY, id };
+                let directory = |id| TreeEntry { mode: DIRECTORY, id };
                 tree.set(name, new.map(directory));
                 changed = true;
             }

@@ -3,7 +3,7 @@ use std::process::Command;
 use git2::{Oid, Repository};
 use sha1::Digest;
 
-use super::{Bulk, Entry};
+use super::{Bulk, TreeEntry};
 
 fn signature() -> git2::Signature<'static> {
     git2::Signature::new("T", "t@e", &git2::Time::new(1_700_000_000, -90)).unwrap()
@@ -13,7 +13,7 @@ fn rewrite(bulk: &mut Bulk<'_>, base: Option<Oid>, changes: &[(&str, Option<&str
     let paths: Vec<Vec<u8>> = changes.iter().map(|(path, _)| path.as_bytes().to_vec()).collect();
     bulk.rewrite(base, &paths, &mut |bulk, at, _| {
         let text = changes[at].1;
-        text.map(|text| Ok(Entry::file(bulk.blob(text.as_bytes())?)))
+        text.map(|text| Ok(TreeEntry::file(bulk.blob(text.as_bytes())?)))
             .transpose()
     })
     .unwrap()

@@ -10,14 +10,14 @@ pub(crate) const DIRECTORY: u32 = 0o040_000;
 
 /// What a tree says about one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct TreeEntry {
     /// Type and permissions, as git writes them.
     pub(crate) mode: u32,
     /// The blob, tree or (submodules) commit.
     pub(crate) id: Oid,
 }
 
-impl Entry {
+impl TreeEntry {
     /// A regular file.
     pub(crate) fn file(id: Oid) -> Self {
         Self { mode: BLOB, id }
@@ -37,7 +37,7 @@ impl Entry {
 /// One git tree, to be read and changed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tree {
-    entries: Vec<(Vec<u8>, Entry)>,
+    entries: Vec<(Vec<u8>, TreeEntry)>,
 }
 
 impl Tree {
@@ -73,17 +73,17 @@ impl Tree {
     }
 
     /// The entries, in git's order.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&[u8], Entry)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&[u8], TreeEntry)> {
         self.entries.iter().map(|(name, entry)| (name.as_slice(), *entry))
     }
 
     /// The entry of this name, whatever it is.
-    pub(crate) fn get(&self, name: &[u8]) -> Option<Entry> {
+    pub(crate) fn get(&self, name: &[u8]) -> Option<TreeEntry> {
         self.position(name).ok().map(|at| self.entries[at].1)
     }
 
     /// Sets, or with none removes, what has this name.
-    pub(crate) fn set(&mut self, name: &[u8], entry: Option<Entry>) {
+    pub(crate) fn set(&mut self, name: &[u8], entry: Option<TreeEntry>) {
         match (self.position(name), entry) {
             (Ok(at), Some(entry)) if self.entries[at].1.is_directory() == entry.is_directory() => {
                 self.entries[at].1 = entry;
@@ -114,7 +114,7 @@ impl Tree {
 }
 
 /// The entries of a tree in git's format; none, as the last, where it is damaged.
-pub(super) fn items(mut bytes: &[u8]) -> impl Iterator<Item = Option<(&[u8], Entry)>> {
+pub(super) fn items(mut bytes: &[u8]) -> impl Iterator<Item = Option<(&[u8], TreeEntry)>> {
     std::iter::from_fn(move || {
         if bytes.is_empty() {
             return None;
@@ -125,7 +125,7 @@ pub(super) fn items(mut bytes: &[u8]) -> impl Iterator<Item = Option<(&[u8], Ent
     })
 }
 
-pub(super) type Item<'t> = (&'t [u8], Entry);
+pub(super) type Item<'t> = (&'t [u8], TreeEntry);
 
 pub(super) fn split_item(bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
     let (mode, rest) = bytes.split_once_str(" ")?;
@@ -133,10 +133,10 @@ pub(super) fn split_item(bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
     let (id, rest) = rest.split_at_checked(20)?;
     let mode = u32::from_str_radix(std::str::from_utf8(mode).ok()?, 8).ok()?;
     let id = Oid::from_bytes(id).ok()?;
-    Some(((name, Entry { mode, id }), rest))
+    Some(((name, TreeEntry { mode, id }), rest))
 }
 
-fn order(a: &(Vec<u8>, Entry), b: &(Vec<u8>, Entry)) -> Ordering {
+fn order(a: &(Vec<u8>, TreeEntry), b: &(Vec<u8>, TreeEntry)) -> Ordering {
     compare(&a.0, a.1.is_directory(), &b.0, b.1.is_directory())
 }
 

@@ -148,7 +148,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::objects::{DIRECTORY, Entry, Tree};
+    use crate::objects::{DIRECTORY, Tree, TreeEntry};
 
     /// The entries of a tree by their names, each with what it names.
     fn tree(entries: &[(u16, u8)]) -> Vec<u8> {
@@ -156,8 +156,8 @@ mod tests {
         for (name, id) in entries {
             let id = git2::Oid::from_bytes(&[*id; 20]).unwrap();
             let entry = match name % 5 {
-                0 => Entry { mode: DIRECTORY, id },
-                _ => Entry::file(id),
+                0 => TreeEntry { mode: DIRECTORY, id },
+                _ => TreeEntry::file(id),
             };
             tree.set(format!("{name:b}").as_bytes(), Some(entry));
         }

@@ -10,7 +10,7 @@ use crate::{Annex, Error, Result};
 
 /// A setting that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct EffectiveSetting {
     /// As it is written; `true` where a name stands alone.
     pub value: String,
     /// Where it is written.
@@ -33,18 +33,18 @@ pub enum Source {
 }
 
 /// Reads a setting; none if nobody has set it. As elsewhere, an empty value sets nothing.
-pub fn entry(annex: &Annex, name: &str) -> Result<Option<Entry>> {
+pub fn entry(annex: &Annex, name: &str) -> Result<Option<EffectiveSetting>> {
     read(&snapshot(annex)?, name)
 }
 
 /// Reads a setting of the user or of this computer, apart from any repository.
-pub fn entry_of_user(name: &str) -> Result<Option<Entry>> {
+pub fn entry_of_user(name: &str) -> Result<Option<EffectiveSetting>> {
     let config = Config::open_default().and_then(|mut config| config.snapshot());
     read(&config.map_err(Error::git("read the configuration of the user"))?, name)
 }
 
 /// Reads several settings at once, each like [`entry`].
-pub fn entries<const N: usize>(annex: &Annex, names: [&str; N]) -> Result<[Option<Entry>; N]> {
+pub fn entries<const N: usize>(annex: &Annex, names: [&str; N]) -> Result<[Option<EffectiveSetting>; N]> {
     let config = snapshot(annex)?;
     let mut found = [const { None }; N];
     for (found, name) in found.iter_mut().zip(names) {
@@ -53,7 +53,7 @@ pub fn entries<const N: usize>(annex: &Annex, names: [&str; N]) -> Result<[Optio
     Ok(found)
 }
 
-fn read(config: &Config, name: &str) -> Result<Option<Entry>> {
+fn read(config: &Config, name: &str) -> Result<Option<EffectiveSetting>> {
     let entry = match config.get_entry(name) {
         Ok(entry) => entry,
         Err(problem) if problem.code() == ErrorCode::NotFound => return Ok(None),
@@ -70,7 +70,7 @@ fn read(config: &Config, name: &str) -> Result<Option<Entry>> {
         ConfigLevel::Local => Source::Repository,
         ConfigLevel::Worktree | ConfigLevel::App | ConfigLevel::Highest => Source::WorkTree,
     };
-    Ok((!value.is_empty()).then_some(Entry { value, source }))
+    Ok((!value.is_empty()).then_some(EffectiveSetting { value, source }))
 }
 
 /// What git makes of a value that says yes or no; none if it is no such value.
@@ -143,7 +143,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    use super::{Entry, Source, entry, set};
+    use super::{EffectiveSetting, Source, entry, set};
     use crate::scratch_repository::Scratch;
 
     const NAME: &str = "annex.diskreserve";
@@ -164,7 +164,7 @@ mod tests {
         set(&scratch.annex, NAME, Some("5 GB")).unwrap();
         let found = entry(&scratch.annex, NAME).unwrap();
         let wanted = |value: &str, source| {
-            Some(Entry {
+            Some(EffectiveSetting {
                 value: value.to_owned(),
                 source,
             })

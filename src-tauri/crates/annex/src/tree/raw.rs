@@ -53,14 +53,14 @@ pub(crate) struct Blob {
 
 /// One entry of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct RawEntry<'a> {
     pub(crate) name: &'a [u8],
     /// None for a directory.
     pub(crate) mode: Option<Mode>,
     pub(crate) id: Oid,
 }
 
-impl Entry<'_> {
+impl RawEntry<'_> {
     /// Compares in the order of git: as if directories had a slash at the end of their name.
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         let tail = |entry: &Self| entry.mode.is_none().then_some(b'/');
@@ -76,7 +76,7 @@ impl Entry<'_> {
 }
 
 /// Reads the entries of a tree from its bytes; only what cannot be read at all is an error.
-pub(crate) fn parse(data: &[u8]) -> Option<Vec<Entry<'_>>> {
+pub(crate) fn parse(data: &[u8]) -> Option<Vec<RawEntry<'_>>> {
     let mut entries = Vec::with_capacity(data.len() / 40);
     let mut rest = data;
     while !rest.is_empty() {
@@ -91,19 +91,19 @@ pub(crate) fn parse(data: &[u8]) -> Option<Vec<Entry<'_>>> {
             0o040_000 => None,
             _ => Some(Mode::from_bits(bits)?),
         };
-        entries.push(Entry { name, mode, id });
+        entries.push(RawEntry { name, mode, id });
     }
     Some(entries)
 }
 
 /// True if the entries are as git would have written them: what two programs cannot read in two ways.
-fn is_well_formed(entries: &[Entry<'_>]) -> bool {
+fn is_well_formed(entries: &[RawEntry<'_>]) -> bool {
     let named = entries
         .iter()
         .all(|entry| !entry.name.is_empty() && !entry.name.contains(&b'/'));
     let ordered = entries.windows(2).all(|pair| pair[0].order(&pair[1]).is_lt());
     let once = entries.iter().filter(|entry| entry.mode.is_none()).all(|directory| {
-        let as_file = Entry {
+        let as_file = RawEntry {
             mode: Some(Mode::File),
             ..*directory
         };
@@ -158,13 +158,13 @@ pub(crate) fn differences_from_all(
         let objects: Vec<_> = objects.collect::<Result<_>>()?;
         let to_object = to.map(|id| read(odb, id)).transpose()?;
         let lists = objects.iter().map(|object| well_formed(object.as_ref()));
-        let lists: Vec<Vec<Entry<'_>>> = lists.collect::<Result<_>>()?;
-        let mut old: Vec<&[Entry<'_>]> = lists.iter().map(Vec::as_slice).collect();
+        let lists: Vec<Vec<RawEntry<'_>>> = lists.collect::<Result<_>>()?;
+        let mut old: Vec<&[RawEntry<'_>]> = lists.iter().map(Vec::as_slice).collect();
         let new = well_formed(to_object.as_ref())?;
         let mut new = new.as_slice();
         let mut before = Vec::with_capacity(from.len());
         loop {
-            let firsts = old.iter().copied().chain([new]).filter_map(<[Entry<'_>]>::first);
+            let firsts = old.iter().copied().chain([new]).filter_map(<[RawEntry<'_>]>::first);
             let Some(next) = firsts.min_by(|a, b| a.order(b)).copied() else {
                 break;
             };
@@ -190,7 +190,7 @@ pub(crate) fn differences_from_all(
                 waiting.push((path.clone(), from, after.map(|e| e.id)));
                 continue;
             }
-            let blob = |entry: Entry<'_>| Blob {
+            let blob = |entry: RawEntry<'_>| Blob {
                 mode: entry.mode.unwrap_or(Mode::Submodule),
                 id: entry.id,
             };
@@ -202,13 +202,13 @@ pub(crate) fn differences_from_all(
 }
 
 /// Takes the first entry if it has the name of `next`.
-fn take_if_at<'a>(entries: &mut &[Entry<'a>], next: &Entry<'_>) -> Option<Entry<'a>> {
+fn take_if_at<'a>(entries: &mut &[RawEntry<'a>], next: &RawEntry<'_>) -> Option<RawEntry<'a>> {
     let (first, rest) = entries.split_first().filter(|(first, _)| first.order(next).is_eq())?;
     *entries = rest;
     Some(*first)
 }
 
-fn well_formed<'a>(tree: Option<&'a git2::OdbObject<'_>>) -> Result<Vec<Entry<'a>>> {
+fn well_formed<'a>(tree: Option<&'a git2::OdbObject<'_>>) -> Result<Vec<RawEntry<'a>>> {
     let Some(tree) = tree else {
         return Ok(Vec::new());
     };

@@ -1,7 +1,7 @@
 //! One folder's settings of git and git-annex: copies, disk reserve, and how to add files. Other programs may change
 //! them at any time.
 
-use annex::settings::{self, DISK_RESERVE, Entry, GitMonitor, Source};
+use annex::settings::{self, DISK_RESERVE, EffectiveSetting, GitMonitor, Source};
 use annex::{Annex, Facts};
 use contract::{Chosen, FolderSettings, Origin};
 
@@ -16,9 +16,9 @@ const OF_ALL: &str = "what 'git annex config' says for all clones";
 pub(crate) struct Configured {
     /// Deprecated, but git-annex uses it for checks and drops if the git-annex branch has no number (not in expressions
     /// such as `lackingcopies=1`).
-    copies: Option<Entry>,
-    pub(crate) reserve: Option<Entry>,
-    unlocked: Option<Entry>,
+    copies: Option<EffectiveSetting>,
+    pub(crate) reserve: Option<EffectiveSetting>,
+    unlocked: Option<EffectiveSetting>,
     pub(crate) git_monitor: GitMonitor,
 }
 
@@ -45,12 +45,12 @@ impl Configured {
             value: value.to_owned(),
             origin,
         };
-        let configured = |entry: &Entry| chosen(&entry.value, origin(entry.source));
+        let configured = |entry: &EffectiveSetting| chosen(&entry.value, origin(entry.source));
         let unlocked = |value: &str, origin| match settings::as_flag(value) {
             Some(is_so) => chosen(flag(is_so), origin),
             None => chosen(value, origin),
         };
-        let for_this_clone = |entry: &Entry| {
+        let for_this_clone = |entry: &EffectiveSetting| {
             number(entry)?;
             let place = format!("{COPIES} in {}, for this clone only", place(entry.source));
             Some(chosen(&entry.value, Origin::Weaker(place)))
@@ -82,7 +82,7 @@ impl Configured {
 }
 
 /// Parses a number of copies; git-annex ignores the value 0.
-fn number(entry: &Entry) -> Option<u32> {
+fn number(entry: &EffectiveSetting) -> Option<u32> {
     entry.value.trim().parse().ok().filter(|copies| *copies > 0)
 }
 
@@ -112,8 +112,8 @@ fn place(source: Source) -> &'static str {
 pub(crate) mod tests {
     use super::*;
 
-    fn entry(value: &str, source: Source) -> Option<Entry> {
-        Some(Entry {
+    fn entry(value: &str, source: Source) -> Option<EffectiveSetting> {
+        Some(EffectiveSetting {
             value: value.to_owned(),
             source,
         })

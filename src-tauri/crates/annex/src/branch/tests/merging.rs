@@ -2,7 +2,7 @@ use git2::Oid;
 
 use super::{A, B, ORIGIN, Place, log};
 use crate::branch::{DEEPEST, REF};
-use crate::objects::{Bulk, DIRECTORY, Entry, Tree};
+use crate::objects::{Bulk, DIRECTORY, Tree, TreeEntry};
 use crate::oid::from_git;
 
 #[test]
@@ -312,7 +312,7 @@ fn directories_that_are_deeper_than_any_log_are_carried_along_unread() {
         let mut id = Oid::from_bytes(&[unread; 20]).unwrap();
         for _ in 0..=DEEPEST {
             let mut tree = Tree::default();
-            tree.set(b"d", Some(Entry { mode: DIRECTORY, id }));
+            tree.set(b"d", Some(TreeEntry { mode: DIRECTORY, id }));
             id = bulk.tree(tree).unwrap();
         }
         drop(bulk.finish().unwrap());

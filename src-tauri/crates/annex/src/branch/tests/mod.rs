@@ -7,7 +7,7 @@ use model::{Key, Trust, Uuid};
 
 use super::REF;
 use crate::logs::{Presence, VectorClock, location_log};
-use crate::objects::{Bulk, Entry};
+use crate::objects::{Bulk, TreeEntry};
 use crate::{Annex, Error};
 
 const A: &str = "aaaaaaaa-0000-0000-0000-000000000000";
@@ -60,7 +60,7 @@ impl Place {
         let paths: Vec<Vec<u8>> = files.iter().map(|(path, _)| path.as_bytes().to_vec()).collect();
         let tree = bulk
             .rewrite(tree, &paths, &mut |bulk, at, _| {
-                Ok(Some(Entry::file(bulk.blob(files[at].1.as_bytes())?)))
+                Ok(Some(TreeEntry::file(bulk.blob(files[at].1.as_bytes())?)))
             })
             .unwrap()
             .unwrap();

@@ -9,7 +9,7 @@ use bstr::ByteSlice;
 use proptest::prelude::*;
 
 use super::read;
-use crate::index::{Entry, REGULAR, Staged};
+use crate::index::{IndexEntry, REGULAR, Staged};
 use crate::oid::from_git;
 use crate::scratch_repository::Scratch;
 use crate::stat::Stat;
@@ -167,7 +167,7 @@ impl Watched {
             match rustix::fs::lstat(&at).map(Stat::from) {
                 Ok(stat) if stat.is_file() => {
                     let blob = from_git(git.blob(&fs::read(&at).unwrap()).unwrap());
-                    staged.put(Entry::new(path.as_bytes(), REGULAR, blob, &stat));
+                    staged.put(IndexEntry::new(path.as_bytes(), REGULAR, blob, &stat));
                 }
                 Ok(_) => {}
                 Err(_) => staged.remove(path.as_bytes()),

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::format::{Fault, IndexContent};
-use super::{CachedTree, Entries, Entry, Index, Staged};
+use super::{CachedTree, Entries, Index, IndexEntry, Staged};
 use crate::Error;
 use crate::oid::from_git;
 use crate::scratch_repository::Scratch;
@@ -24,7 +24,7 @@ fn read(repo: &Scratch) -> Index {
     Index::read(&repo.annex, &repo.annex.git().unwrap()).unwrap()
 }
 
-fn beside(own: &[Entry]) -> Entries<'_> {
+fn beside(own: &[IndexEntry]) -> Entries<'_> {
     Entries {
         base: None,
         hidden: &[],
@@ -154,7 +154,7 @@ fn edits_make_the_tree_that_git_makes() {
         let mut staged = Staged::open(&repo.annex, &git).unwrap();
         for &(path, present) in step {
             match present {
-                true => staged.put(Entry::without_stat(path.as_bytes(), 0o100644, blob)),
+                true => staged.put(IndexEntry::without_stat(path.as_bytes(), 0o100644, blob)),
                 false => staged.remove(path.as_bytes()),
             }
         }
@@ -177,7 +177,7 @@ fn edits_make_the_tree_that_git_makes() {
 
 #[test]
 fn a_cached_tree_is_trusted_only_where_the_entries_bear_it_out() {
-    let entry = |path: &str| Entry::without_stat(path.as_bytes(), 0o100644, Oid([1; 20]));
+    let entry = |path: &str| IndexEntry::without_stat(path.as_bytes(), 0o100644, Oid([1; 20]));
     let is_trusted = |count: &str, exists| {
         let data = [b"\0-1 1\nd\0", count.as_bytes(), b" 0\n", &[7; 20]].concat();
         let mut trees = CachedTree::parse(&data).unwrap();
@@ -198,7 +198,7 @@ fn a_cached_tree_is_trusted_only_where_the_entries_bear_it_out() {
 
 #[test]
 fn a_tree_that_leaves_entries_out_is_not_cached() {
-    let mut announced = Entry::without_stat(b"d/e/f", 0o100644, Oid([1; 20]));
+    let mut announced = IndexEntry::without_stat(b"d/e/f", 0o100644, Oid([1; 20]));
     announced.extended = 0x2000;
     let mut trees = CachedTree::default();
     let root = trees.complete(beside(&[announced]), &|_| true, &mut |_| Ok(Oid([9; 20])));
@@ -237,7 +237,7 @@ fn a_draft_locks_nothing_and_is_put_in_place_only_over_the_index_it_was_made_fro
     };
     let draft = || {
         let mut draft = Staged::draft(&repo.annex, &git).unwrap();
-        draft.put(Entry::without_stat(b"new", 0o100644, blob));
+        draft.put(IndexEntry::without_stat(b"new", 0o100644, blob));
         draft.prepare().unwrap();
         draft
     };

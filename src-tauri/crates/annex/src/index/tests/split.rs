@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::{made_by_git, read};
 use crate::index::base::Base;
 use crate::index::format::IndexContent;
-use crate::index::{CachedTree, Entry, Index, IndexState, Staged};
+use crate::index::{CachedTree, Index, IndexEntry, IndexState, Staged};
 use crate::oid::{from_git, to_git};
 use crate::scratch_repository::Scratch;
 
@@ -39,7 +39,7 @@ fn edit(repo: &Scratch, put: &[&str], removed: &[&str]) {
     let blob = from_git(git.blob(b"x").unwrap());
     let mut staged = Staged::open(&repo.annex, &git).unwrap();
     for path in put {
-        staged.put(Entry::without_stat(path.as_bytes(), 0o100_644, blob));
+        staged.put(IndexEntry::without_stat(path.as_bytes(), 0o100_644, blob));
     }
     for path in removed {
         staged.remove(path.as_bytes());
@@ -113,7 +113,7 @@ fn a_tree_of_a_split_index_is_the_one_that_git_makes() {
     for step in [&["d/e/c", "d/e/d"][..], &["a"], &["z/long/long/1", "z/y", "new/1"]] {
         let mut staged = Staged::open(&repo.annex, &git).unwrap();
         for path in step {
-            staged.put(Entry::without_stat(path.as_bytes(), 0o100_644, blob));
+            staged.put(IndexEntry::without_stat(path.as_bytes(), 0o100_644, blob));
         }
         staged.remove(b"z/long/long/long/path");
         let odb = git.odb().unwrap();
@@ -257,7 +257,7 @@ fn an_index_without_its_base_is_replaced_by_what_head_says() {
     }
 }
 
-fn whole(own: Vec<Entry>) -> IndexContent {
+fn whole(own: Vec<IndexEntry>) -> IndexContent {
     let mut content = IndexContent::default();
     content.own = own;
     content
@@ -265,14 +265,14 @@ fn whole(own: Vec<Entry>) -> IndexContent {
 
 #[test]
 fn an_index_is_split_and_whole_by_its_size() {
-    let entry = |n: usize| Entry::without_stat(format!("{n:04}").as_bytes(), 0o100_644, Oid([1; 20]));
+    let entry = |n: usize| IndexEntry::without_stat(format!("{n:04}").as_bytes(), 0o100_644, Oid([1; 20]));
     let whole = |count| whole((0..count).map(entry).collect());
     assert!(!whole(99).needs_base(100));
     assert!(whole(100).needs_base(100));
     let mut content = whole(1000);
     content = IndexContent::split(Base::of(content.entries()), content);
     assert!(!content.needs_base(100) && !content.is_small_again(100));
-    let changes = |range: std::ops::Range<usize>, change: &dyn Fn(usize) -> Option<Entry>| -> BTreeMap<_, _> {
+    let changes = |range: std::ops::Range<usize>, change: &dyn Fn(usize) -> Option<IndexEntry>| -> BTreeMap<_, _> {
         range.map(|n| (entry(n).path, change(n))).collect()
     };
     content.apply(changes(0..256, &|n| Some(entry(n))));
@@ -299,10 +299,10 @@ fn path() -> impl Strategy<Value = String> {
     })
 }
 
-fn entry(path: &str, value: u8, is_extended: bool) -> Entry {
-    Entry {
+fn entry(path: &str, value: u8, is_extended: bool) -> IndexEntry {
+    IndexEntry {
         extended: if is_extended { 0x4000 } else { 0 },
-        ..Entry::without_stat(path.as_bytes(), 0o100_644, Oid([value; 20]))
+        ..IndexEntry::without_stat(path.as_bytes(), 0o100_644, Oid([value; 20]))
     }
 }
 
@@ -314,7 +314,7 @@ proptest! {
         edits in prop::collection::vec(prop::collection::btree_map(path(), prop::option::of(1..9u8), 0..5), 0..4),
         asked in path(),
     ) {
-        let mut model: BTreeMap<Vec<u8>, Entry> = first
+        let mut model: BTreeMap<Vec<u8>, IndexEntry> = first
             .iter()
             .map(|(path, (value, is_extended))| (path.as_bytes().to_vec(), entry(path, *value, *is_extended)))
             .collect();
@@ -322,7 +322,7 @@ proptest! {
         let base = Base::of(content.entries());
         content = IndexContent::split(Arc::clone(&base), content);
         for edit in edits {
-            let changes: BTreeMap<Box<[u8]>, Option<Entry>> = edit
+            let changes: BTreeMap<Box<[u8]>, Option<IndexEntry>> = edit
                 .iter()
                 .map(|(path, value)| (path.as_bytes().into(), value.map(|value| entry(path, value, false))))
                 .collect();
@@ -339,8 +339,8 @@ proptest! {
             }).unwrap();
         }
         let entries = content.entries();
-        let all: Vec<Entry> = entries.iter(&entries.all()).map(|entry| entry.owned()).collect();
-        let expected: Vec<Entry> = model.values().cloned().collect();
+        let all: Vec<IndexEntry> = entries.iter(&entries.all()).map(|entry| entry.owned()).collect();
+        let expected: Vec<IndexEntry> = model.values().cloned().collect();
         prop_assert_eq!(&all, &expected);
         prop_assert_eq!(entries.len(), expected.len());
 
@@ -348,9 +348,9 @@ proptest! {
         let of_path = entries.get(asked).map(|entry| entry.owned());
         prop_assert_eq!(of_path.as_ref(), model.get(asked));
         let below = [asked, b"/"].concat();
-        let expected: Vec<&Entry> = expected.iter().filter(|entry| entry.path.starts_with(&below)).collect();
+        let expected: Vec<&IndexEntry> = expected.iter().filter(|entry| entry.path.starts_with(&below)).collect();
         let span = entries.below(asked);
-        let found: Vec<Entry> = entries.iter(&span).map(|entry| entry.owned()).collect();
+        let found: Vec<IndexEntry> = entries.iter(&span).map(|entry| entry.owned()).collect();
         prop_assert_eq!(found.iter().collect::<Vec<_>>(), expected);
         prop_assert_eq!(entries.count(&span), found.len());
         for guess in 0..4 {

@@ -7,7 +7,7 @@ use git2::{Oid, Repository};
 use proptest::prelude::*;
 
 use super::*;
-use crate::objects::{Bulk, Entry};
+use crate::objects::{Bulk, TreeEntry};
 
 /// A repository whose only branch is at a tree of many files.
 struct Growing {
@@ -46,7 +46,7 @@ impl Growing {
         let tree = bulk
             .rewrite(old, &paths, &mut |bulk, at, _| {
                 let id = bulk.blob(format!("{seed} {at}").as_bytes())?;
-                Ok(Some(Entry::file(id)))
+                Ok(Some(TreeEntry::file(id)))
             })
             .unwrap()
             .unwrap();
