@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use surroundings::{Place, Scope, Watch};
+use surroundings::{Scope, Watch, WatchedPlace};
 
 /// A file edited by people, which may be a link to another place. Changes of the link's target matter too.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ impl WatchedSymlink {
             // Errors are ignored: a watch that has ended is noticed when its changes end.
             let _ = before.map(|before| watch.remove(&before));
             let _ = now.map(|path| {
-                watch.add_soon(Place {
+                watch.add_soon(WatchedPlace {
                     path,
                     scope: Scope::Alone,
                 })

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use annex::Annex;
-use surroundings::{Place, Scope, Watch};
+use surroundings::{Scope, Watch, WatchedPlace};
 use tokio::sync::oneshot;
 
 use crate::command::Command;
@@ -23,7 +23,7 @@ pub(crate) fn serve(place: &Path, command: &Command) -> Result<u8> {
 
 async fn tell(annex: &Annex) -> Result<u8> {
     let git_dir = annex.git_dir();
-    let at = |path, scope| Place { path, scope };
+    let at = |path, scope| WatchedPlace { path, scope };
     let places = [
         at(git_dir.to_owned(), Scope::Alone),
         at(git_dir.join("refs"), Scope::All),

@@ -67,7 +67,7 @@ pub enum Why {
 
 /// A directory to watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct WatchedPlace {
     /// Its absolute path. It need not exist yet.
     pub path: PathBuf,
     /// How much of it.
@@ -108,16 +108,16 @@ const POLL_EVERY: Duration = Duration::from_secs(30);
 
 impl Watch {
     /// Starts to watch. When it returns, every change from now on will be reported.
-    pub fn new(places: impl IntoIterator<Item = Place>) -> Result<(Self, Changes), WatchError> {
+    pub fn new(places: impl IntoIterator<Item = WatchedPlace>) -> Result<(Self, Changes), WatchError> {
         Self::with_limits(places, usize::MAX, POLL_EVERY)
     }
 
     fn with_limits(
-        places: impl IntoIterator<Item = Place>,
+        places: impl IntoIterator<Item = WatchedPlace>,
         most_directories: usize,
         poll_every: Duration,
     ) -> Result<(Self, Changes), WatchError> {
-        let places: Vec<Place> = places.into_iter().collect();
+        let places: Vec<WatchedPlace> = places.into_iter().collect();
         let work_tree = places.iter().find(|place| place.scope == Scope::WorkTree);
         let history = work_tree.map(|place| History::new(&place.path));
         let (messages, inbox) = Messages::new()?;
@@ -135,7 +135,7 @@ impl Watch {
 
     /// Watches one more place. When it returns, every change there from now on will be reported; a place that is not
     /// there yet, or cannot be watched in full, is reported as [`Change::Blind`].
-    pub fn add(&self, place: Place) -> Result<(), WatchError> {
+    pub fn add(&self, place: WatchedPlace) -> Result<(), WatchError> {
         let (done, answer) = sync_channel(1);
         self.messages.tell(Message::Add(place, Some(done)))?;
         answer.recv().map_err(|_| WatchError::Ended)
@@ -143,7 +143,7 @@ impl Watch {
 
     /// Watches one more place without waiting for that, as its file system may not answer. A [`Change::Rescan`] of it comes
     /// when it is watched.
-    pub fn add_soon(&self, place: Place) -> Result<(), WatchError> {
+    pub fn add_soon(&self, place: WatchedPlace) -> Result<(), WatchError> {
         self.messages.tell(Message::Add(place, None))
     }
 

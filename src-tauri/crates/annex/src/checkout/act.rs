@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::entry::{entry, trusts_mode};
 use super::obstacle::{Obstacle, Waiting};
-use super::place::{Parent, Place, Seen, look_at, meant};
+use super::place::{OpenWorkTree, Parent, Seen, look_at, meant};
 use super::plan::{LeafContent, Move, Plan, Write};
 use super::rename::{Renamed, rename_inside};
 use super::taken_away::{Taken, TakenAway};
@@ -141,8 +141,8 @@ impl<'a> Ready<'a> {
         } = self;
         let mut clearing = Clearing {
             store,
-            place: Place::open(how.top)?,
-            target: Place::open(how.top)?,
+            place: OpenWorkTree::open(how.top)?,
+            target: OpenWorkTree::open(how.top)?,
             taken_away: TakenAway::new(store),
             left: BTreeSet::new(),
             done: Done {
@@ -187,9 +187,9 @@ impl<'a> Ready<'a> {
 /// Makes room in the work tree for the files that are put in place: names change, and files go.
 struct Clearing<'a> {
     store: &'a Store<'a>,
-    place: Place,
+    place: OpenWorkTree,
     /// The work tree once more, for the new name of a file.
-    target: Place,
+    target: OpenWorkTree,
     taken_away: TakenAway<'a>,
     /// The directories that lose a file.
     left: BTreeSet<RepoPath>,
@@ -335,7 +335,7 @@ impl How<'_> {
     /// Puts all files in place.
     fn place_all(&self, store: &Store<'_>, made: Vec<(Write, Made)>, before: &mut Before<'_>) -> Result<Done> {
         let mut placing = Placing {
-            place: Place::open(self.top)?,
+            place: OpenWorkTree::open(self.top)?,
             taken_away: TakenAway::new(store),
             trust_mode: trusts_mode(&*store.annex().git()?),
         };
@@ -436,7 +436,7 @@ impl Maker<'_> {
 }
 
 struct Placing<'a> {
-    place: Place,
+    place: OpenWorkTree,
     taken_away: TakenAway<'a>,
     trust_mode: bool,
 }
@@ -544,7 +544,12 @@ fn put_new(new: &Incoming, parent: BorrowedFd<'_>, path: &RepoPath) -> rustix::i
 }
 
 /// Takes the file that was seen out of the work tree.
-pub(super) fn delete(taken_away: &mut TakenAway<'_>, place: &mut Place, path: &RepoPath, seen: &Seen) -> Result<Taken> {
+pub(super) fn delete(
+    taken_away: &mut TakenAway<'_>,
+    place: &mut OpenWorkTree,
+    path: &RepoPath,
+    seen: &Seen,
+) -> Result<Taken> {
     let error = place.error("remove", path);
     let Parent::Open(parent) = place.parent(path, false)? else {
         return Ok(Taken::Done);
@@ -557,7 +562,7 @@ pub(super) fn delete(taken_away: &mut TakenAway<'_>, place: &mut Place, path: &R
 }
 
 /// Removes the directories that lost a file, and theirs, as far as they are empty.
-fn remove_empty_parents(place: &mut Place, mut directories: BTreeSet<RepoPath>) -> Result<()> {
+fn remove_empty_parents(place: &mut OpenWorkTree, mut directories: BTreeSet<RepoPath>) -> Result<()> {
     // A directory sorts before what is in it.
     while let Some(directory) = directories.pop_last() {
         // One that may not be removed stays: that it is empty harms nobody.

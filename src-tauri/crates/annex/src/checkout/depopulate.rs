@@ -9,7 +9,7 @@ use model::{Key, RepoPath};
 
 use super::act::sync;
 use super::entry::{is_unmodified, trusts_mode};
-use super::place::Place;
+use super::place::OpenWorkTree;
 use super::populate::{Made, put_in_place};
 use crate::index::{EXECUTABLE, Index, REGULAR, Staged};
 use crate::oid::from_git;
@@ -70,7 +70,7 @@ fn pointer_of(key: &Key) -> Result<Oid> {
 }
 
 fn make_all(store: &Store<'_>, top: &Path, index: &Index, key: &Key, trust_mode: bool) -> Result<Vec<Made>> {
-    let mut place = Place::open(top)?;
+    let mut place = OpenWorkTree::open(top)?;
     let pointer = pointer_of(key)?;
     let mut all = Vec::new();
     for (path, _) in files_of(index, std::slice::from_ref(key))? {
@@ -103,7 +103,7 @@ fn make_all(store: &Store<'_>, top: &Path, index: &Index, key: &Key, trust_mode:
 }
 
 /// True if a file has exactly the content of a key, as its hash says.
-fn has_content(place: &mut Place, path: &RepoPath, key: &Key) -> Result<bool> {
+fn has_content(place: &mut OpenWorkTree, path: &RepoPath, key: &Key) -> Result<bool> {
     let shown = place.shown(path);
     let Some(mut file) = place.read(path)? else {
         return Ok(false);

@@ -80,7 +80,7 @@ use act::{Done, Ready};
 use entry::trusts_mode;
 use marker::Marker;
 pub use obstacle::{Obstacle, Waiting};
-use place::Place;
+use place::OpenWorkTree;
 pub(crate) use place::look_at;
 use plan::{Plan, Planner};
 pub use retired::Retired;
@@ -360,7 +360,7 @@ impl<'a> Checkout<'a> {
             outgoing: self.outgoing,
             odb: &odb,
             index: staged.index(),
-            place: &mut Place::open(self.top)?,
+            place: &mut OpenWorkTree::open(self.top)?,
             trust_mode: trusts_mode(self.git),
         };
         planner.plan(from, tree_of(self.git, self.wanted.to)?)

@@ -49,7 +49,7 @@ pub(super) enum Parent<'a> {
 }
 
 /// The work tree of a repository, with the directories from the top to the last file used kept open.
-pub(super) struct Place {
+pub(super) struct OpenWorkTree {
     top: PathBuf,
     root: OwnedFd,
     entered: Vec<(Vec<u8>, OwnedFd)>,
@@ -60,7 +60,7 @@ const DIRECTORY: OFlags = OFlags::PATH
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 
-impl Place {
+impl OpenWorkTree {
     pub(super) fn open(top: &Path) -> Result<Self> {
         // The top itself may be reached through a symlink: that is how the user named it.
         let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_name_that_cannot_be_made_is_unfit_unless_its_directory_has_gone() {
         let top = tempfile::tempdir().unwrap();
-        let place = Place::open(top.path()).unwrap();
+        let place = OpenWorkTree::open(top.path()).unwrap();
         assert_eq!(meant(place.root.as_fd(), Errno::NOENT), Errno::INVAL);
         assert_eq!(meant(place.root.as_fd(), Errno::NOSPC), Errno::NOSPC);
         drop(top);

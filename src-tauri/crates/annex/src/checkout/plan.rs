@@ -12,7 +12,7 @@ use model::{Key, RepoPath};
 
 use super::entry::{is_unmodified, staged};
 use super::obstacle::{Obstacle, Waiting};
-use super::place::{Parent, Place, Seen, look_at};
+use super::place::{OpenWorkTree, Parent, Seen, look_at};
 use crate::conversions::{Converted, Outgoing};
 use crate::index::{EntryRef, Index, IndexEntry, SKIP_WORKTREE};
 use crate::lease::is_being_written;
@@ -80,7 +80,7 @@ pub(super) struct Planner<'a> {
     pub(super) outgoing: &'a Outgoing,
     pub(super) odb: &'a Odb<'a>,
     pub(super) index: &'a Index,
-    pub(super) place: &'a mut Place,
+    pub(super) place: &'a mut OpenWorkTree,
     pub(super) trust_mode: bool,
 }
 

@@ -9,7 +9,7 @@ use model::{Key, RepoPath};
 use super::act::{FEW, in_two, sync, write_out};
 use super::entry::{entry, staged, trusts_mode};
 use super::obstacle::Obstacle;
-use super::place::{Parent, Place, Seen, look_at};
+use super::place::{OpenWorkTree, Parent, Seen, look_at};
 use super::taken_away::{Taken, TakenAway};
 use super::{Before, Step};
 use crate::index::{EntryRef, Index, IndexEntry, PATIENCE, Staged};
@@ -106,7 +106,7 @@ pub(super) fn put_in_place(
 /// The files that the index does not know to hold their content: those that are not as they were staged, or were staged
 /// as they stand in git. Most files whose content has come were its source, or were written with it.
 fn perhaps_pointers(top: &Path, index: &Index, files: &[(RepoPath, Key)]) -> Result<Vec<(RepoPath, Key)>> {
-    let mut place = Place::open(top)?;
+    let mut place = OpenWorkTree::open(top)?;
     let mut perhaps = Vec::new();
     for (path, key) in files {
         let seen = place.look(path)?;
@@ -150,7 +150,7 @@ pub(super) struct Made {
 
 /// Makes the contents of all files that are exactly the pointer of their key, without touching them.
 fn make_all(store: &Store<'_>, top: &Path, files: &[(RepoPath, Key)], thin: bool, durable: bool) -> Result<Vec<Made>> {
-    let mut place = Place::open(top)?;
+    let mut place = OpenWorkTree::open(top)?;
     let mut all = Vec::with_capacity(files.len());
     for (path, key) in files {
         match make(store, &mut place, path, key, thin) {
@@ -169,7 +169,7 @@ fn make_all(store: &Store<'_>, top: &Path, files: &[(RepoPath, Key)], thin: bool
     Ok(all)
 }
 
-fn make(store: &Store<'_>, place: &mut Place, path: &RepoPath, key: &Key, thin: bool) -> Result<Option<Made>> {
+fn make(store: &Store<'_>, place: &mut OpenWorkTree, path: &RepoPath, key: &Key, thin: bool) -> Result<Option<Made>> {
     let Some(seen) = place.look(path)? else {
         return Ok(None);
     };
@@ -201,7 +201,7 @@ fn make(store: &Store<'_>, place: &mut Place, path: &RepoPath, key: &Key, thin: 
 /// index.
 fn place_all(store: &Store<'_>, top: &Path, made: Vec<Made>) -> (Vec<Populated>, Result<()>) {
     let mut populated = Vec::with_capacity(made.len());
-    let mut place = match Place::open(top) {
+    let mut place = match OpenWorkTree::open(top) {
         Ok(place) => place,
         Err(error) => return (populated, Err(error)),
     };
@@ -217,7 +217,7 @@ fn place_all(store: &Store<'_>, top: &Path, made: Vec<Made>) -> (Vec<Populated>,
     (populated, taken_away.finish())
 }
 
-fn put(place: &mut Place, taken_away: &mut TakenAway<'_>, made: Made) -> Result<Option<Populated>> {
+fn put(place: &mut OpenWorkTree, taken_away: &mut TakenAway<'_>, made: Made) -> Result<Option<Populated>> {
     let Made {
         path,
         seen,

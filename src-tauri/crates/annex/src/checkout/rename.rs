@@ -4,7 +4,7 @@ use model::RepoPath;
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
-use super::place::{Parent, Place, Seen, look_at, meant};
+use super::place::{OpenWorkTree, Parent, Seen, look_at, meant};
 use crate::{Error, Result, Store};
 
 pub(super) enum Renamed {
@@ -16,8 +16,8 @@ pub(super) enum Renamed {
 }
 
 pub(super) fn rename_inside(
-    place: &mut Place,
-    target: &mut Place,
+    place: &mut OpenWorkTree,
+    target: &mut OpenWorkTree,
     from: &RepoPath,
     seen: &Seen,
     to: &RepoPath,
@@ -74,8 +74,8 @@ fn is_same_spelling(one: &RepoPath, other: &RepoPath) -> bool {
 
 /// Renames a file to a name that the file system takes for the one it has.
 fn rename_folded(
-    place: &mut Place,
-    target: &mut Place,
+    place: &mut OpenWorkTree,
+    target: &mut OpenWorkTree,
     from: &RepoPath,
     to: &RepoPath,
     store: &Store<'_>,

@@ -8,7 +8,7 @@ use model::RepoPath;
 use super::act::Ready;
 use super::entry::{staged, trusts_mode};
 use super::obstacle::Obstacle;
-use super::place::Place;
+use super::place::OpenWorkTree;
 use super::plan::{Plan, Planner, Write};
 use super::{Before, DRAFTS, Step, change_index};
 use crate::conversions::Outgoing;
@@ -65,7 +65,7 @@ impl Annex {
 
 fn plan(git: &Repository, store: &Store<'_>, outgoing: &Outgoing, top: &Path, index: &Index) -> Result<Plan> {
     let odb = git.odb().map_err(Error::git("open the object database"))?;
-    let mut place = Place::open(top)?;
+    let mut place = OpenWorkTree::open(top)?;
     let mut gone = Vec::new();
     let entries = index.entries();
     for entry in entries.iter(&entries.all()) {

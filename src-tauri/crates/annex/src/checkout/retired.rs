@@ -16,7 +16,7 @@ use model::RepoPath;
 use rustix::fs::{AtFlags, CWD, RenameFlags};
 use rustix::io::Errno;
 
-use super::place::{Parent, Place, Seen};
+use super::place::{OpenWorkTree, Parent, Seen};
 use crate::lease::{Writers, writers};
 use crate::merge::versions_of;
 use crate::stat::FileTime;
@@ -150,7 +150,7 @@ fn fate(writers: Writers, is_written: bool, age: Duration) -> Fate {
 fn bring_back(top: &Path, file: &Path, path: &RepoPath) -> Result<Resolved> {
     let hashing = || Error::git(format!("read what was written to {path}"));
     let id = git2::Oid::hash_file(ObjectType::Blob, file).map_err(hashing())?;
-    let mut place = Place::open(top)?;
+    let mut place = OpenWorkTree::open(top)?;
     for version in versions_of(path, id) {
         let parent = match place.parent(&version, true)? {
             Parent::Open(parent) => parent,

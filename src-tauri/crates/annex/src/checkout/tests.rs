@@ -14,7 +14,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use model::{Key, Oid, RepoPath};
 
 use super::marker::Marker;
-use super::place::{Parent, Place};
+use super::place::{OpenWorkTree, Parent};
 use super::taken_away::{Taken, TakenAway};
 use super::{CheckedOut, CheckoutOptions, Obstacle, Retired, Step};
 use crate::fixture::put_object;

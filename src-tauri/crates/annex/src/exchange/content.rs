@@ -14,7 +14,7 @@ use model::{Key, RepoPath, Uuid};
 
 use destination::{Destination, LOCKED_SINGLY, Together};
 use place::Source;
-pub use place::{Place, send};
+pub use place::{ContentPlace, send};
 pub use stream::{Arrival, Arrivals, is_intact};
 
 use crate::store::{Incoming, LARGE, Onlooker, Reached, SMALL, Store, Unfinished, repeat};
@@ -101,7 +101,7 @@ pub fn transfer(
 
 /// Copies the content of `wanted` from the place `from`, which has this uuid, to `dest`; else as [`transfer`].
 pub fn receive(
-    (from, uuid): (&dyn Place, &Uuid),
+    (from, uuid): (&dyn ContentPlace, &Uuid),
     dest: &Annex,
     wanted: &[Wanted],
     terms: Terms,

@@ -164,7 +164,7 @@ impl Batch<'_> {
     /// Makes the directory of an object, or opens it if it is there; none if it has gone again, as somebody removes empty
     /// directories just now. What was made just now needs no second look; what was there before may be a link, so it is
     /// opened without following one. Most new objects need their second hash directory, and the first is there.
-    fn object_directory(&self, placed: &mut Placed, name: &Path) -> Result<Option<Place>> {
+    fn object_directory(&self, placed: &mut Placed, name: &Path) -> Result<Option<ObjectDirectory>> {
         let above = self.layout.directory_mode(self.made);
         let split = placed.directories.find('/').unwrap_or(0);
         let failed = |below: &Path, errno| self.objects.failed("create the directory", below, errno);
@@ -186,7 +186,7 @@ impl Batch<'_> {
             }
             Err(errno) => return Err(failed(&first, errno)),
         };
-        let mut place = Place {
+        let mut place = ObjectDirectory {
             base,
             below: PathBuf::new(),
         };
@@ -200,7 +200,7 @@ impl Batch<'_> {
                 }
                 Err(Errno::EXIST) => match open_path(&place.base, &there) {
                     Ok(base) => {
-                        place = Place {
+                        place = ObjectDirectory {
                             base,
                             below: PathBuf::new(),
                         };
@@ -224,7 +224,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn lock_down(&self, place: &Place) -> std::result::Result<(), Errno> {
+    fn lock_down(&self, place: &ObjectDirectory) -> std::result::Result<(), Errno> {
         let mode = self.layout.locked_down_mode(self.made);
         if mode == self.made {
             return Ok(());
@@ -276,14 +276,14 @@ impl Batch<'_> {
 }
 
 /// The directory of one object.
-struct Place {
+struct ObjectDirectory {
     /// A directory that is open, reached without following a link.
     base: OwnedFd,
     /// What was made below it just now.
     below: PathBuf,
 }
 
-impl Place {
+impl ObjectDirectory {
     fn chmod(&self, mode: u32) -> std::result::Result<(), Errno> {
         let below = self.below.as_path();
         chmod(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::{RemoteName, RepoPath, Uuid};
 use remotes::{Git, Listening, Remote};
-use surroundings::{Changes, Delivery, History, Mount, Place, Scope, Watch, mount_of};
+use surroundings::{Changes, Delivery, History, Mount, Scope, Watch, WatchedPlace, mount_of};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -65,11 +65,11 @@ impl Watching {
         let journal = git_dir.join("annex").join("journal");
         annex::Directory::make_below(&git_dir, &journal)?;
         let mut places = git_places(&git_dir);
-        places.extend([journal, git_dir.join("anabranch")].map(|path| Place {
+        places.extend([journal, git_dir.join("anabranch")].map(|path| WatchedPlace {
             path,
             scope: Scope::Alone,
         }));
-        places.extend(top.iter().map(|top| Place {
+        places.extend(top.iter().map(|top| WatchedPlace {
             path: top.clone(),
             scope: Scope::WorkTree,
         }));
@@ -305,13 +305,13 @@ fn watch_alone(git_dir: &Path, end: mpsc::UnboundedSender<Ended>) -> JoinSet<()>
     watching
 }
 
-fn git_places(git_dir: &Path) -> Vec<Place> {
+fn git_places(git_dir: &Path) -> Vec<WatchedPlace> {
     vec![
-        Place {
+        WatchedPlace {
             path: git_dir.to_owned(),
             scope: Scope::Alone,
         },
-        Place {
+        WatchedPlace {
             path: git_dir.join("refs"),
             scope: Scope::All,
         },

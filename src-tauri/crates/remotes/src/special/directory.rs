@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use annex::exchange::content::{CopyOutcome, Place, Terms, receive, send};
+use annex::exchange::content::{ContentPlace, CopyOutcome, Terms, receive, send};
 use annex::settings::{RemoteSettings, Settings};
 use annex::{Annex, Directory, Error, hash_directory};
 use model::{Key, Uuid};
@@ -179,7 +179,7 @@ impl Writing<'_> {
     }
 }
 
-impl Place for Writing<'_> {
+impl ContentPlace for Writing<'_> {
     fn path(&self, key: &Key) -> PathBuf {
         self.remote.top.join(object(key))
     }

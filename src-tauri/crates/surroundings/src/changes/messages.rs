@@ -8,12 +8,12 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::{Place, WatchError};
+use super::{WatchError, WatchedPlace};
 
 /// A message to the watching thread.
 pub(super) enum Message {
     /// Answered when the place is watched; without anybody to answer, the place is reported instead.
-    Add(Place, Option<SyncSender<()>>),
+    Add(WatchedPlace, Option<SyncSender<()>>),
     Remove(PathBuf),
     /// Something was mounted there.
     Mounted(PathBuf),

@@ -8,12 +8,12 @@ use std::process::Command;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::{Blind, Change, Changes, Message, Place, Scope, Watch, Why};
+use super::{Blind, Change, Changes, Message, Scope, Watch, WatchedPlace, Why};
 
 const LONG: Duration = Duration::from_secs(60);
 
-fn place(path: &Path, scope: Scope) -> Place {
-    Place {
+fn place(path: &Path, scope: Scope) -> WatchedPlace {
+    WatchedPlace {
         path: path.to_owned(),
         scope,
     }

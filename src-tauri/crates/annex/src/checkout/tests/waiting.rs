@@ -113,7 +113,7 @@ fn what_is_written_to_a_file_that_was_taken_away_comes_back_as_a_version() {
         fixture.write("d/f.txt", b"old");
         let store = fixture.annex.store();
         let path = RepoPath::parse(b"d/f.txt").unwrap();
-        let mut place = Place::open(&fixture.path()).unwrap();
+        let mut place = OpenWorkTree::open(&fixture.path()).unwrap();
         let seen = place.look(&path).unwrap().unwrap();
         let mut taken_away = TakenAway::new(&store);
         let (_, new) = store.work_tree_file(false).unwrap();
@@ -194,7 +194,7 @@ fn what_cannot_be_kept_for_its_writer_is_not_deleted() {
     fixture.write(".git/anabranch/retired", b"in the way");
     let store = fixture.annex.store();
     let path = RepoPath::parse(b"f").unwrap();
-    let mut place = Place::open(&fixture.path()).unwrap();
+    let mut place = OpenWorkTree::open(&fixture.path()).unwrap();
     let seen = place.look(&path).unwrap().unwrap();
     let mut taken_away = TakenAway::new(&store);
     let Parent::Open(parent) = place.parent(&path, false).unwrap() else {

@@ -14,14 +14,14 @@ use crate::transfer::TransferLock;
 use crate::{Annex, Error, Result};
 
 /// A place for content that is no repository.
-pub trait Place: Sync {
+pub trait ContentPlace: Sync {
     /// Where the content of a key is, or would be, for messages.
     fn path(&self, key: &Key) -> PathBuf;
 
     /// Opens the content of a key; none if it is not there.
     fn open(&self, key: &Key) -> Result<Option<File>>;
 
-    /// Makes an empty file for the content of a key. Nobody finds it under the key before [`Place::keep`].
+    /// Makes an empty file for the content of a key. Nobody finds it under the key before [`ContentPlace::keep`].
     fn begin(&self, key: &Key) -> Result<File>;
 
     /// Makes what was written to such files durable, and to be found under the keys; says how that ended for each.
@@ -37,7 +37,7 @@ pub trait Place: Sync {
 /// Where a transfer comes from.
 pub(super) enum Source<'a> {
     Repository(Store<'a>),
-    Place(&'a dyn Place, &'a Uuid),
+    Place(&'a dyn ContentPlace, &'a Uuid),
 }
 
 impl Source<'_> {
@@ -101,7 +101,7 @@ const TOGETHER: usize = 256;
 /// Each key has its outcome, in no certain order.
 pub fn send(
     source: &Annex,
-    (to, uuid): (&dyn Place, &Uuid),
+    (to, uuid): (&dyn ContentPlace, &Uuid),
     wanted: &[Wanted],
     terms: Terms,
     progress: &(dyn Fn(&Key, Reached) + Sync),
@@ -137,7 +137,7 @@ pub fn send(
 struct Sending<'a> {
     terms: Terms,
     store: Store<'a>,
-    to: &'a dyn Place,
+    to: &'a dyn ContentPlace,
     uuid: &'a Uuid,
     progress: &'a (dyn Fn(&Key, Reached) + Sync),
     cancelled: &'a AtomicBool,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use surroundings::{Change, Changes, Place, Scope, Watch};
+use surroundings::{Change, Changes, Scope, Watch, WatchedPlace};
 use tokio::time::Instant;
 
 use super::sleep_until;
@@ -34,7 +34,7 @@ impl Following {
         std::fs::create_dir_all(file.directory()).ok()?;
         let directory = file.directory().canonicalize().ok()?;
         let file = directory.join(file.path().file_name()?);
-        let place = Place {
+        let place = WatchedPlace {
             path: directory,
             scope: Scope::Alone,
         };

@@ -14,7 +14,7 @@ use crate::words::mistake;
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "kebab-case")]
 struct File {
-    folders: Vec<Place>,
+    folders: Vec<AbsolutePath>,
     autostart: Option<bool>,
     notifications: Option<bool>,
     look: Look,
@@ -38,7 +38,7 @@ struct Pause {
 }
 
 /// An absolute path.
-struct Place(PathBuf);
+struct AbsolutePath(PathBuf);
 
 /// A number of bytes per second.
 struct Speed(u64);
@@ -58,7 +58,7 @@ pub(super) fn parse(text: &str) -> Result<Written, String> {
         ..unwritten
     };
     let mut folders = Vec::new();
-    for Place(folder) in file.folders {
+    for AbsolutePath(folder) in file.folders {
         if !folders.contains(&folder) {
             folders.push(folder);
         }
@@ -76,7 +76,7 @@ pub(crate) fn place(written: &str) -> Option<PathBuf> {
     path.is_absolute().then(|| path.components().collect())
 }
 
-impl<'de> Deserialize<'de> for Place {
+impl<'de> Deserialize<'de> for AbsolutePath {
     fn deserialize<D: Deserializer<'de>>(written: D) -> Result<Self, D::Error> {
         let written = String::deserialize(written)?;
         let place = place(&written).map(Self);
