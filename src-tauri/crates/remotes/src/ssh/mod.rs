@@ -3,6 +3,7 @@
 mod command;
 mod connection;
 mod contents;
+mod hosts;
 mod known;
 mod link;
 mod listening;
@@ -24,8 +25,8 @@ use annex::settings::{RemoteSettings, SshAddress};
 use model::{Oid, Uuid};
 
 pub(crate) use connection::Connection;
-pub use connection::Hosts;
 use connection::lock;
+pub use hosts::Hosts;
 pub use known::{known_computers, own_key};
 pub use listening::Listening;
 use run::run;
