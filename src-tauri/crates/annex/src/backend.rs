@@ -187,7 +187,7 @@ pub struct Verifier {
 
 /// What a [`Verifier`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum HashVerdict {
     /// The content has the hash that the key names, and the size if the key names one.
     Matches,
     /// The key has no hash that this program can compute; the size does not contradict it.
@@ -196,13 +196,13 @@ pub enum Verdict {
     Wrong,
 }
 
-impl Verdict {
+impl HashVerdict {
     /// True for the content of the key. Where the key has no hash to tell, the sender's word `is_valid` counts.
     pub(crate) fn is_right(self, is_valid: bool) -> bool {
         match self {
-            Verdict::Matches => true,
-            Verdict::SizeOnly => is_valid,
-            Verdict::Wrong => false,
+            HashVerdict::Matches => true,
+            HashVerdict::SizeOnly => is_valid,
+            HashVerdict::Wrong => false,
         }
     }
 }
@@ -235,27 +235,27 @@ impl Verifier {
     }
 
     /// Returns the verdict on all that was given.
-    pub fn finish(self) -> Verdict {
+    pub fn finish(self) -> HashVerdict {
         if self.expected_size.is_some_and(|expected| expected != self.size) {
-            return Verdict::Wrong;
+            return HashVerdict::Wrong;
         }
         let Some((hasher, expected)) = self.hash else {
-            return Verdict::SizeOnly;
+            return HashVerdict::SizeOnly;
         };
         if hasher.finish().as_bytes() == expected {
-            Verdict::Matches
+            HashVerdict::Matches
         } else {
-            Verdict::Wrong
+            HashVerdict::Wrong
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Backend, Verdict, Verifier, is_secure_backend};
+    use super::{Backend, HashVerdict, Verifier, is_secure_backend};
     use model::Key;
 
-    fn verdict(key: &str, content: &[u8]) -> Verdict {
+    fn verdict(key: &str, content: &[u8]) -> HashVerdict {
         let mut verifier = Verifier::for_key(&Key::parse(key.as_bytes()).unwrap());
         for part in content.chunks(2) {
             verifier.update(part);
@@ -268,13 +268,16 @@ mod tests {
         let hello = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
         assert_eq!(
             verdict(&format!("SHA256E-s6--{hello}.tar.gz"), b"hello\n"),
-            Verdict::Matches
+            HashVerdict::Matches
         );
-        assert_eq!(verdict(&format!("SHA256--{hello}"), b"hello\n"), Verdict::Matches);
-        assert_eq!(verdict(&format!("SHA256--{hello}"), b"hellO\n"), Verdict::Wrong);
-        assert_eq!(verdict(&format!("SHA256-s7--{hello}"), b"hello\n"), Verdict::Wrong);
-        assert_eq!(verdict(&format!("SHA256-s6--{hello}.txt"), b"hello\n"), Verdict::Wrong);
-        assert_eq!(verdict("XXH3--123", b"hello\n"), Verdict::Wrong);
+        assert_eq!(verdict(&format!("SHA256--{hello}"), b"hello\n"), HashVerdict::Matches);
+        assert_eq!(verdict(&format!("SHA256--{hello}"), b"hellO\n"), HashVerdict::Wrong);
+        assert_eq!(verdict(&format!("SHA256-s7--{hello}"), b"hello\n"), HashVerdict::Wrong);
+        assert_eq!(
+            verdict(&format!("SHA256-s6--{hello}.txt"), b"hello\n"),
+            HashVerdict::Wrong
+        );
+        assert_eq!(verdict("XXH3--123", b"hello\n"), HashVerdict::Wrong);
     }
 
     #[test]
@@ -286,10 +289,10 @@ mod tests {
             "XFOO-s6--x",
             "sha256-s6--x",
         ] {
-            assert_eq!(verdict(key, b"hello\n"), Verdict::SizeOnly, "{key}");
+            assert_eq!(verdict(key, b"hello\n"), HashVerdict::SizeOnly, "{key}");
         }
-        assert_eq!(verdict("WORM-s5-m1--a", b"hello\n"), Verdict::Wrong);
-        assert_eq!(verdict("SHA256-s6-S4-C1--x", b"hell"), Verdict::SizeOnly);
+        assert_eq!(verdict("WORM-s5-m1--a", b"hello\n"), HashVerdict::Wrong);
+        assert_eq!(verdict("SHA256-s6-S4-C1--x", b"hell"), HashVerdict::SizeOnly);
     }
 
     #[test]

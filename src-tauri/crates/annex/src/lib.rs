@@ -60,7 +60,7 @@ mod transfer;
 mod tree;
 
 pub use activity::{Activity, Deed};
-pub use backend::{Backend, Hasher, Verdict, Verifier, is_secure_backend};
+pub use backend::{Backend, HashVerdict, Hasher, Verifier, is_secure_backend};
 pub use below::{Directory, NewFile};
 pub use branch::{Branch, Changes, Facts, Merged, SpecialRemote};
 pub use checkout::{CheckedOut, CheckoutOptions, Obstacle, Retired, Waiting};

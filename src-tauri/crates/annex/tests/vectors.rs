@@ -101,7 +101,7 @@ fn hashes_are_those_of_git_annex() {
         assert_eq!(key.to_string(), case["key"], "{case}");
         let mut verifier = annex::Verifier::for_key(&key);
         verifier.update(&content);
-        assert_eq!(verifier.finish(), annex::Verdict::Matches, "{case}");
+        assert_eq!(verifier.finish(), annex::HashVerdict::Matches, "{case}");
     }
     println!("calckey.json: {unsupported} digest_cases concern backends without a hash");
 }

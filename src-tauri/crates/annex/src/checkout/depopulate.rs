@@ -14,7 +14,7 @@ use super::populate::{Made, put_in_place};
 use crate::index::{EXECUTABLE, Index, REGULAR, Staged};
 use crate::oid::from_git;
 use crate::pointer::pointer_for;
-use crate::{Annex, Error, Result, Store, Verdict, Verifier};
+use crate::{Annex, Error, HashVerdict, Result, Store, Verifier};
 
 impl Annex {
     /// The unlocked files that are staged for these keys, each with its key. They may be pointers, have their content, or
@@ -110,7 +110,7 @@ fn has_content(place: &mut OpenWorkTree, path: &RepoPath, key: &Key) -> Result<b
     };
     let mut verifier = Verifier::for_key(key);
     std::io::copy(&mut file, &mut Hashing(&mut verifier)).map_err(Error::io("read", &shown))?;
-    Ok(verifier.finish() == Verdict::Matches)
+    Ok(verifier.finish() == HashVerdict::Matches)
 }
 
 struct Hashing<'v>(&'v mut Verifier);

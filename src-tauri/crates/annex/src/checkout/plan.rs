@@ -19,7 +19,7 @@ use crate::lease::is_being_written;
 use crate::pointer::{MAX_POINTER, key_of_pointer};
 use crate::tree::raw::{self, Blob, Mode};
 use crate::tree::small_blob;
-use crate::{Error, Result, Store, Verdict, Verifier};
+use crate::{Error, HashVerdict, Result, Store, Verifier};
 
 /// What a leaf of the target tree is in the work tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -436,7 +436,7 @@ fn is_content_of(key: &Key, file: &mut fs::File) -> std::io::Result<bool> {
     let mut part = vec![0; 1 << 16];
     loop {
         match file.read(&mut part)? {
-            0 => return Ok(verifier.finish() == Verdict::Matches),
+            0 => return Ok(verifier.finish() == HashVerdict::Matches),
             n => verifier.update(&part[..n]),
         }
     }

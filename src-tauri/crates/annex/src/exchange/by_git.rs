@@ -11,7 +11,7 @@ use std::process::Output;
 use git2::Repository;
 use model::Oid;
 
-use super::git_program::{self, PUSH, Verdict, in_one_line};
+use super::git_program::{self, PUSH, RefReport, in_one_line};
 use crate::{Annex, Error, Result};
 
 /// The hooks that git runs in the repository that it pushes to.
@@ -88,7 +88,7 @@ pub(super) fn push(
     }
     let output = run(local, path, &arguments, &format!("{new}:{reference}"))?;
     let said = String::from_utf8_lossy(&output.stdout);
-    match Verdict::all(&said).next() {
+    match RefReport::all(&said).next() {
         Some(verdict) if verdict.is_refused() => Ok(match verdict.lags_behind(&output) {
             true => Moved::No,
             false => Moved::Declined(verdict.declined(&path.display().to_string(), &output)),

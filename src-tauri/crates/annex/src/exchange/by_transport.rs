@@ -11,7 +11,7 @@ use std::time::Duration;
 use model::{Oid, RemoteName};
 
 use super::child;
-use super::git_program::{self, PUSH, Verdict, in_one_line, without_progress};
+use super::git_program::{self, PUSH, RefReport, in_one_line, without_progress};
 use super::refs::{GIT_ANNEX, RemoteHeads, SYNCED_GIT_ANNEX, tip, track, tracked};
 use super::{Commits, PushOutcome};
 use crate::objects::fold_packs;
@@ -248,7 +248,7 @@ pub fn push(
     let said = String::from_utf8_lossy(&output.stdout);
     let (mut moved, mut lagging, mut declined) = (Vec::new(), None, None);
     let mut seen = false;
-    for verdict in Verdict::all(&said) {
+    for verdict in RefReport::all(&said) {
         seen = true;
         let Some((to, ours, _)) = lacking
             .iter()

@@ -41,14 +41,14 @@ fn leads_elsewhere(variable: &OsStr) -> bool {
 
 /// What `git push --porcelain` says of one ref.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Verdict<'a> {
+pub(super) struct RefReport<'a> {
     flag: &'a str,
     /// The ref there.
     pub(super) reference: &'a str,
     summary: &'a str,
 }
 
-impl<'a> Verdict<'a> {
+impl<'a> RefReport<'a> {
     /// Reads what git said.
     pub(super) fn all(said: &'a str) -> impl Iterator<Item = Self> {
         said.lines().filter_map(|line| {
@@ -130,7 +130,7 @@ pub fn in_one_line(said: &str) -> String {
 mod tests {
     use std::process::{ExitStatus, Output};
 
-    use super::{Verdict, in_one_line, leads_elsewhere, without_progress};
+    use super::{RefReport, in_one_line, leads_elsewhere, without_progress};
 
     #[test]
     fn variables_of_git_lead_elsewhere_unless_they_are_settings() {
@@ -164,7 +164,7 @@ mod tests {
             !\tabc:refs/heads/f\t[remote rejected] (failed to update ref)\n\
             !\tabc:refs/heads/e\t[remote rejected] (pre-receive hook declined)\n\
             Done\n";
-        let all: Vec<_> = Verdict::all(said).collect();
+        let all: Vec<_> = RefReport::all(said).collect();
         let raced = "remote: error: cannot lock ref 'refs/heads/f': is at 1 but expected 2\n";
         let told = |stderr: &str| -> Vec<_> {
             let output = Output {
@@ -172,7 +172,7 @@ mod tests {
                 stdout: Vec::new(),
                 stderr: stderr.into(),
             };
-            let told = |verdict: &Verdict<'_>| {
+            let told = |verdict: &RefReport<'_>| {
                 (
                     verdict.is_refused(),
                     verdict.lags_behind(&output),

@@ -24,7 +24,7 @@ use crate::openat::Directories;
 use crate::pointer::{MAX_POINTER, is_edited_pointer, key_of_pointer, key_of_symlink, pointer_for, symlink_target};
 use crate::stat::{Stat, is_younger};
 use crate::store::{Incoming, Ingested, Making, Store};
-use crate::{Backend, Error, Verdict, Verifier, naming};
+use crate::{Backend, Error, HashVerdict, Verifier, naming};
 
 /// A file of the work tree, read.
 pub(super) struct Prepared {
@@ -393,9 +393,9 @@ impl Opened<'_> {
         let mut verifier = Verifier::for_key(key);
         each_part(file, &mut |part| verifier.update(part))?;
         match verifier.finish() {
-            Verdict::Matches => return Ok(true),
-            Verdict::Wrong => return Ok(false),
-            Verdict::SizeOnly => {}
+            HashVerdict::Matches => return Ok(true),
+            HashVerdict::Wrong => return Ok(false),
+            HashVerdict::SizeOnly => {}
         }
         let Ok(object) = self.preparing.store.open(key) else {
             return Ok(false);

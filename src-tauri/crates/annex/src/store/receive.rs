@@ -13,7 +13,7 @@ use super::copy::{Copied, LARGE, Onlooker, Reached, Source, Unfinished, copy, re
 use super::room::{Incoming, set_mode};
 use super::{Store, file_name};
 use crate::durable::sync_file;
-use crate::{Directory, Error, Result, Verdict, Verifier};
+use crate::{Directory, Error, HashVerdict, Result, Verifier};
 
 /// Up to this size content is read and written in one go, and starts again when interrupted.
 pub const SMALL: u64 = 1 << 20;
@@ -226,8 +226,8 @@ impl Store<'_> {
 
 fn judge(verifier: Verifier) -> Copied<()> {
     match verifier.finish() {
-        Verdict::Matches | Verdict::SizeOnly => Ok(()),
-        Verdict::Wrong => Err(Unfinished::Wrong),
+        HashVerdict::Matches | HashVerdict::SizeOnly => Ok(()),
+        HashVerdict::Wrong => Err(Unfinished::Wrong),
     }
 }
 

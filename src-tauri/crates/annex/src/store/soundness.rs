@@ -12,7 +12,7 @@ use model::Key;
 use super::copy::{Onlooker, Unfinished, show};
 use super::{Store, found};
 use crate::logs::{Presence, VectorClock};
-use crate::{Error, Result, Verdict, Verifier};
+use crate::{Error, HashVerdict, Result, Verifier};
 
 impl Store<'_> {
     /// True if the content of `key` is here. An object that may be another is read; if it is, it is set aside, and the
@@ -69,7 +69,7 @@ impl Store<'_> {
             cancelled: None,
         };
         match show(object, found.len(), &mut |part| verifier.update(part), &onlooker) {
-            Ok(_) => Ok(verifier.finish() != Verdict::Wrong),
+            Ok(_) => Ok(verifier.finish() != HashVerdict::Wrong),
             Err(Unfinished::Failed(error)) => Err(error),
             Err(Unfinished::Reading(error) | Unfinished::Writing(error)) => {
                 Err(Error::io("read", &self.object_path(key))(error))

@@ -340,7 +340,7 @@ fn is_content(file: &File, key: &Key) -> annex::Result<bool> {
             length => verifier.update(&part[..length]),
         }
     }
-    Ok(verifier.finish() != annex::Verdict::Wrong)
+    Ok(verifier.finish() != annex::HashVerdict::Wrong)
 }
 
 /// Reports the same error for every key.

@@ -10,7 +10,7 @@ use super::{CopyOutcome, Terms, Wanted};
 use crate::locks::LockFile;
 use crate::store::{Receipt, SMALL, Store};
 use crate::transfer::TransferLock;
-use crate::{Result as Done, Verdict, Verifier};
+use crate::{HashVerdict, Result as Done, Verifier};
 
 /// Contents on their way from one repository to this one. Those that are complete are stored together.
 pub struct Arrivals<'a> {
@@ -210,7 +210,7 @@ pub fn is_intact(store: &Store<'_>, key: &Key) -> Option<bool> {
     let mut part = vec![0; 1 << 20];
     loop {
         match file.read(&mut part).ok()? {
-            0 => return Some(verifier.finish() != Verdict::Wrong),
+            0 => return Some(verifier.finish() != HashVerdict::Wrong),
             length => verifier.update(&part[..length]),
         }
     }
