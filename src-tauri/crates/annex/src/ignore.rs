@@ -38,7 +38,7 @@ enum Token {
 
 /// The pattern that decides about a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rule {
+pub(crate) struct IgnoreRule {
     pub(crate) file: RulesFile,
     /// From 1.
     pub(crate) line: usize,
@@ -108,7 +108,7 @@ impl Ignore {
     }
 
     /// The rule by which git ignores it.
-    pub(crate) fn rule(&self, path: &[u8], is_directory: bool) -> Option<Rule> {
+    pub(crate) fn rule(&self, path: &[u8], is_directory: bool) -> Option<IgnoreRule> {
         let folded;
         let path = match self.fold_case {
             true => {
@@ -122,7 +122,7 @@ impl Ignore {
         let shared = self.shared.iter().map(|(file, patterns)| (*file, 0, patterns));
         let found = levels.chain(shared).find_map(|(file, prefix, patterns)| {
             let pattern = patterns.deciding(path.get(prefix..)?, is_directory)?;
-            Some(Rule {
+            Some(IgnoreRule {
                 file,
                 line: pattern.line,
                 negated: pattern.negated,

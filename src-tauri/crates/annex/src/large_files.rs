@@ -28,7 +28,7 @@ pub(crate) fn is_large(
     mime: MimeOf<'_>,
 ) -> Result<Option<bool>, String> {
     let decide = |text: &str| {
-        Rule::parse("annex.largefiles", text)?
+        LargeFilesRule::parse("annex.largefiles", text)?
             .is_for(annex, path, size, mime)
             .map(Some)
     };
@@ -45,12 +45,12 @@ pub(crate) fn is_large(
 }
 
 /// A setting that is true or false for all files, or an expression.
-pub(crate) enum Rule {
+pub(crate) enum LargeFilesRule {
     All(bool),
     Some(String, Box<Expression>),
 }
 
-impl Rule {
+impl LargeFilesRule {
     /// Reads the setting `name`; a text that cannot be understood is the reason to wait.
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self, String> {
         if let Ok(all) = git2::Config::parse_bool(text) {

@@ -5,7 +5,7 @@ use std::fs::File;
 use model::RepoPath;
 
 use crate::attributes::{Attribute, Attributes};
-use crate::large_files::{Rule, is_large};
+use crate::large_files::{LargeFilesRule, is_large};
 use crate::magic::mime_of;
 use crate::settings::Settings;
 use crate::{Annex, Error, Result};
@@ -14,7 +14,7 @@ use crate::{Annex, Error, Result};
 pub struct Rules<'a> {
     annex: &'a Annex,
     settings: &'a Settings,
-    unlocked: Rule,
+    unlocked: LargeFilesRule,
     attributes: Attributes,
 }
 
@@ -31,11 +31,11 @@ impl<'a> Rules<'a> {
             .into_iter()
             .flatten()
         {
-            Rule::parse("annex.largefiles", text).map_err(refused)?;
+            LargeFilesRule::parse("annex.largefiles", text).map_err(refused)?;
         }
         let unlocked = match settings.addunlocked.as_deref() {
-            None => Rule::All(false),
-            Some(text) => Rule::parse("annex.addunlocked", text).map_err(refused)?,
+            None => LargeFilesRule::All(false),
+            Some(text) => LargeFilesRule::parse("annex.addunlocked", text).map_err(refused)?,
         };
         Ok(Self {
             annex,

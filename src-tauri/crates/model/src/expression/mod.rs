@@ -28,7 +28,7 @@ pub use error::ParseError;
 pub use facts::{Details, Facts, Mime, NoDetails};
 pub use glob::Glob;
 pub use network::{Network, Settings, Trust};
-pub use preference::{Combination, Preference, Rule};
+pub use preference::{Combination, Preference, PreferenceRule};
 pub use preferences::{Preferences, Subject};
 pub use size::parse_size;
 pub use standard::standard_expression;

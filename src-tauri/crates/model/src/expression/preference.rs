@@ -11,15 +11,15 @@ use crate::Uuid;
 /// everything and drops nothing, as for git-annex's assistant and `git annex sync --content`.
 #[derive(Debug, Clone)]
 pub struct Preference {
-    preferred: Rule,
-    required: Rule,
+    preferred: PreferenceRule,
+    required: PreferenceRule,
     /// The combination of both.
     outcome: Combination,
 }
 
 /// The meaning of one stored text.
 #[derive(Debug, Clone)]
-pub enum Rule {
+pub enum PreferenceRule {
     /// No text, or an empty expression.
     Unset,
     /// An expression that can be evaluated.
@@ -41,39 +41,39 @@ pub enum Combination {
     Nothing,
 }
 
-impl Rule {
+impl PreferenceRule {
     fn new<'t>(
         text: Option<&str>,
         repository: &Uuid,
         network: &Network,
         group_preferred: &dyn Fn(&str) -> Option<&'t str>,
     ) -> Self {
-        let Some(text) = text else { return Rule::Unset };
+        let Some(text) = text else { return PreferenceRule::Unset };
         Expression::parse(text, Terms::PreferredContent)
             .and_then(|expression| expression.resolve(repository, network, group_preferred))
-            .map_or_else(Rule::Unparsable, |expression| match expression.is_empty() {
-                true => Rule::Unset,
-                false => Rule::Matching(expression),
+            .map_or_else(PreferenceRule::Unparsable, |expression| match expression.is_empty() {
+                true => PreferenceRule::Unset,
+                false => PreferenceRule::Matching(expression),
             })
     }
 
     fn matches(&self, facts: &Facts<'_>) -> bool {
         match self {
-            Rule::Unset => false,
-            Rule::Matching(expression) => expression.matches(facts),
-            Rule::Unparsable(_) => facts.is_present(),
+            PreferenceRule::Unset => false,
+            PreferenceRule::Matching(expression) => expression.matches(facts),
+            PreferenceRule::Unparsable(_) => facts.is_present(),
         }
     }
 
     fn is_unstable(&self) -> bool {
-        matches!(self, Rule::Matching(expression) if expression.is_unstable())
+        matches!(self, PreferenceRule::Matching(expression) if expression.is_unstable())
     }
 
     fn needs(&self) -> Needs {
         match self {
-            Rule::Unset => Needs::default(),
-            Rule::Matching(expression) => expression.needs(),
-            Rule::Unparsable(_) => Needs {
+            PreferenceRule::Unset => Needs::default(),
+            PreferenceRule::Matching(expression) => expression.needs(),
+            PreferenceRule::Unparsable(_) => Needs {
                 key: true,
                 holders: true,
                 ..Needs::default()
@@ -91,11 +91,11 @@ impl Preference {
         network: &Network,
         group_preferred: &dyn Fn(&str) -> Option<&'t str>,
     ) -> Self {
-        let rule = |text| Rule::new(text, repository, network, group_preferred);
+        let rule = |text| PreferenceRule::new(text, repository, network, group_preferred);
         let (preferred, required) = (rule(preferred), rule(required));
         let outcome = match (&preferred, &required) {
-            (Rule::Unset, Rule::Unset) => Combination::Everything,
-            (Rule::Unparsable(_), _) | (_, Rule::Unparsable(_)) => Combination::AsItIs,
+            (PreferenceRule::Unset, PreferenceRule::Unset) => Combination::Everything,
+            (PreferenceRule::Unparsable(_), _) | (_, PreferenceRule::Unparsable(_)) => Combination::AsItIs,
             (one, other) if one.is_unstable() || other.is_unstable() => Combination::Nothing,
             _ => Combination::Either,
         };
@@ -107,12 +107,12 @@ impl Preference {
     }
 
     /// The preferred content.
-    pub fn preferred(&self) -> &Rule {
+    pub fn preferred(&self) -> &PreferenceRule {
         &self.preferred
     }
 
     /// The required content.
-    pub fn required(&self) -> &Rule {
+    pub fn required(&self) -> &PreferenceRule {
         &self.required
     }
 

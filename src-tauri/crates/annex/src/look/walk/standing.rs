@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, FileType, statat};
 use rustix::io::Errno;
 
 use super::{Walk, has_repository, is_of_file_system, told};
-use crate::ignore::{Rule, RulesFile};
+use crate::ignore::{IgnoreRule, RulesFile};
 use crate::index::{EntryRef, GITLINK};
 use crate::lease::is_being_written;
 use crate::openat::{open_child, open_directory, open_file};
@@ -176,7 +176,7 @@ impl Walk<'_> {
         is_edited_pointer(&start, staged.as_ref()).then_some(Standing::EditedPointer)
     }
 
-    fn ignored(&self, rule: Rule, path: &[u8]) -> Standing {
+    fn ignored(&self, rule: IgnoreRule, path: &[u8]) -> Standing {
         let by = match rule.file {
             RulesFile::Gitignore(prefix) => shown(&[&path[..prefix], b".gitignore"].concat()),
             RulesFile::Exclude => PathBuf::from(".git/info/exclude"),
