@@ -79,7 +79,7 @@ impl LargeFilesRule {
             repository: annex.uuid(),
             holders: &BTreeSet::new(),
             assume_dropped: false,
-            network: &Network::new(&expression::Settings::default()),
+            network: &Network::new(&expression::PreferenceSettings::default()),
             details: &details,
         });
         match details.failure.take() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use annex::{Annex, Facts, VectorClock};
 use contract::{Keeps, Purpose};
 use model::Uuid;
-use model::expression::{Settings, standard_expression};
+use model::expression::{PreferenceSettings, standard_expression};
 
 use crate::Error;
 
@@ -103,15 +103,15 @@ pub(crate) fn record(annex: &Annex, changes: &[(Uuid, Keeps)]) -> Result<(), Err
 }
 
 /// The facts of the branch as settings for preferred content.
-pub(crate) fn settings(facts: &Facts) -> Settings {
-    Settings {
+pub(crate) fn settings(facts: &Facts) -> PreferenceSettings {
+    PreferenceSettings {
         groups: facts.groups.clone(),
         preferred: facts.preferred.clone(),
         required: facts.required.clone(),
         group_preferred: facts.group_preferred.clone(),
         trust: facts.trust.clone(),
         numcopies: facts.numcopies,
-        ..Settings::default()
+        ..PreferenceSettings::default()
     }
 }
 

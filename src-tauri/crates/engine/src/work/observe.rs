@@ -7,7 +7,7 @@ use std::sync::Arc;
 use annex::{Annex, Facts, Presence, TreeChange, VectorClock};
 use assistant::content::Policy;
 use assistant::{Class, Direction, Event, Heads, Id};
-use model::expression::{Preferences, Settings};
+use model::expression::{PreferenceSettings, Preferences};
 use model::{Key, RemoteName, Uuid};
 
 use super::{FolderState, failure, no_lock};
@@ -279,7 +279,7 @@ fn concerned(state: &FolderState) -> BTreeSet<Uuid> {
 /// A digest that changes when the rules or these repositories change. It is only compared with digests of the same
 /// program.
 fn digest(
-    rules: &Settings,
+    rules: &PreferenceSettings,
     policy: &Policy,
     closed: &[(RemoteName, Direction)],
     concerned: &BTreeSet<Uuid>,

@@ -115,7 +115,7 @@ fn fullness(facts: &Facts<'_>, uuid: &Uuid) -> Option<(u128, u128)> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use crate::expression::{Preferences, Settings};
+    use crate::expression::{PreferenceSettings, Preferences};
     use crate::{Key, RepoPath, Uuid};
 
     /// Returns for each of the first eight keys of `balanced.json` the members that want it, named by the first digits
@@ -124,7 +124,7 @@ mod tests {
         let uuid =
             |digit: char| Uuid::parse(&format!("{}-1111-4222-8333-444455556666", digit.to_string().repeat(8))).unwrap();
         let members = ['0', '3', 'a', 'f'].map(uuid);
-        let preferences = Preferences::new(&Settings {
+        let preferences = Preferences::new(&PreferenceSettings {
             groups: members
                 .iter()
                 .map(|u| (u.clone(), BTreeSet::from(["bal".to_owned()])))
@@ -133,7 +133,7 @@ mod tests {
             numcopies: Some(numcopies),
             sizes: full.iter().map(|&(digit, size, _)| (uuid(digit), size)).collect(),
             maxsize: full.iter().map(|&(digit, _, maxsize)| (uuid(digit), maxsize)).collect(),
-            ..Settings::default()
+            ..PreferenceSettings::default()
         });
         let holders = holders.chars().map(uuid).collect();
         let keys =

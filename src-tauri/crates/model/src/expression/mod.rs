@@ -27,7 +27,7 @@ pub use balance::{Balance, BalanceNumber};
 pub use error::ParseError;
 pub use facts::{Details, Facts, Mime, NoDetails};
 pub use glob::Glob;
-pub use network::{Network, Settings, Trust};
+pub use network::{Network, PreferenceSettings, Trust};
 pub use preference::{Combination, Preference, PreferenceRule};
 pub use preferences::{Preferences, Subject};
 pub use size::parse_size;

@@ -21,7 +21,7 @@ pub enum Trust {
 
 /// The settings of repositories in the git-annex branch, as far as preferred content depends on them.
 #[derive(Debug, Clone, Default)]
-pub struct Settings {
+pub struct PreferenceSettings {
     /// `group.log`.
     pub groups: BTreeMap<Uuid, BTreeSet<String>>,
     /// `preferred-content.log`; an empty text counts as none.
@@ -63,7 +63,7 @@ struct Members {
 
 impl Network {
     /// Indexes the settings.
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &PreferenceSettings) -> Self {
         let mut by_group: BTreeMap<String, BTreeSet<Uuid>> = BTreeMap::new();
         for (uuid, groups) in &settings.groups {
             for group in groups {
@@ -142,6 +142,6 @@ impl Network {
 
 impl Default for Network {
     fn default() -> Self {
-        Self::new(&Settings::default())
+        Self::new(&PreferenceSettings::default())
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Details, Facts, NoDetails};
-use super::network::{Network, Settings};
+use super::network::{Network, PreferenceSettings};
 use super::preference::Preference;
 use super::tree::Needs;
 use crate::{Key, RepoPath, Uuid};
@@ -30,7 +30,7 @@ pub struct Subject<'a> {
 
 impl Preferences {
     /// Parses the settings of the git-annex branch.
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &PreferenceSettings) -> Self {
         let network = Network::new(settings);
         let group_preferred = |group: &str| settings.group_preferred.get(group).map(String::as_str);
         let uuids: BTreeSet<&Uuid> = settings.preferred.keys().chain(settings.required.keys()).collect();

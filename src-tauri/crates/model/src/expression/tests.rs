@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::{
-    Combination, Details, Expression, Facts, Mime, Network, NoDetails, ParseError, Preference, Preferences, Settings,
-    Subject, Terms, Trust,
+    Combination, Details, Expression, Facts, Mime, Network, NoDetails, ParseError, Preference, PreferenceSettings,
+    Preferences, Subject, Terms, Trust,
 };
 use crate::{Key, RepoPath, Uuid};
 
@@ -151,7 +151,7 @@ fn repositories_want_the_same_as_in_git_annex() {
             preferred.insert(concerned.clone(), text.to_owned());
         }
         let group_preferred = case["groupwanted"].as_object().into_iter().flatten();
-        let preferences = Preferences::new(&Settings {
+        let preferences = Preferences::new(&PreferenceSettings {
             groups,
             preferred,
             required: texts(&case["required"]),
@@ -166,7 +166,7 @@ fn repositories_want_the_same_as_in_git_annex() {
             .map(|(name, trust)| (by_name(name), trust))
             .into(),
             numcopies: case["numcopies"].as_u64().map(|n| u32::try_from(n).unwrap()),
-            ..Settings::default()
+            ..PreferenceSettings::default()
         });
         let metadata = BTreeMap::from([
             ("tag".to_owned(), vec!["foo".to_owned(), "bar".to_owned()]),
@@ -247,7 +247,7 @@ fn balanced_content_goes_where_git_annex_puts_it() {
                 .map(|start| uuid(&format!("{start}-1111-4222-8333-444455556666")))
                 .into();
         }
-        let preferences = Preferences::new(&Settings {
+        let preferences = Preferences::new(&PreferenceSettings {
             groups: members
                 .iter()
                 .map(|u| (u.clone(), BTreeSet::from(["bal".to_owned()])))
@@ -255,7 +255,7 @@ fn balanced_content_goes_where_git_annex_puts_it() {
             preferred: members.iter().map(|u| (u.clone(), text.clone())).collect(),
             sizes: maxsize.keys().map(|u| (u.clone(), 0)).collect(),
             maxsize,
-            ..Settings::default()
+            ..PreferenceSettings::default()
         });
         let holders = case["holders"]
             .as_array()
@@ -321,9 +321,9 @@ fn deep_nesting_is_refused() {
 #[test]
 fn content_of_several_files_is_wanted_if_any_of_them_is() {
     let here = uuid("here");
-    let preferences = Preferences::new(&Settings {
+    let preferences = Preferences::new(&PreferenceSettings {
         preferred: BTreeMap::from([(here.clone(), "include=a/*".to_owned())]),
-        ..Settings::default()
+        ..PreferenceSettings::default()
     });
     let key = Key::parse(b"SHA256-s1--a").unwrap();
     let holders = BTreeSet::from([here.clone()]);
@@ -383,14 +383,14 @@ fn preferred_and_required_content_are_combined_as_in_git_annex() {
             ("good", "include=*"),
             ("other", " "),
         ];
-        let preferences = Preferences::new(&Settings {
+        let preferences = Preferences::new(&PreferenceSettings {
             groups: BTreeMap::from([(here.clone(), groups.split_whitespace().map(str::to_owned).collect())]),
             preferred: text(preferred),
             required: text(required),
             group_preferred: group_preferred
                 .map(|(group, text)| (group.to_owned(), text.to_owned()))
                 .into(),
-            ..Settings::default()
+            ..PreferenceSettings::default()
         });
         let key = Key::parse(b"SHA256-s1--a").unwrap();
         let subject = Subject {
@@ -412,10 +412,10 @@ fn preferred_and_required_content_are_combined_as_in_git_annex() {
 #[test]
 fn an_unconfigured_repository_wants_everything_and_drops_nothing() {
     let here = uuid("here");
-    let preferences = Preferences::new(&Settings {
+    let preferences = Preferences::new(&PreferenceSettings {
         preferred: BTreeMap::from([(here.clone(), "() and ".to_owned())]),
         required: BTreeMap::from([(here.clone(), "  ".to_owned())]),
-        ..Settings::default()
+        ..PreferenceSettings::default()
     });
     let key = Key::parse(b"SHA256-s1--a").unwrap();
     let subject = Subject {
@@ -433,14 +433,14 @@ fn an_unconfigured_repository_wants_everything_and_drops_nothing() {
 fn many_keys_are_evaluated_quickly() {
     let names = ["laptop", "desktop", "drive", "server"].map(uuid);
     let groups = ["client", "client", "archive", "transfer"];
-    let preferences = Preferences::new(&Settings {
+    let preferences = Preferences::new(&PreferenceSettings {
         groups: names
             .iter()
             .cloned()
             .zip(groups.map(|group| BTreeSet::from([group.to_owned()])))
             .collect(),
         preferred: names.iter().map(|name| (name.clone(), "standard".to_owned())).collect(),
-        ..Settings::default()
+        ..PreferenceSettings::default()
     });
     let holders = BTreeSet::from([names[0].clone()]);
     let keys: Vec<(Key, [RepoPath; 1])> = (0..5000)
@@ -467,10 +467,10 @@ proptest! {
     #[test]
     fn no_text_causes_a_panic(text in r"([a-z=*?\[\]:+<>0-9.\-]{0,12}|not|and|or|\(|\)|present|copies=2|balanced=a:2|standard|include=[*a\[]{0,6}| |\n){0,30}") {
         let here = uuid("here");
-        let preferences = Preferences::new(&Settings {
+        let preferences = Preferences::new(&PreferenceSettings {
             preferred: BTreeMap::from([(here.clone(), text.clone())]),
             required: BTreeMap::from([(here.clone(), text)]),
-            ..Settings::default()
+            ..PreferenceSettings::default()
         });
         let key = Key::parse(b"SHA256-s1--a").unwrap();
         let holders = BTreeSet::from([here.clone()]);
