@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use surroundings::{Scope, Watch, WatchedPlace};
+use surroundings::{Watch, WatchScope, WatchedPlace};
 
 /// A file edited by people, which may be a link to another place. Changes of the link's target matter too.
 #[derive(Clone)]
@@ -34,7 +34,7 @@ impl WatchedSymlink {
             let _ = now.map(|path| {
                 watch.add_soon(WatchedPlace {
                     path,
-                    scope: Scope::Alone,
+                    scope: WatchScope::Alone,
                 })
             });
         }

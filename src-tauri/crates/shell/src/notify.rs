@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use annex::Annex;
-use surroundings::{Scope, Watch, WatchedPlace};
+use surroundings::{Watch, WatchScope, WatchedPlace};
 use tokio::sync::oneshot;
 
 use crate::command::Command;
@@ -25,8 +25,8 @@ async fn tell(annex: &Annex) -> Result<u8> {
     let git_dir = annex.git_dir();
     let at = |path, scope| WatchedPlace { path, scope };
     let places = [
-        at(git_dir.to_owned(), Scope::Alone),
-        at(git_dir.join("refs"), Scope::All),
+        at(git_dir.to_owned(), WatchScope::Alone),
+        at(git_dir.join("refs"), WatchScope::All),
     ];
     let (_watch, mut changes) = Watch::new(places)?;
     let mut closed = end_of_input();

@@ -71,12 +71,12 @@ pub struct WatchedPlace {
     /// Its absolute path. It need not exist yet.
     pub path: PathBuf,
     /// How much of it.
-    pub scope: Scope,
+    pub scope: WatchScope,
 }
 
 /// How much of a directory is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
+pub enum WatchScope {
     /// Its entries only.
     Alone,
     /// Everything below it except what is named `.git`.
@@ -118,7 +118,7 @@ impl Watch {
         poll_every: Duration,
     ) -> Result<(Self, Changes), WatchError> {
         let places: Vec<WatchedPlace> = places.into_iter().collect();
-        let work_tree = places.iter().find(|place| place.scope == Scope::WorkTree);
+        let work_tree = places.iter().find(|place| place.scope == WatchScope::WorkTree);
         let history = work_tree.map(|place| History::new(&place.path));
         let (messages, inbox) = Messages::new()?;
         let (outlet, changes) = outlet::pair(history.clone());

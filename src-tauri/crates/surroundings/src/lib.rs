@@ -12,7 +12,7 @@ mod network;
 #[expect(unreachable_pub, reason = "it is public in the crate of the whole-system tests")]
 mod skipped;
 
-pub use changes::{Blind, Change, Changes, Delivery, History, Scope, Since, Watch, WatchError, WatchedPlace, Why};
+pub use changes::{Blind, Change, Changes, Delivery, History, Since, Watch, WatchError, WatchScope, WatchedPlace, Why};
 pub use circumstances::Circumstances;
 pub use drives::{Drive, Drives, Ejected, NotEjected};
 pub use mounts::{Mount, mount_of, watch_mounts};

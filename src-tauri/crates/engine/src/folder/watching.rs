@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::{RemoteName, RepoPath, Uuid};
 use remotes::{Git, Listening, Remote};
-use surroundings::{Changes, Delivery, History, Mount, Scope, Watch, WatchedPlace, mount_of};
+use surroundings::{Changes, Delivery, History, Mount, Watch, WatchScope, WatchedPlace, mount_of};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -67,11 +67,11 @@ impl Watching {
         let mut places = git_places(&git_dir);
         places.extend([journal, git_dir.join("anabranch")].map(|path| WatchedPlace {
             path,
-            scope: Scope::Alone,
+            scope: WatchScope::Alone,
         }));
         places.extend(top.iter().map(|top| WatchedPlace {
             path: top.clone(),
-            scope: Scope::WorkTree,
+            scope: WatchScope::WorkTree,
         }));
         let (watch, changes) = Watch::new(places).map_err(|error| Error::Refused(error.to_string()))?;
         let mut watching = Self {
@@ -309,11 +309,11 @@ fn git_places(git_dir: &Path) -> Vec<WatchedPlace> {
     vec![
         WatchedPlace {
             path: git_dir.to_owned(),
-            scope: Scope::Alone,
+            scope: WatchScope::Alone,
         },
         WatchedPlace {
             path: git_dir.join("refs"),
-            scope: Scope::All,
+            scope: WatchScope::All,
         },
     ]
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
-use super::Scope;
+use super::WatchScope;
 
 pub(super) struct Inotify {
     instance: OwnedFd,
@@ -29,7 +29,7 @@ pub(super) struct Inotify {
 struct Watched {
     descriptor: i32,
     /// None if it is watched only for a missing place to come.
-    scope: Option<Scope>,
+    scope: Option<WatchScope>,
 }
 
 /// What happened to a directory, or to the entry of that name in it.
@@ -72,7 +72,7 @@ impl Inotify {
     }
 
     /// How much is watched of a directory; none if it is not, or only for a missing place.
-    pub(super) fn scope(&self, path: &Path) -> Option<Scope> {
+    pub(super) fn scope(&self, path: &Path) -> Option<WatchScope> {
         self.watched.get(path)?.scope
     }
 
@@ -86,14 +86,14 @@ impl Inotify {
     }
 
     /// Watches a directory, or more of one that is watched. Another directory that had its name is forgotten.
-    pub(super) fn watch(&mut self, path: &Arc<Path>, scope: Option<Scope>, follow: bool) -> io::Result<()> {
+    pub(super) fn watch(&mut self, path: &Arc<Path>, scope: Option<WatchScope>, follow: bool) -> io::Result<()> {
         if self.watched.len() >= self.most_directories && !self.is_watched(path) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let mut flags = EVENTS | WatchFlags::ONLYDIR | WatchFlags::MASK_ADD;
         flags.set(WatchFlags::DONT_FOLLOW, !follow);
         // Elsewhere a file that is being written, such as a database, would wake us for nothing.
-        flags.set(WatchFlags::MODIFY, scope == Some(Scope::WorkTree));
+        flags.set(WatchFlags::MODIFY, scope == Some(WatchScope::WorkTree));
         let descriptor = inotify::add_watch(&self.instance, &**path, flags)?;
         self.called();
         let known = self.watched.get_mut(path);

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use notify::{Config, EventKind, PollWatcher, RecursiveMode, Watcher};
 
-use super::Scope;
+use super::WatchScope;
 use super::messages::{Message, Messages};
 
 /// A blind directory that is compared until this is dropped.
 pub(super) struct Polled {
-    pub(super) places: Vec<(PathBuf, Scope)>,
+    pub(super) places: Vec<(PathBuf, WatchScope)>,
     _end: Sender<()>,
 }
 
@@ -32,7 +32,7 @@ impl Polled {
     /// Compares these places: `top`, and those below it.
     pub(super) fn start(
         top: PathBuf,
-        places: Vec<(PathBuf, Scope)>,
+        places: Vec<(PathBuf, WatchScope)>,
         every: Duration,
         messages: Messages,
     ) -> io::Result<Self> {
@@ -45,7 +45,7 @@ impl Polled {
     }
 }
 
-fn run(top: &Path, places: &[(PathBuf, Scope)], every: Duration, messages: &Messages, ended: &Receiver<()>) {
+fn run(top: &Path, places: &[(PathBuf, WatchScope)], every: Duration, messages: &Messages, ended: &Receiver<()>) {
     let has_failed = Arc::new(AtomicBool::new(false));
     let mut watcher = None;
     loop {
@@ -73,7 +73,7 @@ fn run(top: &Path, places: &[(PathBuf, Scope)], every: Duration, messages: &Mess
 }
 
 /// Reads the places, and again each time that what is returned is told to.
-fn compare(places: &[(PathBuf, Scope)], messages: Messages, has_failed: Arc<AtomicBool>) -> Option<PollWatcher> {
+fn compare(places: &[(PathBuf, WatchScope)], messages: Messages, has_failed: Arc<AtomicBool>) -> Option<PollWatcher> {
     let tell = move |event: notify::Result<notify::Event>| match event {
         // The time of a directory says no more than what came or went in it, which is told as well.
         Ok(event) if matches!(event.kind, EventKind::Modify(_)) && event.paths.iter().all(|path| path.is_dir()) => {}
@@ -89,8 +89,8 @@ fn compare(places: &[(PathBuf, Scope)], messages: Messages, has_failed: Arc<Atom
     let mut watcher = PollWatcher::new(tell, config).ok()?;
     for (place, scope) in places {
         let mode = match scope {
-            Scope::Alone => RecursiveMode::NonRecursive,
-            Scope::WorkTree | Scope::All => RecursiveMode::Recursive,
+            WatchScope::Alone => RecursiveMode::NonRecursive,
+            WatchScope::WorkTree | WatchScope::All => RecursiveMode::Recursive,
         };
         watcher.watch(place, mode).ok()?;
     }
@@ -98,7 +98,7 @@ fn compare(places: &[(PathBuf, Scope)], messages: Messages, has_failed: Arc<Atom
 }
 
 /// How many bytes would be read. An error if not all can be compared: `PollWatcher` compares no symlinks.
-fn size(places: &[(PathBuf, Scope)]) -> io::Result<u64> {
+fn size(places: &[(PathBuf, WatchScope)]) -> io::Result<u64> {
     let mut size = 0;
     let mut ahead = places.to_vec();
     while let Some((directory, scope)) = ahead.pop() {
@@ -112,7 +112,7 @@ fn size(places: &[(PathBuf, Scope)]) -> io::Result<u64> {
                 return Err(io::ErrorKind::Unsupported.into());
             } else if metadata.is_file() {
                 size += metadata.len();
-            } else if metadata.is_dir() && scope != Scope::Alone {
+            } else if metadata.is_dir() && scope != WatchScope::Alone {
                 ahead.push((entry.path(), scope));
             }
         }

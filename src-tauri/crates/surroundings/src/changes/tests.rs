@@ -8,18 +8,18 @@ use std::process::Command;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::{Blind, Change, Changes, Message, Scope, Watch, WatchedPlace, Why};
+use super::{Blind, Change, Changes, Message, Watch, WatchScope, WatchedPlace, Why};
 
 const LONG: Duration = Duration::from_secs(60);
 
-fn place(path: &Path, scope: Scope) -> WatchedPlace {
+fn place(path: &Path, scope: WatchScope) -> WatchedPlace {
     WatchedPlace {
         path: path.to_owned(),
         scope,
     }
 }
 
-fn watch(path: &Path, scope: Scope) -> (Watch, Changes) {
+fn watch(path: &Path, scope: WatchScope) -> (Watch, Changes) {
     Watch::new([place(path, scope)]).unwrap()
 }
 
@@ -63,7 +63,7 @@ fn hold(watch: &Watch) -> Sender<()> {
 #[test]
 fn a_wait_delivers_all_earlier_changes() {
     let top = tempfile::tempdir().unwrap();
-    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     let delivery = watch.delivery();
     for round in 0..20 {
         let made: BTreeSet<PathBuf> = (0..50).map(|n| top.path().join(format!("{round}-{n}"))).collect();
@@ -95,7 +95,7 @@ async fn every_kind_of_change_is_reported() {
     let at = |name: &str| top.path().join(name);
     fs::create_dir(at("old")).unwrap();
     fs::write(at("old/file"), "1").unwrap();
-    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (_watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     fs::write(at("old/file"), "2").unwrap();
     paths_until(&mut changes, [at("old/file")]).await;
     fs::rename(at("old/file"), at("moved")).unwrap();
@@ -122,7 +122,7 @@ async fn git_directories_are_not_looked_into() {
     let at = |name: &str| top.path().join(name);
     fs::create_dir_all(at(".git/annex")).unwrap();
     fs::create_dir_all(at("sub/.git")).unwrap();
-    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (_watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     fs::write(at(".git/index"), "").unwrap();
     fs::write(at("sub/.git/index"), "").unwrap();
     fs::create_dir_all(at("new/.git/x")).unwrap();
@@ -144,9 +144,9 @@ async fn a_git_directory_can_be_a_place_of_its_own() {
     let at = |name: &str| top.path().join(name);
     fs::create_dir_all(at(".git/refs/heads")).unwrap();
     fs::create_dir_all(at(".git/objects")).unwrap();
-    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
-    watch.add(place(&at(".git"), Scope::Alone)).unwrap();
-    watch.add(place(&at(".git/refs"), Scope::All)).unwrap();
+    let (watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
+    watch.add(place(&at(".git"), WatchScope::Alone)).unwrap();
+    watch.add(place(&at(".git/refs"), WatchScope::All)).unwrap();
     fs::write(at(".git/objects/x"), "").unwrap();
     fs::write(at(".git/refs/heads/main"), "").unwrap();
     fs::write(at(".git/index"), "").unwrap();
@@ -165,7 +165,7 @@ async fn a_moved_directory_is_followed() {
     let at = |name: &str| top.path().join(name);
     fs::create_dir_all(at("a/b")).unwrap();
     fs::write(at("a/b/file"), "").unwrap();
-    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (_watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     fs::rename(at("a"), at("c")).unwrap();
     paths_until(&mut changes, [at("a"), at("c"), at("c/b"), at("c/b/file")]).await;
     fs::write(at("c/b/file"), "more").unwrap();
@@ -187,7 +187,7 @@ async fn the_old_names_of_many_moved_directories_can_be_used_again() {
     let at = |name: &str| top.path().join(name);
     let names: Vec<String> = (0..200).map(|n| format!("a/{n}")).collect();
     names.iter().for_each(|name| fs::create_dir_all(at(name)).unwrap());
-    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (_watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     fs::rename(at("a"), at("b")).unwrap();
     paths_until(&mut changes, [at("b/0"), at("b/199")]).await;
     names.iter().for_each(|name| fs::create_dir_all(at(name)).unwrap());
@@ -204,7 +204,7 @@ async fn directories_beyond_the_watch_limit_are_polled() {
     let at = |name: &str| top.path().join(name);
     fs::create_dir_all(at("a/deep")).unwrap();
     fs::create_dir_all(at("b")).unwrap();
-    let places = [place(top.path(), Scope::WorkTree)];
+    let places = [place(top.path(), WatchScope::WorkTree)];
     let (watch, mut changes) = Watch::with_limits(places, 3, Duration::from_millis(20)).unwrap();
     let Change::Blind(Blind { path, why }) = next(&mut changes).await else {
         panic!()
@@ -229,7 +229,7 @@ async fn directories_beyond_the_watch_limit_are_polled() {
 async fn a_place_may_come_go_and_be_replaced() {
     let top = tempfile::tempdir().unwrap();
     let root = top.path().join("root");
-    let places = [place(&root, Scope::WorkTree)];
+    let places = [place(&root, WatchScope::WorkTree)];
     let (_watch, mut changes) = Watch::with_limits(places, usize::MAX, Duration::from_millis(20)).unwrap();
     let gone = Change::Blind(Blind {
         path: root.clone(),
@@ -257,11 +257,11 @@ async fn a_mount_inside_a_place_is_watched() {
     let top = tempfile::tempdir().unwrap();
     let disk = top.path().canonicalize().unwrap().join("disk");
     fs::create_dir_all(disk.join("covered")).unwrap();
-    let (watch, mut changes) = watch(disk.parent().unwrap(), Scope::WorkTree);
+    let (watch, mut changes) = watch(disk.parent().unwrap(), WatchScope::WorkTree);
     let run = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
     for is_place_too in [false, true] {
         if is_place_too {
-            watch.add(place(&disk, Scope::Alone)).unwrap();
+            watch.add(place(&disk, WatchScope::Alone)).unwrap();
         }
         if !run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&disk)) {
             return crate::skipped::lacks("mount", "mounting is not allowed here");
@@ -287,7 +287,7 @@ fn a_work_tree_in_the_place_of_another_is_noticed_by_whoever_asks() {
     let above = folder.path().canonicalize().unwrap().join("above");
     let top = above.join("top");
     fs::create_dir_all(&top).unwrap();
-    let (watch, _changes) = watch(&top, Scope::WorkTree);
+    let (watch, _changes) = watch(&top, WatchScope::WorkTree);
     let since = |moment: &str| {
         assert!(watch.delivery().wait(LONG));
         watch.history().unwrap().since(moment)
@@ -310,7 +310,7 @@ fn a_written_file_changes_under_all_its_names() {
         fs::write(top.join(name), "").unwrap();
     }
     fs::hard_link(top.join("one"), top.join("another")).unwrap();
-    let (watch, _changes) = watch(&top, Scope::WorkTree);
+    let (watch, _changes) = watch(&top, WatchScope::WorkTree);
     let since = |moment: &str| {
         assert!(watch.delivery().wait(LONG));
         watch.history().unwrap().since(moment)
@@ -331,8 +331,8 @@ async fn a_place_that_is_mounted_over_is_watched() {
     let top = tempfile::tempdir().unwrap();
     let git_dir = top.path().canonicalize().unwrap().join(".git");
     fs::create_dir(&git_dir).unwrap();
-    let (watch, mut changes) = watch(git_dir.parent().unwrap(), Scope::WorkTree);
-    watch.add(place(&git_dir, Scope::Alone)).unwrap();
+    let (watch, mut changes) = watch(git_dir.parent().unwrap(), WatchScope::WorkTree);
+    watch.add(place(&git_dir, WatchScope::Alone)).unwrap();
     let run = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
     if !run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&git_dir)) {
         return crate::skipped::lacks("mount", "mounting is not allowed here");
@@ -372,7 +372,7 @@ async fn file_systems_that_report_no_changes_are_polled() {
     {
         return crate::skipped::lacks("mount", "mounting is not allowed here");
     }
-    let places = [place(&at("tree"), Scope::WorkTree)];
+    let places = [place(&at("tree"), WatchScope::WorkTree)];
     let (watch, mut changes) = Watch::with_limits(places, usize::MAX, Duration::from_millis(20)).unwrap();
     let blind = Change::Blind(Blind {
         path: disk.clone(),
@@ -394,8 +394,8 @@ async fn a_place_inside_another_takes_nothing_from_it() {
     let top = tempfile::tempdir().unwrap();
     let at = |name: &str| top.path().join(name);
     fs::create_dir_all(at("inner/deep")).unwrap();
-    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
-    watch.add(place(&at("inner"), Scope::Alone)).unwrap();
+    let (watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
+    watch.add(place(&at("inner"), WatchScope::Alone)).unwrap();
     fs::rename(at("inner"), at("aside")).unwrap();
     fs::rename(at("aside"), at("inner")).unwrap();
     until(&mut changes, &Change::Rescan(at("inner"), Why::Missing)).await;
@@ -416,15 +416,15 @@ async fn changes_in_a_directory_of_two_names_are_reported_under_both() {
     let link = elsewhere.path().join("link");
     fs::create_dir(at("directory")).unwrap();
     std::os::unix::fs::symlink(at("directory"), &link).unwrap();
-    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
-    watch.add(place(&link, Scope::Alone)).unwrap();
+    let (watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
+    watch.add(place(&link, WatchScope::Alone)).unwrap();
     fs::write(at("directory/x"), "").unwrap();
     paths_until(&mut changes, [at("directory/x"), link.join("x")]).await;
     watch.remove(&link).unwrap();
     fs::write(at("directory/y"), "").unwrap();
     let seen = paths_until(&mut changes, [at("directory/y")]).await;
     assert!(!seen.contains(&link.join("y")), "{seen:?}");
-    watch.add(place(&link, Scope::Alone)).unwrap();
+    watch.add(place(&link, WatchScope::Alone)).unwrap();
     fs::remove_dir_all(at("directory")).unwrap();
     let gone = Change::Blind(Blind {
         path: link,
@@ -439,7 +439,7 @@ async fn a_missing_place_that_comes_is_seen_at_once() {
     let above = top.path().join("above");
     let root = above.join("between/root");
     let never = Duration::from_secs(100_000);
-    let places = [place(&root, Scope::WorkTree)];
+    let places = [place(&root, WatchScope::WorkTree)];
     let (_watch, mut changes) = Watch::with_limits(places, usize::MAX, never).unwrap();
     let missing = Change::Blind(Blind {
         path: root.clone(),
@@ -473,7 +473,7 @@ async fn twenty_thousand_directories_are_watched_soon() {
         }
     }
     let started = Instant::now();
-    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (_watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     let took = started.elapsed();
     println!("20,021 directories watched after {took:?}");
     fs::write(top.path().join("19/999/x"), "").unwrap();
@@ -488,7 +488,7 @@ async fn twenty_thousand_directories_are_watched_soon() {
 #[tokio::test]
 async fn nothing_wakes_while_nothing_happens() {
     let top = tempfile::tempdir().unwrap();
-    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (_watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     let quiet = tokio::time::timeout(Duration::from_millis(300), changes.next()).await;
     assert!(quiet.is_err(), "{quiet:?}");
     drop(_watch);
@@ -501,7 +501,7 @@ async fn a_file_cut_by_its_name_is_reported() {
     let top = tempfile::tempdir().unwrap();
     let file = top.path().join("file");
     fs::write(&file, "long text").unwrap();
-    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (_watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     for length in [4, 2] {
         nix::unistd::truncate(&file, length).unwrap();
         paths_until(&mut changes, [file.clone()]).await;
@@ -513,7 +513,7 @@ async fn a_directory_that_becomes_a_repository_is_reported() {
     let top = tempfile::tempdir().unwrap();
     let project = top.path().join("project");
     fs::create_dir(&project).unwrap();
-    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (_watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     fs::create_dir(project.join(".git")).unwrap();
     paths_until(&mut changes, [project.clone()]).await;
     fs::write(project.join(".git/index"), "").unwrap();

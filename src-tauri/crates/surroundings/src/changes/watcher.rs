@@ -17,7 +17,7 @@ use super::inotify::{Inotify, events};
 use super::messages::{Message, Messages};
 use super::outlet::Outlet;
 use super::polled::{POLLING_PART, Polled};
-use super::{Blind, Change, Scope, Why};
+use super::{Blind, Change, WatchScope, Why};
 use crate::mounts::{mount_of, mounts_now};
 use unclosed::Unclosed;
 
@@ -25,7 +25,7 @@ use unclosed::Unclosed;
 pub(super) struct Watcher {
     inotify: Inotify,
     messages: Messages,
-    places: BTreeMap<PathBuf, Scope>,
+    places: BTreeMap<PathBuf, WatchScope>,
     blind: BTreeMap<PathBuf, Why>,
     /// The blind directories whose files are compared.
     polled: BTreeMap<PathBuf, Polled>,
@@ -192,7 +192,7 @@ impl Watcher {
         } else if what.intersects(ReadFlags::MOVE_SELF | ReadFlags::IGNORED) {
             self.on_departure(path, true);
         } else if what.contains(ReadFlags::MODIFY) {
-            if self.scope_of(path) == Some(Scope::WorkTree) {
+            if self.scope_of(path) == Some(WatchScope::WorkTree) {
                 self.unclosed.written(path);
                 if !self.written.contains(path) {
                     self.written.insert(path.to_owned());
@@ -216,7 +216,7 @@ impl Watcher {
         self.report_nesting(path);
         if let Some(scope) = self.report(path)
             && is_directory
-            && scope != Scope::Alone
+            && scope != WatchScope::Alone
         {
             self.enter(path, scope, true);
         }
@@ -231,7 +231,7 @@ impl Watcher {
         if is_directory
             && self.forget(path)
             && let Some(scope) = self.scope_of(path)
-            && scope != Scope::Alone
+            && scope != WatchScope::Alone
         {
             self.enter(path, scope, true);
         }
@@ -239,7 +239,7 @@ impl Watcher {
     }
 
     /// Notes a path for the listener, unless it is out of scope. Gives the scope it is in, if any.
-    fn report(&mut self, path: &Path) -> Option<Scope> {
+    fn report(&mut self, path: &Path) -> Option<WatchScope> {
         let scope = self.scope_of(path)?;
         if !self.paths.contains(path) {
             self.paths.insert(path.to_owned());
@@ -247,7 +247,7 @@ impl Watcher {
         Some(scope)
     }
 
-    fn scope_of(&self, path: &Path) -> Option<Scope> {
+    fn scope_of(&self, path: &Path) -> Option<WatchScope> {
         let around = path.parent().and_then(|parent| self.inotify.scope(parent));
         let scope = around.or_else(|| self.inotify.scope(path))?;
         let is_out = around.is_some() && is_excluded(scope, path);
@@ -257,8 +257,8 @@ impl Watcher {
     /// When a `.git` comes or goes below the top, the directory that it is in has become, or was, a repository of its own.
     fn report_nesting(&mut self, path: &Path) {
         let Some(directory) = path.parent() else { return };
-        if is_excluded(Scope::WorkTree, path)
-            && self.inotify.scope(directory) == Some(Scope::WorkTree)
+        if is_excluded(WatchScope::WorkTree, path)
+            && self.inotify.scope(directory) == Some(WatchScope::WorkTree)
             && !self.places.contains_key(directory)
         {
             self.paths.insert(directory.to_owned());
@@ -272,7 +272,7 @@ impl Watcher {
         if own.is_some() {
             return self.make_blind(place.to_owned(), Why::Elsewhere);
         }
-        if self.places.get(place) == Some(&Scope::Alone) {
+        if self.places.get(place) == Some(&WatchScope::Alone) {
             return;
         }
         let below = mounts
@@ -286,11 +286,11 @@ impl Watcher {
     /// Watches a directory and, as its scope says, those below it; notes what it finds there if `report` says so.
     ///
     /// Each directory is watched before it is listed: a file is either listed or reported. Failures make it blind.
-    fn enter(&mut self, top: &Path, scope: Scope, report: bool) {
+    fn enter(&mut self, top: &Path, scope: WatchScope, report: bool) {
         // Those near the top first: the limit of watches may be reached.
         let mut ahead = VecDeque::from([Arc::<Path>::from(top)]);
         while let Some(directory) = ahead.pop_front() {
-            if !self.watch(&directory, scope) || (scope == Scope::Alone && !report) {
+            if !self.watch(&directory, scope) || (scope == WatchScope::Alone && !report) {
                 continue;
             }
             let entries = match std::fs::read_dir(&directory) {
@@ -306,7 +306,7 @@ impl Watcher {
                 if is_excluded(scope, &path) {
                     continue;
                 }
-                if scope != Scope::Alone && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if scope != WatchScope::Alone && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     ahead.push_back(Arc::from(&*path));
                 }
                 if report {
@@ -317,7 +317,7 @@ impl Watcher {
     }
 
     /// Asks the kernel to watch a directory. True if it does.
-    fn watch(&mut self, directory: &Arc<Path>, scope: Scope) -> bool {
+    fn watch(&mut self, directory: &Arc<Path>, scope: WatchScope) -> bool {
         // Only a place may be a symlink; below it none is followed.
         let is_place = self.places.contains_key(&**directory);
         let why = match self.inotify.watch(directory, Some(scope), is_place) {
@@ -358,7 +358,7 @@ impl Watcher {
     }
 
     /// Watches directories, and has them looked through if there is a reason.
-    fn visit(&mut self, directories: impl IntoIterator<Item = (PathBuf, Scope)>, why: Option<Why>) {
+    fn visit(&mut self, directories: impl IntoIterator<Item = (PathBuf, WatchScope)>, why: Option<Why>) {
         for (path, scope) in directories {
             self.blind.remove(&path);
             // It may wait for a file system that has been replaced.
@@ -374,14 +374,14 @@ impl Watcher {
     /// Watches a directory and those below it again, as far as they are in the scope of the places.
     fn visit_all(&mut self, path: &Path, why: Why) {
         self.forget(path);
-        let around = self.scope_of(path).filter(|scope| *scope != Scope::Alone);
+        let around = self.scope_of(path).filter(|scope| *scope != WatchScope::Alone);
         let directory = around.map(|scope| (path.to_owned(), scope));
         self.visit(directory.into_iter().chain(self.places_within(path)), Some(why));
     }
 
     /// Watches a work tree that replaced another: no event tells that a directory above it was moved.
     fn follow_work_trees(&mut self) {
-        let places = self.places.iter().filter(|(_, scope)| **scope == Scope::WorkTree);
+        let places = self.places.iter().filter(|(_, scope)| **scope == WatchScope::WorkTree);
         let replaced = places.filter(|(top, _)| self.inotify.is_replaced(top));
         let replaced: Vec<PathBuf> = replaced.map(|(top, _)| top.clone()).collect();
         for top in replaced {
@@ -389,7 +389,7 @@ impl Watcher {
         }
     }
 
-    fn places_within(&self, path: &Path) -> Vec<(PathBuf, Scope)> {
+    fn places_within(&self, path: &Path) -> Vec<(PathBuf, WatchScope)> {
         let after = self.places.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
         let within = after.take_while(|(place, _)| place.starts_with(path));
         within.map(|(place, &scope)| (place.clone(), scope)).collect()
@@ -433,8 +433,8 @@ fn until(at: Instant) -> Option<Timespec> {
     Timespec::try_from(at.saturating_duration_since(Instant::now())).ok()
 }
 
-fn is_excluded(scope: Scope, path: &Path) -> bool {
-    scope == Scope::WorkTree && path.file_name() == Some(OsStr::new(".git"))
+fn is_excluded(scope: WatchScope, path: &Path) -> bool {
+    scope == WatchScope::WorkTree && path.file_name() == Some(OsStr::new(".git"))
 }
 
 fn is_directory(path: &Path) -> bool {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use surroundings::{Change, Changes, Scope, Watch, WatchedPlace};
+use surroundings::{Change, Changes, Watch, WatchScope, WatchedPlace};
 use tokio::time::Instant;
 
 use super::sleep_until;
@@ -36,7 +36,7 @@ impl Following {
         let file = directory.join(file.path().file_name()?);
         let place = WatchedPlace {
             path: directory,
-            scope: Scope::Alone,
+            scope: WatchScope::Alone,
         };
         let (watch, changes) = Watch::new([place]).ok()?;
         let mut following = Self {

@@ -48,7 +48,10 @@ async fn small_places_that_others_can_change_unseen_are_compared() {
     let Some(shown) = Shown::new(&at("real"), &at("shown")) else {
         return crate::skipped::lacks("bindfs", "nothing can be mounted by it here");
     };
-    let places = [place(&at("shown"), Scope::Alone), place(&at("shown/refs"), Scope::All)];
+    let places = [
+        place(&at("shown"), WatchScope::Alone),
+        place(&at("shown/refs"), WatchScope::All),
+    ];
     let (watch, mut changes) = Watch::with_limits(places, usize::MAX, Duration::from_millis(20)).unwrap();
     let rescan = Change::Rescan(at("shown"), Why::Elsewhere);
     until(&mut changes, &rescan).await;

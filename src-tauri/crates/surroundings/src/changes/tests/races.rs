@@ -18,7 +18,7 @@ async fn only_paths_until(changes: &mut Changes, wanted: &Path) -> BTreeSet<Path
 async fn a_directory_that_is_filled_before_it_is_watched_is_reported_in_full() {
     let top = tempfile::tempdir().unwrap();
     let at = |name: &str| top.path().join(name);
-    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     let held = hold(&watch);
     fs::create_dir_all(at("a/b/c")).unwrap();
     fs::write(at("a/file"), "").unwrap();
@@ -34,7 +34,7 @@ async fn changes_in_a_directory_that_has_just_been_renamed_have_its_new_name() {
     let top = tempfile::tempdir().unwrap();
     let at = |name: &str| top.path().join(name);
     fs::create_dir_all(at("old/sub")).unwrap();
-    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     let held = hold(&watch);
     fs::rename(at("old"), at("new")).unwrap();
     fs::write(at("new/sub/file"), "").unwrap();
@@ -55,7 +55,7 @@ async fn directories_that_swap_their_names_are_not_mixed_up() {
     let at = |name: &str| top.path().join(name);
     fs::create_dir_all(at("a/of-a")).unwrap();
     fs::create_dir_all(at("b/of-b")).unwrap();
-    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     let held = hold(&watch);
     for (from, to) in [("a", "aside"), ("b", "a"), ("aside", "b")] {
         fs::rename(at(from), at(to)).unwrap();
@@ -76,7 +76,7 @@ async fn a_directory_that_is_renamed_there_and_back_stays_watched() {
     let top = tempfile::tempdir().unwrap();
     let at = |name: &str| top.path().join(name);
     fs::create_dir_all(at("a/sub")).unwrap();
-    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     let held = hold(&watch);
     fs::rename(at("a"), at("b")).unwrap();
     fs::rename(at("b"), at("a")).unwrap();
@@ -92,7 +92,7 @@ async fn a_directory_that_was_moved_away_is_forgotten() {
     let at = |name: &str| top.path().join(name);
     let elsewhere = tempfile::tempdir().unwrap();
     fs::create_dir_all(at("out/sub")).unwrap();
-    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     let held = hold(&watch);
     fs::rename(at("out"), elsewhere.path().join("out")).unwrap();
     fs::write(elsewhere.path().join("out/sub/x"), "").unwrap();
@@ -112,7 +112,7 @@ async fn lost_events_lead_to_a_rescan_and_no_directory_keeps_a_wrong_name() {
     for name in ["old/sub", "out/sub", "gone/sub"] {
         fs::create_dir_all(at(name)).unwrap();
     }
-    let (watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     let held = hold(&watch);
     // Permission changes are the cheapest events; equal ones in a row are merged by the kernel, so two files in turn.
     let files = ["a", "b"].map(at);
@@ -148,7 +148,7 @@ async fn more_directories_than_the_queue_holds_can_be_forgotten() {
     for nth in 0..17_000 {
         fs::create_dir_all(at("many").join(nth.to_string())).unwrap();
     }
-    let (_watch, mut changes) = watch(top.path(), Scope::WorkTree);
+    let (_watch, mut changes) = watch(top.path(), WatchScope::WorkTree);
     fs::rename(at("many"), elsewhere.path().join("many")).unwrap();
     match next(&mut changes).await {
         Change::Paths(paths) => assert_eq!(paths, [at("many")]),

@@ -45,7 +45,7 @@ impl Watcher {
             .filter(|(path, why)| **why == Why::Elsewhere && self.places.contains_key(*path));
         let wanted: BTreeMap<PathBuf, Vec<_>> = elsewhere
             .map(|(path, _)| (path.clone(), self.places_within(path)))
-            .filter(|(_, places)| places.iter().all(|(_, scope)| *scope != Scope::WorkTree))
+            .filter(|(_, places)| places.iter().all(|(_, scope)| *scope != WatchScope::WorkTree))
             .collect();
         self.polled
             .retain(|path, polled| wanted.get(path) == Some(&polled.places));
