@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use annex::init::{Found, find};
+use annex::init::{FoundRepository, find};
 use annex::settings::as_git_finds;
 
 use crate::access::Access;
@@ -19,7 +19,7 @@ pub(crate) fn configlist(access: &Access, place: &Path, command: &Command) -> Re
     let uuid = match &found {
         None if place.is_dir() => String::new(),
         None => return Err(Error::Refused(format!("there is no repository at {}", place.display()))),
-        Some(Found { uuid: Some(_), .. }) => annex::Annex::open(place)?.uuid().to_string(),
+        Some(FoundRepository { uuid: Some(_), .. }) => annex::Annex::open(place)?.uuid().to_string(),
         Some(plain) => {
             let is_meant = plain.has_branch && !access.is_read_only();
             match is_asked || is_meant {

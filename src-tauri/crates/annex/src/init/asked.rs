@@ -7,7 +7,7 @@ use crate::{Error, Result};
 
 /// What there is at a path that may have no annex yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundRepository {
     /// `annex.uuid`, whatever it says.
     pub uuid: Option<String>,
     /// `core.gcrypt-id`.
@@ -17,7 +17,7 @@ pub struct Found {
 }
 
 /// Examines the git repository at exactly this place, and changes nothing; none if there is none.
-pub fn find(path: &Path) -> Result<Option<Found>> {
+pub fn find(path: &Path) -> Result<Option<FoundRepository>> {
     let git = match crate::objects::open(path) {
         Ok(git) => git,
         Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
@@ -28,7 +28,7 @@ pub fn find(path: &Path) -> Result<Option<Found>> {
         .and_then(|mut config| config.snapshot())
         .map_err(Error::git("read the configuration"))?;
     let text = |name: &str| config.get_string(name).ok().filter(|value| !value.is_empty());
-    Ok(Some(Found {
+    Ok(Some(FoundRepository {
         uuid: text("annex.uuid"),
         gcrypt: text("core.gcrypt-id"),
         has_branch: git.find_reference(BRANCH).is_ok() || remote_branch(&git)?.is_some(),

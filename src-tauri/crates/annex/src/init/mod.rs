@@ -20,7 +20,7 @@ use crate::ref_lock::force_ref;
 use crate::repository::{open_git, refuse_elsewhere, refuse_unsupported};
 use crate::{Annex, Directory, Error, Result, VERSION};
 
-pub use asked::{Found, find};
+pub use asked::{FoundRepository, find};
 pub use clone::clone;
 pub use clone_over::clone_over;
 #[cfg(test)]
