@@ -8,11 +8,14 @@
 //!
 //! **Invariant:** no row is a plan. [`Reader::offer`] finds the keys to transfer.
 
+mod directories;
 mod failures;
+mod keys;
 mod offer;
 mod pages;
 mod priorities;
 mod reading;
+mod repositories;
 mod retries;
 mod schema;
 mod update;
@@ -31,6 +34,7 @@ pub(crate) use failures::{Damage, Failures};
 pub(crate) use pages::{DirectorySum, Filter, Row};
 pub(crate) use priorities::{Cancelled, Priorities};
 pub(crate) use reading::Reader;
+use repositories::Repositories;
 pub(crate) use retries::Retries;
 pub(crate) use update::{Demand, Touched, Update};
 
@@ -209,13 +213,14 @@ fn described(db: &Connection) -> Result<Described> {
 }
 
 fn classes(db: &Connection) -> Result<Vec<Class>> {
+    let repositories = Repositories::read(db)?;
     let mut query =
         db.prepare_cached("SELECT id, have, want, barred, keys, bytes FROM classes WHERE keys > 0 ORDER BY id")?;
     let classes = query.query_map([], |row| {
         Ok(Class {
             id: ClassId(row.get(0)?),
-            have: uuids(&row.get::<_, String>(1)?),
-            want: uuids(&row.get::<_, String>(2)?),
+            have: repositories.parse(row.get_ref(1)?.as_str()?),
+            want: repositories.parse(row.get_ref(2)?.as_str()?),
             barred: ways(&row.get::<_, String>(3)?),
             keys: row.get::<_, i64>(4)?.unsigned_abs(),
             bytes: row.get::<_, i64>(5)?.unsigned_abs(),
@@ -286,11 +291,6 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Parses a stored set of uuids: sorted, separated by spaces (a uuid has none).
-fn uuids(text: &str) -> BTreeSet<Uuid> {
-    text.split(' ').filter_map(Uuid::parse).collect()
-}
-
 /// A remote and direction as stored: the remote's name and `>` (send) or `<` (get).
 fn way(remote: &RemoteName, direction: Direction) -> String {
     match direction {
@@ -310,10 +310,6 @@ fn ways(text: &str) -> BTreeSet<(RemoteName, Direction)> {
         Some((RemoteName::parse(name)?, direction))
     };
     text.split(' ').filter_map(parse).collect()
-}
-
-fn text(uuids: &BTreeSet<Uuid>) -> String {
-    uuids.iter().map(Uuid::as_str).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@ use std::collections::BTreeSet;
 
 use assistant::{Candidate, Lot};
 use model::{Key, Timestamp, Uuid};
-use rusqlite::OptionalExtension;
 
-use super::{Priorities, Reader, Result, Retries};
+use super::{Priorities, Reader, Result, Retries, keys};
 
 impl Reader {
     /// Finds the keys to transfer now: prioritized ones first, then small before large, recent before old, for each lot
@@ -35,7 +34,8 @@ impl Reader {
             while found < each
                 && let Some(row) = rows.next()?
             {
-                let Ok(key) = Key::parse(row.get_ref(0)?.as_blob()?) else {
+                let size: i64 = row.get(1)?;
+                let Some(key) = keys::parse(row.get_ref(0)?.as_blob()?, size) else {
                     continue;
                 };
                 if has_failed(&key) || priorities.held_until(&lot.destination, &key, now).is_some() {
@@ -43,8 +43,7 @@ impl Reader {
                 }
                 found += 1;
                 if offered.insert((lot.destination.clone(), key.clone())) {
-                    let size = row.get::<_, i64>(1)?.unsigned_abs();
-                    candidates.push(candidate(lot, key, size, false));
+                    candidates.push(candidate(lot, key, size.unsigned_abs(), false));
                 }
             }
         }
@@ -64,12 +63,8 @@ impl Reader {
         retries: &Retries,
     ) -> Result<Vec<Candidate>> {
         let mut candidates = Vec::new();
-        let mut find = self.db.prepare_cached("SELECT class, size FROM keys WHERE key = ?1")?;
         for (destination, key) in priorities.firsts() {
-            let found = find.query_row([key.as_bytes()], |row| {
-                Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
-            });
-            let Some((class, size)) = found.optional()? else {
+            let Some((_, class)) = keys::find(&self.db, key)? else {
                 continue;
             };
             for lot in lots
@@ -77,7 +72,7 @@ impl Reader {
                 .filter(|lot| lot.class.0 == class && lot.destination == *destination)
             {
                 if !retries.held(&lot.source, &lot.destination, now)(key) {
-                    candidates.push(candidate(lot, key.clone(), size, true));
+                    candidates.push(candidate(lot, key.clone(), keys::size(key).unsigned_abs(), true));
                     break;
                 }
             }

@@ -1,13 +1,17 @@
-//! Reads lists of files and directories, one page at a time. A page of all files skips the paths before it. A search reads all
-//! paths, and a list of classes that have many keys reads the rows of all files up to the page.
+//! Reads lists of files and directories, one page at a time. A page is found by the number of listed files below each
+//! directory, without reading the directories before it. The database has these numbers for all files; for a search they
+//! are counted from the names of all files, and for classes with many keys from the keys of all files.
 
-use std::collections::BTreeSet;
+mod walk;
+
+use std::collections::{BTreeSet, HashMap};
 
 use assistant::ClassId;
 use model::{Key, RepoPath};
-use rusqlite::params;
 
-use super::{Reader, Result};
+use self::walk::Walk;
+use super::directories::{self, NONE, Paths};
+use super::{Reader, Result, keys};
 
 /// The files to list.
 pub(crate) enum Filter {
@@ -36,24 +40,103 @@ pub(crate) struct DirectorySum {
 }
 
 /// A path, and the row of its key.
-type Chosen = (Vec<u8>, i64);
+type Chosen = (RepoPath, i64);
 
-/// Up to this many keys, their files are collected and sorted; above it, all files are read in order.
+/// Up to this many keys, their files are collected and sorted; above it, all files are counted first.
 const FEW_KEYS: u64 = 5000;
+
+/// Which files are listed.
+enum Listed<'a> {
+    Named(Part<'a>),
+    /// Those of these keys, or of all others.
+    Keys(Rows),
+    Others(Rows),
+}
+
+impl Listed<'_> {
+    /// True if a file of a directory is listed; `directory` is empty or ends with `/`.
+    fn has(&self, directory: &[u8], name: &[u8], key: i64) -> bool {
+        match self {
+            Listed::Named(part) => part.is_in(directory) || part.ends_in(directory) && part.is_in_name(name),
+            Listed::Keys(rows) => rows.has(key),
+            Listed::Others(rows) => !rows.has(key),
+        }
+    }
+}
+
+/// A text to find in paths. It is in the path of a directory, or ends in the name of a file.
+struct Part<'a> {
+    whole: &'a [u8],
+    /// It up to its last `/`.
+    directory: &'a [u8],
+    name: &'a [u8],
+}
+
+impl<'a> Part<'a> {
+    fn new(whole: &'a [u8]) -> Self {
+        let end = whole.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+        let (directory, name) = whole.split_at(end);
+        Self { whole, directory, name }
+    }
+
+    fn is_in(&self, directory: &[u8]) -> bool {
+        contains(directory, self.whole)
+    }
+
+    fn ends_in(&self, directory: &[u8]) -> bool {
+        let start = directory.len().checked_sub(self.directory.len());
+        start.is_some_and(|start| directory[start..].eq_ignore_ascii_case(self.directory))
+    }
+
+    fn is_in_name(&self, name: &[u8]) -> bool {
+        if self.directory.is_empty() {
+            return contains(name, self.name);
+        }
+        let start = name.get(..self.name.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(self.name))
+    }
+}
+
+/// A set of rows of keys.
+#[derive(Default)]
+struct Rows(Vec<u64>);
+
+impl Rows {
+    fn add(&mut self, row: i64) {
+        let Ok(row) = usize::try_from(row) else { return };
+        if self.0.len() <= row / 64 {
+            self.0.resize(row / 64 + 1, 0);
+        }
+        self.0[row / 64] |= 1 << (row % 64);
+    }
+
+    fn has(&self, row: i64) -> bool {
+        let word = usize::try_from(row / 64).ok().and_then(|at| self.0.get(at));
+        word.is_some_and(|word| word >> (row % 64) & 1 == 1)
+    }
+}
 
 impl Reader {
     /// A page of the files, ordered by path, and how many there are in all.
     pub(crate) fn page(&self, filter: &Filter, skip: u64, count: u64) -> Result<(u64, Vec<Row>)> {
         let (total, chosen) = match filter {
-            Filter::All => self.page_of_all(skip, count)?,
-            Filter::Named(part) => self.page_of_named(part, skip, count)?,
+            Filter::All => self.walk(&Listed::Others(Rows::default()), HashMap::new(), skip, count)?,
+            Filter::Named(part) => {
+                let part = Part::new(part);
+                let counts = self.counts_named(&part)?;
+                self.walk(&Listed::Named(part), counts, skip, count)?
+            }
             Filter::Classes(classes) => self.page_of_classes(classes, skip, count)?,
         };
-        let mut query = self.db.prepare_cached("SELECT key, class FROM keys WHERE id = ?1")?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT key, size, class FROM keys WHERE id = ?1")?;
         let mut rows = Vec::with_capacity(chosen.len());
         for (path, key) in chosen {
-            let (key, class): (Vec<u8>, u32) = query.query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            if let (Ok(path), Ok(key)) = (RepoPath::parse(&path), Key::parse(&key)) {
+            let (key, class) = query.query_row([key], |row| {
+                Ok((keys::parse(row.get_ref(0)?.as_blob()?, row.get(1)?), row.get(2)?))
+            })?;
+            if let Some(key) = key {
                 let class = ClassId(class);
                 rows.push(Row { path, key, class });
             }
@@ -61,71 +144,141 @@ impl Reader {
         Ok((total, rows))
     }
 
-    fn page_of_all(&self, skip: u64, count: u64) -> Result<(u64, Vec<Chosen>)> {
-        let total: i64 = self.db.query_row("SELECT count(*) FROM paths", [], |row| row.get(0))?;
-        let mut query = self
-            .db
-            .prepare_cached("SELECT path, key FROM paths ORDER BY path LIMIT ?1 OFFSET ?2")?;
-        let rows = query.query_map(params![number(count), number(skip)], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-        Ok((total.unsigned_abs(), rows.collect::<Result<_>>()?))
+    fn walk(
+        &self,
+        listed: &Listed<'_>,
+        counts: HashMap<i64, u64>,
+        skip: u64,
+        count: u64,
+    ) -> Result<(u64, Vec<Chosen>)> {
+        let below = self.sums(counts)?;
+        Walk::new(&self.db, listed, below, skip, count).page()
     }
 
-    fn page_of_named(&self, part: &[u8], skip: u64, count: u64) -> Result<(u64, Vec<Chosen>)> {
-        let mut query = self.db.prepare_cached("SELECT path, key FROM paths ORDER BY path")?;
-        let mut rows = query.query([])?;
-        let (mut total, mut chosen) = (0, Vec::new());
-        while let Some(row) = rows.next()? {
-            let path = row.get_ref(0)?.as_blob()?;
-            if !contains(path, part) {
-                continue;
+    /// The numbers of files below directories, by the numbers of files in them.
+    fn sums(&self, mut counts: HashMap<i64, u64>) -> Result<HashMap<i64, u64>> {
+        if !counts.is_empty() {
+            // A directory has a higher number than what it is in.
+            let mut query = self
+                .db
+                .prepare_cached("SELECT id, above FROM directories ORDER BY id DESC")?;
+            let mut rows = query.query([])?;
+            while let Some(row) = rows.next()? {
+                if let Some(count) = counts.get(&row.get(0)?).copied() {
+                    *counts.entry(row.get(1)?).or_default() += count;
+                }
             }
-            if total >= skip && total - skip < count {
-                chosen.push((path.to_vec(), row.get(1)?));
-            }
-            total += 1;
         }
-        Ok((total, chosen))
+        Ok(counts)
+    }
+
+    /// How many files with such a path each directory has.
+    fn counts_named(&self, part: &Part<'_>) -> Result<HashMap<i64, u64>> {
+        let mut paths = Paths::all(&self.db)?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT directory, name FROM paths ORDER BY directory")?;
+        let mut rows = query.query([])?;
+        let mut counts = HashMap::new();
+        let (mut last, mut count, mut is_whole, mut may_end) = (NONE, 0, false, false);
+        while let Some(row) = rows.next()? {
+            let directory = row.get(0)?;
+            if directory != last {
+                counts.insert(last, count);
+                (last, count) = (directory, 0);
+                let path = paths.path(&self.db, directory)?;
+                (is_whole, may_end) = (part.is_in(&path), part.ends_in(&path));
+            }
+            count += u64::from(is_whole || may_end && part.is_in_name(row.get_ref(1)?.as_blob()?));
+        }
+        counts.insert(last, count);
+        Ok(counts)
     }
 
     fn page_of_classes(&self, classes: &BTreeSet<ClassId>, skip: u64, count: u64) -> Result<(u64, Vec<Chosen>)> {
         let listed: Vec<String> = classes.iter().map(|class| class.0.to_string()).collect();
-        let listed = listed.join(",");
-        let keys = format!("SELECT coalesce(sum(keys), 0) FROM classes WHERE id IN ({listed})");
-        let keys: i64 = self.db.query_row(&keys, [], |row| row.get(0))?;
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        if keys.unsigned_abs() <= FEW_KEYS {
-            let mut query = self.db.prepare(&format!(
-                "SELECT path, paths.key FROM keys CROSS JOIN paths ON paths.key = keys.id WHERE class IN ({listed})"
-            ))?;
-            let mut all = query.query_map([], row)?.collect::<Result<Vec<_>>>()?;
-            all.sort_unstable();
-            let total = all.len() as u64;
-            let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-            return Ok((total, all.into_iter().skip(index(skip)).take(index(count)).collect()));
+        let listed = format!("class IN ({})", listed.join(","));
+        let keys_of = |classes: &str| -> Result<u64> {
+            let sum =
+                format!("SELECT coalesce(sum(keys), 0) FROM (SELECT id AS class, keys FROM classes) WHERE {classes}");
+            self.db.query_row(&sum, [], |row| row.get(0)).map(i64::unsigned_abs)
+        };
+        let (keys, all) = (keys_of(&listed)?, keys_of("TRUE")?);
+        if keys <= FEW_KEYS {
+            return self.page_of_few(&listed, skip, count);
         }
-        let joined = format!("FROM paths CROSS JOIN keys ON keys.id = paths.key WHERE class IN ({listed})");
-        let total: i64 = self
+        // Count the files of fewer keys.
+        let is_most = keys > all / 2;
+        let counted = if is_most { format!("NOT {listed}") } else { listed };
+        let mut rows = Rows::default();
+        let mut query = self.db.prepare(&format!("SELECT id FROM keys WHERE {counted}"))?;
+        let mut found = query.query([])?;
+        while let Some(row) = found.next()? {
+            rows.add(row.get(0)?);
+        }
+        let counts = self.counts_of(&rows)?;
+        let listed = if is_most {
+            Listed::Others(rows)
+        } else {
+            Listed::Keys(rows)
+        };
+        self.walk(&listed, counts, skip, count)
+    }
+
+    /// How many files of these keys each directory has.
+    fn counts_of(&self, keys: &Rows) -> Result<HashMap<i64, u64>> {
+        let mut query = self
             .db
-            .query_row(&format!("SELECT count(*) {joined}"), [], |row| row.get(0))?;
+            .prepare_cached("SELECT directory, key FROM paths ORDER BY directory")?;
+        let mut rows = query.query([])?;
+        let mut counts = HashMap::new();
+        let (mut last, mut count) = (NONE, 0);
+        while let Some(row) = rows.next()? {
+            let directory = row.get(0)?;
+            if directory != last {
+                counts.insert(last, count);
+                (last, count) = (directory, 0);
+            }
+            count += u64::from(keys.has(row.get(1)?));
+        }
+        counts.insert(last, count);
+        Ok(counts)
+    }
+
+    /// A page of the files of classes that have few keys.
+    fn page_of_few(&self, listed: &str, skip: u64, count: u64) -> Result<(u64, Vec<Chosen>)> {
         let mut query = self.db.prepare(&format!(
-            "SELECT path, paths.key {joined} ORDER BY path LIMIT ?1 OFFSET ?2"
+            "SELECT directory, name, paths.key FROM keys CROSS JOIN paths ON paths.key = keys.id WHERE {listed}"
         ))?;
-        let chosen = query.query_map(params![number(count), number(skip)], row)?;
-        Ok((total.unsigned_abs(), chosen.collect::<Result<_>>()?))
+        let mut rows = query.query([])?;
+        let (mut paths, mut all) = (Paths::default(), Vec::new());
+        while let Some(row) = rows.next()? {
+            let key = row.get(2)?;
+            let path = paths.file(&self.db, row.get(0)?, row.get_ref(1)?.as_blob()?)?;
+            all.extend(path.map(|path| (path, key)));
+        }
+        all.sort_unstable();
+        let total = all.len() as u64;
+        let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Ok((total, all.into_iter().skip(index(skip)).take(index(count)).collect()))
     }
 
     /// The directories directly below a directory, or below the folder itself, ordered by name.
     pub(crate) fn directories(&self, above: Option<&RepoPath>) -> Result<Vec<DirectorySum>> {
+        let path = above.map_or_else(Vec::new, |above| [above.as_bytes(), b"/"].concat());
+        let Some(above) = directories::find(&self.db, &path)? else {
+            return Ok(Vec::new());
+        };
         let mut query = self.db.prepare_cached(
-            "SELECT path, files, bytes, EXISTS (SELECT 1 FROM directories AS below WHERE below.above = one.path)
-             FROM directories AS one WHERE above = ?1 ORDER BY path",
+            "SELECT name, files, bytes, EXISTS (SELECT 1 FROM directories AS below WHERE below.above = one.id)
+             FROM directories AS one WHERE above = ?1 ORDER BY name",
         )?;
-        let mut rows = query.query([above.map_or(&b""[..], RepoPath::as_bytes)])?;
+        let mut rows = query.query([above])?;
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {
-            if let Ok(path) = RepoPath::parse(row.get_ref(0)?.as_blob()?) {
+            let name = row.get_ref(0)?.as_blob()?;
+            let path = [&path, name.strip_suffix(b"/").unwrap_or(name)].concat();
+            if let Ok(path) = RepoPath::parse(&path) {
                 all.push(DirectorySum {
                     path,
                     files: row.get::<_, i64>(1)?.unsigned_abs(),
@@ -134,12 +287,10 @@ impl Reader {
                 });
             }
         }
+        // Names end with `/` in the database, but not here.
+        all.sort_unstable_by(|one, other| one.path.cmp(&other.path));
         Ok(all)
     }
-}
-
-fn number(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Compares ignoring the case of ASCII letters; `part` is in lower case.

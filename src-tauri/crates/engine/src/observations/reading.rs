@@ -3,9 +3,10 @@ use std::path::Path;
 
 use assistant::{Class, ClassId};
 use model::{Key, RepoPath};
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{Described, FileFacts, Result, classes, described, uuids, ways};
+use super::directories::{self, Paths};
+use super::{Described, FileFacts, Repositories, Result, classes, described, keys, ways};
 
 /// A snapshot of the observations, read while the writer goes on.
 pub(crate) struct Reader {
@@ -36,44 +37,45 @@ impl Reader {
 
     /// The observations about a file; none if it is not annexed.
     pub(crate) fn file(&self, path: &RepoPath) -> Result<Option<FileFacts>> {
-        let mut query = self.db.prepare_cached(
-            "SELECT keys.key, classes.have, classes.want, classes.barred FROM paths
-             JOIN keys ON keys.id = paths.key JOIN classes ON classes.id = keys.class WHERE path = ?1",
-        )?;
-        let row = query.query_row([path.as_bytes()], |row| {
-            Ok((
-                row.get::<_, Vec<u8>>(0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, String>(2)?,
-                row.get::<_, String>(3)?,
-            ))
-        });
-        let Some((key, have, want, barred)) = row.optional()? else {
+        let (directory, name) = directories::split(path);
+        let Some(directory) = directories::find(&self.db, directory)? else {
             return Ok(None);
         };
-        Ok(Key::parse(&key).ok().map(|key| FileFacts {
-            key,
-            have: uuids(&have),
-            want: uuids(&want),
-            barred: ways(&barred),
-        }))
+        let repositories = Repositories::read(&self.db)?;
+        let mut query = self.db.prepare_cached(
+            "SELECT keys.key, keys.size, classes.have, classes.want, classes.barred FROM paths
+             JOIN keys ON keys.id = paths.key JOIN classes ON classes.id = keys.class
+             WHERE directory = ?1 AND name = ?2",
+        )?;
+        let found = query.query_row(params![directory, name], |row| {
+            let key = keys::parse(row.get_ref(0)?.as_blob()?, row.get(1)?);
+            let (have, want) = (row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_str()?);
+            let barred = ways(row.get_ref(4)?.as_str()?);
+            Ok(key.map(|key| FileFacts {
+                key,
+                have: repositories.parse(have),
+                want: repositories.parse(want),
+                barred,
+            }))
+        });
+        Ok(found.optional()?.flatten())
     }
 
     /// The files that use `key`.
     pub(crate) fn paths_of(&self, key: &Key) -> Result<Vec<RepoPath>> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT path FROM paths WHERE key = (SELECT id FROM keys WHERE key = ?1) ORDER BY path")?;
-        let rows = query.query_map([key.as_bytes()], |row| row.get::<_, Vec<u8>>(0))?;
-        rows.filter_map(|row| row.map(|bytes| RepoPath::parse(&bytes).ok()).transpose())
-            .collect()
+        match keys::find(&self.db, key)? {
+            Some((row, _)) => Paths::default().of_key(&self.db, row),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Reports all keys that files use: the key, its class, its size, and the files.
     pub(crate) fn each_key(&self, mut found: impl FnMut(&Key, ClassId, u64, &[RepoPath])) -> Result<()> {
         let mut query = self.db.prepare(
-            "SELECT keys.id, class, size, path, keys.key FROM paths JOIN keys ON keys.id = paths.key ORDER BY paths.key",
+            "SELECT keys.id, class, size, keys.key, directory, name FROM paths JOIN keys ON keys.id = paths.key
+             ORDER BY paths.key",
         )?;
+        let mut paths = Paths::default();
         let mut rows = query.query([])?;
         let mut one: Option<(i64, Key, ClassId, u64)> = None;
         let mut files = Vec::new();
@@ -84,11 +86,12 @@ impl Reader {
                     found(key, *class, *size, &files);
                 }
                 files.clear();
-                let key = Key::parse(row.get_ref(4)?.as_blob()?).ok();
-                let (class, size) = (ClassId(row.get(1)?), row.get::<_, i64>(2)?.unsigned_abs());
-                one = key.map(|key| (id, key, class, size));
+                let size: i64 = row.get(2)?;
+                let key = keys::parse(row.get_ref(3)?.as_blob()?, size);
+                let class = ClassId(row.get(1)?);
+                one = key.map(|key| (id, key, class, size.unsigned_abs()));
             }
-            files.extend(RepoPath::parse(row.get_ref(3)?.as_blob()?));
+            files.extend(paths.file(&self.db, row.get(4)?, row.get_ref(5)?.as_blob()?)?);
         }
         if let Some((_, key, class, size)) = &one {
             found(key, *class, *size, &files);

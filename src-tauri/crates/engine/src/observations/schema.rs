@@ -6,15 +6,17 @@ use rusqlite::{Connection, OpenFlags};
 use super::Result;
 
 /// Raised whenever the tables change: a database of another format is made again.
-const FORMAT: i64 = 5;
+const FORMAT: i64 = 6;
 
 const TABLES: &str = "
 -- When it was last checked for damage, in seconds since the epoch, and whether nobody has opened it since it was closed.
 CREATE TABLE soundness (checked_at INTEGER NOT NULL, is_closed INTEGER NOT NULL);
 CREATE TABLE about (tree BLOB, annex BLOB, rules BLOB NOT NULL);
+CREATE TABLE repositories (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE);
 CREATE TABLE classes (
     -- Never used again for another class: an assistant may still hold the number of one that is gone.
     id INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- Sets of repositories, by number.
     have TEXT NOT NULL,
     want TEXT NOT NULL,
     barred TEXT NOT NULL,
@@ -22,23 +24,33 @@ CREATE TABLE classes (
     bytes INTEGER NOT NULL DEFAULT 0,
     UNIQUE (have, want, barred)
 );
+-- `keys.rs` tells how a key is stored. An index of whole digests would take as much space as the table; a few bytes of
+-- them are enough to find the row. Keys that are stored as text often have the same first bytes.
 CREATE TABLE keys (
     id INTEGER PRIMARY KEY,
-    key BLOB NOT NULL UNIQUE,
+    key BLOB NOT NULL,
     size INTEGER NOT NULL,
     class INTEGER NOT NULL
 );
+CREATE INDEX keys_by_digest ON keys (substr(key, 1, 6)) WHERE key >= x'01';
+CREATE UNIQUE INDEX keys_by_text ON keys (key) WHERE key < x'01';
 CREATE INDEX keys_by_class ON keys (class, (size >= 1048576), id DESC);
-CREATE TABLE paths (path BLOB PRIMARY KEY, key INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX paths_by_key ON paths (key);
--- The number and total size of all files below each directory, which is too slow to sum up for each view.
+-- With the number and total size of all files below each directory, which is too slow to sum up for each view.
 CREATE TABLE directories (
-    above BLOB NOT NULL,
-    path BLOB NOT NULL,
-    files INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    PRIMARY KEY (above, path)
+    id INTEGER PRIMARY KEY,
+    above INTEGER NOT NULL,
+    name BLOB NOT NULL,
+    files INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (above, name)
+);
+CREATE TABLE paths (
+    directory INTEGER NOT NULL,
+    name BLOB NOT NULL,
+    key INTEGER NOT NULL,
+    PRIMARY KEY (directory, name)
 ) WITHOUT ROWID;
+CREATE INDEX paths_by_key ON paths (key);
 -- Files that were placeholders when the content of this key came here, and were not seen with it since.
 CREATE TABLE unfilled (path BLOB PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
 -- Files, annexed or not, whose names say that they are one of several versions of a file.

@@ -3,9 +3,12 @@ use std::sync::Arc;
 
 use assistant::Direction;
 use model::{Key, RemoteName, RepoPath, Uuid};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Described, Observations, Result, text, uuids, way};
+use super::directories::{self, Changes, Paths};
+use super::keys::{self, size};
+use super::repositories::Repositories;
+use super::{Described, Observations, Result, way};
 
 /// When this many keys were touched, they are classified and written before more are read. Low in tests, to cover that.
 const MOST_TOUCHED: usize = if cfg!(test) { 3 } else { 250_000 };
@@ -27,8 +30,11 @@ pub(crate) struct Update<'a> {
     /// The keys and bytes that each class gained or lost.
     counts: BTreeMap<i64, (i64, i64)>,
     classes: HashMap<[String; 3], i64>,
-    /// The files and bytes that each directory gained or lost below it.
-    directories: HashMap<Vec<u8>, (i64, i64)>,
+    repositories: Repositories,
+    /// The holders of each class.
+    had: HashMap<i64, Arc<BTreeSet<Uuid>>>,
+    directories: Changes,
+    paths: Paths,
 }
 
 /// Which repositories want a key, and which of its transfers rules bar.
@@ -58,7 +64,7 @@ pub(crate) struct Touched {
     pub(crate) key: Key,
     pub(crate) paths: Vec<RepoPath>,
     /// The holders before this update.
-    pub(crate) had: BTreeSet<Uuid>,
+    pub(crate) had: Arc<BTreeSet<Uuid>>,
     /// The holders after it.
     pub(crate) have: Arc<BTreeSet<Uuid>>,
 }
@@ -69,6 +75,7 @@ impl Observations {
         let db = self.db.transaction()?;
         let last_row: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM keys", [], |row| row.get(0))?;
         Ok(Update {
+            repositories: Repositories::read(&db)?,
             db,
             touched: BTreeMap::new(),
             holders: HashSet::new(),
@@ -77,7 +84,9 @@ impl Observations {
             last_row,
             counts: BTreeMap::new(),
             classes: HashMap::new(),
-            directories: HashMap::new(),
+            had: HashMap::new(),
+            directories: Changes::default(),
+            paths: Paths::default(),
         })
     }
 }
@@ -86,9 +95,10 @@ impl Update<'_> {
     /// Deletes everything, because the repository no longer has the described commits.
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.from_nothing = true;
+        self.repositories = Repositories::default();
         self.db.execute_batch(
-            "DELETE FROM about; DELETE FROM classes; DELETE FROM keys; DELETE FROM paths; DELETE FROM unfilled;
-             DELETE FROM versions; DELETE FROM directories;",
+            "DELETE FROM about; DELETE FROM repositories; DELETE FROM classes; DELETE FROM keys; DELETE FROM paths;
+             DELETE FROM unfilled; DELETE FROM versions; DELETE FROM directories;",
         )
     }
 
@@ -114,19 +124,22 @@ impl Update<'_> {
     /// Records that a file of the work tree's commit now uses `key`, or none. `was_annexed` tells whether it used a key
     /// before.
     pub(crate) fn named(&mut self, path: &RepoPath, was_annexed: bool, key: Option<&Key>) -> Result<()> {
-        if was_annexed {
-            let mut query = self.db.prepare_cached("SELECT key FROM paths WHERE path = ?1")?;
-            let before: Option<i64> = query.query_row([path.as_bytes()], |row| row.get(0)).optional()?;
+        let (above, name) = directories::split(path);
+        if was_annexed && let Some(directory) = directories::find(&self.db, above)? {
+            let mut query = self
+                .db
+                .prepare_cached("SELECT key FROM paths WHERE directory = ?1 AND name = ?2")?;
+            let before: Option<i64> = query.query_row(params![directory, name], |row| row.get(0)).optional()?;
             drop(query);
             if let Some(row) = before {
                 let size = self.size_of(row)?;
-                self.count_below(path, -1, size);
+                self.directories.count(directory, -1, size);
                 let change = self.touched.entry(row).or_default();
                 change.paths.retain(|other| other != path);
                 if key.is_none() {
                     self.db
-                        .prepare_cached("DELETE FROM paths WHERE path = ?1")?
-                        .execute([path.as_bytes()])?;
+                        .prepare_cached("DELETE FROM paths WHERE directory = ?1 AND name = ?2")?
+                        .execute(params![directory, name])?;
                 }
             }
         }
@@ -135,9 +148,12 @@ impl Update<'_> {
             if change.new.is_some() {
                 change.paths.push(path.clone());
             }
-            self.count_below(path, 1, size(key));
-            let mut insert = self.db.prepare_cached("INSERT OR REPLACE INTO paths VALUES (?1, ?2)")?;
-            insert.execute(params![path.as_bytes(), row])?;
+            let directory = self.directories.number(&self.db, above)?;
+            self.directories.count(directory, 1, size(key));
+            let mut insert = self
+                .db
+                .prepare_cached("INSERT OR REPLACE INTO paths VALUES (?1, ?2, ?3)")?;
+            insert.execute(params![directory, name, row])?;
         }
         Ok(())
     }
@@ -149,19 +165,6 @@ impl Update<'_> {
         }
         let mut query = self.db.prepare_cached("SELECT size FROM keys WHERE id = ?1")?;
         query.query_row([row], |row| row.get(0))
-    }
-
-    /// Adds a file to the sums of all directories above it, or removes it from them.
-    fn count_below(&mut self, path: &RepoPath, files: i64, size: i64) {
-        let path = path.as_bytes();
-        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-        for (end, _) in ends {
-            let count = match self.directories.get_mut(&path[..end]) {
-                Some(count) => count,
-                None => self.directories.entry(path[..end].to_vec()).or_default(),
-            };
-            *count = (count.0 + files, count.1.saturating_add(files * size));
-        }
     }
 
     /// Records that the content of a key has arrived here.
@@ -207,6 +210,8 @@ impl Update<'_> {
     /// Puts each touched key into its class, by the answer of `wishes`. If content of a key has arrived in the
     /// repository `here`, its files are marked to be filled.
     pub(crate) fn classify(&mut self, here: Option<&Uuid>, mut wishes: impl FnMut(&Touched) -> Demand) -> Result<()> {
+        self.directories.write(&self.db)?;
+        self.paths = Paths::default();
         // From now on the database has the rows of new keys.
         self.rows.clear();
         for (row, change) in std::mem::take(&mut self.touched) {
@@ -223,10 +228,12 @@ impl Update<'_> {
                 .iter()
                 .map(|(name, direction)| way(name, *direction))
                 .collect();
-            let class = self.class_id([text(&touched.have), text(&wishes.want), barred.join(" ")])?;
+            let have = self.repositories.stored(&self.db, &touched.have)?;
+            let want = self.repositories.stored(&self.db, &wishes.want)?;
+            let class = self.class_id([have, want, barred.join(" ")])?;
             if touched.is_new {
                 let mut insert = self.db.prepare_cached("INSERT INTO keys VALUES (?1, ?2, ?3, ?4)")?;
-                insert.execute(params![touched.row, touched.key.as_bytes(), touched.size, class])?;
+                insert.execute(params![touched.row, keys::stored(&touched.key), touched.size, class])?;
             } else if class != touched.class {
                 let mut update = self.db.prepare_cached("UPDATE keys SET class = ?1 WHERE id = ?2")?;
                 update.execute([class, touched.row])?;
@@ -241,7 +248,7 @@ impl Update<'_> {
     }
 
     /// Commits the changes, together with what they describe now.
-    pub(crate) fn commit(self, described: &Described) -> Result<()> {
+    pub(crate) fn commit(mut self, described: &Described) -> Result<()> {
         for (class, (keys, bytes)) in &self.counts {
             let mut count = self
                 .db
@@ -249,7 +256,7 @@ impl Update<'_> {
             count.execute([class, keys, bytes])?;
         }
         self.db.execute("DELETE FROM classes WHERE keys = 0", [])?;
-        self.write_directories()?;
+        self.directories.write(&self.db)?;
         self.db.execute("DELETE FROM about", [])?;
         let (tree, annex) = (described.tree.map(|oid| oid.0), described.annex.map(|oid| oid.0));
         self.db.execute(
@@ -257,25 +264,6 @@ impl Update<'_> {
             params![tree, annex, described.rules],
         )?;
         self.db.commit()
-    }
-
-    fn write_directories(&self) -> Result<()> {
-        let mut count = self.db.prepare_cached(
-            "INSERT INTO directories VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET files = files + excluded.files, bytes = bytes + excluded.bytes",
-        )?;
-        let mut delete = self
-            .db
-            .prepare_cached("DELETE FROM directories WHERE above = ?1 AND path = ?2 AND files = 0")?;
-        for (path, (files, bytes)) in &self.directories {
-            let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-            let above = &path[..end];
-            count.execute(params![above, path, files, bytes])?;
-            if *files < 0 {
-                delete.execute([above, path])?;
-            }
-        }
-        Ok(())
     }
 
     fn count(&mut self, class: i64, keys: i64, size: i64) {
@@ -288,8 +276,7 @@ impl Update<'_> {
         if let Some(row) = self.rows.get(key) {
             return Ok((*row, self.touched.entry(*row).or_default()));
         }
-        let mut query = self.db.prepare_cached("SELECT id FROM keys WHERE key = ?1")?;
-        let found = query.query_row([key.as_bytes()], |row| row.get(0)).optional()?;
+        let found = keys::find(&self.db, key)?.map(|(row, _)| row);
         let row = found.unwrap_or_else(|| {
             self.last_row += 1;
             self.last_row
@@ -305,7 +292,7 @@ impl Update<'_> {
     fn touched_key(&mut self, row: i64, change: Change) -> Result<Option<Touched>> {
         if let Some(key) = change.new {
             let size = size(&key);
-            let (had, have) = (BTreeSet::new(), change.have.unwrap_or_default());
+            let (had, have) = (Arc::default(), change.have.unwrap_or_default());
             return Ok(Some(Touched {
                 row,
                 is_new: true,
@@ -317,21 +304,18 @@ impl Update<'_> {
                 have,
             }));
         }
-        let mut query = self.db.prepare_cached(
-            "SELECT keys.key, size, class, have FROM keys LEFT JOIN classes ON classes.id = class WHERE keys.id = ?1",
-        )?;
-        let (key, size, class, had) = query.query_row([row], |row| {
-            Ok((
-                row.get::<_, Vec<u8>>(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get::<_, Option<String>>(3)?,
-            ))
+        let mut query = self
+            .db
+            .prepare_cached("SELECT key, size, class FROM keys WHERE id = ?1")?;
+        let (key, size, class) = query.query_row([row], |row| {
+            let size = row.get(1)?;
+            Ok((keys::parse(row.get_ref(0)?.as_blob()?, size), size, row.get(2)?))
         })?;
-        let Ok(key) = Key::parse(&key) else { return Ok(None) };
-        let had = uuids(&had.unwrap_or_default());
-        let have = change.have.unwrap_or_else(|| Arc::new(had.clone()));
-        let paths = paths(&self.db, row)?;
+        drop(query);
+        let Some(key) = key else { return Ok(None) };
+        let had = self.holders_of(class)?;
+        let have = change.have.unwrap_or_else(|| Arc::clone(&had));
+        let paths = self.paths.of_key(&self.db, row)?;
         Ok(Some(Touched {
             row,
             is_new: false,
@@ -342,6 +326,18 @@ impl Update<'_> {
             had,
             have,
         }))
+    }
+
+    /// The holders of the keys of a class.
+    fn holders_of(&mut self, class: i64) -> Result<Arc<BTreeSet<Uuid>>> {
+        if let Some(had) = self.had.get(&class) {
+            return Ok(Arc::clone(had));
+        }
+        let mut query = self.db.prepare_cached("SELECT have FROM classes WHERE id = ?1")?;
+        let stored: Option<String> = query.query_row([class], |row| row.get(0)).optional()?;
+        let had = Arc::new(self.repositories.parse(&stored.unwrap_or_default()));
+        self.had.insert(class, Arc::clone(&had));
+        Ok(had)
     }
 
     fn class_id(&mut self, names: [String; 3]) -> Result<i64> {
@@ -364,17 +360,4 @@ impl Update<'_> {
         self.classes.insert(names, id);
         Ok(id)
     }
-}
-
-fn size(key: &Key) -> i64 {
-    /// A key can claim any size, and sums must not overflow.
-    const MOST: u64 = 1 << 40;
-    i64::try_from(key.size().unwrap_or(0).min(MOST)).unwrap_or(i64::MAX)
-}
-
-fn paths(db: &Connection, key: i64) -> Result<Vec<RepoPath>> {
-    let mut query = db.prepare_cached("SELECT path FROM paths WHERE key = ?1 ORDER BY path")?;
-    let rows = query.query_map([key], |row| row.get::<_, Vec<u8>>(0))?;
-    rows.filter_map(|row| row.map(|bytes| RepoPath::parse(&bytes).ok()).transpose())
-        .collect()
 }
