@@ -18,6 +18,7 @@ mod reading;
 mod repositories;
 mod retries;
 mod schema;
+mod unfilled;
 mod update;
 
 use std::cell::Cell;
@@ -45,6 +46,8 @@ pub(crate) struct Observations {
     is_lost: bool,
     /// The highest number that was given to a class.
     last_class: Cell<u32>,
+    /// How far files are checked that were not forgotten yet.
+    checked: Cell<Option<unfilled::Checked>>,
 }
 
 /// The commits that the observations describe, and the rules they were made under.
@@ -86,6 +89,7 @@ impl Observations {
             db,
             is_lost: false,
             last_class: Cell::default(),
+            checked: Cell::default(),
         })
     }
 
@@ -102,6 +106,7 @@ impl Observations {
         // name.
         (self.db, _) = schema::open(Path::new(":memory:"), wall_clock())?;
         self.is_lost = true;
+        self.checked.set(None);
         remove(&path);
         (self.db, _) = schema::open(&path, wall_clock())?;
         self.is_lost = false;
@@ -122,53 +127,6 @@ impl Observations {
         let highest = classes.iter().map(|class| class.id.0).max().unwrap_or(0);
         self.last_class.set(self.last_class.get().max(highest));
         Ok(classes)
-    }
-
-    /// Adds files that are placeholders whose content is here.
-    pub(crate) fn add_unfilled(&mut self, files: &[(RepoPath, Key)]) -> Result<()> {
-        let change = self.db.transaction()?;
-        let mut insert = change.prepare_cached("INSERT OR REPLACE INTO unfilled VALUES (?1, ?2)")?;
-        for (path, key) in files {
-            insert.execute([path.as_bytes(), key.as_bytes()])?;
-        }
-        drop(insert);
-        change.commit()
-    }
-
-    /// The first of these files, ordered by path: at most this many, and this many bytes except for the last file.
-    pub(crate) fn unfilled(&self, most: u32, most_bytes: u64) -> Result<Vec<(RepoPath, Key)>> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT path, key FROM unfilled ORDER BY path LIMIT ?1")?;
-        let mut rows = query.query([most])?;
-        let (mut files, mut bytes) = (Vec::new(), 0u64);
-        while bytes < most_bytes
-            && let Some(row) = rows.next()?
-        {
-            let path = RepoPath::parse(row.get_ref(0)?.as_blob()?);
-            if let (Ok(path), Ok(key)) = (path, Key::parse(row.get_ref(1)?.as_blob()?)) {
-                bytes = bytes.saturating_add(key.size().unwrap_or(0));
-                files.push((path, key));
-            }
-        }
-        Ok(files)
-    }
-
-    /// True if any such files are left.
-    pub(crate) fn has_unfilled(&self) -> Result<bool> {
-        self.db
-            .query_row("SELECT EXISTS (SELECT 1 FROM unfilled)", [], |row| row.get(0))
-    }
-
-    /// Forgets these files: they were seen with their content, or will be checked again.
-    pub(crate) fn forget_unfilled(&mut self, files: &[(RepoPath, Key)]) -> Result<()> {
-        let change = self.db.transaction()?;
-        let mut delete = change.prepare_cached("DELETE FROM unfilled WHERE path = ?1 AND key = ?2")?;
-        for (path, key) in files {
-            delete.execute([path.as_bytes(), key.as_bytes()])?;
-        }
-        drop(delete);
-        change.commit()
     }
 
     /// How many files are kept in several versions. If only one file named like a version is left, `is_there` tells

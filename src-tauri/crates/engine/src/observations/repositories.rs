@@ -33,30 +33,32 @@ impl Repositories {
         self.numbers.insert(uuid, number);
     }
 
+    /// The number of a repository. It gets one if it has none.
+    pub(super) fn number(&mut self, db: &Connection, uuid: &Uuid) -> Result<i64> {
+        if let Some(number) = self.numbers.get(uuid) {
+            return Ok(*number);
+        }
+        let mut insert = db.prepare_cached("INSERT INTO repositories (uuid) VALUES (?1)")?;
+        let number = insert.insert([uuid.as_str()])?;
+        self.know(number, uuid.clone());
+        Ok(number)
+    }
+
     /// A set as stored: the numbers, in order, separated by spaces. Repositories without a number get one.
     pub(super) fn stored(&mut self, db: &Connection, set: &BTreeSet<Uuid>) -> Result<String> {
-        let mut numbers = Vec::with_capacity(set.len());
-        for uuid in set {
-            numbers.push(match self.numbers.get(uuid) {
-                Some(number) => *number,
-                None => {
-                    let mut insert = db.prepare_cached("INSERT INTO repositories (uuid) VALUES (?1)")?;
-                    let number = insert.insert([uuid.as_str()])?;
-                    self.know(number, uuid.clone());
-                    number
-                }
-            });
-        }
-        numbers.sort_unstable();
-        let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+        let numbers: Result<BTreeSet<i64>> = set.iter().map(|uuid| self.number(db, uuid)).collect();
+        let numbers: Vec<String> = numbers?.iter().map(i64::to_string).collect();
         Ok(numbers.join(" "))
     }
 
     /// The set that was stored so.
     pub(super) fn parse(&self, stored: &str) -> BTreeSet<Uuid> {
-        let numbers = stored.split(' ').filter_map(|number| number.parse().ok());
-        numbers
-            .filter_map(|number: i64| self.uuids.get(&number).cloned())
-            .collect()
+        let uuids = numbers(stored).filter_map(|number| self.uuids.get(&number).cloned());
+        uuids.collect()
     }
+}
+
+/// The numbers of a stored set.
+pub(super) fn numbers(stored: &str) -> impl Iterator<Item = i64> {
+    stored.split(' ').filter_map(|number| number.parse().ok())
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::Result;
 
 /// Raised whenever the tables change: a database of another format is made again.
-const FORMAT: i64 = 6;
+const FORMAT: i64 = 7;
 
 const TABLES: &str = "
 -- When it was last checked for damage, in seconds since the epoch, and whether nobody has opened it since it was closed.
@@ -53,6 +53,15 @@ CREATE TABLE paths (
 CREATE INDEX paths_by_key ON paths (key);
 -- Files that were placeholders when the content of this key came here, and were not seen with it since.
 CREATE TABLE unfilled (path BLOB PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
+-- Whether files after this one have their content was not looked at since the database was made. At most one row.
+CREATE TABLE unchecked (
+    -- Never used again: whoever looks at files meanwhile must not take a new row for the one that began it.
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- The repository whose work tree it is, by number.
+    here INTEGER NOT NULL,
+    directory INTEGER NOT NULL,
+    name BLOB NOT NULL
+);
 -- Files, annexed or not, whose names say that they are one of several versions of a file.
 CREATE TABLE versions (path BLOB PRIMARY KEY, file BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX versions_by_file ON versions (file);

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::directories::{self, Changes, Paths};
 use super::keys::{self, size};
 use super::repositories::Repositories;
-use super::{Described, Observations, Result, way};
+use super::{Described, Observations, Result, unfilled, way};
 
 /// When this many keys were touched, they are classified and written before more are read. Low in tests, to cover that.
 const MOST_TOUCHED: usize = if cfg!(test) { 3 } else { 250_000 };
@@ -25,6 +25,8 @@ pub(crate) struct Update<'a> {
     holders: HashSet<Arc<BTreeSet<Uuid>>>,
     /// True if the database was empty, so that it is unknown which files have their content.
     from_nothing: bool,
+    /// True if it is recorded that all files have to be checked for their content.
+    checks_all: bool,
     rows: HashMap<Key, i64>,
     last_row: i64,
     /// The keys and bytes that each class gained or lost.
@@ -80,6 +82,7 @@ impl Observations {
             touched: BTreeMap::new(),
             holders: HashSet::new(),
             from_nothing: last_row == 0,
+            checks_all: false,
             rows: HashMap::new(),
             last_row,
             counts: BTreeMap::new(),
@@ -95,10 +98,11 @@ impl Update<'_> {
     /// Deletes everything, because the repository no longer has the described commits.
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.from_nothing = true;
+        self.checks_all = false;
         self.repositories = Repositories::default();
         self.db.execute_batch(
             "DELETE FROM about; DELETE FROM repositories; DELETE FROM classes; DELETE FROM keys; DELETE FROM paths;
-             DELETE FROM unfilled; DELETE FROM versions; DELETE FROM directories;",
+             DELETE FROM unfilled; DELETE FROM unchecked; DELETE FROM versions; DELETE FROM directories;",
         )
     }
 
@@ -167,13 +171,21 @@ impl Update<'_> {
         query.query_row([row], |row| row.get(0))
     }
 
-    /// Records that the content of a key has arrived here.
-    fn arrived(&self, touched: &Touched) -> Result<()> {
-        let mut insert = self
-            .db
-            .prepare_cached("INSERT OR REPLACE INTO unfilled VALUES (?1, ?2)")?;
-        for path in &touched.paths {
-            insert.execute([path.as_bytes(), touched.key.as_bytes()])?;
+    /// Records files to be filled, because the content of their key is here: those of a key that was not here before, or all
+    /// if that is unknown.
+    fn is_here(&mut self, touched: &Touched, here: &Uuid) -> Result<()> {
+        if self.from_nothing {
+            if !self.checks_all {
+                unfilled::check_all(&self.db, self.repositories.number(&self.db, here)?)?;
+                self.checks_all = true;
+            }
+        } else if !touched.had.contains(here) {
+            let mut insert = self
+                .db
+                .prepare_cached("INSERT OR REPLACE INTO unfilled VALUES (?1, ?2)")?;
+            for path in &touched.paths {
+                insert.execute([path.as_bytes(), touched.key.as_bytes()])?;
+            }
         }
         Ok(())
     }
@@ -218,9 +230,8 @@ impl Update<'_> {
             let Some(touched) = self.touched_key(row, change)? else {
                 continue;
             };
-            let has_arrived = |here| touched.have.contains(here) && (self.from_nothing || !touched.had.contains(here));
-            if here.is_some_and(has_arrived) {
-                self.arrived(&touched)?;
+            if let Some(here) = here.filter(|here| touched.have.contains(*here)) {
+                self.is_here(&touched, here)?;
             }
             let wishes = wishes(&touched);
             let barred: Vec<String> = wishes
