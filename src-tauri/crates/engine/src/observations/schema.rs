@@ -81,7 +81,11 @@ pub(super) fn open(path: &Path, now: u64) -> Result<(Connection, bool)> {
     // Otherwise SQLite plans the statement again for each new value of a parameter, which takes longer than running it.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Power loss may damage the database, which is then made again; waiting for the disk would gain nothing.
-    db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096;")?;
+    // The first update fills a log as large as the database; later ones shorten it again.
+    db.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096;
+         PRAGMA journal_size_limit = 8388608;",
+    )?;
     let format: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if format == 0 {
         db.execute_batch(&format!(

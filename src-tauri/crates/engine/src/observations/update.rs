@@ -11,11 +11,13 @@ use super::repositories::Repositories;
 use super::{Described, Observations, Result, unfilled, way};
 
 /// When this many keys were touched, they are classified and written before more are read. Low in tests, to cover that.
-const MOST_TOUCHED: usize = if cfg!(test) { 3 } else { 250_000 };
+const MOST_TOUCHED: usize = if cfg!(test) { 3 } else { 10_000 };
 
 /// One transaction that brings the observations from one pair of commits to the next.
 ///
-/// If it is dropped without [`Update::commit`], nothing changes. New keys are written once, when everything about them
+/// If it is dropped without [`Update::commit`], nothing changes, and readers see all of it or nothing. However long it
+/// takes, it keeps nobody waiting: readers go on with what was there before, and nobody else writes. It needs little memory,
+/// as SQLite writes pages to the log when its cache is full; the log becomes as large as the database. New keys are written once, when everything about them
 /// is known: most updates are about new files. To bound memory, a large update classifies keys in parts.
 pub(crate) struct Update<'a> {
     db: Transaction<'a>,
