@@ -4,13 +4,13 @@
 
 mod walk;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use assistant::ClassId;
 use model::{Key, RepoPath};
 
 use self::walk::Walk;
-use super::directories::{self, NONE, Paths};
+use super::directories::{self, Paths};
 use super::{Reader, Result, keys};
 
 /// The files to list.
@@ -174,24 +174,41 @@ impl Reader {
 
     /// How many files with such a path each directory has.
     fn counts_named(&self, part: &Part<'_>) -> Result<HashMap<i64, u64>> {
-        let mut paths = Paths::all(&self.db)?;
         let mut query = self
             .db
-            .prepare_cached("SELECT directory, name FROM paths ORDER BY directory")?;
+            .prepare_cached("SELECT name FROM paths ORDER BY directory, name")?;
         let mut rows = query.query([])?;
+        let mut paths = Paths::all(&self.db)?;
         let mut counts = HashMap::new();
-        let (mut last, mut count, mut is_whole, mut may_end) = (NONE, 0, false, false);
-        while let Some(row) = rows.next()? {
-            let directory = row.get(0)?;
-            if directory != last {
-                counts.insert(last, count);
-                (last, count) = (directory, 0);
-                let path = paths.path(&self.db, directory)?;
-                (is_whole, may_end) = (part.is_in(&path), part.ends_in(&path));
+        for (directory, files) in self.files_in_each()? {
+            let path = paths.path(&self.db, directory)?;
+            let (is_whole, may_end) = (part.is_in(&path), part.ends_in(&path));
+            let mut count = 0;
+            for _ in 0..files {
+                let Some(row) = rows.next()? else { break };
+                let is_listed = is_whole || may_end && part.is_in_name(row.get_ref(0)?.as_blob()?);
+                count += u64::from(is_listed);
             }
-            count += u64::from(is_whole || may_end && part.is_in_name(row.get_ref(1)?.as_blob()?));
+            counts.insert(directory, count);
         }
-        counts.insert(last, count);
+        Ok(counts)
+    }
+
+    /// The number of files in each directory itself, in the order of the files' table. Who reads all files with this need not
+    /// read the directory of each, which takes a third of the time.
+    fn files_in_each(&self) -> Result<BTreeMap<i64, u64>> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT id, above, files FROM directories ORDER BY id")?;
+        let mut rows = query.query([])?;
+        let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let files = row.get::<_, i64>(2)?.unsigned_abs();
+            if let Some(above) = counts.get_mut(&row.get(1)?) {
+                *above = above.saturating_sub(files);
+            }
+            counts.insert(row.get(0)?, files);
+        }
         Ok(counts)
     }
 
@@ -229,19 +246,17 @@ impl Reader {
     fn counts_of(&self, keys: &Rows) -> Result<HashMap<i64, u64>> {
         let mut query = self
             .db
-            .prepare_cached("SELECT directory, key FROM paths ORDER BY directory")?;
+            .prepare_cached("SELECT key FROM paths ORDER BY directory, name")?;
         let mut rows = query.query([])?;
         let mut counts = HashMap::new();
-        let (mut last, mut count) = (NONE, 0);
-        while let Some(row) = rows.next()? {
-            let directory = row.get(0)?;
-            if directory != last {
-                counts.insert(last, count);
-                (last, count) = (directory, 0);
+        for (directory, files) in self.files_in_each()? {
+            let mut count = 0;
+            for _ in 0..files {
+                let Some(row) = rows.next()? else { break };
+                count += u64::from(keys.has(row.get(0)?));
             }
-            count += u64::from(keys.has(row.get(1)?));
+            counts.insert(directory, count);
         }
-        counts.insert(last, count);
         Ok(counts)
     }
 
