@@ -45,6 +45,8 @@ pub(crate) struct Contents<'a> {
     outcomes: BTreeMap<Key, CopyOutcome>,
     /// Since when the client waits to be told.
     taken_since: Option<Instant>,
+    /// What has arrived and is not logged.
+    unlogged: Vec<Key>,
     /// What has arrived and is not shown in the work tree.
     arrived: Vec<Key>,
     /// Since when something waits to be shown or committed.
@@ -71,6 +73,7 @@ impl<'a> Contents<'a> {
             taken: Vec::new(),
             outcomes: BTreeMap::new(),
             taken_since: None,
+            unlogged: Vec::new(),
             arrived: Vec::new(),
             waiting: None,
         })
@@ -194,7 +197,11 @@ impl<'a> Contents<'a> {
         self.taken_since.map(|since| since + TOGETHER)
     }
 
-    /// Stores and logs what arrived for offers, and returns the outcomes in the order of arrival.
+    /// Stores what arrived for offers, and returns the outcomes in the order of arrival.
+    ///
+    /// Few contents are logged at once. The client logs many as well, and pushes that within a moment: a second commit that
+    /// says the same would have to be fetched and merged there. So they are logged here when the client has fallen silent,
+    /// or has sent more: then only what it has not pushed.
     pub(crate) fn stored(&mut self) -> Vec<std::result::Result<(), Unstored>> {
         self.taken_since = None;
         if self.taken.is_empty() {
@@ -205,7 +212,17 @@ impl<'a> Contents<'a> {
         let is_stored = |outcome: &CopyOutcome| matches!(outcome, CopyOutcome::Stored);
         let stored = outcomes.iter().filter(|(_, outcome)| is_stored(outcome));
         let stored: Vec<Key> = stored.map(|(key, _)| key.clone()).collect();
-        let is_logged = stored.is_empty() || or_told(self.log(&stored)).is_some();
+        self.log_rest();
+        let is_logged = match stored.len() {
+            0 => true,
+            few if few < WORTH_A_COMMIT => or_told(self.log(&stored)).is_some(),
+            _ => {
+                self.arrived.extend_from_slice(&stored);
+                self.unlogged = stored;
+                self.wait();
+                true
+            }
+        };
         let told = std::mem::take(&mut self.taken)
             .into_iter()
             .map(|key| match outcomes.get(&key) {
@@ -218,16 +235,31 @@ impl<'a> Contents<'a> {
 
     /// Logs what has arrived as present.
     fn log(&mut self, keys: &[Key]) -> annex::Result<()> {
-        let here = |key: &Key| (key.clone(), self.annex.uuid().clone(), Presence::Present);
-        let present: Vec<_> = keys.iter().map(here).collect();
-        let (branch, now) = (self.annex.branch(), VectorClock::now());
-        let logged = match keys.len() < WORTH_A_COMMIT {
-            true => branch.journal_presence(&present, now),
-            false => branch.record_presence(&present, now).map(drop),
-        };
+        let logged = self
+            .annex
+            .branch()
+            .journal_presence(&self.present(keys), VectorClock::now());
         self.arrived.extend_from_slice(keys);
-        self.waiting.get_or_insert_with(Instant::now);
+        self.wait();
         logged
+    }
+
+    /// Logs in one commit what has arrived, is still here, and has not been logged meanwhile.
+    fn log_rest(&mut self) {
+        let mut rest = std::mem::take(&mut self.unlogged);
+        rest.retain(|key| self.store.is_present(key));
+        if !rest.is_empty() {
+            or_told(
+                self.annex
+                    .branch()
+                    .record_presence(&self.present(&rest), VectorClock::now()),
+            );
+        }
+    }
+
+    fn present(&self, keys: &[Key]) -> Vec<(Key, Uuid, Presence)> {
+        let here = |key: &Key| (key.clone(), self.annex.uuid().clone(), Presence::Present);
+        keys.iter().map(here).collect()
     }
 
     /// Takes the next part of content.
@@ -275,12 +307,13 @@ impl<'a> Contents<'a> {
         self.waiting
     }
 
-    /// Commits the journal, and fills the files of the work tree whose content has arrived. Where an engine runs, it does
-    /// that: it sees the journal.
+    /// Logs what nobody has logged, commits the journal, and fills the files of the work tree whose content has arrived. Where an
+    /// engine runs, it does the last two: it sees the journal.
     pub(crate) fn settle(&mut self) {
         if self.waiting.take().is_none() {
             return;
         }
+        self.log_rest();
         let arrived = std::mem::take(&mut self.arrived);
         if matches!(self.annex.synced_by(), Ok(Some(SyncedBy::Engine(_)))) {
             return;
@@ -314,3 +347,6 @@ fn or_told<T>(done: annex::Result<T>) -> Option<T> {
 pub(crate) fn path(file: &[u8]) -> Option<RepoPath> {
     RepoPath::parse(file).ok()
 }
+
+#[cfg(test)]
+mod tests;
