@@ -96,7 +96,7 @@ impl<'a> Offering<'a> {
 
     /// Offers as much as the server may be offered.
     fn offer(&mut self, session: &mut Session) {
-        while self.offered.len() + self.wanted.len() + self.sent.len() < MOST_OFFERS
+        while self.offered.len() + self.wanted.len() < MOST_OFFERS
             && let Some(wanted) = self.rest.next()
         {
             if self.secure_only && !is_secure_backend(wanted.key.backend()) {
