@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -11,12 +11,15 @@ use std::time::{Duration, Instant};
 
 use annex::exchange::in_one_line;
 use model::Uuid;
+use nix::fcntl::{FcntlArg, fcntl};
 use p2p::{Answer, Client};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::sessions::Permit;
 
+/// How much a pipe to `ssh` may hold, in bytes: what Linux allows everybody.
+const PIPE: i32 = 1 << 20;
 /// A server that says nothing for this long while it is waited for has failed.
 const SILENCE: Duration = Duration::from_secs(300);
 /// How often an end is looked for, every 20 milliseconds.
@@ -77,6 +80,10 @@ impl Session {
         // The server may read nothing for long, and the wait for that can be cancelled.
         rustix::io::ioctl_fionbio(&to, true).map_err(|error| failed(error.into()))?;
         let from = child.stdout.take().ok_or_else(missing)?;
+        // As large as the system allows: the fewer switches between the two processes, the better.
+        for pipe in [to.as_fd(), from.as_fd()] {
+            let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(PIPE));
+        }
         let (say, said) = mpsc::channel();
         if let Some(mut err) = child.stderr.take() {
             thread::spawn(move || {
