@@ -25,7 +25,7 @@ const ALIGNED: usize = 4096;
 const BLOCKS: usize = 6;
 
 /// How much is written before the system is asked to begin with the disk: 16 MiB.
-const WINDOW: u64 = 16_777_216;
+pub(super) const WINDOW: u64 = 16_777_216;
 
 /// Why content did not arrive as a whole.
 #[derive(Debug)]
@@ -483,7 +483,7 @@ fn preallocate(dest: &File, start: u64, expected: u64) -> Copied<()> {
 
 /// Asks the system to begin writing a part of the file. Only a hint: what fails here is reported by the final sync.
 #[allow(unsafe_code, reason = "neither rustix nor nix offers sync_file_range")]
-fn begin_writeback(file: &File, from: u64, length: u64) {
+pub(super) fn begin_writeback(file: &File, from: u64, length: u64) {
     let (Ok(from), Ok(length)) = (i64::try_from(from), i64::try_from(length)) else {
         return;
     };

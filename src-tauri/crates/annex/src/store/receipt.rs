@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use model::{Key, RepoPath, Uuid};
 
-use super::copy::{Onlooker, Unfinished, show};
+use super::copy::{Onlooker, Unfinished, WINDOW, begin_writeback, show};
 use super::receive::open_partial;
 use super::room::{Incoming, set_mode};
 use super::{Store, file_name};
@@ -22,6 +22,8 @@ pub struct Receipt<'a> {
     verifier: Verifier,
     /// How much is there.
     size: u64,
+    /// How much of it the disk is writing already, so that the final sync has little left to do.
+    begun: u64,
     /// None where other transfers of the same content are kept away by other means.
     lock: Option<TransferLock>,
 }
@@ -93,6 +95,7 @@ impl Store<'_> {
             file,
             verifier,
             size: offset,
+            begun: offset,
             lock,
         }))
     }
@@ -112,6 +115,10 @@ impl Receipt<'_> {
             .map_err(Error::io("write", &self.incoming.path()))?;
         self.verifier.update(part);
         self.size += part.len() as u64;
+        if self.size - self.begun >= WINDOW {
+            begin_writeback(&self.file, self.begun, self.size - self.begun);
+            self.begun = self.size;
+        }
         if let Some(lock) = &self.lock {
             lock.report(self.size);
         }
