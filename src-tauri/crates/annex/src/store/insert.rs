@@ -1,17 +1,17 @@
 //! Incoming content gets its final name: many at once, with two syncs for all.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
 use model::Key;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, chmodat, mkdirat, openat, renameat_with, statat};
+use rustix::fs::{AtFlags, FileType, RenameFlags, renameat_with, statat};
 use rustix::io::Errno;
 
 use super::layout::Layout;
+use super::object_directory::{ObjectDirectories, ObjectDirectory, Placed};
 use super::room::Incoming;
 use super::{Store, file_name};
 use crate::durable::{sync_file, sync_file_system};
@@ -24,6 +24,9 @@ pub(crate) const MANY: usize = 8;
 
 /// From this number on, two threads place faster than one.
 const WORTH_A_THREAD: usize = 64;
+
+/// Content, whether it has reached the disk, and the directory that was made for it ahead.
+type Prepared = (((Key, Incoming), Result<()>), Option<Placed>);
 
 /// Content that is complete and is to become objects together.
 #[derive(Debug)]
@@ -62,22 +65,13 @@ impl Batch<'_> {
     /// say so.
     pub fn finish(mut self) -> Vec<(Key, Result<()>)> {
         let entries = std::mem::take(&mut self.entries);
-        let synced = sync_content(&entries);
-        let placed = if entries.len() < WORTH_A_THREAD {
-            self.place_all(entries, &synced)
-        } else {
-            let (mut first, mut second) = (entries, synced);
-            let half = first.len() / 2;
-            let (rest, rest_synced) = (first.split_off(half), second.split_off(half));
-            thread::scope(|scope| {
-                let beside = scope.spawn(|| self.place_all(rest, &rest_synced));
-                let mut placed = self.place_all(first, &second);
-                match beside.join() {
-                    Ok(more) => placed.extend(more),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-                placed
-            })
+        let placed = match entries.len() < WORTH_A_THREAD {
+            true => {
+                let synced = sync_content(&entries);
+                let entries = entries.into_iter().zip(synced).map(|entry| (entry, None));
+                self.place_all(entries.collect())
+            }
+            false => self.place_many(entries),
         };
         let names = self.sync_names(&placed);
         placed
@@ -89,40 +83,99 @@ impl Batch<'_> {
             .collect()
     }
 
-    fn place_all(&self, entries: Vec<(Key, Incoming)>, synced: &[Result<()>]) -> Vec<(Key, Result<Placed>)> {
-        entries
-            .into_iter()
-            .zip(synced)
-            .map(|((key, incoming), synced)| {
-                let outcome = match synced {
-                    Ok(()) => self.place(&key, incoming),
-                    Err(error) => Err(repeat(error)),
-                };
-                (key, outcome)
-            })
-            .collect()
+    /// Places many by two threads, each in hash directories of its own. Directories are made while the contents are being
+    /// written to disk.
+    fn place_many(&self, mut entries: Vec<(Key, Incoming)>) -> Vec<(Key, Result<Placed>)> {
+        entries.sort_by_cached_key(|(key, _)| self.layout.directories(key));
+        let half = entries.len() / 2;
+        let (synced, mut ahead, more) = thread::scope(|scope| {
+            let (first, second) = entries.split_at(half);
+            let first = scope.spawn(|| self.make_ahead(first));
+            let second = scope.spawn(|| self.make_ahead(second));
+            (sync_content(&entries), joined(first.join()), joined(second.join()))
+        });
+        ahead.extend(more);
+        let mut first: Vec<_> = entries.into_iter().zip(synced).zip(ahead).collect();
+        let rest = first.split_off(half);
+        thread::scope(|scope| {
+            let beside = scope.spawn(|| self.place_all(rest));
+            let mut placed = self.place_all(first);
+            placed.extend(joined(beside.join()));
+            placed
+        })
     }
 
-    fn place(&self, key: &Key, mut incoming: Incoming) -> Result<Placed> {
+    /// Makes the directories of objects that are not there. None where that fails: placing the object tries again, and tells
+    /// why.
+    fn make_ahead(&self, entries: &[(Key, Incoming)]) -> Vec<Option<Placed>> {
+        let mut directories = self.directories();
+        let mut make = |key: &Key| {
+            let name = file_name(key);
+            let name = Path::new(&name);
+            let elsewhere = self.layout.other_directories(key);
+            if self.is_object(&Path::new(&elsewhere).join(name).join(name)) {
+                return None;
+            }
+            let mut placed = Placed::new(self.layout.directories(key));
+            directories.make(&mut placed, name).ok()??;
+            Some(placed)
+        };
+        entries.iter().map(|(key, _)| make(key)).collect()
+    }
+
+    fn directories(&self) -> ObjectDirectories<'_> {
+        ObjectDirectories::new(&self.objects, self.made, self.layout.directory_mode(self.made))
+    }
+
+    fn place_all(&self, entries: Vec<Prepared>) -> Vec<(Key, Result<Placed>)> {
+        let mut directories = self.directories();
+        let mut place = |(((key, incoming), synced), ahead): Prepared| {
+            let outcome = match synced {
+                Ok(()) => self.place(&key, incoming, ahead, &mut directories),
+                Err(error) => {
+                    if let Some(placed) = ahead {
+                        directories.remove(&placed, Path::new(&file_name(&key)));
+                    }
+                    Err(error)
+                }
+            };
+            (key, outcome)
+        };
+        entries.into_iter().map(&mut place).collect()
+    }
+
+    fn place(
+        &self,
+        key: &Key,
+        mut incoming: Incoming,
+        ahead: Option<Placed>,
+        directories: &mut ObjectDirectories<'_>,
+    ) -> Result<Placed> {
         let name = file_name(key);
         let name = Path::new(&name);
-        let other_directories = self.layout.other_directories(key);
-        let elsewhere = Path::new(&other_directories).join(name).join(name);
-        if self.is_object(&elsewhere) && self.is_kept(key, &elsewhere, &incoming)? {
-            incoming.discard();
-            return Ok(Placed::found(other_directories));
-        }
-        let mut placed = Placed {
-            directories: self.layout.directories(key),
-            new_from: None,
+        let mut is_ahead = ahead.is_some();
+        let mut placed = match ahead {
+            Some(placed) => placed,
+            None => {
+                let other = self.layout.other_directories(key);
+                let elsewhere = Path::new(&other).join(name).join(name);
+                if self.is_object(&elsewhere) && self.is_kept(key, &elsewhere, &incoming)? {
+                    incoming.discard();
+                    return Ok(Placed::found(other));
+                }
+                Placed::new(self.layout.directories(key))
+            }
         };
         let object = Path::new(&placed.directories).join(name).join(name);
         let failed = |errno: Errno| Error::io("store", &self.objects.path().join(&object))(errno.into());
         // Others remove empty directories and lock them down whenever they like, hence the attempts.
         for _ in 0..8 {
-            let Some(place) = self.object_directory(&mut placed, name)? else {
-                continue;
+            let opened = std::mem::take(&mut is_ahead).then(|| directories.open(&placed, name));
+            let place = match opened.flatten() {
+                Some(open) => Some(open),
+                None => directories.make(&mut placed, name)?,
             };
+            let Some(place) = place else { continue };
             let there = place.below.join(name);
             let moved = renameat_with(
                 &incoming.room.directory,
@@ -159,69 +212,6 @@ impl Batch<'_> {
             }
         }
         Err(Error::Busy(self.objects.path().join(&object)))
-    }
-
-    /// Makes the directory of an object, or opens it if it is there; none if it has gone again, as somebody removes empty
-    /// directories just now. What was made just now needs no second look; what was there before may be a link, so it is
-    /// opened without following one. Most new objects need their second hash directory, and the first is there.
-    fn object_directory(&self, placed: &mut Placed, name: &Path) -> Result<Option<ObjectDirectory>> {
-        let above = self.layout.directory_mode(self.made);
-        let split = placed.directories.find('/').unwrap_or(0);
-        let failed = |below: &Path, errno| self.objects.failed("create the directory", below, errno);
-        let first = Path::new(&placed.directories[..split]).to_owned();
-        let all = Path::new(&placed.directories).to_owned();
-        let base = match open_path(&self.objects, &first) {
-            Ok(open) => open,
-            Err(Errno::NOENT) => {
-                match self.mkdir(&self.objects, &first, above) {
-                    Ok(()) => placed.made_in(0),
-                    Err(Errno::EXIST) => {}
-                    Err(errno) => return Err(failed(&first, errno)),
-                }
-                match open_path(&self.objects, &first) {
-                    Ok(open) => open,
-                    Err(Errno::NOENT) => return Ok(None),
-                    Err(errno) => return Err(failed(&first, errno)),
-                }
-            }
-            Err(errno) => return Err(failed(&first, errno)),
-        };
-        let mut place = ObjectDirectory {
-            base,
-            below: PathBuf::new(),
-        };
-        for (below, mode) in [(all.clone(), above), (all.join(name), self.made)] {
-            let leaf = below.file_name().unwrap_or_default();
-            let there = place.below.join(leaf);
-            match self.mkdir(&place.base, &there, mode) {
-                Ok(()) => {
-                    placed.made_in(below.parent().map_or(0, |above| above.as_os_str().len()));
-                    place.below = there;
-                }
-                Err(Errno::EXIST) => match open_path(&place.base, &there) {
-                    Ok(base) => {
-                        place = ObjectDirectory {
-                            base,
-                            below: PathBuf::new(),
-                        };
-                    }
-                    Err(Errno::NOENT) => return Ok(None),
-                    Err(errno) => return Err(failed(&below, errno)),
-                },
-                Err(Errno::NOENT) => return Ok(None),
-                Err(errno) => return Err(failed(&below, errno)),
-            }
-        }
-        Ok(Some(place))
-    }
-
-    fn mkdir(&self, base: impl AsFd, directory: &Path, mode: u32) -> std::result::Result<(), Errno> {
-        let base = base.as_fd();
-        mkdirat(base, directory, Mode::from_raw_mode(0o777))?;
-        if mode != self.made {
-            chmod(base, directory, mode)?;
-        }
-        Ok(())
     }
 
     fn lock_down(&self, place: &ObjectDirectory) -> std::result::Result<(), Errno> {
@@ -275,69 +265,6 @@ impl Batch<'_> {
     }
 }
 
-/// The directory of one object.
-struct ObjectDirectory {
-    /// A directory that is open, reached without following a link.
-    base: OwnedFd,
-    /// What was made below it just now.
-    below: PathBuf,
-}
-
-impl ObjectDirectory {
-    fn chmod(&self, mode: u32) -> std::result::Result<(), Errno> {
-        let below = self.below.as_path();
-        chmod(
-            &self.base,
-            if below.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                below
-            },
-            mode,
-        )
-    }
-}
-
-fn chmod(base: impl AsFd, directory: &Path, mode: u32) -> std::result::Result<(), Errno> {
-    match chmodat(base, directory, Mode::from_raw_mode(mode), AtFlags::empty()) {
-        // File systems without permissions say so; removed meanwhile is for the caller's next step to find.
-        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOENT) => Ok(()),
-        other => other,
-    }
-}
-
-/// How directories are opened: to be used and not read, and never through a link.
-const DIRECTORY: OFlags = OFlags::PATH
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
-
-fn open_path(base: impl AsFd, directory: &Path) -> std::result::Result<OwnedFd, Errno> {
-    openat(base, directory, DIRECTORY, Mode::empty())
-}
-
-/// Where an object is, and which directories on the way to it got new names.
-#[derive(Debug)]
-struct Placed {
-    directories: String,
-    /// Length of the shortest prefix of `directories` in which a directory was made, or may have been.
-    new_from: Option<usize>,
-}
-
-impl Placed {
-    /// Of an object that was there already. Whoever stored it may have been killed before its names were on disk.
-    fn found(directories: String) -> Self {
-        Self {
-            directories,
-            new_from: Some(0),
-        }
-    }
-
-    fn made_in(&mut self, length: usize) {
-        self.new_from = Some(self.new_from.map_or(length, |shortest| shortest.min(length)));
-    }
-}
-
 /// One answer for each entry: whether its bytes have reached the disk.
 fn sync_content(entries: &[(Key, Incoming)]) -> Vec<Result<()>> {
     let waiting = entries.iter().filter(|(_, incoming)| !incoming.durable);
@@ -365,6 +292,10 @@ fn sync_one(incoming: &Incoming) -> Result<()> {
     open_file(&incoming.room.directory, incoming.name.as_bytes())
         .and_then(sync_file)
         .map_err(|errno| Error::io("write to disk", &incoming.path())(errno.into()))
+}
+
+fn joined<T>(outcome: thread::Result<T>) -> T {
+    outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// The same error for another file that shares its fate.

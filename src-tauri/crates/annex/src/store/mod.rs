@@ -9,6 +9,7 @@ mod copy;
 mod ingest;
 mod insert;
 mod layout;
+mod object_directory;
 mod populate;
 mod receipt;
 mod receive;

@@ -119,3 +119,35 @@ fn only_what_is_not_on_disk_counts_among_many() {
     assert_eq!(files.count(), MANY - 1, "{synced:?}");
     assert_eq!(synced.last(), Some(&Synced::FileSystem), "all names at once");
 }
+
+/// Many contents, for which a link stands where a hash directory is to be.
+#[test]
+fn directories_that_are_made_ahead_follow_no_link() {
+    let top = Top::new();
+    let annex = repository(top.path(), &[]);
+    let store = annex.store();
+    let outside = top.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let contents: Vec<_> = (0..200).map(|at| content(100, 5000 + at)).collect();
+    let linked = store.object_path(&key_of(&contents[0]));
+    let linked = linked.ancestors().nth(2).unwrap();
+    fs::create_dir_all(linked.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(&outside, linked).unwrap();
+    let mut batch = store.batch().unwrap();
+    for content in &contents {
+        let (key, incoming) = ingest(&store, top.path(), content);
+        batch.add(&key, incoming);
+    }
+    let outcomes = batch.finish();
+    assert_eq!(outcomes.len(), contents.len());
+    for (key, outcome) in outcomes {
+        let is_linked = store.object_path(&key).starts_with(linked);
+        assert_eq!(
+            matches!(outcome, Err(crate::Error::Refused(_))),
+            is_linked,
+            "{outcome:?}"
+        );
+        assert_eq!(outcome.is_err(), is_linked, "{outcome:?}");
+    }
+    assert_eq!(fs::read_dir(outside).unwrap().count(), 0);
+}
