@@ -87,7 +87,10 @@ impl<'a> TakenAway<'a> {
             Ok(lease) => lease,
             Err(taken) => return Ok(taken),
         };
-        let exchange = || rustix::fs::renameat_with(CWD, new.path(), parent, name, RenameFlags::EXCHANGE);
+        let exchange = || {
+            let (scratch, own) = new.place();
+            rustix::fs::renameat_with(scratch, own, parent, name, RenameFlags::EXCHANGE)
+        };
         match exchange() {
             Ok(()) => {
                 if !is_seen(&new, seen) {
@@ -231,7 +234,8 @@ impl Holder {
 
 /// True if a file that was taken away is the one that was seen.
 fn is_seen(file: &Incoming, seen: &Seen) -> bool {
-    let out = rustix::fs::statat(CWD, file.path(), AtFlags::SYMLINK_NOFOLLOW).map(Seen::of);
+    let (scratch, own) = file.place();
+    let out = rustix::fs::statat(scratch, own, AtFlags::SYMLINK_NOFOLLOW).map(Seen::of);
     out.is_ok_and(|out| out.links == seen.links && out.is_same_file(seen))
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -118,6 +119,11 @@ impl Incoming {
     /// Where the file lies now.
     pub fn path(&self) -> PathBuf {
         self.room.directory.path().join(&self.name)
+    }
+
+    /// The directory that it lies in, and its name there.
+    pub(crate) fn place(&self) -> (BorrowedFd<'_>, &OsStr) {
+        (self.room.directory.as_fd(), &self.name)
     }
 
     /// Gives the file a name in a directory, in the place of what has it.
