@@ -7,7 +7,7 @@ use git2::{ObjectType, Oid};
 use model::{Key, RepoPath};
 
 use super::act::{FEW, in_two, sync, write_out};
-use super::entry::{entry, staged, trusts_mode};
+use super::entry::{entry, is_unmodified, staged, trusts_mode};
 use super::obstacle::Obstacle;
 use super::place::{OpenWorkTree, Parent, Seen, look_at};
 use super::taken_away::{Taken, TakenAway};
@@ -54,15 +54,16 @@ impl Annex {
         }
         let git = self.git()?;
         let mut staged_index = Staged::draft(self, &git)?;
-        let files = &perhaps_pointers(top, staged_index.index(), files)?[..];
-        if files.is_empty() {
+        let trust_mode = trusts_mode(&git);
+        let candidates = perhaps_pointers(top, staged_index.index(), files, trust_mode)?;
+        if candidates.is_empty() {
             return Ok(Vec::new());
         }
         let store = &self.store();
         let _scratch = store.hold_scratch()?;
-        let durable = files.len() <= FEW;
-        let made = in_two(store, files.to_vec(), &|store, files| {
-            make_all(store, top, &files, thin, durable)
+        let durable = candidates.len() <= FEW;
+        let made = in_two(store, candidates, &|store, candidates| {
+            make_all(store, top, candidates, thin, durable)
         })?;
         if !durable {
             write_out(top)?;
@@ -74,7 +75,7 @@ impl Annex {
         }
         before(Step::WorkTree)?;
         let made = made.into_iter().flatten().collect();
-        put_in_place(store, top, made, staged_index, trusts_mode(&git), before)
+        put_in_place(store, top, made, staged_index, trust_mode, before)
     }
 }
 
@@ -103,22 +104,48 @@ pub(super) fn put_in_place(
     Ok(populated.into_iter().map(|file| file.path).collect())
 }
 
+/// A file that is perhaps a pointer.
+struct PossiblePointer {
+    path: RepoPath,
+    key: Key,
+    seen: Seen,
+    /// The blob of its pointer, if the index proves that the file is exactly that: then it need not be read.
+    pointer: Option<Oid>,
+}
+
 /// The files that the index does not know to hold their content: those that are not as they were staged, or were staged
 /// as they stand in git. Most files whose content has come were its source, or were written with it.
-fn perhaps_pointers(top: &Path, index: &Index, files: &[(RepoPath, Key)]) -> Result<Vec<(RepoPath, Key)>> {
+fn perhaps_pointers(
+    top: &Path,
+    index: &Index,
+    files: &[(RepoPath, Key)],
+    trust_mode: bool,
+) -> Result<Vec<PossiblePointer>> {
     let mut place = OpenWorkTree::open(top)?;
-    let mut perhaps = Vec::new();
+    let mut perhaps = Vec::with_capacity(files.len());
     for (path, key) in files {
-        let seen = place.look(path)?;
+        let Some(seen) = place.look(path)?.filter(|seen| seen.is_file()) else {
+            continue;
+        };
+        let text = pointer_for(key);
+        let has_its_size = seen.size == text.len() as u64;
+        let pointer = Oid::hash_object(ObjectType::Blob, &text).ok();
         let entry = index.entry(path.as_bytes());
-        let is_filled = entry.zip(seen).is_some_and(|(entry, seen)| {
-            let pointer = pointer_for(key);
-            let is_staged = Oid::hash_object(ObjectType::Blob, &pointer).is_ok_and(|id| id == to_git(entry.oid));
-            is_staged && seen.size != pointer.len() as u64 && entry.is_of(&seen, true)
-        });
-        if !is_filled {
-            perhaps.push((path.clone(), key.clone()));
+        let entry = entry.filter(|entry| pointer == Some(to_git(entry.oid)));
+        if !has_its_size && entry.is_some_and(|entry| entry.is_of(&seen, true)) {
+            continue;
         }
+        // The filter stages the pointer for the content as well, which may be just as long.
+        let is_content = key.size().is_none_or(|size| size == seen.size);
+        let is_pointer = has_its_size
+            && !is_content
+            && entry.is_some_and(|entry| is_unmodified(&entry, &seen, index.written_at, trust_mode));
+        perhaps.push(PossiblePointer {
+            path: path.clone(),
+            key: key.clone(),
+            seen,
+            pointer: pointer.filter(|_| is_pointer),
+        });
     }
     Ok(perhaps)
 }
@@ -149,11 +176,17 @@ pub(super) struct Made {
 }
 
 /// Makes the contents of all files that are exactly the pointer of their key, without touching them.
-fn make_all(store: &Store<'_>, top: &Path, files: &[(RepoPath, Key)], thin: bool, durable: bool) -> Result<Vec<Made>> {
+fn make_all(
+    store: &Store<'_>,
+    top: &Path,
+    candidates: Vec<PossiblePointer>,
+    thin: bool,
+    durable: bool,
+) -> Result<Vec<Made>> {
     let mut place = OpenWorkTree::open(top)?;
-    let mut all = Vec::with_capacity(files.len());
-    for (path, key) in files {
-        match make(store, &mut place, path, key, thin) {
+    let mut all = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        match make(store, &mut place, candidate, thin) {
             Ok(Some(made)) => {
                 if durable {
                     sync(&made.new)?;
@@ -169,13 +202,27 @@ fn make_all(store: &Store<'_>, top: &Path, files: &[(RepoPath, Key)], thin: bool
     Ok(all)
 }
 
-fn make(store: &Store<'_>, place: &mut OpenWorkTree, path: &RepoPath, key: &Key, thin: bool) -> Result<Option<Made>> {
-    let Some(seen) = place.look(path)? else {
+fn make(store: &Store<'_>, place: &mut OpenWorkTree, candidate: PossiblePointer, thin: bool) -> Result<Option<Made>> {
+    let PossiblePointer {
+        path,
+        key,
+        seen,
+        pointer,
+    } = candidate;
+    let Some(pointer) = pointer.map_or_else(|| read_pointer(place, &path, &key), |known| Ok(Some(known)))? else {
         return Ok(None);
     };
-    if !seen.is_file() {
-        return Ok(None);
-    }
+    let new = found(store.content_for_work_tree(&key, &path, thin, seen.is_executable()))?;
+    Ok(new.map(|new| Made {
+        path,
+        seen,
+        pointer,
+        new,
+    }))
+}
+
+/// The blob of the pointer that a file is; none if it is not a pointer of this key.
+fn read_pointer(place: &mut OpenWorkTree, path: &RepoPath, key: &Key) -> Result<Option<Oid>> {
     let shown = place.shown(path);
     let Some(file) = place.read(path)? else {
         return Ok(None);
@@ -187,14 +234,9 @@ fn make(store: &Store<'_>, place: &mut OpenWorkTree, path: &RepoPath, key: &Key,
     if key_of_pointer(&data).as_ref() != Some(key) {
         return Ok(None);
     }
-    let pointer = Oid::hash_object(ObjectType::Blob, &data).map_err(Error::git("hash a pointer"))?;
-    let new = found(store.content_for_work_tree(key, path, thin, seen.is_executable()))?;
-    Ok(new.map(|new| Made {
-        path: path.clone(),
-        seen,
-        pointer,
-        new,
-    }))
+    Oid::hash_object(ObjectType::Blob, &data)
+        .map(Some)
+        .map_err(Error::git("hash a pointer"))
 }
 
 /// Puts the contents in the place of the pointers. What was populated before the first error stays so, and must reach the

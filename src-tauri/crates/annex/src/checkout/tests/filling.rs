@@ -137,3 +137,21 @@ fn what_cannot_be_logged_ends_the_filling() {
     fixture.write(".git/refs/heads/git-annex", b"not a commit\n");
     assert!(fixture.annex.populate(&files, false).is_err());
 }
+
+/// The filter stages the pointer for the content too, so the index does not tell the two apart by their size.
+#[test]
+fn a_file_whose_content_is_as_long_as_its_pointer_is_filled_once() {
+    let fixture = Fixture::new();
+    let content = [b'x'; 93];
+    let key = put_object(&Fixture::new().annex, &content);
+    let pointer = pointer_to(&key);
+    assert!(matches!(&pointer, Leaf::File(text) if text.len() == content.len()));
+    fixture.start(&leaves([("a", pointer)]));
+    put_object(&fixture.annex, &content);
+    let files = [(RepoPath::parse(b"a").unwrap(), key)];
+    assert_eq!(fill(&fixture, &files), ["a"]);
+    let inode = || fs::metadata(fixture.path().join("a")).unwrap().ino();
+    let before = inode();
+    assert_eq!(fill(&fixture, &files), Vec::<String>::new());
+    assert_eq!(inode(), before);
+}
