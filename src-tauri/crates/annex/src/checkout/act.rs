@@ -27,7 +27,7 @@ use crate::tree::raw::{Blob, Mode};
 use crate::{Error, Incoming, Result, Store};
 
 /// From this many files on, two threads write.
-const MANY: usize = 256;
+pub(super) const MANY: usize = 256;
 /// Up to this many files are made durable one by one; more by writing out the whole file system once.
 pub(super) const FEW: usize = 8;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use git2::{ObjectType, Oid};
 use model::{Key, RepoPath};
 
-use super::act::{FEW, in_two, sync, write_out};
+use super::act::{FEW, MANY, in_two, sync, write_out};
 use super::entry::{entry, is_unmodified, staged, trusts_mode};
 use super::obstacle::Obstacle;
 use super::place::{OpenWorkTree, Parent, Seen, look_at};
@@ -239,9 +239,23 @@ fn read_pointer(place: &mut OpenWorkTree, path: &RepoPath, key: &Key) -> Result<
         .map_err(Error::git("hash a pointer"))
 }
 
-/// Puts the contents in the place of the pointers. What was populated before the first error stays so, and must reach the
-/// index.
-fn place_all(store: &Store<'_>, top: &Path, made: Vec<Made>) -> (Vec<Populated>, Result<()>) {
+/// Puts the contents in the place of the pointers, many of them on two threads. What was populated before the first error stays
+/// so, and must reach the index.
+fn place_all(store: &Store<'_>, top: &Path, mut made: Vec<Made>) -> (Vec<Populated>, Result<()>) {
+    if made.len() < MANY {
+        return place_each(store, top, made);
+    }
+    let rest = made.split_off(made.len() / 2);
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(|| place_each(store, top, rest));
+        let (mut populated, first) = place_each(store, top, made);
+        let (more, second) = beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        populated.extend(more);
+        (populated, first.and(second))
+    })
+}
+
+fn place_each(store: &Store<'_>, top: &Path, made: Vec<Made>) -> (Vec<Populated>, Result<()>) {
     let mut populated = Vec::with_capacity(made.len());
     let mut place = match OpenWorkTree::open(top) {
         Ok(place) => place,

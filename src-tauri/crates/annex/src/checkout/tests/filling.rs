@@ -155,3 +155,27 @@ fn a_file_whose_content_is_as_long_as_its_pointer_is_filled_once() {
     assert_eq!(fill(&fixture, &files), Vec::<String>::new());
     assert_eq!(inode(), before);
 }
+
+#[test]
+fn many_files_are_filled_but_those_of_the_user_stay() {
+    let names: Vec<String> = (0..300).map(|number| format!("d{}/{number}", number % 3)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (fixture, files) = with_pointers(&names);
+    // As long as the pointer.
+    let mine = vec![b'm'; fixture.read(names[0]).len()];
+    // Not in the second in which it was checked out: git compares no fractions.
+    let before = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    for name in [names[0], names[299]] {
+        fixture.write(name, &mine);
+        let file = fs::File::options().write(true).open(fixture.path().join(name));
+        file.unwrap().set_modified(before).unwrap();
+    }
+    let filled: BTreeSet<String> = fill(&fixture, &files).into_iter().collect();
+    assert_eq!(filled.len(), 298);
+    for name in &names {
+        let expected = if filled.contains(*name) { CONTENT } else { &mine };
+        assert_eq!(fixture.read(name), expected, "{name}");
+    }
+    let status = fixture.git(&["status", "--porcelain"]);
+    assert_eq!(status.lines().count(), 2, "{status}");
+}
