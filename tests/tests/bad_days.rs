@@ -119,8 +119,8 @@ fn without_a_web_view_the_folders_are_kept_and_later_there_is_a_window() {
         lists(&tray, "Notes ▸ Resume");
 
         tray.click("Open Anabranch");
-        engine.says("The window could not be shown: Anabranch still syncs your folders.");
-        dunst.shows("NORMAL | The window could not be shown | Anabranch still syncs your folders.");
+        engine.says("Anabranch could not show its window: Anabranch still syncs your folders.");
+        dunst.shows("NORMAL | Anabranch could not show its window | Anabranch still syncs your folders.");
         travels(&scene.photos, "b.jpg", &clone);
         lists(&tray, "Photos ▸ up to date (2 files)");
         lists(&tray, "Notes ▸ Resume");
@@ -479,7 +479,7 @@ fn a_drive_that_is_full_is_told_and_goes_on_when_it_has_room() {
     lists(&tray, "Photos ▸ up to date (1 file)");
 
     fs::write(scene.photos.join("film.mkv"), Chance::from_seed(3).bytes(20 << 20)).unwrap();
-    lists(&tray, "room");
+    lists(&tray, "the disk is almost full");
     travels(&scene.photos, "b.jpg", &clone);
     eventually(PATIENCE, || match fs::read(full.join("b.jpg")) {
         Ok(bytes) if bytes == fs::read(scene.photos.join("b.jpg")).unwrap() => Ok(()),
@@ -509,7 +509,7 @@ fn drive_that_is_read_only_is_told_and_goes_on_when_it_is_not() {
     let tray = scene.tray();
     drive.turn_read_only(true);
     let engine = scene.run();
-    lists(&tray, "Photos ▸ 1 file for");
+    lists(&tray, "Photos ▸ 1 file left to copy to");
     eventually(PATIENCE, || {
         let status = attempt(scene.sandbox.anabranch(["status"]).arg(&scene.photos));
         let status = String::from_utf8_lossy(&status.stdout).into_owned();

@@ -390,7 +390,7 @@ fn drive_copied_bit_by_bit_is_a_problem_and_nothing_reaches_the_copy() {
                 if is_told { Ok(()) } else { Err(format!("{problems:?}")) }
             });
         };
-        problem(&format!("Only {}", copy.display()));
+        problem(&format!("syncs only {}", copy.display()));
         let before = trees::objects(&twin.mount_point().join("Photos/.git"));
         fs::write(laptop.join("later.txt"), "later").unwrap();
         files.insert(PathBuf::from("later.txt"), b"later".to_vec());
@@ -403,7 +403,7 @@ fn drive_copied_bit_by_bit_is_a_problem_and_nothing_reaches_the_copy() {
         drive.plug_in();
         let twin_elsewhere = twin;
         twin_elsewhere.plug_in();
-        problem("Neither");
+        problem("syncs neither");
         program.stop();
     });
 }

@@ -279,7 +279,8 @@ mod tests {
         let cancelled = AtomicBool::new(false);
         let mut session = Session::open(command, String::new(), &uuid, Permit::alone(), &cancelled).unwrap();
         let key = Key::parse(b"WORM-s1--a").unwrap();
-        for _ in 0..20_000 {
+        // More than the pipe holds.
+        for _ in 0..PIPE as usize / key.as_bytes().len() {
             session.client().put(&key, b"a");
         }
         let sent = thread::scope(|scope| {
