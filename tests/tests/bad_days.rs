@@ -516,8 +516,8 @@ fn drive_that_is_read_only_is_told_and_goes_on_when_it_is_not() {
         let is_told = |name: &str| {
             let mut lines = status
                 .lines()
-                .filter(|line| line.contains(&format!("waiting: 1 file for {name} ")));
-            lines.any(|line| line.contains("Read-only file system"))
+                .filter(|line| line.contains(&format!("waiting: 1 file left to copy to {name}:")));
+            lines.any(|line| line.ends_with("its disk is read-only"))
         };
         match is_told("Photos") && is_told("photos") {
             true => Ok(()),

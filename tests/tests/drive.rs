@@ -127,7 +127,12 @@ fn drive_gone_from_under_a_folder_deletes_nothing() {
     for is_pulled_out in [false, true] {
         // One for each round, as it says a thing once.
         let engine = Engine::start(&sandbox, &[&laptop, &album]);
-        let told = || engine.words().matches("is missing. Nothing was deleted elsewhere").count();
+        let told = || {
+            engine
+                .words()
+                .matches("is missing. Nothing was deleted elsewhere")
+                .count()
+        };
         let before = told();
         eventually(Duration::from_secs(20), || trees::same(&[&laptop, &album]));
         if is_pulled_out {

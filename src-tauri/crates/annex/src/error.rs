@@ -2,7 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use model::readable_size;
+use model::{readable_error, readable_size};
 
 use crate::git_lock::mark;
 
@@ -10,7 +10,7 @@ use crate::git_lock::mark;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system refused an operation on a file.
-    #[error("could not {doing} {}: {source}", path.display())]
+    #[error("could not {doing} {}: {}", path.display(), readable_error(source))]
     Io {
         /// The operation, as in "could not {doing}".
         doing: &'static str,

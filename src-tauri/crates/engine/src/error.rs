@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use model::readable_error;
+
 /// Why an engine cannot start or answer, as text for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -15,7 +17,7 @@ pub enum Error {
         source: rusqlite::Error,
     },
     /// A system call failed.
-    #[error("could not {doing} {}: {source}", path.display())]
+    #[error("could not {doing} {}: {}", path.display(), readable_error(source))]
     Io {
         /// The operation, as in "could not {doing}".
         doing: &'static str,

@@ -20,6 +20,7 @@ mod oid;
 mod path;
 mod remote;
 mod size;
+mod system_error;
 mod time;
 mod uuid;
 
@@ -31,5 +32,6 @@ pub use oid::Oid;
 pub use path::{PathError, RepoPath};
 pub use remote::RemoteName;
 pub use size::readable_size;
+pub use system_error::readable_error;
 pub use time::Timestamp;
 pub use uuid::Uuid;

@@ -582,10 +582,6 @@ fn default_excludes_file() -> Option<PathBuf> {
 pub(crate) fn told(errno: Errno) -> String {
     match errno {
         Errno::ACCESS | Errno::PERM => "you have no permission to read it".to_owned(),
-        Errno::IO => "its disk reports an error".to_owned(),
-        other => {
-            let words = std::io::Error::from(other).to_string();
-            words.split(" (os error").next().unwrap_or(&words).to_owned()
-        }
+        other => model::readable_error(&other.into()),
     }
 }
