@@ -9,7 +9,7 @@ pub enum Error {
     #[error(transparent)]
     Annex(#[from] annex::Error),
     /// The observations cannot be stored.
-    #[error("could not keep observations in {}: {source}; nothing is lost. Is the disk full or read-only?", path.display())]
+    #[error("could not keep observations in {}: {source}; the disk may be full or read-only", path.display())]
     Observations {
         /// The directory of the database.
         path: PathBuf,

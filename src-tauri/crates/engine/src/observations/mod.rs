@@ -232,6 +232,11 @@ pub(crate) fn is_lost(error: &rusqlite::Error) -> bool {
     )
 }
 
+/// True if the database was removed, which who has it open does not notice.
+pub(crate) fn is_gone(directory: &Path) -> bool {
+    !database(directory).exists()
+}
+
 /// True if an error means that the database is damaged.
 pub(crate) fn is_damaged(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode;

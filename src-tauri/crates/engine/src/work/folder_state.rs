@@ -177,7 +177,8 @@ impl FolderState {
 
     /// Like [`Self::renew_observations`], for an error of a [`Reader`], which may also fail for reasons of its own.
     pub(crate) fn renew_what_is_unreadable(&self, error: &rusqlite::Error) {
-        if observations::is_damaged(error) || self.observations().is_lost() {
+        let is_gone = || observations::is_gone(&self.annex.own_dir());
+        if observations::is_damaged(error) || self.observations().is_lost() || is_gone() {
             self.renew_observations(error);
         }
     }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use annex::{Annex, Facts, Presence, TreeChange, VectorClock};
+use annex::{Annex, Facts, Presence, RootState, TreeChange, VectorClock};
 use assistant::content::Policy;
-use assistant::{Class, Direction, Event, Heads, Id};
+use assistant::{Class, Direction, Event, Failure, Heads, Id};
 use model::expression::{PreferenceSettings, Preferences};
 use model::{Key, RemoteName, Uuid};
 
@@ -21,7 +21,14 @@ pub(super) fn observe(state: &FolderState, id: Id) -> Event {
     {
         (heads, observed) = observe_heads(state);
     }
+    let is_elsewhere = || {
+        matches!(
+            state.annex().root_state(),
+            Ok(RootState::Vanished | RootState::Replaced)
+        )
+    };
     let classes = observed.map_err(|error| match error {
+        error if is_elsewhere() => Failure::Gone(error.to_string()),
         crate::Error::Annex(error) => failure(state, &error),
         crate::Error::Observations { .. } | crate::Error::Io { .. } | crate::Error::Refused(_) => {
             no_lock(state, error.to_string())
@@ -60,6 +67,12 @@ enum Observed {
 /// Logs keys whose content is in the store but was never logged, because the program that stored it was killed first.
 fn log_here(state: &FolderState, keys: &[Key]) -> Result<(), crate::Error> {
     let annex = state.annex();
+    if annex.root_state()? != RootState::Same {
+        return Err(crate::Error::Refused(format!(
+            "another repository is in the place of {} now; nothing was logged in it",
+            annex.work_tree().unwrap_or(annex.git_dir()).display()
+        )));
+    }
     // The log must not be on disk before the names of the objects, which may be new.
     annex.make_durable()?;
     let here = annex.uuid();

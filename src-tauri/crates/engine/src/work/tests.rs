@@ -8,6 +8,7 @@ mod costly;
 mod dead;
 mod journal;
 mod only_annex;
+mod replaced;
 
 use std::fs;
 use std::path::{Path, PathBuf};
