@@ -34,11 +34,22 @@ impl SshCommand {
             ssh.args(arguments);
             return ssh;
         }
-        // It is a line of shell that the user wrote. The arguments are none.
+        // It is a line of shell that the user wrote. The arguments are none. What is only a program and its options takes the
+        // place of the shell: so it ends with us.
+        let exec = if self.is_simple() { "exec " } else { "" };
         let mut shell = Command::new("sh");
-        shell.arg("-c").arg(format!("{} \"$@\"", self.0)).arg(&self.0);
+        shell.arg("-c").arg(format!("{exec}{} \"$@\"", self.0)).arg(&self.0);
         shell.args(arguments);
         shell
+    }
+
+    /// True if it is a program with options, and nothing that a shell would have to do after it.
+    fn is_simple(&self) -> bool {
+        let is_assignment = self.0.split_whitespace().next().is_none_or(|first| first.contains('='));
+        !is_assignment
+            && !self
+                .0
+                .contains(['|', '&', ';', '(', ')', '{', '}', '<', '>', '$', '`', '\n', '#', '!'])
     }
 
     /// A line of shell that runs it with these arguments, for `GIT_SSH_COMMAND`.
@@ -56,6 +67,18 @@ pub(crate) fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_with_options_takes_the_place_of_the_shell() {
+        let simple = SshCommand("env -i sh".to_owned());
+        let mut asked = simple.with(["-c", "echo $PPID"]);
+        let said = String::from_utf8(asked.output().unwrap().stdout).unwrap();
+        // Nothing stands between.
+        assert_eq!(said.trim(), std::process::id().to_string());
+        for line in ["A=b ssh", "ssh; true", "ssh | cat", "$SSH -v"] {
+            assert!(!SshCommand(line.to_owned()).is_simple(), "{line}");
+        }
+    }
 
     #[test]
     fn arguments_reach_the_users_command_as_they_are() {
