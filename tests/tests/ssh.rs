@@ -357,6 +357,26 @@ fn a_new_name_reaches_the_folder_there_where_nobody_can_listen() {
     });
 }
 
+#[test]
+fn an_edit_there_that_is_in_the_way_is_told() {
+    if !needs_sshd() {
+        return;
+    }
+    let scene = Scene::new(Shell::Anabranch, false);
+    let [ann, _] = &scene.laptops;
+    fs::write(scene.server.join("before"), "changed there, and not committed").unwrap();
+    fs::write(ann.join("before"), "changed here").unwrap();
+    let said = Actor::Anabranch.sync(&scene.sandbox, ann);
+    assert!(
+        said.contains("its files are not up to date yet: before was changed there"),
+        "{said}"
+    );
+    assert_eq!(
+        fs::read_to_string(scene.server.join("before")).unwrap(),
+        "changed there, and not committed"
+    );
+}
+
 /// Puts a program in the place of git-annex-shell there. `real` is what it may run instead.
 fn serve_by(scene: &Scene, script: &str) {
     let shell = scene.sandbox.path("sshd of server/bin/git-annex-shell");

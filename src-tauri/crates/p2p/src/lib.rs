@@ -26,5 +26,8 @@ pub const NEWEST: i64 = 4;
 /// The line of `configlist` by which a server says that contents can be offered to it.
 pub const OFFERS: &str = "anabranch.offers=1";
 
+/// What a server says to people, before the reason, if the files of its folder do not have all that was pushed.
+pub const BEHIND: &str = "the files there are not up to date yet: ";
+
 /// The most offers that may wait for an answer, or for their content.
 pub const MOST_OFFERS: usize = 4096;

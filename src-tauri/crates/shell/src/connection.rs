@@ -42,8 +42,8 @@ pub(crate) fn serve(access: &Access, place: &Path, command: &Command) -> Result<
     let client = Uuid::parse(&client).ok_or_else(|| Error::Refused(format!("{client:?} is not a uuid")))?;
     let annex = open(place, command)?;
     if !access.is_read_only() {
-        // What git received without this program. A file that is in the way is for its owner to deal with, not for this client.
-        let _ = git::merge(&annex);
+        // What git received without this program. A file that is in the way is for its owner to deal with; the client is told.
+        git::follow_up(git::merge(&annex));
     }
     let store = annex.store();
     let mut contents = Contents::new(&annex, &store, &client)?;

@@ -9,6 +9,7 @@ use annex::exchange::{PushOptions, follow_received};
 use annex::settings::{as_git_finds, is_thin};
 use annex::{Annex, CheckoutOptions};
 use assistant::guards::is_improbable;
+use p2p::BEHIND;
 
 use crate::access::Access;
 use crate::complain;
@@ -40,10 +41,15 @@ fn follow(path: &Path) {
         Ok(_) => return,
         Err(error) => Err(error),
     };
-    match annex.and_then(|annex| merge(&annex)) {
+    follow_up(annex.and_then(|annex| merge(&annex)));
+}
+
+/// Tells the client why the files do not have all that was pushed.
+pub(crate) fn follow_up(merged: annex::Result<Option<String>>) {
+    match merged {
         Ok(None) => {}
-        Ok(Some(why)) => complain(&format!("the files there are not up to date yet: {why}")),
-        Err(error) => complain(&format!("what was pushed could not be merged: {error}")),
+        Ok(Some(why)) => complain(&format!("{BEHIND}{why}")),
+        Err(error) => complain(&format!("{BEHIND}{error}")),
     }
 }
 

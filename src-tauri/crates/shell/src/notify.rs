@@ -9,10 +9,9 @@ use surroundings::{Watch, WatchScope, WatchedPlace};
 use tokio::sync::oneshot;
 
 use crate::command::Command;
-use crate::complain;
 use crate::directory::open;
 use crate::error::Result;
-use crate::git::merge;
+use crate::git::{follow_up, merge};
 
 /// Prints `READY`, then `CHANGED` with the objects that refs lead to now, as often as any do, the first time all; until the
 /// client closes its end.
@@ -48,8 +47,9 @@ async fn tell(annex: &Annex) -> Result<u8> {
             .any(|(name, id)| is_for_merging(name) && known.get(name) != Some(id))
         {
             let annex = annex.clone();
-            // Not waited for: what it moves is told when it moves.
-            tokio::task::spawn_blocking(move || follow_up(&annex));
+            // git itself serves pushes where clients may run everything, and calls nobody afterwards. Not waited for: what this
+            // moves is told when it moves.
+            tokio::task::spawn_blocking(move || follow_up(merge(&annex)));
         }
         if !moved.is_empty() {
             say(&format!("CHANGED {}\n", moved.join(" ")))?;
@@ -61,14 +61,6 @@ async fn tell(annex: &Annex) -> Result<u8> {
             },
             _ = &mut closed => return Ok(0),
         }
-    }
-}
-
-/// Merges what was pushed: git itself serves pushes where clients may run everything, and calls nobody afterwards.
-fn follow_up(annex: &Annex) {
-    match merge(annex) {
-        Ok(_) => {}
-        Err(error) => complain(&format!("what was pushed could not be merged: {error}")),
     }
 }
 

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use annex::Annex;
-use annex::exchange::{Commits, PushOutcome, tracked};
+use annex::exchange::{Commits, PushOutcome, in_one_line, tracked};
 use annex::settings::{RemoteSettings, SshAddress};
 use model::{Oid, Uuid};
 
@@ -185,18 +185,21 @@ impl Ssh {
         is_over.is_some_and(|is_over| !is_over.load(Ordering::Relaxed))
     }
 
-    /// Has Anabranch there merge what was pushed: git itself takes the push, and calls nobody afterwards. If that fails, the
-    /// next transfer does it.
-    fn merge_there(&self, from: &Annex) {
+    /// Has Anabranch there merge what was pushed: git itself takes the push, and calls nobody afterwards. Returns why the files
+    /// there do not have all of it, if they do not. If it cannot be asked, the next transfer does it.
+    fn merge_there(&self, from: &Annex) -> Option<String> {
         // It merges before it waits for what comes, and nothing does.
         let line = self.shell.line("p2pstdio", &self.address.path, &[from.uuid().as_str()]);
         let ask = || {
             let _session = self.connection.permit(Use::Brief, &NEVER);
             run(self.connection.session(&line))
         };
-        let _ = self
+        let said = self
             .connection
             .with_few_sessions(ask, |said| said.as_ref().ok().map(|said| said.err.as_str()));
+        let told = said.ok()?.err;
+        let (_, why) = told.lines().find_map(|line| line.split_once(p2p::BEHIND))?;
+        Some(format!("its files are not up to date yet: {}", in_one_line(why)))
     }
 }
 
@@ -216,10 +219,24 @@ impl Git for Ssh {
         refuse_elsewhere(&self.settings)?;
         self.check()?;
         let pushed = ByGit::over(&self.connection).push(from, &self.settings, commits, cancelled)?;
-        if matches!(pushed, PushOutcome::Pushed { .. }) && self.takes_offers && !self.is_listened_to() {
-            self.merge_there(from);
+        if matches!(pushed, PushOutcome::Refused { .. }) || !self.takes_offers || self.is_listened_to() {
+            return Ok(pushed);
         }
-        Ok(pushed)
+        // Also if nothing was new: what was pushed before may not have been merged.
+        let behind = self.merge_there(from);
+        Ok(match pushed {
+            PushOutcome::UpToDate if behind.is_none() => PushOutcome::UpToDate,
+            PushOutcome::Pushed { refs, .. } => PushOutcome::Pushed {
+                refs,
+                checkout: None,
+                behind,
+            },
+            PushOutcome::UpToDate | PushOutcome::Refused { .. } => PushOutcome::Pushed {
+                refs: Vec::new(),
+                checkout: None,
+                behind,
+            },
+        })
     }
 
     fn state(&self) -> Option<u64> {
