@@ -7,15 +7,18 @@ use std::io::{self, ErrorKind};
 pub fn readable_error(error: &io::Error) -> String {
     /// `EIO`: Rust has no kind for it.
     const INPUT_OUTPUT: i32 = 5;
-    match error.kind() {
-        ErrorKind::PermissionDenied => "you have no permission".to_owned(),
-        ErrorKind::ReadOnlyFilesystem => "its disk is read-only".to_owned(),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "its disk is full".to_owned(),
-        _ if error.raw_os_error() == Some(INPUT_OUTPUT) => "its disk reports an error".to_owned(),
-        _ => {
-            let words = error.to_string();
-            words.split(" (os error").next().unwrap_or(&words).to_owned()
-        }
+    let kind = error.kind();
+    if kind == ErrorKind::PermissionDenied {
+        "you have no permission".to_owned()
+    } else if kind == ErrorKind::ReadOnlyFilesystem {
+        "its disk is read-only".to_owned()
+    } else if kind == ErrorKind::StorageFull || kind == ErrorKind::QuotaExceeded {
+        "its disk is full".to_owned()
+    } else if error.raw_os_error() == Some(INPUT_OUTPUT) {
+        "its disk reports an error".to_owned()
+    } else {
+        let words = error.to_string();
+        words.split(" (os error").next().unwrap_or(&words).to_owned()
     }
 }
 
