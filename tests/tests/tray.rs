@@ -11,7 +11,7 @@ use whole_system::portal::Portal;
 use whole_system::skip::{needs_desktop, needs_window};
 use whole_system::{Desktop, Engine, PATIENCE, Sandbox, Scene, TrayHost, eventually, programs, run, trees};
 
-/// A scene with so many pictures, and a clone of them that is up to date too.
+/// A scene with this number of pictures, and an up-to-date clone.
 fn with_clone(count: u32) -> (Scene, PathBuf) {
     let scene = Scene::of_pictures(count);
     let clone = scene.cloned_to("clone");

@@ -42,7 +42,8 @@ pub(crate) fn serve(access: &Access, place: &Path, command: &Command) -> Result<
     let client = Uuid::parse(&client).ok_or_else(|| Error::Refused(format!("{client:?} is not a uuid")))?;
     let annex = open(place, command)?;
     if !access.is_read_only() {
-        // What git received without this program. A file that is in the way is for its owner to deal with; the client is told.
+        // git may have taken pushes without this program. If a file here is in the way, its owner has to deal with it, and the
+        // client is told.
         git::follow_up(git::merge(&annex));
     }
     let store = annex.store();

@@ -47,8 +47,8 @@ async fn tell(annex: &Annex) -> Result<u8> {
             .any(|(name, id)| is_for_merging(name) && known.get(name) != Some(id))
         {
             let annex = annex.clone();
-            // git itself serves pushes where clients may run everything, and calls nobody afterwards. Not waited for: what this
-            // moves is told when it moves.
+            // Where clients may run everything, git takes pushes by itself and calls nobody afterwards. The loop does not wait
+            // for the merge: it reports the refs that move by it.
             tokio::task::spawn_blocking(move || follow_up(merge(&annex)));
         }
         if !moved.is_empty() {

@@ -284,7 +284,10 @@ mod tests {
         };
         assert!(make("aa/bb"));
         fs::remove_dir_all(top.path().join("aa")).unwrap();
-        assert!(!make("aa/cc"), "it is told to try again");
+        assert!(
+            !make("aa/cc"),
+            "the open hash directory is gone, so the caller must try again"
+        );
         assert!(make("aa/cc"));
         assert!(top.path().join("aa/cc").join(NAME).exists());
     }

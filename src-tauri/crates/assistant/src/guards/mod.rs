@@ -88,7 +88,7 @@ impl Guards {
         matches!(&self.judged, Some((judged, _, Verdict::Free)) if *judged == look)
     }
 
-    /// The user confirmed that so many missing files were deleted.
+    /// Records how many missing files the user confirmed as deleted.
     pub(crate) fn confirm(&mut self, removed: usize) {
         self.confirmed = removed;
     }

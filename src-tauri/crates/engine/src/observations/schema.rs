@@ -55,7 +55,7 @@ CREATE INDEX paths_by_key ON paths (key);
 CREATE TABLE unfilled (path BLOB PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
 -- Whether files after this one have their content was not looked at since the database was made. At most one row.
 CREATE TABLE unchecked (
-    -- Never used again: whoever looks at files meanwhile must not take a new row for the one that began it.
+    -- Numbers are never reused: a check that is still running must not take a new row for its own.
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     -- The repository whose work tree it is, by number.
     here INTEGER NOT NULL,

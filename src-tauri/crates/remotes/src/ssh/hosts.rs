@@ -19,7 +19,7 @@ use super::words::{ChangedKey, waits_for_answer};
 use crate::Failed;
 use crate::askpass::{Questions, Whom};
 
-/// A failed login is not tried again for this long, whoever asks.
+/// How long nobody may try to log in again after a login has failed.
 const NOT_AGAIN: Duration = Duration::from_secs(2);
 /// How often a wait for a login looks whether it asks something.
 const LOOK: Duration = Duration::from_millis(200);

@@ -53,7 +53,7 @@ pub(crate) struct Ssh {
     takes_offers: bool,
     /// True once another repository was found at the address.
     is_replaced: AtomicBool,
-    /// True in what is there once changes are listened to no more.
+    /// Whether the session that listens for changes is over; gone once nobody listens.
     listening: Mutex<Weak<AtomicBool>>,
 }
 
@@ -188,7 +188,7 @@ impl Ssh {
     /// Has Anabranch there merge what was pushed: git itself takes the push, and calls nobody afterwards. Returns why the files
     /// there do not have all of it, if they do not. If it cannot be asked, the next transfer does it.
     fn merge_there(&self, from: &Annex) -> Option<String> {
-        // It merges before it waits for what comes, and nothing does.
+        // It merges first, then finds its input empty, and ends.
         let line = self.shell.line("p2pstdio", &self.address.path, &[from.uuid().as_str()]);
         let ask = || {
             let _session = self.connection.permit(Use::Brief, &NEVER);
