@@ -51,23 +51,7 @@ enum Task {
         yes: bool,
     },
     /// Measures, beside git-annex's assistant and plain programs, and prints one table.
-    Bench {
-        /// Installs missing system packages without asking.
-        #[arg(long)]
-        yes: bool,
-        /// Leaves git-annex's assistant out, which takes most of the time.
-        #[arg(long)]
-        only_ours: bool,
-        /// Measures another build of anabranch beside it, in the place of git-annex's assistant.
-        #[arg(long, value_name = "BINARY", conflicts_with = "only_ours")]
-        beside: Option<PathBuf>,
-        /// How many files the folder of the row `scale` has.
-        #[arg(long, default_value_t = 100_000)]
-        files: usize,
-        /// The rows to measure: one, many, rename, start, large, idle, memory, why, desktop; all of these if none is named. Or
-        /// scale: what a change costs in a large folder. Or ssh: how fast content travels to another computer and back.
-        rows: Vec<String>,
-    },
+    Bench(bench::Options),
     /// Makes the pictures in `icons/` again from their SVG sources.
     Icons,
     /// Breaks the code that keeps files safe, one line at a time, and lists the changes that no test notices. Takes an hour.
@@ -130,13 +114,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { yes } => test::run(yes),
-        Task::Bench {
-            yes,
-            only_ours,
-            beside,
-            files,
-            rows,
-        } => bench::run(yes, only_ours, beside.as_deref(), files, &rows),
+        Task::Bench(options) => bench::run(&options),
         Task::Icons => icons::run(),
         Task::Mutants { yes, files } => mutants::run(yes, &files),
         Task::Package { yes, try_it } => package::run(yes, try_it),

@@ -71,6 +71,13 @@ pub(crate) const RSYNC: &[Need] = &[Need {
     packages: &["rsync"],
 }];
 
+/// What `bench scale` needs besides.
+pub(crate) const SYNCTHING: &[Need] = &[Need {
+    is_there: || has_program("syncthing"),
+    what: "Syncthing",
+    packages: &["syncthing"],
+}];
+
 /// What the tests need besides: pip fetches the real git-annex; a real drive is made on a loop device.
 pub(crate) const TEST: &[Need] = &[
     Need {

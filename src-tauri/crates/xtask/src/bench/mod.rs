@@ -3,10 +3,12 @@
 
 mod floor;
 mod idle;
+mod layout;
 mod pair;
 mod rows;
 mod scale;
 pub(crate) mod soak;
+mod syncthing;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,6 +20,7 @@ use crate::run::build_desktop;
 use crate::steps::Steps;
 use crate::{packages, tools};
 
+use layout::Layout;
 use pair::{Pair, Who};
 
 /// The name of the rows of the desktop program.
@@ -52,13 +55,40 @@ pub(super) struct Row {
     pub(super) holds: Option<bool>,
 }
 
-/// Builds in release, and measures. `only_ours` leaves git-annex out, `beside` is another build of ours to measure in its
-/// place; `rows` names the rows to measure, or all. The folder of the row `scale` has `files` files.
+/// What is measured.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Installs missing system packages without asking.
+    #[arg(long)]
+    yes: bool,
+    /// Leaves git-annex's assistant and Syncthing out, which take most of the time.
+    #[arg(long)]
+    only_ours: bool,
+    /// Measures another build of anabranch beside it; in the place of git-annex's assistant, except in the table `scale`.
+    #[arg(long, value_name = "BINARY")]
+    beside: Option<PathBuf>,
+    /// How many files the folder of the table `scale` has.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..))]
+    files: u32,
+    /// The rows to measure: one, many, rename, start, large, idle, memory, why, desktop; all of these if none is named. Or
+    /// scale: what a large folder costs. Or ssh: how fast content travels to another computer and back.
+    rows: Vec<String>,
+}
+
+/// Builds in release, and measures.
 ///
 /// # Errors
 ///
 /// When something cannot be installed, built or started, or does not come into step.
-pub(crate) fn run(yes: bool, only_ours: bool, beside: Option<&Path>, files: usize, rows: &[String]) -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let Options {
+        yes,
+        only_ours,
+        beside,
+        rows,
+        ..
+    } = options;
+    let (yes, only_ours, beside) = (*yes, *only_ours, beside.as_deref());
     let place = Place::find()?;
     let is_named = |row: &str| rows.iter().any(|wanted| wanted == row);
     // The files of `many` are what the others work on.
@@ -74,8 +104,15 @@ pub(crate) fn run(yes: bool, only_ours: bool, beside: Option<&Path>, files: usiz
         ssh(&place, yes)?;
     }
     if is_named(SCALE) {
-        let builds = [Some(build(&place, yes)?), beside.map(Path::to_owned)];
-        scale::run(files, &builds.into_iter().flatten().collect::<Vec<_>>())?;
+        let mut programs = vec![("ours", Who::Ours(build(&place, yes)?))];
+        programs.extend(beside.map(|build| ("the other build", Who::Ours(build.to_owned()))));
+        if !only_ours {
+            packages::install(&[packages::SYNCTHING], yes)?;
+            programs.push(("Syncthing", Who::Syncthing));
+            // Last, since it takes longest.
+            programs.push(("git-annex's assistant", Who::GitAnnex(tools::git_annex(&place)?)));
+        }
+        scale::run(&Layout::new(options.files as usize), &programs)?;
     }
     Ok(())
 }

@@ -1,18 +1,23 @@
 //! Two clones of one repository, each with its engine.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::syncthing;
+
 /// The program that syncs the clones.
+#[derive(Clone)]
 pub(super) enum Who {
     /// This binary of ours.
     Ours(PathBuf),
     /// git-annex's assistant, with this binary.
     GitAnnex(PathBuf),
+    /// The system's Syncthing; the clones are folders without a repository.
+    Syncthing,
 }
 
 /// Two clones, laptop and other, with engines that run or not.
@@ -25,22 +30,25 @@ pub(super) struct Pair {
 }
 
 impl Pair {
+    /// Makes both clones and starts their engines.
     pub(super) fn make(who: &Who) -> Result<Self> {
+        let mut pair = Self::at_rest(who)?;
+        pair.start()?;
+        Ok(pair)
+    }
+
+    /// Makes both clones.
+    pub(super) fn at_rest(who: &Who) -> Result<Self> {
         let home = tempfile::Builder::new().prefix("anabranch-bench-").tempdir()?;
         let (laptop, other) = (home.path().join("laptop"), home.path().join("other"));
-        let who = match who {
-            Who::Ours(path) => Who::Ours(path.clone()),
-            Who::GitAnnex(path) => Who::GitAnnex(path.clone()),
-        };
         let mut pair = Self {
-            who,
+            who: who.clone(),
             engines: Vec::new(),
             laptop,
             other,
             home,
         };
         pair.set_up()?;
-        pair.start()?;
         Ok(pair)
     }
 
@@ -48,7 +56,12 @@ impl Pair {
         match self.who {
             Who::Ours(_) => "ours",
             Who::GitAnnex(_) => "git-annex's assistant",
+            Who::Syncthing => "Syncthing",
         }
+    }
+
+    pub(super) fn who(&self) -> &Who {
+        &self.who
     }
 
     pub(super) fn is_ours(&self) -> bool {
@@ -90,7 +103,17 @@ impl Pair {
                 self.git(&laptop, &["annex", "assist", "-q"])?;
                 self.git(&other, &["annex", "assist", "-q"])
             }
+            Who::Syncthing => {
+                let homes = [self.syncthing_home(&laptop), self.syncthing_home(&other)];
+                syncthing::set_up([(&homes[0], &laptop), (&homes[1], &other)])
+            }
         }
+    }
+
+    /// Where Syncthing keeps what belongs to a folder.
+    fn syncthing_home(&self, folder: &Path) -> PathBuf {
+        let name = folder.file_name().unwrap_or_default();
+        self.home().join("syncthing").join(name)
     }
 
     /// Starts the engines of both clones.
@@ -114,6 +137,7 @@ impl Pair {
                 command.current_dir(folder).args(["annex", "assistant", "--foreground"]);
                 command
             }
+            Who::Syncthing => syncthing::serve(&self.syncthing_home(folder)),
         };
         let engine = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         self.engines.push(engine.context("the engine could not be started")?);
@@ -123,10 +147,7 @@ impl Pair {
     /// Stops the engines as a user would.
     pub(super) fn stop(&mut self) -> Result<()> {
         for engine in &mut self.engines {
-            let pid = nix::unistd::Pid::from_raw(i32::try_from(engine.id())?);
-            // It may have ended by itself; waiting tells.
-            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-            engine.wait()?;
+            terminate(engine)?;
         }
         self.engines.clear();
         Ok(())
@@ -184,6 +205,14 @@ fn done(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+fn terminate(process: &mut Child) -> Result<()> {
+    let id = nix::unistd::Pid::from_raw(i32::try_from(process.id())?);
+    // It may have ended by itself; waiting tells.
+    let _ = nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM);
+    process.wait()?;
+    Ok(())
+}
+
 /// Waits until `ready` says so, asking every millisecond; none if that takes longer than `patience`.
 pub(super) fn wait(patience: Duration, mut ready: impl FnMut() -> bool) -> Option<Duration> {
     let start = Instant::now();
@@ -221,14 +250,43 @@ impl Pair {
         Ok(start.elapsed())
     }
 
-    /// Has a folder do everything once.
-    pub(super) fn sync(&self, folder: &Path) -> Result<()> {
-        self.run(&["sync", path(folder)?])
+    /// Has a folder do everything once; false if that was not done within `patience`, and is broken off.
+    pub(super) fn sync(&self, folder: &Path, patience: Duration) -> Result<bool> {
+        let (program, arguments): (&Path, &[&str]) = match &self.who {
+            Who::Ours(anabranch) => (anabranch, &["sync"]),
+            Who::GitAnnex(_) => (Path::new("git"), &["annex", "assist", "-q"]),
+            Who::Syncthing => bail!("Syncthing does nothing once"),
+        };
+        let mut command = self.command(program);
+        command.args(arguments);
+        let messages = self.home().join("messages");
+        command
+            .current_dir(folder)
+            .stdout(Stdio::null())
+            .stderr(File::create(&messages)?);
+        let mut running = command.spawn()?;
+        if wait(patience, || !matches!(running.try_wait(), Ok(None))).is_none() {
+            terminate(&mut running)?;
+            return Ok(false);
+        }
+        let status = running.wait()?;
+        // 2 says that something waits; whoever measures looks at the files.
+        if !status.success() && status.code() != Some(2) {
+            bail!("{command:?} failed: {}", fs::read_to_string(&messages)?);
+        }
+        Ok(true)
     }
 
     /// Makes another clone of a folder.
     pub(super) fn clone(&self, from: &Path, to: &Path) -> Result<()> {
-        self.run(&["clone", path(from)?, path(to)?])
+        match &self.who {
+            Who::Ours(_) => self.run(&["clone", path(from)?, path(to)?]),
+            Who::GitAnnex(_) => {
+                self.git(self.home(), &["clone", "-q", path(from)?, path(to)?])?;
+                self.git(to, &["annex", "init", "-q"])
+            }
+            Who::Syncthing => bail!("Syncthing makes no clones"),
+        }
     }
 
     /// What git prints.

@@ -1,172 +1,314 @@
-//! `cargo xtask bench scale --files N`: what a change costs in a folder of N files, 1,000 in each directory.
+//! `cargo xtask bench scale --files N`: what a folder of N files costs, 1,000 in each directory.
+//!
+//! The programs are measured one after the other. What they made stays until the end: ext4 creates files more slowly for
+//! minutes after many were deleted.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use super::idle;
+use super::layout::Layout;
 use super::pair::{Pair, Who, wait};
+use super::{Took, idle, words};
 
-/// Files in one directory.
-const IN_DIRECTORY: usize = 1000;
-/// How many changes are measured, one by one.
-const CHANGES: usize = 20;
+/// How many changes are measured, one by one; of other programs fewer, which are slower.
+const CHANGES: (usize, usize) = (20, 5);
+/// How long each row may take.
 const PATIENCE: Duration = Duration::from_secs(1200);
+/// How long a row that fills a clone may take for each file, if that is longer.
+const PATIENCE_PER_FILE: Duration = Duration::from_millis(60);
 
-/// One row: its name and the figure with its unit.
-type Figure = (&'static str, f64, &'static str);
+const FIRST_ADD: &str = "first add, with the clone beside it";
+const FRESH_CLONE: &str = "fresh clone filled";
+const MEDIAN: &str = "save → other clone, median";
 
-/// Measures each of these builds, one after the other, and prints them side by side.
-pub(super) fn run(files: usize, builds: &[PathBuf]) -> Result<()> {
-    let mut columns = Vec::new();
-    for build in builds {
-        println!("\n▶ {} with {files} files", build.display());
-        columns.push(measure(files, build)?);
+/// The figures of one program, each with the name of its row.
+struct Column {
+    name: &'static str,
+    figures: Vec<(&'static str, Took)>,
+}
+
+impl Column {
+    fn new(name: &'static str) -> Self {
+        let figures = Vec::new();
+        Self { name, figures }
     }
-    println!(
-        "\n| {files} files | {} |",
-        ["ours", "the other build"][..builds.len()].join(" | ")
-    );
-    println!("| --- | {} |", vec!["---"; builds.len()].join(" | "));
-    for (at, (name, ..)) in columns[0].iter().enumerate() {
-        let figures: Vec<String> = columns.iter().map(|column| words(&column[at])).collect();
-        println!("| {name} | {} |", figures.join(" | "));
+
+    fn note(&mut self, row: &'static str, took: Took) {
+        println!("  {row}: {}", words(&took));
+        self.figures.push((row, took));
     }
+
+    fn figure(&mut self, row: &'static str, figure: f64, unit: &'static str) {
+        self.note(row, Took::Figure(figure, unit));
+    }
+
+    fn of(&self, row: &str) -> &Took {
+        let found = self.figures.iter().find(|(name, _)| *name == row);
+        found.map_or(&Took::NotRun, |(_, took)| took)
+    }
+}
+
+/// Measures each of these programs, and prints them side by side.
+///
+/// # Errors
+///
+/// When one could not be measured to its end; the table has what is known until then.
+pub(super) fn run(layout: &Layout, programs: &[(&'static str, Who)]) -> Result<()> {
+    let shape = format!("{} files, {} in a directory", layout.files, layout.in_directory);
+    let (mut columns, mut kept, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, who) in programs {
+        println!("\n▶ {name} with {shape}");
+        let mut column = Column::new(name);
+        if let Err(error) = measure(who, layout.clone(), &mut column, &mut kept) {
+            println!("  {error:#}");
+            failures.push(*name);
+        }
+        columns.push(column);
+    }
+    print(&shape, &columns);
+    ensure!(failures.is_empty(), "not measured to the end: {}", failures.join(", "));
     Ok(())
 }
 
-fn words((_, figure, unit): &Figure) -> String {
-    format!("{figure:.3} {unit}")
-}
-
-fn path_of(number: usize) -> PathBuf {
-    PathBuf::from(format!("d{:04}", number / IN_DIRECTORY)).join(format!("file-{number}.txt"))
-}
-
-fn measure(files: usize, build: &Path) -> Result<Vec<Figure>> {
-    let mut figures = Vec::new();
-    let mut note = |name, figure, unit| {
-        let figure = (name, figure, unit);
-        println!("  {name}: {}", words(&figure));
-        figures.push(figure);
-    };
-    let mut pair = Pair::make(&Who::Ours(build.to_owned()))?;
-    pair.stop()?;
-    for number in 0..files {
-        let path = pair.laptop.join(path_of(number));
-        if number % IN_DIRECTORY == 0 {
-            fs::create_dir_all(path.parent().context("no directory")?)?;
+/// A line for each row that any column has.
+fn print(shape: &str, columns: &[Column]) {
+    let mut rows: Vec<&str> = Vec::new();
+    for (row, _) in columns.iter().flat_map(|column| &column.figures) {
+        if !rows.contains(row) {
+            rows.push(row);
         }
-        fs::write(path, format!("content of file {number}\n"))?;
     }
+    let line = |cells: Vec<String>| println!("| {} |", cells.join(" | "));
+    println!();
+    let names = columns.iter().map(|column| column.name.to_owned());
+    line([shape.to_owned()].into_iter().chain(names).collect());
+    line(vec!["---".to_owned(); columns.len() + 1]);
+    for row in rows {
+        let mut cells = vec![row.to_owned()];
+        cells.extend(columns.iter().map(|column| words(column.of(row))));
+        line(cells);
+    }
+}
+
+fn measure(who: &Who, layout: Layout, column: &mut Column, kept: &mut Vec<Pair>) -> Result<()> {
+    let mut pair = Pair::at_rest(who)?;
+    let measured = rows(&mut pair, layout, column);
+    pair.stop()?;
+    kept.push(pair);
+    measured
+}
+
+fn rows(pair: &mut Pair, mut layout: Layout, column: &mut Column) -> Result<()> {
+    if let Who::GitAnnex(_) = pair.who() {
+        // As in ours, so that files can be edited in place.
+        for folder in [&pair.laptop, &pair.other] {
+            pair.git(folder, &["config", "annex.addunlocked", "true"])?;
+        }
+    }
+    layout.make(&pair.laptop)?;
     nix::unistd::sync();
 
-    // The other clone follows by itself, so the first figure is of both.
-    let start = Instant::now();
-    pair.sync(&pair.laptop)?;
-    note(
-        "first add, with the clone beside it",
-        files as f64 / start.elapsed().as_secs_f64(),
-        "files/s",
+    column.note(FIRST_ADD, first_add(pair, &layout)?);
+    if matches!(column.of(FIRST_ADD), Took::GaveUp(_)) {
+        // All else would be measured while files still arrive.
+        return Ok(());
+    }
+    column.note(FRESH_CLONE, fresh_clone(pair, &layout)?);
+
+    if pair.processes().is_empty() {
+        pair.start()?;
+    }
+    let woken = change(pair, &layout, 1, "to wake both")?;
+    woken.context("the engines do not sync")?;
+    rest(pair)?;
+    column.figure("memory at rest (VmRSS)", most(pair, idle::memory)?, "MiB");
+    column.figure(
+        "memory at rest (RssAnon, without mapped files)",
+        most(pair, idle::anonymous)?,
+        "MiB",
     );
+    changes(pair, &layout, column)?;
+
+    let new = "renamed";
+    column.note("rename of a directory", rename(pair, &layout, new)?);
+    layout.first = new;
+    rest(pair)?;
+    column.note("one deletion", deletion(pair, &layout)?);
+    rest(pair)?;
+    column.figure("memory, the largest process at its peak", peak(pair)?, "MiB");
+
+    if pair.is_ours() {
+        asks(pair, &layout, column)?;
+    }
+
+    pair.stop()?;
+    let start = Instant::now();
+    pair.start()?;
+    let arrived = change(pair, &layout, layout.files / 2, "after the start")?;
+    column.note("start → first synced change", time(arrived.map(|_| start.elapsed())));
+    Ok(())
+}
+
+fn filling(layout: &Layout) -> Duration {
+    PATIENCE.max(PATIENCE_PER_FILE.saturating_mul(u32::try_from(layout.files).unwrap_or(u32::MAX)))
+}
+
+/// Adds all files, until the other clone has them.
+fn first_add(pair: &mut Pair, layout: &Layout) -> Result<Took> {
+    let start = Instant::now();
+    let left = || filling(layout).saturating_sub(start.elapsed());
+    match pair.who() {
+        Who::Ours(_) => {
+            pair.sync(&pair.laptop, left())?;
+        }
+        // It brings content to the other clone, whose files only a command there fills.
+        Who::GitAnnex(_) => {
+            let _ = pair.sync(&pair.laptop, left())? && pair.sync(&pair.other, left())?;
+        }
+        Who::Syncthing => {
+            pair.start()?;
+            layout.arrives(&pair.other, left());
+        }
+    }
+    Ok(rate(layout, &pair.other, start.elapsed()))
+}
+
+/// Makes a third clone and fills it.
+fn fresh_clone(pair: &Pair, layout: &Layout) -> Result<Took> {
+    if let Who::Syncthing = pair.who() {
+        return Ok(Took::NotRun);
+    }
     let fresh = pair.home().join("fresh");
     let start = Instant::now();
     pair.clone(&pair.laptop, &fresh)?;
-    pair.sync(&fresh)?;
-    note(
-        "fresh clone filled",
-        files as f64 / start.elapsed().as_secs_f64(),
-        "files/s",
-    );
-    pair.git(&pair.laptop, &["remote", "remove", "fresh"])?;
-    fs::remove_dir_all(fresh.join(".git/anabranch"))?;
+    pair.sync(&fresh, filling(layout))?;
+    let took = rate(layout, &fresh, start.elapsed());
+    if pair.is_ours() {
+        pair.git(&pair.laptop, &["remote", "remove", "fresh"])?;
+        fs::remove_dir_all(fresh.join(".git/anabranch"))?;
+    }
+    Ok(took)
+}
 
-    pair.start()?;
-    change(&pair, 1, "to wake both")?;
-    rest(&pair)?;
-    note("memory at rest", most(&pair, idle::memory)?, "MiB");
+/// How many files a second have arrived in `folder`, if all have.
+fn rate(layout: &Layout, folder: &Path, took: Duration) -> Took {
+    let (arrived, files) = (layout.arrived(folder), layout.files);
+    if arrived == files {
+        Took::Figure(files as f64 / took.as_secs_f64(), "files/s")
+    } else {
+        gave_up(format!("{arrived} of {files}"), took)
+    }
+}
 
-    let (mut times, before, burnt) = (Vec::new(), written(&pair)?, processor(&pair)?);
-    for number in 0..CHANGES {
-        let at = number * 997 % files;
-        times.push(change(&pair, at, &format!("change {number}"))?);
+fn gave_up(how_far: String, after: Duration) -> Took {
+    Took::GaveUp(format!("{how_far} after {} s", after.as_secs()))
+}
+
+fn time(time: Option<Duration>) -> Took {
+    time.map_or_else(|| gave_up("nothing".to_owned(), PATIENCE), Took::Time)
+}
+
+/// Saves files, one by one, and notes what that takes.
+fn changes(pair: &Pair, layout: &Layout, column: &mut Column) -> Result<()> {
+    let count = if pair.is_ours() { CHANGES.0 } else { CHANGES.1 };
+    let (before, burnt) = (written(pair), processor(pair)?);
+    let mut times = Vec::new();
+    for number in 0..count {
+        let at = number * 997 % layout.files;
+        let Some(time) = change(pair, layout, at, &format!("change {number}"))? else {
+            let how_far = format!("{number} of {count} changes, then none");
+            column.note(MEDIAN, gave_up(how_far, PATIENCE));
+            return Ok(());
+        };
+        times.push(time);
         std::thread::sleep(Duration::from_millis(300));
     }
-    rest(&pair)?;
+    rest(pair)?;
     times.sort();
-    let changes = CHANGES as f64;
-    note(
-        "save → other clone, median",
-        times[CHANGES / 2].as_secs_f64() * 1000.0,
-        "ms",
-    );
-    note("the slowest of them", times[CHANGES - 1].as_secs_f64() * 1000.0, "ms");
-    let bytes = written(&pair)?
-        .iter()
-        .zip(&before)
-        .map(|(after, before)| after - before)
-        .max();
-    note(
+    column.figure(MEDIAN, milliseconds(times[count / 2]), "ms");
+    column.figure("the slowest of them", milliseconds(times[count - 1]), "ms");
+    let each = |figure: f64| figure / count as f64;
+    let bytes = before.and_then(|before| {
+        Ok(written(pair)?
+            .iter()
+            .zip(before)
+            .map(|(after, before)| after - before)
+            .fold(0.0, f64::max))
+    });
+    column.note(
         "bytes written a change, by the engine that writes more",
-        bytes.unwrap_or(0) as f64 / changes / 1000.0,
-        "kB",
+        bytes.map_or(Took::NotRun, |bytes| Took::Figure(each(bytes) / 1000.0, "kB")),
     );
-    note(
+    column.figure(
         "processor a change, both engines",
-        (processor(&pair)? - burnt) * 1000.0 / changes,
+        each(processor(pair)? - burnt) * 1000.0,
         "ms",
     );
+    Ok(())
+}
 
-    let (old, new) = (Path::new("d0000"), Path::new("renamed"));
-    let start = Instant::now();
-    fs::rename(pair.laptop.join(old), pair.laptop.join(new))?;
-    let count = || fs::read_dir(pair.other.join(new)).map_or(0, Iterator::count);
-    let in_first = IN_DIRECTORY.min(files);
-    wait(PATIENCE, || count() == in_first && !pair.other.join(old).exists()).context("the rename did not arrive")?;
-    note("rename of a directory of 1,000", start.elapsed().as_secs_f64(), "s");
-    let start = Instant::now();
-    fs::remove_file(pair.laptop.join(new).join("file-7.txt"))?;
-    wait(PATIENCE, || !pair.other.join(new).join("file-7.txt").exists()).context("the deletion did not arrive")?;
-    note("one deletion", start.elapsed().as_secs_f64() * 1000.0, "ms");
-    rest(&pair)?;
-    note("memory, the larger engine at its peak", most(&pair, idle::peak)?, "MiB");
-
-    let start = Instant::now();
-    pair.why(&pair.laptop.join(path_of(files - 1)))?;
-    note("'why', the whole program", start.elapsed().as_secs_f64() * 1000.0, "ms");
-    pair.output(&pair.laptop, &["status", "--porcelain"])?;
-    let start = Instant::now();
-    let status = pair.output(&pair.laptop, &["status", "--porcelain"])?;
-    note("'git status', the second", start.elapsed().as_secs_f64(), "s");
-    anyhow::ensure!(status.is_empty(), "git finds changes: {status}");
-
-    pair.stop()?;
-    let start = Instant::now();
-    pair.start()?;
-    change(&pair, files / 2, "after the start")?;
-    note("start → first synced change", start.elapsed().as_secs_f64(), "s");
-    Ok(figures)
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }
 
 /// Saves a file, and waits until it is in the other clone.
-fn change(pair: &Pair, number: usize, content: &str) -> Result<Duration> {
-    let (here, there) = (pair.laptop.join(path_of(number)), pair.other.join(path_of(number)));
+fn change(pair: &Pair, layout: &Layout, number: usize, content: &str) -> Result<Option<Duration>> {
+    let (here, there) = (
+        pair.laptop.join(layout.path_of(number)),
+        pair.other.join(layout.path_of(number)),
+    );
     let start = Instant::now();
     fs::write(here, content)?;
     let arrived = || fs::read(&there).is_ok_and(|found| found == content.as_bytes());
-    wait(PATIENCE, arrived).with_context(|| format!("{} did not arrive", there.display()))?;
-    Ok(start.elapsed())
+    Ok(wait(PATIENCE, arrived).map(|_| start.elapsed()))
 }
 
-/// Waits until both engines have been still for a while.
+/// Renames the first directory.
+fn rename(pair: &Pair, layout: &Layout, new: &str) -> Result<Took> {
+    let start = Instant::now();
+    fs::rename(pair.laptop.join(layout.first), pair.laptop.join(new))?;
+    let (old, new) = (pair.other.join(layout.first), pair.other.join(new));
+    let count = || fs::read_dir(&new).map_or(0, Iterator::count);
+    let all = layout.in_directory.min(layout.files);
+    let arrived = wait(PATIENCE, || !old.exists() && count() == all).map(|_| start.elapsed());
+    Ok(arrived.map_or_else(|| gave_up(format!("{} of {all}", count()), PATIENCE), Took::Time))
+}
+
+fn deletion(pair: &Pair, layout: &Layout) -> Result<Took> {
+    let path = layout.path_of(7);
+    if !pair.other.join(&path).exists() {
+        // The rename has not arrived.
+        return Ok(Took::NotRun);
+    }
+    let start = Instant::now();
+    fs::remove_file(pair.laptop.join(&path))?;
+    let gone = wait(PATIENCE, || !pair.other.join(&path).exists());
+    Ok(time(gone.map(|_| start.elapsed())))
+}
+
+/// What only ours is asked: where a file is, and by git what has changed.
+fn asks(pair: &Pair, layout: &Layout, column: &mut Column) -> Result<()> {
+    let why = pair.why(&pair.laptop.join(layout.path_of(layout.files - 1)))?;
+    column.figure("'why', the whole program", milliseconds(why), "ms");
+    pair.output(&pair.laptop, &["status", "--porcelain"])?;
+    let start = Instant::now();
+    let status = pair.output(&pair.laptop, &["status", "--porcelain"])?;
+    column.note("'git status', the second", Took::Time(start.elapsed()));
+    ensure!(status.is_empty(), "git finds changes: {status}");
+    Ok(())
+}
+
+/// Waits until both engines have been still for three seconds: git-annex's assistant waits in between.
 fn rest(pair: &Pair) -> Result<()> {
-    let mut last = processor(pair)?;
+    let (mut last, mut still) = (processor(pair)?, 0);
     for _ in 0..PATIENCE.as_secs() {
         std::thread::sleep(Duration::from_secs(1));
         let now = processor(pair)?;
-        if now - last < 0.015 {
+        still = if now - last < 0.015 { still + 1 } else { 0 };
+        if still == 3 {
             return Ok(());
         }
         last = now;
@@ -174,17 +316,30 @@ fn rest(pair: &Pair) -> Result<()> {
     Ok(())
 }
 
-fn most(pair: &Pair, figure: fn(u32) -> Result<f64>) -> Result<f64> {
-    let figures: Result<Vec<f64>> = pair.processes().into_iter().map(figure).collect();
-    Ok(figures?.into_iter().fold(0.0, f64::max))
+/// A figure of each engine and of its children. What processes share counts for each of them.
+fn engines(pair: &Pair, figure: fn(u32) -> Result<f64>) -> Result<Vec<Vec<f64>>> {
+    let processes = pair.processes().into_iter();
+    processes.map(|process| idle::of_family(process, figure)).collect()
 }
 
-fn written(pair: &Pair) -> Result<Vec<u64>> {
-    pair.processes().into_iter().map(idle::written).collect()
+fn sums(pair: &Pair, figure: fn(u32) -> Result<f64>) -> Result<Vec<f64>> {
+    let engines = engines(pair, figure)?;
+    Ok(engines.into_iter().map(|family| family.into_iter().sum()).collect())
+}
+
+fn most(pair: &Pair, figure: fn(u32) -> Result<f64>) -> Result<f64> {
+    Ok(sums(pair, figure)?.into_iter().fold(0.0, f64::max))
+}
+
+fn peak(pair: &Pair) -> Result<f64> {
+    Ok(engines(pair, idle::peak)?.into_iter().flatten().fold(0.0, f64::max))
+}
+
+fn written(pair: &Pair) -> Result<Vec<f64>> {
+    sums(pair, idle::written)
 }
 
 /// Seconds of processor that both engines have used.
 fn processor(pair: &Pair) -> Result<f64> {
-    let all: Result<Vec<f64>> = pair.processes().into_iter().map(idle::processor).collect();
-    Ok(all?.into_iter().sum())
+    Ok(sums(pair, idle::processor)?.into_iter().sum())
 }
