@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::layout::Layout;
 use super::pair::{Pair, Who, wait};
-use super::{Took, idle, words};
+use super::{Took, floor, idle, words};
 
 /// How many changes are measured, one by one; of other programs fewer, which are slower.
 const CHANGES: (usize, usize) = (20, 5);
@@ -51,13 +51,16 @@ impl Column {
     }
 }
 
-/// Measures each of these programs, and prints them side by side.
+/// Measures the floor and each of these programs, and prints them side by side.
 ///
 /// # Errors
 ///
 /// When one could not be measured to its end; the table has what is known until then.
 pub(super) fn run(layout: &Layout, programs: &[(&'static str, Who)]) -> Result<()> {
     let shape = format!("{} files, {} in a directory", layout.files, layout.in_directory);
+    println!("\n▶ floor with {shape}");
+    let scratch = tempfile::Builder::new().prefix("anabranch-bench-").tempdir()?;
+    let floor = measure_floor(scratch.path(), layout)?;
     let (mut columns, mut kept, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for (name, who) in programs {
         println!("\n▶ {name} with {shape}");
@@ -68,13 +71,13 @@ pub(super) fn run(layout: &Layout, programs: &[(&'static str, Who)]) -> Result<(
         }
         columns.push(column);
     }
-    print(&shape, &columns);
+    print(&shape, &columns, &floor);
     ensure!(failures.is_empty(), "not measured to the end: {}", failures.join(", "));
     Ok(())
 }
 
 /// A line for each row that any column has.
-fn print(shape: &str, columns: &[Column]) {
+fn print(shape: &str, columns: &[Column], floor: &Column) {
     let mut rows: Vec<&str> = Vec::new();
     for (row, _) in columns.iter().flat_map(|column| &column.figures) {
         if !rows.contains(row) {
@@ -83,14 +86,37 @@ fn print(shape: &str, columns: &[Column]) {
     }
     let line = |cells: Vec<String>| println!("| {} |", cells.join(" | "));
     println!();
-    let names = columns.iter().map(|column| column.name.to_owned());
+    let names = columns.iter().chain([floor]).map(|column| column.name.to_owned());
     line([shape.to_owned()].into_iter().chain(names).collect());
-    line(vec!["---".to_owned(); columns.len() + 1]);
+    line(vec!["---".to_owned(); columns.len() + 2]);
     for row in rows {
         let mut cells = vec![row.to_owned()];
-        cells.extend(columns.iter().map(|column| words(column.of(row))));
+        cells.extend(columns.iter().map(|column| cell(column.of(row), floor.of(row))));
+        cells.push(words(floor.of(row)));
         line(cells);
     }
+}
+
+/// What a program took, and how many times as long as the floor.
+fn cell(took: &Took, floor: &Took) -> String {
+    match (took, floor) {
+        (Took::Figure(own, _), Took::Figure(floor, _)) => format!("{} ({:.1} × the floor)", words(took), floor / own),
+        _ => words(took),
+    }
+}
+
+/// What a plain program takes for the same files, with one thread or two, whichever is faster.
+fn measure_floor(directory: &Path, layout: &Layout) -> Result<Column> {
+    let mut column = Column::new("floor");
+    for (row, clones) in [(FIRST_ADD, 2), (FRESH_CLONE, 1)] {
+        let mut best = Duration::MAX;
+        for threads in [1, 2] {
+            let run = directory.join(format!("{clones}-{threads}"));
+            best = best.min(floor::synced_files(&run, threads, clones, layout)?);
+        }
+        column.figure(row, layout.files as f64 / best.as_secs_f64(), "files/s");
+    }
+    Ok(column)
 }
 
 fn measure(who: &Who, layout: Layout, column: &mut Column, kept: &mut Vec<Pair>) -> Result<()> {
