@@ -4,6 +4,7 @@
 mod floor;
 mod idle;
 mod layout;
+mod lists;
 mod pair;
 mod rows;
 mod scale;

@@ -11,10 +11,12 @@ use anyhow::{Context, Result, ensure};
 
 use super::layout::Layout;
 use super::pair::{Pair, Who, wait};
-use super::{Took, floor, idle, words};
+use super::{Took, floor, idle, lists, words};
 
 /// How many changes are measured, one by one; of other programs fewer, which are slower.
 const CHANGES: (usize, usize) = (20, 5);
+/// How often the engine is asked for each kind of page.
+const ASKS: usize = 20;
 /// How long each row may take.
 const PATIENCE: Duration = Duration::from_secs(1200);
 /// How long a row that fills a clone may take for each file, if that is longer.
@@ -315,16 +317,31 @@ fn deletion(pair: &Pair, layout: &Layout) -> Result<Took> {
     Ok(time(gone.map(|_| start.elapsed())))
 }
 
-/// What only ours is asked: where a file is, and by git what has changed.
+/// What only ours is asked: where a file is, for pages of the window's lists, and by git what has changed.
 fn asks(pair: &Pair, layout: &Layout, column: &mut Column) -> Result<()> {
     let why = pair.why(&pair.laptop.join(layout.path_of(layout.files - 1)))?;
     column.figure("'why', the whole program", milliseconds(why), "ms");
+    let middle = layout.files / 2 / lists::PAGE;
+    let page = |number| lists::page(&pair.laptop, None, (middle + number % 3) * lists::PAGE);
+    column.figure("a page in the middle of the list, median", median(page)?, "ms");
+    let begun = |number| lists::page(&pair.laptop, Some(&"file-"[..=number % 5]), 0);
+    column.figure("a keystroke of search, all files found, median", median(begun)?, "ms");
+    let ended = |number| lists::page(&pair.laptop, Some(&Layout::name(number * 997 % layout.files)), 0);
+    column.figure("a keystroke of search, few files found, median", median(ended)?, "ms");
+
     pair.output(&pair.laptop, &["status", "--porcelain"])?;
     let start = Instant::now();
     let status = pair.output(&pair.laptop, &["status", "--porcelain"])?;
     column.note("'git status', the second", Took::Time(start.elapsed()));
     ensure!(status.is_empty(), "git finds changes: {status}");
     Ok(())
+}
+
+/// The median of so many asks, each with a number of its own, in milliseconds.
+fn median(ask: impl Fn(usize) -> Result<Duration>) -> Result<f64> {
+    let mut times = (0..ASKS).map(ask).collect::<Result<Vec<_>>>()?;
+    times.sort();
+    Ok(milliseconds(times[ASKS / 2]))
 }
 
 /// Waits until both engines have been still for three seconds: git-annex's assistant waits in between.
