@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn threads_share_the_files_without_a_gap() {
-        let (scratch, layout) = (tempfile::tempdir().unwrap(), Layout::new(5));
+        let (scratch, layout) = (tempfile::tempdir().unwrap(), Layout::new(5, false));
         synced_files(scratch.path(), 2, 1, &layout).unwrap();
         assert_eq!(layout.arrived(&scratch.path().join("files")), 5);
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::pair::wait;
 
-/// How many files are in one directory.
+/// How many files are in one directory, unless all are.
 const IN_DIRECTORY: usize = 1000;
 
 /// How many files there are, and in which directories.
@@ -21,11 +21,11 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The files are in directories of 1,000.
-    pub(super) fn new(files: usize) -> Self {
+    /// The files are in directories of 1,000, or all in one.
+    pub(super) fn new(files: usize, is_flat: bool) -> Self {
         Self {
             files,
-            in_directory: IN_DIRECTORY,
+            in_directory: if is_flat { files } else { IN_DIRECTORY },
             first: "d0000",
         }
     }
@@ -90,8 +90,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_thousand_files_are_in_each_directory_or_all_in_one() {
+        let path = |is_flat| Layout::new(2500, is_flat).path_of(2499);
+        assert_eq!(path(false), Path::new("d0002/file-2499.txt"));
+        assert_eq!(path(true), Path::new("d0000/file-2499.txt"));
+    }
+
+    #[test]
     fn a_file_with_other_content_has_not_arrived() {
-        let (folder, layout) = (tempfile::tempdir().unwrap(), Layout::new(3));
+        let (folder, layout) = (tempfile::tempdir().unwrap(), Layout::new(3, false));
         layout.make(folder.path()).unwrap();
         assert!(layout.arrives(folder.path(), Duration::ZERO));
         fs::write(folder.path().join(layout.path_of(1)), "other").unwrap();

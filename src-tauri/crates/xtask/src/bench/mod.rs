@@ -71,6 +71,9 @@ pub(crate) struct Options {
     /// How many files the folder of the table `scale` has.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..))]
     files: u32,
+    /// Puts all files of the table `scale` into one directory, instead of 1,000 into each.
+    #[arg(long)]
+    flat: bool,
     /// The rows to measure: one, many, rename, start, large, idle, memory, why, desktop; all of these if none is named. Or
     /// scale: what a large folder costs. Or ssh: how fast content travels to another computer and back.
     rows: Vec<String>,
@@ -113,7 +116,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             // Last, since it takes longest.
             programs.push(("git-annex's assistant", Who::GitAnnex(tools::git_annex(&place)?)));
         }
-        scale::run(&Layout::new(options.files as usize), &programs)?;
+        scale::run(&Layout::new(options.files as usize, options.flat), &programs)?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask bench scale --files N`: what a folder of N files costs, 1,000 in each directory.
+//! `cargo xtask bench scale --files N`: what a folder of N files costs, 1,000 in each directory or all in one.
 //!
 //! The programs are measured one after the other. What they made stays until the end: ext4 creates files more slowly for
 //! minutes after many were deleted.
@@ -59,7 +59,11 @@ impl Column {
 ///
 /// When one could not be measured to its end; the table has what is known until then.
 pub(super) fn run(layout: &Layout, programs: &[(&'static str, Who)]) -> Result<()> {
-    let shape = format!("{} files, {} in a directory", layout.files, layout.in_directory);
+    let shape = if layout.in_directory == layout.files {
+        format!("{} files in one directory", layout.files)
+    } else {
+        format!("{} files, {} in a directory", layout.files, layout.in_directory)
+    };
     println!("\n▶ floor with {shape}");
     let scratch = tempfile::Builder::new().prefix("anabranch-bench-").tempdir()?;
     let floor = measure_floor(scratch.path(), layout)?;
