@@ -295,12 +295,21 @@ impl Directory {
     /// returns. A link of that name goes, and what it leads to stays.
     pub fn replace(self: &Arc<Self>, name: impl AsRef<OsStr>, content: &[u8], mode: u32) -> Result<()> {
         let name = name.as_ref();
+        let fill = |file: &mut File| {
+            let written = file.write_all(content).and_then(|()| file.sync_all());
+            written.map_err(Error::io("write", &self.path.join(name)))
+        };
+        // A kill leaves nothing of a file without a name, which nobody would ever remove.
+        if self.kind(name).is_none()
+            && let Ok(Some(mut nameless)) = self.nameless(mode)
+        {
+            fill(&mut nameless)?;
+            if self.give_name(&nameless, name).is_ok() {
+                return self.sync();
+            }
+        }
         let mut new = self.new_file(".", mode)?;
-        let path = self.path.join(name);
-        new.file
-            .write_all(content)
-            .and_then(|()| new.file.sync_all())
-            .map_err(Error::io("write", &path))?;
+        fill(&mut new.file)?;
         new.rename(name)?;
         self.sync()
     }

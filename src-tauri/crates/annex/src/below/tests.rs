@@ -1,13 +1,17 @@
 //! A link stands at each place below a git directory that this crate writes, makes, empties or removes.
 
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 use std::fs;
+use std::mem::MaybeUninit;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use model::{Key, RepoPath, Uuid};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
 use crate::exchange::content::{CopyOutcome, Terms, Wanted, transfer};
 use crate::index::Staged;
@@ -17,7 +21,7 @@ use crate::oid::{from_git, to_git};
 use crate::ref_lock::{RefLock, force_ref};
 use crate::scratch_repository::Scratch;
 use crate::store::tests::{configure, content, key_of, put};
-use crate::{Annex, CheckoutOptions, Result, init};
+use crate::{Annex, CheckoutOptions, Directory, Result, init};
 
 /// Our repository, and another one that it sends to.
 struct World {
@@ -543,4 +547,26 @@ fn in_a_shared_repository_all_is_made_for_those_who_share_it() {
         };
         assert_eq!(mode & wanted, wanted, "{}: {mode:o}", path.display());
     }
+}
+
+/// A file of another name that a kill leaves would stay for good.
+#[test]
+fn a_new_file_never_has_another_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let top = Arc::new(Directory::top(folder.path()).unwrap());
+    if top.nameless(0o644).unwrap().is_none() {
+        return;
+    }
+    let events = inotify::init(CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&events, folder.path(), WatchFlags::CREATE | WatchFlags::MOVE).unwrap();
+    top.replace("new", b"content", 0o644).unwrap();
+    let mut buffer = [MaybeUninit::uninit(); 4_096];
+    let mut reader = inotify::Reader::new(&events, &mut buffer);
+    let mut names = Vec::new();
+    while let Ok(event) = reader.next() {
+        names.extend(event.file_name().map(CStr::to_owned));
+    }
+    assert_eq!(names, [c"new".to_owned()]);
+    top.replace("new", b"other", 0o644).unwrap();
+    assert_eq!(fs::read(folder.path().join("new")).unwrap(), b"other");
 }
