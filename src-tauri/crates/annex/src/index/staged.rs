@@ -426,9 +426,10 @@ impl Staged {
         let base = Base::of(self.index.entries());
         let old = statat(&self.directory, "index", AtFlags::SYMLINK_NOFOLLOW);
         let mode = old.map_or(MODE, |old| old.st_mode & 0o777);
+        // Before the file is there: nobody would remove one that is not listed.
+        Bases::of(&self.annex)?.add(&base)?;
         // On disk before the index names it: without it all files would have to be read again.
         self.directory.replace(Base::name(&base.checksum), base.file(), mode)?;
-        Bases::of(&self.annex)?.add(&base)?;
         let content = Arc::make_mut(&mut self.index.content);
         *content = IndexContent::split(base, std::mem::take(content));
         self.has_new_base = true;

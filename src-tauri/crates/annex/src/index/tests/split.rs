@@ -413,3 +413,17 @@ fn what_others_have_changed_is_named() {
         assert_eq!(changed(&whole), ["new"]);
     }
 }
+
+/// One that is not listed is never removed.
+#[test]
+fn a_base_is_listed_before_it_is_there() {
+    let repo = split_by_git("2");
+    let git = repo.annex.git().unwrap();
+    let mut staged = Staged::open(&repo.annex, &git).unwrap();
+    staged.remove(b"a");
+    // It needs a new one now, but cannot list it.
+    fs::remove_file(repo.path(".git").join(&bases(&repo)[0])).unwrap();
+    fs::create_dir_all(repo.path(".git/anabranch/bases")).unwrap();
+    staged.prepare().unwrap_err();
+    assert_eq!(bases(&repo), [""; 0]);
+}
