@@ -22,6 +22,7 @@ pub mod edits;
 pub mod engine;
 pub mod forge;
 pub mod forgetful;
+pub mod kills;
 mod last_words;
 pub mod network;
 mod over_ssh;

@@ -1,9 +1,9 @@
 //! Kill -9 at random moments: what starts again goes on, and nothing is lost.
 //!
-//! The four tests make [`KILLS`] kills each, 208 in a run. A kill falls up to 400 ms after an engine's start, while it
-//! adds, commits, receives or merges what the test has just written.
+//! Four tests make [`KILLS`] kills each, 208 in a run. A kill falls up to 400 ms after an engine's start, while it
+//! adds, commits, receives or merges what the test has just written. The first is a short form of `cargo xtask kills`.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use whole_system::clones::{Actor, connect_both};
+use whole_system::kills::kill_many;
 use whole_system::{Chance, Engine, Sandbox, checks, eventually, trees};
 
 /// How many kills each test makes.
@@ -85,6 +86,11 @@ impl World {
             trees::objects_are_whole(&clone.join(".git")).unwrap();
         }
     }
+}
+
+#[test]
+fn both_killed_while_one_writes_the_index() {
+    kill_many(&mut Chance::new(), KILLS / 2, &|line| eprintln!("{line}"));
 }
 
 #[test]

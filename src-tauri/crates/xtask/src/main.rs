@@ -12,6 +12,7 @@
 mod bench;
 mod display;
 mod icons;
+mod kills;
 mod mutants;
 mod package;
 mod packages;
@@ -54,6 +55,15 @@ enum Task {
     Bench(bench::Options),
     /// Makes the pictures in `icons/` again from their SVG sources.
     Icons,
+    /// Kills two engines while they sync, most often while one writes git's index, and checks the clones after each kill.
+    Kills {
+        /// Installs missing system packages without asking.
+        #[arg(long)]
+        yes: bool,
+        /// How often.
+        #[arg(default_value_t = 1_000)]
+        kills: usize,
+    },
     /// Breaks the code that keeps files safe, one line at a time, and lists the changes that no test notices. Takes an hour.
     Mutants {
         /// Installs missing system packages without asking.
@@ -116,6 +126,7 @@ fn main() -> ExitCode {
         Task::Test { yes } => test::run(yes),
         Task::Bench(options) => bench::run(&options),
         Task::Icons => icons::run(),
+        Task::Kills { yes, kills } => kills::run(yes, kills),
         Task::Mutants { yes, files } => mutants::run(yes, &files),
         Task::Package { yes, try_it } => package::run(yes, try_it),
         Task::Powercuts { yes, cuts } => power_cuts::run(yes, cuts),
