@@ -119,6 +119,16 @@ impl Client {
         self.ask(&Request::Offer { file, key }, Expected::Offer);
     }
 
+    /// Asks to keep content there until [`Client::unlock`]: [`Answer::Done`]. If it is, ask nothing else before that.
+    pub fn lock(&mut self, key: &Key) {
+        self.ask(&Request::Lock(key), Expected::Done);
+    }
+
+    /// Ends what [`Client::lock`] began. Not answered.
+    pub fn unlock(&mut self) {
+        Request::Unlock.write(&mut self.output);
+    }
+
     /// Announces content after [`Answer::PutFrom`]. The caller sends `length` bytes next, then the end.
     pub fn begin_content(&mut self, length: u64) {
         Request::Data(length).write(&mut self.output);

@@ -61,6 +61,20 @@ impl Pair {
 }
 
 #[test]
+fn content_is_locked_until_it_is_unlocked() {
+    let mut pair = Pair::new();
+    pair.client.lock(&key(HELLO));
+    assert_eq!(pair.answers(), [Answer::Done(true)]);
+    pair.client.unlock();
+    assert_eq!(pair.answers(), []);
+    assert!(pair.client.is_idle());
+    pair.client.lock(&key("WORM-s1--nowhere"));
+    assert_eq!(pair.answers(), [Answer::Done(false)]);
+    pair.client.get(&key(HELLO), b"", 0);
+    assert_eq!(pair.answers()[0], Answer::Content(6));
+}
+
+#[test]
 fn everything_is_asked_ahead_and_answered_in_order() {
     let mut pair = Pair::new();
     let (hello, foo) = (key(HELLO), key(FOO));
