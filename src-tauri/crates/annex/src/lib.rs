@@ -12,6 +12,7 @@ mod branch;
 mod checkout;
 mod conflicts;
 mod conversions;
+pub mod copies;
 mod durable;
 mod engine_lock;
 mod error;

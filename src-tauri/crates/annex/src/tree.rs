@@ -12,6 +12,7 @@ use bstr::BString;
 use git2::Odb;
 use model::{Key, Oid, PathError, RepoPath};
 
+use crate::index::{EXECUTABLE, Index, REGULAR, SYMLINK};
 use crate::oid::to_git;
 use crate::pointer::{MAX_POINTER, key_of_pointer, key_of_symlink};
 use crate::{Annex, Error, Result};
@@ -93,6 +94,37 @@ impl Annex {
             Ok(())
         })?;
         Ok(refused)
+    }
+}
+
+impl Annex {
+    /// The annexed files that are staged at a path or below it, each with its key; all of them if it is none.
+    pub fn annexed_files(&self, at: Option<&RepoPath>) -> Result<Vec<(RepoPath, Key)>> {
+        let git = self.git()?;
+        let odb = git.odb().map_err(Error::git("open the object database"))?;
+        let index = Index::read(self, &git)?;
+        let entries = index.entries();
+        let spans = match at {
+            None => vec![entries.all()],
+            Some(path) => vec![entries.file(path.as_bytes()), entries.below(path.as_bytes())],
+        };
+        let mut files = Vec::new();
+        for entry in spans.iter().flat_map(|span| entries.iter(span)) {
+            let mode = match entry.mode {
+                SYMLINK => Mode::Symlink,
+                REGULAR => Mode::File,
+                EXECUTABLE => Mode::Executable,
+                _ => continue,
+            };
+            let id = to_git(entry.oid);
+            if entry.stage() == 0
+                && let Ok(path) = RepoPath::parse(entry.path)
+                && let Some(annexed) = annexed(&odb, Blob { mode, id })?
+            {
+                files.push((path, annexed.key));
+            }
+        }
+        Ok(files)
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use annex::copies::Confirmed;
 use annex::exchange::content::{CopyOutcome, Wanted};
 use annex::exchange::{Commits, PushOutcome};
 use annex::{Annex, Reached};
@@ -92,6 +93,10 @@ pub trait Contents: Send + Sync {
 
     /// True if `bytes` more fit there without using its reserve. `config` holds the settings of `git annex config`.
     fn has_room(&self, bytes: u64, config: &BTreeMap<String, String>) -> bool;
+
+    /// Looks whether the content of a key is there, and keeps it there as long as the answer is held, if that can be had. None
+    /// if it is not there, or is being removed.
+    fn confirm(&self, here: &Annex, key: &Key, cancelled: &AtomicBool) -> Result<Option<Confirmed>, Failed>;
 
     /// Moves the content of a key aside because its hash is wrong.
     fn set_aside(&self, key: &Key) -> Result<(), Failed>;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use annex::copies::Confirmed;
 use annex::exchange::content::{CopyOutcome, Terms, transfer};
 use annex::exchange::{Commits, PushOptions, PushOutcome, fetch, newest, push, tracked};
 use annex::settings::{RemoteSettings, Settings, as_git_finds, has_room};
@@ -203,6 +204,17 @@ impl Contents for Local {
 
     fn has_room(&self, bytes: u64, config: &BTreeMap<String, String>) -> bool {
         has_room(&self.there, bytes, config)
+    }
+
+    fn confirm(&self, _: &Annex, key: &Key, _: &AtomicBool) -> Result<Option<Confirmed>, Failed> {
+        let confirmed = || {
+            let store = self.there.store();
+            let Some(lock) = store.lock_content_shared(key)? else {
+                return Ok(None);
+            };
+            Ok(store.has(key)?.then(|| Confirmed::Locked(Box::new(lock))))
+        };
+        self.ended(confirmed())
     }
 
     fn set_aside(&self, key: &Key) -> Result<(), Failed> {

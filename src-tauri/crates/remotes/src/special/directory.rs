@@ -10,7 +10,9 @@ use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
+use annex::copies::Confirmed;
 use annex::exchange::content::{ContentPlace, CopyOutcome, Terms, receive, send};
 use annex::settings::{RemoteSettings, Settings};
 use annex::{Annex, Directory, Error, hash_directory};
@@ -304,6 +306,16 @@ impl Contents for DirectoryRemote {
     fn has_room(&self, bytes: u64, _config: &BTreeMap<String, String>) -> bool {
         // The next attempt checks the reserve.
         self.free().is_some_and(|free| free >= bytes)
+    }
+
+    fn confirm(&self, here: &Annex, key: &Key, _: &AtomicBool) -> Result<Option<Confirmed>, Failed> {
+        let by = here.uuid();
+        let is_whole = self.top().and_then(|_| Writing { remote: self, by }.is_whole(key));
+        match is_whole {
+            Ok(is_whole) => Ok(is_whole.then_some(Confirmed::Seen)),
+            Err(_) if !self.is_there() => Err(Failed::Away),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn set_aside(&self, key: &Key) -> Result<(), Failed> {

@@ -5,21 +5,24 @@ mod putting;
 mod receiving;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use annex::copies::Confirmed;
 use annex::exchange::content::{Arrivals, CopyOutcome, Terms, Wanted, is_intact};
 use annex::exchange::in_one_line;
 use annex::serving::Sending;
 use annex::settings::Settings;
 use annex::{Annex, Error, Reached, Store};
 use model::{Key, Uuid};
+use p2p::Answer;
 
 use self::offering::Offering;
 use self::putting::Senders;
 use self::receiving::Receiving;
-use super::Ssh;
 use super::session::{Ended, Session};
 use super::sessions::Use;
+use super::{Connection, NEVER, Ssh};
 use crate::{Contents, Failed, Travel};
 
 /// How much content is sent between two looks at the limits and at whether it was cancelled, in bytes.
@@ -97,6 +100,33 @@ impl Contents for Ssh {
         true
     }
 
+    fn confirm(&self, here: &Annex, key: &Key, cancelled: &AtomicBool) -> Result<Option<Confirmed>, Failed> {
+        let asked = || {
+            let mut session = self.session(here.uuid(), cancelled)?;
+            session.client().lock(key);
+            let answer = session.next(cancelled)?;
+            Ok((session, answer))
+        };
+        let (session, answer) = asked().map_err(|ended| match ended {
+            Ended::Broken(why) => Failed::Broken(why),
+            Ended::Cancelled => Failed::Away,
+        })?;
+        if let Answer::Refused(why) = answer {
+            return Err(Failed::Refused(refused(&why)));
+        }
+        let Answer::Done(is_locked) = answer else {
+            return Err(Failed::Broken(WRONG.to_owned()));
+        };
+        if !is_locked {
+            self.connection.keep_idle(session);
+            return Ok(None);
+        }
+        Ok(Some(Confirmed::Locked(Box::new(Lock {
+            connection: Arc::clone(&self.connection),
+            session: Some(session),
+        }))))
+    }
+
     fn set_aside(&self, _: &Key) -> Result<(), Failed> {
         Err(Failed::Refused(format!(
             "it is on another computer. Run 'git annex fsck' in {} there",
@@ -106,6 +136,23 @@ impl Contents for Ssh {
 
     fn is_there(&self) -> bool {
         self.connection.is_alive()
+    }
+}
+
+/// Content that is locked on the other computer. Should the connection break, it stays there for some minutes all the same.
+struct Lock {
+    connection: Arc<Connection>,
+    session: Option<Session>,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(mut session) = self.session.take() {
+            session.client().unlock();
+            if session.flush(&NEVER).is_ok() {
+                self.connection.keep_idle(session);
+            }
+        }
     }
 }
 

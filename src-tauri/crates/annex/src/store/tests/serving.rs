@@ -1,8 +1,11 @@
 //! Content that is taken from, kept for, and removed for other programs.
 
+use std::collections::BTreeMap;
+
 use model::Uuid;
 
 use super::*;
+use crate::copies::{Confirmed, CopiesProof, Fewest};
 use crate::fixture::{Fixture, file, leaves, pointer, put_object};
 use crate::pointer::pointer_for;
 use crate::serving::Removal;
@@ -111,6 +114,56 @@ fn content_is_kept_until_the_last_lock_ends_and_ten_minutes_after_a_crash() {
     assert!(!object.exists() && !has(".rtm"));
     assert_eq!(remove(), Removal::Missing);
     assert!(annex.branch().locations(&key).unwrap().is_empty());
+}
+
+#[test]
+fn content_is_dropped_only_with_a_proof_and_while_nobody_can_rely_on_it() {
+    let fixture = Fixture::new();
+    let annex = &fixture.annex;
+    let key = put_object(annex, b"content\n");
+    let text = key.to_string();
+    let commit = fixture.commit(&leaves([("file", pointer(&text))]), &[], "one");
+    fixture.start(&leaves([]));
+    let with_parent = fixture.commit(&fixture.leaves(commit), &[fixture.get("HEAD").unwrap()], "two");
+    fixture.check_out(with_parent).unwrap();
+    let other = [Uuid::parse("other").unwrap()];
+    let prove_for = |of: &Key| {
+        let fewest = Fewest {
+            numcopies: 1,
+            mincopies: 1,
+        };
+        CopiesProof::gather(of, annex.uuid(), fewest, &BTreeMap::new(), &other, &mut |_| {
+            // Somebody who asks for this copy at the same moment does not get it.
+            assert!(annex.store().lock_content_shared(&key).unwrap().is_none());
+            Some(Confirmed::Seen)
+        })
+    };
+
+    assert_eq!(
+        annex.drop_content(&key, || Err::<CopiesProof, _>("none")).unwrap(),
+        Err("none")
+    );
+    assert_eq!(fixture.read("file"), b"content\n");
+    let another = put_object(annex, b"another");
+    let removal = annex.drop_content(&key, || prove_for(&another)).unwrap();
+    assert_eq!(removal, Ok(Removal::TooLate), "that proves nothing of this key");
+    assert!(annex.store().is_present(&key));
+    let held = annex.store().lock_content_shared(&key).unwrap();
+    assert_eq!(
+        annex.drop_content(&key, || prove_for(&key)).unwrap(),
+        Ok(Removal::Locked)
+    );
+    drop(held);
+    assert_eq!(
+        annex.drop_content(&key, || prove_for(&key)).unwrap(),
+        Ok(Removal::Removed)
+    );
+    assert_eq!(fixture.read("file"), pointer_for(&key));
+    assert!(annex.branch().locations(&key).unwrap().is_empty());
+    assert_eq!(
+        annex.drop_content(&key, || prove_for(&key)).unwrap(),
+        Ok(Removal::Missing)
+    );
 }
 
 #[test]

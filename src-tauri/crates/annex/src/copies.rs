@@ -1,0 +1,163 @@
+//! Whether one copy of content may be removed: only with a proof that enough others exist, by git-annex's rules.
+//!
+//! A copy counts if it was just seen, in a repository that is trusted to keep it; what the location log says of it counts
+//! only for a repository that is trusted without being asked. While content is removed, nobody may rely on it, and the
+//! copies that are relied on must stay: otherwise two repositories that drop the same content at once, each counting the
+//! other, would lose it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use model::{Key, RepoPath, Trust, Uuid};
+
+use crate::attributes::{Attribute, Attributes};
+use crate::{Annex, Result};
+
+/// How long a lock on another computer is relied on. git-annex keeps the content for ten minutes, even if the connection
+/// that has locked it breaks at once.
+pub const RELIED_ON: Duration = Duration::from_secs(500);
+
+/// How many other copies there must be for a removal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fewest {
+    /// numcopies: as many are confirmed.
+    pub numcopies: u32,
+    /// mincopies: as many are sure to be left, even if others drop the content at the same moment.
+    pub mincopies: u32,
+}
+
+impl Fewest {
+    /// The most that any of these files asks for, which all have the same content. `in_general` is what counts for files
+    /// about which `.gitattributes` says nothing.
+    ///
+    /// # Errors
+    ///
+    /// If `.gitattributes` cannot be read. Then nothing may be removed.
+    pub fn of(annex: &Annex, paths: &BTreeSet<RepoPath>, in_general: Self) -> Result<Self> {
+        let attributes = Attributes::of_work_tree(annex, &*annex.git()?)?;
+        let mut fewest: Option<Self> = None;
+        for path in paths {
+            let said = attributes.of(path, ["annex.numcopies", "annex.mincopies"]);
+            let [numcopies, mincopies] = said.map_err(crate::Error::Refused)?;
+            let of_file = Self {
+                numcopies: number(&numcopies).unwrap_or(in_general.numcopies),
+                mincopies: number(&mincopies).unwrap_or(in_general.mincopies),
+            };
+            fewest = Some(fewest.map_or(of_file, |before| Self {
+                numcopies: before.numcopies.max(of_file.numcopies),
+                mincopies: before.mincopies.max(of_file.mincopies),
+            }));
+        }
+        Ok(fewest.unwrap_or(in_general))
+    }
+
+    fn copies(self) -> usize {
+        let most = self.numcopies.max(self.mincopies).max(1);
+        usize::try_from(most).unwrap_or(usize::MAX)
+    }
+}
+
+/// The number that an attribute asks for. git-annex ignores what is no number, and takes 0 for 1.
+fn number(attribute: &Attribute) -> Option<u32> {
+    match attribute {
+        Attribute::Text(text) => text.to_string().parse().ok().map(|number: u32| number.max(1)),
+        Attribute::None | Attribute::Set | Attribute::Unset => None,
+    }
+}
+
+/// How a copy in another repository was confirmed.
+pub enum Confirmed {
+    /// It is there, and stays as long as this is held, at least for [`RELIED_ON`].
+    Locked(Box<dyn Send>),
+    /// It was there just now. Nothing can keep it there, as in a special remote.
+    Seen,
+}
+
+/// Proves that enough other copies exist for one copy of a key to be removed here. The locks on them are held until it is
+/// dropped.
+pub struct CopiesProof {
+    key: Key,
+    from: Uuid,
+    until: Option<Instant>,
+    _held: Vec<Confirmed>,
+}
+
+impl fmt::Debug for CopiesProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "enough copies of {} besides that in {}", self.key, self.from)
+    }
+}
+
+/// There are too few other copies, or too few could be confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooFew {
+    /// How many were confirmed.
+    pub confirmed: usize,
+    /// How many are needed.
+    pub needed: usize,
+}
+
+impl CopiesProof {
+    /// Confirms copies of `key` until they are enough for the repository `from` to remove its own. Call this while `from`
+    /// holds its exclusive lock on the content.
+    ///
+    /// `logged` are the repositories that have it by the location log, in the order in which to ask them; `confirm` asks one
+    /// of them. Those that are dead, untrusted, or `from` itself are not asked, and trusted ones are believed.
+    pub fn gather(
+        key: &Key,
+        from: &Uuid,
+        fewest: Fewest,
+        trust: &BTreeMap<Uuid, Trust>,
+        logged: &[Uuid],
+        confirm: &mut dyn FnMut(&Uuid) -> Option<Confirmed>,
+    ) -> std::result::Result<Self, TooFew> {
+        let trust_of = |uuid: &Uuid| trust.get(uuid).copied().unwrap_or_default();
+        let counted: BTreeSet<&Uuid> = logged
+            .iter()
+            .filter(|uuid| *uuid != from && trust_of(uuid) >= Trust::Semitrusted)
+            .collect();
+        let (trusted, others): (Vec<&Uuid>, Vec<&Uuid>) = logged
+            .iter()
+            .filter(|uuid| counted.contains(uuid))
+            .partition(|uuid| trust_of(uuid) == Trust::Trusted);
+        let mut known: BTreeSet<&Uuid> = trusted.into_iter().collect();
+        let (mut confirmed, mut held, mut until) = (known.len(), Vec::new(), None);
+        // So what is only seen counts for mincopies too: `from` holds its lock, so nobody who removes the content there, which
+        // takes a lock on another copy, relies on this one.
+        let needed = fewest.copies();
+        for uuid in others {
+            if confirmed >= needed {
+                break;
+            }
+            if !known.insert(uuid) {
+                continue;
+            }
+            let asked = Instant::now();
+            if let Some(copy) = confirm(uuid) {
+                confirmed += 1;
+                if matches!(copy, Confirmed::Locked(_)) {
+                    until = Some(until.map_or(asked + RELIED_ON, |until: Instant| until.min(asked + RELIED_ON)));
+                }
+                held.push(copy);
+            }
+        }
+        if confirmed < needed {
+            return Err(TooFew { confirmed, needed });
+        }
+        Ok(Self {
+            key: key.clone(),
+            from: from.clone(),
+            until,
+            _held: held,
+        })
+    }
+
+    /// True if it is about this copy, and what it relies on still holds.
+    pub(crate) fn covers(&self, key: &Key, from: &Uuid) -> bool {
+        self.key == *key && self.from == *from && self.until.is_none_or(|until| Instant::now() < until)
+    }
+}
+
+#[cfg(test)]
+mod tests;
