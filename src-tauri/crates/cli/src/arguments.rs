@@ -71,6 +71,13 @@ pub(crate) enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Remove the content of files from this computer, where enough other copies are confirmed, as 'git annex drop' does.
+    /// Content that this computer wants is fetched again by the next sync.
+    Drop {
+        /// The files, and directories with all files in them.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
     /// Pause a folder until 'resume' or 'sync', whether or not an engine is running.
     Pause {
         /// The folder, or a directory in it; the current directory by default.

@@ -135,6 +135,7 @@ fn run(task: Task) -> Result<ExitCode> {
                 words::why(&why)
             })
         }
+        Task::Drop { paths } => drop_content(&paths),
         Task::Pause { folder } => {
             let folder = folder.unwrap_or_else(here);
             engine::pause(&folder)?;
@@ -163,6 +164,24 @@ fn run(task: Task) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Fails if the content of any file stays, as 'git annex drop' does.
+fn drop_content(paths: &[PathBuf]) -> Result<ExitCode> {
+    let mut is_kept = false;
+    for path in paths {
+        for dropped in engine::drop_content(path)? {
+            is_kept |= dropped.kept.is_some();
+            line(&match dropped.kept {
+                Some(why) => format!("{}: kept, since {why}", dropped.path),
+                None => format!("{}: dropped", dropped.path),
+            })?;
+        }
+    }
+    Ok(match is_kept {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
 }
 
 fn here() -> PathBuf {

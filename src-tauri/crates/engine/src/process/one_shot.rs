@@ -15,8 +15,8 @@ use crate::clock::Clock;
 use crate::folder::socket;
 use crate::folder::{AskedPause, Folder};
 use crate::login;
-use crate::work::FolderState;
 use crate::work::process::Process;
+use crate::work::{Dropped, FolderState};
 
 /// Does everything in a folder that can be done now, and returns the status after it. If an engine runs there, the
 /// engine does it. Ends a pause.
@@ -117,6 +117,21 @@ pub fn why(file: &Path) -> Result<Why, Error> {
     }
 }
 
+/// Removes the content of files from this computer, as far as enough other copies exist: that of a file, or of all files in a
+/// directory. Returns each file whose content was here. An engine that runs there sees it.
+pub fn drop_content(path: &Path) -> Result<Vec<Dropped>, Error> {
+    let (annex, at) = match path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        false => {
+            let (annex, file) = locate(path)?;
+            (annex, Some(file))
+        }
+        true => locate_directory(path)?,
+    };
+    let state = FolderState::open(annex, Clock::start(), alone())?;
+    let mounts = watch_mounts()?.borrow().clone();
+    crate::work::drop_content(&state, at.as_ref(), &mounts)
+}
+
 /// Pauses a folder until the user resumes it, whichever engine runs it meanwhile.
 pub fn pause(path: &Path) -> Result<(), Error> {
     tell(path, &Command::Pause { until: None }, |pause| pause.begin(None))
@@ -198,6 +213,19 @@ fn locate(file: &Path) -> Result<(Annex, RepoPath), Error> {
         .map_err(|_| refused("it is in no repository"))?;
     let path = RepoPath::parse(inside.as_os_str().as_encoded_bytes()).map_err(|why| refused(&why.to_string()))?;
     Ok((annex, path))
+}
+
+/// As [`locate`], for a directory; without a path if it is the top of the work tree.
+fn locate_directory(path: &Path) -> Result<(Annex, Option<RepoPath>), Error> {
+    let real = path.canonicalize().map_err(|source| Error::Io {
+        doing: "find",
+        path: path.to_owned(),
+        source,
+    })?;
+    match real.join(".git").exists() {
+        true => Ok((Annex::open(&real)?, None)),
+        false => locate(&real).map(|(annex, path)| (annex, Some(path))),
+    }
 }
 
 #[cfg(test)]

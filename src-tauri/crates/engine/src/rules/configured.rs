@@ -1,6 +1,7 @@
 //! One folder's settings of git and git-annex: copies, disk reserve, and how to add files. Other programs may change
 //! them at any time.
 
+use annex::copies::Fewest;
 use annex::settings::{self, DISK_RESERVE, EffectiveSetting, GitMonitor, Source};
 use annex::{Annex, Facts};
 use contract::{Chosen, FolderSettings, Origin};
@@ -37,6 +38,14 @@ impl Configured {
     pub(crate) fn copies(&self, facts: &Facts) -> u32 {
         let here = || self.copies.as_ref().and_then(number);
         facts.numcopies.or_else(here).unwrap_or(1)
+    }
+
+    /// The fewest copies to keep of a file about which `.gitattributes` says nothing.
+    pub(crate) fn fewest_copies(&self, facts: &Facts) -> Fewest {
+        Fewest {
+            numcopies: self.copies(facts),
+            mincopies: facts.mincopies.unwrap_or(1),
+        }
     }
 
     /// The effective settings, for the user.

@@ -49,7 +49,7 @@ pub(super) fn probe(state: &FolderState, id: Id, name: &RemoteName, mounts: &[Mo
     Event::Probed { id, reach }
 }
 
-fn reach(
+pub(super) fn reach(
     state: &FolderState,
     settings: &RemoteSettings,
     mounts: &[Mount],

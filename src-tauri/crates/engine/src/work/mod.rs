@@ -3,6 +3,7 @@
 //! **Invariant:** an effect ends in its event whatever happens, even if the work panics.
 
 mod content;
+mod drops;
 mod examine;
 mod files;
 mod fill;
@@ -27,6 +28,8 @@ use assistant::{Away, Effect, Event, Failure, Looked, Merged, Outcome, Pushed, R
 use surroundings::Mount;
 
 pub(crate) use content::look_for_room;
+pub use drops::Dropped;
+pub(crate) use drops::drop_content;
 pub(crate) use examine::Journal;
 pub(crate) use folder_state::FolderState;
 pub(crate) use transfers::Underway;

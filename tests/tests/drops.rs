@@ -1,0 +1,321 @@
+//! Content is dropped here where git-annex would drop it, and kept where git-annex would keep it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use whole_system::clones::{Actor, connect_both};
+use whole_system::run::told;
+use whole_system::skip::{needs_git_annex, needs_sshd};
+use whole_system::sshd::{Login, Shell};
+use whole_system::{Sandbox, Sshd, attempt, run};
+
+/// A laptop with a file, which a second clone and a directory remote can have too.
+struct Scene {
+    sandbox: Sandbox,
+    laptop: PathBuf,
+    other: PathBuf,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let sandbox = Sandbox::new();
+        let laptop = Actor::GitAnnex.init(&sandbox, "laptop");
+        run(&mut sandbox.git(&laptop, ["config", "annex.addunlocked", "true"]));
+        fs::write(laptop.join("file"), "content").unwrap();
+        run(&mut sandbox.git(&laptop, ["annex", "add", "--quiet", "file"]));
+        run(&mut sandbox.git(&laptop, ["commit", "--quiet", "-m", "file"]));
+        let other = Actor::GitAnnex.clone(&sandbox, &laptop, "other", false);
+        connect_both(&sandbox, &laptop, &other);
+        let directory = sandbox.path("directory");
+        fs::create_dir(&directory).unwrap();
+        let scene = Scene { sandbox, laptop, other };
+        let place = format!("directory={}", directory.display());
+        scene.annex(&["initremote", "disk", "type=directory", "encryption=none", &place]);
+        scene.annex(&["sync", "--quiet", "--no-content"]);
+        scene
+    }
+
+    /// Runs git-annex in the laptop, with arguments or with a line of them.
+    fn annex(&self, arguments: &[&str]) {
+        run(&mut self.sandbox.git(&self.laptop, [&["annex"], arguments].concat()));
+    }
+
+    fn set_up(&self, steps: &[&str]) {
+        for step in steps {
+            let words: Vec<&str> = step.split(' ').collect();
+            match words[..] {
+                ["config", name, value] => {
+                    run(&mut self.sandbox.git(&self.laptop, ["config", name, value]));
+                }
+                ["away"] => fs::rename(&self.other, self.sandbox.path("away")).unwrap(),
+                ["lost"] => lose_content(&self.other.join(".git/annex/objects")),
+                ["attributes", pattern, value] => {
+                    fs::write(self.laptop.join(".gitattributes"), format!("{pattern} {value}\n")).unwrap();
+                }
+                ["same", name] => {
+                    fs::copy(self.laptop.join("file"), self.laptop.join(name)).unwrap();
+                    self.annex(&["add", "--quiet", name]);
+                    run(&mut self.sandbox.git(&self.laptop, ["commit", "--quiet", "-m", name]));
+                }
+                _ => self.annex(&words),
+            }
+        }
+    }
+
+    /// Has a program drop the file. Returns whether it says that it did, and what it says.
+    fn drop_by(&self, actor: Actor) -> (bool, String) {
+        let mut command = match actor {
+            Actor::GitAnnex => self.sandbox.git(&self.laptop, ["annex", "drop", "file"]),
+            Actor::Anabranch => self.sandbox.anabranch(["drop"]),
+        };
+        if actor == Actor::Anabranch {
+            command.arg(self.laptop.join("file"));
+        }
+        let output = attempt(&mut command);
+        (output.status.success(), told(&command, &output))
+    }
+
+    fn is_here(&self) -> bool {
+        fs::read(self.laptop.join("file")).unwrap() == b"content"
+    }
+
+    /// The repositories that have the file, as git-annex knows it.
+    fn holders(&self) -> String {
+        let said = run(&mut self.sandbox.git(
+            &self.laptop,
+            ["annex", "find", "--anything", "--format=${key}\n", "file"],
+        ));
+        let log = run(&mut self
+            .sandbox
+            .git(&self.laptop, ["annex", "whereis", "--json", "--key", said.trim()]));
+        let known: serde_json::Value = serde_json::from_str(&log).unwrap();
+        let names = ["whereis", "untrusted"].map(|list| known[list].as_array().unwrap().clone());
+        let mut names: Vec<String> = names
+            .concat()
+            .iter()
+            .map(|one| one["description"].as_str().unwrap().replace(['[', ']'], ""))
+            .collect();
+        names.sort();
+        names.join(" ")
+    }
+}
+
+fn lose_content(directory: &Path) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            let _ = std::process::Command::new("chmod").arg("u+w").arg(&path).status();
+            lose_content(&path);
+        } else {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+/// What happens first, and whether the file can be dropped then.
+const CASES: [(&[&str], bool); 22] = [
+    (&[], false),
+    (&["copy --to other file"], true),
+    (&["copy --to disk file"], true),
+    (&["copy --to other file", "numcopies 2"], false),
+    (&["copy --to other file", "mincopies 2"], false),
+    (&["copy --to other file", "copy --to disk file", "numcopies 2"], true),
+    (&["copy --to other file", "copy --to disk file", "mincopies 2"], true),
+    (&["copy --to other file", "config annex.numcopies 2"], false),
+    (
+        &["copy --to other file", "config annex.numcopies 2", "numcopies 1"],
+        true,
+    ),
+    (&["copy --to other file", "away"], false),
+    (&["copy --to other file", "trust --force other", "away"], true),
+    (
+        &[
+            "copy --to other file",
+            "config remote.other.annex-trustlevel trusted",
+            "away",
+        ],
+        true,
+    ),
+    (&["copy --to other file", "untrust other"], false),
+    (&["copy --to disk file", "untrust disk"], false),
+    (
+        &["copy --to other file", "config remote.other.annex-trustlevel untrusted"],
+        false,
+    ),
+    (&["copy --to other file", "dead other"], false),
+    (&["copy --to other file", "lost"], false),
+    (&["copy --to other file", "required . include=f*"], false),
+    (&["copy --to other file", "required . include=g*"], true),
+    (&["copy --to other file", "attributes file annex.numcopies=2"], false),
+    (&["copy --to other file", "attributes file annex.mincopies=2"], false),
+    (
+        &["copy --to other file", "same twin", "attributes twin annex.numcopies=2"],
+        false,
+    ),
+];
+
+#[test]
+fn what_git_annex_drops_is_dropped_and_what_it_keeps_is_kept() {
+    if !needs_git_annex() {
+        return;
+    }
+    let check = |(steps, is_dropped): &(&[&str], bool)| {
+        let mut scene = Scene::new();
+        scene.set_up(steps);
+        let ends = [Actor::GitAnnex, Actor::Anabranch].map(|actor| {
+            let (is_success, said) = scene.drop_by(actor);
+            let case = format!("{actor:?} after {steps:?}: {said}");
+            assert_eq!((is_success, scene.is_here()), (*is_dropped, !is_dropped), "{case}");
+            let holders = scene.holders();
+            if *is_dropped && actor == Actor::GitAnnex {
+                scene = Scene::new();
+                scene.set_up(steps);
+            }
+            holders
+        });
+        assert_eq!(ends[0], ends[1], "{steps:?}");
+    };
+    // Each has a world of its own; most of the time is git-annex's.
+    let (one, other) = CASES.split_at(CASES.len() / 2);
+    thread::scope(|scope| {
+        scope.spawn(|| other.iter().for_each(check));
+        one.iter().for_each(check);
+    });
+}
+
+#[test]
+fn the_reason_why_content_is_kept_names_the_places_that_do_not_count() {
+    if !needs_git_annex() {
+        return;
+    }
+    let scene = Scene::new();
+    scene.set_up(&["copy --to other file", "copy --to disk file", "untrust disk", "away"]);
+    let (_, said) = scene.drop_by(Actor::Anabranch);
+    let expected = "file: kept, since the one other copy that is needed could not be confirmed. \
+                    Not counted: other (not reachable), disk (untrusted)";
+    assert!(said.contains(expected), "{said}");
+    // What is not here is no failure, and a directory stands for all that is in it.
+    run(scene
+        .sandbox
+        .anabranch(["drop"])
+        .arg(scene.other.with_file_name("away")));
+    let said = run(scene.sandbox.anabranch(["drop"]).arg(scene.sandbox.path("away")));
+    assert_eq!(said.trim(), "");
+}
+
+#[test]
+fn what_a_rule_keeps_from_coming_stays_dropped() {
+    let sandbox = Sandbox::new();
+    let laptop = Actor::Anabranch.init(&sandbox, "laptop");
+    fs::create_dir(laptop.join("raw")).unwrap();
+    for name in ["raw/one", "two"] {
+        fs::write(laptop.join(name), name).unwrap();
+    }
+    Actor::Anabranch.sync(&sandbox, &laptop);
+    Actor::Anabranch.clone(&sandbox, &laptop, "other", true);
+    Actor::Anabranch.sync(&sandbox, &laptop);
+    let rule = "[[rule]]\ndirectory = \"raw\"\nallow = \"content-up\"\n";
+    fs::write(laptop.join(".git/anabranch/policy.toml"), rule).unwrap();
+    run(sandbox.anabranch(["drop"]).arg(&laptop));
+    let said = Actor::Anabranch.sync(&sandbox, &laptop);
+    let read = |name: &str| fs::read_to_string(laptop.join(name)).unwrap();
+    assert!(read("raw/one").starts_with("/annex/objects/"), "{said}");
+    assert_eq!(read("two"), "two", "{said}");
+}
+
+/// The content on another computer is locked there while it is dropped here.
+#[test]
+fn a_copy_on_another_computer_is_locked_there_while_content_is_dropped() {
+    if !needs_sshd() {
+        return;
+    }
+    for shell in [Shell::Anabranch, Shell::GitAnnex] {
+        let sandbox = Sandbox::new();
+        let sshd = Sshd::start(&sandbox, "server", shell, Login::Everything, &[]);
+        let laptop = Actor::Anabranch.init(&sandbox, "laptop");
+        for number in 0..3 {
+            fs::write(laptop.join(format!("{number}")), format!("content {number}")).unwrap();
+        }
+        let server = sshd.home().join("photos");
+        run(sandbox.command("git").args(["init", "--quiet", "--bare"]).arg(&server));
+        run(&mut sandbox.git(&laptop, ["remote", "add", "server", &sshd.address(&server)]));
+        Actor::Anabranch.sync(&sandbox, &laptop);
+        let objects = server.join("annex/objects");
+        // One is lost there, although the log says that it has it.
+        let lost = &walk(&objects)[1];
+        run(sandbox.command("chmod").arg("u+w").arg(lost.parent().unwrap()));
+        fs::remove_file(lost).unwrap();
+        let mut drop_all = sandbox.anabranch(["drop"]);
+        let output = attempt(drop_all.arg(&laptop));
+        let said = told(&drop_all, &output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let count = |what: &str| said.lines().filter(|line| line.contains(what)).count();
+        assert_eq!(
+            (count(": dropped"), count("it is not there any more")),
+            (2, 1),
+            "{said}"
+        );
+        let here = || {
+            let names = (0..3).map(|number| laptop.join(number.to_string()));
+            names
+                .filter(|path| fs::read_to_string(path).unwrap().starts_with("content"))
+                .count()
+        };
+        assert_eq!(here(), 1);
+        // No lock is left behind there.
+        let left = walk(&objects);
+        let left: Vec<_> = left.iter().filter(|path| path.extension().is_some()).collect();
+        assert!(left.is_empty(), "{shell:?}: {left:?}");
+        let said = Actor::Anabranch.sync(&sandbox, &laptop);
+        assert_eq!(here(), 3, "{said}");
+    }
+}
+
+fn walk(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => walk(&path),
+            false => vec![path],
+        })
+        .collect()
+}
+
+/// Two clones that drop the same content at the same moment, each of which would count the other.
+#[test]
+fn of_two_that_drop_at_once_one_keeps_the_content() {
+    if !needs_git_annex() {
+        return;
+    }
+    const FILES: usize = 30;
+    let sandbox = Sandbox::new();
+    let laptop = Actor::Anabranch.init(&sandbox, "laptop");
+    for number in 0..FILES {
+        fs::write(laptop.join(format!("{number}")), format!("content {number}")).unwrap();
+    }
+    Actor::Anabranch.sync(&sandbox, &laptop);
+    let other = Actor::Anabranch.clone(&sandbox, &laptop, "other", false);
+    Actor::Anabranch.sync(&sandbox, &other);
+    for opponent in [Actor::Anabranch, Actor::GitAnnex] {
+        let dropping = |folder: &Path, actor: Actor| match actor {
+            Actor::Anabranch => attempt(sandbox.anabranch(["drop"]).arg(folder)),
+            Actor::GitAnnex => attempt(&mut sandbox.git(folder, ["annex", "drop", "--quiet"])),
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| dropping(&other, opponent));
+            dropping(&laptop, Actor::Anabranch);
+        });
+        let count = |folder: &Path| {
+            let objects = walk(&folder.join(".git/annex/objects"));
+            objects.iter().filter(|path| path.extension().is_none()).count()
+        };
+        assert!(count(&laptop) + count(&other) >= FILES, "{opponent:?}");
+        for folder in [&laptop, &other, &laptop] {
+            Actor::Anabranch.sync(&sandbox, folder);
+        }
+        assert_eq!([count(&laptop), count(&other)], [FILES; 2], "all are back");
+    }
+}
