@@ -24,8 +24,8 @@ pub(super) fn time(program: &str, arguments: &[&Path]) -> Result<Duration> {
 
 /// The best of three runs of `run`, each with a number of its own.
 ///
-/// Deletes nothing before the end: ext4 creates files more slowly for minutes after many were deleted, which would distort
-/// the measurement.
+/// Deletes nothing before the end: ext4 without a journal creates files more slowly for minutes after many were deleted, which
+/// would distort the measurement.
 pub(super) fn best(mut run: impl FnMut(usize) -> Result<Duration>) -> Result<Duration> {
     let mut best = Duration::MAX;
     for number in 0..3 {

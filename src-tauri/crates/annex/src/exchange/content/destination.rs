@@ -20,7 +20,7 @@ pub(super) const TOGETHER: usize = 8192;
 /// Content that is locked keeps its transfer locks until it is stored: five open files each.
 pub(super) const TOGETHER_LOCKED: usize = 64;
 /// Up to this number small contents are locked one by one as well. More are not: a lock file made and removed for each
-/// costs more than the content (ext4 passes over inodes deleted just before, all of them each time).
+/// costs more than the content (ext4 without a journal also passes over inodes deleted just before, all of them each time).
 pub(super) const LOCKED_SINGLY: usize = 16;
 /// How often somebody who waits for the turn looks again.
 const TURN: Duration = Duration::from_millis(5);
