@@ -156,6 +156,8 @@ fn rows(pair: &mut Pair, mut layout: Layout, column: &mut Column) -> Result<()> 
     let woken = change(pair, &layout, 1, "to wake both")?;
     woken.context("the engines do not sync")?;
     rest(pair)?;
+    // An engine closes what it keeps open, and gives memory back, when it has done nothing for ten seconds.
+    std::thread::sleep(Duration::from_secs(12));
     column.figure("memory at rest (VmRSS)", most(pair, idle::memory)?, "MiB");
     column.figure(
         "memory at rest (RssAnon, without mapped files)",
