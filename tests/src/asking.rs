@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -70,4 +71,34 @@ pub fn is_in_state(sandbox: &Sandbox, folder: &Path, state: &str) {
         folder if folder["state"] == state => Ok(()),
         folder => Err(format!("not {state}: {folder}")),
     });
+}
+
+/// The open question of a folder, once there is one that says this.
+#[track_caller]
+pub fn question(sandbox: &Sandbox, folder: &Path, part: &str) -> Value {
+    let mut found = Value::Null;
+    eventually(PATIENCE, || {
+        let status = status(sandbox, folder)?;
+        found = status["question"].clone();
+        match found["text"].as_str() {
+            Some(text) if text.contains(part) => Ok(()),
+            _ => Err(status.to_string()),
+        }
+    });
+    found
+}
+
+/// Answers the question of a folder, and types something.
+///
+/// # Panics
+///
+/// When there is no such question.
+#[track_caller]
+pub fn answer(sandbox: &Sandbox, folder: &Path, answer: &str, typed: &str) {
+    let mut command = sandbox.anabranch(["answer", answer]);
+    command.arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    writeln!(child.stdin.take().unwrap(), "{typed}").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", told(&command, &output));
 }

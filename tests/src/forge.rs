@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -14,6 +14,17 @@ use crate::{Sandbox, run};
 
 /// The user's name and password that a forge may want, and how they are sent.
 const USER: (&str, &str, &str) = ("ann", "secret", "Basic YW5uOnNlY3JldA==");
+
+/// What it wants to know the user for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// Nothing.
+    Never,
+    /// What is pushed.
+    ToPush,
+    /// Everything.
+    Always,
+}
 
 const HTTP: &str = "http://";
 
@@ -29,7 +40,9 @@ struct State {
     root: PathBuf,
     /// What git has in its environment there.
     environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
-    wants_password: bool,
+    login: Login,
+    /// How often somebody came with another name or password.
+    refused: AtomicUsize,
     is_silent: AtomicBool,
     is_over: AtomicBool,
     /// Connections that get no answer.
@@ -43,7 +56,7 @@ impl Forge {
     ///
     /// When it cannot be started.
     #[must_use]
-    pub fn start(sandbox: &Sandbox, wants_password: bool) -> Forge {
+    pub fn start(sandbox: &Sandbox, login: Login) -> Forge {
         let root = sandbox.path("forge");
         fs::create_dir(&root).unwrap();
         let command = sandbox.command("git");
@@ -53,7 +66,8 @@ impl Forge {
         let state = Arc::new(State {
             root: root.clone(),
             environment: set.collect(),
-            wants_password,
+            login,
+            refused: AtomicUsize::new(0),
             is_silent: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
             unanswered: Mutex::default(),
@@ -104,6 +118,12 @@ impl Forge {
             .args(["config", "--global", "credential.helper", "store"]));
     }
 
+    /// How often somebody has tried to log in with another name or password.
+    #[must_use]
+    pub fn refused(&self) -> usize {
+        self.state.refused.load(Ordering::SeqCst)
+    }
+
     /// From now on it takes connections and answers nothing, or answers again.
     pub fn set_silent(&self, is_silent: bool) {
         self.state.is_silent.store(is_silent, Ordering::SeqCst);
@@ -138,8 +158,17 @@ impl State {
         }
         // A client that goes away gets no answer.
         let Some(request) = read(&connection) else { return };
-        let is_known = request.headers.get("authorization").is_some_and(|sent| sent == USER.2);
-        let answer = match self.wants_password && !is_known {
+        let sent = request.headers.get("authorization");
+        let is_known = sent.is_some_and(|sent| sent == USER.2);
+        if sent.is_some() && !is_known {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+        }
+        let is_wanted = match self.login {
+            Login::Never => false,
+            Login::ToPush => format!("{} {}", request.path, request.query).contains("git-receive-pack"),
+            Login::Always => true,
+        };
+        let answer = match is_wanted && !is_known {
             true => answer("401 Unauthorized", "WWW-Authenticate: Basic realm=\"forge\"\r\n", b""),
             false => self.by_git(&request),
         };

@@ -11,7 +11,7 @@ use whole_system::clones::Actor;
 use whole_system::run::told;
 use whole_system::skip::{needs_git_annex, needs_sshd};
 use whole_system::sshd::{Login, Shell};
-use whole_system::{Engine, Forge, PATIENCE, Sandbox, Sshd, attempt, checks, eventually, run, trees};
+use whole_system::{Engine, Forge, PATIENCE, Sandbox, Sshd, attempt, checks, eventually, forge, run, trees};
 
 const GIT_ONLY: &str = "git only: it gets names and history of all files, but no content";
 
@@ -122,7 +122,7 @@ fn files_travel_through_a_forge() {
         return;
     }
     let sandbox = Sandbox::new();
-    let forge = Forge::start(&sandbox, false);
+    let forge = Forge::start(&sandbox, forge::Login::Never);
     let (path, address) = forge.repository(&sandbox, "photos.git");
     files_travel_through(&sandbox, &address, &path, Actor::Anabranch);
 }
@@ -133,7 +133,7 @@ fn files_travel_through_a_forge_to_and_from_git_annex() {
         return;
     }
     let sandbox = Sandbox::new();
-    let forge = Forge::start(&sandbox, false);
+    let forge = Forge::start(&sandbox, forge::Login::Never);
     let (path, address) = forge.repository(&sandbox, "photos.git");
     files_travel_through(&sandbox, &address, &path, Actor::GitAnnex);
 }
@@ -144,16 +144,23 @@ fn a_forge_takes_the_password_that_git_has_stored() {
         return;
     }
     let sandbox = Sandbox::new();
-    let forge = Forge::start(&sandbox, true);
+    let forge = Forge::start(&sandbox, forge::Login::Always);
     let (path, address) = forge.repository(&sandbox, "photos.git");
     let folder = Actor::Anabranch.init(&sandbox, "folder");
     run(&mut sandbox.git(&folder, ["remote", "add", "desk", &address]));
-    let asks = "the server asks for a user name and a password";
-    let said = Actor::Anabranch.sync(&sandbox, &folder);
-    assert!(said.contains(asks) && said.contains("'git fetch desk'"), "{said}");
-    let output = attempt(sandbox.anabranch(["clone", &address]).arg(sandbox.path("clone")));
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains(asks) && !sandbox.path("clone").exists(), "{said}");
+    let asks = "there is no terminal to ask you at";
+    let program = sandbox.anabranch(["sync"]).get_program().to_owned();
+    for (task, target, other) in [
+        ("sync", &folder, None),
+        ("clone", &sandbox.path("clone"), Some(&address)),
+    ] {
+        let mut alone = sandbox.command("setsid");
+        alone.arg("--wait").arg(&program).arg(task).args(other).arg(target);
+        let output = attempt(&mut alone);
+        let said = told(&alone, &output);
+        assert!(said.contains(asks), "{said}");
+    }
+    assert!(!sandbox.path("clone").exists());
     forge.store_password(&sandbox);
     files_travel_through(&sandbox, &address, &path, Actor::Anabranch);
 }
@@ -161,7 +168,7 @@ fn a_forge_takes_the_password_that_git_has_stored() {
 #[test]
 fn a_forge_that_never_answers_holds_nobody_up() {
     let sandbox = Sandbox::new();
-    let forge = Forge::start(&sandbox, false);
+    let forge = Forge::start(&sandbox, forge::Login::Never);
     let (_, address) = forge.repository(&sandbox, "photos.git");
     forge.set_silent(true);
     let folder = Actor::Anabranch.init(&sandbox, "folder");
@@ -406,7 +413,7 @@ fn plain_git_on_this_computer_is_a_place_too() {
 #[test]
 fn a_clone_of_a_repository_of_git_alone_has_its_files() {
     let sandbox = Sandbox::new();
-    let forge = Forge::start(&sandbox, false);
+    let forge = Forge::start(&sandbox, forge::Login::Never);
     let (path, address) = forge.repository(&sandbox, "photos.git");
     let by_git = sandbox.path("by git");
     run(sandbox.command("git").args(["clone", "--quiet", &address]).arg(&by_git));

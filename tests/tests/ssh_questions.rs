@@ -5,11 +5,11 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use whole_system::asking::{is_in_state, status};
+use whole_system::asking::{self, is_in_state, status};
 use whole_system::clones::Actor;
 use whole_system::skip::{needs_root, needs_sshd};
 use whole_system::sshd::{Login, Shell};
@@ -51,16 +51,7 @@ impl Scene {
     /// The open question, once there is one that says this.
     #[track_caller]
     fn question(&self, part: &str) -> Value {
-        let mut found = Value::Null;
-        eventually(PATIENCE, || {
-            let status = self.status();
-            found = status["question"].clone();
-            match found["text"].as_str() {
-                Some(text) if text.contains(part) => Ok(()),
-                _ => Err(status.to_string()),
-            }
-        });
-        found
+        asking::question(&self.sandbox, &self.folder, part)
     }
 
     /// Waits until the status says something of the place.
@@ -74,9 +65,7 @@ impl Scene {
 
     #[track_caller]
     fn answer(&self, answer: &str, typed: &str) {
-        let mut command = self.sandbox.anabranch(["answer", answer]);
-        let output = with_input(command.arg(&self.folder), &format!("{typed}\n"));
-        assert!(output.status.success(), "{output:?}");
+        asking::answer(&self.sandbox, &self.folder, answer, typed);
     }
 
     fn synced(&self) {
@@ -89,16 +78,6 @@ fn folder(sandbox: &Sandbox, sshd: &Sshd, name: &str, server: &Path) -> PathBuf 
     fs::write(folder.join("file"), format!("of {name}")).unwrap();
     run(&mut sandbox.git(&folder, ["remote", "add", "desk", &sshd.address(server)]));
     folder
-}
-
-fn with_input(command: &mut Command, input: &str) -> Output {
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
 }
 
 /// The programs that ssh has started, or that log in, in a sandbox: their command lines and environments.

@@ -3,11 +3,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use annex::Annex;
-use annex::exchange::by_transport::{self, Transport};
+use annex::exchange::by_transport::{self, Askpass, Transport};
 use annex::exchange::{Commits, PushOutcome, introduce, newest};
 use annex::settings::{Address, RemoteSettings};
 use model::RemoteName;
 
+use crate::http;
 use crate::ssh::{Connection, SshCommand, Use};
 use crate::words::why_not;
 use crate::{Failed, Fetched, Hosts};
@@ -22,6 +23,8 @@ pub struct ByGit(Kind);
 #[derive(Clone)]
 enum Kind {
     Ssh(Arc<Connection>),
+    /// With a login, if the server wants one.
+    Http(http::Login),
     /// By itself, with these protocols, or with all that the user allows it.
     ByItself(Option<&'static str>),
 }
@@ -36,7 +39,10 @@ impl ByGit {
         Ok(Self(match address {
             Address::Ssh(address) => Kind::Ssh(hosts.connect(&address.host, &SshCommand::of(local))?),
             Address::Path(_) => Kind::ByItself(Some("file")),
-            Address::Http(_) => Kind::ByItself(Some("http:https")),
+            Address::Http(_) => {
+                let place = address.computer().unwrap_or_default();
+                Kind::Http(http::Login::on(&place, local, hosts.questions()))
+            }
             Address::Unknown(_) => Kind::ByItself(None),
             Address::Special { .. } => {
                 return Err(Failed::Refused("git does not reach a special remote".to_owned()));
@@ -75,14 +81,16 @@ impl ByGit {
     }
 
     /// How git uses it, until `cancelled` is set.
-    fn transport<'a>(&self, cancelled: &'a AtomicBool) -> Transport<'a> {
+    fn transport<'a>(&self, askpass: Askpass, cancelled: &'a AtomicBool) -> Transport<'a> {
         let (protocols, ssh) = match &self.0 {
             Kind::Ssh(connection) => (Some("ssh"), Some(connection.for_git())),
+            Kind::Http(_) => (Some("http:https"), None),
             Kind::ByItself(protocols) => (*protocols, None),
         };
         Transport {
             protocols,
             ssh,
+            askpass,
             cancelled,
         }
     }
@@ -133,12 +141,15 @@ impl ByGit {
         cancelled: &AtomicBool,
         mut work: impl FnMut(&Transport<'_>) -> annex::Result<T>,
     ) -> annex::Result<T> {
-        let Kind::Ssh(connection) = &self.0 else {
-            return work(&self.transport(cancelled));
+        let mut work = |askpass| work(&self.transport(askpass, cancelled));
+        let connection = match &self.0 {
+            Kind::Ssh(connection) => connection,
+            Kind::Http(login) => return login.run(work),
+            Kind::ByItself(_) => return work(Askpass::Nobody),
         };
         let attempt = || {
             let _session = connection.permit(Use::Brief, cancelled);
-            work(&self.transport(cancelled))
+            work(Askpass::Nobody)
         };
         connection.with_few_sessions(attempt, |done| match done {
             Err(annex::Error::Refused(why)) => Some(why),
@@ -150,7 +161,7 @@ impl ByGit {
     fn ended<T>(&self, by_hand: &str, done: annex::Result<T>) -> Result<T, Failed> {
         done.map_err(|error| match &self.0 {
             Kind::Ssh(connection) if !connection.is_alive() => Failed::Away,
-            Kind::Ssh(_) | Kind::ByItself(_) => why_not(by_hand, error),
+            Kind::Ssh(_) | Kind::Http(_) | Kind::ByItself(_) => why_not(by_hand, error),
         })
     }
 }

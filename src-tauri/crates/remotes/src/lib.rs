@@ -12,6 +12,7 @@ pub mod askpass;
 mod by_git;
 mod failed;
 mod git_only;
+mod http;
 mod local;
 mod reach;
 mod remote;

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use annex::Error;
 
 use crate::Failed;
+use crate::askpass::{Held, Unanswered};
 
 /// What git, and curl in it, say of a computer that is off, or not in this network.
 const AWAY: [&str; 15] = [
@@ -26,11 +27,12 @@ const AWAY: [&str; 15] = [
 ];
 
 /// What it says of a server that wants to know who asks.
-const PASSWORD: [&str; 4] = [
+const PASSWORD: [&str; 5] = [
     "could not read Username",
     "could not read Password",
     "Authentication failed",
     "terminal prompts disabled",
+    "HTTP 401",
 ];
 
 /// What it says if no repository is there.
@@ -40,6 +42,49 @@ const MISSING: [&str; 4] = [
     "Repository not found",
     "' not found",
 ];
+
+/// True if git says that a server wants to know who asks, or knows nobody of that name and password.
+pub(crate) fn is_login_refused(said: &str) -> bool {
+    PASSWORD.iter().any(|text| said.contains(text))
+}
+
+/// What is said while somebody has yet to answer.
+pub(crate) fn waits_for_answer(place: &str) -> String {
+    format!("the login on {place} waits for your answer")
+}
+
+/// Why a login got no answer.
+pub(crate) fn unanswered(place: &str, why: Unanswered) -> String {
+    match why {
+        Unanswered::Declined => {
+            format!("you chose not to log in on {place}. You are asked again when you sync or try again")
+        }
+        Unanswered::TooLate => {
+            format!("{place} ended the login before you answered. You are asked again when you sync or try again")
+        }
+        Unanswered::Nobody => format!(
+            "{place} asks for something, and there is no terminal to ask you at. Run this in a terminal. If Anabranch \
+             keeps the folder in sync, answer in the window or with 'anabranch answer'"
+        ),
+    }
+}
+
+/// What is said of a server that takes no answer of the user.
+pub(crate) fn refused_answers(place: &str) -> String {
+    format!("{place} refused the login with what you entered. You are asked again when you sync or try again")
+}
+
+/// Why nobody is asked for the password of a server.
+pub(crate) fn held(place: &str, why: Held) -> String {
+    match why {
+        Held::Unanswered(why) => unanswered(place, why),
+        Held::Refused => refused_answers(place),
+        Held::UsersProgram => format!(
+            "the program that you have set to ask for passwords (core.askPass or GIT_ASKPASS) has given none that {place} \
+             takes. It asks again when you sync or try again"
+        ),
+    }
+}
 
 /// Why git did not reach a repository. `by_hand` is the command by which somebody tries it in a terminal.
 pub(crate) fn why_not(by_hand: &str, error: Error) -> Failed {
@@ -57,9 +102,10 @@ pub(crate) fn why_not(by_hand: &str, error: Error) -> Failed {
         };
     };
     let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
-    if has(&PASSWORD) {
+    if is_login_refused(said) {
         return Failed::Refused(format!(
-            "the server asks for a user name and a password, and git has none that it takes. Let git store them: 'git config --global credential.helper store', then '{by_hand}' asks for them once"
+            "the server does not take the user name and password that git has for it. Correct them in the address, or \
+             where git's credential helper has them. '{by_hand}' tries them by hand"
         ));
     }
     if has(&AWAY) {
@@ -107,7 +153,7 @@ mod tests {
         for (said, part) in [
             (
                 "fatal: could not read Username for 'https://forge.example': terminal prompts disabled",
-                "'git fetch forge' asks for them once",
+                "'git fetch forge' tries them by hand",
             ),
             (
                 "remote: Invalid username or password. fatal: Authentication failed for 'https://forge.example/a/'",

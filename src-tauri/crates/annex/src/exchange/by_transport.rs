@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -31,8 +31,21 @@ pub struct Transport<'a> {
     pub protocols: Option<&'static str>,
     /// The line of shell that runs ssh, as in `GIT_SSH_COMMAND`; none where git has no need of ssh.
     pub ssh: Option<OsString>,
+    /// Who asks for passwords.
+    pub askpass: Askpass,
     /// Set to stop as soon as possible.
     pub cancelled: &'a AtomicBool,
+}
+
+/// The program by which git asks for user names and passwords that no credential helper knows (gitcredentials(7)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Askpass {
+    /// None: nothing is asked.
+    Nobody,
+    /// That of `core.askPass`.
+    AsConfigured,
+    /// This one.
+    Program(PathBuf),
 }
 
 impl Transport<'_> {
@@ -43,8 +56,13 @@ impl Transport<'_> {
             // It would make a login of its own.
             None => git.args(["-c", "protocol.ssh.allow=never"]),
         };
-        // Nothing is asked: neither by a program of the user's (`core.askPass`, `SSH_ASKPASS`) nor in a terminal.
-        git.env("GIT_ASKPASS", "");
+        // Nothing is asked in a terminal.
+        match &self.askpass {
+            // Also not by a program of the user's (`core.askPass`, `SSH_ASKPASS`).
+            Askpass::Nobody => git.env("GIT_ASKPASS", ""),
+            Askpass::AsConfigured => &mut git,
+            Askpass::Program(program) => git.env("GIT_ASKPASS", program),
+        };
         // What git says is understood in English. `LC_ALL` would go on to the other computer.
         git.env_remove("LC_ALL").env("LC_MESSAGES", "C").env("LANGUAGE", "C");
         if let Some(ssh) = &self.ssh {

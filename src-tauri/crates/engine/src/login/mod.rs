@@ -22,13 +22,21 @@ pub(crate) fn in_words(question: &Question) -> contract::Question {
     };
     let typed = |text, typed| words(text, "Log in", "Don't log in", Some(typed));
     match &question.prompt {
+        Prompt::UserName { server } => typed(
+            format!("{place} wants to know your user name at {server}."),
+            Typed::Text,
+        ),
+        // Forges take no password there.
+        Prompt::Password { account } if account.contains("://") => typed(
+            format!("{place} wants the password of {account}, or an access token in its place."),
+            Typed::Secret,
+        ),
         Prompt::Password { account } => typed(format!("{place} wants the password of {account}."), Typed::Secret),
         Prompt::Passphrase { key } => typed(
             format!("Logging in on {place} needs the passphrase of your key {key}."),
             Typed::Secret,
         ),
         Prompt::Secret(text) => typed(format!("{place} asks: {text}"), Typed::Secret),
-        Prompt::Text(text) => typed(format!("{place} asks: {text}"), Typed::Text),
         Prompt::YesNo(text) => words(format!("{place} asks: {text}"), "Yes", "No", None),
         Prompt::Notice(text) => words(format!("{place}: {text}"), "Hide this", "Don't log in", None),
         Prompt::NewHostKey {

@@ -3,7 +3,12 @@
 //! ssh and git start a program to ask (ssh(1), `SSH_ASKPASS`). Here that is a link to our own, in a directory of each login
 //! that only the user can enter, beside a socket. It passes the question on to this process, which keeps it among
 //! [`Questions`] until somebody answers. Nothing secret is an argument, in an environment or stored.
+//!
+//! An ssh that asks waits for its answer ([`Questions::serve`]). git asks each time that it runs, so it waits for none: see
+//! [`Account`].
 
+mod account;
+mod endpoint;
 mod helper;
 mod login;
 mod peer;
@@ -11,17 +16,20 @@ mod prompt;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, Write};
+use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
-use login::{Login, has_hung_up, prepare, read};
+use endpoint::{Endpoint, has_hung_up, pass_answer, read};
+use login::Login;
 use peer::has_lost_its_peer;
 
+pub(crate) use account::{Account, Held, Refusal};
 pub use helper::run;
 pub use login::Asking;
 pub use prompt::Prompt;
@@ -72,6 +80,17 @@ pub enum Whom {
     One(Box<Ask>),
 }
 
+impl Question {
+    fn new(place: &str, prompt: Prompt, is_repeated: bool) -> Self {
+        Self {
+            id: format!("{ID}{:016x}", RandomState::new().build_hasher().finish()),
+            place: place.to_owned(),
+            prompt,
+            is_repeated,
+        }
+    }
+}
+
 /// The questions of all logins of this process.
 #[derive(Clone)]
 pub struct Questions(Arc<Shared>);
@@ -81,14 +100,25 @@ struct Shared {
     program: PathBuf,
     whom: Whom,
     open: Mutex<Vec<Open>>,
+    /// The servers that git reaches by itself, by place.
+    accounts: Mutex<BTreeMap<String, Arc<Account>>>,
     logins: AtomicU64,
 }
 
 struct Open {
     question: Question,
-    login: Arc<Mutex<Login>>,
-    /// The helper that waits.
-    helper: Arc<UnixStream>,
+    asker: Asker,
+}
+
+/// Who wants to know.
+enum Asker {
+    /// A program that waits, by its helper.
+    Waiting {
+        login: Arc<Mutex<Login>>,
+        helper: Arc<UnixStream>,
+    },
+    /// Any git that will run.
+    Account(Arc<Account>),
 }
 
 impl Questions {
@@ -101,11 +131,12 @@ impl Questions {
             program,
             whom,
             open: Mutex::default(),
+            accounts: Mutex::default(),
             logins: AtomicU64::new(0),
         }))
     }
 
-    /// Has a program ask here when it logs in at `place`, for as long as the returned value exists. If a question gets no
+    /// Has an ssh ask here when it logs in at `place`, for as long as the returned value exists. If a question gets no
     /// answer, `give_up` is called; it should end the program, which would go on with an empty answer otherwise.
     ///
     /// # Errors
@@ -117,36 +148,30 @@ impl Questions {
         place: String,
         give_up: impl Fn() + Send + 'static,
     ) -> Result<Asking, String> {
-        let parent = self.0.directory.as_ref().map_err(Clone::clone)?;
-        let number = self.0.logins.fetch_add(1, Ordering::Relaxed);
-        // The path must be short (unix(7)).
-        let directory = parent.join(format!("ask{}-{number}", std::process::id()));
-        let failed = |error: io::Error| format!("could not make {}: {error}", directory.display());
-        let listener = prepare(parent, &directory, &self.0.program).map_err(failed)?;
-        let login = Login::begin(place, give_up);
-        let asking = Asking {
-            directory,
-            listener: Arc::new(listener),
-            login: Arc::new(Mutex::new(login)),
-        };
-        let (shared, login, listener) = (self.0.clone(), asking.login.clone(), asking.listener.clone());
-        thread::Builder::new()
-            .name("askpass".to_owned())
-            .spawn(move || {
-                // One after the other: nobody can answer two at once.
-                while let Ok((helper, _)) = listener.accept() {
-                    shared.ask(&login, helper);
-                }
-            })
-            .map_err(|error| format!("could not start a thread: {error}"))?;
-        let helper = asking.directory.join(NAME);
+        let login = Arc::new(Mutex::new(Login::begin(place, give_up)));
+        let (shared, asked) = (Arc::clone(&self.0), Arc::clone(&login));
+        // One after the other: nobody can answer two at once.
+        let endpoint = Endpoint::open(&self.0, move |helper| shared.ask(&asked, helper))?;
         command
-            .env("SSH_ASKPASS", &helper)
+            .env("SSH_ASKPASS", endpoint.program())
             // Also where there is a terminal.
-            .env("SSH_ASKPASS_REQUIRE", "force")
-            .env("GIT_ASKPASS", &helper)
-            .env("GIT_TERMINAL_PROMPT", "0");
-        Ok(asking)
+            .env("SSH_ASKPASS_REQUIRE", "force");
+        Ok(Asking {
+            _endpoint: endpoint,
+            login,
+        })
+    }
+
+    /// The account of the user on a server that git reaches by itself.
+    pub(crate) fn account(&self, place: &str) -> Arc<Account> {
+        let mut accounts = lock(&self.0.accounts);
+        let account = accounts.entry(place.to_owned());
+        Arc::clone(account.or_insert_with(|| Arc::new(Account::on(place))))
+    }
+
+    /// The account of the user on a server, if git was to log in there.
+    pub(crate) fn known_account(&self, place: &str) -> Option<Arc<Account>> {
+        lock(&self.0.accounts).get(place).cloned()
     }
 
     /// The open questions of logins at these places.
@@ -190,11 +215,11 @@ impl Shared {
         let question = lock(login).asks(Prompt::parse(&hint, &text));
         let id = question.id.clone();
         let helper = Arc::new(helper);
-        let open = Open {
-            question,
+        let asker = Asker::Waiting {
             login: Arc::clone(login),
             helper: Arc::clone(&helper),
         };
+        let open = Open { question, asker };
         match &self.whom {
             Whom::One(ask) => match ask(&open.question) {
                 Ok(text) => {
@@ -225,8 +250,8 @@ impl Shared {
             }
         }
         // As when the user has touched a security key.
-        if let Some(open) = take() {
-            lock(&open.login).closed(None);
+        if take().is_some() {
+            lock(login).closed(None);
             self.tell();
         }
     }
@@ -234,17 +259,17 @@ impl Shared {
 
 impl Open {
     fn close(self, answer: Result<&str, Unanswered>) {
-        let mut login = lock(&self.login);
-        login.closed(answer.err());
-        let Ok(text) = answer else {
-            return (login.give_up)();
-        };
-        let mut helper = &*self.helper;
-        let answer = [&[AGREED], text.as_bytes()].concat();
-        // If it has ended, so has its program.
-        let _ = helper.write_all(&answer);
-        wipe(answer);
-        let _ = helper.shutdown(std::net::Shutdown::Both);
+        match self.asker {
+            Asker::Account(account) => account.answered(answer),
+            Asker::Waiting { login, helper } => {
+                let mut login = lock(&login);
+                login.closed(answer.err());
+                match answer {
+                    Ok(text) => pass_answer(&helper, text.as_bytes()),
+                    Err(_) => (login.give_up)(),
+                }
+            }
+        }
     }
 }
 

@@ -10,6 +10,11 @@ pub enum Prompt {
         /// The account, such as `ann@desk`.
         account: String,
     },
+    /// The name of the user's account.
+    UserName {
+        /// The server, such as `https://example.org`.
+        server: String,
+    },
     /// The passphrase of a key.
     Passphrase {
         /// The file of the key.
@@ -32,8 +37,6 @@ pub enum Prompt {
     Notice(String),
     /// Something else that may be secret, such as a code that is valid once.
     Secret(String),
-    /// Something that is no secret, such as the name of an account.
-    Text(String),
 }
 
 impl Prompt {
@@ -59,7 +62,7 @@ impl Prompt {
         match self {
             Self::NewHostKey { .. } | Self::YesNo(_) => Some("yes"),
             Self::Notice(_) => Some(""),
-            Self::Password { .. } | Self::Passphrase { .. } | Self::Secret(_) | Self::Text(_) => None,
+            Self::Password { .. } | Self::UserName { .. } | Self::Passphrase { .. } | Self::Secret(_) => None,
         }
     }
 }
@@ -73,11 +76,11 @@ fn known(line: &str) -> Option<Prompt> {
     let key = || quoted("Enter passphrase for key '");
     let ordinary = || line.strip_suffix("'s password:").map(str::to_owned);
     let of_git = || quoted("Password for '");
-    let name = || line.starts_with("Username for '").then(|| line.to_owned());
+    let name = || quoted("Username for '");
     key()
         .map(|key| Prompt::Passphrase { key })
         .or_else(|| ordinary().or_else(interactive).or_else(of_git).map(password))
-        .or_else(|| name().map(Prompt::Text))
+        .or_else(|| name().map(|server| Prompt::UserName { server }))
 }
 
 fn new_host_key(text: &str) -> Option<Prompt> {
@@ -136,7 +139,9 @@ mod tests {
             (
                 "",
                 "Username for 'https://example.org': ",
-                Prompt::Text(text("Username for 'https://example.org':")),
+                Prompt::UserName {
+                    server: text("https://example.org"),
+                },
             ),
             ("confirm", "Allow it? ", Prompt::YesNo(text("Allow it?"))),
             ("none", "Touch it", Prompt::Notice(text("Touch it"))),

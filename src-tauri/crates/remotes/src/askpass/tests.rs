@@ -1,5 +1,8 @@
 use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use super::*;
@@ -107,4 +110,89 @@ fn only_the_user_can_reach_a_helper_and_nothing_of_it_is_left() {
     assert_eq!(directory.metadata().unwrap().permissions().mode() & 0o077, 0);
     drop(scene.asking);
     assert!(!directory.exists());
+}
+
+/// What git asks in one run.
+fn git_asks(attempt: &account::Attempt, prompt: &str) -> Option<String> {
+    let mut said = Vec::new();
+    let answered = run(&attempt.program(), OsStr::new(prompt), &mut said).unwrap();
+    answered.then(|| String::from_utf8(said).unwrap().trim_end().to_owned())
+}
+
+/// Everybody is asked, below this directory.
+fn questions(place: &Path) -> Questions {
+    let whom = Whom::Everybody(Box::new(|| {}));
+    Questions::new(Ok(place.join("ssh")), "/bin/false".into(), whom)
+}
+
+const NAME_OF: &str = "Username for 'https://forge': ";
+const PASSWORD_OF: &str = "Password for 'https://ann@forge': ";
+
+#[test]
+fn git_ends_without_an_answer_and_gets_it_when_it_runs_again() {
+    let place = tempfile::tempdir().unwrap();
+    let questions = questions(place.path());
+    let account = questions.account("forge");
+    let ask = |prompt: &str, answer: &str| {
+        let attempt = questions.attempt(&account).unwrap();
+        assert_eq!(git_asks(&attempt, prompt), None);
+        assert_eq!(attempt.refused(), Refusal::Waits);
+        assert_eq!(attempt.refused(), Refusal::Waits, "it is asked once");
+        let open = questions.open(|place| place == "forge");
+        assert_eq!(open.len(), 1);
+        assert!(questions.answer(&open[0].id, Some(answer)));
+        open[0].is_repeated
+    };
+    assert!(!ask(NAME_OF, "ann"));
+    assert!(!ask(PASSWORD_OF, "wrong"));
+    let [first, second] = [(); 2].map(|()| questions.attempt(&account).unwrap());
+    for attempt in [&first, &second] {
+        assert_eq!(git_asks(attempt, NAME_OF).as_deref(), Some("ann"));
+        assert_eq!(git_asks(attempt, PASSWORD_OF).as_deref(), Some("wrong"));
+    }
+    assert_eq!((first.refused(), second.refused()), (Refusal::Again, Refusal::Again));
+    assert!(ask(NAME_OF, "ann"));
+    assert!(!ask(PASSWORD_OF, "right"));
+    let attempt = questions.attempt(&account).unwrap();
+    assert_eq!(git_asks(&attempt, PASSWORD_OF).as_deref(), Some("right"));
+    attempt.succeeded();
+    // What another server asks is another question.
+    let attempt = questions.attempt(&account).unwrap();
+    assert_eq!(git_asks(&attempt, "Password for 'http://ann@forge': "), None);
+}
+
+#[test]
+fn nobody_is_asked_after_three_refusals_or_a_no_until_the_user_says_so() {
+    let place = tempfile::tempdir().unwrap();
+    let questions = questions(place.path());
+    let account = questions.account("forge");
+    let run_of = |prompt| {
+        let attempt = questions.attempt(&account).unwrap();
+        git_asks(&attempt, prompt);
+        attempt.refused()
+    };
+    let answer = |answer| {
+        let open = questions.open(|_| true);
+        assert!(questions.answer(&open[0].id, answer));
+    };
+    let again = [Refusal::Again, Refusal::Again, Refusal::Held(Held::Refused)];
+    for expected in again {
+        assert_eq!(run_of(PASSWORD_OF), Refusal::Waits);
+        answer(Some("wrong"));
+        assert_eq!(run_of(PASSWORD_OF), expected);
+    }
+    assert_eq!(run_of(PASSWORD_OF), Refusal::Held(Held::Refused));
+    account.try_again();
+    assert_eq!(run_of(NAME_OF), Refusal::Waits);
+    answer(Some("bob"));
+    assert_eq!(run_of(PASSWORD_OF), Refusal::Waits);
+    answer(None);
+    let declined = Refusal::Held(Held::Unanswered(Unanswered::Declined));
+    assert_eq!(run_of(PASSWORD_OF), declined);
+    let attempt = questions.attempt(&account).unwrap();
+    assert_eq!(git_asks(&attempt, NAME_OF), None, "the name may have been wrong");
+    assert_eq!(attempt.refused(), declined);
+    assert!(questions.open(|_| true).is_empty());
+    account.try_again();
+    assert_eq!(questions.attempt(&account).unwrap().refused(), Refusal::Elsewhere);
 }

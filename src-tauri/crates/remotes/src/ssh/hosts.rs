@@ -16,8 +16,8 @@ use super::command::SshCommand;
 use super::connection::{Connection, end, link, lock};
 use super::process::Process;
 use super::words::{ChangedKey, waits_for_answer};
-use crate::Failed;
-use crate::askpass::{Questions, Whom};
+use crate::askpass::{Held, Questions, Unanswered, Whom};
+use crate::{Failed, words};
 
 /// How long nobody may try to log in again after a login has failed.
 const NOT_AGAIN: Duration = Duration::from_secs(2);
@@ -112,6 +112,21 @@ impl Hosts {
     pub fn try_again(&self, host: &SshHost) {
         for host in self.of(host) {
             lock(&host.state).failed = None;
+        }
+    }
+
+    /// Why git cannot log in on a server that it reaches by itself, in words for people; none if the user did not want to.
+    #[must_use]
+    pub fn refused_account(&self, place: &str) -> Option<String> {
+        let held = self.questions.known_account(place)?.held()?;
+        let is_declined = held == Held::Unanswered(Unanswered::Declined);
+        (!is_declined).then(|| words::held(place, held))
+    }
+
+    /// Lets the user be asked again for the account on such a server.
+    pub fn ask_again(&self, place: &str) {
+        if let Some(account) = self.questions.known_account(place) {
+            account.try_again();
         }
     }
 

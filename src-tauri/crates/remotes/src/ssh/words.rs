@@ -3,8 +3,8 @@
 use annex::exchange::in_one_line;
 use annex::settings::SshHost;
 
-use crate::Failed;
-use crate::askpass::{Asking, Unanswered};
+use crate::askpass::Asking;
+use crate::{Failed, words};
 
 /// What ssh says of a computer that is off, or not in this network.
 const AWAY: [&str; 12] = [
@@ -69,26 +69,16 @@ fn has_changed_key(said: &str) -> bool {
 
 /// What is said while somebody has yet to answer.
 pub(crate) fn waits_for_answer(host: &SshHost) -> Failed {
-    Failed::Refused(format!("the login on {host} waits for your answer"))
+    Failed::Refused(words::waits_for_answer(&host.to_string()))
 }
 
 /// What a login came to that asked something.
 fn asked_in_vain(host: &SshHost, said: &str, asking: &Asking) -> Option<Failed> {
     let is_refused = || said.contains("Permission denied") || said.contains("Too many authentication failures");
+    let place = host.to_string();
     Some(Failed::Refused(match asking.unanswered() {
-        Some(Unanswered::Declined) => {
-            format!("you chose not to log in on {host}. You are asked again when you sync or try again")
-        }
-        Some(Unanswered::TooLate) => {
-            format!("{host} ended the login before you answered. You are asked again when you sync or try again")
-        }
-        Some(Unanswered::Nobody) => format!(
-            "{host} asks for something, and there is no terminal to ask you at. Run this in a terminal. If Anabranch \
-             keeps the folder in sync, answer in the window or with 'anabranch answer'"
-        ),
-        None if asking.has_asked() && is_refused() => {
-            format!("{host} refused the login with what you entered. You are asked again when you sync or try again")
-        }
+        Some(why) => words::unanswered(&place, why),
+        None if asking.has_asked() && is_refused() => words::refused_answers(&place),
         None if asking.has_asked() => format!(
             "the login on {host} broke off after it had asked you ({}). Sync or try again",
             in_one_line(said)

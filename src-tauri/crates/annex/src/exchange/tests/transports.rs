@@ -1,6 +1,6 @@
 use std::sync::atomic::AtomicBool;
 
-use super::super::by_transport::{Transport, fetch, push};
+use super::super::by_transport::{Askpass, Transport, fetch, push};
 use super::super::{Commits, PushOutcome};
 use super::{log_commit, many, origin};
 use crate::Error;
@@ -13,6 +13,7 @@ fn by_file() -> Transport<'static> {
     Transport {
         protocols: Some("file"),
         ssh: None,
+        askpass: Askpass::Nobody,
         cancelled: &NEVER,
     }
 }
