@@ -45,6 +45,11 @@ pub struct Sshd {
     home: PathBuf,
     /// Its configuration, keys and log.
     own: PathBuf,
+    port: Port,
+}
+
+/// A port at which it listens, until this is let go of.
+pub struct Port {
     listener: TcpListener,
     is_over: Arc<AtomicBool>,
     connections: Arc<Mutex<Vec<Child>>>,
@@ -120,30 +125,24 @@ impl Sshd {
         fs::write(own.join("config"), config).unwrap();
         fs::write(own.join("known_hosts"), format!("{name} {host_key}")).unwrap();
         introduce(sandbox, (name, name), listener.local_addr().unwrap(), &own);
-        let is_over = Arc::<AtomicBool>::default();
-        let connections = Arc::<Mutex<Vec<Child>>>::default();
-        let accepting = {
-            let (is_over, connections) = (Arc::clone(&is_over), Arc::clone(&connections));
-            let (own, listener) = (own.clone(), listener.try_clone().unwrap());
-            std::thread::spawn(move || {
-                for connection in listener.incoming() {
-                    if is_over.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    let child = answer(connection.unwrap(), &own);
-                    connections.lock().unwrap().push(child);
-                }
-            })
-        };
         Sshd {
             name: name.to_owned(),
             home,
+            port: Port::listen(listener, &own),
             own,
-            listener,
-            is_over,
-            connections,
-            accepting: Some(accepting),
         }
+    }
+
+    /// Listens at one more port, by which it is reached as `ssh NAME`: the address of another network.
+    ///
+    /// # Panics
+    ///
+    /// When no port is free.
+    #[must_use]
+    pub fn listen_also(&self, sandbox: &Sandbox, name: &str) -> Port {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        self.introduce_as(sandbox, name, listener.local_addr().unwrap().port());
+        Port::listen(listener, &self.own)
     }
 
     /// From now on, allows each login this many sessions at once.
@@ -177,7 +176,7 @@ impl Sshd {
     ///
     /// When the list of connections is not whole.
     pub fn cut(&self) {
-        end(&self.connections);
+        end(&self.port.connections);
     }
 
     /// Makes clients know no host key, so that they ask.
@@ -266,7 +265,7 @@ impl Sshd {
     /// Never: it listens.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.listener.local_addr().expect("because it listens").port()
+        self.port.listener.local_addr().expect("because it listens").port()
     }
 
     /// Makes it known by another name too, reached at another port: that of something between.
@@ -286,7 +285,33 @@ impl Sshd {
     }
 }
 
-impl Drop for Sshd {
+impl Port {
+    fn listen(listener: TcpListener, own: &Path) -> Self {
+        let is_over = Arc::<AtomicBool>::default();
+        let connections = Arc::<Mutex<Vec<Child>>>::default();
+        let accepting = {
+            let (is_over, connections) = (Arc::clone(&is_over), Arc::clone(&connections));
+            let (own, listener) = (own.to_owned(), listener.try_clone().unwrap());
+            std::thread::spawn(move || {
+                for connection in listener.incoming() {
+                    if is_over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let child = answer(connection.unwrap(), &own);
+                    connections.lock().unwrap().push(child);
+                }
+            })
+        };
+        Self {
+            listener,
+            is_over,
+            connections,
+            accepting: Some(accepting),
+        }
+    }
+}
+
+impl Drop for Port {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
         // It waits for one more connection.

@@ -5,10 +5,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use whole_system::asking::{is_in_state, status};
 use whole_system::clones::Actor;
 use whole_system::skip::{needs_git_annex, needs_sshd};
-use whole_system::sshd::{Login, Shell};
-use whole_system::{PATIENCE, Sandbox, Sshd, attempt, checks, eventually, run};
+use whole_system::sshd::{Login, Shell, ssh_processes};
+use whole_system::{Engine, PATIENCE, Sandbox, Sshd, attempt, checks, eventually, run};
 
 /// A folder with a file and another computer.
 fn scene(shell: Shell, login: Login) -> (Sandbox, Sshd, PathBuf) {
@@ -81,6 +82,81 @@ fn a_folder_is_made_there_and_filled() {
     assert_eq!(remotes(&sandbox, &folder), "desk\n");
     let said = add(&sandbox, &folder, &sshd.address(&there), &[]);
     assert!(said.contains("no longer leads to desk:pictures of ann/2026"), "{said}");
+    assert_eq!(remotes(&sandbox, &folder), "desk\n");
+}
+
+#[test]
+fn a_computer_with_two_addresses_is_one_place_and_each_takes_over_for_the_other() {
+    if !needs_sshd() {
+        return;
+    }
+    let (sandbox, sshd, folder) = scene(Shell::Anabranch, Login::Everything);
+    add(&sandbox, &folder, "desk:photos", &[]);
+    let there = sshd.home().join("photos");
+    let lan = sshd.listen_also(&sandbox, "lan");
+    for _ in 0..2 {
+        let said = add(&sandbox, &folder, "lan:photos", &[]);
+        assert!(said.contains("its name here is lan. desk leads there too"), "{said}");
+    }
+    assert_eq!(remotes(&sandbox, &folder), "desk\nlan\n");
+    // So nothing is left to send by the one that happens to connect first.
+    Actor::Anabranch.sync(&sandbox, &folder);
+    run(&mut sandbox.git(&folder, ["config", "remote.lan.annex-cost", "150"]));
+    let engine = Engine::start(&sandbox, &[&folder]);
+    is_in_state(&sandbox, &folder, "safe");
+    let places = || status(&sandbox, &folder).unwrap()["places"].clone();
+    let arrives = |name: &str| {
+        fs::write(folder.join(name), name).unwrap();
+        eventually(PATIENCE, || match fs::read_to_string(there.join(name)) {
+            Ok(text) if text == name => Ok(()),
+            found => Err(format!("{found:?}; {}", places())),
+        });
+    };
+    arrives("by lan");
+    let others = places()[0]["other_ways"].clone();
+    assert_eq!(
+        (places()[0]["name"].as_str(), &others[0]["name"]),
+        (Some("lan"), &"desk".into())
+    );
+    assert_eq!(
+        (places().as_array().unwrap().len(), &others[0]["contact"]),
+        (1, &"here".into())
+    );
+    let sessions = |name: &str| {
+        let sessions = ssh_processes(&sandbox).into_iter();
+        sessions
+            .filter(|line| line.contains(&format!(" -- {name} ")) && line.contains("p2pstdio"))
+            .count()
+    };
+    assert_eq!(sessions("desk"), 0, "{:?}", ssh_processes(&sandbox));
+    assert!(sessions("lan") > 0, "{:?}", ssh_processes(&sandbox));
+    drop(lan);
+    arrives("by another network");
+    is_in_state(&sandbox, &folder, "safe");
+    let place = &places()[0];
+    assert_eq!(
+        (place["name"].as_str(), &place["other_ways"][0]["name"]),
+        (Some("desk"), &"lan".into())
+    );
+    assert!(place["other_ways"][0]["contact"]["away"].is_string(), "{place}");
+    // With neither, what waits is counted once.
+    drop(sshd);
+    fs::write(folder.join("alone"), "alone").unwrap();
+    eventually(PATIENCE, || {
+        let status = status(&sandbox, &folder)?;
+        let waiting = status["waiting"].as_array().cloned().unwrap_or_default();
+        let says = |part: &str| {
+            waiting
+                .iter()
+                .filter(|why| why.as_str().unwrap().contains(part))
+                .count()
+        };
+        match says("1 file left to copy to") {
+            1 if status["state"] == "waiting" && waiting.len() == 1 => Ok(()),
+            _ => Err(status.to_string()),
+        }
+    });
+    engine.stop();
 }
 
 #[test]

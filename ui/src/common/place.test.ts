@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
 import { place } from '../backend/fake/samples';
-import { contactKind, contactReason, lacks } from './place';
+import { contactKind, contactReason, lacks, otherWays } from './place';
 
 it('it is said what a place lacks, and why it cannot be reached', () => {
   expect(lacks(place('x'))).toBe('Up to date');
@@ -11,4 +11,17 @@ it('it is said what a place lacks, and why it cannot be reached', () => {
   expect(contactKind({ unsupported: 'later' })).toBe('unsupported');
   expect(contactReason({ away: 'not plugged in' })).toBe('Not plugged in');
   expect(contactReason('here')).toBe('');
+});
+
+it('each other way to a place is told', () => {
+  const other_ways = [
+    { name: 'vpn', contact: 'here' as const },
+    { name: 'radio', contact: 'unknown' as const },
+    { name: 'cable', contact: { away: 'desk cannot be reached' } },
+  ];
+  expect(otherWays(place('desk', { other_ways }))).toEqual([
+    'Also connected as vpn',
+    'Connecting as radio…',
+    'Not connected as cable: desk cannot be reached',
+  ]);
 });

@@ -23,6 +23,14 @@ export function contactReason(contact: Contact): string {
   return sentence('away' in contact ? contact.away : contact.unsupported);
 }
 
+/** The other remotes that lead to a place, in words. */
+export function otherWays(place: Place): string[] {
+  const words = text.place.otherWay;
+  return place.other_ways.map(({ name, contact }) =>
+    typeof contact === 'string' ? words[contact](name) : words.away(name, 'away' in contact ? contact.away : contact.unsupported),
+  );
+}
+
 /** What a place still lacks, in words. */
 export function lacks(place: Place): string {
   if (place.wants > 0) {

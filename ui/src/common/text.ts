@@ -46,6 +46,11 @@ export const common = {
     wants: (count: number, size: number): string => `${files(count)} (${bytes(size)}) left to copy`,
     lacksChanges: 'Does not have the latest changes yet',
     complete: 'Up to date',
+    otherWay: {
+      here: (name: string): string => `Also connected as ${name}`,
+      unknown: (name: string): string => `Connecting as ${name}…`,
+      away: (name: string, why: string): string => `Not connected as ${name}: ${why}`,
+    },
   },
   checked: (when: string | null): string => (when === null ? 'Never checked' : `Last check: ${when}`),
   files: {

@@ -287,7 +287,11 @@ keeps: Keeps | null,
 /**
  * The wanted files whose transfer was cancelled; none if there are none.
  */
-held: Held | null, };
+held: Held | null, 
+/**
+ * The other remotes that lead there, which are not used now.
+ */
+other_ways: Array<Way>, };
 
 /**
  * Whether a place can be reached.
@@ -307,6 +311,19 @@ files: number,
  * When the first of them resumes, in seconds since the epoch.
  */
 until: number, };
+
+/**
+ * A remote that leads to the same repository as that of a place.
+ */
+export type Way = { 
+/**
+ * The name of the remote.
+ */
+name: string, 
+/**
+ * Whether it can be reached.
+ */
+contact: Contact, };
 
 /**
  * A transfer in progress.

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use std::time::Duration;
+
 use model::{Key, RemoteName, RepoPath, Timestamp};
 
 use crate::facts::{
@@ -99,6 +101,8 @@ pub enum Event {
         id: Id,
         /// Its result.
         reach: Reach,
+        /// How long an answer takes; none if that is not known.
+        round_trip: Option<Duration>,
     },
     /// A fetch ended.
     Fetched {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use contract::{Contact, Direction, Folder, Place, Progress, Why};
+use contract::{Contact, Direction, Folder, Place, Progress, Way, Why};
 
 /// The complete state of a folder.
 pub(crate) fn summary(folder: &Folder) -> String {
@@ -42,7 +42,7 @@ pub(crate) fn summary(folder: &Folder) -> String {
         ));
     }
     for place in &folder.places {
-        line(format!("{}: {}", place.name, standing(place)));
+        line(format!("{}: {}{}", place.name, standing(place), other_ways(place)));
     }
     for transfer in &folder.transfers {
         line(progress(transfer));
@@ -98,6 +98,16 @@ fn standing(place: &Place) -> String {
             None => "up to date".to_owned(),
         },
     }
+}
+
+/// The other remotes that lead to a place, to be appended to a sentence.
+fn other_ways(place: &Place) -> String {
+    let way = |way: &Way| match &way.contact {
+        Contact::Here => format!("; also connected as {}", way.name),
+        Contact::Unknown => format!("; connecting as {}", way.name),
+        Contact::Away(why) | Contact::Unsupported(why) => format!("; not connected as {} ({why})", way.name),
+    };
+    place.other_ways.iter().map(way).collect()
 }
 
 pub(crate) fn progress(transfer: &Progress) -> String {
@@ -202,6 +212,7 @@ mod tests {
                 checked: None,
                 keeps: None,
                 held: None,
+                other_ways: Vec::new(),
             })
         };
         assert_eq!(wants(1), "1 file (2.0 kB) left to copy");

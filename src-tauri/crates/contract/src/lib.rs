@@ -40,6 +40,6 @@ pub use secret::Secret;
 pub use settings::{Declined, Look, Setting, Settings};
 pub use status::{
     Change, Contact, Direction, Folder, Held, Holder, Missing, Pause, PauseReason, Place, Progress, Question, Refused,
-    State, Status, Typed, Why, Work,
+    State, Status, Typed, Way, Why, Work,
 };
 pub use update::{Entry, News, Update};

@@ -218,6 +218,18 @@ pub struct Place {
     pub keeps: Option<Keeps>,
     /// The wanted files whose transfer was cancelled; none if there are none.
     pub held: Option<Held>,
+    /// The other remotes that lead there, which are not used now.
+    pub other_ways: Vec<Way>,
+}
+
+/// A remote that leads to the same repository as that of a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Way {
+    /// The name of the remote.
+    pub name: String,
+    /// Whether it can be reached.
+    pub contact: Contact,
 }
 
 /// Files whose transfer the user cancelled. They resume by themselves after a while, and at once if the user moves them

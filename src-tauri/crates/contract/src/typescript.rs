@@ -11,7 +11,7 @@ use crate::{
     Contact, Declined, Deed, Direction, Drive, Entry, File, Folder, FolderSetting, FolderSettings, Found, Held, Holder,
     Keep, Keeping, Keeps, Look, Looked, Missing, News, OnDrive, Origin, Page, Path, Pause, PauseReason, Place, Preview,
     Problem, Progress, Purpose, Question, Refused, Reply, Request, Rule, Rules, Secret, Setting, Settings, Since,
-    Standing, State, Status, There, Travel, Typed, Update, Verdict, Version, Which, Why, Work,
+    Standing, State, Status, There, Travel, Typed, Update, Verdict, Version, Way, Which, Why, Work,
 };
 
 const FILE: &str = "../../../ui/src/contract/index.ts";
@@ -57,6 +57,7 @@ fn all() -> String {
         declared::<Place>,
         declared::<Contact>,
         declared::<Held>,
+        declared::<Way>,
         declared::<Progress>,
         declared::<Direction>,
         declared::<Question>,

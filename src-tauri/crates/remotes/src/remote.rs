@@ -3,6 +3,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use annex::copies::Confirmed;
 use annex::exchange::content::{CopyOutcome, Wanted};
@@ -161,6 +162,11 @@ impl Remote {
     /// The connection that it is reached over, if by ssh: a later one has a greater number.
     pub fn connection(&self) -> Option<u64> {
         self.ssh.as_ref().map(|ssh| ssh.connection())
+    }
+
+    /// How long an answer takes from another computer that is reached by ssh; none if that is not known.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.ssh.as_ref()?.round_trip()
     }
 
     /// Its git repository; none if it has none.

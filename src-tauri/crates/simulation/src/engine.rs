@@ -404,7 +404,11 @@ impl World {
             Some(target) => Reach::Here(Some(self.repos[target].uuid.clone())),
             None => Reach::Away(Away::Absent),
         };
-        Event::Probed { id, reach }
+        Event::Probed {
+            id,
+            reach,
+            round_trip: None,
+        }
     }
 
     fn fetch(&mut self, repo: RepoNo, id: Id, remote: &RemoteName) -> Event {

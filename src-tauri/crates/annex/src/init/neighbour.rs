@@ -41,17 +41,23 @@ pub fn remote_name(annex: &Annex, other: &Annex, wish: Option<&str>) -> Result<R
     name_for(annex, Some(other.uuid()), None, wish)
 }
 
-/// The name that the repository `uuid` has as a remote of `annex`, or the one `at` an address on another computer that has no
-/// uuid yet; otherwise one that is free, made of `wish`.
+/// The name that the repository `uuid` has as a remote of `annex` that leads to this computer or, if it is `at` an address on
+/// another computer, to that one; or the name of the remote `at` the address that has no uuid yet; otherwise one that is free, made
+/// of `wish`. So a repository that is reached by several addresses has a remote for each.
 pub fn name_for(annex: &Annex, uuid: Option<&Uuid>, at: Option<&SshAddress>, wish: &str) -> Result<RemoteName> {
     let known = remotes(annex)?;
     let is_at = |remote: &RemoteSettings| match (&remote.address, at) {
         (Address::Ssh(address), Some(at)) => remote.uuid.is_none() && address == at,
         _ => false,
     };
+    let is_the_way = |remote: &RemoteSettings| match (&remote.address, at) {
+        (Address::Ssh(address), Some(at)) => address.host == at.host,
+        (address, None) => address.path().is_some(),
+        (_, Some(_)) => false,
+    };
     let same = known
         .iter()
-        .find(|remote| uuid.is_some() && remote.uuid.as_ref() == uuid);
+        .find(|remote| uuid.is_some() && remote.uuid.as_ref() == uuid && is_the_way(remote));
     if let Some(remote) = same.or_else(|| known.iter().find(|remote| is_at(remote))) {
         return Ok(remote.name.clone());
     }
@@ -126,4 +132,36 @@ pub(super) fn url_of(place: &Path) -> Result<String> {
             place.display()
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Uuid;
+
+    use super::{name_for, set_remote_at};
+    use crate::fixture::Fixture;
+    use crate::settings::SshAddress;
+
+    #[test]
+    fn each_address_of_a_repository_has_a_remote_and_a_new_path_there_replaces_the_old_one() {
+        let here = Fixture::new();
+        let uuid = Uuid::parse("desk").unwrap();
+        let add = |url: &str| {
+            let at = SshAddress::parse(url);
+            let name = name_for(&here.annex, Some(&uuid), at.as_ref(), "desk").unwrap();
+            set_remote_at(&here.annex, url, Some(&uuid), &name).unwrap();
+            name.to_string()
+        };
+        let added = [
+            "desk:a",
+            "vpn:a",
+            "desk:b",
+            "desk:b",
+            "ssh://desk:2222/a",
+            "/mnt/a",
+            "/mnt/b",
+        ]
+        .map(add);
+        assert_eq!(added, ["desk", "desk-2", "desk", "desk", "desk-3", "desk-4", "desk-4"]);
+    }
 }

@@ -314,6 +314,6 @@ pub struct RemoteView<'a> {
     pub in_contact: bool,
     /// Why the last push to it failed, as text for the user, until a push succeeds.
     pub trouble: Option<&'a str>,
-    /// The remote that is used instead, since it is a cheaper way to the same repository, or the one that is connected.
+    /// The remote that stands for it, since it is a better way to the same repository.
     pub instead: Option<&'a model::RemoteName>,
 }

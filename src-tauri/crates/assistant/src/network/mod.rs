@@ -23,6 +23,8 @@ pub(crate) struct Remote {
     pub(crate) reach: Option<Reach>,
     /// Since when it is connected.
     here_since: Timestamp,
+    /// How far it was when it was connected.
+    distance: Distance,
     /// When the next probe is due.
     pub(crate) probe_at: Option<Timestamp>,
     pub(crate) probing: Option<Id>,
@@ -46,8 +48,21 @@ pub(crate) struct Remote {
     pub(crate) retry_at: Option<Timestamp>,
     /// Why the last push failed, as text for the user.
     pub(crate) trouble: Option<String>,
-    /// The remote that is used instead: the same repository by a cheaper way, or by one that is connected.
+    /// The remote that stands for it: the same repository by a better way.
     pub(crate) instead: Option<RemoteName>,
+}
+
+/// How far a connected remote is. Those that are about as far are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Distance(u32);
+
+impl Distance {
+    const UNKNOWN: Self = Self(u32::MAX);
+
+    fn of(round_trip: Option<Duration>) -> Self {
+        let step = |time: Duration| Self((time.as_millis() + 1).ilog2());
+        round_trip.map_or(Self::UNKNOWN, step)
+    }
 }
 
 impl Remote {
@@ -57,6 +72,7 @@ impl Remote {
             facts,
             reach: None,
             here_since: now,
+            distance: Distance::UNKNOWN,
             probe_at: Some(now),
             probing: None,
             there: (seen != Heads::default()).then_some(seen),
@@ -82,15 +98,7 @@ impl Remote {
 
     /// Its repository, if it is connected and used, and may hold content.
     pub(crate) fn uuid(&self) -> Option<&Uuid> {
-        self.repository().filter(|_| self.instead.is_none())
-    }
-
-    /// Its repository, if it is connected.
-    fn repository(&self) -> Option<&Uuid> {
-        match &self.reach {
-            Some(Reach::Here(uuid)) => uuid.as_ref(),
-            Some(Reach::Away(_)) | None => None,
-        }
+        self.leads_to().filter(|_| self.is_here())
     }
 
     /// The repository that it leads to: as it was reached, otherwise as configured.
@@ -106,14 +114,17 @@ impl Remote {
         self.facts.abilities.fetch && self.unfetched && self.instead.is_none()
     }
 
-    /// True if it is a way to the same repository, by which everything can be done that can be done by the other, and that
-    /// one is not connected or costs more.
+    /// Which of several ways to a repository is better: one that is connected, cheaper, then nearer; the less, the better.
+    fn rank(&self) -> impl Ord {
+        let is_connected = matches!(self.reach, Some(Reach::Here(_)));
+        (!is_connected, self.facts.cost, self.distance, &self.facts.name)
+    }
+
+    /// True if it is a better way to the same repository, by which everything can be done that can be done by the other.
     fn serves_for(&self, other: &Self) -> bool {
-        let rank = |remote: &Self| (remote.facts.cost, remote.facts.name.clone());
-        let is_better = rank(self) < rank(other) || !matches!(other.reach, Some(Reach::Here(_)));
-        self.repository().is_some()
-            && self.repository() == other.leads_to()
-            && is_better
+        self.leads_to().is_some()
+            && self.leads_to() == other.leads_to()
+            && self.rank() < other.rank()
             && self.facts.abilities.include(other.facts.abilities)
     }
 
@@ -237,11 +248,11 @@ impl Network {
     }
 
     /// Decides by which remotes each repository is reached; true if that changed. It is used by one way at a time: by two,
-    /// everything would be sent twice.
+    /// everything would be sent twice. While none is connected, one stands for all, so that nothing is counted twice.
     pub(crate) fn choose(&mut self) -> bool {
         let cheapest = |remote: &Remote| {
             let ways = self.remotes.values().filter(|other| other.serves_for(remote));
-            let way = ways.min_by_key(|other| (other.facts.cost, &other.facts.name));
+            let way = ways.min_by(|one, other| one.rank().cmp(&other.rank()));
             way.map(|way| way.facts.name.clone())
         };
         let chosen: Vec<_> = self.remotes.values().map(cheapest).collect();
@@ -268,7 +279,14 @@ impl Network {
     }
 
     /// Records the result of a probe; true if it changed.
-    pub(crate) fn probed(&mut self, now: Timestamp, id: Id, reach: Reach, chance: u64) -> bool {
+    pub(crate) fn probed(
+        &mut self,
+        now: Timestamp,
+        id: Id,
+        reach: Reach,
+        round_trip: Option<Duration>,
+        chance: u64,
+    ) -> bool {
         let Some(remote) = self.remotes.values_mut().find(|remote| remote.probing == Some(id)) else {
             return false;
         };
@@ -281,6 +299,8 @@ impl Network {
                     remote.forget_heads(&uuid);
                     remote.unfetched = true;
                     remote.here_since = now;
+                    // Only now: two ways that are about as far would take turns.
+                    remote.distance = Distance::of(round_trip);
                     // The failures are kept: a remote that is connected but keeps failing is tried less and less often.
                     remote.retry_at = None;
                 }
@@ -350,7 +370,7 @@ pub(crate) mod tests {
         let probe = |network: &mut Network, reach| {
             let remote = network.remotes.values_mut().next().unwrap();
             remote.probing = Some(Id(1));
-            network.probed(Timestamp(0), Id(1), reach, 0);
+            network.probed(Timestamp(0), Id(1), reach, None, 0);
             network.remotes.values().next().unwrap().there
         };
         assert_eq!(probe(&mut network, Reach::Away(Away::Absent)), Some(seen));
@@ -369,7 +389,7 @@ pub(crate) mod tests {
         let mut after = |reaches: &[Reach]| {
             for reach in reaches {
                 network.remotes.values_mut().next().unwrap().probing = Some(Id(1));
-                network.probed(Timestamp(0), Id(1), reach.clone(), 0);
+                network.probed(Timestamp(0), Id(1), reach.clone(), None, 0);
             }
             network
                 .remotes
@@ -392,7 +412,7 @@ pub(crate) mod tests {
         let probe = |network: &mut Network, reach| {
             let remote = network.remotes.values_mut().next().unwrap();
             (remote.probing, remote.unfetched, remote.there) = (Some(Id(1)), false, Some(Heads::default()));
-            network.probed(Timestamp(0), Id(1), reach, 0)
+            network.probed(Timestamp(0), Id(1), reach, None, 0)
         };
         assert!(!probe(&mut network, Reach::Here(Uuid::parse("a"))));
         assert!(!network.remotes.values().next().unwrap().unfetched);

@@ -1,6 +1,6 @@
 //! Makes a place for a folder on another computer, or connects to an existing one.
 
-use annex::settings::{SshAddress, SshHost};
+use annex::settings::{RemoteSettings, SshAddress, SshHost};
 use annex::{Annex, init};
 use remotes::{AtPath, Failed, Hosts, Survey, Way};
 
@@ -39,8 +39,22 @@ pub(crate) fn add(local: &Annex, address: &SshAddress, bare: bool, hosts: &Hosts
         )));
     }
     let name = init::name_for(local, known.as_ref(), Some(address), short_name(&address.host))?;
-    let before = annex::settings::remotes(local)?
-        .into_iter()
+    let remotes = annex::settings::remotes(local)?;
+    let is_same = |remote: &&RemoteSettings| known.is_some() && remote.uuid == known && remote.name != name;
+    let ways: Vec<&str> = remotes
+        .iter()
+        .filter(is_same)
+        .map(|remote| remote.name.as_str())
+        .collect();
+    let ways = match ways.is_empty() {
+        true => String::new(),
+        false => format!(
+            ". {} leads there too; Anabranch uses the best way that is connected",
+            ways.join(", ")
+        ),
+    };
+    let before = remotes
+        .iter()
         .find(|remote| remote.name == name)
         .map(|remote| remote.address.to_string())
         .filter(|before| *before != url)
@@ -56,7 +70,7 @@ pub(crate) fn add(local: &Annex, address: &SshAddress, bare: bool, hosts: &Hosts
         true => format!("{address} was made for {top}"),
         false => format!("{top} is connected to {address}"),
     };
-    let done = format!("{done}; its name here is {name}{before}");
+    let done = format!("{done}; its name here is {name}{before}{ways}");
     Ok(match uuid {
         Some(_) => done,
         None => format!(

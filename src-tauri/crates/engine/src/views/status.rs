@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use annex::settings::{Address, RemoteSettings};
 use annex::{Annex, Facts};
 use assistant::{About, Assistant, Class, Deletions, Direction, Question, Reach, RemoteView, Root};
-use contract::{Action, Contact, Folder, Held, Pause, PauseReason, Place, Problem, Progress, State, Work};
+use contract::{Action, Contact, Folder, Held, Pause, PauseReason, Place, Problem, Progress, State, Way, Work};
 use jiff::Timestamp;
 use model::{RemoteName, Uuid};
 use remotes::Remote;
@@ -240,10 +240,19 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
     let views: Vec<RemoteView<'_>> = assistant.remotes().collect();
     let facts = state.known_facts();
     let reached = state.remotes.reached();
+    let stands_for = |name: &RemoteName| -> Vec<Way> {
+        let others = views.iter().filter(|view| view.instead == Some(name));
+        let way = |other: &RemoteView<'_>| Way {
+            name: other.name.to_string(),
+            contact: contact(other, settings.get(other.name).map(|settings| &settings.address)),
+        };
+        others.map(way).collect()
+    };
     let place = |(name, settings): (&model::RemoteName, &RemoteSettings)| {
         let view = views.iter().find(|view| view.name == name);
-        let instead = view.and_then(|view| view.instead);
-        let view = view.filter(|_| instead.is_none());
+        if view.is_some_and(|view| view.instead.is_some()) {
+            return None;
+        }
         let uuid = settings.uuid.as_ref();
         let way = (name.clone(), Direction::Send);
         let wanted = |class: &&Class| {
@@ -254,12 +263,11 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
         let classes = || assistant.classes().iter().filter(|_| settings.takes_contents());
         let lacking = || classes().filter(wanted);
         let wants = view.map_or(0, |_| lacking().map(|class| class.keys).sum());
-        Place {
+        Some(Place {
             name: name.to_string(),
-            contact: match (instead, view) {
-                (Some(instead), _) => Contact::Unsupported(format!("{instead} reaches the same repository")),
-                (None, Some(view)) => contact(view, Some(&settings.address)),
-                (None, None) => unsupported(settings, state),
+            contact: match view {
+                Some(view) => contact(view, Some(&settings.address)),
+                None => unsupported(settings, state),
             },
             has_commits: view.is_none_or(|view| !view.lacks_heads),
             takes_nothing: reached.get(name).and_then(Remote::git_only).map(git_only).or_else(|| {
@@ -274,9 +282,10 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
                 .zip(facts.as_deref())
                 .map(|(uuid, facts)| preferred_content::told(facts, uuid)),
             held: uuid.and_then(|uuid| held(state, uuid, wants)),
-        }
+            other_ways: stands_for(name),
+        })
     };
-    settings.iter().map(place).collect()
+    settings.iter().filter_map(place).collect()
 }
 
 /// The cancelled transfers, among the keys that a repository wants and lacks.

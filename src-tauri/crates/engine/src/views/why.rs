@@ -322,7 +322,14 @@ mod tests {
         for effect in effects {
             if let Effect::Probe { id, .. } = effect {
                 let reach = reach.clone();
-                assistant.handle(now, Event::Probed { id, reach });
+                assistant.handle(
+                    now,
+                    Event::Probed {
+                        id,
+                        reach,
+                        round_trip: None,
+                    },
+                );
             }
         }
         if is_paused {

@@ -20,12 +20,15 @@ pub(super) fn probe(state: &FolderState, id: Id, name: &RemoteName, mounts: &[Mo
         return Event::Probed {
             id,
             reach: Reach::Away(Away::Absent),
+            round_trip: None,
         };
     };
     let before = state.remotes.get(name);
+    let mut round_trip = None;
     let reach = match reach(state, &settings, mounts, before.as_ref()) {
         Ok(remote) => {
             let uuid = remote.uuid().cloned();
+            round_trip = remote.round_trip();
             if before.is_none_or(|before| before.uuid() != uuid.as_ref()) {
                 if let Some(git) = remote.git() {
                     git.clear_up();
@@ -46,7 +49,7 @@ pub(super) fn probe(state: &FolderState, id: Id, name: &RemoteName, mounts: &[Mo
             Reach::Away(away)
         }
     };
-    Event::Probed { id, reach }
+    Event::Probed { id, reach, round_trip }
 }
 
 pub(super) fn reach(

@@ -138,6 +138,7 @@ fn failed(state: &FolderState, effect: Effect, why: &str) -> Event {
         Effect::Probe { id, .. } => Event::Probed {
             id,
             reach: Reach::Away(Away::Unusable(why())),
+            round_trip: None,
         },
         Effect::Fetch { id, .. } => Event::Fetched {
             id,

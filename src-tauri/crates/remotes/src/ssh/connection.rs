@@ -69,6 +69,12 @@ impl Connection {
             && self.socket.exists()
     }
 
+    /// How long an answer takes; none if it does not stand, or leads over another computer.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        let process = (*lock(&self.process))?;
+        Link::direct(process).round_trip()
+    }
+
     /// Asks the other computer whether it is still there, and waits a few seconds for its answer.
     pub(super) fn answers(&self) -> bool {
         let link = link(&self.process);

@@ -37,6 +37,19 @@ impl Link {
         Self(sockets)
     }
 
+    /// Those of a process alone. What it has started for a `ProxyJump` only leads to the computer between.
+    pub(super) fn direct(process: Pid) -> Self {
+        Self(sockets(process))
+    }
+
+    /// The shortest time that an answer took of late, as the kernel has measured it on what was sent anyway; none if nothing is known.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        let [socket] = self.0.as_slice() else { return None };
+        let measured = facts(socket)?.tcpi_min_rtt;
+        // The kernel says so if it has measured nothing.
+        (measured != u32::MAX).then(|| Duration::from_micros(measured.into()))
+    }
+
     /// True if nothing is known.
     pub(super) fn is_unknown(&self) -> bool {
         self.0.is_empty()
@@ -86,19 +99,24 @@ impl Link {
 
 fn collect(process: Pid, sockets: &mut Vec<OwnedFd>) {
     let number = process.as_raw_nonzero();
-    if let (Ok(pidfd), Ok(open)) = (
-        pidfd_open(process, PidfdFlags::empty()),
-        fs::read_dir(format!("/proc/{number}/fd")),
-    ) {
-        let open = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        let taken = open.filter_map(|fd| pidfd_getfd(&pidfd, fd, PidfdGetfdFlags::empty()).ok());
-        sockets.extend(taken.filter(is_tcp));
-    }
+    sockets.extend(self::sockets(process));
     let children = fs::read_to_string(format!("/proc/{number}/task/{number}/children")).unwrap_or_default();
     let children = children.split_whitespace().filter_map(|child| child.parse().ok());
     for child in children.filter_map(Pid::from_raw) {
         collect(child, sockets);
     }
+}
+
+fn sockets(process: Pid) -> Vec<OwnedFd> {
+    let (Ok(pidfd), Ok(open)) = (
+        pidfd_open(process, PidfdFlags::empty()),
+        fs::read_dir(format!("/proc/{}/fd", process.as_raw_nonzero())),
+    ) else {
+        return Vec::new();
+    };
+    let open = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let taken = open.filter_map(|fd| pidfd_getfd(&pidfd, fd, PidfdGetfdFlags::empty()).ok());
+    taken.filter(is_tcp).collect()
 }
 
 fn is_tcp(socket: &OwnedFd) -> bool {
@@ -154,6 +172,9 @@ mod tests {
         let link = Link::of(process);
         assert!(link.local_addresses().all(|address| address == Ipv4Addr::LOCALHOST));
         assert!(link.answers(Duration::from_secs(5)));
+        assert_eq!(link.round_trip(), None, "nobody knows which one it is");
+        let measured = Link::direct(process).round_trip().unwrap();
+        assert!(measured < Duration::from_secs(5), "{measured:?}");
         link.watch(true);
         assert_eq!(sockopt::tcp_keepidle(&link.0[0]).unwrap(), WAITED_FOR);
         kill_process_group(process, Signal::KILL).unwrap();

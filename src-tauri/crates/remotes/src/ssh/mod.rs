@@ -18,6 +18,7 @@ mod words;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use annex::Annex;
 use annex::exchange::{Commits, PushOutcome, in_one_line, tracked};
@@ -160,6 +161,11 @@ impl Ssh {
     /// Which connection it is.
     pub(crate) fn connection(&self) -> u64 {
         self.connection.number()
+    }
+
+    /// How long an answer takes, if that is known.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.connection.round_trip()
     }
 
     /// Makes sure that git reaches the same repository as before: its disk may have made way for another at the same path.

@@ -80,7 +80,7 @@ impl Assistant {
                 self.unfilled |= more || failed.is_some();
                 self.tried(now, failed);
             }
-            Event::Probed { id, reach } => self.probed(now, id, reach),
+            Event::Probed { id, reach, round_trip } => self.probed(now, id, reach, round_trip),
             Event::Fetched { id, refs, there } => {
                 self.set_refs(now, refs);
                 self.fetched(now, id, there);

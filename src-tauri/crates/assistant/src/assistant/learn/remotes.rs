@@ -1,5 +1,7 @@
 //! Events about remotes, and the results of exchanges with them.
 
+use std::time::Duration;
+
 use model::{Key, Medium, RemoteName, Timestamp};
 
 use super::super::Assistant;
@@ -32,9 +34,9 @@ impl Assistant {
         }
     }
 
-    pub(super) fn probed(&mut self, now: Timestamp, id: Id, reach: Reach) {
+    pub(super) fn probed(&mut self, now: Timestamp, id: Id, reach: Reach, round_trip: Option<Duration>) {
         let chance = self.chance.draw();
-        if self.network.probed(now, id, reach, chance) {
+        if self.network.probed(now, id, reach, round_trip, chance) {
             self.note_unpushed(now);
             self.content.facts_changed();
         }

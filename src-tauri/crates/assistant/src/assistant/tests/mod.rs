@@ -206,6 +206,7 @@ impl Rig {
                 Effect::Probe { id, remote } => Event::Probed {
                     id,
                     reach: Reach::Here(Some(uuid(remote.as_str()))),
+                    round_trip: None,
                 },
                 Effect::Fetch { id, .. } => Event::Fetched {
                     id,

@@ -343,6 +343,7 @@ fn a_drive_that_comes_back_is_fetched() {
     rig.tell(Event::Probed {
         id: probe,
         reach: Reach::Away(Away::Absent),
+        round_trip: None,
     });
     rig.tell(Event::PlacesChanged);
     let id = take!(rig, Probe);
@@ -350,6 +351,7 @@ fn a_drive_that_comes_back_is_fetched() {
     rig.tell(Event::Probed {
         id,
         reach: Reach::Here(Some(uuid("b"))),
+        round_trip: None,
     });
     take!(rig, Fetch);
 }
@@ -382,7 +384,11 @@ fn when_the_network_changes_each_remote_is_probed_at_once_and_those_away_soon_ag
             "b" => Reach::Away(Away::Absent),
             _ => Reach::Here(Some(uuid("c"))),
         };
-        rig.tell(Event::Probed { id, reach });
+        rig.tell(Event::Probed {
+            id,
+            reach,
+            round_trip: None,
+        });
     }
     assert!(!has!(rig, Probe), "once");
     let soon = rig.now + Duration::from_secs(3);
@@ -395,6 +401,7 @@ fn when_the_network_changes_each_remote_is_probed_at_once_and_those_away_soon_ag
     rig.tell(Event::Probed {
         id,
         reach: Reach::Away(Away::Absent),
+        round_trip: None,
     });
     take!(rig, Probe);
 }
@@ -419,6 +426,7 @@ fn a_connection_that_breaks_now_and_then_is_made_again_at_once() {
         rig.tell(Event::Probed {
             id,
             reach: Reach::Here(Some(uuid("b"))),
+            round_trip: None,
         });
     }
 }
@@ -436,6 +444,7 @@ fn a_remote_that_is_away_is_probed_rarely() {
             rig.tell(Event::Probed {
                 id,
                 reach: Reach::Away(Away::Absent),
+                round_trip: None,
             });
         }
         rig.after(1000);
