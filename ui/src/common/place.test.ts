@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
 import { place } from '../backend/fake/samples';
-import { contactKind, contactReason, lacks, otherWays } from './place';
+import { contactKind, contactReason, lacks, ways } from './place';
 
 it('it is said what a place lacks, and why it cannot be reached', () => {
   expect(lacks(place('x'))).toBe('Up to date');
@@ -13,13 +13,16 @@ it('it is said what a place lacks, and why it cannot be reached', () => {
   expect(contactReason('here')).toBe('');
 });
 
-it('each other way to a place is told', () => {
+it('how far a place is and each other way to it is told', () => {
   const other_ways = [
     { name: 'vpn', contact: 'here' as const },
     { name: 'radio', contact: 'unknown' as const },
     { name: 'cable', contact: { away: 'desk cannot be reached' } },
   ];
-  expect(otherWays(place('desk', { other_ways }))).toEqual([
+  expect(ways(place('desk'))).toEqual([]);
+  expect(ways(place('desk', { round_trip: 0 }))).toEqual(['Less than 1 ms away']);
+  expect(ways(place('desk', { round_trip: 12, other_ways }))).toEqual([
+    '12 ms away',
     'Also connected as vpn',
     'Connecting as radio…',
     'Not connected as cable: desk cannot be reached',

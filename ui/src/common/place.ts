@@ -23,12 +23,14 @@ export function contactReason(contact: Contact): string {
   return sentence('away' in contact ? contact.away : contact.unsupported);
 }
 
-/** The other remotes that lead to a place, in words. */
-export function otherWays(place: Place): string[] {
+/** How far a place is, and the other remotes that lead there, in words. */
+export function ways(place: Place): string[] {
   const words = text.place.otherWay;
-  return place.other_ways.map(({ name, contact }) =>
+  const distance = place.round_trip === null ? [] : [text.place.distance(place.round_trip)];
+  const others = place.other_ways.map(({ name, contact }) =>
     typeof contact === 'string' ? words[contact](name) : words.away(name, 'away' in contact ? contact.away : contact.unsupported),
   );
+  return [...distance, ...others];
 }
 
 /** What a place still lacks, in words. */

@@ -46,6 +46,7 @@ export const common = {
     wants: (count: number, size: number): string => `${files(count)} (${bytes(size)}) left to copy`,
     lacksChanges: 'Does not have the latest changes yet',
     complete: 'Up to date',
+    distance: (milliseconds: number): string => (milliseconds < 1 ? 'Less than 1 ms away' : `${milliseconds} ms away`),
     otherWay: {
       here: (name: string): string => `Also connected as ${name}`,
       unknown: (name: string): string => `Connecting as ${name}…`,

@@ -289,6 +289,11 @@ keeps: Keeps | null,
  */
 held: Held | null, 
 /**
+ * How long an answer takes from another computer that is reached by ssh, in milliseconds; none if there is no connection, or
+ * that is not known.
+ */
+round_trip: number | null, 
+/**
  * The other remotes that lead there, which are not used now.
  */
 other_ways: Array<Way>, };

@@ -42,7 +42,7 @@ pub(crate) fn summary(folder: &Folder) -> String {
         ));
     }
     for place in &folder.places {
-        line(format!("{}: {}{}", place.name, standing(place), other_ways(place)));
+        line(format!("{}: {}{}", place.name, standing(place), ways(place)));
     }
     for transfer in &folder.transfers {
         line(progress(transfer));
@@ -100,14 +100,19 @@ fn standing(place: &Place) -> String {
     }
 }
 
-/// The other remotes that lead to a place, to be appended to a sentence.
-fn other_ways(place: &Place) -> String {
+/// How far a place is, and the other remotes that lead there, to be appended to a sentence.
+fn ways(place: &Place) -> String {
+    let distance = match place.round_trip {
+        Some(0) => "; less than 1 ms away".to_owned(),
+        Some(milliseconds) => format!("; {milliseconds} ms away"),
+        None => String::new(),
+    };
     let way = |way: &Way| match &way.contact {
         Contact::Here => format!("; also connected as {}", way.name),
         Contact::Unknown => format!("; connecting as {}", way.name),
         Contact::Away(why) | Contact::Unsupported(why) => format!("; not connected as {} ({why})", way.name),
     };
-    place.other_ways.iter().map(way).collect()
+    distance + &place.other_ways.iter().map(way).collect::<String>()
 }
 
 pub(crate) fn progress(transfer: &Progress) -> String {
@@ -127,9 +132,9 @@ pub(crate) fn progress(transfer: &Progress) -> String {
 
 #[cfg(test)]
 mod tests {
-    use contract::{Contact, Place};
+    use contract::{Contact, Place, Way};
 
-    use super::{json, plain, standing, summary, why};
+    use super::{json, plain, standing, summary, ways, why};
 
     const EVIL: &str = "evil\u{1b}]0;owned\u{7}\u{9b}31m\n\u{202e}red";
 
@@ -199,22 +204,47 @@ mod tests {
         );
     }
 
+    fn place(wants: u64) -> Place {
+        Place {
+            name: "stick".to_owned(),
+            contact: Contact::Here,
+            has_commits: true,
+            takes_nothing: None,
+            wants,
+            wants_bytes: 2000,
+            checked: None,
+            keeps: None,
+            held: None,
+            round_trip: None,
+            other_ways: Vec::new(),
+        }
+    }
+
     #[test]
-    fn one_file_is_singular() {
-        let wants = |wants| {
-            standing(&Place {
-                name: "stick".to_owned(),
-                contact: Contact::Here,
-                has_commits: true,
-                takes_nothing: None,
-                wants,
-                wants_bytes: 2000,
-                checked: None,
-                keeps: None,
-                held: None,
-                other_ways: Vec::new(),
+    fn how_far_a_place_is_and_each_other_way_is_told() {
+        let way = |name: &str, contact| Way {
+            name: name.to_owned(),
+            contact,
+        };
+        let told = |round_trip| {
+            ways(&Place {
+                round_trip,
+                other_ways: vec![
+                    way("lan", Contact::Away("desk cannot be reached".to_owned())),
+                    way("vpn", Contact::Here),
+                ],
+                ..place(0)
             })
         };
+        let others = "; not connected as lan (desk cannot be reached); also connected as vpn";
+        assert_eq!(told(None), others);
+        assert_eq!(told(Some(12)), format!("; 12 ms away{others}"));
+        assert_eq!(told(Some(0)), format!("; less than 1 ms away{others}"));
+    }
+
+    #[test]
+    fn one_file_is_singular() {
+        let wants = |wants| standing(&place(wants));
         assert_eq!(wants(1), "1 file (2.0 kB) left to copy");
         assert_eq!(wants(2), "2 files (2.0 kB) left to copy");
     }

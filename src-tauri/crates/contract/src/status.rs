@@ -218,6 +218,9 @@ pub struct Place {
     pub keeps: Option<Keeps>,
     /// The wanted files whose transfer was cancelled; none if there are none.
     pub held: Option<Held>,
+    /// How long an answer takes from another computer that is reached by ssh, in milliseconds; none if there is no connection, or
+    /// that is not known.
+    pub round_trip: Option<u32>,
     /// The other remotes that lead there, which are not used now.
     pub other_ways: Vec<Way>,
 }

@@ -30,6 +30,7 @@ fn place(name: &str, wants: u64) -> Place {
         wants_bytes: wants,
         checked: None,
         keeps: None,
+        round_trip: None,
         other_ways: Vec::new(),
     }
 }

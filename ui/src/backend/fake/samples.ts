@@ -50,6 +50,7 @@ export function place(name: string, differs: Partial<Place> = {}): Place {
     checked: null,
     keeps: { all: { groups: [] } },
     held: null,
+    round_trip: null,
     other_ways: [],
     ...differs,
   };

@@ -61,6 +61,7 @@ fn place(name: &str) -> Place {
         wants_bytes: 0,
         checked: None,
         keeps: None,
+        round_trip: None,
         other_ways: Vec::new(),
     }
 }

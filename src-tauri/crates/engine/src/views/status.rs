@@ -7,6 +7,7 @@ mod problems;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use annex::settings::{Address, RemoteSettings};
 use annex::{Annex, Facts};
@@ -282,10 +283,15 @@ fn places(assistant: &Assistant, state: &FolderState) -> Vec<Place> {
                 .zip(facts.as_deref())
                 .map(|(uuid, facts)| preferred_content::told(facts, uuid)),
             held: uuid.and_then(|uuid| held(state, uuid, wants)),
+            round_trip: reached.get(name).and_then(Remote::round_trip).map(milliseconds),
             other_ways: stands_for(name),
         })
     };
     settings.iter().filter_map(place).collect()
+}
+
+fn milliseconds(round_trip: Duration) -> u32 {
+    u32::try_from(round_trip.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// The cancelled transfers, among the keys that a repository wants and lacks.
