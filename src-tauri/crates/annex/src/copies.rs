@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use model::{Key, RepoPath, Trust, Uuid};
 
 use crate::attributes::{Attribute, Attributes};
-use crate::{Annex, Result};
+use crate::{Annex, Error, Result};
 
 /// How long a lock on another computer is relied on. git-annex keeps the content for ten minutes, even if the connection
 /// that has locked it breaks at once.
@@ -33,20 +33,28 @@ impl Fewest {
     ///
     /// # Errors
     ///
-    /// If `.gitattributes` cannot be read. Then nothing may be removed.
+    /// Refused if `.gitattributes` cannot be read, or asks for something else than a number. Then nothing may be removed.
     pub fn of(annex: &Annex, paths: &BTreeSet<RepoPath>, in_general: Self) -> Result<Self> {
-        let attributes = Attributes::of_work_tree(annex, &*annex.git()?)?;
+        let attributes = Attributes::staged(annex, &*annex.git()?)?;
         let mut fewest: Option<Self> = None;
         for path in paths {
             let said = attributes.of(path, ["annex.numcopies", "annex.mincopies"]);
-            let [numcopies, mincopies] = said.map_err(crate::Error::Refused)?;
-            let of_file = Self {
-                numcopies: number(&numcopies).unwrap_or(in_general.numcopies),
-                mincopies: number(&mincopies).unwrap_or(in_general.mincopies),
+            let [numcopies, mincopies] = said.map_err(Error::Refused)?;
+            let asked = |attribute: &Attribute, in_general| {
+                let number = number(attribute).map_err(|text| {
+                    Error::Refused(format!(
+                        ".gitattributes asks for {text:?} copies of {path}, which is no number; nothing was removed"
+                    ))
+                });
+                number.map(|number| number.unwrap_or(in_general))
             };
-            fewest = Some(fewest.map_or(of_file, |before| Self {
-                numcopies: before.numcopies.max(of_file.numcopies),
-                mincopies: before.mincopies.max(of_file.mincopies),
+            let (numcopies, mincopies) = (
+                asked(&numcopies, in_general.numcopies)?,
+                asked(&mincopies, in_general.mincopies)?,
+            );
+            fewest = Some(fewest.map_or(Self { numcopies, mincopies }, |before| Self {
+                numcopies: before.numcopies.max(numcopies),
+                mincopies: before.mincopies.max(mincopies),
             }));
         }
         Ok(fewest.unwrap_or(in_general))
@@ -58,11 +66,16 @@ impl Fewest {
     }
 }
 
-/// The number that an attribute asks for. git-annex ignores what is no number, and takes 0 for 1.
-fn number(attribute: &Attribute) -> Option<u32> {
+/// The number that an attribute asks for; none if it is not set. git-annex takes 0 for 1. It also reads numbers from the
+/// beginning of a text, and ignores a text without one: that is an error here, which is the text.
+fn number(attribute: &Attribute) -> std::result::Result<Option<u32>, String> {
     match attribute {
-        Attribute::Text(text) => text.to_string().parse().ok().map(|number: u32| number.max(1)),
-        Attribute::None | Attribute::Set | Attribute::Unset => None,
+        Attribute::Text(text) => {
+            let text = text.to_string();
+            let number: Option<u32> = text.parse().ok();
+            number.map(|number| Some(number.max(1))).ok_or(text)
+        }
+        Attribute::None | Attribute::Set | Attribute::Unset => Ok(None),
     }
 }
 

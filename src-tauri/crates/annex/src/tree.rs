@@ -98,18 +98,14 @@ impl Annex {
 }
 
 impl Annex {
-    /// The annexed files that are staged at a path or below it, each with its key; all of them if it is none.
-    pub fn annexed_files(&self, at: Option<&RepoPath>) -> Result<Vec<(RepoPath, Key)>> {
+    /// The annexed files that are staged, each with its key.
+    pub fn annexed_files(&self) -> Result<Vec<(RepoPath, Key)>> {
         let git = self.git()?;
         let odb = git.odb().map_err(Error::git("open the object database"))?;
         let index = Index::read(self, &git)?;
         let entries = index.entries();
-        let spans = match at {
-            None => vec![entries.all()],
-            Some(path) => vec![entries.file(path.as_bytes()), entries.below(path.as_bytes())],
-        };
         let mut files = Vec::new();
-        for entry in spans.iter().flat_map(|span| entries.iter(span)) {
+        for entry in entries.iter(&entries.all()) {
             let mode = match entry.mode {
                 SYMLINK => Mode::Symlink,
                 REGULAR => Mode::File,

@@ -38,11 +38,15 @@ fn main() -> ExitCode {
     match run(Arguments::parse().task) {
         Ok(code) => code,
         Err(error) => {
-            // Errors are ignored, since nobody may be reading.
-            let _ = writeln!(std::io::stderr(), "anabranch: {}", words::plain(&told(&error)));
+            say_error(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+fn say_error(error: &anyhow::Error) {
+    // Errors are ignored, since nobody may be reading.
+    let _ = writeln!(std::io::stderr(), "anabranch: {}", words::plain(&told(error)));
 }
 
 /// An error and its causes, without the causes that its text already contains.
@@ -135,7 +139,7 @@ fn run(task: Task) -> Result<ExitCode> {
                 words::why(&why)
             })
         }
-        Task::Drop { paths } => drop_content(&paths),
+        Task::Drop { paths } => Ok(drop_content(&paths)),
         Task::Pause { folder } => {
             let folder = folder.unwrap_or_else(here);
             engine::pause(&folder)?;
@@ -166,22 +170,27 @@ fn run(task: Task) -> Result<ExitCode> {
     }
 }
 
-/// Fails if the content of any file stays, as 'git annex drop' does.
-fn drop_content(paths: &[PathBuf]) -> Result<ExitCode> {
-    let mut is_kept = false;
+/// Fails if the content of any file stays, or a path has none, as 'git annex drop' does.
+fn drop_content(paths: &[PathBuf]) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
     for path in paths {
-        for dropped in engine::drop_content(path)? {
-            is_kept |= dropped.kept.is_some();
-            line(&match dropped.kept {
-                Some(why) => format!("{}: kept, since {why}", dropped.path),
+        let dropped = engine::drop_content(path, &mut |dropped| {
+            let said = match dropped.kept {
+                Some(why) => {
+                    code = ExitCode::FAILURE;
+                    format!("{}: kept, since {why}", dropped.path)
+                }
                 None => format!("{}: dropped", dropped.path),
-            })?;
+            };
+            // An error is ignored, since nobody may be reading.
+            let _ = line(&said);
+        });
+        if let Err(error) = dropped {
+            code = ExitCode::FAILURE;
+            say_error(&error.into());
         }
     }
-    Ok(match is_kept {
-        true => ExitCode::FAILURE,
-        false => ExitCode::SUCCESS,
-    })
+    code
 }
 
 fn here() -> PathBuf {

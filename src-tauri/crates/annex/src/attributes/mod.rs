@@ -28,6 +28,8 @@ pub(crate) use self::filters::with_filters;
 use self::filters::{has_filters, hidden, without_filters};
 use self::parse::{Line, State, Subject, parse};
 use crate::handles::Git;
+use crate::index::{EXECUTABLE, Index, REGULAR};
+use crate::oid::to_git;
 use crate::{Annex, Error, Result};
 
 /// The line with which git-annex has git pass all files through its filter.
@@ -69,6 +71,8 @@ type Lines = std::result::Result<Arc<Vec<Line>>, String>;
 /// Where the files of directories are.
 enum Source {
     WorkTree(PathBuf),
+    /// As git looks for them: what is not in the work tree is looked up in the index.
+    Staged(PathBuf, Box<Mutex<Git>>, Index),
     Tree(Box<Mutex<Git>>, git2::Oid),
 }
 
@@ -77,6 +81,13 @@ impl Attributes {
     pub(crate) fn of_work_tree(annex: &Annex, git: &Repository) -> Result<Self> {
         let top = annex.work_tree().unwrap_or(annex.git_dir()).to_owned();
         Self::read(git, Source::WorkTree(top))
+    }
+
+    /// As [`Self::of_work_tree`]; what an attributes file says that was deleted and is still staged counts too, as for git.
+    pub(crate) fn staged(annex: &Annex, git: &Repository) -> Result<Self> {
+        let top = annex.work_tree().unwrap_or(annex.git_dir()).to_owned();
+        let index = Index::read(annex, git)?;
+        Self::read(git, Source::Staged(top, Box::new(Mutex::new(annex.git()?)), index))
     }
 
     /// The attributes that hold for files of a tree that is being checked out.
@@ -218,8 +229,12 @@ impl Attributes {
             return known.clone();
         }
         let content = match &self.source {
-            Source::WorkTree(top) => read_file(&top.join(OsStr::from_bytes(directory)).join(".gitattributes"), false)
-                .map_err(|error| error.to_string()),
+            Source::WorkTree(top) => of_directory(top, directory),
+            Source::Staged(top, git, index) => match of_directory(top, directory) {
+                Ok(None) => read_staged(&git.lock().unwrap_or_else(PoisonError::into_inner), index, directory)
+                    .map_err(|error| error.message().to_owned()),
+                read => read,
+            },
             Source::Tree(git, tree) => read_blob(&git.lock().unwrap_or_else(PoisonError::into_inner), *tree, directory)
                 .map_err(|error| error.message().to_owned()),
         };
@@ -278,6 +293,22 @@ fn read_file(path: &Path, follows: bool) -> std::io::Result<Option<Vec<u8>>> {
     let mut content = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut content)?;
     Ok(Some(content))
+}
+
+fn of_directory(top: &Path, directory: &[u8]) -> std::result::Result<Option<Vec<u8>>, String> {
+    let path = top.join(OsStr::from_bytes(directory)).join(".gitattributes");
+    read_file(&path, false).map_err(|error| error.to_string())
+}
+
+fn read_staged(git: &Repository, index: &Index, directory: &[u8]) -> std::result::Result<Option<Vec<u8>>, git2::Error> {
+    let path = Path::new(OsStr::from_bytes(directory)).join(".gitattributes");
+    let entry = index.entry(path.as_os_str().as_bytes());
+    match entry.filter(|entry| matches!(entry.mode, REGULAR | EXECUTABLE)) {
+        Some(entry) => git
+            .find_blob(to_git(entry.oid))
+            .map(|blob| Some(blob.content().to_vec())),
+        None => Ok(None),
+    }
 }
 
 fn read_blob(git: &Repository, tree: git2::Oid, directory: &[u8]) -> std::result::Result<Option<Vec<u8>>, git2::Error> {

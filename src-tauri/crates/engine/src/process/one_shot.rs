@@ -118,8 +118,12 @@ pub fn why(file: &Path) -> Result<Why, Error> {
 }
 
 /// Removes the content of files from this computer, as far as enough other copies exist: that of a file, or of all files in a
-/// directory. Returns each file whose content was here. An engine that runs there sees it.
-pub fn drop_content(path: &Path) -> Result<Vec<Dropped>, Error> {
+/// directory. Tells of each file whose content was here, as soon as that is decided. An engine that runs there sees it.
+///
+/// # Errors
+///
+/// If nothing can be dropped there at all. What concerns one file is told of that file.
+pub fn drop_content(path: &Path, told: &mut dyn FnMut(Dropped)) -> Result<(), Error> {
     let (annex, at) = match path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
         false => {
             let (annex, file) = locate(path)?;
@@ -129,7 +133,7 @@ pub fn drop_content(path: &Path) -> Result<Vec<Dropped>, Error> {
     };
     let state = FolderState::open(annex, Clock::start(), alone())?;
     let mounts = watch_mounts()?.borrow().clone();
-    crate::work::drop_content(&state, at.as_ref(), &mounts)
+    crate::work::drop_content(&state, at.as_ref(), &mounts, told)
 }
 
 /// Pauses a folder until the user resumes it, whichever engine runs it meanwhile.
@@ -222,6 +226,12 @@ fn locate_directory(path: &Path) -> Result<(Annex, Option<RepoPath>), Error> {
         path: path.to_owned(),
         source,
     })?;
+    if Annex::open(&real).is_ok_and(|annex| annex.is_bare()) {
+        return Err(Error::Refused(format!(
+            "{} has no files, only content: drop it with 'git annex drop --all'",
+            path.display()
+        )));
+    }
     match real.join(".git").exists() {
         true => Ok((Annex::open(&real)?, None)),
         false => locate(&real).map(|(annex, path)| (annex, Some(path))),

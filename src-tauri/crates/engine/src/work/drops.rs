@@ -24,14 +24,43 @@ pub struct Dropped {
     pub kept: Option<String>,
 }
 
-/// Drops the content of the files at a path and below it, or of all files. Returns those whose content was here.
+/// Drops the content of the files at a path and below it, or of all files. Tells of each whose content was here, as soon as
+/// that is decided.
+///
+/// # Errors
+///
+/// If nothing can be dropped at all. What concerns one file is told of that file.
 pub(crate) fn drop_content(
     state: &FolderState,
     at: Option<&RepoPath>,
     mounts: &[Mount],
-) -> Result<Vec<Dropped>, Error> {
+    told: &mut dyn FnMut(Dropped),
+) -> Result<(), Error> {
+    let annex = state.annex();
+    // What others say of copies, trust and required content counts even if it was only fetched so far.
+    annex.branch().merge()?;
     state.list_remotes();
     let facts = state.facts()?;
+    let (mut chosen, mut files_of): (Vec<Key>, BTreeMap<Key, BTreeSet<RepoPath>>) = Default::default();
+    let is_below = |path: &RepoPath| at.is_none_or(|at| path == at || path.is_within(at));
+    let mut is_any = false;
+    let mut named = BTreeMap::new();
+    for (path, key) in annex.annexed_files()? {
+        if is_below(&path) {
+            is_any = true;
+            if !named.contains_key(&key) && annex.store().is_present(&key) {
+                chosen.push(key.clone());
+                named.insert(key.clone(), path.clone());
+            }
+        }
+        files_of.entry(key).or_default().insert(path);
+    }
+    if !is_any {
+        return Err(Error::Refused(match at {
+            Some(path) => format!("{path}: no file is there that git-annex or Anabranch manages; nothing was dropped"),
+            None => "the folder has no files yet that can be dropped".to_owned(),
+        }));
+    }
     let mut asking = Asking {
         state,
         mounts,
@@ -39,14 +68,12 @@ pub(crate) fn drop_content(
         preferences: Preferences::new(&preferred_content::settings(&facts)),
         reached: BTreeMap::new(),
     };
-    let mut dropped = Vec::new();
-    for (path, key) in state.annex().annexed_files(at)? {
-        if state.annex().store().is_present(&key) {
-            let kept = asking.drop(&path, &key)?;
-            dropped.push(Dropped { path, kept });
-        }
+    for key in &chosen {
+        let (path, paths) = (named[key].clone(), &files_of[key]);
+        let kept = asking.drop(key, paths).unwrap_or_else(|error| Some(error.to_string()));
+        told(Dropped { path, kept });
     }
-    Ok(dropped)
+    Ok(())
 }
 
 /// Asks other repositories for their copies. Each is connected when it is needed, once.
@@ -59,27 +86,16 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// Drops the content of one key, which `path` has. Returns why it stays, if it does.
-    fn drop(&mut self, path: &RepoPath, key: &Key) -> Result<Option<String>, Error> {
+    /// Drops the content of one key, which all of these files have. Returns why it stays, if it does.
+    fn drop(&mut self, key: &Key, paths: &BTreeSet<RepoPath>) -> Result<Option<String>, Error> {
         let annex = self.state.annex();
         let here = annex.uuid();
-        let mut paths: BTreeSet<RepoPath> = [path.clone()].into();
-        paths.extend(
-            annex
-                .unlocked_files(std::slice::from_ref(key))?
-                .into_iter()
-                .map(|(path, _)| path),
-        );
-        // An engine that has never run knows none; files that were added since do not count for git-annex either.
-        let observed = self.state.reader().map(|reader| reader.paths_of(key));
-        paths.extend(observed.transpose().unwrap_or_default().unwrap_or_default());
-
         let mut logged = annex.branch().locations(key)?;
-        if let Some(why) = self.is_required(key, &paths, &logged) {
+        if let Some(why) = self.is_required(key, paths, &logged) {
             return Ok(Some(why));
         }
         let in_general = self.state.configured().fewest_copies(self.facts);
-        let fewest = Fewest::of(annex, &paths, in_general)?;
+        let fewest = Fewest::of(annex, paths, in_general)?;
         let costs = self.state.remotes.settings();
         let cost = |uuid: &Uuid| {
             let ways = costs.values().filter(|remote| remote.uuid.as_ref() == Some(uuid));
@@ -138,13 +154,19 @@ impl Asking<'_> {
     /// Asks a repository for its copy, by its remotes, the cheapest first. The error tells why it has none.
     fn confirm(&mut self, uuid: &Uuid, key: &Key) -> Result<Confirmed, String> {
         let settings = self.state.remotes.settings().into_values();
-        let mut ways: Vec<RemoteSettings> = settings
-            .filter(|remote| remote.uuid.as_ref() == Some(uuid) && !remote.ignore)
-            .collect();
+        let mut ways: Vec<RemoteSettings> = settings.filter(|remote| remote.uuid.as_ref() == Some(uuid)).collect();
         ways.sort_by_key(|remote| remote.cost);
         let mut why = "it is no remote of this repository".to_owned();
         for way in ways {
             let (state, mounts) = (self.state, self.mounts);
+            if let Some(unusable) = state.unusable(&way) {
+                why = unusable;
+                continue;
+            }
+            if way.ignore {
+                why = "annex-ignore is set for it".to_owned();
+                continue;
+            }
             let reached = self.reached.entry(way.name.clone());
             let reached = reached.or_insert_with(|| git::reach(state, &way, mounts, None));
             let confirmed = match reached {
@@ -157,7 +179,7 @@ impl Asking<'_> {
             };
             why = match confirmed {
                 Ok(Some(confirmed)) => return Ok(confirmed),
-                Ok(None) => "it is not there any more, or is being removed".to_owned(),
+                Ok(None) => "it has no whole copy any more, or is removing it".to_owned(),
                 Err(Failed::Away) => "not reachable".to_owned(),
                 Err(failed) => failed.to_string(),
             };
