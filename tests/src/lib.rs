@@ -23,6 +23,7 @@ pub mod engine;
 pub mod forge;
 pub mod forgetful;
 pub mod kills;
+pub mod laptops;
 mod last_words;
 pub mod network;
 mod over_ssh;

@@ -103,7 +103,7 @@ impl Shells {
             Answer {
                 code: output.status.code(),
                 // Ours says more, which git-annex ignores.
-                said: said.replace("anabranch.offers=1\n", ""),
+                said: said.replace("anabranch.offers=1\nanabranch.merges=1\n", ""),
             }
         })
     }

@@ -3,61 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use whole_system::asking::is_in_state;
 use whole_system::clones::Actor;
+use whole_system::laptops::{Scene, follows, run_status, serve_by};
 use whole_system::skip::{needs_git_annex, needs_sshd};
 use whole_system::sshd::{Login, Shell, no_ssh_is_left, ssh_processes};
 use whole_system::{Engine, PATIENCE, Sandbox, Sshd, checks, eventually, run};
-
-/// A server with a repository, and two laptops that have it as a remote and do not know each other.
-struct Scene {
-    sandbox: Sandbox,
-    sshd: Sshd,
-    server: PathBuf,
-    laptops: [PathBuf; 2],
-}
-
-impl Scene {
-    fn new(shell: Shell, is_bare: bool) -> Self {
-        let sandbox = Sandbox::new();
-        let sshd = Sshd::start(&sandbox, "server", shell, Login::Everything, &[]);
-        let server = sshd.home().join("photos");
-        let mut init = sandbox.command("git");
-        init.args(["init", "--quiet", "--initial-branch=main"])
-            .args(is_bare.then_some("--bare"));
-        run(init.arg(&server));
-        run(sandbox.command("ssh").args([
-            "server",
-            &format!("git-annex-shell configlist '{}' -- autoinit=1 --", server.display()),
-        ]));
-        let address = sshd.address(&server);
-        let ann = Actor::Anabranch.init(&sandbox, "ann");
-        run(&mut sandbox.git(&ann, ["remote", "add", "server", &address]));
-        // The other one begins with what the first has brought there.
-        fs::write(ann.join("before"), "from before").unwrap();
-        Actor::Anabranch.sync(&sandbox, &ann);
-        let ben = sandbox.path("ben");
-        run(sandbox.anabranch(["clone", &address]).arg(&ben));
-        let laptops = [ann, ben];
-        Self {
-            sandbox,
-            sshd,
-            server,
-            laptops,
-        }
-    }
-}
-
-fn follows(folder: &Path, name: &str, text: &str) {
-    eventually(PATIENCE, || match fs::read_to_string(folder.join(name)) {
-        Ok(found) if found == text => Ok(()),
-        found => Err(format!("{}: {found:?}", folder.join(name).display())),
-    });
-}
 
 fn two_laptops_sync_through(shell: Shell, is_bare: bool) {
     if !needs_sshd() || shell == Shell::GitAnnex && !needs_git_annex() {
@@ -357,37 +311,6 @@ fn a_new_name_reaches_the_folder_there_where_nobody_can_listen() {
     });
 }
 
-#[test]
-fn an_edit_there_that_is_in_the_way_is_told() {
-    if !needs_sshd() {
-        return;
-    }
-    let scene = Scene::new(Shell::Anabranch, false);
-    let [ann, _] = &scene.laptops;
-    fs::write(scene.server.join("before"), "changed there, and not committed").unwrap();
-    fs::write(ann.join("before"), "changed here").unwrap();
-    let said = Actor::Anabranch.sync(&scene.sandbox, ann);
-    assert!(
-        said.contains("its files are not up to date yet: before was changed there"),
-        "{said}"
-    );
-    assert_eq!(
-        fs::read_to_string(scene.server.join("before")).unwrap(),
-        "changed there, and not committed"
-    );
-}
-
-/// Puts a program in the place of git-annex-shell there. `real` is what it may run instead.
-fn serve_by(scene: &Scene, script: &str) {
-    let shell = scene.sandbox.path("sshd of server/bin/git-annex-shell");
-    let real = shell.with_file_name("real").join("git-annex-shell");
-    fs::create_dir(real.parent().unwrap()).unwrap();
-    fs::rename(&shell, &real).unwrap();
-    let script = format!("#!/bin/sh\nreal='{}'\n{script}", real.display());
-    fs::write(&shell, script).unwrap();
-    fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
 /// What a server says that lies: first to `configlist`, then to what is offered, and then for each content that it is sent.
 struct Lie {
     takes_offers: bool,
@@ -535,9 +458,4 @@ fn nothing_goes_to_another_repository_in_the_same_place() {
     engine.stop();
     let refs = run(&mut scene.sandbox.git(&scene.server, ["for-each-ref"]));
     assert!(!refs.contains("synced/main"), "{refs}");
-}
-
-fn run_status(sandbox: &Sandbox, folder: &Path) -> String {
-    let output = sandbox.anabranch(["status"]).arg(folder).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }

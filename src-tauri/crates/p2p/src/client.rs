@@ -7,6 +7,7 @@ use model::{Key, Uuid};
 use crate::NEWEST;
 use crate::input::{Input, Line};
 use crate::message::Unstored;
+use crate::news::Behind;
 use crate::request::{Heard, Request};
 
 /// What a server has said, in the order of what it was asked.
@@ -38,6 +39,8 @@ pub enum Answer {
     Unwanted(Unstored),
     /// The content that was offered is stored, or not. Told in the order in which contents were sent, and at any time.
     Stored(Result<(), Unstored>),
+    /// What was pushed is merged, or why the files there do not have all of it.
+    Merged(Option<Behind>),
     /// The server does not keep to the protocol: nothing more is to be believed.
     Broken,
 }
@@ -51,6 +54,7 @@ enum Expected {
     Content,
     Put,
     Offer,
+    Merge,
 }
 
 /// Where the answers are.
@@ -163,6 +167,11 @@ impl Client {
         Request::GiveUp.write(&mut self.output);
     }
 
+    /// Asks a server of ours to merge what was pushed: [`Answer::Merged`].
+    pub fn merge(&mut self) {
+        self.ask(&Request::Merge, Expected::Merge);
+    }
+
     /// True if everything that was asked is answered.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -258,6 +267,7 @@ impl Client {
             }
             (Expected::Put, Heard::AlreadyHave) | (Expected::Offer, Heard::Held) => Answer::AlreadyHave,
             (Expected::Offer, Heard::Unwanted(why)) => Answer::Unwanted(why),
+            (Expected::Merge, Heard::Merged(behind)) => Answer::Merged(behind),
             // The server would take what was said ahead for something else.
             (Expected::Repository | Expected::Content, Heard::Error(_)) => return None,
             (_, Heard::Error(why)) => Answer::Refused(why),

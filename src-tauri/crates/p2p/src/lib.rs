@@ -9,15 +9,24 @@
 //! the same order: `DATA LENGTH`, the content, and `VALID` or `INVALID`; or `GONE`. The server stores many contents together, and then
 //! says `STORED` or `UNSTORED REASON` for each, in the order in which they were sent. `REASON` is [`Unstored`]. A server says in the answer
 //! to `configlist` that it has the extension: [`OFFERS`].
+//!
+//! A second one tells why files are not up to date. git takes a push by itself, and calls nobody afterwards. So a client says `MERGE`, and
+//! the server merges what was pushed. It answers `MERGED`, or `BEHIND WHY` if the files of its folder do not have all of it: one was
+//! changed there, a lock is held, or too many would be deleted. A client that listens (`notifychanges`, whose lines are [`News`]) hears
+//! `BEHIND WHY` when the files begin to wait or the reason changes, and `MERGED` when they have caught up. Each end says that it has the
+//! extension by [`MERGES`]: the server in its answer to `configlist`, the client in a field of `notifychanges`. git-annex gets neither
+//! of the words.
 
 mod client;
 mod input;
 mod message;
+mod news;
 mod request;
 mod server;
 
 pub use client::{Answer, Client};
 pub use message::Unstored;
+pub use news::{Behind, News};
 pub use server::{Access, Ending, Server, Step};
 
 /// The newest version of the protocol that is spoken here.
@@ -26,8 +35,9 @@ pub const NEWEST: i64 = 4;
 /// The line of `configlist` by which a server says that contents can be offered to it.
 pub const OFFERS: &str = "anabranch.offers=1";
 
-/// What a server says to people, before the reason, if the files of its folder do not have all that was pushed.
-pub const BEHIND: &str = "the files there are not up to date yet: ";
+/// The line of `configlist` by which a server says that it can be told to merge, and the field of `notifychanges` by which a client
+/// asks to hear whether that has succeeded.
+pub const MERGES: &str = "anabranch.merges=1";
 
 /// The most offers that may wait for an answer, or for their content.
 pub const MOST_OFFERS: usize = 4096;

@@ -2,6 +2,8 @@
 
 use model::{Key, Uuid};
 
+use crate::news::{Behind, told};
+
 /// What a client may say to a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Message {
@@ -31,6 +33,8 @@ pub(crate) enum Message {
     },
     /// Ours: what was offered and is wanted cannot be sent.
     Gone,
+    /// Ours: what was pushed is to be merged.
+    Merge,
     Data(u64),
     DataPresent,
     Valid,
@@ -97,6 +101,7 @@ impl Message {
                 b"UNLOCKCONTENT" => Self::UnlockContent,
                 b"GETTIMESTAMP" => Self::GetTimestamp,
                 b"GONE" => Self::Gone,
+                b"MERGE" => Self::Merge,
                 b"DATA-PRESENT" => Self::DataPresent,
                 b"VALID" => Self::Valid,
                 b"INVALID" => Self::Invalid,
@@ -134,6 +139,7 @@ pub(crate) enum Reply<'a> {
     Unwanted(&'a Unstored),
     Stored,
     Unstored(&'a Unstored),
+    Merged(Option<&'a Behind>),
 }
 
 impl Reply<'_> {
@@ -155,6 +161,7 @@ impl Reply<'_> {
             Self::Unwanted(why) => format!("UNWANTED {}\n", why.word()),
             Self::Stored => "STORED\n".to_owned(),
             Self::Unstored(why) => format!("UNSTORED {}\n", why.word()),
+            Self::Merged(behind) => told(*behind),
         };
         out.extend_from_slice(line.as_bytes());
     }
@@ -182,15 +189,7 @@ impl Unstored {
             Self::Busy => "BUSY".to_owned(),
             Self::Full => "FULL".to_owned(),
             Self::Wrong => "WRONG".to_owned(),
-            Self::Failed(why) => {
-                let why = why.chars().map(|char| if char.is_control() { ' ' } else { char });
-                let mut size = 0;
-                let short = why.take_while(|char| {
-                    size += char.len_utf8();
-                    size <= LONGEST_REASON
-                });
-                format!("FAILED {}", short.collect::<String>())
-            }
+            Self::Failed(why) => format!("FAILED {}", reason(why)),
         }
     }
 
@@ -199,10 +198,21 @@ impl Unstored {
             (b"BUSY", None) => Self::Busy,
             (b"FULL", None) => Self::Full,
             (b"WRONG", None) => Self::Wrong,
-            (b"FAILED", Some(why)) => Self::Failed(String::from_utf8_lossy(why).into_owned()),
+            (b"FAILED", Some(why)) => Self::Failed(reason(&String::from_utf8_lossy(why))),
             _ => return None,
         })
     }
+}
+
+/// A reason as it is told: in one line, and not too long.
+pub(crate) fn reason(why: &str) -> String {
+    let why = why.chars().map(|char| if char.is_control() { ' ' } else { char });
+    let mut size = 0;
+    let short = why.take_while(|char| {
+        size += char.len_utf8();
+        size <= LONGEST_REASON
+    });
+    short.collect()
 }
 
 /// The first word, and what follows the space behind it.

@@ -3,6 +3,7 @@
 use model::{Key, Uuid};
 
 use crate::message::{Unstored, number, signed, split};
+use crate::news::{Behind, merged};
 
 /// What a client may say to a server, as it is sent.
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub(crate) enum Request<'a> {
     Gone,
     Lock(&'a Key),
     Unlock,
+    Merge,
     Data(u64),
     Validity(bool),
     Success,
@@ -30,6 +32,7 @@ impl Request<'_> {
             Self::Gone => ("GONE".to_owned(), None, None),
             Self::Lock(key) => ("LOCKCONTENT".to_owned(), None, Some(key)),
             Self::Unlock => ("UNLOCKCONTENT".to_owned(), None, None),
+            Self::Merge => ("MERGE".to_owned(), None, None),
             Self::Data(length) => (format!("DATA {length}"), None, None),
             Self::Validity(true) => ("VALID".to_owned(), None, None),
             Self::Validity(false) => ("INVALID".to_owned(), None, None),
@@ -70,6 +73,7 @@ pub(crate) enum Heard {
     Held,
     Unwanted(Unstored),
     Stored(Result<(), Unstored>),
+    Merged(Option<Behind>),
 }
 
 impl Heard {
@@ -93,7 +97,7 @@ impl Heard {
             (b"UNWANTED", Some(why)) => Self::Unwanted(Unstored::parse(why)?),
             (b"STORED", None) => Self::Stored(Ok(())),
             (b"UNSTORED", Some(why)) => Self::Stored(Err(Unstored::parse(why)?)),
-            _ => return None,
+            _ => Self::Merged(merged(line)?),
         })
     }
 }

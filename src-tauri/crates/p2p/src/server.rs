@@ -6,6 +6,7 @@ use model::{Key, Uuid};
 
 use crate::input::{Input, Line};
 use crate::message::{Message, Reply, Unstored};
+use crate::news::Behind;
 use crate::{MOST_OFFERS, NEWEST};
 
 /// Said to a client that may not write.
@@ -89,6 +90,8 @@ pub enum Step {
         /// False if the client knows that it is not what the key says.
         is_valid: bool,
     },
+    /// Merge what was pushed. [`Server::merged`].
+    Merge,
     /// The connection is over.
     End(Ending),
 }
@@ -294,6 +297,12 @@ impl Server {
         self.state = State::Idle;
     }
 
+    /// Answers that what was pushed is merged, or why the files here do not have all of it.
+    pub fn merged(&mut self, behind: Option<&Behind>) {
+        self.say(&Reply::Merged(behind));
+        self.state = State::Idle;
+    }
+
     /// Says what became of content that was offered.
     pub fn stored(&mut self, stored: Result<(), Unstored>) {
         self.say(&match &stored {
@@ -397,7 +406,8 @@ impl Server {
                 self.state = State::Putting { file, key: key.clone() };
                 return Some(Step::Put(key));
             }
-            Message::Remove(_) | Message::RemoveBefore(..) | Message::Put { .. } => return None,
+            Message::Merge if self.may(Access::AppendOnly) => Step::Merge,
+            Message::Remove(_) | Message::RemoveBefore(..) | Message::Put { .. } | Message::Merge => return None,
             Message::Offer { .. } if self.wanted.len() >= MOST_OFFERS => return self.end(Ending::TooMuch),
             Message::Offer { .. } if self.access == Access::ReadOnly => {
                 self.say(&Reply::Unwanted(&Unstored::Failed(READ_ONLY.to_owned())));

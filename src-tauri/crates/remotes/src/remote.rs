@@ -71,7 +71,7 @@ pub trait Git: Send + Sync {
     fn watched(&self) -> Option<&Path>;
 
     /// Calls `heard`, on a thread of its own, with the objects that refs there have moved to, until what is returned is
-    /// dropped or over; at its end it is called with none. None if changes there are not told, or told to too many already.
+    /// dropped or over. If something else has changed there, and at its end, it is called with none. None if changes there are not told, or told to too many already.
     fn listen(&self, heard: Box<dyn Fn(Vec<Oid>) + Send>) -> Option<Listening>;
 
     /// True if an engine runs there and knows the repository `uuid` as one that it may push to.
@@ -109,7 +109,8 @@ pub trait Contents: Send + Sync {
 /// The state of a remote at a fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Its commit of the branch that is checked out here; if no engine runs there, the commit that its work tree shows.
+    /// Its commit of the branch that is checked out here; if no engine runs there, the commit that its work tree shows (where
+    /// somebody can tell).
     /// None if it has no such commit, or if its branches have diverged.
     pub tree: Option<Oid>,
     /// Its commit of the git-annex branch, likewise.

@@ -42,9 +42,9 @@ pub(crate) fn serve(access: &Access, place: &Path, command: &Command) -> Result<
     let client = Uuid::parse(&client).ok_or_else(|| Error::Refused(format!("{client:?} is not a uuid")))?;
     let annex = open(place, command)?;
     if !access.is_read_only() {
-        // git may have taken pushes without this program. If a file here is in the way, its owner has to deal with it, and the
-        // client is told.
-        git::follow_up(git::merge(&annex));
+        // git may have taken pushes without this program. If a file here is in the way, its owner has to deal with it. A client
+        // that wants to know asks.
+        let _ = git::merge(&annex);
     }
     let store = annex.store();
     let mut contents = Contents::new(&annex, &store, &client)?;
@@ -173,6 +173,7 @@ fn act(server: &mut Server, contents: &mut Contents<'_>, step: Step, out: &mut F
             let path = path(&file);
             contents.take(&Wanted { key, path }, offset, length, server.wanted_count());
         }
+        Step::Merge => server.merged(contents.merge().as_ref()),
         Step::Content(part) => contents.add(&part),
         Step::Taken { is_valid } => contents.taken(is_valid),
         Step::Received { is_valid } => server.answer(contents.received(is_valid)),

@@ -9,11 +9,12 @@ use annex::serving::{Removal, Sending};
 use annex::settings::{Settings, is_thin};
 use annex::{Annex, Presence, Receipt, RetainedLock, Store, SyncedBy, VectorClock, is_secure_backend};
 use model::{Key, RepoPath, Uuid};
-use p2p::Unstored;
+use p2p::{Behind, Unstored};
 
 use crate::complain;
 use crate::connection::clock;
 use crate::error::{Error, Result};
+use crate::git;
 
 /// How long contents that were offered may wait to be stored together with those that follow.
 const TOGETHER: Duration = Duration::from_secs(2);
@@ -77,6 +78,11 @@ impl<'a> Contents<'a> {
             arrived: Vec::new(),
             waiting: None,
         })
+    }
+
+    /// Merges what was pushed; returns why the files do not have all of it, if they do not.
+    pub(crate) fn merge(&self) -> Option<Behind> {
+        git::merge(self.annex)
     }
 
     pub(crate) fn has(&self, key: &Key) -> bool {

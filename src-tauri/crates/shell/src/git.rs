@@ -9,7 +9,7 @@ use annex::exchange::{PushOptions, follow_received};
 use annex::settings::{as_git_finds, is_thin};
 use annex::{Annex, CheckoutOptions};
 use assistant::guards::is_improbable;
-use p2p::BEHIND;
+use p2p::Behind;
 
 use crate::access::Access;
 use crate::complain;
@@ -41,21 +41,20 @@ fn follow(path: &Path) {
         Ok(_) => return,
         Err(error) => Err(error),
     };
-    follow_up(annex.and_then(|annex| merge(&annex)));
-}
-
-/// Tells the client why the files do not have all that was pushed.
-pub(crate) fn follow_up(merged: annex::Result<Option<String>>) {
-    match merged {
-        Ok(None) => {}
-        Ok(Some(why)) => complain(&format!("{BEHIND}{why}")),
-        Err(error) => complain(&format!("{BEHIND}{error}")),
+    let behind = annex.map_or_else(|error| Some(Behind::new(&error.to_string())), |annex| merge(&annex));
+    if let Some(behind) = behind {
+        complain(&format!("the files there are not up to date yet: {}", behind.why()));
     }
 }
 
 /// Merges what was pushed earlier, into the git-annex branch and the work tree; returns why the work tree does not have all of
 /// it, if it does not. An engine sees the refs move and does it itself, and so does git-annex's assistant.
-pub(crate) fn merge(annex: &Annex) -> annex::Result<Option<String>> {
+pub(crate) fn merge(annex: &Annex) -> Option<Behind> {
+    let why = merge_received(annex).unwrap_or_else(|error| Some(error.to_string()));
+    why.map(|why| Behind::new(&why))
+}
+
+fn merge_received(annex: &Annex) -> annex::Result<Option<String>> {
     if annex.synced_by()?.is_some() {
         return Ok(None);
     }

@@ -10,8 +10,8 @@ use crate::access::Access;
 use crate::command::Command;
 use crate::error::{Error, Result};
 
-/// Prints the uuid of a repository, none if it has no annex, and that contents can be offered to it, which git-annex ignores. `autoinit=1` gives it one; and if it has a git-annex branch,
-/// whoever brought that there meant it to have one.
+/// Prints the uuid of a repository, none if it has no annex, and which extensions of the protocol it has, which git-annex ignores.
+/// `autoinit=1` gives it one; and if it has a git-annex branch, whoever brought that there meant it to have one.
 pub(crate) fn configlist(access: &Access, place: &Path, command: &Command) -> Result<u8> {
     let is_asked = command.has_field("autoinit=1");
     let place = &as_git_finds(place);
@@ -32,10 +32,10 @@ pub(crate) fn configlist(access: &Access, place: &Path, command: &Command) -> Re
         }
     };
     let gcrypt = found.and_then(|found| found.gcrypt).unwrap_or_default();
-    let offers = p2p::OFFERS;
+    let (offers, merges) = (p2p::OFFERS, p2p::MERGES);
     write!(
         std::io::stdout(),
-        "annex.uuid={uuid}\ncore.gcrypt-id={gcrypt}\n{offers}\n"
+        "annex.uuid={uuid}\ncore.gcrypt-id={gcrypt}\n{offers}\n{merges}\n"
     )?;
     Ok(0)
 }

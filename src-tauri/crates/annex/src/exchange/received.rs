@@ -2,12 +2,15 @@
 
 use super::push::{PushOptions, behind, update_checkout};
 use super::refs::tip;
+use crate::locks::LockFile;
 use crate::{Annex, Error, Result};
 
 /// Merges the git-annex branch that was pushed, and brings the work tree up to date if that is a fast-forward, and nothing is
 /// in the way. Returns why the work tree does not have all that was pushed, if it does not; in words for
 /// people.
 pub fn follow_received(annex: &Annex, options: &PushOptions) -> Result<Option<String>> {
+    // Each client that listens has a process that merges, and so has each that asks: the second finds what the first has done.
+    let _turn = LockFile::exclusive(&annex.own_dir().join("received.lck"))?;
     // Where the branch itself was ahead, the push could only move `synced/git-annex`.
     annex.branch().merge()?;
     if annex.is_bare() {

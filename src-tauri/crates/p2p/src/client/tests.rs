@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::{Answer, Client};
 use crate::server::tests::{HELLO, Memory, vectors};
-use crate::{Access, MOST_OFFERS, Server, Unstored};
+use crate::{Access, Behind, MOST_OFFERS, Server, Unstored};
 
 const FOO: &str = "SHA256E-s4--b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c.txt";
 
@@ -174,6 +174,33 @@ fn a_server_that_is_read_only_takes_no_offer() {
 }
 
 #[test]
+fn a_server_says_why_its_files_wait_until_they_have_caught_up() {
+    let mut pair = Pair::new();
+    let behind = Behind::new("letter was changed there");
+    pair.memory.behind = Some(behind.clone());
+    pair.client.merge();
+    pair.client.put(&key(HELLO), b"");
+    assert_eq!(pair.answers(), [Answer::Merged(Some(behind)), Answer::AlreadyHave]);
+    pair.memory.behind = None;
+    pair.client.merge();
+    assert_eq!(pair.answers(), [Answer::Merged(None)]);
+    assert!(pair.client.is_idle());
+}
+
+#[test]
+fn a_server_that_is_read_only_merges_nothing() {
+    let mut pair = Pair::new();
+    pair.server = Server::new(&uuid("server"), Access::ReadOnly);
+    pair.client = Client::new();
+    pair.client.merge();
+    let answers = pair.answers();
+    let Some(Answer::Refused(why)) = answers.last() else {
+        panic!("{answers:?}")
+    };
+    assert!(why.contains("read-only"), "{why}");
+}
+
+#[test]
 fn only_so_much_can_be_offered() {
     let mut pair = Pair::new();
     for _ in 0..=MOST_OFFERS {
@@ -266,11 +293,13 @@ fn a_server_is_understood_or_not_believed() {
     let get = |client: &mut Client| client.get(&hello, b"", 0);
     let offer = |client: &mut Client| client.offer(&foo, b"");
     let sent = |client: &mut Client| send_offered(client, b"foo\n");
+    let merge = |client: &mut Client| client.merge();
     let unwanted = |why| Answer::Unwanted(why);
     assert_eq!(heard(&put, "ALREADY-HAVE-PLUS a b\n"), [Answer::AlreadyHave]);
     assert_eq!(heard(&put, "PUT-FROM 3 a b\n"), [Answer::PutFrom(3)]);
     assert_eq!(heard(&put, "ERROR read-only\n"), [refused("read-only")]);
     assert_eq!(heard(&offer, "ERROR unknown command\n"), [refused("unknown command")]);
+    assert_eq!(heard(&merge, "ERROR unknown command\n"), [refused("unknown command")]);
     assert_eq!(heard(&offer, "UNWANTED BUSY\n"), [unwanted(Unstored::Busy)]);
     assert_eq!(heard(&offer, "UNWANTED FULL\n"), [unwanted(Unstored::Full)]);
     let no = Unstored::Failed("no".to_owned());
@@ -295,6 +324,10 @@ fn a_server_is_understood_or_not_believed() {
         (&offer, "STORED\n"),
         (&sent, "STORED x\n"),
         (&put, "PUT-FROM x\n"),
+        (&put, "MERGED\n"),
+        (&merge, "MERGED x\n"),
+        (&merge, "BEHIND\n"),
+        (&merge, "SUCCESS\n"),
         (&put, "DATA 3\n"),
     ] {
         assert_eq!(heard(ask, lines), [Answer::Broken], "{lines:?}");

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::{Access, Ending, Server, Step};
-use crate::Unstored;
+use crate::{Behind, Unstored};
 
 #[derive(Deserialize)]
 pub(crate) struct Vectors {
@@ -54,6 +54,8 @@ pub(crate) struct Memory {
     receiving: Option<Key>,
     /// The offered keys whose content has arrived.
     taken: Vec<Key>,
+    /// Why the files do not have all that was pushed.
+    pub(crate) behind: Option<Behind>,
 }
 
 impl Memory {
@@ -136,6 +138,7 @@ impl Memory {
                         }
                     }
                 }
+                Step::Merge => server.merged(self.behind.as_ref()),
                 Step::Receive { key, .. } | Step::Take { key, .. } => {
                     self.partial.entry(key.clone()).or_default();
                     self.receiving = Some(key);
@@ -234,6 +237,7 @@ fn anything() -> impl Strategy<Value = Vec<u8>> {
         "DATA-PRESENT\n".to_owned(),
         format!("OFFER f {foo}\n"),
         "GONE\n".to_owned(),
+        "MERGE\n".to_owned(),
     ]);
     prop_oneof![8 => line.prop_map(String::into_bytes), 1 => any::<Vec<u8>>()]
 }

@@ -36,7 +36,7 @@ const TOO_MUCH: &str = "the other computer has more of it than there is. 'git an
 const INSECURE: &str = "annex.securehashesonly forbids keys of its backend; nothing was transferred";
 
 impl Ssh {
-    fn session(&self, here: &Uuid, cancelled: &AtomicBool) -> Result<Session, Ended> {
+    pub(super) fn session(&self, here: &Uuid, purpose: Use, cancelled: &AtomicBool) -> Result<Session, Ended> {
         let parameters = [here.as_str(), "--uuid", self.uuid.as_str()];
         let line = self.shell.line("p2pstdio", &self.address.path, &parameters);
         let connection = &self.connection;
@@ -44,7 +44,7 @@ impl Ssh {
             return Ok(session);
         }
         let open = || {
-            let permit = connection.permit(Use::Content, cancelled).ok_or(Ended::Cancelled)?;
+            let permit = connection.permit(purpose, cancelled).ok_or(Ended::Cancelled)?;
             Session::open(connection.session(&line), line.clone(), &self.uuid, permit, cancelled)
         };
         connection.with_few_sessions(open, |opened| match opened {
@@ -60,7 +60,7 @@ impl Contents for Ssh {
             Ok(settings) => settings.securehashesonly,
             Err(error) => return all_failed(travel.wanted, &error.to_string()),
         };
-        match self.takes_offers {
+        match self.has.offers {
             true => Offering::new(self, from, travel, secure_only).all(),
             false => Senders::new(self, from, travel, secure_only).all(),
         }
@@ -102,7 +102,7 @@ impl Contents for Ssh {
 
     fn confirm(&self, here: &Annex, key: &Key, cancelled: &AtomicBool) -> Result<Option<Confirmed>, Failed> {
         let asked = || {
-            let mut session = self.session(here.uuid(), cancelled)?;
+            let mut session = self.session(here.uuid(), Use::Content, cancelled)?;
             session.client().lock(key);
             let answer = session.next(cancelled)?;
             Ok((session, answer))

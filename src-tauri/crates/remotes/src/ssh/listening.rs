@@ -2,27 +2,43 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use model::Oid;
+use p2p::{Behind, News};
 
+use super::connection::lock;
 use super::sessions::Permit;
 
 /// The longest line that is read, in bytes: a repository with very many refs lists all of them at first.
 const LONGEST: u64 = 1 << 20;
 
+/// What is known of the other end as long as somebody listens.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    is_over: AtomicBool,
+    behind: Mutex<Option<Behind>>,
+}
+
+impl Known {
+    /// Why the files there wait, as was told last; none if nothing is told any more.
+    pub(super) fn behind(&self) -> Option<Option<Behind>> {
+        (!self.is_over.load(Ordering::Relaxed)).then(|| lock(&self.behind).clone())
+    }
+}
+
 /// A session of `notifychanges`. Dropped, it ends.
 pub struct Listening {
     child: Child,
-    is_over: Arc<AtomicBool>,
+    known: Arc<Known>,
     _permit: Permit,
 }
 
 impl Listening {
-    /// Runs `command`, and calls `heard` with the objects that refs there have moved to, and with none once it has ended. None
-    /// if it cannot be run.
+    /// Runs `command`, and calls `heard` with the objects that refs there have moved to; with none if the files there begin or
+    /// cease to wait, and once it has ended. None if it cannot be run.
     pub(crate) fn begin(
         mut command: Command,
         mut permit: Permit,
@@ -36,40 +52,42 @@ impl Listening {
         let mut child = command.spawn().ok()?;
         permit.is_for(&child);
         let out = child.stdout.take()?;
-        let is_over = Arc::<AtomicBool>::default();
-        let over = Arc::clone(&is_over);
+        let known = Arc::<Known>::default();
+        let told = Arc::clone(&known);
         let listen = move || {
             let mut out = BufReader::new(out);
-            let mut line = String::new();
-            while let Ok(1..) = (&mut out).take(LONGEST).read_line(&mut line) {
-                if let Some(ids) = line.trim_end().strip_prefix("CHANGED ") {
-                    let ids: Vec<Oid> = ids.split(' ').filter_map(Oid::parse).collect();
-                    if !ids.is_empty() {
-                        heard(ids);
+            let mut line = Vec::new();
+            while let Ok(1..) = (&mut out).take(LONGEST).read_until(b'\n', &mut line) {
+                match News::parse(line.trim_ascii_end()) {
+                    Some(News::Changed(ids)) if !ids.is_empty() => heard(ids),
+                    Some(News::Merged(behind)) => {
+                        *lock(&told.behind) = behind;
+                        heard(Vec::new());
                     }
+                    Some(News::Ready | News::Changed(_)) | None => {}
                 }
                 line.clear();
             }
-            over.store(true, Ordering::Relaxed);
+            told.is_over.store(true, Ordering::Relaxed);
             heard(Vec::new());
         };
         thread::Builder::new().name("listening".to_owned()).spawn(listen).ok()?;
         Some(Self {
             child,
-            is_over,
+            known,
             _permit: permit,
         })
     }
 
-    /// What is true once nothing is heard any more, and gone once nobody listens.
-    pub(super) fn over(&self) -> &Arc<AtomicBool> {
-        &self.is_over
+    /// What is known of the other end. Gone once nobody listens.
+    pub(super) fn known(&self) -> &Arc<Known> {
+        &self.known
     }
 
     /// True once nothing is heard any more.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed)
+        self.known.is_over.load(Ordering::Relaxed)
     }
 }
 

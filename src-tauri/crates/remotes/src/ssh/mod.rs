@@ -21,22 +21,23 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use annex::Annex;
-use annex::exchange::{Commits, PushOutcome, in_one_line, tracked};
+use annex::exchange::{Commits, PushOutcome, tracked};
 use annex::settings::{RemoteSettings, SshAddress};
 use model::{Oid, Uuid};
+use p2p::{Answer, Behind, MERGES};
 
 pub(crate) use connection::Connection;
 use connection::lock;
 pub use hosts::Hosts;
 pub use known::{known_computers, own_key};
+use listening::Known;
 pub use listening::Listening;
-use run::run;
 pub(crate) use sessions::Use;
 pub use setup::{AtPath, Survey, Way};
 pub use words::ChangedKey;
 
 pub(crate) use self::command::SshCommand;
-use self::shell::{Shell, There, identify};
+use self::shell::{Extensions, Shell, There, identify};
 use crate::by_git::{ByGit, refuse_elsewhere};
 use crate::{Failed, Fetched, Git, Remote, git_only};
 
@@ -50,12 +51,11 @@ pub(crate) struct Ssh {
     settings: RemoteSettings,
     uuid: Uuid,
     shell: Shell,
-    /// True if contents can be offered to it.
-    takes_offers: bool,
+    has: Extensions,
     /// True once another repository was found at the address.
     is_replaced: AtomicBool,
-    /// Whether the session that listens for changes is over; gone once nobody listens.
-    listening: Mutex<Weak<AtomicBool>>,
+    /// What the session that listens for changes has told; gone once nobody listens.
+    listening: Mutex<Weak<Known>>,
 }
 
 /// Connects to the repository at an address.
@@ -94,12 +94,8 @@ pub(crate) fn reach(
         settings.shell.as_deref(),
         known.git_annex.is_some(),
     )?;
-    let (uuid, shell, takes_offers) = match there {
-        There::Annex {
-            uuid,
-            shell,
-            takes_offers,
-        } => (uuid, shell, takes_offers),
+    let (uuid, shell, has) = match there {
+        There::Annex { uuid, shell, has } => (uuid, shell, has),
         There::Plain if settings.uuid.is_none() => return git_only(git_only::PLAIN),
         There::NoShell if settings.uuid.is_none() => return git_only("no git-annex-shell answers there"),
         There::Plain | There::NoShell => return Err(not_the_same(address, &there)),
@@ -123,7 +119,7 @@ pub(crate) fn reach(
         settings: settings.clone(),
         uuid: uuid.clone(),
         shell,
-        takes_offers,
+        has,
         is_replaced: AtomicBool::new(false),
         listening: Mutex::default(),
     });
@@ -185,34 +181,38 @@ impl Ssh {
 }
 
 impl Ssh {
-    /// True if Anabranch there tells of changes; then it also merges what is pushed.
-    fn is_listened_to(&self) -> bool {
-        let is_over = lock(&self.listening).upgrade();
-        is_over.is_some_and(|is_over| !is_over.load(Ordering::Relaxed))
-    }
-
-    /// Has Anabranch there merge what was pushed: git itself takes the push, and calls nobody afterwards. Returns why the files
-    /// there do not have all of it, if they do not. If it cannot be asked, the next transfer does it.
-    fn merge_there(&self, from: &Annex) -> Option<String> {
-        // It merges first, then finds its input empty, and ends.
-        let line = self.shell.line("p2pstdio", &self.address.path, &[from.uuid().as_str()]);
-        let ask = || {
-            let _session = self.connection.permit(Use::Brief, &NEVER);
-            run(self.connection.session(&line))
+    /// Why the files there do not have all that was pushed, if they do not. If Anabranch there tells of changes, it merges by
+    /// itself, and tells that too. Otherwise it is asked to, since git itself takes the push, and calls nobody afterwards. If it
+    /// cannot be asked, the next transfer does it.
+    fn behind(&self, here: &Uuid, cancelled: &AtomicBool) -> Option<Behind> {
+        if !self.has.merges {
+            return None;
+        }
+        let known = lock(&self.listening).upgrade();
+        if let Some(told) = known.and_then(|known| known.behind()) {
+            return told;
+        }
+        let mut session = self.session(here, Use::Brief, cancelled).ok()?;
+        session.client().merge();
+        let Ok(Answer::Merged(behind)) = session.next(cancelled) else {
+            return None;
         };
-        let said = self
-            .connection
-            .with_few_sessions(ask, |said| said.as_ref().ok().map(|said| said.err.as_str()));
-        let told = said.ok()?.err;
-        let (_, why) = told.lines().find_map(|line| line.split_once(p2p::BEHIND))?;
-        Some(format!("its files are not up to date yet: {}", in_one_line(why)))
+        self.connection.keep_idle(session);
+        behind
     }
 }
 
 impl Git for Ssh {
     fn fetch(&self, into: &Annex, cancelled: &AtomicBool) -> Result<Fetched, Failed> {
         self.check()?;
-        ByGit::over(&self.connection).fetch(into, &self.settings, cancelled)
+        let mut fetched = ByGit::over(&self.connection).fetch(into, &self.settings, cancelled)?;
+        let there = tracked(into, &self.settings.name, &fetched.branch).map_err(Failed::from)?;
+        // It was pushed, but the files may not show it: then it is pushed again, which tells why.
+        if there.synced != there.branch && fetched.tree == there.synced && self.behind(into.uuid(), cancelled).is_some()
+        {
+            fetched.tree = there.branch;
+        }
+        Ok(fetched)
     }
 
     fn push(
@@ -225,23 +225,20 @@ impl Git for Ssh {
         refuse_elsewhere(&self.settings)?;
         self.check()?;
         let pushed = ByGit::over(&self.connection).push(from, &self.settings, commits, cancelled)?;
-        if matches!(pushed, PushOutcome::Refused { .. }) || !self.takes_offers || self.is_listened_to() {
-            return Ok(pushed);
-        }
+        let refs = match &pushed {
+            PushOutcome::Refused { .. } => return Ok(pushed),
+            PushOutcome::UpToDate => Vec::new(),
+            PushOutcome::Pushed { refs, .. } => refs.clone(),
+        };
         // Also if nothing was new: what was pushed before may not have been merged.
-        let behind = self.merge_there(from);
-        Ok(match pushed {
-            PushOutcome::UpToDate if behind.is_none() => PushOutcome::UpToDate,
-            PushOutcome::Pushed { refs, .. } => PushOutcome::Pushed {
-                refs,
-                checkout: None,
-                behind,
-            },
-            PushOutcome::UpToDate | PushOutcome::Refused { .. } => PushOutcome::Pushed {
-                refs: Vec::new(),
-                checkout: None,
-                behind,
-            },
+        let Some(behind) = self.behind(from.uuid(), cancelled) else {
+            return Ok(pushed);
+        };
+        let why = format!("the folder on {} waits: {}", self.address.host, behind.why());
+        Ok(PushOutcome::Pushed {
+            refs,
+            checkout: None,
+            behind: Some(why),
         })
     }
 
@@ -255,9 +252,10 @@ impl Git for Ssh {
 
     fn listen(&self, heard: Box<dyn Fn(Vec<Oid>) + Send>) -> Option<Listening> {
         let permit = self.connection.permit(Use::Standing, &NEVER)?;
-        let line = self.shell.line("notifychanges", &self.address.path, &[]);
+        let fields: &[&str] = if self.has.merges { &["--", MERGES, "--"] } else { &[] };
+        let line = self.shell.line("notifychanges", &self.address.path, fields);
         let listening = Listening::begin(self.connection.session(&line), permit, heard)?;
-        *lock(&self.listening) = Arc::downgrade(listening.over());
+        *lock(&self.listening) = Arc::downgrade(listening.known());
         Some(listening)
     }
 

@@ -22,13 +22,21 @@ pub(crate) enum There {
         uuid: Uuid,
         /// How git-annex-shell is run there.
         shell: Shell,
-        /// True if contents can be offered to it.
-        takes_offers: bool,
+        has: Extensions,
     },
     /// A repository that git-annex has not initialized.
     Plain,
     /// No git-annex-shell answers, so there may be a repository of git or of git-annex, or none.
     NoShell,
+}
+
+/// What Anabranch there understands besides git-annex's protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extensions {
+    /// Contents can be offered to it.
+    pub(crate) offers: bool,
+    /// It merges what is pushed, and tells what became of that.
+    pub(crate) merges: bool,
 }
 
 /// The beginning of a line of shell that runs git-annex-shell.
@@ -84,12 +92,12 @@ pub(crate) fn identify(
                     ))
                 };
                 let uuid = Uuid::parse(uuid).ok_or_else(broken)?;
-                let takes_offers = said.out.lines().any(|line| line == p2p::OFFERS);
-                return Ok(There::Annex {
-                    uuid,
-                    shell,
-                    takes_offers,
-                });
+                let says = |extension| said.out.lines().any(|line| line == extension);
+                let has = Extensions {
+                    offers: says(p2p::OFFERS),
+                    merges: says(p2p::MERGES),
+                };
+                return Ok(There::Annex { uuid, shell, has });
             }
             // ssh's own failure.
             (Some(255), _) if !connection.is_alive() => return Err(Failed::Away),

@@ -14,6 +14,7 @@ use super::{INSECURE, PART, TOO_MUCH, WRONG, copy, failed, file_of, not_stored, 
 use crate::Travel;
 use crate::ssh::Ssh;
 use crate::ssh::session::{Ended, Session};
+use crate::ssh::sessions::Use;
 
 /// Contents on their way. Each passes these steps in order.
 pub(super) struct Offering<'a> {
@@ -66,7 +67,7 @@ impl<'a> Offering<'a> {
 
     fn run(&mut self) -> Result<(), Ended> {
         let cancelled = self.travel.cancelled;
-        let mut session = self.ssh.session(self.from.uuid(), cancelled)?;
+        let mut session = self.ssh.session(self.from.uuid(), Use::Content, cancelled)?;
         loop {
             self.offer(&mut session);
             if let Some(&(wanted, offset)) = self.wanted.front() {

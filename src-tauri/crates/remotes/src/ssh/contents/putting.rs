@@ -14,6 +14,7 @@ use super::{INSECURE, TOO_MUCH, WRONG, copy, failed, file_of, not_stored, refuse
 use crate::Travel;
 use crate::ssh::Ssh;
 use crate::ssh::session::{Ended, Session};
+use crate::ssh::sessions::Use;
 
 /// The most sessions that send small files at once. Each answer takes a round trip.
 const SENDERS: usize = 4;
@@ -126,7 +127,7 @@ impl<'a> Senders<'a> {
                 if self.next.load(Ordering::Relaxed) >= self.travel.wanted.len() {
                     return Ok(false);
                 }
-                session.insert(self.ssh.session(self.from.uuid(), cancelled)?)
+                session.insert(self.ssh.session(self.from.uuid(), Use::Content, cancelled)?)
             }
         };
         let Some(wanted) = offered.or_else(|| self.offer(open)) else {

@@ -11,6 +11,7 @@ use super::{WRONG, file_of};
 use crate::Travel;
 use crate::ssh::Ssh;
 use crate::ssh::session::{Ended, Session};
+use crate::ssh::sessions::Use;
 
 /// Contents that are fetched together: all are asked for at once.
 pub(super) struct Receiving<'a> {
@@ -49,7 +50,7 @@ impl<'a> Receiving<'a> {
     /// Asks for contents and takes them. `arrived` counts those that have an outcome, or are complete.
     fn ask(&mut self, here: &Uuid, asked: &[(&'a Wanted, u64)], arrived: &mut usize) -> Result<(), Ended> {
         let cancelled = self.travel.cancelled;
-        let mut session = self.ssh.session(here, cancelled)?;
+        let mut session = self.ssh.session(here, Use::Content, cancelled)?;
         for (wanted, offset) in asked {
             session.client().get(&wanted.key, &file_of(wanted), *offset);
         }
