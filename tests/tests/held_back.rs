@@ -78,7 +78,7 @@ fn engines_hear_why_the_folder_there_waits_until_it_has_caught_up() {
     }
     edit_at_both_ends(&scene);
     for laptop in [ann, ben] {
-        eventually(PATIENCE, || match run_status(&scene.sandbox, laptop) {
+        eventually(PATIENCE * 3, || match run_status(&scene.sandbox, laptop) {
             told if told.contains(IN_THE_WAY) => Ok(()),
             told => Err(told),
         });

@@ -11,6 +11,7 @@
 
 mod bench;
 mod display;
+mod fuzz;
 mod icons;
 mod kills;
 mod mutants;
@@ -53,6 +54,15 @@ enum Task {
     },
     /// Measures, beside git-annex's assistant and plain programs, and prints one table.
     Bench(bench::Options),
+    /// Sends anything to the parsers of what other computers say, and checks that they keep their promises.
+    Fuzz {
+        /// Installs missing system packages without asking.
+        #[arg(long)]
+        yes: bool,
+        /// For how long, for each of them.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+    },
     /// Makes the pictures in `icons/` again from their SVG sources.
     Icons,
     /// Kills two engines while they sync, most often while one writes git's index, and checks the clones after each kill.
@@ -125,6 +135,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { yes } => test::run(yes),
         Task::Bench(options) => bench::run(&options),
+        Task::Fuzz { yes, minutes } => fuzz::run(yes, minutes),
         Task::Icons => icons::run(),
         Task::Kills { yes, kills } => kills::run(yes, kills),
         Task::Mutants { yes, files } => mutants::run(yes, &files),

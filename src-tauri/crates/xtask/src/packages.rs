@@ -142,6 +142,13 @@ pub(crate) const TEST: &[Need] = &[
     },
 ];
 
+/// What cargo-fuzz needs besides.
+pub(crate) const FUZZ: &[Need] = &[Need {
+    is_there: || has_program("c++"),
+    what: "a C++ compiler",
+    packages: &["g++"],
+}];
+
 /// The needs of tests that mount a file system of their own without root.
 pub(crate) const FUSE: &[Need] = &[Need {
     is_there: || has_program("fusermount3") || has_program("fusermount"),

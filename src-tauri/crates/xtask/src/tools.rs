@@ -1,5 +1,5 @@
-//! Programs that are installed into the build folder, never into the system: cargo-deny, cargo-machete, cargo-nextest,
-//! cargo-mutants and the real git-annex.
+//! Programs that are installed into the build folder, never into the system: cargo-deny, cargo-fuzz, cargo-machete,
+//! cargo-mutants, cargo-nextest and the real git-annex.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,6 +13,7 @@ use crate::place::Place;
 use crate::steps::{shown, succeed};
 
 const DENY: &str = "0.20.2";
+const FUZZ: &str = "0.13.1";
 const MACHETE: &str = "0.9.2";
 const MUTANTS: &str = "27.1.0";
 const NEXTEST: &str = "0.9.143";
@@ -25,6 +26,15 @@ const GIT_ANNEX: &str = "10.20261026";
 /// When it is not there and cannot be built.
 pub(crate) fn nextest(place: &Place) -> Result<Option<PathBuf>> {
     of_cargo(place, "nextest", NEXTEST)
+}
+
+/// Finds cargo-fuzz, or builds it; the folder to put first in PATH if it had to be built.
+///
+/// # Errors
+///
+/// When it is not there and cannot be built.
+pub(crate) fn fuzz(place: &Place) -> Result<Option<PathBuf>> {
+    of_cargo(place, "fuzz", FUZZ)
 }
 
 /// Finds cargo-mutants, or builds it; the folder to put first in PATH if it had to be built.
