@@ -1,6 +1,6 @@
 //! Kill -9 at random moments: what starts again goes on, and nothing is lost.
 //!
-//! Four tests make [`KILLS`] kills each, 208 in a run. A kill falls up to 400 ms after an engine's start, while it
+//! Four tests make [`KILLS`] kills each, and the first half as many: 234 in a run. A kill falls up to 400 ms after an engine's start, while it
 //! adds, commits, receives or merges what the test has just written. The first is a short form of `cargo xtask kills`.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking")]
