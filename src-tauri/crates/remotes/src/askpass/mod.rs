@@ -5,7 +5,7 @@
 //! [`Questions`] until somebody answers. Nothing secret is an argument, in an environment or stored.
 //!
 //! An ssh that asks waits for its answer ([`Questions::serve`]). git asks each time that it runs, so it waits for none: see
-//! [`Account`].
+//! `Account`.
 
 mod account;
 mod endpoint;
