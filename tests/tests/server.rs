@@ -155,6 +155,8 @@ impl Scene {
             }
         }
         known.sort();
+        // git-annex keeps two lines of one repository, which it has merged, until it writes that log again.
+        known.dedup();
         known
     }
 

@@ -387,7 +387,11 @@ fn a_server_that_lies_takes_nothing_from_our_log() {
         let told = |text: &str| text.replace("ENDLESS", &endless).replace("MANY", &many);
         fs::write(
             lie.with_extension("offers"),
-            if lie_told.takes_offers { "anabranch" } else { "nothing" },
+            if lie_told.takes_offers {
+                "anabranch.offers"
+            } else {
+                "nothing"
+            },
         )
         .unwrap();
         fs::write(lie.with_extension("offered"), told(lie_told.offered)).unwrap();
