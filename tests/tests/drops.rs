@@ -10,7 +10,7 @@ use whole_system::clones::{Actor, connect_both};
 use whole_system::run::told;
 use whole_system::skip::{needs_git_annex, needs_sshd};
 use whole_system::sshd::{Login, Shell};
-use whole_system::{Sandbox, Sshd, attempt, run};
+use whole_system::{Sandbox, Sshd, attempt, run, trees};
 
 /// A laptop with a file, which a second clone and a directory remote can have too.
 struct Scene {
@@ -279,9 +279,9 @@ fn a_copy_on_another_computer_is_locked_there_while_content_is_dropped() {
         run(sandbox.command("git").args(["init", "--quiet", "--bare"]).arg(&server));
         run(&mut sandbox.git(&laptop, ["remote", "add", "server", &sshd.address(&server)]));
         Actor::Anabranch.sync(&sandbox, &laptop);
-        let objects = server.join("annex/objects");
         // One is lost there, although the log says that it has it.
-        let lost = &walk(&objects)[1];
+        let held = trees::objects(&server);
+        let lost = held.values().next().unwrap();
         run(sandbox.command("chmod").arg("u+w").arg(lost.parent().unwrap()));
         fs::remove_file(lost).unwrap();
         let mut drop_all = sandbox.anabranch(["drop"]);
@@ -302,22 +302,12 @@ fn a_copy_on_another_computer_is_locked_there_while_content_is_dropped() {
         };
         assert_eq!(here(), 1);
         // No lock is left behind there.
-        let left = walk(&objects);
+        let left = trees::files(&server.join("annex/objects"));
         let left: Vec<_> = left.iter().filter(|path| path.extension().is_some()).collect();
         assert!(left.is_empty(), "{shell:?}: {left:?}");
         let said = Actor::Anabranch.sync(&sandbox, &laptop);
         assert_eq!(here(), 3, "{said}");
     }
-}
-
-fn walk(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| match path.is_dir() {
-            true => walk(&path),
-            false => vec![path],
-        })
-        .collect()
 }
 
 /// Two clones that drop the same content at the same moment, each of which would count the other.
@@ -344,10 +334,7 @@ fn of_two_that_drop_at_once_one_keeps_the_content() {
             scope.spawn(|| dropping(&other, opponent));
             dropping(&laptop, Actor::Anabranch);
         });
-        let count = |folder: &Path| {
-            let objects = walk(&folder.join(".git/annex/objects"));
-            objects.iter().filter(|path| path.extension().is_none()).count()
-        };
+        let count = |folder: &Path| trees::objects(&folder.join(".git")).len();
         assert!(count(&laptop) + count(&other) >= FILES, "{opponent:?}");
         for folder in [&laptop, &other, &laptop] {
             Actor::Anabranch.sync(&sandbox, folder);

@@ -10,7 +10,7 @@ use whole_system::asking::{is_in_state, status};
 use whole_system::clones::{Actor, connect_both};
 use whole_system::run::told;
 use whole_system::skip::needs_git_annex;
-use whole_system::{Engine, Sandbox, attempt, eventually, run};
+use whole_system::{Engine, Sandbox, attempt, eventually, run, trees};
 
 /// A folder of Anabranch with a directory remote, and a clone of git-annex that has the same, each the other's remote. No
 /// content goes directly from one to the other.
@@ -61,21 +61,11 @@ impl Scene {
 
     /// The contents in the directory, by the names of their files.
     fn stored(&self) -> usize {
-        let objects = walk(&self.directory).into_iter();
+        let objects = trees::files(&self.directory).into_iter();
         objects
-            .filter(|path| path.is_file() && path.parent().unwrap().file_name() == path.file_name())
+            .filter(|path| path.parent().unwrap().file_name() == path.file_name())
             .count()
     }
-}
-
-fn walk(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| match path.is_dir() {
-            true => walk(&path),
-            false => vec![path],
-        })
-        .collect()
 }
 
 #[test]
@@ -177,7 +167,7 @@ fn special_remotes_that_cannot_be_used_say_why() {
     scene.annex(&scene.there, &["sync", "--no-content", "origin"]);
     scene.annex(&scene.there, &["enableremote", "chunked", "chunk=0", &place]);
     scene.annex(&scene.there, &["sync", "--no-content", "origin"]);
-    eventually(Duration::from_secs(30), || match walk(&other).len() {
+    eventually(Duration::from_secs(30), || match trees::files(&other).len() {
         0 => Err("nothing is stored"),
         _ => Ok(()),
     });
