@@ -136,8 +136,8 @@ impl CopiesProof {
             .partition(|uuid| trust_of(uuid) == Trust::Trusted);
         let mut known: BTreeSet<&Uuid> = trusted.into_iter().collect();
         let (mut confirmed, mut held, mut until) = (known.len(), Vec::new(), None);
-        // So what is only seen counts for mincopies too: `from` holds its lock, so nobody who removes the content there, which
-        // takes a lock on another copy, relies on this one.
+        // A copy that was only seen counts for mincopies too. Whoever removes it needs a lock on another copy, and cannot get one
+        // on this copy while `from` holds its exclusive lock.
         let needed = fewest.copies();
         for uuid in others {
             if confirmed >= needed {

@@ -204,7 +204,7 @@ impl Unstored {
     }
 }
 
-/// A reason as it is told: in one line, and not too long.
+/// Shortens a reason to one line of at most [`LONGEST_REASON`] bytes.
 pub(crate) fn reason(why: &str) -> String {
     let why = why.chars().map(|char| if char.is_control() { ' ' } else { char });
     let mut size = 0;

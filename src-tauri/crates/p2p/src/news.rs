@@ -25,7 +25,7 @@ impl Behind {
 /// One line of what a client hears that listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// From now on, changes are told.
+    /// The server tells of changes from now on.
     Ready,
     /// Refs lead to these objects now.
     Changed(Vec<Oid>),

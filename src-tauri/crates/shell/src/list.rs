@@ -11,7 +11,7 @@ use crate::command::Command;
 use crate::error::{Error, Result};
 
 /// Prints the uuid of a repository, none if it has no annex, and which extensions of the protocol it has, which git-annex ignores.
-/// `autoinit=1` gives it one; and if it has a git-annex branch, whoever brought that there meant it to have one.
+/// `autoinit=1` gives it a uuid. So does a git-annex branch, which somebody has pushed there on purpose.
 pub(crate) fn configlist(access: &Access, place: &Path, command: &Command) -> Result<u8> {
     let is_asked = command.has_field("autoinit=1");
     let place = &as_git_finds(place);

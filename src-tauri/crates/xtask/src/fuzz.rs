@@ -13,7 +13,7 @@ use crate::{packages, tools};
 /// The folder of the targets, below the project's top.
 const FOLDER: &str = "tests/fuzz";
 
-/// Runs each target for so many minutes. What it finds that reaches more of the code stays in the build folder for the next run.
+/// Runs each target for so many minutes. Inputs that reach new code stay in the build folder for the next run.
 ///
 /// # Errors
 ///

@@ -6,7 +6,7 @@ use crate::place::Place;
 use crate::steps::Steps;
 use crate::{packages, steps, tools};
 
-/// Builds what is killed and what kills, and kills so many times.
+/// Builds the program and the example that kills it, then runs the example.
 ///
 /// # Errors
 ///

@@ -122,7 +122,7 @@ pub fn why(file: &Path) -> Result<Why, Error> {
 ///
 /// # Errors
 ///
-/// If nothing can be dropped there at all. What concerns one file is told of that file.
+/// If nothing can be dropped. An error that concerns one file is the reason why its content is kept.
 pub fn drop_content(path: &Path, told: &mut dyn FnMut(Dropped)) -> Result<(), Error> {
     let (annex, at) = match path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
         false => {

@@ -29,7 +29,7 @@ pub struct Dropped {
 ///
 /// # Errors
 ///
-/// If nothing can be dropped at all. What concerns one file is told of that file.
+/// If nothing can be dropped. An error that concerns one file is the reason why its content is kept.
 pub(crate) fn drop_content(
     state: &FolderState,
     at: Option<&RepoPath>,

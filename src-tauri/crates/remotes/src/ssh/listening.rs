@@ -23,7 +23,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Why the files there wait, as was told last; none if nothing is told any more.
+    /// The last reason that the other end gave for files that wait. The outer option is none once it tells nothing any more.
     pub(super) fn behind(&self) -> Option<Option<Behind>> {
         (!self.is_over.load(Ordering::Relaxed)).then(|| lock(&self.behind).clone())
     }

@@ -59,8 +59,7 @@ fn object(clone: &Path, number: usize, content: &[u8]) -> Result<()> {
     Ok(fs::write(directory.join("object"), content)?)
 }
 
-/// Creates in `directory`, with so many threads, an object for each file in each of so many clones and all files in one
-/// work tree, then syncs the file system once.
+/// Creates an object for each file in each of the clones, and all files in one work tree. Then syncs the file system once.
 pub(super) fn synced_files(directory: &Path, threads: usize, clones: usize, layout: &Layout) -> Result<Duration> {
     nix::unistd::sync();
     let start = Instant::now();

@@ -270,7 +270,7 @@ impl Pair {
             return Ok(false);
         }
         let status = running.wait()?;
-        // 2 says that something waits; whoever measures looks at the files.
+        // Exit code 2 means that something waits. The rows check the files themselves.
         if !status.success() && status.code() != Some(2) {
             bail!("{command:?} failed: {}", fs::read_to_string(&messages)?);
         }

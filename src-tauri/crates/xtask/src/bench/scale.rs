@@ -343,7 +343,7 @@ fn asks(pair: &Pair, layout: &Layout, column: &mut Column) -> Result<()> {
     Ok(())
 }
 
-/// The median of so many asks, each with a number of its own, in milliseconds.
+/// The median time of [`ASKS`] calls, in milliseconds. Each call gets its own number.
 fn median(ask: impl Fn(usize) -> Result<Duration>) -> Result<f64> {
     let mut times = (0..ASKS).map(ask).collect::<Result<Vec<_>>>()?;
     times.sort();
