@@ -9,6 +9,10 @@ use crate::openat::Directories;
 
 /// Finds the files that are the same as ones that are gone: same inode, size, modification time and kind, and not made
 /// later. Their content need not be read again, however many a renamed directory holds.
+///
+/// Empty files are left out. git runs its filter on each of them whenever it compares it with the index, and git-annex's
+/// filter puts the extension that the file has now into its key: with the key of the name before, `git status` would say
+/// that the file is modified, for good.
 pub(super) fn recognise(look: &mut Look, root: &OwnedFd) {
     let mut gone = HashMap::new();
     for removed in &look.removed {
@@ -20,7 +24,8 @@ pub(super) fn recognise(look: &mut Look, root: &OwnedFd) {
     }
     let renumbered: BTreeMap<u32, u32> = look.renumbered.iter().copied().collect();
     let mut directories = Directories::below(root);
-    for candidate in look.added.iter_mut().chain(&mut look.modified) {
+    let candidates = look.added.iter_mut().chain(&mut look.modified);
+    for candidate in candidates.filter(|candidate| candidate.size() > 0) {
         let probe = IndexEntry::new(b"", 0, model::Oid([0; 20]), &candidate.stat);
         let Some(entry) = gone.get(&(probe.ino, probe.mtime, probe.size)) else {
             continue;

@@ -20,7 +20,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Nested, Standing};
+use super::{Candidate, Nested, Standing};
 use crate::index::Staged;
 use crate::scratch_repository::{Folding, Scratch};
 use model::RepoPath;
@@ -226,6 +226,19 @@ fn a_new_file_in_an_old_inode_is_no_rename() {
         assert!(!look.added[0].is_renamed(), "round {round}");
         fs::remove_file(repo.path("new")).unwrap();
     }
+}
+
+/// The key of the name before would be another than git-annex's filter gives it now, and git asks that filter each time.
+#[test]
+fn an_empty_file_under_another_name_is_taken_in_again() {
+    let repo = Scratch::new();
+    repo.write("empty.o", "");
+    repo.write("full.o", "full");
+    repo.sync();
+    fs::rename(repo.path("empty.o"), repo.path("empty.csv")).unwrap();
+    fs::rename(repo.path("full.o"), repo.path("full.csv")).unwrap();
+    let renamed: Vec<bool> = repo.look().added.iter().map(Candidate::is_renamed).collect();
+    assert_eq!(renamed, [false, true]);
 }
 
 #[test]
