@@ -2,15 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use whole_system::clones::{Actor, connect_both};
 use whole_system::run::told;
 use whole_system::skip::{needs_git_annex, needs_sshd};
 use whole_system::sshd::{Login, Shell};
-use whole_system::{Sandbox, Sshd, attempt, run, trees};
+use whole_system::{Engine, Sandbox, Sshd, attempt, checks, eventually, run, trees};
+
+const SOON: Duration = Duration::from_secs(30);
 
 /// A laptop with a file, which a second clone and a directory remote can have too.
 struct Scene {
@@ -116,6 +120,14 @@ impl Scene {
     }
 }
 
+impl Scene {
+    /// The repositories that have each file, as git-annex knows it.
+    fn holders_of_all(&self) -> String {
+        let format = ["annex", "list", "--allrepos"];
+        run(&mut self.sandbox.git(&self.laptop, format))
+    }
+}
+
 fn lose_content(directory: &Path) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -216,6 +228,137 @@ fn what_git_annex_drops_is_dropped_and_what_it_keeps_is_kept() {
         scope.spawn(|| other.iter().for_each(check));
         one.iter().for_each(check);
     });
+}
+
+/// What the laptop wants, besides what a program was told before, and what it needs to keep.
+const WANTED: [&[&str]; 12] = [
+    &["wanted . exclude=*"],
+    &["wanted . include=archive/*"],
+    &["wanted . present"],
+    // As git-annex takes it, this matches nothing.
+    &["wanted . not present"],
+    &["wanted . copies=2"],
+    &["wanted . not copies=2"],
+    &["wanted . approxlackingcopies=1"],
+    &["wanted . exclude=*", "required . include=b*"],
+    &["wanted . standard", "group . client", "group disk archive"],
+    &["wanted . standard", "group . source"],
+    &["wanted . exclude=*", "numcopies 2"],
+    &["wanted . exclude=*", "untrust disk"],
+];
+
+/// What is wanted is forgotten again after each.
+const FORGET: [&str; 6] = [
+    "required . ",
+    "ungroup . client",
+    "ungroup . source",
+    "ungroup disk archive",
+    "numcopies 1",
+    "semitrust disk",
+];
+
+#[test]
+fn what_is_not_wanted_here_is_dropped_by_itself_where_git_annex_drops_it() {
+    if !needs_git_annex() {
+        return;
+    }
+    let scene = Scene::new();
+    fs::create_dir(scene.laptop.join("archive")).unwrap();
+    fs::write(scene.laptop.join(".gitattributes"), "twice annex.numcopies=2\n").unwrap();
+    for (name, content) in [
+        ("at other", "1"),
+        ("at disk", "2"),
+        ("both", "3"),
+        ("archive/both", "4"),
+        ("archive/at other", "5"),
+        ("archive/same", "both are the same"),
+        ("same", "both are the same"),
+        ("twice", "6"),
+        ("nowhere", "7"),
+    ] {
+        fs::write(scene.laptop.join(name), content).unwrap();
+    }
+    let git = |arguments: &[&str]| run(&mut scene.sandbox.git(&scene.laptop, arguments));
+    git(&["annex", "add", "--quiet", "."]);
+    git(&["commit", "--quiet", "-m", "files"]);
+    scene.annex(&["sync", "--quiet", "--no-content"]);
+    for (to, names) in [
+        (
+            "other",
+            &["at other", "both", "archive/both", "archive/at other", "same", "twice"][..],
+        ),
+        ("disk", &["at disk", "both", "archive/both"]),
+    ] {
+        scene.annex(&[&["copy", "--quiet", "--to", to], names].concat());
+    }
+    for place in ["other", "disk"] {
+        scene.annex(&["wanted", "--quiet", place, "present"]);
+    }
+    let here = || -> Vec<PathBuf> {
+        let files = trees::files(&scene.laptop).into_iter();
+        let is_here = |path: &PathBuf| {
+            !fs::read_to_string(scene.laptop.join(path))
+                .unwrap()
+                .starts_with("/annex/")
+        };
+        files.filter(is_here).collect()
+    };
+    let all = here();
+    let mut fewer = 0;
+    for wanted in WANTED {
+        for step in wanted {
+            let words: Vec<&str> = step.splitn(3, ' ').collect();
+            scene.annex(&words);
+        }
+        let ends = [Actor::GitAnnex, Actor::Anabranch].map(|actor| {
+            let said = match actor {
+                Actor::GitAnnex => git(&["annex", "sync", "--content"]),
+                Actor::Anabranch => actor.sync(&scene.sandbox, &scene.laptop),
+            };
+            let (left, holders) = (here(), scene.holders_of_all());
+            git(&["annex", "get", "--quiet", "."]);
+            assert_eq!(here(), all);
+            (left, holders, said)
+        });
+        let [theirs, ours] = &ends;
+        assert_eq!((&theirs.0, &theirs.1), (&ours.0, &ours.1), "{wanted:?}: {}", ours.2);
+        fewer += usize::from(theirs.0.len() < all.len());
+        for step in FORGET {
+            let words: Vec<&str> = step.splitn(3, ' ').collect();
+            scene.annex(&words);
+        }
+    }
+    assert_eq!(fewer, 11, "most drop something");
+}
+
+/// Anabranch doesn't look up metadata yet, so it can't know that this is not wanted.
+#[test]
+fn what_depends_on_what_is_not_looked_up_stays() {
+    if !needs_git_annex() {
+        return;
+    }
+    let scene = Scene::new();
+    scene.set_up(&["copy --to other file", "wanted . metadata=tag=keep"]);
+    let said = Actor::Anabranch.sync(&scene.sandbox, &scene.laptop);
+    assert!(scene.is_here(), "{said}");
+}
+
+/// A program may be killed between the removal of content and the log of it.
+#[test]
+fn content_that_is_gone_already_is_logged_as_missing() {
+    if !needs_git_annex() {
+        return;
+    }
+    let scene = Scene::new();
+    scene.set_up(&["copy --to other file", "wanted . exclude=*"]);
+    lose_content(&scene.laptop.join(".git/annex/objects"));
+    let before = scene.holders();
+    Actor::Anabranch.sync(&scene.sandbox, &scene.laptop);
+    let after = scene.holders();
+    assert!(
+        before.contains("laptop") && !after.contains("laptop"),
+        "{before}, then {after}"
+    );
 }
 
 #[test]
@@ -341,4 +484,82 @@ fn of_two_that_drop_at_once_one_keeps_the_content() {
         }
         assert_eq!([count(&laptop), count(&other)], [FILES; 2], "all are back");
     }
+}
+
+/// Neither drops its copy while the other may drop the last one that it counts on.
+#[test]
+fn two_engines_that_want_nothing_keep_one_copy_of_each_file() {
+    if !needs_git_annex() {
+        return;
+    }
+    const FILES: usize = 100;
+    let sandbox = Sandbox::new();
+    let laptop = Actor::Anabranch.init(&sandbox, "laptop");
+    for number in 0..FILES {
+        fs::write(laptop.join(format!("{number}")), format!("content {number}")).unwrap();
+    }
+    Actor::Anabranch.sync(&sandbox, &laptop);
+    let other = Actor::Anabranch.clone(&sandbox, &laptop, "other", false);
+    connect_both(&sandbox, &laptop, &other);
+    Actor::Anabranch.sync(&sandbox, &other);
+    Actor::Anabranch.sync(&sandbox, &laptop);
+    for folder in [&laptop, &other] {
+        run(&mut sandbox.git(folder, ["annex", "wanted", "--quiet", ".", "exclude=*"]));
+    }
+    let engine = Engine::start(&sandbox, &[&laptop, &other]);
+    let copies = || [&laptop, &other].map(|folder| trees::objects(&folder.join(".git")));
+    eventually(SOON, || {
+        let [here, there] = copies();
+        assert!(
+            here.keys().chain(there.keys()).collect::<BTreeSet<_>>().len() == FILES,
+            "one is lost"
+        );
+        match here.len() + there.len() == FILES {
+            true => Ok(()),
+            false => Err(format!("{} here and {} there", here.len(), there.len())),
+        }
+    });
+    engine.stop();
+    for folder in [&laptop, &other] {
+        Actor::Anabranch.sync(&sandbox, folder);
+    }
+    assert_eq!(copies().map(|copies| copies.len()).iter().sum::<usize>(), FILES);
+    checks::assert_whole(&sandbox, &laptop);
+}
+
+#[test]
+fn an_archive_frees_the_laptop_and_gives_back_what_is_wanted_again() {
+    if !needs_git_annex() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let laptop = Actor::Anabranch.init(&sandbox, "laptop");
+    fs::create_dir(laptop.join("archive")).unwrap();
+    fs::write(laptop.join("film"), "a film").unwrap();
+    fs::write(laptop.join("note"), "a note").unwrap();
+    Actor::Anabranch.sync(&sandbox, &laptop);
+    Actor::Anabranch.clone(&sandbox, &laptop, "shelf", true);
+    Actor::Anabranch.sync(&sandbox, &laptop);
+    for (place, group) in [(".", "client"), ("shelf", "archive")] {
+        run(&mut sandbox.git(&laptop, ["annex", "group", "--quiet", place, group]));
+        run(&mut sandbox.git(&laptop, ["annex", "wanted", "--quiet", place, "standard"]));
+    }
+    let engine = Engine::start(&sandbox, &[&laptop]);
+    let becomes = |name: &str, is_here: bool| {
+        eventually(SOON, || {
+            let found = fs::read_to_string(laptop.join(name)).map_err(|error| error.to_string())?;
+            match (found == "a film", found.starts_with("/annex/objects/")) {
+                (true, _) if is_here => Ok(()),
+                (_, true) if !is_here => Ok(()),
+                _ => Err(found),
+            }
+        });
+    };
+    fs::rename(laptop.join("film"), laptop.join("archive/film")).unwrap();
+    becomes("archive/film", false);
+    fs::rename(laptop.join("archive/film"), laptop.join("film")).unwrap();
+    becomes("film", true);
+    assert_eq!(fs::read_to_string(laptop.join("note")).unwrap(), "a note");
+    engine.stop();
+    checks::assert_whole(&sandbox, &laptop);
 }

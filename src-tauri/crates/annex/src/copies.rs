@@ -17,6 +17,8 @@ use crate::{Annex, Error, Result};
 /// How long a lock on another computer is relied on. git-annex keeps the content for ten minutes, even if the connection
 /// that has locked it breaks at once.
 pub const RELIED_ON: Duration = Duration::from_secs(500);
+/// How long a copy that was only seen is relied on.
+const SEEN_FOR: Duration = Duration::from_secs(30);
 
 /// How many other copies there must be for a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,18 +29,34 @@ pub struct Fewest {
     pub mincopies: u32,
 }
 
-impl Fewest {
-    /// The most that any of these files asks for, which all have the same content. `in_general` is what counts for files
-    /// about which `.gitattributes` says nothing.
+/// How many copies the files of a repository ask for, as `.gitattributes` says at one moment.
+pub struct FewestCopies {
+    attributes: Attributes,
+    in_general: Fewest,
+}
+
+impl FewestCopies {
+    /// Reads what holds for the files of a repository. `in_general` is what counts for those about which `.gitattributes` says
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the index or the configuration cannot be read.
+    pub fn of(annex: &Annex, in_general: Fewest) -> Result<Self> {
+        let attributes = Attributes::staged(annex, &*annex.git()?)?;
+        Ok(Self { attributes, in_general })
+    }
+
+    /// The most that any of these files asks for, which all have the same content.
     ///
     /// # Errors
     ///
     /// Refused if `.gitattributes` cannot be read, or asks for something else than a number. Then nothing may be removed.
-    pub fn of(annex: &Annex, paths: &BTreeSet<RepoPath>, in_general: Self) -> Result<Self> {
-        let attributes = Attributes::staged(annex, &*annex.git()?)?;
-        let mut fewest: Option<Self> = None;
+    pub fn for_files(&self, paths: &BTreeSet<RepoPath>) -> Result<Fewest> {
+        let in_general = self.in_general;
+        let mut fewest: Option<Fewest> = None;
         for path in paths {
-            let said = attributes.of(path, ["annex.numcopies", "annex.mincopies"]);
+            let said = self.attributes.of(path, ["annex.numcopies", "annex.mincopies"]);
             let [numcopies, mincopies] = said.map_err(Error::Refused)?;
             let asked = |attribute: &Attribute, in_general| {
                 let number = number(attribute).map_err(|text| {
@@ -52,14 +70,16 @@ impl Fewest {
                 asked(&numcopies, in_general.numcopies)?,
                 asked(&mincopies, in_general.mincopies)?,
             );
-            fewest = Some(fewest.map_or(Self { numcopies, mincopies }, |before| Self {
+            fewest = Some(fewest.map_or(Fewest { numcopies, mincopies }, |before| Fewest {
                 numcopies: before.numcopies.max(numcopies),
                 mincopies: before.mincopies.max(mincopies),
             }));
         }
         Ok(fewest.unwrap_or(in_general))
     }
+}
 
+impl Fewest {
     fn copies(self) -> usize {
         let most = self.numcopies.max(self.mincopies).max(1);
         usize::try_from(most).unwrap_or(usize::MAX)
@@ -81,8 +101,11 @@ fn number(attribute: &Attribute) -> std::result::Result<Option<u32>, String> {
 
 /// How a copy in another repository was confirmed.
 pub enum Confirmed {
-    /// It is there, and stays as long as this is held, at least for [`RELIED_ON`].
+    /// It is there, and stays as long as this is held.
     Locked(Box<dyn Send>),
+    /// It is there, and another computer keeps it as long as this is held, which occupies a connection; for [`RELIED_ON`] also
+    /// if that breaks.
+    Kept(Box<dyn Send>),
     /// It was there just now. Nothing can keep it there, as in a special remote.
     Seen,
 }
@@ -93,7 +116,7 @@ pub struct CopiesProof {
     key: Key,
     from: Uuid,
     until: Option<Instant>,
-    _held: Vec<Confirmed>,
+    held: Vec<Confirmed>,
 }
 
 impl fmt::Debug for CopiesProof {
@@ -149,9 +172,12 @@ impl CopiesProof {
             let asked = Instant::now();
             if let Some(copy) = confirm(uuid) {
                 confirmed += 1;
-                if matches!(copy, Confirmed::Locked(_)) {
-                    until = Some(until.map_or(asked + RELIED_ON, |until: Instant| until.min(asked + RELIED_ON)));
-                }
+                let of_this = match copy {
+                    Confirmed::Locked(_) => None,
+                    Confirmed::Kept(_) => Some(asked + RELIED_ON),
+                    Confirmed::Seen => Some(asked + SEEN_FOR),
+                };
+                until = until.into_iter().chain(of_this).min();
                 held.push(copy);
             }
         }
@@ -162,8 +188,13 @@ impl CopiesProof {
             key: key.clone(),
             from: from.clone(),
             until,
-            _held: held,
+            held,
         })
+    }
+
+    /// True if it occupies a connection to another computer as long as it is held.
+    pub(crate) fn holds_connection(&self) -> bool {
+        self.held.iter().any(|copy| matches!(copy, Confirmed::Kept(_)))
     }
 
     /// True if it is about this copy, and what it relies on still holds.

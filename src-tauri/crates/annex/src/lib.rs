@@ -43,6 +43,7 @@ mod openat;
 pub mod pointer;
 mod ref_lock;
 mod refs;
+pub mod removal;
 mod repository;
 mod rules;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Content that leaves: sent to others, and removed for them or for ourselves.
+//! Content that is sent to others.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,94 +6,9 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 
 use model::{Key, RepoPath, Uuid};
 
-use crate::copies::CopiesProof;
-use crate::logs::{Presence, VectorClock};
 use crate::store::{ContentLock, SMALL, found};
 use crate::transfer::TransferLock;
-use crate::{Annex, Error, Result, Store};
-
-/// What became of content that was to be removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removal {
-    /// It is gone, and logged as missing.
-    Removed,
-    /// It was not here.
-    Missing,
-    /// Somebody relies on it, by a lock or by its retention; nothing was changed.
-    Locked,
-    /// Whoever wants it removed does not want it any more, or its proof has expired; nothing was logged.
-    TooLate,
-}
-
-impl Annex {
-    /// Removes the content of a key for another program, unless somebody relies on it. Unlocked files that have it become
-    /// pointers first. Whether there are enough other copies is for that program to know, which is asked once more at the last
-    /// moment.
-    pub fn remove_content(&self, key: &Key, is_in_time: &dyn Fn() -> bool) -> Result<Removal> {
-        match self.lock_to_remove(key)? {
-            Ok(lock) => self.remove_locked(key, lock, is_in_time),
-            Err(removal) => Ok(removal),
-        }
-    }
-
-    /// Removes the content of a key, unless somebody relies on it, if `prove` proves that there are enough other copies. It is
-    /// called while nobody can rely on this one. Unlocked files that have the content become pointers first.
-    ///
-    /// # Errors
-    ///
-    /// The outer ones are of this repository; the inner ones are those of `prove`, and nothing was changed then.
-    pub fn drop_content<E>(
-        &self,
-        key: &Key,
-        prove: impl FnOnce() -> std::result::Result<CopiesProof, E>,
-    ) -> Result<std::result::Result<Removal, E>> {
-        let lock = match self.lock_to_remove(key)? {
-            Ok(lock) => lock,
-            Err(removal) => return Ok(Ok(removal)),
-        };
-        let proof = match prove() {
-            Ok(proof) => proof,
-            Err(error) => return Ok(Err(error)),
-        };
-        self.remove_locked(key, lock, &|| proof.covers(key, self.uuid()))
-            .map(Ok)
-    }
-
-    /// The exclusive lock on content that is to be removed, or why it cannot be removed.
-    fn lock_to_remove(&self, key: &Key) -> Result<std::result::Result<ContentLock, Removal>> {
-        let store = self.store();
-        if store.find(key).is_none() {
-            return Ok(Err(Removal::Missing));
-        }
-        Ok(match store.try_lock_content_exclusive(key)? {
-            Some(lock) => Ok(lock),
-            None => Err(match store.find(key) {
-                Some(_) => Removal::Locked,
-                None => Removal::Missing,
-            }),
-        })
-    }
-
-    fn remove_locked(&self, key: &Key, lock: ContentLock, is_in_time: &dyn Fn() -> bool) -> Result<Removal> {
-        let store = self.store();
-        if !is_in_time() {
-            return Ok(Removal::TooLate);
-        }
-        self.depopulate(key)?;
-        // In a large folder that takes a while.
-        if !is_in_time() {
-            return Ok(Removal::TooLate);
-        }
-        lock.remove_object()?;
-        let missing = (key.clone(), self.uuid().clone(), Presence::Missing);
-        let logged = self.branch().journal_presence(&[missing], VectorClock::now());
-        lock.leave_no_object(&store)?;
-        logged?;
-        // An engine may have taken the first pointers for files whose content had come, and filled them.
-        self.depopulate(key)?;
-        Ok(Removal::Removed)
-    }
-}
+use crate::{Error, Result, Store};
 
 /// Content that is sent to another repository.
 #[derive(Debug)]

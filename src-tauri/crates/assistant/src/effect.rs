@@ -1,6 +1,6 @@
 use model::{Key, RemoteName, Timestamp};
 
-use crate::facts::{Direction, Id, Lot, Question, Said, Scope};
+use crate::facts::{ClassId, Direction, Id, Lot, Question, Said, Scope};
 
 /// Work for the engine to perform.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +103,16 @@ pub enum Effect {
         /// The keys, in this order.
         keys: Vec<Key>,
     },
-    /// Stop a transfer or an ingest as soon as possible. Content that has arrived is kept for resuming, files read so
+    /// Drop the content of keys of these classes that is here, as far as enough other copies can be confirmed, and as much as
+    /// can be done in a few seconds; log that it is gone. Keys that were refused too recently are left out. Ends in
+    /// [`crate::Event::Dropped`].
+    Drop {
+        /// This effect.
+        id: Id,
+        /// The classes. Each key is checked again: these are as old as the observations.
+        classes: Vec<ClassId>,
+    },
+    /// Stop a transfer, an ingest or a drop as soon as possible. Content that has arrived is kept for resuming, files read so
     /// far are committed. The stopped effect ends in its own event.
     Cancel {
         /// The effect to stop.
@@ -134,6 +143,7 @@ impl Effect {
             | Self::Merge { .. }
             | Self::Observe { .. }
             | Self::Offer { .. }
+            | Self::Drop { .. }
             | Self::Cancel { .. }
             | Self::Ask(_)
             | Self::Withdraw(_) => None,

@@ -152,6 +152,19 @@ pub enum Event {
         /// When the next held-back key may be retried, if any is held back by its back-off; later than now.
         retry_at: Option<Timestamp>,
     },
+    /// A drop ended.
+    Dropped {
+        /// The effect.
+        id: Id,
+        /// The refs after it.
+        refs: Refs,
+        /// How many keys are gone. What the journal says of them is committed.
+        gone: usize,
+        /// True if keys are left that were not tried.
+        more: bool,
+        /// When the next key that was refused may be tried again, if there is one; later than now.
+        retry_at: Option<Timestamp>,
+    },
     /// A transfer ended.
     Transferred {
         /// The effect.

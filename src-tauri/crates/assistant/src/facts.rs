@@ -315,10 +315,21 @@ pub struct Class {
     pub want: BTreeSet<Uuid>,
     /// The transfers that the rules of this folder bar.
     pub barred: BTreeSet<(RemoteName, Direction)>,
+    /// What this repository needs to drop them; none if it wants them, has none of them, or too few other copies are known.
+    pub spare: Option<Spare>,
     /// The number of keys.
     pub keys: u64,
     /// Their size in bytes, as far as known.
     pub bytes: u64,
+}
+
+/// Content that this repository has, and would not want if it had dropped it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spare {
+    /// How many other copies must be confirmed, besides those in repositories that are trusted to have them.
+    pub confirm: usize,
+    /// The repositories whose copies count if they are confirmed.
+    pub among: BTreeSet<Uuid>,
 }
 
 /// A key that could be transferred now.

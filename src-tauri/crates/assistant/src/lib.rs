@@ -36,5 +36,5 @@ pub use effect::Effect;
 pub use event::Event;
 pub use facts::{
     Abilities, About, Away, Candidate, Class, ClassId, Deletions, Direction, Failure, Found, Heads, Id, Looked, Lot,
-    Merged, Outcome, Pushed, Question, Reach, Refs, RemoteFacts, Root, Said, Scope,
+    Merged, Outcome, Pushed, Question, Reach, Refs, RemoteFacts, Root, Said, Scope, Spare,
 };

@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use annex::exchange::content::{Arrival, Arrivals, CopyOutcome, Terms, Wanted};
-use annex::serving::{Removal, Sending};
+use annex::removal::Removal;
+use annex::serving::Sending;
 use annex::settings::{Settings, is_thin};
 use annex::{Annex, Presence, Receipt, RetainedLock, Store, SyncedBy, VectorClock, is_secure_backend};
 use model::{Key, RepoPath, Uuid};

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use annex::serving::Removal;
+use annex::removal::Removal;
 use model::Key;
 
 use crate::access::Access;

@@ -54,6 +54,7 @@ impl World {
                 self.begin_transfer(repo, id, &remote, direction, keys);
                 return;
             }
+            Effect::Drop { id, classes } => self.drop_unwanted(repo, id, &classes),
             Effect::Cancel { id, held_until } => {
                 if let Some(transfer) = self.repos[repo]
                     .engine
@@ -73,7 +74,7 @@ impl World {
     }
 
     /// One small step; a crash may come before it.
-    fn small_step(&mut self) -> Result<(), Crash> {
+    pub(crate) fn small_step(&mut self) -> Result<(), Crash> {
         match &mut self.until_crash {
             Some(0) => Err(Crash),
             Some(left) => {
@@ -519,13 +520,17 @@ impl World {
             let want = wanting.fold(0, |want, repo| want | 1 << repo);
             let barred = self.repos[repo].barred.iter().filter(|(of, ..)| *of == content);
             let barred = barred.map(|(_, slot, direction)| (*slot, *direction)).collect();
-            classes.entry((have, want, barred)).or_default().push(content);
+            let is_spare = self.spare(repo, content, have, live.contains(&content)).is_some();
+            classes.entry((have, want, barred, is_spare)).or_default().push(content);
         }
         let mut listed = Vec::new();
         let mut known = BTreeMap::new();
-        for ((have, want, barred), contents) in classes {
+        for ((have, want, barred, is_spare), contents) in classes {
             let next = u32::try_from(self.class_ids.len()).unwrap_or(u32::MAX);
-            let id = *self.class_ids.entry((have, want, barred.clone())).or_insert(next);
+            let id = *self
+                .class_ids
+                .entry((have, want, barred.clone(), is_spare))
+                .or_insert(next);
             let name = |slot: Slot| self.repos[repo].remotes[slot].name.clone();
             let uuids = |set: u16| -> BTreeSet<Uuid> {
                 (0..self.repos.len())
@@ -538,6 +543,10 @@ impl World {
                 have: uuids(have),
                 want: uuids(want),
                 barred: barred.into_iter().map(|(slot, way)| (name(slot), way)).collect(),
+                spare: contents
+                    .first()
+                    .filter(|_| is_spare)
+                    .and_then(|content| self.spare(repo, *content, have, true)),
                 keys: contents.len() as u64,
                 bytes: 0,
             });

@@ -21,6 +21,7 @@ enum Kind {
     Probe(RemoteName),
     Git(RemoteName),
     Offer,
+    Drop,
     Transfer {
         remote: RemoteName,
         direction: Direction,
@@ -81,7 +82,8 @@ impl UnderWay {
             | Event::Merged { id, .. }
             | Event::Pushed { id, .. }
             | Event::Observed { id, .. }
-            | Event::Offered { id, .. } => *id,
+            | Event::Offered { id, .. }
+            | Event::Dropped { id, .. } => *id,
             Event::Transferred { id, outcomes, .. } => {
                 if let Some(Kind::Transfer { remote, .. }) = self.effects.get(id) {
                     let stored = outcomes
@@ -137,6 +139,7 @@ impl UnderWay {
                 }
                 (*id, Kind::Offer)
             }
+            Effect::Drop { id, .. } => (*id, Kind::Drop),
             Effect::Transfer {
                 id,
                 remote,
@@ -163,7 +166,7 @@ impl UnderWay {
                         *cancelled = true;
                         Ok(())
                     }
-                    Some(Kind::Repository) => Ok(()),
+                    Some(Kind::Repository | Kind::Drop) => Ok(()),
                     other => Err(format!("{other:?} cannot be cancelled")),
                 };
             }
@@ -237,11 +240,12 @@ impl UnderWay {
     /// Checks everything that is under way.
     pub(crate) fn obeys_the_rules(&self) -> Result<(), String> {
         let mut with = BTreeMap::<(&RemoteName, bool), usize>::new();
-        let (mut own, mut offers, mut transfers) = (0, 0, 0);
+        let (mut own, mut offers, mut drops, mut transfers) = (0, 0, 0, 0);
         for kind in self.effects.values() {
             match kind {
                 Kind::Repository => own += 1,
                 Kind::Offer => offers += 1,
+                Kind::Drop => drops += 1,
                 Kind::Probe(remote) => *with.entry((remote, false)).or_default() += 1,
                 Kind::Git(remote) => *with.entry((remote, true)).or_default() += 1,
                 Kind::Transfer {
@@ -263,7 +267,7 @@ impl UnderWay {
                 }
             }
         }
-        if own > 1 || offers > 1 || with.values().any(|&count| count > 1) {
+        if own > 1 || offers > 1 || drops > 1 || with.values().any(|&count| count > 1) {
             return Err(format!("two of a kind at once: {:?}", self.effects));
         }
         if transfers > TRANSFERS + self.facts.len() {
@@ -432,6 +436,9 @@ impl World {
                 if remote.pull && may(Direction::Get) && knows(target) && lacks(repo) {
                     return Err(format!("lacks c{content} of r{target}"));
                 }
+                if knows(repo) && !self.wants(repo, content) && target != repo && knows(target) {
+                    return Err(format!("has c{content}, which it does not want and r{target} has"));
+                }
             }
         }
         Ok(())
@@ -514,6 +521,7 @@ impl World {
                 && assistant.trouble().is_none()
                 && assistant.pending_transfers() == 0
                 && assistant.lots().is_empty()
+                && !assistant.is_dropping()
                 && assistant.remotes().all(is_known);
             let truth = self.in_step(repo, false);
             if claims && truth.is_err() {
@@ -523,11 +531,12 @@ impl World {
             if !claims && truth.is_ok() {
                 return Err(format!(
                     "I34 honest: r{repo} is up to date and does not say so: working {}, trouble {:?}, pending {}, \
-                     lots {:?}, {remotes:?}",
+                     lots {:?}, dropping {}, {remotes:?}",
                     assistant.is_working(),
                     assistant.trouble(),
                     assistant.pending_transfers(),
                     assistant.lots(),
+                    assistant.is_dropping(),
                 ));
             }
         }

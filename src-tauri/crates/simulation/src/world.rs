@@ -18,8 +18,9 @@ use crate::transfers::Transfer;
 pub(crate) type RepoNo = usize;
 /// Names a remote of one repository.
 pub(crate) type Slot = usize;
-/// The common properties of the keys of a class: who has them, who wants them, and how they may not travel.
-pub(crate) type ClassName = (u16, u16, BTreeSet<(Slot, Direction)>);
+/// The common properties of the keys of a class: who has them, who wants them, how they may not travel, and whether they are
+/// spare here.
+pub(crate) type ClassName = (u16, u16, BTreeSet<(Slot, Direction)>, bool);
 
 /// A remote as one repository has it configured.
 #[derive(Debug, Clone)]
@@ -178,6 +179,8 @@ pub struct Counts {
     pub arrived: u64,
     /// Contents that a transfer found at their destination already.
     pub already_there: u64,
+    /// Contents that were dropped.
+    pub dropped: u64,
     /// Contents that the user cancelled on their way.
     pub cancelled: u64,
     /// Merges that were tried.

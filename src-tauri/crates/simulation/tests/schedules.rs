@@ -68,6 +68,7 @@ fn play(first: u64, count: u64) -> Counts {
                 all.arrived += counts.arrived;
                 all.already_there += counts.already_there;
                 all.cancelled += counts.cancelled;
+                all.dropped += counts.dropped;
                 all.merges += counts.merges;
                 all.crashes += counts.crashes;
                 all.questions += counts.questions;
@@ -87,7 +88,7 @@ fn play(first: u64, count: u64) -> Counts {
 fn calm_worlds_come_into_step() {
     let done = play(0, 2500);
     assert!(done.commits > 2000 && done.arrived > 2000, "{done:?}");
-    assert!(done.cancelled > 500, "{done:?}");
+    assert!(done.cancelled > 500 && done.dropped > 500, "{done:?}");
 }
 
 #[test]

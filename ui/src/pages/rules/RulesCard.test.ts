@@ -180,7 +180,7 @@ describe('what a place keeps', () => {
     expect(screen.queryByLabelText('Kept there: attic')).toBeNull();
     await fireEvent.change(await choice(), { target: { value: 'archive' } });
     const change = { place: 'stick', before: own, after: { for: 'archive' } };
-    await screen.findByText(/^Nothing is removed/);
+    await screen.findByText(/^Nothing is removed at once/);
     expect(backend.ask).toHaveBeenLastCalledWith('/a/Photos', { 'preview-rules': { rules: [], keeps: [change] } });
     await fireEvent.click(screen.getByRole('button', { name: 'Apply: Photos' }));
     await screen.findByText(text.rules.applied);
@@ -202,7 +202,7 @@ describe('what a place keeps', () => {
     render(RulesCard, { folder: stick({ all: { groups: [] } }), backend: obeying() });
     expect((await choice()).value).toBe('all');
     await fireEvent.change(await choice(), { target: { value: 'backup' } });
-    await screen.findByText(/^Nothing is removed/);
+    await screen.findByText(/^Nothing is removed at once/);
     await fireEvent.change(await choice(), { target: { value: 'all' } });
     expect(screen.queryByRole('button', { name: 'Apply: Photos' })).toBeNull();
     await fireEvent.change(await choice(), { target: { value: 'only-new' } });

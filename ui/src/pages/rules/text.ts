@@ -68,7 +68,8 @@ export const rules = {
     down: (count: number, size: number, place: string): string => `${files(count)} (${bytes(size)}) would come from ${place}`,
     held: (count: number, size: number, place: string): string =>
       `${files(count)} (${bytes(size)}) would no longer travel to or from ${place}`,
-    stays: 'Nothing is removed: a place that no longer keeps a file doesn’t lose its copy.',
+    stays:
+      'Nothing is removed at once. A computer where Anabranch or git-annex runs, this one too, removes what it no longer keeps when enough other places have it.',
     still: 'Nothing would be left to copy.',
     copies: (copies: number, count: number): string =>
       plural(copies, {

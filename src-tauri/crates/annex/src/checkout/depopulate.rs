@@ -7,8 +7,9 @@ use std::path::Path;
 use git2::{ObjectType, Oid};
 use model::{Key, RepoPath};
 
-use super::act::sync;
+use super::act::{FEW, sync, write_out};
 use super::entry::{is_unmodified, trusts_mode};
+use super::obstacle::Obstacle;
 use super::place::OpenWorkTree;
 use super::populate::{Made, put_in_place};
 use crate::index::{EXECUTABLE, Index, REGULAR, Staged};
@@ -24,31 +25,31 @@ impl Annex {
             return Ok(Vec::new());
         }
         let git = self.git()?;
-        files_of(&Index::read(self, &git)?, keys)
+        files_of(&Index::read(self, &git)?, &keys.iter().collect::<Vec<_>>())
     }
 
-    /// Makes the unlocked files of a key, if they have exactly its content, pointers to it, as git-annex does before it
+    /// Makes the unlocked files of these keys, if they have exactly that content, pointers to it, as git-annex does before it
     /// removes content. Files that were changed are left alone.
-    pub(crate) fn depopulate(&self, key: &Key) -> Result<Vec<RepoPath>> {
+    pub(crate) fn depopulate(&self, keys: &[&Key]) -> Result<Vec<RepoPath>> {
         let Some(top) = self.work_tree() else {
             return Ok(Vec::new());
         };
         let git = self.git()?;
-        if files_of(&Index::read(self, &git)?, std::slice::from_ref(key))?.is_empty() {
+        if files_of(&Index::read(self, &git)?, keys)?.is_empty() {
             return Ok(Vec::new());
         }
         let store = &self.store();
         let _scratch = store.hold_scratch()?;
         let staged_index = Staged::open(self, &git)?;
         let trust_mode = trusts_mode(&git);
-        let made = make_all(store, top, staged_index.index(), key, trust_mode)?;
+        let made = make_all(store, top, staged_index.index(), keys, trust_mode)?;
         put_in_place(store, top, made, staged_index, trust_mode, &mut |_| Ok(()))
     }
 }
 
-fn files_of(index: &Index, keys: &[Key]) -> Result<Vec<(RepoPath, Key)>> {
+fn files_of(index: &Index, keys: &[&Key]) -> Result<Vec<(RepoPath, Key)>> {
     let mut pointers = HashMap::new();
-    for key in keys {
+    for &key in keys {
         pointers.insert(from_git(pointer_of(key)?), key);
     }
     let entries = index.entries();
@@ -69,35 +70,44 @@ fn pointer_of(key: &Key) -> Result<Oid> {
     Oid::hash_object(ObjectType::Blob, &pointer_for(key)).map_err(Error::git("hash a pointer"))
 }
 
-fn make_all(store: &Store<'_>, top: &Path, index: &Index, key: &Key, trust_mode: bool) -> Result<Vec<Made>> {
+fn make_all(store: &Store<'_>, top: &Path, index: &Index, keys: &[&Key], trust_mode: bool) -> Result<Vec<Made>> {
     let mut place = OpenWorkTree::open(top)?;
-    let pointer = pointer_of(key)?;
     let mut all = Vec::new();
-    for (path, _) in files_of(index, std::slice::from_ref(key))? {
+    let files = files_of(index, keys)?;
+    let durable = files.len() <= FEW;
+    for (path, key) in files {
         let Some(seen) = place.look(&path)?.filter(|seen| seen.is_file()) else {
             continue;
         };
         let entry = index.entry(path.as_bytes());
         let is_as_staged = entry.is_some_and(|entry| is_unmodified(&entry, &seen, index.written_at, trust_mode));
-        let text = pointer_for(key);
+        let text = pointer_for(&key);
         // What is as it was staged is either the content or the pointer; anything else is read.
-        let has_content = match is_as_staged {
-            true => seen.size != text.len() as u64 || has_content(&mut place, &path, key)?,
-            false => has_content(&mut place, &path, key)?,
-        };
+        let is_known = is_as_staged && seen.size != text.len() as u64;
+        let has_content = is_known
+            || match has_content(&mut place, &path, &key) {
+                // It stays as it is, like a file that was changed, and keeps nobody waiting.
+                Err(error) if Obstacle::of(&error).is_some() => false,
+                found => found?,
+            };
         if !has_content {
             continue;
         }
         let (mut file, new) = store.work_tree_file(seen.is_executable())?;
         file.write_all(&text).map_err(Error::io("write", &new.path()))?;
         drop(file);
-        sync(&new)?;
+        if durable {
+            sync(&new)?;
+        }
         all.push(Made {
             path,
             seen,
-            pointer,
+            pointer: pointer_of(&key)?,
             new,
         });
+    }
+    if !durable {
+        write_out(top)?;
     }
     Ok(all)
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use model::{Key, RepoPath, Trust, Uuid};
 
-use super::{Confirmed, CopiesProof, Fewest, RELIED_ON, TooFew};
+use super::{Confirmed, CopiesProof, Fewest, FewestCopies, RELIED_ON, SEEN_FOR, TooFew};
 use crate::scratch_repository::Scratch;
 
 fn uuid(name: &str) -> Uuid {
@@ -32,6 +32,7 @@ fn gather(fewest: Fewest, logged: &str) -> (Result<CopiesProof, TooFew>, String)
         let is_there = uuid.as_str().chars().all(char::is_lowercase);
         is_there.then(|| match uuid.as_str() {
             "s" => Confirmed::Seen,
+            "k" => Confirmed::Kept(Box::new(())),
             _ => Confirmed::Locked(Box::new(())),
         })
     });
@@ -68,8 +69,8 @@ fn only_copies_that_are_confirmed_elsewhere_count() {
 }
 
 #[test]
-fn a_proof_is_for_one_copy_and_expires_with_its_locks() {
-    let (proof, _) = gather(fewest(1, 1), "a");
+fn a_proof_is_for_one_copy_and_expires_with_what_other_computers_keep() {
+    let (proof, _) = gather(fewest(1, 1), "k");
     let mut proof = proof.unwrap();
     assert!(proof.covers(&key(), &uuid("h")));
     assert!(!proof.covers(&key(), &uuid("a")));
@@ -78,10 +79,12 @@ fn a_proof_is_for_one_copy_and_expires_with_its_locks() {
     assert!(until <= Instant::now() + RELIED_ON);
     proof.until = Some(Instant::now().checked_sub(Duration::from_secs(1)).unwrap());
     assert!(!proof.covers(&key(), &uuid("h")));
-    // What was only seen, or is trusted, is not relied on by any clock.
-    for logged in ["s", "t"] {
+    // What is locked on this computer, or trusted, is not relied on by any clock; what was only seen for a moment.
+    for logged in ["a", "t"] {
         assert_eq!(gather(fewest(1, 1), logged).0.unwrap().until, None);
     }
+    let until = gather(fewest(2, 1), "sk").0.unwrap().until.unwrap();
+    assert!(until <= Instant::now() + SEEN_FOR);
 }
 
 #[test]
@@ -95,7 +98,7 @@ fn attributes_ask_for_copies_and_the_most_of_all_files_counts() {
             .iter()
             .map(|name| RepoPath::parse(name.as_bytes()).unwrap())
             .collect();
-        let found = Fewest::of(annex, &paths, fewest(2, 1));
+        let found = FewestCopies::of(annex, fewest(2, 1)).unwrap().for_files(&paths);
         found.map(|found| (found.numcopies, found.mincopies))
     };
     let check = || {

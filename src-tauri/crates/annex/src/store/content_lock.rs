@@ -169,11 +169,15 @@ impl ContentLock {
         })
     }
 
-    /// Removes the object, for good when this returns. [`ContentLock::leave_no_object`] ends the lock.
+    /// Removes the object, for good when [`ContentLock::sync_removal`] returns. [`ContentLock::leave_no_object`] ends the lock.
     pub(crate) fn remove_object(&self) -> Result<()> {
         with_writable(&self.directory, self.locked_down, || {
             self.directory.remove(&self.name).map(drop)
-        })?;
+        })
+    }
+
+    /// Waits until it is on disk that the object is gone.
+    pub(crate) fn sync_removal(&self) -> Result<()> {
         self.directory.sync()
     }
 

@@ -11,7 +11,7 @@ use crate::attempts::Attempts;
 use crate::content::Content;
 use crate::effect::Effect;
 use crate::event::Event;
-use crate::facts::{About, Heads, Id, Lot, Question, Reach, Refs, Root};
+use crate::facts::{About, ClassId, Heads, Id, Lot, Question, Reach, Refs, Root};
 use crate::guards::Guards;
 use crate::intake::Intake;
 use crate::merging::Merging;
@@ -171,10 +171,12 @@ impl Assistant {
         });
         let may_offer = self.content.offering.is_none() && !self.rules_changed;
         let content = self.content.retry_at.filter(|_| may_offer);
+        let drops = self.content.drop_at(&self.droppable());
         let wakes = probes
             .chain(repository.into_iter().flatten())
             .chain(git.flatten())
-            .chain(content);
+            .chain(content)
+            .chain(drops);
         wakes.min()
     }
 
@@ -240,6 +242,7 @@ impl Assistant {
             || self.refs.unmerged
             || self.is_behind()
             || self.content.offering.is_some()
+            || self.content.drops.in_progress().is_some()
     }
 
     /// True if something is in progress, here or with a remote, or starts by itself at once: nothing is paused, the
@@ -258,6 +261,7 @@ impl Assistant {
             || due && self.attempts.retry_at().is_none()
             || self.content.offering.is_some()
             || self.pending_transfers() > 0
+            || self.content.drops.in_progress().is_some()
             || self.remotes().any(|remote| remote.in_contact)
     }
 
@@ -284,6 +288,28 @@ impl Assistant {
     /// any connected remote.
     pub fn lots(&self) -> Vec<Lot> {
         self.content.lots(&self.here, &self.network)
+    }
+
+    /// True if content is being dropped here, or will be. Content that was refused for want of other copies is not: it is tried
+    /// again when something changes.
+    pub fn is_dropping(&self) -> bool {
+        let droppable = self.droppable();
+        self.content.drops.in_progress().is_some() || self.content.drop_at(&droppable).is_some()
+    }
+
+    /// The classes whose content is dropped here now, because it is not wanted, with how many keys they have: none as long as
+    /// news of copies may be on their way, here or in the branches of a connected remote, or of files that need them.
+    fn droppable(&self) -> Vec<(ClassId, u64)> {
+        let is_observed = self.observed.is_some() && !self.is_behind() && !self.rules_changed;
+        let is_merged = !self.wants_merge() && !self.is_merging();
+        let is_committing = self
+            .at_work
+            .is_some_and(|(_, work)| matches!(work, Work::Look { .. } | Work::Ingest { .. }));
+        let is_committed = !is_committing && self.looked.is_none() && self.rest.is_none();
+        match is_observed && is_merged && is_committed && self.network.has_news_of_all() && self.guards.has_root() {
+            true => self.content.droppable(&self.network),
+            false => Vec::new(),
+        }
     }
 
     /// How many keys are being transferred or could be transferred now.

@@ -139,9 +139,12 @@ impl Assistant {
 
     /// False while fetched commits are being merged or about to be: a push would be refused or have to be repeated.
     pub(super) fn may_push(&self) -> bool {
-        let merging = self.at_work.is_some_and(|(_, work)| work == Work::Merge);
         let due = self.wants_merge() && self.attempts.retry_at().is_none();
-        !merging && !due
+        !self.is_merging() && !due
+    }
+
+    pub(super) fn is_merging(&self) -> bool {
+        self.at_work.is_some_and(|(_, work)| work == Work::Merge)
     }
 
     pub(super) fn wants_merge(&self) -> bool {
@@ -221,6 +224,13 @@ impl Assistant {
                 direction,
                 keys,
             });
+        }
+        let droppable = self.droppable();
+        if self.content.drop_at(&droppable).is_some_and(|at| at <= now) {
+            let id = self.next_id();
+            let classes = droppable.iter().map(|(class, _)| *class).collect();
+            self.content.drop_started(id, droppable);
+            effects.push(Effect::Drop { id, classes });
         }
     }
 }

@@ -5,6 +5,7 @@
 //! change.
 
 mod batch;
+mod drops;
 mod forecast;
 mod policy;
 #[cfg(test)]
@@ -19,6 +20,8 @@ use crate::network::Network;
 use crate::pacing;
 
 pub(crate) use batch::next_batch;
+use drops::Drops;
+pub(crate) use drops::Ended;
 pub use forecast::{Ahead, Forecast, Neighbour, Sum, Wants};
 pub use policy::{Exchange, Policy, Rule};
 
@@ -62,6 +65,7 @@ pub(crate) struct Content {
     pub(crate) window: VecDeque<Candidate>,
     pub(crate) retry_at: Option<Timestamp>,
     pub(crate) transfers: BTreeMap<Id, Transfer>,
+    pub(crate) drops: Drops,
 }
 
 impl Content {
@@ -121,6 +125,7 @@ impl Content {
                 cancelled.push(*id);
             }
         }
+        cancelled.extend(self.drops.in_progress().filter(|_| all));
         cancelled
     }
 

@@ -35,6 +35,7 @@ fn ways(have: &[&str], want: &[&str], network: &Network) -> Vec<String> {
             have: set(have),
             want: set(want),
             barred: BTreeSet::new(),
+            spare: None,
             keys: 1,
             bytes: 1,
         }],

@@ -140,6 +140,7 @@ impl Guards {
             | Effect::Push { .. }
             | Effect::Observe { .. }
             | Effect::Transfer { .. }
+            | Effect::Drop { .. }
             | Effect::Cancel { .. }
             | Effect::Ask(_)
             | Effect::Withdraw(_) => {}
@@ -155,6 +156,7 @@ impl Guards {
             Effect::Ingest { .. } | Effect::Restore { .. } | Effect::Fill { .. } | Effect::Merge { .. } => {
                 self.has_root()
             }
+            Effect::Drop { .. } => self.has_root() && network.has_news_of_all(),
             Effect::Fetch { remote, .. } => network.abilities(remote).is_some_and(|able| able.fetch),
             Effect::Push { remote, .. } => network.abilities(remote).is_some_and(Abilities::may_push),
             Effect::Transfer { remote, direction, .. } => network.allows(remote, *direction),

@@ -278,6 +278,12 @@ impl Network {
         self.abilities(remote).is_some_and(|able| able.allow(direction))
     }
 
+    /// True if no connected remote has commits that may not have been fetched.
+    pub(crate) fn has_news_of_all(&self) -> bool {
+        let is_behind = |remote: &Remote| remote.is_here() && (remote.is_unfetched() || remote.fetching.is_some());
+        !self.remotes.values().any(is_behind)
+    }
+
     /// Records the result of a probe; true if it changed.
     pub(crate) fn probed(
         &mut self,

@@ -47,6 +47,12 @@ pub fn lock_after(failures: u32, chance: u64) -> Duration {
     spread(Duration::from_millis(20), last, failures, chance)
 }
 
+/// Spreads the retries of different things, so that they do not all come at once: chance that depends on nothing but the name.
+pub fn spread_by(name: &[u8]) -> u64 {
+    name.iter()
+        .fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)))
+}
+
 fn spread(first: Duration, last: Duration, failures: u32, chance: u64) -> Duration {
     let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(last);
     let quarter = u64::try_from(doubled.as_millis() / 4).unwrap_or(u64::MAX).max(1);

@@ -313,10 +313,9 @@ impl Folder {
             | Effect::Push { .. }
             | Effect::Observe { .. }
             | Effect::Offer { .. }
-            | Effect::Transfer { .. } => {
-                if let Effect::Transfer { id, .. } | Effect::Ingest { id, .. } = effect {
-                    self.state.transfers.announce(id);
-                }
+            | Effect::Transfer { .. }
+            | Effect::Drop { .. } => {
+                work::announce(&self.state, &effect);
                 let state = Arc::clone(&self.state);
                 let mounts = Arc::clone(&self.mounts.borrow());
                 let delivery = self.watching.delivery();

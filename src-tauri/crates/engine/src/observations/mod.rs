@@ -25,7 +25,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use assistant::{Class, ClassId, Direction};
+use assistant::{Class, ClassId, Direction, Spare};
 use model::{Key, Oid, RemoteName, RepoPath, Uuid};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -173,18 +173,28 @@ fn described(db: &Connection) -> Result<Described> {
 fn classes(db: &Connection) -> Result<Vec<Class>> {
     let repositories = Repositories::read(db)?;
     let mut query =
-        db.prepare_cached("SELECT id, have, want, barred, keys, bytes FROM classes WHERE keys > 0 ORDER BY id")?;
+        db.prepare_cached("SELECT id, have, want, barred, keys, bytes, spare FROM classes WHERE keys > 0 ORDER BY id")?;
     let classes = query.query_map([], |row| {
         Ok(Class {
             id: ClassId(row.get(0)?),
             have: repositories.parse(row.get_ref(1)?.as_str()?),
             want: repositories.parse(row.get_ref(2)?.as_str()?),
             barred: ways(&row.get::<_, String>(3)?),
+            spare: spare(&repositories, row.get_ref(6)?.as_str()?),
             keys: row.get::<_, i64>(4)?.unsigned_abs(),
             bytes: row.get::<_, i64>(5)?.unsigned_abs(),
         })
     })?;
     classes.collect()
+}
+
+/// Parses what is stored of content that is to be dropped.
+fn spare(repositories: &Repositories, stored: &str) -> Option<Spare> {
+    let (confirm, among) = stored.split_once(' ')?;
+    Some(Spare {
+        confirm: confirm.parse().ok()?,
+        among: repositories.parse(among),
+    })
 }
 
 /// Creates the directory of the database, which lies in a git directory. Refuses anything but a file in place of one of

@@ -69,6 +69,29 @@ impl Reader {
         }
     }
 
+    /// Reports the keys of a class, each with a way to look up its files, until `found` returns false: large before small, old
+    /// before recent.
+    pub(crate) fn each_of_class(
+        &self,
+        class: ClassId,
+        mut found: impl FnMut(Key, &mut dyn FnMut() -> Result<Vec<RepoPath>>) -> Result<bool>,
+    ) -> Result<()> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT id, size, key FROM keys WHERE class = ?1 ORDER BY size >= 1048576 DESC, id")?;
+        let mut rows = query.query([class.0])?;
+        let mut paths = Paths::default();
+        while let Some(row) = rows.next()? {
+            let id = row.get(0)?;
+            if let Some(key) = keys::parse(row.get_ref(2)?.as_blob()?, row.get(1)?)
+                && !found(key, &mut || paths.of_key(&self.db, id))?
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Reports all keys that files use: the key, its class, its size, and the files.
     pub(crate) fn each_key(&self, mut found: impl FnMut(&Key, ClassId, u64, &[RepoPath])) -> Result<()> {
         let mut query = self.db.prepare(

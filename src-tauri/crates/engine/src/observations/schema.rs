@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::Result;
 
 /// Raised whenever the tables change: a database of another format is made again.
-const FORMAT: i64 = 7;
+const FORMAT: i64 = 8;
 
 const TABLES: &str = "
 -- When it was last checked for damage, in seconds since the epoch, and whether nobody has opened it since it was closed.
@@ -20,9 +20,12 @@ CREATE TABLE classes (
     have TEXT NOT NULL,
     want TEXT NOT NULL,
     barred TEXT NOT NULL,
+    -- If this repository has them, and would not want them if it had dropped them: how many copies must be confirmed for that,
+    -- and in which repositories they may be.
+    spare TEXT NOT NULL,
     keys INTEGER NOT NULL DEFAULT 0,
     bytes INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (have, want, barred)
+    UNIQUE (have, want, barred, spare)
 );
 -- `keys.rs` tells how a key is stored. An index of whole digests would take as much space as the table; a few bytes of
 -- them are enough to find the row. Keys that are stored as text often have the same first bytes.

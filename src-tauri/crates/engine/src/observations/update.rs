@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use assistant::Direction;
+use assistant::{Direction, Spare};
 use model::{Key, RemoteName, RepoPath, Uuid};
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -33,7 +33,7 @@ pub(crate) struct Update<'a> {
     last_row: i64,
     /// The keys and bytes that each class gained or lost.
     counts: BTreeMap<i64, (i64, i64)>,
-    classes: HashMap<[String; 3], i64>,
+    classes: HashMap<[String; 4], i64>,
     repositories: Repositories,
     /// The holders of each class.
     had: HashMap<i64, Arc<BTreeSet<Uuid>>>,
@@ -41,11 +41,12 @@ pub(crate) struct Update<'a> {
     paths: Paths,
 }
 
-/// Which repositories want a key, and which of its transfers rules bar.
+/// Which repositories want a key, which of its transfers rules bar, and whether it is to be dropped here.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Demand {
     pub(crate) want: BTreeSet<Uuid>,
     pub(crate) barred: BTreeSet<(RemoteName, Direction)>,
+    pub(crate) spare: Option<Spare>,
 }
 
 /// The changes of one key.
@@ -243,7 +244,14 @@ impl Update<'_> {
                 .collect();
             let have = self.repositories.stored(&self.db, &touched.have)?;
             let want = self.repositories.stored(&self.db, &wishes.want)?;
-            let class = self.class_id([have, want, barred.join(" ")])?;
+            let spare = match &wishes.spare {
+                Some(spare) => {
+                    let among = self.repositories.stored(&self.db, &spare.among)?;
+                    format!("{} {among}", spare.confirm)
+                }
+                None => String::new(),
+            };
+            let class = self.class_id([have, want, barred.join(" "), spare])?;
             if touched.is_new {
                 let mut insert = self.db.prepare_cached("INSERT INTO keys VALUES (?1, ?2, ?3, ?4)")?;
                 insert.execute(params![touched.row, keys::stored(&touched.key), touched.size, class])?;
@@ -353,20 +361,20 @@ impl Update<'_> {
         Ok(had)
     }
 
-    fn class_id(&mut self, names: [String; 3]) -> Result<i64> {
+    fn class_id(&mut self, names: [String; 4]) -> Result<i64> {
         if let Some(id) = self.classes.get(&names) {
             return Ok(*id);
         }
         let mut query = self
             .db
-            .prepare_cached("SELECT id FROM classes WHERE have = ?1 AND want = ?2 AND barred = ?3")?;
+            .prepare_cached("SELECT id FROM classes WHERE have = ?1 AND want = ?2 AND barred = ?3 AND spare = ?4")?;
         let found: Option<i64> = query.query_row(names.each_ref(), |row| row.get(0)).optional()?;
         let id = match found {
             Some(id) => id,
             None => {
                 let mut insert = self
                     .db
-                    .prepare_cached("INSERT INTO classes (have, want, barred) VALUES (?1, ?2, ?3)")?;
+                    .prepare_cached("INSERT INTO classes (have, want, barred, spare) VALUES (?1, ?2, ?3, ?4)")?;
                 insert.insert(names.each_ref())?
             }
         };

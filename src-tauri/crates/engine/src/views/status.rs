@@ -555,6 +555,7 @@ mod tests {
             have: uuids(have),
             want: uuids(want),
             barred: BTreeSet::new(),
+            spare: None,
             keys,
             bytes: 0,
         };

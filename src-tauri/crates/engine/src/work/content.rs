@@ -21,6 +21,7 @@ const SHOWN_FROM: u64 = 1 << 20;
 pub(super) fn offer(state: &FolderState, id: Id, lots: &[Lot], limit: usize) -> Event {
     if state.take_retry_all() {
         state.retries().clear();
+        state.refusals().clear();
     }
     let priorities = state.priorities().clone();
     let offered = Reader::open(&state.annex().own_dir())
@@ -334,11 +335,7 @@ fn remember_retries(state: &FolderState, way: (&Uuid, &Uuid), outcomes: &[(Key, 
     let mut retries = state.retries();
     let now = state.clock.now();
     for (key, outcome) in outcomes {
-        // Spread the retries by key, so that they do not all come at once.
-        let chance = key
-            .as_bytes()
-            .iter()
-            .fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
+        let chance = pacing::spread_by(key.as_bytes());
         match outcome {
             Outcome::Busy | Outcome::AlreadyThere => {
                 retries.note(key, way, now, |count| pacing::retry_soon_after(count + 3, chance));

@@ -19,6 +19,7 @@ use crate::observations::{self, Observations};
 use crate::observations::{Failures, Priorities, Reader, Retries};
 use crate::rules::configured::Configured;
 use crate::rules::policy::{self, InForce};
+use crate::work::drops::Refusals;
 use crate::work::known_remotes::KnownRemotes;
 use crate::work::lock::lock;
 use crate::work::log::Log;
@@ -36,6 +37,7 @@ pub(crate) struct FolderState {
     observations: Mutex<Observations>,
     failures: Mutex<Failures>,
     retries: Mutex<Retries>,
+    refusals: Mutex<Refusals>,
     priorities: Mutex<Priorities>,
     pub(crate) remotes: KnownRemotes,
     pub(crate) transfers: Transfers,
@@ -99,6 +101,7 @@ impl FolderState {
             process,
             observations: Mutex::new(observations),
             retries: Mutex::default(),
+            refusals: Mutex::default(),
             failures: Mutex::default(),
             priorities: Mutex::default(),
             remotes: KnownRemotes::default(),
@@ -147,6 +150,11 @@ impl FolderState {
     /// The keys that failed to transfer.
     pub(crate) fn retries(&self) -> MutexGuard<'_, Retries> {
         lock(&self.retries)
+    }
+
+    /// The keys that could not be dropped.
+    pub(in crate::work) fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        lock(&self.refusals)
     }
 
     /// The current holds.

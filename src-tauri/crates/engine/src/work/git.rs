@@ -35,6 +35,7 @@ pub(super) fn probe(state: &FolderState, id: Id, name: &RemoteName, mounts: &[Mo
                 }
                 if let Some(uuid) = &uuid {
                     state.retries().forget_repository(uuid);
+                    state.refusals().clear();
                 }
             }
             state.remotes.set_reached(name, Some(remote));

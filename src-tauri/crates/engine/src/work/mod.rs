@@ -24,7 +24,7 @@ mod undecided;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use assistant::{Away, Effect, Event, Failure, Looked, Merged, Outcome, Pushed, Reach, pacing};
+use assistant::{Away, Effect, Event, Failure, Id, Looked, Merged, Outcome, Pushed, Reach, pacing};
 use surroundings::Mount;
 
 pub(crate) use content::look_for_room;
@@ -65,9 +65,35 @@ fn try_perform(state: &FolderState, effect: Effect, mounts: &[Mount]) -> Event {
             direction,
             keys,
         } => content::transfer(state, id, &remote, direction, &keys),
+        Effect::Drop { id, classes } => drops::drop_unwanted(state, id, &classes),
         Effect::Cancel { .. } | Effect::Ask(_) | Effect::Withdraw(_) => Event::Woke,
     }));
     done.unwrap_or_else(|_| failed(state, effect, "an error in Anabranch itself; it will be tried again"))
+}
+
+/// Makes an effect cancellable from now on, even before it has begun, if it is of a kind that can be cancelled.
+pub(crate) fn announce(state: &FolderState, effect: &Effect) {
+    if let Some(id) = cancellable(effect) {
+        state.transfers.announce(id);
+    }
+}
+
+fn cancellable(effect: &Effect) -> Option<Id> {
+    match effect {
+        Effect::Ingest { id, .. } | Effect::Transfer { id, .. } | Effect::Drop { id, .. } => Some(*id),
+        Effect::Look { .. }
+        | Effect::Restore { .. }
+        | Effect::Fill { .. }
+        | Effect::Probe { .. }
+        | Effect::Fetch { .. }
+        | Effect::Merge { .. }
+        | Effect::Push { .. }
+        | Effect::Observe { .. }
+        | Effect::Offer { .. }
+        | Effect::Cancel { .. }
+        | Effect::Ask(_)
+        | Effect::Withdraw(_) => None,
+    }
 }
 
 /// Further events that follow from the end of work.
@@ -111,7 +137,7 @@ fn failed(state: &FolderState, effect: Effect, why: &str) -> Event {
     let refs = state.refs();
     let why = || why.to_owned();
     let failure = || Failure::Other(why());
-    if let Effect::Ingest { id, .. } | Effect::Transfer { id, .. } = effect {
+    if let Some(id) = cancellable(&effect) {
         state.transfers.end(id);
     }
     match effect {
@@ -170,6 +196,13 @@ fn failed(state: &FolderState, effect: Effect, why: &str) -> Event {
             let outcomes = keys.into_iter().map(|key| (key, Outcome::Failed(why()))).collect();
             Event::Transferred { id, refs, outcomes }
         }
+        Effect::Drop { id, .. } => Event::Dropped {
+            id,
+            refs,
+            gone: 0,
+            more: false,
+            retry_at: Some(state.clock.now() + pacing::retry_after(4, 0)),
+        },
         Effect::Cancel { .. } | Effect::Ask(_) | Effect::Withdraw(_) => Event::Woke,
     }
 }

@@ -10,6 +10,7 @@ use assistant::{Class, Direction, Event, Failure, Heads, Id};
 use model::expression::{PreferenceSettings, Preferences};
 use model::{Key, RemoteName, Uuid};
 
+use super::drops::DropRules;
 use super::{FolderState, failure, no_lock};
 use crate::observations::{Demand, Described, Touched, Update};
 use crate::rules::preferred_content;
@@ -150,6 +151,7 @@ struct Rules {
     closed: Vec<(RemoteName, Direction)>,
     /// The repositories whose preferred content decides what is transferred from or to this one.
     concerned: Vec<Uuid>,
+    drops: DropRules,
     /// Changes when any of these change. It is only compared with digests of the same program.
     digest: Vec<u8>,
 }
@@ -166,9 +168,12 @@ impl Rules {
             .collect();
         let concerned = concerned(state);
         let settings = preferred_content::settings(facts);
+        let preferences = Preferences::new(&settings);
+        let drops = DropRules::of(state, facts, &preferences);
         Self {
-            digest: digest(&settings, &policy, &closed, &concerned),
-            preferences: Preferences::new(&settings),
+            digest: digest(&settings, &policy, &closed, &concerned, &drops),
+            drops,
+            preferences,
             policy,
             closed,
             concerned: concerned.into_iter().collect(),
@@ -183,6 +188,9 @@ impl Rules {
                 .preferences
                 .wanting(&touched.key, &touched.paths, &touched.have, &self.concerned),
             barred: self.closed.iter().filter(is_barred).cloned().collect(),
+            spare: self
+                .drops
+                .spare(&self.preferences, &touched.key, &touched.paths, &touched.have),
         }
     }
 }
@@ -296,6 +304,7 @@ fn digest(
     policy: &Policy,
     closed: &[(RemoteName, Direction)],
     concerned: &BTreeSet<Uuid>,
+    drops: &DropRules,
 ) -> Vec<u8> {
     let mut hasher = DefaultHasher::new();
     let trust: BTreeMap<_, _> = rules
@@ -315,6 +324,7 @@ fn digest(
     policy.hash(&mut hasher);
     closed.hash(&mut hasher);
     concerned.hash(&mut hasher);
+    drops.hash(&mut hasher);
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
     hasher.finish().to_be_bytes().to_vec()
 }

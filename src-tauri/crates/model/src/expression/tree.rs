@@ -39,6 +39,8 @@ pub struct Needs {
     pub attributes: bool,
     /// MIME type or encoding of the content.
     pub mime: bool,
+    /// How much the repositories hold, and may hold.
+    pub sizes: bool,
 }
 
 impl Expression {
@@ -139,6 +141,7 @@ impl Needs {
             unused: self.unused || other.unused,
             attributes: self.attributes || other.attributes,
             mime: self.mime || other.mime,
+            sizes: self.sizes || other.sizes,
         }
     }
 
@@ -160,7 +163,7 @@ impl Needs {
                 (self.attributes, self.path) = (self.attributes | !approximate, self.path | !approximate);
             }
             Term::Balanced(balance) => {
-                (self.key, self.holders, self.size) = (true, true, true);
+                (self.key, self.holders, self.size, self.sizes) = (true, true, true, true);
                 if balance.number == super::BalanceNumber::LackingCopies {
                     (self.attributes, self.path) = (true, true);
                 }

@@ -121,7 +121,7 @@ impl Contents for Ssh {
             self.connection.keep_idle(session);
             return Ok(None);
         }
-        Ok(Some(Confirmed::Locked(Box::new(Lock {
+        Ok(Some(Confirmed::Kept(Box::new(Lock {
             connection: Arc::clone(&self.connection),
             session: Some(session),
         }))))

@@ -8,7 +8,7 @@ use super::*;
 use crate::copies::{Confirmed, CopiesProof, Fewest};
 use crate::fixture::{Fixture, file, leaves, pointer, put_object};
 use crate::pointer::pointer_for;
-use crate::serving::Removal;
+use crate::removal::Removal;
 use crate::store::Receipt;
 
 fn client() -> Uuid {
@@ -116,6 +116,19 @@ fn content_is_kept_until_the_last_lock_ends_and_ten_minutes_after_a_crash() {
     assert!(annex.branch().locations(&key).unwrap().is_empty());
 }
 
+fn drop_one(
+    annex: &Annex,
+    key: &Key,
+    mut prove: impl FnMut() -> Result<CopiesProof, &'static str>,
+) -> Result<Removal, &'static str> {
+    let mut outcome = None;
+    let told = &mut |_: &Key, removal: crate::Result<_>| outcome = Some(removal.unwrap());
+    annex
+        .drop_contents(std::slice::from_ref(key), &mut |_| prove(), told)
+        .unwrap();
+    outcome.unwrap()
+}
+
 #[test]
 fn content_is_dropped_only_with_a_proof_and_while_nobody_can_rely_on_it() {
     let fixture = Fixture::new();
@@ -137,33 +150,78 @@ fn content_is_dropped_only_with_a_proof_and_while_nobody_can_rely_on_it() {
             assert!(annex.store().lock_content_shared(&key).unwrap().is_none());
             Some(Confirmed::Seen)
         })
+        .map_err(|_| "too few")
     };
 
-    assert_eq!(
-        annex.drop_content(&key, || Err::<CopiesProof, _>("none")).unwrap(),
-        Err("none")
-    );
+    assert_eq!(drop_one(annex, &key, || Err("none")), Err("none"));
     assert_eq!(fixture.read("file"), b"content\n");
     let another = put_object(annex, b"another");
-    let removal = annex.drop_content(&key, || prove_for(&another)).unwrap();
+    let removal = drop_one(annex, &key, || prove_for(&another));
     assert_eq!(removal, Ok(Removal::TooLate), "that proves nothing of this key");
     assert!(annex.store().is_present(&key));
     let held = annex.store().lock_content_shared(&key).unwrap();
-    assert_eq!(
-        annex.drop_content(&key, || prove_for(&key)).unwrap(),
-        Ok(Removal::Locked)
-    );
+    assert_eq!(drop_one(annex, &key, || prove_for(&key)), Ok(Removal::Locked));
     drop(held);
-    assert_eq!(
-        annex.drop_content(&key, || prove_for(&key)).unwrap(),
-        Ok(Removal::Removed)
-    );
+    assert_eq!(drop_one(annex, &key, || prove_for(&key)), Ok(Removal::Removed));
     assert_eq!(fixture.read("file"), pointer_for(&key));
     assert!(annex.branch().locations(&key).unwrap().is_empty());
-    assert_eq!(
-        annex.drop_content(&key, || prove_for(&key)).unwrap(),
-        Ok(Removal::Missing)
-    );
+    assert_eq!(drop_one(annex, &key, || prove_for(&key)), Ok(Removal::Missing));
+}
+
+/// More than are removed together, some of which are locked or lack a proof.
+#[test]
+fn of_many_contents_each_is_dropped_for_itself() {
+    let fixture = Fixture::new();
+    let annex = &fixture.annex;
+    let keys: Vec<Key> = (0..150)
+        .map(|number| put_object(annex, format!("{number}").as_bytes()))
+        .collect();
+    let files = (0..)
+        .zip(&keys)
+        .map(|(number, key)| (number.to_string(), pointer(&key.to_string())));
+    let all = files.collect();
+    fixture.start(&leaves([]));
+    let commit = fixture.commit(&all, &[fixture.get("HEAD").unwrap()], "all");
+    fixture.check_out(commit).unwrap();
+    let _locked = annex.store().lock_content_shared(&keys[3]).unwrap();
+    let other = [Uuid::parse("other").unwrap()];
+    let fewest = Fewest {
+        numcopies: 1,
+        mincopies: 1,
+    };
+    let mut told = BTreeMap::new();
+    let mut prove = |key: &Key| match *key == keys[100] {
+        true => Err("none"),
+        false => CopiesProof::gather(key, annex.uuid(), fewest, &BTreeMap::new(), &other, &mut |_| {
+            // Each fifth occupies a connection.
+            Some(match key.as_bytes().last().is_some_and(|last| last % 5 == 0) {
+                true => Confirmed::Kept(Box::new(())),
+                false => Confirmed::Seen,
+            })
+        })
+        .map_err(|_| "too few"),
+    };
+    let done = annex.drop_contents(&keys, &mut prove, &mut |key, removal| {
+        assert!(told.insert(key.clone(), removal.unwrap()).is_none(), "told twice");
+    });
+    done.unwrap();
+    for (number, key) in keys.iter().enumerate() {
+        let expected = match number {
+            3 => Ok(Removal::Locked),
+            100 => Err("none"),
+            _ => Ok(Removal::Removed),
+        };
+        assert_eq!(told[key], expected, "{number}");
+        let is_kept = matches!(number, 3 | 100);
+        assert_eq!(annex.store().is_present(key), is_kept);
+        let content = if is_kept {
+            number.to_string().into_bytes()
+        } else {
+            pointer_for(key)
+        };
+        assert_eq!(fixture.read(&number.to_string()), content);
+    }
+    fixture.assert_clean();
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod remotes;
 use model::{Medium, Timestamp};
 
 use super::{Assistant, Work};
+use crate::content::Ended;
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::facts::{Failure, Id, Refs};
@@ -104,6 +105,17 @@ impl Assistant {
             } => {
                 self.content.offered(id, candidates, retry_at);
                 self.offered_for = self.observed.map(|observed| observed.tree);
+            }
+            Event::Dropped {
+                id,
+                refs,
+                gone,
+                more,
+                retry_at,
+            } => {
+                self.set_refs(now, refs);
+                let chance = self.chance.draw();
+                self.content.drop_ended(now, id, Ended { gone, more, retry_at }, chance);
             }
             Event::Transferred { id, refs, outcomes } => {
                 self.set_refs(now, refs);

@@ -79,6 +79,7 @@ fn class(id: u32, have: &[&str], want: &[&str]) -> Class {
         have: set(have),
         want: set(want),
         barred: BTreeSet::new(),
+        spare: None,
         keys: 1,
         bytes: 1,
     }
@@ -238,6 +239,13 @@ impl Rig {
                     let outcomes = keys.into_iter().map(|key| (key, Outcome::Cancelled)).collect();
                     Event::Transferred { id, refs, outcomes }
                 }
+                Effect::Drop { id, .. } => Event::Dropped {
+                    id,
+                    refs,
+                    gone: 0,
+                    more: false,
+                    retry_at: None,
+                },
                 Effect::Cancel { .. } | Effect::Ask(_) | Effect::Withdraw(_) => Event::Woke,
             };
             self.tell(event);
@@ -300,6 +308,7 @@ impl Rig {
     }
 }
 
+mod drops;
 mod faulty;
 mod filling;
 mod here;

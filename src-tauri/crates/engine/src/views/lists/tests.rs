@@ -66,6 +66,7 @@ impl Scene {
                 true => BTreeSet::from([way.clone()]),
                 false => BTreeSet::new(),
             },
+            spare: None,
         });
         classified.unwrap();
         update.commit(&Described::default()).unwrap();
