@@ -188,23 +188,24 @@ impl Content {
         self.arrived.retain(|_, last_id| *last_id >= of.0);
     }
 
-    pub(crate) fn offered(&mut self, id: Id, candidates: Vec<Candidate>, retry_at: Option<Timestamp>) {
+    /// Takes the answers of the query; false if they were discarded.
+    pub(crate) fn offered(&mut self, id: Id, mut candidates: Vec<Candidate>, retry_at: Option<Timestamp>) -> bool {
         if self.offering != Some(id) {
-            return;
+            return false;
         }
         self.offering = None;
         self.offered_for = Some(self.offering_for);
-        let mut candidates = if std::mem::take(&mut self.is_void) {
-            Vec::new()
-        } else {
-            candidates
-        };
+        let is_void = std::mem::take(&mut self.is_void);
+        if is_void {
+            candidates.clear();
+        }
         // The sort is stable, so the other candidates keep the order of the offer.
         candidates.sort_by_key(|candidate| !candidate.is_first);
         self.window = candidates.into();
         self.window.truncate(WINDOW);
         self.retry_at = retry_at;
         self.forget_arrived(self.offering_of);
+        !is_void
     }
 
     /// True if `key` is being transferred to `destination`, or just arrived there.

@@ -103,8 +103,9 @@ impl Assistant {
                 candidates,
                 retry_at,
             } => {
-                self.content.offered(id, candidates, retry_at);
-                self.offered_for = self.observed.map(|observed| observed.tree);
+                if self.content.offered(id, candidates, retry_at) {
+                    self.offered_for = self.observed.map(|observed| observed.tree);
+                }
             }
             Event::Dropped {
                 id,

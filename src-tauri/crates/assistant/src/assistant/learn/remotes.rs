@@ -36,9 +36,15 @@ impl Assistant {
 
     pub(super) fn probed(&mut self, now: Timestamp, id: Id, reach: Reach, round_trip: Option<Duration>) {
         let chance = self.chance.draw();
+        let is_here = matches!(reach, Reach::Here(_));
         if self.network.probed(now, id, reach, round_trip, chance) {
             self.note_unpushed(now);
             self.content.facts_changed();
+            if is_here {
+                // The offers so far had nothing for it, and a push to it waits for the content of its files.
+                self.content.forget_offer();
+                self.offered_for = None;
+            }
         }
     }
 

@@ -313,5 +313,6 @@ mod faulty;
 mod filling;
 mod here;
 mod parts;
+mod pushes;
 mod remotes;
 mod ways;

@@ -35,29 +35,6 @@ fn a_saved_file_is_sent_to_the_remote_at_once() {
 }
 
 #[test]
-fn a_push_that_waited_for_content_is_not_forgotten() {
-    let mut rig = Rig::send_one(&["b"]);
-    rig.offer(vec![candidate(1, "b", Direction::Send)]);
-    let id = take!(rig, Transfer);
-    let outcomes = vec![(key(1), Outcome::Failed("no".into()))];
-    rig.tell(Event::Transferred {
-        id,
-        refs: refs(2, false),
-        outcomes,
-    });
-    assert!(has!(rig, Push));
-}
-
-#[test]
-fn a_push_does_not_wait_long_for_content() {
-    let mut rig = Rig::send_one(&["b"]);
-    rig.offer(vec![candidate(1, "b", Direction::Send)]);
-    assert!(!has!(rig, Push));
-    rig.after(3000);
-    assert!(has!(rig, Push));
-}
-
-#[test]
 fn commits_fetched_during_a_merge_are_merged_after_it() {
     let mut rig = Rig::at_rest(&["b"]);
     rig.tell(Event::RefsMoved(refs(1, true)));
