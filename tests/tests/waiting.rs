@@ -89,8 +89,11 @@ fn what_is_changed_back_while_a_path_waits_stays_changed_back() {
     fs::rename(first.join("moved.txt"), sandbox.path("away.txt")).unwrap();
     fs::write(first.join("new.txt"), "1\n").unwrap();
     fs::write(first.join("ledger.txt"), "page one, corrected\n").unwrap();
-    let told = Actor::Anabranch.sync(&sandbox, &first);
-    assert!(told.contains("ledger.txt there waits: a program has it open"), "{told}");
+    // The second attempt finds the other at a commit that is not here, and waits for the same.
+    for _ in 0..2 {
+        let told = Actor::Anabranch.sync(&sandbox, &first);
+        assert!(told.contains("ledger.txt there waits: a program has it open"), "{told}");
+    }
     holds(&second.join("new.txt"), "1\n");
     fs::write(first.join("edited.txt"), "1\n").unwrap();
     fs::rename(sandbox.path("away.txt"), first.join("moved.txt")).unwrap();

@@ -351,26 +351,29 @@ fn has_filters_of_its_own(git: &git2::Repository) -> Result<bool> {
 pub(super) fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions) -> Result<MergeOutcome> {
     let remote = Annex::open(path)?;
     let git = remote.git()?;
-    let forward = match head_of(&git)?.commit {
-        Some(current) => {
-            let (new, old) = (to_git(commit), to_git(current));
-            new == old
-                || git
-                    .graph_descendant_of(new, old)
-                    .map_err(Error::git("compare commits"))?
-        }
-        None => true,
+    let reference = format!("refs/heads/synced/{branch}");
+    let contains = |new: Oid, old: Oid| -> Result<bool> {
+        let (new, old) = (to_git(new), to_git(old));
+        let descends = || git.graph_descendant_of(new, old);
+        Ok(new == old || descends().map_err(Error::git("compare commits"))?)
     };
-    if !forward {
-        let why = "it has commits that are not here yet. They are merged first, here or by 'anabranch sync' there";
-        return Err(Error::Refused(why.to_owned()));
-    }
+    let commit = match head_of(&git)?.commit {
+        Some(current) if !contains(commit, current)? => match tip(&git, &reference)? {
+            // Paths wait there, so it is at a partial commit, and goes on to the merge of that with the commit.
+            Some(ahead) if contains(ahead, current)? && contains(ahead, commit)? => ahead,
+            Some(_) | None => {
+                let why =
+                    "it has commits that are not here yet. They are merged first, here or by 'anabranch sync' there";
+                return Err(Error::Refused(why.to_owned()));
+            }
+        },
+        Some(_) | None => commit,
+    };
     if has_filters_of_its_own(&git)? {
         return Err(Error::Refused(
             "its configuration has filters of its own, and filters are programs that only its owner may run. Run 'anabranch sync' there".to_owned(),
         ));
     }
-    let reference = format!("refs/heads/synced/{branch}");
     let theirs = Theirs {
         commit,
         reference: &reference,
