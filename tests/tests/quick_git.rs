@@ -97,7 +97,7 @@ fn git_is_never_wrong_while_files_change_here_and_elsewhere() {
         engine.wait_until_up(&sandbox, &first);
         assert_eq!(set(&first, true), "done");
         let mut chance = Chance::new();
-        for round in 0..20 {
+        for round in 0..15 {
             let command = *chance.pick(&["pause", "resume"]);
             run(sandbox.anabranch([command]).arg(&first));
             match round % 5 {
