@@ -162,7 +162,7 @@ pub enum Event {
         gone: usize,
         /// True if keys are left that were not tried.
         more: bool,
-        /// When the next key that was refused may be tried again, if there is one; later than now.
+        /// When the next key that only another program kept from going may be tried again, if there is one; later than now.
         retry_at: Option<Timestamp>,
     },
     /// A transfer ended.

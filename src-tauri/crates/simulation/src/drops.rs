@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use assistant::{ClassId, Event, Id, Spare};
 
+use crate::engine::Crash;
 use crate::history::Content;
 use crate::world::{RepoNo, World};
 
 impl World {
-    /// What a repository needs to drop a content; `have` are those that have it by the log.
+    /// What a repository needs to drop a content. `have` has a bit for each repository that has it, as the log says.
     pub(crate) fn spare(&self, repo: RepoNo, content: Content, have: u16, is_live: bool) -> Option<Spare> {
         let others = have & !(1 << repo);
         let is_spare = is_live && have >> repo & 1 == 1 && others != 0 && !self.wants(repo, content);
@@ -25,12 +26,7 @@ impl World {
 
     /// Drops contents, each if another repository is seen to have it. They are logged at the end: a crash leaves the log behind
     /// what is there.
-    pub(crate) fn drop_unwanted(
-        &mut self,
-        repo: RepoNo,
-        id: Id,
-        classes: &[ClassId],
-    ) -> Result<Event, super::engine::Crash> {
+    pub(crate) fn drop_unwanted(&mut self, repo: RepoNo, id: Id, classes: &[ClassId]) -> Result<Event, Crash> {
         let engine = self.repos[repo].engine.as_ref();
         let of_class = |class: &ClassId| {
             engine

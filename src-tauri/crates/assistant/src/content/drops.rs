@@ -21,9 +21,9 @@ pub(crate) struct Drops {
     tried: Option<(Vec<(ClassId, u64)>, u64)>,
     /// When keys that were only in use are tried again.
     retry_at: Option<Timestamp>,
-    /// How many drops in a row have achieved nothing. Until then, other facts about the same classes start none: in a folder that
-    /// never rests, each change would.
+    /// How many drops in a row have achieved nothing.
     fruitless: u32,
+    /// Before this, other facts about the same classes start no drop: in a folder that never rests, each change would.
     not_before: Timestamp,
 }
 
