@@ -450,6 +450,19 @@ fn a_copy_on_another_computer_is_locked_there_while_content_is_dropped() {
     }
 }
 
+/// A folder with so many files, and a clone, which has their content too.
+fn two_clones(sandbox: &Sandbox, files: usize) -> [PathBuf; 2] {
+    let laptop = Actor::Anabranch.init(sandbox, "laptop");
+    for number in 0..files {
+        fs::write(laptop.join(format!("{number}")), format!("content {number}")).unwrap();
+    }
+    Actor::Anabranch.sync(sandbox, &laptop);
+    let other = Actor::Anabranch.clone(sandbox, &laptop, "other", false);
+    connect_both(sandbox, &laptop, &other);
+    Actor::Anabranch.sync(sandbox, &other);
+    [laptop, other]
+}
+
 /// Two clones that drop the same content at the same moment, each of which would count the other.
 #[test]
 fn of_two_that_drop_at_once_one_keeps_the_content() {
@@ -458,13 +471,7 @@ fn of_two_that_drop_at_once_one_keeps_the_content() {
     }
     const FILES: usize = 30;
     let sandbox = Sandbox::new();
-    let laptop = Actor::Anabranch.init(&sandbox, "laptop");
-    for number in 0..FILES {
-        fs::write(laptop.join(format!("{number}")), format!("content {number}")).unwrap();
-    }
-    Actor::Anabranch.sync(&sandbox, &laptop);
-    let other = Actor::Anabranch.clone(&sandbox, &laptop, "other", false);
-    Actor::Anabranch.sync(&sandbox, &other);
+    let [laptop, other] = two_clones(&sandbox, FILES);
     for opponent in [Actor::Anabranch, Actor::GitAnnex] {
         let dropping = |folder: &Path, actor: Actor| match actor {
             Actor::Anabranch => attempt(sandbox.anabranch(["drop"]).arg(folder)),
@@ -491,14 +498,7 @@ fn two_engines_that_want_nothing_keep_one_copy_of_each_file() {
     }
     const FILES: usize = 100;
     let sandbox = Sandbox::new();
-    let laptop = Actor::Anabranch.init(&sandbox, "laptop");
-    for number in 0..FILES {
-        fs::write(laptop.join(format!("{number}")), format!("content {number}")).unwrap();
-    }
-    Actor::Anabranch.sync(&sandbox, &laptop);
-    let other = Actor::Anabranch.clone(&sandbox, &laptop, "other", false);
-    connect_both(&sandbox, &laptop, &other);
-    Actor::Anabranch.sync(&sandbox, &other);
+    let [laptop, other] = two_clones(&sandbox, FILES);
     Actor::Anabranch.sync(&sandbox, &laptop);
     for folder in [&laptop, &other] {
         run(&mut sandbox.git(folder, ["annex", "wanted", "--quiet", ".", "exclude=*"]));

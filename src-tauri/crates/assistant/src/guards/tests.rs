@@ -229,6 +229,31 @@ fn nothing_is_exchanged_that_a_remote_does_not_allow() {
 }
 
 #[test]
+fn nothing_is_dropped_before_all_connected_remotes_were_fetched_from() {
+    let drop = || Effect::Drop {
+        id: Id(8),
+        classes: vec![crate::ClassId(1)],
+    };
+    let mut network = network(&[("a", 100.0)]);
+    let passes = |guards: &mut Guards, network: &Network| !pass_with(guards, network, drop()).0.is_empty();
+    let unfetched = |network: &mut Network, is_so| network.remotes.get_mut(&name("a")).unwrap().unfetched = is_so;
+    unfetched(&mut network, false);
+    assert!(passes(&mut Guards::default(), &network));
+    let vanished = Found {
+        root: Root::Vanished,
+        ..found(0, 8)
+    };
+    assert!(!passes(&mut guards(&vanished, 0), &network));
+    unfetched(&mut network, true);
+    assert!(!passes(&mut Guards::default(), &network));
+    network.remotes.get_mut(&name("a")).unwrap().reach = None;
+    assert!(
+        passes(&mut Guards::default(), &network),
+        "nobody can ask one that is away"
+    );
+}
+
+#[test]
 fn only_lots_that_are_allowed_are_offered() {
     let lot = |remote: &str| Lot {
         class: ClassId(1),

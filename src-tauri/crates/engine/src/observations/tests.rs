@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use assistant::{Direction, Lot};
+use assistant::{Direction, Lot, Spare};
 use model::{Key, Oid, RemoteName, RepoPath, Timestamp, Uuid};
 
 use super::schema::{self, WEEK};
@@ -111,6 +111,39 @@ fn classes_count_their_keys_and_offers_come_small_and_recent_first() {
     update.commit(&Described::default()).unwrap();
     let sizes: Vec<_> = observations.classes().unwrap().iter().map(|class| class.keys).collect();
     assert_eq!(sizes, [2, 1]);
+}
+
+#[test]
+fn what_is_to_be_dropped_is_read_back_and_goes_large_and_old_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut observations = filled(directory.path());
+    let spare = Spare {
+        confirm: 2,
+        among: set(&["a", "b", "elsewhere"]),
+    };
+    let mut update = observations.update().unwrap();
+    update.touch_next(0).unwrap();
+    let to_drop = Demand {
+        spare: Some(spare.clone()),
+        ..wanted(&[])
+    };
+    update.classify(None, |_| to_drop.clone()).unwrap();
+    update.commit(&Described::default()).unwrap();
+    let classes = observations.classes().unwrap();
+    assert_eq!(classes.len(), 1);
+    assert_eq!(classes[0].spare, Some(spare));
+    let names = |most: usize| {
+        let mut found = Vec::new();
+        let reader = Reader::open(directory.path()).unwrap();
+        let each = reader.each_of_class(classes[0].id, |_, files| {
+            found.extend(files()?.into_iter().map(|path| path.to_string()));
+            Ok(found.len() < most)
+        });
+        each.unwrap();
+        found
+    };
+    assert_eq!(names(3), ["large", "old", "new"]);
+    assert_eq!(names(2), ["large", "old"]);
 }
 
 #[test]
