@@ -18,6 +18,15 @@ pub(crate) fn is_younger(moment: FileTime, now: SystemTime, than: Duration) -> b
     age(moment, now).is_some_and(|age| age < than)
 }
 
+/// A file that was modified longer ago than this is older than an index that is written now, in whole seconds. git has its
+/// filter read each file that is not.
+pub(crate) const AT_REST: Duration = Duration::from_secs(2);
+
+/// True if git believes an index that is written now about a file that was modified at that moment.
+pub(crate) fn is_at_rest(modified: FileTime, now: SystemTime) -> bool {
+    age(modified, now).is_some_and(|age| age > AT_REST)
+}
+
 /// All that tells whether a file is still the one that was looked at: equal data, equal file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stat {

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use git2::{ObjectType, Odb, Oid};
 use model::{Key, RepoPath};
@@ -16,7 +17,9 @@ use super::place::{OpenWorkTree, Parent, Seen, look_at};
 use crate::conversions::{Converted, Outgoing};
 use crate::index::{EntryRef, Index, IndexEntry, SKIP_WORKTREE};
 use crate::lease::is_being_written;
+use crate::naming::is_of_another_name;
 use crate::pointer::{MAX_POINTER, key_of_pointer};
+use crate::stat::is_at_rest;
 use crate::tree::raw::{self, Blob, Mode};
 use crate::tree::small_blob;
 use crate::{Error, HashVerdict, Result, Store, Verifier};
@@ -407,11 +410,16 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// False for a pointer whose content is here by now, since writing the file again fills it, and for a file that git may
-    /// convert otherwise under its new name.
+    /// False for a pointer whose content is here by now, since writing the file again fills it, for a file that git may
+    /// convert otherwise under its new name, and for one that is not at rest under a name for which its key was not made:
+    /// writing the file again makes it older ([`Store::content_for_work_tree`] says why).
     fn may_move(&self, (from, seen): &(RepoPath, Seen), write: &Write) -> Result<bool> {
         Ok(match &write.content {
-            LeafContent::Annexed { key, pointer } => seen.size != pointer.len() as u64 || !self.store.is_present(key),
+            LeafContent::Annexed { key, pointer } => {
+                let is_pointer = seen.size == pointer.len() as u64;
+                let is_too_young = is_of_another_name(key, &write.path) && !is_at_rest(seen.mtime, SystemTime::now());
+                !(is_pointer || is_too_young) || !self.store.is_present(key)
+            }
             LeafContent::Symlink(_) => true,
             LeafContent::Regular => self.outgoing.keeps_bytes([from, &write.path])?,
             LeafContent::Submodule => false,

@@ -10,6 +10,7 @@ mod waiting;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::time::SystemTime;
 
 use model::{Key, Oid, RepoPath};
 
@@ -20,6 +21,7 @@ use super::{CheckedOut, CheckoutOptions, Obstacle, Retired, Step};
 use crate::fixture::put_object;
 use crate::fixture::{Fixture, Leaf, Leaves, file, leaves, link, pointer};
 use crate::scratch_repository::Folding;
+use crate::stat::AT_REST;
 use crate::{Annex, Error, Result};
 
 fn check_out(fixture: &Fixture, to: Oid) -> CheckedOut {
@@ -167,6 +169,25 @@ fn annexed_files_get_their_content_if_it_is_here() {
     let second = fixture.commit(&moved, &[first], "moved");
     check_out(&fixture, second);
     assert_eq!(inode("d/there"), before);
+    fixture.assert_clean();
+}
+
+/// git has its filter read such a file, and git-annex's knows another key for it under another extension.
+#[test]
+fn a_file_as_young_as_the_index_that_gets_another_extension_is_made_older() {
+    let fixture = Fixture::new();
+    let key = put_object(&fixture.annex, b"content");
+    let object = fs::File::options()
+        .write(true)
+        .open(fixture.annex.store().object_path(&key));
+    object.unwrap().set_modified(SystemTime::now()).unwrap();
+    let first = fixture.start(&leaves([("young", pointer_to(&key))]));
+    let moved = leaves([("young.csv", pointer_to(&key))]);
+    let second = fixture.commit(&moved, &[first], "moved");
+    check_out(&fixture, second);
+    assert_holds(&fixture, &leaves([("young.csv", file("content"))]));
+    let file = fs::metadata(fixture.path().join("young.csv")).unwrap();
+    assert!(file.modified().unwrap().elapsed().unwrap() >= AT_REST);
     fixture.assert_clean();
 }
 

@@ -1,35 +1,43 @@
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::OwnedFd;
+use std::time::SystemTime;
 
+use model::RepoPath;
 use rustix::fs::{AtFlags, StatxFlags, statx};
 
-use super::{Candidate, Look, Prior};
+use super::{Candidate, Look, Prior, Removed};
 use crate::index::IndexEntry;
+use crate::naming::extension;
 use crate::openat::Directories;
+use crate::stat::is_at_rest;
 
 /// Finds the files that are the same as ones that are gone: same inode, size, modification time and kind, and not made
 /// later. Their content need not be read again, however many a renamed directory holds.
 ///
-/// Empty files are left out. git runs its filter on each of them whenever it compares it with the index, and git-annex's
-/// filter puts the extension that the file has now into its key: with the key of the name before, `git status` would say
-/// that the file is modified, for good.
+/// Left out are files under another extension that git has its filter read nevertheless, whatever the index says: empty
+/// ones, and those that are as young as the index. git-annex's filter puts the extension that the file has now into its key:
+/// with the key of the name before, `git status` would say that the file is modified, for good.
 pub(super) fn recognise(look: &mut Look, root: &OwnedFd) {
     let mut gone = HashMap::new();
     for removed in &look.removed {
         let entry = &removed.entry;
-        gone.insert((entry.ino, entry.mtime, entry.size), entry);
+        gone.insert((entry.ino, entry.mtime, entry.size), removed);
     }
     if gone.is_empty() {
         return;
     }
     let renumbered: BTreeMap<u32, u32> = look.renumbered.iter().copied().collect();
     let mut directories = Directories::below(root);
-    let candidates = look.added.iter_mut().chain(&mut look.modified);
-    for candidate in candidates.filter(|candidate| candidate.size() > 0) {
+    let now = SystemTime::now();
+    for candidate in look.added.iter_mut().chain(&mut look.modified) {
         let probe = IndexEntry::new(b"", 0, model::Oid([0; 20]), &candidate.stat);
-        let Some(entry) = gone.get(&(probe.ino, probe.mtime, probe.size)) else {
+        let Some(Removed { path, entry }) = gone.get(&(probe.ino, probe.mtime, probe.size)) else {
             continue;
         };
+        let is_read_by_git = candidate.size() == 0 || !is_at_rest(candidate.stat.mtime, now);
+        if is_read_by_git && !have_one_extension(path, &candidate.path) {
+            continue;
+        }
         let device = renumbered.get(&entry.dev).copied().unwrap_or(entry.dev);
         let is_same = device == probe.dev
             && entry.is_same_inode(&candidate.stat)
@@ -37,6 +45,12 @@ pub(super) fn recognise(look: &mut Look, root: &OwnedFd) {
             && was_there_before(&mut directories, candidate, entry);
         candidate.known = is_same.then(|| Prior::of(entry));
     }
+}
+
+/// True if keys have the same extension under both names, whatever the settings say of its length.
+fn have_one_extension(one: &RepoPath, other: &RepoPath) -> bool {
+    let whole = |path| extension(path, usize::MAX, usize::MAX);
+    whole(one) == whole(other)
 }
 
 /// True if the file was made before the entry was staged. File systems give the number of a deleted file's inode to the

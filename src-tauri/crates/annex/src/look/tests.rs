@@ -15,10 +15,10 @@ pub(super) fn seam(path: &[u8]) -> rustix::io::Result<()> {
     })
 }
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{Candidate, Nested, Standing};
 use crate::index::Staged;
@@ -228,17 +228,34 @@ fn a_new_file_in_an_old_inode_is_no_rename() {
     }
 }
 
-/// The key of the name before would be another than git-annex's filter gives it now, and git asks that filter each time.
+/// The key of the name before would be another than git-annex's filter gives them now, and git asks that filter.
 #[test]
-fn an_empty_file_under_another_name_is_taken_in_again() {
+fn empty_and_young_files_under_another_extension_are_taken_in_again() {
     let repo = Scratch::new();
-    repo.write("empty.o", "");
-    repo.write("full.o", "full");
+    let now = SystemTime::now();
+    let times = [("later", now + Duration::from_secs(3600)), ("young", now)];
+    let names = ["empty", "later", "old", "young"];
+    for name in names {
+        repo.write(&format!("{name}.o"), if name == "empty" { "" } else { name });
+    }
+    for (name, modified) in times {
+        let file = File::options().write(true).open(repo.path(&format!("{name}.o")));
+        file.unwrap().set_modified(modified).unwrap();
+    }
     repo.sync();
-    fs::rename(repo.path("empty.o"), repo.path("empty.csv")).unwrap();
-    fs::rename(repo.path("full.o"), repo.path("full.csv")).unwrap();
-    let renamed: Vec<bool> = repo.look().added.iter().map(Candidate::is_renamed).collect();
-    assert_eq!(renamed, [false, true]);
+    let rename = |from: &str, to: &str| {
+        for name in names {
+            fs::rename(repo.path(&format!("{name}{from}")), repo.path(&format!("{name}{to}"))).unwrap();
+        }
+    };
+    let renamed_to = |extension: &str| {
+        rename(".o", extension);
+        let renamed: Vec<bool> = repo.look().added.iter().map(Candidate::is_renamed).collect();
+        rename(extension, ".o");
+        renamed
+    };
+    assert_eq!(renamed_to(".csv"), [false, false, true, false]);
+    assert_eq!(renamed_to(" again.o"), [true; 4]);
 }
 
 #[test]

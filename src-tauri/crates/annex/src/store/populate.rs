@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use model::{Key, RepoPath};
 use rustix::fs::{AtFlags, CWD, linkat};
@@ -15,10 +15,8 @@ use super::receive::{SMALL, keep_time};
 use super::room::Incoming;
 use crate::naming::is_of_another_name;
 use crate::sharing::umask;
+use crate::stat::AT_REST;
 use crate::{Error, Result};
-
-/// A file that is older than this is older than an index that is written now, in whole seconds.
-const AT_REST: Duration = Duration::from_secs(2);
 
 impl Store<'_> {
     /// Makes a file with the content of `key` for `path` in the work tree, which the caller renames to its place (and then
