@@ -145,7 +145,10 @@ impl Watched {
                     self.git(&["add", path], None);
                 }
             }
-            Act::GitForgets(path) => _ = self.git(&["rm", "-rq", "--cached", "--ignore-unmatch", path], None),
+            Act::GitForgets(path) => {
+                // By force: what is staged may differ from both the file and HEAD.
+                self.git(&["rm", "-rqf", "--cached", "--ignore-unmatch", path], None);
+            }
             Act::WeStage(mask) => self.stage(&self.some_files(*mask)),
         }
     }
