@@ -71,6 +71,13 @@ pub(crate) enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Fetch the content of files to this computer, as 'git annex get' does. Content that this computer doesn't want is dropped
+    /// again by the next sync.
+    Get {
+        /// The files, and directories with all files in them.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
     /// Remove the content of files from this computer, where enough other copies are confirmed, as 'git annex drop' does.
     /// Content that this computer wants is fetched again by the next sync.
     Drop {

@@ -6,6 +6,7 @@ mod view;
 mod words;
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -139,7 +140,24 @@ fn run(task: Task) -> Result<ExitCode> {
                 words::why(&why)
             })
         }
-        Task::Drop { paths } => Ok(drop_content(&paths)),
+        Task::Get { paths } => Ok(for_each(&paths, |path, told| {
+            engine::get_content(path, &mut |fetched| {
+                told(
+                    &fetched.path,
+                    "fetched",
+                    fetched.missing.map(|why| format!("not fetched, since {why}")),
+                );
+            })
+        })),
+        Task::Drop { paths } => Ok(for_each(&paths, |path, told| {
+            engine::drop_content(path, &mut |dropped| {
+                told(
+                    &dropped.path,
+                    "dropped",
+                    dropped.kept.map(|why| format!("kept, since {why}")),
+                );
+            })
+        })),
         Task::Pause { folder } => {
             let folder = folder.unwrap_or_else(here);
             engine::pause(&folder)?;
@@ -170,24 +188,26 @@ fn run(task: Task) -> Result<ExitCode> {
     }
 }
 
-/// Fails if the content of any file stays, or a path has none, as 'git annex drop' does.
-fn drop_content(paths: &[PathBuf]) -> ExitCode {
+/// Does something with the files at each path, which tells of each: what was done, or what was not. Fails if anything was not
+/// done for a file or a path, as git-annex does.
+fn for_each(
+    paths: &[PathBuf],
+    each: impl Fn(&Path, &mut dyn FnMut(&dyn Display, &str, Option<String>)) -> Result<(), engine::Error>,
+) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for path in paths {
-        let dropped = engine::drop_content(path, &mut |dropped| {
-            let said = match dropped.kept {
-                Some(why) => {
-                    code = ExitCode::FAILURE;
-                    format!("{}: kept, since {why}", dropped.path)
-                }
-                None => format!("{}: dropped", dropped.path),
-            };
+        let mut is_failed = false;
+        let done = each(path, &mut |file, done, undone| {
+            is_failed |= undone.is_some();
             // An error is ignored, since nobody may be reading.
-            let _ = line(&said);
+            let _ = line(&format!("{file}: {}", undone.as_deref().unwrap_or(done)));
         });
-        if let Err(error) = dropped {
-            code = ExitCode::FAILURE;
+        if let Err(error) = done {
+            is_failed = true;
             say_error(&error.into());
+        }
+        if is_failed {
+            code = ExitCode::FAILURE;
         }
     }
     code

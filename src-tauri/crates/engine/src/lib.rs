@@ -27,10 +27,10 @@ pub use error::Error;
 pub use folder::answer_git;
 pub use model::readable_size;
 pub use process::{
-    Client, Engine, SettingsFile, add_computer, answer, clone_over, drop_content, pause, resume, runtime, status, sync,
-    why,
+    Client, Engine, SettingsFile, add_computer, answer, clone_over, drop_content, get_content, pause, resume, runtime,
+    status, sync, why,
 };
 pub use remotes::askpass;
 pub use repository::{clone, filter_process, init};
 pub use words::files;
-pub use work::Dropped;
+pub use work::{Dropped, Fetched};

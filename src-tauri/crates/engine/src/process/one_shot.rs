@@ -16,7 +16,7 @@ use crate::folder::socket;
 use crate::folder::{AskedPause, Folder};
 use crate::login;
 use crate::work::process::Process;
-use crate::work::{Dropped, FolderState};
+use crate::work::{Dropped, Fetched, FolderState};
 
 /// Does everything in a folder that can be done now, and returns the status after it. If an engine runs there, the
 /// engine does it. Ends a pause.
@@ -124,6 +124,25 @@ pub fn why(file: &Path) -> Result<Why, Error> {
 ///
 /// If nothing can be dropped. An error that concerns one file is the reason why its content is kept.
 pub fn drop_content(path: &Path, told: &mut dyn FnMut(Dropped)) -> Result<(), Error> {
+    let (state, at) = open_at(path)?;
+    let mounts = watch_mounts()?.borrow().clone();
+    crate::work::drop_content(&state, at.as_ref(), &mounts, told)
+}
+
+/// Fetches the content of files to this computer, from the places that have it: that of a file, or of all files in a directory.
+/// Tells of each file whose content was not here, as soon as that is decided. An engine that runs there sees it.
+///
+/// # Errors
+///
+/// If nothing can be fetched. An error that concerns one file is the reason why its content is missing.
+pub fn get_content(path: &Path, told: &mut dyn FnMut(Fetched)) -> Result<(), Error> {
+    let (state, at) = open_at(path)?;
+    let mounts = watch_mounts()?.borrow().clone();
+    crate::work::get_content(&state, at.as_ref(), &mounts, told)
+}
+
+/// Opens the repository of a file or directory; without a path if it is the top of the work tree.
+fn open_at(path: &Path) -> Result<(FolderState, Option<RepoPath>), Error> {
     let (annex, at) = match path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
         false => {
             let (annex, file) = locate(path)?;
@@ -131,9 +150,7 @@ pub fn drop_content(path: &Path, told: &mut dyn FnMut(Dropped)) -> Result<(), Er
         }
         true => locate_directory(path)?,
     };
-    let state = FolderState::open(annex, Clock::start(), alone())?;
-    let mounts = watch_mounts()?.borrow().clone();
-    crate::work::drop_content(&state, at.as_ref(), &mounts, told)
+    Ok((FolderState::open(annex, Clock::start(), alone())?, at))
 }
 
 /// Pauses a folder until the user resumes it, whichever engine runs it meanwhile.
@@ -228,7 +245,7 @@ fn locate_directory(path: &Path) -> Result<(Annex, Option<RepoPath>), Error> {
     })?;
     if Annex::open(&real).is_ok_and(|annex| annex.is_bare()) {
         return Err(Error::Refused(format!(
-            "{} has no files, only content: drop it with 'git annex drop --all'",
+            "{} has no files, only content: use 'git annex get --all' or 'git annex drop --all'",
             path.display()
         )));
     }

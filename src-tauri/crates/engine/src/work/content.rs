@@ -8,7 +8,7 @@ use annex::exchange::content::{CopyOutcome as Copied, Wanted};
 use annex::{Presence, Reached, VectorClock};
 use assistant::{Direction, Event, Id, Lot, Outcome, pacing};
 use model::{Key, RemoteName, RepoPath, Uuid};
-use remotes::{Contents, Failed, Travel};
+use remotes::{Contents, Failed, Remote, Travel};
 
 use super::{FolderState, Underway};
 use crate::observations::{Damage, Reader};
@@ -70,6 +70,24 @@ pub(super) fn transfer(state: &FolderState, id: Id, name: &RemoteName, direction
         refs: state.refs(),
         outcomes,
     }
+}
+
+/// Fetches the contents of keys from a remote because somebody asks for them, whatever the rules say.
+pub(super) fn get(state: &FolderState, name: &RemoteName, remote: &Remote, keys: &[Key]) -> Vec<(Key, Outcome)> {
+    let (Some(uuid), Some(contents)) = (remote.uuid(), remote.contents()) else {
+        return keys.iter().map(|key| (key.clone(), Outcome::Away)).collect();
+    };
+    let way = Way {
+        name,
+        uuid,
+        contents,
+        direction: Direction::Get,
+    };
+    // No other transfer has this state.
+    let id = Id(0);
+    let outcomes = run(state, id, &way, keys);
+    state.transfers.end(id);
+    outcomes
 }
 
 /// Splits keys by the current rules, which may have changed since the plan: those still allowed, and the others with

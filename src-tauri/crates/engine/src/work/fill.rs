@@ -66,7 +66,7 @@ fn try_fill(state: &FolderState) -> Result<bool, Failure> {
 /// # Errors
 ///
 /// Errors that affect all files: another program holds the index, the disk is full, or the folder is gone.
-fn give_contents(state: &FolderState, files: &[(RepoPath, Key)]) -> annex::Result<()> {
+pub(super) fn give_contents(state: &FolderState, files: &[(RepoPath, Key)]) -> annex::Result<()> {
     let annex = state.annex();
     let thin = annex::settings::is_thin(annex);
     let concerns_all = |error: &Error| {

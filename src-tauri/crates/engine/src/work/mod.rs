@@ -8,11 +8,13 @@ mod examine;
 mod files;
 mod fill;
 mod folder_state;
+mod get;
 mod git;
 mod known_remotes;
 mod lock;
 mod log;
 mod logins;
+mod named;
 mod observe;
 pub(crate) mod process;
 #[cfg(test)]
@@ -32,6 +34,8 @@ pub use drops::Dropped;
 pub(crate) use drops::drop_content;
 pub(crate) use examine::Journal;
 pub(crate) use folder_state::FolderState;
+pub use get::Fetched;
+pub(crate) use get::get_content;
 pub(crate) use transfers::Underway;
 
 /// Performs an effect. `mounts` is the current list of mounts.

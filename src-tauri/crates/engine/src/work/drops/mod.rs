@@ -6,12 +6,13 @@ mod refusals;
 mod rules;
 mod unwanted;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use model::{Key, RepoPath};
 use surroundings::Mount;
 
 use super::FolderState;
+use super::named::Named;
 use crate::Error;
 use asking::{Asking, Connect, Outcome};
 
@@ -45,26 +46,12 @@ pub(crate) fn drop_content(
     annex.branch().merge()?;
     state.list_remotes();
     let facts = state.facts()?;
-    let (mut chosen, mut files_of): (Vec<Key>, BTreeMap<Key, BTreeSet<RepoPath>>) = Default::default();
-    let is_below = |path: &RepoPath| at.is_none_or(|at| path == at || path.is_within(at));
-    let mut is_any = false;
-    let mut named = BTreeMap::new();
-    for (path, key) in annex.annexed_files()? {
-        if is_below(&path) {
-            is_any = true;
-            if !named.contains_key(&key) && annex.store().is_present(&key) {
-                chosen.push(key.clone());
-                named.insert(key.clone(), path.clone());
-            }
-        }
-        files_of.entry(key).or_default().insert(path);
-    }
-    if !is_any {
-        return Err(Error::Refused(match at {
-            Some(path) => format!("{path}: no file is there that git-annex or Anabranch manages; nothing was dropped"),
-            None => "the folder has no files yet that can be dropped".to_owned(),
-        }));
-    }
+    let Named { keys, files_of } = Named::at(annex, at)?;
+    let named: BTreeMap<Key, RepoPath> = keys
+        .into_iter()
+        .filter(|(key, _)| annex.store().is_present(key))
+        .collect();
+    let chosen: Vec<Key> = named.keys().cloned().collect();
     let asking = Asking::new(state, &facts, Connect::As(mounts), state.stopping())?;
     asking.drop_all(&chosen, &files_of, &mut |key, outcome| {
         told(Dropped {

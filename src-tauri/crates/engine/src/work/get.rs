@@ -1,0 +1,235 @@
+//! Fetches content because somebody asks for it, as `git annex get` does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use annex::settings::RemoteSettings;
+use assistant::Outcome;
+use model::{Key, RepoPath, Uuid};
+use remotes::{Failed, Remote};
+use surroundings::Mount;
+
+use super::named::Named;
+use super::{FolderState, content, fill, git};
+use crate::Error;
+
+/// What became of a file whose content was not here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The file.
+    pub path: RepoPath,
+    /// Why its content is still not here, as text for the user; none if it has come.
+    pub missing: Option<String>,
+}
+
+/// So many contents, or as many as have so many bytes, are fetched before the files are filled that have them.
+const MOST: usize = 1_000;
+const MOST_BYTES: u64 = 1 << 30;
+
+/// Fetches the content of the files at a path and below it, or of all files: each from the places that have it, by cost. Tells of
+/// each whose content was not here, as soon as that is decided. Other files of these that are placeholders are filled too.
+///
+/// # Errors
+///
+/// If nothing can be fetched. An error that concerns one file is the reason why its content is missing.
+pub(crate) fn get_content(
+    state: &FolderState,
+    at: Option<&RepoPath>,
+    mounts: &[Mount],
+    told: &mut dyn FnMut(Fetched),
+) -> Result<(), Error> {
+    let annex = state.annex();
+    // Where others say that content is counts even if it was only fetched so far.
+    annex.branch().merge()?;
+    state.list_remotes();
+    state.facts()?;
+    let Named { keys, files_of } = Named::at(annex, at)?;
+    let (here, absent): (Vec<_>, Vec<_>) = keys.into_iter().partition(|(key, _)| annex.store().is_present(key));
+    let mut fetching = Fetching {
+        state,
+        files_of,
+        order: absent.iter().map(|(key, _)| key.clone()).collect(),
+        left: BTreeMap::new(),
+        told,
+    };
+    fetching.fill(here.iter().map(|(key, _)| key))?;
+    for (key, path) in absent {
+        let mut holders = annex.branch().locations(&key)?;
+        holders.retain(|holder| holder != annex.uuid());
+        fetching.left.insert(key, Lacking::new(path, holders));
+    }
+    let mut ways: Vec<RemoteSettings> = state.remotes.settings().into_values().collect();
+    ways.sort_by_key(|way| way.cost);
+    for way in &ways {
+        if let Some(uuid) = &way.uuid {
+            fetching.fetch(way, uuid, mounts)?;
+        }
+    }
+    fetching.tell_of_the_rest();
+    Ok(())
+}
+
+/// A content that is not here.
+struct Lacking {
+    path: RepoPath,
+    /// The repositories that have it, as the location log says.
+    holders: Vec<Uuid>,
+    /// Why it did not come from each of them that was tried.
+    failed: BTreeMap<Uuid, String>,
+    /// Why there is no room for it here, if there is none.
+    full: Option<String>,
+}
+
+struct Fetching<'a> {
+    state: &'a FolderState,
+    files_of: BTreeMap<Key, BTreeSet<RepoPath>>,
+    order: Vec<Key>,
+    left: BTreeMap<Key, Lacking>,
+    told: &'a mut dyn FnMut(Fetched),
+}
+
+impl Fetching<'_> {
+    /// Fetches from one remote what it has of what is left.
+    fn fetch(&mut self, way: &RemoteSettings, uuid: &Uuid, mounts: &[Mount]) -> Result<(), Error> {
+        let has = |key: &&Key| {
+            self.left
+                .get(*key)
+                .is_some_and(|lacking| lacking.holders.contains(uuid))
+        };
+        let keys: Vec<Key> = self.order.iter().filter(has).cloned().collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let remote = match reach(self.state, way, uuid, mounts) {
+            Ok(remote) => remote,
+            Err(why) => {
+                keys.iter().for_each(|key| self.note(key, uuid, &why));
+                return Ok(());
+            }
+        };
+        for part in parts(&keys) {
+            let mut come = Vec::new();
+            for (key, outcome) in content::get(self.state, &way.name, &remote, part) {
+                match outcome {
+                    Outcome::Stored | Outcome::AlreadyThere => come.push(key),
+                    Outcome::Full(why) => {
+                        self.left.entry(key).and_modify(|lacking| lacking.full = Some(why));
+                    }
+                    Outcome::Failed(why) => self.note(&key, uuid, &why),
+                    Outcome::Busy => self.note(&key, uuid, "another program is transferring it"),
+                    Outcome::NotThere => self.note(&key, uuid, "it has no whole copy any more"),
+                    Outcome::Away | Outcome::Cancelled => self.note(&key, uuid, NOT_REACHABLE),
+                }
+            }
+            self.fill(come.iter())?;
+            for key in come {
+                if let Some(Lacking { path, .. }) = self.left.remove(&key) {
+                    (self.told)(Fetched { path, missing: None });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, key: &Key, uuid: &Uuid, why: &str) {
+        if let Some(lacking) = self.left.get_mut(key) {
+            lacking.failed.insert(uuid.clone(), why.to_owned());
+        }
+    }
+
+    /// Fills all files that have these keys.
+    fn fill<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> Result<(), Error> {
+        let files = keys.flat_map(|key| {
+            let paths = self.files_of.get(key).into_iter().flatten();
+            paths.map(|path| (path.clone(), key.clone()))
+        });
+        Ok(fill::give_contents(self.state, &files.collect::<Vec<_>>())?)
+    }
+
+    fn tell_of_the_rest(mut self) {
+        for key in &self.order {
+            if let Some(lacking) = self.left.remove(key) {
+                let missing = Some(lacking.words(self.state));
+                let path = lacking.path;
+                (self.told)(Fetched { path, missing });
+            }
+        }
+    }
+}
+
+impl Lacking {
+    fn new(path: RepoPath, holders: Vec<Uuid>) -> Self {
+        Self {
+            path,
+            holders,
+            failed: BTreeMap::new(),
+            full: None,
+        }
+    }
+
+    /// Why it is still lacking, as text for the user.
+    fn words(&self, state: &FolderState) -> String {
+        if let Some(full) = &self.full {
+            return full.clone();
+        }
+        let tried = self.holders.iter().map(|holder| {
+            let why = self.failed.get(holder).map(String::as_str);
+            let why = why.unwrap_or("it is no remote of this repository");
+            format!("{} ({why})", state.description(holder))
+        });
+        match &tried.collect::<Vec<_>>()[..] {
+            [] => "no place is known to have it".to_owned(),
+            tried => format!("no place could give it: {}", tried.join(", ")),
+        }
+    }
+}
+
+const NOT_REACHABLE: &str = "not reachable";
+
+/// Connects to a remote, or says why its content cannot be had.
+fn reach(state: &FolderState, way: &RemoteSettings, uuid: &Uuid, mounts: &[Mount]) -> Result<Remote, String> {
+    if let Some(unusable) = state.unusable(way) {
+        return Err(unusable);
+    }
+    if way.ignore {
+        return Err("annex-ignore is set for it".to_owned());
+    }
+    match git::reach(state, way, mounts, None) {
+        Ok(remote) if remote.uuid() != Some(uuid) => Err(NOT_REACHABLE.to_owned()),
+        Ok(remote) if remote.contents().is_none() => Err("only git is used there".to_owned()),
+        Ok(remote) => Ok(remote),
+        Err(Failed::Away) => Err(NOT_REACHABLE.to_owned()),
+        Err(failed) => Err(failed.to_string()),
+    }
+}
+
+/// Splits keys into parts of no more than [`MOST`] and, as far as their sizes are known, about [`MOST_BYTES`].
+fn parts(keys: &[Key]) -> impl Iterator<Item = &[Key]> {
+    let mut rest = keys;
+    std::iter::from_fn(move || {
+        let mut bytes = 0u64;
+        let length = rest.iter().take(MOST).take_while(|key| {
+            let is_room = bytes < MOST_BYTES;
+            bytes = bytes.saturating_add(key.size().unwrap_or(0));
+            is_room
+        });
+        let (part, later) = rest.split_at(length.count());
+        rest = later;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_hold_so_many_keys_or_bytes() {
+        let key = |number: usize, size: u64| Key::parse(format!("SHA256E-s{size}--{number}").as_bytes()).unwrap();
+        let lengths = |keys: &[Key]| parts(keys).map(<[Key]>::len).collect::<Vec<_>>();
+        let small: Vec<Key> = (0..MOST + 1).map(|number| key(number, 1)).collect();
+        assert_eq!(lengths(&small), [MOST, 1]);
+        let large: Vec<Key> = (0..5).map(|number| key(number, MOST_BYTES / 2)).collect();
+        assert_eq!(lengths(&large), [2, 2, 1]);
+        assert_eq!(lengths(&[]), [0usize; 0]);
+    }
+}
