@@ -47,17 +47,22 @@ pub struct Done {
     pub written: BTreeMap<String, PathBuf>,
     /// The files and folders that were renamed, by their names before.
     pub renamed: BTreeSet<PathBuf>,
+    /// Where files were renamed or copied to, and from where.
+    pub moved: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Done {
     /// The contents that this side has just written and that a merge with the other side must keep in the tree.
     ///
     /// Left aside is a file that the other side renamed at the same time, where yet another file may have come to its
-    /// new name: git-annex keeps two of three contents in the tree then, and the third in the history.
+    /// new name, and one in whose place the other side put a file that this side renamed: git-annex keeps two of three
+    /// contents in the tree then, and the third in the history.
     pub fn kept_beside<'a>(&'a self, other: &'a Done) -> impl Iterator<Item = (&'a String, &'a PathBuf)> {
-        self.written
-            .iter()
-            .filter(|(_, path)| !other.renamed.iter().any(|renamed| path.starts_with(renamed)))
+        let is_renamed = |done: &Done, path: &PathBuf| done.renamed.iter().any(|renamed| path.starts_with(renamed));
+        self.written.iter().filter(move |(_, path)| {
+            let source = other.moved.get(*path);
+            !is_renamed(other, path) && !source.is_some_and(|source| is_renamed(self, source))
+        })
     }
 }
 
@@ -70,7 +75,7 @@ pub fn edit(chance: &mut Chance, root: &Path, count: usize) -> Done {
     let mut done = Done::default();
     let mut written = BTreeSet::new();
     for _ in 0..count {
-        let line = one(chance, root, &mut written, &mut done.renamed);
+        let line = one(chance, root, &mut written, &mut done);
         done.lines.push(line);
     }
     for (path, entry) in trees::tree(root) {
@@ -83,7 +88,7 @@ pub fn edit(chance: &mut Chance, root: &Path, count: usize) -> Done {
     done
 }
 
-fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>, renamed: &mut BTreeSet<PathBuf>) -> String {
+fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>, done: &mut Done) -> String {
     let existing = trees::files(root).into_iter();
     let existing: Vec<PathBuf> = existing.filter(|path| path != Path::new(ALWAYS_HERE)).collect();
     match chance.below(if existing.is_empty() { 35 } else { 100 }) {
@@ -106,7 +111,8 @@ fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>, renamed
             if !is_done {
                 return format!("{line}: not possible");
             }
-            renamed.insert(from);
+            done.renamed.insert(from.clone());
+            done.moved.insert(to, from);
             line
         }
         75..90 => {
@@ -122,7 +128,7 @@ fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>, renamed
             if !is_done {
                 return format!("{line}: not possible");
             }
-            renamed.insert(from.into());
+            done.renamed.insert(from.into());
             line
         }
         _ => {
@@ -136,7 +142,9 @@ fn one(chance: &mut Chance, root: &Path, written: &mut BTreeSet<String>, renamed
             }
             // No new content: where it came from, the other side may rightly replace it.
             write(root, &to, &bytes, &mut BTreeSet::new());
-            format!("copy {from:?} to {to:?}")
+            let line = format!("copy {from:?} to {to:?}");
+            done.moved.insert(to, from);
+            line
         }
     }
 }
