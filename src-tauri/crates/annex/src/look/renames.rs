@@ -2,12 +2,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
+use bstr::ByteSlice;
 use model::RepoPath;
 use rustix::fs::{AtFlags, StatxFlags, statx};
 
 use super::{Candidate, Look, Prior, Removed};
 use crate::index::IndexEntry;
-use crate::naming::extension;
 use crate::openat::Directories;
 use crate::stat::is_at_rest;
 
@@ -47,10 +47,13 @@ pub(super) fn recognise(look: &mut Look, root: &OwnedFd) {
     }
 }
 
-/// True if keys have the same extension under both names, whatever the settings say of its length.
+/// True if keys have the same extension under both names, whatever the settings say of it.
 fn have_one_extension(one: &RepoPath, other: &RepoPath) -> bool {
-    let whole = |path| extension(path, usize::MAX, usize::MAX);
-    whole(one) == whole(other)
+    let behind_dot = |path: &RepoPath| {
+        let name = path.file_name().trim_start_with(|char| char == '.').to_vec();
+        name.find_byte(b'.').map(|dot| name[dot..].to_vec())
+    };
+    behind_dot(one) == behind_dot(other)
 }
 
 /// True if the file was made before the entry was staged. File systems give the number of a deleted file's inode to the

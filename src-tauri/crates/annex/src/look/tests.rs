@@ -256,6 +256,8 @@ fn empty_and_young_files_under_another_extension_are_taken_in_again() {
     };
     assert_eq!(renamed_to(".csv"), [false, false, true, false]);
     assert_eq!(renamed_to(" again.o"), [true; 4]);
+    // With its default settings, git-annex takes no part of an extension before one with a blank.
+    assert_eq!(renamed_to(".a b.o"), [false, false, true, false]);
 }
 
 #[test]
