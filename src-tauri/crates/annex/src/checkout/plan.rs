@@ -412,12 +412,14 @@ impl Planner<'_> {
 
     /// False for a pointer whose content is here by now, since writing the file again fills it, for a file that git may
     /// convert otherwise under its new name, and for one that is not at rest under a name for which its key was not made:
-    /// writing the file again makes it older ([`Store::content_for_work_tree`] says why).
+    /// writing the file again makes it older ([`Store::content_for_work_tree`] says why). A link to the object stays one.
     fn may_move(&self, (from, seen): &(RepoPath, Seen), write: &Write) -> Result<bool> {
         Ok(match &write.content {
             LeafContent::Annexed { key, pointer } => {
                 let is_pointer = seen.size == pointer.len() as u64;
-                let is_too_young = is_of_another_name(key, &write.path) && !is_at_rest(seen.mtime, SystemTime::now());
+                let is_too_young = seen.links == 1
+                    && is_of_another_name(key, &write.path)
+                    && !is_at_rest(seen.mtime, SystemTime::now());
                 !(is_pointer || is_too_young) || !self.store.is_present(key)
             }
             LeafContent::Symlink(_) => true,
