@@ -188,6 +188,52 @@ fn each_file_that_is_not_fetched_is_named_with_the_reason() {
     assert_eq!(again, "");
 }
 
+/// The index is another program's for a while: the content comes all the same, and the file is filled by the next.
+#[test]
+fn what_came_while_the_index_was_locked_or_was_not_logged_is_mended_by_the_next() {
+    if !needs_git_annex() {
+        return;
+    }
+    let scene = Scene::new(&["copy --quiet --to other"]);
+    let get = || {
+        let mut command = scene.sandbox.anabranch(["get"]);
+        let output = attempt(command.arg(&scene.laptop));
+        (output.status.code().unwrap(), told(&command, &output))
+    };
+    let lock = scene.laptop.join(".git/index.lock");
+    fs::write(&lock, "").unwrap();
+    let (code, said) = get();
+    assert!(code == 1 && said.contains("unlocked: fetched"), "{said}");
+    assert_eq!(
+        (scene.here(), trees::objects(&scene.laptop.join(".git")).len()),
+        (1, 2),
+        "{said}"
+    );
+    fs::remove_file(lock).unwrap();
+    let holders = scene.holders();
+    let uuid = run(&mut scene.sandbox.git(&scene.laptop, ["config", "annex.uuid"]));
+    let key = run(&mut scene.sandbox.git(&scene.laptop, ["annex", "lookupkey", "locked"]));
+    scene.annex(&["setpresentkey", key.trim(), uuid.trim(), "0"]);
+    assert_ne!(scene.holders(), holders);
+    let (code, said) = get();
+    assert_eq!((code, scene.here(), scene.holders()), (0, 2, holders), "{said}");
+    checks::assert_whole(&scene.sandbox, &scene.laptop);
+}
+
+/// Added by hand, and not synced yet.
+#[test]
+fn a_remote_that_was_never_asked_gives_content() {
+    if !needs_git_annex() {
+        return;
+    }
+    let scene = Scene::new(&["copy --quiet --to other"]);
+    run(&mut scene
+        .sandbox
+        .git(&scene.laptop, ["config", "--unset", "remote.other.annex-uuid"]));
+    let (is_success, said) = scene.get_by(Actor::Anabranch);
+    assert!(is_success && scene.here() == 2, "{said}");
+}
+
 #[test]
 fn content_comes_from_another_computer_for_the_directory_that_is_named() {
     if !needs_sshd() {

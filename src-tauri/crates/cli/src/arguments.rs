@@ -72,7 +72,7 @@ pub(crate) enum Task {
         json: bool,
     },
     /// Fetch the content of files to this computer, as 'git annex get' does. Content that this computer doesn't want is dropped
-    /// again by the next sync.
+    /// again by the next sync, or by an engine that runs.
     Get {
         /// The files, and directories with all files in them.
         #[arg(required = true)]

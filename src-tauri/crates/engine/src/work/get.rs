@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use annex::settings::RemoteSettings;
+use annex::{Presence, VectorClock};
 use assistant::Outcome;
 use model::{Key, RepoPath, Uuid};
 use remotes::{Failed, Remote};
@@ -30,7 +31,8 @@ const MOST_BYTES: u64 = 1 << 30;
 ///
 /// # Errors
 ///
-/// If nothing can be fetched. An error that concerns one file is the reason why its content is missing.
+/// If nothing can be fetched; or, at the end, if files could not be filled, as while another program holds the index. An error that
+/// concerns one file is the reason why its content is missing.
 pub(crate) fn get_content(
     state: &FolderState,
     at: Option<&RepoPath>,
@@ -44,14 +46,17 @@ pub(crate) fn get_content(
     state.facts()?;
     let Named { keys, files_of } = Named::at(annex, at)?;
     let (here, absent): (Vec<_>, Vec<_>) = keys.into_iter().partition(|(key, _)| annex.store().is_present(key));
+    let here: Vec<Key> = here.into_iter().map(|(key, _)| key).collect();
+    log_what_is_here(state, &here)?;
     let mut fetching = Fetching {
         state,
         files_of,
         order: absent.iter().map(|(key, _)| key.clone()).collect(),
         left: BTreeMap::new(),
+        unfilled: None,
         told,
     };
-    fetching.fill(here.iter().map(|(key, _)| key))?;
+    fetching.fill(&here);
     for (key, path) in absent {
         let mut holders = annex.branch().locations(&key)?;
         holders.retain(|holder| holder != annex.uuid());
@@ -60,12 +65,41 @@ pub(crate) fn get_content(
     let mut ways: Vec<RemoteSettings> = state.remotes.settings().into_values().collect();
     ways.sort_by_key(|way| way.cost);
     for way in &ways {
-        if let Some(uuid) = &way.uuid {
-            fetching.fetch(way, uuid, mounts)?;
+        if !fetching.left.is_empty()
+            && let Some(uuid) = uuid_of(state, way, mounts)
+        {
+            fetching.fetch(way, &uuid, mounts);
         }
     }
     fetching.tell_of_the_rest();
+    match fetching.unfilled {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
+}
+
+/// Logs contents as present that were received by a command that was killed before it logged them.
+fn log_what_is_here(state: &FolderState, keys: &[Key]) -> Result<(), Error> {
+    let (branch, here) = (state.annex().branch(), state.annex().uuid());
+    let mut unlogged = Vec::new();
+    for key in keys {
+        if !branch.locations(key)?.contains(here) {
+            unlogged.push((key.clone(), here.clone(), Presence::Present));
+        }
+    }
+    if !unlogged.is_empty() {
+        branch.record_presence(&unlogged, VectorClock::now())?;
+    }
     Ok(())
+}
+
+/// The repository of a remote, which is asked for it if that is not known yet.
+fn uuid_of(state: &FolderState, way: &RemoteSettings, mounts: &[Mount]) -> Option<Uuid> {
+    let ask = || match way.ignore || state.unusable(way).is_some() {
+        true => None,
+        false => git::reach(state, way, mounts, None).ok()?.uuid().cloned(),
+    };
+    way.uuid.clone().or_else(ask)
 }
 
 /// A content that is not here.
@@ -84,12 +118,14 @@ struct Fetching<'a> {
     files_of: BTreeMap<Key, BTreeSet<RepoPath>>,
     order: Vec<Key>,
     left: BTreeMap<Key, Lacking>,
+    /// The first error that kept files from being filled.
+    unfilled: Option<annex::Error>,
     told: &'a mut dyn FnMut(Fetched),
 }
 
 impl Fetching<'_> {
     /// Fetches from one remote what it has of what is left.
-    fn fetch(&mut self, way: &RemoteSettings, uuid: &Uuid, mounts: &[Mount]) -> Result<(), Error> {
+    fn fetch(&mut self, way: &RemoteSettings, uuid: &Uuid, mounts: &[Mount]) {
         let has = |key: &&Key| {
             self.left
                 .get(*key)
@@ -97,37 +133,53 @@ impl Fetching<'_> {
         };
         let keys: Vec<Key> = self.order.iter().filter(has).cloned().collect();
         if keys.is_empty() {
-            return Ok(());
+            return;
         }
         let remote = match reach(self.state, way, uuid, mounts) {
             Ok(remote) => remote,
             Err(why) => {
                 keys.iter().for_each(|key| self.note(key, uuid, &why));
-                return Ok(());
+                return;
             }
         };
         for part in parts(&keys) {
-            let mut come = Vec::new();
-            for (key, outcome) in content::get(self.state, &way.name, &remote, part) {
-                match outcome {
-                    Outcome::Stored | Outcome::AlreadyThere => come.push(key),
-                    Outcome::Full(why) => {
-                        self.left.entry(key).and_modify(|lacking| lacking.full = Some(why));
-                    }
-                    Outcome::Failed(why) => self.note(&key, uuid, &why),
-                    Outcome::Busy => self.note(&key, uuid, "another program is transferring it"),
-                    Outcome::NotThere => self.note(&key, uuid, "it has no whole copy any more"),
-                    Outcome::Away | Outcome::Cancelled => self.note(&key, uuid, NOT_REACHABLE),
-                }
-            }
-            self.fill(come.iter())?;
-            for key in come {
-                if let Some(Lacking { path, .. }) = self.left.remove(&key) {
-                    (self.told)(Fetched { path, missing: None });
-                }
+            let mut asked = part.to_vec();
+            while !asked.is_empty() {
+                asked = self.ask(way, uuid, &remote, &asked);
             }
         }
-        Ok(())
+    }
+
+    /// Asks a remote for contents. Returns those to ask it for once more, if any: what one lost or damaged content kept from coming.
+    fn ask(&mut self, way: &RemoteSettings, uuid: &Uuid, remote: &Remote, keys: &[Key]) -> Vec<Key> {
+        let (mut come, mut failed, mut not_there) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        for (key, outcome) in content::get(self.state, &way.name, remote, keys) {
+            match outcome {
+                Outcome::Stored | Outcome::AlreadyThere => come.push(key),
+                Outcome::Full(why) => {
+                    self.left.entry(key).and_modify(|lacking| lacking.full = Some(why));
+                }
+                Outcome::Failed(why) => {
+                    self.note(&key, uuid, &why);
+                    failed.insert(key);
+                }
+                Outcome::NotThere => {
+                    not_there.insert(key);
+                }
+                Outcome::Busy => self.note(&key, uuid, "another program is transferring it"),
+                Outcome::Away | Outcome::Cancelled => self.note(&key, uuid, NOT_REACHABLE),
+            }
+        }
+        for key in &not_there {
+            self.note(key, uuid, "it has no whole copy any more");
+            failed.remove(key);
+        }
+        self.fill(&come);
+        self.tell_of(&come);
+        match not_there.is_empty() {
+            true => Vec::new(),
+            false => keys.iter().filter(|key| failed.contains(*key)).cloned().collect(),
+        }
     }
 
     fn note(&mut self, key: &Key, uuid: &Uuid, why: &str) {
@@ -137,15 +189,32 @@ impl Fetching<'_> {
     }
 
     /// Fills all files that have these keys.
-    fn fill<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> Result<(), Error> {
-        let files = keys.flat_map(|key| {
+    fn fill(&mut self, keys: &[Key]) {
+        let files = keys.iter().flat_map(|key| {
             let paths = self.files_of.get(key).into_iter().flatten();
             paths.map(|path| (path.clone(), key.clone()))
         });
-        Ok(fill::give_contents(self.state, &files.collect::<Vec<_>>())?)
+        if let Err(error) = fill::give_contents(self.state, &files.collect::<Vec<_>>()) {
+            self.unfilled.get_or_insert(error);
+        }
     }
 
-    fn tell_of_the_rest(mut self) {
+    /// Tells of contents that have come.
+    fn tell_of(&mut self, come: &[Key]) {
+        for key in come {
+            if let Some(Lacking { path, .. }) = self.left.remove(key) {
+                (self.told)(Fetched { path, missing: None });
+            }
+        }
+    }
+
+    fn tell_of_the_rest(&mut self) {
+        let store = self.state.annex().store();
+        let is_here = |key: &&Key| self.left.contains_key(*key) && store.is_present(key);
+        // Such as by an engine.
+        let come: Vec<Key> = self.order.iter().filter(is_here).cloned().collect();
+        self.fill(&come);
+        self.tell_of(&come);
         for key in &self.order {
             if let Some(lacking) = self.left.remove(key) {
                 let missing = Some(lacking.words(self.state));

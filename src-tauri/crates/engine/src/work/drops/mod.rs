@@ -47,11 +47,10 @@ pub(crate) fn drop_content(
     state.list_remotes();
     let facts = state.facts()?;
     let Named { keys, files_of } = Named::at(annex, at)?;
-    let named: BTreeMap<Key, RepoPath> = keys
-        .into_iter()
-        .filter(|(key, _)| annex.store().is_present(key))
-        .collect();
-    let chosen: Vec<Key> = named.keys().cloned().collect();
+    let here = keys.into_iter().filter(|(key, _)| annex.store().is_present(key));
+    let here: Vec<(Key, RepoPath)> = here.collect();
+    let chosen: Vec<Key> = here.iter().map(|(key, _)| key.clone()).collect();
+    let named: BTreeMap<Key, RepoPath> = here.into_iter().collect();
     let asking = Asking::new(state, &facts, Connect::As(mounts), state.stopping())?;
     asking.drop_all(&chosen, &files_of, &mut |key, outcome| {
         told(Dropped {
