@@ -188,9 +188,9 @@ fn each_file_that_is_not_fetched_is_named_with_the_reason() {
     assert_eq!(again, "");
 }
 
-/// The index is another program's for a while: the content comes all the same, and the file is filled by the next.
+/// While another program holds the index, content arrives and stays unfilled; the next `get` fills the file.
 #[test]
-fn what_came_while_the_index_was_locked_or_was_not_logged_is_mended_by_the_next() {
+fn the_next_get_fills_and_logs_what_the_last_could_not() {
     if !needs_git_annex() {
         return;
     }
@@ -220,7 +220,7 @@ fn what_came_while_the_index_was_locked_or_was_not_logged_is_mended_by_the_next(
     checks::assert_whole(&scene.sandbox, &scene.laptop);
 }
 
-/// Added by hand, and not synced yet.
+/// Somebody added it by hand and has not synced yet.
 #[test]
 fn a_remote_that_was_never_asked_gives_content() {
     if !needs_git_annex() {

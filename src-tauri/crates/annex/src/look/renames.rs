@@ -14,8 +14,8 @@ use crate::stat::is_at_rest;
 /// Finds the files that are the same as ones that are gone: same inode, size, modification time and kind, and not made
 /// later. Their content need not be read again, however many a renamed directory holds.
 ///
-/// Left out are files under another extension that git has its filter read nevertheless, whatever the index says: empty
-/// ones, and those that are as young as the index. git-annex's filter puts the extension that the file has now into its key:
+/// Leaves out files with another extension that git runs its filter on, whatever the index says: empty files, and files
+/// as young as the index. git-annex's filter puts the extension that the file has now into its key:
 /// with the key of the name before, `git status` would say that the file is modified, for good.
 pub(super) fn recognise(look: &mut Look, root: &OwnedFd) {
     let mut gone = HashMap::new();

@@ -72,7 +72,7 @@ pub(super) fn transfer(state: &FolderState, id: Id, name: &RemoteName, direction
     }
 }
 
-/// Fetches the contents of keys from a remote because somebody asks for them, whatever the rules say.
+/// Fetches keys from a remote because somebody asked for them, whatever the rules say.
 pub(super) fn get(state: &FolderState, name: &RemoteName, remote: &Remote, keys: &[Key]) -> Vec<(Key, Outcome)> {
     let (Some(uuid), Some(contents)) = (remote.uuid(), remote.contents()) else {
         return keys.iter().map(|key| (key.clone(), Outcome::Away)).collect();

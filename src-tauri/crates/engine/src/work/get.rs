@@ -18,21 +18,21 @@ use crate::Error;
 pub struct Fetched {
     /// The file.
     pub path: RepoPath,
-    /// Why its content is still not here, as text for the user; none if it has come.
+    /// Why its content could not be fetched, as text for the user; none if it was.
     pub missing: Option<String>,
 }
 
-/// So many contents, or as many as have so many bytes, are fetched before the files are filled that have them.
+/// At most this many keys, or about this many bytes, are fetched before their files are filled.
 const MOST: usize = 1_000;
 const MOST_BYTES: u64 = 1 << 30;
 
-/// Fetches the content of the files at a path and below it, or of all files: each from the places that have it, by cost. Tells of
-/// each whose content was not here, as soon as that is decided. Other files of these that are placeholders are filled too.
+/// Fetches the content of the files at a path and below it, or of all files, from the cheapest place that has it. Tells of each key
+/// that was fetched or could not be, by one of its files. Also fills pointer files whose content was here already.
 ///
 /// # Errors
 ///
-/// If nothing can be fetched; or, at the end, if files could not be filled, as while another program holds the index. An error that
-/// concerns one file is the reason why its content is missing.
+/// If nothing can be fetched; or, at the end, if files could not be filled, such as while another program holds the index. An error
+/// that concerns one key is told as the reason why it was not fetched.
 pub(crate) fn get_content(
     state: &FolderState,
     at: Option<&RepoPath>,
@@ -78,7 +78,7 @@ pub(crate) fn get_content(
     }
 }
 
-/// Logs contents as present that were received by a command that was killed before it logged them.
+/// Logs keys that are here and not logged, such as after a `get` that was killed.
 fn log_what_is_here(state: &FolderState, keys: &[Key]) -> Result<(), Error> {
     let (branch, here) = (state.annex().branch(), state.annex().uuid());
     let mut unlogged = Vec::new();
@@ -102,7 +102,7 @@ fn uuid_of(state: &FolderState, way: &RemoteSettings, mounts: &[Mount]) -> Optio
     way.uuid.clone().or_else(ask)
 }
 
-/// A content that is not here.
+/// A key whose content is not here.
 struct Lacking {
     path: RepoPath,
     /// The repositories that have it, as the location log says.
@@ -150,7 +150,7 @@ impl Fetching<'_> {
         }
     }
 
-    /// Asks a remote for contents. Returns those to ask it for once more, if any: what one lost or damaged content kept from coming.
+    /// Asks a remote for keys. Returns those to ask for again: keys that failed because another was lost or damaged there.
     fn ask(&mut self, way: &RemoteSettings, uuid: &Uuid, remote: &Remote, keys: &[Key]) -> Vec<Key> {
         let (mut come, mut failed, mut not_there) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         for (key, outcome) in content::get(self.state, &way.name, remote, keys) {
@@ -211,7 +211,7 @@ impl Fetching<'_> {
     fn tell_of_the_rest(&mut self) {
         let store = self.state.annex().store();
         let is_here = |key: &&Key| self.left.contains_key(*key) && store.is_present(key);
-        // Such as by an engine.
+        // An engine may have fetched them meanwhile.
         let come: Vec<Key> = self.order.iter().filter(is_here).cloned().collect();
         self.fill(&come);
         self.tell_of(&come);
