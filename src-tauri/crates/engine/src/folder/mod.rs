@@ -124,9 +124,9 @@ impl Folder {
             }));
         };
         annex.remove_abandoned_locks();
-        let clock = Clock::start();
         repository::prepare(&annex)?;
-        let state = Arc::new(FolderState::open(annex, clock, Arc::clone(process))?);
+        let state = Arc::new(FolderState::open(annex, Arc::clone(process), &lock)?);
+        let clock = state.clock;
         let (end, ended) = mpsc::unbounded_channel();
         let (watching, changes) = Watching::start(&state, &before)?;
         // Do this before reading the configuration, so that later changes of it are noticed.

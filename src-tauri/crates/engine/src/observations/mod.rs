@@ -4,7 +4,7 @@
 //! that it describes. An update applies the difference from those commits, so its cost is that of the change. Nothing
 //! in the database is precious: if it is damaged, lost or of another format, it is made again from the repository.
 //!
-//! One connection writes. Readers open connections of their own and never wait.
+//! One connection writes, that of the engine. Readers open connections of their own and never wait; so do commands.
 //!
 //! **Invariant:** no row is a plan. [`Reader::offer`] finds the keys to transfer.
 
@@ -42,6 +42,8 @@ pub(crate) use update::{Demand, Touched, Update};
 /// The observations of one repository.
 pub(crate) struct Observations {
     db: Connection,
+    /// Where the database is; none if it is in memory and stays empty.
+    directory: Option<PathBuf>,
     /// True if the database could not be recreated on disk. The current one is in memory, where no reader sees it.
     is_lost: bool,
     /// The highest number that was given to a class.
@@ -74,7 +76,9 @@ pub(crate) struct FileFacts {
 pub(crate) type Result<T> = std::result::Result<T, rusqlite::Error>;
 
 impl Observations {
-    /// Opens the database in `directory`, or makes it again if it is missing, damaged or of another format.
+    /// Opens the database in `directory`, or makes it again if it is missing, damaged or of another format. Only the engine of
+    /// the repository may do this: another process could take a database that is just being made for a damaged one, and the engine
+    /// would go on writing into one that was removed.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         let path = database(directory);
         let (db, _) = schema::open(&path, wall_clock()).or_else(|error| {
@@ -85,12 +89,23 @@ impl Observations {
             remove(&path);
             schema::open(&path, wall_clock())
         })?;
-        Ok(Self {
+        Ok(Self::of(db, Some(directory.to_owned())))
+    }
+
+    /// Those of a process that is not the engine: they stay empty.
+    pub(crate) fn empty() -> Result<Self> {
+        let (db, _) = schema::open(Path::new(IN_MEMORY), wall_clock())?;
+        Ok(Self::of(db, None))
+    }
+
+    fn of(db: Connection, directory: Option<PathBuf>) -> Self {
+        Self {
             db,
+            directory,
             is_lost: false,
             last_class: Cell::default(),
             checked: Cell::default(),
-        })
+        }
     }
 
     /// True if the database must be made again before it is used, because it cannot be read or an earlier attempt
@@ -100,11 +115,14 @@ impl Observations {
     }
 
     /// Makes the database again. Numbers of classes are not reused.
-    pub(crate) fn renew(&mut self, directory: &Path) -> Result<()> {
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
         let path = database(directory);
         // Close it first: otherwise it would share its state of the files with the new one, and remove the new files by
         // name.
-        (self.db, _) = schema::open(Path::new(":memory:"), wall_clock())?;
+        (self.db, _) = schema::open(Path::new(IN_MEMORY), wall_clock())?;
         self.is_lost = true;
         self.checked.set(None);
         remove(&path);
@@ -207,6 +225,8 @@ pub(crate) fn prepare(directory: &Path) -> std::result::Result<(), annex::Error>
 }
 
 const NAME: &str = "observations.db";
+/// What SQLite calls a database that is on no disk.
+const IN_MEMORY: &str = ":memory:";
 /// The suffixes of the files that SQLite keeps beside the database.
 const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 

@@ -6,7 +6,7 @@ use model::{Key, RepoPath};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::directories::{self, Paths};
-use super::{Described, FileFacts, Repositories, Result, classes, described, keys, ways};
+use super::{Described, FileFacts, Repositories, Result, classes, described, keys, schema, ways};
 
 /// A snapshot of the observations, read while the writer goes on.
 pub(crate) struct Reader {
@@ -14,13 +14,20 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Opens the observations in `directory`, which must exist.
+    /// Opens the observations in `directory`, which must exist and have our format.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         let flags =
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let db = Connection::open_with_flags(super::database(directory), flags)?;
         // Everything is read from one snapshot.
         db.execute_batch("BEGIN")?;
+        schema::check_format(&db)?;
+        Ok(Self { db })
+    }
+
+    /// One without any observations.
+    pub(crate) fn empty() -> Result<Self> {
+        let (db, _) = schema::open(Path::new(super::IN_MEMORY), 0)?;
         Ok(Self { db })
     }
 

@@ -89,14 +89,12 @@ pub(super) fn open(path: &Path, now: u64) -> Result<(Connection, bool)> {
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096;
          PRAGMA journal_size_limit = 8388608;",
     )?;
-    let format: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if format == 0 {
+    if format(&db)? == 0 {
         db.execute_batch(&format!(
             "BEGIN; {TABLES} INSERT INTO soundness VALUES ({now}, 1); PRAGMA user_version = {FORMAT}; COMMIT;"
         ))?;
-    } else if format != FORMAT {
-        return Err(rusqlite::Error::InvalidQuery);
     }
+    check_format(&db)?;
     let is_recent = |checked_at: u64| checked_at <= now && now - checked_at <= WEEK;
     let trusted = db.query_row("SELECT checked_at, is_closed FROM soundness", [], |row| {
         Ok(is_recent(row.get::<_, i64>(0)?.unsigned_abs()) && row.get(1)?)
@@ -116,6 +114,18 @@ pub(super) fn open(path: &Path, now: u64) -> Result<(Connection, bool)> {
     )?;
     db.set_prepared_statement_cache_capacity(64);
     Ok((db, !trusted))
+}
+
+fn format(db: &Connection) -> Result<i64> {
+    db.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Refuses a database whose tables are not those of this program.
+pub(super) fn check_format(db: &Connection) -> Result<()> {
+    match format(db)? {
+        FORMAT => Ok(()),
+        _ => Err(rusqlite::Error::InvalidQuery),
+    }
 }
 
 /// Records that the database is about to be closed properly.

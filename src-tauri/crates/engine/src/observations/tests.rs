@@ -346,7 +346,7 @@ fn a_database_that_is_made_again_reuses_no_class_number() {
     let directory = tempfile::tempdir().unwrap();
     let mut observations = filled(directory.path());
     let old = observations.classes().unwrap()[0].id;
-    observations.renew(directory.path()).unwrap();
+    observations.renew().unwrap();
     assert_eq!(observations.described().unwrap(), Described::default());
     let mut update = observations.update().unwrap();
     update.located(&key(5, "new"), set(&["a"])).unwrap();

@@ -11,7 +11,6 @@ use tokio::sync::watch;
 
 use super::running::{runtime, watch_mounts};
 use crate::Error;
-use crate::clock::Clock;
 use crate::folder::socket;
 use crate::folder::{AskedPause, Folder};
 use crate::login;
@@ -94,7 +93,7 @@ pub fn status(path: &Path) -> Result<contract::Folder, Error> {
         Some(other) => Err(unexpected(other)),
         None => {
             let pause = AskedPause::read(&annex).now();
-            let state = FolderState::open(annex, Clock::start(), alone())?;
+            let state = FolderState::of_command(annex, alone())?;
             state.settings()?;
             Ok(contract::Folder {
                 pause,
@@ -113,7 +112,7 @@ pub fn why(file: &Path) -> Result<Why, Error> {
     match socket::ask(&annex, &asked)? {
         Some(Reply::Why(why)) => Ok(why),
         Some(other) => Err(unexpected(other)),
-        None => crate::views::why::why(&FolderState::open(annex, Clock::start(), alone())?, None, &path),
+        None => crate::views::why::why(&FolderState::of_command(annex, alone())?, None, &path),
     }
 }
 
@@ -150,7 +149,7 @@ fn open_at(path: &Path) -> Result<(FolderState, Option<RepoPath>), Error> {
         }
         true => locate_directory(path)?,
     };
-    Ok((FolderState::open(annex, Clock::start(), alone())?, at))
+    Ok((FolderState::of_command(annex, alone())?, at))
 }
 
 /// Pauses a folder until the user resumes it, whichever engine runs it meanwhile.

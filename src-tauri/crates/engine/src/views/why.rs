@@ -21,7 +21,12 @@ pub(crate) fn why(state: &FolderState, contacts: Option<&Contacts>, path: &RepoP
         path: state.annex().own_dir(),
         source,
     };
-    let reader = Reader::open(&state.annex().own_dir()).map_err(failed)?;
+    let reader = match (Reader::open(&state.annex().own_dir()), contacts) {
+        // The next engine makes observations again that are missing or unreadable.
+        (Err(_), None) => Reader::empty(),
+        (reader, _) => reader,
+    };
+    let reader = reader.map_err(failed)?;
     let file = reader.file(path).map_err(failed)?;
     let described = reader.described().map_err(failed)?;
     let mut why = observed(state, contacts, path, file, &described)?;
@@ -298,6 +303,8 @@ impl Waits<'_> {
     }
 }
 
+#[cfg(test)]
+mod beside;
 #[cfg(test)]
 mod tests {
     use assistant::{Assistant, Away, Effect, Event, Outcome, Reach};

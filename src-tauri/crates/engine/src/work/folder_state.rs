@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use annex::settings::{Address, RemoteSettings, Settings};
-use annex::{Annex, Error as AnnexError, Facts, Look, RefsState, Waiting};
+use annex::{Annex, EngineLock, Error as AnnexError, Facts, Look, RefsState, Waiting};
 use assistant::content::Policy;
 use assistant::{Abilities, Direction, Heads, Id, Refs, RemoteFacts};
 use model::{Oid, RemoteName, RepoPath, Uuid};
@@ -85,13 +85,32 @@ struct Shared {
 }
 
 impl FolderState {
-    pub(crate) fn open(annex: Annex, clock: Clock, process: Arc<Process>) -> Result<Self, Error> {
+    /// The state of the engine of a folder, which holds its lock.
+    pub(crate) fn open(annex: Annex, process: Arc<Process>, _: &EngineLock) -> Result<Self, Error> {
         let directory = annex.own_dir();
         observations::prepare(&directory)?;
-        let observations = Observations::open(&directory).map_err(|source| Error::Observations {
-            path: directory,
+        let observations = Observations::open(&directory);
+        let state = Self::with(annex, process, observations)?;
+        // An error is ignored: the first observation counts again, or reports the damage.
+        let _ = state.count_conflicts(&state.observations());
+        Ok(state)
+    }
+
+    /// The state of a command, beside which an engine may run. It observes nothing, and reads what the last engine has observed.
+    pub(crate) fn of_command(annex: Annex, process: Arc<Process>) -> Result<Self, Error> {
+        Self::with(annex, process, Observations::empty())
+    }
+
+    fn with(
+        annex: Annex,
+        process: Arc<Process>,
+        observations: Result<Observations, rusqlite::Error>,
+    ) -> Result<Self, Error> {
+        let observations = observations.map_err(|source| Error::Observations {
+            path: annex.own_dir(),
             source,
         })?;
+        let clock = Clock::start();
         let configured = Configured::read(&annex)?;
         let state = Self {
             real: Real::of(&annex),
@@ -115,8 +134,6 @@ impl FolderState {
             rules_file: Mutex::default(),
         };
         state.read_rules();
-        // An error is ignored: the first observation counts again, or reports the damage.
-        let _ = state.count_conflicts(&state.observations());
         Ok(state)
     }
 
@@ -177,7 +194,7 @@ impl FolderState {
         if !observations::is_lost(error) {
             return false;
         }
-        let renewed = self.observations().renew(&self.annex.own_dir()).is_ok();
+        let renewed = self.observations().renew().is_ok();
         // If that fails now, the next observation tries again.
         self.shared().renewed = true;
         renewed

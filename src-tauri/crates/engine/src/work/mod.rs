@@ -18,7 +18,7 @@ mod named;
 mod observe;
 pub(crate) mod process;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transfers;
 pub(crate) mod trust;
 mod unconfirmed;

@@ -93,7 +93,7 @@ fn try_observe(state: &FolderState, heads: Heads, log: bool) -> Result<Observed,
     let rules = Rules::of(state, &facts);
     let mut observations = state.observations();
     if observations.is_lost() {
-        observations.renew(&annex.own_dir()).map_err(failed)?;
+        observations.renew().map_err(failed)?;
     }
     let before = observations.described().map_err(failed)?;
     let mut update = observations.update().map_err(failed)?;

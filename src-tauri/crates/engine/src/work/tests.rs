@@ -7,6 +7,7 @@
 mod costly;
 mod dead;
 mod journal;
+mod links;
 mod only_annex;
 mod replaced;
 
@@ -21,13 +22,18 @@ use assistant::{Class, Direction, Effect, Event, Failure, Id, Looked, Lot, Outco
 use model::{Key, Oid, RemoteName, RepoPath, Uuid};
 
 use super::{FolderState, look_for_room, perform};
-use crate::clock::Clock;
 use crate::work::process::Process;
 
 fn state(directory: &Path) -> FolderState {
     let annex = annex::init::init(directory, Some("here"), 1_700_000_000).unwrap();
     fs::create_dir_all(annex.own_dir()).unwrap();
-    FolderState::open(annex, Clock::start(), Arc::new(Process::new())).unwrap()
+    engine_state(annex, Arc::new(Process::new())).unwrap()
+}
+
+/// The state of an engine, which keeps its lock only until it is open.
+pub(crate) fn engine_state(annex: annex::Annex, process: Arc<Process>) -> Result<FolderState, crate::Error> {
+    let lock = annex.lock_engine("a test")?.unwrap();
+    FolderState::open(annex, process, &lock)
 }
 
 /// Commits a new file like an ingest that is killed before it has logged the content.
@@ -388,36 +394,6 @@ fn a_vanished_repository_reports_no_changes() {
     assert_eq!(state.examine(&refs, true).0, []);
     fs::rename(&elsewhere, &here).unwrap();
     assert_eq!(state.examine(&refs, true).0, []);
-}
-
-/// Anybody who had the drive may have put a link in place of one of our files.
-#[test]
-fn no_link_among_our_own_files_is_followed() {
-    for (name, is_directory) in [
-        ("anabranch", true),
-        ("anabranch/observations.db", false),
-        ("anabranch/observations.db-wal", false),
-        ("anabranch/observations.db-shm", false),
-        ("anabranch/observations.db-journal", false),
-    ] {
-        let directory = tempfile::tempdir().unwrap();
-        let annex = annex::init::init(&directory.path().join("top"), Some("here"), 1).unwrap();
-        let outside = directory.path().join("outside");
-        match is_directory {
-            true => fs::create_dir(&outside).unwrap(),
-            false => fs::write(&outside, "precious").unwrap(),
-        }
-        let link = annex.git_dir().join(name);
-        fs::create_dir_all(link.parent().unwrap()).unwrap();
-        std::os::unix::fs::symlink(&outside, &link).unwrap();
-        let opened = FolderState::open(annex, Clock::start(), Arc::new(Process::new()));
-        let told = opened.err().unwrap().to_string();
-        assert!(told.contains(name) && told.contains("is a link"), "{told}");
-        match is_directory {
-            true => assert_eq!(fs::read_dir(&outside).unwrap().count(), 0),
-            false => assert_eq!(fs::read_to_string(&outside).unwrap(), "precious"),
-        }
-    }
 }
 
 /// Probes a remote, with a file system of this type mounted at a place.

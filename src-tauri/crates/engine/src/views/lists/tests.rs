@@ -10,7 +10,6 @@ use contract::{Amount, Branch, Keeps, Page, Purpose, Which};
 use model::{Key, RemoteName, RepoPath, Uuid};
 
 use super::{files, preview, shown, tree};
-use crate::clock::Clock;
 use crate::observations::{Demand, Described};
 use crate::work::FolderState;
 
@@ -27,12 +26,8 @@ pub(crate) fn scene() -> Scene {
     let (here, there): (Annex, Annex) = (init("here"), init("there"));
     annex::init::add_remote(&here, &there).unwrap();
     std::fs::create_dir_all(here.own_dir()).unwrap();
-    let state = FolderState::open(
-        here,
-        Clock::start(),
-        std::sync::Arc::new(crate::work::process::Process::new()),
-    )
-    .unwrap();
+    let process = std::sync::Arc::new(crate::work::process::Process::new());
+    let state = crate::work::tests::engine_state(here, process).unwrap();
     let name = state.list_remotes().pop().unwrap().name;
     Scene {
         _place: place,

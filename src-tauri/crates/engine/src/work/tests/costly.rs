@@ -16,7 +16,7 @@ fn other_computers_are_left_alone_while_the_network_costs_money() {
     // It would be asked if anything went there.
     set(&annex, "core.sshCommand", Some("exit 1;")).unwrap();
     let process = Arc::new(Process::new());
-    let state = FolderState::open(annex, Clock::start(), Arc::clone(&process)).unwrap();
+    let state = engine_state(annex, Arc::clone(&process)).unwrap();
     state.list_remotes();
     let why = |metered| {
         let settings = Settings {
