@@ -4,7 +4,8 @@
 //! rest, and never on a drive that has no engine. Folding removes no object: the new pack contains all objects of the old
 //! ones, and is verified and durable before they are removed. If git or libgit2 misses a pack, it lists the directory again.
 //!
-//! A pack is folded if it is not larger than all smaller ones together, so each object is rewritten only a few times.
+//! Packs of about the same size are folded once there are many of them, so an object is rewritten when there is about sixteen times
+//! as much, and few changes wait for packs that are much larger than what they write.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -24,10 +25,13 @@ use crate::below::file_system;
 use crate::durable::sync_directory;
 use crate::{Directory, Error, Result};
 
-/// How many small packs may exist; git's own limit is 50 (`gc.autoPackLimit`).
-pub(super) const MANY: usize = 24;
+/// How many packs of about the same size may exist: those below 4 KiB, 64 KiB, 1 MiB and [`LARGE`] each. Whoever has so many of all
+/// sizes has about as many as git leaves (50, `gc.autoPackLimit`).
+pub(super) const MANY: usize = 12;
 /// The fewest packs to fold at once, unless they reach [`MUCH`].
 const FEWEST: usize = MANY / 2;
+/// Packs smaller than this count as equally small, in bytes.
+const SMALLEST: u64 = 4095;
 /// Packs of this size in bytes are not folded, to bound time and memory.
 const LARGE: u64 = 4 << 20;
 /// The size in bytes at which no further pack is added to a fold.
@@ -38,7 +42,7 @@ const FILES: [&str; 3] = ["idx", "rev", "pack"];
 /// The prefix of packs that are removed later.
 const RETIRED: &str = "tmp_folded_";
 
-/// Folds small packs if there are many in `packs`.
+/// Folds small packs if there are many of about the same size in `packs`.
 ///
 /// It leaves these packs alone: kept ones (`.keep`), those of partial clones (`.promisor`), cruft packs (`.mtimes`), packs
 /// with a bitmap, packs of other users, damaged ones, and all packs if there is a multi-pack-index.
@@ -53,13 +57,14 @@ pub(super) fn fold(packs: &Arc<Directory>) -> Result<()> {
     if plain.len() <= MANY {
         return Ok(());
     }
-    let small: Vec<Small> = plain.into_iter().filter_map(|name| Small::find(packs, name)).collect();
-    let mut ids = Ids::default();
-    let chosen = choose(small, |pack| adds_to(packs, &pack.name, &mut ids));
-    match chosen.is_empty() {
-        true => Ok(()),
-        false => fold_into_one(packs, &chosen, ids),
+    let small = plain.into_iter().filter_map(|name| Small::find(packs, name));
+    for alike in alike(small) {
+        let mut ids = Ids::default();
+        if let Some(chosen) = choose(alike, |pack| adds_to(packs, &pack.name, &mut ids)) {
+            return fold_into_one(packs, &chosen, ids);
+        }
     }
+    Ok(())
 }
 
 /// The packs without any mark, such as `.keep`: their names without the extension.
@@ -111,16 +116,28 @@ impl Small {
     }
 }
 
-/// Chooses the packs to fold, oldest first; none if there are few.
-fn choose(mut small: Vec<Small>, mut can_be_folded: impl FnMut(&Small) -> bool) -> Vec<Small> {
-    if small.len() <= MANY {
-        return Vec::new();
+/// The packs of about the same size, wherever there are many: small packs first, and of each size the oldest first.
+fn alike(small: impl Iterator<Item = Small>) -> impl Iterator<Item = Vec<Small>> {
+    let mut by_size: BTreeMap<u32, Vec<Small>> = BTreeMap::new();
+    for pack in small {
+        by_size
+            .entry(pack.size.max(SMALLEST).ilog2() / 4)
+            .or_default()
+            .push(pack);
     }
-    small.sort_by_key(|pack| pack.size);
+    let many = by_size.into_values().filter(|alike| alike.len() > MANY);
+    many.map(|mut alike| {
+        alike.sort_by_key(|pack| pack.written);
+        alike
+    })
+}
+
+/// Chooses the packs to fold, in the same order; none if few can be folded.
+fn choose(alike: Vec<Small>, mut can_be_folded: impl FnMut(&Small) -> bool) -> Option<Vec<Small>> {
     let mut total = 0;
     let mut chosen = Vec::new();
-    for pack in small {
-        if chosen.len() >= FEWEST && pack.size > total || total >= MUCH {
+    for pack in alike {
+        if total >= MUCH {
             break;
         }
         if can_be_folded(&pack) {
@@ -128,11 +145,7 @@ fn choose(mut small: Vec<Small>, mut can_be_folded: impl FnMut(&Small) -> bool) 
             chosen.push(pack);
         }
     }
-    if chosen.len() < FEWEST && total < MUCH {
-        return Vec::new();
-    }
-    chosen.sort_by_key(|pack| pack.written);
-    chosen
+    (chosen.len() >= FEWEST || total >= MUCH).then_some(chosen)
 }
 
 /// Adds the ids of a pack to those of the new one. False if the pack is damaged, or if its deltas name their bases by distance

@@ -135,7 +135,8 @@ fn packs_stay_few_and_small_and_nothing_is_missing() {
     }
     growing.check();
     // The newest is not folded before a ref leads to it.
-    assert!(most <= MANY + 1, "{most} packs");
+    // At most twelve for single changes, twelve that were folded, and the first.
+    assert!(most <= 2 * MANY + 2, "{most} packs");
     let sizes = growing
         .names("pack")
         .into_iter()
@@ -155,7 +156,7 @@ fn packs_that_are_kept_stay() {
         fs::write(&mark, "").unwrap();
         (1..=2 * MANY).for_each(|seed| growing.change(&[seed % 30], seed));
         assert!(growing.names("pack").is_superset(&first), "{end}");
-        assert!(growing.names("pack").len() <= MANY + 1, "{end}");
+        assert!(growing.names("pack").len() <= MANY + 2, "{end}");
         fs::remove_file(mark).unwrap();
         growing.check();
     }
@@ -180,7 +181,7 @@ fn a_damaged_pack_stays_as_it_is() {
         fs::write(&damaged, &bytes).unwrap();
         (MANY..=2 * MANY).for_each(|seed| growing.change(&[seed % 30], seed));
         assert_eq!(fs::read(&damaged).unwrap(), bytes);
-        assert!(growing.names("pack").len() <= MANY, "{end}");
+        assert!(growing.names("pack").len() <= MANY + 2, "{end}");
     }
 }
 
@@ -211,7 +212,7 @@ fn a_pack_that_holds_what_all_others_hold_stays() {
 #[test]
 fn packs_of_git_are_folded_too() {
     let mut growing = Growing::new(3000);
-    for seed in 1..=MANY - 4 {
+    for seed in 1..=MANY - 2 {
         growing.change(&[seed * 100], seed);
     }
     let tip = growing.tip.unwrap().to_string();
@@ -273,7 +274,7 @@ fn tiny_packs_that_cannot_be_folded_do_not_stop_the_others() {
     }
     let unreadable = growing.names("pack").len() - 1;
     (1..=2 * MANY).for_each(|seed| growing.change(&[seed % 30], seed));
-    assert!(growing.names("pack").len() <= MANY + unreadable);
+    assert!(growing.names("pack").len() <= MANY + 2 + unreadable);
 }
 
 /// A good copy of its object may be in a newer pack.
@@ -295,7 +296,7 @@ fn a_pack_with_a_wrong_object_is_not_folded() {
     let wrong = growing.packs().join(format!("{name}.pack"));
     (1..=2 * MANY).for_each(|seed| growing.change(&[seed % 30], seed));
     assert!(wrong.exists());
-    assert!(growing.names("pack").len() <= MANY + 1);
+    assert!(growing.names("pack").len() <= MANY + 2);
 }
 
 #[test]
@@ -363,7 +364,8 @@ fn many_versions_of_a_tree_make_no_long_chain() {
     assert_eq!(growing.names("pack").len(), 120);
     fs::remove_file(index).unwrap();
     growing.change(&[700], 0);
-    assert!(growing.names("pack").len() <= 2);
+    let left = growing.names("pack").len();
+    assert!(left <= 3, "{left}: the first, all others, and the newest");
     growing.check();
 }
 
@@ -445,16 +447,18 @@ proptest! {
         for (at, size) in sizes.into_iter().enumerate() {
             total += size;
             small.push(Small { name: at.to_string(), size, written: (at as i64, 0) });
-            let folded = choose(small.clone(), |_| true);
-            prop_assert!(folded.is_empty() || folded.len() >= FEWEST);
-            if let Some(last) = folded.last() {
-                let size = folded.iter().map(|pack| pack.size).sum();
+            if let Some(folded) = alike(small.clone().into_iter()).find_map(|alike| choose(alike, |_| true)) {
+                let of_sizes = folded.iter().map(|pack| pack.size);
+                let (least, most) = (of_sizes.clone().min().unwrap(), of_sizes.clone().max().unwrap());
+                prop_assert!(folded.len() > MANY && most < least.max(SMALLEST / 15) * 16);
+                let size = of_sizes.sum();
                 written += size;
                 small.retain(|pack| !folded.contains(pack));
-                small.push(Small { size, ..last.clone() });
+                small.push(Small { size, ..folded.last().unwrap().clone() });
             }
-            prop_assert!(small.len() <= MANY);
+            // At most twelve of each size.
+            prop_assert!(small.len() <= 4 * MANY);
         }
-        prop_assert!(written <= total * 8, "{written} of {total}");
+        prop_assert!(written <= total * 5, "{written} of {total}");
     }
 }
