@@ -67,8 +67,7 @@ impl Annex {
         }
         let mut staged = Staged::open(self, &git)?;
         staged.is_to_be_whole = true;
-        staged.commit()?;
-        Bases::of(self)?.sweep(&Directory::top(git.path())?, 0)
+        staged.commit()
     }
 }
 
@@ -397,10 +396,11 @@ impl Staged {
         if let Some(file) = IndexFile::in_place(&self.directory)? {
             self.annex.index_cache().set(file, &self.index.content);
         }
-        drop(self.lock);
-        if self.has_new_base {
-            // It only frees space, and is done with the next base if it fails.
-            let _ = Bases::of(&self.annex).and_then(|bases| bases.sweep(&self.directory, BASES));
+        let kept = if self.is_to_be_whole { 0 } else { BASES };
+        if self.is_to_be_whole || self.has_new_base {
+            // It only frees space, and is done with the next base if it fails. Under the lock: another program may split the index
+            // as soon as it can, and would lose the base that it has just made.
+            let _ = Bases::of(&self.annex).and_then(|bases| bases.sweep(&self.directory, kept));
         }
         Ok(())
     }
