@@ -25,6 +25,9 @@ use crate::{Annex, Directory, Error, Incoming, Result};
 /// For so long a file may be written to that nobody can be asked about.
 const UNKNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
 
+/// A file is set aside within this time after its note was written.
+const BEING_SET_ASIDE: Duration = Duration::from_secs(60);
+
 /// What came of the retired files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retired {
@@ -97,6 +100,13 @@ impl Annex {
     }
 }
 
+/// How long ago a file was set aside, by its name.
+fn age_by(name: &OsStr, now: SystemTime) -> Duration {
+    let named = name.to_str().and_then(|name| u64::from_str_radix(name, 16).ok());
+    let named = Duration::from_nanos(named.unwrap_or_default());
+    now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(named)
+}
+
 /// What a note says.
 struct About {
     path: RepoPath,
@@ -112,8 +122,11 @@ enum Resolved {
 
 fn resolve(top: &Path, directory: &Directory, name: &OsStr, about: &About, now: SystemTime) -> Result<Resolved> {
     let Some(opened) = directory.open(name, false)? else {
-        // Killed before it was set aside, or after it came back.
-        return Ok(Resolved::Done);
+        // Killed before it was set aside, or after it came back; or it is set aside just now.
+        return Ok(match age_by(name, now) < BEING_SET_ASIDE {
+            true => Resolved::Open,
+            false => Resolved::Done,
+        });
     };
     let file = directory.path().join(name);
     let seen = rustix::fs::fstat(&opened).map(Seen::of);

@@ -104,6 +104,24 @@ fn a_file_that_a_program_has_open_is_not_taken_away() {
     }
 }
 
+/// Its note is there already, and the file comes in a moment.
+#[test]
+fn a_file_that_is_being_set_aside_keeps_its_note() {
+    let fixture = Fixture::new();
+    let retired = fixture.annex.own_dir().join("retired");
+    fs::create_dir_all(&retired).unwrap();
+    let now = std::time::SystemTime::now();
+    let since = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+    let note = retired.join(format!("{:x}.path", since.as_nanos()));
+    fs::write(&note, "1 2 3\nd/f.txt").unwrap();
+    let open = fixture.annex.resolve_retired(now).unwrap().open;
+    assert_eq!(open, [RepoPath::parse(b"d/f.txt").unwrap()]);
+    assert!(note.exists());
+    let later = now + std::time::Duration::from_secs(61);
+    assert_eq!(fixture.annex.resolve_retired(later).unwrap(), Retired::default());
+    assert!(!note.exists());
+}
+
 /// A program found the file by its name just before it was taken away, and writes to it after.
 #[test]
 fn what_is_written_to_a_file_that_was_taken_away_comes_back_as_a_version() {
