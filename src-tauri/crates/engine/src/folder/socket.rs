@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use annex::{Annex, SyncedBy};
 use contract::{Command, Reply};
@@ -24,6 +24,9 @@ const LINE: u64 = 64 * 1024;
 
 /// How long to wait after a connection could not be accepted.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long an engine may take to start or to end, and how often one looks whether it has.
+const STARTS: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The path of an engine's socket. Its name is made from the path of the repository, since two clones of one drive
 /// image may have the same uuid.
@@ -124,14 +127,29 @@ async fn serve(stream: tokio::net::UnixStream, commands: mpsc::UnboundedSender<A
     }
 }
 
-/// Sends a command to the engine of `annex`; none if no engine runs.
+/// Sends a command to the engine of `annex`; none if no engine runs. Waits for one that is just starting or ending.
 pub(crate) fn ask(annex: &Annex, command: &Command) -> Result<Option<Reply>, Error> {
-    let Some(SyncedBy::Engine(note)) = annex.synced_by()? else {
-        return Ok(None);
-    };
-    let path = PathBuf::from(note.trim_end());
-    let stream = UnixStream::connect(&path).map_err(|source| unheard(&path, source))?;
-    converse(stream, &path, command, patience(command)).map(Some)
+    let began = Instant::now();
+    loop {
+        let Some(SyncedBy::Engine(note)) = annex.synced_by()? else {
+            return Ok(None);
+        };
+        let path = PathBuf::from(note.trim_end());
+        match UnixStream::connect(&path) {
+            Ok(stream) => return converse(stream, &path, command, patience(command)).map(Some),
+            Err(error) if listens_soon(&error) && began.elapsed() < STARTS => std::thread::sleep(LOOK),
+            Err(source) => return Err(unheard(&path, source)),
+        }
+    }
+}
+
+/// True for what connecting fails with while an engine holds its lock and does not listen. Before it has left a note on where
+/// it listens, the path is empty.
+fn listens_soon(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused | ErrorKind::InvalidInput | ErrorKind::NotFound
+    )
 }
 
 /// Sends a command to the engine that has left its socket's path in this git directory, if it still runs.
@@ -232,6 +250,33 @@ mod tests {
             matches!(&said[..], [once] if once.contains("Too many open files")),
             "{said:?}"
         );
+    }
+
+    #[test]
+    fn an_engine_that_is_starting_or_ending_is_waited_for() {
+        let top = tempfile::tempdir().unwrap();
+        let annex = annex::init::init(top.path(), Some("here"), 1).unwrap();
+        let path = top.path().join("socket");
+        let lock = annex.lock_engine(path.to_str().unwrap()).unwrap().unwrap();
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| ask(&annex, &Command::Resume).unwrap());
+            // The one who asks has found no socket by now, or finds it now.
+            std::thread::sleep(LOOK);
+            let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap();
+            let reply = serde_json::to_string(&Reply::Done).unwrap();
+            writeln!(stream, "{reply}").unwrap();
+            assert_eq!(asked.join().unwrap(), Some(Reply::Done));
+        });
+        std::fs::remove_file(&path).unwrap();
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| ask(&annex, &Command::Resume).unwrap());
+            std::thread::sleep(LOOK);
+            drop(lock);
+            assert_eq!(asked.join().unwrap(), None);
+        });
     }
 
     #[test]

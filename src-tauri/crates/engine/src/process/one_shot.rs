@@ -165,14 +165,17 @@ pub fn resume(path: &Path) -> Result<(), Error> {
 /// Sends a command to the engine of a folder; without one, changes the stored pause for the next engine.
 fn tell(path: &Path, command: &Command, change: impl FnOnce(&AskedPause)) -> Result<(), Error> {
     let annex = find(path)?;
-    match socket::ask(&annex, command)? {
-        Some(Reply::Done) => Ok(()),
+    let mut reply = socket::ask(&annex, command)?;
+    if reply.is_none() {
+        let pause = AskedPause::read(&annex);
+        change(&pause);
+        pause.keep()?;
+        // An engine that has started meanwhile may have read what was stored before.
+        reply = socket::ask(&annex, command)?;
+    }
+    match reply {
+        Some(Reply::Done) | None => Ok(()),
         Some(other) => Err(unexpected(other)),
-        None => {
-            let pause = AskedPause::read(&annex);
-            change(&pause);
-            pause.keep()
-        }
     }
 }
 
