@@ -92,7 +92,7 @@ impl Observations {
         Ok(Self::of(db, Some(directory.to_owned())))
     }
 
-    /// Those of a process that is not the engine: they stay empty.
+    /// Observations for a command; they stay empty.
     pub(crate) fn empty() -> Result<Self> {
         let (db, _) = schema::open(Path::new(IN_MEMORY), wall_clock())?;
         Ok(Self::of(db, None))
@@ -265,6 +265,12 @@ pub(crate) fn is_lost(error: &rusqlite::Error) -> bool {
 /// True if the database was removed, which who has it open does not notice.
 pub(crate) fn is_gone(directory: &Path) -> bool {
     !database(directory).exists()
+}
+
+/// True if the observations could not be read because there are none that this program can read, whoever may read the files.
+pub(crate) fn are_unmade(directory: &Path, error: &rusqlite::Error) -> bool {
+    let is_of_other_format = matches!(error, rusqlite::Error::InvalidQuery);
+    is_gone(directory) || is_of_other_format || is_damaged(error)
 }
 
 /// True if an error means that the database is damaged.

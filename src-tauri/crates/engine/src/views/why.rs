@@ -11,7 +11,7 @@ use model::{RepoPath, Uuid};
 use super::contacts::Contacts;
 use super::status::{is_kept_away, takes_nothing, unsupported};
 use crate::Error;
-use crate::observations::{Described, FileFacts, Reader};
+use crate::observations::{Described, FileFacts, Reader, are_unmade};
 use crate::work::FolderState;
 use crate::work::trust::holders;
 
@@ -21,11 +21,13 @@ pub(crate) fn why(state: &FolderState, contacts: Option<&Contacts>, path: &RepoP
         path: state.annex().own_dir(),
         source,
     };
-    let reader = match (Reader::open(&state.annex().own_dir()), contacts) {
-        // The next engine makes observations again that are missing or unreadable.
-        (Err(_), None) => Reader::empty(),
-        (reader, _) => reader,
-    };
+    let reader = Reader::open(&state.annex().own_dir()).or_else(|error| {
+        // The next engine makes them again.
+        match contacts.is_none() && are_unmade(&state.annex().own_dir(), &error) {
+            true => Reader::empty(),
+            false => Err(error),
+        }
+    });
     let reader = reader.map_err(failed)?;
     let file = reader.file(path).map_err(failed)?;
     let described = reader.described().map_err(failed)?;
@@ -67,6 +69,9 @@ fn observed(
     let standing = standing.unwrap_or_else(|error| Standing::Unreadable(error.to_string()));
     let Some(mut facts) = file else {
         let outside = || match standing == Standing::Tracked && is_behind(state, described) {
+            true if contacts.is_none() => {
+                "Anabranch does not know yet which places have its content; 'anabranch sync' finds out".to_owned()
+            }
             true => {
                 "it was committed just now: Anabranch is still finding out which places have its content".to_owned()
             }

@@ -1,4 +1,4 @@
-//! What a command says beside an engine, and what it leaves to the engine.
+//! Commands that run beside an engine.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
