@@ -8,8 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use whole_system::clones::{Actor, connect_both};
+use whole_system::drives::ReadOnly;
 use whole_system::run::told;
-use whole_system::skip::{needs_git_annex, needs_sshd};
+use whole_system::skip::{needs_git_annex, needs_sshd, or_skipped};
 use whole_system::sshd::{Login, Shell};
 use whole_system::{Engine, Sandbox, Sshd, attempt, checks, eventually, run, trees};
 
@@ -218,6 +219,44 @@ fn the_next_get_fills_and_logs_what_the_last_could_not() {
     let (code, said) = get();
     assert_eq!((code, scene.here(), scene.holders()), (0, 2, holders), "{said}");
     checks::assert_whole(&scene.sandbox, &scene.laptop);
+}
+
+/// Its content arrives, but the file cannot be written.
+#[test]
+fn a_file_that_cannot_be_written_is_not_said_to_be_fetched() {
+    if !needs_git_annex() {
+        return;
+    }
+    let scene = Scene::new(&[]);
+    let below = scene.laptop.join("below");
+    fs::create_dir(&below).unwrap();
+    fs::write(below.join("photo"), "photo").unwrap();
+    scene.annex(&["add", "--quiet", "below"]);
+    scene.annex(&["unlock", "--quiet", "below"]);
+    run(&mut scene.sandbox.git(&scene.laptop, ["commit", "--quiet", "-m", "below"]));
+    scene.annex(&["copy", "--quiet", "--to", "other", "below"]);
+    scene.annex(&["drop", "--quiet", "below"]);
+    let get = || {
+        let mut command = scene.sandbox.anabranch(["get"]);
+        let output = attempt(command.arg(&below));
+        (output.status.code().unwrap(), told(&command, &output))
+    };
+    let Some(read_only) = or_skipped("a read-only mount", ReadOnly::new(&below)) else {
+        return;
+    };
+    for _ in 0..2 {
+        let (code, said) = get();
+        let expected = "below/photo: not fetched, since the file could not be written";
+        assert!(code == 1 && said.contains(expected), "{said}");
+    }
+    drop(read_only);
+    assert_ne!(fs::read_to_string(below.join("photo")).unwrap(), "photo");
+    let (code, said) = get();
+    assert_eq!(
+        (code, fs::read_to_string(below.join("photo")).unwrap().as_str()),
+        (0, "photo"),
+        "{said}"
+    );
 }
 
 /// Somebody added it by hand and has not synced yet.

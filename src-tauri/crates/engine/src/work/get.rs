@@ -1,24 +1,25 @@
 //! Fetches content because somebody asks for it, as `git annex get` does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use annex::settings::RemoteSettings;
 use annex::{Presence, VectorClock};
 use assistant::Outcome;
 use model::{Key, RepoPath, Uuid};
-use remotes::{Failed, Remote};
+use remotes::Remote;
 use surroundings::Mount;
 
 use super::named::Named;
-use super::{FolderState, content, fill, git};
+use super::{FolderState, content, fill, git, holder};
 use crate::Error;
 
-/// What became of a file whose content was not here.
+/// What became of a file without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
     /// The file.
     pub path: RepoPath,
-    /// Why its content could not be fetched, as text for the user; none if it was.
+    /// Why it still is without, as text for the user; none if it has its content now.
     pub missing: Option<String>,
 }
 
@@ -27,7 +28,8 @@ const MOST: usize = 1_000;
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Fetches the content of the files at a path and below it, or of all files, from the cheapest place that has it. Tells of each key
-/// that was fetched or could not be, by one of its files. Also fills pointer files whose content was here already.
+/// that was fetched or could not be, by one of its files. Also fills pointer files whose content was here already, and tells of those
+/// that could not be written.
 ///
 /// # Errors
 ///
@@ -46,7 +48,6 @@ pub(crate) fn get_content(
     state.facts()?;
     let Named { keys, files_of } = Named::at(annex, at)?;
     let (here, absent): (Vec<_>, Vec<_>) = keys.into_iter().partition(|(key, _)| annex.store().is_present(key));
-    let here: Vec<Key> = here.into_iter().map(|(key, _)| key).collect();
     log_what_is_here(state, &here)?;
     let mut fetching = Fetching {
         state,
@@ -56,7 +57,12 @@ pub(crate) fn get_content(
         unfilled: None,
         told,
     };
-    fetching.fill(&here);
+    fetching.fill(&here.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>());
+    for (key, path) in here {
+        if fetching.is_unwritten(&key, &path) {
+            fetching.tell_of_file(&key, path);
+        }
+    }
     for (key, path) in absent {
         let mut holders = annex.branch().locations(&key)?;
         holders.retain(|holder| holder != annex.uuid());
@@ -79,10 +85,10 @@ pub(crate) fn get_content(
 }
 
 /// Logs keys that are here and not logged, such as after a `get` that was killed.
-fn log_what_is_here(state: &FolderState, keys: &[Key]) -> Result<(), Error> {
+fn log_what_is_here(state: &FolderState, keys: &[(Key, RepoPath)]) -> Result<(), Error> {
     let (branch, here) = (state.annex().branch(), state.annex().uuid());
     let mut unlogged = Vec::new();
-    for key in keys {
+    for (key, _) in keys {
         if !branch.locations(key)?.contains(here) {
             unlogged.push((key.clone(), here.clone(), Presence::Present));
         }
@@ -135,7 +141,8 @@ impl Fetching<'_> {
         if keys.is_empty() {
             return;
         }
-        let remote = match reach(self.state, way, uuid, mounts) {
+        let connect = || git::reach(self.state, way, mounts, None);
+        let remote = match holder::reach(self.state, way, uuid, connect) {
             Ok(remote) => remote,
             Err(why) => {
                 keys.iter().for_each(|key| self.note(key, uuid, &why));
@@ -167,7 +174,7 @@ impl Fetching<'_> {
                     not_there.insert(key);
                 }
                 Outcome::Busy => self.note(&key, uuid, "another program is transferring it"),
-                Outcome::Away | Outcome::Cancelled => self.note(&key, uuid, NOT_REACHABLE),
+                Outcome::Away | Outcome::Cancelled => self.note(&key, uuid, holder::NOT_REACHABLE),
             }
         }
         for key in &not_there {
@@ -203,9 +210,26 @@ impl Fetching<'_> {
     fn tell_of(&mut self, come: &[Key]) {
         for key in come {
             if let Some(Lacking { path, .. }) = self.left.remove(key) {
-                (self.told)(Fetched { path, missing: None });
+                self.tell_of_file(key, path);
             }
         }
+    }
+
+    /// Tells of a file whose content is here.
+    fn tell_of_file(&mut self, key: &Key, path: RepoPath) {
+        let missing = self.is_unwritten(key, &path).then(|| UNWRITTEN.to_owned());
+        (self.told)(Fetched { path, missing });
+    }
+
+    /// True if a file still has a pointer in the place of its content. An error that concerns all files is told once, at the end.
+    fn is_unwritten(&self, key: &Key, path: &RepoPath) -> bool {
+        let top = self.state.annex().work_tree().filter(|_| self.unfilled.is_none());
+        top.map(|top| top.join(path.as_path())).is_some_and(|file| {
+            let found = file.symlink_metadata();
+            let is_small =
+                found.is_ok_and(|found| found.is_file() && found.len() <= annex::pointer::MAX_POINTER as u64);
+            is_small && fs::read(&file).is_ok_and(|text| annex::pointer::key_of_pointer(&text).as_ref() == Some(key))
+        })
     }
 
     fn tell_of_the_rest(&mut self) {
@@ -252,24 +276,8 @@ impl Lacking {
     }
 }
 
-const NOT_REACHABLE: &str = "not reachable";
-
-/// Connects to a remote, or says why its content cannot be had.
-fn reach(state: &FolderState, way: &RemoteSettings, uuid: &Uuid, mounts: &[Mount]) -> Result<Remote, String> {
-    if let Some(unusable) = state.unusable(way) {
-        return Err(unusable);
-    }
-    if way.ignore {
-        return Err("annex-ignore is set for it".to_owned());
-    }
-    match git::reach(state, way, mounts, None) {
-        Ok(remote) if remote.uuid() != Some(uuid) => Err(NOT_REACHABLE.to_owned()),
-        Ok(remote) if remote.contents().is_none() => Err("only git is used there".to_owned()),
-        Ok(remote) => Ok(remote),
-        Err(Failed::Away) => Err(NOT_REACHABLE.to_owned()),
-        Err(failed) => Err(failed.to_string()),
-    }
-}
+const UNWRITTEN: &str =
+    "the file could not be written. Its content is here: run 'anabranch get' again when the file can be written";
 
 /// Splits keys into parts of no more than [`MOST`] and, as far as their sizes are known, about [`MOST_BYTES`].
 fn parts(keys: &[Key]) -> impl Iterator<Item = &[Key]> {

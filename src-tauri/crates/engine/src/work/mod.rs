@@ -10,6 +10,7 @@ mod fill;
 mod folder_state;
 mod get;
 mod git;
+mod holder;
 mod known_remotes;
 mod lock;
 mod log;

@@ -13,7 +13,7 @@ use model::{Key, RemoteName, RepoPath, Trust, Uuid};
 use remotes::{Failed, Remote};
 use surroundings::Mount;
 
-use super::super::{FolderState, git};
+use super::super::{FolderState, git, holder};
 use super::rules::is_looked_up;
 use crate::rules::preferred_content;
 
@@ -184,31 +184,19 @@ impl<'a> Asking<'a> {
         ways.sort_by_key(|remote| remote.cost);
         let mut kept = Kept::for_good("it is no remote of this repository".to_owned());
         for way in ways {
-            if let Some(unusable) = self.state.unusable(&way) {
-                kept = Kept::for_good(unusable);
-                continue;
-            }
-            if way.ignore {
-                kept = Kept::for_good("annex-ignore is set for it".to_owned());
-                continue;
-            }
-            let confirmed = match self.reach(&way) {
-                Ok(remote) if remote.uuid() != Some(uuid) => Err(Failed::Away),
-                Ok(remote) => match remote.contents() {
-                    Some(contents) => contents.confirm(self.state.annex(), key, self.cancelled),
-                    None => Err(Failed::Refused("only git is used there".to_owned())),
-                },
-                Err(failed) => Err(failed),
-            };
-            kept = match confirmed {
+            let asked = holder::reach(self.state, &way, uuid, || self.reach(&way)).and_then(|remote| {
+                let contents = holder::contents(&remote)?;
+                let confirmed = contents.confirm(self.state.annex(), key, self.cancelled);
+                confirmed.map_err(|failed| holder::why(&failed))
+            });
+            kept = match asked {
                 Ok(Some(confirmed)) => return Ok(confirmed),
                 // If it is being removed there, it is soon known whether it is gone or was kept.
                 Ok(None) => Kept {
                     why: "it has no whole copy any more, or is removing it".to_owned(),
                     is_passing: true,
                 },
-                Err(Failed::Away) => Kept::for_good("not reachable".to_owned()),
-                Err(failed) => Kept::for_good(failed.to_string()),
+                Err(why) => Kept::for_good(why),
             };
         }
         Err(kept)
