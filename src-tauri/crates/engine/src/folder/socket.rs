@@ -129,22 +129,36 @@ async fn serve(stream: tokio::net::UnixStream, commands: mpsc::UnboundedSender<A
 
 /// Sends a command to the engine of `annex`; none if no engine runs. Waits for one that is just starting or ending.
 pub(crate) fn ask(annex: &Annex, command: &Command) -> Result<Option<Reply>, Error> {
+    let find = || {
+        Ok(match annex.synced_by()? {
+            Some(SyncedBy::Engine(note)) => Some(PathBuf::from(note.trim_end())),
+            Some(SyncedBy::Assistant) | None => None,
+        })
+    };
+    let Some((stream, path)) = connect(find, |path| UnixStream::connect(path))? else {
+        return Ok(None);
+    };
+    converse(stream, &path, command, patience(command)).map(Some)
+}
+
+/// Connects to the engine whose socket `find` finds, as soon as it listens; none if there is none any more.
+fn connect<S>(
+    find: impl Fn() -> Result<Option<PathBuf>, Error>,
+    connect: impl Fn(&Path) -> io::Result<S>,
+) -> Result<Option<(S, PathBuf)>, Error> {
     let began = Instant::now();
     loop {
-        let Some(SyncedBy::Engine(note)) = annex.synced_by()? else {
-            return Ok(None);
-        };
-        let path = PathBuf::from(note.trim_end());
-        match UnixStream::connect(&path) {
-            Ok(stream) => return converse(stream, &path, command, patience(command)).map(Some),
+        let Some(path) = find()? else { return Ok(None) };
+        match connect(&path) {
+            Ok(stream) => return Ok(Some((stream, path))),
             Err(error) if listens_soon(&error) && began.elapsed() < STARTS => std::thread::sleep(LOOK),
             Err(source) => return Err(unheard(&path, source)),
         }
     }
 }
 
-/// True for what connecting fails with while an engine holds its lock and does not listen. Before it has left a note on where
-/// it listens, the path is empty.
+/// True for an error of connecting to an engine that holds its lock and does not listen. Its path is empty until it has left a
+/// note.
 fn listens_soon(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -254,29 +268,31 @@ mod tests {
 
     #[test]
     fn an_engine_that_is_starting_or_ending_is_waited_for() {
-        let top = tempfile::tempdir().unwrap();
-        let annex = annex::init::init(top.path(), Some("here"), 1).unwrap();
-        let path = top.path().join("socket");
-        let lock = annex.lock_engine(path.to_str().unwrap()).unwrap().unwrap();
-        std::thread::scope(|scope| {
-            let asked = scope.spawn(|| ask(&annex, &Command::Resume).unwrap());
-            // The one who asks has found no socket by now, or finds it now.
-            std::thread::sleep(LOOK);
-            let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut line = String::new();
-            BufReader::new(&stream).read_line(&mut line).unwrap();
-            let reply = serde_json::to_string(&Reply::Done).unwrap();
-            writeln!(stream, "{reply}").unwrap();
-            assert_eq!(asked.join().unwrap(), Some(Reply::Done));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let tries = Cell::new(0);
+        let find = || {
+            tries.set(tries.get() + 1);
+            Ok(Some(if tries.get() == 1 { PathBuf::new() } else { path.clone() }))
+        };
+        // The engine leaves its note after the first try, and listens after the third.
+        let listener = RefCell::new(None);
+        let connected = connect(find, |path| {
+            let tried = UnixStream::connect(path);
+            if tries.get() == 3 {
+                listener.replace(Some(std::os::unix::net::UnixListener::bind(path)?));
+            }
+            tried
         });
-        std::fs::remove_file(&path).unwrap();
-        std::thread::scope(|scope| {
-            let asked = scope.spawn(|| ask(&annex, &Command::Resume).unwrap());
-            std::thread::sleep(LOOK);
-            drop(lock);
-            assert_eq!(asked.join().unwrap(), None);
-        });
+        assert!(connected.unwrap().is_some());
+        assert_eq!(tries.get(), 4);
+        tries.set(0);
+        let ends = || {
+            tries.set(tries.get() + 1);
+            Ok((tries.get() < 3).then(|| folder.path().join("nothing")))
+        };
+        let connected = connect(ends, |path| UnixStream::connect(path));
+        assert!(connected.unwrap().is_none());
     }
 
     #[test]
