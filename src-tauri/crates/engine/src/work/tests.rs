@@ -37,7 +37,7 @@ pub(crate) fn engine_state(annex: annex::Annex, process: Arc<Process>) -> Result
 }
 
 /// Commits a new file like an ingest that is killed before it has logged the content.
-fn commit_unlogged(state: &FolderState, name: &str) -> Key {
+pub(crate) fn commit_unlogged(state: &FolderState, name: &str) -> Key {
     let annex = state.annex();
     fs::write(annex.work_tree().unwrap().join(name), name).unwrap();
     let settings = state.settings().unwrap();

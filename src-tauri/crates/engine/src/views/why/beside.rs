@@ -5,12 +5,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use contract::Why;
 use model::RepoPath;
 
 use super::why;
 use crate::views::lists::tests::{Scene, scene};
 use crate::work::FolderState;
 use crate::work::process::Process;
+use crate::work::tests::commit_unlogged;
 
 /// The database of an engine that has observed a photo.
 fn observed() -> (Scene, PathBuf) {
@@ -20,12 +22,17 @@ fn observed() -> (Scene, PathBuf) {
     (scene, database)
 }
 
-/// True if a command knows who has the photo.
-fn is_known(engine: &FolderState) -> bool {
+/// What a command says of the photo.
+fn asked(engine: &FolderState) -> Why {
     let annex = annex::Annex::open(engine.annex().work_tree().unwrap()).unwrap();
     let command = FolderState::of_command(annex, Arc::new(Process::new())).unwrap();
     let path = RepoPath::parse(b"photo").unwrap();
-    !why(&command, None, &path).unwrap().have.is_empty()
+    why(&command, None, &path).unwrap()
+}
+
+/// True if a command knows who has the photo.
+fn is_known(engine: &FolderState) -> bool {
+    !asked(engine).have.is_empty()
 }
 
 #[test]
@@ -58,4 +65,13 @@ fn a_command_leaves_an_unreadable_database_to_the_engine() {
     fs::remove_dir_all(scene.state.annex().own_dir()).unwrap();
     assert!(!is_known(&scene.state));
     assert!(!scene.state.annex().own_dir().exists());
+}
+
+#[test]
+fn a_command_says_when_no_engine_has_looked_yet() {
+    let scene = scene();
+    commit_unlogged(&scene.state, "photo");
+    fs::remove_dir_all(scene.state.annex().own_dir()).unwrap();
+    let sentence = asked(&scene.state).sentence;
+    assert!(sentence.contains("'anabranch sync' finds out"), "{sentence}");
 }
