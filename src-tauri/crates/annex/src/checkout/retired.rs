@@ -122,7 +122,7 @@ enum Resolved {
 
 fn resolve(top: &Path, directory: &Directory, name: &OsStr, about: &About, now: SystemTime) -> Result<Resolved> {
     let Some(opened) = directory.open(name, false)? else {
-        // Killed before it was set aside, or after it came back; or it is set aside just now.
+        // Another process is just setting it aside, or was killed before it did; or the file came back.
         return Ok(match age_by(name, now) < BEING_SET_ASIDE {
             true => Resolved::Open,
             false => Resolved::Done,

@@ -398,8 +398,8 @@ impl Staged {
         }
         let kept = if self.is_to_be_whole { 0 } else { BASES };
         if self.is_to_be_whole || self.has_new_base {
-            // It only frees space, and is done with the next base if it fails. Under the lock: another program may split the index
-            // as soon as it can, and would lose the base that it has just made.
+            // This still holds the lock, since another program would lose a base that it makes now. It only frees space: if it
+            // fails, the next base does it.
             let _ = Bases::of(&self.annex).and_then(|bases| bases.sweep(&self.directory, kept));
         }
         Ok(())

@@ -4,8 +4,8 @@
 //! rest, and never on a drive that has no engine. Folding removes no object: the new pack contains all objects of the old
 //! ones, and is verified and durable before they are removed. If git or libgit2 misses a pack, it lists the directory again.
 //!
-//! Packs of about the same size are folded once there are many of them, so an object is rewritten when there is about sixteen times
-//! as much, and few changes wait for packs that are much larger than what they write.
+//! Packs of about the same size are folded once there are many of them. So few changes rewrite packs that are much larger than
+//! their own.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -25,12 +25,12 @@ use crate::below::file_system;
 use crate::durable::sync_directory;
 use crate::{Directory, Error, Result};
 
-/// How many packs of about the same size may exist: those below 4 KiB, 64 KiB, 1 MiB and [`LARGE`] each. Whoever has so many of all
-/// sizes has about as many as git leaves (50, `gc.autoPackLimit`).
+/// How many packs of about the same size may exist. There are four classes of sizes: below 4 KiB, 64 KiB, 1 MiB and [`LARGE`].
+/// Together they may have almost as many packs as git allows (50, `gc.autoPackLimit`).
 pub(super) const MANY: usize = 12;
 /// The fewest packs to fold at once, unless they reach [`MUCH`].
 const FEWEST: usize = MANY / 2;
-/// Packs smaller than this count as equally small, in bytes.
+/// Packs up to this size in bytes are in the same class.
 const SMALLEST: u64 = 4095;
 /// Packs of this size in bytes are not folded, to bound time and memory.
 const LARGE: u64 = 4 << 20;

@@ -267,7 +267,7 @@ pub(crate) fn is_gone(directory: &Path) -> bool {
     !database(directory).exists()
 }
 
-/// True if the observations could not be read because there are none that this program can read, whoever may read the files.
+/// True if an error of a [`Reader`] means that there are no observations for it: they are missing, damaged or of another format.
 pub(crate) fn are_unmade(directory: &Path, error: &rusqlite::Error) -> bool {
     let is_of_other_format = matches!(error, rusqlite::Error::InvalidQuery);
     is_gone(directory) || is_of_other_format || is_damaged(error)

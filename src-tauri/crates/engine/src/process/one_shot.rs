@@ -129,7 +129,7 @@ pub fn drop_content(path: &Path, told: &mut dyn FnMut(Dropped)) -> Result<(), Er
 }
 
 /// Fetches the content of files to this computer, from the places that have it: that of a file, or of all files in a directory.
-/// Tells of each file whose content was not here, as soon as that is decided. An engine that runs there sees it.
+/// Tells of each file that lacked its content, as soon as the result is known. An engine that runs there sees it.
 ///
 /// # Errors
 ///

@@ -14,12 +14,12 @@ use super::named::Named;
 use super::{FolderState, content, fill, git, holder};
 use crate::Error;
 
-/// What became of a file without its content.
+/// The result for a file that lacked its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
     /// The file.
     pub path: RepoPath,
-    /// Why it still is without, as text for the user; none if it has its content now.
+    /// Why the file still lacks its content, as text for the user; none if it has its content now.
     pub missing: Option<String>,
 }
 
@@ -33,8 +33,8 @@ const MOST_BYTES: u64 = 1 << 30;
 ///
 /// # Errors
 ///
-/// If nothing can be fetched; or, at the end, if files could not be filled, such as while another program holds the index. An error
-/// that concerns one key is told as the reason why it was not fetched.
+/// If nothing can be fetched; or, at the end, if files could not be filled, such as while another program holds the index. If an
+/// error concerns a single key, `told` gets it as the reason.
 pub(crate) fn get_content(
     state: &FolderState,
     at: Option<&RepoPath>,
@@ -221,7 +221,7 @@ impl Fetching<'_> {
         (self.told)(Fetched { path, missing });
     }
 
-    /// True if a file still has a pointer in the place of its content. An error that concerns all files is told once, at the end.
+    /// True if a file is still a pointer. Always false after an error that concerns all files, which is returned at the end.
     fn is_unwritten(&self, key: &Key, path: &RepoPath) -> bool {
         let top = self.state.annex().work_tree().filter(|_| self.unfilled.is_none());
         top.map(|top| top.join(path.as_path())).is_some_and(|file| {
