@@ -73,16 +73,8 @@ impl Difference<'_, '_> {
     ) -> Result<()> {
         let read = |id: Option<GitOid>| id.map_or_else(|| Ok(Tree::default()), |id| self.bulk.read_tree(id));
         let (from, to) = (read(from)?, read(to)?);
-        for (name, new) in to.entries() {
-            let old = from.get(name);
-            if old != Some(new) {
-                self.entries(path, name, old, Some(new), depth)?;
-            }
-        }
-        for (name, old) in from.entries() {
-            if to.get(name).is_none() {
-                self.entries(path, name, Some(old), None, depth)?;
-            }
+        for (name, old, new) in from.differences(&to) {
+            self.entries(path, name, old, new, depth)?;
         }
         Ok(())
     }

@@ -34,6 +34,9 @@ impl TreeEntry {
     }
 }
 
+/// A name, and its entries in two trees.
+pub(crate) type Difference<'t> = (&'t [u8], Option<TreeEntry>, Option<TreeEntry>);
+
 /// One git tree, to be read and changed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tree {
@@ -82,6 +85,30 @@ impl Tree {
         self.position(name).ok().map(|at| self.entries[at].1)
     }
 
+    /// The names of which two trees say different things, each with its entry here and its entry in `newer`. A name that a
+    /// directory has in one of them and something else in the other comes twice.
+    pub(crate) fn differences<'t>(&'t self, newer: &'t Self) -> impl Iterator<Item = Difference<'t>> {
+        let (mut old, mut new) = (self.entries.iter().peekable(), newer.entries.iter().peekable());
+        std::iter::from_fn(move || {
+            loop {
+                let order = match (old.peek(), new.peek()) {
+                    (None, None) => return None,
+                    (Some(_), None) => Ordering::Less,
+                    (None, Some(_)) => Ordering::Greater,
+                    (Some(old), Some(new)) => order(old, new),
+                };
+                let before = if order.is_le() { old.next() } else { None };
+                let after = if order.is_ge() { new.next() } else { None };
+                if let Some((name, _)) = before.or(after)
+                    && before != after
+                {
+                    let entry = |found: Option<&(Vec<u8>, TreeEntry)>| found.map(|(_, entry)| *entry);
+                    return Some((name.as_slice(), entry(before), entry(after)));
+                }
+            }
+        })
+    }
+
     /// Sets, or with none removes, what has this name.
     pub(crate) fn set(&mut self, name: &[u8], entry: Option<TreeEntry>) {
         match (self.position(name), entry) {
@@ -128,12 +155,18 @@ pub(super) fn items(mut bytes: &[u8]) -> impl Iterator<Item = Option<(&[u8], Tre
 pub(super) type Item<'t> = (&'t [u8], TreeEntry);
 
 pub(super) fn split_item(bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
-    let (mode, rest) = bytes.split_once_str(" ")?;
-    let (name, rest) = rest.split_once_str("\0")?;
+    let (mode, rest) = split_once(bytes, b' ')?;
+    let (name, rest) = split_once(rest, 0)?;
     let (id, rest) = rest.split_at_checked(20)?;
     let mode = u32::from_str_radix(std::str::from_utf8(mode).ok()?, 8).ok()?;
     let id = Oid::from_bytes(id).ok()?;
     Some(((name, TreeEntry { mode, id }), rest))
+}
+
+/// What is before the first such byte, and what is after it.
+fn split_once(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let (before, rest) = bytes.split_at(bytes.find_byte(at)?);
+    Some((before, &rest[1..]))
 }
 
 fn order(a: &(Vec<u8>, TreeEntry), b: &(Vec<u8>, TreeEntry)) -> Ordering {
@@ -148,4 +181,42 @@ fn compare(a: &[u8], a_is_directory: bool, b: &[u8], b_is_directory: bool) -> Or
         .cmp(&b[..common])
         .then_with(|| next(a, a_is_directory).cmp(&next(b, b_is_directory)))
         .then_with(|| a.len().cmp(&b.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tree() -> impl Strategy<Value = Tree> {
+        let entry = (any::<bool>(), 0u8..3).prop_map(|(is_directory, id)| TreeEntry {
+            mode: if is_directory { DIRECTORY } else { BLOB },
+            id: Oid::from_bytes(&[id; 20]).unwrap(),
+        });
+        prop::collection::btree_map("[a-c.]{1,3}", entry, 0..12).prop_map(|entries| {
+            let mut tree = Tree::default();
+            for (name, entry) in entries {
+                tree.set(name.as_bytes(), Some(entry));
+            }
+            tree
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_differences_make_one_tree_of_the_other(old in tree(), new in tree()) {
+            let mut changed = old.clone();
+            for (name, before, after) in old.differences(&new) {
+                prop_assert!(before != after);
+                prop_assert!(before.is_none() || before == old.get(name));
+                prop_assert!(after.is_none() || after == new.get(name));
+                if after.is_some() || new.get(name).is_none() {
+                    changed.set(name, after);
+                }
+            }
+            prop_assert_eq!(changed.into_bytes(), new.clone().into_bytes());
+            prop_assert_eq!(new.differences(&new).count(), 0);
+        }
+    }
 }
