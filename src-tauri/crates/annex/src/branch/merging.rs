@@ -2,9 +2,10 @@ use std::collections::BTreeSet;
 
 use git2::Oid;
 
+use super::others::other_branches;
 use super::transitions::{self, Transitions};
 use super::writing::Writer;
-use super::{Branch, DEEPEST, REF, read_committed, tip, tree_of};
+use super::{Branch, DEEPEST, read_committed, tip, tree_of};
 use crate::logs::{UuidLog, union};
 use crate::objects::{Bulk, DIRECTORY, Tree, TreeEntry};
 use crate::oid::from_git;
@@ -44,37 +45,6 @@ impl Branch<'_> {
             refused,
         })
     }
-}
-
-impl Branch<'_> {
-    /// The commits of all other git-annex branches that may be merged, merged or not.
-    pub(crate) fn others(&self, repo: &git2::Repository) -> Result<Vec<Oid>> {
-        let config = repo.config().map_err(Error::git("read the configuration"))?;
-        if !config.get_bool("annex.merge-annex-branches").unwrap_or(true) {
-            return Ok(Vec::new());
-        }
-        let ignored = transitions::ignored(self.annex)?;
-        let others = other_branches(repo)?.into_iter().map(|(_, id)| id);
-        Ok(others.filter(|id| !ignored.contains(&id.to_string())).collect())
-    }
-}
-
-/// Every ref that ends in `/git-annex` and leads to a commit, but ours.
-fn other_branches(repo: &git2::Repository) -> Result<Vec<(String, Oid)>> {
-    let failed = || Error::git("list the branches");
-    let mut found = Vec::new();
-    for reference in repo.references().map_err(failed())? {
-        let reference = reference.map_err(failed())?;
-        let Ok(name) = reference.name() else { continue };
-        // A ref that leads to no commit (a tag of something else, a broken ref) is nobody's git-annex branch.
-        if name.ends_with("/git-annex")
-            && name != REF
-            && let Ok(commit) = reference.peel_to_commit()
-        {
-            found.push((name.to_owned(), commit.id()));
-        }
-    }
-    Ok(found)
 }
 
 /// Of a merge. git-annex names the refs that it merges (`merging origin/git-annex into git-annex`); these are others in

@@ -8,6 +8,7 @@ mod changes;
 mod facts;
 mod journal;
 mod merging;
+mod others;
 mod private;
 mod recording;
 #[cfg(test)]
