@@ -20,4 +20,4 @@ pub use introduction::introduce;
 pub(crate) use missing::{missing, shallow};
 pub use push::{Commits, PushOptions, PushOutcome, push};
 pub use received::follow_received;
-pub use refs::{Fetched, RemoteHeads, fetch, newest, tracked};
+pub use refs::{Fetched, RemoteHeads, There, fetch, newest, tracked};

@@ -11,7 +11,7 @@ use model::{Oid, RemoteName};
 
 use super::by_git::{self, Moved};
 use super::missing::missing;
-use super::refs::{GIT_ANNEX, RemoteHeads, SYNCED_GIT_ANNEX, heads_of, open, tip, track};
+use super::refs::{GIT_ANNEX, RemoteHeads, SYNCED_GIT_ANNEX, There, heads_of, tip, track};
 use crate::objects::{Kept, send};
 use crate::oid::{from_git, to_git};
 use crate::ref_lock::move_ref;
@@ -67,7 +67,7 @@ pub enum PushOutcome {
     },
 }
 
-/// Pushes the branch and the git-annex branch to the remote at `path`, as `git annex sync` does:
+/// Pushes the branch and the git-annex branch to a remote, as `git annex sync` does:
 ///
 /// * the branch itself, where it is not checked out, else `synced/B`; fast-forward only;
 /// * `synced/git-annex`, forced;
@@ -75,11 +75,18 @@ pub enum PushOutcome {
 ///   it there, as its `post-receive` hook would.
 ///
 /// What the remote's own branches already contain is not pushed again.
-pub fn push(local: &Annex, path: &Path, name: &RemoteName, branch: &str, options: &PushOptions) -> Result<PushOutcome> {
-    let (here, there) = (local.git()?, open(path)?);
+pub fn push<'a>(
+    local: &Annex,
+    place: impl Into<There<'a>>,
+    name: &RemoteName,
+    branch: &str,
+    options: &PushOptions,
+) -> Result<PushOutcome> {
+    let place = place.into();
+    let (here, there) = (local.git()?, place.git()?);
     let mut push = Push {
         local,
-        path,
+        place,
         here: &here,
         there: &there,
         name,
@@ -142,7 +149,7 @@ pub(super) fn behind(outcome: &MergeOutcome) -> Option<String> {
 /// A push, and its two ends.
 struct Push<'a> {
     local: &'a Annex,
-    path: &'a Path,
+    place: There<'a>,
     here: &'a Repository,
     there: &'a Repository,
     name: &'a RemoteName,
@@ -209,7 +216,7 @@ impl Push<'_> {
             }
         }
         // A plain git repository has no journal to lock.
-        let remote = Annex::open(self.path).ok();
+        let remote = self.place.annex().ok();
         if let Some(remote) = remote.as_ref().filter(|remote| !remote.is_bare()) {
             remote.branch().merge()?;
         }
@@ -258,7 +265,7 @@ impl Push<'_> {
     ) -> Result<(Option<MergeOutcome>, Option<String>)> {
         let (checkout, behind) = match commit {
             Some(commit) if is_checked_out(self.there, self.branch) => {
-                match update_checkout(self.path, self.branch, commit, options) {
+                match update_checkout(&self.place.annex()?, self.branch, commit, options) {
                     Ok(outcome) => {
                         let behind = behind(&outcome);
                         (Some(outcome), behind)
@@ -317,7 +324,7 @@ impl Push<'_> {
     fn move_branch(&self, branch: &str, old: Option<Oid>, new: Oid, forced: bool) -> Result<Moved> {
         let reference = format!("refs/heads/{branch}");
         let moved = match self.has_hooks {
-            true => by_git::push(self.local, self.path, branch, old, new, forced)?,
+            true => by_git::push(self.local, self.place.path(), branch, old, new, forced)?,
             false => match move_ref(self.there, &reference, old.map(to_git), to_git(new), "push")? {
                 true => Moved::Yes,
                 false => Moved::No,
@@ -348,8 +355,12 @@ fn has_filters_of_its_own(git: &git2::Repository) -> Result<bool> {
 
 /// Brings the work tree of a repository on this machine up to date, and removes `synced/B` there, as git-annex does when
 /// it has merged it.
-pub(super) fn update_checkout(path: &Path, branch: &str, commit: Oid, options: &PushOptions) -> Result<MergeOutcome> {
-    let remote = Annex::open(path)?;
+pub(super) fn update_checkout(
+    remote: &Annex,
+    branch: &str,
+    commit: Oid,
+    options: &PushOptions,
+) -> Result<MergeOutcome> {
     let git = remote.git()?;
     let reference = format!("refs/heads/synced/{branch}");
     let contains = |new: Oid, old: Oid| -> Result<bool> {

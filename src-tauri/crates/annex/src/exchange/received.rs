@@ -22,8 +22,7 @@ pub fn follow_received(annex: &Annex, options: &PushOptions) -> Result<Option<St
         return Ok(None);
     };
     drop(git);
-    let top = annex.work_tree().unwrap_or(annex.git_dir());
-    match update_checkout(top, &branch, commit, options) {
+    match update_checkout(annex, &branch, commit, options) {
         Ok(outcome) => Ok(behind(&outcome)),
         Err(why @ (Error::Busy(_) | Error::Refused(_))) => Ok(Some(why.to_string())),
         Err(error) => Err(error),

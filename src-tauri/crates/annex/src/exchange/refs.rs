@@ -3,16 +3,89 @@
 //!
 //! A repository that belongs to another user is refused by libgit2, as by git, unless `safe.directory` lists it.
 
-use std::path::Path;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Repository};
 use model::{Oid, RemoteName};
 
 use super::missing::missing;
+use crate::handles::Git;
 use crate::objects::{Kept, copy};
 use crate::oid::{from_git, to_git};
 use crate::ref_lock::force_ref;
 use crate::{Annex, Error, Result};
+
+/// The repository at the other end, on this machine.
+#[derive(Debug, Clone, Copy)]
+pub enum There<'a> {
+    /// This one. What it has open is used again.
+    Annex(&'a Annex),
+    /// The one at exactly this path, which may be a plain git repository.
+    At(&'a Path),
+}
+
+impl<'a> From<&'a Annex> for There<'a> {
+    fn from(annex: &'a Annex) -> Self {
+        Self::Annex(annex)
+    }
+}
+
+impl<'a> From<&'a Path> for There<'a> {
+    fn from(path: &'a Path) -> Self {
+        Self::At(path)
+    }
+}
+
+impl<'a> From<&'a PathBuf> for There<'a> {
+    fn from(path: &'a PathBuf) -> Self {
+        Self::At(path)
+    }
+}
+
+impl<'a> There<'a> {
+    /// The top of its work tree, or the repository itself if it has none.
+    pub(super) fn path(self) -> &'a Path {
+        match self {
+            Self::Annex(annex) => annex.work_tree().unwrap_or(annex.git_dir()),
+            Self::At(path) => path,
+        }
+    }
+
+    /// Fails for a plain git repository.
+    pub(super) fn annex(self) -> Result<Annex> {
+        match self {
+            Self::Annex(annex) => Ok(annex.clone()),
+            Self::At(path) => Annex::open(path),
+        }
+    }
+
+    pub(super) fn git(self) -> Result<Opened> {
+        match self {
+            Self::Annex(annex) => annex.git().map(Opened::Shared),
+            Self::At(path) => open(path).map(Opened::Alone),
+        }
+    }
+}
+
+/// An open repository.
+pub(super) enum Opened {
+    /// It stays open.
+    Shared(Git),
+    /// It is closed after use.
+    Alone(Repository),
+}
+
+impl Deref for Opened {
+    type Target = Repository;
+
+    fn deref(&self) -> &Repository {
+        match self {
+            Self::Shared(git) => git,
+            Self::Alone(git) => git,
+        }
+    }
+}
 
 /// The branches of a remote that matter, as they are there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,9 +117,9 @@ pub struct Fetched {
 pub(super) const GIT_ANNEX: &str = "git-annex";
 pub(super) const SYNCED_GIT_ANNEX: &str = "synced/git-annex";
 
-/// Brings the branches of the remote at `path` here, as `refs/remotes/NAME/…`, with all that they lead to.
-pub fn fetch(local: &Annex, path: &Path, name: &RemoteName, branch: &str) -> Result<Fetched> {
-    let (here, there) = (local.git()?, open(path)?);
+/// Brings the branches of a remote here, as `refs/remotes/NAME/…`, with all that they lead to.
+pub fn fetch<'a>(local: &Annex, there: impl Into<There<'a>>, name: &RemoteName, branch: &str) -> Result<Fetched> {
+    let (here, there) = (local.git()?, there.into().git()?);
     let heads = heads_of(&there, branch)?;
     let named = [
         (branch.to_owned(), heads.branch),
@@ -170,7 +243,7 @@ pub fn newest(local: &Annex, one: Option<Oid>, other: Option<Oid>) -> Result<Opt
 }
 
 /// Opens a repository at exactly this path.
-pub(super) fn open(path: &Path) -> Result<Repository> {
+fn open(path: &Path) -> Result<Repository> {
     crate::objects::open(path).map_err(|error| {
         let shown = path.display();
         if error.code() == ErrorCode::Owner {

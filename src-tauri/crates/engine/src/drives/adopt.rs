@@ -169,8 +169,7 @@ fn make(local: &Annex, folder: &Path, point: &Path, drive: &Drive, purpose: Purp
 fn make_known(local: &Annex, there: &Annex, drive: &Drive) -> Result<(), Error> {
     let wish = drive.label.as_deref().filter(|label| !label.is_empty());
     let name = annex::init::remote_name(local, there, wish)?;
-    let place = there.work_tree().unwrap_or(there.git_dir());
-    exchange::fetch(local, place, &name, &local.head()?.branch)?;
+    exchange::fetch(local, there, &name, &local.head()?.branch)?;
     local.branch().merge()?;
     annex::init::set_remote(local, there, &name)?;
     Ok(())

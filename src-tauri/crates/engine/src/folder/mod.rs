@@ -9,6 +9,7 @@ use annex::{Annex, EngineLock};
 use assistant::{Assistant, Effect, Event, Id, Root};
 use contract::{Command, Reply};
 use model::{Oid, RemoteName, RepoPath, Timestamp};
+use remotes::Remote;
 use remotes::askpass::Question;
 use surroundings::{Change, Changes, Mount};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -228,6 +229,9 @@ impl Folder {
                     tokio::task::spawn_blocking(move || {
                         state.annex().close_idle();
                         memory::give_back();
+                        // Last, since one that hangs holds this up.
+                        let reached = state.remotes.reached();
+                        reached.values().filter_map(Remote::git).for_each(|git| git.close_idle());
                     });
                     // The status has not changed.
                     continue;

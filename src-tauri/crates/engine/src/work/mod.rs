@@ -26,9 +26,10 @@ mod unconfirmed;
 mod undecided;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use assistant::{Away, Effect, Event, Failure, Id, Looked, Merged, Outcome, Pushed, Reach, pacing};
-use surroundings::Mount;
+use surroundings::{Mount, mount_of};
 
 pub(crate) use content::look_for_room;
 pub use drops::Dropped;
@@ -46,10 +47,21 @@ pub(crate) fn perform(state: &FolderState, effect: Effect, mounts: &[Mount]) -> 
     // Somebody may want to unmount its drive.
     if let Some(remote) = remote.and_then(|remote| state.remotes.get(&remote))
         && let Some(git) = remote.git()
+        && lies_elsewhere(state, git, mounts)
     {
         git.close_idle();
     }
     event
+}
+
+/// False if the git directory of a remote is on the same mount as ours, which cannot be unmounted while we run.
+fn lies_elsewhere(state: &FolderState, git: &dyn remotes::Git, mounts: &[Mount]) -> bool {
+    let mount = |path: &Path| mount_of(mounts, path).map(|mount| mount.id);
+    let ours = state.annex().git_dir().canonicalize().ok();
+    match (git.watched().and_then(mount), ours.as_deref().and_then(mount)) {
+        (Some(there), Some(here)) => there != here,
+        (None, _) | (_, None) => true,
+    }
 }
 
 fn try_perform(state: &FolderState, effect: Effect, mounts: &[Mount]) -> Event {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use annex::copies::Confirmed;
 use annex::exchange::content::{CopyOutcome, Terms, transfer};
-use annex::exchange::{Commits, PushOptions, PushOutcome, fetch, newest, push, tracked};
+use annex::exchange::{Commits, PushOptions, PushOutcome, There, fetch, newest, push, tracked};
 use annex::settings::{RemoteSettings, Settings, as_git_finds, has_room};
 use annex::{Annex, CheckoutOptions, SyncedBy};
 use model::{Key, Oid, RemoteName, Uuid};
@@ -54,7 +54,11 @@ impl Local {
     ) -> annex::Result<PushOutcome> {
         let branch = from.head()?.branch;
         let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
-        let push_to = |place: &Path, there: Option<&Annex>| {
+        let push_to = |place: There<'_>| {
+            let there = match place {
+                There::Annex(there) => Some(there),
+                There::At(_) => None,
+            };
             let options = PushOptions {
                 update_checkout: there.map(is_untended).transpose()?.unwrap_or(false),
                 checkout: CheckoutOptions {
@@ -66,7 +70,7 @@ impl Local {
             };
             push(from, place, &self.settings.name, &branch, &options)
         };
-        let push_there = || push_to(top_of(&self.there), Some(&self.there));
+        let push_there = || push_to(There::Annex(&self.there));
         let Some(places) = self.settings.pushes_elsewhere()? else {
             return push_there();
         };
@@ -77,7 +81,10 @@ impl Local {
                 push_there()
             } else {
                 let place = as_git_finds(place);
-                push_to(&place, Annex::open(&place).ok().as_ref())
+                match Annex::open(&place) {
+                    Ok(there) => push_to(There::Annex(&there)),
+                    Err(_) => push_to(There::At(&place)),
+                }
             };
             match pushed? {
                 PushOutcome::UpToDate => {}
@@ -123,7 +130,7 @@ impl Git for Local {
     fn fetch(&self, into: &Annex, _: &AtomicBool) -> Result<Fetched, Failed> {
         let fetched = || {
             let branch = into.head()?.branch;
-            let fetched = fetch(into, top_of(&self.there), &self.settings.name, &branch)?;
+            let fetched = fetch(into, &self.there, &self.settings.name, &branch)?;
             let heads = fetched.heads;
             // If no engine runs there, only a push that updates its work tree brings its files up to date.
             let shown = match is_untended(&self.there)? {
