@@ -10,6 +10,8 @@ use crate::work::Journal;
 
 /// How long to wait for the engine of a remote to push its changes before fetching them.
 const TIME_TO_PUSH: Duration = Duration::from_millis(1500);
+/// The time between two examinations while work is in progress.
+const PAUSE: Duration = Duration::from_millis(50);
 /// What waits in the journal is committed after this long even if there is always something to do.
 const LONGEST_IN_JOURNAL: Duration = Duration::from_secs(5);
 
@@ -62,6 +64,47 @@ impl Folding {
     }
 }
 
+/// When to examine the git directory: at once if it changed, but one examination at a time. While work is in progress, most
+/// changes are its own, so there are pauses.
+#[derive(Default)]
+pub(super) struct Examining {
+    is_under_way: bool,
+    /// When the last examination ended.
+    ended: Option<Timestamp>,
+    /// When to make the next one, if one was asked for since the last one began.
+    next: Option<Timestamp>,
+}
+
+impl Examining {
+    /// Says whether to examine now. If not, [`Examining::wakes_at`] says when.
+    fn begins(&mut self, now: Timestamp, is_busy: bool) -> bool {
+        let pauses_until = self.ended.filter(|_| is_busy).map(|ended| ended + PAUSE);
+        let next = pauses_until.filter(|until| now < *until);
+        let begins = !self.is_under_way && next.is_none();
+        self.next = match begins {
+            true => None,
+            false => Some(next.unwrap_or(now)),
+        };
+        self.is_under_way |= begins;
+        begins
+    }
+
+    pub(super) fn ended(&mut self, now: Timestamp) {
+        self.is_under_way = false;
+        self.ended = Some(now);
+    }
+
+    /// True if another examination waits for the end of a pause, or of what is in progress.
+    pub(super) fn waits(&self) -> bool {
+        self.next.is_some() && !self.is_under_way
+    }
+
+    /// When to examine next; `folds_at` is when the journal is committed at the latest.
+    pub(super) fn wakes_at(&self, folds_at: Option<Timestamp>) -> Option<Timestamp> {
+        self.next.or(folds_at).filter(|_| !self.is_under_way)
+    }
+}
+
 impl Folder {
     /// Reacts to changed refs of a remote. An engine there that knows this repository pushes its changes, content
     /// first. Fetching in the middle of that would do the work twice, so it gets some time.
@@ -106,10 +149,14 @@ impl Folder {
         self.spawn(move || Ended::RemoteExamined(state.examine_remote(&name).then_some(name)));
     }
 
-    /// Examines the changes in the git directory: one examination at a time, and another if it changed meanwhile.
+    /// True if anything is in progress but waiting for pushes: it may change the git directory.
+    pub(super) fn is_busy(&self) -> bool {
+        self.under_way > self.expected.len()
+    }
+
+    /// Examines the changes in the git directory, now or soon.
     pub(super) fn examine(&mut self) {
-        if std::mem::replace(&mut self.examining, true) {
-            self.examine_again = true;
+        if !self.examining.begins(self.clock.now(), self.is_busy()) {
             return;
         }
         let (state, known) = (Arc::clone(&self.state), *self.assistant.refs());
@@ -125,6 +172,26 @@ impl Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_examination_runs_at_a_time_and_seldom_while_work_is_in_progress() {
+        let start = Timestamp(1000);
+        let late = start + PAUSE;
+        let mut examining = Examining::default();
+        assert!(!examining.waits() && examining.begins(start, true), "the first");
+        assert!(!examining.begins(start, false), "it is under way");
+        assert_eq!((examining.waits(), examining.wakes_at(Some(start))), (false, None));
+        examining.ended(start);
+        assert!(examining.waits(), "something changed meanwhile");
+        assert!(!examining.begins(start, true));
+        assert!(examining.waits());
+        assert_eq!(examining.wakes_at(Some(start)), Some(late));
+        assert!(examining.begins(start, false), "work is done");
+        examining.ended(start);
+        assert!(!examining.waits());
+        assert_eq!(examining.wakes_at(Some(start)), Some(start), "the journal");
+        assert!(examining.begins(late, true), "the pause is over");
+    }
 
     #[test]
     fn the_journal_is_committed_at_rest_or_after_a_while_and_not_at_once_again() {

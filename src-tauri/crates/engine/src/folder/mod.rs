@@ -30,7 +30,7 @@ pub(crate) mod socket;
 mod watching;
 
 use asking::{only_looks, refused};
-use examining::Folding;
+use examining::{Examining, Folding};
 use scanning::with_all_changes;
 use socket::Asked;
 use watching::{Concern, Watching};
@@ -81,8 +81,7 @@ pub(crate) struct Folder {
     beginning: Vec<Event>,
     /// The number of effects in progress.
     under_way: usize,
-    examining: bool,
-    examine_again: bool,
+    examining: Examining,
     folding: Folding,
     /// Remotes whose engines have time to push.
     expected: BTreeSet<RemoteName>,
@@ -168,8 +167,7 @@ impl Folder {
             commands,
             beginning,
             under_way: 0,
-            examining: false,
-            examine_again: false,
+            examining: Examining::default(),
             folding: Folding::starting(clock.now()),
             expected: BTreeSet::new(),
             syncs: Vec::new(),
@@ -222,7 +220,7 @@ impl Folder {
                 () = pause_ends(pause) => self.resume_if_due(),
                 () = sleep_until(self.clock, wake) => self.handle(Event::Woke),
                 () = sleep_until(self.clock, self.room_at) => self.look_for_room(),
-                () = sleep_until(self.clock, self.folding.wakes_at().filter(|_| !self.examining)) => self.examine(),
+                () = sleep_until(self.clock, self.examining.wakes_at(self.folding.wakes_at())) => self.examine(),
                 () = sleep_until(self.clock, self.give_back_at) => {
                     self.give_back_at = None;
                     let state = Arc::clone(&self.state);
@@ -242,7 +240,8 @@ impl Folder {
             while let Ok(ended) = self.ended.try_recv() {
                 self.took(ended);
             }
-            if self.under_way == 0 && self.folding.wants_rest() {
+            let is_at_rest = self.under_way == 0 && self.folding.wants_rest();
+            if is_at_rest || self.examining.waits() && !self.is_busy() {
                 self.examine();
             }
             self.answer();
@@ -385,13 +384,10 @@ impl Folder {
             }
             Ended::Examined(events, journal, rules) => {
                 self.watching.follow_rules(rules);
-                self.examining = false;
+                self.examining.ended(self.clock.now());
                 self.folding.ended(journal, self.clock.now());
                 for event in events {
                     self.handle(event);
-                }
-                if std::mem::take(&mut self.examine_again) {
-                    self.examine();
                 }
             }
             Ended::Changed(changed, reply) => {
