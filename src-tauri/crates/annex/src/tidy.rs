@@ -1,4 +1,4 @@
-//! Leaving the packing of objects to git.
+//! Packing of objects, most of which is left to git.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use git2::ConfigLevel;
 use rustix::fs::FileType;
 
+use crate::objects::fold_at_rest;
 use crate::{Annex, Directory, Error, Result};
 
 /// What `gc.autoPackLimit` is if nobody sets it.
@@ -50,17 +51,19 @@ impl Annex {
         }
     }
 
-    /// Has git pack the objects if there are many: every burst of changes leaves a pack, and nobody else packs where no
-    /// git command runs. Returns whether git was asked; `git gc` decides for itself, by the user's `gc.*` settings.
+    /// Folds small packs. If many objects or packs are left, has git pack them: every burst of changes leaves a pack, and
+    /// nobody else packs where no git command runs. Returns whether git was asked; `git gc` decides for itself, by the user's
+    /// `gc.*` settings.
     ///
     /// No hook runs, and no program that the repository's own configuration names: a folder on a drive may have been
     /// prepared by somebody else.
     ///
-    /// Blocks for as long as git takes, some seconds, with nothing locked that syncing needs. Where there is no git
-    /// nothing is done. To be called when there is nothing else to do.
+    /// Blocks for as long as that takes, some seconds, with nothing locked that syncing needs. Where there is no git,
+    /// packs are only folded. To be called when there is nothing else to do.
     pub fn tidy(&self) -> Result<bool> {
+        let folded = fold_at_rest(&*self.git()?);
         if !self.object_files().are_many() {
-            return Ok(false);
+            return folded.map(|()| false);
         }
         self.refuse_links()?;
         let mut git = Command::new("git");
@@ -93,7 +96,7 @@ impl Annex {
             Err(error) => return Err(Error::io("run git in", self.git_dir())(error)),
         };
         if output.status.success() {
-            return Ok(true);
+            return folded.map(|()| true);
         }
         Err(Error::Refused(format!(
             "git could not pack the objects in {}; nothing is lost, git only needs more space and time there. It says: {}",
@@ -152,12 +155,12 @@ mod tests {
     use crate::fixture::{Fixture, file, leaves};
     use crate::objects::Bulk;
 
-    fn with_many_packs() -> Fixture {
+    fn with_small_packs() -> Fixture {
         let fixture = Fixture::new();
         fixture.start(&leaves([("a", file("1"))]));
         assert!(!fixture.annex.tidy().unwrap(), "nothing to do");
         for pack in 0..51 {
-            // Here they would be folded.
+            // In the repository itself, some would be folded at once.
             let elsewhere = tempfile::tempdir().unwrap();
             let repo = git2::Repository::init_bare(elsewhere.path()).unwrap();
             let mut bulk = Bulk::begin(&repo).unwrap();
@@ -174,8 +177,23 @@ mod tests {
             }
         }
         assert_eq!(fixture.annex.object_files().packs, 51);
+        fixture
+    }
+
+    /// They are in a multi-pack-index, so they are not folded.
+    fn with_many_packs() -> Fixture {
+        let fixture = with_small_packs();
+        fixture.git(&["multi-pack-index", "write"]);
         assert!(fixture.annex.object_files().are_many());
         fixture
+    }
+
+    #[test]
+    fn small_packs_are_folded_without_git() {
+        let fixture = with_small_packs();
+        assert!(!fixture.annex.tidy().unwrap());
+        assert!(fixture.annex.object_files().packs < 10);
+        fixture.assert_clean();
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::{Directory, Error, Result};
 /// How many packs of about the same size may exist. There are four classes of sizes: below 4 KiB, 64 KiB, 1 MiB and [`LARGE`].
 /// Together they may have almost as many packs as git allows (50, `gc.autoPackLimit`).
 pub(super) const MANY: usize = 12;
-/// The fewest packs to fold at once, unless they reach [`MUCH`].
+/// The fewest packs to fold at once, unless they reach [`MUCH`]; at rest, how many of about the same size may be left.
 const FEWEST: usize = MANY / 2;
 /// Packs up to this size in bytes are in the same class.
 const SMALLEST: u64 = 4095;
@@ -42,7 +42,9 @@ const FILES: [&str; 3] = ["idx", "rev", "pack"];
 /// The prefix of packs that are removed later.
 const RETIRED: &str = "tmp_folded_";
 
-/// Folds small packs if there are many of about the same size in `packs`.
+/// Folds small packs if there are many of about the same size in `packs`, and tells whether it did.
+///
+/// At rest, fewer are many: so later changes do not fold what a first add left, and find objects in fewer packs.
 ///
 /// It leaves these packs alone: kept ones (`.keep`), those of partial clones (`.promisor`), cruft packs (`.mtimes`), packs
 /// with a bitmap, packs of other users, damaged ones, and all packs if there is a multi-pack-index.
@@ -50,21 +52,22 @@ const RETIRED: &str = "tmp_folded_";
 /// # Errors
 ///
 /// If the new pack cannot be written or verified. Then no old pack was removed.
-pub(super) fn fold(packs: &Arc<Directory>) -> Result<()> {
+pub(super) fn fold(packs: &Arc<Directory>, at_rest: bool) -> Result<bool> {
+    let many = if at_rest { FEWEST } else { MANY };
     let names = packs.names()?;
     remove_remains(packs, &names);
     let plain = plain(names);
-    if plain.len() <= MANY {
-        return Ok(());
+    if plain.len() <= many {
+        return Ok(false);
     }
     let small = plain.into_iter().filter_map(|name| Small::find(packs, name));
-    for alike in alike(small) {
+    for alike in alike(small, many) {
         let mut ids = Ids::default();
         if let Some(chosen) = choose(alike, |pack| adds_to(packs, &pack.name, &mut ids)) {
             return fold_into_one(packs, &chosen, ids);
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 /// The packs without any mark, such as `.keep`: their names without the extension.
@@ -116,8 +119,9 @@ impl Small {
     }
 }
 
-/// The packs of about the same size, wherever there are many: small packs first, and of each size the oldest first.
-fn alike(small: impl Iterator<Item = Small>) -> impl Iterator<Item = Vec<Small>> {
+/// The packs of about the same size, wherever there are more than `many`: small packs first, and of each size the oldest
+/// first.
+fn alike(small: impl Iterator<Item = Small>, many: usize) -> impl Iterator<Item = Vec<Small>> {
     let mut by_size: BTreeMap<u32, Vec<Small>> = BTreeMap::new();
     for pack in small {
         by_size
@@ -125,8 +129,8 @@ fn alike(small: impl Iterator<Item = Small>) -> impl Iterator<Item = Vec<Small>>
             .or_default()
             .push(pack);
     }
-    let many = by_size.into_values().filter(|alike| alike.len() > MANY);
-    many.map(|mut alike| {
+    let found = by_size.into_values().filter(move |alike| alike.len() > many);
+    found.map(|mut alike| {
         alike.sort_by_key(|pack| pack.written);
         alike
     })
@@ -176,7 +180,8 @@ struct Ids {
     first: HashSet<String>,
 }
 
-fn fold_into_one(packs: &Arc<Directory>, chosen: &[Small], ids: Ids) -> Result<()> {
+/// Replaces packs by one. False if there are not fewer packs now: one of them has gone meanwhile, or they could not be removed.
+fn fold_into_one(packs: &Arc<Directory>, chosen: &[Small], ids: Ids) -> Result<bool> {
     let Ids {
         all: mut ids, first, ..
     } = ids;
@@ -187,7 +192,7 @@ fn fold_into_one(packs: &Arc<Directory>, chosen: &[Small], ids: Ids) -> Result<(
     for Small { name, .. } in hanging.into_iter().chain(others) {
         let Some(pack) = PackFile::read(packs, name) else {
             // Another process has removed it.
-            return Ok(());
+            return Ok(false);
         };
         let chain = pack.longest_chain();
         for entry in pack.entries.iter().filter(|entry| ids.remove(&entry.id)) {
@@ -211,15 +216,13 @@ fn fold_into_one(packs: &Arc<Directory>, chosen: &[Small], ids: Ids) -> Result<(
     written.publish()?;
     // Not every file system keeps the order of renames and removals.
     if sync_directory(packs).is_err() {
-        return Ok(());
+        return Ok(false);
     }
     let still_plain = plain(packs.names()?);
     let old = chosen.iter().map(|pack| &pack.name);
-    for name in old.filter(|name| **name != new && still_plain.contains(*name)) {
-        // If this fails, the old pack only takes space.
-        let _ = remove(packs, name);
-    }
-    Ok(())
+    let old = old.filter(|name| **name != new && still_plain.contains(*name));
+    // If one cannot be removed, it only takes space.
+    Ok(old.filter(|name| remove(packs, name).is_ok()).count() > 1)
 }
 
 /// Removes a pack, its index first: without an index, git ignores a pack.

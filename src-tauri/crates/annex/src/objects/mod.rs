@@ -225,7 +225,16 @@ pub(crate) fn fold_packs(repo: &git2::Repository) {
 
 /// Folds small packs. If that fails, the next burst tries again.
 fn fold_if_possible(packs: &Arc<Directory>) {
-    let _ = fold::fold(packs);
+    let _ = fold::fold(packs, false);
+}
+
+/// Folds small packs until few are left. To be called when there is nothing else to do.
+pub(crate) fn fold_at_rest(repo: &git2::Repository) -> Result<()> {
+    if let Some(packs) = directory(repo)?.find("pack")? {
+        let packs = Arc::new(packs);
+        while fold::fold(&packs, true)? {}
+    }
+    Ok(())
 }
 
 /// Where git's objects are. Never made: where it is missing, the drive is gone.

@@ -53,7 +53,7 @@ const SOON: Duration = Duration::from_millis(900);
 /// How often to check for things that cause no event: free space while a transfer waits for it, and old files that a
 /// program has open.
 const LOOK_FOR_ROOM: Duration = Duration::from_secs(30);
-/// How often git may be asked to pack its objects.
+/// How often small packs are folded at rest, and git may be asked to pack its objects.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// A folder is at rest when it had nothing to do for this long.
 const REST: Duration = Duration::from_secs(10);
@@ -88,7 +88,7 @@ pub(crate) struct Folder {
     /// The requests that wait for a sync to end, and until when at most.
     syncs: Vec<oneshot::Sender<Reply>>,
     sync_until: Timestamp,
-    /// When git may pack its objects, if the folder rests; none while it packs, or in a one-shot run.
+    /// When packs are tidied next, if the folder rests; none while they are, or in a one-shot run.
     tidy_at: Option<Timestamp>,
     /// When to check next for free space and for old files that were closed; none while nothing waits for either.
     room_at: Option<Timestamp>,
@@ -506,7 +506,7 @@ impl Folder {
         }
     }
 
-    /// Lets git pack its objects if the folder rests.
+    /// Tidies packs if the folder rests.
     fn tidy(&mut self) {
         let now = self.clock.now();
         let wakes_soon = self.assistant.next_wake().is_some_and(|at| at <= now + REST);
@@ -565,7 +565,7 @@ enum Ended {
     Changed(Result<(Vec<Event>, Reply), Error>, oneshot::Sender<Reply>),
     /// True if a place that was full has space now.
     LookedForRoom(bool),
-    /// git has packed its objects, or found nothing to pack.
+    /// Packs were tidied, or there was nothing to do.
     Tidied,
     /// Nothing further has to be done.
     Noted,

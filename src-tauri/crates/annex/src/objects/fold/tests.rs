@@ -146,6 +146,23 @@ fn packs_stay_few_and_small_and_nothing_is_missing() {
     assert!(folded < unfolded / 4, "{folded} bytes of {unfolded}");
 }
 
+#[test]
+fn at_rest_fewer_packs_are_left() {
+    let mut growing = Growing::new(100);
+    for round in 0..MANY - 2 {
+        growing.change(&[round], round + 1);
+    }
+    let packs = Arc::new(Directory::top(&growing.packs()).unwrap());
+    let many = growing.names("pack").len();
+    assert!(!fold(&packs, false).unwrap());
+    assert_eq!(growing.names("pack").len(), many);
+    assert!(fold(&packs, true).unwrap());
+    let few = growing.names("pack").len();
+    assert!(few <= FEWEST, "{few} of {many}");
+    assert!(!fold(&packs, true).unwrap());
+    growing.check();
+}
+
 /// Everything that is not a plain small pack is somebody's decision.
 #[test]
 fn packs_that_are_kept_stay() {
@@ -203,7 +220,7 @@ fn a_pack_that_holds_what_all_others_hold_stays() {
     let packs = Directory::find_below(growing.directory.path(), &growing.packs())
         .unwrap()
         .unwrap();
-    fold(&Arc::new(packs)).unwrap();
+    fold(&Arc::new(packs), false).unwrap();
     assert_eq!(growing.names("pack"), before);
     growing.check();
 }
@@ -330,7 +347,7 @@ fn what_is_left_of_packs_goes_after_a_while() {
     let packs = Directory::find_below(growing.directory.path(), &growing.packs())
         .unwrap()
         .unwrap();
-    fold(&Arc::new(packs)).unwrap();
+    fold(&Arc::new(packs), false).unwrap();
     assert!(names.iter().all(|name| growing.packs().join(name).exists()));
     growing.git(&["prune", "--expire=now"]);
     assert!(
@@ -431,7 +448,7 @@ fn two_who_fold_at_once_lose_nothing() {
                     let packs = Directory::find_below(growing.directory.path(), &packs)
                         .unwrap()
                         .unwrap();
-                    fold(&Arc::new(packs)).unwrap();
+                    fold(&Arc::new(packs), false).unwrap();
                 });
             }
         });
@@ -447,7 +464,7 @@ proptest! {
         for (at, size) in sizes.into_iter().enumerate() {
             total += size;
             small.push(Small { name: at.to_string(), size, written: (at as i64, 0) });
-            if let Some(folded) = alike(small.clone().into_iter()).find_map(|alike| choose(alike, |_| true)) {
+            if let Some(folded) = alike(small.clone().into_iter(), MANY).find_map(|alike| choose(alike, |_| true)) {
                 let of_sizes = folded.iter().map(|pack| pack.size);
                 let (least, most) = (of_sizes.clone().min().unwrap(), of_sizes.clone().max().unwrap());
                 prop_assert!(folded.len() > MANY && most < least.max(SMALLEST / 15) * 16);
