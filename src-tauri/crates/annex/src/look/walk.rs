@@ -256,7 +256,8 @@ impl<'i> Walk<'i> {
             }
             return;
         }
-        let has = |name: &[u8]| names.binary_search_by(|(other, _)| (**other).cmp(name)).is_ok();
+        let position = |name: &[u8]| names.binary_search_by(|(other, _)| (**other).cmp(name));
+        let has = |name: &[u8]| position(name).is_ok();
         let is_nested = depth > 0 && has(b".git");
         if is_nested && adds {
             self.nested(path, tracked.clone());
@@ -274,6 +275,8 @@ impl<'i> Walk<'i> {
             depth,
         };
         let mut is_seen = vec![false; names.len()];
+        // Mostly, the names are in the order of the entries.
+        let mut expected = 0;
         let mut rest = self.entries.iter(&tracked);
         while let Some(next) = rest.peek() {
             let (name, of_name) = self.name_of(next.path, start, rest.rest());
@@ -284,9 +287,14 @@ impl<'i> Walk<'i> {
                 continue;
             }
             path.extend_from_slice(name);
-            let listed = match names.binary_search_by(|(other, _)| (**other).cmp(name)) {
+            let found = match names.get(expected) {
+                Some((other, _)) if **other == *name => Ok(expected),
+                Some(_) | None => position(name),
+            };
+            let listed = match found {
                 Ok(found) => {
                     is_seen[found] = true;
+                    expected = found + 1;
                     Listed::As(names[found].1)
                 }
                 Err(_) => Listed::Absent,
