@@ -1,3 +1,4 @@
+mod leaf;
 mod missing;
 mod unclosed;
 
@@ -19,6 +20,7 @@ use super::outlet::Outlet;
 use super::polled::{POLLING_PART, Polled};
 use super::{Blind, Change, WatchScope, Why};
 use crate::mounts::{mount_of, mounts_now};
+use leaf::is_leaf;
 use unclosed::Unclosed;
 
 /// The state of the watching thread.
@@ -285,12 +287,14 @@ impl Watcher {
 
     /// Watches a directory and, as its scope says, those below it; notes what it finds there if `report` says so.
     ///
-    /// Each directory is watched before it is listed: a file is either listed or reported. Failures make it blind.
+    /// Each directory is watched before it is listed: a file is either listed or reported. Failures make it blind. Where the
+    /// number of links tells that a directory has no other below it, it need not be listed if nothing is noted: most files are
+    /// in such directories.
     fn enter(&mut self, top: &Path, scope: WatchScope, report: bool) {
         // Those near the top first: the limit of watches may be reached.
         let mut ahead = VecDeque::from([Arc::<Path>::from(top)]);
         while let Some(directory) = ahead.pop_front() {
-            if !self.watch(&directory, scope) || (scope == WatchScope::Alone && !report) {
+            if !self.watch(&directory, scope) || (!report && (scope == WatchScope::Alone || is_leaf(&directory))) {
                 continue;
             }
             let entries = match std::fs::read_dir(&directory) {
