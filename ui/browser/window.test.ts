@@ -187,16 +187,20 @@ it('every page of fifty folders opens within a second', async () => {
   }
 });
 
-it('the first content is there within a second', async () => {
-  const paint = async (): Promise<number> => {
-    const page = await browser.open('many');
+it('the first content of fifty folders is there soon after that of none', async () => {
+  const paint = async (scene: string): Promise<number> => {
+    const page = await browser.open(scene);
     return page.evaluate(
       () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Number.POSITIVE_INFINITY,
     );
   };
-  // The best of three: a machine that is busy with something else says nothing of the window.
-  const paints = [await paint(), await paint(), await paint()];
-  expect(Math.min(...paints)).toBeLessThan(1000);
+  // The best of three of each, in turn: how fast the machine is at the moment says nothing of the window.
+  const [none, many]: [number[], number[]] = [[], []];
+  for (let round = 0; round < 3; round++) {
+    none.push(await paint('empty'));
+    many.push(await paint('many'));
+  }
+  expect(Math.min(...many) / Math.min(...none)).toBeLessThan(4);
 });
 
 it('nothing moves for those who asked for stillness', async () => {
