@@ -153,7 +153,7 @@ impl Pair {
         Ok(())
     }
 
-    fn run(&self, arguments: &[&str]) -> Result<()> {
+    pub(super) fn run(&self, arguments: &[&str]) -> Result<()> {
         let Who::Ours(anabranch) = &self.who else {
             bail!("only for ours")
         };
@@ -193,7 +193,7 @@ impl Drop for Pair {
     }
 }
 
-fn path(path: &Path) -> Result<&str> {
+pub(super) fn path(path: &Path) -> Result<&str> {
     path.to_str().context("the temporary directory is not UTF-8")
 }
 
