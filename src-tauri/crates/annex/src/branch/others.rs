@@ -8,8 +8,7 @@ use std::path::Path;
 use bstr::{BStr, ByteSlice};
 use git2::Oid;
 
-use super::{REF, transitions};
-use crate::branch::Branch;
+use super::{Branch, REF, transitions};
 use crate::{Error, Result};
 
 /// The last component of their names.
@@ -47,7 +46,7 @@ pub(super) fn other_branches(repo: &git2::Repository) -> Result<Vec<(String, Oid
 /// The refs that end in `/git-annex`, but ours, read from the files of a git directory as in gitrepository-layout(5). None if
 /// there is anything unusual among them, such as a symbolic ref.
 ///
-/// They are read several times for each change, and libgit2 looks at every ref for that, several times.
+/// The engine reads them several times for each change. To list them, libgit2 would look up every ref.
 fn plain(git_dir: &Path) -> Option<BTreeMap<String, Oid>> {
     let mut found = BTreeMap::new();
     let mut ahead = vec![("refs".to_owned(), git_dir.join("refs"))];
@@ -74,7 +73,7 @@ fn plain(git_dir: &Path) -> Option<BTreeMap<String, Oid>> {
     Some(found)
 }
 
-/// Those that git has moved to one file.
+/// The refs that git has moved to `packed-refs`.
 fn packed(git_dir: &Path) -> Option<BTreeMap<String, Oid>> {
     let content = match fs::read(git_dir.join("packed-refs")) {
         Ok(content) => content,
@@ -82,17 +81,13 @@ fn packed(git_dir: &Path) -> Option<BTreeMap<String, Oid>> {
         Err(_) => return None,
     };
     let mut found = BTreeMap::new();
-    // All other lines are comments, or tell what the tag before them leads to.
+    // A line with `^` names the commit of the tag on the line before.
     for line in content
         .lines()
         .filter(|line| !line.starts_with(b"#") && !line.starts_with(b"^"))
     {
         let (oid, name) = BStr::new(line).split_once_str(" ")?;
-        if name.starts_with(b"refs/")
-            && name
-                .rsplit_once_str("/")
-                .is_some_and(|(_, last)| last == NAME.as_bytes())
-        {
+        if name.starts_with(b"refs/") && name.ends_with(b"/git-annex") {
             found.insert(name.to_str().ok()?.to_owned(), id(oid)?);
         }
     }
