@@ -44,7 +44,7 @@ const RETIRED: &str = "tmp_folded_";
 
 /// Folds small packs if there are many of about the same size in `packs`, and tells whether it did.
 ///
-/// At rest, fewer are many: so later changes do not fold what a first add left, and find objects in fewer packs.
+/// At rest, it folds sooner, so that later changes need not fold the packs of a first add, and search fewer packs.
 ///
 /// It leaves these packs alone: kept ones (`.keep`), those of partial clones (`.promisor`), cruft packs (`.mtimes`), packs
 /// with a bitmap, packs of other users, damaged ones, and all packs if there is a multi-pack-index.

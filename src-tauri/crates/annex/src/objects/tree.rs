@@ -85,8 +85,8 @@ impl Tree {
         self.position(name).ok().map(|at| self.entries[at].1)
     }
 
-    /// The names of which two trees say different things, each with its entry here and its entry in `newer`. A name that a
-    /// directory has in one of them and something else in the other comes twice.
+    /// The names whose entries differ between this tree and a newer one, each with both entries. A name that changes between a
+    /// directory and something else comes twice.
     pub(crate) fn differences<'t>(&'t self, newer: &'t Self) -> impl Iterator<Item = Difference<'t>> {
         let (mut old, mut new) = (self.entries.iter().peekable(), newer.entries.iter().peekable());
         std::iter::from_fn(move || {
@@ -163,7 +163,7 @@ pub(super) fn split_item(bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
     Some(((name, TreeEntry { mode, id }), rest))
 }
 
-/// What is before the first such byte, and what is after it.
+/// The bytes before the first `at`, and those after it.
 fn split_once(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     let (before, rest) = bytes.split_at(bytes.find_byte(at)?);
     Some((before, &rest[1..]))

@@ -227,7 +227,7 @@ impl Folder {
                     tokio::task::spawn_blocking(move || {
                         state.annex().close_idle();
                         memory::give_back();
-                        // Last, since one that hangs holds this up.
+                        // Last, since a hung mount blocks here.
                         let reached = state.remotes.reached();
                         reached.values().filter_map(Remote::git).for_each(|git| git.close_idle());
                     });

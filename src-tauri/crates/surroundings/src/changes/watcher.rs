@@ -287,9 +287,8 @@ impl Watcher {
 
     /// Watches a directory and, as its scope says, those below it; notes what it finds there if `report` says so.
     ///
-    /// Each directory is watched before it is listed: a file is either listed or reported. Failures make it blind. Where the
-    /// number of links tells that a directory has no other below it, it need not be listed if nothing is noted: most files are
-    /// in such directories.
+    /// Each directory is watched before it is listed: a file is either listed or reported. Failures make it blind. A directory
+    /// without subdirectories is listed only if `report` is set.
     fn enter(&mut self, top: &Path, scope: WatchScope, report: bool) {
         // Those near the top first: the limit of watches may be reached.
         let mut ahead = VecDeque::from([Arc::<Path>::from(top)]);

@@ -17,7 +17,7 @@ use super::{Took, floor, idle, lists, words};
 const CHANGES: (usize, usize) = (20, 5);
 /// How often the engine is asked for each kind of page.
 const ASKS: usize = 20;
-/// Above so many files, the engine asks whether git may ask it what has changed.
+/// In folders with more files than this, the engine offers to make `git status` faster.
 const ASKED_ABOVE: usize = 50_000;
 /// How long each row may take.
 const PATIENCE: Duration = Duration::from_secs(1200);
@@ -345,12 +345,12 @@ fn asks(pair: &Pair, layout: &Layout, column: &mut Column) -> Result<()> {
     };
     status()?;
     column.note("'git status', the second", status()?);
-    // Older builds do not ask.
+    // Older builds do not offer that.
     if layout.files > ASKED_ABOVE && pair.run(&["answer", "yes", path(&pair.laptop)?]).is_ok() {
-        // The first has the engine asked and the next fills the cache of untracked files.
+        // git asks the engine from the first on, and stores which files are untracked at the second.
         status()?;
         status()?;
-        column.note("'git status', the third that asks the engine", status()?);
+        column.note("'git status' that asks the engine, the third", status()?);
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
-//! Directories without others below them.
+//! Directories without subdirectories.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{StatFs, statfs};
 
-/// True if a directory has none below it, as its number of links tells: its own name, its `.`, and the `..` of each that is
-/// below it. Only some file systems count like this.
+/// True if a directory has no subdirectories, by its number of links: its name, its `.`, and the `..` of each subdirectory.
+/// False on file systems that do not count these links.
 pub(super) fn is_leaf(directory: &Path) -> bool {
     const COUNTS: [u64; 3] = [
         0xef53,      // ext4
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_directory_without_others_below_it_is_a_leaf() {
+    fn only_a_directory_without_subdirectories_is_a_leaf() {
         let top = tempfile::tempdir().unwrap();
         let counts = is_leaf(top.path());
         fs::write(top.path().join("file"), "").unwrap();
@@ -36,7 +36,7 @@ mod tests {
         assert_eq!(is_leaf(&below), counts);
         fs::remove_dir(&below).unwrap();
         assert_eq!(is_leaf(top.path()), counts);
-        // Where the kernel itself keeps the files, it counts.
+        // This is a tmpfs.
         if let Ok(memory) = tempfile::tempdir_in("/dev/shm") {
             assert!(is_leaf(memory.path()));
         }
